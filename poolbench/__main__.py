@@ -1,0 +1,26 @@
+"""The `poolbench` command: hands over to the lab, which stands in a checkout and in no wheel."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from poolbench.errors import ExitCode
+
+
+def main() -> int:
+    """Run the command line of the lab; return its exit code."""
+    try:
+        cli = importlib.import_module("lab.cli")
+    except ModuleNotFoundError as error:
+        if error.name not in {"lab", "lab.cli"}:
+            raise
+        sys.stderr.write(
+            "poolbench: this package holds the probe alone; the commands run from a checkout\n"
+        )
+        return ExitCode.USAGE
+    return int(cli.main())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

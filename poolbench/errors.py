@@ -1,0 +1,86 @@
+"""The ways Poolbench fails, each with its exit code and a message a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a Poolbench command tells its caller."""
+
+    OK = 0
+    #: A measurement was made, and it is invalid: its ledger does not close.
+    INVALID = 1
+    #: The user's input can't be used; nothing was started.
+    USAGE = 2
+    #: A service of the stack can't be started, reached or kept.
+    STACK = 3
+    #: A results folder can't be written or read.
+    STORAGE = 4
+    #: A threshold of the experiment was missed.
+    MISSED = 99
+    #: Ctrl-C: what was measured is kept.
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with an input, in three parts.
+
+    Printed as ``where: problem: seen; remedy``, without the parts that are empty.
+    """
+
+    #: What is wrong, as a noun phrase: ``unknown pool``.
+    problem: str
+    #: The value seen, as the user wrote it.
+    seen: str = ""
+    #: What would be right.
+    remedy: str = ""
+    #: File and line, or option, where it stands.
+    where: str = ""
+
+    def __str__(self) -> str:
+        text = ": ".join(part for part in (self.where, self.problem, self.seen) if part)
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class PoolbenchError(Exception):
+    """Base of every failure that a command turns into one clear line and an exit code."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InvalidRunError(PoolbenchError):
+    """A measurement whose ledger does not close, or whose conditions broke."""
+
+
+class UsageError(PoolbenchError):
+    """Input that can't be used; carries every fault of it, not only the first."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults = faults
+        super().__init__("\n".join(str(fault) for fault in faults))
+
+
+class StackError(PoolbenchError):
+    """A service that can't be started, reached or kept."""
+
+    exit_code = ExitCode.STACK
+
+
+class StorageError(PoolbenchError):
+    """A results folder that can't be written or read."""
+
+    exit_code = ExitCode.STORAGE
+
+
+def nearest(word: str, *, among: Iterable[str]) -> str:
+    """Return advice that names the closest of ``among``, or all of them if none is close."""
+    words = sorted(among)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(words)}"

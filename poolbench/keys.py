@@ -1,0 +1,64 @@
+"""The names of everything that Poolbench keeps in Redis, and what each holds."""
+
+from __future__ import annotations
+
+import re
+
+from poolbench.errors import Fault, UsageError
+
+#: Sorted set of the runs a stack's collector serves: run id → creation, Unix seconds.
+#: A lab run stays out of it, since the lab ingests its own stream.
+RUNS = "poolbench:runs"
+
+#: Names of runs and contenders: they become keys, file names and queue names.
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+
+#: The stream entry's field whose value is a batch of lines, one JSON object each.
+LINES_FIELD = "lines"
+
+
+def records_stream(run: str) -> str:
+    """Return the key of a run's stream of lines; each entry is one batch in `LINES_FIELD`."""
+    return f"poolbench:records:{run}"
+
+
+def run_key(run: str) -> str:
+    """Return the key of a run's hash.
+
+    Fields: ``created_ns``; ``source`` (``producer`` or ``lab``); ``trials``, a JSON list of
+    `poolbench.records.TrialPlan` mappings; ``sent:<trial>``, how many jobs were sent; and
+    ``sent_all_ns``, set when the producer has no more to send.
+    """
+    return f"poolbench:run:{run}"
+
+
+def sent_field(trial: int) -> str:
+    """Return the field of a run's hash that counts the jobs sent in a trial."""
+    return f"sent:{trial}"
+
+
+def summary_key(run: str) -> str:
+    """Return the key of the JSON summary that the collector publishes for a run."""
+    return f"poolbench:summary:{run}"
+
+
+def worker_key(contender: str, worker: str) -> str:
+    """Return the key, with an expiry, by which a live worker of a contender is seen."""
+    return f"poolbench:worker:{contender}:{worker}"
+
+
+def queue_name(contender: str, *, scope: str = "") -> str:
+    """Return the Celery queue of a contender; ``scope`` keeps a lab run's queues its own."""
+    return f"poolbench.{scope}.{contender}" if scope else f"poolbench.{contender}"
+
+
+def check_name(name: str, *, what: str) -> str:
+    """Return a run's or contender's name unchanged.
+
+    Raises:
+        UsageError: if it can't be a key and a file name.
+    """
+    if not NAME.fullmatch(name):
+        remedy = "use small letters, digits, dots, dashes and underscores, 64 at most"
+        raise UsageError(Fault(problem=f"impossible {what}", seen=repr(name), remedy=remedy))
+    return name

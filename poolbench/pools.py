@@ -1,0 +1,92 @@
+"""The worker pools that Poolbench compares, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from poolbench.errors import Fault, UsageError, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """One of Celery's ways to run several jobs at once in a worker."""
+
+    name: str
+    #: The word after ``celery worker -P``.
+    celery_value: str
+    #: What one slot is, in words.
+    slot: str
+    #: How jobs share the interpreter, in one sentence for a newcomer.
+    lesson: str
+    #: The only possible count of slots, or None where it is free.
+    fixed_slots: int | None = None
+    #: Environment variables that the worker needs beside its settings.
+    environment: tuple[tuple[str, str], ...] = ()
+    #: What Celery offers elsewhere and this pool does not do.
+    cannot: tuple[str, ...] = ()
+    #: False while this version can't run it.
+    is_available: bool = True
+
+
+POOLS: dict[str, Pool] = {
+    pool.name: pool
+    for pool in (
+        Pool(
+            name="prefork",
+            celery_value="prefork",
+            slot="a child process",
+            lesson="Each slot is a process with an interpreter and a GIL of its own.",
+        ),
+        Pool(
+            name="threads",
+            celery_value="threads",
+            slot="a thread",
+            lesson="All slots share one interpreter: one runs Python code while the others wait.",
+            cannot=("time limits", "terminate", "max tasks per child", "autoscale"),
+        ),
+        Pool(
+            name="gevent",
+            celery_value="gevent",
+            slot="a greenlet",
+            lesson="All slots share one thread and switch only where they wait.",
+            cannot=("soft time limits", "max tasks per child"),
+        ),
+        Pool(
+            name="asyncio",
+            celery_value="custom",
+            slot="a coroutine",
+            lesson="All slots share one event loop and switch only at an await.",
+            environment=(("CELERY_CUSTOM_WORKER_POOL", "worker.pools.asyncio:TaskPool"),),
+            is_available=False,
+        ),
+        Pool(
+            name="solo",
+            celery_value="solo",
+            slot="the worker's own thread",
+            lesson="One job after another in the worker's main thread: nothing overlaps.",
+            fixed_slots=1,
+            cannot=("time limits", "terminate", "max tasks per child", "autoscale"),
+        ),
+    )
+}
+
+
+def find_pool(name: str) -> Pool:
+    """Return the pool of that name.
+
+    Raises:
+        UsageError: if there is none, or this version can't run it.
+    """
+    available = [pool.name for pool in POOLS.values() if pool.is_available]
+    if name not in POOLS:
+        remedy = nearest(name, among=available)
+        raise UsageError(Fault(problem="unknown pool", seen=name, remedy=remedy))
+    if not POOLS[name].is_available:
+        remedy = f"use one of {', '.join(available)}"
+        raise UsageError(Fault(problem="pool not built yet", seen=name, remedy=remedy))
+    return POOLS[name]
+
+
+def available_pools() -> tuple[Pool, ...]:
+    """Return the pools that this version runs, in the order of every table."""
+    return tuple(pool for pool in POOLS.values() if pool.is_available)

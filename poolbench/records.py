@@ -1,0 +1,202 @@
+"""What is known of one execution attempt: the lines as the probe writes them, and the record.
+
+A *line* is one moment, a JSON object on one line of less than 4 KiB. Every line carries ``v``
+(format), ``m`` (moment), ``nonce``, ``t_ns`` (Unix nanoseconds) and as much of the job's identity
+as its writer knows. The collector folds the lines of one nonce into one record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+#: Version of the line, of the record and of a results folder. Raised when an old reader
+#: would misunderstand a new file.
+FORMAT = 1
+
+#: A line is written whole or not at all up to this size (POSIX PIPE_BUF on Linux), bytes.
+LINE_MAX_BYTES = 4_096
+
+#: An error's text is cut to this many characters, so that a line stays below its limit.
+ERROR_MAX_CHARS = 300
+
+
+class Moment(StrEnum):
+    """Which moment a line tells of."""
+
+    #: Celery's consumer has the message. Written by the consumer's process.
+    RECEIVED = "received"
+    #: The slot is about to call the job's function.
+    STARTED = "started"
+    #: The slot is done with it: result stored, callbacks dispatched.
+    FINISHED = "finished"
+    #: Celery's own word on an execution, often from the parent of the slot.
+    VERDICT = "verdict"
+    #: A worker's heartbeat: no job, no record; becomes a key with an expiry.
+    ALIVE = "alive"
+
+
+class Outcome(StrEnum):
+    """How an execution attempt ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    RETRIED = "retried"
+    REJECTED = "rejected"
+    REVOKED = "revoked"
+    IGNORED = "ignored"
+    EXPIRED = "expired"
+    TIMED_OUT = "timed-out"
+    LOST_WORKER = "lost-worker"
+
+
+#: Outcomes after which the job needs no further attempt. `RETRIED` and `REJECTED` are left out,
+#: since the job comes again; `LOST_WORKER`, since it may.
+FINAL_OUTCOMES = frozenset(
+    {
+        Outcome.DONE,
+        Outcome.FAILED,
+        Outcome.REVOKED,
+        Outcome.IGNORED,
+        Outcome.EXPIRED,
+        Outcome.TIMED_OUT,
+    }
+)
+
+#: The outcome that a state in a *finished* line means.
+OUTCOME_OF_STATE: Mapping[str, Outcome] = {
+    "SUCCESS": Outcome.DONE,
+    "FAILURE": Outcome.FAILED,
+    "RETRY": Outcome.RETRIED,
+    "REJECTED": Outcome.REJECTED,
+    "IGNORED": Outcome.IGNORED,
+    "REVOKED": Outcome.REVOKED,
+}
+
+
+class ColumnType(StrEnum):
+    """How a value is stored."""
+
+    INT = "int64"
+    TEXT = "string"
+    FLAG = "bool"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One field of a line or of a record."""
+
+    type: ColumnType
+    #: Unit and meaning.
+    help: str
+
+
+def _text(help_text: str) -> Column:
+    return Column(type=ColumnType.TEXT, help=help_text)
+
+
+def _int(help_text: str) -> Column:
+    return Column(type=ColumnType.INT, help=help_text)
+
+
+def _flag(help_text: str) -> Column:
+    return Column(type=ColumnType.FLAG, help=help_text)
+
+
+_IDENTITY: dict[str, Column] = {
+    "run": _text("id of the run"),
+    "trial": _int("index of the trial in its run, from 0"),
+    "seq": _int("index of the job in its trial, dense from 0; null for a job without our header"),
+    "contender": _text("name of the contender the job was sent to"),
+    "kind": _text("job kind: the Celery task's name"),
+    "task_id": _text("Celery's id of the job"),
+    "attempt": _int("Celery's count of retries before this execution, from 0"),
+    "nonce": _text("16 hexadecimal digits, new for each execution: the only proof of a duplicate"),
+    "due_ns": _int("when the job should have been sent, Unix ns"),
+    "sent_ns": _int("when its batch was flushed, Unix ns"),
+}
+
+_EVIDENCE: dict[str, Column] = {
+    "work_ns": _int("around the function alone, ns; only our own kinds tell it"),
+    "cpu_ns": _int("CPU time of the slot's thread, ns; null where slots share a thread"),
+    "error": _text("type and text of what went wrong, cut short"),
+    "host": _text("name of the machine the slot ran on"),
+    "boot_id": _text("id of that machine's boot: within one, all stamps are of one clock"),
+    "pid": _int("process that ran the job"),
+    "slot": _text("pid and thread or greenlet that ran the job"),
+    "pool_seen": _text("the pool class that really ran it, as module:name"),
+    "sockets_patched": _flag("whether gevent had patched sockets there"),
+    "gil_enabled": _flag("whether that interpreter held its GIL"),
+}
+
+#: Everything a line may carry. ``error``, ``host`` and the others of a slot come with the moment
+#: that knows them.
+LINE_COLUMNS: Mapping[str, Column] = {
+    "v": _int("format version of the line"),
+    "m": _text("moment: received, started, finished, verdict"),
+    "t_ns": _int("when, Unix ns"),
+    **_IDENTITY,
+    "state": _text("finished: Celery's state, or null"),
+    "outcome": _text("verdict: an `Outcome`"),
+    **_EVIDENCE,
+}
+
+#: A record: one execution attempt of one job. The columns of ``jobs.parquet``, in this order.
+RECORD_COLUMNS: Mapping[str, Column] = {
+    **_IDENTITY,
+    "received_ns": _int("Celery's consumer had it, Unix ns: ends the broker wait"),
+    "started_ns": _int("a slot began, Unix ns: ends the prefetch wait"),
+    "finished_ns": _int("the slot was done: result stored, callbacks dispatched, Unix ns"),
+    "outcome": _text("how it ended, an `Outcome`; null while it runs"),
+    **_EVIDENCE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialPlan:
+    """What a trial was meant to be; stands in the run's hash and in the manifest."""
+
+    trial: int
+    contender: str
+    pool: str
+    #: Slots of the contender; 0 where the sender doesn't know.
+    slots: int
+    kind: str
+    parameters: Mapping[str, int | float] = field(default_factory=dict)
+    #: ``burst``, ``constant`` or ``poisson``.
+    arrivals: str = "burst"
+    #: Mean arrivals per second; 0 for a burst.
+    rate_per_s: float = 0.0
+    #: Jobs meant to be sent.
+    count: int = 0
+
+
+def encode_line(line: Mapping[str, Any]) -> bytes:
+    """Return a line in its wire form, with its newline, shorter than `LINE_MAX_BYTES`.
+
+    Long texts are cut, ``error`` first, so that the line always fits.
+    """
+    wire = _dump(line)
+    if len(wire) < LINE_MAX_BYTES:
+        return wire
+    cut = {key: value[:100] if isinstance(value, str) else value for key, value in line.items()}
+    return _dump({key: value for key, value in cut.items() if key in LINE_COLUMNS})
+
+
+def decode_line(wire: bytes | str) -> dict[str, Any]:
+    """Return the line in its wire form as a mapping.
+
+    Raises:
+        ValueError: if it is garbled or of another format.
+    """
+    line = json.loads(wire)
+    if not isinstance(line, dict) or line.get("v") != FORMAT or "m" not in line:
+        raise ValueError(f"no line of format {FORMAT}: {wire[:80]!r}")
+    return line
+
+
+def _dump(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"

@@ -1,0 +1,239 @@
+"""The only reader of environment variables and of ``.env``.
+
+An environment variable goes before ``.env``, which goes before the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from poolbench.errors import Fault, UsageError
+
+#: Where secrets and settings of a checkout are kept, mode 0600.
+DOTENV = Path(".env")
+
+MAX_PORT = 65_535
+MAX_SLOTS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One environment variable that Poolbench reads."""
+
+    name: str
+    default: str
+    help: str
+    #: Bounds of a whole number, both allowed; None for text.
+    bounds: tuple[int, int] | None = None
+
+
+VARIABLES: dict[str, Variable] = {
+    variable.name: variable
+    for variable in (
+        Variable(
+            name="POOLBENCH_REDIS_URL",
+            default="",
+            help="the broker, as redis://:password@host:port/0; goes before the next three",
+        ),
+        Variable(name="POOLBENCH_REDIS_HOST", default="127.0.0.1", help="host of the broker"),
+        Variable(
+            name="POOLBENCH_REDIS_PORT",
+            default="6390",
+            help="port of the broker",
+            bounds=(1, MAX_PORT),
+        ),
+        Variable(name="POOLBENCH_REDIS_PASSWORD", default="", help="password of the broker"),
+        Variable(name="POOLBENCH_UPSTREAM_HOST", default="127.0.0.1", help="host of upstream"),
+        Variable(
+            name="POOLBENCH_UPSTREAM_PORT",
+            default="8390",
+            help="port of upstream, the slow service that io.http calls",
+            bounds=(1, MAX_PORT),
+        ),
+        Variable(
+            name="POOLBENCH_FLOWER_PORT",
+            default="5555",
+            help="port of Flower on 127.0.0.1",
+            bounds=(1, MAX_PORT),
+        ),
+        Variable(
+            name="FLOWER_BASIC_AUTH", default="", help="Flower's login, user:password (read by it)"
+        ),
+        Variable(
+            name="POOLBENCH_SLOTS_PREFORK",
+            default="4",
+            help="slots of the stack's prefork worker",
+            bounds=(1, MAX_SLOTS),
+        ),
+        Variable(
+            name="POOLBENCH_SLOTS_THREADS",
+            default="50",
+            help="slots of the stack's threads worker",
+            bounds=(1, MAX_SLOTS),
+        ),
+        Variable(
+            name="POOLBENCH_SLOTS_GEVENT",
+            default="100",
+            help="slots of the stack's gevent worker",
+            bounds=(1, MAX_SLOTS),
+        ),
+        Variable(
+            name="POOLBENCH_PREFETCH",
+            default="4",
+            help="messages a worker reserves for each slot (worker_prefetch_multiplier)",
+            bounds=(1, 1_000),
+        ),
+        Variable(
+            name="POOLBENCH_IMAGE", default="poolbench:local", help="image of the Docker stack"
+        ),
+        Variable(
+            name="POOLBENCH_STATE_DIR",
+            default=".poolbench",
+            help="state of the local stack: logs, server data, process ids",
+        ),
+        Variable(name="POOLBENCH_RESULTS_DIR", default="results", help="where runs are kept"),
+        Variable(
+            name="POOLBENCH_SCOPE",
+            default="",
+            help="prefix of queue names, so that two runs on one broker stay apart",
+        ),
+        Variable(
+            name="POOLBENCH_CONTENDER",
+            default="",
+            help="name of the contender that a worker is; the probe reports it",
+        ),
+        Variable(
+            name="POOLBENCH_RUN",
+            default="",
+            help="run that the probe files jobs under that carry no header of ours; empty: none",
+        ),
+        Variable(
+            name="POOLBENCH_HEARTBEAT_FILE",
+            default="",
+            help="file that a live worker touches every two seconds, for a container's health",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that the environment may decide, checked."""
+
+    #: The broker with its password: show `redis_address` to people, never this.
+    redis_url: str
+    upstream_url: str
+    upstream_port: int
+    flower_port: int
+    #: ``user:password``, or empty.
+    flower_basic_auth: str
+    #: Slots of the stack's worker, by pool.
+    slots: Mapping[str, int]
+    #: Messages reserved for each slot.
+    prefetch_multiplier: int
+    image: str
+    state_dir: Path
+    results_dir: Path
+    scope: str
+    contender: str
+    run: str
+    #: Whether the broker was named by POOLBENCH_REDIS_URL.
+    redis_is_explicit: bool
+    heartbeat_file: Path | None = None
+
+    @property
+    def redis_address(self) -> str:
+        """Return the broker's ``host:port``, without its password."""
+        parts = urlsplit(self.redis_url)
+        return f"{parts.hostname}:{parts.port or 6379}"
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, dotenv: Path | None = DOTENV
+) -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        UsageError: with every value that can't be used.
+    """
+    found = dict(read_dotenv(dotenv)) if dotenv else {}
+    found.update(os.environ if environ is None else environ)
+    values = {name: found.get(name) or known.default for name, known in VARIABLES.items()}
+    faults = [fault for name in VARIABLES if (fault := _fault(VARIABLES[name], values[name]))]
+    faults += _redis_url_faults(values["POOLBENCH_REDIS_URL"])
+    if faults:
+        raise UsageError(*faults)
+    heartbeat = values["POOLBENCH_HEARTBEAT_FILE"]
+    return Settings(
+        redis_url=values["POOLBENCH_REDIS_URL"] or _compose_redis_url(values),
+        redis_is_explicit=bool(values["POOLBENCH_REDIS_URL"]),
+        upstream_url=(
+            f"http://{values['POOLBENCH_UPSTREAM_HOST']}:{values['POOLBENCH_UPSTREAM_PORT']}"
+        ),
+        upstream_port=int(values["POOLBENCH_UPSTREAM_PORT"]),
+        flower_port=int(values["POOLBENCH_FLOWER_PORT"]),
+        flower_basic_auth=values["FLOWER_BASIC_AUTH"],
+        slots={
+            "prefork": int(values["POOLBENCH_SLOTS_PREFORK"]),
+            "threads": int(values["POOLBENCH_SLOTS_THREADS"]),
+            "gevent": int(values["POOLBENCH_SLOTS_GEVENT"]),
+            "solo": 1,
+        },
+        prefetch_multiplier=int(values["POOLBENCH_PREFETCH"]),
+        image=values["POOLBENCH_IMAGE"],
+        state_dir=Path(values["POOLBENCH_STATE_DIR"]),
+        results_dir=Path(values["POOLBENCH_RESULTS_DIR"]),
+        scope=values["POOLBENCH_SCOPE"],
+        contender=values["POOLBENCH_CONTENDER"],
+        run=values["POOLBENCH_RUN"],
+        heartbeat_file=Path(heartbeat) if heartbeat else None,
+    )
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the variables of a ``.env`` file; empty if there is none.
+
+    Lines are ``NAME=value``, taken as they stand; blank lines and ``#`` comments are passed over.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _compose_redis_url(values: Mapping[str, str]) -> str:
+    password = values["POOLBENCH_REDIS_PASSWORD"]
+    login = f":{quote(password, safe='')}@" if password else ""
+    return f"redis://{login}{values['POOLBENCH_REDIS_HOST']}:{values['POOLBENCH_REDIS_PORT']}/0"
+
+
+def _fault(variable: Variable, value: str) -> Fault | None:
+    if variable.bounds is None:
+        return None
+    low, high = variable.bounds
+    if value.isdecimal() and low <= int(value) <= high:
+        return None
+    remedy = f"it takes a whole number from {low} to {high}"
+    return Fault(problem=variable.name, seen=repr(value), remedy=remedy)
+
+
+def _redis_url_faults(url: str) -> list[Fault]:
+    if not url:
+        return []
+    parts = urlsplit(url)
+    try:
+        is_usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        is_usable = False
+    if is_usable:
+        return []
+    # the value may hold a password, so it is not shown
+    remedy = "write redis://:password@host:port/0"
+    return [Fault(problem="POOLBENCH_REDIS_URL is no Redis address", remedy=remedy)]
