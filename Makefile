@@ -1,0 +1,67 @@
+# Every target sets up what it needs first. `make` alone prints this list.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+
+help:  ## what there is to do
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.run  ## make .venv from the hash-pinned requirements
+
+demo: setup  ## compare four pools here and now, under 100 s, nothing but Python needed
+	@$(BIN)/poolbench demo
+
+bench: setup  ## the same with usual sizes beside equal ones, five times each, under 300 s
+	@$(BIN)/poolbench bench
+
+up: setup  ## start the stack: Docker where an engine answers, else local processes
+	@$(BIN)/poolbench up
+
+down: setup  ## end the stack; results are kept
+	@$(BIN)/poolbench down
+
+ps: setup  ## what runs, and how it feels
+	@$(BIN)/poolbench ps
+
+logs: setup  ## the services' logs: make logs ARGS="worker-gevent --follow"
+	@$(BIN)/poolbench logs $(ARGS)
+
+submit: setup  ## send jobs: make submit ARGS="--pool prefork --job cpu.primes --count 100"
+	@$(BIN)/python -m producer $(ARGS)
+
+check: $(VENV)/.dev  ## format, lint, types, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(VENV)/.dev  ## unit and integration tests, on a real server and real workers
+	$(BIN)/pytest tests/unit tests/integration
+
+e2e: $(VENV)/.dev  ## whole stacks and commands, as people use them
+	$(BIN)/pytest tests/e2e
+
+format: $(VENV)/.dev  ## put the code in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+pins: $(VENV)/.dev  ## renew requirements/ from pyproject.toml
+	@for extra in run dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+		--custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
+
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("poolbench: Python %d.%d is too old; install Python 3.11 or newer and run: make PYTHON=python3.11 setup" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "setting up $(VENV), once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: help setup demo bench up down ps logs submit check test e2e format pins

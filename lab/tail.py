@@ -1,0 +1,100 @@
+"""Follows a run's stream while trials run: which jobs have started and ended, and when."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import redis
+
+from poolbench.keys import LINES_FIELD, records_stream
+from poolbench.records import FINAL_OUTCOMES, OUTCOME_OF_STATE, Moment, decode_line
+
+#: Entries taken in one read; each holds up to some hundred lines.
+READ_ENTRIES = 200
+
+#: An entry as redis-py gives it: id and fields, as bytes.
+Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class TrialView:
+    """What the stream has told of one trial so far."""
+
+    #: Jobs that need no further attempt.
+    ended: set[int] = field(default_factory=set)
+    #: Start and end of each execution by nonce, Unix ns.
+    started_ns: dict[str, int] = field(default_factory=dict)
+    finished_ns: dict[str, int] = field(default_factory=dict)
+    #: When a line last came, by the monotonic clock, seconds.
+    last_line_at_s: float = field(default_factory=time.monotonic)
+
+    def take(self, line: dict[str, Any]) -> None:
+        """Count one line."""
+        self.last_line_at_s = time.monotonic()
+        match line["m"]:
+            case Moment.STARTED:
+                self.started_ns[line["nonce"]] = line["t_ns"]
+            case Moment.FINISHED:
+                self.finished_ns[line["nonce"]] = line["t_ns"]
+                if OUTCOME_OF_STATE.get(line.get("state") or "") in FINAL_OUTCOMES:
+                    self.ended.add(line["seq"])
+            case Moment.VERDICT if line.get("outcome") in FINAL_OUTCOMES:
+                self.ended.add(line["seq"])
+
+    def peak_overlap(self) -> int:
+        """Return the most executions in flight at one instant."""
+        moments = [(at_ns, 1) for at_ns in self.started_ns.values()]
+        moments += [(at_ns, -1) for at_ns in self.finished_ns.values()]
+        peak = depth = 0
+        for _, step in sorted(moments):
+            depth += step
+            peak = max(peak, depth)
+        return peak
+
+
+class Tail:
+    """Reads a run's stream from its beginning, without consuming it."""
+
+    def __init__(self, client: redis.Redis, *, run: str) -> None:
+        self._client = client
+        self._stream = records_stream(run)
+        self._last_id = b"0-0"
+        self._views: dict[int, TrialView] = {}
+
+    def view(self, trial: int) -> TrialView:
+        """Return the view of a trial, made at the first call."""
+        return self._views.setdefault(trial, TrialView())
+
+    def forget(self, trial: int) -> None:
+        """Drop the view of a trial that is over."""
+        self._views.pop(trial, None)
+
+    def read(self, *, wait_s: float) -> int:
+        """Take the entries that are there, waiting up to ``wait_s`` for the first; return lines.
+
+        Garbled lines are passed over: the collector keeps and counts them.
+        """
+        found = self._client.xread(
+            {self._stream: self._last_id}, count=READ_ENTRIES, block=max(1, int(wait_s * 1_000))
+        )
+        lines = 0
+        for _, entries in cast("list[tuple[bytes, list[Entry]]]", found or []):
+            for entry_id, fields in entries:
+                self._last_id = entry_id
+                lines += self._take(fields)
+        return lines
+
+    def _take(self, fields: dict[bytes, bytes]) -> int:
+        lines = 0
+        for wire in fields.get(LINES_FIELD.encode(), b"").splitlines():
+            try:
+                line = decode_line(wire)
+            except ValueError:
+                continue
+            view = self._views.get(line.get("trial", -1))
+            if view is not None and line.get("seq") is not None:
+                view.take(line)
+            lines += 1
+        return lines

@@ -1,0 +1,138 @@
+"""One trial: a backlog put in at once, followed to the last job, measured from outside."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from lab.bench import Bench, TrialFacts
+from lab.experiment import Workload
+from lab.tail import TrialView
+from lab.workers import LabWorker
+from poolbench.jobs import find_kind, ideal_wait_s
+from poolbench.records import TrialPlan
+
+#: Between two looks at the worker's processes, seconds.
+SAMPLE_EVERY_S = 0.5
+
+#: The ceiling before and after a trial may differ by this share.
+CEILING_DRIFT = 0.10
+
+#: A capacity trial needs so many jobs a slot for its steady part.
+JOBS_PER_SLOT = 5
+
+#: No trial is larger, whatever the pilot says.
+MAX_JOBS = 200_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOrder:
+    """What to measure next."""
+
+    worker: LabWorker
+    workload: Workload
+    count: int
+    is_pilot: bool = False
+    #: Without a line for so long, the trial is over and invalid, seconds.
+    stall_s: float = 10.0
+    workers_up: int = 1
+
+
+def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
+    """Run one trial to its end and return how it went.
+
+    It ends when every job has ended, when the worker dies, or when no line has come for the stall
+    limit; in the last two cases its facts carry the reason, and it is invalid.
+    """
+    facts = _facts(bench, order)
+    kind, parameters = order.workload.kind, order.workload.parameters
+    if not order.is_pilot:
+        facts.cpu_s_per_job_before = bench.gauge.measure(kind, parameters=parameters)
+    _sample(bench, order, facts=facts, is_whole=False)
+    bench.send(facts, offsets_s=[0.0] * order.count)
+    _follow(bench, order, facts=facts)
+    facts.end_ns = time.time_ns()
+    _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
+    if not order.is_pilot:
+        facts.cpu_s_per_job_after = bench.gauge.measure(kind, parameters=parameters)
+        _judge_drift(facts)
+    return facts
+
+
+def measured_rate_per_s(view: TrialView, *, slots: int) -> float:
+    """Return the jobs a second that a view has seen finish, for sizing; 0 if it can't tell."""
+    ends_ns = sorted(view.finished_ns.values())
+    skipped = min(slots, len(ends_ns) // 2)
+    steady_ns = ends_ns[skipped:]
+    if len(steady_ns) < 2 or steady_ns[-1] == steady_ns[0]:
+        return 0.0
+    return (len(steady_ns) - 1) * 1e9 / (steady_ns[-1] - steady_ns[0])
+
+
+def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
+    """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_PER_SLOT` a slot."""
+    return min(MAX_JOBS, max(JOBS_PER_SLOT * slots, round(rate_per_s * trial_s)))
+
+
+def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:
+    contender, workload = order.worker.contender, order.workload
+    plan = TrialPlan(
+        trial=bench.next_trial(),
+        contender=contender.name,
+        pool=contender.pool,
+        slots=contender.slots,
+        kind=workload.kind,
+        parameters=workload.parameters,
+        count=order.count,
+    )
+    return TrialFacts(
+        plan=plan,
+        block=order.worker.block,
+        workload=workload.name,
+        is_pilot=order.is_pilot,
+        ideal_wait_s=ideal_wait_s(find_kind(workload.kind), workload.parameters),
+        workers_up=order.workers_up,
+    )
+
+
+def _follow(bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
+    """Read the stream until the trial is over; say in the facts why, if not by its last job."""
+    view = bench.tail.view(facts.plan.trial)
+    view.last_line_at_s = sampled_at_s = time.monotonic()
+    while len(view.ended) < facts.sent:
+        bench.tail.read(wait_s=0.1)
+        now_s = time.monotonic()
+        quiet_s = now_s - view.last_line_at_s
+        missing = facts.sent - len(view.ended)
+        if not order.worker.is_alive and quiet_s > 1.0:
+            child = order.worker.child
+            facts.reasons.append(
+                f"the worker ended with exit code {child.exit_code} in the trial, "
+                f"{missing} of {facts.sent} jobs not done (log kept: {child.log.name})"
+            )
+            return
+        if quiet_s > order.stall_s:
+            facts.reasons.append(
+                f"no line for {order.stall_s:g} s, {missing} of {facts.sent} jobs not done"
+            )
+            return
+        if now_s - sampled_at_s >= SAMPLE_EVERY_S:
+            sampled_at_s = now_s
+            _sample(bench, order, facts=facts, is_whole=False)
+
+
+def _sample(bench: Bench, order: TrialOrder, *, facts: TrialFacts, is_whole: bool) -> None:
+    sample = order.worker.sampler.sample(trial=facts.plan.trial, is_whole=is_whole)
+    if sample is not None:
+        bench.samples.append(sample)
+
+
+def _judge_drift(facts: TrialFacts) -> None:
+    before, after = facts.cpu_s_per_job_before, facts.cpu_s_per_job_after
+    if before is None or after is None:
+        return
+    drift = abs(after / before - 1)
+    if drift > CEILING_DRIFT:
+        facts.tolerated.append(
+            f"the same work took {drift:.0%} more or less CPU after the trial than before"
+        )

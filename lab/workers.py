@@ -1,0 +1,133 @@
+"""The workers of a block: started side by side, proved ready, and ended together."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import children
+from lab.bench import Bench, TrialFacts
+from lab.children import Child
+from lab.experiment import Contender
+from lab.sampler import Sampler
+from poolbench.errors import StackError
+from poolbench.records import TrialPlan
+
+#: Length of the sleeps by which a worker shows its slots, milliseconds.
+READY_SLEEP_MS = 500.0
+
+#: How long a worker may take until it is ready, seconds.
+READY_TIMEOUT_S = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class LabWorker:
+    """One contender's worker within a block."""
+
+    contender: Contender
+    block: int
+    child: Child
+    sampler: Sampler
+    started_at_s: float
+    #: From start to proved ready, seconds; None until then.
+    ready_s: float | None = None
+    exit_code: int | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether its process runs."""
+        return self.child.exit_code is None
+
+    def describe(self, *, folder: Path) -> dict[str, object]:
+        """Return the manifest's entry of ``workers``."""
+        log = self.child.log
+        return {
+            "block": self.block,
+            "contender": self.contender.name,
+            "ready_s": None if self.ready_s is None else round(self.ready_s, 3),
+            "exit_code": self.exit_code,
+            "log": str(log.relative_to(folder)) if log.is_relative_to(folder) else log.name,
+        }
+
+
+def start_worker(bench: Bench, contender: Contender, *, block: int, logs: Path) -> LabWorker:
+    """Start a contender's worker in a fresh process."""
+    command = [sys.executable, "-m", "worker", "--pool", contender.pool]
+    command += ["--contender", contender.name, "--slots", str(contender.slots), "--no-events"]
+    child = children.start(
+        command,
+        name=contender.name,
+        log=logs / f"{block:03d}-{contender.name}.log",
+        environment=bench.environment,
+    )
+    return LabWorker(
+        contender=contender,
+        block=block,
+        child=child,
+        sampler=Sampler(child.pid, contender=contender.name),
+        started_at_s=time.monotonic(),
+    )
+
+
+def await_ready(bench: Bench, workers: Sequence[LabWorker]) -> None:
+    """Wait until each worker was seen to run as many sleeps at once as it has slots.
+
+    No-ops would be served by a few threads and prove nothing. The sleeps are jobs of the run like
+    others, in trials of their own, and are accounted for.
+
+    Raises:
+        StackError: if one ends or is not ready in time, with its log's last line.
+    """
+    waiting = {worker.contender.name: (worker, _send_wave(bench, worker)) for worker in workers}
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    while waiting:
+        bench.tail.read(wait_s=0.1)
+        for name, (worker, wave) in list(waiting.items()):
+            _check_alive(worker, is_late=time.monotonic() > deadline_s)
+            view = bench.tail.view(wave.plan.trial)
+            if len(view.ended) < worker.contender.slots:
+                continue
+            wave.end_ns = time.time_ns()
+            bench.tail.forget(wave.plan.trial)
+            if view.peak_overlap() >= worker.contender.slots:
+                worker.ready_s = time.monotonic() - worker.started_at_s
+                del waiting[name]
+            else:
+                waiting[name] = (worker, _send_wave(bench, worker))
+
+
+def stop_workers(workers: Sequence[LabWorker]) -> None:
+    """End the workers side by side, warmly, and keep their exit codes."""
+    children.stop([worker.child for worker in workers])
+    for worker in workers:
+        worker.exit_code = worker.child.exit_code
+
+
+def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
+    contender = worker.contender
+    plan = TrialPlan(
+        trial=bench.next_trial(),
+        contender=contender.name,
+        pool=contender.pool,
+        slots=contender.slots,
+        kind="io.sleep",
+        parameters={"delay_ms": READY_SLEEP_MS},
+        count=contender.slots,
+    )
+    facts = TrialFacts(plan=plan, block=worker.block, workload="ready", is_pilot=True)
+    bench.send(facts, offsets_s=[0.0] * contender.slots)
+    return facts
+
+
+def _check_alive(worker: LabWorker, *, is_late: bool) -> None:
+    name, child = worker.contender.name, worker.child
+    if child.exit_code is not None:
+        what = f"ended with exit code {child.exit_code} before it was ready"
+    elif is_late:
+        what = f"was not ready within {READY_TIMEOUT_S:.0f} s"
+    else:
+        return
+    raise StackError(f"worker {name} {what}: {child.last_line()} (log: {child.log})")
