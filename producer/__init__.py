@@ -1,0 +1,1 @@
+"""Sends jobs to a contender's queue, at due times drawn beforehand; never imports worker."""

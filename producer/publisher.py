@@ -1,0 +1,161 @@
+"""Sends a trial's jobs when they are due, in batches, and keeps the run's account in Redis.
+
+Open loop: due times are drawn beforehand and never wait for workers, so a late job is late and
+says so; none is skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import redis
+
+from poolbench.errors import Fault, UsageError
+from poolbench.keys import RUNS, check_name, queue_name, run_key
+from poolbench.records import TrialPlan
+from producer.outlet import Outlet
+from producer.template import Template, capture
+
+#: Most jobs of one LPUSH: larger ones send no faster and block the broker for longer.
+BATCH = 500
+
+#: Jobs due within this span of the last batch go together, seconds. It bounds the producer to
+#: a thousand batches a second, so that it leaves the cores to the workers it measures.
+GATHER_S = 0.001
+
+#: Longest sleep before asking whether to stop, seconds.
+_NAP_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What was sent of a trial."""
+
+    #: Jobs in the queue.
+    count: int
+    #: When the first was due, and when the last was flushed, Unix nanoseconds.
+    first_due_ns: int
+    last_sent_ns: int
+    #: The most that a job was sent after it was due, seconds.
+    lag_max_s: float
+    #: False if it was told to stop before all were sent.
+    is_complete: bool
+
+    @property
+    def span_s(self) -> float:
+        """Return how long sending took, seconds."""
+        return max(0, self.last_sent_ns - self.first_due_ns) / 1e9
+
+
+def open_run(
+    client: redis.Redis, *, run: str, source: str, plans: Sequence[TrialPlan], is_listed: bool
+) -> None:
+    """Write a run's hash; ``is_listed`` makes the stack's collector serve it.
+
+    Raises:
+        UsageError: if the name is impossible or taken.
+    """
+    key, now_ns = run_key(check_name(run, what="name of a run")), time.time_ns()
+    if not client.hsetnx(key, "created_ns", now_ns):
+        raise UsageError(
+            Fault(problem="a run of this name exists", seen=run, remedy="take another")
+        )
+    with client.pipeline(transaction=True) as transaction:
+        trials = json.dumps([asdict(plan) for plan in plans])
+        transaction.hset(key, mapping={"source": source, "trials": trials})
+        if is_listed:
+            transaction.zadd(RUNS, {run: now_ns / 1e9})
+        transaction.execute()
+
+
+def close_run(client: redis.Redis, *, run: str) -> None:
+    """Note that nothing more will be sent, so that the ledger can close."""
+    client.hset(run_key(run), "sent_all_ns", time.time_ns())
+
+
+def publish(
+    client: redis.Redis,
+    *,
+    run: str,
+    plan: TrialPlan,
+    offsets_s: Sequence[float],
+    scope: str = "",
+    on_sent: Callable[[int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Sent:
+    """Send one job for each offset, seconds from now, to the contender's queue.
+
+    ``on_sent`` is told, after each batch, how many jobs of the trial are sent so far;
+    ``should_stop`` is asked before each batch and ten times a second while none is due.
+
+    Raises:
+        UsageError: if jobs of this trial were sent before.
+        StackError: if the broker is lost, with the count of jobs that went in.
+    """
+    queue = queue_name(plan.contender, scope=scope)
+    template = capture(plan, run=run, queue=queue)
+    with Outlet(client, run=run, trial=plan.trial, queue=queue) as outlet:
+        sending = _Sending(offsets_s=offsets_s, should_stop=should_stop or _never)
+        while batch := sending.wait_for_batch():
+            sending.flush(batch, template=template, outlet=outlet)
+            if on_sent:
+                on_sent(outlet.sent)
+        return sending.sent()
+
+
+class _Sending:
+    """A trial's jobs on their way: which are due, which are sent."""
+
+    def __init__(self, *, offsets_s: Sequence[float], should_stop: Callable[[], bool]) -> None:
+        self._offsets_s = offsets_s
+        self._should_stop = should_stop
+        self._sent = 0
+        self._lag_max_ns = 0
+        # moments are stamped by one clock and waited for by the other, which is never set back
+        self._start_ns, self._start_s = time.time_ns(), time.monotonic()
+        self._last_sent_ns = self._start_ns
+        self._gathered_at_s = 0.0
+
+    def wait_for_batch(self) -> range:
+        """Return the next jobs that are due, at most `BATCH`; none when all are sent or stopped."""
+        count = len(self._offsets_s)
+        while self._sent < count and not self._should_stop():
+            elapsed_s = time.monotonic() - self._start_s
+            limit = min(self._sent + BATCH, count)
+            due = bisect_right(self._offsets_s, elapsed_s, self._sent, limit)
+            is_full = due == self._sent + BATCH
+            next_s = max(self._offsets_s[self._sent], self._gathered_at_s)
+            if is_full or next_s <= elapsed_s:
+                self._gathered_at_s = elapsed_s + GATHER_S
+                return range(self._sent, due)
+            time.sleep(min(next_s - elapsed_s, _NAP_S))
+        return range(0)
+
+    def flush(self, batch: range, *, template: Template, outlet: Outlet) -> None:
+        """Stamp these jobs as sent and put them into the queue."""
+        offsets_s = self._offsets_s[batch.start : batch.stop]
+        due_ns = array("q", (self._start_ns + round(offset_s * 1e9) for offset_s in offsets_s))
+        sent_ns = time.time_ns()
+        outlet.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
+        self._sent = batch.stop
+        self._last_sent_ns = sent_ns
+        self._lag_max_ns = max(self._lag_max_ns, sent_ns - due_ns[0])
+
+    def sent(self) -> Sent:
+        """Return the account so far."""
+        return Sent(
+            count=self._sent,
+            first_due_ns=self._start_ns,
+            last_sent_ns=self._last_sent_ns,
+            lag_max_s=self._lag_max_ns / 1e9,
+            is_complete=self._sent == len(self._offsets_s),
+        )
+
+
+def _never() -> bool:
+    return False

@@ -1,0 +1,215 @@
+"""A batch goes in exactly once, whatever a connection does: through a proxy that breaks it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import pytest
+import redis
+
+from lab.server import free_port
+from poolbench.errors import StackError, UsageError
+from poolbench.keys import run_key, sent_field
+from producer import outlet as outlet_module
+from producer.outlet import Outlet
+from tests.conftest import Server
+
+QUEUE = "poolbench.gevent"
+RUN = "r1"
+
+
+class Proxy:
+    """Passes bytes between clients and the server, and breaks transactions as it was told.
+
+    For each transaction one word is taken from ``faults``: ``ok``; ``before``: it is cut before
+    its EXEC reaches the server; ``after``: before the answer reaches the client; ``late``: its
+    EXEC is held back until `deliver_late`, while the client sees a lost connection.
+    """
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.faults: deque[str] = deque()
+        self._late: list[tuple[socket.socket, bytes]] = []
+        self._sockets: list[socket.socket] = [self._listener]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def deliver_late(self) -> None:
+        """Let the held-back bytes go on to the server, and wait until it took or refused them."""
+        for upstream, held in self._late:
+            with suppress(OSError):
+                upstream.sendall(held)
+                upstream.shutdown(socket.SHUT_WR)
+                while upstream.recv(65_536):
+                    pass
+
+    def close(self) -> None:
+        """Cut everything."""
+        for each in self._sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
+
+    def _start(self, target: object, *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]  # any function
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                upstream = socket.create_connection(("127.0.0.1", self._server_port))
+                self._sockets += [client, upstream]
+                swallow = threading.Event()
+                self._start(self._pass_requests, client, upstream, swallow)
+                self._start(self._pass_answers, client, upstream, swallow)
+
+    def _pass_requests(
+        self, client: socket.socket, upstream: socket.socket, swallow: threading.Event
+    ) -> None:
+        with suppress(OSError):
+            while chunk := client.recv(65_536):
+                fault = self.faults.popleft() if b"EXEC\r\n" in chunk and self.faults else "ok"
+                if fault == "before":
+                    upstream.shutdown(socket.SHUT_RDWR)
+                elif fault == "late":
+                    self._late.append((upstream, chunk))
+                    swallow.set()
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                else:
+                    if fault == "after":
+                        swallow.set()
+                    upstream.sendall(chunk)
+
+    def _pass_answers(
+        self, client: socket.socket, upstream: socket.socket, swallow: threading.Event
+    ) -> None:
+        with suppress(OSError):
+            while not swallow.is_set() and (chunk := upstream.recv(65_536)):
+                if not swallow.is_set():
+                    client.sendall(chunk)
+            client.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """A proxy before the session's server."""
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def broken_client(server: Server, proxy: Proxy) -> Iterator[redis.Redis]:
+    """A client that reaches the server through the proxy."""
+    url = f"redis://:{server.password}@127.0.0.1:{proxy.port}/0"
+    with redis.Redis.from_url(url) as client:
+        yield client
+
+
+@pytest.fixture
+def outlet(client: redis.Redis, broken_client: redis.Redis) -> Iterator[Outlet]:
+    """An outlet through the proxy, on an empty server."""
+    assert client.dbsize() == 0
+    with Outlet(broken_client, run=RUN, trial=0, queue=QUEUE) as outlet:
+        yield outlet
+
+
+def queued(client: redis.Redis) -> list[str]:
+    """What a worker would take, first to last."""
+    return [str(job) for job in reversed(client.lrange(QUEUE, 0, -1))]
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        ["ok", "ok", "ok"],
+        ["ok", "before", "ok", "ok"],
+        ["ok", "after", "ok"],
+        ["after", "after", "after"],
+        ["before", "before", "after", "before", "before", "ok", "after"],
+        ["ok", "late", "ok", "ok"],
+        ["late", "late", "late", "ok", "after", "late", "ok"],
+    ],
+)
+def test_batches_go_in_exactly_once(
+    client: redis.Redis, outlet: Outlet, proxy: Proxy, faults: list[str]
+) -> None:
+    """Cut before, after or held back: nothing is lost, doubled or out of order."""
+    proxy.faults.extend(faults)
+
+    for batch in ([b"1", b"2"], [b"3"], [b"4", b"5"]):
+        outlet.put(batch)
+    proxy.deliver_late()
+
+    assert not proxy.faults
+    assert queued(client) == ["1", "2", "3", "4", "5"]
+    assert client.hget(run_key(RUN), sent_field(0)) == "5"
+    assert outlet.sent == 5
+
+
+def test_a_broker_that_stays_away_is_said_with_the_count(
+    outlet: Outlet, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempts are bounded, and the error says what is in for certain and what may be."""
+    monkeypatch.setattr(outlet_module, "PAUSES_S", (0.01, 0.01))
+    outlet.put([b"1", b"2"])
+    proxy.faults.extend(["before"] * 3)
+
+    with pytest.raises(StackError, match="2 jobs are in the queue, 1 more may be"):
+        outlet.put([b"3"])
+
+
+def test_a_broker_without_memory_refuses(client: redis.Redis, outlet: Outlet) -> None:
+    """A refusal is no lost connection: it is said at once, and nothing half sent."""
+    outlet.put([b"1"])
+    client.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(StackError, match=r"refuses jobs: .*memory.*; 1 jobs are in the queue"):
+            outlet.put([b"2"])
+    finally:
+        client.config_set("maxmemory", "0")
+
+    assert queued(client) == ["1"]
+    assert client.hget(run_key(RUN), sent_field(0)) == "1"
+
+
+def test_a_count_that_others_change_is_refused(
+    client: redis.Redis, outlet: Outlet, proxy: Proxy
+) -> None:
+    """If the count can't tell what went in, the outlet says so and does not guess."""
+    proxy.faults.append("before")
+    client.hset(run_key(RUN), sent_field(0), 7)
+
+    with pytest.raises(StackError, match="another count, 7"):
+        outlet.put([b"1"])
+
+    assert queued(client) == []
+
+
+def test_a_trial_is_sent_once_only(client: redis.Redis) -> None:
+    """A second sending of the same trial would make the same seqs twice."""
+    client.hset(run_key(RUN), sent_field(0), 3)
+
+    with pytest.raises(UsageError, match="sent before"), ExitStack() as stack:
+        stack.enter_context(Outlet(client, run=RUN, trial=0, queue=QUEUE))
+
+
+def test_an_absent_broker_is_a_stack_error() -> None:
+    """Nothing listens: said before the first batch."""
+    with (
+        redis.Redis(port=free_port()) as away,
+        pytest.raises(StackError, match="can't be reached"),
+        ExitStack() as stack,
+    ):
+        stack.enter_context(Outlet(away, run=RUN, trial=0, queue=QUEUE))

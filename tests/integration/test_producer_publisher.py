@@ -1,0 +1,245 @@
+"""Publishing to a real server: what lies in the queue and in the run's hash."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from poolbench.errors import UsageError
+from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
+from poolbench.keys import RUNS, queue_name, run_key, sent_field
+from poolbench.records import TrialPlan
+from producer.arrivals import draw
+from producer.publisher import BATCH, close_run, open_run, publish
+from tests.conftest import Server
+
+QUEUE = queue_name("gevent")
+
+
+def plan_of(kind: str = "io.http", *, trial: int = 0, count: int = 3) -> TrialPlan:
+    """A plan for the gevent contender."""
+    return TrialPlan(
+        trial=trial,
+        contender="gevent",
+        pool="gevent",
+        slots=4,
+        kind=kind,
+        parameters=complete_parameters(JOB_KINDS[kind], {}),
+        count=count,
+    )
+
+
+def queued(client: redis.Redis, *, queue: str = QUEUE) -> list[dict[str, Any]]:
+    """The messages of a queue, in the order in which a worker takes them."""
+    return [json.loads(message) for message in reversed(client.lrange(queue, 0, -1))]
+
+
+def headers(client: redis.Redis) -> list[JobHeader]:
+    """Our headers of the queued messages."""
+    found = [JobHeader.from_message(message["headers"]) for message in queued(client)]
+    return [header for header in found if header]
+
+
+def without(message: dict[str, Any]) -> dict[str, Any]:
+    """A message, body decoded, without what may differ between two."""
+    kept = {**message, "body": json.loads(base64.b64decode(message["body"]))}
+    kept["headers"] = {
+        name: value
+        for name, value in message["headers"].items()
+        if name not in {"id", "root_id", "origin", HEADER}
+    }
+    kept["properties"] = {
+        name: value
+        for name, value in message["properties"].items()
+        if name not in {"correlation_id", "delivery_tag", "reply_to"}
+    }
+    return kept
+
+
+@pytest.fixture
+def app(server: Server) -> Iterator[Celery]:
+    """A Celery app with a task for each kind, as a stranger would write it."""
+    app = Celery("stranger", broker=server.url, set_as_current=False)
+    app.conf.update(task_ignore_result=True, result_backend=server.url)
+    for kind in JOB_KINDS:
+        app.task(name=kind, shared=False)(lambda **_parameters: None)
+    yield app
+    app.close()
+
+
+def send_for_real(app: Celery, plan: TrialPlan, *, url: str) -> None:
+    """Send one job the way Celery does it."""
+    job: Any = app.tasks[plan.kind]
+    with app.connection_for_write(url) as connection:
+        job.apply_async(kwargs=dict(plan.parameters), queue=QUEUE, connection=connection)
+
+
+@pytest.mark.parametrize("kind", sorted(JOB_KINDS))
+def test_message_equals_a_real_one_field_by_field(
+    client: redis.Redis, server: Server, app: Celery, run_id: str, kind: str
+) -> None:
+    """All but ids, tag, origin, reply_to and our header is as Celery itself sends it."""
+    plan = plan_of(kind)
+    send_for_real(app, plan, url=server.url)
+    publish(client, run=run_id, plan=plan, offsets_s=[0.0])
+
+    real, ours = queued(client)
+
+    assert without(ours) == without(real)
+    assert list(ours["headers"]) == [*real["headers"], HEADER]
+    assert list(ours["properties"]) == list(real["properties"])
+    assert type(ours["headers"]["origin"]) is type(real["headers"]["origin"])
+
+
+def test_burst_is_sent_in_order_and_counted(client: redis.Redis, run_id: str) -> None:
+    """More than two batches: seqs dense from 0 in queue order, one due time, the count kept."""
+    count = 2 * BATCH + 7
+    told: list[int] = []
+
+    offsets_s = draw("burst", count=count, rate_per_s=0, seed=1)
+    sent = publish(client, run=run_id, plan=plan_of(), offsets_s=offsets_s, on_sent=told.append)
+
+    found = headers(client)
+    assert [header.seq for header in found] == list(range(count))
+    assert {header.due_ns for header in found} == {sent.first_due_ns}
+    assert client.hget(run_key(run_id), sent_field(0)) == str(count)
+    assert told == [BATCH, 2 * BATCH, count]
+    assert (sent.count, sent.is_complete) == (count, True)
+
+
+def test_a_rate_is_kept_from_due_times_drawn_beforehand(client: redis.Redis, run_id: str) -> None:
+    """Each job's due time is its offset from the start; none is sent before, and lag is told."""
+    offsets_s = draw("poisson", count=200, rate_per_s=1_000, seed=3)
+    before_ns = time.time_ns()
+
+    sent = publish(client, run=run_id, plan=plan_of(), offsets_s=offsets_s)
+
+    found = headers(client)
+    due_s = [(header.due_ns - sent.first_due_ns) / 1e9 for header in found]
+    lags_s = [(header.sent_ns - header.due_ns) / 1e9 for header in found]
+    assert due_s == pytest.approx(list(offsets_s), abs=1e-6)
+    assert min(lags_s) >= 0
+    assert sent.lag_max_s == pytest.approx(max(lags_s))
+    assert before_ns < sent.first_due_ns
+    assert sent.last_sent_ns == found[-1].sent_ns
+    assert sent.span_s >= offsets_s[-1]
+
+
+def test_late_jobs_are_sent_all_the_same(client: redis.Redis, run_id: str) -> None:
+    """A producer that was held up sends everything that came due meanwhile, and shows the lag."""
+    hold = iter([0.0, 0.0, 0.3])
+
+    def hold_up(_sent: int) -> None:
+        time.sleep(next(hold, 0.0))
+
+    offsets_s = draw("constant", count=100, rate_per_s=200, seed=1)
+    sent = publish(client, run=run_id, plan=plan_of(), offsets_s=offsets_s, on_sent=hold_up)
+
+    found = headers(client)
+    assert [header.seq for header in found] == list(range(100))
+    assert sent.lag_max_s > 0.25
+    assert len({header.sent_ns for header in found}) < 100
+
+
+def test_it_stops_when_told(client: redis.Redis, run_id: str) -> None:
+    """What was sent until then is counted, and the rest is not sent."""
+    told: list[int] = []
+    offsets_s = draw("burst", count=5 * BATCH, rate_per_s=0, seed=1)
+
+    sent = publish(
+        client,
+        run=run_id,
+        plan=plan_of(),
+        offsets_s=offsets_s,
+        on_sent=told.append,
+        should_stop=lambda: len(told) == 2,
+    )
+
+    assert (sent.count, sent.is_complete) == (2 * BATCH, False)
+    assert client.llen(QUEUE) == 2 * BATCH
+    assert client.hget(run_key(run_id), sent_field(0)) == str(2 * BATCH)
+
+
+def test_it_stops_while_waiting_for_a_due_time(client: redis.Redis, run_id: str) -> None:
+    """A job due in an hour does not keep the producer from stopping."""
+    asked: list[float] = []
+
+    def should_stop() -> bool:
+        asked.append(time.monotonic())
+        return len(asked) > 3
+
+    sent = publish(
+        client, run=run_id, plan=plan_of(), offsets_s=[0.0, 3600.0], should_stop=should_stop
+    )
+
+    assert (sent.count, sent.is_complete) == (1, False)
+
+
+def test_scope_keeps_queues_apart(client: redis.Redis, run_id: str) -> None:
+    """A lab run's jobs go to queues of its own."""
+    publish(client, run=run_id, plan=plan_of(), offsets_s=[0.0], scope=run_id)
+
+    queue = queue_name("gevent", scope=run_id)
+    assert client.llen(QUEUE) == 0
+    message = queued(client, queue=queue)[0]
+    assert message["properties"]["delivery_info"]["routing_key"] == queue
+
+
+def test_trials_of_a_run_are_counted_apart(client: redis.Redis, run_id: str) -> None:
+    """Each trial has its count and its seqs from 0."""
+    for trial, count in ((0, 2), (1, 3)):
+        publish(client, run=run_id, plan=plan_of(trial=trial), offsets_s=[0.0] * count)
+
+    assert client.hmget(run_key(run_id), sent_field(0), sent_field(1)) == ["2", "3"]
+    assert [(header.trial, header.seq) for header in headers(client)] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (1, 1),
+        (1, 2),
+    ]
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_run_is_opened_and_closed(client: redis.Redis, run_id: str, *, is_listed: bool) -> None:
+    """The hash holds the plans as data; the zset holds a run that the collector must serve."""
+    plan = plan_of(trial=0)
+    open_run(client, run=run_id, source="lab", plans=[plan], is_listed=is_listed)
+
+    kept = client.hgetall(run_key(run_id))
+    assert [TrialPlan(**each) for each in json.loads(kept["trials"])] == [plan]
+    assert kept["source"] == "lab"
+    assert "sent_all_ns" not in kept
+    created_s = client.zscore(RUNS, run_id)
+    assert (created_s is not None) == is_listed
+    if created_s is not None:
+        assert created_s == pytest.approx(int(kept["created_ns"]) / 1e9)
+
+    close_run(client, run=run_id)
+
+    sent_all_ns = client.hget(run_key(run_id), "sent_all_ns")
+    assert sent_all_ns is not None
+    assert int(sent_all_ns) >= int(kept["created_ns"])
+
+
+def test_a_taken_name_is_refused(client: redis.Redis, run_id: str) -> None:
+    """A second run of one name would mix its records with the first's."""
+    open_run(client, run=run_id, source="producer", plans=[], is_listed=True)
+
+    with pytest.raises(UsageError, match="a run of this name exists"):
+        open_run(client, run=run_id, source="producer", plans=[], is_listed=True)
+
+
+def test_an_impossible_name_is_refused(client: redis.Redis) -> None:
+    """A run's name becomes a folder: no slash, no dots before it."""
+    with pytest.raises(UsageError, match="impossible name of a run"):
+        open_run(client, run="../etc", source="producer", plans=[], is_listed=True)
+
+    assert client.dbsize() == 0

@@ -1,0 +1,107 @@
+"""The template: Celery's own message, but for the holes."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, JobKind, complete_parameters
+from poolbench.keys import NAME
+from poolbench.records import TrialPlan
+from producer.template import capture, task_ids
+
+NAMES = st.from_regex(NAME, fullmatch=True)
+
+
+def plan_of(kind: JobKind, *, contender: str = "gevent", trial: int = 3) -> TrialPlan:
+    """A plan of that kind with its defaults."""
+    return TrialPlan(
+        trial=trial,
+        contender=contender,
+        pool="gevent",
+        slots=4,
+        kind=kind.name,
+        parameters=complete_parameters(kind, {}),
+    )
+
+
+def rendered(plan: TrialPlan, *, run: str = "r1", count: int = 3) -> list[dict[str, Any]]:
+    """Messages of a trial, decoded."""
+    template = capture(plan, run=run, queue="poolbench.gevent")
+    return [
+        json.loads(message)
+        for message in template.render([10 + n for n in range(count)], first_seq=5, sent_ns=99)
+    ]
+
+
+def test_every_kind_has_a_message_with_its_arguments() -> None:
+    """The body holds no positional arguments and the plan's parameters, whole and as numbers."""
+    for kind in JOB_KINDS.values():
+        plan = plan_of(kind)
+        message = rendered(plan)[0]
+        args, kwargs, embedded = json.loads(base64.b64decode(message["body"]))
+
+        assert (args, kwargs) == ([], plan.parameters)
+        assert set(embedded) == {"callbacks", "errbacks", "chain", "chord"}
+        assert message["headers"]["task"] == kind.name
+        assert message["headers"]["ignore_result"] is True
+
+
+@settings(deadline=None, max_examples=30)
+@given(run=NAMES, contender=NAMES, trial=st.integers(min_value=0, max_value=2**40))
+def test_our_header_reads_back(run: str, contender: str, trial: int) -> None:
+    """Whatever the names, the header in the message is the job's."""
+    plan = plan_of(JOB_KINDS["io.http"], contender=contender, trial=trial)
+
+    headers = [JobHeader.from_message(message["headers"]) for message in rendered(plan, run=run)]
+
+    assert headers == [
+        JobHeader(run=run, trial=trial, seq=5 + n, contender=contender, due_ns=10 + n, sent_ns=99)
+        for n in range(3)
+    ]
+
+
+def test_ids_of_a_message_agree_and_differ_between_messages() -> None:
+    """One id a job, in each place where Celery writes it; a tag of its own for kombu."""
+    messages = rendered(plan_of(JOB_KINDS["io.http"]), count=50)
+
+    ids = [message["headers"]["id"] for message in messages]
+    assert [message["headers"]["root_id"] for message in messages] == ids
+    assert [message["properties"]["correlation_id"] for message in messages] == ids
+    assert len({message["properties"]["delivery_tag"] for message in messages}) == 50
+    assert len(set(ids)) == 50
+
+
+def test_messages_differ_nowhere_else() -> None:
+    """What is no id, tag or header of ours is the same in every message of a trial."""
+    messages = rendered(plan_of(JOB_KINDS["cpu.primes"]))
+    for message in messages:
+        for name in ("id", "root_id", HEADER):
+            del message["headers"][name]
+        for name in ("correlation_id", "delivery_tag"):
+            del message["properties"][name]
+
+    assert messages[0] == messages[1] == messages[2]
+
+
+def test_percent_signs_survive() -> None:
+    """A text of ours that looks like a format stays as it is."""
+    plan = plan_of(JOB_KINDS["io.sleep"], contender="50%d-%s%%")
+
+    assert rendered(plan)[0]["headers"][HEADER]["contender"] == "50%d-%s%%"
+
+
+@given(count=st.integers(min_value=0, max_value=200))
+def test_task_ids_are_version_4_uuids(count: int) -> None:
+    """The ids are what Celery would have made, only cheaper."""
+    ids = [task_id.decode() for task_id in task_ids(count)]
+
+    assert len(set(ids)) == count
+    assert [str(uuid.UUID(task_id)) for task_id in ids] == ids
+    assert {uuid.UUID(task_id).version for task_id in ids} <= {4}
+    assert {uuid.UUID(task_id).variant for task_id in ids} <= {uuid.RFC_4122}
