@@ -69,9 +69,13 @@ def app(server: Server) -> Iterator[Celery]:
     app = Celery("stranger", broker=server.url, set_as_current=False)
     app.conf.update(task_ignore_result=True, result_backend=server.url)
     for kind in JOB_KINDS:
-        app.task(name=kind, shared=False)(lambda **_parameters: None)
+        app.task(name=kind, shared=False)(_any_job)
     yield app
     app.close()
+
+
+def _any_job(**_parameters: float) -> None:
+    """Stand for a job of any kind."""
 
 
 def send_for_real(app: Celery, plan: TrialPlan, *, url: str) -> None:
