@@ -103,6 +103,7 @@ def _run(
     settings = load_settings()
     experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
     experiment = _adjust(experiment, repetitions=repetitions, seed=seed)
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     progress = RunProgress(_errors, title=experiment.title, trials=trial_count(experiment))
     with progress:
@@ -142,5 +143,8 @@ def _show(summary: dict[str, Any], *, path: Path, as_json: bool) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
-    """Treat SIGTERM as Ctrl-C: end what was started, keep what was measured."""
+    """End what was started and keep what was measured; a second signal doesn't hurry that."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    _errors.print("stopping: workers end, what was measured is kept")
     raise KeyboardInterrupt

@@ -55,7 +55,7 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
     if not order.is_pilot:
         facts.cpu_s_per_job_after = bench.gauge.measure(kind, parameters=parameters)
-        _judge_drift(facts)
+        judge_drift(facts)
     return facts
 
 
@@ -72,6 +72,19 @@ def measured_rate_per_s(view: TrialView, *, slots: int) -> float:
 def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_PER_SLOT` a slot."""
     return min(MAX_JOBS, max(JOBS_PER_SLOT * slots, round(rate_per_s * trial_s)))
+
+
+def judge_drift(facts: TrialFacts) -> None:
+    """Say in the facts when the same work cost another CPU time after the trial than before."""
+    before, after = facts.cpu_s_per_job_before, facts.cpu_s_per_job_after
+    if before is None or after is None:
+        return
+    drift = abs(after / before - 1)
+    if drift > CEILING_DRIFT:
+        more = "more" if after > before else "less"
+        facts.tolerated.append(
+            f"the same work took {drift:.0%} {more} CPU after the trial than before"
+        )
 
 
 def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:
@@ -125,14 +138,3 @@ def _sample(bench: Bench, order: TrialOrder, *, facts: TrialFacts, is_whole: boo
     sample = order.worker.sampler.sample(trial=facts.plan.trial, is_whole=is_whole)
     if sample is not None:
         bench.samples.append(sample)
-
-
-def _judge_drift(facts: TrialFacts) -> None:
-    before, after = facts.cpu_s_per_job_before, facts.cpu_s_per_job_after
-    if before is None or after is None:
-        return
-    drift = abs(after / before - 1)
-    if drift > CEILING_DRIFT:
-        facts.tolerated.append(
-            f"the same work took {drift:.0%} more or less CPU after the trial than before"
-        )

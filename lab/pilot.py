@@ -1,0 +1,93 @@
+"""What is measured before the first trial: backlogs, ceilings, the configuration in effect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from celery import Celery
+
+from lab.experiment import Workload
+from lab.run import Run
+from lab.trial import TrialOrder, backlog_size, conduct, measured_rate_per_s
+from lab.workers import LabWorker
+from poolbench.errors import StackError
+from poolbench.jobs import find_kind
+from poolbench.keys import queue_name, run_key
+from poolbench.records import TrialPlan
+from producer.publisher import publish
+
+#: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
+NOOP_JOBS = 400
+#: Messages of the burst that measures the producer's ceiling.
+PRODUCER_JOBS = 5_000
+#: Jobs of a CPU-bound pilot: enough for a rate, since more slots don't hurry them.
+CPU_PILOT_JOBS = 16
+
+
+def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
+    """Size every backlog, and measure each worker's ceiling with jobs that do nothing."""
+    noop = Workload(name="no-op", kind="io.sleep", parameters={"delay_ms": 0.0})
+    rates_per_s: dict[str, float] = {}
+    for contender in run.experiment.contenders:
+        worker = workers[contender.name]
+        rates_per_s[contender.name] = round(_rate_per_s(run, worker, noop, NOOP_JOBS), 1)
+        for workload in run.experiment.workloads:
+            is_cpu_bound = find_kind(workload.kind).is_cpu_bound
+            count = CPU_PILOT_JOBS if is_cpu_bound else 2 * contender.slots
+            rate_per_s = _rate_per_s(run, worker, workload, count)
+            run.counts[contender.name, workload.name] = backlog_size(
+                rate_per_s, slots=contender.slots, trial_s=run.experiment.trial_s
+            )
+    run.ceilings["noop_per_s"] = rates_per_s
+
+
+def _rate_per_s(run: Run, worker: LabWorker, workload: Workload, count: int) -> float:
+    run.progress.now(f"pilot: {worker.contender.name} · {workload.name}")
+    order = TrialOrder(
+        worker=worker,
+        workload=workload,
+        count=count,
+        is_pilot=True,
+        stall_s=run.experiment.stall_s,
+        workers_up=len(run.experiment.contenders),
+    )
+    facts = conduct(run.bench, order)
+    if facts.reasons:
+        reason = "; ".join(facts.reasons)
+        raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
+    view = run.bench.tail.view(facts.plan.trial)
+    rate_per_s = measured_rate_per_s(view, slots=worker.contender.slots)
+    run.bench.tail.forget(facts.plan.trial)
+    return rate_per_s
+
+
+def producer_ceiling_per_s(run: Run) -> float:
+    """Return the messages a second that the producer puts in at once, nobody reading."""
+    queue = queue_name("nobody", scope=run.name)
+    plan = TrialPlan(
+        trial=0, contender="nobody", pool="", slots=0, kind="io.sleep", parameters={"delay_ms": 0}
+    )
+    began_s = time.perf_counter()
+    publish(
+        run.bench.client,
+        run=f"{run.name}-ceiling",
+        plan=plan,
+        offsets_s=[0.0] * PRODUCER_JOBS,
+        scope=run.name,
+    )
+    spent_s = time.perf_counter() - began_s
+    run.bench.client.delete(queue, run_key(f"{run.name}-ceiling"))
+    return round(PRODUCER_JOBS / spent_s, 1)
+
+
+def ask_configuration(run: Run) -> None:
+    """Ask each worker for the Celery configuration in effect; Celery censors the secrets."""
+    app = Celery(broker=run.broker.url, set_as_current=False)
+    names = {contender.name for contender in run.experiment.contenders}
+    with app.connection_for_write() as connection:
+        answers = app.control.inspect(connection=connection, timeout=3.0, limit=len(names)).conf()
+    for hostname, configuration in (answers or {}).items():
+        name = hostname.partition("@")[0]
+        if name in names:
+            run.celery[name] = configuration

@@ -1,0 +1,78 @@
+"""A run while it is carried out: its parts, what is known of it, and its manifest."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from collector.store import RunFolder
+from lab.bench import Bench
+from lab.broker import Broker
+from lab.experiment import Experiment
+from lab.progress import RunProgress
+from lab.workers import LabWorker
+from poolbench.records import FORMAT
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """An experiment while it is carried out."""
+
+    experiment: Experiment
+    name: str
+    folder: RunFolder
+    command: str
+    broker: Broker
+    bench: Bench
+    progress: RunProgress
+    created_ns: int = field(default_factory=time.time_ns)
+    workers: list[LabWorker] = field(default_factory=list)
+    #: Backlog by contender and workload, from the pilots.
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    ceilings: dict[str, Any] = field(default_factory=dict)
+    celery: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder of the workers' logs."""
+        return self.folder.path / "logs"
+
+    def manifest(self, *, state: str) -> dict[str, Any]:
+        """Return everything needed to repeat the run, and what became of each trial."""
+        experiment = self.experiment
+        return {
+            "format": FORMAT,
+            "run": self.name,
+            "source": "lab",
+            "created_ns": self.created_ns,
+            "finished_ns": time.time_ns(),
+            "state": state,
+            "command": self.command,
+            "profile": experiment.profile,
+            "experiment": {
+                "file": experiment.file,
+                "sha256": experiment.sha256,
+                "title": experiment.title,
+                "question": experiment.question,
+                "text": experiment.text,
+            },
+            "seed": experiment.seed,
+            "repetitions": experiment.repetitions,
+            "trial_s": experiment.trial_s,
+            "contenders": [asdict(contender) for contender in experiment.contenders],
+            "workloads": [asdict(workload) for workload in experiment.workloads],
+            **self.facts,
+            "celery": self.celery,
+            "ceilings": self.ceilings,
+            "workers": [worker.describe(folder=self.folder.path) for worker in self.workers],
+            "trials": [facts.as_manifest() for facts in self.bench.trials],
+        }
+
+
+def new_run_name() -> str:
+    """Return a run id that sorts by time and doesn't repeat."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

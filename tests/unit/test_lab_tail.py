@@ -1,0 +1,102 @@
+"""The tail's view of a trial: which jobs have ended, and how many ran at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from lab.tail import Tail, TrialView
+from poolbench.keys import LINES_FIELD, records_stream
+from poolbench.records import FORMAT, Moment, encode_line
+
+
+def line(moment: Moment, **known: Any) -> dict[str, Any]:
+    """Return a line of trial 0, job 0, as the probe would write it."""
+    base = {"v": FORMAT, "m": moment, "t_ns": 1, "nonce": "aa", "trial": 0, "seq": 0}
+    return {**base, **known}
+
+
+def add(client: redis.Redis, run: str, *lines: bytes) -> None:
+    """Put lines into a run's stream as one entry, as the recorder does."""
+    client.xadd(records_stream(run), {LINES_FIELD: b"".join(lines)})
+
+
+@pytest.mark.parametrize(
+    ("state", "has_ended"),
+    [("SUCCESS", True), ("FAILURE", True), ("RETRY", False), ("REJECTED", False), (None, False)],
+)
+def test_only_a_final_state_ends_a_job(*, state: str | None, has_ended: bool) -> None:
+    """A retried or rejected job comes again; a hard time limit's finish says nothing yet."""
+    view = TrialView()
+
+    view.take(line(Moment.FINISHED, state=state))
+
+    assert bool(view.ended) is has_ended
+
+
+def test_a_final_verdict_ends_a_job() -> None:
+    """A job whose slot was killed by its time limit ends by Celery's word alone."""
+    view = TrialView()
+
+    view.take(line(Moment.VERDICT, outcome="timed-out"))
+
+    assert view.ended == {0}
+
+
+def test_a_lost_worker_does_not_end_a_job() -> None:
+    """The job may come again, so the trial waits for it until the stall limit."""
+    view = TrialView()
+
+    view.take(line(Moment.VERDICT, outcome="lost-worker"))
+
+    assert view.ended == set()
+
+
+def test_peak_overlap_counts_what_ran_at_one_instant() -> None:
+    """Two that overlap and one after them make a peak of two."""
+    view = TrialView()
+    for nonce, start_ns, end_ns in (("a", 0, 10), ("b", 5, 15), ("c", 15, 20)):
+        view.take(line(Moment.STARTED, nonce=nonce, t_ns=start_ns))
+        view.take(line(Moment.FINISHED, nonce=nonce, t_ns=end_ns, state="SUCCESS"))
+
+    assert view.peak_overlap() == 2
+
+
+def test_the_tail_reads_each_line_once(server: Any, run_id: str) -> None:
+    """Two reads see each entry once, and leave the stream to the collector."""
+    with redis.Redis.from_url(server.url) as client:
+        tail = Tail(client, run=run_id)
+        view = tail.view(0)
+        for seq in range(3):
+            add(client, run_id, encode_line(line(Moment.FINISHED, seq=seq, state="SUCCESS")))
+
+        read = tail.read(wait_s=0.1) + tail.read(wait_s=0.01)
+
+        assert read == 3
+        assert view.ended == {0, 1, 2}
+        assert client.xlen(records_stream(run_id)) == 3
+
+
+def test_garbled_lines_are_passed_over(server: Any, run_id: str) -> None:
+    """One garbled line doesn't hide the good one beside it."""
+    good = encode_line(line(Moment.FINISHED, state="SUCCESS"))
+    with redis.Redis.from_url(server.url) as client:
+        tail = Tail(client, run=run_id)
+        view = tail.view(0)
+        add(client, run_id, b'{"v":1,"m"\n', b"\xff\xfe\n", b'{"v":99,"m":"x"}\n', good)
+
+        tail.read(wait_s=0.1)
+
+        assert view.ended == {0}
+
+
+def test_lines_of_other_trials_are_not_kept(server: Any, run_id: str) -> None:
+    """Only trials whose view was asked for take memory."""
+    with redis.Redis.from_url(server.url) as client:
+        tail = Tail(client, run=run_id)
+        add(client, run_id, encode_line(line(Moment.FINISHED, trial=7, state="SUCCESS")))
+
+        assert tail.read(wait_s=0.1) == 1
+        assert tail.view(7).ended == set()

@@ -1,0 +1,67 @@
+"""Sizing and judging of trials: pure arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.bench import TrialFacts
+from lab.tail import TrialView
+from lab.trial import MAX_JOBS, backlog_size, judge_drift, measured_rate_per_s
+from poolbench.records import TrialPlan
+
+
+def view_of(ends_ns: list[int]) -> TrialView:
+    """Return a view in which jobs finished at the given moments."""
+    view = TrialView()
+    view.finished_ns = {str(index): end_ns for index, end_ns in enumerate(ends_ns)}
+    return view
+
+
+def facts_with(*, before: float | None, after: float | None) -> TrialFacts:
+    """Return a trial with the given ceilings around it."""
+    plan = TrialPlan(trial=0, contender="solo", pool="solo", slots=1, kind="cpu.primes")
+    facts = TrialFacts(plan=plan, block=0, workload="cpu.primes", is_pilot=False)
+    facts.cpu_s_per_job_before, facts.cpu_s_per_job_after = before, after
+    return facts
+
+
+def test_a_steady_pilot_gives_its_rate() -> None:
+    """A job each 10 ms is 100 jobs a second, the first ones left out."""
+    view = view_of([index * 10_000_000 for index in range(20)])
+
+    assert measured_rate_per_s(view, slots=4) == pytest.approx(100)
+
+
+@pytest.mark.parametrize("ends_ns", [[], [5], [5, 5]])
+def test_too_few_finishes_tell_no_rate(ends_ns: list[int]) -> None:
+    """Without a span there is no rate, and no division by zero."""
+    assert measured_rate_per_s(view_of(ends_ns), slots=4) == 0
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "slots", "jobs"),
+    [(100.0, 4, 150), (0.0, 4, 20), (1.0, 100, 500), (1e9, 1, MAX_JOBS)],
+)
+def test_a_backlog_lasts_about_a_trial(rate_per_s: float, slots: int, jobs: int) -> None:
+    """Rate times length, but enough jobs a slot for a steady part, and never absurdly many."""
+    assert backlog_size(rate_per_s, slots=slots, trial_s=1.5) == jobs
+
+
+def test_a_drifting_ceiling_is_said() -> None:
+    """The same work 14 % dearer after the trial makes its row doubtful."""
+    facts = facts_with(before=0.0100, after=0.0114)
+
+    judge_drift(facts)
+
+    assert "14%" in facts.tolerated[0]
+    assert facts.reasons == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.01, 0.0105), (None, None), (0.01, None)])
+def test_a_steady_or_absent_ceiling_is_no_fault(before: float | None, after: float | None) -> None:
+    """Small drift is noise, and waits have no CPU ceiling."""
+    facts = facts_with(before=before, after=after)
+
+    judge_drift(facts)
+
+    assert facts.tolerated == []
