@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
-from celery import Celery
 
 from poolbench.errors import UsageError
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
@@ -63,23 +62,9 @@ def without(message: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-@pytest.fixture
-def app(server: Server) -> Iterator[Celery]:
-    """A Celery app with a task for each kind, as a stranger would write it."""
-    app = Celery("stranger", broker=server.url, set_as_current=False)
-    app.conf.update(task_ignore_result=True, result_backend=server.url)
-    for kind in JOB_KINDS:
-        app.task(name=kind, shared=False)(_any_job)
-    yield app
-    app.close()
-
-
-def _any_job(**_parameters: float) -> None:
-    """Stand for a job of any kind."""
-
-
-def send_for_real(app: Celery, plan: TrialPlan, *, url: str) -> None:
-    """Send one job the way Celery does it."""
+def send_for_real(plan: TrialPlan, *, url: str) -> None:
+    """Send one job the way Celery does it, by the app that the stack's workers run."""
+    app = importlib.import_module("worker.tasks").app
     job: Any = app.tasks[plan.kind]
     with app.connection_for_write(url) as connection:
         job.apply_async(kwargs=dict(plan.parameters), queue=QUEUE, connection=connection)
@@ -87,11 +72,11 @@ def send_for_real(app: Celery, plan: TrialPlan, *, url: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(JOB_KINDS))
 def test_message_equals_a_real_one_field_by_field(
-    client: redis.Redis, server: Server, app: Celery, run_id: str, kind: str
+    client: redis.Redis, server: Server, run_id: str, kind: str
 ) -> None:
     """All but ids, tag, origin, reply_to and our header is as Celery itself sends it."""
     plan = plan_of(kind)
-    send_for_real(app, plan, url=server.url)
+    send_for_real(plan, url=server.url)
     publish(client, run=run_id, plan=plan, offsets_s=[0.0])
 
     real, ours = queued(client)
