@@ -16,6 +16,9 @@ from poolbench.errors import Fault, UsageError
 #: Where secrets and settings of a checkout are kept, mode 0600.
 DOTENV = Path(".env")
 
+#: Set by a worker's probe for the worker's own children. Not for people: it is no setting.
+HANDOVER = "POOLBENCH_HANDOVER"
+
 MAX_PORT = 65_535
 MAX_SLOTS = 10_000
 
@@ -205,6 +208,16 @@ def read_dotenv(path: Path) -> dict[str, str]:
         return {}
     pairs = (line.partition("=") for line in lines if "=" in line and not line.startswith("#"))
     return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def hand_over(text: str) -> None:
+    """Leave a text for the processes that this one spawns; empty: nothing."""
+    os.environ[HANDOVER] = text
+
+
+def handed_over() -> str:
+    """Return the text that this process's parent left for it, or an empty one."""
+    return os.environ.get(HANDOVER, "")
 
 
 def _compose_redis_url(values: Mapping[str, str]) -> str:

@@ -1,0 +1,96 @@
+"""Who really runs a job here: host, process, slot, pool class, patched sockets, GIL."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from json.encoder import encode_basestring_ascii as quote
+from pathlib import Path
+
+from celery import concurrency
+
+from poolbench.pools import POOLS
+
+#: Names longer than this are cut, characters.
+_NAME_MAX_CHARS = 100
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+#: Celery's pool classes by their ``-P`` value, as ``module:name``.
+_CLASSES: Mapping[str, str] = vars(concurrency)["ALIASES"]
+
+#: Pools whose slot has its thread alone, so that the thread's CPU time is the job's.
+OWN_THREAD_POOLS = frozenset(_CLASSES[name] for name in ("prefork", "threads", "solo"))
+
+
+def host() -> str:
+    """Return this machine's name."""
+    return socket.gethostname()[:_NAME_MAX_CHARS]
+
+
+def boot_id() -> str:
+    """Return the id of this machine's boot; its name where the system tells no such id."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return host()
+
+
+def class_path(instance: object) -> str:
+    """Return an object's class as ``module:name``, as Celery spells pools."""
+    kind = type(instance)
+    return f"{kind.__module__}:{kind.__qualname__}"[:_NAME_MAX_CHARS]
+
+
+def pool_name(seen: str) -> str:
+    """Return Poolbench's name of a pool class, or the class itself if Poolbench knows none."""
+    for pool in POOLS.values():
+        own_class = dict(pool.environment).get("CELERY_CUSTOM_WORKER_POOL")
+        if seen == (own_class or _CLASSES[pool.celery_value]):
+            return pool.name
+    return seen
+
+
+def is_gil_enabled() -> bool:
+    """Return whether this interpreter holds its GIL at this moment."""
+    ask: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+    return True if ask is None else ask()
+
+
+class Evidence:
+    """The evidence of one process, as the members of a *started* line."""
+
+    def __init__(self, *, pool_seen: str) -> None:
+        self.has_own_thread = pool_seen in OWN_THREAD_POOLS
+        self._pid = 0
+        self._constant = ""
+        self._slot_prefix = ""
+        self._pool_seen = pool_seen
+
+    def fragment(self) -> str:
+        """Return the members for the slot that calls."""
+        if self._pid != os.getpid():
+            self._describe_process()
+        ident = threading.get_ident() if self.has_own_thread else _greenlet_ident()
+        gil = "true" if is_gil_enabled() else "false"
+        return f'{self._constant},"slot":"{self._slot_prefix}{ident}","gil_enabled":{gil}'
+
+    def _describe_process(self) -> None:
+        pid = os.getpid()
+        are_patched = socket.socket.__module__.partition(".")[0] == "gevent"
+        self._slot_prefix = f"{pid}-"
+        self._constant = (
+            f'"host":{quote(host())},"boot_id":{quote(boot_id())},"pid":{pid},'
+            f'"pool_seen":{quote(self._pool_seen)},'
+            f'"sockets_patched":{"true" if are_patched else "false"}'
+        )
+        self._pid = pid
+
+
+def _greenlet_ident() -> int:
+    """Return what tells slots of one thread apart; the thread's own where there is no greenlet."""
+    greenlet = sys.modules.get("greenlet")
+    return id(greenlet.getcurrent()) if greenlet else threading.get_ident()

@@ -1,0 +1,224 @@
+"""The pipe between a worker and its recorder: the writing end, and how the recorder starts.
+
+A line is one `os.write`, so it is whole or absent, and it is out of the process before the next
+instruction. Nothing here raises into a job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from poolbench.records import FORMAT, LINE_MAX_BYTES
+
+#: What the pipe should hold, bytes: the most that Linux lets an ordinary user ask for.
+PIPE_BYTES = 1_048_576
+
+#: How long a line may wait for room in a full pipe before it is given up, seconds.
+FULL_PIPE_WAIT_S = 5.0
+
+#: How long a worker that stops waits for its recorder to have delivered, seconds.
+CLOSE_WAIT_S = 5.0
+
+#: Lines that the recorder holds while Redis is away, bytes; then the pipe fills.
+HELD_MAX_BYTES = 64 * 1_048_576
+
+#: How long the recorder goes on trying after its worker is gone, seconds.
+GRACE_S = 60.0
+
+#: Begins the name of a pipe's private folder, among the system's temporary ones.
+FOLDER_PREFIX = "poolbench-pipe-"
+
+#: Moment of the pipe's first line, which holds `RecorderSettings`.
+SETTINGS_MOMENT = "settings"
+
+_log = logging.getLogger("poolbench.probe")
+
+_PACKAGE_PARENT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecorderSettings:
+    """What a recorder must know. It travels as the pipe's first line, never as an argument."""
+
+    #: Where the lines go; holds the password.
+    redis_url: str
+    #: The pipe's private folder, removed when the last writer is gone; empty: none.
+    folder: str = ""
+    #: Where lines are left that could not be delivered.
+    state_dir: str = ""
+    held_max_bytes: int = HELD_MAX_BYTES
+    grace_s: float = GRACE_S
+
+    def encode(self) -> bytes:
+        """Return the settings as the pipe's first line.
+
+        Raises:
+            ValueError: if they don't fit into one line.
+        """
+        wire = json.dumps({"v": FORMAT, "m": SETTINGS_MOMENT, **asdict(self)}).encode() + b"\n"
+        if len(wire) >= LINE_MAX_BYTES:
+            raise ValueError("the broker's address is too long for the recorder")
+        return wire
+
+    @classmethod
+    def decode(cls, wire: bytes) -> RecorderSettings:
+        """Return the settings from the pipe's first line.
+
+        Raises:
+            ValueError: if it holds none.
+        """
+        found = json.loads(wire)
+        if not isinstance(found, dict) or found.pop("m", None) != SETTINGS_MOMENT:
+            raise ValueError("the pipe's first line holds no settings")
+        del found["v"]
+        return cls(**found)
+
+
+class Pipe:
+    """The writing end, shared by a worker's process and the slots forked from it."""
+
+    def __init__(
+        self, fd: int, *, path: Path, recorder: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        self.path = path
+        self._fd = fd
+        self._recorder = recorder
+        self._owner_pid = os.getpid()
+        self._is_broken = False
+        self._is_full = False
+
+    def write(self, line: bytes) -> None:
+        """Write one whole line; a pipe that is broken or stays full costs one log line."""
+        if self._is_broken:
+            return
+        try:
+            os.write(self._fd, line)
+        except BlockingIOError:
+            self._write_when_free(line)
+        except OSError as error:
+            self._break(error)
+
+    def close(self) -> None:
+        """Let go of the pipe and wait a while until the recorder has delivered what it holds.
+
+        Does nothing but in the process that started the recorder, and only once.
+        """
+        recorder, self._recorder = self._recorder, None
+        if recorder is None or os.getpid() != self._owner_pid:
+            return
+        self._is_broken = True
+        # The number stays taken: a late write of another thread must not meet a stranger's file.
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- a descriptor is wanted
+            os.dup2(nowhere.fileno(), self._fd, inheritable=False)
+        try:
+            recorder.wait(CLOSE_WAIT_S)
+        except subprocess.TimeoutExpired:
+            _log.warning("recorder %d still holds lines and goes on alone", recorder.pid)
+        else:
+            shutil.rmtree(self.path.parent, ignore_errors=True)
+
+    def _write_when_free(self, line: bytes) -> None:
+        """Wait for room, but not again and again: only the first line of a full spell waits."""
+        room = select.poll()
+        room.register(self._fd, select.POLLOUT)
+        deadline_s = time.monotonic() + (0.0 if self._is_full else FULL_PIPE_WAIT_S)
+        while True:
+            left_s = max(deadline_s - time.monotonic(), 0.0)
+            is_free = bool(room.poll(left_s * 1_000))
+            try:
+                os.write(self._fd, line)
+            except BlockingIOError:
+                # room for one line is seen by every waiting slot
+                if is_free and left_s > 0:
+                    continue
+                break
+            except OSError as error:
+                self._break(error)
+                return
+            self._is_full = False
+            return
+        if not self._is_full:
+            self._is_full = True
+            _log.warning("the recorder's pipe is full, lines are lost until it takes some")
+
+    def _break(self, error: OSError) -> None:
+        self._is_broken = True
+        _log.warning("the recorder is gone, jobs run on without records: %s", error)
+
+
+def start_pipe(settings: RecorderSettings) -> Pipe:
+    """Make a pipe in a private folder and start the recorder at its other end.
+
+    Raises:
+        OSError: if the pipe or the process can't be made.
+        ValueError: if the settings don't fit.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    try:
+        path = folder / "lines"
+        os.mkfifo(path, 0o600)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            fd = _open_writer(path)
+            _enlarge(fd)
+            os.write(fd, _with_folder(settings, folder=folder).encode())
+            recorder = _start_recorder(reader)
+        finally:
+            os.close(reader)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Pipe(fd, path=path, recorder=recorder)
+
+
+def join_pipe(path: Path) -> Pipe:
+    """Open the pipe of a worker that spawned this process.
+
+    Raises:
+        OSError: if nobody reads it.
+    """
+    return Pipe(_open_writer(path), path=path)
+
+
+def _open_writer(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+
+
+def _enlarge(fd: int) -> None:
+    """Make the pipe hold more where the system can: macOS can't, and a user's pages may be used."""
+    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if set_size is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, set_size, PIPE_BYTES)
+
+
+def _with_folder(settings: RecorderSettings, *, folder: Path) -> RecorderSettings:
+    return RecorderSettings(**{**asdict(settings), "folder": str(folder)})
+
+
+def _start_recorder(stdin: int) -> subprocess.Popen[bytes]:
+    """Start the recorder in a session of its own, out of reach of signals to the worker's group."""
+    environ = dict(os.environ)
+    if _PACKAGE_PARENT.name not in {"site-packages", "dist-packages"}:
+        parts = (environ.get("PYTHONPATH", ""), str(_PACKAGE_PARENT))
+        environ["PYTHONPATH"] = os.pathsep.join(part for part in parts if part)
+    return subprocess.Popen(
+        # -P: a redis.py in the worker's folder is not the client
+        [sys.executable, "-P", "-m", "poolbench.recorder"],
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        env=environ,
+        start_new_session=True,
+    )

@@ -1,0 +1,319 @@
+"""Writes a line for each moment of each job. Loaded by ``celery … -I poolbench.probe``.
+
+It works on any Celery app, unchanged, in any pool, and never raises into the worker: without a
+recorder the jobs run on, and one log line says that they go unrecorded.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import logging
+import re
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ParamSpec
+
+from celery import signals
+from celery.exceptions import (
+    Reject,
+    SoftTimeLimitExceeded,
+    TimeLimitExceeded,
+    WorkerLostError,
+)
+
+from poolbench import lines
+from poolbench.broker import client_address
+from poolbench.errors import UsageError
+from poolbench.evidence import Evidence, class_path
+from poolbench.heartbeat import Heartbeat, alive_line, touch
+from poolbench.jobs import HEADER, JobHeader
+from poolbench.keys import NAME
+from poolbench.pipe import Pipe, RecorderSettings, join_pipe, start_pipe
+from poolbench.records import Outcome
+from poolbench.settings import Settings, hand_over, handed_over, load_settings
+from poolbench.work import WORK_NS
+
+#: Key in Celery's request, set anew for each message received: the members of the execution's
+#: lines, with its nonce. A retry carries it away as a header, so what stands there is trusted in
+#: the slot only, after the consumer has replaced it.
+EXECUTION = "poolbench_execution"
+
+#: Attribute of a job's request: the thread's CPU time when the job began, ns.
+_CPU_FROM_NS = "poolbench_cpu_from_ns"
+
+_INT64_MAX = 2**63 - 1
+
+_log = logging.getLogger("poolbench.probe")
+
+P = ParamSpec("P")
+
+
+def _guarded(handler: Callable[P, None]) -> Callable[P, None]:
+    """Keep a handler's fault out of the worker: it costs a log line, the first time."""
+    has_failed = False
+
+    @functools.wraps(handler)
+    def call(*args: P.args, **kwargs: P.kwargs) -> None:
+        nonlocal has_failed
+        try:
+            handler(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the job comes first
+            if not has_failed:
+                has_failed = True
+                _log.warning("%s failed, says so only once: %r", handler.__qualname__, error)
+
+    return call
+
+
+class Probe:
+    """The handlers of Celery's signals, and what they know in this process."""
+
+    def __init__(self) -> None:
+        self._pipe: Pipe | None = None
+        self._evidence = Evidence(pool_seen="")
+        self._run = ""
+        self._contender = ""
+        self._heartbeat_file: Path | None = None
+        #: In the consumer's process: requests by job id, as long as Celery holds them. A hard time
+        #: limit is told without its request.
+        self._requests: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+    def connect(self) -> None:
+        """Hear Celery's signals."""
+        for signal, handler in (
+            (signals.worker_init, self.on_worker_init),
+            (signals.worker_process_init, self.on_process_init),
+            (signals.worker_shutdown, self.on_worker_shutdown),
+            (signals.task_received, self.on_received),
+            (signals.task_prerun, self.on_started),
+            (signals.task_postrun, self.on_finished),
+            (signals.task_failure, self.on_failure),
+            (signals.task_internal_error, self.on_internal_error),
+            (signals.task_retry, self.on_retry),
+            (signals.task_revoked, self.on_revoked),
+            (signals.task_rejected, self.on_rejected),
+            (signals.task_unknown, self.on_unknown),
+        ):
+            signal.connect(handler, weak=False)
+        Heartbeat.on_pool = self.on_pool
+        Heartbeat.on_beat = self.on_beat
+
+    @_guarded
+    def on_worker_init(self, *, sender: Any, **_: object) -> None:
+        """Start the recorder: the app is configured, nothing of the worker is built yet."""
+        hand_over("")
+        sender.app.steps["consumer"].add(Heartbeat)
+        try:
+            settings = load_settings()
+            self._run = settings.run
+            self._contender = settings.contender or _name_from(sender.hostname)
+            self._heartbeat_file = settings.heartbeat_file
+            self._pipe = start_pipe(_recorder_settings(settings, app=sender.app))
+        except (OSError, ValueError, UsageError) as error:
+            text = " ".join(str(error).split())
+            _log.warning("poolbench: no recorder, jobs run on without records: %s", text)
+        else:
+            atexit.register(self._pipe.close)
+
+    @_guarded
+    def on_pool(self, consumer: Any) -> None:
+        """Note which pool was built, before it starts; spawned slots are told by environment."""
+        pool_seen = class_path(consumer.pool)
+        self._evidence = Evidence(pool_seen=pool_seen)
+        if self._pipe is not None:
+            hand_over(json.dumps({"path": str(self._pipe.path), "pool_seen": pool_seen}))
+
+    @_guarded
+    def on_process_init(self, **_: object) -> None:
+        """Join the worker's pipe in a spawned slot; a forked one has it already."""
+        told = handed_over()
+        if self._pipe is None and told:
+            known = json.loads(told)
+            self._evidence = Evidence(pool_seen=known["pool_seen"])
+            self._pipe = join_pipe(Path(known["path"]))
+
+    @_guarded
+    def on_worker_shutdown(self, **_: object) -> None:
+        """Give the recorder time to deliver: a container ends with its main process."""
+        if self._pipe is not None:
+            self._pipe.close()
+
+    @_guarded
+    def on_beat(self, consumer: Any) -> None:
+        """Show that the worker is alive."""
+        if self._pipe is not None:
+            self._pipe.write(alive_line(consumer, contender=self._contender))
+        if self._heartbeat_file is not None:
+            touch(self._heartbeat_file)
+
+    @_guarded
+    def on_received(self, *, request: Any, **_: object) -> None:
+        """Give the execution its nonce."""
+        t_ns = time.time_ns()
+        if self._pipe is None:
+            return
+        fields = request.request_dict
+        execution = self._mint(fields, kind=request.type, job_id=request.id)
+        if execution is None:
+            fields.pop(EXECUTION, None)
+            return
+        fields[EXECUTION] = execution
+        self._requests[request.id] = request
+        self._pipe.write(lines.received_line(execution, t_ns=t_ns))
+
+    @_guarded
+    def on_started(self, *, sender: Any, **_: object) -> None:
+        """Write that a slot begins, and who it is."""
+        request = sender.request
+        execution = request.get(EXECUTION)
+        if execution is None or self._pipe is None:
+            return
+        evidence = self._evidence.fragment()
+        self._pipe.write(lines.started_line(execution, t_ns=time.time_ns(), evidence=evidence))
+        if self._evidence.has_own_thread:
+            setattr(request, _CPU_FROM_NS, time.thread_time_ns())
+
+    @_guarded
+    def on_finished(self, *, sender: Any, state: str | None = None, **_: object) -> None:
+        """Write that a slot is done."""
+        cpu_to_ns = time.thread_time_ns()
+        request = sender.request
+        execution = request.get(EXECUTION)
+        if execution is None or self._pipe is None:
+            return
+        cpu_from_ns = request.get(_CPU_FROM_NS)
+        line = lines.finished_line(
+            execution,
+            t_ns=time.time_ns(),
+            state=state,
+            cpu_ns=None if cpu_from_ns is None else cpu_to_ns - cpu_from_ns,
+            work_ns=request.get(WORK_NS),
+        )
+        self._pipe.write(line)
+
+    @_guarded
+    def on_failure(
+        self, *, sender: Any, task_id: str, exception: BaseException, **_: object
+    ) -> None:
+        """Write why an execution failed: heard in the slot, in the consumer's process, or both."""
+        request = sender.request
+        execution = request.get(EXECUTION) if request.id == task_id else None
+        if execution is None and (known := self._requests.get(task_id)) is not None:
+            execution = known.request_dict.get(EXECUTION)
+        self._write_verdict(execution, outcome=_outcome_of(exception), error=_describe(exception))
+
+    @_guarded
+    def on_internal_error(
+        self, *, request: Mapping[str, Any], exception: BaseException, **_: object
+    ) -> None:
+        """Write that Celery failed around a job, as when its result can't be stored."""
+        execution = (request or {}).get(EXECUTION)
+        self._write_verdict(execution, outcome=Outcome.FAILED, error=_describe(exception))
+
+    @_guarded
+    def on_retry(self, *, request: Any, reason: object = None, **_: object) -> None:
+        """Write that the job comes again, as another attempt."""
+        error = "" if reason is None else str(reason)
+        self._write_verdict(request.get(EXECUTION), outcome=Outcome.RETRIED, error=error)
+
+    @_guarded
+    def on_revoked(
+        self, *, sender: Any, request: Any, terminated: bool, expired: bool, **_: object
+    ) -> None:
+        """Write that a job was called off: before it was received, in the queue, or running."""
+        execution = request.get(EXECUTION)
+        known = self._requests.get(request.id)
+        # Not received by this probe: what stands there came with a retry from another execution.
+        # Equality can't tell, since that other may still be known here.
+        if known is None or known.request_dict.get(EXECUTION) is not execution:
+            execution = self._mint(vars(request), kind=sender.name, job_id=request.id)
+        self._write_verdict(
+            execution,
+            outcome=Outcome.EXPIRED if expired else Outcome.REVOKED,
+            error="terminated" if terminated else "",
+        )
+
+    @_guarded
+    def on_rejected(self, *, message: Any, exc: object = None, **_: object) -> None:
+        """Write that a message of ours was no job that Celery understands."""
+        self._write_message_verdict(message, outcome=Outcome.REJECTED, error=str(exc or ""))
+
+    @_guarded
+    def on_unknown(self, *, message: Any, name: str, **_: object) -> None:
+        """Write that this app has no such job kind: Celery drops it as failed."""
+        error = f"NotRegistered: {name}"
+        self._write_message_verdict(message, outcome=Outcome.FAILED, error=error)
+
+    def _mint(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> str | None:
+        """Return a new execution's members, or None if the job is not to be recorded."""
+        header = JobHeader.from_message(fields) if HEADER in fields else None
+        if header is not None and not _is_usable(header):
+            header = None
+        if header is None and not self._run:
+            return None
+        attempt = fields.get("retries")
+        return lines.identity(
+            header,
+            run=self._run,
+            contender=self._contender,
+            kind=kind,
+            task_id=job_id,
+            attempt=attempt if isinstance(attempt, int) and 0 <= attempt <= _INT64_MAX else 0,
+            nonce=secrets.token_hex(8),
+        )
+
+    def _write_message_verdict(self, message: Any, *, outcome: Outcome, error: str) -> None:
+        headers = message.headers if isinstance(message.headers, Mapping) else {}
+        kind, job_id = str(headers.get("task", "")), str(headers.get("id", ""))
+        execution = self._mint(headers, kind=kind, job_id=job_id)
+        self._write_verdict(execution, outcome=outcome, error=error)
+
+    def _write_verdict(self, execution: str | None, *, outcome: Outcome, error: str) -> None:
+        if execution is not None and self._pipe is not None:
+            t_ns = time.time_ns()
+            self._pipe.write(lines.verdict_line(execution, t_ns=t_ns, outcome=outcome, error=error))
+
+
+def _recorder_settings(settings: Settings, *, app: Any) -> RecorderSettings:
+    """Return what the recorder needs; POOLBENCH_REDIS_URL goes before the app's own broker."""
+    own = client_address(app.conf.broker_write_url)
+    address = settings.redis_url if settings.redis_is_explicit else own
+    if address is None:
+        raise ValueError("the app's broker is not Redis; set POOLBENCH_REDIS_URL")
+    return RecorderSettings(redis_url=address, state_dir=str(settings.state_dir.resolve()))
+
+
+def _name_from(hostname: str) -> str:
+    """Return a contender's name made of the part of a worker's name before its host."""
+    first = hostname.partition("@")[0].lower()
+    return re.sub(r"[^a-z0-9._-]", "-", first).lstrip("._-")[:64] or "worker"
+
+
+def _is_usable(header: JobHeader) -> bool:
+    """Return whether a header can be filed: it came from outside."""
+    numbers = (header.trial, header.seq, header.due_ns, header.sent_ns)
+    names = (header.run, header.contender)
+    return all(map(NAME.fullmatch, names)) and max(numbers) <= _INT64_MAX
+
+
+def _outcome_of(exception: BaseException) -> Outcome:
+    if isinstance(exception, WorkerLostError):
+        return Outcome.LOST_WORKER
+    if isinstance(exception, (TimeLimitExceeded, SoftTimeLimitExceeded)):
+        return Outcome.TIMED_OUT
+    if isinstance(exception, Reject):
+        return Outcome.REJECTED
+    return Outcome.FAILED
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+_probe = Probe()
+_probe.connect()

@@ -1,0 +1,254 @@
+"""The process at the other end of a worker's pipe: takes lines, stores them in Redis.
+
+It outlives a killed worker and ends when the pipe's last writer is gone and what it holds is
+delivered. Reading and delivering are two threads, so that the worker never waits for Redis.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from itertools import islice
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from poolbench.errors import ExitCode
+from poolbench.held import Held
+from poolbench.keys import LINES_FIELD, records_stream
+from poolbench.pipe import PIPE_BYTES, RecorderSettings
+from poolbench.sorting import Entry, Sorted, Sorter
+
+#: Lines gather this long before they are delivered together, seconds.
+GATHER_S = 0.05
+
+#: Bytes at which a batch is delivered without gathering: about 500 lines.
+BATCH_BYTES = 200_000
+
+#: Pause after a read, seconds: without it, each line of a busy worker wakes this process.
+READ_PAUSE_S = 0.01
+
+#: Stream entries in one round trip, at most: about 4 MB.
+ENTRIES_PER_TRIP = 16
+
+#: A worker without a heartbeat for this long is no longer seen, seconds.
+PRESENCE_S = 15
+
+#: A live worker whose loop is busy (solo, in a long job) is shown this often, seconds.
+PRESENCE_REFRESH_S = 5.0
+
+#: How long one exchange with Redis may take, seconds.
+REDIS_TIMEOUT_S = 2.0
+
+#: Pause before Redis is tried again, seconds.
+RETRY_S = 0.25
+
+_STDIN = 0
+
+
+class Recorder:
+    """Delivers what one worker's pipe holds.
+
+    Raises:
+        ValueError: when built with an address that is none of Redis.
+    """
+
+    def __init__(self, settings: RecorderSettings, *, held: Held) -> None:
+        self._settings = settings
+        self._held = held
+        self._client = redis.Redis.from_url(
+            settings.redis_url,
+            socket_timeout=REDIS_TIMEOUT_S,
+            socket_connect_timeout=REDIS_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._sorter = Sorter()
+        self._entries: deque[Entry] = deque()
+        #: Heartbeats by key: the newest of each worker, and those that Redis doesn't have yet.
+        self._presence: dict[str, bytes] = {}
+        self._unsent_presence: dict[str, bytes] = {}
+        self._shown_at_s = time.monotonic()
+        self._is_redis_away = False
+        self._has_seen_garbled = False
+        self._is_hurried = False
+
+    def run(self) -> None:
+        """Deliver until the pipe has ended and nothing is left, or the grace is over."""
+        is_all_delivered = True
+        while not self._held.has_ended:
+            if is_all_delivered:
+                self._held.wait(timeout_s=PRESENCE_REFRESH_S)
+            else:
+                time.sleep(RETRY_S)
+            self._gather()
+            self._refresh_presence()
+            is_all_delivered = self._deliver()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Deliver the rest, within the grace; leave what can't be delivered in a file."""
+        signal.signal(signal.SIGTERM, self._hurry)
+        self._sort(self._held.take())
+        self._file(self._sorter.finish())
+        self._unsent_presence.clear()
+        deadline_s = time.monotonic() + self._settings.grace_s
+        while not self._deliver():
+            if self._is_hurried or time.monotonic() > deadline_s:
+                self._leave_in_file()
+                break
+            time.sleep(RETRY_S)
+        if self._presence and not self._is_redis_away:
+            with contextlib.suppress(redis.RedisError, OSError):
+                self._client.delete(*self._presence)
+        self._client.close()
+
+    def _hurry(self, *_signal: object) -> None:
+        self._is_hurried = True
+
+    def _gather(self) -> None:
+        """Wait a moment for company: one round trip serves many lines."""
+        deadline_s = time.monotonic() + GATHER_S
+        while self._held.waiting_bytes < BATCH_BYTES and not self._held.has_ended:
+            if time.monotonic() >= deadline_s:
+                break
+            time.sleep(GATHER_S / 2)
+        self._sort(self._held.take())
+
+    def _sort(self, chunk: bytes) -> None:
+        found = self._sorter.sort(chunk)
+        # what is in no entry needs no delivery, or was counted with an earlier chunk
+        self._held.release(len(chunk) - sum(len(entry.lines) for entry in found.entries))
+        self._file(found)
+
+    def _file(self, found: Sorted) -> None:
+        self._entries.extend(found.entries)
+        self._presence.update(found.presence)
+        self._unsent_presence.update(found.presence)
+        if found.garbled and not self._has_seen_garbled:
+            self._has_seen_garbled = True
+            _say(f"dropped a garbled line, and says so only once: {found.garbled[0][:60]!r}")
+
+    def _refresh_presence(self) -> None:
+        if time.monotonic() - self._shown_at_s > PRESENCE_REFRESH_S:
+            self._unsent_presence.update(self._presence)
+
+    def _deliver(self) -> bool:
+        """Send all there is; return whether nothing is left.
+
+        What was sent without an answer is sent again: folding collapses identical lines.
+        """
+        try:
+            while self._entries or self._unsent_presence:
+                self._send(list(islice(self._entries, ENTRIES_PER_TRIP)))
+        except (redis.RedisError, OSError) as error:
+            if not self._is_redis_away:
+                self._is_redis_away = True
+                _say(f"Redis takes no lines, they are kept here: {error}")
+            return False
+        if self._is_redis_away:
+            self._is_redis_away = False
+            _say("Redis is back, the lines kept are delivered")
+        return True
+
+    def _send(self, entries: list[Entry]) -> None:
+        with self._client.pipeline(transaction=False) as trip:
+            for entry in entries:
+                trip.xadd(records_stream(entry.run), {LINES_FIELD: entry.lines})
+            for key, heartbeat in self._unsent_presence.items():
+                trip.set(key, heartbeat, ex=PRESENCE_S)
+            trip.execute()
+        if self._unsent_presence:
+            self._unsent_presence.clear()
+            self._shown_at_s = time.monotonic()
+        for entry in entries:
+            self._entries.popleft()
+            self._held.release(len(entry.lines))
+
+    def _leave_in_file(self) -> None:
+        """Write what is left where a person finds it: nobody else has it."""
+        name = f"undelivered-{socket.gethostname()}-{os.getpid()}.lines"
+        line_count = sum(entry.line_count for entry in self._entries)
+        for folder in (self._settings.state_dir, tempfile.gettempdir()):
+            path = Path(folder) / name
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(fd, "wb") as file:
+                    file.writelines(entry.lines for entry in self._entries)
+            except OSError as error:
+                _say(f"{path} can't be written: {error}")
+            else:
+                _say(f"Redis stayed away: {line_count} undelivered lines are in {path}")
+                return
+
+
+def main() -> int:
+    """Run the recorder on standard input; return its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # they reach every process when a worker is stopped, and its last lines are yet to come
+        signal.signal(number, signal.SIG_IGN)
+    os.set_blocking(_STDIN, True)
+    try:
+        first, _, rest = _read_first_line().partition(b"\n")
+        settings = RecorderSettings.decode(first)
+        held = Held(max_bytes=settings.held_max_bytes)
+        recorder = Recorder(settings, held=held)
+    except (ValueError, TypeError, KeyError) as error:
+        # no more of it: the line may hold a password
+        _say(f"it got no usable settings ({type(error).__name__})")
+        return ExitCode.USAGE
+    if rest:
+        held.put(rest)
+    threading.Thread(target=_read_all, args=(held, settings.folder), daemon=True).start()
+    recorder.run()
+    return ExitCode.OK
+
+
+def _read_first_line() -> bytes:
+    """Return what was read until the first line was whole."""
+    read = b""
+    while b"\n" not in read:
+        chunk = os.read(_STDIN, PIPE_BYTES)
+        if not chunk:
+            break
+        read += chunk
+    return read
+
+
+def _read_all(held: Held, folder: str) -> None:
+    """Read until the last writer is gone; stop for room meanwhile, but not after that."""
+    hangup = select.poll()
+    hangup.register(_STDIN, 0)
+    while True:
+        if not held.wait_for_room(timeout_s=1.0) and not hangup.poll(0):
+            continue
+        chunk = os.read(_STDIN, PIPE_BYTES)
+        if not chunk:
+            break
+        held.put(chunk)
+        if len(chunk) < BATCH_BYTES:
+            time.sleep(READ_PAUSE_S)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
+    held.end()
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"poolbench recorder {os.getpid()}: {text}\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
