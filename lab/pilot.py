@@ -57,7 +57,7 @@ def _rate_per_s(run: Run, worker: LabWorker, workload: Workload, count: int) -> 
         reason = "; ".join(facts.reasons)
         raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
     view = run.bench.tail.view(facts.plan.trial)
-    rate_per_s = measured_rate_per_s(view, slots=worker.contender.slots)
+    rate_per_s = measured_rate_per_s(view)
     run.bench.tail.forget(facts.plan.trial)
     return rate_per_s
 

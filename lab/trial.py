@@ -59,19 +59,25 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     return facts
 
 
-def measured_rate_per_s(view: TrialView, *, slots: int) -> float:
-    """Return the jobs a second that a view has seen finish, for sizing; 0 if it can't tell."""
-    ends_ns = sorted(view.finished_ns.values())
-    skipped = min(slots, len(ends_ns) // 2)
-    steady_ns = ends_ns[skipped:]
-    if len(steady_ns) < 2 or steady_ns[-1] == steady_ns[0]:
+def measured_rate_per_s(view: TrialView) -> float:
+    """Return the jobs a second that a view has seen, start to end, for sizing; 0 if it can't tell.
+
+    Jobs that wait finish in waves, so the span begins at the first start and not at a finish.
+    """
+    if not view.finished_ns or not view.started_ns:
         return 0.0
-    return (len(steady_ns) - 1) * 1e9 / (steady_ns[-1] - steady_ns[0])
+    span_ns = max(view.finished_ns.values()) - min(view.started_ns.values())
+    return len(view.finished_ns) * 1e9 / span_ns if span_ns > 0 else 0.0
 
 
 def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
-    """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_PER_SLOT` a slot."""
-    return min(MAX_JOBS, max(JOBS_PER_SLOT * slots, round(rate_per_s * trial_s)))
+    """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_PER_SLOT` a slot.
+
+    A whole number of jobs a slot: equal waits end in waves, and a last wave that is half empty
+    would count as slowness.
+    """
+    waves = max(JOBS_PER_SLOT, round(rate_per_s * trial_s / slots))
+    return min(MAX_JOBS // slots, waves) * slots
 
 
 def judge_drift(facts: TrialFacts) -> None:

@@ -10,10 +10,11 @@ from lab.trial import MAX_JOBS, backlog_size, judge_drift, measured_rate_per_s
 from poolbench.records import TrialPlan
 
 
-def view_of(ends_ns: list[int]) -> TrialView:
-    """Return a view in which jobs finished at the given moments."""
+def view_of(spans_ns: list[tuple[int, int]]) -> TrialView:
+    """Return a view in which jobs started and finished at the given moments."""
     view = TrialView()
-    view.finished_ns = {str(index): end_ns for index, end_ns in enumerate(ends_ns)}
+    view.started_ns = {str(index): start_ns for index, (start_ns, _) in enumerate(spans_ns)}
+    view.finished_ns = {str(index): end_ns for index, (_, end_ns) in enumerate(spans_ns)}
     return view
 
 
@@ -26,21 +27,28 @@ def facts_with(*, before: float | None, after: float | None) -> TrialFacts:
 
 
 def test_a_steady_pilot_gives_its_rate() -> None:
-    """A job each 10 ms is 100 jobs a second, the first ones left out."""
-    view = view_of([index * 10_000_000 for index in range(20)])
+    """A job each 10 ms is 100 jobs a second."""
+    view = view_of([(index * 10_000_000, (index + 1) * 10_000_000) for index in range(20)])
 
-    assert measured_rate_per_s(view, slots=4) == pytest.approx(100)
+    assert measured_rate_per_s(view) == pytest.approx(100)
 
 
-@pytest.mark.parametrize("ends_ns", [[], [5], [5, 5]])
-def test_too_few_finishes_tell_no_rate(ends_ns: list[int]) -> None:
+def test_waits_that_end_in_waves_give_slots_over_wait() -> None:
+    """Four slots and 100 ms are 40 jobs a second, though four finish at one instant."""
+    waves = [(wave * 100_000_000, (wave + 1) * 100_000_000) for wave in range(2)]
+
+    assert measured_rate_per_s(view_of(waves * 4)) == pytest.approx(40)
+
+
+@pytest.mark.parametrize("spans_ns", [[], [(5, 5)]])
+def test_no_span_tells_no_rate(spans_ns: list[tuple[int, int]]) -> None:
     """Without a span there is no rate, and no division by zero."""
-    assert measured_rate_per_s(view_of(ends_ns), slots=4) == 0
+    assert measured_rate_per_s(view_of(spans_ns)) == 0
 
 
 @pytest.mark.parametrize(
     ("rate_per_s", "slots", "jobs"),
-    [(100.0, 4, 150), (0.0, 4, 20), (1.0, 100, 500), (1e9, 1, MAX_JOBS)],
+    [(100.0, 4, 152), (0.0, 4, 20), (1.0, 100, 500), (1e9, 1, MAX_JOBS), (1e9, 3, 199_998)],
 )
 def test_a_backlog_lasts_about_a_trial(rate_per_s: float, slots: int, jobs: int) -> None:
     """Rate times length, but enough jobs a slot for a steady part, and never absurdly many."""

@@ -1,0 +1,100 @@
+"""The sampler counts a worker's whole tree, and not the observer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab.sampler import Sampler
+
+#: A parent with one child; both wait for their standard input to end after burning some CPU.
+TREE = """
+import subprocess, sys
+child = subprocess.Popen(
+    [sys.executable, "-c", sys.argv[1], *sys.argv[2:]],
+    stdin=subprocess.PIPE,
+    stdout=subprocess.PIPE,
+)
+child.stdout.readline()
+print("up", flush=True)
+sys.stdin.read()
+child.stdin.close()
+child.wait()
+"""
+
+BURN = """
+import sys, time
+while time.process_time() < 0.2:
+    pass
+print("burnt", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def tree(*words: str) -> Iterator[int]:
+    """Give the pid of a process whose child has burnt 0.2 s of CPU."""
+    with subprocess.Popen(
+        [sys.executable, "-c", TREE, BURN, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"up\n"
+        yield parent.pid
+
+
+def test_the_tree_is_counted_whole() -> None:
+    """CPU, memory and processes of the child belong to the worker."""
+    with tree() as pid:
+        sample = Sampler(pid, contender="x").sample(trial=3, is_whole=True)
+
+    assert sample is not None
+    assert sample.trial == 3
+    assert sample.processes == 2
+    assert sample.cpu_s > 0.2
+    assert sample.pss_bytes is not None
+    assert 0 < sample.pss_bytes <= sample.rss_bytes
+    assert sample.connections == 0
+
+
+def test_the_recorder_is_counted_apart() -> None:
+    """The observer's CPU is not the worker's."""
+    with tree("poolbench.recorder") as pid:
+        sample = Sampler(pid, contender="x").sample(trial=0)
+
+    assert sample is not None
+    assert sample.processes == 1
+    assert sample.recorder_cpu_s > 0.2
+    assert sample.cpu_s < 0.2
+
+
+def test_costly_parts_are_left_out_unless_wanted() -> None:
+    """PSS walks every mapping: once a trial is enough."""
+    sample = Sampler(os.getpid(), contender="x").sample(trial=0)
+
+    assert sample is not None
+    assert sample.pss_bytes is None
+    assert sample.connections is None
+
+
+def test_a_worker_that_is_gone_gives_no_sample() -> None:
+    """A sample of a dead worker is none, not zeros."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as brief:
+        sampler = Sampler(brief.pid, contender="x")
+        brief.communicate()
+        assert sampler.sample(trial=0) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the process CPU clock is Linux's")
+def test_cpu_time_is_finer_than_a_tick() -> None:
+    """A short trial of waits costs less CPU than /proc's hundredth of a second can tell."""
+    sampler = Sampler(os.getpid(), contender="x")
+
+    looks = [sampler.sample(trial=0) for _ in range(3)]
+
+    spent_s = [look.cpu_s for look in looks if look is not None]
+    assert len(set(spent_s)) == 3
