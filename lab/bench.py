@@ -9,23 +9,12 @@ from typing import Any
 import polars as pl
 import redis
 
+from collector.schema import SAMPLE_SCHEMA
 from lab.gauge import Gauge
 from lab.sampler import Sample
 from lab.tail import Tail
 from poolbench.records import TrialPlan
 from producer.publisher import publish
-
-SAMPLE_SCHEMA: Mapping[str, type[pl.DataType]] = {
-    "trial": pl.Int64,
-    "contender": pl.String,
-    "t_ns": pl.Int64,
-    "cpu_s": pl.Float64,
-    "recorder_cpu_s": pl.Float64,
-    "pss_bytes": pl.Int64,
-    "rss_bytes": pl.Int64,
-    "connections": pl.Int64,
-    "processes": pl.Int64,
-}
 
 
 @dataclass(slots=True, kw_only=True)

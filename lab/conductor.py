@@ -8,6 +8,7 @@ from pathlib import Path
 
 import redis
 
+from collector.files import make_folder
 from collector.fold import fold
 from collector.ingest import Ingest
 from collector.store import RunFolder
@@ -44,12 +45,14 @@ def conduct_experiment(
         its manifest says ``unfinished``. None for a whole run.
 
     Raises:
-        StackError: if the broker or upstream could not be started: then there is no folder.
+        StackError: if the broker or upstream could not be started.
+        StorageError: if the results can't be written.
     """
     name = new_run_name()
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(open_broker(settings))
         folder = RunFolder(results_dir / name)
+        make_folder(folder.path / "logs")
         variables = stack.enter_context(open_upstream(folder.path / "logs"))
         bench = Bench(
             run=name,

@@ -1,0 +1,330 @@
+"""The lab as its user meets it: whole small runs, and what becomes of them on a bad day."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+from rich.console import Console
+
+from collector.store import RunFolder
+from lab.conductor import conduct_experiment
+from lab.experiment import load_experiment
+from lab.progress import RunProgress
+from poolbench.errors import ExitCode
+from poolbench.pools import available_pools
+from poolbench.settings import load_settings
+from report import write_reports
+from tests.conftest import Server, wait_until
+
+POOLBENCH = [sys.executable, "-m", "poolbench"]
+
+CONTENDER = """
+[[contender]]
+name = "{name}"
+pool = "{pool}"
+slots = {slots}
+"""
+
+
+def experiment(*, pools: dict[str, int], repetitions: int, kind: str, parameters: str) -> str:
+    """Return a small experiment's text: pool → slots, one workload."""
+    names = json.dumps(list(pools))
+    contenders = "".join(
+        CONTENDER.format(name=pool, pool=pool, slots=slots) for pool, slots in pools.items()
+    )
+    return (
+        '# Does it work?\ntitle = "Does it work?"\nstall_s = 3.0\n'
+        f"[profile.demo]\nrepetitions = {repetitions}\ntrial_s = 0.3\ncontenders = {names}\n"
+        f'{contenders}\n[[workload]]\nkind = "{kind}"\nparameters = {parameters}\n'
+    )
+
+
+SMALL = experiment(
+    pools={"solo": 1, "threads": 3}, repetitions=2, kind="io.sleep", parameters="{ delay_ms = 20 }"
+)
+LONG = experiment(
+    pools={"prefork": 2}, repetitions=50, kind="io.sleep", parameters="{ delay_ms = 400 }"
+)
+
+
+def variables(results: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which the lab keeps its runs in ``results``."""
+    kept = {name: word for name, word in os.environ.items() if not name.startswith("POOLBENCH_")}
+    return {**kept, "POOLBENCH_RESULTS_DIR": str(results), "COLUMNS": "100", **more}
+
+
+def poolbench(*words: str, results: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end."""
+    return subprocess.run(
+        [*POOLBENCH, *words],
+        env=variables(results, **more),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def write(folder: Path, text: str) -> str:
+    """Write an experiment's file and return its path."""
+    file = folder / "some.toml"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def only_run(results: Path) -> Path:
+    """Return the folder of the one run in ``results``."""
+    (found,) = results.iterdir()
+    return found
+
+
+def read_manifest(results: Path) -> dict[str, Any]:
+    """Return the manifest of the one run in ``results``."""
+    return RunFolder(only_run(results)).read_manifest()
+
+
+def leftovers(results: Path) -> list[str]:
+    """Return the command lines of live processes that belong to the one run."""
+    name = only_run(results).name
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if name in process.environ().get("POOLBENCH_SCOPE", ""):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+def interrupt_in_trials(
+    text: str, results: Path, act: Callable[[subprocess.Popen[str], dict[str, Any]], None]
+) -> subprocess.CompletedProcess[str]:
+    """Start a run, let ``act`` do its worst once a first block is kept, and wait for the end."""
+    command = [*POOLBENCH, "run", write(results.parent, text)]
+    with subprocess.Popen(
+        command,
+        env=variables(results),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        wait_until(
+            lambda: any(results.glob("*/jobs.parquet")), what="a first block is kept", within_s=60
+        )
+        act(process, read_manifest(results))
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def test_a_run_accounts_for_every_job_of_every_pool(tmp_path: Path, results_dir: Path) -> None:
+    """All pools side by side: each ledger closes, each row has its figures, the exit code is 0."""
+    pools = {pool.name: pool.fixed_slots or 2 for pool in available_pools()}
+    text = experiment(pools=pools, repetitions=1, kind="cpu.primes", parameters="{ units = 2 }")
+
+    ended = poolbench("run", write(tmp_path, text), "--json", results=results_dir)
+
+    summary = json.loads(ended.stdout)
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert {row["contender"] for row in summary["rows"]} == set(pools)
+    for row in summary["rows"]:
+        ledger = row["ledger"]
+        assert ledger["sent"] == ledger["done"] == row["jobs"] > 0
+        assert ledger["lost"] == ledger["duplicated"] == ledger["failed"] == 0
+        assert row["throughput_per_s"]["median"] > 0
+        assert row["pss_bytes"] > 0
+        assert row["cpu_s_per_1000_jobs"] > 0
+        assert row["mark"] in {"?", "~?", "?~"}
+    assert leftovers(results_dir) == []
+
+
+def test_a_report_is_rebuilt_byte_for_byte(tmp_path: Path, results_dir: Path) -> None:
+    """The raw records alone give the same summary and the same page again."""
+    assert poolbench("run", write(tmp_path, SMALL), results=results_dir).returncode == ExitCode.OK
+    folder = only_run(results_dir)
+    first = {name: (folder / name).read_bytes() for name in ("summary.json", "report.html")}
+    for name in first:
+        (folder / name).unlink()
+
+    ended = poolbench("report", folder.name, "--json", results=results_dir)
+
+    assert ended.returncode == ExitCode.OK
+    assert ended.stdout.encode() == first["summary.json"]
+    assert {name: (folder / name).read_bytes() for name in first} == first
+
+
+def test_the_manifest_holds_what_repeats_the_run(tmp_path: Path, results_dir: Path) -> None:
+    """Experiment, versions, machine, configuration in effect; the password is not in it."""
+    poolbench("run", write(tmp_path, SMALL), results=results_dir)
+
+    manifest = read_manifest(results_dir)
+    assert manifest["state"] == "finished"
+    assert manifest["experiment"]["text"] == SMALL
+    assert manifest["celery"]["solo"]["worker_prefetch_multiplier"] == 4
+    assert manifest["versions"]["celery"].startswith("5.")
+    assert manifest["broker"]["server"] in {"valkey", "redis"}
+    assert manifest["ceilings"]["noop_per_s"]["threads"] > 0
+    assert {worker["exit_code"] for worker in manifest["workers"]} == {0}
+    trials = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
+    assert [trial["block"] for trial in trials] == [0, 0, 1, 1]
+
+
+def test_ctrl_c_keeps_what_was_measured(results_dir: Path) -> None:
+    """Exit 130, the run marked unfinished with its first blocks, and nothing left running."""
+    ended = interrupt_in_trials(
+        LONG, results_dir, lambda process, _: process.send_signal(signal.SIGINT)
+    )
+
+    assert ended.returncode == ExitCode.INTERRUPTED, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert read_manifest(results_dir)["state"] == "unfinished"
+    summary = json.loads((only_run(results_dir) / "summary.json").read_text())
+    assert summary["state"] == "unfinished"
+    assert summary["rows"][0]["ledger"]["done"] > 0
+    assert leftovers(results_dir) == []
+
+
+def test_a_killed_lab_leaves_no_process(results_dir: Path) -> None:
+    """SIGKILL of the lab ends its workers too, and the blocks measured before are on disk."""
+    ended = interrupt_in_trials(LONG, results_dir, lambda process, _: process.kill())
+
+    assert ended.returncode == -signal.SIGKILL
+    assert read_manifest(results_dir)["state"] == "unfinished"
+    wait_until(lambda: leftovers(results_dir) == [], what="the workers are gone", within_s=30)
+
+
+class Saboteur(RunProgress):
+    """Kills the contender's worker, once, 0.7 s into its first trial; each trial takes 2 s."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True), title="sabotage", trials=3)
+        self.timer = threading.Timer(0.7, self._kill)
+
+    def now(self, what: str) -> None:
+        """Lie in wait when a trial begins."""
+        if what.startswith("prefork ·") and not self.timer.ident:
+            self.timer.start()
+
+    def _kill(self) -> None:
+        for child in psutil.Process().children():
+            if "worker.app" in child.cmdline():
+                for one in (child, *child.children()):
+                    if "poolbench.recorder" not in one.cmdline():
+                        one.kill()
+
+
+def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir: Path) -> None:
+    """The trial says how its worker ended, the log is kept, and the run goes on with a new one."""
+    file = Path(write(tmp_path, LONG.replace("repetitions = 50", "repetitions = 2")))
+    saboteur = Saboteur()
+
+    folder, cut = conduct_experiment(
+        load_experiment(file, profile="demo", cores=2),
+        settings=load_settings({}, dotenv=None),
+        results_dir=results_dir,
+        command="a test",
+        progress=saboteur,
+    )
+
+    saboteur.timer.join()
+    summary = write_reports(folder.path)
+    manifest = folder.read_manifest()
+    first, second = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
+    assert cut is None
+    assert "the worker ended with exit code -9 in the trial" in first["reasons"][0]
+    assert second["reasons"] == []
+    assert "!" in summary["rows"][0]["mark"]
+    assert summary["rows"][0]["ledger"]["lost"] > 0
+    assert [worker["exit_code"] for worker in manifest["workers"]] == [-signal.SIGKILL, 0, 0]
+    assert all((folder.path / worker["log"]).exists() for worker in manifest["workers"])
+
+
+def test_a_fault_in_the_file_is_said_before_anything_starts(
+    tmp_path: Path, results_dir: Path
+) -> None:
+    """Exit 2, one line a fault, no traceback, no folder."""
+    ended = poolbench("run", write(tmp_path, SMALL.replace("solo", "sole")), results=results_dir)
+
+    assert ended.returncode == ExitCode.USAGE
+    assert "did you mean solo?" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(results_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("redis://127.0.0.1:1/0", "127.0.0.1:1"),
+        ("redis://:wrong-secret@127.0.0.1:{port}/0", "127.0.0.1:{port}"),
+    ],
+)
+def test_a_broker_that_cant_be_used_is_one_line(
+    tmp_path: Path, results_dir: Path, server: Server, url: str, words: str
+) -> None:
+    """Redis away, or a wrong password: exit 3, where it was looked for, never the password."""
+    url = url.format(port=server.port)
+
+    ended = poolbench("run", write(tmp_path, SMALL), results=results_dir, POOLBENCH_REDIS_URL=url)
+
+    assert ended.returncode == ExitCode.STACK
+    assert words.format(port=server.port) in ended.stderr
+    assert "wrong-secret" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_explicit_broker_is_used_and_left_clean(
+    tmp_path: Path, results_dir: Path, server: Server, client: redis.Redis
+) -> None:
+    """POOLBENCH_REDIS_URL goes before the embedded server; the run's keys are taken away."""
+    ended = poolbench(
+        "run", write(tmp_path, SMALL), results=results_dir, POOLBENCH_REDIS_URL=server.url
+    )
+
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert read_manifest(results_dir)["broker"]["origin"].startswith("POOLBENCH_REDIS_URL")
+    assert server.password not in (only_run(results_dir) / "manifest.json").read_text()
+    assert [key for key in client.scan_iter() if only_run(results_dir).name in str(key)] == []
+
+
+def test_results_that_cant_be_written_are_one_line(tmp_path: Path) -> None:
+    """A results folder that is a file: exit 4, its path, no traceback."""
+    blocked = tmp_path / "results"
+    blocked.write_text("a file", encoding="utf-8")
+
+    ended = poolbench("run", write(tmp_path, SMALL), results=blocked)
+
+    assert ended.returncode == ExitCode.STORAGE
+    assert str(blocked) in ended.stderr.replace("\n", "")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("words", [["report", "no-such-run"], ["report", "no-such-run", "--json"]])
+def test_a_run_that_is_not_there_is_one_line(results_dir: Path, words: list[str]) -> None:
+    """An unknown run: exit 4, its name, no traceback."""
+    ended = poolbench(*words, results=results_dir)
+
+    assert ended.returncode == ExitCode.STORAGE
+    assert "no-such-run" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["run"], ["run", "x.toml", "--repetitions", "0"], ["run", "x.toml", "--sed", "1"], ["rum"]],
+)
+def test_a_wrong_command_line_is_exit_2(results_dir: Path, words: list[str]) -> None:
+    """What the command line can't mean is a usage error without a traceback."""
+    ended = poolbench(*words, results=results_dir)
+
+    assert ended.returncode == ExitCode.USAGE
+    assert "Traceback" not in ended.stderr
