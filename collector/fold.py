@@ -1,0 +1,183 @@
+"""Pure: lines → records, one an execution attempt.
+
+Folding goes by way of *gathered* rows: what the lines of one nonce say together, before it is
+decided what that means. Gathering any part of the lines, and then the results together, gives what
+gathering all of them gives; that lets a run be folded part by part, in any order, and makes a line
+that was stored twice count once.
+
+How an execution ended, first rule that fits:
+
+1. The *finished* line tells a state that we know (`OUTCOME_OF_STATE`): that is the outcome. The
+   slot saw the function end; what its parent said meanwhile (a time limit in the same instant,
+   the `task_failure` that comes with a Reject) changes nothing of that.
+2. There is a verdict: its outcome, the strongest of several (`_STRENGTH`). So a time limit or a
+   lost worker beats a *finished* line with no state, which is what a timed-out slot leaves.
+3. It started, and the trial is over: ``lost-worker``. A killed worker says nothing, and neither
+   does a killed child under ``reject_on_worker_lost``.
+4. Else null: it still runs, or it was received and never began, which is no attempt that ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+import polars as pl
+
+from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, conform
+from poolbench.records import OUTCOME_OF_STATE, RECORD_COLUMNS, Moment, Outcome
+
+#: Verdicts of one execution, from the weakest to the strongest. What Celery did comes before what
+#: then happened to the slot because of it: a time limit kills the child, and its parent then
+#: reports a lost worker as well. A bare failure is the weakest, since `task_failure` comes beside
+#: all the others too.
+_STRENGTH: tuple[Outcome, ...] = (
+    Outcome.DONE,
+    Outcome.FAILED,
+    Outcome.RETRIED,
+    Outcome.IGNORED,
+    Outcome.REJECTED,
+    Outcome.LOST_WORKER,
+    Outcome.TIMED_OUT,
+    Outcome.EXPIRED,
+    Outcome.REVOKED,
+)
+
+#: One character an outcome, in the order of strength, so that the greatest text is the verdict.
+_CODES: Mapping[str, str] = {outcome.value: str(rank) for rank, outcome in enumerate(_STRENGTH)}
+
+#: Who a line speaks of: on every line, as far as its writer knows.
+_IDENTITY = ("run", "trial", "seq", "contender", "kind", "task_id", "attempt")
+_SENT = ("due_ns", "sent_ns")
+
+#: What only the slot knows; of the other lines it would tell of the parent process.
+_SLOT = ("host", "boot_id", "pid", "slot", "pool_seen", "sockets_patched", "gil_enabled")
+
+#: What a *finished* line says; of two in one nonce, which can't be, the first.
+_END = ("work_ns", "cpu_ns", "state", "end_error")
+
+_MOMENT_WORDS = (Moment.RECEIVED.value, Moment.STARTED.value, Moment.FINISHED.value)
+_MOMENTS = tuple(f"{word}_ns" for word in _MOMENT_WORDS)
+
+#: Texts that repeat: as categories they take a quarter of the memory.
+_REPEATED = ("run", "contender", "kind", "host", "boot_id", "pool_seen", "state")
+
+#: Records in this order are the same whatever the order of their lines was.
+ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
+
+#: How many pieces a live run's whole rows may lie in before they are put together.
+_MAX_PIECES = 64
+
+
+def fold(lines: pl.DataFrame, *, is_over: bool = True) -> pl.DataFrame:
+    """Return the records (`RECORD_COLUMNS`) of the lines, sorted by `ORDER`.
+
+    Args:
+        lines: in any order, repetitions allowed, each with a nonce, a moment and a time.
+        is_over: whether no more lines will come. Then an execution that started and did not end
+            is ``lost-worker``; while the trial runs, its outcome is null.
+    """
+    return settle(gather(lines).sort(ORDER), is_over=is_over)
+
+
+def gather(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return what the lines of each nonce say together, a row a nonce, in no order."""
+    return _join(lines.lazy().select(_spread())).collect()
+
+
+def merge(gathered: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return gathered rows as if their lines had been gathered together."""
+    rows = pl.concat(gathered, rechunk=False)
+    is_shared = rows["nonce"].is_duplicated()
+    if not is_shared.any():
+        return rows
+    joined = _join(rows.lazy().filter(is_shared)).collect()
+    return pl.concat([rows.filter(~is_shared), joined.select(rows.columns)], rechunk=False)
+
+
+def settle(
+    gathered: pl.DataFrame, *, is_over: bool, columns: Collection[str] = tuple(RECORD_COLUMNS)
+) -> pl.DataFrame:
+    """Return the records that gathered rows mean, row by row; ``is_over`` as in `fold`.
+
+    Args:
+        gathered: rows of `gather` or `merge`.
+        is_over: as in `fold`.
+        columns: which of `RECORD_COLUMNS` are wanted; fewer need less memory.
+    """
+    went_wrong = pl.col("outcome").ne_missing(Outcome.DONE.value)
+    said = pl.coalesce("end_error", pl.col("verdict").str.slice(1).replace("", None))
+    rows = gathered.with_columns(_outcome(is_over=is_over))
+    schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns})
+    return conform(rows.with_columns(error=pl.when(went_wrong).then(said)), schema=schema)
+
+
+class Folding:
+    """Folds a run while its lines come in, in memory for the records and not for the lines."""
+
+    def __init__(self) -> None:
+        # whole rows, of which few will change, and those to which lines will come
+        self._whole: list[pl.DataFrame] = []
+        self._open = gather(LINE_SCHEMA.to_frame())
+
+    def add(self, lines: pl.DataFrame) -> None:
+        """Take in more lines."""
+        rows = merge([self._open, gather(lines)])
+        is_whole = pl.all_horizontal(pl.col(*_MOMENTS).is_not_null())
+        self._whole.append(rows.filter(is_whole))
+        self._open = rows.filter(~is_whole)
+        if len(self._whole) > _MAX_PIECES:
+            self._whole = [pl.concat(self._whole)]
+
+    def records(self, *, is_over: bool, columns: Collection[str]) -> pl.DataFrame:
+        """Return some columns of what `fold` would return of all lines so far, in no order."""
+        return settle(merge([*self._whole, self._open]), is_over=is_over, columns=columns)
+
+    def close(self) -> pl.DataFrame:
+        """Return what `fold` would of all lines, and forget them, since both would fill memory."""
+        rows = merge([*self._whole, self._open])
+        self._whole, self._open = [], self._open.clear()
+        rows = rows.sort(ORDER)
+        return settle(rows, is_over=True)
+
+
+def _spread() -> list[pl.Expr]:
+    """Return the columns of a gathered row, made of one line."""
+    moment, at_ns = pl.col("m"), pl.col("t_ns")
+    from_slot = moment.is_in([Moment.STARTED.value, Moment.FINISHED.value])
+    is_end = moment == Moment.FINISHED.value
+    code = pl.col("outcome").replace_strict(_CODES, default=None, return_dtype=pl.String)
+    verdict = code + pl.col("error").fill_null("")
+    columns = {
+        "nonce": pl.col("nonce"),
+        **{name: pl.col(name) for name in (*_IDENTITY, *_SENT)},
+        **{name: pl.when(from_slot).then(pl.col(name)) for name in _SLOT},
+        **{name: pl.when(is_end).then(pl.col(name)) for name in ("work_ns", "cpu_ns", "state")},
+        "end_error": pl.when(is_end).then(pl.col("error")),
+        "verdict": pl.when(moment == Moment.VERDICT.value).then(verdict),
+        **{f"{word}_ns": pl.when(moment == word).then(at_ns) for word in _MOMENT_WORDS},
+    }
+    return [
+        (column.cast(pl.Categorical) if name in _REPEATED else column).alias(name)
+        for name, column in columns.items()
+    ]
+
+
+def _join(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Return one row a nonce. Each aggregate is indifferent to order, repetition and grouping."""
+    return rows.group_by("nonce").agg(
+        pl.col(*_IDENTITY, *_SLOT, "verdict").max(),
+        pl.col(*_END).min_by("finished_ns"),
+        pl.col(*_SENT, *_MOMENTS).min(),
+    )
+
+
+def _outcome(*, is_over: bool) -> pl.Expr:
+    """Return how an execution ended, by the rules at the head of this module."""
+    state = pl.col("state").cast(pl.String)
+    by_state = state.replace_strict(OUTCOME_OF_STATE, default=None, return_dtype=pl.String)
+    outcomes = {code: outcome for outcome, code in _CODES.items()}
+    word = pl.col("verdict").str.head(1)
+    by_verdict = word.replace_strict(outcomes, default=None, return_dtype=pl.String)
+    ran = pl.any_horizontal(pl.col("started_ns", "finished_ns").is_not_null())
+    lost = pl.when(ran & pl.lit(is_over)).then(pl.lit(Outcome.LOST_WORKER.value))
+    return pl.coalesce(by_state, by_verdict, lost).alias("outcome")

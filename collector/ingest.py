@@ -1,0 +1,238 @@
+"""A run's stream → the parts in its folder, each line exactly once.
+
+A part is written to a temporary file, made durable and renamed to its range of ids; the greatest
+id in the folder is the cursor; only then is the stream trimmed. A reader killed at any instant
+therefore finds, when it starts again, each entry in the folder or in the stream, and in the folder
+first. No consumer group is needed, since a run has one writer, held by a lock on the folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import polars as pl
+import redis
+from redis.client import NEVER_DECODE
+
+from collector.files import make_folder, remove_leftovers, storage_errors
+from collector.parse import parse_lines, reject
+from collector.parts import Part, StreamId
+from collector.schema import LINE_SCHEMA, PART_SCHEMA
+from collector.store import RunFolder
+from poolbench.errors import StackError
+from poolbench.keys import LINES_FIELD, records_stream
+
+#: Entries asked for at once: some 250 lines each, so an answer stays within a few MB.
+READ_ENTRIES = 64
+
+#: A part is closed when this many bytes of lines were read: it bounds memory, and is some
+#: 100,000 lines, so that the two fsyncs of a part cost little.
+PART_MAX_BYTES = 32 * 2**20
+
+#: So many small parts are merged into one: a live run writes a few of them a second.
+COMPACT_AT_PARTS = 48
+
+#: A part of this size is left as it is: merging it again would cost more than it saves.
+COMPACT_MAX_BYTES = 8 * 2**20
+
+_Entry = tuple[bytes, dict[bytes, bytes]]
+
+
+class Ingest:
+    """Moves one run's lines from Redis into its folder; a context manager that holds its lock.
+
+    Args:
+        client: any client of the broker; whether it decodes answers makes no difference.
+        run: the run's id, which names the stream.
+        folder: the run's own folder, ``results/<run>``; made if it isn't there.
+        on_stored: called with the lines (`LINE_SCHEMA`) of each part once it is durable.
+        part_max_bytes: read this much, at most an answer more, into one part.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        run: str,
+        folder: Path,
+        on_stored: Callable[[pl.DataFrame], None] | None = None,
+        part_max_bytes: int = PART_MAX_BYTES,
+    ) -> None:
+        self.run = run
+        self.folder = RunFolder(folder)
+        #: Lines stored, and what was put aside, since the run began.
+        self.stored_lines = 0
+        self.rejected_lines = 0
+        self._client = client
+        self._stream = records_stream(run)
+        self._on_stored = on_stored
+        self._part_max_bytes = part_max_bytes
+        self._lock: IO[str] | None = None
+        self._cursor: StreamId | None = None
+        self._is_trimmed = False
+
+    def __enter__(self) -> Self:
+        """Take the run's lock and find where ingest stopped.
+
+        Raises:
+            StackError: if another process collects this run.
+            StorageError: if the folder can't be written, or is of another format version.
+        """
+        make_folder(self.folder.path)
+        self._lock = _take_lock(self.folder.path / ".lock", run=self.run)
+        try:
+            self._resume()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write what was put aside for people to read, and release the lock."""
+        try:
+            if error is None and self.rejected_lines:
+                self.folder.write_rejects()
+        finally:
+            self._release()
+
+    def step(self) -> int:
+        """Store what is in the stream, one part at most; return how many lines that were.
+
+        Raises:
+            StorageError: if it can't be written: all of it is in the stream still.
+            redis.RedisError: if the broker fails: nothing is lost, the next step goes on.
+        """
+        return self._step()[1]
+
+    def drain(self) -> int:
+        """Step until the stream is empty; return how many lines were stored."""
+        total = 0
+        while True:
+            entries, lines = self._step()
+            total += lines
+            if not entries:
+                return total
+
+    def _step(self) -> tuple[int, int]:
+        if self._lock is None:
+            raise RuntimeError("an Ingest stores only inside its `with` block: it needs the lock")
+        if not self._is_trimmed:
+            self._trim()
+        entries = self._read()
+        if not entries:
+            return 0, 0
+        first, last = (StreamId.parse(entries[at][0].decode()) for at in (0, -1))
+        frame = _parse_entries(entries, run=self.run)
+        self.folder.write_part(frame, first=first, last=last)
+        self._cursor, self._is_trimmed = last, False
+        lines = frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
+        self.stored_lines += lines.height
+        self.rejected_lines += frame.height - lines.height
+        if self._on_stored:
+            self._on_stored(lines)
+        self._trim()
+        self._compact()
+        return len(entries), lines.height
+
+    def _resume(self) -> None:
+        self.folder.check()
+        if self.folder.parts_path.is_dir():
+            remove_leftovers(self.folder.parts_path)
+            self.folder.remove_covered_parts()
+        remove_leftovers(self.folder.path)
+        parts = self.folder.parts()
+        self._cursor = max((part.last for part in parts), default=None)
+        self._is_trimmed = False
+        self.stored_lines, self.rejected_lines = self.folder.count_lines()
+
+    def _read(self) -> list[_Entry]:
+        """Return the entries after the cursor, up to a part's size."""
+        entries: list[_Entry] = []
+        size_bytes = 0
+        after = self._cursor
+        while size_bytes < self._part_max_bytes:
+            found = self._read_after(after)
+            entries += found
+            size_bytes += sum(len(value) for _, fields in found for value in fields.values())
+            if len(found) < READ_ENTRIES:
+                break
+            after = StreamId.parse(entries[-1][0].decode())
+        return entries
+
+    def _read_after(self, after: StreamId | None) -> list[_Entry]:
+        start = f"({after}" if after else "-"
+        command = ("XRANGE", self._stream, start, "+", "COUNT", READ_ENTRIES)
+        # undecoded, since a garbled entry may be no text at all; redis-py leaves the call untyped
+        execute: Callable[..., list[_Entry]] = self._client.execute_command
+        return execute(*command, **{NEVER_DECODE: True})
+
+    def _trim(self) -> None:
+        """Let the server forget what the folder holds, exactly up to the cursor."""
+        if self._cursor is not None:
+            minimum = str(self._cursor.following)
+            self._client.xtrim(self._stream, minid=minimum, approximate=False)
+        self._is_trimmed = True
+
+    def _compact(self) -> None:
+        small = _small_tail(self.folder.parts())
+        if len(small) >= COMPACT_AT_PARTS:
+            self.folder.merge_parts(small)
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _small_tail(parts: list[Part]) -> list[Part]:
+    """Return the newest parts up to the first that is big enough to be left alone."""
+    tail: list[Part] = []
+    for part in reversed(parts):
+        if part.path.stat().st_size >= COMPACT_MAX_BYTES:
+            break
+        tail.insert(0, part)
+    return tail
+
+
+def _parse_entries(entries: list[_Entry], *, run: str) -> pl.DataFrame:
+    field = LINES_FIELD.encode()
+    batches = [fields[field] for _, fields in entries if field in fields]
+    strangers = [
+        reject(repr(fields).encode(), reason=f"an entry without {LINES_FIELD}")
+        for _, fields in entries
+        if field not in fields
+    ]
+    return pl.concat([PART_SCHEMA.to_frame(), parse_lines(batches, run=run), *strangers])
+
+
+def _take_lock(path: Path, *, run: str) -> IO[str]:
+    """Return the open file whose lock makes this process the run's one writer.
+
+    The lock ends with the process, however that ends.
+    """
+    with storage_errors(path):
+        file = path.open("a+", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        holder = file.read(20).strip() or "unknown"
+        file.close()
+        raise StackError(
+            f"run {run} is already being collected, by process {holder} ({path.parent}); "
+            "end that one or let it finish"
+        ) from error
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file

@@ -1,0 +1,99 @@
+"""Pure: what was sent against what became of it. A number whose ledger is open is invalid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from poolbench.records import FINAL_OUTCOMES, Outcome
+
+#: Outcomes of an execution that came to its end: two of them for one attempt of one job mean that
+#: it ran twice.
+_FINISHED = (Outcome.DONE.value, Outcome.FAILED.value)
+
+_JOB = ("trial", "seq")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The account of a trial: sent = done + failed + lost, counted in jobs."""
+
+    #: Jobs that the producer put into the queue.
+    sent: int
+    #: Jobs with an execution that was done.
+    done: int
+    #: Jobs without one, with an outcome after which no further attempt comes.
+    failed: int
+    #: Attempts, not jobs, that ended in a retry.
+    retried: int
+    #: Jobs of which no end is known: unfinished while the trial runs. Negative if more ended
+    #: than were sent.
+    lost: int
+    #: Executions, not jobs, that finished beyond the first of the same attempt.
+    duplicated: int
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the end of every job sent is known, and of no other."""
+        return self.lost == 0
+
+
+def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledger]:
+    """Return the account of each trial that was sent or recorded, in order of the trials.
+
+    Records of jobs without our header (null ``seq``) are in no account: nobody counted them sent.
+
+    Args:
+        records: of the columns ``trial, seq, attempt, outcome``; others are passed over.
+        sent: jobs sent, by trial.
+    """
+    ours = records.lazy().filter(pl.all_horizontal(pl.col(*_JOB).is_not_null()))
+    counts = {
+        int(row["trial"]): row
+        for row in pl.concat(
+            [_jobs(ours), _retried(ours), _duplicated(ours)], how="align"
+        ).collect().fill_null(0).iter_rows(named=True)
+    }  # fmt: skip
+    nothing = {"done": 0, "failed": 0, "retried": 0, "duplicated": 0}
+    return {
+        trial: _account(counts.get(trial, nothing), sent=sent.get(trial, 0))
+        for trial in sorted({*sent, *counts})
+    }
+
+
+def _account(counts: Mapping[str, int], *, sent: int) -> Ledger:
+    done, failed = counts["done"], counts["failed"]
+    return Ledger(
+        sent=sent,
+        done=done,
+        failed=failed,
+        retried=counts["retried"],
+        lost=sent - done - failed,
+        duplicated=counts["duplicated"],
+    )
+
+
+def _jobs(ours: pl.LazyFrame) -> pl.LazyFrame:
+    """Return how many jobs of each trial were done, and how many failed for good."""
+    outcome = pl.col("outcome")
+    by_job = ours.group_by(_JOB).agg(
+        is_done=(outcome == Outcome.DONE.value).any(),
+        is_final=outcome.is_in([final.value for final in FINAL_OUTCOMES]).any(),
+    )
+    return by_job.group_by("trial").agg(
+        done=pl.col("is_done").sum(),
+        failed=(pl.col("is_final") & ~pl.col("is_done")).sum(),
+    )
+
+
+def _retried(ours: pl.LazyFrame) -> pl.LazyFrame:
+    is_retry = pl.col("outcome") == Outcome.RETRIED.value
+    return ours.group_by("trial").agg(retried=is_retry.sum())
+
+
+def _duplicated(ours: pl.LazyFrame) -> pl.LazyFrame:
+    finished = ours.filter(pl.col("outcome").is_in(_FINISHED))
+    by_attempt = finished.group_by(*_JOB, "attempt").agg(executions=pl.len())
+    return by_attempt.group_by("trial").agg(duplicated=(pl.col("executions") - 1).sum())

@@ -1,0 +1,187 @@
+"""Pure: the figures of a trial, from its raw records.
+
+A percentile is the nearest rank: the smallest measured value that at least p % of all values do not
+exceed, the value at rank ceil(p·n / 100) (type 1 in R. J. Hyndman and Y. Fan, "Sample quantiles in
+statistical packages", The American Statistician 50, 1996). So it is always a value that occurred.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from poolbench.records import Outcome
+
+#: A capacity trial of fewer finishes than this many a slot is mostly its own beginning and end.
+MIN_FINISHES_PER_SLOT = 5
+
+#: What figures are made of; other columns of a record are not looked at.
+FIGURE_COLUMNS = (
+    "trial", "seq", "attempt", "due_ns", "sent_ns", "started_ns", "finished_ns", "outcome",
+    "boot_id",
+)  # fmt: skip
+
+#: Said where a latency would subtract the clocks of two machines.
+FOREIGN_CLOCK = "clocks of other hosts are not corrected"
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Percentiles:
+    """Nearest-rank percentiles of times, seconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a trial's records come to; None where there is nothing to say it from."""
+
+    #: Jobs done a second; see `figures`.
+    throughput_per_s: float | None
+    #: First start of a job - when it was due, over jobs. Holds the broker's queue and the worker's.
+    wait_s: Percentiles | None
+    #: Finish - start, over executions that were done.
+    execution_s: Percentiles | None
+    #: When a job was sent - when it was due, over jobs: the producer's own lateness.
+    lag_s: Percentiles | None
+    #: The greatest number of executions at one instant, among those with a start and an end.
+    peak_in_flight: int
+    #: Whether all stamps are of one machine's clock; else waits are not to be trusted.
+    is_clock_shared: bool
+    #: Why a figure is None, or not to be trusted.
+    reasons: tuple[str, ...]
+
+
+def figures(
+    records_of_trial: pl.DataFrame,
+    *,
+    slots: int,
+    is_capacity: bool,
+    sender_boot_id: str | None = None,
+) -> Figures:
+    """Return the figures of a trial.
+
+    Throughput of a capacity trial, whose backlog is there at once, is (n - k) / (f_n - f_k) over
+    the n finishes f of jobs done, in order, with k slots: the first k finishes are the filling of
+    the slots. It needs n ≥ `MIN_FINISHES_PER_SLOT` · k. That of a rate trial is jobs done ÷
+    (last finish - first due): it tells whether the contender kept up with the rate.
+
+    Args:
+        records_of_trial: of `FIGURE_COLUMNS`; without ``boot_id`` the clocks are taken for one.
+        slots: k; 0 where nobody knows.
+        is_capacity: whether the whole backlog was sent at once.
+        sender_boot_id: boot of the machine that stamped ``due_ns``; None where nobody knows.
+    """
+    throughput_per_s, reason = (
+        _capacity(records_of_trial, slots=slots) if is_capacity else _rate(records_of_trial)
+    )
+    is_clock_shared = _is_clock_shared(records_of_trial, sender_boot_id=sender_boot_id)
+    reasons = (reason, None if is_clock_shared else FOREIGN_CLOCK)
+    return Figures(
+        throughput_per_s=throughput_per_s,
+        wait_s=percentiles(waits_ns(records_of_trial)),
+        execution_s=percentiles(executions_ns(records_of_trial)),
+        lag_s=percentiles(lags_ns(records_of_trial)),
+        peak_in_flight=peak_in_flight(records_of_trial),
+        is_clock_shared=is_clock_shared,
+        reasons=tuple(text for text in reasons if text),
+    )
+
+
+def percentiles(times_ns: pl.Series) -> Percentiles | None:
+    """Return the percentiles of times in ns, as seconds; None of no times."""
+    ordered = times_ns.drop_nulls().sort()
+    count = len(ordered)
+    if not count:
+        return None
+
+    def at(percent: int) -> float:
+        # in whole numbers, since 0.95 · 20 is not exactly 19 on every path
+        rank = -(-percent * count // 100)
+        return float(ordered[rank - 1]) / _NS_PER_S
+
+    return Percentiles(p50=at(50), p95=at(95), p99=at(99))
+
+
+def waits_ns(records: pl.DataFrame) -> pl.Series:
+    """Return each job's wait: from when it was due to when it first started."""
+    return _by_job(records, end="started_ns")
+
+
+def lags_ns(records: pl.DataFrame) -> pl.Series:
+    """Return how late each job was sent."""
+    return _by_job(records, end="sent_ns")
+
+
+def executions_ns(records: pl.DataFrame) -> pl.Series:
+    """Return how long each execution took that was done."""
+    taken = _done(records).select(ns=pl.col("finished_ns") - pl.col("started_ns"))
+    return taken["ns"].drop_nulls()
+
+
+def peak_in_flight(records: pl.DataFrame) -> int:
+    """Return the greatest number of executions at one instant.
+
+    Executions whose end is unknown are left out. An end and a start at the same instant don't
+    overlap.
+    """
+    known = records.select("started_ns", "finished_ns").drop_nulls()
+    if known.is_empty():
+        return 0
+    moments = pl.concat(
+        [
+            known.select(t_ns="started_ns", change=pl.lit(1, pl.Int32)),
+            known.select(t_ns="finished_ns", change=pl.lit(-1, pl.Int32)),
+        ]
+    ).sort("t_ns", "change")
+    peak = moments["change"].cum_sum().max()
+    return int(peak) if isinstance(peak, int) else 0
+
+
+def _by_job(records: pl.DataFrame, *, end: str) -> pl.Series:
+    known = records.lazy().filter(pl.all_horizontal(pl.col("due_ns", end).is_not_null()))
+    firsts = known.group_by("trial", "seq").agg(ns=pl.col(end).min() - pl.col("due_ns").min())
+    return firsts.collect()["ns"]
+
+
+def _done(records: pl.DataFrame) -> pl.DataFrame:
+    return records.filter(pl.col("outcome") == Outcome.DONE.value)
+
+
+def _capacity(records: pl.DataFrame, *, slots: int) -> tuple[float | None, str | None]:
+    if slots < 1:
+        return None, "no throughput: the number of slots is not known"
+    finishes = _done(records)["finished_ns"].drop_nulls().sort()
+    count, needed = len(finishes), MIN_FINISHES_PER_SLOT * slots
+    if count < needed:
+        return None, (
+            f"no throughput: {count} jobs done, and {slots} slots need {needed} "
+            f"({MIN_FINISHES_PER_SLOT} each)"
+        )
+    span_ns = finishes[-1] - finishes[slots - 1]
+    if span_ns <= 0:
+        return None, "no throughput: all jobs finished at the same instant"
+    return (count - slots) * _NS_PER_S / span_ns, None
+
+
+def _rate(records: pl.DataFrame) -> tuple[float | None, str | None]:
+    finishes = _done(records)["finished_ns"].drop_nulls()
+    first_due_ns, last_finish_ns = records["due_ns"].min(), finishes.max()
+    if not isinstance(first_due_ns, int) or not isinstance(last_finish_ns, int):
+        return None, "no throughput: no job was done"
+    span_ns = last_finish_ns - first_due_ns
+    if span_ns <= 0:
+        return None, "no throughput: the last finish lies before the first due time"
+    return len(finishes) * _NS_PER_S / span_ns, None
+
+
+def _is_clock_shared(records: pl.DataFrame, *, sender_boot_id: str | None) -> bool:
+    if "boot_id" not in records.columns:
+        return True
+    boots = set(records["boot_id"].drop_nulls().unique())
+    return len(boots | ({sender_boot_id} if sender_boot_id else set())) < 2

@@ -1,0 +1,110 @@
+"""Pure: the batches of a stream's entries → lines, and beside them what is no line.
+
+Nothing is dropped: what can't be read as a line of this run is kept as text, with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from collector.schema import LINE_SCHEMA, PART_SCHEMA
+from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
+
+#: The moments that tell of a job. `Moment.ALIVE` is no line of a run: it becomes a key.
+_MOMENTS = tuple(moment.value for moment in Moment if moment is not Moment.ALIVE)
+
+
+def parse_lines(batches: Sequence[bytes], *, run: str) -> pl.DataFrame:
+    """Return one row (`PART_SCHEMA`) a line of the batches, in order.
+
+    A line counts if it is a JSON object with our types, of our format and of this run, and has
+    a known moment, a nonce and a time. A line that names no run counts as one of this run.
+    """
+    content = b"\n".join(batches)
+    frame = _parse(content)
+    if frame is not None:
+        frame = _judge(frame, run=run)
+        if frame["reason"].null_count() == frame.height:
+            return frame
+    return _parse_one_by_one(content, run=run)
+
+
+def reject(text: bytes, *, reason: str) -> pl.DataFrame:
+    """Return the one row that keeps a text which is no line."""
+    kept = text[:LINE_MAX_BYTES].decode("utf-8", "backslashreplace")
+    return (
+        PART_SCHEMA.to_frame()
+        .clear(1)
+        .with_columns(rejected=pl.lit(kept, pl.String), reason=pl.lit(reason, pl.String))
+    )
+
+
+def _parse_one_by_one(content: bytes, *, run: str) -> pl.DataFrame:
+    """Return the rows of a content in which something is garbled, whatever it is."""
+    texts = [text for text in content.split(b"\n") if text.strip()]
+    rows: list[pl.DataFrame] = []
+    start = 0
+    for frame in _bisect(texts):
+        count = frame.height if frame is not None else 1
+        these = texts[start : start + count]
+        start += count
+        if frame is None:
+            rows.append(reject(these[0], reason="no JSON object of a line's types"))
+        else:
+            rows.append(_keep_texts(_judge(frame, run=run), texts=these))
+    return pl.concat([PART_SCHEMA.to_frame(), *rows])
+
+
+def _bisect(texts: list[bytes]) -> list[pl.DataFrame | None]:
+    """Return the frames of the texts in order, None for a text that can't be read.
+
+    The parser tells neither which line is wrong nor, when told to go on, what it passed over; so
+    halves are tried until the wrong ones stand alone.
+    """
+    frame = _parse(b"\n".join(texts)) if texts else LINE_SCHEMA.to_frame()
+    if frame is not None and frame.height == len(texts):
+        return [frame]
+    if len(texts) == 1:
+        return [None]
+    middle = len(texts) // 2
+    return [*_bisect(texts[:middle]), *_bisect(texts[middle:])]
+
+
+def _parse(content: bytes) -> pl.DataFrame | None:
+    """Return the lines of a content (`LINE_SCHEMA`), or None if any of them is garbled."""
+    if not content:
+        return LINE_SCHEMA.to_frame()
+    try:
+        return pl.read_ndjson(content, schema=LINE_SCHEMA)
+    except pl.exceptions.PolarsError:
+        return None
+
+
+def _judge(frame: pl.DataFrame, *, run: str) -> pl.DataFrame:
+    """Return the frame with the reason to put a line aside, null for a good one."""
+    reason = (
+        pl.when(pl.col("v").ne_missing(FORMAT))
+        .then(pl.lit(f"not of format {FORMAT}"))
+        .when(~pl.col("m").is_in(_MOMENTS).fill_null(value=False))
+        .then(pl.lit("unknown moment"))
+        .when(pl.col("nonce").fill_null("") == "")
+        .then(pl.lit("no nonce"))
+        .when(pl.col("t_ns").is_null())
+        .then(pl.lit("no time"))
+        .when(pl.col("run").fill_null(run) != run)
+        .then(pl.lit("of another run"))
+        .otherwise(pl.lit(None, pl.String))
+    )
+    return frame.with_columns(rejected=pl.lit(None, pl.String), reason=reason)
+
+
+def _keep_texts(frame: pl.DataFrame, *, texts: list[bytes]) -> pl.DataFrame:
+    """Return the frame with the lines put aside emptied of values, their text kept instead."""
+    raw = pl.Series([text[:LINE_MAX_BYTES].decode("utf-8", "backslashreplace") for text in texts])
+    is_bad = pl.col("reason").is_not_null()
+    return frame.with_columns(
+        *(pl.when(~is_bad).then(pl.col(name)).alias(name) for name in LINE_SCHEMA.names()),
+        rejected=pl.when(is_bad).then(raw),
+    )

@@ -1,0 +1,86 @@
+"""The parts of a run: which stream entries lie in which file, and which files count.
+
+A part is named by the first and the last stream id in it. The largest last id of a folder is the
+cursor of ingest; there is no other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+_NAME = re.compile(r"(\d+)-(\d+)_(\d+)-(\d+)\.parquet", re.ASCII)
+
+
+class StreamId(NamedTuple):
+    """The id of a Redis stream's entry; ordered as Redis orders them."""
+
+    #: Milliseconds of the server's clock.
+    ms: int
+    #: Which of the entries of one millisecond.
+    serial: int
+
+    def __str__(self) -> str:
+        return f"{self.ms}-{self.serial}"
+
+    @property
+    def following(self) -> StreamId:
+        """Return the smallest id greater than this one."""
+        return StreamId(self.ms, self.serial + 1)
+
+    @classmethod
+    def parse(cls, text: str) -> StreamId:
+        """Return the id written as ``<ms>-<index>``."""
+        ms, _, serial = text.partition("-")
+        return cls(int(ms), int(serial))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file that holds a run's entries from the first id to the last, both included."""
+
+    first: StreamId
+    last: StreamId
+    path: Path
+
+    def is_within(self, other: Part) -> bool:
+        """Whether the other part's range covers this one's."""
+        return other.first <= self.first and self.last <= other.last
+
+
+def part_name(*, first: StreamId, last: StreamId) -> str:
+    """Return the file name of the part with that range."""
+    return f"{first}_{last}.parquet"
+
+
+def find_parts(folder: Path) -> list[Part]:
+    """Return every part in the folder; none if it isn't there. Other files are passed over."""
+    if not folder.is_dir():
+        return []
+    found = (_parse(path) for path in folder.iterdir())
+    return [part for part in found if part]
+
+
+def outermost(parts: Iterable[Part]) -> list[Part]:
+    """Return the parts that lie within no other, in order of their ids: those that count.
+
+    A part within another is what compaction had no time to remove.
+    """
+    kept: list[Part] = []
+    for part in sorted(parts, key=lambda part: (part.first, [-number for number in part.last])):
+        # sorted so, a part that contains this one stands before it and reaches at least as far
+        if not (kept and part.is_within(kept[-1])):
+            kept.append(part)
+    return kept
+
+
+def _parse(path: Path) -> Part | None:
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    first_ms, first_serial, last_ms, last_serial = map(int, match.groups())
+    first, last = StreamId(first_ms, first_serial), StreamId(last_ms, last_serial)
+    return Part(first=first, last=last, path=path)

@@ -1,0 +1,66 @@
+"""The tables of a run's folder: columns and types of lines, records and samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from poolbench.records import LINE_COLUMNS, RECORD_COLUMNS, Column, ColumnType
+
+_TYPES: Mapping[ColumnType, type[pl.DataType]] = {
+    ColumnType.INT: pl.Int64,
+    ColumnType.TEXT: pl.String,
+    ColumnType.FLAG: pl.Boolean,
+}
+
+
+def _schema(columns: Mapping[str, Column]) -> pl.Schema:
+    return pl.Schema({name: _TYPES[column.type]() for name, column in columns.items()})
+
+
+LINE_SCHEMA = _schema(LINE_COLUMNS)
+
+#: A part's table: its lines, and beside them what could not be read as one.
+PART_SCHEMA = pl.Schema(
+    {
+        **LINE_SCHEMA,
+        # the raw text of what was put aside; null in a good line
+        "rejected": pl.String(),
+        # why it was put aside
+        "reason": pl.String(),
+    }
+)
+
+#: One execution attempt of one job a row.
+RECORD_SCHEMA = _schema(RECORD_COLUMNS)
+
+#: What the lab saw of a contender's worker from outside, a moment a row.
+SAMPLE_SCHEMA = pl.Schema(
+    {
+        "trial": pl.Int64(),
+        "contender": pl.String(),
+        # Unix ns
+        "t_ns": pl.Int64(),
+        # user + system of the worker's process tree so far, without its recorder, seconds
+        "cpu_s": pl.Float64(),
+        # the same of its recorder, seconds
+        "recorder_cpu_s": pl.Float64(),
+        "pss_bytes": pl.Int64(),
+        "rss_bytes": pl.Int64(),
+        "connections": pl.Int64(),
+        "processes": pl.Int64(),
+    }
+)
+
+
+def conform(frame: pl.DataFrame, *, schema: pl.Schema) -> pl.DataFrame:
+    """Return the frame with exactly the schema's columns, in order; absent ones are null.
+
+    Raises:
+        polars.exceptions.PolarsError: if a value does not fit its column's type.
+    """
+    return frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
+    )

@@ -1,0 +1,202 @@
+"""A run's folder in ``results/``: everything that is kept of a run, and its format version.
+
+Every file is there whole or not at all; a fault of the disk, and a folder that this version can't
+read, is a `StorageError` whose one line names the file and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from collector.files import (
+    check_format,
+    make_folder,
+    read_metadata,
+    read_table,
+    storage_errors,
+    sync_folder,
+    write_atomically,
+    write_table,
+)
+from collector.parts import Part, StreamId, find_parts, outermost, part_name
+from collector.schema import (
+    LINE_SCHEMA,
+    PART_SCHEMA,
+    RECORD_SCHEMA,
+    SAMPLE_SCHEMA,
+    conform,
+)
+from poolbench.errors import StorageError
+from poolbench.records import FORMAT
+
+#: Keys of a part's metadata: how many lines it holds, and how many it holds put aside.
+_LINES_KEY = "poolbench_lines"
+_REJECTED_KEY = "poolbench_rejected"
+
+#: How often a reader lists the parts anew when compaction took one away under it.
+_READ_ATTEMPTS = 5
+
+
+class RunFolder:
+    """The folder of one run: ``results/<run>``. It is made by the first write."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.parts_path = path / "parts"
+        self.manifest_path = path / "manifest.json"
+        self.jobs_path = path / "jobs.parquet"
+        self.samples_path = path / "samples.parquet"
+        #: What could not be read as a line: a JSON object a line, with its reason.
+        self.rejects_path = path / "rejects.jsonl"
+
+    def check(self) -> None:
+        """Refuse a folder of another format version; one that isn't there yet is fine.
+
+        Raises:
+            StorageError: that says which version it is and what to do.
+        """
+        if self.manifest_path.exists():
+            self.read_manifest()
+        for part in self.parts()[:1]:
+            read_metadata(part.path)
+
+    # parts, written by ingest ------------------------------------------------------------------
+
+    def parts(self) -> list[Part]:
+        """Return the parts that count, in order of their stream ids."""
+        with storage_errors(self.parts_path):
+            return outermost(find_parts(self.parts_path))
+
+    def write_part(self, frame: pl.DataFrame, *, first: StreamId, last: StreamId) -> None:
+        """Store the entries from ``first`` to ``last``, durably, or not at all.
+
+        Raises:
+            StorageError: if it can't be written; nothing is stored then.
+        """
+        make_folder(self.parts_path)
+        rejected = frame.height - frame["rejected"].null_count()
+        write_table(
+            self.parts_path / part_name(first=first, last=last),
+            frame=conform(frame, schema=PART_SCHEMA),
+            metadata={_LINES_KEY: str(frame.height - rejected), _REJECTED_KEY: str(rejected)},
+        )
+
+    def merge_parts(self, parts: list[Part]) -> None:
+        """Put neighbouring parts into one that carries their whole range.
+
+        Killed between its two steps, it leaves parts that lie within the new one: no reader counts
+        them, and the next compaction's end removes them.
+        """
+        frame = pl.concat([read_table(part.path) for part in parts])
+        self.write_part(frame, first=parts[0].first, last=parts[-1].last)
+        self.remove_covered_parts()
+
+    def remove_covered_parts(self) -> None:
+        """Remove the parts that another contains; call it only as the run's one writer."""
+        with storage_errors(self.parts_path):
+            found = find_parts(self.parts_path)
+            covered = set(found) - set(outermost(found))
+            for part in covered:
+                part.path.unlink(missing_ok=True)
+            if covered:
+                sync_folder(self.parts_path)
+
+    def count_lines(self) -> tuple[int, int]:
+        """Return how many lines are stored, and how many of them were put aside."""
+        metadata = [read_metadata(part.path) for part in self.parts()]
+        kept = sum(int(one.get(_LINES_KEY, 0)) for one in metadata)
+        return kept, sum(int(one.get(_REJECTED_KEY, 0)) for one in metadata)
+
+    def iter_lines(self) -> Iterator[pl.DataFrame]:
+        """Yield the lines part by part, so that a long run needs no memory for all of them.
+
+        Call it as the run's one writer, or when there is none: compaction replaces files.
+        """
+        for part in self.parts():
+            yield _good_lines(read_table(part.path))
+
+    def read_lines(self) -> pl.DataFrame:
+        """Return all lines of the run, those put aside left out; it may be live."""
+        return _good_lines(self._read_parts(PART_SCHEMA.names()))
+
+    def read_rejects(self) -> pl.DataFrame:
+        """Return what was put aside: the raw text, ``rejected``, and the ``reason``."""
+        frame = self._read_parts(["rejected", "reason"])
+        return frame.filter(pl.col("rejected").is_not_null())
+
+    def write_rejects(self) -> None:
+        """Write what was put aside to `rejects_path`, for people; nothing if there is nothing."""
+        rejects = self.read_rejects()
+        if rejects.height:
+            write_atomically(self.rejects_path, write=rejects.write_ndjson)
+
+    # what a run comes to ----------------------------------------------------------------------
+
+    def write_jobs(self, records: pl.DataFrame) -> None:
+        """Write the run's records to ``jobs.parquet``."""
+        self._write(self.jobs_path, frame=records, schema=RECORD_SCHEMA)
+
+    def read_jobs(self, *, columns: list[str] | None = None) -> pl.DataFrame:
+        """Return the run's records, or some columns of them: they need less memory."""
+        return read_table(self.jobs_path, columns=columns)
+
+    def write_samples(self, samples: pl.DataFrame) -> None:
+        """Write what was sampled beside the trials to ``samples.parquet``."""
+        self._write(self.samples_path, frame=samples, schema=SAMPLE_SCHEMA)
+
+    def read_samples(self) -> pl.DataFrame:
+        """Return the samples; none, if none were taken: only the lab takes them."""
+        if not self.samples_path.exists():
+            return SAMPLE_SCHEMA.to_frame()
+        return read_table(self.samples_path)
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write ``manifest.json``; the format version is set here."""
+        whole = {"format": FORMAT, **manifest}
+        text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        make_folder(self.path)
+        write_atomically(self.manifest_path, write=lambda file: file.write(text.encode()))
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Return the manifest.
+
+        Raises:
+            StorageError: if it is absent, garbled or of another format version.
+        """
+        path = self.manifest_path
+        with storage_errors(path):
+            content = path.read_bytes()
+        try:
+            manifest = json.loads(content)
+        except ValueError as error:
+            raise StorageError(f"{path}: no JSON: {error}; restore it or remove it") from error
+        if not isinstance(manifest, dict):
+            raise StorageError(f"{path}: no JSON object; restore it or remove it")
+        check_format(manifest.get("format"), path=path)
+        return manifest
+
+    def _write(self, path: Path, *, frame: pl.DataFrame, schema: pl.Schema) -> None:
+        make_folder(self.path)
+        write_table(path, frame=conform(frame, schema=schema), metadata={})
+
+    def _read_parts(self, columns: list[str]) -> pl.DataFrame:
+        empty = PART_SCHEMA.to_frame().select(columns)
+        for attempts_left in reversed(range(_READ_ATTEMPTS)):
+            try:
+                frames = [read_table(part.path, columns=columns) for part in self.parts()]
+            except StorageError as error:
+                # the run's writer may have merged the part away since it was listed
+                if not (attempts_left and isinstance(error.__cause__, FileNotFoundError)):
+                    raise
+            else:
+                return pl.concat([empty, *frames])
+        raise AssertionError
+
+
+def _good_lines(part: pl.DataFrame) -> pl.DataFrame:
+    return part.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())

@@ -1,0 +1,240 @@
+"""Ingest against a real server: what is in the stream gets into the folder, once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+import redis
+
+from collector import ingest as ingest_module
+from collector.ingest import Ingest
+from collector.store import RunFolder
+from poolbench.errors import StackError, StorageError
+from poolbench.keys import records_stream
+from poolbench.records import encode_line
+from tests.conftest import Server
+
+
+def add(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None:
+    """Put one entry into the run's stream, a line for each seq."""
+    lines = [
+        encode_line(
+            {"v": 1, "m": "received", "run": run, "nonce": f"n{seq}", "t_ns": 1, "seq": seq}
+        )
+        for seq in seqs
+    ]
+    client.xadd(records_stream(run), {"lines": b"".join(lines) + rubbish})
+
+
+def stored(folder: Path) -> list[int]:
+    """Return the seqs in the folder, in order of the parts."""
+    return RunFolder(folder).read_lines()["seq"].to_list()
+
+
+def test_step_stores_and_trims(client: redis.Redis, run_id: str, results_dir: Path) -> None:
+    """After a step the lines are in the folder and no longer in the stream."""
+    add(client, run_id, 0, 1)
+    add(client, run_id, 2)
+
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
+        counts = [ingest.step(), ingest.step()]
+
+    assert counts == [3, 0]
+    assert stored(results_dir / run_id) == [0, 1, 2]
+    assert client.xlen(records_stream(run_id)) == 0
+
+
+@pytest.mark.parametrize("decode", [True, False])
+def test_any_client_will_do(
+    server: Server, client: redis.Redis, run_id: str, results_dir: Path, *, decode: bool
+) -> None:
+    """Whether the client decodes answers makes no difference, rubbish included."""
+    add(client, run_id, 0, rubbish=b"\xff\xfe\n")
+
+    with (
+        redis.Redis.from_url(server.url, decode_responses=decode) as any_client,
+        Ingest(any_client, run=run_id, folder=results_dir / run_id) as ingest,
+    ):
+        assert ingest.drain() == 1
+        assert ingest.rejected_lines == 1
+
+
+def test_next_ingest_goes_on_where_the_last_one_stopped(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """The greatest id in the folder is the cursor, and the counts go on too."""
+    folder = results_dir / run_id
+    for first in (0, 10):
+        add(client, run_id, first, first + 1, rubbish=b"rubbish\n")
+        with Ingest(client, run=run_id, folder=folder) as ingest:
+            ingest.drain()
+
+    assert stored(folder) == [0, 1, 10, 11]
+    assert (ingest.stored_lines, ingest.rejected_lines) == (4, 2)
+    assert len(folder.joinpath("rejects.jsonl").read_text().splitlines()) == 2
+
+
+def test_stored_entries_that_were_not_trimmed_are_not_read_again(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """Killed between the rename and the trim: the part is there, and so are the entries."""
+    line = encode_line({"v": 1, "m": "received", "nonce": "n0", "t_ns": 1, "seq": 0})
+    entry = client.xadd(records_stream(run_id), {"lines": line})
+    assert entry is not None
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
+        ingest.drain()
+    # as after a restart of a server that had not yet written the trim to its disk
+    client.delete(records_stream(run_id))
+    client.xadd(records_stream(run_id), {"lines": line}, id=entry)
+
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
+        assert ingest.drain() == 0
+
+    assert stored(results_dir / run_id) == [0]
+    assert client.xlen(records_stream(run_id)) == 0
+
+
+def test_leftovers_of_a_killed_writer_are_removed(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """Half a part is no part, and doesn't stay for ever."""
+    parts = results_dir / run_id / "parts"
+    parts.mkdir(parents=True)
+    leftover = parts / ".1-0_2-0.parquet.77.tmp"
+    leftover.write_bytes(b"half")
+    add(client, run_id, 0)
+
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
+        ingest.drain()
+
+    assert not leftover.exists()
+    assert stored(results_dir / run_id) == [0]
+
+
+def test_part_is_bounded(client: redis.Redis, run_id: str, results_dir: Path) -> None:
+    """A backlog comes in several parts, so that memory is bounded."""
+    for seq in range(3 * ingest_module.READ_ENTRIES):
+        add(client, run_id, seq)
+
+    with Ingest(client, run=run_id, folder=results_dir / run_id, part_max_bytes=1) as ingest:
+        assert ingest.step() == ingest_module.READ_ENTRIES
+        assert ingest.drain() == 2 * ingest_module.READ_ENTRIES
+
+    assert len(RunFolder(results_dir / run_id).parts()) == 3
+
+
+def test_small_parts_are_compacted(client: redis.Redis, run_id: str, results_dir: Path) -> None:
+    """A run that is live for hours doesn't end as thousands of files."""
+    count = ingest_module.COMPACT_AT_PARTS + 3
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
+        for seq in range(count):
+            add(client, run_id, seq)
+            ingest.step()
+
+    assert len(list((results_dir / run_id / "parts").iterdir())) == 4
+    assert stored(results_dir / run_id) == list(range(count))
+
+
+def test_rubbish_is_kept_aside_and_stops_nothing(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """Garbled lines, an entry of another shape, a stream of nothing but rubbish: ingest goes on."""
+    add(client, run_id, rubbish=b"rubbish\n")
+    client.xadd(records_stream(run_id), {"something": "else"})
+    add(client, run_id, 0, rubbish=b'{"v":99}\n')
+
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
+        lines = ingest.drain()
+
+    rejects = RunFolder(results_dir / run_id).read_rejects()
+    assert (lines, ingest.rejected_lines) == (1, 3)
+    assert sorted(rejects["reason"]) == [
+        "an entry without lines",
+        "no JSON object of a line's types",
+        "not of format 1",
+    ]
+
+
+def test_stored_lines_are_handed_on(client: redis.Redis, run_id: str, results_dir: Path) -> None:
+    """Who folds while lines come in gets each part's good lines, once they are durable."""
+    seen: list[pl.DataFrame] = []
+    add(client, run_id, 0, 1, rubbish=b"rubbish\n")
+
+    with Ingest(client, run=run_id, folder=results_dir / run_id, on_stored=seen.append) as ingest:
+        ingest.drain()
+
+    assert [frame["seq"].to_list() for frame in seen] == [[0, 1]]
+
+
+def test_second_writer_of_a_run_is_refused(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """Two writers would each trim what the other has not stored."""
+    with Ingest(client, run=run_id, folder=results_dir / run_id):
+        second = Ingest(client, run=run_id, folder=results_dir / run_id)
+        with pytest.raises(StackError, match=rf"run {run_id} is already .* by process \d+ .*; end"):
+            second.__enter__()
+
+    with second:
+        assert second.step() == 0
+
+
+def test_lock_ends_with_its_process(client: redis.Redis, run_id: str, results_dir: Path) -> None:
+    """A collector that was killed leaves no lock behind."""
+    script = "import fcntl,sys;f=open(sys.argv[1],'a');fcntl.flock(f,2);print(1,flush=True);input()"
+    lock = results_dir / ".lock"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(StackError):
+            Ingest(client, run=run_id, folder=results_dir).__enter__()
+        holder.kill()
+
+    with Ingest(client, run=run_id, folder=results_dir) as ingest:
+        assert ingest.step() == 0
+
+
+def test_step_outside_of_the_lock_is_an_error(client: redis.Redis, results_dir: Path) -> None:
+    """A caller's mistake, found at once."""
+    with pytest.raises(RuntimeError, match="with"):
+        Ingest(client, run="r1", folder=results_dir).step()
+
+
+def test_full_disk_keeps_everything_in_the_stream(
+    client: redis.Redis, run_id: str, results_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched, since a full disk needs root to mount one: nothing is trimmed or half stored."""
+    add(client, run_id, 0, 1)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
+        monkeypatch.setattr("collector.files.os.fsync", full)
+        with pytest.raises(StorageError, match="No space left on device; free some space"):
+            ingest.step()
+        assert client.xlen(records_stream(run_id)) == 1
+        monkeypatch.undo()
+
+        assert ingest.drain() == 2
+
+    assert stored(results_dir / run_id) == [0, 1]
+
+
+def test_folder_of_another_format_is_refused_and_the_stream_kept(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """An older Poolbench doesn't write among a newer one's files."""
+    add(client, run_id, 0)
+    RunFolder(results_dir).write_manifest({"format": 2})
+
+    with pytest.raises(StorageError, match="format version 2"):
+        Ingest(client, run=run_id, folder=results_dir).__enter__()
+
+    assert client.xlen(records_stream(run_id)) == 1

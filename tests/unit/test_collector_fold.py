@@ -1,0 +1,237 @@
+"""What the lines of an execution mean, case by case, and that their order never matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from collector.fold import Folding, fold, gather, merge, settle
+from collector.schema import LINE_SCHEMA, RECORD_SCHEMA
+from poolbench.records import RECORD_COLUMNS
+
+Line = dict[str, Any]
+
+
+def line(moment: str, t_ns: int = 1, *, nonce: str = "a", seq: int = 0, **more: Any) -> Line:
+    """Return a line as the probe writes it, short of what a test doesn't look at."""
+    return {"v": 1, "m": moment, "t_ns": t_ns, "nonce": nonce, "trial": 0, "seq": seq, **more}
+
+
+def table(*lines: Line) -> pl.DataFrame:
+    """Return lines as ingest stores them."""
+    return pl.DataFrame(lines, schema=LINE_SCHEMA)
+
+
+def finished(state: str | None, t_ns: int = 30, **more: Any) -> Line:
+    """Return the end of an execution in a state of Celery's."""
+    return line("finished", t_ns, state=state, **more)
+
+
+def verdict(outcome: str, error: str = "") -> Line:
+    """Return Celery's own word on an execution."""
+    return line("verdict", 40, outcome=outcome, error=error or None)
+
+
+def outcome_of(*lines: Line, is_over: bool = True) -> str | None:
+    """Return the outcome of the one execution that the lines are of."""
+    records = fold(table(*lines), is_over=is_over)
+    assert records.height == 1
+    outcome: str | None = records["outcome"][0]
+    return outcome
+
+
+RECEIVED, STARTED = line("received", 10), line("started", 20)
+TIMED_OUT = verdict("timed-out", "TimeLimitExceeded(1)")
+LOST = verdict("lost-worker", "WorkerLostError()")
+
+
+@pytest.mark.parametrize(
+    ("lines", "outcome"),
+    [
+        pytest.param([finished("SUCCESS")], "done", id="success"),
+        pytest.param([finished("FAILURE"), verdict("failed")], "failed", id="failure"),
+        pytest.param([finished("RETRY"), verdict("retried")], "retried", id="retry"),
+        pytest.param([finished("IGNORED")], "ignored", id="ignored"),
+        pytest.param([finished("REJECTED"), verdict("failed")], "rejected", id="reject"),
+        pytest.param([finished("REVOKED")], "revoked", id="revoked-in-the-slot"),
+        pytest.param(
+            [finished(None), TIMED_OUT, TIMED_OUT], "timed-out", id="hard-limit-prefork-tells-twice"
+        ),
+        pytest.param([finished(None), TIMED_OUT], "timed-out", id="hard-limit-gevent"),
+        pytest.param([TIMED_OUT, LOST], "timed-out", id="the-limit-killed-the-child"),
+        pytest.param([LOST], "lost-worker", id="killed-child"),
+        pytest.param(
+            [LOST, verdict("failed")], "lost-worker", id="killed-child-is-told-as-failure"
+        ),
+        pytest.param([], "lost-worker", id="killed-worker-or-reject-on-worker-lost"),
+        pytest.param([finished(None)], "lost-worker", id="slot-left-without-a-word"),
+        pytest.param([finished("PENDING")], "lost-worker", id="a-state-that-is-no-end"),
+        pytest.param([finished(None), LOST], "lost-worker", id="lost-beats-no-state"),
+        pytest.param(
+            [finished("SUCCESS"), TIMED_OUT], "done", id="done-in-the-instant-of-the-limit"
+        ),
+        pytest.param([finished("SUCCESS"), LOST], "done", id="done-and-then-killed"),
+        pytest.param([verdict("revoked"), LOST], "revoked", id="terminated"),
+        pytest.param([verdict("no-such-outcome")], "lost-worker", id="unknown-verdict"),
+        pytest.param([finished(None), verdict("failed")], "failed", id="failure-without-a-state"),
+    ],
+)
+def test_outcome_of_an_execution_that_started(lines: list[Line], outcome: str) -> None:
+    """The slot's own state goes first, then Celery's strongest word, then silence."""
+    assert outcome_of(RECEIVED, STARTED, *lines) == outcome
+
+
+@pytest.mark.parametrize(
+    ("lines", "outcome"),
+    [
+        pytest.param([RECEIVED], None, id="prefetched-and-never-begun"),
+        pytest.param([RECEIVED, verdict("revoked")], "revoked", id="revoked-while-it-waited"),
+        pytest.param([verdict("expired")], "expired", id="expired-before-it-was-received"),
+        pytest.param([finished("SUCCESS")], "done", id="earlier-lines-are-missing"),
+    ],
+)
+def test_outcome_without_a_start(lines: list[Line], outcome: str | None) -> None:
+    """A job that no slot ever ran is lost-worker under no circumstances."""
+    assert outcome_of(*lines) == outcome
+
+
+@pytest.mark.parametrize("ends", [[], [finished(None)]], ids=["running", "verdict-on-its-way"])
+def test_running_execution_has_no_outcome_until_the_trial_is_over(ends: list[Line]) -> None:
+    """Only who knows that no line will come may call an execution lost."""
+    lines = [RECEIVED, STARTED, *ends]
+
+    assert outcome_of(*lines, is_over=False) is None
+    assert outcome_of(*lines, is_over=True) == "lost-worker"
+
+
+def test_record_holds_what_each_moment_knows() -> None:
+    """Identity from any line, stamps by moment, the slot's evidence from the slot alone."""
+    lines = table(
+        line("received", 10, due_ns=5, sent_ns=6, pid=1, host="consumer", kind="io.sleep"),
+        line("started", 20, pid=2, host="slot", boot_id="b", gil_enabled=True),
+        line("finished", 30, state="SUCCESS", cpu_ns=7, work_ns=8),
+        line("verdict", 40, outcome="failed", error="late nonsense", pid=1),
+    )
+
+    (record,) = fold(lines).to_dicts()
+
+    expected = {
+        "due_ns": 5, "sent_ns": 6, "received_ns": 10, "started_ns": 20, "finished_ns": 30,
+        "outcome": "done", "error": None, "kind": "io.sleep", "pid": 2, "host": "slot",
+        "boot_id": "b", "gil_enabled": True, "cpu_ns": 7, "work_ns": 8,
+    }  # fmt: skip
+    assert {name: record[name] for name in expected} == expected
+
+
+def test_error_is_the_one_of_the_verdict_that_won() -> None:
+    """Among several words of Celery's, the text fits the outcome."""
+    records = fold(table(RECEIVED, STARTED, LOST, TIMED_OUT, verdict("failed", "zzz")))
+
+    assert records["error"].to_list() == ["TimeLimitExceeded(1)"]
+
+
+def test_first_of_two_ends_counts() -> None:
+    """Two ends of one nonce can't be; if they are, what happened first is kept, whole."""
+    late = finished("FAILURE", 99, cpu_ns=9)
+
+    (record,) = fold(table(late, RECEIVED, STARTED, finished("SUCCESS", 30, cpu_ns=3))).to_dicts()
+
+    assert (record["outcome"], record["finished_ns"], record["cpu_ns"]) == ("done", 30, 3)
+
+
+def test_redelivery_is_a_record_of_its_own() -> None:
+    """A job that ran twice has two nonces, and both executions are kept."""
+    again = [line(moment, 50, nonce="b", state="SUCCESS") for moment in ("received", "finished")]
+
+    records = fold(table(RECEIVED, STARTED, finished("SUCCESS"), *again))
+
+    assert records["nonce"].to_list() == ["a", "b"]
+    assert records["outcome"].to_list() == ["done", "done"]
+
+
+def test_records_have_the_contracts_columns_and_types() -> None:
+    """The same table comes of no lines, of some, and of lines that lack most columns."""
+    assert fold(table()).schema == fold(table(RECEIVED)).schema == RECORD_SCHEMA
+    assert fold(table()).columns == list(RECORD_COLUMNS)
+
+
+def test_records_are_sorted() -> None:
+    """Same lines, same file: by trial, seq, attempt, reception, nonce."""
+    lines = [line("received", t_ns, nonce=n, seq=s) for t_ns, n, s in [(2, "b", 1), (1, "c", 1)]]
+    lines += [line("received", 9, nonce="a", seq=0), line("received", 0, nonce="z", trial=1)]
+
+    assert fold(table(*lines))["nonce"].to_list() == ["a", "c", "b", "z"]
+
+
+@st.composite
+def executions(draw: st.DrawFn) -> list[Line]:
+    """Draw the lines of some executions, each with any of the moments it may have."""
+    lines: list[Line] = []
+    for number in range(draw(st.integers(0, 5))):
+        who: Line = {"nonce": f"n{number}", "seq": number % 3, "run": "r", "contender": "c"}
+        moments = draw(st.sets(st.sampled_from(["received", "started", "finished"])))
+        for at, moment in enumerate(sorted(moments)):
+            state = draw(st.sampled_from(["SUCCESS", "FAILURE", "RETRY", None]))
+            lines.append(line(moment, 100 * number + at, **who, state=state, pid=number))
+        words = draw(st.lists(st.sampled_from(["failed", "timed-out", "lost-worker"]), max_size=2))
+        lines += [line("verdict", 7, **who, outcome=word, error=word) for word in words]
+    return lines
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), lines=executions(), is_over=st.booleans())
+def test_neither_order_nor_repetition_matters(
+    data: st.DataObject, lines: list[Line], *, is_over: bool
+) -> None:
+    """Parts may come in any order and a line may be stored twice: the records are the same."""
+    repeated = data.draw(st.lists(st.sampled_from(lines), max_size=5)) if lines else []
+    shuffled = data.draw(st.permutations(lines + repeated))
+
+    records = fold(table(*shuffled), is_over=is_over)
+
+    assert_frame_equal(records, fold(table(*lines), is_over=is_over))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), lines=executions())
+def test_folding_part_by_part_is_folding_at_once(data: st.DataObject, lines: list[Line]) -> None:
+    """A run folded while it comes in ends with the same records, wherever the parts are cut."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=4)))
+    folding = Folding()
+    for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True):
+        folding.add(table(*lines[start:end]))
+
+    live = folding.records(is_over=False, columns=RECORD_COLUMNS)
+
+    at_once = fold(table(*lines))
+    assert live.height == at_once.height
+    assert_frame_equal(folding.close(), at_once)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lines=executions())
+def test_gathering_again_changes_nothing(lines: list[Line]) -> None:
+    """What was gathered may be merged with itself: a part that is read twice counts once."""
+    gathered = gather(table(*lines))
+
+    merged = merge([gathered, gathered])
+
+    once, twice = (settle(rows, is_over=True).sort("nonce") for rows in (gathered, merged))
+    assert_frame_equal(once, twice)
+
+
+def test_many_parts_are_kept_together() -> None:
+    """A long live run doesn't end as thousands of small pieces."""
+    folding = Folding()
+    for number in range(200):
+        nonce = f"n{number}"
+        lines = [RECEIVED, STARTED, finished("SUCCESS")]
+        folding.add(table(*({**one, "nonce": nonce, "seq": number} for one in lines)))
+
+    assert len(folding._whole) < 100
+    assert folding.close()["seq"].to_list() == list(range(200))

@@ -1,0 +1,122 @@
+"""The account of a trial: every job sent is done, failed or lost, and nothing is counted twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.ledger import Ledger, ledgers
+from collector.schema import RECORD_SCHEMA, conform
+from poolbench.records import FINAL_OUTCOMES, Outcome
+
+
+def records(*rows: tuple[int | None, int, str | None], trial: int = 0) -> pl.DataFrame:
+    """Return records of (seq, attempt, outcome)."""
+    names = ("seq", "attempt", "outcome")
+    frame = pl.DataFrame(
+        [dict(zip(names, row, strict=True)) for row in rows], infer_schema_length=None
+    )
+    return conform(frame.with_columns(trial=pl.lit(trial)), schema=RECORD_SCHEMA)
+
+
+def ledger(**counts: int) -> Ledger:
+    """Return a ledger, zero where nothing is said."""
+    zero = {"sent": 0, "done": 0, "failed": 0, "retried": 0, "lost": 0, "duplicated": 0}
+    return Ledger(**{**zero, **counts})
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        pytest.param([(0, 0, "done"), (1, 0, "failed")], {"done": 1, "failed": 1}, id="plain"),
+        pytest.param([(0, 0, "retried"), (0, 1, "done")], {"done": 1, "retried": 1}, id="retry"),
+        pytest.param([(0, 0, "done"), (0, 0, "done")], {"done": 1, "duplicated": 1}, id="twice"),
+        pytest.param(
+            [(0, 0, "failed"), (0, 0, "done")], {"done": 1, "duplicated": 1}, id="failed-and-done"
+        ),
+        pytest.param([(0, 0, "done"), (0, 1, "done")], {"done": 1}, id="another-attempt"),
+        pytest.param([(0, 0, "lost-worker"), (0, 0, "done")], {"done": 1}, id="redelivered"),
+        pytest.param([(0, 0, "lost-worker")], {}, id="lost"),
+        pytest.param([(0, 0, "rejected")], {}, id="rejected-comes-again"),
+        pytest.param([(0, 0, None)], {}, id="running"),
+        pytest.param([(0, 0, "timed-out")], {"failed": 1}, id="timed-out"),
+        pytest.param([(0, 0, "revoked"), (1, 0, "expired")], {"failed": 2}, id="never-ran"),
+        pytest.param([(None, 0, "done")], {}, id="a-job-without-our-header"),
+    ],
+)
+def test_account_of_two_jobs_sent(
+    rows: list[tuple[int | None, int, str | None]], expected: dict[str, int]
+) -> None:
+    """Each outcome lands in one column, and what is missing is lost."""
+    lost = 2 - expected.get("done", 0) - expected.get("failed", 0)
+
+    found = ledgers(records(*rows), sent={0: 2})
+
+    assert found == {0: ledger(sent=2, lost=lost, **expected)}
+
+
+def test_ledger_closes_when_every_end_is_known() -> None:
+    """Failed jobs close it too; a lost one, or one too many, doesn't."""
+    table = records((0, 0, "done"), (1, 0, "failed"))
+
+    closed = [ledgers(table, sent={0: count})[0].is_closed for count in (1, 2, 3)]
+
+    assert closed == [False, True, False]
+
+
+def test_more_ends_than_sent_show_as_negative_loss() -> None:
+    """A wrong count of sent is seen, not clipped to zero."""
+    assert ledgers(records((0, 0, "done")), sent={0: 0})[0].lost == -1
+
+
+def test_every_trial_has_an_account() -> None:
+    """A trial without records, and one that nobody said was sent, are in the answer."""
+    table = pl.concat([records((0, 0, "done")), records((0, 0, "done"), trial=7)])
+
+    found = ledgers(table, sent={0: 1, 3: 5})
+
+    assert list(found) == [0, 3, 7]
+    assert (found[3].lost, found[7].lost) == (5, -1)
+
+
+def test_no_records_at_all() -> None:
+    """A trial in which nothing was received has lost all of its jobs."""
+    assert ledgers(RECORD_SCHEMA.to_frame(), sent={0: 4}) == {0: ledger(sent=4, lost=4)}
+
+
+_ROWS = st.tuples(
+    st.integers(0, 4), st.integers(0, 2), st.sampled_from([*(o.value for o in Outcome), None])
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(rows=st.lists(_ROWS, min_size=1, max_size=20))
+def test_account_is_that_of_plain_counting(rows: list[tuple[int, int, str | None]]) -> None:
+    """The vectorised account equals one counted job by job, and always adds up."""
+    (found,) = ledgers(records(*rows), sent={0: 5}).values()
+
+    assert found == _count_plainly(rows, sent=5)
+    assert found.sent == found.done + found.failed + found.lost
+
+
+def _count_plainly(rows: list[tuple[int, int, str | None]], *, sent: int) -> Ledger:
+    ends: dict[int, set[Any]] = {}
+    finished: dict[tuple[int, int], int] = {}
+    for seq, attempt, outcome in rows:
+        ends.setdefault(seq, set()).add(outcome)
+        if outcome in {"done", "failed"}:
+            finished[seq, attempt] = finished.get((seq, attempt), 0) + 1
+    done = sum("done" in found for found in ends.values())
+    failed = sum("done" not in found and bool(found & FINAL_OUTCOMES) for found in ends.values())
+    return Ledger(
+        sent=sent,
+        done=done,
+        failed=failed,
+        retried=sum(outcome == "retried" for _, _, outcome in rows),
+        lost=sent - done - failed,
+        duplicated=sum(count - 1 for count in finished.values()),
+    )

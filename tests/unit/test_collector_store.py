@@ -1,0 +1,260 @@
+"""A run's folder: whole files or none, its own format only, and disk faults in one clear line."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from collector.parse import parse_lines
+from collector.parts import Part, StreamId, outermost
+from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, SAMPLE_SCHEMA
+from collector.store import RunFolder
+from poolbench.errors import StorageError
+from poolbench.records import encode_line
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run's folder that isn't there yet."""
+    return RunFolder(tmp_path / "results" / "r1")
+
+
+def part(*seqs: int) -> pl.DataFrame:
+    """Return a part's rows, one line for each seq."""
+    lines = [{"v": 1, "m": "received", "nonce": f"n{seq}", "t_ns": 5, "seq": seq} for seq in seqs]
+    return parse_lines([encode_line(line) for line in lines], run="r1")
+
+
+def write(folder: RunFolder, first: int, last: int) -> None:
+    """Store entries first to last, each of one line whose seq is the entry's."""
+    frame = part(*range(first, last + 1))
+    folder.write_part(frame, first=StreamId(first, 0), last=StreamId(last, 0))
+
+
+def test_jobs_samples_and_manifest_come_back(folder: RunFolder) -> None:
+    """What was written is what is read."""
+    jobs = RECORD_SCHEMA.to_frame().clear(2).with_columns(seq=pl.Series([1, 2]))
+    samples = SAMPLE_SCHEMA.to_frame().clear(1).with_columns(cpu_s=pl.lit(0.5))
+
+    folder.write_jobs(jobs)
+    folder.write_samples(samples)
+    folder.write_manifest({"run": "r1", "text": "ä"})
+
+    assert_frame_equal(folder.read_jobs(), jobs)
+    assert folder.read_jobs(columns=["seq"]).columns == ["seq"]
+    assert_frame_equal(folder.read_samples(), samples)
+    assert folder.read_manifest() == {"format": 1, "run": "r1", "text": "ä"}
+
+
+def test_run_without_samples_has_an_empty_table(folder: RunFolder) -> None:
+    """Only the lab samples; a submission's folder reads all the same."""
+    assert folder.read_samples().schema == SAMPLE_SCHEMA
+    assert folder.read_lines().schema == LINE_SCHEMA
+
+
+def test_no_temporary_file_stays(folder: RunFolder) -> None:
+    """After a write there is the file and nothing else."""
+    folder.write_manifest({})
+    folder.write_manifest({"again": 1})
+
+    assert [path.name for path in folder.path.iterdir()] == ["manifest.json"]
+
+
+def test_parts_are_read_in_order_of_their_ids(folder: RunFolder) -> None:
+    """Ids are numbers: 9 stands before 10."""
+    for first, last in [(10, 12), (3, 9), (100, 100)]:
+        write(folder, first, last)
+
+    assert folder.read_lines()["seq"].to_list() == [*range(3, 13), 100]
+    assert folder.count_lines() == (11, 0)
+
+
+def test_part_that_another_contains_does_not_count(folder: RunFolder) -> None:
+    """A compaction that was killed before it removed the old parts doubles nothing."""
+    for first, last in [(1, 2), (3, 4), (1, 4), (5, 6)]:
+        write(folder, first, last)
+
+    assert folder.read_lines()["seq"].to_list() == [1, 2, 3, 4, 5, 6]
+
+
+def test_compaction_keeps_the_lines_and_the_whole_range(folder: RunFolder) -> None:
+    """One part where there were three, of the same lines."""
+    for first, last in [(1, 2), (3, 4), (5, 6)]:
+        write(folder, first, last)
+    before = folder.read_lines()
+
+    folder.merge_parts(folder.parts())
+
+    assert_frame_equal(folder.read_lines(), before)
+    assert [path.name for path in folder.parts_path.iterdir()] == ["1-0_6-0.parquet"]
+    assert folder.count_lines() == (6, 0)
+
+
+def test_files_of_other_names_are_left_alone(folder: RunFolder) -> None:
+    """A person's copy beside the parts is neither read nor removed."""
+    write(folder, 1, 2)
+    copy = folder.parts_path / "1-0_2-0.copy.parquet"
+    copy.write_bytes(b"mine")
+
+    folder.remove_covered_parts()
+
+    assert copy.exists()
+    assert folder.read_lines().height == 2
+
+
+def test_reader_survives_a_compaction_under_it(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched, since the moment between listing and reading can't be met from outside."""
+    write(folder, 1, 2)
+    write(folder, 3, 4)
+    stale = folder.parts()
+    folder.merge_parts(stale)
+    listings = [stale, folder.parts()]
+    monkeypatch.setattr(folder, "parts", lambda: listings.pop(0))
+
+    assert folder.read_lines()["seq"].to_list() == [1, 2, 3, 4]
+
+
+def test_outermost_parts() -> None:
+    """Nested ranges leave the widest, equal starts too."""
+
+    def make(first: int, last: int) -> Part:
+        ids = StreamId(first, 0), StreamId(last, 0)
+        return Part(first=ids[0], last=ids[1], path=Path(f"{first}-{last}"))
+
+    kept = outermost([make(4, 5), make(1, 2), make(1, 3), make(2, 3), make(4, 9), make(9, 9)])
+
+    assert [str(one.path) for one in kept] == ["1-3", "4-9"]
+
+
+def test_rejects_are_written_for_people(folder: RunFolder) -> None:
+    """What was put aside stands in a file of its own, with its reason."""
+    folder.write_part(
+        parse_lines([b"rubbish"], run="r1"), first=StreamId(1, 0), last=StreamId(1, 0)
+    )
+
+    folder.write_rejects()
+
+    (reject,) = map(json.loads, folder.rejects_path.read_text().splitlines())
+    assert reject["rejected"] == "rubbish"
+    assert folder.count_lines() == (0, 1)
+    assert folder.read_lines().is_empty()
+
+
+def test_other_format_version_is_refused(folder: RunFolder) -> None:
+    """One line: the file, what it is, what we read, what to do."""
+    folder.write_manifest({"format": 2})
+
+    for read in (folder.read_manifest, folder.check):
+        with pytest.raises(
+            StorageError, match=r"manifest\.json: format version 2, .* reads 1; use"
+        ):
+            read()
+
+
+def test_table_of_other_format_version_is_refused(folder: RunFolder) -> None:
+    """Tables carry their version too, and one that carries none is a stranger."""
+    folder.path.mkdir(parents=True)
+    RECORD_SCHEMA.to_frame().write_parquet(folder.jobs_path, metadata={"poolbench_format": "9"})
+    LINE_SCHEMA.to_frame().write_parquet(folder.samples_path)
+
+    with pytest.raises(StorageError, match="format version 9"):
+        folder.read_jobs()
+    with pytest.raises(StorageError, match="no format version"):
+        folder.read_samples()
+
+
+@pytest.mark.parametrize("content", [b"", b"{cut", b"[]", b"\xff\xfe"])
+def test_garbled_manifest_is_one_clear_line(folder: RunFolder, content: bytes) -> None:
+    """The file is named, and what to do."""
+    folder.path.mkdir(parents=True)
+    folder.manifest_path.write_bytes(content)
+
+    with pytest.raises(StorageError, match=r"manifest\.json: no JSON.*; restore it or remove it"):
+        folder.read_manifest()
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 is how one begins PAR1"])
+def test_garbled_table_is_one_clear_line(folder: RunFolder, content: bytes) -> None:
+    """The library's own complaint is cut to a line that names the file."""
+    folder.path.mkdir(parents=True)
+    folder.jobs_path.write_bytes(content)
+
+    with pytest.raises(StorageError, match=r"jobs\.parquet: not a readable table: ") as caught:
+        folder.read_jobs()
+
+    assert "\n" not in str(caught.value)
+
+
+def test_absent_file_is_one_clear_line(folder: RunFolder) -> None:
+    """The commonest mistake: the folder is no run's, or the run isn't collected yet."""
+    for read in (folder.read_manifest, folder.read_jobs):
+        with pytest.raises(StorageError, match=r"r1/\w+\.\w+: no such file; is it the folder of"):
+            read()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO])
+def test_fault_of_the_disk_is_one_clear_line_and_the_old_file_stays(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Patched, since a really full disk needs root to mount a small one."""
+    folder.write_manifest({"old": True})
+
+    def fail(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("collector.files.os.fsync", fail)
+    with pytest.raises(StorageError) as caught:
+        folder.write_manifest({"old": False})
+
+    monkeypatch.undo()
+    assert str(caught.value).startswith(f"{folder.manifest_path}: {os.strerror(code)}; ")
+    assert folder.read_manifest()["old"] is True
+    assert [path.name for path in folder.path.iterdir()] == ["manifest.json"]
+
+
+def test_table_that_does_not_fit_is_not_there_at_all(folder: RunFolder) -> None:
+    """A limit on file sizes, set in a process of its own, stops a real write half way."""
+    script = """
+        import resource, signal, sys
+        from pathlib import Path
+        from collector.schema import RECORD_SCHEMA
+        from collector.store import RunFolder
+        import polars as pl
+        from poolbench.errors import StorageError
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+        jobs = RECORD_SCHEMA.to_frame().clear(5000)
+        jobs = jobs.with_columns(seq=pl.int_range(5000) ** 3 % 7919)
+        try:
+            RunFolder(Path(sys.argv[1])).write_jobs(jobs)
+        except StorageError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(folder.path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "jobs.parquet: File too large; free some space" in done.stdout
+    assert list(folder.path.iterdir()) == []
+
+
+def test_folder_that_can_not_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    """A file stands where the results should lie."""
+    (tmp_path / "results").write_text("in the way")
+
+    with pytest.raises(StorageError, match=r"results/r1: Not a directory; check"):
+        RunFolder(tmp_path / "results" / "r1").write_manifest({})
