@@ -1,0 +1,66 @@
+"""Words on a run as a whole, shared by terminal and page: its account, and what its marks mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from report import format as fmt
+from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD
+
+#: Mark → meaning.
+MARKS: Mapping[str, str] = {
+    "!": "invalid: a ledger that does not close, or broken conditions",
+    "~": f"unstable: repetitions differ by over {UNSTABLE_SPREAD * 100:.0f} % or a condition moved",
+    "?": f"fewer than {CLAIM_BLOCKS} repetitions: no claim",
+}
+
+
+def integrity(summary: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return whether every job of the run is accounted for, and that in words."""
+    ledger = summary["ledger"]
+    if not ledger["sent"]:
+        return False, "No job was measured."
+    is_whole, text = describe_ledger(ledger)
+    marked = sum(row["mark"] == "!" for row in summary["rows"])
+    if is_whole and not marked:
+        return True, f"All {fmt.counted(ledger['sent'], noun='job')} accounted for."
+    start = f"All {fmt.counted(ledger['sent'], noun='job')} accounted for" if is_whole else text
+    rows = f"; {fmt.counted(marked, noun='row')} invalid" if marked else ""
+    return False, f"{start}{rows}."
+
+
+def describe_ledger(ledger: Mapping[str, int]) -> tuple[bool, str]:
+    """Return whether an account closes without duplicates, and its counts in words."""
+    others = [
+        f"{ledger[name]:,} {name}"
+        for name in ("failed", "retried", "lost", "duplicated")
+        if ledger[name]
+    ]
+    is_whole = not ledger["lost"] and not ledger["duplicated"]
+    start = f"{ledger['done']:,} of {ledger['sent']:,} done"
+    if ledger["done"] == ledger["sent"] > 0:
+        start = f"all {ledger['sent']:,} done"
+    return is_whole, ", ".join([start, *others])
+
+
+def legend(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the words for this run's figures, each with its meaning."""
+    words = [("jobs/s", "median of the repetitions, with their range")]
+    if any(verdict["smallest_difference"] is not None for verdict in summary["verdicts"]):
+        meaning = (
+            "geometric mean of the paired repetitions' ratios, with its 95 % interval "
+            "(Student's t on their logarithms)"
+        )
+        words.append(("1.94 × solo [1.90–1.99]", meaning))
+    return [
+        *words,
+        (
+            "ceiling",
+            "what the workload allows without Celery: slots ÷ wait, or cores ÷ CPU-seconds a job",
+        ),
+        ("CPU-s /1,000", "CPU-seconds of all the worker's processes for 1,000 jobs"),
+        ("PSS", "memory of all its processes, shared pages counted once"),
+        ("wait", "from due to started; in a backlog it is the job's place in the queue"),
+        ("execution", "from started to finished, result stored"),
+    ]

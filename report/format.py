@@ -1,0 +1,107 @@
+"""Numbers as people read them; the terminal, the page, the charts and the verdicts share it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+#: Stands where there is no figure.
+NOTHING = "–"
+
+_TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_BYTE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+
+
+def number(value: float | None) -> str:
+    """Return ``value`` with about three digits: 1,234 · 241 · 24.1 · 2.41 · 0.0241."""
+    if value is None:
+        return NOTHING
+    size = abs(_three_digits(value))
+    if size >= 100 or value == 0:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
+
+
+def count(value: int | None) -> str:
+    """Return a count with its thousands apart."""
+    return NOTHING if value is None else f"{value:,}"
+
+
+def counted(value: int, *, noun: str) -> str:
+    """Return ``1 job``, ``2 jobs``."""
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def duration(value_s: float | None) -> str:
+    """Return seconds in the unit that reads best: 1.20 s · 45.0 ms · 310 µs."""
+    if value_s is None:
+        return NOTHING
+    if value_s == 0:
+        return "0 s"
+    for size, unit in _TIME_UNITS:
+        if abs(_three_digits(value_s)) >= size:
+            return f"{number(value_s / size)} {unit}"
+    return f"{number(value_s / 1e-6)} µs"
+
+
+def size(value_bytes: float | None) -> str:
+    """Return bytes in decimal units: 142 MB."""
+    if value_bytes is None:
+        return NOTHING
+    for factor, unit in _BYTE_UNITS:
+        if abs(_three_digits(value_bytes)) >= factor:
+            return f"{number(value_bytes / factor)} {unit}"
+    return f"{number(value_bytes)} B"
+
+
+def percent(share: float | None) -> str:
+    """Return a share of one as a percentage: whole, or with two digits below 10 %."""
+    if share is None:
+        return NOTHING
+    value = share * 100
+    return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.2g} %"
+
+
+def times(value: float | None) -> str:
+    """Return a ratio: ``1.94 ×``."""
+    return NOTHING if value is None else f"{_ratio(value)} ×"
+
+
+def interval(low: float, *, high: float) -> str:
+    """Return a claim's interval: ``[1.90–1.99]``."""
+    return f"[{_ratio(low)}–{_ratio(high)}]"
+
+
+def times_range(low: float, *, high: float) -> str:
+    """Return a range of ratios without a claim: ``1.90–1.98 ×``."""
+    first, last = _ratio(low), _ratio(high)
+    return f"{first} ×" if first == last else f"{first}–{last} ×"
+
+
+def span(low: float | None, *, high: float | None) -> str:
+    """Return a range of figures: ``238–245``."""
+    return NOTHING if low is None or high is None else f"{number(low)}–{number(high)}"
+
+
+def listed(words: list[str]) -> str:
+    """Return ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def moment(value_ns: int | None) -> str:
+    """Return Unix nanoseconds as a UTC date and time, the same on every machine."""
+    if value_ns is None:
+        return NOTHING
+    return datetime.fromtimestamp(value_ns // 1_000_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _three_digits(value: float) -> float:
+    """Return what is left of ``value`` when it is shown: 999.6 is shown as 1,000."""
+    return float(f"{value:.3g}")
+
+
+def _ratio(value: float) -> str:
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

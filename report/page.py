@@ -1,0 +1,226 @@
+"""Writes a run's report as one HTML file that opens offline: no script, no request, no font."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from poolbench.jobs import JOB_KINDS
+from poolbench.pools import POOLS
+from report import format as fmt
+from report import pictures
+from report.account import MARKS, describe_ledger, integrity, legend
+from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES
+from report.pictures import Picture
+
+_CODE = re.compile(r"`([^`]*)`")
+
+#: A number and its unit stay on one line.
+_UNIT = re.compile(r"(?<=\d) (?=(?:×|%|ms|s|µs|slots|[kMG]?B)(?:\W|$))")
+
+#: A contender's name with a dash in it.
+_NAME = re.compile(r"\b[a-z][a-z0-9.]*-[a-z0-9.-]*[a-z0-9]")
+
+#: A ratio with its interval: what a verdict comes to.
+_FIGURE = re.compile(r"[\d.,]+\N{NO-BREAK SPACE}× (?:[\w.]+|<span[^>]*>[^<]*</span>) \[[\d.,–]+\]")
+
+_LEDGER_COLUMNS = ("sent", "done", "failed", "retried", "lost", "duplicated")
+
+
+def build_page(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> str:
+    """Return the page of a summary; ``manifest`` tells the conditions."""
+    template = _environment().get_template("report.html.j2")
+    is_whole, account = integrity(summary)
+    return template.render(
+        summary=summary,
+        manifest=manifest,
+        is_whole=is_whole,
+        account=account,
+        hero=pictures.advantage(summary),
+        sections=[_section(summary, verdict=verdict) for verdict in summary["verdicts"]],
+        pools=_pools(summary),
+        pool_names=list(POOL_SHADES),
+        marks=MARKS,
+        legend=legend(summary),
+        light=_variables("light"),
+        dark=_variables("dark"),
+        settings=_settings(manifest.get("celery") or {}),
+        trials=_trials(summary),
+        facts=_facts(manifest),
+        ledger_columns=_LEDGER_COLUMNS,
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(
+        prose=prose,
+        count=fmt.count,
+        number=fmt.number,
+        duration=fmt.duration,
+        size=fmt.size,
+        percent=fmt.percent,
+        moment=fmt.moment,
+        account=lambda ledger: describe_ledger(ledger)[1],
+    )
+    return environment
+
+
+def prose(text: str) -> Markup:
+    """Return a sentence as HTML: code in backticks, its figure strong, nothing torn apart."""
+    kept = _UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text)))
+    named = _NAME.sub(r'<span class="keep">\g<0></span>', kept)
+    told = _FIGURE.sub(r'<b class="keep">\g<0></b>', named)
+    return Markup(_CODE.sub(r"<code>\1</code>", told))  # noqa: S704 -- escaped above
+
+
+def _section(summary: Mapping[str, Any], *, verdict: Mapping[str, Any]) -> dict[str, Any]:
+    name = verdict["workload"]
+    workload = next(one for one in summary["workloads"] if one["name"] == name)
+    rows = [row for row in summary["rows"] if row["workload"] == name]
+    kind = JOB_KINDS.get(workload["kind"])
+    parameters = [f"{key} {value:g}" for key, value in workload["parameters"].items()]
+    return {
+        "name": name,
+        "kind": workload["kind"],
+        "about": kind.summary if kind else "",
+        "work_class": str(kind.work_class) if kind else "",
+        "parameters": ", ".join(parameters),
+        "verdict": verdict,
+        "rows": rows,
+        "throughput": pictures.throughput(summary, workload=name),
+        "pairs": _pairs(summary, workload=name),
+        "reasons": _reasons(rows),
+    }
+
+
+def _pairs(summary: Mapping[str, Any], *, workload: str) -> list[Picture]:
+    latency = partial(pictures.latency, summary, workload=workload)
+    cost = partial(pictures.cost, summary, workload=workload)
+    return [
+        latency(span="wait", title="Wait, from due to started"),
+        latency(span="execution", title="Execution, from started to finished"),
+        cost(
+            column="cpu_s_per_1000_jobs",
+            title="CPU for 1,000 jobs",
+            unit="CPU-seconds for 1,000 jobs",
+            show=fmt.number,
+        ),
+        cost(
+            column="pss_bytes",
+            title="Memory",
+            unit="PSS of all its processes, MB",
+            show=fmt.size,
+            scale=1e-6,
+        ),
+    ]
+
+
+def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return each reason once, with those it holds for."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        limits = [f"near a limit of the harness: {row['limit']}"] if row["limit"] else []
+        for reason in [*row["reasons"], *limits]:
+            found.setdefault((row["mark"], reason), []).append(row["contender"])
+    return [
+        {
+            "mark": mark,
+            "who": "all" if len(names) == len(rows) > 1 else fmt.listed(names),
+            "text": reason,
+        }
+        for (mark, reason), names in found.items()
+    ]
+
+
+def _pools(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the pools of the run with what a slot is in each, in the order of the contenders."""
+    names = dict.fromkeys(contender["pool"] for contender in summary["contenders"])
+    return [
+        {"name": name, "slot": POOLS[name].slot, "lesson": POOLS[name].lesson}
+        for name in names
+        if name in POOLS
+    ]
+
+
+def _variables(scheme: str) -> str:
+    shades = {f"pool-{pool}": shade for pool, shade in POOL_SHADES.items()}
+    shades |= {"pool-other": OTHER_SHADE, **INK_SHADES}
+    return " ".join(f"--{name}: {getattr(shade, scheme)};" for name, shade in shades.items())
+
+
+def _settings(celery: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings that all contenders share, and those that differ, by name."""
+    names = sorted({name for settings in celery.values() for name in settings})
+    every = {name: [settings.get(name) for settings in celery.values()] for name in names}
+    alike = {
+        name for name, values in every.items() if all(one == two for one, two in pairwise(values))
+    }
+    return {
+        "contenders": list(celery),
+        "shared": [(name, every[name][0]) for name in names if name in alike],
+        "different": [(name, every[name]) for name in names if name not in alike],
+    }
+
+
+def _trials(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the trials with their start, seconds after the first one's."""
+    starts_ns = [trial["start_ns"] for trial in summary["trials"] if trial["start_ns"]]
+    first_ns = min(starts_ns, default=0)
+    return [
+        {
+            **trial,
+            "after_s": (trial["start_ns"] - first_ns) / 1e9 if trial["start_ns"] else None,
+            "lasted_s": (
+                (trial["end_ns"] - trial["start_ns"]) / 1e9
+                if trial["end_ns"] and trial["start_ns"]
+                else None
+            ),
+        }
+        for trial in summary["trials"]
+    ]
+
+
+def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the conditions of the run in a few words each; what isn't known is left out."""
+    machine = manifest["machine"]
+    broker = manifest.get("broker") or {}
+    cgroup = manifest.get("cgroup") or {}
+    ceilings = manifest.get("ceilings") or {}
+    memory_bytes = machine.get("memory_bytes")
+    facts = [
+        ("processor", machine.get("cpu_model")),
+        ("cores", machine.get("cores")),
+        ("memory", fmt.size(memory_bytes) if memory_bytes else None),
+        ("system", machine.get("os")),
+        ("Python", machine.get("python")),
+        ("cgroup", ", ".join(f"{name} {value}" for name, value in cgroup.items() if value)),
+        ("broker", " ".join(str(value) for value in broker.values() if value)),
+        ("producer alone", _per_s(ceilings.get("producer_per_s"))),
+        ("upstream alone", _per_s(ceilings.get("upstream_per_s"))),
+        (
+            "empty jobs",
+            ", ".join(
+                f"{name} {_per_s(per_s)}"
+                for name, per_s in (ceilings.get("noop_per_s") or {}).items()
+                if per_s
+            ),
+        ),
+    ]
+    return [(name, str(value)) for name, value in facts if value]
+
+
+def _per_s(value: float | None) -> str:
+    return f"{fmt.number(value)}/s" if value else ""

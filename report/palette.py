@@ -1,0 +1,41 @@
+"""One colour a pool, the same in the terminal, in every chart and on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shade:
+    """A colour on light ground and the same one on dark ground."""
+
+    light: str
+    dark: str
+
+
+#: Okabe and Ito's colours (Color Universal Design, 2008), darkened for white paper and lightened
+#: for a dark screen until each has a contrast of at least 3 to its ground.
+POOL_SHADES: dict[str, Shade] = {
+    "prefork": Shade(light="#0072b2", dark="#5ab4e8"),
+    "threads": Shade(light="#c25400", dark="#f08a3c"),
+    "gevent": Shade(light="#00866a", dark="#2cc79f"),
+    "asyncio": Shade(light="#b0568c", dark="#e394c1"),
+    "solo": Shade(light="#6b7280", dark="#a7afbc"),
+}
+
+#: Of a pool this version doesn't know.
+OTHER_SHADE = Shade(light="#8a6d00", dark="#e0c341")
+
+#: What charts are drawn with beside the pools; the names become CSS variables.
+INK_SHADES: dict[str, Shade] = {
+    "ink": Shade(light="#1c2430", dark="#e8ebf0"),
+    "muted": Shade(light="#5b6574", dark="#9aa5b5"),
+    "line": Shade(light="#e1e5ea", dark="#2e3744"),
+    "ground": Shade(light="#ffffff", dark="#161b23"),
+    "bad": Shade(light="#b3261e", dark="#ff8a80"),
+}
+
+
+def pool_shade(pool: str) -> Shade:
+    """Return the pool's colour."""
+    return POOL_SHADES.get(pool, OTHER_SHADE)

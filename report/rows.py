@@ -1,0 +1,203 @@
+"""Sums up the repetitions of one contender in one workload as a row of the comparison."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from collector.ledger import Ledger
+from collector.metrics import executions_ns, lags_ns, percentiles, waits_ns
+from report import format as fmt
+from report.ranking import Entry
+from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
+from report.trials import Trial
+
+#: From this share of a harness's own ceiling on, the harness is named as the limit.
+LIMIT_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One contender × one workload."""
+
+    contender: Mapping[str, Any]
+    workload: Mapping[str, Any]
+    #: Its measured trials, no pilots; valid or not.
+    trials: tuple[Trial, ...]
+    #: Ceilings of the harness, as in the manifest.
+    ceilings: Mapping[str, Any]
+
+    @property
+    def valid(self) -> tuple[Trial, ...]:
+        """The trials whose figures count."""
+        return tuple(trial for trial in self.trials if trial.is_valid)
+
+    @property
+    def per_s(self) -> dict[int, float]:
+        """Block → jobs per second, of the valid trials that have a figure."""
+        return {
+            trial.block: trial.figures.throughput_per_s
+            for trial in self.valid
+            if trial.figures.throughput_per_s
+        }
+
+    @property
+    def mark(self) -> str:
+        """Return the strongest of ``!`` invalid, ``?`` too few, ``~`` unstable; or nothing."""
+        if any(not trial.is_valid for trial in self.trials):
+            return "!"
+        if len(self.valid) < CLAIM_BLOCKS:
+            return "?"
+        return "~" if self.unsure else ""
+
+    @property
+    def unsure(self) -> list[str]:
+        """What makes the row unstable, in words."""
+        reasons = _by_repetition((trial.block, trial.tolerated) for trial in self.trials)
+        found = spread(list(self.per_s.values()))
+        if found is not None and found > UNSTABLE_SPREAD:
+            reasons.append(
+                f"unstable: its repetitions differ by {fmt.percent(found)} (standard deviation)"
+            )
+        return reasons
+
+    @property
+    def reasons(self) -> list[str]:
+        """Every reason of its mark, in words; the strongest first."""
+        reasons = _by_repetition((trial.block, trial.reasons) for trial in self.trials)
+        if not self.trials:
+            reasons.append("no repetition was measured")
+        elif len(self.valid) < CLAIM_BLOCKS:
+            have = fmt.counted(len(self.valid), noun="valid repetition")
+            reasons.append(f"too few for a claim: {have}, and a claim needs {CLAIM_BLOCKS}")
+        return reasons + self.unsure
+
+    def entry(self) -> Entry:
+        """Return what a verdict needs of the row."""
+        return Entry(
+            contender=self.contender["name"],
+            pool=self.contender["pool"],
+            slots=self.contender["slots"],
+            per_s=self.per_s,
+            mark=self.mark,
+            gil_enabled=_any(trial.evidence.gil_enabled for trial in self.valid),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as it stands in ``summary.json``."""
+        valid = self.valid
+        per_s = Median.of(list(self.per_s.values()))
+        pooled = self._pooled()
+        return {
+            "contender": self.contender["name"],
+            "pool": self.contender["pool"],
+            "slots": self.contender["slots"],
+            "workload": self.workload["name"],
+            "kind": self.workload["kind"],
+            "repetitions": len(self.trials),
+            "valid_repetitions": len(valid),
+            "throughput_per_s": per_s and asdict(per_s),
+            "ceiling_per_s": _median(trial.ceiling_per_s for trial in valid),
+            "ceiling_share": _median(trial.ceiling_share for trial in valid),
+            "limit": self._limit(per_s),
+            "cpu_s_per_1000_jobs": _median(trial.cpu_s_per_1000_jobs for trial in valid),
+            "recorder_cpu_s_per_1000_jobs": _median(
+                trial.recorder_cpu_s_per_1000_jobs for trial in valid
+            ),
+            "pss_bytes": _whole(_median(trial.usage.pss_bytes for trial in valid)),
+            "connections": _whole(_median(trial.usage.connections for trial in valid)),
+            **pooled,
+            "is_backlog": all(trial.is_backlog for trial in self.trials),
+            "peak_in_flight": max((trial.figures.peak_in_flight for trial in valid), default=None),
+            "jobs": sum(trial.ledger.done for trial in valid),
+            "ledger": asdict(sum_ledgers(self.trials)),
+            "evidence": _evidence(valid),
+            "mark": self.mark,
+            "reasons": self.reasons,
+        }
+
+    def _pooled(self) -> dict[str, Any]:
+        """Return the percentiles of all valid repetitions' records together."""
+        if not self.valid:
+            return {"wait_s": None, "execution_s": None, "lag_s": None}
+        records = pl.concat([trial.records for trial in self.valid])
+        return {
+            "wait_s": _percentiles(waits_ns(records)),
+            "execution_s": _percentiles(executions_ns(records)),
+            "lag_s": _percentiles(lags_ns(records)),
+        }
+
+    def _limit(self, per_s: Median | None) -> str:
+        """Name a part of the harness near whose own ceiling the row runs; empty if none."""
+        noop_per_s = (self.ceilings.get("noop_per_s") or {}).get(self.contender["name"])
+        known = {"Celery's own cost of a job": noop_per_s}
+        if self.workload["kind"] == "io.http":
+            known["the upstream service"] = self.ceilings.get("upstream_per_s")
+        if per_s is None:
+            return ""
+        shares = {name: per_s.median / ceiling for name, ceiling in known.items() if ceiling}
+        near = [
+            f"{name} ({fmt.percent(share)} of what it allows)"
+            for name, share in shares.items()
+            if share >= LIMIT_SHARE
+        ]
+        return fmt.listed(near)
+
+
+def sum_ledgers(trials: Iterable[Trial]) -> Ledger:
+    """Return the account of several trials together."""
+    found = [trial.ledger for trial in trials]
+    return Ledger(
+        sent=sum(ledger.sent for ledger in found),
+        done=sum(ledger.done for ledger in found),
+        failed=sum(ledger.failed for ledger in found),
+        retried=sum(ledger.retried for ledger in found),
+        lost=sum(ledger.lost for ledger in found),
+        duplicated=sum(ledger.duplicated for ledger in found),
+    )
+
+
+def _by_repetition(found: Iterable[tuple[int, Sequence[str]]]) -> list[str]:
+    """Return each reason once, with the repetitions that have it."""
+    repetitions: dict[str, list[int]] = {}
+    for block, reasons in found:
+        for reason in reasons:
+            repetitions.setdefault(reason, []).append(block + 1)
+    return [
+        f"repetition{'s' if len(numbers) > 1 else ''} {fmt.listed([*map(str, numbers)])}: {reason}"
+        for reason, numbers in repetitions.items()
+    ]
+
+
+def _evidence(trials: Sequence[Trial]) -> dict[str, Any]:
+    found = [trial.evidence for trial in trials]
+    patched = [one.sockets_patched for one in found if one.sockets_patched is not None]
+    return {
+        "pools_seen": sorted({name for one in found for name in one.pools_seen}),
+        "processes": max((one.processes for one in found), default=0),
+        "sockets_patched": all(patched) if patched else None,
+        "gil_enabled": _any(one.gil_enabled for one in found),
+    }
+
+
+def _percentiles(times_ns: pl.Series) -> dict[str, float] | None:
+    found = percentiles(times_ns)
+    return {"p50": found.p50, "p95": found.p95, "p99": found.p99} if found else None
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def _any(values: Iterable[bool | None]) -> bool | None:
+    known = [value for value in values if value is not None]
+    return any(known) if known else None

@@ -1,0 +1,158 @@
+"""Sums up a run, pure from its manifest, records and samples: the same folder, the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from collector.schema import RECORD_SCHEMA
+from collector.store import RunFolder
+from poolbench.errors import StorageError
+from poolbench.records import FORMAT
+from report import format as fmt
+from report.rows import Row, sum_ledgers
+from report.stats import rounded
+from report.trials import COLUMNS, Trial, measure_trials
+from report.verdict import judge
+
+#: What makes a manifest that of a lab run.
+_LAB_KEYS = ("contenders", "experiment", "machine", "trials", "workloads")
+
+
+def summarize(folder: RunFolder) -> dict[str, Any]:
+    """Return the run's summary, the content of ``summary.json``.
+
+    Raises:
+        StorageError: if the folder can't be read, or is not that of a lab run.
+    """
+    manifest = folder.read_manifest()
+    _check(manifest, path=folder.path)
+    trials = measure_trials(manifest, jobs=_read_jobs(folder), samples=folder.read_samples())
+    measured = [trial for trial in trials if not trial.is_pilot]
+    rows = _rows(manifest, trials=measured)
+    summary = {
+        "format": FORMAT,
+        "run": manifest["run"],
+        "state": manifest["state"],
+        "title": manifest["experiment"]["title"],
+        "question": manifest["experiment"].get("question") or manifest["experiment"]["title"],
+        "profile": manifest.get("profile", ""),
+        "created_ns": manifest.get("created_ns"),
+        "finished_ns": manifest.get("finished_ns"),
+        "repetitions": manifest.get("repetitions", 0),
+        "machine": manifest["machine"],
+        "contenders": manifest["contenders"],
+        "workloads": manifest["workloads"],
+        "ceilings": manifest.get("ceilings", {}),
+        "ledger": asdict(sum_ledgers(measured)),
+        "notes": _notes(manifest, trials=trials),
+        "rows": [row.as_dict() for row in rows],
+        "verdicts": _verdicts(manifest, rows=rows),
+        "trials": [_trial(trial) for trial in trials],
+    }
+    result: dict[str, Any] = json.loads(to_json(summary))
+    return result
+
+
+def to_json(summary: Mapping[str, Any]) -> str:
+    """Return the summary's text, the same for the same content."""
+    return json.dumps(rounded(summary), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _check(manifest: Mapping[str, Any], *, path: Path) -> None:
+    missing = [key for key in _LAB_KEYS if key not in manifest]
+    if missing:
+        raise StorageError(
+            f"{path}: its manifest has no {fmt.listed(missing)}; "
+            "the report reads the folders that `poolbench run` wrote"
+        )
+
+
+def _read_jobs(folder: RunFolder) -> pl.DataFrame:
+    """Return the columns the report needs, in an order of their own; none if none were kept."""
+    if not folder.jobs_path.exists():
+        return RECORD_SCHEMA.to_frame().select(COLUMNS)
+    order = ("trial", "seq", "attempt", "received_ns", "nonce")
+    return folder.read_jobs(columns=list(COLUMNS)).sort(order, nulls_last=True)
+
+
+def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
+    """Return a row for each workload and contender, measured or not, in the manifest's order."""
+    return [
+        Row(
+            contender=contender,
+            workload=workload,
+            trials=tuple(
+                sorted(
+                    (
+                        trial
+                        for trial in trials
+                        if trial.contender == contender["name"]
+                        and trial.workload == workload["name"]
+                    ),
+                    key=lambda trial: trial.block,
+                )
+            ),
+            ceilings=manifest.get("ceilings") or {},
+        )
+        for workload in manifest["workloads"]
+        for contender in manifest["contenders"]
+    ]
+
+
+def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    return [
+        judge(
+            [row.entry() for row in rows if row.workload is workload],
+            workload=workload["name"],
+            kind=workload["kind"],
+        ).as_dict()
+        for workload in manifest["workloads"]
+    ]
+
+
+def _notes(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[str]:
+    """Return what a reader must know before the numbers, in whole sentences."""
+    notes = []
+    planned = manifest.get("repetitions", 0)
+    done = len({trial.block for trial in trials if not trial.is_pilot})
+    if manifest["state"] != "finished":
+        notes.append(f"The run was stopped in repetition {done} of {planned}; this is its part.")
+    if any(trial.is_backlog for trial in trials):
+        notes.append(
+            "The whole backlog is put in at once, so a job's wait is its place in the queue."
+        )
+    workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
+    if workers_up > 1:
+        notes.append(f"Beside each trial {workers_up - 1} other workers were up, idle.")
+    pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
+    notes += [
+        f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed([*pilot.reasons])}."
+        for pilot in pilots
+    ]
+    return notes
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.index,
+        "block": trial.block,
+        "contender": trial.contender,
+        "workload": trial.workload,
+        "is_pilot": trial.is_pilot,
+        "start_ns": trial.start_ns,
+        "end_ns": trial.end_ns,
+        "ledger": asdict(trial.ledger),
+        "throughput_per_s": trial.figures.throughput_per_s,
+        "ceiling_per_s": trial.ceiling_per_s,
+        "cpu_s_per_1000_jobs": trial.cpu_s_per_1000_jobs,
+        "pss_bytes": trial.usage.pss_bytes,
+        "peak_in_flight": trial.figures.peak_in_flight,
+        "mark": trial.mark,
+        "reasons": [*trial.reasons, *trial.tolerated],
+    }

@@ -1,0 +1,230 @@
+"""Measures each trial of a run from its records and samples; decides what is invalid, and says why.
+
+A faulty trial keeps its account and its reasons: nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from collector.ledger import Ledger, ledgers
+from collector.metrics import Figures, figures
+from poolbench.jobs import JOB_KINDS
+from report import format as fmt
+
+#: What the report needs of a record; the rest stays on disk, so that a million fit in memory.
+COLUMNS = (
+    "trial", "seq", "attempt", "nonce", "due_ns", "sent_ns", "received_ns", "started_ns",
+    "finished_ns", "outcome", "boot_id", "pid", "pool_seen", "sockets_patched", "gil_enabled",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Who really ran a trial's jobs, as the slots themselves tell."""
+
+    #: Pool classes seen, as module:name.
+    pools_seen: tuple[str, ...]
+    #: Processes that ran at least one job.
+    processes: int
+    #: Whether sockets were patched for greenlets in all of them; None if none tells.
+    sockets_patched: bool | None
+    #: Whether an interpreter held its GIL in any of them; None if none tells.
+    gil_enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a worker's process tree used in a trial, seen from outside."""
+
+    #: User + system, seconds; None without two samples.
+    cpu_s: float | None
+    #: The same of the probe's recorder.
+    recorder_cpu_s: float | None
+    pss_bytes: int | None
+    connections: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One contender × one workload × one repetition, measured."""
+
+    index: int
+    block: int
+    contender: str
+    workload: str
+    is_pilot: bool
+    is_backlog: bool
+    slots: int
+    start_ns: int | None
+    end_ns: int | None
+    workers_up: int | None
+    ledger: Ledger
+    figures: Figures
+    usage: Usage
+    evidence: Evidence
+    #: What the workload allows this contender without Celery, jobs a second.
+    ceiling_per_s: float | None
+    #: Why it is invalid.
+    reasons: tuple[str, ...]
+    #: What makes it less sure, and not invalid.
+    tolerated: tuple[str, ...]
+    records: pl.DataFrame
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether its figures count."""
+        return not self.reasons
+
+    @property
+    def mark(self) -> str:
+        """Return ``!``, ``~`` or nothing."""
+        return "!" if self.reasons else "~" if self.tolerated else ""
+
+    @property
+    def ceiling_share(self) -> float | None:
+        """Its throughput as a share of its ceiling."""
+        per_s = self.figures.throughput_per_s
+        return per_s / self.ceiling_per_s if per_s and self.ceiling_per_s else None
+
+    @property
+    def cpu_s_per_1000_jobs(self) -> float | None:
+        """CPU-seconds of the worker for a thousand jobs done."""
+        return _per_1000(self.usage.cpu_s, jobs=self.ledger.done)
+
+    @property
+    def recorder_cpu_s_per_1000_jobs(self) -> float | None:
+        """CPU-seconds of the probe's recorder for a thousand jobs done."""
+        return _per_1000(self.usage.recorder_cpu_s, jobs=self.ledger.done)
+
+
+def measure_trials(
+    manifest: Mapping[str, Any], *, jobs: pl.DataFrame, samples: pl.DataFrame
+) -> list[Trial]:
+    """Return the run's trials, pilots too, in the order of the manifest."""
+    plans = manifest["trials"]
+    cores = int(manifest["machine"]["cores"])
+    accounts = ledgers(jobs, sent={plan["trial"]: plan["sent"] for plan in plans})
+    by_trial = _by_trial(jobs)
+    samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
+    return [
+        _measure(
+            plan,
+            ledger=accounts[plan["trial"]],
+            records=by_trial.get(plan["trial"], jobs.clear()),
+            samples=samples_by_trial.get(plan["trial"], samples.clear()),
+            cores=cores,
+        )
+        for plan in plans
+    ]
+
+
+def _by_trial(frame: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    parts = frame.partition_by("trial", as_dict=True, maintain_order=True)
+    return {int(key): part for (key,), part in parts.items() if key is not None}
+
+
+def _measure(
+    plan: Mapping[str, Any],
+    *,
+    ledger: Ledger,
+    records: pl.DataFrame,
+    samples: pl.DataFrame,
+    cores: int,
+) -> Trial:
+    is_backlog = plan["arrivals"] == "burst"
+    found = figures(records, slots=plan["slots"], is_capacity=is_backlog)
+    evidence = _evidence(records)
+    return Trial(
+        index=plan["trial"],
+        block=plan["block"],
+        contender=plan["contender"],
+        workload=plan["workload"],
+        is_pilot=plan["is_pilot"],
+        is_backlog=is_backlog,
+        slots=plan["slots"],
+        start_ns=plan["start_ns"],
+        end_ns=plan["end_ns"],
+        workers_up=plan.get("workers_up"),
+        ledger=ledger,
+        figures=found,
+        usage=_usage(samples.filter(pl.col("contender") == plan["contender"])),
+        evidence=evidence,
+        ceiling_per_s=_ceiling_per_s(plan, cores=cores),
+        reasons=_reasons(plan, ledger=ledger, evidence=evidence),
+        tolerated=_tolerated(plan, ledger=ledger, found=found),
+        records=records,
+    )
+
+
+def _reasons(plan: Mapping[str, Any], *, ledger: Ledger, evidence: Evidence) -> tuple[str, ...]:
+    reasons = list(plan["reasons"])
+    if plan["end_ns"] is None and not reasons:
+        reasons.append("the run was stopped in this trial")
+    if ledger.lost > 0:
+        reasons.append(f"{ledger.lost:,} of {fmt.counted(ledger.sent, noun='job')} lost")
+    if ledger.lost < 0:
+        reasons.append(f"{fmt.counted(-ledger.lost, noun='job')} more finished than sent")
+    if ledger.duplicated > 0:
+        reasons.append(f"{fmt.counted(ledger.duplicated, noun='job')} ran twice")
+    if plan["pool"] == "gevent" and evidence.sockets_patched is False:
+        reasons.append("gevent ran with unpatched sockets")
+    return tuple(dict.fromkeys(reasons))
+
+
+def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tuple[str, ...]:
+    tolerated = list(plan["tolerated"])
+    if ledger.failed:
+        tolerated.append(f"{ledger.failed:,} of {fmt.counted(ledger.sent, noun='job')} failed")
+    if ledger.done:
+        tolerated.extend(found.reasons)
+    return tuple(dict.fromkeys(tolerated))
+
+
+def _ceiling_per_s(plan: Mapping[str, Any], *, cores: int) -> float | None:
+    """Return slots ÷ ideal wait, or for CPU work the cores it may use ÷ CPU-seconds a job."""
+    ideal_wait_s = plan["ideal_wait_s"]
+    if plan["kind"] in JOB_KINDS and not JOB_KINDS[plan["kind"]].is_cpu_bound:
+        return plan["slots"] / ideal_wait_s if ideal_wait_s else None
+    gauged_s = [
+        gauge_s
+        for gauge_s in (plan["cpu_s_per_job_before"], plan["cpu_s_per_job_after"])
+        if gauge_s
+    ]
+    return min(plan["slots"], cores) / statistics.fmean(gauged_s) if gauged_s else None
+
+
+def _usage(samples: pl.DataFrame) -> Usage:
+    return Usage(
+        cpu_s=_spent(samples["cpu_s"].drop_nulls().to_list()),
+        recorder_cpu_s=_spent(samples["recorder_cpu_s"].drop_nulls().to_list()),
+        pss_bytes=max(samples["pss_bytes"].drop_nulls().to_list(), default=None),
+        connections=max(samples["connections"].drop_nulls().to_list(), default=None),
+    )
+
+
+def _spent(cumulative_s: Sequence[float]) -> float | None:
+    """Return last - first; a smaller last one means that processes ended uncounted."""
+    if len(cumulative_s) < 2 or cumulative_s[-1] < cumulative_s[0]:
+        return None
+    return cumulative_s[-1] - cumulative_s[0]
+
+
+def _evidence(records: pl.DataFrame) -> Evidence:
+    patched = records["sockets_patched"].drop_nulls()
+    gil = records["gil_enabled"].drop_nulls()
+    return Evidence(
+        pools_seen=tuple(sorted(records["pool_seen"].drop_nulls().unique().to_list())),
+        processes=records["pid"].drop_nulls().n_unique(),
+        sockets_patched=bool(patched.all()) if len(patched) else None,
+        gil_enabled=bool(gil.any()) if len(gil) else None,
+    )
+
+
+def _per_1000(spent_s: float | None, *, jobs: int) -> float | None:
+    return None if spent_s is None or not jobs else 1_000 * spent_s / jobs

@@ -1,0 +1,287 @@
+"""Makes the folder of a lab run that never was, from a seed: every job has its record.
+
+The records keep the rules of real ones: as many jobs in flight as the contender has slots, one
+clock, latency from the due time. A test spoils the folder afterwards to see what the report says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from collector.schema import RECORD_SCHEMA
+from collector.store import RunFolder
+from poolbench.jobs import complete_parameters, find_kind, ideal_wait_s
+from poolbench.records import TrialPlan
+
+START_NS = 1_760_000_000_000_000_000
+CORES = 2
+S = 1_000_000_000
+
+_POOL_SEEN = {"threads": "celery.concurrency.thread:TaskPool"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A pool at a size."""
+
+    name: str
+    pool: str
+    slots: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """Jobs of one kind, and how many of them each contender does a second."""
+
+    name: str
+    kind: str
+    per_s: Mapping[str, float]
+    parameters: Mapping[str, int | float] = field(default_factory=dict)
+
+
+DEMO = (
+    Contender(name="prefork-4", pool="prefork", slots=4, note="equal slots"),
+    Contender(name="threads-4", pool="threads", slots=4, note="equal slots"),
+    Contender(name="gevent-4", pool="gevent", slots=4, note="equal slots"),
+    Contender(name="solo", pool="solo", slots=1, note="always one slot"),
+)
+BENCH = (
+    *DEMO,
+    Contender(name="prefork-cores", pool="prefork", slots=CORES, note="usual size"),
+    Contender(name="threads-50", pool="threads", slots=50, note="usual size"),
+    Contender(name="gevent-100", pool="gevent", slots=100, note="usual size"),
+)
+
+
+def _per_s(*rates: float) -> dict[str, float]:
+    return dict(zip((contender.name for contender in BENCH), rates, strict=True))
+
+
+#: What two cores do, roughly: the textbook's picture.
+WORKLOADS = (
+    Workload(
+        name="cpu.primes",
+        kind="cpu.primes",
+        per_s=_per_s(224.0, 112.0, 115.0, 116.0, 229.0, 101.0, 114.0),
+    ),
+    Workload(
+        name="cpu.sha256",
+        kind="cpu.sha256",
+        per_s=_per_s(218.0, 204.0, 113.0, 115.0, 224.0, 193.0, 112.0),
+    ),
+    Workload(
+        name="io.sleep", kind="io.sleep", per_s=_per_s(77.1, 76.8, 77.2, 19.1, 38.9, 611.0, 744.0)
+    ),
+    Workload(
+        name="io.http", kind="io.http", per_s=_per_s(73.2, 72.6, 73.0, 18.3, 37.2, 402.0, 498.0)
+    ),
+)
+
+
+def make_run(
+    path: Path,
+    *,
+    seed: int = 1,
+    blocks: int = 5,
+    contenders: Sequence[Contender] = DEMO,
+    workloads: Sequence[Workload] = WORKLOADS,
+    jobs: int = 0,
+    noise: float = 0.01,
+) -> RunFolder:
+    """Write a finished lab run into ``path`` and return its folder.
+
+    ``jobs`` is the count of each trial; 0 takes six a slot and at least 40. ``noise`` is the
+    standard deviation of a trial's rate, as a share; blocks drift by 5 % on top, all alike.
+    """
+    rng = np.random.default_rng(seed)
+    folder = RunFolder(path)
+    plans = list(_plans(rng, blocks=blocks, contenders=contenders, workloads=workloads, jobs=jobs))
+    drifts = np.exp(rng.normal(0, 0.05, blocks))
+    records, samples, trials = [], [], []
+    start_ns = START_NS
+    cpu_s: dict[tuple[int, str], float] = {}
+    for plan, workload, block in plans:
+        speed = float(drifts[block] * np.exp(rng.normal(0, noise)))
+        per_s = workload.per_s[plan.contender] * speed
+        frame = _records(rng, run=path.name, plan=plan, per_s=per_s, start_ns=start_ns)
+        end_ns = int(frame["finished_ns"].max())  # type: ignore[arg-type]  # a column of integers
+        before_s = cpu_s.get((block, plan.contender), 0.5)
+        samples.append(_samples(plan, start_ns=start_ns, end_ns=end_ns, before_s=before_s))
+        cpu_s[block, plan.contender] = before_s + plan.count * _cpu_s_per_job(plan.kind)
+        gauge_s = None if plan.kind.startswith("io.") else 0.0083 / float(drifts[block])
+        trials.append(
+            asdict(plan)
+            | {"block": block, "workload": workload.name, "is_pilot": False}
+            | {"start_ns": start_ns, "end_ns": end_ns, "sent": plan.count, "workers_up": 7}
+            | {"cpu_s_per_job_before": gauge_s, "cpu_s_per_job_after": gauge_s}
+            | {"ideal_wait_s": ideal_wait_s(find_kind(plan.kind), plan.parameters)}
+            | {"reasons": [], "tolerated": []}
+        )
+        records.append(frame)
+        start_ns = end_ns + S // 10
+    folder.write_manifest(
+        _manifest(path.name, blocks=blocks, contenders=contenders, workloads=workloads)
+        | {"seed": seed, "finished_ns": start_ns, "trials": trials}
+    )
+    folder.write_jobs(pl.concat(records))
+    folder.write_samples(pl.concat(samples))
+    return folder
+
+
+def _plans(
+    rng: np.random.Generator,
+    *,
+    blocks: int,
+    contenders: Sequence[Contender],
+    workloads: Sequence[Workload],
+    jobs: int,
+) -> Iterator[tuple[TrialPlan, Workload, int]]:
+    cells = [(contender, workload) for contender in contenders for workload in workloads]
+    for block in range(blocks):
+        for place, index in enumerate(rng.permutation(len(cells))):
+            contender, workload = cells[index]
+            kind = find_kind(workload.kind)
+            plan = TrialPlan(
+                trial=block * len(cells) + place,
+                contender=contender.name,
+                pool=contender.pool,
+                slots=contender.slots,
+                kind=kind.name,
+                parameters=complete_parameters(kind, workload.parameters),
+                count=jobs or max(40, 6 * contender.slots),
+            )
+            yield plan, workload, block
+
+
+def _records(
+    rng: np.random.Generator, *, run: str, plan: TrialPlan, per_s: float, start_ns: int
+) -> pl.DataFrame:
+    """Return a burst of jobs of which ``slots`` are always in flight (Little's law)."""
+    seq = np.arange(plan.count)
+    execution_ns = (plan.slots / per_s * np.exp(rng.normal(0, 0.03, plan.count)) * S).astype(int)
+    finished_ns = start_ns + ((seq + plan.slots) / per_s * S).astype(int)
+    started_ns = np.maximum(finished_ns - execution_ns, start_ns + 1_000_000)
+    pids = 4_000 + (seq % plan.slots if plan.pool == "prefork" else seq * 0)
+    given = pl.DataFrame(
+        {
+            "trial": seq * 0 + plan.trial,
+            "seq": seq,
+            "attempt": seq * 0,
+            "nonce": rng.bytes(8 * plan.count).hex(" ", 8).split(),
+            "due_ns": seq * 0 + start_ns,
+            "sent_ns": seq * 0 + start_ns + 400_000,
+            "received_ns": np.maximum(started_ns - int(4 * S / per_s), start_ns + 500_000),
+            "started_ns": started_ns,
+            "finished_ns": finished_ns,
+            "work_ns": execution_ns,
+            "pid": pids,
+        }
+    )
+    seen = _POOL_SEEN.get(plan.pool, f"celery.concurrency.{plan.pool}:TaskPool")
+    constant: dict[str, Any] = {
+        "run": run,
+        "contender": plan.contender,
+        "kind": plan.kind,
+        "outcome": "done",
+        "host": "bench",
+        "boot_id": "5d1c",
+        "pool_seen": seen,
+        "sockets_patched": plan.pool == "gevent",
+        "gil_enabled": True,
+        "cpu_ns": None,
+        "error": None,
+    }
+    return given.with_columns(
+        *(pl.lit(value, dtype=RECORD_SCHEMA[name]).alias(name) for name, value in constant.items()),
+        pl.format("{}-{}", pl.lit(plan.contender), "nonce").alias("task_id"),
+        pl.format("{}-{}", "pid", pl.col("seq") % plan.slots).alias("slot"),
+    ).select(pl.col(name).cast(type_) for name, type_ in RECORD_SCHEMA.items())
+
+
+def _samples(plan: TrialPlan, *, start_ns: int, end_ns: int, before_s: float) -> pl.DataFrame:
+    """Return three samples: before the first message, in the middle, after the last finish."""
+    spent_s = plan.count * _cpu_s_per_job(plan.kind)
+    pss_bytes = {"prefork": 42 + 21 * plan.slots, "gevent": 58}.get(plan.pool, 46) * 1_000_000
+    return pl.DataFrame(
+        {
+            "trial": [plan.trial] * 3,
+            "contender": [plan.contender] * 3,
+            "t_ns": [start_ns - 1_000_000, (start_ns + end_ns) // 2, end_ns + 1_000_000],
+            "cpu_s": [before_s, before_s + spent_s / 2, before_s + spent_s],
+            "recorder_cpu_s": [0.1, 0.1 + spent_s / 200, 0.1 + spent_s / 100],
+            "pss_bytes": [None, pss_bytes, None],
+            "rss_bytes": [pss_bytes * 2] * 3,
+            "connections": [None, 3 + plan.slots, None],
+            "processes": [1 + plan.slots if plan.pool == "prefork" else 1] * 3,
+        },
+        schema_overrides={"pss_bytes": pl.Int64, "connections": pl.Int64},
+    )
+
+
+def _cpu_s_per_job(kind: str) -> float:
+    return {"io.sleep": 0.0012, "io.http": 0.0021}.get(kind, 0.0091)
+
+
+def _manifest(
+    run: str, *, blocks: int, contenders: Sequence[Contender], workloads: Sequence[Workload]
+) -> dict[str, Any]:
+    question = "Which pool, for which kind of work?"
+    settings = {"task_acks_late": False, "worker_prefetch_multiplier": 4}
+    return {
+        "format": 1,
+        "run": run,
+        "created_ns": START_NS,
+        "state": "finished",
+        "command": "poolbench run experiments/pools.toml --profile bench",
+        "profile": "bench" if blocks >= 5 else "demo",
+        "experiment": {
+            "file": "experiments/pools.toml",
+            "sha256": "9f" * 32,
+            "title": question,
+            "question": question,
+            "text": f'title = "{question}"\n',
+        },
+        "repetitions": blocks,
+        "contenders": [asdict(contender) for contender in contenders],
+        "workloads": [
+            {
+                "name": workload.name,
+                "kind": workload.kind,
+                "parameters": complete_parameters(find_kind(workload.kind), workload.parameters),
+            }
+            for workload in workloads
+        ],
+        "versions": {"celery": "5.7.0", "kombu": "5.7.0", "poolbench": "0.1.0", "redis": "8.1.0"},
+        "celery": {
+            contender.name: settings | {"worker_concurrency": contender.slots}
+            for contender in contenders
+        },
+        "machine": {
+            "cpu_model": "Example CPU @ 2.4 GHz",
+            "cores": CORES,
+            "memory_bytes": 16_000_000_000,
+            "os": "Linux 6.12",
+            "python": "CPython 3.13.1",
+        },
+        "cgroup": {"cpu_max": "max 100000", "memory_max": "max"},
+        "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "is_dirty": False},
+        "broker": {"server": "valkey", "version": "9.1.2", "origin": "embedded Valkey"},
+        "workers": [
+            {"block": block, "contender": contender.name, "ready_s": 1.9, "exit_code": 0}
+            | {"log": f"logs/{block}-{contender.name}.log"}
+            for block in range(blocks)
+            for contender in contenders
+        ],
+        "ceilings": {
+            "producer_per_s": 61_000.0,
+            "upstream_per_s": 2_600.0,
+            "noop_per_s": {contender.name: 830.0 for contender in contenders},
+        },
+    }

@@ -1,0 +1,165 @@
+"""The arithmetic of a comparison, against known values and scipy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from report.stats import CLAIM_BLOCKS, Median, paired_ratio, rounded, spread
+
+_positive = st.floats(min_value=0.01, max_value=1e6)
+
+
+def test_a_median_comes_with_its_range() -> None:
+    """The middle value stands between the smallest and the largest."""
+    found = Median.of([3.0, 1.0, 2.0, 9.0])
+
+    assert found == Median(median=2.5, low=1.0, high=9.0)
+
+
+def test_nothing_has_no_median() -> None:
+    """No repetitions, no figure."""
+    assert Median.of([]) is None
+
+
+def test_ratio_is_the_geometric_mean_of_the_blocks() -> None:
+    """2 × in one block and 8 × in another make 4 ×."""
+    found = paired_ratio({0: 2.0, 1: 8.0}, theirs={0: 1.0, 1: 1.0})
+
+    assert found is not None
+    assert found.value == pytest.approx(4.0)
+
+
+def test_what_drifts_between_blocks_cancels() -> None:
+    """A machine that halves its speed in a block changes no ratio."""
+    ours = {block: 200.0 / (1 + block % 2) for block in range(6)}
+    theirs = {block: 100.0 / (1 + block % 2) for block in range(6)}
+
+    found = paired_ratio(ours, theirs=theirs)
+
+    assert found is not None
+    assert (found.low, found.value, found.high) == pytest.approx((2.0, 2.0, 2.0))
+
+
+def test_interval_is_students_on_the_logarithms() -> None:
+    """From five blocks on, low and high are what scipy's t interval says."""
+    ratios = [1.9, 2.0, 2.1, 1.95, 2.2]
+    logs = np.log(ratios)
+    expected = scipy_stats.t.interval(
+        0.95, len(logs) - 1, loc=logs.mean(), scale=scipy_stats.sem(logs)
+    )
+
+    found = paired_ratio(dict(enumerate(ratios)), theirs=dict.fromkeys(range(5), 1.0))
+
+    assert found is not None
+    assert found.is_claim
+    assert (math.log(found.low), math.log(found.high)) == pytest.approx(expected)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says() -> None:
+    """At five blocks the 95 % interval holds the true ratio in 95 of 100 runs."""
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(1_000):
+        ours = dict(enumerate(2 * np.exp(rng.normal(0, 0.1, 5))))
+        found = paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0))
+        held += found is not None and found.low <= 2 <= found.high
+
+    assert 0.93 <= held / 1_000 <= 0.97
+
+
+def test_below_five_blocks_the_range_stands_and_no_claim() -> None:
+    """Four blocks give their smallest and largest ratio, and claim nothing."""
+    found = paired_ratio({0: 3.0, 1: 2.0, 2: 4.0, 3: 2.5}, theirs=dict.fromkeys(range(4), 1.0))
+
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((2.0, 4.0))
+    assert not any([found.is_claim, found.is_more, found.is_less, found.is_no_difference])
+    assert found.smallest_difference is None
+
+
+def test_only_blocks_that_both_have_are_compared() -> None:
+    """A block that one of the two lost is in neither side."""
+    found = paired_ratio({0: 2.0, 1: 100.0}, theirs={0: 1.0, 2: 50.0})
+
+    assert found is not None
+    assert found.blocks == 1
+    assert found.value == pytest.approx(2.0)
+
+
+def test_no_common_block_no_ratio() -> None:
+    """Figures of different blocks are not comparable."""
+    assert paired_ratio({0: 2.0}, theirs={1: 1.0}) is None
+
+
+def test_interval_that_includes_one_is_no_difference() -> None:
+    """Ratios on both sides of 1 claim neither more nor less."""
+    ours = dict(enumerate([0.97, 1.02, 0.99, 1.03, 1.0]))
+
+    found = paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0))
+
+    assert found is not None
+    assert found.is_no_difference
+    assert not any([found.is_more, found.is_less])
+
+
+def test_smallest_difference_is_the_half_width() -> None:
+    """What lies nearer than the interval's reach would not have shown."""
+    ours = dict(enumerate([1.9, 2.0, 2.1, 1.95, 2.05]))
+
+    found = paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0))
+
+    assert found is not None
+    assert found.smallest_difference == pytest.approx(found.high / found.value - 1)
+
+
+@given(st.lists(st.tuples(_positive, _positive), min_size=1, max_size=9))
+def test_the_other_way_round_is_the_inverse(pairs: list[tuple[float, float]]) -> None:
+    """A against B says what B against A says, at any number of blocks."""
+    ours = {block: pair[0] for block, pair in enumerate(pairs)}
+    theirs = {block: pair[1] for block, pair in enumerate(pairs)}
+
+    found, other = paired_ratio(ours, theirs=theirs), paired_ratio(theirs, theirs=ours)
+
+    assert found is not None
+    assert other is not None
+    assert found.low <= found.value * (1 + 1e-9)
+    assert found.value <= found.high * (1 + 1e-9)
+    assert (1 / other.value, 1 / other.high) == pytest.approx((found.value, found.low))
+
+
+def test_spread_is_the_relative_standard_deviation() -> None:
+    """One value has none; equal values have 0; others what numpy says."""
+    values = [10.0, 12.0, 9.0]
+
+    assert spread([1.0]) is None
+    assert spread([5.0, 5.0]) == 0
+    assert spread(values) == pytest.approx(np.std(values, ddof=1) / np.mean(values))
+
+
+def test_rounding_reaches_every_float_and_nothing_else() -> None:
+    """Six significant digits, in any depth; whole numbers, text and null stay."""
+    value = {"a": [1.23456789, {"b": 123456.789}], "n": 10**18 + 1, "t": "x", "no": None}
+
+    assert rounded(value) == {
+        "a": [1.23457, {"b": 123457.0}],
+        "n": 10**18 + 1,
+        "t": "x",
+        "no": None,
+    }
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_becomes_null(value: float) -> None:
+    """JSON has no NaN."""
+    assert rounded([value]) == [None]
+
+
+def test_a_claim_takes_five_blocks() -> None:
+    """The bound that README and legend name."""
+    assert CLAIM_BLOCKS == 5
