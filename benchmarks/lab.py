@@ -1,0 +1,42 @@
+"""How a run spent its wall time: `benchmarks/lab.py RUN_FOLDER`.
+
+`make bench` should give at least half of its time to trials; the rest is starting workers, proving
+them ready, pilots and writing.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from collector.store import RunFolder
+
+
+def spent_s(folder: RunFolder) -> dict[str, float]:
+    """Return the seconds spent in trials, pilots, getting ready, and in all."""
+    manifest = folder.read_manifest()
+    spent = {"trials": 0.0, "pilots": 0.0}
+    for trial in manifest["trials"]:
+        # readiness is proved side by side, so its spans overlap and don't add up
+        if trial["workload"] != "ready":
+            name = "pilots" if trial["is_pilot"] else "trials"
+            spent[name] += (trial["end_ns"] - trial["start_ns"]) / 1e9
+    ready: dict[int, float] = {}
+    for worker in manifest["workers"]:
+        ready[worker["block"]] = max(ready.get(worker["block"], 0.0), worker["ready_s"] or 0.0)
+    spent["workers starting"] = sum(ready.values())
+    whole = (manifest["finished_ns"] - manifest["created_ns"]) / 1e9
+    spent["rest"] = whole - sum(spent.values())
+    spent["whole"] = whole
+    return spent
+
+
+def main() -> None:
+    """Print the account of one run."""
+    spent = spent_s(RunFolder(Path(sys.argv[1])))
+    for name, seconds in spent.items():
+        print(f"{name:<18} {seconds:7.1f} s  {seconds / spent['whole']:6.1%}")
+
+
+if __name__ == "__main__":
+    main()
