@@ -1,0 +1,1 @@
+"""The slow service that I/O jobs call over real sockets."""

@@ -1,0 +1,10 @@
+"""`python -m upstream`: serves until it is told to stop."""
+
+from __future__ import annotations
+
+import sys
+
+from upstream.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

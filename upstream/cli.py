@@ -1,0 +1,147 @@
+"""The command line of upstream: one listening socket, one process, no access log."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import uvicorn
+
+from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
+from poolbench.settings import MAX_PORT, load_settings
+from upstream.service import Service
+
+#: Connections that the kernel may hold until they are accepted; Linux cuts it to somaxconn.
+BACKLOG = 8_192
+
+#: Open files to ask for where the soft limit is lower: 5,000 requests at once, with room.
+OPEN_FILES = 16_384
+
+#: An idle connection lives longer here than in a client's pool, so that none is closed
+#: while a request is on its way to it, seconds.
+KEEP_ALIVE_S = 75
+
+#: How long a stop waits for answers that a client doesn't take, seconds.
+STOP_TIMEOUT_S = 1
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which lets go of the waiting requests when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, *, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer 503 to what waits, then close.
+
+        Uvicorn alone waits for the requests, and when it cancels them logs a traceback for each.
+        """
+        self._service.waits.stop()
+        await super().shutdown(sockets)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(Fault(problem=message, remedy="see --help"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C; return the exit code."""
+    try:
+        options = _parse(argv)
+        listener = listen(options.host, port=options.port)
+        raise_open_files_limit(OPEN_FILES)
+        host, port = listener.getsockname()[:2]
+        sys.stderr.write(f"upstream: listening on http://{host}:{port}\n")
+        return serve(listener)
+    except PoolbenchError as error:
+        sys.stderr.writelines(f"upstream: {line}\n" for line in str(error).splitlines())
+        return error.exit_code
+
+
+def listen(host: str, *, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        StackError: if the port is taken or the address isn't ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # inherited by what is accepted; asyncio sets it only where a socket's protocol number
+        # is known, and without it each answer would wait 40 ms for a delayed acknowledgement
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise StackError(
+            f"can't listen on {host}:{port}: {reason}; stop what listens there, "
+            "or choose another with --port or POOLBENCH_UPSTREAM_PORT"
+        ) from error
+    return listener
+
+
+def serve(listener: socket.socket) -> int:
+    """Answer requests on ``listener`` until a signal ends it; return the exit code."""
+    # uvicorn raises the signal again once it is done, which would end us as killed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
+    service = Service()
+    config = uvicorn.Config(
+        service,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
+    )
+    try:
+        asyncio.run(Server(config, service=service).serve(sockets=[listener]))
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
+
+
+def raise_open_files_limit(wanted: int) -> None:
+    """Raise this process's soft limit of open files to ``wanted``, or as near as is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _Parser(
+        prog="python -m upstream",
+        description="Serves GET /wait?delay_ms=&size_bytes= and GET /health until it is stopped.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument(
+        "--port",
+        type=int,
+        help="port to listen on, 0 for a free one; default: POOLBENCH_UPSTREAM_PORT",
+    )
+    options = parser.parse_args(argv)
+    if options.port is None:
+        options.port = load_settings().upstream_port
+    if not 0 <= options.port <= MAX_PORT:
+        remedy = f"it takes a whole number from 0 to {MAX_PORT}"
+        raise UsageError(Fault(problem="--port", seen=str(options.port), remedy=remedy))
+    return options

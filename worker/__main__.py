@@ -1,0 +1,10 @@
+"""`python -m worker`: becomes a Celery worker, or measures the work without Celery."""
+
+from __future__ import annotations
+
+import sys
+
+from worker.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""The command line of a worker. What is slow to import waits until it is known to be needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError, nearest
+from poolbench.pools import available_pools
+from poolbench.settings import load_settings
+from worker.launch import LOG_LEVELS, Launch, plan_launch
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(Fault(problem=message, remedy="see --help"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Become the worker that was asked for, or measure; return the exit code where we return."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if words and not words[0].startswith("-"):
+            return _command(words[0])(words[1:])
+        return _start(_parser().parse_args(words))
+    except PoolbenchError as error:
+        sys.stderr.writelines(f"worker: {line}\n" for line in str(error).splitlines())
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def _command(word: str) -> Callable[[list[str]], int]:
+    commands = {"gauge": _gauge, "calibrate": _calibrate}
+    if word not in commands:
+        remedy = nearest(word, among=commands)
+        raise UsageError(Fault(problem="unknown command", seen=word, remedy=remedy))
+    return commands[word]
+
+
+def _start(options: argparse.Namespace) -> int:
+    if options.pool is None:
+        remedy = f"use one of {', '.join(pool.name for pool in available_pools())}"
+        raise UsageError(Fault(problem="no --pool", remedy=remedy))
+    launch = plan_launch(
+        load_settings(),
+        pool=options.pool,
+        contender=options.contender,
+        slots=options.slots,
+        has_events=options.events,
+        log_level=options.log_level,
+    )
+    if options.print_command:
+        sys.stdout.write(shlex.join(launch.command()) + "\n")
+        return ExitCode.OK
+    return _become(launch)
+
+
+def _become(launch: Launch) -> NoReturn:
+    command = launch.command()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execvpe(command[0], command, launch.environment(os.environ))  # noqa: S606 -- its purpose
+
+
+def _gauge(words: list[str]) -> int:
+    text = 'Answers each line {"kind", "parameters"} on standard input with its CPU-seconds a job.'
+    _Parser(prog="python -m worker gauge", description=text).parse_args(words)
+    from worker import gauge  # noqa: PLC0415 -- a worker's start must not wait for httpx
+
+    gauge.answer_requests(sys.stdin, answers=sys.stdout)
+    return ExitCode.OK
+
+
+def _calibrate(words: list[str]) -> int:
+    text = "Measures a unit of each kind that computes."
+    parser = _Parser(prog="python -m worker calibrate", description=text)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    is_json = parser.parse_args(words).json
+    from worker import gauge  # noqa: PLC0415 -- as above
+
+    found = gauge.calibrate()
+    if is_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        for kind, costs in found.items():
+            sys.stdout.write(f"{kind}: {costs['cpu_s_per_unit'] * 1_000:.3f} ms of CPU a unit\n")
+    return ExitCode.OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m worker",
+        description="Runs jobs in one of Celery's pools.",
+        epilog="Without Celery: `python -m worker gauge` and `python -m worker calibrate`.",
+    )
+    add = parser.add_argument
+    names = ", ".join(pool.name for pool in available_pools())
+    add("--pool", help=f"how it runs several jobs at once: {names}")
+    add("--contender", help="its name, and its queue's; default: the pool's name")
+    add("--slots", type=int, help="jobs in flight at once; default: POOLBENCH_SLOTS_<POOL>")
+    add(
+        "--events",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="send Celery's events, for Flower; they halve the throughput of no-ops",
+    )
+    add(
+        "--log-level",
+        default="warning",
+        type=str.lower,
+        metavar="LEVEL",
+        help=f"one of {', '.join(LOG_LEVELS)}; default: warning",
+    )
+    add("--print-command", action="store_true", help="print the celery command and do no more")
+    return parser

@@ -1,0 +1,76 @@
+"""Measures what the work costs without Celery: the ceiling that a pool's figures stand beside."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+from poolbench.errors import UsageError
+from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind
+from worker.jobs import FUNCTIONS
+
+#: The least CPU time over which a cost is taken, nanoseconds.
+MIN_MEASURE_NS = 30_000_000
+
+#: How a unit's cost is calibrated: the median of so many measurements of so many units.
+CALIBRATION_ROUNDS = 5
+CALIBRATION_UNITS = 10
+
+
+def answer_requests(requests: TextIO, *, answers: TextIO) -> None:
+    """Answer each line ``{"kind", "parameters"}`` with one line until the requests end.
+
+    An answer is ``{"cpu_s_per_job", "jobs"}``, with null for a kind that waits; or ``{"error"}``
+    for a line that can't be used.
+    """
+    for request in requests:
+        if request.strip():
+            answers.write(json.dumps(_answer(request)) + "\n")
+            answers.flush()
+
+
+def calibrate() -> dict[str, dict[str, float]]:
+    """Return ``{kind: {"cpu_s_per_unit": seconds}}`` for the kinds that compute."""
+    return {
+        name: {"cpu_s_per_unit": _cpu_s_per_unit(FUNCTIONS[name])}
+        for name, kind in JOB_KINDS.items()
+        if kind.is_cpu_bound
+    }
+
+
+def measure(
+    function: Callable[..., object], *, parameters: Mapping[str, int | float]
+) -> tuple[float, int]:
+    """Return a call's CPU-seconds in this thread, and over how many calls they were taken."""
+    calls = 0
+    begun_ns = time.thread_time_ns()
+    while True:
+        function(**parameters)
+        calls += 1
+        spent_ns = time.thread_time_ns() - begun_ns
+        if spent_ns >= MIN_MEASURE_NS:
+            return spent_ns / calls / 1e9, calls
+
+
+def _answer(request: str) -> dict[str, Any]:
+    try:
+        asked = json.loads(request)
+        kind = find_kind(str(asked["kind"]))
+        parameters = complete_parameters(kind, asked.get("parameters", {}))
+    except (UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return {"error": f"no request: {request.strip()[:80]!r}: {error}"}
+    if not kind.is_cpu_bound:
+        return {"cpu_s_per_job": None, "jobs": 0}
+    cpu_s, jobs = measure(FUNCTIONS[kind.name], parameters=parameters)
+    return {"cpu_s_per_job": cpu_s, "jobs": jobs}
+
+
+def _cpu_s_per_unit(function: Callable[..., object]) -> float:
+    rounds = [
+        measure(function, parameters={"units": CALIBRATION_UNITS})[0]
+        for _ in range(CALIBRATION_ROUNDS)
+    ]
+    return statistics.median(rounds) / CALIBRATION_UNITS

@@ -1,0 +1,127 @@
+"""What a worker is started with: the `celery` command line and its environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from poolbench.errors import Fault, UsageError, nearest
+from poolbench.keys import check_name, queue_name
+from poolbench.pools import Pool, find_pool
+from poolbench.settings import MAX_SLOTS, Settings
+
+#: The words after ``--log-level``, as Celery knows them.
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+#: Where fewer slots than `MAX_SLOTS` are the most that makes sense: each of these is a process.
+MAX_SLOTS_OF_POOL: Mapping[str, int] = {"prefork": 512}
+
+#: Celery obeys variables of this prefix before any setting of ours, the broker's address included.
+_FOREIGN_PREFIX = "CELERY_"
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A worker to be started, checked."""
+
+    pool: Pool
+    #: Name of the contender that the worker is.
+    contender: str
+    slots: int
+    #: Whether it sends Celery's events, for Flower; they cost about half of a no-op's throughput.
+    has_events: bool
+    log_level: str
+    #: Prefix of the queue's name, or empty.
+    scope: str
+
+    def command(self) -> list[str]:
+        """Return the `celery` command line, for `os.execvpe`.
+
+        ``-P`` must stand in a command line: named anywhere else, gevent is chosen after the
+        sockets were imported, and leaves them as they are.
+        """
+        return [
+            *(sys.executable, "-m", "celery", "-A", "worker.app", "worker"),
+            *("-P", self.pool.celery_value),
+            *("-c", str(self.slots)),
+            *("-Q", queue_name(self.contender, scope=self.scope)),
+            *("-n", f"{self.contender}@%h"),
+            *("-I", "poolbench.probe"),
+            *("-l", self.log_level),
+            # both talk to other workers at the start and ever after, and none of ours listens
+            *("--without-mingle", "--without-gossip"),
+            # a heartbeat is an event: only Flower reads it
+            "-E" if self.has_events else "--without-heartbeat",
+        ]
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """Return the worker's environment: what it inherits, less what Celery would obey."""
+        kept = {
+            name: value for name, value in inherited.items() if not name.startswith(_FOREIGN_PREFIX)
+        }
+        path = os.pathsep.join(filter(None, (str(_CHECKOUT), kept.get("PYTHONPATH"))))
+        return {
+            **kept,
+            **dict(self.pool.environment),
+            "PYTHONPATH": path,
+            "POOLBENCH_CONTENDER": self.contender,
+        }
+
+
+def plan_launch(
+    settings: Settings,
+    *,
+    pool: str,
+    contender: str | None,
+    slots: int | None,
+    has_events: bool,
+    log_level: str,
+) -> Launch:
+    """Return the launch that was asked for, with the settings' word where nothing was said.
+
+    Raises:
+        UsageError: with everything that is wrong with it.
+    """
+    faults: list[Fault] = []
+    name = contender or settings.contender or pool
+    try:
+        found = find_pool(pool)
+        wanted = found.fixed_slots or settings.slots[found.name] if slots is None else slots
+        faults += _slot_faults(found, wanted)
+    except UsageError as error:
+        faults += error.faults
+    try:
+        check_name(name, what="contender")
+    except UsageError as error:
+        faults += error.faults if name != pool else ()
+    if log_level not in LOG_LEVELS:
+        remedy = nearest(log_level, among=LOG_LEVELS)
+        faults.append(Fault(problem="unknown log level", seen=log_level, remedy=remedy))
+    if faults:
+        raise UsageError(*faults)
+    return Launch(
+        pool=found,
+        contender=name,
+        slots=wanted,
+        has_events=has_events,
+        log_level=log_level,
+        scope=settings.scope,
+    )
+
+
+def _slot_faults(pool: Pool, slots: int) -> list[Fault]:
+    if pool.fixed_slots is not None:
+        if slots == pool.fixed_slots:
+            return []
+        remedy = f"pool {pool.name} has {pool.fixed_slots}, {pool.slot}"
+    else:
+        high = MAX_SLOTS_OF_POOL.get(pool.name, MAX_SLOTS)
+        if 1 <= slots <= high:
+            return []
+        remedy = f"pool {pool.name} takes 1 to {high}, each {pool.slot}"
+    return [Fault(problem="impossible slots", seen=str(slots), remedy=remedy)]
