@@ -13,6 +13,7 @@ import logging
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,9 @@ HELD_MAX_BYTES = 64 * 1_048_576
 
 #: How long the recorder goes on trying after its worker is gone, seconds.
 GRACE_S = 60.0
+
+#: What ends a worker, and reaches its recorder when a whole group or container is told.
+IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 #: Begins the name of a pipe's private folder, among the system's temporary ones.
 FOLDER_PREFIX = "poolbench-pipe-"
@@ -174,7 +178,7 @@ def start_pipe(settings: RecorderSettings) -> Pipe:
             fd = _open_writer(path)
             _enlarge(fd)
             os.write(fd, _with_folder(settings, folder=folder).encode())
-            recorder = _start_recorder(reader)
+            recorder = start_recorder(reader)
         finally:
             os.close(reader)
     except BaseException:
@@ -208,17 +212,25 @@ def _with_folder(settings: RecorderSettings, *, folder: Path) -> RecorderSetting
     return RecorderSettings(**{**asdict(settings), "folder": str(folder)})
 
 
-def _start_recorder(stdin: int) -> subprocess.Popen[bytes]:
-    """Start the recorder in a session of its own, out of reach of signals to the worker's group."""
+def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen[bytes]:
+    """Start a recorder in a session of its own, out of reach of signals to the worker's group.
+
+    Until it can ignore what ends a worker, those signals are blocked in it: a mask is inherited.
+    """
     environ = dict(os.environ)
     if _PACKAGE_PARENT.name not in {"site-packages", "dist-packages"}:
         parts = (environ.get("PYTHONPATH", ""), str(_PACKAGE_PARENT))
         environ["PYTHONPATH"] = os.pathsep.join(part for part in parts if part)
-    return subprocess.Popen(
-        # -P: a redis.py in the worker's folder is not the client
-        [sys.executable, "-P", "-m", "poolbench.recorder"],
-        stdin=stdin,
-        stdout=subprocess.DEVNULL,
-        env=environ,
-        start_new_session=True,
-    )
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
+    try:
+        return subprocess.Popen(
+            # -P: a redis.py in the worker's folder is not the client
+            [sys.executable, "-P", "-m", "poolbench.recorder"],
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            env=environ,
+            start_new_session=True,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -209,7 +209,7 @@ class Probe:
 
     @_guarded
     def on_internal_error(
-        self, *, request: Mapping[str, Any], exception: BaseException, **_: object
+        self, *, request: Mapping[str, Any] | None, exception: BaseException, **_: object
     ) -> None:
         """Write that Celery failed around a job, as when its result can't be stored."""
         execution = (request or {}).get(EXECUTION)

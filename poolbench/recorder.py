@@ -27,7 +27,7 @@ from redis.retry import Retry
 from poolbench.errors import ExitCode
 from poolbench.held import Held
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.pipe import PIPE_BYTES, RecorderSettings
+from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
 from poolbench.sorting import Entry, Sorted, Sorter
 
 #: Lines gather this long before they are delivered together, seconds.
@@ -195,9 +195,10 @@ class Recorder:
 
 def main() -> int:
     """Run the recorder on standard input; return its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # they reach every process when a worker is stopped, and its last lines are yet to come
+    for number in IGNORED_SIGNALS:
+        # when a worker is stopped, its last lines are yet to come
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
     os.set_blocking(_STDIN, True)
     try:
         first, _, rest = _read_first_line().partition(b"\n")
@@ -231,7 +232,7 @@ def _read_all(held: Held, folder: str) -> None:
     hangup = select.poll()
     hangup.register(_STDIN, 0)
     while True:
-        if not held.wait_for_room(timeout_s=1.0) and not hangup.poll(0):
+        if not held.wait_for_room(timeout_s=RETRY_S) and not hangup.poll(0):
             continue
         chunk = os.read(_STDIN, PIPE_BYTES)
         if not chunk:

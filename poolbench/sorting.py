@@ -18,6 +18,8 @@ _USUAL = re.compile(
     rb'"run":"([a-z0-9][a-z0-9._-]{0,63})",[ -~]*\}'
 )
 
+_OF_A_JOB = tuple(moment.value for moment in Moment if moment is not Moment.ALIVE)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -86,7 +88,7 @@ def _unusual_run(line: bytes, *, found: Sorted) -> str | None:
             found.presence[key] = json.dumps(fields, separators=(",", ":")).encode()
             return None
         run = fields.get("run")
-        if fields["m"] in Moment and isinstance(run, str) and NAME.fullmatch(run):
+        if fields["m"] in _OF_A_JOB and isinstance(run, str) and NAME.fullmatch(run):
             return run
     except (ValueError, KeyError, RecursionError):
         pass

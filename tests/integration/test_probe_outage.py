@@ -1,0 +1,81 @@
+"""What the probe promises when Redis goes away under running jobs, in every pool."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from lab.server import free_port, start_server
+from poolbench.pools import Pool, available_pools
+from tests.conftest import wait_until
+from tests.integration.probing import PATIENCE_S, read_lines, sending, strange_worker
+
+
+@pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
+def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path: Path) -> None:
+    """Jobs that finish while Redis is stopped are recorded when it is back; the worker is seen."""
+    port, password = free_port(), secrets.token_hex(16)
+    url = f"redis://:{password}@127.0.0.1:{port}/0"
+
+    def start() -> subprocess.Popen[bytes]:
+        return start_server(
+            port=port, password=password, folder=tmp_path / "data", log=tmp_path / "server.log"
+        )
+
+    server = start()
+    try:
+        with (
+            strange_worker(url, pool=pool.celery_value, folder=tmp_path) as worker,
+            sending(url, run=run_id) as sender,
+            redis.Redis.from_url(url, decode_responses=True) as client,
+        ):
+            # no more than run at once: with prefetched jobs, kombu 5.7 ends the worker when it
+            # closes the lost connection (AttributeError in its restore_unacked)
+            jobs = {sender.send("strange.works", 0.5) for _ in range(pool.fixed_slots or 2)}
+            wait_until(
+                lambda: (
+                    len(_ids(client, run_id, "started")) == len(jobs)
+                    and not client.exists("unacked")
+                ),
+                what="running jobs",
+                within_s=PATIENCE_S,
+            )
+            server.terminate()
+            server.wait()
+            wait_until(
+                lambda: jobs <= set(worker.witnesses) and "Redis takes no lines" in worker.log,
+                what="jobs that finished while Redis was away, and a word of it",
+                within_s=PATIENCE_S,
+            )
+            server = start()
+            back_ns = time.time_ns()
+
+            wait_until(
+                lambda: _ids(client, run_id, "finished") == jobs,
+                what="every finished line",
+                within_s=PATIENCE_S,
+            )
+            wait_until(
+                lambda: _last_heartbeat_ns(client) > back_ns,
+                what="a heartbeat after the outage",
+                within_s=PATIENCE_S,
+            )
+            assert worker.log.count("Redis is back") == 1
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _ids(client: redis.Redis, run: str, moment: str) -> set[str]:
+    return {line["task_id"] for line in read_lines(client, run) if line["m"] == moment}
+
+
+def _last_heartbeat_ns(client: redis.Redis) -> int:
+    heartbeats = [str(client.get(key) or "{}") for key in client.scan_iter("poolbench:worker:*")]
+    return max((json.loads(heartbeat).get("t_ns", 0) for heartbeat in heartbeats), default=0)

@@ -1,0 +1,300 @@
+"""What the probe promises in every pool, tried with real workers of an app that is not ours."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+
+from poolbench.evidence import boot_id, host
+from poolbench.pools import Pool, available_pools
+from poolbench.records import LINE_COLUMNS
+from tests.conftest import Server, wait_until
+from tests.integration.probing import (
+    PATIENCE_S,
+    Sender,
+    Worker,
+    is_gone,
+    read_lines,
+    sending,
+    strange_worker,
+)
+
+every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
+
+
+@pytest.fixture
+def sender(server: Server, run_id: str) -> Iterator[Sender]:
+    """A sender of the test's own run."""
+    with sending(server.url, run=run_id) as it:
+        yield it
+
+
+def _moments(lines: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return, for each nonce, its moments in order; a verdict shows its outcome."""
+    moments = defaultdict(list)
+    for line in lines:
+        moments[line["nonce"]].append(line.get("outcome") or line.get("state") or line["m"])
+    return moments
+
+
+def _by_job(lines: list[dict[str, Any]]) -> dict[str, list[list[str]]]:
+    """Return, for each job's id, the moments of its executions."""
+    jobs = {line["nonce"]: line["task_id"] for line in lines}
+    found = defaultdict(list)
+    for nonce, moments in _moments(lines).items():
+        found[jobs[nonce]].append(moments)
+    return found
+
+
+@every_pool
+def test_each_job_has_its_lines(
+    pool: Pool, server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """Three lines and one nonce a job, with the evidence of who ran it, in a strange app."""
+    with strange_worker(server.url, pool=pool.celery_value, folder=tmp_path) as worker:
+        for _ in range(20):
+            sender.send("strange.works")
+        wait_until(
+            lambda: len(read_lines(client, sender.run)) >= 60,
+            what="60 lines of 20 jobs",
+            within_s=PATIENCE_S,
+        )
+        presence = dict.fromkeys(client.scan_iter("poolbench:worker:*"))
+        lines = read_lines(client, sender.run)
+
+        assert Counter(map(tuple, _moments(lines).values())) == {
+            ("received", "started", "SUCCESS"): 20
+        }
+        assert [line["seq"] for line in lines if line["m"] == "received"] == list(range(20))
+        assert all(line.keys() <= LINE_COLUMNS.keys() for line in lines)
+        assert list(presence) == [f"poolbench:worker:strange.1:{host()}-{worker.process.pid}"]
+        _check_evidence([line for line in lines if line["m"] == "started"], pool=pool)
+        _check_cpu([line for line in lines if line["m"] == "finished"], pool=pool)
+        _check_clean_end(worker, client)
+
+
+def _check_evidence(started: list[dict[str, Any]], *, pool: Pool) -> None:
+    assert all(line["pool_seen"].startswith("celery.concurrency.") for line in started)
+    assert {line["sockets_patched"] for line in started} == {pool.name == "gevent"}
+    assert {line["host"] for line in started} == {host()}
+    assert {line["boot_id"] for line in started} == {boot_id()}
+    assert {line["gil_enabled"] for line in started} <= {True, False}
+    assert all(line["slot"].startswith(f"{line['pid']}-") for line in started)
+
+
+def _check_cpu(finished: list[dict[str, Any]], *, pool: Pool) -> None:
+    has_cpu = {line["cpu_ns"] is not None for line in finished}
+    assert has_cpu == {pool.name in {"prefork", "threads", "solo"}}
+
+
+def _check_clean_end(worker: Worker, client: redis.Redis) -> None:
+    """Stop a worker; see that nothing of its recorder is left when it has ended."""
+    recorder = worker.recorder
+    assert recorder is not None
+    worker.process.terminate()
+    assert worker.process.wait(PATIENCE_S) == 0
+    assert is_gone(recorder.pid)
+    assert worker.leftovers() == []
+    assert list(client.scan_iter("poolbench:worker:*")) == []
+
+
+@every_pool
+def test_each_end_has_its_outcome(
+    pool: Pool, server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """Failure, retry, reject, ignore, revoke and expiry are told apart; a retry has new nonces."""
+    with strange_worker(server.url, pool=pool.celery_value, folder=tmp_path):
+        wait_until(
+            lambda: any(client.scan_iter("poolbench:worker:*")),
+            what="a heartbeat",
+            within_s=PATIENCE_S,
+        )
+        revoked = "job-to-be-revoked"
+        sender.app.control.revoke(revoked, reply=True, timeout=5.0, limit=1)
+        failed = sender.send("strange.fails")
+        rejected = sender.send("strange.rejects")
+        ignored = sender.send("strange.ignores")
+        sender.send("strange.works", task_id=revoked)
+        expired = sender.send("strange.works", expires=-1)
+        unknown = sender.send("strange.unheard-of")
+        retried = sender.send("strange.retries")
+        expected = {
+            failed: [["received", "started", "failed", "FAILURE"]],
+            ignored: [["received", "started", "IGNORED"]],
+            revoked: [["revoked"]],
+            expired: [["expired"]],
+            unknown: [["failed"]],
+            retried: [
+                ["received", "started", "retried", "RETRY"],
+                ["received", "started", "SUCCESS"],
+            ],
+            # the consumer's word on a reject comes after the slot's, or before it is stored
+            rejected: [["received", "started", "REJECTED", "rejected"]],
+        }
+        wait_until(
+            lambda: _by_job(read_lines(client, sender.run)) == expected,
+            what=f"{expected}",
+            within_s=PATIENCE_S,
+        )
+        errors = {
+            line["task_id"]: line["error"]
+            for line in read_lines(client, sender.run)
+            if line["m"] == "verdict"
+        }
+        assert errors[failed] == "ValueError: out of tea"
+        assert errors[unknown] == "NotRegistered: strange.unheard-of"
+
+
+@every_pool
+def test_a_killed_worker_loses_no_finished_job(
+    pool: Pool, server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """A worker killed at any moment has a finished line for each job that got as far."""
+    with strange_worker(server.url, pool=pool.celery_value, folder=tmp_path) as worker:
+        for _ in range(400):
+            sender.send("strange.works", 0.001)
+        wait_until(lambda: len(worker.witnesses) >= 50, what="50 jobs", within_s=PATIENCE_S)
+        recorder = worker.recorder
+        assert recorder is not None
+        worker.process.kill()
+        worker.process.wait()
+
+        wait_until(lambda: is_gone(recorder.pid), what="the recorder's end", within_s=PATIENCE_S)
+        lines = read_lines(client, sender.run)
+        finished = {line["task_id"] for line in lines if line["m"] == "finished"}
+        assert set(worker.witnesses) <= finished
+        assert worker.leftovers() == []
+        assert list(client.scan_iter("poolbench:worker:*")) == []
+
+
+def test_killed_children_lose_no_finished_job(
+    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """Slots killed in a loop have a finished line for each job that got as far."""
+    with strange_worker(server.url, pool="prefork", folder=tmp_path) as worker:
+        for _ in range(1_000):
+            sender.send("strange.works", 0.002)
+        for killed in range(8):
+            wait_until(
+                lambda: len(worker.witnesses) >= 50 * (killed + 1),  # noqa: B023 -- called at once
+                what=f"50 jobs after {killed} kills",
+                within_s=PATIENCE_S,
+            )
+            _slots_of(worker)[0].kill()
+        worker.process.terminate()
+        worker.process.wait(PATIENCE_S)
+
+        lines = read_lines(client, sender.run)
+        finished = {line["task_id"] for line in lines if line["m"] == "finished"}
+        assert len(worker.witnesses) >= 400
+        assert set(worker.witnesses) <= finished
+        assert max(Counter(map(len, _moments(lines).values()))) <= 4
+
+
+def _slots_of(worker: Worker) -> list[psutil.Process]:
+    recorder = worker.recorder
+    assert recorder is not None
+    return [child for child in worker.children if child.pid != recorder.pid]
+
+
+def test_what_only_the_consumer_sees_has_its_outcome(
+    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """A hard time limit and a lost child are told by the consumer, under the job's own nonce."""
+    with strange_worker(server.url, pool="prefork", folder=tmp_path):
+        late = sender.send("strange.works", 30.0, time_limit=0.5)
+        lost = sender.send("strange.exits")
+        wait_until(
+            lambda: {"timed-out", "lost-worker"} <= _outcomes(read_lines(client, sender.run)),
+            what="both verdicts",
+            within_s=PATIENCE_S,
+        )
+        found = _by_job(read_lines(client, sender.run))
+        assert len(found[late]) == len(found[lost]) == 1
+        assert "timed-out" in found[late][0]
+        assert "lost-worker" in found[lost][0]
+
+
+def _outcomes(lines: list[dict[str, Any]]) -> set[str]:
+    return {line["outcome"] for line in lines if line["m"] == "verdict"}
+
+
+def test_spawned_slots_are_recorded(
+    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """Slots that are fresh interpreters join the worker's pipe by its path."""
+    options = ("--pool-start-method", "spawn")
+    with strange_worker(server.url, pool="prefork", folder=tmp_path, options=options) as worker:
+        for _ in range(6):
+            sender.send("strange.works")
+        wait_until(
+            lambda: len(read_lines(client, sender.run)) >= 18,
+            what="18 lines of 6 jobs",
+            within_s=PATIENCE_S,
+        )
+        lines = read_lines(client, sender.run)
+        assert set(map(tuple, _moments(lines).values())) == {("received", "started", "SUCCESS")}
+        assert worker.process.pid not in {line.get("pid") for line in lines}
+
+
+def test_a_job_without_a_header_is_filed_under_the_run_given(
+    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """POOLBENCH_RUN makes a record of every job; without it a stranger's job has none."""
+    environment = {"POOLBENCH_RUN": "everything", "POOLBENCH_CONTENDER": "theirs"}
+    with strange_worker(server.url, pool="solo", folder=tmp_path, environment=environment):
+        sender.app.send_task("strange.works")
+        wait_until(
+            lambda: len(read_lines(client, "everything")) >= 3,
+            what="3 lines",
+            within_s=PATIENCE_S,
+        )
+        lines = read_lines(client, "everything")
+        assert {(line["contender"], line["trial"], line["seq"]) for line in lines} == {
+            ("theirs", 0, None)
+        }
+
+
+def test_a_worker_without_a_recorder_says_so_and_works(
+    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """One line says that nothing is recorded, and why; the jobs run."""
+    environment = {"POOLBENCH_REDIS_PORT": "none"}
+    with strange_worker(
+        server.url, pool="prefork", folder=tmp_path, environment=environment
+    ) as worker:
+        done = sender.send("strange.works")
+        wait_until(lambda: done in worker.witnesses, what="the job", within_s=PATIENCE_S)
+
+        said = [line for line in worker.log.splitlines() if "without records" in line]
+        assert len(said) == 1
+        assert "POOLBENCH_REDIS_PORT" in said[0]
+        assert "Traceback" not in worker.log
+        assert read_lines(client, sender.run) == []
+
+
+def test_a_worker_survives_its_recorder(
+    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+) -> None:
+    """A killed recorder costs the worker a log line and no job."""
+    with strange_worker(server.url, pool="threads", folder=tmp_path) as worker:
+        wait_until(
+            lambda: any(client.scan_iter("poolbench:worker:*")),
+            what="a heartbeat",
+            within_s=PATIENCE_S,
+        )
+        recorder = worker.recorder
+        assert recorder is not None
+        recorder.kill()
+        wait_until(lambda: is_gone(recorder.pid), what="the recorder's end")
+        jobs = {sender.send("strange.works") for _ in range(10)}
+
+        wait_until(lambda: jobs <= set(worker.witnesses), what="the jobs", within_s=PATIENCE_S)
+        assert worker.log.count("the recorder is gone") == 1
+        assert "Traceback" not in worker.log

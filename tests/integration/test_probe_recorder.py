@@ -1,0 +1,267 @@
+"""What the recorder promises, fed by hand through a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+
+from lab.server import free_port, start_server
+from poolbench.keys import LINES_FIELD, records_stream
+from poolbench.pipe import RecorderSettings, start_recorder
+from tests.conftest import Server, wait_until
+
+#: A broker that is never there.
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@dataclass(slots=True, kw_only=True)
+class Fed:
+    """A recorder and the writing end of its pipe."""
+
+    process: subprocess.Popen[bytes]
+    fd: int
+
+    def feed(self, *lines: bytes) -> None:
+        """Write lines, each in one go."""
+        for line in lines:
+            os.write(self.fd, line + b"\n")
+
+    def end(self) -> int:
+        """Be the last writer who goes; return the recorder's exit code."""
+        os.close(self.fd)
+        self.fd = -1
+        return self.process.wait(20)
+
+    @property
+    def said(self) -> str:
+        """All it said, once it has ended."""
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+
+Start = Callable[[RecorderSettings | bytes], Fed]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start recorders; none outlives the test."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    started: list[Fed] = []
+
+    def start(settings: RecorderSettings | bytes) -> Fed:
+        reader, writer = os.pipe()
+        process = start_recorder(reader, stderr=subprocess.PIPE)
+        os.close(reader)
+        fed = Fed(process=process, fd=writer)
+        started.append(fed)
+        os.write(writer, settings if isinstance(settings, bytes) else settings.encode())
+        return fed
+
+    yield start
+    for fed in started:
+        if fed.fd >= 0:
+            os.close(fed.fd)
+        fed.process.kill()
+        fed.process.wait()
+        if fed.process.stderr is not None:
+            fed.process.stderr.close()
+
+
+def _line(run: str, seq: int) -> bytes:
+    return b'{"v":1,"m":"received","run":"%s","seq":%d,"t_ns":1}' % (run.encode(), seq)
+
+
+def _stored(client: redis.Redis, run: str) -> list[str]:
+    entries: Any = client.xrange(records_stream(run))
+    return [line for _, entry in entries for line in entry[LINES_FIELD].splitlines()]
+
+
+def test_lines_reach_their_runs_in_order(server: Server, client: redis.Redis, start: Start) -> None:
+    """Lines of two runs, mixed, lie in two streams, in order, many in an entry."""
+    fed = start(RecorderSettings(redis_url=server.url))
+    fed.feed(*(_line(run, seq) for seq in range(700) for run in ("one", "two")))
+    assert fed.end() == 0
+
+    for run in ("one", "two"):
+        assert _stored(client, run) == [_line(run, seq).decode() for seq in range(700)]
+        assert client.xlen(records_stream(run)) < 70
+    assert fed.said == ""
+
+
+def test_the_password_is_in_no_argument_and_no_environment(server: Server, start: Start) -> None:
+    """The recorder is told the broker's address through its pipe alone."""
+    process = psutil.Process(start(RecorderSettings(redis_url=server.url)).process.pid)
+    shown = [*process.cmdline(), *process.environ().values()]
+    assert "poolbench.recorder" in shown
+    assert server.password not in " ".join(shown)
+
+
+def test_garbled_lines_stop_nothing(server: Server, client: redis.Redis, start: Start) -> None:
+    """What is no line of ours is dropped with one word, and its neighbours are kept."""
+    fed = start(RecorderSettings(redis_url=server.url))
+    rubbish = (b"", b"\xff\xfe", b"{", b'{"v":9,"m":"received","run":"x"}', b"[" * 3_000, b"null")
+    for seq, bad in enumerate(rubbish):
+        fed.feed(bad, _line("one", seq))
+    os.write(fed.fd, b"no end " * 900)
+    assert fed.end() == 0
+
+    assert _stored(client, "one") == [_line("one", seq).decode() for seq in range(len(rubbish))]
+    said = fed.said
+    assert "garbled" in said
+    assert said.count("\n") == 1
+
+
+def test_a_worker_is_seen_while_its_pipe_is_open(
+    server: Server, client: redis.Redis, start: Start
+) -> None:
+    """A heartbeat is a key with an expiry, gone with the last writer."""
+    fed = start(RecorderSettings(redis_url=server.url))
+    heartbeat = {"v": 1, "m": "alive", "t_ns": 7, "contender": "c", "host": "h", "pid": 12}
+    fed.feed(json.dumps(heartbeat).encode())
+    key = "poolbench:worker:c:h-12"
+    wait_until(lambda: bool(client.exists(key)), what=key)
+    stored, expiry_s = client.get(key), client.ttl(key)
+    assert fed.end() == 0
+
+    assert json.loads(str(stored)) == heartbeat
+    assert isinstance(expiry_s, int)
+    assert 0 < expiry_s <= 15
+    assert not client.exists(key)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_group_is_not_for_it(
+    number: signal.Signals, server: Server, client: redis.Redis, start: Start
+) -> None:
+    """While writers live, the signals that end a worker don't end its recorder."""
+    fed = start(RecorderSettings(redis_url=server.url))
+    # at once, while it imports, and again when it surely runs
+    fed.process.send_signal(number)
+    fed.feed(_line("one", 0))
+    wait_until(lambda: len(_stored(client, "one")) == 1, what="the first line")
+    fed.process.send_signal(number)
+    fed.feed(_line("one", 1))
+    assert fed.end() == 0
+    assert len(_stored(client, "one")) == 2
+
+
+def test_lines_that_nobody_takes_are_left_in_a_file(start: Start, tmp_path: Path) -> None:
+    """When Redis stays away for the grace, the lines are in a private file, and it says where."""
+    state = tmp_path / "state"
+    fed = start(RecorderSettings(redis_url=NOBODY, state_dir=str(state), grace_s=0.1))
+    fed.feed(_line("one", 0), _line("two", 0))
+    assert fed.end() == 0
+
+    (kept,) = state.glob("undelivered-*.lines")
+    assert sorted(kept.read_bytes().splitlines()) == [_line("one", 0), _line("two", 0)]
+    assert kept.stat().st_mode & 0o077 == 0
+    assert f"2 undelivered lines are in {kept}" in fed.said
+
+
+def test_a_state_folder_that_cannot_be_written_has_a_substitute(
+    start: Start, tmp_path: Path
+) -> None:
+    """Lines go to the system's temporary folder rather than nowhere."""
+    (tmp_path / "file").touch()
+    impossible = tmp_path / "file" / "state"
+    fed = start(RecorderSettings(redis_url=NOBODY, state_dir=str(impossible), grace_s=0.1))
+    fed.feed(_line("one", 0))
+    assert fed.end() == 0
+    (kept,) = tmp_path.glob("undelivered-*.lines")
+    assert kept.read_bytes() == _line("one", 0) + b"\n"
+
+
+def test_the_grace_is_cut_short_by_sigterm(start: Start, tmp_path: Path) -> None:
+    """Once its worker is gone, SIGTERM makes it save what it holds at once."""
+    fed = start(RecorderSettings(redis_url=NOBODY, state_dir=str(tmp_path), grace_s=60.0))
+    fed.feed(_line("one", 0))
+    os.close(fed.fd)
+    fed.fd = -1
+
+    def is_ended() -> bool:
+        # until it knows of the end, it ignores the signal
+        fed.process.terminate()
+        return fed.process.poll() is not None
+
+    wait_until(is_ended, what="the recorder's end", every_s=0.1)
+    assert len(list(tmp_path.glob("undelivered-*.lines"))) == 1
+
+
+def test_reading_stops_at_the_bound(start: Start, tmp_path: Path) -> None:
+    """Without Redis it holds as much as the bound, then the pipe fills; nothing is lost by it."""
+    bound = 200_000
+    fed = start(
+        RecorderSettings(
+            redis_url=NOBODY, state_dir=str(tmp_path), grace_s=0.1, held_max_bytes=bound
+        )
+    )
+    os.set_blocking(fed.fd, False)
+    written = 0
+
+    def stays_full() -> bool:
+        nonlocal written
+        before = written
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                fed.feed(_line("one", written))
+                written += 1
+        return written == before
+
+    wait_until(stays_full, what="a full pipe", every_s=0.3)
+    size_bytes = sum(len(_line("one", seq)) + 1 for seq in range(written))
+    assert bound < size_bytes < 4 * bound
+    assert fed.end() == 0
+    (kept,) = tmp_path.glob("undelivered-*.lines")
+    assert len(kept.read_bytes().splitlines()) == written
+
+
+def test_a_wrong_password_is_redis_away(server: Server, start: Start, tmp_path: Path) -> None:
+    """What Redis refuses is kept like what it can't be told; the password is not shown."""
+    url = f"redis://:0123wrong4567@127.0.0.1:{server.port}/0"
+    fed = start(RecorderSettings(redis_url=url, state_dir=str(tmp_path), grace_s=0.1))
+    fed.feed(_line("one", 0))
+    assert fed.end() == 0
+    said = fed.said
+    assert "takes no lines" in said
+    assert "0123wrong4567" not in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"rubbish\n", b"", b'{"v":1,"m":"settings","redis_url":"amqp://x"}\n', b'{"m":"settings"}\n'],
+)
+def test_a_pipe_without_settings_is_refused(first: bytes, start: Start) -> None:
+    """Without usable settings it says so in one line and ends."""
+    fed = start(first)
+    assert fed.end() == 2
+    assert fed.said.count("\n") == 1
+
+
+def test_a_redis_that_comes_late_gets_the_kept_lines(start: Start, tmp_path: Path) -> None:
+    """Lines written before Redis was there are delivered when it is, within the grace."""
+    port, password = free_port(), "late"
+    url = f"redis://:{password}@127.0.0.1:{port}/0"
+    fed = start(RecorderSettings(redis_url=url, grace_s=30.0))
+    fed.feed(*(_line("one", seq) for seq in range(10)))
+    os.close(fed.fd)
+    fed.fd = -1
+    server = start_server(port=port, password=password, folder=tmp_path, log=tmp_path / "log")
+    try:
+        assert fed.process.wait(20) == 0
+        with redis.Redis.from_url(url, decode_responses=True) as client:
+            assert len(_stored(client, "one")) == 10
+    finally:
+        server.kill()
+        server.wait()

@@ -1,0 +1,211 @@
+"""What the probe's handlers promise, called as Celery calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.app.task import Context
+from celery.app.trace import build_tracer
+from celery.exceptions import Reject, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+
+from poolbench.jobs import HEADER, JobHeader
+from poolbench.pipe import Pipe
+from poolbench.probe import EXECUTION, Probe, _name_from
+from poolbench.records import decode_line
+from poolbench.work import report_work_ns
+
+
+class FakePipe(Pipe):
+    """Keeps what is written; the real one is tried in tests/integration."""
+
+    def __init__(self) -> None:
+        super().__init__(-1, path=Path("nowhere"))
+        self.lines: list[dict[str, Any]] = []
+
+    def write(self, line: bytes) -> None:
+        """Keep a line, parsed."""
+        self.lines.append(decode_line(line))
+
+
+class Request:
+    """As much of Celery's request as the consumer's process shows to `task_received`."""
+
+    def __init__(self, job_id: str = "id-1", **fields: Any) -> None:
+        self.id = job_id
+        self.type = "kind"
+        self.request_dict: dict[str, Any] = {"id": job_id, "retries": 0, **fields}
+
+
+def _header(**changed: Any) -> dict[str, Any]:
+    known = JobHeader(run="r", trial=0, seq=4, contender="c", due_ns=1, sent_ns=2).as_dict()
+    return {HEADER: {**known, **changed}}
+
+
+@pytest.fixture
+def probe() -> Probe:
+    """A probe of a worker that records, unconnected."""
+    made = Probe()
+    made._pipe = FakePipe()
+    return made
+
+
+def _lines(probe: Probe) -> list[dict[str, Any]]:
+    assert isinstance(probe._pipe, FakePipe)
+    return probe._pipe.lines
+
+
+def _task(context: Context | None = None) -> Any:
+    return SimpleNamespace(name="kind", request=context or Context())
+
+
+def test_every_reception_has_a_nonce_of_its_own(probe: Probe) -> None:
+    """What a retry or a redelivery brings along is replaced."""
+    request = Request(**_header(), **{EXECUTION: "stale"})
+    for _ in range(2):
+        probe.on_received(sender=None, request=request)
+    first, second = _lines(probe)
+    assert first["nonce"] != second["nonce"]
+    assert second["nonce"] in request.request_dict[EXECUTION]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {HEADER: "text"},
+        {HEADER: {}},
+        _header(seq=-1),
+        _header(run="../up"),
+        _header(due_ns=2**63),
+    ],
+)
+def test_a_job_that_is_not_ours_is_not_recorded(probe: Probe, fields: dict[str, Any]) -> None:
+    """Without a usable header there is no line, and a stale mark is taken away."""
+    request = Request(**fields, **{EXECUTION: "stale"})
+    probe.on_received(sender=None, request=request)
+    assert (_lines(probe), EXECUTION in request.request_dict) == ([], False)
+
+
+def test_the_slot_writes_the_consumers_nonce(probe: Probe) -> None:
+    """All lines of an execution carry one nonce, and the time that the job's function told."""
+    request = Request(**_header())
+    probe.on_received(sender=None, request=request)
+    app = Celery("own", set_as_current=False)
+
+    @app.task(name="kind", bind=True)
+    def job(self: Any) -> None:
+        probe.on_started(sender=self)
+        report_work_ns(77)
+        probe.on_finished(sender=self, state="SUCCESS")
+
+    build_tracer("kind", job, app=app)("id-1", [], {}, request.request_dict)
+    received, started, finished = _lines(probe)
+    assert received["nonce"] == started["nonce"] == finished["nonce"]
+    assert (finished["state"], finished["work_ns"]) == ("SUCCESS", 77)
+
+
+@pytest.mark.parametrize(
+    ("exception", "outcome"),
+    [
+        (ValueError("x"), "failed"),
+        (WorkerLostError("x"), "lost-worker"),
+        (TimeLimitExceeded(1), "timed-out"),
+        (SoftTimeLimitExceeded(), "timed-out"),
+        (Reject("x"), "rejected"),
+    ],
+)
+def test_a_failure_has_its_outcome(probe: Probe, exception: Exception, outcome: str) -> None:
+    """It is found by the job's id where Celery tells it without a request."""
+    request = Request(**_header())
+    probe.on_received(sender=None, request=request)
+    probe.on_failure(sender=_task(), task_id="id-1", exception=exception)
+    received, verdict = _lines(probe)
+    assert (verdict["outcome"], verdict["nonce"]) == (outcome, received["nonce"])
+    assert verdict["error"].startswith(type(exception).__name__)
+
+
+def test_a_job_revoked_in_the_queue_keeps_its_nonce(probe: Probe) -> None:
+    """Celery's word on a received job belongs to that execution."""
+    request = Request(**_header())
+    probe.on_received(sender=None, request=request)
+    context = Context(request.request_dict)
+    probe.on_revoked(sender=_task(), request=context, terminated=True, expired=False)
+    received, verdict = _lines(probe)
+    assert verdict["nonce"] == received["nonce"]
+    assert (verdict["outcome"], verdict["error"]) == ("revoked", "terminated")
+
+
+def test_a_job_revoked_unreceived_has_a_nonce_of_its_own(probe: Probe) -> None:
+    """A retry that is revoked before it is received is not taken for the attempt before it."""
+    request = Request(**_header())
+    probe.on_received(sender=None, request=request)
+    carried = json.loads(json.dumps(request.request_dict))
+    again = Context({**carried, "retries": 1})
+    probe.on_revoked(sender=_task(), request=again, terminated=False, expired=True)
+    received, verdict = _lines(probe)
+    assert verdict["nonce"] != received["nonce"]
+    assert (verdict["outcome"], verdict["attempt"]) == ("expired", 1)
+
+
+def test_a_retry_is_told_with_and_without_a_reason(probe: Probe) -> None:
+    """Celery leaves the reason out when it cancels a job itself."""
+    request = Request(**_header())
+    probe.on_received(sender=None, request=request)
+    context = Context(request.request_dict)
+    probe.on_retry(sender=_task(), request=context, einfo=None)
+    probe.on_retry(sender=_task(), request=context, reason=ValueError("later"))
+    assert [line["error"] for line in _lines(probe)[1:]] == ["", "later"]
+
+
+def test_a_failure_around_a_job_is_told(probe: Probe) -> None:
+    """When Celery fails to store a result, the execution failed."""
+    request = Request(**_header())
+    probe.on_received(sender=None, request=request)
+    probe.on_internal_error(request=request.request_dict, exception=OSError("full"))
+    probe.on_internal_error(request=None, exception=OSError("full"))
+    assert [line["m"] for line in _lines(probe)] == ["received", "verdict"]
+
+
+@pytest.mark.parametrize("headers", [None, {}, {"task": None, "id": 7}, "text"])
+def test_a_message_that_is_no_job_is_passed_over(probe: Probe, headers: object) -> None:
+    """A message without our header leaves no line, whatever it holds."""
+    message = SimpleNamespace(headers=headers)
+    probe.on_rejected(sender=None, message=message, exc=None)
+    probe.on_unknown(sender=None, message=message, name="n", id="i", exc=None)
+    assert _lines(probe) == []
+
+
+def test_a_rejected_message_of_ours_is_told(probe: Probe) -> None:
+    """A message with our header that Celery doesn't understand has an outcome."""
+    message = SimpleNamespace(headers=_header())
+    probe.on_rejected(sender=None, message=message, exc=ValueError("no"))
+    assert [line["outcome"] for line in _lines(probe)] == ["rejected"]
+
+
+def test_a_handlers_fault_costs_one_log_line(
+    probe: Probe, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is raised into the worker, and nothing is said twice."""
+    for _ in range(2):
+        probe.on_received(sender=None, request=None)
+        probe.on_started(sender=None)
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize(
+    ("hostname", "name"),
+    [("prefork@h", "prefork"), ("Strange.1@h", "strange.1"), ("_a b@h", "a-b"), ("@h", "worker")],
+)
+def test_a_contenders_name_is_made_of_the_workers(hostname: str, name: str) -> None:
+    """Whatever a worker is called, the name can be a key."""
+    assert _name_from(hostname) == name
+
+
+def test_no_work_is_reported_outside_a_job() -> None:
+    """Without a job and without a probe it does nothing."""
+    report_work_ns(1)

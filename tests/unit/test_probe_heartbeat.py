@@ -1,0 +1,123 @@
+"""What the heartbeat promises over reconnections, and what it tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from poolbench.evidence import pool_name
+from poolbench.heartbeat import Heartbeat, alive_line, touch
+from poolbench.records import LINE_MAX_BYTES
+
+
+class Timer:
+    """Fires what is due when it is told to."""
+
+    def __init__(self) -> None:
+        self.due: list[Callable[[], None]] = []
+
+    def call_after(self, _s: float, call: Callable[..., None], args: tuple[Any, ...]) -> None:
+        """Keep a call."""
+        self.due.append(lambda: call(*args))
+
+    def fire(self) -> None:
+        """Make every call kept so far."""
+        due, self.due = self.due, []
+        for call in due:
+            call()
+
+
+@pytest.fixture
+def beats(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The consumers that a heartbeat was made for, in order."""
+    made: list[object] = []
+    monkeypatch.setattr(Heartbeat, "on_pool", lambda _consumer: None, raising=False)
+    monkeypatch.setattr(Heartbeat, "on_beat", made.append, raising=False)
+    return made
+
+
+def test_it_beats_at_once_and_goes_on(beats: list[object]) -> None:
+    """A consumer that is ready is shown, and shown again."""
+    consumer = SimpleNamespace(timer=Timer())
+    Heartbeat(consumer).start(consumer)
+    consumer.timer.fire()
+    assert beats == [consumer, consumer]
+
+
+def test_reconnections_leave_one_heartbeat(beats: list[object]) -> None:
+    """However often the consumer starts again, one beat is due; after the stop, none."""
+    consumer = SimpleNamespace(timer=Timer())
+    step = Heartbeat(consumer)
+    for _ in range(3):
+        step.start(consumer)
+        step.stop(consumer)
+    step.start(consumer)
+    beats.clear()
+    consumer.timer.fire()
+    assert len(beats) == len(consumer.timer.due) == 1
+    step.terminate(consumer)
+    consumer.timer.fire()
+    assert len(beats) == 1
+    assert consumer.timer.due == []
+
+
+def _consumer(*, queues: int = 1, dispatcher: object = None) -> Any:
+    return SimpleNamespace(
+        pool=SimpleNamespace(num_processes=3),
+        event_dispatcher=dispatcher,
+        task_consumer=SimpleNamespace(
+            queues=[SimpleNamespace(name=f"queue-{index}") for index in range(queues)]
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("dispatcher", "are_sent"),
+    [
+        (None, False),
+        (SimpleNamespace(enabled=False, groups=set()), False),
+        (SimpleNamespace(enabled=True, groups={"worker"}), False),
+        (SimpleNamespace(enabled=True, groups={"worker", "task"}), True),
+        (SimpleNamespace(enabled=True, groups=set()), True),
+    ],
+)
+def test_it_tells_whether_jobs_have_events(dispatcher: object, are_sent: bool) -> None:  # noqa: FBT001
+    """Celery's own heartbeats are no events of jobs."""
+    line = json.loads(alive_line(_consumer(dispatcher=dispatcher), contender="c"))
+    assert line["events"] is are_sent
+
+
+def test_it_tells_who_serves_what() -> None:
+    """Contender, slots and queues stand in the line."""
+    line = json.loads(alive_line(_consumer(queues=2), contender="c"))
+    assert (line["m"], line["contender"], line["slots"]) == ("alive", "c", 3)
+    assert line["queues"] == ["queue-0", "queue-1"]
+
+
+def test_a_worker_of_many_queues_is_still_seen() -> None:
+    """A heartbeat is never longer than a line."""
+    wire = alive_line(_consumer(queues=5_000), contender="c")
+    assert len(wire) < LINE_MAX_BYTES
+    assert json.loads(wire)["queues"] == []
+
+
+def test_pools_are_named_as_people_name_them() -> None:
+    """A class that Poolbench doesn't know keeps its own name."""
+    assert pool_name("celery.concurrency.thread:TaskPool") == "threads"
+    assert pool_name("worker.pools.asyncio:TaskPool") == "asyncio"
+    assert pool_name("theirs.pool:Pool") == "theirs.pool:Pool"
+
+
+def test_a_heartbeat_file_is_renewed_or_the_fault_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that can't be written stops no worker."""
+    touch(tmp_path / "alive")
+    assert (tmp_path / "alive").exists()
+    touch(tmp_path / "no" / "alive")
+    assert len(caplog.records) == 1

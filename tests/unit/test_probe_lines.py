@@ -1,0 +1,111 @@
+"""What the hand-built lines promise to whoever parses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolbench import lines
+from poolbench.evidence import Evidence
+from poolbench.jobs import JobHeader
+from poolbench.records import LINE_COLUMNS, LINE_MAX_BYTES, Outcome, decode_line
+from poolbench.sorting import Sorter
+
+HEADER = JobHeader(run="r-1", trial=2, seq=3, contender="c.4", due_ns=5, sent_ns=6)
+
+IDENTITY = {
+    "run": "r-1",
+    "trial": 2,
+    "seq": 3,
+    "contender": "c.4",
+    "kind": "cpu.primes",
+    "task_id": "an id",
+    "attempt": 1,
+    "nonce": "0123456789abcdef",
+    "due_ns": 5,
+    "sent_ns": 6,
+}
+
+
+def _identity(header: JobHeader | None = HEADER, **other: Any) -> str:
+    given_members: dict[str, Any] = {
+        "kind": "cpu.primes",
+        "task_id": "an id",
+        "attempt": 1,
+        "nonce": "0123456789abcdef",
+        **other,
+    }
+    return lines.identity(header, run="mine", contender="me", **given_members)
+
+
+def test_a_received_line_tells_which_job() -> None:
+    """It carries the job's whole identity and its moment."""
+    line = decode_line(lines.received_line(_identity(), t_ns=7))
+    assert line == {"v": 1, "m": "received", "t_ns": 7, **IDENTITY}
+
+
+def test_a_started_line_carries_the_evidence() -> None:
+    """It adds who ran the job, in columns that a record has."""
+    evidence = Evidence(pool_seen="celery.concurrency.solo:TaskPool").fragment()
+    line = decode_line(lines.started_line(_identity(), t_ns=7, evidence=evidence))
+    assert line.items() >= {"m": "started", "t_ns": 7, **IDENTITY}.items()
+    assert line.keys() - IDENTITY.keys() == {
+        *("v", "m", "t_ns", "host", "boot_id", "pid", "slot"),
+        *("pool_seen", "sockets_patched", "gil_enabled"),
+    }
+    assert line.keys() <= LINE_COLUMNS.keys()
+
+
+@pytest.mark.parametrize(("state", "cpu_ns", "work_ns"), [("SUCCESS", 8, 9), (None, None, None)])
+def test_a_finished_line_tells_state_and_costs(
+    state: str | None, cpu_ns: int | None, work_ns: int | None
+) -> None:
+    """What is not known is null."""
+    wire = lines.finished_line(_identity(), t_ns=7, state=state, cpu_ns=cpu_ns, work_ns=work_ns)
+    costs = {"state": state, "cpu_ns": cpu_ns, "work_ns": work_ns}
+    assert decode_line(wire) == {"v": 1, "m": "finished", "t_ns": 7, **IDENTITY, **costs}
+
+
+def test_a_verdict_line_tells_outcome_and_error() -> None:
+    """It carries Celery's word and the error's text."""
+    wire = lines.verdict_line(_identity(), t_ns=7, outcome=Outcome.TIMED_OUT, error='so "slow"\n')
+    word = {"outcome": "timed-out", "error": 'so "slow"\n'}
+    assert decode_line(wire) == {"v": 1, "m": "verdict", "t_ns": 7, **IDENTITY, **word}
+
+
+def test_a_job_without_a_header_is_filed_where_the_worker_says() -> None:
+    """It has a run, a trial and a contender, but no seq and no due time."""
+    line = decode_line(lines.received_line(_identity(None), t_ns=7))
+    found = {name: line[name] for name in ("run", "trial", "seq", "contender", "due_ns")}
+    assert found == {"run": "mine", "trial": 0, "seq": None, "contender": "me", "due_ns": None}
+
+
+@given(kind=st.text(), task_id=st.text(), error=st.text(), state=st.none() | st.text())
+def test_any_text_makes_a_whole_short_line(
+    kind: str, task_id: str, error: str, state: str | None
+) -> None:
+    """Whatever a job is called or says, its lines are one line each, short, and keep the nonce."""
+    identity = _identity(kind=kind * 300, task_id=task_id * 300)
+    for wire in (
+        lines.received_line(identity, t_ns=2**63 - 1),
+        lines.verdict_line(identity, t_ns=2**63 - 1, outcome=Outcome.FAILED, error=error * 300),
+        lines.finished_line(identity, t_ns=2**63 - 1, state=state, cpu_ns=2**63 - 1, work_ns=0),
+    ):
+        assert len(wire) < LINE_MAX_BYTES
+        assert wire.index(b"\n") == len(wire) - 1
+        assert decode_line(wire)["nonce"] == IDENTITY["nonce"]
+
+
+def test_the_recorder_knows_every_kind_of_line_unparsed() -> None:
+    """All four kinds are sorted into the job's run, byte for byte."""
+    wire = (
+        lines.received_line(_identity(), t_ns=7)
+        + lines.started_line(_identity(), t_ns=7, evidence='"host":"h"')
+        + lines.finished_line(_identity(), t_ns=7, state="SUCCESS", cpu_ns=1, work_ns=None)
+        + lines.verdict_line(_identity(), t_ns=7, outcome=Outcome.DONE, error="ü")
+    )
+    (entry,) = Sorter().sort(wire).entries
+    assert (entry.run, entry.lines, entry.line_count) == ("r-1", wire, 4)

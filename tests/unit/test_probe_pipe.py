@@ -1,0 +1,112 @@
+"""What the writing end promises the worker."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poolbench import pipe as pipe_module
+from poolbench.pipe import FOLDER_PREFIX, Pipe, RecorderSettings, join_pipe, start_pipe
+
+LINE = b"x" * 1_000 + b"\n"
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[int, int]]:
+    """The two ends of a pipe of the smallest size, as the probe uses it."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    os.set_blocking(reader, False)
+    yield reader, writer
+    for end in (reader, writer):
+        with contextlib.suppress(OSError):
+            os.close(end)
+
+
+def _fill(fd: int) -> None:
+    while True:
+        try:
+            os.write(fd, LINE)
+        except BlockingIOError:
+            return
+
+
+def test_a_broken_pipe_costs_one_log_line(
+    ends: tuple[int, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the recorder is gone, writing goes nowhere, and says so once."""
+    reader, writer = ends
+    pipe = Pipe(writer, path=Path("nowhere"))
+    os.close(reader)
+    for _ in range(3):
+        pipe.write(LINE)
+    assert len(caplog.records) == 1
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+def test_a_full_pipe_costs_one_log_line_and_one_wait(
+    ends: tuple[int, int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines are given up, without waiting again, until the recorder takes some."""
+    reader, writer = ends
+    monkeypatch.setattr(pipe_module, "FULL_PIPE_WAIT_S", 0.01)
+    pipe = Pipe(writer, path=Path("nowhere"))
+    _fill(writer)
+    pipe.write(LINE)
+    monkeypatch.setattr(pipe_module, "FULL_PIPE_WAIT_S", 1_000.0)
+    pipe.write(LINE)
+    assert len(caplog.records) == 1
+
+    os.read(reader, 1_000_000)
+    pipe.write(b"after\n")
+    assert os.read(reader, 100) == b"after\n"
+
+
+def test_settings_survive_the_pipe() -> None:
+    """What the recorder reads is what the probe wrote."""
+    settings = RecorderSettings(redis_url="redis://:ü@h:1/0", folder="/f", grace_s=1.5)
+    assert RecorderSettings.decode(settings.encode()) == settings
+
+
+def test_settings_that_do_not_fit_are_refused() -> None:
+    """An address longer than a line can't be handed over."""
+    with pytest.raises(ValueError, match="too long"):
+        RecorderSettings(redis_url="redis://" + "h" * 5_000).encode()
+
+
+def test_a_started_pipe_is_private_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder is its owner's alone, its end stays out of other programs, and both go."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pipe = start_pipe(RecorderSettings(redis_url="redis://127.0.0.1:1/0"))
+    (folder,) = tmp_path.glob(f"{FOLDER_PREFIX}*")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert pipe.path.is_fifo()
+    assert fcntl.fcntl(pipe._fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+
+    joined = join_pipe(pipe.path)
+    os.close(joined._fd)
+    pipe.close()
+    assert not folder.exists()
+    pipe.write(LINE)
+    pipe.close()
+
+
+def test_a_recorder_that_cannot_start_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the interpreter can't be run, the folder is gone again and the cause is told."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    with pytest.raises(FileNotFoundError):
+        start_pipe(RecorderSettings(redis_url="redis://127.0.0.1:1/0"))
+    assert list(tmp_path.iterdir()) == []

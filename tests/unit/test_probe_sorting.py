@@ -1,0 +1,94 @@
+"""What the sorter promises, however the bytes arrive."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolbench.records import LINE_MAX_BYTES
+from poolbench.sorting import ENTRY_MAX_LINES, Sorted, Sorter
+
+
+def _line(run: str, seq: int) -> bytes:
+    return f'{{"v":1,"m":"started","run":"{run}","seq":{seq}}}\n'.encode()
+
+
+def _joined(parts: list[Sorted]) -> dict[str, bytes]:
+    runs: dict[str, bytes] = defaultdict(bytes)
+    for entry in itertools.chain.from_iterable(part.entries for part in parts):
+        runs[entry.run] += entry.lines
+    return runs
+
+
+@given(st.lists(st.integers(0, 400), max_size=8))
+def test_where_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
+    """A line that arrives in pieces is the same line, in its place."""
+    wire = b"".join(_line(run, seq) for seq in range(5) for run in ("a", "b"))
+    sorter = Sorter()
+    edges = [0, *sorted(cuts), len(wire)]
+    parts = [sorter.sort(wire[low:high]) for low, high in itertools.pairwise(edges)]
+    assert _joined(parts) == {
+        run: b"".join(_line(run, seq) for seq in range(5)) for run in ("a", "b")
+    }
+    assert not any(part.garbled for part in parts)
+
+
+@given(st.binary())
+def test_no_bytes_stop_it(rubbish: bytes) -> None:
+    """After any rubbish, the next whole line is found."""
+    sorter = Sorter()
+    parts = [sorter.sort(rubbish + b"\n"), sorter.sort(_line("a", 1))]
+    assert _joined(parts)["a"].endswith(_line("a", 1))
+
+
+def test_an_entry_is_no_longer_than_its_bound() -> None:
+    """Many lines make several entries, in order."""
+    wire = b"".join(_line("a", seq) for seq in range(2 * ENTRY_MAX_LINES + 1))
+    found = Sorter().sort(wire)
+    assert [entry.line_count for entry in found.entries] == [ENTRY_MAX_LINES, ENTRY_MAX_LINES, 1]
+    assert _joined([found])["a"] == wire
+
+
+def test_a_line_written_otherwise_is_understood() -> None:
+    """Other spaces and another order are still a line of format 1."""
+    other = json.dumps({"run": "a", "m": "verdict", "t_ns": 1, "v": 1}).encode() + b"\n"
+    assert _joined([Sorter().sort(other)]) == {"a": other}
+
+
+def test_a_run_that_can_be_no_key_is_garbled() -> None:
+    """A line of a run with an impossible name is dropped."""
+    found = Sorter().sort(_line("../etc", 1) + _line("", 1))
+    assert (len(found.garbled), found.entries) == (2, [])
+
+
+def test_a_line_that_never_ends_takes_no_memory() -> None:
+    """Bytes without an end are dropped beyond the length of a line."""
+    sorter = Sorter()
+    dropped = sum(len(sorter.sort(b"x" * 1_000).garbled) for _ in range(100))
+    assert dropped >= 100 * 1_000 // (LINE_MAX_BYTES + 1_000)
+
+
+def test_the_newest_heartbeat_counts() -> None:
+    """Of several heartbeats of one worker the last is kept, under the worker's key."""
+    beats = [
+        json.dumps(
+            {"v": 1, "m": "alive", "t_ns": t_ns, "contender": "c", "host": "h", "pid": 1}
+        ).encode()
+        for t_ns in (1, 2)
+    ]
+    found = Sorter().sort(b"\n".join([*beats, b""]))
+    assert {key: json.loads(beat)["t_ns"] for key, beat in found.presence.items()} == {
+        "poolbench:worker:c:h-1": 2
+    }
+
+
+def test_a_last_line_without_its_end_is_kept() -> None:
+    """What the last writer left unfinished is still sorted."""
+    sorter = Sorter()
+    assert sorter.sort(_line("a", 1)[:-1]).entries == []
+    assert _joined([sorter.finish()])["a"] == _line("a", 1)
+    assert sorter.finish() == Sorted()
