@@ -17,6 +17,8 @@ COPY worker /app/worker
 COPY upstream /app/upstream
 COPY producer /app/producer
 COPY collector /app/collector
+# The root filesystem is read-only when it runs: compile now what would be compiled at each start.
+RUN python -m compileall -q /app
 
 WORKDIR /app
 # The compose file runs containers as the caller, so that results/ stays the caller's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ from lab.stack_memory import held
 from lab.stack_terminal import status_table, welcome
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
 
-#: Compose's prefix of a log line: service, number of the container, bar.
-_COMPOSE_PREFIX = re.compile(r"^(?P<name>[a-z-]+?)(?:-\d+)?\s+\| ?(?P<line>.*)$")
+#: Compose's prefix of a log line: service, number of the container, bar. The first one follows a
+#: code that clears a terminal's line, whatever --ansi says.
+_COMPOSE_PREFIX = re.compile(r"^(?:\x1b\[\dK)?(?P<name>[a-z-]+?)(?:-\d+)?\s+\| ?(?P<line>.*)$")
 
 _NOTHING_UP = "nothing is up; `poolbench up` starts the stack"
 
@@ -120,12 +122,12 @@ def _log_lines(
             yield (found["name"], found["line"]) if found else ("", printed)
         return
     paths = {name: stack.log_of(name) for name in names}
-    added = added_lines(paths)
-    for name, path in paths.items():
-        for line in last_lines(path, count=lines):
-            yield name, line
-    if is_following:
-        yield from added
+    with contextlib.closing(added_lines(paths)) as added:
+        for name, path in paths.items():
+            for line in last_lines(path, count=lines):
+                yield name, line
+        if is_following:
+            yield from added
 
 
 def _welcome(desk: Desk, stack: Stack) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -21,17 +21,25 @@ def last_lines(path: Path, *, count: int) -> list[str]:
         return []
 
 
-def added_lines(paths: Mapping[str, Path], *, poll_s: float = _POLL_S) -> Iterator[tuple[str, str]]:
-    """Yield name and line of all that is added to logs from now on, without end."""
-    followers = {name: _Follower(path) for name, path in paths.items()}
-    while True:
-        is_quiet = True
-        for name, follower in followers.items():
-            for line in follower.read():
-                is_quiet = False
-                yield name, line
-        if is_quiet:
-            time.sleep(poll_s)
+def added_lines(
+    paths: Mapping[str, Path], *, poll_s: float = _POLL_S
+) -> Generator[tuple[str, str], None, None]:
+    """Yield name and line of all that is added to logs from this call on, without end."""
+    return _follow({name: _Follower(path) for name, path in paths.items()}, poll_s=poll_s)
+
+
+def _follow(
+    followers: Mapping[str, _Follower], *, poll_s: float
+) -> Generator[tuple[str, str], None, None]:
+    try:
+        while True:
+            found = [(name, line) for name, one in followers.items() for line in one.read()]
+            yield from found
+            if not found:
+                time.sleep(poll_s)
+    finally:
+        for one in followers.values():
+            one.close()
 
 
 class _Follower:
@@ -49,11 +57,15 @@ class _Follower:
         if self._file is not None:
             yield from self._whole_lines(self._file.read())
         if self._is_turned_over():
-            if self._file is not None:
-                self._file.close()
+            self.close()
             self._file = self._open()
             if self._file is not None:
                 yield from self._whole_lines(self._file.read())
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
 
     def _whole_lines(self, text: str) -> Iterator[str]:
         *lines, self._part = (self._part + text).split("\n")

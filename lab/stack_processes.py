@@ -18,6 +18,9 @@ TOKEN_VARIABLE = "POOLBENCH_STACK"  # noqa: S105 -- a name
 #: Set by supervisord for each service, and inherited by what a service starts.
 _SERVICE_VARIABLE = "SUPERVISOR_PROCESS_NAME"
 
+#: How long a killed process may take to be gone, seconds.
+_KILL_S = 5.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurProcess:
@@ -57,7 +60,7 @@ def kill_after(processes: Iterable[psutil.Process], *, patience_s: float) -> int
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(left, timeout=patience_s)
+    psutil.wait_procs(left, timeout=_KILL_S)
     return len(left)
 
 

@@ -147,15 +147,16 @@ class Supervisor:
         """Start it as a daemon of its own session and wait until it answers.
 
         Raises:
-            StackError: if it refuses, with its last line.
+            StackError: if it refuses, with what it says.
         """
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
         done = subprocess.run(
             command, env=dict(environment), capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise StackError(f"supervisord did not start: {said[-1] if said else done.returncode}")
+            said = f"{done.stdout}\n{done.stderr}".strip().splitlines() or [str(done.returncode)]
+            told = next((line for line in said if line.startswith("Error")), said[-1])
+            raise StackError(f"supervisord did not start: {told}")
         # the socket listens before it daemonizes, so this call waits in its queue
         self.pid()
 
@@ -226,6 +227,7 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> http.client.HTTPConnection:
-        del host
-        return _UnixConnection(self._path)
+    def make_connection(self, host: xmlrpc.client._HostType) -> http.client.HTTPConnection:
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection  # where close() looks for it
+        return connection

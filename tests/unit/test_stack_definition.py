@@ -1,0 +1,177 @@
+"""The services' one definition, and that the compose file says the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lab.server import server_configuration
+from lab.stack import (
+    CONTAINERS,
+    HEARTBEAT_LIMIT_S,
+    LOG_FILES,
+    LOG_MAX_MB,
+    ROOT,
+    SERVICE_STOP_S,
+    WORKER_STOP_S,
+    Layout,
+    Service,
+    broker_password,
+    is_broker_ours,
+    place_of,
+    services,
+)
+from lab.stack_desk import SECRETS
+from poolbench.errors import UsageError
+from poolbench.pools import available_pools
+from poolbench.settings import VARIABLES, load_settings
+
+COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+
+#: Settings that mean nothing in containers: compose decides them.
+FIXED_IN_CONTAINERS = {
+    "POOLBENCH_REDIS_HOST",
+    "POOLBENCH_UPSTREAM_HOST",
+    "POOLBENCH_CONTENDER",
+    "POOLBENCH_HEARTBEAT_FILE",
+}
+
+#: Variables of the compose file alone.
+COMPOSE_ONLY = {"POOLBENCH_UID", "POOLBENCH_GID"}
+
+
+def section_of(service: str) -> str:
+    """Return the lines of a service in the compose file."""
+    found = re.search(rf"^  {service}:\n((?:    .*\n|\n)+)", COMPOSE, flags=re.MULTILINE)
+    assert found, f"{service} is missing in docker-compose.yml"
+    return found[1]
+
+
+def test_there_is_a_worker_for_every_available_pool() -> None:
+    """A pool that becomes available gets its worker, named after it."""
+    workers = [service.contender for service in services(CONTAINERS) if service.contender]
+
+    assert workers == [pool.name for pool in available_pools()]
+
+
+def test_the_broker_starts_first_and_the_collector_after_those_it_needs() -> None:
+    """The order of the definition is the order of starting."""
+    names = [service.name for service in services(CONTAINERS)]
+
+    assert names[0] == "redis"
+    assert names[-1] == "collector"
+    assert len(set(names)) == len(names)
+
+
+def test_a_local_stack_listens_on_loopback_at_the_settings_ports() -> None:
+    """Ports are settings; the host is not."""
+    environ = {"POOLBENCH_FLOWER_PORT": "5001", "POOLBENCH_REDIS_PORT": "6001"}
+    place = place_of(load_settings(environ, dotenv=None))
+
+    ports = {service.name: service.port for service in services(place) if service.port}
+
+    assert place.listen == "127.0.0.1"
+    assert ports == {"redis": 6001, "upstream": 8390, "flower": 5001}
+
+
+@pytest.mark.parametrize("service", services(CONTAINERS)[1:], ids=lambda service: service.name)
+def test_compose_runs_the_same_command(service: Service) -> None:
+    """Each container's command is the definition's, in exec form."""
+    words = [f'"{word}"' if word.isdigit() else word for word in service.command]
+
+    assert f"command: [{', '.join(words)}]" in section_of(service.name)
+
+
+def test_compose_has_no_other_services() -> None:
+    """What runs in containers is what runs locally."""
+    names = re.findall(r"^  ([a-z-]+):$", COMPOSE.partition("\nservices:\n")[2], re.MULTILINE)
+
+    assert names == [service.name for service in services(CONTAINERS)]
+
+
+def test_workers_differ_by_their_command_alone() -> None:
+    """A worker's section is an anchor and a command."""
+    for pool in available_pools():
+        lines = section_of(f"worker-{pool.name}").split("\n")
+        keys = [line.split(":")[0].strip() for line in lines if line.strip()]
+        assert keys == ["<<", "command"]
+
+
+def test_compose_takes_every_setting_with_its_default() -> None:
+    """A variable that Poolbench reads can be set in .env, and means the same unset."""
+    found = dict(re.findall(r"\$\{(\w+)(?::-([^}]*))?", COMPOSE))
+    required = set(re.findall(r"\$\{(\w+):\?", COMPOSE))
+
+    assert set(found) == set(VARIABLES) - FIXED_IN_CONTAINERS | COMPOSE_ONLY
+    assert required == {"POOLBENCH_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
+    for name in set(found) & set(VARIABLES) - required:
+        assert found[name] == VARIABLES[name].default, name
+
+
+def test_compose_configures_the_broker_like_the_local_stack() -> None:
+    """Directives differ in nothing but where it listens and keeps its data."""
+    text = server_configuration(port=6379, password="$$REDISCLI_AUTH", folder=Path("/data"))
+    wanted = set(text.replace("bind 127.0.0.1", "bind 0.0.0.0").splitlines())
+
+    heredoc = section_of("redis").partition("<<END\n")[2].partition("END\n")[0]
+
+    assert {line.strip() for line in heredoc.splitlines() if line.strip()} == wanted
+
+
+def test_compose_publishes_on_loopback_alone() -> None:
+    """Nothing of the stack is reachable from another machine."""
+    published = re.findall(r"^    ports: (.*)$", COMPOSE, re.MULTILINE)
+
+    assert len(published) == 3
+    assert all(ports.startswith('["127.0.0.1:') for ports in published)
+
+
+def test_compose_keeps_the_definition_s_times_and_sizes() -> None:
+    """Grace, heartbeat and logs are the same in both stacks."""
+    worker = COMPOSE.partition("x-worker:")[2].partition("\nservices:")[0]
+    ours = COMPOSE.partition("x-ours:")[2].partition("x-worker:")[0]
+
+    assert f"stop_grace_period: {WORKER_STOP_S}s" in worker
+    assert f"stop_grace_period: {SERVICE_STOP_S}s" in ours
+    assert f"-lt {HEARTBEAT_LIMIT_S}" in COMPOSE
+    assert f'options: {{max-size: {LOG_MAX_MB}m, max-file: "{LOG_FILES}"}}' in COMPOSE
+
+
+def test_no_secret_stands_in_a_command() -> None:
+    """Commands are seen by every user of a machine."""
+    commands = " ".join(word for service in services(CONTAINERS) for word in service.command)
+
+    assert not re.search(r"password|auth|redis://", commands, re.IGNORECASE)
+    assert {name for name in VARIABLES if "PASSWORD" in name or "AUTH" in name} <= SECRETS
+
+
+def test_a_broker_elsewhere_is_not_ours() -> None:
+    """A URL, or another host, names a broker that the stack must not start."""
+    for environ in (
+        {"POOLBENCH_REDIS_URL": "redis://127.0.0.1:6379/0"},
+        {"POOLBENCH_REDIS_HOST": "10.0.0.7"},
+    ):
+        assert not is_broker_ours(load_settings(environ, dotenv=None))
+    assert is_broker_ours(load_settings({}, dotenv=None))
+
+
+@pytest.mark.parametrize("password", ["", "short", "with space in it", 'quote"quote"', "ünsafe-ü"])
+def test_a_password_that_a_configuration_would_misread_is_refused(password: str) -> None:
+    """A URL, a shell and Redis must read the same password."""
+    settings = load_settings({"POOLBENCH_REDIS_PASSWORD": password}, dotenv=None)
+
+    with pytest.raises(UsageError, match="POOLBENCH_REDIS_PASSWORD") as caught:
+        broker_password(settings)
+    assert not password or password not in str(caught.value)
+
+
+def test_folders_count_from_the_checkout() -> None:
+    """A stack belongs to its checkout, wherever a command is called."""
+    settings = load_settings({"POOLBENCH_RESULTS_DIR": "/elsewhere/results"}, dotenv=None)
+
+    layout = Layout.of(settings, root=Path("/checkout"))
+
+    assert layout.state_dir == Path("/checkout/.poolbench")
+    assert layout.results_dir == Path("/elsewhere/results")

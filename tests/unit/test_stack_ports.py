@@ -1,0 +1,76 @@
+"""Ports are looked at before anything starts."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from lab.server import free_port
+from lab.stack import Service
+from lab.stack_ports import check_ports, port_trouble
+from poolbench.errors import ExitCode, StackError
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that this process listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def service_at(port: int | None, *, name: str = "flower") -> Service:
+    """Return a service that wants a port."""
+    return Service(name=name, command=("x",), summary="", port=port)
+
+
+def test_free_ports_pass() -> None:
+    """Services without a port are not asked."""
+    check_ports([service_at(free_port()), service_at(None, name="collector")])
+
+
+def test_a_taken_port_names_service_and_listener(taken_port: int) -> None:
+    """The message says who is there, and which setting moves our service."""
+    with pytest.raises(StackError) as caught:
+        check_ports([service_at(taken_port)])
+
+    text = str(caught.value)
+    assert f"port {taken_port} of flower" in text
+    assert f"(pid {os.getpid()})" in text
+    assert "POOLBENCH_FLOWER_PORT" in text
+    assert caught.value.exit_code == ExitCode.STACK
+
+
+def test_every_taken_port_is_told_at_once(taken_port: int) -> None:
+    """Nobody wants to learn of them one by one."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        definitions = [
+            service_at(taken_port),
+            service_at(other.getsockname()[1], name="upstream"),
+        ]
+        with pytest.raises(StackError) as caught:
+            check_ports(definitions)
+
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_two_services_at_one_port_are_a_fault() -> None:
+    """Settings that contradict each other are seen before anything starts."""
+    port = free_port()
+
+    with pytest.raises(StackError, match="redis is to listen there too"):
+        check_ports([service_at(port, name="redis"), service_at(port)])
+
+
+def test_a_port_that_rests_after_a_close_is_free() -> None:
+    """A stack that went down a second ago doesn't block the next."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    with socket.create_connection(("127.0.0.1", port)):
+        accepted, _ = listener.accept()
+        accepted.close()
+        listener.close()
+
+    assert port_trouble(port) == ""

@@ -1,0 +1,83 @@
+"""How the stack looks in a terminal."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console, RenderableType
+
+from lab.stack import place_of, services
+from lab.stack_health import Status
+from lab.stack_terminal import status_table, uptime_text, welcome
+from poolbench.settings import load_settings
+
+
+def printed(renderable: RenderableType, *, width: int = 100) -> str:
+    """Return what a terminal of that width shows."""
+    console = Console(width=width, force_terminal=False)
+    with console.capture() as captured:
+        console.print(renderable)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("uptime_s", "text"),
+    [
+        (None, ""),
+        (0.4, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3_599, "59 min"),
+        (12_000, "3 h 20 min"),
+        (190_800, "2 d 5 h"),
+    ],
+)
+def test_uptimes_are_told_for_people(uptime_s: float | None, text: str) -> None:
+    """Two units at most."""
+    assert uptime_text(uptime_s) == text
+
+
+def test_the_table_tells_trouble_where_there_is_some() -> None:
+    """A service that isn't healthy says why."""
+    table = status_table(
+        [
+            Status(name="redis", state="running", pid=7, uptime_s=61, address="127.0.0.1:6390"),
+            Status(name="flower", state="running", pid=8, uptime_s=1, trouble="answers 500"),
+            Status(name="collector", state="stopped"),
+        ]
+    )
+
+    lines = printed(table).splitlines()
+
+    assert "healthy" in lines[1]
+    assert "1 min" in lines[1]
+    assert "answers 500" in lines[2]
+    assert "stopped" in lines[3]
+    assert "healthy" not in lines[3]
+
+
+def test_the_welcome_names_addresses_slots_and_login() -> None:
+    """Everything needed to begin stands there, also in a narrow terminal."""
+    settings = load_settings({}, dotenv=None)
+
+    text = printed(
+        welcome(
+            services(place_of(settings)),
+            where="local processes",
+            slots=settings.slots,
+            flower_port=5555,
+            login="poolbench:0123456789abcdef0123456789abcdef",
+            broker="127.0.0.1:6390",
+        ),
+        width=80,
+    )
+
+    for wanted in (
+        "http://127.0.0.1:5555",
+        "user poolbench  password 0123456789abcdef0123456789abcdef",
+        "127.0.0.1:6390",
+        "100 slots",
+        "1 slot ",
+        "local processes",
+    ):
+        assert wanted in text
+    assert all(len(line.rstrip()) <= 80 for line in text.splitlines())
