@@ -43,13 +43,10 @@ class Sent:
     last_sent_ns: int
     #: The most that a job was sent after it was due, seconds.
     lag_max_s: float
+    #: From the start until the broker had the last batch, seconds.
+    span_s: float
     #: False if it was told to stop before all were sent.
     is_complete: bool
-
-    @property
-    def span_s(self) -> float:
-        """Return how long sending took, seconds."""
-        return max(0, self.last_sent_ns - self.first_due_ns) / 1e9
 
 
 def open_run(
@@ -120,6 +117,7 @@ class _Sending:
         self._start_ns, self._start_s = time.time_ns(), time.monotonic()
         self._last_sent_ns = self._start_ns
         self._gathered_at_s = 0.0
+        self._span_s = 0.0
 
     def wait_for_batch(self) -> range:
         """Return the next jobs that are due, at most `BATCH`; none when all are sent or stopped."""
@@ -144,6 +142,7 @@ class _Sending:
         outlet.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
         self._sent = batch.stop
         self._last_sent_ns = sent_ns
+        self._span_s = time.monotonic() - self._start_s
         self._lag_max_ns = max(self._lag_max_ns, sent_ns - due_ns[0])
 
     def sent(self) -> Sent:
@@ -153,6 +152,7 @@ class _Sending:
             first_due_ns=self._start_ns,
             last_sent_ns=self._last_sent_ns,
             lag_max_s=self._lag_max_ns / 1e9,
+            span_s=self._span_s,
             is_complete=self._sent == len(self._offsets_s),
         )
 

@@ -1,0 +1,49 @@
+"""The command line's connection to Redis, whose failures are one clear line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from poolbench.errors import StackError
+from poolbench.settings import Settings
+
+#: How long to wait for a connection, and for an answer, seconds.
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 5.0
+
+
+@contextmanager
+def open_broker(settings: Settings) -> Iterator[redis.Redis]:
+    """Give a client of the broker that answers; what it raises inside becomes a `StackError`.
+
+    Raises:
+        StackError: if the broker is away, refuses us or is lost; never names the password.
+    """
+    client = redis.Redis.from_url(
+        settings.redis_url,
+        decode_responses=True,
+        socket_timeout=ANSWER_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    where = f"Redis at {settings.redis_address}"
+    try:
+        client.ping()
+        yield client
+    except redis.AuthenticationError as error:
+        raise StackError(f"{where} refuses our password; {_REFUSED_REMEDY}") from error
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        raise StackError(f"{where} does not answer; {_AWAY_REMEDY}") from error
+    except redis.RedisError as error:
+        raise StackError(f"{where} refuses: {error}") from error
+    finally:
+        client.close()
+
+
+_REFUSED_REMEDY = "set POOLBENCH_REDIS_PASSWORD, or POOLBENCH_REDIS_URL, in .env or for this call"
+_AWAY_REMEDY = "start the stack (make up), or set POOLBENCH_REDIS_URL"

@@ -1,0 +1,256 @@
+"""The producer's command line: what it offers, and what it tells its caller."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.markup import escape
+
+from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
+from poolbench.keys import check_name, run_key
+from poolbench.settings import Settings, load_settings
+from producer import options
+from producer.broker import open_broker
+from producer.screen import LiveScreen
+from producer.submission import Submission, Words, read_submission
+from producer.submit import Outcome, submit
+from producer.summary import RunSummary, read_summary
+from producer.terminal import counted, explain, render_comparison, render_trial
+
+#: Version of what ``--json`` prints.
+FORMAT = 1
+
+#: For people: progress and messages go to standard error, results to standard output.
+_errors = Console(stderr=True)
+_output = Console()
+
+_EXAMPLES = """
+[bold]Examples[/]
+
+[dim]A hundred jobs of pure Python, at once, to one pool:[/]
+  python -m producer --pool prefork --job cpu.primes --count 100
+
+[dim]A steady load, followed to its last job:[/]
+  python -m producer --pool gevent --job io.http --count 500 --rate 100 --wait
+
+[dim]The same jobs to every pool, one after the other, compared:[/]
+  python -m producer --pool all --job io.sleep --param delay_ms=20 --count 200
+"""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+
+
+@app.command(no_args_is_help=True, epilog=_EXAMPLES)
+def produce(
+    *,
+    pool: options.Pool = "",
+    job: options.Job = "",
+    count: options.Count = "100",
+    parameters: options.Parameters = None,
+    rate: options.Rate = "0",
+    arrivals: options.Arrivals = "",
+    seed: options.Seed = "1",
+    wait: options.Wait = False,
+    timeout: options.Timeout = "",
+    stall: options.Stall = "",
+    as_json: options.AsJson = False,
+    run: options.Run = "",
+    force: options.Force = False,
+    look: options.Look = "",
+) -> None:
+    """Send jobs to the workers of a running stack, and see what became of each.
+
+    Jobs are sent when they are due, however busy the workers are. Every job is accounted for.
+    """
+    words = Words(
+        pool=pool,
+        job=job,
+        count=count,
+        rate=rate,
+        arrivals=arrivals,
+        parameters=tuple(parameters or ()),
+        seed=seed,
+        run=run,
+        timeout=timeout,
+        stall=stall,
+        waits=wait,
+        is_forced=force,
+    )
+    if look:
+        code = _look(look, words=words, as_json=as_json)
+    else:
+        settings, submission = _read(words)
+        code = _submit(submission, settings=settings, as_json=as_json)
+    raise typer.Exit(code)
+
+
+def main() -> int:
+    """Run the command line; a failure is a clear line on standard error and its exit code."""
+    try:
+        app()
+    except PoolbenchError as error:
+        _complain(str(error))
+        return error.exit_code
+    return ExitCode.OK
+
+
+def _read(words: Words) -> tuple[Settings, Submission]:
+    """Return the settings and the submission, or every fault of both."""
+    faults: list[Fault] = []
+    settings = submission = None
+    try:
+        submission = read_submission(words)
+    except UsageError as error:
+        faults += error.faults
+    try:
+        settings = load_settings()
+    except UsageError as error:
+        faults += error.faults
+    if submission is None or settings is None:
+        raise UsageError(*faults)
+    return settings, submission
+
+
+def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> ExitCode:
+    with (
+        open_broker(settings) as client,
+        _stop_on_signal() as should_stop,
+        LiveScreen(_errors) as screen,
+    ):
+        outcome = submit(
+            client, submission, scope=settings.scope, screen=screen, should_stop=should_stop
+        )
+    if as_json:
+        _print_json(_document(outcome))
+    elif outcome.summary:
+        _show(outcome.summary, is_backlog=not submission.rate_per_s)
+    _conclude(outcome, settings=settings)
+    return outcome.exit_code
+
+
+def _look(run: str, *, words: Words, as_json: bool) -> ExitCode:
+    """Show a run's summary as it is published at this moment."""
+    if words != Words():
+        remedy = "leave out what says what to send"
+        raise UsageError(Fault(problem="--look sends nothing", remedy=remedy))
+    check_name(run, what="name of a run")
+    with open_broker(load_settings()) as client:
+        plans = client.hget(run_key(run), "trials")
+        summary = read_summary(client, run)
+    if summary is None and plans is None:
+        raise UsageError(Fault(where="--look", problem="no run of this name", seen=run))
+    if summary is None:
+        raise StackError(f"no collector has published anything of {run} (see: make ps)")
+    if as_json:
+        _print_json({"format": FORMAT, "run": run, "summary": summary.raw})
+    else:
+        _print(f"[dim]run[/] [bold]{run}[/] [dim]{summary.state}[/]")
+        is_backlog = any(not plan["rate_per_s"] for plan in json.loads(plans or "[]"))
+        _show(summary, is_backlog=is_backlog)
+    is_over = summary.state in {"closed", "stalled"}
+    is_whole = all(trial.ledger.is_closed for trial in summary.trials)
+    return ExitCode.INVALID if is_over and not is_whole else ExitCode.OK
+
+
+def _show(summary: RunSummary, *, is_backlog: bool) -> None:
+    trials = [trial for trial in summary.trials if trial.ledger.sent]
+    if len(summary.trials) > 1:
+        _print(render_comparison(trials, run=summary, is_backlog=is_backlog))
+    else:
+        for trial in trials:
+            _print(render_trial(trial, run=summary, is_backlog=is_backlog))
+
+
+def _conclude(outcome: Outcome, *, settings: Settings) -> None:
+    """Say what is not as it should be, and where to look."""
+    submission = outcome.submission
+    sent = sum(each.count for each in outcome.sent.values())
+    if any(not each.is_complete for each in outcome.sent.values()):
+        meant = submission.count * len(submission.pools)
+        _complain(f"stopped: {sent:,} of {counted(meant, 'job')} were sent, and will be run")
+    for trial, followed in outcome.followed.items():
+        if followed.ending.value != "closed":
+            contender = submission.pools[trial]
+            text = explain(followed, sent=outcome.sent[trial].count)
+            _complain(f"{contender}: {text}")
+    if not submission.waits or outcome.exit_code:
+        _hint("how it stands", f"python -m producer --look {submission.run}")
+        _hint("in Flower", f"http://127.0.0.1:{settings.flower_port}")
+    folder = settings.results_dir / submission.run
+    if folder.is_dir():
+        _hint("records", str(folder))
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    """Return what ``--json`` prints of a submission."""
+    summary, submission = outcome.summary, outcome.submission
+    return {
+        "format": FORMAT,
+        "run": submission.run,
+        "trials": [
+            {
+                "trial": trial,
+                "contender": submission.pools[trial],
+                "workers": outcome.crews[submission.pools[trial]].workers,
+                "slots": outcome.crews[submission.pools[trial]].slots,
+                "events": outcome.crews[submission.pools[trial]].has_events,
+                "count": submission.count,
+                "sent": sent.count,
+                "span_s": sent.span_s,
+                "lag_max_s": sent.lag_max_s,
+                "ending": outcome.followed[trial].ending.value
+                if trial in outcome.followed
+                else None,
+            }
+            for trial, sent in outcome.sent.items()
+        ],
+        "summary": summary.raw if summary else None,
+    }
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Give a question that turns true at Ctrl-C or SIGTERM; a second signal ends it at once."""
+    seen: list[int] = []
+
+    def note(signum: int, _frame: FrameType | None) -> None:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(signum)
+
+    before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _print(what: RenderableType) -> None:
+    _output.print(what, highlight=False)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    _output.print_json(json.dumps(document))
+
+
+def _hint(what: str, where: str) -> None:
+    _errors.print(
+        f"[dim]{what}:[/] {escape(where)}", highlight=False, soft_wrap=not _errors.is_terminal
+    )
+
+
+def _complain(text: str) -> None:
+    for line in text.splitlines():
+        _errors.print(
+            f"[bold red]producer:[/] {escape(line)}",
+            highlight=False,
+            soft_wrap=not _errors.is_terminal,
+        )

@@ -1,0 +1,105 @@
+"""What a person sees while a submission goes on: how far it is, or a line at each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from poolbench.records import TrialPlan
+from producer.presence import Crew
+from producer.publisher import Sent
+from producer.submission import Submission
+from producer.summary import TrialSummary
+from producer.terminal import counted, show_duration
+
+EVENTS_NOTE = "Celery's events are on, for Flower: small jobs run slower than without."
+
+
+class LiveScreen:
+    """Progress on a terminal; where there is none, a line at each step."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._row: TaskID | None = None
+        self._trial = -1
+        self._progress = Progress(
+            TextColumn("{task.fields[contender]:<8}"),
+            TextColumn("[dim]{task.description:<7}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} jobs"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def announce(self, submission: Submission, crews: Mapping[str, Crew]) -> None:
+        """Say what is about to be sent, and to whom."""
+        self._say(Text.assemble(("run ", "dim"), (submission.run, "bold")))
+        self._say(_describe_jobs(submission))
+        if submission.is_comparison:
+            order = " → ".join(submission.pools)
+            self._say(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
+        else:
+            self._say(_describe_crew(crews[submission.pools[0]]))
+        if any(crew.has_events for crew in crews.values()):
+            self._say(Text(EVENTS_NOTE, "yellow"))
+
+    def sending(self, plan: TrialPlan, count: int) -> None:
+        """Show how many jobs of a trial are sent so far."""
+        if plan.trial != self._trial:
+            self._trial = plan.trial
+            if self._row is not None:
+                self._progress.remove_task(self._row)
+            self._row = self._progress.add_task(
+                "sending", total=plan.count, contender=plan.contender
+            )
+        if self._row is not None:
+            self._progress.update(self._row, completed=count)
+
+    def sent(self, plan: TrialPlan, sent: Sent) -> None:
+        """Say that a trial's sending is over."""
+        text = f"sent {counted(sent.count, 'job')} to {plan.contender} "
+        # a backlog is due all at once, so its jobs can't be in time
+        late = f", at most {show_duration(sent.lag_max_s)} late" if plan.rate_per_s else ""
+        self._say(Text.assemble(f"{text}in {show_duration(sent.span_s)}", (late, "dim")))
+        if self._row is not None:
+            self._progress.update(
+                self._row, description="running", completed=0, total=max(1, sent.count)
+            )
+
+    def running(self, trial: TrialSummary) -> None:
+        """Show how many jobs of a trial have ended so far."""
+        if self._row is not None:
+            self._progress.update(self._row, completed=trial.ledger.ended)
+
+    def _say(self, text: Text) -> None:
+        self._console.print(text, highlight=False)
+
+
+def _describe_jobs(submission: Submission) -> Text:
+    parameters = " ".join(f"{name}={value:g}" for name, value in submission.parameters.items())
+    how = "all at once"
+    if submission.rate_per_s:
+        how = f"{submission.rate_per_s:,g}/s, {submission.arrivals}"
+    return Text.assemble(
+        f"{submission.count:,} × {submission.kind.name} ", (parameters, "dim"), f", {how}"
+    )
+
+
+def _describe_crew(crew: Crew) -> Text:
+    found = f"{counted(crew.workers, 'worker')}, {counted(crew.slots, 'slot')}"
+    if not crew.workers:
+        found = "no worker listens now"
+    return Text.assemble(f"to {crew.contender} ", (f"({found})", "dim"))

@@ -1,0 +1,170 @@
+"""Shows trials to a person: their account and figures, and why following one ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from producer.follow import Ending, Followed
+from producer.summary import Ledger, Percentiles, RunSummary, TrialSummary
+
+#: Stands where there is no figure.
+NOTHING = "–"
+
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_BACKLOG_NOTE = "All jobs were due at once: the wait is a job's place in the queue."
+
+_MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
+
+
+def show_number(value: float | None) -> str:
+    """Return a figure with about three digits."""
+    if value is None:
+        return NOTHING
+    if abs(value) >= 100 or value == 0:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def show_duration(value_s: float | None) -> str:
+    """Return seconds in the unit that reads best: 1.20 s · 45.0 ms · 310 µs."""
+    if value_s is None:
+        return NOTHING
+    size, unit = next((each for each in _UNITS if abs(value_s) >= each[0]), _UNITS[-1])
+    return f"{show_number(value_s / size)} {unit}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 job``, ``2 jobs``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def render_trial(
+    trial: TrialSummary, *, run: RunSummary, is_backlog: bool = False
+) -> RenderableType:
+    """Return one trial's account and figures; in a backlog the wait is the place in the queue."""
+    waited = "place in the queue, all due at once" if is_backlog else "from due to started"
+    figures = _grid()
+    figures.add_row("ledger", _ledger(trial.ledger))
+    figures.add_row("throughput", Text(f"{show_number(trial.throughput_per_s)} jobs/s"))
+    spans = _grid()
+    for _ in range(3):
+        spans.add_column(justify="right", min_width=8, no_wrap=True)
+    spans.add_column(style="dim")
+    spans.add_row("", *(Text(name, "dim") for name in Percentiles.__slots__), "")
+    for name, found, meaning in (
+        ("wait", trial.wait_s, waited),
+        ("execution", trial.execution_s, "from started to finished"),
+        ("lag", trial.lag_s, "from due to sent"),
+    ):
+        spans.add_row(name, *_percentiles(found), meaning)
+    title = Text.assemble(
+        (trial.contender, "bold"), f", {counted(trial.slots, 'slot')}", (f" · {trial.kind}", "dim")
+    )
+    body = Padding(Group(figures, Text(), spans), (1, 0, 0, 2), expand=False)
+    return Group(Text(), title, body, *_remarks([trial], run=run))
+
+
+def render_comparison(
+    trials: Sequence[TrialSummary], *, run: RunSummary, is_backlog: bool = False
+) -> RenderableType:
+    """Return a table of pools, and what a reader must know of it."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", expand=True)
+    table.add_column("", width=1)
+    table.add_column("\npool", no_wrap=True)
+    for name in ("slots", "done", "jobs/s"):
+        table.add_column(f"\n{name}", justify="right", no_wrap=True)
+    for span in ("wait", "execution"):
+        for index, name in enumerate(Percentiles.__slots__):
+            title = f"{'' if index else span}\n{name}"
+            table.add_column(title, justify="right")
+    for trial in trials:
+        table.add_row(
+            Text(trial.mark, style=_MARK_STYLES.get(trial.mark, "")),
+            trial.contender,
+            f"{trial.slots:,}",
+            _done(trial.ledger),
+            Text(show_number(trial.throughput_per_s), style="bold"),
+            *_percentiles(trial.wait_s),
+            *_percentiles(trial.execution_s),
+        )
+    notes = [_BACKLOG_NOTE] if is_backlog else []
+    notes += _slots_notes(trials)
+    said = [Text(), *(Text(note, "dim") for note in notes)] if notes else []
+    return Group(Text(), table, *_remarks(trials, run=run), *said)
+
+
+def _ledger(ledger: Ledger) -> Text:
+    account = f"{ledger.sent:,} sent = {ledger.done:,} done + {ledger.failed:,} failed"
+    word, style = ("closed", "green") if ledger.is_closed else ("does not close", "bold red")
+    return Text.assemble(
+        f"{account} + {ledger.lost:,} lost  ",
+        (word, style),
+        (f"\n{ledger.retried:,} retried, {ledger.duplicated:,} duplicated", "dim"),
+    )
+
+
+def _done(ledger: Ledger) -> Text:
+    if ledger.done == ledger.sent:
+        return Text(f"{ledger.done:,}")
+    return Text(f"{ledger.done:,}/{ledger.sent:,}", style="bold red")
+
+
+def _percentiles(found: Percentiles | None) -> list[str]:
+    spans_s = (found.p50, found.p95, found.p99) if found else (None, None, None)
+    return [show_duration(span_s) for span_s in spans_s]
+
+
+def _remarks(trials: Sequence[TrialSummary], *, run: RunSummary) -> list[RenderableType]:
+    """Return a line for each reason to doubt, and for each run that got in the way."""
+    marked = [
+        Text.assemble(
+            (f"{trial.mark or ' '} ", _MARK_STYLES.get(trial.mark, "")),
+            (f"{trial.contender}: ", "bold"),
+            reason,
+        )
+        for trial in trials
+        for reason in trial.reasons
+    ]
+    if run.overlapped_by:
+        others = ", ".join(run.overlapped_by)
+        text = f"overlapped by {others}: they shared the machine, so these figures are not its own"
+        marked.append(Text.assemble(("! ", _MARK_STYLES["!"]), text))
+    return [Text(), *marked] if marked else []
+
+
+def _slots_notes(trials: Sequence[TrialSummary]) -> list[str]:
+    if len({trial.slots for trial in trials}) < 2:
+        return []
+    each = ", ".join(f"{trial.contender} {trial.slots:,}" for trial in trials)
+    return [f"The slots differ ({each}): workers as they are set, not pools at equal slots."]
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid.add_column(style="dim", min_width=10)
+    return grid
+
+
+def explain(followed: Followed, *, sent: int) -> str:
+    """Return in one line why a trial is not closed, with its counts."""
+    still = show_duration(followed.still_s)
+    reason = {
+        Ending.STALLED: f"no job ended for {still}, though workers are there",
+        Ending.DESERTED: f"no worker is there any more, and no job ended for {still}",
+        Ending.TIMED_OUT: "not finished within --timeout",
+        Ending.UNWATCHED: f"no collector published anything within {still} (see: make ps)",
+        Ending.STOPPED: "stopped waiting",
+        Ending.CLOSED: "closed",
+    }[followed.ending]
+    if followed.trial is None:
+        return f"{reason}: {counted(sent, 'job')} sent, and their records are kept"
+    ledger = followed.trial.ledger
+    return (
+        f"{reason}: of {counted(ledger.sent, 'job')} sent, {ledger.done:,} done, "
+        f"{ledger.failed:,} failed, {ledger.lost:,} not ended"
+    )

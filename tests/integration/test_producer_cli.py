@@ -1,0 +1,515 @@
+"""`python -m producer` as a person runs it, beside stand-ins for workers and the collector."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+from lab.server import free_port, start_server
+from poolbench.jobs import JobHeader
+from poolbench.keys import RUNS, queue_name, run_key, sent_field
+from poolbench.pools import available_pools
+from tests.conftest import Server, wait_until
+from tests.integration.producer_stand_ins import StandIns, show_worker
+
+ROOT = Path(__file__).resolve().parents[2]
+
+POOLS = [pool.name for pool in available_pools()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    errors: str
+
+
+class Producer:
+    """Runs the command line against one server, in a folder without ``.env``."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if "POOLBENCH" not in name},
+            "POOLBENCH_REDIS_URL": url,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": "error",
+            "COLUMNS": "80",
+        }
+        self._folder = folder
+
+    def start(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start it and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "producer", *words],
+            cwd=self._folder,
+            env={**self._environment, **(environ or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str, environ: Mapping[str, str] | None = None) -> Ended:
+        """Run it to its end."""
+        return ended(self.start(*words, environ=environ))
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Wait for a command's end; it never shows a traceback."""
+    out, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+    return Ended(code=process.returncode, out=out, errors=errors)
+
+
+@pytest.fixture
+def producer(server: Server, client: redis.Redis, tmp_path: Path) -> Producer:
+    """The command, on the session's server, emptied."""
+    assert client.dbsize() == 0
+    return Producer(server.url, tmp_path)
+
+
+def sent_of(client: redis.Redis, run: str, trial: int = 0) -> int:
+    """The count of jobs sent, as the run's hash holds it."""
+    return int(client.hget(run_key(run), sent_field(trial)) or 0)
+
+
+def is_marked_sent(client: redis.Redis, run: str) -> bool:
+    """Whether the run's ledger can close."""
+    return client.hexists(run_key(run), "sent_all_ns")
+
+
+def test_jobs_are_sent_and_it_says_how_to_look(client: redis.Redis, producer: Producer) -> None:
+    """Without --wait it ends when all is sent, and tells where to see more."""
+    show_worker(client, "prefork")
+
+    found = producer.run(
+        *("--pool", "prefork", "--job", "cpu.primes", "--count", "120", "--run", "r1")
+    )
+
+    assert found.code == 0
+    assert "sent 120 jobs to prefork" in found.errors
+    assert "python -m producer --look r1" in found.errors
+    assert "http://127.0.0.1:5555" in found.errors
+    assert client.llen(queue_name("prefork")) == sent_of(client, "r1") == 120
+    assert is_marked_sent(client, "r1")
+    assert client.zscore(RUNS, "r1") is not None
+
+
+def test_waiting_ends_with_the_published_account(server: Server, producer: Producer) -> None:
+    """Ledger, throughput and percentiles come from the collector; exit 0 when it closes."""
+    with StandIns(server.url, "gevent", slots=100):
+        found = producer.run(
+            *("--pool", "gevent", "--job", "io.http", "--count", "60", "--rate", "200"),
+            *("--param", "delay_ms=50", "--wait"),
+        )
+
+    assert found.code == 0, found.errors
+    assert "60 × io.http delay_ms=50 size_bytes=1024, 200/s, constant" in found.errors
+    assert "to gevent (1 worker, 100 slots)" in found.errors
+    assert "60 sent = 60 done + 0 failed + 0 lost  closed" in found.out
+    for word in ("throughput", "wait", "execution", "p50", "p95", "p99", "lag"):
+        assert word in found.out
+    assert "\x1b" not in found.out + found.errors
+
+
+def test_json_is_all_that_stands_on_standard_output(server: Server, producer: Producer) -> None:
+    """A program reads the summary as it was published, and what was sent."""
+    with StandIns(server.url, "solo", slots=1, failing=2):
+        found = producer.run(
+            *("--pool", "solo", "--job", "io.sleep", "--count", "20", "--wait", "--json")
+        )
+
+    document = json.loads(found.out)
+    assert found.code == 0
+    assert document["trials"][0]["sent"] == 20
+    assert document["trials"][0]["ending"] == "closed"
+    assert document["summary"]["run"] == document["run"]
+    assert document["summary"]["trials"][0]["ledger"]["failed"] == 2
+
+
+def test_json_without_waiting_has_no_summary(client: redis.Redis, producer: Producer) -> None:
+    """What was sent is told all the same."""
+    show_worker(client, "solo")
+
+    found = producer.run("--pool", "solo", "--job", "io.sleep", "--count", "3", "--json")
+
+    document = json.loads(found.out)
+    assert document["summary"] is None
+    assert (document["trials"][0]["sent"], document["trials"][0]["ending"]) == (3, None)
+
+
+def test_all_goes_pool_after_pool(server: Server, producer: Producer) -> None:
+    """Each pool has its trial; the next gets its jobs when the former's account is closed."""
+    with StandIns(server.url, *POOLS) as stack:
+        found = producer.run(
+            *("--pool", "all", "--job", "io.sleep", "--count", "40", "--seed", "5", "--json")
+        )
+
+    trials = json.loads(found.out)["summary"]["trials"]
+    assert found.code == 0, found.errors
+    assert sorted(stack.order) == sorted(POOLS)
+    assert [trial["contender"] for trial in trials] == stack.order
+    assert set(stack.left_when_begun.values()) == {0}
+    assert all(trial["ledger"]["done"] == 40 for trial in trials)
+    assert f"to {' → '.join(stack.order)}, seed 5" in found.errors
+
+
+def test_all_ends_with_a_table_that_names_unequal_slots(
+    client: redis.Redis, server: Server, producer: Producer
+) -> None:
+    """One line a pool, its slots beside its figures."""
+    with StandIns(server.url, *POOLS):
+        show_worker(client, "gevent", slots=100)
+        found = producer.run("--pool", "all", "--job", "io.sleep", "--count", "20")
+
+    assert found.code == 0, found.errors
+    lines = [line.split() for line in found.out.splitlines()]
+    for pool in POOLS:
+        slots = "100" if pool == "gevent" else "4"
+        assert any(line[:3] == [pool, slots, "20"] for line in lines)
+    assert "The slots differ (" in found.out
+    assert "gevent 100" in found.out
+    assert "place in the queue" in found.out
+
+
+def test_events_and_overlaps_are_said(
+    client: redis.Redis, server: Server, producer: Producer
+) -> None:
+    """Both spoil figures, so neither is silent."""
+    with StandIns(server.url, "gevent", overlapped_by=("another-run",)):
+        show_worker(client, "gevent", has_events=True)
+        found = producer.run("--pool", "gevent", "--job", "io.sleep", "--count", "9", "--wait")
+
+    assert found.code == 0
+    assert "Celery's events are on" in found.errors
+    assert "! overlapped by another-run" in found.out
+
+
+def test_all_faults_of_the_options_are_told_at_once(producer: Producer) -> None:
+    """Exit 2, a line each, nothing started."""
+    found = producer.run(
+        *("--pool", "gevnt", "--job", "io.htp", "--count", "-4", "--rate", "-1", "--seed", "x")
+    )
+
+    assert found.code == 2
+    assert found.out == ""
+    lines = found.errors.splitlines()
+    assert len(lines) == 5
+    assert all(line.startswith("producer: --") for line in lines)
+    assert "did you mean gevent?" in lines[0]
+
+
+def test_faults_of_the_environment_are_told_with_them(producer: Producer) -> None:
+    """A wrong setting is a wrong input as well."""
+    found = producer.run(
+        *("--pool", "gevnt", "--job", "io.http"), environ={"POOLBENCH_PREFETCH": "-7"}
+    )
+
+    assert found.code == 2
+    assert "POOLBENCH_PREFETCH: '-7'" in found.errors
+    assert "gevnt" in found.errors
+
+
+@pytest.mark.parametrize("words", [("--pools", "solo"), ("--pool",), ("solo",)])
+def test_usage_errors_of_the_parser_exit_2(producer: Producer, words: tuple[str, ...]) -> None:
+    """An unknown option, a missing value and a stray word."""
+    assert producer.run(*words).code == 2
+
+
+def test_help_fits_a_terminal(producer: Producer) -> None:
+    """Options stand in groups, with examples below, in 80 columns."""
+    found = producer.run("--help")
+
+    assert found.code == 0
+    for title in ("What to send", "When it is due", "Then", "The run", "Examples"):
+        assert title in found.out
+    assert max(len(line) for line in found.out.splitlines()) <= 80
+
+
+def test_no_words_show_the_help(producer: Producer) -> None:
+    """A newcomer types the bare command."""
+    assert "What to send" in producer.run().out
+
+
+def test_an_absent_server_is_one_line(producer: Producer) -> None:
+    """Exit 3, and what to do."""
+    url = f"redis://:secret-word@127.0.0.1:{free_port()}/0"
+
+    found = producer.run("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
+
+    assert found.code == 3
+    assert "does not answer; start the stack (make up)" in found.errors
+    assert "secret-word" not in found.errors
+    assert len(found.errors.splitlines()) == 1
+
+
+def test_a_wrong_password_is_one_line_that_hides_it(server: Server, producer: Producer) -> None:
+    """Exit 3; neither the wrong nor the right password is shown."""
+    url = f"redis://:secret-word@127.0.0.1:{server.port}/0"
+
+    found = producer.run("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
+
+    assert found.code == 3
+    assert "refuses our password" in found.errors
+    assert "secret-word" not in found.errors
+    assert server.password not in found.errors
+    assert len(found.errors.splitlines()) == 1
+
+
+def test_without_workers_nothing_is_sent(client: redis.Redis, producer: Producer) -> None:
+    """Every pool that lacks one is named before anything is written; exit 3."""
+    show_worker(client, "gevent")
+    before = client.dbsize()
+
+    found = producer.run("--pool", "all", "--job", "io.http")
+
+    assert found.code == 3
+    for pool in set(POOLS) - {"gevent"}:
+        assert queue_name(pool) in found.errors
+    assert queue_name("gevent") not in found.errors
+    assert "--force" in found.errors
+    assert client.dbsize() == before
+
+
+def test_force_sends_without_workers(client: redis.Redis, producer: Producer) -> None:
+    """Who starts a worker later may fill its queue now."""
+    found = producer.run("--pool", "solo", "--job", "io.http", "--count", "7", "--force")
+
+    assert found.code == 0
+    assert "to solo (no worker listens now)" in found.errors
+    assert client.llen(queue_name("solo")) == 7
+
+
+def test_a_taken_name_is_refused(client: redis.Redis, producer: Producer) -> None:
+    """Two runs of one name would be one muddle; exit 2, nothing sent."""
+    words = ("--pool", "solo", "--job", "io.http", "--count", "2", "--force", "--run", "r1")
+    producer.run(*words)
+
+    found = producer.run(*words)
+
+    assert found.code == 2
+    assert "a run of this name exists: r1" in found.errors
+    assert client.llen(queue_name("solo")) == 2
+
+
+def test_without_a_collector_it_says_so(client: redis.Redis, producer: Producer) -> None:
+    """After a bounded time: exit 3, with the count of jobs sent."""
+    show_worker(client, "solo")
+
+    found = producer.run(
+        *("--pool", "solo", "--job", "io.http", "--count", "4", "--wait", "--stall", "0.5")
+    )
+
+    assert found.code == 3
+    assert "no collector published anything within" in found.errors
+    assert "4 jobs sent, and their records are kept" in found.errors
+
+
+def test_a_stall_ends_it_with_the_counts(
+    client: redis.Redis, server: Server, producer: Producer
+) -> None:
+    """Workers that do no more: exit 1, and what was done until then."""
+    with StandIns(server.url, "gevent", most=15):
+        found = producer.run(
+            *("--pool", "gevent", "--job", "io.http", "--count", "40", "--wait"),
+            *("--stall", "0.6", "--run", "r1"),
+        )
+
+    assert found.code == 1
+    assert "of 40 jobs sent, 15 done, 0 failed, 25 not ended" in found.errors
+    assert "does not close" in found.out
+    assert is_marked_sent(client, "r1")
+
+
+def test_a_stall_of_one_pool_ends_the_comparison(
+    client: redis.Redis, server: Server, producer: Producer
+) -> None:
+    """Jobs left in one queue would run beside the next pool's, so no more is sent."""
+    with StandIns(server.url, *POOLS, most=15):
+        found = producer.run(
+            *("--pool", "all", "--job", "io.http", "--count", "40", "--stall", "0.6"),
+            *("--run", "r1"),
+        )
+
+    assert found.code == 1
+    assert [sent_of(client, "r1", trial) for trial in range(len(POOLS))] == [40, 0, 0, 0]
+    assert is_marked_sent(client, "r1")
+
+
+def test_workers_that_vanish_end_it(
+    client: redis.Redis, server: Server, producer: Producer
+) -> None:
+    """Their keys are gone, no job ends: exit 1, sooner than a stall, and it says why."""
+    with StandIns(server.url, "gevent", most=15):
+        process = producer.start(
+            *("--pool", "gevent", "--job", "io.sleep", "--param", "delay_ms=0"),
+            *("--count", "40", "--wait", "--stall", "3", "--run", "r1"),
+        )
+        wait_until(lambda: sent_of(client, "r1") == 40, what="40 jobs sent")
+        client.delete(*client.scan_iter("poolbench:worker:*"))
+        found = ended(process)
+
+    assert found.code == 1
+    assert "no worker is there any more" in found.errors
+    assert "15 done" in found.errors
+
+
+def test_a_time_limit_ends_it(server: Server, producer: Producer) -> None:
+    """--timeout is kept: exit 1."""
+    with StandIns(server.url, "gevent", most=3):
+        found = producer.run(
+            *("--pool", "gevent", "--job", "io.http", "--count", "4", "--wait"),
+            *("--timeout", "0.4"),
+        )
+
+    assert found.code == 1
+    assert "not finished within --timeout" in found.errors
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_sending(
+    client: redis.Redis, producer: Producer, signum: signal.Signals
+) -> None:
+    """It says what was sent and marks the run, so that its ledger closes: exit 130."""
+    show_worker(client, "gevent")
+    process = producer.start(
+        *("--pool", "gevent", "--job", "io.http", "--count", "100000", "--rate", "500"),
+        *("--run", "r1", "--wait"),
+    )
+    wait_until(lambda: sent_of(client, "r1") > 20, what="some jobs sent")
+
+    process.send_signal(signum)
+    found = ended(process)
+
+    count = sent_of(client, "r1")
+    assert found.code == 130
+    assert f"stopped: {count:,} of 100,000 jobs were sent" in found.errors
+    assert is_marked_sent(client, "r1")
+    assert client.llen(queue_name("gevent")) == count
+    seqs = [seq_of(message) for message in client.lrange(queue_name("gevent"), 0, -1)]
+    assert sorted(seqs) == list(range(count))
+
+
+def seq_of(message: object) -> int:
+    """The place of a queued job in its trial."""
+    header = JobHeader.from_message(json.loads(str(message))["headers"])
+    assert header is not None
+    return header.seq
+
+
+def test_a_signal_stops_waiting(server: Server, client: redis.Redis, producer: Producer) -> None:
+    """All is sent and stays so; what has ended by then is told: exit 130."""
+    with StandIns(server.url, "gevent", most=5):
+        process = producer.start(
+            *("--pool", "gevent", "--job", "io.http", "--count", "8", "--wait", "--run", "r1")
+        )
+        wait_until(lambda: is_marked_sent(client, "r1"), what="the run marked as sent")
+        wait_until(lambda: client.llen(queue_name("gevent")) == 3, what="five jobs taken")
+        # a second signal ends it at once, the first alone must do
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        found = ended(process)
+
+    assert found.code == 130
+    assert "stopped waiting: of 8 jobs sent, 5 done" in found.errors
+
+
+def test_look_shows_how_a_run_stands(server: Server, producer: Producer) -> None:
+    """Nothing is sent: the summary is shown as it was published."""
+    with StandIns(server.url, "gevent"):
+        producer.run(
+            *("--pool", "gevent", "--job", "io.sleep", "--count", "6", "--run", "r1", "--wait")
+        )
+        shown = producer.run("--look", "r1")
+        as_json = producer.run("--look", "r1", "--json")
+
+    assert shown.code == as_json.code == 0
+    assert "run r1 closed" in shown.out
+    assert "6 sent = 6 done" in shown.out
+    assert json.loads(as_json.out)["summary"]["trials"][0]["ledger"]["done"] == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--look", "r9"), 2, "no run of this name: r9"),
+        (("--look", "r1", "--pool", "solo"), 2, "--look sends nothing"),
+        (("--look", "R 1"), 2, "impossible name of a run"),
+    ],
+)
+def test_look_refuses_what_makes_no_sense(
+    producer: Producer, words: tuple[str, ...], code: int, said: str
+) -> None:
+    """An unknown run, and options that would send."""
+    found = producer.run(*words)
+
+    assert found.code == code
+    assert said in found.errors
+
+
+def test_look_without_a_collector_says_so(client: redis.Redis, producer: Producer) -> None:
+    """The run is known, and nobody has told of it."""
+    client.hset(run_key("r1"), "trials", "[]")
+
+    found = producer.run("--look", "r1")
+
+    assert found.code == 3
+    assert "no collector has published anything of r1" in found.errors
+
+
+def test_a_garbled_summary_is_one_line(client: redis.Redis, producer: Producer) -> None:
+    """Another version's collector, or somebody's hand: exit 3."""
+    client.hset(run_key("r1"), "trials", "[]")
+    client.set("poolbench:summary:r1", '{"format": 1}')
+
+    found = producer.run("--look", "r1")
+
+    assert found.code == 3
+    assert "the collector's summary can't be read" in found.errors
+
+
+def test_a_broker_that_is_started_anew_gets_each_job_once(
+    producer: Producer, tmp_path: Path
+) -> None:
+    """The server is killed in the middle and comes back: nothing is lost, doubled or skipped."""
+    port = free_port()
+    url = f"redis://:secret@127.0.0.1:{port}/0"
+
+    def start() -> subprocess.Popen[bytes]:
+        return start_server(
+            port=port, password="secret", folder=tmp_path / "data", log=tmp_path / "log"
+        )
+
+    server = start()
+    try:
+        with redis.Redis.from_url(url, decode_responses=True) as client:
+            running = producer.start(
+                *("--pool", "gevent", "--job", "io.http", "--count", "3000", "--rate", "1500"),
+                *("--run", "r1", "--force"),
+                environ={"POOLBENCH_REDIS_URL": url},
+            )
+            wait_until(lambda: sent_of(client, "r1") > 20, what="some jobs sent")
+            server.kill()
+            server.wait()
+            server = start()
+            found = ended(running)
+            seqs = [seq_of(message) for message in client.lrange(queue_name("gevent"), 0, -1)]
+            count = sent_of(client, "r1")
+    finally:
+        server.kill()
+        server.wait()
+
+    assert found.code == 0, found.errors
+    assert sorted(seqs) == list(range(3_000))
+    assert count == 3_000

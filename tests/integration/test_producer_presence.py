@@ -1,0 +1,52 @@
+"""Which workers would run the jobs, by the keys that they keep in Redis."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import redis
+
+from poolbench.keys import worker_key
+from producer.presence import Crew, find_crew
+from tests.integration.producer_stand_ins import show_worker
+
+
+def test_nobody_is_there(client: redis.Redis) -> None:
+    """An empty server has no workers."""
+    assert find_crew(client, "gevent") == Crew(contender="gevent")
+
+
+def test_workers_of_one_contender_are_added_up(client: redis.Redis) -> None:
+    """Workers on several hosts serve one queue together; others' are not counted."""
+    show_worker(client, "gevent", slots=100, name="a-1")
+    show_worker(client, "gevent", slots=20, name="b-7", has_events=True)
+    show_worker(client, "gevent-acks", slots=3, name="a-2")
+    show_worker(client, "solo", slots=1, name="a-3")
+
+    crew = find_crew(client, "gevent")
+
+    assert crew == Crew(contender="gevent", workers=2, slots=120, has_events=True)
+
+
+def test_workers_of_another_scope_are_not_there(client: redis.Redis) -> None:
+    """A worker of a lab run has the contender's name and another queue."""
+    show_worker(client, "gevent", scope="lab-run")
+
+    assert find_crew(client, "gevent").workers == 0
+    assert find_crew(client, "gevent", scope="lab-run").workers == 1
+
+
+def test_a_worker_that_shows_no_queues_counts(client: redis.Redis) -> None:
+    """The list is left out where it is too long."""
+    client.set(worker_key("gevent", "a-1"), json.dumps({"slots": 2, "queues": []}))
+
+    assert find_crew(client, "gevent") == Crew(contender="gevent", workers=1, slots=2)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
+def test_a_garbled_key_is_no_worker(client: redis.Redis, text: str) -> None:
+    """Somebody else's key does not stop the producer."""
+    client.set(worker_key("gevent", "a-1"), text)
+
+    assert find_crew(client, "gevent").workers == 0

@@ -1,0 +1,229 @@
+"""Following a trial: every way in which it can end, by a clock of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+import redis
+
+from producer.follow import (
+    LOOK_EVERY_S,
+    SETTLE_S,
+    Ending,
+    Followed,
+    Follower,
+    Patience,
+    patience_for,
+)
+from producer.summary import Ledger, RunSummary, TrialSummary
+
+PATIENCE = Patience(summary_s=5.0, stall_s=60.0, desert_s=20.0)
+
+
+def trial_of(*, sent: int = 10, done: int = 0, failed: int = 0) -> TrialSummary:
+    """A trial that has come so far."""
+    return TrialSummary(
+        trial=0,
+        contender="gevent",
+        slots=4,
+        kind="io.http",
+        parameters={},
+        ledger=Ledger(sent=sent, done=done, failed=failed, lost=sent - done - failed),
+        throughput_per_s=None,
+        wait_s=None,
+        execution_s=None,
+        lag_s=None,
+        mark="",
+        reasons=(),
+    )
+
+
+def summary_of(*, sent: int = 10, done: int = 0, failed: int = 0, state: str = "") -> RunSummary:
+    """A run of one trial that has come so far."""
+    return RunSummary(
+        run="r1",
+        state=state or "running",
+        has_events=False,
+        overlapped_by=(),
+        trials=(trial_of(sent=sent, done=done, failed=failed),),
+        raw={},
+    )
+
+
+@dataclass(kw_only=True)
+class World:
+    """What a follower sees, moved on by its own sleeping."""
+
+    look: Callable[[float], RunSummary | None]
+    has_workers: Callable[[float], bool] = lambda _now_s: True
+    should_stop: Callable[[float], bool] = lambda _now_s: False
+    now_s: float = 100.0
+    seen: list[int] = field(default_factory=list)
+
+    def follow(self, patience: Patience = PATIENCE, *, is_last: bool = False) -> Followed:
+        """Follow the trial to its end; the world's time begins at 0."""
+        begin_s = self.now_s
+        follower = Follower(
+            trial=0,
+            sent=10,
+            patience=patience,
+            look=lambda: self.look(self.now_s - begin_s),
+            has_workers=lambda: self.has_workers(self.now_s - begin_s),
+            should_stop=lambda: self.should_stop(self.now_s - begin_s),
+            clock=lambda: self.now_s,
+            sleep=self._sleep,
+        )
+        followed = follower.follow(
+            is_last=is_last, on_look=lambda trial: self.seen.append(trial.ledger.ended)
+        )
+        self.now_s -= begin_s
+        return followed
+
+    def _sleep(self, span_s: float) -> None:
+        self.now_s += span_s
+
+
+def test_it_ends_when_the_ledger_closes() -> None:
+    """Failed jobs have ended too; what it saw on the way was shown."""
+    world = World(
+        look=lambda now_s: summary_of(done=min(8, int(now_s)), failed=int(now_s >= 9) * 2)
+    )
+
+    followed = world.follow()
+
+    assert followed.ending is Ending.CLOSED
+    assert followed.trial == trial_of(done=8, failed=2)
+    assert world.seen[0] == 0
+    assert world.seen[-1] == 10
+    assert world.seen == sorted(world.seen)
+
+
+def test_a_ledger_of_fewer_than_were_sent_is_not_closed() -> None:
+    """A summary from before the last batch closes over what it knew."""
+    world = World(
+        look=lambda now_s: summary_of(sent=4 if now_s < 3 else 10, done=4 if now_s < 3 else 10)
+    )
+
+    world.follow()
+
+    assert world.now_s >= 3
+
+
+def test_the_last_trial_waits_for_its_run_to_close() -> None:
+    """Only a closed run tells which others overlapped it."""
+    world = World(
+        look=lambda now_s: summary_of(done=10, state="closed" if now_s > 1 else "sending")
+    )
+
+    followed = world.follow(is_last=True)
+
+    assert followed.summary is not None
+    assert followed.summary.state == "closed"
+    assert world.now_s == pytest.approx(1, abs=2 * LOOK_EVERY_S)
+
+
+def test_a_run_that_is_never_called_closed_is_left_soon() -> None:
+    """The ledger has closed, and that is what counts."""
+    world = World(look=lambda _now_s: summary_of(done=10, state="sending"))
+
+    assert world.follow(is_last=True).ending is Ending.CLOSED
+    assert world.now_s <= SETTLE_S + 2 * LOOK_EVERY_S
+
+
+def test_no_summary_ends_it_after_a_bounded_time() -> None:
+    """Without a collector nothing can be said: so much is said."""
+    world = World(look=lambda _now_s: None)
+
+    followed = world.follow()
+
+    assert (followed.ending, followed.trial) == (Ending.UNWATCHED, None)
+    assert world.now_s == pytest.approx(PATIENCE.summary_s, abs=2 * LOOK_EVERY_S)
+
+
+def test_a_stall_is_counted_from_the_last_job_that_ended() -> None:
+    """Slow is not stalled: each job that ends begins the patience anew."""
+    world = World(look=lambda now_s: summary_of(done=min(3, int(now_s / 50))))
+
+    followed = world.follow()
+
+    assert (followed.ending, world.seen[-1]) == (Ending.STALLED, 3)
+    assert world.now_s == pytest.approx(150 + PATIENCE.stall_s, abs=2 * LOOK_EVERY_S)
+    assert followed.still_s == pytest.approx(PATIENCE.stall_s, abs=2 * LOOK_EVERY_S)
+
+
+def test_without_workers_the_patience_is_shorter() -> None:
+    """Nobody is there to end another job."""
+    world = World(look=lambda _now_s: summary_of(done=5), has_workers=lambda now_s: now_s < 1)
+
+    followed = world.follow()
+
+    assert followed.ending is Ending.DESERTED
+    assert world.now_s == pytest.approx(PATIENCE.desert_s, abs=2 * LOOK_EVERY_S)
+
+
+def test_workers_that_come_back_are_waited_for() -> None:
+    """A restart in mid-run is no desertion."""
+    world = World(
+        look=lambda now_s: summary_of(done=10 if now_s > 30 else 5),
+        has_workers=lambda now_s: not 5 < now_s < 15,
+    )
+
+    assert world.follow().ending is Ending.CLOSED
+
+
+def test_a_limit_of_the_persons_own_ends_it() -> None:
+    """--timeout bounds the whole, however well it goes."""
+    world = World(look=lambda now_s: summary_of(done=int(now_s) % 10))
+
+    followed = world.follow(replace(PATIENCE, timeout_s=33.0))
+
+    assert followed.ending is Ending.TIMED_OUT
+    assert world.now_s == pytest.approx(33.0, abs=2 * LOOK_EVERY_S)
+
+
+def test_a_signal_ends_it() -> None:
+    """Ctrl-C is asked for at each look."""
+    world = World(look=lambda _now_s: summary_of(), should_stop=lambda now_s: now_s > 2)
+
+    assert world.follow().ending is Ending.STOPPED
+
+
+def test_a_short_loss_of_the_broker_is_borne() -> None:
+    """Looking again costs nothing."""
+
+    def look(now_s: float) -> RunSummary:
+        if 1 < now_s < 4:
+            raise redis.ConnectionError
+        return summary_of(done=10 if now_s > 5 else 1)
+
+    assert World(look=look).follow().ending is Ending.CLOSED
+
+
+def test_a_long_loss_of_the_broker_is_not() -> None:
+    """After the patience for a summary the error goes up."""
+    answers: Iterator[RunSummary] = iter([summary_of()])
+
+    def look(_now_s: float) -> RunSummary:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise redis.TimeoutError from None
+
+    world = World(look=look)
+
+    with pytest.raises(redis.TimeoutError):
+        world.follow()
+    assert world.now_s - 100.0 == pytest.approx(PATIENCE.summary_s, abs=3 * LOOK_EVERY_S)
+
+
+def test_patience_grows_with_the_length_of_a_job() -> None:
+    """A job of an hour is not stalled after a minute; a person's own limit goes before."""
+    short = patience_for(job_s=0.0, slots=1)
+    long = patience_for(job_s=3_600.0, slots=1)
+    own = patience_for(job_s=3_600.0, slots=1, stall_s=2.0, timeout_s=9.0)
+
+    assert (short.summary_s, short.desert_s, short.stall_s) == (15.0, 10.0, 60.0)
+    assert long.stall_s > long.desert_s > 2 * 3_600
+    assert own == Patience(summary_s=2.0, stall_s=2.0, desert_s=2.0, timeout_s=9.0)

@@ -1,0 +1,165 @@
+"""What a person reads: figures in their units, doubts said aloud, nothing wider than 80 columns."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console, RenderableType
+
+from producer.follow import Ending, Followed
+from producer.summary import Ledger, Percentiles, RunSummary, TrialSummary
+from producer.terminal import (
+    counted,
+    explain,
+    render_comparison,
+    render_trial,
+    show_duration,
+    show_number,
+)
+
+TRIAL = TrialSummary(
+    trial=0,
+    contender="gevent",
+    slots=100,
+    kind="io.http",
+    parameters={"delay_ms": 50.0},
+    ledger=Ledger(sent=1_500, done=1_500),
+    throughput_per_s=1_234.5,
+    wait_s=Percentiles(p50=0.0021, p95=0.0934, p99=1.24),
+    execution_s=Percentiles(p50=0.0521, p95=0.0530, p99=0.0603),
+    lag_s=Percentiles(p50=0.00012, p95=0.0009, p99=0.0011),
+    mark="",
+    reasons=(),
+)
+RUN = RunSummary(
+    run="r1", state="closed", has_events=False, overlapped_by=(), trials=(TRIAL,), raw={}
+)
+
+
+def read(what: RenderableType) -> str:
+    """What stands on a terminal of 80 columns."""
+    screen = io.StringIO()
+    Console(file=screen, width=80).print(what, highlight=False)
+    return screen.getvalue()
+
+
+def test_a_trial_shows_its_account_and_its_figures() -> None:
+    """Ledger, throughput and three spans with three percentiles each."""
+    text = read(render_trial(TRIAL, run=RUN))
+
+    assert "gevent, 100 slots · io.http" in text
+    assert "1,500 sent = 1,500 done + 0 failed + 0 lost  closed" in text
+    assert "throughput   1,234 jobs/s" in text
+    for figure in ("2.10 ms", "93.4 ms", "1.24 s", "52.1 ms", "60.3 ms", "120 µs", "from due to"):
+        assert figure in text
+
+
+def test_a_backlog_says_what_its_wait_is() -> None:
+    """Waiting in a queue that was filled at once is no latency."""
+    assert "place in the queue" in read(render_trial(TRIAL, run=RUN, is_backlog=True))
+    assert "place in the queue" in read(render_comparison([TRIAL], run=RUN, is_backlog=True))
+    assert "place in the queue" not in read(render_trial(TRIAL, run=RUN))
+
+
+def test_figures_that_are_not_there_are_dashes() -> None:
+    """Nothing is made up."""
+    bare = replace(TRIAL, throughput_per_s=None, wait_s=None, execution_s=None, lag_s=None)
+
+    text = read(render_trial(bare, run=RUN))
+
+    assert "throughput   – jobs/s" in text
+    assert text.count("–") == 10
+
+
+def test_an_open_account_and_its_reasons_are_said() -> None:
+    """An invalid trial looks like one."""
+    ledger = Ledger(sent=10, done=7, failed=1, lost=2)
+    trial = replace(TRIAL, ledger=ledger, mark="!", reasons=("2 jobs never ended",))
+
+    text = read(render_trial(trial, run=RUN))
+
+    assert "10 sent = 7 done + 1 failed + 2 lost  does not close" in text
+    assert "! gevent: 2 jobs never ended" in text
+    assert "7/10" in read(render_comparison([trial], run=RUN))
+
+
+def test_an_overlap_is_marked() -> None:
+    """Runs that shared the machine spoil each other's figures."""
+    run = replace(RUN, overlapped_by=("r0", "r2"))
+
+    assert "! overlapped by r0, r2" in read(render_trial(TRIAL, run=run))
+    assert "! overlapped by r0, r2" in read(render_comparison([TRIAL], run=run))
+
+
+def test_unequal_slots_are_said_aloud() -> None:
+    """A pool with more slots is no better pool."""
+    solo = replace(TRIAL, contender="solo", slots=1)
+
+    text = read(render_comparison([TRIAL, solo], run=RUN))
+
+    assert "The slots differ (gevent 100, solo 1)" in text
+    assert "The slots differ" not in read(render_comparison([TRIAL, TRIAL], run=RUN))
+
+
+def test_a_comparison_fits_80_columns_unbroken() -> None:
+    """Large counts and all three units, each pool on one line."""
+    wide = replace(
+        TRIAL,
+        contender="prefork",
+        slots=1_000,
+        ledger=Ledger(sent=100_000, done=100_000),
+        throughput_per_s=99_999.0,
+        wait_s=Percentiles(p50=1_234.0, p95=1_234.0, p99=1_234.0),
+    )
+
+    lines = read(render_comparison([wide], run=RUN)).splitlines()
+
+    row = next(line for line in lines if "prefork" in line)
+    assert row.split() == [
+        *("prefork", "1,000", "100,000", "99,999"),
+        *("1,234", "s", "1,234", "s", "1,234", "s"),
+        *("52.1", "ms", "53.0", "ms", "60.3", "ms"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [
+        (Ending.STALLED, "no job ended for 61.0 s, though workers are there"),
+        (Ending.DESERTED, "no worker is there any more"),
+        (Ending.TIMED_OUT, "not finished within --timeout"),
+        (Ending.STOPPED, "stopped waiting"),
+    ],
+)
+def test_an_ending_is_explained_with_its_counts(ending: Ending, said: str) -> None:
+    """What was done is told, not only that something is missing."""
+    trial = replace(TRIAL, ledger=Ledger(sent=10, done=7, failed=1, lost=2))
+    followed = Followed(ending=ending, summary=RUN, trial=trial, still_s=61.0)
+
+    text = explain(followed, sent=10)
+
+    assert text.startswith(said)
+    assert "of 10 jobs sent, 7 done, 1 failed, 2 not ended" in text
+
+
+def test_a_missing_collector_is_explained() -> None:
+    """The jobs are sent and their records kept: only nobody tells of them."""
+    followed = Followed(ending=Ending.UNWATCHED, summary=None, trial=None, still_s=15.0)
+
+    text = explain(followed, sent=3)
+
+    assert "no collector published anything within 15.0 s" in text
+    assert "3 jobs sent, and their records are kept" in text
+
+
+def test_numbers_have_about_three_digits() -> None:
+    """Precision that isn't there is not shown."""
+    assert [show_number(each) for each in (None, 0, 1234.5, 12.34, 1.234)] == [
+        *("–", "0", "1,234", "12.3", "1.23")
+    ]
+    assert [show_duration(each) for each in (None, 12.3, 0.0123, 0.0000123)] == [
+        *("–", "12.3 s", "12.3 ms", "12.3 µs")
+    ]
+    assert (counted(1, "job"), counted(2_000, "job")) == ("1 job", "2,000 jobs")
