@@ -26,8 +26,9 @@ def run_key(run: str) -> str:
     """Return the key of a run's hash.
 
     Fields: ``created_ns``; ``source`` (``producer`` or ``lab``); ``trials``, a JSON list of
-    `poolbench.records.TrialPlan` mappings; ``sent:<trial>``, how many jobs were sent; and
-    ``sent_all_ns``, set when the producer has no more to send.
+    `poolbench.records.TrialPlan` mappings; ``sent:<trial>``, how many jobs were sent;
+    ``boot_id`` of the machine that stamps due times; and ``sent_all_ns``,
+    set when the producer has no more to send.
     """
     return f"poolbench:run:{run}"
 

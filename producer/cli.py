@@ -141,13 +141,18 @@ def _look(run: str, *, words: Words, as_json: bool) -> ExitCode:
         remedy = "leave out what says what to send"
         raise UsageError(Fault(problem="--look sends nothing", remedy=remedy))
     check_name(run, what="name of a run")
-    with open_broker(load_settings()) as client:
+    settings = load_settings()
+    with open_broker(settings) as client:
         plans = client.hget(run_key(run), "trials")
         summary = read_summary(client, run)
     if summary is None and plans is None:
         raise UsageError(Fault(where="--look", problem="no run of this name", seen=run))
     if summary is None:
-        raise StackError(f"no collector has published anything of {run} (see: make ps)")
+        folder = settings.results_dir / run
+        raise StackError(
+            f"no summary of {run} is published: no collector runs (see: make ps), "
+            f"or the run ended more than a day ago (see: {folder})"
+        )
     if as_json:
         _print_json({"format": FORMAT, "run": run, "summary": summary.raw})
     else:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 import redis
 
 from poolbench.errors import Fault, UsageError
+from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, check_name, queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.outlet import Outlet
@@ -64,7 +65,8 @@ def open_run(
         )
     with client.pipeline(transaction=True) as transaction:
         trials = json.dumps([asdict(plan) for plan in plans])
-        transaction.hset(key, mapping={"source": source, "trials": trials})
+        # due times are stamped by this machine's clock, which another's may not be compared with
+        transaction.hset(key, mapping={"source": source, "trials": trials, "boot_id": boot_id()})
         if is_listed:
             transaction.zadd(RUNS, {run: now_ns / 1e9})
         transaction.execute()

@@ -120,21 +120,25 @@ def _percentiles(found: Percentiles | None) -> list[str]:
 
 
 def _remarks(trials: Sequence[TrialSummary], *, run: RunSummary) -> list[RenderableType]:
-    """Return a line for each reason to doubt, and for each run that got in the way."""
-    marked = [
-        Text.assemble(
-            (f"{trial.mark or ' '} ", _MARK_STYLES.get(trial.mark, "")),
-            (f"{trial.contender}: ", "bold"),
-            reason,
-        )
-        for trial in trials
-        for reason in trial.reasons
+    """Return a line for each reason to doubt, said once for all trials that share it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for trial in trials:
+        for reason in trial.reasons:
+            found.setdefault((trial.mark, reason), []).append(trial.contender)
+    for other in run.overlapped_by:
+        if not any(other in reason for _, reason in found):
+            found["!", f"run {other} had jobs here at the same time"] = []
+    lines = [
+        Text.assemble((f"{mark or ' '} ", _MARK_STYLES.get(mark, "")), (names, "bold"), reason)
+        for (mark, reason), named in found.items()
+        for names in [_prefix(named, of=len(trials))]
     ]
-    if run.overlapped_by:
-        others = ", ".join(run.overlapped_by)
-        text = f"overlapped by {others}: they shared the machine, so these figures are not its own"
-        marked.append(Text.assemble(("! ", _MARK_STYLES["!"]), text))
-    return [Text(), *marked] if marked else []
+    return [Text(), *lines] if lines else []
+
+
+def _prefix(names: Sequence[str], *, of: int) -> str:
+    """Return whom a reason concerns; nothing where it is everybody."""
+    return "" if len(names) in {0, of} else f"{', '.join(names)}: "
 
 
 def _slots_notes(trials: Sequence[TrialSummary]) -> list[str]:

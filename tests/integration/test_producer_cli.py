@@ -193,7 +193,7 @@ def test_events_and_overlaps_are_said(
 
     assert found.code == 0
     assert "Celery's events are on" in found.errors
-    assert "! overlapped by another-run" in found.out
+    assert "! run another-run had jobs here at the same time" in found.out
 
 
 def test_all_faults_of_the_options_are_told_at_once(producer: Producer) -> None:
@@ -465,7 +465,7 @@ def test_look_without_a_collector_says_so(client: redis.Redis, producer: Produce
     found = producer.run("--look", "r1")
 
     assert found.code == 3
-    assert "no collector has published anything of r1" in found.errors
+    assert "no summary of r1 is published" in found.errors
 
 
 def test_a_garbled_summary_is_one_line(client: redis.Redis, producer: Producer) -> None:

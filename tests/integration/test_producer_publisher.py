@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from poolbench.errors import UsageError
+from poolbench.evidence import boot_id
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
 from poolbench.keys import RUNS, queue_name, run_key, sent_field
 from poolbench.records import TrialPlan
@@ -205,6 +206,7 @@ def test_a_run_is_opened_and_closed(client: redis.Redis, run_id: str, *, is_list
     kept = client.hgetall(run_key(run_id))
     assert [TrialPlan(**each) for each in json.loads(kept["trials"])] == [plan]
     assert kept["source"] == "lab"
+    assert kept["boot_id"] == boot_id()
     assert "sent_all_ns" not in kept
     created_s = client.zscore(RUNS, run_id)
     assert (created_s is not None) == is_listed

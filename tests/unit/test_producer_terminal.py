@@ -81,7 +81,7 @@ def test_an_open_account_and_its_reasons_are_said() -> None:
     text = read(render_trial(trial, run=RUN))
 
     assert "10 sent = 7 done + 1 failed + 2 lost  does not close" in text
-    assert "! gevent: 2 jobs never ended" in text
+    assert "! 2 jobs never ended" in text
     assert "7/10" in read(render_comparison([trial], run=RUN))
 
 
@@ -89,8 +89,22 @@ def test_an_overlap_is_marked() -> None:
     """Runs that shared the machine spoil each other's figures."""
     run = replace(RUN, overlapped_by=("r0", "r2"))
 
-    assert "! overlapped by r0, r2" in read(render_trial(TRIAL, run=run))
-    assert "! overlapped by r0, r2" in read(render_comparison([TRIAL], run=run))
+    for text in (read(render_trial(TRIAL, run=run)), read(render_comparison([TRIAL], run=run))):
+        assert "! run r0 had jobs here at the same time" in text
+        assert "! run r2 had jobs here at the same time" in text
+
+
+def test_a_reason_is_said_once() -> None:
+    """The collector tells each trial of what spoiled the run; whom it concerns is named."""
+    overlap = "run r0 had jobs here at the same time"
+    one = replace(TRIAL, mark="!", reasons=(overlap,))
+    other = replace(one, contender="solo", reasons=(overlap, "1 of 5 jobs failed"))
+
+    text = read(render_comparison([one, other], run=replace(RUN, overlapped_by=("r0",))))
+
+    assert text.count(overlap) == 1
+    assert f"! {overlap}" in text
+    assert "! solo: 1 of 5 jobs failed" in text
 
 
 def test_unequal_slots_are_said_aloud() -> None:
