@@ -189,6 +189,7 @@ def _leave_broker(run: Run) -> None:
     """Take what the run put into a broker that goes on living."""
     names = [contender.name for contender in run.experiment.contenders]
     queues = [queue_name(name, scope=run.name) for name in names]
-    bindings = [f"_kombu.binding.{queue}" for queue in queues]
+    kinds = ("binding", "binding_permanent")
+    bindings = [f"_kombu.{kind}.{queue}" for kind in kinds for queue in queues]
     with contextlib.suppress(redis.RedisError):
         run.bench.client.delete(run_key(run.name), records_stream(run.name), *queues, *bindings)
