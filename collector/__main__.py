@@ -1,0 +1,107 @@
+"""`python -m collector`: the service that gathers a running stack's records into its results."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from collector.files import make_folder
+from collector.service import STALL_S, Service
+from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
+from poolbench.settings import Settings, load_settings
+
+#: After a signal to stop, whatever is still under way is left, seconds. That loses nothing: a part
+#: that isn't whole isn't there, and its lines are in the stream.
+STOP_S = 1.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C; return the exit code."""
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
+    try:
+        settings = load_settings()
+        options = _parse(arguments, settings=settings)
+        make_folder(options.results)
+        with _connect(settings) as client:
+            service = Service(
+                client,
+                results_dir=options.results,
+                address=settings.redis_address,
+                stall_s=options.stall_after,
+                heartbeat_file=settings.heartbeat_file,
+            )
+            _stop_on_signals(service)
+            service.serve()
+    except PoolbenchError as error:
+        sys.stderr.write(f"collector: {error}\n")
+        return error.exit_code
+    return ExitCode.OK
+
+
+def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m collector", description=__doc__)
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=settings.results_dir,
+        metavar="DIR",
+        help="where each run gets its folder (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stall-after",
+        type=float,
+        default=STALL_S,
+        metavar="SECONDS",
+        help="call a run stalled when jobs are missing and no line came for so long, "
+        "beside the jobs' own length (default: %(default)g)",
+    )
+    options = parser.parse_args(arguments)
+    if not 0 < options.stall_after <= 86_400:
+        raise UsageError(
+            Fault(
+                problem="--stall-after",
+                seen=f"{options.stall_after:g}",
+                remedy="it takes seconds, more than 0 and at most 86400",
+            )
+        )
+    return options
+
+
+def _connect(settings: Settings) -> redis.Redis:
+    """Return a client that fails soon: the service itself waits for the broker, and says so."""
+    return redis.Redis.from_url(
+        settings.redis_url,
+        decode_responses=True,
+        # a stranger's bytes under one of our keys are shown as such, and stop nothing
+        encoding_errors="backslashreplace",
+        socket_timeout=10.0,
+        socket_connect_timeout=2.0,
+        socket_keepalive=True,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _stop_on_signals(service: Service) -> None:
+    def stop(*_: object) -> None:
+        service.stop()
+        deadline = threading.Timer(STOP_S, os._exit, args=(int(ExitCode.OK),))
+        deadline.daemon = True
+        deadline.start()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Pure: the manifest of a run that a producer submitted, in the shape of the lab's.
+
+So the same report reads both. What only the lab measures is null.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from collector.run_hash import RunHash
+from collector.summary import Interval, Measured, RunState, whole_interval
+from poolbench.jobs import JOB_KINDS, ideal_wait_s
+from poolbench.records import FORMAT, TrialPlan
+
+
+def machine() -> dict[str, Any]:
+    """Return what is said of the machine: the collector's own, which may not be the workers'."""
+    return {
+        "cores": os.cpu_count() or 1,
+        "os": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def manifest_of(
+    run: RunHash,
+    *,
+    measured: Sequence[Measured],
+    summary: Mapping[str, Any],
+    machine: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the manifest; ``summary`` is what was published of the same trials."""
+    plans = [trial.plan for trial in measured]
+    whole = whole_interval(measured)
+    return {
+        "format": FORMAT,
+        "run": run.run,
+        "source": run.source,
+        "created_ns": run.created_ns,
+        "finished_ns": whole.last_finish_ns if whole else None,
+        "first_due_ns": whole.first_due_ns if whole else None,
+        "state": "finished" if summary["state"] == RunState.CLOSED else "unfinished",
+        "profile": "submission",
+        "repetitions": 1,
+        "experiment": {
+            "title": f"Submission of {', '.join(sorted({plan.kind for plan in plans}))}",
+            "question": "",
+        },
+        "events": summary["events"],
+        "overlapped_by": summary["overlapped_by"],
+        "contenders": _distinct(_contender(trial) for trial in measured),
+        "workloads": _distinct(
+            {"name": plan.kind, "kind": plan.kind, "parameters": dict(plan.parameters)}
+            for plan in plans
+        ),
+        "machine": dict(machine),
+        "trials": [
+            _trial(trial, described=described)
+            for trial, described in zip(measured, summary["trials"], strict=True)
+        ],
+    }
+
+
+def interval_in(manifest: Mapping[str, Any]) -> Interval | None:
+    """Return when the jobs of a manifest's run were in the system; None if there were none."""
+    first_due_ns, last_finish_ns = manifest.get("first_due_ns"), manifest.get("finished_ns")
+    if not isinstance(first_due_ns, int) or not isinstance(last_finish_ns, int):
+        return None
+    return Interval(first_due_ns=first_due_ns, last_finish_ns=last_finish_ns)
+
+
+def _contender(trial: Measured) -> dict[str, Any]:
+    plan = trial.plan
+    return {"name": plan.contender, "pool": plan.pool, "slots": trial.slots, "note": ""}
+
+
+def _trial(trial: Measured, *, described: Mapping[str, Any]) -> dict[str, Any]:
+    plan = trial.plan
+    return {
+        "trial": plan.trial,
+        "contender": plan.contender,
+        "pool": plan.pool,
+        "slots": trial.slots,
+        "kind": plan.kind,
+        "parameters": dict(plan.parameters),
+        "arrivals": plan.arrivals,
+        "rate_per_s": plan.rate_per_s,
+        "count": plan.count,
+        "block": 0,
+        "workload": plan.kind,
+        "is_pilot": False,
+        "start_ns": trial.interval.first_due_ns if trial.interval else None,
+        "end_ns": trial.interval.last_finish_ns if trial.interval else None,
+        "sent": trial.ledger.sent,
+        "cpu_s_per_job_before": None,
+        "cpu_s_per_job_after": None,
+        "ideal_wait_s": _ideal_wait_s(plan),
+        "workers_up": None,
+        "reasons": described["reasons"] if described["mark"] == "!" else [],
+        "tolerated": described["reasons"] if described["mark"] == "~" else [],
+    }
+
+
+def _ideal_wait_s(plan: TrialPlan) -> float | None:
+    kind = JOB_KINDS.get(plan.kind)
+    if kind is None or (not kind.is_cpu_bound and "delay_ms" not in plan.parameters):
+        return None
+    return ideal_wait_s(kind, plan.parameters)
+
+
+def _distinct(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry not in kept:
+            kept.append(entry)
+    return kept

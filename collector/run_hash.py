@@ -1,0 +1,129 @@
+"""What the producer says of a run in Redis: its plan, how much was sent, whether all was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+import redis
+
+from poolbench.errors import StackError
+from poolbench.jobs import JOB_KINDS
+from poolbench.keys import run_key, sent_field, worker_key
+from poolbench.records import TrialPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHash:
+    """A run's hash, read and checked."""
+
+    run: str
+    #: Unix ns.
+    created_ns: int
+    #: ``producer`` or ``lab``.
+    source: str
+    plans: tuple[TrialPlan, ...]
+    #: Jobs sent so far, by trial.
+    sent: Mapping[int, int]
+    #: When the last job was sent, Unix ns; None while more may come.
+    sent_all_ns: int | None
+    #: Boot of the machine that stamps the due times; None if the producer doesn't tell.
+    boot_id: str | None
+
+    @property
+    def slowest_job_s(self) -> float:
+        """About how long the longest job takes alone, seconds."""
+        return max((_job_s(plan) for plan in self.plans), default=0.0)
+
+    @property
+    def longest_gap_s(self) -> float:
+        """The mean time between two jobs of the slowest trial, seconds; 0 for bursts."""
+        return max((1 / plan.rate_per_s for plan in self.plans if plan.rate_per_s > 0), default=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """What the live workers of some contenders tell of themselves."""
+
+    #: Whether any sends Celery's events, which cost it throughput.
+    has_events: bool = False
+    #: Slots of all workers together, by contender.
+    slots: Mapping[str, int]
+
+
+def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
+    """Return what the producer says of a run; None if there is no such hash.
+
+    Args:
+        client: one that decodes its answers.
+        run: the run's id.
+
+    Raises:
+        StackError: if it is garbled.
+    """
+    found = cast("dict[str, str]", client.hgetall(run_key(run)))
+    if not found:
+        return None
+    try:
+        plans = tuple(_plan(raw) for raw in json.loads(found["trials"]))
+        return RunHash(
+            run=run,
+            created_ns=int(found["created_ns"]),
+            source=found["source"],
+            plans=plans,
+            sent={plan.trial: int(found.get(sent_field(plan.trial), 0)) for plan in plans},
+            sent_all_ns=int(found["sent_all_ns"]) if "sent_all_ns" in found else None,
+            boot_id=found.get("boot_id") or None,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StackError(
+            f"{run_key(run)} in Redis is garbled ({error!r}); "
+            "its run can't be accounted for: submit it again"
+        ) from error
+
+
+def read_presence(client: redis.Redis, contenders: set[str]) -> Presence:
+    """Return what the contenders' live workers tell of themselves at this moment."""
+    workers = {contender: _workers(client, contender) for contender in sorted(contenders)}
+    return Presence(
+        has_events=any(bool(one.get("events")) for ones in workers.values() for one in ones),
+        slots={
+            contender: sum(one["slots"] for one in ones if isinstance(one.get("slots"), int))
+            for contender, ones in workers.items()
+        },
+    )
+
+
+def _plan(raw: Mapping[str, Any]) -> TrialPlan:
+    known = {field.name for field in fields(TrialPlan)}
+    plan = TrialPlan(**{name: value for name, value in raw.items() if name in known})
+    for name in ("trial", "slots", "count"):
+        if not isinstance(getattr(plan, name), int):
+            raise TypeError(f"{name} is no whole number")
+    if not isinstance(plan.parameters, Mapping):
+        raise TypeError("parameters are no mapping")
+    return plan
+
+
+def _job_s(plan: TrialPlan) -> float:
+    kind = JOB_KINDS.get(plan.kind)
+    if kind is not None and kind.is_cpu_bound:
+        return float(plan.parameters.get("units", 0)) / 1_000
+    return float(plan.parameters.get("delay_ms", 0)) / 1_000
+
+
+def _workers(client: redis.Redis, contender: str) -> list[dict[str, Any]]:
+    keys = list(client.scan_iter(match=worker_key(contender, "*"), count=1_000))
+    texts = cast("list[str | None]", client.mget(keys)) if keys else []
+    found = []
+    for text in texts:
+        try:
+            shown = json.loads(text or "")
+        except ValueError:
+            # its key ended meanwhile, or a stranger wrote it
+            continue
+        if isinstance(shown, dict):
+            found.append(shown)
+    return found

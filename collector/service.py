@@ -1,0 +1,295 @@
+"""The service of a running stack: collects every run that producers submit to its broker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import redis
+
+from collector.ledger import Ledger
+from collector.live import LOOK_EVERY_S, LiveRun
+from collector.manifest import interval_in
+from collector.store import RunFolder
+from collector.summary import Interval, RunState
+from poolbench.errors import PoolbenchError, StackError, UsageError
+from poolbench.keys import RUNS, check_name, records_stream, run_key
+
+#: How long no line may come while jobs are missing until a run is called stalled, seconds.
+STALL_S = 30.0
+
+#: How long a run that is over is still worked on, seconds: later lines wake it.
+LATE_S = 60.0
+
+#: Between two looks for lines of runs that rest, seconds.
+WAKE_EVERY_S = 2.0
+
+#: A run that rests is taken off the list so long after its creation, seconds: redelivered jobs come
+#: within hours, and a list that only grows is asked about every two seconds.
+LISTED_S = 7 * 86_400.0
+
+#: Between two attempts at a run that can't be stored or read, seconds.
+RETRY_S = 5.0
+
+#: Longest pause between two attempts to reach Redis, seconds.
+RECONNECT_S = 2.0
+
+_log = logging.getLogger("collector")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trouble:
+    """Why a run isn't collected at the moment."""
+
+    kind: type[Exception]
+    retry_at_s: float
+
+
+class Service:
+    """Collects the runs listed in Redis until it is stopped.
+
+    Args:
+        client: a client of the broker that decodes its answers.
+        results_dir: where each run gets its folder.
+        address: the broker's, for messages; without its password.
+        stall_s: how long no line may come while jobs are missing.
+        late_s: how long a run that is over is still worked on.
+        heartbeat_file: touched in every round, for a container's health.
+        clock: monotonic, seconds.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        results_dir: Path,
+        address: str,
+        stall_s: float = STALL_S,
+        late_s: float = LATE_S,
+        heartbeat_file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._results_dir = results_dir
+        self._address = address
+        self._stall_s = stall_s
+        self._late_s = late_s
+        self._heartbeat_file = heartbeat_file
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._live: dict[str, LiveRun] = {}
+        #: Runs that are over; lines may still come.
+        self._resting: dict[str, Interval | None] = {}
+        self._troubles: dict[str, _Trouble] = {}
+        self._impossible: set[str] = set()
+        self._wake_at_s = float("-inf")
+
+    def stop(self) -> None:
+        """Let `serve` return when the part in hand is stored; callable from a signal handler."""
+        self._stopping.set()
+
+    def serve(self) -> None:
+        """Collect until stopped; a broker that is away is waited for.
+
+        Raises:
+            StackError: if the broker refuses the password or the list of runs.
+        """
+        _log.info("collecting from %s into %s", self._address, self._results_dir)
+        away_since_s: float | None = None
+        while not self._stopping.is_set():
+            self._beat()
+            try:
+                is_busy = self.round()
+            except redis.AuthenticationError as error:
+                raise StackError(
+                    f"Redis at {self._address} refuses the password ({error}); "
+                    "check POOLBENCH_REDIS_PASSWORD or POOLBENCH_REDIS_URL"
+                ) from error
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                if away_since_s is None:
+                    away_since_s = self._clock()
+                    _log.warning("Redis at %s is away (%s); waiting for it", self._address, error)
+                self._stopping.wait(min(RECONNECT_S, 0.2 + self._clock() - away_since_s))
+                continue
+            except redis.ResponseError as error:
+                raise StackError(
+                    f"Redis at {self._address} can't list the runs ({error}); "
+                    f"look at its key {RUNS} and at what its user may do"
+                ) from error
+            if away_since_s is not None:
+                _log.info("Redis is back after %.0f s", self._clock() - away_since_s)
+                away_since_s = None
+            if not is_busy:
+                self._stopping.wait(LOOK_EVERY_S)
+        self.close()
+        _log.info("stopped")
+
+    def round(self) -> bool:
+        """Do once what there is to do; return whether more waits already.
+
+        Raises:
+            redis.ConnectionError: if the broker is away: nothing is lost, the next round goes on.
+        """
+        listed = cast("list[tuple[str, float]]", self._client.zrange(RUNS, 0, -1, withscores=True))
+        self._forget_unlisted({name for name, _ in listed})
+        for name, _ in listed:
+            self._admit(name)
+        self._wake(dict(listed))
+        is_busy = False
+        for name in list(self._live):
+            if self._stopping.is_set():
+                break
+            with self._run_faults(name):
+                is_busy |= self._serve_run(name)
+        return is_busy
+
+    def close(self) -> None:
+        """Release the runs' locks."""
+        for name in list(self._live):
+            with self._run_faults(name):
+                self._live.pop(name).close()
+
+    def _serve_run(self, name: str) -> bool:
+        """Collect and publish one run; return whether its stream may hold more."""
+        if not self._may_try(name):
+            return False
+        live = self._live[name]
+        before = live.state
+        try:
+            is_busy = live.collect()
+        finally:
+            live.look(self._intervals(without=name))
+        if live.state is not None and live.state is not before:
+            _log.info("run %s: %s", name, _tell(live.state, live.ledgers))
+        if live.state is not None and live.state.is_over and live.quiet_s > self._late_s:
+            self._rest(name, interval=live.interval)
+        self._recover(name)
+        return is_busy
+
+    def _admit(self, name: str) -> None:
+        """Take up a run that isn't known yet."""
+        is_known = name in self._live or name in self._resting or name in self._impossible
+        if is_known or not self._may_try(name):
+            return
+        try:
+            check_name(name, what="name of a run")
+        except UsageError as error:
+            self._impossible.add(name)
+            _log.warning("a run in %s is passed over: %s", RUNS, error)
+            return
+        with self._run_faults(name):
+            folder = RunFolder(self._results_dir / name)
+            if self._is_settled(name, folder=folder):
+                self._resting[name] = interval_in(folder.read_manifest())
+            else:
+                self._open(name)
+            self._recover(name)
+
+    def _open(self, name: str) -> None:
+        folder = self._results_dir / name
+        live = LiveRun(
+            self._client, run=name, folder=folder, stall_s=self._stall_s, clock=self._clock
+        )
+        live.open()
+        self._live[name] = live
+
+    def _is_settled(self, name: str, *, folder: RunFolder) -> bool:
+        """Whether an earlier collector brought the run to its end and nothing came since."""
+        return (
+            folder.manifest_path.exists()
+            and bool(self._client.hexists(run_key(name), "sent_all_ns"))
+            and not self._client.xlen(records_stream(name))
+        )
+
+    def _wake(self, created_s: Mapping[str, float]) -> None:
+        """Take up again the resting runs to which lines came; ``created_s`` is Unix time."""
+        if self._clock() < self._wake_at_s:
+            return
+        self._wake_at_s = self._clock() + WAKE_EVERY_S
+        names = [name for name in self._resting if self._may_try(name)]
+        with self._client.pipeline(transaction=False) as pipeline:
+            for name in names:
+                pipeline.xlen(records_stream(name))
+            lengths = pipeline.execute()
+        for name, length in zip(names, lengths, strict=True):
+            if length:
+                with self._run_faults(name):
+                    self._open(name)
+                    del self._resting[name]
+                    _log.info("run %s: more lines came", name)
+            elif created_s[name] < time.time() - LISTED_S:
+                self._unlist(name)
+
+    def _unlist(self, name: str) -> None:
+        """Take an old run out of Redis: its folder has everything, and its stream is empty."""
+        with self._client.pipeline(transaction=True) as transaction:
+            transaction.zrem(RUNS, name)
+            transaction.unlink(records_stream(name), run_key(name))
+            transaction.execute()
+        del self._resting[name]
+
+    def _rest(self, name: str, *, interval: Interval | None) -> None:
+        self._live.pop(name).close()
+        self._resting[name] = interval
+
+    def _forget_unlisted(self, listed: set[str]) -> None:
+        """Let go of runs that someone took off the list; their folders stay."""
+        for name in self._live.keys() - listed:
+            with self._run_faults(name):
+                self._live.pop(name).close()
+        for name in self._resting.keys() - listed:
+            del self._resting[name]
+
+    def _intervals(self, *, without: str) -> dict[str, Interval]:
+        known = {**self._resting, **{name: live.interval for name, live in self._live.items()}}
+        return {name: found for name, found in known.items() if found and name != without}
+
+    @contextmanager
+    def _run_faults(self, name: str) -> Iterator[None]:
+        """Let a fault of one run hinder that run alone: say it once, and try again later."""
+        try:
+            yield
+        except (PoolbenchError, redis.ResponseError) as error:
+            before = self._troubles.get(name)
+            # by kind: the text of a full disk names another part each time
+            if before is None or before.kind is not type(error):
+                _log.warning("run %s: %s", name, error)
+            retry_at_s = self._clock() + RETRY_S
+            self._troubles[name] = _Trouble(kind=type(error), retry_at_s=retry_at_s)
+
+    def _may_try(self, name: str) -> bool:
+        trouble = self._troubles.get(name)
+        return trouble is None or self._clock() >= trouble.retry_at_s
+
+    def _recover(self, name: str) -> None:
+        if self._troubles.pop(name, None):
+            _log.info("run %s: it is collected again", name)
+
+    def _beat(self) -> None:
+        if self._heartbeat_file is None:
+            return
+        try:
+            self._heartbeat_file.touch()
+        except OSError as error:
+            _log.warning("the heartbeat file can't be written (%s); going on without", error)
+            self._heartbeat_file = None
+
+
+def _tell(state: RunState, accounts: tuple[Ledger, ...]) -> str:
+    """Return a run's state in one line for a person."""
+    sent, done, failed, lost = (
+        sum(getattr(account, name) for account in accounts)
+        for name in ("sent", "done", "failed", "lost")
+    )
+    counts = f"{sent:,} sent, {done:,} done"
+    if failed:
+        counts += f", {failed:,} failed"
+    if lost:
+        counts += f", {lost:,} without an end"
+    return f"{state.value}, {counts}"

@@ -1,0 +1,204 @@
+"""Pure: what is published of a run, from its records and from what its producer says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import polars as pl
+
+from collector.ledger import Ledger, ledgers
+from collector.metrics import FOREIGN_CLOCK, Figures, figures
+from collector.run_hash import RunHash
+from poolbench.records import FORMAT, TrialPlan
+
+
+class RunState(StrEnum):
+    """How far a run is."""
+
+    #: The producer may send more.
+    SENDING = "sending"
+    #: All is sent, and jobs are missing.
+    RUNNING = "running"
+    #: All is sent, and the end of every job is known.
+    CLOSED = "closed"
+    #: Jobs are missing, and for long there was no line. Lines may still come.
+    STALLED = "stalled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more lines are expected."""
+        return self in {RunState.CLOSED, RunState.STALLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """From a run's first due time to its last finish, Unix ns."""
+
+    first_due_ns: int
+    last_finish_ns: int
+
+    def meets(self, other: Interval) -> bool:
+        """Whether the two share an instant."""
+        return (
+            self.first_due_ns <= other.last_finish_ns and other.first_due_ns <= self.last_finish_ns
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One trial of a run, as its records tell."""
+
+    plan: TrialPlan
+    slots: int
+    ledger: Ledger
+    figures: Figures
+    interval: Interval | None
+
+
+def measure(
+    records: pl.DataFrame, *, run: RunHash, sender_boot_id: str | None, slots: Mapping[str, int]
+) -> tuple[Measured, ...]:
+    """Return each planned trial's account and figures.
+
+    Args:
+        records: those of the run, of `collector.metrics.FIGURE_COLUMNS` at least.
+        run: what the producer says.
+        sender_boot_id: boot of the machine that stamped the due times.
+        slots: by contender, for plans that don't say.
+    """
+    accounts = ledgers(records, sent=run.sent)
+    measured = []
+    for plan in run.plans:
+        of_trial = records.filter(pl.col("trial") == plan.trial)
+        slots_of_trial = plan.slots or slots.get(plan.contender, 0)
+        found = figures(
+            of_trial,
+            slots=slots_of_trial,
+            is_capacity=plan.arrivals == "burst",
+            sender_boot_id=sender_boot_id,
+        )
+        measured.append(
+            Measured(
+                plan=plan,
+                slots=slots_of_trial,
+                ledger=accounts[plan.trial],
+                figures=found,
+                interval=interval_of(of_trial),
+            )
+        )
+    return tuple(measured)
+
+
+def interval_of(records: pl.DataFrame) -> Interval | None:
+    """Return when records' jobs were in the system; None if there are none of ours."""
+    first_due_ns, last_finish_ns = records["due_ns"].min(), records["finished_ns"].max()
+    if not isinstance(first_due_ns, int):
+        return None
+    if not isinstance(last_finish_ns, int):
+        last_finish_ns = first_due_ns
+    return Interval(first_due_ns=first_due_ns, last_finish_ns=max(first_due_ns, last_finish_ns))
+
+
+def whole_interval(measured: Sequence[Measured]) -> Interval | None:
+    """Return from the first due time to the last finish of all trials."""
+    found = [trial.interval for trial in measured if trial.interval]
+    if not found:
+        return None
+    return Interval(
+        first_due_ns=min(one.first_due_ns for one in found),
+        last_finish_ns=max(one.last_finish_ns for one in found),
+    )
+
+
+def judge_state(
+    run: RunHash, *, accounts: Sequence[Ledger], quiet_s: float, stall_s: float
+) -> RunState:
+    """Return how far a run is; ``quiet_s`` is how long no line has come."""
+    is_missing = any(not account.is_closed for account in accounts)
+    if run.sent_all_ns is not None and not is_missing:
+        return RunState.CLOSED
+    # a producer that was killed says nothing either: what it planned and didn't send is missing
+    is_short = any(run.sent[plan.trial] < plan.count for plan in run.plans)
+    if quiet_s >= stall_s and (is_missing or is_short):
+        return RunState.STALLED
+    return RunState.SENDING if run.sent_all_ns is None else RunState.RUNNING
+
+
+def describe(
+    run: RunHash,
+    *,
+    measured: Sequence[Measured],
+    state: RunState,
+    has_events: bool,
+    overlapped_by: Sequence[str],
+    rejected_lines: int = 0,
+    faults: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return what is published at ``poolbench:summary:<run>``.
+
+    Args:
+        run: what the producer says.
+        measured: its trials.
+        state: how far it is.
+        has_events: whether a worker sent Celery's events.
+        overlapped_by: runs that had jobs in the system at the same time.
+        rejected_lines: what was put aside as no line.
+        faults: what hinders the collector itself, in words.
+    """
+    common = [*faults, *(f"run {other} had jobs here at the same time" for other in overlapped_by)]
+    return {
+        "format": FORMAT,
+        "run": run.run,
+        "state": state.value,
+        "events": has_events,
+        "overlapped_by": list(overlapped_by),
+        "rejected_lines": rejected_lines,
+        "trials": [_describe_trial(trial, state=state, common=common) for trial in measured],
+    }
+
+
+def _describe_trial(trial: Measured, *, state: RunState, common: list[str]) -> dict[str, Any]:
+    plan, found = trial.plan, trial.figures
+    invalid = [*_invalid(trial, state=state), *common]
+    unsure = _unsure(trial)
+    is_thin = state.is_over and trial.ledger.done > 0 and found.throughput_per_s is None
+    return {
+        "trial": plan.trial,
+        "contender": plan.contender,
+        "pool": plan.pool,
+        "slots": trial.slots,
+        "kind": plan.kind,
+        "parameters": dict(plan.parameters),
+        "sent": trial.ledger.sent,
+        "ledger": asdict(trial.ledger),
+        "throughput_per_s": found.throughput_per_s,
+        "wait_s": asdict(found.wait_s) if found.wait_s else None,
+        "execution_s": asdict(found.execution_s) if found.execution_s else None,
+        "lag_s": asdict(found.lag_s) if found.lag_s else None,
+        "peak_in_flight": found.peak_in_flight,
+        "mark": "!" if invalid else "?" if is_thin else "~" if unsure else "",
+        "reasons": list(dict.fromkeys([*invalid, *unsure, *found.reasons])),
+    }
+
+
+def _invalid(trial: Measured, *, state: RunState) -> list[str]:
+    """Return why a trial's figures don't count."""
+    account, reasons = trial.ledger, []
+    if account.lost > 0 and state.is_over:
+        reasons.append(f"{account.lost:,} of {account.sent:,} jobs have no known end")
+    if account.lost < 0:
+        reasons.append(f"{-account.lost:,} more jobs ended than were sent")
+    if account.duplicated:
+        reasons.append(f"{account.duplicated:,} executions finished a job that had finished before")
+    if not trial.figures.is_clock_shared:
+        reasons.append(FOREIGN_CLOCK)
+    return reasons
+
+
+def _unsure(trial: Measured) -> list[str]:
+    """Return what a reader of valid figures should know."""
+    account = trial.ledger
+    return [f"{account.failed:,} of {account.sent:,} jobs failed"] if account.failed else []

@@ -1,0 +1,191 @@
+"""What is published of a run: its state, its marks with their reasons, its manifest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+import pytest
+
+from collector.ledger import Ledger
+from collector.manifest import interval_in, machine, manifest_of
+from collector.run_hash import RunHash
+from collector.schema import RECORD_SCHEMA, conform
+from collector.summary import Interval, RunState, describe, judge_state, measure
+from poolbench.records import TrialPlan
+
+PLAN = TrialPlan(
+    trial=0, contender="threads", pool="threads", slots=1, kind="io.sleep",
+    parameters={"delay_ms": 50.0}, count=5,
+)  # fmt: skip
+RUN = RunHash(
+    run="r1",
+    created_ns=7,
+    source="producer",
+    plans=(PLAN,),
+    sent={0: 5},
+    sent_all_ns=9,
+    boot_id=None,
+)
+
+
+def records(count: int, **more: Any) -> pl.DataFrame:
+    """Return records of jobs done, a second apart."""
+    frame = pl.DataFrame({"seq": range(count)}).with_columns(
+        trial=0, attempt=0, due_ns=10, sent_ns=10, outcome=pl.lit("done"), **more
+    )
+    second_ns = 1_000_000_000
+    return conform(
+        frame.with_columns(
+            started_ns=pl.col("seq") * second_ns + 20, finished_ns=pl.col("seq") * second_ns + 30
+        ),
+        schema=RECORD_SCHEMA,
+    )
+
+
+def published(
+    frame: pl.DataFrame, *, run: RunHash = RUN, state: RunState = RunState.CLOSED, **more: Any
+) -> dict[str, Any]:
+    """Return what is published of a run with these records."""
+    measured = measure(frame, run=run, sender_boot_id="here", slots={})
+    more = {"has_events": False, "overlapped_by": [], **more}
+    return describe(run, measured=measured, state=state, **more)
+
+
+def trial_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Return the one trial of `published`."""
+    (trial,) = published(*args, **kwargs)["trials"]
+    found: dict[str, Any] = trial
+    return found
+
+
+def ledger(sent: int, *, done: int) -> Ledger:
+    """Return an account without failures."""
+    return Ledger(sent=sent, done=done, failed=0, retried=0, lost=sent - done, duplicated=0)
+
+
+@pytest.mark.parametrize(
+    ("sent_all_ns", "sent", "done", "quiet_s", "state"),
+    [
+        (None, 3, 3, 0, RunState.SENDING),
+        (None, 3, 1, 0, RunState.SENDING),
+        (None, 3, 1, 99, RunState.STALLED),
+        (None, 3, 3, 99, RunState.STALLED),
+        (None, 5, 5, 99, RunState.SENDING),
+        (9, 5, 4, 0, RunState.RUNNING),
+        (9, 5, 4, 99, RunState.STALLED),
+        (9, 5, 5, 99, RunState.CLOSED),
+        (9, 3, 3, 0, RunState.CLOSED),
+        (9, 0, 0, 0, RunState.CLOSED),
+        (9, 5, 6, 0, RunState.RUNNING),
+    ],
+)
+def test_state_of_a_run_of_five_planned(
+    sent_all_ns: int | None, sent: int, done: int, quiet_s: float, state: RunState
+) -> None:
+    """From what was sent, what ended, and how long nothing was heard."""
+    run = replace(RUN, sent={0: sent}, sent_all_ns=sent_all_ns)
+
+    found = judge_state(run, accounts=[ledger(sent, done=done)], quiet_s=quiet_s, stall_s=30)
+
+    assert found is state
+
+
+def test_summary_is_json_of_the_agreed_keys() -> None:
+    """The producer reads these by name."""
+    summary = published(records(5))
+
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert {"format", "run", "state", "events", "overlapped_by", "trials"} <= set(summary)
+    assert {
+        "trial", "contender", "pool", "slots", "kind", "parameters", "sent", "ledger",
+        "throughput_per_s", "wait_s", "execution_s", "lag_s", "mark", "reasons",
+    } <= set(summary["trials"][0])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("frame", "more", "mark", "reason"),
+    [
+        pytest.param(records(5), {}, "", None, id="good"),
+        pytest.param(records(4), {}, "!", "1 of 5 jobs have no known end", id="lost"),
+        pytest.param(records(6), {}, "!", "1 more jobs ended than were sent", id="too-many"),
+        pytest.param(
+            pl.concat([records(5), records(1)]), {}, "!", "1 executions finished a job", id="twice"
+        ),
+        pytest.param(
+            records(5, boot_id=pl.lit("there")), {}, "!", "clocks of other hosts", id="other-clock"
+        ),
+        pytest.param(
+            records(5), {"overlapped_by": ["r2"]}, "!", "run r2 had jobs here", id="overlapped"
+        ),
+        pytest.param(records(5), {"faults": ["disk full"]}, "!", "disk full", id="collector-fault"),
+        pytest.param(
+            pl.concat([records(4), records(5).tail(1).with_columns(outcome=pl.lit("failed"))]),
+            {"run": replace(RUN, plans=(replace(PLAN, arrivals="constant"),))},
+            "~", "1 of 5 jobs failed", id="failed",
+        ),
+        pytest.param(
+            records(5), {"run": replace(RUN, plans=(replace(PLAN, slots=9),))},
+            "?", "no throughput: 5 jobs done, and 9 slots need 45", id="too-few",
+        ),
+    ],
+)  # fmt: skip
+def test_mark_and_its_reason(
+    frame: pl.DataFrame, more: dict[str, Any], mark: str, reason: str | None
+) -> None:
+    """No mark without a reason, and the strongest mark wins."""
+    trial = trial_of(frame, **more)
+
+    assert trial["mark"] == mark
+    assert [reason] * bool(reason) == [text[: len(reason or "")] for text in trial["reasons"]][:1]
+
+
+def test_running_trial_is_not_called_lost() -> None:
+    """Jobs that have no end yet are no fault while the run goes on."""
+    trial = trial_of(records(2), state=RunState.RUNNING)
+
+    assert (trial["ledger"]["lost"], trial["mark"]) == (3, "")
+
+
+@pytest.mark.parametrize(
+    ("other", "meets"),
+    [((0, 9), False), ((0, 10), True), ((15, 16), True), ((20, 30), True), ((21, 30), False)],
+)
+def test_intervals_that_share_an_instant(other: tuple[int, int], *, meets: bool) -> None:
+    """Both ends belong to a run; the question has one answer from either side."""
+    one = Interval(first_due_ns=10, last_finish_ns=20)
+    two = Interval(first_due_ns=other[0], last_finish_ns=other[1])
+
+    assert one.meets(two) is two.meets(one) is meets
+
+
+def test_manifest_has_the_lab_manifests_shape() -> None:
+    """The report reads a submission as it reads an experiment's run."""
+    frame = records(5)
+    measured = measure(frame, run=RUN, sender_boot_id="here", slots={})
+
+    manifest = manifest_of(RUN, measured=measured, summary=published(frame), machine=machine())
+
+    assert json.loads(json.dumps(manifest)) == manifest
+    assert manifest["state"] == "finished"
+    assert manifest["contenders"] == [
+        {"name": "threads", "pool": "threads", "slots": 1, "note": ""}
+    ]
+    assert manifest["workloads"][0]["name"] == manifest["trials"][0]["workload"] == "io.sleep"
+    assert manifest["trials"][0]["ideal_wait_s"] == pytest.approx(0.05)
+    assert interval_in(manifest) == Interval(first_due_ns=10, last_finish_ns=4_000_000_030)
+
+
+def test_manifest_of_a_run_without_jobs_has_no_interval() -> None:
+    """Nothing was sent, so it overlapped nobody."""
+    frame = records(0)
+    run = replace(RUN, sent={0: 0}, plans=(replace(PLAN, kind="their.kind", parameters={}),))
+    measured = measure(frame, run=run, sender_boot_id=None, slots={})
+    summary = published(frame, run=run, state=RunState.STALLED)
+
+    manifest = manifest_of(run, measured=measured, summary=summary, machine=machine())
+
+    assert (manifest["state"], interval_in(manifest)) == ("unfinished", None)
+    assert manifest["trials"][0]["ideal_wait_s"] is None
