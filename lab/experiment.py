@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,8 +88,10 @@ class Experiment:
     #: The file's text, as it was read.
     text: str
     title: str
-    #: The comment that opens the file.
+    #: The first paragraph of the comment that opens the file; the title where there is none.
     question: str
+    #: The paragraphs after it, a line each.
+    explanation: str
     profile: str
     seed: int
     repetitions: int
@@ -149,6 +152,7 @@ def _resolve(
     parsed: ExperimentInput, *, path: Path, text: str, profile: str, cores: int
 ) -> Experiment:
     chosen = parsed.profile[profile]
+    comment = _opening_comment(text)
     contenders = {
         known.name: Contender(
             name=known.name,
@@ -170,7 +174,8 @@ def _resolve(
         file=str(path),
         text=text,
         title=parsed.title,
-        question=_opening_comment(text),
+        question=comment[0] if comment else parsed.title,
+        explanation="\n".join(comment[1:]),
         profile=profile,
         seed=parsed.seed,
         repetitions=chosen.repetitions,
@@ -181,13 +186,11 @@ def _resolve(
     )
 
 
-def _opening_comment(text: str) -> str:
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        lines.append(line.lstrip("# ").rstrip())
-    return "\n".join(lines).strip()
+def _opening_comment(text: str) -> list[str]:
+    """Return the paragraphs of the comment that opens a file, each one line."""
+    lines = list(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
+    words = "\n".join(line.lstrip("#").strip() for line in lines)
+    return [" ".join(paragraph.split()) for paragraph in words.split("\n\n") if paragraph.strip()]
 
 
 def _shape_fault(error: Any, *, path: Path, text: str) -> Fault:

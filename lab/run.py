@@ -58,6 +58,7 @@ class Run:
                 "sha256": experiment.sha256,
                 "title": experiment.title,
                 "question": experiment.question,
+                "explanation": experiment.explanation,
                 "text": experiment.text,
             },
             "seed": experiment.seed,

@@ -58,6 +58,15 @@ def test_a_minimal_file_is_resolved(tmp_path: Path) -> None:
     assert experiment.text == MINIMAL
 
 
+def test_the_opening_comment_is_set_anew(tmp_path: Path) -> None:
+    """Paragraphs lose the file's line breaks, since a page or a terminal has its own width."""
+    text = "# Does it\n# work?\n#\n# It should\n# say so.\n\n# not this\n" + MINIMAL
+
+    experiment = load(tmp_path, text)
+
+    assert (experiment.question, experiment.explanation) == ("Does it work?", "It should say so.")
+
+
 def test_cores_become_slots(tmp_path: Path) -> None:
     """``slots = "cores"`` is this machine's count of usable cores."""
     text = MINIMAL.replace('"solo"', '"prefork"').replace("slots = 1", 'slots = "cores"')
