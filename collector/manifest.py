@@ -12,6 +12,7 @@ from typing import Any
 
 from collector.run_hash import RunHash
 from collector.summary import Interval, Measured, RunState, whole_interval
+from poolbench import __version__
 from poolbench.jobs import JOB_KINDS, ideal_wait_s
 from poolbench.records import FORMAT, TrialPlan
 
@@ -45,9 +46,14 @@ def manifest_of(
         "state": "finished" if summary["state"] == RunState.CLOSED else "unfinished",
         "profile": "submission",
         "repetitions": 1,
+        "command": _command(plans),
+        "seed": None,
         "experiment": {
+            "file": "(none: submitted by hand)",
+            "sha256": "",
             "title": f"Submission of {', '.join(sorted({plan.kind for plan in plans}))}",
             "question": "",
+            "text": "",
         },
         "events": summary["events"],
         "overlapped_by": summary["overlapped_by"],
@@ -56,7 +62,10 @@ def manifest_of(
             {"name": plan.kind, "kind": plan.kind, "parameters": dict(plan.parameters)}
             for plan in plans
         ),
+        "versions": {"poolbench": __version__},
         "machine": dict(machine),
+        "git": {"commit": "", "is_dirty": False},
+        "workers": [],
         "trials": [
             _trial(trial, described=described)
             for trial, described in zip(measured, summary["trials"], strict=True)
@@ -70,6 +79,18 @@ def interval_in(manifest: Mapping[str, Any]) -> Interval | None:
     if not isinstance(first_due_ns, int) or not isinstance(last_finish_ns, int):
         return None
     return Interval(first_due_ns=first_due_ns, last_finish_ns=last_finish_ns)
+
+
+def _command(plans: Sequence[TrialPlan]) -> str:
+    """Return the producer's command line that asks for the same again, but for its seed."""
+    if not plans:
+        return ""
+    plan = plans[0]
+    pool = plan.pool if len(plans) == 1 else "all"
+    words = ["python -m producer", f"--pool {pool}", f"--job {plan.kind}", f"--count {plan.count}"]
+    if plan.arrivals != "burst":
+        words += [f"--arrivals {plan.arrivals}", f"--rate {plan.rate_per_s:g}"]
+    return " ".join(words + [f"--param {name}={value}" for name, value in plan.parameters.items()])
 
 
 def _contender(trial: Measured) -> dict[str, Any]:

@@ -67,7 +67,10 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
     if not found:
         return None
     try:
-        plans = tuple(_plan(raw) for raw in json.loads(found["trials"]))
+        trials = json.loads(found["trials"])
+        if not isinstance(trials, list) or not trials:
+            raise TypeError(f"no list of trials: {trials!r}")
+        plans = tuple(_plan(raw) for raw in trials)
         return RunHash(
             run=run,
             created_ns=int(found["created_ns"]),
@@ -99,11 +102,14 @@ def read_presence(client: redis.Redis, contenders: set[str]) -> Presence:
 def _plan(raw: Mapping[str, Any]) -> TrialPlan:
     known = {field.name for field in fields(TrialPlan)}
     plan = TrialPlan(**{name: value for name, value in raw.items() if name in known})
-    for name in ("trial", "slots", "count"):
-        if not isinstance(getattr(plan, name), int):
-            raise TypeError(f"{name} is no whole number")
-    if not isinstance(plan.parameters, Mapping):
-        raise TypeError("parameters are no mapping")
+    numbers = (plan.rate_per_s, *plan.parameters.values())
+    is_sound = (
+        all(isinstance(number, int) for number in (plan.trial, plan.slots, plan.count))
+        and all(isinstance(number, int | float) for number in numbers)
+        and all(isinstance(name, str) for name in (plan.contender, plan.pool, plan.kind))
+    )
+    if not is_sound:
+        raise TypeError(f"no plan of a trial: {raw}")
     return plan
 
 

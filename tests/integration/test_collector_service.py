@@ -408,6 +408,35 @@ def test_one_runs_fault_hinders_no_other(stack: Stack, caplog: pytest.LogCapture
     assert not (stack.results_dir.parent / "escape").exists()
 
 
+@pytest.mark.parametrize(
+    "trials",
+    [
+        "[",
+        "{}",
+        "[1]",
+        "[{}]",
+        '[{"trial": "0", "contender": "a", "pool": "a", "slots": 1, "kind": "k"}]',
+        '[{"trial": 0, "contender": 5, "pool": "a", "slots": 1, "kind": "k"}]',
+        '[{"trial": 0, "contender": "a", "pool": "a", "slots": 1, "kind": "k", "parameters": 5}]',
+        '[{"trial": 0, "contender": "a", "pool": "a", "slots": 1, "kind": "k", "rate_per_s": "1"}]',
+        '[{"trial":0,"contender":"a","pool":"a","slots":1,"kind":"k","parameters":{"x":"long"}}]',
+    ],
+)
+def test_garbled_plan_is_one_line_and_the_lines_are_kept(
+    stack: Stack, run_id: str, trials: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever stands in the hash, the service goes on and the records are stored."""
+    stack.open_run(run_id)
+    stack.client.hset(run_key(run_id), "trials", trials)
+    stack.work(run_id, 0)
+
+    stack.round()
+    stack.round(after_s=RETRY_S)
+
+    assert len(caplog.messages) == 1
+    assert stack.folder(run_id).read_lines().height == 3
+
+
 def test_second_collector_stands_by(
     stack: Stack, run_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -170,6 +170,9 @@ def test_manifest_has_the_lab_manifests_shape() -> None:
 
     assert json.loads(json.dumps(manifest)) == manifest
     assert manifest["state"] == "finished"
+    assert manifest["command"] == (
+        "python -m producer --pool threads --job io.sleep --count 5 --param delay_ms=50.0"
+    )
     assert manifest["contenders"] == [
         {"name": "threads", "pool": "threads", "slots": 1, "note": ""}
     ]
