@@ -17,6 +17,9 @@ from poolbench.pools import POOLS
 #: Names longer than this are cut, characters.
 _NAME_MAX_CHARS = 100
 
+#: From Python 3.13 on; its answer may change when a module is imported.
+_ask_gil: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 #: Celery's pool classes by their ``-P`` value, as ``module:name``.
@@ -56,8 +59,7 @@ def pool_name(seen: str) -> str:
 
 def is_gil_enabled() -> bool:
     """Return whether this interpreter holds its GIL at this moment."""
-    ask: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
-    return True if ask is None else ask()
+    return True if _ask_gil is None else _ask_gil()
 
 
 class Evidence:
@@ -65,10 +67,9 @@ class Evidence:
 
     def __init__(self, *, pool_seen: str) -> None:
         self.has_own_thread = pool_seen in OWN_THREAD_POOLS
+        self._pool_seen = pool_seen
         self._pid = 0
         self._constant = ""
-        self._slot_prefix = ""
-        self._pool_seen = pool_seen
 
     def fragment(self) -> str:
         """Return the members for the slot that calls."""
@@ -76,16 +77,15 @@ class Evidence:
             self._describe_process()
         ident = threading.get_ident() if self.has_own_thread else _greenlet_ident()
         gil = "true" if is_gil_enabled() else "false"
-        return f'{self._constant},"slot":"{self._slot_prefix}{ident}","gil_enabled":{gil}'
+        return f'{self._constant}{ident}","gil_enabled":{gil}'
 
     def _describe_process(self) -> None:
         pid = os.getpid()
         are_patched = socket.socket.__module__.partition(".")[0] == "gevent"
-        self._slot_prefix = f"{pid}-"
         self._constant = (
             f'"host":{quote(host())},"boot_id":{quote(boot_id())},"pid":{pid},'
             f'"pool_seen":{quote(self._pool_seen)},'
-            f'"sockets_patched":{"true" if are_patched else "false"}'
+            f'"sockets_patched":{"true" if are_patched else "false"},"slot":"{pid}-'
         )
         self._pid = pid
 

@@ -10,8 +10,8 @@ import atexit
 import functools
 import json
 import logging
+import os
 import re
-import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -264,7 +264,7 @@ class Probe:
             kind=kind,
             task_id=job_id,
             attempt=attempt if isinstance(attempt, int) and 0 <= attempt <= _INT64_MAX else 0,
-            nonce=secrets.token_hex(8),
+            nonce=os.urandom(8).hex(),
         )
 
     def _write_message_verdict(self, message: Any, *, outcome: Outcome, error: str) -> None:
@@ -297,8 +297,12 @@ def _name_from(hostname: str) -> str:
 def _is_usable(header: JobHeader) -> bool:
     """Return whether a header can be filed: it came from outside."""
     numbers = (header.trial, header.seq, header.due_ns, header.sent_ns)
-    names = (header.run, header.contender)
-    return all(map(NAME.fullmatch, names)) and max(numbers) <= _INT64_MAX
+    return max(numbers) <= _INT64_MAX and _are_names(header.run, header.contender)
+
+
+@functools.lru_cache(maxsize=64)
+def _are_names(*names: str) -> bool:
+    return all(map(NAME.fullmatch, names))
 
 
 def _outcome_of(exception: BaseException) -> Outcome:

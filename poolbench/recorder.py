@@ -37,7 +37,10 @@ GATHER_S = 0.05
 BATCH_BYTES = 200_000
 
 #: Pause after a read, seconds: without it, each line of a busy worker wakes this process.
-READ_PAUSE_S = 0.01
+READ_PAUSE_S = 0.025
+
+#: A read of so much is followed by no pause, bytes: half of the smallest pipe.
+FULL_READ_BYTES = 32_768
 
 #: Stream entries in one round trip, at most: about 4 MB.
 ENTRIES_PER_TRIP = 16
@@ -118,11 +121,8 @@ class Recorder:
 
     def _gather(self) -> None:
         """Wait a moment for company: one round trip serves many lines."""
-        deadline_s = time.monotonic() + GATHER_S
-        while self._held.waiting_bytes < BATCH_BYTES and not self._held.has_ended:
-            if time.monotonic() >= deadline_s:
-                break
-            time.sleep(GATHER_S / 2)
+        if self._held.waiting_bytes < BATCH_BYTES and not self._held.has_ended:
+            time.sleep(GATHER_S)
         self._sort(self._held.take())
 
     def _sort(self, chunk: bytes) -> None:
@@ -238,7 +238,7 @@ def _read_all(held: Held, folder: str) -> None:
         if not chunk:
             break
         held.put(chunk)
-        if len(chunk) < BATCH_BYTES:
+        if len(chunk) < FULL_READ_BYTES:
             time.sleep(READ_PAUSE_S)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
