@@ -15,6 +15,7 @@ from typing import Any
 
 from lab.server import find_server
 from lab.stack import (
+    WORKER_STOP_S,
     Layout,
     Service,
     broker_password,
@@ -194,6 +195,7 @@ class LocalStack:
 
     def _start_services(self) -> None:
         """Start what doesn't run: the broker first, the rest side by side."""
+        self._wait_until(lambda states: all(s.word != "STOPPING" for s in states.values()))
         states = self._supervisor.states()
         for group in (self.services[:1], self.services[1:]):
             missing = [service.name for service in group if not states[service.name].is_wanted]
@@ -242,15 +244,16 @@ class LocalStack:
     # -- stopping
 
     def _stop_services(self, group: Iterable[Service]) -> None:
-        """Stop services side by side; supervisord kills what takes too long."""
+        """Stop services side by side."""
         stopped = list(group)
         for service in stopped:
             self._supervisor.stop_service(service.name)
-        deadline_s = time.monotonic() + max(service.stop_s for service in stopped) + END_S
-        while time.monotonic() < deadline_s:
-            states = self._supervisor.states()
-            if not any(states[service.name].pid for service in stopped):
-                return
+        self._wait_until(lambda states: not any(states[service.name].pid for service in stopped))
+
+    def _wait_until(self, is_reached: Callable[[Mapping[str, ProgramState]], bool]) -> None:
+        """Poll until services have stopped; supervisord kills those that take too long."""
+        deadline_s = time.monotonic() + WORKER_STOP_S + END_S
+        while not is_reached(self._supervisor.states()) and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
 
     def _drain(self, group: Iterable[Service]) -> None:

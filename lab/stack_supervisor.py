@@ -28,16 +28,16 @@ _START_S = 5
 #: Further starts of a service that has not started; then it is given up.
 _START_RETRIES = 2
 
-# Paths come from the environment, since supervisord's parser takes ` ;` and ` #` in a path for
-# a comment. Secrets are handed on in the environment too, and stand nowhere in this file.
+# Paths count from the state folder, where supervisord is started, or come from the environment:
+# its parser takes ` ;` and ` #` in a path for a comment, and expands the `%` of a log's path twice.
+# Secrets are handed on in the environment, and stand nowhere in this file.
 _HEAD = """\
 ; written by `poolbench up`
 [supervisord]
-logfile=%(ENV_POOLBENCH_STATE_DIR)s/logs/supervisord.log
+logfile=logs/supervisord.log
 logfile_maxbytes={log_max_mb}MB
 logfile_backups={log_backups}
-pidfile=%(ENV_POOLBENCH_STATE_DIR)s/supervisord.pid
-directory=%(ENV_POOLBENCH_ROOT)s
+pidfile=supervisord.pid
 umask={umask:03o}
 identifier=poolbench
 nocleanup=true
@@ -56,6 +56,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 _PROGRAM = """
 [program:{name}]
 command="%(ENV_POOLBENCH_PYTHON)s" -m {command}
+directory=%(ENV_POOLBENCH_ROOT)s
 environment=POOLBENCH_HEARTBEAT_FILE="%(ENV_POOLBENCH_STATE_DIR)s/heartbeats/{name}"
 autostart=false
 autorestart=true
@@ -64,7 +65,7 @@ startretries={start_retries}
 stopwaitsecs={stop_s}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile=%(ENV_POOLBENCH_STATE_DIR)s/logs/{name}.log
+stdout_logfile=logs/{name}.log
 stdout_logfile_maxbytes={log_max_mb}MB
 stdout_logfile_backups={log_backups}
 """
@@ -144,14 +145,20 @@ class Supervisor:
         self.socket_path = socket_path
 
     def start(self, *, config: Path, environment: Mapping[str, str]) -> None:
-        """Start it as a daemon of its own session and wait until it answers.
+        """Start it in its configuration's folder, as a daemon, and wait until it answers.
 
         Raises:
             StackError: if it refuses, with what it says.
         """
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
         done = subprocess.run(
-            command, env=dict(environment), capture_output=True, text=True, check=False
+            command,
+            cwd=config.parent,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode != 0:
             said = f"{done.stdout}\n{done.stderr}".strip().splitlines() or [str(done.returncode)]

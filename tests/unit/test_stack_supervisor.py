@@ -36,7 +36,7 @@ def test_every_service_is_a_program(service: Service) -> None:
     program = parsed()[f"program:{service.name}"]
 
     assert program["autorestart"] == "true"
-    assert program["stdout_logfile"].endswith(f"/logs/{service.name}.log")
+    assert program["stdout_logfile"] == f"logs/{service.name}.log"
     assert program["redirect_stderr"] == "true"
 
 
@@ -50,7 +50,7 @@ def test_workers_get_time_to_finish_and_take_their_children_along() -> None:
 
 
 def test_the_configuration_holds_no_path_of_this_machine() -> None:
-    """Paths come by the environment: a ` ;` or `%` in one would be read as something else."""
+    """A ` ;` or `%` in a path would be read as something else."""
     text = configuration(services(CONTAINERS))
 
     assert str(Path.cwd()) not in text

@@ -1,0 +1,223 @@
+"""The local stack for real: started, hurt, healed, and gone without a trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab.server import free_port
+from lab.stack import ROOT
+from lab.stack_desk import Desk
+from lab.stack_local import LocalStack
+from lab.stack_memory import recall
+from lab.stack_processes import OurProcess, find_processes
+from poolbench.errors import StackError
+from poolbench.settings import read_dotenv
+from tests.conftest import Server, wait_until
+
+MakeDesk = Callable[..., Desk]
+
+ROOMS = ("poolbench", "worker", "upstream", "collector", "lab")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout of the test's own: its rooms are links to the real ones."""
+    root = tmp_path / "a checkout; with 100 % odd # name"
+    root.mkdir()
+    for room in ROOMS:
+        (root / room).symlink_to(ROOT / room)
+    return root
+
+
+@pytest.fixture
+def ports() -> dict[str, str]:
+    """Free ports, so that nobody's own stack is disturbed."""
+    names = ("POOLBENCH_REDIS_PORT", "POOLBENCH_UPSTREAM_PORT", "POOLBENCH_FLOWER_PORT")
+    return {name: str(free_port()) for name in names}
+
+
+@pytest.fixture
+def make_desk(checkout: Path, ports: dict[str, str]) -> Iterator[MakeDesk]:
+    """Make desks over the checkout; whatever they started is taken down with the test."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    desk = Desk(checkout, environ={**kept, **ports}, tell=lambda _: None)
+
+    def make(**environ: str) -> Desk:
+        return Desk(checkout, environ={**kept, **ports, **environ}, tell=lambda _: None)
+
+    yield make
+    memory = desk.memory
+    local_stack(desk).down()
+    assert memory is None or find_processes(memory.token) == []
+
+
+def local_stack(desk: Desk) -> LocalStack:
+    """Return the local stack with the settings that it was started with, or would be."""
+    stack = desk.running() or desk.choose("local")
+    assert isinstance(stack, LocalStack)
+    return stack
+
+
+def bring_up(desk: Desk) -> LocalStack:
+    """Start the local stack as `poolbench up` does."""
+    stack = desk.choose("local")
+    assert isinstance(stack, LocalStack)
+    stack.up(started_with=desk.memory.settings if desk.memory else desk.plain_values())
+    return stack
+
+
+def processes_of(desk: Desk) -> list[OurProcess]:
+    """Return the stack's live processes."""
+    memory = desk.memory
+    assert memory is not None
+    return find_processes(memory.token)
+
+
+def pid_of(stack: LocalStack, name: str) -> int:
+    """Return the process id of a service, 0 while it has none."""
+    return next(status.pid for status in stack.statuses() if status.name == name) or 0
+
+
+def is_listening(port: str) -> bool:
+    """Return whether something listens at a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+def test_a_stack_lives_is_hurt_and_goes(
+    make_desk: MakeDesk, checkout: Path, ports: dict[str, str]
+) -> None:
+    """One long story, since a start takes seconds: each of its parts is a promise of `up`."""
+    desk = make_desk()
+    stack = bring_up(desk)
+    assert all(status.is_healthy for status in stack.statuses())
+    assert {status.name for status in stack.statuses()} >= {"redis", "flower", "collector"}
+
+    # secrets: in .env and in environments, and nowhere that others see
+    secrets = [value.split(":")[-1] for value in read_dotenv(checkout / ".env").values()]
+    seen = [" ".join(ours.process.cmdline()) for ours in processes_of(desk)]
+    seen += [path.read_text() for path in (checkout / ".poolbench").glob("*.*")]
+    assert len(secrets) == 2
+    assert not [secret for secret in secrets if any(secret in text for text in seen)]
+    assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600
+
+    # a worker that is killed comes back by itself, its children and its recorder do not stay
+    old = pid_of(stack, "worker-solo")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: pid_of(stack, "worker-solo") not in {0, old}, what="a new worker")
+
+    # a second up repairs what was stopped
+    stack._supervisor.stop_service("upstream")
+    wait_until(lambda: not is_listening(ports["POOLBENCH_UPSTREAM_PORT"]), what="upstream's end")
+    assert bring_up(desk).is_up()
+    assert all(status.is_healthy for status in stack.statuses())
+
+    # supervisord killed: everything it left is found and ended, then started anew
+    first = processes_of(desk)
+    os.kill(next(o.process.pid for o in first if not o.service), signal.SIGKILL)
+    assert {status.state for status in stack.statuses()} == {"stopped"}
+    stack = bring_up(desk)
+    assert not [ours for ours in first if ours.process.is_running()]
+    assert all(status.is_healthy for status in stack.statuses())
+
+    # down: no process, no port, no socket; data, logs and results stay
+    second = processes_of(desk)
+    stack.down()
+    stack.down()
+    assert not [ours for ours in second if ours.process.is_running()]
+    assert not [port for port in ports.values() if is_listening(port)]
+    assert not stack._supervisor.socket_path.parent.exists()
+    assert recall(desk.layout.state_dir) is None
+    assert list(desk.layout.data.glob("*/appendonlydir"))
+    assert desk.layout.results_dir.is_dir()
+
+
+def test_a_service_that_fails_stops_what_was_started(
+    make_desk: MakeDesk, checkout: Path, ports: dict[str, str]
+) -> None:
+    """The message holds its name and the end of its log, and nothing stays."""
+    (checkout / "upstream").unlink()
+    (checkout / "upstream").mkdir()
+    (checkout / "upstream" / "__init__.py").touch()
+    (checkout / "upstream" / "__main__.py").write_text("raise SystemExit('no such luck')")
+    desk = make_desk()
+
+    with pytest.raises(StackError, match=r"^upstream did not become healthy") as caught:
+        bring_up(desk)
+
+    assert "no such luck" in str(caught.value).splitlines()[-1]
+    assert desk.memory is None
+    assert not is_listening(ports["POOLBENCH_REDIS_PORT"])
+
+
+def test_a_taken_port_stops_it_before_anything_starts(
+    make_desk: MakeDesk, ports: dict[str, str]
+) -> None:
+    """Nothing has started when the message comes."""
+    desk = make_desk()
+    with socket.create_server(("127.0.0.1", int(ports["POOLBENCH_FLOWER_PORT"]))):
+        with pytest.raises(StackError, match="POOLBENCH_FLOWER_PORT"):
+            bring_up(desk)
+
+        assert desk.memory is None
+        assert not is_listening(ports["POOLBENCH_REDIS_PORT"])
+
+
+def test_a_broker_that_is_named_is_used_and_none_started(
+    make_desk: MakeDesk, server: Server
+) -> None:
+    """The stack has no broker of its own then."""
+    stack = make_desk(POOLBENCH_REDIS_URL=server.url).choose("local")
+
+    assert isinstance(stack, LocalStack)
+    assert "redis" not in {service.name for service in stack.services}
+    stack._check()
+
+
+@pytest.mark.parametrize(
+    ("url", "trouble"),
+    [
+        ("redis://:wrong@127.0.0.1:{port}/0", "refuses the password"),
+        ("redis://:wrong@127.0.0.1:{free}/0", "no answer from"),
+    ],
+)
+def test_a_broker_that_can_not_be_used_is_told_first(
+    make_desk: MakeDesk, server: Server, url: str, trouble: str
+) -> None:
+    """And its password is not."""
+    named = url.format(port=server.port, free=free_port())
+    desk = make_desk(POOLBENCH_REDIS_URL=named)
+
+    with pytest.raises(StackError, match=trouble) as caught:
+        bring_up(desk)
+
+    assert "wrong" not in str(caught.value)
+    assert desk.memory is None
+
+
+def test_a_reboot_leaves_nothing_to_end(make_desk: MakeDesk) -> None:
+    """A memory whose processes are gone, and whose ids others may have, is cleared."""
+    desk = make_desk()
+    state = {
+        "format": 1,
+        "kind": "local",
+        "token": "of a time before the reboot",
+        "settings": desk.plain_values(),
+    }
+    desk.layout.state_dir.mkdir(parents=True)
+    (desk.layout.state_dir / "stack.json").write_text(json.dumps(state))
+    before = set(psutil.pids())
+
+    local_stack(desk).down()
+
+    assert desk.memory is None
+    assert os.getpid() in before & set(psutil.pids())
