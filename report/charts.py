@@ -118,9 +118,9 @@ def draw_throughput(values: Values, *, dots: Values, width: int) -> str:
     x = alt.X("median:Q", scale=scale, axis=axis)
     valid, invalid = "datum.is_valid", "!datum.is_valid"
     layers = [
-        base.mark_bar(height=12, opacity=0.28, cornerRadiusEnd=2).encode(x=x, color=_pool()),
+        base.mark_bar(height=12, opacity=0.28).encode(x=x, color=_pool()),
         base.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q", scale=scale), x2="high:Q", color=_pool()
+            x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=_pool()
         ),
         base.mark_tick(thickness=3, size=14).encode(x=x, color=_pool()),
         base.mark_tick(thickness=2, size=20, color=_INK["ink"]).encode(
@@ -148,7 +148,7 @@ def draw_latency(values: Values, *, title: str, width: int) -> str:
     base = _base(values)
     x = alt.X("p50:Q", scale=scale, axis=axis)
     layers = [
-        base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=x, x2="p99:Q", color=_pool()),
+        base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=x, x2=alt.X2("p99:Q"), color=_pool()),
         base.mark_circle(size=80, opacity=1).encode(x=x, color=_pool()),
         base.mark_tick(thickness=2, size=10).encode(x=alt.X("p95:Q", scale=scale), color=_pool()),
         base.mark_tick(thickness=2, size=16).encode(x=alt.X("p99:Q", scale=scale), color=_pool()),
@@ -163,7 +163,7 @@ def draw_cost(values: Values, *, unit: str, width: int) -> str:
     largest = max((value["cost"] or 0.0 for value in values), default=0.0)
     scale = alt.Scale(domain=[0, largest * 1.03 or 1.0], nice=False)
     base = _base(values)
-    bars = base.mark_bar(height=12, opacity=0.75, cornerRadiusEnd=2).encode(
+    bars = base.mark_bar(height=12, opacity=0.75).encode(
         x=alt.X("cost:Q", scale=scale, axis=alt.Axis(title=unit, tickCount=plot // 55)),
         color=_pool(),
     )
@@ -187,9 +187,11 @@ def _advantage_panel(
         alt.Chart(alt.InlineData(values=[{"one": 1}]))
         .mark_rule(color=_INK["muted"], strokeWidth=1)
         .encode(x=one),
-        base.mark_rule(strokeWidth=3, opacity=0.3).encode(x=one, x2="value:Q", color=_pool()),
+        base.mark_rule(strokeWidth=3, opacity=0.3).encode(
+            x=one, x2=alt.X2("value:Q"), color=_pool()
+        ),
         base.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q", scale=scale), x2="high:Q", color=_pool()
+            x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=_pool()
         ),
         base.mark_circle(size=60, opacity=1).encode(x=x, color=_pool()),
         *_figures(base, plot=width),
@@ -220,15 +222,16 @@ def _base(
 
 def _figures(base: alt.Chart, *, plot: int, title: str = "") -> list[alt.Chart]:
     """Write each lane's ``text`` at its right end, where it can't cover a mark."""
-    x = alt.value(plot)
+    x = alt.XValue(plot)  # type: ignore[no-untyped-call]  # altair leaves it untyped
     figures = base.mark_text(align="left", dx=10, fontSize=_FONT_SIZE, color=_INK["ink"])
-    written = [figures.encode(x=x, text="text:N")]
+    written = [figures.encode(x=x, text=alt.Text("text:N"))]
     if not title:
         return written
     head = alt.Chart(alt.InlineData(values=[{"title": title}])).mark_text(
         align="left", dx=10, fontSize=_FONT_SIZE, color=_INK["muted"]
     )
-    return [*written, head.encode(x=x, y=alt.value(-10), text="title:N")]
+    above = alt.YValue(-10)  # type: ignore[no-untyped-call]  # altair leaves it untyped
+    return [*written, head.encode(x=x, y=above, text=alt.Text("title:N"))]
 
 
 def _pool() -> alt.Color:

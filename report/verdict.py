@@ -6,6 +6,7 @@ sentence follows the numbers, never the textbook.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from report.stats import CLAIM_BLOCKS, Ratio
 
 #: Pools whose slots share one interpreter, so that its GIL, or its one thread, is theirs too.
 _SHARED_INTERPRETER = frozenset({"threads", "gevent", "asyncio"})
+
+#: The word where a sentence begins with it, and not a contender's name.
+_THREADS = re.compile(r"^threads\b(?!-)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,14 +187,16 @@ def _released_lesson(ranking: Ranking, *, kind: str) -> str:
     sentences = []
     if threads:
         sentences.append(
-            f"{_names(threads, ranking=ranking).capitalize()} run side by side for `{kind}`, "
+            f"{_THREADS.sub('Threads', _names(threads, ranking=ranking))} run side by side "
+            f"for `{kind}`, "
             "which lets go of the GIL while it computes"
         )
     if stuck:
         is_gevent = {entry.pool for entry in stuck} == {"gevent"}
         reason = ": its jobs share one thread" if is_gevent and threads else ""
+        where = "" if threads else f" for `{kind}`"
         no_faster = _no_faster(stuck, ranking=ranking)
-        sentences.append(f"{_subject(stuck, ranking=ranking)} {no_faster}{reason}")
+        sentences.append(f"{_subject(stuck, ranking=ranking)} {no_faster}{where}{reason}")
     return " ".join(f"{sentence}." for sentence in sentences)
 
 
@@ -289,8 +295,8 @@ def _names(group: Sequence[Entry], *, ranking: Ranking) -> str:
 def _subject(group: Sequence[Entry], *, ranking: Ranking) -> str:
     names = _names(group, ranking=ranking)
     is_one = " and " not in names and names != "threads"
-    text = names if is_one else names[:1].upper() + names[1:]
-    return f"{text} {'is' if is_one else 'are'}"
+    # threads are a word, the other pools' and the contenders' names are written as they are
+    return f"{_THREADS.sub('Threads', names)} {'is' if is_one else 'are'}"
 
 
 def _sized(entry: Entry, *, ranking: Ranking) -> str:

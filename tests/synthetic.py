@@ -6,7 +6,7 @@ clock, latency from the due time. A test spoils the folder afterwards to see wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,28 @@ def make_run(
     folder.write_jobs(pl.concat(records))
     folder.write_samples(pl.concat(samples))
     return folder
+
+
+def edit_trials(folder: RunFolder, *, change: Callable[[dict[str, Any]], None]) -> None:
+    """Let ``change`` alter each trial of the manifest in place."""
+    manifest = folder.read_manifest()
+    for trial in manifest["trials"]:
+        change(trial)
+    folder.write_manifest(manifest)
+
+
+def edit_manifest(folder: RunFolder, **values: Any) -> None:
+    """Set keys of the manifest."""
+    folder.write_manifest(folder.read_manifest() | values)
+
+
+def find_trial(folder: RunFolder, *, contender: str, workload: str, block: int = 0) -> int:
+    """Return the index of a trial."""
+    return next(
+        int(trial["trial"])
+        for trial in folder.read_manifest()["trials"]
+        if (trial["contender"], trial["workload"], trial["block"]) == (contender, workload, block)
+    )
 
 
 def _plans(

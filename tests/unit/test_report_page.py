@@ -1,0 +1,181 @@
+"""The page of a run: one file that says everything and asks for nothing."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from collector.store import RunFolder
+from report.page import build_page, prose
+from report.summary import summarize
+from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
+
+#: Elements that have no end tag.
+_VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class _Balance(HTMLParser):
+    """Follows which elements are open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.faults: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"{tag} at {self.getpos()}")
+
+
+def page_of(folder: RunFolder) -> str:
+    """Return the page of a folder."""
+    return build_page(summarize(folder), manifest=folder.read_manifest())
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of an honest run of four pools on two workloads."""
+    return page_of(make_run(tmp_path_factory.mktemp("run"), workloads=WORKLOADS[:2]))
+
+
+def test_elements_are_balanced(page: str) -> None:
+    """Every element that begins ends, in order."""
+    parser = _Balance()
+    parser.feed(page)
+
+    assert (parser.faults, parser.open) == ([], [])
+
+
+def test_nothing_is_fetched_and_nothing_runs(page: str) -> None:
+    """No script, no address to load from; the policy in the page forbids both."""
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+    addresses = re.findall(r'(?:src|href)="([^"]*)"|url\(([^)]*)\)', page)
+    assert all(one.startswith(("#", "data:")) for found in addresses for one in found if one)
+
+
+def test_the_first_screen_answers(page: str) -> None:
+    """Question, account and verdicts come before the first workload's section."""
+    first = page.partition('<section id="workload-1">')[0]
+
+    assert "<h1>Which pool, for which kind of work?</h1>" in first
+    assert "All 1,600 jobs accounted for." in first
+    assert "the GIL lets one run at a time" in first
+    assert "How many times the throughput of solo?" in first
+
+
+def test_sections_come_in_the_order_of_a_reader(page: str) -> None:
+    """Workloads, ledger, how to read it, conditions, how to repeat it."""
+    found = re.findall(r'<section id="([a-z0-9-]+)">', page)
+
+    assert found == ["workload-1", "workload-2", "ledger", "reading", "conditions", "repeat"]
+
+
+def test_every_drawing_has_a_name_and_a_table(page: str) -> None:
+    """Two drawings a figure, each named; and its data below."""
+    figures = re.findall(r"<figure.*?</figure>", page, flags=re.DOTALL)
+
+    assert len(figures) == 1 + 2 * 5
+    for figure in figures:
+        assert figure.count('role="img" aria-label="') == 2
+        assert figure.count("<svg") == 2
+        assert "<details>" in figure
+
+
+def test_the_conditions_are_all_there(page: str) -> None:
+    """Machine, versions, experiment, settings, trials in order, commit, seed."""
+    for word in (
+        "Example CPU @ 2.4 GHz", "CPython 3.13.1", "kombu", "worker_prefetch_multiplier",
+        "Trials, in order (40)", "experiments/pools.toml", "0123456789abcdef", "Seed 1",
+        "celery.concurrency.thread:TaskPool", "poolbench run experiments/pools.toml",
+    ):  # fmt: skip
+        assert word in page
+
+
+def test_settings_that_differ_stand_apart(page: str) -> None:
+    """What a contender alone has is not buried in the settings of all."""
+    differing, _, alike = page.partition("The same for all:")
+
+    assert "worker_concurrency" in differing
+    assert "task_acks_late" in alike
+
+
+def test_it_is_small(page: str) -> None:
+    """A report goes by mail."""
+    assert len(page.encode()) < 1_500_000
+
+
+def test_what_a_user_wrote_is_text(tmp_path: Path) -> None:
+    """A title with markup in it is shown, not run."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    experiment = folder.read_manifest()["experiment"] | {"question": "<script>alert(1)</script>?"}
+    edit_manifest(folder, experiment=experiment)
+
+    page = page_of(folder)
+
+    assert "<h1>&lt;script&gt;alert(1)&lt;/script&gt;?</h1>" in page
+
+
+def test_an_invalid_run_says_so_first(tmp_path: Path) -> None:
+    """The head carries the account's fault, and rows their marks with reasons."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    edit_trials(folder, change=lambda trial: trial["reasons"].append("the worker died"))
+
+    page = page_of(folder)
+
+    assert '<p class="integrity bad">All 800 jobs accounted for; 4 rows invalid.</p>' in page
+    assert "the worker died" in page
+    assert page.count('<abbr class="mark bad"') > 4
+
+
+def test_a_short_run_claims_nothing(tmp_path: Path) -> None:
+    """Below five repetitions the page nowhere says 95 %."""
+    page = page_of(make_run(tmp_path / "run", workloads=WORKLOADS[:1], blocks=3))
+
+    assert not re.search(r"95\s%\sinterval", page)
+    assert "range of the repetitions" in page
+
+
+def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
+    """Dashes and words instead of figures."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    edit_manifest(folder, state="unfinished", trials=[], workers=[], ceilings={}, git={})
+
+    page = page_of(folder)
+
+    assert "No job was measured." in page
+    assert "Nothing could be measured." in page
+
+
+def test_a_changed_checkout_is_told(tmp_path: Path) -> None:
+    """A commit alone doesn't repeat what was not committed."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    edit_manifest(folder, git={"commit": "abc123", "is_dirty": True})
+
+    assert "changes that were not committed" in page_of(folder)
+
+
+def test_the_same_run_makes_the_same_page(tmp_path: Path) -> None:
+    """No date of today, no id that counts up."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+
+    assert page_of(folder) == page_of(folder)
+
+
+def test_prose_keeps_numbers_with_their_units() -> None:
+    """No break inside a figure; code in backticks; markup escaped."""
+    found = str(prose("`a<b`: prefork-4: 1.94 × solo [1.90–1.99], 3 % of 12 ms"))
+
+    assert found == (
+        '<code>a&lt;b</code>: <span class="keep">prefork-4</span>: '
+        '<b class="keep">1.94\N{NO-BREAK SPACE}× solo [1.90–1.99]</b>, '
+        "3\N{NO-BREAK SPACE}% of 12\N{NO-BREAK SPACE}ms"
+    )

@@ -1,0 +1,99 @@
+"""Who leads among the contenders of a workload."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from report.ranking import Entry, rank
+
+
+def entry(contender: str, *per_s: float, mark: str = "") -> Entry:
+    """Return an entry with a figure for each block from 0."""
+    pool = contender.partition("-")[0]
+    return Entry(contender=contender, pool=pool, slots=4, per_s=dict(enumerate(per_s)), mark=mark)
+
+
+def test_the_best_is_first() -> None:
+    """Entries come ordered by what they did."""
+    found = rank([entry("a", 1.0), entry("c", 3.0), entry("b", 2.0)])
+
+    assert [one.contender for one in found.entries] == ["c", "b", "a"]
+
+
+def test_only_common_blocks_decide() -> None:
+    """A lucky block that the others lost gives no lead."""
+    lucky = Entry(contender="a", pool="a", slots=4, per_s={0: 10.0, 1: 99.0})
+
+    found = rank([lucky, entry("b", 11.0)])
+
+    assert found.best is not None
+    assert found.best.contender == "b"
+
+
+def test_equal_figures_are_ordered_by_name() -> None:
+    """The order never depends on the order of the input."""
+    found = rank([entry("b", 2.0), entry("a", 2.0)])
+
+    assert [one.contender for one in found.entries] == ["a", "b"]
+
+
+def test_the_invalid_and_the_empty_are_left_out() -> None:
+    """They are named, and compared with nobody."""
+    found = rank([entry("a", 9.0, mark="!"), entry("b"), entry("c", 1.0), entry("d", 2.0)])
+
+    assert [one.contender for one in found.excluded] == ["a", "b"]
+    assert set(found.best_to) == {"c"}
+
+
+def test_solo_is_the_baseline_wherever_it_stands() -> None:
+    """Even where others are slower."""
+    found = rank([entry("threads", 1.0), entry("solo", 2.0), entry("prefork", 3.0)])
+
+    assert found.baseline is not None
+    assert found.baseline.contender == "solo"
+    assert found.to_baseline["threads"].value == pytest.approx(0.5)
+
+
+def test_without_solo_the_slowest_is_the_baseline() -> None:
+    """Then every ratio is at least one."""
+    found = rank([entry("threads", 1.0), entry("prefork", 3.0)])
+
+    assert found.baseline is not None
+    assert found.baseline.contender == "threads"
+
+
+def test_nobody_to_rank() -> None:
+    """No entry, no leader, no ratio, no claim."""
+    found = rank([])
+
+    assert (found.best, found.baseline, found.ratio) == (None, None, None)
+    assert not found.is_claim
+
+
+def test_ties_are_those_the_best_can_not_be_told_from() -> None:
+    """Interlaced blocks tie; a clear distance does not."""
+    found = rank(
+        [
+            entry("prefork", 100.0, 101.0, 99.0, 100.0, 102.0),
+            entry("threads", 101.0, 100.0, 100.0, 99.0, 101.0),
+            entry("solo", 50.0, 51.0, 49.0, 50.0, 50.0),
+        ]
+    )
+
+    assert [one.contender for one in found.ties] == ["threads"]
+
+
+@given(
+    st.lists(
+        st.lists(st.floats(min_value=0.1, max_value=1e4), min_size=3, max_size=3),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_the_best_never_does_less_than_another(figures: list[list[float]]) -> None:
+    """Pair by pair the best one's ratio is at least one."""
+    found = rank([entry(f"c{index}", *per_s) for index, per_s in enumerate(figures)])
+
+    assert all(ratio.value >= 1 - 1e-9 for ratio in found.best_to.values())

@@ -1,0 +1,116 @@
+"""What the terminal shows of a run, and that it fits."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from report.summary import summarize
+from report.terminal import render
+from tests.synthetic import BENCH, WORKLOADS, edit_manifest, edit_trials, make_run
+
+Summary = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """Seven contenders, four workloads, five repetitions."""
+    return summarize(make_run(tmp_path_factory.mktemp("run"), contenders=BENCH))
+
+
+def shown(summary: Summary, *, width: int = 100) -> str:
+    """Return the report as a terminal of that width shows it, without colours."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(render(summary))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_it_fits(bench: Summary, width: int) -> None:
+    """No line is longer than the terminal, and no word of a table is cut."""
+    text = shown(bench, width=width)
+
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_every_figure_of_a_row_is_there(bench: Summary, width: int) -> None:
+    """Throughput with its range, ceiling, ledger, CPU, memory, six percentiles."""
+    text = shown(bench, width=width)
+    for word in ("jobs/s", "range", "of ceiling", "ledger", "CPU-s", "PSS", "wait", "exec."):
+        assert word in text
+    section = text.partition("cpu.sha256  ")[0]
+    lines = [line for line in section.splitlines() if line.strip().startswith("gevent-100")]
+
+    assert len(lines) == 2
+    assert "all 3,000 done" in lines[0]
+    assert sum(unit in {"ms", "s"} for unit in lines[1].split()) == 6
+
+
+def test_verdicts_stand_with_their_workloads(bench: Summary) -> None:
+    """Each workload has its sentence, whole."""
+    text = " ".join(shown(bench, width=300).split())
+
+    for verdict in bench["verdicts"]:
+        assert verdict["text"] in text
+
+
+def test_the_account_comes_first(bench: Summary) -> None:
+    """Whether every job is accounted for stands above every figure."""
+    lines = shown(bench).splitlines()
+
+    assert lines[0].strip() == "Which pool, for which kind of work?"
+    assert lines[1].strip() == "All 22,000 jobs accounted for."
+
+
+def test_the_wait_of_a_backlog_is_explained(bench: Summary) -> None:
+    """Nobody takes the wait of a backlog for a latency."""
+    assert "a job's wait is its place in the queue" in shown(bench)
+
+
+def test_the_legend_explains_the_marks(bench: Summary) -> None:
+    """Each mark has its meaning at the end."""
+    end = shown(bench).splitlines()[-12:]
+
+    assert {line[0] for line in end if line} >= {"!", "~", "?"}
+
+
+def test_no_claim_no_percentage(tmp_path: Path) -> None:
+    """Below five repetitions nothing on the screen says 95 %."""
+    text = shown(summarize(make_run(tmp_path / "run", blocks=3)))
+
+    assert "95 % interval" not in text
+    assert "too few repetitions for a claim" in text
+
+
+def test_an_invalid_row_shows_its_mark_and_reason(tmp_path: Path) -> None:
+    """The mark stands on the row, its reason in words below, and the head says it too."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+
+    def kill(trial: dict[str, Any]) -> None:
+        if (trial["contender"], trial["block"]) == ("threads-4", 1):
+            trial["reasons"] = ["the worker ended with code -9"]
+
+    edit_trials(folder, change=kill)
+    text = shown(summarize(folder))
+
+    assert "accounted for; 1 row invalid." in text
+    assert "\n! threads-4" in text
+    assert "! threads-4: repetition 2: the worker ended with code -9" in text
+
+
+def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
+    """Nothing but dashes, and the words that say why."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    edit_manifest(folder, state="unfinished", trials=[])
+
+    text = shown(summarize(folder), width=80)
+
+    assert "No job was measured." in text
+    assert "The run was stopped" in text
+    assert "no repetition was measured" in text
