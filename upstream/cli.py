@@ -38,6 +38,13 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say where it listens."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            host, port = listener.getsockname()[:2]
+            sys.stderr.write(f"upstream: listening on http://{host}:{port}\n")
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer 503 to what waits, then close.
 
@@ -54,16 +61,17 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; return the exit code."""
+    # uvicorn raises a signal again when it is done with it, which would end us as killed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     try:
         options = _parse(argv)
-        listener = listen(options.host, port=options.port)
         raise_open_files_limit(OPEN_FILES)
-        host, port = listener.getsockname()[:2]
-        sys.stderr.write(f"upstream: listening on http://{host}:{port}\n")
-        return serve(listener)
+        serve(listen(options.host, port=options.port))
     except PoolbenchError as error:
         sys.stderr.writelines(f"upstream: {line}\n" for line in str(error).splitlines())
         return error.exit_code
+    return ExitCode.OK
 
 
 def listen(host: str, *, port: int) -> socket.socket:
@@ -91,10 +99,8 @@ def listen(host: str, *, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket) -> int:
-    """Answer requests on ``listener`` until a signal ends it; return the exit code."""
-    # uvicorn raises the signal again once it is done, which would end us as killed
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
+def serve(listener: socket.socket) -> None:
+    """Answer requests on ``listener`` until a signal ends it."""
     service = Service()
     config = uvicorn.Config(
         service,
@@ -112,11 +118,7 @@ def serve(listener: socket.socket) -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
-    try:
-        asyncio.run(Server(config, service=service).serve(sockets=[listener]))
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
-    return ExitCode.OK
+    asyncio.run(Server(config, service=service).serve(sockets=[listener]))
 
 
 def raise_open_files_limit(wanted: int) -> None:

@@ -1,0 +1,122 @@
+"""The upstream service as a process, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from poolbench.errors import ExitCode
+from tests.conftest import wait_until
+from tests.integration.working import ROOT, Upstream, running_upstream
+
+#: Requests that wait at once; each holds a socket here and one there.
+MANY = 2_000
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """An upstream service of the test's own."""
+    with running_upstream() as it:
+        yield it
+
+
+async def _ask(port: int, *, delay_ms: float, size_bytes: int = 10) -> tuple[int, int]:
+    """Return an answer's status and length, from a connection of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    target = f"/wait?delay_ms={delay_ms}&size_bytes={size_bytes}"
+    writer.write(f"GET {target} HTTP/1.1\r\nhost: upstream\r\nconnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return int(head.split()[1]), len(body)
+
+
+async def _ask_many(port: int, *, delay_ms: float) -> list[tuple[int, int]]:
+    return await asyncio.gather(*(_ask(port, delay_ms=delay_ms) for _ in range(MANY)))
+
+
+def _connections(port: int) -> int:
+    """Return how many connections the service holds, from the kernel's table."""
+    place = f":{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as table:  # noqa: PTH123 -- a kernel's file
+        rows = (row.split() for row in table.readlines()[1:])
+        return sum(row[1].endswith(place) and row[3] == "01" for row in rows)
+
+
+def test_two_thousand_requests_wait_at_once(upstream: Upstream) -> None:
+    """Waits overlap without end: 2,000 of a second take far less than 2,000 seconds."""
+    begun_s = time.monotonic()
+
+    answers = asyncio.run(_ask_many(upstream.port, delay_ms=1_000))
+
+    assert set(answers) == {(200, 10)}
+    assert 1.0 <= time.monotonic() - begun_s < 30.0
+
+
+def test_a_connection_is_kept_and_answers_without_delay(upstream: Upstream) -> None:
+    """A hundred requests one after another don't each wait for a delayed acknowledgement."""
+    connection = http.client.HTTPConnection("127.0.0.1", upstream.port, timeout=10)
+    begun_s = time.monotonic()
+
+    for _ in range(100):
+        connection.request("GET", "/wait?delay_ms=0&size_bytes=100")
+        assert len(connection.getresponse().read()) == 100
+
+    elapsed_s = time.monotonic() - begun_s
+    connection.close()
+    assert elapsed_s < 3.0  # 40 ms for each would be 4 s
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's table of connections")
+def test_a_stop_answers_what_waits(upstream: Upstream) -> None:
+    """SIGTERM with requests waiting: each gets 503 at once, and the exit code is 0."""
+
+    async def stop_while_waiting() -> list[tuple[int, int]]:
+        asked = asyncio.gather(*(_ask(upstream.port, delay_ms=600_000) for _ in range(200)))
+        await asyncio.to_thread(
+            wait_until, lambda: _connections(upstream.port) == 200, what="200 requests to wait"
+        )
+        upstream.process.send_signal(signal.SIGTERM)
+        return await asked
+
+    answers = asyncio.run(stop_while_waiting())
+
+    assert {status for status, _ in answers} == {503}
+    assert upstream.process.wait(10) == ExitCode.OK
+
+
+def test_ctrl_c_ends_it(upstream: Upstream) -> None:
+    """SIGINT ends it with the code of an interrupt, and no traceback."""
+    upstream.process.send_signal(signal.SIGINT)
+
+    assert upstream.process.wait(10) == ExitCode.INTERRUPTED
+    assert upstream.process.stderr is not None
+    assert not upstream.process.stderr.read()
+
+
+def test_a_taken_port_is_one_line(upstream: Upstream) -> None:
+    """Where something listens already, the message names the place; exit 3."""
+    command = [sys.executable, "-m", "upstream", "--port", str(upstream.port)]
+
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == ExitCode.STACK
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"upstream: can't listen on 127.0.0.1:{upstream.port}: Address already")
+
+
+def test_garbage_is_refused_and_survived(upstream: Upstream) -> None:
+    """Bytes that are no HTTP get 400; the next request is answered."""
+    with socket.create_connection(("127.0.0.1", upstream.port), timeout=10) as strange:
+        strange.sendall(b"\x00\x01 nonsense\r\n\r\n")
+        assert strange.recv(1_000).startswith(b"HTTP/1.1 400 ")
+
+    assert asyncio.run(_ask(upstream.port, delay_ms=0)) == (200, 10)

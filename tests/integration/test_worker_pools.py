@@ -1,0 +1,175 @@
+"""What our worker promises in every pool, tried with real worker processes and job kinds."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poolbench.jobs import JOB_KINDS
+from poolbench.pools import Pool, available_pools
+from tests.conftest import Server, wait_until
+from tests.integration.working import (
+    Upstream,
+    Worker,
+    peak_overlap,
+    running_upstream,
+    running_worker,
+)
+from worker.jobs.cpu import BUFFER, PRIMES_PER_UNIT
+
+#: One job of each kind, with the value it must return.
+ONE_OF_EACH: dict[str, tuple[dict[str, Any], object]] = {
+    "cpu.primes": ({"units": 2}, 2 * PRIMES_PER_UNIT),
+    "cpu.sha256": ({"units": 2}, hashlib.sha256(BUFFER * 2).hexdigest()),
+    "io.sleep": ({"delay_ms": 1.5}, None),
+    "io.http": ({"delay_ms": 1.5, "size_bytes": 2_000}, 2_000),
+}
+
+#: What a wait of slots' depth takes, milliseconds: above any delay between two of its jobs.
+WAIT_MS = 300.0
+
+every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
+
+
+def slots_of(pool: Pool) -> int:
+    """Return as many slots as show that they overlap."""
+    return pool.fixed_slots or 4
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    """One upstream for the module."""
+    with running_upstream() as it:
+        yield it
+
+
+@pytest.fixture(scope="module", params=available_pools(), ids=lambda pool: pool.name)
+def worker(
+    request: pytest.FixtureRequest,
+    server: Server,
+    upstream: Upstream,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Worker]:
+    """One worker a pool for the module."""
+    pool: Pool = request.param
+    with running_worker(
+        server,
+        pool=pool,
+        slots=slots_of(pool),
+        run=f"test-{secrets.token_hex(4)}",
+        folder=tmp_path_factory.mktemp(pool.name),
+        environment={"POOLBENCH_UPSTREAM_PORT": str(upstream.port)},
+    ) as it:
+        yield it
+
+
+def test_every_kind_is_done(worker: Worker) -> None:
+    """A job of each kind comes back from the contender's own queue with the right value."""
+    jobs = {
+        kind: worker.send(kind, keeps_result=True, **parameters)
+        for kind, (parameters, _) in ONE_OF_EACH.items()
+    }
+
+    worker.finished(*jobs.values())
+
+    stored = {kind: worker.result(job) for kind, job in jobs.items()}
+    assert {kind: found["result"] for kind, found in stored.items()} == {
+        kind: value for kind, (_, value) in ONE_OF_EACH.items()
+    }
+    assert {found["status"] for found in stored.values()} == {"SUCCESS"}
+    assert stored.keys() == JOB_KINDS.keys()
+
+
+def test_results_are_off(worker: Worker) -> None:
+    """A job leaves no result in Redis unless its sender asks for one."""
+    job = worker.send("io.sleep", delay_ms=0)
+
+    (line,) = worker.finished(job)
+
+    assert line["state"] == "SUCCESS"
+    assert not worker.client.exists(f"celery-task-meta-{job}")
+
+
+@pytest.mark.parametrize("kind", ["io.sleep", "io.http"])
+def test_waits_overlap_slots_deep(worker: Worker, kind: str) -> None:
+    """As many jobs wait at once as there are slots: for a timer, and over real sockets."""
+    parameters: dict[str, Any] = {"delay_ms": WAIT_MS} | (
+        {"size_bytes": 10} if kind == "io.http" else {}
+    )
+    jobs = [worker.send(kind, **parameters) for _ in range(worker.slots * 2)]
+
+    finished = worker.finished(*jobs)
+
+    assert {line["state"] for line in finished} == {"SUCCESS"}
+    assert peak_overlap(worker.lines("started", of=jobs), finished) == worker.slots
+
+
+def test_the_pool_is_what_it_says(worker: Worker) -> None:
+    """The class that ran the job is Celery's of that pool, and gevent's sockets are patched."""
+    job = worker.send("io.sleep", delay_ms=0)
+    worker.finished(job)
+
+    (line,) = worker.lines("started", of=[job])
+
+    modules = {"threads": "thread"}
+    module = modules.get(worker.pool.name, worker.pool.name)
+    assert line["pool_seen"] == f"celery.concurrency.{module}:TaskPool"
+    assert line["sockets_patched"] == (worker.pool.name == "gevent")
+
+
+def test_the_time_of_the_function_alone_is_told(worker: Worker) -> None:
+    """A sleep's work is at least the sleep, and within the execution around it."""
+    job = worker.send("io.sleep", delay_ms=30.0)
+
+    (finished,) = worker.finished(job)
+
+    (started,) = worker.lines("started", of=[job])
+    assert 30_000_000 <= finished["work_ns"] <= finished["t_ns"] - started["t_ns"]
+
+
+def test_a_job_that_fails_fails_alone(worker: Worker) -> None:
+    """Wrong parameters and an unknown kind cost their own job; the next one is done."""
+    wrong = worker.send("io.sleep", delay_s=1)
+    worker.send("io.slep", delay_ms=1)
+    right = worker.send("io.sleep", delay_ms=0)
+
+    states = [line["state"] for line in worker.finished(wrong, right)]
+
+    assert states == ["FAILURE", "SUCCESS"]
+
+
+@every_pool
+def test_a_stop_finishes_the_jobs_that_run(
+    pool: Pool, server: Server, run_id: str, tmp_path: Path
+) -> None:
+    """SIGTERM lets every running job end; the wordiest log doesn't hold the broker's password."""
+    options = ("--log-level", "debug", "--events")
+    slots = slots_of(pool)
+    with running_worker(
+        server, pool=pool, slots=slots, run=run_id, folder=tmp_path, options=options
+    ) as worker:
+        jobs = [worker.send("io.sleep", delay_ms=400) for _ in range(slots)]
+        wait_until(
+            lambda: len(worker.lines("started", of=jobs)) == slots, what="all slots to be busy"
+        )
+
+        worker.process.send_signal(signal.SIGTERM)
+        code = worker.process.wait(30)
+
+        assert code == 0
+        assert [line["state"] for line in worker.finished(*jobs)] == ["SUCCESS"] * slots
+        assert not _unacknowledged(worker)
+    log = worker.log.read_text()
+    assert "Warm shutdown" in log
+    assert server.password not in log
+
+
+def _unacknowledged(worker: Worker) -> list[str]:
+    stored: Any = worker.client.hvals("unacked")
+    return [message for message in stored if worker.run in message]

@@ -1,0 +1,179 @@
+"""The upstream service's answers, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from poolbench.errors import UsageError
+from upstream.service import Service, Waits, parse_query
+
+
+@dataclass(slots=True)
+class Answer:
+    """What an ASGI application sent."""
+
+    status: int = 0
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+
+    async def send(self, message: Any) -> None:
+        """Take one ASGI message."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], dict(message["headers"])
+        else:
+            self.body += message["body"]
+
+
+async def _receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _ask(service: Service, path: str, *, query: str = "", method: str = "GET") -> Answer:
+    answer = Answer()
+    scope = {"type": "http", "path": path, "query_string": query.encode(), "method": method}
+    await service(scope, _receive, answer.send)
+    return answer
+
+
+def ask(path: str, *, query: str = "", method: str = "GET") -> Answer:
+    """Return a fresh service's answer."""
+    return asyncio.run(_ask(Service(), path, query=query, method=method))
+
+
+def test_an_answer_has_the_length_asked_for() -> None:
+    """The body is as long as asked for, and says so in its header."""
+    answer = ask("/wait", query="delay_ms=0&size_bytes=3")
+
+    assert (answer.status, answer.body) == (200, b"xxx")
+    assert answer.headers[b"content-length"] == b"3"
+
+
+def test_an_answer_may_be_empty() -> None:
+    """Zero bytes are an answer, too."""
+    answer = ask("/wait", query="delay_ms=0&size_bytes=0")
+
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_health_is_cheap_and_plain() -> None:
+    """The health check gets one word."""
+    answer = ask("/health")
+
+    assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("delay_ms=-1", "delay_ms: -1; it takes 0 to"),
+        ("delay_ms=nan", "delay_ms: nan"),
+        ("delay_ms=inf", "delay_ms: inf"),
+        ("delay_ms=", "delay_ms: ''; it takes a number"),
+        ("size_bytes=1.5", "size_bytes: 1.5; it takes a whole number"),
+        ("size_bytes=99999999999", "size_bytes: 1e+11"),
+        ("delay=5", "unknown parameter of io.http: delay; did you mean delay_ms?"),
+    ],
+)
+def test_bad_input_is_one_clear_line(query: str, words: str) -> None:
+    """A value out of bounds, of another type or under another name is told in one line."""
+    answer = ask("/wait", query=query)
+
+    assert answer.status == 422
+    assert words in answer.body.decode()
+    assert answer.body.count(b"\n") == 1
+
+
+def test_all_faults_of_a_query_come_at_once() -> None:
+    """Whoever mends one fault doesn't find the next only then."""
+    text = ask("/wait", query="delay_ms=x&size_bytes=-1&sise=3").body.decode()
+
+    assert all(word in text for word in ("delay_ms", "size_bytes", "sise"))
+
+
+def test_an_unknown_path_names_the_known() -> None:
+    """A wrong path gets 404 and an address that works."""
+    answer = ask("/weight")
+
+    assert answer.status == 404
+    assert b"/wait?delay_ms=50&size_bytes=1024" in answer.body
+
+
+def test_another_method_is_refused() -> None:
+    """Only GET is served, and the header says so."""
+    answer = ask("/wait", method="POST")
+
+    assert answer.status == 405
+    assert answer.headers[b"allow"] == b"GET"
+
+
+def test_defaults_are_the_job_kinds() -> None:
+    """Without a query the wait is that of `io.http` without parameters."""
+    assert parse_query(b"") == (0.05, 1_024)
+
+
+def test_a_query_is_in_milliseconds_and_comes_out_in_seconds() -> None:
+    """The unit changes in one place."""
+    assert parse_query(b"delay_ms=2500&size_bytes=7") == (2.5, 7)
+
+
+def test_a_fault_is_told_each_time() -> None:
+    """The cache keeps answers, not faults."""
+    for _ in range(2):
+        with pytest.raises(UsageError):
+            parse_query(b"delay_ms=no")
+
+
+def test_a_stop_lets_every_wait_go() -> None:
+    """What waits is told that it was not for the whole, at once; so is what comes later."""
+
+    async def scene() -> tuple[list[bool], bool, int]:
+        waits = Waits()
+        waiting = asyncio.gather(*(waits.wait(3_600) for _ in range(100)))
+        await asyncio.sleep(0)  # each of them begins
+        waits.stop()
+        return await waiting, await waits.wait(3_600), len(waits)
+
+    whole, late, left = asyncio.run(scene())
+
+    assert (set(whole), late, left) == ({False}, False, 0)
+
+
+def test_a_wait_that_passes_is_whole() -> None:
+    """A wait without a stop is for all of its time, and leaves nothing behind."""
+
+    async def scene() -> tuple[bool, bool, int]:
+        waits = Waits()
+        return await waits.wait(0.001), await waits.wait(0), len(waits)
+
+    assert asyncio.run(scene()) == (True, True, 0)
+
+
+def test_a_wait_that_is_cancelled_leaves_nothing() -> None:
+    """A client that hangs up doesn't stay in the account."""
+
+    async def scene() -> int:
+        waits = Waits()
+        task = asyncio.create_task(waits.wait(3_600))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return len(waits)
+
+    assert asyncio.run(scene()) == 0
+
+
+def test_a_request_that_a_stop_cuts_short_is_told() -> None:
+    """It gets 503, not a body of the length it asked for."""
+
+    async def scene() -> Answer:
+        service = Service()
+        service.waits.stop()
+        return await _ask(service, "/wait", query="delay_ms=5")
+
+    answer = asyncio.run(scene())
+
+    assert (answer.status, answer.body) == (503, b"upstream is stopping\n")

@@ -1,0 +1,113 @@
+"""The Celery app: what it registers, what it sets, and what it doesn't import."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from poolbench.jobs import JOB_KINDS
+from poolbench.settings import MAX_SLOTS, load_settings
+from worker.app import SOCKET_TIMEOUT_S, VISIBILITY_TIMEOUT_S, app, configuration
+from worker.tasks import register
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+#: Libraries of other rooms: heavy in every worker, and in what is measured of it.
+FOREIGN = {"altair", "pandas", "polars", "pydantic", "rich", "scipy", "starlette", "typer"}
+
+
+def test_the_jobs_are_the_catalogue() -> None:
+    """Every kind is registered under its name, and nothing else of ours."""
+    assert {name for name in app.tasks if not name.startswith("celery.")} == JOB_KINDS.keys()
+
+
+def test_a_job_reports_its_time_even_if_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time around the function alone is told in both cases."""
+    told: list[int] = []
+    monkeypatch.setattr("worker.tasks.report_work_ns", told.append)
+
+    def fail(*, units: int) -> None:
+        raise ValueError(units)
+
+    register("test.fail", fail)
+    try:
+        with pytest.raises(ValueError, match="3"):
+            app.tasks["test.fail"](units=3)
+    finally:
+        app.tasks.pop("test.fail")
+
+    assert len(told) == 1
+
+
+def test_broker_and_backend_are_the_settings() -> None:
+    """Both at the address that every other process uses, with the prefetch asked for."""
+    environ = {"POOLBENCH_REDIS_URL": "redis://:s@h:1/2", "POOLBENCH_PREFETCH": "9"}
+
+    found = configuration(load_settings(environ, dotenv=None))
+
+    assert found["broker_url"] == found["result_backend"] == "redis://:s@h:1/2"
+    assert found["worker_prefetch_multiplier"] == 9
+
+
+def test_connections_are_never_fewer_than_slots() -> None:
+    """A greenlet that finds none loses its acknowledgement, or its result."""
+    found = configuration(load_settings({}, dotenv=None))
+
+    assert found["broker_transport_options"]["max_connections"] > MAX_SLOTS
+    assert found["redis_max_connections"] > MAX_SLOTS
+
+
+def test_timeouts_leave_room_for_what_takes_long() -> None:
+    """An idle BRPOP lasts a second; the longest job an hour, and another may wait behind it."""
+    longest_s = JOB_KINDS["io.sleep"].parameters[0].high / 1_000
+
+    assert SOCKET_TIMEOUT_S > 2.0
+    assert 2 * longest_s <= VISIBILITY_TIMEOUT_S
+
+
+def test_a_push_is_never_repeated_in_the_dark() -> None:
+    """A push that timed out may have been stored: the client must not send it again."""
+    options = configuration(load_settings({}, dotenv=None))["broker_transport_options"]
+
+    assert "retry_on_timeout" not in options
+
+
+def test_the_password_is_masked_where_celery_shows_it() -> None:
+    """The banner's addresses and the table of settings hide it."""
+    environ = {"POOLBENCH_REDIS_URL": "redis://:sesame@h:1/0"}
+    code = (
+        "from worker.app import app\n"
+        "print(app.connection().as_uri(), app.backend.as_uri(), app.conf.humanize())"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "redis://:**@h:1/0" in done.stdout
+    assert "sesame" not in done.stdout + done.stderr
+
+
+def test_a_worker_imports_nothing_of_other_rooms() -> None:
+    """Their libraries would cost start-up time and memory in every worker that is measured."""
+    code = (
+        "import json, sys, worker.app, worker.tasks, poolbench.probe\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    imported = set(json.loads(done.stdout))
+    assert imported & {"celery", "httpx", "worker"} == {"celery", "httpx", "worker"}
+    assert not imported & (FOREIGN | {"collector", "lab", "producer", "report", "upstream"})

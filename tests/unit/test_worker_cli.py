@@ -1,0 +1,123 @@
+"""The worker's command line, up to the moment it becomes Celery."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poolbench.errors import ExitCode
+from worker import cli, gauge
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the checkout's own .env and variables out."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("POOLBENCH_")]:
+        monkeypatch.delenv(name)
+
+
+def test_the_command_can_be_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    """--print-command shows what would run, and runs nothing."""
+    code = cli.main(["--pool", "gevent", "--slots", "7", "--events", "--print-command"])
+
+    assert code == ExitCode.OK
+    words = capsys.readouterr().out.split()
+    assert words[1:7] == ["-m", "celery", "-A", "worker.app", "worker", "-P"]
+    assert {"gevent", "7", "poolbench.gevent", "-E"} <= set(words)
+
+
+def test_it_becomes_celery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process is replaced, with the contender in its environment.
+
+    Patched, since a test can't be replaced; the integration tests start real workers.
+    """
+    became: dict[str, Any] = {}
+
+    def execvpe(file: str, words: list[str], environ: dict[str, str]) -> None:
+        became.update(file=file, words=words, contender=environ["POOLBENCH_CONTENDER"])
+
+    monkeypatch.setattr(os, "execvpe", execvpe)
+
+    cli.main(["--pool", "threads", "--contender", "mine", "--log-level", "INFO"])
+
+    assert became["file"] == sys.executable
+    assert became["contender"] == "mine"
+    assert became["words"][-5:-3] == ["-l", "info"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "worker: no --pool; use one of prefork, threads, gevent, solo\n"),
+        (["--pool", "gevnt"], "worker: unknown pool: gevnt; did you mean gevent?\n"),
+        (["--pol", "solo"], "worker: unrecognized arguments: --pol solo; see --help\n"),
+        (["guage"], "worker: unknown command: guage; did you mean gauge?\n"),
+        (["gauge", "now"], "worker: unrecognized arguments: now; see --help\n"),
+    ],
+)
+def test_a_mistake_is_one_line_and_code_two(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No usage text, no traceback; nothing is started."""
+    assert cli.main(words) == ExitCode.USAGE
+    assert capsys.readouterr().err == said
+
+
+def test_several_mistakes_are_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of them at once."""
+    assert cli.main(["--pool", "x", "--contender", "X", "--log-level", "x"]) == ExitCode.USAGE
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_a_broken_setting_is_told_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable out of bounds is refused by name."""
+    monkeypatch.setenv("POOLBENCH_PREFETCH", "many")
+
+    assert cli.main(["--pool", "solo"]) == ExitCode.USAGE
+    assert "POOLBENCH_PREFETCH: 'many'; it takes a whole number" in capsys.readouterr().err
+
+
+def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """The pools and both measuring commands are named."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+
+    text = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert all(word in text for word in ("prefork", "gevent", "worker gauge", "calibrate"))
+
+
+@pytest.mark.parametrize("words", [["calibrate", "--json"], ["calibrate"]])
+def test_calibration_is_for_machines_or_people(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same figures as JSON, or as a line each with its unit."""
+    costs = {"cpu.primes": {"cpu_s_per_unit": 0.00125}}
+    monkeypatch.setattr(gauge, "calibrate", lambda: costs)
+
+    assert cli.main(words) == ExitCode.OK
+
+    text = capsys.readouterr().out
+    if "--json" in words:
+        assert json.loads(text) == costs
+    else:
+        assert text == "cpu.primes: 1.250 ms of CPU a unit\n"
+
+
+def test_ctrl_c_ends_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exit code is an interrupt's, without a traceback."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gauge, "calibrate", interrupt)
+
+    assert cli.main(["calibrate"]) == ExitCode.INTERRUPTED
