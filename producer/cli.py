@@ -21,7 +21,7 @@ from producer.broker import open_broker
 from producer.screen import LiveScreen
 from producer.submission import Submission, Words, read_submission
 from producer.submit import Outcome, submit
-from producer.summary import RunSummary, read_summary
+from producer.summary import ENDED, RunSummary, read_summary
 from producer.terminal import counted, explain, render_comparison, render_trial
 
 #: Version of what ``--json`` prints.
@@ -130,7 +130,11 @@ def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> Exi
     if as_json:
         _print_json(_document(outcome))
     elif outcome.summary:
-        _show(outcome.summary, is_backlog=not submission.rate_per_s)
+        _show(
+            outcome.summary,
+            is_backlog=not submission.rate_per_s,
+            is_over=not outcome.is_interrupted,
+        )
     _conclude(outcome, settings=settings)
     return outcome.exit_code
 
@@ -153,24 +157,24 @@ def _look(run: str, *, words: Words, as_json: bool) -> ExitCode:
             f"no summary of {run} is published: no collector runs (see: make ps), "
             f"or the run ended more than a day ago (see: {folder})"
         )
+    is_over = summary.state in ENDED
     if as_json:
         _print_json({"format": FORMAT, "run": run, "summary": summary.raw})
     else:
         _print(f"[dim]run[/] [bold]{run}[/] [dim]{summary.state}[/]")
         is_backlog = any(not plan["rate_per_s"] for plan in json.loads(plans or "[]"))
-        _show(summary, is_backlog=is_backlog)
-    is_over = summary.state in {"closed", "stalled"}
+        _show(summary, is_backlog=is_backlog, is_over=is_over)
     is_whole = all(trial.ledger.is_closed for trial in summary.trials)
     return ExitCode.INVALID if is_over and not is_whole else ExitCode.OK
 
 
-def _show(summary: RunSummary, *, is_backlog: bool) -> None:
+def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
     trials = [trial for trial in summary.trials if trial.ledger.sent]
     if len(summary.trials) > 1:
         _print(render_comparison(trials, run=summary, is_backlog=is_backlog))
     else:
         for trial in trials:
-            _print(render_trial(trial, run=summary, is_backlog=is_backlog))
+            _print(render_trial(trial, run=summary, is_backlog=is_backlog, is_over=is_over))
 
 
 def _conclude(outcome: Outcome, *, settings: Settings) -> None:

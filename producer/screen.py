@@ -42,7 +42,8 @@ class LiveScreen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._console.is_terminal:
+            self._progress.stop()
 
     def announce(self, submission: Submission, crews: Mapping[str, Crew]) -> None:
         """Say what is about to be sent, and to whom."""

@@ -44,12 +44,12 @@ def counted(count: int, noun: str) -> str:
 
 
 def render_trial(
-    trial: TrialSummary, *, run: RunSummary, is_backlog: bool = False
+    trial: TrialSummary, *, run: RunSummary, is_backlog: bool = False, is_over: bool = True
 ) -> RenderableType:
     """Return one trial's account and figures; in a backlog the wait is the place in the queue."""
     waited = "place in the queue, all due at once" if is_backlog else "from due to started"
     figures = _grid()
-    figures.add_row("ledger", _ledger(trial.ledger))
+    figures.add_row("ledger", _ledger(trial.ledger, is_over=is_over))
     figures.add_row("throughput", Text(f"{show_number(trial.throughput_per_s)} jobs/s"))
     spans = _grid()
     for _ in range(3):
@@ -98,11 +98,15 @@ def render_comparison(
     return Group(Text(), table, *_remarks(trials, run=run), *said)
 
 
-def _ledger(ledger: Ledger) -> Text:
-    account = f"{ledger.sent:,} sent = {ledger.done:,} done + {ledger.failed:,} failed"
-    word, style = ("closed", "green") if ledger.is_closed else ("does not close", "bold red")
+def _ledger(ledger: Ledger, *, is_over: bool) -> Text:
+    rest, word, style = "lost", "does not close", "bold red"
+    if ledger.is_closed:
+        word, style = "closed", "green"
+    elif not is_over:
+        rest, word, style = "under way", "still open", "yellow"
     return Text.assemble(
-        f"{account} + {ledger.lost:,} lost  ",
+        f"{ledger.sent:,} sent = {ledger.done:,} done + {ledger.failed:,} failed "
+        f"+ {ledger.lost:,} {rest}  ",
         (word, style),
         (f"\n{ledger.retried:,} retried, {ledger.duplicated:,} duplicated", "dim"),
     )

@@ -85,6 +85,15 @@ def test_an_open_account_and_its_reasons_are_said() -> None:
     assert "7/10" in read(render_comparison([trial], run=RUN))
 
 
+def test_an_account_under_way_is_not_called_lost() -> None:
+    """A look at a running trial is no verdict."""
+    trial = replace(TRIAL, ledger=Ledger(sent=10, done=7, failed=1, lost=2))
+
+    text = read(render_trial(trial, run=RUN, is_over=False))
+
+    assert "10 sent = 7 done + 1 failed + 2 under way  still open" in text
+
+
 def test_an_overlap_is_marked() -> None:
     """Runs that shared the machine spoil each other's figures."""
     run = replace(RUN, overlapped_by=("r0", "r2"))

@@ -1,0 +1,171 @@
+"""How fast and how punctual the producer is: `python -m benchmarks.producer`.
+
+Against an embedded server of its own, in one process. The producer and a loop of `task.delay()`
+send the same jobs in turns, so that both see the same machine; the ratio's median and range are
+printed, and beside them what the server takes in when nothing has to be made.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import secrets
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+from celery import Celery
+
+from lab.server import free_port, start_server
+from poolbench.jobs import JOB_KINDS, JobHeader, complete_parameters
+from poolbench.keys import queue_name
+from poolbench.records import TrialPlan
+from producer.arrivals import draw
+from producer.publisher import BATCH, publish
+from producer.template import capture
+
+ROUNDS = 7
+#: Jobs of one round; each round takes about half a second a side.
+DELAY_JOBS = 1_000
+PRODUCER_JOBS = 50_000
+#: How long each rate is kept, seconds.
+RATE_SPAN_S = 5.0
+RATES_PER_S = (1_000.0, 5_000.0)
+
+KIND = JOB_KINDS["io.http"]
+PLAN = TrialPlan(
+    trial=0,
+    contender="bench",
+    pool="gevent",
+    slots=1,
+    kind=KIND.name,
+    parameters=complete_parameters(KIND, {}),
+)
+QUEUE = queue_name(PLAN.contender)
+
+
+def rate_per_s(jobs: int, work: Callable[[], object]) -> float:
+    """Return the jobs a second that ``work`` gets done."""
+    begun_s = time.perf_counter()
+    work()
+    return jobs / (time.perf_counter() - begun_s)
+
+
+def delay_per_s(job: object) -> float:
+    """Return how many jobs a second a loop of `task.delay()` sends."""
+
+    def loop() -> None:
+        for _ in range(DELAY_JOBS):
+            job.delay(**PLAN.parameters)  # type: ignore[attr-defined]  # a Celery task
+
+    return rate_per_s(DELAY_JOBS, loop)
+
+
+def producer_per_s(client: redis.Redis) -> float:
+    """Return how many jobs a second the producer sends, its connecting and capturing included."""
+    run = secrets.token_hex(4)
+    offsets_s = draw("burst", count=PRODUCER_JOBS, rate_per_s=0, seed=1)
+    return rate_per_s(
+        PRODUCER_JOBS, lambda: publish(client, run=run, plan=PLAN, offsets_s=offsets_s)
+    )
+
+
+def server_per_s(client: redis.Redis, *, port: int, password: str) -> float:
+    """Return how many such jobs a second the server takes in, made beforehand."""
+    now_ns = time.time_ns()
+    messages = capture(PLAN, run="bench", queue=QUEUE).render(
+        [now_ns] * BATCH, first_seq=0, sent_ns=now_ns
+    )
+    words = [b"LPUSH", QUEUE.encode(), *messages]
+    packed = b"*%d\r\n" % len(words)
+    packed += b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+    batches = PRODUCER_JOBS // BATCH
+    with socket.create_connection(("127.0.0.1", port)) as bare:
+        bare.sendall(f"AUTH {password}\r\n".encode())
+        bare.recv(100)
+
+        def send() -> None:
+            for _ in range(batches):
+                bare.sendall(packed)
+            while client.llen(QUEUE) < PRODUCER_JOBS:
+                time.sleep(0.001)
+
+        return rate_per_s(PRODUCER_JOBS, send)
+
+
+def compare(client: redis.Redis, *, port: int, password: str) -> None:
+    """Print the producer beside `task.delay()` and beside the server's limit, in turns."""
+    # it reads the broker's address when it is imported
+    app: Celery = importlib.import_module("worker.tasks").app
+    app.conf.task_default_queue = QUEUE
+    contenders: dict[str, Callable[[], float]] = {
+        "task.delay() loop": lambda: delay_per_s(app.tasks[KIND.name]),
+        "producer": lambda: producer_per_s(client),
+        "server's limit": lambda: server_per_s(client, port=port, password=password),
+    }
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(ROUNDS):
+        for name, measure in contenders.items():
+            client.delete(QUEUE)
+            found[name].append(measure())
+    client.delete(QUEUE)
+    app.close()
+    print(f"{ROUNDS} rounds in turns, one process each, {KIND.name} jobs")
+    for name, rates_per_s in found.items():
+        print(f"  {name:<18} {tell(rates_per_s, digits=0)} jobs/s")
+    for name, other in (("task.delay() loop", "producer"), ("producer", "server's limit")):
+        ratios = [b / a for a, b in zip(found[name], found[other], strict=True)]
+        print(f"  {other} ÷ {name}: {tell(ratios, digits=1)} ×")
+
+
+def tell(values: list[float], *, digits: int) -> str:
+    """Return a median with its range."""
+    low, high = min(values), max(values)
+    return f"{statistics.median(values):,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
+
+
+def measure_lag(client: redis.Redis, *, rate_per_s: float) -> None:
+    """Print how late jobs are sent at a rate with poisson arrivals, and what that costs."""
+    count = round(rate_per_s * RATE_SPAN_S)
+    offsets_s = draw("poisson", count=count, rate_per_s=rate_per_s, seed=1)
+    begun_s, cpu_s = time.perf_counter(), time.process_time()
+    publish(client, run=secrets.token_hex(4), plan=PLAN, offsets_s=offsets_s)
+    share = (time.process_time() - cpu_s) / (time.perf_counter() - begun_s)
+    lags_s = sorted(
+        (header.sent_ns - header.due_ns) / 1e9
+        for message in client.lrange(QUEUE, 0, -1)
+        if (header := JobHeader.from_message(json.loads(str(message))["headers"]))
+    )
+    client.delete(QUEUE)
+    at = {percent: lags_s[-(-percent * count // 100) - 1] * 1e3 for percent in (50, 95, 99)}
+    figures = ", ".join(f"p{percent} {lag_ms:.2f}" for percent, lag_ms in at.items())
+    print(f"  {rate_per_s:5,.0f}/s: lag {figures}, max {lags_s[-1] * 1e3:.2f} ms; CPU {share:.0%}")
+
+
+def main() -> None:
+    """Start a server, measure, stop it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, port, password = Path(name), free_port(), secrets.token_hex(16)
+        server = start_server(
+            port=port, password=password, folder=folder, log=folder / "server.log"
+        )
+        url = f"redis://:{password}@127.0.0.1:{port}/0"
+        os.environ["POOLBENCH_REDIS_URL"] = url
+        try:
+            with redis.Redis.from_url(url, decode_responses=True) as client:
+                compare(client, port=port, password=password)
+                print("poisson arrivals, how late jobs are sent")
+                for rate in RATES_PER_S:
+                    measure_lag(client, rate_per_s=rate)
+        finally:
+            server.kill()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
