@@ -34,6 +34,9 @@ _LOG_TAIL_LINES = 5
 #: Folder of the broker's data below the layout's; the image's version stands in its name.
 REDIS_DATA = "docker-redis-8"
 
+#: Stand for secrets in commands that only ask or remove.
+_UNUSED = {"POOLBENCH_REDIS_PASSWORD": "unused", "FLOWER_BASIC_AUTH": "unused"}
+
 _STATE_WORDS = {
     "running": "running",
     "created": "starting",
@@ -115,7 +118,11 @@ class DockerStack:
         options = ["--no-color", f"--tail={lines}", *(["--follow"] if is_following else [])]
         command = self._command("logs", *options, *names)
         with subprocess.Popen(
-            command, env=self._environment, stdout=subprocess.PIPE, text=True, errors="replace"
+            command,
+            env=self._environment_for("logs"),
+            stdout=subprocess.PIPE,
+            text=True,
+            errors="replace",
         ) as process:
             try:
                 assert process.stdout is not None
@@ -209,8 +216,11 @@ class DockerStack:
         return found
 
     def _container_ids(self) -> list[str]:
-        said = self._compose("ps", "--all", "--quiet", what="the containers can't be listed")
-        return said.split()
+        of_ours = f"label=com.docker.compose.project={self._project}"
+        done = self._run(["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", of_ours])
+        if done.returncode != 0:
+            raise StackError(f"the containers can't be listed: {_last_line(done)}")
+        return done.stdout.split()
 
     def _compose(self, *words: str, what: str) -> str:
         """Run a compose command; return what it prints.
@@ -218,10 +228,9 @@ class DockerStack:
         Raises:
             StackError: if it fails: ``what``, and the last line it wrote.
         """
-        done = self._run(self._command(*words))
+        done = self._run(self._command(*words), environment=self._environment_for(words[0]))
         if done.returncode != 0:
-            said = [line for line in done.stderr.splitlines() if line.strip()]
-            raise StackError(f"{what}: {said[-1].strip() if said else done.returncode}")
+            raise StackError(f"{what}: {_last_line(done)}")
         return done.stdout
 
     def _command(self, *words: str) -> list[str]:
@@ -230,10 +239,20 @@ class DockerStack:
         named = ["--project-name", self._project, "--project-directory", str(root), "--file", file]
         return ["docker", "compose", *named, *words]
 
-    def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    def _environment_for(self, word: str) -> dict[str, str]:
+        """Return a compose command's environment.
+
+        Compose refuses its file without the secrets, also where they don't matter: one who
+        removed ``.env`` must be able to take the stack down.
+        """
+        return self._environment if word in {"up", "build"} else {**self._environment, **_UNUSED}
+
+    def _run(
+        self, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            env=self._environment,
+            env=dict(environment or self._environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -245,6 +264,11 @@ class DockerStack:
 def _seconds_since(moment: str) -> float:
     """Return how long ago a moment was that Docker writes with nanoseconds, in UTC."""
     return max(0.0, time.time() - datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp())
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return said[-1] if said else f"exit code {done.returncode}"
 
 
 def _ending(state: Mapping[str, Any]) -> str:

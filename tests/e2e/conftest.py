@@ -1,0 +1,108 @@
+"""A checkout of the tests' own, and commands run in it as a person runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.server import free_port
+from lab.stack import ROOT
+from lab.stack_engine import find_engine
+
+#: What a stack and its commands need of a checkout.
+PARTS = (
+    *("poolbench", "producer", "worker", "upstream", "collector", "report", "lab"),
+    *("requirements", "experiments", "Dockerfile", ".dockerignore", "docker-compose.yml"),
+)
+
+_PORTS = ("POOLBENCH_REDIS_PORT", "POOLBENCH_UPSTREAM_PORT", "POOLBENCH_FLOWER_PORT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """A copy of this checkout with ports, secrets and results of its own."""
+
+    root: Path
+    environment: Mapping[str, str]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether `up` was called here, and no `down` since."""
+        return (self.root / ".poolbench" / "stack.json").exists()
+
+    def run(self, *words: str, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m`` with these words; return what it printed."""
+        return subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=self.root,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def command(self, *words: str) -> str:
+        """Run a command that must succeed; return its standard output."""
+        done = self.run(*words)
+        said = f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, said
+        return done.stdout
+
+    def port(self, service: str) -> int:
+        """Return the port of a service."""
+        return int(self.environment[f"POOLBENCH_{service.upper()}_PORT"])
+
+    def submit(self, *words: str) -> dict[str, Any]:
+        """Send jobs with the producer and wait for them; return its JSON."""
+        found: dict[str, Any] = json.loads(self.command("producer", *words, "--wait", "--json"))
+        return found
+
+
+@pytest.fixture(scope="session")
+def is_ci() -> bool:
+    """Whether what is missing here is an error."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A copy of this checkout, for a module's tests; nothing is up in it afterwards."""
+    root = tmp_path_factory.mktemp("checkout")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, root / part)
+    (root / "results").mkdir()
+    mine = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+    ports = {name: str(free_port()) for name in _PORTS}
+    found = Checkout(root=root, environment={**mine, **ports, "PYTHONPATH": str(root)})
+    yield found
+    found.run("poolbench", "down")
+
+
+@pytest.fixture(scope="session")
+def docker_engine(is_ci: bool) -> str:  # noqa: FBT001 -- a fixture
+    """The Docker engine's word; a test that needs it is skipped without one, except in CI."""
+    engine = find_engine(os.environ)
+    if not engine.is_usable:
+        if is_ci:
+            pytest.fail(f"CI must have a Docker engine: {engine.word}")
+        pytest.skip(f"needs Docker: {engine.word}")
+    return engine.word
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(("POOLBENCH_", "FLOWER_", "COMPOSE_")) or name == "STACK"
