@@ -151,7 +151,7 @@ def _explain(error: OSError) -> str:
         return "no such file; is it the folder of a run, and has the run been collected?"
     text = error.strerror or str(error).partition("\n")[0]
     if error.errno in _FULL:
-        return f"{text}; free some space and start again, what is stored is safe"
+        return f"{text}; free some space, what is stored is safe"
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return f"{text}; make the folder writable for this user, or choose another"
     return f"{text}; check the disk and the folder"

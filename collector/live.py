@@ -222,7 +222,8 @@ class LiveRun:
             folder.write_jobs(self._records().close())
             # its memory is given back; should a late line come, the folder is read again
             self._folding = None
-            folder.write_rejects()
+            if self._ingest.rejected_lines:
+                folder.write_rejects()
         folder.write_manifest(manifest)
         self._saved = (version, manifest)
 

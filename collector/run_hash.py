@@ -67,10 +67,7 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
     if not found:
         return None
     try:
-        trials = json.loads(found["trials"])
-        if not isinstance(trials, list) or not trials:
-            raise TypeError(f"no list of trials: {trials!r}")
-        plans = tuple(_plan(raw) for raw in trials)
+        plans = _plans(found["trials"])
         return RunHash(
             run=run,
             created_ns=int(found["created_ns"]),
@@ -97,6 +94,13 @@ def read_presence(client: redis.Redis, contenders: set[str]) -> Presence:
             for contender, ones in workers.items()
         },
     )
+
+
+def _plans(text: str) -> tuple[TrialPlan, ...]:
+    trials = json.loads(text)
+    if not isinstance(trials, list) or not trials:
+        raise TypeError(f"no list of trials: {text[:80]}")
+    return tuple(_plan(raw) for raw in trials)
 
 
 def _plan(raw: Mapping[str, Any]) -> TrialPlan:

@@ -291,5 +291,5 @@ def _tell(state: RunState, accounts: tuple[Ledger, ...]) -> str:
     if failed:
         counts += f", {failed:,} failed"
     if lost:
-        counts += f", {lost:,} without an end"
+        counts += f", {lost:,} {'without an end' if state.is_over else 'to come'}"
     return f"{state.value}, {counts}"

@@ -186,16 +186,17 @@ class RunFolder:
 
     def _read_parts(self, columns: list[str]) -> pl.DataFrame:
         empty = PART_SCHEMA.to_frame().select(columns)
-        for attempts_left in reversed(range(_READ_ATTEMPTS)):
+        attempts = 0
+        while True:
+            attempts += 1
             try:
                 frames = [read_table(part.path, columns=columns) for part in self.parts()]
+                return pl.concat([empty, *frames])
             except StorageError as error:
                 # the run's writer may have merged the part away since it was listed
-                if not (attempts_left and isinstance(error.__cause__, FileNotFoundError)):
+                is_gone = isinstance(error.__cause__, FileNotFoundError)
+                if not is_gone or attempts == _READ_ATTEMPTS:
                     raise
-            else:
-                return pl.concat([empty, *frames])
-        raise AssertionError
 
 
 def _good_lines(part: pl.DataFrame) -> pl.DataFrame:
