@@ -32,7 +32,7 @@ class Ending(Enum):
     DESERTED = "deserted"
     #: The person's own limit was reached.
     TIMED_OUT = "timed-out"
-    #: No summary was published.
+    #: No summary was published, or no more while lines wait to be read.
     UNWATCHED = "unwatched"
     #: Ctrl-C.
     STOPPED = "stopped"

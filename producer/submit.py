@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import redis
 
 from poolbench.errors import ExitCode, StackError
-from poolbench.keys import queue_name
+from poolbench.keys import queue_name, records_stream
 from poolbench.records import TrialPlan
 from producer.follow import Ending, Followed, Follower, patience_for
 from producer.presence import Crew, find_crew
@@ -177,7 +177,12 @@ class _Course:
             clock=time.monotonic,
             sleep=time.sleep,
         )
-        return follower.follow(is_last=is_last, on_look=self.screen.running)
+        followed = follower.follow(is_last=is_last, on_look=self.screen.running)
+        stood_still = followed.ending in {Ending.STALLED, Ending.DESERTED}
+        if stood_still and self.client.xlen(records_stream(submission.run)):
+            # lines wait that nobody reads, so it is the collector that stands still
+            return replace(followed, ending=Ending.UNWATCHED)
+        return followed
 
     def _has_workers(self, contender: str) -> bool:
         return find_crew(self.client, contender, scope=self.scope).workers > 0

@@ -17,8 +17,9 @@ import redis
 
 from lab.server import free_port, start_server
 from poolbench.jobs import JobHeader
-from poolbench.keys import RUNS, queue_name, run_key, sent_field
+from poolbench.keys import RUNS, queue_name, records_stream, run_key, sent_field
 from poolbench.pools import available_pools
+from producer.cli import main
 from tests.conftest import Server, wait_until
 from tests.integration.producer_stand_ins import StandIns, show_worker
 
@@ -39,30 +40,46 @@ class Ended:
 class Producer:
     """Runs the command line against one server, in a folder without ``.env``."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if "POOLBENCH" not in name},
-            "POOLBENCH_REDIS_URL": url,
-            "PYTHONPATH": str(ROOT),
-            "PYTHONWARNINGS": "error",
-            "COLUMNS": "80",
-        }
+    def __init__(
+        self,
+        url: str,
+        *,
+        folder: Path,
+        patch: pytest.MonkeyPatch,
+        capture: pytest.CaptureFixture[str],
+    ) -> None:
         self._folder = folder
+        self._capture = capture
+        self._patch = patch
+        for name in [name for name in os.environ if name.startswith("POOLBENCH")]:
+            patch.delenv(name)
+        patch.setenv("POOLBENCH_REDIS_URL", url)
+        patch.setenv("COLUMNS", "80")
+        patch.chdir(folder)
 
     def start(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start it and leave it running."""
+        """Start it as a process and leave it running."""
+        ours = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
         return subprocess.Popen(
             [sys.executable, "-m", "producer", *words],
             cwd=self._folder,
-            env={**self._environment, **(environ or {})},
+            env={**os.environ, **ours, **(environ or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def run(self, *words: str, environ: Mapping[str, str] | None = None) -> Ended:
-        """Run it to its end."""
-        return ended(self.start(*words, environ=environ))
+        """Run it to its end, in this process: starting Python takes longer than most tests."""
+        with self._patch.context() as patch:
+            patch.setattr(sys, "argv", ["producer", *words])
+            for name, value in (environ or {}).items():
+                patch.setenv(name, value)
+            self._capture.readouterr()
+            with pytest.raises(SystemExit) as caught:
+                sys.exit(main())
+        shown = self._capture.readouterr()
+        return Ended(code=int(caught.value.code or 0), out=shown.out, errors=shown.err)
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
@@ -73,10 +90,16 @@ def ended(process: subprocess.Popen[str]) -> Ended:
 
 
 @pytest.fixture
-def producer(server: Server, client: redis.Redis, tmp_path: Path) -> Producer:
+def producer(
+    server: Server,
+    client: redis.Redis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Producer:
     """The command, on the session's server, emptied."""
     assert client.dbsize() == 0
-    return Producer(server.url, tmp_path)
+    return Producer(server.url, folder=tmp_path, patch=monkeypatch, capture=capsys)
 
 
 def sent_of(client: redis.Redis, run: str, trial: int = 0) -> int:
@@ -93,8 +116,10 @@ def test_jobs_are_sent_and_it_says_how_to_look(client: redis.Redis, producer: Pr
     """Without --wait it ends when all is sent, and tells where to see more."""
     show_worker(client, "prefork")
 
-    found = producer.run(
-        *("--pool", "prefork", "--job", "cpu.primes", "--count", "120", "--run", "r1")
+    found = ended(
+        producer.start(
+            *("--pool", "prefork", "--job", "cpu.primes", "--count", "120", "--run", "r1")
+        )
     )
 
     assert found.code == 0
@@ -229,7 +254,7 @@ def test_usage_errors_of_the_parser_exit_2(producer: Producer, words: tuple[str,
 
 def test_help_fits_a_terminal(producer: Producer) -> None:
     """Options stand in groups, with examples below, in 80 columns."""
-    found = producer.run("--help")
+    found = ended(producer.start("--help"))
 
     assert found.code == 0
     for title in ("What to send", "When it is due", "Then", "The run", "Examples"):
@@ -239,7 +264,7 @@ def test_help_fits_a_terminal(producer: Producer) -> None:
 
 def test_no_words_show_the_help(producer: Producer) -> None:
     """A newcomer types the bare command."""
-    assert "What to send" in producer.run().out
+    assert "What to send" in ended(producer.start()).out
 
 
 def test_an_absent_server_is_one_line(producer: Producer) -> None:
@@ -258,7 +283,9 @@ def test_a_wrong_password_is_one_line_that_hides_it(server: Server, producer: Pr
     """Exit 3; neither the wrong nor the right password is shown."""
     url = f"redis://:secret-word@127.0.0.1:{server.port}/0"
 
-    found = producer.run("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
+    found = ended(
+        producer.start("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
+    )
 
     assert found.code == 3
     assert "refuses our password" in found.errors
@@ -330,6 +357,22 @@ def test_a_stall_ends_it_with_the_counts(
     assert "of 40 jobs sent, 15 done, 0 failed, 25 not ended" in found.errors
     assert "does not close" in found.out
     assert is_marked_sent(client, "r1")
+
+
+def test_a_collector_that_ended_in_mid_run_is_told_apart_from_a_stall(
+    client: redis.Redis, server: Server, producer: Producer
+) -> None:
+    """Lines wait in the run's stream that nobody reads: exit 3, for the stack is not whole."""
+    client.xadd(records_stream("r1"), {"lines": "{}"})
+    with StandIns(server.url, "gevent", most=15):
+        found = producer.run(
+            *("--pool", "gevent", "--job", "io.http", "--count", "40", "--wait"),
+            *("--stall", "0.6", "--run", "r1"),
+        )
+
+    assert found.code == 3
+    assert "no collector published anything within" in found.errors
+    assert "15 done" in found.errors
 
 
 def test_a_stall_of_one_pool_ends_the_comparison(

@@ -1,0 +1,105 @@
+"""Progress: bars on a terminal, a line at each step elsewhere."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from poolbench.records import TrialPlan
+from producer.presence import Crew
+from producer.publisher import Sent
+from producer.screen import EVENTS_NOTE, LiveScreen
+from producer.submission import Words, read_submission
+from producer.summary import Ledger, TrialSummary
+
+SENT = Sent(
+    count=50, first_due_ns=1, last_sent_ns=2, lag_max_s=0.0012, span_s=2.5, is_complete=True
+)
+TRIAL = TrialSummary(
+    trial=0,
+    contender="gevent",
+    slots=4,
+    kind="io.http",
+    parameters={},
+    ledger=Ledger(sent=50, done=20, failed=1, lost=29),
+    throughput_per_s=None,
+    wait_s=None,
+    execution_s=None,
+    lag_s=None,
+    mark="",
+    reasons=(),
+)
+CREW = Crew(contender="gevent", workers=2, slots=1_200)
+
+
+def plan_of(words: Words) -> TrialPlan:
+    """The first trial of a submission."""
+    submission = read_submission(words)
+    return submission.plans(dict.fromkeys(submission.pools, 4))[0]
+
+
+def show(words: Words, *, crew: Crew = CREW, is_terminal: bool = False) -> str:
+    """Everything that a submission shows on its way, control codes taken out."""
+    submission, plan = read_submission(words), plan_of(words)
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=is_terminal, force_interactive=is_terminal)
+    with LiveScreen(console) as screen:
+        screen.announce(submission, dict.fromkeys(submission.pools, crew))
+        screen.sending(plan, 25)
+        screen.sent(plan, SENT)
+        screen.running(TRIAL)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+
+
+WORDS = Words(pool="gevent", job="io.http", count="50", rate="20", run="r1")
+
+
+def test_elsewhere_each_step_is_a_line() -> None:
+    """Nothing moves in a file: what, to whom, when it was sent, and how late."""
+    assert show(WORDS).splitlines() == [
+        "run r1",
+        "50 × io.http delay_ms=50 size_bytes=1024, 20/s, constant",
+        "to gevent (2 workers, 1,200 slots)",
+        "sent 50 jobs to gevent in 2.50 s, at most 1.20 ms late",
+    ]
+
+
+def test_a_backlog_is_not_called_late() -> None:
+    """Jobs that are all due at once can't be in time."""
+    text = show(replace(WORDS, rate="0"))
+
+    assert "all at once" in text
+    assert "late" not in text
+
+
+def test_a_comparison_tells_its_order_and_seed() -> None:
+    """So that it can be repeated."""
+    words = replace(WORDS, pool="all", seed="3")
+
+    assert f"to {' → '.join(read_submission(words).pools)}, seed 3" in show(words)
+
+
+@pytest.mark.parametrize("has_events", [True, False])
+def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
+    """They cost throughput, so they are told before the figures."""
+    text = show(WORDS, crew=replace(CREW, has_events=has_events))
+
+    assert (EVENTS_NOTE in text) == has_events
+    assert len(EVENTS_NOTE) < 80
+
+
+def test_nobody_there_is_said() -> None:
+    """With --force jobs are sent to an empty room."""
+    assert "to gevent (no worker listens now)" in show(WORDS, crew=Crew(contender="gevent"))
+
+
+def test_a_terminal_sees_the_last_state_of_the_bar() -> None:
+    """After sending, the bar counts the jobs that have ended, well or not."""
+    text = show(WORDS, is_terminal=True)
+
+    assert re.search(r"gevent +running .*21/50 jobs", text)
+    assert "sent 50 jobs to gevent" in text
