@@ -6,7 +6,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolbench.errors import UsageError
@@ -24,6 +24,7 @@ def offsets_of(name: str, *, count: int, rate_per_s: float, seed: int) -> list[f
     return list(draw(name, count=count, rate_per_s=rate_per_s, seed=seed))
 
 
+@settings(deadline=None)
 @given(name=NAMES, count=COUNTS, rate_per_s=RATES_PER_S, seed=SEEDS)
 def test_offsets_are_counted_sorted_and_from_zero(
     name: str, count: int, rate_per_s: float, seed: int
@@ -37,6 +38,7 @@ def test_offsets_are_counted_sorted_and_from_zero(
     assert all(math.isfinite(offset_s) for offset_s in offsets_s)
 
 
+@settings(deadline=None)
 @given(name=NAMES, count=COUNTS, rate_per_s=RATES_PER_S, seed=SEEDS)
 def test_same_seed_draws_the_same(name: str, count: int, rate_per_s: float, seed: int) -> None:
     """A run can be repeated."""
@@ -46,6 +48,7 @@ def test_same_seed_draws_the_same(name: str, count: int, rate_per_s: float, seed
     assert first == again
 
 
+@settings(deadline=None)
 @given(count=COUNTS, more=COUNTS, rate_per_s=RATES_PER_S, seed=SEEDS, name=NAMES)
 def test_a_longer_draw_begins_with_the_shorter(
     name: str, count: int, more: int, rate_per_s: float, seed: int
@@ -57,12 +60,14 @@ def test_a_longer_draw_begins_with_the_shorter(
     assert long[:count] == short
 
 
+@settings(deadline=None)
 @given(count=COUNTS)
 def test_burst_is_due_at_once(count: int) -> None:
     """A burst has no rate: everything is due at 0."""
     assert set(draw("burst", count=count, rate_per_s=0.0, seed=1)) == {0.0}
 
 
+@settings(deadline=None)
 @given(count=COUNTS, rate_per_s=RATES_PER_S)
 def test_constant_keeps_its_rate_exactly(count: int, rate_per_s: float) -> None:
     """No rounding adds up: the offset of job n is n over the rate."""

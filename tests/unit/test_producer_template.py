@@ -96,6 +96,7 @@ def test_percent_signs_survive() -> None:
     assert rendered(plan)[0]["headers"][HEADER]["contender"] == "50%d-%s%%"
 
 
+@settings(deadline=None)
 @given(count=st.integers(min_value=0, max_value=200))
 def test_task_ids_are_version_4_uuids(count: int) -> None:
     """The ids are what Celery would have made, only cheaper."""
