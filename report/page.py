@@ -27,6 +27,9 @@ _UNIT = re.compile(r"(?<=\d) (?=(?:×|%|ms|s|µs|slots|[kMG]?B)(?:\W|$))")
 #: A contender's name with a dash in it.
 _NAME = re.compile(r"\b[a-z][a-z0-9.]*-[a-z0-9.-]*[a-z0-9]")
 
+#: A range of ratios.
+_RANGE = re.compile(r"[\d.,]+–[\d.,]*\d\N{NO-BREAK SPACE}×")
+
 #: A ratio with its interval: what a verdict comes to.
 _FIGURE = re.compile(r"[\d.,]+\N{NO-BREAK SPACE}× (?:[\w.]+|<span[^>]*>[^<]*</span>) \[[\d.,–]+\]")
 
@@ -42,6 +45,7 @@ def build_page(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> st
         manifest=manifest,
         is_whole=is_whole,
         account=account,
+        about=_about(summary),
         hero=pictures.advantage(summary),
         sections=[_section(summary, verdict=verdict) for verdict in summary["verdicts"]],
         pools=_pools(summary),
@@ -82,8 +86,15 @@ def prose(text: str) -> Markup:
     """Return a sentence as HTML: code in backticks, its figure strong, nothing torn apart."""
     kept = _UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text)))
     named = _NAME.sub(r'<span class="keep">\g<0></span>', kept)
+    named = _RANGE.sub(r'<span class="keep">\g<0></span>', named)
     told = _FIGURE.sub(r'<b class="keep">\g<0></b>', named)
     return Markup(_CODE.sub(r"<code>\1</code>", told))  # noqa: S704 -- escaped above
+
+
+def _about(summary: Mapping[str, Any]) -> list[str]:
+    """Return the paragraphs of the question, without the title that it may begin with."""
+    paragraphs = [" ".join(text.split()) for text in summary["question"].split("\n\n")]
+    return [text for text in paragraphs if text and text != summary["title"]]
 
 
 def _section(summary: Mapping[str, Any], *, verdict: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,9 +60,8 @@ class Row:
         reasons = _by_repetition((trial.block, trial.tolerated) for trial in self.trials)
         found = spread(list(self.per_s.values()))
         if found is not None and found > UNSTABLE_SPREAD:
-            reasons.append(
-                f"unstable: its repetitions differ by {fmt.percent(found)} (standard deviation)"
-            )
+            bound = fmt.percent(UNSTABLE_SPREAD)
+            reasons.append(f"unstable: the standard deviation of its repetitions is over {bound}")
         return reasons
 
     @property
@@ -101,6 +100,7 @@ class Row:
             "repetitions": len(self.trials),
             "valid_repetitions": len(valid),
             "throughput_per_s": per_s and asdict(per_s),
+            "spread": spread(list(self.per_s.values())),
             "ceiling_per_s": _median(trial.ceiling_per_s for trial in valid),
             "ceiling_share": _median(trial.ceiling_share for trial in valid),
             "limit": self._limit(per_s),

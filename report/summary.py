@@ -20,6 +20,9 @@ from report.stats import rounded
 from report.trials import COLUMNS, Trial, measure_trials
 from report.verdict import judge
 
+#: From this load average a core on, a machine is told to have been busy before the run.
+BUSY_SHARE = 0.5
+
 #: What makes a manifest that of a lab run.
 _LAB_KEYS = ("contenders", "experiment", "machine", "trials", "workloads")
 
@@ -40,7 +43,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "run": manifest["run"],
         "state": manifest["state"],
         "title": manifest["experiment"]["title"],
-        "question": manifest["experiment"].get("question") or manifest["experiment"]["title"],
+        "question": manifest["experiment"].get("question") or "",
         "profile": manifest.get("profile", ""),
         "created_ns": manifest.get("created_ns"),
         "finished_ns": manifest.get("finished_ns"),
@@ -126,6 +129,13 @@ def _notes(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[str]
     if any(trial.is_backlog for trial in trials):
         notes.append(
             "The whole backlog is put in at once, so a job's wait is its place in the queue."
+        )
+    load = (manifest["machine"].get("load_average") or [0.0])[0]
+    cores = manifest["machine"]["cores"]
+    if load >= BUSY_SHARE * cores:
+        notes.append(
+            f"The machine was busy when the run began: load {fmt.number(load)} "
+            f"on {fmt.counted(cores, noun='core')}."
         )
     workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
     if workers_up > 1:

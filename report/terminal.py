@@ -22,7 +22,7 @@ def render(summary: Mapping[str, Any]) -> RenderableType:
     """Return the whole report; it wants 80 columns, and uses more for longer bars."""
     is_whole, account = integrity(summary)
     head = [
-        Text(summary["question"], style="bold"),
+        Text(summary["title"], style="bold"),
         Text(account, style="green" if is_whole else "bold red"),
         *(Text(note, style="dim") for note in summary["notes"]),
     ]

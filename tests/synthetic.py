@@ -267,7 +267,7 @@ def _manifest(
             "file": "experiments/pools.toml",
             "sha256": "9f" * 32,
             "title": question,
-            "question": question,
+            "question": f"{question}\n\nFour pools do the same\nkinds of job.",
             "text": f'title = "{question}"\n',
         },
         "repetitions": blocks,

@@ -116,7 +116,7 @@ def test_it_is_small(page: str) -> None:
 def test_what_a_user_wrote_is_text(tmp_path: Path) -> None:
     """A title with markup in it is shown, not run."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    experiment = folder.read_manifest()["experiment"] | {"question": "<script>alert(1)</script>?"}
+    experiment = folder.read_manifest()["experiment"] | {"title": "<script>alert(1)</script>?"}
     edit_manifest(folder, experiment=experiment)
 
     page = page_of(folder)
@@ -179,3 +179,10 @@ def test_prose_keeps_numbers_with_their_units() -> None:
         '<b class="keep">1.94\N{NO-BREAK SPACE}× solo [1.90–1.99]</b>, '
         "3\N{NO-BREAK SPACE}% of 12\N{NO-BREAK SPACE}ms"
     )
+
+
+def test_the_question_stands_below_its_title_once(page: str) -> None:
+    """The experiment's own words, without the title that they begin with."""
+    assert page.count("Which pool, for which kind of work?</h1>") == 1
+    assert '<p class="about">Four pools do the same kinds of job.</p>' in page
+    assert page.count('<p class="about">') == 1

@@ -196,7 +196,8 @@ def test_repetitions_far_apart_make_a_row_unstable(tmp_path: Path) -> None:
 
     marks = {one["mark"] for one in found["rows"]}
     assert marks == {"~"}
-    assert row(found)["reasons"][0].startswith("unstable: its repetitions differ by ")
+    assert row(found)["reasons"][0].startswith("unstable: the standard deviation ")
+    assert row(found)["spread"] > 0.1
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 4])
@@ -331,3 +332,11 @@ def test_rows_follow_the_manifest(tmp_path: Path) -> None:
 
     assert [one["contender"] for one in found["rows"]] == [one.name for one in DEMO] * 2
     assert [one["workload"] for one in found["verdicts"]] == ["cpu.primes", "cpu.sha256"]
+
+
+def test_a_busy_machine_is_noted(folder: RunFolder) -> None:
+    """Who else used the cores when the run began may have slowed it."""
+    machine = folder.read_manifest()["machine"]
+    edit_manifest(folder, machine=machine | {"load_average": [2.6, 1.0, 1.0]})
+
+    assert any("load 2.60 on 2 cores" in note for note in summarize(folder)["notes"])
