@@ -63,16 +63,21 @@ def collector(tmp_path: Path, *arguments: str, **environ: str) -> Iterator[Colle
         process.wait()
 
 
-def submit(client: redis.Redis, run: str) -> None:
-    """Leave a run of one job in Redis, run to its end."""
+def submit(client: redis.Redis, run: str, *, jobs: int = 1) -> None:
+    """Leave a run in Redis of which all is sent."""
     plan = TrialPlan(trial=0, contender="solo", pool="solo", slots=1, kind="io.sleep")
     client.hset(run_key(run), mapping={"source": "producer", "trials": json.dumps([asdict(plan)])})
-    client.hset(run_key(run), mapping={"created_ns": 1, "sent_all_ns": 2, "sent:0": 1})
+    client.hset(run_key(run), mapping={"created_ns": 1, "sent_all_ns": 2, "sent:0": jobs})
     client.zadd(RUNS, {run: time.time()})
+
+
+def work(client: redis.Redis, run: str, *, seq: int = 0) -> None:
+    """Leave the lines of a job that is done."""
     for moment in ("received", "started", "finished"):
         line = {
-            "v": 1, "m": moment, "run": run, "trial": 0, "seq": 0, "attempt": 0, "nonce": "a",
-            "t_ns": time.time_ns(), "due_ns": 1, "sent_ns": 1, "state": "SUCCESS",
+            "v": 1, "m": moment, "run": run, "trial": 0, "seq": seq, "attempt": 0,
+            "nonce": f"n{seq}", "t_ns": time.time_ns(), "due_ns": 1, "sent_ns": 1,
+            "state": "SUCCESS",
         }  # fmt: skip
         client.xadd(records_stream(run), {"lines": encode_line(line)})
 
@@ -90,6 +95,7 @@ def test_collects_until_told_to_stop(
     """The run is published and stored; the end is clean, and told in one line."""
     heartbeat = tmp_path / "heartbeat"
     submit(client, run_id)
+    work(client, run_id)
     settings = {
         "POOLBENCH_REDIS_URL": server.url,
         "POOLBENCH_HEARTBEAT_FILE": str(heartbeat),
@@ -109,6 +115,25 @@ def test_collects_until_told_to_stop(
         "stopped",
     ]
     assert server.password not in running.log()
+
+
+def test_collector_that_was_killed_goes_on_where_it_was(
+    server: Server, client: redis.Redis, run_id: str, tmp_path: Path
+) -> None:
+    """SIGKILL while a run is under way: the next one publishes the same run, whole."""
+    submit(client, run_id, jobs=2)
+    work(client, run_id, seq=0)
+    arguments = ["--results", str(tmp_path / "results")]
+    with collector(tmp_path, *arguments, POOLBENCH_REDIS_URL=server.url) as first:
+        wait_until(first.says("running, 2 sent, 1 done"), what="half of the run is published")
+        first.process.kill()
+
+    work(client, run_id, seq=1)
+    with collector(tmp_path, *arguments, POOLBENCH_REDIS_URL=server.url) as second:
+        wait_until(lambda: is_closed(client, run_id), what="the run is published as closed")
+        assert second.stop() == ExitCode.OK
+
+    assert RunFolder(tmp_path / "results" / run_id).read_jobs()["seq"].to_list() == [0, 1]
 
 
 def test_broker_that_is_away_is_waited_for(run_id: str, tmp_path: Path) -> None:
@@ -139,6 +164,7 @@ def collect_one(url: str, run: str) -> None:
     """Submit a run and wait until it is collected."""
     with redis.Redis.from_url(url, decode_responses=True) as client:
         submit(client, run)
+        work(client, run)
         wait_until(lambda: is_closed(client, run), what="the run is published as closed")
 
 

@@ -20,6 +20,7 @@ from collector.store import RunFolder
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, records_stream, run_key, sent_field, summary_key, worker_key
 from poolbench.records import TrialPlan, encode_line
+from report import write_reports
 
 MS = 1_000_000
 #: The first due time of a test's runs, Unix ns.
@@ -72,7 +73,7 @@ class Stack:
         """Run jobs: each starts 1 ms after the one before and takes 2 ms."""
         for seq in seqs:
             common = {
-                "v": 1, "run": run, "trial": 0, "seq": seq, "nonce": f"{run}-{seq}-{len(more)}",
+                "v": 1, "run": run, "trial": 0, "seq": seq, "nonce": f"{seq} {more}",
                 "attempt": 0, "due_ns": due_ns, "sent_ns": due_ns, "boot_id": boot_id(), **more,
             }  # fmt: skip
             start_ns = due_ns + seq * MS
@@ -435,6 +436,51 @@ def test_garbled_plan_is_one_line_and_the_lines_are_kept(
 
     assert len(caplog.messages) == 1
     assert stack.folder(run_id).read_lines().height == 3
+
+
+def test_trials_of_one_run_are_accounted_for_each(stack: Stack, run_id: str) -> None:
+    """Pool after pool in one run: the second has sent nothing yet, and nothing of it is lost."""
+    plans = [
+        {
+            "trial": trial,
+            "contender": pool,
+            "pool": pool,
+            "slots": 1,
+            "kind": "io.sleep",
+            "count": 6,
+        }
+        for trial, pool in enumerate(["threads", "gevent"])
+    ]
+    stack.open_run(run_id)
+    stack.client.hset(run_key(run_id), "trials", json.dumps(plans))
+    stack.send(run_id, 6, is_all=False)
+    stack.work(run_id, *range(6))
+    stack.round()
+    first = stack.summary(run_id)
+    stack.client.hincrby(run_key(run_id), sent_field(1), 6)
+    stack.client.hset(run_key(run_id), "sent_all_ns", DUE_NS)
+    stack.work(run_id, *range(6), trial=1, contender="gevent", due_ns=2 * DUE_NS)
+    stack.round()
+    second = stack.summary(run_id)
+
+    done = [[trial["ledger"]["done"] for trial in found["trials"]] for found in (first, second)]
+    assert done == [[6, 0], [6, 6]]
+    assert [first["state"], second["state"]] == ["sending", "closed"]
+    assert [trial["contender"] for trial in second["trials"]] == ["threads", "gevent"]
+    assert [trial["mark"] for trial in second["trials"]] == ["", ""]
+
+
+def test_report_reads_the_folder_of_a_submission(stack: Stack, run_id: str) -> None:
+    """The same report as of an experiment, from the same files."""
+    stack.open_run(run_id)
+    stack.send(run_id, 12)
+    stack.work(run_id, *range(12))
+    stack.round()
+
+    (row,) = write_reports(stack.folder(run_id).path)["rows"]
+
+    assert (row["contender"], row["workload"], row["ledger"]["done"]) == ("threads", "io.sleep", 12)
+    assert row["throughput_per_s"]["median"] == pytest.approx(1_000)
 
 
 def test_second_collector_stands_by(

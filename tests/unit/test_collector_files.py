@@ -1,0 +1,111 @@
+"""Files that are there whole or not at all, and the names by which parts are ordered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.files import (
+    make_folder,
+    read_metadata,
+    read_table,
+    remove_leftovers,
+    write_atomically,
+    write_table,
+)
+from collector.parts import Part, StreamId, find_parts, outermost, part_name
+from poolbench.errors import StorageError
+
+_IDS = st.builds(StreamId, st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 2))
+
+
+def test_writer_that_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
+    """Whatever goes wrong while writing, there is the old content and no temporary file."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(file: IO[bytes]) -> None:
+        file.write(b"half of the new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, write=fail)
+
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    """Only what our own writer would have renamed."""
+    names = [".part.parquet.12.tmp", "part.parquet", "notes.tmp", ".hidden"]
+    for name in names:
+        (tmp_path / name).touch()
+
+    remove_leftovers(tmp_path)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_table_carries_its_own_metadata(tmp_path: Path) -> None:
+    """A count that stands in the file is there when the file is, and not otherwise."""
+    path = tmp_path / "table.parquet"
+    write_table(path, frame=pl.DataFrame({"a": [1], "b": [2]}), metadata={"lines": "1"})
+
+    assert read_metadata(path)["lines"] == "1"
+    assert read_table(path, columns=["b"]).to_dicts() == [{"b": 2}]
+
+
+def test_absent_column_is_one_clear_line(tmp_path: Path) -> None:
+    """A table that isn't what its name says is no traceback."""
+    path = tmp_path / "table.parquet"
+    write_table(path, frame=pl.DataFrame({"a": [1]}), metadata={})
+
+    with pytest.raises(StorageError, match=r"table\.parquet: not a readable table: .*; restore it"):
+        read_table(path, columns=["b"])
+
+
+def test_folder_is_made_with_its_parents_and_may_be_there(tmp_path: Path) -> None:
+    """Asked for twice, made once."""
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+@given(one=_IDS, two=_IDS)
+def test_ids_are_read_back_and_ordered_as_redis_orders_them(one: StreamId, two: StreamId) -> None:
+    """By milliseconds, then by the serial number; as numbers, not as text."""
+    assert StreamId.parse(str(one)) == one
+    assert (one < two) == ((one.ms, one.serial) < (two.ms, two.serial))
+    assert one < one.following
+    assert not one < two < one.following
+
+
+@given(ranges=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), max_size=12, unique=True))
+def test_parts_that_count_cover_what_all_parts_cover(ranges: list[tuple[int, int]]) -> None:
+    """Each part lies within one that counts, and none that counts lies within another."""
+    parts = [
+        Part(first=StreamId(at, 0), last=StreamId(at + length, 0), path=Path(f"{at}-{length}"))
+        for at, length in ranges
+    ]
+
+    kept = outermost(parts)
+
+    assert all(any(part.is_within(one) for one in kept) for part in parts)
+    assert not any(a.is_within(b) for a in kept for b in kept if a is not b)
+
+
+def test_parts_are_found_by_their_names_alone(tmp_path: Path) -> None:
+    """Temporary files, notes and names of another shape are no parts."""
+    name = part_name(first=StreamId(5, 0), last=StreamId(7, 3))
+    for other in (name, f".{name}.1.tmp", "5-0_7-3.csv", "5_7.parquet", "-5-0_7-3.parquet"):
+        (tmp_path / other).touch()
+
+    (part,) = find_parts(tmp_path)
+
+    assert (part.first, part.last, part.path.name) == (StreamId(5, 0), StreamId(7, 3), name)
+    assert find_parts(tmp_path / "absent") == []
