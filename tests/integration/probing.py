@@ -46,15 +46,18 @@ class Worker:
     @property
     def recorder(self) -> psutil.Process | None:
         """Its recorder, while it lives."""
-        for child in self.children:
-            if "poolbench.recorder" in child.cmdline():
-                return child
-        return None
+        return next((child for child in self.children if _is_recorder(child)), None)
+
+    @property
+    def slots(self) -> list[psutil.Process]:
+        """The processes of its slots, where a slot is one."""
+        return [child for child in self.children if not _is_recorder(child)]
 
     @property
     def children(self) -> list[psutil.Process]:
-        """Its direct child processes."""
-        return psutil.Process(self.process.pid).children()
+        """Its direct child processes that have not ended."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if not is_gone(child.pid)]
 
     def leftovers(self) -> list[Path]:
         """Return the pipes' folders that are still there."""
@@ -141,3 +144,10 @@ def is_gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def _is_recorder(process: psutil.Process) -> bool:
+    try:
+        return "poolbench.recorder" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import redis
 
@@ -186,21 +185,20 @@ def test_killed_children_lose_no_finished_job(
                 what=f"50 jobs after {killed} kills",
                 within_s=PATIENCE_S,
             )
-            _slots_of(worker)[0].kill()
-        worker.process.terminate()
-        worker.process.wait(PATIENCE_S)
+            wait_until(lambda: bool(worker.slots), what="a slot to kill")
+            worker.slots[0].kill()
+        recorder = worker.recorder
+        assert recorder is not None
+        # not SIGTERM: a warm shutdown of prefork may hang after its children were killed
+        worker.process.kill()
+        worker.process.wait()
+        wait_until(lambda: is_gone(recorder.pid), what="the recorder's end", within_s=PATIENCE_S)
 
         lines = read_lines(client, sender.run)
         finished = {line["task_id"] for line in lines if line["m"] == "finished"}
         assert len(worker.witnesses) >= 400
         assert set(worker.witnesses) <= finished
         assert max(Counter(map(len, _moments(lines).values()))) <= 4
-
-
-def _slots_of(worker: Worker) -> list[psutil.Process]:
-    recorder = worker.recorder
-    assert recorder is not None
-    return [child for child in worker.children if child.pid != recorder.pid]
 
 
 def test_what_only_the_consumer_sees_has_its_outcome(
@@ -243,11 +241,16 @@ def test_spawned_slots_are_recorded(
         assert worker.process.pid not in {line.get("pid") for line in lines}
 
 
-def test_a_job_without_a_header_is_filed_under_the_run_given(
+def test_a_worker_does_as_its_settings_say(
     server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
 ) -> None:
-    """POOLBENCH_RUN makes a record of every job; without it a stranger's job has none."""
-    environment = {"POOLBENCH_RUN": "everything", "POOLBENCH_CONTENDER": "theirs"}
+    """A run for jobs without a header, a contender's name and a heartbeat file are heeded."""
+    heartbeat_file = tmp_path / "alive"
+    environment = {
+        "POOLBENCH_RUN": "everything",
+        "POOLBENCH_CONTENDER": "theirs",
+        "POOLBENCH_HEARTBEAT_FILE": str(heartbeat_file),
+    }
     with strange_worker(server.url, pool="solo", folder=tmp_path, environment=environment):
         sender.app.send_task("strange.works")
         wait_until(
@@ -259,6 +262,7 @@ def test_a_job_without_a_header_is_filed_under_the_run_given(
         assert {(line["contender"], line["trial"], line["seq"]) for line in lines} == {
             ("theirs", 0, None)
         }
+        assert heartbeat_file.exists()
 
 
 def test_a_worker_without_a_recorder_says_so_and_works(

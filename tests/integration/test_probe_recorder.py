@@ -17,8 +17,11 @@ import pytest
 import redis
 
 from lab.server import free_port, start_server
+from poolbench.held import Held
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.pipe import RecorderSettings, start_recorder
+from poolbench.recorder import PRESENCE_REFRESH_S, Recorder
+from poolbench.sorting import Sorted
 from tests.conftest import Server, wait_until
 
 #: A broker that is never there.
@@ -138,6 +141,23 @@ def test_a_worker_is_seen_while_its_pipe_is_open(
     assert isinstance(expiry_s, int)
     assert 0 < expiry_s <= 15
     assert not client.exists(key)
+
+
+def test_a_worker_in_a_long_job_is_still_seen(server: Server, client: redis.Redis) -> None:
+    """Without a fresh heartbeat, the last one is shown again while the pipe is open."""
+    recorder = Recorder(RecorderSettings(redis_url=server.url), held=Held(max_bytes=1))
+    recorder._file(Sorted(presence={"poolbench:worker:c:h-12": b"{}"}))
+    assert recorder._deliver()
+    client.flushall()
+
+    recorder._refresh_presence()
+    assert recorder._deliver()
+    assert not client.exists("poolbench:worker:c:h-12")
+    recorder._shown_at_s -= 2 * PRESENCE_REFRESH_S
+    recorder._refresh_presence()
+    assert recorder._deliver()
+    assert client.exists("poolbench:worker:c:h-12")
+    recorder._client.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
