@@ -217,6 +217,6 @@ def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Faul
             problem=where, seen=repr(value), remedy=f"it takes {_TYPE_NAMES[parameter.type]}"
         )
     if not parameter.low <= value <= parameter.high:
-        remedy = f"it takes {parameter.low:g} to {parameter.high:g} ({parameter.help})"
+        remedy = f"it takes {parameter.low:,g} to {parameter.high:,.0f} ({parameter.help})"
         return Fault(problem=where, seen=f"{value:g}", remedy=remedy)
     return None
