@@ -130,7 +130,7 @@ def draw_throughput(values: Values, *, dots: Values, width: int) -> str:
         .mark_circle(size=46, opacity=1, stroke=_INK["ground"], strokeWidth=1.2)
         .encode(x=alt.X("per_s:Q", scale=scale), color=_pool()),
         repetitions.transform_filter(invalid)
-        .mark_point(shape="cross", size=44, angle=45, color=_INK["bad"], strokeWidth=2)
+        .mark_text(text="×", fontSize=19, fontWeight="bold", color=_INK["bad"])
         .encode(x=alt.X("per_s:Q", scale=scale)),
         *_figures(base, plot=plot, title="median"),
     ]

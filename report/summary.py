@@ -130,6 +130,14 @@ def _notes(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[str]
         notes.append(
             "The whole backlog is put in at once, so a job's wait is its place in the queue."
         )
+    if any(not trial.is_backlog for trial in trials):
+        notes.append(
+            "Jobs came at a rate: throughput tells whether a contender kept up, not what it can do."
+        )
+    if manifest.get("events"):
+        notes.append("Celery's events were on, and cost the worker part of its throughput.")
+    if manifest.get("overlapped_by"):
+        notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest['overlapped_by']])}.")
     load = (manifest["machine"].get("load_average") or [0.0])[0]
     cores = manifest["machine"]["cores"]
     if load >= BUSY_SHARE * cores:

@@ -189,6 +189,8 @@ def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tu
 def _ceiling_per_s(plan: Mapping[str, Any], *, cores: int) -> float | None:
     """Return slots ÷ ideal wait, or for CPU work the cores it may use ÷ CPU-seconds a job."""
     ideal_wait_s = plan["ideal_wait_s"]
+    if not plan["slots"]:
+        return None
     if plan["kind"] in JOB_KINDS and not JOB_KINDS[plan["kind"]].is_cpu_bound:
         return plan["slots"] / ideal_wait_s if ideal_wait_s else None
     gauged_s = [

@@ -115,14 +115,9 @@ def make_run(
         before_s = cpu_s.get((block, plan.contender), 0.5)
         samples.append(_samples(plan, start_ns=start_ns, end_ns=end_ns, before_s=before_s))
         cpu_s[block, plan.contender] = before_s + plan.count * _cpu_s_per_job(plan.kind)
-        gauge_s = None if plan.kind.startswith("io.") else 0.0083 / float(drifts[block])
+        facts = _facts(workload, block=block, drift=float(drifts[block]))
         trials.append(
-            asdict(plan)
-            | {"block": block, "workload": workload.name, "is_pilot": False}
-            | {"start_ns": start_ns, "end_ns": end_ns, "sent": plan.count, "workers_up": 7}
-            | {"cpu_s_per_job_before": gauge_s, "cpu_s_per_job_after": gauge_s}
-            | {"ideal_wait_s": ideal_wait_s(find_kind(plan.kind), plan.parameters)}
-            | {"reasons": [], "tolerated": []}
+            asdict(plan) | facts | {"start_ns": start_ns, "end_ns": end_ns, "sent": plan.count}
         )
         records.append(frame)
         start_ns = end_ns + S // 10
@@ -133,6 +128,23 @@ def make_run(
     folder.write_jobs(pl.concat(records))
     folder.write_samples(pl.concat(samples))
     return folder
+
+
+def _facts(workload: Workload, *, block: int, drift: float) -> dict[str, Any]:
+    """Return what the lab knows of a trial beside its plan and its times."""
+    kind = find_kind(workload.kind)
+    gauge_s = 0.0083 / drift if kind.is_cpu_bound else None
+    return {
+        "block": block,
+        "workload": workload.name,
+        "is_pilot": False,
+        "workers_up": 7,
+        "cpu_s_per_job_before": gauge_s,
+        "cpu_s_per_job_after": gauge_s,
+        "ideal_wait_s": ideal_wait_s(kind, complete_parameters(kind, workload.parameters)),
+        "reasons": [],
+        "tolerated": [],
+    }
 
 
 def edit_trials(folder: RunFolder, *, change: Callable[[dict[str, Any]], None]) -> None:

@@ -340,3 +340,28 @@ def test_a_busy_machine_is_noted(folder: RunFolder) -> None:
     edit_manifest(folder, machine=machine | {"load_average": [2.6, 1.0, 1.0]})
 
     assert any("load 2.60 on 2 cores" in note for note in summarize(folder)["notes"])
+
+
+def test_a_submission_is_read_like_a_run(folder: RunFolder) -> None:
+    """What only the lab measures is absent: no ceiling, no samples; the notes say the rest."""
+    folder.samples_path.unlink()
+    edit_trials(
+        folder,
+        change=lambda trial: trial.update(
+            arrivals="constant",
+            cpu_s_per_job_before=None,
+            cpu_s_per_job_after=None,
+            workers_up=None,
+        ),
+    )
+    edit_manifest(folder, events=True, overlapped_by=["other-run"])
+
+    found = summarize(folder)
+
+    assert (row(found)["ceiling_per_s"], row(found)["cpu_s_per_1000_jobs"]) == (None, None)
+    assert row(found)["throughput_per_s"]["median"] > 0
+    assert [note.split(":")[0].split(",")[0] for note in found["notes"]] == [
+        "Jobs came at a rate",
+        "Celery's events were on",
+        "Other runs ran meanwhile",
+    ]

@@ -75,6 +75,19 @@ def test_threads_that_gain_under_the_gil_contradict_the_textbook() -> None:
     assert "GIL" not in found.text
 
 
+def test_a_wide_interval_is_not_sold_as_no_faster() -> None:
+    """Where threads may have gained a fifth or more, nothing is said of them."""
+    solo = entry("solo", 100.0)
+    wild = dict(enumerate([70.0, 140.0, 90.0, 130.0, 85.0]))
+    threads = Entry(contender="threads-4", pool="threads", slots=4, per_s=wild, mark="~")
+
+    found = verdict("cpu.primes", entry("prefork-4", 194.0), threads, solo)
+
+    assert "Threads" not in found.text
+    assert "GIL" not in found.text
+    assert "prefork-4 is fastest" in found.text
+
+
 def test_no_cause_is_named_where_processes_gain_nothing_either() -> None:
     """On one core nothing helps, and the GIL is not to blame."""
     found = verdict(
@@ -180,6 +193,36 @@ def test_more_slots_are_not_sold_as_a_better_pool() -> None:
 
     assert "gevent-100 is fastest: 38" in found.text
     assert "At 4 slots each, no difference between" in found.text
+
+
+def test_who_leads_at_equal_slots_is_told() -> None:
+    """Fifty slots win; of those with four, one pool may still be better."""
+    found = verdict(
+        "io.http",
+        entry("threads-4", 77.0),
+        entry("gevent-4", 60.0),
+        entry("threads-50", 500.0),
+        entry("solo", 19.2),
+    )
+
+    assert "At 4 slots each, threads-4 leads with 4.0" in found.text
+
+
+def test_the_smallest_difference_covers_every_comparison_made() -> None:
+    """The sentence on equal slots is held to its own, wider interval."""
+    wobbly = dict(enumerate([70.0, 84.0, 75.0, 80.0, 77.0]))
+    found = verdict(
+        "io.sleep",
+        entry("gevent-4", 77.0),
+        Entry(contender="threads-4", pool="threads", slots=4, per_s=wobbly),
+        entry("gevent-100", 744.0),
+        entry("solo", 19.2),
+    )
+
+    assert found.ratio is not None
+    assert found.ratio.smallest_difference is not None
+    assert found.smallest_difference is not None
+    assert found.smallest_difference > found.ratio.smallest_difference * 2
 
 
 def test_solo_may_win() -> None:
