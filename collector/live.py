@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -191,21 +190,31 @@ class LiveRun:
         )
         mine = self.interval
         overlapped_by = sorted(name for name, other in others.items() if mine and mine.meets(other))
-        summary = describe(
+        summary = self._describe(run, state=state, overlapped_by=overlapped_by, fault=self._fault)
+        try:
+            # closed is said last: who waits for it finds the folder written
+            if state.is_over:
+                self._save(run, state=state, summary=summary)
+        except StorageError as error:
+            self._publish(
+                self._describe(run, state=state, overlapped_by=overlapped_by, fault=str(error))
+            )
+            raise
+        self._publish(summary)
+        self.state = state
+
+    def _describe(
+        self, run: RunHash, *, state: RunState, overlapped_by: list[str], fault: str
+    ) -> dict[str, Any]:
+        return describe(
             run,
             measured=self._measured,
             state=state,
             has_events=self._presence.has_events,
             overlapped_by=overlapped_by,
             rejected_lines=self._ingest.rejected_lines,
-            faults=[self._fault] if self._fault else [],
+            faults=[fault] if fault else [],
         )
-        with contextlib.ExitStack() as stack:
-            # closed is said last: who waits for it finds the folder written
-            stack.callback(self._publish, summary)
-            if state.is_over:
-                self._save(run, state=state, summary=summary)
-        self.state = state
 
     def _patience_s(self, run: RunHash) -> float:
         """Return how long no line may come: gaps between arrivals and long jobs are no stall."""
@@ -219,9 +228,10 @@ class LiveRun:
         if self._saved == (version, manifest):
             return
         if self._saved is None or self._saved[0] != version:
-            folder.write_jobs(self._records().close())
-            # its memory is given back; should a late line come, the folder is read again
+            records = self._records().close()
+            # its memory is given back; for a late line, or a second attempt, the folder is read
             self._folding = None
+            folder.write_jobs(records)
             if self._ingest.rejected_lines:
                 folder.write_rejects()
         folder.write_manifest(manifest)

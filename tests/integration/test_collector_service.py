@@ -17,6 +17,7 @@ from collector.live import LOOK_EVERY_S
 from collector.run_hash import RunHash, read_run_hash
 from collector.service import RETRY_S, WAKE_EVERY_S, Service
 from collector.store import RunFolder
+from poolbench.errors import StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, records_stream, run_key, sent_field, summary_key, worker_key
 from poolbench.records import TrialPlan, encode_line
@@ -384,6 +385,29 @@ def test_full_disk_is_said_once_and_loses_nothing(
     assert during["mark"] == "!"
     assert stack.trial(run_id)["ledger"]["done"] == 1
     assert f"run {run_id}: it is collected again" in caplog.messages
+
+
+def test_folder_that_can_not_be_finished_is_said_in_the_summary(
+    stack: Stack, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines are stored and the disk fills then. Patched: the records alone don't fit."""
+
+    def fail(*_: object) -> None:
+        raise StorageError("jobs.parquet: No space left on device; free some space")
+
+    stack.open_run(run_id)
+    stack.send(run_id, 12)
+    stack.work(run_id, *range(12))
+    monkeypatch.setattr(RunFolder, "write_jobs", fail)
+    stack.round()
+    during = stack.trial(run_id)
+    monkeypatch.undo()
+    stack.round(after_s=RETRY_S)
+
+    assert (during["ledger"]["done"], during["mark"]) == (12, "!")
+    assert during["reasons"] == ["jobs.parquet: No space left on device; free some space"]
+    assert stack.trial(run_id)["mark"] == ""
+    assert stack.folder(run_id).read_jobs().height == 12
 
 
 def test_one_runs_fault_hinders_no_other(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
