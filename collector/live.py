@@ -224,7 +224,13 @@ class LiveRun:
         """Write the run's folder, if it doesn't hold this already."""
         folder = self._ingest.folder
         version = (state, self._count())
-        manifest = manifest_of(run, measured=self._measured, summary=summary, machine=machine())
+        manifest = manifest_of(
+            run,
+            measured=self._measured,
+            summary=summary,
+            machine=machine(),
+            lines=self._count(),
+        )
         if self._saved == (version, manifest):
             return
         if self._saved is None or self._saved[0] != version:

@@ -32,8 +32,12 @@ def manifest_of(
     measured: Sequence[Measured],
     summary: Mapping[str, Any],
     machine: Mapping[str, Any],
+    lines: int,
 ) -> dict[str, Any]:
-    """Return the manifest; ``summary`` is what was published of the same trials."""
+    """Return the manifest; ``summary`` is what was published of the same trials.
+
+    ``lines`` is how many the folder holds: if it holds more later, the records are not of all.
+    """
     plans = [trial.plan for trial in measured]
     whole = whole_interval(measured)
     return {
@@ -55,6 +59,7 @@ def manifest_of(
             "question": "",
             "text": "",
         },
+        "lines": lines,
         "events": summary["events"],
         "overlapped_by": summary["overlapped_by"],
         "contenders": _distinct(_contender(trial) for trial in measured),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -19,7 +20,7 @@ from collector.manifest import interval_in
 from collector.store import RunFolder
 from collector.summary import Interval, RunState
 from poolbench.errors import PoolbenchError, StackError, UsageError
-from poolbench.keys import RUNS, check_name, records_stream, run_key
+from poolbench.keys import RUNS, check_name, records_stream, run_key, summary_key
 
 #: How long no line may come while jobs are missing until a run is called stalled, seconds.
 STALL_S = 30.0
@@ -200,12 +201,25 @@ class Service:
         self._live[name] = live
 
     def _is_settled(self, name: str, *, folder: RunFolder) -> bool:
-        """Whether an earlier collector brought the run to its end and nothing came since."""
+        """Whether an earlier collector brought the run to its end, and nothing came since.
+
+        It may have been killed between any two of its steps.
+        """
         return (
             folder.manifest_path.exists()
+            and folder.read_manifest().get("lines") == sum(folder.count_lines())
             and bool(self._client.hexists(run_key(name), "sent_all_ns"))
             and not self._client.xlen(records_stream(name))
+            and self._is_told(name)
         )
+
+    def _is_told(self, name: str) -> bool:
+        """Whether the end of a run was published, perhaps so long ago that it has expired."""
+        text = self._client.get(summary_key(name))
+        try:
+            return text is None or RunState(json.loads(str(text))["state"]).is_over
+        except (ValueError, TypeError, KeyError):
+            return False
 
     def _wake(self, created_s: Mapping[str, float]) -> None:
         """Take up again the resting runs to which lines came; ``created_s`` is Unix time."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 
+from collector.ingest import Ingest
 from collector.live import LOOK_EVERY_S
 from collector.run_hash import RunHash, read_run_hash
 from collector.service import RETRY_S, WAKE_EVERY_S, Service
@@ -277,6 +278,44 @@ def test_service_that_starts_anew_leaves_ended_runs_alone(stack: Stack, run_id: 
 
     assert stack.service._live == {}
     assert stack.service._resting[run_id] is not None
+
+
+def test_lines_stored_by_a_collector_that_was_killed_then_are_folded(
+    stack: Stack, run_id: str
+) -> None:
+    """A late line is in the folder and its records are not: the next collector sees that."""
+    stack.open_run(run_id)
+    stack.send(run_id, 1)
+    stack.work(run_id, 0)
+    stack.round()
+    stack.service.close()
+    stack.work(run_id, 0, kind="again")
+    with Ingest(stack.client, run=run_id, folder=stack.folder(run_id).path) as ingest:
+        ingest.drain()
+
+    stack.service = stack.new_service()
+    stack.round()
+
+    assert stack.trial(run_id)["ledger"]["duplicated"] == 1
+    assert stack.folder(run_id).read_jobs().height == 2
+
+
+@pytest.mark.parametrize("told", ['{"state": "running"}', '{"state": "odd"}', "[]", "garbled"])
+def test_end_that_a_killed_collector_did_not_tell_is_told(
+    stack: Stack, run_id: str, told: str
+) -> None:
+    """The folder is written, and what is published isn't its end: the next collector tells it."""
+    stack.open_run(run_id)
+    stack.send(run_id, 1)
+    stack.work(run_id, 0)
+    stack.round()
+    stack.service.close()
+    stack.client.set(summary_key(run_id), told)
+
+    stack.service = stack.new_service()
+    stack.round()
+
+    assert stack.summary(run_id)["state"] == "closed"
 
 
 def test_runs_that_overlap_are_marked_both(stack: Stack) -> None:

@@ -166,7 +166,9 @@ def test_manifest_has_the_lab_manifests_shape() -> None:
     frame = records(5)
     measured = measure(frame, run=RUN, sender_boot_id="here", slots={})
 
-    manifest = manifest_of(RUN, measured=measured, summary=published(frame), machine=machine())
+    manifest = manifest_of(
+        RUN, measured=measured, summary=published(frame), machine=machine(), lines=3
+    )
 
     assert json.loads(json.dumps(manifest)) == manifest
     assert manifest["state"] == "finished"
@@ -188,7 +190,7 @@ def test_manifest_of_a_run_without_jobs_has_no_interval() -> None:
     measured = measure(frame, run=run, sender_boot_id=None, slots={})
     summary = published(frame, run=run, state=RunState.STALLED)
 
-    manifest = manifest_of(run, measured=measured, summary=summary, machine=machine())
+    manifest = manifest_of(run, measured=measured, summary=summary, machine=machine(), lines=3)
 
     assert (manifest["state"], interval_in(manifest)) == ("unfinished", None)
     assert manifest["trials"][0]["ideal_wait_s"] is None
