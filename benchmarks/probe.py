@@ -16,6 +16,7 @@ import json
 import os
 import random
 import secrets
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -239,18 +240,25 @@ def _print(arms: list[Arm], options: argparse.Namespace) -> None:
     bare = arms[0]
     write = sys.stdout.write
     write(f"no-op jobs, {options.pool}, {options.slots} slots, {options.jobs} jobs a trial\n")
-    write("arm       jobs/s  CPU-s/1,000  recorder's   ratio to bare [interval], blocks\n")
+    write("arm       jobs/s  throughput to bare     CPU-s/1,000  recorder's  CPU to bare\n")
     for arm in arms:
-        if not arm.jobs_per_s:
-            continue
-        count = len(arm.jobs_per_s)
-        jobs_per_s = sum(arm.jobs_per_s.values()) / count
-        cpu_s, own_s = (sum(values.values()) / count for values in (arm.cpu_s, arm.recorder_cpu_s))
-        ratio = paired_ratio(arm.jobs_per_s, theirs=bare.jobs_per_s)
-        said = f"{ratio.value:.3f} [{ratio.low:.3f}-{ratio.high:.3f}], {count}" if ratio else ""
-        write(f"{arm.name:<8}{jobs_per_s:>8.0f}{cpu_s:>13.3f}{own_s:>12.3f}   {said}\n")
+        if arm.jobs_per_s:
+            figures = (arm.jobs_per_s, arm.cpu_s, arm.recorder_cpu_s)
+            jobs_per_s, cpu_s, own_s = (statistics.fmean(by.values()) for by in figures)
+            throughput = _ratio(arm.jobs_per_s, theirs=bare.jobs_per_s)
+            cpu = _ratio(arm.cpu_s, theirs=bare.cpu_s)
+            write(f"{arm.name:<8}{jobs_per_s:>8.0f}  {throughput}")
+            write(f"{cpu_s:>12.3f}{own_s:>12.3f}  {cpu}\n")
+    write(
+        f"{len(bare.jobs_per_s)} blocks; ratios within blocks, with 95 % intervals from five on\n"
+    )
     if not _is_good_enough(arms):
         write("the time was over before the interval was within 3 %\n")
+
+
+def _ratio(ours: dict[int, float], *, theirs: dict[int, float]) -> str:
+    ratio = paired_ratio(ours, theirs=theirs)
+    return f"{ratio.value:.3f} [{ratio.low:.3f}-{ratio.high:.3f}]" if ratio else "-"
 
 
 if __name__ == "__main__":

@@ -177,13 +177,18 @@ class TrialPlan:
 def encode_line(line: Mapping[str, Any]) -> bytes:
     """Return a line in its wire form, with its newline, shorter than `LINE_MAX_BYTES`.
 
-    Long texts are cut, ``error`` first, so that the line always fits.
+    Long texts are cut, so that the line always fits.
     """
     wire = _dump(line)
     if len(wire) < LINE_MAX_BYTES:
         return wire
-    cut = {key: value[:100] if isinstance(value, str) else value for key, value in line.items()}
-    return _dump({key: value for key, value in cut.items() if key in LINE_COLUMNS})
+    known = {key: value for key, value in line.items() if key in LINE_COLUMNS}
+    # one character may take twelve bytes, and a line has sixteen texts
+    for chars in (100, 10):
+        wire = _dump({k: v[:chars] if isinstance(v, str) else v for k, v in known.items()})
+        if len(wire) < LINE_MAX_BYTES:
+            break
+    return wire
 
 
 def decode_line(wire: bytes | str) -> dict[str, Any]:

@@ -229,6 +229,9 @@ def test_reading_stops_at_the_bound(start: Start, tmp_path: Path) -> None:
     os.set_blocking(fed.fd, False)
     written = 0
 
+    def size_bytes() -> int:
+        return sum(len(_line("one", seq)) + 1 for seq in range(written))
+
     def stays_full() -> bool:
         nonlocal written
         before = written
@@ -236,11 +239,10 @@ def test_reading_stops_at_the_bound(start: Start, tmp_path: Path) -> None:
             while True:
                 fed.feed(_line("one", written))
                 written += 1
-        return written == before
+        return written == before and size_bytes() > bound
 
-    wait_until(stays_full, what="a full pipe", every_s=0.3)
-    size_bytes = sum(len(_line("one", seq)) + 1 for seq in range(written))
-    assert bound < size_bytes < 4 * bound
+    wait_until(stays_full, what="a pipe that stays full", every_s=0.3)
+    assert size_bytes() < 4 * bound
     assert fed.end() == 0
     (kept,) = tmp_path.glob("undelivered-*.lines")
     assert len(kept.read_bytes().splitlines()) == written

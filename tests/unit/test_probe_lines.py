@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from poolbench import lines
 from poolbench.evidence import Evidence
 from poolbench.jobs import JobHeader
-from poolbench.records import LINE_COLUMNS, LINE_MAX_BYTES, Outcome, decode_line
+from poolbench.records import LINE_COLUMNS, LINE_MAX_BYTES, Outcome, decode_line, encode_line
 from poolbench.sorting import Sorter
 
 HEADER = JobHeader(run="r-1", trial=2, seq=3, contender="c.4", due_ns=5, sent_ns=6)
@@ -109,3 +109,10 @@ def test_the_recorder_knows_every_kind_of_line_unparsed() -> None:
     )
     (entry,) = Sorter().sort(wire).entries
     assert (entry.run, entry.lines, entry.line_count) == ("r-1", wire, 4)
+
+
+@given(st.text(min_size=1))
+def test_a_line_of_nothing_but_long_texts_fits(text: str) -> None:
+    """The general encoder keeps its promise too, whatever the texts are."""
+    texts = {name: text * 4_000 for name, column in LINE_COLUMNS.items() if column.type == "string"}
+    assert len(encode_line({**texts, "v": 1, "t_ns": 2**63 - 1})) < LINE_MAX_BYTES
