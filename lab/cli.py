@@ -11,7 +11,6 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from report.terminal import render
 from rich.console import Console
 from rich.markup import escape
 
@@ -22,6 +21,7 @@ from lab.progress import RunProgress
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
 from report import write_reports
+from report.terminal import render
 
 app = typer.Typer(
     help="Which Celery pool, and how many slots, for my jobs? Measured, every job accounted for.",

@@ -88,10 +88,8 @@ class Experiment:
     #: The file's text, as it was read.
     text: str
     title: str
-    #: The first paragraph of the comment that opens the file; the title where there is none.
+    #: The comment that opens the file: a line a paragraph, a blank one between two.
     question: str
-    #: The paragraphs after it, a line each.
-    explanation: str
     profile: str
     seed: int
     repetitions: int
@@ -152,7 +150,6 @@ def _resolve(
     parsed: ExperimentInput, *, path: Path, text: str, profile: str, cores: int
 ) -> Experiment:
     chosen = parsed.profile[profile]
-    comment = _opening_comment(text)
     contenders = {
         known.name: Contender(
             name=known.name,
@@ -174,8 +171,7 @@ def _resolve(
         file=str(path),
         text=text,
         title=parsed.title,
-        question=comment[0] if comment else parsed.title,
-        explanation="\n".join(comment[1:]),
+        question=_opening_comment(text),
         profile=profile,
         seed=parsed.seed,
         repetitions=chosen.repetitions,
@@ -186,11 +182,11 @@ def _resolve(
     )
 
 
-def _opening_comment(text: str) -> list[str]:
-    """Return the paragraphs of the comment that opens a file, each one line."""
+def _opening_comment(text: str) -> str:
+    """Return the comment that opens a file, without the line breaks of the file's own width."""
     lines = list(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
     words = "\n".join(line.lstrip("#").strip() for line in lines)
-    return [" ".join(paragraph.split()) for paragraph in words.split("\n\n") if paragraph.strip()]
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in words.split("\n\n"))
 
 
 def _shape_fault(error: Any, *, path: Path, text: str) -> Fault:

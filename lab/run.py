@@ -58,7 +58,6 @@ class Run:
                 "sha256": experiment.sha256,
                 "title": experiment.title,
                 "question": experiment.question,
-                "explanation": experiment.explanation,
                 "text": experiment.text,
             },
             "seed": experiment.seed,

@@ -57,8 +57,9 @@ def port_trouble(port: int) -> str:
 def _listener(port: int) -> str:
     try:
         for connection in psutil.net_connections(kind="tcp"):
+            # an address is a pair where the socket has one, and else an empty tuple
             is_listening = connection.status == psutil.CONN_LISTEN
-            if is_listening and connection.laddr.port == port and connection.pid:
+            if is_listening and port in connection.laddr and connection.pid:
                 words = shlex.join(psutil.Process(connection.pid).cmdline())
                 return f"{words[:_COMMAND_MAX_CHARS]!r} (pid {connection.pid})"
     except psutil.Error:

@@ -62,9 +62,7 @@ def test_the_opening_comment_is_set_anew(tmp_path: Path) -> None:
     """Paragraphs lose the file's line breaks, since a page or a terminal has its own width."""
     text = "# Does it\n# work?\n#\n# It should\n# say so.\n\n# not this\n" + MINIMAL
 
-    experiment = load(tmp_path, text)
-
-    assert (experiment.question, experiment.explanation) == ("Does it work?", "It should say so.")
+    assert load(tmp_path, text).question == "Does it work?\n\nIt should say so."
 
 
 def test_cores_become_slots(tmp_path: Path) -> None:

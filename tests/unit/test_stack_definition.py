@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,12 +20,13 @@ from lab.stack import (
     Layout,
     Service,
     broker_password,
+    check_room,
     is_broker_ours,
     place_of,
     services,
 )
 from lab.stack_desk import SECRETS
-from poolbench.errors import UsageError
+from poolbench.errors import StorageError, UsageError
 from poolbench.pools import available_pools
 from poolbench.settings import VARIABLES, load_settings
 
@@ -175,3 +177,23 @@ def test_folders_count_from_the_checkout() -> None:
 
     assert layout.state_dir == Path("/checkout/.poolbench")
     assert layout.results_dir == Path("/elsewhere/results")
+
+
+def test_a_disk_without_room_stops_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line instead of services that die of it. Patched: a full disk can't be had in a test."""
+    layout = Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
+    check_room(layout)
+
+    monkeypatch.setattr("lab.stack.shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000))
+
+    with pytest.raises(StorageError, match=r"state has 3 MB left; the stack needs 50 MB"):
+        check_room(layout)
+
+
+def test_a_results_folder_that_can_not_be_made_stops_a_start(tmp_path: Path) -> None:
+    """A file stands in its place."""
+    (tmp_path / "results").write_text("", encoding="utf-8")
+    layout = Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
+
+    with pytest.raises(StorageError, match=r"can't write to .*results"):
+        check_room(layout)
