@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from poolbench.errors import Fault, UsageError
+from poolbench.errors import Fault, StorageError, UsageError
 from poolbench.pools import available_pools
 from poolbench.settings import Settings
 
@@ -25,6 +26,9 @@ LOG_MAX_MB = 10
 LOG_FILES = 3
 
 _PASSWORD = re.compile(r"[A-Za-z0-9._~-]{8,}", re.ASCII)
+
+#: Room that a start needs for logs, the broker's data and first results, bytes.
+ROOM_BYTES = 50_000_000
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -141,6 +145,23 @@ def is_broker_ours(settings: Settings) -> bool:
     """Return whether the stack starts the broker itself: nobody named another."""
     host = urlsplit(settings.redis_url).hostname or ""
     return not settings.redis_is_explicit and host in LOOPBACK
+
+
+def check_room(layout: Layout) -> None:
+    """Make sure that a stack has room to write.
+
+    Raises:
+        StorageError: if it hasn't, or can't write at all.
+    """
+    for folder in (layout.state_dir, layout.results_dir):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            free_bytes = shutil.disk_usage(folder).free
+        except OSError as error:
+            raise StorageError(f"can't write to {folder}: {error.strerror}") from error
+        if free_bytes < ROOM_BYTES:
+            free_mb, room_mb = free_bytes // 1_000_000, ROOM_BYTES // 1_000_000
+            raise StorageError(f"{folder} has {free_mb} MB left; the stack needs {room_mb} MB")
 
 
 def broker_password(settings: Settings) -> str:

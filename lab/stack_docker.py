@@ -15,6 +15,7 @@ from lab.stack import (
     Layout,
     Service,
     broker_password,
+    check_room,
     is_broker_ours,
     place_of,
     services,
@@ -134,6 +135,7 @@ class DockerStack:
 
     def _check(self) -> None:
         """Find out what can't work before anything starts."""
+        check_room(self._layout)
         if self._is_broker_ours:
             broker_password(self._settings)
         else:

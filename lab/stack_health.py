@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ _ANSWER_S = 2.0
 _POLL_S = 0.2
 #: Lines of a service's log that its failure shows.
 _LOG_TAIL_LINES = 5
+
+#: Colours and the like, which compose puts even before lines of a log.
+_TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 #: Says whether a worker's presence is that of the service in question.
 IsOurs = Callable[[Mapping[str, Any]], bool]
@@ -152,6 +156,7 @@ def wait_until_healthy(
 
 def failure(status: Status, *, log: str, where: str) -> str:
     """Return what to say of a service that doesn't become healthy, with the end of its log."""
-    tail = [line for line in log.splitlines() if line.strip()][-_LOG_TAIL_LINES:]
+    plain = _TERMINAL_CODE.sub("", log)
+    tail = [line for line in plain.splitlines() if line.strip()][-_LOG_TAIL_LINES:]
     head = f"{status.name} did not become healthy: {status.trouble or status.state}"
     return "\n".join([f"{head}; {where} ends:" if tail else head, *(f"  {line}" for line in tail)])

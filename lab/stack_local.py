@@ -19,6 +19,7 @@ from lab.stack import (
     Layout,
     Service,
     broker_password,
+    check_room,
     is_broker_ours,
     place_of,
     services,
@@ -131,7 +132,9 @@ class LocalStack:
             front = [*workers, *(s for s in self.services if s.name == "flower")]
             self._stop_services(front)
             self._drain(front)
-            self._stop_services([s for s in self.services if s not in front])
+            broker = [service for service in self.services if service.name == "redis"]
+            self._stop_services([s for s in self.services if s not in front and s not in broker])
+            self._stop_services(broker)
             self._end_supervisor()
         self._end_leftovers()
         forget(self._layout.state_dir)
@@ -150,6 +153,7 @@ class LocalStack:
 
     def _check(self) -> None:
         """Find out what can't work before anything starts."""
+        check_room(self._layout)
         if self._is_broker_ours:
             broker_password(self._settings)
             binary = find_server()

@@ -41,7 +41,7 @@ pidfile=supervisord.pid
 umask={umask:03o}
 identifier=poolbench
 nocleanup=true
-user={uid}
+{user}
 
 [unix_http_server]
 file=%(ENV_POOLBENCH_SOCKET)s
@@ -96,7 +96,9 @@ def configuration(definitions: Sequence[Service]) -> str:
     sizes = {"log_max_mb": LOG_MAX_MB, "log_backups": LOG_FILES - 1}
     umask = os.umask(0o022)
     os.umask(umask)
-    head = _HEAD.format(umask=umask, uid=os.getuid(), **sizes)
+    # only root is asked whom to become; others may have a uid without a name, as in a container
+    user = "user=root" if os.getuid() == 0 else ""
+    head = _HEAD.format(umask=umask, user=user, **sizes)
     return head + "".join(
         _PROGRAM.format(
             name=service.name,

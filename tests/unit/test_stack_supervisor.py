@@ -49,6 +49,16 @@ def test_workers_get_time_to_finish_and_take_their_children_along() -> None:
     assert "stopasgroup" not in program
 
 
+@pytest.mark.parametrize(("uid", "is_told"), [(0, True), (1234, False)])
+def test_only_root_is_told_whom_to_be(
+    monkeypatch: pytest.MonkeyPatch, uid: int, *, is_told: bool
+) -> None:
+    """A uid without a name is refused by supervisord. Patched: a test has one uid."""
+    monkeypatch.setattr("lab.stack_supervisor.os.getuid", lambda: uid)
+
+    assert ("user=root" in configuration(services(CONTAINERS))) == is_told
+
+
 def test_the_configuration_holds_no_path_of_this_machine() -> None:
     """A ` ;` or `%` in a path would be read as something else."""
     text = configuration(services(CONTAINERS))

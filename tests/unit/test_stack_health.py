@@ -1,0 +1,129 @@
+"""Whether a service does its work, asked from outside."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.server import free_port
+from lab.stack import HEARTBEAT_LIMIT_S
+from lab.stack_health import (
+    Health,
+    Status,
+    failure,
+    heartbeat_trouble,
+    http_trouble,
+    wait_until_healthy,
+)
+from poolbench.settings import load_settings
+
+
+class Page(http.server.BaseHTTPRequestHandler):
+    """Answers 200 at /health and 500 elsewhere."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        self.send_response(200 if self.path == "/health" else 500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
+        """Say nothing."""
+
+
+@pytest.fixture
+def web_port() -> Iterator[int]:
+    """Port of a server that answers."""
+    with http.server.HTTPServer(("127.0.0.1", 0), Page) as web:
+        thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield web.server_address[1]
+        web.shutdown()
+        thread.join()
+
+
+def statuses(*answers: list[Status]) -> Callable[[], list[Status]]:
+    """Return what is asked in a row: each answer once, the last one for ever."""
+    left = list(answers)
+    return lambda: left.pop(0) if len(left) > 1 else left[0]
+
+
+def test_a_page_that_answers_200_is_healthy(web_port: int) -> None:
+    """Any other answer, or none, is trouble with its reason."""
+    assert http_trouble(web_port, path="/health") == ""
+    assert http_trouble(web_port, path="/other").endswith("/other answers 500")
+    assert http_trouble(free_port(), path="/health").startswith("no answer from 127.0.0.1:")
+
+
+def test_a_heartbeat_must_be_fresh(tmp_path: Path) -> None:
+    """An old file is a sign that something hangs."""
+    path = tmp_path / "beat"
+    assert heartbeat_trouble(path) == "not ready: no heartbeat yet"
+
+    path.touch()
+    assert heartbeat_trouble(path) == ""
+
+    old_s = time.time() - HEARTBEAT_LIMIT_S - 1
+    os.utime(path, (old_s, old_s))
+    assert heartbeat_trouble(path).startswith("no heartbeat for 1")
+
+
+def test_a_broker_that_is_away_is_trouble_for_its_workers_too() -> None:
+    """And the reason names no password."""
+    environ = {"POOLBENCH_REDIS_URL": f"redis://:hidden@127.0.0.1:{free_port()}/0"}
+    health = Health(load_settings(environ, dotenv=None))
+
+    said = [health.redis_trouble(), health.worker_trouble("solo", is_ours=lambda _: True)]
+
+    assert said[0].startswith("no answer from 127.0.0.1:")
+    assert said[1].startswith("can't tell: ")
+    assert "hidden" not in " ".join(said)
+
+
+def test_health_needs_running_and_no_trouble() -> None:
+    """A service that runs and doesn't answer isn't healthy."""
+    assert Status(name="x", state="running").is_healthy
+    assert not Status(name="x", state="running", trouble="no answer").is_healthy
+    assert not Status(name="x", state="starting").is_healthy
+
+
+def test_waiting_ends_when_all_are_healthy() -> None:
+    """Others than those waited for don't matter."""
+    bad, good = Status(name="x", state="starting"), Status(name="x", state="running")
+    other = Status(name="y", state="failed")
+
+    ask = statuses([bad, other], [good, other])
+
+    assert wait_until_healthy(ask, names=["x"], within_s=5) is None
+
+
+def test_waiting_ends_at_once_when_one_has_failed() -> None:
+    """Nobody waits for what can't come."""
+    failed = Status(name="x", state="failed", trouble="exit code 1")
+
+    assert wait_until_healthy(statuses([failed]), names=["x"], within_s=60) == failed
+
+
+def test_waiting_ends_at_the_limit() -> None:
+    """The one that isn't healthy is told."""
+    hung = Status(name="x", state="running", trouble="no answer")
+
+    assert wait_until_healthy(statuses([hung]), names=["x"], within_s=0.01) == hung
+
+
+def test_a_failure_is_told_with_the_end_of_its_log() -> None:
+    """Name, reason, where the log is, and its last lines without terminal codes."""
+    status = Status(name="flower", state="failed", trouble="exit code 1")
+    log = "".join(f"line {number}\n\n" for number in range(9)) + "\x1b[2Kbad luck\n"
+
+    lines = failure(status, log=log, where="x.log").splitlines()
+
+    assert lines[0] == "flower did not become healthy: exit code 1; x.log ends:"
+    assert lines[1:] == ["  line 5", "  line 6", "  line 7", "  line 8", "  bad luck"]
+    assert failure(status, log="", where="x.log") == lines[0].partition(";")[0]
