@@ -114,7 +114,8 @@ def draw_throughput(values: Values, *, dots: Values, width: int) -> str:
     bounds = [value[name] or 0.0 for value in values for name in ("high", "ceiling")]
     scale = alt.Scale(domain=[0, max(bounds, default=0.0) * 1.03 or 1.0], nice=False)
     axis = alt.Axis(title="jobs per second", tickCount=plot // 55)
-    base, repetitions = _base(values), _base(dots, lanes=values)
+    base = _base(values)
+    repetitions = base.properties(data=alt.InlineData(values=[dict(dot) for dot in dots]))
     x = alt.X("median:Q", scale=scale, axis=axis)
     valid, invalid = "datum.is_valid", "!datum.is_valid"
     layers = [
@@ -202,21 +203,24 @@ def _advantage_panel(
 def _layered(
     layers: Sequence[alt.Chart], *, values: Values, plot: int, lane: int = LANE
 ) -> alt.LayerChart:
-    return alt.LayerChart(layer=list(layers), width=plot, height=lane * len(values))
+    """Return the layers on one plot; those without values of their own draw ``values``."""
+    shared = alt.InlineData(values=[dict(value) for value in values])
+    return alt.LayerChart(data=shared, layer=list(layers), width=plot, height=lane * len(values))
 
 
-def _base(
-    values: Values, *, lanes: Values | None = None, y_title: str | None = "contender"
-) -> alt.Chart:
-    """Return a chart of ``values`` with a lane for each of ``lanes``, in their order."""
-    names = [str(value["contender"]) for value in (values if lanes is None else lanes)]
-    extent = round(_longest(values if lanes is None else lanes) * _LETTER) + 8
+def _base(lanes: Values, *, y_title: str | None = "contender") -> alt.Chart:
+    """Return a chart with a lane for each contender of ``lanes``, in their order."""
     axis = alt.Axis(
-        title=y_title, titleAngle=0, titleAlign="right", titleX=-6, titleY=-6, minExtent=extent
+        title=y_title,
+        titleAngle=0,
+        titleAlign="right",
+        titleX=-6,
+        titleY=-6,
+        minExtent=round(_longest(lanes) * _LETTER) + 8,
     )
+    names = [str(value["contender"]) for value in lanes]
     y = alt.Y("contender:N", sort=None, scale=alt.Scale(domain=names), axis=axis)
-    chart = alt.Chart(alt.InlineData(values=[dict(value) for value in values]))
-    encoded: alt.Chart = chart.encode(y=y)
+    encoded: alt.Chart = alt.Chart().encode(y=y)
     return encoded
 
 
