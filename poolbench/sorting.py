@@ -12,10 +12,10 @@ from poolbench.records import LINE_MAX_BYTES, Moment, decode_line
 #: Lines that travel in one stream entry, at most.
 ENTRY_MAX_LINES = 500
 
-#: A line as `poolbench.lines` builds it. What it doesn't match is parsed.
+#: How a line begins that `poolbench.lines` built. What it doesn't match is parsed.
 _USUAL = re.compile(
     rb'\{"v":1,"m":"(?:received|started|finished|verdict)",'
-    rb'"run":"([a-z0-9][a-z0-9._-]{0,63})",[ -~]*\}'
+    rb'"run":"([a-z0-9][a-z0-9._-]{0,63})",'
 )
 
 _OF_A_JOB = tuple(moment.value for moment in Moment if moment is not Moment.ALIVE)
@@ -73,8 +73,8 @@ class Sorter:
 
 
 def _usual_run(line: bytes) -> str | None:
-    match = _USUAL.fullmatch(line)
-    return match[1].decode() if match else None
+    match = _USUAL.match(line)
+    return match[1].decode() if match and line.endswith(b"}") and line.isascii() else None
 
 
 def _unusual_run(line: bytes, *, found: Sorted) -> str | None:
