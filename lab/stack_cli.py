@@ -16,7 +16,7 @@ from lab.stack import ROOT
 from lab.stack_desk import Desk, Stack
 from lab.stack_docker import DockerStack
 from lab.stack_local import LocalStack
-from lab.stack_logs import added_lines, last_lines
+from lab.stack_logs import AddedLines, last_lines
 from lab.stack_memory import held
 from lab.stack_terminal import status_table, welcome
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
@@ -122,7 +122,7 @@ def _log_lines(
             yield (found["name"], found["line"]) if found else ("", printed)
         return
     paths = {name: stack.log_of(name) for name in names}
-    with contextlib.closing(added_lines(paths)) as added:
+    with contextlib.closing(AddedLines(paths)) as added:
         for name, path in paths.items():
             for line in last_lines(path, count=lines):
                 yield name, line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -21,24 +21,23 @@ def last_lines(path: Path, *, count: int) -> list[str]:
         return []
 
 
-def added_lines(
-    paths: Mapping[str, Path], *, poll_s: float = _POLL_S
-) -> Generator[tuple[str, str], None, None]:
-    """Yield name and line of all that is added to logs from this call on, without end."""
-    return _follow({name: _Follower(path) for name, path in paths.items()}, poll_s=poll_s)
+class AddedLines:
+    """Name and line of all that is added to logs from now on, without end. Close it."""
 
+    def __init__(self, paths: Mapping[str, Path], *, poll_s: float = _POLL_S) -> None:
+        self._followers = {name: _Follower(path) for name, path in paths.items()}
+        self._poll_s = poll_s
 
-def _follow(
-    followers: Mapping[str, _Follower], *, poll_s: float
-) -> Generator[tuple[str, str], None, None]:
-    try:
+    def __iter__(self) -> Iterator[tuple[str, str]]:
         while True:
-            found = [(name, line) for name, one in followers.items() for line in one.read()]
+            found = [(name, line) for name, one in self._followers.items() for line in one.read()]
             yield from found
             if not found:
-                time.sleep(poll_s)
-    finally:
-        for one in followers.values():
+                time.sleep(self._poll_s)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for one in self._followers.values():
             one.close()
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from lab.stack_cli import _COMPOSE_PREFIX
-from lab.stack_logs import added_lines, last_lines
+from lab.stack_logs import AddedLines, last_lines
 
 
 def append(path: Path, text: str) -> None:
@@ -46,12 +46,11 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def followed(log: Path, tmp_path: Path) -> Iterator[Generator[tuple[str, str], None, None]]:
+def followed(log: Path, tmp_path: Path) -> Iterator[Iterator[tuple[str, str]]]:
     """What is added to that log, and to one that isn't there yet."""
-    with contextlib.closing(
-        added_lines({"x": log, "late": tmp_path / "late.log"}, poll_s=0.01)
-    ) as lines:
-        yield lines
+    paths = {"x": log, "late": tmp_path / "late.log"}
+    with contextlib.closing(AddedLines(paths, poll_s=0.01)) as lines:
+        yield iter(lines)
 
 
 def test_lines_added_are_followed(log: Path, followed: Iterator[tuple[str, str]]) -> None:

@@ -1,0 +1,101 @@
+"""The commands where nothing is up: they say so, and do no harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lab import stack_cli
+from lab.stack_memory import DOCKER, LOCAL, Memory, held, recall, remember
+from poolbench.errors import ExitCode, StackError, UsageError
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    """The stack's commands over an empty checkout, on a machine without Docker."""
+    monkeypatch.setattr(stack_cli, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    for name in ("POOLBENCH_STATE_DIR", "POOLBENCH_RESULTS_DIR", "STACK"):
+        monkeypatch.delenv(name, raising=False)
+    commands = typer.Typer()
+    stack_cli.register(commands)
+    return commands
+
+
+def run(app: typer.Typer, *words: str) -> tuple[int, str]:
+    """Run a command; return its exit code and all it printed. Our own errors are raised."""
+    done = CliRunner().invoke(app, words)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.output
+
+
+def test_the_four_commands_are_there(app: typer.Typer) -> None:
+    """Each with its line of help."""
+    code, text = run(app, "--help")
+
+    assert code == ExitCode.OK
+    for command in ("up", "down", "ps", "logs"):
+        assert command in text
+
+
+@pytest.mark.parametrize("command", ["down", "ps", "logs"])
+def test_nothing_up_is_no_error(app: typer.Typer, command: str) -> None:
+    """`down` may be called twice, and whoever looks gets an answer."""
+    assert run(app, command)[0] == ExitCode.OK
+
+
+def test_down_forgets_a_stack_that_is_gone(app: typer.Typer, tmp_path: Path) -> None:
+    """After a reboot `down` clears the memory of what ran before."""
+    state_dir = tmp_path / ".poolbench"
+    state_dir.mkdir()
+    remember(state_dir, memory=Memory(kind=LOCAL, token="gone", settings={}))
+
+    assert run(app, "ps")[0] == ExitCode.STACK
+    assert run(app, "down")[0] == ExitCode.OK
+    assert recall(state_dir) is None
+
+
+def test_containers_without_an_engine_can_not_be_judged(app: typer.Typer, tmp_path: Path) -> None:
+    """`ps` and `down` say why, and nothing is forgotten."""
+    state_dir = tmp_path / ".poolbench"
+    state_dir.mkdir()
+    remember(state_dir, memory=Memory(kind=DOCKER, token="", settings={}))
+
+    for command in ("ps", "down"):
+        with pytest.raises(StackError, match="now there is no docker command"):
+            run(app, command)
+    assert recall(state_dir) is not None
+
+
+def test_logs_are_shown_after_the_stack_is_down(app: typer.Typer, tmp_path: Path) -> None:
+    """They are kept, since one looks at them when something has ended."""
+    logs = tmp_path / ".poolbench" / "logs"
+    logs.mkdir(parents=True)
+    (logs / "redis.log").write_text("one\ntwo\n", encoding="utf-8")
+
+    assert run(app, "logs", "redis", "--lines", "1") == (ExitCode.OK, "redis | two\n")
+
+
+def test_an_unknown_service_is_named_with_the_nearest(app: typer.Typer) -> None:
+    """A typing error costs one line."""
+    with pytest.raises(UsageError, match=r"unknown service: colector; did you mean collector\?"):
+        run(app, "logs", "colector")
+
+
+def test_docker_asked_for_and_absent_starts_nothing(app: typer.Typer, tmp_path: Path) -> None:
+    """No second choice, no secrets, no memory."""
+    with pytest.raises(StackError, match="Docker was asked for: there is no docker command"):
+        run(app, "up", "--stack", "docker")
+
+    assert not (tmp_path / ".env").exists()
+    assert recall(tmp_path / ".poolbench") is None
+
+
+def test_up_waits_for_nobody(app: typer.Typer, tmp_path: Path) -> None:
+    """While another command works on the stack, it ends with one line."""
+    with held(tmp_path / ".poolbench"), pytest.raises(StackError, match="is at work"):
+        run(app, "up")
