@@ -95,11 +95,11 @@ def _stream_to_parquet(folder: Path, *, jobs: int, batch: int) -> None:
 def _lines_to_figures(folder: Path, *, records: int) -> None:
     path = folder / "million"
     _in_child(make_parts, path, records)
-    fold_s, write_s, figure_s, cpu_s, peak_bytes = _in_child(fold_and_figure, path)
+    fold_s, figure_s, write_s, cpu_s, peak_bytes = _in_child(fold_and_figure, path)
     whole_s = fold_s + write_s + figure_s
     print(
-        f"{records:,} records: folded in {fold_s:.1f} s, written in {write_s:.1f} s, "
-        f"ledger and figures in {figure_s:.1f} s\n"
+        f"{records:,} records: folded in {fold_s:.1f} s, ledger and figures in "
+        f"{figure_s:.1f} s, sorted and written in {write_s:.1f} s\n"
         f"  {whole_s:.1f} s of the goal's {GOAL_S:.0f} s, {cpu_s:.1f} CPU-seconds; "
         f"peak {peak_bytes / 1e6:.0f} MB of the goal's {GOAL_BYTES / 1e6:.0f} MB"
     )
@@ -151,20 +151,19 @@ def make_parts(path: Path, records: int) -> tuple[float, ...]:
 
 
 def fold_and_figure(path: Path) -> tuple[float, ...]:
-    """Fold the folder's lines, write the records, work out the ledger and the figures."""
+    """Fold the folder's lines, work out ledger and figures, write the records: as the service."""
     folder = RunFolder(path)
     stamps_s, start_cpu_s = [time.perf_counter()], time.process_time()
     folding = Folding()
     for lines in folder.iter_lines():
         folding.add(lines)
-    jobs = folding.close()
     stamps_s.append(time.perf_counter())
-    folder.write_jobs(jobs)
-    stamps_s.append(time.perf_counter())
-    few = jobs.select(FIGURE_COLUMNS)
-    del jobs
+    few = folding.records(is_over=False, columns=FIGURE_COLUMNS)
     account = ledgers(few, sent={0: few.height})[0]
     found = figures(few, slots=4, is_capacity=True)
+    del few
+    stamps_s.append(time.perf_counter())
+    folder.write_jobs(folding.close())
     stamps_s.append(time.perf_counter())
     if not account.is_closed or found.throughput_per_s is None:
         raise AssertionError(account)

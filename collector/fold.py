@@ -67,6 +67,9 @@ ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
 #: How many pieces a live run's whole rows may lie in before they are put together.
 _MAX_PIECES = 64
 
+#: Rows that become records at once when a run is closed.
+_SLICE_ROWS = 200_000
+
 
 def fold(lines: pl.DataFrame, *, is_over: bool = True) -> pl.DataFrame:
     """Return the records (`RECORD_COLUMNS`) of the lines, sorted by `ORDER`.
@@ -136,8 +139,11 @@ class Folding:
         """Return what `fold` would of all lines, and forget them, since both would fill memory."""
         rows = merge([*self._whole, self._open])
         self._whole, self._open = [], self._open.clear()
-        rows = rows.sort(ORDER)
-        return settle(rows, is_over=True)
+        order = rows.select(pl.arg_sort_by(ORDER)).to_series()
+        # slice by slice, so that the sorted rows never stand whole beside their records
+        slices = order.to_frame("at").iter_slices(_SLICE_ROWS)
+        pieces = (settle(rows[piece["at"]], is_over=True) for piece in slices)
+        return pl.concat([RECORD_SCHEMA.to_frame(), *pieces], rechunk=False)
 
 
 def _spread() -> list[pl.Expr]:
