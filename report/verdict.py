@@ -135,7 +135,7 @@ def _who_leads(ranking: Ranking) -> str:
         f"{fmt.times(ratio.value)} {against.contender} {fmt.interval(ratio.low, high=ratio.high)}"
     )
     if ratio.is_no_difference:
-        return f"No difference between {fmt.listed([best.contender, *ties])}: {figure}."
+        return f"No difference between {best.contender}, ahead, and {fmt.listed(ties)}: {figure}."
     if ties:
         return (
             f"{naming.sized(best, ranking=ranking)}: {figure}; no difference to {fmt.listed(ties)}."
