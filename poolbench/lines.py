@@ -62,11 +62,22 @@ def started_line(identity: str, *, t_ns: int, evidence: str) -> bytes:
 
 
 def finished_line(
-    identity: str, *, t_ns: int, state: str | None, cpu_ns: int | None, work_ns: int | None
+    identity: str,
+    *,
+    t_ns: int,
+    pid: int,
+    state: str | None,
+    cpu_ns: int | None,
+    work_ns: int | None,
 ) -> bytes:
-    """Return the line of a slot that is done with a job."""
+    """Return the line of a slot that is done with a job.
+
+    It names its process: prefork runs a job again, as the same execution of the same message, if
+    the slot that ran it is killed before its parent has read that it began (celery 5.7,
+    ``AsynPool.on_partial_read``). Two *finished* lines of one nonce are such a duplicate.
+    """
     return (
-        f'{_FINISHED}{identity},"t_ns":{t_ns},"state":{_text(state)},'
+        f'{_FINISHED}{identity},"t_ns":{t_ns},"pid":{pid},"state":{_text(state)},'
         f'"cpu_ns":{_number(cpu_ns)},"work_ns":{_number(work_ns)}}}\n'
     ).encode()
 

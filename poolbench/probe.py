@@ -190,6 +190,7 @@ class Probe:
         line = lines.finished_line(
             execution,
             t_ns=time.time_ns(),
+            pid=os.getpid(),
             state=state,
             cpu_ns=None if cpu_from_ns is None else cpu_to_ns - cpu_from_ns,
             work_ns=request.get(WORK_NS),

@@ -59,6 +59,13 @@ class Worker:
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if not is_gone(child.pid)]
 
+    def kill_slot(self) -> bool:
+        """Kill one of its slots; return whether there was one."""
+        for slot in self.slots[:1]:
+            slot.kill()
+            return True
+        return False
+
     def leftovers(self) -> list[Path]:
         """Return the pipes' folders that are still there."""
         return sorted(self.folder.glob("poolbench-pipe-*"))

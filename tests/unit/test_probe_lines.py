@@ -64,8 +64,9 @@ def test_a_finished_line_tells_state_and_costs(
     state: str | None, cpu_ns: int | None, work_ns: int | None
 ) -> None:
     """What is not known is null."""
-    wire = lines.finished_line(_identity(), t_ns=7, state=state, cpu_ns=cpu_ns, work_ns=work_ns)
-    costs = {"state": state, "cpu_ns": cpu_ns, "work_ns": work_ns}
+    costs_ns = {"cpu_ns": cpu_ns, "work_ns": work_ns}
+    wire = lines.finished_line(_identity(), t_ns=7, pid=8, state=state, **costs_ns)
+    costs = {"pid": 8, "state": state, "cpu_ns": cpu_ns, "work_ns": work_ns}
     assert decode_line(wire) == {"v": 1, "m": "finished", "t_ns": 7, **IDENTITY, **costs}
 
 
@@ -92,7 +93,9 @@ def test_any_text_makes_a_whole_short_line(
     for wire in (
         lines.received_line(identity, t_ns=2**63 - 1),
         lines.verdict_line(identity, t_ns=2**63 - 1, outcome=Outcome.FAILED, error=error * 300),
-        lines.finished_line(identity, t_ns=2**63 - 1, state=state, cpu_ns=2**63 - 1, work_ns=0),
+        lines.finished_line(
+            identity, t_ns=2**63 - 1, pid=1, state=state, cpu_ns=2**63 - 1, work_ns=0
+        ),
     ):
         assert len(wire) < LINE_MAX_BYTES
         assert wire.index(b"\n") == len(wire) - 1
@@ -104,7 +107,7 @@ def test_the_recorder_knows_every_kind_of_line_unparsed() -> None:
     wire = (
         lines.received_line(_identity(), t_ns=7)
         + lines.started_line(_identity(), t_ns=7, evidence='"host":"h"')
-        + lines.finished_line(_identity(), t_ns=7, state="SUCCESS", cpu_ns=1, work_ns=None)
+        + lines.finished_line(_identity(), t_ns=7, pid=8, state="SUCCESS", cpu_ns=1, work_ns=None)
         + lines.verdict_line(_identity(), t_ns=7, outcome=Outcome.DONE, error="ü")
     )
     (entry,) = Sorter().sort(wire).entries
