@@ -202,7 +202,12 @@ def _lines(jobs: int) -> Iterator[bytes]:
         yield received_line(who, t_ns=now_ns)
         yield started_line(who, t_ns=now_ns + 30_000, evidence=EVIDENCE)
         yield finished_line(
-            who, t_ns=now_ns + 390_000 + seq % 977, state="SUCCESS", cpu_ns=51_234, work_ns=301_234
+            who,
+            t_ns=now_ns + 390_000 + seq % 977,
+            pid=4_000,
+            state="SUCCESS",
+            cpu_ns=51_234,
+            work_ns=301_234,
         )
 
 

@@ -9,12 +9,16 @@ How an execution ended, first rule that fits:
 
 1. The *finished* line tells a state that we know (`OUTCOME_OF_STATE`): that is the outcome. The
    slot saw the function end; what its parent said meanwhile (a time limit in the same instant,
-   the `task_failure` that comes with a Reject) changes nothing of that.
+   the `task_failure` that comes with a Reject) changes nothing of that. But a failure whose verdict
+   is a time limit was the soft one, which raises in the function: ``timed-out``.
 2. There is a verdict: its outcome, the strongest of several (`_STRENGTH`). So a time limit or a
    lost worker beats a *finished* line with no state, which is what a timed-out slot leaves.
 3. It started, and the trial is over: ``lost-worker``. A killed worker says nothing, and neither
    does a killed child under ``reject_on_worker_lost``.
 4. Else null: it still runs, or it was received and never began, which is no attempt that ran.
+
+One nonce may end more than once: prefork runs a message again, as the same execution, when a slot
+is killed before its parent has read that it took the message. Then `finished_again_ns` is set.
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ _SENT = ("due_ns", "sent_ns")
 #: What only the slot knows; of the other lines it would tell of the parent process.
 _SLOT = ("host", "boot_id", "pid", "slot", "pool_seen", "sockets_patched", "gil_enabled")
 
-#: What a *finished* line says; of two in one nonce, which can't be, the first.
+#: What a *finished* line says; of several in one nonce, the first.
 _END = ("work_ns", "cpu_ns", "state", "end_error")
 
 _MOMENT_WORDS = (Moment.RECEIVED.value, Moment.STARTED.value, Moment.FINISHED.value)
@@ -109,7 +113,9 @@ def settle(
     """
     went_wrong = pl.col("outcome").ne_missing(Outcome.DONE.value)
     said = pl.coalesce("end_error", pl.col("verdict").str.slice(1).replace("", None))
-    rows = gathered.with_columns(_outcome(is_over=is_over))
+    last_ns = pl.col("last_finished_ns")
+    again_ns = pl.when(last_ns > pl.col("finished_ns")).then(last_ns)
+    rows = gathered.with_columns(_outcome(is_over=is_over), finished_again_ns=again_ns)
     schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns})
     return conform(rows.with_columns(error=pl.when(went_wrong).then(said)), schema=schema)
 
@@ -161,6 +167,7 @@ def _spread() -> list[pl.Expr]:
         "end_error": pl.when(is_end).then(pl.col("error")),
         "verdict": pl.when(moment == Moment.VERDICT.value).then(verdict),
         **{f"{word}_ns": pl.when(moment == word).then(at_ns) for word in _MOMENT_WORDS},
+        "last_finished_ns": pl.when(is_end).then(at_ns),
     }
     return [
         (column.cast(pl.Categorical) if name in _REPEATED else column).alias(name)
@@ -171,7 +178,7 @@ def _spread() -> list[pl.Expr]:
 def _join(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Return one row a nonce. Each aggregate is indifferent to order, repetition and grouping."""
     return rows.group_by("nonce").agg(
-        pl.col(*_IDENTITY, *_SLOT, "verdict").max(),
+        pl.col(*_IDENTITY, *_SLOT, "verdict", "last_finished_ns").max(),
         pl.col(*_END).min_by("finished_ns"),
         pl.col(*_SENT, *_MOMENTS).min(),
     )
@@ -186,4 +193,6 @@ def _outcome(*, is_over: bool) -> pl.Expr:
     by_verdict = word.replace_strict(outcomes, default=None, return_dtype=pl.String)
     ran = pl.any_horizontal(pl.col("started_ns", "finished_ns").is_not_null())
     lost = pl.when(ran & pl.lit(is_over)).then(pl.lit(Outcome.LOST_WORKER.value))
-    return pl.coalesce(by_state, by_verdict, lost).alias("outcome")
+    failed, limit = pl.lit(Outcome.FAILED.value), pl.lit(Outcome.TIMED_OUT.value)
+    soft = pl.when((by_state == failed) & (by_verdict == limit)).then(limit)
+    return pl.coalesce(soft, by_state, by_verdict, lost).alias("outcome")

@@ -11,7 +11,7 @@ from poolbench.records import FINAL_OUTCOMES, Outcome
 
 #: Outcomes of an execution that came to its end: two of them for one attempt of one job mean that
 #: it ran twice.
-_FINISHED = (Outcome.DONE.value, Outcome.FAILED.value)
+_FINISHED = (Outcome.DONE.value, Outcome.FAILED.value, Outcome.TIMED_OUT.value)
 
 _JOB = ("trial", "seq")
 
@@ -31,7 +31,8 @@ class Ledger:
     #: Jobs of which no end is known: unfinished while the trial runs. Negative if more ended
     #: than were sent.
     lost: int
-    #: Executions, not jobs, that finished beyond the first of the same attempt.
+    #: Attempts that finished and had finished before, be it as another execution or, under one
+    #: nonce, as the same.
     duplicated: int
 
     @property
@@ -46,7 +47,8 @@ def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledg
     Records of jobs without our header (null ``seq``) are in no account: nobody counted them sent.
 
     Args:
-        records: of the columns ``trial, seq, attempt, outcome``; others are passed over.
+        records: of the columns ``trial, seq, attempt, outcome, finished_again_ns``; others are
+            passed over.
         sent: jobs sent, by trial.
     """
     ours = records.lazy().filter(pl.all_horizontal(pl.col(*_JOB).is_not_null()))
@@ -95,5 +97,7 @@ def _retried(ours: pl.LazyFrame) -> pl.LazyFrame:
 
 def _duplicated(ours: pl.LazyFrame) -> pl.LazyFrame:
     finished = ours.filter(pl.col("outcome").is_in(_FINISHED))
-    by_attempt = finished.group_by(*_JOB, "attempt").agg(executions=pl.len())
+    # an execution that finished again is counted as two, however often it did
+    ends = 1 + pl.col("finished_again_ns").is_not_null().cast(pl.Int64)
+    by_attempt = finished.group_by(*_JOB, "attempt").agg(executions=ends.sum())
     return by_attempt.group_by("trial").agg(duplicated=(pl.col("executions") - 1).sum())

@@ -18,8 +18,8 @@ MIN_FINISHES_PER_SLOT = 5
 
 #: What figures are made of; other columns of a record are not looked at.
 FIGURE_COLUMNS = (
-    "trial", "seq", "attempt", "due_ns", "sent_ns", "started_ns", "finished_ns", "outcome",
-    "boot_id",
+    "trial", "seq", "attempt", "due_ns", "sent_ns", "started_ns", "finished_ns",
+    "finished_again_ns", "outcome", "boot_id",
 )  # fmt: skip
 
 #: Said where a latency would subtract the clocks of two machines.

@@ -150,6 +150,7 @@ RECORD_COLUMNS: Mapping[str, Column] = {
     "received_ns": _int("Celery's consumer had it, Unix ns: ends the broker wait"),
     "started_ns": _int("a slot began, Unix ns: ends the prefetch wait"),
     "finished_ns": _int("the slot was done: result stored, callbacks dispatched, Unix ns"),
+    "finished_again_ns": _int("the last end of an execution that ended more than once, Unix ns"),
     "outcome": _text("how it ended, an `Outcome`; null while it runs"),
     **_EVIDENCE,
 }

@@ -20,7 +20,8 @@ from report import format as fmt
 #: What the report needs of a record; the rest stays on disk, so that a million fit in memory.
 COLUMNS = (
     "trial", "seq", "attempt", "nonce", "due_ns", "sent_ns", "received_ns", "started_ns",
-    "finished_ns", "outcome", "boot_id", "pid", "pool_seen", "sockets_patched", "gil_enabled",
+    "finished_ns", "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen",
+    "sockets_patched", "gil_enabled",
 )  # fmt: skip
 
 

@@ -229,6 +229,7 @@ def _records(
         "pool_seen": seen,
         "sockets_patched": plan.pool == "gevent",
         "gil_enabled": True,
+        "finished_again_ns": None,
         "cpu_ns": None,
         "error": None,
     }

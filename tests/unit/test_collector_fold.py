@@ -55,6 +55,7 @@ LOST = verdict("lost-worker", "WorkerLostError()")
     [
         pytest.param([finished("SUCCESS")], "done", id="success"),
         pytest.param([finished("FAILURE"), verdict("failed")], "failed", id="failure"),
+        pytest.param([finished("FAILURE"), TIMED_OUT], "timed-out", id="soft-limit-raises"),
         pytest.param([finished("RETRY"), verdict("retried")], "retried", id="retry"),
         pytest.param([finished("IGNORED")], "ignored", id="ignored"),
         pytest.param([finished("REJECTED"), verdict("failed")], "rejected", id="reject"),
@@ -135,13 +136,21 @@ def test_error_is_the_one_of_the_verdict_that_won() -> None:
     assert records["error"].to_list() == ["TimeLimitExceeded(1)"]
 
 
-def test_first_of_two_ends_counts() -> None:
-    """Two ends of one nonce can't be; if they are, what happened first is kept, whole."""
+def test_a_second_end_of_a_nonce_is_kept_beside_the_first() -> None:
+    """Prefork may run a message again under its nonce: the first end counts, the last is told."""
     late = finished("FAILURE", 99, cpu_ns=9)
 
     (record,) = fold(table(late, RECEIVED, STARTED, finished("SUCCESS", 30, cpu_ns=3))).to_dicts()
 
     assert (record["outcome"], record["finished_ns"], record["cpu_ns"]) == ("done", 30, 3)
+    assert record["finished_again_ns"] == 99
+
+
+def test_one_end_stored_twice_is_one_end() -> None:
+    """A line that was sent again, since its answer was lost, is no second end."""
+    (record,) = fold(table(finished("SUCCESS"), finished("SUCCESS"))).to_dicts()
+
+    assert record["finished_again_ns"] is None
 
 
 def test_redelivery_is_a_record_of_its_own() -> None:

@@ -23,6 +23,13 @@ def records(*rows: tuple[int | None, int, str | None], trial: int = 0) -> pl.Dat
     return conform(frame.with_columns(trial=pl.lit(trial)), schema=RECORD_SCHEMA)
 
 
+def test_an_execution_that_finished_again_ran_twice() -> None:
+    """Prefork may run a message again under its first nonce: done once, and once too often."""
+    twice = records((0, 0, "done")).with_columns(finished_again_ns=pl.lit(9, dtype=pl.Int64))
+
+    assert ledgers(twice, sent={0: 1}) == {0: ledger(sent=1, done=1, duplicated=1)}
+
+
 def ledger(**counts: int) -> Ledger:
     """Return a ledger, zero where nothing is said."""
     zero = {"sent": 0, "done": 0, "failed": 0, "retried": 0, "lost": 0, "duplicated": 0}
@@ -108,7 +115,7 @@ def _count_plainly(rows: list[tuple[int, int, str | None]], *, sent: int) -> Led
     finished: dict[tuple[int, int], int] = {}
     for seq, attempt, outcome in rows:
         ends.setdefault(seq, set()).add(outcome)
-        if outcome in {"done", "failed"}:
+        if outcome in {"done", "failed", "timed-out"}:
             finished[seq, attempt] = finished.get((seq, attempt), 0) + 1
     done = sum("done" in found for found in ends.values())
     failed = sum("done" not in found and bool(found & FINAL_OUTCOMES) for found in ends.values())
