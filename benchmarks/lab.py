@@ -1,4 +1,4 @@
-"""How a run spent its wall time: `benchmarks/lab.py RUN_FOLDER`.
+"""How a run spent its wall time: `python -m benchmarks.lab RUN_FOLDER`.
 
 `make bench` should give at least half of its time to trials; the rest is starting workers, proving
 them ready, pilots and writing.
