@@ -75,6 +75,34 @@ def test_threads_that_gain_under_the_gil_contradict_the_textbook() -> None:
     assert "GIL" not in found.text
 
 
+def test_a_gain_of_a_few_per_cent_does_not_beat_the_gil() -> None:
+    """An interval above one, and not by much, teaches neither that threads gain nor that not."""
+    threads = entry("threads-4", 108.0)
+
+    found = verdict("cpu.primes", entry("prefork-4", 194.0), threads, entry("solo", 100.0))
+
+    assert found.to_baseline["threads-4"].is_more
+    assert "Threads" not in found.text
+    assert "GIL" not in found.text
+
+
+def test_processes_that_gain_a_few_per_cent_put_no_blame_on_the_gil() -> None:
+    """What prefork gains must be worth having before threads are said to be held by the GIL."""
+    found = verdict(
+        "cpu.primes", entry("prefork-4", 108.0), entry("threads-4", 99.0), entry("solo", 100.0)
+    )
+
+    assert "Threads are no faster than one for `cpu.primes`." in found.text
+    assert "GIL" not in found.text
+
+
+def test_waits_hardly_overlapped_teach_nothing() -> None:
+    """A few per cent over solo are not other jobs that ran meanwhile."""
+    found = verdict("io.sleep", entry("threads-4", 20.5), entry("solo", 19.3))
+
+    assert "others run" not in found.text
+
+
 def test_a_wide_interval_is_not_sold_as_no_faster() -> None:
     """Where threads may have gained a fifth or more, nothing is said of them."""
     solo = entry("solo", 100.0)
