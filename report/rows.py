@@ -50,7 +50,7 @@ class Row:
         """Return the strongest of ``!`` invalid, ``?`` too few, ``~`` unstable; or nothing."""
         if any(not trial.is_valid for trial in self.trials):
             return "!"
-        if len(self.valid) < CLAIM_BLOCKS:
+        if len(self.per_s) < CLAIM_BLOCKS:
             return "?"
         return "~" if self.unsure else ""
 
@@ -70,9 +70,12 @@ class Row:
         reasons = _by_repetition((trial.block, trial.reasons) for trial in self.trials)
         if not self.trials:
             reasons.append("no repetition was measured")
-        elif len(self.valid) < CLAIM_BLOCKS:
-            have = fmt.counted(len(self.valid), noun="valid repetition")
-            reasons.append(f"too few for a claim: {have}, and a claim needs {CLAIM_BLOCKS}")
+        elif len(self.per_s) < CLAIM_BLOCKS:
+            have = fmt.counted(len(self.per_s), noun="repetition")
+            reasons.append(
+                f"too few for a claim: {have} with a valid throughput, "
+                f"and a claim needs {CLAIM_BLOCKS}"
+            )
         return reasons + self.unsure
 
     def entry(self) -> Entry:
@@ -132,7 +135,10 @@ class Row:
         }
 
     def _limit(self, per_s: Median | None) -> str:
-        """Name a part of the harness near whose own ceiling the row runs; empty if none."""
+        """Name a part of the harness near whose own ceiling the row runs; empty if none.
+
+        A row above a ceiling disproves it, and the ceiling is not named.
+        """
         noop_per_s = (self.ceilings.get("noop_per_s") or {}).get(self.contender["name"])
         known = {"Celery's own cost of a job": noop_per_s}
         if self.workload["kind"] == "io.http":
@@ -143,7 +149,7 @@ class Row:
         near = [
             f"{name} ({fmt.percent(share)} of what it allows)"
             for name, share in shares.items()
-            if share >= LIMIT_SHARE
+            if LIMIT_SHARE <= share <= 1
         ]
         return fmt.listed(near)
 

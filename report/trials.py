@@ -62,6 +62,7 @@ class Trial:
     is_pilot: bool
     is_backlog: bool
     slots: int
+    #: None for a trial that was cut.
     start_ns: int | None
     end_ns: int | None
     workers_up: int | None
@@ -149,8 +150,8 @@ def _measure(
         is_pilot=plan["is_pilot"],
         is_backlog=is_backlog,
         slots=plan["slots"],
-        start_ns=plan["start_ns"],
-        end_ns=plan["end_ns"],
+        start_ns=plan["start_ns"] or None,
+        end_ns=plan["end_ns"] or None,
         workers_up=plan.get("workers_up"),
         ledger=ledger,
         figures=found,
@@ -165,8 +166,8 @@ def _measure(
 
 def _reasons(plan: Mapping[str, Any], *, ledger: Ledger, evidence: Evidence) -> tuple[str, ...]:
     reasons = list(plan["reasons"])
-    if plan["end_ns"] is None and not reasons:
-        reasons.append("the run was stopped in this trial")
+    if not plan["end_ns"]:
+        reasons.insert(0, "the run was stopped in this trial")
     if ledger.lost > 0:
         reasons.append(f"{ledger.lost:,} of {fmt.counted(ledger.sent, noun='job')} lost")
     if ledger.lost < 0:

@@ -241,6 +241,34 @@ def test_an_interrupted_run_says_so(folder: RunFolder) -> None:
     assert row(found, "solo")["mark"] == "?"
 
 
+@pytest.mark.parametrize("moment_ns", [None, 0])
+def test_a_trial_that_was_cut_is_never_valid(folder: RunFolder, moment_ns: int | None) -> None:
+    """Without an end it is invalid, that reason first, whatever else is said of it."""
+    cut = spoil(folder, start_ns=moment_ns, end_ns=moment_ns, reasons=["the worker died"])
+
+    found = summarize(folder)
+
+    trial = next(one for one in found["trials"] if one["trial"] == cut)
+    assert trial["reasons"] == ["the run was stopped in this trial", "the worker died"]
+    assert (trial["start_ns"], trial["end_ns"]) == (None, None)
+    assert (row(found)["mark"], row(found)["valid_repetitions"]) == ("!", 4)
+
+
+@pytest.mark.parametrize("moment_ns", [None, 0])
+def test_a_trial_cut_before_its_first_job_is_never_valid(
+    folder: RunFolder, moment_ns: int | None
+) -> None:
+    """No job sent, no record, no sample: its row says so."""
+    cut = spoil(folder, start_ns=moment_ns, end_ns=moment_ns, sent=0)
+    folder.write_jobs(folder.read_jobs().filter(pl.col("trial") != cut))
+    folder.write_samples(folder.read_samples().filter(pl.col("trial") != cut))
+
+    found = row(summarize(folder))
+
+    assert (found["mark"], found["ledger"]["sent"]) == ("!", 160)
+    assert found["reasons"][0] == "repetition 3: the run was stopped in this trial"
+
+
 def test_a_run_stopped_before_its_first_trial_renders(tmp_path: Path) -> None:
     """No record, no sample, no trial: rows without figures, and no crash."""
     folder = make_run(tmp_path / "run", workloads=_PRIMES)
@@ -266,11 +294,29 @@ def test_a_row_without_records_renders(folder: RunFolder) -> None:
 
 
 def test_too_few_finishes_for_a_throughput_are_told(tmp_path: Path) -> None:
-    """A trial of fewer jobs than five a slot has no throughput, and its row says why."""
+    """Fewer jobs than five a slot: five valid repetitions without a throughput claim nothing."""
     found = row(summarize(make_run(tmp_path / "run", workloads=_PRIMES, jobs=12)))
 
-    assert (found["mark"], found["throughput_per_s"]) == ("~", None)
-    assert "no throughput: 12 jobs done, and 4 slots need 20" in found["reasons"][0]
+    assert (found["mark"], found["throughput_per_s"]) == ("?", None)
+    assert found["reasons"][0] == (
+        "too few for a claim: 0 repetitions with a valid throughput, and a claim needs 5"
+    )
+    assert "no throughput: 12 jobs done, and 4 slots need 20" in found["reasons"][1]
+
+
+def test_a_repetition_without_a_throughput_does_not_count_towards_a_claim(
+    folder: RunFolder,
+) -> None:
+    """A trial may be valid and too small for a throughput: five of them, four figures, `?`."""
+    trial = find_trial(folder, contender="solo", workload="cpu.primes")
+    is_kept = (pl.col("trial") != trial) | (pl.col("seq") < 3)
+    folder.write_jobs(folder.read_jobs().filter(is_kept))
+    edit_trials(folder, change=lambda plan: plan.update(sent=3) if plan["trial"] == trial else None)
+
+    found = row(summarize(folder), "solo")
+
+    assert (found["mark"], found["valid_repetitions"]) == ("?", 5)
+    assert "4 repetitions with a valid throughput" in found["reasons"][0]
 
 
 def test_a_harness_at_its_own_limit_is_named(tmp_path: Path) -> None:
@@ -282,6 +328,18 @@ def test_a_harness_at_its_own_limit_is_named(tmp_path: Path) -> None:
 
     assert row(found)["limit"].startswith("Celery's own cost of a job (9")
     assert row(found, "solo")["limit"] == ""
+
+
+def test_a_row_above_a_ceiling_disproves_it(tmp_path: Path) -> None:
+    """No share above 100 % is printed: what was passed was no limit."""
+    folder = make_run(tmp_path / "run", workloads=[WORKLOADS[3]])
+    noop_per_s = {"prefork-4": 30.0, "threads-4": 84.0}
+    edit_manifest(folder, ceilings={"noop_per_s": noop_per_s, "upstream_per_s": 60.0})
+
+    found = summarize(folder)
+
+    assert row(found)["limit"] == ""
+    assert row(found, "threads-4")["limit"].startswith("Celery's own cost of a job (8")
 
 
 def test_the_same_folder_gives_the_same_bytes(folder: RunFolder) -> None:
