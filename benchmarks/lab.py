@@ -18,7 +18,7 @@ def spent_s(folder: RunFolder) -> dict[str, float]:
     spent = {"trials": 0.0, "pilots": 0.0}
     for trial in manifest["trials"]:
         # readiness is proved side by side, so its spans overlap and don't add up
-        if trial["workload"] != "ready":
+        if trial["end_ns"] and trial["workload"] not in {"ready", "warm"}:
             name = "pilots" if trial["is_pilot"] else "trials"
             spent[name] += (trial["end_ns"] - trial["start_ns"]) / 1e9
     ready: dict[int, float] = {}

@@ -13,6 +13,7 @@ from collector.schema import SAMPLE_SCHEMA
 from lab.gauge import Gauge
 from lab.sampler import Sample
 from lab.tail import Tail
+from poolbench.keys import run_key, sent_field
 from poolbench.records import TrialPlan
 from producer.publisher import publish
 
@@ -26,8 +27,9 @@ class TrialFacts:
     workload: str
     #: A pilot sizes or readies and enters no figure.
     is_pilot: bool
-    start_ns: int = 0
-    end_ns: int = 0
+    #: When its first job was due, and when it was over; None for a trial that was cut.
+    start_ns: int | None = None
+    end_ns: int | None = None
     sent: int = 0
     #: CPU-seconds of one job in one thread without Celery, around the trial; None for waits.
     cpu_s_per_job_before: float | None = None
@@ -63,11 +65,15 @@ class Bench:
         """Send a trial's jobs and keep the trial in the account, whatever becomes of it."""
         self.trials.append(facts)
         self.tail.view(facts.plan.trial)
-        sent = publish(
-            self.client, run=self.run, plan=facts.plan, offsets_s=offsets_s, scope=self.run
-        )
-        facts.start_ns = sent.first_due_ns
-        facts.sent = sent.count
+        try:
+            sent = publish(
+                self.client, run=self.run, plan=facts.plan, offsets_s=offsets_s, scope=self.run
+            )
+            facts.start_ns = sent.first_due_ns
+        finally:
+            # cut or not: as many as the broker has counted
+            counted = self.client.hget(run_key(self.run), sent_field(facts.plan.trial))
+            facts.sent = int(counted or 0)
 
     def next_trial(self) -> int:
         """Return the index of the next trial, dense from 0."""

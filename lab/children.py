@@ -6,17 +6,16 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.files import make_folder, storage_errors
+from lab.tether import tethered
+
 #: How long a child may take to end after a polite signal, seconds.
 STOP_TIMEOUT_S = 15.0
-
-#: Runs before the command on Linux: the kernel ends the child when the lab dies, even by kill -9.
-_TETHER = Path(__file__).with_name("tether.py")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,14 +58,15 @@ def start(
 ) -> Child:
     """Start a command in a session of its own, its output appended to ``log``.
 
-    Call it from the main thread: the tether is tied to the thread that starts the child.
+    Call it from the main thread, for the tether's sake.
+
+    Raises:
+        StorageError: if its log can't be written.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
-    tethered = [*tether, *command] if sys.platform == "linux" else list(command)
-    with log.open("ab") as out:
+    make_folder(log.parent)
+    with storage_errors(log), log.open("ab") as out:
         process = subprocess.Popen(
-            tethered,
+            tethered(list(command)),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

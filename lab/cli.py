@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from lab import environment, stack_cli
 from lab.conductor import conduct_experiment, trial_count
 from lab.experiment import Experiment, load_experiment
 from lab.progress import RunProgress
+from lab.signals import ENDING, uninterrupted
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
 from report import write_reports
@@ -100,11 +102,12 @@ def _run(
     seed: int | None = None,
     as_json: bool,
 ) -> None:
+    began_at_s = time.monotonic()
     settings = load_settings()
     experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
     experiment = _adjust(experiment, repetitions=repetitions, seed=seed)
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in ENDING:
+        signal.signal(number, _interrupt)
     progress = RunProgress(_errors, title=experiment.title, trials=trial_count(experiment))
     with progress:
         folder, cut = conduct_experiment(
@@ -114,8 +117,10 @@ def _run(
             command=shlex.join(["poolbench", *sys.argv[1:]]),
             progress=progress,
         )
-    summary = write_reports(folder.path)
+    with uninterrupted():
+        summary = write_reports(folder.path)
     _show(summary, path=folder.path, as_json=as_json)
+    _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
     if isinstance(cut, KeyboardInterrupt):
         _errors.print("stopped: what was measured is kept, the run is marked unfinished")
         raise typer.Exit(ExitCode.INTERRUPTED)
@@ -144,7 +149,7 @@ def _show(summary: dict[str, Any], *, path: Path, as_json: bool) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
     """End what was started and keep what was measured; a second signal doesn't hurry that."""
-    for one in (signal.SIGINT, signal.SIGTERM):
+    for one in ENDING:
         signal.signal(one, signal.SIG_IGN)
     _errors.print("stopping: workers end, what was measured is kept")
     raise KeyboardInterrupt

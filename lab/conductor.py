@@ -17,15 +17,22 @@ from lab.bench import Bench
 from lab.broker import open_broker
 from lab.experiment import Contender, Experiment, Workload
 from lab.gauge import Gauge
-from lab.pilot import ask_configuration, producer_ceiling_per_s, size_backlogs
+from lab.pilot import (
+    NOBODY,
+    ask_configuration,
+    ceiling_run,
+    producer_ceiling_per_s,
+    size_backlogs,
+)
 from lab.progress import RunProgress
 from lab.run import Run, new_run_name
+from lab.signals import uninterrupted
 from lab.tail import Tail
 from lab.trial import TrialOrder, conduct
 from lab.upstream import open_upstream
-from lab.workers import LabWorker, await_ready, start_worker, stop_workers
+from lab.workers import LabWorker, await_ready, start_worker, stop_workers, warm_up
 from poolbench.errors import PoolbenchError, StackError
-from poolbench.keys import queue_name, records_stream, run_key
+from poolbench.keys import queue_name, records_stream, run_key, unacked_keys
 from poolbench.settings import Settings
 from producer.publisher import open_run
 
@@ -95,10 +102,14 @@ def _carry_out(run: Run) -> PoolbenchError | KeyboardInterrupt | None:
         cut = error
     except redis.RedisError as error:
         cut = StackError(f"the broker was lost in the run: {error}")
-    with contextlib.suppress(redis.RedisError):
-        _keep(run, state="unfinished" if cut else "finished")
-        return cut
-    run.folder.write_manifest(run.manifest(state="unfinished"))
+    with uninterrupted():
+        try:
+            _keep(run, state="unfinished" if cut else "finished")
+        except redis.RedisError as error:
+            cut = cut or StackError(f"the broker was lost at the run's end: {error}")
+            for facts in run.bench.trials[run.kept_trials :]:
+                facts.reasons.append("the broker was lost before the trial's records were kept")
+            run.folder.write_manifest(run.manifest(state="unfinished"))
     return cut
 
 
@@ -125,6 +136,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
             workers[contender.name] = _start(run, contender, block=block)
         run.progress.now("workers getting ready")
         await_ready(run.bench, list(workers.values()))
+        warm_up(run.bench, list(workers.values()), workloads=experiment.workloads)
         if block == 0:
             ask_configuration(run)
             size_backlogs(run, workers)
@@ -139,8 +151,10 @@ def _carry_out_block(run: Run, *, block: int) -> None:
             run.progress.advance()
     finally:
         run.progress.now("workers ending")
-        stop_workers(list(workers.values()))
-    _keep(run, state="unfinished")
+        with uninterrupted():
+            stop_workers(list(workers.values()))
+    with uninterrupted():
+        _keep(run, state="unfinished")
 
 
 def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
@@ -174,22 +188,27 @@ def _measure(
         run.bench.client.delete(queue_name(contender.name, scope=run.name))
         workers[contender.name] = _start(run, contender, block=block)
         await_ready(run.bench, [workers[contender.name]])
+        warm_up(run.bench, [workers[contender.name]], workloads=run.experiment.workloads)
 
 
 def _keep(run: Run, *, state: str) -> None:
     """Bring everything known so far into the run's folder."""
+    run.folder.write_samples(run.bench.samples_frame())
     with Ingest(run.bench.client, run=run.name, folder=run.folder.path) as ingest:
         ingest.drain()
-    run.folder.write_samples(run.bench.samples_frame())
     run.folder.write_jobs(fold(run.folder.read_lines()))
+    run.kept_trials = len(run.bench.trials)
     run.folder.write_manifest(run.manifest(state=state))
 
 
 def _leave_broker(run: Run) -> None:
     """Take what the run put into a broker that goes on living."""
-    names = [contender.name for contender in run.experiment.contenders]
+    names = [*(contender.name for contender in run.experiment.contenders), NOBODY]
     queues = [queue_name(name, scope=run.name) for name in names]
     kinds = ("binding", "binding_permanent")
     bindings = [f"_kombu.{kind}.{queue}" for kind in kinds for queue in queues]
     with contextlib.suppress(redis.RedisError):
-        run.bench.client.delete(run_key(run.name), records_stream(run.name), *queues, *bindings)
+        run.bench.client.delete(
+            *(run_key(run.name), run_key(ceiling_run(run.name)), records_stream(run.name)),
+            *(*queues, *bindings, *unacked_keys(run.name).values()),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -22,25 +23,32 @@ PACKAGES = (
 )  # fmt: skip
 
 _CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = ("cpu.max", "memory.max")
+
+
+def usable_cpus() -> float:
+    """Return how much CPU this process may use at once, in cores: a quota may give half of one."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = float(len(os.sched_getaffinity(0)))
+    else:
+        cores = float(os.cpu_count() or 1)
+    for limit in _cgroup_limits("cpu.max"):
+        quota, _, period = limit.partition(" ")
+        if quota.isdecimal():
+            cores = min(cores, int(quota) / int(period))
+    return cores
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may run on, by affinity and by the cgroup's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    words = _cgroup_file("cpu.max").split()
-    if words and words[0].isdecimal():
-        cores = min(cores, max(1, int(words[0]) // int(words[1])))
-    return cores
+    """Return the whole cores in `usable_cpus`, at least one: what a pool can be sized by."""
+    return max(1, int(usable_cpus()))
 
 
 def describe_machine() -> dict[str, Any]:
     """Return what the machine is: processor, cores, memory, system, interpreter."""
     return {
         "cpu_model": _cpu_model(),
-        "cores": usable_cores(),
+        "cores": cpus if (cpus := usable_cpus()) % 1 else int(cpus),
         "cores_of_host": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "os": f"{platform.system()} {platform.release()}",
@@ -52,8 +60,8 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_cgroup() -> dict[str, str]:
-    """Return the limits of this process's control group, empty where there are none."""
-    return {"cpu_max": _cgroup_file("cpu.max"), "memory_max": _cgroup_file("memory.max")}
+    """Return the limits of this process's control group and of those above it, innermost first."""
+    return {name.replace(".", "_"): " / ".join(_cgroup_limits(name)) for name in _LIMITS}
 
 
 def describe_versions() -> dict[str, str]:
@@ -93,18 +101,19 @@ def _cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
-def _cgroup_file(name: str) -> str:
-    """Return a limit of this process's own group (cgroup v2), or of the root; empty if none."""
+def _cgroup_limits(name: str) -> list[str]:
+    """Return a limit of this process's own group (cgroup v2) and of every group above it."""
     try:
         own = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::/")[2]
     except OSError:
-        return ""
-    for folder in (_CGROUP / own, _CGROUP):
-        try:
-            return (folder / name).read_text(encoding="utf-8").strip()
-        except OSError:
-            continue
-    return ""
+        return []
+    group = _CGROUP / own
+    found = []
+    for folder in (group, *group.parents):
+        if folder.is_relative_to(_CGROUP):
+            with contextlib.suppress(OSError):
+                found.append((folder / name).read_text(encoding="utf-8").strip())
+    return found
 
 
 def _git(*words: str) -> str:

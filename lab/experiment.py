@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab.toml_lines import locate
 from poolbench.errors import Fault, UsageError, nearest
-from poolbench.jobs import complete_parameters, find_kind
+from poolbench.jobs import complete_parameters, find_kind, ideal_wait_s
 from poolbench.keys import NAME
 from poolbench.pools import find_pool
 
-MAX_SLOTS = 1_000
+#: A trial without a line for so long is over, where the file doesn't say, seconds.
+DEFAULT_STALL_S = 10.0
 
 
 class _Strict(BaseModel):
@@ -55,7 +56,7 @@ class ExperimentInput(_Strict):
 
     title: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
-    stall_s: float = Field(default=10.0, gt=0, le=3_600)
+    stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=3_600)
     contender: list[ContenderInput] = Field(min_length=1)
     workload: list[WorkloadInput] = Field(min_length=1)
     profile: dict[str, ProfileInput] = Field(min_length=1)
@@ -220,7 +221,8 @@ def _word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]
     for index, contender in _tables(table, "contender"):
         found += [(("contender", index, *at), fault) for at, fault in _contender_faults(contender)]
     for index, workload in _tables(table, "workload"):
-        found += [(("workload", index, *at), fault) for at, fault in _workload_faults(workload)]
+        faults = _workload_faults(workload, stall_s=table.get("stall_s", DEFAULT_STALL_S))
+        found += [(("workload", index, *at), fault) for at, fault in faults]
     found += _name_faults(table)
     return [
         Fault(
@@ -248,16 +250,18 @@ def _contender_faults(contender: dict[str, Any]) -> list[tuple[tuple[str, ...], 
         known = find_pool(pool)
     except UsageError as error:
         return [(("pool",), fault) for fault in error.faults]
-    if known.fixed_slots is not None and slots not in {known.fixed_slots, None}:
+    if known.fixed_slots is not None and slots not in (known.fixed_slots, None):
         remedy = f"{pool} always has {known.fixed_slots}"
         return [(("slots",), Fault(problem="impossible slots", seen=str(slots), remedy=remedy))]
-    if isinstance(slots, int) and not 1 <= slots <= MAX_SLOTS:
-        remedy = f"use 1 to {MAX_SLOTS}"
+    if isinstance(slots, int) and not 1 <= slots <= known.max_slots:
+        remedy = f"pool {pool} takes 1 to {known.max_slots}"
         return [(("slots",), Fault(problem="impossible slots", seen=str(slots), remedy=remedy))]
     return []
 
 
-def _workload_faults(workload: dict[str, Any]) -> list[tuple[tuple[str, ...], Fault]]:
+def _workload_faults(
+    workload: dict[str, Any], *, stall_s: object
+) -> list[tuple[tuple[str, ...], Fault]]:
     kind, parameters = workload.get("kind"), workload.get("parameters", {})
     if not isinstance(kind, str):
         return []
@@ -266,9 +270,14 @@ def _workload_faults(workload: dict[str, Any]) -> list[tuple[tuple[str, ...], Fa
     except UsageError as error:
         return [(("kind",), fault) for fault in error.faults]
     try:
-        complete_parameters(known, parameters if isinstance(parameters, dict) else {})
+        complete = complete_parameters(known, parameters if isinstance(parameters, dict) else {})
     except UsageError as error:
         return [(("parameters",), fault) for fault in error.faults]
+    wait_s = ideal_wait_s(known, complete)
+    if wait_s and isinstance(stall_s, (int, float)) and wait_s >= stall_s:
+        problem = "a job that waits longer than a trial may be silent"
+        remedy = f"raise stall_s above {wait_s:g}, now {stall_s:g}"
+        return [(("parameters",), Fault(problem=problem, seen=f"{wait_s:g} s", remedy=remedy))]
     return []
 
 
@@ -287,8 +296,12 @@ def _name_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fau
     profiles = table.get("profile")
     for profile, row in profiles.items() if isinstance(profiles, dict) else ():
         wanted = row.get("contenders") if isinstance(row, dict) else None
-        for name in wanted if isinstance(wanted, list) else ():
-            if str(name) not in names:
+        listed = [str(name) for name in wanted] if isinstance(wanted, list) else []
+        if len(set(listed)) < len(listed):
+            fault = Fault(problem="contender listed twice", seen=profile, remedy="name each once")
+            found.append((("profile", profile, "contenders"), fault))
+        for name in listed:
+            if name not in names:
                 remedy = nearest(str(name), among=names)
                 fault = Fault(problem="unknown contender", seen=str(name), remedy=remedy)
                 found.append((("profile", profile, "contenders"), fault))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -53,8 +54,10 @@ class Gauge:
         trace: TracebackType | None,
     ) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+            # what a dead gauge did not read can't be flushed
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
         try:
             self._process.wait(2.0)
         except subprocess.TimeoutExpired:

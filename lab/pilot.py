@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Mapping
 
@@ -19,6 +20,9 @@ from producer.publisher import publish
 
 #: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
 NOOP_JOBS = 400
+NOOP_JOBS_PER_SLOT = 10
+#: Contender of a queue that no worker reads.
+NOBODY = "nobody"
 #: Messages of the burst that measures the producer's ceiling.
 PRODUCER_JOBS = 5_000
 #: Jobs of a CPU-bound pilot: enough for a rate, since more slots don't hurry them.
@@ -31,7 +35,8 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
     rates_per_s: dict[str, float] = {}
     for contender in run.experiment.contenders:
         worker = workers[contender.name]
-        rates_per_s[contender.name] = round(_rate_per_s(run, worker, noop, NOOP_JOBS), 1)
+        count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
+        rates_per_s[contender.name] = round(_rate_per_s(run, worker, noop, count), 1)
         for workload in run.experiment.workloads:
             is_cpu_bound = find_kind(workload.kind).is_cpu_bound
             count = CPU_PILOT_JOBS if is_cpu_bound else 2 * contender.slots
@@ -62,32 +67,41 @@ def _rate_per_s(run: Run, worker: LabWorker, workload: Workload, count: int) -> 
     return rate_per_s
 
 
+def ceiling_run(run: str) -> str:
+    """Return the name under which the producer's ceiling is counted, apart from the run's jobs."""
+    return f"{run}-ceiling"
+
+
 def producer_ceiling_per_s(run: Run) -> float:
     """Return the messages a second that the producer puts in at once, nobody reading."""
-    queue = queue_name("nobody", scope=run.name)
+    queue = queue_name(NOBODY, scope=run.name)
     plan = TrialPlan(
-        trial=0, contender="nobody", pool="", slots=0, kind="io.sleep", parameters={"delay_ms": 0}
+        trial=0, contender=NOBODY, pool="", slots=0, kind="io.sleep", parameters={"delay_ms": 0}
     )
     began_s = time.perf_counter()
     publish(
         run.bench.client,
-        run=f"{run.name}-ceiling",
+        run=ceiling_run(run.name),
         plan=plan,
         offsets_s=[0.0] * PRODUCER_JOBS,
         scope=run.name,
     )
     spent_s = time.perf_counter() - began_s
-    run.bench.client.delete(queue, run_key(f"{run.name}-ceiling"))
+    run.bench.client.delete(queue, run_key(ceiling_run(run.name)))
     return round(PRODUCER_JOBS / spent_s, 1)
 
 
 def ask_configuration(run: Run) -> None:
     """Ask each worker for the Celery configuration in effect; Celery censors the secrets."""
     app = Celery(broker=run.broker.url, set_as_current=False)
-    names = {contender.name for contender in run.experiment.contenders}
+    nodes = {
+        f"{contender.name}.{run.name}@{platform.node()}": contender.name
+        for contender in run.experiment.contenders
+    }
     with app.connection_for_write() as connection:
-        answers = app.control.inspect(connection=connection, timeout=3.0, limit=len(names)).conf()
-    for hostname, configuration in (answers or {}).items():
-        name = hostname.partition("@")[0]
-        if name in names:
-            run.celery[name] = configuration
+        inspect = app.control.inspect(
+            list(nodes), connection=connection, timeout=3.0, limit=len(nodes)
+        )
+        answers = inspect.conf() or {}
+    for node, configuration in answers.items():
+        run.celery[nodes[node]] = configuration

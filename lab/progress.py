@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -39,7 +40,7 @@ class RunProgress:
     def now(self, what: str) -> None:
         """Say what is running at this moment."""
         if self._bar is not None:
-            self._bar.update(self._row, now=what)
+            self._bar.update(self._row, now=escape(what))
 
     def advance(self) -> None:
         """Count one trial as done."""
@@ -47,7 +48,7 @@ class RunProgress:
             self._bar.advance(self._row)
 
     def __enter__(self) -> Self:
-        self._console.print(f"[bold]{self._title}[/bold]  [dim]{self._trials} trials[/dim]")
+        self._console.print(f"[bold]{escape(self._title)}[/]  [dim]{self._trials} trials[/]")
         if self._bar is not None:
             self._bar.start()
         return self

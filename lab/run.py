@@ -33,6 +33,8 @@ class Run:
     #: Backlog by contender and workload, from the pilots.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ceilings: dict[str, Any] = field(default_factory=dict)
+    #: How many of the bench's trials have their records in the folder.
+    kept_trials: int = 0
     celery: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import redis
 
+from lab.tether import tethered
 from poolbench.errors import StackError
 
 #: How long a fresh server may take until it answers, seconds.
@@ -82,7 +83,7 @@ def start_server(*, port: int, password: str, folder: Path, log: Path) -> subpro
     folder.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [find_server().path, "-"],
+            tethered([str(find_server().path), "-"]),
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -95,9 +96,11 @@ def start_server(*, port: int, password: str, folder: Path, log: Path) -> subpro
         stdin.write(server_configuration(port=port, password=password, folder=folder).encode())
         stdin.close()
         wait_for_server(f"redis://:{password}@127.0.0.1:{port}/0", process=process)
-    except (OSError, StackError) as error:
+    except BaseException as error:
         process.kill()
         process.wait()
+        if not isinstance(error, (OSError, StackError)):
+            raise
         tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
         raise StackError(f"the server did not start: {error}; {' '.join(tail)}") from error
     return process

@@ -12,6 +12,16 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
+def tethered(command: "list[str]") -> "list[str]":
+    """Return a command that ends, on Linux, when this process dies, be it by kill -9.
+
+    Start it from the main thread: the tie is to the thread that starts it.
+    """
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
 def main() -> None:
     """Tie this process to its parent and replace it by the command."""
     parent, *command = sys.argv[1:]

@@ -11,13 +11,17 @@ from pathlib import Path
 from lab import children
 from lab.bench import Bench, TrialFacts
 from lab.children import Child
-from lab.experiment import Contender
+from lab.experiment import Contender, Workload
 from lab.sampler import Sampler
 from poolbench.errors import StackError
+from poolbench.jobs import find_kind
 from poolbench.records import TrialPlan
 
 #: Length of the sleeps by which a worker shows its slots, milliseconds.
 READY_SLEEP_MS = 500.0
+
+#: First jobs of a CPU-bound kind, at most: they run beside those of all other workers.
+MAX_WARM_UP_CPU_JOBS = 8
 
 #: How long a worker may take until it is ready, seconds.
 READY_TIMEOUT_S = 60.0
@@ -99,6 +103,29 @@ def await_ready(bench: Bench, workers: Sequence[LabWorker]) -> None:
                 waiting[name] = (worker, _send_wave(bench, worker))
 
 
+def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[Workload]) -> None:
+    """Let every slot do its first job of each workload before anything is measured.
+
+    A fresh slot imports, connects and fills its caches in its first job: among the forty jobs of a
+    short trial that would be most of their CPU. Jobs that wait do so for long enough to reach every
+    slot; all workers warm up side by side.
+
+    Raises:
+        StackError: if a worker ends or is not done in time.
+    """
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    for workload in workloads:
+        sent = [(worker, _send_warm_up(bench, worker, workload=workload)) for worker in workers]
+        while sent:
+            bench.tail.read(wait_s=0.1)
+            for worker, facts in list(sent):
+                _check_alive(worker, is_late=time.monotonic() > deadline_s)
+                if len(bench.tail.view(facts.plan.trial).ended) >= facts.sent:
+                    facts.end_ns = time.time_ns()
+                    bench.tail.forget(facts.plan.trial)
+                    sent.remove((worker, facts))
+
+
 def stop_workers(workers: Sequence[LabWorker]) -> None:
     """End the workers side by side, warmly, and keep their exit codes."""
     children.stop([worker.child for worker in workers])
@@ -107,18 +134,35 @@ def stop_workers(workers: Sequence[LabWorker]) -> None:
 
 
 def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
+    sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
+    return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
+
+
+def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> TrialFacts:
+    slots = worker.contender.slots
+    parameters = dict(workload.parameters)
+    if find_kind(workload.kind).is_cpu_bound:
+        slots = min(slots, MAX_WARM_UP_CPU_JOBS)
+    else:
+        parameters["delay_ms"] = READY_SLEEP_MS
+    warm = Workload(name="warm", kind=workload.kind, parameters=parameters)
+    return _send_pilot(bench, worker, workload=warm, count=slots)
+
+
+def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialFacts:
+    """Send jobs that enter no figure and are accounted for like others."""
     contender = worker.contender
     plan = TrialPlan(
         trial=bench.next_trial(),
         contender=contender.name,
         pool=contender.pool,
         slots=contender.slots,
-        kind="io.sleep",
-        parameters={"delay_ms": READY_SLEEP_MS},
-        count=contender.slots,
+        kind=workload.kind,
+        parameters=workload.parameters,
+        count=count,
     )
-    facts = TrialFacts(plan=plan, block=worker.block, workload="ready", is_pilot=True)
-    bench.send(facts, offsets_s=[0.0] * contender.slots)
+    facts = TrialFacts(plan=plan, block=worker.block, workload=workload.name, is_pilot=True)
+    bench.send(facts, offsets_s=[0.0] * count)
     return facts
 
 

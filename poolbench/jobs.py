@@ -218,5 +218,5 @@ def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Faul
         )
     if not parameter.low <= value <= parameter.high:
         remedy = f"it takes {parameter.low:,g} to {parameter.high:,.0f} ({parameter.help})"
-        return Fault(problem=where, seen=f"{value:g}", remedy=remedy)
+        return Fault(problem=where, seen=str(value)[:40], remedy=remedy)
     return None

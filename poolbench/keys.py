@@ -53,6 +53,16 @@ def queue_name(contender: str, *, scope: str = "") -> str:
     return f"poolbench.{scope}.{contender}" if scope else f"poolbench.{contender}"
 
 
+def unacked_keys(scope: str) -> dict[str, str]:
+    """Return where a scope's workers keep messages that are not acknowledged, by kombu's options.
+
+    Without a scope of its own, a message that a killed worker had would be given back, hours later,
+    to a queue that nobody reads.
+    """
+    options = ("unacked_key", "unacked_index_key", "unacked_mutex_key")
+    return {option: f"poolbench.{scope}.{option.removesuffix('_key')}" for option in options}
+
+
 def check_name(name: str, *, what: str) -> str:
     """Return a run's or contender's name unchanged.
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from poolbench.errors import Fault, UsageError, nearest
 
+#: Bound of a worker's slots where the pool has none of its own.
+MAX_SLOTS = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
@@ -20,6 +23,8 @@ class Pool:
     lesson: str
     #: The only possible count of slots, or None where it is free.
     fixed_slots: int | None = None
+    #: The most slots that make sense.
+    max_slots: int = MAX_SLOTS
     #: Environment variables that the worker needs beside its settings.
     environment: tuple[tuple[str, str], ...] = ()
     #: What Celery offers elsewhere and this pool does not do.
@@ -36,6 +41,7 @@ POOLS: dict[str, Pool] = {
             celery_value="prefork",
             slot="a child process",
             lesson="Each slot is a process with an interpreter and a GIL of its own.",
+            max_slots=512,
         ),
         Pool(
             name="threads",

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from poolbench.errors import Fault, UsageError
+from poolbench.pools import MAX_SLOTS, POOLS
 
 #: Where secrets and settings of a checkout are kept, mode 0600.
 DOTENV = Path(".env")
@@ -20,7 +21,6 @@ DOTENV = Path(".env")
 HANDOVER = "POOLBENCH_HANDOVER"
 
 MAX_PORT = 65_535
-MAX_SLOTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ VARIABLES: dict[str, Variable] = {
             name="POOLBENCH_SLOTS_PREFORK",
             default="4",
             help="slots of the stack's prefork worker",
-            bounds=(1, MAX_SLOTS),
+            bounds=(1, POOLS["prefork"].max_slots),
         ),
         Variable(
             name="POOLBENCH_SLOTS_THREADS",

@@ -10,7 +10,9 @@ from typing import Any
 
 from celery import Celery, signals
 
-from poolbench.settings import MAX_SLOTS, Settings, load_settings
+from poolbench.keys import unacked_keys
+from poolbench.pools import MAX_SLOTS
+from poolbench.settings import Settings, load_settings
 from worker.broker import refuse_without_broker
 
 #: How long a read from or a write to the broker may take, seconds. It must be above the second
@@ -43,7 +45,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """Return what the app sets, by Celery's names."""
     return {
         "broker_url": settings.redis_url,
-        "broker_transport_options": _transport_options(),
+        "broker_transport_options": _transport_options(scope=settings.scope),
         "broker_pool_limit": PUBLISHER_CONNECTIONS,
         # the broker was there when the worker started; later it is waited for without end, since
         # a worker that gives up looks like one that died
@@ -74,7 +76,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _transport_options() -> dict[str, Any]:
+def _transport_options(*, scope: str) -> dict[str, Any]:
     # retry_on_timeout stays off: a push that timed out may have been stored, and would be doubled
     return {
         "socket_timeout": SOCKET_TIMEOUT_S,
@@ -84,6 +86,7 @@ def _transport_options() -> dict[str, Any]:
         "health_check_interval": HEALTH_CHECK_S,
         "max_connections": MAX_CONNECTIONS,
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        **(unacked_keys(scope) if scope else {}),
     }
 
 

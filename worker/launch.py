@@ -11,13 +11,10 @@ from pathlib import Path
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.keys import check_name, queue_name
 from poolbench.pools import Pool, find_pool
-from poolbench.settings import MAX_SLOTS, Settings
+from poolbench.settings import Settings
 
 #: The words after ``--log-level``, as Celery knows them.
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-
-#: Where fewer slots than `MAX_SLOTS` are the most that makes sense: each of these is a process.
-MAX_SLOTS_OF_POOL: Mapping[str, int] = {"prefork": 512}
 
 #: Celery obeys variables of this prefix before any setting of ours, the broker's address included.
 _FOREIGN_PREFIX = "CELERY_"
@@ -39,6 +36,11 @@ class Launch:
     #: Prefix of the queue's name, or empty.
     scope: str
 
+    @property
+    def node(self) -> str:
+        """Return the worker's name before the ``@``: two of one name would share their control."""
+        return f"{self.contender}.{self.scope}" if self.scope else self.contender
+
     def command(self) -> list[str]:
         """Return the `celery` command line, for `os.execvpe`.
 
@@ -50,7 +52,7 @@ class Launch:
             *("-P", self.pool.celery_value),
             *("-c", str(self.slots)),
             *("-Q", queue_name(self.contender, scope=self.scope)),
-            *("-n", f"{self.contender}@%h"),
+            *("-n", f"{self.node}@%h"),
             *("-I", "poolbench.probe"),
             *("-l", self.log_level),
             # both talk to other workers at the start and ever after, and none of ours listens
@@ -120,7 +122,7 @@ def _slot_faults(pool: Pool, slots: int) -> list[Fault]:
             return []
         remedy = f"pool {pool.name} has {pool.fixed_slots}, {pool.slot}"
     else:
-        high = MAX_SLOTS_OF_POOL.get(pool.name, MAX_SLOTS)
+        high = pool.max_slots
         if 1 <= slots <= high:
             return []
         remedy = f"pool {pool.name} takes 1 to {high}, each {pool.slot}"

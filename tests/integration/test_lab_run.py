@@ -144,7 +144,7 @@ def test_a_run_accounts_for_every_job_of_every_pool(tmp_path: Path, results_dir:
         assert row["throughput_per_s"]["median"] > 0
         assert row["pss_bytes"] > 0
         assert row["cpu_s_per_1000_jobs"] > 0
-        assert row["mark"] in {"?", "~?", "?~"}
+        assert row["mark"] == "?"
     assert leftovers(results_dir) == []
 
 
@@ -184,6 +184,11 @@ def test_the_manifest_holds_what_repeats_the_run(small_run: Path) -> None:
     assert {worker["exit_code"] for worker in manifest["workers"]} == {0}
     trials = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
     assert [trial["block"] for trial in trials] == [0, 0, 1, 1]
+    assert {
+        (trial["block"], trial["contender"])
+        for trial in manifest["trials"]
+        if trial["workload"] == "warm"
+    } == {(block, contender) for block in (0, 1) for contender in ("solo", "threads")}
 
 
 def test_ctrl_c_keeps_what_was_measured(results_dir: Path) -> None:
@@ -203,10 +208,22 @@ def test_ctrl_c_keeps_what_was_measured(results_dir: Path) -> None:
 
 def test_a_killed_lab_leaves_no_process(results_dir: Path) -> None:
     """SIGKILL of the lab ends its workers too, and the blocks measured before are on disk."""
-    ended = interrupt_in_trials(LONG, results_dir, lambda process, _: process.kill())
+    started: list[psutil.Process] = []
+
+    def kill(process: subprocess.Popen[str], _: dict[str, Any]) -> None:
+        started.extend(psutil.Process(process.pid).children(recursive=True))
+        process.kill()
+
+    ended = interrupt_in_trials(LONG, results_dir, kill)
 
     assert ended.returncode == -signal.SIGKILL
     assert read_manifest(results_dir)["state"] == "unfinished"
+    assert len(started) >= 3, "broker, upstream and gauge at least"
+    wait_until(
+        lambda: not any(one.is_running() and one.status() != "zombie" for one in started),
+        what="broker, upstream, gauge and workers are gone",
+        within_s=30,
+    )
     wait_until(lambda: leftovers(results_dir) == [], what="the workers are gone", within_s=30)
 
 

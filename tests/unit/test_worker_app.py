@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from poolbench.jobs import JOB_KINDS
-from poolbench.settings import MAX_SLOTS, load_settings
+from poolbench.pools import MAX_SLOTS
+from poolbench.settings import load_settings
 from worker.app import SOCKET_TIMEOUT_S, VISIBILITY_TIMEOUT_S, app, configuration
 from worker.tasks import register
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from poolbench.errors import UsageError
-from poolbench.pools import Pool, available_pools
+from poolbench.pools import POOLS, Pool, available_pools
 from poolbench.settings import load_settings
-from worker.launch import MAX_SLOTS_OF_POOL, Launch, plan_launch
+from worker.launch import Launch, plan_launch
 
 every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
 
@@ -56,7 +56,7 @@ def test_the_queue_is_the_contenders() -> None:
     command = launch({"POOLBENCH_SCOPE": "r1"}, contender="mine").command()
 
     assert value_after(command, "-Q") == "poolbench.r1.mine"
-    assert value_after(command, "-n") == "mine@%h"
+    assert value_after(command, "-n") == "mine.r1@%h"
 
 
 def test_the_probe_is_brought_in() -> None:
@@ -106,7 +106,7 @@ def test_what_celery_would_obey_is_left_behind() -> None:
         ({"pool": "asyncio"}, "pool not built yet: asyncio"),
         ({"pool": "threads", "slots": 0}, "impossible slots: 0; pool threads takes 1 to 10000"),
         ({"slots": -3}, "impossible slots: -3"),
-        ({"slots": MAX_SLOTS_OF_POOL["prefork"] + 1}, "each a child process"),
+        ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
         ({"pool": "solo", "slots": 2}, "impossible slots: 2; pool solo has 1"),
         ({"contender": "No Name"}, "impossible contender: 'No Name'"),
         ({"log_level": "loud"}, "unknown log level: loud"),

@@ -1,0 +1,67 @@
+"""Signals wait while something must not be left half done."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from lab.signals import ENDING, uninterrupted
+
+
+@pytest.fixture
+def heard() -> Iterator[list[int]]:
+    """The signals that reached the handlers of a command, in order."""
+    numbers: list[int] = []
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        numbers.append(number)
+
+    before = {number: signal.signal(number, hear) for number in ENDING}
+    yield numbers
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_waits_until_the_body_is_done(heard: list[int], number: signal.Signals) -> None:
+    """It is delivered after the body, to the handler that stood before."""
+    with uninterrupted():
+        signal.raise_signal(number)
+        assert heard == []
+
+    assert heard == [number]
+
+
+def test_several_signals_are_one(heard: list[int]) -> None:
+    """An impatient user presses Ctrl-C thrice and is heard once."""
+    with uninterrupted():
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+
+    assert heard == [signal.SIGINT]
+
+
+def test_without_a_signal_nothing_happens(heard: list[int]) -> None:
+    """The handlers stand as before."""
+    with uninterrupted():
+        pass
+    signal.raise_signal(signal.SIGTERM)
+
+    assert heard == [signal.SIGTERM]
+
+
+def test_a_fault_in_the_body_comes_first(heard: list[int]) -> None:
+    """The handlers are back when the body fails, and the signal is delivered."""
+
+    def fail() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError("body")
+
+    with pytest.raises(ValueError, match="body"):
+        fail()
+
+    assert heard == [signal.SIGINT]
