@@ -23,6 +23,12 @@ from report.verdict import judge
 #: From this load average a core on, a machine is told to have been busy before the run.
 BUSY_SHARE = 0.5
 
+#: Where the largest backlog is more than this many times the smallest, waits can't be compared.
+BACKLOG_RATIO = 2.0
+
+#: Of fewer values than this the nearest rank of p99 is the largest.
+P99_JOBS = 100
+
 #: What makes a manifest that of a lab run.
 _LAB_KEYS = ("contenders", "experiment", "machine", "trials", "workloads")
 
@@ -53,7 +59,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "workloads": manifest["workloads"],
         "ceilings": manifest.get("ceilings", {}),
         "ledger": asdict(sum_ledgers(measured)),
-        "notes": _notes(manifest, trials=trials),
+        "notes": _notes(manifest, trials=trials, rows=rows),
         "rows": [row.as_dict() for row in rows],
         "verdicts": _verdicts(manifest, rows=rows),
         "trials": [_trial(trial) for trial in trials],
@@ -119,17 +125,23 @@ def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[dict[
     ]
 
 
-def _notes(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[str]:
+def _notes(
+    manifest: Mapping[str, Any], *, trials: Sequence[Trial], rows: Sequence[Row]
+) -> list[str]:
     """Return what a reader must know before the numbers, in whole sentences."""
     notes = []
-    planned = manifest.get("repetitions", 0)
-    done = len({trial.block for trial in trials if not trial.is_pilot})
     if manifest["state"] != "finished":
-        notes.append(f"The run was stopped in repetition {done} of {planned}; this is its part.")
+        planned = manifest.get("repetitions", 0)
+        notes.append(
+            f"The run was broken off: it stopped after {_complete_blocks(rows)} of "
+            f"{fmt.counted(planned, noun='repetition')}; this is its part."
+        )
+    notes += _worker_notes(manifest)
     if any(trial.is_backlog for trial in trials):
         notes.append(
             "The whole backlog is put in at once, so a job's wait is its place in the queue."
         )
+    notes += _backlog_notes(manifest)
     if any(not trial.is_backlog for trial in trials):
         notes.append(
             "Jobs came at a rate: throughput tells whether a contender kept up, not what it can do."
@@ -148,12 +160,52 @@ def _notes(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[str]
     workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
     if workers_up > 1:
         notes.append(f"Beside each trial {workers_up - 1} other workers were up, idle.")
+    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in rows):
+        notes.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
     pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
     notes += [
         f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed([*pilot.reasons])}."
         for pilot in pilots
     ]
     return notes
+
+
+def _complete_blocks(rows: Sequence[Row]) -> int:
+    """Return how many blocks brought every row's trial to its end, valid or not."""
+    ended = [{trial.block for trial in row.trials if trial.end_ns} for row in rows]
+    return len(set.intersection(*ended)) if ended else 0
+
+
+def _worker_notes(manifest: Mapping[str, Any]) -> list[str]:
+    """Name the workers that failed or were killed."""
+    ends = [
+        f"{worker['contender']} (exit code {worker['exit_code']})"
+        for worker in manifest.get("workers") or []
+        if worker.get("exit_code") not in (0, None)
+    ]
+    if not ends:
+        return []
+    themselves = "itself" if len(ends) == 1 else "themselves"
+    who = fmt.listed([*dict.fromkeys(ends)])
+    return [f"{fmt.counted(len(ends), noun='worker')} did not end by {themselves}: {who}."]
+
+
+def _backlog_notes(manifest: Mapping[str, Any]) -> list[str]:
+    """Warn where contenders of one workload were given backlogs of very different sizes."""
+    counts: dict[str, list[int]] = {}
+    for plan in manifest["trials"]:
+        if plan["arrivals"] == "burst" and not plan["is_pilot"]:
+            counts.setdefault(plan["workload"], []).append(plan["count"])
+    differing = [
+        count
+        for found in counts.values()
+        if max(found) > BACKLOG_RATIO * min(found)
+        for count in found
+    ]
+    if not differing:
+        return []
+    span = f"{min(differing):,}–{max(differing):,} jobs"
+    return [f"Backlogs differ ({span}): compare execution times and throughput, not waits."]
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

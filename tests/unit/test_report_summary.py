@@ -13,6 +13,7 @@ from collector.store import RunFolder
 from poolbench.errors import StorageError
 from report.summary import summarize, to_json
 from tests.synthetic import (
+    BENCH,
     DEMO,
     WORKLOADS,
     edit_manifest,
@@ -229,14 +230,16 @@ def test_an_invalid_pilot_is_noted(folder: RunFolder) -> None:
 
 
 def test_an_interrupted_run_says_so(folder: RunFolder) -> None:
-    """What was measured is kept; the trial that was cut is invalid."""
+    """What was measured is kept; the trial that was cut is invalid, and its block not whole."""
     spoil(folder, block=2, end_ns=None)
     trials = [trial for trial in folder.read_manifest()["trials"] if trial["block"] < 3]
     edit_manifest(folder, state="unfinished", trials=trials)
 
     found = summarize(folder)
 
-    assert any("stopped in repetition 3 of 5" in note for note in found["notes"])
+    assert found["notes"][0] == (
+        "The run was broken off: it stopped after 2 of 5 repetitions; this is its part."
+    )
     assert row(found)["reasons"][0] == "repetition 3: the run was stopped in this trial"
     assert row(found, "solo")["mark"] == "?"
 
@@ -267,6 +270,64 @@ def test_a_trial_cut_before_its_first_job_is_never_valid(
 
     assert (found["mark"], found["ledger"]["sent"]) == ("!", 160)
     assert found["reasons"][0] == "repetition 3: the run was stopped in this trial"
+
+
+def test_a_block_that_lacks_a_trial_is_not_counted(folder: RunFolder) -> None:
+    """Cut between two trials: every trial has its end, and the block is still not whole."""
+    last = find_trial(folder, contender="solo", workload="cpu.primes", block=3)
+    trials = [plan for plan in folder.read_manifest()["trials"] if plan["block"] < 4]
+    trials = [plan for plan in trials if plan["trial"] != last]
+    edit_manifest(folder, state="unfinished", trials=trials)
+
+    assert "it stopped after 3 of 5 repetitions" in summarize(folder)["notes"][0]
+
+
+def test_workers_that_were_killed_are_noted(folder: RunFolder) -> None:
+    """Whoever ended otherwise than asked is named with the exit code; who still runs is not."""
+    workers = folder.read_manifest()["workers"]
+    workers[0]["exit_code"] = workers[4]["exit_code"] = -9
+    workers[1]["exit_code"] = None
+    edit_manifest(folder, workers=workers)
+
+    assert summarize(folder)["notes"][0] == (
+        "2 workers did not end by themselves: prefork-4 (exit code -9)."
+    )
+
+
+def test_backlogs_that_differ_are_noted(tmp_path: Path) -> None:
+    """A wait in 40 jobs and one in 600 are no measure of each other."""
+    found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, contenders=BENCH))
+
+    assert (
+        "Backlogs differ (40–600 jobs): compare execution times and throughput, not waits."
+        in found["notes"]
+    )
+
+
+def test_backlogs_alike_and_jobs_at_a_rate_are_not_noted(folder: RunFolder) -> None:
+    """Twice as many is alike; and what comes at a rate is no backlog."""
+    counts = {"solo": 40, "prefork-4": 80}
+    edit_trials(folder, change=lambda plan: plan.update(count=counts.get(plan["contender"], 60)))
+    assert not any("Backlogs differ" in note for note in summarize(folder)["notes"])
+
+    counts["solo"] = 10
+    edit_trials(
+        folder,
+        change=lambda plan: plan.update(
+            count=counts.get(plan["contender"], 60), arrivals="constant"
+        ),
+    )
+    assert not any("Backlogs differ" in note for note in summarize(folder)["notes"])
+
+
+def test_a_p99_of_few_jobs_is_noted_once(tmp_path: Path) -> None:
+    """Two repetitions of 40 jobs have no hundredth; five have."""
+    few = summarize(make_run(tmp_path / "few", workloads=WORKLOADS[:2], blocks=2))
+    enough = summarize(make_run(tmp_path / "enough", workloads=_PRIMES, blocks=5))
+
+    said = [note for note in few["notes"] if "p99" in note]
+    assert said == ["The p99 of fewer than 100 jobs is about their maximum."]
+    assert not any("p99" in note for note in enough["notes"])
 
 
 def test_a_run_stopped_before_its_first_trial_renders(tmp_path: Path) -> None:

@@ -112,5 +112,5 @@ def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
     text = shown(summarize(folder), width=80)
 
     assert "No job was measured." in text
-    assert "The run was stopped" in text
+    assert "it stopped after 0 of 5 repetitions" in " ".join(text.split())
     assert "no repetition was measured" in text
