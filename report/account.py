@@ -53,14 +53,19 @@ def legend(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             "(Student's t on their logarithms)"
         )
         words.append(("1.94 × solo [1.90–1.99]", meaning))
+    ceiling = (
+        "what the workload allows without Celery: for work that computes, cores ÷ CPU-seconds "
+        "a job, measured beside each trial; for waits, slots ÷ wait"
+    )
+    pss = (
+        "its share of memory after the last job; pages shared with other processes are divided "
+        "among them"
+    )
     return [
         *words,
-        (
-            "ceiling",
-            "what the workload allows without Celery: slots ÷ wait, or cores ÷ CPU-seconds a job",
-        ),
+        ("ceiling", ceiling),
         ("CPU-s /1,000", "CPU-seconds of all the worker's processes for 1,000 jobs"),
-        ("PSS", "memory of all its processes, shared pages counted once"),
+        ("PSS", pss),
         ("wait", "from due to started; in a backlog it is the job's place in the queue"),
         ("execution", "from started to finished, result stored"),
     ]

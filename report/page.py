@@ -131,8 +131,8 @@ def _pairs(summary: Mapping[str, Any], *, workload: str) -> list[Picture]:
         ),
         cost(
             column="pss_bytes",
-            title="Memory",
-            unit="PSS of all its processes, MB",
+            title="Memory after the last job",
+            unit="PSS: its share of memory, MB",
             show=fmt.size,
             scale=1e-6,
         ),

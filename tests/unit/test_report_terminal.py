@@ -75,9 +75,17 @@ def test_the_wait_of_a_backlog_is_explained(bench: Summary) -> None:
 
 def test_the_legend_explains_the_marks(bench: Summary) -> None:
     """Each mark has its meaning at the end."""
-    end = shown(bench).splitlines()[-12:]
+    end = shown(bench).splitlines()[-16:]
 
     assert {line[0] for line in end if line} >= {"!", "~", "?"}
+
+
+def test_the_legend_says_how_memory_and_ceilings_are_measured(bench: Summary) -> None:
+    """When memory was read and how it is shared; which ceilings were measured."""
+    text = " ".join(shown(bench).split())
+
+    assert "its share of memory after the last job; pages shared with other processes" in text
+    assert "measured beside each trial; for waits, slots ÷ wait" in text
 
 
 def test_no_claim_no_percentage(tmp_path: Path) -> None:
