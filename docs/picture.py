@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 WIDTH_PX = 1_200
-HEIGHT_PX = 1_000
+HEIGHT_PX = 1_100
 
 
 def draw(page_file: Path, *, picture: Path) -> None:
