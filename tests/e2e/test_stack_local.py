@@ -23,6 +23,8 @@ from poolbench.errors import StackError
 from poolbench.settings import read_dotenv
 from tests.conftest import Server, wait_until
 
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
 MakeDesk = Callable[..., Desk]
 
 ROOMS = ("poolbench", "worker", "upstream", "collector", "lab")
