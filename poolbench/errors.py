@@ -53,10 +53,6 @@ class PoolbenchError(Exception):
     exit_code = ExitCode.INVALID
 
 
-class InvalidRunError(PoolbenchError):
-    """A measurement whose ledger does not close, or whose conditions broke."""
-
-
 class UsageError(PoolbenchError):
     """Input that can't be used; carries every fault of it, not only the first."""
 

@@ -59,9 +59,13 @@ LONG = experiment(
 
 
 def variables(results: Path, **more: str) -> dict[str, str]:
-    """Return an environment in which the lab keeps its runs in ``results``."""
+    """Return an environment in which the lab keeps its runs in ``results``.
+
+    Its temporary files lie beside them: a lab that is killed can't remove its server's folder.
+    """
     kept = {name: word for name, word in os.environ.items() if not name.startswith("POOLBENCH_")}
-    return {**kept, "POOLBENCH_RESULTS_DIR": str(results), "COLUMNS": "100", **more}
+    ours = {"POOLBENCH_RESULTS_DIR": str(results), "TMPDIR": str(results.parent), "COLUMNS": "100"}
+    return {**kept, **ours, **more}
 
 
 def poolbench(*words: str, results: Path, **more: str) -> subprocess.CompletedProcess[str]:
