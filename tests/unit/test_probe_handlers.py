@@ -97,7 +97,7 @@ def test_the_slot_writes_the_consumers_nonce(probe: Probe) -> None:
     probe.on_received(sender=None, request=request)
     app = Celery("own", set_as_current=False)
 
-    @app.task(name="kind", bind=True)
+    @app.task(name="kind", bind=True, shared=False)
     def job(self: Any) -> None:
         probe.on_started(sender=self)
         report_work_ns(77)
