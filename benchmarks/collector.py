@@ -15,6 +15,7 @@ import secrets
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from multiprocessing.connection import Connection
@@ -32,7 +33,7 @@ from collector.store import RunFolder
 from lab.server import free_port, start_server
 from poolbench.jobs import JobHeader
 from poolbench.keys import records_stream
-from poolbench.lines import finished_line, identity, received_line, started_line
+from poolbench.lines import finished_line, identity, job_members, received_line, started_line
 
 RUN = "benchmark"
 GOAL_LINES_PER_S = 100_000
@@ -188,16 +189,11 @@ def _lines(jobs: int) -> Iterator[bytes]:
         header = JobHeader(
             run=RUN, trial=0, seq=seq, contender="prefork", due_ns=START_NS, sent_ns=START_NS + 900
         )
-        nonce = secrets.token_hex(8)
-        who = identity(
-            header,
-            run=RUN,
-            contender="prefork",
-            kind="io.sleep",
-            task_id=f"{nonce[:8]}-{nonce[8:12]}-4abc-8abc-{nonce[:12]}",
-            attempt=0,
-            nonce=nonce,
-        )
+        nonce = secrets.randbits(64)
+        job = job_members(header.as_dict())
+        assert job is not None
+        task_id = str(uuid.UUID(int=nonce << 64, version=4))
+        who = identity(job, kind="io.sleep", task_id=task_id, attempt=0, nonce=nonce)
         now_ns = START_NS + seq * 100_000
         yield received_line(who, t_ns=now_ns)
         yield started_line(who, t_ns=now_ns + 30_000, evidence=EVIDENCE)

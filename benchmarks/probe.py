@@ -2,8 +2,11 @@
 
     python -m benchmarks.probe --pool prefork --at-most-s 180
 
-Each block measures every arm once, in a seeded random order, on workers that all are up; the ratio
-is taken within blocks. It ends when the ratio's interval is within ±3 %, or with the time. It
+Each block starts every arm's worker anew and measures each several times in turn, in a seeded
+random order, while all are up; the ratio is taken within blocks. Fresh workers matter: where a
+process happens to lie in memory, and how its strings hash, is worth some percent for as long as it
+lives, which no number of trials in it averages out. A second worker without anything shows what is
+left of that: its ratio is the noise. It ends when the interval is within ±3 %, or with the time. It
 prints, and asserts nothing. Throughput is that of the queue's middle: from the moment a tenth is
 fetched to the moment all is.
 """
@@ -21,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,7 @@ app.conf.update(
 #: Arms by name: what is added to the worker's command line.
 ARMS = {
     "bare": (),
+    "again": (),
     "probe": ("-I", "poolbench.probe"),
     "events": ("-E",),
 }
@@ -64,17 +68,39 @@ def noop() -> None:
     """Do nothing: all that is measured is Celery, and what is added to it."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Arm:
-    """One worker and what was measured of it, by block."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """The worker of an arm, in one block."""
 
-    name: str
+    arm: str
     process: subprocess.Popen[bytes]
     sampler: Sampler
-    jobs_per_s: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What one trial measured."""
+
+    jobs_per_s: float
     #: CPU-seconds per 1,000 jobs: of the worker with all it started, and of the recorder in it.
+    cpu_s: float
+    recorder_cpu_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Arm:
+    """What was measured of an arm, by block: the mean of its trials there."""
+
+    name: str
+    jobs_per_s: dict[int, float] = field(default_factory=dict)
     cpu_s: dict[int, float] = field(default_factory=dict)
     recorder_cpu_s: dict[int, float] = field(default_factory=dict)
+
+    def add(self, block: int, trials: Sequence[Trial]) -> None:
+        """Take in one block's trials."""
+        self.jobs_per_s[block] = statistics.fmean(trial.jobs_per_s for trial in trials)
+        self.cpu_s[block] = statistics.fmean(trial.cpu_s for trial in trials)
+        self.recorder_cpu_s[block] = statistics.fmean(trial.recorder_cpu_s for trial in trials)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,22 +110,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(_server(folder))
         client = stack.enter_context(redis.Redis.from_url(url))
-        arms = [stack.enter_context(_arm(name, url, options, folder)) for name in ARMS]
         template = _template(url, client)
         order = random.Random(options.seed)
-        for arm in arms:
-            # not measured: imports, connections, the first jobs of each slot
-            _measure(arm, client, template, jobs=200, block=-1)
+        arms = {name: Arm(name=name) for name in ARMS}
         deadline_s = time.monotonic() + options.at_most_s
-        block = 0
-        while block < options.blocks and time.monotonic() < deadline_s:
-            for arm in order.sample(arms, len(arms)):
-                _measure(arm, client, template, jobs=options.jobs, block=block)
-            block += 1
-            if _is_good_enough(arms):
+        for block in range(options.blocks):
+            for name, trials in _run_block(url, client, template, options, folder, order).items():
+                arms[name].add(block, trials)
+            if time.monotonic() > deadline_s or _is_good_enough(arms):
                 break
         _print(arms, options)
     return 0
+
+
+def _run_block(
+    url: str,
+    client: redis.Redis,
+    template: str,
+    options: argparse.Namespace,
+    folder: Path,
+    order: random.Random,
+) -> dict[str, list[Trial]]:
+    """Measure fresh workers of all arms in turn; return each one's trials."""
+    found: dict[str, list[Trial]] = {name: [] for name in ARMS}
+    with _workers(url, options, folder) as workers:
+        for worker in workers:
+            # not kept: imports, connections, the first jobs of each slot
+            _measure(worker, client, template, jobs=400)
+        for _ in range(options.trials):
+            for worker in order.sample(workers, len(workers)):
+                found[worker.arm].append(_measure(worker, client, template, jobs=options.jobs))
+    return found
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -107,9 +148,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     pools = [pool.name for pool in available_pools()]
     parser.add_argument("--pool", choices=pools, default="prefork")
     parser.add_argument("--slots", type=_whole(1, 64), default=2)
-    parser.add_argument("--jobs", type=_whole(200, 100_000), default=2_000, help="in a trial")
+    parser.add_argument("--jobs", type=_whole(200, 100_000), default=1_000, help="in a trial")
+    parser.add_argument("--trials", type=_whole(1, 100), default=4, help="in a block, of each arm")
     parser.add_argument("--blocks", type=_whole(2, 1_000), default=60, help="at most")
-    parser.add_argument("--at-most-s", type=_whole(5, 3_600), default=180)
+    parser.add_argument("--at-most-s", type=_whole(5, 3_600), default=600)
     parser.add_argument("--seed", type=_whole(0, 2**31), default=1)
     return parser.parse_args(argv)
 
@@ -138,27 +180,36 @@ def _server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _arm(name: str, url: str, options: argparse.Namespace, folder: Path) -> Iterator[Arm]:
+def _workers(url: str, options: argparse.Namespace, folder: Path) -> Iterator[list[Worker]]:
+    """Have a worker of each arm, and end them all at once."""
+    workers: list[Worker] = []
+    try:
+        for name in ARMS:
+            process = _start(name, url, options, folder)
+            sampler = Sampler(process.pid, contender=name)
+            workers.append(Worker(arm=name, process=process, sampler=sampler))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            try:
+                worker.process.wait(10)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+
+
+def _start(
+    name: str, url: str, options: argparse.Namespace, folder: Path
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.probe", "worker", *ARMS[name]]
     command += ["-P", options.pool, "-c", str(options.slots), "-Q", name, "-n", f"{name}@%h"]
     command += ["--without-mingle", "--without-gossip", "-l", "error"]
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=_ROOT,
-            env=dict(os.environ) | {"POOLBENCH_REDIS_URL": url, "POOLBENCH_CONTENDER": name},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield Arm(name=name, process=process, sampler=Sampler(process.pid, contender=name))
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    environment = dict(os.environ)
+    environment |= {"POOLBENCH_REDIS_URL": url, "POOLBENCH_CONTENDER": name}
+    with (folder / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
 
 
 def _template(url: str, client: redis.Redis) -> str:
@@ -185,42 +236,44 @@ def _messages(template: str, *, count: int, queue: str) -> Iterator[str]:
         yield json.dumps(message)
 
 
-def _measure(arm: Arm, client: redis.Redis, template: str, *, jobs: int, block: int) -> None:
-    """Run one trial; what it measured stands in ``arm`` unless the block is negative."""
-    messages = list(_messages(template, count=jobs, queue=arm.name))
-    before = arm.sampler.sample(trial=block)
-    client.lpush(arm.name, *messages)
-    begun_s = _wait_for_length(client, arm, at_most=jobs - jobs // 10)
-    ended_s = _wait_for_length(client, arm, at_most=0)
-    _wait_until_idle(client, arm, template)
-    after = arm.sampler.sample(trial=block)
+def _measure(worker: Worker, client: redis.Redis, template: str, *, jobs: int) -> Trial:
+    """Run one trial."""
+    messages = list(_messages(template, count=jobs, queue=worker.arm))
+    before = worker.sampler.sample(trial=0)
+    client.lpush(worker.arm, *messages)
+    begun_s = _wait_for_length(client, worker, at_most=jobs - jobs // 10)
+    ended_s = _wait_for_length(client, worker, at_most=0)
+    _wait_until_idle(client, worker, template)
+    after = worker.sampler.sample(trial=0)
     client.delete(records_stream(RUN))
-    if block < 0 or before is None or after is None:
-        return
+    if before is None or after is None:
+        raise SystemExit(f"the worker of arm {worker.arm} is gone")
     thousands = (jobs + 1) / 1_000
     recorder_cpu_s = after.recorder_cpu_s - before.recorder_cpu_s
-    arm.jobs_per_s[block] = (jobs - jobs // 10) / (ended_s - begun_s)
-    arm.recorder_cpu_s[block] = recorder_cpu_s / thousands
-    arm.cpu_s[block] = (after.cpu_s - before.cpu_s + recorder_cpu_s) / thousands
+    return Trial(
+        jobs_per_s=(jobs - jobs // 10) / (ended_s - begun_s),
+        cpu_s=(after.cpu_s - before.cpu_s + recorder_cpu_s) / thousands,
+        recorder_cpu_s=recorder_cpu_s / thousands,
+    )
 
 
-def _wait_for_length(client: redis.Redis, arm: Arm, *, at_most: int) -> float:
+def _wait_for_length(client: redis.Redis, worker: Worker, *, at_most: int) -> float:
     """Wait until no more than so many jobs are in the queue; return when that was."""
     deadline_s = time.monotonic() + 120
     while True:
-        length = client.llen(arm.name)
+        length = client.llen(worker.arm)
         now_s = time.monotonic()
         if isinstance(length, int) and length <= at_most:
             return now_s
-        if arm.process.poll() is not None or now_s > deadline_s:
-            raise SystemExit(f"the worker of arm {arm.name} does not work; see --help")
+        if worker.process.poll() is not None or now_s > deadline_s:
+            raise SystemExit(f"the worker of arm {worker.arm} does not work; see --help")
         time.sleep(0.002)
 
 
-def _wait_until_idle(client: redis.Redis, arm: Arm, template: str) -> None:
+def _wait_until_idle(client: redis.Redis, worker: Worker, template: str) -> None:
     """Wait until what was prefetched is done as well: one more job, and all is acknowledged."""
-    client.lpush(arm.name, *_messages(template, count=1, queue=arm.name))
-    _wait_for_length(client, arm, at_most=0)
+    client.lpush(worker.arm, *_messages(template, count=1, queue=worker.arm))
+    _wait_for_length(client, worker, at_most=0)
     deadline_s = time.monotonic() + 30
     while client.hlen("unacked") and time.monotonic() < deadline_s:
         time.sleep(0.01)
@@ -228,20 +281,19 @@ def _wait_until_idle(client: redis.Redis, arm: Arm, template: str) -> None:
     time.sleep(0.2)
 
 
-def _is_good_enough(arms: list[Arm]) -> bool:
-    bare, probe, _ = arms
-    ratio = paired_ratio(probe.jobs_per_s, theirs=bare.jobs_per_s)
+def _is_good_enough(arms: Mapping[str, Arm]) -> bool:
+    ratio = paired_ratio(arms["probe"].jobs_per_s, theirs=arms["bare"].jobs_per_s)
     if ratio is None or ratio.blocks < CLAIM_BLOCKS:
         return False
     return ratio.high / ratio.value - 1 <= GOOD_ENOUGH
 
 
-def _print(arms: list[Arm], options: argparse.Namespace) -> None:
-    bare = arms[0]
+def _print(arms: Mapping[str, Arm], options: argparse.Namespace) -> None:
+    bare = arms["bare"]
     write = sys.stdout.write
     write(f"no-op jobs, {options.pool}, {options.slots} slots, {options.jobs} jobs a trial\n")
     write("arm       jobs/s  throughput to bare     CPU-s/1,000  recorder's  CPU to bare\n")
-    for arm in arms:
+    for arm in arms.values():
         if arm.jobs_per_s:
             figures = (arm.jobs_per_s, arm.cpu_s, arm.recorder_cpu_s)
             jobs_per_s, cpu_s, own_s = (statistics.fmean(by.values()) for by in figures)

@@ -22,7 +22,7 @@ import redis
 from celery import Celery
 
 from lab.server import free_port, start_server
-from poolbench.jobs import JOB_KINDS, JobHeader, complete_parameters
+from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
 from poolbench.keys import queue_name
 from poolbench.records import TrialPlan
 from producer.arrivals import draw
@@ -136,11 +136,9 @@ def measure_lag(client: redis.Redis, *, rate_per_s: float) -> None:
     begun_s, cpu_s = time.perf_counter(), time.process_time()
     publish(client, run=secrets.token_hex(4), plan=PLAN, offsets_s=offsets_s)
     share = (time.process_time() - cpu_s) / (time.perf_counter() - begun_s)
-    lags_s = sorted(
-        (header.sent_ns - header.due_ns) / 1e9
-        for message in client.lrange(QUEUE, 0, -1)
-        if (header := JobHeader.from_message(json.loads(str(message))["headers"]))
-    )
+    messages = [json.loads(str(message)) for message in client.lrange(QUEUE, 0, -1)]
+    headers = [JobHeader(**message["headers"][HEADER]) for message in messages]
+    lags_s = sorted((header.sent_ns - header.due_ns) / 1e9 for header in headers)
     client.delete(QUEUE)
     at = {percent: lags_s[-(-percent * count // 100) - 1] * 1e3 for percent in (50, 95, 99)}
     figures = ", ".join(f"p{percent} {lag_ms:.2f}" for percent, lag_ms in at.items())

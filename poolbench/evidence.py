@@ -65,29 +65,29 @@ def is_gil_enabled() -> bool:
 class Evidence:
     """The evidence of one process, as the members of a *started* line."""
 
+    #: The process, as the system counts.
+    pid: int
+
     def __init__(self, *, pool_seen: str) -> None:
         self.has_own_thread = pool_seen in OWN_THREAD_POOLS
+        self._slot_ident = threading.get_ident if self.has_own_thread else _greenlet_ident
         self._pool_seen = pool_seen
-        self._pid = 0
-        self._constant = ""
+        self.describe_process()
+
+    def describe_process(self) -> None:
+        """Note the process anew: a fork is another one."""
+        self.pid = os.getpid()
+        are_patched = socket.socket.__module__.partition(".")[0] == "gevent"
+        self._constant = (
+            f'"host":{quote(host())},"boot_id":{quote(boot_id())},"pid":{self.pid},'
+            f'"pool_seen":{quote(self._pool_seen)},'
+            f'"sockets_patched":{"true" if are_patched else "false"},"slot":"{self.pid}-'
+        )
 
     def fragment(self) -> str:
         """Return the members for the slot that calls."""
-        if self._pid != os.getpid():
-            self._describe_process()
-        ident = threading.get_ident() if self.has_own_thread else _greenlet_ident()
-        gil = "true" if is_gil_enabled() else "false"
-        return f'{self._constant}{ident}","gil_enabled":{gil}'
-
-    def _describe_process(self) -> None:
-        pid = os.getpid()
-        are_patched = socket.socket.__module__.partition(".")[0] == "gevent"
-        self._constant = (
-            f'"host":{quote(host())},"boot_id":{quote(boot_id())},"pid":{pid},'
-            f'"pool_seen":{quote(self._pool_seen)},'
-            f'"sockets_patched":{"true" if are_patched else "false"},"slot":"{pid}-'
-        )
-        self._pid = pid
+        gil = "true" if _ask_gil is None or _ask_gil() else "false"
+        return f'{self._constant}{self._slot_ident()}","gil_enabled":{gil}'
 
 
 def _greenlet_ident() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -62,6 +63,30 @@ _DELAY_MS = Parameter(
     name="delay_ms", type=float, default=50.0, low=0.0, high=3_600_000.0, help="wait, milliseconds"
 )
 
+#: How answers of upstream differ from one to the next; `upstream.draws`.
+_UPSTREAM_DRAWS = (
+    Parameter(
+        name="tail_sigma",
+        type=float,
+        default=0.0,
+        low=0.0,
+        high=3.0,
+        help="lognormal tail of the wait, whose median is delay_ms: "
+        "standard deviation of its logarithm, 0 for none",
+    ),
+    Parameter(
+        name="failure_share",
+        type=float,
+        default=0.0,
+        low=0.0,
+        high=1.0,
+        help="share of answers that are failures (503)",
+    ),
+    Parameter(
+        name="seed", type=int, default=0, low=0, high=2**31 - 1, help="of the tail and the failures"
+    ),
+)
+
 JOB_KINDS: dict[str, JobKind] = {
     kind.name: kind
     for kind in (
@@ -97,6 +122,7 @@ JOB_KINDS: dict[str, JobKind] = {
                     high=10_000_000,
                     help="length of the answer, bytes",
                 ),
+                *_UPSTREAM_DRAWS,
             ),
         ),
     )
@@ -136,17 +162,6 @@ class JobHeader:
     def as_dict(self) -> dict[str, Any]:
         """Return the mapping that travels in the message."""
         return asdict(self)
-
-    @classmethod
-    def from_message(cls, headers: Mapping[str, Any]) -> JobHeader | None:
-        """Return our header among a message's, or None if there is none or it is garbled."""
-        found = headers.get(HEADER)
-        if not isinstance(found, Mapping):
-            return None
-        try:
-            return cls(**{name: found[name] for name in cls.__slots__})
-        except (KeyError, ValueError):
-            return None
 
 
 def find_kind(name: str) -> JobKind:
@@ -205,8 +220,14 @@ def parse_parameters(kind: JobKind, words: Mapping[str, str]) -> dict[str, int |
 
 
 def ideal_wait_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float | None:
-    """Return how long a job of this kind waits at the least, seconds; None for CPU-bound kinds."""
-    return None if kind.is_cpu_bound else float(parameters["delay_ms"]) / 1_000
+    """Return how long a job of this kind waits at the least, seconds; None for CPU-bound kinds.
+
+    With a lognormal tail it is the mean: the median times exp(sigma² / 2).
+    """
+    if kind.is_cpu_bound:
+        return None
+    tail_sigma = float(parameters.get("tail_sigma", 0.0))
+    return float(parameters["delay_ms"]) / 1_000 * math.exp(tail_sigma**2 / 2)
 
 
 def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Fault | None:

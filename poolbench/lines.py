@@ -5,15 +5,24 @@ Every line begins ``{"v":1,"m":<moment>,"run":<run>,``, so that the recorder can
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from json.encoder import encode_basestring_ascii as quote
+from operator import itemgetter
+from typing import Any
 
 from poolbench.jobs import JobHeader
+from poolbench.keys import NAME
 from poolbench.records import ERROR_MAX_CHARS, FORMAT, LINE_MAX_BYTES, Moment, Outcome
 
 #: A name or an id that needs more than this on the wire is cut, so that two of them and an
 #: error always fit into one line. Names in use are far shorter.
 _TEXT_MAX_BYTES = 300
 _CUT_TEXT_CHARS = 100
+
+_INT64_MAX = 2**63 - 1
+
+_header_values: Callable[[Any], tuple[Any, ...]] = itemgetter(*JobHeader.__slots__)
 
 _HEADS = {moment: f'{{"v":{FORMAT},"m":"{moment}",' for moment in Moment}
 _RECEIVED = _HEADS[Moment.RECEIVED]
@@ -22,32 +31,45 @@ _FINISHED = _HEADS[Moment.FINISHED]
 _VERDICT = _HEADS[Moment.VERDICT]
 
 
-def identity(
-    header: JobHeader | None,
-    *,
-    run: str,
-    contender: str,
-    kind: str,
-    task_id: str,
-    attempt: int,
-    nonce: str,
-) -> str:
+def job_members(header: object) -> tuple[str, str] | None:
+    """Return the members that say which job it is and when it was due, as fragments of JSON.
+
+    Takes what a message holds under `poolbench.jobs.HEADER`, the form of `JobHeader.as_dict`.
+    Returns None for anything else: it came from outside.
+    """
+    try:
+        run, trial, seq, contender, due_ns, sent_ns = _header_values(header)
+        are_whole = type(trial) is type(seq) is type(due_ns) is type(sent_ns) is int
+        if not (are_whole and _are_names(run, contender)):
+            return None
+    except (KeyError, TypeError):
+        return None
+    if min(trial, seq, due_ns, sent_ns) < 0 or max(trial, seq, due_ns, sent_ns) > _INT64_MAX:
+        return None
+    return (
+        f'"run":"{run}","trial":{trial},"seq":{seq},"contender":"{contender}"',
+        f'"due_ns":{due_ns},"sent_ns":{sent_ns}',
+    )
+
+
+def foreign_members(*, run: str, contender: str) -> tuple[str, str]:
+    """Return the members of a job that carries no header: in trial 0, without a seq."""
+    return (
+        f'"run":{quote(run)},"trial":0,"seq":null,"contender":{quote(contender)}',
+        '"due_ns":null,"sent_ns":null',
+    )
+
+
+def identity(job: tuple[str, str], *, kind: str, task_id: str, attempt: object, nonce: int) -> str:
     """Return the members that every line of one execution carries, as a fragment of JSON.
 
-    Without a header the job is filed under ``run`` and ``contender``, in trial 0, without a seq.
+    ``attempt`` came from outside; what is no count is taken as the first.
     """
-    if header is None:
-        job = f'"run":{quote(run)},"trial":0,"seq":null,"contender":{quote(contender)}'
-        times = '"due_ns":null,"sent_ns":null'
-    else:
-        job = (
-            f'"run":{quote(header.run)},"trial":{header.trial},"seq":{header.seq},'
-            f'"contender":{quote(header.contender)}'
-        )
-        times = f'"due_ns":{header.due_ns},"sent_ns":{header.sent_ns}'
+    which, times = job
+    attempts = attempt if isinstance(attempt, int) and 0 <= attempt <= _INT64_MAX else 0
     return (
-        f'{job},"kind":{_text(kind)},"task_id":{_text(task_id)},'
-        f'"attempt":{attempt},"nonce":"{nonce}",{times}'
+        f'{which},"kind":{_text(kind)},"task_id":{_text(task_id)},'
+        f'"attempt":{attempts:d},"nonce":"{nonce:016x}",{times}'
     )
 
 
@@ -87,6 +109,11 @@ def verdict_line(identity: str, *, t_ns: int, outcome: Outcome, error: str) -> b
     before = f'{_VERDICT}{identity},"t_ns":{t_ns},"outcome":"{outcome}","error":'
     room = LINE_MAX_BYTES - len(before) - len("}\n") - 1
     return f"{before}{_fit(error[:ERROR_MAX_CHARS], room_bytes=room)}}}\n".encode()
+
+
+@functools.lru_cache(maxsize=64)
+def _are_names(*names: str) -> bool:
+    return all(map(NAME.fullmatch, names))
 
 
 def _text(value: str | None) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import redis
 
-from poolbench.jobs import JobHeader
+from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import RUNS, queue_name, run_key, sent_field, summary_key, worker_key
 from poolbench.records import FORMAT
 
@@ -108,8 +108,7 @@ class StandIns:
             others = [queue_name(other) for other in self._contenders if other != contender]
             self.left_when_begun[contender] = sum(self._client.llen(other) for other in others)
         for message in messages or ():
-            header = JobHeader.from_message(json.loads(str(message))["headers"])
-            assert header is not None
+            header = JobHeader(**json.loads(str(message))["headers"][HEADER])
             self._taken[header.run, header.trial].append((header, time.time_ns()))
 
     def _by_contender(self) -> list[tuple[tuple[str, int], list[tuple[JobHeader, int]]]]:

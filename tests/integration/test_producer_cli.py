@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from lab.server import free_port, start_server
-from poolbench.jobs import JobHeader
+from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import RUNS, queue_name, records_stream, run_key, sent_field
 from poolbench.pools import available_pools
 from producer.cli import main
@@ -446,8 +446,7 @@ def test_a_signal_stops_sending(
 
 def seq_of(message: object) -> int:
     """The place of a queued job in its trial."""
-    header = JobHeader.from_message(json.loads(str(message))["headers"])
-    assert header is not None
+    header = JobHeader(**json.loads(str(message))["headers"][HEADER])
     return header.seq
 
 

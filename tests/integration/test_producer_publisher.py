@@ -43,8 +43,7 @@ def queued(client: redis.Redis, *, queue: str = QUEUE) -> list[dict[str, Any]]:
 
 def headers(client: redis.Redis) -> list[JobHeader]:
     """Our headers of the queued messages."""
-    found = [JobHeader.from_message(message["headers"]) for message in queued(client)]
-    return [header for header in found if header]
+    return [JobHeader(**message["headers"][HEADER]) for message in queued(client)]
 
 
 def without(message: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -63,6 +66,15 @@ def _task(context: Context | None = None) -> Any:
     return SimpleNamespace(name="kind", request=context or Context())
 
 
+def _nonce(probe: Probe) -> str:
+    probe.on_received(sender=None, request=Request(**_header()))
+    return str(_lines(probe)[-1]["nonce"])
+
+
+def _put_nonce(probe: Probe, queue: SimpleQueue[str]) -> None:
+    queue.put(_nonce(probe))
+
+
 def test_every_reception_has_a_nonce_of_its_own(probe: Probe) -> None:
     """What a retry or a redelivery brings along is replaced."""
     request = Request(**_header(), **{EXECUTION: "stale"})
@@ -89,6 +101,35 @@ def test_a_job_that_is_not_ours_is_not_recorded(probe: Probe, fields: dict[str, 
     request = Request(**fields, **{EXECUTION: "stale"})
     probe.on_received(sender=None, request=request)
     assert (_lines(probe), EXECUTION in request.request_dict) == ([], False)
+
+
+def test_a_forked_child_has_nonces_of_its_own(probe: Probe) -> None:
+    """Parent and child, from the same state on, mint different ones; so do two children."""
+    os.register_at_fork(after_in_child=probe._on_fork)
+    children = [multiprocessing.get_context("fork").SimpleQueue() for _ in range(2)]
+    for queue in children:
+        process = multiprocessing.get_context("fork").Process(
+            target=_put_nonce, args=(probe, queue)
+        )
+        process.start()
+        process.join(10)
+    assert len({_nonce(probe), *(queue.get() for queue in children)}) == 3
+
+
+def test_a_fault_of_the_probe_never_reaches_the_job(
+    probe: Probe, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each handler says so in one log line, the first time."""
+    monkeypatch.setattr("poolbench.probe._failed", set())
+    for _ in range(2):
+        probe.on_received(sender=None, request=None)
+        probe.on_started(sender=None)
+        probe.on_finished(sender=None)
+        probe.on_failure(sender=None, task_id="id-1", exception=ValueError())
+    names = [record.getMessage().partition(" ")[0] for record in caplog.records]
+    assert names == [
+        f"Probe.on_{moment}" for moment in ("received", "started", "finished", "failure")
+    ]
 
 
 def test_the_slot_writes_the_consumers_nonce(probe: Probe) -> None:

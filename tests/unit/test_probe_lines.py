@@ -35,10 +35,12 @@ def _identity(header: JobHeader | None = HEADER, **other: Any) -> str:
         "kind": "cpu.primes",
         "task_id": "an id",
         "attempt": 1,
-        "nonce": "0123456789abcdef",
+        "nonce": 0x0123456789ABCDEF,
         **other,
     }
-    return lines.identity(header, run="mine", contender="me", **given_members)
+    job = lines.job_members(header.as_dict()) if header else None
+    job = job or lines.foreign_members(run="mine", contender="me")
+    return lines.identity(job, **given_members)
 
 
 def test_a_received_line_tells_which_job() -> None:

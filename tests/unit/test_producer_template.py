@@ -58,7 +58,7 @@ def test_our_header_reads_back(run: str, contender: str, trial: int) -> None:
     """Whatever the names, the header in the message is the job's."""
     plan = plan_of(JOB_KINDS["io.http"], contender=contender, trial=trial)
 
-    headers = [JobHeader.from_message(message["headers"]) for message in rendered(plan, run=run)]
+    headers = [JobHeader(**message["headers"][HEADER]) for message in rendered(plan, run=run)]
 
     assert headers == [
         JobHeader(run=run, trial=trial, seq=5 + n, contender=contender, due_ns=10 + n, sent_ns=99)
