@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+FREE   := .venv-free-threaded
 ARGS   ?=
 
 help:  ## what there is to do
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1mmake %-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.run  ## make .venv from the hash-pinned requirements
 
@@ -47,10 +48,18 @@ format: $(VENV)/.dev  ## put the code in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+free-threaded:  ## make .venv-free-threaded, for threads without the GIL: PYTHON=python3.14t
+	@$(PYTHON) -c 'import sys, sysconfig; sysconfig.get_config_var("Py_GIL_DISABLED") or sys.exit("poolbench: $(PYTHON) is built with the GIL; get one without: uv python install 3.14t, then: make free-threaded PYTHON=$$(uv python find 3.14t)")'
+	@echo "setting up $(FREE)"
+	@$(PYTHON) -m venv --clear $(FREE)
+	@$(FREE)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/free-threaded.txt
+	@$(FREE)/bin/python -m worker interpreter --no-gil
+
 pins: $(VENV)/.dev  ## renew requirements/ from pyproject.toml
-	@for extra in run dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	@for extra in run dev free-threaded; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
-		--custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt; done
+		--custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt \
+		$$(test $$extra = free-threaded && echo --constraint requirements/run.txt); done
 
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("poolbench: Python %d.%d is too old; install Python 3.11 or newer and run: make PYTHON=python3.11 setup" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -64,4 +73,4 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help setup demo bench up down ps logs submit check test e2e format pins
+.PHONY: help setup demo bench up down ps logs submit check test e2e format free-threaded pins

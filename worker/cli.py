@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _command(word: str) -> Callable[[list[str]], int]:
-    commands = {"gauge": _gauge, "calibrate": _calibrate}
+    commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
     if word not in commands:
         remedy = nearest(word, among=commands)
         raise UsageError(Fault(problem="unknown command", seen=word, remedy=remedy))
@@ -90,6 +90,21 @@ def _calibrate(words: list[str]) -> int:
     else:
         for kind, costs in found.items():
             sys.stdout.write(f"{kind}: {costs['cpu_s_per_unit'] * 1_000:.3f} ms of CPU a unit\n")
+    return ExitCode.OK
+
+
+def _interpreter(words: list[str]) -> int:
+    text = "Imports what a worker imports, and tells what this Python is then."
+    parser = _Parser(prog="python -m worker interpreter", description=text)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--no-gil", action="store_true", help="end with 2 if the GIL is on")
+    options = parser.parse_args(words)
+    from worker import interpreter  # noqa: PLC0415 -- as above
+
+    found = interpreter.describe()
+    if options.no_gil:
+        interpreter.refuse_gil(found)
+    sys.stdout.write((json.dumps(found) if options.json else interpreter.in_words(found)) + "\n")
     return ExitCode.OK
 
 

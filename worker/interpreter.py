@@ -1,0 +1,81 @@
+"""Tells what the running Python is to a worker: its build, its packages, its GIL.
+
+Nothing of Celery is imported before `describe` does it: what turns the GIL on is seen by that.
+"""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import re
+import sys
+import sysconfig
+import warnings
+from importlib import metadata
+from typing import Any
+
+from poolbench.errors import Fault, UsageError
+
+#: What a worker imports before its first job: Celery, the probe, the jobs.
+WORKER_IMPORTS = ("celery", "celery.bin.celery", "poolbench.probe", "worker.tasks")
+
+#: CPython's warning when an extension module turns the GIL on (Python/import.c, 3.13).
+_TURNED_ON = re.compile(r"\(GIL\) has been enabled to load module '([^']+)'")
+
+
+def describe() -> dict[str, Any]:
+    """Return what this interpreter is once everything that a worker needs is imported.
+
+    ``gil_turned_on_by`` names the modules that did so; it is empty for a GIL that was on before.
+
+    Raises:
+        UsageError: if something that a worker needs is not installed.
+    """
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for name in WORKER_IMPORTS:
+            _import(name)
+    culprits = (_TURNED_ON.search(str(warning.message)) for warning in said)
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "is_free_threaded": is_free_threaded(),
+        "gil_enabled": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
+        "gil_turned_on_by": [culprit[1] for culprit in culprits if culprit],
+        "versions": {
+            found.metadata["Name"].lower(): found.version for found in metadata.distributions()
+        },
+    }
+
+
+def is_free_threaded() -> bool:
+    """Return whether this Python was built to run without the GIL; it may hold one all the same."""
+    return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """Return what `describe` found as a line for a person."""
+    build = "built without the GIL" if found["is_free_threaded"] else "built with the GIL"
+    culprits = ", ".join(found["gil_turned_on_by"])
+    state = f"turned on by {culprits}" if culprits else "on" if found["gil_enabled"] else "off"
+    return f"{found['python']}, {build}: with all that a worker imports, the GIL is {state}"
+
+
+def refuse_gil(found: dict[str, Any]) -> None:
+    """Refuse an interpreter that holds its GIL.
+
+    Raises:
+        UsageError: with who turned it on, where that is known.
+    """
+    if found["gil_enabled"]:
+        remedy = "take that package out" if found["gil_turned_on_by"] else "see PYTHON_GIL"
+        if not found["is_free_threaded"]:
+            remedy = "take one built without it: python3.13t, python3.14t"
+        raise UsageError(Fault(problem=in_words(found), remedy=remedy))
+
+
+def _import(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        fault = Fault(problem="a worker needs a package that is not here", seen=str(error.name))
+        raise UsageError(fault) from error
