@@ -25,13 +25,14 @@ from lab.pilot import (
     size_backlogs,
 )
 from lab.progress import RunProgress
+from lab.reserve import Reserve
 from lab.run import Run, new_run_name
 from lab.signals import uninterrupted
 from lab.tail import Tail
 from lab.trial import TrialOrder, conduct
 from lab.upstream import open_upstream
 from lab.workers import LabWorker, await_ready, start_worker, stop_workers, warm_up
-from poolbench.errors import PoolbenchError, StackError
+from poolbench.errors import PoolbenchError, StackError, StorageError
 from poolbench.keys import queue_name, records_stream, run_key, unacked_keys
 from poolbench.settings import Settings
 from producer.publisher import open_run
@@ -60,6 +61,7 @@ def conduct_experiment(
         broker = stack.enter_context(open_broker(settings))
         folder = RunFolder(results_dir / name)
         make_folder(folder.path / "logs")
+        reserve = stack.enter_context(Reserve(folder.path))
         variables = stack.enter_context(open_upstream(folder.path / "logs"))
         bench = Bench(
             run=name,
@@ -82,7 +84,7 @@ def conduct_experiment(
             progress=progress,
         )
         stack.callback(_leave_broker, run)
-        return folder, _carry_out(run)
+        return folder, _carry_out(run, reserve=reserve)
 
 
 def trial_count(experiment: Experiment) -> int:
@@ -90,7 +92,7 @@ def trial_count(experiment: Experiment) -> int:
     return len(experiment.contenders) * len(experiment.workloads) * experiment.repetitions
 
 
-def _carry_out(run: Run) -> PoolbenchError | KeyboardInterrupt | None:
+def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterrupt | None:
     """Run the blocks; return what cut them short."""
     cut: PoolbenchError | KeyboardInterrupt | None = None
     try:
@@ -103,6 +105,10 @@ def _carry_out(run: Run) -> PoolbenchError | KeyboardInterrupt | None:
     except redis.RedisError as error:
         cut = StackError(f"the broker was lost in the run: {error}")
     with uninterrupted():
+        if isinstance(cut, StackError) and reserve.is_disk_full:
+            # a worker whose log can't be written ends, and anything else may break as well
+            cut = StorageError(f"{run.folder.path}: the disk is full; free some space ({cut})")
+        reserve.release()
         try:
             _keep(run, state="unfinished" if cut else "finished")
         except redis.RedisError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ import pytest
 import redis
 from rich.console import Console
 
+from collector.ledger import ledgers
 from collector.store import RunFolder
 from lab.conductor import conduct_experiment
 from lab.experiment import load_experiment
 from lab.progress import RunProgress
+from lab.reserve import RESERVE_BYTES
 from poolbench.errors import ExitCode
+from poolbench.keys import run_key, sent_field
 from poolbench.pools import available_pools
 from poolbench.settings import load_settings
 from report import write_reports
@@ -56,6 +60,14 @@ SMALL = experiment(
 LONG = experiment(
     pools={"prefork": 2}, repetitions=50, kind="io.sleep", parameters="{ delay_ms = 400 }"
 )
+
+SEVERAL_CONTENDERS = {"solo": 1, "threads": 3}
+SEVERAL = experiment(
+    pools=SEVERAL_CONTENDERS, repetitions=20, kind="io.sleep", parameters="{ delay_ms = 20 }"
+)
+
+#: Trials of a contender in a block before it is measured: it shows its slots and does first jobs.
+BEFORE_TRIALS = 2
 
 
 def variables(results: Path, **more: str) -> dict[str, str]:
@@ -112,19 +124,25 @@ def leftovers(results: Path) -> list[str]:
 
 
 def interrupt_in_trials(
-    text: str, results: Path, act: Callable[[subprocess.Popen[str], dict[str, Any]], None]
+    text: str,
+    results: Path,
+    act: Callable[[subprocess.Popen[str], dict[str, Any]], None],
+    **more: str,
 ) -> subprocess.CompletedProcess[str]:
     """Start a run, let ``act`` do its worst once a first block is kept, and wait for the end."""
     command = [*POOLBENCH, "run", write(results.parent, text)]
     with subprocess.Popen(
         command,
-        env=variables(results),
+        env=variables(results, **more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        # the manifest is the last that is written of a block
         wait_until(
-            lambda: any(results.glob("*/jobs.parquet")), what="a first block is kept", within_s=60
+            lambda: any(results.glob("*/jobs.parquet")) and read_manifest(results)["trials"],
+            what="a first block is kept",
+            within_s=60,
         )
         act(process, read_manifest(results))
         out, err = process.communicate(timeout=60)
@@ -208,6 +226,51 @@ def test_ctrl_c_keeps_what_was_measured(results_dir: Path) -> None:
     assert summary["state"] == "unfinished"
     assert summary["rows"][0]["ledger"]["done"] > 0
     assert leftovers(results_dir) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk that a run fits into with little to spare."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    size_bytes = RESERVE_BYTES + 4 * 1_048_576
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", str(disk)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"mounting a small disk needs root: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_up_costs_no_record(
+    small_disk: Path, server: Server, client: redis.Redis
+) -> None:
+    """One line, exit code 4; what was measured is kept, that of the block in progress too."""
+
+    def fill(_: subprocess.Popen[str], known: dict[str, Any]) -> None:
+        kept = len(known["trials"])
+        sent = sent_field(kept + len(SEVERAL_CONTENDERS) * BEFORE_TRIALS)
+        wait_until(
+            lambda: client.hexists(run_key(known["run"]), sent), what="another block's trial"
+        )
+        with (
+            contextlib.suppress(OSError),
+            (small_disk / "filler").open("wb", buffering=0) as filler,
+        ):
+            while filler.write(bytes(4_096)):
+                pass
+
+    ended = interrupt_in_trials(SEVERAL, small_disk, fill, POOLBENCH_REDIS_URL=server.url)
+
+    assert (ended.returncode, "Traceback" in ended.stderr) == (ExitCode.STORAGE, False)
+    assert "free some space" in ended.stderr
+    (small_disk / "filler").unlink()
+    folder = RunFolder(only_run(small_disk))
+    known = folder.read_manifest()
+    sent = {trial["trial"]: trial["sent"] for trial in known["trials"] if trial["end_ns"]}
+    lost = {trial: ledger.lost for trial, ledger in ledgers(folder.read_jobs(), sent=sent).items()}
+    assert (known["state"], lost) == ("unfinished", dict.fromkeys(sent, 0))
+    assert {trial["block"] for trial in known["trials"] if trial["trial"] in sent} > {0}
 
 
 def test_a_killed_lab_leaves_no_process(results_dir: Path) -> None:
