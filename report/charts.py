@@ -241,7 +241,7 @@ def _figures(base: alt.Chart, *, plot: int, title: str = "") -> list[alt.Chart]:
 def _pool() -> alt.Color:
     shades = {pool: shade.light for pool, shade in POOL_SHADES.items()}
     scale = alt.Scale(domain=list(shades), range=list(shades.values()))
-    return alt.Color("pool:N", scale=scale, legend=None)
+    return alt.Color("shade:N", scale=scale, legend=None)
 
 
 def _longest(values: Values) -> int:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poolbench.jobs import JOB_KINDS, WorkClass
+from report import format as fmt
 from report import naming
 from report.ranking import Entry, Ranking
+from report.stats import Ratio, paired_ratio
 
 #: Pools whose slots share one interpreter, so that its GIL, or its one thread, is theirs too.
 _SHARED_INTERPRETER = frozenset({"threads", "gevent", "asyncio"})
@@ -47,7 +49,7 @@ def lesson(ranking: Ranking, *, kind: str) -> str:
 
 
 def _held(ranking: Ranking, *, kind: str) -> list[str]:
-    found = _split(ranking, pools=_SHARED_INTERPRETER)
+    found = _split(ranking, pools=_SHARED_INTERPRETER, is_freed=False)
     sentences = []
     if found.faster:
         who = naming.subject(found.faster, ranking=ranking)
@@ -55,11 +57,11 @@ def _held(ranking: Ranking, *, kind: str) -> list[str]:
     if found.stuck:
         cause = _cause(found.stuck, ranking=ranking)
         sentences.append(f"{_stuck(found.stuck, ranking=ranking)} for `{kind}`{cause}")
-    return sentences
+    return [*sentences, *_freed(ranking, where="" if sentences else f" for `{kind}`")]
 
 
 def _released(ranking: Ranking, *, kind: str) -> list[str]:
-    found = _split(ranking, pools=_SHARED_INTERPRETER)
+    found = _split(ranking, pools=_SHARED_INTERPRETER, is_freed=False)
     threads = [entry for entry in found.faster if entry.pool == "threads"]
     sentences = []
     if threads:
@@ -72,11 +74,77 @@ def _released(ranking: Ranking, *, kind: str) -> list[str]:
         cause = ": its jobs share one thread" if is_gevent and threads else ""
         where = "" if threads else f" for `{kind}`"
         sentences.append(f"{_stuck(found.stuck, ranking=ranking)}{where}{cause}")
-    return sentences
+    where = " too" if threads else "" if sentences else f" for `{kind}`"
+    return [*sentences, *_freed(ranking, where=where)]
+
+
+def _freed(ranking: Ranking, *, where: str) -> list[str]:
+    """Say what jobs do that share an interpreter without the GIL, and what that costs each.
+
+    ``where`` ends the first clause: the kind, if no sentence before has named it.
+    """
+    found = _split(ranking, pools=_SHARED_INTERPRETER, is_freed=True)
+    gains = {
+        entry.contender: gain
+        for entry in ranking.entries
+        if entry.is_freed and (gain := _gain(entry, ranking=ranking)) and gain.is_claim
+    }
+    overlapping = [
+        entry
+        for entry in ranking.entries
+        if entry in found.faster
+        or (entry.contender in gains and gains[entry.contender].low > NO_FASTER_BELOW)
+    ]
+    stuck = [entry for entry in found.stuck if entry not in overlapping]
+    sentences = []
+    if overlapping:
+        start = naming.subject(overlapping, ranking=ranking, verbs=("runs", "run"))
+        figure = _against_own_pool(overlapping[0], ranking=ranking)
+        sentences.append(f"{start} side by side{where}{figure}")
+    if stuck:
+        sentences.append(f"{_stuck(stuck, ranking=ranking)}{where.removesuffix(' too')}")
+    return [*sentences, *_price(ranking)]
+
+
+def _gain(entry: Entry, *, ranking: Ranking) -> Ratio | None:
+    """Return how many times the same pool with the GIL, at the same slots, it did."""
+    twin = _twin(entry, ranking=ranking)
+    return paired_ratio(entry.per_s, theirs=twin.per_s) if twin else None
+
+
+def _twin(entry: Entry, *, ranking: Ranking) -> Entry | None:
+    twins = (
+        other
+        for other in ranking.entries
+        if (other.pool, other.slots, other.is_freed) == (entry.pool, entry.slots, False)
+    )
+    return next(twins, None)
+
+
+def _against_own_pool(entry: Entry, *, ranking: Ranking) -> str:
+    """Return what the entry does beside its twin with the GIL, where that makes a difference."""
+    twin, gain = _twin(entry, ranking=ranking), _gain(entry, ranking=ranking)
+    if twin is None or gain is None or not gain.is_more:
+        return ""
+    figure = fmt.interval(gain.low, high=gain.high)
+    return f": {entry.contender} does {fmt.times(gain.value)} {twin.contender} {figure}"
+
+
+def _price(ranking: Ranking) -> list[str]:
+    """Say what one job alone costs without the GIL, where that differs; measured beside trials."""
+    freed = next((entry for entry in ranking.entries if entry.is_freed), None)
+    baseline = ranking.baseline
+    if freed is None or baseline is None or baseline.is_freed:
+        return []
+    price = paired_ratio(freed.gauged_s, theirs=baseline.gauged_s)
+    if price is None or not price.is_claim or price.is_no_difference:
+        return []
+    figure = f"{fmt.times(price.value)} {fmt.interval(price.low, high=price.high)}"
+    return [f"One job alone takes {figure} the CPU time in the Python without the GIL"]
 
 
 def _overlapped(ranking: Ranking) -> list[str]:
-    found = _split(ranking, pools={entry.pool for entry in ranking.entries})
+    found = _split(ranking, pools={entry.pool for entry in ranking.entries}, is_freed=None)
     if not found.faster:
         return []
     said = "While one job waits, others run"
@@ -95,20 +163,28 @@ def _stuck(group: Sequence[Entry], *, ranking: Ranking) -> str:
 
 def _cause(stuck: Sequence[Entry], *, ranking: Ranking) -> str:
     """Name the cause only where an interpreter for each slot was seen to help."""
-    is_prefork_faster = bool(_split(ranking, pools={"prefork"}).faster)
-    if not is_prefork_faster or any(entry.gil_enabled is False for entry in stuck):
+    if not _split(ranking, pools={"prefork"}, is_freed=False).faster:
         return ""
     if any(entry.pool == "threads" for entry in stuck):
         return ": the GIL lets one run at a time"
     return ": all its jobs share one thread"
 
 
-def _split(ranking: Ranking, *, pools: set[str] | frozenset[str]) -> _Split:
-    """Sort out the contenders of these pools that have several slots."""
+def _split(ranking: Ranking, *, pools: set[str] | frozenset[str], is_freed: bool | None) -> _Split:
+    """Sort out the contenders of these pools that have several slots.
+
+    ``is_freed`` takes those without the GIL, or those with it; None takes both. Where solo itself
+    ran without the GIL, nothing is learned of those that hold one.
+    """
+    if is_freed is False and ranking.baseline is not None and ranking.baseline.is_freed:
+        return _Split(faster=(), stuck=())
     ratios = [
         (entry, ranking.to_baseline[entry.contender])
         for entry in ranking.entries
-        if entry.pool in pools and entry.slots > 1 and entry.contender in ranking.to_baseline
+        if entry.pool in pools
+        and entry.slots > 1
+        and entry.contender in ranking.to_baseline
+        and is_freed in (entry.is_freed, None)
     ]
     return _Split(
         faster=tuple(

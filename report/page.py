@@ -16,7 +16,8 @@ from poolbench.pools import POOLS
 from report import format as fmt
 from report import pictures
 from report.account import MARKS, describe_ledger, integrity, legend
-from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES
+from report.naming import label
+from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES, shade_name
 from report.pictures import Picture
 
 _CODE = re.compile(r"`([^`]*)`")
@@ -32,6 +33,12 @@ _RANGE = re.compile(r"[\d.,]+–[\d.,]*\d\N{NO-BREAK SPACE}×")
 
 #: A ratio with its interval: what a verdict comes to.
 _FIGURE = re.compile(r"[\d.,]+\N{NO-BREAK SPACE}× (?:[\w.]+|<span[^>]*>[^<]*</span>) \[[\d.,–]+\]")
+
+#: What stands for a pool's lesson where its Python ran without the GIL.
+_NO_GIL = (
+    "Its Python is built without the GIL: threads run Python code side by side, each of them "
+    "at a speed of its own."
+)
 
 _LEDGER_COLUMNS = ("sent", "done", "failed", "retried", "lost", "duplicated")
 
@@ -75,6 +82,8 @@ def _environment() -> Environment:
         number=fmt.number,
         duration=fmt.duration,
         size=fmt.size,
+        shade_name=shade_name,
+        called=partial(label, has_slots=False),
         percent=fmt.percent,
         moment=fmt.moment,
         account=lambda ledger: describe_ledger(ledger)[1],
@@ -158,11 +167,16 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def _pools(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the pools of the run with what a slot is in each, in the order of the contenders."""
-    names = dict.fromkeys(contender["pool"] for contender in summary["contenders"])
+    found = {(row["pool"], row["is_without_gil"]): row for row in summary["rows"]}
     return [
-        {"name": name, "slot": POOLS[name].slot, "lesson": POOLS[name].lesson}
-        for name in names
-        if name in POOLS
+        {
+            "name": f"{pool}, no GIL" if is_without_gil else pool,
+            "shade": shade_name(row),
+            "slot": POOLS[pool].slot,
+            "lesson": _NO_GIL if is_without_gil else POOLS[pool].lesson,
+        }
+        for (pool, is_without_gil), row in found.items()
+        if pool in POOLS
     ]
 
 
@@ -217,6 +231,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("memory", fmt.size(memory_bytes) if memory_bytes else None),
         ("system", machine.get("os")),
         ("Python", machine.get("python")),
+        *_interpreters(manifest),
         ("cgroup", ", ".join(f"{name} {value}" for name, value in cgroup.items() if value)),
         ("broker", " ".join(str(value) for value in broker.values() if value)),
         ("producer alone", _per_s(ceilings.get("producer_per_s"))),
@@ -231,6 +246,24 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ),
     ]
     return [(name, str(value)) for name, value in facts if value]
+
+
+def _interpreters(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the Pythons of contenders are that have one of their own."""
+    found = manifest.get("interpreters") or {}
+    return [
+        (f"Python of {contender['name']}", _interpreter(found[contender["interpreter"]]))
+        for contender in manifest["contenders"]
+        if contender.get("interpreter") in found
+    ]
+
+
+def _interpreter(found: Mapping[str, Any]) -> str:
+    culprits = fmt.listed([*found["gil_turned_on_by"]])
+    gil = "GIL off" if not found["gil_enabled"] else "GIL on"
+    said = f"{gil}, turned on by {culprits}" if culprits else gil
+    packages = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    return f"{found['python']}, {said}; {packages}; {found['path']}"
 
 
 def _per_s(value: float | None) -> str:

@@ -1,8 +1,13 @@
-"""One colour a pool, the same in the terminal, in every chart and on the page."""
+"""One colour a pool, the same in the terminal, in every chart and on the page.
+
+And one for contenders without the GIL, since they stand beside the same pool with it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,7 @@ POOL_SHADES: dict[str, Shade] = {
     "gevent": Shade(light="#00866a", dark="#2cc79f"),
     "asyncio": Shade(light="#b0568c", dark="#e394c1"),
     "solo": Shade(light="#6b7280", dark="#a7afbc"),
+    "no-gil": Shade(light="#6d4bc9", dark="#ab97f5"),
 }
 
 #: Of a pool this version doesn't know.
@@ -36,6 +42,11 @@ INK_SHADES: dict[str, Shade] = {
 }
 
 
-def pool_shade(pool: str) -> Shade:
-    """Return the pool's colour."""
-    return POOL_SHADES.get(pool, OTHER_SHADE)
+def shade_name(row: Mapping[str, Any]) -> str:
+    """Return which of the colours a row's contender has."""
+    return "no-gil" if row["is_without_gil"] else str(row["pool"])
+
+
+def row_shade(row: Mapping[str, Any]) -> Shade:
+    """Return the colour of a row's contender."""
+    return POOL_SHADES.get(shade_name(row), OTHER_SHADE)

@@ -8,6 +8,8 @@ from typing import Any
 
 from report import charts
 from report import format as fmt
+from report.naming import label
+from report.palette import shade_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,8 @@ def throughput(summary: Mapping[str, Any], *, workload: str) -> Picture:
     values = [_throughput_value(row) for row in rows]
     dots = [
         {
-            "contender": _label(row),
-            "pool": row["pool"],
+            "contender": label(row),
+            "shade": shade_name(row),
             "per_s": trial["throughput_per_s"],
             "is_valid": trial["mark"] != "!",
         }
@@ -97,8 +99,8 @@ def latency(summary: Mapping[str, Any], *, workload: str, span: str, title: str)
     """Draw p50, p95 and p99 of ``wait`` or ``execution`` on a logarithmic axis."""
     rows = _rows(summary, workload=workload)
     names = ("p50", "p95", "p99")
-    values = [
-        {"contender": _label(row), "pool": row["pool"]}
+    values: list[dict[str, Any]] = [
+        {"contender": label(row), "shade": shade_name(row)}
         | {name: (row[f"{span}_s"] or {}).get(name) for name in names}
         | {"text": _marked(fmt.duration((row[f"{span}_s"] or {}).get("p50")), row=row)}
         for row in rows
@@ -132,8 +134,8 @@ def cost(
     rows = _rows(summary, workload=workload)
     values = [
         {
-            "contender": _label(row),
-            "pool": row["pool"],
+            "contender": label(row),
+            "shade": shade_name(row),
             "cost": None if row[column] is None else row[column] * scale,
             "text": _marked(show(row[column]), row=row),
         }
@@ -154,12 +156,6 @@ def _rows(summary: Mapping[str, Any], *, workload: str) -> list[Mapping[str, Any
     return [row for row in summary["rows"] if row["workload"] == workload]
 
 
-def _label(row: Mapping[str, Any]) -> str:
-    """Return the contender's name, with its slots where it doesn't tell."""
-    name, slots = row["contender"], row["slots"]
-    return name if slots == 1 or name.endswith(f"-{slots}") else f"{name} ({slots})"
-
-
 def _advantage_values(
     summary: Mapping[str, Any], *, verdict: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
@@ -171,7 +167,7 @@ def _advantage_values(
             found = even
         text = "invalid" if row["mark"] == "!" else fmt.times(found["value"]) if found else "–"
         values.append(
-            {"contender": _label(row), "pool": row["pool"]}
+            {"contender": label(row), "shade": shade_name(row)}
             | (found or dict.fromkeys(even))
             | {"text": _marked(text, row=row)}
         )
@@ -185,8 +181,8 @@ def _advantage_cells(value: Mapping[str, Any]) -> tuple[str, str, str]:
 def _throughput_value(row: Mapping[str, Any]) -> dict[str, Any]:
     per_s = row["throughput_per_s"] or dict.fromkeys(("median", "low", "high"))
     return {
-        "contender": _label(row),
-        "pool": row["pool"],
+        "contender": label(row),
+        "shade": shade_name(row),
         "ceiling": row["ceiling_per_s"],
         "text": _marked(fmt.number(per_s["median"]), row=row),
         **per_s,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from report.stats import Ratio, paired_ratio
 
@@ -23,6 +23,18 @@ class Entry:
     mark: str = ""
     #: Whether the interpreters that ran its jobs held the GIL; None if nothing tells.
     gil_enabled: bool | None = None
+    #: Block → CPU-seconds of one job without Celery, in its own Python; empty for waits.
+    gauged_s: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether its jobs were seen to run without the GIL."""
+        return self.gil_enabled is False
+
+    @property
+    def family(self) -> tuple[str, bool]:
+        """What it has in common with others of its pool: whether they hold the GIL."""
+        return self.pool, self.is_freed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +117,8 @@ def _ordered(usable: Sequence[Entry]) -> list[Entry]:
 
 
 def _baseline(ordered: Sequence[Entry]) -> Entry | None:
-    solo = next((entry for entry in ordered if entry.pool == "solo"), None)
-    return solo or (ordered[-1] if ordered else None)
+    solos = sorted((one for one in ordered if one.pool == "solo"), key=lambda one: one.is_freed)
+    return next(iter(solos), ordered[-1] if ordered else None)
 
 
 def _against(ordered: Sequence[Entry], *, baseline: Entry | None) -> Entry | None:

@@ -30,6 +30,8 @@ class Row:
     trials: tuple[Trial, ...]
     #: Ceilings of the harness, as in the manifest.
     ceilings: Mapping[str, Any]
+    #: Whether its Python is built to run without the GIL.
+    is_free_threaded: bool = False
 
     @property
     def valid(self) -> tuple[Trial, ...]:
@@ -78,6 +80,12 @@ class Row:
             )
         return reasons + self.unsure
 
+    @property
+    def is_without_gil(self) -> bool:
+        """Whether its jobs ran without the GIL; where none is valid, whether they were to."""
+        seen = _any(trial.evidence.gil_enabled for trial in self.valid)
+        return self.is_free_threaded if seen is None else not seen
+
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
         return Entry(
@@ -87,6 +95,7 @@ class Row:
             per_s=self.per_s,
             mark=self.mark,
             gil_enabled=_any(trial.evidence.gil_enabled for trial in self.valid),
+            gauged_s={trial.block: trial.gauged_s for trial in self.valid if trial.gauged_s},
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,6 +107,7 @@ class Row:
             "contender": self.contender["name"],
             "pool": self.contender["pool"],
             "slots": self.contender["slots"],
+            "is_without_gil": self.is_without_gil,
             "workload": self.workload["name"],
             "kind": self.workload["kind"],
             "repetitions": len(self.trials),

@@ -17,7 +17,7 @@ from poolbench.records import FORMAT
 from report import format as fmt
 from report.rows import Row, sum_ledgers
 from report.stats import rounded
-from report.trials import COLUMNS, Trial, measure_trials
+from report.trials import COLUMNS, Trial, free_threaded, measure_trials
 from report.verdict import judge
 
 #: From this load average a core on, a machine is told to have been busy before the run.
@@ -56,6 +56,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "repetitions": manifest.get("repetitions", 0),
         "machine": manifest["machine"],
         "contenders": manifest["contenders"],
+        "skipped": manifest.get("skipped") or [],
         "workloads": manifest["workloads"],
         "ceilings": manifest.get("ceilings", {}),
         "ledger": asdict(sum_ledgers(measured)),
@@ -92,6 +93,7 @@ def _read_jobs(folder: RunFolder) -> pl.DataFrame:
 
 def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
     """Return a row for each workload and contender, measured or not, in the manifest's order."""
+    freed = free_threaded(manifest)
     return [
         Row(
             contender=contender,
@@ -108,6 +110,7 @@ def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
                 )
             ),
             ceilings=manifest.get("ceilings") or {},
+            is_free_threaded=contender["name"] in freed,
         )
         for workload in manifest["workloads"]
         for contender in manifest["contenders"]
@@ -136,6 +139,10 @@ def _notes(
             f"The run was broken off: it stopped after {_complete_blocks(rows)} of "
             f"{fmt.counted(planned, noun='repetition')}; this is its part."
         )
+    notes += [
+        f"Skipped {skip['contender']}: {skip['reason']}; {skip['remedy']}."
+        for skip in manifest.get("skipped") or []
+    ]
     notes += _worker_notes(manifest)
     if any(trial.is_backlog for trial in trials):
         notes.append(

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from report import format as fmt
 from report.account import MARKS, describe_ledger, integrity, legend
-from report.palette import pool_shade
+from report.naming import label
+from report.palette import row_shade
 
 _MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
@@ -40,7 +41,7 @@ def _section(
 ) -> RenderableType:
     rows = [row for row in summary["rows"] if row["workload"] == workload["name"]]
     title = Text.assemble("\n", (workload["name"], "bold"), (f"  {_parameters(workload)}", "dim"))
-    name_width = max(len(row["contender"]) for row in rows)
+    name_width = max(len(_called(row)) for row in rows)
     parts: list[RenderableType] = [
         title,
         _verdict(verdict),
@@ -76,7 +77,7 @@ def _throughput_table(rows: Sequence[Mapping[str, Any]], *, name_width: int) -> 
             fmt.count(row["slots"]),
             Text(fmt.number(per_s.get("median")), style="bold"),
             fmt.span(per_s.get("low"), high=per_s.get("high")),
-            Bar(largest or 1.0, 0, per_s.get("median", 0.0), color=pool_shade(row["pool"]).dark),
+            Bar(largest or 1.0, 0, per_s.get("median", 0.0), color=row_shade(row).dark),
             fmt.percent(row["ceiling_share"]),
             _ledger(row),
         )
@@ -85,7 +86,7 @@ def _throughput_table(rows: Sequence[Mapping[str, Any]], *, name_width: int) -> 
 
 def _cost_table(rows: Sequence[Mapping[str, Any]], *, name_width: int) -> Table:
     table = _table(name_width, header="\ncontender")
-    table.add_column("CPU-s\n/1,000", justify="right", no_wrap=True, ratio=1)
+    table.add_column("CPU-s\n/1,000", justify="right", no_wrap=True, width=6)
     table.add_column("\nPSS", justify="right", no_wrap=True, ratio=1)
     for span in ("wait", "exec."):
         for index, percentile in enumerate(("p50", "p95", "p99")):
@@ -112,7 +113,12 @@ def _table(name_width: int, *, header: str = "contender") -> Table:
 
 
 def _name(row: Mapping[str, Any]) -> Text:
-    return Text(row["contender"], style=pool_shade(row["pool"]).dark)
+    return Text(_called(row), style=row_shade(row).dark)
+
+
+def _called(row: Mapping[str, Any]) -> str:
+    """Return the contender's name; its slots have a column."""
+    return label(row, has_slots=False)
 
 
 def _ledger(row: Mapping[str, Any]) -> Text:

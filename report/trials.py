@@ -70,6 +70,8 @@ class Trial:
     figures: Figures
     usage: Usage
     evidence: Evidence
+    #: CPU-seconds of one job without Celery, in the contender's own Python; None for waits.
+    gauged_s: float | None
     #: What the workload allows this contender without Celery, jobs a second.
     ceiling_per_s: float | None
     #: Why it is invalid.
@@ -111,6 +113,7 @@ def measure_trials(
     """Return the run's trials, pilots too, in the order of the manifest."""
     plans = manifest["trials"]
     cores = int(manifest["machine"]["cores"])
+    freed = free_threaded(manifest)
     accounts = ledgers(jobs, sent={plan["trial"]: plan["sent"] for plan in plans})
     by_trial = _by_trial(jobs)
     samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
@@ -121,9 +124,20 @@ def measure_trials(
             records=by_trial.get(plan["trial"], jobs.clear()),
             samples=samples_by_trial.get(plan["trial"], samples.clear()),
             cores=cores,
+            freed=freed.get(plan["contender"]),
         )
         for plan in plans
     ]
+
+
+def free_threaded(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return contender → what its Python is, for those whose Python can run without the GIL."""
+    interpreters = manifest.get("interpreters") or {}
+    named = {
+        contender["name"]: interpreters.get(contender.get("interpreter")) or {}
+        for contender in manifest["contenders"]
+    }
+    return {name: found for name, found in named.items() if found.get("is_free_threaded")}
 
 
 def _by_trial(frame: pl.DataFrame) -> dict[int, pl.DataFrame]:
@@ -138,6 +152,7 @@ def _measure(
     records: pl.DataFrame,
     samples: pl.DataFrame,
     cores: int,
+    freed: Mapping[str, Any] | None,
 ) -> Trial:
     is_backlog = plan["arrivals"] == "burst"
     found = figures(records, slots=plan["slots"], is_capacity=is_backlog)
@@ -157,14 +172,21 @@ def _measure(
         figures=found,
         usage=_usage(samples.filter(pl.col("contender") == plan["contender"])),
         evidence=evidence,
+        gauged_s=_gauged_s(plan),
         ceiling_per_s=_ceiling_per_s(plan, cores=cores),
-        reasons=_reasons(plan, ledger=ledger, evidence=evidence),
+        reasons=_reasons(plan, ledger=ledger, evidence=evidence, freed=freed),
         tolerated=_tolerated(plan, ledger=ledger, found=found),
         records=records,
     )
 
 
-def _reasons(plan: Mapping[str, Any], *, ledger: Ledger, evidence: Evidence) -> tuple[str, ...]:
+def _reasons(
+    plan: Mapping[str, Any],
+    *,
+    ledger: Ledger,
+    evidence: Evidence,
+    freed: Mapping[str, Any] | None,
+) -> tuple[str, ...]:
     reasons = list(plan["reasons"])
     if not plan["end_ns"]:
         reasons.insert(0, "the run was stopped in this trial")
@@ -176,7 +198,18 @@ def _reasons(plan: Mapping[str, Any], *, ledger: Ledger, evidence: Evidence) -> 
         reasons.append(f"{fmt.counted(ledger.duplicated, noun='job')} ran twice")
     if plan["pool"] == "gevent" and evidence.sockets_patched is False:
         reasons.append("gevent ran with unpatched sockets")
+    if freed is not None and evidence.gil_enabled and not plan["is_pilot"]:
+        reasons.append(_gil_was_on(freed))
     return tuple(dict.fromkeys(reasons))
+
+
+def _gil_was_on(freed: Mapping[str, Any]) -> str:
+    """Return why a row that was to run without the GIL is invalid, and what helps."""
+    said = "the GIL was on in a Python that can run without it"
+    culprits = fmt.listed([*freed.get("gil_turned_on_by", ())])
+    if culprits:
+        return f"{said}: importing {culprits} turns it on; take that package out of {freed['path']}"
+    return f"{said}: the worker's log or PYTHON_GIL tells what turned it on"
 
 
 def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tuple[str, ...]:
@@ -195,12 +228,15 @@ def _ceiling_per_s(plan: Mapping[str, Any], *, cores: int) -> float | None:
         return None
     if plan["kind"] in JOB_KINDS and not JOB_KINDS[plan["kind"]].is_cpu_bound:
         return plan["slots"] / ideal_wait_s if ideal_wait_s else None
-    gauged_s = [
-        gauge_s
-        for gauge_s in (plan["cpu_s_per_job_before"], plan["cpu_s_per_job_after"])
-        if gauge_s
-    ]
-    return min(plan["slots"], cores) / statistics.fmean(gauged_s) if gauged_s else None
+    gauged_s = _gauged_s(plan)
+    return min(plan["slots"], cores) / gauged_s if gauged_s else None
+
+
+def _gauged_s(plan: Mapping[str, Any]) -> float | None:
+    """Return the mean of what a job cost without Celery before the trial and after it."""
+    both = [plan["cpu_s_per_job_before"], plan["cpu_s_per_job_after"]]
+    known = [gauge_s for gauge_s in both if gauge_s]
+    return statistics.fmean(known) if known else None
 
 
 def _usage(samples: pl.DataFrame) -> Usage:

@@ -151,7 +151,7 @@ def _peers(ranking: Ranking) -> Ranking | None:
     """
     several = [entry for entry in ranking.entries if entry.slots > 1]
     pools_at = {
-        slots: len({entry.pool for entry in several if entry.slots == slots})
+        slots: len({entry.family for entry in several if entry.slots == slots})
         for slots in sorted({entry.slots for entry in several})
     }
     common = max(pools_at, key=lambda slots: pools_at[slots], default=0)

@@ -34,6 +34,7 @@ class Contender:
     pool: str
     slots: int
     note: str = ""
+    interpreter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,19 @@ BENCH = (
     Contender(name="threads-50", pool="threads", slots=50, note="usual size"),
     Contender(name="gevent-100", pool="gevent", slots=100, note="usual size"),
 )
+
+
+#: What the Python of a contender with ``interpreter="free-threaded"`` says of itself.
+FREE_THREADED = {
+    "path": "/checkout/.venv-free-threaded/bin/python",
+    "python": "CPython 3.14.2",
+    "is_free_threaded": True,
+    "gil_enabled": False,
+    "gil_turned_on_by": [],
+    "versions": {"celery": "5.7.0", "redis": "8.1.0"},
+}
+#: How many times the CPU a job takes there, alone.
+FREE_THREADED_COST = 1.25
 
 
 def _per_s(*rates: float) -> dict[str, float]:
@@ -102,6 +116,7 @@ def make_run(
     """
     rng = np.random.default_rng(seed)
     folder = RunFolder(path)
+    freed = {contender.name for contender in contenders if contender.interpreter}
     plans = list(_plans(rng, blocks=blocks, contenders=contenders, workloads=workloads, jobs=jobs))
     drifts = np.exp(rng.normal(0, 0.05, blocks))
     records, samples, trials = [], [], []
@@ -111,11 +126,13 @@ def make_run(
         speed = float(drifts[block] * np.exp(rng.normal(0, noise)))
         per_s = workload.per_s[plan.contender] * speed
         frame = _records(rng, run=path.name, plan=plan, per_s=per_s, start_ns=start_ns)
+        frame = frame.with_columns(gil_enabled=pl.lit(plan.contender not in freed))
         end_ns = int(frame["finished_ns"].max())  # type: ignore[arg-type]  # a column of integers
         before_s = cpu_s.get((block, plan.contender), 0.5)
         samples.append(_samples(plan, start_ns=start_ns, end_ns=end_ns, before_s=before_s))
         cpu_s[block, plan.contender] = before_s + plan.count * _cpu_s_per_job(plan.kind)
-        facts = _facts(workload, block=block, drift=float(drifts[block]))
+        cost = FREE_THREADED_COST if plan.contender in freed else 1.0
+        facts = _facts(workload, block=block, drift=float(drifts[block]) / cost)
         trials.append(
             asdict(plan) | facts | {"start_ns": start_ns, "end_ns": end_ns, "sent": plan.count}
         )
@@ -285,6 +302,8 @@ def _manifest(
         },
         "repetitions": blocks,
         "contenders": [asdict(contender) for contender in contenders],
+        "interpreters": {one.interpreter: FREE_THREADED for one in contenders if one.interpreter},
+        "skipped": [],
         "workloads": [
             {
                 "name": workload.name,

@@ -1,0 +1,318 @@
+"""Contenders without the GIL: their evidence, their names, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from collector.store import RunFolder
+from report.naming import label
+from report.page import build_page
+from report.palette import row_shade
+from report.ranking import Entry
+from report.summary import summarize
+from report.terminal import render
+from report.verdict import Verdict, judge
+from tests.synthetic import (
+    DEMO,
+    FREE_THREADED,
+    FREE_THREADED_COST,
+    Contender,
+    Workload,
+    edit_manifest,
+    make_run,
+)
+
+PREFORK, THREADS, _, SOLO = DEMO
+FREED = Contender(name="threads-4-nogil", pool="threads", slots=4, interpreter="free-threaded")
+CONTENDERS = (SOLO, THREADS, PREFORK, FREED)
+PRIMES = Workload(
+    name="cpu.primes",
+    kind="cpu.primes",
+    per_s={"solo": 116.0, "threads-4": 112.0, "prefork-4": 224.0, "threads-4-nogil": 170.0},
+)
+
+_WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run of four contenders on one workload, one of them without the GIL."""
+    return make_run(tmp_path / "run", contenders=CONTENDERS, workloads=[PRIMES])
+
+
+def row_of(folder: RunFolder, name: str) -> Mapping[str, Any]:
+    """Return a contender's row of a folder's summary."""
+    return next(row for row in summarize(folder)["rows"] if row["contender"] == name)
+
+
+def turn_gil_on(folder: RunFolder, *, block: int | None = None) -> None:
+    """Let the freed contender's slots have seen a GIL, in one block or in all."""
+    trials = [
+        trial["trial"]
+        for trial in folder.read_manifest()["trials"]
+        if trial["contender"] == FREED.name and block in (trial["block"], None)
+    ]
+    jobs = folder.read_jobs()
+    is_theirs = pl.col("trial").is_in(trials)
+    folder.write_jobs(jobs.with_columns(gil_enabled=pl.col("gil_enabled") | is_theirs))
+
+
+def entry(name: str, per_s: float, *, gil: bool = True, gauged_s: float = 0.0) -> Entry:
+    """Return a contender named ``pool-slots…`` whose five blocks lie around ``per_s``."""
+    pool, _, slots = name.partition("-")
+    turn = sum(map(ord, name)) % len(_WOBBLE)
+    wobble = dict(enumerate([*_WOBBLE[turn:], *_WOBBLE[:turn]]))
+    return Entry(
+        contender=name,
+        pool=pool,
+        slots=4 if slots.startswith("4") else 1,
+        per_s={block: per_s * factor for block, factor in wobble.items()},
+        gil_enabled=gil,
+        gauged_s={block: gauged_s * factor for block, factor in wobble.items()} if gauged_s else {},
+    )
+
+
+def verdict(kind: str, *entries: Entry) -> Verdict:
+    """Return the verdict on one workload of that kind."""
+    return judge(entries, workload=kind, kind=kind)
+
+
+def test_a_row_without_the_gil_is_valid_and_says_so(folder: RunFolder) -> None:
+    """What its slots saw is what was asked for."""
+    row = row_of(folder, FREED.name)
+
+    assert row["mark"] == ""
+    assert row["is_without_gil"] is True
+    assert row["evidence"]["gil_enabled"] is False
+    assert row_of(folder, "threads-4")["is_without_gil"] is False
+
+
+def test_a_gil_that_was_on_makes_the_row_invalid(folder: RunFolder) -> None:
+    """One repetition is enough; the reason says what happened and what to do."""
+    turn_gil_on(folder, block=2)
+
+    row = row_of(folder, FREED.name)
+
+    assert (row["mark"], row["valid_repetitions"]) == ("!", 4)
+    (reason,) = [reason for reason in row["reasons"] if "GIL" in reason]
+    assert reason.startswith("repetition 3: the GIL was on in a Python that can run without it")
+    assert "PYTHON_GIL" in reason
+
+
+def test_who_turned_the_gil_on_stands_in_the_reason(folder: RunFolder) -> None:
+    """As far as the Python told it when it was asked; the remedy names its place."""
+    turn_gil_on(folder)
+    asked = FREE_THREADED | {"gil_enabled": True, "gil_turned_on_by": ["greenlet._greenlet"]}
+    edit_manifest(folder, interpreters={"free-threaded": asked})
+
+    row = row_of(folder, FREED.name)
+
+    assert row["mark"] == "!"
+    assert row["is_without_gil"] is True, "it was to be"
+    assert row["reasons"][0].endswith(
+        "importing greenlet._greenlet turns it on; take that package out of "
+        "/checkout/.venv-free-threaded/bin/python"
+    )
+    assert "Left out, since invalid" in summarize(folder)["verdicts"][0]["text"]
+
+
+def test_a_gil_that_was_to_be_on_is_no_fault(tmp_path: Path) -> None:
+    """Another usual Python may run a contender: what counts is how it was built."""
+    folder = make_run(tmp_path / "run", contenders=CONTENDERS, workloads=[PRIMES])
+    turn_gil_on(folder)
+    usual = FREE_THREADED | {"is_free_threaded": False, "gil_enabled": True}
+    edit_manifest(folder, interpreters={"free-threaded": usual})
+
+    row = row_of(folder, FREED.name)
+
+    assert (row["mark"], row["is_without_gil"]) == ("", False)
+
+
+def test_its_ceiling_is_that_of_its_own_python(folder: RunFolder) -> None:
+    """Cores ÷ the CPU-seconds that a job takes there, beside those of the others."""
+    freed, usual = row_of(folder, FREED.name), row_of(folder, "threads-4")
+
+    assert usual["ceiling_per_s"] / freed["ceiling_per_s"] == pytest.approx(
+        FREE_THREADED_COST, rel=1e-3
+    )
+
+
+def test_a_manifest_of_before_has_none(folder: RunFolder) -> None:
+    """Runs kept from earlier versions are read as they were."""
+    manifest = folder.read_manifest()
+    for contender in manifest["contenders"]:
+        del contender["interpreter"]
+    folder.write_manifest(
+        {key: manifest[key] for key in manifest if key not in {"interpreters", "skipped"}}
+    )
+
+    assert summarize(folder)["skipped"] == []
+    assert row_of(folder, "threads-4")["mark"] == ""
+
+
+def test_the_lesson_is_told_with_this_run_s_numbers(folder: RunFolder) -> None:
+    """Threads with the GIL, threads without it, and what that costs one job alone."""
+    text = summarize(folder)["verdicts"][0]["text"]
+
+    assert "for `cpu.primes`: the GIL lets one run at a time. Threads without the GIL run " in text
+    assert "run side by side: threads-4-nogil does 1.5" in text
+    assert "One job alone takes 1.25 × [1.25–1.25] the CPU time in the Python without" in text
+    assert "prefork-4 is fastest" in text
+
+
+def test_more_than_solo_is_not_needed_to_run_side_by_side() -> None:
+    """A slower Python may eat the gain over solo; more than threads with the GIL shows it."""
+    found = verdict(
+        "cpu.primes",
+        entry("solo", 100.0),
+        entry("threads-4", 85.0),
+        entry("threads-4-nogil", 112.0, gil=False),
+    )
+
+    assert "Threads without the GIL run side by side: threads-4-nogil" in found.text
+
+
+def test_threads_without_the_gil_may_win() -> None:
+    """The numbers decide: no word that one runs at a time is said of them."""
+    found = verdict("cpu.primes", entry("solo", 100.0), entry("threads-4-nogil", 180.0, gil=False))
+
+    assert found.best == "threads-4-nogil"
+    assert "Threads without the GIL run side by side" in found.text
+    assert "one run at a time" not in found.text
+
+
+def test_no_figure_where_the_gil_made_no_difference() -> None:
+    """C code that releases the GIL runs side by side either way."""
+    found = verdict(
+        "cpu.sha256",
+        entry("solo", 100.0),
+        entry("threads-4", 180.0),
+        entry("threads-4-nogil", 179.0, gil=False),
+    )
+
+    assert found.text.startswith(
+        "Threads run side by side for `cpu.sha256`, which lets go of the GIL while it computes. "
+        "Threads without the GIL run side by side too. "
+    )
+
+
+def test_those_that_gain_nothing_are_named_without_a_cause() -> None:
+    """They may be slow for many reasons, none of which was measured."""
+    found = verdict(
+        "cpu.primes",
+        entry("solo", 100.0),
+        entry("threads-4", 99.0),
+        entry("prefork-4", 190.0),
+        entry("threads-4-nogil", 99.5, gil=False),
+    )
+
+    assert (
+        "one for `cpu.primes`: the GIL lets one run at a time. Threads without the GIL are no "
+        in (found.text)
+    )
+    assert "side by side" not in found.text
+
+
+@pytest.mark.parametrize(("freed_s", "is_said"), [(0.0101, False), (0.0137, True), (0.008, True)])
+def test_the_price_is_told_where_it_was_seen(freed_s: float, *, is_said: bool) -> None:
+    """More or less CPU for one job alone; nothing where the interval includes 1."""
+    found = verdict(
+        "cpu.primes",
+        entry("solo", 100.0, gauged_s=0.01),
+        entry("threads-4-nogil", 150.0, gil=False, gauged_s=freed_s),
+    )
+
+    assert ("One job alone takes" in found.text) is is_said
+
+
+def test_a_solo_without_the_gil_is_no_measure_of_those_with_it() -> None:
+    """Two Pythons differ in more than the GIL: nothing is taught from that."""
+    found = verdict(
+        "cpu.primes",
+        entry("solo", 70.0, gil=False),
+        entry("threads-4", 71.0),
+        entry("prefork-4", 190.0),
+    )
+
+    assert "lets one run" not in found.text
+
+
+def test_the_solo_with_the_gil_is_the_measure() -> None:
+    """Where both are there, rows are held against the one that most people have."""
+    found = verdict("cpu.primes", entry("solo-nogil", 120.0, gil=False), entry("solo", 100.0))
+
+    assert found.baseline == "solo"
+
+
+def test_waits_name_both_kinds_of_threads() -> None:
+    """Where one contender doesn't overlap, those that do are listed by what they are."""
+    found = verdict(
+        "io.sleep",
+        entry("solo", 10.0),
+        entry("threads-4", 39.0),
+        entry("threads-4-nogil", 38.0, gil=False),
+        entry("gevent-4", 10.0),
+    )
+
+    assert "others run in threads and threads without the GIL, but not in gevent" in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "slots", "is_without_gil", "called"),
+    [
+        ("threads-4", 4, False, "threads-4"),
+        ("threads", 50, False, "threads (50)"),
+        ("threads-4-nogil", 4, True, "threads-4-nogil"),
+        ("threads-4", 4, True, "threads-4, no GIL"),
+        ("bare", 4, True, "bare (4), no GIL"),
+        ("solo", 1, True, "solo, no GIL"),
+    ],
+)
+def test_a_label_tells_what_the_name_does_not(
+    name: str, slots: int, *, is_without_gil: bool, called: str
+) -> None:
+    """Slots and the missing GIL, unless the name says them."""
+    assert label({"contender": name, "slots": slots, "is_without_gil": is_without_gil}) == called
+
+
+def test_a_colour_of_its_own(folder: RunFolder) -> None:
+    """It stands beside the same pool with the GIL, in every chart."""
+    shades = {row["contender"]: row_shade(row) for row in summarize(folder)["rows"]}
+
+    assert len(set(shades.values())) == len(CONTENDERS)
+
+
+def test_page_and_terminal_tell_of_it(folder: RunFolder) -> None:
+    """The Python with its packages, what a slot is there, the GIL as it was seen."""
+    summary = summarize(folder)
+    page = build_page(summary, manifest=folder.read_manifest())
+    console = Console(width=80, record=True, file=None, quiet=True)
+    console.print(render(summary))
+
+    assert "<dt>Python of threads-4-nogil</dt><dd>CPython 3.14.2, GIL off; celery 5.7.0" in page
+    assert "threads, no GIL</dt>" in page.replace("</span>", "")
+    assert "…" not in console.export_text(), "nothing is cut at 80 columns"
+
+
+def test_the_skipped_are_told_with_the_command_that_helps(folder: RunFolder) -> None:
+    """In the summary for programs, and among the notes before the numbers."""
+    skip = {
+        "contender": "threads-9-nogil",
+        "reason": "there is no Python at .venv-free-threaded/bin/python",
+        "remedy": "get one: uv python install 3.14t",
+    }
+    edit_manifest(folder, skipped=[skip])
+
+    summary = summarize(folder)
+
+    assert summary["skipped"] == [skip]
+    sentence = f"Skipped threads-9-nogil: {skip['reason']}; {skip['remedy']}."
+    assert sentence in summary["notes"]
+    assert json.dumps(summary).count("uv python install") == 2
