@@ -67,6 +67,7 @@ def manifest_of(
             {"name": plan.kind, "kind": plan.kind, "parameters": dict(plan.parameters)}
             for plan in plans
         ),
+        "calibration": dict(run.calibration),
         "versions": {"poolbench": __version__},
         "machine": dict(machine),
         "git": {"commit": "", "is_dirty": False},
@@ -132,9 +133,7 @@ def _trial(trial: Measured, *, described: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ideal_wait_s(plan: TrialPlan) -> float | None:
     kind = JOB_KINDS.get(plan.kind)
-    if kind is None or (not kind.is_cpu_bound and "delay_ms" not in plan.parameters):
-        return None
-    return ideal_wait_s(kind, plan.parameters)
+    return ideal_wait_s(kind, plan.parameters) if kind is not None else None
 
 
 def _distinct(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 import redis
 
+from poolbench.calibration import read_calibration
 from poolbench.errors import StackError
-from poolbench.jobs import JOB_KINDS
+from poolbench.jobs import JOB_KINDS, rough_job_s
 from poolbench.keys import run_key, sent_field, worker_key
 from poolbench.records import TrialPlan
 
@@ -31,6 +32,8 @@ class RunHash:
     sent_all_ns: int | None
     #: Boot of the machine that stamps the due times; None if the producer doesn't tell.
     boot_id: str | None
+    #: CPU-seconds of a unit of work by kind, where work was given as a time.
+    calibration: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def slowest_job_s(self) -> float:
@@ -76,6 +79,7 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
             sent={plan.trial: int(found.get(sent_field(plan.trial), 0)) for plan in plans},
             sent_all_ns=int(found["sent_all_ns"]) if "sent_all_ns" in found else None,
             boot_id=found.get("boot_id") or None,
+            calibration=read_calibration(found.get("calibration")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StackError(
@@ -119,9 +123,7 @@ def _plan(raw: Mapping[str, Any]) -> TrialPlan:
 
 def _job_s(plan: TrialPlan) -> float:
     kind = JOB_KINDS.get(plan.kind)
-    if kind is not None and kind.is_cpu_bound:
-        return float(plan.parameters.get("units", 0)) / 1_000
-    return float(plan.parameters.get("delay_ms", 0)) / 1_000
+    return rough_job_s(kind, plan.parameters) if kind is not None else 0.0
 
 
 def _workers(client: redis.Redis, contender: str) -> list[dict[str, Any]]:

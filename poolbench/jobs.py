@@ -1,132 +1,36 @@
-"""The job kinds as data, and the header by which a job is known everywhere."""
+"""What a job is: its header, and its kind with parameters, checked. The kinds: `catalogue`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
+from poolbench.catalogue import JOB_KINDS, JobKind, Parameter, WorkClass
 from poolbench.errors import Fault, UsageError, nearest
+
+__all__ = [
+    "HEADER",
+    "JOB_KINDS",
+    "JobHeader",
+    "JobKind",
+    "Parameter",
+    "WorkClass",
+    "complete_parameters",
+    "find_kind",
+    "ideal_wait_s",
+    "parse_parameters",
+    "rough_job_s",
+]
 
 #: The message header that holds a job's identity, a mapping of `JobHeader`'s fields.
 HEADER = "poolbench"
 
 _TYPE_NAMES = {int: "a whole number", float: "a number"}
 
-
-class WorkClass(StrEnum):
-    """What a job kind does to its slot."""
-
-    HOLDS_GIL = "holds the GIL"
-    RELEASES_GIL = "releases the GIL"
-    WAITS = "waits"
-    WAITS_SOME_CPU = "waits, some CPU"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """One typed and bounded parameter of a job kind."""
-
-    name: str
-    type: type[int | float]
-    default: float
-    #: Bounds, both allowed.
-    low: float
-    high: float
-    #: Unit and meaning.
-    help: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobKind:
-    """What a job does: a plain function in `worker.jobs`, under one Celery task name."""
-
-    name: str
-    work_class: WorkClass
-    #: One sentence for tables and help.
-    summary: str
-    parameters: tuple[Parameter, ...]
-
-    @property
-    def is_cpu_bound(self) -> bool:
-        """Whether the job's time is computing, so that cores bound its throughput."""
-        return self.work_class in {WorkClass.HOLDS_GIL, WorkClass.RELEASES_GIL}
-
-
-def _units(help_text: str) -> Parameter:
-    return Parameter(name="units", type=int, default=8, low=1, high=100_000, help=help_text)
-
-
-_DELAY_MS = Parameter(
-    name="delay_ms", type=float, default=50.0, low=0.0, high=3_600_000.0, help="wait, milliseconds"
-)
-
-#: How answers of upstream differ from one to the next; `upstream.draws`.
-_UPSTREAM_DRAWS = (
-    Parameter(
-        name="tail_sigma",
-        type=float,
-        default=0.0,
-        low=0.0,
-        high=3.0,
-        help="lognormal tail of the wait, whose median is delay_ms: "
-        "standard deviation of its logarithm, 0 for none",
-    ),
-    Parameter(
-        name="failure_share",
-        type=float,
-        default=0.0,
-        low=0.0,
-        high=1.0,
-        help="share of answers that are failures (503)",
-    ),
-    Parameter(
-        name="seed", type=int, default=0, low=0, high=2**31 - 1, help="of the tail and the failures"
-    ),
-)
-
-JOB_KINDS: dict[str, JobKind] = {
-    kind.name: kind
-    for kind in (
-        JobKind(
-            name="cpu.primes",
-            work_class=WorkClass.HOLDS_GIL,
-            summary="Counts primes by trial division in pure Python.",
-            parameters=(_units("units of work, about a millisecond each"),),
-        ),
-        JobKind(
-            name="cpu.sha256",
-            work_class=WorkClass.RELEASES_GIL,
-            summary="Hashes a buffer with SHA-256 in C.",
-            parameters=(_units("units of work, 1 MiB hashed each"),),
-        ),
-        JobKind(
-            name="io.sleep",
-            work_class=WorkClass.WAITS,
-            summary="Waits for a timer: the ideal wait.",
-            parameters=(_DELAY_MS,),
-        ),
-        JobKind(
-            name="io.http",
-            work_class=WorkClass.WAITS_SOME_CPU,
-            summary="Asks the upstream service over a real socket and reads the answer.",
-            parameters=(
-                _DELAY_MS,
-                Parameter(
-                    name="size_bytes",
-                    type=int,
-                    default=1_024,
-                    low=0,
-                    high=10_000_000,
-                    help="length of the answer, bytes",
-                ),
-                *_UPSTREAM_DRAWS,
-            ),
-        ),
-    )
-}
+#: About what one of them takes where nothing else is known, milliseconds.
+_ROUGH_COSTS_MS = {"units": 1.0, "commands": 0.2, "size_bytes": 1e-4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +81,15 @@ def find_kind(name: str) -> JobKind:
 
 
 def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, int | float]:
-    """Return the given parameters, checked, with defaults for the rest.
+    """Return the given parameters, checked, with defaults for the rest but the optional.
+
+    A kind that is calibrated takes what a person gives (``work_ms``), or instead what its messages
+    carry (``units``); what is returned is of the same sort.
 
     Raises:
-        UsageError: with every unknown name, wrong type and value out of bounds.
+        UsageError: with every unknown name, wrong type and value out of bounds, and for a mixture.
     """
-    known = {parameter.name: parameter for parameter in kind.parameters}
+    known = {parameter.name: parameter for parameter in (*kind.parameters, *kind.calibrated)}
     faults = [
         Fault(
             problem=f"unknown parameter of {kind.name}",
@@ -192,8 +99,12 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
         for name in given
         if name not in known
     ]
+    faults += _mixture_faults(kind, given)
     values: dict[str, int | float] = {}
+    wanted = _sort_given(kind, given)
     for name, parameter in known.items():
+        if name not in given and (parameter.is_optional or parameter not in wanted):
+            continue
         value = given.get(name, parameter.type(parameter.default))
         fault = _parameter_fault(kind, parameter, value)
         if fault is None:
@@ -220,14 +131,47 @@ def parse_parameters(kind: JobKind, words: Mapping[str, str]) -> dict[str, int |
 
 
 def ideal_wait_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float | None:
-    """Return how long a job of this kind waits at the least, seconds; None for CPU-bound kinds.
+    """Return how long a job of this kind waits at the least, seconds.
 
-    With a lognormal tail it is the mean: the median times exp(sigma² / 2).
+    Takes what a person gives or what messages carry. None for a kind that only computes, and for
+    one whose wait is as long as a disk or Redis makes it. With a lognormal tail it is the mean: the
+    median times exp(sigma² / 2).
     """
     if kind.is_cpu_bound:
         return None
-    tail_sigma = float(parameters.get("tail_sigma", 0.0))
-    return float(parameters["delay_ms"]) / 1_000 * math.exp(tail_sigma**2 / 2)
+    if "delay_ms" in parameters:
+        tail_sigma = float(parameters.get("tail_sigma", 0.0))
+        return float(parameters["delay_ms"]) / 1_000 * math.exp(tail_sigma**2 / 2)
+    if "total_ms" in parameters:
+        return float(parameters["total_ms"]) / 1_000 * (1 - float(parameters.get("cpu_share", 0)))
+    return None
+
+
+def rough_job_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float:
+    """Return about how long one job takes alone, seconds: to know when to lose patience."""
+    work_ms = parameters.get("work_ms", 0.0)
+    total_ms = parameters.get("total_ms", 0.0) * parameters.get("cpu_share", 0.0)
+    others_ms = sum(parameters.get(name, 0) * cost_ms for name, cost_ms in _ROUGH_COSTS_MS.items())
+    return (work_ms + total_ms + others_ms) / 1_000 + (ideal_wait_s(kind, parameters) or 0.0)
+
+
+def _sort_given(kind: JobKind, given: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """Return the parameters that are meant: a person's, unless one of the messages' is given."""
+    is_as_sent = any(parameter.name in given for parameter in kind.calibrated)
+    return kind.calibrated if is_as_sent else kind.parameters
+
+
+def _mixture_faults(kind: JobKind, given: Mapping[str, Any]) -> list[Fault]:
+    own, sent = (
+        [parameter.name for parameter in group] for group in (kind.parameters, kind.calibrated)
+    )
+    mixed = [[name for name in group if name in given] for group in (own, sent)]
+    if not all(mixed):
+        return []
+    seen = f"{' and '.join(mixed[0])} with {' and '.join(mixed[1])}"
+    remedy = f"give {' and '.join(own)}, or instead {' and '.join(sent)}"
+    problem = f"parameters of {kind.name} that can't be combined"
+    return [Fault(problem=problem, seen=seen, remedy=remedy)]
 
 
 def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Fault | None:
@@ -238,6 +182,7 @@ def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Faul
             problem=where, seen=repr(value), remedy=f"it takes {_TYPE_NAMES[parameter.type]}"
         )
     if not parameter.low <= value <= parameter.high:
-        remedy = f"it takes {parameter.low:,g} to {parameter.high:,.0f} ({parameter.help})"
+        unit = f" {parameter.unit}" if parameter.unit else ""
+        remedy = f"it takes {parameter.low:,g} to {parameter.high:,.0f}{unit} ({parameter.help})"
         return Fault(problem=where, seen=str(value)[:40], remedy=remedy)
     return None

@@ -10,6 +10,9 @@ from poolbench.errors import Fault, UsageError
 #: A lab run stays out of it, since the lab ingests its own stream.
 RUNS = "poolbench:runs"
 
+#: What a unit of work costs where the stack's workers run: JSON, job kind → CPU-seconds.
+CALIBRATION = "poolbench:calibration"
+
 #: Names of runs and contenders: they become keys, file names and queue names.
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 
@@ -27,8 +30,8 @@ def run_key(run: str) -> str:
 
     Fields: ``created_ns``; ``source`` (``producer`` or ``lab``); ``trials``, a JSON list of
     `poolbench.records.TrialPlan` mappings; ``sent:<trial>``, how many jobs were sent;
-    ``boot_id`` of the machine that stamps due times; and ``sent_all_ns``,
-    set when the producer has no more to send.
+    ``boot_id`` of the machine that stamps due times; ``calibration``, by which work in time became
+    units, as in `CALIBRATION`; and ``sent_all_ns``, set when the producer has no more to send.
     """
     return f"poolbench:run:{run}"
 
@@ -51,6 +54,11 @@ def worker_key(contender: str, worker: str) -> str:
 def queue_name(contender: str, *, scope: str = "") -> str:
     """Return the Celery queue of a contender; ``scope`` keeps a lab run's queues its own."""
     return f"poolbench.{scope}.{contender}" if scope else f"poolbench.{contender}"
+
+
+def scratch_key(token: str) -> str:
+    """Return the key, with an expiry, that a client of io.redis jobs sets and gets."""
+    return f"poolbench:scratch:{token}"
 
 
 def unacked_keys(scope: str) -> dict[str, str]:

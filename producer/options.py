@@ -14,10 +14,6 @@ from producer.submission import ALL
 _WHAT, _WHEN, _THEN, _RUN = "What to send", "When it is due", "Then", "The run"
 
 _POOLS = ", ".join(pool.name for pool in available_pools())
-_PARAMETERS = "; ".join(
-    f"{kind.name}: {', '.join(parameter.name for parameter in kind.parameters)}"
-    for kind in JOB_KINDS.values()
-)
 _ARRIVALS = "; ".join(f"{each.name}: {each.help}" for each in ARRIVALS.values())
 
 # numbers come as text, so that all of an input's faults are told at once
@@ -37,7 +33,7 @@ Parameters = Annotated[
     typer.Option(
         "--param",
         metavar="NAME=VALUE",
-        help=f"A parameter of the job; may be repeated. {_PARAMETERS}.",
+        help="A parameter of the job; may be repeated. `poolbench jobs` lists them.",
         rich_help_panel=_WHAT,
     ),
 ]

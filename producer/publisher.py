@@ -10,7 +10,7 @@ import json
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import redis
@@ -51,9 +51,17 @@ class Sent:
 
 
 def open_run(
-    client: redis.Redis, *, run: str, source: str, plans: Sequence[TrialPlan], is_listed: bool
+    client: redis.Redis,
+    *,
+    run: str,
+    source: str,
+    plans: Sequence[TrialPlan],
+    is_listed: bool,
+    calibration: Mapping[str, float] | None = None,
 ) -> None:
     """Write a run's hash; ``is_listed`` makes the stack's collector serve it.
+
+    ``calibration`` holds the CPU-seconds of a unit of work by kind, where it mattered.
 
     Raises:
         UsageError: if the name is impossible or taken.
@@ -67,6 +75,7 @@ def open_run(
         trials = json.dumps([asdict(plan) for plan in plans])
         # due times are stamped by this machine's clock, which another's may not be compared with
         transaction.hset(key, mapping={"source": source, "trials": trials, "boot_id": boot_id()})
+        transaction.hset(key, "calibration", json.dumps(dict(calibration or {})))
         if is_listed:
             transaction.zadd(RUNS, {run: now_ns / 1e9})
         transaction.execute()

@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from poolbench.calibration import message_parameters
 from poolbench.errors import Fault, UsageError, nearest
-from poolbench.jobs import JOB_KINDS, JobKind, ideal_wait_s, parse_parameters
+from poolbench.jobs import JOB_KINDS, JobKind, parse_parameters, rough_job_s
 from poolbench.keys import check_name
 from poolbench.pools import POOLS, available_pools
 from poolbench.records import TrialPlan
@@ -51,6 +52,7 @@ class Submission:
     #: Whether pools are compared, one after the other.
     is_comparison: bool
     kind: JobKind
+    #: As a person gives them.
     parameters: Mapping[str, int | float]
     count: int
     arrivals: str
@@ -68,15 +70,21 @@ class Submission:
     @property
     def job_s(self) -> float:
         """Return about how long one job takes alone, seconds."""
-        wait_s = ideal_wait_s(self.kind, self.parameters)
-        return float(self.parameters["units"]) / 1_000 if wait_s is None else wait_s
+        return rough_job_s(self.kind, self.parameters)
 
     def offsets_s(self) -> Sequence[float]:
         """Draw when the jobs are due: the same for each pool."""
         return draw(self.arrivals, count=self.count, rate_per_s=self.rate_per_s, seed=self.seed)
 
-    def plans(self, slots: Mapping[str, int]) -> list[TrialPlan]:
-        """Return a trial for each pool; ``slots`` by pool, as its workers tell."""
+    def plans(
+        self, slots: Mapping[str, int], *, calibration: Mapping[str, float]
+    ) -> list[TrialPlan]:
+        """Return a trial for each pool; ``slots`` by pool, as its workers tell.
+
+        Raises:
+            StackError: if the calibration lacks a kind whose work is given as a time.
+        """
+        parameters = message_parameters(self.kind, self.parameters, calibration=calibration)
         return [
             TrialPlan(
                 trial=index,
@@ -84,7 +92,7 @@ class Submission:
                 pool=pool,
                 slots=slots[pool],
                 kind=self.kind.name,
-                parameters=self.parameters,
+                parameters=parameters,
                 arrivals=self.arrivals,
                 rate_per_s=self.rate_per_s,
                 count=self.count,

@@ -6,12 +6,13 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 import redis
 
+from poolbench.calibration import needs_calibration, read_calibration
 from poolbench.errors import ExitCode, StackError
-from poolbench.keys import queue_name, records_stream
+from poolbench.keys import CALIBRATION, queue_name, records_stream
 from poolbench.records import TrialPlan
 from producer.follow import Ending, Followed, Follower, patience_for
 from producer.presence import Crew, find_crew
@@ -85,14 +86,24 @@ def submit(
 
     Raises:
         UsageError: if the run's name is taken.
-        StackError: if nobody would run the jobs, or the broker is lost; says what was sent.
+        StackError: if nobody would run the jobs, a calibration is missing, or the broker is lost;
+            says what was sent.
     """
     crews = {pool: find_crew(client, pool, scope=scope) for pool in submission.pools}
     if not submission.is_forced:
         _refuse_deserted(crews, scope=scope)
-    plans = submission.plans({pool: crew.slots for pool, crew in crews.items()})
+    calibration = _calibration(client, submission)
+    slots = {pool: crew.slots for pool, crew in crews.items()}
+    plans = submission.plans(slots, calibration=calibration)
     offsets_s = submission.offsets_s()
-    open_run(client, run=submission.run, source="producer", plans=plans, is_listed=True)
+    open_run(
+        client,
+        run=submission.run,
+        source="producer",
+        plans=plans,
+        calibration=calibration,
+        is_listed=True,
+    )
     outcome = Outcome(submission=submission, crews=crews)
     course = _Course(
         client=client, outcome=outcome, scope=scope, screen=screen, should_stop=should_stop
@@ -103,6 +114,14 @@ def submit(
     finally:
         course.close()
     return outcome
+
+
+def _calibration(client: redis.Redis, submission: Submission) -> dict[str, float]:
+    """Return what a unit of the submission's kind costs the stack's workers, if it matters."""
+    if not needs_calibration(submission.parameters):
+        return {}
+    found = read_calibration(cast("str | None", client.get(CALIBRATION)))
+    return {kind: cost_s for kind, cost_s in found.items() if kind == submission.kind.name}
 
 
 def _refuse_deserted(crews: Mapping[str, Crew], *, scope: str) -> None:
@@ -167,7 +186,7 @@ class _Course:
             sent=self.outcome.sent[plan.trial].count,
             patience=patience_for(
                 job_s=submission.job_s,
-                slots=plan.slots if submission.kind.is_cpu_bound else 1,
+                slots=plan.slots if submission.kind.computes else 1,
                 stall_s=submission.stall_s,
                 timeout_s=submission.timeout_s,
             ),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections.abc import Mapping
 
 import redis
 
 from poolbench.errors import StackError
+from poolbench.keys import CALIBRATION
 from poolbench.settings import Settings, load_settings
 
 #: How long the broker may take to appear, seconds; the services of a stack start side by side.
 WAIT_S = 15.0
+
+#: How long it may take to answer, seconds.
+SOCKET_TIMEOUT_S = 2.0
 
 
 def refuse_without_broker(**_: object) -> None:
@@ -34,7 +40,7 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
     """
     where = f"the broker at {settings.redis_address}"
     deadline_s = time.monotonic() + within_s
-    with redis.Redis.from_url(settings.redis_url, socket_timeout=2.0) as client:
+    with redis.Redis.from_url(settings.redis_url, socket_timeout=SOCKET_TIMEOUT_S) as client:
         while True:
             try:
                 client.ping()
@@ -46,6 +52,20 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
                 time.sleep(0.2)
             else:
                 return
+
+
+def publish_calibration(found: Mapping[str, float], *, settings: Settings) -> None:
+    """Leave CPU-seconds of a unit of work, by kind, where producers look for them.
+
+    Raises:
+        StackError: if the broker can't be reached or refuses.
+    """
+    with redis.Redis.from_url(settings.redis_url, socket_timeout=SOCKET_TIMEOUT_S) as client:
+        try:
+            client.set(CALIBRATION, json.dumps(dict(found)))
+        except redis.RedisError as error:
+            where = f"the broker at {settings.redis_address}"
+            raise StackError(f"{where} did not take the calibration: {error}; {_REMEDY}") from error
 
 
 _REMEDY = "see POOLBENCH_REDIS_URL, or POOLBENCH_REDIS_HOST, _PORT and _PASSWORD"

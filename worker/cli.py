@@ -78,18 +78,33 @@ def _gauge(words: list[str]) -> int:
 
 
 def _calibrate(words: list[str]) -> int:
-    text = "Measures a unit of each kind that computes."
+    text = "Measures what a unit of work costs, in CPU time of one thread."
     parser = _Parser(prog="python -m worker calibrate", description=text)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    is_json = parser.parse_args(words).json
+    parser.add_argument("kind", nargs="*", help="of these job kinds; default: of all with units")
+    parser.add_argument("--json", action="store_true", help="print JSON, kind to CPU-seconds")
+    parser.add_argument(
+        "--publish", action="store_true", help="leave it in Redis, for producers with work_ms"
+    )
+    options = parser.parse_args(words)
     from worker import gauge  # noqa: PLC0415 -- as above
 
-    found = gauge.calibrate()
-    if is_json:
+    unknown = [kind for kind in options.kind if kind not in gauge.CALIBRATED]
+    if unknown:
+        remedy = nearest(unknown[0], among=gauge.CALIBRATED)
+        raise UsageError(Fault(problem="no kind with units", seen=unknown[0], remedy=remedy))
+    if options.kind and options.publish:
+        remedy = "leave the kinds out, or --publish"
+        raise UsageError(Fault(problem="--publish is for all kinds together", remedy=remedy))
+    found = gauge.calibrate(options.kind or gauge.CALIBRATED)
+    if options.publish:
+        from worker.broker import publish_calibration  # noqa: PLC0415 -- as above
+
+        publish_calibration(found, settings=load_settings())
+    if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
-        for kind, costs in found.items():
-            sys.stdout.write(f"{kind}: {costs['cpu_s_per_unit'] * 1_000:.3f} ms of CPU a unit\n")
+        for kind, cpu_s in found.items():
+            sys.stdout.write(f"{kind}: {cpu_s * 1_000:.3f} ms of CPU a unit\n")
     return ExitCode.OK
 
 

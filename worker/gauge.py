@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
-from poolbench.errors import UsageError
+from poolbench.calibration import message_parameters
+from poolbench.errors import PoolbenchError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind
-from worker.jobs import FUNCTIONS
+from worker.jobs import COMPUTING
 
 #: The least CPU time over which a cost is taken, nanoseconds: some calls of a job of a few ms.
 MIN_MEASURE_NS = 50_000_000
 
-#: How a unit's cost is calibrated: the median of so many measurements of so many units.
-CALIBRATION_ROUNDS = 5
-CALIBRATION_UNITS = 10
+#: The kinds whose work is counted in units.
+CALIBRATED = tuple(name for name, kind in JOB_KINDS.items() if kind.calibrated)
+
+#: How a unit's cost is calibrated: the median of so many rounds, each of so much work. Rounds of
+#: all kinds take turns, so that a busy moment does not fall on one kind. A fifth of a second each.
+CALIBRATION_ROUNDS = 15
+CALIBRATION_ROUND_S = 0.01
 
 
 def answer_requests(requests: TextIO, *, answers: TextIO) -> None:
     """Answer each line ``{"kind", "parameters"}`` with one line until the requests end.
 
-    An answer is ``{"cpu_s_per_job", "jobs"}``, with null for a kind that waits; or ``{"error"}``
-    for a line that can't be used.
+    An answer is ``{"cpu_s_per_job", "jobs"}``: what of the job computes, or null if nothing does;
+    or ``{"error"}`` for a line that can't be used. Parameters are those that messages carry.
     """
     for request in requests:
         if request.strip():
@@ -32,13 +37,14 @@ def answer_requests(requests: TextIO, *, answers: TextIO) -> None:
             answers.flush()
 
 
-def calibrate() -> dict[str, dict[str, float]]:
-    """Return ``{kind: {"cpu_s_per_unit": seconds}}`` for the kinds that compute."""
-    return {
-        name: {"cpu_s_per_unit": _cpu_s_per_unit(FUNCTIONS[name])}
-        for name, kind in JOB_KINDS.items()
-        if kind.is_cpu_bound
-    }
+def calibrate(kinds: Sequence[str] = CALIBRATED) -> dict[str, float]:
+    """Return the CPU-seconds of one unit of work of each of these kinds, in one thread."""
+    units = {kind: _units_of_a_round(kind) for kind in kinds}
+    rounds_s: dict[str, list[float]] = {kind: [] for kind in kinds}
+    for _ in range(CALIBRATION_ROUNDS):
+        for kind in kinds:
+            rounds_s[kind].append(_cpu_s(kind, units=units[kind]) / units[kind])
+    return {kind: statistics.median(found_s) for kind, found_s in rounds_s.items()}
 
 
 def measure(
@@ -61,18 +67,23 @@ def _answer(request: str) -> dict[str, Any]:
     try:
         asked = json.loads(request)
         kind = find_kind(str(asked["kind"]))
-        parameters = complete_parameters(kind, asked.get("parameters", {}))
-    except (UsageError, ValueError, TypeError, KeyError, AttributeError) as error:
+        complete = complete_parameters(kind, asked.get("parameters", {}))
+        parameters = message_parameters(kind, complete, calibration={})
+    except (PoolbenchError, ValueError, TypeError, KeyError, AttributeError) as error:
         return {"error": f"no request: {request.strip()[:80]!r}: {error}"}
-    if not kind.is_cpu_bound:
+    if not kind.computes or parameters.get("units") == 0:
         return {"cpu_s_per_job": None, "jobs": 0}
-    cpu_s, jobs = measure(FUNCTIONS[kind.name], parameters=parameters)
+    cpu_s, jobs = measure(COMPUTING[kind.name], parameters=parameters)
     return {"cpu_s_per_job": cpu_s, "jobs": jobs}
 
 
-def _cpu_s_per_unit(function: Callable[..., object]) -> float:
-    rounds = [
-        measure(function, parameters={"units": CALIBRATION_UNITS})[0]
-        for _ in range(CALIBRATION_ROUNDS)
-    ]
-    return statistics.median(rounds) / CALIBRATION_UNITS
+def _units_of_a_round(kind: str) -> int:
+    """Return how many units take a round, by one unit after a first that fills caches."""
+    _cpu_s(kind, units=1)
+    return max(1, round(CALIBRATION_ROUND_S / max(_cpu_s(kind, units=1), 1e-9)))
+
+
+def _cpu_s(kind: str, *, units: int) -> float:
+    begun_ns = time.thread_time_ns()
+    COMPUTING[kind](units=units)
+    return (time.thread_time_ns() - begun_ns) / 1e9

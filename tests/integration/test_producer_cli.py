@@ -17,7 +17,7 @@ import redis
 
 from lab.server import free_port, start_server
 from poolbench.jobs import HEADER, JobHeader
-from poolbench.keys import RUNS, queue_name, records_stream, run_key, sent_field
+from poolbench.keys import CALIBRATION, RUNS, queue_name, records_stream, run_key, sent_field
 from poolbench.pools import available_pools
 from producer.cli import main
 from tests.conftest import Server, wait_until
@@ -115,12 +115,10 @@ def is_marked_sent(client: redis.Redis, run: str) -> bool:
 def test_jobs_are_sent_and_it_says_how_to_look(client: redis.Redis, producer: Producer) -> None:
     """Without --wait it ends when all is sent, and tells where to see more."""
     show_worker(client, "prefork")
+    client.set(CALIBRATION, '{"cpu.primes": 0.0005, "cpu.zlib": 0.1}')
+    job = ("--job", "cpu.primes", "--param", "work_ms=20")
 
-    found = ended(
-        producer.start(
-            *("--pool", "prefork", "--job", "cpu.primes", "--count", "120", "--run", "r1")
-        )
-    )
+    found = ended(producer.start("--pool", "prefork", *job, "--count", "120", "--run", "r1"))
 
     assert found.code == 0
     assert "sent 120 jobs to prefork" in found.errors
@@ -129,6 +127,30 @@ def test_jobs_are_sent_and_it_says_how_to_look(client: redis.Redis, producer: Pr
     assert client.llen(queue_name("prefork")) == sent_of(client, "r1") == 120
     assert is_marked_sent(client, "r1")
     assert client.zscore(RUNS, "r1") is not None
+    kept = client.hgetall(run_key("r1"))
+    (plan,) = json.loads(kept["trials"])
+    assert plan["parameters"] == {"units": 40}
+    assert json.loads(kept["calibration"]) == {"cpu.primes": 0.0005}
+
+
+@pytest.mark.parametrize("calibration", [None, '{"cpu.zlib": 0.1}', "no JSON"])
+def test_work_in_time_needs_a_calibration(
+    client: redis.Redis, producer: Producer, calibration: str | None
+) -> None:
+    """Without one nothing is sent: one line with the command that makes it. Units need none."""
+    show_worker(client, "prefork")
+    if calibration:
+        client.set(CALIBRATION, calibration)
+    words = ("--pool", "prefork", "--job", "cpu.primes", "--count", "3")
+
+    found = producer.run(*words, "--param", "work_ms=20")
+
+    assert found.code == 3
+    assert len(found.errors.splitlines()) == 1
+    assert "python -m worker calibrate --publish" in found.errors
+    assert not client.exists(queue_name("prefork"), RUNS)
+    assert producer.run(*words, "--param", "units=2").code == 0
+    assert client.llen(queue_name("prefork")) == 3
 
 
 def test_waiting_ends_with_the_published_account(server: Server, producer: Producer) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from poolbench.calibration import message_parameters
 from poolbench.errors import UsageError
 from poolbench.evidence import boot_id
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
@@ -31,7 +32,11 @@ def plan_of(kind: str = "io.http", *, trial: int = 0, count: int = 3) -> TrialPl
         pool="gevent",
         slots=4,
         kind=kind,
-        parameters=complete_parameters(JOB_KINDS[kind], {}),
+        parameters=message_parameters(
+            JOB_KINDS[kind],
+            complete_parameters(JOB_KINDS[kind], {}),
+            calibration=dict.fromkeys(JOB_KINDS, 0.001),
+        ),
         count=count,
     )
 
@@ -200,12 +205,20 @@ def test_trials_of_a_run_are_counted_apart(client: redis.Redis, run_id: str) -> 
 def test_a_run_is_opened_and_closed(client: redis.Redis, run_id: str, *, is_listed: bool) -> None:
     """The hash holds the plans as data; the zset holds a run that the collector must serve."""
     plan = plan_of(trial=0)
-    open_run(client, run=run_id, source="lab", plans=[plan], is_listed=is_listed)
+    open_run(
+        client,
+        run=run_id,
+        source="lab",
+        plans=[plan],
+        calibration={"cpu.json": 0.001},
+        is_listed=is_listed,
+    )
 
     kept = client.hgetall(run_key(run_id))
     assert [TrialPlan(**each) for each in json.loads(kept["trials"])] == [plan]
     assert kept["source"] == "lab"
     assert kept["boot_id"] == boot_id()
+    assert json.loads(kept["calibration"]) == {"cpu.json": 0.001}
     assert "sent_all_ns" not in kept
     created_s = client.zscore(RUNS, run_id)
     assert (created_s is not None) == is_listed

@@ -39,7 +39,7 @@ CREW = Crew(contender="gevent", workers=2, slots=1_200)
 def plan_of(words: Words) -> TrialPlan:
     """The first trial of a submission."""
     submission = read_submission(words)
-    return submission.plans(dict.fromkeys(submission.pools, 4))[0]
+    return submission.plans(dict.fromkeys(submission.pools, 4), calibration={})[0]
 
 
 def show(words: Words, *, crew: Crew = CREW, is_terminal: bool = False) -> str:

@@ -66,7 +66,9 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
     """The run's hash holds what was meant."""
     submission = read_submission(replace(GOOD, pool="all", count="7", rate="5"))
 
-    plans = submission.plans({pool: len(pool) for pool in submission.pools})
+    slots = {pool: len(pool) for pool in submission.pools}
+
+    plans = submission.plans(slots, calibration={})
 
     assert [plan.trial for plan in plans] == list(range(len(plans)))
     assert tuple(plan.contender for plan in plans) == submission.pools

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poolbench.calibration import message_parameters
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, JobKind, complete_parameters
 from poolbench.keys import NAME
 from poolbench.records import TrialPlan
@@ -26,7 +27,9 @@ def plan_of(kind: JobKind, *, contender: str = "gevent", trial: int = 3) -> Tria
         pool="gevent",
         slots=4,
         kind=kind.name,
-        parameters=complete_parameters(kind, {}),
+        parameters=message_parameters(
+            kind, complete_parameters(kind, {}), calibration=dict.fromkeys(JOB_KINDS, 0.001)
+        ),
     )
 
 

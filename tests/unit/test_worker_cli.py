@@ -59,6 +59,14 @@ def test_it_becomes_celery(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--pol", "solo"], "worker: unrecognized arguments: --pol solo; see --help\n"),
         (["guage"], "worker: unknown command: guage; did you mean gauge?\n"),
         (["gauge", "now"], "worker: unrecognized arguments: now; see --help\n"),
+        (
+            ["calibrate", "cpu.prime"],
+            "worker: no kind with units: cpu.prime; did you mean cpu.primes?\n",
+        ),
+        (
+            ["calibrate", "cpu.primes", "--publish"],
+            "worker: --publish is for all kinds together; leave the kinds out, or --publish\n",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_code_two(
@@ -100,8 +108,8 @@ def test_calibration_is_for_machines_or_people(
     words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same figures as JSON, or as a line each with its unit."""
-    costs = {"cpu.primes": {"cpu_s_per_unit": 0.00125}}
-    monkeypatch.setattr(gauge, "calibrate", lambda: costs)
+    costs = {"cpu.primes": 0.00125}
+    monkeypatch.setattr(gauge, "calibrate", lambda _: costs)
 
     assert cli.main(words) == ExitCode.OK
 
@@ -115,7 +123,7 @@ def test_calibration_is_for_machines_or_people(
 def test_ctrl_c_ends_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exit code is an interrupt's, without a traceback."""
 
-    def interrupt() -> None:
+    def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gauge, "calibrate", interrupt)

@@ -29,11 +29,34 @@ def test_work_that_computes_has_a_cost(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [kind.name for kind in JOB_KINDS.values() if not kind.is_cpu_bound]
+    ("kind", "parameters"),
+    [
+        ("mixed.share", {"units": 20, "delay_ms": 3_000_000}),
+        ("mixed.fetch", {"delay_ms": 3_000_000}),
+    ],
 )
-def test_work_that_waits_has_none(kind: str) -> None:
+def test_of_mixed_work_only_the_computing_is_measured(
+    kind: str, parameters: dict[str, float]
+) -> None:
+    """Nobody waits, and nobody asks upstream."""
+    (answer,) = ask(json.dumps({"kind": kind, "parameters": parameters}))
+
+    assert 1e-5 < answer["cpu_s_per_job"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ("io.sleep", {"delay_ms": 3_000_000}),
+        ("io.http", {"delay_ms": 3_000_000}),
+        ("io.redis", {"commands": 100_000}),
+        ("io.file", {"size_bytes": 10_000_000}),
+        ("mixed.share", {"units": 0, "delay_ms": 3_000_000}),
+    ],
+)
+def test_work_that_only_waits_has_none(kind: str, parameters: dict[str, float]) -> None:
     """A wait is bounded by its slots, so there is nothing to measure, and nothing is called."""
-    (answer,) = ask(json.dumps({"kind": kind, "parameters": {"delay_ms": 3_000_000}}))
+    (answer,) = ask(json.dumps({"kind": kind, "parameters": parameters}))
 
     assert answer == {"cpu_s_per_job": None, "jobs": 0}
 
@@ -62,10 +85,30 @@ def test_one_long_job_is_enough() -> None:
     assert answer["jobs"] == 1
 
 
-def test_calibration_covers_what_computes() -> None:
-    """Each kind that computes has the cost of one unit, and no other kind has one."""
+def test_work_in_time_is_not_for_the_gauge() -> None:
+    """It measures what messages carry, and has no calibration."""
+    (answer,) = ask('{"kind": "cpu.primes", "parameters": {"work_ms": 8}}')
+
+    assert "no calibration of cpu.primes" in answer["error"]
+
+
+def test_calibration_covers_what_is_counted_in_units() -> None:
+    """Each such kind has the cost of one unit, and no other kind has one."""
     found = gauge.calibrate()
 
-    assert set(found) == {kind.name for kind in JOB_KINDS.values() if kind.is_cpu_bound}
-    # wide: about a millisecond on a current core, whatever else that core does
-    assert all(1e-5 < costs["cpu_s_per_unit"] < 0.1 for costs in found.values())
+    assert set(found) == {
+        *("cpu.primes", "cpu.json", "cpu.sha256", "cpu.zlib", "mixed.share"),
+    }
+    # wide: a millisecond or a tenth on a current core, whatever else that core does
+    assert all(1e-6 < cpu_s < 0.1 for cpu_s in found.values())
+
+
+def test_calibration_may_be_of_some_kinds() -> None:
+    """A run calibrates what it uses, and is begun the sooner."""
+    assert list(gauge.calibrate(["mixed.share"])) == ["mixed.share"]
+
+
+def test_a_round_of_calibration_is_much_work_even_of_small_units() -> None:
+    """A clock's resolution must not matter: a unit of mixed work is a tenth of a millisecond."""
+    # wide: a hundred units on a current core
+    assert gauge._units_of_a_round("mixed.share") > 5

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import json
+import zlib
+
+from poolbench.documents import make_document
 
 #: One unit of `primes` counts those below this; there are `PRIMES_PER_UNIT`.
 PRIMES_BELOW = 5_000
@@ -11,13 +16,27 @@ PRIMES_PER_UNIT = 669
 #: What one unit of `sha256` hashes, 1 MiB. No zeros: those would all be one page of memory.
 BUFFER = bytes(range(256)) * 4_096
 
+#: Length of the document that one unit of `parse` parses, and of the text that one of `compress`
+#: compresses, bytes.
+DOCUMENT_BYTES = 80_000
+TEXT_BYTES = 32_768
+
 
 def primes(*, units: int) -> int:
     """Count the primes below `PRIMES_BELOW`, ``units`` times over; return the sum.
 
     Pure Python: it holds the GIL throughout.
     """
-    return sum(_count_primes(PRIMES_BELOW) for _ in range(units))
+    return sum(count_primes(PRIMES_BELOW) for _ in range(units))
+
+
+def parse(*, units: int) -> int:
+    """Parse a JSON document ``units`` times over; return how many items were found in all.
+
+    Holds the GIL: the parser is C code, but every value that it makes is a Python object.
+    """
+    document = make_document(DOCUMENT_BYTES)
+    return sum(len(json.loads(document)["items"]) for _ in range(units))
 
 
 def sha256(*, units: int) -> str:
@@ -31,7 +50,23 @@ def sha256(*, units: int) -> str:
     return digest.hexdigest()
 
 
-def _count_primes(below: int) -> int:
+def compress(*, units: int) -> int:
+    """Compress a text ``units`` times over; return the length of what came out in all, bytes.
+
+    Releases the GIL within each unit.
+    """
+    text = make_text()
+    return sum(len(zlib.compress(text)) for _ in range(units))
+
+
+@functools.cache
+def make_text() -> bytes:
+    """Return `TEXT_BYTES` of hexadecimal digits: they shrink by half and never repeat."""
+    digests = (hashlib.sha256(b"%d" % index).hexdigest() for index in range(TEXT_BYTES // 64))
+    return "".join(digests).encode("ascii")
+
+
+def count_primes(below: int) -> int:
     """Count by trial division; deliberately plain, since how long it takes is the point."""
     count = 1  # 2
     for candidate in range(3, below, 2):

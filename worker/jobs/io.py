@@ -1,42 +1,43 @@
-"""Work that waits: for a timer, or for the upstream service over a real socket."""
+"""Work that waits: for a timer, for upstream or Redis over a real socket, for the disk."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
+import functools
 import os
-import sys
+import secrets
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from poolbench.settings import load_settings
+from worker.jobs import clients
 
-# httpx imports its own command line where rich happens to be installed: ten megabytes in each
-# worker. It does without when the module is barred. https://github.com/encode/httpx/blob/0.28.1/httpx/__init__.py
-sys.modules["httpx._main"] = None  # type: ignore[assignment]
-try:
-    import httpx
-finally:
-    del sys.modules["httpx._main"]
+if TYPE_CHECKING:
+    import httpx  # at run time `clients` imports it, in its own way
 
-#: What upstream may take beyond the wait that was asked for, seconds.
-ANSWER_TIMEOUT_S = 30.0
-CONNECT_TIMEOUT_S = 10.0
+#: The value that `redis_commands` sets and gets, and how long it outlives the last of them.
+VALUE = b"0123456789abcdef" * 4
+VALUE_LIFE_S = 60
 
-#: An idle connection is given up before upstream closes it (`upstream.cli.KEEP_ALIVE_S`), seconds.
-KEEP_ALIVE_S = 30.0
+#: A file this old was left by a job that was killed, seconds.
+LEFT_AFTER_S = 600.0
 
-#: Clients that no job uses at the moment, each with at most one connection.
-#: A pool of n connections inside one client looks through all n at each request, and under gevent
-#: polls each: 100 greenlets got 150 answers a second so, and 1,631 with a client each.
-_idle: deque[httpx.Client] = deque()
+#: What `file_round` writes, again and again.
+_PATTERN = bytes(range(256)) * 256
 
-# a child must not share its parent's connections
-os.register_at_fork(after_in_child=_idle.clear)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class UpstreamError(RuntimeError):
     """The upstream service gave another answer than the one asked for."""
+
+
+class StoreError(RuntimeError):
+    """Redis or a disk gave back another value than was written, or had no room for it."""
 
 
 def sleep(*, delay_ms: float) -> None:
@@ -45,44 +46,154 @@ def sleep(*, delay_ms: float) -> None:
         time.sleep(delay_ms / 1_000)
 
 
-def http(*, delay_ms: float, size_bytes: int) -> int:
+async def sleep_async(*, delay_ms: float) -> None:
+    """Do what `sleep` does, on the event loop."""
+    if delay_ms > 0:
+        await asyncio.sleep(delay_ms / 1_000)
+
+
+def http(
+    *,
+    delay_ms: float,
+    size_bytes: int,
+    tail_sigma: float = 0.0,
+    failure_share: float = 0.0,
+    seed: int = 0,
+) -> int:
     """Ask upstream to wait and then answer; return the answer's length in bytes.
 
     Raises:
         UpstreamError: if the answer isn't the one asked for.
         httpx.TransportError: if upstream can't be reached or breaks off.
     """
-    timeout = httpx.Timeout(ANSWER_TIMEOUT_S + delay_ms / 1_000, connect=CONNECT_TIMEOUT_S)
-    with _client() as client:
-        answer = client.get(f"/wait?delay_ms={delay_ms}&size_bytes={size_bytes}", timeout=timeout)
-    length = len(answer.content)
-    if answer.status_code != httpx.codes.OK or length != size_bytes:
+    target = _wait_target(delay_ms, size_bytes, tail_sigma, failure_share, seed)
+    return len(_whole(clients.get(target, delay_ms=delay_ms), size_bytes=size_bytes))
+
+
+async def http_async(
+    *,
+    delay_ms: float,
+    size_bytes: int,
+    tail_sigma: float = 0.0,
+    failure_share: float = 0.0,
+    seed: int = 0,
+) -> int:
+    """Do what `http` does, on the event loop."""
+    target = _wait_target(delay_ms, size_bytes, tail_sigma, failure_share, seed)
+    return len(_whole(await clients.get_async(target, delay_ms=delay_ms), size_bytes=size_bytes))
+
+
+def document(*, delay_ms: float, size_bytes: int) -> bytes:
+    """Ask upstream to wait and then answer with a JSON document; raises as `http` does."""
+    target = _json_target(delay_ms, size_bytes)
+    return _whole(clients.get(target, delay_ms=delay_ms), size_bytes=size_bytes)
+
+
+async def document_async(*, delay_ms: float, size_bytes: int) -> bytes:
+    """Do what `document` does, on the event loop."""
+    target = _json_target(delay_ms, size_bytes)
+    return _whole(await clients.get_async(target, delay_ms=delay_ms), size_bytes=size_bytes)
+
+
+def redis_commands(*, commands: int) -> int:
+    """Set and get a small value by turns, each command after the other's answer; return how many.
+
+    Raises:
+        StoreError: if another value comes back.
+        redis.RedisError: if Redis can't be reached or refuses.
+    """
+    with clients.redis_clients.lend() as kept:
+        for index in range(commands):
+            if index % 2:
+                _check(kept.client.get(kept.key), key=kept.key)
+            else:
+                kept.client.set(kept.key, VALUE, ex=VALUE_LIFE_S)
+    return commands
+
+
+async def redis_commands_async(*, commands: int) -> int:
+    """Do what `redis_commands` does, on the event loop."""
+    with clients.async_redis_clients.lend() as kept:
+        for index in range(commands):
+            if index % 2:
+                _check(await kept.client.get(kept.key), key=kept.key)
+            else:
+                await kept.client.set(kept.key, VALUE, ex=VALUE_LIFE_S)
+    return commands
+
+
+def file_round(*, size_bytes: int) -> int:
+    """Write a file, sync it to the disk, read it back and delete it; return its length in bytes.
+
+    No event loop can wait for a disk: this blocks the thread.
+
+    Raises:
+        StoreError: if the disk is full, or another content is read back.
+        OSError: if it fails otherwise.
+    """
+    content = (_PATTERN * (size_bytes // len(_PATTERN) + 1))[:size_bytes]
+    folder = private_folder()
+    path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+    try:
+        _write_synced(path, content)
+        found = path.read_bytes()
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise StoreError(
+            f"no room in {folder} for a file of {size_bytes} bytes: "
+            "free some, or set POOLBENCH_STATE_DIR to another disk"
+        ) from error
+    finally:
+        path.unlink(missing_ok=True)
+    if found != content:
+        raise StoreError(f"{path} held another content than was written to it")
+    return len(found)
+
+
+@functools.cache
+def private_folder() -> Path:
+    """Return the folder of `file_round`'s files, nobody else's; swept of what the killed left."""
+    folder = load_settings().state_dir.resolve() / "scratch"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        # another process may sweep, too
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > LEFT_AFTER_S:
+                path.unlink()
+    return folder
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _check(value: object, *, key: str) -> None:
+    if value != VALUE:
+        raise StoreError(f"{key} held {value!r} and not what was set")
+
+
+def _wait_target(
+    delay_ms: float, size_bytes: int, tail_sigma: float, failure_share: float, seed: int
+) -> str:
+    target = f"/wait?delay_ms={delay_ms}&size_bytes={size_bytes}"
+    if tail_sigma or failure_share:
+        target += f"&tail_sigma={tail_sigma}&failure_share={failure_share}&seed={seed}"
+    return target
+
+
+def _json_target(delay_ms: float, size_bytes: int) -> str:
+    return f"/json?delay_ms={delay_ms}&size_bytes={size_bytes}"
+
+
+def _whole(answer: httpx.Response, *, size_bytes: int) -> bytes:
+    content = answer.content
+    if answer.status_code != HTTPStatus.OK or len(content) != size_bytes:
         raise UpstreamError(
-            f"{answer.url}: status {answer.status_code} with {length} bytes; "
+            f"{answer.url}: status {answer.status_code} with {len(content)} bytes; "
             f"expected 200 with {size_bytes}"
         )
-    return length
-
-
-@contextmanager
-def _client() -> Iterator[httpx.Client]:
-    """Lend a client that nobody else uses: right for processes, threads and greenlets alike."""
-    try:
-        client = _idle.pop()
-    except IndexError:
-        client = _new_client()
-    try:
-        yield client
-    finally:
-        _idle.append(client)
-
-
-def _new_client() -> httpx.Client:
-    return httpx.Client(
-        base_url=load_settings().upstream_url,
-        # straight to upstream, whatever proxy the environment names
-        trust_env=False,
-        # plain HTTP: loading the certificates would cost more than a hundred requests
-        verify=False,  # noqa: S501 -- no TLS here
-        limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_S),
-    )
+    return content

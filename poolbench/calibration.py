@@ -1,0 +1,78 @@
+"""Turns milliseconds of work into units of work, by what a unit costs on this machine."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from poolbench.catalogue import JobKind
+from poolbench.errors import StackError
+from poolbench.jobs import complete_parameters
+
+#: What measures a calibration and leaves it in Redis for producers.
+COMMAND = "python -m worker calibrate --publish"
+
+
+def needs_calibration(parameters: Mapping[str, int | float]) -> bool:
+    """Return whether a job's units hang on a calibration: its work is given as a time."""
+    return "work_ms" in parameters or parameters.get("cpu_share", 0) > 0
+
+
+def message_parameters(
+    kind: JobKind,
+    parameters: Mapping[str, int | float],
+    *,
+    calibration: Mapping[str, float],
+) -> dict[str, int | float]:
+    """Return what a job's message carries, for what `complete_parameters` returned.
+
+    ``calibration`` holds the CPU-seconds of one unit of work by kind. Work that was given as a time
+    becomes a whole number of units, one at the least, so that all contenders get the same amount.
+
+    Raises:
+        StackError: if the kind is not in the calibration and has to be.
+        UsageError: if the work is more than a message may ask for.
+    """
+    if needs_calibration(parameters) and kind.name not in calibration:
+        raise StackError(
+            f"no calibration of {kind.name}, which turns milliseconds of work into units: "
+            f"run `{COMMAND}`, or give units"
+        )
+    if "work_ms" in parameters:
+        units = _units(parameters["work_ms"], cpu_s_per_unit=calibration[kind.name])
+        return complete_parameters(kind, {"units": units})
+    if "total_ms" in parameters:
+        total_ms, cpu_share = parameters["total_ms"], parameters["cpu_share"]
+        is_work = cpu_share > 0
+        units = (
+            _units(total_ms * cpu_share, cpu_s_per_unit=calibration[kind.name]) if is_work else 0
+        )
+        given = {"units": units, "delay_ms": total_ms * (1 - cpu_share)}
+        return complete_parameters(kind, given)
+    return dict(parameters)
+
+
+def read_calibration(text: str | None) -> dict[str, float]:
+    """Return a calibration from its JSON, ``{kind: CPU-seconds of a unit}``; empty for None.
+
+    Raises:
+        StackError: if it is garbled.
+    """
+    try:
+        found: Any = json.loads(text or "{}")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(map(_is_cost, found.values())):
+        raise StackError(f"the calibration is garbled; run `{COMMAND}`")
+    return {str(kind): float(cost) for kind, cost in found.items()}
+
+
+def _units(work_ms: float, *, cpu_s_per_unit: float) -> int:
+    return max(1, round(work_ms / 1_000 / cpu_s_per_unit))
+
+
+def _is_cost(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 < value < math.inf

@@ -1,0 +1,44 @@
+"""Makes the JSON documents that jobs fetch: of a given length, and always the same."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+_HEAD, _FILL, _END = '{"items":[', '],"fill":"', '"}'
+
+#: Length of a document without an item, bytes.
+SHORTEST_BYTES = len(_HEAD + _FILL + _END)
+
+
+@functools.lru_cache(maxsize=8)
+def make_document(size_bytes: int) -> bytes:
+    """Return a JSON object of ``size_bytes``, or of `SHORTEST_BYTES` where that is more.
+
+    It holds ``items``, about a hundred bytes each, and a ``fill`` for what is left.
+    """
+    items: list[str] = []
+    left_bytes = size_bytes - SHORTEST_BYTES
+    while True:
+        item = _item(len(items))
+        # the comma before it
+        left_bytes -= len(item) + bool(items)
+        if left_bytes < 0:
+            left_bytes += len(item) + bool(items)
+            break
+        items.append(item)
+    text = _HEAD + ",".join(items) + _FILL + "x" * max(0, left_bytes) + _END
+    return text.encode("ascii")
+
+
+def _item(index: int) -> str:
+    """Return one item: text, numbers, a flag, a list, an object, as an API's answers have them."""
+    item = {
+        "id": index,
+        "name": f"item-{index * 7_919 % 10_007:05d}",
+        "price": index * 31 % 9_973 / 100,
+        "is_known": index % 3 == 0,
+        "tags": ["one", "two"][: index % 3],
+        "at": {"x": index % 17, "y": -index % 23},
+    }
+    return json.dumps(item, separators=(",", ":"))

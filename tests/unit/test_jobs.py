@@ -1,0 +1,198 @@
+"""The catalogue: what may be asked of a job kind, and what is said of every fault."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolbench.errors import UsageError
+from poolbench.jobs import (
+    JOB_KINDS,
+    JobKind,
+    Parameter,
+    WorkClass,
+    complete_parameters,
+    find_kind,
+    ideal_wait_s,
+    parse_parameters,
+    rough_job_s,
+)
+
+KINDS = list(JOB_KINDS.values())
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+
+
+def faults_of(kind: str, given: dict[str, Any]) -> list[str]:
+    """Return what is said of these parameters."""
+    with pytest.raises(UsageError) as caught:
+        complete_parameters(find_kind(kind), given)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def values_of(parameter: Parameter) -> st.SearchStrategy[float]:
+    """Return values within a parameter's bounds."""
+    if parameter.type is int:
+        return st.integers(int(parameter.low), int(parameter.high))
+    return st.floats(parameter.low, parameter.high)
+
+
+@st.composite
+def kinds_with_parameters(draw: st.DrawFn) -> tuple[JobKind, dict[str, float]]:
+    """Return a kind and parameters that it takes, of one sort, some left out."""
+    kind = draw(st.sampled_from(KINDS))
+    group = draw(st.sampled_from([kind.parameters, kind.message_parameters]))
+    chosen = [parameter for parameter in group if draw(st.booleans())]
+    return kind, {parameter.name: draw(values_of(parameter)) for parameter in chosen}
+
+
+@every_kind
+def test_a_kind_is_described_for_people(kind: JobKind) -> None:
+    """A sentence, phrases for its parameters, defaults within their bounds, names of its own."""
+    parameters = [*kind.parameters, *kind.calibrated]
+
+    assert kind.summary.endswith(".")
+    assert len({parameter.name for parameter in parameters}) == len(parameters) > 0
+    for parameter in parameters:
+        assert parameter.low <= parameter.default <= parameter.high
+        assert parameter.help
+        assert not parameter.help.endswith(".")
+
+
+def test_the_ten_kinds_are_there() -> None:
+    """Names are the Celery task names and stand in people's files: none may change."""
+    assert list(JOB_KINDS) == [
+        *("cpu.primes", "cpu.json", "cpu.sha256", "cpu.zlib"),
+        *("io.sleep", "io.http", "io.redis", "io.file", "mixed.fetch", "mixed.share"),
+    ]
+
+
+def test_what_computes_is_cpu_bound_unless_it_waits_as_well() -> None:
+    """Only mixed kinds compute without being bound by it alone."""
+    assert {kind.name for kind in KINDS if kind.is_cpu_bound} == {
+        *("cpu.primes", "cpu.json", "cpu.sha256", "cpu.zlib")
+    }
+    assert {kind.name for kind in KINDS if kind.computes and not kind.is_cpu_bound} == {
+        kind.name for kind in KINDS if kind.work_class is WorkClass.BOTH
+    }
+
+
+@given(kinds_with_parameters())
+def test_what_is_within_bounds_is_taken(case: tuple[JobKind, dict[str, float]]) -> None:
+    """Given values stay, the rest have defaults, and to complete twice changes nothing."""
+    kind, parameters = case
+
+    complete = complete_parameters(kind, parameters)
+
+    assert parameters.items() <= complete.items()
+    assert complete_parameters(kind, complete) == complete
+
+
+@given(kinds_with_parameters())
+def test_text_means_the_same(case: tuple[JobKind, dict[str, float]]) -> None:
+    """What the command line writes is what a file gives."""
+    kind, parameters = case
+    words = {name: repr(value) for name, value in parameters.items()}
+
+    assert parse_parameters(kind, words) == complete_parameters(kind, parameters)
+
+
+@given(kinds_with_parameters())
+def test_times_are_told_of_whatever_is_taken(case: tuple[JobKind, dict[str, float]]) -> None:
+    """A wait and a rough length are finite, and no job is shorter than its wait."""
+    kind, parameters = case
+    complete = complete_parameters(kind, parameters)
+
+    wait_s = ideal_wait_s(kind, complete)
+
+    assert (wait_s is None) == (kind.is_cpu_bound or kind.name in {"io.redis", "io.file"})
+    assert math.isfinite(rough_job_s(kind, complete))
+    assert rough_job_s(kind, complete) >= (wait_s or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "wait_s", "rough_s"),
+    [
+        ("cpu.zlib", {"work_ms": 40}, None, 0.04),
+        ("cpu.zlib", {"units": 40}, None, 0.04),
+        ("io.sleep", {"delay_ms": 40}, 0.04, 0.04),
+        ("io.http", {"delay_ms": 40, "tail_sigma": 1, "size_bytes": 0}, 0.04 * math.e**0.5, 0.066),
+        ("io.redis", {"commands": 100}, None, 0.02),
+        ("io.file", {"size_bytes": 10_000_000}, None, 1.0),
+        ("mixed.share", {"total_ms": 40, "cpu_share": 0}, 0.04, 0.04),
+        ("mixed.share", {"total_ms": 40, "cpu_share": 0.25}, 0.03, 0.04),
+        ("mixed.share", {"total_ms": 40, "cpu_share": 1}, 0.0, 0.04),
+        ("mixed.share", {"units": 40, "delay_ms": 7}, 0.007, 0.047),
+    ],
+)
+def test_the_wait_and_the_length_of_a_job(
+    kind: str, parameters: dict[str, float], wait_s: float | None, rough_s: float
+) -> None:
+    """Waits are exact, lengths are rough: they only decide when patience ends."""
+    known = find_kind(kind)
+    complete = complete_parameters(known, parameters)
+
+    assert ideal_wait_s(known, complete) == (None if wait_s is None else pytest.approx(wait_s))
+    assert rough_job_s(known, complete) == pytest.approx(rough_s, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("cpu.primes", {"work_ms": 0}, "work_ms: 0; it takes 0.1 to 100,000 ms (work, in CPU"),
+        ("cpu.primes", {"units": 0}, "cpu.primes units: 0; it takes 1 to 10,000,000 units"),
+        ("cpu.primes", {"units": 1.5}, "cpu.primes units: 1.5; it takes a whole number"),
+        ("cpu.primes", {"work": 5}, "unknown parameter of cpu.primes: work; did you mean work_ms?"),
+        ("cpu.primes", {"work_ms": "8"}, "cpu.primes work_ms: '8'; it takes a number"),
+        ("cpu.primes", {"work_ms": math.nan}, "cpu.primes work_ms: nan; it takes 0.1 to"),
+        ("cpu.primes", {"work_ms": True}, "cpu.primes work_ms: True; it takes a number"),
+        ("mixed.share", {"cpu_share": 1.01}, "cpu_share: 1.01; it takes 0 to 1 (which part"),
+        ("mixed.share", {"total_ms": 0.5}, "total_ms: 0.5; it takes 1 to 100,000 ms"),
+        ("io.redis", {"commands": 0}, "commands: 0; it takes 1 to 100,000 commands"),
+    ],
+)
+def test_a_fault_says_what_would_be_right(kind: str, given: dict[str, Any], said: str) -> None:
+    """The bounds with their unit and meaning, the type, or the nearest name."""
+    (fault,) = faults_of(kind, given)
+
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        (
+            "cpu.json",
+            {"work_ms": 8, "units": 8},
+            (
+                "parameters of cpu.json that can't be combined: work_ms with units; "
+                "give work_ms, or instead units"
+            ),
+        ),
+        (
+            "mixed.share",
+            {"total_ms": 50, "delay_ms": 10, "units": 4},
+            (
+                "parameters of mixed.share that can't be combined: "
+                "total_ms with units and delay_ms; give total_ms and cpu_share, or instead units and delay_ms"
+            ),
+        ),
+    ],
+)
+def test_two_ways_to_say_it_are_one_fault(kind: str, given: dict[str, Any], said: str) -> None:
+    """A time and units at once contradict each other, and only the person knows which is meant."""
+    assert faults_of(kind, given) == [said]
+
+
+def test_all_faults_are_said_at_once() -> None:
+    """Three mistakes are three lines."""
+    assert len(faults_of("io.http", {"delay_ms": -1, "size_bytes": 0.5, "dealy": 1})) == 3
+
+
+def test_an_unknown_kind_names_the_nearest() -> None:
+    """A typing error costs one line."""
+    with pytest.raises(UsageError, match=r"unknown job kind: mixed.shares; did you mean"):
+        find_kind("mixed.shares")
