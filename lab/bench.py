@@ -55,7 +55,8 @@ class Bench:
     run: str
     client: redis.Redis
     tail: Tail
-    gauge: Gauge
+    #: By the Python that a contender names; empty: the lab's own.
+    gauges: Mapping[str, Gauge]
     #: Variables that every worker of the run gets.
     environment: Mapping[str, str]
     trials: list[TrialFacts] = field(default_factory=list)

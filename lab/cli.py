@@ -15,8 +15,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from lab import environment, stack_cli
+from lab import environment, jobs_cli, stack_cli
 from lab.conductor import conduct_experiment, trial_count
+from lab.equipment import equip
 from lab.experiment import Experiment, load_experiment
 from lab.progress import RunProgress
 from lab.signals import ENDING, uninterrupted
@@ -31,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+jobs_cli.register(app)
 stack_cli.register(app)
 
 #: For people: progress and messages go to standard error, results to standard output.
@@ -106,6 +108,9 @@ def _run(
     settings = load_settings()
     experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
     experiment = _adjust(experiment, repetitions=repetitions, seed=seed)
+    experiment = equip(experiment, free_threaded=settings.free_threaded)
+    for skip in experiment.skipped:
+        _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
     for number in ENDING:
         signal.signal(number, _interrupt)
     progress = RunProgress(_errors, title=experiment.title, trials=trial_count(experiment))

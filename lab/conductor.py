@@ -67,7 +67,7 @@ def conduct_experiment(
             run=name,
             client=broker.client,
             tail=Tail(broker.client, run=name),
-            gauge=stack.enter_context(Gauge()),
+            gauges=_open_gauges(experiment, stack=stack),
             environment={
                 **variables,
                 "POOLBENCH_REDIS_URL": broker.url,
@@ -90,6 +90,15 @@ def conduct_experiment(
 def trial_count(experiment: Experiment) -> int:
     """Return how many trials a whole run of an experiment has, pilots and no-ops left out."""
     return len(experiment.contenders) * len(experiment.workloads) * experiment.repetitions
+
+
+def _open_gauges(experiment: Experiment, *, stack: contextlib.ExitStack) -> dict[str, Gauge]:
+    """Start a gauge in each Python that runs a worker."""
+    own = {
+        name: stack.enter_context(Gauge(interpreter))
+        for name, interpreter in experiment.interpreters.items()
+    }
+    return {"": stack.enter_context(Gauge()), **own}
 
 
 def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterrupt | None:
@@ -164,7 +173,13 @@ def _carry_out_block(run: Run, *, block: int) -> None:
 
 
 def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
-    worker = start_worker(run.bench, contender, block=block, logs=run.logs)
+    worker = start_worker(
+        run.bench,
+        contender,
+        block=block,
+        logs=run.logs,
+        interpreter=run.experiment.interpreters.get(contender.interpreter),
+    )
     run.workers.append(worker)
     return worker
 

@@ -6,12 +6,13 @@ import hashlib
 import itertools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from lab.interpreter import FREE_THREADED, Interpreter
 from lab.toml_lines import locate
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.jobs import complete_parameters, find_kind, ideal_wait_s
@@ -20,6 +21,9 @@ from poolbench.pools import find_pool
 
 #: A trial without a line for so long is over, where the file doesn't say, seconds.
 DEFAULT_STALL_S = 10.0
+
+#: Pools built on greenlet, which has not declared that it can run without the GIL.
+GREENLET_POOLS = frozenset({"gevent", "asyncio"})
 
 
 class _Strict(BaseModel):
@@ -33,6 +37,7 @@ class ContenderInput(_Strict):
     pool: str
     slots: int | Literal["cores"]
     note: str = ""
+    interpreter: str = ""
 
 
 class WorkloadInput(_Strict):
@@ -70,6 +75,21 @@ class Contender:
     pool: str
     slots: int
     note: str
+    #: The Python that runs its worker: a path, or `FREE_THREADED`. Empty: the lab's own.
+    interpreter: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A contender that can't run here; an entry of the manifest's ``skipped``."""
+
+    contender: str
+    reason: str
+    #: The command that helps.
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.contender}: {self.reason}; {self.remedy}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +120,9 @@ class Experiment:
     stall_s: float
     contenders: tuple[Contender, ...]
     workloads: tuple[Workload, ...]
+    #: What the contenders' own Pythons are, by the name that a contender gives.
+    interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -157,6 +180,7 @@ def _resolve(
             pool=known.pool,
             slots=cores if known.slots == "cores" else known.slots,
             note=known.note,
+            interpreter=known.interpreter,
         )
         for known in parsed.contender
     }
@@ -256,6 +280,10 @@ def _contender_faults(contender: dict[str, Any]) -> list[tuple[tuple[str, ...], 
     if isinstance(slots, int) and not 1 <= slots <= known.max_slots:
         remedy = f"pool {pool} takes 1 to {known.max_slots}"
         return [(("slots",), Fault(problem="impossible slots", seen=str(slots), remedy=remedy))]
+    if contender.get("interpreter") == FREE_THREADED and pool in GREENLET_POOLS:
+        remedy = "greenlet, on which it is built, turns the GIL on; take threads, prefork or solo"
+        fault = Fault(problem="impossible pool without the GIL", seen=pool, remedy=remedy)
+        return [(("pool",), fault)]
     return []
 
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from lab.interpreter import Interpreter
 from poolbench.errors import StackError
 
 
 class Gauge:
     """A long-lived ``python -m worker gauge``; answers in CPU-seconds a job, about 30 ms a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, interpreter: Interpreter | None = None) -> None:
+        """Start it in a contender's own Python, since each computes at a speed of its own."""
+        words = ("worker", "gauge")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "worker", "gauge"],
+            interpreter.command(*words) if interpreter else [sys.executable, "-m", *words],
+            env={**os.environ, **(interpreter.environment if interpreter else {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -66,6 +66,8 @@ class Run:
             "repetitions": experiment.repetitions,
             "trial_s": experiment.trial_s,
             "contenders": [asdict(contender) for contender in experiment.contenders],
+            "interpreters": {name: asdict(one) for name, one in experiment.interpreters.items()},
+            "skipped": [asdict(skip) for skip in experiment.skipped],
             "workloads": [asdict(workload) for workload in experiment.workloads],
             **self.facts,
             "celery": self.celery,

@@ -46,15 +46,16 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     """
     facts = _facts(bench, order)
     kind, parameters = order.workload.kind, order.workload.parameters
+    gauge = bench.gauges[order.worker.contender.interpreter]
     if not order.is_pilot:
-        facts.cpu_s_per_job_before = bench.gauge.measure(kind, parameters=parameters)
+        facts.cpu_s_per_job_before = gauge.measure(kind, parameters=parameters)
     _sample(bench, order, facts=facts, is_whole=False)
     bench.send(facts, offsets_s=[0.0] * order.count)
     _follow(bench, order, facts=facts)
     facts.end_ns = time.time_ns()
     _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
     if not order.is_pilot:
-        facts.cpu_s_per_job_after = bench.gauge.measure(kind, parameters=parameters)
+        facts.cpu_s_per_job_after = gauge.measure(kind, parameters=parameters)
         judge_drift(facts)
     return facts
 

@@ -12,6 +12,7 @@ from lab import children
 from lab.bench import Bench, TrialFacts
 from lab.children import Child
 from lab.experiment import Contender, Workload
+from lab.interpreter import Interpreter
 from lab.sampler import Sampler
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
@@ -57,15 +58,23 @@ class LabWorker:
         }
 
 
-def start_worker(bench: Bench, contender: Contender, *, block: int, logs: Path) -> LabWorker:
-    """Start a contender's worker in a fresh process."""
-    command = [sys.executable, "-m", "worker", "--pool", contender.pool]
+def start_worker(
+    bench: Bench,
+    contender: Contender,
+    *,
+    block: int,
+    logs: Path,
+    interpreter: Interpreter | None = None,
+) -> LabWorker:
+    """Start a contender's worker in a fresh process of the lab's Python, or of its own."""
+    words = ("worker", "--pool", contender.pool)
+    command = interpreter.command(*words) if interpreter else [sys.executable, "-m", *words]
     command += ["--contender", contender.name, "--slots", str(contender.slots), "--no-events"]
     child = children.start(
         command,
         name=contender.name,
         log=logs / f"{block:03d}-{contender.name}.log",
-        environment=bench.environment,
+        environment={**bench.environment, **(interpreter.environment if interpreter else {})},
     )
     return LabWorker(
         contender=contender,

@@ -100,6 +100,12 @@ VARIABLES: dict[str, Variable] = {
         ),
         Variable(name="POOLBENCH_RESULTS_DIR", default="results", help="where runs are kept"),
         Variable(
+            name="POOLBENCH_FREE_THREADED",
+            default="",
+            help="Python without a GIL that runs the contenders with interpreter = free-threaded; "
+            "empty: that of make free-threaded",
+        ),
+        Variable(
             name="POOLBENCH_SCOPE",
             default="",
             help="prefix of queue names, so that two runs on one broker stay apart",
@@ -141,6 +147,8 @@ class Settings:
     image: str
     state_dir: Path
     results_dir: Path
+    #: Path of a Python without a GIL that has a worker's packages; empty: that of the checkout.
+    free_threaded: str
     scope: str
     contender: str
     run: str
@@ -190,6 +198,7 @@ def load_settings(
         image=values["POOLBENCH_IMAGE"],
         state_dir=Path(values["POOLBENCH_STATE_DIR"]),
         results_dir=Path(values["POOLBENCH_RESULTS_DIR"]),
+        free_threaded=values["POOLBENCH_FREE_THREADED"],
         scope=values["POOLBENCH_SCOPE"],
         contender=values["POOLBENCH_CONTENDER"],
         run=values["POOLBENCH_RUN"],
