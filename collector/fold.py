@@ -56,8 +56,11 @@ _SENT = ("due_ns", "sent_ns")
 #: What only the slot knows; of the other lines it would tell of the parent process.
 _SLOT = ("host", "boot_id", "pid", "slot", "pool_seen", "sockets_patched", "gil_enabled")
 
+#: What an execution cost.
+_COSTS = ("work_ns", "cpu_ns", "blocked_ns")
+
 #: What a *finished* line says; of several in one nonce, the first.
-_END = ("work_ns", "cpu_ns", "state", "end_error")
+_END = (*_COSTS, "state", "end_error")
 
 _MOMENT_WORDS = (Moment.RECEIVED.value, Moment.STARTED.value, Moment.FINISHED.value)
 _MOMENTS = tuple(f"{word}_ns" for word in _MOMENT_WORDS)
@@ -163,7 +166,7 @@ def _spread() -> list[pl.Expr]:
         "nonce": pl.col("nonce"),
         **{name: pl.col(name) for name in (*_IDENTITY, *_SENT)},
         **{name: pl.when(from_slot).then(pl.col(name)) for name in _SLOT},
-        **{name: pl.when(is_end).then(pl.col(name)) for name in ("work_ns", "cpu_ns", "state")},
+        **{name: pl.when(is_end).then(pl.col(name)) for name in (*_COSTS, "state")},
         "end_error": pl.when(is_end).then(pl.col("error")),
         "verdict": pl.when(moment == Moment.VERDICT.value).then(verdict),
         **{f"{word}_ns": pl.when(moment == word).then(at_ns) for word in _MOMENT_WORDS},

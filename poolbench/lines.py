@@ -91,6 +91,7 @@ def finished_line(
     state: str | None,
     cpu_ns: int | None,
     work_ns: int | None,
+    blocked_ns: int | None = None,
 ) -> bytes:
     """Return the line of a slot that is done with a job.
 
@@ -100,7 +101,8 @@ def finished_line(
     """
     return (
         f'{_FINISHED}{identity},"t_ns":{t_ns},"pid":{pid},"state":{_text(state)},'
-        f'"cpu_ns":{_number(cpu_ns)},"work_ns":{_number(work_ns)}}}\n'
+        f'"cpu_ns":{_number(cpu_ns)},"work_ns":{_number(work_ns)},'
+        f'"blocked_ns":{_number(blocked_ns)}}}\n'
     ).encode()
 
 

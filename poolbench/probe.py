@@ -46,6 +46,9 @@ EXECUTION = "poolbench_execution"
 #: Attribute of a job's request: the thread's CPU time when the job began, ns.
 _CPU_FROM_NS = "poolbench_cpu_from_ns"
 
+#: Attribute of a job's request where the pool tells it: how long the job blocked its loop, ns.
+_BLOCKED_NS = "loop_blocked_ns"
+
 _log = logging.getLogger("poolbench.probe")
 
 #: Handlers that have failed in this process: each says so once.
@@ -215,6 +218,7 @@ class Probe:
                 state=state,
                 cpu_ns=None if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns,
                 work_ns=request.get(WORK_NS),
+                blocked_ns=request.get(_BLOCKED_NS),
             )
             pipe.write(line)
         except Exception as error:  # noqa: BLE001 -- see _say_once

@@ -122,6 +122,7 @@ _IDENTITY: dict[str, Column] = {
 _EVIDENCE: dict[str, Column] = {
     "work_ns": _int("around the function alone, ns; only our own kinds tell it"),
     "cpu_ns": _int("CPU time of the slot's thread, ns; null where slots share a thread"),
+    "blocked_ns": _int("stretches of 50 ms or more without an await, ns; null without a loop"),
     "error": _text("type and text of what went wrong, cut short"),
     "host": _text("name of the machine the slot ran on"),
     "boot_id": _text("id of that machine's boot: within one, all stamps are of one clock"),

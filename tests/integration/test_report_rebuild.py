@@ -108,7 +108,7 @@ def _lines(records: pl.DataFrame) -> pl.DataFrame:
     """Return the lines of which the records were folded: received, started, finished."""
     identity = ["run", "trial", "seq", "contender", "kind", "task_id", "attempt", "nonce"]
     identity += ["due_ns", "sent_ns"]
-    slot = ["work_ns", "cpu_ns", "host", "boot_id", "pid", "slot", "pool_seen"]
+    slot = ["work_ns", "cpu_ns", "blocked_ns", "host", "boot_id", "pid", "slot", "pool_seen"]
     slot += ["sockets_patched", "gil_enabled"]
     empty = LINE_SCHEMA.to_frame()
 

@@ -115,7 +115,7 @@ def test_record_holds_what_each_moment_knows() -> None:
     lines = table(
         line("received", 10, due_ns=5, sent_ns=6, pid=1, host="consumer", kind="io.sleep"),
         line("started", 20, pid=2, host="slot", boot_id="b", gil_enabled=True),
-        line("finished", 30, state="SUCCESS", cpu_ns=7, work_ns=8),
+        line("finished", 30, state="SUCCESS", cpu_ns=7, work_ns=8, blocked_ns=9),
         line("verdict", 40, outcome="failed", error="late nonsense", pid=1),
     )
 
@@ -125,6 +125,7 @@ def test_record_holds_what_each_moment_knows() -> None:
         "due_ns": 5, "sent_ns": 6, "received_ns": 10, "started_ns": 20, "finished_ns": 30,
         "outcome": "done", "error": None, "kind": "io.sleep", "pid": 2, "host": "slot",
         "boot_id": "b", "gil_enabled": True, "cpu_ns": 7, "work_ns": 8,
+        "blocked_ns": 9,
     }  # fmt: skip
     assert {name: record[name] for name in expected} == expected
 

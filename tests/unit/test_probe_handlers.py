@@ -133,7 +133,7 @@ def test_a_fault_of_the_probe_never_reaches_the_job(
 
 
 def test_the_slot_writes_the_consumers_nonce(probe: Probe) -> None:
-    """All lines of an execution carry one nonce, and the time that the job's function told."""
+    """All lines of an execution carry one nonce, and what its function and its pool told."""
     request = Request(**_header())
     probe.on_received(sender=None, request=request)
     app = Celery("own", set_as_current=False)
@@ -142,12 +142,14 @@ def test_the_slot_writes_the_consumers_nonce(probe: Probe) -> None:
     def job(self: Any) -> None:
         probe.on_started(sender=self)
         report_work_ns(77)
+        self.request.loop_blocked_ns = 88
         probe.on_finished(sender=self, state="SUCCESS")
 
     build_tracer("kind", job, app=app)("id-1", [], {}, request.request_dict)
     received, started, finished = _lines(probe)
     assert received["nonce"] == started["nonce"] == finished["nonce"]
-    assert (finished["state"], finished["work_ns"]) == ("SUCCESS", 77)
+    costs = ("SUCCESS", 77, 88)
+    assert (finished["state"], finished["work_ns"], finished["blocked_ns"]) == costs
 
 
 @pytest.mark.parametrize(

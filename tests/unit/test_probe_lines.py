@@ -61,14 +61,12 @@ def test_a_started_line_carries_the_evidence() -> None:
     assert line.keys() <= LINE_COLUMNS.keys()
 
 
-@pytest.mark.parametrize(("state", "cpu_ns", "work_ns"), [("SUCCESS", 8, 9), (None, None, None)])
-def test_a_finished_line_tells_state_and_costs(
-    state: str | None, cpu_ns: int | None, work_ns: int | None
-) -> None:
+@pytest.mark.parametrize(("state", "cost_ns"), [("SUCCESS", 8), (None, None)])
+def test_a_finished_line_tells_state_and_costs(state: str | None, cost_ns: int | None) -> None:
     """What is not known is null."""
-    costs_ns = {"cpu_ns": cpu_ns, "work_ns": work_ns}
+    costs_ns = dict.fromkeys(("cpu_ns", "work_ns", "blocked_ns"), cost_ns)
     wire = lines.finished_line(_identity(), t_ns=7, pid=8, state=state, **costs_ns)
-    costs = {"pid": 8, "state": state, "cpu_ns": cpu_ns, "work_ns": work_ns}
+    costs = {"pid": 8, "state": state, **costs_ns}
     assert decode_line(wire) == {"v": 1, "m": "finished", "t_ns": 7, **IDENTITY, **costs}
 
 
