@@ -1,0 +1,385 @@
+"""A job of the asyncio pool: Celery's tracer in a greenlet, driven as a coroutine by the loop.
+
+Where the job's function returns a coroutine, the greenlet takes its steps one by one and hands what
+it waits for to an asyncio task, which wakes the greenlet again. So all of a job runs in one
+greenlet, by which Celery tells jobs apart, and in one context. The pool is in asyncio.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+import functools
+import inspect
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from billiard.einfo import ExceptionInfo
+from celery.exceptions import SoftTimeLimitExceeded, Terminated, WorkerLostError
+from celery.worker import state
+from celery.worker.request import Request
+from greenlet import getcurrent, greenlet
+
+#: A job that keeps the loop so long without an await blocks it, nanoseconds.
+BLOCKED_NS = 50_000_000
+
+#: A job that runs on for so long after its cancellation is reported, seconds.
+STUBBORN_AFTER_S = 1.0
+
+_log = logging.getLogger("celery.pool.asyncio")
+
+#: The job on whose behalf code runs, in the tasks that it started as well.
+current_job: contextvars.ContextVar[Job] = contextvars.ContextVar("celery_job")
+
+
+class Pool(Protocol):
+    """What a job needs of its pool."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that runs all jobs."""
+
+    @property
+    def is_terminating(self) -> bool:
+        """Whether jobs are ended with the worker, so that nothing is to be told of them."""
+
+    def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
+        """Call a function in the consumer's thread, after those posted before."""
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Call a function on the loop; from any thread."""
+
+    def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
+        """Hear that a job blocked the loop."""
+
+    def on_ended(self, job: Job) -> None:
+        """Hear that a job has left its slot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What Celery asks of the pool: a call, its limits, and whom to tell how it went."""
+
+    call: Callable[[], Any]
+    kind: str
+    job_id: str
+    soft_limit_s: float | None
+    limit_s: float | None
+    on_accepted: Callable[..., Any] | None
+    on_success: Callable[..., Any] | None
+    on_failure: Callable[..., Any] | None
+    on_timeout: Callable[..., Any] | None
+
+    @property
+    def request(self) -> Request | None:
+        """Celery's request; None if something else than its consumer uses the pool."""
+        request = getattr(self.on_accepted, "__self__", None)
+        return request if isinstance(request, Request) else None
+
+    def may_be_revoked(self) -> bool:
+        """Return whether it may have been revoked, or have expired, since Celery looked."""
+        request = self.request
+        if request is None:
+            return False
+        has_stamps = bool(state.revoked_stamps and request.stamped_headers)
+        return has_stamps or bool(request.expires) or request.id in state.revoked
+
+
+class Job(Coroutine[Any, Any, None]):
+    """A job on its way through the pool, and the coroutine of its asyncio task.
+
+    Celery keeps a weak reference and calls `terminate`; everything else happens on the loop.
+    """
+
+    def __init__(self, pool: Pool, *, order: Order) -> None:
+        self.pool = pool
+        self.order = order
+        #: Whether Celery was asked, when the job's turn for a slot came, if it still is to run.
+        self.is_cleared = False
+        #: Whether the greenlet is within the function's coroutine, and not in Celery's tracer.
+        self.is_awaiting = False
+        self.has_ended = False
+        #: Why it was cancelled, and by which signal; empty if it wasn't.
+        self.called_off = ""
+        self.signal: int | None = None
+        self.blocked_ns = 0
+        self.turn_began_ns = 0
+        self.context = contextvars.Context()
+        self.slot: Any = None
+        self._task: Any = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._is_soft_limit_due = False
+        self._is_over_limit = False
+        self._is_timeout_posted = False
+
+    def __str__(self) -> str:
+        return f"{self.order.kind}[{self.order.job_id}]"
+
+    def start(self, context: contextvars.Context) -> None:
+        """Let it run, with a context of its own."""
+        context.run(current_job.set, self)
+        self.context = context
+        self._task = asyncio.Task(self, loop=self.pool.loop, name=str(self), context=context)
+
+    def terminate(self, signal: int | None = None) -> None:
+        """Cancel it at its next await; called by Celery, in the consumer's thread."""
+        self.pool.call(functools.partial(self.call_off, "it was terminated", signal=signal))
+
+    def call_off(self, reason: str, *, signal: int | None = None) -> None:
+        """Cancel it at its next await. One that waits for a slot is not cancelled but skipped."""
+        if self._task is None:
+            return
+        if not self.called_off:
+            self.called_off, self.signal = reason, signal
+            self._after(STUBBORN_AFTER_S, self._report_stubborn)
+        self._task.cancel(reason)
+
+    def blocked_so_far_ns(self) -> int:
+        """Return for how long it has blocked the loop, its present turn included."""
+        turn_ns = time.perf_counter_ns() - self.turn_began_ns
+        return self.blocked_ns + (turn_ns if turn_ns > BLOCKED_NS else 0)
+
+    def note_turn(self, began_ns: int) -> None:
+        """Count a turn that ends now if it blocked the loop."""
+        turn_ns = time.perf_counter_ns() - began_ns
+        if turn_ns > BLOCKED_NS:
+            self.blocked_ns += turn_ns
+            self.pool.on_blocked(self, stretch_ns=turn_ns)
+
+    def __await__(self) -> Any:
+        """Refuse: its own task alone awaits a job."""
+        raise TypeError(f"{self} can't be awaited")
+
+    def send(self, _: Any) -> Any:
+        """Take the job's next turn and return what it then waits for."""
+        return self._turn(None)
+
+    def close(self) -> None:
+        """Do nothing: a job ends by its own steps."""
+
+    def throw(self, error: Any, *_: Any) -> Any:
+        """Take the job's next turn, which begins with an exception at its await."""
+        return self._turn(error)
+
+    def _turn(self, error: BaseException | None) -> Any:
+        if self.slot is None:
+            if error is not None and self.pool.is_terminating:
+                self._end()  # it never began, so nobody hears of it, and its message goes back
+                raise StopIteration
+            self._begin()
+        self.turn_began_ns = time.perf_counter_ns()
+        awaited = self.slot.switch(error)
+        self.note_turn(self.turn_began_ns)
+        if self.slot.dead:
+            self._end()
+            raise StopIteration
+        return awaited
+
+    def _begin(self) -> None:
+        self.slot = greenlet(self._run)
+        self.slot.celery_job = self
+        self.slot.gr_context = self.context
+        order = self.order
+        self.pool.post(order.on_accepted, os.getpid(), time.monotonic())
+        if order.soft_limit_s:
+            self._after(order.soft_limit_s, self._exceed_soft_limit)
+        if order.limit_s:
+            self._after(order.limit_s, self._exceed_limit)
+
+    def _end(self) -> None:
+        self.has_ended = True
+        for timer in self._timers:
+            timer.cancel()
+        # each of these holds the job
+        self._timers, self._task, self.slot = [], None, None
+        self.context = contextvars.Context()
+        self.pool.on_ended(self)
+
+    def _after(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self._timers.append(self.pool.loop.call_later(delay_s, callback))
+
+    def _exceed_soft_limit(self) -> None:
+        if self._task is not None and not self.called_off:
+            self._is_soft_limit_due = True
+            self._task.cancel("soft time limit")
+            self.pool.post(self.order.on_timeout, True, self.order.soft_limit_s)
+
+    def _exceed_limit(self) -> None:
+        if not self.called_off:
+            self._is_over_limit = True
+            self.call_off(f"it exceeded its time limit of {self.order.limit_s:g} s")
+
+    def _report_stubborn(self) -> None:
+        _log.error("Job %s goes on although %s; it keeps its slot", self, self.called_off)
+        if self._is_over_limit:
+            self._post_timeout()
+
+    def _run(self, error: BaseException | None) -> None:
+        """Run Celery's tracer and post how it ended. The job's greenlet runs this."""
+        try:
+            if error is not None:
+                raise error  # noqa: TRY301 -- cancelled before its first step
+            self._leave_loop()
+            try:
+                outcome = self.order.call()
+            finally:
+                self._enter_loop()
+        except Exception:  # noqa: BLE001 -- the tracer lets out few; Celery's request decides
+            self.pool.post(self.order.on_failure, ExceptionInfo())
+        except BaseException as exit_:  # noqa: BLE001 -- a job that exits must not end the loop
+            self._post_exit(exit_)
+        else:
+            self.pool.post(self.order.on_success, outcome)
+
+    def _post_exit(self, exit_: BaseException) -> None:
+        if self._is_over_limit:
+            self._post_timeout()
+        elif self.called_off and not self.pool.is_terminating:
+            self._post_failure(Terminated(self.signal))
+        elif not self.pool.is_terminating:
+            self._post_failure(WorkerLostError(f"The job left by {exit_!r}."))
+
+    def _post_timeout(self) -> None:
+        if not self._is_timeout_posted:
+            self._is_timeout_posted = True
+            self.pool.post(self.order.on_timeout, False, self.order.limit_s)
+
+    def _post_failure(self, error: Exception) -> None:
+        try:
+            raise error
+        except type(error):
+            self.pool.post(self.order.on_failure, ExceptionInfo())
+
+    def _leave_loop(self) -> None:
+        """Let plain code see no running loop, as in any other pool: it may call `asyncio.run`."""
+        asyncio._leave_task(self.pool.loop, self._task)  # noqa: SLF001 -- as below
+        asyncio._set_running_loop(None)  # noqa: SLF001 -- as below
+
+    def _enter_loop(self) -> None:
+        # documented for those who extend asyncio: docs.python.org/3/library/asyncio-extending.html
+        asyncio._set_running_loop(self.pool.loop)  # noqa: SLF001
+        asyncio._enter_task(self.pool.loop, self._task)  # noqa: SLF001
+
+    def finish(self, awaitable: Any) -> Any:
+        """Await what the job's function returned; return its value. In the job's greenlet."""
+        is_coroutine = inspect.iscoroutine(awaitable)
+        coroutine = awaitable if is_coroutine else _wait_for(awaitable)
+        self.is_awaiting = True
+        self._enter_loop()
+        try:
+            value = self._drive(coroutine)
+        except (Exception, asyncio.CancelledError) as error:
+            if self.called_off:
+                raise asyncio.CancelledError(self.called_off) from error
+            if isinstance(error, asyncio.CancelledError):
+                # nobody cancelled the job: it has met a cancelled future, and fails
+                raise concurrent.futures.CancelledError(*error.args) from error
+            raise
+        finally:
+            self._leave_loop()
+            self.is_awaiting = False
+        if self.called_off:
+            # what it returns after its cancellation must not become its result
+            raise asyncio.CancelledError(self.called_off)
+        return value
+
+    def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        step: Callable[[Any], Any] = coroutine.send
+        argument: BaseException | None = None
+        while True:
+            try:
+                awaited = step(argument)
+            except StopIteration as stop:
+                return stop.value
+            woken_by = self.slot.parent.switch(awaited)
+            while isinstance(woken_by, Child):
+                woken_by.take_turn()
+                woken_by = self.slot.parent.switch()
+            argument = self._translate(woken_by)
+            step = coroutine.send if argument is None else coroutine.throw
+
+    def _translate(self, error: BaseException | None) -> BaseException | None:
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        if not is_cancelled or not self._is_soft_limit_due or self.called_off:
+            return error
+        self._is_soft_limit_due = False
+        if self._task is not None:
+            self._task.uncancel()
+        return SoftTimeLimitExceeded()
+
+
+class Child(Coroutine[Any, Any, Any]):
+    """The coroutine of a task that a job started: takes its turns in the job's greenlet.
+
+    So Celery knows there whose job it is, and what blocks the loop there is the job's.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        coroutine: Coroutine[Any, Any, Any],
+        context: contextvars.Context,
+    ) -> None:
+        self._job = job
+        self._coroutine = coroutine
+        self._context = context
+        self._step: Callable[[Any], Any] = coroutine.send
+        self._argument: Any = None
+        self._awaited: Any = None
+        self._error: BaseException | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coroutine, name)
+
+    def __await__(self) -> Any:
+        """Refuse: its own task alone awaits it."""
+        raise TypeError(f"{self!r} can't be awaited")
+
+    def send(self, value: Any) -> Any:
+        """Take the coroutine's next step."""
+        return self._turn(self._coroutine.send, value)
+
+    def throw(self, error: Any, *_: Any) -> Any:
+        """Take the coroutine's next step, which begins with an exception at its await."""
+        return self._turn(self._coroutine.throw, error)
+
+    def close(self) -> None:
+        """Close the coroutine."""
+        self._coroutine.close()
+
+    def take_turn(self) -> None:
+        """Take the step that is due and keep how it ended, an exception too."""
+        try:
+            self._awaited = self._step(self._argument)
+        except BaseException as error:  # noqa: BLE001 -- raised again in `_turn`
+            self._error = error
+
+    def _turn(self, step: Callable[[Any], Any], argument: Any) -> Any:
+        self._step, self._argument = step, argument
+        job, slot = self._job, self._job.slot
+        began_ns = time.perf_counter_ns()
+        # the job may have ended, or be at its turn and begin this task at once
+        if job.has_ended or getcurrent() is not slot.parent:
+            self.take_turn()
+        else:
+            slot.gr_context = self._context
+            slot.switch(self)
+            slot.gr_context = job.context
+        job.note_turn(began_ns)
+        error, self._error, self._argument = self._error, None, None
+        if error is None:
+            return self._awaited
+        try:
+            raise error
+        finally:
+            del error
+
+
+async def _wait_for(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

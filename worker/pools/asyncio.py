@@ -1,0 +1,385 @@
+"""A pool for Celery whose slots are coroutines: runs `async def` jobs, and plain ones, on one loop.
+
+Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. This
+file and _job.py need nothing but Celery and greenlet, and patch neither them nor asyncio:
+docs/asyncio-pool.md says what they promise.
+
+The loop has a thread of its own. Celery's bookkeeping stays in the consumer's: the loop only posts
+there what has happened. So a job that blocks the loop blocks jobs, and not the worker's ear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from celery.app.trace import build_tracer
+from celery.concurrency.base import BasePool
+from celery.platforms import EX_FAILURE
+from celery.worker import state as worker_state
+from greenlet import getcurrent
+
+from ._job import Child, Job, Order, current_job
+
+try:
+    from celery.concurrency.prefork import (  # type: ignore[attr-defined]  # not in celery-types
+        _run_ready_callbacks as send_acknowledgements,
+    )
+except ImportError:  # a Celery that has none sends them when its hub closes
+
+    def send_acknowledgements(hub: Any) -> None:
+        """Leave them to the hub."""
+
+
+#: Between two log lines about what blocked the loop, seconds.
+LOG_EVERY_S = 10.0
+
+#: How long a cold shutdown waits for its cancelled jobs, and any for the loop to end, seconds.
+COLD_STOP_S = 5.0
+
+#: Between two looks at the jobs that a shutdown waits for, seconds.
+_LOOK_EVERY_S = 0.02
+
+#: The limits that a job may have, by Celery's names, and a worker for all its jobs.
+_LIMITS = ("soft_timeout", "timeout")
+
+#: What Celery's signal handlers tell the worker.
+_celery: Any = worker_state
+
+_log = logging.getLogger("celery.pool.asyncio")
+
+
+class TaskPool(BasePool):
+    """The pool that Celery builds for ``-P custom``."""
+
+    #: A message's body never leaves the process.
+    body_can_be_buffer = True
+    #: A shutdown waits for jobs, which it can't do within a signal handler.
+    signal_safe = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        self.is_terminating = False
+        self._is_over = asyncio.Event()
+        self._blocked = BlockedLog()
+        #: Jobs without a slot, filled by the consumer's thread and emptied by the loop's.
+        self._waiting: deque[Job] = deque()
+        #: Jobs with a slot; changed by the loop's thread alone.
+        self._running: set[Job] = set()
+        self._is_filling = False
+        self._is_closed = False
+        #: Celery's tasks that are ready to return coroutines here, by name.
+        self._bridged: dict[str, Any] = {}
+        #: Calls for the consumer's thread, in order.
+        self._posted: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
+        self._is_wake_sent = False
+        #: The hub of a consumer that has one, and the pipe that wakes it: to read and to write.
+        self._hub: Any = None
+        self._wake: tuple[int, int] | None = None
+        self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
+
+    # Celery calls these in the consumer's thread
+
+    def on_start(self) -> None:
+        """Start the loop."""
+        self._thread.start()
+
+    def register_with_event_loop(self, loop: Any) -> None:
+        """Let the consumer's hub deliver what is posted; again with each connection."""
+        self._hub = loop
+        if self._wake is None:
+            self._wake = os.pipe()
+        loop.add_reader(self._wake[0], self._on_wake)
+
+    def on_apply(  # type: ignore[override]  # celery-types has it return None
+        self,
+        target: Callable[..., Any],
+        args: Any = (),
+        kwargs: Any = None,
+        **options: Any,
+    ) -> Job:
+        """Take a job; it waits here until a slot is free, and is accepted only then."""
+        if len(args) > 2:
+            self._bridge(args[0], fields=args[2])
+        limits = {name: options.get(name) or self.options.get(name) for name in _LIMITS}
+        order = Order(
+            call=functools.partial(target, *args, **(kwargs or {})),
+            kind=str(args[0]) if args else "",
+            job_id=str(options.get("correlation_id", "")),
+            soft_limit_s=limits["soft_timeout"],
+            limit_s=limits["timeout"],
+            on_accepted=options.get("accept_callback"),
+            on_success=options.get("callback"),
+            on_failure=options.get("error_callback"),
+            on_timeout=options.get("timeout_callback"),
+        )
+        job = Job(self, order=order)
+        if not self._is_closed:  # a timer may bring a job while the worker stops: it goes back
+            self._waiting.append(job)
+            self._wake_loop()
+        return job
+
+    def flush(self) -> None:
+        """Forget the jobs that wait: the broker has given them to nobody, and does so again."""
+        self._waiting.clear()
+
+    def grow(self, n: int = 1) -> None:
+        """Add slots."""
+        self.limit += n
+        self._wake_loop()
+
+    def shrink(self, n: int = 1) -> None:
+        """Take slots away; a job in one of them is let end first."""
+        if n > self.limit:
+            raise ValueError(f"{n} of {self.limit} slots can't be taken away")
+        self.limit -= n
+
+    def terminate_job(self, pid: int, signal: int | None = None) -> None:
+        """Do nothing: Celery terminates the job's handle as well, which is told by no pid."""
+
+    def on_close(self) -> None:
+        """Begin no more jobs; those that wait go back to the broker with the connection."""
+        self._is_closed = True
+        self.flush()
+
+    def on_stop(self) -> None:
+        """Wait for the jobs that run: as long as they take, or shortly in a cold shutdown."""
+        self.on_close()
+        cold_from_s = None
+        while self._running and self._thread.is_alive():
+            self._deliver()
+            if _celery.should_terminate:
+                cold_from_s = cold_from_s or time.monotonic()
+                if time.monotonic() - cold_from_s > COLD_STOP_S:
+                    break
+            elif self._hub is not None:
+                # nobody else turns the hub now; in a cold shutdown a signal came in its midst
+                self._hub.fire_timers()
+                send_acknowledgements(self._hub)
+            time.sleep(_LOOK_EVERY_S)
+        self._stop_loop()
+        if self._hub is not None and not _celery.should_terminate:
+            send_acknowledgements(self._hub)
+
+    def on_terminate(self) -> None:
+        """Cancel the jobs that run, and tell nobody: the worker is going."""
+        self.on_close()
+        self.is_terminating = True
+        self.call(self._call_off_all)
+        until_s = time.monotonic() + COLD_STOP_S
+        while self._running and self._thread.is_alive() and time.monotonic() < until_s:
+            time.sleep(_LOOK_EVERY_S)
+        self._stop_loop()
+
+    def _get_info(self) -> dict[str, Any]:
+        blocked = self._blocked
+        return {
+            **super()._get_info(),  # type: ignore[misc]  # not in celery-types
+            "max-concurrency": self.limit,
+            "running": len(self._running),
+            "waiting": len(self._waiting),
+            "timeouts": [self.options.get(name) or 0 for name in _LIMITS],
+            "loop": type(self.loop).__name__,
+            "blocked": {
+                "stretches": blocked.stretches,
+                "total-s": round(blocked.total_ns / 1e9, 3),
+                "longest-s": round(blocked.longest_ns / 1e9, 3),
+                "longest-by": blocked.longest_by,
+            },
+        }
+
+    def _bridge(self, kind: str, *, fields: Any) -> None:
+        """Let a kind's function return a coroutine, when its first job comes."""
+        task = self.app.tasks.get(kind) if self.app is not None else None
+        if task is None or self._bridged.get(kind) is task:
+            return
+        self._bridged[kind] = task
+        bridge(task)
+        hostname = fields.get("hostname")
+        task.__trace__ = build_tracer(kind, task, self.app.loader, hostname, app=self.app)
+
+    def _wake_loop(self) -> None:
+        # with all slots taken, the end of a job is what fills one
+        if len(self._running) < self.limit and not self._is_filling:
+            self._is_filling = True
+            self.call(self._fill)
+
+    def _recheck(self, job: Job) -> None:
+        """Let Celery drop a job that was revoked while it waited, or has expired."""
+        request = job.order.request
+        if request is None or not request.revoked():
+            job.is_cleared = True
+            self._waiting.appendleft(job)
+            self._wake_loop()
+
+    def _on_wake(self) -> None:
+        if self._wake is not None:
+            os.read(self._wake[0], 64)
+        self._is_wake_sent = False
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while True:
+            try:
+                function, args = self._posted.popleft()
+            except IndexError:  # at once, since a signal may let this run within itself
+                return
+            try:
+                function(*args)
+            except Exception:  # noqa: BLE001 -- of one job: the others' news must go on
+                _log.exception("Celery failed at the news of a job")
+
+    def _stop_loop(self) -> None:
+        for job in tuple(self._running):
+            _log.error("Job %s would not end; the worker ends without it", job)
+        self.is_terminating = True
+        self.call(self._is_over.set)
+        self._thread.join(COLD_STOP_S)
+        self._deliver()
+
+    # any thread calls these
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Call a function on the loop; nothing happens if that has ended."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(function)
+
+    def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
+        """Call a function in the consumer's thread, after those posted before.
+
+        A consumer without a hub can't be called, so it is told from here, as by Celery's threads.
+        """
+        if function is None:
+            return
+        self._posted.append((function, args))
+        if self._wake is None:
+            self._deliver()
+        elif not self._is_wake_sent:
+            self._is_wake_sent = True
+            os.write(self._wake[1], b"!")
+
+    # the loop's thread runs these
+
+    def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
+        """Count what a job did to the others."""
+        self._blocked.note(job.order.kind, stretch_ns=stretch_ns, loop=self.loop)
+
+    def on_ended(self, job: Job) -> None:
+        """Give the job's slot to the next."""
+        self._running.discard(job)
+        self._fill()
+
+    def _run_loop(self) -> None:
+        self.loop.set_task_factory(self._make_task)
+        try:
+            with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
+                runner.run(self._is_over.wait())
+        except BaseException:  # noqa: BLE001 -- without the loop the worker would only seem to live
+            _log.critical("The event loop has failed, and the worker with it", exc_info=True)
+            _celery.should_terminate = EX_FAILURE
+
+    def _fill(self) -> None:
+        """Give free slots to jobs that wait."""
+        self._is_filling = False
+        while len(self._running) < self.limit and not self._is_closed:
+            try:
+                job = self._waiting.popleft()
+            except IndexError:
+                return
+            if not job.is_cleared and job.order.may_be_revoked():
+                self.post(self._recheck, job)
+            else:
+                self._running.add(job)
+                job.start(contextvars.Context())
+
+    def _call_off_all(self) -> None:
+        for job in tuple(self._running):
+            job.call_off("the worker is ending")
+
+    def _make_task(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        coroutine: Any,
+        **options: Any,
+    ) -> asyncio.Task[Any]:
+        """Make the task that something on the loop asks for; on behalf of a job, a child of it."""
+        context = options.pop("context", None)
+        if context is None:
+            context = contextvars.copy_context()
+        job = context.get(current_job)
+        if job is not None and not job.has_ended:
+            coroutine = Child(job, coroutine=coroutine, context=context)
+        return asyncio.Task(coroutine, loop=loop, context=context, **options)
+
+
+def bridge(task: Any) -> None:
+    """Let a Celery task's function, or its own ``__call__``, return a coroutine.
+
+    Celery's ``autoretry_for`` has put a function of its own around the task's, which would take
+    the coroutine for the result: so it is given what the coroutine comes to.
+    """
+    inner = "_orig_run" if hasattr(task, "_orig_run") else "run"
+    setattr(task, inner, _finishing(getattr(task, inner), task=task))
+    kind = type(task)
+    if inspect.iscoroutinefunction(kind.__call__):
+        call = _finishing(kind.__call__, task=task)
+        task.__class__ = type(kind.__name__, (kind,), {"__call__": call, "abstract": True})
+
+
+def _finishing(function: Callable[..., Any], *, task: Any) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        job: Job | None = getattr(getcurrent(), "celery_job", None)
+        if job is None or job.is_awaiting or job.order.kind != task.name:
+            return function(*args, **kwargs)  # somebody calls it, who is not Celery
+        try:
+            found = function(*args, **kwargs)
+            return job.finish(found) if inspect.isawaitable(found) else found
+        finally:
+            task.request.loop_blocked_ns = job.blocked_so_far_ns()
+
+    return call
+
+
+class BlockedLog:
+    """Counts the stretches in which a job blocked the loop, and says so now and then."""
+
+    def __init__(self) -> None:
+        self.stretches = 0
+        self.total_ns = 0
+        self.longest_ns = 0
+        self.longest_by = ""
+        #: Stretches and the longest of them, by kind, since the last log line.
+        self._unsaid: dict[str, tuple[int, int]] = {}
+        self._is_quiet = False
+
+    def note(self, kind: str, *, stretch_ns: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Count a stretch."""
+        self.stretches += 1
+        self.total_ns += stretch_ns
+        if stretch_ns > self.longest_ns:
+            self.longest_ns, self.longest_by = stretch_ns, kind
+        count, longest_ns = self._unsaid.get(kind, (0, 0))
+        self._unsaid[kind] = (count + 1, max(longest_ns, stretch_ns))
+        if not self._is_quiet:
+            self._say(loop)
+
+    def _say(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_quiet = bool(self._unsaid)
+        if not self._unsaid:
+            return
+        worst = sorted(self._unsaid.items(), key=lambda item: -item[1][1])
+        said = (f"{kind} ({n} x, {ns / 1e6:.0f} ms at the longest)" for kind, (n, ns) in worst)
+        _log.warning("The event loop was blocked, without an await, by %s", ", ".join(said))
+        self._unsaid.clear()
+        loop.call_later(LOG_EVERY_S, self._say, loop, context=contextvars.Context())
