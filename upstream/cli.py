@@ -132,7 +132,8 @@ def raise_open_files_limit(wanted: int) -> None:
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(
         prog="python -m upstream",
-        description="Serves GET /wait?delay_ms=&size_bytes= and GET /health until it is stopped.",
+        description="Serves GET /wait and /json, both with ?delay_ms=&size_bytes=&tail_sigma="
+        "&failure_share=&seed=, and /ceiling and /health, until it is stopped.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(

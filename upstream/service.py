@@ -7,19 +7,45 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from poolbench.catalogue import JOB_KINDS
+from poolbench.documents import make_document
 from poolbench.errors import UsageError
-from poolbench.jobs import JOB_KINDS, parse_parameters
+from poolbench.jobs import parse_parameters
+from upstream.account import Account
+from upstream.draws import Draw, Draws
 
-#: The job kind whose parameters `/wait` takes, bounds included.
+#: The job kind whose parameters `/wait` and `/json` take, bounds included.
 KIND = JOB_KINDS["io.http"]
 
-#: What an answer is made of.
-FILLER = b"x"
+#: Queries whose place in their draws is kept; a trial asks the same thing a thousand times.
+MAX_QUERIES = 256
+
+#: What is served, as a person would ask for it.
+PATHS = ("/wait?delay_ms=50&size_bytes=1024", "/json?delay_ms=50&size_bytes=1024", "/ceiling")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a query asks for."""
+
+    delay_s: float
+    size_bytes: int
+    tail_sigma: float
+    failure_share: float
+    seed: int
+
+    @property
+    def is_varied(self) -> bool:
+        """Whether one answer may differ from the next."""
+        return bool(self.tail_sigma or self.failure_share)
 
 
 class Waits:
@@ -54,49 +80,112 @@ class Waits:
 
 
 class Service:
-    """The ASGI application: ``GET /wait`` and ``GET /health``."""
+    """The ASGI application: ``GET /wait``, ``/json``, ``/ceiling`` and ``/health``."""
 
     def __init__(self) -> None:
         self.waits = Waits()
+        self.account = Account()
+        self._draws: dict[bytes, Draws] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["path"] == "/wait" and scope["method"] == "GET":
-            await self._wait(scope, receive, send)
+        self.account.count()
+        make = _BODIES.get(scope["path"])
+        if make and scope["method"] == "GET":
+            await self._answer(scope, receive, send, make=make)
+        elif scope["path"] == "/ceiling" and scope["method"] == "GET":
+            await self._ceiling()(scope, receive, send)
         else:
             await _other(scope)(scope, receive, send)
 
-    async def _wait(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, *, make: Callable[[int], Body]
+    ) -> None:
         try:
-            delay_s, size_bytes = parse_query(scope["query_string"])
+            question = parse_query(scope["query_string"])
         except UsageError as error:
             text = "; ".join(str(fault) for fault in error.faults)
             await PlainTextResponse(f"{text}\n", status_code=422)(scope, receive, send)
             return
-        if not await self.waits.wait(delay_s):
+        draw = self._draw(question, query=scope["query_string"])
+        if not await self.waits.wait(draw.delay_s):
             answer = PlainTextResponse("upstream is stopping\n", status_code=503)
             await answer(scope, receive, send)
             return
+        if draw.is_failure:
+            answer = PlainTextResponse("a failure, as asked for\n", status_code=503)
+            await answer(scope, receive, send)
+            return
+        body = make(question.size_bytes)
         headers = [
-            (b"content-type", b"application/octet-stream"),
-            (b"content-length", str(size_bytes).encode()),
+            (b"content-type", body.type),
+            (b"content-length", str(len(body.content)).encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": FILLER * size_bytes})
+        await send({"type": "http.response.body", "body": body.content})
+
+    def _draw(self, question: Question, *, query: bytes) -> Draw:
+        """Return the next draw for a query; equal queries share one order of draws."""
+        if not question.is_varied:
+            return Draw(delay_s=question.delay_s, is_failure=False)
+        if query not in self._draws:
+            if len(self._draws) >= MAX_QUERIES:
+                self._draws.clear()
+            self._draws[query] = Draws(
+                median_s=question.delay_s,
+                tail_sigma=question.tail_sigma,
+                failure_share=question.failure_share,
+                seed=question.seed,
+            )
+        return self._draws[query].next()
+
+    def _ceiling(self) -> Response:
+        """Publish what this process could serve at most, from what its requests cost it."""
+        facts = {
+            "ceiling_per_s": self.account.ceiling_per_s,
+            "cpu_s_per_request": self.account.cpu_s_per_request,
+            "requests": self.account.requests,
+            "waiting": len(self.waits),
+        }
+        return Response(json.dumps(facts) + "\n", media_type="application/json")
 
 
-@functools.lru_cache(maxsize=256)
-def parse_query(query: bytes) -> tuple[float, int]:
-    """Return the wait in seconds and the answer's length in bytes; defaults are `KIND`'s.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """What an answer is made of."""
 
-    A trial asks the same thing a thousand times, hence the cache.
+    type: bytes
+    content: bytes
+
+
+@functools.lru_cache(maxsize=8)
+def _make_filler(size_bytes: int) -> Body:
+    return Body(type=b"application/octet-stream", content=b"x" * size_bytes)
+
+
+def _make_json(size_bytes: int) -> Body:
+    return Body(type=b"application/json", content=make_document(size_bytes))
+
+
+_BODIES: dict[str, Callable[[int], Body]] = {"/wait": _make_filler, "/json": _make_json}
+
+
+@functools.lru_cache(maxsize=MAX_QUERIES)
+def parse_query(query: bytes) -> Question:
+    """Return what is asked for; defaults are `KIND`'s.
 
     Raises:
         UsageError: with everything that is wrong with the query.
     """
     words = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
     parameters = parse_parameters(KIND, words)
-    return parameters["delay_ms"] / 1_000, int(parameters["size_bytes"])
+    return Question(
+        delay_s=parameters["delay_ms"] / 1_000,
+        size_bytes=int(parameters["size_bytes"]),
+        tail_sigma=parameters.get("tail_sigma", 0.0),
+        failure_share=parameters.get("failure_share", 0.0),
+        seed=int(parameters.get("seed", 0)),
+    )
 
 
 def _settle(future: asyncio.Future[bool], is_whole: bool) -> None:  # noqa: FBT001 -- call_later
@@ -106,8 +195,8 @@ def _settle(future: asyncio.Future[bool], is_whole: bool) -> None:  # noqa: FBT0
 
 def _other(scope: Scope) -> PlainTextResponse:
     path = scope["path"]
-    if path not in {"/wait", "/health"}:
-        text = f"no such path: {path!r}; use /wait?delay_ms=50&size_bytes=1024 or /health\n"
+    if path not in {"/wait", "/json", "/ceiling", "/health"}:
+        text = f"no such path: {path!r}; use {', '.join(PATHS)} or /health\n"
         return PlainTextResponse(text, status_code=404)
     if scope["method"] != "GET":
         text = f"{scope['method']} is not for {path}; use GET\n"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from poolbench.documents import SHORTEST_BYTES, make_document
 from poolbench.errors import UsageError
-from upstream.service import Service, Waits, parse_query
+from upstream.account import WINDOW_REQUESTS
+from upstream.service import MAX_QUERIES, Service, Waits, parse_query
 
 
 @dataclass(slots=True)
@@ -75,6 +78,8 @@ def test_health_is_cheap_and_plain() -> None:
         ("delay_ms=", "delay_ms: ''; it takes a number"),
         ("size_bytes=1.5", "size_bytes: 1.5; it takes a whole number"),
         ("size_bytes=99999999999", "size_bytes: 99999999999"),
+        ("failure_share=1.5", "failure_share: 1.5; it takes 0 to 1"),
+        ("tail_sigma=-1", "tail_sigma: -1; it takes 0 to 3"),
         ("delay=5", "unknown parameter of io.http: delay; did you mean delay_ms?"),
     ],
 )
@@ -94,6 +99,11 @@ def test_all_faults_of_a_query_come_at_once() -> None:
     assert all(word in text for word in ("delay_ms", "size_bytes", "sise"))
 
 
+def test_health_and_ceiling_are_only_read() -> None:
+    """Another method than GET is refused there, too."""
+    assert {ask(path, method="PUT").status for path in ("/ceiling", "/health", "/json")} == {405}
+
+
 def test_an_unknown_path_names_the_known() -> None:
     """A wrong path gets 404 and an address that works."""
     answer = ask("/weight")
@@ -111,13 +121,113 @@ def test_another_method_is_refused() -> None:
 
 
 def test_defaults_are_the_job_kinds() -> None:
-    """Without a query the wait is that of `io.http` without parameters."""
-    assert parse_query(b"") == (0.05, 1_024)
+    """Without a query the wait is that of `io.http` without parameters: no tail, no failure."""
+    found = parse_query(b"")
+
+    assert (found.delay_s, found.size_bytes, found.is_varied) == (0.05, 1_024, False)
 
 
 def test_a_query_is_in_milliseconds_and_comes_out_in_seconds() -> None:
     """The unit changes in one place."""
-    assert parse_query(b"delay_ms=2500&size_bytes=7") == (2.5, 7)
+    found = parse_query(b"delay_ms=2500&size_bytes=7")
+
+    assert (found.delay_s, found.size_bytes) == (2.5, 7)
+
+
+@pytest.mark.parametrize("size_bytes", [SHORTEST_BYTES, 500, 65_536])
+def test_a_document_is_json_of_the_length_asked_for(size_bytes: int) -> None:
+    """It parses, and it is as long as it was asked to be."""
+    answer = ask("/json", query=f"delay_ms=0&size_bytes={size_bytes}")
+
+    assert answer.headers[b"content-type"] == b"application/json"
+    assert len(answer.body) == size_bytes
+    assert json.loads(answer.body).keys() == {"items", "fill"}
+
+
+def test_a_longer_document_has_more_to_parse() -> None:
+    """Length comes from items, not from one long text; and it is the same each time."""
+    few, many = (json.loads(make_document(size)) for size in (1_000, 10_000))
+
+    assert len(many["items"]) > 8 * len(few["items"]) > 0
+    assert len(many["fill"]) < 150
+    assert make_document(10_000) == make_document.__wrapped__(10_000)
+
+
+def test_a_document_too_short_for_json_is_the_shortest() -> None:
+    """Less than an empty document can't be had."""
+    assert json.loads(ask("/json", query="delay_ms=0&size_bytes=1").body) == {
+        "items": [],
+        "fill": "",
+    }
+
+
+def statuses(query: str, *, count: int) -> list[int]:
+    """Return the statuses of that many answers of one fresh service."""
+
+    async def scene() -> list[int]:
+        service = Service()
+        return [(await _ask(service, "/wait", query=query)).status for _ in range(count)]
+
+    return asyncio.run(scene())
+
+
+def test_failures_are_as_many_as_asked_for_and_come_in_the_same_order_again() -> None:
+    """A fifth of a hundred answers are 503, the same ones for the same seed."""
+    query = "delay_ms=0&failure_share=0.2&seed={}"
+
+    first, again, other = (statuses(query.format(seed), count=100) for seed in (7, 7, 8))
+
+    assert (first.count(503), first.count(200)) == (20, 80)
+    assert first == again != other
+
+
+def test_each_query_has_draws_of_its_own() -> None:
+    """Another workload's requests don't change the order of this one's."""
+
+    async def scene() -> list[int]:
+        service, seen = Service(), []
+        for _ in range(100):
+            await _ask(service, "/wait", query="delay_ms=0&failure_share=0.5&seed=1")
+            answer = await _ask(service, "/wait", query="delay_ms=0&failure_share=0.2&seed=7")
+            seen.append(answer.status)
+        return seen
+
+    assert asyncio.run(scene()) == statuses("delay_ms=0&failure_share=0.2&seed=7", count=100)
+
+
+def test_more_queries_than_are_kept_are_answered() -> None:
+    """Their draws begin anew; nothing grows without end."""
+
+    async def scene() -> int:
+        service = Service()
+        for seed in range(MAX_QUERIES + 5):
+            await _ask(service, "/wait", query=f"delay_ms=0&failure_share=0.2&seed={seed}")
+        return len(service._draws)
+
+    assert asyncio.run(scene()) <= MAX_QUERIES
+
+
+def test_the_ceiling_is_published() -> None:
+    """What a core could serve, from what the requests so far cost; null before the first 500."""
+
+    async def scene() -> tuple[dict[str, Any], dict[str, Any]]:
+        service = Service()
+        before = await _ask(service, "/ceiling")
+        for _ in range(WINDOW_REQUESTS):
+            await _ask(service, "/wait", query="delay_ms=0")
+        after = await _ask(service, "/ceiling")
+        return json.loads(before.body), json.loads(after.body)
+
+    before, after = asyncio.run(scene())
+
+    assert before == {
+        "ceiling_per_s": None,
+        "cpu_s_per_request": None,
+        "requests": 1,
+        "waiting": 0,
+    }
+    assert after["requests"] == WINDOW_REQUESTS + 2
+    assert after["ceiling_per_s"] == pytest.approx(1 / after["cpu_s_per_request"])
 
 
 def test_a_fault_is_told_each_time() -> None:

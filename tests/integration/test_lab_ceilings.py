@@ -1,0 +1,97 @@
+"""What upstream and Redis can serve at most, measured as a run's beginning does."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import redis
+
+from lab.ceilings import answers_per_s, redis_cpu_s, upstream_ceilings_per_s
+from lab.experiment import Workload
+from poolbench.errors import StackError
+from tests.integration.working import Upstream, running_upstream
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    """One upstream for the module."""
+    with running_upstream() as it:
+        yield it
+
+
+def requests_so_far(upstream: Upstream) -> int:
+    """Return how many requests it has had."""
+    url = f"http://127.0.0.1:{upstream.port}/ceiling"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return int(json.load(answer)["requests"])
+
+
+def test_each_workload_that_asks_upstream_has_its_ceiling(upstream: Upstream) -> None:
+    """By name; others have none, equal questions are asked once, and it takes about a second."""
+    small, large = {"delay_ms": 100.0, "size_bytes": 1_000}, {"delay_ms": 5.0, "size_bytes": 65_536}
+    workloads = [
+        Workload(name="small", kind="io.http", parameters=small),
+        Workload(name="slower", kind="io.http", parameters=small | {"delay_ms": 900.0}),
+        Workload(name="fetch", kind="mixed.fetch", parameters=large),
+        Workload(name="io.sleep", kind="io.sleep", parameters={"delay_ms": 100.0}),
+    ]
+    begun_s = time.monotonic()
+
+    found = upstream_ceilings_per_s(upstream.port, workloads=workloads)
+
+    assert found.keys() == {"small", "slower", "fetch"}
+    assert found["small"] == found["slower"] != found["fetch"]
+    assert min(found.values()) > 100
+    assert time.monotonic() - begun_s < 10.0
+
+
+def test_the_ceiling_counts_what_upstream_answered(upstream: Upstream) -> None:
+    """Not more answers than there were requests, and most of these."""
+    before = requests_so_far(upstream)
+
+    per_s = answers_per_s(upstream.port, target="/wait?delay_ms=0&size_bytes=10", counted_s=0.2)
+
+    asked = requests_so_far(upstream) - before
+    assert 0.2 * asked < per_s * 0.2 < asked
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/wait?delay_ms=x", "422"),
+        ("/wait?delay_ms=0&failure_share=1", "503"),
+        ("/wait?delay_ms=600000", "none within"),
+    ],
+)
+def test_another_answer_is_no_ceiling(upstream: Upstream, target: str, words: str) -> None:
+    """A refusal, a failure and silence are told with what was asked."""
+    with pytest.raises(StackError, match=rf"no answer to /wait.*{words}"):
+        answers_per_s(upstream.port, target=target, counted_s=0.1)
+
+
+def test_an_upstream_that_is_away_is_told() -> None:
+    """Nobody listens there."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+
+    with pytest.raises(StackError, match="upstream gave no answer"):
+        answers_per_s(port, target="/wait")
+
+
+def test_what_redis_spends_grows_with_its_commands(client: redis.Redis) -> None:
+    """The server's own CPU time, in seconds: more commands, more of it; far less than the wall."""
+    before_s, begun_s = redis_cpu_s(client), time.monotonic()
+
+    with client.pipeline(transaction=False) as pipeline:
+        for number in range(5_000):
+            pipeline.set("key", number)
+        pipeline.execute()
+
+    spent_s = redis_cpu_s(client) - before_s
+    assert 0 < spent_s <= time.monotonic() - begun_s + 0.05

@@ -1,0 +1,99 @@
+"""Delays with a tail, failures by chance, and the account of what requests cost."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import pytest
+
+from poolbench.catalogue import JOB_KINDS
+from poolbench.jobs import ideal_wait_s
+from upstream.account import WINDOW_REQUESTS, WINDOW_S, Account
+from upstream.draws import STRATA, Draws
+
+
+def draws(*, tail_sigma: float = 0.0, failure_share: float = 0.0, seed: int = 1) -> Draws:
+    """Return draws around a median of 0.1 s."""
+    return Draws(median_s=0.1, tail_sigma=tail_sigma, failure_share=failure_share, seed=seed)
+
+
+def delays_s(source: Draws, *, count: int) -> list[float]:
+    """Return the next delays."""
+    return [source.next().delay_s for _ in range(count)]
+
+
+def test_without_a_tail_every_delay_is_the_median() -> None:
+    """Sigma 0 is a fixed delay."""
+    assert set(delays_s(draws(), count=250)) == {0.1}
+
+
+def test_a_seed_decides_the_order() -> None:
+    """The same seed draws the same again; another seed another order."""
+    first, again, other = (
+        delays_s(draws(tail_sigma=1, seed=seed), count=300) for seed in (4, 4, 5)
+    )
+
+    assert first == again
+    assert first != other
+    assert sorted(first) != sorted(other)
+
+
+@pytest.mark.parametrize("tail_sigma", [0.5, 1.0])
+def test_the_tail_is_lognormal(tail_sigma: float) -> None:
+    """Logarithms around that of the median, with the deviation asked for."""
+    logs = [math.log(delay_s) for delay_s in delays_s(draws(tail_sigma=tail_sigma), count=5_000)]
+
+    assert statistics.fmean(logs) == pytest.approx(math.log(0.1), abs=0.01)
+    assert statistics.stdev(logs) == pytest.approx(tail_sigma, rel=0.02)
+
+
+def test_the_mean_of_the_tail_is_what_the_ceiling_counts_with() -> None:
+    """`ideal_wait_s` knows the mean of the delays that upstream draws."""
+    mean_s = statistics.fmean(delays_s(draws(tail_sigma=1.0), count=20_000))
+    parameters = {"delay_ms": 100.0, "size_bytes": 1, "tail_sigma": 1.0}
+
+    assert ideal_wait_s(JOB_KINDS["io.http"], parameters) == pytest.approx(mean_s, rel=0.03)
+
+
+def test_every_hundred_draws_are_nearly_the_same_work() -> None:
+    """No trial gets a luckier stretch of the tail than the next."""
+    source = draws(tail_sigma=1.0)
+    medians_s = [statistics.median(delays_s(source, count=STRATA)) for _ in range(30)]
+
+    assert max(medians_s) / min(medians_s) < 1.1
+
+
+def test_failures_are_the_share_asked_for() -> None:
+    """All, none, and one in a hundred, whatever the delays are."""
+    counts = [
+        sum(source.next().is_failure for _ in range(1_000))
+        for source in (draws(failure_share=share, tail_sigma=1) for share in (0.0, 0.01, 1.0))
+    ]
+
+    assert counts == [0, 10, 1_000]
+
+
+def account_of(*, cpu_s: list[float], now_s: list[float]) -> Account:
+    """Return an account that reads these clocks, one value a look."""
+    return Account(cpu_s=iter(cpu_s).__next__, now_s=iter(now_s).__next__)
+
+
+def test_a_ceiling_is_one_by_the_cpu_time_of_a_request() -> None:
+    """A quarter of a millisecond each: 4,000 a second."""
+    account = account_of(cpu_s=[1.0, 1.0 + WINDOW_REQUESTS * 0.00025], now_s=[0.0, 1.0])
+
+    for _ in range(WINDOW_REQUESTS):
+        account.count()
+
+    assert account.ceiling_per_s == pytest.approx(4_000)
+
+
+def test_a_slow_stretch_says_nothing_of_the_ceiling() -> None:
+    """Whoever waited for an hour between two requests was idle, not slow."""
+    account = account_of(cpu_s=[1.0, 2.0], now_s=[0.0, WINDOW_S + 1])
+
+    for _ in range(WINDOW_REQUESTS):
+        account.count()
+
+    assert (account.requests, account.ceiling_per_s) == (WINDOW_REQUESTS, None)
