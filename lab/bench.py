@@ -10,9 +10,12 @@ import polars as pl
 import redis
 
 from collector.schema import SAMPLE_SCHEMA
+from lab.experiment import Workload
 from lab.gauge import Gauge
 from lab.sampler import Sample
 from lab.tail import Tail
+from poolbench.calibration import message_parameters
+from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
 from poolbench.records import TrialPlan
 from producer.publisher import publish
@@ -31,7 +34,8 @@ class TrialFacts:
     start_ns: int | None = None
     end_ns: int | None = None
     sent: int = 0
-    #: CPU-seconds of one job in one thread without Celery, around the trial; None for waits.
+    #: CPU-seconds of what a job computes, in one thread without Celery, around the trial; None if
+    #: it only waits. Mixed jobs have these and an ideal wait.
     cpu_s_per_job_before: float | None = None
     cpu_s_per_job_after: float | None = None
     ideal_wait_s: float | None = None
@@ -59,8 +63,15 @@ class Bench:
     gauges: Mapping[str, Gauge]
     #: Variables that every worker of the run gets.
     environment: Mapping[str, str]
+    #: CPU-seconds of a unit of work, by kind; of those kinds that need one here.
+    calibration: Mapping[str, float] = field(default_factory=dict)
     trials: list[TrialFacts] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+
+    def message_parameters(self, workload: Workload) -> dict[str, int | float]:
+        """Return what the messages of a workload carry: its work in units, by the calibration."""
+        kind = find_kind(workload.kind)
+        return message_parameters(kind, workload.parameters, calibration=self.calibration)
 
     def send(self, facts: TrialFacts, *, offsets_s: Sequence[float]) -> None:
         """Send a trial's jobs and keep the trial in the account, whatever becomes of it."""

@@ -15,6 +15,7 @@ from collector.store import RunFolder
 from lab import environment
 from lab.bench import Bench
 from lab.broker import open_broker
+from lab.calibration import calibrate
 from lab.experiment import Contender, Experiment, Workload
 from lab.gauge import Gauge
 from lab.pilot import (
@@ -130,7 +131,16 @@ def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterr
 
 def _open(run: Run) -> None:
     """Write down the conditions, and measure what the producer alone can do."""
-    open_run(run.bench.client, run=run.name, source="lab", plans=[], is_listed=False)
+    bench = run.bench
+    bench.calibration = calibrate(run.experiment.workloads)
+    open_run(
+        bench.client,
+        run=run.name,
+        source="lab",
+        plans=[],
+        calibration=bench.calibration,
+        is_listed=False,
+    )
     run.facts = {
         "versions": environment.describe_versions(),
         "machine": environment.describe_machine(),

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lab.interpreter import FREE_THREADED, Interpreter
 from lab.toml_lines import locate
 from poolbench.errors import Fault, UsageError, nearest
-from poolbench.jobs import complete_parameters, find_kind, ideal_wait_s
+from poolbench.jobs import complete_parameters, find_kind, rough_job_s
 from poolbench.keys import NAME
 from poolbench.pools import find_pool
 
@@ -301,11 +301,11 @@ def _workload_faults(
         complete = complete_parameters(known, parameters if isinstance(parameters, dict) else {})
     except UsageError as error:
         return [(("parameters",), fault) for fault in error.faults]
-    wait_s = ideal_wait_s(known, complete)
-    if wait_s and isinstance(stall_s, (int, float)) and wait_s >= stall_s:
-        problem = "a job that waits longer than a trial may be silent"
-        remedy = f"raise stall_s above {wait_s:g}, now {stall_s:g}"
-        return [(("parameters",), Fault(problem=problem, seen=f"{wait_s:g} s", remedy=remedy))]
+    job_s = rough_job_s(known, complete)
+    if isinstance(stall_s, (int, float)) and job_s >= stall_s:
+        problem = "a job that lasts longer than a trial may be silent"
+        remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
+        return [(("parameters",), Fault(problem=problem, seen=f"{job_s:g} s", remedy=remedy))]
     return []
 
 

@@ -13,7 +13,7 @@ from lab.run import Run
 from lab.trial import TrialOrder, backlog_size, conduct, measured_rate_per_s
 from lab.workers import LabWorker
 from poolbench.errors import StackError
-from poolbench.jobs import find_kind
+from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.publisher import publish
@@ -25,7 +25,7 @@ NOOP_JOBS_PER_SLOT = 10
 NOBODY = "nobody"
 #: Messages of the burst that measures the producer's ceiling.
 PRODUCER_JOBS = 5_000
-#: Jobs of a CPU-bound pilot: enough for a rate, since more slots don't hurry them.
+#: Jobs of a pilot that only computes: enough for a rate, since more slots don't hurry them.
 CPU_PILOT_JOBS = 16
 
 
@@ -38,13 +38,17 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         rates_per_s[contender.name] = round(_rate_per_s(run, worker, noop, count), 1)
         for workload in run.experiment.workloads:
-            is_cpu_bound = find_kind(workload.kind).is_cpu_bound
-            count = CPU_PILOT_JOBS if is_cpu_bound else 2 * contender.slots
+            count = CPU_PILOT_JOBS if _only_computes(workload) else 2 * contender.slots
             rate_per_s = _rate_per_s(run, worker, workload, count)
             run.counts[contender.name, workload.name] = backlog_size(
                 rate_per_s, slots=contender.slots, trial_s=run.experiment.trial_s
             )
     run.ceilings["noop_per_s"] = rates_per_s
+
+
+def _only_computes(workload: Workload) -> bool:
+    kind = find_kind(workload.kind)
+    return kind.computes and not ideal_wait_s(kind, workload.parameters)
 
 
 def _rate_per_s(run: Run, worker: LabWorker, workload: Workload, count: int) -> float:

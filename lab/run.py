@@ -69,6 +69,7 @@ class Run:
             "interpreters": {name: asdict(one) for name, one in experiment.interpreters.items()},
             "skipped": [asdict(skip) for skip in experiment.skipped],
             "workloads": [asdict(workload) for workload in experiment.workloads],
+            "calibration": dict(self.bench.calibration),
             **self.facts,
             "celery": self.celery,
             "ceilings": self.ceilings,

@@ -30,6 +30,12 @@ _PASSWORD = re.compile(r"[A-Za-z0-9._~-]{8,}", re.ASCII)
 #: Room that a start needs for logs, the broker's data and first results, bytes.
 ROOM_BYTES = 50_000_000
 
+#: What measures a unit of work once the workers are up: words after ``python -m``.
+CALIBRATE = ("worker", "calibrate", "--publish")
+
+#: How long that may take, seconds; it is done within two.
+CALIBRATION_TIMEOUT_S = 60.0
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -19,7 +20,8 @@ from lab.stack_local import LocalStack
 from lab.stack_logs import AddedLines, last_lines
 from lab.stack_memory import held
 from lab.stack_terminal import status_table, welcome
-from poolbench.errors import ExitCode, Fault, UsageError, nearest
+from poolbench.calibration import COMMAND
+from poolbench.errors import ExitCode, Fault, StackError, UsageError, nearest
 
 #: Compose's prefix of a log line: service, number of the container, bar. The first one follows a
 #: code that clears a terminal's line, whatever --ansi says.
@@ -54,6 +56,8 @@ def up(
         chosen = desk.choose(stack)
         before = desk.memory if isinstance(chosen, LocalStack) else None
         was_up = chosen.up(started_with=before.settings if before else desk.plain_values())
+        if not was_up:
+            _calibrate(chosen)
         changed = _changed_settings(desk)
     _welcome(desk, chosen)
     if was_up:
@@ -128,6 +132,14 @@ def _log_lines(
                 yield name, line
         if is_following:
             yield from added
+
+
+def _calibrate(stack: Stack) -> None:
+    """Measure a unit of work while the workers are idle; the stack runs without it, too."""
+    try:
+        stack.calibrate()
+    except (StackError, subprocess.TimeoutExpired) as error:
+        _tell(f"no calibration, which work_ms needs: {error}; make one: {COMMAND}")
 
 
 def _welcome(desk: Desk, stack: Stack) -> None:

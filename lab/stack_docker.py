@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.stack import (
+    CALIBRATE,
     LOOPBACK,
     Layout,
     Service,
@@ -101,6 +102,16 @@ class DockerStack:
                 self.down()
             raise
         return was_up
+
+    def calibrate(self) -> None:
+        """Leave in the broker what a unit of work costs in a worker's container.
+
+        Raises:
+            StackError: if that can't be done.
+        """
+        worker = next(service.name for service in self.services if service.contender)
+        words = ("exec", "--no-TTY", worker, "python", "-m", *CALIBRATE)
+        self._compose(*words, what="the work could not be calibrated")
 
     def down(self) -> None:
         """Remove containers and network; keep results and the server's data."""

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import Any
 
 from lab.server import find_server
 from lab.stack import (
+    CALIBRATE,
+    CALIBRATION_TIMEOUT_S,
     WORKER_STOP_S,
     Layout,
     Service,
@@ -124,6 +127,27 @@ class LocalStack:
             self.down()
             raise
         return False
+
+    def calibrate(self) -> None:
+        """Leave in the broker what a unit of work costs here.
+
+        Raises:
+            StackError: if that can't be done.
+        """
+        done = subprocess.run(
+            [sys.executable, "-m", *CALIBRATE],
+            cwd=self._layout.root,
+            env=dict(self._environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CALIBRATION_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise StackError(said[-1])
 
     def down(self) -> None:
         """Stop everything; keep results, logs and the server's data. Does no harm when down."""

@@ -45,7 +45,7 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     limit; in the last two cases its facts carry the reason, and it is invalid.
     """
     facts = _facts(bench, order)
-    kind, parameters = order.workload.kind, order.workload.parameters
+    kind, parameters = facts.plan.kind, facts.plan.parameters
     gauge = bench.gauges[order.worker.contender.interpreter]
     if not order.is_pilot:
         facts.cpu_s_per_job_before = gauge.measure(kind, parameters=parameters)
@@ -96,13 +96,14 @@ def judge_drift(facts: TrialFacts) -> None:
 
 def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:
     contender, workload = order.worker.contender, order.workload
+    parameters = bench.message_parameters(workload)
     plan = TrialPlan(
         trial=bench.next_trial(),
         contender=contender.name,
         pool=contender.pool,
         slots=contender.slots,
         kind=workload.kind,
-        parameters=workload.parameters,
+        parameters=parameters,
         count=order.count,
     )
     return TrialFacts(
@@ -110,7 +111,7 @@ def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:
         block=order.worker.block,
         workload=workload.name,
         is_pilot=order.is_pilot,
-        ideal_wait_s=ideal_wait_s(find_kind(workload.kind), workload.parameters),
+        ideal_wait_s=ideal_wait_s(find_kind(workload.kind), parameters),
         workers_up=order.workers_up,
     )
 

@@ -148,14 +148,21 @@ def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
 
 
 def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> TrialFacts:
-    slots = worker.contender.slots
-    parameters = dict(workload.parameters)
+    count = worker.contender.slots
+    parameters = bench.message_parameters(workload)
     if find_kind(workload.kind).is_cpu_bound:
-        slots = min(slots, MAX_WARM_UP_CPU_JOBS)
-    else:
+        count = min(count, MAX_WARM_UP_CPU_JOBS)
+    elif "delay_ms" in parameters:
+        # a wait alone, and the same for all: one with a tail would make a worker wait for its last
         parameters["delay_ms"] = READY_SLEEP_MS
+        parameters.pop("tail_sigma", None)
+        if "units" in parameters:
+            parameters["units"] = min(parameters["units"], 1)
+    else:
+        # nobody can make these last, so one slot may do the job of two
+        count *= 2
     warm = Workload(name="warm", kind=workload.kind, parameters=parameters)
-    return _send_pilot(bench, worker, workload=warm, count=slots)
+    return _send_pilot(bench, worker, workload=warm, count=count)
 
 
 def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialFacts:
@@ -167,7 +174,7 @@ def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: i
         pool=contender.pool,
         slots=contender.slots,
         kind=workload.kind,
-        parameters=workload.parameters,
+        parameters=bench.message_parameters(workload),
         count=count,
     )
     facts = TrialFacts(plan=plan, block=worker.block, workload=workload.name, is_pilot=True)

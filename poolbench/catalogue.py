@@ -166,25 +166,25 @@ JOB_KINDS: dict[str, JobKind] = {
             "cpu.primes",
             WorkClass.HOLDS_GIL,
             summary="Counts primes by trial division in pure Python.",
-            unit="work, about a millisecond each",
+            unit="each about a millisecond of work",
         ),
         _cpu(
             "cpu.json",
             WorkClass.HOLDS_GIL,
             summary="Parses a JSON document with the standard library.",
-            unit="work, a document of 80 kB parsed each",
+            unit="each a document of 80 kB parsed",
         ),
         _cpu(
             "cpu.sha256",
             WorkClass.RELEASES_GIL,
             summary="Hashes a buffer with SHA-256 in C.",
-            unit="work, 1 MiB hashed each",
+            unit="each 1 MiB hashed",
         ),
         _cpu(
             "cpu.zlib",
             WorkClass.RELEASES_GIL,
             summary="Compresses a buffer with zlib in C.",
-            unit="work, 32 KiB compressed each",
+            unit="each 32 KiB compressed",
         ),
         JobKind(
             name="io.sleep",
@@ -262,7 +262,7 @@ JOB_KINDS: dict[str, JobKind] = {
                 ),
             ),
             calibrated=(
-                _units("work, about a tenth of a millisecond each", low=0),
+                _units("each about a tenth of a millisecond of work", low=0),
                 _delay_ms("how long it waits"),
             ),
             has_async_form=True,

@@ -155,6 +155,8 @@ class Settings:
     #: Whether the broker was named by POOLBENCH_REDIS_URL.
     redis_is_explicit: bool
     heartbeat_file: Path | None = None
+    #: Whether this process is a worker whose slots are coroutines: its environment says so.
+    runs_coroutines: bool = False
 
     @property
     def redis_address(self) -> str:
@@ -203,6 +205,9 @@ def load_settings(
         contender=values["POOLBENCH_CONTENDER"],
         run=values["POOLBENCH_RUN"],
         heartbeat_file=Path(heartbeat) if heartbeat else None,
+        runs_coroutines=all(
+            found.get(name) == value for name, value in POOLS["asyncio"].environment
+        ),
     )
 
 

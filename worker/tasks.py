@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+from poolbench.settings import load_settings
 from poolbench.work import report_work_ns
 from worker.app import app
-from worker.jobs import FUNCTIONS
+from worker.jobs import COROUTINES, FUNCTIONS
 
 
 def register(kind: str, function: Callable[..., object]) -> None:
@@ -22,5 +24,27 @@ def register(kind: str, function: Callable[..., object]) -> None:
             report_work_ns(time.perf_counter_ns() - begun_ns)
 
 
-for _kind, _function in FUNCTIONS.items():
-    register(_kind, _function)
+def register_coroutine(kind: str, function: Callable[..., Coroutine[Any, Any, object]]) -> None:
+    """Make the coroutine ``function`` the job of that kind, for a pool that awaits it."""
+
+    @app.task(name=kind)
+    async def job(**parameters: float) -> object:
+        begun_ns = time.perf_counter_ns()
+        try:
+            return await function(**parameters)
+        finally:
+            # our asyncio pool steps a job's coroutine in the greenlet of its tracer, so that this
+            # finds the job's own request
+            report_work_ns(time.perf_counter_ns() - begun_ns)
+
+
+def register_all(*, runs_coroutines: bool) -> None:
+    """Make every kind a job, in its async form where there is one and the pool awaits it."""
+    for kind, function in FUNCTIONS.items():
+        if runs_coroutines and kind in COROUTINES:
+            register_coroutine(kind, COROUTINES[kind])
+        else:
+            register(kind, function)
+
+
+register_all(runs_coroutines=load_settings().runs_coroutines)

@@ -152,7 +152,7 @@ def interrupt_in_trials(
 def test_a_run_accounts_for_every_job_of_every_pool(tmp_path: Path, results_dir: Path) -> None:
     """All pools side by side: each ledger closes, each row has its figures, the exit code is 0."""
     pools = {pool.name: pool.fixed_slots or 2 for pool in available_pools()}
-    text = experiment(pools=pools, repetitions=1, kind="cpu.primes", parameters="{ units = 2 }")
+    text = experiment(pools=pools, repetitions=1, kind="cpu.primes", parameters="{ work_ms = 2 }")
 
     ended = poolbench("run", write(tmp_path, text), "--json", results=results_dir)
 
@@ -168,6 +168,17 @@ def test_a_run_accounts_for_every_job_of_every_pool(tmp_path: Path, results_dir:
         assert row["cpu_s_per_1000_jobs"] > 0
         assert row["mark"] == "?"
     assert leftovers(results_dir) == []
+    assert_equal_work(read_manifest(results_dir))
+
+
+def assert_equal_work(manifest: dict[str, Any]) -> None:
+    """A time of work became the same units for every contender, by the calibration kept."""
+    cost_s = manifest["calibration"]["cpu.primes"]
+    measured = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
+    (workload,) = manifest["workloads"]
+    units = max(1, round(0.002 / cost_s))
+    assert workload["parameters"] == {"work_ms": 2.0}
+    assert [trial["parameters"] for trial in measured] == [{"units": units}] * len(measured)
 
 
 @pytest.fixture(scope="module")

@@ -177,7 +177,8 @@ def test_a_fault_says_what_would_be_right(kind: str, given: dict[str, Any], said
             {"total_ms": 50, "delay_ms": 10, "units": 4},
             (
                 "parameters of mixed.share that can't be combined: "
-                "total_ms with units and delay_ms; give total_ms and cpu_share, or instead units and delay_ms"
+                "total_ms with units and delay_ms; "
+                "give total_ms and cpu_share, or instead units and delay_ms"
             ),
         ),
     ],
