@@ -29,8 +29,6 @@ class Pool:
     environment: tuple[tuple[str, str], ...] = ()
     #: What Celery offers elsewhere and this pool does not do.
     cannot: tuple[str, ...] = ()
-    #: False while this version can't run it.
-    is_available: bool = True
 
 
 POOLS: dict[str, Pool] = {
@@ -63,7 +61,7 @@ POOLS: dict[str, Pool] = {
             slot="a coroutine",
             lesson="All slots share one event loop and switch only at an await.",
             environment=(("CELERY_CUSTOM_WORKER_POOL", "worker.pools.asyncio:TaskPool"),),
-            is_available=False,
+            cannot=("time limits without an await", "max tasks per child"),
         ),
         Pool(
             name="solo",
@@ -81,18 +79,14 @@ def find_pool(name: str) -> Pool:
     """Return the pool of that name.
 
     Raises:
-        UsageError: if there is none, or this version can't run it.
+        UsageError: if there is none.
     """
-    available = [pool.name for pool in POOLS.values() if pool.is_available]
     if name not in POOLS:
-        remedy = nearest(name, among=available)
+        remedy = nearest(name, among=POOLS)
         raise UsageError(Fault(problem="unknown pool", seen=name, remedy=remedy))
-    if not POOLS[name].is_available:
-        remedy = f"use one of {', '.join(available)}"
-        raise UsageError(Fault(problem="pool not built yet", seen=name, remedy=remedy))
     return POOLS[name]
 
 
 def available_pools() -> tuple[Pool, ...]:
     """Return the pools that this version runs, in the order of every table."""
-    return tuple(pool for pool in POOLS.values() if pool.is_available)
+    return tuple(POOLS.values())

@@ -85,6 +85,12 @@ VARIABLES: dict[str, Variable] = {
             bounds=(1, MAX_SLOTS),
         ),
         Variable(
+            name="POOLBENCH_SLOTS_ASYNCIO",
+            default="100",
+            help="slots of the stack's asyncio worker",
+            bounds=(1, MAX_SLOTS),
+        ),
+        Variable(
             name="POOLBENCH_PREFETCH",
             default="4",
             help="messages a worker reserves for each slot (worker_prefetch_multiplier)",
@@ -194,6 +200,7 @@ def load_settings(
             "prefork": int(values["POOLBENCH_SLOTS_PREFORK"]),
             "threads": int(values["POOLBENCH_SLOTS_THREADS"]),
             "gevent": int(values["POOLBENCH_SLOTS_GEVENT"]),
+            "asyncio": int(values["POOLBENCH_SLOTS_ASYNCIO"]),
             "solo": 1,
         },
         prefetch_multiplier=int(values["POOLBENCH_PREFETCH"]),

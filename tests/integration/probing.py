@@ -17,6 +17,7 @@ from celery import Celery
 
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import LINES_FIELD, records_stream
+from poolbench.pools import POOLS
 from poolbench.records import decode_line
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -91,6 +92,7 @@ def strange_worker(
         "POOLBENCH_STATE_DIR": str(folder / "state"),
         "TMPDIR": str(folder),
         "PYTHONPATH": str(ROOT),
+        **{key: value for known in POOLS.values() for key, value in known.environment},
         **(environment or {}),
     }
     modules = "poolbench.probe,tests.integration.probe_witness"

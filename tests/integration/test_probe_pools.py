@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from poolbench.evidence import boot_id, host
+from poolbench.evidence import boot_id, host, pool_name
 from poolbench.pools import Pool, available_pools
 from poolbench.records import LINE_COLUMNS
 from tests.conftest import Server, wait_until
@@ -85,7 +85,7 @@ def test_each_job_has_its_lines(
 
 
 def _check_evidence(started: list[dict[str, Any]], *, pool: Pool) -> None:
-    assert all(line["pool_seen"].startswith("celery.concurrency.") for line in started)
+    assert {pool_name(line["pool_seen"]) for line in started} == {pool.name}
     assert {line["sockets_patched"] for line in started} == {pool.name == "gevent"}
     assert {line["host"] for line in started} == {host()}
     assert {line["boot_id"] for line in started} == {boot_id()}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from poolbench.evidence import pool_name
 from poolbench.jobs import JOB_KINDS
 from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
@@ -111,15 +112,13 @@ def test_waits_overlap_slots_deep(worker: Worker, kind: str) -> None:
 
 
 def test_the_pool_is_what_it_says(worker: Worker) -> None:
-    """The class that ran the job is Celery's of that pool, and gevent's sockets are patched."""
+    """The class that ran the job is that pool's, and gevent's sockets are patched."""
     job = worker.send("io.sleep", delay_ms=0)
     worker.finished(job)
 
     (line,) = worker.lines("started", of=[job])
 
-    modules = {"threads": "thread"}
-    module = modules.get(worker.pool.name, worker.pool.name)
-    assert line["pool_seen"] == f"celery.concurrency.{module}:TaskPool"
+    assert pool_name(line["pool_seen"]) == worker.pool.name
     assert line["sockets_patched"] == (worker.pool.name == "gevent")
 
 

@@ -54,7 +54,7 @@ def test_it_becomes_celery(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "worker: no --pool; use one of prefork, threads, gevent, solo\n"),
+        ([], "worker: no --pool; use one of prefork, threads, gevent, asyncio, solo\n"),
         (["--pool", "gevnt"], "worker: unknown pool: gevnt; did you mean gevent?\n"),
         (["--pol", "solo"], "worker: unrecognized arguments: --pol solo; see --help\n"),
         (["guage"], "worker: unknown command: guage; did you mean gauge?\n"),

@@ -103,7 +103,6 @@ def test_what_celery_would_obey_is_left_behind() -> None:
     ("asked", "words"),
     [
         ({"pool": "gevnt"}, "unknown pool: gevnt; did you mean gevent?"),
-        ({"pool": "asyncio"}, "pool not built yet: asyncio"),
         ({"pool": "threads", "slots": 0}, "impossible slots: 0; pool threads takes 1 to 10000"),
         ({"slots": -3}, "impossible slots: -3"),
         ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
