@@ -49,4 +49,9 @@ def shade_name(row: Mapping[str, Any]) -> str:
 
 def row_shade(row: Mapping[str, Any]) -> Shade:
     """Return the colour of a row's contender."""
-    return POOL_SHADES.get(shade_name(row), OTHER_SHADE)
+    return pool_shade(shade_name(row))
+
+
+def pool_shade(pool: str) -> Shade:
+    """Return the pool's colour."""
+    return POOL_SHADES.get(pool, OTHER_SHADE)

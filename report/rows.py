@@ -82,8 +82,8 @@ class Row:
 
     @property
     def is_without_gil(self) -> bool:
-        """Whether its jobs ran without the GIL; where none is valid, whether they were to."""
-        seen = _any(trial.evidence.gil_enabled for trial in self.valid)
+        """Whether its jobs ran without the GIL, valid or not; where none ran, if they were to."""
+        seen = _any(trial.evidence.gil_enabled for trial in self.valid or self.trials)
         return self.is_free_threaded if seen is None else not seen
 
     def entry(self) -> Entry:

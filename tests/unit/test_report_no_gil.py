@@ -115,7 +115,7 @@ def test_who_turned_the_gil_on_stands_in_the_reason(folder: RunFolder) -> None:
     row = row_of(folder, FREED.name)
 
     assert row["mark"] == "!"
-    assert row["is_without_gil"] is True, "it was to be"
+    assert row["is_without_gil"] is False, "whatever it was to be"
     assert row["reasons"][0].endswith(
         "importing greenlet._greenlet turns it on; take that package out of "
         "/checkout/.venv-free-threaded/bin/python"
@@ -316,3 +316,11 @@ def test_the_skipped_are_told_with_the_command_that_helps(folder: RunFolder) -> 
     sentence = f"Skipped threads-9-nogil: {skip['reason']}; {skip['remedy']}."
     assert sentence in summary["notes"]
     assert json.dumps(summary).count("uv python install") == 2
+
+
+def test_what_never_ran_is_called_what_it_was_to_be(folder: RunFolder) -> None:
+    """A run stopped before its first trial has its names and colours all the same."""
+    edit_manifest(folder, state="unfinished", trials=[])
+
+    assert row_of(folder, FREED.name)["is_without_gil"] is True
+    assert row_of(folder, "threads-4")["is_without_gil"] is False
