@@ -88,8 +88,8 @@ def test_flower_asks_for_a_login(stack: Checkout) -> None:
 
 
 def test_flower_shows_workers_and_jobs(stack: Checkout) -> None:
-    """Workers send events and heartbeats."""
-    stack.submit("--pool", "solo", "--job", "cpu.primes", "--param", "units=1", "--count", "3")
+    """Workers send events and heartbeats. The job's work is a time: `up` calibrated it."""
+    stack.submit("--pool", "solo", "--job", "cpu.primes", "--param", "work_ms=2", "--count", "3")
 
     def online() -> list[str]:
         found = get_json(stack, "/api/workers?status=1")

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import redis
 
 from lab.server import free_port
+from poolbench.calibration import read_calibration
 from poolbench.errors import ExitCode, StackError
+from poolbench.jobs import JOB_KINDS
+from poolbench.keys import CALIBRATION
 from poolbench.settings import load_settings
 from tests.conftest import Server
 from tests.integration.working import ROOT
-from worker.broker import wait_for_broker
+from worker.broker import publish_calibration, wait_for_broker
 
 
 def test_a_broker_that_answers_is_taken(server: Server) -> None:
     """The check returns as soon as the broker answers."""
     wait_for_broker(load_settings({"POOLBENCH_REDIS_URL": server.url}, dotenv=None))
+
+
+def test_a_calibration_is_published_where_producers_look(
+    client: redis.Redis, server: Server, tmp_path: Path
+) -> None:
+    """One command leaves what every kind with units costs, and tells the same."""
+    done = subprocess.run(
+        [sys.executable, "-m", "worker", "calibrate", "--publish", "--json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "POOLBENCH_REDIS_URL": server.url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == ExitCode.OK, done.stderr
+    found = read_calibration(str(client.get(CALIBRATION)))
+    assert found == json.loads(done.stdout)
+    assert found.keys() == {name for name, kind in JOB_KINDS.items() if kind.calibrated}
+
+
+def test_a_calibration_that_nobody_takes_is_told() -> None:
+    """One line with the broker's address."""
+    environ = {"POOLBENCH_REDIS_PORT": str(free_port())}
+
+    with pytest.raises(StackError, match=r"127\.0\.0\.1:\d+ did not take the calibration"):
+        publish_calibration({}, settings=load_settings(environ, dotenv=None))
 
 
 def test_a_broker_that_is_away_is_named() -> None:

@@ -22,14 +22,20 @@ from tests.integration.working import (
     running_upstream,
     running_worker,
 )
-from worker.jobs.cpu import BUFFER, PRIMES_PER_UNIT
+from worker.jobs import cpu, mixed
 
 #: One job of each kind, with the value it must return.
 ONE_OF_EACH: dict[str, tuple[dict[str, Any], object]] = {
-    "cpu.primes": ({"units": 2}, 2 * PRIMES_PER_UNIT),
-    "cpu.sha256": ({"units": 2}, hashlib.sha256(BUFFER * 2).hexdigest()),
+    "cpu.primes": ({"units": 2}, 2 * cpu.PRIMES_PER_UNIT),
+    "cpu.json": ({"units": 2}, cpu.parse(units=2)),
+    "cpu.sha256": ({"units": 2}, hashlib.sha256(cpu.BUFFER * 2).hexdigest()),
+    "cpu.zlib": ({"units": 2}, cpu.compress(units=2)),
     "io.sleep": ({"delay_ms": 1.5}, None),
     "io.http": ({"delay_ms": 1.5, "size_bytes": 2_000}, 2_000),
+    "io.redis": ({"commands": 5}, 5),
+    "io.file": ({"size_bytes": 2_000}, 2_000),
+    "mixed.fetch": ({"delay_ms": 1.5, "size_bytes": 2_000}, mixed.fetch_work(size_bytes=2_000)),
+    "mixed.share": ({"units": 2, "delay_ms": 1.5}, 2 * mixed.PRIMES_PER_UNIT),
 }
 
 #: What a wait of slots' depth takes, milliseconds: above any delay between two of its jobs.
@@ -77,7 +83,7 @@ def test_every_kind_is_done(worker: Worker) -> None:
         for kind, (parameters, _) in ONE_OF_EACH.items()
     }
 
-    worker.finished(*jobs.values())
+    finished = worker.finished(*jobs.values())
 
     stored = {kind: worker.result(job) for kind, job in jobs.items()}
     assert {kind: found["result"] for kind, found in stored.items()} == {
@@ -85,6 +91,8 @@ def test_every_kind_is_done(worker: Worker) -> None:
     }
     assert {found["status"] for found in stored.values()} == {"SUCCESS"}
     assert stored.keys() == JOB_KINDS.keys()
+    # told from within, by plain functions and by coroutines
+    assert all(line["work_ns"] > 0 for line in finished)
 
 
 def test_results_are_off(worker: Worker) -> None:

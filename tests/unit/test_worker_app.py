@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from poolbench.jobs import JOB_KINDS
-from poolbench.pools import MAX_SLOTS
+from poolbench.pools import MAX_SLOTS, POOLS, Pool
 from poolbench.settings import load_settings
 from worker.app import SOCKET_TIMEOUT_S, VISIBILITY_TIMEOUT_S, app, configuration
-from worker.tasks import register
+from worker.jobs import COROUTINES
+from worker.tasks import register, register_coroutine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -42,6 +46,61 @@ def test_a_job_reports_its_time_even_if_it_fails(monkeypatch: pytest.MonkeyPatch
         app.tasks.pop("test.fail")
 
     assert len(told) == 1
+
+
+def test_a_coroutine_reports_its_time_even_if_it_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its time counts from the first step to the last, waits included."""
+    told: list[int] = []
+    monkeypatch.setattr("worker.tasks.report_work_ns", told.append)
+
+    async def wait(*, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+
+    register_coroutine("test.wait", wait)
+    try:
+        job = app.tasks["test.wait"]
+        asyncio.run(job(delay_s=0.02))
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(cancelled(job(delay_s=60)))
+    finally:
+        app.tasks.pop("test.wait")
+
+    assert len(told) == 2
+    assert told[0] >= 19_000_000
+
+
+async def cancelled(job: Any) -> None:
+    """Await a job that is cancelled after its first step."""
+    task = asyncio.ensure_future(job)
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
+
+
+@pytest.mark.parametrize("pool", [POOLS["asyncio"], POOLS["threads"]], ids=lambda pool: pool.name)
+def test_async_forms_run_where_slots_are_coroutines(pool: Pool) -> None:
+    """The environment of the asyncio pool alone makes them the jobs; names stay the same."""
+    code = (
+        "import inspect, json, worker.tasks as t\n"
+        "ours = {n: inspect.iscoroutinefunction(j.run) for n, j in t.app.tasks.items()}\n"
+        "print(json.dumps({n: f for n, f in ours.items() if not n.startswith('celery.')}))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **dict(pool.environment)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    found = json.loads(done.stdout)
+    assert found.keys() == JOB_KINDS.keys()
+    expected = set(COROUTINES) if pool.name == "asyncio" else set()
+    assert {name for name, is_coroutine in found.items() if is_coroutine} == expected
 
 
 def test_broker_and_backend_are_the_settings() -> None:
@@ -112,3 +171,20 @@ def test_a_worker_imports_nothing_of_other_rooms() -> None:
     imported = set(json.loads(done.stdout))
     assert imported & {"celery", "httpx", "worker"} == {"celery", "httpx", "worker"}
     assert not imported & (FOREIGN | {"collector", "lab", "producer", "report", "upstream"})
+
+
+def test_a_worker_does_without_what_turns_the_gil_on() -> None:
+    """An environment for a Python without the GIL has no gevent, no greenlet, no hiredis."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('gevent', 'greenlet', 'hiredis')))\n"
+        "import worker.tasks, worker.gauge\n"
+        "print(len(worker.tasks.app.tasks))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= len(JOB_KINDS)

@@ -1,0 +1,68 @@
+"""What `up` does once the workers are idle: it measures a unit of work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lab import stack_cli
+from lab.server import free_port
+from lab.stack import ROOT
+from lab.stack_desk import Desk
+from lab.stack_memory import DOCKER, LOCAL
+from poolbench.errors import StackError
+
+#: A docker that writes down its words and can't run anything.
+DOCKER_SCRIPT = """\
+#!/bin/sh
+echo "$*" >> "$0.log"
+echo "service is not running" >&2
+exit 1
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A desk over a checkout of the test's own, where no broker answers."""
+    root = tmp_path / "checkout"
+    root.mkdir()
+    for room in ("poolbench", "worker"):
+        (root / room).symlink_to(ROOT / room)
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER_SCRIPT, encoding="utf-8")
+    docker.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    environ = {"PATH": path, "POOLBENCH_REDIS_PORT": str(free_port())}
+    return Desk(root, environ=environ, tell=lambda _: None)
+
+
+def test_in_docker_a_worker_measures_in_its_container(desk: Desk, tmp_path: Path) -> None:
+    """By compose, as the services are called there; a failure is one line of it."""
+    with pytest.raises(StackError, match="could not be calibrated: service is not running"):
+        desk.stack(DOCKER).calibrate()
+
+    called = (tmp_path / "docker.log").read_text().strip()
+    assert called.startswith("compose --project-name poolbench-")
+    assert called.endswith(" exec --no-TTY worker-prefork python -m worker calibrate --publish")
+
+
+def test_locally_a_process_measures_with_the_stacks_settings(desk: Desk) -> None:
+    """It goes to the stack's own broker; a failure is one line without a password."""
+    address = desk.settings().redis_address
+
+    with pytest.raises(StackError, match=f"worker: the broker at {address} did not take") as error:
+        desk.stack(LOCAL).calibrate()
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_stack_without_a_calibration_is_up_all_the_same(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What fails is told with the command that makes up for it."""
+    stack_cli._calibrate(desk.stack(DOCKER))
+
+    told = capsys.readouterr().err
+    assert "no calibration, which work_ms needs" in told
+    assert "python -m worker calibrate --publish" in told
