@@ -1,0 +1,231 @@
+"""What our asyncio pool is worth: its rate beside gevent's, and its memory with 2,000 jobs at once.
+
+    python -m benchmarks.pools --blocks 5
+
+Each block starts both workers anew and measures them in turn, in a seeded random order, on waits of
+100 ms at 100 slots; the ratio is taken within blocks. Throughput is (n - slots) / (f_n - f_slots),
+finishes in order. Then a worker of 2,000 slots gets 2,000 long waits, and its resident memory is
+looked at while it has them all. It prints, and asserts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from lab.sampler import Sampler
+from lab.server import free_port, start_server
+from lab.tail import Tail, TrialView
+from poolbench.records import TrialPlan
+from producer.publisher import publish
+from report.stats import paired_ratio
+
+#: The pool that is measured, and the one it is held against.
+OURS, THEIRS = "asyncio", "gevent"
+
+#: How long a trial may take, seconds.
+PATIENCE_S = 120.0
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(slots=True, kw_only=True)
+class Stand:
+    """A broker, one run on it, and what the run's jobs have told."""
+
+    url: str
+    client: redis.Redis
+    folder: Path
+    run: str
+    tail: Tail
+    trials: int = 0
+
+    def measure(self, pool: str, *, jobs: int, slots: int, delay_ms: float) -> TrialView:
+        """Send waits to a pool's worker; return what became of them when all have ended."""
+        self.begin(pool, jobs=jobs, slots=slots, delay_ms=delay_ms)
+        return self.wait(jobs)
+
+    def begin(self, pool: str, *, jobs: int, slots: int, delay_ms: float) -> None:
+        """Send waits to a pool's worker."""
+        self.trials += 1
+        plan = TrialPlan(
+            trial=self.trials,
+            contender=pool,
+            pool=pool,
+            slots=slots,
+            kind="io.sleep",
+            parameters={"delay_ms": delay_ms},
+            count=jobs,
+        )
+        publish(self.client, run=self.run, plan=plan, offsets_s=[0.0] * jobs, scope=self.run)
+
+    def wait(self, jobs: int, *, meanwhile: Callable[[], object] = lambda: None) -> TrialView:
+        """Wait until the jobs sent last have ended."""
+        deadline_s = time.monotonic() + PATIENCE_S
+        view = self.tail.view(self.trials)
+        while len(view.ended) < jobs:
+            self.tail.read(wait_s=0.1)
+            meanwhile()
+            if time.monotonic() > deadline_s:
+                raise SystemExit(f"{len(view.ended)} of {jobs} jobs ended within {PATIENCE_S:g} s")
+        return view
+
+
+@dataclass(slots=True, kw_only=True)
+class Rates:
+    """Jobs a second of a pool, by block: the mean of its trials there."""
+
+    by_block: dict[int, float] = field(default_factory=dict)
+    peaks: list[int] = field(default_factory=list)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    options = _parse(argv)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        url = stack.enter_context(_server(folder))
+        client = stack.enter_context(redis.Redis.from_url(url))
+        run = f"pools-{secrets.token_hex(3)}"
+        tail = Tail(client, run=run)
+        stand = Stand(url=url, client=client, folder=folder, run=run, tail=tail)
+        rates = _measure_rates(stand, options)
+        _print_rates(rates, options)
+        _print_memory(*_measure_memory(stand, options))
+    return 0
+
+
+def _measure_rates(stand: Stand, options: argparse.Namespace) -> Mapping[str, Rates]:
+    order = random.Random(options.seed)
+    rates = {pool: Rates() for pool in (OURS, THEIRS)}
+    for block in range(options.blocks):
+        with contextlib.ExitStack() as workers:
+            for pool in rates:
+                workers.enter_context(_worker(stand, pool, slots=options.slots))
+            for pool in rates:
+                # not kept: imports, connections, the first job of each slot
+                stand.measure(pool, jobs=2 * options.slots, slots=options.slots, delay_ms=200)
+            found: dict[str, list[float]] = {pool: [] for pool in rates}
+            for pool in order.sample([*rates] * options.trials, len(rates) * options.trials):
+                view = stand.measure(
+                    pool, jobs=options.jobs, slots=options.slots, delay_ms=options.delay_ms
+                )
+                found[pool].append(_rate_per_s(view, slots=options.slots))
+                rates[pool].peaks.append(view.peak_overlap())
+            for pool, values in found.items():
+                rates[pool].by_block[block] = statistics.fmean(values)
+    return rates
+
+
+def _rate_per_s(view: TrialView, *, slots: int) -> float:
+    ends_ns = sorted(view.finished_ns.values())
+    return (len(ends_ns) - slots) * 1e9 / (ends_ns[-1] - ends_ns[slots - 1])
+
+
+def _measure_memory(stand: Stand, options: argparse.Namespace) -> tuple[int, float, float]:
+    """Return jobs in flight at most, and resident megabytes: idle, and at most."""
+    slots = options.many
+    with _worker(stand, OURS, slots=slots) as pid:
+        stand.measure(OURS, jobs=10, slots=slots, delay_ms=1)
+        sampler = Sampler(pid, contender=OURS)
+        seen_bytes = [_rss_bytes(sampler)]
+        stand.begin(OURS, jobs=slots, slots=slots, delay_ms=options.long_s * 1_000)
+        view = stand.wait(slots, meanwhile=lambda: seen_bytes.append(_rss_bytes(sampler)))
+    return view.peak_overlap(), seen_bytes[0] / 1e6, max(seen_bytes) / 1e6
+
+
+def _rss_bytes(sampler: Sampler) -> int:
+    sample = sampler.sample(trial=0)
+    return sample.rss_bytes if sample else 0
+
+
+def _print_rates(rates: Mapping[str, Rates], options: argparse.Namespace) -> None:
+    write = sys.stdout.write
+    write(f"waits of {options.delay_ms:g} ms, {options.slots} slots, {options.jobs} jobs a trial, ")
+    write(
+        f"{options.blocks} blocks; slots / wait = {options.slots * 1_000 / options.delay_ms:g}/s\n"
+    )
+    for pool, found in rates.items():
+        per_s = statistics.fmean(found.by_block.values())
+        write(f"{pool:<8}{per_s:>8.0f} jobs/s, at most {max(found.peaks)} in flight\n")
+    ratio = paired_ratio(rates[OURS].by_block, theirs=rates[THEIRS].by_block)
+    if ratio:
+        write(f"{OURS} to {THEIRS}: {ratio.value:.3f} [{ratio.low:.3f}-{ratio.high:.3f}]\n")
+
+
+def _print_memory(peak: int, idle_mb: float, most_mb: float) -> None:
+    sys.stdout.write(
+        f"{peak} in flight at once: {most_mb:.0f} MB resident, idle {idle_mb:.0f} MB\n"
+    )
+
+
+@contextlib.contextmanager
+def _server(folder: Path) -> Iterator[str]:
+    port, password = free_port(), secrets.token_hex(16)
+    process = start_server(
+        port=port, password=password, folder=folder / "data", log=folder / "server.log"
+    )
+    try:
+        yield f"redis://:{password}@127.0.0.1:{port}/0"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _worker(stand: Stand, pool: str, *, slots: int) -> Iterator[int]:
+    """Run a worker of ours; give its process id."""
+    command = [sys.executable, "-m", "worker", "--pool", pool, "--slots", str(slots)]
+    environment = dict(os.environ)
+    environment |= {"POOLBENCH_REDIS_URL": stand.url, "POOLBENCH_SCOPE": stand.run}
+    with (stand.folder / f"{pool}.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pools", description=__doc__)
+    parser.add_argument("--slots", type=_whole(1, 1_000), default=100)
+    parser.add_argument("--delay-ms", type=_whole(1, 10_000), default=100)
+    parser.add_argument("--jobs", type=_whole(100, 100_000), default=2_000, help="in a trial")
+    parser.add_argument("--trials", type=_whole(1, 100), default=3, help="in a block, of each pool")
+    parser.add_argument("--blocks", type=_whole(1, 100), default=5)
+    parser.add_argument("--many", type=_whole(10, 10_000), default=2_000, help="jobs at once")
+    parser.add_argument("--long-s", type=_whole(1, 60), default=10, help="how long those wait")
+    parser.add_argument("--seed", type=_whole(0, 2**31), default=1)
+    return parser.parse_args(argv)
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def whole_number(word: str) -> int:
+        number = int(word)
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"it takes {low} to {high}, not {word}")
+        return number
+
+    return whole_number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
