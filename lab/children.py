@@ -55,10 +55,12 @@ def start(
     name: str,
     log: Path,
     environment: Mapping[str, str] | None = None,
+    inherited: Mapping[str, str] = os.environ,
 ) -> Child:
     """Start a command in a session of its own, its output appended to ``log``.
 
-    Call it from the main thread, for the tether's sake.
+    It gets ``environment`` on top of what it inherits. Call it from a thread that lives as long
+    as the child, for the tether's sake.
 
     Raises:
         StorageError: if its log can't be written.
@@ -70,7 +72,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            env={**inherited, **(environment or {})},
             start_new_session=True,
         )
     return Child(name=name, process=process, log=log)

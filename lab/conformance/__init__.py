@@ -1,0 +1,1 @@
+"""Tries on real workers what Celery's documentation promises, pool by pool."""

@@ -1,0 +1,171 @@
+"""The app of the tried workers: jobs that stamp what happens to them into a file.
+
+It runs under any interpreter that has Celery, so it needs Celery and the standard library alone.
+Stamps go to a file and not to Redis, since they must be there when Redis is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery, chord
+
+#: Where stamps go, one JSON object a line.
+STAMPS = os.environ["CONFORMANCE_STAMPS"]
+
+#: Whether jobs that wait are coroutines.
+IS_ASYNC = os.environ.get("CONFORMANCE_ASYNC") == "1"
+
+app = Celery("conformance")
+app.conf.update(
+    broker_url=os.environ["CONFORMANCE_BROKER"],
+    result_backend=os.environ["CONFORMANCE_BROKER"],
+    broker_connection_retry_on_startup=True,
+    task_default_queue="jobs",
+    # the default of 4 kills children that start beside many others on a busy machine
+    worker_proc_alive_timeout=30.0,
+    **json.loads(os.environ.get("CONFORMANCE_SETTINGS", "{}")),
+)
+
+#: What jobs of `hold` keep until their process ends.
+_held: list[bytearray] = []
+
+
+def stamp(label: str, *, moment: str, **facts: Any) -> None:
+    """Write a moment of a job; it is out of the process when this returns."""
+    line = {
+        "label": label,
+        "moment": moment,
+        "t_ns": time.time_ns(),
+        "pid": os.getpid(),
+        "thread": threading.get_native_id(),
+        **facts,
+    }
+    descriptor = os.open(STAMPS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, json.dumps(line).encode() + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def register(function: Callable[..., Any]) -> Any:
+    """Make a job of a function, by the function's own name."""
+    return app.task(name=function.__name__.removeprefix("async_"))(function)
+
+
+def wait(label: str, seconds: float) -> str:
+    """Wait, and stamp what interrupts the wait."""
+    stamp(label, moment="started")
+    try:
+        time.sleep(seconds)
+    except BaseException as error:
+        stamp(label, moment="interrupted", error=type(error).__name__)
+        raise
+    stamp(label, moment="finished")
+    return label
+
+
+async def async_wait(label: str, seconds: float) -> str:
+    """Do the same as a coroutine."""
+    stamp(label, moment="started")
+    try:
+        await asyncio.sleep(seconds)
+    except BaseException as error:
+        stamp(label, moment="interrupted", error=type(error).__name__)
+        raise
+    stamp(label, moment="finished")
+    return label
+
+
+def tick(label: str, seconds: float, every_s: float) -> None:
+    """Wake up again and again; stamp the longest time between two wakes."""
+    stamp(label, moment="started")
+    last_s, gap_s = time.monotonic(), 0.0
+    for _ in range(round(seconds / every_s)):
+        time.sleep(every_s)
+        now_s = time.monotonic()
+        last_s, gap_s = now_s, max(gap_s, now_s - last_s)
+    stamp(label, moment="finished", gap_s=gap_s)
+
+
+async def async_tick(label: str, seconds: float, every_s: float) -> None:
+    """Do the same as a coroutine."""
+    stamp(label, moment="started")
+    last_s, gap_s = time.monotonic(), 0.0
+    for _ in range(round(seconds / every_s)):
+        await asyncio.sleep(every_s)
+        now_s = time.monotonic()
+        last_s, gap_s = now_s, max(gap_s, now_s - last_s)
+    stamp(label, moment="finished", gap_s=gap_s)
+
+
+def crash(label: str, after_s: float) -> None:
+    """End the process that runs this job as the kernel does when memory is short."""
+    stamp(label, moment="started")
+    time.sleep(after_s)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def async_crash(label: str, after_s: float) -> None:
+    """Do the same as a coroutine."""
+    stamp(label, moment="started")
+    await asyncio.sleep(after_s)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+register(async_wait if IS_ASYNC else wait)
+register(async_tick if IS_ASYNC else tick)
+register(async_crash if IS_ASYNC else crash)
+
+
+@register
+def block(label: str, seconds: float) -> None:
+    """Wait inside a C function that knows of no event loop; it lets go of the GIL."""
+    stamp(label, moment="started")
+    ctypes.CDLL(None).usleep(int(seconds * 1e6))
+    stamp(label, moment="finished")
+
+
+@register
+def hold(label: str, megabytes: int) -> None:
+    """Keep memory that isn't given back while the process lives."""
+    stamp(label, moment="started")
+    _held.append(bytearray(b"x") * (megabytes << 20))
+    stamp(label, moment="finished")
+
+
+@register
+def add_one(label: str, number: int) -> int:
+    """Return the number after this one."""
+    stamp(label, moment="started")
+    stamp(label, moment="finished")
+    return number + 1
+
+
+@register
+def add_up(numbers: list[int], label: str) -> int:
+    """Return a sum, and stamp it."""
+    stamp(label, moment="started")
+    total = sum(numbers)
+    stamp(label, moment="finished", total=total)
+    return total
+
+
+@register
+def open_chord(label: str, parts: int) -> None:
+    """Send a chord from inside the worker, so that all of it is that Celery's own work."""
+    stamp(label, moment="started")
+    header = [
+        app.signature("add_one", kwargs={"label": f"part-{number}", "number": number})
+        for number in range(parts)
+    ]
+    chord(header, app=app)(app.signature("add_up", kwargs={"label": "sum"}))
+    stamp(label, moment="finished")

@@ -1,0 +1,164 @@
+"""`poolbench conformance`: tries what each pool does, and shows or writes what was found."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from collector.files import write_atomically
+from lab.conformance.conductor import Results, conduct
+from lab.conformance.document import write_markdown
+from lab.conformance.interpreter import Interpreter, inspect_interpreter, this_interpreter
+from lab.conformance.row import Row
+from lab.conformance.rows import ROWS
+from lab.conformance.survey import Entry, Survey, read_survey
+from lab.conformance.table import render
+from lab.environment import describe_machine
+from lab.signals import ENDING
+from poolbench.errors import ExitCode, Fault, UsageError, nearest
+from poolbench.pools import POOLS, Pool, find_pool
+
+_output = Console()
+_messages = Console(stderr=True)
+
+#: What of the machine stands in a survey.
+_MACHINE = ("os", "architecture", "cores")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to a command line."""
+    app.command(rich_help_panel="Measure")(conformance)
+
+
+def conformance(
+    *,
+    pool: Annotated[
+        list[str] | None, typer.Option(help="One pool; again for more. All if left out.")
+    ] = None,
+    row: Annotated[
+        list[str] | None, typer.Option(help="One row by its name; again for more.")
+    ] = None,
+    celery_python: Annotated[
+        Path | None, typer.Option(help="A Python of another environment, with another Celery.")
+    ] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="JSON of another survey, to show where it differs.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Write Markdown there, and JSON beside it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Try on real workers what each pool ignores and what it breaks, in under 4 minutes."""
+    rows, pools = _chosen_rows(row or ()), _chosen_pools(pool or ())
+    _check_target(write)
+    other = read_survey(beside) if beside else None
+    interpreter = inspect_interpreter(celery_python) if celery_python else this_interpreter()
+    survey = _conduct(rows, pools=pools, interpreter=interpreter)
+    if write:
+        _write(survey, target=write, other=other)
+    if as_json:
+        sys.stdout.write(survey.to_json())
+    else:
+        _output.print(render(survey, other=other))
+        _messages.print(f"took {survey.took_s:.0f} s")
+
+
+def _conduct(rows: Sequence[Row], *, pools: Sequence[Pool], interpreter: Interpreter) -> Survey:
+    for number in ENDING:
+        signal.signal(number, _interrupt)
+    made_at, began_at_s = datetime.now(UTC), time.monotonic()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    try:
+        with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
+            bar = progress.add_task("trying", total=len(rows) * len(pools))
+            results = conduct(
+                rows,
+                pools=pools,
+                interpreter=interpreter,
+                advance=lambda: progress.advance(bar),
+            )
+    except KeyboardInterrupt:
+        _messages.print("stopped: nothing is kept of a survey that was cut")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    machine = describe_machine()
+    return Survey(
+        made_at=made_at.isoformat(timespec="seconds"),
+        command=shlex.join(["poolbench", *sys.argv[1:]]),
+        took_s=round(time.monotonic() - began_at_s, 1),
+        versions=interpreter.versions,
+        broker=results.broker,
+        machine={name: machine[name] for name in _MACHINE},
+        pools=tuple(pool.name for pool in pools),
+        entries=tuple(_entry(row, pools=pools, results=results) for row in rows),
+    )
+
+
+def _entry(row: Row, *, pools: Sequence[Pool], results: Results) -> Entry:
+    return Entry(
+        name=row.name,
+        title=row.title,
+        question=row.question,
+        expected=row.expected,
+        findings={pool.name: results.findings[row.name, pool.name] for pool in pools},
+    )
+
+
+def _write(survey: Survey, *, target: Path, other: Survey | None) -> None:
+    beside = target.with_suffix(".json")
+    text = write_markdown(survey, json_name=beside.name, other=other)
+    _write_text(target, text=text)
+    _write_text(beside, text=survey.to_json())
+
+
+def _write_text(path: Path, *, text: str) -> None:
+    write_atomically(path, write=lambda file: file.write(text.encode()))
+    _messages.print(f"wrote {path}", highlight=False)
+
+
+def _chosen_pools(names: Sequence[str]) -> tuple[Pool, ...]:
+    return tuple(find_pool(name) for name in names) or tuple(POOLS.values())
+
+
+def _chosen_rows(names: Sequence[str]) -> tuple[Row, ...]:
+    known = {row.name: row for row in ROWS}
+    faults = [
+        Fault(problem="unknown row", seen=name, remedy=nearest(name, among=known))
+        for name in names
+        if name not in known
+    ]
+    if faults:
+        raise UsageError(*faults)
+    return tuple(known[name] for name in names) or ROWS
+
+
+def _check_target(target: Path | None) -> None:
+    """Refuse a target that can't be written, before minutes are spent on it."""
+    if target is None:
+        return
+    if target.suffix != ".md":
+        problem, remedy = "no Markdown file", "end it in .md; the JSON gets the same name"
+    elif not target.parent.is_dir():
+        problem, remedy = "no such folder", f"make {target.parent} first"
+    else:
+        return
+    raise UsageError(Fault(where="--write", problem=problem, seen=str(target), remedy=remedy))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
+    """End the workers and the server; a second signal doesn't hurry that."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    _messages.print("stopping: workers end")
+    raise KeyboardInterrupt

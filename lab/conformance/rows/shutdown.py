@@ -1,0 +1,206 @@
+"""Ends of a worker: what becomes of the jobs that run, and of those that it had fetched."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass
+
+from lab.conformance.account import Account
+from lab.conformance.bed import Bed
+from lab.conformance.outcome import Finding, breaks, ignored, works
+from lab.conformance.row import Row
+from lab.conformance.story import Story
+from lab.conformance.worker import BedWorker
+
+#: How long running jobs still wait when the signal comes, seconds: a short one and a long one.
+SHORT_S, LONG_S = 2.0, 12.0
+
+#: How long a worker may take to end, beside what it may wait for, seconds.
+END_WITHIN_S = 12.0
+
+#: The time that a soft shutdown gives to jobs, seconds.
+SOFT_TIMEOUT_S = 4.0
+
+#: Jobs that a worker has fetched and not begun.
+PREFETCHED = 4
+
+#: What a worker says when its shutdown goes wrong.
+_TROUBLE = r"^(CRITICAL|ERROR)|^[\w.]*Error\b|^[\w.]*Error:|not implement"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a worker ended."""
+
+    #: None if it had to be killed.
+    exit_code: int | None
+    #: From the signal on, seconds.
+    took_s: float
+    story: Story
+    account: Account
+    #: What Celery stored as the state of jobs that are lost.
+    states: tuple[str, ...]
+    log: tuple[str, ...]
+
+    def tell(self) -> tuple[str, ...]:
+        """Return it as evidence."""
+        code = "none: it had to be killed" if self.exit_code is None else self.exit_code
+        return (
+            self.account.tell(),
+            self.story.tell(),
+            f"exit code: {code}, {self.took_s:.0f} s after the signal",
+            *(f"state stored of {state}" for state in self.states),
+            *self.log,
+        )
+
+
+def _end(bed: Bed, worker: BedWorker, *, number: signal.Signals, within_s: float) -> End:
+    """Send the signal, wait for the end, and count."""
+    began_at_s = time.monotonic()
+    worker.signal(number)
+    exit_code = worker.end_within(within_s)
+    took_s = time.monotonic() - began_at_s
+    worker.kill()
+    account = bed.account()
+    return End(
+        exit_code=exit_code,
+        took_s=took_s,
+        story=bed.story(),
+        account=account,
+        states=tuple(f"{label}: {bed.state(label) or 'none'}" for label in sorted(account.lost)),
+        log=worker.log_lines(_TROUBLE),
+    )
+
+
+def _try_warm_running(bed: Bed) -> Finding:
+    with bed.worker() as worker:
+        jobs = bed.send_many("wait", labels="running", count=worker.slots, seconds=SHORT_S)
+        worker.until(bed.has("started", *jobs), within_s=15)
+        end = _end(bed, worker, number=signal.SIGTERM, within_s=SHORT_S + END_WITHIN_S)
+        return judge_warm(end)
+
+
+def _try_warm_prefetched(bed: Bed) -> Finding:
+    with bed.worker() as worker:
+        running = bed.send_many("wait", labels="running", count=worker.slots, seconds=SHORT_S)
+        worker.until(bed.has("started", *running), within_s=15)
+        bed.send_many("wait", labels="fetched", count=PREFETCHED, seconds=0.2)
+        bed.until(lambda: not bed.queued(), within_s=SHORT_S / 2)
+        end = _end(bed, worker, number=signal.SIGTERM, within_s=SHORT_S + END_WITHIN_S)
+        return judge_warm(end)
+
+
+def judge_warm(end: End) -> Finding:
+    """Judge by whether each job was done or is in the queue again, and the worker's exit code."""
+    if end.exit_code is None:
+        return breaks("The worker hung.", *end.tell())
+    harm = _harm(end)
+    if harm:
+        return breaks(harm, *end.tell())
+    if cut := {label for label in end.account.queued if end.story.of(label, moment="started")}:
+        return breaks(f"{len(cut)} running job(s) were cut off and put back.", *end.tell())
+    if end.exit_code != 0:
+        return breaks("No job was harmed, but it ended as if it had failed.", *end.tell())
+    back = len(end.account.queued)
+    what = f"; {back} that had not begun went back to the queue" if back else ""
+    return works(f"Running jobs finished{what}; exit code 0.", *end.tell())
+
+
+def _try_cold(bed: Bed) -> Finding:
+    with bed.worker(settings={"task_acks_late": True}) as worker:
+        jobs = bed.send_many("wait", labels="running", count=worker.slots, seconds=LONG_S)
+        worker.until(bed.has("started", *jobs), within_s=15)
+        end = _end(bed, worker, number=signal.SIGQUIT, within_s=LONG_S + END_WITHIN_S)
+        return judge_cold(end)
+
+
+def judge_cold(end: End) -> Finding:
+    """Judge by whether running jobs were ended at once and are in the queue again."""
+    if end.exit_code is None:
+        return breaks("The worker hung.", *end.tell())
+    harm = _harm(end)
+    if harm:
+        return breaks(harm, *end.tell())
+    if end.account.done:
+        return ignored("It waited for the running jobs to finish.", *end.tell())
+    return works("The running jobs were ended and are in the queue again.", *end.tell())
+
+
+def _try_soft(bed: Bed) -> Finding:
+    settings = {"task_acks_late": True, "worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}
+    with bed.worker(settings=settings) as worker:
+        short = bed.send("wait", label="short", seconds=SHORT_S)
+        if worker.slots > 1:
+            bed.send("wait", label="long", seconds=LONG_S)
+        worker.until(bed.has("started", *bed.sent), within_s=15)
+        within_s = LONG_S + SOFT_TIMEOUT_S + END_WITHIN_S
+        end = _end(bed, worker, number=signal.SIGQUIT, within_s=within_s)
+        return judge_soft(end, short=short)
+
+
+def judge_soft(end: End, *, short: str) -> Finding:
+    """Judge by whether the short job was done and the long one is in the queue again."""
+    if end.exit_code is None:
+        return breaks("The worker hung.", *end.tell())
+    harm = _harm(end)
+    if harm:
+        return breaks(harm, *end.tell())
+    if short not in end.account.done:
+        return ignored("The short job was not given the time to finish.", *end.tell())
+    if "long" in end.account.done:
+        return ignored("It waited for the long job too.", *end.tell())
+    if not end.account.queued:
+        return works("The job was given the time to finish.", *end.tell())
+    return works("The short job finished; the long one is in the queue again.", *end.tell())
+
+
+def _harm(end: End) -> str:
+    """Return what harm was done to jobs, in a sentence; empty if none."""
+    account = end.account
+    harms = []
+    if account.lost:
+        harms.append(f"{len(account.lost)} job(s) neither finished nor went back to the queue")
+    if account.doubled:
+        harms.append(f"{len(account.doubled)} finished job(s) will run again")
+    if account.unacked:
+        harms.append(
+            f"{len(account.unacked)} job(s) are left in unacked until the visibility timeout"
+        )
+    return f"{'; '.join(harms)}." if harms else ""
+
+
+WARM_RUNNING = Row(
+    name="warm-shutdown-running",
+    title="warm shutdown, jobs running",
+    question=f"SIGTERM while every slot runs a job that waits {SHORT_S:.0f} s.",
+    expected="The jobs finish, then the worker ends with exit code 0.",
+    attempt=_try_warm_running,
+)
+WARM_PREFETCHED = Row(
+    name="warm-shutdown-prefetched",
+    title="warm shutdown, jobs prefetched",
+    question=f"The same, while the worker holds {PREFETCHED} fetched jobs that have not begun.",
+    expected="The running jobs finish; the fetched ones are run or are in the queue again.",
+    attempt=_try_warm_prefetched,
+)
+COLD = Row(
+    name="cold-shutdown",
+    title="cold shutdown",
+    question=f"SIGQUIT while every slot runs a job of {LONG_S:.0f} s; acks_late.",
+    expected="The jobs are ended at once and are in the queue again; the worker ends.",
+    attempt=_try_cold,
+    lasts_s=15.0,
+)
+SOFT = Row(
+    name="soft-shutdown",
+    title="soft shutdown",
+    question=(
+        f"SIGQUIT with worker_soft_shutdown_timeout = {SOFT_TIMEOUT_S:.0f} s, while one slot runs "
+        f"a job of {SHORT_S:.0f} s and another, where there is one, a job of {LONG_S:.0f} s; "
+        "acks_late."
+    ),
+    expected="The short job finishes; the long one is ended and is in the queue again.",
+    attempt=_try_soft,
+    lasts_s=15.0,
+)
