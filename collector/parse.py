@@ -12,6 +12,10 @@ import polars as pl
 from collector.schema import LINE_SCHEMA, PART_SCHEMA
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
 
+#: What a content of objects begins with. Others are kept from the parser, which takes what begins
+#: like a compressed file for one, and fails, or unpacks it.
+_BEGINNINGS = (b"{", b" ", b"\t", b"\r", b"\n")
+
 #: The moments that tell of a job. `Moment.ALIVE` is no line of a run: it becomes a key.
 _MOMENTS = tuple(moment.value for moment in Moment if moment is not Moment.ALIVE)
 
@@ -76,6 +80,8 @@ def _parse(content: bytes) -> pl.DataFrame | None:
     """Return the lines of a content (`LINE_SCHEMA`), or None if any of them is garbled."""
     if not content:
         return LINE_SCHEMA.to_frame()
+    if content[:1] not in _BEGINNINGS:
+        return None
     try:
         return pl.read_ndjson(content, schema=LINE_SCHEMA)
     except pl.exceptions.PolarsError:

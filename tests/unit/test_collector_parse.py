@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 import polars as pl
@@ -102,6 +103,16 @@ _TEXTS = st.one_of(
         lambda found: json.dumps(found).encode()
     ),
 )
+
+
+@pytest.mark.parametrize("magic", [b"x\x01", b"\x1f\x8b\x08", b"(\xb5/\xfd"])
+def test_what_looks_compressed_is_not_unpacked(magic: bytes) -> None:
+    """The parser takes a content that begins like a zlib, gzip or Zstandard file for one."""
+    rows = parse(magic, wire(seq=7))
+
+    assert rows["seq"].to_list() == [None, 7]
+    assert rows["reason"].to_list() == ["no JSON object of a line's types", None]
+    assert parse(zlib.compress(wire(seq=8)))["seq"].drop_nulls().is_empty()
 
 
 @settings(max_examples=100, deadline=None)
