@@ -90,6 +90,16 @@ def read_table(path: Path, *, columns: list[str] | None = None) -> pl.DataFrame:
         return pl.read_parquet(path, columns=columns)
 
 
+def read_names(path: Path) -> list[str]:
+    """Return the names of a Parquet file's columns.
+
+    Raises:
+        StorageError: if it is absent or unreadable.
+    """
+    with storage_errors(path):
+        return list(pl.read_parquet_schema(path))
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """Return a Parquet file's own metadata.
 

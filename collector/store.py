@@ -17,6 +17,7 @@ from collector.files import (
     check_format,
     make_folder,
     read_metadata,
+    read_names,
     read_table,
     storage_errors,
     sync_folder,
@@ -142,8 +143,14 @@ class RunFolder:
         self._write(self.jobs_path, frame=records, schema=RECORD_SCHEMA)
 
     def read_jobs(self, *, columns: list[str] | None = None) -> pl.DataFrame:
-        """Return the run's records, or some columns of them: they need less memory."""
-        return read_table(self.jobs_path, columns=columns)
+        """Return the run's records, or some columns of them: they need less memory.
+
+        A column that the version which wrote them did not have is null.
+        """
+        schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns or RECORD_SCHEMA})
+        known = read_names(self.jobs_path)
+        frame = read_table(self.jobs_path, columns=[name for name in schema if name in known])
+        return conform(frame, schema=schema)
 
     def write_samples(self, samples: pl.DataFrame) -> None:
         """Write what was sampled beside the trials to ``samples.parquet``."""

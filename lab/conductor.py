@@ -16,6 +16,7 @@ from lab import environment
 from lab.bench import Bench
 from lab.broker import open_broker
 from lab.calibration import calibrate
+from lab.ceilings import upstream_ceilings_per_s
 from lab.experiment import Contender, Experiment, Workload
 from lab.gauge import Gauge
 from lab.pilot import (
@@ -130,7 +131,7 @@ def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterr
 
 
 def _open(run: Run) -> None:
-    """Write down the conditions, and measure what the producer alone can do."""
+    """Write down the conditions, and measure what producer and upstream alone can do."""
     bench = run.bench
     bench.calibration = calibrate(run.experiment.workloads)
     open_run(
@@ -149,6 +150,10 @@ def _open(run: Run) -> None:
         "broker": environment.describe_broker(run.bench.client, origin=run.broker.origin),
     }
     run.ceilings["producer_per_s"] = producer_ceiling_per_s(run)
+    run.ceilings["upstream_per_s"] = upstream_ceilings_per_s(
+        int(run.bench.environment["POOLBENCH_UPSTREAM_PORT"]),
+        workloads=run.experiment.workloads,
+    )
     run.folder.write_manifest(run.manifest(state="unfinished"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from celery import Celery
 
+from lab.ceilings import redis_cpu_s
 from lab.experiment import Workload
 from lab.run import Run
 from lab.trial import TrialOrder, backlog_size, conduct, measured_rate_per_s
@@ -30,13 +31,19 @@ CPU_PILOT_JOBS = 16
 
 
 def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
-    """Size every backlog, and measure each worker's ceiling with jobs that do nothing."""
+    """Size every backlog; measure with empty jobs the ceilings of each worker and of Redis."""
     noop = Workload(name="no-op", kind="io.sleep", parameters={"delay_ms": 0.0})
     rates_per_s: dict[str, float] = {}
+    redis_per_s: dict[str, float] = {}
     for contender in run.experiment.contenders:
         worker = workers[contender.name]
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
+        before_s = redis_cpu_s(run.bench.client)
         rates_per_s[contender.name] = round(_rate_per_s(run, worker, noop, count), 1)
+        spent_s = redis_cpu_s(run.bench.client) - before_s
+        if spent_s > 0:
+            # one thread of the server runs all commands
+            redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
             count = CPU_PILOT_JOBS if _only_computes(workload) else 2 * contender.slots
             rate_per_s = _rate_per_s(run, worker, workload, count)
@@ -44,6 +51,7 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
                 rate_per_s, slots=contender.slots, trial_s=run.experiment.trial_s
             )
     run.ceilings["noop_per_s"] = rates_per_s
+    run.ceilings["redis_per_s"] = redis_per_s
 
 
 def _only_computes(workload: Workload) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from report import format as fmt
+from report.limits import MEANING, SIGN
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD
 
 #: Mark → meaning.
@@ -14,6 +15,12 @@ MARKS: Mapping[str, str] = {
     "~": f"unstable: repetitions over {UNSTABLE_SPREAD * 100:.0f} % apart, or a condition moved",
     "?": f"fewer than {CLAIM_BLOCKS} repetitions: no claim",
 }
+
+
+def marks_of(summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return the marks that this run's tables may show, each with its meaning."""
+    is_near = any(row["limits"] for row in summary["rows"])
+    return {**MARKS, **({SIGN: MEANING} if is_near else {})}
 
 
 def integrity(summary: Mapping[str, Any]) -> tuple[bool, str]:
@@ -55,7 +62,8 @@ def legend(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         words.append(("1.94 × solo [1.90–1.99]", meaning))
     ceiling = (
         "what the workload allows without Celery: for work that computes, cores ÷ CPU-seconds "
-        "a job, measured beside each trial; for waits, slots ÷ wait"
+        "a job, measured beside each trial; for waits, slots ÷ wait; for a job that does both, the "
+        "lesser of cores ÷ CPU-seconds and slots ÷ (wait + CPU-seconds)"
     )
     pss = (
         "its share of memory after the last job; pages shared with other processes are divided "

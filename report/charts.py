@@ -29,9 +29,9 @@ _LETTER = 7.4
 #: Width of a label on an axis, with its distance to the next, pixels.
 _TICK_LABEL = 46
 
-_FONT_SIZE = 12
+FONT_SIZE = 12
 
-_INK = {name: shade.light for name, shade in INK_SHADES.items()}
+INK = {name: shade.light for name, shade in INK_SHADES.items()}
 
 #: Colour in a drawing → CSS variable on the page.
 VARIABLES: dict[str, str] = {
@@ -66,18 +66,18 @@ _CONFIG: dict[str, Any] = {
     "axis": {
         "domain": False,
         "ticks": False,
-        "gridColor": _INK["line"],
-        "labelColor": _INK["muted"],
-        "labelFontSize": _FONT_SIZE,
+        "gridColor": INK["line"],
+        "labelColor": INK["muted"],
+        "labelFontSize": FONT_SIZE,
         "labelPadding": 6,
-        "titleColor": _INK["muted"],
-        "titleFontSize": _FONT_SIZE,
+        "titleColor": INK["muted"],
+        "titleFontSize": FONT_SIZE,
         "titleFontWeight": "normal",
         "titlePadding": 8,
     },
-    "axisY": {"labelColor": _INK["ink"], "grid": False, "labelLimit": 160},
+    "axisY": {"labelColor": INK["ink"], "grid": False, "labelLimit": 160},
     "title": {
-        "color": _INK["ink"],
+        "color": INK["ink"],
         "fontSize": 13,
         "fontWeight": 600,
         "anchor": "start",
@@ -105,7 +105,7 @@ def draw_advantage(groups: Sequence[tuple[str, Values]], *, against: str, width:
         ).properties(title=name)
         for index, (name, values) in enumerate(groups)
     ]
-    return _svg(alt.vconcat(*panels))
+    return to_svg(alt.vconcat(*panels))
 
 
 def draw_throughput(values: Values, *, dots: Values, width: int) -> str:
@@ -119,23 +119,23 @@ def draw_throughput(values: Values, *, dots: Values, width: int) -> str:
     x = alt.X("median:Q", scale=scale, axis=axis)
     valid, invalid = "datum.is_valid", "!datum.is_valid"
     layers = [
-        base.mark_bar(height=12, opacity=0.28).encode(x=x, color=_pool()),
+        base.mark_bar(height=12, opacity=0.28).encode(x=x, color=colour()),
         base.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=_pool()
+            x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=colour()
         ),
-        base.mark_tick(thickness=3, size=14).encode(x=x, color=_pool()),
-        base.mark_tick(thickness=2, size=20, color=_INK["ink"]).encode(
+        base.mark_tick(thickness=3, size=14).encode(x=x, color=colour()),
+        base.mark_tick(thickness=2, size=20, color=INK["ink"]).encode(
             x=alt.X("ceiling:Q", scale=scale)
         ),
         repetitions.transform_filter(valid)
-        .mark_circle(size=46, opacity=1, stroke=_INK["ground"], strokeWidth=1.2)
-        .encode(x=alt.X("per_s:Q", scale=scale), color=_pool()),
+        .mark_circle(size=46, opacity=1, stroke=INK["ground"], strokeWidth=1.2)
+        .encode(x=alt.X("per_s:Q", scale=scale), color=colour()),
         repetitions.transform_filter(invalid)
-        .mark_text(text="×", fontSize=19, fontWeight="bold", color=_INK["bad"])
+        .mark_text(text="×", fontSize=19, fontWeight="bold", color=INK["bad"])
         .encode(x=alt.X("per_s:Q", scale=scale)),
         *_figures(base, plot=plot, title="median"),
     ]
-    return _svg(_layered(layers, values=values, plot=plot))
+    return to_svg(_layered(layers, values=values, plot=plot))
 
 
 def draw_latency(values: Values, *, title: str, width: int) -> str:
@@ -144,18 +144,18 @@ def draw_latency(values: Values, *, title: str, width: int) -> str:
     known = [value[name] for value in values for name in ("p50", "p99") if value[name]]
     low, high = min(known, default=0.001) / 1.15, max(known, default=1.0) * 1.15
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    ticks = _log_ticks(low, high=high, plot=plot)
+    ticks = log_ticks(low, high=high, plot=plot)
     axis = alt.Axis(title=f"{title} (logarithmic)", values=ticks, labelExpr=_SECONDS)
     base = _base(values)
     x = alt.X("p50:Q", scale=scale, axis=axis)
     layers = [
-        base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=x, x2=alt.X2("p99:Q"), color=_pool()),
-        base.mark_circle(size=80, opacity=1).encode(x=x, color=_pool()),
-        base.mark_tick(thickness=2, size=10).encode(x=alt.X("p95:Q", scale=scale), color=_pool()),
-        base.mark_tick(thickness=2, size=16).encode(x=alt.X("p99:Q", scale=scale), color=_pool()),
+        base.mark_rule(strokeWidth=2, opacity=0.55).encode(x=x, x2=alt.X2("p99:Q"), color=colour()),
+        base.mark_circle(size=80, opacity=1).encode(x=x, color=colour()),
+        base.mark_tick(thickness=2, size=10).encode(x=alt.X("p95:Q", scale=scale), color=colour()),
+        base.mark_tick(thickness=2, size=16).encode(x=alt.X("p99:Q", scale=scale), color=colour()),
         *_figures(base, plot=plot, title="p50"),
     ]
-    return _svg(_layered(layers, values=values, plot=plot))
+    return to_svg(_layered(layers, values=values, plot=plot))
 
 
 def draw_cost(values: Values, *, unit: str, width: int) -> str:
@@ -166,10 +166,10 @@ def draw_cost(values: Values, *, unit: str, width: int) -> str:
     base = _base(values)
     bars = base.mark_bar(height=12, opacity=0.75).encode(
         x=alt.X("cost:Q", scale=scale, axis=alt.Axis(title=unit, tickCount=plot // 55)),
-        color=_pool(),
+        color=colour(),
     )
     layers = [bars, *_figures(base, plot=plot, title="median")]
-    return _svg(_layered(layers, values=values, plot=plot))
+    return to_svg(_layered(layers, values=values, plot=plot))
 
 
 def _advantage_panel(
@@ -177,7 +177,7 @@ def _advantage_panel(
 ) -> alt.LayerChart:
     low, high = domain
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    ticks = _log_ticks(low, high=high, plot=width * 2)
+    ticks = log_ticks(low, high=high, plot=width * 2)
     axis = alt.Axis(
         title=title, labels=title is not None, values=ticks, labelExpr="format(datum.value, '~g')"
     )
@@ -186,15 +186,15 @@ def _advantage_panel(
     one = alt.X("one:Q", scale=scale)
     layers = [
         alt.Chart(alt.InlineData(values=[{"one": 1}]))
-        .mark_rule(color=_INK["muted"], strokeWidth=1)
+        .mark_rule(color=INK["muted"], strokeWidth=1)
         .encode(x=one),
         base.mark_rule(strokeWidth=3, opacity=0.3).encode(
-            x=one, x2=alt.X2("value:Q"), color=_pool()
+            x=one, x2=alt.X2("value:Q"), color=colour()
         ),
         base.mark_rule(strokeWidth=2).encode(
-            x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=_pool()
+            x=alt.X("low:Q", scale=scale), x2=alt.X2("high:Q"), color=colour()
         ),
-        base.mark_circle(size=60, opacity=1).encode(x=x, color=_pool()),
+        base.mark_circle(size=60, opacity=1).encode(x=x, color=colour()),
         *_figures(base, plot=width),
     ]
     return _layered(layers, values=values, plot=width, lane=LANE - 9)
@@ -227,21 +227,27 @@ def _base(lanes: Values, *, y_title: str | None = "contender") -> alt.Chart:
 def _figures(base: alt.Chart, *, plot: int, title: str = "") -> list[alt.Chart]:
     """Write each lane's ``text`` at its right end, where it can't cover a mark."""
     x = alt.XValue(plot)  # type: ignore[no-untyped-call]  # altair leaves it untyped
-    figures = base.mark_text(align="left", dx=10, fontSize=_FONT_SIZE, color=_INK["ink"])
+    figures = base.mark_text(align="left", dx=10, fontSize=FONT_SIZE, color=INK["ink"])
     written = [figures.encode(x=x, text=alt.Text("text:N"))]
     if not title:
         return written
     head = alt.Chart(alt.InlineData(values=[{"title": title}])).mark_text(
-        align="left", dx=10, fontSize=_FONT_SIZE, color=_INK["muted"]
+        align="left", dx=10, fontSize=FONT_SIZE, color=INK["muted"]
     )
     above = alt.YValue(-10)  # type: ignore[no-untyped-call]  # altair leaves it untyped
     return [*written, head.encode(x=x, y=above, text=alt.Text("title:N"))]
 
 
-def _pool() -> alt.Color:
+def colour() -> alt.Color:
+    """Return the colour of ``shade``."""
     shades = {pool: shade.light for pool, shade in POOL_SHADES.items()}
     scale = alt.Scale(domain=list(shades), range=list(shades.values()))
     return alt.Color("shade:N", scale=scale, legend=None)
+
+
+def widest(values: Values) -> float:
+    """Return the room that the longest name of a contender may need, pixels."""
+    return _longest(values) * _LETTER
 
 
 def _longest(values: Values) -> int:
@@ -252,7 +258,7 @@ def _plot_width(values: Values, *, width: int) -> int:
     return round(width - _longest(values) * _LETTER - 8 - _FIGURES)
 
 
-def _log_ticks(low: float, *, high: float, plot: int) -> list[float]:
+def log_ticks(low: float, *, high: float, plot: int) -> list[float]:
     """Return steps of a decade within the bounds, as fine as labels have room on ``plot``."""
     decade = plot / math.log10(high / low)
     steps: tuple[int, ...] = (1,)
@@ -265,7 +271,8 @@ def _log_ticks(low: float, *, high: float, plot: int) -> list[float]:
     return [tick for tick in ticks if low <= tick <= high]
 
 
-def _svg(chart: alt.TopLevelMixin) -> str:
+def to_svg(chart: alt.TopLevelMixin) -> str:
+    """Return a chart as SVG, lean, its colours as variables of the page."""
     spec = {**chart.to_dict(validate=False), "config": _CONFIG}
     drawn = str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
     lean = _LONG_NUMBER.sub(r"\1", _HIDDEN.sub("", _NOISE.sub("", drawn)))

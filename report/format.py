@@ -23,6 +23,12 @@ def number(value: float | None) -> str:
     return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
 
 
+def plain(value: float) -> str:
+    """Return ``value`` with up to two decimals: 0.48 · 0.1 · 40."""
+    text = f"{value:.2f}"
+    return text.rstrip("0").rstrip(".")
+
+
 def count(value: int | None) -> str:
     """Return a count with its thousands apart."""
     return NOTHING if value is None else f"{value:,}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poolbench.jobs import JOB_KINDS, WorkClass
+from poolbench.catalogue import JOB_KINDS, WorkClass
 from report import format as fmt
 from report import naming
 from report.ranking import Entry, Ranking
@@ -19,6 +19,16 @@ _SHARED_INTERPRETER = frozenset({"threads", "gevent", "asyncio"})
 #: as beating the GIL, and neither is chance where several are held against solo, whose intervals
 #: are each of 95 %. A second core would give up to 2.
 NO_FASTER_BELOW = 1.2
+
+
+#: Pools whose jobs all run in one thread.
+_ONE_THREAD = frozenset({"gevent", "asyncio"})
+
+#: From this part of the time on that jobs held an event loop, the verdict says so.
+BLOCKED_SHARE = 0.1
+
+#: From this part of a core on, what one job after another computes is named as the cause.
+_BUSY_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +53,25 @@ def lesson(ranking: Ranking, *, kind: str) -> str:
         sentences = _held(ranking, kind=kind)
     elif work is WorkClass.RELEASES_GIL:
         sentences = _released(ranking, kind=kind)
+    elif work is WorkClass.BLOCKS_LOOP:
+        sentences = _blocking(ranking, kind=kind)
+    elif work is WorkClass.BOTH:
+        sentences = _both(ranking, kind=kind)
     else:
         sentences = _overlapped(ranking)
     return " ".join(f"{sentence}." for sentence in sentences)
+
+
+def held_loop(ranking: Ranking, *, kind: str) -> str:
+    """Return what jobs did to asyncio's event loop, or nothing; a count, so one block is enough."""
+    shares = [entry.blocked_share for entry in ranking.entries if entry.blocked_share is not None]
+    most = max(shares, default=0.0)
+    if most < BLOCKED_SHARE:
+        return ""
+    return (
+        f"`{kind}` blocks asyncio's loop: for {fmt.percent(most)} of the time one job held it, "
+        "and nobody else ran."
+    )
 
 
 def _held(ranking: Ranking, *, kind: str) -> list[str]:
@@ -70,8 +96,10 @@ def _released(ranking: Ranking, *, kind: str) -> list[str]:
             f"{who} run side by side for `{kind}`, which lets go of the GIL while it computes"
         )
     if found.stuck:
-        is_gevent = {entry.pool for entry in found.stuck} == {"gevent"}
-        cause = ": its jobs share one thread" if is_gevent and threads else ""
+        is_one_thread = {entry.pool for entry in found.stuck} <= _ONE_THREAD
+        cause = (
+            f": {_whose(found.stuck)} jobs share one thread" if is_one_thread and threads else ""
+        )
         where = "" if threads else f" for `{kind}`"
         sentences.append(f"{_stuck(found.stuck, ranking=ranking)}{where}{cause}")
     where = " too" if threads else "" if sentences else f" for `{kind}`"
@@ -144,15 +172,71 @@ def _price(ranking: Ranking) -> list[str]:
 
 
 def _overlapped(ranking: Ranking) -> list[str]:
-    found = _split(ranking, pools={entry.pool for entry in ranking.entries}, is_freed=None)
+    found = _all(ranking)
     if not found.faster:
         return []
     said = "While one job waits, others run"
     if not found.stuck:
         return [said]
+    return [f"{said} {_in_whom(found, ranking=ranking)}{_computing(ranking)}"]
+
+
+def _blocking(ranking: Ranking, *, kind: str) -> list[str]:
+    """Say who goes on while a job reads and writes; the one thread is blamed if threads went on."""
+    found = _all(ranking)
+    if not found.faster:
+        return [f"{_stuck(found.stuck, ranking=ranking)} for `{kind}`"] if found.stuck else []
+    said = "While one job reads and writes, others run"
+    if not found.stuck:
+        return [said]
+    is_one_thread = {entry.pool for entry in found.stuck} <= _ONE_THREAD
+    has_threads = any(entry.pool == "threads" for entry in found.faster)
+    cause = ""
+    if is_one_thread and has_threads:
+        cause = f": it blocks the one thread that all {_whose(found.stuck)} jobs share"
+    return [f"{said} {_in_whom(found, ranking=ranking)}{cause}"]
+
+
+def _both(ranking: Ranking, *, kind: str) -> list[str]:
+    """Say what overlaps of a job that waits and computes."""
+    found = _split(ranking, pools=_SHARED_INTERPRETER, is_freed=False)
+    sentences = []
+    if found.faster:
+        computing = _side_by_side(found.faster[0], ranking=ranking)
+        sentences.append(f"While one job waits, others run{computing}")
+    if found.stuck:
+        cause = _cause(found.stuck, ranking=ranking)
+        sentences.append(f"{_stuck(found.stuck, ranking=ranking)} for `{kind}`{cause}")
+    return [*sentences, *_freed(ranking, where="" if sentences else f" for `{kind}`")]
+
+
+def _side_by_side(shared: Entry, *, ranking: Ranking) -> str:
+    """Return what processes do beside the best that shares an interpreter, if much more."""
+    prefork = next((entry for entry in ranking.entries if entry.pool == "prefork"), None)
+    gain = paired_ratio(prefork.per_s, theirs=shared.per_s) if prefork else None
+    if prefork is None or gain is None or not gain.is_claim or gain.low <= NO_FASTER_BELOW:
+        return ""
+    figure = f"{fmt.times(gain.value)} {shared.contender} {fmt.interval(gain.low, high=gain.high)}"
+    return f"; while one computes, others run in prefork: {prefork.contender} does {figure}"
+
+
+def _all(ranking: Ranking) -> _Split:
+    return _split(ranking, pools={entry.pool for entry in ranking.entries}, is_freed=None)
+
+
+def _in_whom(found: _Split, *, ranking: Ranking) -> str:
     faster = naming.names(found.faster, ranking=ranking)
-    stuck = naming.names(found.stuck, ranking=ranking)
-    return [f"{said} in {faster}, but not in {stuck}"]
+    return f"in {faster}, but not in {naming.names(found.stuck, ranking=ranking)}"
+
+
+def _computing(ranking: Ranking) -> str:
+    """Name the cause where one job after another computed most of the time."""
+    busy_cores = ranking.baseline.busy_cores if ranking.baseline else None
+    if busy_cores is None or busy_cores < _BUSY_SHARE:
+        return ""
+    return (
+        f": one after the other they already compute for {fmt.percent(min(1.0, busy_cores))} of it"
+    )
 
 
 def _stuck(group: Sequence[Entry], *, ranking: Ranking) -> str:
@@ -167,7 +251,11 @@ def _cause(stuck: Sequence[Entry], *, ranking: Ranking) -> str:
         return ""
     if any(entry.pool == "threads" for entry in stuck):
         return ": the GIL lets one run at a time"
-    return ": all its jobs share one thread"
+    return f": all {_whose(stuck)} jobs share one thread"
+
+
+def _whose(group: Sequence[Entry]) -> str:
+    return "its" if len({entry.pool for entry in group}) == 1 else "their"
 
 
 def _split(ranking: Ranking, *, pools: set[str] | frozenset[str], is_freed: bool | None) -> _Split:

@@ -15,7 +15,8 @@ from poolbench.jobs import JOB_KINDS
 from poolbench.pools import POOLS
 from report import format as fmt
 from report import pictures
-from report.account import MARKS, describe_ledger, integrity, legend
+from report.account import describe_ledger, integrity, legend, marks_of
+from report.limits import SIGN
 from report.naming import label
 from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES, shade_name
 from report.pictures import Picture
@@ -36,8 +37,8 @@ _FIGURE = re.compile(r"[\d.,]+\N{NO-BREAK SPACE}× (?:[\w.]+|<span[^>]*>[^<]*</s
 
 #: What stands for a pool's lesson where its Python ran without the GIL.
 _NO_GIL = (
-    "Its Python is built without the GIL: threads run Python code side by side, each of them "
-    "at a speed of its own."
+    "Its Python runs without the GIL: threads run Python code at the same time, each of them "
+    "perhaps more slowly than with it."
 )
 
 _LEDGER_COLUMNS = ("sent", "done", "failed", "retried", "lost", "duplicated")
@@ -54,10 +55,14 @@ def build_page(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> st
         account=account,
         about=_about(summary),
         hero=pictures.advantage(summary),
+        crossovers=[
+            {**found, "picture": pictures.crossover(summary, found=found)}
+            for found in summary["crossovers"]
+        ],
         sections=[_section(summary, verdict=verdict) for verdict in summary["verdicts"]],
         pools=_pools(summary),
         pool_names=list(POOL_SHADES),
-        marks=MARKS,
+        marks=marks_of(summary),
         legend=legend(summary),
         light=_variables("light"),
         dark=_variables("dark"),
@@ -152,9 +157,11 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Return each reason once, with those it holds for."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        limits = [f"near a limit of the harness: {row['limit']}"] if row["limit"] else []
-        for reason in [*row["reasons"], *limits]:
-            found.setdefault((row["mark"], reason), []).append(row["contender"])
+        told = [(row["mark"], reason) for reason in row["reasons"]]
+        told += [(SIGN, limit) for limit in row["limits"]]
+        told += [("", row["blocking"]["text"])] if row["blocking"] else []
+        for mark, reason in told:
+            found.setdefault((mark, reason), []).append(row["contender"])
     return [
         {
             "mark": mark,
@@ -235,15 +242,9 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("cgroup", ", ".join(f"{name} {value}" for name, value in cgroup.items() if value)),
         ("broker", " ".join(str(value) for value in broker.values() if value)),
         ("producer alone", _per_s(ceilings.get("producer_per_s"))),
-        ("upstream alone", _per_s(ceilings.get("upstream_per_s"))),
-        (
-            "empty jobs",
-            ", ".join(
-                f"{name} {_per_s(per_s)}"
-                for name, per_s in (ceilings.get("noop_per_s") or {}).items()
-                if per_s
-            ),
-        ),
+        ("upstream alone", _each_per_s(ceilings.get("upstream_per_s"))),
+        ("Redis alone", _each_per_s(ceilings.get("redis_per_s"))),
+        ("empty jobs", _each_per_s(ceilings.get("noop_per_s"))),
     ]
     return [(name, str(value)) for name, value in facts if value]
 
@@ -264,6 +265,10 @@ def _interpreter(found: Mapping[str, Any]) -> str:
     said = f"{gil}, turned on by {culprits}" if culprits else gil
     packages = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     return f"{found['python']}, {said}; {packages}; {found['path']}"
+
+
+def _each_per_s(found: Mapping[str, float | None] | None) -> str:
+    return ", ".join(f"{name} {_per_s(per_s)}" for name, per_s in (found or {}).items() if per_s)
 
 
 def _per_s(value: float | None) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from report import charts
+from report import charts, curves
 from report import format as fmt
+from report.limits import SIGN
 from report.naming import label
 from report.palette import shade_name
 
@@ -152,6 +154,53 @@ def cost(
     )
 
 
+def crossover(summary: Mapping[str, Any], *, found: Mapping[str, Any]) -> Picture:
+    """Draw throughput over the share of computing, with the places where processes take over."""
+    rows = {row["contender"]: row for row in summary["rows"]}
+    turns: dict[str, int] = {}
+    values: list[dict[str, Any]] = []
+    for line in found["lines"]:
+        shade = shade_name(rows[line["contender"]])
+        turns[shade] = turns.get(shade, -1) + 1
+        about = {"contender": label(rows[line["contender"]]), "shade": shade, "turn": turns[shade]}
+        values += [about | point | {"x": point["share"]} for point in line["points"]]
+    marks = [
+        {"x": place, "text": f"{boundary['contender']} leads from {fmt.plain(place)}"}
+        for boundary in found["boundaries"]
+        if (place := boundary["share"]) is not None
+    ]
+    draw = partial(
+        curves.draw_curves,
+        values,
+        marks=marks,
+        x_title="share of a job that computes",
+        y_title="jobs per second (logarithmic)",
+    )
+    return Picture(
+        title="Where the pools change places",
+        caption=(
+            "Dot: median of the repetitions. Upright line: their range. Straight lines between "
+            "measured shares are for the eye, and what a crossing is read off from."
+        ),
+        wide=draw(width=charts.FULL),
+        narrow=draw(width=charts.PHONE),
+        label="Jobs per second of each contender over the share of a job that computes.",
+        header=("contender", *(f"{share:g}" for share in found["shares"])),
+        cells=tuple(_crossover_cells(line, rows=rows, found=found) for line in found["lines"]),
+    )
+
+
+def _crossover_cells(
+    line: Mapping[str, Any], *, rows: Mapping[str, Mapping[str, Any]], found: Mapping[str, Any]
+) -> tuple[str, ...]:
+    known = {point["share"]: point for point in line["points"]}
+    figures = (
+        _marked(fmt.number(known[share]["median"]), row=known[share]) if share in known else "–"
+        for share in found["shares"]
+    )
+    return (label(rows[line["contender"]]), *figures)
+
+
 def _rows(summary: Mapping[str, Any], *, workload: str) -> list[Mapping[str, Any]]:
     return [row for row in summary["rows"] if row["workload"] == workload]
 
@@ -180,11 +229,12 @@ def _advantage_cells(value: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _throughput_value(row: Mapping[str, Any]) -> dict[str, Any]:
     per_s = row["throughput_per_s"] or dict.fromkeys(("median", "low", "high"))
+    text = f"{fmt.number(per_s['median'])}{f' {SIGN}' if row['limits'] else ''}"
     return {
         "contender": label(row),
         "shade": shade_name(row),
         "ceiling": row["ceiling_per_s"],
-        "text": _marked(fmt.number(per_s["median"]), row=row),
+        "text": _marked(text, row=row),
         **per_s,
     }
 

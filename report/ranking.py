@@ -25,6 +25,10 @@ class Entry:
     gil_enabled: bool | None = None
     #: Block → CPU-seconds of one job without Celery, in its own Python; empty for waits.
     gauged_s: Mapping[int, float] = field(default_factory=dict)
+    #: Cores that its processes kept busy; None if it wasn't sampled.
+    busy_cores: float | None = None
+    #: Part of the time that its jobs held an event loop; None where there is no loop.
+    blocked_share: float | None = None
 
     @property
     def is_freed(self) -> bool:

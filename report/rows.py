@@ -12,12 +12,11 @@ import polars as pl
 from collector.ledger import Ledger
 from collector.metrics import executions_ns, lags_ns, percentiles, waits_ns
 from report import format as fmt
+from report.blocking import Blocking, find_blocking
+from report.limits import near_limits
 from report.ranking import Entry
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
 from report.trials import Trial
-
-#: From this share of a harness's own ceiling on, the harness is named as the limit.
-LIMIT_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +85,11 @@ class Row:
         seen = _any(trial.evidence.gil_enabled for trial in self.valid or self.trials)
         return self.is_free_threaded if seen is None else not seen
 
+    @property
+    def blocking(self) -> Blocking | None:
+        """What its jobs did to an event loop; None where there is none to tell of."""
+        return find_blocking([trial.records for trial in self.valid], pool=self.contender["pool"])
+
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
         return Entry(
@@ -96,6 +100,8 @@ class Row:
             mark=self.mark,
             gil_enabled=_any(trial.evidence.gil_enabled for trial in self.valid),
             gauged_s={trial.block: trial.gauged_s for trial in self.valid if trial.gauged_s},
+            busy_cores=_median(trial.busy_cores for trial in self.valid),
+            blocked_share=blocking.share if (blocking := self.blocking) else None,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,7 +122,7 @@ class Row:
             "spread": spread(list(self.per_s.values())),
             "ceiling_per_s": _median(trial.ceiling_per_s for trial in valid),
             "ceiling_share": _median(trial.ceiling_share for trial in valid),
-            "limit": self._limit(per_s),
+            "limits": self._limits(per_s),
             "cpu_s_per_1000_jobs": _median(trial.cpu_s_per_1000_jobs for trial in valid),
             "recorder_cpu_s_per_1000_jobs": _median(
                 trial.recorder_cpu_s_per_1000_jobs for trial in valid
@@ -124,6 +130,7 @@ class Row:
             "pss_bytes": _whole(_median(trial.usage.pss_bytes for trial in valid)),
             "connections": _whole(_median(trial.usage.connections for trial in valid)),
             **pooled,
+            "blocking": self.blocking and asdict(self.blocking) | {"text": self.blocking.text},
             "is_backlog": all(trial.is_backlog for trial in self.trials),
             "peak_in_flight": max((trial.figures.peak_in_flight for trial in valid), default=None),
             "jobs": sum(trial.ledger.done for trial in valid),
@@ -144,24 +151,13 @@ class Row:
             "lag_s": _percentiles(lags_ns(records)),
         }
 
-    def _limit(self, per_s: Median | None) -> str:
-        """Name a part of the harness near whose own ceiling the row runs; empty if none.
-
-        A row above a ceiling disproves it, and the ceiling is not named.
-        """
-        noop_per_s = (self.ceilings.get("noop_per_s") or {}).get(self.contender["name"])
-        known = {"Celery's own cost of a job": noop_per_s}
-        if self.workload["kind"] == "io.http":
-            known["the upstream service"] = self.ceilings.get("upstream_per_s")
-        if per_s is None:
-            return ""
-        shares = {name: per_s.median / ceiling for name, ceiling in known.items() if ceiling}
-        near = [
-            f"{name} ({fmt.percent(share)} of what it allows)"
-            for name, share in shares.items()
-            if LIMIT_SHARE <= share <= 1
-        ]
-        return fmt.listed(near)
+    def _limits(self, per_s: Median | None) -> list[str]:
+        return near_limits(
+            per_s.median if per_s else None,
+            contender=self.contender["name"],
+            workload=self.workload["name"],
+            ceilings=self.ceilings,
+        )
 
 
 def sum_ledgers(trials: Iterable[Trial]) -> Ledger:

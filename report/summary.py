@@ -15,6 +15,7 @@ from collector.store import RunFolder
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
 from report import format as fmt
+from report.crossover import find_crossovers
 from report.rows import Row, sum_ledgers
 from report.stats import rounded
 from report.trials import COLUMNS, Trial, free_threaded, measure_trials
@@ -63,6 +64,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "notes": _notes(manifest, trials=trials, rows=rows),
         "rows": [row.as_dict() for row in rows],
         "verdicts": _verdicts(manifest, rows=rows),
+        "crossovers": [one.as_dict() for one in find_crossovers(rows)],
         "trials": [_trial(trial) for trial in trials],
     }
     result: dict[str, Any] = json.loads(to_json(summary))

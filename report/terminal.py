@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.bar import Bar
@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from report import format as fmt
-from report.account import MARKS, describe_ledger, integrity, legend
+from report.account import describe_ledger, integrity, legend, marks_of
+from report.limits import SIGN
 from report.naming import label
 from report.palette import row_shade
 
@@ -31,9 +32,13 @@ def render(summary: Mapping[str, Any]) -> RenderableType:
         _section(summary, workload=workload, verdict=verdict)
         for workload, verdict in zip(summary["workloads"], summary["verdicts"], strict=True)
     ]
-    known = [*MARKS.items(), *((f"{word}:", meaning) for word, meaning in legend(summary))]
+    crossovers = [_crossover(summary, found=found) for found in summary["crossovers"]]
+    known = [
+        *marks_of(summary).items(),
+        *((f"{word}:", meaning) for word, meaning in legend(summary)),
+    ]
     words = [Text(f"{word} {meaning}", style="dim") for word, meaning in known]
-    return Group(*head, *sections, Text(), *words)
+    return Group(*head, *sections, *crossovers, Text(), *words)
 
 
 def _section(
@@ -51,6 +56,36 @@ def _section(
         *_reasons(rows),
     ]
     return Group(*parts)
+
+
+def _crossover(summary: Mapping[str, Any], *, found: Mapping[str, Any]) -> RenderableType:
+    """Return throughput over the share of computing: a contender a line, the leader bold."""
+    rows = {row["contender"]: row for row in summary["rows"]}
+    title = Text.assemble(
+        "\n", (found["kind"], "bold"), ("  jobs/s by the share of a job that computes", "dim")
+    )
+    table = _table(max(len(_called(rows[line["contender"]])) for line in found["lines"]))
+    for share in found["shares"]:
+        table.add_column(f"{share:g}", justify="right", no_wrap=True, ratio=1)
+    best = {
+        share: max((p["median"] for line in found["lines"] for p in _at(line, share)), default=None)
+        for share in found["shares"]
+    }
+    for line in found["lines"]:
+        figures = [
+            Text(
+                fmt.number(point["median"]), style="bold" if point["median"] == best[share] else ""
+            )
+            if (point := next(_at(line, share), None))
+            else Text(fmt.NOTHING)
+            for share in found["shares"]
+        ]
+        table.add_row("", _name(rows[line["contender"]]), *figures)
+    return Group(title, _verdict(found), table)
+
+
+def _at(line: Mapping[str, Any], share: float) -> Iterator[Mapping[str, Any]]:
+    return (point for point in line["points"] if point["share"] == share)
 
 
 def _verdict(verdict: Mapping[str, Any]) -> RenderableType:
@@ -75,7 +110,7 @@ def _throughput_table(rows: Sequence[Mapping[str, Any]], *, name_width: int) -> 
             Text(row["mark"], style=_MARK_STYLES.get(row["mark"], "")),
             _name(row),
             fmt.count(row["slots"]),
-            Text(fmt.number(per_s.get("median")), style="bold"),
+            Text(_figure(row), style="bold"),
             fmt.span(per_s.get("low"), high=per_s.get("high")),
             Bar(largest or 1.0, 0, per_s.get("median", 0.0), color=row_shade(row).dark),
             fmt.percent(row["ceiling_share"]),
@@ -121,6 +156,12 @@ def _called(row: Mapping[str, Any]) -> str:
     return label(row, has_slots=False)
 
 
+def _figure(row: Mapping[str, Any]) -> str:
+    """Return the throughput, with a sign where the harness may be what bounds it."""
+    number = fmt.number((row["throughput_per_s"] or {}).get("median"))
+    return f"{number} {SIGN}" if row["limits"] else number
+
+
 def _ledger(row: Mapping[str, Any]) -> Text:
     is_whole, text = describe_ledger(row["ledger"])
     return Text(text, style="" if is_whole else "red")
@@ -138,9 +179,11 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
     """Return a line for each reason that a row has; what all rows share, once."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
-        limits = [f"near its limit: {row['limit']}"] if row["limit"] else []
-        for reason in [*row["reasons"], *limits]:
-            found.setdefault((row["mark"], reason), []).append(row["contender"])
+        told = [(row["mark"], reason) for reason in row["reasons"]]
+        told += [(SIGN, limit) for limit in row["limits"]]
+        told += [("", row["blocking"]["text"])] if row["blocking"] else []
+        for mark, reason in told:
+            found.setdefault((mark, reason), []).append(row["contender"])
     return [
         Padding(
             Text.assemble(

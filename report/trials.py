@@ -14,14 +14,13 @@ import polars as pl
 
 from collector.ledger import Ledger, ledgers
 from collector.metrics import Figures, figures
-from poolbench.jobs import JOB_KINDS
 from report import format as fmt
 
 #: What the report needs of a record; the rest stays on disk, so that a million fit in memory.
 COLUMNS = (
     "trial", "seq", "attempt", "nonce", "due_ns", "sent_ns", "received_ns", "started_ns",
     "finished_ns", "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen",
-    "sockets_patched", "gil_enabled",
+    "sockets_patched", "gil_enabled", "blocked_ns",
 )  # fmt: skip
 
 
@@ -100,6 +99,12 @@ class Trial:
     def cpu_s_per_1000_jobs(self) -> float | None:
         """CPU-seconds of the worker for a thousand jobs done."""
         return _per_1000(self.usage.cpu_s, jobs=self.ledger.done)
+
+    @property
+    def busy_cores(self) -> float | None:
+        """CPU-seconds that the worker's processes spent in a second of its throughput."""
+        per_s, cost_s = self.figures.throughput_per_s, self.cpu_s_per_1000_jobs
+        return per_s * cost_s / 1_000 if per_s and cost_s else None
 
     @property
     def recorder_cpu_s_per_1000_jobs(self) -> float | None:
@@ -222,14 +227,17 @@ def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tu
 
 
 def _ceiling_per_s(plan: Mapping[str, Any], *, cores: int) -> float | None:
-    """Return slots ÷ ideal wait, or for CPU work the cores it may use ÷ CPU-seconds a job."""
-    ideal_wait_s = plan["ideal_wait_s"]
-    if not plan["slots"]:
+    """Return the lesser of slots ÷ (wait + CPU-seconds a job) and cores ÷ CPU-seconds a job.
+
+    Work that only waits is bound by its slots alone; work that only computes, by cores as soon as
+    there is a slot for each. That one pool runs Python code one at a time is no ceiling: it is what
+    a run finds out.
+    """
+    wait_s, cpu_s = plan["ideal_wait_s"] or 0.0, _gauged_s(plan) or 0.0
+    if not plan["slots"] or not wait_s + cpu_s:
         return None
-    if plan["kind"] in JOB_KINDS and not JOB_KINDS[plan["kind"]].is_cpu_bound:
-        return plan["slots"] / ideal_wait_s if ideal_wait_s else None
-    gauged_s = _gauged_s(plan)
-    return min(plan["slots"], cores) / gauged_s if gauged_s else None
+    by_slots_per_s: float = plan["slots"] / (wait_s + cpu_s)
+    return min(by_slots_per_s, cores / cpu_s) if cpu_s else by_slots_per_s
 
 
 def _gauged_s(plan: Mapping[str, Any]) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from report import format as fmt
 from report import naming
-from report.lesson import lesson
+from report.lesson import held_loop, lesson
 from report.ranking import Entry, Ranking, rank
 from report.stats import CLAIM_BLOCKS, Ratio
 
@@ -105,7 +105,7 @@ def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
             _who_leads_peers(peers, baseline=ranking) if peers else "",
             _unseen(_smallest(ranking, peers=peers)),
         ]
-    return " ".join(filter(None, [*sentences, _left_out(ranking)]))
+    return " ".join(filter(None, [*sentences, held_loop(ranking, kind=kind), _left_out(ranking)]))
 
 
 def _too_few(ranking: Ranking) -> str:

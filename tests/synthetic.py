@@ -23,7 +23,10 @@ START_NS = 1_760_000_000_000_000_000
 CORES = 2
 S = 1_000_000_000
 
-_POOL_SEEN = {"threads": "celery.concurrency.thread:TaskPool"}
+_POOL_SEEN = {
+    "threads": "celery.concurrency.thread:TaskPool",
+    "asyncio": "worker.pools.asyncio:TaskPool",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +153,11 @@ def make_run(
 def _facts(workload: Workload, *, block: int, drift: float) -> dict[str, Any]:
     """Return what the lab knows of a trial beside its plan and its times."""
     kind = find_kind(workload.kind)
-    gauge_s = 0.0083 / drift if kind.is_cpu_bound else None
+    gauge_s = None
+    if kind.computes:
+        share = workload.parameters.get("cpu_share")
+        total_ms = workload.parameters.get("total_ms", 0.0)
+        gauge_s = (0.0083 if share is None else share * total_ms / 1_000) / drift
     return {
         "block": block,
         "workload": workload.name,
@@ -249,6 +256,7 @@ def _records(
         "finished_again_ns": None,
         "cpu_ns": None,
         "error": None,
+        "blocked_ns": 0 if plan.pool == "asyncio" else None,
     }
     return given.with_columns(
         *(pl.lit(value, dtype=RECORD_SCHEMA[name]).alias(name) for name, value in constant.items()),
@@ -335,7 +343,10 @@ def _manifest(
         ],
         "ceilings": {
             "producer_per_s": 61_000.0,
-            "upstream_per_s": 2_600.0,
+            "upstream_per_s": {
+                workload.name: 2_600.0 for workload in workloads if workload.kind == "io.http"
+            },
+            "redis_per_s": {contender.name: 9_000.0 for contender in contenders},
             "noop_per_s": {contender.name: 830.0 for contender in contenders},
         },
     }

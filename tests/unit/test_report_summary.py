@@ -387,20 +387,54 @@ def test_a_harness_at_its_own_limit_is_named(tmp_path: Path) -> None:
 
     found = summarize(folder)
 
-    assert row(found)["limit"].startswith("Celery's own cost of a job (9")
-    assert row(found, "solo")["limit"] == ""
+    (limit,) = row(found)["limits"]
+    assert limit.startswith("9")
+    assert limit.endswith("Celery's own cost of a job may be the limit, not the work")
+    assert row(found, "solo")["limits"] == []
 
 
 def test_a_row_above_a_ceiling_disproves_it(tmp_path: Path) -> None:
     """No share above 100 % is printed: what was passed was no limit."""
     folder = make_run(tmp_path / "run", workloads=[WORKLOADS[3]])
     noop_per_s = {"prefork-4": 30.0, "threads-4": 84.0}
-    edit_manifest(folder, ceilings={"noop_per_s": noop_per_s, "upstream_per_s": 60.0})
+    upstream_per_s = {"io.http": 60.0}
+    edit_manifest(folder, ceilings={"noop_per_s": noop_per_s, "upstream_per_s": upstream_per_s})
 
     found = summarize(folder)
 
-    assert row(found)["limit"] == ""
-    assert row(found, "threads-4")["limit"].startswith("Celery's own cost of a job (8")
+    assert row(found)["limits"] == []
+    (limit,) = row(found, "threads-4")["limits"]
+    assert "of what it does with empty jobs" in limit
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "words"),
+    [
+        ({"upstream_per_s": {"io.http": 85.0}}, "what upstream can serve: upstream may be"),
+        ({"redis_per_s": {"prefork-4": 85.0}}, "what Redis can serve: Redis may be the limit"),
+        ({"producer_per_s": 85.0}, "what the producer can send: the producer may be the limit"),
+    ],
+)
+def test_each_part_of_the_harness_is_named_where_it_is_near(
+    tmp_path: Path, ceilings: dict[str, Any], words: str
+) -> None:
+    """From 80 % of a part's own ceiling on, in words that say whose limit it may be."""
+    folder = make_run(tmp_path / "run", workloads=[WORKLOADS[3]])
+    edit_manifest(folder, ceilings=ceilings)
+
+    (limit,) = row(summarize(folder))["limits"]
+
+    assert limit.startswith("8")
+    assert words in limit
+    assert limit.endswith("not the pool")
+
+
+def test_below_four_fifths_of_a_ceiling_nothing_is_named(tmp_path: Path) -> None:
+    """What has room is no limit; nor is another workload's ceiling."""
+    folder = make_run(tmp_path / "run", workloads=[WORKLOADS[3]])
+    edit_manifest(folder, ceilings={"upstream_per_s": {"io.http": 110.0, "another": 74.0}})
+
+    assert row(summarize(folder))["limits"] == []
 
 
 def test_the_same_folder_gives_the_same_bytes(folder: RunFolder) -> None:

@@ -1,0 +1,121 @@
+"""What a run says of jobs that held an event loop."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from collector.files import FORMAT_KEY
+from collector.store import RunFolder
+from report.blocking import find_blocking
+from report.page import build_page
+from report.summary import summarize
+from report.terminal import render
+from tests.synthetic import Contender, S, Workload, make_run
+
+_MS = S // 1_000
+
+_ASYNCIO = Contender(name="asyncio-4", pool="asyncio", slots=4)
+_THREADS = Contender(name="threads-4", pool="threads", slots=4)
+_SOLO = Contender(name="solo", pool="solo", slots=1)
+_FILE = Workload(
+    name="io.file", kind="io.file", per_s={"asyncio-4": 10.0, "threads-4": 40.0, "solo": 10.0}
+)
+
+
+def records(*blocked_ms: int | None) -> pl.DataFrame:
+    """Return a trial's records: a job of 100 ms after the other, each blocking for so long."""
+    count = range(len(blocked_ms))
+    return pl.DataFrame(
+        {
+            "started_ns": [index * 100 * _MS for index in count],
+            "finished_ns": [(index + 1) * 100 * _MS for index in count],
+            "blocked_ns": [None if one is None else one * _MS for one in blocked_ms],
+        },
+        schema_overrides={"blocked_ns": pl.Int64},
+    )
+
+
+def test_the_share_is_of_the_time_from_first_start_to_last_finish() -> None:
+    """150 ms of 400; the longest of one job; how many of how many."""
+    found = find_blocking([records(90, 0), records(60, None)], pool="asyncio")
+
+    assert found is not None
+    assert found.share == pytest.approx(150 / 400)
+    assert (found.longest_s, found.jobs, found.told) == (0.09, 2, 4)
+    assert found.text == (
+        "2 of 4 jobs held its event loop for over 50 ms at a stretch: it stood still for 38 % of "
+        "the time, and 90.0 ms for one job"
+    )
+
+
+def test_a_loop_that_nobody_held_is_told_too() -> None:
+    """Silence could mean that nobody looked."""
+    found = find_blocking([records(0, None)], pool="asyncio")
+
+    assert found is not None
+    assert found.text == "no job held its event loop for over 50 ms at a stretch"
+
+
+@pytest.mark.parametrize("pool", ["gevent", "threads", "prefork", "solo"])
+def test_other_pools_have_no_loop_to_tell_of(pool: str) -> None:
+    """They say nothing, rather than that nothing was blocked."""
+    assert find_blocking([records(None, None)], pool=pool) is None
+
+
+def test_no_job_tells_nothing() -> None:
+    """A row without a valid trial, and trials whose jobs never ended."""
+    lost = records(None).with_columns(pl.lit(None, dtype=pl.Int64).alias("finished_ns"))
+
+    assert find_blocking([], pool="asyncio") is None
+    assert find_blocking([lost], pool="asyncio") is None
+
+
+@pytest.fixture(scope="module")
+def blocked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run in which asyncio's jobs held its loop for 90 of their 100 ms."""
+    folder = make_run(
+        tmp_path_factory.mktemp("run"), contenders=[_ASYNCIO, _THREADS, _SOLO], workloads=[_FILE]
+    )
+    held = pl.when(pl.col("contender") == "asyncio-4").then(90 * _MS).alias("blocked_ns")
+    folder.write_jobs(folder.read_jobs().with_columns(held))
+    return folder
+
+
+def test_row_and_verdict_say_what_blocking_did(blocked: RunFolder) -> None:
+    """The row has the figures; the verdict one plain sentence with the share."""
+    summary = summarize(blocked)
+    row = next(row for row in summary["rows"] if row["contender"] == "asyncio-4")
+
+    assert row["blocking"]["share"] == pytest.approx(0.9, abs=0.1)
+    assert row["blocking"]["longest_s"] == 0.09
+    assert (row["blocking"]["jobs"], row["blocking"]["told"]) == (200, 200)
+    assert "`io.file` blocks asyncio's loop: for " in summary["verdicts"][0]["text"]
+    assert "and nobody else ran." in summary["verdicts"][0]["text"]
+    assert [row["blocking"] for row in summary["rows"] if row["pool"] != "asyncio"] == [None, None]
+
+
+def test_terminal_and_page_say_it_below_the_table(blocked: RunFolder) -> None:
+    """With the contender's name."""
+    summary = summarize(blocked)
+    out = io.StringIO()
+    Console(file=out, width=200, color_system=None).print(render(summary))
+
+    assert "asyncio-4: 200 of 200 jobs held its event loop for over 50 ms" in out.getvalue()
+    page = build_page(summary, manifest=blocked.read_manifest())
+    assert "200 of 200 jobs held its event loop" in page
+
+
+def test_a_run_of_before_the_column_is_read(tmp_path: Path) -> None:
+    """Its records have no such column: nothing was held, and the report is whole."""
+    folder = make_run(tmp_path / "run", contenders=[_THREADS, _SOLO], workloads=[_FILE], blocks=1)
+    old = pl.read_parquet(folder.jobs_path).drop("blocked_ns")
+    metadata = pl.read_parquet_metadata(folder.jobs_path)
+    old.write_parquet(folder.jobs_path, metadata={FORMAT_KEY: metadata[FORMAT_KEY]})
+
+    assert folder.read_jobs()["blocked_ns"].null_count() == 2 * 40
+    assert {row["jobs"] for row in summarize(folder)["rows"]} == {40}

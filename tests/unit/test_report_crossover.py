@@ -1,0 +1,239 @@
+"""Where pools change places: which share is named, and when none is."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from report import pictures
+from report.curves import spread_out
+from report.page import build_page
+from report.summary import summarize
+from report.terminal import render
+from tests.crossing import CONTENDERS, SHARES, make_crossing, textbook_per_s
+from tests.synthetic import WORKLOADS, Contender, edit_trials, make_run
+
+Summary = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def crossing(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """Six contenders at six shares, five repetitions, by the textbook."""
+    return summarize(make_crossing(tmp_path_factory.mktemp("run")))
+
+
+def the_one(summary: Summary) -> dict[str, Any]:
+    """Return the only crossover of a run."""
+    (found,) = summary["crossovers"]
+    return dict(found)
+
+
+def boundary(summary: Summary, contender: str) -> dict[str, Any]:
+    """Return a contender's boundary."""
+    found = {one["contender"]: one for one in the_one(summary)["boundaries"]}
+    return dict(found[contender])
+
+
+def test_a_boundary_lies_where_the_lines_cross(crossing: Summary) -> None:
+    """Two processes do what one thread does where it computes for half of a job's time, about."""
+    found = boundary(crossing, "prefork-cores")
+
+    # two processes: 2 ÷ 41.3 ms; one thread: 1 ÷ (40 ms · share + 1.3 ms)
+    exact = (0.0413 / 2 - 0.0013) / 0.04
+    assert (found["after"], found["until"]) == (0.25, 0.5)
+    assert found["share"] == pytest.approx(exact, abs=0.02)
+    assert found["low"] <= found["share"] <= found["high"]
+    assert found["is_claim"]
+
+
+def test_the_sentence_says_that_it_is_interpolated_and_between_what(crossing: Summary) -> None:
+    """Nobody takes it for a measured share."""
+    found = boundary(crossing, "prefork-cores")["text"]
+
+    assert re.fullmatch(
+        r"prefork-cores leads every other pool from a CPU share of about 0\.4\d on "
+        r"\(0\.4\d–0\.\d+ over the repetitions, "
+        r"interpolated between the measured 0\.25 and 0\.5\)\.",
+        found,
+    )
+
+
+def test_where_no_difference_goes_before_nothing_crosses(crossing: Summary) -> None:
+    """At equal slots all wait alike: the first share at which processes lead is named, measured."""
+    found = boundary(crossing, "prefork-10")
+
+    assert found["share"] is None
+    assert found["text"] == (
+        "prefork-10 leads every other pool from a CPU share of 0.1 on; at 0 no difference shows."
+    )
+
+
+def always(factor: float) -> Callable[..., float]:
+    """Return rates in which processes do so many times what the others do, at every share."""
+
+    def per_s(contender: Contender, *, share: float) -> float:
+        del share
+        return 100.0 * (factor if contender.pool == "prefork" else 1.0)
+
+    return per_s
+
+
+def test_who_leads_everywhere_is_told_so(tmp_path: Path) -> None:
+    """Nothing is interpolated below the first share measured."""
+    run = make_crossing(tmp_path / "run", per_s=always(1.5), shares=SHARES[:3])
+
+    assert boundary(summarize(run), "prefork-10")["text"] == (
+        "prefork-10 leads every other pool at every share measured."
+    )
+
+
+def test_who_leads_nowhere_is_told_so(tmp_path: Path) -> None:
+    """No boundary, and a sentence instead of silence."""
+    run = make_crossing(tmp_path / "run", per_s=always(0.8), shares=SHARES[:3])
+
+    found = the_one(summarize(run))
+
+    assert found["boundaries"] == []
+    assert found["text"] == (
+        "There is no CPU share from which on prefork-10 and prefork-cores lead every other pool."
+    )
+
+
+def test_few_repetitions_are_no_claim(tmp_path: Path) -> None:
+    """The boundary stands, says `so far`, and is marked."""
+    found = the_one(summarize(make_crossing(tmp_path / "run", blocks=2)))
+
+    assert found["mark"] == "?"
+    assert not found["boundaries"][1]["is_claim"]
+    assert found["boundaries"][1]["text"].startswith("So far prefork-cores leads every other pool")
+
+
+def test_the_invalid_are_on_no_line(tmp_path: Path) -> None:
+    """A row whose ledger is open has no point, and the whole is marked."""
+    folder = make_crossing(tmp_path / "run", shares=SHARES[:3])
+
+    def kill(trial: dict[str, Any]) -> None:
+        if (trial["contender"], trial["workload"]) == ("gevent-10", "mixed-0.1"):
+            trial["reasons"] = ["killed"]
+
+    edit_trials(folder, change=kill)
+    found = the_one(summarize(folder))
+
+    line = next(line for line in found["lines"] if line["contender"] == "gevent-10")
+    assert [point["share"] for point in line["points"]] == [0.0, 0.25]
+    assert found["mark"] == "!"
+
+
+@pytest.mark.parametrize("shares", [SHARES[:1], SHARES[:2]])
+def test_two_shares_make_no_curve(tmp_path: Path, shares: tuple[float, ...]) -> None:
+    """It takes three; other runs have none at all."""
+    assert summarize(make_crossing(tmp_path / "run", shares=shares))["crossovers"] == []
+
+
+def test_without_processes_there_is_a_curve_and_no_boundary(tmp_path: Path) -> None:
+    """Nothing is said of a pool that was not measured."""
+    contenders = [one for one in CONTENDERS if one.pool != "prefork"]
+
+    found = the_one(
+        summarize(make_crossing(tmp_path / "run", contenders=contenders, shares=SHARES[:3]))
+    )
+
+    assert (found["text"], found["boundaries"]) == ("", [])
+    assert len(found["lines"]) == len(contenders)
+
+
+def test_an_unfinished_run_renders(tmp_path: Path) -> None:
+    """Stopped before its first trial: no line has a point, and nothing breaks."""
+    folder = make_crossing(tmp_path / "run", shares=SHARES[:3], blocks=1, contenders=CONTENDERS[:2])
+    folder.write_manifest(folder.read_manifest() | {"state": "unfinished", "trials": []})
+    folder.write_jobs(folder.read_jobs().filter(pl.lit(value=False)))
+
+    summary = summarize(folder)
+
+    assert "<h1>" in build_page(summary, manifest=folder.read_manifest())
+    assert "mixed.share" in shown(summary)
+
+
+def shown(summary: Summary, *, width: int = 80) -> str:
+    """Return the report as a terminal of that width shows it."""
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(render(summary))
+    return out.getvalue()
+
+
+def test_the_terminal_shows_a_line_a_contender(crossing: Summary) -> None:
+    """Every share a column, every figure there, within 80 columns; and the sentence."""
+    section = shown(crossing).partition("mixed.share  jobs/s by the share")[2]
+    header, *lines = section.partition("contender")[2].splitlines()
+
+    assert header.split() == ["0", "0.1", "0.25", "0.5", "0.75", "1"]
+    assert [line.split()[0] for line in lines[:6]] == [one.name for one in CONTENDERS]
+    assert all(len(line.split()) == 7 for line in lines[:6])
+    assert "interpolated" in section
+    assert max(map(len, section.splitlines())) <= 80
+
+
+def test_the_picture_has_every_line_with_its_name_and_its_table(crossing: Summary) -> None:
+    """A name at each line's end, a colour a pool, the boundary marked, the data below."""
+    picture = pictures.crossover(crossing, found=the_one(crossing))
+
+    for drawing in (picture.wide, picture.narrow):
+        for contender in CONTENDERS:
+            assert f">{contender.name}" in drawing
+        assert "prefork-cores leads from 0.4" in drawing
+        assert set(re.findall(r"var\(--pool-([a-z-]+)\)", drawing)) == {
+            "prefork", "threads", "gevent", "asyncio", "solo",
+        }  # fmt: skip
+        assert not re.search(r'(?:fill|stroke)="#', drawing)
+    assert len(picture.cells) == len(CONTENDERS)
+    assert {len(cells) for cells in picture.cells} == {len(picture.header)} == {1 + len(SHARES)}
+
+
+def test_two_of_one_pool_are_told_apart_without_their_colour(crossing: Summary) -> None:
+    """The second is dashed."""
+    drawing = pictures.crossover(crossing, found=the_one(crossing)).wide
+
+    dashed = re.findall(r'<path[^>]*stroke-dasharray="6,3"', drawing)
+    assert dashed
+
+
+def test_the_page_has_the_crossover_before_the_workloads(tmp_path: Path) -> None:
+    """One section, one figure; no such section in other runs."""
+    folder = make_crossing(tmp_path / "run", shares=SHARES[:3], blocks=1, contenders=CONTENDERS[:2])
+    page = build_page(summarize(folder), manifest=folder.read_manifest())
+
+    assert page.index('<section id="crossover-1">') < page.index('<section id="workload-1">')
+    assert "Where the pools change places" in page
+    other = make_run(tmp_path / "other", blocks=1, workloads=WORKLOADS[:1])
+    assert "crossover" not in build_page(summarize(other), manifest=other.read_manifest())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "placed"),
+    [
+        ([], []),
+        ([10.0, 100.0], [10.0, 100.0]),
+        ([10.0, 12.0, 13.0], [10.0, 26.0, 42.0]),
+        ([90.0, 95.0, 99.0], [68.0, 84.0, 100.0]),
+    ],
+)
+def test_names_are_moved_apart_and_stay_in_the_drawing(
+    wanted: list[float], placed: list[float]
+) -> None:
+    """Sixteen pixels apart, in their order, none below the bottom."""
+    assert spread_out(wanted, apart=16, most=100) == placed
+
+
+def test_the_textbook_of_these_tests_is_bound_by_cores() -> None:
+    """Ten processes on two cores do twice what one thread does, where jobs only compute."""
+    at = {one.name: textbook_per_s(one, share=1.0) for one in CONTENDERS}
+
+    assert at["prefork-10"] == pytest.approx(2 * at["gevent-10"])
+    assert at["threads-10"] == pytest.approx(at["solo"])
