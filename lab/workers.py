@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +135,23 @@ def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[W
                     sent.remove((worker, facts))
 
 
+def first_jobs(
+    kind: str, parameters: Mapping[str, int | float], *, slots: int
+) -> tuple[dict[str, int | float], int]:
+    """Return what the first jobs' messages carry and how many there are, to reach every slot."""
+    if find_kind(kind).is_cpu_bound:
+        return dict(parameters), min(slots, MAX_WARM_UP_CPU_JOBS)
+    if "delay_ms" not in parameters:
+        # nobody can make these last, so one slot may do the job of two
+        return dict(parameters), 2 * slots
+    # a wait, the same for all: one with a tail would make the worker wait for its last
+    changed = {"delay_ms": READY_SLEEP_MS}
+    if "units" in parameters:
+        changed["units"] = min(parameters["units"], 1)
+    kept = {name: value for name, value in parameters.items() if name != "tail_sigma"}
+    return kept | changed, slots
+
+
 def stop_workers(workers: Sequence[LabWorker]) -> None:
     """End the workers side by side, warmly, and keep their exit codes."""
     children.stop([worker.child for worker in workers])
@@ -148,19 +165,9 @@ def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
 
 
 def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> TrialFacts:
-    count = worker.contender.slots
-    parameters = bench.message_parameters(workload)
-    if find_kind(workload.kind).is_cpu_bound:
-        count = min(count, MAX_WARM_UP_CPU_JOBS)
-    elif "delay_ms" in parameters:
-        # a wait alone, and the same for all: one with a tail would make a worker wait for its last
-        parameters["delay_ms"] = READY_SLEEP_MS
-        parameters.pop("tail_sigma", None)
-        if "units" in parameters:
-            parameters["units"] = min(parameters["units"], 1)
-    else:
-        # nobody can make these last, so one slot may do the job of two
-        count *= 2
+    parameters, count = first_jobs(
+        workload.kind, bench.message_parameters(workload), slots=worker.contender.slots
+    )
     warm = Workload(name="warm", kind=workload.kind, parameters=parameters)
     return _send_pilot(bench, worker, workload=warm, count=count)
 

@@ -1,0 +1,109 @@
+"""What the lab makes of work that is given as a time, and of a worker's first jobs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.calibration import calibrate
+from lab.experiment import Workload
+from lab.pilot import _only_computes
+from lab.workers import MAX_WARM_UP_CPU_JOBS, READY_SLEEP_MS, first_jobs
+from poolbench.errors import StackError
+
+
+def workload(kind: str, **parameters: float) -> Workload:
+    """A workload of that kind."""
+    return Workload(name="some", kind=kind, parameters=parameters)
+
+
+HALF = workload("mixed.share", total_ms=20, cpu_share=0.5)
+
+
+def test_only_what_needs_it_is_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units and waits need none, and then no process is started."""
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    idle = workload("mixed.share", total_ms=20, cpu_share=0)
+
+    found = calibrate([workload("cpu.primes", units=3), workload("io.sleep", delay_ms=3), idle])
+
+    assert found == {}
+
+
+def test_each_kind_is_calibrated_once() -> None:
+    """Two workloads of a kind share its cost."""
+    found = calibrate([HALF, HALF, workload("io.sleep", delay_ms=3)])
+
+    assert list(found) == ["mixed.share"]
+    assert 1e-6 < found["mixed.share"] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo one >&2; echo no such thing >&2; exit 2", "calibrated: no such thing"),
+        ("exit 7", "calibrated: exit code 7"),
+        ("echo nonsense", "garbled"),
+    ],
+)
+def test_a_calibration_that_fails_stops_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    """With the last thing it said: without a cost there is nothing to send."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+
+    with pytest.raises(StackError, match=said):
+        calibrate([HALF])
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "first", "count"),
+    [
+        ("cpu.json", {"units": 9}, {"units": 9}, MAX_WARM_UP_CPU_JOBS),
+        ("io.redis", {"commands": 9}, {"commands": 9}, 200),
+        ("io.file", {"size_bytes": 9}, {"size_bytes": 9}, 200),
+        (
+            "io.http",
+            {"delay_ms": 5, "size_bytes": 9, "tail_sigma": 2},
+            {"delay_ms": READY_SLEEP_MS, "size_bytes": 9},
+            100,
+        ),
+        (
+            "mixed.share",
+            {"units": 40, "delay_ms": 5},
+            {"units": 1, "delay_ms": READY_SLEEP_MS},
+            100,
+        ),
+        (
+            "mixed.share",
+            {"units": 0, "delay_ms": 5},
+            {"units": 0, "delay_ms": READY_SLEEP_MS},
+            100,
+        ),
+    ],
+)
+def test_first_jobs_reach_every_slot_and_cost_little(
+    kind: str, parameters: dict[str, float], first: dict[str, float], count: int
+) -> None:
+    """What waits does so long enough to overlap; what computes is done by a few."""
+    assert first_jobs(kind, parameters, slots=100) == (first, count)
+
+
+@pytest.mark.parametrize(
+    ("some", "only_computes"),
+    [
+        (workload("cpu.zlib", work_ms=3), True),
+        (workload("mixed.share", total_ms=9, cpu_share=1), True),
+        (HALF, False),
+        (workload("mixed.fetch", delay_ms=3, size_bytes=99), False),
+        (workload("io.redis", commands=9), False),
+    ],
+)
+def test_a_pilot_knows_what_more_slots_do_not_hurry(some: Workload, *, only_computes: bool) -> None:
+    """A mixed job without a wait computes like any other."""
+    assert _only_computes(some) == only_computes
