@@ -1,8 +1,8 @@
 """A pool for Celery whose slots are coroutines: runs `async def` jobs, and plain ones, on one loop.
 
 Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. This
-file and _job.py need nothing but Celery and greenlet, and patch neither them nor asyncio:
-docs/asyncio-pool.md says what they promise.
+file and its two neighbours need nothing but Celery and greenlet, and patch neither them nor
+asyncio: docs/asyncio-pool.md says what they promise.
 
 The loop has a thread of its own. Celery's bookkeeping stays in the consumer's: the loop only posts
 there what has happened. So a job that blocks the loop blocks jobs, and not the worker's ear.
@@ -22,12 +22,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from celery import signals
 from celery.app.trace import build_tracer
 from celery.concurrency.base import BasePool
 from celery.platforms import EX_FAILURE
 from celery.worker import state as worker_state
 from greenlet import getcurrent
 
+from ._blocked import BlockedLog
 from ._job import Child, Job, Order, current_job
 
 try:
@@ -39,9 +41,6 @@ except ImportError:  # a Celery that has none sends them when its hub closes
     def send_acknowledgements(hub: Any) -> None:
         """Leave them to the hub."""
 
-
-#: Between two log lines about what blocked the loop, seconds.
-LOG_EVERY_S = 10.0
 
 #: How long a cold shutdown waits for its cancelled jobs, and any for the loop to end, seconds.
 COLD_STOP_S = 5.0
@@ -92,6 +91,7 @@ class TaskPool(BasePool):
 
     def on_start(self) -> None:
         """Start the loop."""
+        signals.worker_shutting_down.connect(self._on_shutting_down)
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
@@ -153,31 +153,34 @@ class TaskPool(BasePool):
         self.flush()
 
     def on_stop(self) -> None:
-        """Wait for the jobs that run: as long as they take, or shortly in a cold shutdown."""
+        """Wait for the jobs that run: as long as they take, or shortly in a cold shutdown.
+
+        Celery calls it in its handler of the signal that asks for a cold one.
+        """
         self.on_close()
-        cold_from_s = None
-        while self._running and self._thread.is_alive():
+        cold_until_s = 0.0
+        while self._has_jobs():
             self._deliver()
             if _celery.should_terminate:
-                cold_from_s = cold_from_s or time.monotonic()
-                if time.monotonic() - cold_from_s > COLD_STOP_S:
+                cold_until_s = cold_until_s or time.monotonic() + COLD_STOP_S
+                if time.monotonic() > cold_until_s:
                     break
-            elif self._hub is not None:
-                # nobody else turns the hub now; in a cold shutdown a signal came in its midst
-                self._hub.fire_timers()
-                send_acknowledgements(self._hub)
+            else:
+                self._tend_hub()
             time.sleep(_LOOK_EVERY_S)
         self._stop_loop()
-        if self._hub is not None and not _celery.should_terminate:
-            send_acknowledgements(self._hub)
+        if not _celery.should_terminate:
+            self._tend_hub()
 
     def on_terminate(self) -> None:
         """Cancel the jobs that run, and tell nobody: the worker is going."""
         self.on_close()
+        if self.is_terminating:  # it was stopped before
+            return
         self.is_terminating = True
         self.call(self._call_off_all)
         until_s = time.monotonic() + COLD_STOP_S
-        while self._running and self._thread.is_alive() and time.monotonic() < until_s:
+        while self._has_jobs() and time.monotonic() < until_s:
             time.sleep(_LOOK_EVERY_S)
         self._stop_loop()
 
@@ -239,12 +242,27 @@ class TaskPool(BasePool):
             except Exception:  # noqa: BLE001 -- of one job: the others' news must go on
                 _log.exception("Celery failed at the news of a job")
 
+    def _on_shutting_down(self, **_: object) -> None:
+        """Begin no more jobs, and let the consumer look up: it sleeps for up to a second else."""
+        self._is_closed = True
+        self._wake_hub()
+
+    def _has_jobs(self) -> bool:
+        return bool(self._running) and self._thread.is_alive()
+
+    def _tend_hub(self) -> None:
+        """Acknowledge what has ended and keep the heartbeats: nobody else turns the hub now."""
+        if self._hub is not None:
+            self._hub.fire_timers()
+            send_acknowledgements(self._hub)
+
     def _stop_loop(self) -> None:
-        for job in tuple(self._running):
-            _log.error("Job %s would not end; the worker ends without it", job)
         self.is_terminating = True
         self.call(self._is_over.set)
-        self._thread.join(COLD_STOP_S)
+        left = tuple(self._running)
+        for job in left:
+            _log.error("Job %s would not end; the worker ends without it", job)
+        self._thread.join(_LOOK_EVERY_S if left else COLD_STOP_S)
         self._deliver()
 
     # any thread calls these
@@ -264,7 +282,11 @@ class TaskPool(BasePool):
         self._posted.append((function, args))
         if self._wake is None:
             self._deliver()
-        elif not self._is_wake_sent:
+        else:
+            self._wake_hub()
+
+    def _wake_hub(self) -> None:
+        if self._wake is not None and not self._is_wake_sent:
             self._is_wake_sent = True
             os.write(self._wake[1], b"!")
 
@@ -349,37 +371,3 @@ def _finishing(function: Callable[..., Any], *, task: Any) -> Callable[..., Any]
             task.request.loop_blocked_ns = job.blocked_so_far_ns()
 
     return call
-
-
-class BlockedLog:
-    """Counts the stretches in which a job blocked the loop, and says so now and then."""
-
-    def __init__(self) -> None:
-        self.stretches = 0
-        self.total_ns = 0
-        self.longest_ns = 0
-        self.longest_by = ""
-        #: Stretches and the longest of them, by kind, since the last log line.
-        self._unsaid: dict[str, tuple[int, int]] = {}
-        self._is_quiet = False
-
-    def note(self, kind: str, *, stretch_ns: int, loop: asyncio.AbstractEventLoop) -> None:
-        """Count a stretch."""
-        self.stretches += 1
-        self.total_ns += stretch_ns
-        if stretch_ns > self.longest_ns:
-            self.longest_ns, self.longest_by = stretch_ns, kind
-        count, longest_ns = self._unsaid.get(kind, (0, 0))
-        self._unsaid[kind] = (count + 1, max(longest_ns, stretch_ns))
-        if not self._is_quiet:
-            self._say(loop)
-
-    def _say(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_quiet = bool(self._unsaid)
-        if not self._unsaid:
-            return
-        worst = sorted(self._unsaid.items(), key=lambda item: -item[1][1])
-        said = (f"{kind} ({n} x, {ns / 1e6:.0f} ms at the longest)" for kind, (n, ns) in worst)
-        _log.warning("The event loop was blocked, without an await, by %s", ", ".join(said))
-        self._unsaid.clear()
-        loop.call_later(LOG_EVERY_S, self._say, loop, context=contextvars.Context())

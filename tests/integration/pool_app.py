@@ -1,0 +1,287 @@
+"""A Celery app whose jobs run in any pool: as coroutines where the pool awaits them, else plain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import os
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, Task, signals
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+
+#: Where jobs write down what no result tells.
+DIARY = Path(os.environ["POOL_APP_DIARY"])
+
+IS_ASYNC = "asyncio" in os.environ.get("CELERY_CUSTOM_WORKER_POOL", "")
+
+_mark: contextvars.ContextVar[str] = contextvars.ContextVar("mark", default="nobody's")
+
+app = Celery("pools", broker=os.environ["POOL_APP_URL"], backend=os.environ["POOL_APP_URL"])
+app.conf.update(
+    task_default_queue=os.environ["POOL_APP_QUEUE"],
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"unacked_restore_throttle": 1, "max_connections": 200},
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    worker_hijack_root_logger=False,
+)
+
+
+def write_down(word: object) -> None:
+    """Add a line to the diary, whole."""
+    with open(DIARY, "ab", buffering=0) as file:  # noqa: PTH123 -- unbuffered
+        file.write(f"{word}\n".encode())
+
+
+async def pause(delay_s: float) -> None:
+    """Wait as the pool lets jobs wait."""
+    if IS_ASYNC:
+        await asyncio.sleep(delay_s)
+    else:
+        time.sleep(delay_s)  # noqa: ASYNC251 -- nobody else waits on it then
+
+
+def job(name: str, **options: Any) -> Callable[..., Any]:
+    """Register a coroutine function: as it is, or run to its end without a loop."""
+
+    def register(function: Callable[..., Coroutine[Any, Any, object]]) -> Any:
+        as_task: Any = app.task  # its stubs know each option by type
+        return as_task(function if IS_ASYNC else _plain(function), name=name, **options)
+
+    return register
+
+
+def _plain(function: Callable[..., Coroutine[Any, Any, object]]) -> Callable[..., object]:
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> object:
+        try:
+            function(*args, **kwargs).send(None)
+        except StopIteration as stop:
+            return stop.value
+        raise AssertionError("it waited for something else than `pause`")
+
+    return run
+
+
+class Hooked(Task):  # type: ignore[type-arg]  # Celery's own isn't generic when it runs
+    """A task class of somebody's own, with hooks and a call of its own."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Put something around the function."""
+        return f"<{super().__call__(*args, **kwargs)}>"
+
+    def before_start(self, task_id: str, *_: Any) -> None:
+        """Write it down."""
+        write_down(f"before {task_id}")
+
+    def on_success(self, retval: Any, task_id: str, *_: Any) -> None:
+        """Write it down."""
+        write_down(f"success {task_id} {retval}")
+
+    def after_return(self, status: str, _: Any, task_id: str, *__: Any) -> None:
+        """Write it down."""
+        write_down(f"after {task_id} {status}")
+
+
+class AsyncCall(Task):  # type: ignore[type-arg]
+    """A task class whose call is a coroutine too."""
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Put something around the function."""
+        found = super().__call__(*args, **kwargs)
+        return f"({await found if IS_ASYNC else found})"
+
+
+@job("add")
+async def add(x: int, y: int = 0) -> int:
+    """Add after a moment."""
+    await pause(0.01)
+    return x + y
+
+
+@job("total")
+async def total(numbers: list[int]) -> int:
+    """Add up what a group found."""
+    await pause(0.01)
+    return sum(numbers)
+
+
+@app.task(name="plain")
+def plain(x: int) -> int:
+    """Be no coroutine anywhere."""
+    return x + 1
+
+
+@job("fails")
+async def fails() -> None:
+    """Fail for an ordinary reason."""
+    await pause(0.01)
+    raise ValueError("out of tea")
+
+
+@job("retries", bind=True, max_retries=3)
+async def retries(self: Any, times: int) -> int:
+    """Ask for other attempts."""
+    await pause(0.01)
+    if self.request.retries < times:
+        raise self.retry(countdown=0)
+    return int(self.request.retries)
+
+
+@job("autoretries", bind=True, autoretry_for=(OSError,), default_retry_delay=0, max_retries=2)
+async def autoretries(self: Any, times: int) -> int:
+    """Fail in a way that Celery is asked to retry."""
+    await pause(0.01)
+    if self.request.retries < times:
+        raise OSError("again")
+    return int(self.request.retries)
+
+
+@job("rejects")
+async def rejects() -> None:
+    """Refuse its message for good."""
+    await pause(0.01)
+    raise Reject("not mine", requeue=False)
+
+
+@job("ignores")
+async def ignores() -> None:
+    """Leave no result."""
+    await pause(0.01)
+    raise Ignore
+
+
+@job("identity", bind=True)
+async def identity(self: Any, delay_s: float) -> list[str]:
+    """Tell its id, before and after a wait, and by Celery's proxy of the present job."""
+    before = self.request.id
+    await pause(delay_s)
+    current: Any = app.current_task
+    return [before, self.request.id, current.request.id]
+
+
+@job("waits", acks_late=True)
+async def waits(delay_s: float, word: str = "") -> str:
+    """Wait, and write down that it has; its message is acknowledged late."""
+    write_down(f"begun {word}")
+    await pause(delay_s)
+    write_down(f"done {word}")
+    return word
+
+
+@job("waits-early")
+async def waits_early(delay_s: float, word: str = "") -> str:
+    """Wait, and write down that it has."""
+    write_down(f"begun {word}")
+    await pause(delay_s)
+    write_down(f"done {word}")
+    return word
+
+
+@job("limited", rate_limit="5/s")
+async def limited() -> None:
+    """Be allowed five times a second."""
+    await pause(0)
+
+
+@job("hooked", base=Hooked)
+async def hooked(x: int) -> int:
+    """Be of a task class with hooks."""
+    await pause(0.01)
+    return x
+
+
+@job("async-call", base=AsyncCall)
+async def async_call(x: int) -> int:
+    """Be of a task class whose call is a coroutine."""
+    await pause(0.01)
+    return x
+
+
+@job("marks")
+async def marks(word: str) -> list[str]:
+    """Set a context variable; tell what it was before and after a wait."""
+    before = _mark.get()
+    _mark.set(word)
+    await pause(0.05)
+    return [before, _mark.get()]
+
+
+@job("soft", soft_time_limit=0.3, time_limit=20)
+async def soft(delay_s: float) -> str:
+    """Notice its soft time limit."""
+    try:
+        await pause(delay_s)
+    except SoftTimeLimitExceeded:
+        await pause(0.01)
+        return "noticed"
+    return "unlimited"
+
+
+@job("hard", time_limit=0.3)
+async def hard(delay_s: float) -> None:
+    """Have a hard time limit."""
+    try:
+        await pause(delay_s)
+    finally:
+        write_down("hard: left")
+
+
+@job("stubborn", time_limit=0.2)
+async def stubborn(delay_s: float) -> str:
+    """Swallow its cancellation and go on."""
+    until_s = time.monotonic() + delay_s
+    while time.monotonic() < until_s:
+        try:
+            await pause(delay_s)
+        except asyncio.CancelledError:
+            write_down("stubborn: swallowed")
+    return "a result that must not count"
+
+
+@app.task(name="blocks")
+def blocks(delay_s: float) -> None:
+    """Wait without letting anybody else."""
+    time.sleep(delay_s)
+
+
+@app.task(name="own-loop")
+def own_loop() -> int:
+    """Run a loop of its own, as plain jobs do that call async code."""
+
+    async def answer() -> int:
+        await asyncio.sleep(0.01)
+        return 42
+
+    return asyncio.run(answer())
+
+
+@job("family", bind=True)
+async def family(self: Any) -> list[str]:
+    """Let tasks of its own tell whose they are."""
+
+    async def member(number: int) -> str:
+        await asyncio.sleep(0.01 * number)
+        return str(self.request.id)
+
+    return list(await asyncio.gather(*map(member, range(3))))
+
+
+@app.task(name="exits")
+def exits() -> None:
+    """Leave as if the process were its own."""
+    raise SystemExit(3)
+
+
+@signals.task_prerun.connect
+def _before(task_id: str, **_: object) -> None:
+    write_down(f"prerun {task_id}")
+
+
+@signals.task_postrun.connect
+def _after(task_id: str, state: str | None, **_: object) -> None:
+    write_down(f"postrun {task_id} {state}")

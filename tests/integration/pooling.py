@@ -1,0 +1,145 @@
+"""What the tests of pools share: a real worker of `pool_app` in any of them, and a sender."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery import Celery
+from celery.result import AsyncResult
+
+from poolbench.pools import Pool
+from tests.conftest import Server, wait_until
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+#: How long a job may take that should be done at once, seconds: the machine may be busy.
+PATIENCE_S = 20.0
+
+
+@dataclass(slots=True, kw_only=True)
+class PoolWorker:
+    """A running worker, and a client of its queue."""
+
+    process: subprocess.Popen[bytes]
+    pool: Pool
+    slots: int
+    app: Celery
+    client: redis.Redis
+    queue: str
+    folder: Path
+
+    @property
+    def log(self) -> str:
+        """What it has said."""
+        return (self.folder / "worker.log").read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def diary(self) -> list[str]:
+        """What its jobs wrote down."""
+        path = self.folder / "diary"
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+    def sign(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Return a job's signature."""
+        return self.app.signature(name, args=args, kwargs=kwargs)
+
+    def send(self, name: str, *args: Any, **options: Any) -> AsyncResult[Any]:
+        """Send a job."""
+        return self.app.send_task(name, args, **options)
+
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Return the worker's answer to a remote command, asked until there is one."""
+        node = f"{self.queue}@here"
+        found: list[Any] = []
+
+        def is_answered() -> bool:
+            answers = self.app.control.broadcast(
+                command, arguments=arguments, destination=[node], reply=True, timeout=2.0, limit=1
+            )
+            found.extend(answers or ())
+            return bool(found)
+
+        wait_until(is_answered, what=f"an answer to {command}")
+        return found[0][node]
+
+    def unacknowledged(self) -> int:
+        """Return how many messages of this queue some worker has and hasn't acknowledged."""
+        held: Any = self.client.hvals("unacked")
+        return sum(self.queue in message for message in held)
+
+    def waiting(self) -> int:
+        """Return how many messages lie in the queue."""
+        count: Any = self.client.llen(self.queue)
+        return int(count)
+
+
+def value_of(result: Any) -> Any:
+    """Return a job's result as soon as it is there."""
+    return result.get(timeout=PATIENCE_S, interval=0.02)
+
+
+@contextmanager
+def running_pool(
+    server: Server,
+    *,
+    pool: Pool,
+    folder: Path,
+    queue: str,
+    slots: int = 4,
+    options: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[PoolWorker]:
+    """Run a worker until it is ready; kill what is left of it at the end."""
+    environ = {
+        **os.environ,
+        **dict(pool.environment),
+        "POOL_APP_URL": server.url,
+        "POOL_APP_QUEUE": queue,
+        "POOL_APP_DIARY": str(folder / "diary"),
+        "POOLBENCH_STATE_DIR": str(folder),
+        "POOLBENCH_REDIS_URL": server.url,
+        "PYTHONPATH": str(ROOT),
+        **(environment or {}),
+    }
+    command = [sys.executable, "-m", "celery", "-A", "tests.integration.pool_app", "worker"]
+    command += ["-P", pool.celery_value, "-c", str(slots), "-n", f"{queue}@here", "-l", "info"]
+    command += ["--without-mingle", "--without-gossip", "--without-heartbeat", *options]
+    with (folder / "worker.log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdout=log, stderr=log, start_new_session=True
+        )
+    with (
+        Celery("sender", broker=server.url, backend=server.url, set_as_current=False) as app,
+        redis.Redis.from_url(server.url, decode_responses=True) as client,
+    ):
+        app.conf.task_default_queue = queue
+        worker = PoolWorker(
+            process=process,
+            pool=pool,
+            slots=slots,
+            app=app,
+            client=client,
+            queue=queue,
+            folder=folder,
+        )
+        try:
+            wait_until(lambda: _is_ready(worker), what="the worker to be ready", within_s=30)
+            yield worker
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _is_ready(worker: PoolWorker) -> bool:
+    assert worker.process.poll() is None, worker.log
+    return " ready." in worker.log

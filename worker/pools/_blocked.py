@@ -1,0 +1,46 @@
+"""What blocked the asyncio pool's loop: counted, and said in the log now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+
+#: Between two log lines, seconds.
+LOG_EVERY_S = 10.0
+
+_log = logging.getLogger("celery.pool.asyncio")
+
+
+class BlockedLog:
+    """Counts the stretches in which a job kept the loop without an await."""
+
+    def __init__(self) -> None:
+        self.stretches = 0
+        self.total_ns = 0
+        self.longest_ns = 0
+        self.longest_by = ""
+        #: Stretches and the longest of them, by kind, since the last log line.
+        self._unsaid: dict[str, tuple[int, int]] = {}
+        self._is_quiet = False
+
+    def note(self, kind: str, *, stretch_ns: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Count a stretch."""
+        self.stretches += 1
+        self.total_ns += stretch_ns
+        if stretch_ns > self.longest_ns:
+            self.longest_ns, self.longest_by = stretch_ns, kind
+        count, longest_ns = self._unsaid.get(kind, (0, 0))
+        self._unsaid[kind] = (count + 1, max(longest_ns, stretch_ns))
+        if not self._is_quiet:
+            self._say(loop)
+
+    def _say(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_quiet = bool(self._unsaid)
+        if not self._unsaid:
+            return
+        worst = sorted(self._unsaid.items(), key=lambda item: -item[1][1])
+        said = (f"{kind} ({n} x, {ns / 1e6:.0f} ms at the longest)" for kind, (n, ns) in worst)
+        _log.warning("The event loop was blocked, without an await, by %s", ", ".join(said))
+        self._unsaid.clear()
+        loop.call_later(LOG_EVERY_S, self._say, loop, context=contextvars.Context())
