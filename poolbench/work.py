@@ -13,7 +13,8 @@ def report_work_ns(work_ns: int) -> None:
 
     To be called in the slot, in the job's own thread or greenlet. Celery keeps a job's request for
     exactly that scope in every pool, which a thread-local or a context variable would not be: an
-    executor's thread serves many jobs, and a coroutine runs in another context than its job.
+    executor's thread serves many jobs, and another pool's coroutine may run in another context.
+    A coroutine may call it in our asyncio pool, which steps it in the greenlet of its job.
     """
     if current_task:
         setattr(current_task.request, WORK_NS, work_ns)
