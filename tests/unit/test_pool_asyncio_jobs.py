@@ -1,0 +1,285 @@
+"""What the asyncio pool does with one job: its function, its context, its tasks, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextvars
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+from celery.exceptions import Terminated, WorkerLostError
+
+from tests.conftest import wait_until
+from tests.unit.pool_asyncio_crew import Crew, started_crew
+from worker.pools.asyncio import bridge
+
+_colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    """A pool of two slots."""
+    with started_crew() as it:
+        yield it
+
+
+def test_a_coroutine_is_awaited_and_a_plain_function_called(crew: Crew) -> None:
+    """Each comes to its value, as Celery's tracer tells it."""
+
+    async def awaited() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    def called() -> int:
+        return 8
+
+    assert [crew.run(awaited).value(), crew.run(called).value()] == ["7", "8"]
+
+
+def test_what_can_be_awaited_is(crew: Crew) -> None:
+    """A function may return any awaitable, and not only a coroutine."""
+
+    class Answer:
+        def __await__(self) -> Generator[Any, None, int]:
+            yield from asyncio.sleep(0.01).__await__()
+            return 42
+
+    def returns_awaitable() -> Answer:
+        return Answer()
+
+    assert crew.run(returns_awaitable).value() == "42"
+
+
+def test_a_job_is_accepted_before_it_ends(crew: Crew) -> None:
+    """Celery hears first that it was begun, with this process's id, and then how it ended."""
+
+    async def ordinary() -> None:
+        await asyncio.sleep(0.01)
+
+    told = crew.run(ordinary)
+    told.last()
+
+    assert told.order == ["accepted", "success"]
+
+
+def test_a_failure_is_told_as_celery_does(crew: Crew) -> None:
+    """The tracer has stored it: it comes as a success of the tracer's, with the error inside."""
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("out of tea")
+
+    told = crew.run(fails)
+
+    assert repr(told.error()) == "ValueError('out of tea')"
+    assert told.order == ["accepted", "success"]
+
+
+def test_a_cancelled_future_fails_the_job_that_awaits_it(crew: Crew) -> None:
+    """Nobody cancelled the job itself, so it has an error like any other."""
+
+    async def awaits_cancelled() -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    assert isinstance(crew.run(awaits_cancelled).error(), concurrent.futures.CancelledError)
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_a_plain_job_that_leaves_is_a_lost_worker(crew: Crew, error: BaseException) -> None:
+    """What would end a process ends the job alone, and Celery decides what becomes of it."""
+
+    def leaves() -> None:
+        raise error
+
+    def stays() -> int:
+        return 1
+
+    told = crew.run(leaves)
+
+    assert isinstance(told.error(), WorkerLostError)
+    assert told.order == ["accepted", "failure"]
+    assert crew.run(stays).value() == "1"
+
+
+def test_what_celerys_tracer_lets_out_is_told(crew: Crew) -> None:
+    """A MemoryError is a failure that Celery's request decides on, as with prefork."""
+
+    async def greedy() -> None:
+        raise MemoryError
+
+    assert isinstance(crew.run(greedy).error(), MemoryError)
+
+
+def test_a_job_has_one_context_from_beginning_to_end(crew: Crew) -> None:
+    """What it sets is there after an await and in the tasks it starts, and in no other job."""
+    seen: list[str] = []
+
+    async def paints(colour: str) -> None:
+        seen.append(_colour.get())
+        _colour.set(colour)
+        await asyncio.sleep(0.01)
+        await asyncio.create_task(shows())
+        seen.append(_colour.get())
+
+    async def shows() -> None:
+        seen.append(_colour.get())
+        _colour.set("of a task")
+
+    job = crew.job(paints)
+    for colour in ("red", "blue"):
+        crew.put(job, colour).last()
+
+    assert seen == ["none", "red", "red", "none", "blue", "blue"]
+
+
+def test_a_plain_job_sees_no_running_loop(crew: Crew) -> None:
+    """As in any other pool; so it may run one, and a coroutine job after it finds the pool's."""
+
+    def runs_its_own() -> str:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return asyncio.run(asyncio.sleep(0.01, result="its own"))
+
+    async def finds_the_pools() -> bool:
+        task = asyncio.current_task()
+        return asyncio.get_running_loop() is crew.pool.loop and task is not None
+
+    assert crew.run(runs_its_own).value() == "'its own'"
+    assert crew.run(finds_the_pools).value() == "True"
+
+
+def test_tasks_of_a_job_work_as_anywhere(crew: Crew) -> None:
+    """They have names, return and raise; a group cancels its others; the request is the job's."""
+
+    async def gathers(self: Any) -> list[Any]:
+        async def fails() -> None:
+            await asyncio.sleep(0.01)
+            raise ValueError(self.request.id)
+
+        async def waits() -> None:
+            await asyncio.sleep(30)
+
+        waiting = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(waits(), name="it waits")
+                group.create_task(fails())
+        except* ValueError as errors:
+            raised = str(errors.exceptions[0])
+        assert waiting is not None
+        is_own = raised == self.request.id
+        return [waiting.get_name(), waiting.cancelled(), is_own, "waits" in repr(waiting)]
+
+    told = crew.put(crew.job(gathers, bind=True))
+
+    assert told.value() == "['it waits', True, True, True]"
+
+
+def test_a_task_that_its_job_left_behind_goes_on(crew: Crew) -> None:
+    """It is nobody's then, and is cancelled when the pool stops."""
+    seen: list[str] = []
+
+    async def leaves_one() -> None:
+        keep.append(asyncio.create_task(lingers()))
+
+    async def lingers() -> None:
+        try:
+            await asyncio.sleep(0.05)
+            seen.append("went on")
+            await asyncio.sleep(60)
+        finally:
+            seen.append("was cancelled")
+
+    keep: list[asyncio.Task[None]] = []
+    crew.run(leaves_one).last()
+    wait_until(lambda: seen == ["went on"], what="the task to go on")
+
+    crew.pool.stop()
+
+    assert seen == ["went on", "was cancelled"]
+
+
+def test_a_job_that_calls_another_gets_its_coroutine(crew: Crew) -> None:
+    """Only what Celery calls is awaited for it; a direct call is what it is without the pool."""
+
+    async def inner() -> int:
+        await asyncio.sleep(0)
+        return 5
+
+    other = crew.job(inner)
+
+    async def outer() -> int:
+        found: int = await other()
+        return found + 1
+
+    def plain_outer() -> bool:
+        coroutine = other()
+        coroutine.close()
+        return asyncio.iscoroutine(coroutine)
+
+    assert crew.put(other).value() == "5"
+    assert crew.run(outer).value() == "6"
+    assert crew.run(plain_outer).value() == "True"
+
+
+def test_a_prepared_task_still_returns_its_coroutine_elsewhere(crew: Crew) -> None:
+    """What the pool does to a task shows in the pool alone."""
+
+    async def doubles(x: int) -> int:
+        return 2 * x
+
+    job = crew.job(doubles)
+    bridge(job)
+
+    assert asyncio.run(job(4)) == 8
+    assert crew.put(job, 5).value() == "10"
+
+
+def test_a_terminated_job_ends_at_its_await(crew: Crew) -> None:
+    """Its `finally` may still await; Celery hears `Terminated`, with the signal."""
+    seen: list[str] = []
+
+    async def waits() -> None:
+        try:
+            seen.append("began")
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.01)
+            seen.append("cleaned up")
+
+    told = crew.run(waits)
+    wait_until(lambda: bool(seen), what="the job to run")
+    assert told.handle is not None
+
+    told.handle.terminate(15)
+
+    error = told.error()
+    assert (type(error), error.args) == (Terminated, (15,))
+    assert seen == ["began", "cleaned up"]
+
+
+@pytest.mark.parametrize("answer", ["a value", ValueError("of its own")])
+def test_what_a_terminated_job_says_counts_nothing(crew: Crew, answer: object) -> None:
+    """Neither a value nor an error of its own after the cancellation becomes its result."""
+    seen: list[str] = []
+
+    async def swallows() -> object:
+        try:
+            seen.append("began")
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            if isinstance(answer, Exception):
+                raise answer from None
+        return answer
+
+    told = crew.run(swallows)
+    wait_until(lambda: bool(seen), what="the job to run")
+    assert told.handle is not None
+    told.handle.terminate(15)
+
+    assert isinstance(told.error(), Terminated)
+    assert told.order == ["accepted", "failure"]

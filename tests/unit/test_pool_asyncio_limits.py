@@ -1,0 +1,212 @@
+"""Time limits in the asyncio pool, and what it says of a job that blocks its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+
+from tests.conftest import wait_until
+from tests.unit.pool_asyncio_crew import Crew, started_crew
+from worker.pools import _blocked, _job
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    """A pool of two slots."""
+    with started_crew() as it:
+        yield it
+
+
+def test_a_soft_limit_may_be_survived(crew: Crew) -> None:
+    """It is raised once, at the await; the job's task is then no longer being cancelled."""
+
+    async def survives() -> list[Any]:
+        try:
+            await asyncio.sleep(30)
+        except SoftTimeLimitExceeded:
+            task = asyncio.current_task()
+            await asyncio.sleep(0.02)
+            return ["survived", task.cancelling() if task else None]
+        return []
+
+    told = crew.put(crew.job(survives), soft_timeout=0.05, timeout=20)
+
+    assert told.value() == "['survived', 0]"
+    assert told.words[1] == ("soft", 0.05)
+
+
+def test_a_soft_limit_that_is_not_caught_fails_the_job(crew: Crew) -> None:
+    """With the exception that prefork raises."""
+
+    async def waits() -> None:
+        await asyncio.sleep(30)
+
+    error = crew.put(crew.job(waits), soft_timeout=0.05).error()
+
+    assert isinstance(error, SoftTimeLimitExceeded)
+
+
+def test_a_soft_limit_ends_a_group_of_tasks(crew: Crew) -> None:
+    """It comes out of the group as the group's other errors do, its tasks cancelled."""
+
+    async def waits_in_a_group() -> str:
+        tasks = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(asyncio.sleep(30)) for _ in range(3)]
+                await asyncio.sleep(30)
+        except* SoftTimeLimitExceeded:
+            pass
+        return str([task.cancelled() for task in tasks])
+
+    told = crew.put(crew.job(waits_in_a_group), soft_timeout=0.05)
+
+    assert told.value() == repr("[True, True, True]")
+
+
+def test_a_hard_limit_is_told_when_the_job_has_ended(crew: Crew) -> None:
+    """Celery hears the limit and nothing else, after the job's own clean-up."""
+    seen: list[str] = []
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await asyncio.sleep(0.05)
+            seen.append("cleaned up")
+
+    told = crew.put(crew.job(waits), timeout=0.05)
+
+    assert told.last() == 0.05
+    assert (told.order, seen) == (["accepted", "timeout"], ["cleaned up"])
+
+
+def test_the_hard_limit_comes_after_a_soft_one_that_was_ignored(crew: Crew) -> None:
+    """Both are told, each once."""
+
+    async def ignores() -> None:
+        try:
+            await asyncio.sleep(30)
+        except SoftTimeLimitExceeded:
+            await asyncio.sleep(30)
+
+    told = crew.put(crew.job(ignores), soft_timeout=0.05, timeout=0.15)
+
+    told.last()
+    assert told.order == ["accepted", "soft", "timeout"]
+
+
+def test_limits_of_the_worker_hold_for_jobs_without_their_own(crew: Crew) -> None:
+    """As `--time-limit` says; a job's own goes first."""
+    crew.pool.options["timeout"] = 0.05
+
+    async def waits(delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+
+    job = crew.job(waits)
+
+    assert crew.put(job, 30).last() == 0.05
+    assert crew.put(job, 0.2, timeout=20).value() == "None"
+    assert crew.pool.info["timeouts"] == [0, 0.05]
+
+
+def test_a_stubborn_job_is_reported_and_keeps_its_slot(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its verdict comes with the report; its slot is free when it ends, and not before."""
+    monkeypatch.setattr(_job, "STUBBORN_AFTER_S", 0.1)
+    may_end: list[bool] = []
+
+    async def stubborn() -> None:
+        while not may_end:
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                continue
+
+    told = crew.put(crew.job(stubborn), timeout=0.05)
+
+    assert told.last() == 0.05
+    assert "goes on although it exceeded its time limit of 0.05 s" in caplog.text
+    assert crew.pool.info["running"] == 1
+    may_end.append(True)
+    wait_until(lambda: crew.pool.info["running"] == 0, what="its end")
+    assert told.order == ["accepted", "timeout"]
+
+
+def test_stretches_without_an_await_add_up(crew: Crew) -> None:
+    """Those of the job and of its tasks; short ones and waits are not counted."""
+    requests: list[Any] = []
+
+    async def blocks(self: Any) -> None:
+        _busy(0.06)
+        await asyncio.sleep(0.1)
+        await asyncio.gather(child(), child())
+        requests.append(self.request)
+
+    async def child() -> None:
+        await asyncio.sleep(0.01)
+        _busy(0.06)
+
+    crew.put(crew.job(blocks, bind=True)).last()
+
+    assert 180_000_000 <= requests[0].loop_blocked_ns < 2_000_000_000
+    assert crew.pool.info["blocked"]["stretches"] == 3
+    assert crew.pool.info["blocked"]["longest-by"] == "blocks"
+
+
+def test_a_job_that_only_waits_blocks_nothing(crew: Crew) -> None:
+    """Its request says zero, and not that nothing is known."""
+    requests: list[Any] = []
+
+    async def waits(self: Any) -> None:
+        await asyncio.sleep(0.1)
+        requests.append(self.request)
+
+    crew.put(crew.job(waits, bind=True)).last()
+
+    assert requests[0].loop_blocked_ns == 0
+
+
+def test_a_plain_jobs_stretch_counts_to_the_end_of_its_function(crew: Crew) -> None:
+    """It is told on the request before `task_postrun`, so that a record can hold it."""
+    requests: list[Any] = []
+
+    def plain(self: Any) -> None:
+        _busy(0.07)
+        requests.append(self.request)
+
+    crew.put(crew.job(plain, bind=True)).last()
+
+    assert requests[0].loop_blocked_ns >= 70_000_000
+
+
+def test_the_log_names_what_blocks_at_once_and_then_now_and_then(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first stretch at once, those that follow together, with the longest of each kind."""
+    monkeypatch.setattr(_blocked, "LOG_EVERY_S", 0.5)
+
+    def rude() -> None:
+        _busy(0.06)
+
+    with caplog.at_level(logging.WARNING, logger="celery.pool.asyncio"):
+        job = crew.job(rude)
+        for _ in range(3):
+            crew.put(job).last()
+        wait_until(lambda: len(caplog.messages) == 2, what="two lines")
+
+    assert "by rude (1 x, " in caplog.messages[0]
+    assert "by rude (2 x, " in caplog.messages[1]
+
+
+def _busy(for_s: float) -> None:
+    until_s = time.perf_counter() + for_s
+    while time.perf_counter() < until_s:
+        time.sleep(0.005)

@@ -1,0 +1,184 @@
+"""The slots of the asyncio pool, its end, and whom it tells: without a worker around it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+from kombu.asynchronous import Hub
+
+from tests.conftest import wait_until
+from tests.unit.pool_asyncio_crew import Crew, started_crew
+
+
+@pytest.fixture
+def crew() -> Iterator[Crew]:
+    """A pool of two slots."""
+    with started_crew() as it:
+        yield it
+
+
+class Gate:
+    """Jobs that wait until they are let go, and how many did at once."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.pool = crew.pool
+        self.has_opened = asyncio.Event()
+        self.inside = 0
+        self.most = 0
+        self.job = crew.job(self.wait, name="gate")
+
+    async def wait(self) -> None:
+        """Wait until the gate is open."""
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await self.has_opened.wait()
+        self.inside -= 1
+
+    def open(self) -> None:
+        """Let go the jobs that wait, and those to come."""
+        self.pool.call(self.has_opened.set)
+
+
+@pytest.fixture
+def gate(crew: Crew) -> Iterator[Gate]:
+    """A gate, opened at the end whatever happened."""
+    it = Gate(crew)
+    yield it
+    it.open()
+
+
+def _has(crew: Crew, *, running: int, waiting: int) -> None:
+    def is_so() -> bool:
+        info = crew.pool.info
+        return bool((info["running"], info["waiting"]) == (running, waiting))
+
+    wait_until(is_so, what=f"{running} running and {waiting} waiting")
+
+
+def test_never_more_jobs_run_than_there_are_slots(crew: Crew, gate: Gate) -> None:
+    """The others wait unaccepted, and run as slots become free."""
+    told = [crew.put(gate.job) for _ in range(20)]
+    _has(crew, running=2, waiting=18)
+    wait_until(lambda: sum(bool(one.order) for one in told) == 2, what="two to be accepted")
+
+    gate.open()
+
+    for one in told:
+        one.last()
+    assert gate.most == 2
+
+
+def test_slots_can_be_added_and_taken_away(crew: Crew, gate: Gate) -> None:
+    """Added ones are filled at once; taken away, no running job ends for it."""
+    told = [crew.put(gate.job) for _ in range(6)]
+    _has(crew, running=2, waiting=4)
+
+    crew.pool.grow(2)
+    _has(crew, running=4, waiting=2)
+    crew.pool.shrink(3)
+
+    assert (crew.pool.num_processes, crew.pool.info["running"]) == (1, 4)
+    gate.open()
+    for one in told:
+        one.last()
+    with pytest.raises(ValueError, match="2 of 1 slots"):
+        crew.pool.shrink(2)
+
+
+def test_what_waits_is_forgotten_with_the_connection(crew: Crew, gate: Gate) -> None:
+    """Its messages come again over the next one, so it must not run from here."""
+    told = [crew.put(gate.job) for _ in range(5)]
+    _has(crew, running=2, waiting=3)
+
+    crew.pool.flush()
+    gate.open()
+    for one in told[:2]:
+        one.last()
+
+    assert [one.order for one in told[2:]] == [[], [], []]
+    assert crew.put(gate.job).value() == "None"
+
+
+def test_a_closed_pool_begins_nothing(crew: Crew, gate: Gate) -> None:
+    """Neither what waited nor what a timer brings later."""
+    told = [crew.put(gate.job) for _ in range(3)]
+    _has(crew, running=2, waiting=1)
+
+    crew.pool.close()
+    late = crew.put(gate.job)
+    gate.open()
+    for one in told[:2]:
+        one.last()
+
+    crew.pool.stop()
+    assert [told[2].order, late.order] == [[], []]
+
+
+def test_a_stop_waits_for_what_runs(crew: Crew, gate: Gate) -> None:
+    """However long it takes; the loop's thread has ended then."""
+    told = crew.put(gate.job)
+    _has(crew, running=1, waiting=0)
+    timer = threading.Timer(0.2, gate.open)
+    timer.start()
+
+    crew.pool.stop()
+
+    timer.join()
+    assert told.order == ["accepted", "success"]
+    assert crew.pool.loop.is_closed()
+
+
+def test_a_termination_cancels_and_tells_nobody(crew: Crew, gate: Gate) -> None:
+    """The broker keeps what was not acknowledged."""
+    told = crew.put(gate.job)
+    _has(crew, running=1, waiting=0)
+
+    crew.pool.terminate()
+
+    assert told.order == ["accepted"]
+    assert crew.pool.loop.is_closed()
+
+
+def test_a_hub_hears_everything_in_its_own_thread(crew: Crew) -> None:
+    """Celery's bookkeeping is not made for several threads; an error in it stops nothing."""
+    hub = Hub()
+    crew.pool.register_with_event_loop(hub)
+
+    async def ordinary() -> None:
+        await asyncio.sleep(0.01)
+
+    told = [crew.run(ordinary) for _ in range(3)]
+    while not all(one.has_ended for one in told):
+        hub.run_once()
+
+    assert set().union(*(one.threads for one in told)) == {threading.get_ident()}
+    hub.close()
+
+
+def test_an_error_in_celerys_bookkeeping_costs_one_job(
+    crew: Crew, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the news of other jobs go on."""
+
+    async def ordinary() -> None:
+        await asyncio.sleep(0.01)
+
+    def confused(*_: object) -> None:
+        raise RuntimeError("no such request")
+
+    crew.pool.post(confused)
+
+    assert crew.run(ordinary).value() == "None"
+    assert "no such request" in caplog.text
+
+
+def test_something_else_than_celery_may_use_the_pool(crew: Crew) -> None:
+    """A plain call without a single callback is done as well."""
+    done = threading.Event()
+
+    crew.pool.apply_async(done.set)
+
+    assert done.wait(10)
