@@ -14,6 +14,8 @@ import polars as pl
 
 from collector.ledger import Ledger, ledgers
 from collector.metrics import Figures, figures
+from poolbench.evidence import pool_name
+from poolbench.pools import POOLS
 from report import format as fmt
 
 #: What the report needs of a record; the rest stays on disk, so that a million fit in memory.
@@ -203,6 +205,11 @@ def _reasons(
         reasons.append(f"{fmt.counted(ledger.duplicated, noun='job')} ran twice")
     if plan["pool"] == "gevent" and evidence.sockets_patched is False:
         reasons.append("gevent ran with unpatched sockets")
+    reasons.extend(
+        f"{plan['pool']} was to run the jobs, and {other} did"
+        for other in map(pool_name, evidence.pools_seen)
+        if plan["pool"] in POOLS and other != plan["pool"]
+    )
     if freed is not None and evidence.gil_enabled and not plan["is_pilot"]:
         reasons.append(_gil_was_on(freed))
     return tuple(dict.fromkeys(reasons))

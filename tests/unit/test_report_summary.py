@@ -12,6 +12,7 @@ import pytest
 from collector.store import RunFolder
 from poolbench.errors import StorageError
 from report.summary import summarize, to_json
+from tests.crossing import make_crossing
 from tests.synthetic import (
     BENCH,
     DEMO,
@@ -111,6 +112,38 @@ def test_the_ceiling_of_waits_is_slots_by_wait(tmp_path: Path) -> None:
 
     assert row(found)["ceiling_per_s"] == 80.0
     assert row(found, "solo")["ceiling_per_s"] == 20.0
+
+
+@pytest.mark.parametrize(
+    ("share", "contender", "ceiling_per_s"),
+    [
+        # waits alone: slots ÷ wait
+        (0.0, "gevent-10", 10 / 0.04),
+        # ten jobs of 4 ms of computing in 40 ms need a core: two of them don't bind
+        (0.1, "gevent-10", 10 / 0.04),
+        # two cores ÷ 20 ms of computing, whichever pool: that one uses one of them is no ceiling
+        (0.5, "prefork-10", 2 / 0.02),
+        (0.5, "gevent-10", 2 / 0.02),
+        # one slot: one after the other
+        (0.5, "solo", 1 / 0.04),
+        (1.0, "prefork-10", 2 / 0.04),
+        (1.0, "solo", 1 / 0.04),
+    ],
+)
+def test_work_that_waits_and_computes_is_bound_by_slots_and_by_cores(
+    tmp_path: Path, share: float, contender: str, ceiling_per_s: float
+) -> None:
+    """The lesser of slots ÷ (wait + CPU-seconds a job) and cores ÷ CPU-seconds a job."""
+    folder = make_crossing(tmp_path / "run", shares=[share], blocks=1)
+    cpu_s = 0.04 * share
+    edit_trials(
+        folder,
+        change=lambda plan: plan.update(cpu_s_per_job_before=cpu_s, cpu_s_per_job_after=cpu_s),
+    )
+
+    found = row(summarize(folder), contender)["ceiling_per_s"]
+
+    assert found == pytest.approx(ceiling_per_s, rel=1e-4)
 
 
 def test_a_job_without_an_end_makes_its_row_invalid(folder: RunFolder) -> None:
@@ -465,6 +498,17 @@ def test_a_folder_of_no_lab_run_is_refused_in_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="no contenders, experiment, machine and workloads"):
         summarize(folder)
+
+
+def test_jobs_that_another_pool_ran_are_invalid(folder: RunFolder) -> None:
+    """Whatever the command line said, the class that ran them decides."""
+    solo = pl.lit("celery.concurrency.solo:TaskPool").alias("pool_seen")
+    folder.write_jobs(folder.read_jobs().with_columns(solo))
+
+    found = row(summarize(folder))
+
+    assert found["mark"] == "!"
+    assert found["reasons"][0].endswith("prefork was to run the jobs, and solo did")
 
 
 def test_a_contender_keeps_its_evidence(folder: RunFolder) -> None:
