@@ -58,7 +58,7 @@ class Boundary:
     @property
     def text(self) -> str:
         """Return it as a sentence."""
-        who = f"{'' if self.is_claim else 'So far '}{self.contender} leads every other pool"
+        who = f"{self.contender} leads every other pool"
         after, until = fmt.plain(self.after), fmt.plain(self.until)
         if self.after == self.until:
             return f"{who} at every share measured."
@@ -111,7 +111,8 @@ class Crossover:
             verb = "leads" if len(without) == 1 else "lead"
             who = f"{fmt.listed(without)} {verb} every other pool"
             told.append(f"There is no CPU share from which on {who}.")
-        return " ".join(told)
+        is_claim = all(boundary.is_claim for boundary in self.boundaries)
+        return " ".join(["So far:", *told] if told and not is_claim else told)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it stands in ``summary.json``."""

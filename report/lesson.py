@@ -234,9 +234,8 @@ def _computing(ranking: Ranking) -> str:
     busy_cores = ranking.baseline.busy_cores if ranking.baseline else None
     if busy_cores is None or busy_cores < _BUSY_SHARE:
         return ""
-    return (
-        f": one after the other they already compute for {fmt.percent(min(1.0, busy_cores))} of it"
-    )
+    share = fmt.percent(min(1.0, busy_cores))
+    return f": one after the other they already compute for {share} of the time"
 
 
 def _stuck(group: Sequence[Entry], *, ranking: Ranking) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from report import write_reports
+from tests.crossing import make_crossing
 from tests.synthetic import BENCH, edit_manifest, make_run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -134,6 +136,41 @@ def test_no_word_of_a_chart_is_cut(browser: Browser, report: Path, size: tuple[i
 
     assert outside == []
     page.context.close()
+
+
+def test_a_crossover_is_drawn_and_readable_everywhere(
+    browser: Browser, tmp_path: Path, scheme: str
+) -> None:
+    """On a desk and on a phone: one drawing, no word outside it, no name upon another."""
+    folder = make_crossing(tmp_path / "run", blocks=2)
+    write_reports(folder.path)
+    for size in (_DESK, _PHONE):
+        page = opened(browser, folder.path / "report.html", scheme=scheme, size=size)
+
+        drawn, outside, heights = page.evaluate(
+            """() => {
+                const figure = document.querySelector('#crossover-1 figure');
+                const box = figure.getBoundingClientRect();
+                const shown = [...figure.querySelectorAll('svg')].filter(
+                    svg => svg.getBoundingClientRect().height > 200);
+                const words = [...shown[0].querySelectorAll('text')];
+                const at = word => word.getBoundingClientRect();
+                const name = /^(prefork|threads|gevent|asyncio|solo)\\S*( \\(\\d+\\))?$/;
+                const names = words.filter(word => name.test(word.textContent));
+                return [
+                    shown.length,
+                    words.filter(word => at(word).width && (
+                        at(word).left < box.left - 1 || at(word).right > box.right + 1)
+                    ).map(word => word.textContent),
+                    names.map(word => at(word).top).sort((one, other) => one - other),
+                ];
+            }"""
+        )
+
+        assert (drawn, outside, len(heights)) == (1, [], 6)
+        assert min(below - above for above, below in pairwise(heights)) >= 12
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        page.context.close()
 
 
 def test_the_scheme_reaches_page_and_charts(browser: Browser, report: Path, scheme: str) -> None:

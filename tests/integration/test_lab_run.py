@@ -214,6 +214,8 @@ def test_the_manifest_holds_what_repeats_the_run(small_run: Path) -> None:
     assert manifest["versions"]["celery"].startswith("5.")
     assert manifest["broker"]["server"] in {"valkey", "redis"}
     assert manifest["ceilings"]["noop_per_s"]["threads"] > 0
+    assert manifest["ceilings"]["redis_per_s"]["threads"] > 0
+    assert manifest["ceilings"]["upstream_per_s"] == {}, "none of its workloads asks upstream"
     assert {worker["exit_code"] for worker in manifest["workers"]} == {0}
     trials = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
     assert [trial["block"] for trial in trials] == [0, 0, 1, 1]

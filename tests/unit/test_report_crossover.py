@@ -107,12 +107,12 @@ def test_who_leads_nowhere_is_told_so(tmp_path: Path) -> None:
 
 
 def test_few_repetitions_are_no_claim(tmp_path: Path) -> None:
-    """The boundary stands, says `so far`, and is marked."""
+    """The boundary stands, the sentence begins with `So far`, and is marked."""
     found = the_one(summarize(make_crossing(tmp_path / "run", blocks=2)))
 
     assert found["mark"] == "?"
     assert not found["boundaries"][1]["is_claim"]
-    assert found["boundaries"][1]["text"].startswith("So far prefork-cores leads every other pool")
+    assert found["text"].startswith("So far: prefork-10 leads every other pool from a CPU share")
 
 
 def test_the_invalid_are_on_no_line(tmp_path: Path) -> None:

@@ -136,6 +136,21 @@ def test_an_invalid_run_says_so_first(tmp_path: Path) -> None:
     assert page.count('<abbr class="mark bad"') > 4
 
 
+def test_a_figure_near_a_limit_of_the_harness_is_signed(tmp_path: Path) -> None:
+    """In the table, in the chart, in the reasons below it; and how to read it."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[3:])
+    ceilings = {"upstream_per_s": {"io.http": 86.0}, "redis_per_s": {"solo": 7_654.0}}
+    edit_manifest(folder, ceilings=ceilings)
+
+    page = page_of(folder)
+
+    assert re.search(r'</b> <abbr class="mark" title="from 80 % on of what a part', page)
+    assert re.search(r">7\d\.\d †</text>", page)
+    assert "upstream may be the limit, not the pool" in page
+    assert "<dt>upstream alone</dt><dd>io.http 86.0/s</dd>" in page
+    assert "<dt>Redis alone</dt><dd>solo 7,654/s</dd>" in page
+
+
 def test_a_short_run_claims_nothing(tmp_path: Path) -> None:
     """Below five repetitions the page nowhere says 95 %."""
     page = page_of(make_run(tmp_path / "run", workloads=WORKLOADS[:1], blocks=3))

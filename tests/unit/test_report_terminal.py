@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,27 @@ def test_the_legend_says_how_memory_and_ceilings_are_measured(bench: Summary) ->
 
     assert "its share of memory after the last job; pages shared with other processes" in text
     assert "measured beside each trial; for waits, slots ÷ wait" in text
+
+
+def test_a_figure_near_a_limit_of_the_harness_carries_its_sign(tmp_path: Path) -> None:
+    """Beside the figure a dagger, below the table the reason in words, at the end its meaning."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[3:])
+    edit_manifest(folder, ceilings={"upstream_per_s": {"io.http": 86.0}})
+
+    text = shown(summarize(folder), width=120)
+
+    assert re.search(r"prefork-4 +4 +7\d\.\d † ", text)
+    assert not re.search(r"solo +1 +1\d\.\d †", text)
+    reason = (
+        r"† prefork-4: 8\d % of what upstream can serve: upstream may be the limit, not the pool"
+    )
+    assert re.search(reason, text)
+    assert "† from 80 % on of what a part of the harness can do" in text
+
+
+def test_no_sign_where_nothing_is_near(tmp_path: Path) -> None:
+    """The sign is explained only where it stands."""
+    assert "†" not in shown(summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:1])))
 
 
 def test_no_claim_no_percentage(tmp_path: Path) -> None:
