@@ -11,7 +11,7 @@ help:  ## what there is to do
 
 setup: $(VENV)/.run  ## make .venv from the hash-pinned requirements
 
-demo: setup  ## compare four pools here and now, under 100 s, nothing but Python needed
+demo: setup  ## compare five pools here and now, under 100 s, nothing but Python needed
 	@$(BIN)/poolbench demo
 
 bench: setup  ## the same with usual sizes beside equal ones, five times each, under 300 s

@@ -54,7 +54,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead
 
 @app.command(rich_help_panel="Measure")
 def demo(*, as_json: AsJson = False) -> None:
-    """Compare four pools at equal slots in under 100 s: a first picture, too few for a claim."""
+    """Compare five pools at equal slots in under 100 s: a first picture, too few for a claim."""
     _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
 
 

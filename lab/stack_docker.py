@@ -36,6 +36,9 @@ _LOG_TAIL_LINES = 5
 #: Folder of the broker's data below the layout's; the image's version stands in its name.
 REDIS_DATA = "docker-redis-8"
 
+#: The workers' own folder under the state folder: files of jobs, lines that found no broker.
+CONTAINER_STATE = "containers"
+
 #: Stand for secrets in commands that only ask or remove.
 _UNUSED = {"POOLBENCH_REDIS_PASSWORD": "unused", "FLOWER_BASIC_AUTH": "unused"}
 
@@ -165,7 +168,8 @@ class DockerStack:
     def _make_folders(self) -> None:
         """Make the folders that containers write to, since the engine would make them root's."""
         try:
-            for folder in (self._layout.data / REDIS_DATA, self._layout.results_dir):
+            state = self._layout.state_dir / CONTAINER_STATE
+            for folder in (self._layout.data / REDIS_DATA, state, self._layout.results_dir):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"can't make {error.filename}: {error.strerror}") from error

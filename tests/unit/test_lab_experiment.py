@@ -83,11 +83,11 @@ def test_every_kept_experiment_loads(file: Path, profile: str) -> None:
 
 
 def test_the_demo_gives_equal_slots() -> None:
-    """`demo` compares four pools at four slots each; only solo has its one."""
+    """`demo` compares five pools at four slots each; only solo has its one."""
     experiment = load_experiment(Path("experiments/pools.toml"), profile="demo", cores=2)
 
     slots = {contender.pool: contender.slots for contender in experiment.contenders}
-    assert slots == {"prefork": 4, "threads": 4, "gevent": 4, "solo": 1}
+    assert slots == {"prefork": 4, "threads": 4, "gevent": 4, "asyncio": 4, "solo": 1}
 
 
 def test_the_bench_adds_usual_sizes() -> None:
@@ -97,7 +97,7 @@ def test_the_bench_adds_usual_sizes() -> None:
 
     added = {(one.pool, one.slots) for one in bench.contenders[len(demo.contenders) :]}
     assert bench.contenders[: len(demo.contenders)] == demo.contenders
-    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100)}
+    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 100)}
     assert bench.repetitions == 5
 
 

@@ -38,6 +38,8 @@ FIXED_IN_CONTAINERS = {
     "POOLBENCH_UPSTREAM_HOST",
     "POOLBENCH_CONTENDER",
     "POOLBENCH_HEARTBEAT_FILE",
+    # the image has one Python, and no lab runs in it
+    "POOLBENCH_FREE_THREADED",
 }
 
 #: Variables of the compose file alone.
