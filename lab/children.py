@@ -55,12 +55,10 @@ def start(
     name: str,
     log: Path,
     environment: Mapping[str, str] | None = None,
-    inherited: Mapping[str, str] = os.environ,
 ) -> Child:
     """Start a command in a session of its own, its output appended to ``log``.
 
-    It gets ``environment`` on top of what it inherits. Call it from a thread that lives as long
-    as the child, for the tether's sake.
+    Call it from a thread that lives as long as the child, for the tether's sake.
 
     Raises:
         StorageError: if its log can't be written.
@@ -72,7 +70,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**inherited, **(environment or {})},
+            env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
     return Child(name=name, process=process, log=log)

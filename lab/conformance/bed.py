@@ -100,11 +100,9 @@ class Bed:
             NotReadyError: if it isn't ready in time.
         """
         with self.starting:
-            worker = self._start(options, slots=self.slots(slots), settings=settings or {},
-                                 environment=environment or {})  # fmt: skip
+            worker = self._start(options, slots=slots, settings=settings, environment=environment)
             try:
-                is_ready = worker.until(lambda: bool(worker.log_lines(r" ready\.$")),
-                                        within_s=READY_WITHIN_S)  # fmt: skip
+                is_ready = worker.until(worker.is_ready, within_s=READY_WITHIN_S)
             except BaseException:
                 worker.kill()
                 raise
@@ -202,21 +200,23 @@ class Bed:
         options: tuple[str, ...],
         *,
         slots: int,
-        settings: Mapping[str, Any],
-        environment: Mapping[str, str],
+        settings: Mapping[str, Any] | None,
+        environment: Mapping[str, str] | None,
     ) -> BedWorker:
-        node = f"bed-{len(self._workers) + 1}@conformance"
+        number, wanted = len(self._workers) + 1, self.slots(slots)
+        node = f"bed-{number}@conformance"
         command = [str(self.interpreter.path), "-m", "celery", "-A", "conformance_app", "worker"]
-        command += ["-P", self.pool.celery_value, "-c", str(slots), "-n", node, "-l", "INFO"]
+        command += ["-P", self.pool.celery_value, "-c", str(wanted), "-n", node, "-l", "INFO"]
         command += ["--without-mingle", "--without-gossip", "--without-heartbeat", *options]
         child = children.start(
             command,
-            name=f"{self.pool.name}-{len(self._workers) + 1}",
+            name=f"{self.pool.name}-{number}",
             log=self.folder / f"{node}.log",
-            inherited=_without_celery(os.environ),
-            environment={**self._environment(settings), **environment},
+            environment={**self._environment(settings or {}), **(environment or {})},
         )
-        worker = BedWorker(child=child, node=node, slots=slots, app=self.app, wait_until=self.until)
+        worker = BedWorker(
+            child=child, node=node, slots=wanted, app=self.app, wait_until=self.until
+        )
         self._workers.append(worker)
         return worker
 
@@ -230,8 +230,3 @@ class Bed:
             "CONFORMANCE_ASYNC": "1" if self.pool.name == "asyncio" else "0",
             "PYTHONPATH": os.pathsep.join(path),
         }
-
-
-def _without_celery(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without what Celery would obey before our settings."""
-    return {name: value for name, value in inherited.items() if not name.startswith("CELERY_")}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -31,6 +32,10 @@ from poolbench.pools import POOLS, Pool, find_pool
 
 _output = Console()
 _messages = Console(stderr=True)
+
+#: Variables by which Celery takes another broker, or SIGTERM for SIGQUIT, whatever it is told.
+_FOREIGN_PREFIX = "CELERY_"
+_FOREIGN = ("REMAP_SIGTERM",)
 
 #: What of the machine stands in a survey.
 _MACHINE = ("os", "architecture", "cores")
@@ -63,6 +68,7 @@ def conformance(
     """Try on real workers what each pool ignores and what it breaks, in under 4 minutes."""
     rows, pools = _chosen_rows(row or ()), _chosen_pools(pool or ())
     _check_target(write)
+    forget_foreign_variables(os.environ)
     other = read_survey(beside) if beside else None
     interpreter = inspect_interpreter(celery_python) if celery_python else this_interpreter()
     survey = _conduct(rows, pools=pools, interpreter=interpreter)
@@ -141,6 +147,13 @@ def _chosen_rows(names: Sequence[str]) -> tuple[Row, ...]:
     if faults:
         raise UsageError(*faults)
     return tuple(known[name] for name in names) or ROWS
+
+
+def forget_foreign_variables(environ: MutableMapping[str, str]) -> None:
+    """Remove what Celery would obey before any setting of ours, here and in the workers."""
+    for name in list(environ):
+        if name.startswith(_FOREIGN_PREFIX) or name in _FOREIGN:
+            del environ[name]
 
 
 def _check_target(target: Path | None) -> None:

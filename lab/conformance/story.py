@@ -88,7 +88,8 @@ def read_story(path: Path) -> Story:
     """Return the stamps in a file; a file that isn't there is an empty story."""
     if not path.exists():
         return Story()
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # what follows the last newline is still being written
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     return Story(tuple(_stamp(json.loads(line)) for line in lines))
 
 

@@ -74,6 +74,14 @@ class BedWorker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.child.process.wait(10.0)
 
+    def is_ready(self) -> bool:
+        """Return whether its log says so."""
+        return bool(self.log_lines(r" ready\.$"))
+
+    def hears(self) -> bool:
+        """Return whether it answers within a moment: some say they are ready before they listen."""
+        return self.inspect("ping", within_s=0.5) is not None
+
     def inspect(self, command: str, *, within_s: float = 1.5) -> Any:
         """Return its answer to ``celery inspect COMMAND``, None if there is none in time."""
         asked = self.app.control.inspect(destination=[self.node], timeout=within_s)

@@ -1,0 +1,131 @@
+"""`poolbench conformance` as a person runs it: real workers, real verdicts, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab.conformance.document import write_markdown
+from lab.conformance.survey import Survey, read_survey
+from tests.conftest import wait_until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+COMMAND = [sys.executable, "-m", "poolbench", "conformance"]
+
+#: What is known of these rows whatever the machine, by pool.
+KNOWN = {
+    "revoke-waiting": {"prefork": "works", "threads": "ignored"},
+    "max-tasks-per-child": {"prefork": "works", "threads": "ignored"},
+    "autoscale": {"prefork": "works", "threads": "breaks"},
+    "crash": {"prefork": "works", "threads": "breaks"},
+}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The document of one survey of four rows on two pools; its JSON lies beside it."""
+    target = tmp_path_factory.mktemp("survey") / "pools.md"
+    words = [f"--row={row}" for row in KNOWN]
+    run(*words, "--pool", "prefork", "--pool", "threads", "--write", str(target))
+    return target
+
+
+def run(*words: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run the command, which must succeed; return what it printed."""
+    done = subprocess.run(
+        [*COMMAND, *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env={**os.environ, "COLUMNS": "120", **(environment or {})},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def survey_of(document: Path) -> Survey:
+    """Return the survey that lies beside a document."""
+    return read_survey(document.with_suffix(".json"))
+
+
+@pytest.mark.parametrize("row", KNOWN)
+def test_real_workers_get_their_word(written: Path, row: str) -> None:
+    """Tried here and now, with evidence for each."""
+    survey = survey_of(written)
+    found = {pool: survey.finding(row, pool=pool) for pool in survey.pools}
+
+    assert {pool: str(one.outcome) for pool, one in found.items() if one} == KNOWN[row]
+    assert all(one.seen and one.evidence for one in found.values() if one)
+
+
+def test_the_document_is_made_from_the_json_beside_it(written: Path) -> None:
+    """And names the command that made it."""
+    survey = survey_of(written)
+
+    assert written.read_text(encoding="utf-8") == write_markdown(survey, json_name="pools.json")
+    assert "--row=crash" in survey.command
+    assert survey.broker["server"]
+
+
+def test_two_surveys_are_laid_side_by_side(written: Path, tmp_path: Path) -> None:
+    """Where they differ the other's word stands in brackets."""
+    content = json.loads(written.with_suffix(".json").read_text(encoding="utf-8"))
+    content["versions"]["celery"] = "4.0.0"
+    content["rows"][1]["pools"]["threads"]["outcome"] = "breaks"
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(content), encoding="utf-8")
+
+    shown = run("--row", "max-tasks-per-child", "--pool", "threads", "--beside", str(other))
+
+    assert re.search(r"max tasks per child +ignored \(breaks\)", shown)
+    assert "in brackets, where it differs: celery 4.0.0" in shown
+
+
+def test_variables_of_celery_do_not_reach_the_workers() -> None:
+    """A broker that is named in the shell is somebody else's; so is a signal's meaning."""
+    foreign = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "REMAP_SIGTERM": "SIGQUIT"}
+
+    printed = run("--row=warm-shutdown-running", "--pool=solo", "--json", environment=foreign)
+
+    assert json.loads(printed)["rows"][0]["pools"]["solo"]["outcome"] == "works"
+
+
+def test_an_interrupted_survey_leaves_no_process_behind() -> None:
+    """Ctrl-C ends workers and server, and says so by its exit code."""
+    command = [*COMMAND, "--row", "cold-shutdown", "--row", "redelivery"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as survey:
+        tree = psutil.Process(survey.pid)
+        wait_until(lambda: len(workers(tree)) >= 2, what="two workers")
+        started = tree.children(recursive=True)
+
+        survey.send_signal(signal.SIGINT)
+        _, said = survey.communicate(timeout=30)
+
+    assert survey.returncode == 130
+    assert b"stopped" in said
+    _, left = psutil.wait_procs(started, timeout=10)
+    assert not left
+
+
+def workers(tree: psutil.Process) -> list[psutil.Process]:
+    """Return the `celery` processes below a process."""
+    return [one for one in tree.children(recursive=True) if "celery" in command_of(one)]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Return a process's command line, empty if it is gone."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
