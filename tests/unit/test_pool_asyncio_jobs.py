@@ -240,7 +240,7 @@ def test_a_prepared_task_still_returns_its_coroutine_elsewhere(crew: Crew) -> No
 
 
 def test_a_terminated_job_ends_at_its_await(crew: Crew) -> None:
-    """Its `finally` may still await; Celery hears `Terminated`, with the signal."""
+    """Its `finally` may still await, even when asked twice; Celery hears `Terminated`, once."""
     seen: list[str] = []
 
     async def waits() -> None:
@@ -256,9 +256,11 @@ def test_a_terminated_job_ends_at_its_await(crew: Crew) -> None:
     assert told.handle is not None
 
     told.handle.terminate(15)
+    told.handle.terminate(15)
 
     error = told.error()
     assert (type(error), error.args) == (Terminated, (15,))
+    assert told.order == ["accepted", "failure"]
     assert seen == ["began", "cleaned up"]
 
 

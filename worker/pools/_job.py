@@ -90,6 +90,14 @@ class Order:
         return has_stamps or bool(request.expires) or request.id in state.revoked
 
 
+class SoftLimit(SoftTimeLimitExceeded, asyncio.CancelledError):
+    """The soft time limit, as it is raised at a job's await.
+
+    Jobs catch it by Celery's name. What must clean up when it is cancelled, as a group of tasks
+    does, takes it for a cancellation, which is how it came.
+    """
+
+
 class Job(Coroutine[Any, Any, None]):
     """A job on its way through the pool, and the coroutine of its asyncio task.
 
@@ -132,12 +140,11 @@ class Job(Coroutine[Any, Any, None]):
 
     def call_off(self, reason: str, *, signal: int | None = None) -> None:
         """Cancel it at its next await. One that waits for a slot is not cancelled but skipped."""
-        if self._task is None:
-            return
-        if not self.called_off:
+        # once: Celery may ask twice, and a second time would break off the job's own clean-up
+        if self._task is not None and not self.called_off:
             self.called_off, self.signal = reason, signal
             self._after(STUBBORN_AFTER_S, self._report_stubborn)
-        self._task.cancel(reason)
+            self._task.cancel(reason)
 
     def blocked_so_far_ns(self) -> int:
         """Return for how long it has blocked the loop, its present turn included."""
@@ -173,10 +180,13 @@ class Job(Coroutine[Any, Any, None]):
                 raise StopIteration
             self._begin()
         self.turn_began_ns = time.perf_counter_ns()
-        awaited = self.slot.switch(error)
-        self.note_turn(self.turn_began_ns)
-        if self.slot.dead:
-            self._end()
+        try:
+            awaited = self.slot.switch(error)
+        finally:
+            self.note_turn(self.turn_began_ns)
+            if self.slot.dead:
+                self._end()
+        if self.has_ended:
             raise StopIteration
         return awaited
 
@@ -276,6 +286,9 @@ class Job(Coroutine[Any, Any, None]):
         except (Exception, asyncio.CancelledError) as error:
             if self.called_off:
                 raise asyncio.CancelledError(self.called_off) from error
+            if isinstance(error, SoftLimit):
+                bare = SoftTimeLimitExceeded().with_traceback(error.__traceback__)
+                raise bare from error.__cause__
             if isinstance(error, asyncio.CancelledError):
                 # nobody cancelled the job: it has met a cancelled future, and fails
                 raise concurrent.futures.CancelledError(*error.args) from error
@@ -310,7 +323,7 @@ class Job(Coroutine[Any, Any, None]):
         self._is_soft_limit_due = False
         if self._task is not None:
             self._task.uncancel()
-        return SoftTimeLimitExceeded()
+        return SoftLimit()
 
 
 class Child(Coroutine[Any, Any, Any]):
