@@ -21,6 +21,10 @@ _SHARED_INTERPRETER = frozenset({"threads", "gevent", "asyncio"})
 NO_FASTER_BELOW = 1.2
 
 
+#: One job alone is said to cost more CPU without the GIL, or less, where the interval lies beyond
+#: this factor, or below its inverse: a per cent is clear of 1 in a quiet run, and no price.
+PRICE_FROM = 1.05
+
 #: Pools whose jobs all run in one thread.
 _ONE_THREAD = frozenset({"gevent", "asyncio"})
 
@@ -165,7 +169,9 @@ def _price(ranking: Ranking) -> list[str]:
     if freed is None or baseline is None or baseline.is_freed:
         return []
     price = paired_ratio(freed.gauged_s, theirs=baseline.gauged_s)
-    if price is None or not price.is_claim or price.is_no_difference:
+    if price is None or not price.is_claim:
+        return []
+    if price.low < PRICE_FROM and price.high > 1 / PRICE_FROM:
         return []
     figure = f"{fmt.times(price.value)} {fmt.interval(price.low, high=price.high)}"
     return [f"One job alone takes {figure} the CPU time in the Python without the GIL"]
