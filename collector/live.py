@@ -218,7 +218,7 @@ class LiveRun:
 
     def _patience_s(self, run: RunHash) -> float:
         """Return how long no line may come: gaps between arrivals and long jobs are no stall."""
-        return self._stall_s + 2 * run.slowest_job_s + 10 * run.longest_gap_s
+        return self._stall_s + 2 * run.slowest_job_s + run.longest_gap_s
 
     def _save(self, run: RunHash, *, state: RunState, summary: Mapping[str, Any]) -> None:
         """Write the run's folder, if it doesn't hold this already."""

@@ -95,8 +95,16 @@ def _command(plans: Sequence[TrialPlan]) -> str:
     pool = plan.pool if len(plans) == 1 else "all"
     words = ["python -m producer", f"--pool {pool}", f"--job {plan.kind}", f"--count {plan.count}"]
     if plan.arrivals != "burst":
-        words += [f"--arrivals {plan.arrivals}", f"--rate {plan.rate_per_s:g}"]
+        rates = plan.shape or {"rate_per_s": plan.rate_per_s}
+        words += [f"--arrivals {plan.arrivals}", *(_option(*each) for each in rates.items())]
     return " ".join(words + [f"--param {name}={value}" for name, value in plan.parameters.items()])
+
+
+def _option(parameter: str, value: float | list[float]) -> str:
+    """Return the producer's option: ``--to-rate 200`` for ``to_rate_per_s``."""
+    name = parameter.removesuffix("_per_s").removesuffix("_s").replace("_", "-")
+    numbers = value if isinstance(value, list) else [value]
+    return f"--{name} {','.join(f'{number:.12g}' for number in numbers)}"
 
 
 def _contender(trial: Measured) -> dict[str, Any]:
@@ -115,6 +123,7 @@ def _trial(trial: Measured, *, described: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": dict(plan.parameters),
         "arrivals": plan.arrivals,
         "rate_per_s": plan.rate_per_s,
+        "shape": dict(plan.shape),
         "count": plan.count,
         "block": 0,
         "workload": plan.kind,

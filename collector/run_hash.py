@@ -42,8 +42,14 @@ class RunHash:
 
     @property
     def longest_gap_s(self) -> float:
-        """The mean time between two jobs of the slowest trial, seconds; 0 for bursts."""
-        return max((1 / plan.rate_per_s for plan in self.plans if plan.rate_per_s > 0), default=0.0)
+        """How long no job may be due, seconds; 0 for bursts.
+
+        As it was drawn where the rate moves, since there may be pauses; else ten mean gaps.
+        """
+        gaps_s = (
+            plan.longest_gap_s or 10 / plan.rate_per_s for plan in self.plans if plan.rate_per_s > 0
+        )
+        return max(gaps_s, default=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +116,12 @@ def _plans(text: str) -> tuple[TrialPlan, ...]:
 def _plan(raw: Mapping[str, Any]) -> TrialPlan:
     known = {field.name for field in fields(TrialPlan)}
     plan = TrialPlan(**{name: value for name, value in raw.items() if name in known})
-    numbers = (plan.rate_per_s, *plan.parameters.values())
+    numbers = (plan.rate_per_s, plan.longest_gap_s, *plan.parameters.values())
     is_sound = (
         all(isinstance(number, int) for number in (plan.trial, plan.slots, plan.count))
         and all(isinstance(number, int | float) for number in numbers)
         and all(isinstance(name, str) for name in (plan.contender, plan.pool, plan.kind))
+        and isinstance(plan.shape, dict)
     )
     if not is_sound:
         raise TypeError(f"no plan of a trial: {raw}")

@@ -168,10 +168,14 @@ class TrialPlan:
     slots: int
     kind: str
     parameters: Mapping[str, int | float] = field(default_factory=dict)
-    #: ``burst``, ``constant`` or ``poisson``.
+    #: ``burst``, ``constant``, ``poisson``, ``ramp``, ``steps`` or ``ebb``.
     arrivals: str = "burst"
     #: Mean arrivals per second; 0 for a burst.
     rate_per_s: float = 0.0
+    #: Where the rate moves: everything that says how, a list of numbers where there are several.
+    shape: Mapping[str, float | list[float]] = field(default_factory=dict)
+    #: Where the rate moves: the longest time between two jobs as drawn, seconds.
+    longest_gap_s: float = 0.0
     #: Jobs meant to be sent.
     count: int = 0
 

@@ -1,124 +1,204 @@
 """Draws when each job is due: pure, and the same for the same seed.
 
-An arrival process is one entry of `ARRIVALS`; a new one is a function and an entry.
+`schedule` checks what is wanted and completes it; a `Schedule` and a seed are the due times. The
+ways to arrive are in `producer.ways`, the arithmetic of moving rates in `producer.rates`.
 """
 
 from __future__ import annotations
 
-import math
 import random
 from array import array
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from poolbench.errors import Fault, UsageError, nearest
+from poolbench.errors import Fault, UsageError
+from producer import shape_faults as wrong
+from producer.rates import rescale
+from producer.shape_faults import MAX_COUNT
+from producer.ways import ARRIVALS, MAX_RATE_PER_S, MAX_SPAN_S, MIN_SPAN_S, Arrivals, Shape, numbers
 
-#: Most jobs of one trial; their due times alone take 80 MB.
-MAX_COUNT = 10_000_000
+__all__ = [
+    "ARRIVALS",
+    "MAX_COUNT",
+    "MAX_RATE_PER_S",
+    "MAX_SPAN_S",
+    "Schedule",
+    "check",
+    "draw",
+    "read_schedule",
+    "schedule",
+]
 
-#: Highest mean rate, jobs per second: beyond what one broker takes in.
-MAX_RATE_PER_S = 1_000_000.0
-
-#: Longest span of due times, seconds: a day.
-MAX_SPAN_S = 86_400.0
+#: What every way to arrive may have, by its word in a fault, as a key of a schedule's table.
+_COMMON_KEYS = {"arrivals": "how", "count": "count", "rate": "rate_per_s"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrivals:
-    """One way in which jobs arrive."""
+class Schedule:
+    """How many jobs arrive and how; with a seed, their due times. Made by `schedule`."""
 
-    name: str
-    #: One clause for help and tables.
-    help: str
-    #: Whether it needs a mean rate; without one, the rate must be 0.
-    has_rate: bool
-    #: From (count, rate_per_s, source of randomness) to offsets, sorted, from 0, seconds.
-    offsets_s: Callable[[int, float, random.Random], array[float]]
+    arrivals: str
+    count: int
+    #: Jobs per second: the mean, or where a ramp begins; 0 where the arrivals take none.
+    rate_per_s: float
+    #: Every parameter of the arrivals.
+    shape: Shape
+
+    @property
+    def span_s(self) -> float:
+        """Return by when all jobs are due in the mean, seconds; 0 for a burst."""
+        way = ARRIVALS[self.arrivals]
+        return way.curve(self.rate_per_s, self.shape).moment_s(self.count) if way.curve else 0.0
+
+    @property
+    def mean_per_s(self) -> float:
+        """Return the jobs per second over the whole span; 0 for a burst."""
+        return self.count / self.span_s if self.shape else self.rate_per_s
+
+    def draw(self, seed: int) -> Sequence[float]:
+        """Return when each job is due, seconds from the start: sorted, the first at 0."""
+        way = ARRIVALS[self.arrivals]
+        if way.curve is None:
+            return array("d", bytes(8 * self.count))
+        curve = way.curve(self.rate_per_s, self.shape)
+        if way.is_random:
+            return rescale(curve, count=self.count, source=random.Random(seed))
+        return array("d", map(curve.moment_s, range(self.count)))
+
+    def as_table(self) -> dict[str, Any]:
+        """Return what `read_schedule` reads, in values that TOML and JSON have."""
+        rate = {"rate_per_s": self.rate_per_s} if ARRIVALS[self.arrivals].has_rate else {}
+        shape = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.shape.items()
+        }
+        return {"how": self.arrivals, "count": self.count, **rate, **shape}
+
+    def __str__(self) -> str:
+        words = {
+            name: ", ".join(f"{each:,g}" for each in numbers(self.shape, name))
+            for name in self.shape
+        }
+        return ARRIVALS[self.arrivals].told.format(rate_per_s=f"{self.rate_per_s:,g}", **words)
 
 
-def _burst(count: int, _rate_per_s: float, _source: random.Random) -> array[float]:
-    return array("d", bytes(8 * count))
+def schedule(
+    arrivals: str,
+    *,
+    count: int | None = None,
+    rate_per_s: float = 0.0,
+    shape: Mapping[str, Any] | None = None,
+) -> Schedule:
+    """Return a schedule, complete: of the count and the shape's span, one follows from the other.
+
+    A ramp of 30 s, steps of 5 s, a tide of a minute have as many jobs as are due in them once, in
+    the mean; if only the count is given, they last until its last job. If both are given, jobs
+    beyond the shape go on at its last rate, and a tide goes on.
+
+    Raises:
+        UsageError: with every fault of what is given.
+    """
+    faults = check(arrivals, count=count, rate_per_s=rate_per_s, shape=shape)
+    if faults:
+        raise UsageError(*faults)
+    return _complete(ARRIVALS[arrivals], count=count, rate_per_s=rate_per_s, given=shape or {})
 
 
-def _constant(count: int, rate_per_s: float, _source: random.Random) -> array[float]:
-    # divided, not added up, so that the last offset carries no sum of roundings
-    return array("d", (index / rate_per_s for index in range(count)))
+def read_schedule(table: Mapping[str, Any]) -> Schedule:
+    """Return the schedule of a table as TOML has it.
+
+    ``{ how = "ramp", rate_per_s = 50, to_rate_per_s = 200, over_s = 30 }``.
+
+    Raises:
+        UsageError: with every fault of the table; ``where`` is its key.
+    """
+    shape = {key: value for key, value in table.items() if key not in _COMMON_KEYS.values()}
+    how, count, rate_per_s = table.get("how", ""), table.get("count"), table.get("rate_per_s", 0.0)
+    try:
+        return schedule(how, count=count, rate_per_s=rate_per_s, shape=shape)
+    except UsageError as error:
+        faults = [
+            replace(fault, where=_COMMON_KEYS.get(fault.where, fault.where))
+            for fault in error.faults
+        ]
+        raise UsageError(*faults) from error
 
 
-def _poisson(count: int, rate_per_s: float, source: random.Random) -> array[float]:
-    offsets_s, at_s = array("d", [0.0]), 0.0
-    for _ in range(count - 1):
-        at_s += source.expovariate(rate_per_s)
-        offsets_s.append(at_s)
-    return offsets_s
-
-
-ARRIVALS: dict[str, Arrivals] = {
-    arrivals.name: arrivals
-    for arrivals in (
-        Arrivals(name="burst", help="all at once", has_rate=False, offsets_s=_burst),
-        Arrivals(name="constant", help="evenly spaced", has_rate=True, offsets_s=_constant),
-        Arrivals(
-            name="poisson",
-            help="at random, each independent of the others",
-            has_rate=True,
-            offsets_s=_poisson,
-        ),
-    )
-}
-
-
-def draw(arrivals: str, *, count: int, rate_per_s: float, seed: int) -> Sequence[float]:
+def draw(
+    arrivals: str,
+    *,
+    count: int,
+    rate_per_s: float,
+    seed: int,
+    shape: Mapping[str, Any] | None = None,
+) -> Sequence[float]:
     """Return when each job is due, seconds from the start: sorted, the first at 0.
 
     Raises:
         UsageError: with every fault of the arguments.
     """
-    faults = check(arrivals, count=count, rate_per_s=rate_per_s)
-    if faults:
-        raise UsageError(*faults)
-    return ARRIVALS[arrivals].offsets_s(count, rate_per_s, random.Random(seed))
+    return schedule(arrivals, count=count, rate_per_s=rate_per_s, shape=shape).draw(seed)
 
 
-def check(arrivals: str, *, count: int, rate_per_s: float) -> list[Fault]:
-    """Return everything that is wrong with what `draw` is asked for."""
-    faults = [_unknown_fault(arrivals), _count_fault(count), _rate_fault(rate_per_s)]
-    found = [fault for fault in faults if fault]
-    return found or [fault for fault in [_match_fault(arrivals, count, rate_per_s)] if fault]
+def check(
+    arrivals: str,
+    *,
+    count: int | None,
+    rate_per_s: float,
+    shape: Mapping[str, Any] | None = None,
+) -> list[Fault]:
+    """Return everything that is wrong with what `schedule` is asked for.
+
+    ``where`` is ``arrivals``, ``count``, ``rate`` or a parameter's name. Values of any type are
+    told of, as a person's file may hold them.
+    """
+    way, given = ARRIVALS.get(str(arrivals)), shape or {}
+    found = [wrong.count_fault(count), wrong.rate_fault(rate_per_s)]
+    if way is None:
+        return [wrong.unknown_fault(arrivals), *filter(None, found)]
+    faults = [*filter(None, found), *wrong.shape_faults(way, given)]
+    if not faults:
+        faults = [*filter(None, [wrong.rate_use_fault(way, rate_per_s)])]
+    return faults or _extent_faults(way, count=count, rate_per_s=rate_per_s, given=given)
 
 
-def _unknown_fault(arrivals: str) -> Fault | None:
-    if arrivals in ARRIVALS:
-        return None
-    remedy = nearest(arrivals, among=ARRIVALS)
-    return Fault(where="arrivals", problem="unknown", seen=arrivals, remedy=remedy)
+def _complete(
+    way: Arrivals, *, count: int | None, rate_per_s: float, given: Mapping[str, Any]
+) -> Schedule:
+    """Return the schedule of sound values; of no job, if neither count nor span tells how many."""
+    shape: dict[str, float | tuple[float, ...]] = {}
+    for parameter in way.parameters:
+        value = given.get(parameter.name, parameter.default)
+        if value is not None:
+            shape[parameter.name] = tuple(map(float, value)) if parameter.is_list else float(value)
+    if way.jobs_per_span_s:
+        per_s = way.jobs_per_span_s(rate_per_s, shape)
+        if count is None and way.span in shape:
+            count = max(1, round(sum(numbers(shape, way.span)) * per_s))
+        shape.setdefault(way.span, max(MIN_SPAN_S, (count or 0) / per_s))
+    return Schedule(arrivals=way.name, count=count or 0, rate_per_s=float(rate_per_s), shape=shape)
 
 
-def _count_fault(count: int) -> Fault | None:
-    if 1 <= count <= MAX_COUNT:
-        return None
-    remedy = f"it takes a whole number from 1 to {MAX_COUNT}"
-    return Fault(where="count", problem="out of bounds", seen=str(count), remedy=remedy)
-
-
-def _rate_fault(rate_per_s: float) -> Fault | None:
-    if 0.0 <= rate_per_s <= MAX_RATE_PER_S:
-        return None
-    remedy = f"it takes jobs per second from 0 (all at once) to {MAX_RATE_PER_S:.0f}"
-    return Fault(where="rate", problem="out of bounds", seen=f"{rate_per_s:g}", remedy=remedy)
-
-
-def _match_fault(arrivals: str, count: int, rate_per_s: float) -> Fault | None:
-    has_rate = ARRIVALS[arrivals].has_rate
-    if has_rate and rate_per_s == 0:
-        remedy = "give jobs per second above 0, or take burst"
-        return Fault(where="rate", problem=f"missing for {arrivals} arrivals", remedy=remedy)
-    if not has_rate and rate_per_s > 0:
-        problem, remedy = f"{arrivals} arrivals have none", "leave it out, or take constant"
-        return Fault(where="rate", problem=problem, seen=f"{rate_per_s:g}", remedy=remedy)
-    span_s = count / rate_per_s if has_rate else 0.0
-    if span_s > MAX_SPAN_S or not math.isfinite(span_s):
-        problem = f"{count} jobs would take {span_s / 3_600:.0f} hours"
-        remedy = f"it takes {count / MAX_SPAN_S:.3g} or more: a day is the limit"
-        return Fault(where="rate", problem=problem, seen=f"{rate_per_s:g}", remedy=remedy)
-    return None
+def _extent_faults(
+    way: Arrivals, *, count: int | None, rate_per_s: float, given: Mapping[str, Any]
+) -> list[Fault]:
+    """Return the fault of no count, of too many jobs, or of too long a span."""
+    found = _complete(way, count=count, rate_per_s=rate_per_s, given=given)
+    where, seen = ("rate", f"{rate_per_s:g}") if way.has_rate else ("count", str(found.count))
+    # a span that is beyond all bounds makes no curve
+    shape_s = sum(numbers(found.shape, way.span)) if way.span else 0.0
+    span_s = shape_s if shape_s > MAX_SPAN_S else found.span_s
+    if not found.count:
+        problem = f"missing for {way.name} arrivals"
+        remedy = f"give it, or {way.span}" if way.span else "give the number of jobs"
+        return [Fault(where="count", problem=problem, remedy=remedy)]
+    if found.count > MAX_COUNT:
+        problem, remedy = "too many jobs due", f"{MAX_COUNT} are the limit: lower rate or span"
+        return [Fault(where="count", problem=problem, seen=str(found.count), remedy=remedy)]
+    if span_s > MAX_SPAN_S:
+        problem = f"{found.count} jobs would take {span_s / 3_600:.0f} hours"
+        least = f"it takes {found.count / MAX_SPAN_S:.3g} or more: " if not way.span else ""
+        remedy = f"{least}a day is the limit"
+        return [Fault(where=where, problem=problem, seen=seen, remedy=remedy)]
+    return []

@@ -40,6 +40,9 @@ _EXAMPLES = """
 [dim]A steady load, followed to its last job:[/]
   python -m producer --pool gevent --job io.http --count 500 --rate 100 --wait
 
+[dim]More and more jobs, from 50 to 200 a second in half a minute:[/]
+  python -m producer --pool gevent --job io.http --rate 50 --to-rate 200 --over 30
+
 [dim]The same jobs to every pool, one after the other, compared:[/]
   python -m producer --pool all --job io.sleep --param delay_ms=20 --count 200
 """
@@ -52,10 +55,16 @@ def produce(
     *,
     pool: options.Pool = "",
     job: options.Job = "",
-    count: options.Count = "100",
+    count: options.Count = "",
     parameters: options.Parameters = None,
     rate: options.Rate = "0",
     arrivals: options.Arrivals = "",
+    to_rate: options.ToRate = "",
+    over: options.Over = "",
+    rates: options.Rates = "",
+    step: options.Step = "",
+    swing: options.Swing = "",
+    period: options.Period = "",
     seed: options.Seed = "1",
     wait: options.Wait = False,
     timeout: options.Timeout = "",
@@ -69,12 +78,21 @@ def produce(
 
     Jobs are sent when they are due, however busy the workers are. Every job is accounted for.
     """
+    shape = {
+        "to_rate_per_s": to_rate,
+        "over_s": over,
+        "rates_per_s": rates,
+        "step_s": step,
+        "swing": swing,
+        "period_s": period,
+    }
     words = Words(
         pool=pool,
         job=job,
         count=count,
         rate=rate,
         arrivals=arrivals,
+        shape={name: word for name, word in shape.items() if word},
         parameters=tuple(parameters or ()),
         seed=seed,
         run=run,
@@ -132,7 +150,7 @@ def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> Exi
     elif outcome.summary:
         _show(
             outcome.summary,
-            is_backlog=not submission.rate_per_s,
+            is_backlog=not submission.schedule.mean_per_s,
             is_over=not outcome.is_interrupted,
         )
     _conclude(outcome, settings=settings)

@@ -91,11 +91,10 @@ class LiveScreen:
 
 def _describe_jobs(submission: Submission) -> Text:
     parameters = " ".join(f"{name}={value:g}" for name, value in submission.parameters.items())
-    how = "all at once"
-    if submission.rate_per_s:
-        how = f"{submission.rate_per_s:,g}/s, {submission.arrivals}"
     return Text.assemble(
-        f"{submission.count:,} × {submission.kind.name} ", (parameters, "dim"), f", {how}"
+        f"{submission.count:,} × {submission.kind.name} ",
+        (parameters, "dim"),
+        f", {submission.schedule}",
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from poolbench.calibration import message_parameters
 from poolbench.errors import Fault, UsageError, nearest
@@ -15,13 +17,21 @@ from poolbench.jobs import JOB_KINDS, JobKind, parse_parameters, rough_job_s
 from poolbench.keys import check_name
 from poolbench.pools import POOLS, available_pools
 from poolbench.records import TrialPlan
-from producer.arrivals import MAX_COUNT, check, draw
+from producer.arrivals import ARRIVALS, MAX_COUNT, Schedule, check, schedule
+from producer.ways import ShapeParameter, option_of
 
 #: The word for every pool, one after the other.
 ALL = "all"
 
+#: Jobs where nothing tells how many.
+DEFAULT_COUNT = 100
+
 #: Longest span that a person may set, seconds: a week.
 MAX_SPAN_S = 604_800.0
+
+_SHAPE_PARAMETERS: dict[str, ShapeParameter] = {
+    parameter.name: parameter for way in ARRIVALS.values() for parameter in way.parameters
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +40,11 @@ class Words:
 
     pool: str = ""
     job: str = ""
-    count: str = "100"
+    count: str = ""
     rate: str = "0"
     arrivals: str = ""
+    #: What the arrivals take besides, by the parameter's name.
+    shape: Mapping[str, str] = field(default_factory=dict)
     parameters: Sequence[str] = ()
     seed: str = "1"
     run: str = ""
@@ -54,9 +66,8 @@ class Submission:
     kind: JobKind
     #: As a person gives them.
     parameters: Mapping[str, int | float]
-    count: int
-    arrivals: str
-    rate_per_s: float
+    #: How many jobs, and how they arrive.
+    schedule: Schedule
     seed: int
     #: Whether to follow the run until its ledger closes.
     waits: bool
@@ -68,13 +79,18 @@ class Submission:
     stall_s: float | None
 
     @property
+    def count(self) -> int:
+        """Return the number of jobs for each pool."""
+        return self.schedule.count
+
+    @property
     def job_s(self) -> float:
         """Return about how long one job takes alone, seconds."""
         return rough_job_s(self.kind, self.parameters)
 
     def offsets_s(self) -> Sequence[float]:
         """Draw when the jobs are due: the same for each pool."""
-        return draw(self.arrivals, count=self.count, rate_per_s=self.rate_per_s, seed=self.seed)
+        return self.schedule.draw(self.seed)
 
     def plans(
         self, slots: Mapping[str, int], *, calibration: Mapping[str, float]
@@ -85,6 +101,7 @@ class Submission:
             StackError: if the calibration lacks a kind whose work is given as a time.
         """
         parameters = message_parameters(self.kind, self.parameters, calibration=calibration)
+        moves = self._moves()
         return [
             TrialPlan(
                 trial=index,
@@ -93,12 +110,22 @@ class Submission:
                 slots=slots[pool],
                 kind=self.kind.name,
                 parameters=parameters,
-                arrivals=self.arrivals,
-                rate_per_s=self.rate_per_s,
+                arrivals=self.schedule.arrivals,
+                rate_per_s=self.schedule.mean_per_s,
                 count=self.count,
+                **moves,
             )
             for index, pool in enumerate(self.pools)
         ]
+
+    def _moves(self) -> dict[str, Any]:
+        """Return what a plan says where the rate moves."""
+        if not self.schedule.shape:
+            return {}
+        table = self.schedule.as_table()
+        shape = {name: table[name] for name in table if name not in {"how", "count"}}
+        gaps_s = (after - before for before, after in itertools.pairwise(self.offsets_s()))
+        return {"shape": shape, "longest_gap_s": max(gaps_s, default=0.0)}
 
 
 def read_submission(words: Words) -> Submission:
@@ -110,7 +137,7 @@ def read_submission(words: Words) -> Submission:
     reading = _Reading()
     pools = reading.pools(words.pool)
     kind, parameters = reading.job(words)
-    arrivals, count, rate_per_s = reading.arrivals(words)
+    schedule = reading.schedule(words)
     seed = reading.whole("--seed", words.seed, low=0, high=2**63 - 1)
     submission = Submission(
         run=reading.run(words.run),
@@ -118,9 +145,7 @@ def read_submission(words: Words) -> Submission:
         is_comparison=words.pool == ALL,
         kind=kind,
         parameters=parameters,
-        count=count,
-        arrivals=arrivals,
-        rate_per_s=rate_per_s,
+        schedule=schedule,
         seed=seed,
         waits=words.waits or words.pool == ALL,
         is_forced=words.is_forced,
@@ -135,6 +160,14 @@ def read_submission(words: Words) -> Submission:
 def new_run_name() -> str:
     """Return a run id that sorts by time and doesn't repeat."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _arrivals_meant(rate_per_s: float, shape: Mapping[str, str]) -> str:
+    """Return the arrivals of options that don't name them."""
+    for way in ARRIVALS.values():
+        if any(parameter.name in shape for parameter in way.parameters):
+            return way.name
+    return "constant" if rate_per_s else "burst"
 
 
 class _Reading:
@@ -176,17 +209,35 @@ class _Reading:
             self._add(*error.faults, where="--param")
             return kind, {}
 
-    def arrivals(self, words: Words) -> tuple[str, int, float]:
-        count = self.whole("--count", words.count, low=1, high=MAX_COUNT)
+    def schedule(self, words: Words) -> Schedule:
+        stand_in = Schedule(arrivals="burst", count=1, rate_per_s=0.0, shape={})
+        count = self._count(words)
         before = len(self.faults)
         rate_per_s = self._number("--rate", words.rate, unit="jobs per second")
-        is_rate_read = len(self.faults) == before
-        name = words.arrivals or ("constant" if rate_per_s else "burst")
-        for fault in check(name, count=count, rate_per_s=rate_per_s):
-            # a fault of the stand-in is no news
-            if is_rate_read or fault.where != "rate":
-                self._add(fault, where=f"--{fault.where}")
-        return name, count, rate_per_s
+        shape = {name: self._shape_value(name, word) for name, word in words.shape.items()}
+        is_read = len(self.faults) == before
+        name = words.arrivals or _arrivals_meant(rate_per_s, words.shape)
+        faults = check(name, count=count, rate_per_s=rate_per_s, shape=shape)
+        for fault in faults:
+            # a fault of what stands in for a number is no news
+            if is_read or fault.where in {"arrivals", "count"}:
+                self._add(fault, where=option_of(fault.where))
+        if faults or not is_read:
+            return stand_in
+        return schedule(name, count=count, rate_per_s=rate_per_s, shape=shape)
+
+    def _count(self, words: Words) -> int | None:
+        """Return the count, or None where a shape's span tells it."""
+        spans = {way.span for way in ARRIVALS.values() if way.span}
+        if not words.count:
+            return None if spans & set(words.shape) else DEFAULT_COUNT
+        return self.whole("--count", words.count, low=1, high=MAX_COUNT)
+
+    def _shape_value(self, name: str, word: str) -> float | list[float]:
+        unit = _SHAPE_PARAMETERS[name].help
+        if not _SHAPE_PARAMETERS[name].is_list:
+            return self._number(option_of(name), word, unit=unit)
+        return [self._number(option_of(name), part, unit=unit) for part in word.split(",")]
 
     def run(self, word: str) -> str:
         try:

@@ -1,14 +1,15 @@
-"""The arithmetic of a comparison, pure: medians with ranges, and ratios of paired blocks."""
+"""The arithmetic of a comparison, pure: medians with ranges, and ratios with their intervals."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
-from scipy.special import stdtrit
+# what scipy.stats.t calls; importing scipy.stats takes longer than a report's figures
+from scipy.special import stdtr, stdtrit
 
 #: With fewer blocks the range is printed and nothing is claimed: the range of three covers the
 #: true median in 75 % of runs, that of five in 94 % (1 - 2^(1-n)).
@@ -51,8 +52,11 @@ class Ratio:
     #: Interval around it: 95 % from `CLAIM_BLOCKS` blocks on, the blocks' range below.
     low: float
     high: float
-    #: Blocks in which both were measured.
+    #: Blocks in which both were measured; of two runs, those of the shorter.
     blocks: int
+    #: Standard error of the ratio's logarithm, and its degrees of freedom; None without a claim.
+    log_error: float | None = None
+    freedom: float | None = None
 
     @property
     def is_claim(self) -> bool:
@@ -82,9 +86,18 @@ class Ratio:
         """
         return self.high / self.value - 1 if self.is_claim else None
 
+    @property
+    def p_value(self) -> float | None:
+        """How often equal contenders would show as much, by Student's t; None without a claim."""
+        if self.log_error is None or self.freedom is None:
+            return None
+        if self.log_error == 0:
+            return 1.0 if self.value == 1 else 0.0
+        return 2 * float(stdtr(self.freedom, -abs(math.log(self.value)) / self.log_error))
+
     def inverse(self) -> Ratio:
         """Return the same comparison the other way round."""
-        return Ratio(value=1 / self.value, low=1 / self.high, high=1 / self.low, blocks=self.blocks)
+        return replace(self, value=1 / self.value, low=1 / self.high, high=1 / self.low)
 
 
 def paired_ratio(ours: Mapping[int, float], *, theirs: Mapping[int, float]) -> Ratio | None:
@@ -103,9 +116,33 @@ def paired_ratio(ours: Mapping[int, float], *, theirs: Mapping[int, float]) -> R
     ]
     if not logs:
         return None
-    middle = statistics.fmean(logs)
-    low, high = _claim(logs, middle=middle) if len(logs) >= CLAIM_BLOCKS else (min(logs), max(logs))
-    return Ratio(value=math.exp(middle), low=math.exp(low), high=math.exp(high), blocks=len(logs))
+    middle, count = statistics.fmean(logs), len(logs)
+    if count < CLAIM_BLOCKS:
+        low, high = math.exp(min(logs)), math.exp(max(logs))
+        return Ratio(value=math.exp(middle), low=low, high=high, blocks=count)
+    log_error = statistics.stdev(logs) / math.sqrt(count)
+    return _claim(middle, log_error=log_error, freedom=count - 1, blocks=count)
+
+
+def unpaired_ratio(ours: Sequence[float], *, theirs: Sequence[float]) -> Ratio | None:
+    """Return how many times ``theirs`` lies in ``ours``, which have no blocks in common.
+
+    Two runs share no block, so what drifted between them does not cancel. The value is the ratio of
+    the geometric means, the interval Welch's on the logarithms, whose degrees of freedom follow
+    from both spreads (B. L. Welch, Biometrika 34, 1947). None without a figure on either side;
+    below `CLAIM_BLOCKS` on either, the range of all pairs.
+    """
+    left, right = ([math.log(one) for one in side if one > 0] for side in (ours, theirs))
+    if not left or not right:
+        return None
+    middle, blocks = statistics.fmean(left) - statistics.fmean(right), min(len(left), len(right))
+    if blocks < CLAIM_BLOCKS:
+        low, high = math.exp(min(left) - max(right)), math.exp(max(left) - min(right))
+        return Ratio(value=math.exp(middle), low=low, high=high, blocks=blocks)
+    parts = [statistics.variance(side) / len(side) for side in (left, right)]
+    weights = [part**2 / (len(side) - 1) for part, side in zip(parts, (left, right), strict=True)]
+    freedom = sum(parts) ** 2 / sum(weights) if sum(weights) else blocks - 1.0
+    return _claim(middle, log_error=math.sqrt(sum(parts)), freedom=freedom, blocks=blocks)
 
 
 def spread(values: Sequence[float]) -> float | None:
@@ -127,8 +164,13 @@ def rounded(value: object) -> object:
     return value
 
 
-def _claim(logs: Sequence[float], *, middle: float) -> tuple[float, float]:
-    standard_error = statistics.stdev(logs) / math.sqrt(len(logs))
-    # what scipy.stats.t.ppf calls; importing scipy.stats takes longer than a report's figures
-    reach = float(stdtrit(len(logs) - 1, (1 + CONFIDENCE) / 2)) * standard_error
-    return middle - reach, middle + reach
+def _claim(middle: float, *, log_error: float, freedom: float, blocks: int) -> Ratio:
+    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * log_error
+    return Ratio(
+        value=math.exp(middle),
+        low=math.exp(middle - reach),
+        high=math.exp(middle + reach),
+        blocks=blocks,
+        log_error=log_error,
+        freedom=freedom,
+    )

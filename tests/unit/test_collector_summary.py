@@ -15,6 +15,7 @@ from collector.run_hash import RunHash
 from collector.schema import RECORD_SCHEMA, conform
 from collector.summary import Interval, RunState, describe, judge_state, measure
 from poolbench.records import TrialPlan
+from producer.ways import option_of
 
 PLAN = TrialPlan(
     trial=0, contender="threads", pool="threads", slots=1, kind="io.sleep",
@@ -181,6 +182,35 @@ def test_manifest_has_the_lab_manifests_shape() -> None:
     assert manifest["workloads"][0]["name"] == manifest["trials"][0]["workload"] == "io.sleep"
     assert manifest["trials"][0]["ideal_wait_s"] == pytest.approx(0.05)
     assert interval_in(manifest) == Interval(first_due_ns=10, last_finish_ns=4_000_000_030)
+
+
+def test_manifests_command_asks_for_the_same_arrivals() -> None:
+    """The producer reads its options back, to the same shape."""
+    shape = {"rate_per_s": 50.0, "to_rate_per_s": 200.0, "over_s": 2.5}
+    run = replace(RUN, plans=(replace(PLAN, arrivals="ramp", rate_per_s=125.0, shape=shape),))
+    frame = records(5)
+    measured = measure(frame, run=run, sender_boot_id="here", slots={})
+
+    manifest = manifest_of(
+        run, measured=measured, summary=published(frame, run=run), machine=machine(), lines=3
+    )
+
+    assert "--arrivals ramp --rate 50 --to-rate 200 --over 2.5 --param" in manifest["command"]
+    assert manifest["trials"][0]["shape"] == shape
+    assert {option_of(name) for name in shape} == {"--rate", "--to-rate", "--over"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "gap_s"),
+    [
+        (PLAN, 0.0),
+        (replace(PLAN, arrivals="poisson", rate_per_s=2.0), 5.0),
+        (replace(PLAN, arrivals="steps", rate_per_s=2.0, longest_gap_s=60.5), 60.5),
+    ],
+)
+def test_patience_lasts_over_the_longest_gap(plan: TrialPlan, gap_s: float) -> None:
+    """Ten mean gaps, or what was drawn where the rate moves: a pause is no stall."""
+    assert replace(RUN, plans=(plan,)).longest_gap_s == gap_s
 
 
 def test_manifest_of_a_run_without_jobs_has_no_interval() -> None:

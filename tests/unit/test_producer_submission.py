@@ -26,7 +26,7 @@ def test_defaults_send_a_burst_of_a_hundred() -> None:
     submission = read_submission(GOOD)
 
     assert (submission.pools, submission.count) == (("gevent",), 100)
-    assert (submission.arrivals, submission.rate_per_s) == ("burst", 0.0)
+    assert str(submission.schedule) == "all at once"
     assert submission.parameters == {"delay_ms": 50.0, "size_bytes": 1_024}
     assert not submission.waits
     assert not submission.is_comparison
@@ -36,7 +36,39 @@ def test_a_rate_alone_means_constant_arrivals() -> None:
     """A rate needs no second option."""
     submission = read_submission(replace(GOOD, rate="12.5"))
 
-    assert (submission.arrivals, submission.rate_per_s) == ("constant", 12.5)
+    assert str(submission.schedule) == "12.5/s, constant"
+
+
+@pytest.mark.parametrize(
+    ("rate", "shape", "said", "count"),
+    [
+        ("50", {"to_rate_per_s": "200", "over_s": "30"}, "50/s to 200/s over 30 s, ramp", 3_750),
+        ("0", {"to_rate_per_s": "50"}, "0/s to 50/s over 4 s, ramp", 100),
+        ("0", {"rates_per_s": "5,0,10", "step_s": "2"}, "5, 0, 10/s for 2 s each, steps", 30),
+        ("20", {"swing": "0.25"}, "20/s, swinging by 0.25 of it in 5 s, ebb", 100),
+    ],
+)
+def test_what_a_shape_needs_names_its_arrivals(
+    rate: str, shape: dict[str, str], said: str, count: int
+) -> None:
+    """--to-rate means a ramp, --rates steps, --swing a tide; the count follows, or the span."""
+    submission = read_submission(replace(GOOD, rate=rate, shape=shape))
+
+    assert str(submission.schedule) == said
+    assert submission.count == len(submission.offsets_s()) == count
+
+
+def test_a_plan_says_how_the_rate_moves_and_its_longest_gap() -> None:
+    """So that a pause is no stall to the collector, and the command can be given again."""
+    words = replace(GOOD, shape={"rates_per_s": "50,0,50", "step_s": "20"})
+    submission = read_submission(words)
+
+    plan = submission.plans({"gevent": 1}, calibration={})[0]
+
+    assert (plan.arrivals, plan.count) == ("steps", 2_000)
+    assert plan.rate_per_s == pytest.approx(2_000 / 60)
+    assert plan.shape == {"rates_per_s": [50.0, 0.0, 50.0], "step_s": 20.0}
+    assert 19 < plan.longest_gap_s < 22
 
 
 def test_parameters_are_read_by_their_type() -> None:
@@ -98,6 +130,18 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
         (replace(GOOD, arrivals="poison"), "--arrivals: unknown: poison; did you mean poisson?"),
         (replace(GOOD, arrivals="poisson"), "--rate: missing for poisson arrivals"),
         (replace(GOOD, arrivals="burst", rate="5"), "--rate: burst arrivals have none: 5"),
+        (replace(GOOD, shape={"to_rate_per_s": "x"}), "--to-rate: no number: 'x'; it takes jobs"),
+        (replace(GOOD, shape={"to_rate_per_s": "-1"}), "--to-rate: out of bounds: -1; it takes"),
+        (replace(GOOD, shape={"over_s": "5"}), "--to-rate: missing for ramp arrivals"),
+        (replace(GOOD, shape={"rates_per_s": "5,"}), "--rates: no number: ''; it takes jobs"),
+        (replace(GOOD, shape={"rates_per_s": "5,0"}), "--rates: a pause at the edge"),
+        (replace(GOOD, rate="9", shape={"rates_per_s": "5"}), "--rate: steps arrivals have none"),
+        (replace(GOOD, rate="9", shape={"swing": "2"}), "--swing: out of bounds: 2; it takes 0"),
+        (replace(GOOD, shape={"swing": "0.5"}), "--rate: missing for ebb arrivals"),
+        (
+            replace(GOOD, rate="9", arrivals="constant", shape={"period_s": "3"}),
+            "--period: constant arrivals have none; leave it out, or take ebb",
+        ),
         (replace(GOOD, parameters=("delay_ms",)), "--param: no pair: 'delay_ms'"),
         (replace(GOOD, parameters=("delay_ms=",)), "--param: no pair: 'delay_ms='"),
         (replace(GOOD, parameters=("delay=1",)), "unknown parameter of io.http: delay; did you"),

@@ -1,0 +1,116 @@
+"""Mixes of jobs: by share, in random order, the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from poolbench.errors import UsageError
+from producer.arrivals import draw
+from producer.mixes import DECK, check_shares, draw_parts, parse_shares
+
+WEIGHTS = st.lists(st.integers(min_value=1, max_value=50), min_size=1, max_size=6)
+SEEDS = st.integers(min_value=0, max_value=2**63)
+COUNTS = st.integers(min_value=0, max_value=3 * DECK)
+
+
+def shares_of(weights: list[int]) -> dict[str, float]:
+    """Shares in these proportions."""
+    return {f"part-{n}": weight / sum(weights) for n, weight in enumerate(weights)}
+
+
+@settings(deadline=None)
+@given(weights=WEIGHTS, decks=st.integers(min_value=1, max_value=8), seed=SEEDS)
+def test_each_part_has_its_share_of_every_deck(weights: list[int], decks: int, seed: int) -> None:
+    """After any whole deck a part is off its share by fewer jobs than there are parts."""
+    shares = shares_of(weights)
+
+    parts = draw_parts(shares, count=decks * DECK, seed=seed)
+
+    for index, share in enumerate(shares.values()):
+        assert abs(parts.count(index) - share * decks * DECK) < max(1.01, len(shares))
+
+
+@settings(deadline=None)
+@given(weights=WEIGHTS, count=COUNTS, more=COUNTS, seed=SEEDS)
+def test_a_longer_draw_begins_with_the_shorter(
+    weights: list[int], count: int, more: int, seed: int
+) -> None:
+    """Contenders with other counts get the same jobs, as far as theirs go."""
+    shares = shares_of(weights)
+
+    short = draw_parts(shares, count=count, seed=seed)
+
+    assert len(short) == count
+    assert draw_parts(shares, count=count + more, seed=seed)[:count] == short
+
+
+def test_the_order_is_random_and_hangs_on_the_seed() -> None:
+    """No pattern that a pool could fall in step with: runs of one part differ in length."""
+    shares = {"short": 0.5, "long": 0.5}
+
+    parts = draw_parts(shares, count=400, seed=1)
+    runs = {
+        len(run)
+        for run in "".join(map(str, parts)).replace("01", "0 1").replace("10", "1 0").split()
+    }
+
+    assert len(runs) > 3
+    assert parts != draw_parts(shares, count=400, seed=2)
+
+
+def test_parts_do_not_go_with_gaps() -> None:
+    """One seed draws both, and long jobs don't come after long gaps: the correlation is small."""
+    parts = draw_parts({"short": 0.5, "long": 0.5}, count=10_000, seed=4)
+    offsets_s = draw("poisson", count=10_001, rate_per_s=1.0, seed=4)
+    gaps_s = [offsets_s[n + 1] - offsets_s[n] for n in range(10_000)]
+
+    of_long = sum(gap_s for gap_s, part in zip(gaps_s, parts, strict=True) if part == 1)
+
+    assert of_long / parts.count(1) == pytest.approx(1.0, abs=0.06)
+
+
+@given(weights=WEIGHTS)
+def test_shares_are_read_from_text(weights: list[int]) -> None:
+    """What is written with enough digits is read."""
+    shares = shares_of(weights)
+
+    text = ", ".join(f"{name} = {share!r}" for name, share in shares.items())
+
+    assert parse_shares(text) == shares
+
+
+def test_thirds_need_no_endless_digits() -> None:
+    """Shares that make 0.999 are taken as they are meant."""
+    parts = draw_parts({"a": 0.333, "b": 0.333, "c": 0.333}, count=300, seed=random.randrange(9))
+
+    assert [parts.count(index) for index in range(3)] == [100, 100, 100]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no share of a mix: ''; write name=share"),
+        ("short", "no share of a mix: 'short'"),
+        ("short=x", "no share of a mix: 'short=x'"),
+        ("short=0.5, short=0.5", "part given twice: short"),
+        ("short=0.5, long=0.6", "shares that don't make 1: 0.5 + 0.6 = 1.1"),
+        ("short=-0.5, long=1", "short: share out of bounds: -0.5"),
+        ("short=nan", "short: share out of bounds: nan"),
+    ],
+)
+def test_impossible_shares_are_refused(text: str, said: str) -> None:
+    """Each fault says what was seen."""
+    with pytest.raises(UsageError) as caught:
+        parse_shares(text)
+
+    assert said in str(caught.value)
+
+
+def test_no_part_is_no_mix() -> None:
+    """Neither is one of more parts than there may be."""
+    assert check_shares({})
+    assert check_shares({str(n): 1 / 101 for n in range(101)})

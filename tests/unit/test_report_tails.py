@@ -1,0 +1,60 @@
+"""Percentiles to p99.9: nearest rank of raw values, and none where values are too few."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.metrics import percentiles as of_collector
+from report.tails import PER_MILLE, percentiles, values_needed
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"), [("p50", 5), ("p90", 29), ("p95", 59), ("p99", 299), ("p99_9", 2_995)]
+)
+def test_a_percentile_takes_values_enough(name: str, needed: int) -> None:
+    """One value less and it is null: the numbers that method.md names."""
+    assert values_needed(PER_MILLE[name]) == needed
+    assert percentiles(pl.Series(range(needed - 1), dtype=pl.Int64))[name] is None
+    assert percentiles(pl.Series(range(needed), dtype=pl.Int64))[name] is not None
+
+
+@given(st.lists(st.integers(min_value=0, max_value=10**12), max_size=4_000))
+def test_a_percentile_is_a_value_that_enough_do_not_exceed(values: list[int]) -> None:
+    """It occurred; p % of all are no larger, and fewer than that are smaller."""
+    for name, found in percentiles(pl.Series(values, dtype=pl.Int64)).items():
+        if found is None:
+            continue
+        share = PER_MILLE[name] / 1_000
+        assert found in values
+        assert sum(value <= found for value in values) >= share * len(values) - 1e-9
+        assert sum(value < found for value in values) < share * len(values)
+
+
+def test_it_agrees_with_the_collectors_definition() -> None:
+    """One definition in the whole project."""
+    values = pl.Series(np.random.default_rng(1).lognormal(10, 1, 5_000).astype(np.int64))
+
+    found, theirs = percentiles(values), of_collector(values)
+
+    assert theirs is not None
+    expected = (theirs.p50 * 1e9, theirs.p95 * 1e9, theirs.p99 * 1e9)
+    assert (found["p50"], found["p95"], found["p99"]) == pytest.approx(expected)
+
+
+def test_the_largest_value_exceeds_the_percentile_as_often_as_said() -> None:
+    """Why there is a minimum: with 299 values the largest lies above the true p99 in 95 of 100."""
+    rng = np.random.default_rng(2)
+
+    above = (rng.random((4_000, 299)).max(axis=1) > 0.99).mean()
+
+    assert above == pytest.approx(0.95, abs=0.015)
+
+
+def test_nulls_are_no_values() -> None:
+    """A job that never started has no wait."""
+    assert percentiles(pl.Series([None, 1, 2, 3, 4, 5]))["p50"] == 3
+    assert percentiles(pl.Series([], dtype=pl.Int64)) == dict.fromkeys(PER_MILLE)
