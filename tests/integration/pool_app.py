@@ -173,13 +173,31 @@ async def waits(delay_s: float, word: str = "") -> str:
     return word
 
 
-@job("waits-early")
-async def waits_early(delay_s: float, word: str = "") -> str:
-    """Wait, and write down that it has."""
+@job("gated", acks_late=True)
+async def gated(word: str) -> str:
+    """Wait until the test opens the gate; the message is acknowledged late."""
+    return await _pass_gate(word)
+
+
+@job("gated-early")
+async def gated_early(word: str) -> str:
+    """Wait until the test opens the gate; the message is acknowledged early."""
+    return await _pass_gate(word)
+
+
+async def _pass_gate(word: str) -> str:
     write_down(f"begun {word}")
-    await pause(delay_s)
+    while not (DIARY.parent / f"open-{word}").exists():
+        await pause(0.02)
     write_down(f"done {word}")
     return word
+
+
+@app.task(name="blocks-until")
+def blocks_until(word: str) -> None:
+    """Wait until the test opens the gate, without letting anybody else."""
+    while not (DIARY.parent / f"open-{word}").exists():
+        time.sleep(0.02)
 
 
 @job("limited", rate_limit="5/s")

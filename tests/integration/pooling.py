@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 from celery import Celery
 from celery.result import AsyncResult
@@ -75,6 +76,26 @@ class PoolWorker:
         """Return how many messages of this queue some worker has and hasn't acknowledged."""
         held: Any = self.client.hvals("unacked")
         return sum(self.queue in message for message in held)
+
+    def open_gate(self, *words: str) -> None:
+        """Let the jobs go that wait for one of these words."""
+        for word in words:
+            (self.folder / f"open-{word}").touch()
+
+    def pool_has(self, *, running: int, waiting: int) -> None:
+        """Wait until the asyncio pool says so of its jobs."""
+
+        def is_so() -> bool:
+            pool = self.ask("stats")["pool"]
+            return bool((pool["running"], pool["waiting"]) == (running, waiting))
+
+        wait_until(is_so, what=f"{running} jobs to run and {waiting} to wait")
+
+    def drop_connections(self) -> None:
+        """Let the server close the worker's connections, and nobody else's."""
+        for connection in psutil.Process(self.process.pid).net_connections(kind="tcp"):
+            host, port = connection.laddr
+            self.client.client_kill_filter(addr=f"{host}:{port}")
 
     def waiting(self) -> int:
         """Return how many messages lie in the queue."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -96,7 +97,7 @@ def test_a_job_that_swallows_its_cancellation_is_reported(worker: PoolWorker) ->
 
 def test_a_running_job_can_be_terminated(worker: PoolWorker) -> None:
     """`revoke(terminate=True)` cancels it at its await; the sender hears that it was revoked."""
-    job = worker.send("waits", 30, "terminated")
+    job = worker.send("gated", "terminated")
     wait_until(lambda: "begun terminated" in worker.diary, what="the job to run")
 
     job.revoke(terminate=True)
@@ -110,13 +111,16 @@ def test_a_running_job_can_be_terminated(worker: PoolWorker) -> None:
 
 def test_a_waiting_job_that_is_revoked_or_expires_never_runs(worker: PoolWorker) -> None:
     """What Celery is told while a job waits for a slot is heeded when its turn comes."""
-    for number in range(SLOTS):
-        worker.send("waits", 1.0, f"slot {number}")
-    revoked = worker.send("waits", 0, "revoked")
-    expired = worker.send("waits", 0, "expired", expires=0.5)
-    wait_until(lambda: worker.ask("stats")["pool"]["waiting"] == 2, what="both to be there")
+    for _ in range(SLOTS):
+        worker.send("gated", "before")
+    revoked = worker.send("gated", "revoked")
+    expired = worker.send("gated", "expired", expires=2.0)
+    worker.pool_has(running=SLOTS, waiting=2)
 
-    revoked.revoke()
+    worker.ask("revoke", task_id=revoked.id)
+    expires_s = time.monotonic() + 2.0
+    wait_until(lambda: time.monotonic() > expires_s, what="the second to expire")
+    worker.open_gate("before")
 
     for job in (revoked, expired):
         with pytest.raises(TaskRevokedError):
@@ -127,11 +131,12 @@ def test_a_waiting_job_that_is_revoked_or_expires_never_runs(worker: PoolWorker)
 
 def test_inspect_tells_what_is(worker: PoolWorker) -> None:
     """Active are those with a slot, reserved those without, and stats say the same."""
-    jobs = [worker.send("waits", 1.0, "inspected") for _ in range(SLOTS + 3)]
-    wait_until(lambda: worker.ask("stats")["pool"]["waiting"] == 3, what="three to wait")
+    jobs = [worker.send("gated", "inspected") for _ in range(SLOTS + 3)]
+    worker.pool_has(running=SLOTS, waiting=3)
 
     active, reserved = worker.ask("active"), worker.ask("reserved")
     pool = worker.ask("stats")["pool"]
+    worker.open_gate("inspected")
 
     assert {job["id"] for job in active} == {job.id for job in jobs[:SLOTS]}
     assert {job["id"] for job in reserved} == {job.id for job in jobs[SLOTS:]}
@@ -143,7 +148,7 @@ def test_inspect_tells_what_is(worker: PoolWorker) -> None:
 
 
 def test_what_blocked_the_loop_is_in_the_record(worker: PoolWorker) -> None:
-    """A job's line tells for how long it kept the loop without an await; none is zero."""
+    """A job's line tells for how long it kept the loop without an await; log and stats name it."""
     blocking, waiting = worker.send("blocks", 0.2), worker.send("add", 1, 1)
     value_of(waiting)
 
@@ -155,31 +160,32 @@ def test_what_blocked_the_loop_is_in_the_record(worker: PoolWorker) -> None:
     wait_until(lambda: len(told_ns()) == 2, what="both lines")
     assert told_ns()[blocking.id] >= 200_000_000
     assert told_ns()[waiting.id] == 0
+    assert worker.ask("stats")["pool"]["blocked"]["longest-by"] == "blocks"
+    said = "The event loop was blocked, without an await, by blocks"
+    wait_until(lambda: said in worker.log, what="the log", within_s=15)
 
 
 def test_remote_control_answers_while_the_loop_is_blocked(worker: PoolWorker) -> None:
-    """The consumer has a thread of its own; what blocked the loop is named in log and stats."""
-    job = worker.send("blocks", 1.0)
+    """The consumer has a thread of its own, so a blocked job costs jobs, and not control."""
+    job = worker.send("blocks-until", "answered")
     wait_until(lambda: f"prerun {job.id}" in worker.diary, what="the job to run")
 
     assert worker.ask("ping") == {"ok": "pong"}
-    assert f"postrun {job.id} SUCCESS" not in worker.diary
+    worker.open_gate("answered")
     value_of(job)
-
-    said = "blocked, without an await, by blocks (1 x"
-    wait_until(lambda: said in worker.log, what="the log", within_s=15)
-    assert worker.ask("stats")["pool"]["blocked"]["longest-by"] == "blocks"
 
 
 def test_slots_come_and_go_by_remote_control(worker: PoolWorker) -> None:
     """`pool_grow` lets waiting jobs run at once; `pool_shrink` lets running ones end."""
-    jobs = [worker.send("waits", 0.5, "grown") for _ in range(SLOTS + 2)]
-    wait_until(lambda: worker.ask("stats")["pool"]["running"] == SLOTS, what="full slots")
+    jobs = [worker.send("gated", "grown") for _ in range(SLOTS + 3)]
+    worker.pool_has(running=SLOTS, waiting=3)
 
     worker.ask("pool_grow", n=2)
-    wait_until(lambda: worker.ask("stats")["pool"]["running"] > SLOTS, what="more to run")
+    worker.pool_has(running=SLOTS + 2, waiting=1)
     worker.ask("pool_shrink", n=2)
+    worker.pool_has(running=SLOTS + 2, waiting=1)
 
+    worker.open_gate("grown")
     for job in jobs:
         value_of(job)
     assert worker.ask("stats")["pool"]["max-concurrency"] == SLOTS

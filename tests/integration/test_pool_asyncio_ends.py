@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,6 @@ def start(server: Server, run_id: str, tmp_path: Path) -> Any:
     return start
 
 
-def _begun(worker: PoolWorker, *, count: int) -> None:
-    wait_until(
-        lambda: sum(line.startswith("begun") for line in worker.diary) == count,
-        what=f"{count} jobs to run",
-    )
-
-
 def _done(worker: PoolWorker) -> list[str]:
     return sorted(line for line in worker.diary if line.startswith("done"))
 
@@ -40,17 +32,17 @@ def _done(worker: PoolWorker) -> list[str]:
 def test_a_warm_shutdown_finishes_what_runs_and_puts_back_the_rest(start: Any) -> None:
     """SIGTERM: running jobs end and are acknowledged as they do; no other is begun or lost."""
     with start(slots=2) as worker:
-        worker.send("waits", 0.4, "short")
-        worker.send("waits", 1.4, "long")
-        for number in range(3):
-            worker.send("waits", 0, f"rest {number}")
-        _begun(worker, count=2)
+        for word in ("short", "long", "rest", "rest", "rest"):
+            worker.send("gated", word)
+        worker.pool_has(running=2, waiting=3)
 
         worker.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "Warm shutdown" in worker.log, what="the signal to be heard")
+        worker.open_gate("rest", "short")
 
-        wait_until(lambda: "done short" in worker.diary, what="the short job")
         wait_until(lambda: worker.unacknowledged() == 4, what="its acknowledgement")
-        assert "done long" not in worker.diary
+        assert _done(worker) == ["done short"]
+        worker.open_gate("long")
         assert worker.process.wait(20) == 0
         assert _done(worker) == ["done long", "done short"]
         assert (worker.waiting(), worker.unacknowledged()) == (3, 0)
@@ -59,17 +51,15 @@ def test_a_warm_shutdown_finishes_what_runs_and_puts_back_the_rest(start: Any) -
 def test_a_cold_shutdown_cancels(start: Any) -> None:
     """SIGQUIT: jobs end at their await; those acknowledged late go back with those that waited."""
     with start(slots=3) as worker:
-        for number in range(2):
-            worker.send("waits", 30, f"late {number}")
-        worker.send("waits-early", 30, "early")
-        worker.send("waits", 0, "rest")
-        _begun(worker, count=3)
-        sent_at_s = time.monotonic()
+        worker.send("gated-early", "early")
+        for _ in range(3):
+            worker.send("gated", "late")
+        worker.pool_has(running=3, waiting=1)
 
         worker.process.send_signal(signal.SIGQUIT)
 
         assert worker.process.wait(20) == 0
-        assert time.monotonic() - sent_at_s < 10
+        assert worker.diary.count("begun late") == 2
         assert _done(worker) == []
         assert (worker.waiting(), worker.unacknowledged()) == (3, 0)
         assert "would not end" not in worker.log
@@ -78,13 +68,13 @@ def test_a_cold_shutdown_cancels(start: Any) -> None:
 def test_a_stubborn_job_does_not_stop_a_cold_shutdown(start: Any) -> None:
     """One that blocks the loop for long is left behind, and named."""
     with start(slots=2) as worker:
-        job = worker.send("blocks", 60)
+        job = worker.send("blocks-until", "never")
         wait_until(lambda: f"prerun {job.id}" in worker.diary, what="the job to run")
 
         worker.process.send_signal(signal.SIGQUIT)
 
         assert worker.process.wait(30) == 0
-        assert f"Job blocks[{job.id}] would not end" in worker.log
+        assert f"Job blocks-until[{job.id}] would not end" in worker.log
 
 
 def test_autoscale_adds_slots_and_takes_them_away(start: Any) -> None:
@@ -92,12 +82,12 @@ def test_autoscale_adds_slots_and_takes_them_away(start: Any) -> None:
     environment = {"AUTOSCALE_KEEPALIVE": "1"}
     with start(options=("--autoscale", "4,1"), environment=environment) as worker:
         assert worker.ask("stats")["pool"]["max-concurrency"] == 1
-        jobs = [worker.send("waits", 1.0, str(number)) for number in range(4)]
+        jobs = [worker.send("gated", "scaled") for _ in range(4)]
 
-        _begun(worker, count=4)
-        assert not _done(worker)
+        worker.pool_has(running=4, waiting=0)
         assert worker.ask("stats")["pool"]["max-concurrency"] == 4
 
+        worker.open_gate("scaled")
         for job in jobs:
             value_of(job)
         wait_until(lambda: worker.ask("stats")["pool"]["max-concurrency"] == 1, what="fewer slots")
@@ -106,15 +96,17 @@ def test_autoscale_adds_slots_and_takes_them_away(start: Any) -> None:
 def test_a_lost_connection_costs_no_job(start: Any) -> None:
     """A job acknowledged late is cancelled and comes again, as Celery was told; others run on."""
     with start(slots=3) as worker:
-        worker.send("waits", 1.0, "late")
-        early = worker.send("waits-early", 1.0, "early")
-        _begun(worker, count=2)
+        worker.send("gated", "late")
+        early = worker.send("gated-early", "early")
+        worker.pool_has(running=2, waiting=0)
 
-        worker.client.client_kill_filter(_type="normal", skipme=True)
+        worker.drop_connections()
 
         wait_until(lambda: "Connection to broker lost" in worker.log, what="the loss to be seen")
-        wait_until(lambda: "done late" in worker.diary, what="the job that came again")
+        wait_until(lambda: worker.diary.count("begun late") == 2, what="the job to come again")
+        worker.open_gate("early", "late")
         value_of(early)
+        wait_until(lambda: "done late" in worker.diary, what="its end")
         counts = {word: worker.diary.count(word) for word in worker.diary if " " in word}
         assert (counts["begun late"], counts["done late"]) == (2, 1)
         assert (counts["begun early"], counts["done early"]) == (1, 1)

@@ -158,6 +158,22 @@ def test_a_hub_hears_everything_in_its_own_thread(crew: Crew) -> None:
     hub.close()
 
 
+def test_a_cancelled_jobs_slot_is_the_consumers_to_give(crew: Crew, gate: Gate) -> None:
+    """In a cold shutdown it cancels all jobs before it closes the pool: none may begin between."""
+    hub = Hub()
+    crew.pool.register_with_event_loop(hub)
+    told = [crew.put(gate.job) for _ in range(3)]
+    _has(crew, running=2, waiting=1)
+    assert told[0].handle is not None
+
+    told[0].handle.terminate(15)
+
+    _has(crew, running=1, waiting=1)
+    while told[2].order != ["accepted"]:
+        hub.run_once()
+    hub.close()
+
+
 def test_an_error_in_celerys_bookkeeping_costs_one_job(
     crew: Crew, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -284,7 +284,7 @@ class Job(Coroutine[Any, Any, None]):
         try:
             value = self._drive(coroutine)
         except (Exception, asyncio.CancelledError) as error:
-            if self.called_off:
+            if self.called_off or self.pool.is_terminating:
                 raise asyncio.CancelledError(self.called_off) from error
             if isinstance(error, SoftLimit):
                 bare = SoftTimeLimitExceeded().with_traceback(error.__traceback__)

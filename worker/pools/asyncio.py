@@ -161,8 +161,11 @@ class TaskPool(BasePool):
         cold_until_s = 0.0
         while self._has_jobs():
             self._deliver()
+            if _celery.should_terminate and not cold_until_s:
+                cold_until_s = time.monotonic() + COLD_STOP_S
+                # Celery has cancelled those that it knew of as begun
+                self._call_off_silently()
             if _celery.should_terminate:
-                cold_until_s = cold_until_s or time.monotonic() + COLD_STOP_S
                 if time.monotonic() > cold_until_s:
                     break
             else:
@@ -177,8 +180,7 @@ class TaskPool(BasePool):
         self.on_close()
         if self.is_terminating:  # it was stopped before
             return
-        self.is_terminating = True
-        self.call(self._call_off_all)
+        self._call_off_silently()
         until_s = time.monotonic() + COLD_STOP_S
         while self._has_jobs() and time.monotonic() < until_s:
             time.sleep(_LOOK_EVERY_S)
@@ -247,6 +249,10 @@ class TaskPool(BasePool):
         self._is_closed = True
         self._wake_hub()
 
+    def _call_off_silently(self) -> None:
+        self.is_terminating = True
+        self.call(self._call_off_all)
+
     def _has_jobs(self) -> bool:
         return bool(self._running) and self._thread.is_alive()
 
@@ -297,9 +303,16 @@ class TaskPool(BasePool):
         self._blocked.note(job.order.kind, stretch_ns=stretch_ns, loop=self.loop)
 
     def on_ended(self, job: Job) -> None:
-        """Give the job's slot to the next."""
+        """Give the job's slot to the next.
+
+        After a cancellation the consumer does, since it may be in the midst of a cold shutdown: it
+        cancels all jobs first, and only then closes the pool.
+        """
         self._running.discard(job)
-        self._fill()
+        if job.called_off:
+            self.post(self._wake_loop)
+        else:
+            self._fill()
 
     def _run_loop(self) -> None:
         self.loop.set_task_factory(self._make_task)
