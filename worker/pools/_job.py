@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from billiard.einfo import ExceptionInfo
-from celery.exceptions import SoftTimeLimitExceeded, Terminated, WorkerLostError
+from celery import exceptions
+from celery.exceptions import Terminated, WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
 from greenlet import getcurrent, greenlet
@@ -90,10 +91,10 @@ class Order:
         return has_stamps or bool(request.expires) or request.id in state.revoked
 
 
-class SoftLimit(SoftTimeLimitExceeded, asyncio.CancelledError):
-    """The soft time limit, as it is raised at a job's await.
+class SoftTimeLimitExceeded(exceptions.SoftTimeLimitExceeded, asyncio.CancelledError):
+    """Celery's exception, as it is raised at a job's await.
 
-    Jobs catch it by Celery's name. What must clean up when it is cancelled, as a group of tasks
+    Jobs catch it by that name. What must clean up when it is cancelled, as a group of tasks
     does, takes it for a cancellation, which is how it came.
     """
 
@@ -286,8 +287,8 @@ class Job(Coroutine[Any, Any, None]):
         except (Exception, asyncio.CancelledError) as error:
             if self.called_off or self.pool.is_terminating:
                 raise asyncio.CancelledError(self.called_off) from error
-            if isinstance(error, SoftLimit):
-                bare = SoftTimeLimitExceeded().with_traceback(error.__traceback__)
+            if isinstance(error, SoftTimeLimitExceeded):
+                bare = exceptions.SoftTimeLimitExceeded().with_traceback(error.__traceback__)
                 raise bare from error.__cause__
             if isinstance(error, asyncio.CancelledError):
                 # nobody cancelled the job: it has met a cancelled future, and fails
@@ -323,7 +324,7 @@ class Job(Coroutine[Any, Any, None]):
         self._is_soft_limit_due = False
         if self._task is not None:
             self._task.uncancel()
-        return SoftLimit()
+        return SoftTimeLimitExceeded()
 
 
 class Child(Coroutine[Any, Any, Any]):
