@@ -21,6 +21,7 @@ from lab.conformance import cli as conformance_cli
 from lab.equipment import equip
 from lab.experiment import Experiment, load_experiment
 from lab.progress import RunProgress
+from lab.requirements import end_by
 from lab.signals import ENDING, uninterrupted
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
@@ -85,7 +86,9 @@ def report(
 ) -> None:
     """Rebuild a run's summary and page from its raw records, and show the comparison."""
     path = Path(folder) if Path(folder).is_dir() else load_settings().results_dir / folder
-    _show(write_reports(path), path=path, as_json=as_json)
+    summary = write_reports(path)
+    _show(summary, path=path, as_json=as_json)
+    end_by(summary, console=_errors)
 
 
 def main() -> int:
@@ -133,6 +136,7 @@ def _run(
         raise typer.Exit(ExitCode.INTERRUPTED)
     if cut is not None:
         raise cut
+    end_by(summary, console=_errors)
     if any("!" in row["mark"] for row in summary["rows"]):
         raise typer.Exit(ExitCode.INVALID)
 

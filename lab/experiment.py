@@ -13,11 +13,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab.interpreter import FREE_THREADED, Interpreter
+from lab.require import RequireInput, require_faults
 from lab.toml_lines import locate
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.jobs import complete_parameters, find_kind, rough_job_s
 from poolbench.keys import NAME
 from poolbench.pools import find_pool
+from report.thresholds import Requirement
 
 #: A trial without a line for so long is over, where the file doesn't say, seconds.
 DEFAULT_STALL_S = 10.0
@@ -65,6 +67,7 @@ class ExperimentInput(_Strict):
     contender: list[ContenderInput] = Field(min_length=1)
     workload: list[WorkloadInput] = Field(min_length=1)
     profile: dict[str, ProfileInput] = Field(min_length=1)
+    require: list[RequireInput] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,7 @@ class Experiment:
     #: What the contenders' own Pythons are, by the name that a contender gives.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -204,6 +208,7 @@ def _resolve(
         stall_s=parsed.stall_s,
         contenders=tuple(contenders[name] for name in chosen.contenders),
         workloads=workloads,
+        requirements=tuple(known.resolve() for known in parsed.require),
     )
 
 
@@ -234,6 +239,7 @@ def _keys_beside(keys: tuple[str | int, ...]) -> list[str]:
         "contender": ContenderInput,
         "workload": WorkloadInput,
         "profile": ProfileInput,
+        "require": RequireInput,
     }
     model = models.get(keys[0], ExperimentInput) if len(keys) > 1 else ExperimentInput
     return list(model.model_fields)
@@ -248,6 +254,7 @@ def _word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]
         faults = _workload_faults(workload, stall_s=table.get("stall_s", DEFAULT_STALL_S))
         found += [(("workload", index, *at), fault) for at, fault in faults]
     found += _name_faults(table)
+    found += require_faults(table)
     return [
         Fault(
             problem=fault.problem,

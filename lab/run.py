@@ -70,6 +70,7 @@ class Run:
             "skipped": [asdict(skip) for skip in experiment.skipped],
             "workloads": [asdict(workload) for workload in experiment.workloads],
             "calibration": dict(self.bench.calibration),
+            "requirements": [asdict(requirement) for requirement in experiment.requirements],
             **self.facts,
             "celery": self.celery,
             "ceilings": self.ceilings,

@@ -15,9 +15,11 @@ from collector.store import RunFolder
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
 from report import format as fmt
+from report.conditions import conditions
 from report.crossover import find_crossovers
 from report.rows import Row, sum_ledgers
 from report.stats import rounded
+from report.thresholds import check_requirements
 from report.trials import COLUMNS, Trial, free_threaded, measure_trials
 from report.verdict import judge
 
@@ -60,6 +62,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "skipped": manifest.get("skipped") or [],
         "workloads": manifest["workloads"],
         "ceilings": manifest.get("ceilings", {}),
+        "conditions": conditions(manifest),
         "ledger": asdict(sum_ledgers(measured)),
         "notes": _notes(manifest, trials=trials, rows=rows),
         "rows": [row.as_dict() for row in rows],
@@ -68,7 +71,10 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "trials": [_trial(trial) for trial in trials],
     }
     result: dict[str, Any] = json.loads(to_json(summary))
-    return result
+    # of the rounded figures, so that anyone can check them in summary.json
+    checked = check_requirements(manifest.get("requirements") or [], summary=result)
+    whole: dict[str, Any] = json.loads(to_json({**result, "requirements": checked}))
+    return whole
 
 
 def to_json(summary: Mapping[str, Any]) -> str:
@@ -228,6 +234,8 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "end_ns": trial.end_ns,
         "ledger": asdict(trial.ledger),
         "throughput_per_s": trial.figures.throughput_per_s,
+        "wait_s": trial.figures.wait_s and asdict(trial.figures.wait_s),
+        "execution_s": trial.figures.execution_s and asdict(trial.figures.execution_s),
         "ceiling_per_s": trial.ceiling_per_s,
         "cpu_s_per_1000_jobs": trial.cpu_s_per_1000_jobs,
         "pss_bytes": trial.usage.pss_bytes,

@@ -16,6 +16,7 @@ from report.account import describe_ledger, integrity, legend, marks_of
 from report.limits import SIGN
 from report.naming import label
 from report.palette import row_shade
+from report.thresholds_terminal import render_requirements
 
 _MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
@@ -38,7 +39,8 @@ def render(summary: Mapping[str, Any]) -> RenderableType:
         *((f"{word}:", meaning) for word, meaning in legend(summary)),
     ]
     words = [Text(f"{word} {meaning}", style="dim") for word, meaning in known]
-    return Group(*head, *sections, *crossovers, Text(), *words)
+    required = render_requirements(summary)
+    return Group(*head, *sections, *crossovers, *required, Text(), *words)
 
 
 def _section(

@@ -1,0 +1,25 @@
+"""How a command ends when an experiment has thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from poolbench.errors import ExitCode
+from report.thresholds import missed, unchecked
+
+
+def end_by(summary: Mapping[str, Any], *, console: Console) -> None:
+    """Exit where a threshold was missed or could not be checked, and name each; else go on."""
+    found = {ExitCode.MISSED: ("missed", missed(summary))}
+    found[ExitCode.INVALID] = ("not checked", unchecked(summary))
+    for word, texts in found.values():
+        for text in texts:
+            console.print(f"[bold red]{word}:[/] {escape(text)}", highlight=False, soft_wrap=True)
+    for code, (_, texts) in found.items():
+        if texts:
+            raise typer.Exit(code)

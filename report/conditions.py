@@ -1,0 +1,241 @@
+"""Pure: under which conditions a run was made, and where those of two runs differ.
+
+Of two kinds: by a *refusal* the ratio of two runs would answer another question than the one that
+was asked; a *note* is told, and the reader decides. docs/compare.md lists which is which.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: Topics whose every difference is a refusal, with what they hold.
+REFUSED: Mapping[str, str] = {
+    "workload": "the jobs: kind, parameters, arrivals, rate",
+    "contender": "pool, slots and all else that a [[contender]] says, and its own Python",
+    "settings": "Celery's settings of a contender, as its worker tells them",
+    "machine": "processor, cores, architecture, memory (by over 10 %)",
+    "cgroup": "the control group's limits",
+    "python": "implementation, version to the second place, GIL",
+    "versions": "packages that a job's way passes through",
+    "broker": "server, its version, where it comes from",
+    "events": "whether Celery's events were on",
+}
+
+#: Topics of which a difference is told and refuses nothing.
+NOTED: Mapping[str, str] = {
+    "system": "system release, Python's third place, cores of the host",
+    "tools": "packages beside a job's way, Poolbench's own version among them",
+    "run": "commit, profile, seed, length of a trial, the experiment's text",
+}
+
+#: Packages that a job's way passes through: client, worker, pool, the HTTP job and its upstream.
+_ON_THE_WAY = frozenset(
+    {
+        "amqp", "billiard", "celery", "gevent", "greenlet", "h11", "hiredis", "httpx", "kombu",
+        "redis", "starlette", "uvicorn", "vine",
+    }
+)  # fmt: skip
+
+#: Memory of two machines of one size differs by what their firmware keeps.
+_MEMORY_TOLERANCE = 0.10
+
+#: Topics whose entries are by name: only names that both runs have are compared.
+_BY_NAME = ("workload", "contender", "settings")
+
+#: Says nothing of how a job runs.
+_LABELS = frozenset({"name", "note"})
+
+#: An address without its credentials, port and path: two runs never share those.
+_ADDRESS = re.compile(r"^([a-z+]+://)(?:[^@/]*@)?([^:/]*).*$")
+
+#: So many digits of a digest tell one from another.
+_DIGITS = 12
+
+#: Celery writes this in place of what may be secret.
+_CENSORED = "********"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One condition that two runs don't share."""
+
+    topic: str
+    #: Which workload or contender, and what of it: ``io.sleep: delay_ms``.
+    what: str
+    a: Any
+    b: Any
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the runs must not be compared without saying so."""
+        return self.topic in REFUSED
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.what}: {_word(self.a)} in A, {_word(self.b)} in B"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the difference as the comparison's JSON holds it."""
+        return {
+            "topic": self.topic,
+            "what": self.what,
+            "a": self.a,
+            "b": self.b,
+            "is_refusal": self.is_refusal,
+        }
+
+
+def conditions(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's conditions by topic, as ``summary.json`` keeps them.
+
+    Topics of `REFUSED` and `NOTED`; those by name map a name to its conditions, each flat.
+    """
+    return {
+        "workload": {one["name"]: _workload(manifest, one) for one in manifest["workloads"]},
+        "contender": {one["name"]: _contender(manifest, one) for one in manifest["contenders"]},
+        "settings": {
+            name: _settings(table) for name, table in (manifest.get("celery") or {}).items()
+        },
+        **_machine(manifest),
+        **_versions(manifest),
+        "cgroup": dict(manifest.get("cgroup") or {}),
+        "broker": dict(manifest.get("broker") or {}),
+        "events": {"on": bool(manifest.get("events"))},
+        "run": _run(manifest),
+    }
+
+
+def differences(a: Mapping[str, Any], *, b: Mapping[str, Any]) -> list[Difference]:
+    """Return where two runs' conditions differ, refusals first; what only one has by name is left.
+
+    A topic of which one run knows nothing is one difference, not one an entry.
+    """
+    found = [
+        difference
+        for topic in (*REFUSED, *NOTED)
+        for difference in _compare(topic, a=a.get(topic) or {}, b=b.get(topic) or {})
+    ]
+    return sorted(found, key=lambda difference: not difference.is_refusal)
+
+
+def _compare(topic: str, *, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
+    if topic not in _BY_NAME:
+        yield from _entries(topic, prefix="", a=a, b=b)
+        return
+    for name in a:
+        if name in b:
+            yield from _entries(topic, prefix=f"{name}: ", a=a[name], b=b[name])
+
+
+def _entries(
+    topic: str, *, prefix: str, a: Mapping[str, Any], b: Mapping[str, Any]
+) -> Iterator[Difference]:
+    if bool(a) != bool(b):
+        told = {True: "known", False: "not known"}
+        what = prefix.removesuffix(": ") or "as a whole"
+        yield Difference(topic=topic, what=what, a=told[bool(a)], b=told[bool(b)])
+        return
+    for key in sorted(a.keys() | b.keys()):
+        if not _is_alike(key, a=a.get(key), b=b.get(key)):
+            yield Difference(topic=topic, what=f"{prefix}{key}", a=a.get(key), b=b.get(key))
+
+
+def _is_alike(key: str, *, a: Any, b: Any) -> bool:
+    if key == "memory_bytes" and a and b:
+        return bool(abs(a - b) <= _MEMORY_TOLERANCE * max(a, b))
+    return bool(a == b)
+
+
+def _workload(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, Any]:
+    plans = [
+        plan
+        for plan in manifest["trials"]
+        if plan["workload"] == workload["name"] and not plan["is_pilot"]
+    ]
+    arrivals = sorted({plan["arrivals"] for plan in plans})
+    rates = sorted({plan["rate_per_s"] for plan in plans})
+    told = {key: value for key, value in workload.items() if key not in _LABELS}
+    return _flat({**told, "arrivals": arrivals, "rate_per_s": rates} if plans else told)
+
+
+def _contender(manifest: Mapping[str, Any], contender: Mapping[str, Any]) -> dict[str, Any]:
+    told = {key: value for key, value in contender.items() if key not in _LABELS}
+    found = (manifest.get("interpreters") or {}).get(contender.get("interpreter")) or {}
+    # a path is a place, not a condition: what lies there is told below
+    told["interpreter"] = "its own" if contender.get("interpreter") else ""
+    own = {
+        f"interpreter.{key}": found[key]
+        for key in ("python", "is_free_threaded", "gil_enabled", "versions")
+        if key in found
+    }
+    return _flat({**told, **own})
+
+
+def _settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    flat = {key: _setting(value) for key, value in _flat(table).items()}
+    return {key: value for key, value in flat.items() if value not in (None, _CENSORED)}
+
+
+def _setting(value: Any) -> Any:
+    if isinstance(value, str):
+        return _ADDRESS.sub(r"\1\2", value)
+    # lists such as `include` come from sets: their order changes from process to process
+    return sorted(map(str, value)) if isinstance(value, list) else value
+
+
+def _machine(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    machine = manifest["machine"]
+    python = str(machine.get("python") or "")
+    minor = re.match(r"\D*\d+\.\d+", python)
+    return {
+        "machine": _some(machine, "cpu_model", "cores", "architecture", "memory_bytes"),
+        "python": {
+            "version": minor[0] if minor else python,
+            "gil_enabled": machine.get("gil_enabled", True),
+        },
+        "system": {"python": python, **_some(machine, "os", "cores_of_host")},
+    }
+
+
+def _versions(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    versions = manifest.get("versions") or {}
+    return {
+        "versions": {name: one for name, one in versions.items() if name in _ON_THE_WAY},
+        "tools": {name: one for name, one in versions.items() if name not in _ON_THE_WAY},
+    }
+
+
+def _run(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    git = manifest.get("git") or {}
+    experiment = manifest["experiment"]
+    commit = (git.get("commit") or "")[:_DIGITS]
+    return {
+        "commit": f"{commit}, changed" if git.get("is_dirty") else commit,
+        "experiment": (experiment.get("sha256") or "")[:_DIGITS],
+        **_some(manifest, "profile", "seed", "trial_s"),
+    }
+
+
+def _some(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: table[key] for key in keys if key in table}
+
+
+def _flat(table: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as one, with dots between the keys."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, prefix=f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _word(value: Any) -> str:
+    if value is None or value == "":
+        return "nothing"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,184 @@
+"""Unlike conditions: which are named, which refuse and which are told."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from report.conditions import NOTED, REFUSED, conditions, differences
+from tests.synthetic import DEMO, WORKLOADS, make_run
+
+Manifest = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """A run of two contenders on one workload, as a machine tells of itself."""
+    path = tmp_path_factory.mktemp("run")
+    folder = make_run(path, blocks=2, contenders=DEMO[1:3], workloads=WORKLOADS[2:3])
+    found = folder.read_manifest()
+    found["machine"] |= {"architecture": "x86_64", "gil_enabled": True, "load_average": [0.1]}
+    found["celery"]["threads-4"] |= {
+        "broker_url": "redis://:********@127.0.0.1:37689/0",
+        "include": ["worker.tasks", "poolbench.probe"],
+        "broker_transport_options": {"unacked_key": "********", "visibility_timeout": 7200},
+    }
+    return found
+
+
+def changed(manifest: Manifest, path: str, value: object) -> Manifest:
+    """Return a copy of the manifest with one entry set; a dot goes down, a number indexes."""
+    other = copy.deepcopy(manifest)
+    found: Any = other
+    *keys, last = path.split("/")
+    for key in keys:
+        found = found[int(key) if key.isdigit() else key]
+    found[last] = value
+    return other
+
+
+def told(manifest: Manifest, other: Manifest) -> list[tuple[str, str, bool]]:
+    """Return topic, what and whether it refuses, of each difference."""
+    found = differences(conditions(manifest), b=conditions(other))
+    return [(one.topic, one.what, one.is_refusal) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "topic", "what"),
+    [
+        ("workloads/0/kind", "io.http", "workload", "io.sleep: kind"),
+        ("workloads/0/parameters/delay_ms", 80.0, "workload", "io.sleep: parameters.delay_ms"),
+        ("contenders/0/pool", "solo", "contender", "threads-4: pool"),
+        ("contenders/1/slots", 8, "contender", "gevent-4: slots"),
+        ("celery/threads-4/task_acks_late", True, "settings", "threads-4: task_acks_late"),
+        ("machine/cpu_model", "Another CPU", "machine", "cpu_model"),
+        ("machine/cores", 8, "machine", "cores"),
+        ("machine/architecture", "aarch64", "machine", "architecture"),
+        ("machine/memory_bytes", 8_000_000_000, "machine", "memory_bytes"),
+        ("machine/python", "CPython 3.14.0", "python", "version"),
+        ("machine/python", "PyPy 3.13.1", "python", "version"),
+        ("machine/gil_enabled", False, "python", "gil_enabled"),
+        ("versions/celery", "5.6.0", "versions", "celery"),
+        ("broker/version", "8.0.0", "broker", "version"),
+        ("broker/origin", "POOLBENCH_REDIS_URL", "broker", "origin"),
+        ("cgroup/cpu_max", "50000 100000", "cgroup", "cpu_max"),
+        ("events", True, "events", "on"),
+    ],
+)
+def test_an_unlike_condition_refuses_by_its_name(
+    manifest: Manifest, path: str, value: object, topic: str, what: str
+) -> None:
+    """Jobs, contenders, settings, machine, limits, Python, versions, broker, events."""
+    assert (topic, what, True) in told(manifest, changed(manifest, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "topic", "what"),
+    [
+        ("machine/os", "Linux 6.13", "system", "os"),
+        ("machine/python", "CPython 3.13.9", "system", "python"),
+        ("versions/poolbench", "0.2.0", "tools", "poolbench"),
+        ("git/commit", "f" * 40, "run", "commit"),
+        ("git/is_dirty", True, "run", "commit"),
+        ("profile", "bench", "run", "profile"),
+        ("experiment/sha256", "0" * 64, "run", "experiment"),
+        ("seed", 99, "run", "seed"),
+    ],
+)
+def test_other_differences_are_told_and_refuse_nothing(
+    manifest: Manifest, path: str, value: object, topic: str, what: str
+) -> None:
+    """What a run compares, or what moves no figure by itself."""
+    assert told(manifest, changed(manifest, path, value)) == [(topic, what, False)]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("celery/threads-4/broker_url", "redis://:********@127.0.0.1:43363/0"),
+        ("celery/threads-4/include", ["poolbench.probe", "worker.tasks"]),
+        ("celery/threads-4/broker_connection_timeout", None),
+        ("machine/memory_bytes", 15_900_000_000),
+        ("machine/load_average", [1.9]),
+        ("contenders/0/note", "said otherwise"),
+        ("repetitions", 9),
+        ("run", "another"),
+    ],
+)
+def test_what_two_runs_never_share_is_no_difference(
+    manifest: Manifest, path: str, value: object
+) -> None:
+    """Ports, the order of a set, a byte of memory, labels."""
+    assert told(manifest, changed(manifest, path, value)) == []
+
+
+def test_another_hosts_broker_is_a_difference(manifest: Manifest) -> None:
+    """Of an address, scheme and host count."""
+    other = changed(manifest, "celery/threads-4/broker_url", "redis://10.0.0.9:6379/0")
+
+    assert told(manifest, other) == [("settings", "threads-4: broker_url", True)]
+
+
+def test_secrets_are_not_kept(manifest: Manifest) -> None:
+    """What Celery censored is left out, and an address loses its credentials."""
+    settings = conditions(manifest)["settings"]["threads-4"]
+
+    assert "*" not in str(settings)
+    assert settings["broker_url"] == "redis://127.0.0.1"
+
+
+def test_what_only_one_run_has_is_left(manifest: Manifest) -> None:
+    """A contender that was added is no unlike condition of the others."""
+    other = copy.deepcopy(manifest)
+    other["contenders"].append({"name": "solo", "pool": "solo", "slots": 1, "note": ""})
+
+    assert told(manifest, other) == []
+
+
+def test_settings_that_one_run_does_not_know_are_one_difference(manifest: Manifest) -> None:
+    """Not one a setting: nobody could read that."""
+    other = changed(manifest, "celery/threads-4", {})
+
+    assert told(manifest, other) == [("settings", "threads-4", True)]
+
+
+def test_a_contenders_own_python_counts_and_its_path_does_not(manifest: Manifest) -> None:
+    """The same build somewhere else is the same; another version is not."""
+    found = {
+        "path": "/a/bin/python",
+        "python": "CPython 3.14.2",
+        "is_free_threaded": True,
+        "gil_enabled": False,
+        "versions": {"celery": "5.7.0"},
+    }
+    mine = changed(manifest, "contenders/0/interpreter", "free-threaded")
+    mine["interpreters"] = {"free-threaded": found}
+    moved = changed(mine, "contenders/0/interpreter", "/b/bin/python")
+    moved["interpreters"] = {"/b/bin/python": found | {"path": "/b/bin/python"}}
+    newer = changed(mine, "interpreters/free-threaded/python", "CPython 3.15.0")
+
+    assert told(mine, moved) == []
+    assert told(mine, newer) == [("contender", "threads-4: interpreter.python", True)]
+
+
+def test_refusals_come_first_and_read_as_a_sentence(manifest: Manifest) -> None:
+    """Topic, what, and the value in each run."""
+    other = changed(changed(manifest, "git/commit", "f" * 40), "machine/cores", 8)
+
+    found = differences(conditions(manifest), b=conditions(other))
+
+    assert [str(one) for one in found] == [
+        "machine cores: 2 in A, 8 in B",
+        "run commit: 0123456789ab in A, ffffffffffff in B",
+    ]
+
+
+def test_every_topic_is_documented() -> None:
+    """docs/compare.md lists what refuses and what is told."""
+    page = Path("docs/compare.md").read_text(encoding="utf-8")
+
+    for topic, meaning in {**REFUSED, **NOTED}.items():
+        assert f"| `{topic}` | {meaning} |" in page
