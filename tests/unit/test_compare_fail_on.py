@@ -1,0 +1,168 @@
+"""The conditions of --fail-on: what can be said, what is said of faults, what becomes of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolbench.errors import UsageError
+from report.changes import Comparison
+from report.fail_on import Checked, check_conditions, parse_conditions
+from report.figures import FIGURES
+from report.thresholds import Status
+from tests.pairs import compare_folders, make_pair
+from tests.synthetic import edit_trials
+
+
+def faults_of(*texts: str) -> list[str]:
+    """Return the faults of conditions, as a person reads them."""
+    return [str(fault) for fault in parse_conditions(texts)[1]]
+
+
+def check(comparison: Comparison, *texts: str) -> list[Checked]:
+    """Return what becomes of conditions that can be read."""
+    conditions, faults = parse_conditions(texts)
+    assert faults == []
+    return check_conditions(conditions, comparison=comparison)
+
+
+@pytest.fixture(scope="module")
+def slower(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """B's gevent does 0.7 × the work of A's; its threads do the same."""
+    return compare_folders(make_pair(tmp_path_factory.mktemp("pair"), speeds={"gevent-4": 0.7}))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("throughput < 0.95", ("*/*", "throughput", "", "<", 0.95)),
+        ("p99_wait>1.2", ("*/*", "p99_wait", "", ">", 1.2)),
+        ("p99_wait_s >= 2", ("*/*", "p99_wait", "", ">=", 2.0)),
+        ("cpu_s_per_1000_jobs <= .5", ("*/*", "cpu", "", "<=", 0.5)),
+        ("throughput.high < 0.95", ("*/*", "throughput", "high", "<", 0.95)),
+        (" gevent-* : pss . low > 1.1 ", ("gevent-*/*", "pss", "low", ">", 1.1)),
+        ("solo/io.http:p50_execution>1e1", ("solo/io.http", "p50_execution", "", ">", 10.0)),
+    ],
+)
+def test_a_condition_is_read(text: str, parts: tuple[str, str, str, str, float]) -> None:
+    """Rows, figure with or without its unit, end, sign and number; blanks don't matter."""
+    (found,), faults = parse_conditions([text])
+
+    assert faults == []
+    assert (found.rows, found.figure.name, found.end, found.sign, found.number) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("throuput < 0.9", "unknown figure: throuput; did you mean throughput?"),
+        ("p99_wiat > 1", "unknown figure: p99_wiat; did you mean p99_wait?"),
+        ("throughput.hihg < 0.9", "unknown end: hihg; did you mean high?"),
+        ("throughput < 0,95", "no ratio: 0,95; write a ratio above 0"),
+        ("throughput < nan", "no ratio: nan"),
+        ("throughput < -1", "no ratio: -1"),
+        ("throughput <", "no ratio: none"),
+        ("failed > 1", "unknown figure: failed"),
+        ("< 1", "unknown figure: none; use one of cpu"),
+        ("throughput", 'no condition; write it like "throughput < 0.95"'),
+        ("throughput == 1", "no condition"),
+        ("a: b: throughput < 1", "no condition"),
+        ("", "no condition"),
+    ],
+)
+def test_a_fault_names_the_condition_and_what_is_right(text: str, said: str) -> None:
+    """What is wrong, the value seen, the nearest right word."""
+    (fault,) = faults_of(text)
+
+    assert fault.startswith(f'--fail-on "{text}": ')
+    assert said in fault
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """Two in one condition, one in another; the good one between them is kept."""
+    conditions, faults = parse_conditions(["thru.mid < x", "cpu > 1.1", "cpu"])
+
+    assert [one.text for one in conditions] == ["cpu > 1.1"]
+    assert len(faults) == 4
+
+
+@given(st.text(alphabet="apu9_.:*/<>= \n", max_size=20))
+def test_any_text_is_a_condition_or_a_fault(text: str) -> None:
+    """Nothing that a person types is a traceback."""
+    conditions, faults = parse_conditions([text])
+
+    assert bool(conditions) != bool(faults)
+
+
+def test_a_condition_that_holds_is_a_threshold_missed(slower: Comparison) -> None:
+    """The row and the number, in the row that it is true of and in no other."""
+    threads, gevent = check(slower, "throughput < 0.95")
+
+    assert (threads.status, gevent.status) == (Status.MET, Status.MISSED)
+    assert gevent.number == pytest.approx(0.7, rel=0.1)
+    assert gevent.text.startswith(f"gevent-4/io.sleep: throughput {gevent.number:.2f} × [")
+    assert gevent.text.endswith("], worse")
+
+
+def test_an_end_of_the_interval_asks_for_proof(slower: Comparison) -> None:
+    """0.7 × is below 0.72 as a number; whether it is proved, its upper end says."""
+    ratio = slower.rows[1].change(FIGURES["throughput"]).ratio
+    assert ratio is not None
+    middle = (ratio.value + ratio.high) / 2
+
+    number, proof = check(
+        slower, f"gevent-4: throughput < {middle}", f"gevent-4: throughput.high < {middle}"
+    )
+
+    assert (number.status, proof.status) == (Status.MISSED, Status.MET)
+    assert proof.number == ratio.high
+
+
+@pytest.mark.parametrize(
+    ("rows", "count"),
+    [("", 2), ("*: ", 2), ("gevent-*: ", 1), ("*/io.sleep: ", 2), ("threads-4/io.sleep: ", 1)],
+)
+def test_rows_are_chosen_by_name(slower: Comparison, rows: str, count: int) -> None:
+    """A contender, a contender in a workload, or a pattern."""
+    assert len(check(slower, f"{rows}pss > 2")) == count
+
+
+def test_conditions_without_a_row_are_faults(slower: Comparison) -> None:
+    """A gate that watches nothing must not be green: every such condition is named."""
+    with pytest.raises(UsageError) as caught:
+        check(slower, "gevnt-4/io.sleep: cpu > 1", "solo: cpu > 1", "cpu > 1")
+
+    assert len(caught.value.faults) == 2
+    assert "no such row: gevnt-4/io.sleep; did you mean gevent-4/io.sleep?" in str(caught.value)
+
+
+def test_what_cannot_be_checked_is_no_pass(tmp_path: Path) -> None:
+    """An invalid row and an end without an interval: not checked, with the reason."""
+    pair = make_pair(tmp_path, blocks=(5, 3))
+
+    def spoil(plan: dict[str, object]) -> None:
+        if plan["contender"] == "threads-4":
+            plan["reasons"] = ["the worker died"]
+
+    edit_trials(pair[1], change=spoil)
+    comparison = compare_folders(pair)
+
+    invalid, few = check(comparison, "throughput.low < 0.95")
+
+    assert (invalid.status, few.status) == (Status.UNCHECKED, Status.UNCHECKED)
+    assert invalid.text == "threads-4/io.sleep: throughput: invalid in B"
+    assert few.text.endswith("too few repetitions for an interval")
+    assert (invalid.number, few.number) == (None, None)
+
+
+def test_a_number_without_a_claim_is_checked_and_says_so(tmp_path: Path) -> None:
+    """Three repetitions at half the speed: missed, and the line tells what it is worth."""
+    comparison = compare_folders(make_pair(tmp_path, speeds={"gevent-4": 0.5}, blocks=(3, 3)))
+
+    (found,) = check(comparison, "gevent-4: throughput < 0.95")
+
+    assert found.status is Status.MISSED
+    assert found.text.endswith("too few repetitions for a claim")

@@ -1,0 +1,226 @@
+"""What changed from one run to another, and what of it is claimed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from report.changes import Comparison, Outcome, RowChange
+from report.compare import compare
+from report.figures import FIGURES
+from report.summary import summarize
+from tests.pairs import CONTENDERS, SLEEP, compare_folders, make_pair
+from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
+
+THROUGHPUT = FIGURES["throughput"]
+
+
+def row(comparison: Comparison, contender: str = "gevent-4") -> RowChange:
+    """Return the row of a contender."""
+    return next(row for row in comparison.rows if row.contender == contender)
+
+
+def outcome(comparison: Comparison, figure: str, contender: str = "gevent-4") -> Outcome:
+    """Return what a figure of a contender came to."""
+    return row(comparison, contender).change(FIGURES[figure]).outcome
+
+
+@pytest.fixture(scope="module")
+def slower(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """B's gevent does 0.7 × the work of A's; its threads do the same."""
+    return compare_folders(make_pair(tmp_path_factory.mktemp("pair"), speeds={"gevent-4": 0.7}))
+
+
+def test_a_slower_contender_is_worse(slower: Comparison) -> None:
+    """Its ratio is the speed, its interval holds it, and the outcome says worse."""
+    change = row(slower).change(THROUGHPUT)
+
+    assert change.ratio is not None
+    assert change.ratio.low <= 0.7 <= change.ratio.high
+    assert change.ratio.value == pytest.approx(0.7, rel=0.1)
+    assert change.outcome is Outcome.WORSE
+
+
+def test_less_is_better_of_what_costs(slower: Comparison) -> None:
+    """Fewer jobs a second make longer waits and executions: worse, above 1."""
+    for figure in ("p50_wait", "p99_wait", "p50_execution", "p99_execution"):
+        change = row(slower).change(FIGURES[figure])
+        assert change.ratio is not None
+        assert change.ratio.value == pytest.approx(1 / 0.7, rel=0.15), figure
+        assert change.outcome is Outcome.WORSE, figure
+
+
+def test_the_others_show_no_difference(slower: Comparison) -> None:
+    """What didn't change is said to be the same: the other contender, CPU and memory."""
+    assert outcome(slower, "throughput", "threads-4") is Outcome.SAME
+    assert outcome(slower, "pss") is Outcome.SAME
+    assert outcome(slower, "cpu") is Outcome.SAME
+
+
+def test_a_faster_contender_is_better(tmp_path: Path) -> None:
+    """1.4 × the work is better, and its shorter waits are, too."""
+    found = compare_folders(make_pair(tmp_path, speeds={"gevent-4": 1.4}))
+
+    assert outcome(found, "throughput") is Outcome.BETTER
+    assert outcome(found, "p99_wait") is Outcome.BETTER
+    assert found.count(Outcome.WORSE) == 0
+
+
+def test_the_ratio_is_that_of_the_values_beside_it(slower: Comparison) -> None:
+    """B's value ÷ A's, where backlogs are alike."""
+    for change in row(slower).changes:
+        assert change.ratio is not None
+        assert change.a is not None
+        assert change.b is not None
+        assert change.ratio.value == pytest.approx(change.b / change.a, rel=1e-6)
+
+
+def test_a_run_against_itself_shows_nothing(tmp_path: Path) -> None:
+    """Every ratio is 1, no outcome is a difference, and it is said that both are one run."""
+    folder, _ = make_pair(tmp_path)
+    summary = summarize(folder)
+
+    found = compare(summary, b=summary)
+
+    assert found.count(Outcome.SAME) == len(found.rows) * len(FIGURES)
+    assert "A and B are the same run." in found.notes
+    assert found.differences == ()
+
+
+def test_a_change_within_the_noise_is_none(tmp_path: Path) -> None:
+    """However narrow the interval: 0.95 × is worse at ± 1 % and no difference at ± 10 %."""
+    pair = make_pair(tmp_path, speeds={"gevent-4": 0.8}, noise=0.001)
+
+    assert outcome(compare_folders(pair), "throughput") is Outcome.WORSE
+    assert outcome(compare_folders(pair, noise=0.5), "throughput") is Outcome.SAME
+
+
+def test_so_many_comparisons_make_no_difference_by_chance(tmp_path: Path) -> None:
+    """Equal runs of four contenders on four workloads: of 144 figures none is claimed to differ.
+
+    Seven of them would be, without Holm's correction and the noise.
+    """
+    a = summarize(make_run(tmp_path / "a", seed=11, noise=0.03))
+    b = summarize(make_run(tmp_path / "b", seed=12, noise=0.03))
+
+    found = compare(a, b=b)
+
+    assert len(found.rows) * len(FIGURES) == 144
+    assert found.count(Outcome.SAME) == 144
+
+
+def test_under_five_repetitions_nothing_is_claimed(tmp_path: Path) -> None:
+    """Half the speed in three repetitions is a number, and no claim."""
+    found = compare_folders(make_pair(tmp_path, speeds={"gevent-4": 0.5}, blocks=(6, 3)))
+
+    assert found.count(Outcome.TOO_FEW) == len(found.rows) * len(FIGURES)
+    assert row(found).mark == "?"
+    assert any("Under 5 repetitions" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_invalid_row_is_never_compared(tmp_path: Path, place: int) -> None:
+    """Five of its six repetitions are fine, and still there is no ratio; the reason says whose."""
+    pair = make_pair(tmp_path)
+    folder = pair[place]
+    jobs = folder.read_jobs()
+    lost = jobs.filter(pl.col("contender") == "gevent-4")["trial"][0]
+    folder.write_jobs(jobs.filter((pl.col("trial") != lost) | (pl.col("seq") > 2)))
+
+    found = compare_folders(pair)
+
+    assert row(found).mark == "!"
+    assert {change.outcome for change in row(found).changes} == {Outcome.NOT_COMPARED}
+    assert all(change.ratio is None for change in row(found).changes)
+    assert row(found).changes[0].reason == f"invalid in {'AB'[place]}"
+    assert any("3 of 40 jobs lost" in reason for reason in row(found).reasons)
+    assert outcome(found, "throughput", "threads-4") is Outcome.SAME
+
+
+def test_a_figure_that_a_run_lacks_is_named(tmp_path: Path) -> None:
+    """Where memory can't be told, its ratio is absent with the reason, and the rest is there."""
+    pair = make_pair(tmp_path)
+    samples = pair[1].read_samples()
+    pair[1].write_samples(samples.with_columns(pss_bytes=pl.lit(None, pl.Int64)))
+
+    found = compare_folders(pair)
+
+    change = row(found).change(FIGURES["pss"])
+    assert (change.ratio, change.reason) == (None, "no figure in B")
+    assert change.a is not None
+    assert outcome(found, "throughput") is Outcome.SAME
+
+
+def test_an_unstable_row_is_compared_with_its_mark(tmp_path: Path) -> None:
+    """`~` with the reasons of both runs, by name."""
+    pair = make_pair(tmp_path)
+    edit_trials(pair[1], change=lambda plan: plan["tolerated"].append("a neighbour woke up"))
+
+    found = compare_folders(pair)
+
+    assert row(found).mark == "~"
+    assert any(one.startswith("B: ") and "neighbour" in one for one in row(found).reasons)
+    assert outcome(found, "throughput") is Outcome.SAME
+
+
+def test_rows_that_one_run_alone_has_are_named(tmp_path: Path) -> None:
+    """Neither contenders nor workloads are left out in silence."""
+    a = make_run(tmp_path / "a", contenders=CONTENDERS, workloads=WORKLOADS[2:4])
+    b = make_run(tmp_path / "b", contenders=CONTENDERS[:1], workloads=[SLEEP])
+
+    found = compare_folders((a, b))
+
+    assert [row.name for row in found.rows] == ["threads-4/io.sleep"]
+    assert "Only in A, and so not compared: gevent-4 and io.http." in found.notes
+
+
+def test_waits_of_a_larger_backlog_are_compared_by_place(tmp_path: Path) -> None:
+    """40 jobs and 80 at the same speed: half the wait is the queue, and no difference is told."""
+    found = compare_folders(make_pair(tmp_path, jobs=(40, 80)))
+
+    for figure in ("p50_wait", "p95_wait", "p99_wait"):
+        change = row(found).change(FIGURES[figure])
+        assert change.ratio is not None
+        assert change.b == pytest.approx(2 * change.a, rel=0.4) if change.a else False
+        assert change.ratio.low < 1 < change.ratio.high
+        assert change.outcome is Outcome.SAME
+    assert any("its ratio is per place" in note for note in found.notes)
+
+
+def test_a_slower_machine_is_told_apart_from_a_slower_pool(tmp_path: Path) -> None:
+    """The same work without Celery took twice as long in B: `~`, and the row says so."""
+    pair = make_pair(tmp_path, workload=WORKLOADS[0])
+
+    def halve(plan: dict[str, float]) -> None:
+        plan["cpu_s_per_job_before"] *= 2
+        plan["cpu_s_per_job_after"] *= 2
+
+    edit_trials(pair[1], change=halve)
+    found = compare_folders(pair)
+
+    assert row(found).machine_ratio == pytest.approx(0.5, rel=0.15)
+    assert row(found).mark == "~"
+    assert "without Celery, B's machine did 0." in row(found).reasons[-1]
+
+
+def test_refusals_are_those_of_the_compared_rows(tmp_path: Path) -> None:
+    """Slots of a contender that B doesn't have forbid nothing."""
+    pair = make_pair(tmp_path)
+    manifest = pair[1].read_manifest()
+    manifest["machine"]["cores"] = 8
+    edit_manifest(pair[1], machine=manifest["machine"])
+
+    found = compare_folders(pair)
+
+    assert [one.what for one in found.refusals] == ["cores"]
+    assert compare_folders(pair, across=["machine"]).refusals == ()
+
+
+def test_a_broken_run_is_named(tmp_path: Path) -> None:
+    """Ctrl-C leaves a part: compared, and said."""
+    pair = make_pair(tmp_path)
+    edit_manifest(pair[0], state="unfinished")
+
+    assert "A was broken off; this is its part." in compare_folders(pair).notes
