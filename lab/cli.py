@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from lab import compare_cli, environment, jobs_cli, stack_cli
+from lab import compare_cli, environment, export_cli, jobs_cli, stack_cli
 from lab.conductor import conduct_experiment, trial_count
 from lab.conformance import cli as conformance_cli
 from lab.equipment import equip
@@ -38,6 +38,7 @@ jobs_cli.register(app)
 stack_cli.register(app)
 conformance_cli.register(app)
 compare_cli.register(app)
+export_cli.register(app)
 
 #: For people: progress and messages go to standard error, results to standard output.
 _errors = Console(stderr=True)

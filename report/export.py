@@ -1,0 +1,122 @@
+"""Writes a run's records or samples as a file of which every figure can be recomputed.
+
+Rows go from disk to disk: a run of millions of jobs needs no memory for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any
+
+import polars as pl
+
+from collector.files import read_metadata, storage_errors
+from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
+from collector.store import RunFolder
+from poolbench.records import ColumnType
+from report.columns import JOB_COLUMNS, TRIAL_COLUMNS, Table
+from report.summary import summarize
+
+
+class Format(StrEnum):
+    """How an exported table is written."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+
+
+#: The order of records in a file.
+_ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
+
+_TYPES: Mapping[ColumnType, pl.DataType] = {
+    ColumnType.INT: pl.Int64(),
+    ColumnType.TEXT: pl.String(),
+    ColumnType.FLAG: pl.Boolean(),
+}
+
+#: What a trial's plan tells of each of its jobs, and how many it sent.
+_PLAN_SCHEMA = pl.Schema(
+    {
+        "trial": pl.Int64(),
+        "sent": pl.Int64(),
+        **{name: RECORD_SCHEMA[name] for name in ("run", "contender", "kind")},
+        **{name: _TYPES[column.type] for name, column in TRIAL_COLUMNS.items()},
+    }
+)
+
+_SINKS: Mapping[Format, Callable[[pl.LazyFrame, IO[bytes]], object]] = {
+    Format.CSV: lambda rows, file: rows.sink_csv(file),
+    Format.NDJSON: lambda rows, file: rows.sink_ndjson(file),
+    Format.PARQUET: lambda rows, file: rows.sink_parquet(file, compression="zstd"),
+}
+
+
+def export(folder: RunFolder, file: IO[bytes], *, table: Table, form: Format) -> None:
+    """Write a table of a run into an open file.
+
+    Raises:
+        StorageError: if the folder can't be read, or is not that of a lab run.
+        OSError: if the file can't be written; polars tells it without an errno.
+    """
+    rows = _jobs(folder) if table is Table.JOBS else _samples(folder)
+    _SINKS[form](rows, file)
+
+
+def _jobs(folder: RunFolder) -> pl.LazyFrame:
+    trials = _trials(summarize(folder), manifest=folder.read_manifest())
+    records = _records(folder)
+    missing = _missing(records, trials=trials)
+    known = trials.lazy().select("trial", *TRIAL_COLUMNS)
+    rows = records.join(known, on="trial", how="left", maintain_order="left")
+    if missing.height:
+        # only then: sorting takes memory for all rows
+        rows = pl.concat([rows, missing.lazy()], how="diagonal").sort(_ORDER, nulls_last=True)
+    return rows.select(JOB_COLUMNS.keys())
+
+
+def _records(folder: RunFolder) -> pl.LazyFrame:
+    return _scan(folder.jobs_path, schema=RECORD_SCHEMA)
+
+
+def _samples(folder: RunFolder) -> pl.LazyFrame:
+    return _scan(folder.samples_path, schema=SAMPLE_SCHEMA)
+
+
+def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
+    """Return a kept table row by row; a column that an older Poolbench didn't write is null."""
+    if not path.exists():
+        return schema.to_frame().lazy()
+    read_metadata(path)
+    with storage_errors(path):
+        rows = pl.scan_parquet(path)
+        known = rows.collect_schema().names()
+    return rows.select(
+        (pl.col(name) if name in known else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
+    )
+
+
+def _trials(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> pl.DataFrame:
+    """Return by trial what is known of all its jobs, `TRIAL_COLUMNS` among it, and their count."""
+    is_valid = {trial["trial"]: trial["mark"] != "!" for trial in summary["trials"]}
+    rows = [
+        {name: plan.get(name) for name in _PLAN_SCHEMA}
+        | {"run": manifest["run"], "is_valid": is_valid[plan["trial"]]}
+        for plan in manifest["trials"]
+    ]
+    return pl.DataFrame(rows, schema=_PLAN_SCHEMA)
+
+
+def _missing(records: pl.LazyFrame, *, trials: pl.DataFrame) -> pl.DataFrame:
+    """Return rows for the jobs that were sent and left no record: seq is dense from 0."""
+    seen = records.filter(pl.col("seq").is_not_null()).select("trial", "seq").unique()
+    counts = seen.group_by("trial").len().collect()
+    short = trials.join(counts, on="trial", how="left").filter(
+        pl.col("len").fill_null(0) < pl.col("sent")
+    )
+    every = short.with_columns(seq=pl.int_ranges(0, pl.col("sent"), dtype=pl.Int64))
+    gone = every.drop("sent", "len").explode("seq")
+    return gone.join(seen.collect(), on=["trial", "seq"], how="anti") if short.height else gone

@@ -1,0 +1,221 @@
+"""`poolbench compare`, `export` and `report` as a CI job calls them: streams and exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from collector.store import RunFolder
+from lab.cli import app
+from poolbench.errors import UsageError
+from report.summary import summarize, to_json
+from report.thresholds import Requirement
+from tests.pairs import make_pair
+from tests.synthetic import edit_manifest, edit_trials
+
+Poolbench = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with run ``a`` and run ``b``, whose gevent does 0.7 × the work."""
+    path = tmp_path_factory.mktemp("results")
+    make_pair(path, speeds={"gevent-4": 0.7})
+    return path
+
+
+@pytest.fixture
+def poolbench(results: Path, monkeypatch: pytest.MonkeyPatch) -> Poolbench:
+    """Call the command line in this process; what it raises for people is in the result."""
+    monkeypatch.setenv("POOLBENCH_RESULTS_DIR", str(results))
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_a_difference_alone_is_no_failure(poolbench: Poolbench) -> None:
+    """Tables on standard output, exit 0: worse is news, and a threshold was not set."""
+    ended = poolbench("compare", "a", "b")
+
+    assert ended.exit_code == 0
+    assert "worse" in ended.stdout
+
+
+def test_a_threshold_missed_is_99_with_row_and_number(poolbench: Poolbench) -> None:
+    """On standard error too, where standard output is for programs."""
+    ended = poolbench("compare", "a", "b", "--json", "--fail-on", "throughput < 0.95")
+
+    assert ended.exit_code == 99
+    (missed,) = [one for one in json.loads(ended.stdout)["conditions"] if one["number"] < 0.95]
+    assert (missed["contender"], missed["status"]) == ("gevent-4", "missed")
+    assert f"missed: gevent-4/io.sleep: throughput {missed['number']:.2f} ×" in ended.stderr
+
+
+def test_thresholds_that_hold_are_0(poolbench: Poolbench) -> None:
+    """The other way round the same runs pass: latest is b, the last by its name."""
+    ended = poolbench("compare", "latest", "a", "--markdown", "--fail-on", "throughput < 0.95")
+
+    assert ended.exit_code == 0
+    assert '✅ `--fail-on "throughput < 0.95"`: 2 of 2 rows pass' in ended.stdout
+
+
+def test_a_kept_summary_is_a_baseline(poolbench: Poolbench, results: Path, tmp_path: Path) -> None:
+    """The file alone, without any folder: the same comparison as with the run."""
+    baseline = tmp_path / "main.json"
+    summary = summarize_text(results / "a")
+    baseline.write_text(summary, encoding="utf-8")
+
+    kept = poolbench("compare", baseline, "b", "--json")
+
+    assert kept.exit_code == 0
+    assert kept.stdout == poolbench("compare", "a", results / "b", "--json").stdout
+
+
+def test_junit_is_written_beside(poolbench: Poolbench, tmp_path: Path) -> None:
+    """The file holds the failure, standard output the tables."""
+    file = tmp_path / "compare.xml"
+
+    ended = poolbench("compare", "a", "b", "--junit", file, "--fail-on", "pss < 2")
+
+    assert ended.exit_code == 99
+    assert ET.parse(file).getroot().attrib["failures"] == "2"  # noqa: S314 -- our own file
+    assert "0 of 2 rows pass" in ended.stdout
+
+
+def test_unlike_conditions_are_refused_by_name(poolbench: Poolbench, tmp_path: Path) -> None:
+    """Each of them, with both values and with what would let it pass; nothing is printed."""
+    folder = make_pair(tmp_path)[1].path
+    unlike(folder)
+
+    ended = poolbench("compare", "a", folder)
+
+    assert isinstance(ended.exception, UsageError)
+    assert ended.exception.exit_code == 2
+    said = str(ended.exception)
+    assert "machine cores: 2 in A, 8 in B; --across machine if that is what you compare" in said
+    assert "settings threads-4: worker_prefetch_multiplier: 4 in A, 1 in B" in said
+    assert ended.stdout == ""
+    forced = poolbench("compare", "a", folder, "--across", "machine", "--force")
+    assert forced.exit_code == 0
+    assert "FORCED, unlike conditions: settings threads-4" in " ".join(forced.stdout.split())
+
+
+def test_every_fault_of_the_input_is_told_at_once(poolbench: Poolbench, tmp_path: Path) -> None:
+    """Conditions, topics, formats, places: one message."""
+    ended = poolbench(
+        "compare", "a", "c", "--fail-on", "thruput < x", "--across", "verions",
+        "--json", "--markdown", "--junit", tmp_path / "no" / "x.xml",
+    )  # fmt: skip
+
+    assert isinstance(ended.exception, UsageError)
+    assert len(ended.exception.faults) == 6
+    assert "unknown topic: verions; did you mean versions?" in str(ended.exception)
+
+
+def test_an_invalid_row_ends_with_1(poolbench: Poolbench, tmp_path: Path) -> None:
+    """Nothing of it is compared, and the exit code says so."""
+    pair = make_pair(tmp_path)
+    edit_trials(pair[0], change=lambda plan: plan["reasons"].append("the worker died"))
+
+    ended = poolbench("compare", pair[0].path, pair[1].path, "--fail-on", "throughput < 0.9")
+
+    assert ended.exit_code == 1
+    assert "18 not compared" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1", "no JSON"),
+        ("[]", "no summary"),
+        ('{"format": 99}', "format version 99"),
+        ('{"format": 1, "rows": []}', "a summary without conditions"),
+    ],
+)
+def test_a_file_that_is_no_summary_is_one_line(
+    poolbench: Poolbench, tmp_path: Path, content: str, said: str
+) -> None:
+    """Garbled, something else, of tomorrow, of yesterday."""
+    file = tmp_path / "main.json"
+    file.write_text(content)
+
+    ended = poolbench("compare", file, "b")
+
+    assert said in str(ended.exception)
+    assert getattr(ended.exception, "exit_code", None) == 4
+
+
+def test_a_required_threshold_missed_is_99(tmp_path: Path) -> None:
+    """`poolbench report`, in a process of its own: row and number on standard error and page."""
+    pair = make_pair(tmp_path)
+    threshold = Requirement(contender="gevent-4", figure="throughput_per_s", at_least=500)
+    edit_manifest(pair[0], requirements=[asdict(threshold)])
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "poolbench", "report", str(pair[0].path)],
+        capture_output=True, text=True, check=False,
+        env=os.environ | {"COLUMNS": "120"},
+    )  # fmt: skip
+
+    assert ended.returncode == 99
+    assert "missed: gevent-4/io.sleep: throughput_per_s 7" in ended.stderr
+    assert "Required" in ended.stdout
+    page = (pair[0].path / "report.html").read_text(encoding="utf-8")
+    assert "and at least 500 is required" in page
+
+
+def test_a_reader_that_leaves_early_is_no_fault(results: Path) -> None:
+    """`poolbench export RUN | head -1`: the line, and nothing on standard error."""
+    words = [sys.executable, "-m", "poolbench", "export", str(results / "a")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
+
+    assert first.startswith(b"run,trial,seq,")
+    assert (process.returncode, errors) == (0, b"")
+
+
+def test_an_export_goes_to_a_file(poolbench: Poolbench, tmp_path: Path) -> None:
+    """Whole or not at all, and the same as on standard output."""
+    file = tmp_path / "jobs.csv"
+
+    ended = poolbench("export", "a", "--output", file)
+
+    assert ended.exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+    assert len(rows) == 2 * 6 * 40
+    assert [one.name for one in tmp_path.iterdir()] == ["jobs.csv"]
+
+
+def test_a_folder_that_is_not_there_is_a_fault(poolbench: Poolbench, tmp_path: Path) -> None:
+    """Told before anything is read."""
+    ended = poolbench("export", "a", "--output", tmp_path / "no" / "x.csv")
+
+    assert "no such folder" in str(ended.exception)
+    assert getattr(ended.exception, "exit_code", None) == 2
+
+
+def summarize_text(path: Path) -> str:
+    """Return a run's summary as `poolbench report --json` prints it."""
+    return to_json(summarize(RunFolder(path)))
+
+
+def unlike(path: Path) -> None:
+    """Make a run of another machine with another prefetch."""
+    folder = RunFolder(path)
+    manifest = folder.read_manifest()
+    manifest["machine"]["cores"] = 8
+    manifest["celery"]["threads-4"]["worker_prefetch_multiplier"] = 1
+    folder.write_manifest(manifest)

@@ -1,0 +1,165 @@
+"""Raw records for everyone: documented columns, of which every figure can be recomputed."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
+from collector.store import RunFolder
+from poolbench.errors import StorageError
+from report.columns import JOB_COLUMNS, Table, columns_page
+from report.export import Format, export
+from report.summary import summarize
+from tests.recompute import Record, read, row_figures
+from tests.synthetic import BENCH, WORKLOADS, edit_trials, find_trial, make_run
+
+#: Two contenders at sizes of their own, on work that computes and work that waits.
+CONTENDERS = (BENCH[0], BENCH[6])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """A run in which jobs failed, came again, ran twice and were lost; with a pilot and a rate."""
+    folder = make_run(tmp_path / "run", contenders=CONTENDERS, workloads=WORKLOADS[1:3])
+    spoil(folder)
+    return folder
+
+
+def spoil(folder: RunFolder) -> None:
+    """Let go wrong what can, each in a trial of its own."""
+
+    def of(block: int, contender: str = "prefork-4", workload: str = "cpu.sha256") -> int:
+        return find_trial(folder, contender=contender, workload=workload, block=block)
+
+    failed, lost, twice, again, pilot = of(0), of(1), of(2), of(3), of(4)
+    rate = of(2, contender="gevent-100", workload="io.sleep")
+    jobs = folder.read_jobs()
+    trial, seq = pl.col("trial"), pl.col("seq")
+    bad = pl.when((trial == failed) & (seq < 4)).then(pl.lit("failed")).otherwise("outcome")
+    jobs = jobs.with_columns(outcome=bad)
+    ended = pl.when((trial == again) & (seq == 1)).then(pl.col("finished_ns") + 9)
+    jobs = jobs.with_columns(finished_again_ns=ended.otherwise("finished_again_ns"))
+    repeated = jobs.filter((trial == twice) & (seq == 7)).with_columns(nonce=pl.lit("f" * 16))
+    retried = jobs.filter((trial == failed) & (seq < 3)).with_columns(
+        outcome=pl.lit("retried"), attempt=pl.lit(1, pl.Int64), nonce=pl.lit("e" * 16)
+    )
+    kept = jobs.filter((trial != lost) | ~seq.is_in([0, 17, 39]))
+    folder.write_jobs(pl.concat([kept, repeated, retried]))
+
+    def change(plan: dict[str, Any]) -> None:
+        plan["is_pilot"] = plan["trial"] == pilot
+        if plan["trial"] == rate:
+            plan |= {"arrivals": "constant", "rate_per_s": 40.0}
+
+    edit_trials(folder, change=change)
+
+
+def write(folder: RunFolder, path: Path, *, table: Table, form: Format = Format.CSV) -> Path:
+    """Export a table into a file and return its path."""
+    with path.open("wb") as file:
+        export(folder, file, table=table, form=form)
+    return path
+
+
+def of_row(rows: list[Record], row: dict[str, Any]) -> list[Record]:
+    """Return the records of one row of the summary."""
+    wanted = (row["contender"], row["workload"])
+    return [one for one in rows if (one["contender"], one["workload"]) == wanted]
+
+
+def test_plain_python_recomputes_every_figure(folder: RunFolder, tmp_path: Path) -> None:
+    """Ledger, throughput, all percentiles, CPU and memory of each row, from two CSV files."""
+    jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
+    samples = read(write(folder, tmp_path / "samples.csv", table=Table.SAMPLES))
+    rows = summarize(folder)["rows"]
+
+    for row in rows:
+        mine = of_row(jobs, row)
+        found = row_figures(mine, samples)
+        for name, value in found.items():
+            six_digits = pytest.approx(row[name], rel=1e-5)
+            assert value == (row[name] if name == "ledger" else six_digits), (row, name)
+    assert {name for row in rows for name, count in row["ledger"].items() if count} == {
+        "sent", "done", "failed", "retried", "lost", "duplicated",
+    }  # fmt: skip
+
+
+def test_a_job_without_a_record_has_a_row(folder: RunFolder, tmp_path: Path) -> None:
+    """Its trial and its seq, nothing else, at its place: what is lost can be counted."""
+    jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
+    trial = str(find_trial(folder, contender="prefork-4", workload="cpu.sha256", block=1))
+    mine = [row for row in jobs if row["trial"] == trial]
+    lost = [row for row in mine if not row["nonce"]]
+
+    assert [row["seq"] for row in lost] == ["0", "17", "39"]
+    assert [int(row["seq"]) for row in mine] == list(range(40))
+    assert {row["contender"] + row["workload"] for row in lost} == {"prefork-4cpu.sha256"}
+    assert {row["outcome"] + row["due_ns"] for row in lost} == {""}
+
+
+def test_formats_hold_the_same(folder: RunFolder, tmp_path: Path) -> None:
+    """CSV, NDJSON and Parquet, in the order of the documented columns, value by value."""
+    paths = {
+        form: write(folder, tmp_path / f"jobs.{form}", table=Table.JOBS, form=form)
+        for form in Format
+    }
+    rows = pl.read_parquet(paths[Format.PARQUET])
+    lines = [json.loads(line) for line in paths[Format.NDJSON].read_text().splitlines()]
+    types = {name: rows.schema[name] for name in JOB_COLUMNS}
+
+    assert rows.columns == list(JOB_COLUMNS) == list(lines[0])
+    assert lines == rows.to_dicts()
+    assert pl.read_csv(paths[Format.CSV], schema=types, null_values="").equals(rows)
+
+
+def test_every_record_is_there_unchanged(tmp_path: Path) -> None:
+    """The columns of jobs.parquet, row by row, and the trial's beside them."""
+    folder = make_run(tmp_path / "run", contenders=CONTENDERS[:1], workloads=WORKLOADS[2:3])
+    path = write(folder, tmp_path / "jobs.parquet", table=Table.JOBS, form=Format.PARQUET)
+
+    assert pl.read_parquet(path).select(RECORD_SCHEMA.names()).equals(folder.read_jobs())
+
+
+def test_a_run_of_yesterday_lacks_a_column(folder: RunFolder, tmp_path: Path) -> None:
+    """A column that it didn't write is empty, not a fault."""
+    jobs = pl.read_parquet(folder.jobs_path)
+    metadata = pl.read_parquet_metadata(folder.jobs_path)
+    kept = {key: value for key, value in metadata.items() if key.startswith("poolbench")}
+    jobs.drop("slot").write_parquet(folder.jobs_path, metadata=kept)
+
+    rows = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
+
+    assert {row["slot"] for row in rows} == {""}
+
+
+def test_a_run_without_records_exports_the_jobs_it_sent(tmp_path: Path) -> None:
+    """Cut before its records were kept: every job is lost, and every job is there."""
+    folder = make_run(tmp_path / "run", contenders=CONTENDERS[:1], workloads=WORKLOADS[2:3])
+    folder.jobs_path.unlink()
+    folder.samples_path.unlink()
+
+    jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
+    samples = read(write(folder, tmp_path / "samples.csv", table=Table.SAMPLES))
+
+    assert (len(jobs), samples) == (5 * 40, [])
+
+
+def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
+    """A folder without a manifest."""
+    with pytest.raises(StorageError, match=r"manifest\.json: no such file"):
+        export(RunFolder(tmp_path), io.BytesIO(), table=Table.JOBS, form=Format.CSV)
+
+
+def test_the_page_of_columns_is_current() -> None:
+    """`python -m report.columns > docs/columns.md` renews it; every column has its meaning."""
+    page = Path("docs/columns.md").read_text(encoding="utf-8")
+
+    assert page == columns_page(), "run: python -m report.columns > docs/columns.md"
+    for name in (*JOB_COLUMNS, *SAMPLE_SCHEMA.names()):
+        assert f"| `{name}` | " in page
