@@ -22,6 +22,8 @@ class Outcome(StrEnum):
     BETTER = "better"
     WORSE = "worse"
     SAME = "no difference"
+    #: Its interval lies beyond the noise, as among so many comparisons one does by chance.
+    UNPROVED = "not proved"
     #: Under `CLAIM_BLOCKS` repetitions in one of the runs.
     TOO_FEW = "too few"
     #: Invalid, or without a figure.

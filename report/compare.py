@@ -44,7 +44,8 @@ def compare(
     """Compare two summaries with `SUMMARY_KEYS`; the caller looks at `Comparison.refusals` first.
 
     A figure is better or worse where its Welch interval lies beyond ``noise`` and its p-value
-    holds after Holm's correction for all comparisons made here.
+    stays below 0.05 after Holm's correction for all comparisons made here; not proved, where the
+    second fails.
     """
     rows = [_row(mine, theirs=theirs, a=a, b=b) for mine, theirs in _shared_rows(a, b=b)]
     corrected = iter(holm([ratio.p_value for ratio in _ratios(rows) if ratio.p_value is not None]))
@@ -209,8 +210,10 @@ def _outcome(change: Change, *, p_value: float | None, noise: float) -> Outcome:
         return Outcome.TOO_FEW
     is_more = ratio.low > 1 + noise
     is_less = ratio.high < 1 / (1 + noise)
-    if p_value >= 1 - CONFIDENCE or not (is_more or is_less):
+    if not (is_more or is_less):
         return Outcome.SAME
+    if p_value >= 1 - CONFIDENCE:
+        return Outcome.UNPROVED
     return Outcome.BETTER if is_more == change.figure.is_more_better else Outcome.WORSE
 
 

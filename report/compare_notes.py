@@ -9,6 +9,9 @@ from report import format as fmt
 from report.changes import Outcome, RowChange, valid_trials
 from report.stats import CLAIM_BLOCKS
 
+#: From this load average a core on, a machine is told to have been busy.
+BUSY_SHARE = 0.5
+
 #: Of fewer values than this the nearest rank of p99 is the largest.
 P99_JOBS = 100
 
@@ -22,6 +25,7 @@ def notes_on(
     for name, summary in (("A", a), ("B", b)):
         if summary.get("state") != "finished":
             yield f"{name} was broken off; this is its part."
+        yield from _busy(name, machine=summary.get("machine") or {})
     yield from _left_out(a, b=b, rows=rows)
     if any(change.outcome is Outcome.TOO_FEW for row in rows for change in row.changes):
         yield (
@@ -37,6 +41,16 @@ def notes_on(
         if (trial["contender"], trial["workload"]) in compared and not trial["is_pilot"]
     ):
         yield f"The p99 of a repetition with fewer than {P99_JOBS} jobs is about its maximum."
+
+
+def _busy(name: str, *, machine: Mapping[str, Any]) -> Iterator[str]:
+    load = (machine.get("load_average") or [0.0])[0]
+    cores = machine.get("cores") or 0
+    if cores and load >= BUSY_SHARE * cores:
+        yield (
+            f"The machine was busy when {name} began: load {fmt.number(load)} on "
+            f"{fmt.counted(cores, noun='core')}."
+        )
 
 
 def _left_out(

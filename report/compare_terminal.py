@@ -22,6 +22,7 @@ SIGNS: Mapping[Outcome, tuple[str, str]] = {
     Outcome.BETTER: ("+", "green"),
     Outcome.WORSE: ("-", "bold red"),
     Outcome.SAME: ("", ""),
+    Outcome.UNPROVED: ("", "yellow"),
     Outcome.TOO_FEW: ("", ""),
     Outcome.NOT_COMPARED: ("", "dim"),
 }

@@ -39,7 +39,8 @@ def told(comparison: Comparison) -> list[str]:
 def headline(comparison: Comparison) -> str:
     """Return how many figures came to what: ``2 worse, 1 better, 33 no difference``."""
     order = (
-        Outcome.WORSE, Outcome.BETTER, Outcome.SAME, Outcome.TOO_FEW, Outcome.NOT_COMPARED,
+        Outcome.WORSE, Outcome.BETTER, Outcome.UNPROVED, Outcome.SAME, Outcome.TOO_FEW,
+        Outcome.NOT_COMPARED,
     )  # fmt: skip
     counts = [(comparison.count(outcome), outcome.value) for outcome in order]
     parts = [f"{count:,} {word}" for count, word in counts if count]
@@ -59,10 +60,12 @@ def legend(comparison: Comparison) -> list[tuple[str, str]]:
     words = [("ratio", f"B ÷ A, of {drawn}")]
     if claims:
         beyond = (
-            f"beyond ± {fmt.percent(comparison.noise)}, and by Holm's correction for "
-            f"{fmt.counted(claims, noun='comparison')}; else no difference"
+            f"its interval lies beyond ± {fmt.percent(comparison.noise)}, and it holds among "
+            f"{fmt.counted(claims, noun='comparison')} (Holm's correction)"
         )
         words.append(("better +, worse -", beyond))
+    if comparison.count(Outcome.UNPROVED):
+        words.append(("not proved", "the first without the second: it may be chance; repeat it"))
     if comparison.count(Outcome.TOO_FEW):
         words.append(("too few", f"under {CLAIM_BLOCKS} repetitions: what the extremes allow"))
     return words

@@ -198,6 +198,8 @@ def _number(condition: Condition, *, change: Change) -> tuple[float | None, str]
 def _said(change: Change) -> str:
     if change.outcome is Outcome.SAME:
         return "no difference beyond the noise"
+    if change.outcome is Outcome.UNPROVED:
+        return "not proved among so many comparisons"
     if change.outcome is Outcome.TOO_FEW:
         return "too few repetitions for a claim"
     return change.outcome.value

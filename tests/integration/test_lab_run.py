@@ -57,6 +57,7 @@ def experiment(*, pools: dict[str, int], repetitions: int, kind: str, parameters
 SMALL = experiment(
     pools={"solo": 1, "threads": 3}, repetitions=2, kind="io.sleep", parameters="{ delay_ms = 20 }"
 )
+SMALL += '\n[[require]]\nfigure = "failed_jobs"\nat_most = 0\n'
 LONG = experiment(
     pools={"prefork": 2}, repetitions=50, kind="io.sleep", parameters="{ delay_ms = 400 }"
 )
@@ -202,6 +203,14 @@ def test_a_report_is_rebuilt_byte_for_byte(small_run: Path) -> None:
     assert ended.returncode == ExitCode.OK
     assert ended.stdout.encode() == first["summary.json"]
     assert {name: (small_run / name).read_bytes() for name in first} == first
+
+
+def test_thresholds_are_checked_at_the_end_of_a_run(small_run: Path) -> None:
+    """From the file by the manifest into the summary: no job of either row failed."""
+    summary = json.loads((small_run / "summary.json").read_text(encoding="utf-8"))
+
+    checked = [(one["contender"], one["value"], one["status"]) for one in summary["requirements"]]
+    assert checked == [("solo", 0, "met"), ("threads", 0, "met")]
 
 
 def test_the_manifest_holds_what_repeats_the_run(small_run: Path) -> None:
