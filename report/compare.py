@@ -13,7 +13,7 @@ from typing import Any
 from report import format as fmt
 from report.changes import Change, Comparison, Outcome, RowChange, valid_trials
 from report.compare_notes import notes_on
-from report.conditions import Difference, differences
+from report.conditions import BY_NAME, Difference, differences
 from report.figures import FIGURES, Figure
 from report.places import Backlog, place_ratio
 from report.stats import CONFIDENCE
@@ -76,14 +76,15 @@ def _differences(
     a: Mapping[str, Any], *, b: Mapping[str, Any], common: set[tuple[str, str]]
 ) -> list[Difference]:
     """Return the differing conditions of the rows that are compared."""
-    contenders = {contender for contender, _ in common}
-    workloads = {workload for _, workload in common}
+    compared = {
+        "contender": {contender for contender, _ in common},
+        "workload": {workload for _, workload in common},
+    }
 
     def shared(found: Mapping[str, Any]) -> dict[str, Any]:
-        kept = {"workload": workloads, "contender": contenders, "settings": contenders}
         return {
-            topic: {name: one for name, one in table.items() if name in kept[topic]}
-            if topic in kept
+            topic: {name: one for name, one in table.items() if name in compared[BY_NAME[topic]]}
+            if topic in BY_NAME
             else table
             for topic, table in found.items()
         }

@@ -26,6 +26,7 @@ REFUSED: Mapping[str, str] = {
 
 #: Topics of which a difference is told and refuses nothing.
 NOTED: Mapping[str, str] = {
+    "work": "units that a time of work came to by each run's calibration: as long, not as much",
     "system": "system release, Python's third place, cores of the host",
     "tools": "packages beside a job's way, Poolbench's own version among them",
     "run": "commit, profile, seed, length of a trial, the experiment's text",
@@ -42,8 +43,13 @@ _ON_THE_WAY = frozenset(
 #: Memory of two machines of one size differs by what their firmware keeps.
 _MEMORY_TOLERANCE = 0.10
 
-#: Topics whose entries are by name: only names that both runs have are compared.
-_BY_NAME = ("workload", "contender", "settings")
+#: Topics whose entries are by name, with whose: only names that both runs have are compared.
+BY_NAME: Mapping[str, str] = {
+    "workload": "workload",
+    "work": "workload",
+    "contender": "contender",
+    "settings": "contender",
+}
 
 #: Says nothing of how a job runs.
 _LABELS = frozenset({"name", "note"})
@@ -94,6 +100,7 @@ def conditions(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """
     return {
         "workload": {one["name"]: _workload(manifest, one) for one in manifest["workloads"]},
+        "work": {one["name"]: _work(manifest, one) for one in manifest["workloads"]},
         "contender": {one["name"]: _contender(manifest, one) for one in manifest["contenders"]},
         "settings": {
             name: _settings(table) for name, table in (manifest.get("celery") or {}).items()
@@ -121,7 +128,7 @@ def differences(a: Mapping[str, Any], *, b: Mapping[str, Any]) -> list[Differenc
 
 
 def _compare(topic: str, *, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
-    if topic not in _BY_NAME:
+    if topic not in BY_NAME:
         yield from _entries(topic, prefix="", a=a, b=b)
         return
     for name in a:
@@ -149,15 +156,28 @@ def _is_alike(key: str, *, a: Any, b: Any) -> bool:
 
 
 def _workload(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, Any]:
-    plans = [
-        plan
-        for plan in manifest["trials"]
-        if plan["workload"] == workload["name"] and not plan["is_pilot"]
-    ]
+    plans = _plans(manifest, workload)
     arrivals = sorted({plan["arrivals"] for plan in plans})
     rates = sorted({plan["rate_per_s"] for plan in plans})
     told = {key: value for key, value in workload.items() if key not in _LABELS}
     return _flat({**told, "arrivals": arrivals, "rate_per_s": rates} if plans else told)
+
+
+def _work(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what messages carried that the experiment doesn't say."""
+    found: dict[str, set[float]] = {}
+    for plan in _plans(manifest, workload):
+        for name in plan["parameters"].keys() - workload["parameters"].keys():
+            found.setdefault(name, set()).add(plan["parameters"][name])
+    return {name: sorted(values) for name, values in found.items()}
+
+
+def _plans(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        plan
+        for plan in manifest["trials"]
+        if plan["workload"] == workload["name"] and not plan["is_pilot"]
+    ]
 
 
 def _contender(manifest: Mapping[str, Any], contender: Mapping[str, Any]) -> dict[str, Any]:

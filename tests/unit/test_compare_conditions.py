@@ -130,6 +130,20 @@ def test_secrets_are_not_kept(manifest: Manifest) -> None:
     assert settings["broker_url"] == "redis://127.0.0.1"
 
 
+def test_units_of_a_calibration_are_told(manifest: Manifest) -> None:
+    """8 ms of work came to 96 units in one run and to 99 in another: no refusal, and no secret."""
+    mine, theirs = copy.deepcopy(manifest), copy.deepcopy(manifest)
+    for one, units in ((mine, 96), (theirs, 99)):
+        one["workloads"][0] |= {"kind": "cpu.primes", "parameters": {"work_ms": 8.0}}
+        for plan in one["trials"]:
+            plan["parameters"] = {"units": units}
+
+    (found,) = differences(conditions(mine), b=conditions(theirs))
+
+    assert str(found) == "work io.sleep: units: 96 in A, 99 in B"
+    assert not found.is_refusal
+
+
 def test_what_only_one_run_has_is_left(manifest: Manifest) -> None:
     """A contender that was added is no unlike condition of the others."""
     other = copy.deepcopy(manifest)
