@@ -29,7 +29,7 @@ def _lines(comparison: Comparison, *, checked: Sequence[Checked]) -> Iterator[st
     for one in forced(comparison):
         yield f"- **{_text(one)}**"
     for condition in dict.fromkeys(one.condition for one in checked):
-        yield from _condition([one for one in checked if one.condition is condition])
+        yield from _condition([one for one in checked if one.condition == condition])
     yield f"- {_text(side('A', summary=comparison.a))}"
     yield f"- {_text(side('B', summary=comparison.b))}"
     for one in told(comparison):

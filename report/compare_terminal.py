@@ -137,12 +137,10 @@ def _conditions(checked: Sequence[Checked]) -> list[RenderableType]:
     """Return a line for each row that missed a condition or couldn't be checked; others counted."""
     lines: list[RenderableType] = []
     for condition in dict.fromkeys(one.condition for one in checked):
-        rows = [one for one in checked if one.condition is condition]
+        rows = [one for one in checked if one.condition == condition]
         bad = [one for one in rows if one.status is not Status.MET]
-        good = len(rows) - len(bad)
-        head = (
-            f"--fail-on {condition.text!r}: {good:,} of {fmt.counted(len(rows), noun='row')} pass"
-        )
+        passing = f"{len(rows) - len(bad):,} of {fmt.counted(len(rows), noun='row')} pass"
+        head = f'--fail-on "{condition.text}": {passing}'
         lines.append(Text(head, style="green" if not bad else ""))
         lines += [
             Padding(Text.assemble((f"{one.status} ", "bold red"), one.text), (0, 0, 0, 2))

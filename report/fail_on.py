@@ -102,7 +102,7 @@ def parse_conditions(texts: Sequence[str]) -> tuple[list[Condition], list[Fault]
 
 
 def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison) -> list[Checked]:
-    """Return what became of each condition in each row that it names.
+    """Return what became of each condition, said twice or not, in each row that it names.
 
     Raises:
         UsageError: with every condition that names no row.
@@ -122,7 +122,7 @@ def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison)
         raise UsageError(*faults)
     return [
         _check(condition, row=row)
-        for condition in conditions
+        for condition in dict.fromkeys(conditions)
         for row in comparison.rows
         if fnmatchcase(row.name, condition.rows)
     ]

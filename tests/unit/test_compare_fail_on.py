@@ -130,6 +130,11 @@ def test_rows_are_chosen_by_name(slower: Comparison, rows: str, count: int) -> N
     assert len(check(slower, f"{rows}pss > 2")) == count
 
 
+def test_a_condition_said_twice_is_checked_once(slower: Comparison) -> None:
+    """A matrix of CI variables may repeat itself."""
+    assert len(check(slower, "pss > 2", "pss > 2")) == 2
+
+
 def test_conditions_without_a_row_are_faults(slower: Comparison) -> None:
     """A gate that watches nothing must not be green: every such condition is named."""
     with pytest.raises(UsageError) as caught:
