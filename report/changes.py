@@ -9,8 +9,7 @@ from typing import Any
 
 from report.conditions import Difference
 from report.figures import Figure
-from report.stats import CONFIDENCE
-from report.welch import RunRatio
+from report.stats import CONFIDENCE, Ratio
 
 #: Version of a comparison's JSON; docs/schemas/compare.schema.json is its schema.
 COMPARE_FORMAT = 1
@@ -38,8 +37,10 @@ class Change:
     #: Geometric means over the valid repetitions; None without a figure.
     a: float | None
     b: float | None
+    #: Repetitions of A and of B that have one.
+    blocks: tuple[int, int]
     #: b ÷ a.
-    ratio: RunRatio | None
+    ratio: Ratio | None
     outcome: Outcome
     #: The p-value after Holm's correction for all comparisons of the table; None without a claim.
     corrected_p: float | None = None
@@ -61,8 +62,8 @@ class Change:
                 "low": ratio.low,
                 "high": ratio.high,
                 "is_claim": ratio.is_claim,
-                "blocks_a": ratio.blocks_a,
-                "blocks_b": ratio.blocks_b,
+                "blocks_a": self.blocks[0],
+                "blocks_b": self.blocks[1],
                 "smallest_difference": ratio.smallest_difference,
             },
             "p_value": ratio.p_value if ratio else None,

@@ -14,10 +14,10 @@ from report import format as fmt
 from report.changes import Change, Comparison, Outcome, RowChange, valid_trials
 from report.compare_notes import notes_on
 from report.conditions import BY_NAME, Difference, differences
+from report.decision import holm
 from report.figures import FIGURES, Figure
 from report.places import Backlog, place_ratio
-from report.stats import CONFIDENCE
-from report.welch import RunRatio, holm, welch_ratio
+from report.stats import CONFIDENCE, unpaired_ratio
 
 #: A change within ± this share is none, however narrow its interval: between two runs a machine
 #: differs by more. Criterion's noise threshold has the same default.
@@ -48,7 +48,13 @@ def compare(
     second fails.
     """
     rows = [_row(mine, theirs=theirs, a=a, b=b) for mine, theirs in _shared_rows(a, b=b)]
-    corrected = iter(holm([ratio.p_value for ratio in _ratios(rows) if ratio.p_value is not None]))
+    p_values = {
+        (row.name, change.figure.name): change.ratio.p_value
+        for row in rows
+        for change in row.changes
+        if change.ratio and change.ratio.p_value is not None
+    }
+    corrected = holm(p_values)
     judged = tuple(_judge(row, corrected=corrected, noise=noise) for row in rows)
     common = {(row.contender, row.workload) for row in rows}
     return Comparison(
@@ -174,7 +180,7 @@ def _change(
     reason = f"no figure in {fmt.listed(missing)}" if missing else ""
     if invalid:
         reason = f"invalid in {fmt.listed([*invalid])}"
-    ratio = None if reason else welch_ratio(a, b=b)
+    ratio = None if reason else unpaired_ratio(b, theirs=a)
     if ratio and backlogs and figure.span == "wait":
         place = place_ratio(backlogs[0], b=backlogs[1], percentile=figure.percentile)
         ratio = place.take_from(ratio) if place else None
@@ -183,21 +189,19 @@ def _change(
         figure=figure,
         a=mean_a,
         b=mean_b,
+        blocks=(len(a), len(b)),
         ratio=ratio,
         outcome=Outcome.NOT_COMPARED,
         reason=reason,
     )
 
 
-def _ratios(rows: Sequence[RowChange]) -> list[RunRatio]:
-    return [change.ratio for row in rows for change in row.changes if change.ratio]
-
-
-def _judge(row: RowChange, *, corrected: Iterator[float], noise: float) -> RowChange:
-    """Return the row with its outcomes; it takes one of the corrected p-values a claim."""
+def _judge(
+    row: RowChange, *, corrected: Mapping[tuple[str, str], float], noise: float
+) -> RowChange:
     changes = []
     for change in row.changes:
-        p_value = next(corrected) if change.ratio and change.ratio.is_claim else None
+        p_value = corrected.get((row.name, change.figure.name))
         outcome = _outcome(change, p_value=p_value, noise=noise)
         changes.append(replace(change, outcome=outcome, corrected_p=p_value))
     return replace(row, changes=tuple(changes))

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from report.welch import RunRatio
+from report.stats import Ratio
 
 _SHARES: Mapping[str, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
@@ -33,7 +33,7 @@ class PlaceRatio:
     low: float
     high: float
 
-    def take_from(self, ratio: RunRatio) -> RunRatio:
+    def take_from(self, ratio: Ratio) -> Ratio:
         """Return a ratio of waits as one of waits for the same place, as much wider as needed."""
         return replace(
             ratio,

@@ -237,3 +237,48 @@ def test_a_broken_run_is_named(tmp_path: Path) -> None:
     edit_manifest(pair[0], state="unfinished")
 
     assert "A was broken off; this is its part." in compare_folders(pair).notes
+
+
+def test_the_other_way_round_better_is_worse(tmp_path: Path) -> None:
+    """B against A mirrors A against B, figure by figure."""
+    a, b = make_pair(tmp_path, speeds={"gevent-4": 0.7})
+    there, back = compare_folders((a, b)), compare_folders((b, a))
+    mirror = {Outcome.BETTER: Outcome.WORSE, Outcome.WORSE: Outcome.BETTER}
+
+    for mine, theirs in zip(there.rows, back.rows, strict=True):
+        for change, other in zip(mine.changes, theirs.changes, strict=True):
+            assert change.ratio is not None
+            assert other.ratio is not None
+            assert change.ratio.value * other.ratio.value == pytest.approx(1.0)
+            assert mirror.get(change.outcome, change.outcome) is other.outcome
+
+
+def test_jobs_that_came_at_a_rate_are_compared_as_they_waited(tmp_path: Path) -> None:
+    """No backlog, no places: twice the jobs leave the ratio of waits as it was measured."""
+    pair = make_pair(tmp_path, jobs=(40, 80))
+    for folder in pair:
+        edit_trials(folder, change=lambda plan: plan.update(arrivals="constant", rate_per_s=60.0))
+
+    found = compare_folders(pair)
+
+    change = row(found).change(FIGURES["p99_wait"])
+    assert change.ratio is not None
+    assert change.a is not None
+    assert change.b is not None
+    assert change.ratio.value == pytest.approx(change.b / change.a)
+    assert not any("per place" in note for note in found.notes)
+
+
+def test_submissions_to_a_running_stack_are_compared_too(tmp_path: Path) -> None:
+    """Their manifests know no settings, no limits and no broker: nothing is made up for them."""
+    pair = make_pair(tmp_path, blocks=(1, 1))
+    for folder in pair:
+        manifest = folder.read_manifest()
+        for key in ("celery", "cgroup", "broker", "ceilings"):
+            del manifest[key]
+        folder.write_manifest(manifest | {"machine": {"cores": 2, "os": "x", "python": "3.13.1"}})
+
+    found = compare_folders(pair)
+
+    assert found.refusals == ()
+    assert found.count(Outcome.TOO_FEW) == len(found.rows) * len(FIGURES)

@@ -1,0 +1,107 @@
+"""How a person names a run: id, folder, kept summary, latest; and what is read there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.find_run import find_run, output_faults, read_summary
+from poolbench.errors import StorageError, UsageError
+from report.summary import summarize, to_json
+from tests.pairs import CONTENDERS, SLEEP
+from tests.synthetic import make_run
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A results folder with two runs and something else."""
+    for name in ("20260101-120000-aaaa", "20260301-090000-bbbb"):
+        make_run(tmp_path / name, blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
+    (tmp_path / "zzz-no-run").mkdir()
+    return tmp_path
+
+
+def fault_of(word: str, *, results: Path) -> str:
+    """Return what is said of a word that names no run."""
+    with pytest.raises(UsageError) as caught:
+        find_run(word, results_dir=results, where="A")
+    return str(caught.value)
+
+
+def test_an_id_names_its_folder(results: Path) -> None:
+    """As `poolbench run` prints it."""
+    assert find_run("20260101-120000-aaaa", results_dir=results).parent == results
+
+
+def test_a_path_names_itself(results: Path, tmp_path: Path) -> None:
+    """A folder anywhere, or a file."""
+    folder = results / "20260101-120000-aaaa"
+    file = tmp_path / "main.json"
+    file.write_text("{}")
+
+    assert find_run(str(folder), results_dir=Path("elsewhere")) == folder
+    assert find_run(str(file), results_dir=results) == file
+
+
+def test_latest_is_the_newest_run(results: Path) -> None:
+    """By its id, which begins with the time; folders without a manifest are no runs."""
+    assert find_run("latest", results_dir=results).name == "20260301-090000-bbbb"
+
+
+def test_a_wrong_id_is_told_the_nearest(results: Path) -> None:
+    """Where it stands, what was seen, what was meant."""
+    said = fault_of("20260101-120000-aaab", results=results)
+
+    assert said == "A: no such run: 20260101-120000-aaab; did you mean 20260101-120000-aaaa?"
+    assert "did you mean latest?" in fault_of("latst", results=results)
+
+
+def test_a_word_near_to_none_is_told_what_can_be_named(results: Path) -> None:
+    """Not the whole list of runs, which may be long."""
+    assert fault_of("???", results=results).endswith(
+        "name a run's id, its folder, a summary.json, or latest"
+    )
+
+
+@pytest.mark.parametrize("word", ["latest", "20260101-120000-aaaa"])
+def test_without_any_run_it_says_what_makes_one(tmp_path: Path, word: str) -> None:
+    """An empty folder, or none."""
+    for place in (tmp_path, tmp_path / "absent"):
+        said = fault_of(word, results=place)
+        assert said.endswith(f"there is none in {place}; `poolbench run` makes one")
+
+
+def test_a_folder_is_measured_anew(results: Path) -> None:
+    """Whatever stands in its summary.json: the records are the truth."""
+    folder = results / "20260101-120000-aaaa"
+    (folder / "summary.json").write_text("{}")
+
+    assert read_summary(folder)["rows"]
+
+
+def test_a_folder_without_records_has_its_summary(results: Path) -> None:
+    """What a CI system kept of a run, without the large files."""
+    path = results / "20260101-120000-aaaa"
+    folder = make_run(path, blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
+    summary = summarize(folder)
+    (path / "summary.json").write_text(to_json(summary), encoding="utf-8")
+    folder.jobs_path.unlink()
+    folder.samples_path.unlink()
+
+    assert read_summary(path) == summary
+
+
+def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
+    """No manifest and no summary."""
+    with pytest.raises(StorageError, match=r"manifest\.json: no such file"):
+        read_summary(tmp_path)
+
+
+def test_a_file_goes_only_into_a_folder(tmp_path: Path) -> None:
+    """Told with the option, before anything is measured."""
+    (fault,) = output_faults(tmp_path / "no" / "x.xml", where="--junit")
+
+    assert str(fault).startswith(f"--junit: no such folder: {tmp_path / 'no'}; ")
+    assert output_faults(tmp_path / "x.xml", where="--junit") == []
+    assert output_faults(None, where="--junit") == []
