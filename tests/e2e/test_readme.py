@@ -79,9 +79,12 @@ def newest_run(variables: Mapping[str, str]) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: commands(block)[0])
 def test_the_commands_of_a_block_work(block: str, reader: dict[str, str]) -> None:
-    """Each exits 0; RUN is the newest run; a report for programs is JSON."""
+    """Each exits 0; RUN and BASELINE are the newest run; a report for programs is JSON."""
     for shown in commands(block):
-        command = shown.replace("RUN", newest_run(reader)) if " RUN" in shown else shown
+        command = shown
+        if " RUN" in shown:
+            newest = newest_run(reader)
+            command = shown.replace("RUN", newest).replace("BASELINE", newest)
         printed = run(command, variables=reader)
         if command.endswith("--json"):
             assert json.loads(printed)["rows"]
