@@ -18,6 +18,9 @@ _STYLES = {
     Outcome.NOT_TRIED: "dim",
 }
 
+#: Columns that a row's title has at least, so that it wraps between words.
+_TITLE_WIDTH = 26
+
 
 def render(survey: Survey, *, other: Survey | None = None) -> RenderableType:
     """Return the whole survey; ``other`` shows beside it where the two differ."""
@@ -51,7 +54,7 @@ def _head(survey: Survey, *, other: Survey | None) -> RenderableType:
 
 def _table(survey: Survey, *, other: Survey | None) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("")
+    table.add_column("", min_width=_TITLE_WIDTH)
     for pool in survey.pools:
         table.add_column(Text(pool, style=pool_shade(pool).dark), no_wrap=True)
     for entry in survey.entries:
@@ -66,7 +69,7 @@ def _cell(survey: Survey, *, other: Survey | None, entry: Entry, pool: str) -> T
         return Text("–", style="dim")
     text = Text(found.outcome, style=_STYLES[found.outcome])
     if differing := differing_word(survey, other=other, row=entry.name, pool=pool):
-        text.append(f" ({differing})", style="magenta")
+        text.append(f"\n({differing})", style="magenta")
     return text
 
 

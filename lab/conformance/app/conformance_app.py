@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Celery, chord
+from celery.exceptions import SoftTimeLimitExceeded
 
 #: Where stamps go, one JSON object a line.
 STAMPS = os.environ["CONFORMANCE_STAMPS"]
@@ -56,6 +57,12 @@ def stamp(label: str, *, moment: str, **facts: Any) -> None:
         os.close(descriptor)
 
 
+def name_of(error: BaseException) -> str:
+    """Return the name by which a job would catch it."""
+    is_limit = isinstance(error, SoftTimeLimitExceeded)
+    return SoftTimeLimitExceeded.__name__ if is_limit else type(error).__name__
+
+
 def register(function: Callable[..., Any]) -> Any:
     """Make a job of a function, by the function's own name."""
     return app.task(name=function.__name__.removeprefix("async_"))(function)
@@ -67,7 +74,7 @@ def wait(label: str, seconds: float) -> str:
     try:
         time.sleep(seconds)
     except BaseException as error:
-        stamp(label, moment="interrupted", error=type(error).__name__)
+        stamp(label, moment="interrupted", error=name_of(error))
         raise
     stamp(label, moment="finished")
     return label
@@ -79,7 +86,7 @@ async def async_wait(label: str, seconds: float) -> str:
     try:
         await asyncio.sleep(seconds)
     except BaseException as error:
-        stamp(label, moment="interrupted", error=type(error).__name__)
+        stamp(label, moment="interrupted", error=name_of(error))
         raise
     stamp(label, moment="finished")
     return label
