@@ -24,7 +24,7 @@ FULL, HALF, PHONE = 1_000, 480, 346
 _FIGURES = 76
 
 #: Width that a letter of a label may need, pixels: the page's font is the reader's.
-_LETTER = 7.4
+LETTER = 7.4
 
 #: Width of a label on an axis, with its distance to the next, pixels.
 _TICK_LABEL = 46
@@ -216,7 +216,7 @@ def _base(lanes: Values, *, y_title: str | None = "contender") -> alt.Chart:
         titleAlign="right",
         titleX=-6,
         titleY=-6,
-        minExtent=round(_longest(lanes) * _LETTER) + 8,
+        minExtent=round(_longest(lanes) * LETTER) + 8,
     )
     names = [str(value["contender"]) for value in lanes]
     y = alt.Y("contender:N", sort=None, scale=alt.Scale(domain=names), axis=axis)
@@ -247,7 +247,7 @@ def colour() -> alt.Color:
 
 def widest(values: Values) -> float:
     """Return the room that the longest name of a contender may need, pixels."""
-    return _longest(values) * _LETTER
+    return _longest(values) * LETTER
 
 
 def _longest(values: Values) -> int:
@@ -255,7 +255,7 @@ def _longest(values: Values) -> int:
 
 
 def _plot_width(values: Values, *, width: int) -> int:
-    return round(width - _longest(values) * _LETTER - 8 - _FIGURES)
+    return round(width - _longest(values) * LETTER - 8 - _FIGURES)
 
 
 def log_ticks(low: float, *, high: float, plot: int) -> list[float]:

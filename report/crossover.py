@@ -5,15 +5,14 @@ A run has one for each set of `KIND` workloads that differ in nothing but their 
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from report import format as fmt
+from report.boundary import Boundary, Line, find_boundary
 from report.rows import Row
-from report.stats import CLAIM_BLOCKS, Median, Ratio, paired_ratio
+from report.stats import Median
 
 KIND, AXIS = "mixed.share", "cpu_share"
 
@@ -22,59 +21,6 @@ MIN_SHARES = 3
 
 #: The pool whose slots compute side by side, and whose boundary is sought.
 POOL = "prefork"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One contender over the shares."""
-
-    contender: str
-    pool: str
-    #: Share → its row there; invalid rows and rows without a figure are left out.
-    rows: Mapping[float, Row]
-
-    def per_s(self, share: float) -> Mapping[int, float]:
-        """Return block → jobs per second at a measured share."""
-        return self.rows[share].per_s if share in self.rows else {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boundary:
-    """From which share on a contender does more than every contender of another pool."""
-
-    contender: str
-    #: Measured shares that it lies between; both alike where it leads from the first one on.
-    after: float
-    until: float
-    #: Where the straight lines between the measured points cross on a logarithmic axis; None where
-    #: there is no difference at `after`, so that nothing crosses.
-    share: float | None
-    #: The same for each repetition alone: the least and the most.
-    low: float | None
-    high: float | None
-    #: Whether there were repetitions enough at every share.
-    is_claim: bool
-
-    @property
-    def text(self) -> str:
-        """Return it as a sentence."""
-        who = f"{self.contender} leads every other pool"
-        after, until = fmt.plain(self.after), fmt.plain(self.until)
-        if self.after == self.until:
-            return f"{who} at every share measured."
-        if self.share is None:
-            return f"{who} from a CPU share of {until} on; at {after} no difference shows."
-        reach = ""
-        if (
-            self.low is not None
-            and self.high is not None
-            and fmt.plain(self.low) != fmt.plain(self.high)
-        ):
-            reach = f"{fmt.plain(self.low)}–{fmt.plain(self.high)} over the repetitions, "
-        return (
-            f"{who} from a CPU share of about {fmt.plain(self.share)} on "
-            f"({reach}interpolated between the measured {after} and {until})."
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,103 +110,15 @@ def _crossover(parameters: Mapping[str, float], *, rows: Sequence[Row]) -> Cross
         for name in names
     )
     others = [line for line in lines if line.pool != POOL]
-    found = [_boundary(line, others=others, shares=shares) for line in lines if line.pool == POOL]
+    found = [
+        find_boundary(line, others=others, shares=shares) for line in lines if line.pool == POOL
+    ]
     return Crossover(
         parameters=parameters,
         shares=tuple(shares),
         lines=lines,
         boundaries=tuple(boundary for boundary in found if boundary),
     )
-
-
-def _boundary(line: Line, *, others: Sequence[Line], shares: Sequence[float]) -> Boundary | None:
-    """Return from where on a line leads at every measured share; None if not at the last."""
-    leads = [_leads(line, others=others, share=share) for share in shares]
-    first = len(leads) - next(
-        (i for i, is_lead in enumerate(reversed(leads)) if not is_lead), len(leads)
-    )
-    if first == len(shares):
-        return None
-    is_claim = all(
-        len(one.per_s(share)) >= CLAIM_BLOCKS for one in (line, *others) for share in shares
-    )
-    after, until = shares[max(0, first - 1)], shares[first]
-    crossed = _crossings(line, others=others, after=after, until=until) if first else []
-    whole = _crossing(
-        _middle(line), others=[_middle(one) for one in others], after=after, until=until
-    )
-    is_crossed = first > 0 and whole is not None and _is_behind(line, others=others, share=after)
-    return Boundary(
-        contender=line.contender,
-        after=after,
-        until=until,
-        share=whole if is_crossed else None,
-        low=min(crossed, default=None) if is_crossed else None,
-        high=max(crossed, default=None) if is_crossed else None,
-        is_claim=is_claim,
-    )
-
-
-def _ratios(line: Line, *, others: Sequence[Line], share: float) -> list[Ratio]:
-    found = [paired_ratio(line.per_s(share), theirs=other.per_s(share)) for other in others]
-    return [ratio for ratio in found if ratio]
-
-
-def _leads(line: Line, *, others: Sequence[Line], share: float) -> bool:
-    """Say whether it is ahead of all: by its interval, or its range where no claim can be made."""
-    ratios = _ratios(line, others=others, share=share)
-    return bool(ratios) and all(ratio.low > 1 for ratio in ratios)
-
-
-def _is_behind(line: Line, *, others: Sequence[Line], share: float) -> bool:
-    return any(ratio.high < 1 for ratio in _ratios(line, others=others, share=share))
-
-
-def _middle(line: Line) -> dict[float, float]:
-    """Return share → median jobs per second."""
-    return {share: statistics.median(row.per_s.values()) for share, row in line.rows.items()}
-
-
-def _crossings(line: Line, *, others: Sequence[Line], after: float, until: float) -> list[float]:
-    """Return where each repetition alone crosses between two shares."""
-    ends = (after, until)
-    blocks = set.intersection(
-        *(set(one.per_s(share)) for one in (line, *others) for share in ends if one.per_s(share))
-    )
-    found = [
-        _crossing(
-            {share: line.per_s(share)[block] for share in ends},
-            others=[
-                {share: other.per_s(share)[block] for share in ends if other.per_s(share)}
-                for other in others
-            ],
-            after=after,
-            until=until,
-        )
-        for block in sorted(blocks)
-    ]
-    return [share for share in found if share is not None]
-
-
-def _crossing(
-    line: Mapping[float, float],
-    *,
-    others: Sequence[Mapping[float, float]],
-    after: float,
-    until: float,
-) -> float | None:
-    """Return the last share at which one of the others stops being ahead; None if none does.
-
-    All are straight on a logarithmic axis between the two shares.
-    """
-    crossed = []
-    for other in others:
-        if not {after, until} <= other.keys() or not {after, until} <= line.keys():
-            continue
-        begin, end = (math.log(line[share] / other[share]) for share in (after, until))
-        if begin < 0 < end:
-            crossed.append(after + (until - after) * begin / (begin - end))
-    return max(crossed, default=None)
 
 
 def _points(line: Line) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from report.charts import FONT_SIZE, INK, colour, log_ticks, to_svg, widest
+from report.charts import FONT_SIZE, INK, LETTER, colour, log_ticks, to_svg, widest
 
 Values = Sequence[Mapping[str, Any]]
 
@@ -68,7 +68,7 @@ def draw_curves(values: Values, *, marks: Values, x_title: str, y_title: str, wi
     x = alt.X("x:Q", scale=x_scale, axis=x_axis)
     y = alt.Y("median:Q", scale=y_scale, axis=y_axis)
     layers = [
-        *_marked(marks, x_scale=x_scale, xs=xs),
+        *_marked(marks, x=x, xs=xs, plot=plot, room=width - _AXIS),
         *_lines(values, x=x, y=y, y_scale=y_scale),
         *_names(_ends(values, low=low, high=high), y_scale=y_scale, plot=plot),
     ]
@@ -110,20 +110,23 @@ def _names(ends: Values, *, y_scale: alt.Scale, plot: int) -> list[alt.Chart]:
     return [*samples, names]
 
 
-def _marked(marks: Values, *, x_scale: alt.Scale, xs: Sequence[float]) -> list[alt.Chart]:
+def _marked(
+    marks: Values, *, x: alt.X, xs: Sequence[float], plot: int, room: int
+) -> list[alt.Chart]:
     """Draw an upright line at each place, its note at the top, each one below the one before.
 
-    The line begins at its note, so that it crosses none of those that begin further left.
+    The line begins at its note, so that it crosses none of those that begin further left. A note
+    stands at its line's right, above the names, unless ``room`` ends before it does.
     """
-    middle = (xs[0] + xs[-1]) / 2 if xs else 0.5
     rules, notes = [], []
     for row, mark in enumerate(sorted(marks, key=lambda mark: float(mark["x"]))):
         top = row * _NOTE
-        base = alt.Chart(alt.InlineData(values=[dict(mark)])).encode(x=alt.X("x:Q", scale=x_scale))
+        base = alt.Chart(alt.InlineData(values=[dict(mark)])).encode(x=x)
         rule = base.mark_rule(strokeWidth=1.2, strokeDash=[3, 3], color=INK["muted"])
         rules.append(rule.encode(y=alt.value(top), y2=alt.value(HEIGHT)))
         side: dict[str, Any] = {"align": "left", "dx": 6}
-        if mark["x"] > middle:
+        begins = plot * (mark["x"] - xs[0]) / (xs[-1] - xs[0])
+        if begins + len(mark["text"]) * LETTER > room:
             side = {"align": "right", "dx": -6}
         place = {"y": alt.value(top + 8), "text": alt.Text("text:N")}
         halo = base.mark_text(**side, fontSize=FONT_SIZE, stroke=INK["ground"], strokeWidth=5)

@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from report import pictures
+from report.boundary import last_crossing
 from report.curves import spread_out
 from report.page import build_page
 from report.summary import summarize
@@ -73,6 +74,48 @@ def test_where_no_difference_goes_before_nothing_crosses(crossing: Summary) -> N
     assert found["text"] == (
         "prefork-10 leads every other pool from a CPU share of 0.1 on; at 0 no difference shows."
     )
+
+
+def even_at_half(contender: Contender, *, share: float) -> float:
+    """Return rates in which processes are behind below a half, alike at it, and ahead above."""
+    factor = {0.25: 0.5, 0.5: 1.0, 0.75: 2.0}[share]
+    return 100.0 * (factor if contender.pool == "prefork" else 1.0)
+
+
+def test_a_share_without_a_difference_lies_within_the_boundary(tmp_path: Path) -> None:
+    """Behind at a quarter, ahead at three: read off from between, and the tie is told."""
+    contenders = [CONTENDERS[0], CONTENDERS[4]]
+    folder = make_crossing(
+        tmp_path / "run", shares=(0.25, 0.5, 0.75), per_s=even_at_half, contenders=contenders
+    )
+
+    found = boundary(summarize(folder), "prefork-10")
+
+    assert (found["after"], found["even"], found["until"]) == (0.25, [0.5], 0.75)
+    assert found["share"] == pytest.approx(0.5, abs=0.03)
+    assert found["text"].endswith(
+        "interpolated between the measured 0.25 and 0.75; at 0.5 no difference shows)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "crossing"),
+    [
+        # exactly in the middle, on a logarithmic axis
+        ({0.0: 50.0, 0.5: 100.0, 1.0: 200.0}, 0.5),
+        ({0.0: 50.0, 0.5: 50.0, 1.0: 200.0}, 0.75),
+        # ahead, behind, ahead again: the last one counts
+        ({0.0: 200.0, 0.5: 50.0, 1.0: 200.0}, 0.75),
+        # never behind; still behind at the end
+        ({0.0: 200.0, 0.5: 200.0, 1.0: 200.0}, 0.0),
+        ({0.0: 50.0, 0.5: 200.0, 1.0: 90.0}, 1.0),
+    ],
+)
+def test_lines_cross_where_straight_lines_do(ours: dict[float, float], crossing: float) -> None:
+    """Between neighbouring shares, against the strongest of the others."""
+    others = [dict.fromkeys(ours, 100.0), dict.fromkeys(ours, 10.0), {0.0: 999.0}]
+
+    assert last_crossing(ours, others=others, shares=list(ours)) == pytest.approx(crossing)
 
 
 def always(factor: float) -> Callable[..., float]:
@@ -237,3 +280,19 @@ def test_the_textbook_of_these_tests_is_bound_by_cores() -> None:
 
     assert at["prefork-10"] == pytest.approx(2 * at["gevent-10"])
     assert at["threads-10"] == pytest.approx(at["solo"])
+
+
+def test_a_boundary_is_found_without_the_invalid_share_of_its_own_line(tmp_path: Path) -> None:
+    """Processes were killed at a quarter: what is known of them decides."""
+    folder = make_crossing(tmp_path / "run", shares=(0.1, 0.25, 0.5, 1.0))
+
+    def kill(trial: dict[str, Any]) -> None:
+        if (trial["contender"], trial["workload"]) == ("prefork-cores", "mixed-0.25"):
+            trial["reasons"] = ["killed"]
+
+    edit_trials(folder, change=kill)
+
+    found = boundary(summarize(folder), "prefork-cores")
+
+    assert (found["after"], found["even"], found["until"]) == (0.1, [], 0.5)
+    assert 0.1 < found["share"] < 0.5
