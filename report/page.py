@@ -116,7 +116,7 @@ def _section(summary: Mapping[str, Any], *, verdict: Mapping[str, Any]) -> dict[
     workload = next(one for one in summary["workloads"] if one["name"] == name)
     rows = [row for row in summary["rows"] if row["workload"] == name]
     kind = JOB_KINDS.get(workload["kind"])
-    parameters = [f"{key} {value:g}" for key, value in workload["parameters"].items()]
+    parameters = [f"{key} {value:.12g}" for key, value in workload["parameters"].items()]
     return {
         "name": name,
         "kind": workload["kind"],

@@ -174,7 +174,7 @@ def _percentiles(found: Mapping[str, float] | None) -> list[str]:
 
 
 def _parameters(workload: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value:g}" for name, value in workload["parameters"].items())
+    return ", ".join(f"{name} {value:.12g}" for name, value in workload["parameters"].items())
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[RenderableType]:

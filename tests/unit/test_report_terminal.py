@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,12 @@ def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
     assert "No job was measured." in text
     assert "it stopped after 0 of 5 repetitions" in " ".join(text.split())
     assert "no repetition was measured" in text
+
+
+def test_a_large_parameter_is_written_out(tmp_path: Path) -> None:
+    """A million bytes are no 1e+06."""
+    million = replace(WORKLOADS[3], parameters={"delay_ms": 0.5, "size_bytes": 1_000_000})
+
+    text = shown(summarize(make_run(tmp_path / "run", workloads=[million])))
+
+    assert "io.http  delay_ms 0.5, size_bytes 1000000" in text
