@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_each_end_has_its_outcome(
             within_s=PATIENCE_S,
         )
         revoked = "job-to-be-revoked"
-        sender.app.control.revoke(revoked, reply=True, timeout=5.0, limit=1)
+        assert sender.app.control.revoke(revoked, reply=True, timeout=PATIENCE_S, limit=1)
         failed = sender.send("strange.fails")
         rejected = sender.send("strange.rejects")
         ignored = sender.send("strange.ignores")
@@ -142,11 +143,13 @@ def test_each_end_has_its_outcome(
             # the consumer's word on a reject comes after the slot's, or before it is stored
             rejected: [["received", "started", "REJECTED", "rejected"]],
         }
-        wait_until(
-            lambda: _by_job(read_lines(client, sender.run)) == expected,
-            what=f"{expected}",
-            within_s=PATIENCE_S,
-        )
+        with contextlib.suppress(pytest.fail.Exception):  # what was found instead tells more
+            wait_until(
+                lambda: _by_job(read_lines(client, sender.run)) == expected,
+                what="an end of every job",
+                within_s=PATIENCE_S,
+            )
+        assert _by_job(read_lines(client, sender.run)) == expected
         errors = {
             line["task_id"]: line["error"]
             for line in read_lines(client, sender.run)
