@@ -97,7 +97,7 @@ def test_the_bench_adds_usual_sizes() -> None:
 
     added = {(one.pool, one.slots) for one in bench.contenders[len(demo.contenders) :]}
     assert bench.contenders[: len(demo.contenders)] == demo.contenders
-    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 100)}
+    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 50)}
     assert bench.repetitions == 5
 
 

@@ -29,8 +29,11 @@ CURVES: st.SearchStrategy[Curve] = st.one_of(FLATS, RAMPS, STEPS, EBBS)
 @settings(deadline=None)
 @given(curve=CURVES, jobs=st.floats(min_value=0.0, max_value=1e5))
 def test_moment_and_jobs_are_inverse(curve: Curve, jobs: float) -> None:
-    """At the moment by which so many jobs are due, so many are."""
-    assert curve.jobs(curve.moment_s(jobs)) == pytest.approx(jobs, rel=1e-6, abs=1e-6)
+    """At the moment by which so many jobs are due, so many are.
+
+    An ebb's moment is found to 1e-12 of its period, here at most 2e-4 of a job.
+    """
+    assert curve.jobs(curve.moment_s(jobs)) == pytest.approx(jobs, rel=1e-6, abs=1e-3)
 
 
 @settings(deadline=None)
