@@ -8,66 +8,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from lab.interpreter import FREE_THREADED, Interpreter
-from lab.require import RequireInput, require_faults
-from lab.toml_lines import locate
+from lab.experiment_faults import shape_fault, word_faults
+from lab.experiment_input import ExperimentInput
+from lab.interpreter import Interpreter
 from poolbench.errors import Fault, UsageError, nearest
-from poolbench.jobs import complete_parameters, find_kind, rough_job_s
-from poolbench.keys import NAME
-from poolbench.pools import find_pool
+from poolbench.jobs import complete_parameters, find_kind
 from report.thresholds import Requirement
-
-#: A trial without a line for so long is over, where the file doesn't say, seconds.
-DEFAULT_STALL_S = 10.0
-
-#: Pools built on greenlet, which has not declared that it can run without the GIL.
-GREENLET_POOLS = frozenset({"gevent", "asyncio"})
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ContenderInput(_Strict):
-    """A `[[contender]]` table."""
-
-    name: str = Field(pattern=f"^{NAME.pattern}$")
-    pool: str
-    slots: int | Literal["cores"]
-    note: str = ""
-    interpreter: str = ""
-
-
-class WorkloadInput(_Strict):
-    """A `[[workload]]` table; its name is the kind's unless it is given."""
-
-    kind: str
-    name: str = ""
-    parameters: dict[str, int | float] = Field(default_factory=dict)
-
-
-class ProfileInput(_Strict):
-    """A `[profile.NAME]` table: how much of the experiment a command runs."""
-
-    repetitions: int = Field(ge=1, le=1_000)
-    trial_s: float = Field(gt=0.05, le=600)
-    contenders: list[str] = Field(min_length=1)
-
-
-class ExperimentInput(_Strict):
-    """The whole file."""
-
-    title: str = Field(min_length=1)
-    seed: int = Field(default=0, ge=0)
-    stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=3_600)
-    contender: list[ContenderInput] = Field(min_length=1)
-    workload: list[WorkloadInput] = Field(min_length=1)
-    profile: dict[str, ProfileInput] = Field(min_length=1)
-    require: list[RequireInput] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +99,8 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
     try:
         parsed = ExperimentInput.model_validate(table)
     except ValidationError as error:
-        faults += [_shape_fault(fault, path=path, text=text) for fault in error.errors()]
-    faults += _word_faults(table, path=path, text=text)
+        faults += [shape_fault(fault, path=path, text=text) for fault in error.errors()]
+    faults += word_faults(table, path=path, text=text)
     if parsed is not None and profile not in parsed.profile:
         remedy = nearest(profile, among=parsed.profile)
         faults.append(
@@ -217,127 +166,3 @@ def _opening_comment(text: str) -> str:
     lines = list(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
     words = "\n".join(line.lstrip("#").strip() for line in lines)
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in words.split("\n\n"))
-
-
-def _shape_fault(error: Any, *, path: Path, text: str) -> Fault:
-    """Return what pydantic found as a fault of ours, at its line."""
-    keys: tuple[str | int, ...] = tuple(
-        key for key in error["loc"] if key not in {"int", "float", "literal['cores']"}
-    )
-    where = f"{path}:{locate(text, keys)}"
-    name = ".".join(str(key) for key in keys)
-    if error["type"] == "extra_forbidden":
-        remedy = nearest(str(keys[-1]), among=_keys_beside(keys))
-        return Fault(problem="unknown key", seen=name, remedy=remedy, where=where)
-    if error["type"] == "missing":
-        return Fault(problem="missing key", seen=name, remedy="write it", where=where)
-    return Fault(problem=name, seen=repr(error["input"]), remedy=error["msg"], where=where)
-
-
-def _keys_beside(keys: tuple[str | int, ...]) -> list[str]:
-    models: dict[str | int, type[BaseModel]] = {
-        "contender": ContenderInput,
-        "workload": WorkloadInput,
-        "profile": ProfileInput,
-        "require": RequireInput,
-    }
-    model = models.get(keys[0], ExperimentInput) if len(keys) > 1 else ExperimentInput
-    return list(model.model_fields)
-
-
-def _word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]:
-    """Return the faults of meaning: pools, slots, kinds, parameters, names, profiles."""
-    found: list[tuple[tuple[str | int, ...], Fault]] = []
-    for index, contender in _tables(table, "contender"):
-        found += [(("contender", index, *at), fault) for at, fault in _contender_faults(contender)]
-    for index, workload in _tables(table, "workload"):
-        faults = _workload_faults(workload, stall_s=table.get("stall_s", DEFAULT_STALL_S))
-        found += [(("workload", index, *at), fault) for at, fault in faults]
-    found += _name_faults(table)
-    found += require_faults(table)
-    return [
-        Fault(
-            problem=fault.problem,
-            seen=fault.seen,
-            remedy=fault.remedy,
-            where=f"{path}:{locate(text, keys)}",
-        )
-        for keys, fault in found
-    ]
-
-
-def _tables(table: dict[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]:
-    rows = table.get(key)
-    if not isinstance(rows, list):
-        return []
-    return [(index, row) for index, row in enumerate(rows) if isinstance(row, dict)]
-
-
-def _contender_faults(contender: dict[str, Any]) -> list[tuple[tuple[str, ...], Fault]]:
-    pool, slots = contender.get("pool"), contender.get("slots")
-    if not isinstance(pool, str):
-        return []
-    try:
-        known = find_pool(pool)
-    except UsageError as error:
-        return [(("pool",), fault) for fault in error.faults]
-    if known.fixed_slots is not None and slots not in (known.fixed_slots, None):
-        remedy = f"{pool} always has {known.fixed_slots}"
-        return [(("slots",), Fault(problem="impossible slots", seen=str(slots), remedy=remedy))]
-    if isinstance(slots, int) and not 1 <= slots <= known.max_slots:
-        remedy = f"pool {pool} takes 1 to {known.max_slots}"
-        return [(("slots",), Fault(problem="impossible slots", seen=str(slots), remedy=remedy))]
-    if contender.get("interpreter") == FREE_THREADED and pool in GREENLET_POOLS:
-        remedy = "greenlet, on which it is built, turns the GIL on; take threads, prefork or solo"
-        fault = Fault(problem="impossible pool without the GIL", seen=pool, remedy=remedy)
-        return [(("pool",), fault)]
-    return []
-
-
-def _workload_faults(
-    workload: dict[str, Any], *, stall_s: object
-) -> list[tuple[tuple[str, ...], Fault]]:
-    kind, parameters = workload.get("kind"), workload.get("parameters", {})
-    if not isinstance(kind, str):
-        return []
-    try:
-        known = find_kind(kind)
-    except UsageError as error:
-        return [(("kind",), fault) for fault in error.faults]
-    try:
-        complete = complete_parameters(known, parameters if isinstance(parameters, dict) else {})
-    except UsageError as error:
-        return [(("parameters",), fault) for fault in error.faults]
-    job_s = rough_job_s(known, complete)
-    if isinstance(stall_s, (int, float)) and job_s >= stall_s:
-        problem = "a job that lasts longer than a trial may be silent"
-        remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
-        return [(("parameters",), Fault(problem=problem, seen=f"{job_s:g} s", remedy=remedy))]
-    return []
-
-
-def _name_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fault]]:
-    """Return doubled names, and contenders that a profile names and nobody defines."""
-    found: list[tuple[tuple[str | int, ...], Fault]] = []
-    for key, fallback in (("contender", ""), ("workload", "kind")):
-        seen: set[str] = set()
-        for index, row in _tables(table, key):
-            name = str(row.get("name") or row.get(fallback, ""))
-            if name in seen:
-                fault = Fault(problem=f"{key} named twice", seen=name, remedy="rename one")
-                found.append(((key, index), fault))
-            seen.add(name)
-    names = {str(row.get("name")) for _, row in _tables(table, "contender")}
-    profiles = table.get("profile")
-    for profile, row in profiles.items() if isinstance(profiles, dict) else ():
-        wanted = row.get("contenders") if isinstance(row, dict) else None
-        listed = [str(name) for name in wanted] if isinstance(wanted, list) else []
-        if len(set(listed)) < len(listed):
-            fault = Fault(problem="contender listed twice", seen=profile, remedy="name each once")
-            found.append((("profile", profile, "contenders"), fault))
-        for name in listed:
-            if name not in names:
-                remedy = nearest(str(name), among=names)
-                fault = Fault(problem="unknown contender", seen=str(name), remedy=remedy)
-                found.append((("profile", profile, "contenders"), fault))
-    return found

@@ -1,0 +1,55 @@
+"""An experiment's file as a person writes it: its tables and keys, typed and bounded."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lab.require import RequireInput
+from poolbench.keys import NAME
+
+#: A trial without a line for so long is over, where the file doesn't say, seconds.
+DEFAULT_STALL_S = 10.0
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ContenderInput(_Strict):
+    """A `[[contender]]` table."""
+
+    name: str = Field(pattern=f"^{NAME.pattern}$")
+    pool: str
+    slots: int | Literal["cores"]
+    note: str = ""
+    interpreter: str = ""
+
+
+class WorkloadInput(_Strict):
+    """A `[[workload]]` table; its name is the kind's unless it is given."""
+
+    kind: str
+    name: str = ""
+    parameters: dict[str, int | float] = Field(default_factory=dict)
+
+
+class ProfileInput(_Strict):
+    """A `[profile.NAME]` table: how much of the experiment a command runs."""
+
+    repetitions: int = Field(ge=1, le=1_000)
+    trial_s: float = Field(gt=0.05, le=600)
+    contenders: list[str] = Field(min_length=1)
+
+
+class ExperimentInput(_Strict):
+    """The whole file."""
+
+    title: str = Field(min_length=1)
+    seed: int = Field(default=0, ge=0)
+    stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=3_600)
+    contender: list[ContenderInput] = Field(min_length=1)
+    workload: list[WorkloadInput] = Field(min_length=1)
+    profile: dict[str, ProfileInput] = Field(min_length=1)
+    require: list[RequireInput] = Field(default_factory=list)
