@@ -57,7 +57,7 @@ free-threaded:  ## make .venv-free-threaded, for threads without the GIL: PYTHON
 
 pins: $(VENV)/.dev  ## renew requirements/ from pyproject.toml
 	@for extra in run dev free-threaded; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
-		--upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+		--upgrade --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 		--custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt \
 		$$(test $$extra = free-threaded && echo --constraint requirements/run.txt); done
 
