@@ -13,8 +13,9 @@ import polars as pl
 
 from poolbench.records import Outcome
 
-#: A capacity trial of fewer finishes than this many a slot is mostly its own beginning and end.
-MIN_FINISHES_PER_SLOT = 5
+#: A capacity trial of fewer finishes than this many for each job in flight is mostly its own
+#: beginning and end.
+MIN_FINISHES_IN_FLIGHT = 5
 
 #: What figures are made of; other columns of a record are not looked at.
 FIGURE_COLUMNS = (
@@ -67,18 +68,22 @@ def figures(
     """Return the figures of a trial.
 
     Throughput of a capacity trial, whose backlog is there at once, is (n - k) / (f_n - f_k) over
-    the n finishes f of jobs done, in order, with k slots: the first k finishes are the filling of
-    the slots. It needs n ≥ `MIN_FINISHES_PER_SLOT` · k. That of a rate trial is jobs done ÷
-    (last finish - first due): it tells whether the contender kept up with the rate.
+    the n finishes f of jobs done, in order, where k is the greatest number in flight, at most the
+    slots: the first k finishes are the filling. It needs n ≥ `MIN_FINISHES_IN_FLIGHT` · k. Slots
+    that are never busy at once (gevent's while jobs compute) fill nothing. That of a rate trial is
+    jobs done ÷ (last finish - first due): it tells whether the contender kept up with the rate.
 
     Args:
         records_of_trial: of `FIGURE_COLUMNS`; without ``boot_id`` the clocks are taken for one.
-        slots: k; 0 where nobody knows.
+        slots: of the contender; 0 where nobody knows.
         is_capacity: whether the whole backlog was sent at once.
         sender_boot_id: boot of the machine that stamped ``due_ns``; None where nobody knows.
     """
+    peak = peak_in_flight(records_of_trial)
     throughput_per_s, reason = (
-        _capacity(records_of_trial, slots=slots) if is_capacity else _rate(records_of_trial)
+        _capacity(records_of_trial, slots=slots, peak=peak)
+        if is_capacity
+        else _rate(records_of_trial)
     )
     is_clock_shared = _is_clock_shared(records_of_trial, sender_boot_id=sender_boot_id)
     reasons = (reason, None if is_clock_shared else FOREIGN_CLOCK)
@@ -87,7 +92,7 @@ def figures(
         wait_s=percentiles(waits_ns(records_of_trial)),
         execution_s=percentiles(executions_ns(records_of_trial)),
         lag_s=percentiles(lags_ns(records_of_trial)),
-        peak_in_flight=peak_in_flight(records_of_trial),
+        peak_in_flight=peak,
         is_clock_shared=is_clock_shared,
         reasons=tuple(text for text in reasons if text),
     )
@@ -153,20 +158,21 @@ def _done(records: pl.DataFrame) -> pl.DataFrame:
     return records.filter(pl.col("outcome") == Outcome.DONE.value)
 
 
-def _capacity(records: pl.DataFrame, *, slots: int) -> tuple[float | None, str | None]:
+def _capacity(records: pl.DataFrame, *, slots: int, peak: int) -> tuple[float | None, str | None]:
     if slots < 1:
         return None, "no throughput: the number of slots is not known"
+    filling = max(1, min(slots, peak))
     finishes = _done(records)["finished_ns"].drop_nulls().sort()
-    count, needed = len(finishes), MIN_FINISHES_PER_SLOT * slots
+    count, needed = len(finishes), MIN_FINISHES_IN_FLIGHT * filling
     if count < needed:
         return None, (
-            f"no throughput: {count} jobs done, and {slots} slots need {needed} "
-            f"({MIN_FINISHES_PER_SLOT} each)"
+            f"no throughput: {count} jobs done, and {filling} in flight need {needed} "
+            f"({MIN_FINISHES_IN_FLIGHT} for each)"
         )
-    span_ns = finishes[-1] - finishes[slots - 1]
+    span_ns = finishes[-1] - finishes[filling - 1]
     if span_ns <= 0:
         return None, "no throughput: all jobs finished at the same instant"
-    return (count - slots) * _NS_PER_S / span_ns, None
+    return (count - filling) * _NS_PER_S / span_ns, None
 
 
 def _rate(records: pl.DataFrame) -> tuple[float | None, str | None]:

@@ -11,7 +11,7 @@ from celery import Celery
 from lab.ceilings import redis_cpu_s
 from lab.experiment import Workload
 from lab.run import Run
-from lab.trial import TrialOrder, backlog_size, conduct, measured_rate_per_s
+from lab.trial import TrialOrder, backlog_size, busy_slots, conduct, measured_rate_per_s
 from lab.workers import LabWorker
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind, ideal_wait_s
@@ -39,16 +39,18 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
         worker = workers[contender.name]
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         before_s = redis_cpu_s(run.bench.client)
-        rates_per_s[contender.name] = round(_rate_per_s(run, worker, noop, count), 1)
+        rates_per_s[contender.name] = round(_pilot(run, worker, noop, count)[0], 1)
         spent_s = redis_cpu_s(run.bench.client) - before_s
         if spent_s > 0:
             # one thread of the server runs all commands
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
             count = CPU_PILOT_JOBS if _only_computes(workload) else 2 * contender.slots
-            rate_per_s = _rate_per_s(run, worker, workload, count)
+            rate_per_s, peak = _pilot(run, worker, workload, count)
             run.counts[contender.name, workload.name] = backlog_size(
-                rate_per_s, slots=contender.slots, trial_s=run.experiment.trial_s
+                rate_per_s,
+                slots=busy_slots(peak, jobs=count, slots=contender.slots),
+                trial_s=run.experiment.trial_s,
             )
     run.ceilings["noop_per_s"] = rates_per_s
     run.ceilings["redis_per_s"] = redis_per_s
@@ -59,7 +61,8 @@ def _only_computes(workload: Workload) -> bool:
     return kind.computes and not ideal_wait_s(kind, workload.parameters)
 
 
-def _rate_per_s(run: Run, worker: LabWorker, workload: Workload, count: int) -> float:
+def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple[float, int]:
+    """Return the jobs a second of a small trial, and the most that were in flight at once."""
     run.progress.now(f"pilot: {worker.contender.name} · {workload.name}")
     order = TrialOrder(
         worker=worker,
@@ -74,9 +77,8 @@ def _rate_per_s(run: Run, worker: LabWorker, workload: Workload, count: int) -> 
         reason = "; ".join(facts.reasons)
         raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
     view = run.bench.tail.view(facts.plan.trial)
-    rate_per_s = measured_rate_per_s(view)
     run.bench.tail.forget(facts.plan.trial)
-    return rate_per_s
+    return measured_rate_per_s(view), view.peak_overlap()
 
 
 def ceiling_run(run: str) -> str:

@@ -18,8 +18,8 @@ SAMPLE_EVERY_S = 0.5
 #: The ceiling before and after a trial may differ by this share.
 CEILING_DRIFT = 0.10
 
-#: A capacity trial needs so many jobs a slot for its steady part.
-JOBS_PER_SLOT = 5
+#: A capacity trial needs so many jobs for each in flight, for its steady part.
+JOBS_IN_FLIGHT = 5
 
 #: No trial is larger, whatever the pilot says.
 MAX_JOBS = 200_000
@@ -71,13 +71,23 @@ def measured_rate_per_s(view: TrialView) -> float:
     return len(view.finished_ns) * 1e9 / span_ns if span_ns > 0 else 0.0
 
 
+def busy_slots(peak: int, *, jobs: int, slots: int) -> int:
+    """Return how many slots may be busy at once in a trial, from the peak of a pilot of ``jobs``.
+
+    Where the pilot came near to what it could show, all of them; else twice what it showed. While
+    jobs compute, gevent runs one at a time whatever its slots, and a backlog for a hundred would
+    last ten times as long as it need.
+    """
+    return slots if 2 * peak >= min(jobs, slots) else 2 * max(1, peak)
+
+
 def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
-    """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_PER_SLOT` a slot.
+    """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_IN_FLIGHT` a slot.
 
     A whole number of jobs a slot: equal waits end in waves, and a last wave that is half empty
     would count as slowness.
     """
-    waves = max(JOBS_PER_SLOT, round(rate_per_s * trial_s / slots))
+    waves = max(JOBS_IN_FLIGHT, round(rate_per_s * trial_s / slots))
     return min(MAX_JOBS // slots, waves) * slots
 
 

@@ -24,7 +24,7 @@ class Table(StrEnum):
 TRIAL_COLUMNS: Mapping[str, Column] = {
     "workload": Column(type=ColumnType.TEXT, help="name of the workload"),
     "pool": Column(type=ColumnType.TEXT, help="the contender's pool"),
-    "slots": Column(type=ColumnType.INT, help="the contender's slots: k in the formulas below"),
+    "slots": Column(type=ColumnType.INT, help="the contender's slots"),
     "block": Column(type=ColumnType.INT, help="repetition, from 0"),
     "arrivals": Column(
         type=ColumnType.TEXT, help="how jobs came; `burst`: the whole backlog at once"
@@ -86,8 +86,10 @@ Packages*, The American Statistician 50, 1996). So it is always a value that occ
   its trial's columns alone. (A trial in which more jobs ended than were sent has a negative *lost*
   in `summary.json`, which the records can't show.)
 - **Throughput** of a trial whose `arrivals` are `burst`: (n - k) / (f_n - f_k), where f are the
-  `finished_ns` of its `done` records in order, n their count and k the `slots`; nothing below
-  n = 5 · k. Of others: n / (f_n - the first `due_ns`). Of a row: the median of its trials.
+  `finished_ns` of its `done` records in order, n their count and k the greatest number in flight,
+  at least 1 and at most the `slots`; nothing below n = 5 · k. In flight is a record from its
+  `started_ns` to its `finished_ns`; one that ends as another starts is over. Of other trials:
+  n / (f_n - the first `due_ns`). Of a row: the median of its trials.
 - **wait**: by job, the first `started_ns` - the first `due_ns`. **lag**: the same with `sent_ns`.
   **execution**: by `done` record, `finished_ns` - `started_ns`. A row's percentiles are those of
   all its jobs together, never of percentiles.

@@ -59,9 +59,22 @@ def throughput_per_s(records: list[Record]) -> float | None:
     if records[0]["arrivals"] != "burst":
         first_due = min(int(row["due_ns"]) for row in records if row["due_ns"])
         return len(finishes) / (finishes[-1] - first_due) * 1e9
-    if len(finishes) < 5 * slots:
+    filling = max(1, min(slots, peak_in_flight(records)))
+    if len(finishes) < 5 * filling:
         return None
-    return (len(finishes) - slots) / (finishes[-1] - finishes[slots - 1]) * 1e9
+    return (len(finishes) - filling) / (finishes[-1] - finishes[filling - 1]) * 1e9
+
+
+def peak_in_flight(records: list[Record]) -> int:
+    """Return the most executions at one instant; one that ends as another starts is over."""
+    known = [row for row in records if row["started_ns"] and row["finished_ns"]]
+    moments = [(int(row["started_ns"]), 1) for row in known]
+    moments += [(int(row["finished_ns"]), -1) for row in known]
+    peak = depth = 0
+    for _, change in sorted(moments):
+        depth += change
+        peak = max(peak, depth)
+    return peak
 
 
 def percentile(values: list[int], percent: int) -> int:

@@ -31,8 +31,8 @@ def table(*rows: dict[str, Any]) -> pl.DataFrame:
     return conform(frame, schema=RECORD_SCHEMA)
 
 
-def finishing(*finishes_s: float, outcome: str = "done") -> pl.DataFrame:
-    """Return one job for each finish, due at 1 s and begun a second before its end."""
+def finishing(*finishes_s: float, outcome: str = "done", takes_s: float = 1.0) -> pl.DataFrame:
+    """Return one job for each finish, due at 1 s and begun ``takes_s`` before its end."""
     return table(
         *(
             {
@@ -40,7 +40,7 @@ def finishing(*finishes_s: float, outcome: str = "done") -> pl.DataFrame:
                 "seq": seq,
                 "due_ns": S,
                 "sent_ns": S,
-                "started_ns": int((finish_s - 1) * S),
+                "started_ns": int((finish_s - takes_s) * S),
                 "finished_ns": int(finish_s * S),
                 "outcome": outcome,
             }
@@ -57,8 +57,16 @@ def capacity(records: pl.DataFrame, *, slots: int) -> Figures:
 def test_capacity_throughput_leaves_out_the_filling_of_the_slots() -> None:
     """(n - k) / (f_n - f_k): twelve finishes, two slots; the slow first two don't count."""
     finishes = [50.0, 60.0, *(61.0 + step for step in range(10))]
+    records = finishing(*finishes, takes_s=1.5)
 
-    assert capacity(finishing(*finishes), slots=2).throughput_per_s == pytest.approx(10 / 10)
+    assert capacity(records, slots=2).throughput_per_s == pytest.approx(10 / 10)
+
+
+def test_slots_that_were_never_busy_fill_nothing() -> None:
+    """A hundred greenlets run one job that computes at a time: k is 1, and ten jobs are enough."""
+    found = capacity(finishing(*range(10, 20)), slots=100)
+
+    assert (found.throughput_per_s, found.peak_in_flight) == (pytest.approx(1.0), 1)
 
 
 def test_capacity_throughput_counts_done_executions_only() -> None:
@@ -71,13 +79,13 @@ def test_capacity_throughput_counts_done_executions_only() -> None:
 @pytest.mark.parametrize(
     ("count", "slots", "reason"),
     [
-        (9, 2, "9 jobs done, and 2 slots need 10"),
+        (4, 2, "4 jobs done, and 1 in flight need 5"),
         (9, 0, "slots is not known"),
         (0, 1, "0 jobs done"),
     ],
 )
 def test_capacity_throughput_is_refused_with_a_reason(count: int, slots: int, reason: str) -> None:
-    """Fewer than five finishes a slot are mostly beginning and end."""
+    """Fewer than five finishes for each in flight are mostly beginning and end."""
     found = capacity(finishing(*range(10, 20)).head(count), slots=slots)
 
     assert found.throughput_per_s is None

@@ -128,8 +128,8 @@ def test_summary_is_json_of_the_agreed_keys() -> None:
             "~", "1 of 5 jobs failed", id="failed",
         ),
         pytest.param(
-            records(5), {"run": replace(RUN, plans=(replace(PLAN, slots=9),))},
-            "?", "no throughput: 5 jobs done, and 9 slots need 45", id="too-few",
+            records(4), {"run": replace(RUN, sent={0: 4})},
+            "?", "no throughput: 4 jobs done, and 1 in flight need 5", id="too-few",
         ),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 
 from lab.bench import TrialFacts
 from lab.tail import TrialView
-from lab.trial import MAX_JOBS, backlog_size, judge_drift, measured_rate_per_s
+from lab.trial import MAX_JOBS, backlog_size, busy_slots, judge_drift, measured_rate_per_s
 from poolbench.records import TrialPlan
 
 
@@ -53,6 +53,24 @@ def test_no_span_tells_no_rate(spans_ns: list[tuple[int, int]]) -> None:
 def test_a_backlog_lasts_about_a_trial(rate_per_s: float, slots: int, jobs: int) -> None:
     """Rate times length, but enough jobs a slot for a steady part, and never absurdly many."""
     assert backlog_size(rate_per_s, slots=slots, trial_s=1.5) == jobs
+
+
+@pytest.mark.parametrize(
+    ("peak", "jobs", "slots", "busy"),
+    [
+        pytest.param(1, 16, 100, 2, id="one-at-a-time"),
+        pytest.param(16, 16, 50, 50, id="as-many-as-the-pilot-had"),
+        pytest.param(9, 16, 50, 50, id="near-that"),
+        pytest.param(4, 8, 4, 4, id="all-slots"),
+        pytest.param(30, 200, 100, 60, id="some-of-many"),
+        pytest.param(0, 16, 100, 2, id="none-seen"),
+    ],
+)
+def test_slots_that_a_pilot_left_idle_need_no_backlog(
+    peak: int, jobs: int, slots: int, busy: int
+) -> None:
+    """All slots where the pilot came near what it could show; else twice what it showed."""
+    assert busy_slots(peak, jobs=jobs, slots=slots) == busy
 
 
 def test_a_drifting_ceiling_is_said() -> None:

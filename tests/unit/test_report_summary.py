@@ -395,7 +395,7 @@ def test_too_few_finishes_for_a_throughput_are_told(tmp_path: Path) -> None:
     assert found["reasons"][0] == (
         "too few for a claim: 0 repetitions with a valid throughput, and a claim needs 5"
     )
-    assert "no throughput: 12 jobs done, and 4 slots need 20" in found["reasons"][1]
+    assert "no throughput: 12 jobs done, and 4 in flight need 20" in found["reasons"][1]
 
 
 def test_a_repetition_without_a_throughput_does_not_count_towards_a_claim(
