@@ -90,6 +90,16 @@ def read_table(path: Path, *, columns: list[str] | None = None) -> pl.DataFrame:
         return pl.read_parquet(path, columns=columns)
 
 
+def read_rows(path: Path, *, columns: list[str], first: int, rows: int) -> pl.DataFrame:
+    """Return some columns of the rows from ``first`` on, from 0; other rows need no memory.
+
+    Raises:
+        StorageError: if the file is absent or unreadable.
+    """
+    with storage_errors(path):
+        return pl.scan_parquet(path).slice(first, rows).select(columns).collect()
+
+
 def read_names(path: Path) -> list[str]:
     """Return the names of a Parquet file's columns.
 

@@ -120,8 +120,8 @@ def lags_ns(records: pl.DataFrame) -> pl.Series:
 
 def executions_ns(records: pl.DataFrame) -> pl.Series:
     """Return how long each execution took that was done."""
-    taken = _done(records).select(ns=pl.col("finished_ns") - pl.col("started_ns"))
-    return taken["ns"].drop_nulls()
+    taken_ns = records["finished_ns"] - records["started_ns"]
+    return taken_ns.filter(_is_done(records)).drop_nulls()
 
 
 def peak_in_flight(records: pl.DataFrame) -> int:
@@ -130,33 +130,44 @@ def peak_in_flight(records: pl.DataFrame) -> int:
     Executions whose end is unknown are left out. An end and a start at the same instant don't
     overlap.
     """
-    known = records.select("started_ns", "finished_ns").drop_nulls()
-    if known.is_empty():
-        return 0
-    moments = pl.concat(
-        [
-            known.select(t_ns="started_ns", change=pl.lit(1, pl.Int32)),
-            known.select(t_ns="finished_ns", change=pl.lit(-1, pl.Int32)),
-        ]
-    ).sort("t_ns", "change")
-    peak = moments["change"].cum_sum().max()
+    started_ns, finished_ns = records["started_ns"], records["finished_ns"]
+    is_known = started_ns.is_not_null() & finished_ns.is_not_null()
+    # one column to sort: twice the moment, and a start one later than an end of the same instant
+    moments = 2 * finished_ns.filter(is_known)
+    moments = moments.append(2 * started_ns.filter(is_known) + 1).sort()
+    peak = (2 * (moments % 2) - 1).cum_sum().max()
     return int(peak) if isinstance(peak, int) else 0
 
 
 def _by_job(records: pl.DataFrame, *, end: str) -> pl.Series:
+    if _is_job_a_row(records):
+        return (records[end] - records["due_ns"]).drop_nulls()
     known = records.lazy().filter(pl.all_horizontal(pl.col("due_ns", end).is_not_null()))
     firsts = known.group_by("trial", "seq").agg(ns=pl.col(end).min() - pl.col("due_ns").min())
     return firsts.collect()["ns"]
 
 
-def _done(records: pl.DataFrame) -> pl.DataFrame:
-    return records.filter(pl.col("outcome") == Outcome.DONE.value)
+def _is_job_a_row(records: pl.DataFrame) -> bool:
+    """Tell whether no job has two records, where that is seen at a glance: seqs only grow.
+
+    So it is in a trial as it was folded, without a retry or a duplicate: mostly.
+    """
+    seqs = records["seq"]
+    return not seqs.null_count() and bool((seqs[1:] > seqs[:-1]).all())
+
+
+def _is_done(records: pl.DataFrame) -> pl.Series:
+    return (records["outcome"] == Outcome.DONE.value).fill_null(value=False)
+
+
+def _finishes_ns(records: pl.DataFrame) -> pl.Series:
+    return records["finished_ns"].filter(_is_done(records)).drop_nulls()
 
 
 def _capacity(records: pl.DataFrame, *, slots: int) -> tuple[float | None, str | None]:
     if slots < 1:
         return None, "no throughput: the number of slots is not known"
-    finishes = _done(records)["finished_ns"].drop_nulls().sort()
+    finishes = _finishes_ns(records).sort()
     count, needed = len(finishes), MIN_FINISHES_PER_SLOT * slots
     if count < needed:
         return None, (
@@ -170,7 +181,7 @@ def _capacity(records: pl.DataFrame, *, slots: int) -> tuple[float | None, str |
 
 
 def _rate(records: pl.DataFrame) -> tuple[float | None, str | None]:
-    finishes = _done(records)["finished_ns"].drop_nulls()
+    finishes = _finishes_ns(records)
     first_due_ns, last_finish_ns = records["due_ns"].min(), finishes.max()
     if not isinstance(first_due_ns, int) or not isinstance(last_finish_ns, int):
         return None, "no throughput: no job was done"

@@ -32,6 +32,7 @@ from collector.schema import (
     SAMPLE_SCHEMA,
     conform,
 )
+from collector.trial_records import TrialRecords
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
 
@@ -151,6 +152,10 @@ class RunFolder:
         known = read_names(self.jobs_path)
         frame = read_table(self.jobs_path, columns=[name for name in schema if name in known])
         return conform(frame, schema=schema)
+
+    def trial_records(self) -> TrialRecords:
+        """Return a reader of the run's records that has a few trials in memory at once."""
+        return TrialRecords(self.jobs_path)
 
     def write_samples(self, samples: pl.DataFrame) -> None:
         """Write what was sampled beside the trials to ``samples.parquet``."""

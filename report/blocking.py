@@ -42,26 +42,52 @@ class Blocking:
         )
 
 
-def find_blocking(trials: Sequence[pl.DataFrame], *, pool: str) -> Blocking | None:
-    """Return what the records of some trials tell; None for a pool without an event loop.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """For how long the jobs of one trial held the loop of their worker."""
 
-    A job whose ``blocked_ns`` is null held it for no stretch that was counted.
+    #: All stretches that were counted, and the longest of one job, ns.
+    held_ns: int
+    longest_ns: int
+    #: Jobs that held it, and all that told.
+    jobs: int
+    told: int
+    #: From the first start to the last finish, ns.
+    span_ns: int
+
+
+def measure_held(records: pl.DataFrame) -> Held:
+    """Return what the records of one trial tell: ``started_ns``, ``finished_ns``, ``blocked_ns``.
+
+    A job whose ``blocked_ns`` is null held the loop for no stretch that was counted.
     """
-    records = [frame.filter(pl.col("finished_ns").is_not_null()) for frame in trials]
-    told = sum(frame.height for frame in records)
+    is_told = records["finished_ns"].is_not_null()
+    held_ns = records["blocked_ns"].filter(is_told).drop_nulls()
+    longest_ns = held_ns.max()
+    return Held(
+        held_ns=int(held_ns.sum()),
+        longest_ns=longest_ns if isinstance(longest_ns, int) else 0,
+        jobs=int((held_ns > 0).sum()),
+        told=int(is_told.sum()),
+        span_ns=_span_ns(records["started_ns"].filter(is_told), records["finished_ns"]),
+    )
+
+
+def find_blocking(trials: Sequence[Held], *, pool: str) -> Blocking | None:
+    """Return what some trials tell together; None for a pool without an event loop."""
+    told = sum(trial.told for trial in trials)
     if pool != LOOP_POOL or not told:
         return None
-    blocked_ns = pl.concat([frame["blocked_ns"].fill_null(0) for frame in records])
-    span_ns = sum(map(_span_ns, records))
-    longest_ns = blocked_ns.max()
+    held_ns = sum(trial.held_ns for trial in trials)
+    span_ns = sum(trial.span_ns for trial in trials)
     return Blocking(
-        share=min(1.0, int(blocked_ns.sum()) / span_ns) if span_ns else 0.0,
-        longest_s=longest_ns / 1e9 if isinstance(longest_ns, int) else 0.0,
-        jobs=int((blocked_ns > 0).sum()),
+        share=min(1.0, held_ns / span_ns) if span_ns else 0.0,
+        longest_s=max(trial.longest_ns for trial in trials) / 1e9,
+        jobs=sum(trial.jobs for trial in trials),
         told=told,
     )
 
 
-def _span_ns(records: pl.DataFrame) -> int:
-    first, last = records["started_ns"].min(), records["finished_ns"].max()
+def _span_ns(started_ns: pl.Series, finished_ns: pl.Series) -> int:
+    first, last = started_ns.min(), finished_ns.max()
     return last - first if isinstance(first, int) and isinstance(last, int) else 0

@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 
 from collector.ledger import Ledger
-from collector.metrics import executions_ns, lags_ns, percentiles, waits_ns
+from collector.metrics import percentiles
 from report import format as fmt
 from report.blocking import Blocking, find_blocking
 from report.limits import near_limits
 from report.ranking import Entry
+from report.spans import pool_spans
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
 from report.trials import Trial
 
@@ -88,7 +89,7 @@ class Row:
     @property
     def blocking(self) -> Blocking | None:
         """What its jobs did to an event loop; None where there is none to tell of."""
-        return find_blocking([trial.records for trial in self.valid], pool=self.contender["pool"])
+        return find_blocking([trial.held for trial in self.valid], pool=self.contender["pool"])
 
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
@@ -141,14 +142,11 @@ class Row:
         }
 
     def _pooled(self) -> dict[str, Any]:
-        """Return the percentiles of all valid repetitions' records together."""
-        if not self.valid:
-            return {"wait_s": None, "execution_s": None, "lag_s": None}
-        records = pl.concat([trial.records for trial in self.valid])
+        """Return the percentiles of all valid repetitions' jobs together."""
+        spans = [trial.spans for trial in self.valid]
         return {
-            "wait_s": _percentiles(waits_ns(records)),
-            "execution_s": _percentiles(executions_ns(records)),
-            "lag_s": _percentiles(lags_ns(records)),
+            f"{name}_s": _percentiles(pool_spans(spans, name=name))
+            for name in ("wait", "execution", "lag")
         }
 
     def _limits(self, per_s: Median | None) -> list[str]:

@@ -8,9 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
-from collector.schema import RECORD_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
@@ -20,7 +17,7 @@ from report.crossover import find_crossovers
 from report.rows import Row, sum_ledgers
 from report.stats import rounded
 from report.thresholds import check_requirements
-from report.trials import COLUMNS, Trial, free_threaded, measure_trials
+from report.trials import Trial, free_threaded, measure_trials
 from report.verdict import judge
 
 #: From this load average a core on, a machine is told to have been busy before the run.
@@ -44,7 +41,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     """
     manifest = folder.read_manifest()
     _check(manifest, path=folder.path)
-    trials = measure_trials(manifest, jobs=_read_jobs(folder), samples=folder.read_samples())
+    trials = measure_trials(manifest, records=folder.trial_records(), samples=folder.read_samples())
     measured = [trial for trial in trials if not trial.is_pilot]
     rows = _rows(manifest, trials=measured)
     summary = {
@@ -89,14 +86,6 @@ def _check(manifest: Mapping[str, Any], *, path: Path) -> None:
             f"{path}: its manifest has no {fmt.listed(missing)}; "
             "the report reads the folders that `poolbench run` wrote"
         )
-
-
-def _read_jobs(folder: RunFolder) -> pl.DataFrame:
-    """Return the columns the report needs, in an order of their own; none if none were kept."""
-    if not folder.jobs_path.exists():
-        return RECORD_SCHEMA.to_frame().select(COLUMNS)
-    order = ("trial", "seq", "attempt", "received_ns", "nonce")
-    return folder.read_jobs(columns=list(COLUMNS)).sort(order, nulls_last=True)
 
 
 def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:

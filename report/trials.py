@@ -14,15 +14,19 @@ import polars as pl
 
 from collector.ledger import Ledger, ledgers
 from collector.metrics import Figures, figures
+from collector.schema import RECORD_SCHEMA
+from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
 from report import format as fmt
+from report.blocking import Held, measure_held
+from report.spans import measure_spans
 
-#: What the report needs of a record; the rest stays on disk, so that a million fit in memory.
+#: What a trial is measured from; other columns of a record stay on disk.
 COLUMNS = (
-    "trial", "seq", "attempt", "nonce", "due_ns", "sent_ns", "received_ns", "started_ns",
-    "finished_ns", "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen",
-    "sockets_patched", "gil_enabled", "blocked_ns",
+    "trial", "seq", "attempt", "due_ns", "sent_ns", "started_ns", "finished_ns",
+    "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen", "sockets_patched",
+    "gil_enabled", "blocked_ns",
 )  # fmt: skip
 
 
@@ -79,7 +83,9 @@ class Trial:
     reasons: tuple[str, ...]
     #: What makes it less sure, and not invalid.
     tolerated: tuple[str, ...]
-    records: pl.DataFrame
+    #: Raw times by name, ns: see `report.spans`. Its records are in the folder, and not here.
+    spans: Mapping[str, pl.Series]
+    held: Held
 
     @property
     def is_valid(self) -> bool:
@@ -115,26 +121,39 @@ class Trial:
 
 
 def measure_trials(
-    manifest: Mapping[str, Any], *, jobs: pl.DataFrame, samples: pl.DataFrame
+    manifest: Mapping[str, Any], *, records: TrialRecords, samples: pl.DataFrame
 ) -> list[Trial]:
-    """Return the run's trials, pilots too, in the order of the manifest."""
-    plans = manifest["trials"]
+    """Return the run's trials, pilots too, in the order of the manifest.
+
+    Raises:
+        StorageError: if the records can't be read.
+    """
     cores = int(manifest["machine"]["cores"])
     freed = free_threaded(manifest)
-    accounts = ledgers(jobs, sent={plan["trial"]: plan["sent"] for plan in plans})
-    by_trial = _by_trial(jobs)
     samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
-    return [
-        _measure(
-            plan,
-            ledger=accounts[plan["trial"]],
-            records=by_trial.get(plan["trial"], jobs.clear()),
-            samples=samples_by_trial.get(plan["trial"], samples.clear()),
+
+    plans = {plan["trial"]: plan for plan in manifest["trials"]}
+    sent = {trial: plan["sent"] for trial, plan in plans.items()}
+
+    def measure(trial: int, found: pl.DataFrame, account: Ledger) -> Trial:
+        return _measure(
+            plans[trial],
+            ledger=account,
+            records=found,
+            samples=samples_by_trial.get(trial, samples.clear()),
             cores=cores,
-            freed=freed.get(plan["contender"]),
+            freed=freed.get(plans[trial]["contender"]),
         )
-        for plan in plans
-    ]
+
+    measured: dict[int, Trial] = {}
+    for window in records.windows(columns=COLUMNS):
+        accounts = ledgers(window, sent=sent)
+        for trial, found in _by_trial(window).items():
+            if trial in plans:
+                measured[trial] = measure(trial, found, accounts[trial])
+    nothing = RECORD_SCHEMA.to_frame().select(COLUMNS)
+    accounts = ledgers(nothing, sent=sent)
+    return [measured.get(trial) or measure(trial, nothing, accounts[trial]) for trial in plans]
 
 
 def free_threaded(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -183,7 +202,8 @@ def _measure(
         ceiling_per_s=_ceiling_per_s(plan, cores=cores),
         reasons=_reasons(plan, ledger=ledger, evidence=evidence, freed=freed),
         tolerated=_tolerated(plan, ledger=ledger, found=found),
-        records=records,
+        spans=measure_spans(records),
+        held=measure_held(records),
     )
 
 

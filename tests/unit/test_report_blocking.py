@@ -11,7 +11,7 @@ from rich.console import Console
 
 from collector.files import FORMAT_KEY
 from collector.store import RunFolder
-from report.blocking import find_blocking
+from report.blocking import Held, find_blocking, measure_held
 from report.page import build_page
 from report.summary import summarize
 from report.terminal import render
@@ -27,22 +27,24 @@ _FILE = Workload(
 )
 
 
-def records(*blocked_ms: int | None) -> pl.DataFrame:
-    """Return a trial's records: a job of 100 ms after the other, each blocking for so long."""
+def held(*blocked_ms: int | None, are_lost: bool = False) -> Held:
+    """Return what a trial tells: a job of 100 ms after the other, each blocking for so long."""
     count = range(len(blocked_ms))
-    return pl.DataFrame(
-        {
-            "started_ns": [index * 100 * _MS for index in count],
-            "finished_ns": [(index + 1) * 100 * _MS for index in count],
-            "blocked_ns": [None if one is None else one * _MS for one in blocked_ms],
-        },
-        schema_overrides={"blocked_ns": pl.Int64},
+    return measure_held(
+        pl.DataFrame(
+            {
+                "started_ns": [index * 100 * _MS for index in count],
+                "finished_ns": [None if are_lost else (index + 1) * 100 * _MS for index in count],
+                "blocked_ns": [None if one is None else one * _MS for one in blocked_ms],
+            },
+            schema=dict.fromkeys(("started_ns", "finished_ns", "blocked_ns"), pl.Int64),
+        )
     )
 
 
 def test_the_share_is_of_the_time_from_first_start_to_last_finish() -> None:
     """150 ms of 400; the longest of one job; how many of how many."""
-    found = find_blocking([records(90, 0), records(60, None)], pool="asyncio")
+    found = find_blocking([held(90, 0), held(60, None)], pool="asyncio")
 
     assert found is not None
     assert found.share == pytest.approx(150 / 400)
@@ -55,7 +57,7 @@ def test_the_share_is_of_the_time_from_first_start_to_last_finish() -> None:
 
 def test_a_loop_that_nobody_held_is_told_too() -> None:
     """Silence could mean that nobody looked."""
-    found = find_blocking([records(0, None)], pool="asyncio")
+    found = find_blocking([held(0, None)], pool="asyncio")
 
     assert found is not None
     assert found.text == "no job held its event loop for over 50 ms at a stretch"
@@ -64,15 +66,13 @@ def test_a_loop_that_nobody_held_is_told_too() -> None:
 @pytest.mark.parametrize("pool", ["gevent", "threads", "prefork", "solo"])
 def test_other_pools_have_no_loop_to_tell_of(pool: str) -> None:
     """They say nothing, rather than that nothing was blocked."""
-    assert find_blocking([records(None, None)], pool=pool) is None
+    assert find_blocking([held(None, None)], pool=pool) is None
 
 
 def test_no_job_tells_nothing() -> None:
     """A row without a valid trial, and trials whose jobs never ended."""
-    lost = records(None).with_columns(pl.lit(None, dtype=pl.Int64).alias("finished_ns"))
-
     assert find_blocking([], pool="asyncio") is None
-    assert find_blocking([lost], pool="asyncio") is None
+    assert find_blocking([held(None, are_lost=True)], pool="asyncio") is None
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,8 @@ def blocked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = make_run(
         tmp_path_factory.mktemp("run"), contenders=[_ASYNCIO, _THREADS, _SOLO], workloads=[_FILE]
     )
-    held = pl.when(pl.col("contender") == "asyncio-4").then(90 * _MS).alias("blocked_ns")
-    folder.write_jobs(folder.read_jobs().with_columns(held))
+    blocked_ns = pl.when(pl.col("contender") == "asyncio-4").then(90 * _MS).alias("blocked_ns")
+    folder.write_jobs(folder.read_jobs().with_columns(blocked_ns))
     return folder
 
 
