@@ -23,6 +23,8 @@ from lab.experiment import Experiment, load_experiment
 from lab.progress import RunProgress
 from lab.requirements import end_by
 from lab.signals import ENDING, uninterrupted
+from lab.twin import with_twin
+from lab.until import DEFAULT_AT_MOST_S, Until, read_until
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
 from report import write_reports
@@ -49,6 +51,21 @@ POOLS_EXPERIMENT = Path("experiments/pools.toml")
 Repetitions = Annotated[
     int | None, typer.Option(min=1, max=1_000, help="Blocks, instead of the profile's own.")
 ]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Add blocks until each verdict's interval is ± this narrow, such as 3%.",
+    ),
+]
+AtMost = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help=f"With --until: begin no block that would end later, such as 15m or 1h30m. "
+        f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
+    ),
+]
 Seed = Annotated[
     int | None, typer.Option(min=0, help="Order of the trials, instead of the file's.")
 ]
@@ -73,11 +90,20 @@ def run(
     *,
     profile: Annotated[str, typer.Option(help="Which [profile] of the file.")] = "demo",
     repetitions: Repetitions = None,
+    until: Precision = None,
+    at_most: AtMost = None,
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
     """Run an experiment of your own."""
-    _run(experiment, profile=profile, repetitions=repetitions, seed=seed, as_json=as_json)
+    _run(
+        experiment,
+        profile=profile,
+        repetitions=repetitions,
+        until=read_until(until=until, at_most=at_most, repetitions=repetitions),
+        seed=seed,
+        as_json=as_json,
+    )
 
 
 @app.command(rich_help_panel="Measure")
@@ -108,19 +134,26 @@ def _run(
     *,
     profile: str,
     repetitions: int | None = None,
+    until: Until | None = None,
     seed: int | None = None,
     as_json: bool,
 ) -> None:
     began_at_s = time.monotonic()
     settings = load_settings()
     experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
-    experiment = _adjust(experiment, repetitions=repetitions, seed=seed)
-    experiment = equip(experiment, free_threaded=settings.free_threaded)
+    experiment = _adjust(experiment, repetitions=repetitions, until=until, seed=seed)
+    experiment = with_twin(equip(experiment, free_threaded=settings.free_threaded))
     for skip in experiment.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
     for number in ENDING:
         signal.signal(number, _interrupt)
-    progress = RunProgress(_errors, title=experiment.title, trials=trial_count(experiment))
+    progress = RunProgress(
+        _errors,
+        title=experiment.title,
+        trials=trial_count(experiment),
+        blocks=None if until else experiment.repetitions,
+        at_most_s=until.at_most_s if until else 0.0,
+    )
     with progress:
         folder, cut = conduct_experiment(
             experiment,
@@ -143,10 +176,13 @@ def _run(
         raise typer.Exit(ExitCode.INVALID)
 
 
-def _adjust(experiment: Experiment, *, repetitions: int | None, seed: int | None) -> Experiment:
+def _adjust(
+    experiment: Experiment, *, repetitions: int | None, until: Until | None, seed: int | None
+) -> Experiment:
     return replace(
         experiment,
         repetitions=experiment.repetitions if repetitions is None else repetitions,
+        until=until,
         seed=experiment.seed if seed is None else seed,
     )
 

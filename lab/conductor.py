@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 from pathlib import Path
 
 import redis
@@ -14,6 +15,7 @@ from collector.ingest import Ingest
 from collector.store import RunFolder
 from lab import environment
 from lab.bench import Bench
+from lab.blocks import blocks
 from lab.broker import open_broker
 from lab.calibration import calibrate
 from lab.ceilings import upstream_ceilings_per_s
@@ -90,8 +92,8 @@ def conduct_experiment(
 
 
 def trial_count(experiment: Experiment) -> int:
-    """Return how many trials a whole run of an experiment has, pilots and no-ops left out."""
-    return len(experiment.contenders) * len(experiment.workloads) * experiment.repetitions
+    """Return how many trials a block of an experiment has, pilots and no-ops left out."""
+    return len(experiment.contenders) * len(experiment.workloads)
 
 
 def _open_gauges(experiment: Experiment, *, stack: contextlib.ExitStack) -> dict[str, Gauge]:
@@ -108,9 +110,11 @@ def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterr
     cut: PoolbenchError | KeyboardInterrupt | None = None
     try:
         _open(run)
-        for block in range(run.experiment.repetitions):
-            run.progress.block(block + 1, of=run.experiment.repetitions)
+        for block in blocks(run):
+            began_at_s = time.monotonic()
+            run.progress.block(block + 1)
             _carry_out_block(run, block=block)
+            run.blocks_s.append(time.monotonic() - began_at_s)
     except (PoolbenchError, KeyboardInterrupt) as error:
         cut = error
     except redis.RedisError as error:
@@ -212,7 +216,8 @@ def _measure(
     order = TrialOrder(
         worker=workers[contender.name],
         workload=workload,
-        count=run.counts[contender.name, workload.name],
+        # a twin gets the backlog of its original: nothing about the two may differ
+        count=run.counts[contender.twin_of or contender.name, workload.name],
         stall_s=run.experiment.stall_s,
         workers_up=len(workers),
     )

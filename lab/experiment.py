@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from lab.experiment_faults import shape_fault, word_faults
 from lab.experiment_input import ExperimentInput
 from lab.interpreter import Interpreter
+from lab.until import Until
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.jobs import complete_parameters, find_kind
+from report.stats import CLAIM_BLOCKS
 from report.thresholds import Requirement
 
 
@@ -29,6 +31,8 @@ class Contender:
     note: str
     #: The Python that runs its worker: a path, or `FREE_THREADED`. Empty: the lab's own.
     interpreter: str = ""
+    #: The contender that it is a second time, to show the noise; empty for all others.
+    twin_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,20 @@ class Experiment:
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    #: The contender to be measured a second time; empty: the first.
+    twin: str = ""
+    #: What ends the run; None: the number of repetitions.
+    until: Until | None = None
+
+    @property
+    def makes_claims(self) -> bool:
+        """Whether a whole run of it has blocks enough for a claim."""
+        return self.until is not None or self.repetitions >= CLAIM_BLOCKS
+
+    @property
+    def originals(self) -> tuple[Contender, ...]:
+        """The contenders without the twin."""
+        return tuple(one for one in self.contenders if not one.twin_of)
 
     @property
     def sha256(self) -> str:
@@ -158,6 +176,7 @@ def _resolve(
         contenders=tuple(contenders[name] for name in chosen.contenders),
         workloads=workloads,
         requirements=tuple(known.resolve() for known in parsed.require),
+        twin=parsed.twin or "",
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from lab.experiment_input import (
     DEFAULT_STALL_S,
+    TWIN_SUFFIX,
     ContenderInput,
     ExperimentInput,
     ProfileInput,
@@ -60,6 +61,7 @@ def word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]:
         faults = _workload_faults(workload, stall_s=table.get("stall_s", DEFAULT_STALL_S))
         found += [(("workload", index, *at), fault) for at, fault in faults]
     found += _name_faults(table)
+    found += _twin_faults(table)
     found += require_faults(table)
     return [
         Fault(
@@ -120,6 +122,29 @@ def _workload_faults(
         remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
         return [(("parameters",), Fault(problem=problem, seen=f"{job_s:g} s", remedy=remedy))]
     return []
+
+
+def _twin_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fault]]:
+    """Return what is wrong with the contender that is to be measured twice, and taken names."""
+    found: list[tuple[tuple[str | int, ...], Fault]] = []
+    names = [str(row.get("name")) for _, row in _tables(table, "contender")]
+    for index, name in enumerate(names):
+        if name.endswith(TWIN_SUFFIX):
+            remedy = f"rename it: {TWIN_SUFFIX} ends the name of a contender measured twice"
+            found.append(
+                (
+                    ("contender", index, "name"),
+                    Fault(problem="taken name", seen=name, remedy=remedy),
+                )
+            )
+    twin = table.get("twin")
+    if twin == "":
+        remedy = "name a contender, or leave the line out for the first: no claim without its noise"
+        found.append((("twin",), Fault(problem="no twin", seen='""', remedy=remedy)))
+    elif isinstance(twin, str) and twin not in names:
+        remedy = nearest(twin, among=names)
+        found.append((("twin",), Fault(problem="unknown contender", seen=twin, remedy=remedy)))
+    return found
 
 
 def _name_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fault]]:

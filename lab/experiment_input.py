@@ -13,6 +13,10 @@ from poolbench.keys import NAME
 DEFAULT_STALL_S = 10.0
 
 
+#: Ends the name of a contender that is measured a second time; no other may have such a name.
+TWIN_SUFFIX = "-twin"
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -49,6 +53,7 @@ class ExperimentInput(_Strict):
     title: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
     stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=3_600)
+    twin: str | None = None
     contender: list[ContenderInput] = Field(min_length=1)
     workload: list[WorkloadInput] = Field(min_length=1)
     profile: dict[str, ProfileInput] = Field(min_length=1)

@@ -35,7 +35,7 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
     noop = Workload(name="no-op", kind="io.sleep", parameters={"delay_ms": 0.0})
     rates_per_s: dict[str, float] = {}
     redis_per_s: dict[str, float] = {}
-    for contender in run.experiment.contenders:
+    for contender in run.experiment.originals:
         worker = workers[contender.name]
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         before_s = redis_cpu_s(run.bench.client)

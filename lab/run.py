@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import statistics
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ class Run:
     bench: Bench
     progress: RunProgress
     created_ns: int = field(default_factory=time.time_ns)
+    #: The same by the monotonic clock, seconds.
+    began_at_s: float = field(default_factory=time.monotonic)
+    #: How long each block took that is over, seconds.
+    blocks_s: list[float] = field(default_factory=list)
     workers: list[LabWorker] = field(default_factory=list)
     #: Backlog by contender and workload, from the pilots.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -42,6 +47,11 @@ class Run:
     def logs(self) -> Path:
         """Return the folder of the workers' logs."""
         return self.folder.path / "logs"
+
+    @property
+    def repetitions(self) -> int:
+        """Return how many blocks were ordered, or where that is open, how many are over."""
+        return len(self.blocks_s) if self.experiment.until else self.experiment.repetitions
 
     def manifest(self, *, state: str) -> dict[str, Any]:
         """Return everything needed to repeat the run, and what became of each trial."""
@@ -63,7 +73,8 @@ class Run:
                 "text": experiment.text,
             },
             "seed": experiment.seed,
-            "repetitions": experiment.repetitions,
+            "repetitions": self.repetitions,
+            "until": self._until(),
             "trial_s": experiment.trial_s,
             "contenders": [asdict(contender) for contender in experiment.contenders],
             "interpreters": {name: asdict(one) for name, one in experiment.interpreters.items()},
@@ -77,6 +88,12 @@ class Run:
             "workers": [worker.describe(folder=self.folder.path) for worker in self.workers],
             "trials": [facts.as_manifest() for facts in self.bench.trials],
         }
+
+    def _until(self) -> dict[str, float] | None:
+        if self.experiment.until is None:
+            return None
+        took = {"block_s": statistics.fmean(self.blocks_s)} if self.blocks_s else {}
+        return asdict(self.experiment.until) | took
 
 
 def new_run_name() -> str:

@@ -13,8 +13,11 @@ RUNS = "poolbench:runs"
 #: What a unit of work costs where the stack's workers run: JSON, job kind → CPU-seconds.
 CALIBRATION = "poolbench:calibration"
 
+#: How long a name may be, characters.
+NAME_LENGTH = 64
+
 #: Names of runs and contenders: they become keys, file names and queue names.
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{NAME_LENGTH - 1}}}", re.ASCII)
 
 #: The stream entry's field whose value is a batch of lines, one JSON object each.
 LINES_FIELD = "lines"

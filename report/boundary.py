@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
 from report import format as fmt
+from report.decision import Finding, decide
 from report.rows import Row
-from report.stats import CLAIM_BLOCKS, paired_ratio
+from report.stats import CLAIM_BLOCKS, Ratio, paired_ratio
 
 #: Share → jobs per second, of one contender: medians, or what one repetition had.
 Curve = Mapping[float, float]
@@ -72,20 +73,33 @@ class Boundary:
 
 
 def find_boundary(
-    line: Line, *, others: Sequence[Line], shares: Sequence[float]
+    line: Line,
+    *,
+    others: Sequence[Line],
+    shares: Sequence[float],
+    noise_floors: Mapping[float, float] | None = None,
 ) -> Boundary | None:
     """Return from where on a line leads at every measured share; None if not at the last.
 
-    Ahead and behind are told by the intervals of the paired ratios, or by their ranges where there
-    are too few repetitions for an interval.
+    Ahead and behind are decided as in a verdict, with all the others at a share as one family, or
+    by the ranges of the paired ratios where there are too few repetitions for an interval.
+    ``noise_floors`` are by share.
     """
-    ahead = {share: _is_ahead(line, others=others, share=share) for share in shares}
+    floors = noise_floors or {}
+    shown = {
+        share: _findings(line, others=others, share=share, noise_floor=floors.get(share, 0.0))
+        for share in shares
+    }
+    ahead = {
+        share: bool(found) and all(one is Finding.MORE for one in found)
+        for share, found in shown.items()
+    }
     leading = list(takewhile(ahead.__getitem__, reversed(shares)))
     if not leading:
         return None
     until = leading[-1]
     before = [share for share in shares if share < until and share in line.rows]
-    behind = [share for share in before if _is_behind(line, others=others, share=share)]
+    behind = [share for share in before if Finding.LESS in shown[share]]
     after = behind[-1] if behind else None
     crossed: list[float] = []
     share = None
@@ -126,15 +140,26 @@ def last_crossing(line: Curve, *, others: Sequence[Curve], shares: Sequence[floa
     return shares[0]
 
 
-def _is_ahead(line: Line, *, others: Sequence[Line], share: float) -> bool:
-    ratios = [paired_ratio(line.per_s(share), theirs=other.per_s(share)) for other in others]
-    known = [ratio for ratio in ratios if ratio]
-    return bool(known) and all(ratio.low > 1 for ratio in known)
+def _findings(
+    line: Line, *, others: Sequence[Line], share: float, noise_floor: float
+) -> list[Finding]:
+    """Return what the line beside each of the others shows at a share."""
+    ratios = {
+        other.contender: ratio
+        for other in others
+        if (ratio := paired_ratio(line.per_s(share), theirs=other.per_s(share)))
+    }
+    decided = decide(ratios, noise_floor=noise_floor)
+    return [
+        _by_range(ratios[name]) if one.finding is Finding.TOO_FEW else one.finding
+        for name, one in decided.items()
+    ]
 
 
-def _is_behind(line: Line, *, others: Sequence[Line], share: float) -> bool:
-    ratios = [paired_ratio(line.per_s(share), theirs=other.per_s(share)) for other in others]
-    return any(ratio.high < 1 for ratio in ratios if ratio)
+def _by_range(ratio: Ratio) -> Finding:
+    if ratio.low > 1:
+        return Finding.MORE
+    return Finding.LESS if ratio.high < 1 else Finding.NO_DIFFERENCE
 
 
 def _medians(line: Line) -> Curve:

@@ -44,6 +44,8 @@ class Change:
     outcome: Outcome
     #: The p-value after Holm's correction for all comparisons of the table; None without a claim.
     corrected_p: float | None = None
+    #: The smallest change, as a share, that runs like these would show; None without a claim.
+    detectable: float | None = None
     #: Why there is no ratio.
     reason: str = ""
 
@@ -64,7 +66,7 @@ class Change:
                 "is_claim": ratio.is_claim,
                 "blocks_a": self.blocks[0],
                 "blocks_b": self.blocks[1],
-                "smallest_difference": ratio.smallest_difference,
+                "smallest_difference": self.detectable,
             },
             "p_value": ratio.p_value if ratio else None,
             "corrected_p_value": self.corrected_p,

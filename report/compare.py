@@ -14,7 +14,7 @@ from report import format as fmt
 from report.changes import Change, Comparison, Outcome, RowChange, valid_trials
 from report.compare_notes import notes_on
 from report.conditions import BY_NAME, Difference, differences
-from report.decision import holm
+from report.decision import detectable_difference, holm
 from report.figures import FIGURES, Figure
 from report.places import Backlog, place_ratio
 from report.stats import CONFIDENCE, unpaired_ratio
@@ -74,6 +74,9 @@ def _shared_rows(
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
     theirs = {(row["contender"], row["workload"]): row for row in b["rows"]}
     for row in a["rows"]:
+        if row.get("is_twin"):
+            # it is its original once more, and would count twice
+            continue
         if found := theirs.get((row["contender"], row["workload"])):
             yield row, found
 
@@ -203,8 +206,27 @@ def _judge(
     for change in row.changes:
         p_value = corrected.get((row.name, change.figure.name))
         outcome = _outcome(change, p_value=p_value, noise=noise)
-        changes.append(replace(change, outcome=outcome, corrected_p=p_value))
+        changes.append(
+            replace(
+                change,
+                outcome=outcome,
+                corrected_p=p_value,
+                detectable=_detectable(change, corrected=corrected, noise=noise),
+            )
+        )
     return replace(row, changes=tuple(changes))
+
+
+def _detectable(
+    change: Change, *, corrected: Mapping[tuple[str, str], float], noise: float
+) -> float | None:
+    """Return the smallest change that would show: beyond the noise, and among those left open."""
+    if change.ratio is None:
+        return None
+    still_open = sum(p_value >= 1 - CONFIDENCE for p_value in corrected.values())
+    alone = detectable_difference(change.ratio)
+    among = detectable_difference(change.ratio, comparisons=still_open)
+    return None if alone is None or among is None else max(among, (1 + alone) * (1 + noise) - 1)
 
 
 def _outcome(change: Change, *, p_value: float | None, noise: float) -> Outcome:

@@ -62,7 +62,11 @@ def _left_out(
     shared = {row.name for row in rows}
     for name, summary in (("A", a), ("B", b)):
         missing = [
-            *(one["name"] for one in summary["contenders"] if one["name"] not in contenders),
+            *(
+                one["name"]
+                for one in summary["contenders"]
+                if one["name"] not in contenders and not one.get("twin_of")
+            ),
             *(one["name"] for one in summary["workloads"] if one["name"] not in workloads),
             *(
                 f"{row['contender']}/{row['workload']}"

@@ -8,6 +8,7 @@ from typing import Any
 from report import format as fmt
 from report.changes import Comparison, Outcome
 from report.conditions import Difference
+from report.decision import POWER_WORDS
 from report.figures import FIGURES
 from report.stats import CLAIM_BLOCKS, CONFIDENCE
 
@@ -72,15 +73,14 @@ def legend(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def _unseen(comparison: Comparison) -> str:
-    """Say which change of throughput these runs could not have seen; empty without a claim."""
-    ratios = [row.change(FIGURES["throughput"]).ratio for row in comparison.rows]
-    widths = [ratio.smallest_difference for ratio in ratios if ratio]
-    known = sorted(width for width in widths if width is not None)
+    """Say which change of throughput these runs would have seen; empty without a claim."""
+    seen = [row.change(FIGURES["throughput"]).detectable for row in comparison.rows]
+    known = sorted(share for share in seen if share is not None)
     if not known:
         return ""
     least, most = fmt.percent(known[0]), fmt.percent(known[-1])
     span = most if least == most else f"{least} to {most}, by row,"
-    return f" Changes of throughput below {span} would not have shown."
+    return f" Changes of throughput of {span} would have shown in {POWER_WORDS}."
 
 
 def _compared(comparison: Comparison) -> str:

@@ -79,23 +79,37 @@ class Crossover:
         }
 
 
-def find_crossovers(rows: Sequence[Row]) -> list[Crossover]:
-    """Return the crossovers of a run, those with most shares first; none for most runs."""
+def find_crossovers(
+    rows: Sequence[Row], *, noise_floors: Mapping[str, float | None] | None = None
+) -> list[Crossover]:
+    """Return the crossovers of a run, those with most shares first; none for most runs.
+
+    ``noise_floors`` are by workload, as a share; a twin is in no crossover.
+    """
     groups: dict[tuple[tuple[str, float], ...], list[Row]] = {}
     for row in rows:
         parameters = dict(row.workload["parameters"])
-        if row.workload["kind"] == KIND and AXIS in parameters:
+        if row.workload["kind"] == KIND and AXIS in parameters and not row.twin_of:
             del parameters[AXIS]
             groups.setdefault(tuple(sorted(parameters.items())), []).append(row)
-    found = [_crossover(dict(common), rows=group) for common, group in groups.items()]
+    found = [
+        _crossover(dict(common), rows=group, noise_floors=noise_floors or {})
+        for common, group in groups.items()
+    ]
     return sorted(
         (one for one in found if len(one.shares) >= MIN_SHARES),
         key=lambda one: -len(one.shares),
     )
 
 
-def _crossover(parameters: Mapping[str, float], *, rows: Sequence[Row]) -> Crossover:
+def _crossover(
+    parameters: Mapping[str, float],
+    *,
+    rows: Sequence[Row],
+    noise_floors: Mapping[str, float | None],
+) -> Crossover:
     shares = sorted({_of(row) for row in rows})
+    floors = {_of(row): noise_floors.get(row.workload["name"]) or 0.0 for row in rows}
     names = dict.fromkeys(row.contender["name"] for row in rows)
     lines = tuple(
         Line(
@@ -111,7 +125,9 @@ def _crossover(parameters: Mapping[str, float], *, rows: Sequence[Row]) -> Cross
     )
     others = [line for line in lines if line.pool != POOL]
     found = [
-        find_boundary(line, others=others, shares=shares) for line in lines if line.pool == POOL
+        find_boundary(line, others=others, shares=shares, noise_floors=floors)
+        for line in lines
+        if line.pool == POOL
     ]
     return Crossover(
         parameters=parameters,

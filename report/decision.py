@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -19,6 +19,9 @@ from report.stats import CONFIDENCE, Ratio
 
 #: How often a difference of the smallest detectable size is to be found.
 POWER = 0.80
+
+#: The same in words.
+POWER_WORDS = "four runs of five"
 
 Key = TypeVar("Key")
 
@@ -30,6 +33,9 @@ class Finding(StrEnum):
     LESS = "less"
     NO_DIFFERENCE = "no difference"
     TOO_FEW = "too few"
+
+
+_OPPOSITE = {Finding.MORE: Finding.LESS, Finding.LESS: Finding.MORE}
 
 
 class Why(StrEnum):
@@ -53,6 +59,20 @@ class Decision:
     #: The smallest difference, as a share, that a run like this would find; None without a claim.
     detectable: float | None
 
+    @property
+    def is_difference(self) -> bool:
+        """Whether one did more than the other."""
+        return self.finding in (Finding.MORE, Finding.LESS)
+
+    @property
+    def is_no_difference(self) -> bool:
+        """Whether there were blocks enough, and none shows."""
+        return self.finding is Finding.NO_DIFFERENCE
+
+    def inverse(self) -> Decision:
+        """Return what the same comparison shows the other way round."""
+        return replace(self, finding=_OPPOSITE.get(self.finding, self.finding))
+
 
 def decide(ratios: Mapping[Key, Ratio], *, noise_floor: float = 0.0) -> dict[Key, Decision]:
     """Return what each of some comparisons shows, judged as one family.
@@ -66,9 +86,15 @@ def decide(ratios: Mapping[Key, Ratio], *, noise_floor: float = 0.0) -> dict[Key
     """
     claims = {key: ratio.p_value for key, ratio in ratios.items() if ratio.is_claim}
     adjusted = holm({key: p_value for key, p_value in claims.items() if p_value is not None})
+    is_open = {key: p_value >= 1 - CONFIDENCE for key, p_value in adjusted.items()}
+    still_open = sum(is_open.values())
     return {
         key: _decide(
-            ratio, p_value=adjusted.get(key), noise_floor=noise_floor, comparisons=len(adjusted)
+            ratio,
+            p_value=adjusted.get(key),
+            noise_floor=noise_floor,
+            # Holm goes on as long as it finds: a comparison contends with those that it left open
+            comparisons=still_open + (not is_open.get(key, True)),
         )
         for key, ratio in ratios.items()
     }
@@ -107,7 +133,7 @@ def detectable_difference(
     As a share: 0.08 says that a true ratio of 1.08 would have been found in `POWER` of runs like
     this. It solves the power of Student's test, by the noncentral t distribution, for the
     difference of the logarithms. Among several ``comparisons`` the level is divided by their
-    number, as Holm's first step does. None without a claim.
+    number, as each step of Holm's does. None without a claim.
     """
     if ratio.log_error is None or ratio.freedom is None:
         return None

@@ -51,6 +51,13 @@ def duration(value_s: float | None) -> str:
     return f"{number(value_s / 1e-6)} µs"
 
 
+def minutes(value_s: float) -> str:
+    """Return a time that a person waits for: 45 s · 12 min · 3.5 h."""
+    if value_s < 90:
+        return f"{max(0.0, value_s):.0f} s"
+    return f"{value_s / 60:.0f} min" if value_s < 90 * 60 else f"{value_s / 3_600:.1f} h"
+
+
 def size(value_bytes: float | None) -> str:
     """Return bytes in decimal units: 142 MB."""
     if value_bytes is None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from poolbench.catalogue import JOB_KINDS, WorkClass
 from report import format as fmt
 from report import naming
-from report.ranking import Entry, Ranking
+from report.decision import Finding
+from report.entry import Entry
+from report.ranking import Ranking
 from report.stats import Ratio, paired_ratio
 
 #: Pools whose slots share one interpreter, so that its GIL, or its one thread, is theirs too.
@@ -140,26 +142,27 @@ def _freed(ranking: Ranking, *, where: str) -> list[str]:
 
 def _gain(entry: Entry, *, ranking: Ranking) -> Ratio | None:
     """Return how many times the same pool with the GIL, at the same slots, it did."""
-    twin = _twin(entry, ranking=ranking)
-    return paired_ratio(entry.per_s, theirs=twin.per_s) if twin else None
+    sibling = _sibling(entry, ranking=ranking)
+    theirs = sibling.contender if sibling else ""
+    return ranking.pairs.ratio(entry.contender, theirs=theirs)
 
 
-def _twin(entry: Entry, *, ranking: Ranking) -> Entry | None:
-    twins = (
+def _sibling(entry: Entry, *, ranking: Ranking) -> Entry | None:
+    siblings = (
         other
         for other in ranking.entries
         if (other.pool, other.slots, other.is_freed) == (entry.pool, entry.slots, False)
     )
-    return next(twins, None)
+    return next(siblings, None)
 
 
 def _against_own_pool(entry: Entry, *, ranking: Ranking) -> str:
-    """Return what the entry does beside its twin with the GIL, where that makes a difference."""
-    twin, gain = _twin(entry, ranking=ranking), _gain(entry, ranking=ranking)
-    if twin is None or gain is None or not gain.is_more:
+    """Return what the entry does beside the same pool with the GIL, where that is more."""
+    sibling, gain = _sibling(entry, ranking=ranking), _gain(entry, ranking=ranking)
+    if sibling is None or gain is None or not _is_more(entry, theirs=sibling, ranking=ranking):
         return ""
     figure = fmt.interval(gain.low, high=gain.high)
-    return f": {entry.contender} does {fmt.times(gain.value)} {twin.contender} {figure}"
+    return f": {entry.contender} does {fmt.times(gain.value)} {sibling.contender} {figure}"
 
 
 def _price(ranking: Ranking) -> list[str]:
@@ -219,8 +222,10 @@ def _both(ranking: Ranking, *, kind: str) -> list[str]:
 def _side_by_side(shared: Entry, *, ranking: Ranking) -> str:
     """Return what processes do beside the best that shares an interpreter, if much more."""
     prefork = next((entry for entry in ranking.entries if entry.pool == "prefork"), None)
-    gain = paired_ratio(prefork.per_s, theirs=shared.per_s) if prefork else None
-    if prefork is None or gain is None or not gain.is_claim or gain.low <= NO_FASTER_BELOW:
+    if prefork is None or not _is_more(prefork, theirs=shared, ranking=ranking):
+        return ""
+    gain = ranking.pairs.ratio(prefork.contender, theirs=shared.contender)
+    if gain is None or gain.low <= NO_FASTER_BELOW:
         return ""
     figure = f"{fmt.times(gain.value)} {shared.contender} {fmt.interval(gain.low, high=gain.high)}"
     return f"; while one computes, others run in prefork: {prefork.contender} does {figure}"
@@ -245,7 +250,7 @@ def _computing(ranking: Ranking) -> str:
 
 
 def _stuck(group: Sequence[Entry], *, ranking: Ranking) -> str:
-    is_slower = all(ranking.to_baseline[entry.contender].is_less for entry in group)
+    is_slower = all(_shows(entry, Finding.LESS, ranking=ranking) for entry in group)
     verb = "slower than one at a time" if is_slower else "no faster than one"
     return f"{naming.subject(group, ranking=ranking)} {verb}"
 
@@ -281,11 +286,26 @@ def _split(ranking: Ranking, *, pools: set[str] | frozenset[str], is_freed: bool
     ]
     return _Split(
         faster=tuple(
-            entry for entry, ratio in ratios if ratio.is_claim and ratio.low > NO_FASTER_BELOW
+            entry
+            for entry, ratio in ratios
+            if ratio.low > NO_FASTER_BELOW and _shows(entry, Finding.MORE, ranking=ranking)
         ),
         stuck=tuple(
             entry
             for entry, ratio in ratios
-            if ratio.is_claim and not ratio.is_more and ratio.high < NO_FASTER_BELOW
+            if ratio.is_claim
+            and ratio.high < NO_FASTER_BELOW
+            and not _shows(entry, Finding.MORE, ranking=ranking)
         ),
     )
+
+
+def _shows(entry: Entry, finding: Finding, *, ranking: Ranking) -> bool:
+    """Return whether that is what a contender beside the baseline shows."""
+    found = ranking.decide(entry, theirs=ranking.baseline)
+    return found is not None and found.finding is finding
+
+
+def _is_more(entry: Entry, *, theirs: Entry, ranking: Ranking) -> bool:
+    found = ranking.decide(entry, theirs=theirs)
+    return found is not None and found.finding is Finding.MORE

@@ -8,7 +8,8 @@ from typing import Any
 
 from poolbench.pools import POOLS
 from report import format as fmt
-from report.ranking import Entry, Ranking
+from report.entry import Entry
+from report.ranking import Ranking
 
 #: The word where a sentence begins with it, and not a contender's name.
 _THREADS = re.compile(r"^threads\b(?!-)")

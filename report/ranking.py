@@ -5,50 +5,24 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from report.stats import Ratio, paired_ratio
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A contender in one workload, as far as it can be compared."""
-
-    contender: str
-    pool: str
-    slots: int
-    #: Block → jobs per second of its valid repetition.
-    per_s: Mapping[int, float]
-    #: The row's mark: `!`, `?`, `~` or nothing.
-    mark: str = ""
-    #: Whether the interpreters that ran its jobs held the GIL; None if nothing tells.
-    gil_enabled: bool | None = None
-    #: Block → CPU-seconds of one job without Celery, in its own Python; empty for waits.
-    gauged_s: Mapping[int, float] = field(default_factory=dict)
-    #: Cores that its processes kept busy; None if it wasn't sampled.
-    busy_cores: float | None = None
-    #: Part of the time that its jobs held an event loop; None where there is no loop.
-    blocked_share: float | None = None
-
-    @property
-    def is_freed(self) -> bool:
-        """Whether its jobs were seen to run without the GIL."""
-        return self.gil_enabled is False
-
-    @property
-    def family(self) -> tuple[str, bool]:
-        """What it has in common with others of its pool: whether they hold the GIL."""
-        return self.pool, self.is_freed
+from report.decision import Decision
+from report.entry import Entry
+from report.pairs import Pairs, compare_pairs
+from report.stats import Ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
     """What the numbers of one workload say."""
 
-    #: Those that can be compared, best first.
+    #: Those that can be compared, best first; never the twin.
     entries: tuple[Entry, ...]
     #: Those left out: invalid, or without a figure.
     excluded: tuple[Entry, ...]
+    #: What every pair of the workload's contenders comes to.
+    pairs: Pairs
     #: What every row is measured against: solo, or the slowest where solo has no valid figure.
     baseline: Entry | None
     #: Contender → its ratio to the baseline.
@@ -76,35 +50,50 @@ class Ranking:
         return is_compared and all(ratio.is_claim for ratio in self.best_to.values())
 
     @property
+    def decision(self) -> Decision | None:
+        """What that ratio shows."""
+        return self.decide(self.best, theirs=self.against)
+
+    @property
     def ties(self) -> tuple[Entry, ...]:
         """Those between whom and the best there is no difference."""
         return tuple(
             entry
             for entry in self.entries[1:]
-            if entry.contender in self.best_to and self.best_to[entry.contender].is_no_difference
+            if (found := self.decide(self.best, theirs=entry)) and found.is_no_difference
         )
 
     @property
     def smallest_difference(self) -> float | None:
-        """The widest half-width among the comparisons that a verdict names; None if no claim."""
-        named = [self.ratio, *(self.best_to[entry.contender] for entry in self.ties)]
-        widths = [ratio.smallest_difference for ratio in named if ratio and self.is_claim]
-        return max((width for width in widths if width is not None), default=None)
+        """The largest of what the comparisons that a verdict names could see; None if no claim."""
+        named = [self.decision, *(self.decide(self.best, theirs=entry) for entry in self.ties)]
+        known = [found.detectable for found in named if found and self.is_claim]
+        return max((share for share in known if share is not None), default=None)
+
+    def decide(self, ours: Entry | None, *, theirs: Entry | None) -> Decision | None:
+        """Return what one contender beside another shows; None if they were not compared."""
+        if ours is None or theirs is None:
+            return None
+        return self.pairs.decision(ours.contender, theirs=theirs.contender)
 
 
-def rank(entries: Sequence[Entry]) -> Ranking:
-    """Return who leads among ``entries``; invalid ones never do."""
-    usable = [entry for entry in entries if entry.mark != "!" and entry.per_s]
-    excluded = [entry for entry in entries if entry not in usable]
-    ordered = _ordered(usable)
+def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
+    """Return who leads among ``entries``; invalid ones never do, and neither does a twin.
+
+    ``pairs`` are those of the whole workload, where ``entries`` are a part of it.
+    """
+    pairs = pairs or compare_pairs(entries)
+    originals = [entry for entry in entries if not entry.twin_of]
+    ordered = _ordered([entry for entry in originals if entry.is_usable])
     baseline = _baseline(ordered)
     best = ordered[0] if ordered else None
     return Ranking(
         entries=tuple(ordered),
-        excluded=tuple(excluded),
+        excluded=tuple(entry for entry in originals if not entry.is_usable),
+        pairs=pairs,
         baseline=baseline,
-        to_baseline=_ratios(ordered, theirs=baseline) if baseline else {},
-        best_to=_best_to(best, others=ordered[1:]) if best else {},
+        to_baseline=_ratios(ordered, theirs=baseline, pairs=pairs) if baseline else {},
+        best_to=_best_to(best, others=ordered[1:], pairs=pairs) if best else {},
         against=_against(ordered, baseline=baseline),
     )
 
@@ -132,15 +121,17 @@ def _against(ordered: Sequence[Entry], *, baseline: Entry | None) -> Entry | Non
     return baseline if is_solo_beaten else ordered[1]
 
 
-def _ratios(entries: Sequence[Entry], *, theirs: Entry) -> dict[str, Ratio]:
+def _ratios(entries: Sequence[Entry], *, theirs: Entry, pairs: Pairs) -> dict[str, Ratio]:
     ratios = {
-        entry.contender: paired_ratio(entry.per_s, theirs=theirs.per_s)
+        entry.contender: pairs.ratio(entry.contender, theirs=theirs.contender)
         for entry in entries
         if entry is not theirs
     }
     return {name: ratio for name, ratio in ratios.items() if ratio}
 
 
-def _best_to(best: Entry, *, others: Sequence[Entry]) -> dict[str, Ratio]:
-    ratios = {other.contender: paired_ratio(best.per_s, theirs=other.per_s) for other in others}
+def _best_to(best: Entry, *, others: Sequence[Entry], pairs: Pairs) -> dict[str, Ratio]:
+    ratios = {
+        other.contender: pairs.ratio(best.contender, theirs=other.contender) for other in others
+    }
     return {name: ratio for name, ratio in ratios.items() if ratio}

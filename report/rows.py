@@ -13,8 +13,8 @@ from collector.ledger import Ledger
 from collector.metrics import percentiles
 from report import format as fmt
 from report.blocking import Blocking, find_blocking
+from report.entry import Entry
 from report.limits import near_limits
-from report.ranking import Entry
 from report.spans import pool_spans
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
 from report.trials import Trial
@@ -32,6 +32,11 @@ class Row:
     ceilings: Mapping[str, Any]
     #: Whether its Python is built to run without the GIL.
     is_free_threaded: bool = False
+
+    @property
+    def twin_of(self) -> str:
+        """The contender that it is a second time; empty for all others."""
+        return str(self.contender.get("twin_of") or "")
 
     @property
     def valid(self) -> tuple[Trial, ...]:
@@ -99,6 +104,7 @@ class Row:
             slots=self.contender["slots"],
             per_s=self.per_s,
             mark=self.mark,
+            twin_of=self.twin_of,
             gil_enabled=_any(trial.evidence.gil_enabled for trial in self.valid),
             gauged_s={trial.block: trial.gauged_s for trial in self.valid if trial.gauged_s},
             busy_cores=_median(trial.busy_cores for trial in self.valid),
@@ -114,6 +120,7 @@ class Row:
             "contender": self.contender["name"],
             "pool": self.contender["pool"],
             "slots": self.contender["slots"],
+            "is_twin": bool(self.twin_of),
             "is_without_gil": self.is_without_gil,
             "workload": self.workload["name"],
             "kind": self.workload["kind"],
@@ -152,7 +159,8 @@ class Row:
     def _limits(self, per_s: Median | None) -> list[str]:
         return near_limits(
             per_s.median if per_s else None,
-            contender=self.contender["name"],
+            # a twin's ceilings were measured once, as its original's
+            contender=self.twin_of or self.contender["name"],
             workload=self.workload["name"],
             ceilings=self.ceilings,
         )

@@ -79,8 +79,8 @@ class Ratio:
         return self.is_claim and self.low <= 1 <= self.high
 
     @property
-    def smallest_difference(self) -> float | None:
-        """The half-width of the interval as a share of the value: less would not have shown.
+    def half_width(self) -> float | None:
+        """The half-width of the interval as a share of the value.
 
         None without a claim. The interval is symmetric in logarithms, so this is its upper half.
         """

@@ -14,11 +14,12 @@ from poolbench.records import FORMAT
 from report import format as fmt
 from report.conditions import conditions
 from report.crossover import find_crossovers
+from report.precision import describe
 from report.rows import Row, sum_ledgers
 from report.stats import rounded
 from report.thresholds import check_requirements
 from report.trials import Trial, free_threaded, measure_trials
-from report.verdict import judge
+from report.verdict import Verdict, judge
 
 #: From this load average a core on, a machine is told to have been busy before the run.
 BUSY_SHARE = 0.5
@@ -44,6 +45,9 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     trials = measure_trials(manifest, records=folder.trial_records(), samples=folder.read_samples())
     measured = [trial for trial in trials if not trial.is_pilot]
     rows = _rows(manifest, trials=measured)
+    verdicts = _verdicts(manifest, rows=rows)
+    floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
+    until = _until(manifest, rows=rows, verdicts=verdicts)
     summary = {
         "format": FORMAT,
         "run": manifest["run"],
@@ -61,10 +65,16 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "ceilings": manifest.get("ceilings", {}),
         "conditions": conditions(manifest),
         "ledger": asdict(sum_ledgers(measured)),
-        "notes": _notes(manifest, trials=trials, rows=rows),
+        "notes": [
+            *_notes(manifest, trials=trials, rows=rows),
+            *_noise_notes(verdicts),
+            *([until["text"]] if until else []),
+        ],
         "rows": [row.as_dict() for row in rows],
-        "verdicts": _verdicts(manifest, rows=rows),
-        "crossovers": [one.as_dict() for one in find_crossovers(rows)],
+        "noise_floor": floors,
+        "until": until,
+        "verdicts": [verdict.as_dict() for verdict in verdicts],
+        "crossovers": [one.as_dict() for one in find_crossovers(rows, noise_floors=floors)],
         "trials": [_trial(trial) for trial in trials],
     }
     result: dict[str, Any] = json.loads(to_json(summary))
@@ -72,6 +82,19 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     checked = check_requirements(manifest.get("requirements") or [], summary=result)
     whole: dict[str, Any] = json.loads(to_json({**result, "requirements": checked}))
     return whole
+
+
+def judge_run(folder: RunFolder) -> list[Verdict]:
+    """Return the verdicts of what a run has measured so far.
+
+    Raises:
+        StorageError: if the folder can't be read, or is not that of a lab run.
+    """
+    manifest = folder.read_manifest()
+    _check(manifest, path=folder.path)
+    trials = measure_trials(manifest, records=folder.trial_records(), samples=folder.read_samples())
+    measured = [trial for trial in trials if not trial.is_pilot]
+    return _verdicts(manifest, rows=_rows(manifest, trials=measured))
 
 
 def to_json(summary: Mapping[str, Any]) -> str:
@@ -114,15 +137,29 @@ def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
     ]
 
 
-def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[Verdict]:
     return [
         judge(
             [row.entry() for row in rows if row.workload is workload],
             workload=workload["name"],
             kind=workload["kind"],
-        ).as_dict()
+        )
         for workload in manifest["workloads"]
     ]
+
+
+def _until(
+    manifest: Mapping[str, Any], *, rows: Sequence[Row], verdicts: Sequence[Verdict]
+) -> dict[str, Any] | None:
+    """Return what became of `--until`; None for a run whose blocks were counted beforehand."""
+    if not manifest.get("until"):
+        return None
+    return describe(
+        manifest["until"],
+        verdicts=verdicts,
+        blocks=_complete_blocks(rows),
+        is_finished=manifest["state"] == "finished",
+    )
 
 
 def _notes(
@@ -131,11 +168,12 @@ def _notes(
     """Return what a reader must know before the numbers, in whole sentences."""
     notes = []
     if manifest["state"] != "finished":
-        planned = manifest.get("repetitions", 0)
-        notes.append(
-            f"The run was broken off: it stopped after {_complete_blocks(rows)} of "
-            f"{fmt.counted(planned, noun='repetition')}; this is its part."
-        )
+        done = _complete_blocks(rows)
+        planned = fmt.counted(manifest.get("repetitions", 0), noun="repetition")
+        # how many `--until` would have taken, nobody knows
+        part = fmt.counted(done, noun="repetition") if manifest.get("until") else planned
+        of = "" if manifest.get("until") else f"{done} of "
+        notes.append(f"The run was broken off: it stopped after {of}{part}; this is its part.")
     notes += [
         f"Skipped {skip['contender']}: {skip['reason']}; {skip['remedy']}."
         for skip in manifest.get("skipped") or []
@@ -172,6 +210,20 @@ def _notes(
         for pilot in pilots
     ]
     return notes
+
+
+def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
+    """Name the workloads whose noise is not known, though a twin was there to show it."""
+    missing = [
+        one.workload
+        for one in verdicts
+        if one.equal_pair and one.ratio and one.ratio.is_claim and one.noise_floor is None
+    ]
+    if not missing:
+        return []
+    who = fmt.listed([*dict.fromkeys(one.equal_pair.twin for one in verdicts if one.equal_pair)])
+    why = f"{who} or its equal is invalid or has too few repetitions"
+    return [f"No noise floor in {fmt.listed(missing)}: {why}."]
 
 
 def _complete_blocks(rows: Sequence[Row]) -> int:

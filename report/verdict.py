@@ -1,20 +1,46 @@
 """Puts a workload's ranking into words that a newcomer understands.
 
 The sentence follows the numbers, never the textbook: every word of it is decided by this run's
-intervals.
+intervals, corrected for all that was compared and held against its noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from report import format as fmt
 from report import naming
+from report.decision import POWER_WORDS, Decision
+from report.entry import Entry
 from report.lesson import held_loop, lesson
-from report.ranking import Entry, Ranking, rank
+from report.pairs import EqualPair
+from report.ranking import Ranking, rank
 from report.stats import CLAIM_BLOCKS, Ratio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One comparison of two contenders, and what it shows."""
+
+    contender: str
+    against: str
+    #: How many times ``against``'s jobs ``contender`` did.
+    ratio: Ratio
+    decision: Decision
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as it stands in ``summary.json``."""
+        return {
+            "contender": self.contender,
+            "against": self.against,
+            "ratio": _figures(self.ratio),
+            "finding": self.decision.finding.value,
+            "why": self.decision.why.value,
+            "p_value": self.decision.p_value,
+            "detectable": self.decision.detectable,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +53,8 @@ class Verdict:
     #: The contender that did most, or None where no difference to the one it is held against
     #: shows, or nothing could be compared. Below `CLAIM_BLOCKS` blocks: who led, no claim.
     best: str | None
+    #: Who did most, be it by a difference or not; None where nothing could be compared.
+    ahead: str | None
     #: Whom `ratio` is against: solo, or the runner-up where solo leads or wasn't measured.
     against: str | None
     ratio: Ratio | None
@@ -36,9 +64,19 @@ class Verdict:
     to_baseline: Mapping[str, Ratio]
     #: Contenders between whom and the best there is no difference.
     ties: tuple[str, ...]
-    #: Relative difference below which nothing would have shown; None without a claim.
+    #: The smallest difference, as a share, that every comparison named here would have shown in
+    #: four runs of five; None without a claim.
     smallest_difference: float | None
+    #: What each comparison that a reader is shown comes to.
+    decisions: tuple[Decided, ...]
+    #: The contender that was measured twice, and its twin; None without one.
+    equal_pair: EqualPair | None
     mark: str
+
+    @property
+    def noise_floor(self) -> float | None:
+        """By how much two equal contenders may differ here, as a share; None where none tells."""
+        return self.equal_pair.noise_floor if self.equal_pair else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict as it stands in ``summary.json``."""
@@ -46,12 +84,16 @@ class Verdict:
             "workload": self.workload,
             "text": self.text,
             "best": self.best,
+            "ahead": self.ahead,
             "against": self.against,
             "ratio": _figures(self.ratio),
             "baseline": self.baseline,
             "to_baseline": {name: _figures(ratio) for name, ratio in self.to_baseline.items()},
             "ties": list(self.ties),
             "smallest_difference": self.smallest_difference,
+            "decisions": [decided.as_dict() for decided in self.decisions],
+            "noise_floor": self.noise_floor,
+            "equal_pair": self.equal_pair and _equal_figures(self.equal_pair),
             "mark": self.mark,
         }
 
@@ -60,24 +102,55 @@ def judge(entries: Sequence[Entry], *, workload: str, kind: str) -> Verdict:
     """Return the verdict on one workload's rows."""
     ranking = rank(entries)
     peers = _peers(ranking)
-    is_equal = ranking.is_claim and ranking.ratio is not None and ranking.ratio.is_no_difference
-    best = ranking.best if ranking.ratio and not is_equal else None
+    best = ranking.best if ranking.ratio and not _is_equal(ranking) else None
     return Verdict(
         workload=workload,
         text=_text(ranking, peers=peers, kind=kind),
         best=best.contender if best else None,
+        ahead=ranking.best.contender if ranking.best and ranking.ratio else None,
         against=ranking.against.contender if ranking.against else None,
         ratio=ranking.ratio,
         baseline=ranking.baseline.contender if ranking.baseline else None,
         to_baseline=ranking.to_baseline,
         ties=tuple(entry.contender for entry in ranking.ties),
         smallest_difference=_smallest(ranking, peers=peers),
+        decisions=tuple(_decided(ranking)),
+        equal_pair=ranking.pairs.equal_pair,
         mark=_mark(ranking),
     )
 
 
+def _is_equal(ranking: Ranking) -> bool:
+    """Return whether there were blocks enough, and the headline shows no difference."""
+    decision = ranking.decision
+    return ranking.is_claim and decision is not None and decision.is_no_difference
+
+
+def _decided(ranking: Ranking) -> Iterator[Decided]:
+    """Give each contender beside the baseline, then the best beside each of the others, once."""
+    best, baseline = ranking.best, ranking.baseline
+    if best is None or baseline is None:
+        return
+    shown = [(entry, baseline) for entry in ranking.entries if entry is not baseline]
+    shown += [(best, entry) for entry in ranking.entries if entry not in (best, baseline)]
+    for ours, theirs in shown:
+        ratio = ranking.pairs.ratio(ours.contender, theirs=theirs.contender)
+        decision = ranking.decide(ours, theirs=theirs)
+        if ratio and decision:
+            yield Decided(
+                contender=ours.contender,
+                against=theirs.contender,
+                ratio=ratio,
+                decision=decision,
+            )
+
+
 def _figures(ratio: Ratio | None) -> dict[str, float] | None:
     return {"value": ratio.value, "low": ratio.low, "high": ratio.high} if ratio else None
+
+
+def _equal_figures(pair: EqualPair) -> dict[str, Any]:
+    return {"contender": pair.contender, "twin": pair.twin, "ratio": _figures(pair.ratio)}
 
 
 def _mark(ranking: Ranking) -> str:
@@ -134,8 +207,10 @@ def _who_leads(ranking: Ranking) -> str:
     figure = (
         f"{fmt.times(ratio.value)} {against.contender} {fmt.interval(ratio.low, high=ratio.high)}"
     )
-    if ratio.is_no_difference:
-        return f"No difference between {best.contender}, ahead, and {fmt.listed(ties)}: {figure}."
+    if _is_equal(ranking) and ranking.decision:
+        why = ranking.decision.why.value
+        ahead = f"No difference between {best.contender}, ahead, and {fmt.listed(ties)}"
+        return f"{ahead}: {figure}; {why}."
     if ties:
         return (
             f"{naming.sized(best, ranking=ranking)}: {figure}; no difference to {fmt.listed(ties)}."
@@ -157,7 +232,8 @@ def _peers(ranking: Ranking) -> Ranking | None:
     common = max(pools_at, key=lambda slots: pools_at[slots], default=0)
     if ranking.best is None or pools_at.get(common, 0) < 2 or ranking.best.slots == common:
         return None
-    peers = rank([entry for entry in several if entry.slots == common])
+    at_common = [entry for entry in several if entry.slots == common]
+    peers = rank(at_common, pairs=ranking.pairs)
     is_told = peers.best is None or peers.best in ranking.ties
     return None if is_told or not peers.is_claim else peers
 
@@ -178,13 +254,16 @@ def _who_leads_peers(peers: Ranking, *, baseline: Ranking) -> str:
 
 
 def _smallest(ranking: Ranking, *, peers: Ranking | None) -> float | None:
-    """Return the widest half-width among the comparisons that the sentences make."""
+    """Return the largest of what the comparisons that the sentences make could see."""
     known = [one.smallest_difference for one in (ranking, peers) if one]
-    return max((width for width in known if width is not None), default=None)
+    return max((share for share in known if share is not None), default=None)
 
 
 def _unseen(smallest: float | None) -> str:
-    return f"Differences below {fmt.percent(smallest)} would not have shown." if smallest else ""
+    """Say what would have shown: a smaller difference may be there, and hide."""
+    if not smallest:
+        return ""
+    return f"A difference of {fmt.percent(smallest)} would have shown in {POWER_WORDS}."
 
 
 def _left_out(ranking: Ranking) -> str:

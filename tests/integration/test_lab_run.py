@@ -81,14 +81,16 @@ def variables(results: Path, **more: str) -> dict[str, str]:
     return {**kept, **ours, **more}
 
 
-def poolbench(*words: str, results: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def poolbench(
+    *words: str, results: Path, within_s: float = 100.0, **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(
         [*POOLBENCH, *words],
         env=variables(results, **more),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=within_s,
         check=False,
     )
 
@@ -320,7 +322,7 @@ class Saboteur(RunProgress):
     """Kills the contender's worker, once, 0.7 s into its first trial; each trial takes 2 s."""
 
     def __init__(self) -> None:
-        super().__init__(Console(quiet=True), title="sabotage", trials=3)
+        super().__init__(Console(quiet=True), title="sabotage", trials=3, blocks=2)
         self.timer = threading.Timer(0.7, self._kill)
 
     def now(self, what: str) -> None:

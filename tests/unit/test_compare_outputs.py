@@ -107,11 +107,11 @@ def test_better_and_worse_show_without_colours(forced: Comparison) -> None:
 
 
 def test_a_run_against_itself_is_said_plainly(tmp_path: Path) -> None:
-    """No difference, and which difference would not have shown."""
+    """No difference, and which difference would have shown."""
     a = summarize(make_run(tmp_path, contenders=CONTENDERS, workloads=WORKLOADS[2:3]))
     text = shown(compare(a, b=a), width=200)
 
-    assert "Of 18 figures in 2 rows: 18 no difference. Changes of throughput below" in text
+    assert "Of 18 figures in 2 rows: 18 no difference. Changes of throughput of" in text
     assert "FORCED" not in text
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from poolbench.catalogue import JOB_KINDS
 from poolbench.pools import POOLS
-from report.ranking import Entry
+from report.entry import Entry
 from report.verdict import judge
 
 #: Block to block noise, alike in no two contenders.

@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from collector.store import RunFolder
+from report.entry import Entry
 from report.naming import label
 from report.page import build_page
 from report.palette import row_shade
-from report.ranking import Entry
 from report.summary import summarize
 from report.terminal import render
 from report.verdict import Verdict, judge

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.ranking import Entry, rank
+from report.entry import Entry
+from report.ranking import rank
 
 
 def entry(contender: str, *per_s: float, mark: str = "") -> Entry:

@@ -151,7 +151,7 @@ def test_below_five_blocks_the_range_stands_and_no_claim() -> None:
     assert found is not None
     assert (found.low, found.high) == pytest.approx((2.0, 4.0))
     assert not any([found.is_claim, found.is_more, found.is_less, found.is_no_difference])
-    assert found.smallest_difference is None
+    assert found.half_width is None
 
 
 def test_only_blocks_that_both_have_are_compared() -> None:
@@ -179,14 +179,14 @@ def test_interval_that_includes_one_is_no_difference() -> None:
     assert not any([found.is_more, found.is_less])
 
 
-def test_smallest_difference_is_the_half_width() -> None:
-    """What lies nearer than the interval's reach would not have shown."""
+def test_half_width_is_a_share_of_the_value() -> None:
+    """The upper half, since the interval is symmetric in logarithms."""
     ours = dict(enumerate([1.9, 2.0, 2.1, 1.95, 2.05]))
 
     found = paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0))
 
     assert found is not None
-    assert found.smallest_difference == pytest.approx(found.high / found.value - 1)
+    assert found.half_width == pytest.approx(found.high / found.value - 1)
 
 
 @given(st.lists(st.tuples(_positive, _positive), min_size=1, max_size=9))

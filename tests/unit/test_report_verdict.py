@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from report import format as fmt
-from report.ranking import Entry
+from report.decision import POWER, detectable_difference
+from report.entry import Entry
 from report.verdict import Verdict, judge
 
 #: Block to block noise, alike in no two contenders.
@@ -248,10 +249,10 @@ def test_the_smallest_difference_covers_every_comparison_made() -> None:
         entry("solo", 19.2),
     )
 
-    assert found.ratio is not None
-    assert found.ratio.smallest_difference is not None
+    headline = next(one for one in found.decisions if one.contender == "gevent-100")
+    assert headline.decision.detectable is not None
     assert found.smallest_difference is not None
-    assert found.smallest_difference > found.ratio.smallest_difference * 2
+    assert found.smallest_difference > headline.decision.detectable * 2
 
 
 def test_solo_may_win() -> None:
@@ -356,13 +357,17 @@ def test_the_unstable_mark_their_verdict() -> None:
     assert (found.best, found.mark) == ("prefork-4", "~")
 
 
-def test_each_claim_says_what_it_could_not_have_seen() -> None:
-    """The half-width of the interval, in words and as a figure."""
+def test_each_claim_says_what_it_could_have_seen() -> None:
+    """The difference that four runs of five would show, in words and as a figure."""
     found = verdict("cpu.primes", entry("prefork-4", 194.0), entry("solo", 100.0))
 
     assert found.ratio is not None
-    assert found.smallest_difference == pytest.approx(found.ratio.high / found.ratio.value - 1)
-    assert f"Differences below {fmt.percent(found.smallest_difference)} would" in found.text
+    assert found.smallest_difference == pytest.approx(detectable_difference(found.ratio))
+    assert (
+        f"A difference of {fmt.percent(found.smallest_difference)} would have shown in "
+        "four runs of five." in found.text
+    )
+    assert POWER == 4 / 5
 
 
 def test_an_unknown_kind_gets_no_lesson() -> None:

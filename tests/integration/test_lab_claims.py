@@ -1,0 +1,118 @@
+"""Runs that make claims: one contender measured twice, and blocks added until it is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.blocks import FIRST_LOOK_BLOCKS
+from poolbench.errors import ExitCode
+from tests.integration.test_lab_run import (
+    experiment,
+    leftovers,
+    only_run,
+    poolbench,
+    read_manifest,
+    write,
+)
+
+#: Two contenders far apart and hardly any work: what a claim takes in the shortest time.
+QUICK = experiment(
+    pools={"solo": 1, "threads": 3}, repetitions=1, kind="io.sleep", parameters="{ delay_ms = 20 }"
+).replace("trial_s = 0.3", "trial_s = 0.1")
+
+#: Seven blocks take 40 s on two free cores.
+WITHIN_S = 300.0
+
+pytestmark = pytest.mark.timeout(WITHIN_S + 20.0)
+
+
+@pytest.fixture(scope="module")
+def narrow_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run that was to end when its intervals are ± 50 %; its folder, and what it said."""
+    folder = tmp_path_factory.mktemp("narrow")
+    results = folder / "results"
+    words = ("--until", "50%", "--at-most", f"{WITHIN_S - 60:.0f}s")
+    ended = poolbench("run", write(folder, QUICK), *words, results=results, within_s=WITHIN_S)
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    return only_run(results), ended.stdout
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """Return a run's summary."""
+    found: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_blocks_are_added_until_the_interval_is_narrow(narrow_run: tuple[Path, str]) -> None:
+    """The first look finds it narrow; what was asked and what came of it is kept."""
+    folder, _ = narrow_run
+    manifest, summary = read_manifest(folder.parent), summary_of(folder)
+
+    assert manifest["repetitions"] == FIRST_LOOK_BLOCKS
+    assert manifest["until"].keys() == {"half_width", "at_most_s", "block_s"}
+    assert summary["until"]["is_reached"]
+    (width,) = summary["until"]["widths"]
+    assert (width["contender"], width["against"]) == ("threads", "solo")
+    assert 0 < width["half_width"] < 0.5
+    assert f"reached after {FIRST_LOOK_BLOCKS} repetitions." in summary["notes"][-1]
+
+
+def test_the_twin_is_measured_like_any_other(narrow_run: tuple[Path, str]) -> None:
+    """Its own worker, the same backlog, a row of its own; and the noise is known."""
+    folder, said = narrow_run
+    manifest, summary = read_manifest(folder.parent), summary_of(folder)
+    counts = {
+        name: {
+            trial["count"]
+            for trial in manifest["trials"]
+            if trial["contender"] == name and not trial["is_pilot"]
+        }
+        for name in ("solo", "solo-twin")
+    }
+
+    assert [(one["name"], one["twin_of"]) for one in manifest["contenders"]] == [
+        ("solo", ""),
+        ("solo-twin", "solo"),
+        ("threads", ""),
+    ]
+    assert counts["solo"] == counts["solo-twin"] != set()
+    assert "solo-twin" not in manifest["ceilings"]["noop_per_s"]
+    assert {row["contender"] for row in summary["rows"] if row["is_twin"]} == {"solo-twin"}
+    assert summary["noise_floor"]["io.sleep"] > 0
+    (verdict,) = summary["verdicts"]
+    assert (verdict["best"], verdict["against"]) == ("threads", "solo")
+    assert "solo-twin" not in {one["contender"] for one in verdict["decisions"]}
+    assert "Noise" in said
+
+
+def test_time_that_is_over_is_said(tmp_path: Path, results_dir: Path) -> None:
+    """No block begins that would end too late; the wide rows are named, and nothing is left."""
+    words = ("--until", "0.2%", "--at-most", "12s")
+
+    ended = poolbench("run", write(tmp_path, QUICK), *words, results=results_dir)
+
+    summary = summary_of(only_run(results_dir))
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert not summary["until"]["is_reached"]
+    assert "not reached in" in summary["notes"][-1]
+    assert "Still wide: io.sleep (threads against solo)" in summary["notes"][-1]
+    assert leftovers(results_dir) == []
+
+
+def test_faults_in_both_are_said_before_anything_starts(tmp_path: Path, results_dir: Path) -> None:
+    """Exit code 2, no folder."""
+    ended = poolbench(
+        "run",
+        write(tmp_path, QUICK),
+        *("--until", "3", "--at-most", "soon"),
+        results=results_dir,
+    )
+
+    assert ended.returncode == ExitCode.USAGE
+    assert "impossible precision: 3" in ended.stderr
+    assert "impossible time: soon" in ended.stderr
+    assert not results_dir.exists() or not any(results_dir.iterdir())

@@ -1,0 +1,75 @@
+"""What `--until` and `--at-most` may say, and what is said of every fault in them."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.until import DEFAULT_AT_MOST_S, Until, read_until
+from poolbench.errors import ExitCode, UsageError
+
+
+def faults_of(
+    *, until: str | None = None, at_most: str | None = None, repetitions: int | None = None
+) -> list[str]:
+    """Return the faults as a person reads them."""
+    with pytest.raises(UsageError) as caught:
+        read_until(until=until, at_most=at_most, repetitions=repetitions)
+    assert caught.value.exit_code is ExitCode.USAGE
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_nothing_asked_is_nothing() -> None:
+    """A run of counted blocks."""
+    assert read_until(until=None, at_most=None, repetitions=7) is None
+
+
+@pytest.mark.parametrize(
+    ("until", "half_width"), [("3%", 0.03), ("0.5 %", 0.005), (" 10% ", 0.1), ("2.5%", 0.025)]
+)
+def test_a_percentage_is_a_share(until: str, half_width: float) -> None:
+    """Spaces are forgiven; the time has a default."""
+    found = read_until(until=until, at_most=None, repetitions=None)
+
+    assert found == Until(half_width=pytest.approx(half_width), at_most_s=DEFAULT_AT_MOST_S)
+
+
+@pytest.mark.parametrize(
+    ("at_most", "at_most_s"),
+    [("15m", 900), ("90s", 90), ("900", 900), ("1h30m", 5_400), ("2 h", 7_200), ("1m30s", 90)],
+)
+def test_a_time_is_read_as_people_write_it(at_most: str, at_most_s: float) -> None:
+    """Hours, minutes, seconds, or seconds alone."""
+    found = read_until(until="3%", at_most=at_most, repetitions=None)
+
+    assert found is not None
+    assert found.at_most_s == at_most_s
+
+
+@pytest.mark.parametrize("until", ["3", "0.03", "three", "", "0%", "80%", "-3%", "3%%"])
+def test_an_impossible_precision_is_refused(until: str) -> None:
+    """A bare number might be a share or a percentage: it is asked back, with an example."""
+    (fault,) = faults_of(until=until)
+
+    assert fault.startswith("--until: impossible precision")
+    assert "such as 3%" in fault
+
+
+@pytest.mark.parametrize("at_most", ["soon", "", "5s", "-5m", "15 minutes", "m", "30d", "999h"])
+def test_an_impossible_time_is_refused(at_most: str) -> None:
+    """Also one that is too short for a block, or longer than a week."""
+    (fault,) = faults_of(until="3%", at_most=at_most)
+
+    assert fault.startswith("--at-most: impossible time")
+    assert "such as 15m" in fault
+
+
+def test_a_time_without_a_precision_is_refused() -> None:
+    """Nobody knows what it would bound."""
+    assert faults_of(at_most="15m") == [
+        "--at-most alone: 15m; write --until too, such as --until 3%"
+    ]
+
+
+def test_all_faults_are_said_at_once() -> None:
+    """Two ways to end a run, a bare number and no time."""
+    assert len(faults_of(until="3", at_most="soon", repetitions=9)) == 3

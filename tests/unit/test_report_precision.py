@@ -1,0 +1,154 @@
+"""How narrow intervals are, and how many blocks narrower ones take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from scipy.special import stdtrit
+
+from lab.blocks import FIRST_LOOK_BLOCKS
+from report.entry import Entry
+from report.precision import (
+    MOST_BLOCKS,
+    blocks_needed,
+    describe,
+    most_blocks_needed,
+    still_wide,
+    widths,
+)
+from report.stats import Ratio, paired_ratio
+from report.verdict import Verdict, judge
+
+_T = {blocks: float(stdtrit(blocks - 1, 0.975)) for blocks in range(2, 81)}
+
+WOBBLE = (0.96, 1.05, 1.0, 1.03, 0.97, 1.01, 0.99, 1.02)
+
+
+def ratio_of(values: Sequence[float]) -> Ratio:
+    """The ratio of blocks with these ratios."""
+    found = paired_ratio(dict(enumerate(values)), theirs=dict.fromkeys(range(len(values)), 1.0))
+    assert found is not None
+    return found
+
+
+def verdict(workload: str, *, blocks: int, wobble: float = 1.0) -> Verdict:
+    """Return a verdict on threads beside solo whose ratio wobbles from block to block."""
+    factors = [1 + (one - 1) * wobble for one in WOBBLE[:blocks]]
+    threads = dict(enumerate(40 * one for one in factors))
+    entries = [
+        Entry(contender="threads-4", pool="threads", slots=4, per_s=threads),
+        Entry(contender="solo", pool="solo", slots=1, per_s=dict.fromkeys(range(blocks), 10.0)),
+    ]
+    return judge(entries, workload=workload, kind="io.sleep")
+
+
+def test_blocks_needed_are_those_after_which_it_is_narrow() -> None:
+    """With one fewer, the same spread would still be too wide."""
+    found = ratio_of(WOBBLE)
+
+    needed = blocks_needed(found, asked=0.02)
+
+    assert needed is not None
+    assert needed > len(WOBBLE)
+    assert blocks_needed(found, asked=found.half_width or 0) == len(WOBBLE)
+
+
+def test_no_claim_and_no_end_in_sight_foretell_nothing() -> None:
+    """Three blocks have no spread to go by, and a thousand blocks are no advice."""
+    wild = ratio_of([0.2, 5.0, 0.3, 4.0, 1.0])
+
+    assert blocks_needed(ratio_of(WOBBLE[:3]), asked=0.02) is None
+    assert blocks_needed(wild, asked=0.02) is None
+    assert MOST_BLOCKS >= 100
+
+
+def test_the_widest_is_named_first() -> None:
+    """What is narrow enough is left out."""
+    found = widths(
+        [
+            verdict("calm", blocks=8, wobble=0.1),
+            verdict("some", blocks=8),
+            verdict("wild", blocks=8, wobble=3),
+        ],
+        asked=0.02,
+    )
+
+    wide = still_wide(found, asked=0.02)
+
+    assert [one.workload for one in wide] == ["wild", "some"]
+    assert most_blocks_needed(wide) == wide[0].blocks_needed
+    assert wide[1].text == "some (threads-4 against solo) ± 2.6 %"
+
+
+def test_reached_is_said_plainly() -> None:
+    """With what was asked, and after how many repetitions."""
+    asked = {"half_width": 0.03, "at_most_s": 900.0, "block_s": 20.0}
+
+    found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
+
+    assert found["is_reached"]
+    assert found["text"] == "Asked for intervals of ± 3 %: reached after 8 repetitions."
+
+
+def test_not_reached_names_rows_repetitions_and_time() -> None:
+    """What is still wide, how many repetitions it would take, and how long that is."""
+    asked = {"half_width": 0.01, "at_most_s": 900.0, "block_s": 60.0}
+
+    found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
+
+    needed = found["widths"][0]["blocks_needed"]
+    assert not found["is_reached"]
+    assert found["text"] == (
+        "Asked for intervals of ± 1 % within 15 min: not reached in 8 repetitions. Still wide: "
+        f"io (threads-4 against solo) ± 2.6 %, about {needed} repetitions. That would be about "
+        f"{needed - 8} min more."
+    )
+
+
+def test_broken_off_is_not_sold_as_an_end() -> None:
+    """Ctrl-C after three repetitions: nothing is known of the width."""
+    asked = {"half_width": 0.01, "at_most_s": 30.0}
+
+    found = describe(asked, verdicts=[verdict("io", blocks=3)], blocks=3, is_finished=False)
+
+    assert found["text"] == (
+        "Asked for intervals of ± 1 % within 30 s: stopped after 3 repetitions. Still wide: "
+        "io (threads-4 against solo) unknown."
+    )
+
+
+def test_nothing_to_compare_is_said() -> None:
+    """One contender has no ratio, however long it runs."""
+    alone = judge(
+        [Entry(contender="solo", pool="solo", slots=1, per_s=dict.fromkeys(range(5), 10.0))],
+        workload="io",
+        kind="io.sleep",
+    )
+
+    found = describe(
+        {"half_width": 0.03, "at_most_s": 900.0}, verdicts=[alone], blocks=5, is_finished=True
+    )
+
+    assert not found["is_reached"]
+    assert "nothing could be compared" in found["text"]
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.05, 0.08])
+def test_an_interval_that_was_waited_for_holds_the_truth(spread: float) -> None:
+    """An end at a narrow interval prefers small spreads: 93 of 100 hold the truth, not 95.
+
+    1,500 runs know the share to ± 1.3 % (two standard deviations).
+    """
+    rng, asked, held = np.random.default_rng(7), 0.03, 0
+    for _ in range(1_500):
+        logs = rng.normal(0, spread, 80)
+        for blocks in range(FIRST_LOOK_BLOCKS, 81):
+            middle, deviation = logs[:blocks].mean(), logs[:blocks].std(ddof=1)
+            reach = _T[blocks] * deviation / blocks**0.5
+            if reach <= np.log1p(asked):
+                break
+        held += abs(middle) <= reach
+
+    assert held / 1_500 >= 0.915
