@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +78,19 @@ def start(
 
 def stop(children: Sequence[Child], *, with_signal: signal.Signals = signal.SIGTERM) -> None:
     """End children side by side: a signal each, one common deadline, then SIGKILL to the rest."""
+    ask_to_end(children, with_signal=with_signal)
+    await_end(children)
+
+
+def ask_to_end(children: Iterable[Child], *, with_signal: signal.Signals = signal.SIGTERM) -> None:
+    """Send children a signal and don't wait."""
     for child in children:
         if child.exit_code is None:
             child.process.send_signal(with_signal)
+
+
+def await_end(children: Iterable[Child]) -> None:
+    """Wait for children that were asked to end; SIGKILL to those that take too long."""
     deadline_s = time.monotonic() + STOP_TIMEOUT_S
     for child in children:
         try:

@@ -35,7 +35,15 @@ from lab.signals import uninterrupted
 from lab.tail import Tail
 from lab.trial import TrialOrder, conduct
 from lab.upstream import open_upstream
-from lab.workers import LabWorker, await_ready, start_worker, stop_workers, warm_up
+from lab.workers import (
+    LabWorker,
+    ask_to_end,
+    await_end,
+    await_ready,
+    start_worker,
+    stop_workers,
+    warm_up,
+)
 from poolbench.errors import PoolbenchError, StackError, StorageError
 from poolbench.keys import queue_name, records_stream, run_key, unacked_keys
 from poolbench.settings import Settings
@@ -120,6 +128,7 @@ def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterr
     except redis.RedisError as error:
         cut = StackError(f"the broker was lost in the run: {error}")
     with uninterrupted():
+        _see_off(run)
         if isinstance(cut, StackError) and reserve.is_disk_full:
             # a worker whose log can't be written ends, and anything else may break as well
             cut = StorageError(f"{run.folder.path}: the disk is full; free some space ({cut})")
@@ -169,6 +178,8 @@ def _carry_out_block(run: Run, *, block: int) -> None:
         for contender in experiment.contenders:
             workers[contender.name] = _start(run, contender, block=block)
         run.progress.now("workers getting ready")
+        # before the first message: they read the same queues
+        _see_off(run)
         await_ready(run.bench, list(workers.values()))
         warm_up(run.bench, list(workers.values()), workloads=experiment.workloads)
         if block == 0:
@@ -186,9 +197,17 @@ def _carry_out_block(run: Run, *, block: int) -> None:
     finally:
         run.progress.now("workers ending")
         with uninterrupted():
-            stop_workers(list(workers.values()))
+            run.leaving += workers.values()
+            ask_to_end(workers.values())
     with uninterrupted():
         _keep(run, state="unfinished")
+
+
+def _see_off(run: Run) -> None:
+    """Wait for the workers that were told to end."""
+    with uninterrupted():
+        await_end(run.leaving)
+    run.leaving.clear()
 
 
 def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:

@@ -20,8 +20,8 @@ from poolbench.records import TrialPlan
 from producer.publisher import publish
 
 #: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
-NOOP_JOBS = 400
-NOOP_JOBS_PER_SLOT = 10
+NOOP_JOBS = 250
+NOOP_JOBS_PER_SLOT = 5
 #: Contender of a queue that no worker reads.
 NOBODY = "nobody"
 #: Messages of the burst that measures the producer's ceiling.

@@ -35,6 +35,8 @@ class Run:
     #: How long each block took that is over, seconds.
     blocks_s: list[float] = field(default_factory=list)
     workers: list[LabWorker] = field(default_factory=list)
+    #: Those of the block before, told to end while the next block's start.
+    leaving: list[LabWorker] = field(default_factory=list)
     #: Backlog by contender and workload, from the pilots.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ceilings: dict[str, Any] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,11 +152,22 @@ def first_jobs(
     return kept | changed, slots
 
 
-def stop_workers(workers: Sequence[LabWorker]) -> None:
-    """End the workers side by side, warmly, and keep their exit codes."""
-    children.stop([worker.child for worker in workers])
+def ask_to_end(workers: Iterable[LabWorker]) -> None:
+    """Tell workers to end warmly, and don't wait for it: greenlets take up to six seconds."""
+    children.ask_to_end(worker.child for worker in workers)
+
+
+def await_end(workers: Sequence[LabWorker]) -> None:
+    """Wait for workers that were told to end, and keep their exit codes."""
+    children.await_end(worker.child for worker in workers)
     for worker in workers:
         worker.exit_code = worker.child.exit_code
+
+
+def stop_workers(workers: Sequence[LabWorker]) -> None:
+    """End the workers side by side, warmly, and keep their exit codes."""
+    ask_to_end(workers)
+    await_end(workers)
 
 
 def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:

@@ -46,6 +46,7 @@ class Why(StrEnum):
     INTERVAL = "the interval includes 1"
     CORRECTION = "one of so many comparisons would show as much by chance"
     NOISE = "two equal contenders differ by as much here"
+    UNASKED = "nobody was shown to differ from solo, and that is asked first"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from report.decision import Decision
 from report.entry import Entry
-from report.pairs import Pairs, compare_pairs
+from report.pairs import Pairs, compare_pairs, find_solo
 from report.stats import Ratio
 
 
@@ -110,8 +110,7 @@ def _ordered(usable: Sequence[Entry]) -> list[Entry]:
 
 
 def _baseline(ordered: Sequence[Entry]) -> Entry | None:
-    solos = sorted((one for one in ordered if one.pool == "solo"), key=lambda one: one.is_freed)
-    return next(iter(solos), ordered[-1] if ordered else None)
+    return find_solo(ordered) or (ordered[-1] if ordered else None)
 
 
 def _against(ordered: Sequence[Entry], *, baseline: Entry | None) -> Entry | None:
