@@ -129,6 +129,24 @@ def executions_ns(records: pl.DataFrame) -> pl.Series:
     return taken_ns.filter(_is_done(records)).drop_nulls()
 
 
+def broker_waits_ns(records: pl.DataFrame) -> pl.Series:
+    """Return how long each job lay in the broker: from sent to when the consumer first had it.
+
+    Of first attempts alone: a retry is sent by the worker, at a moment that nobody stamped.
+    """
+    return (records["received_ns"] - records["sent_ns"]).filter(_is_first(records)).drop_nulls()
+
+
+def prefetch_waits_ns(records: pl.DataFrame) -> pl.Series:
+    """Return how long each execution waited in its worker: from received to started."""
+    return (records["started_ns"] - records["received_ns"]).drop_nulls()
+
+
+def responses_ns(records: pl.DataFrame) -> pl.Series:
+    """Return each done job's time from due to finished, retries within."""
+    return (records["finished_ns"] - records["due_ns"]).filter(_is_done(records)).drop_nulls()
+
+
 def peak_in_flight(records: pl.DataFrame) -> int:
     """Return the greatest number of executions at one instant.
 
@@ -159,6 +177,10 @@ def _is_job_a_row(records: pl.DataFrame) -> bool:
     """
     seqs = records["seq"]
     return not seqs.null_count() and bool((seqs[1:] > seqs[:-1]).all())
+
+
+def _is_first(records: pl.DataFrame) -> pl.Series:
+    return (records["attempt"] == 0).fill_null(value=False)
 
 
 def _is_done(records: pl.DataFrame) -> pl.Series:

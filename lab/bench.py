@@ -14,6 +14,7 @@ from lab.experiment import Workload
 from lab.gauge import Gauge
 from lab.sampler import Sample
 from lab.tail import Tail
+from lab.watch import Disturbance, Watch
 from poolbench.calibration import message_parameters
 from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
@@ -41,10 +42,22 @@ class TrialFacts:
     ideal_wait_s: float | None = None
     #: Workers that were up, idle but for the one measured.
     workers_up: int = 0
+    #: Share of all the machine's CPU that others took, stolen time included; None if untold.
+    foreign_cpu_share: float | None = None
+    #: The part of it that a hypervisor took.
+    stolen_cpu_share: float | None = None
+    #: How far the wall clock was set in it, seconds.
+    clock_step_s: float | None = None
     #: Why the trial is invalid; empty if it is not.
     reasons: list[str] = field(default_factory=list)
     #: Why it is doubtful.
     tolerated: list[str] = field(default_factory=list)
+
+    def take(self, found: Disturbance) -> None:
+        """Keep what happened on the machine meanwhile."""
+        self.foreign_cpu_share = found.foreign_cpu_share
+        self.stolen_cpu_share = found.stolen_cpu_share
+        self.clock_step_s = found.clock_step_s
 
     def as_manifest(self) -> dict[str, Any]:
         """Return the manifest's entry, the plan's fields beside the facts."""
@@ -63,6 +76,7 @@ class Bench:
     gauges: Mapping[str, Gauge]
     #: Variables that every worker of the run gets.
     environment: Mapping[str, str]
+    watch: Watch = field(default_factory=Watch)
     #: CPU-seconds of a unit of work, by kind; of those kinds that need one here.
     calibration: Mapping[str, float] = field(default_factory=dict)
     trials: list[TrialFacts] = field(default_factory=list)

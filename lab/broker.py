@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -26,6 +27,15 @@ class Broker:
     url: str
     origin: str
     client: redis.Redis
+    #: Whether it runs on this machine, and isn't the lab's child.
+    is_neighbour: bool = False
+
+    def cpu_s(self) -> float:
+        """Return the CPU time of a server here that isn't the lab's child; of any other, 0."""
+        if not self.is_neighbour:
+            return 0.0
+        told: Any = self.client.info("cpu")
+        return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
 
 
 @contextlib.contextmanager
@@ -49,7 +59,14 @@ def open_broker(settings: Settings) -> Iterator[Broker]:
         except redis.RedisError as error:
             where = settings.redis_address if settings.redis_is_explicit else origin
             raise StackError(f"Redis at {where} can't be used: {error}") from error
-        yield Broker(url=url, origin=origin, client=client)
+        is_neighbour = settings.redis_is_explicit and _is_here(client)
+        yield Broker(url=url, origin=origin, client=client, is_neighbour=is_neighbour)
+
+
+def _is_here(client: redis.Redis) -> bool:
+    """Tell whether a server listens on this machine's own loopback."""
+    host = str(client.connection_pool.connection_kwargs.get("host", ""))
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 @contextlib.contextmanager

@@ -35,6 +35,7 @@ from lab.signals import uninterrupted
 from lab.tail import Tail
 from lab.trial import TrialOrder, conduct
 from lab.upstream import open_upstream
+from lab.watch import Watch
 from lab.workers import (
     LabWorker,
     ask_to_end,
@@ -80,6 +81,7 @@ def conduct_experiment(
             client=broker.client,
             tail=Tail(broker.client, run=name),
             gauges=_open_gauges(experiment, stack=stack),
+            watch=Watch(server_cpu_s=broker.cpu_s),
             environment={
                 **variables,
                 "POOLBENCH_REDIS_URL": broker.url,

@@ -14,6 +14,8 @@ _RECORDER = "poolbench.recorder"
 #: Linux: which of a process's clocks, in the id's last bits; this one counts user and system.
 _CPUCLOCK_SCHED = 2
 
+_IS_LINUX = sys.platform == "linux"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -79,19 +81,28 @@ class Sampler:
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    """Return the CPU time of a process, all its threads, and its children that have ended.
+    """Return the CPU time of a process, all its threads, and its children that have ended."""
+    own_s = process_clock_s(process.pid)
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return 0.0 if own_s is None else own_s + float(times.children_user + times.children_system)
+
+
+def process_clock_s(pid: int) -> float | None:
+    """Return the CPU time of a process and all its threads, seconds; None if it is gone.
 
     On Linux by the process's CPU-time clock (the id that clock_getcpuclockid(3) gives), in
     nanoseconds: the counts in /proc come in hundredths of a second, too coarse for a short trial.
     """
     try:
-        times = process.cpu_times()
-        own_s = times.user + times.system
-        if sys.platform == "linux":
-            own_s = time.clock_gettime((~process.pid << 3) | _CPUCLOCK_SCHED)
+        if _IS_LINUX:
+            return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
+        times = psutil.Process(pid).cpu_times()
     except (psutil.Error, OSError):
-        return 0.0
-    return float(own_s + times.children_user + times.children_system)
+        return None
+    return float(times.user + times.system)
 
 
 def _rss_bytes(process: psutil.Process) -> int:

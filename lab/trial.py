@@ -15,9 +15,6 @@ from poolbench.records import TrialPlan
 #: Between two looks at the worker's processes, seconds.
 SAMPLE_EVERY_S = 0.5
 
-#: The ceiling before and after a trial may differ by this share.
-CEILING_DRIFT = 0.10
-
 #: A capacity trial needs so many jobs for each in flight, for its steady part.
 JOBS_IN_FLIGHT = 5
 
@@ -50,13 +47,14 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     if not order.is_pilot:
         facts.cpu_s_per_job_before = gauge.measure(kind, parameters=parameters)
     _sample(bench, order, facts=facts, is_whole=False)
+    before = bench.watch.look()
     bench.send(facts, offsets_s=[0.0] * order.count)
     _follow(bench, order, facts=facts)
     facts.end_ns = time.time_ns()
+    facts.take(bench.watch.since(before))
     _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
     if not order.is_pilot:
         facts.cpu_s_per_job_after = gauge.measure(kind, parameters=parameters)
-        judge_drift(facts)
     return facts
 
 
@@ -89,19 +87,6 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     """
     waves = max(JOBS_IN_FLIGHT, round(rate_per_s * trial_s / slots))
     return min(MAX_JOBS // slots, waves) * slots
-
-
-def judge_drift(facts: TrialFacts) -> None:
-    """Say in the facts when the same work cost another CPU time after the trial than before."""
-    before, after = facts.cpu_s_per_job_before, facts.cpu_s_per_job_after
-    if before is None or after is None:
-        return
-    drift = abs(after / before - 1)
-    if drift > CEILING_DRIFT:
-        facts.tolerated.append(
-            f"the same work, without Celery, cost over {CEILING_DRIFT:.0%} more or less CPU "
-            "after the trial than before"
-        )
 
 
 def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:

@@ -12,7 +12,8 @@ from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD
 #: Mark → meaning.
 MARKS: Mapping[str, str] = {
     "!": "invalid: a ledger that does not close, or broken conditions",
-    "~": f"unstable: repetitions over {UNSTABLE_SPREAD * 100:.0f} % apart, or a condition moved",
+    "~": f"unstable: repetitions over {UNSTABLE_SPREAD * 100:.0f} % apart or drifting, or the "
+    "machine was disturbed",
     "?": f"fewer than {CLAIM_BLOCKS} repetitions: no claim",
 }
 

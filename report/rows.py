@@ -7,15 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import polars as pl
-
 from collector.ledger import Ledger
-from collector.metrics import percentiles
 from report import format as fmt
 from report.blocking import Blocking, find_blocking
 from report.entry import Entry
+from report.latency import latencies
 from report.limits import near_limits
-from report.spans import pool_spans
+from report.remedies import remedy_of
+from report.stability import judge_stability
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
 from report.trials import Trial
 
@@ -65,10 +64,17 @@ class Row:
     def unsure(self) -> list[str]:
         """What makes the row unstable, in words."""
         reasons = _by_repetition((trial.block, trial.tolerated) for trial in self.trials)
-        found = spread(list(self.per_s.values()))
-        if found is not None and found > UNSTABLE_SPREAD:
+        found = judge_stability(self.per_s)
+        if found.is_spread_wide:
             bound = fmt.percent(UNSTABLE_SPREAD)
             reasons.append(f"unstable: the standard deviation of its repetitions is over {bound}")
+        if found.drift and found.is_drifting:
+            change = found.drift.change
+            more = "more" if change > 0 else "less"
+            reasons.append(
+                f"drifts: {fmt.percent(abs(change))} {more} in the last repetition than in the "
+                "first, along a line through all of them"
+            )
         return reasons
 
     @property
@@ -115,7 +121,7 @@ class Row:
         """Return the row as it stands in ``summary.json``."""
         valid = self.valid
         per_s = Median.of(list(self.per_s.values()))
-        pooled = self._pooled()
+        reasons = self.reasons
         return {
             "contender": self.contender["name"],
             "pool": self.contender["pool"],
@@ -136,8 +142,10 @@ class Row:
                 trial.recorder_cpu_s_per_1000_jobs for trial in valid
             ),
             "pss_bytes": _whole(_median(trial.usage.pss_bytes for trial in valid)),
+            "per_busy_core_per_s": _median(trial.per_busy_core_per_s for trial in valid),
+            "per_gb_per_s": _median(trial.per_gb_per_s for trial in valid),
             "connections": _whole(_median(trial.usage.connections for trial in valid)),
-            **pooled,
+            **latencies([trial.spans for trial in valid]),
             "blocking": self.blocking and asdict(self.blocking) | {"text": self.blocking.text},
             "is_backlog": all(trial.is_backlog for trial in self.trials),
             "peak_in_flight": max((trial.figures.peak_in_flight for trial in valid), default=None),
@@ -145,15 +153,8 @@ class Row:
             "ledger": asdict(sum_ledgers(self.trials)),
             "evidence": _evidence(valid),
             "mark": self.mark,
-            "reasons": self.reasons,
-        }
-
-    def _pooled(self) -> dict[str, Any]:
-        """Return the percentiles of all valid repetitions' jobs together."""
-        spans = [trial.spans for trial in self.valid]
-        return {
-            f"{name}_s": _percentiles(pool_spans(spans, name=name))
-            for name in ("wait", "execution", "lag")
+            "reasons": reasons,
+            "remedies": [remedy_of(reason) for reason in reasons],
         }
 
     def _limits(self, per_s: Median | None) -> list[str]:
@@ -200,11 +201,6 @@ def _evidence(trials: Sequence[Trial]) -> dict[str, Any]:
         "sockets_patched": all(patched) if patched else None,
         "gil_enabled": _any(one.gil_enabled for one in found),
     }
-
-
-def _percentiles(times_ns: pl.Series) -> dict[str, float] | None:
-    found = percentiles(times_ns)
-    return {"p50": found.p50, "p95": found.p95, "p99": found.p99} if found else None
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
 
-from collector.metrics import executions_ns, lags_ns, waits_ns
+from collector.metrics import (
+    broker_waits_ns,
+    executions_ns,
+    lags_ns,
+    prefetch_waits_ns,
+    responses_ns,
+    waits_ns,
+)
 
 #: Name → how it is taken from the records of a trial: ns, a value a job or an execution, no nulls,
 #: in no order. What a new one needs of a record has to stand in `report.trials.COLUMNS`.
@@ -18,7 +25,13 @@ SPANS: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
     "wait": waits_ns,
     "execution": executions_ns,
     "lag": lags_ns,
+    "broker": broker_waits_ns,
+    "prefetch": prefetch_waits_ns,
+    "response": responses_ns,
 }
+
+#: What a job's time from due to finished is made of, in order.
+PARTS = ("lag", "broker", "prefetch", "execution")
 
 
 def measure_spans(records: pl.DataFrame) -> dict[str, pl.Series]:

@@ -281,6 +281,9 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "cpu_s_per_1000_jobs": trial.cpu_s_per_1000_jobs,
         "pss_bytes": trial.usage.pss_bytes,
         "peak_in_flight": trial.figures.peak_in_flight,
+        "foreign_cpu_share": trial.foreign_cpu_share,
+        "stolen_cpu_share": trial.stolen_cpu_share,
+        "clock_step_s": trial.clock_step_s,
         "mark": trial.mark,
         "reasons": [*trial.reasons, *trial.tolerated],
     }

@@ -20,11 +20,12 @@ from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
 from report import format as fmt
 from report.blocking import Held, measure_held
+from report.doubts import doubts
 from report.spans import measure_spans
 
 #: What a trial is measured from; other columns of a record stay on disk.
 COLUMNS = (
-    "trial", "seq", "attempt", "due_ns", "sent_ns", "started_ns", "finished_ns",
+    "trial", "seq", "attempt", "due_ns", "sent_ns", "received_ns", "started_ns", "finished_ns",
     "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen", "sockets_patched",
     "gil_enabled", "blocked_ns",
 )  # fmt: skip
@@ -79,6 +80,11 @@ class Trial:
     gauged_s: float | None
     #: What the workload allows this contender without Celery, jobs a second.
     ceiling_per_s: float | None
+    #: Share of the machine's CPU that others took, the part of it that a hypervisor took, and how
+    #: far the wall clock was set, seconds; None where the lab didn't tell.
+    foreign_cpu_share: float | None
+    stolen_cpu_share: float | None
+    clock_step_s: float | None
     #: Why it is invalid.
     reasons: tuple[str, ...]
     #: What makes it less sure, and not invalid.
@@ -113,6 +119,18 @@ class Trial:
         """CPU-seconds that the worker's processes spent in a second of its throughput."""
         per_s, cost_s = self.figures.throughput_per_s, self.cpu_s_per_1000_jobs
         return per_s * cost_s / 1_000 if per_s and cost_s else None
+
+    @property
+    def per_busy_core_per_s(self) -> float | None:
+        """Jobs a second for each core that the worker kept busy: jobs for a CPU-second."""
+        cost_s = self.cpu_s_per_1000_jobs
+        return 1_000 / cost_s if cost_s else None
+
+    @property
+    def per_gb_per_s(self) -> float | None:
+        """Jobs a second for each gigabyte (10^9 bytes) of the worker's PSS."""
+        per_s, pss_bytes = self.figures.throughput_per_s, self.usage.pss_bytes
+        return per_s / (pss_bytes / 1e9) if per_s and pss_bytes else None
 
     @property
     def recorder_cpu_s_per_1000_jobs(self) -> float | None:
@@ -200,6 +218,9 @@ def _measure(
         evidence=evidence,
         gauged_s=_gauged_s(plan),
         ceiling_per_s=_ceiling_per_s(plan, cores=cores),
+        foreign_cpu_share=plan.get("foreign_cpu_share"),
+        stolen_cpu_share=plan.get("stolen_cpu_share"),
+        clock_step_s=plan.get("clock_step_s"),
         reasons=_reasons(plan, ledger=ledger, evidence=evidence, freed=freed),
         tolerated=_tolerated(plan, ledger=ledger, found=found),
         spans=measure_spans(records),
@@ -245,7 +266,7 @@ def _gil_was_on(freed: Mapping[str, Any]) -> str:
 
 
 def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tuple[str, ...]:
-    tolerated = list(plan["tolerated"])
+    tolerated = [*plan["tolerated"], *doubts(plan)]
     if ledger.failed:
         tolerated.append(f"{ledger.failed:,} of {fmt.counted(ledger.sent, noun='job')} failed")
     if ledger.done:

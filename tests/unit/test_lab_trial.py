@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.bench import TrialFacts
 from lab.tail import TrialView
-from lab.trial import MAX_JOBS, backlog_size, busy_slots, judge_drift, measured_rate_per_s
-from poolbench.records import TrialPlan
+from lab.trial import MAX_JOBS, backlog_size, busy_slots, measured_rate_per_s
 
 
 def view_of(spans_ns: list[tuple[int, int]]) -> TrialView:
@@ -16,14 +14,6 @@ def view_of(spans_ns: list[tuple[int, int]]) -> TrialView:
     view.started_ns = {str(index): start_ns for index, (start_ns, _) in enumerate(spans_ns)}
     view.finished_ns = {str(index): end_ns for index, (_, end_ns) in enumerate(spans_ns)}
     return view
-
-
-def facts_with(*, before: float | None, after: float | None) -> TrialFacts:
-    """Return a trial with the given ceilings around it."""
-    plan = TrialPlan(trial=0, contender="solo", pool="solo", slots=1, kind="cpu.primes")
-    facts = TrialFacts(plan=plan, block=0, workload="cpu.primes", is_pilot=False)
-    facts.cpu_s_per_job_before, facts.cpu_s_per_job_after = before, after
-    return facts
 
 
 def test_a_steady_pilot_gives_its_rate() -> None:
@@ -71,23 +61,3 @@ def test_slots_that_a_pilot_left_idle_need_no_backlog(
 ) -> None:
     """All slots where the pilot came near what it could show; else twice what it showed."""
     assert busy_slots(peak, jobs=jobs, slots=slots) == busy
-
-
-def test_a_drifting_ceiling_is_said() -> None:
-    """The same work 14 % dearer after the trial makes its row doubtful."""
-    facts = facts_with(before=0.0100, after=0.0114)
-
-    judge_drift(facts)
-
-    assert "over 10% more or less CPU after the trial" in facts.tolerated[0]
-    assert facts.reasons == []
-
-
-@pytest.mark.parametrize(("before", "after"), [(0.01, 0.0105), (None, None), (0.01, None)])
-def test_a_steady_or_absent_ceiling_is_no_fault(before: float | None, after: float | None) -> None:
-    """Small drift is noise, and waits have no CPU ceiling."""
-    facts = facts_with(before=before, after=after)
-
-    judge_drift(facts)
-
-    assert facts.tolerated == []

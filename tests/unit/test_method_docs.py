@@ -6,9 +6,9 @@ import doctest
 import re
 from pathlib import Path
 
-from lab.trial import CEILING_DRIFT
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS
+from report.doubts import CEILING_DRIFT
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method.md"

@@ -123,9 +123,8 @@ def test_a_verdict_on_equals_finds_no_difference(contenders: int, blocks: int) -
     found = 0
     for _ in range(600):
         ranking = rank(drawn(rng, names=names, blocks=blocks))
-        shown = [(one, ranking.baseline) for one in ranking.entries]
-        shown += [(ranking.best, one) for one in ranking.entries[1:]]
-        decisions = [ranking.decide(ours, theirs=theirs) for ours, theirs in shown]
+        decisions = [ranking.decide(one, theirs=ranking.baseline) for one in ranking.entries]
+        decisions += [ranking.decide(ranking.best, theirs=one) for one in ranking.entries[1:]]
         found += any(one.is_difference for one in decisions if one)
 
     assert found / 600 <= 0.07
@@ -209,7 +208,7 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
 def _unit(blocks: int) -> np.ndarray:
     """Return deviations whose standard deviation is just one."""
     steps = np.arange(blocks) - (blocks - 1) / 2
-    return steps / steps.std(ddof=1)
+    return np.asarray(steps / steps.std(ddof=1))
 
 
 def test_fewer_open_comparisons_see_more() -> None:
