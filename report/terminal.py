@@ -5,59 +5,125 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.bar import Bar
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from report import format as fmt
-from report.account import describe_ledger, integrity, legend, marks_of
+from report.account import integrity, legend, marks_of
+from report.decision import POWER_WORDS
 from report.limits import SIGN
-from report.naming import label
 from report.palette import row_shade
+from report.terminal_tables import (
+    MARK_STYLES,
+    called,
+    cost_table,
+    overview,
+    parts_table,
+    throughput_table,
+)
 from report.thresholds_terminal import render_requirements
 
-_MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
+
+class _Screen:
+    """The whole report; how much of it stands side by side depends on the terminal."""
+
+    def __init__(self, summary: Mapping[str, Any]) -> None:
+        self._summary = summary
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from _parts(self._summary, width=options.max_width)
 
 
 def render(summary: Mapping[str, Any]) -> RenderableType:
-    """Return the whole report; it wants 80 columns, and uses more for longer bars."""
+    """Return the whole report; it wants 80 columns, and shows more on 100 and on 140."""
+    return _Screen(summary)
+
+
+def _parts(summary: Mapping[str, Any], *, width: int) -> Iterator[RenderableType]:
+    """Give what a reader wants first, first: is it whole, who leads, what to know; then details."""
     is_whole, account = integrity(summary)
-    head = [
-        Text(summary["title"], style="bold"),
-        Text(account, style="green" if is_whole else "bold red"),
-        *(Text(note, style="dim") for note in summary["notes"]),
-    ]
-    sections = [
-        _section(summary, workload=workload, verdict=verdict)
-        for workload, verdict in zip(summary["workloads"], summary["verdicts"], strict=True)
-    ]
-    crossovers = [_crossover(summary, found=found) for found in summary["crossovers"]]
-    known = [
+    yield Text(summary["title"], style="bold")
+    yield Text(account, style="green" if is_whole else "bold red")
+    if table := overview(summary, width=width):
+        yield Padding(table, (1, 0))
+    for note in summary["notes"]:
+        yield Text(note, style="dim")
+    for workload, verdict in zip(summary["workloads"], summary["verdicts"], strict=True):
+        yield _section(summary, workload=workload, verdict=verdict, width=width)
+    for found in summary["crossovers"]:
+        yield _crossover(summary, found=found)
+    yield from render_requirements(summary)
+    yield Text()
+    words = [*legend(summary), *_signs(summary, width=width)]
+    for word, meaning in [
         *marks_of(summary).items(),
-        *((f"{word}:", meaning) for word, meaning in legend(summary)),
+        *((f"{word}:", told) for word, told in words),
+    ]:
+        yield Text(f"{word} {meaning}", style="dim")
+
+
+def _has_parts(summary: Mapping[str, Any], *, width: int) -> bool:
+    return parts_table(summary["rows"], width=width) is not None
+
+
+def _signs(summary: Mapping[str, Any], *, width: int) -> list[tuple[str, str]]:
+    """Return the words that only these tables use, each with its meaning."""
+    parts = (
+        "a job's time from due to finished: until it is sent, until its worker has it, until a "
+        "slot has it, until it is done"
+    )
+    words = [("lag, broker, worker, exec.", parts)] if _has_parts(summary, width=width) else []
+    words += [("a core, a GB", "jobs/s for each core kept busy, and for each 10^9 bytes of PSS")]
+    if all(verdict["smallest_difference"] is None for verdict in summary["verdicts"]):
+        return words
+    return [
+        ("▲ ▼ =", "more, less, no difference: beyond noise and chance, of all that is compared"),
+        ("noise", "by how much one contender, measured twice, may differ from itself"),
+        ("would see", f"the smallest difference that {POWER_WORDS} like this one would show"),
+        *words,
     ]
-    words = [Text(f"{word} {meaning}", style="dim") for word, meaning in known]
-    required = render_requirements(summary)
-    return Group(*head, *sections, *crossovers, *required, Text(), *words)
 
 
 def _section(
-    summary: Mapping[str, Any], *, workload: Mapping[str, Any], verdict: Mapping[str, Any]
+    summary: Mapping[str, Any],
+    *,
+    workload: Mapping[str, Any],
+    verdict: Mapping[str, Any],
+    width: int,
 ) -> RenderableType:
     rows = [row for row in summary["rows"] if row["workload"] == workload["name"]]
     title = Text.assemble("\n", (workload["name"], "bold"), (f"  {_parameters(workload)}", "dim"))
-    name_width = max(len(_called(row)) for row in rows)
+    split = parts_table(rows, width=width)
     parts: list[RenderableType] = [
         title,
         _verdict(verdict),
-        _throughput_table(rows, name_width=name_width),
+        throughput_table(rows, verdict=verdict, width=width),
+        *_noise(verdict),
         Text(),
-        _cost_table(rows, name_width=name_width),
+        cost_table(rows, width=width),
+        *([Text(), split] if split else []),
         *_reasons(rows),
     ]
     return Group(*parts)
+
+
+def _noise(verdict: Mapping[str, Any]) -> list[RenderableType]:
+    """Return what the contender that was measured twice tells of the noise."""
+    pair = verdict.get("equal_pair")
+    if pair is None or pair["ratio"] is None or verdict["noise_floor"] is None:
+        return []
+    ratio = pair["ratio"]
+    figure = f"{fmt.times(ratio['value'])} {fmt.interval(ratio['low'], high=ratio['high'])}"
+    return [
+        Text.assemble(
+            ("Noise ", "bold"),
+            (f"{pair['contender']} against itself: {figure}; ", ""),
+            (f"differences up to {fmt.percent(verdict['noise_floor'])} count for nothing.", ""),
+            style="dim",
+        )
+    ]
 
 
 def _crossover(summary: Mapping[str, Any], *, found: Mapping[str, Any]) -> RenderableType:
@@ -66,7 +132,10 @@ def _crossover(summary: Mapping[str, Any], *, found: Mapping[str, Any]) -> Rende
     title = Text.assemble(
         "\n", (found["kind"], "bold"), ("  jobs/s by the share of a job that computes", "dim")
     )
-    table = _table(max(len(_called(rows[line["contender"]])) for line in found["lines"]))
+    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("", width=1)
+    width = max(len(called(rows[line["contender"]])) for line in found["lines"])
+    table.add_column("contender", width=max(width, len("contender")), no_wrap=True)
     for share in found["shares"]:
         table.add_column(f"{share:g}", justify="right", no_wrap=True, ratio=1)
     best = {
@@ -82,7 +151,8 @@ def _crossover(summary: Mapping[str, Any], *, found: Mapping[str, Any]) -> Rende
             else Text(fmt.NOTHING)
             for share in found["shares"]
         ]
-        table.add_row("", _name(rows[line["contender"]]), *figures)
+        row = rows[line["contender"]]
+        table.add_row("", Text(called(row), style=row_shade(row).dark), *figures)
     return Group(title, _verdict(found), table)
 
 
@@ -93,84 +163,8 @@ def _at(line: Mapping[str, Any], share: float) -> Iterator[Mapping[str, Any]]:
 def _verdict(verdict: Mapping[str, Any]) -> RenderableType:
     text = Text(verdict["text"])
     if verdict["mark"]:
-        text = Text.assemble((f"{verdict['mark']} ", _MARK_STYLES[verdict["mark"]]), text)
+        text = Text.assemble((f"{verdict['mark']} ", MARK_STYLES[verdict["mark"]]), text)
     return Padding(text, (0, 0, 1, 2))
-
-
-def _throughput_table(rows: Sequence[Mapping[str, Any]], *, name_width: int) -> Table:
-    table = _table(name_width)
-    table.add_column("slots", justify="right")
-    table.add_column("jobs/s", justify="right", no_wrap=True)
-    table.add_column("range", no_wrap=True)
-    table.add_column("", ratio=1)
-    table.add_column("of ceiling", justify="right")
-    table.add_column("ledger", no_wrap=True)
-    largest = max((row["throughput_per_s"] or {}).get("high", 0.0) for row in rows)
-    for row in rows:
-        per_s = row["throughput_per_s"] or {}
-        table.add_row(
-            Text(row["mark"], style=_MARK_STYLES.get(row["mark"], "")),
-            _name(row),
-            fmt.count(row["slots"]),
-            Text(_figure(row), style="bold"),
-            fmt.span(per_s.get("low"), high=per_s.get("high")),
-            Bar(largest or 1.0, 0, per_s.get("median", 0.0), color=row_shade(row).dark),
-            fmt.percent(row["ceiling_share"]),
-            _ledger(row),
-        )
-    return table
-
-
-def _cost_table(rows: Sequence[Mapping[str, Any]], *, name_width: int) -> Table:
-    table = _table(name_width, header="\ncontender")
-    table.add_column("CPU-s\n/1,000", justify="right", no_wrap=True, width=6)
-    table.add_column("\nPSS", justify="right", no_wrap=True, ratio=1)
-    for span in ("wait", "exec."):
-        for index, percentile in enumerate(("p50", "p95", "p99")):
-            title = f"{'' if index else span}\n{percentile}"
-            table.add_column(title, justify="right", no_wrap=True, ratio=1)
-    for row in rows:
-        table.add_row(
-            Text(row["mark"], style=_MARK_STYLES.get(row["mark"], "")),
-            _name(row),
-            fmt.number(row["cpu_s_per_1000_jobs"]),
-            fmt.size(row["pss_bytes"]),
-            *_percentiles(row["wait_s"]),
-            *_percentiles(row["execution_s"]),
-        )
-    return table
-
-
-def _table(name_width: int, *, header: str = "contender") -> Table:
-    """Return an empty table whose first two columns are a row's mark and its contender."""
-    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("", width=1)
-    table.add_column(header, width=max(name_width, len("contender")), no_wrap=True)
-    return table
-
-
-def _name(row: Mapping[str, Any]) -> Text:
-    return Text(_called(row), style=row_shade(row).dark)
-
-
-def _called(row: Mapping[str, Any]) -> str:
-    """Return the contender's name; its slots have a column."""
-    return label(row, has_slots=False)
-
-
-def _figure(row: Mapping[str, Any]) -> str:
-    """Return the throughput, with a sign where the harness may be what bounds it."""
-    number = fmt.number((row["throughput_per_s"] or {}).get("median"))
-    return f"{number} {SIGN}" if row["limits"] else number
-
-
-def _ledger(row: Mapping[str, Any]) -> Text:
-    is_whole, text = describe_ledger(row["ledger"])
-    return Text(text, style="" if is_whole else "red")
-
-
-def _percentiles(found: Mapping[str, float] | None) -> list[str]:
-    return [fmt.duration((found or {}).get(name)) for name in ("p50", "p95", "p99")]
 
 
 def _parameters(workload: Mapping[str, Any]) -> str:
@@ -178,22 +172,23 @@ def _parameters(workload: Mapping[str, Any]) -> str:
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    """Return a line for each reason that a row has; what all rows share, once."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Return a line for each reason that a row has, with what to do; what all share, once."""
+    found: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
-        told = [(row["mark"], reason) for reason in row["reasons"]]
-        told += [(SIGN, limit) for limit in row["limits"]]
-        told += [("", row["blocking"]["text"])] if row["blocking"] else []
-        for mark, reason in told:
-            found.setdefault((mark, reason), []).append(row["contender"])
+        told = [
+            (row["mark"], reason, remedy)
+            for reason, remedy in zip(row["reasons"], row["remedies"], strict=True)
+        ]
+        told += [(SIGN, limit, "") for limit in row["limits"]]
+        told += [("", row["blocking"]["text"], "")] if row["blocking"] else []
+        for line in told:
+            found.setdefault(line, []).append(row["contender"])
     return [
-        Padding(
-            Text.assemble(
-                (f"{mark or ' '} ", _MARK_STYLES.get(mark, "")),
-                ("all" if len(names) == len(rows) > 1 else fmt.listed(names), "bold"),
-                f": {reason}",
-            ),
-            (0, 0, 0, 0),
+        Text.assemble(
+            (f"{mark or ' '} ", MARK_STYLES.get(mark, "")),
+            ("all" if len(names) == len(rows) > 1 else fmt.listed(names), "bold"),
+            f": {reason}",
+            (f" → {remedy}" if remedy else "", "italic"),
         )
-        for (mark, reason), names in found.items()
+        for (mark, reason, remedy), names in found.items()
     ]

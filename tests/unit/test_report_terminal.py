@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from report.summary import summarize
 from report.terminal import render
-from tests.synthetic import BENCH, WORKLOADS, edit_manifest, edit_trials, make_run
+from tests.synthetic import BENCH, DEMO, WORKLOADS, edit_manifest, edit_trials, make_run
 
 Summary = dict[str, Any]
 
@@ -42,15 +43,15 @@ def test_it_fits(bench: Summary, width: int) -> None:
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_every_figure_of_a_row_is_there(bench: Summary, width: int) -> None:
-    """Throughput with its range, ceiling, ledger, CPU, memory, six percentiles."""
+    """Throughput with its range, ceiling, ratio, CPU, memory, six percentiles."""
     text = shown(bench, width=width)
-    for word in ("jobs/s", "range", "of ceiling", "ledger", "CPU-s", "PSS", "wait", "exec."):
+    for word in ("jobs/s", "range", "of ceiling", "× solo", "CPU-s", "PSS", "wait", "exec."):
         assert word in text
-    section = text.partition("cpu.sha256  ")[0]
+    section = text.partition("\ncpu.sha256  ")[0]
     lines = [line for line in section.splitlines() if line.strip().startswith("gevent-100")]
 
-    assert len(lines) == 2
-    assert "all 3,000 done" in lines[0]
+    assert len(lines) == 2, "beside the overview, in both tables"
+    assert re.search(r"[▲▼=] [\d.]+", lines[0])
     assert sum(unit in {"ms", "s"} for unit in lines[1].split()) == 6
 
 
@@ -77,7 +78,7 @@ def test_the_wait_of_a_backlog_is_explained(bench: Summary) -> None:
 
 def test_the_legend_explains_the_marks(bench: Summary) -> None:
     """Each mark has its meaning at the end."""
-    end = shown(bench).splitlines()[-16:]
+    end = shown(bench).splitlines()[-21:]
 
     assert {line[0] for line in end if line} >= {"!", "~", "?"}
 
@@ -154,3 +155,92 @@ def test_a_large_parameter_is_written_out(tmp_path: Path) -> None:
     text = shown(summarize(make_run(tmp_path / "run", workloads=[million])))
 
     assert "io.http  delay_ms 0.5, size_bytes 1000000" in text
+
+
+@pytest.fixture(scope="module")
+def twinned(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """A run in which prefork-4 was measured twice."""
+    twin = replace(DEMO[0], name="prefork-4-twin")
+    workload = replace(
+        WORKLOADS[0], per_s={**WORKLOADS[0].per_s, twin.name: WORKLOADS[0].per_s["prefork-4"]}
+    )
+    contenders = (DEMO[0], twin, *DEMO[1:])
+    folder = make_run(
+        tmp_path_factory.mktemp("run"), contenders=contenders, workloads=[workload], noise=0.02
+    )
+    manifest = folder.read_manifest()
+    manifest["contenders"][1]["twin_of"] = "prefork-4"
+    folder.write_manifest(manifest)
+    return summarize(folder)
+
+
+def test_verdicts_come_before_all_else(bench: Summary) -> None:
+    """Right below the account: a line a workload, who is ahead and by how much."""
+    lines = shown(bench).splitlines()[3:8]
+
+    assert [line.split()[0] for line in lines[1:]] == [
+        "cpu.primes",
+        "cpu.sha256",
+        "io.sleep",
+        "io.http",
+    ]
+    assert "▲" in lines[1]
+    assert "× solo [" in lines[1]
+
+
+def test_a_twin_is_shown_as_what_it_is(twinned: Summary) -> None:
+    """Beside its equal, with no ratio to solo; and the noise is said in words."""
+    text = shown(twinned, width=100)
+
+    assert re.search(r"prefork-4-twin +4 .* A/A [\d.]+", text)
+    assert re.search(r"Noise prefork-4 against itself: [\d.]+ × \[", text)
+    assert "count for nothing." in text
+    assert "noise: by how much one contender, measured twice" in text
+
+
+def test_a_twin_neither_leads_nor_ties(twinned: Summary) -> None:
+    """No sentence names it among the contenders."""
+    (verdict,) = twinned["verdicts"]
+
+    assert "twin" not in verdict["text"]
+    assert verdict["noise_floor"] == twinned["noise_floor"]["cpu.primes"] > 0
+
+
+def test_a_reason_comes_with_what_to_do(tmp_path: Path) -> None:
+    """Behind an arrow, on the same line."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], blocks=3)
+
+    text = " ".join(shown(summarize(folder), width=200).split())
+
+    assert "and a claim needs 5 → repeat it with --repetitions 5, or with --until 3%" in text
+
+
+@pytest.mark.parametrize(("width", "words"), [(80, 0), (100, 1), (160, 1)])
+def test_more_room_shows_more(bench: Summary, width: int, words: int) -> None:
+    """Cost for each core from 100 columns on."""
+    assert shown(bench, width=width).count("a core     ") >= words
+    assert ("lag, broker, worker, exec.:" in shown(bench, width=width)) is (width >= 140)
+
+
+def test_jobs_at_a_rate_tell_where_their_time_goes(tmp_path: Path) -> None:
+    """There the broker's wait is no place in a queue: the split stands at any width."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[2:3])
+
+    def at_a_rate(trial: dict[str, Any]) -> None:
+        trial["arrivals"] = "poisson"
+
+    edit_trials(folder, change=at_a_rate)
+    text = shown(summarize(folder), width=80)
+
+    assert "lag, broker, worker, exec.:" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+
+
+def test_failed_jobs_bring_the_ledger_back(tmp_path: Path) -> None:
+    """A column of its own where not all is done."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    jobs = folder.read_jobs()
+    folder.write_jobs(jobs.with_columns(outcome=pl.lit("failed")))
+
+    assert "ledger" in shown(summarize(folder), width=120)
