@@ -6,9 +6,12 @@ import doctest
 import re
 from pathlib import Path
 
+from lab.blocks import FIRST_LOOK_BLOCKS
+from lab.until import DEFAULT_AT_MOST_S
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS
-from report.doubts import CEILING_DRIFT
+from report.doubts import CEILING_DRIFT, CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND
+from report.stability import DRIFT_BOUND, DRIFT_LEVEL
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method.md"
@@ -35,5 +38,15 @@ def test_bounds_are_those_of_the_code() -> None:
     text = METHOD.read_text(encoding="utf-8")
 
     assert (CLAIM_BLOCKS, UNSTABLE_SPREAD, CEILING_DRIFT) == (5, 0.10, 0.10)
-    assert "over 10 % of their mean" in text
+    assert (DRIFT_BOUND, DRIFT_LEVEL, FOREIGN_CPU_BOUND) == (0.10, 0.01, 0.10)
+    assert (CLOCK_STEP_BOUND_S, FIRST_LOOK_BLOCKS, DEFAULT_AT_MOST_S) == (0.001, 7, 900)
+    for said in (
+        "over 10 % of their mean",
+        "would show in 1 of 100 rows",
+        "other processes took over 10 %",
+        "the clock was set by over 1 ms",
+        "looks from the seventh block on",
+        "15 minutes unless you say otherwise",
+    ):
+        assert said in text
     assert "Five blocks at least" in text
