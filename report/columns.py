@@ -91,11 +91,17 @@ Packages*, The American Statistician 50, 1996). So it is always a value that occ
   `started_ns` to its `finished_ns`; one that ends as another starts is over. Of other trials:
   n / (f_n - the first `due_ns`). Of a row: the median of its trials.
 - **wait**: by job, the first `started_ns` - the first `due_ns`. **lag**: the same with `sent_ns`.
-  **execution**: by `done` record, `finished_ns` - `started_ns`. A row's percentiles are those of
-  all its jobs together, never of percentiles.
+  **execution**: by `done` record, `finished_ns` - `started_ns`; **response**: by `done` record,
+  `finished_ns` - `due_ns`. A row's percentiles are those of all its jobs together, never of
+  percentiles. p99.9 takes 2,995 values, and is null below.
+- **wait_parts_s**: *lag* and *execution* as above; *broker*: by record of `attempt` 0,
+  `received_ns` - `sent_ns`; *prefetch*: by record, `started_ns` - `received_ns`. There p50 takes 5
+  values, p90 29, p95 59, p99 299 and p99.9 2,995: as many as let the largest exceed the true
+  percentile in 95 of 100 cases (S. S. Wilks, Annals of Mathematical Statistics 12, 1941).
 - **cpu_s_per_1000_jobs** of a trial: the last `cpu_s` of its contender less the first, in order of
   `t_ns`, × 1000 / *done*; of a row, the median of its trials. **pss_bytes**: the largest of a
-  trial, the median of a row.
+  trial, the median of a row. **per_busy_core_per_s**: 1000 ÷ the trial's cpu_s_per_1000_jobs;
+  **per_gb_per_s**: its throughput ÷ its pss_bytes × 10^9; of a row, the medians of its trials.
 - `summary.json` keeps six significant digits.
 """
 

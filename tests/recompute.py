@@ -77,15 +77,42 @@ def peak_in_flight(records: list[Record]) -> int:
     return peak
 
 
-def percentile(values: list[int], percent: int) -> int:
-    """Return the value at place ceil(percent · n / 100), from 1, of the values in order."""
-    place = (percent * len(values) + 99) // 100
-    return sorted(values)[place - 1]
+def percentile_s(values_ns: list[int], per_mille: int) -> float:
+    """Return the value at place ceil(per mille · n / 1000), from 1, of the values in order."""
+    place = (per_mille * len(values_ns) + 999) // 1_000
+    return sorted(values_ns)[place - 1] / 1e9
 
 
-def spans_s(times_ns: list[int]) -> dict[str, float]:
-    """Return p50, p95 and p99 in seconds."""
-    return {f"p{percent}": percentile(times_ns, percent) / 1e9 for percent in (50, 95, 99)}
+def spans_s(times_ns: list[int]) -> dict[str, float | None]:
+    """Return p50, p95 and p99 in seconds, and p99.9 where there are values enough."""
+    found = {"p50": 500, "p95": 950, "p99": 990}
+    return {name: percentile_s(times_ns, per_mille) for name, per_mille in found.items()} | {
+        "p99_9": tail_s(times_ns)["p99_9"]
+    }
+
+
+def tail_s(times_ns: list[int]) -> dict[str, float | None]:
+    """Return each percentile in seconds where there are values enough for it."""
+    needed = {"p50": (500, 5), "p90": (900, 29), "p95": (950, 59), "p99": (990, 299)}
+    needed |= {"p99_9": (999, 2_995)}
+    return {
+        name: percentile_s(times_ns, per_mille) if len(times_ns) >= count else None
+        for name, (per_mille, count) in needed.items()
+    }
+
+
+def differences_ns(
+    records: list[Record], end: str, *, less: str, outcome: str = "", attempt: str = ""
+) -> list[int]:
+    """Return one stamp less another, by record that has both."""
+    return [
+        int(row[end]) - int(row[less])
+        for row in records
+        if row[end]
+        and row[less]
+        and outcome in ("", row["outcome"])
+        and attempt in ("", row["attempt"])
+    ]
 
 
 def waits_ns(records: list[Record], end: str) -> list[int]:
@@ -97,15 +124,6 @@ def waits_ns(records: list[Record], end: str) -> list[int]:
     return [
         min(int(row[end]) for row in rows) - min(int(row["due_ns"]) for row in rows)
         for rows in jobs.values()
-    ]
-
-
-def executions_ns(records: list[Record]) -> list[int]:
-    """Return how long each done execution took."""
-    return [
-        int(row["finished_ns"]) - int(row["started_ns"])
-        for row in records
-        if row["outcome"] == "done" and row["started_ns"]
     ]
 
 
@@ -137,6 +155,7 @@ def row_figures(jobs: list[Record], samples: list[Record]) -> dict[str, Any]:
         if (spent := cpu_s(sampled[trial], contender)) is not None
     ]
     memory = [found for trial in valid if (found := pss_bytes(sampled[trial], contender))]
+    executions_ns = differences_ns(records, "finished_ns", less="started_ns", outcome="done")
     return {
         "ledger": {name: sum(one[name] for one in accounts.values()) for name in ledger([])},
         "throughput_per_s": {
@@ -144,7 +163,23 @@ def row_figures(jobs: list[Record], samples: list[Record]) -> dict[str, Any]:
         },
         "wait_s": spans_s(waits_ns(records, "started_ns")),
         "lag_s": spans_s(waits_ns(records, "sent_ns")),
-        "execution_s": spans_s(executions_ns(records)),
+        "execution_s": spans_s(executions_ns),
+        "response_s": spans_s(
+            differences_ns(records, "finished_ns", less="due_ns", outcome="done")
+        ),
+        "wait_parts_s": {
+            "lag": tail_s(waits_ns(records, "sent_ns")),
+            "broker": tail_s(differences_ns(records, "received_ns", less="sent_ns", attempt="0")),
+            "prefetch": tail_s(differences_ns(records, "started_ns", less="received_ns")),
+            "execution": tail_s(executions_ns),
+        },
+        "per_busy_core_per_s": statistics.median(1_000 / cost for cost in costs),
+        "per_gb_per_s": statistics.median(
+            found / memory_of * 1e9
+            for trial, rows in valid.items()
+            if (found := throughput_per_s(rows))
+            and (memory_of := pss_bytes(sampled[trial], contender))
+        ),
         "cpu_s_per_1000_jobs": statistics.median(costs),
         "pss_bytes": round(statistics.median(memory)),
     }  # fmt: skip

@@ -1,0 +1,53 @@
+"""What a person sees while a run goes on, also where nobody knows how long it will."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from lab.progress import RunProgress
+
+
+def shown(*, blocks: int | None, is_terminal: bool) -> str:
+    """Return what a run of two blocks leaves on the screen."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=is_terminal, width=120, color_system=None)
+    progress = RunProgress(console, title="Which?", trials=4, blocks=blocks, at_most_s=900)
+    with progress:
+        for block in (1, 2):
+            progress.block(block)
+            progress.now("solo · io.sleep")
+            progress.advance()
+        progress.say("cpu.primes (prefork-4 against solo) ± 4.1 % at the widest")
+    return out.getvalue()
+
+
+def test_a_counted_run_tells_of_how_many_blocks() -> None:
+    """And of how many trials in all."""
+    text = shown(blocks=5, is_terminal=False)
+
+    assert "Which?  20 trials" in text
+    assert "block 2 of 5: starting fresh workers" in text
+
+
+def test_an_open_run_tells_how_long_it_may_take() -> None:
+    """Nobody knows how many blocks, and nothing pretends to."""
+    text = shown(blocks=None, is_terminal=False)
+
+    assert "Which?  4 trials a block, 15 min at most" in text
+    assert "block 2: starting fresh workers" in text
+    assert "± 4.1 % at the widest" in text
+
+
+def test_the_bar_of_an_open_run_counts_without_an_end() -> None:
+    """Trials so far, and the time that is left at most."""
+    text = shown(blocks=None, is_terminal=True)
+
+    assert "2 trials" in text
+    assert "left at most" in text
+
+
+def test_the_bar_of_a_counted_run_has_one() -> None:
+    """Two of twenty."""
+    assert "2/20 trials" in shown(blocks=5, is_terminal=True)
