@@ -78,18 +78,23 @@ class Row:
         return reasons
 
     @property
-    def reasons(self) -> list[str]:
-        """Every reason of its mark, in words; the strongest first."""
-        reasons = _by_repetition((trial.block, trial.reasons) for trial in self.trials)
+    def too_few(self) -> list[str]:
+        """Why it makes no claim, in words."""
         if not self.trials:
-            reasons.append("no repetition was measured")
-        elif len(self.per_s) < CLAIM_BLOCKS:
-            have = fmt.counted(len(self.per_s), noun="repetition")
-            reasons.append(
-                f"too few for a claim: {have} with a valid throughput, "
-                f"and a claim needs {CLAIM_BLOCKS}"
-            )
-        return reasons + self.unsure
+            return ["no repetition was measured"]
+        if len(self.per_s) >= CLAIM_BLOCKS:
+            return []
+        have = fmt.counted(len(self.per_s), noun="repetition")
+        return [
+            f"too few for a claim: {have} with a valid throughput, and a claim needs {CLAIM_BLOCKS}"
+        ]
+
+    @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """Every reason of a mark, with that mark; the strongest first."""
+        invalid = _by_repetition((trial.block, trial.reasons) for trial in self.trials)
+        found = (("!", invalid), ("?", self.too_few), ("~", self.unsure))
+        return [(mark, reason) for mark, reasons in found for reason in reasons]
 
     @property
     def is_without_gil(self) -> bool:
@@ -153,8 +158,9 @@ class Row:
             "ledger": asdict(sum_ledgers(self.trials)),
             "evidence": _evidence(valid),
             "mark": self.mark,
-            "reasons": reasons,
-            "remedies": [remedy_of(reason) for reason in reasons],
+            "reasons": [reason for _, reason in reasons],
+            "reason_marks": [mark for mark, _ in reasons],
+            "remedies": [remedy_of(reason) for _, reason in reasons],
         }
 
     def _limits(self, per_s: Median | None) -> list[str]:

@@ -175,10 +175,7 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
     """Return a line for each reason that a row has, with what to do; what all share, once."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
-        told = [
-            (row["mark"], reason, remedy)
-            for reason, remedy in zip(row["reasons"], row["remedies"], strict=True)
-        ]
+        told = [*zip(row["reason_marks"], row["reasons"], row["remedies"], strict=True)]
         told += [(SIGN, limit, "") for limit in row["limits"]]
         told += [("", row["blocking"]["text"], "")] if row["blocking"] else []
         for line in told:
