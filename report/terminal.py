@@ -95,7 +95,8 @@ def _section(
 ) -> RenderableType:
     rows = [row for row in summary["rows"] if row["workload"] == workload["name"]]
     title = Text.assemble("\n", (workload["name"], "bold"), (f"  {_parameters(workload)}", "dim"))
-    split = parts_table(rows, width=width)
+    table = parts_table(rows, width=width)
+    split: list[RenderableType] = [Text(), table] if table else []
     parts: list[RenderableType] = [
         title,
         _verdict(verdict),
@@ -103,7 +104,7 @@ def _section(
         *_noise(verdict),
         Text(),
         cost_table(rows, width=width),
-        *([Text(), split] if split else []),
+        *split,
         *_reasons(rows),
     ]
     return Group(*parts)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.bar import Bar
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -75,7 +76,7 @@ def throughput_table(
     largest = max((row["throughput_per_s"] or {}).get("high", 0.0) for row in rows)
     for row, (is_whole, account) in zip(rows, accounts, strict=True):
         per_s = row["throughput_per_s"] or {}
-        cells = [
+        cells: list[RenderableType] = [
             *_head(row),
             fmt.count(row["slots"]),
             Text(_figure(row), style="" if row.get("is_twin") else "bold"),
@@ -100,7 +101,11 @@ def cost_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table:
     names = ("p50", "p95", "p99", *(("p99_9",) if width >= WIDEST else ()))
     _percentile_columns(table, spans=("wait", "exec."), names=names)
     for row in rows:
-        cells = [*_head(row), fmt.number(row["cpu_s_per_1000_jobs"]), fmt.size(row["pss_bytes"])]
+        cells: list[RenderableType] = [
+            *_head(row),
+            fmt.number(row["cpu_s_per_1000_jobs"]),
+            fmt.size(row["pss_bytes"]),
+        ]
         if width >= WIDE:
             cells += [fmt.number(row["per_busy_core_per_s"]), fmt.number(row["per_gb_per_s"])]
         cells += [*_durations(row["wait_s"], names=names)]
@@ -184,7 +189,7 @@ def _beside(row: Mapping[str, Any], *, verdict: Mapping[str, Any], width: int) -
     if row.get("is_twin"):
         pair = verdict.get("equal_pair") or {}
         found = pair.get("ratio")
-        return Text(f"A/A {fmt.plain(found['value'])}" if found else "A/A")
+        return Text(f"A/A {fmt.times(found['value']).removesuffix(' ×')}" if found else "A/A")
     decided = next(
         (
             one

@@ -282,3 +282,17 @@ def test_submissions_to_a_running_stack_are_compared_too(tmp_path: Path) -> None
 
     assert found.refusals == ()
     assert found.count(Outcome.TOO_FEW) == len(found.rows) * len(FIGURES)
+
+
+def test_a_twin_is_not_compared(tmp_path: Path) -> None:
+    """It is its original once more: neither a row, nor named as missing from the other run."""
+    pair = make_pair(tmp_path)
+    manifest = pair[0].read_manifest()
+    manifest["contenders"][1]["twin_of"] = manifest["contenders"][0]["name"]
+    pair[0].write_manifest(manifest)
+
+    found = compare_folders(pair)
+
+    twin = manifest["contenders"][1]["name"]
+    assert [row.contender for row in found.rows] == [manifest["contenders"][0]["name"]]
+    assert not any(twin in note for note in found.notes if "Only in A" in note)

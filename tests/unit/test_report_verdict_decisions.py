@@ -1,0 +1,118 @@
+"""What a verdict says where no difference shows, and what it keeps of every comparison."""
+
+from __future__ import annotations
+
+import pytest
+
+from report.decision import Finding, Why
+from report.entry import Entry
+from report.verdict import Verdict, judge
+
+CALM = (100.0, 101.0, 99.0, 100.0, 102.0)
+#: Alike from block to block in no two of them.
+TURNED = (1.0, 0.99, 1.012, 1.004, 0.996)
+
+
+def entry(name: str, *per_s: float, twin_of: str = "") -> Entry:
+    """Return a contender named ``pool-slots``, or solo, with a figure a block."""
+    pool, _, slots = (twin_of or name).partition("-")
+    return Entry(
+        contender=name,
+        pool=pool,
+        slots=int(slots or 1),
+        per_s=dict(enumerate(per_s)),
+        twin_of=twin_of,
+    )
+
+
+def verdict(*entries: Entry) -> Verdict:
+    """Return the verdict on jobs that wait."""
+    return judge(entries, workload="io", kind="io.sleep")
+
+
+def times(factor: float, *, of: tuple[float, ...] = CALM) -> list[float]:
+    """Return figures that are a factor away, with a wobble of their own."""
+    return [factor * one * wobble for one, wobble in zip(of, TURNED, strict=True)]
+
+
+def test_an_interval_that_includes_one_is_said_to() -> None:
+    """The plainest reason for no difference."""
+    found = verdict(entry("threads-4", *times(1.001)), entry("solo", *CALM))
+
+    assert found.best is None
+    assert found.ahead == "threads-4"
+    assert found.text.startswith("No difference between threads-4, ahead, and solo: 1.00 × solo [")
+    assert "; the interval includes 1. A difference of" in found.text
+
+
+def test_noise_that_decides_is_named() -> None:
+    """An interval clear of 1, and no wider apart than two equals are."""
+    found = verdict(
+        entry("threads-4", *times(1.04)),
+        entry("solo", *CALM),
+        entry("solo-twin", *times(1.05), twin_of="solo"),
+    )
+
+    assert found.ratio is not None
+    assert found.ratio.is_more
+    assert "; two equal contenders differ by as much here." in found.text
+    assert found.noise_floor == pytest.approx(found.smallest_difference)
+    (decided,) = found.decisions
+    assert (decided.decision.finding, decided.decision.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
+
+
+def test_a_correction_that_decides_is_named() -> None:
+    """One edge among many equals is what chance gives."""
+    edge = [one * up for one, up in zip(CALM, (1.01, 1.04, 1.005, 1.05, 1.02), strict=True)]
+    others = [entry(f"threads-{n + 2}", *times(1.0 - n / 10_000, of=CALM[::-1])) for n in range(7)]
+
+    found = verdict(entry("gevent-4", *edge), entry("solo", *CALM), *others)
+
+    assert found.ratio is not None
+    assert found.ratio.is_more
+    assert "one of so many comparisons would show as much by chance" in found.text
+
+
+def test_every_comparison_shown_is_kept_once() -> None:
+    """Each beside solo, then the best beside each other one."""
+    found = verdict(
+        entry("threads-4", *times(4.0)),
+        entry("gevent-4", *times(4.001, of=CALM[::-1])),
+        entry("prefork-4", *times(3.0)),
+        entry("solo", *CALM),
+    )
+    best = found.best
+    assert best is not None
+    others = {"threads-4", "gevent-4", "prefork-4"} - {best}
+
+    pairs = [(one.contender, one.against) for one in found.decisions]
+
+    assert set(pairs) == {
+        *((name, "solo") for name in (*others, best)),
+        *((best, name) for name in others),
+    }
+    assert len(pairs) == len(set(pairs))
+
+
+def test_the_summary_keeps_what_each_comparison_came_to() -> None:
+    """With its finding, its why, its corrected p-value and what it could have seen."""
+    found = verdict(
+        entry("threads-4", *times(4.0)),
+        entry("solo", *CALM),
+        entry("solo-twin", *times(1.01), twin_of="solo"),
+    ).as_dict()
+
+    (decided,) = found["decisions"]
+    assert decided.keys() == {
+        "contender",
+        "against",
+        "ratio",
+        "finding",
+        "why",
+        "p_value",
+        "detectable",
+    }
+    assert (decided["finding"], decided["why"]) == ("more", "")
+    assert found["equal_pair"]["twin"] == "solo-twin"
+    assert found["equal_pair"]["ratio"].keys() == {"value", "low", "high"}
+    assert found["noise_floor"] > 0
