@@ -89,9 +89,9 @@ def ask_to_end(children: Iterable[Child], *, with_signal: signal.Signals = signa
             child.process.send_signal(with_signal)
 
 
-def await_end(children: Iterable[Child]) -> None:
-    """Wait for children that were asked to end; SIGKILL to those that take too long."""
-    deadline_s = time.monotonic() + STOP_TIMEOUT_S
+def await_end(children: Iterable[Child], *, within_s: float = STOP_TIMEOUT_S) -> None:
+    """Wait for children that were asked to end; SIGKILL to those that take longer, seconds."""
+    deadline_s = time.monotonic() + within_s
     for child in children:
         try:
             child.process.wait(max(0.0, deadline_s - time.monotonic()))

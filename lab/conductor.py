@@ -180,9 +180,8 @@ def _carry_out_block(run: Run, *, block: int) -> None:
         for contender in experiment.contenders:
             workers[contender.name] = _start(run, contender, block=block)
         run.progress.now("workers getting ready")
-        # before the first message: they read the same queues
+        await_ready(run.bench, list(workers.values()), leaving=run.leaving)
         _see_off(run)
-        await_ready(run.bench, list(workers.values()))
         warm_up(run.bench, list(workers.values()), workloads=experiment.workloads)
         if block == 0:
             ask_configuration(run)

@@ -85,18 +85,29 @@ def start_worker(
     )
 
 
-def await_ready(bench: Bench, workers: Sequence[LabWorker]) -> None:
+def await_ready(
+    bench: Bench, workers: Sequence[LabWorker], *, leaving: Sequence[LabWorker] = ()
+) -> None:
     """Wait until each worker was seen to run as many sleeps at once as it has slots.
 
     No-ops would be served by a few threads and prove nothing. The sleeps are jobs of the run like
-    others, in trials of their own, and are accounted for.
+    others, in trials of their own, and are accounted for. ``leaving`` were told to end, and read
+    the same queues: a worker gets nothing before its contender's are gone.
 
     Raises:
         StackError: if one ends or is not ready in time, with its log's last line.
     """
-    waiting = {worker.contender.name: (worker, _send_wave(bench, worker)) for worker in workers}
+    queued = {worker.contender.name: worker for worker in workers}
+    waiting: dict[str, tuple[LabWorker, TrialFacts]] = {}
     deadline_s = time.monotonic() + READY_TIMEOUT_S
-    while waiting:
+    leave_by_s = time.monotonic() + children.STOP_TIMEOUT_S
+    while queued or waiting:
+        if time.monotonic() > leave_by_s:
+            children.await_end((one.child for one in leaving), within_s=0.0)
+        taken = {one.contender.name for one in leaving if one.is_alive}
+        for name in [name for name in queued if name not in taken]:
+            worker = queued.pop(name)
+            waiting[name] = (worker, _send_wave(bench, worker))
         bench.tail.read(wait_s=0.1)
         for name, (worker, wave) in list(waiting.items()):
             _check_alive(worker, is_late=time.monotonic() > deadline_s)
