@@ -16,7 +16,7 @@ from collector.store import RunFolder
 from lab import environment
 from lab.bench import Bench
 from lab.blocks import blocks
-from lab.broker import open_broker, remove_results
+from lab.broker import Broker, open_broker, remove_results
 from lab.calibration import calibrate
 from lab.ceilings import upstream_ceilings_per_s
 from lab.control import Control, multiplier_of
@@ -84,30 +84,15 @@ def conduct_experiment(
         folder = RunFolder(results_dir / name)
         make_folder(folder.path / "logs")
         reserve = stack.enter_context(Reserve(folder.path))
-        variables = stack.enter_context(open_upstream(folder.path / "logs"))
-        proxies = open_proxies(experiment.contenders, url=broker.url, logs=folder.path / "logs")
-        bench = Bench(
-            run=name,
-            client=broker.client,
-            tail=Tail(broker.client, run=name),
-            gauges=_open_gauges(experiment, stack=stack),
-            watch=Watch(server_cpu_s=broker.cpu_s),
-            control=Control(broker.url, run=name),
-            proxies=stack.enter_context(proxies),
-            is_queue_measured=experiment.is_queue_measured,
-            environment={
-                **variables,
-                "POOLBENCH_REDIS_URL": broker.url,
-                "POOLBENCH_SCOPE": name,
-            },
-        )
         run = Run(
             experiment=experiment,
             name=name,
             folder=folder,
             command=command,
             broker=broker,
-            bench=bench,
+            bench=_open_bench(
+                experiment, run=name, broker=broker, logs=folder.path / "logs", stack=stack
+            ),
             progress=progress,
         )
         stack.callback(_leave_broker, run)
@@ -117,6 +102,30 @@ def conduct_experiment(
 def trial_count(experiment: Experiment) -> int:
     """Return how many trials a block of an experiment has, pilots and no-ops left out."""
     return len(experiment.contenders) * len(experiment.workloads)
+
+
+def _open_bench(
+    experiment: Experiment,
+    *,
+    run: str,
+    broker: Broker,
+    logs: Path,
+    stack: contextlib.ExitStack,
+) -> Bench:
+    """Start what a run needs beside its workers: upstream, proxies and gauges."""
+    variables = stack.enter_context(open_upstream(logs))
+    proxies = open_proxies(experiment.contenders, url=broker.url, logs=logs)
+    return Bench(
+        run=run,
+        client=broker.client,
+        tail=Tail(broker.client, run=run),
+        gauges=_open_gauges(experiment, stack=stack),
+        watch=Watch(server_cpu_s=broker.cpu_s),
+        control=Control(broker.url, run=run),
+        proxies=stack.enter_context(proxies),
+        is_queue_measured=experiment.is_queue_measured,
+        environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": run},
+    )
 
 
 def _open_gauges(experiment: Experiment, *, stack: contextlib.ExitStack) -> dict[str, Gauge]:

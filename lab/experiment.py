@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lab.experiment_faults import shape_fault, word_faults
 from lab.experiment_input import ExperimentInput, SweepInput
 from lab.interpreter import Interpreter
-from lab.sweep import SweepPoint, bases_of, points
+from lab.sweep import SweepPoint, points
 from lab.tuning import SLOTS, Tuning, Value
 from lab.until import Until
 from poolbench.errors import Fault, UsageError, nearest
@@ -161,18 +161,7 @@ def _resolve(
     parsed: ExperimentInput, *, path: Path, text: str, profile: str, cores: int
 ) -> Experiment:
     chosen = parsed.profile[profile]
-    contenders = {
-        known.name: Contender(
-            name=known.name,
-            pool=known.pool,
-            slots=cores if known.slots == "cores" else known.slots,
-            note=known.note,
-            interpreter=known.interpreter,
-            settings=known.settings,
-        )
-        for known in parsed.contender
-    }
-    named = _with_points({name: (one,) for name, one in contenders.items()}, sweep=parsed.sweep)
+    named = _with_points(_contenders(parsed, cores=cores), sweep=parsed.sweep)
     workloads = tuple(
         Workload(
             name=known.name or known.kind,
@@ -200,15 +189,30 @@ def _resolve(
     )
 
 
+def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, Contender]:
+    return {
+        known.name: Contender(
+            name=known.name,
+            pool=known.pool,
+            slots=cores if known.slots == "cores" else known.slots,
+            note=known.note,
+            interpreter=known.interpreter,
+            settings=known.settings,
+        )
+        for known in parsed.contender
+    }
+
+
 def _with_points(
-    contenders: Mapping[str, tuple[Contender, ...]], *, sweep: SweepInput | None
+    contenders: Mapping[str, Contender], *, sweep: SweepInput | None
 ) -> dict[str, tuple[Contender, ...]]:
     """Return contenders by the names that a profile may use: a swept one's is all its points'."""
-    named = dict(contenders)
+    named: dict[str, tuple[Contender, ...]] = {name: (one,) for name, one in contenders.items()}
     if sweep is None:
         return named
+    swept: dict[str, tuple[Contender, ...]] = {}
     for point in points(sweep.of, setting=sweep.setting, values=sweep.values):
-        (base,) = contenders[point.of]
+        base = contenders[point.of]
         changed = (
             replace(base, name=point.name, slots=int(point.value), sweep=point)
             if point.setting == SLOTS
@@ -220,13 +224,8 @@ def _with_points(
             )
         )
         named[point.name] = (changed,)
-    for base_name in bases_of(sweep.of):
-        named[base_name] = tuple(
-            one
-            for (one, *_) in list(named.values())
-            if one.sweep is not None and one.sweep.of == base_name
-        )
-    return named
+        swept[point.of] = (*swept.get(point.of, ()), changed)
+    return named | swept
 
 
 def _opening_comment(text: str) -> str:

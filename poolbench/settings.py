@@ -223,11 +223,8 @@ def load_settings(
         flower_port=int(values["POOLBENCH_FLOWER_PORT"]),
         flower_basic_auth=values["FLOWER_BASIC_AUTH"],
         slots={
-            "prefork": int(values["POOLBENCH_SLOTS_PREFORK"]),
-            "threads": int(values["POOLBENCH_SLOTS_THREADS"]),
-            "gevent": int(values["POOLBENCH_SLOTS_GEVENT"]),
-            "asyncio": int(values["POOLBENCH_SLOTS_ASYNCIO"]),
-            "solo": 1,
+            name: pool.fixed_slots or int(values[f"POOLBENCH_SLOTS_{name.upper()}"])
+            for name, pool in POOLS.items()
         },
         prefetch_multiplier=int(values["POOLBENCH_PREFETCH"]),
         acks_late=values["POOLBENCH_ACKS_LATE"] == "1",

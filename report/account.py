@@ -50,7 +50,7 @@ def describe_ledger(ledger: Mapping[str, int]) -> tuple[bool, str]:
         others.append(f"{unaccounted:,} unaccounted")
     is_whole = not ledger["lost"] and not ledger["duplicated"] and not unaccounted
     start = f"{ledger['done']:,} of {ledger['sent']:,} done"
-    if unaccounted == ledger["sent"]:
+    if unaccounted == ledger["sent"] > 0:
         return False, f"{unaccounted:,} unaccounted"
     if ledger["done"] == ledger["sent"] > 0:
         start = f"all {ledger['sent']:,} done"

@@ -13,8 +13,7 @@ from rich.text import Text
 
 from report import format as fmt
 from report.sweep_words import describe_law
-
-_MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
+from report.terminal_tables import MARK_STYLES
 
 
 def render_sweeps(summary: Mapping[str, Any]) -> list[RenderableType]:
@@ -33,7 +32,7 @@ def render_effects(summary: Mapping[str, Any]) -> list[RenderableType]:
 def _effect(effect: Mapping[str, Any]) -> RenderableType:
     mark = effect["mark"]
     text = Text.assemble(
-        (f"{mark or ' '} ", _MARK_STYLES.get(mark, "")),
+        (f"{mark or ' '} ", MARK_STYLES.get(mark, "")),
         (f"{effect['workload']}, {effect['contender']} against {effect['against']}", "bold"),
         f": {effect['text']}",
     )
@@ -55,7 +54,7 @@ def _sweep(sweep: Mapping[str, Any]) -> RenderableType:
     largest = max((point["high"] or 0.0 for point in sweep["points"]), default=0.0)
     for point in sweep["points"]:
         table.add_row(
-            Text(point["mark"], style=_MARK_STYLES.get(point["mark"], "")),
+            Text(point["mark"], style=MARK_STYLES.get(point["mark"], "")),
             f"{point['value']}".lower(),
             Text(fmt.number(point["median"]), style="bold"),
             fmt.span(point["low"], high=point["high"]),

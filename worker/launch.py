@@ -107,23 +107,19 @@ def plan_launch(
     Raises:
         UsageError: with everything that is wrong with it.
     """
-    faults: list[Fault] = []
     name = contender or settings.contender or pool
+    multiplier = _or(prefetch_multiplier, settings.prefetch_multiplier)
+    faults = [
+        *_name_faults(name, pool=pool),
+        *_level_faults(log_level),
+        *_prefetch_faults(multiplier),
+    ]
     try:
         found = find_pool(pool)
         wanted = found.fixed_slots or settings.slots[found.name] if slots is None else slots
-        faults += _slot_faults(found, wanted)
+        faults = [*_slot_faults(found, wanted), *faults]
     except UsageError as error:
-        faults += error.faults
-    try:
-        check_name(name, what="contender")
-    except UsageError as error:
-        faults += error.faults if name != pool else ()
-    if log_level not in LOG_LEVELS:
-        remedy = nearest(log_level, among=LOG_LEVELS)
-        faults.append(Fault(problem="unknown log level", seen=log_level, remedy=remedy))
-    multiplier = _or(prefetch_multiplier, settings.prefetch_multiplier)
-    faults += _prefetch_faults(multiplier)
+        raise UsageError(*error.faults, *faults) from error
     if faults:
         raise UsageError(*faults)
     return Launch(
@@ -138,6 +134,22 @@ def plan_launch(
         log_level=log_level,
         scope=settings.scope,
     )
+
+
+def _name_faults(name: str, *, pool: str) -> list[Fault]:
+    try:
+        check_name(name, what="contender")
+    except UsageError as error:
+        # a pool that is none is said already
+        return [*error.faults] if name != pool else []
+    return []
+
+
+def _level_faults(log_level: str) -> list[Fault]:
+    if log_level in LOG_LEVELS:
+        return []
+    remedy = nearest(log_level, among=LOG_LEVELS)
+    return [Fault(problem="unknown log level", seen=log_level, remedy=remedy)]
 
 
 def _or(asked: Word | None, setting: Word) -> Word:
