@@ -10,6 +10,8 @@ import polars as pl
 import redis
 
 from collector.schema import SAMPLE_SCHEMA
+from lab.control import Control
+from lab.delay import Proxy
 from lab.experiment import Workload
 from lab.gauge import Gauge
 from lab.sampler import Sample
@@ -48,6 +50,20 @@ class TrialFacts:
     stolen_cpu_share: float | None = None
     #: How far the wall clock was set in it, seconds.
     clock_step_s: float | None = None
+    #: Where its throughput comes from: ``records``, or ``queue`` where some contender has none.
+    measured_by: str = "records"
+    #: Length of its queue from when the backlog was in: (Unix ns, jobs), ascending.
+    queue_lengths: list[tuple[int, int]] = field(default_factory=list)
+    #: Jobs that leave the queue before the first slot is free, at the most.
+    reserved: int = 0
+    #: Jobs that have ended by Celery's own count; None where records tell.
+    ended_by_celery: int | None = None
+    #: Events that a Flower took in meanwhile; None without one.
+    flower_events: int | None = None
+    #: What the worker's connections asked of Redis; None where the server doesn't tell.
+    redis_commands: int | None = None
+    redis_bytes: int | None = None
+    redis_connections: int | None = None
     #: Why the trial is invalid; empty if it is not.
     reasons: list[str] = field(default_factory=list)
     #: Why it is doubtful.
@@ -77,6 +93,12 @@ class Bench:
     #: Variables that every worker of the run gets.
     environment: Mapping[str, str]
     watch: Watch = field(default_factory=Watch)
+    #: Asks the workers by Celery's remote control.
+    control: Control
+    #: The proxies between workers and Redis, by contender.
+    proxies: Mapping[str, Proxy] = field(default_factory=dict)
+    #: Whether throughput is read off the queues, for all contenders alike.
+    is_queue_measured: bool = False
     #: CPU-seconds of a unit of work, by kind; of those kinds that need one here.
     calibration: Mapping[str, float] = field(default_factory=dict)
     trials: list[TrialFacts] = field(default_factory=list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ from poolbench.settings import Settings
 
 #: A command that takes longer is an absent server, seconds.
 SOCKET_TIMEOUT_S = 10.0
+
+#: Results looked for and removed in one round trip.
+KEYS_PER_TRIP = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,18 @@ def _is_here(client: redis.Redis) -> bool:
     """Tell whether a server listens on this machine's own loopback."""
     host = str(client.connection_pool.connection_kwargs.get("host", ""))
     return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def remove_results(client: redis.Redis, *, prefix: str) -> None:
+    """Take the results whose keys begin with ``prefix`` out of a broker that goes on living.
+
+    Raises:
+        redis.RedisError: if the broker is gone.
+    """
+    pattern = f"{prefix}celery-task-meta-*"
+    found = client.scan_iter(match=pattern, count=KEYS_PER_TRIP)
+    while keys := list(itertools.islice(found, KEYS_PER_TRIP)):
+        client.unlink(*keys)
 
 
 @contextlib.contextmanager

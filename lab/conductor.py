@@ -16,10 +16,13 @@ from collector.store import RunFolder
 from lab import environment
 from lab.bench import Bench
 from lab.blocks import blocks
-from lab.broker import open_broker
+from lab.broker import Broker, open_broker, remove_results
 from lab.calibration import calibrate
 from lab.ceilings import upstream_ceilings_per_s
+from lab.control import Control, multiplier_of
+from lab.delay import open_proxies
 from lab.experiment import Contender, Experiment, Workload
+from lab.flower import note_events, watching
 from lab.gauge import Gauge
 from lab.pilot import (
     NOBODY,
@@ -46,7 +49,13 @@ from lab.workers import (
     warm_up,
 )
 from poolbench.errors import PoolbenchError, StackError, StorageError
-from poolbench.keys import queue_name, records_stream, run_key, unacked_keys
+from poolbench.keys import (
+    queue_name,
+    records_stream,
+    result_prefix,
+    run_key,
+    unacked_keys,
+)
 from poolbench.settings import Settings
 from producer.publisher import open_run
 
@@ -75,26 +84,15 @@ def conduct_experiment(
         folder = RunFolder(results_dir / name)
         make_folder(folder.path / "logs")
         reserve = stack.enter_context(Reserve(folder.path))
-        variables = stack.enter_context(open_upstream(folder.path / "logs"))
-        bench = Bench(
-            run=name,
-            client=broker.client,
-            tail=Tail(broker.client, run=name),
-            gauges=_open_gauges(experiment, stack=stack),
-            watch=Watch(server_cpu_s=broker.cpu_s),
-            environment={
-                **variables,
-                "POOLBENCH_REDIS_URL": broker.url,
-                "POOLBENCH_SCOPE": name,
-            },
-        )
         run = Run(
             experiment=experiment,
             name=name,
             folder=folder,
             command=command,
             broker=broker,
-            bench=bench,
+            bench=_open_bench(
+                experiment, run=name, broker=broker, logs=folder.path / "logs", stack=stack
+            ),
             progress=progress,
         )
         stack.callback(_leave_broker, run)
@@ -104,6 +102,30 @@ def conduct_experiment(
 def trial_count(experiment: Experiment) -> int:
     """Return how many trials a block of an experiment has, pilots and no-ops left out."""
     return len(experiment.contenders) * len(experiment.workloads)
+
+
+def _open_bench(
+    experiment: Experiment,
+    *,
+    run: str,
+    broker: Broker,
+    logs: Path,
+    stack: contextlib.ExitStack,
+) -> Bench:
+    """Start what a run needs beside its workers: upstream, proxies and gauges."""
+    variables = stack.enter_context(open_upstream(logs))
+    proxies = open_proxies(experiment.contenders, url=broker.url, logs=logs)
+    return Bench(
+        run=run,
+        client=broker.client,
+        tail=Tail(broker.client, run=run),
+        gauges=_open_gauges(experiment, stack=stack),
+        watch=Watch(server_cpu_s=broker.cpu_s),
+        control=Control(broker.url, run=run),
+        proxies=stack.enter_context(proxies),
+        is_queue_measured=experiment.is_queue_measured,
+        environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": run},
+    )
 
 
 def _open_gauges(experiment: Experiment, *, stack: contextlib.ExitStack) -> dict[str, Gauge]:
@@ -240,8 +262,11 @@ def _measure(
         count=run.counts[contender.twin_of or contender.name, workload.name],
         stall_s=run.experiment.stall_s,
         workers_up=len(workers),
+        multiplier=multiplier_of(run.celery.get(contender.name)),
     )
-    facts = conduct(run.bench, order)
+    with watching(run, contender, block=block) as flower:
+        facts = conduct(run.bench, order)
+        note_events(facts, flower=flower)
     run.bench.tail.forget(facts.plan.trial)
     if facts.reasons:
         run.progress.now(f"{contender.name}: fresh worker")
@@ -273,3 +298,4 @@ def _leave_broker(run: Run) -> None:
             *(run_key(run.name), run_key(ceiling_run(run.name)), records_stream(run.name)),
             *(*queues, *bindings, *unacked_keys(run.name).values()),
         )
+        remove_results(run.bench.client, prefix=result_prefix(run.name))

@@ -6,14 +6,16 @@ import hashlib
 import itertools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from lab.experiment_faults import shape_fault, word_faults
-from lab.experiment_input import ExperimentInput
+from lab.experiment_input import ExperimentInput, SweepInput
 from lab.interpreter import Interpreter
+from lab.sweep import SweepPoint, points
+from lab.tuning import SLOTS, Tuning, Value
 from lab.until import Until
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.jobs import complete_parameters, find_kind
@@ -33,6 +35,15 @@ class Contender:
     interpreter: str = ""
     #: The contender that it is a second time, to show the noise; empty for all others.
     twin_of: str = ""
+    #: What it is set to beside that, by `lab.tuning.SETTINGS`; what isn't said is left out.
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    #: Which point of a sweep it is; None for a contender of its own.
+    sweep: SweepPoint | None = None
+
+    @property
+    def tuning(self) -> Tuning:
+        """Its settings, with what holds where nothing is said."""
+        return Tuning.of(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +107,11 @@ class Experiment:
         return tuple(one for one in self.contenders if not one.twin_of)
 
     @property
+    def is_queue_measured(self) -> bool:
+        """Whether throughput is read off the queues: some contender leaves no records."""
+        return not all(contender.tuning.probe for contender in self.contenders)
+
+    @property
     def sha256(self) -> str:
         """Return the digest of the file's text, hexadecimal."""
         return hashlib.sha256(self.text.encode()).hexdigest()
@@ -145,16 +161,7 @@ def _resolve(
     parsed: ExperimentInput, *, path: Path, text: str, profile: str, cores: int
 ) -> Experiment:
     chosen = parsed.profile[profile]
-    contenders = {
-        known.name: Contender(
-            name=known.name,
-            pool=known.pool,
-            slots=cores if known.slots == "cores" else known.slots,
-            note=known.note,
-            interpreter=known.interpreter,
-        )
-        for known in parsed.contender
-    }
+    named = _with_points(_contenders(parsed, cores=cores), sweep=parsed.sweep)
     workloads = tuple(
         Workload(
             name=known.name or known.kind,
@@ -173,11 +180,52 @@ def _resolve(
         repetitions=chosen.repetitions,
         trial_s=chosen.trial_s,
         stall_s=parsed.stall_s,
-        contenders=tuple(contenders[name] for name in chosen.contenders),
+        contenders=tuple(
+            {one.name: one for name in chosen.contenders for one in named[name]}.values()
+        ),
         workloads=workloads,
         requirements=tuple(known.resolve() for known in parsed.require),
         twin=parsed.twin or "",
     )
+
+
+def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, Contender]:
+    return {
+        known.name: Contender(
+            name=known.name,
+            pool=known.pool,
+            slots=cores if known.slots == "cores" else known.slots,
+            note=known.note,
+            interpreter=known.interpreter,
+            settings=known.settings,
+        )
+        for known in parsed.contender
+    }
+
+
+def _with_points(
+    contenders: Mapping[str, Contender], *, sweep: SweepInput | None
+) -> dict[str, tuple[Contender, ...]]:
+    """Return contenders by the names that a profile may use: a swept one's is all its points'."""
+    named: dict[str, tuple[Contender, ...]] = {name: (one,) for name, one in contenders.items()}
+    if sweep is None:
+        return named
+    swept: dict[str, tuple[Contender, ...]] = {}
+    for point in points(sweep.of, setting=sweep.setting, values=sweep.values):
+        base = contenders[point.of]
+        changed = (
+            replace(base, name=point.name, slots=int(point.value), sweep=point)
+            if point.setting == SLOTS
+            else replace(
+                base,
+                name=point.name,
+                settings={**base.settings, point.setting: point.value},
+                sweep=point,
+            )
+        )
+        named[point.name] = (changed,)
+        swept[point.of] = (*swept.get(point.of, ()), changed)
+    return named | swept
 
 
 def _opening_comment(text: str) -> str:

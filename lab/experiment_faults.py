@@ -13,14 +13,20 @@ from lab.experiment_input import (
     ContenderInput,
     ExperimentInput,
     ProfileInput,
+    SweepInput,
     WorkloadInput,
 )
 from lab.interpreter import FREE_THREADED
 from lab.require import RequireInput, require_faults
+from lab.sweep import point_names, sweep_faults
 from lab.toml_lines import locate
+from lab.tuning import setting_faults
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.jobs import complete_parameters, find_kind, rough_job_s
 from poolbench.pools import find_pool
+
+#: What pydantic names in a fault's place beside the keys.
+_UNION_BRANCHES = frozenset({"int", "float", "literal['cores']", "str", "list[str]"})
 
 #: Pools built on greenlet, which has not declared that it can run without the GIL.
 GREENLET_POOLS = frozenset({"gevent", "asyncio"})
@@ -28,9 +34,7 @@ GREENLET_POOLS = frozenset({"gevent", "asyncio"})
 
 def shape_fault(error: Any, *, path: Path, text: str) -> Fault:
     """Return what pydantic found as a fault of ours, at its line."""
-    keys: tuple[str | int, ...] = tuple(
-        key for key in error["loc"] if key not in {"int", "float", "literal['cores']"}
-    )
+    keys: tuple[str | int, ...] = tuple(key for key in error["loc"] if key not in _UNION_BRANCHES)
     where = f"{path}:{locate(text, keys)}"
     name = ".".join(str(key) for key in keys)
     if error["type"] == "extra_forbidden":
@@ -47,6 +51,7 @@ def _keys_beside(keys: tuple[str | int, ...]) -> list[str]:
         "workload": WorkloadInput,
         "profile": ProfileInput,
         "require": RequireInput,
+        "sweep": SweepInput,
     }
     model = models.get(keys[0], ExperimentInput) if len(keys) > 1 else ExperimentInput
     return list(model.model_fields)
@@ -62,6 +67,8 @@ def word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]:
         found += [(("workload", index, *at), fault) for at, fault in faults]
     found += _name_faults(table)
     found += _twin_faults(table)
+    found += _probe_faults(table)
+    found += [(("sweep", at), fault) for at, fault in sweep_faults(table)]
     found += require_faults(table)
     return [
         Fault(
@@ -82,6 +89,12 @@ def _tables(table: dict[str, Any], key: str) -> list[tuple[int, dict[str, Any]]]
 
 
 def _contender_faults(contender: dict[str, Any]) -> list[tuple[tuple[str, ...], Fault]]:
+    settings = contender.get("settings")
+    found = setting_faults(settings) if isinstance(settings, dict) else []
+    return [*_pool_faults(contender), *((("settings", at), fault) for at, fault in found)]
+
+
+def _pool_faults(contender: dict[str, Any]) -> list[tuple[tuple[str, ...], Fault]]:
     pool, slots = contender.get("pool"), contender.get("slots")
     if not isinstance(pool, str):
         return []
@@ -141,10 +154,32 @@ def _twin_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fau
     if twin == "":
         remedy = "name a contender, or leave the line out for the first: no claim without its noise"
         found.append((("twin",), Fault(problem="no twin", seen='""', remedy=remedy)))
-    elif isinstance(twin, str) and twin not in names:
-        remedy = nearest(twin, among=names)
+    elif isinstance(twin, str) and twin not in {*names, *point_names(table)}:
+        remedy = nearest(twin, among=[*names, *point_names(table)])
         found.append((("twin",), Fault(problem="unknown contender", seen=twin, remedy=remedy)))
     return found
+
+
+def _probe_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fault]]:
+    """Return workloads whose figures come from records, where a contender has none."""
+    if not any(_is_unrecorded(contender) for _, contender in _tables(table, "contender")):
+        swept = table.get("sweep")
+        if not isinstance(swept, dict) or swept.get("setting") != "probe":
+            return []
+    remedy = 'without the probe there is throughput alone: measure = "capacity", no arrivals'
+    return [
+        (
+            ("workload", index),
+            Fault(problem="a latency of jobs that nobody records", remedy=remedy),
+        )
+        for index, workload in _tables(table, "workload")
+        if workload.get("measure", "capacity") != "capacity" or workload.get("arrivals")
+    ]
+
+
+def _is_unrecorded(contender: dict[str, Any]) -> bool:
+    settings = contender.get("settings")
+    return isinstance(settings, dict) and settings.get("probe") is False
 
 
 def _name_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fault]]:
@@ -158,7 +193,7 @@ def _name_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fau
                 fault = Fault(problem=f"{key} named twice", seen=name, remedy="rename one")
                 found.append(((key, index), fault))
             seen.add(name)
-    names = {str(row.get("name")) for _, row in _tables(table, "contender")}
+    names = {str(row.get("name")) for _, row in _tables(table, "contender")} | point_names(table)
     profiles = table.get("profile")
     for profile, row in profiles.items() if isinstance(profiles, dict) else ():
         wanted = row.get("contenders") if isinstance(row, dict) else None

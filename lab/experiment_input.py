@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,15 @@ class ContenderInput(_Strict):
     slots: int | Literal["cores"]
     note: str = ""
     interpreter: str = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class SweepInput(_Strict):
+    """The `[sweep]` table: one contender, or several, at each of some values of one setting."""
+
+    of: str | list[str] = Field(min_length=1)
+    setting: str
+    values: list[Any]
 
 
 class WorkloadInput(_Strict):
@@ -57,4 +66,5 @@ class ExperimentInput(_Strict):
     contender: list[ContenderInput] = Field(min_length=1)
     workload: list[WorkloadInput] = Field(min_length=1)
     profile: dict[str, ProfileInput] = Field(min_length=1)
+    sweep: SweepInput | None = None
     require: list[RequireInput] = Field(default_factory=list)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping
 
-from celery import Celery
-
 from lab.ceilings import redis_cpu_s
-from lab.experiment import Workload
+from lab.control import multiplier_of
+from lab.experiment import Contender, Workload
 from lab.run import Run
 from lab.trial import TrialOrder, backlog_size, busy_slots, conduct, measured_rate_per_s
+from lab.unrecorded import middle_size
 from lab.workers import LabWorker
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind, ideal_wait_s
@@ -26,6 +25,9 @@ NOOP_JOBS_PER_SLOT = 5
 NOBODY = "nobody"
 #: Messages of the burst that measures the producer's ceiling.
 PRODUCER_JOBS = 5_000
+#: How long the pilot of a worker without records must take, seconds: it is timed by asking the
+#: worker, ten times a second.
+ROUGH_PILOT_S = 1.0
 #: Jobs of a pilot that only computes: enough for a rate, since more slots don't hurry them.
 CPU_PILOT_JOBS = 16
 
@@ -39,21 +41,42 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
         worker = workers[contender.name]
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         before_s = redis_cpu_s(run.bench.client)
-        rates_per_s[contender.name] = round(_pilot(run, worker, noop, count)[0], 1)
+        rate_per_s = round(_pilot(run, worker, noop, count)[0], 1)
         spent_s = redis_cpu_s(run.bench.client) - before_s
-        if spent_s > 0:
+        if contender.tuning.probe:
+            # without records it is good enough to size a backlog by, and no more
+            rates_per_s[contender.name] = rate_per_s
+        if spent_s > 0 and contender.tuning.probe:
             # one thread of the server runs all commands
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
             count = CPU_PILOT_JOBS if _only_computes(workload) else 2 * contender.slots
-            rate_per_s, peak = _pilot(run, worker, workload, count)
-            run.counts[contender.name, workload.name] = backlog_size(
-                rate_per_s,
-                slots=busy_slots(peak, jobs=count, slots=contender.slots),
-                trial_s=run.experiment.trial_s,
+            measure = _pilot if contender.tuning.probe else _rough_pilot
+            rate_per_s, peak = measure(run, worker, workload, count)
+            busy = busy_slots(peak, jobs=count, slots=contender.slots)
+            run.counts[contender.name, workload.name] = _backlog(
+                run, contender, rate_per_s=rate_per_s, slots=busy
             )
     run.ceilings["noop_per_s"] = rates_per_s
     run.ceilings["redis_per_s"] = redis_per_s
+
+
+def _backlog(run: Run, contender: Contender, *, rate_per_s: float, slots: int) -> int:
+    size = backlog_size(rate_per_s, slots=slots, trial_s=run.experiment.trial_s)
+    if not run.bench.is_queue_measured:
+        return size
+    multiplier = multiplier_of(run.celery.get(contender.name))
+    return max(size, middle_size(slots=contender.slots, multiplier=multiplier))
+
+
+def _rough_pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple[float, int]:
+    """Return the same of a worker without records, from a pilot that is long beside the asking."""
+    while True:
+        began_s = time.monotonic()
+        found = _pilot(run, worker, workload, count)
+        if time.monotonic() - began_s >= ROUGH_PILOT_S:
+            return found
+        count *= 4
 
 
 def _only_computes(workload: Workload) -> bool:
@@ -78,7 +101,11 @@ def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple
         raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
     view = run.bench.tail.view(facts.plan.trial)
     run.bench.tail.forget(facts.plan.trial)
-    return measured_rate_per_s(view), view.peak_overlap()
+    if worker.contender.tuning.probe:
+        return measured_rate_per_s(view), view.peak_overlap()
+    # nothing tells how many were in flight: as many as there are slots, for all that is known
+    span_s = ((facts.end_ns or 0) - (facts.start_ns or 0)) / 1e9
+    return facts.sent / span_s, worker.contender.slots
 
 
 def ceiling_run(run: str) -> str:
@@ -107,15 +134,5 @@ def producer_ceiling_per_s(run: Run) -> float:
 
 def ask_configuration(run: Run) -> None:
     """Ask each worker for the Celery configuration in effect; Celery censors the secrets."""
-    app = Celery(broker=run.broker.url, set_as_current=False)
-    nodes = {
-        f"{contender.name}.{run.name}@{platform.node()}": contender.name
-        for contender in run.experiment.contenders
-    }
-    with app.connection_for_write() as connection:
-        inspect = app.control.inspect(
-            list(nodes), connection=connection, timeout=3.0, limit=len(nodes)
-        )
-        answers = inspect.conf() or {}
-    for node, configuration in answers.items():
-        run.celery[nodes[node]] = configuration
+    names = [contender.name for contender in run.experiment.contenders]
+    run.celery.update(run.bench.control.configurations(names))

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from lab.sweep import point_names
 from poolbench.errors import Fault, nearest
 from report.figures import ABSOLUTE, FIGURES, find_ratio
 from report.thresholds import Requirement
@@ -37,6 +38,7 @@ class RequireInput(BaseModel):
 def require_faults(table: Mapping[str, Any]) -> list[Found]:
     """Return every fault of meaning in the `[[require]]` tables of an experiment's file."""
     names = {key: _names(table, key) for key in ("contender", "workload")}
+    names["contender"] += sorted(point_names(table))
     rows = table.get("require")
     return [
         (("require", index, key), fault)

@@ -86,6 +86,7 @@ class Run:
             "requirements": [asdict(requirement) for requirement in experiment.requirements],
             **self.facts,
             "celery": self.celery,
+            "proxies": {name: one.as_manifest() for name, one in self.bench.proxies.items()},
             "ceilings": self.ceilings,
             "workers": [worker.describe(folder=self.folder.path) for worker in self.workers],
             "trials": [facts.as_manifest() for facts in self.bench.trials],

@@ -69,6 +69,15 @@ class Sampler:
             processes=len(workers),
         )
 
+    def addresses(self) -> set[str]:
+        """Return the near ends of the worker's TCP connections, as ``host:port``."""
+        try:
+            below = self._root.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return set()
+        workers = [self._root, *(one for one in below if not self._is_recorder(one))]
+        return set().union(*(tcp_addresses(process) for process in workers))
+
     def _is_recorder(self, process: psutil.Process) -> bool:
         if process.pid not in self._known:
             self._known.add(process.pid)
@@ -78,6 +87,15 @@ class Sampler:
             except psutil.Error:
                 self._known.discard(process.pid)
         return process.pid in self._recorders
+
+
+def tcp_addresses(process: psutil.Process) -> set[str]:
+    """Return the near ends of a process's TCP connections, as a server names them."""
+    try:
+        ends = [one.laddr for one in process.net_connections(kind="tcp") if one.laddr]
+    except psutil.Error:
+        return set()
+    return {f"[{end.ip}]:{end.port}" if ":" in end.ip else f"{end.ip}:{end.port}" for end in ends}
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -17,7 +17,14 @@ from poolbench.errors import Fault, StackError, UsageError, nearest
 from poolbench.settings import VARIABLES, Settings, load_settings, read_dotenv
 
 #: Variables whose values are secret, or hold a secret.
-SECRETS = frozenset({"POOLBENCH_REDIS_URL", "POOLBENCH_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"})
+SECRETS = frozenset(
+    {
+        "POOLBENCH_REDIS_URL",
+        "POOLBENCH_WORKER_REDIS_URL",
+        "POOLBENCH_REDIS_PASSWORD",
+        "FLOWER_BASIC_AUTH",
+    }
+)
 
 #: Opens Flower's API to everybody, whatever its login: kept from the services.
 _REFUSED = "FLOWER_UNAUTHENTICATED_API"

@@ -29,6 +29,9 @@ def _section(lines: list[str], keys: Sequence[str | int]) -> tuple[int, int, lis
         case ["profile", str(name), *rest]:
             header = re.compile(rf"^\s*\[\s*profile\.\"?{re.escape(name)}\"?\s*\]")
             index = 0
+        case [str(table), *rest] if any(_table(table).match(line) for line in lines):
+            header = _table(table)
+            index = 0
         case _:
             return 0, _next_header(lines, 0), list(keys)
     headers = [number for number, line in enumerate(lines) if header.match(line)]
@@ -36,6 +39,10 @@ def _section(lines: list[str], keys: Sequence[str | int]) -> tuple[int, int, lis
         return 0, len(lines), list(keys)
     start = headers[index] + 1
     return start, _next_header(lines, start), rest
+
+
+def _table(name: str) -> re.Pattern[str]:
+    return re.compile(rf"^\s*\[\s*{re.escape(name)}\s*\]")
 
 
 def _next_header(lines: list[str], start: int) -> int:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from lab.bench import Bench, TrialFacts
 from lab.experiment import Workload
+from lab.redis_use import begin_use, end_use
 from lab.tail import TrialView
+from lab.unrecorded import follow_count, reserved_jobs, watch_queue
 from lab.workers import LabWorker
 from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.records import TrialPlan
@@ -33,6 +35,8 @@ class TrialOrder:
     #: Without a line for so long, the trial is over and invalid, seconds.
     stall_s: float = 10.0
     workers_up: int = 1
+    #: Messages that the worker reserves for each slot.
+    multiplier: int = 4
 
 
 def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
@@ -46,13 +50,16 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     gauge = bench.gauges[order.worker.contender.interpreter]
     if not order.is_pilot:
         facts.cpu_s_per_job_before = gauge.measure(kind, parameters=parameters)
+    use = begin_use(bench, order.worker)
     _sample(bench, order, facts=facts, is_whole=False)
     before = bench.watch.look()
     bench.send(facts, offsets_s=[0.0] * order.count)
-    _follow(bench, order, facts=facts)
+    order.worker.sent += facts.sent
+    _follow_to_its_end(bench, order, facts=facts)
     facts.end_ns = time.time_ns()
     facts.take(bench.watch.since(before))
     _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
+    end_use(bench, order.worker, before=use, facts=facts)
     if not order.is_pilot:
         facts.cpu_s_per_job_after = gauge.measure(kind, parameters=parameters)
     return facts
@@ -100,6 +107,8 @@ def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:
         kind=workload.kind,
         parameters=parameters,
         count=order.count,
+        payload_bytes=contender.tuning.payload_bytes,
+        stores_result=contender.tuning.result_backend,
     )
     return TrialFacts(
         plan=plan,
@@ -108,13 +117,45 @@ def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:
         is_pilot=order.is_pilot,
         ideal_wait_s=ideal_wait_s(find_kind(workload.kind), parameters),
         workers_up=order.workers_up,
+        measured_by="queue" if bench.is_queue_measured else "records",
+        reserved=reserved_jobs(slots=contender.slots, multiplier=order.multiplier),
     )
+
+
+def _follow_to_its_end(bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
+    """Follow the trial: by its queue first where that is measured, and then by what tells of ends.
+
+    Lines are not read while a queue is watched, so that all contenders meet the same lab.
+    """
+    worker, looker = order.worker, _Looker(bench, order, facts=facts)
+    if bench.is_queue_measured and not order.is_pilot:
+        watch_queue(bench, worker=worker, facts=facts, stall_s=order.stall_s, on_look=looker.look)
+    if worker.contender.tuning.probe:
+        _follow(bench, order, facts=facts)
+    else:
+        follow_count(bench, worker=worker, facts=facts, stall_s=order.stall_s)
+
+
+class _Looker:
+    """Samples the worker from time to time."""
+
+    def __init__(self, bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
+        self._bench, self._order, self._facts = bench, order, facts
+        self._sampled_at_s = time.monotonic()
+
+    def look(self) -> None:
+        """Take a sample if it is time for one."""
+        now_s = time.monotonic()
+        if now_s - self._sampled_at_s >= SAMPLE_EVERY_S:
+            self._sampled_at_s = now_s
+            _sample(self._bench, self._order, facts=self._facts, is_whole=False)
 
 
 def _follow(bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
     """Read the stream until the trial is over; say in the facts why, if not by its last job."""
     view = bench.tail.view(facts.plan.trial)
-    view.last_line_at_s = sampled_at_s = time.monotonic()
+    view.last_line_at_s = time.monotonic()
+    looker = _Looker(bench, order, facts=facts)
     while len(view.ended) < facts.sent:
         bench.tail.read(wait_s=0.1)
         now_s = time.monotonic()
@@ -132,9 +173,7 @@ def _follow(bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
                 f"no line for {order.stall_s:g} s, {missing} of {facts.sent} jobs not done"
             )
             return
-        if now_s - sampled_at_s >= SAMPLE_EVERY_S:
-            sampled_at_s = now_s
-            _sample(bench, order, facts=facts, is_whole=False)
+        looker.look()
 
 
 def _sample(bench: Bench, order: TrialOrder, *, facts: TrialFacts, is_whole: bool) -> None:

@@ -14,6 +14,7 @@ from lab.children import Child
 from lab.experiment import Contender, Workload
 from lab.interpreter import Interpreter
 from lab.sampler import Sampler
+from lab.tuning import Tuning
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 from poolbench.records import TrialPlan
@@ -37,6 +38,10 @@ class LabWorker:
     child: Child
     sampler: Sampler
     started_at_s: float
+    #: Jobs that were sent to it, in all.
+    sent: int = 0
+    #: The most that Celery said were in its slots; looked at only where there are no records.
+    peak_active: int = 0
     #: From start to proved ready, seconds; None until then.
     ready_s: float | None = None
     exit_code: int | None = None
@@ -69,12 +74,18 @@ def start_worker(
     """Start a contender's worker in a fresh process of the lab's Python, or of its own."""
     words = ("worker", "--pool", contender.pool)
     command = interpreter.command(*words) if interpreter else [sys.executable, "-m", *words]
-    command += ["--contender", contender.name, "--slots", str(contender.slots), "--no-events"]
+    command += ["--contender", contender.name, "--slots", str(contender.slots)]
+    command += options(contender.tuning)
+    proxy = bench.proxies.get(contender.name)
     child = children.start(
         command,
         name=contender.name,
         log=logs / f"{block:03d}-{contender.name}.log",
-        environment={**bench.environment, **(interpreter.environment if interpreter else {})},
+        environment={
+            **bench.environment,
+            **(interpreter.environment if interpreter else {}),
+            **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
+        },
     )
     return LabWorker(
         contender=contender,
@@ -83,6 +94,20 @@ def start_worker(
         sampler=Sampler(child.pid, contender=contender.name),
         started_at_s=time.monotonic(),
     )
+
+
+def options(tuning: Tuning) -> list[str]:
+    """Return a contender's settings as options of ``python -m worker``."""
+    switches = {
+        "events": tuning.events,
+        "probe": tuning.probe,
+        "results": tuning.result_backend,
+        **({} if tuning.acks_late is None else {"acks-late": tuning.acks_late}),
+    }
+    words = [f"--{name}" if is_on else f"--no-{name}" for name, is_on in switches.items()]
+    if tuning.prefetch_multiplier is not None:
+        words += ["--prefetch-multiplier", str(tuning.prefetch_multiplier)]
+    return words
 
 
 def await_ready(
@@ -111,12 +136,12 @@ def await_ready(
         bench.tail.read(wait_s=0.1)
         for name, (worker, wave) in list(waiting.items()):
             _check_alive(worker, is_late=time.monotonic() > deadline_s)
-            view = bench.tail.view(wave.plan.trial)
-            if len(view.ended) < worker.contender.slots:
+            seen = _look(bench, worker, facts=wave)
+            if seen.ended < worker.contender.slots:
                 continue
             wave.end_ns = time.time_ns()
             bench.tail.forget(wave.plan.trial)
-            if view.peak_overlap() >= worker.contender.slots:
+            if seen.peak >= worker.contender.slots:
                 worker.ready_s = time.monotonic() - worker.started_at_s
                 del waiting[name]
             else:
@@ -140,7 +165,7 @@ def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[W
             bench.tail.read(wait_s=0.1)
             for worker, facts in list(sent):
                 _check_alive(worker, is_late=time.monotonic() > deadline_s)
-                if len(bench.tail.view(facts.plan.trial).ended) >= facts.sent:
+                if _look(bench, worker, facts=facts).ended >= facts.sent:
                     facts.end_ns = time.time_ns()
                     bench.tail.forget(facts.plan.trial)
                     sent.remove((worker, facts))
@@ -181,6 +206,31 @@ def stop_workers(workers: Sequence[LabWorker]) -> None:
     await_end(workers)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """How far some jobs are."""
+
+    ended: int
+    #: The most in flight at one instant that was seen.
+    peak: int
+
+
+def _look(bench: Bench, worker: LabWorker, *, facts: TrialFacts) -> _Look:
+    """Return how far jobs are: by their records, or by Celery's own count where there are none."""
+    if worker.contender.tuning.probe:
+        view = bench.tail.view(facts.plan.trial)
+        is_over = len(view.ended) >= facts.sent
+        return _Look(ended=len(view.ended), peak=view.peak_overlap() if is_over else 0)
+    found = bench.control.count(worker.contender.name)
+    if found is None:
+        return _Look(ended=0, peak=0)
+    worker.peak_active = max(worker.peak_active, found.active)
+    ended = found.ended - (worker.sent - facts.sent)
+    facts.ended_by_celery = ended
+    # one slot overlaps with nothing, and solo doesn't answer while it works
+    return _Look(ended=ended, peak=max(worker.peak_active, min(ended, 1)))
+
+
 def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
     sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
     return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
@@ -205,9 +255,12 @@ def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: i
         kind=workload.kind,
         parameters=bench.message_parameters(workload),
         count=count,
+        payload_bytes=contender.tuning.payload_bytes,
+        stores_result=contender.tuning.result_backend,
     )
     facts = TrialFacts(plan=plan, block=worker.block, workload=workload.name, is_pilot=True)
     bench.send(facts, offsets_s=[0.0] * count)
+    worker.sent += facts.sent
     return facts
 
 

@@ -13,6 +13,7 @@ from poolbench.errors import Fault, UsageError, nearest
 __all__ = [
     "HEADER",
     "JOB_KINDS",
+    "PAYLOAD",
     "JobHeader",
     "JobKind",
     "Parameter",
@@ -23,6 +24,9 @@ __all__ = [
     "parse_parameters",
     "rough_job_s",
 ]
+
+#: A job's argument that nobody reads: text of a size that the sender chose.
+PAYLOAD = "payload"
 
 #: The message header that holds a job's identity, a mapping of `JobHeader`'s fields.
 HEADER = "poolbench"

@@ -74,6 +74,11 @@ def unacked_keys(scope: str) -> dict[str, str]:
     return {option: f"poolbench.{scope}.{option.removesuffix('_key')}" for option in options}
 
 
+def result_prefix(scope: str) -> str:
+    """Return what stands before Celery's own key of a result, so that a run's can be removed."""
+    return f"poolbench.{scope}."
+
+
 def check_name(name: str, *, what: str) -> str:
     """Return a run's or contender's name unchanged.
 

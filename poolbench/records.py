@@ -178,6 +178,10 @@ class TrialPlan:
     longest_gap_s: float = 0.0
     #: Jobs meant to be sent.
     count: int = 0
+    #: Size of an argument that nobody reads, bytes; 0 for none.
+    payload_bytes: int = 0
+    #: Whether its messages ask for the result to be stored.
+    stores_result: bool = False
 
 
 def encode_line(line: Mapping[str, Any]) -> bytes:

@@ -97,6 +97,24 @@ VARIABLES: dict[str, Variable] = {
             bounds=(1, 1_000),
         ),
         Variable(
+            name="POOLBENCH_ACKS_LATE",
+            default="0",
+            help="1: a worker acknowledges a job after it, not before (task_acks_late)",
+            bounds=(0, 1),
+        ),
+        Variable(
+            name="POOLBENCH_RESULTS",
+            default="0",
+            help="1: a worker stores the results of jobs whose messages leave it to the worker",
+            bounds=(0, 1),
+        ),
+        Variable(
+            name="POOLBENCH_WORKER_REDIS_URL",
+            default="",
+            help="the broker as a worker and its jobs reach it, where that is another way than the "
+            "probe's, as through a proxy; empty: the same",
+        ),
+        Variable(
             name="POOLBENCH_IMAGE", default="poolbench:local", help="image of the Docker stack"
         ),
         Variable(
@@ -150,6 +168,12 @@ class Settings:
     slots: Mapping[str, int]
     #: Messages reserved for each slot.
     prefetch_multiplier: int
+    #: Whether a job is acknowledged after it ran.
+    acks_late: bool
+    #: Whether a worker stores the results of messages that leave it to the worker.
+    stores_results: bool
+    #: The broker as a worker and its jobs reach it, with its password.
+    worker_redis_url: str
     image: str
     state_dir: Path
     results_dir: Path
@@ -183,12 +207,14 @@ def load_settings(
     found.update(os.environ if environ is None else environ)
     values = {name: found.get(name) or known.default for name, known in VARIABLES.items()}
     faults = [fault for name in VARIABLES if (fault := _fault(VARIABLES[name], values[name]))]
-    faults += _redis_url_faults(values["POOLBENCH_REDIS_URL"])
+    for name in ("POOLBENCH_REDIS_URL", "POOLBENCH_WORKER_REDIS_URL"):
+        faults += _redis_url_faults(values[name], name=name)
     if faults:
         raise UsageError(*faults)
     heartbeat = values["POOLBENCH_HEARTBEAT_FILE"]
+    redis_url = values["POOLBENCH_REDIS_URL"] or _compose_redis_url(values)
     return Settings(
-        redis_url=values["POOLBENCH_REDIS_URL"] or _compose_redis_url(values),
+        redis_url=redis_url,
         redis_is_explicit=bool(values["POOLBENCH_REDIS_URL"]),
         upstream_url=(
             f"http://{values['POOLBENCH_UPSTREAM_HOST']}:{values['POOLBENCH_UPSTREAM_PORT']}"
@@ -197,13 +223,13 @@ def load_settings(
         flower_port=int(values["POOLBENCH_FLOWER_PORT"]),
         flower_basic_auth=values["FLOWER_BASIC_AUTH"],
         slots={
-            "prefork": int(values["POOLBENCH_SLOTS_PREFORK"]),
-            "threads": int(values["POOLBENCH_SLOTS_THREADS"]),
-            "gevent": int(values["POOLBENCH_SLOTS_GEVENT"]),
-            "asyncio": int(values["POOLBENCH_SLOTS_ASYNCIO"]),
-            "solo": 1,
+            name: pool.fixed_slots or int(values[f"POOLBENCH_SLOTS_{name.upper()}"])
+            for name, pool in POOLS.items()
         },
         prefetch_multiplier=int(values["POOLBENCH_PREFETCH"]),
+        acks_late=values["POOLBENCH_ACKS_LATE"] == "1",
+        stores_results=values["POOLBENCH_RESULTS"] == "1",
+        worker_redis_url=values["POOLBENCH_WORKER_REDIS_URL"] or redis_url,
         image=values["POOLBENCH_IMAGE"],
         state_dir=Path(values["POOLBENCH_STATE_DIR"]),
         results_dir=Path(values["POOLBENCH_RESULTS_DIR"]),
@@ -257,7 +283,7 @@ def _fault(variable: Variable, value: str) -> Fault | None:
     return Fault(problem=variable.name, seen=repr(value), remedy=remedy)
 
 
-def _redis_url_faults(url: str) -> list[Fault]:
+def _redis_url_faults(url: str, *, name: str) -> list[Fault]:
     if not url:
         return []
     parts = urlsplit(url)
@@ -270,4 +296,4 @@ def _redis_url_faults(url: str) -> list[Fault]:
         return []
     # the value may hold a password, so it is not shown
     remedy = "write redis://:password@host:port/0"
-    return [Fault(problem="POOLBENCH_REDIS_URL is no Redis address", remedy=remedy)]
+    return [Fault(problem=f"{name} is no Redis address", remedy=remedy)]

@@ -20,7 +20,7 @@ from kombu.transport import memory
 from kombu.utils.json import dumps
 
 from poolbench.errors import StackError
-from poolbench.jobs import HEADER, JobHeader
+from poolbench.jobs import HEADER, PAYLOAD, JobHeader
 from poolbench.records import TrialPlan
 
 #: What fills the holes of one message: id, seq, due_ns, sent_ns.
@@ -85,15 +85,17 @@ def task_ids(count: int) -> Iterator[bytes]:
 def _real_message(plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str]) -> Any:
     """Return what Celery hands to a broker's channel for this job, body encoded."""
     app = Celery("producer", set_as_current=False)
-    # unshared, since Celery would else give it to every app of this process
-    job: Any = app.task(name=plan.kind, ignore_result=True, shared=False)(_stub)
+    # unshared, since Celery would else give it to every app of this process; what the message says
+    # of the result goes before what the worker is set to
+    job: Any = app.task(name=plan.kind, ignore_result=not plan.stores_result, shared=False)(_stub)
+    payload = {PAYLOAD: "x" * plan.payload_bytes} if plan.payload_bytes else {}
     header = JobHeader(
         run=run, trial=plan.trial, seq=0, contender=plan.contender, due_ns=0, sent_ns=0
     ).as_dict() | dict(zip(("seq", "due_ns", "sent_ns"), marks[1:], strict=True))
     tray: list[Any] = []
     with Connection(transport=_tray_transport(tray)) as connection:
         job.apply_async(
-            kwargs=dict(plan.parameters),
+            kwargs={**plan.parameters, **payload},
             task_id=marks[0],
             queue=queue,
             headers={HEADER: header},
@@ -115,5 +117,5 @@ def _tray_transport(tray: list[Any]) -> type[memory.Transport]:
     return TrayTransport
 
 
-def _stub(**_parameters: float) -> None:
+def _stub(**_arguments: object) -> None:
     """Stands for the job in the producer, which never runs it."""

@@ -52,7 +52,7 @@ BY_NAME: Mapping[str, str] = {
 }
 
 #: Says nothing of how a job runs.
-_LABELS = frozenset({"name", "note"})
+_LABELS = frozenset({"name", "note", "sweep"})
 
 #: An address without its credentials, port and path: two runs never share those.
 _ADDRESS = re.compile(r"^([a-z+]+://)(?:[^@/]*@)?([^:/]*).*$")

@@ -14,9 +14,11 @@ from poolbench.records import FORMAT
 from report import format as fmt
 from report.conditions import conditions
 from report.crossover import find_crossovers
+from report.effects import find_effects
 from report.precision import describe
-from report.rows import Row, sum_ledgers
+from report.rows import Row, account_of
 from report.stats import rounded
+from report.sweep import find_sweeps
 from report.thresholds import check_requirements
 from report.trials import Trial, free_threaded, measure_trials
 from report.verdict import Verdict, judge
@@ -64,7 +66,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "workloads": manifest["workloads"],
         "ceilings": manifest.get("ceilings", {}),
         "conditions": conditions(manifest),
-        "ledger": asdict(sum_ledgers(measured)),
+        "ledger": account_of(measured),
         "notes": [
             *_notes(manifest, trials=trials, rows=rows),
             *_noise_notes(verdicts),
@@ -75,6 +77,8 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "until": until,
         "verdicts": [verdict.as_dict() for verdict in verdicts],
         "crossovers": [one.as_dict() for one in find_crossovers(rows, noise_floors=floors)],
+        "sweeps": [one.as_dict() for one in find_sweeps(rows)],
+        "effects": [one.as_dict() for one in find_effects(rows, noise_floors=floors)],
         "trials": [_trial(trial) for trial in trials],
     }
     result: dict[str, Any] = json.loads(to_json(summary))
@@ -140,7 +144,8 @@ def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
 def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[Verdict]:
     return [
         judge(
-            [row.entry() for row in rows if row.workload is workload],
+            # a throughput without an account leads no verdict
+            [row.entry() for row in rows if row.workload is workload and row.is_accounted],
             workload=workload["name"],
             kind=workload["kind"],
         )
@@ -184,6 +189,7 @@ def _notes(
             "The whole backlog is put in at once, so a job's wait is its place in the queue."
         )
     notes += _backlog_notes(manifest)
+    notes += _queue_notes(rows)
     if any(not trial.is_backlog for trial in trials):
         notes.append(
             "Jobs came at a rate: throughput tells whether a contender kept up, not what it can do."
@@ -262,6 +268,16 @@ def _backlog_notes(manifest: Mapping[str, Any]) -> list[str]:
         return []
     span = f"{min(differing):,}–{max(differing):,} jobs"
     return [f"Backlogs differ ({span}): compare execution times and throughput, not waits."]
+
+
+def _queue_notes(rows: Sequence[Row]) -> list[str]:
+    """Say that throughput is that of the queues, where some row has no records to take it from."""
+    names = [row.contender["name"] for row in rows if not row.is_accounted]
+    if not names:
+        return []
+    who = fmt.listed([*dict.fromkeys(names)])
+    middle = "Throughput is that of the queues' middle for all contenders"
+    return [f"{middle}, since {who} ran without the probe."]
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from report.account import integrity, legend, marks_of
 from report.decision import POWER_WORDS
 from report.limits import SIGN
 from report.palette import row_shade
+from report.sweep_terminal import render_effects, render_sweeps
 from report.terminal_tables import (
     MARK_STYLES,
     called,
@@ -54,6 +55,8 @@ def _parts(summary: Mapping[str, Any], *, width: int) -> Iterator[RenderableType
         yield _section(summary, workload=workload, verdict=verdict, width=width)
     for found in summary["crossovers"]:
         yield _crossover(summary, found=found)
+    yield from render_sweeps(summary)
+    yield from render_effects(summary)
     yield from render_requirements(summary)
     yield Text()
     words = [*legend(summary), *_signs(summary, width=width)]

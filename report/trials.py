@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -21,6 +21,7 @@ from poolbench.pools import POOLS
 from report import format as fmt
 from report.blocking import Held, measure_held
 from report.doubts import doubts
+from report.queue import UNACCOUNTED, figures_of_queue
 from report.spans import measure_spans
 
 #: What a trial is measured from; other columns of a record stay on disk.
@@ -78,6 +79,10 @@ class Trial:
     evidence: Evidence
     #: CPU-seconds of one job without Celery, in the contender's own Python; None for waits.
     gauged_s: float | None
+    #: Jobs that have ended by Celery's own count, where no record tells; None where records do.
+    ended_by_celery: int | None
+    redis_commands: int | None
+    redis_bytes: int | None
     #: What the workload allows this contender without Celery, jobs a second.
     ceiling_per_s: float | None
     #: Share of the machine's CPU that others took, the part of it that a hypervisor took, and how
@@ -104,6 +109,26 @@ class Trial:
         return "!" if self.reasons else "~" if self.tolerated else ""
 
     @property
+    def is_accounted(self) -> bool:
+        """Whether its jobs left records."""
+        return self.ended_by_celery is None
+
+    @property
+    def jobs(self) -> int:
+        """Jobs done; where they left no records, those that have ended by Celery's own count."""
+        return self.ledger.done if self.ended_by_celery is None else self.ended_by_celery
+
+    @property
+    def redis_commands_per_job(self) -> float | None:
+        """Commands that the worker's connections sent to Redis, for each job."""
+        return _per_job(self.redis_commands, jobs=self.jobs)
+
+    @property
+    def redis_bytes_per_job(self) -> float | None:
+        """Bytes that the worker's connections and Redis exchanged, for each job."""
+        return _per_job(self.redis_bytes, jobs=self.jobs)
+
+    @property
     def ceiling_share(self) -> float | None:
         """Its throughput as a share of its ceiling."""
         per_s = self.figures.throughput_per_s
@@ -112,7 +137,7 @@ class Trial:
     @property
     def cpu_s_per_1000_jobs(self) -> float | None:
         """CPU-seconds of the worker for a thousand jobs done."""
-        return _per_1000(self.usage.cpu_s, jobs=self.ledger.done)
+        return _per_1000(self.usage.cpu_s, jobs=self.jobs)
 
     @property
     def busy_cores(self) -> float | None:
@@ -135,7 +160,7 @@ class Trial:
     @property
     def recorder_cpu_s_per_1000_jobs(self) -> float | None:
         """CPU-seconds of the probe's recorder for a thousand jobs done."""
-        return _per_1000(self.usage.recorder_cpu_s, jobs=self.ledger.done)
+        return _per_1000(self.usage.recorder_cpu_s, jobs=self.jobs)
 
 
 def measure_trials(
@@ -200,6 +225,11 @@ def _measure(
 ) -> Trial:
     is_backlog = plan["arrivals"] == "burst"
     found = figures(records, slots=plan["slots"], is_capacity=is_backlog)
+    if plan.get("measured_by") == "queue" and not plan["is_pilot"]:
+        found = figures_of_queue(plan, records=found)
+    if plan.get("ended_by_celery") is not None:
+        # nobody recorded them, so none is known to be lost
+        ledger = replace(ledger, lost=0)
     evidence = _evidence(records)
     return Trial(
         index=plan["trial"],
@@ -217,6 +247,9 @@ def _measure(
         usage=_usage(samples.filter(pl.col("contender") == plan["contender"])),
         evidence=evidence,
         gauged_s=_gauged_s(plan),
+        ended_by_celery=plan.get("ended_by_celery"),
+        redis_commands=plan.get("redis_commands"),
+        redis_bytes=plan.get("redis_bytes"),
         ceiling_per_s=_ceiling_per_s(plan, cores=cores),
         foreign_cpu_share=plan.get("foreign_cpu_share"),
         stolen_cpu_share=plan.get("stolen_cpu_share"),
@@ -269,7 +302,9 @@ def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tu
     tolerated = [*plan["tolerated"], *doubts(plan)]
     if ledger.failed:
         tolerated.append(f"{ledger.failed:,} of {fmt.counted(ledger.sent, noun='job')} failed")
-    if ledger.done:
+    if plan.get("ended_by_celery") is not None:
+        tolerated.append(UNACCOUNTED)
+    if ledger.done or plan.get("measured_by") == "queue":
         tolerated.extend(found.reasons)
     return tuple(dict.fromkeys(tolerated))
 
@@ -320,6 +355,10 @@ def _evidence(records: pl.DataFrame) -> Evidence:
         sockets_patched=bool(patched.all()) if len(patched) else None,
         gil_enabled=bool(gil.any()) if len(gil) else None,
     )
+
+
+def _per_job(total: int | None, *, jobs: int) -> float | None:
+    return None if total is None or not jobs else total / jobs
 
 
 def _per_1000(spent_s: float | None, *, jobs: int) -> float | None:

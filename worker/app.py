@@ -10,7 +10,7 @@ from typing import Any
 
 from celery import Celery, signals
 
-from poolbench.keys import unacked_keys
+from poolbench.keys import result_prefix, unacked_keys
 from poolbench.pools import MAX_SLOTS
 from poolbench.settings import Settings, load_settings
 from worker.broker import refuse_without_broker
@@ -44,7 +44,7 @@ CHILD_START_TIMEOUT_S = 30.0
 def configuration(settings: Settings) -> dict[str, Any]:
     """Return what the app sets, by Celery's names."""
     return {
-        "broker_url": settings.redis_url,
+        "broker_url": settings.worker_redis_url,
         "broker_transport_options": _transport_options(scope=settings.scope),
         "broker_pool_limit": PUBLISHER_CONNECTIONS,
         # the broker was there when the worker started; later it is waited for without end, since
@@ -55,9 +55,10 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # keeps it from running twice. Only late acknowledgement is concerned. Celery 6's default
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         # results are off, since the ledger is the account and a result costs two round trips; the
-        # backend is there for who asks for one
-        "task_ignore_result": True,
-        "result_backend": settings.redis_url,
+        # backend is there for who asks for one, be it by a setting or by a message
+        "task_ignore_result": not settings.stores_results,
+        "result_backend": settings.worker_redis_url,
+        "result_backend_transport_options": _backend_options(scope=settings.scope),
         # one backend for all slots: otherwise one a thread and under gevent one a job, since a
         # greenlet counts as a thread; that alone took 0.7 ms of CPU of a no-op's 1.7, results or no
         "result_backend_thread_safe": True,
@@ -67,6 +68,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "redis_socket_keepalive": True,
         "redis_backend_health_check_interval": HEALTH_CHECK_S,
         "worker_prefetch_multiplier": settings.prefetch_multiplier,
+        "task_acks_late": settings.acks_late,
         "worker_proc_alive_timeout": CHILD_START_TIMEOUT_S,
         # the log handlers of a module that `-I` brings in stay as they are
         "worker_hijack_root_logger": False,
@@ -88,6 +90,10 @@ def _transport_options(*, scope: str) -> dict[str, Any]:
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         **(unacked_keys(scope) if scope else {}),
     }
+
+
+def _backend_options(*, scope: str) -> dict[str, Any]:
+    return {"global_keyprefix": result_prefix(scope)} if scope else {}
 
 
 def _keepalive_options() -> dict[int, int]:

@@ -54,6 +54,10 @@ def _start(options: argparse.Namespace) -> int:
         slots=options.slots,
         has_events=options.events,
         log_level=options.log_level,
+        has_probe=options.probe,
+        prefetch_multiplier=options.prefetch_multiplier,
+        acks_late=options.acks_late,
+        stores_results=options.results,
     )
     if options.print_command:
         sys.stdout.write(shlex.join(launch.command()) + "\n")
@@ -134,12 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--pool", help=f"how it runs several jobs at once: {names}")
     add("--contender", help="its name, and its queue's; default: the pool's name")
     add("--slots", type=int, help="jobs in flight at once; default: POOLBENCH_SLOTS_<POOL>")
-    add(
-        "--events",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="send Celery's events, for Flower; they halve the throughput of no-ops",
-    )
+    _add_settings(parser)
     add(
         "--log-level",
         default="warning",
@@ -149,3 +148,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--print-command", action="store_true", help="print the celery command and do no more")
     return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add what a worker may be set to beside its pool and slots."""
+    add = parser.add_argument
+    switch = argparse.BooleanOptionalAction
+    add(
+        "--prefetch-multiplier",
+        type=int,
+        metavar="N",
+        help="messages reserved for each slot; default: POOLBENCH_PREFETCH",
+    )
+    add("--acks-late", action=switch, help="acknowledge after a job; default: POOLBENCH_ACKS_LATE")
+    add("--results", action=switch, help="store results; default: POOLBENCH_RESULTS")
+    add(
+        "--events",
+        action=switch,
+        default=False,
+        help="send Celery's events, for Flower; they halve the throughput of no-ops",
+    )
+    add("--probe", action=switch, default=True, help="record every job; --no-probe: none")

@@ -7,17 +7,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.keys import check_name, queue_name
 from poolbench.pools import Pool, find_pool
-from poolbench.settings import Settings
+from poolbench.settings import VARIABLES, Settings
 
 #: The words after ``--log-level``, as Celery knows them.
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 #: Celery obeys variables of this prefix before any setting of ours, the broker's address included.
 _FOREIGN_PREFIX = "CELERY_"
+
+Word = TypeVar("Word")
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -32,6 +35,14 @@ class Launch:
     slots: int
     #: Whether it sends Celery's events, for Flower; they cost about half of a no-op's throughput.
     has_events: bool
+    #: Whether its jobs are recorded.
+    has_probe: bool
+    #: Messages reserved for each slot.
+    prefetch_multiplier: int
+    #: Whether a job is acknowledged after it ran, not before.
+    acks_late: bool
+    #: Whether it stores the results of messages that leave it to the worker.
+    stores_results: bool
     log_level: str
     #: Prefix of the queue's name, or empty.
     scope: str
@@ -53,7 +64,7 @@ class Launch:
             *("-c", str(self.slots)),
             *("-Q", queue_name(self.contender, scope=self.scope)),
             *("-n", f"{self.node}@%h"),
-            *("-I", "poolbench.probe"),
+            *(("-I", "poolbench.probe") if self.has_probe else ()),
             *("-l", self.log_level),
             # both talk to other workers at the start and ever after, and none of ours listens
             *("--without-mingle", "--without-gossip"),
@@ -72,6 +83,9 @@ class Launch:
             **dict(self.pool.environment),
             "PYTHONPATH": path,
             "POOLBENCH_CONTENDER": self.contender,
+            "POOLBENCH_PREFETCH": str(self.prefetch_multiplier),
+            "POOLBENCH_ACKS_LATE": str(int(self.acks_late)),
+            "POOLBENCH_RESULTS": str(int(self.stores_results)),
         }
 
 
@@ -83,27 +97,29 @@ def plan_launch(
     slots: int | None,
     has_events: bool,
     log_level: str,
+    has_probe: bool = True,
+    prefetch_multiplier: int | None = None,
+    acks_late: bool | None = None,
+    stores_results: bool | None = None,
 ) -> Launch:
     """Return the launch that was asked for, with the settings' word where nothing was said.
 
     Raises:
         UsageError: with everything that is wrong with it.
     """
-    faults: list[Fault] = []
     name = contender or settings.contender or pool
+    multiplier = _or(prefetch_multiplier, settings.prefetch_multiplier)
+    faults = [
+        *_name_faults(name, pool=pool),
+        *_level_faults(log_level),
+        *_prefetch_faults(multiplier),
+    ]
     try:
         found = find_pool(pool)
         wanted = found.fixed_slots or settings.slots[found.name] if slots is None else slots
-        faults += _slot_faults(found, wanted)
+        faults = [*_slot_faults(found, wanted), *faults]
     except UsageError as error:
-        faults += error.faults
-    try:
-        check_name(name, what="contender")
-    except UsageError as error:
-        faults += error.faults if name != pool else ()
-    if log_level not in LOG_LEVELS:
-        remedy = nearest(log_level, among=LOG_LEVELS)
-        faults.append(Fault(problem="unknown log level", seen=log_level, remedy=remedy))
+        raise UsageError(*error.faults, *faults) from error
     if faults:
         raise UsageError(*faults)
     return Launch(
@@ -111,9 +127,41 @@ def plan_launch(
         contender=name,
         slots=wanted,
         has_events=has_events,
+        has_probe=has_probe,
+        prefetch_multiplier=multiplier,
+        acks_late=_or(acks_late, settings.acks_late),
+        stores_results=_or(stores_results, settings.stores_results),
         log_level=log_level,
         scope=settings.scope,
     )
+
+
+def _name_faults(name: str, *, pool: str) -> list[Fault]:
+    try:
+        check_name(name, what="contender")
+    except UsageError as error:
+        # a pool that is none is said already
+        return [*error.faults] if name != pool else []
+    return []
+
+
+def _level_faults(log_level: str) -> list[Fault]:
+    if log_level in LOG_LEVELS:
+        return []
+    remedy = nearest(log_level, among=LOG_LEVELS)
+    return [Fault(problem="unknown log level", seen=log_level, remedy=remedy)]
+
+
+def _or(asked: Word | None, setting: Word) -> Word:
+    return setting if asked is None else asked
+
+
+def _prefetch_faults(multiplier: int) -> list[Fault]:
+    low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)
+    if low <= multiplier <= high:
+        return []
+    remedy = f"it takes {low} to {high} messages a slot"
+    return [Fault(problem="impossible prefetch multiplier", seen=str(multiplier), remedy=remedy)]
 
 
 def _slot_faults(pool: Pool, slots: int) -> list[Fault]:

@@ -1,4 +1,7 @@
-"""Hands the functions of `worker.jobs` to Celery under their kinds' names; nothing else."""
+"""Hands the functions of `worker.jobs` to Celery under their kinds' names; nothing else.
+
+A job takes `poolbench.jobs.PAYLOAD` beside its parameters, and its function never sees it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def register(kind: str, function: Callable[..., object]) -> None:
     """Make ``function`` the job of that kind."""
 
     @app.task(name=kind)
-    def job(**parameters: float) -> object:
+    def job(*, payload: str = "", **parameters: float) -> object:  # noqa: ARG001 -- see PAYLOAD
         begun_ns = time.perf_counter_ns()
         try:
             return function(**parameters)
@@ -28,7 +31,7 @@ def register_coroutine(kind: str, function: Callable[..., Coroutine[Any, Any, ob
     """Make the coroutine ``function`` the job of that kind, for a pool that awaits it."""
 
     @app.task(name=kind)
-    async def job(**parameters: float) -> object:
+    async def job(*, payload: str = "", **parameters: float) -> object:  # noqa: ARG001 -- as above
         begun_ns = time.perf_counter_ns()
         try:
             return await function(**parameters)

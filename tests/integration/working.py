@@ -19,7 +19,7 @@ import redis
 from celery import Celery
 
 from poolbench.jobs import HEADER, JobHeader
-from poolbench.keys import queue_name, worker_key
+from poolbench.keys import queue_name, result_prefix, worker_key
 from poolbench.pools import Pool
 from tests.conftest import Server, wait_until
 from tests.integration.probing import read_lines
@@ -103,7 +103,7 @@ class Worker:
 
     def result(self, job: str) -> dict[str, Any]:
         """Return what Celery stored for a finished job that keeps its result."""
-        stored: Any = self.client.get(f"celery-task-meta-{job}")
+        stored: Any = self.client.get(f"{result_prefix(self.run)}celery-task-meta-{job}")
         found: dict[str, Any] = json.loads(stored)
         return found
 

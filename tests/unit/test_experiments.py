@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from lab.experiment import Experiment, load_experiment
 from poolbench.catalogue import JOB_KINDS
 from poolbench.pools import POOLS
 from report.crossover import AXIS, KIND, MIN_SHARES
+from report.usl import MIN_REACH, MIN_SIZES
 
 FILES = sorted(Path("experiments").glob("*.toml"))
 
@@ -32,12 +35,24 @@ def test_it_opens_with_its_question(file: Path) -> None:
 
 @every_file
 def test_a_demo_is_a_picture_and_a_bench_a_claim(file: Path) -> None:
-    """Two or three repetitions in the one, five or more in the other; solo in both."""
+    """Two or three repetitions in the one, five or more in the other."""
     demo, bench = load(file.stem), load(file.stem, profile="bench")
 
     assert demo.repetitions < 5 <= bench.repetitions
-    for experiment in (demo, bench):
-        assert "solo" in {contender.pool for contender in experiment.contenders}
+
+
+@every_file
+@pytest.mark.parametrize("profile", ["demo", "bench"])
+def test_pools_are_compared_to_solo_and_settings_one_by_one(file: Path, profile: str) -> None:
+    """Where several pools are compared one of them is solo; where it is settings, nothing else."""
+    contenders = load(file.stem, profile=profile).contenders
+    if any(one.settings or one.sweep for one in contenders):
+        for pool in {one.pool for one in contenders}:
+            alike = [one for one in contenders if one.pool == pool]
+            changed = {one.sweep.setting for one in alike if one.sweep}
+            assert len({one.slots for one in alike}) == 1 or changed == {"slots"}
+    else:
+        assert "solo" in {contender.pool for contender in contenders}
 
 
 @pytest.mark.parametrize("name", ["io", "cpu", "mixed"])
@@ -86,3 +101,31 @@ def test_mixed_goes_from_waiting_to_computing() -> None:
     assert (shares[0], shares[-1], len(shares) >= MIN_SHARES) == (0.0, 1.0, True)
     assert shares == sorted(shares)
     assert len({one.parameters["total_ms"] for one in workloads}) == 1
+
+
+def test_observer_turns_each_observer_on_and_off() -> None:
+    """Probe, events, Flower and stored results: for each there is a pair that differs in it."""
+    tunings = [asdict(one.tuning) for one in load("observer", profile="bench").contenders]
+    differing = [
+        [name for name in mine if mine[name] != theirs[name]]
+        for mine, theirs in combinations(tunings, 2)
+    ]
+
+    alone = {names[0] for names in differing if len(names) == 1}
+    assert alone == {"probe", "events", "flower", "result_backend"}
+
+
+def test_slots_reaches_far_enough_for_the_law() -> None:
+    """A fit takes several sizes that lie a good factor apart."""
+    slots = sorted(one.slots for one in load("slots", profile="bench").contenders)
+
+    assert len(slots) >= MIN_SIZES
+    assert slots[-1] >= MIN_REACH * slots[0]
+
+
+def test_redis_delay_begins_with_the_proxy_alone() -> None:
+    """What the proxy itself costs is in every point, so that they differ by the delay."""
+    delays_ms = {one.tuning.redis_delay_ms for one in load("redis_delay").contenders}
+
+    assert 0 in delays_ms
+    assert None not in delays_ms

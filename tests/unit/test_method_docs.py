@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from lab.blocks import FIRST_LOOK_BLOCKS
+from lab.tuning import SETTINGS
 from lab.until import DEFAULT_AT_MOST_S
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS
@@ -29,8 +30,22 @@ def test_every_way_to_arrive_is_explained() -> None:
     """One row each in its table."""
     text = METHOD.read_text(encoding="utf-8")
 
-    assert re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE) == list(ARRIVALS)
+    table = text.partition("| arrivals |")[2].partition("\n\n")[0]
+
+    assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE) == list(ARRIVALS)
     assert TrialPlan.__dataclass_fields__["arrivals"].default in ARRIVALS
+
+
+def test_every_setting_of_a_contender_is_explained() -> None:
+    """One row each in its table, with the bounds that a file is held to."""
+    text = METHOD.read_text(encoding="utf-8")
+    table = text.partition("| setting | what it does |")[2].partition("\n\n")[0]
+    bounds = {
+        name: "" if one.type is bool else f"{one.low:,.0f}–{one.high:,.0f}"
+        for name, one in SETTINGS.items()
+    }
+
+    assert dict(re.findall(r"^\| `(\w+)` \|.*\| ?(.*?) \|$", table, re.MULTILINE)) == bounds
 
 
 def test_bounds_are_those_of_the_code() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolbench.calibration import message_parameters
-from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, JobKind, complete_parameters
+from poolbench.jobs import HEADER, JOB_KINDS, PAYLOAD, JobHeader, JobKind, complete_parameters
 from poolbench.keys import NAME
 from poolbench.records import TrialPlan
 from producer.template import capture, task_ids
@@ -53,6 +54,22 @@ def test_every_kind_has_a_message_with_its_arguments() -> None:
         assert set(embedded) == {"callbacks", "errbacks", "chain", "chord"}
         assert message["headers"]["task"] == kind.name
         assert message["headers"]["ignore_result"] is True
+
+
+def test_a_payload_is_an_argument_of_its_size() -> None:
+    """It stands beside the parameters, which stay as they are."""
+    plan = replace(plan_of(JOB_KINDS["io.sleep"]), payload_bytes=5_000)
+
+    _, kwargs, _ = json.loads(base64.b64decode(rendered(plan)[0]["body"]))
+
+    assert kwargs == {**plan.parameters, PAYLOAD: "x" * 5_000}
+
+
+def test_a_message_asks_for_its_result_where_the_plan_does() -> None:
+    """Celery takes the message's word before its own setting."""
+    plan = replace(plan_of(JOB_KINDS["io.sleep"]), stores_result=True)
+
+    assert rendered(plan)[0]["headers"]["ignore_result"] is False
 
 
 @settings(deadline=None, max_examples=30)

@@ -38,6 +38,8 @@ FIXED_IN_CONTAINERS = {
     "POOLBENCH_UPSTREAM_HOST",
     "POOLBENCH_CONTENDER",
     "POOLBENCH_HEARTBEAT_FILE",
+    # a proxy is the lab's
+    "POOLBENCH_WORKER_REDIS_URL",
     # the image has one Python, and no lab runs in it
     "POOLBENCH_FREE_THREADED",
 }

@@ -113,6 +113,46 @@ def test_broker_and_backend_are_the_settings() -> None:
     assert found["worker_prefetch_multiplier"] == 9
 
 
+def test_a_worker_may_reach_the_broker_by_another_way() -> None:
+    """Broker, backend and the jobs' own client go by the proxy; the probe's address stays."""
+    environ = {
+        "POOLBENCH_REDIS_URL": "redis://:s@h:1/2",
+        "POOLBENCH_WORKER_REDIS_URL": "redis://:s@127.0.0.1:7/2",
+    }
+    settings = load_settings(environ, dotenv=None)
+
+    found = configuration(settings)
+
+    assert found["broker_url"] == found["result_backend"] == "redis://:s@127.0.0.1:7/2"
+    assert settings.redis_url == "redis://:s@h:1/2"
+
+
+def test_settings_of_a_contender_are_celerys() -> None:
+    """Off unless asked for; each under Celery's own name."""
+    asked = {"POOLBENCH_ACKS_LATE": "1", "POOLBENCH_RESULTS": "1"}
+
+    found = [configuration(load_settings(environ, dotenv=None)) for environ in ({}, asked)]
+
+    assert [one["task_acks_late"] for one in found] == [False, True]
+    assert [one["task_ignore_result"] for one in found] == [True, False]
+
+
+def test_results_of_a_run_have_keys_of_its_own() -> None:
+    """They can be removed at its end from a broker that others use as well."""
+    found = configuration(load_settings({"POOLBENCH_SCOPE": "r1"}, dotenv=None))
+
+    assert found["result_backend_transport_options"] == {"global_keyprefix": "poolbench.r1."}
+
+
+@pytest.mark.parametrize("kind", ["io.sleep", "cpu.primes"])
+def test_a_payload_changes_nothing_of_a_job(kind: str) -> None:
+    """Every kind takes it, and its function never sees it."""
+    parameters = {"delay_ms": 0} if kind == "io.sleep" else {"units": 1}
+    job = app.tasks[kind]
+
+    assert job(**parameters, payload="x" * 1_000) == job(**parameters)
+
+
 def test_connections_are_never_fewer_than_slots() -> None:
     """A greenlet that finds none loses its acknowledgement, or its result."""
     found = configuration(load_settings({}, dotenv=None))

@@ -73,6 +73,31 @@ def test_a_heartbeat_comes_with_events_alone(has_events: bool, flag: str) -> Non
     assert {"--without-mingle", "--without-gossip"} <= set(command)
 
 
+def test_a_worker_may_do_without_the_probe() -> None:
+    """Then nothing is brought in: its jobs run as they would without Poolbench."""
+    command = launch(has_probe=False).command()
+
+    assert "-I" not in command
+    assert "poolbench.probe" not in command
+
+
+def test_settings_travel_by_the_environment() -> None:
+    """The app reads them where it reads all else; what isn't asked for is the setting's word."""
+    asked = launch(prefetch_multiplier=1, acks_late=True, stores_results=True).environment({})
+    silent = launch({"POOLBENCH_PREFETCH": "9", "POOLBENCH_ACKS_LATE": "1"}).environment({})
+    names = ("POOLBENCH_PREFETCH", "POOLBENCH_ACKS_LATE", "POOLBENCH_RESULTS")
+
+    assert [asked[name] for name in names] == ["1", "1", "1"]
+    assert [silent[name] for name in names] == ["9", "1", "0"]
+
+
+def test_an_option_goes_before_the_setting() -> None:
+    """Be it to turn something off that the environment turns on."""
+    found = launch({"POOLBENCH_ACKS_LATE": "1", "POOLBENCH_RESULTS": "1"}, acks_late=False)
+
+    assert (found.acks_late, found.stores_results) == (False, True)
+
+
 def test_a_contender_from_the_environment_is_taken() -> None:
     """A worker on another host is told its name so; an option goes before it."""
     environ = {"POOLBENCH_CONTENDER": "far-away"}
@@ -108,6 +133,7 @@ def test_what_celery_would_obey_is_left_behind() -> None:
         ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
         ({"pool": "solo", "slots": 2}, "impossible slots: 2; pool solo has 1"),
         ({"contender": "No Name"}, "impossible contender: 'No Name'"),
+        ({"prefetch_multiplier": 0}, "impossible prefetch multiplier: 0; it takes 1 to 1000"),
         ({"log_level": "loud"}, "unknown log level: loud"),
         ({"log_level": "warn"}, "did you mean warning?"),
     ],

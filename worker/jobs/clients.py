@@ -124,7 +124,7 @@ def _new_async_http() -> httpx.AsyncClient:
 
 def _new_redis() -> KeptRedis:
     client = redis.Redis.from_url(
-        load_settings().redis_url,
+        load_settings().worker_redis_url,
         socket_timeout=REDIS_TIMEOUT_S,
         socket_connect_timeout=REDIS_TIMEOUT_S,
     )
@@ -133,7 +133,7 @@ def _new_redis() -> KeptRedis:
 
 def _new_async_redis() -> KeptAsyncRedis:
     client = redis.asyncio.Redis.from_url(
-        load_settings().redis_url,
+        load_settings().worker_redis_url,
         socket_timeout=REDIS_TIMEOUT_S,
         socket_connect_timeout=REDIS_TIMEOUT_S,
     )

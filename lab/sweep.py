@@ -1,0 +1,163 @@
+"""A sweep: one contender at several values of one setting, all else the same. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lab.tuning import SETTINGS, SLOTS, Value, setting_faults
+from poolbench.errors import Fault, UsageError, nearest
+from poolbench.keys import NAME
+from poolbench.pools import find_pool
+
+#: Fewer values are no sweep.
+MIN_VALUES = 2
+
+#: A fault and the key below ``[sweep]`` at which it lies.
+Found = tuple[str, Fault]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepPoint:
+    """What makes a contender one of a sweep; the manifest's ``contenders[].sweep``."""
+
+    #: The contender that all its points come from.
+    of: str
+    setting: str
+    value: Value
+
+    @property
+    def name(self) -> str:
+        """Return the name of the contender at this point, such as ``threads.slots-8``."""
+        return f"{self.of}.{self.setting}-{word_of(self.value)}"
+
+
+def word_of(value: Value) -> str:
+    """Return a value as a name may hold it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:.12g}"
+
+
+def bases_of(of: str | Sequence[str]) -> list[str]:
+    """Return the names of the contenders that are swept; a file may give one or a list."""
+    return [of] if isinstance(of, str) else list(of)
+
+
+def points(of: str | Sequence[str], *, setting: str, values: Sequence[Value]) -> list[SweepPoint]:
+    """Return the points of a sweep: base after base, values ascending."""
+    return [
+        SweepPoint(of=base, setting=setting, value=value)
+        for base in bases_of(of)
+        for value in sorted(values)
+    ]
+
+
+def sweep_faults(table: Mapping[str, Any]) -> list[Found]:
+    """Return every fault of meaning in the ``[sweep]`` of an experiment's file."""
+    sweep = table.get("sweep")
+    if not isinstance(sweep, dict):
+        return []
+    rows = table.get("contender")
+    contenders = {
+        str(row.get("name")): row
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict)
+    }
+    of, setting, values = sweep.get("of"), sweep.get("setting"), sweep.get("values")
+    bases = [str(name) for name in bases_of(of)] if isinstance(of, (str, list)) else []
+    found = [*_base_faults(bases, contenders=contenders)]
+    if isinstance(setting, str) and setting not in (SLOTS, *SETTINGS):
+        remedy = nearest(setting, among=[SLOTS, *SETTINGS])
+        found.append(("setting", Fault(problem="unknown setting", seen=setting, remedy=remedy)))
+    elif isinstance(setting, str) and isinstance(values, list):
+        known = {base: contenders[base] for base in bases if base in contenders}
+        found += _value_faults(values, setting=setting, bases=known, taken=contenders)
+    return found
+
+
+def point_names(table: Mapping[str, Any]) -> set[str]:
+    """Return the names of a file's swept contenders, as far as its ``[sweep]`` makes sense."""
+    sweep = table.get("sweep")
+    if not isinstance(sweep, dict) or sweep_faults(table):
+        return set()
+    try:
+        found = points(sweep["of"], setting=sweep["setting"], values=sweep["values"])
+    except (KeyError, TypeError):
+        return set()
+    return {point.name for point in found}
+
+
+def _base_faults(bases: Sequence[str], *, contenders: Mapping[str, Any]) -> Iterator[Found]:
+    if len(set(bases)) < len(bases):
+        yield "of", Fault(problem="contender swept twice", remedy="name each once")
+    for base in bases:
+        if base not in contenders:
+            remedy = nearest(base, among=contenders)
+            yield "of", Fault(problem="unknown contender", seen=base, remedy=remedy)
+
+
+def _value_faults(
+    values: Sequence[Any],
+    *,
+    setting: str,
+    bases: Mapping[str, Mapping[str, Any]],
+    taken: Mapping[str, Any],
+) -> Iterator[Found]:
+    if len(values) < MIN_VALUES:
+        remedy = f"give {MIN_VALUES} at least"
+        yield "values", Fault(problem="too few values", seen=str(len(values)), remedy=remedy)
+    seen: set[str] = set()
+    for value in values:
+        word = repr(value)
+        if word in seen:
+            yield "values", Fault(problem="value given twice", seen=word, remedy="give each once")
+            continue
+        seen.add(word)
+        faults = [
+            fault for base in bases.values() for fault in _at(base, setting=setting, value=value)
+        ]
+        yield from (("values", fault) for fault in dict.fromkeys(faults))
+        if not faults:
+            names = [SweepPoint(of=base, setting=setting, value=value).name for base in bases]
+            yield from (("values", fault) for fault in _name_faults(names, taken=taken))
+
+
+def _at(base: Mapping[str, Any], *, setting: str, value: Any) -> list[Fault]:
+    """Return what is wrong with a contender at a value of a setting."""
+    if setting != SLOTS:
+        settings = base.get("settings")
+        others = dict(settings) if isinstance(settings, dict) else {}
+        return [
+            fault
+            for at, fault in setting_faults({**others, setting: value})
+            if _is_at(at, setting=setting)
+        ]
+    if isinstance(value, bool) or not isinstance(value, int):
+        return [Fault(problem="slots", seen=repr(value), remedy="it takes whole numbers")]
+    try:
+        pool = find_pool(str(base.get("pool")))
+    except UsageError:
+        return []  # said where it stands
+    if pool.fixed_slots is not None:
+        remedy = f"{pool.name} always has {pool.fixed_slots}"
+        return [Fault(problem="impossible slots", seen=str(value), remedy=remedy)]
+    if not 1 <= value <= pool.max_slots:
+        remedy = f"pool {pool.name} takes 1 to {pool.max_slots}"
+        return [Fault(problem="impossible slots", seen=str(value), remedy=remedy)]
+    return []
+
+
+def _is_at(at: str, *, setting: str) -> bool:
+    """Return whether a fault comes from the value of a sweep, and not from its base alone."""
+    return at == setting or (at == "flower" and setting == "events")
+
+
+def _name_faults(names: Sequence[str], *, taken: Mapping[str, Any]) -> Iterator[Fault]:
+    for name in names:
+        if name in taken:
+            yield Fault(problem="contender named twice", seen=name, remedy="rename one")
+        elif not NAME.fullmatch(name):
+            remedy = "64 small letters, digits, dots and dashes at most; shorten the contender's"
+            yield Fault(problem="impossible name", seen=name, remedy=remedy)

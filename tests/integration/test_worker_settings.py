@@ -1,0 +1,165 @@
+"""A worker's options as its jobs meet them: results, payloads, and a way of its own to Redis."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from lab.control import Control
+from lab.delay import Proxy, open_proxies
+from lab.experiment import Contender
+from lab.redis_use import count_clients, used
+from lab.sampler import Sampler
+from poolbench.jobs import PAYLOAD
+from poolbench.keys import result_prefix
+from poolbench.pools import POOLS
+from poolbench.records import TrialPlan
+from producer.publisher import publish
+from tests.conftest import Server, wait_until
+from tests.integration.working import Worker, running_worker
+
+RUN = "worker-settings"
+
+THREADS = POOLS["threads"]
+
+
+@pytest.fixture(scope="module")
+def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A worker of threads that leaves results to the messages' senders."""
+    folder = tmp_path_factory.mktemp("worker")
+    with running_worker(server, pool=THREADS, slots=4, run=RUN, folder=folder) as running:
+        yield running
+
+
+def send(worker: Worker, trial: int, *, count: int = 1, delay_ms: float = 0, **more: Any) -> None:
+    """Send jobs of a trial as the lab does."""
+    plan = TrialPlan(
+        trial=trial,
+        contender=worker.pool.name,
+        pool=worker.pool.name,
+        slots=worker.slots,
+        kind="io.sleep",
+        parameters={"delay_ms": delay_ms},
+        count=count,
+        **more,
+    )
+    with redis.Redis.from_url(str(worker.app.conf.broker_url)) as client:
+        publish(client, run=RUN, plan=plan, offsets_s=[0.0] * count, scope=RUN)
+
+
+def ended(worker: Worker) -> int:
+    """Return how many jobs have ended, by Celery's own count."""
+    found = Control(str(worker.app.conf.broker_url), run=RUN).count(worker.pool.name)
+    return found.ended if found else 0
+
+
+def result_keys(worker: Worker) -> list[str]:
+    """Return the keys of the run's results."""
+    return list(worker.client.scan_iter(match=f"{result_prefix(RUN)}celery-task-meta-*"))
+
+
+def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> None:
+    """Its key is in Redis; a job whose message asks for none leaves none."""
+    before = ended(worker)
+
+    send(worker, 1, count=3)
+    send(worker, 2, count=2, stores_result=True)
+
+    wait_until(lambda: ended(worker) >= before + 5, what="five jobs ended")
+    assert len(result_keys(worker)) == 2
+
+
+def test_a_payload_arrives_whole(worker: Worker) -> None:
+    """As an argument of the job in its slot, by Celery's own word."""
+    send(worker, 3, delay_ms=3_000, payload_bytes=12_345)
+
+    def seen() -> list[int]:
+        told = worker.app.control.inspect(timeout=1).active() or {}
+        return [len(job["kwargs"].get(PAYLOAD, "")) for jobs in told.values() for job in jobs]
+
+    wait_until(lambda: seen() == [12_345], what="the job is in its slot with its payload")
+
+
+def test_commands_are_counted_of_the_worker_alone(server: Server, worker: Worker) -> None:
+    """Nine a job by the server's count, whatever others ask meanwhile.
+
+    BRPOP; MULTI, ZADD, HSET, EXEC to keep it until it is acknowledged; MULTI, ZREM, HDEL, EXEC to
+    acknowledge it. Polling while idle comes on top.
+    """
+    sampler = Sampler(worker.process.pid, contender="threads")
+    with redis.Redis.from_url(server.url) as client:
+        base, addresses = ended(worker), sampler.addresses()
+        before = count_clients(client)
+        for _ in range(2_000):
+            client.ping()
+
+        send(worker, 4, count=300)
+        wait_until(lambda: ended(worker) >= base + 300, what="300 jobs ended")
+
+        after = count_clients(client)
+    found = used(before, after=after, addresses=addresses | sampler.addresses())
+    assert found is not None
+    assert 8 * 300 < found.commands < 12 * 300
+    assert found.connections >= 2
+
+
+@pytest.fixture
+def proxy(server: Server, tmp_path: Path) -> Iterator[Proxy]:
+    """A proxy before the server that adds 30 ms."""
+    contender = Contender(
+        name="far", pool="threads", slots=1, note="", settings={"redis_delay_ms": 30}
+    )
+    with open_proxies([contender], url=server.url, logs=tmp_path) as proxies:
+        yield proxies["far"]
+
+
+@pytest.fixture
+def delayed(proxy: Proxy) -> Iterator[redis.Redis]:
+    """A client that reaches the server through it."""
+    with redis.Redis.from_url(proxy.url) as client:
+        yield client
+
+
+def test_each_round_trip_takes_the_delay(proxy: Proxy) -> None:
+    """By the proxy's own measure, which the manifest keeps; straight there is none of it."""
+    assert 0.03 <= proxy.round_trip_s < 0.3
+    assert proxy.round_trip_s - proxy.direct_round_trip_s > 0.025
+
+
+def test_a_delay_narrows_no_pipeline(delayed: redis.Redis) -> None:
+    """5,000 commands in one trip would take 150 s one after the other; they take a trip or so."""
+    began_s, _ = delayed.time()
+
+    with delayed.pipeline(transaction=False) as trip:
+        for number in range(5_000):
+            trip.set("sweep-proxy", number)
+        answers = trip.execute()
+
+    ended_s, _ = delayed.time()
+    assert answers == [True] * 5_000
+    assert ended_s - began_s < 30
+    assert delayed.getdel("sweep-proxy") == b"4999"
+
+
+def test_large_answers_come_whole(delayed: redis.Redis) -> None:
+    """Whatever pieces they come in."""
+    text = bytes(range(256)) * 8_000
+
+    delayed.set("sweep-proxy", text)
+
+    assert delayed.getdel("sweep-proxy") == text
+
+
+def test_an_end_comes_after_the_answers(proxy: Proxy, server: Server) -> None:
+    """What the server said before it closed is delivered first, and then the end."""
+    port = urlsplit(proxy.url).port
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        raw.sendall(f"AUTH {server.password}\r\nQUIT\r\n".encode())
+        with raw.makefile("rb") as answers:
+            assert answers.read() == b"+OK\r\n+OK\r\n"

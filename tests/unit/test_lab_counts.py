@@ -1,0 +1,69 @@
+"""What the lab counts from outside: connections of Redis, jobs of Celery, events of Flower."""
+
+from __future__ import annotations
+
+from lab.control import JobCount
+from lab.flower import count_events
+from lab.redis_use import ClientCount, RedisUse, used
+from lab.unrecorded import middle_size, reserved_jobs
+from report.queue import MIN_JOBS, START_SHARE
+
+
+def count(address: str, commands: int, *, net_bytes: int = 0) -> ClientCount:
+    """Return the server's count of a connection."""
+    return ClientCount(address=address, commands=commands, net_bytes=net_bytes)
+
+
+def test_only_the_workers_connections_count() -> None:
+    """Another's thousand commands are another's; one made meanwhile counts from its beginning."""
+    before = {"1": count("h:1", 10, net_bytes=100), "2": count("h:2", 5)}
+    after = {
+        "1": count("h:1", 30, net_bytes=700),
+        "2": count("h:2", 1_005),
+        "3": count("h:3", 4, net_bytes=50),
+    }
+
+    found = used(before, after=after, addresses={"h:1", "h:3"})
+
+    assert found == RedisUse(commands=24, net_bytes=650, connections=2)
+
+
+def test_a_connection_that_was_closed_leaves_no_count() -> None:
+    """Its last commands are known to nobody, and a smaller figure would be a wrong one."""
+    before = {"1": count("h:1", 10), "2": count("h:2", 10)}
+
+    assert used(before, after={"1": count("h:1", 20)}, addresses={"h:1", "h:2"}) is None
+
+
+def test_a_server_that_does_not_count_gives_none() -> None:
+    """No figure, and not zero."""
+    assert used({}, after={}, addresses={"h:1"}) is None
+
+
+def test_jobs_in_a_slot_have_not_ended() -> None:
+    """What has begun, less what is still there."""
+    assert JobCount(begun=10, active=3).ended == 7
+
+
+def test_flowers_counters_are_added_up() -> None:
+    """Of all workers, types and jobs; its other metrics and when they were made are left out."""
+    text = (
+        "# TYPE flower_events_total counter\n"
+        'flower_events_total{task="io.sleep",type="task-received",worker="a@h"} 12.0\n'
+        'flower_events_total{task="",type="worker-heartbeat",worker="a@h"} 3.0\n'
+        'flower_events_created{task="",type="worker-heartbeat",worker="a@h"} 1.7e+09\n'
+        'flower_worker_online{worker="a@h"} 1.0\n'
+    )
+
+    assert count_events(text) == 15
+    assert count_events("") == 0
+
+
+def test_a_smallest_backlog_has_a_middle() -> None:
+    """Whatever a worker reserves, jobs enough are left to see the queue empty."""
+    for slots, multiplier in ((1, 1), (2, 4), (20, 4), (100, 1), (3, 10)):
+        size = middle_size(slots=slots, multiplier=multiplier)
+        left_out = max(START_SHARE * size, reserved_jobs(slots=slots, multiplier=multiplier))
+
+        assert size % slots == 0
+        assert size - left_out >= 2 * MIN_JOBS
