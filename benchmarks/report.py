@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(figures))
         return 0
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores when it began")
-    print(f"{'records':>11}{'trials':>8}{'whole':>9}{'CPU':>9}{'summary':>10}{'a record':>11}{'peak':>9}")
+    names = {"records": 11, "trials": 8, "whole": 9, "CPU": 9, "summary": 10, "a record": 11}
+    print("".join(f"{name:>{width}}" for name, width in {**names, "peak": 9}.items()))
     default_s = _measure(0)
     print(f"  statistics of the default experiment {default_s:.1f} s of {STATISTICS_S:.0f} s")
     kept = [_measure(records) for records in options.records]
