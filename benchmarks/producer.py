@@ -2,7 +2,8 @@
 
 Against an embedded server of its own, in one process. The producer and a loop of `task.delay()`
 send the same jobs in turns, so that both see the same machine; the ratio's median and range are
-printed, and beside them what the server takes in when nothing has to be made.
+printed, and beside them what the server takes in when nothing has to be made. Then jobs are sent
+when they are due, without a worker and beside one that keeps every core busy: how late are they?
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import os
 import secrets
 import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import redis
 from celery import Celery
 
 from lab.server import free_port, start_server
+from poolbench.errors import StackError
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
-from poolbench.keys import queue_name
+from poolbench.keys import queue_name, records_stream
 from poolbench.records import TrialPlan
 from producer.arrivals import draw
 from producer.publisher import BATCH, publish
@@ -35,7 +40,11 @@ DELAY_JOBS = 1_000
 PRODUCER_JOBS = 50_000
 #: How long each rate is kept, seconds.
 RATE_SPAN_S = 5.0
-RATES_PER_S = (1_000.0, 5_000.0)
+LAG_ROUNDS = 5
+#: Rate → what p99 of the lag is to stay below, ms, with nobody working.
+LIMITS_MS = {1_000.0: 1.0, 5_000.0: 5.0}
+#: How long the busy worker may take to begin, and to end, seconds.
+PATIENCE_S = 30.0
 
 KIND = JOB_KINDS["io.http"]
 PLAN = TrialPlan(
@@ -47,6 +56,17 @@ PLAN = TrialPlan(
     parameters=complete_parameters(KIND, {}),
 )
 QUEUE = queue_name(PLAN.contender)
+
+#: More computing than any measurement lasts.
+BUSY = TrialPlan(
+    trial=0,
+    contender="busy",
+    pool="prefork",
+    slots=os.cpu_count() or 1,
+    kind="cpu.primes",
+    parameters=complete_parameters(JOB_KINDS["cpu.primes"], {"units": 20}),
+    count=20_000,
+)
 
 
 def rate_per_s(jobs: int, work: Callable[[], object]) -> float:
@@ -129,8 +149,8 @@ def tell(values: list[float], *, digits: int) -> str:
     return f"{statistics.median(values):,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
-def measure_lag(client: redis.Redis, *, rate_per_s: float) -> None:
-    """Print how late jobs are sent at a rate with poisson arrivals, and what that costs."""
+def measure_lag(client: redis.Redis, *, rate_per_s: float) -> dict[str, float]:
+    """Return how late jobs are sent at a rate with poisson arrivals, ms, and the cores it takes."""
     count = round(rate_per_s * RATE_SPAN_S)
     offsets_s = draw("poisson", count=count, rate_per_s=rate_per_s, seed=1)
     begun_s, cpu_s = time.perf_counter(), time.process_time()
@@ -138,11 +158,54 @@ def measure_lag(client: redis.Redis, *, rate_per_s: float) -> None:
     share = (time.process_time() - cpu_s) / (time.perf_counter() - begun_s)
     messages = [json.loads(str(message)) for message in client.lrange(QUEUE, 0, -1)]
     headers = [JobHeader(**message["headers"][HEADER]) for message in messages]
-    lags_s = sorted((header.sent_ns - header.due_ns) / 1e9 for header in headers)
+    lags_ms = sorted((header.sent_ns - header.due_ns) / 1e6 for header in headers)
     client.delete(QUEUE)
-    at = {percent: lags_s[-(-percent * count // 100) - 1] * 1e3 for percent in (50, 95, 99)}
-    figures = ", ".join(f"p{percent} {lag_ms:.2f}" for percent, lag_ms in at.items())
-    print(f"  {rate_per_s:5,.0f}/s: lag {figures}, max {lags_s[-1] * 1e3:.2f} ms; CPU {share:.0%}")
+    ranks = {f"p{percent}": -(-percent * count // 100) for percent in (50, 95, 99)}
+    at = {name: lags_ms[rank - 1] for name, rank in ranks.items()}
+    return {**at, "max": lags_ms[-1], "cores": share}
+
+
+def tell_lags(client: redis.Redis, *, beside: str) -> None:
+    """Print the lags at each rate: median and range over the rounds."""
+    print(f"poisson arrivals, {beside}: how late jobs are sent, ms, in {LAG_ROUNDS} rounds")
+    for rate_per_s, limit_ms in LIMITS_MS.items():
+        rounds = [measure_lag(client, rate_per_s=rate_per_s) for _ in range(LAG_ROUNDS)]
+        figures = [f"{name} {tell([one[name] for one in rounds], digits=2)}" for name in rounds[0]]
+        kept = sum(one["p99"] < limit_ms for one in rounds)
+        print(f"  {rate_per_s:5,.0f}/s: {', '.join(figures)}")
+        print(f"           p99 below {limit_ms:g} ms in {kept} of {LAG_ROUNDS}")
+
+
+@contextmanager
+def busy_worker(client: redis.Redis, *, log: Path) -> Iterator[None]:
+    """Let a worker compute on every core meanwhile, as in a trial.
+
+    Raises:
+        StackError: if it does not begin.
+    """
+    cores = os.cpu_count() or 1
+    run = secrets.token_hex(4)
+    publish(client, run=run, plan=BUSY, offsets_s=[0.0] * BUSY.count)
+    words = ("--pool", BUSY.pool, "--contender", BUSY.contender, "--slots", str(cores))
+    with log.open("wb") as out:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "worker", *words, "--no-events"], stdout=out, stderr=out
+        )
+    try:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while client.xlen(records_stream(run)) < cores:
+            if worker.poll() is not None or time.monotonic() > deadline_s:
+                raise StackError(f"the busy worker did not begin: {log.read_text()[-400:]}")
+            time.sleep(0.1)
+        yield
+    finally:
+        worker.terminate()
+        try:
+            worker.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+        client.delete(queue_name(BUSY.contender))
 
 
 def main() -> None:
@@ -154,12 +217,13 @@ def main() -> None:
         )
         url = f"redis://:{password}@127.0.0.1:{port}/0"
         os.environ["POOLBENCH_REDIS_URL"] = url
+        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores when it began")
         try:
             with redis.Redis.from_url(url, decode_responses=True) as client:
                 compare(client, port=port, password=password)
-                print("poisson arrivals, how late jobs are sent")
-                for rate in RATES_PER_S:
-                    measure_lag(client, rate_per_s=rate)
+                tell_lags(client, beside="nobody working")
+                with busy_worker(client, log=folder / "worker.log"):
+                    tell_lags(client, beside="a worker computing on every core")
         finally:
             server.kill()
             server.wait()

@@ -33,11 +33,12 @@ class Outlet:
     """One trial's queue, on a connection of its own, counting what went in.
 
     redis-py retries a transaction by itself and so doubles a batch whose answer was lost; this
-    connection has that turned off.
+    connection has that turned off. It is written to directly, since a pipeline's own work for a
+    transaction takes longer than ours and Redis's together, and a job that waits for it is late.
     """
 
     def __init__(self, client: redis.Redis, *, run: str, trial: int, queue: str) -> None:
-        self._client = _lone_client(client, on_connect=self._on_connect)
+        self._pool = _lone_pool(client, on_connect=self._on_connect)
         self._queue = queue
         self._key, self._field = run_key(run), sent_field(trial)
         #: Connections as the server knows them, the present one last.
@@ -53,12 +54,13 @@ class Outlet:
             StackError: if the broker can't be reached.
         """
         try:
+            self._connection = self._pool.get_connection()
             count = self._counted()
         except redis.RedisError as error:
-            self._client.close()
+            self._pool.disconnect()
             raise StackError(f"the broker can't be reached: {error}") from error
         if count:
-            self._client.close()
+            self._pool.disconnect()
             remedy = "give this run another name"
             raise UsageError(Fault(problem="jobs of this run were sent before", remedy=remedy))
         return self
@@ -69,7 +71,7 @@ class Outlet:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._client.close()
+        self._pool.disconnect()
 
     def put(self, messages: Sequence[bytes]) -> None:
         """Put a batch into the queue, in order, and count it, in one transaction.
@@ -93,19 +95,37 @@ class Outlet:
         self.sent += len(messages)
 
     def _transact(self, messages: Sequence[bytes]) -> None:
-        with self._client.pipeline(transaction=True) as transaction:
-            transaction.lpush(self._queue, *messages)
-            transaction.hincrby(self._key, self._field, len(messages))
-            _, counted = transaction.execute()
+        *_, (_, counted) = self._ask(
+            (b"MULTI",),
+            (b"LPUSH", self._queue.encode(), *messages),
+            (b"HINCRBY", self._key.encode(), self._field.encode(), b"%d" % len(messages)),
+            (b"EXEC",),
+        )
         if counted != self.sent + len(messages):
             raise StackError(f"something else counts jobs of this trial: {counted}")
 
+    def _ask(self, *commands: Sequence[bytes]) -> list[Any]:
+        """Send commands at once and return their answers; a fault closes the connection.
+
+        A closed one is opened by the next command.
+        """
+        try:
+            wire = b"".join(map(_packed, commands))
+            self._connection.send_packed_command([wire])  # type: ignore[no-untyped-call]
+            return [self._connection.read_response() for _ in commands]
+        except BaseException:
+            # answers that nobody read would be taken for those to other commands
+            self._connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+
     def _went_in(self, size: int) -> bool:
         """Tell whether the batch whose answer was lost is in the queue."""
-        self._client.ping()  # on a new connection
+        self._ask((b"PING",))  # on a new connection
         for old in self._connections[:-1]:
             # by address too: a server that was started anew gives the same ids to others
-            self._client.client_kill_filter(_id=old["id"], addr=old["addr"])
+            self._ask(
+                (b"CLIENT", b"KILL", b"ID", old["id"].encode(), b"ADDR", old["addr"].encode())
+            )
         del self._connections[:-1]
         counted = self._counted()
         if counted not in {self.sent, self.sent + size}:
@@ -116,7 +136,8 @@ class Outlet:
         return counted > self.sent
 
     def _counted(self) -> int:
-        return int(self._client.hget(self._key, self._field) or 0)
+        (count,) = self._ask((b"HGET", self._key.encode(), self._field.encode()))
+        return int(count or 0)
 
     def _on_connect(self, connection: Any) -> None:
         connection.on_connect()
@@ -137,8 +158,16 @@ class Outlet:
         )
 
 
-def _lone_client(client: redis.Redis, *, on_connect: Any) -> redis.Redis:
-    """Return a client of the same server with one connection, which retries nothing by itself."""
+def _packed(words: Sequence[bytes]) -> bytes:
+    """Return a command in its wire form: an array of byte strings, as the Redis protocol says."""
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        parts += (b"$%d\r\n" % len(word), word, b"\r\n")
+    return b"".join(parts)
+
+
+def _lone_pool(client: redis.Redis, *, on_connect: Any) -> redis.ConnectionPool:
+    """Return a pool of the same server with one connection, which retries nothing by itself."""
     pool = client.connection_pool
     options = {
         **pool.connection_kwargs,
@@ -148,7 +177,6 @@ def _lone_client(client: redis.Redis, *, on_connect: Any) -> redis.Redis:
         "redis_connect_func": on_connect,
         "decode_responses": True,
     }
-    lone = redis.ConnectionPool(
+    return redis.ConnectionPool(
         connection_class=pool.connection_class, max_connections=1, **options
     )
-    return redis.Redis.from_pool(lone)
