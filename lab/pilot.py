@@ -17,6 +17,7 @@ from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.publisher import publish
+from report.queue import MIN_JOBS
 
 #: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
 NOOP_JOBS = 250
@@ -51,6 +52,9 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
             count = CPU_PILOT_JOBS if _only_computes(workload) else 2 * contender.slots
+            if run.bench.is_queue_measured:
+                # such jobs are short: a handful of them are over before they are under way
+                count = max(count, MIN_JOBS)
             measure = _pilot if contender.tuning.probe else _rough_pilot
             rate_per_s, peak = measure(run, worker, workload, count)
             busy = busy_slots(peak, jobs=count, slots=contender.slots)

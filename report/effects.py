@@ -50,6 +50,8 @@ class Effect:
     against_value: bool | int | float | None
     #: Throughput with it ÷ without it, paired by block.
     ratio: Ratio
+    #: CPU time of the worker for each job, likewise; None where it isn't known.
+    cpu_ratio: Ratio | None
     #: What that shows, among the other effects of the workload.
     decision: Decision
     mark: str
@@ -61,13 +63,14 @@ class Effect:
         if not isinstance(self.value, bool):
             called = f"{called} ({_shown(self.against_value)} → {_shown(self.value)})"
         ratio, decision = self.ratio, self.decision
-        figure = f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
         if decision.finding is Finding.TOO_FEW:
             seen = fmt.times_range(ratio.low, high=ratio.high)
             return f"With {called}: {seen} the throughput so far, too few repetitions for a claim."
+        cpu = f"; {_claimed(self.cpu_ratio)} the CPU a job" if self.cpu_ratio else ""
+        text = f"{_claimed(ratio)} the throughput"
         if decision.finding is Finding.NO_DIFFERENCE:
-            return f"With {called}: no difference, {figure} the throughput: {decision.why}."
-        return f"With {called}: {figure} the throughput."
+            text = f"no difference, {text}: {decision.why}"
+        return f"With {called}: {text}{cpu}."
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it stands in ``summary.json``."""
@@ -78,7 +81,8 @@ class Effect:
             "against": self.against,
             "value": self.value,
             "against_value": self.against_value,
-            "ratio": {"value": self.ratio.value, "low": self.ratio.low, "high": self.ratio.high},
+            "ratio": _figures(self.ratio),
+            "cpu_ratio": _figures(self.cpu_ratio) if self.cpu_ratio else None,
             "finding": self.decision.finding,
             "why": self.decision.why,
             "p_value": self.decision.p_value,
@@ -138,9 +142,24 @@ def _effect(ours: Row, theirs: Row, *, ratio: Ratio, decision: Decision) -> Effe
         value=settings_of(ours.contender)[setting],
         against_value=settings_of(theirs.contender)[setting],
         ratio=ratio,
+        cpu_ratio=paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs)),
         decision=decision,
         mark=next((sign for sign in "!?~" if sign in marks), ""),
     )
+
+
+def _cpu_s(row: Row) -> dict[int, float]:
+    """Return block → CPU-seconds of the worker for a thousand jobs, of the valid trials."""
+    found = {trial.block: trial.cpu_s_per_1000_jobs for trial in row.valid}
+    return {block: cpu_s for block, cpu_s in found.items() if cpu_s}
+
+
+def _figures(ratio: Ratio) -> dict[str, float]:
+    return {"value": ratio.value, "low": ratio.low, "high": ratio.high}
+
+
+def _claimed(ratio: Ratio) -> str:
+    return f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
 
 
 def _kind_of(row: Row) -> tuple[Any, ...]:
