@@ -24,8 +24,13 @@ def locate(text: str, keys: Sequence[str | int]) -> int:
 def _section(lines: list[str], keys: Sequence[str | int]) -> tuple[int, int, list[str | int]]:
     """Return the lines below the header of ``keys``' table, and the keys left to find there."""
     match keys:
+        case [str(table), int(index), str(below), int(inner), *rest] if _has(lines, table, below):
+            outer, _, _ = _section(lines, (table, index))
+            before = lines[:outer]
+            index = sum(1 for line in before if _header(table, below).match(line)) + inner
+            header = _header(table, below)
         case [str(table), int(index), *rest]:
-            header = re.compile(rf"^\s*\[\[\s*{re.escape(table)}\s*\]\]")
+            header = _header(table)
         case ["profile", str(name), *rest]:
             header = re.compile(rf"^\s*\[\s*profile\.\"?{re.escape(name)}\"?\s*\]")
             index = 0
@@ -36,6 +41,16 @@ def _section(lines: list[str], keys: Sequence[str | int]) -> tuple[int, int, lis
         return 0, len(lines), list(keys)
     start = headers[index] + 1
     return start, _next_header(lines, start), rest
+
+
+def _header(*names: str) -> re.Pattern[str]:
+    """Return what the header of a ``[[table]]``, or of a ``[[table.below]]``, looks like."""
+    dotted = r"\s*\.\s*".join(map(re.escape, names))
+    return re.compile(rf"^\s*\[\[\s*{dotted}\s*\]\]")
+
+
+def _has(lines: list[str], *names: str) -> bool:
+    return any(_header(*names).match(line) for line in lines)
 
 
 def _next_header(lines: list[str], start: int) -> int:
