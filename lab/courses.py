@@ -18,10 +18,14 @@ from lab.search import begin_search
 from lab.trial import TrialOrder
 from lab.workers import LabWorker
 from producer.arrivals import read_schedule
-from report.load import judge_holding
+from report.load import by_job, judge_holding, late_reason
 
 #: No rate above this share of what the producer can send at once is looked for.
 PRODUCER_SHARE = 0.5
+
+#: So many steps of a search are repeated, at most, since the producer was late in them: the machine
+#: was busy with something else for a moment, and the contender may have held the rate.
+MAX_REPEATS = 3
 
 #: Yields what to measure, and is sent the facts of it.
 Course = Generator[TrialOrder, TrialFacts, None]
@@ -107,26 +111,30 @@ def _search(
     unit: Unit, *, run: Run, block: int, seed: int, order: Callable[[Load], TrialOrder]
 ) -> Course:
     """Look for the highest rate that is held; a trial that is invalid ends the search."""
-    found = run.sustained_per_s.setdefault((unit.contender.name, unit.workload.name), [])
+    rates_per_s = run.sustained_per_s.setdefault((unit.contender.name, unit.workload.name), [])
     search = begin_search(
         pilot_per_s=run.rates_per_s[unit.original, unit.workload.name],
-        earlier_per_s=_middle(found),
+        earlier_per_s=_middle(rates_per_s),
         most_per_s=PRODUCER_SHARE * run.ceilings["producer_per_s"],
         trial_s=run.experiment.trial_s,
         seed=f"{run.experiment.seed}:{block}:{unit.workload.name}:{unit.contender.name}",
     )
+    repeats = 0
     while not search.is_over:
         rate_per_s = search.next_per_s()
-        load = _paced(unit, run=run, rate_per_s=rate_per_s, seed=seed, step=search.steps)
+        load = _paced(unit, run=run, rate_per_s=rate_per_s, seed=seed, step=search.steps + repeats)
         facts = yield order(load)
         if facts.reasons:
             return
-        records = run.bench.tail.view(facts.plan.trial).records()
+        found = by_job(run.bench.tail.view(facts.plan.trial).records())
         facts.held = judge_holding(
-            records, jobs=facts.plan.count, slots=facts.plan.slots, slo=run.experiment.slo
+            found, jobs=facts.plan.count, slots=facts.plan.slots, slo=run.experiment.slo
         ).is_held
+        if not facts.held and repeats < MAX_REPEATS and late_reason(found):
+            repeats += 1
+            continue
         search.tell(rate_per_s, is_held=facts.held, spent_s=load.offsets_s[-1])
-    found.append(search.held_per_s)
+    rates_per_s.append(search.held_per_s)
 
 
 def _paced(unit: Unit, *, run: Run, rate_per_s: float, seed: int, step: int | None = None) -> Load:

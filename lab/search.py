@@ -11,8 +11,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
-#: The search ends when the bracket's ends are within this share of each other.
-RESOLUTION = 0.05
+from report.load import RESOLUTION
 
 #: A pilot's rate is that of a few jobs at once, so the first guess lies below it: at the capacity
 #: itself waits have no bound.

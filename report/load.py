@@ -26,6 +26,10 @@ SLO_KEYS = tuple(
 #: jobs came: it would have had to be so much faster to do them in that time.
 BEHIND_SHARE = 0.05
 
+#: A search for the highest rate that is held ends when that and the lowest that isn't are within
+#: this share of each other. Closer, they could not be told apart by `BEHIND_SHARE`.
+RESOLUTION = 0.05
+
 #: So many of the jobs are the last: one alone may have met a hiccup.
 LAST_SHARE = 0.1
 
@@ -37,6 +41,8 @@ LATE_SHARE = 0.1
 #: A trial in which more than this share of the jobs was late tells of the producer. Its p95 and
 #: p99 then may.
 MAX_LATE_SHARE = 0.01
+#: So few are never too many: of some dozen jobs one hiccup of the machine is over 1 %.
+FEW_LATE = 2
 
 #: Of a record.
 COLUMNS = ("seq", "due_ns", "sent_ns", "started_ns", "finished_ns", "outcome")
@@ -56,7 +62,7 @@ class Holding:
 
 
 def judge_holding(
-    records: pl.DataFrame, *, jobs: int, slots: int, slo: Mapping[str, float]
+    found: pl.DataFrame, *, jobs: int, slots: int, slo: Mapping[str, float]
 ) -> Holding:
     """Return whether all jobs were done, within the SLO, and the contender did not fall behind.
 
@@ -67,12 +73,11 @@ def judge_holding(
     capacity would then seem to be worked off.
 
     Args:
-        records: of `COLUMNS`, one or more an attempt, of one trial.
+        found: what `by_job` makes of a trial's records.
         jobs: that were to be sent; those that were not were given up.
         slots: of the contender; 0 where nobody knows.
         slo: bounds in seconds by name, of `SLO_KEYS`; none asks for nothing but to keep up.
     """
-    found = by_job(records)
     done = found.drop_nulls("response_ns").height
     reasons = []
     if done < jobs:
@@ -97,6 +102,9 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
 
     Columns ``seq``, ``due_ns``, ``lag_ns``, ``wait_ns``, ``execution_ns``, ``response_ns``: from
     due to sent, due to first start, start to end of the first attempt that was done, due to that.
+
+    Args:
+        records: of `COLUMNS`, one or more an attempt, of one trial.
     """
     is_done = pl.col("outcome") == Outcome.DONE.value
     known = records.filter(pl.col("seq").is_not_null() & pl.col("due_ns").is_not_null())
@@ -127,17 +135,12 @@ def late_jobs(found: pl.DataFrame) -> int:
 def late_reason(found: pl.DataFrame) -> str:
     """Return why a trial's jobs were too late to count, or nothing."""
     late = late_jobs(found)
-    if late <= MAX_LATE_SHARE * found.height:
+    if late <= max(FEW_LATE, MAX_LATE_SHARE * found.height):
         return ""
     return (
         f"the producer sent {late:,} of {fmt.counted(found.height, noun='job')} over "
         f"{fmt.duration(LATE_S)} late: the machine could not make this load"
     )
-
-
-def response_ns(records: pl.DataFrame) -> pl.Series:
-    """Return how long each job took from when it was due until it was done; others left out."""
-    return by_job(records)["response_ns"].drop_nulls()
 
 
 def _behind(found: pl.DataFrame, *, slots: int) -> tuple[float | None, bool]:
