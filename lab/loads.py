@@ -72,11 +72,17 @@ def complete_arrivals(table: Mapping[str, Any], *, trial_s: float) -> dict[str, 
     Where a span would say so (a ramp's ``over_s``), the span is what is added.
     """
     way = ARRIVALS.get(str(table.get("how")))
-    if way is None or "count" in table or (way.span and way.span in table and way.jobs_per_span_s):
+    if way is None or "count" in table:
         return dict(table)
-    if way.name == "ramp":
+    if way.name == "ebb":
+        # at least one whole tide, and as many as there is time for
+        period_s = table.get("period_s", 0.0)
+        trial_s = max(trial_s, period_s) if isinstance(period_s, (int, float)) else trial_s
+    elif way.span in table:
+        return dict(table)
+    elif way.name == "ramp":
         return {**table, "over_s": trial_s}
-    if way.name == "steps":
+    elif way.name == "steps":
         rates = table.get("rates_per_s")
         steps = len(rates) if isinstance(rates, (list, tuple)) else 1
         return {**table, "step_s": trial_s / max(1, steps)}

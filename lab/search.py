@@ -22,7 +22,7 @@ START_SHARE = 0.9
 UNKNOWN_FACTOR = 1.25
 KNOWN_FACTOR = 1.10
 
-#: Steps at most. From a pilot it takes 5 or 6 where the pilot is right within a fifth; with 12 a
+#: Steps at most. From a pilot it takes 5 to 7 where the pilot is right within a fifth; with 12 a
 #: start that is 28 times too low or too high is still found.
 MAX_STEPS = 12
 

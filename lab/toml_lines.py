@@ -34,6 +34,8 @@ def _section(lines: list[str], keys: Sequence[str | int]) -> tuple[int, int, lis
         case ["profile", str(name), *rest]:
             header = re.compile(rf"^\s*\[\s*profile\.\"?{re.escape(name)}\"?\s*\]")
             index = 0
+        case [str(table), str(_), *_] if any(_plain_header(table).match(line) for line in lines):
+            header, index, rest = _plain_header(table), 0, list(keys[1:])
         case _:
             return 0, _next_header(lines, 0), list(keys)
     headers = [number for number, line in enumerate(lines) if header.match(line)]
@@ -47,6 +49,11 @@ def _header(*names: str) -> re.Pattern[str]:
     """Return what the header of a ``[[table]]``, or of a ``[[table.below]]``, looks like."""
     dotted = r"\s*\.\s*".join(map(re.escape, names))
     return re.compile(rf"^\s*\[\[\s*{dotted}\s*\]\]")
+
+
+def _plain_header(table: str) -> re.Pattern[str]:
+    """Return what the header of a ``[table]`` looks like."""
+    return re.compile(rf"^\s*\[\s*{re.escape(table)}\s*\]")
 
 
 def _has(lines: list[str], *names: str) -> bool:

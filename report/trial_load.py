@@ -68,10 +68,10 @@ def lag_histogram(lags_ns: pl.Series) -> list[dict[str, Any]]:
         # by way of its text, since 1e-5 · 10 is not 1e-4
         ends_s.append(float(f"{_FIRST_END_S * 10**decade * _ENDS[place]:.1e}"))
     # the place of a lag's bin: one at an end lies below it
-    places = lags_s.cut(ends_s[1:-1], labels=[str(at) for at in range(len(ends_s) - 1)])
+    places = pl.Series(ends_s[1:-1], dtype=pl.Float64).search_sorted(lags_s, side="left")
     counts = dict(places.value_counts().iter_rows())
     return [
-        {"from_s": low, "to_s": high, "jobs": counts.get(str(at), 0)}
+        {"from_s": low, "to_s": high, "jobs": counts.get(at, 0)}
         for at, (low, high) in enumerate(itertools.pairwise(ends_s))
     ]
 
