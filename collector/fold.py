@@ -50,7 +50,7 @@ _STRENGTH: tuple[Outcome, ...] = (
 _CODES: Mapping[str, str] = {outcome.value: str(rank) for rank, outcome in enumerate(_STRENGTH)}
 
 #: Who a line speaks of: on every line, as far as its writer knows.
-_IDENTITY = ("run", "trial", "seq", "contender", "kind", "task_id", "attempt")
+_IDENTITY = ("run", "trial", "seq", "contender", "kind", "task_id", "attempt", "part")
 _SENT = ("due_ns", "sent_ns")
 
 #: What only the slot knows; of the other lines it would tell of the parent process.
@@ -66,7 +66,7 @@ _MOMENT_WORDS = (Moment.RECEIVED.value, Moment.STARTED.value, Moment.FINISHED.va
 _MOMENTS = tuple(f"{word}_ns" for word in _MOMENT_WORDS)
 
 #: Texts that repeat: as categories they take a quarter of the memory.
-_REPEATED = ("run", "contender", "kind", "host", "boot_id", "pool_seen", "state")
+_REPEATED = ("run", "contender", "kind", "part", "host", "boot_id", "pool_seen", "state")
 
 #: Records in this order are the same whatever the order of their lines was.
 ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")

@@ -7,7 +7,7 @@ read, is a `StorageError` whose one line names the file and what to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class RunFolder:
         Killed between its two steps, it leaves parts that lie within the new one: no reader counts
         them, and the next compaction's end removes them.
         """
-        frame = pl.concat([read_table(part.path) for part in parts])
+        frame = pl.concat([_read_part(part) for part in parts])
         self.write_part(frame, first=parts[0].first, last=parts[-1].last)
         self.remove_covered_parts()
 
@@ -120,7 +120,7 @@ class RunFolder:
         Call it as the run's one writer, or when there is none: compaction replaces files.
         """
         for part in self.parts():
-            yield _good_lines(read_table(part.path))
+            yield _good_lines(_read_part(part))
 
     def read_lines(self) -> pl.DataFrame:
         """Return all lines of the run, those put aside left out; it may be live."""
@@ -202,13 +202,20 @@ class RunFolder:
         while True:
             attempts += 1
             try:
-                frames = [read_table(part.path, columns=columns) for part in self.parts()]
+                frames = [_read_part(part, columns=columns) for part in self.parts()]
                 return pl.concat([empty, *frames])
             except StorageError as error:
                 # the run's writer may have merged the part away since it was listed
                 is_gone = isinstance(error.__cause__, FileNotFoundError)
                 if not is_gone or attempts == _READ_ATTEMPTS:
                     raise
+
+
+def _read_part(part: Part, *, columns: Collection[str] = tuple(PART_SCHEMA)) -> pl.DataFrame:
+    """Return a part's table; a column that the version which wrote it did not have is null."""
+    known = set(read_names(part.path))
+    frame = read_table(part.path, columns=[name for name in columns if name in known])
+    return conform(frame, schema=pl.Schema({name: PART_SCHEMA[name] for name in columns}))
 
 
 def _good_lines(part: pl.DataFrame) -> pl.DataFrame:

@@ -15,13 +15,31 @@ from lab.delay import Proxy
 from lab.experiment import Workload
 from lab.gauge import Gauge
 from lab.sampler import Sample
+from lab.sender import Sender
 from lab.tail import Tail
 from lab.watch import Disturbance, Watch
 from poolbench.calibration import message_parameters
+from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
 from poolbench.records import TrialPlan
+from producer.mix_template import Mix
 from producer.publisher import publish
+
+
+@dataclass(slots=True, kw_only=True)
+class PartFacts:
+    """One sort of job in a trial of a mix; an entry of its ``parts``."""
+
+    name: str
+    kind: str
+    #: What its messages carried.
+    parameters: Mapping[str, int | float]
+    share: float
+    ideal_wait_s: float | None
+    #: As `TrialFacts` has them, of this part alone.
+    cpu_s_per_job_before: float | None = None
+    cpu_s_per_job_after: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +60,15 @@ class TrialFacts:
     cpu_s_per_job_before: float | None = None
     cpu_s_per_job_after: float | None = None
     ideal_wait_s: float | None = None
+    #: Of a mix: its parts as they were sent, each with its share and the same two measures.
+    parts: list[PartFacts] = field(default_factory=list)
+    #: What the workload measures; one of `lab.loads.MEASURES`.
+    measure: str = "capacity"
+    #: Which step of a search it was, from 0, and whether its rate was held; None elsewhere.
+    step: int | None = None
+    held: bool | None = None
+    #: Of a point of a curve: its rate as a share of the sustained one.
+    load_share: float | None = None
     #: Workers that were up, idle but for the one measured.
     workers_up: int = 0
     #: Share of all the machine's CPU that others took, stolen time included; None if untold.
@@ -101,6 +128,8 @@ class Bench:
     is_queue_measured: bool = False
     #: CPU-seconds of a unit of work, by kind; of those kinds that need one here.
     calibration: Mapping[str, float] = field(default_factory=dict)
+    #: What sends jobs at their times; None where all workloads are backlogs.
+    sender: Sender | None = None
     trials: list[TrialFacts] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
@@ -109,19 +138,41 @@ class Bench:
         kind = find_kind(workload.kind)
         return message_parameters(kind, workload.parameters, calibration=self.calibration)
 
-    def send(self, facts: TrialFacts, *, offsets_s: Sequence[float]) -> None:
-        """Send a trial's jobs and keep the trial in the account, whatever becomes of it."""
+    def send(self, facts: TrialFacts, *, mix: Mix | None = None) -> None:
+        """Send a trial's jobs at once; it is kept in the account, whatever becomes of it."""
         self.trials.append(facts)
         self.tail.view(facts.plan.trial)
         try:
             sent = publish(
-                self.client, run=self.run, plan=facts.plan, offsets_s=offsets_s, scope=self.run
+                self.client,
+                run=self.run,
+                plan=facts.plan,
+                offsets_s=[0.0] * facts.plan.count,
+                scope=self.run,
+                mix=mix,
             )
             facts.start_ns = sent.first_due_ns
         finally:
-            # cut or not: as many as the broker has counted
-            counted = self.client.hget(run_key(self.run), sent_field(facts.plan.trial))
-            facts.sent = int(counted or 0)
+            self.count_sent(facts)
+
+    def begin_sending(
+        self, facts: TrialFacts, *, offsets_s: Sequence[float], mix: Mix | None
+    ) -> Sender:
+        """Have a trial's jobs sent at their times by the sender, which is returned.
+
+        The trial is kept in the account, whatever becomes of it; `count_sent` completes that.
+        """
+        if self.sender is None:
+            raise StackError("this run has no sender")
+        self.trials.append(facts)
+        self.tail.view(facts.plan.trial).lines = None if facts.step is None else []
+        self.sender.begin(facts.plan, run=self.run, offsets_s=offsets_s, mix=mix)
+        return self.sender
+
+    def count_sent(self, facts: TrialFacts) -> None:
+        """Note how many of a trial's jobs the broker has counted, whether it was cut or not."""
+        counted = self.client.hget(run_key(self.run), sent_field(facts.plan.trial))
+        facts.sent = int(counted or 0)
 
     def next_trial(self) -> int:
         """Return the index of the next trial, dense from 0."""

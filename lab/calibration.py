@@ -22,7 +22,8 @@ def calibrate(workloads: Iterable[Workload]) -> dict[str, float]:
     Raises:
         StackError: if it can't be measured.
     """
-    kinds = {each.kind for each in workloads if needs_calibration(each.parameters)}
+    sorts = [sort for each in workloads for sort in each.sorts]
+    kinds = {sort.kind for sort in sorts if needs_calibration(sort.parameters)}
     if not kinds:
         return {}
     command = [sys.executable, "-m", "worker", "calibrate", "--json", *sorted(kinds)]

@@ -32,7 +32,8 @@ _HEAD_END = b"\r\n\r\n"
 def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict[str, float]:
     """Return for each workload that asks upstream how many of its answers come a second at most.
 
-    Asked without delay, for answers of the workload's size; equal questions are asked once.
+    Asked without delay, for answers of the workload's size; equal questions are asked once. Of a
+    mix, that many jobs as have so many answers among them.
 
     Raises:
         StackError: if upstream doesn't answer.
@@ -40,14 +41,18 @@ def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict
     found: dict[tuple[str, int], float] = {}
     ceilings: dict[str, float] = {}
     for workload in workloads:
-        if workload.kind not in UPSTREAM_PATHS:
-            continue
-        question = (UPSTREAM_PATHS[workload.kind], int(workload.parameters["size_bytes"]))
-        if question not in found:
-            path, size_bytes = question
-            target = f"{path}?delay_ms=0&size_bytes={size_bytes}"
-            found[question] = round(answers_per_s(port, target=target), 1)
-        ceilings[workload.name] = found[question]
+        answer_s = 0.0
+        for sort, share in zip(workload.sorts, workload.shares, strict=True):
+            if sort.kind not in UPSTREAM_PATHS:
+                continue
+            question = (UPSTREAM_PATHS[sort.kind], int(sort.parameters["size_bytes"]))
+            if question not in found:
+                path, size_bytes = question
+                target = f"{path}?delay_ms=0&size_bytes={size_bytes}"
+                found[question] = round(answers_per_s(port, target=target), 1)
+            answer_s += share / found[question]
+        if answer_s:
+            ceilings[workload.name] = round(1 / answer_s, 1)
     return ceilings
 
 

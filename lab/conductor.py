@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from pathlib import Path
 
@@ -14,14 +13,15 @@ from collector.fold import fold
 from collector.ingest import Ingest
 from collector.store import RunFolder
 from lab import environment
-from lab.bench import Bench
+from lab.bench import Bench, TrialFacts
 from lab.blocks import blocks
 from lab.broker import Broker, open_broker, remove_results
 from lab.calibration import calibrate
 from lab.ceilings import upstream_ceilings_per_s
-from lab.control import Control, multiplier_of
+from lab.control import Control
+from lab.courses import Course, Unit, block_units, course_of
 from lab.delay import open_proxies
-from lab.experiment import Contender, Experiment, Workload
+from lab.experiment import Contender, Experiment
 from lab.flower import note_events, watching
 from lab.gauge import Gauge
 from lab.pilot import (
@@ -34,6 +34,7 @@ from lab.pilot import (
 from lab.progress import RunProgress
 from lab.reserve import Reserve
 from lab.run import Run, new_run_name
+from lab.sender import Sender
 from lab.signals import uninterrupted
 from lab.tail import Tail
 from lab.trial import TrialOrder, conduct
@@ -100,8 +101,8 @@ def conduct_experiment(
 
 
 def trial_count(experiment: Experiment) -> int:
-    """Return how many trials a block of an experiment has, pilots and no-ops left out."""
-    return len(experiment.contenders) * len(experiment.workloads)
+    """Return how many trials a block has, a search counted as one; pilots are left out."""
+    return len(block_units(experiment, block=1))
 
 
 def _open_bench(
@@ -124,6 +125,7 @@ def _open_bench(
         control=Control(broker.url, run=run),
         proxies=stack.enter_context(proxies),
         is_queue_measured=experiment.is_queue_measured,
+        sender=_open_sender(experiment, stack=stack, redis_url=broker.url),
         environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": run},
     )
 
@@ -135,6 +137,15 @@ def _open_gauges(experiment: Experiment, *, stack: contextlib.ExitStack) -> dict
         for name, interpreter in experiment.interpreters.items()
     }
     return {"": stack.enter_context(Gauge()), **own}
+
+
+def _open_sender(
+    experiment: Experiment, *, stack: contextlib.ExitStack, redis_url: str
+) -> Sender | None:
+    """Start what sends jobs at a rate, if any workload has one."""
+    if all(workload.arrivals is None for workload in experiment.workloads):
+        return None
+    return stack.enter_context(Sender(redis_url=redis_url))
 
 
 def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterrupt | None:
@@ -208,14 +219,8 @@ def _carry_out_block(run: Run, *, block: int) -> None:
         if block == 0:
             ask_configuration(run)
             size_backlogs(run, workers)
-        pairs = [
-            (contender, workload)
-            for contender in experiment.contenders
-            for workload in experiment.workloads
-        ]
-        random.Random(f"{experiment.seed}:{block}").shuffle(pairs)
-        for contender, workload in pairs:
-            _measure(run, workers, contender=contender, workload=workload, block=block)
+        for unit in block_units(experiment, block=block):
+            _measure(run, workers, unit=unit)
             run.progress.advance()
     finally:
         run.progress.now("workers ending")
@@ -245,36 +250,42 @@ def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
     return worker
 
 
-def _measure(
-    run: Run,
-    workers: dict[str, LabWorker],
-    *,
-    contender: Contender,
-    workload: Workload,
-    block: int,
-) -> None:
-    """Run one trial; replace the worker afterwards if it can't be trusted with the next."""
-    run.progress.now(f"{contender.name} · {workload.name}")
-    order = TrialOrder(
-        worker=workers[contender.name],
-        workload=workload,
-        # a twin gets the backlog of its original: nothing about the two may differ
-        count=run.counts[contender.twin_of or contender.name, workload.name],
-        stall_s=run.experiment.stall_s,
-        workers_up=len(workers),
-        multiplier=multiplier_of(run.celery.get(contender.name)),
-    )
-    with watching(run, contender, block=block) as flower:
-        facts = conduct(run.bench, order)
-        note_events(facts, flower=flower)
-    run.bench.tail.forget(facts.plan.trial)
-    if facts.reasons:
-        run.progress.now(f"{contender.name}: fresh worker")
-        stop_workers([workers[contender.name]])
-        run.bench.client.delete(queue_name(contender.name, scope=run.name))
-        workers[contender.name] = _start(run, contender, block=block)
-        await_ready(run.bench, [workers[contender.name]])
-        warm_up(run.bench, [workers[contender.name]], workloads=run.experiment.workloads)
+def _measure(run: Run, workers: dict[str, LabWorker], *, unit: Unit) -> None:
+    """Run a unit's trials; replace the worker after one that can't be trusted with the next."""
+    worker = workers[unit.contender.name]
+    course = course_of(unit, run=run, worker=worker, workers_up=len(workers))
+    order = next(course, None)
+    with watching(run, unit.contender, block=worker.block) as flower:
+        while order is not None:
+            run.progress.now(unit.title)
+            facts = conduct(run.bench, order)
+            note_events(facts, flower=flower)
+            # the course may look at what the trial's lines told
+            order = _following(course, facts)
+            run.bench.tail.forget(facts.plan.trial)
+            if facts.reasons:
+                course.close()
+                _replace(run, workers, contender=unit.contender)
+                return
+
+
+def _following(course: Course, facts: TrialFacts) -> TrialOrder | None:
+    """Return what a course measures after a trial, if anything."""
+    try:
+        return course.send(facts)
+    except StopIteration:
+        return None
+
+
+def _replace(run: Run, workers: dict[str, LabWorker], *, contender: Contender) -> None:
+    """Start a contender's worker anew, with an empty queue."""
+    old = workers[contender.name]
+    run.progress.now(f"{contender.name}: fresh worker")
+    stop_workers([old])
+    run.bench.client.delete(queue_name(contender.name, scope=run.name))
+    fresh = workers[contender.name] = _start(run, contender, block=old.block)
+    await_ready(run.bench, [fresh])
+    warm_up(run.bench, [fresh], workloads=run.experiment.workloads)
 
 
 def _keep(run: Run, *, state: str) -> None:

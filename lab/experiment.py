@@ -8,19 +8,25 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from lab.experiment_faults import shape_fault, word_faults
-from lab.experiment_input import ExperimentInput, SweepInput
+from lab.experiment_input import ExperimentInput, PartInput, SweepInput, WorkloadInput
 from lab.interpreter import Interpreter
+from lab.loads import SEARCH_ARRIVALS, complete_arrivals
 from lab.sweep import SweepPoint, points
 from lab.tuning import SLOTS, Tuning, Value
 from lab.until import Until
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.jobs import complete_parameters, find_kind
+from producer.arrivals import read_schedule
 from report.stats import CLAIM_BLOCKS
 from report.thresholds import Requirement
+
+#: Stands for the kind of a workload whose jobs are of several.
+MIX = "mix"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +66,47 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """The jobs that every contender gets."""
+class Part:
+    """One sort of job in a mix."""
 
     name: str
     kind: str
     parameters: Mapping[str, int | float]
+    #: How many of a mix's jobs are of this sort, above 0; those of all parts make about 1.
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """The jobs that every contender gets."""
+
+    name: str
+    #: `MIX` where its jobs are of several sorts.
+    kind: str
+    parameters: Mapping[str, int | float]
+    #: One of `lab.loads.MEASURES`.
+    measure: str = "capacity"
+    #: How its jobs come, as `producer.arrivals.read_schedule` takes it, complete for a rate; where
+    #: a rate is looked for, ``how`` alone. None: the whole backlog at once.
+    arrivals: Mapping[str, Any] | None = None
+    #: Its parts, or none.
+    mix: tuple[Part, ...] = ()
+
+    @property
+    def sorts(self) -> tuple[Workload, ...]:
+        """A workload of one kind for each sort of its jobs, in the order of the mix."""
+        if not self.mix:
+            return (self,)
+        return tuple(
+            Workload(name=f"{self.name}/{part.name}", kind=part.kind, parameters=part.parameters)
+            for part in self.mix
+        )
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """How many of its jobs are of each of the `sorts`; together 1."""
+        whole = sum(part.share for part in self.mix)
+        return tuple(part.share / whole for part in self.mix) or (1.0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +132,8 @@ class Experiment:
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     requirements: tuple[Requirement, ...] = ()
+    #: What a rate has to keep in order to be held: bounds in seconds by name (`report.load`).
+    slo: Mapping[str, float] = field(default_factory=dict)
     #: The contender to be measured a second time; empty: the first.
     twin: str = ""
     #: What ends the run; None: the number of repetitions.
@@ -162,14 +205,7 @@ def _resolve(
 ) -> Experiment:
     chosen = parsed.profile[profile]
     named = _with_points(_contenders(parsed, cores=cores), sweep=parsed.sweep)
-    workloads = tuple(
-        Workload(
-            name=known.name or known.kind,
-            kind=known.kind,
-            parameters=complete_parameters(find_kind(known.kind), known.parameters),
-        )
-        for known in parsed.workload
-    )
+    workloads = tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload)
     return Experiment(
         file=str(path),
         text=text,
@@ -186,6 +222,7 @@ def _resolve(
         workloads=workloads,
         requirements=tuple(known.resolve() for known in parsed.require),
         twin=parsed.twin or "",
+        slo=parsed.slo,
     )
 
 
@@ -226,6 +263,30 @@ def _with_points(
         named[point.name] = (changed,)
         swept[point.of] = (*swept.get(point.of, ()), changed)
     return named | swept
+
+
+def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
+    measure = known.measure or ("capacity" if known.arrivals is None else "rate")
+    arrivals = known.arrivals
+    if measure == "rate" and arrivals is not None:
+        arrivals = read_schedule(complete_arrivals(arrivals, trial_s=trial_s)).as_table()
+    elif measure in ("sustain", "curve"):
+        arrivals = {"how": SEARCH_ARRIVALS[0], **(arrivals or {})}
+    return Workload(
+        name=known.name or known.kind,
+        kind=MIX if known.mix else known.kind,
+        parameters={} if known.mix else _complete(known),
+        measure=measure,
+        arrivals=arrivals,
+        mix=tuple(
+            Part(name=part.name, kind=part.kind, parameters=_complete(part), share=part.share)
+            for part in known.mix
+        ),
+    )
+
+
+def _complete(job: WorkloadInput | PartInput) -> dict[str, int | float]:
+    return complete_parameters(find_kind(job.kind), job.parameters)
 
 
 def _opening_comment(text: str) -> str:

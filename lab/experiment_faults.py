@@ -12,17 +12,19 @@ from lab.experiment_input import (
     TWIN_SUFFIX,
     ContenderInput,
     ExperimentInput,
+    PartInput,
     ProfileInput,
     SweepInput,
     WorkloadInput,
 )
 from lab.interpreter import FREE_THREADED
+from lab.load_faults import load_faults, slo_faults
+from lab.mix_faults import job_faults, mix_faults
 from lab.require import RequireInput, require_faults
 from lab.sweep import point_names, sweep_faults
 from lab.toml_lines import locate
 from lab.tuning import setting_faults
 from poolbench.errors import Fault, UsageError, nearest
-from poolbench.jobs import complete_parameters, find_kind, rough_job_s
 from poolbench.pools import find_pool
 
 #: What pydantic names in a fault's place beside the keys.
@@ -54,6 +56,8 @@ def _keys_beside(keys: tuple[str | int, ...]) -> list[str]:
         "sweep": SweepInput,
     }
     model = models.get(keys[0], ExperimentInput) if len(keys) > 1 else ExperimentInput
+    if keys[0] == "workload" and "mix" in keys[2:-1]:
+        model = PartInput
     return list(model.model_fields)
 
 
@@ -63,8 +67,14 @@ def word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]:
     for index, contender in _tables(table, "contender"):
         found += [(("contender", index, *at), fault) for at, fault in _contender_faults(contender)]
     for index, workload in _tables(table, "workload"):
-        faults = _workload_faults(workload, stall_s=table.get("stall_s", DEFAULT_STALL_S))
+        stall_s = table.get("stall_s", DEFAULT_STALL_S)
+        faults = [
+            *job_faults(workload, stall_s=stall_s),
+            *mix_faults(workload, stall_s=stall_s),
+            *load_faults(workload, table=table),
+        ]
         found += [(("workload", index, *at), fault) for at, fault in faults]
+    found += slo_faults(table)
     found += _name_faults(table)
     found += _twin_faults(table)
     found += _probe_faults(table)
@@ -112,28 +122,6 @@ def _pool_faults(contender: dict[str, Any]) -> list[tuple[tuple[str, ...], Fault
         remedy = "greenlet, on which it is built, turns the GIL on; take threads, prefork or solo"
         fault = Fault(problem="impossible pool without the GIL", seen=pool, remedy=remedy)
         return [(("pool",), fault)]
-    return []
-
-
-def _workload_faults(
-    workload: dict[str, Any], *, stall_s: object
-) -> list[tuple[tuple[str, ...], Fault]]:
-    kind, parameters = workload.get("kind"), workload.get("parameters", {})
-    if not isinstance(kind, str):
-        return []
-    try:
-        known = find_kind(kind)
-    except UsageError as error:
-        return [(("kind",), fault) for fault in error.faults]
-    try:
-        complete = complete_parameters(known, parameters if isinstance(parameters, dict) else {})
-    except UsageError as error:
-        return [(("parameters",), fault) for fault in error.faults]
-    job_s = rough_job_s(known, complete)
-    if isinstance(stall_s, (int, float)) and job_s >= stall_s:
-        problem = "a job that lasts longer than a trial may be silent"
-        remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
-        return [(("parameters",), Fault(problem=problem, seen=f"{job_s:g} s", remedy=remedy))]
     return []
 
 

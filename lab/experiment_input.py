@@ -40,12 +40,27 @@ class SweepInput(_Strict):
     values: list[Any]
 
 
+class PartInput(_Strict):
+    """A `[[workload.mix]]` table: one sort of job among several, and how many of them it is."""
+
+    name: str = Field(pattern=f"^{NAME.pattern}$")
+    kind: str
+    parameters: dict[str, int | float] = Field(default_factory=dict)
+    share: float
+
+
 class WorkloadInput(_Strict):
     """A `[[workload]]` table; its name is the kind's unless it is given."""
 
-    kind: str
+    #: Empty: a mix.
+    kind: str = ""
     name: str = ""
     parameters: dict[str, int | float] = Field(default_factory=dict)
+    mix: list[PartInput] = Field(default_factory=list)
+    #: Empty: `capacity`, or `rate` where arrivals are given.
+    measure: str = ""
+    #: As `producer.arrivals.read_schedule` takes it, or completed by the length of a trial.
+    arrivals: dict[str, Any] | None = None
 
 
 class ProfileInput(_Strict):
@@ -68,3 +83,5 @@ class ExperimentInput(_Strict):
     profile: dict[str, ProfileInput] = Field(min_length=1)
     sweep: SweepInput | None = None
     require: list[RequireInput] = Field(default_factory=list)
+    #: Bounds that a rate has to keep in order to be held, seconds by name.
+    slo: dict[str, float] = Field(default_factory=dict)

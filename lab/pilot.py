@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from lab.ceilings import redis_cpu_s
 from lab.control import multiplier_of
@@ -51,15 +53,13 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
             # one thread of the server runs all commands
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
-            count = CPU_PILOT_JOBS if _only_computes(workload) else 2 * contender.slots
-            if run.bench.is_queue_measured:
-                # such jobs are short: a handful of them are over before they are under way
-                count = max(count, MIN_JOBS)
-            measure = _pilot if contender.tuning.probe else _rough_pilot
-            rate_per_s, peak = measure(run, worker, workload, count)
-            busy = busy_slots(peak, jobs=count, slots=contender.slots)
+            found = _workload_pilot(run, worker, workload)
+            run.rates_per_s[contender.name, workload.name] = found.rate_per_s
             run.counts[contender.name, workload.name] = _backlog(
-                run, contender, rate_per_s=rate_per_s, slots=busy
+                run,
+                contender,
+                rate_per_s=found.rate_per_s,
+                slots=busy_slots(found.peak, jobs=found.jobs, slots=contender.slots),
             )
     run.ceilings["noop_per_s"] = rates_per_s
     run.ceilings["redis_per_s"] = redis_per_s
@@ -81,6 +81,37 @@ def _rough_pilot(run: Run, worker: LabWorker, workload: Workload, count: int) ->
         if time.monotonic() - began_s >= ROUGH_PILOT_S:
             return found
         count *= 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What pilots tell of a worker in a workload."""
+
+    #: Jobs a second; 0 if that can't be told.
+    rate_per_s: float
+    #: The most that were in flight at once, of so many jobs.
+    peak: int
+    jobs: int
+
+
+def _workload_pilot(run: Run, worker: LabWorker, workload: Workload) -> _Found:
+    """Return what a worker does of a workload.
+
+    Of a mix, what follows from each of its sorts alone: a job takes as long as its sort's jobs do.
+    A pilot of the mix itself would mostly wait for its longest job.
+    """
+    job_s = 0.0
+    found = _Found(rate_per_s=0.0, peak=0, jobs=0)
+    measure = _pilot if worker.contender.tuning.probe else _rough_pilot
+    for sort, share in zip(workload.sorts, workload.shares, strict=True):
+        count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * worker.contender.slots
+        if run.bench.is_queue_measured:
+            # such jobs are short: a handful of them are over before they are under way
+            count = max(count, MIN_JOBS)
+        rate_per_s, peak = measure(run, worker, sort, count)
+        job_s += share / rate_per_s if rate_per_s else math.inf
+        found = max(found, _Found(rate_per_s=0.0, peak=peak, jobs=count), key=lambda one: one.peak)
+    return replace(found, rate_per_s=1 / job_s)
 
 
 def _only_computes(workload: Workload) -> bool:

@@ -39,6 +39,10 @@ class Run:
     leaving: list[LabWorker] = field(default_factory=list)
     #: Backlog by contender and workload, from the pilots.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    #: Jobs a second by contender and workload, from the pilots; 0 where they could not tell.
+    rates_per_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    #: By contender and workload, what each block's search found: jobs a second, or None.
+    sustained_per_s: dict[tuple[str, str], list[float | None]] = field(default_factory=dict)
     ceilings: dict[str, Any] = field(default_factory=dict)
     #: How many of the bench's trials have their records in the folder.
     kept_trials: int = 0
@@ -82,6 +86,7 @@ class Run:
             "interpreters": {name: asdict(one) for name, one in experiment.interpreters.items()},
             "skipped": [asdict(skip) for skip in experiment.skipped],
             "workloads": [asdict(workload) for workload in experiment.workloads],
+            "slo": dict(experiment.slo),
             "calibration": dict(self.bench.calibration),
             "requirements": [asdict(requirement) for requirement in experiment.requirements],
             **self.facts,

@@ -6,8 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import polars as pl
 import redis
 
+from collector.fold import fold
+from collector.schema import LINE_SCHEMA
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FINAL_OUTCOMES, OUTCOME_OF_STATE, Moment, decode_line
 
@@ -29,10 +32,14 @@ class TrialView:
     finished_ns: dict[str, int] = field(default_factory=dict)
     #: When a line last came, by the monotonic clock, seconds.
     last_line_at_s: float = field(default_factory=time.monotonic)
+    #: All lines, where the trial is judged while the run goes on; else None.
+    lines: list[dict[str, Any]] | None = None
 
     def take(self, line: dict[str, Any]) -> None:
         """Count one line."""
         self.last_line_at_s = time.monotonic()
+        if self.lines is not None:
+            self.lines.append(line)
         match line["m"]:
             case Moment.STARTED:
                 self.started_ns[line["nonce"]] = line["t_ns"]
@@ -42,6 +49,10 @@ class TrialView:
                     self.ended.add(line["seq"])
             case Moment.VERDICT if line.get("outcome") in FINAL_OUTCOMES:
                 self.ended.add(line["seq"])
+
+    def records(self) -> pl.DataFrame:
+        """Return the records that the kept lines make, as the run's folder will have them."""
+        return fold(pl.DataFrame(self.lines or [], schema=LINE_SCHEMA))
 
     def peak_overlap(self) -> int:
         """Return the most executions in flight at one instant."""

@@ -1,4 +1,4 @@
-"""One trial: a backlog put in at once, followed to the last job, measured from outside."""
+"""One trial: its jobs sent, followed to the last one, measured from outside."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from dataclasses import dataclass
 
 from lab.bench import Bench, TrialFacts
 from lab.experiment import Workload
+from lab.facts import draw_mix, gauge_jobs, new_facts
+from lab.loads import MAX_JOBS, Load
+from lab.open_loop import Sending
 from lab.redis_use import begin_use, end_use
 from lab.tail import TrialView
 from lab.unrecorded import follow_count, reserved_jobs, watch_queue
 from lab.workers import LabWorker
-from poolbench.jobs import find_kind, ideal_wait_s
-from poolbench.records import TrialPlan
 
 #: Between two looks at the worker's processes, seconds.
 SAMPLE_EVERY_S = 0.5
 
 #: A capacity trial needs so many jobs for each in flight, for its steady part.
 JOBS_IN_FLIGHT = 5
-
-#: No trial is larger, whatever the pilot says.
-MAX_JOBS = 200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +29,10 @@ class TrialOrder:
     worker: LabWorker
     workload: Workload
     count: int
+    #: How its jobs come; None: all at once.
+    load: Load | None = None
+    #: Of what is drawn for it beside the load: which part of a mix each job is.
+    draw_seed: int = 0
     is_pilot: bool = False
     #: Without a line for so long, the trial is over and invalid, seconds.
     stall_s: float = 10.0
@@ -43,25 +45,41 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     """Run one trial to its end and return how it went.
 
     It ends when every job has ended, when the worker dies, or when no line has come for the stall
-    limit; in the last two cases its facts carry the reason, and it is invalid.
+    limit; in the last two cases its facts carry the reason, and it is invalid. Jobs that come at a
+    rate are sent meanwhile, whatever the worker does.
     """
-    facts = _facts(bench, order)
-    kind, parameters = facts.plan.kind, facts.plan.parameters
+    facts = new_facts(
+        bench,
+        worker=order.worker,
+        workload=order.workload,
+        count=order.count,
+        load=order.load,
+        workers_up=order.workers_up,
+        is_pilot=order.is_pilot,
+    )
+    facts.measured_by = "queue" if bench.is_queue_measured else "records"
+    facts.reserved = reserved_jobs(slots=facts.plan.slots, multiplier=order.multiplier)
     gauge = bench.gauges[order.worker.contender.interpreter]
+    mix = draw_mix(facts, seed=order.draw_seed)
     if not order.is_pilot:
-        facts.cpu_s_per_job_before = gauge.measure(kind, parameters=parameters)
+        gauge_jobs(gauge, facts=facts, moment="before")
     use = begin_use(bench, order.worker)
     _sample(bench, order, facts=facts, is_whole=False)
     before = bench.watch.look()
-    bench.send(facts, offsets_s=[0.0] * order.count)
-    order.worker.sent += facts.sent
-    _follow_to_its_end(bench, order, facts=facts)
+    if order.load is None:
+        bench.send(facts, mix=mix)
+        order.worker.sent += facts.sent
+        _follow_to_its_end(bench, order, facts=facts)
+    else:
+        with Sending(bench, facts=facts, load=order.load, mix=mix) as sending:
+            _follow(bench, order, facts=facts, sending=sending)
+        order.worker.sent += facts.sent
     facts.end_ns = time.time_ns()
     facts.take(bench.watch.since(before))
     _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
     end_use(bench, order.worker, before=use, facts=facts)
     if not order.is_pilot:
-        facts.cpu_s_per_job_after = gauge.measure(kind, parameters=parameters)
+        gauge_jobs(gauge, facts=facts, moment="after")
     return facts
 
 
@@ -96,32 +114,6 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     return min(MAX_JOBS // slots, waves) * slots
 
 
-def _facts(bench: Bench, order: TrialOrder) -> TrialFacts:
-    contender, workload = order.worker.contender, order.workload
-    parameters = bench.message_parameters(workload)
-    plan = TrialPlan(
-        trial=bench.next_trial(),
-        contender=contender.name,
-        pool=contender.pool,
-        slots=contender.slots,
-        kind=workload.kind,
-        parameters=parameters,
-        count=order.count,
-        payload_bytes=contender.tuning.payload_bytes,
-        stores_result=contender.tuning.result_backend,
-    )
-    return TrialFacts(
-        plan=plan,
-        block=order.worker.block,
-        workload=workload.name,
-        is_pilot=order.is_pilot,
-        ideal_wait_s=ideal_wait_s(find_kind(workload.kind), parameters),
-        workers_up=order.workers_up,
-        measured_by="queue" if bench.is_queue_measured else "records",
-        reserved=reserved_jobs(slots=contender.slots, multiplier=order.multiplier),
-    )
-
-
 def _follow_to_its_end(bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
     """Follow the trial: by its queue first where that is measured, and then by what tells of ends.
 
@@ -151,29 +143,37 @@ class _Looker:
             _sample(self._bench, self._order, facts=self._facts, is_whole=False)
 
 
-def _follow(bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
+def _follow(
+    bench: Bench, order: TrialOrder, *, facts: TrialFacts, sending: Sending | None = None
+) -> None:
     """Read the stream until the trial is over; say in the facts why, if not by its last job."""
     view = bench.tail.view(facts.plan.trial)
     view.last_line_at_s = time.monotonic()
     looker = _Looker(bench, order, facts=facts)
-    while len(view.ended) < facts.sent:
+    while (sending and not sending.look(view)) or len(view.ended) < facts.sent:
         bench.tail.read(wait_s=0.1)
         now_s = time.monotonic()
-        quiet_s = now_s - view.last_line_at_s
-        missing = facts.sent - len(view.ended)
-        if not order.worker.is_alive and quiet_s > 1.0:
-            child = order.worker.child
-            facts.reasons.append(
-                f"the worker ended with exit code {child.exit_code} in the trial, "
-                f"{missing} of {facts.sent} jobs not done (log kept: {child.log.name})"
-            )
-            return
-        if quiet_s > order.stall_s:
-            facts.reasons.append(
-                f"no line for {order.stall_s:g} s, {missing} of {facts.sent} jobs not done"
-            )
+        reason = _why_over(order, facts=facts, view=view, now_s=now_s)
+        if reason:
+            facts.reasons.append(reason)
             return
         looker.look()
+
+
+def _why_over(order: TrialOrder, *, facts: TrialFacts, view: TrialView, now_s: float) -> str:
+    """Return why a trial can't go on, or nothing."""
+    quiet_s = now_s - view.last_line_at_s
+    sent = facts.sent or facts.plan.count
+    missing = f"{sent - len(view.ended)} of {sent} jobs not done"
+    if not order.worker.is_alive and quiet_s > 1.0:
+        child = order.worker.child
+        return (
+            f"the worker ended with exit code {child.exit_code} in the trial, "
+            f"{missing} (log kept: {child.log.name})"
+        )
+    if quiet_s > order.stall_s:
+        return f"no line for {order.stall_s:g} s, {missing}"
+    return ""
 
 
 def _sample(bench: Bench, order: TrialOrder, *, facts: TrialFacts, is_whole: bool) -> None:

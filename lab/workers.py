@@ -159,7 +159,7 @@ def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[W
         StackError: if a worker ends or is not done in time.
     """
     deadline_s = time.monotonic() + READY_TIMEOUT_S
-    for workload in workloads:
+    for workload in (sort for each in workloads for sort in each.sorts):
         sent = [(worker, _send_warm_up(bench, worker, workload=workload)) for worker in workers]
         while sent:
             bench.tail.read(wait_s=0.1)
@@ -259,7 +259,7 @@ def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: i
         stores_result=contender.tuning.result_backend,
     )
     facts = TrialFacts(plan=plan, block=worker.block, workload=workload.name, is_pilot=True)
-    bench.send(facts, offsets_s=[0.0] * count)
+    bench.send(facts)
     worker.sent += facts.sent
     return facts
 

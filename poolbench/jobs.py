@@ -57,9 +57,12 @@ class JobHeader:
     due_ns: int
     #: When its batch was flushed, Unix nanoseconds.
     sent_ns: int
+    #: Which part of a mix it is, by name; None for a job of no mix.
+    part: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("run", "contender"):
+        texts = ("run", "contender", *(["part"] if self.part is not None else []))
+        for name in texts:
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} is no string: {getattr(self, name)!r}")  # noqa: TRY004 -- one type
         for name in ("trial", "seq", "due_ns", "sent_ns"):
@@ -68,8 +71,8 @@ class JobHeader:
                 raise ValueError(f"{name} is no whole number from 0: {value!r}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the mapping that travels in the message."""
-        return asdict(self)
+        """Return the mapping that travels in the message; without a part there is no such key."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def find_kind(name: str) -> JobKind:

@@ -22,7 +22,10 @@ _CUT_TEXT_CHARS = 100
 
 _INT64_MAX = 2**63 - 1
 
-_header_values: Callable[[Any], tuple[Any, ...]] = itemgetter(*JobHeader.__slots__)
+#: What every header has; a part comes on top where the job is one of a mix.
+_header_values: Callable[[Any], tuple[Any, ...]] = itemgetter(
+    *(name for name in JobHeader.__slots__ if name != "part")
+)
 
 _HEADS = {moment: f'{{"v":{FORMAT},"m":"{moment}",' for moment in Moment}
 _RECEIVED = _HEADS[Moment.RECEIVED]
@@ -40,15 +43,17 @@ def job_members(header: object) -> tuple[str, str] | None:
     try:
         run, trial, seq, contender, due_ns, sent_ns = _header_values(header)
         are_whole = type(trial) is type(seq) is type(due_ns) is type(sent_ns) is int
-        if not (are_whole and _are_names(run, contender)):
+        part = header.get("part")  # type: ignore[attr-defined]  # what has the values is a mapping
+        if not (are_whole and _are_names(run, contender, *(() if part is None else (part,)))):
             return None
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         return None
     if min(trial, seq, due_ns, sent_ns) < 0 or max(trial, seq, due_ns, sent_ns) > _INT64_MAX:
         return None
+    times = f'"due_ns":{due_ns},"sent_ns":{sent_ns}'
     return (
         f'"run":"{run}","trial":{trial},"seq":{seq},"contender":"{contender}"',
-        f'"due_ns":{due_ns},"sent_ns":{sent_ns}',
+        times if part is None else f'{times},"part":"{part}"',
     )
 
 

@@ -117,6 +117,7 @@ _IDENTITY: dict[str, Column] = {
     "nonce": _text("16 hexadecimal digits, new for each execution: the only proof of a duplicate"),
     "due_ns": _int("when the job should have been sent, Unix ns"),
     "sent_ns": _int("when its batch was flushed, Unix ns"),
+    "part": _text("which part of a mix the job is, by name; null where there is no mix"),
 }
 
 _EVIDENCE: dict[str, Column] = {

@@ -19,6 +19,7 @@ from poolbench.errors import Fault, UsageError
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, check_name, queue_name, run_key
 from poolbench.records import TrialPlan
+from producer.mix_template import Mix, MixTemplate, capture_mix
 from producer.outlet import Outlet
 from producer.template import Template, capture
 
@@ -94,11 +95,13 @@ def publish(
     plan: TrialPlan,
     offsets_s: Sequence[float],
     scope: str = "",
+    mix: Mix | None = None,
     on_sent: Callable[[int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Sent:
     """Send one job for each offset, seconds from now, to the contender's queue.
 
+    With a ``mix`` each job is of its part; else all are of the plan's kind.
     ``on_sent`` is told, after each batch, how many jobs of the trial are sent so far;
     ``should_stop`` is asked before each batch and ten times a second while none is due.
 
@@ -107,7 +110,11 @@ def publish(
         StackError: if the broker is lost, with the count of jobs that went in.
     """
     queue = queue_name(plan.contender, scope=scope)
-    template = capture(plan, run=run, queue=queue)
+    template: Template | MixTemplate = (
+        capture_mix(plan, mix=mix, run=run, queue=queue)
+        if mix
+        else capture(plan, run=run, queue=queue)
+    )
     with Outlet(client, run=run, trial=plan.trial, queue=queue) as outlet:
         sending = _Sending(offsets_s=offsets_s, should_stop=should_stop or _never)
         while batch := sending.wait_for_batch():
@@ -146,7 +153,7 @@ class _Sending:
             time.sleep(min(next_s - elapsed_s, _NAP_S))
         return range(0)
 
-    def flush(self, batch: range, *, template: Template, outlet: Outlet) -> None:
+    def flush(self, batch: range, *, template: Template | MixTemplate, outlet: Outlet) -> None:
         """Stamp these jobs as sent and put them into the queue."""
         offsets_s = self._offsets_s[batch.start : batch.stop]
         due_ns = array("q", (self._start_ns + round(offset_s * 1e9) for offset_s in offsets_s))

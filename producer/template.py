@@ -49,14 +49,16 @@ class Template:
         ]
 
 
-def capture(plan: TrialPlan, *, run: str, queue: str) -> Template:
+def capture(plan: TrialPlan, *, run: str, queue: str, part: str | None = None) -> Template:
     """Return the template of a trial's messages, from one that Celery wrote just now.
+
+    ``part`` names the part of a mix whose messages these are.
 
     Raises:
         StackError: if Celery's message has its ids elsewhere than protocol 2 says.
     """
     marks = [secrets.token_hex(16) for _ in range(4)]
-    message = _real_message(plan, run=run, queue=queue, marks=marks)
+    message = _real_message(plan, run=run, queue=queue, marks=marks, part=part)
     # kombu's delivery tag has to be unique and no more: the job's id is
     message["properties"]["delivery_tag"] = marks[0]
     text = dumps(message).replace("%", "%%")
@@ -82,7 +84,9 @@ def task_ids(count: int) -> Iterator[bytes]:
         )
 
 
-def _real_message(plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str]) -> Any:
+def _real_message(
+    plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str], part: str | None
+) -> Any:
     """Return what Celery hands to a broker's channel for this job, body encoded."""
     app = Celery("producer", set_as_current=False)
     # unshared, since Celery would else give it to every app of this process; what the message says
@@ -90,7 +94,7 @@ def _real_message(plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str]
     job: Any = app.task(name=plan.kind, ignore_result=not plan.stores_result, shared=False)(_stub)
     payload = {PAYLOAD: "x" * plan.payload_bytes} if plan.payload_bytes else {}
     header = JobHeader(
-        run=run, trial=plan.trial, seq=0, contender=plan.contender, due_ns=0, sent_ns=0
+        run=run, trial=plan.trial, seq=0, contender=plan.contender, due_ns=0, sent_ns=0, part=part
     ).as_dict() | dict(zip(("seq", "due_ns", "sent_ns"), marks[1:], strict=True))
     tray: list[Any] = []
     with Connection(transport=_tray_transport(tray)) as connection:

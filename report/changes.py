@@ -169,6 +169,8 @@ def valid_trials(
         trial
         for trial in summary["trials"]
         if not trial["is_pilot"]
+        # of a search or a curve, one a block is a repetition of the row
+        and trial.get("is_shown", True)
         and trial["mark"] != "!"
         and (trial["contender"], trial["workload"]) == (contender, workload)
     ]

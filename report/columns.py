@@ -90,6 +90,10 @@ Packages*, The American Statistician 50, 1996). So it is always a value that occ
   at least 1 and at most the `slots`; nothing below n = 5 · k. In flight is a record from its
   `started_ns` to its `finished_ns`; one that ends as another starts is over. Of other trials:
   n / (f_n - the first `due_ns`). Of a row: the median of its trials.
+- A workload that looked for a rate (`measure` in `manifest.json`) has several trials in a block.
+  The row of a search has the one with the highest `rate_per_s` that was held, and its throughput is
+  that rate; the row of a curve has those at 80 % (`load_share`). `is_shown` in `summary.json` says
+  which.
 - **wait**: by job, the first `started_ns` - the first `due_ns`. **lag**: the same with `sent_ns`.
   **execution**: by `done` record, `finished_ns` - `started_ns`; **response**: by `done` record,
   `finished_ns` - `due_ns`. A row's percentiles are those of all its jobs together, never of

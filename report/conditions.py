@@ -158,8 +158,17 @@ def _is_alike(key: str, *, a: Any, b: Any) -> bool:
 def _workload(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, Any]:
     plans = _plans(manifest, workload)
     arrivals = sorted({plan["arrivals"] for plan in plans})
-    rates = sorted({plan["rate_per_s"] for plan in plans})
-    told = {key: value for key, value in workload.items() if key not in _LABELS}
+    # a rate that was looked for is a result
+    is_found = workload.get("measure") in ("sustain", "curve")
+    rates = [] if is_found else sorted({plan["rate_per_s"] for plan in plans})
+    # what a workload has by default, older manifests don't tell
+    told = {
+        key: value
+        for key, value in workload.items()
+        if key not in _LABELS and value not in (None, [], "capacity")
+    }
+    if is_found:
+        told["slo"] = manifest.get("slo") or {}
     return _flat({**told, "arrivals": arrivals, "rate_per_s": rates} if plans else told)
 
 

@@ -89,7 +89,8 @@ def find_crossovers(
     groups: dict[tuple[tuple[str, float], ...], list[Row]] = {}
     for row in rows:
         parameters = dict(row.workload["parameters"])
-        if row.workload["kind"] == KIND and AXIS in parameters and not row.twin_of:
+        is_one = row.measure == "capacity" and not row.twin_of
+        if row.workload["kind"] == KIND and AXIS in parameters and is_one:
             del parameters[AXIS]
             groups.setdefault(tuple(sorted(parameters.items())), []).append(row)
     found = [

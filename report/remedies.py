@@ -54,6 +54,14 @@ _REMEDIES = (
     (r"GIL was on", "see docs/free-threading.md"),
     (r"jobs? failed$", "see their errors: poolbench export RUN --format csv, column error"),
     (r"no throughput", "give it more jobs: make trials longer (trial_s)"),
+    (
+        r"producer sent",
+        "quieten the machine or lower the rate: what sends needs a core in time",
+    ),
+    (
+        r"search ended after|no rate was held|every rate was held",
+        "give its steps more jobs (trial_s), or quieten the machine",
+    ),
     (r"clocks of other hosts", "run the workers on the machine that sends"),
 )
 

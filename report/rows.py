@@ -13,6 +13,7 @@ from report.blocking import Blocking, find_blocking
 from report.entry import Entry
 from report.latency import latencies
 from report.limits import near_limits
+from report.load_rows import load_figures, search_doubts
 from report.remedies import remedy_of
 from report.stability import judge_stability
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
@@ -29,6 +30,8 @@ class Row:
     trials: tuple[Trial, ...]
     #: Ceilings of the harness, as in the manifest.
     ceilings: Mapping[str, Any]
+    #: Trials beside them, of a search or a curve: accounted for, and in no figure of the row.
+    others: tuple[Trial, ...] = ()
     #: Whether its Python is built to run without the GIL.
     is_free_threaded: bool = False
 
@@ -38,18 +41,19 @@ class Row:
         return str(self.contender.get("twin_of") or "")
 
     @property
+    def measure(self) -> str:
+        """What was measured of its workload: `capacity`, `rate`, `sustain` or `curve`."""
+        return str(self.workload.get("measure") or "capacity")
+
+    @property
     def valid(self) -> tuple[Trial, ...]:
         """The trials whose figures count."""
         return tuple(trial for trial in self.trials if trial.is_valid)
 
     @property
     def per_s(self) -> dict[int, float]:
-        """Block → jobs per second, of the valid trials that have a figure."""
-        return {
-            trial.block: trial.figures.throughput_per_s
-            for trial in self.valid
-            if trial.figures.throughput_per_s
-        }
+        """Block → jobs per second, of the valid trials that have a figure; of a search, held."""
+        return {trial.block: trial.figure_per_s for trial in self.valid if trial.figure_per_s}
 
     @property
     def mark(self) -> str:
@@ -63,7 +67,12 @@ class Row:
     @property
     def unsure(self) -> list[str]:
         """What makes the row unstable, in words."""
-        reasons = _by_repetition((trial.block, trial.tolerated) for trial in self.trials)
+        reasons = _by_repetition(
+            [
+                *((trial.block, trial.tolerated) for trial in self.trials),
+                *search_doubts([*self.trials, *self.others]),
+            ]
+        )
         found = judge_stability(self.per_s)
         if found.is_spread_wide:
             bound = fmt.percent(UNSTABLE_SPREAD)
@@ -158,13 +167,14 @@ class Row:
             "connections": _whole(_median(trial.usage.connections for trial in valid)),
             "redis_commands_per_job": _median(trial.redis_commands_per_job for trial in valid),
             "redis_bytes_per_job": _median(trial.redis_bytes_per_job for trial in valid),
+            **load_figures(self.trials, others=self.others, measure=self.measure),
             **latencies([trial.spans for trial in valid]),
             "blocking": self.blocking and asdict(self.blocking) | {"text": self.blocking.text},
             "is_backlog": all(trial.is_backlog for trial in self.trials),
             "peak_in_flight": max((trial.figures.peak_in_flight for trial in valid), default=None),
             "jobs": sum(trial.ledger.done for trial in valid),
             "is_accounted": self.is_accounted,
-            "ledger": account_of(self.trials),
+            "ledger": account_of([*self.trials, *self.others]),
             "evidence": _evidence(valid),
             "mark": self.mark,
             "reasons": [reason for _, reason in reasons],

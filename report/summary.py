@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ from report import format as fmt
 from report.conditions import conditions
 from report.crossover import find_crossovers
 from report.effects import find_effects
+from report.load_curves import load_curves
+from report.load_rows import pick
+from report.load_verdict import judge_load
+from report.mix_fairness import mix_fairness
 from report.precision import describe
 from report.rows import Row, account_of
 from report.stats import rounded
@@ -44,10 +48,12 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     """
     manifest = folder.read_manifest()
     _check(manifest, path=folder.path)
-    trials = measure_trials(manifest, records=folder.trial_records(), samples=folder.read_samples())
+    records = folder.trial_records()
+    trials = measure_trials(manifest, records=records, samples=folder.read_samples())
     measured = [trial for trial in trials if not trial.is_pilot]
     rows = _rows(manifest, trials=measured)
     verdicts = _verdicts(manifest, rows=rows)
+    shown = {trial.index for row in rows for trial in row.trials}
     floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
     until = _until(manifest, rows=rows, verdicts=verdicts)
     summary = {
@@ -79,7 +85,10 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "crossovers": [one.as_dict() for one in find_crossovers(rows, noise_floors=floors)],
         "sweeps": [one.as_dict() for one in find_sweeps(rows)],
         "effects": [one.as_dict() for one in find_effects(rows, noise_floors=floors)],
-        "trials": [_trial(trial) for trial in trials],
+        "slo": manifest.get("slo") or {},
+        "curves": load_curves(rows),
+        "fairness": mix_fairness(rows, plans=manifest["trials"], records=records),
+        "trials": [_trial(trial, shown=shown) for trial in trials],
     }
     result: dict[str, Any] = json.loads(to_json(summary))
     # of the rounded figures, so that anyone can check them in summary.json
@@ -122,34 +131,41 @@ def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
         Row(
             contender=contender,
             workload=workload,
-            trials=tuple(
-                sorted(
-                    (
-                        trial
-                        for trial in trials
-                        if trial.contender == contender["name"]
-                        and trial.workload == workload["name"]
-                    ),
-                    key=lambda trial: trial.block,
-                )
-            ),
+            trials=tuple(shown),
+            others=tuple(others),
             ceilings=manifest.get("ceilings") or {},
             is_free_threaded=contender["name"] in freed,
         )
         for workload in manifest["workloads"]
         for contender in manifest["contenders"]
+        for shown, others in [_picked(trials, contender=contender, workload=workload)]
     ]
+
+
+def _picked(
+    trials: Sequence[Trial], *, contender: Mapping[str, Any], workload: Mapping[str, Any]
+) -> tuple[list[Trial], list[Trial]]:
+    """Return the trials that a row shows, by block, and the others of a search or a curve."""
+    own = [
+        trial
+        for trial in trials
+        if trial.contender == contender["name"] and trial.workload == workload["name"]
+    ]
+    return pick(own, measure=workload.get("measure") or "capacity")
 
 
 def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[Verdict]:
     return [
-        judge(
+        judge_load(of_workload, workload=workload, slo=manifest.get("slo") or {})
+        if (workload.get("measure") or "capacity") != "capacity"
+        else judge(
             # a throughput without an account leads no verdict
-            [row.entry() for row in rows if row.workload is workload and row.is_accounted],
+            [row.entry() for row in of_workload if row.is_accounted],
             workload=workload["name"],
             kind=workload["kind"],
         )
         for workload in manifest["workloads"]
+        for of_workload in [[row for row in rows if row.workload is workload]]
     ]
 
 
@@ -280,7 +296,8 @@ def _queue_notes(rows: Sequence[Row]) -> list[str]:
     return [f"{middle}, since {who} ran without the probe."]
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
+def _trial(trial: Trial, *, shown: Collection[int]) -> dict[str, Any]:
+    load = trial.load
     return {
         "trial": trial.index,
         "block": trial.block,
@@ -290,7 +307,15 @@ def _trial(trial: Trial) -> dict[str, Any]:
         "start_ns": trial.start_ns,
         "end_ns": trial.end_ns,
         "ledger": asdict(trial.ledger),
-        "throughput_per_s": trial.figures.throughput_per_s,
+        "measure": load.measure if load else "capacity",
+        "step": load.step if load else None,
+        "load_share": load.share if load else None,
+        "rate_per_s": load.rate_per_s if load else None,
+        "held": load.holding.is_held if load else None,
+        "why_not_held": list(load.holding.reasons) if load else [],
+        # whether it is one of its row's repetitions; others are of a search, or of a curve
+        "is_shown": trial.is_pilot or trial.index in shown,
+        "throughput_per_s": trial.figure_per_s,
         "wait_s": trial.figures.wait_s and asdict(trial.figures.wait_s),
         "execution_s": trial.figures.execution_s and asdict(trial.figures.execution_s),
         "ceiling_per_s": trial.ceiling_per_s,

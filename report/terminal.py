@@ -14,6 +14,7 @@ from report import format as fmt
 from report.account import integrity, legend, marks_of
 from report.decision import POWER_WORDS
 from report.limits import SIGN
+from report.load_terminal import curve_table, rate_table
 from report.palette import row_shade
 from report.sweep_terminal import render_effects, render_sweeps
 from report.terminal_tables import (
@@ -103,7 +104,7 @@ def _section(
     parts: list[RenderableType] = [
         title,
         _verdict(verdict),
-        throughput_table(rows, verdict=verdict, width=width),
+        _main_table(summary, rows=rows, verdict=verdict, width=width),
         *_noise(verdict),
         Text(),
         cost_table(rows, width=width),
@@ -169,6 +170,23 @@ def _verdict(verdict: Mapping[str, Any]) -> RenderableType:
     if verdict["mark"]:
         text = Text.assemble((f"{verdict['mark']} ", MARK_STYLES[verdict["mark"]]), text)
     return Padding(text, (0, 0, 1, 2))
+
+
+def _main_table(
+    summary: Mapping[str, Any],
+    *,
+    rows: Sequence[Mapping[str, Any]],
+    verdict: Mapping[str, Any],
+    width: int,
+) -> Table:
+    """Return the table of what was measured: a throughput, a rate that came, or a curve."""
+    measure = rows[0].get("measure", "capacity")
+    if measure == "rate":
+        return rate_table(rows)
+    if measure == "curve":
+        curves = [one for one in summary["curves"] if one["workload"] == rows[0]["workload"]]
+        return curve_table(rows, curves=curves)
+    return throughput_table(rows, verdict=verdict, width=width)
 
 
 def _parameters(workload: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from report.limits import SIGN
 from report.naming import label
 from report.palette import row_shade
 from report.spans import PARTS
+from report.verdict import RESPONSE
 
 MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
@@ -61,9 +62,10 @@ def throughput_table(
     rows: Sequence[Mapping[str, Any]], *, verdict: Mapping[str, Any], width: int
 ) -> Table:
     """Return jobs/s with their range, ceiling, and how many times the baseline's they are."""
-    table = _table(rows)
+    table = new_table(rows)
     table.add_column("slots", justify="right")
-    table.add_column("jobs/s", justify="right", no_wrap=True)
+    is_search = rows[0].get("measure") == "sustain"
+    table.add_column("held/s" if is_search else "jobs/s", justify="right", no_wrap=True)
     table.add_column("range", no_wrap=True)
     table.add_column("", ratio=1)
     table.add_column("of ceiling", justify="right")
@@ -77,7 +79,7 @@ def throughput_table(
     for row, (is_whole, account) in zip(rows, accounts, strict=True):
         per_s = row["throughput_per_s"] or {}
         cells: list[RenderableType] = [
-            *_head(row),
+            *head(row),
             fmt.count(row["slots"]),
             Text(_figure(row), style="" if row.get("is_twin") else "bold"),
             fmt.span(per_s.get("low"), high=per_s.get("high")),
@@ -92,7 +94,7 @@ def throughput_table(
 
 def cost_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table:
     """Return CPU, memory and the percentiles of waiting and executing."""
-    table = _table(rows, header="\ncontender")
+    table = new_table(rows, header="\ncontender")
     table.add_column("CPU-s\n/1,000", justify="right", no_wrap=True, width=6)
     table.add_column("\nPSS", justify="right", no_wrap=True, ratio=1)
     if width >= WIDE:
@@ -102,7 +104,7 @@ def cost_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table:
     _percentile_columns(table, spans=("wait", "exec."), names=names)
     for row in rows:
         cells: list[RenderableType] = [
-            *_head(row),
+            *head(row),
             fmt.number(row["cpu_s_per_1000_jobs"]),
             fmt.size(row["pss_bytes"]),
         ]
@@ -123,7 +125,7 @@ def parts_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table | Non
     if width < WIDEST and all(row["is_backlog"] for row in rows):
         return None
     names = ("p50", "p95", *(("p99",) if width >= WIDEST else ()))
-    table = _table(rows, header="\ncontender")
+    table = new_table(rows, header="\ncontender")
     _percentile_columns(
         table,
         spans=[{"prefetch": "worker", "execution": "exec."}.get(part, part) for part in PARTS],
@@ -133,7 +135,7 @@ def parts_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table | Non
         cells = [
             cell for part in PARTS for cell in _durations(row["wait_parts_s"][part], names=names)
         ]
-        table.add_row(*_head(row), *cells, style="dim" if row.get("is_twin") else "")
+        table.add_row(*head(row), *cells, style="dim" if row.get("is_twin") else "")
     return table
 
 
@@ -144,7 +146,7 @@ def _percentile_columns(table: Table, *, spans: Iterable[str], names: Sequence[s
             table.add_column(title, justify="right", no_wrap=True, ratio=1)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], *, header: str = "contender") -> Table:
+def new_table(rows: Sequence[Mapping[str, Any]], *, header: str = "contender") -> Table:
     """Return an empty table whose first two columns are a row's mark and its contender."""
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("", width=1)
@@ -153,7 +155,8 @@ def _table(rows: Sequence[Mapping[str, Any]], *, header: str = "contender") -> T
     return table
 
 
-def _head(row: Mapping[str, Any]) -> list[Text]:
+def head(row: Mapping[str, Any]) -> list[Text]:
+    """Return a row's mark and its contender, the first two cells of every table."""
     mark = Text(row["mark"], style=MARK_STYLES.get(row["mark"], ""))
     return [mark, Text(called(row), style=row_shade(row).dark)]
 
@@ -178,9 +181,14 @@ def _headline(verdict: Mapping[str, Any], *, width: int) -> Text:
         ),
         Finding.TOO_FEW,
     )
+    ratio, name = verdict["ratio"], verdict["against"]
+    if verdict.get("figure") == RESPONSE:
+        # what is compared there is answers: people think of how long one takes
+        ratio = {"value": 1 / ratio["value"], "low": 1 / ratio["high"], "high": 1 / ratio["low"]}
+        name = f"{name}'s {RESPONSE}"
     return Text.assemble(
         (f"{SIGNS[finding]} ", _SIGN_STYLES.get(finding, "")),
-        _ratio(verdict["ratio"], finding=finding, name=verdict["against"], is_short=width < 80),
+        _ratio(ratio, finding=finding, name=name, is_short=width < 80),
     )
 
 

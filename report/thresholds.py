@@ -137,6 +137,7 @@ def _by_block(
         trial["block"]: value
         for trial in summary["trials"]
         if not trial["is_pilot"]
+        and trial.get("is_shown", True)
         and trial["mark"] != "!"
         and (trial["contender"], trial["workload"]) == (row["contender"], row["workload"])
         and (value := figure.of_trial(trial))

@@ -23,6 +23,7 @@ from report.blocking import Held, measure_held
 from report.doubts import doubts
 from report.queue import UNACCOUNTED, figures_of_queue
 from report.spans import measure_spans
+from report.trial_load import TrialLoad, measure_load
 
 #: What a trial is measured from; other columns of a record stay on disk.
 COLUMNS = (
@@ -97,6 +98,8 @@ class Trial:
     #: Raw times by name, ns: see `report.spans`. Its records are in the folder, and not here.
     spans: Mapping[str, pl.Series]
     held: Held
+    #: What came, where jobs came at a rate; None for a backlog.
+    load: TrialLoad | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -129,9 +132,16 @@ class Trial:
         return _per_job(self.redis_bytes, jobs=self.jobs)
 
     @property
+    def figure_per_s(self) -> float | None:
+        """What it adds to its row, jobs a second: its throughput; of a search, the rate held."""
+        if self.load is None or self.load.measure != "sustain":
+            return self.figures.throughput_per_s
+        return self.load.rate_per_s if self.load.holding.is_held else None
+
+    @property
     def ceiling_share(self) -> float | None:
-        """Its throughput as a share of its ceiling."""
-        per_s = self.figures.throughput_per_s
+        """Its figure as a share of its ceiling."""
+        per_s = self.figure_per_s
         return per_s / self.ceiling_per_s if per_s and self.ceiling_per_s else None
 
     @property
@@ -173,6 +183,7 @@ def measure_trials(
     """
     cores = int(manifest["machine"]["cores"])
     freed = free_threaded(manifest)
+    slo = manifest.get("slo") or {}
     samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
 
     plans = {plan["trial"]: plan for plan in manifest["trials"]}
@@ -185,6 +196,7 @@ def measure_trials(
             records=found,
             samples=samples_by_trial.get(trial, samples.clear()),
             cores=cores,
+            slo=slo,
             freed=freed.get(plans[trial]["contender"]),
         )
 
@@ -221,6 +233,7 @@ def _measure(
     records: pl.DataFrame,
     samples: pl.DataFrame,
     cores: int,
+    slo: Mapping[str, float],
     freed: Mapping[str, Any] | None,
 ) -> Trial:
     is_backlog = plan["arrivals"] == "burst"
@@ -231,6 +244,7 @@ def _measure(
         # nobody recorded them, so none is known to be lost
         ledger = replace(ledger, lost=0)
     evidence = _evidence(records)
+    load = measure_load(plan, records=records, slo=slo)
     return Trial(
         index=plan["trial"],
         block=plan["block"],
@@ -254,10 +268,11 @@ def _measure(
         foreign_cpu_share=plan.get("foreign_cpu_share"),
         stolen_cpu_share=plan.get("stolen_cpu_share"),
         clock_step_s=plan.get("clock_step_s"),
-        reasons=_reasons(plan, ledger=ledger, evidence=evidence, freed=freed),
+        reasons=_reasons(plan, ledger=ledger, evidence=evidence, freed=freed, load=load),
         tolerated=_tolerated(plan, ledger=ledger, found=found),
         spans=measure_spans(records),
         held=measure_held(records),
+        load=load,
     )
 
 
@@ -267,6 +282,7 @@ def _reasons(
     ledger: Ledger,
     evidence: Evidence,
     freed: Mapping[str, Any] | None,
+    load: TrialLoad | None,
 ) -> tuple[str, ...]:
     reasons = list(plan["reasons"])
     if not plan["end_ns"]:
@@ -284,6 +300,9 @@ def _reasons(
         for other in map(pool_name, evidence.pools_seen)
         if plan["pool"] in POOLS and other != plan["pool"]
     )
+    # a rate that was held though jobs were sent late would have been held without that too
+    if load is not None and load.late and (load.step is None or not load.holding.is_held):
+        reasons.append(load.late)
     if freed is not None and evidence.gil_enabled and not plan["is_pilot"]:
         reasons.append(_gil_was_on(freed))
     return tuple(dict.fromkeys(reasons))

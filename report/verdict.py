@@ -19,6 +19,12 @@ from report.pairs import EqualPair
 from report.ranking import Ranking, rank
 from report.stats import CLAIM_BLOCKS, Ratio
 
+#: `Verdict.figure` where jobs came at a rate: its ratios are those of 1 ÷ that, so that more is
+#: better in them too.
+RESPONSE = "p95 response"
+#: `Verdict.figure` of a search.
+HELD = "rate held"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
@@ -72,6 +78,8 @@ class Verdict:
     #: The contender that was measured twice, and its twin; None without one.
     equal_pair: EqualPair | None
     mark: str
+    #: What was compared: jobs a second, `RESPONSE` or `HELD`.
+    figure: str = "jobs/s"
 
     @property
     def noise_floor(self) -> float | None:
@@ -94,6 +102,7 @@ class Verdict:
             "decisions": [decided.as_dict() for decided in self.decisions],
             "noise_floor": self.noise_floor,
             "equal_pair": self.equal_pair and _equal_figures(self.equal_pair),
+            "figure": self.figure,
             "mark": self.mark,
         }
 

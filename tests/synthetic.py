@@ -255,6 +255,7 @@ def _records(
         "gil_enabled": True,
         "finished_again_ns": None,
         "cpu_ns": None,
+        "part": None,
         "error": None,
         "blocked_ns": 0 if plan.pool == "asyncio" else None,
     }

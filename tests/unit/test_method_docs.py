@@ -7,11 +7,24 @@ import re
 from pathlib import Path
 
 from lab.blocks import FIRST_LOOK_BLOCKS
+from lab.courses import MAX_REPEATS
+from lab.loads import CURVE_SHARES, MAX_STRETCH, MIN_JOBS
+from lab.search import MAX_STEPS, MAX_TRIALS, START_SHARE
 from lab.tuning import SETTINGS
 from lab.until import DEFAULT_AT_MOST_S
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS
 from report.doubts import CEILING_DRIFT, CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND
+from report.load import (
+    BEHIND_SHARE,
+    FEW_LATE,
+    LAST_SHARE,
+    LATE_S,
+    LATE_SHARE,
+    MAX_LATE_SHARE,
+    RESOLUTION,
+)
+from report.load_rows import ROW_SHARE
 from report.stability import DRIFT_BOUND, DRIFT_LEVEL
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD
 
@@ -65,3 +78,15 @@ def test_bounds_are_those_of_the_code() -> None:
     ):
         assert said in text
     assert "Five blocks at least" in text
+
+
+def test_bounds_of_loads_are_those_of_the_code() -> None:
+    """What makes a job late, a contender fall behind, and a search end."""
+    text = METHOD.read_text(encoding="utf-8")
+
+    assert (LATE_S, LATE_SHARE, MAX_LATE_SHARE, FEW_LATE) == (0.05, 0.1, 0.01, 2)
+    assert (BEHIND_SHARE, LAST_SHARE, RESOLUTION) == (0.05, 0.1, 0.05)
+    assert (MAX_STEPS, MAX_TRIALS, MIN_JOBS, MAX_STRETCH, MAX_REPEATS) == (12, 20, 100, 3, 3)
+    assert (START_SHARE, ROW_SHARE) == (0.9, 0.8)
+    shares = ", ".join(f"{share * 100:g}" for share in CURVE_SHARES)
+    assert shares.replace(", 105", " and 105 %") in " ".join(text.split())

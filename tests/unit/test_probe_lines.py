@@ -119,3 +119,19 @@ def test_a_line_of_nothing_but_long_texts_fits(text: str) -> None:
     """The general encoder keeps its promise too, whatever the texts are."""
     texts = {name: text * 4_000 for name, column in LINE_COLUMNS.items() if column.type == "string"}
     assert len(encode_line({**texts, "v": 1, "t_ns": 2**63 - 1})) < LINE_MAX_BYTES
+
+
+def test_a_job_of_a_mix_names_its_part() -> None:
+    """Every line of its execution carries it; other jobs' lines have no such member."""
+    header = JobHeader(run="r-1", trial=2, seq=3, contender="c.4", due_ns=5, sent_ns=6, part="long")
+
+    line = decode_line(lines.received_line(_identity(header), t_ns=7))
+
+    assert line == {"v": 1, "m": "received", "t_ns": 7, **IDENTITY, "part": "long"}
+    assert line.keys() <= LINE_COLUMNS.keys()
+
+
+@pytest.mark.parametrize("part", ['so "long"', 7, "", ["long"]])
+def test_a_header_with_a_part_that_is_no_name_is_foreign(part: object) -> None:
+    """It goes into a line unquoted, so nothing but a name is taken."""
+    assert lines.job_members({**HEADER.as_dict(), "part": part}) is None

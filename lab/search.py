@@ -1,0 +1,127 @@
+"""Looks for the highest rate that is held: brackets it, then halves the bracket. Pure.
+
+It is told of each rate whether it was held and names the next, until the highest that was and the
+lowest that wasn't lie within `RESOLUTION` of each other. A rate that is held above one that wasn't
+is never looked for: noise makes such, and the search would not end.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from report.load import RESOLUTION
+
+#: A pilot's rate is that of a few jobs at once, so the first guess lies below it: at the capacity
+#: itself waits have no bound.
+START_SHARE = 0.9
+
+#: First factor of the bracket, by how well the start is known: from a pilot, or an earlier block.
+#: Squared at each further step in the same direction, so that a wrong start costs few steps.
+UNKNOWN_FACTOR = 1.25
+KNOWN_FACTOR = 1.10
+
+#: Steps at most. From a pilot it takes 5 to 7 where the pilot is right within a fifth; with 12 a
+#: start that is 28 times too low or too high is still found.
+MAX_STEPS = 12
+
+#: All steps of a search together send for no longer than so many times ``trial_s``.
+MAX_TRIALS = 20.0
+
+#: No lower rate is tried, jobs a second: a step would have a handful of jobs.
+LEAST_PER_S = 0.1
+
+
+@dataclass(slots=True, kw_only=True)
+class Search:
+    """A search under way."""
+
+    #: Where it begins, jobs a second, above 0.
+    start_per_s: float
+    factor: float = UNKNOWN_FACTOR
+    #: No rate above this is tried, jobs a second: what the producer can send.
+    most_per_s: float = math.inf
+    #: The highest that was held, the lowest that was not; None until there is one.
+    held_per_s: float | None = None
+    missed_per_s: float | None = None
+    steps: int = 0
+    #: For how long it may go on sending, seconds.
+    left_s: float = math.inf
+    _factor: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._factor = self.factor
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to try, or nothing left to try it with."""
+        return (
+            self.is_resolved
+            or self.steps >= MAX_STEPS
+            or self.left_s <= 0
+            or (self.held_per_s is not None and self.held_per_s >= self.most_per_s)
+            or (self.missed_per_s is not None and self.missed_per_s <= LEAST_PER_S)
+        )
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the bracket is as narrow as it has to be."""
+        held, missed = self.held_per_s, self.missed_per_s
+        return held is not None and missed is not None and missed <= held * (1 + RESOLUTION)
+
+    def next_per_s(self) -> float:
+        """Return the rate to try next, jobs a second."""
+        held, missed = self.held_per_s, self.missed_per_s
+        if held is not None and missed is not None:
+            # the middle of the ratio, since rates are compared by ratios
+            return math.sqrt(held * missed)
+        if held is not None:
+            return min(self.most_per_s, held * self._factor)
+        if missed is not None:
+            return max(LEAST_PER_S, missed / self._factor)
+        return min(self.most_per_s, max(LEAST_PER_S, self.start_per_s))
+
+    def tell(self, rate_per_s: float, *, is_held: bool, spent_s: float) -> None:
+        """Take in whether a rate was held, and for how long it was sent, seconds."""
+        before = self.held_per_s if is_held else self.missed_per_s
+        if is_held:
+            self.held_per_s = max(rate_per_s, self.held_per_s or 0.0)
+        else:
+            self.missed_per_s = min(rate_per_s, self.missed_per_s or math.inf)
+        is_one_sided = self.held_per_s is None or self.missed_per_s is None
+        if is_one_sided and before is not None:
+            self._factor **= 2
+        self.steps += 1
+        self.left_s -= spent_s
+
+
+def begin_search(
+    *,
+    pilot_per_s: float,
+    earlier_per_s: float | None,
+    most_per_s: float,
+    trial_s: float,
+    seed: str,
+) -> Search:
+    """Return a search that begins where a contender was found before, or below its pilot.
+
+    The start is moved by up to half of `RESOLUTION` either way, at random from the seed. Searches
+    that began at the same rate would try the same ones, and end at the same: repetitions would
+    agree more than they can know.
+
+    Args:
+        pilot_per_s: what the pilot did, jobs a second.
+        earlier_per_s: what an earlier block found; None in the first.
+        most_per_s: no rate above this is tried.
+        trial_s: the experiment's.
+        seed: the run's, with the block, the workload and the contender.
+    """
+    start_per_s = earlier_per_s or START_SHARE * pilot_per_s
+    shift = random.Random(f"search {seed}").uniform(-0.5, 0.5)
+    return Search(
+        start_per_s=start_per_s * (1 + RESOLUTION) ** shift,
+        factor=KNOWN_FACTOR if earlier_per_s else UNKNOWN_FACTOR,
+        most_per_s=most_per_s,
+        left_s=MAX_TRIALS * trial_s,
+    )

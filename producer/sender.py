@@ -1,0 +1,106 @@
+"""`python -m producer.sender`: sends a trial's jobs for a caller that is busy with other things.
+
+In a process of its own, so that what the caller does meanwhile (following lines, taking samples)
+makes no job late. It reads a request a line from standard input and writes an answer a line.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, TextIO
+
+import redis
+
+from poolbench.errors import PoolbenchError
+from poolbench.records import TrialPlan
+from poolbench.settings import load_settings
+from producer.broker import open_broker
+from producer.mix_template import Mix, Part
+from producer.publisher import publish
+
+#: What a caller writes to make it stop sending.
+STOP = b'{"stop": true}\n'
+
+_READ_BYTES = 1 << 16
+
+
+class Requests:
+    """Lines from a pipe, and whether more has come meanwhile."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rest = b""
+
+    def read(self) -> bytes | None:
+        """Return the next line, waiting for it; None when the pipe has ended."""
+        pieces = [self._rest]
+        while b"\n" not in pieces[-1]:
+            chunk = os.read(self._descriptor, _READ_BYTES)
+            if not chunk:
+                return None
+            pieces.append(chunk)
+        line, _, self._rest = b"".join(pieces).partition(b"\n")
+        return line
+
+    def has_more(self) -> bool:
+        """Return whether a line, or the pipe's end, is there: either means to stop."""
+        return bool(self._rest) or bool(select.select([self._descriptor], [], [], 0)[0])
+
+
+def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
+    """Carry out each request until there are no more.
+
+    A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
+    seconds from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, when
+    all is sent or a line has told to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
+    """
+    while (line := requests.read()) is not None:
+        asked = json.loads(line)
+        if "stop" in asked:
+            continue
+        try:
+            answer = _send(client, asked, requests=requests)
+        except PoolbenchError as error:
+            answer = {"error": str(error)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def main() -> int:
+    """Serve whoever started this process; a failure of the broker is an answer or an exit code."""
+    try:
+        with open_broker(load_settings()) as client:
+            serve(client, requests=Requests(sys.stdin.fileno()), answers=sys.stdout)
+    except PoolbenchError as error:
+        sys.stderr.write(f"sender: {error}\n")
+        return error.exit_code
+    return 0
+
+
+def _send(client: redis.Redis, asked: Mapping[str, Any], *, requests: Requests) -> dict[str, Any]:
+    mix = asked["mix"]
+    # a collection in the midst of sending would make jobs late by milliseconds
+    gc.disable()
+    try:
+        sent = publish(
+            client,
+            run=asked["run"],
+            plan=TrialPlan(**asked["plan"]),
+            offsets_s=asked["offsets_s"],
+            scope=asked["scope"],
+            mix=mix and Mix(parts=tuple(Part(**part) for part in mix["parts"]), order=mix["order"]),
+            should_stop=requests.has_more,
+        )
+    finally:
+        gc.enable()
+    return asdict(sent)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

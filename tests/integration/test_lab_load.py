@@ -1,0 +1,252 @@
+"""Jobs that come at a rate, on real workers: what is known beforehand has to come out.
+
+The bounds are wide, since a test's machine does other things too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import signal
+import statistics
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import psutil
+import pytest
+from rich.console import Console
+
+from collector.schema import RECORD_SCHEMA
+from collector.store import RunFolder
+from lab.conductor import conduct_experiment
+from lab.experiment import load_experiment
+from lab.progress import RunProgress
+from poolbench.settings import load_settings
+from report import write_reports
+from report.load import by_job
+from tests.integration.test_lab_run import CONTENDER
+
+pytestmark = pytest.mark.timeout(300)
+
+SLEEP = 'kind = "io.sleep"\nparameters = { delay_ms = 50 }\n'
+
+
+def run(
+    folder: Path,
+    workloads: Sequence[str],
+    *,
+    pools: dict[str, int],
+    trial_s: float,
+    progress: RunProgress | None = None,
+) -> RunFolder:
+    """Carry out one block of an experiment and write its reports."""
+    names = ", ".join(f'"{name}"' for name in pools)
+    contenders = "".join(
+        CONTENDER.format(name=name, pool=name, slots=slots) for name, slots in pools.items()
+    )
+    file = folder / "some.toml"
+    file.write_text(
+        '# Does it hold?\ntitle = "Does it hold?"\n[slo]\np95_wait_s = 1.0\n'
+        f"[profile.demo]\nrepetitions = 1\ntrial_s = {trial_s}\ncontenders = [{names}]\n"
+        f"{contenders}{''.join(workloads)}",
+        encoding="utf-8",
+    )
+    found, cut = conduct_experiment(
+        load_experiment(file, profile="demo", cores=2),
+        settings=load_settings({}, dotenv=None),
+        results_dir=folder / "results",
+        command="a test",
+        progress=progress
+        or RunProgress(Console(quiet=True), title="load", trials=len(workloads), blocks=1),
+    )
+    assert cut is None
+    write_reports(found.path)
+    return found
+
+
+def trials_of(folder: RunFolder, *, workload: str, contender: str = "solo") -> list[dict[str, Any]]:
+    """Return the measured trials of one contender in a workload."""
+    return [
+        trial
+        for trial in folder.read_manifest()["trials"]
+        if (trial["workload"], trial["contender"], trial["is_pilot"])
+        == (workload, contender, False)
+    ]
+
+
+def records_of(folder: RunFolder, trial: dict[str, Any]) -> pl.DataFrame:
+    """Return the records of one trial."""
+    return folder.trial_records().read(trial["trial"], columns=list(RECORD_SCHEMA))
+
+
+def jobs_of(folder: RunFolder, trial: dict[str, Any]) -> pl.DataFrame:
+    """Return a row a job of one trial."""
+    return by_job(records_of(folder, trial))
+
+
+@pytest.fixture(scope="module")
+def rates(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """One run at rates below and above what a single slot can do, and of a mix."""
+    workloads = [
+        f'[[workload]]\nname = "{name}"\n{SLEEP}'
+        f'arrivals = {{ how = "constant", rate_per_s = {rate_per_s} }}\n'
+        for name, rate_per_s in (("below", 10), ("above", 30))
+    ]
+    mix = (
+        '[[workload]]\nname = "mixed"\narrivals = { how = "poisson", rate_per_s = 20 }\n'
+        '[[workload.mix]]\nname = "short"\nkind = "io.sleep"\nparameters = { delay_ms = 5 }\n'
+        'share = 0.8\n[[workload.mix]]\nname = "long"\nkind = "cpu.primes"\n'
+        "parameters = { work_ms = 30 }\nshare = 0.2\n"
+    )
+    folder = tmp_path_factory.mktemp("rates")
+    return run(folder, [*workloads, mix], pools={"solo": 1, "threads": 4}, trial_s=3.0)
+
+
+def test_a_rate_trial_closes_its_ledger_and_tells_its_lags(rates: RunFolder) -> None:
+    """Every job that was due was sent and done, and how late each was sent is told."""
+    summary = write_reports(rates.path)
+
+    for row in summary["rows"]:
+        ledger = row["ledger"]
+        assert ledger["sent"] == ledger["done"] > 0
+        assert ledger["lost"] == ledger["duplicated"] == 0
+        assert sum(one["jobs"] for one in row["lag_histogram"]) <= ledger["sent"]
+        assert row["measure"] == "rate"
+    (trial,) = trials_of(rates, workload="below")
+    assert (trial["count"], trial["arrivals"], trial["rate_per_s"]) == (30, "constant", 10.0)
+    assert statistics.median(jobs_of(rates, trial)["lag_ns"].to_list()) < 50_000_000
+
+
+def test_every_contender_meets_the_same_draw(rates: RunFolder) -> None:
+    """Due times are equal to the nanosecond, and so is which part each job of a mix is."""
+    drawn = []
+    for contender in ("solo", "threads"):
+        (trial,) = trials_of(rates, workload="mixed", contender=contender)
+        records = records_of(rates, trial).sort("seq")
+        offsets_ns = (records["due_ns"] - records["due_ns"][0]).to_list()
+        drawn.append((offsets_ns, records["part"].to_list()))
+
+    assert drawn[0] == drawn[1]
+
+
+def test_records_of_a_mix_tell_their_part(rates: RunFolder) -> None:
+    """Name and kind go together in the shares that were asked for; other jobs have no part."""
+    (trial,) = trials_of(rates, workload="mixed")
+    records = records_of(rates, trial)
+    (other,) = trials_of(rates, workload="below")
+
+    pairs = set(records.select("part", "kind").iter_rows())
+    assert pairs == {("short", "io.sleep"), ("long", "cpu.primes")}
+    assert records.filter(part="long").height == pytest.approx(0.2 * records.height, abs=6)
+    assert records_of(rates, other)["part"].is_null().all()
+    long, short = sorted(trial["parts"], key=lambda part: part["name"])
+    assert long["cpu_s_per_job_before"] > 0
+    assert short["ideal_wait_s"] == pytest.approx(0.005)
+
+
+def test_the_parts_of_a_mix_are_told_apart(rates: RunFolder) -> None:
+    """Short jobs wait behind long ones in a single slot: each part has its slowdown."""
+    summary = write_reports(rates.path)
+
+    (solo,) = [one for one in summary["fairness"] if one["contender"] == "solo"]
+    assert set(solo["by_kind"]) == {"short", "long"}
+    assert solo["by_kind"]["short"]["ideal_s"] == pytest.approx(0.005)
+    assert solo["by_kind"]["short"]["slowdown"]["p50"] >= 1
+
+
+def test_wait_below_the_capacity_is_small(rates: RunFolder) -> None:
+    """Ten a second on one slot of 50 ms: most jobs find it free."""
+    (trial,) = trials_of(rates, workload="below")
+
+    assert statistics.median(jobs_of(rates, trial)["wait_ns"].to_list()) < 50_000_000
+
+
+def test_wait_above_the_capacity_grows_in_a_line(rates: RunFolder) -> None:
+    """Thirty a second where it can do twenty: each second adds about half a second."""
+    (trial,) = trials_of(rates, workload="above")
+    jobs = jobs_of(rates, trial)
+
+    due_s, wait_s = (jobs["due_ns"] - jobs["due_ns"][0]) / 1e9, jobs["wait_ns"] / 1e9
+    fit = statistics.linear_regression(due_s.to_list(), wait_s.to_list())
+    assert 0.35 < fit.slope < 1.0
+    assert statistics.correlation(due_s.to_list(), wait_s.to_list()) > 0.97
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """One search on a single slot whose jobs take 50 ms."""
+    workload = (
+        f'[[workload]]\nname = "search"\n{SLEEP}'
+        'measure = "sustain"\narrivals = { how = "constant" }\n'
+    )
+    folder = tmp_path_factory.mktemp("search")
+    return run(folder, [workload], pools={"solo": 1}, trial_s=2.0)
+
+
+def test_a_search_finds_what_one_slot_can_do(search: RunFolder) -> None:
+    """Twenty a second less Celery's overhead, and never more than five per cent above that."""
+    summary = write_reports(search.path)
+
+    (row,) = summary["rows"]
+    assert 14.0 < row["sustained_per_s"]["median"] <= 21.0
+    assert row["throughput_per_s"] == row["sustained_per_s"]
+
+
+def test_every_step_is_a_trial_with_its_own_account(search: RunFolder) -> None:
+    """In a row of steps, each drained before the next; what was held is what the report says."""
+    steps = trials_of(search, workload="search")
+    told = {one["trial"]: one for one in write_reports(search.path)["trials"]}
+
+    assert [step["step"] for step in steps] == list(range(len(steps)))
+    assert {step["held"] for step in steps} == {True, False}
+    for before, after in itertools.pairwise(steps):
+        assert before["end_ns"] <= after["start_ns"]
+    for step in steps:
+        assert told[step["trial"]]["held"] == step["held"]
+        assert told[step["trial"]]["ledger"]["lost"] == 0
+
+
+class Stopper(RunProgress):
+    """Lets the worker stand still for half a second, a second and a half into its trial."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True), title="stall", trials=1, blocks=1)
+        self.timers = [
+            threading.Timer(1.5, self._signal, [signal.SIGSTOP]),
+            threading.Timer(2.0, self._signal, [signal.SIGCONT]),
+        ]
+
+    def now(self, what: str) -> None:
+        """Lie in wait when the trial begins."""
+        if what.startswith("solo ·"):
+            for timer in self.timers:
+                timer.start()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for child in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "worker.app" in child.cmdline():
+                    child.send_signal(number)
+
+
+def test_a_stall_of_the_worker_is_seen_by_all_who_meet_it(tmp_path: Path) -> None:
+    """Jobs go out while it stands still; a tool that waits for answers would have seen one."""
+    stopper = Stopper()
+    workload = (
+        '[[workload]]\nname = "steady"\nkind = "io.sleep"\nparameters = { delay_ms = 5 }\n'
+        'arrivals = { how = "constant", rate_per_s = 40 }\n'
+    )
+
+    folder = run(tmp_path, [workload], pools={"solo": 1}, trial_s=4.0, progress=stopper)
+
+    (trial,) = trials_of(folder, workload="steady")
+    jobs = jobs_of(folder, trial)
+    late = jobs.filter(pl.col("wait_ns") > 100_000_000)
+    (row,) = write_reports(folder.path)["rows"]
+    assert row["ledger"]["done"] == 160
+    assert row["wait_s"]["p99"] > 0.3
+    assert late.height >= 10
+    assert statistics.median(late["lag_ns"].to_list()) < 100_000_000

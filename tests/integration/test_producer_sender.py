@@ -1,0 +1,127 @@
+"""The process that sends for the lab: what it puts into the queue, and how it is stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from lab.sender import Sender
+from poolbench.errors import StackError
+from poolbench.jobs import HEADER
+from poolbench.keys import queue_name, run_key, sent_field
+from poolbench.records import TrialPlan
+from producer.mix_template import Mix, Part
+from producer.publisher import Sent
+from tests.conftest import Server, wait_until
+
+
+@pytest.fixture
+def sender(server: Server) -> Iterator[Sender]:
+    """A sender on the session's server."""
+    with Sender(redis_url=server.url) as one:
+        yield one
+
+
+def plan_of(*, trial: int, count: int) -> TrialPlan:
+    """Return the plan of a trial whose jobs nobody takes."""
+    return TrialPlan(
+        trial=trial, contender="c", pool="solo", slots=1, kind="io.sleep", count=count,
+        parameters={"delay_ms": 0.0},
+    )  # fmt: skip
+
+
+def answer(sender: Sender) -> Sent:
+    """Return what the sender says when all is sent."""
+    found: list[Sent] = []
+
+    def is_told() -> bool:
+        found.extend(filter(None, [sender.poll()]))
+        return bool(found)
+
+    wait_until(is_told, what="the sender answers")
+    return found[0]
+
+
+def queued(client: redis.Redis, run: str) -> list[dict[str, Any]]:
+    """Return the messages in the contender's queue, in order."""
+    texts = client.lrange(queue_name("c", scope=run), 0, -1)
+    return [json.loads(text) for text in reversed(texts)]
+
+
+def test_jobs_go_out_at_their_times(sender: Sender, client: redis.Redis, run_id: str) -> None:
+    """Each after its offset, in order, and counted in the run's hash."""
+    offsets_s = [0.0, 0.05, 0.1]
+
+    sender.begin(plan_of(trial=0, count=3), run=run_id, offsets_s=offsets_s, mix=None)
+    sent = answer(sender)
+
+    headers = [message["headers"][HEADER] for message in queued(client, run_id)]
+    due_ns = [header["due_ns"] - sent.first_due_ns for header in headers]
+    assert due_ns == [0, 50_000_000, 100_000_000]
+    assert all(header["sent_ns"] >= header["due_ns"] for header in headers)
+    assert all("part" not in header for header in headers)
+    assert (sent.count, sent.is_complete) == (3, True)
+    assert client.hget(run_key(run_id), sent_field(0)) == "3"
+
+
+def test_each_job_of_a_mix_is_of_its_part(sender: Sender, client: redis.Redis, run_id: str) -> None:
+    """Kind and part go together, across batches, in the order that was drawn."""
+    parts = (
+        Part(name="short", kind="io.sleep", parameters={"delay_ms": 1.0}),
+        Part(name="long", kind="cpu.primes", parameters={"units": 9}),
+    )
+    order = [number % 3 == 0 for number in range(1_200)]
+    mix = Mix(parts=parts, order=[int(is_long) for is_long in order])
+
+    sender.begin(plan_of(trial=0, count=1_200), run=run_id, offsets_s=[0.0] * 1_200, mix=mix)
+    answer(sender)
+
+    messages = queued(client, run_id)
+    assert [message["headers"][HEADER]["seq"] for message in messages] == list(range(1_200))
+    assert [
+        (message["headers"]["task"], message["headers"][HEADER]["part"]) for message in messages
+    ] == [("cpu.primes", "long") if is_long else ("io.sleep", "short") for is_long in order]
+    assert len({message["headers"]["id"] for message in messages}) == 1_200
+
+
+def test_a_stopped_trial_says_what_went_out(
+    sender: Sender, client: redis.Redis, run_id: str
+) -> None:
+    """It is told in the midst, answers with the count, and sends the next trial."""
+    sender.begin(plan_of(trial=0, count=500), run=run_id, offsets_s=[*range(500)], mix=None)
+    wait_until(lambda: queued(client, run_id) != [], what="the first job is sent")
+
+    sender.stop()
+    cut = answer(sender)
+    sender.begin(plan_of(trial=1, count=2), run=run_id, offsets_s=[0.0, 0.0], mix=None)
+    whole = answer(sender)
+
+    assert not cut.is_complete
+    assert 1 <= cut.count < 500
+    assert client.hget(run_key(run_id), sent_field(0)) == str(cut.count)
+    assert (whole.count, whole.is_complete) == (2, True)
+
+
+def test_a_trial_that_was_sent_before_is_refused(sender: Sender, run_id: str) -> None:
+    """The sender's fault is the lab's, in its own words."""
+    plan = plan_of(trial=0, count=1)
+    sender.begin(plan, run=run_id, offsets_s=[0.0], mix=None)
+    answer(sender)
+
+    sender.begin(plan, run=run_id, offsets_s=[0.0], mix=None)
+
+    with pytest.raises(StackError, match="were sent before"):
+        answer(sender)
+
+
+def test_a_sender_that_ended_is_said() -> None:
+    """A broker that is away: no answer comes, and its exit code is told."""
+    with Sender(redis_url="redis://127.0.0.1:1/0") as sender:
+        wait_until(lambda: sender._process.poll() is not None, what="it gives up")
+
+        with pytest.raises(StackError, match="exit code 3"):
+            sender.poll(wait_s=1.0)

@@ -1,0 +1,76 @@
+"""What a block measures, and in which order: pure, from the experiment and its seed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lab.courses import block_units
+from lab.experiment import Contender, Experiment, Workload
+from lab.loads import CURVE_SHARES
+
+SOLO = Contender(name="solo", pool="solo", slots=1, note="")
+THREADS = Contender(name="threads", pool="threads", slots=4, note="")
+
+EXPERIMENT = Experiment(
+    file="some.toml",
+    text="",
+    title="Some?",
+    question="",
+    profile="demo",
+    seed=1,
+    repetitions=5,
+    trial_s=1.0,
+    stall_s=10.0,
+    contenders=(SOLO, THREADS),
+    workloads=(
+        Workload(name="backlog", kind="io.sleep", parameters={}),
+        Workload(
+            name="bend",
+            kind="io.sleep",
+            parameters={},
+            measure="curve",
+            arrivals={"how": "poisson"},
+        ),
+    ),
+)
+
+
+def test_a_curve_is_a_trial_a_share_beside_the_others() -> None:
+    """Every contender at every share once, in the midst of what else the block measures."""
+    units = block_units(EXPERIMENT, block=1)
+
+    bends = [unit for unit in units if unit.workload.name == "bend"]
+    assert len(units) == 2 + 2 * len(CURVE_SHARES)
+    for contender in (SOLO, THREADS):
+        shares = [unit.share for unit in bends if unit.contender is contender]
+        assert sorted(share for share in shares if share) == sorted(CURVE_SHARES)
+        assert tuple(shares) != CURVE_SHARES, "shuffled"
+
+
+def test_its_rate_is_looked_for_before_anything_else() -> None:
+    """Once, in the first block: points at shares of nothing can't be measured."""
+    units = block_units(EXPERIMENT, block=0)
+
+    assert [unit.share for unit in units[:2]] == [None, None]
+    assert {unit.workload.name for unit in units[:2]} == {"bend"}
+    assert len(units) == 2 + len(block_units(EXPERIMENT, block=1))
+
+
+def test_a_twin_is_measured_at_its_originals_rates() -> None:
+    """It is looked for once: nothing about the two may differ."""
+    twin = replace(SOLO, name="solo~", twin_of="solo")
+    experiment = replace(EXPERIMENT, contenders=(SOLO, THREADS, twin))
+
+    searches = [unit for unit in block_units(experiment, block=0) if unit.workload.name == "bend"]
+
+    assert twin not in [unit.contender for unit in searches if unit.share is None]
+    assert {unit.original for unit in searches if unit.contender is twin} == {"solo"}
+
+
+def test_the_order_comes_from_seed_and_block() -> None:
+    """The same again, and another in another block."""
+    titles = [[unit.title for unit in block_units(EXPERIMENT, block=block)] for block in (1, 1, 2)]
+
+    assert titles[0] == titles[1]
+    assert titles[0] != titles[2]
+    assert sorted(titles[0]) == sorted(titles[2])

@@ -1,0 +1,123 @@
+"""The search for the highest rate that is held, against servers whose capacity is known."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lab.search import LEAST_PER_S, MAX_STEPS, Search, begin_search
+from report.load import RESOLUTION
+
+rates_per_s = st.floats(min_value=1.0, max_value=5_000.0)
+
+
+def carry_out(search: Search, *, is_held: Callable[[float], bool]) -> Search:
+    """Let a search run against a server that holds some rates."""
+    while not search.is_over:
+        rate_per_s = search.next_per_s()
+        search.tell(rate_per_s, is_held=is_held(rate_per_s), spent_s=1.0)
+    return search
+
+
+@settings(max_examples=60, deadline=None)
+@given(capacity_per_s=rates_per_s, error=st.floats(min_value=1 / 20, max_value=20.0))
+def test_it_finds_the_capacity_within_its_resolution(capacity_per_s: float, error: float) -> None:
+    """From a start up to twenty times wrong, in bounded steps: held, and hardly below."""
+    search = Search(start_per_s=capacity_per_s * error)
+
+    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= capacity_per_s)
+
+    assert search.steps <= MAX_STEPS
+    assert search.held_per_s is not None
+    assert search.held_per_s <= capacity_per_s < search.held_per_s * (1 + RESOLUTION) * 1.000001
+
+
+@settings(max_examples=60, deadline=None)
+@given(pilot_per_s=rates_per_s, share=st.floats(min_value=0.8, max_value=1.2))
+def test_a_good_pilot_makes_it_short(pilot_per_s: float, share: float) -> None:
+    """Where the pilot is right within a fifth, it takes seven steps at most."""
+    search = begin_search(
+        pilot_per_s=pilot_per_s, earlier_per_s=None, most_per_s=math.inf, trial_s=1.0, seed="1"
+    )
+
+    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= pilot_per_s * share)
+
+    assert search.steps <= 7
+
+
+@settings(max_examples=60, deadline=None)
+@given(found_per_s=rates_per_s, block=st.integers(min_value=1, max_value=50))
+def test_a_block_before_makes_it_shorter(found_per_s: float, block: int) -> None:
+    """It begins near what was found, within half its resolution, and takes five steps at most."""
+    search = begin_search(
+        pilot_per_s=1.0,
+        earlier_per_s=found_per_s,
+        most_per_s=math.inf,
+        trial_s=1.0,
+        seed=f"1:{block}",
+    )
+    assert abs(math.log(search.start_per_s / found_per_s)) <= math.log(1 + RESOLUTION) / 2 + 1e-9
+
+    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= found_per_s * 1.03)
+
+    assert search.steps <= 5
+
+
+def test_searches_of_equal_contenders_begin_apart() -> None:
+    """Else all would try the same rates, and agree more closely than they can know."""
+    starts_per_s = {
+        begin_search(
+            pilot_per_s=100.0, earlier_per_s=100.0, most_per_s=math.inf, trial_s=1.0, seed=seed
+        ).start_per_s
+        for seed in ("1:1:w:a", "1:2:w:a", "1:1:w:b")
+    }
+
+    assert len(starts_per_s) == 3
+
+
+def test_a_server_that_never_holds_ends_it() -> None:
+    """Downwards by larger and larger steps, to the least rate at most; nothing is found."""
+    search = carry_out(Search(start_per_s=1_000.0), is_held=lambda _: False)
+
+    assert search.held_per_s is None
+    assert not search.is_resolved
+    assert search.steps <= MAX_STEPS
+    assert search.missed_per_s == LEAST_PER_S
+
+
+def test_a_server_that_always_holds_ends_it() -> None:
+    """Upwards to what the producer can send: that much was held, and no bound is known."""
+    search = carry_out(Search(start_per_s=10.0, most_per_s=2_000.0), is_held=lambda _: True)
+
+    assert search.held_per_s == 2_000.0
+    assert search.missed_per_s is None
+    assert search.steps <= MAX_STEPS
+
+
+def test_time_ends_it_too() -> None:
+    """What was found until then stays, and is not called resolved."""
+    search = Search(start_per_s=10.0, left_s=2.0)
+
+    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= 100.0)
+
+    assert (search.steps, search.is_resolved) == (2, False)
+    assert search.held_per_s == pytest.approx(12.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(), capacity_per_s=rates_per_s)
+def test_noise_does_not_keep_it_from_ending(seed: int, capacity_per_s: float) -> None:
+    """A server that holds by chance near its capacity: bounded steps, held below missed."""
+    source = random.Random(seed)
+    search = Search(start_per_s=capacity_per_s)
+
+    carry_out(search, is_held=lambda rate: rate <= capacity_per_s * source.uniform(0.8, 1.2))
+
+    assert search.steps <= MAX_STEPS
+    if search.held_per_s is not None and search.missed_per_s is not None:
+        assert search.held_per_s < search.missed_per_s

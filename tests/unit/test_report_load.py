@@ -1,0 +1,148 @@
+"""Whether a rate was held, and whether jobs were sent in time: from records of known servers."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from report.load import by_job, judge_holding, late_reason
+from report.trial_load import lag_histogram
+from tests.loading import serve
+
+SLO = {"p95_wait_s": 1.0}
+
+
+def found(**served: Any) -> pl.DataFrame:
+    """Return the jobs of a served trial."""
+    return by_job(serve(**served))
+
+
+def test_below_the_capacity_waits_are_small() -> None:
+    """Eight tenths of what it can do, evenly spaced: nobody waits, and the rate is held."""
+    jobs = found(rate_per_s=16.0, job_s=0.05, jobs=160)
+
+    holding = judge_holding(jobs, jobs=160, slots=1, slo=SLO)
+
+    assert holding.is_held
+    assert jobs["wait_ns"].max() == 0
+
+
+def test_above_the_capacity_waits_grow_in_a_line() -> None:
+    """A fifth more than it can do: each second adds a fifth of a second to the wait."""
+    jobs = found(rate_per_s=24.0, job_s=0.05, jobs=240)
+
+    waits_s = jobs["wait_ns"] / 1e9
+    due_s = (jobs["due_ns"] - jobs["due_ns"][0]) / 1e9
+    slope = pl.select(pl.cov(due_s, waits_s) / due_s.var()).item()
+    assert slope == pytest.approx(0.2, rel=0.01)
+    holding = judge_holding(jobs, jobs=240, slots=1, slo=SLO)
+    assert not holding.is_held
+    assert "p95 wait 1.89 s, over 1.00 s" in holding.reasons
+    assert any("fell behind" in reason for reason in holding.reasons)
+
+
+def test_a_short_trial_does_not_hide_a_backlog() -> None:
+    """In two seconds a rate a tenth too high keeps the SLO, and is not held all the same."""
+    jobs = found(rate_per_s=110.0, job_s=0.01, jobs=220)
+
+    holding = judge_holding(jobs, jobs=220, slots=1, slo=SLO)
+
+    assert holding.behind_share == pytest.approx(0.095, abs=0.01)
+    assert len(holding.reasons) == 1
+    assert "fell behind" in holding.reasons[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    slots=st.integers(min_value=1, max_value=50),
+    job_s=st.floats(min_value=0.005, max_value=0.2),
+    load=st.floats(min_value=0.1, max_value=0.9),
+)
+def test_even_arrivals_below_the_capacity_are_always_held(
+    slots: int, job_s: float, load: float
+) -> None:
+    """Whatever the slots and the jobs: no false alarm."""
+    rate_per_s = load * slots / job_s
+    jobs = found(rate_per_s=rate_per_s, job_s=job_s, jobs=200, slots=slots)
+
+    assert judge_holding(jobs, jobs=200, slots=slots, slo=SLO).is_held
+
+
+def test_jobs_that_were_given_up_are_not_held() -> None:
+    """A step of 300 jobs of which 200 were sent: said with the counts."""
+    jobs = found(rate_per_s=10.0, job_s=0.01, jobs=200)
+
+    holding = judge_holding(jobs, jobs=300, slots=1, slo={})
+
+    assert holding.reasons == ("100 of 300 jobs not done",)
+
+
+def test_a_job_that_never_started_waits_without_end() -> None:
+    """A percentile that it reaches is no number, and over every bound."""
+    records = serve(rate_per_s=10.0, job_s=0.01, jobs=20)
+    is_lost = pl.col("seq") >= 18
+    lost = records.with_columns(
+        started_ns=pl.when(~is_lost).then("started_ns"),
+        finished_ns=pl.when(~is_lost).then("finished_ns"),
+        outcome=pl.when(~is_lost).then("outcome"),
+    )
+
+    holding = judge_holding(by_job(lost), jobs=20, slots=1, slo=SLO)
+
+    assert "2 of 20 jobs not done" in holding.reasons
+    assert "p95 wait without end, over 1.00 s" in holding.reasons
+
+
+def test_a_stall_of_the_worker_counts_for_all_who_meet_it() -> None:
+    """Half a second at 50 jobs a second: latency from due shows it to some 25 jobs, not to one."""
+    jobs = found(rate_per_s=50.0, job_s=0.01, jobs=500, stall_at_s=4.0, stall_s=0.5)
+
+    waits_s = jobs["wait_ns"] / 1e9
+    assert (waits_s > 0.05).sum() > 25
+    assert (waits_s > 0.35).sum() > 0.01 * len(waits_s)
+    assert jobs["lag_ns"].max() == 0
+    assert not late_reason(jobs)
+
+
+@pytest.mark.parametrize(
+    ("late", "lag_s", "is_said"), [(10, 0.2, True), (2, 0.2, False), (10, 0.04, False)]
+)
+def test_jobs_sent_late_are_said(late: int, lag_s: float, is_said: bool) -> None:  # noqa: FBT001 -- a case
+    """Over 50 ms and over 1 % of the jobs; one or two hiccups are not the producer's fault."""
+    lag_ns = pl.when(pl.col("seq") < late).then(int(lag_s * 1e9)).otherwise(0)
+    records = serve(rate_per_s=50.0, job_s=0.01, jobs=200)
+    jobs = by_job(records.with_columns(sent_ns=pl.col("due_ns") + lag_ns))
+
+    assert bool(late_reason(jobs)) == is_said
+
+
+def test_lag_beside_a_long_response_is_no_fault() -> None:
+    """Of an overloaded contender's seconds 100 ms change nothing."""
+    records = serve(rate_per_s=40.0, job_s=0.05, jobs=400)
+    jobs = by_job(records.with_columns(sent_ns=pl.col("due_ns") + 100_000_000))
+
+    late = late_reason(jobs.filter(pl.col("response_ns") > 2 * 10**9))
+
+    assert late == ""
+
+
+def test_lags_are_counted_in_bins_that_grow() -> None:
+    """1-2-5 from 10 µs on; a lag at an end lies below it; every job is in one bin."""
+    lags_ns = pl.Series([0, 10_000, 10_001, 45_000, 3_000_000])
+
+    bins = lag_histogram(lags_ns)
+
+    assert [(one["to_s"], one["jobs"]) for one in bins if one["jobs"]] == [
+        (1e-5, 2),
+        (2e-5, 1),
+        (5e-5, 1),
+        (5e-3, 1),
+    ]
+    assert bins[0]["from_s"] == 0
+    assert all(one["to_s"] == after["from_s"] for one, after in itertools.pairwise(bins))
+    assert lag_histogram(pl.Series(dtype=pl.Int64)) == []
