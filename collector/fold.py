@@ -89,6 +89,14 @@ def fold(lines: pl.DataFrame, *, is_over: bool = True) -> pl.DataFrame:
     return settle(gather(lines).sort(ORDER), is_over=is_over)
 
 
+def fold_parts(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return what `fold` would of the lines of all parts, of which one is in memory at a time."""
+    folding = Folding()
+    for lines in parts:
+        folding.add(lines)
+    return folding.close()
+
+
 def gather(lines: pl.DataFrame) -> pl.DataFrame:
     """Return what the lines of each nonce say together, a row a nonce, in no order."""
     return _join(lines.lazy().select(_spread())).collect()

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from collector.files import make_folder
-from collector.fold import fold
+from collector.fold import fold_parts
 from collector.ingest import Ingest
 from collector.store import RunFolder
 from lab import environment
@@ -293,7 +293,7 @@ def _keep(run: Run, *, state: str) -> None:
     run.folder.write_samples(run.bench.samples_frame())
     with Ingest(run.bench.client, run=run.name, folder=run.folder.path) as ingest:
         ingest.drain()
-    run.folder.write_jobs(fold(run.folder.read_lines()))
+    run.folder.write_jobs(fold_parts(run.folder.iter_lines()))
     run.kept_trials = len(run.bench.trials)
     run.folder.write_manifest(run.manifest(state=state))
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from collector.fold import Folding, fold, gather, merge, settle
+from collector.fold import Folding, fold, fold_parts, gather, merge, settle
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA
 from poolbench.records import RECORD_COLUMNS
 
@@ -212,15 +212,19 @@ def test_neither_order_nor_repetition_matters(
 def test_folding_part_by_part_is_folding_at_once(data: st.DataObject, lines: list[Line]) -> None:
     """A run folded while it comes in ends with the same records, wherever the parts are cut."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=4)))
+    parts = [
+        table(*lines[start:end]) for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)
+    ]
     folding = Folding()
-    for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True):
-        folding.add(table(*lines[start:end]))
+    for part in parts:
+        folding.add(part)
 
     live = folding.records(is_over=False, columns=RECORD_COLUMNS)
 
     at_once = fold(table(*lines))
     assert live.height == at_once.height
     assert_frame_equal(folding.close(), at_once)
+    assert_frame_equal(fold_parts(iter(parts)), at_once)
 
 
 @settings(max_examples=30, deadline=None)
