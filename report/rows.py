@@ -219,7 +219,10 @@ def _by_repetition(found: Iterable[tuple[int, Sequence[str]]]) -> list[str]:
     repetitions: dict[str, list[int]] = {}
     for block, reasons in found:
         for reason in reasons:
-            repetitions.setdefault(reason, []).append(block + 1)
+            numbers = repetitions.setdefault(reason, [])
+            # several trials of a block may have it, where a rate was looked for
+            if block + 1 not in numbers:
+                numbers.append(block + 1)
     return [
         f"repetition{'s' if len(numbers) > 1 else ''} {fmt.listed([*map(str, numbers)])}: {reason}"
         for reason, numbers in repetitions.items()

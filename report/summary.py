@@ -200,7 +200,7 @@ def _notes(
         for skip in manifest.get("skipped") or []
     ]
     notes += _worker_notes(manifest)
-    if any(trial.is_backlog for trial in trials):
+    if any(trial.is_backlog and not trial.is_pilot for trial in trials):
         notes.append(
             "The whole backlog is put in at once, so a job's wait is its place in the queue."
         )

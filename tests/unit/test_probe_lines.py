@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolbench import lines
@@ -114,6 +114,7 @@ def test_the_recorder_knows_every_kind_of_line_unparsed() -> None:
     assert (entry.run, entry.lines, entry.line_count) == ("r-1", wire, 4)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_a_line_of_nothing_but_long_texts_fits(text: str) -> None:
     """The general encoder keeps its promise too, whatever the texts are."""

@@ -278,3 +278,27 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     folder = search_run(tmp_path / "run")
 
     assert to_json(summarize(folder)) == to_json(summarize(folder))
+
+
+def test_a_repetition_is_named_once_for_all_its_trials(tmp_path: Path) -> None:
+    """A curve has several trials in a block: one with the same fault names the block once."""
+    plans = [
+        trial(SLOW, block=0, rate_per_s=share * 19.6, load_share=share) for share in (0.2, 0.4)
+    ]
+    for plan, _ in plans:
+        plan["reasons"] = ["the machine fell over"]
+    folder = make_load_run(
+        tmp_path / "run", trials=plans, contenders=[SLOW], workload=workload_of("curve"), slo=SLO
+    )
+
+    (row,) = summarize(folder)["rows"]
+
+    assert row["reasons"][0] == "repetition 1: the machine fell over"
+
+
+def test_a_run_at_a_rate_is_no_backlog(tmp_path: Path) -> None:
+    """Its pilots are, and nothing is said of their waits."""
+    notes = summarize(rate_run(tmp_path / "run"))["notes"]
+
+    assert not any("place in the queue" in note for note in notes)
+    assert any("came at a rate" in note for note in notes)
