@@ -150,7 +150,7 @@ def _costs(summary: Summary, *, workload: str) -> list[Picture]:
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return each reason once, with those it holds for and what to do about it."""
+    """Return each reason once, with those it holds for; and each remedy, at its first reason."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
         remedies = [*(row.get("remedies") or []), *("" for _ in row["reasons"])]
@@ -162,12 +162,13 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         told += [("", row["blocking"]["text"], "")] if row["blocking"] else []
         for one in told:
             found.setdefault(one, []).append(row["contender"])
+    first = {remedy: key for key in reversed(found) if (remedy := key[2])}
     return [
         {
             "mark": mark,
             "who": "all" if len(names) == len(rows) > 1 else fmt.listed(names),
             "text": reason,
-            "remedy": remedy,
+            "remedy": remedy if first.get(remedy) == (mark, reason, remedy) else "",
         }
         for (mark, reason, remedy), names in found.items()
     ]
