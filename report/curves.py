@@ -1,150 +1,180 @@
-"""Draws throughput over an axis as lines, one a contender, with their names at their ends."""
+"""Draws figures over an axis as lines, one a contender, with their names at their ends."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import altair as alt
-
-from report.charts import FONT_SIZE, INK, LETTER, colour, log_ticks, to_svg, widest
-
-Values = Sequence[Mapping[str, Any]]
+from report import svg
+from report.scales import Axis, Scale
 
 #: Height of the plot, pixels, and the least distance of two names at the lines' ends.
-HEIGHT, APART = 330, 16
+HEIGHT, APART = 320.0, 16.0
 
 #: Room before a name: a gap, a sample of its line, a gap.
-_SAMPLE = (8, 26, 31)
+_SAMPLE = (10.0, 30.0, 36.0)
 
-#: Room at the left for the axis with its title, pixels.
-_AXIS = 58
+#: Room at the left for the figures of the upright axis, below for the other, above for its unit.
+_LEFT, _BOTTOM, _TOP = 58.0, 42.0, 22.0
 
-#: How the first, second, … contender of one colour is drawn.
-_DASHES = ([1, 0], [6, 3], [2, 3], [9, 3, 2, 3])
+#: A plot narrower than this has its names below it instead of beside it, pixels.
+_NARROW = 260.0
 
-#: Room that the label of an x needs, pixels.
-_LABEL = 24
+#: How the first, second, … contender of one colour is drawn, as looks of the style sheet.
+_DASHES = ("", " dash1", " dash2", " dash3")
 
 #: Distance between the notes at the top of two marked places, pixels.
-_NOTE = 17
+_NOTE = 17.0
+
+#: Room that the label of an x needs, pixels.
+_LABEL = 30.0
 
 
-def draw_curves(values: Values, *, marks: Values, x_title: str, y_title: str, width: int) -> str:
-    """Draw ``median`` with ``low`` to ``high`` over ``x``, on a logarithmic axis.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A figure at a place of the x axis."""
 
-    Args:
-        values: points, with ``contender``, ``shade`` and ``turn``: which of its colour's
-            contenders it is, from 0.
-        marks: places on the x axis, ``x`` with a ``text``, drawn as upright lines.
-        x_title: what x is.
-        y_title: what median, low and high are.
-        width: of the whole drawing, pixels.
-    """
-    plot = round(width - _AXIS - _SAMPLE[2] - widest(values))
-    low = min((value["low"] for value in values), default=1.0) / 1.25
-    high = max((value["high"] for value in values), default=10.0) * 1.25
-    # the notes stand above the lines
-    high *= (high / low) ** (len(marks) * _NOTE / HEIGHT)
-    y_scale = alt.Scale(type="log", domain=[low, high], nice=False)
-    xs = sorted({float(value["x"]) for value in values})
-    x_scale = alt.Scale(domain=[xs[0], xs[-1]] if xs else [0, 1], nice=False)
-    x_axis = alt.Axis(
-        title=x_title,
-        values=_apart(xs, plot=plot),
-        labelExpr="format(datum.value, '~g')",
-        grid=False,
-        labelFlush=False,
-        labelOverlap=False,
-    )
-    y_axis = alt.Axis(
-        title=y_title,
-        values=log_ticks(low, high=high, plot=HEIGHT),
-        grid=True,
-        labelColor=INK["muted"],
-        format="~s",
-    )
-    x = alt.X("x:Q", scale=x_scale, axis=x_axis)
-    y = alt.Y("median:Q", scale=y_scale, axis=y_axis)
-    layers = [
-        *_marked(marks, x=x, xs=xs, plot=plot, room=width - _AXIS),
-        *_lines(values, x=x, y=y, y_scale=y_scale),
-        *_names(_ends(values, low=low, high=high), y_scale=y_scale, plot=plot),
+    x: float
+    y: float
+    #: Its reach; None draws none.
+    low: float | None = None
+    high: float | None = None
+    #: Drawn as a ring: the figure holds with a reserve that the caption tells.
+    is_hollow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One contender's points, ascending in x."""
+
+    name: str
+    #: Which of the palette's colours it has.
+    shade: str
+    points: tuple[Point, ...]
+    #: A law fitted to the points, drawn instead of lines between them.
+    fitted: tuple[tuple[float, float], ...] = ()
+    is_twin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A place on the x axis that an upright line marks."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plane:
+    """The two axes of a drawing, and its size in pixels."""
+
+    x: Axis
+    y: Axis
+    width: float
+    height: float = HEIGHT
+    #: Where x has labels: at measured places; empty leaves it to the axis.
+    xs: tuple[float, ...] = ()
+    #: A value of y that a line across marks.
+    bound: float | None = None
+
+
+def draw_curves(series: Sequence[Series], *, plane: Plane, flags: Sequence[Flag] = ()) -> str:
+    """Draw each contender's line with its points and their reach."""
+    beside = svg.widest(one.name for one in series) + _SAMPLE[2]
+    is_narrow = plane.width - _LEFT - beside < _NARROW
+    right = plane.width - (10.0 if is_narrow else beside)
+    top = _TOP + len(flags) * _NOTE
+    x = plane.x.on(_LEFT, end=right)
+    y = plane.y.on(top + plane.height, end=top)
+    styled = list(zip(series, _dashes(series), strict=True))
+    parts = [
+        *_grid(x, y=y, plane=plane),
+        *_flags(flags, x=x, y=y, room=plane.width),
+        *(_line(one, dash=dash, x=x, y=y) for one, dash in styled),
     ]
-    return to_svg(alt.LayerChart(layer=layers, width=plot, height=HEIGHT))
+    bottom = y.begin + _BOTTOM
+    if is_narrow:
+        ordered = sorted(styled, key=lambda pair: -_end(pair[0]))
+        places = [bottom + 14 + index * (APART + 2) for index in range(len(ordered))]
+        parts += _names(ordered, places=places, left=_LEFT - _SAMPLE[0])
+        bottom += len(ordered) * (APART + 2) + 6
+    else:
+        ordered = sorted(
+            (pair for pair in styled if pair[0].points), key=lambda pair: -_end(pair[0])
+        )
+        wanted = [y.place(_end(one)) for one, _ in ordered]
+        parts += _names(ordered, places=spread_out(wanted, apart=APART, most=y.begin), left=right)
+    return svg.drawing(parts, width=plane.width, height=bottom)
 
 
-def _lines(values: Values, *, x: alt.X, y: alt.Y, y_scale: alt.Scale) -> list[alt.Chart]:
-    base = alt.Chart(alt.InlineData(values=[dict(value) for value in values])).encode(
-        x=x, color=colour(), detail="contender:N"
-    )
-    lines = [
-        base.transform_filter(f"datum.turn == {turn}")
-        .mark_line(strokeWidth=2, strokeDash=_DASHES[turn % len(_DASHES)])
-        .encode(y=y)
-        for turn in sorted({value["turn"] for value in values})
+def _end(one: Series) -> float:
+    return one.points[-1].y if one.points else 0.0
+
+
+def _dashes(series: Sequence[Series]) -> Iterator[str]:
+    turns: dict[str, int] = {}
+    for one in series:
+        turns[one.shade] = turns.get(one.shade, -1) + 1
+        yield _DASHES[turns[one.shade] % len(_DASHES)]
+
+
+def _grid(x: Scale, *, y: Scale, plane: Plane) -> Iterator[str]:
+    for tick in y.ticks(apart=34):
+        place = y.place(tick)
+        yield svg.line(x.begin, place, x2=x.end, y2=place, look="grid")
+        yield svg.text(y.axis.show(tick), x.begin - 8, place + 4, look="soft end")
+    if plane.bound is not None:
+        place = y.place(plane.bound)
+        yield svg.line(x.begin, place, x2=x.end, y2=place, look="flag")
+    yield svg.text(y.axis.title, 0, 12, look="soft")
+    yield svg.line(x.begin, y.begin, x2=x.end, y2=y.begin, look="grid")
+    for tick in _apart(plane.xs, scale=x) if plane.xs else x.ticks():
+        place = x.place(tick)
+        yield svg.line(place, y.begin, x2=place, y2=y.begin + 4, look="grid")
+        yield svg.text(x.axis.show(tick), place, y.begin + 18, look="soft mid")
+    middle = svg.centred(x.axis.title, (x.begin + x.end) / 2, room=plane.width)
+    yield svg.text(x.axis.title, middle, y.begin + 36, look="soft mid")
+
+
+def _line(one: Series, *, dash: str, x: Scale, y: Scale) -> str:
+    drawn = one.fitted or tuple((point.x, point.y) for point in one.points)
+    shapes = [
+        svg.polyline([(x.place(at), y.place(value)) for at, value in drawn], look=f"line{dash}")
     ]
-    reach = base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(
-        y=alt.Y("low:Q", scale=y_scale), y2=alt.Y2("high:Q")
-    )
-    dots = base.mark_circle(size=52, opacity=1, stroke=INK["ground"], strokeWidth=1.4).encode(y=y)
-    return [*lines, reach, dots]
+    for point in one.points:
+        place = x.place(point.x)
+        if point.low is not None and point.high is not None:
+            reach = (y.place(point.low), y.place(point.high))
+            shapes.append(svg.line(place, reach[0], x2=place, y2=reach[1], look="stem"))
+    for point in one.points:
+        look = "ring" if point.is_hollow else "solid rim"
+        shapes.append(svg.circle(x.place(point.x), y.place(point.y), radius=4, look=look))
+    return svg.group(shapes, look=f"{one.shade} twin" if one.is_twin else one.shade)
 
 
-def _names(ends: Values, *, y_scale: alt.Scale, plot: int) -> list[alt.Chart]:
-    """Write each line's name at its end, behind a sample of it."""
-    begin, until, text = (plot + place for place in _SAMPLE)
-    base = alt.Chart(alt.InlineData(values=[dict(end) for end in ends])).encode(
-        y=alt.Y("place:Q", scale=y_scale)
-    )
-    samples = [
-        base.transform_filter(f"datum.turn == {turn}")
-        .mark_rule(strokeWidth=2.5, strokeDash=_DASHES[turn % len(_DASHES)])
-        .encode(x=alt.value(begin), x2=alt.value(until), color=colour())
-        for turn in sorted({end["turn"] for end in ends})
-    ]
-    names = base.mark_text(align="left", fontSize=FONT_SIZE, color=INK["ink"]).encode(
-        x=alt.value(text), text=alt.Text("contender:N")
-    )
-    return [*samples, names]
+def _names(
+    styled: Sequence[tuple[Series, str]], *, places: Sequence[float], left: float
+) -> Iterator[str]:
+    """Write each line's name behind a sample of it."""
+    begin, until, words = (left + place for place in _SAMPLE)
+    for (one, dash), y in zip(styled, places, strict=True):
+        sample = svg.line(begin, y, x2=until, y2=y, look=f"line{dash}")
+        yield svg.group([sample], look=f"{one.shade} twin" if one.is_twin else one.shade)
+        yield svg.text(one.name, words, y + 4, look="soft" if one.is_twin else "")
 
 
-def _marked(
-    marks: Values, *, x: alt.X, xs: Sequence[float], plot: int, room: int
-) -> list[alt.Chart]:
+def _flags(flags: Sequence[Flag], *, x: Scale, y: Scale, room: float) -> Iterator[str]:
     """Draw an upright line at each place, its note at the top, each one below the one before.
 
     The line begins at its note, so that it crosses none of those that begin further left. A note
-    stands at its line's right, above the names, unless ``room`` ends before it does.
+    stands at its line's right, unless ``room`` ends before it does.
     """
-    rules, notes = [], []
-    for row, mark in enumerate(sorted(marks, key=lambda mark: float(mark["x"]))):
-        top = row * _NOTE
-        base = alt.Chart(alt.InlineData(values=[dict(mark)])).encode(x=x)
-        rule = base.mark_rule(strokeWidth=1.2, strokeDash=[3, 3], color=INK["muted"])
-        rules.append(rule.encode(y=alt.value(top), y2=alt.value(HEIGHT)))
-        side: dict[str, Any] = {"align": "left", "dx": 6}
-        begins = plot * (mark["x"] - xs[0]) / (xs[-1] - xs[0])
-        if begins + len(mark["text"]) * LETTER > room:
-            side = {"align": "right", "dx": -6}
-        place = {"y": alt.value(top + 8), "text": alt.Text("text:N")}
-        halo = base.mark_text(**side, fontSize=FONT_SIZE, stroke=INK["ground"], strokeWidth=5)
-        note = base.mark_text(**side, fontSize=FONT_SIZE, color=INK["ink"])
-        notes += [halo.encode(**place), note.encode(**place)]
-    return [*rules, *notes]
-
-
-def _ends(values: Values, *, low: float, high: float) -> list[dict[str, Any]]:
-    """Return each contender's last point, moved apart so that no two names overlap."""
-    last = {value["contender"]: value for value in sorted(values, key=lambda value: value["x"])}
-    pixels = HEIGHT / math.log(high / low)
-    ends = sorted(last.values(), key=lambda end: -end["median"])
-    wanted = [math.log(high / end["median"]) * pixels for end in ends]
-    return [
-        dict(end) | {"place": high * math.exp(-place / pixels)}
-        for end, place in zip(ends, spread_out(wanted, apart=APART, most=HEIGHT), strict=True)
-    ]
+    for row, flag in enumerate(sorted(flags, key=lambda flag: flag.x)):
+        top, place = _TOP + row * _NOTE, x.place(flag.x)
+        yield svg.line(place, top, x2=place, y2=y.begin, look="flag")
+        is_left = place + 6 + svg.widest([flag.text]) > room
+        side = "end" if is_left else ""
+        yield svg.text(flag.text, place - 6 if is_left else place + 6, top + 10, look=side)
 
 
 def spread_out(wanted: Sequence[float], *, apart: float, most: float) -> list[float]:
@@ -162,13 +192,14 @@ def spread_out(wanted: Sequence[float], *, apart: float, most: float) -> list[fl
     return placed
 
 
-def _apart(xs: Sequence[float], *, plot: int) -> list[float]:
+def _apart(xs: Sequence[float], *, scale: Scale) -> list[float]:
     """Return those of the x that have room for a label, the first and the last among them."""
     if len(xs) < 2:
         return list(xs)
-    pixels = plot / (xs[-1] - xs[0])
+    last = scale.place(xs[-1])
     kept = [xs[0]]
     for x in xs[1:-1]:
-        if (x - kept[-1]) * pixels >= _LABEL and (xs[-1] - x) * pixels >= _LABEL:
+        place = scale.place(x)
+        if place - scale.place(kept[-1]) >= _LABEL and last - place >= _LABEL:
             kept.append(x)
     return [*kept, xs[-1]]

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from poolbench.jobs import JOB_KINDS
 from poolbench.pools import POOLS
 from report import format as fmt
-from report import pictures
 from report.account import describe_ledger, integrity, legend, marks_of
-from report.limits import SIGN
+from report.circumstances import facts_of, settings_of
+from report.headline import headline, trust
+from report.hero import choose_hero
 from report.naming import label
 from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES, shade_name
-from report.pictures import Picture
+from report.sections import overviews, section_of
 
 _CODE = re.compile(r"`([^`]*)`")
 
@@ -48,27 +47,33 @@ def build_page(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> st
     """Return the page of a summary; ``manifest`` tells the conditions."""
     template = _environment().get_template("report.html.j2")
     is_whole, account = integrity(summary)
+    hero = choose_hero(summary)
+    said = headline(summary, answer=hero.answer)
     return template.render(
         summary=summary,
         manifest=manifest,
         is_whole=is_whole,
         account=account,
+        trust=trust(summary),
         about=_about(summary),
-        hero=pictures.advantage(summary),
-        crossovers=[
-            {**found, "picture": pictures.crossover(summary, found=found)}
-            for found in summary["crossovers"]
+        hero=hero.picture,
+        headline=said,
+        has_verdicts=len(summary["verdicts"]) > 1 or summary["verdicts"][0]["text"] != said,
+        overviews=overviews(summary, first=hero.answer),
+        sections=[
+            section_of(summary, verdict=verdict, shown=hero.picture)
+            for verdict in summary["verdicts"]
         ],
-        sections=[_section(summary, verdict=verdict) for verdict in summary["verdicts"]],
+        twins=_twins(summary),
         pools=_pools(summary),
         pool_names=list(POOL_SHADES),
         marks=marks_of(summary),
         legend=legend(summary),
         light=_variables("light"),
         dark=_variables("dark"),
-        settings=_settings(manifest.get("celery") or {}),
+        settings=settings_of(manifest.get("celery") or {}),
         trials=_trials(summary),
-        facts=_facts(manifest),
+        facts=facts_of(manifest),
         ledger_columns=_LEDGER_COLUMNS,
     )
 
@@ -111,64 +116,20 @@ def _about(summary: Mapping[str, Any]) -> list[str]:
     return [text for text in paragraphs if text and text != summary["title"]]
 
 
-def _section(summary: Mapping[str, Any], *, verdict: Mapping[str, Any]) -> dict[str, Any]:
-    name = verdict["workload"]
-    workload = next(one for one in summary["workloads"] if one["name"] == name)
-    rows = [row for row in summary["rows"] if row["workload"] == name]
-    kind = JOB_KINDS.get(workload["kind"])
-    parameters = [f"{key} {value:.12g}" for key, value in workload["parameters"].items()]
-    return {
-        "name": name,
-        "kind": workload["kind"],
-        "about": kind.summary if kind else "",
-        "work_class": str(kind.work_class) if kind else "",
-        "parameters": ", ".join(parameters),
-        "verdict": verdict,
-        "rows": rows,
-        "throughput": pictures.throughput(summary, workload=name),
-        "pairs": _pairs(summary, workload=name),
-        "reasons": _reasons(rows),
-    }
-
-
-def _pairs(summary: Mapping[str, Any], *, workload: str) -> list[Picture]:
-    latency = partial(pictures.latency, summary, workload=workload)
-    cost = partial(pictures.cost, summary, workload=workload)
+def _twins(summary: Mapping[str, Any]) -> list[str]:
+    """Return what each second contender is for, with the noise that it found."""
+    floors = summary.get("noise_floor") or {}
+    found = ", ".join(
+        f"{fmt.percent(floor)} on {workload}"
+        for workload, floor in floors.items()
+        if floor is not None
+    )
+    told = f": up to {found}" if found else ""
     return [
-        latency(span="wait", title="Wait, from due to started"),
-        latency(span="execution", title="Execution, from started to finished"),
-        cost(
-            column="cpu_s_per_1000_jobs",
-            title="CPU for 1,000 jobs",
-            unit="CPU-seconds for 1,000 jobs",
-            show=fmt.number,
-        ),
-        cost(
-            column="pss_bytes",
-            title="Memory after the last job",
-            unit="PSS: its share of memory, MB",
-            show=fmt.size,
-            scale=1e-6,
-        ),
-    ]
-
-
-def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return each reason once, with those it holds for."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        told = [(row["mark"], reason) for reason in row["reasons"]]
-        told += [(SIGN, limit) for limit in row["limits"]]
-        told += [("", row["blocking"]["text"])] if row["blocking"] else []
-        for mark, reason in told:
-            found.setdefault((mark, reason), []).append(row["contender"])
-    return [
-        {
-            "mark": mark,
-            "who": "all" if len(names) == len(rows) > 1 else fmt.listed(names),
-            "text": reason,
-        }
-        for (mark, reason), names in found.items()
+        f"{one['name']} is {one['twin_of']} a second time, alike in everything. What sets the two "
+        f"apart is the noise of this run{told}; no lesser difference is called one."
+        for one in summary["contenders"]
+        if one.get("twin_of")
     ]
 
 
@@ -193,20 +154,6 @@ def _variables(scheme: str) -> str:
     return " ".join(f"--{name}: {getattr(shade, scheme)};" for name, shade in shades.items())
 
 
-def _settings(celery: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the settings that all contenders share, and those that differ, by name."""
-    names = sorted({name for settings in celery.values() for name in settings})
-    every = {name: [settings.get(name) for settings in celery.values()] for name in names}
-    alike = {
-        name for name, values in every.items() if all(one == two for one, two in pairwise(values))
-    }
-    return {
-        "contenders": list(celery),
-        "shared": [(name, every[name][0]) for name in names if name in alike],
-        "different": [(name, every[name]) for name in names if name not in alike],
-    }
-
-
 def _trials(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the trials with their start, seconds after the first one's."""
     starts_ns = [trial["start_ns"] for trial in summary["trials"] if trial["start_ns"]]
@@ -223,53 +170,3 @@ def _trials(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for trial in summary["trials"]
     ]
-
-
-def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the conditions of the run in a few words each; what isn't known is left out."""
-    machine = manifest["machine"]
-    broker = manifest.get("broker") or {}
-    cgroup = manifest.get("cgroup") or {}
-    ceilings = manifest.get("ceilings") or {}
-    memory_bytes = machine.get("memory_bytes")
-    facts = [
-        ("processor", machine.get("cpu_model")),
-        ("cores", machine.get("cores")),
-        ("memory", fmt.size(memory_bytes) if memory_bytes else None),
-        ("system", machine.get("os")),
-        ("Python", machine.get("python")),
-        *_interpreters(manifest),
-        ("cgroup", ", ".join(f"{name} {value}" for name, value in cgroup.items() if value)),
-        ("broker", " ".join(str(value) for value in broker.values() if value)),
-        ("producer alone", _per_s(ceilings.get("producer_per_s"))),
-        ("upstream alone", _each_per_s(ceilings.get("upstream_per_s"))),
-        ("Redis alone", _each_per_s(ceilings.get("redis_per_s"))),
-        ("empty jobs", _each_per_s(ceilings.get("noop_per_s"))),
-    ]
-    return [(name, str(value)) for name, value in facts if value]
-
-
-def _interpreters(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what the Pythons of contenders are that have one of their own."""
-    found = manifest.get("interpreters") or {}
-    return [
-        (f"Python of {contender['name']}", _interpreter(found[contender["interpreter"]]))
-        for contender in manifest["contenders"]
-        if contender.get("interpreter") in found
-    ]
-
-
-def _interpreter(found: Mapping[str, Any]) -> str:
-    culprits = fmt.listed([*found["gil_turned_on_by"]])
-    gil = "GIL off" if not found["gil_enabled"] else "GIL on"
-    said = f"{gil}, turned on by {culprits}" if culprits else gil
-    packages = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"{found['python']}, {said}; {packages}; {found['path']}"
-
-
-def _each_per_s(found: Mapping[str, float | None] | None) -> str:
-    return ", ".join(f"{name} {_per_s(per_s)}" for name, per_s in (found or {}).items() if per_s)
-
-
-def _per_s(value: float | None) -> str:
-    return f"{fmt.number(value)}/s" if value else ""

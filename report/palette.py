@@ -19,18 +19,19 @@ class Shade:
 
 
 #: Okabe and Ito's colours (Color Universal Design, 2008), darkened for white paper and lightened
-#: for a dark screen until each has a contrast of at least 3 to its ground.
+#: for a dark screen until each has a contrast of at least 3 to its ground, and moved apart until
+#: no two look alike to an eye without red or green cones (a test measures both).
 POOL_SHADES: dict[str, Shade] = {
-    "prefork": Shade(light="#0072b2", dark="#5ab4e8"),
+    "prefork": Shade(light="#0072b2", dark="#71c4f8"),
     "threads": Shade(light="#c25400", dark="#f08a3c"),
-    "gevent": Shade(light="#00866a", dark="#2cc79f"),
-    "asyncio": Shade(light="#b0568c", dark="#e394c1"),
-    "solo": Shade(light="#6b7280", dark="#a7afbc"),
-    "no-gil": Shade(light="#6d4bc9", dark="#ab97f5"),
+    "gevent": Shade(light="#008565", dark="#2cc79f"),
+    "asyncio": Shade(light="#ca72a6", dark="#ffb3db"),
+    "solo": Shade(light="#4f5566", dark="#8d99a9"),
+    "no-gil": Shade(light="#6246c7", dark="#9687e5"),
 }
 
 #: Of a pool this version doesn't know.
-OTHER_SHADE = Shade(light="#8a6d00", dark="#e0c341")
+OTHER_SHADE = Shade(light="#5e1e00", dark="#fff3a0")
 
 #: What charts are drawn with beside the pools; the names become CSS variables.
 INK_SHADES: dict[str, Shade] = {

@@ -17,6 +17,7 @@ from report.load_rows import load_figures, search_doubts
 from report.remedies import remedy_of
 from report.stability import judge_stability
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
+from report.timelines import choose_trial
 from report.trials import Trial
 
 
@@ -120,6 +121,13 @@ class Row:
     def blocking(self) -> Blocking | None:
         """What its jobs did to an event loop; None where there is none to tell of."""
         return find_blocking([trial.held for trial in self.valid], pool=self.contender["pool"])
+
+    @property
+    def typical(self) -> Trial | None:
+        """The trial that stands for the row in pictures: of median throughput, if one is valid."""
+        known = [(one.index, one.is_valid, one.figures.throughput_per_s) for one in self.trials]
+        chosen = choose_trial(known)
+        return next((one for one in self.trials if one.index == chosen), None)
 
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""

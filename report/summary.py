@@ -8,7 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from collector.store import RunFolder
+from collector.trial_records import TrialRecords
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
 from report import format as fmt
@@ -24,6 +27,7 @@ from report.rows import Row, account_of
 from report.stats import rounded
 from report.sweep import find_sweeps
 from report.thresholds import check_requirements
+from report.timelines import COLUMNS, measure_timeline
 from report.trials import Trial, free_threaded, measure_trials
 from report.verdict import Verdict, judge
 
@@ -48,8 +52,8 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     """
     manifest = folder.read_manifest()
     _check(manifest, path=folder.path)
-    records = folder.trial_records()
-    trials = measure_trials(manifest, records=records, samples=folder.read_samples())
+    records, samples = folder.trial_records(), folder.read_samples()
+    trials = measure_trials(manifest, records=records, samples=samples)
     measured = [trial for trial in trials if not trial.is_pilot]
     rows = _rows(manifest, trials=measured)
     verdicts = _verdicts(manifest, rows=rows)
@@ -89,6 +93,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "curves": load_curves(rows),
         "fairness": mix_fairness(rows, plans=manifest["trials"], records=records),
         "trials": [_trial(trial, shown=shown) for trial in trials],
+        "timelines": _timelines(rows, records=records, samples=samples),
     }
     result: dict[str, Any] = json.loads(to_json(summary))
     # of the rounded figures, so that anyone can check them in summary.json
@@ -246,6 +251,27 @@ def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
     who = fmt.listed([*dict.fromkeys(one.equal_pair.twin for one in verdicts if one.equal_pair)])
     why = f"{who} or its equal is invalid or has too few repetitions"
     return [f"No noise floor in {fmt.listed(missing)}: {why}."]
+
+
+def _timelines(
+    rows: Sequence[Row], *, records: TrialRecords, samples: pl.DataFrame
+) -> list[dict[str, Any]]:
+    """Return how one trial of each row went, bin by bin; none of a row without a whole trial."""
+    told = []
+    for row in rows:
+        trial = row.typical
+        found = trial and measure_timeline(
+            records.read(trial.index, columns=COLUMNS),
+            samples=samples.filter(
+                (pl.col("trial") == trial.index) & (pl.col("contender") == trial.contender)
+            ).sort("t_ns"),
+            start_ns=trial.start_ns,
+            end_ns=trial.end_ns,
+        )
+        if trial and found:
+            whose = {"workload": trial.workload, "contender": trial.contender}
+            told.append({**whose, "pool": row.contender["pool"], "trial": trial.index, **found})
+    return told
 
 
 def _complete_blocks(rows: Sequence[Row]) -> int:

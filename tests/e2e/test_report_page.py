@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,13 +12,25 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from report import write_reports
+from report.page import build_page
 from tests.crossing import make_crossing
-from tests.synthetic import BENCH, edit_manifest, make_run
+from tests.shapes import SHAPES, empty
+from tests.synthetic import BENCH, make_run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 _SCHEMES = ("light", "dark")
 _DESK, _PHONE = (1280, 800), (390, 844)
+
+
+#: Words of charts that lie outside their figure.
+_OUTSIDE = """() => [...document.querySelectorAll('figure')].flatMap(figure => {
+    const box = figure.getBoundingClientRect();
+    return [...figure.querySelectorAll('svg text')].filter(text => {
+        const at = text.getBoundingClientRect();
+        return at.width && (at.left < box.left - 1 || at.right > box.right + 1);
+    }).map(text => text.textContent);
+})"""
 
 
 def find_chromium() -> str:
@@ -53,6 +65,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.path / "report.html"
 
 
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """The page of each shape of run."""
+    folder = tmp_path_factory.mktemp("pages")
+    for name, make in SHAPES.items():
+        summary, manifest = make(tmp_path_factory.mktemp("run"))
+        page = build_page(summary, manifest=manifest)
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in SHAPES}
+
+
 @pytest.fixture(params=_SCHEMES)
 def scheme(request: pytest.FixtureRequest) -> str:
     """Light, then dark."""
@@ -71,8 +94,9 @@ def opened(browser: Browser, path: Path, *, scheme: str, size: tuple[int, int]) 
     return page
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 def test_it_asks_for_nothing_and_complains_of_nothing(
-    browser: Browser, report: Path, scheme: str
+    browser: Browser, pages: Mapping[str, Path], shape: str, scheme: str
 ) -> None:
     """No request but the file itself; no error, no warning."""
     context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
@@ -83,29 +107,76 @@ def test_it_asks_for_nothing_and_complains_of_nothing(
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
 
-    page.goto(report.as_uri())
+    page.goto(pages[shape].as_uri())
     page.wait_for_load_state("networkidle")
 
-    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    assert [url for url in asked if not url.startswith("data:")] == [pages[shape].as_uri()]
     assert said == []
     context.close()
 
 
 @pytest.mark.parametrize("size", [_DESK, _PHONE])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_every_chart_is_drawn_and_none_twice(
-    browser: Browser, report: Path, scheme: str, size: tuple[int, int]
+    browser: Browser, pages: Mapping[str, Path], shape: str, scheme: str, size: tuple[int, int]
 ) -> None:
-    """Each figure shows one of its two drawings, and it has a size."""
-    page = opened(browser, report, scheme=scheme, size=size)
+    """Each figure shows one of its two drawings: with a size, marks in colour, and words."""
+    page = opened(browser, pages[shape], scheme=scheme, size=size)
 
     drawn = page.evaluate(
-        """() => [...document.querySelectorAll('figure')].map(figure =>
-            [...figure.querySelectorAll('svg')].filter(svg =>
+        """() => [...document.querySelectorAll('figure')].map(figure => {
+            const shown = [...figure.querySelectorAll('svg')].filter(svg =>
                 svg.getBoundingClientRect().width > 200 &&
-                svg.getBoundingClientRect().height > 80).length)"""
+                svg.getBoundingClientRect().height > 60);
+            const marks = shown.flatMap(svg => [...svg.querySelectorAll(
+                'circle, rect, line, polyline, path')].filter(mark => mark.closest('g[class]')));
+            const seen = marks.filter(mark => {
+                const style = getComputedStyle(mark);
+                return [style.fill, style.stroke].some(paint => paint.startsWith('rgb'));
+            });
+            const words = shown.flatMap(svg => [...svg.querySelectorAll('text')]);
+            return [shown.length, seen.length > 0, words.length > 3];
+        })"""
     )
 
-    assert drawn == [1] * (1 + 4 * 5)
+    assert len(drawn) > 5
+    assert all(found == [1, True, True] for found in drawn)
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [_DESK[0], _PHONE[0]])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_shape_of_run_is_wider_than_its_window(
+    browser: Browser, pages: Mapping[str, Path], shape: str, width: int
+) -> None:
+    """With every table open, too; and no word of a chart lies outside its figure."""
+    page = opened(browser, pages[shape], scheme="light", size=(width, 844))
+    outside = page.evaluate(_OUTSIDE)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert outside == []
+    page.context.close()
+
+
+@pytest.mark.parametrize("size", [_DESK, _PHONE])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_first_screen_answers(
+    browser: Browser, pages: Mapping[str, Path], shape: str, size: tuple[int, int]
+) -> None:
+    """Question, answer and account whole; of the chart, its title and the first of its marks."""
+    page = opened(browser, pages[shape], scheme="light", size=size)
+
+    for css in ("h1", ".headline", ".integrity", ".hero h3"):
+        box = page.locator(css).first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] < size[1]
+    begins = page.evaluate(
+        """() => Math.min(...[...document.querySelectorAll('.hero svg g[class] > *')]
+            .map(mark => mark.getBoundingClientRect()).filter(box => box.width + box.height > 0)
+            .map(box => box.bottom))"""
+    )
+    assert begins < size[1]
     page.context.close()
 
 
@@ -116,25 +187,6 @@ def test_nothing_scrolls_sideways(browser: Browser, report: Path, width: int) ->
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.context.close()
-
-
-@pytest.mark.parametrize("size", [_DESK, _PHONE])
-def test_no_word_of_a_chart_is_cut(browser: Browser, report: Path, size: tuple[int, int]) -> None:
-    """Every label lies within its drawing's figure."""
-    page = opened(browser, report, scheme="light", size=size)
-
-    outside = page.evaluate(
-        """() => [...document.querySelectorAll('figure')].flatMap(figure => {
-            const box = figure.getBoundingClientRect();
-            return [...figure.querySelectorAll('svg text')].filter(text => {
-                const at = text.getBoundingClientRect();
-                return at.width && (at.left < box.left - 1 || at.right > box.right + 1);
-            }).map(text => text.textContent);
-        })"""
-    )
-
-    assert outside == []
     page.context.close()
 
 
@@ -149,7 +201,7 @@ def test_a_crossover_is_drawn_and_readable_everywhere(
 
         drawn, outside, heights = page.evaluate(
             """() => {
-                const figure = document.querySelector('#crossover-1 figure');
+                const figure = document.querySelector('figure.hero');
                 const box = figure.getBoundingClientRect();
                 const shown = [...figure.querySelectorAll('svg')].filter(
                     svg => svg.getBoundingClientRect().height > 200);
@@ -192,14 +244,14 @@ def test_the_scheme_reaches_page_and_charts(browser: Browser, report: Path, sche
     page.context.close()
 
 
-def test_the_answer_is_on_the_first_screen(browser: Browser, report: Path) -> None:
-    """Question, account, the first verdict and the chart's head, without scrolling."""
+def test_the_whole_chart_of_a_run_is_on_the_first_screen(browser: Browser, report: Path) -> None:
+    """Of seven contenders on four workloads, down to its axis."""
     page = opened(browser, report, scheme="light", size=_DESK)
 
-    for words in ("Which pool, for which", "All 22,000 jobs", "the GIL lets one", "How many times"):
-        box = page.get_by_text(words).first.bounding_box()
-        assert box is not None
-        assert box["y"] + box["height"] < _DESK[1]
+    box = page.locator(".hero svg").first.bounding_box()
+
+    assert box is not None
+    assert box["y"] + box["height"] < _DESK[1]
     page.context.close()
 
 
@@ -216,11 +268,11 @@ def test_print_is_light_whatever_the_screen(browser: Browser, report: Path) -> N
 
 def test_an_empty_run_is_a_page_too(browser: Browser, tmp_path: Path) -> None:
     """Stopped before its first trial: words, empty lanes, no sideways scroll."""
-    folder = make_run(tmp_path / "run")
-    edit_manifest(folder, state="unfinished", trials=[])
-    write_reports(folder.path)
+    summary, manifest = empty(tmp_path / "run")
+    path = tmp_path / "report.html"
+    path.write_text(build_page(summary, manifest=manifest), encoding="utf-8")
 
-    page = opened(browser, folder.path / "report.html", scheme="light", size=_PHONE)
+    page = opened(browser, path, scheme="light", size=_PHONE)
 
     assert page.get_by_text("No job was measured.").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= _PHONE[0]

@@ -10,14 +10,19 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from report import format as fmt
-from report import pictures
-from report.charts import VARIABLES
-from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES, Shade
-from report.pictures import Picture
+from report.lanes import Lane, Layout, Mark, Panel, draw_lanes
+from report.palette import POOL_SHADES
+from report.pictures import capacity, course, load, scaling, waits
+from report.pictures.picture import Picture
+from report.scales import from_zero
 from report.summary import summarize
+from tests.shapes import capacity as shaped
+from tests.shapes import curve, mix, rate, sustain, sweep
 from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
 
 Summary = dict[str, Any]
+
+_STYLES = Path("report/templates/report.css").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +31,41 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     return summarize(make_run(tmp_path_factory.mktemp("run"), workloads=WORKLOADS[:1]))
 
 
-def every_picture(summary: Summary) -> list[Picture]:
-    """Return one picture of each sort."""
-    name = summary["workloads"][0]["name"]
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
+    """Return a picture of each sort that only some runs have."""
+    shapes = {
+        make.__name__: make(tmp_path_factory.mktemp(make.__name__))[0]
+        for make in (curve, mix, rate, sustain, sweep)
+    }
+    lag = waits.lag_histogram(shapes["rate"], workload="io.sleep")
+    assert lag
     return [
-        pictures.advantage(summary),
-        pictures.throughput(summary, workload=name),
-        pictures.latency(summary, workload=name, span="wait", title="Wait"),
-        pictures.cost(
+        lag,
+        load.load_curve(shapes["curve"], workload="io.sleep"),
+        load.fairness(shapes["mix"], workload="io.sleep"),
+        load.sustained(shapes["sustain"]),
+        waits.first_response(shapes["rate"]),
+        *(
+            scaling.sweep(shapes["sweep"], group=group)
+            for group in scaling.sweep_groups(shapes["sweep"])
+        ),
+    ]
+
+
+def every_picture(summary: Summary) -> list[Picture]:
+    """Return one picture of each sort that every run has."""
+    name = summary["workloads"][0]["name"]
+    found = [
+        capacity.advantage(summary),
+        capacity.throughput(summary, workload=name),
+        waits.split(summary, workload=name),
+        capacity.cost(
             summary, workload=name, column="pss_bytes", title="PSS", unit="MB", show=fmt.size
         ),
     ]
+    told = course.course(summary, workload=name)
+    return [*found, told] if told else found
 
 
 def parsed(svg: str) -> Element:
@@ -44,36 +73,39 @@ def parsed(svg: str) -> Element:
     return fromstring(svg)  # noqa: S314 -- drawn by ourselves
 
 
-def test_every_picture_is_well_formed_and_narrow_enough(demo: Summary) -> None:
+def test_every_picture_is_well_formed_and_narrow_enough(
+    demo: Summary, others: list[Picture]
+) -> None:
     """Both drawings parse; the narrow one fits a phone of 390 pixels."""
-    for picture in every_picture(demo):
+    for picture in [*every_picture(demo), *others]:
         wide, narrow = parsed(picture.wide), parsed(picture.narrow)
 
-        assert float(narrow.get("width", "")) <= 350
+        assert float(narrow.get("width", "")) <= 346
         assert float(wide.get("width", "")) > float(narrow.get("width", ""))
 
 
-def test_no_colour_is_left_that_a_dark_screen_could_not_change(demo: Summary) -> None:
-    """Each fill and stroke is a variable of the page, or none."""
-    for picture in every_picture(demo):
-        values = set(re.findall(r'(?:fill|stroke)="([^"]*)"', picture.wide + picture.narrow))
-        known = {f"var({name})" for name in VARIABLES.values()} | {"none", "transparent"}
+def test_no_colour_stands_in_a_drawing(demo: Summary, others: list[Picture]) -> None:
+    """Looks are classes of the style sheet, which knows each of them; so dark screens are dark."""
+    for picture in [*every_picture(demo), *others]:
+        drawn = picture.wide + picture.narrow
+        looks = {look for found in re.findall(r'class="([^"]*)"', drawn) for look in found.split()}
 
-        assert values <= known
+        assert not re.search(r"(?:fill|stroke|style)=|#[0-9a-f]{6}", drawn)
+        assert all(f".chart .{look}" in _STYLES for look in looks - set(POOL_SHADES))
 
 
 def test_each_pool_has_its_colour_in_every_picture(demo: Summary) -> None:
     """The four pools of the run, and no other."""
     for picture in every_picture(demo):
-        seen = set(re.findall(r"var\(--pool-([a-z]+)\)", picture.wide))
+        seen = set(re.findall(r'<g class="([a-z]+)"', picture.wide))
 
         assert seen == {"prefork", "threads", "gevent", "solo"}
 
 
-def test_each_picture_is_a_table_too(demo: Summary) -> None:
-    """A row a contender, as many cells as heads, and words for those who can't see it."""
-    for picture in every_picture(demo):
-        assert len(picture.cells) == 4
+def test_each_picture_is_a_table_too(demo: Summary, others: list[Picture]) -> None:
+    """As many cells as heads in each row, and words for those who can't see it."""
+    for picture in [*every_picture(demo), *others]:
+        assert picture.cells
         assert {len(cells) for cells in picture.cells} == {len(picture.header)}
         assert picture.label
         assert picture.caption
@@ -81,13 +113,26 @@ def test_each_picture_is_a_table_too(demo: Summary) -> None:
 
 def test_both_axes_say_what_they_are(demo: Summary) -> None:
     """Units on the one, contenders on the other."""
-    _, throughput, latency, cost = every_picture(demo)
+    advantage, throughput, split, cost, went = every_picture(demo)
 
+    assert "times the throughput of solo (logarithmic)" in advantage.wide
     assert "jobs per second" in throughput.wide
-    assert "wait (logarithmic)" in latency.wide
-    assert re.search(r">[\d.]+ (ms|s)<", latency.wide)
+    assert "time (logarithmic)" in split.wide
+    assert re.search(r">[\d.]+ (ms|s)<", split.wide)
     assert ">MB<" in cost.wide
-    assert all(">contender<" in picture.wide for picture in (throughput, latency, cost))
+    assert all(word in went.wide for word in ("jobs/s", "busy cores", "memory, MB", "seconds"))
+    assert all(">contender<" in picture.wide for picture in (throughput, cost))
+
+
+def test_axes_of_curves_say_what_they_are(others: list[Picture]) -> None:
+    """The rate below, the percentile above; slots and jobs per second."""
+    _, loaded, slowed, held, _, swept, _ = others
+
+    assert ">p95 of the wait (logarithmic)<" in loaded.wide
+    assert ">jobs per second that come (logarithmic)<" in loaded.wide
+    assert ">times as long as alone (logarithmic)<" in slowed.wide
+    assert ">jobs per second<" in held.wide
+    assert ">slots (logarithmic)<" in swept.wide
 
 
 def test_each_repetition_is_a_dot_and_the_invalid_a_cross(tmp_path: Path) -> None:
@@ -99,10 +144,10 @@ def test_each_repetition_is_a_dot_and_the_invalid_a_cross(tmp_path: Path) -> Non
             trial["reasons"] = ["killed"]
 
     edit_trials(folder, change=kill)
-    drawn = pictures.throughput(summarize(folder), workload="cpu.primes").wide
+    drawn = capacity.throughput(summarize(folder), workload="cpu.primes").wide
 
-    assert drawn.count('stroke="var(--ground)"') == 4 * 5 - 1
-    assert drawn.count('fill="var(--bad)"') == drawn.count(">×<") == 1
+    assert drawn.count('class="solid rim"') == 4 * 5 - 1
+    assert drawn.count('class="cross mid"') == drawn.count(">×<") == 1
 
 
 def test_an_invalid_row_is_named_in_the_first_picture(tmp_path: Path) -> None:
@@ -110,17 +155,19 @@ def test_an_invalid_row_is_named_in_the_first_picture(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
     edit_trials(folder, change=lambda trial: trial["reasons"].append("killed"))
 
-    picture = pictures.advantage(summarize(folder))
+    picture = capacity.advantage(summarize(folder))
 
     assert picture.wide.count(">invalid !<") == 4
 
 
 def test_a_run_without_figures_draws_empty_lanes(tmp_path: Path) -> None:
-    """Stopped before its first trial: axes, names and dashes."""
+    """Stopped before its first trial: axes, names and dashes; and no course."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
     edit_manifest(folder, state="unfinished", trials=[])
+    pictures = every_picture(summarize(folder))
 
-    for picture in every_picture(summarize(folder)):
+    assert len(pictures) == 4
+    for picture in pictures:
         assert "prefork-4" in picture.wide
         parsed(picture.narrow)
 
@@ -130,40 +177,80 @@ def test_the_same_values_draw_the_same(demo: Summary) -> None:
     assert every_picture(demo) == every_picture(demo)
 
 
-@pytest.mark.parametrize("pool", POOL_SHADES)
-def test_pools_stand_out_from_their_ground(pool: str) -> None:
-    """WCAG asks a contrast of 3 of graphics: on paper and on a dark screen."""
-    ground = INK_SHADES["ground"]
+def test_percentiles_of_parts_are_never_stacked(demo: Summary) -> None:
+    """They don't add up: dots and lines, and no bar."""
+    split = waits.split(demo, workload="cpu.primes")
 
-    assert _contrast(POOL_SHADES[pool].light, ground.light) >= 3
-    assert _contrast(POOL_SHADES[pool].dark, ground.dark) >= 3
-
-
-@pytest.mark.parametrize("ink", ["ink", "muted", "bad"])
-def test_words_are_readable_on_their_ground(ink: str) -> None:
-    """WCAG asks a contrast of 4.5 of text."""
-    ground = INK_SHADES["ground"]
-
-    assert _contrast(INK_SHADES[ink].light, ground.light) >= 4.5
-    assert _contrast(INK_SHADES[ink].dark, ground.dark) >= 4.5
+    assert "<circle" in split.wide
+    assert "<rect" not in split.wide
+    assert "don't add up" in split.caption
 
 
-def test_no_two_meanings_share_a_colour() -> None:
-    """A colour of a drawing leads to one variable."""
-    shades: list[Shade] = [*POOL_SHADES.values(), OTHER_SHADE, *INK_SHADES.values()]
-
-    assert len({shade.light for shade in shades}) == len(VARIABLES) == len(shades)
-
-
-def _contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, as WCAG 2.2 defines it."""
-    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+def test_a_law_is_drawn_within_the_sizes_measured(others: list[Picture]) -> None:
+    """No line beyond the first size or the last; its peak is marked, its terms told."""
+    swept = next(picture for picture in others if "over slots" in picture.title)
+    xs = [
+        float(place.split(",")[0])
+        for points in re.findall(r'points="([^"]*)"', swept.wide)
+        for place in points.split()
     ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    dots = [float(x) for x in re.findall(r'<circle[^>]* cx="([\d.]+)"', swept.wide)]
+
+    assert min(dots) <= min(xs) <= max(xs) <= max(dots)
+    assert "threads: peak at" in swept.wide
+    assert "contention sigma" in swept.notes[0]
+    assert "[" in swept.notes[0]
+
+
+def test_a_switch_is_drawn_as_bars(others: list[Picture]) -> None:
+    """On and off are no places of an axis."""
+    switched = next(picture for picture in others if "over events" in picture.title)
+
+    assert ">events on<" in switched.wide
+    assert ">events off<" in switched.wide
+    assert "<polyline" not in switched.wide
+
+
+def test_a_rate_that_was_not_held_is_a_ring(others: list[Picture]) -> None:
+    """One point of seven in each of the contenders' lines."""
+    loaded = next(picture for picture in others if "against load" in picture.title)
+
+    assert loaded.wide.count('class="ring"') == 7
+    assert loaded.wide.count('class="solid rim"') == 7 * 6
+    assert 'class="flag"' in loaded.wide
+
+
+def test_a_twin_is_pale_and_told_of(demo: Summary) -> None:
+    """Its lane, its name and its figure are muted; the caption says what it is for."""
+    rows = [{**row, "is_twin": row["contender"] == "solo"} for row in demo["rows"]]
+    picture = capacity.throughput({**demo, "rows": rows}, workload="cpu.primes")
+
+    assert '<g class="solo twin">' in picture.wide
+    assert ">solo, twin<" in picture.wide
+    assert "what sets the two apart is noise" in picture.caption
+
+
+def test_a_twin_stands_beside_the_one_it_is_a_second_time(tmp_path: Path) -> None:
+    """Near it, with an interval as wide as the noise; it is no comparison of its own."""
+    picture = capacity.advantage(shaped(tmp_path / "run")[0])
+    rows = {
+        contender: float(times.removesuffix(" ×"))
+        for workload, contender, times, *_ in picture.cells
+        if workload == "cpu.primes"
+    }
+
+    assert rows["prefork-4-again, twin"] == pytest.approx(rows["prefork-4"], rel=0.05)
+    assert picture.wide.count('<g class="prefork twin">') == 4
+    assert 'class="band"' in picture.wide
+
+
+def test_words_in_a_drawing_are_text() -> None:
+    """A name with markup in it is shown, not drawn."""
+    lane = Lane(name="<b>&", shade="solo", text="1", marks=(Mark(sort="dot", at=1.0),))
+    drawn = draw_lanes(
+        [Panel(title="", lanes=(lane,))],
+        axis=from_zero([1.0], title="jobs"),
+        layout=Layout(width=300),
+    )
+
+    assert "&lt;b&gt;&amp;" in drawn

@@ -12,10 +12,10 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from report import pictures
 from report.boundary import last_crossing
 from report.curves import spread_out
 from report.page import build_page
+from report.pictures.scaling import crossover
 from report.summary import summarize
 from report.terminal import render
 from tests.crossing import CONTENDERS, SHARES, make_crossing, textbook_per_s
@@ -225,13 +225,13 @@ def test_the_terminal_shows_a_line_a_contender(crossing: Summary) -> None:
 
 def test_the_picture_has_every_line_with_its_name_and_its_table(crossing: Summary) -> None:
     """A name at each line's end, a colour a pool, the boundary marked, the data below."""
-    picture = pictures.crossover(crossing, found=the_one(crossing))
+    picture = crossover(crossing, found=the_one(crossing))
 
     for drawing in (picture.wide, picture.narrow):
         for contender in CONTENDERS:
             assert f">{contender.name}" in drawing
         assert "prefork-cores leads from 0.4" in drawing
-        assert set(re.findall(r"var\(--pool-([a-z-]+)\)", drawing)) == {
+        assert set(re.findall(r'<g class="([a-z]+)"', drawing)) == {
             "prefork", "threads", "gevent", "asyncio", "solo",
         }  # fmt: skip
         assert not re.search(r'(?:fill|stroke)="#', drawing)
@@ -241,19 +241,19 @@ def test_the_picture_has_every_line_with_its_name_and_its_table(crossing: Summar
 
 def test_two_of_one_pool_are_told_apart_without_their_colour(crossing: Summary) -> None:
     """The second is dashed."""
-    drawing = pictures.crossover(crossing, found=the_one(crossing)).wide
+    drawing = crossover(crossing, found=the_one(crossing)).wide
 
-    dashed = re.findall(r'<path[^>]*stroke-dasharray="6,3"', drawing)
-    assert dashed
+    assert re.findall(r'<polyline class="line dash1"', drawing)
 
 
-def test_the_page_has_the_crossover_before_the_workloads(tmp_path: Path) -> None:
-    """One section, one figure; no such section in other runs."""
+def test_the_page_begins_with_the_crossover(tmp_path: Path) -> None:
+    """It is the first figure, and told once; other runs have none."""
     folder = make_crossing(tmp_path / "run", shares=SHARES[:3], blocks=1, contenders=CONTENDERS[:2])
     page = build_page(summarize(folder), manifest=folder.read_manifest())
 
-    assert page.index('<section id="crossover-1">') < page.index('<section id="workload-1">')
-    assert "Where the pools change places" in page
+    first = page.partition("</figure>")[0]
+    assert "Where the pools change places" in first
+    assert page.count("Where the pools change places") == 1
     other = make_run(tmp_path / "other", blocks=1, workloads=WORKLOADS[:1])
     assert "crossover" not in build_page(summarize(other), manifest=other.read_manifest())
 

@@ -201,3 +201,18 @@ def test_the_question_stands_below_its_title_once(page: str) -> None:
     assert page.count("Which pool, for which kind of work?</h1>") == 1
     assert '<p class="about">Four pools do the same kinds of job.</p>' in page
     assert page.count('<p class="about">') == 1
+
+
+def test_each_remedy_is_said_once(tmp_path: Path) -> None:
+    """At the first of the reasons that it helps against."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], blocks=3)
+    summary = summarize(folder)
+    for row in summary["rows"]:
+        row["reasons"] = [f"slow on {row['pool']}", "it was late"]
+        row["remedies"] = ["quieten the machine", "wait"]
+
+    page = build_page(summary, manifest=folder.read_manifest())
+
+    assert page.count("quieten the machine") == page.count("→ wait") == 1
+    assert page.index("slow on prefork") < page.index("quieten the machine")
+    assert page.index("quieten the machine") < page.index("slow on threads")

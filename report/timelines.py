@@ -1,0 +1,141 @@
+"""What a trial looked like as it went, bin by bin: jobs that came, ran and ended, CPU and memory.
+
+Pure. It is drawn, not claimed from: figures come from whole trials and repetitions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from poolbench.records import Outcome
+
+#: Of a record.
+COLUMNS = ("seq", "due_ns", "started_ns", "finished_ns", "outcome")
+
+#: No picture has more bins than this.
+MOST_BINS = 120
+
+#: From this length on a trial is told by the second; a shorter one in about `_SHORT_BINS` bins.
+_BY_SECOND_S = 10.0
+_SHORT_BINS = 20
+
+#: Widths of a bin, seconds: what people count in.
+_WIDTHS_S = (
+    *(step * 10.0**power for power in range(-4, 0) for step in (1, 2, 5)),
+    *(1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0),
+)
+
+
+def bin_width_s(lasted_s: float) -> float:
+    """Return the width of a trial's bins: 1 s from 10 s to 2 min, at most `MOST_BINS` of them."""
+    if lasted_s < _BY_SECOND_S:
+        return max(
+            (width for width in _WIDTHS_S if width <= lasted_s / _SHORT_BINS), default=_WIDTHS_S[0]
+        )
+    wide = [width for width in _WIDTHS_S if width >= 1 and width * MOST_BINS >= lasted_s]
+    return wide[0] if wide else math.ceil(lasted_s / MOST_BINS / 3_600) * 3_600.0
+
+
+def measure_timeline(
+    records: pl.DataFrame, *, samples: pl.DataFrame, start_ns: int | None, end_ns: int | None
+) -> dict[str, Any] | None:
+    """Return the course of one trial; None for one that was cut, or has no record.
+
+    Args:
+        records: one or more an attempt, of `COLUMNS`.
+        samples: what was seen of its worker from outside, in order of ``t_ns``.
+        start_ns: when the trial began, Unix ns.
+        end_ns: when it ended.
+
+    Returns:
+        ``bin_s``, ``lasted_s`` (the last bin may be cut short by it) and ``points``, one a bin:
+        ``t_s`` when it begins, seconds after the trial did; ``arrivals`` and ``done``, jobs due and
+        done within it; ``backlog`` and ``in_flight`` at its end, jobs due that no attempt had
+        started, and attempts that had started and not ended; ``cpu_cores``, the mean of cores
+        that were busy; ``rss_bytes`` as last seen. None where nothing was seen.
+    """
+    if not start_ns or not end_ns or end_ns <= start_ns or records.is_empty():
+        return None
+    lasted_s = (end_ns - start_ns) / 1e9
+    bin_s = bin_width_s(lasted_s)
+    count = max(1, math.ceil(lasted_s / bin_s - 1e-9))
+    edges_ns = start_ns + np.minimum(np.arange(count + 1) * bin_s * 1e9, lasted_s * 1e9)
+    columns: dict[str, Sequence[float | None]] = {
+        **_counts(records, edges_ns=edges_ns),
+        "cpu_cores": _cores(samples, edges_ns=edges_ns),
+        "rss_bytes": _last_seen(samples, edges_ns=edges_ns),
+    }
+    times_s = [round(index * bin_s, 9) for index in range(count)]
+    points = [
+        {"t_s": t_s, **{name: values[index] for name, values in columns.items()}}
+        for index, t_s in enumerate(times_s)
+    ]
+    return {"bin_s": bin_s, "lasted_s": lasted_s, "points": points}
+
+
+def choose_trial(trials: Sequence[tuple[int, bool, float | None]]) -> int | None:
+    """Return which trial stands for its row: of median throughput, a valid one if there is any.
+
+    Args:
+        trials: index, whether it is valid, and its throughput, in the order they ran in. Of
+            those without a throughput it is the one in the middle.
+    """
+    known = [trial for trial in trials if trial[1]] or list(trials)
+    fast = [trial for trial in known if trial[2] is not None]
+    ordered = sorted(fast, key=lambda trial: (trial[2] or 0.0, trial[0])) or known
+    return ordered[(len(ordered) - 1) // 2][0] if ordered else None
+
+
+def _counts(records: pl.DataFrame, *, edges_ns: np.ndarray) -> dict[str, list[int]]:
+    """Return the jobs that came and ended within each bin, and those open at its end."""
+    # a job that was due, or a finish stamped, on the far edge is still of the last bin
+    counted_ns = np.array([*edges_ns[:-1], np.inf])
+    jobs = records.group_by("seq").agg(pl.col("due_ns").min(), pl.col("started_ns").min())
+    begun = records.filter(pl.col("started_ns").is_not_null())
+    done = records.filter(pl.col("outcome") == Outcome.DONE.value)
+    due = _reached(jobs["due_ns"], edges_ns=counted_ns)
+    started = _reached(jobs["started_ns"], edges_ns=counted_ns)
+    running = _reached(begun["started_ns"], edges_ns=counted_ns)
+    ended = _reached(begun["finished_ns"], edges_ns=counted_ns)
+    return {
+        "arrivals": _within(due),
+        "done": _within(_reached(done["finished_ns"], edges_ns=counted_ns)),
+        "backlog": (due - started)[1:].tolist(),
+        "in_flight": (running - ended)[1:].tolist(),
+    }
+
+
+def _reached(moments_ns: pl.Series, *, edges_ns: np.ndarray) -> np.ndarray:
+    """Return how many moments lie before each edge; nulls lie before none."""
+    ordered = np.sort(moments_ns.drop_nulls().to_numpy())
+    return np.searchsorted(ordered, edges_ns, side="left")
+
+
+def _within(reached: np.ndarray) -> list[int]:
+    # what was before the first edge belongs to the first bin
+    return [int(reached[1]), *(int(one) for one in np.diff(reached[1:]))]
+
+
+def _cores(samples: pl.DataFrame, *, edges_ns: np.ndarray) -> list[float | None]:
+    """Return the cores that were busy in each bin: the mean rate between two looks."""
+    known = samples.filter(pl.col("cpu_s").is_not_null())
+    if known.height < 2:
+        return [None] * (len(edges_ns) - 1)
+    seen_ns, spent_s = known["t_ns"].to_numpy(), known["cpu_s"].to_numpy()
+    at_edges = np.interp(edges_ns, seen_ns, np.maximum.accumulate(spent_s))
+    cores = np.diff(at_edges) / (np.diff(edges_ns) / 1e9)
+    is_seen = (edges_ns[1:] > seen_ns[0]) & (edges_ns[:-1] < seen_ns[-1])
+    return [float(one) if seen else None for one, seen in zip(cores, is_seen, strict=True)]
+
+
+def _last_seen(samples: pl.DataFrame, *, edges_ns: np.ndarray) -> list[int | None]:
+    """Return the memory as last seen before each bin's end."""
+    known = samples.filter(pl.col("rss_bytes").is_not_null())
+    found_bytes = known["rss_bytes"].to_list()
+    places = np.searchsorted(known["t_ns"].to_numpy(), edges_ns[1:], side="right")
+    return [found_bytes[place - 1] if place else None for place in places]

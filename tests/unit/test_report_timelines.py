@@ -1,0 +1,176 @@
+"""How a trial went, bin by bin: nothing lost between the bins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from report.summary import summarize
+from report.timelines import MOST_BINS, bin_width_s, choose_trial, measure_timeline
+from tests.synthetic import START_NS, WORKLOADS, S, edit_trials, make_run
+
+_NO_SAMPLES = pl.DataFrame(schema={"t_ns": pl.Int64, "cpu_s": pl.Float64, "rss_bytes": pl.Int64})
+
+
+def records(*jobs: tuple[float, float | None, float | None]) -> pl.DataFrame:
+    """Return records of jobs due, started and finished so many seconds after the start."""
+
+    def stamp(at_s: float | None) -> int | None:
+        return None if at_s is None else START_NS + round(at_s * S)
+
+    return pl.DataFrame(
+        [
+            {
+                "seq": seq,
+                "due_ns": stamp(due),
+                "started_ns": stamp(start),
+                "finished_ns": stamp(end),
+            }
+            | {"outcome": "done" if end is not None else "lost-worker"}
+            for seq, (due, start, end) in enumerate(jobs)
+        ],
+        schema={
+            "seq": pl.Int64,
+            "due_ns": pl.Int64,
+            "started_ns": pl.Int64,
+            "finished_ns": pl.Int64,
+            "outcome": pl.String,
+        },
+    )
+
+
+def course(
+    frame: pl.DataFrame, *, lasted_s: float = 10.0, samples: pl.DataFrame = _NO_SAMPLES
+) -> dict[str, Any]:
+    """Return the timeline of a trial that began at `START_NS`."""
+    end_ns = START_NS + round(lasted_s * S)
+    found = measure_timeline(frame, samples=samples, start_ns=START_NS, end_ns=end_ns)
+    assert found
+    return found
+
+
+def column(found: dict[str, Any], name: str) -> list[Any]:
+    """Return a column of the points."""
+    return [point[name] for point in found["points"]]
+
+
+def test_each_second_is_counted() -> None:
+    """Three jobs: due, started and done in seconds of their own; what is open at each end."""
+    found = course(records((0.0, 0.5, 2.5), (0.1, 2.6, 4.2), (3.0, 4.3, 4.4)), lasted_s=10)
+
+    assert column(found, "arrivals")[:6] == [2, 0, 0, 1, 0, 0]
+    assert column(found, "done")[:6] == [0, 0, 1, 0, 2, 0]
+    assert column(found, "backlog")[:6] == [1, 1, 0, 1, 0, 0]
+    assert column(found, "in_flight")[:6] == [1, 1, 1, 1, 0, 0]
+
+
+def test_what_never_ended_stays_in_flight() -> None:
+    """A job whose worker was killed is not done, and not gone."""
+    found = course(records((0.0, 0.5, None)))
+
+    assert column(found, "in_flight") == [1] * 10
+    assert sum(column(found, "done")) == 0
+
+
+@settings(deadline=None)
+@given(
+    jobs=st.lists(
+        st.tuples(st.floats(0, 10), st.floats(0, 5), st.floats(0, 5)), min_size=1, max_size=60
+    ),
+    lasted_s=st.floats(0.2, 5_000),
+)
+def test_no_job_falls_between_bins(jobs: list[tuple[float, float, float]], lasted_s: float) -> None:
+    """Arrivals and ends add up to the jobs; backlog and flight end at nothing, and never below."""
+    stamps = [(due, due + wait, due + wait + ran) for due, wait, ran in jobs]
+    found = course(records(*stamps), lasted_s=lasted_s)
+
+    assert sum(column(found, "arrivals")) == sum(column(found, "done")) == len(jobs)
+    assert min(column(found, "backlog")) >= 0
+    assert min(column(found, "in_flight")) >= 0
+    assert column(found, "backlog")[-1] == column(found, "in_flight")[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("lasted_s", "width_s"),
+    [(0.5, 0.02), (1.3, 0.05), (9.9, 0.2), (10, 1), (119, 1), (121, 2), (3_600, 30), (1e6, 10_800)],
+)
+def test_bins_are_of_a_width_that_people_count_in(lasted_s: float, width_s: float) -> None:
+    """By the second from ten seconds on."""
+    assert bin_width_s(lasted_s) == pytest.approx(width_s)
+
+
+@settings(deadline=None)
+@given(lasted_s=st.floats(1e-3, 1e7))
+def test_there_are_never_too_many_bins(lasted_s: float) -> None:
+    """However long it lasts."""
+    assert lasted_s / bin_width_s(lasted_s) <= MOST_BINS
+
+
+def test_cores_are_what_was_spent_between_two_looks() -> None:
+    """Two cores for five seconds, then none; memory as last seen."""
+    samples = pl.DataFrame(
+        {
+            "t_ns": [START_NS, START_NS + 5 * S, START_NS + 10 * S],
+            "cpu_s": [3.0, 13.0, 13.0],
+            "rss_bytes": [100, 200, 300],
+        }
+    )
+    found = course(records((0.0, 1.0, 2.0)), samples=samples)
+
+    assert column(found, "cpu_cores") == pytest.approx([2.0] * 5 + [0.0] * 5)
+    assert column(found, "rss_bytes") == [100] * 4 + [200] * 5 + [300]
+
+
+def test_without_a_look_nothing_is_said_of_cores() -> None:
+    """None, not 0."""
+    found = course(records((0.0, 1.0, 2.0)))
+
+    assert set(column(found, "cpu_cores")) == {None}
+    assert set(column(found, "rss_bytes")) == {None}
+
+
+def test_a_trial_that_was_cut_has_no_course() -> None:
+    """Nor one without a record."""
+    frame = records((0.0, 1.0, 2.0))
+
+    assert not measure_timeline(frame, samples=_NO_SAMPLES, start_ns=START_NS, end_ns=None)
+    assert not measure_timeline(
+        frame.clear(), samples=_NO_SAMPLES, start_ns=START_NS, end_ns=START_NS + S
+    )
+
+
+@pytest.mark.parametrize(
+    ("trials", "chosen"),
+    [
+        ([], None),
+        ([(1, True, 10.0), (2, True, 30.0), (3, True, 20.0)], 3),
+        ([(1, False, 20.0), (2, True, 30.0)], 2),
+        ([(1, False, 20.0)], 1),
+        ([(1, True, None), (2, True, None), (3, True, None)], 2),
+    ],
+)
+def test_the_median_trial_stands_for_the_row(
+    trials: list[tuple[int, bool, float | None]], chosen: int | None
+) -> None:
+    """A valid one where there is any."""
+    assert choose_trial(trials) == chosen
+
+
+def test_a_summary_has_the_course_of_each_row(tmp_path: Path) -> None:
+    """One valid trial a row, with its jobs."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    edit_trials(
+        folder, change=lambda trial: trial["reasons"].extend(["killed"] * (trial["block"] == 2))
+    )
+    summary = summarize(folder)
+
+    blocks = {trial["trial"]: trial["block"] for trial in summary["trials"]}
+    assert len(summary["timelines"]) == len(summary["rows"])
+    for told in summary["timelines"]:
+        assert blocks[told["trial"]] != 2
+        assert sum(point["done"] for point in told["points"]) == 40
