@@ -62,6 +62,33 @@ def curve_table(rows: Sequence[Mapping[str, Any]], *, curves: Sequence[Mapping[s
     return table
 
 
+def fairness_table(
+    rows: Sequence[Mapping[str, Any]], *, fairness: Sequence[Mapping[str, Any]]
+) -> Table | None:
+    """Return how many times its ideal each part of a mix took; None where there is no mix."""
+    by_contender = {one["contender"]: one for one in fairness}
+    parts = list(dict.fromkeys(part for one in fairness for part in one["by_kind"]))
+    if not parts:
+        return None
+    table = new_table(rows, header="\ncontender")
+    for part in parts:
+        for percentile in ("p50", "p90", "p99"):
+            title = f"{f'{part} ×' if percentile == 'p50' else ''}\n{percentile}"
+            table.add_column(title, justify="right", no_wrap=True, ratio=1)
+    table.add_column("unfair\np50 ÷ p50", justify="right", no_wrap=True)
+    for row in rows:
+        found = by_contender.get(row["contender"])
+        if found is not None:
+            slowdowns = [found["by_kind"].get(part, {}).get("slowdown", {}) for part in parts]
+            cells = [
+                fmt.number(one.get(percentile))
+                for one in slowdowns
+                for percentile in ("p50", "p90", "p99")
+            ]
+            table.add_row(*head(row), *cells, fmt.number(found["unfairness"]))
+    return table
+
+
 def _point(point: Mapping[str, Any] | None) -> Text:
     if point is None or not point["response_s"]:
         return Text(fmt.NOTHING)

@@ -14,7 +14,7 @@ from report import format as fmt
 from report.account import integrity, legend, marks_of
 from report.decision import POWER_WORDS
 from report.limits import SIGN
-from report.load_terminal import curve_table, rate_table
+from report.load_terminal import curve_table, fairness_table, rate_table
 from report.palette import row_shade
 from report.sweep_terminal import render_effects, render_sweeps
 from report.terminal_tables import (
@@ -109,9 +109,19 @@ def _section(
         Text(),
         cost_table(rows, width=width),
         *split,
+        *_fairness(summary, rows=rows),
         *_reasons(rows),
     ]
     return Group(*parts)
+
+
+def _fairness(
+    summary: Mapping[str, Any], *, rows: Sequence[Mapping[str, Any]]
+) -> list[RenderableType]:
+    """Return how each part of a mix fared; nothing where jobs are of one kind."""
+    found = [one for one in summary["fairness"] if one["workload"] == rows[0]["workload"]]
+    table = fairness_table(rows, fairness=found)
+    return [Text(), table] if table else []
 
 
 def _noise(verdict: Mapping[str, Any]) -> list[RenderableType]:

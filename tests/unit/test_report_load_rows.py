@@ -234,14 +234,18 @@ def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
         workload=workload_of("rate", kind="mix", parameters={}, mix=told),
     )
 
-    (fairness,) = summarize(folder)["fairness"]
+    summary = summarize(folder)
 
+    (fairness,) = summary["fairness"]
     short, long = fairness["by_kind"]["short"], fairness["by_kind"]["long"]
     assert (short["ideal_s"], long["ideal_s"]) == (0.01, 0.4)
     assert (short["jobs"], long["jobs"]) == (180, 20)
     assert short["slowdown"]["p90"] > 20
     assert long["slowdown"]["p50"] < 2
     assert fairness["unfairness"] > 1
+    # the terminal's table: each part's median, and how far the two are apart
+    table = shown(summary).partition("short ×")[2]
+    assert {f"{short['slowdown']['p50']:.3g}", f"{fairness['unfairness']:.3g}"} <= {*table.split()}
 
 
 def test_a_part_without_a_known_ideal_takes_the_shortest_seen(tmp_path: Path) -> None:
