@@ -43,7 +43,8 @@ def judge_load(
         verdict = _judge([_sustained(row) for row in rows], workload=workload)
         sentences = [_bend(row) for row in rows if not row.twin_of]
     left_out = [row.contender["name"] for row in rows if row.mark == "!"]
-    if left_out:
+    # of a curve, whatever points are valid have been told
+    if left_out and measure != "curve":
         sentences.append(f"Left out, since invalid: {fmt.listed(left_out)}.")
     said = " ".join(filter(None, sentences)) or "Nothing could be measured."
     return replace(verdict, text=said, figure=RESPONSE if measure == "rate" else HELD)

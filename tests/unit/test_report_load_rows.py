@@ -300,6 +300,25 @@ def test_a_repetition_is_named_once_for_all_its_trials(tmp_path: Path) -> None:
     assert row["reasons"][0] == "repetition 1: the machine fell over"
 
 
+def test_a_curve_tells_its_valid_points_and_leaves_nobody_out(tmp_path: Path) -> None:
+    """One point of seven that is invalid marks the row; what it says is of the others."""
+    plans = [trial(SLOW, block=0, rate_per_s=19.0, step=0)]
+    plans += [
+        trial(SLOW, block=0, rate_per_s=share * 19.0, load_share=share) for share in (0.2, 0.8, 0.9)
+    ]
+    plans[-1][0]["reasons"] = ["the machine fell over"]
+    folder = make_load_run(
+        tmp_path / "run", trials=plans, contenders=[SLOW], workload=workload_of("curve"), slo=SLO
+    )
+
+    summary = summarize(folder)
+
+    assert summary["rows"][0]["mark"] == "!"
+    text = summary["verdicts"][0]["text"]
+    assert "which holds 19.0 jobs/s" in text
+    assert "Left out" not in text
+
+
 def test_a_run_at_a_rate_is_no_backlog(tmp_path: Path) -> None:
     """Its pilots are, and nothing is said of their waits."""
     notes = summarize(rate_run(tmp_path / "run"))["notes"]
