@@ -22,7 +22,7 @@ from worker.tasks import register, register_coroutine
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: Libraries of other rooms: heavy in every worker, and in what is measured of it.
-FOREIGN = {"pandas", "polars", "pydantic", "rich", "scipy", "starlette", "typer"}
+FOREIGN = {"altair", "pandas", "polars", "pydantic", "rich", "scipy", "starlette", "typer"}
 
 
 def test_the_jobs_are_the_catalogue() -> None:
