@@ -1,12 +1,29 @@
-"""Draws figures over an axis as lines, one a contender, with their names at their ends."""
+"""Draws a figure over an axis as lines, one a contender, with their names at their ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from report import svg
-from report.scales import Axis, Scale
+import altair as alt
+
+from report.drawing import (
+    INK,
+    PALE,
+    Datasets,
+    Values,
+    fixed,
+    given,
+    hue,
+    pixels,
+    room,
+    scale_of,
+    text_of,
+    ticks_of,
+    unchecked,
+)
+from report.scales import Axis
 
 #: Height of the plot, pixels, and the least distance of two names at the lines' ends.
 HEIGHT, APART = 320.0, 16.0
@@ -14,20 +31,23 @@ HEIGHT, APART = 320.0, 16.0
 #: Room before a name: a gap, a sample of its line, a gap.
 _SAMPLE = (10.0, 30.0, 36.0)
 
-#: Room at the left for the figures of the upright axis, below for the other, above for its unit.
-_LEFT, _BOTTOM, _TOP = 58.0, 42.0, 22.0
+#: Room at the left for the figures of the upright axis, below for the other, above for its title.
+_LEFT, _BOTTOM, _TOP = 48.0, 42.0, 24.0
 
 #: A plot narrower than this has its names below it instead of beside it, pixels.
 _NARROW = 260.0
 
-#: How the first, second, … contender of one colour is drawn, as looks of the style sheet.
-_DASHES = ("", " dash1", " dash2", " dash3")
+#: How the first, second, … contender of one colour is drawn.
+_DASHES = ([1, 0], [6, 3], [2, 3], [9, 3, 2, 3])
 
 #: Distance between the notes at the top of two marked places, pixels.
 _NOTE = 17.0
 
-#: Room that the label of an x needs, pixels.
-_LABEL = 30.0
+#: Distance of the labels of the upright axis, pixels.
+_UPRIGHT = 34.0
+
+#: Area of a dot, square pixels; opacity of the reach through it.
+_DOT, _REACH = 52.0, 0.55
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,105 +96,171 @@ class Plane:
     xs: tuple[float, ...] = ()
     #: A value of y that a line across marks.
     bound: float | None = None
+    #: How many times larger the page may show words where it shrinks the drawing.
+    growth: float = 1.0
 
 
 def draw_curves(series: Sequence[Series], *, plane: Plane, flags: Sequence[Flag] = ()) -> str:
     """Draw each contender's line with its points and their reach."""
-    beside = svg.widest(one.name for one in series) + _SAMPLE[2]
-    is_narrow = plane.width - _LEFT - beside < _NARROW
-    right = plane.width - (10.0 if is_narrow else beside)
-    top = _TOP + len(flags) * _NOTE
-    x = plane.x.on(_LEFT, end=right)
-    y = plane.y.on(top + plane.height, end=top)
-    styled = list(zip(series, _dashes(series), strict=True))
-    parts = [
-        *_grid(x, y=y, plane=plane),
-        *_flags(flags, x=x, y=y, room=plane.width),
-        *(_line(one, dash=dash, x=x, y=y) for one, dash in styled),
-    ]
-    bottom = y.begin + _BOTTOM
-    if is_narrow:
-        ordered = sorted(styled, key=lambda pair: -_end(pair[0]))
-        places = [bottom + 14 + index * (APART + 2) for index in range(len(ordered))]
-        parts += _names(ordered, places=places, left=_LEFT - _SAMPLE[0])
-        bottom += len(ordered) * (APART + 2) + 6
-    else:
-        ordered = sorted(
-            (pair for pair in styled if pair[0].points), key=lambda pair: -_end(pair[0])
+    with unchecked():
+        return _Drawer(series, plane=plane, flags=flags).draw()
+
+
+class _Drawer:
+    """Draws lines on one plane."""
+
+    def __init__(self, series: Sequence[Series], *, plane: Plane, flags: Sequence[Flag]) -> None:
+        self.series, self.plane, self.flags = series, plane, flags
+        beside = room((one.name for one in series), growth=plane.growth) + _SAMPLE[2]
+        left = _LEFT * plane.growth
+        self.is_narrow = plane.width - left - beside < _NARROW
+        self.plot = int(plane.width - left - (10.0 if self.is_narrow else beside))
+        self.room = plane.width - left
+        self.datasets = Datasets()
+        self.x = alt.X("x", type="quantitative", scale=scale_of(plane.x), axis=self._across())
+        self.y = alt.Y("y", type="quantitative", scale=scale_of(plane.y), axis=self._upright())
+
+    def draw(self) -> str:
+        styled = list(zip(self.series, _dashes(self.series), strict=True))
+        placed = self._placed(styled)
+        layers = [
+            self._frame(placed),
+            *self._flags(),
+            *self._lines(styled),
+            *self._points(),
+            *self._names(placed),
+        ]
+        drawn = alt.TopLevelLayerSpec(layer=layers, width=self.plot, height=self.plane.height)
+        return self.datasets.to_svg(drawn)
+
+    def _frame(self, placed: Sequence[Mapping[str, Any]]) -> alt.UnitSpec:
+        left = _LEFT * self.plane.growth
+        lowest = max((name["place"] + APART / 2 for name in placed), default=0.0)
+        return self.datasets.frame(
+            left=-left,
+            right=self.plane.width - left,
+            top=-_TOP - len(self.flags) * _NOTE,
+            bottom=max(self.plane.height + _BOTTOM, lowest),
         )
-        wanted = [y.place(_end(one)) for one, _ in ordered]
-        parts += _names(ordered, places=spread_out(wanted, apart=APART, most=y.begin), left=right)
-    return svg.drawing(parts, width=plane.width, height=bottom)
+
+    def _across(self) -> alt.Axis:
+        ticks = ticks_of(self.plane.x, pixels=self.plot / self.plane.growth)
+        if self.plane.xs:
+            labels = {"labelOverlap": "greedy", "labelSeparation": 8}
+            ticks = {"values": self.plane.xs, "labelExpr": self.plane.x.show, **labels}
+        return alt.Axis(
+            title=self.plane.x.title, grid=False, domain=True, ticks=True, tickSize=4, **ticks
+        )
+
+    def _upright(self) -> alt.Axis:
+        """Return the upright axis: its title lies above it, for the names at its right."""
+        top = -10.0 - len(self.flags) * _NOTE
+        title: dict[str, Any] = {
+            "title": self.plane.y.title,
+            "titleAngle": 0,
+            "titleAlign": "left",
+            "titleAnchor": "start",
+            "titleX": -_LEFT + 6,
+            "titleY": top,
+        }
+        ticks = ticks_of(self.plane.y, pixels=self.plane.height, apart=_UPRIGHT * self.plane.growth)
+        return alt.Axis(grid=True, **title, **ticks)
+
+    def _lines(self, styled: Sequence[tuple[Series, list[int]]]) -> Iterator[alt.UnitSpec]:
+        values = [
+            {"x": x, "y": y, **_look(one), "dash": dash, "name": one.name}
+            for one, dash in styled
+            for x, y in one.fitted or [(point.x, point.y) for point in one.points]
+        ]
+        at = {"x": self.x, "y": self.y, "detail": alt.Detail("name", type="nominal")}
+        at |= given(color="hue", opacity="opacity", strokeDash="dash")
+        yield self.datasets.layer("line", values=values, at=at, strokeWidth=2, strokeJoin="round")
+        if self.plane.bound is not None:
+            yield self._dashed([{"y": self.plane.bound}], at={"y": self.y})
+
+    def _points(self) -> Iterator[alt.UnitSpec]:
+        points = [
+            {"x": point.x, "y": point.y, "low": point.low, "high": point.high, **_look(one)}
+            | {"fill": INK["ground"] if point.is_hollow else hue(one.shade)}
+            | {"rim": hue(one.shade) if point.is_hollow else INK["ground"]}
+            for one in self.series
+            for point in one.points
+        ]
+        pale = [
+            point | {"opacity": point["opacity"] * _REACH}
+            for point in points
+            if None not in (point["low"], point["high"])
+        ]
+        if pale:
+            low = alt.Y("low", type="quantitative", scale=scale_of(self.plane.y))
+            at = {"x": self.x, "y": low, "y2": alt.Y2("high")}
+            at |= given(color="hue", opacity="opacity")
+            yield self.datasets.layer("rule", values=pale, at=at, strokeWidth=2)
+        at = {"x": self.x, "y": self.y, **given(fill="fill", stroke="rim", opacity="opacity")}
+        yield self.datasets.layer("circle", values=points, at=at, size=_DOT, strokeWidth=1.6)
+
+    def _placed(self, styled: Sequence[tuple[Series, list[int]]]) -> list[dict[str, Any]]:
+        """Return where each line's name stands: at its end, or in a list below the plot."""
+        ordered = sorted(styled, key=lambda pair: -_end(pair[0]))
+        tall, growth = self.plane.height, self.plane.growth
+        if self.is_narrow:
+            first, step = tall + _BOTTOM + 14, (APART + 2) * growth
+            places = [first + index * step for index in range(len(ordered))]
+        else:
+            ordered = [pair for pair in ordered if pair[0].points]
+            wanted = [tall * (1 - self.plane.y.share(_end(one))) for one, _ in ordered]
+            places = spread_out(wanted, apart=APART * growth, most=tall)
+        return [
+            {**_look(one), "name": one.name, "dash": dash, "place": place}
+            | {"ink": INK["muted" if one.is_twin else "ink"]}
+            for (one, dash), place in zip(ordered, places, strict=True)
+        ]
+
+    def _names(self, placed: list[dict[str, Any]]) -> Iterator[alt.UnitSpec]:
+        """Write each line's name behind a sample of it."""
+        left = -_LEFT if self.is_narrow else float(self.plot)
+        begin, until, words = (left + place for place in _SAMPLE)
+        at = {**fixed(x=begin, x2=until), **pixels(y="place")}
+        at |= given(color="hue", opacity="opacity", strokeDash="dash")
+        yield self.datasets.layer("rule", values=placed, at=at, strokeWidth=2)
+        at = {**fixed(x=words), "text": text_of("name"), **pixels(y="place")}
+        yield self.datasets.layer("text", values=placed, at=at | given(color="ink"))
+
+    def _flags(self) -> Iterator[alt.UnitSpec]:
+        """Draw an upright line at each place, its note at the top, each one below the one before.
+
+        The line begins at its note, so that it crosses none of those that begin further left. A
+        note stands at its line's right, unless the drawing ends before it does.
+        """
+        for row, flag in enumerate(sorted(self.flags, key=lambda flag: flag.x)):
+            top = (row - len(self.flags)) * _NOTE
+            values = [{"x": flag.x, "text": flag.text}]
+            down = fixed(y=top, y2=self.plane.height)
+            yield self._dashed(values, at={"x": self.x, **down})
+            begins = self.plane.x.share(flag.x) * self.plot + 6
+            is_left = begins + room([flag.text], growth=self.plane.growth) > self.room
+            side = {"align": "right", "dx": -6} if is_left else {"align": "left", "dx": 6}
+            at = {"x": self.x, **fixed(y=top + 6), "text": text_of()}
+            yield self.datasets.layer("text", values=values, at=at, **side)
+
+    def _dashed(self, values: Values, *, at: Mapping[str, Any]) -> alt.UnitSpec:
+        look = {"strokeWidth": 1.2, "strokeDash": [3, 3], "color": INK["muted"]}
+        return self.datasets.layer("rule", values=values, at=at, **look)
+
+
+def _look(one: Series) -> dict[str, Any]:
+    return {"hue": hue(one.shade), "opacity": PALE if one.is_twin else 1.0}
 
 
 def _end(one: Series) -> float:
     return one.points[-1].y if one.points else 0.0
 
 
-def _dashes(series: Sequence[Series]) -> Iterator[str]:
+def _dashes(series: Sequence[Series]) -> Iterator[list[int]]:
     turns: dict[str, int] = {}
     for one in series:
         turns[one.shade] = turns.get(one.shade, -1) + 1
         yield _DASHES[turns[one.shade] % len(_DASHES)]
-
-
-def _grid(x: Scale, *, y: Scale, plane: Plane) -> Iterator[str]:
-    for tick in y.ticks(apart=34):
-        place = y.place(tick)
-        yield svg.line(x.begin, place, x2=x.end, y2=place, look="grid")
-        yield svg.text(y.axis.show(tick), x.begin - 8, place + 4, look="soft end")
-    if plane.bound is not None:
-        place = y.place(plane.bound)
-        yield svg.line(x.begin, place, x2=x.end, y2=place, look="flag")
-    yield svg.text(y.axis.title, 0, 12, look="soft")
-    yield svg.line(x.begin, y.begin, x2=x.end, y2=y.begin, look="grid")
-    for tick in _apart(plane.xs, scale=x) if plane.xs else x.ticks():
-        place = x.place(tick)
-        yield svg.line(place, y.begin, x2=place, y2=y.begin + 4, look="grid")
-        yield svg.text(x.axis.show(tick), place, y.begin + 18, look="soft mid")
-    middle = svg.centred(x.axis.title, (x.begin + x.end) / 2, room=plane.width)
-    yield svg.text(x.axis.title, middle, y.begin + 36, look="soft mid")
-
-
-def _line(one: Series, *, dash: str, x: Scale, y: Scale) -> str:
-    drawn = one.fitted or tuple((point.x, point.y) for point in one.points)
-    shapes = [
-        svg.polyline([(x.place(at), y.place(value)) for at, value in drawn], look=f"line{dash}")
-    ]
-    for point in one.points:
-        place = x.place(point.x)
-        if point.low is not None and point.high is not None:
-            reach = (y.place(point.low), y.place(point.high))
-            shapes.append(svg.line(place, reach[0], x2=place, y2=reach[1], look="stem"))
-    for point in one.points:
-        look = "ring" if point.is_hollow else "solid rim"
-        shapes.append(svg.circle(x.place(point.x), y.place(point.y), radius=4, look=look))
-    return svg.group(shapes, look=f"{one.shade} twin" if one.is_twin else one.shade)
-
-
-def _names(
-    styled: Sequence[tuple[Series, str]], *, places: Sequence[float], left: float
-) -> Iterator[str]:
-    """Write each line's name behind a sample of it."""
-    begin, until, words = (left + place for place in _SAMPLE)
-    for (one, dash), y in zip(styled, places, strict=True):
-        sample = svg.line(begin, y, x2=until, y2=y, look=f"line{dash}")
-        yield svg.group([sample], look=f"{one.shade} twin" if one.is_twin else one.shade)
-        yield svg.text(one.name, words, y + 4, look="soft" if one.is_twin else "")
-
-
-def _flags(flags: Sequence[Flag], *, x: Scale, y: Scale, room: float) -> Iterator[str]:
-    """Draw an upright line at each place, its note at the top, each one below the one before.
-
-    The line begins at its note, so that it crosses none of those that begin further left. A note
-    stands at its line's right, unless ``room`` ends before it does.
-    """
-    for row, flag in enumerate(sorted(flags, key=lambda flag: flag.x)):
-        top, place = _TOP + row * _NOTE, x.place(flag.x)
-        yield svg.line(place, top, x2=place, y2=y.begin, look="flag")
-        is_left = place + 6 + svg.widest([flag.text]) > room
-        side = "end" if is_left else ""
-        yield svg.text(flag.text, place - 6 if is_left else place + 6, top + 10, look=side)
 
 
 def spread_out(wanted: Sequence[float], *, apart: float, most: float) -> list[float]:
@@ -190,16 +276,3 @@ def spread_out(wanted: Sequence[float], *, apart: float, most: float) -> list[fl
         placed[index] = min(placed[index], limit)
         limit = placed[index] - apart
     return placed
-
-
-def _apart(xs: Sequence[float], *, scale: Scale) -> list[float]:
-    """Return those of the x that have room for a label, the first and the last among them."""
-    if len(xs) < 2:
-        return list(xs)
-    last = scale.place(xs[-1])
-    kept = [xs[0]]
-    for x in xs[1:-1]:
-        place = scale.place(x)
-        if place - scale.place(kept[-1]) >= _LABEL and last - place >= _LABEL:
-            kept.append(x)
-    return [*kept, xs[-1]]

@@ -5,11 +5,30 @@ What a contender's lane says is told by marks in the axis's unit; no figure is d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from report import svg
-from report.scales import Axis, Scale
+import altair as alt
+
+from report.drawing import (
+    CROSS,
+    INK,
+    PALE,
+    STRONG,
+    Datasets,
+    fixed,
+    given,
+    hue,
+    pixels,
+    room,
+    scale_of,
+    text_of,
+    ticks_of,
+    unchecked,
+)
+from report.scales import Axis
 
 #: Height of a lane, pixels: usual, and the least that can be read.
 LANE, LEAST_LANE = 26.0, 14.0
@@ -17,8 +36,8 @@ LANE, LEAST_LANE = 26.0, 14.0
 #: Widths of a drawing, pixels: of the page, of half of it, and of a phone's 390 less its margins.
 FULL, HALF, PHONE = 1_076, 516, 346
 
-#: Heights, pixels: of a panel's title, of the heads above lanes, of an axis with its unit below.
-_TITLE, _HEAD, _AXIS = 24.0, 18.0, 40.0
+#: Heights, pixels: of a panel's title, and of an axis with its unit below.
+_TITLE, _AXIS = 24.0, 38.0
 
 #: Distances of panels, pixels: beside each other, and above each other.
 _BESIDE, _BELOW = 36.0, 12.0
@@ -26,13 +45,13 @@ _BESIDE, _BELOW = 36.0, 12.0
 #: Room after the names and before the figures, pixels.
 _GAP = 10.0
 
-#: Distance of the text's baseline from a lane's middle, pixels.
-_BASELINE = 4.0
+#: Height above the lanes where heads stand, pixels.
+_HEAD = 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """One shape in a lane, in the axis's unit; its sort is one of `MARKS`."""
+    """One shape in a lane, in the axis's unit; its sort is one of `SORTS`."""
 
     sort: str
     at: float | None
@@ -80,29 +99,60 @@ class Layout:
     #: An upright line at this value, and a band around it.
     guide: float | None = None
     band: tuple[float, float] | None = None
+    #: How many times larger the page may show words where it shrinks the drawing.
+    growth: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sort:
+    """How a mark is drawn: Vega's mark, its size as a share of the lane, and its look."""
+
+    mark: str
+    share: float = 0.0
+    opacity: float = 1.0
+    #: Of a rule, or of a circle's rim, pixels.
+    line: float = 0.0
+    #: Which channel has the contender's colour; empty where the look has a colour of its own.
+    channel: str = "color"
+    look: Mapping[str, Any] = field(default_factory=dict)
+
+
+_CROSS = {
+    "text": "×",
+    "fontSize": CROSS,
+    "dy": 6,
+    "fontWeight": 700,
+    "align": "center",
+    "color": INK["bad"],
+}
+
+#: Sort of a mark → how it is drawn. Bars end at ``to``, rules are lines to it.
+SORTS: Mapping[str, _Sort] = {
+    "bar": _Sort(mark="bar", share=0.46, opacity=0.28),
+    "block": _Sort(mark="bar", share=0.46),
+    "reach": _Sort(mark="rule", line=2),
+    "stem": _Sort(mark="rule", line=2, opacity=0.55),
+    "faint": _Sort(mark="rule", line=3, opacity=0.3),
+    "value": _Sort(mark="tick", share=0.54, look={"thickness": 3}),
+    "small": _Sort(mark="tick", share=0.38, look={"thickness": 2}),
+    "tall": _Sort(mark="tick", share=0.62, look={"thickness": 2}),
+    "ceiling": _Sort(
+        mark="tick", share=0.76, channel="", look={"thickness": 2, "color": INK["ink"]}
+    ),
+    "dot": _Sort(mark="circle", share=0.36),
+    "repetition": _Sort(mark="circle", share=0.29, line=1.3, look={"stroke": INK["ground"]}),
+    "ring": _Sort(
+        mark="circle", share=0.3, line=1.8, channel="stroke", look={"fill": INK["ground"]}
+    ),
+    "cross": _Sort(mark="text", channel="", look=_CROSS),
+    "column": _Sort(mark="rect"),
+}
 
 
 def draw_lanes(panels: Sequence[Panel], *, axis: Axis, layout: Layout) -> str:
     """Draw the panels row by row; under the last one of each column stands the axis."""
-    rows = [panels[at : at + layout.columns] for at in range(0, len(panels), layout.columns)]
-    parts: list[str] = []
-    top = _HEAD if layout.head else 2.0
-    bottom = top
-    for index, row in enumerate(rows):
-        height = max(_height(panel, layout=layout) for panel in row)
-        for column, panel in enumerate(row):
-            is_last = (index + 1) * layout.columns + column >= len(panels)
-            left, scale = _place(panels, axis=axis, layout=layout, column=column)
-            drawn = _panel(panel, scale=scale, layout=layout, has_axis=is_last)
-            begin = left if layout.names_each or column == 0 else None
-            named = (
-                _names(panel, right=scale.begin - _GAP, layout=layout) if begin is not None else []
-            )
-            heads = _heads(scale, layout=layout, panel=panel, has_names=begin is not None)
-            parts.append(svg.group([*(heads if index == 0 else []), *named, *drawn], y=top))
-            bottom = max(bottom, top + _height(panel, layout=layout) + (_AXIS if is_last else 0))
-        top += height + _BELOW
-    return svg.drawing(parts, width=layout.width, height=bottom + 2)
+    with unchecked():
+        return _Drawer(panels, axis=axis, layout=layout).draw()
 
 
 def lane_height(lanes: int, *, most: float) -> float:
@@ -110,149 +160,158 @@ def lane_height(lanes: int, *, most: float) -> float:
     return min(LANE, max(LEAST_LANE, most / max(lanes, 1)))
 
 
-def _place(
-    panels: Sequence[Panel], *, axis: Axis, layout: Layout, column: int
-) -> tuple[float, Scale]:
-    """Return where a column begins, and the axis between its names and its figures."""
-    every = [lane for panel in panels for lane in panel.lanes]
-    names = svg.widest(lane.name for lane in every) + _GAP
-    figures = svg.widest([layout.head, *(lane.text for lane in every)]) + _GAP
-    count = layout.columns
-    if layout.names_each:
-        step = (layout.width - (count - 1) * _BESIDE) / count + _BESIDE
-        left = column * step
-        return left, axis.on(left + names, end=left + step - _BESIDE - figures)
-    step = (layout.width - names - (count - 1) * _BESIDE) / count + _BESIDE
-    left = names + column * step
-    return 0.0 if column == 0 else left, axis.on(left, end=left + step - _BESIDE - figures)
+class _Drawer:
+    """Draws panels that share an axis and a layout."""
 
+    def __init__(self, panels: Sequence[Panel], *, axis: Axis, layout: Layout) -> None:
+        every = [lane for panel in panels for lane in panel.lanes]
+        self.panels, self.axis, self.layout = panels, axis, layout
+        self.names = room((lane.name for lane in every), growth=layout.growth) + _GAP
+        words = [layout.head, *(lane.text for lane in every)]
+        self.figures = room(words, growth=layout.growth) + _GAP
+        self.between = _BESIDE + self.figures + (self.names if layout.names_each else 0.0)
+        free = layout.width - self.names - self.figures - (layout.columns - 1) * self.between
+        self.plot = int(free / layout.columns)
+        self.has_titles = any(panel.title for panel in panels)
+        self.below = _BELOW + (_TITLE if self.has_titles else 0.0)
+        self.scale = scale_of(axis)
+        self.datasets = Datasets()
 
-def _height(panel: Panel, *, layout: Layout) -> float:
-    return (_TITLE if panel.title else 0.0) + len(panel.lanes) * layout.lane
+    def draw(self) -> str:
+        """Return the drawing."""
+        drawn = alt.TopLevelConcatSpec(
+            concat=[self._panel(panel, place=place) for place, panel in enumerate(self.panels)],
+            columns=self.layout.columns,
+            spacing={"column": self.between, "row": self.below},
+            bounds="flush",
+        )
+        return self.datasets.to_svg(drawn)
 
-
-def _heads(scale: Scale, *, layout: Layout, panel: Panel, has_names: bool) -> list[str]:
-    if not layout.head:
-        return []
-    y = (_TITLE if panel.title else 0.0) - 6
-    heads = [svg.text(layout.head, scale.end + _GAP, y, look="soft")]
-    if has_names:
-        heads.append(svg.text("contender", scale.begin - _GAP, y, look="soft end"))
-    return heads
-
-
-def _names(panel: Panel, *, right: float, layout: Layout) -> list[str]:
-    return [
-        svg.text(lane.name, right, y + _BASELINE, look="end soft" if lane.is_twin else "end")
-        for lane, y in _middles(panel, layout=layout)
-    ]
-
-
-def _panel(panel: Panel, *, scale: Scale, layout: Layout, has_axis: bool) -> list[str]:
-    top, bottom = (_TITLE if panel.title else 0.0), _height(panel, layout=layout)
-    title = svg.begun(panel.title, scale.begin, room=layout.width)
-    parts = [svg.text(panel.title, title, 14, look="strong")] if panel.title else []
-    if layout.band:
-        low, high = (scale.place(end) for end in layout.band)
-        box = {"width": max(high - low, 1.0), "height": bottom - top}
-        parts.append(svg.rect(low, top, **box, look="band"))
-    ticks = [(tick, scale.place(tick)) for tick in scale.ticks()]
-    parts.append(svg.lines(((x, top, x, bottom) for _, x in ticks), look="grid"))
-    if layout.guide is not None:
-        x = scale.place(layout.guide)
-        parts.append(svg.line(x, top, x2=x, y2=bottom, look="guide"))
-    for lane, y in _middles(panel, layout=layout):
-        parts.append(_lane(lane, y=y, scale=scale, height=layout.lane))
-        figure = "soft" if lane.is_twin else ""
-        parts.append(svg.text(lane.text, scale.end + _GAP, y + _BASELINE, look=figure))
-    if has_axis:
-        parts += [
-            svg.text(scale.axis.show(tick), x, bottom + 16, look="soft mid") for tick, x in ticks
+    def _panel(self, panel: Panel, *, place: int) -> alt.LayerSpec:
+        columns = self.layout.columns
+        is_last = place + columns >= len(self.panels)
+        has_names = self.layout.names_each or place % columns == 0
+        y = self._y(panel, has_names=has_names)
+        height = self.layout.lane * len(panel.lanes)
+        layers = [
+            *([] if place else [self._frame()]),
+            *self._ground(is_last=is_last),
+            *self._marks(panel, y=y),
+            *self._words(panel, y=y, has_names=has_names, has_heads=place < columns),
         ]
-        middle = svg.centred(scale.axis.title, (scale.begin + scale.end) / 2, room=layout.width)
-        parts.append(svg.text(scale.axis.title, middle, bottom + 34, look="soft mid"))
-    return parts
+        return alt.LayerSpec(layer=layers, width=self.plot, height=height)
 
+    def _frame(self) -> alt.UnitSpec:
+        """Keep room for all panels, as the first one of them sees it."""
+        lanes = [len(panel.lanes) for panel in self.panels]
+        starts = range(0, len(lanes), self.layout.columns)
+        tall = [max(lanes[at : at + self.layout.columns]) * self.layout.lane for at in starts]
+        return self.datasets.frame(
+            left=-self.names,
+            right=self.layout.width - self.names,
+            top=-_TITLE if self.has_titles else -1.5 * _HEAD,
+            bottom=sum(tall) + (len(tall) - 1) * self.below + _AXIS,
+        )
 
-def _middles(panel: Panel, *, layout: Layout) -> Iterator[tuple[Lane, float]]:
-    top = _TITLE if panel.title else 0.0
-    for index, lane in enumerate(panel.lanes):
-        yield lane, top + (index + 0.5) * layout.lane
+    def _y(self, panel: Panel, *, has_names: bool) -> alt.Y:
+        """Return the lanes, with their contenders' names at the left."""
+        twins = [lane.name for lane in panel.lanes if lane.is_twin]
+        muted = {"test": {"field": "value", "oneOf": twins}, "value": INK["muted"]}
+        axis = alt.Axis(
+            title=None,
+            grid=False,
+            labelPadding=_GAP,
+            labelColor={"condition": muted, "value": INK["ink"]} if twins else INK["ink"],
+        )
+        names = [lane.name for lane in panel.lanes]
+        scale = alt.Scale(domain=names)
+        return alt.Y(
+            "lane", type="nominal", sort=None, scale=scale, axis=axis if has_names else None
+        )
 
+    def _ground(self, *, is_last: bool) -> Iterator[alt.UnitSpec]:
+        """Draw what lies below the lanes: a band and a line. The first layer has the axis."""
+        layout, axis = self.layout, self.axis
+        told: dict[str, Any] = (
+            {"title": axis.title} if is_last else {"title": None, "labels": False}
+        )
+        ticks = ticks_of(axis, pixels=self.plot / layout.growth)
+        x = alt.X("at", type="quantitative", scale=self.scale, axis=alt.Axis(**told, **ticks))
+        low, high = layout.band or (axis.low, axis.low)
+        band = [{"at": low, "to": high}]
+        at = {"x": x, "x2": alt.X2("to")}
+        yield self.datasets.layer("rect", values=band, at=at, color=INK["line"], opacity=0.6)
+        if layout.guide is not None:
+            values = [{"at": layout.guide}]
+            yield self.datasets.layer("rule", values=values, at={"x": x}, color=INK["muted"])
 
-def _lane(lane: Lane, *, y: float, scale: Scale, height: float) -> str:
-    shapes = [
-        MARKS[mark.sort](mark, y, scale, height) for mark in lane.marks if mark.at is not None
-    ]
-    return svg.group(shapes, look=f"{lane.shade} twin" if lane.is_twin else lane.shade)
+    def _marks(self, panel: Panel, *, y: alt.Y) -> Iterator[alt.UnitSpec]:
+        """Draw the marks, a layer for each look, in the order in which lanes have them."""
+        found: dict[str, tuple[_Sort, list[dict[str, Any]]]] = {}
+        for index, lane in enumerate(panel.lanes):
+            for mark in lane.marks:
+                sort = SORTS[mark.sort]
+                is_whole = sort.mark not in {"bar", "rule", "rect"} or mark.to is not None
+                if mark.at is not None and is_whole:
+                    value = self._value(lane, mark=mark, bottom=(index + 1) * self.layout.lane - 2)
+                    key = f"{sort.mark}{sort.channel}{sort.look}"
+                    found.setdefault(key, (sort, []))[1].append(value)
+        for sort, values in found.values():
+            yield self._layer(sort, values=values, y=y)
 
+    def _value(self, lane: Lane, *, mark: Mark, bottom: float) -> dict[str, Any]:
+        sort, tall = SORTS[mark.sort], self.layout.lane
+        value: dict[str, Any] = {
+            "lane": lane.name,
+            "hue": hue(lane.shade),
+            "opacity": sort.opacity * (PALE if lane.is_twin else 1.0),
+            "at": mark.at,
+            "to": mark.to,
+            "line": sort.line,
+            "size": tall * sort.share,
+        }
+        if sort.mark == "circle":
+            value["size"] = math.pi / 4 * max(5.2, min(tall, LANE) * sort.share) ** 2
+        if sort.mark == "rect":
+            value |= {"top": bottom - (tall - 4) * mark.level, "bottom": bottom}
+        return value
 
-#: A mark, its lane's middle and height in pixels, and the axis → its shape.
-_Shape = Callable[[Mark, float, Scale, float], str]
+    def _layer(self, sort: _Sort, *, values: list[dict[str, Any]], y: alt.Y) -> alt.UnitSpec:
+        at: dict[str, Any] = {"x": alt.X("at", type="quantitative", scale=self.scale), "y": y}
+        at |= given(opacity="opacity")
+        at |= given(**{sort.channel: "hue"}) if sort.channel else {}
+        at |= given(strokeWidth="line") if sort.line else {}
+        at |= given(size="size") if sort.share else {}
+        if sort.mark in {"bar", "rule", "rect"}:
+            at["x2"] = alt.X2("to")
+        if sort.mark == "rect":
+            at |= {**pixels(y="top"), "y2": alt.Y2("bottom")}
+        return self.datasets.layer(sort.mark, values=values, at=at, **sort.look)
 
+    def _words(
+        self, panel: Panel, *, y: alt.Y, has_names: bool, has_heads: bool
+    ) -> Iterator[alt.UnitSpec]:
+        """Write each lane's figure at its right end, and above them what they are."""
+        values = [
+            {
+                "lane": lane.name,
+                "text": lane.text,
+                "hue": INK["muted" if lane.is_twin else "ink"],
+            }
+            for lane in panel.lanes
+        ]
+        at = {**fixed(x=self.plot + _GAP), "y": y, "text": text_of(), **given(color="hue")}
+        yield self.datasets.layer("text", values=values, at=at)
+        if panel.title:
+            look = {"fontSize": STRONG, "fontWeight": 600, "color": INK["ink"]}
+            yield self._head([{"at": 0.0, "text": panel.title}], **look)
+        if self.layout.head and has_heads:
+            heads = [{"at": self.plot + _GAP, "text": self.layout.head}]
+            yield self._head(heads)
+            if has_names:
+                names = [{"at": -_GAP, "text": "contender"}]
+                yield self._head(names, align="right")
 
-def _bar(look: str, *, share: float) -> _Shape:
-    def shape(mark: Mark, y: float, scale: Scale, height: float) -> str:
-        begin, end = scale.place(mark.at or 0.0), scale.place(mark.to or 0.0)
-        tall = height * share
-        box = {"width": abs(end - begin), "height": tall}
-        return svg.rect(min(begin, end), y - tall / 2, **box, look=look)
-
-    return shape
-
-
-def _reach(look: str) -> _Shape:
-    def shape(mark: Mark, y: float, scale: Scale, height: float) -> str:
-        del height
-        if mark.to is None:
-            return ""
-        return svg.line(scale.place(mark.at or 0.0), y, x2=scale.place(mark.to), y2=y, look=look)
-
-    return shape
-
-
-def _tick(look: str, *, share: float) -> _Shape:
-    def shape(mark: Mark, y: float, scale: Scale, height: float) -> str:
-        x, reach = scale.place(mark.at or 0.0), height * share / 2
-        return svg.line(x, y - reach, x2=x, y2=y + reach, look=look)
-
-    return shape
-
-
-def _disc(look: str, *, share: float) -> _Shape:
-    def shape(mark: Mark, y: float, scale: Scale, height: float) -> str:
-        radius = max(2.6, min(height, LANE) * share / 2)
-        return svg.circle(scale.place(mark.at or 0.0), y, radius=radius, look=look)
-
-    return shape
-
-
-def _cross(mark: Mark, y: float, scale: Scale, height: float) -> str:
-    del height
-    return svg.text("×", scale.place(mark.at or 0.0), y + 6, look="cross mid")
-
-
-def _column(mark: Mark, y: float, scale: Scale, height: float) -> str:
-    begin, end = scale.place(mark.at or 0.0), scale.place(mark.to or 0.0)
-    tall = (height - 4) * mark.level
-    box = {"width": max(end - begin - 0.6, 0.8), "height": tall}
-    return svg.rect(begin, y + height / 2 - tall, **box, look="solid")
-
-
-#: Sort of a mark → how it is drawn. Bars end at ``to``, reaches are lines to it.
-MARKS: dict[str, _Shape] = {
-    "bar": _bar("pale", share=0.46),
-    "block": _bar("solid", share=0.46),
-    "reach": _reach("reach"),
-    "stem": _reach("stem"),
-    "faint": _reach("faint"),
-    "value": _tick("value", share=0.54),
-    "small": _tick("tick", share=0.38),
-    "tall": _tick("tick", share=0.62),
-    "ceiling": _tick("ceiling", share=0.76),
-    "dot": _disc("solid", share=0.36),
-    "repetition": _disc("solid rim", share=0.29),
-    "ring": _disc("ring", share=0.3),
-    "cross": _cross,
-    "column": _column,
-}
+    def _head(self, values: list[dict[str, Any]], **look: Any) -> alt.UnitSpec:
+        at = {**pixels(x="at"), **fixed(y=-_HEAD), "text": text_of()}
+        return self.datasets.layer("text", values=values, at=at, **{"color": INK["muted"], **look})

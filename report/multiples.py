@@ -1,11 +1,30 @@
-"""Draws many small plots alike, a row of them for each contender, on axes that all rows share."""
+"""Draws many small plots alike, a row of them for each contender, on axes that all rows share.
+
+All plots of a column are one chart: each contender's values stand above those of the next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from report import svg
+import altair as alt
+
+from report.drawing import (
+    INK,
+    PALE,
+    SMALL,
+    Datasets,
+    fixed,
+    given,
+    hue,
+    room,
+    scale_of,
+    text_of,
+    ticks_of,
+    unchecked,
+)
 from report.scales import Axis
 
 #: Height of a small plot, and its distance to the next one below, pixels.
@@ -14,9 +33,11 @@ _HEIGHT, _BELOW = 40.0, 14.0
 #: Room for the ticks at a plot's left, between plots, for a head, for the axis, for a name.
 _TICKS, _BESIDE, _HEAD, _AXIS, _NAME = 36.0, 14.0, 18.0, 36.0, 22.0
 
+#: Room that half of a tick's label takes beyond the last plot, pixels.
+_EDGE = 4.0
 
-#: Room for the half of a label at the right end of an axis, pixels.
-_RIGHT = 8.0
+#: Opacity of what others are compared with.
+_GROUND = 0.6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +45,8 @@ class Course:
     """How one figure went: a value for each bin; None draws nothing."""
 
     values: tuple[float | None, ...]
-    #: A look of the style sheet.
-    look: str = "course"
+    #: Whether it is drawn as what the other is to be compared with: in grey.
+    is_ground: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,75 +79,131 @@ class Sheet:
 
 def draw_multiples(strips: Sequence[Strip], *, sheet: Sheet) -> str:
     """Draw each contender's plots, with what their columns are at the top of each row of them."""
-    is_wide = sheet.beside >= len(sheet.columns)
-    left = svg.widest(strip.name for strip in strips) if is_wide else 0.0
-    step = (sheet.width - _RIGHT - left + _BESIDE) / sheet.beside
-    parts: list[str] = []
-    y = 0.0
-    for index, strip in enumerate(strips):
-        if not is_wide:
-            parts.append(svg.text(strip.name, 0, y + 14, look="strong"))
-            y += _NAME
-        for first in range(0, len(sheet.columns), sheet.beside):
-            has_heads = index == 0 or not is_wide
-            y += _HEAD if has_heads else 0.0
-            ends_here = index == len(strips) - 1
-            for column in range(first, min(first + sheet.beside, len(sheet.columns))):
-                x = left + (column - first) * step
-                is_lowest = column + sheet.beside >= len(sheet.columns)
-                plot = _Plot(x=x, y=y, width=step - _BESIDE, sheet=sheet, column=column)
-                parts += plot.draw(strip, has_head=has_heads, has_axis=ends_here and is_lowest)
-            if is_wide:
-                look = "end soft" if strip.is_twin else "end"
-                parts.append(svg.text(strip.name, left, y + _HEIGHT / 2 + 4, look=look))
-            y += _HEIGHT + _BELOW
-        y += 0.0 if is_wide else _BELOW / 2
-    return svg.drawing(parts, width=sheet.width, height=y + _AXIS - _BELOW)
+    with unchecked():
+        return _Drawer(strips, sheet=sheet).draw()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plot:
-    """One small plot at its place."""
+class _Drawer:
+    """Draws the strips of a sheet."""
 
-    x: float
-    y: float
-    width: float
-    sheet: Sheet
-    column: int
+    def __init__(self, strips: Sequence[Strip], *, sheet: Sheet) -> None:
+        self.strips, self.sheet = strips, sheet
+        #: Names stand beside the plots, or above each row of them.
+        self.is_wide = sheet.beside >= len(sheet.columns)
+        self.names = room(strip.name for strip in strips) if self.is_wide else 0.0
+        step = (sheet.width - _EDGE - self.names + _BESIDE) / sheet.beside
+        self.plot = int(step - _BESIDE - _TICKS)
+        #: Height of a row, as a multiple of a plot's.
+        self.pitch = 1 + (_BELOW + (0.0 if self.is_wide else _NAME)) / _HEIGHT
+        self.datasets = Datasets()
 
-    def draw(self, strip: Strip, *, has_head: bool, has_axis: bool) -> Iterator[str]:
-        """Draw the strip's cell of this column."""
-        across = self.sheet.x.on(self.x + _TICKS, end=self.x + self.width)
-        up = self.sheet.columns[self.column].on(self.y + _HEIGHT, end=self.y)
-        if has_head:
-            yield svg.text(up.axis.title, self.x, self.y - 7, look="tiny")
-        ticks = [(tick, up.place(tick)) for tick in (up.axis.low, up.axis.high)]
-        yield svg.lines(((across.begin, y, across.end, y) for _, y in ticks), look="grid")
-        for tick, y in ticks:
-            yield svg.text(up.axis.show(tick), across.begin - 5, y + 4, look="tiny end")
-        shapes = []
-        for course in strip.cells[self.column]:
-            for run in _runs(course.values):
-                points = [(across.place(at * strip.width), up.place(value)) for at, value in run]
-                until = across.place(min((run[-1][0] + 1) * strip.width, strip.lasted))
-                shapes.append(svg.stairs(points, end=until, look=course.look))
-        yield svg.group(shapes, look=f"{strip.shade} twin" if strip.is_twin else strip.shade)
-        if has_axis:
-            for tick in across.ticks(apart=34):
-                label = across.axis.show(tick)
-                yield svg.text(label, across.place(tick), self.y + _HEIGHT + 14, look="tiny mid")
-            middle = (across.begin + across.end) / 2
-            yield svg.text(across.axis.title, middle, self.y + _HEIGHT + 29, look="tiny mid")
+    def draw(self) -> str:
+        """Return the drawing."""
+        columns = range(len(self.sheet.columns))
+        row = _AXIS + _HEAD + (0.0 if self.is_wide else _NAME)
+        drawn = alt.TopLevelConcatSpec(
+            concat=[self._column(column) for column in columns],
+            columns=self.sheet.beside,
+            spacing={"column": _BESIDE + _TICKS, "row": row},
+            bounds="flush",
+        )
+        return self.datasets.to_svg(drawn)
+
+    def _column(self, column: int) -> alt.LayerSpec:
+        """Draw one figure of all contenders: 0 to 1 is the last one's plot."""
+        axis = self.sheet.columns[column]
+        rows = self.pitch * (len(self.strips) - 1) + 1
+        scale = alt.Scale(domain=[0, rows], nice=False, zero=False)
+        x = alt.X("x", type="quantitative", scale=scale_of(self.sheet.x), axis=self._across())
+        y = alt.Y("y", type="quantitative", scale=scale, axis=self._upright(axis))
+        at = {"x": x, "y": y, "detail": alt.Detail("line", type="nominal")}
+        at |= given(color="hue", opacity="opacity", strokeWidth="width")
+        strips = range(len(self.strips))
+        values = [value for place in strips for value in self._values(place, column=column)]
+        lines = self.datasets.layer("line", values=values, at=at, interpolate="step-after")
+        layers = [lines, self._head(axis)]
+        if column % self.sheet.beside == 0:
+            layers = [self._frame(rows), *layers, self._names(scale)]
+        return alt.LayerSpec(layer=layers, width=self.plot, height=rows * _HEIGHT)
+
+    def _frame(self, rows: float) -> alt.UnitSpec:
+        """Keep room for the columns beside each other, as the first one of them sees it."""
+        return self.datasets.frame(
+            left=-_TICKS - self.names,
+            right=self.sheet.width - _TICKS - self.names,
+            top=-_HEAD - (0.0 if self.is_wide else _NAME),
+            bottom=rows * _HEIGHT + _AXIS,
+        )
+
+    def _base(self, place: int) -> float:
+        """Return where a contender's plot begins."""
+        return (len(self.strips) - 1 - place) * self.pitch
+
+    def _values(self, place: int, *, column: int) -> Iterator[dict[str, Any]]:
+        strip, axis, base = self.strips[place], self.sheet.columns[column], self._base(place)
+        for turn, course in enumerate(strip.cells[column]):
+            pale = PALE if strip.is_twin else 1.0
+            look = {
+                "line": f"{place}-{turn}",
+                "hue": INK["muted"] if course.is_ground else hue(strip.shade),
+                "opacity": pale * (_GROUND if course.is_ground else 1.0),
+                "width": 1.0 if course.is_ground else 1.5,
+            }
+            for x, value in _steps(course.values, width=strip.width, lasted=strip.lasted):
+                y = None if value is None else round(base + axis.share(value), 4)
+                yield {"x": round(x, 4), "y": y, **look}
+
+    def _across(self) -> alt.Axis:
+        ticks = ticks_of(self.sheet.x, pixels=self.plot, apart=34.0)
+        small: dict[str, Any] = {"labelFontSize": SMALL, "titleFontSize": SMALL}
+        return alt.Axis(
+            title=self.sheet.x.title, grid=False, labelPadding=14, titleY=29, **small, **ticks
+        )
+
+    def _upright(self, axis: Axis) -> alt.Axis:
+        """Return the ticks at each plot's low and high end."""
+        ends = [self._base(place) + end for place in range(len(self.strips)) for end in (0, 1)]
+        pitch = f"(datum.value % {self.pitch}) / {self.pitch}"
+        value = f"({pitch} < 0.01 || {pitch} > 0.99 ? {axis.low} : {axis.high})"
+        label = axis.show.replace("datum.value", value)
+        return alt.Axis(
+            title=None, values=ends, labelExpr=label, labelFontSize=SMALL, labelPadding=5
+        )
+
+    def _head(self, axis: Axis) -> alt.UnitSpec:
+        above = -7.0 - (0.0 if self.is_wide else _NAME)
+        at = {**fixed(x=-_TICKS, y=above), "text": text_of()}
+        look = {"fontSize": SMALL, "color": INK["muted"]}
+        return self.datasets.layer("text", values=[{"text": axis.title}], at=at, **look)
+
+    def _names(self, scale: alt.Scale) -> alt.UnitSpec:
+        """Write each contender's name beside its plots, or above them."""
+        values = [
+            {
+                "name": strip.name,
+                "y": self._base(place) + (0.5 if self.is_wide else 1 + 14 / _HEIGHT),
+                "ink": INK["muted" if strip.is_twin else "ink"],
+            }
+            for place, strip in enumerate(self.strips)
+        ]
+        look: dict[str, Any] = (
+            {"align": "right"} if self.is_wide else {"align": "left", "fontWeight": 600}
+        )
+        y = alt.Y("y", type="quantitative", scale=scale)
+        at = {**fixed(x=-_TICKS), "y": y, "text": text_of("name"), **given(color="ink")}
+        return self.datasets.layer("text", values=values, at=at, **look)
 
 
-def _runs(values: Sequence[float | None]) -> Iterator[list[tuple[int, float]]]:
-    """Return the stretches without a gap, each value with its place."""
-    run: list[tuple[int, float]] = []
+def _steps(
+    values: Sequence[float | None], *, width: float, lasted: float
+) -> Iterator[tuple[float, float | None]]:
+    """Return where a value begins, None where a gap does, and where the last one ends."""
+    last: float | None = None
     for place, value in enumerate(values):
-        if value is not None:
-            run.append((place, value))
-        elif run:
-            yield run
-            run = []
-    if run:
-        yield run
+        if value is None and last is not None:
+            yield place * width, last
+        if value is None or value != last:
+            yield place * width, value
+        last = value
+    if last is not None:
+        yield lasted, last

@@ -10,7 +10,7 @@ from report.lanes import PHONE
 from report.multiples import Course, Sheet, Strip, draw_multiples
 from report.palette import shade_name
 from report.pictures.picture import Picture, Summary, both, named, row_of, twins_told
-from report.scales import Axis, short, to_round
+from report.scales import Axis, to_round
 
 #: Plots beside each other on a wide screen, all of them, and on a phone.
 _WIDE, _NARROW = 5, 3
@@ -33,7 +33,7 @@ def course(summary: Summary, *, workload: str) -> Picture | None:
     ]
     columns = _columns(strips)
     longest_s = max(strip.lasted for strip in strips)
-    x = Axis(title="seconds", low=0.0, high=longest_s, show=short)
+    x = Axis(title="seconds", low=0.0, high=longest_s)
     came = "Grey: jobs that came. " if has_arrivals else "All jobs came at once. "
     return Picture(
         title="How it went",
@@ -86,7 +86,7 @@ def _strip(one: Mapping[str, Any], *, row: Mapping[str, Any], has_arrivals: bool
         values = [point.get(name) for point in points]
         return tuple(None if value is None else value * scale for value in values)
 
-    came = (Course(values=per_s("arrivals"), look="came"),) if has_arrivals else ()
+    came = (Course(values=per_s("arrivals"), is_ground=True),) if has_arrivals else ()
     return Strip(
         name=named(row),
         shade=shade_name(row),

@@ -20,7 +20,7 @@ from report.pictures.picture import (
     rows_of,
     twins_told,
 )
-from report.scales import Axis, from_zero, logarithmic, reaching, seconds, short
+from report.scales import SECONDS, Axis, from_zero, logarithmic, reaching
 
 #: Room that the lanes of the first screen's picture share, pixels.
 _FIRST_SCREEN = 400.0
@@ -230,7 +230,7 @@ def _load_axes(series: Sequence[Series], *, of: str, bound: float | None) -> tup
     return (
         reaching([point.x for point in points], title="jobs per second that come", beyond=1.1),
         logarithmic(
-            [*(point.y for point in points), bound], title=f"{of} (logarithmic)", show=seconds
+            [*(point.y for point in points), bound], title=f"{of} (logarithmic)", show=SECONDS
         ),
     )
 
@@ -288,7 +288,7 @@ def _fair_cells(summary: Summary, *, found: Mapping[str, Any], part: str) -> tup
         fmt.count(one["jobs"]),
         fmt.count(one["unfinished"]),
         *(
-            short(value) if (value := one["slowdown"].get(name)) else fmt.NOTHING
+            fmt.number(value) if (value := one["slowdown"].get(name)) else fmt.NOTHING
             for name in ("p50", "p95", "p99")
         ),
         fmt.number(found.get("unfairness")),

@@ -10,7 +10,7 @@ from report import format as fmt
 from report.lanes import PHONE, Lane, Layout, Mark, Panel, draw_lanes, lane_height
 from report.palette import shade_name
 from report.pictures.picture import Picture, Row, Summary, both, marked, named, rows_of, twins_told
-from report.scales import logarithmic, seconds
+from report.scales import SECONDS, logarithmic
 
 #: Percentiles of the tables; pictures have the three that every trial's jobs suffice for.
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
@@ -54,7 +54,7 @@ def split(summary: Summary, *, workload: str) -> Picture:
         for row in rows
         for name in ("p50", "p95", "p99")
     ]
-    axis = logarithmic(every, title="time (logarithmic)", show=seconds)
+    axis = logarithmic(every, title="time (logarithmic)", show=SECONDS)
     panels = [
         Panel(title=part.title, lanes=tuple(_lane(row, part=part) for row in rows))
         for part in shown
@@ -90,7 +90,7 @@ def first_response(summary: Summary) -> Picture:
     every = [
         _of(row, part=part).get(name) for row in summary["rows"] for name in ("p50", "p95", "p99")
     ]
-    axis = logarithmic(every, title="time (logarithmic)", show=seconds)
+    axis = logarithmic(every, title="time (logarithmic)", show=SECONDS)
     lanes = max((len(panel.lanes) for panel in panels), default=1)
     return Picture(
         title=f"How long does a job take? {part.title}",
@@ -113,7 +113,7 @@ def lag_histogram(summary: Summary, *, workload: str) -> Picture | None:
         return None
     bins = sorted({(one["from_s"], one["to_s"]) for row in rows for one in row["lag_histogram"]})
     axis = logarithmic(
-        [end for ends in bins for end in ends], title="lag (logarithmic)", show=seconds
+        [end for ends in bins for end in ends], title="lag (logarithmic)", show=SECONDS
     )
     most = max(max(_shares(row).values()) for row in rows)
     lanes = tuple(_histogram(row, most=most) for row in rows)

@@ -10,8 +10,8 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from report import format as fmt
+from report.drawing import PALE, VARIABLES
 from report.lanes import Lane, Layout, Mark, Panel, draw_lanes
-from report.palette import POOL_SHADES
 from report.pictures import capacity, course, load, scaling, waits
 from report.pictures.picture import Picture
 from report.scales import from_zero
@@ -22,7 +22,9 @@ from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
 
 Summary = dict[str, Any]
 
-_STYLES = Path("report/templates/report.css").read_text(encoding="utf-8")
+#: What tells a disc and a disc's rim among the shapes of a drawing.
+_DISC = re.compile(r'd="M\S*A')
+_RIM = 'stroke="var(--ground)"'
 
 
 @pytest.fixture(scope="module")
@@ -85,19 +87,20 @@ def test_every_picture_is_well_formed_and_narrow_enough(
 
 
 def test_no_colour_stands_in_a_drawing(demo: Summary, others: list[Picture]) -> None:
-    """Looks are classes of the style sheet, which knows each of them; so dark screens are dark."""
+    """Each is a variable of the page, which knows it in light and dark."""
+    known = {name.removeprefix("--") for name in VARIABLES.values()}
     for picture in [*every_picture(demo), *others]:
         drawn = picture.wide + picture.narrow
-        looks = {look for found in re.findall(r'class="([^"]*)"', drawn) for look in found.split()}
+        colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawn)) - {"none", "transparent"}
 
-        assert not re.search(r"(?:fill|stroke|style)=|#[0-9a-f]{6}", drawn)
-        assert all(f".chart .{look}" in _STYLES for look in looks - set(POOL_SHADES))
+        assert colours <= {f"var(--{name})" for name in known}
+        assert "#" not in drawn
 
 
 def test_each_pool_has_its_colour_in_every_picture(demo: Summary) -> None:
     """The four pools of the run, and no other."""
     for picture in every_picture(demo):
-        seen = set(re.findall(r'<g class="([a-z]+)"', picture.wide))
+        seen = set(re.findall(r"var\(--pool-([a-z]+)\)", picture.wide))
 
         assert seen == {"prefork", "threads", "gevent", "solo"}
 
@@ -146,8 +149,8 @@ def test_each_repetition_is_a_dot_and_the_invalid_a_cross(tmp_path: Path) -> Non
     edit_trials(folder, change=kill)
     drawn = capacity.throughput(summarize(folder), workload="cpu.primes").wide
 
-    assert drawn.count('class="solid rim"') == 4 * 5 - 1
-    assert drawn.count('class="cross mid"') == drawn.count(">×<") == 1
+    assert drawn.count(_RIM) == 4 * 5 - 1
+    assert drawn.count(">×<") == drawn.count("var(--bad)") == 1
 
 
 def test_an_invalid_row_is_named_in_the_first_picture(tmp_path: Path) -> None:
@@ -181,7 +184,8 @@ def test_percentiles_of_parts_are_never_stacked(demo: Summary) -> None:
     """They don't add up: dots and lines, and no bar."""
     split = waits.split(demo, workload="cpu.primes")
 
-    assert "<circle" in split.wide
+    lanes = 4 * 6
+    assert len(_DISC.findall(split.wide)) == lanes
     assert "<rect" not in split.wide
     assert "don't add up" in split.caption
 
@@ -189,12 +193,9 @@ def test_percentiles_of_parts_are_never_stacked(demo: Summary) -> None:
 def test_a_law_is_drawn_within_the_sizes_measured(others: list[Picture]) -> None:
     """No line beyond the first size or the last; its peak is marked, its terms told."""
     swept = next(picture for picture in others if "over slots" in picture.title)
-    xs = [
-        float(place.split(",")[0])
-        for points in re.findall(r'points="([^"]*)"', swept.wide)
-        for place in points.split()
-    ]
-    dots = [float(x) for x in re.findall(r'<circle[^>]* cx="([\d.]+)"', swept.wide)]
+    lines = re.findall(r'<path d="M([^"AZ]*L[^"AZ]*)" stroke="var\(--pool-', swept.wide)
+    xs = [float(place.split(",")[0]) for line in lines for place in line.split("L")]
+    dots = [float(x) for x in re.findall(r'translate\(([\d.]+),[\d.]+\)" d="M\S*A', swept.wide)]
 
     assert min(dots) <= min(xs) <= max(xs) <= max(dots)
     assert "threads: peak at" in swept.wide
@@ -208,16 +209,16 @@ def test_a_switch_is_drawn_as_bars(others: list[Picture]) -> None:
 
     assert ">events on<" in switched.wide
     assert ">events off<" in switched.wide
-    assert "<polyline" not in switched.wide
+    assert not re.search(r'<path d="M[^"AZ]*L[^"]*" stroke="var\(--pool-', switched.wide)
 
 
 def test_a_rate_that_was_not_held_is_a_ring(others: list[Picture]) -> None:
     """One point of seven in each of the contenders' lines."""
     loaded = next(picture for picture in others if "against load" in picture.title)
 
-    assert loaded.wide.count('class="ring"') == 7
-    assert loaded.wide.count('class="solid rim"') == 7 * 6
-    assert 'class="flag"' in loaded.wide
+    assert loaded.wide.count('fill="var(--ground)" stroke="var(--pool-') == 7
+    assert loaded.wide.count(_RIM) == 7 * 6
+    assert 'stroke-dasharray="3,3"' in loaded.wide
 
 
 def test_a_twin_is_pale_and_told_of(demo: Summary) -> None:
@@ -225,7 +226,7 @@ def test_a_twin_is_pale_and_told_of(demo: Summary) -> None:
     rows = [{**row, "is_twin": row["contender"] == "solo"} for row in demo["rows"]]
     picture = capacity.throughput({**demo, "rows": rows}, workload="cpu.primes")
 
-    assert '<g class="solo twin">' in picture.wide
+    assert f'opacity="{PALE}"' in picture.wide
     assert ">solo, twin<" in picture.wide
     assert "what sets the two apart is noise" in picture.caption
 
@@ -240,8 +241,7 @@ def test_a_twin_stands_beside_the_one_it_is_a_second_time(tmp_path: Path) -> Non
     }
 
     assert rows["prefork-4-again, twin"] == pytest.approx(rows["prefork-4"], rel=0.05)
-    assert picture.wide.count('<g class="prefork twin">') == 4
-    assert 'class="band"' in picture.wide
+    assert f'opacity="{PALE}"' in picture.wide
 
 
 def test_words_in_a_drawing_are_text() -> None:

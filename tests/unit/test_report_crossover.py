@@ -231,7 +231,7 @@ def test_the_picture_has_every_line_with_its_name_and_its_table(crossing: Summar
         for contender in CONTENDERS:
             assert f">{contender.name}" in drawing
         assert "prefork-cores leads from 0.4" in drawing
-        assert set(re.findall(r'<g class="([a-z]+)"', drawing)) == {
+        assert set(re.findall(r"var\(--pool-([a-z]+)\)", drawing)) == {
             "prefork", "threads", "gevent", "asyncio", "solo",
         }  # fmt: skip
         assert not re.search(r'(?:fill|stroke)="#', drawing)
@@ -243,7 +243,7 @@ def test_two_of_one_pool_are_told_apart_without_their_colour(crossing: Summary) 
     """The second is dashed."""
     drawing = crossover(crossing, found=the_one(crossing)).wide
 
-    assert re.findall(r'<polyline class="line dash1"', drawing)
+    assert re.findall(r'stroke="var\(--pool-prefork\)"[^>]*stroke-dasharray="6,3"', drawing)
 
 
 def test_the_page_begins_with_the_crossover(tmp_path: Path) -> None:

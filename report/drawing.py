@@ -1,0 +1,213 @@
+"""Turns a chart into SVG. Colours leave here as CSS variables: the page decides on light and dark.
+
+What a chart shows is decided elsewhere; here is what all of them look like.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import vl_convert
+from altair.utils.schemapi import debug_mode
+
+from report.palette import INK_SHADES, POOL_SHADES, pool_shade
+from report.palette import OTHER_SHADE as OTHER
+from report.scales import Axis, log_ticks
+
+#: Width that a letter of a label may need at 12 pixels: the page's font is the reader's.
+LETTER = 7.2
+
+#: What a short word of wide letters needs more, pixels.
+_SLACK = 4.0
+
+#: Sizes of words that Vega is not to measure: it leaves out those below zero. Measuring takes
+#: vl-convert 0.15 ms a letter, half of a page's time, and the reader's font is another one anyway;
+#: so a frame keeps room for words. The page has the usual size, which may grow on a phone.
+USUAL, STRONG, SMALL, CROSS = -12.0, -13.0, -10.5, -19.0
+
+#: Distance of a word's baseline below what it stands beside, pixels.
+BASELINE = 4.0
+
+#: Room that the label of a tick takes, with its distance to the next, pixels.
+TICK_LABEL = 52.0
+
+#: What is left of the opacity of the second of two equals.
+PALE = 0.45
+
+INK = {name: shade.light for name, shade in INK_SHADES.items()}
+
+#: Colour in a drawing → CSS variable on the page.
+VARIABLES: dict[str, str] = {
+    **{shade.light: f"--pool-{pool}" for pool, shade in POOL_SHADES.items()},
+    OTHER.light: "--pool-other",
+    **{shade.light: f"--{name}" for name, shade in INK_SHADES.items()},
+}
+
+#: What the figure around a drawing says already, or nobody sees.
+_NOISE = re.compile(
+    r" (?:(?:aria-[a-z]+|role|class|pointer-events|stroke-miterlimit|xmlns:xlink|version"
+    r'|font-family)="[^"]*"|opacity="1"|font-size="-12px"|fill="none"(?= stroke="none"))'
+)
+_HIDDEN = re.compile(r'<path d="(?:M0,0h0v0h0Z)?"(?: display="none")?/>')
+_UNMEASURED = re.compile(r'(?<=font-size=")-')
+_COLOUR = re.compile(r'(fill|stroke)="(#[0-9a-f]{6})"')
+_LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
+
+_CONFIG: Mapping[str, Any] = {
+    "background": None,
+    "padding": 0,
+    "view": {"stroke": None},
+    "font": "sans-serif",
+    "axis": {
+        "domain": False,
+        "ticks": False,
+        "gridColor": INK["line"],
+        "domainColor": INK["line"],
+        "tickColor": INK["line"],
+        "labelColor": INK["muted"],
+        "labelBaseline": "alphabetic",
+        "labelFlush": False,
+        "labelFontSize": USUAL,
+        "labelLimit": 0,
+        "titleBaseline": "alphabetic",
+        "titleColor": INK["muted"],
+        "titleFontSize": USUAL,
+        "titleFontWeight": "normal",
+    },
+    "axisX": {"labelPadding": 16, "titleY": 34},
+    "axisY": {"labelPadding": 8, "labelOffset": BASELINE},
+    "text": {
+        "align": "left",
+        "baseline": "alphabetic",
+        "color": INK["ink"],
+        "dy": BASELINE,
+        "fontSize": USUAL,
+    },
+}
+
+_CHANNELS: Mapping[str, Any] = {
+    "color": alt.Color,
+    "fill": alt.Fill,
+    "stroke": alt.Stroke,
+    "opacity": alt.Opacity,
+    "strokeWidth": alt.StrokeWidth,
+    "strokeDash": alt.StrokeDash,
+    "size": alt.Size,
+}
+
+#: altair leaves them untyped.
+_FIXED: Mapping[str, Callable[[float], Any]] = {
+    "x": alt.XValue,
+    "x2": alt.X2Value,
+    "y": alt.YValue,
+    "y2": alt.Y2Value,
+}
+
+Values = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Datasets:
+    """What a drawing's layers show, named: altair goes through all that stands within a layer."""
+
+    values: dict[str, Values] = field(default_factory=dict)
+
+    def layer(
+        self, mark: Any, *, values: Values, at: Mapping[str, Any], **look: Any
+    ) -> alt.UnitSpec:
+        """Return a layer of one mark that shows ``values``; ``at`` are its channels."""
+        name = f"values-{len(self.values)}"
+        self.values[name] = values
+        return alt.UnitSpec(
+            data=alt.NamedData(name=name),
+            mark=alt.MarkDef(type=mark, **look),
+            encoding=alt.Encoding(**at),
+        )
+
+    def frame(self, *, left: float, right: float, top: float, bottom: float) -> alt.UnitSpec:
+        """Return an unseen layer that keeps room: words are measured in another font than drawn."""
+        values = [{"x": left, "to": right, "y": top, "down": bottom}]
+        at = {**pixels(x="x", y="y"), "x2": alt.X2("to"), "y2": alt.Y2("down")}
+        return self.layer("rect", values=values, at=at, opacity=0, color=INK["ground"])
+
+    def to_svg(self, drawn: alt.TopLevelConcatSpec | alt.TopLevelLayerSpec) -> str:
+        """Return a chart of these layers as SVG, lean, its colours as variables of the page."""
+        spec = drawn.to_dict(validate=False) | {"config": _CONFIG, "datasets": self.values}
+        return _convert(json.dumps(spec))
+
+
+def unchecked() -> AbstractContextManager[None]:
+    """Return a context in which altair checks no layer, which takes longer than drawing does."""
+    return debug_mode(arg=False)
+
+
+def hue(shade: str) -> str:
+    """Return the colour of a shade's name, as drawings have it."""
+    return pool_shade(shade).light
+
+
+def given(**channels: str) -> dict[str, Any]:
+    """Return the encoding of fields that hold colours, opacities, widths and dashes themselves."""
+    return {
+        channel: _CHANNELS[channel](name, type="nominal", scale=None)
+        for channel, name in channels.items()
+    }
+
+
+def fixed(**places: float) -> dict[str, Any]:
+    """Return the encoding of places that all values share, pixels."""
+    return {channel: _FIXED[channel](place) for channel, place in places.items()}
+
+
+def text_of(name: str = "text") -> alt.Text:
+    """Return the encoding of a field that holds words."""
+    return alt.Text(name, type="nominal")
+
+
+def pixels(*, x: str = "", y: str = "") -> dict[str, Any]:
+    """Return the encoding of fields that hold places in a plot, pixels."""
+    across = {"x": alt.X(x, type="quantitative", scale=None, axis=None)} if x else {}
+    down = {"y": alt.Y(y, type="quantitative", scale=None, axis=None)} if y else {}
+    return across | down
+
+
+def room(words: Iterable[str], *, growth: float = 1.0) -> float:
+    """Return what the longest of some words may need, pixels; ``growth`` is that of the words."""
+    longest = max((len(word) for word in words), default=0)
+    # whole pixels, so that a drawing is as wide as was asked for
+    return float(math.ceil((longest * LETTER + _SLACK) * growth)) if longest else 0.0
+
+
+def scale_of(axis: Axis) -> alt.Scale:
+    """Return the scale of an axis: what lies beyond its ends is drawn at them."""
+    kind: Any = "log" if axis.is_log else "linear"
+    return alt.Scale(type=kind, domain=[axis.low, axis.high], nice=False, zero=False, clamp=True)
+
+
+def ticks_of(axis: Axis, *, pixels: float, apart: float = TICK_LABEL) -> dict[str, Any]:
+    """Return the ticks of an axis: as many as have room, written as it says."""
+    most = max(pixels / apart, 2.0)
+    values = log_ticks(axis.low, high=axis.high, most=most) if axis.is_log else []
+    count = {"values": values} if values else {"tickCount": min(most, 4) if axis.is_log else most}
+    return {**count, "labelExpr": axis.show}
+
+
+@lru_cache(maxsize=64)
+def _convert(spec: str) -> str:
+    drawn = str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
+    lean = _LONG_NUMBER.sub(r"\1", _HIDDEN.sub("", _NOISE.sub("", drawn)))
+    return _COLOUR.sub(_variable, _UNMEASURED.sub("", lean))
+
+
+def _variable(match: re.Match[str]) -> str:
+    attribute, colour = match.groups()
+    name = VARIABLES.get(colour)
+    return f'{attribute}="var({name})"' if name else match.group()
