@@ -211,7 +211,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
     workers: dict[str, LabWorker] = {}
     try:
         for contender in experiment.contenders:
-            workers[contender.name] = _start(run, contender, block=block)
+            _start(run, workers, contender=contender, block=block)
         run.progress.now("workers getting ready")
         await_ready(run.bench, list(workers.values()), leaving=run.leaving)
         _see_off(run)
@@ -238,15 +238,20 @@ def _see_off(run: Run) -> None:
     run.leaving.clear()
 
 
-def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
-    worker = start_worker(
-        run.bench,
-        contender,
-        block=block,
-        logs=run.logs,
-        interpreter=run.experiment.interpreters.get(contender.interpreter),
-    )
-    run.workers.append(worker)
+def _start(
+    run: Run, workers: dict[str, LabWorker], *, contender: Contender, block: int
+) -> LabWorker:
+    """Start a contender's worker, and have it among those that are to be ended: both or neither."""
+    with uninterrupted():
+        worker = start_worker(
+            run.bench,
+            contender,
+            block=block,
+            logs=run.logs,
+            interpreter=run.experiment.interpreters.get(contender.interpreter),
+        )
+        run.workers.append(worker)
+        workers[contender.name] = worker
     return worker
 
 
@@ -283,7 +288,7 @@ def _replace(run: Run, workers: dict[str, LabWorker], *, contender: Contender) -
     run.progress.now(f"{contender.name}: fresh worker")
     stop_workers([old])
     run.bench.client.delete(queue_name(contender.name, scope=run.name))
-    fresh = workers[contender.name] = _start(run, contender, block=old.block)
+    fresh = _start(run, workers, contender=contender, block=old.block)
     await_ready(run.bench, [fresh])
     warm_up(run.bench, [fresh], workloads=run.experiment.workloads)
 

@@ -1,0 +1,38 @@
+"""What a run owes its workers, whatever comes in between."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lab import conductor
+from lab.experiment import Contender
+from lab.run import Run
+from lab.workers import LabWorker
+
+
+def test_a_signal_while_a_worker_starts_leaves_it_among_those_to_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker that runs and that nobody knows of would be left behind."""
+
+    def start(*_: Any, **__: Any) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return "worker"
+
+    # patched, since the signal must come in the midst of it
+    monkeypatch.setattr(conductor, "start_worker", start)
+    experiment = SimpleNamespace(interpreters={})
+    run = cast("Run", SimpleNamespace(bench=None, logs=Path(), experiment=experiment, workers=[]))
+    workers: dict[str, LabWorker] = {}
+    solo = Contender(name="solo", pool="solo", slots=1, note="")
+
+    with pytest.raises(KeyboardInterrupt):
+        conductor._start(run, workers, contender=solo, block=0)
+
+    assert list(workers) == ["solo"]
+    assert len(run.workers) == 1
