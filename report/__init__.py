@@ -7,7 +7,6 @@ from typing import Any
 
 from collector.files import write_atomically
 from collector.store import RunFolder
-from report.page import build_page
 from report.summary import summarize, to_json
 
 
@@ -19,6 +18,8 @@ def write_reports(path: Path) -> dict[str, Any]:
     Raises:
         StorageError: if the folder can't be read or written, or is not that of a lab run.
     """
+    from report.page import build_page  # noqa: PLC0415 -- no other command waits for altair
+
     folder = RunFolder(path)
     summary = summarize(folder)
     page = build_page(summary, manifest=folder.read_manifest())

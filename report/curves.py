@@ -13,6 +13,7 @@ from report.drawing import (
     PALE,
     Datasets,
     Values,
+    below,
     fixed,
     given,
     hue,
@@ -32,7 +33,7 @@ HEIGHT, APART = 320.0, 16.0
 _SAMPLE = (10.0, 30.0, 36.0)
 
 #: Room at the left for the figures of the upright axis, below for the other, above for its title.
-_LEFT, _BOTTOM, _TOP = 48.0, 42.0, 24.0
+_LEFT, _BOTTOM, _TOP = 56.0, 42.0, 24.0
 
 #: A plot narrower than this has its names below it instead of beside it, pixels.
 _NARROW = 260.0
@@ -112,7 +113,7 @@ class _Drawer:
     def __init__(self, series: Sequence[Series], *, plane: Plane, flags: Sequence[Flag]) -> None:
         self.series, self.plane, self.flags = series, plane, flags
         beside = room((one.name for one in series), growth=plane.growth) + _SAMPLE[2]
-        left = _LEFT * plane.growth
+        self.left = left = _LEFT * plane.growth
         self.is_narrow = plane.width - left - beside < _NARROW
         self.plot = int(plane.width - left - (10.0 if self.is_narrow else beside))
         self.room = plane.width - left
@@ -140,7 +141,7 @@ class _Drawer:
             left=-left,
             right=self.plane.width - left,
             top=-_TOP - len(self.flags) * _NOTE,
-            bottom=max(self.plane.height + _BOTTOM, lowest),
+            bottom=max(self.plane.height + _BOTTOM * self.plane.growth, lowest),
         )
 
     def _across(self) -> alt.Axis:
@@ -148,9 +149,14 @@ class _Drawer:
         if self.plane.xs:
             labels = {"labelOverlap": "greedy", "labelSeparation": 8}
             ticks = {"values": self.plane.xs, "labelExpr": self.plane.x.show, **labels}
-        return alt.Axis(
-            title=self.plane.x.title, grid=False, domain=True, ticks=True, tickSize=4, **ticks
+        told = below(
+            self.plane.x.title,
+            plot=self.plot,
+            left=self.left,
+            right=self.room - self.plot,
+            growth=self.plane.growth,
         )
+        return alt.Axis(grid=False, domain=True, ticks=True, tickSize=4, **told, **ticks)
 
     def _upright(self) -> alt.Axis:
         """Return the upright axis: its title lies above it, for the names at its right."""
@@ -160,7 +166,7 @@ class _Drawer:
             "titleAngle": 0,
             "titleAlign": "left",
             "titleAnchor": "start",
-            "titleX": -_LEFT + 6,
+            "titleX": -_LEFT * self.plane.growth,
             "titleY": top,
         }
         ticks = ticks_of(self.plane.y, pixels=self.plane.height, apart=_UPRIGHT * self.plane.growth)
@@ -204,7 +210,7 @@ class _Drawer:
         ordered = sorted(styled, key=lambda pair: -_end(pair[0]))
         tall, growth = self.plane.height, self.plane.growth
         if self.is_narrow:
-            first, step = tall + _BOTTOM + 14, (APART + 2) * growth
+            first, step = tall + _BOTTOM * growth + 14, (APART + 2) * growth
             places = [first + index * step for index in range(len(ordered))]
         else:
             ordered = [pair for pair in ordered if pair[0].points]

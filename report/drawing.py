@@ -37,7 +37,7 @@ USUAL, STRONG, SMALL, CROSS = -12.0, -13.0, -10.5, -19.0
 BASELINE = 4.0
 
 #: Room that the label of a tick takes, with its distance to the next, pixels.
-TICK_LABEL = 52.0
+TICK_LABEL = 46.0
 
 #: What is left of the opacity of the second of two equals.
 PALE = 0.45
@@ -82,7 +82,6 @@ _CONFIG: Mapping[str, Any] = {
         "titleFontSize": USUAL,
         "titleFontWeight": "normal",
     },
-    "axisX": {"labelPadding": 16, "titleY": 34},
     "axisY": {"labelPadding": 8, "labelOffset": BASELINE},
     "text": {
         "align": "left",
@@ -162,6 +161,18 @@ def given(**channels: str) -> dict[str, Any]:
     }
 
 
+def below(title: str, *, plot: float, left: float, right: float, growth: float) -> dict[str, Any]:
+    """Return a lower axis's title and where its words stand.
+
+    The title stands below the middle of the plot, or as near as the room at the plot's ``left`` and
+    ``right`` lets it.
+    """
+    half = room([title], growth=growth) / 2
+    middle = max(half - left, min(plot / 2, plot + right - half))
+    places = {"labelPadding": 16 * growth, "titleX": middle, "titleY": 34 * growth}
+    return {"title": title, **places}
+
+
 def fixed(**places: float) -> dict[str, Any]:
     """Return the encoding of places that all values share, pixels."""
     return {channel: _FIXED[channel](place) for channel, place in places.items()}
@@ -196,8 +207,9 @@ def ticks_of(axis: Axis, *, pixels: float, apart: float = TICK_LABEL) -> dict[st
     """Return the ticks of an axis: as many as have room, written as it says."""
     most = max(pixels / apart, 2.0)
     values = log_ticks(axis.low, high=axis.high, most=most) if axis.is_log else []
-    count = {"values": values} if values else {"tickCount": min(most, 4) if axis.is_log else most}
-    return {**count, "labelExpr": axis.show}
+    # Vega may have up to 1.4 times as many as it is asked for
+    count = min(most, 4) if axis.is_log else most / 1.4
+    return {**({"values": values} if values else {"tickCount": count}), "labelExpr": axis.show}
 
 
 @lru_cache(maxsize=64)

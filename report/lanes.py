@@ -18,6 +18,7 @@ from report.drawing import (
     PALE,
     STRONG,
     Datasets,
+    below,
     fixed,
     given,
     hue,
@@ -33,11 +34,17 @@ from report.scales import Axis
 #: Height of a lane, pixels: usual, and the least that can be read.
 LANE, LEAST_LANE = 26.0, 14.0
 
+#: How many times larger a phone shows the words of a drawing of half the page, since it shrinks it.
+GROWTH = 4 / 3
+
 #: Widths of a drawing, pixels: of the page, of half of it, and of a phone's 390 less its margins.
 FULL, HALF, PHONE = 1_076, 516, 346
 
 #: Heights, pixels: of a panel's title, and of an axis with its unit below.
 _TITLE, _AXIS = 24.0, 38.0
+
+#: How much wider the letters of a title are.
+_WIDER = 1.2
 
 #: Distances of panels, pixels: beside each other, and above each other.
 _BESIDE, _BELOW = 36.0, 12.0
@@ -173,6 +180,9 @@ class _Drawer:
         free = layout.width - self.names - self.figures - (layout.columns - 1) * self.between
         self.plot = int(free / layout.columns)
         self.has_titles = any(panel.title for panel in panels)
+        # titles begin above the plot, or all of them further left where it is narrower than one
+        titles = room((panel.title for panel in panels), growth=_WIDER)
+        self.begins = min(0.0, self.plot + self.figures - titles)
         self.below = _BELOW + (_TITLE if self.has_titles else 0.0)
         self.scale = scale_of(axis)
         self.datasets = Datasets()
@@ -210,7 +220,7 @@ class _Drawer:
             left=-self.names,
             right=self.layout.width - self.names,
             top=-_TITLE if self.has_titles else -1.5 * _HEAD,
-            bottom=sum(tall) + (len(tall) - 1) * self.below + _AXIS,
+            bottom=sum(tall) + (len(tall) - 1) * self.below + _AXIS * self.layout.growth,
         )
 
     def _y(self, panel: Panel, *, has_names: bool) -> alt.Y:
@@ -232,11 +242,16 @@ class _Drawer:
     def _ground(self, *, is_last: bool) -> Iterator[alt.UnitSpec]:
         """Draw what lies below the lanes: a band and a line. The first layer has the axis."""
         layout, axis = self.layout, self.axis
-        told: dict[str, Any] = (
-            {"title": axis.title} if is_last else {"title": None, "labels": False}
+        told = below(
+            axis.title if is_last else "",
+            plot=self.plot,
+            left=self.names,
+            right=self.figures,
+            growth=layout.growth,
         )
         ticks = ticks_of(axis, pixels=self.plot / layout.growth)
-        x = alt.X("at", type="quantitative", scale=self.scale, axis=alt.Axis(**told, **ticks))
+        lower = alt.Axis(labels=is_last, **told, **ticks)
+        x = alt.X("at", type="quantitative", scale=self.scale, axis=lower)
         low, high = layout.band or (axis.low, axis.low)
         band = [{"at": low, "to": high}]
         at = {"x": x, "x2": alt.X2("to")}
@@ -304,7 +319,7 @@ class _Drawer:
         yield self.datasets.layer("text", values=values, at=at)
         if panel.title:
             look = {"fontSize": STRONG, "fontWeight": 600, "color": INK["ink"]}
-            yield self._head([{"at": 0.0, "text": panel.title}], **look)
+            yield self._head([{"at": self.begins, "text": panel.title}], **look)
         if self.layout.head and has_heads:
             heads = [{"at": self.plot + _GAP, "text": self.layout.head}]
             yield self._head(heads)

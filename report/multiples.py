@@ -123,7 +123,7 @@ class _Drawer:
         lines = self.datasets.layer("line", values=values, at=at, interpolate="step-after")
         layers = [lines, self._head(axis)]
         if column % self.sheet.beside == 0:
-            layers = [self._frame(rows), *layers, self._names(scale)]
+            layers = [self._frame(rows), *layers, self._names(y)]
         return alt.LayerSpec(layer=layers, width=self.plot, height=rows * _HEIGHT)
 
     def _frame(self, rows: float) -> alt.UnitSpec:
@@ -171,12 +171,12 @@ class _Drawer:
         )
 
     def _head(self, axis: Axis) -> alt.UnitSpec:
-        above = -7.0 - (0.0 if self.is_wide else _NAME)
+        above = -11.0 - (0.0 if self.is_wide else _NAME + 2.0)
         at = {**fixed(x=-_TICKS, y=above), "text": text_of()}
         look = {"fontSize": SMALL, "color": INK["muted"]}
         return self.datasets.layer("text", values=[{"text": axis.title}], at=at, **look)
 
-    def _names(self, scale: alt.Scale) -> alt.UnitSpec:
+    def _names(self, y: alt.Y) -> alt.UnitSpec:
         """Write each contender's name beside its plots, or above them."""
         values = [
             {
@@ -189,7 +189,6 @@ class _Drawer:
         look: dict[str, Any] = (
             {"align": "right"} if self.is_wide else {"align": "left", "fontWeight": 600}
         )
-        y = alt.Y("y", type="quantitative", scale=scale)
         at = {**fixed(x=-_TICKS), "y": y, "text": text_of("name"), **given(color="ink")}
         return self.datasets.layer("text", values=values, at=at, **look)
 

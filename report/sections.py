@@ -8,7 +8,6 @@ from typing import Any
 from poolbench.jobs import JOB_KINDS
 from report import format as fmt
 from report.hero import Answer
-from report.lanes import HALF
 from report.limits import SIGN
 from report.pictures import capacity, course, load, scaling, waits
 from report.pictures.picture import Picture, Summary, rows_of
@@ -143,7 +142,7 @@ def _costs(summary: Summary, *, workload: str) -> list[Picture]:
     ]
     if any(one["workload"] == workload for one in summary.get("curves") or []):
         found += [
-            load.load_curve(summary, workload=workload, percentile=name, wide=HALF)
+            load.load_curve(summary, workload=workload, percentile=name, is_half=True)
             for name in ("p50", "p99")
         ]
     return found

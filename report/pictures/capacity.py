@@ -6,10 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from report import format as fmt
-from report.lanes import HALF, PHONE, Lane, Layout, Mark, Panel, draw_lanes, lane_height
+from report.lanes import GROWTH, PHONE, Lane, Layout, Mark, Panel, draw_lanes, lane_height
 from report.limits import SIGN
 from report.palette import shade_name
-from report.pictures.picture import Picture, Row, Summary, both, marked, named, rows_of, twins_told
+from report.pictures.picture import (
+    Picture,
+    Row,
+    Summary,
+    both,
+    half,
+    marked,
+    named,
+    rows_of,
+    twins_told,
+)
 from report.scales import from_zero, logarithmic
 
 #: Room that the lanes of the first screen's picture share, pixels.
@@ -98,13 +108,12 @@ def cost(
     return Picture(
         title=title,
         caption="Median of the repetitions.",
-        **both(
+        **half(
             lambda width: draw_lanes(
                 [Panel(title="", lanes=lanes)],
                 axis=from_zero(figures, title=unit),
-                layout=Layout(width=width, head="median"),
-            ),
-            wide=HALF,
+                layout=Layout(width=width, head="median", growth=GROWTH),
+            )
         ),
         label=f"{title} of each contender on {workload}.",
         header=("contender", title),

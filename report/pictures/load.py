@@ -7,13 +7,14 @@ from typing import Any
 
 from report import format as fmt
 from report.curves import Plane, Point, Series, draw_curves
-from report.lanes import FULL, PHONE, Lane, Layout, Mark, Panel, draw_lanes, lane_height
+from report.lanes import GROWTH, PHONE, Lane, Layout, Mark, Panel, draw_lanes, lane_height
 from report.palette import shade_name
 from report.pictures.picture import (
     Picture,
     Row,
     Summary,
     both,
+    half,
     marked,
     named,
     row_of,
@@ -65,7 +66,7 @@ def sustained(summary: Summary) -> Picture:
 
 
 def load_curve(
-    summary: Summary, *, workload: str, percentile: str = "p95", wide: float = FULL
+    summary: Summary, *, workload: str, percentile: str = "p95", is_half: bool = False
 ) -> Picture:
     """Draw a percentile of latency over the rate at which jobs come."""
     curves = [one for one in summary.get("curves") or [] if one["workload"] == workload]
@@ -75,6 +76,7 @@ def load_curve(
     what = "wait" if span == "wait_s" else "response"
     bound = (summary.get("slo") or {}).get(f"{percentile}_{span}")
     x, y = _load_axes(series, of=f"{said} of the {what}", bound=bound)
+    growth = GROWTH if is_half else 1.0
     stretch = "due → started" if span == "wait_s" else "due → finished"
     return Picture(
         title=f"Latency against load: {said} of the {what}, {workload}",
@@ -83,9 +85,10 @@ def load_curve(
             "for as long as the trial lasts. Lines between points are for the eye."
             + (f" Line across: {slo_told(summary)}." if bound else "")
         ),
-        **both(
-            lambda width: draw_curves(series, plane=Plane(x=x, y=y, width=width, bound=bound)),
-            wide=wide,
+        **(half if is_half else both)(
+            lambda width: draw_curves(
+                series, plane=Plane(x=x, y=y, width=width, bound=bound, growth=growth)
+            )
         ),
         label=f"{said} of the {what} of each contender on {workload} over the rate of arrivals.",
         header=(

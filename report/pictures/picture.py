@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from report import format as fmt
-from report.lanes import FULL, PHONE
+from report.lanes import FULL, HALF, PHONE
 from report.naming import label
 
 Summary = Mapping[str, Any]
@@ -21,7 +21,7 @@ class Picture:
     title: str
     #: How to read it.
     caption: str
-    #: SVG for a wide screen and for a phone.
+    #: SVG for a wide screen and for a phone; the one for a phone is empty where one serves both.
     wide: str
     narrow: str
     #: What it shows, in words, for those who can't see it.
@@ -37,12 +37,18 @@ class Drawings(TypedDict):
     """The same chart for a wide screen and for a phone."""
 
     wide: str
+    #: Empty where the wide one serves both.
     narrow: str
 
 
-def both(draw: Callable[[float], str], *, wide: float = FULL) -> Drawings:
+def both(draw: Callable[[float], str]) -> Drawings:
     """Return what ``draw`` makes of a wide screen's pixels and of a phone's."""
-    return Drawings(wide=draw(wide), narrow=draw(PHONE))
+    return Drawings(wide=draw(FULL), narrow=draw(PHONE))
+
+
+def half(draw: Callable[[float], str]) -> Drawings:
+    """Return what ``draw`` makes of half a page's pixels; a phone shrinks it, but for its words."""
+    return Drawings(wide=draw(HALF), narrow="")
 
 
 def rows_of(summary: Summary, *, workload: str) -> list[Row]:

@@ -171,11 +171,32 @@ def test_the_first_screen_answers(
         assert box is not None
         assert box["y"] + box["height"] < size[1]
     begins = page.evaluate(
-        """() => Math.min(...[...document.querySelectorAll('.hero svg g[class] > *')]
+        """() => Math.min(...['fill', 'stroke']
+            .flatMap(paint => [...document.querySelectorAll(`.hero svg [${paint}*=pool]`)])
             .map(mark => mark.getBoundingClientRect()).filter(box => box.width + box.height > 0)
             .map(box => box.bottom))"""
     )
     assert begins < size[1]
+    page.context.close()
+
+
+@pytest.mark.parametrize("size", [_DESK, _PHONE])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_words_of_charts_are_large_enough(
+    browser: Browser, pages: Mapping[str, Path], shape: str, size: tuple[int, int]
+) -> None:
+    """Ten pixels as seen, also where a phone shrinks a drawing."""
+    page = opened(browser, pages[shape], scheme="light", size=size)
+
+    smallest_px = page.evaluate(
+        """() => Math.min(...[...document.querySelectorAll('.chart svg')]
+            .filter(svg => svg.getBoundingClientRect().width > 0)
+            .flatMap(svg => [...svg.querySelectorAll('text')].map(text =>
+                parseFloat(getComputedStyle(text).fontSize)
+                * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)))"""
+    )
+
+    assert smallest_px >= 10
     page.context.close()
 
 
