@@ -262,12 +262,12 @@ def test_words_in_a_drawing_are_text() -> None:
 @pytest.mark.parametrize("beside", [2, 1])
 def test_each_small_plot_has_both_ends_of_its_axis(beside: int) -> None:
     """The first column too, where names stand; beside each other and below."""
-    columns = (to_round([400.0], title="jobs"), to_round([30.0], title="MB"))
-    cells = ((Course(values=(1.0, None, 400.0)),), (Course(values=(30.0, 2.0, 1.0)),))
+    columns = (to_round([400.0], title="jobs"), to_round([300.0], title="MB"))
+    cells = ((Course(values=(1.0, None, 400.0)),), (Course(values=(300.0, 2.0, 1.0)),))
     strips = [
         Strip(name=name, shade="solo", width=1.0, lasted=3.0, cells=cells) for name in ("a", "b")
     ]
-    x = from_zero([70.0], title="seconds")
+    x = from_zero([3.0], title="seconds")
     drawn = draw_multiples(strips, sheet=Sheet(x=x, columns=columns, width=500, beside=beside))
 
-    assert drawn.count(">400<") == drawn.count(">30<") == len(strips)
+    assert drawn.count(">400<") == drawn.count(">300<") == len(strips)
