@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from typing import Any
 
 import pytest
@@ -21,11 +22,14 @@ def ask(*requests: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", [kind.name for kind in JOB_KINDS.values() if kind.is_cpu_bound])
 def test_work_that_computes_has_a_cost(kind: str) -> None:
-    """It is CPU time, taken over at least 30 ms of it."""
+    """It is CPU time of this thread, and jobs are run until 50 ms of it have gone."""
+    begun_s = time.thread_time()
     (answer,) = ask(json.dumps({"kind": kind, "parameters": {"units": 2}}))
+    used_s = time.thread_time() - begun_s
 
-    assert answer["cpu_s_per_job"] > 0
-    assert answer["cpu_s_per_job"] * answer["jobs"] >= 0.03
+    assert used_s >= gauge.MIN_MEASURE_NS / 1e9
+    assert 0 < answer["cpu_s_per_job"] < used_s
+    assert answer["jobs"] >= 1
 
 
 @pytest.mark.parametrize(
