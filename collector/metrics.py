@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from poolbench.records import Outcome
@@ -100,7 +101,7 @@ def figures(
 
 def percentiles(times_ns: pl.Series) -> Percentiles | None:
     """Return the percentiles of times in ns, as seconds; None of no times."""
-    ordered = times_ns.drop_nulls().sort()
+    ordered = known(times_ns).sort()
     count = len(ordered)
     if not count:
         return None
@@ -111,6 +112,11 @@ def percentiles(times_ns: pl.Series) -> Percentiles | None:
         return float(ordered[rank - 1]) / _NS_PER_S
 
     return Percentiles(p50=at(50), p95=at(95), p99=at(99))
+
+
+def known(values: pl.Series) -> pl.Series:
+    """Return values without nulls. It costs nothing where there is none, as it mostly is."""
+    return values.drop_nulls() if values.null_count() else values
 
 
 def waits_ns(records: pl.DataFrame) -> pl.Series:
@@ -125,8 +131,7 @@ def lags_ns(records: pl.DataFrame) -> pl.Series:
 
 def executions_ns(records: pl.DataFrame) -> pl.Series:
     """Return how long each execution took that was done."""
-    taken_ns = records["finished_ns"] - records["started_ns"]
-    return taken_ns.filter(_is_done(records)).drop_nulls()
+    return known((records["finished_ns"] - records["started_ns"]).filter(_is_done(records)))
 
 
 def broker_waits_ns(records: pl.DataFrame) -> pl.Series:
@@ -134,17 +139,18 @@ def broker_waits_ns(records: pl.DataFrame) -> pl.Series:
 
     Of first attempts alone: a retry is sent by the worker, at a moment that nobody stamped.
     """
-    return (records["received_ns"] - records["sent_ns"]).filter(_is_first(records)).drop_nulls()
+    is_first = records["attempt"] == 0
+    return known((records["received_ns"] - records["sent_ns"]).filter(is_first))
 
 
 def prefetch_waits_ns(records: pl.DataFrame) -> pl.Series:
     """Return how long each execution waited in its worker: from received to started."""
-    return (records["started_ns"] - records["received_ns"]).drop_nulls()
+    return known(records["started_ns"] - records["received_ns"])
 
 
 def responses_ns(records: pl.DataFrame) -> pl.Series:
     """Return each done job's time from due to finished, retries within."""
-    return (records["finished_ns"] - records["due_ns"]).filter(_is_done(records)).drop_nulls()
+    return known((records["finished_ns"] - records["due_ns"]).filter(_is_done(records)))
 
 
 def peak_in_flight(records: pl.DataFrame) -> int:
@@ -154,19 +160,20 @@ def peak_in_flight(records: pl.DataFrame) -> int:
     overlap.
     """
     started_ns, finished_ns = records["started_ns"], records["finished_ns"]
-    is_known = started_ns.is_not_null() & finished_ns.is_not_null()
+    if started_ns.null_count() or finished_ns.null_count():
+        is_known = started_ns.is_not_null() & finished_ns.is_not_null()
+        started_ns, finished_ns = started_ns.filter(is_known), finished_ns.filter(is_known)
     # one column to sort: twice the moment, and a start one later than an end of the same instant
-    moments = 2 * finished_ns.filter(is_known)
-    moments = moments.append(2 * started_ns.filter(is_known) + 1).sort()
-    peak = (2 * (moments % 2) - 1).cum_sum().max()
-    return int(peak) if isinstance(peak, int) else 0
+    moments = np.concatenate([2 * finished_ns.to_numpy(), 2 * started_ns.to_numpy() + 1])
+    moments.sort()
+    return int((2 * (moments % 2) - 1).cumsum().max(initial=0))
 
 
 def _by_job(records: pl.DataFrame, *, end: str) -> pl.Series:
     if _is_job_a_row(records):
-        return (records[end] - records["due_ns"]).drop_nulls()
-    known = records.lazy().filter(pl.all_horizontal(pl.col("due_ns", end).is_not_null()))
-    firsts = known.group_by("trial", "seq").agg(ns=pl.col(end).min() - pl.col("due_ns").min())
+        return known(records[end] - records["due_ns"])
+    both = records.lazy().filter(pl.all_horizontal(pl.col("due_ns", end).is_not_null()))
+    firsts = both.group_by("trial", "seq").agg(ns=pl.col(end).min() - pl.col("due_ns").min())
     return firsts.collect()["ns"]
 
 
@@ -179,16 +186,13 @@ def _is_job_a_row(records: pl.DataFrame) -> bool:
     return not seqs.null_count() and bool((seqs[1:] > seqs[:-1]).all())
 
 
-def _is_first(records: pl.DataFrame) -> pl.Series:
-    return (records["attempt"] == 0).fill_null(value=False)
-
-
 def _is_done(records: pl.DataFrame) -> pl.Series:
-    return (records["outcome"] == Outcome.DONE.value).fill_null(value=False)
+    # null where there is no outcome, which a filter leaves out
+    return records["outcome"] == Outcome.DONE.value
 
 
 def _finishes_ns(records: pl.DataFrame) -> pl.Series:
-    return records["finished_ns"].filter(_is_done(records)).drop_nulls()
+    return known(records["finished_ns"].filter(_is_done(records)))
 
 
 def _capacity(records: pl.DataFrame, *, slots: int, peak: int) -> tuple[float | None, str | None]:
@@ -222,5 +226,5 @@ def _rate(records: pl.DataFrame) -> tuple[float | None, str | None]:
 def _is_clock_shared(records: pl.DataFrame, *, sender_boot_id: str | None) -> bool:
     if "boot_id" not in records.columns:
         return True
-    boots = set(records["boot_id"].drop_nulls().unique())
+    boots = set(known(records["boot_id"].unique()))
     return len(boots | ({sender_boot_id} if sender_boot_id else set())) < 2

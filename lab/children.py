@@ -89,9 +89,14 @@ def ask_to_end(children: Iterable[Child], *, with_signal: signal.Signals = signa
             child.process.send_signal(with_signal)
 
 
-def await_end(children: Iterable[Child], *, within_s: float = STOP_TIMEOUT_S) -> None:
-    """Wait for children that were asked to end; SIGKILL to those that take longer, seconds."""
-    deadline_s = time.monotonic() + within_s
+def await_end(children: Iterable[Child], *, within_s: float | None = None) -> None:
+    """Wait for children that were asked to end; SIGKILL to those that take longer.
+
+    Args:
+        children: all at once.
+        within_s: seconds; without it `STOP_TIMEOUT_S`.
+    """
+    deadline_s = time.monotonic() + (STOP_TIMEOUT_S if within_s is None else within_s)
     for child in children:
         try:
             child.process.wait(max(0.0, deadline_s - time.monotonic()))

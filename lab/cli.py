@@ -27,7 +27,7 @@ from lab.twin import with_twin
 from lab.until import DEFAULT_AT_MOST_S, Until, read_until
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
-from report import write_reports
+from report.files import write_reports
 from report.terminal import render
 
 app = typer.Typer(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from collector.metrics import known
 from report import format as fmt
 
 #: A stretch shorter than this is not counted by the pool, milliseconds.
@@ -61,15 +62,16 @@ def measure_held(records: pl.DataFrame) -> Held:
 
     A job whose ``blocked_ns`` is null held the loop for no stretch that was counted.
     """
-    is_told = records["finished_ns"].is_not_null()
-    held_ns = records["blocked_ns"].filter(is_told).drop_nulls()
+    if records["finished_ns"].null_count():
+        records = records.filter(pl.col("finished_ns").is_not_null())
+    held_ns = known(records["blocked_ns"])
     longest_ns = held_ns.max()
     return Held(
         held_ns=int(held_ns.sum()),
         longest_ns=longest_ns if isinstance(longest_ns, int) else 0,
         jobs=int((held_ns > 0).sum()),
-        told=int(is_told.sum()),
-        span_ns=_span_ns(records["started_ns"].filter(is_told), records["finished_ns"]),
+        told=records.height,
+        span_ns=_span_ns(records["started_ns"], records["finished_ns"]),
     )
 
 

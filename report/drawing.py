@@ -1,4 +1,4 @@
-"""Turns a chart into SVG. Colours leave here as CSS variables: the page decides on light and dark.
+"""Turns layers into a chart. Colours become CSS variables: the page decides on light and dark.
 
 What a chart shows is decided elsewhere; here is what all of them look like.
 """
@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import altair as alt
-import vl_convert
 from altair.utils.schemapi import debug_mode
 
-from report.palette import INK_SHADES, POOL_SHADES, pool_shade
-from report.palette import OTHER_SHADE as OTHER
+from report.convert import to_svg
+from report.palette import INK_SHADES, pool_shade
 from report.scales import Axis, log_ticks
 
 #: Width that a letter of a label may need at 12 pixels: the page's font is the reader's.
@@ -44,22 +42,8 @@ PALE = 0.45
 
 INK = {name: shade.light for name, shade in INK_SHADES.items()}
 
-#: Colour in a drawing → CSS variable on the page.
-VARIABLES: dict[str, str] = {
-    **{shade.light: f"--pool-{pool}" for pool, shade in POOL_SHADES.items()},
-    OTHER.light: "--pool-other",
-    **{shade.light: f"--{name}" for name, shade in INK_SHADES.items()},
-}
-
-#: What the figure around a drawing says already, or nobody sees.
-_NOISE = re.compile(
-    r" (?:(?:aria-[a-z]+|role|class|pointer-events|stroke-miterlimit|xmlns:xlink|version"
-    r'|font-family)="[^"]*"|opacity="1"|font-size="-12px"|fill="none"(?= stroke="none"))'
-)
-_HIDDEN = re.compile(r'<path d="(?:M0,0h0v0h0Z)?"(?: display="none")?/>')
-_UNMEASURED = re.compile(r'(?<=font-size=")-')
-_COLOUR = re.compile(r'(fill|stroke)="(#[0-9a-f]{6})"')
-_LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
+#: Who turns a chart into SVG: this process at once, or another one while this one goes on.
+_CONVERT: ContextVar[Callable[[str], str]] = ContextVar("convert", default=to_svg)
 
 _CONFIG: Mapping[str, Any] = {
     "background": None,
@@ -140,12 +124,22 @@ class Datasets:
     def to_svg(self, drawn: alt.TopLevelConcatSpec | alt.TopLevelLayerSpec) -> str:
         """Return a chart of these layers as SVG, lean, its colours as variables of the page."""
         spec = drawn.to_dict(validate=False) | {"config": _CONFIG, "datasets": self.values}
-        return _convert(json.dumps(spec))
+        return _CONVERT.get()(json.dumps(spec))
 
 
 def unchecked() -> AbstractContextManager[None]:
     """Return a context in which altair checks no layer, which takes longer than drawing does."""
     return debug_mode(arg=False)
+
+
+@contextmanager
+def converted_by(convert: Callable[[str], str]) -> Iterator[None]:
+    """Have ``convert`` make SVG of all charts within."""
+    token = _CONVERT.set(convert)
+    try:
+        yield
+    finally:
+        _CONVERT.reset(token)
 
 
 def hue(shade: str) -> str:
@@ -210,16 +204,3 @@ def ticks_of(axis: Axis, *, pixels: float, apart: float = TICK_LABEL) -> dict[st
     # Vega may have up to 1.4 times as many as it is asked for
     count = min(most, 4) if axis.is_log else most / 1.4
     return {**({"values": values} if values else {"tickCount": count}), "labelExpr": axis.show}
-
-
-@lru_cache(maxsize=64)
-def _convert(spec: str) -> str:
-    drawn = str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
-    lean = _LONG_NUMBER.sub(r"\1", _HIDDEN.sub("", _NOISE.sub("", drawn)))
-    return _COLOUR.sub(_variable, _UNMEASURED.sub("", lean))
-
-
-def _variable(match: re.Match[str]) -> str:
-    attribute, colour = match.groups()
-    name = VARIABLES.get(colour)
-    return f'{attribute}="var({name})"' if name else match.group()

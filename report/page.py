@@ -14,6 +14,8 @@ from poolbench.pools import POOLS
 from report import format as fmt
 from report.account import describe_ledger, integrity, legend, marks_of
 from report.circumstances import facts_of, settings_of
+from report.convert import Converter
+from report.drawing import converted_by
 from report.headline import headline, trust
 from report.hero import choose_hero
 from report.naming import label
@@ -43,8 +45,27 @@ _NO_GIL = (
 _LEDGER_COLUMNS = ("sent", "done", "failed", "retried", "lost", "duplicated")
 
 
-def build_page(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> str:
-    """Return the page of a summary; ``manifest`` tells the conditions."""
+def build_page(
+    summary: Mapping[str, Any],
+    *,
+    manifest: Mapping[str, Any],
+    converter: Converter | None = None,
+) -> str:
+    """Return the page of a summary.
+
+    Args:
+        summary: of the run.
+        manifest: tells the conditions.
+        converter: draws the charts meanwhile; without one this process does.
+    """
+    if converter is None:
+        return _render(summary, manifest=manifest)
+    with converted_by(converter.later):
+        page = _render(summary, manifest=manifest)
+    return converter.fill(page)
+
+
+def _render(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> str:
     template = _environment().get_template("report.html.j2")
     is_whole, account = integrity(summary)
     hero = choose_hero(summary)

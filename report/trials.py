@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from collector.ledger import Ledger, ledgers
-from collector.metrics import Figures, figures
+from collector.metrics import Figures, figures, known
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
@@ -95,7 +95,7 @@ class Trial:
     reasons: tuple[str, ...]
     #: What makes it less sure, and not invalid.
     tolerated: tuple[str, ...]
-    #: Raw times by name, ns: see `report.spans`. Its records are in the folder, and not here.
+    #: Raw times by name, ns: see `report.spans`; of a pilot none. Its records are in the folder.
     spans: Mapping[str, pl.Series]
     held: Held
     #: What came, where jobs came at a rate; None for a backlog.
@@ -270,7 +270,7 @@ def _measure(
         clock_step_s=plan.get("clock_step_s"),
         reasons=_reasons(plan, ledger=ledger, evidence=evidence, freed=freed, load=load),
         tolerated=_tolerated(plan, ledger=ledger, found=found),
-        spans=measure_spans(records),
+        spans={} if plan["is_pilot"] else measure_spans(records),
         held=measure_held(records),
         load=load,
     )
@@ -351,10 +351,10 @@ def _gauged_s(plan: Mapping[str, Any]) -> float | None:
 
 def _usage(samples: pl.DataFrame) -> Usage:
     return Usage(
-        cpu_s=_spent(samples["cpu_s"].drop_nulls().to_list()),
-        recorder_cpu_s=_spent(samples["recorder_cpu_s"].drop_nulls().to_list()),
-        pss_bytes=max(samples["pss_bytes"].drop_nulls().to_list(), default=None),
-        connections=max(samples["connections"].drop_nulls().to_list(), default=None),
+        cpu_s=_spent(known(samples["cpu_s"]).to_list()),
+        recorder_cpu_s=_spent(known(samples["recorder_cpu_s"]).to_list()),
+        pss_bytes=max(known(samples["pss_bytes"]).to_list(), default=None),
+        connections=max(known(samples["connections"]).to_list(), default=None),
     )
 
 
@@ -366,11 +366,11 @@ def _spent(cumulative_s: Sequence[float]) -> float | None:
 
 
 def _evidence(records: pl.DataFrame) -> Evidence:
-    patched = records["sockets_patched"].drop_nulls()
-    gil = records["gil_enabled"].drop_nulls()
+    patched = known(records["sockets_patched"])
+    gil = known(records["gil_enabled"])
     return Evidence(
-        pools_seen=tuple(sorted(records["pool_seen"].drop_nulls().unique().to_list())),
-        processes=records["pid"].drop_nulls().n_unique(),
+        pools_seen=tuple(sorted(known(records["pool_seen"].unique()).to_list())),
+        processes=known(records["pid"]).n_unique(),
         sockets_patched=bool(patched.all()) if len(patched) else None,
         gil_enabled=bool(gil.any()) if len(gil) else None,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from report import write_reports
+from report.files import write_reports
 from report.page import build_page
 from tests.crossing import make_crossing
 from tests.shapes import SHAPES, empty

@@ -25,7 +25,7 @@ from lab.conductor import conduct_experiment
 from lab.experiment import load_experiment
 from lab.progress import RunProgress
 from poolbench.settings import load_settings
-from report import write_reports
+from report.files import write_reports
 from report.load import by_job
 from tests.integration.test_lab_run import CONTENDER
 

@@ -10,7 +10,8 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from report import format as fmt
-from report.drawing import PALE, VARIABLES
+from report.convert import VARIABLES
+from report.drawing import PALE
 from report.lanes import FULL, HALF, PHONE, Lane, Layout, Mark, Panel, draw_lanes
 from report.multiples import Course, Sheet, Strip, draw_multiples
 from report.pictures import capacity, course, load, scaling, waits
