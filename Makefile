@@ -39,7 +39,7 @@ check: $(VENV)/.dev  ## format, lint, types, architecture
 	$(BIN)/lint-imports
 
 test: $(VENV)/.dev  ## unit and integration tests, on a real server and real workers
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile tests/unit tests/integration
+	$(BIN)/pytest -n 3 --dist loadfile tests/unit tests/integration
 
 e2e: $(VENV)/.dev  ## whole stacks and commands, as people use them
 	$(BIN)/pytest tests/e2e
