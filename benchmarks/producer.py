@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -149,31 +149,59 @@ def tell(values: list[float], *, digits: int) -> str:
     return f"{statistics.median(values):,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
-def measure_lag(client: redis.Redis, *, rate_per_s: float) -> dict[str, float]:
-    """Return how late jobs are sent at a rate with poisson arrivals, ms, and the cores it takes."""
-    count = round(rate_per_s * RATE_SPAN_S)
-    offsets_s = draw("poisson", count=count, rate_per_s=rate_per_s, seed=1)
+def measure_lag(client: redis.Redis, *, offsets_s: Sequence[float]) -> dict[str, float]:
+    """Return how late jobs are sent that are due so many seconds from now, ms, and its cores."""
     begun_s, cpu_s = time.perf_counter(), time.process_time()
     publish(client, run=secrets.token_hex(4), plan=PLAN, offsets_s=offsets_s)
     share = (time.process_time() - cpu_s) / (time.perf_counter() - begun_s)
     messages = [json.loads(str(message)) for message in client.lrange(QUEUE, 0, -1)]
     headers = [JobHeader(**message["headers"][HEADER]) for message in messages]
-    lags_ms = sorted((header.sent_ns - header.due_ns) / 1e6 for header in headers)
     client.delete(QUEUE)
-    ranks = {f"p{percent}": -(-percent * count // 100) for percent in (50, 95, 99)}
-    at = {name: lags_ms[rank - 1] for name, rank in ranks.items()}
-    return {**at, "max": lags_ms[-1], "cores": share}
+    return ranks([(header.sent_ns - header.due_ns) / 1e6 for header in headers]) | {"cores": share}
+
+
+def measure_waking(offsets_s: Sequence[float]) -> dict[str, float]:
+    """Return how late this machine lets a process wake that does nothing but sleep, ms."""
+    lates_ms: list[float] = []
+    begun_s = time.perf_counter()
+    for offset_s in offsets_s:
+        wait_s = begun_s + offset_s - time.perf_counter()
+        if wait_s > 0:
+            time.sleep(wait_s)
+        lates_ms.append((time.perf_counter() - begun_s - offset_s) * 1e3)
+    return ranks(lates_ms)
+
+
+def ranks(values: Sequence[float]) -> dict[str, float]:
+    """Return nearest-rank percentiles and the greatest."""
+    ordered = sorted(values)
+    found = {percent: ordered[-(-percent * len(ordered) // 100) - 1] for percent in (50, 95, 99)}
+    return {f"p{percent}": value for percent, value in found.items()} | {"max": ordered[-1]}
 
 
 def tell_lags(client: redis.Redis, *, beside: str) -> None:
-    """Print the lags at each rate: median and range over the rounds."""
+    """Print the lags at each rate: median and range over the rounds.
+
+    Each round is followed by one of sleeping alone at the same moments: no sender can be earlier.
+    """
     print(f"poisson arrivals, {beside}: how late jobs are sent, ms, in {LAG_ROUNDS} rounds")
     for rate_per_s, limit_ms in LIMITS_MS.items():
-        rounds = [measure_lag(client, rate_per_s=rate_per_s) for _ in range(LAG_ROUNDS)]
-        figures = [f"{name} {tell([one[name] for one in rounds], digits=2)}" for name in rounds[0]]
-        kept = sum(one["p99"] < limit_ms for one in rounds)
-        print(f"  {rate_per_s:5,.0f}/s: {', '.join(figures)}")
-        print(f"           p99 below {limit_ms:g} ms in {kept} of {LAG_ROUNDS}")
+        count = round(rate_per_s * RATE_SPAN_S)
+        offsets_s = draw("poisson", count=count, rate_per_s=rate_per_s, seed=1)
+        rounds, idle = [], []
+        for _ in range(LAG_ROUNDS):
+            rounds.append(measure_lag(client, offsets_s=offsets_s))
+            idle.append(measure_waking(offsets_s))
+        print(f"  {rate_per_s:5,.0f}/s: {_listed(rounds)}")
+        print(f"   sleeping: {_listed(idle)}")
+        kept = [sum(one["p99"] < limit_ms for one in found) for found in (rounds, idle)]
+        print(f"            p99 below {limit_ms:g} ms in {kept[0]} of {LAG_ROUNDS}, ", end="")
+        print(f"of sleeping alone in {kept[1]}")
+
+
+def _listed(rounds: Sequence[Mapping[str, float]]) -> str:
+    names = rounds[0]
+    return ", ".join(f"{name} {tell([one[name] for one in rounds], digits=2)}" for name in names)
 
 
 @contextmanager

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-from scipy.special import nctdtrinc, stdtrit
-
+from report import student
 from report.stats import CONFIDENCE, Ratio
 
 #: How often a difference of the smallest detectable size is to be found.
@@ -139,9 +138,11 @@ def detectable_difference(
     if ratio.log_error is None or ratio.freedom is None:
         return None
     level = (1 - CONFIDENCE) / max(1, comparisons)
-    bound = float(stdtrit(ratio.freedom, 1 - level / 2))
+    bound = student.quantile(1 - level / 2, freedom=ratio.freedom)
     # the other tail is left out: it holds less than a thousandth at this power
-    return math.expm1(float(nctdtrinc(ratio.freedom, 1 - power, bound)) * ratio.log_error)
+    return math.expm1(
+        student.noncentrality(1 - power, freedom=ratio.freedom, value=bound) * ratio.log_error
+    )
 
 
 def _decide(

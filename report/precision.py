@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scipy.special import stdtrit
-
 from report import format as fmt
+from report import student
 from report.stats import CLAIM_BLOCKS, CONFIDENCE, Ratio
 from report.verdict import Verdict
 
@@ -69,7 +68,7 @@ def blocks_needed(ratio: Ratio, *, asked: float) -> int | None:
     spread = ratio.log_error * math.sqrt(ratio.blocks)
     reach = math.log1p(asked)
     for blocks in range(CLAIM_BLOCKS, MOST_BLOCKS + 1):
-        bound = float(stdtrit(blocks - 1, (1 + CONFIDENCE) / 2))
+        bound = student.quantile((1 + CONFIDENCE) / 2, freedom=blocks - 1)
         if bound * spread / math.sqrt(blocks) <= reach:
             return blocks
     return None

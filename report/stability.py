@@ -7,8 +7,7 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.special import stdtr
-
+from report import student
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, spread
 
 #: A change from the first block to the last that counts as drift, as a share.
@@ -85,4 +84,4 @@ def find_drift(per_block: Mapping[int, float]) -> Drift | None:
     change = math.expm1(line.slope * (blocks[-1] - blocks[0]))
     if error == 0:
         return Drift(change=change, p_value=1.0 if line.slope == 0 else 0.0)
-    return Drift(change=change, p_value=2 * float(stdtr(freedom, -abs(line.slope) / error)))
+    return Drift(change=change, p_value=2 * student.cdf(-abs(line.slope) / error, freedom=freedom))

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-# what scipy.stats.t calls; importing scipy.stats takes longer than a report's figures
-from scipy.special import stdtr, stdtrit
+from report import student
 
 #: With fewer blocks the range is printed and nothing is claimed: the range of three covers the
 #: true median in 75 % of runs, that of five in 94 % (1 - 2^(1-n)).
@@ -93,7 +92,7 @@ class Ratio:
             return None
         if self.log_error == 0:
             return 1.0 if self.value == 1 else 0.0
-        return 2 * float(stdtr(self.freedom, -abs(math.log(self.value)) / self.log_error))
+        return 2 * student.cdf(-abs(math.log(self.value)) / self.log_error, freedom=self.freedom)
 
     def inverse(self) -> Ratio:
         """Return the same comparison the other way round."""
@@ -165,7 +164,7 @@ def rounded(value: object) -> object:
 
 
 def _claim(middle: float, *, log_error: float, freedom: float, blocks: int) -> Ratio:
-    reach = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * log_error
+    reach = student.quantile((1 + CONFIDENCE) / 2, freedom=freedom) * log_error
     return Ratio(
         value=math.exp(middle),
         low=math.exp(middle - reach),

@@ -25,9 +25,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
-from scipy.special import stdtrit
 
+from report import student
 from report.stats import CLAIM_BLOCKS, CONFIDENCE
 
 #: Sizes that a fit takes: one more than the law has unknowns.
@@ -164,6 +163,8 @@ def _describe(sizes: Sequence[int], *, logs: np.ndarray, terms: _Terms, misfit: 
 
 def _fit(sizes: Sequence[int], *, logs: np.ndarray) -> _Terms | None:
     """Return the terms by least squares on the blocks' geometric means."""
+    from scipy.optimize import nnls  # noqa: PLC0415 -- no command without a sweep waits for it
+
     slots = np.array(sizes, dtype=float)
     needed_s = slots / np.exp(logs.mean(axis=0))
     columns = np.stack([np.ones_like(slots), slots - 1, slots * (slots - 1)], axis=1)
@@ -189,7 +190,7 @@ def _estimate(value: float, *, others: Sequence[float], is_log: bool) -> Estimat
     shown = [math.log(one) for one in others] if is_log else list(others)
     count = len(shown)
     error = (count - 1) / math.sqrt(count) * statistics.stdev(shown)
-    reach = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * error
+    reach = student.quantile((1 + CONFIDENCE) / 2, freedom=count - 1) * error
     if is_log:
         factor = math.exp(min(reach, 700.0))
         return Estimate(value=value, low=value / factor, high=value * factor)
