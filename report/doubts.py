@@ -32,7 +32,7 @@ def _ceiling(plan: Mapping[str, Any]) -> Iterator[str]:
     before, after = plan.get("cpu_s_per_job_before"), plan.get("cpu_s_per_job_after")
     if before and after and abs(after / before - 1) > CEILING_DRIFT:
         yield (
-            f"the same work, without Celery, cost over {CEILING_DRIFT:.0%} more or less CPU "
+            f"the same work, without Celery, cost over {fmt.percent(CEILING_DRIFT)} more or less CPU "
             "after the trial than before"
         )
 

@@ -18,6 +18,7 @@ from report.remedies import remedy_of
 from report.stability import judge_stability
 from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
 from report.timelines import choose_trial
+from report.told import of_repetitions
 from report.trials import Trial
 
 
@@ -231,10 +232,7 @@ def _by_repetition(found: Iterable[tuple[int, Sequence[str]]]) -> list[str]:
             # several trials of a block may have it, where a rate was looked for
             if block + 1 not in numbers:
                 numbers.append(block + 1)
-    return [
-        f"repetition{'s' if len(numbers) > 1 else ''} {fmt.listed([*map(str, numbers)])}: {reason}"
-        for reason, numbers in repetitions.items()
-    ]
+    return [of_repetitions(numbers, reason=reason) for reason, numbers in repetitions.items()]
 
 
 def _evidence(trials: Sequence[Trial]) -> dict[str, Any]:

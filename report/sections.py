@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from poolbench.jobs import JOB_KINDS
 from report import format as fmt
 from report.hero import Answer
-from report.limits import SIGN
 from report.pictures import capacity, course, load, scaling, waits
 from report.pictures.picture import Picture, Summary, rows_of
 from report.row_table import table_of
+from report.told import tell
 
 #: The costs that a section draws, and those of them that it draws without a figure too.
 _COSTS: tuple[dict[str, Any], ...] = (
@@ -93,7 +93,7 @@ def section_of(
         "pictures": [one for one in _pictures(summary, workload=name) if one != shown],
         "costs": _costs(summary, workload=name),
         "course": course.course(summary, workload=name),
-        "reasons": _reasons(rows),
+        "reasons": tell(rows),
     }
 
 
@@ -146,28 +146,3 @@ def _costs(summary: Summary, *, workload: str) -> list[Picture]:
             for name in ("p50", "p99")
         ]
     return found
-
-
-def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return each reason once, with those it holds for; and each remedy, at its first reason."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for row in rows:
-        remedies = [*(row.get("remedies") or []), *("" for _ in row["reasons"])]
-        told = [
-            (row["mark"], reason, remedy)
-            for reason, remedy in zip(row["reasons"], remedies, strict=False)
-        ]
-        told += [(SIGN, limit, "") for limit in row["limits"]]
-        told += [("", row["blocking"]["text"], "")] if row["blocking"] else []
-        for one in told:
-            found.setdefault(one, []).append(row["contender"])
-    first = {remedy: key for key in reversed(found) if (remedy := key[2])}
-    return [
-        {
-            "mark": mark,
-            "who": "all" if len(names) == len(rows) > 1 else fmt.listed(names),
-            "text": reason,
-            "remedy": remedy if first.get(remedy) == (mark, reason, remedy) else "",
-        }
-        for (mark, reason, remedy), names in found.items()
-    ]

@@ -13,7 +13,6 @@ from rich.text import Text
 from report import format as fmt
 from report.account import integrity, legend, marks_of
 from report.decision import POWER_WORDS
-from report.limits import SIGN
 from report.load_terminal import curve_table, fairness_table, rate_table
 from report.palette import row_shade
 from report.sweep_terminal import render_effects, render_sweeps
@@ -26,6 +25,7 @@ from report.terminal_tables import (
     throughput_table,
 )
 from report.thresholds_terminal import render_requirements
+from report.told import tell
 
 
 class _Screen:
@@ -204,20 +204,13 @@ def _parameters(workload: Mapping[str, Any]) -> str:
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
-    """Return a line for each reason that a row has, with what to do; what all share, once."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for row in rows:
-        told = [*zip(row["reason_marks"], row["reasons"], row["remedies"], strict=True)]
-        told += [(SIGN, limit, "") for limit in row["limits"]]
-        told += [("", row["blocking"]["text"], "")] if row["blocking"] else []
-        for line in told:
-            found.setdefault(line, []).append(row["contender"])
+    """Return a line for each reason that rows have, with what to do."""
     return [
         Text.assemble(
-            (f"{mark or ' '} ", MARK_STYLES.get(mark, "")),
-            ("all" if len(names) == len(rows) > 1 else fmt.listed(names), "bold"),
-            f": {reason}",
-            (f" → {remedy}" if remedy else "", "italic"),
+            (f"{one.mark or ' '} ", MARK_STYLES.get(one.mark, "")),
+            (one.who, "bold"),
+            f": {one.text}",
+            (f" → {one.remedy}" if one.remedy else "", "italic"),
         )
-        for (mark, reason, remedy), names in found.items()
+        for one in tell(rows)
     ]

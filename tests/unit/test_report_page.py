@@ -211,6 +211,7 @@ def test_each_remedy_is_said_once(tmp_path: Path) -> None:
     for row in summary["rows"]:
         row["reasons"] = [f"slow on {row['pool']}", "it was late"]
         row["remedies"] = ["quieten the machine", "wait"]
+        row["reason_marks"] = ["~", "~"]
 
     page = build_page(summary, manifest=folder.read_manifest())
 

@@ -133,7 +133,7 @@ def test_an_invalid_row_shows_its_mark_and_reason(tmp_path: Path) -> None:
 
     assert "accounted for; 1 row invalid." in text
     assert "\n! threads-4" in text
-    assert "! threads-4: repetition 2: the worker ended with code -9" in text
+    assert "! threads-4 in repetition 2: the worker ended with code -9" in text
 
 
 def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
