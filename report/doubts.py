@@ -31,9 +31,10 @@ def doubts(plan: Mapping[str, Any]) -> list[str]:
 def _ceiling(plan: Mapping[str, Any]) -> Iterator[str]:
     before, after = plan.get("cpu_s_per_job_before"), plan.get("cpu_s_per_job_after")
     if before and after and abs(after / before - 1) > CEILING_DRIFT:
+        bound = fmt.percent(CEILING_DRIFT)
         yield (
-            f"the same work, without Celery, cost over {fmt.percent(CEILING_DRIFT)} more or less CPU "
-            "after the trial than before"
+            f"the same work, without Celery, cost over {bound} more or less CPU after the trial "
+            "than before"
         )
 
 
