@@ -6,6 +6,7 @@ reads charts as JSON, one a line, and answers each with its SVG as a line of JSO
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -70,6 +71,7 @@ class Converter:
         )
         self._asking = ThreadPoolExecutor(1)
         self._drawings: dict[str, tuple[str, Future[str]]] = {}
+        self._is_over = False
 
     @property
     def pid(self) -> int:
@@ -101,8 +103,10 @@ class Converter:
                 answer = self._process.stdout.readline()
             except OSError:
                 answer = b""
-        # the other process ended: of itself, then, or by an error that is to be seen here
-        return str(json.loads(answer)) if answer.endswith(b"\n") else to_svg(spec)
+        if answer.endswith(b"\n"):
+            return str(json.loads(answer))
+        # it ended: of itself, or by an error that is to be seen here; or nobody waits any more
+        return "" if self._is_over else to_svg(spec)
 
     def __enter__(self) -> Self:
         return self
@@ -113,13 +117,15 @@ class Converter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # a chart that nobody waits for any more may take as long as it likes
-        self._asking.shutdown(wait=False, cancel_futures=True)
+        self._is_over = True
         self._process.kill()
         self._process.wait()
+        self._asking.shutdown(cancel_futures=True)
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+            # what a dead process did not read can't be flushed
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
 
 
 def answer(charts: BinaryIO, *, drawings: BinaryIO) -> None:
