@@ -1,14 +1,18 @@
 """The way into a queue: each batch goes in exactly once, whatever becomes of the connection.
 
-A transaction whose answer is lost may have been carried out, or may be yet. The count of jobs
-sent grows in the same transaction, so it tells; and the old connection is killed before it is
-read, so that nothing can still come of it.
+A job that is due does not wait for the broker's answer to the one before. Transactions whose
+answers are lost may have been carried out, or may be yet: the first ones, since a connection keeps
+their order. The count of jobs sent grows in the same transactions, so it tells how many; and the
+old connection is killed before it is read, so that nothing can still come of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,6 +29,10 @@ PAUSES_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 4.0)
 #: How long the broker may take to answer before its connection counts as lost, seconds,
 #: where the caller's client sets no limit.
 ANSWER_TIMEOUT_S = 5.0
+
+#: Batches whose answers need not have been read when the next goes out, and jobs of them: a
+#: broker that is later than these is waited for.
+MOST_OPEN, MOST_OPEN_JOBS = 64, 2_000
 
 _LOST = (redis.ConnectionError, redis.TimeoutError)
 
@@ -45,6 +53,11 @@ class Outlet:
         self._connections: list[dict[str, str]] = []
         #: Jobs that are in the queue for certain.
         self.sent = 0
+        #: Batches that are not, in order, and how many of them this connection was given.
+        self._open: deque[Sequence[bytes]] = deque()
+        self._written = 0
+        #: Whether the connection was lost, so that open batches may be in or not.
+        self._is_in_doubt = False
 
     def __enter__(self) -> Self:
         """Connect, so that no job waits for that.
@@ -76,50 +89,101 @@ class Outlet:
     def put(self, messages: Sequence[bytes]) -> None:
         """Put a batch into the queue, in order, and count it, in one transaction.
 
+        The answer is read by a later call, so that the next batch goes out when it is due however
+        long this one's answer takes.
+
         Raises:
             StackError: if the broker refuses it, or stays away; says how many jobs are in.
         """
-        is_in_doubt = False
+        self._open.append(messages)
+        self._insist(most_open=MOST_OPEN)
+
+    def settle(self) -> None:
+        """Wait until all batches are in the queue.
+
+        Raises:
+            StackError: as `put` does.
+        """
+        if self._open:
+            self._insist(most_open=0)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the answers to all batches have been read."""
+        return not self._open
+
+    def _insist(self, *, most_open: int) -> None:
+        """Write what is not yet written and read answers, however often the broker is lost."""
         for pause_s in (*PAUSES_S, None):
             try:
-                if not (is_in_doubt and self._went_in(len(messages))):
-                    is_in_doubt = True
-                    self._transact(messages)
-                break
+                if self._is_in_doubt:
+                    self._find_out()
+                self._write()
+                while len(self._open) > most_open or self._open_jobs > MOST_OPEN_JOBS:
+                    self._read()
             except _LOST as error:
+                self._is_in_doubt = True
                 if pause_s is None:
-                    raise self._lost(error, in_doubt=len(messages)) from error
+                    raise self._lost(error) from error
                 time.sleep(pause_s)
             except redis.RedisError as error:
+                self._recount()
                 raise StackError(f"the broker refuses jobs: {error}; {self._account}") from error
-        self.sent += len(messages)
+            else:
+                return
 
-    def _transact(self, messages: Sequence[bytes]) -> None:
-        *_, (_, counted) = self._ask(
-            (b"MULTI",),
-            (b"LPUSH", self._queue.encode(), *messages),
-            (b"HINCRBY", self._key.encode(), self._field.encode(), b"%d" % len(messages)),
-            (b"EXEC",),
-        )
-        if counted != self.sent + len(messages):
+    def _write(self) -> None:
+        while self._written < len(self._open):
+            messages = self._open[self._written]
+            transaction = (
+                (b"MULTI",),
+                (b"LPUSH", self._queue.encode(), *messages),
+                (b"HINCRBY", self._key.encode(), self._field.encode(), b"%d" % len(messages)),
+                (b"EXEC",),
+            )
+            self._send(transaction)
+            self._written += 1
+
+    def _read(self) -> None:
+        """Read the oldest answer that is due."""
+        *_, (pushed, counted) = self._answers(4)
+        if isinstance(pushed, redis.RedisError):
+            self._hang_up()
+            raise pushed
+        size = len(self._open[0])
+        if counted != self.sent + size:
             raise StackError(f"something else counts jobs of this trial: {counted}")
+        self._close(1)
 
-    def _ask(self, *commands: Sequence[bytes]) -> list[Any]:
-        """Send commands at once and return their answers; a fault closes the connection.
+    def _close(self, batches: int) -> None:
+        """Note that the oldest batches are in the queue for certain."""
+        for _ in range(batches):
+            self.sent += len(self._open.popleft())
+        self._written = max(0, self._written - batches)
 
-        A closed one is opened by the next command.
-        """
-        try:
-            wire = b"".join(map(_packed, commands))
-            self._connection.send_packed_command([wire])  # type: ignore[no-untyped-call]
-            return [self._connection.read_response() for _ in commands]
-        except BaseException:
-            # answers that nobody read would be taken for those to other commands
-            self._connection.disconnect()  # type: ignore[no-untyped-call]
-            raise
+    @property
+    def _open_jobs(self) -> int:
+        return sum(map(len, self._open))
 
-    def _went_in(self, size: int) -> bool:
-        """Tell whether the batch whose answer was lost is in the queue."""
+    def _find_out(self) -> None:
+        """Close the batches that went in though their answers were lost; leave the others open."""
+        counted = self._count_anew()
+        totals = [self.sent, *(self.sent + size for size in accumulate(map(len, self._open)))]
+        if counted not in totals:
+            raise StackError(
+                f"the broker came back with another count, {counted}: it lost writes, or "
+                f"something else sends jobs of this trial; {self._account}"
+            )
+        self._close(totals.index(counted))
+        self._written, self._is_in_doubt = 0, False
+
+    def _recount(self) -> None:
+        """Correct the account after a refusal: later batches may be in."""
+        with contextlib.suppress(redis.RedisError):
+            self.sent = self._count_anew()
+
+    def _count_anew(self) -> int:
+        """Return the count of jobs that are in, when nothing can change it any more."""
         self._ask((b"PING",))  # on a new connection
         for old in self._connections[:-1]:
             # by address too: a server that was started anew gives the same ids to others
@@ -127,13 +191,32 @@ class Outlet:
                 (b"CLIENT", b"KILL", b"ID", old["id"].encode(), b"ADDR", old["addr"].encode())
             )
         del self._connections[:-1]
-        counted = self._counted()
-        if counted not in {self.sent, self.sent + size}:
-            raise StackError(
-                f"the broker came back with another count, {counted}: it lost writes, or "
-                f"something else sends jobs of this trial; {self._account}"
-            )
-        return counted > self.sent
+        return self._counted()
+
+    def _ask(self, *commands: Sequence[bytes]) -> list[Any]:
+        """Send commands at once and return their answers, while no other is due."""
+        self._send(commands)
+        return self._answers(len(commands))
+
+    def _send(self, commands: Sequence[Sequence[bytes]]) -> None:
+        try:
+            wire = b"".join(map(_packed, commands))
+            self._connection.send_packed_command([wire])  # type: ignore[no-untyped-call]
+        except BaseException:
+            self._hang_up()
+            raise
+
+    def _answers(self, count: int) -> list[Any]:
+        """Return the next answers; a fault closes the connection, and a later command opens it."""
+        try:
+            return [self._connection.read_response() for _ in range(count)]
+        except BaseException:
+            self._hang_up()
+            raise
+
+    def _hang_up(self) -> None:
+        # answers that nobody read would be taken for those to other commands
+        self._connection.disconnect()  # type: ignore[no-untyped-call]
 
     def _counted(self) -> int:
         (count,) = self._ask((b"HGET", self._key.encode(), self._field.encode()))
@@ -151,7 +234,8 @@ class Outlet:
     def _account(self) -> str:
         return f"{self.sent} jobs are in the queue"
 
-    def _lost(self, error: Exception, *, in_doubt: int) -> StackError:
+    def _lost(self, error: Exception) -> StackError:
+        in_doubt = self._open_jobs
         return StackError(
             f"the broker was lost and did not come back ({type(error).__name__}); "
             f"{self._account}, {in_doubt} more may be: the run's count in Redis is right"

@@ -31,6 +31,10 @@ BATCH = 500
 #: a second, so that it leaves the cores to the workers it measures.
 GATHER_S = 0.0005
 
+#: Where nothing is due for so long, the broker's answers are waited for meanwhile, seconds: most
+#: take a tenth of it.
+SPARE_S = 0.005
+
 #: Longest sleep before asking whether to stop, seconds.
 _NAP_S = 0.1
 
@@ -117,10 +121,11 @@ def publish(
     )
     with Outlet(client, run=run, trial=plan.trial, queue=queue) as outlet:
         sending = _Sending(offsets_s=offsets_s, should_stop=should_stop or _never)
-        while batch := sending.wait_for_batch():
+        while batch := sending.wait_for_batch(outlet):
             sending.flush(batch, template=template, outlet=outlet)
             if on_sent:
-                on_sent(outlet.sent)
+                on_sent(batch.stop)
+        outlet.settle()
         return sending.sent()
 
 
@@ -136,9 +141,8 @@ class _Sending:
         self._start_ns, self._start_s = time.time_ns(), time.monotonic()
         self._last_sent_ns = self._start_ns
         self._gathered_at_s = 0.0
-        self._span_s = 0.0
 
-    def wait_for_batch(self) -> range:
+    def wait_for_batch(self, outlet: Outlet) -> range:
         """Return the next jobs that are due, at most `BATCH`; none when all are sent or stopped."""
         count = len(self._offsets_s)
         while self._sent < count and not self._should_stop():
@@ -150,7 +154,10 @@ class _Sending:
             if is_full or next_s <= elapsed_s:
                 self._gathered_at_s = elapsed_s + GATHER_S
                 return range(self._sent, due)
-            time.sleep(min(next_s - elapsed_s, _NAP_S))
+            if next_s - elapsed_s > SPARE_S and not outlet.is_settled:
+                outlet.settle()
+            else:
+                time.sleep(min(next_s - elapsed_s, _NAP_S))
         return range(0)
 
     def flush(self, batch: range, *, template: Template | MixTemplate, outlet: Outlet) -> None:
@@ -161,17 +168,16 @@ class _Sending:
         outlet.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
         self._sent = batch.stop
         self._last_sent_ns = sent_ns
-        self._span_s = time.monotonic() - self._start_s
         self._lag_max_ns = max(self._lag_max_ns, sent_ns - due_ns[0])
 
     def sent(self) -> Sent:
-        """Return the account so far."""
+        """Return the account, when the broker has all that was sent."""
         return Sent(
             count=self._sent,
             first_due_ns=self._start_ns,
             last_sent_ns=self._last_sent_ns,
             lag_max_s=self._lag_max_ns / 1e9,
-            span_s=self._span_s,
+            span_s=time.monotonic() - self._start_s,
             is_complete=self._sent == len(self._offsets_s),
         )
 

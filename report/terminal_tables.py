@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -94,17 +95,20 @@ def throughput_table(
 
 def cost_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table:
     """Return CPU, memory and the percentiles of waiting and executing."""
-    table = new_table(rows, header="\ncontender")
+    names = ("p50", "p95", "p99", *(("p99_9",) if width >= WIDEST else ()))
+    figures = 2 * len(names) + (3 if width >= WIDE else 1)
+    # a mark, CPU-seconds, and the others as wide as "23.2 ms"
+    most = max(width - 2 - 7 - 8 * figures, len("contender"))
+    table = new_table(rows, header="\ncontender", most=most)
     table.add_column("CPU-s\n/1,000", justify="right", no_wrap=True, width=6)
     table.add_column("\nPSS", justify="right", no_wrap=True, ratio=1)
     if width >= WIDE:
         table.add_column("jobs/s\na core", justify="right", no_wrap=True, ratio=1)
         table.add_column("\na GB", justify="right", no_wrap=True, ratio=1)
-    names = ("p50", "p95", "p99", *(("p99_9",) if width >= WIDEST else ()))
     _percentile_columns(table, spans=("wait", "exec."), names=names)
     for row in rows:
         cells: list[RenderableType] = [
-            *head(row),
+            *head(row, most=most),
             fmt.number(row["cpu_s_per_1000_jobs"]),
             fmt.size(row["pss_bytes"]),
         ]
@@ -146,19 +150,28 @@ def _percentile_columns(table: Table, *, spans: Iterable[str], names: Sequence[s
             table.add_column(title, justify="right", no_wrap=True, ratio=1)
 
 
-def new_table(rows: Sequence[Mapping[str, Any]], *, header: str = "contender") -> Table:
-    """Return an empty table whose first two columns are a row's mark and its contender."""
+def new_table(
+    rows: Sequence[Mapping[str, Any]], *, header: str = "contender", most: int | None = None
+) -> Table:
+    """Return an empty table whose first two columns are a row's mark and its contender.
+
+    The second is at most as wide as ``most``: see `head`.
+    """
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("", width=1)
     name_width = max(*(len(called(row)) for row in rows), len("contender"))
-    table.add_column(header, width=name_width, no_wrap=True)
+    table.add_column(header, width=min(name_width, most or name_width), no_wrap=True)
     return table
 
 
-def head(row: Mapping[str, Any]) -> list[Text]:
-    """Return a row's mark and its contender, the first two cells of every table."""
+def head(row: Mapping[str, Any], *, most: int | None = None) -> list[Text]:
+    """Return a row's mark and its contender, the first two cells of every table.
+
+    A name that is longer than ``most`` is broken after a hyphen, if it has one.
+    """
     mark = Text(row["mark"], style=MARK_STYLES.get(row["mark"], ""))
-    return [mark, Text(called(row), style=row_shade(row).dark)]
+    name = "\n".join(textwrap.wrap(called(row), most)) if most else called(row)
+    return [mark, Text(name, style=row_shade(row).dark)]
 
 
 def called(row: Mapping[str, Any]) -> str:

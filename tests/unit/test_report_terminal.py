@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 from dataclasses import replace
@@ -220,6 +221,18 @@ def test_more_room_shows_more(bench: Summary, width: int, words: int) -> None:
     """Cost for each core from 100 columns on."""
     assert shown(bench, width=width).count("a core     ") >= words
     assert ("lag, broker, worker, exec.:" in shown(bench, width=width)) is (width >= 140)
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_long_name_costs_no_figure(bench: Summary, width: int) -> None:
+    """It goes on in a second line, after a hyphen, rather than have a figure cut."""
+    long = copy.deepcopy(bench)
+    for row in long["rows"]:
+        row["contender"] = f"threads.slots-{row['contender']}-twin"
+    text = shown(long, width=width)
+
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_jobs_at_a_rate_tell_where_their_time_goes(tmp_path: Path) -> None:
