@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -42,8 +41,9 @@ def overview(summary: Mapping[str, Any], *, width: int) -> Table | None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("", width=1)
     table.add_column("workload", no_wrap=True)
-    table.add_column("ahead", no_wrap=True, style="bold")
-    table.add_column("by", no_wrap=True)
+    # names may be long: their lines break, so that no figure is cut
+    table.add_column("ahead", style="bold")
+    table.add_column("by")
     table.add_column("noise", justify="right", no_wrap=True)
     table.add_column("would see", justify="right", no_wrap=True)
     known = [verdict for verdict in summary["verdicts"] if verdict["ratio"]]
@@ -51,7 +51,7 @@ def overview(summary: Mapping[str, Any], *, width: int) -> Table | None:
         table.add_row(
             Text(verdict["mark"], style=MARK_STYLES.get(verdict["mark"], "")),
             verdict["workload"],
-            verdict["ahead"],
+            _broken(verdict["ahead"], room=_name_room(width)),
             _headline(verdict, width=width),
             fmt.percent(verdict["noise_floor"]),
             fmt.percent(verdict["smallest_difference"]),
@@ -63,14 +63,16 @@ def throughput_table(
     rows: Sequence[Mapping[str, Any]], *, verdict: Mapping[str, Any], width: int
 ) -> Table:
     """Return jobs/s with their range, ceiling, and how many times the baseline's they are."""
-    table = new_table(rows)
-    table.add_column("slots", justify="right")
+    room = _name_room(width)
+    table = new_table(rows, most=room)
+    table.add_column("slots", justify="right", no_wrap=True)
     is_search = rows[0].get("measure") == "sustain"
     table.add_column("held/s" if is_search else "jobs/s", justify="right", no_wrap=True)
     table.add_column("range", no_wrap=True)
     table.add_column("", ratio=1)
     table.add_column("of ceiling", justify="right")
-    table.add_column(f"× {verdict['baseline']}" if verdict["baseline"] else "", no_wrap=True)
+    title = f"× {verdict['baseline']}" if verdict["baseline"] else ""
+    table.add_column(_broken(title, room=room), no_wrap=True)
     accounts = [describe_ledger(row["ledger"]) for row in rows]
     # where all is done, the head of the report says so once
     has_accounts = any(row["ledger"]["done"] != row["ledger"]["sent"] for row in rows)
@@ -80,7 +82,7 @@ def throughput_table(
     for row, (is_whole, account) in zip(rows, accounts, strict=True):
         per_s = row["throughput_per_s"] or {}
         cells: list[RenderableType] = [
-            *head(row),
+            *head(row, most=room),
             fmt.count(row["slots"]),
             Text(_figure(row), style="" if row.get("is_twin") else "bold"),
             fmt.span(per_s.get("low"), high=per_s.get("high")),
@@ -164,13 +166,28 @@ def new_table(
     return table
 
 
+def _name_room(width: int) -> int:
+    """Return how wide a contender's name may be beside a workload's figures."""
+    return 16 if width < WIDE else 28
+
+
+def _broken(name: str, *, room: int) -> str:
+    """Return a name in lines of at most ``room``, broken where its words are joined."""
+    lines = []
+    while len(name) > room:
+        end = max(name.rfind(sign, 0, room) for sign in "-._") + 1 or room
+        lines.append(name[:end])
+        name = name[end:]
+    return "\n".join([*lines, name])
+
+
 def head(row: Mapping[str, Any], *, most: int | None = None) -> list[Text]:
     """Return a row's mark and its contender, the first two cells of every table.
 
-    A name that is longer than ``most`` is broken after a hyphen, if it has one.
+    A name that is longer than ``most`` goes on in a second line.
     """
     mark = Text(row["mark"], style=MARK_STYLES.get(row["mark"], ""))
-    name = "\n".join(textwrap.wrap(called(row), most)) if most else called(row)
+    name = _broken(called(row), room=most) if most else called(row)
     return [mark, Text(name, style=row_shade(row).dark)]
 
 
