@@ -11,10 +11,10 @@ help:  ## what there is to do
 
 setup: $(VENV)/.run  ## make .venv from the hash-pinned requirements
 
-demo: setup  ## compare five pools here and now, about 100 s, nothing but Python needed
+demo: setup  ## compare five pools here and now, under 100 s, nothing but Python needed
 	@$(BIN)/poolbench demo
 
-bench: setup  ## the same with usual sizes beside equal ones, five times each, about 300 s
+bench: setup  ## the same with usual sizes beside equal ones, five times each, under 300 s
 	@$(BIN)/poolbench bench
 
 up: setup  ## start the stack: Docker where an engine answers, else local processes

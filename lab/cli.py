@@ -74,13 +74,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead
 
 @app.command(rich_help_panel="Measure")
 def demo(*, as_json: AsJson = False) -> None:
-    """Compare five pools at equal slots in about 100 s: a first picture, too few for a claim."""
+    """Compare five pools at equal slots in under 100 s: a first picture, too few for a claim."""
     _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
 
 
 @app.command(rich_help_panel="Measure")
 def bench(*, as_json: AsJson = False) -> None:
-    """Compare the pools at equal and at usual slots, five times each, in about 300 s."""
+    """Compare the pools at equal and at usual slots, five times each, in under 300 s."""
     _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json)
 
 
