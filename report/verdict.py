@@ -12,7 +12,7 @@ from typing import Any
 
 from report import format as fmt
 from report import naming
-from report.decision import POWER_WORDS, Decision
+from report.decision import POWER_WORDS, Decision, Why
 from report.entry import Entry
 from report.lesson import held_loop, lesson
 from report.pairs import EqualPair
@@ -221,10 +221,28 @@ def _who_leads(ranking: Ranking) -> str:
         ahead = f"No difference between {best.contender}, ahead, and {fmt.listed(ties)}"
         return f"{ahead}: {figure}; {why}."
     if ties:
-        return (
-            f"{naming.sized(best, ranking=ranking)}: {figure}; no difference to {fmt.listed(ties)}."
-        )
+        return f"{naming.sized(best, ranking=ranking)}: {figure}; {_not_behind(ranking)}."
     return f"{naming.sized(best, ranking=ranking)} is fastest: {figure}."
+
+
+def _not_behind(ranking: Ranking) -> str:
+    """Return whom the best one was not shown to be ahead of.
+
+    Where the pair's own interval leaves 1 out and only chance among so many comparisons forbids
+    the claim, "no difference" would say too much.
+    """
+    equal: list[str] = []
+    unproved: list[str] = []
+    for entry in ranking.ties:
+        decision = ranking.decide(ranking.best, theirs=entry)
+        is_unproved = decision is not None and decision.why is Why.CORRECTION
+        (unproved if is_unproved else equal).append(entry.contender)
+    return "; ".join(
+        (
+            *([f"no difference to {fmt.listed(equal)}"] if equal else []),
+            *([f"not proved to beat {fmt.listed(unproved)}"] if unproved else []),
+        )
+    )
 
 
 def _peers(ranking: Ranking) -> Ranking | None:

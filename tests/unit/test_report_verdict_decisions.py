@@ -73,6 +73,21 @@ def test_a_correction_that_decides_is_named() -> None:
     assert "one of so many comparisons would show as much by chance" in found.text
 
 
+def test_what_only_the_correction_forbids_is_not_called_equal() -> None:
+    """An edge that chance may show among so many is not proved; equality is not, either."""
+    edge = [4 * one * up for one, up in zip(CALM, (1.01, 1.04, 1.005, 1.05, 1.02), strict=True)]
+
+    found = verdict(
+        entry("gevent-4", *edge),
+        entry("threads-4", *(4 * one for one in CALM)),
+        entry("prefork-4", *times(4.0, of=CALM[::-1])),
+        entry("solo", *CALM),
+    )
+
+    assert found.best == "gevent-4"
+    assert "; no difference to prefork-4; not proved to beat threads-4." in found.text
+
+
 def test_every_comparison_shown_is_kept_once() -> None:
     """Each beside solo, then the best beside each other one."""
     found = verdict(
