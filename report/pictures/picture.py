@@ -69,7 +69,10 @@ def row_of(summary: Summary, *, found: Mapping[str, Any]) -> Row:
 
 def named(row: Row) -> str:
     """Return what a row's contender is called in a chart."""
-    return f"{label(row)}, twin" if row.get("is_twin") else label(row)
+    name = label(row)
+    # one that the lab added is called so
+    is_said = not row.get("is_twin") or name.endswith("-twin")
+    return name if is_said else f"{name}, twin"
 
 
 def marked(text: str, *, row: Row) -> str:
