@@ -33,7 +33,7 @@ def test_a_calm_trial_raises_no_doubt() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"cpu_s_per_job_after": 0.0114}, "over 10% more or less CPU after the trial"),
+        ({"cpu_s_per_job_after": 0.0114}, "over 10 % more or less CPU after the trial"),
         ({"foreign_cpu_share": 0.3}, "other processes took over 10 % of the machine's CPU"),
         (
             {"foreign_cpu_share": 0.3, "stolen_cpu_share": 0.28},
