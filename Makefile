@@ -41,8 +41,9 @@ check: $(VENV)/.dev  ## format, lint, types, architecture
 test: $(VENV)/.dev  ## unit and integration tests, on a real server and real workers
 	$(BIN)/pytest -n 3 --dist loadfile tests/unit tests/integration
 
-e2e: $(VENV)/.dev  ## whole stacks and commands, as people use them
-	$(BIN)/pytest tests/e2e
+e2e: $(VENV)/.dev  ## whole stacks, experiments and commands, as people use them
+	$(BIN)/pytest -n 3 --dist loadfile tests/e2e/test_lab_*.py
+	$(BIN)/pytest --ignore-glob='*/test_lab_*.py' tests/e2e
 
 format: $(VENV)/.dev  ## put the code in shape
 	$(BIN)/ruff format .

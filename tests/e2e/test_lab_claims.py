@@ -27,7 +27,7 @@ QUICK = experiment(
 #: Seven blocks take 40 s on two free cores.
 WITHIN_S = 300.0
 
-pytestmark = pytest.mark.timeout(WITHIN_S + 20.0)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(WITHIN_S + 20.0)]
 
 
 @pytest.fixture(scope="module")

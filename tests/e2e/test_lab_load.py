@@ -29,7 +29,7 @@ from report.files import write_reports
 from report.load import by_job
 from tests.integration.test_lab_run import CONTENDER
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 SLEEP = 'kind = "io.sleep"\nparameters = { delay_ms = 50 }\n'
 

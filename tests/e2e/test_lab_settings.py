@@ -41,7 +41,7 @@ EXPERIMENT = (
     + '[[workload]]\nkind = "io.sleep"\nparameters = { delay_ms = 5 }\n'
 )
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
