@@ -182,7 +182,7 @@ def ranks(values: Sequence[float]) -> dict[str, float]:
 def tell_lags(client: redis.Redis, *, beside: str) -> None:
     """Print the lags at each rate: median and range over the rounds.
 
-    Each round is followed by one of sleeping alone at the same moments: no sender can be earlier.
+    Each round is followed by one of sleeping alone at the same moments: what this machine adds.
     """
     print(f"poisson arrivals, {beside}: how late jobs are sent, ms, in {LAG_ROUNDS} rounds")
     for rate_per_s, limit_ms in LIMITS_MS.items():

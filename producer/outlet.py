@@ -148,8 +148,8 @@ class Outlet:
         """Read the oldest answer that is due."""
         *_, (pushed, counted) = self._answers(4)
         if isinstance(pushed, redis.RedisError):
-            self._hang_up()
-            raise pushed
+            # counted and not pushed: the count in Redis does not tell what is in any more
+            raise StackError(f"the broker refuses jobs: {pushed}; {self._account}")
         size = len(self._open[0])
         if counted != self.sent + size:
             raise StackError(f"something else counts jobs of this trial: {counted}")

@@ -31,8 +31,7 @@ BATCH = 500
 #: a second, so that it leaves the cores to the workers it measures.
 GATHER_S = 0.0005
 
-#: Where nothing is due for so long, the broker's answers are waited for meanwhile, seconds: most
-#: take a tenth of it.
+#: Where nothing is due for so long, the broker's answers are waited for meanwhile, seconds.
 SPARE_S = 0.005
 
 #: Longest sleep before asking whether to stop, seconds.

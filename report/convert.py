@@ -13,12 +13,15 @@ import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import vl_convert
 
 from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES
+
+_TOP = Path(__file__).resolve().parent.parent
 
 #: Colour in a drawing → CSS variable on the page.
 VARIABLES: dict[str, str] = {
@@ -63,6 +66,8 @@ class Converter:
     def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "report.convert"],
+            # -m looks there first: where the reader is, something else may be called report
+            cwd=_TOP,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -198,6 +198,15 @@ def test_a_broker_without_memory_refuses(client: redis.Redis, outlet: Outlet) ->
     assert client.hget(run_key(RUN), sent_field(0)) == "1"
 
 
+def test_a_queue_that_is_no_list_refuses(client: redis.Redis, outlet: Outlet) -> None:
+    """The fault stands within the answer to EXEC, and the job was counted: it is not in."""
+    client.set(QUEUE, "no list")
+    outlet.put([b"1"])
+
+    with pytest.raises(StackError, match=r"refuses jobs: .*WRONGTYPE.*; 0 jobs are in"):
+        outlet.settle()
+
+
 def test_a_count_that_others_change_is_refused(
     client: redis.Redis, outlet: Outlet, proxy: Proxy
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,17 @@ def test_a_converter_that_is_killed_costs_no_drawing() -> None:
         places = place + converter.later(chart(6))
 
         assert converter.fill(places) == to_svg(chart(3)) + to_svg(chart(6))
+
+
+def test_what_lies_about_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads a report has a file of that name, perhaps, where they stand."""
+    (tmp_path / "report.py").write_text("import pathlib; pathlib.Path('ran').touch()")
+    monkeypatch.chdir(tmp_path)
+
+    with Converter() as converter:
+        converter.fill(converter.later(chart(3)))
+
+    assert not (tmp_path / "ran").exists()
 
 
 def test_what_cannot_be_drawn_is_an_error_here() -> None:
