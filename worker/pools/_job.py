@@ -52,6 +52,9 @@ class Pool(Protocol):
     def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, after those posted before."""
 
+    def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
+        """Do the same, with what else is posted shortly after."""
+
     def call(self, function: Callable[[], Any]) -> None:
         """Call a function on the loop; from any thread."""
 
@@ -241,11 +244,11 @@ class Job(Coroutine[Any, Any, None]):
             finally:
                 self._enter_loop()
         except Exception:  # noqa: BLE001 -- the tracer lets out few; Celery's request decides
-            self.pool.post(self.order.on_failure, ExceptionInfo())
+            self.pool.post_soon(self.order.on_failure, ExceptionInfo())
         except BaseException as exit_:  # noqa: BLE001 -- a job that exits must not end the loop
             self._post_exit(exit_)
         else:
-            self.pool.post(self.order.on_success, outcome)
+            self.pool.post_soon(self.order.on_success, outcome)
 
     def _post_exit(self, exit_: BaseException) -> None:
         if self._is_over_limit:
@@ -334,11 +337,7 @@ class Child(Coroutine[Any, Any, Any]):
     """
 
     def __init__(
-        self,
-        job: Job,
-        *,
-        coroutine: Coroutine[Any, Any, Any],
-        context: contextvars.Context,
+        self, job: Job, *, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
     ) -> None:
         self._job = job
         self._coroutine = coroutine

@@ -1,7 +1,7 @@
 """A pool for Celery whose slots are coroutines: runs `async def` jobs, and plain ones, on one loop.
 
 Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. This
-file and its two neighbours need nothing but Celery and greenlet, and patch neither them nor
+file and its three neighbours need nothing but Celery and greenlet, and patch neither them nor
 asyncio: docs/asyncio-pool.md says what they promise.
 
 The loop has a thread of its own. Celery's bookkeeping stays in the consumer's: the loop only posts
@@ -15,7 +15,6 @@ import contextvars
 import functools
 import inspect
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -30,23 +29,21 @@ from celery.worker import state as worker_state
 from greenlet import getcurrent
 
 from ._blocked import BlockedLog
+from ._courier import Courier
 from ._job import Child, Job, Order, current_job
-
-try:
-    from celery.concurrency.prefork import (  # type: ignore[attr-defined]  # not in celery-types
-        _run_ready_callbacks as send_acknowledgements,
-    )
-except ImportError:  # a Celery that has none sends them when its hub closes
-
-    def send_acknowledgements(hub: Any) -> None:
-        """Leave them to the hub."""
-
 
 #: How long a cold shutdown waits for its cancelled jobs, and any for the loop to end, seconds.
 COLD_STOP_S = 5.0
 
 #: Between two looks at the jobs that a shutdown waits for, seconds.
 _LOOK_EVERY_S = 0.02
+
+#: From so many jobs in flight on, arrivals and ends that follow each other within `GATHER_S`
+#: seconds are told together. Two threads of one interpreter hinder each other at each word, and
+#: gathering them saves a tenth of what Celery's own work for a job costs (docs/asyncio-pool.md). Of
+#: few slots each would miss the time, where a job is fetched only when one has ended.
+GATHER_FROM = 32
+GATHER_S = 0.002
 
 #: The limits that a job may have, by Celery's names, and a worker for all its jobs.
 _LIMITS = ("soft_timeout", "timeout")
@@ -76,15 +73,11 @@ class TaskPool(BasePool):
         #: Jobs with a slot; changed by the loop's thread alone.
         self._running: set[Job] = set()
         self._is_filling = False
+        self._is_gathering = False
         self._is_closed = False
         #: Celery's tasks that are ready to return coroutines here, by name.
         self._bridged: dict[str, Any] = {}
-        #: Calls for the consumer's thread, in order.
-        self._posted: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._is_wake_sent = False
-        #: The hub of a consumer that has one, and the pipe that wakes it: to read and to write.
-        self._hub: Any = None
-        self._wake: tuple[int, int] | None = None
+        self._courier = Courier()
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
 
     # Celery calls these in the consumer's thread
@@ -96,10 +89,7 @@ class TaskPool(BasePool):
 
     def register_with_event_loop(self, loop: Any) -> None:
         """Let the consumer's hub deliver what is posted; again with each connection."""
-        self._hub = loop
-        if self._wake is None:
-            self._wake = os.pipe()
-        loop.add_reader(self._wake[0], self._on_wake)
+        self._courier.register(loop)
 
     def on_apply(  # type: ignore[override]  # celery-types has it return None
         self,
@@ -160,7 +150,7 @@ class TaskPool(BasePool):
         self.on_close()
         cold_until_s = 0.0
         while self._has_jobs():
-            self._deliver()
+            self._courier.deliver()
             if _celery.should_terminate and not cold_until_s:
                 cold_until_s = time.monotonic() + COLD_STOP_S
                 # Celery has cancelled those that it knew of as begun
@@ -169,11 +159,11 @@ class TaskPool(BasePool):
                 if time.monotonic() > cold_until_s:
                     break
             else:
-                self._tend_hub()
+                self._courier.tend_hub()
             time.sleep(_LOOK_EVERY_S)
         self._stop_loop()
         if not _celery.should_terminate:
-            self._tend_hub()
+            self._courier.tend_hub()
 
     def on_terminate(self) -> None:
         """Cancel the jobs that run, and tell nobody: the worker is going."""
@@ -214,8 +204,8 @@ class TaskPool(BasePool):
         task.__trace__ = build_tracer(kind, task, self.app.loader, hostname, app=self.app)
 
     def _wake_loop(self) -> None:
-        # with all slots taken, the end of a job is what fills one
-        if len(self._running) < self.limit and not self._is_filling:
+        # while ends are gathered, arrivals are; with all slots taken, an end is what fills one
+        if self._may_fill() and not self._is_filling and not self._is_gathering:
             self._is_filling = True
             self.call(self._fill)
 
@@ -227,27 +217,13 @@ class TaskPool(BasePool):
             self._waiting.appendleft(job)
             self._wake_loop()
 
-    def _on_wake(self) -> None:
-        if self._wake is not None:
-            os.read(self._wake[0], 64)
-        self._is_wake_sent = False
-        self._deliver()
-
-    def _deliver(self) -> None:
-        while True:
-            try:
-                function, args = self._posted.popleft()
-            except IndexError:  # at once, since a signal may let this run within itself
-                return
-            try:
-                function(*args)
-            except Exception:  # noqa: BLE001 -- of one job: the others' news must go on
-                _log.exception("Celery failed at the news of a job")
+    def _may_fill(self) -> bool:
+        return bool(len(self._running) < self.limit)
 
     def _on_shutting_down(self, **_: object) -> None:
         """Begin no more jobs, and let the consumer look up: it sleeps for up to a second else."""
         self._is_closed = True
-        self._wake_hub()
+        self._courier.wake()
 
     def _call_off_silently(self) -> None:
         self.is_terminating = True
@@ -256,12 +232,6 @@ class TaskPool(BasePool):
     def _has_jobs(self) -> bool:
         return bool(self._running) and self._thread.is_alive()
 
-    def _tend_hub(self) -> None:
-        """Acknowledge what has ended and keep the heartbeats: nobody else turns the hub now."""
-        if self._hub is not None:
-            self._hub.fire_timers()
-            send_acknowledgements(self._hub)
-
     def _stop_loop(self) -> None:
         self.is_terminating = True
         self.call(self._is_over.set)
@@ -269,14 +239,16 @@ class TaskPool(BasePool):
         for job in left:
             _log.error("Job %s would not end; the worker ends without it", job)
         self._thread.join(_LOOK_EVERY_S if left else COLD_STOP_S)
-        self._deliver()
+        self._courier.deliver()
 
-    # any thread calls these
+    # any thread calls this
 
     def call(self, function: Callable[[], Any]) -> None:
         """Call a function on the loop; nothing happens if that has ended."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(function)
+
+    # the loop's thread runs these
 
     def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, after those posted before.
@@ -285,18 +257,36 @@ class TaskPool(BasePool):
         """
         if function is None:
             return
-        self._posted.append((function, args))
-        if self._wake is None:
-            self._deliver()
+        self._courier.put(function, *args)
+        if self._courier.has_hub:
+            self._courier.wake()
+            self._gather()
         else:
-            self._wake_hub()
+            self._courier.deliver()
 
-    def _wake_hub(self) -> None:
-        if self._wake is not None and not self._is_wake_sent:
-            self._is_wake_sent = True
-            os.write(self._wake[1], b"!")
+    def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
+        """Call a function in the consumer's thread, with what else is posted in `GATHER_S`."""
+        if function is not None and self._is_gathering:
+            self._courier.put(function, *args)
+        else:
+            self.post(function, *args)
 
-    # the loop's thread runs these
+    def _gather(self) -> None:
+        """Begin to gather what arrives and ends: something just did, and jobs are many."""
+        if not self._is_gathering and len(self._running) >= GATHER_FROM:
+            self._is_gathering = True
+            self.loop.call_later(GATHER_S, self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Tell what was gathered; go on gathering for as long as there is something."""
+        has_news = bool(self._courier) or (bool(self._waiting) and self._may_fill())
+        if has_news and len(self._running) >= GATHER_FROM:
+            self.loop.call_later(GATHER_S, self._hand_over)
+        else:  # before a last look: who finds it unset wakes the loop
+            self._is_gathering = False
+        if self._courier:
+            self._courier.wake()
+        self._fill()
 
     def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
         """Count what a job did to the others."""
@@ -326,7 +316,7 @@ class TaskPool(BasePool):
     def _fill(self) -> None:
         """Give free slots to jobs that wait."""
         self._is_filling = False
-        while len(self._running) < self.limit and not self._is_closed:
+        while self._may_fill() and not self._is_closed:
             try:
                 job = self._waiting.popleft()
             except IndexError:

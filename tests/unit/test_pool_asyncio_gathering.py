@@ -1,0 +1,144 @@
+"""The asyncio pool with many jobs in flight: what happens in a short time is told together.
+
+A real hub turns in a thread of its own, as Celery's consumer turns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from kombu.asynchronous import Hub
+
+from tests.conftest import wait_until
+from tests.unit.pool_asyncio_crew import Crew, Told, started_crew
+from worker.pools.asyncio import GATHER_FROM
+
+SLOTS = 2 * GATHER_FROM
+
+
+class Hall:
+    """Jobs that are held, each until it is let go, in a pool whose consumer has a hub."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+        self.doors: dict[int, asyncio.Event] = {}
+        self.job = crew.job(self._wait, name="held")
+
+    async def _wait(self, number: int) -> None:
+        self.doors[number] = asyncio.Event()
+        await self.doors[number].wait()
+
+    def fill(self, count: int) -> list[Told]:
+        """Put jobs in; return when they are held and Celery knows that they began."""
+        told = [self.crew.put(self.job, number) for number in range(count)]
+        wait_until(lambda: all(one.order == ["accepted"] for one in told), what="jobs to begin")
+        wait_until(lambda: len(self.doors) == count, what="jobs to be held")
+        return told
+
+    def let_go(self, number: int, *, running: int) -> None:
+        """Let one end; return when it has left its slot, whoever knows it."""
+        self.crew.pool.call(self.doors[number].set)
+        wait_until(lambda: self.crew.pool.info["running"] == running, what="a job to end")
+
+    def hand_over(self) -> None:
+        """Let the time be over for which the pool gathers."""
+        self.crew.pool.call(self.crew.pool._hand_over)
+
+
+@pytest.fixture
+def hall() -> Iterator[Hall]:
+    """An empty hall."""
+    with started_crew(slots=SLOTS) as crew:
+        hub, is_over = Hub(), threading.Event()
+        crew.pool.register_with_event_loop(hub)
+        # the hub looks up now and then, to see that it is over
+        hub.call_repeatedly(0.01, lambda: None)
+
+        def turn() -> None:
+            while not is_over.is_set():
+                hub.run_once()
+
+        thread = threading.Thread(target=turn)
+        thread.start()
+        try:
+            yield Hall(crew)
+        finally:
+            is_over.set()
+            thread.join()
+            hub.close()
+
+
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pool gather until the test hands over."""
+    monkeypatch.setattr("worker.pools.asyncio.GATHER_S", 60.0)
+
+
+@pytest.mark.usefixtures("_patient")
+def test_what_ends_and_arrives_is_told_together(hall: Hall) -> None:
+    """When the time is over. After a time without news, the next is told at once."""
+    count = GATHER_FROM + 4
+    told = hall.fill(count)  # the first beginning has begun it
+    hall.let_go(1, running=count - 1)
+    hall.let_go(0, running=count - 2)
+    told.append(hall.crew.put(hall.job, count))
+    assert [one.order for one in told] == [["accepted"]] * count + [[]]
+
+    hall.hand_over()
+
+    wait_until(lambda: told[count].order == ["accepted"], what="the one that came to begin")
+    wait_until(lambda: told[0].has_ended and told[1].has_ended, what="the ends to be told")
+
+    hall.hand_over()  # nothing has happened since
+    hall.let_go(2, running=count - 2)
+    wait_until(lambda: told[2].has_ended, what="an end to be told at once")
+
+
+@pytest.mark.usefixtures("_patient")
+def test_of_few_jobs_each_is_told_at_once(hall: Hall) -> None:
+    """Where there are few, a slot could stand still for a gathering."""
+    count = GATHER_FROM - 1
+    told = hall.fill(count)
+
+    for number, one in enumerate(told):
+        hall.let_go(number, running=count - number - 1)
+        wait_until(lambda one=one: one.has_ended, what="an end to be told")  # type: ignore[misc]
+
+
+@pytest.mark.usefixtures("_patient")
+def test_a_beginning_is_told_at_once(hall: Hall) -> None:
+    """An early acknowledgement must not wait while the job runs; what ended before is told too."""
+    count = GATHER_FROM + 4
+    told = hall.fill(count)
+    hall.crew.pool.shrink(SLOTS - count)  # so all slots are taken, and an end gives one away
+    late = hall.crew.put(hall.job, count)
+
+    hall.let_go(0, running=count)
+
+    wait_until(lambda: late.order == ["accepted"], what="the job to begin")
+    wait_until(lambda: told[0].has_ended, what="the end to be told")
+
+
+def test_none_is_forgotten_where_gathering_begins_and_ends(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs come just as the pool stops to gather, again and again: each begins, and ends."""
+    monkeypatch.setattr("worker.pools.asyncio.GATHER_S", 0.001)
+    hall.fill(GATHER_FROM)
+    draw = random.Random(5)
+    job = hall.crew.job(asyncio.sleep, name="short")
+
+    told = []
+    for _ in range(400):
+        told.append(hall.crew.put(job, draw.uniform(0.0, 0.002)))
+        time.sleep(draw.uniform(0.0, 0.004))
+        if draw.random() < 0.2:
+            wait_until(lambda: told[-1].has_ended, what="a job to end")
+
+    wait_until(lambda: all(one.has_ended for one in told), what="all to be told")
+    assert {tuple(one.order) for one in told} == {("accepted", "success")}
