@@ -134,8 +134,9 @@ def _curve(summary: Summary) -> str:
     shares = {point["share"] for _, point in known}
     share = min(shares, key=lambda at: abs(at - _USUAL_LOAD), default=_USUAL_LOAD)
     span = bounded_span(summary)
+    # who holds the most first: that is what the curves are for
     told = sorted(
-        (found, f"{fmt.duration(found)} with {curve['contender']} at {per_s}/s")
+        (-point["rate_per_s"], f"{fmt.duration(found)} with {curve['contender']} at {per_s}/s")
         for curve, point in known
         if curve["workload"] == known[0][0]["workload"]
         and point["share"] == share

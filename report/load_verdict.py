@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from collector.metrics import percentiles
 from report import format as fmt
@@ -27,6 +27,9 @@ _FREE_SHARE = 0.2
 #: Share beyond what is held.
 _OVER_SHARE = 1.05
 
+#: Where a curve is told in words.
+_TOLD_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
+
 
 def judge_load(
     rows: Sequence[Row], *, workload: Mapping[str, Any], slo: Mapping[str, float]
@@ -41,7 +44,7 @@ def judge_load(
         sentences = [*_holds(verdict, rows=rows, slo=slo)]
     else:
         verdict = _judge([_sustained(row) for row in rows], workload=workload)
-        sentences = [_bend(row) for row in rows if not row.twin_of]
+        sentences = _bends([row for row in rows if not row.twin_of])
     left_out = [row.contender["name"] for row in rows if row.mark == "!"]
     # of a curve, whatever points are valid have been told
     if left_out and measure != "curve":
@@ -161,25 +164,37 @@ def _holds(verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]) -
     return [*sentences, f"Each search ends within {bound}.", _unseen(verdict)]
 
 
-def _bend(row: Row) -> str:
-    """Return how one contender's response changes with its load."""
-    by_share = {
-        share: _share_p95_s(row, share=share) for share in (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
-    }
-    name, base = row.contender["name"], [*sustained_per_s([*row.trials, *row.others]).values()]
-    if not base:
-        return f"{name} held no rate, so there is no curve."
-    free_s, row_s, over_s = (by_share[share] for share in by_share)
-    if not free_s or not row_s:
-        return ""
-    said = (
-        f"{name}, which holds {fmt.number(base[0])} jobs/s: p95 response "
-        f"{fmt.duration(free_s)} at {fmt.percent(_FREE_SHARE)} of that, "
-        f"{fmt.duration(row_s)} at {fmt.percent(ROW_SHARE)}"
-    )
-    return (
-        f"{said}, {fmt.duration(over_s)} at {fmt.percent(_OVER_SHARE)}." if over_s else f"{said}."
-    )
+def _bends(rows: Sequence[Row]) -> list[str]:
+    """Return how each one's response changes with its load, who holds the most first."""
+    curves, none = [], []
+    for row in rows:
+        name, rates_per_s = row.contender["name"], sustained_per_s([*row.trials, *row.others])
+        if not rates_per_s:
+            none.append(f"{name} held no rate, so there is no curve.")
+            continue
+        found = {share: _share_p95_s(row, share=share) for share in _TOLD_SHARES}
+        if found[_FREE_SHARE] and found[ROW_SHARE]:
+            p95 = {share: fmt.duration(span_s) for share, span_s in found.items() if span_s}
+            curves.append(_Curve(next(iter(rates_per_s.values())), name, p95))
+    curves.sort(key=lambda curve: -curve.held_per_s)
+    pairs = zip([None, *curves], curves, strict=False)
+    return [*(curve.told(before) for before, curve in pairs), *none]
+
+
+class _Curve(NamedTuple):
+    held_per_s: float
+    name: str
+    #: Of the response, as it is shown, by share of what is held.
+    p95: Mapping[float, str]
+
+    def told(self, before: _Curve | None) -> str:
+        """Return it in a sentence: in few words after one of the same points."""
+        rate = fmt.number(self.held_per_s)
+        if before is not None and before.p95.keys() == self.p95.keys():
+            return f"{self.name} {rate}: {fmt.listed([*self.p95.values()])}."
+        start, *rest = (f"{span} at {fmt.percent(share)}" for share, span in self.p95.items())
+        first = f"{self.name} holds {rate} jobs/s: p95 of the response is {start} of that"
+        return f"{', '.join([first, *rest])}."
 
 
 def _share_p95_s(row: Row, *, share: float) -> float | None:

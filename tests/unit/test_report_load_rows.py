@@ -213,8 +213,33 @@ def test_a_curve_has_a_point_for_each_share(tmp_path: Path) -> None:
     first, _, last = curve["points"]
     assert first["response_s"]["p95"] == pytest.approx(JOB_S, rel=0.05)
     assert last["wait_s"]["p95"] > first["wait_s"]["p95"]
-    assert "which holds 19.0 jobs/s" in summary["verdicts"][0]["text"]
+    assert "holds 19.0 jobs/s: p95 of the response is" in summary["verdicts"][0]["text"]
     assert "20 %" in shown(summary)
+
+
+def test_curves_are_told_by_what_is_held_each_in_fewer_words(tmp_path: Path) -> None:
+    """Who holds the most comes first, in full; the next ones' figures are of the same points."""
+    plans = []
+    for one, per_s in ((SLOW, 18.0), (FAST, 60.0)):
+        plans.append(trial(one, block=0, rate_per_s=per_s, step=0))
+        plans += [
+            trial(one, block=0, rate_per_s=share * per_s, load_share=share) for share in (0.2, 0.8)
+        ]
+    folder = make_load_run(
+        tmp_path / "run",
+        trials=plans,
+        contenders=[SLOW, FAST],
+        workload=workload_of("curve"),
+        slo=SLO,
+    )
+
+    text = summarize(folder)["verdicts"][0]["text"]
+
+    first, second = text.split(". ")
+    assert first.startswith("threads-4 holds 60.0 jobs/s: p95 of the response is ")
+    assert first.endswith(" at 80 %")
+    assert second.startswith("solo 18.0: ")
+    assert second.count(" ms") == 2
 
 
 def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
@@ -315,7 +340,7 @@ def test_a_curve_tells_its_valid_points_and_leaves_nobody_out(tmp_path: Path) ->
 
     assert summary["rows"][0]["mark"] == "!"
     text = summary["verdicts"][0]["text"]
-    assert "which holds 19.0 jobs/s" in text
+    assert "holds 19.0 jobs/s: p95 of the response is" in text
     assert "Left out" not in text
 
 
