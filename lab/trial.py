@@ -21,6 +21,10 @@ SAMPLE_EVERY_S = 0.5
 #: A capacity trial needs so many jobs for each in flight, for its steady part.
 JOBS_IN_FLIGHT = 5
 
+#: So many times as many as in a pilot may be in flight in a trial: three times were seen, of a
+#: hundred coroutines that had just opened their connections.
+MORE_THAN_PILOT = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOrder:
@@ -97,11 +101,12 @@ def measured_rate_per_s(view: TrialView) -> float:
 def busy_slots(peak: int, *, jobs: int, slots: int) -> int:
     """Return how many slots may be busy at once in a trial, from the peak of a pilot of ``jobs``.
 
-    Where the pilot came near to what it could show, all of them; else twice what it showed. While
-    jobs compute, gevent runs one at a time whatever its slots, and a backlog for a hundred would
-    last ten times as long as it need.
+    Where the pilot came near to what it could show, all of them; else `MORE_THAN_PILOT` times what
+    it showed. While jobs compute, gevent runs one at a time whatever its slots, and a backlog for a
+    hundred would last ten times as long as it need.
     """
-    return slots if 2 * peak >= min(jobs, slots) else 2 * max(1, peak)
+    may_be = MORE_THAN_PILOT * max(1, peak)
+    return slots if may_be >= min(jobs, slots) else may_be
 
 
 def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
