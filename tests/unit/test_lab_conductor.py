@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +16,15 @@ from lab.run import Run
 from lab.workers import LabWorker
 
 
+@pytest.fixture
+def _heard() -> Iterator[None]:
+    """Let Ctrl-C raise, though a shell has it ignored for what runs in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heard")
 def test_a_signal_while_a_worker_starts_leaves_it_among_those_to_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
