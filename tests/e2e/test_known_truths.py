@@ -140,18 +140,20 @@ def test_processes_that_compute_use_the_cores_that_others_leave(
 def test_processes_that_compute_do_at_least_1_6_times_the_work_of_threads(
     computing: dict[str, list[dict[str, Any]]],
 ) -> None:
-    """What others took of the cores is taken off the bound: processes had only the rest.
+    """Compared within a block: between blocks the machine itself may have become faster or slower.
 
-    Threads count if they had their one core: slowed by others, they would flatter processes.
+    What others took of the cores is taken off the bound: processes had only the rest. Threads count
+    if they had their one core: slowed by others, they would flatter processes.
     """
-    threads = [one for one in computing["threads"] if busy_cores(one) >= 0.9]
+    threads = {one["block"]: one for one in computing["threads"] if busy_cores(one) >= 0.9}
     if not threads:
         pytest.skip("others left threads less than 0.9 of a core in each of their trials")
 
-    best = max(computing["prefork"], key=lambda one: float(one["throughput_per_s"]))
+    ratios = [
+        one["throughput_per_s"]
+        / (threads[one["block"]]["throughput_per_s"] * (1 - others_share(one)))
+        for one in computing["prefork"]
+        if one["block"] in threads
+    ]
 
-    expect(
-        float(best["throughput_per_s"]),
-        at_least=1.6 * (1 - others_share(best)) * best_per_s(threads),
-        trials=computing["prefork"],
-    )
+    expect(max(ratios), at_least=1.6, trials=computing["prefork"])
