@@ -40,6 +40,9 @@ from report.stats import paired_ratio
 #: The pool that is measured, and the one it is held against.
 OURS, THEIRS = "asyncio", "gevent"
 
+#: In a thread's status, proc(5).
+_SWITCHES = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
+
 #: How long a trial may take, seconds.
 PATIENCE_S = 120.0
 
@@ -94,26 +97,24 @@ class Use:
 
     user_s: float
     system_s: float
-    switches: float
+    #: None where the system doesn't tell.
+    switches: float | None
 
     @classmethod
     def of(cls, pid: int) -> Use:
         """Return what a process has taken until now."""
         times = psutil.Process(pid).cpu_times()
-        statuses = Path(f"/proc/{pid}/task").glob("*/status")
-        found = (
-            re.search(r"^voluntary_ctxt_switches:\s+(\d+)", one.read_text(), re.MULTILINE)
-            for one in statuses
-        )
-        switches = sum(int(match[1]) for match in found if match)
-        return cls(user_s=times.user, system_s=times.system, switches=switches)
+        return cls(user_s=times.user, system_s=times.system, switches=_switches(pid))
 
     def a_job(self, before: Use, *, jobs: int) -> Use:
         """Return what each of the jobs since an earlier look took."""
+        switches = None
+        if self.switches is not None and before.switches is not None:
+            switches = (self.switches - before.switches) / jobs
         return Use(
             user_s=(self.user_s - before.user_s) / jobs,
             system_s=(self.system_s - before.system_s) / jobs,
-            switches=(self.switches - before.switches) / jobs,
+            switches=switches,
         )
 
 
@@ -190,6 +191,15 @@ def _rss_bytes(sampler: Sampler) -> int:
     return sample.rss_bytes if sample else 0
 
 
+def _switches(pid: int) -> int | None:
+    """Return the voluntary context switches of all threads that a process has; None if unknown."""
+    found = []
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found += _SWITCHES.findall(status.read_text())
+    return sum(map(int, found)) if found else None
+
+
 def _print_rates(rates: Mapping[str, Rates], options: argparse.Namespace) -> None:
     write = sys.stdout.write
     write(f"waits of {options.delay_ms:g} ms, {options.slots} slots, {options.jobs} jobs a trial, ")
@@ -199,12 +209,11 @@ def _print_rates(rates: Mapping[str, Rates], options: argparse.Namespace) -> Non
     for pool, found in rates.items():
         per_s = statistics.fmean(found.by_block.values())
         write(f"{pool:<8}{per_s:>8.0f} jobs/s, at most {max(found.peaks)} in flight; a job: ")
-        user_s, system_s, switches = (
-            statistics.median(getattr(use, name) for use in found.uses)
-            for name in ("user_s", "system_s", "switches")
-        )
-        write(f"{user_s * 1e3:.2f} ms user, {system_s * 1e3:.2f} ms system CPU, ")
-        write(f"{switches:.1f} switches\n")
+        user_s = statistics.median(use.user_s for use in found.uses)
+        system_s = statistics.median(use.system_s for use in found.uses)
+        write(f"{user_s * 1e3:.2f} ms user, {system_s * 1e3:.2f} ms system CPU")
+        switches = [use.switches for use in found.uses if use.switches is not None]
+        write(f", {statistics.median(switches):.1f} switches\n" if switches else "\n")
     ratio = paired_ratio(rates[OURS].by_block, theirs=rates[THEIRS].by_block)
     if ratio:
         write(f"{OURS} to {THEIRS}: {ratio.value:.3f} [{ratio.low:.3f}-{ratio.high:.3f}]\n")

@@ -61,5 +61,5 @@ def test_a_backlog_lasts_about_a_trial(rate_per_s: float, slots: int, jobs: int)
 def test_slots_that_a_pilot_left_idle_need_no_backlog(
     peak: int, jobs: int, slots: int, busy: int
 ) -> None:
-    """All slots where the pilot came near what it could show; else some times what it showed."""
+    """All slots where the pilot came near what it could show; else some times what it had."""
     assert busy_slots(peak, jobs=jobs, slots=slots) == busy

@@ -6,9 +6,11 @@ A real hub turns in a thread of its own, as Celery's consumer turns it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -154,6 +156,24 @@ def test_a_beginning_is_told_at_once(hall: Hall) -> None:
 
     wait_until(lambda: late.order == ["accepted"], what="the job to begin")
     wait_until(lambda: told[0].has_ended, what="the end to be told")
+
+
+@pytest.mark.usefixtures("_patient")
+def test_gathering_holds_no_job(hall: Hall) -> None:
+    """The one that began it, with its context, can be forgotten while others go on."""
+    count = GATHER_FROM + 4
+    told = hall.fill(count)
+    handles = [weakref.ref(one.handle) for one in told if one.handle is not None]
+    assert len(handles) == count
+
+    for number, one in enumerate(told):
+        one.handle = None
+        hall.let_go(number, running=count - number - 1)
+    hall.hand_over()
+    wait_until(lambda: all(one.has_ended for one in told), what="all to be told")
+
+    gc.collect()
+    assert [handle() for handle in handles] == [None] * count
 
 
 def test_none_is_forgotten_where_gathering_begins_and_ends(

@@ -39,9 +39,9 @@ COLD_STOP_S = 5.0
 _LOOK_EVERY_S = 0.02
 
 #: From so many jobs in flight on, arrivals and ends that follow each other within `GATHER_S`
-#: seconds are told together. Two threads of one interpreter hinder each other at each word, and
-#: gathering them saves a tenth of what Celery's own work for a job costs (docs/asyncio-pool.md). Of
-#: few slots each would miss the time, where a job is fetched only when one has ended.
+#: seconds are told together, since two threads of one interpreter hinder each other at each word
+#: (docs/asyncio-pool.md). Of few slots each would miss the time, where a job is fetched only when
+#: one has ended.
 GATHER_FROM = 32
 GATHER_S = 0.002
 
@@ -275,7 +275,8 @@ class TaskPool(BasePool):
         """Begin to gather what arrives and ends: something just did, and jobs are many."""
         if not self._is_gathering and len(self._running) >= GATHER_FROM:
             self._is_gathering = True
-            self.loop.call_later(GATHER_S, self._hand_over)
+            # in no job's context: it would be kept for as long as there is something
+            self.loop.call_later(GATHER_S, self._hand_over, context=contextvars.Context())
 
     def _hand_over(self) -> None:
         """Tell what was gathered; go on gathering for as long as there is something."""
