@@ -1,23 +1,27 @@
-"""A Celery app whose jobs run in any pool: as coroutines where the pool awaits them, else plain."""
+"""A Celery app whose jobs run in any pool: as coroutines if asked for, else as plain functions."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import functools
+import json
 import os
 import time
+import warnings
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task, signals
+from celery.app import trace
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+from pydantic import BaseModel
 
 #: Where jobs write down what no result tells.
 DIARY = Path(os.environ["POOL_APP_DIARY"])
 
-IS_ASYNC = "asyncio" in os.environ.get("CELERY_CUSTOM_WORKER_POOL", "")
+IS_ASYNC = os.environ.get("POOL_APP_COROUTINES") == "1"
 
 _mark: contextvars.ContextVar[str] = contextvars.ContextVar("mark", default="nobody's")
 
@@ -28,7 +32,32 @@ app.conf.update(
     broker_transport_options={"unacked_restore_throttle": 1, "max_connections": 200},
     worker_cancel_long_running_tasks_on_connection_loss=True,
     worker_hijack_root_logger=False,
+    **json.loads(os.environ.get("POOL_APP_SETTINGS", "{}")),
 )
+
+
+if os.environ.get("POOL_APP_UVLOOP") == "1":
+    import uvloop
+
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        uvloop.install()
+
+
+if os.environ.get("POOL_APP_WRAPS_TRACER") == "1":
+
+    def _build_tracer(name: str, task: Any, *args: Any, _original: Any, **options: Any) -> Any:
+        """Put something around a task's function, as Sentry does, and then build its tracer."""
+        function = task.run
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            found = function(*args, **kwargs)
+            write_down(f"traced {name} {found}")
+            return found
+
+        task.run = run
+        return _original(name, task, *args, **options)
+
+    trace.build_tracer = functools.partial(_build_tracer, _original=trace.build_tracer)
 
 
 def write_down(word: object) -> None:
@@ -65,6 +94,12 @@ def _plain(function: Callable[..., Coroutine[Any, Any, object]]) -> Callable[...
         raise AssertionError("it waited for something else than `pause`")
 
     return run
+
+
+class Answer(BaseModel):
+    """What a job with ``pydantic=True`` takes and returns."""
+
+    value: int
 
 
 class Hooked(Task):  # type: ignore[type-arg]  # Celery's own isn't generic when it runs
@@ -108,6 +143,57 @@ async def total(numbers: list[int]) -> int:
     """Add up what a group found."""
     await pause(0.01)
     return sum(numbers)
+
+
+@job("doubled", pydantic=True)
+async def doubled(answer: Answer) -> Answer:
+    """Take a model and return one."""
+    await pause(0.01)
+    return Answer(value=2 * answer.value)
+
+
+@job("replaces", bind=True)
+async def replaces(self: Any, x: int) -> Any:
+    """Let another job take its place."""
+    await pause(0.01)
+    return self.replace(app.signature("add", args=(x, 1)))
+
+
+@job("on-error")
+async def on_error(request: Any, error: BaseException, traceback: Any) -> None:  # noqa: ARG001
+    """Write down which job failed and why: an error callback of the newer kind."""
+    await pause(0.01)
+    write_down(f"on-error {request.id} {type(error).__name__}")
+
+
+@job("note")
+async def note(word: str, other: str) -> None:
+    """Write down two words: as an immutable signature, an error callback with its own arguments."""
+    await pause(0.01)
+    write_down(f"note {word} {other}")
+
+
+@job("on-error-fails")
+async def on_error_fails(request: Any, error: BaseException, traceback: Any) -> None:  # noqa: ARG001
+    """Fail as an error callback."""
+    await pause(0.01)
+    raise KeyError(request.id)
+
+
+if IS_ASYNC:
+
+    @app.task(name="on-error-of")
+    async def on_error_of(task_id: str) -> None:
+        """Write down which job failed: an error callback of the older kind, sent as a job."""
+        await pause(0.01)
+        write_down(f"on-error-of {task_id}")
+
+else:
+
+    @app.task(name="on-error-of")
+    def on_error_of(task_id: str) -> None:
+        """Write down which job failed: an error callback of the older kind, sent as a job."""
+        write_down(f"on-error-of {task_id}")
 
 
 @app.task(name="plain")
@@ -295,6 +381,57 @@ def exits() -> None:
     raise SystemExit(3)
 
 
+@job("exits-in-task")
+async def exits_in_task(word: str) -> str:
+    """Leave, from a task that the job started, while another of its tasks waits."""
+
+    async def leave() -> None:
+        await asyncio.sleep(0.05)
+        raise SystemExit(word)
+
+    try:
+        await asyncio.gather(leave(), asyncio.sleep(60))
+    finally:
+        write_down(f"exits-in-task: left {word}")
+    return word
+
+
+@job("stops-loop")
+async def stops_loop() -> str:
+    """Stop the event loop, as no job should, and wait for it nevertheless."""
+    asyncio.get_running_loop().stop()
+    await asyncio.sleep(0.05)
+    return "went on"
+
+
+@job("breaks-loop")
+async def breaks_loop() -> None:
+    """Break the event loop for good: its selector can't be used any more."""
+    await asyncio.sleep(0.3)  # until its beginning has been acknowledged
+    loop: Any = asyncio.get_running_loop()
+    loop._selector.close()
+    await asyncio.sleep(60)
+
+
+@job("in-threads")
+async def in_threads(count: int, delay_s: float) -> float:
+    """Wait in several threads at once; return how long that took, seconds."""
+    begun_s = time.monotonic()
+    await asyncio.gather(*(asyncio.to_thread(time.sleep, delay_s) for _ in range(count)))
+    return time.monotonic() - begun_s
+
+
+@job("leaves-call")
+async def leaves_call(word: str) -> None:
+    """Return while a call of its own goes on in a thread, until the test opens the gate."""
+    keep.append(asyncio.ensure_future(asyncio.to_thread(blocks_until.run, word)))
+    await asyncio.sleep(0.05)
+
+
+#: Tasks that jobs left behind: the event loop keeps weak references alone.
+keep: list[asyncio.Future[None]] = []
+
+
 @signals.task_prerun.connect
 def _before(task_id: str, **_: object) -> None:
     write_down(f"prerun {task_id}")
@@ -303,3 +440,23 @@ def _before(task_id: str, **_: object) -> None:
 @signals.task_postrun.connect
 def _after(task_id: str, state: str | None, **_: object) -> None:
     write_down(f"postrun {task_id} {state}")
+
+
+@signals.task_success.connect
+def _succeeded(sender: Any, **_: object) -> None:
+    write_down(f"signal success {sender.request.id}")
+
+
+@signals.task_failure.connect
+def _failed(task_id: str, exception: BaseException, **_: object) -> None:
+    write_down(f"signal failure {task_id} {type(exception).__name__}")
+
+
+@signals.task_retry.connect
+def _retried(request: Any, **_: object) -> None:
+    write_down(f"signal retry {request.id}")
+
+
+@signals.task_revoked.connect
+def _revoked(request: Any, **_: object) -> None:
+    write_down(f"signal revoked {request.id}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,13 +18,37 @@ import redis
 from celery import Celery
 from celery.result import AsyncResult
 
-from poolbench.pools import Pool
+from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: How long a job may take that should be done at once, seconds: the machine may be busy.
 PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """A pool, and what its jobs are."""
+
+    pool: Pool
+    has_coroutines: bool
+
+    def __str__(self) -> str:
+        is_both = self.pool.name == "asyncio"
+        kind = "-coroutines" if self.has_coroutines else "-plain"
+        return f"{self.pool.name}{kind if is_both else ''}"
+
+
+#: Every pool with plain jobs, and asyncio with coroutines too.
+VARIANTS = (
+    *(Variant(pool=pool, has_coroutines=False) for pool in available_pools()),
+    *(
+        Variant(pool=pool, has_coroutines=True)
+        for pool in available_pools()
+        if pool.name == "asyncio"
+    ),
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,6 +102,10 @@ class PoolWorker:
         held: Any = self.client.hvals("unacked")
         return sum(self.queue in message for message in held)
 
+    def wait_for(self, *lines: str) -> None:
+        """Wait until the diary has these lines."""
+        wait_until(lambda: set(lines) <= set(self.diary), what=f"{lines} in the diary")
+
     def open_gate(self, *words: str) -> None:
         """Let the jobs go that wait for one of these words."""
         for word in words:
@@ -117,15 +146,23 @@ def running_pool(
     queue: str,
     slots: int = 4,
     options: tuple[str, ...] = (),
+    has_coroutines: bool | None = None,
+    settings: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[PoolWorker]:
-    """Run a worker until it is ready; kill what is left of it at the end."""
+    """Run a worker until it is ready; kill what is left of it at the end.
+
+    Its jobs are coroutines in the asyncio pool unless ``has_coroutines`` says otherwise.
+    """
+    is_async = pool.name == "asyncio" if has_coroutines is None else has_coroutines
     environ = {
         **os.environ,
         **dict(pool.environment),
         "POOL_APP_URL": server.url,
         "POOL_APP_QUEUE": queue,
         "POOL_APP_DIARY": str(folder / "diary"),
+        "POOL_APP_COROUTINES": str(int(is_async)),
+        "POOL_APP_SETTINGS": json.dumps(dict(settings or {})),
         "POOLBENCH_STATE_DIR": str(folder),
         "POOLBENCH_REDIS_URL": server.url,
         "PYTHONPATH": str(ROOT),
@@ -159,6 +196,11 @@ def running_pool(
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            # `Celery.close` leaves these open, and a result that is forgotten would open another
+            backend: Any = app.backend
+            backend.result_consumer.stop()
+            backend.result_consumer.subscribed_to.clear()
+            backend.client.connection_pool.disconnect()
 
 
 def _is_ready(worker: PoolWorker) -> bool:

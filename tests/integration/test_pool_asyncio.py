@@ -197,3 +197,23 @@ def test_a_job_that_exits_is_a_lost_worker_and_harms_nobody(worker: PoolWorker) 
         value_of(worker.send("exits"))
 
     assert value_of(worker.send("add", 1, 1)) == 2
+
+
+def test_a_task_that_exits_costs_its_job_alone(worker: PoolWorker) -> None:
+    """`SystemExit` in a gathered coroutine is its job's: the others go on, and so does the loop."""
+    beside = worker.send("gated", "beside-exit")
+    worker.wait_for("begun beside-exit")
+
+    with pytest.raises(WorkerLostError):
+        value_of(worker.send("exits-in-task", "early"))
+
+    worker.wait_for("exits-in-task: left early")
+    worker.open_gate("beside-exit")
+    assert value_of(beside) == "beside-exit"
+
+
+def test_a_job_that_stops_the_loop_stops_nothing(worker: PoolWorker) -> None:
+    """`loop.stop()` fails no job: the pool runs the loop again."""
+    jobs = [worker.send("stops-loop"), worker.send("add", 1, 1), worker.send("stops-loop")]
+
+    assert [value_of(job) for job in jobs] == ["went on", 2, "went on"]

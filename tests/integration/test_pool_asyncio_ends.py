@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery.exceptions import WorkerLostError
 
 from poolbench.pools import find_pool
 from tests.conftest import Server, wait_until
@@ -111,3 +112,78 @@ def test_a_lost_connection_costs_no_job(start: Any) -> None:
         assert (counts["begun late"], counts["done late"]) == (2, 1)
         assert (counts["begun early"], counts["done early"]) == (1, 1)
         wait_until(lambda: worker.unacknowledged() == 0, what="all acknowledgements")
+
+
+def test_a_loop_that_fails_loses_no_job_unseen(start: Any) -> None:
+    """The worker ends; jobs acknowledged late are queued again, the others stored as failed."""
+    with start(slots=4) as worker:
+        worker.send("gated", "late")
+        early = worker.send("gated-early", "early")
+        worker.pool_has(running=2, waiting=0)
+        breaking = worker.send("breaks-loop")
+
+        assert worker.process.wait(20) == 1
+        for job in (early, breaking):
+            with pytest.raises(WorkerLostError):
+                value_of(job)
+        assert (worker.waiting(), worker.unacknowledged()) == (1, 0)
+        assert "The event loop has failed" in worker.log
+
+
+def test_a_warm_shutdown_waits_for_calls_in_threads(start: Any) -> None:
+    """One that its job left behind is named, and has the time that it needs, as jobs have."""
+    with start(slots=2) as worker:
+        job = worker.send("leaves-call", "left")
+        value_of(job)
+
+        worker.process.send_signal(signal.SIGTERM)
+        said = (
+            f"Waiting for calls that jobs left in threads: blocks_until for leaves-call[{job.id}]"
+        )
+        wait_until(lambda: said in worker.log, what="the log")
+        assert worker.process.poll() is None
+
+        worker.open_gate("left")
+        assert worker.process.wait(20) == 0
+
+
+def test_a_cold_shutdown_leaves_calls_in_threads_behind(start: Any) -> None:
+    """A call that goes on is named, and doesn't keep the worker from ending."""
+    with start(slots=2) as worker:
+        job = worker.send("leaves-call", "never")
+        value_of(job)
+
+        worker.process.send_signal(signal.SIGQUIT)
+
+        assert worker.process.wait(20) == 0
+        said = "The worker ends without these calls in threads: blocks_until for leaves-call"
+        assert f"{said}[{job.id}]" in worker.log
+
+
+def test_a_library_that_wraps_tracers_is_given_values(start: Any) -> None:
+    """As Sentry is, which replaces Celery's `build_tracer` in the app's module."""
+    with start(environment={"POOL_APP_WRAPS_TRACER": "1"}) as worker:
+        value_of(worker.send("add", 1, 1))
+
+        assert "traced add 2" in worker.diary
+
+
+def test_an_app_may_install_uvloop(start: Any) -> None:
+    """The pool then runs its loop; jobs, exits, stops and shutdowns are as on asyncio's own."""
+    with start(slots=4, environment={"POOL_APP_UVLOOP": "1"}) as worker:
+        assert worker.ask("stats")["pool"]["loop"] == "Loop"
+        jobs = [worker.send("identity", 0.05) for _ in range(8)]
+        assert [set(value_of(job)) for job in jobs] == [{job.id} for job in jobs]
+        assert value_of(worker.send("stops-loop")) == "went on"
+        with pytest.raises(WorkerLostError):
+            value_of(worker.send("exits-in-task", "uvloop"))
+        assert value_of(worker.send("in-threads", 3, 0.01)) > 0
+        worker.send("gated", "runs")
+        worker.wait_for("begun runs")
+
+        worker.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "Warm shutdown" in worker.log, what="the signal to be heard")
+        worker.open_gate("runs")
+
+        assert worker.process.wait(20) == 0
+        assert _done(worker) == ["done runs"]

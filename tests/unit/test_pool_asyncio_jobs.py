@@ -13,7 +13,7 @@ from celery.exceptions import Terminated, WorkerLostError
 
 from tests.conftest import wait_until
 from tests.unit.pool_asyncio_crew import Crew, started_crew
-from worker.pools.asyncio import bridge
+from worker.pools._bridge import bridge
 
 _colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
 
@@ -233,7 +233,7 @@ def test_a_prepared_task_still_returns_its_coroutine_elsewhere(crew: Crew) -> No
         return 2 * x
 
     job = crew.job(doubles)
-    bridge(job)
+    bridge(job, pool=crew.pool)
 
     assert asyncio.run(job(4)) == 8
     assert crew.put(job, 5).value() == "10"
@@ -285,3 +285,86 @@ def test_what_a_terminated_job_says_counts_nothing(crew: Crew, answer: object) -
 
     assert isinstance(told.error(), Terminated)
     assert told.order == ["accepted", "failure"]
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_callback_of_the_loop_that_exits_fails_its_job_alone(
+    crew: Crew, error: BaseException
+) -> None:
+    """What `call_soon` calls is the job's that asked for it; the other job goes on."""
+
+    def leave() -> None:
+        raise error
+
+    async def asks() -> None:
+        asyncio.get_running_loop().call_soon(leave)
+        await asyncio.sleep(30)
+
+    async def stays() -> str:
+        await asyncio.sleep(0.2)
+        return "stayed"
+
+    other = crew.run(stays)
+
+    assert isinstance(crew.run(asks).error(), WorkerLostError)
+    assert other.value() == "'stayed'"
+
+
+def test_an_exit_that_is_no_jobs_is_logged(crew: Crew, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a callback without a job, and of a task that its job left behind; jobs go on."""
+
+    def leave() -> None:
+        raise SystemExit(4)
+
+    async def leaves_one() -> None:
+        keep.append(asyncio.create_task(exits()))
+
+    async def exits() -> None:
+        await asyncio.sleep(0.02)
+        raise SystemExit(5)
+
+    async def ordinary() -> int:
+        await asyncio.sleep(0.05)
+        return 1
+
+    keep: list[asyncio.Task[None]] = []
+    crew.pool.call(leave)
+    crew.run(leaves_one).last()
+
+    assert crew.run(ordinary).value() == "1"
+    wait_until(lambda: "SystemExit(5)" in caplog.text, what="the task's exit")
+    assert "A callback on the event loop raised SystemExit(4)" in caplog.text
+    assert keep[0].cancelled()
+
+
+def test_a_job_cannot_swallow_the_exit_of_its_task(crew: Crew) -> None:
+    """What it returns after that counts nothing."""
+
+    async def swallows() -> str:
+        try:
+            await asyncio.gather(exits(), asyncio.sleep(30))
+        except BaseException:  # noqa: BLE001 -- what a careless job does
+            return "all is well"
+        return "no exit"
+
+    async def exits() -> None:
+        await asyncio.sleep(0.01)
+        raise SystemExit(3)
+
+    assert isinstance(crew.run(swallows).error(), WorkerLostError)
+
+
+def test_a_later_pool_of_the_process_replaces_an_earlier_ones_functions(crew: Crew) -> None:
+    """As when tests start one worker after another for the same app."""
+
+    async def answers() -> int:
+        await asyncio.sleep(0)
+        return 6
+
+    job = crew.job(answers)
+    bridge(job, pool=crew.pool)
+    first = job.run.celery_original
+    bridge(job, pool=crew.pool)
+
+    assert job.run.celery_original is first
+    assert crew.put(job).value() == "6"

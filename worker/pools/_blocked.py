@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from typing import Any
 
 #: Between two log lines, seconds.
 LOG_EVERY_S = 10.0
@@ -34,6 +35,15 @@ class BlockedLog:
         self._unsaid[kind] = (count + 1, max(longest_ns, stretch_ns))
         if not self._is_quiet:
             self._say(loop)
+
+    def info(self) -> dict[str, Any]:
+        """Return the counts for ``inspect stats``, times in seconds."""
+        return {
+            "stretches": self.stretches,
+            "total-s": round(self.total_ns / 1e9, 3),
+            "longest-s": round(self.longest_ns / 1e9, 3),
+            "longest-by": self.longest_by,
+        }
 
     def _say(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_quiet = bool(self._unsaid)

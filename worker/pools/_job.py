@@ -24,7 +24,7 @@ from celery import exceptions
 from celery.exceptions import Terminated, WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
-from greenlet import getcurrent, greenlet
+from greenlet import greenlet
 
 #: A job that keeps the loop so long without an await blocks it, nanoseconds.
 BLOCKED_NS = 50_000_000
@@ -59,10 +59,17 @@ class Pool(Protocol):
         """Call a function on the loop; from any thread."""
 
     def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
-        """Hear that a job blocked the loop."""
+        """Called when a job blocked the event loop; ``stretch_ns`` is the duration."""
 
     def on_ended(self, job: Job) -> None:
-        """Hear that a job has left its slot."""
+        """Called when a job has left its slot."""
+
+
+class Step(Protocol):
+    """A step of a task that a job started, to be taken in the job's greenlet."""
+
+    def take_turn(self) -> None:
+        """Take it, and keep how it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +79,12 @@ class Order:
     call: Callable[[], Any]
     kind: str
     job_id: str
-    soft_limit_s: float | None
-    limit_s: float | None
-    on_accepted: Callable[..., Any] | None
-    on_success: Callable[..., Any] | None
-    on_failure: Callable[..., Any] | None
-    on_timeout: Callable[..., Any] | None
+    soft_limit_s: float | None = None
+    limit_s: float | None = None
+    on_accepted: Callable[..., Any] | None = None
+    on_success: Callable[..., Any] | None = None
+    on_failure: Callable[..., Any] | None = None
+    on_timeout: Callable[..., Any] | None = None
 
     @property
     def request(self) -> Request | None:
@@ -113,12 +120,16 @@ class Job(Coroutine[Any, Any, None]):
         self.order = order
         #: Whether Celery was asked, when the job's turn for a slot came, if it still is to run.
         self.is_cleared = False
-        #: Whether the greenlet is within the function's coroutine, and not in Celery's tracer.
-        self.is_awaiting = False
+        #: Whether the greenlet runs Celery's tracer, and not the job's own function.
+        self.is_in_tracer = False
+        #: Whether the tracer has returned, so that Celery is to learn how the job ended.
+        self.has_outcome = False
         self.has_ended = False
         #: Why it was cancelled, and by which signal; empty if it wasn't.
         self.called_off = ""
         self.signal: int | None = None
+        #: The SystemExit or KeyboardInterrupt of a task or callback of the job's.
+        self._exit: BaseException | None = None
         self.blocked_ns = 0
         self.turn_began_ns = 0
         self.context = contextvars.Context()
@@ -149,6 +160,21 @@ class Job(Coroutine[Any, Any, None]):
             self.called_off, self.signal = reason, signal
             self._after(STUBBORN_AFTER_S, self._report_stubborn)
             self._task.cancel(reason)
+
+    def leave(self, exit_: BaseException) -> None:
+        """Fail it as if its own function had raised this SystemExit or KeyboardInterrupt."""
+        if not self.has_ended and not self.called_off:
+            self._exit = exit_
+            self.call_off(f"one of its tasks raised {exit_!r}")
+
+    def abandon(self) -> None:
+        """Report that it can't go on, because the event loop has failed; in the consumer's thread.
+
+        A job that is not acknowledged yet is not reported: its message goes back to the queue.
+        """
+        request = self.order.request
+        if not self.has_outcome and (request is None or request.acknowledged):
+            self._post_failure(WorkerLostError("The event loop of the worker has failed."))
 
     def blocked_so_far_ns(self) -> int:
         """Return for how long it has blocked the loop, its present turn included."""
@@ -199,11 +225,19 @@ class Job(Coroutine[Any, Any, None]):
         self.slot.celery_job = self
         self.slot.gr_context = self.context
         order = self.order
-        self.pool.post(order.on_accepted, os.getpid(), time.monotonic())
+        self.pool.post(self._accept, os.getpid(), time.monotonic())
         if order.soft_limit_s:
             self._after(order.soft_limit_s, self._exceed_soft_limit)
         if order.limit_s:
             self._after(order.limit_s, self._exceed_limit)
+
+    def _accept(self, pid: int, begun_at_s: float) -> None:
+        """Tell Celery that it has begun, unless it was cut off before Celery knew of it.
+
+        Its message then goes back to the queue; acknowledged now, it would be lost.
+        """
+        if self.order.on_accepted and (self.has_outcome or not self.pool.is_terminating):
+            self.order.on_accepted(pid, begun_at_s)
 
     def _end(self) -> None:
         self.has_ended = True
@@ -239,24 +273,30 @@ class Job(Coroutine[Any, Any, None]):
             if error is not None:
                 raise error  # noqa: TRY301 -- cancelled before its first step
             self._leave_loop()
+            self.is_in_tracer = True
             try:
                 outcome = self.order.call()
             finally:
+                self.is_in_tracer = False
                 self._enter_loop()
         except Exception:  # noqa: BLE001 -- the tracer lets out few; Celery's request decides
+            self.has_outcome = True
             self.pool.post_soon(self.order.on_failure, ExceptionInfo())
         except BaseException as exit_:  # noqa: BLE001 -- a job that exits must not end the loop
             self._post_exit(exit_)
         else:
+            self.has_outcome = True
             self.pool.post_soon(self.order.on_success, outcome)
 
     def _post_exit(self, exit_: BaseException) -> None:
         if self._is_over_limit:
             self._post_timeout()
-        elif self.called_off and not self.pool.is_terminating:
+        elif self.pool.is_terminating:
+            return
+        elif self.called_off and self._exit is None:
             self._post_failure(Terminated(self.signal))
-        elif not self.pool.is_terminating:
-            self._post_failure(WorkerLostError(f"The job left by {exit_!r}."))
+        else:
+            self._post_failure(WorkerLostError(f"The job left by {self._exit or exit_!r}."))
 
     def _post_timeout(self) -> None:
         if not self._is_timeout_posted:
@@ -283,7 +323,7 @@ class Job(Coroutine[Any, Any, None]):
         """Await what the job's function returned; return its value. In the job's greenlet."""
         is_coroutine = inspect.iscoroutine(awaitable)
         coroutine = awaitable if is_coroutine else _wait_for(awaitable)
-        self.is_awaiting = True
+        was_in_tracer, self.is_in_tracer = self.is_in_tracer, False
         self._enter_loop()
         try:
             value = self._drive(coroutine)
@@ -299,7 +339,7 @@ class Job(Coroutine[Any, Any, None]):
             raise
         finally:
             self._leave_loop()
-            self.is_awaiting = False
+            self.is_in_tracer = was_in_tracer
         if self.called_off:
             # what it returns after its cancellation must not become its result
             raise asyncio.CancelledError(self.called_off)
@@ -313,8 +353,8 @@ class Job(Coroutine[Any, Any, None]):
                 awaited = step(argument)
             except StopIteration as stop:
                 return stop.value
-            woken_by = self.slot.parent.switch(awaited)
-            while isinstance(woken_by, Child):
+            woken_by: Step | BaseException | None = self.slot.parent.switch(awaited)
+            while not isinstance(woken_by, BaseException | None):
                 woken_by.take_turn()
                 woken_by = self.slot.parent.switch()
             argument = self._translate(woken_by)
@@ -328,70 +368,6 @@ class Job(Coroutine[Any, Any, None]):
         if self._task is not None:
             self._task.uncancel()
         return SoftTimeLimitExceeded()
-
-
-class Child(Coroutine[Any, Any, Any]):
-    """The coroutine of a task that a job started: takes its turns in the job's greenlet.
-
-    So Celery knows there whose job it is, and what blocks the loop there is the job's.
-    """
-
-    def __init__(
-        self, job: Job, *, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
-    ) -> None:
-        self._job = job
-        self._coroutine = coroutine
-        self._context = context
-        self._step: Callable[[Any], Any] = coroutine.send
-        self._argument: Any = None
-        self._awaited: Any = None
-        self._error: BaseException | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._coroutine, name)
-
-    def __await__(self) -> Any:
-        """Refuse: its own task alone awaits it."""
-        raise TypeError(f"{self!r} can't be awaited")
-
-    def send(self, value: Any) -> Any:
-        """Take the coroutine's next step."""
-        return self._turn(self._coroutine.send, value)
-
-    def throw(self, error: Any, *_: Any) -> Any:
-        """Take the coroutine's next step, which begins with an exception at its await."""
-        return self._turn(self._coroutine.throw, error)
-
-    def close(self) -> None:
-        """Close the coroutine."""
-        self._coroutine.close()
-
-    def take_turn(self) -> None:
-        """Take the step that is due and keep how it ended, an exception too."""
-        try:
-            self._awaited = self._step(self._argument)
-        except BaseException as error:  # noqa: BLE001 -- raised again in `_turn`
-            self._error = error
-
-    def _turn(self, step: Callable[[Any], Any], argument: Any) -> Any:
-        self._step, self._argument = step, argument
-        job, slot = self._job, self._job.slot
-        began_ns = time.perf_counter_ns()
-        # the job may have ended, or be at its turn and begin this task at once
-        if job.has_ended or getcurrent() is not slot.parent:
-            self.take_turn()
-        else:
-            slot.gr_context = self._context
-            slot.switch(self)
-            slot.gr_context = job.context
-        job.note_turn(began_ns)
-        error, self._error, self._argument = self._error, None, None
-        if error is None:
-            return self._awaited
-        try:
-            raise error
-        finally:
-            del error
 
 
 async def _wait_for(awaitable: Awaitable[Any]) -> Any:

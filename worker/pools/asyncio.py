@@ -1,7 +1,7 @@
 """A pool for Celery whose slots are coroutines: runs `async def` jobs, and plain ones, on one loop.
 
 Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. This
-file and its three neighbours need nothing but Celery and greenlet, and patch neither them nor
+file and its neighbours need nothing but Celery and greenlet, and patch neither them nor
 asyncio: docs/asyncio-pool.md says what they promise.
 
 The loop has a thread of its own. Celery's bookkeeping stays in the consumer's: the loop only posts
@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-import inspect
 import logging
 import threading
 import time
@@ -21,16 +20,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from celery import signals
-from celery.app.trace import build_tracer
+from billiard.einfo import ExceptionInfo
+from celery.app import trace
 from celery.concurrency.base import BasePool
 from celery.platforms import EX_FAILURE
 from celery.worker import state as worker_state
-from greenlet import getcurrent
 
 from ._blocked import BlockedLog
+from ._bridge import bridge
+from ._child import Child
 from ._courier import Courier
-from ._job import Child, Job, Order, current_job
+from ._job import Job, Order, current_job
+from ._loop import run_until
+from ._stop_signals import wrap_stop_handlers
+from ._threads import CallThreads
 
 #: How long a cold shutdown waits for its cancelled jobs, and any for the loop to end, seconds.
 COLD_STOP_S = 5.0
@@ -66,11 +69,12 @@ class TaskPool(BasePool):
         super().__init__(*args, **options)
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self.is_terminating = False
-        self._is_over = asyncio.Event()
+        self._is_stopped = False
         self._blocked = BlockedLog()
+        self._threads = CallThreads(slots=lambda: self.limit)
         #: Jobs without a slot, filled by the consumer's thread and emptied by the loop's.
         self._waiting: deque[Job] = deque()
-        #: Jobs with a slot; changed by the loop's thread alone.
+        #: Jobs with a slot, and error callbacks that have none.
         self._running: set[Job] = set()
         self._is_filling = False
         self._is_gathering = False
@@ -84,7 +88,12 @@ class TaskPool(BasePool):
 
     def on_start(self) -> None:
         """Start the loop."""
-        signals.worker_shutting_down.connect(self._on_shutting_down)
+        # before the consumer builds the tracers: a wrapper that a library puts around a function
+        # when it is traced, as Sentry does, must be given the coroutine's value
+        for task in self.app.tasks.values() if self.app is not None else ():
+            self._bridge(task)
+        # the consumer is woken because it sleeps for up to a second otherwise
+        wrap_stop_handlers(before=self._begin_no_more, after=self._courier.wake)
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
@@ -100,7 +109,7 @@ class TaskPool(BasePool):
     ) -> Job:
         """Take a job; it waits here until a slot is free, and is accepted only then."""
         if len(args) > 2:
-            self._bridge(args[0], fields=args[2])
+            self._bridge_late(args[0], fields=args[2])
         limits = {name: options.get(name) or self.options.get(name) for name in _LIMITS}
         order = Order(
             call=functools.partial(target, *args, **(kwargs or {})),
@@ -148,36 +157,34 @@ class TaskPool(BasePool):
         Celery calls it in its handler of the signal that asks for a cold one.
         """
         self.on_close()
-        cold_until_s = 0.0
-        while self._has_jobs():
+        has_named_calls = False
+        while self._has_work() and not _celery.should_terminate:
             self._courier.deliver()
-            if _celery.should_terminate and not cold_until_s:
-                cold_until_s = time.monotonic() + COLD_STOP_S
-                # Celery has cancelled those that it knew of as begun
-                self._call_off_silently()
-            if _celery.should_terminate:
-                if time.monotonic() > cold_until_s:
-                    break
-            else:
-                self._courier.tend_hub()
+            self._courier.tend_hub()
+            if not has_named_calls and not self._running:
+                has_named_calls = True
+                self._name_calls("Waiting for calls that jobs left in threads: %s")
             time.sleep(_LOOK_EVERY_S)
-        self._stop_loop()
-        if not _celery.should_terminate:
+        if _celery.should_terminate:
+            self.on_terminate()
+        else:
+            self._stop_loop()
             self._courier.tend_hub()
 
     def on_terminate(self) -> None:
-        """Cancel the jobs that run, and tell nobody: the worker is going."""
+        """Cancel the jobs that run, without telling Celery: messages not acknowledged go back."""
         self.on_close()
-        if self.is_terminating:  # it was stopped before
+        if self._is_stopped:
             return
-        self._call_off_silently()
+        self.is_terminating = True
+        self.call(self._call_off_all)
         until_s = time.monotonic() + COLD_STOP_S
-        while self._has_jobs() and time.monotonic() < until_s:
+        while self._running and self._thread.is_alive() and time.monotonic() < until_s:
             time.sleep(_LOOK_EVERY_S)
+        self._name_calls("The worker ends without these calls in threads: %s")
         self._stop_loop()
 
     def _get_info(self) -> dict[str, Any]:
-        blocked = self._blocked
         return {
             **super()._get_info(),  # type: ignore[misc]  # not in celery-types
             "max-concurrency": self.limit,
@@ -185,23 +192,23 @@ class TaskPool(BasePool):
             "waiting": len(self._waiting),
             "timeouts": [self.options.get(name) or 0 for name in _LIMITS],
             "loop": type(self.loop).__name__,
-            "blocked": {
-                "stretches": blocked.stretches,
-                "total-s": round(blocked.total_ns / 1e9, 3),
-                "longest-s": round(blocked.longest_ns / 1e9, 3),
-                "longest-by": blocked.longest_by,
-            },
+            "blocked": self._blocked.info(),
         }
 
-    def _bridge(self, kind: str, *, fields: Any) -> None:
-        """Let a kind's function return a coroutine, when its first job comes."""
+    def _bridge(self, task: Any) -> None:
+        self._bridged[task.name] = task
+        bridge(task, pool=self)
+
+    def _bridge_late(self, kind: str, *, fields: Any) -> None:
+        """Let a task's function return a coroutine if it was registered after the start."""
         task = self.app.tasks.get(kind) if self.app is not None else None
         if task is None or self._bridged.get(kind) is task:
             return
-        self._bridged[kind] = task
-        bridge(task)
-        hostname = fields.get("hostname")
-        task.__trace__ = build_tracer(kind, task, self.app.loader, hostname, app=self.app)
+        self._bridge(task)
+        # found through its module at each call: a library may have replaced it since the import
+        task.__trace__ = trace.build_tracer(
+            kind, task, self.app.loader, fields.get("hostname"), app=self.app
+        )
 
     def _wake_loop(self) -> None:
         # while ends are gathered, arrivals are; with all slots taken, an end is what fills one
@@ -220,21 +227,21 @@ class TaskPool(BasePool):
     def _may_fill(self) -> bool:
         return bool(len(self._running) < self.limit)
 
-    def _on_shutting_down(self, **_: object) -> None:
-        """Begin no more jobs, and let the consumer look up: it sleeps for up to a second else."""
+    def _begin_no_more(self) -> None:
         self._is_closed = True
-        self._courier.wake()
 
-    def _call_off_silently(self) -> None:
-        self.is_terminating = True
-        self.call(self._call_off_all)
+    def _has_work(self) -> bool:
+        """Return whether a warm shutdown must wait: for jobs, calls in threads, or a delivery."""
+        is_running = bool(self._running) or bool(self._threads.unfinished())
+        return bool(self._courier) or (is_running and self._thread.is_alive())
 
-    def _has_jobs(self) -> bool:
-        return bool(self._running) and self._thread.is_alive()
+    def _name_calls(self, message: str) -> None:
+        if calls := self._threads.unfinished():
+            _log.warning(message, ", ".join(calls))
 
     def _stop_loop(self) -> None:
-        self.is_terminating = True
-        self.call(self._is_over.set)
+        self.is_terminating = self._is_stopped = True
+        self.call(self.loop.stop)
         left = tuple(self._running)
         for job in left:
             _log.error("Job %s would not end; the worker ends without it", job)
@@ -247,6 +254,24 @@ class TaskPool(BasePool):
         """Call a function on the loop; nothing happens if that has ended."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(function)
+
+    def run_errback(self, call: Callable[[], Any], *, kind: str) -> None:
+        """Run an error callback on the loop, in addition to the jobs in slots; log its failure.
+
+        Celery calls it in the consumer's thread, where nothing can be awaited.
+        """
+        order = Order(
+            call=call,
+            kind=kind,
+            job_id="error callback",
+            on_failure=functools.partial(_log_failed_errback, kind),
+        )
+        if self._is_stopped:
+            _log.error("Error callback %s did not run: the event loop has ended", kind)
+            return
+        job = Job(self, order=order)
+        self._running.add(job)
+        self.call(functools.partial(job.start, contextvars.Context()))
 
     # the loop's thread runs these
 
@@ -307,12 +332,24 @@ class TaskPool(BasePool):
 
     def _run_loop(self) -> None:
         self.loop.set_task_factory(self._make_task)
+        self.loop.set_default_executor(self._threads)
         try:
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
-                runner.run(self._is_over.wait())
+                try:
+                    run_until(lambda: self._is_stopped, loop=runner.get_loop())
+                except BaseException:  # before the runner cancels all tasks, on the way out
+                    self._abandon_jobs()
+                    raise
         except BaseException:  # noqa: BLE001 -- without the loop the worker would only seem to live
             _log.critical("The event loop has failed, and the worker with it", exc_info=True)
-            _celery.should_terminate = EX_FAILURE
+            _celery.should_stop = EX_FAILURE
+            self._courier.wake()
+
+    def _abandon_jobs(self) -> None:
+        """Report the jobs that were acknowledged; let the messages of the others go back."""
+        self._is_closed = self.is_terminating = True
+        for job in tuple(self._running):
+            self.post(job.abandon)
 
     def _fill(self) -> None:
         """Give free slots to jobs that wait."""
@@ -348,30 +385,5 @@ class TaskPool(BasePool):
         return asyncio.Task(coroutine, loop=loop, context=context, **options)
 
 
-def bridge(task: Any) -> None:
-    """Let a Celery task's function, or its own ``__call__``, return a coroutine.
-
-    Celery's ``autoretry_for`` has put a function of its own around the task's, which would take
-    the coroutine for the result: so it is given what the coroutine comes to.
-    """
-    inner = "_orig_run" if hasattr(task, "_orig_run") else "run"
-    setattr(task, inner, _finishing(getattr(task, inner), task=task))
-    kind = type(task)
-    if inspect.iscoroutinefunction(kind.__call__):
-        call = _finishing(kind.__call__, task=task)
-        task.__class__ = type(kind.__name__, (kind,), {"__call__": call, "abstract": True})
-
-
-def _finishing(function: Callable[..., Any], *, task: Any) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        job: Job | None = getattr(getcurrent(), "celery_job", None)
-        if job is None or job.is_awaiting or job.order.kind != task.name:
-            return function(*args, **kwargs)  # somebody calls it, who is not Celery
-        try:
-            found = function(*args, **kwargs)
-            return job.finish(found) if inspect.isawaitable(found) else found
-        finally:
-            task.request.loop_blocked_ns = job.blocked_so_far_ns()
-
-    return call
+def _log_failed_errback(kind: str, einfo: ExceptionInfo, **_: object) -> None:
+    _log.error("Error callback %s failed: %r\n%s", kind, einfo.exception, einfo.traceback)

@@ -1,0 +1,136 @@
+"""Lets a Celery task's function return a coroutine, where Celery's own code calls it.
+
+Celery takes what a function returns for its value. So each task's function is replaced, on the task
+alone, by one that awaits the coroutine in the job's greenlet and returns its value. Code of users
+that calls a task's function gets the coroutine, as it does without a worker.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from types import CellType, CodeType
+from typing import Any, Protocol
+
+from celery._state import _task_stack  # type: ignore[attr-defined]  # not in celery-types
+from celery.backends.base import Backend
+from greenlet import getcurrent
+
+from ._job import Job
+
+#: Celery's own tasks whose functions call those of other tasks: `.map`, `.starmap` and `.chunks`.
+_CALLING_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
+
+#: What calls error callbacks in the same process: those that take more than a task's id.
+_CALLS_ERRBACKS: CodeType = Backend._call_task_errbacks.__code__  # type: ignore[attr-defined]  # noqa: SLF001 -- no public name
+
+#: The most calls between it and the callback's function: Celery's, and those of other libraries.
+_DEEPEST_CALL = 16
+
+
+class Pool(Protocol):
+    """What a task's function needs of the pool."""
+
+    def run_errback(self, call: Callable[[], Any], *, kind: str) -> None:
+        """Run an error callback in a slot of its own; log its failure."""
+
+
+def bridge(task: Any, *, pool: Pool) -> None:
+    """Let a task's function, or its own ``__call__``, return a coroutine; again for a new pool.
+
+    Celery wraps a function for ``autoretry_for`` and for ``pydantic=True``. Those wrappers would
+    take the coroutine for the value, so the innermost function is replaced.
+    """
+    inner = "_orig_run" if hasattr(task, "_orig_run") else "run"
+    function = getattr(task, inner)
+    if cell := _pydantic_cell(function):
+        cell.cell_contents = _finishing(cell.cell_contents, task=task, pool=pool)
+    else:
+        setattr(task, inner, _finishing(function, task=task, pool=pool))
+    kind = type(task)
+    if inspect.iscoroutinefunction(_original(kind.__call__)):
+        call = _finishing(kind.__call__, task=task, pool=pool)
+        task.__class__ = type(kind.__name__, (kind,), {"__call__": call, "abstract": True})
+
+
+def _pydantic_cell(function: Callable[..., Any]) -> CellType | None:
+    """Return where Celery's wrapper for ``pydantic=True`` keeps the function, None without one."""
+    wrapper: Any = getattr(function, "__func__", function)
+    if not hasattr(wrapper, "dump_arguments"):
+        return None
+    cells: dict[str, CellType] = dict(
+        zip(wrapper.__code__.co_freevars, wrapper.__closure__, strict=True)
+    )
+    return cells.get("task_fun")
+
+
+def _original(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that an earlier pool of this process replaced, or the function itself."""
+    return getattr(function, "celery_original", function)
+
+
+def _finishing(function: Callable[..., Any], *, task: Any, pool: Pool) -> Callable[..., Any]:
+    function = _original(function)
+    is_coroutine = inspect.iscoroutinefunction(inspect.unwrap(function))
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        job: Job | None = getattr(getcurrent(), "celery_job", None)
+        if job is not None and job.is_in_tracer:
+            is_own = job.order.kind == task.name
+            if is_own or job.order.kind in _CALLING_TASKS or _is_errback():
+                return _call(function, args, kwargs, task=task, job=job)
+        elif is_coroutine and _is_errback():
+            pool.run_errback(functools.partial(errback, *args, **kwargs), kind=task.name)
+            return None
+        return function(*args, **kwargs)
+
+    def errback(*args: Any, **kwargs: Any) -> Any:
+        """Do what Celery's own `Task.__call__` did when it was called, now in a slot."""
+        _task_stack.push(task)
+        task.push_request(args=args, kwargs=kwargs)
+        try:
+            return _call(function, args, kwargs, task=task, job=getcurrent().celery_job)
+        finally:
+            task.pop_request()
+            _task_stack.pop()
+
+    call.celery_original = function  # type: ignore[attr-defined]  # see `_original`
+    return call
+
+
+def _call(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    task: Any,
+    job: Job,
+) -> Any:
+    """Call a task's function in the job's greenlet; return the value, of a coroutine too."""
+    job.is_in_tracer = task.name in _CALLING_TASKS
+    try:
+        found = function(*args, **kwargs)
+        return job.finish(found) if inspect.isawaitable(found) else found
+    finally:
+        job.is_in_tracer = True
+        if job.order.kind == task.name:
+            task.request.loop_blocked_ns = job.blocked_so_far_ns()
+
+
+def _is_errback() -> bool:
+    """Return whether Celery, and not another task's function, calls the caller as an errback.
+
+    The callback's arguments don't show it: those of an immutable signature are the sender's.
+    """
+    called = sys._getframe(1)  # noqa: SLF001 -- documented, for CPython
+    frame = called.f_back
+    for _ in range(_DEEPEST_CALL):
+        if frame is None or frame.f_code is called.f_code:
+            return False
+        if frame.f_code is _CALLS_ERRBACKS:
+            return True
+        frame = frame.f_back
+    return False

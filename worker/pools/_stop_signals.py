@@ -1,0 +1,38 @@
+"""Learns that a worker was told to stop, before Celery's own signal handlers act on it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from celery import platforms
+
+#: Signals for which Celery has a handler that stops the worker, where the system has them.
+_STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP")
+
+
+def wrap_stop_handlers(*, before: Callable[[], None], after: Callable[[], None]) -> None:
+    """Call these around each of Celery's handlers; handlers of other code are left alone.
+
+    Celery announces a soft shutdown only after it has waited, in the handler, for the jobs that
+    run; jobs that began meanwhile would be cut off.
+    """
+    for name in _STOP_SIGNALS:
+        handler: Any = platforms.signals.supported(name) and platforms.signals[name]
+        if getattr(handler, "__module__", None) == "celery.apps.worker":
+            wrapper = functools.partial(_handle, handler, before=before, after=after)
+            platforms.signals[name] = wrapper
+
+
+def _handle(
+    handler: Callable[..., None],
+    *args: Any,
+    before: Callable[[], None],
+    after: Callable[[], None],
+) -> None:
+    before()
+    try:
+        handler(*args)
+    finally:
+        after()

@@ -1,0 +1,122 @@
+"""The threads that `asyncio.to_thread` and `loop.run_in_executor(None, …)` use in the asyncio pool.
+
+Unlike asyncio's own, they grow with the pool's slots, each running call is known by name, and a
+call that never ends doesn't keep the process from exiting.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ._job import current_job
+
+#: The most threads, whatever the number of slots.
+MOST_THREADS = 256
+
+#: What asyncio's own executor has (`concurrent.futures.ThreadPoolExecutor`): never fewer.
+FEWEST_THREADS = min(32, (os.cpu_count() or 1) + 4)
+
+
+class CallThreads(concurrent.futures.ThreadPoolExecutor):
+    """An executor of daemon threads, each started when there are more calls than threads.
+
+    It inherits from ThreadPoolExecutor only because asyncio accepts no other default executor; it
+    uses its own queue and threads, since those of ThreadPoolExecutor are joined at exit.
+    """
+
+    def __init__(self, *, slots: Callable[[], int]) -> None:
+        super().__init__(max_workers=1)
+        self._slots = slots
+        self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread_count = 0
+        self._is_closed = False
+        #: Calls that were submitted and have not ended.
+        self._calls: set[_Call] = set()
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Return the names of the calls that wait or run: the function, and the job it is for."""
+        with self._lock:
+            return tuple(sorted(str(call) for call in self._calls))
+
+    def submit(
+        self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> concurrent.futures.Future[Any]:
+        """Run a call in a thread.
+
+        Raises:
+            RuntimeError: after `shutdown`.
+        """
+        call = _Call(function, args, kwargs)
+        with self._lock:
+            if self._is_closed:
+                raise RuntimeError("the asyncio pool has stopped: no thread can be used")
+            self._calls.add(call)
+            self._queue.put(call)
+            if self._thread_count < min(len(self._calls), self._most()):
+                self._thread_count += 1
+                name = f"asyncio-pool-call-{self._thread_count}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+        return call.future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 -- the executor's signature
+        """Accept no more calls. It never waits: the pool has, as long as its shutdown allows."""
+        with self._lock:
+            self._is_closed = True
+            for _ in range(self._thread_count):
+                self._queue.put(None)
+
+    def _most(self) -> int:
+        return max(FEWEST_THREADS, min(self._slots(), MOST_THREADS))
+
+    def _work(self) -> None:
+        while (call := self._queue.get()) is not None:
+            call.run(self._forget)
+            del call  # it holds its result
+
+    def _forget(self, call: _Call) -> None:
+        with self._lock:
+            self._calls.discard(call)
+
+
+class _Call:
+    """A function, its arguments, and the future of its result."""
+
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        self._function = functools.partial(function, *args, **kwargs)
+        self._name = _name_of(function)
+        job = current_job.get(None)
+        self._owner = f" for {job}" if job is not None else ""
+
+    def __str__(self) -> str:
+        return f"{self._name}{self._owner}"
+
+    def run(self, on_ended: Callable[[_Call], None]) -> None:
+        """Call the function unless the future was cancelled; then ``on_ended``; set the future."""
+        if not self.future.set_running_or_notify_cancel():
+            on_ended(self)
+            return
+        try:
+            result = self._function()
+        except BaseException as error:  # noqa: BLE001 -- raised where the future is awaited
+            on_ended(self)
+            self.future.set_exception(error)
+        else:
+            on_ended(self)
+            self.future.set_result(result)
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    # asyncio.to_thread submits partial(context.run, function, …)
+    if isinstance(function, functools.partial) and function.args:
+        function = function.args[0]
+    return str(getattr(function, "__qualname__", None) or function)
