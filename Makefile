@@ -42,8 +42,8 @@ test: $(VENV)/.dev  ## unit and integration tests, on a real server and real wor
 	$(BIN)/pytest -n 3 --dist loadfile tests/unit tests/integration
 
 e2e: $(VENV)/.dev  ## whole stacks, experiments and commands, as people use them
-	$(BIN)/pytest -n 3 --dist loadfile tests/e2e/test_lab_*.py
-	$(BIN)/pytest --ignore-glob='*/test_lab_*.py' tests/e2e
+	$(BIN)/pytest -n 3 --dist loadfile tests/e2e/test_lab_*.py tests/e2e/test_pool_*.py
+	$(BIN)/pytest --ignore-glob='*/test_lab_*.py' --ignore-glob='*/test_pool_*.py' tests/e2e
 
 format: $(VENV)/.dev  ## put the code in shape
 	$(BIN)/ruff format .

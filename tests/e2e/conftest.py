@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import pytest
 from lab.server import free_port
 from lab.stack import ROOT
 from lab.stack_engine import find_engine
+from tests.conftest import Server
+from tests.integration.pooling import VARIANTS, PoolWorker, Variant, running_pool
 
 #: What a stack and its commands need of a checkout.
 PARTS = (
@@ -106,3 +109,20 @@ def docker_engine(is_ci: bool) -> str:  # noqa: FBT001 -- a fixture
 
 def _is_ours(name: str) -> bool:
     return name.startswith(("POOLBENCH_", "FLOWER_", "COMPOSE_")) or name == "STACK"
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=str)
+def worker(
+    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PoolWorker]:
+    """One worker a module, in each pool, with plain jobs and with coroutines where they can be."""
+    variant: Variant = request.param
+    with running_pool(
+        server,
+        pool=variant.pool,
+        folder=tmp_path_factory.mktemp(str(variant)),
+        queue=f"q-{secrets.token_hex(4)}",
+        slots=variant.pool.fixed_slots or 4,
+        has_coroutines=variant.has_coroutines,
+    ) as it:
+        yield it

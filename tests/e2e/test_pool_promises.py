@@ -1,41 +1,19 @@
-"""What Celery promises of a job, kept by every pool: one suite, and the pool a fixture.
-
-Where the pool awaits them, the jobs are coroutines.
-"""
+"""What Celery promises of a job, kept by every pool: one suite, and the worker a fixture."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from celery import chain, chord, group
 from celery.exceptions import TaskRevokedError
 
 from poolbench.evidence import pool_name
-from poolbench.pools import Pool, available_pools
-from tests.conftest import Server, wait_until
-from tests.integration.pooling import PoolWorker, running_pool, value_of
+from tests.conftest import wait_until
+from tests.integration.pooling import PoolWorker, value_of
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture(scope="module", params=available_pools(), ids=lambda pool: pool.name)
-def worker(
-    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PoolWorker]:
-    """One worker a pool for the module."""
-    pool: Pool = request.param
-    with running_pool(
-        server,
-        pool=pool,
-        folder=tmp_path_factory.mktemp(pool.name),
-        queue=f"q-{secrets.token_hex(4)}",
-        slots=pool.fixed_slots or 4,
-    ) as it:
-        yield it
 
 
 def test_a_value_comes_back(worker: PoolWorker) -> None:
@@ -43,17 +21,6 @@ def test_a_value_comes_back(worker: PoolWorker) -> None:
     signatures = [worker.sign("add", 1, 2), worker.sign("add", 1, y=3), worker.sign("plain", 4)]
 
     assert [value_of(one.apply_async()) for one in signatures] == [3, 4, 5]
-
-
-def test_chains_groups_and_chords_hold(worker: PoolWorker) -> None:
-    """Each link gets the value of the one before, a chord's body all of its header's."""
-    linked = chain(worker.sign("add", 1, 2), worker.sign("plain"), worker.sign("add", 10))
-    several = group(worker.sign("add", n, n) for n in range(3))
-    crowned = chord([worker.sign("add", n, n) for n in range(4)], worker.sign("total"))
-
-    found = [one.apply_async() for one in (linked, several, crowned)]
-
-    assert [value_of(one) for one in found] == [14, [0, 2, 4], 12]
 
 
 def test_a_job_may_ask_for_another_attempt(worker: PoolWorker) -> None:
@@ -66,11 +33,14 @@ def test_a_job_may_ask_for_another_attempt(worker: PoolWorker) -> None:
 
 
 def test_a_failure_comes_back_as_it_was(worker: PoolWorker) -> None:
-    """With its type and text; `link_error` is called with it."""
-    job = worker.sign("fails").apply_async(link_error=worker.sign("plain", 1).set(immutable=True))
-
+    """With its type and its text."""
     with pytest.raises(ValueError, match="out of tea"):
-        value_of(job)
+        value_of(worker.send("fails"))
+
+
+def test_a_model_is_taken_and_returned(worker: PoolWorker) -> None:
+    """A job with ``pydantic=True`` gets the model that its argument says, and may return one."""
+    assert value_of(worker.send("doubled", {"value": 21})) == {"value": 42}
 
 
 def test_an_eta_is_heeded(worker: PoolWorker) -> None:
@@ -107,18 +77,40 @@ def test_a_task_class_of_ones_own_is_used(worker: PoolWorker) -> None:
     assert value_of(job) == "<5>"
     ours = f"after {job.id} SUCCESS"
     wait_until(lambda: ours in worker.diary, what="the last hook")
-    found = [line.split()[0] for line in worker.diary if job.id in line]
-    assert found[:4] == ["prerun", "before", "success", "after"]
+    lines = [line for line in worker.diary if job.id in line and "signal" not in line]
+    assert [line.split()[0] for line in lines][:4] == ["prerun", "before", "success", "after"]
 
 
-def test_each_signal_is_sent_once(worker: PoolWorker) -> None:
-    """`task_prerun` and `task_postrun` frame each execution, with its state."""
-    job = worker.send("add", 1, 1)
-    value_of(job)
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("add", ["prerun", "success", "postrun SUCCESS"]),
+        ("fails", ["prerun", "failure ValueError", "postrun FAILURE"]),
+        ("ignores", ["prerun", "postrun IGNORED"]),
+        ("rejects", ["prerun", "postrun REJECTED", "failure Reject"]),
+    ],
+)
+def test_each_signal_is_sent_once(worker: PoolWorker, name: str, ends: list[str]) -> None:
+    """Signals frame each execution, with its state, and say once how it ended."""
+    job = worker.send(name, *((1,) if name == "add" else ()))
 
-    wait_until(lambda: f"postrun {job.id} SUCCESS" in worker.diary, what="the last signal")
-    found = [line for line in worker.diary if job.id in line]
-    assert found == [f"prerun {job.id}", f"postrun {job.id} SUCCESS"]
+    def found() -> list[str]:
+        lines = [line for line in worker.diary if job.id in line]
+        return [line.replace(f" {job.id}", "").removeprefix("signal ") for line in lines]
+
+    wait_until(lambda: len(found()) >= len(ends), what=f"{ends}")
+    assert found() == ends
+
+
+def test_a_retry_is_signalled(worker: PoolWorker) -> None:
+    """Each attempt is framed by signals of its own, and the last one succeeds."""
+    job = worker.send("retries", 1)
+
+    # in prefork the second attempt may end before the first one's last signal
+    ends = [f"postrun {job.id} RETRY", f"postrun {job.id} SUCCESS"]
+    worker.wait_for(*ends)
+    for line in (f"signal retry {job.id}", f"signal success {job.id}", *ends):
+        assert worker.diary.count(line) == 1
 
 
 def test_a_rate_limit_is_kept(worker: PoolWorker) -> None:
