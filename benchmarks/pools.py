@@ -2,7 +2,8 @@
 
     python -m benchmarks.pools --blocks 5
 
-Each block starts both workers anew and measures them in turn, in a seeded random order, on waits of
+The pool is measured on asyncio's own event loop and on uvloop's, which the app may install. Each
+block starts all workers anew and measures them in turn, in a seeded random order, on waits of
 100 ms at 100 slots; the ratio is taken within blocks. Throughput is (n - slots) / (f_n - f_slots),
 finishes in order. Beside it stands what a job took of the worker: CPU time, and how often a thread
 gave up its core to wait, for another thread as for an answer (proc(5), on Linux alone). Then a
@@ -37,8 +38,14 @@ from poolbench.records import TrialPlan
 from producer.publisher import publish
 from report.stats import paired_ratio
 
-#: The pool that is measured, and the one it is held against.
-OURS, THEIRS = "asyncio", "gevent"
+#: The pool that is measured, the same on uvloop's event loop, and the one to compare them with.
+OURS, OURS_ON_UVLOOP, THEIRS = "asyncio", "uvloop", "gevent"
+
+#: The pool of each contender.
+_POOLS = {OURS: OURS, OURS_ON_UVLOOP: OURS, THEIRS: THEIRS}
+
+#: What an app's module does to use uvloop; here each Python that starts does it.
+_INSTALL_UVLOOP = "import uvloop\nuvloop.install()\n"
 
 #: In a thread's status, proc(5).
 _SWITCHES = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
@@ -60,18 +67,18 @@ class Stand:
     tail: Tail
     trials: int = 0
 
-    def measure(self, pool: str, *, jobs: int, slots: int, delay_ms: float) -> TrialView:
-        """Send waits to a pool's worker; return what became of them when all have ended."""
-        self.begin(pool, jobs=jobs, slots=slots, delay_ms=delay_ms)
+    def measure(self, contender: str, *, jobs: int, slots: int, delay_ms: float) -> TrialView:
+        """Send waits to a contender's worker; return what became of them when all have ended."""
+        self.begin(contender, jobs=jobs, slots=slots, delay_ms=delay_ms)
         return self.wait(jobs)
 
-    def begin(self, pool: str, *, jobs: int, slots: int, delay_ms: float) -> None:
-        """Send waits to a pool's worker."""
+    def begin(self, contender: str, *, jobs: int, slots: int, delay_ms: float) -> None:
+        """Send waits to a contender's worker."""
         self.trials += 1
         plan = TrialPlan(
             trial=self.trials,
-            contender=pool,
-            pool=pool,
+            contender=contender,
+            pool=_POOLS[contender],
             slots=slots,
             kind="io.sleep",
             parameters={"delay_ms": delay_ms},
@@ -145,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _measure_rates(stand: Stand, options: argparse.Namespace) -> Mapping[str, Rates]:
     order = random.Random(options.seed)
-    rates = {pool: Rates() for pool in (OURS, THEIRS)}
+    rates = {pool: Rates() for pool in _POOLS}
     for block in range(options.blocks):
         with contextlib.ExitStack() as workers:
             pids = {
@@ -214,9 +221,9 @@ def _print_rates(rates: Mapping[str, Rates], options: argparse.Namespace) -> Non
         write(f"{user_s * 1e3:.2f} ms user, {system_s * 1e3:.2f} ms system CPU")
         switches = [use.switches for use in found.uses if use.switches is not None]
         write(f", {statistics.median(switches):.1f} switches\n" if switches else "\n")
-    ratio = paired_ratio(rates[OURS].by_block, theirs=rates[THEIRS].by_block)
-    if ratio:
-        write(f"{OURS} to {THEIRS}: {ratio.value:.3f} [{ratio.low:.3f}-{ratio.high:.3f}]\n")
+    for one, other in ((OURS, THEIRS), (OURS_ON_UVLOOP, OURS)):
+        if ratio := paired_ratio(rates[one].by_block, theirs=rates[other].by_block):
+            write(f"{one} to {other}: {ratio.value:.3f} [{ratio.low:.3f}-{ratio.high:.3f}]\n")
 
 
 def _print_memory(peak: int, idle_mb: float, most_mb: float) -> None:
@@ -239,12 +246,18 @@ def _server(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _worker(stand: Stand, pool: str, *, slots: int) -> Iterator[int]:
+def _worker(stand: Stand, contender: str, *, slots: int) -> Iterator[int]:
     """Run a worker of ours; give its process id."""
-    command = [sys.executable, "-m", "worker", "--pool", pool, "--slots", str(slots)]
+    command = [sys.executable, "-m", "worker", "--pool", _POOLS[contender]]
+    command += ["--contender", contender, "--slots", str(slots)]
     environment = dict(os.environ)
     environment |= {"POOLBENCH_REDIS_URL": stand.url, "POOLBENCH_SCOPE": stand.run}
-    with (stand.folder / f"{pool}.log").open("ab") as log:
+    if contender == OURS_ON_UVLOOP:
+        path = stand.folder / "uvloop"
+        path.mkdir(exist_ok=True)
+        (path / "sitecustomize.py").write_text(_INSTALL_UVLOOP)
+        environment["PYTHONPATH"] = str(path)
+    with (stand.folder / f"{contender}.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
     try:
         yield process.pid
