@@ -21,6 +21,7 @@ from lab.conformance.interpreter import Interpreter
 from lab.conformance.server import Server
 from lab.conformance.story import Story, read_story
 from lab.conformance.worker import BedWorker
+from lab.conformance.worker_exit import WorkerExit
 from lab.stack import ROOT
 from poolbench.pools import Pool
 
@@ -80,6 +81,10 @@ class Bed:
             worker.kill()
         self.app.close()
         self.client.close()
+
+    def exits(self) -> list[WorkerExit]:
+        """Return how each worker ended."""
+        return [worker.exit() for worker in self._workers]
 
     def slots(self, wanted: int) -> int:
         """Return the slots that this pool can have instead of those wanted."""

@@ -19,6 +19,7 @@ from lab.conformance.outcome import Finding, breaks, not_tried
 from lab.conformance.row import Row
 from lab.conformance.server import DATABASES, Server
 from lab.conformance.worker import WorkerDiedError
+from lab.conformance.worker_exit import judge_exits
 from lab.environment import describe_broker, usable_cores
 from lab.server import find_server
 from poolbench.errors import StackError
@@ -138,7 +139,7 @@ class _Hall:
             stopping=self.stopping,
         )
         try:
-            return row.attempt(bed)
+            return judge_exits(row.attempt(bed), exits=bed.exits())
         except WorkerDiedError as death:
             return judge_death(death)
         finally:

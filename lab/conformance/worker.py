@@ -14,6 +14,7 @@ from typing import Any
 from celery import Celery
 
 from lab.children import Child
+from lab.conformance.worker_exit import OWN_ERROR, WorkerExit
 
 #: How a line of Celery's log begins.
 _LOG_HEAD = re.compile(r"^\[[\d: ,-]+: (?P<level>\w+)/\S+\] ")
@@ -41,6 +42,10 @@ class BedWorker:
     app: Celery
     #: Waits for a condition, or for the end of the whole survey; see `Bed.until`.
     wait_until: Callable[..., bool]
+    #: The last signal that a try sent it; None before.
+    asked: signal.Signals | None = None
+    _was_killed: bool = False
+    _exit_code: int | None = None
 
     def until(self, reached: Callable[[], bool], *, within_s: float) -> bool:
         """Return whether it was reached in time; the worker must live until then.
@@ -60,6 +65,7 @@ class BedWorker:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to its main process, as a supervisor does."""
+        self.asked = number
         self.child.process.send_signal(number)
 
     def end_within(self, seconds: float) -> int | None:
@@ -69,10 +75,18 @@ class BedWorker:
 
     def kill(self) -> None:
         """End it and everything it started, at once."""
+        if not self._was_killed:
+            self._was_killed, self._exit_code = True, self.child.exit_code
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.child.process.wait(10.0)
+
+    def exit(self) -> WorkerExit:
+        """Return how it ended, before it was killed."""
+        code = self._exit_code if self._was_killed else self.child.exit_code
+        errors = self.log_lines(OWN_ERROR, most=1)
+        return WorkerExit(exit_code=code, asked=self.asked, errors=errors)
 
     def is_ready(self) -> bool:
         """Return whether its log says so."""

@@ -28,12 +28,17 @@ KNOWN = {
     "max-tasks-per-child": {"prefork": "works", "threads": "ignored"},
     "autoscale": {"prefork": "works", "threads": "breaks"},
     "crash": {"prefork": "works", "threads": "breaks"},
+    # threads: the worker dies of the signal, whatever becomes of its jobs
+    "cold-shutdown": {"prefork": "works", "threads": "breaks"},
+    "soft-shutdown": {"prefork": "works", "threads": "breaks"},
+    # its first worker is killed by the try, which is no death
+    "redelivery": {"prefork": "works", "threads": "works"},
 }
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The document of one survey of four rows on two pools; its JSON lies beside it."""
+    """The document of one survey of these rows on two pools; its JSON lies beside it."""
     target = tmp_path_factory.mktemp("survey") / "pools.md"
     words = [f"--row={row}" for row in KNOWN]
     run(*words, "--pool", "prefork", "--pool", "threads", "--write", str(target))

@@ -97,7 +97,7 @@ def _try_warm_prefetched(bed: Bed) -> Finding:
 
 
 def judge_warm(end: End) -> Finding:
-    """Judge by whether each job was done or is in the queue again, and the worker's exit code."""
+    """Judge by whether each job was done or is in the queue again."""
     if end.exit_code is None:
         return breaks("The worker hung.", *end.tell())
     harm = _harm(end)
@@ -105,11 +105,9 @@ def judge_warm(end: End) -> Finding:
         return breaks(harm, *end.tell())
     if cut := {label for label in end.account.queued if end.story.of(label, moment="started")}:
         return breaks(f"{len(cut)} running job(s) were cut off and put back.", *end.tell())
-    if end.exit_code != 0:
-        return breaks("No job was harmed, but it ended as if it had failed.", *end.tell())
     back = len(end.account.queued)
     what = f"; {back} that had not begun went back to the queue" if back else ""
-    return works(f"Running jobs finished{what}; exit code 0.", *end.tell())
+    return works(f"Running jobs finished{what}.", *end.tell())
 
 
 def _try_cold(bed: Bed) -> Finding:
