@@ -25,9 +25,10 @@ def jobs(**headings: str) -> Account:
 
 
 def end(account: Account, *, exit_code: int | None = 0, told: Story | None = None) -> End:
-    """Return the end of a worker, three seconds after the signal."""
+    """Return the end of a worker, three seconds after the signal, which came one second in."""
     return End(
         exit_code=exit_code,
+        signalled_ns=1_000_000_000,
         took_s=3.1,
         story=told or Story(),
         account=account,
@@ -96,6 +97,29 @@ def test_a_cold_shutdown_puts_running_jobs_back(
 def test_a_soft_shutdown_lets_short_jobs_finish(account: Account, word: Outcome) -> None:
     """And puts long ones back."""
     assert judge_soft(end(account), short="short").outcome is word
+
+
+BEGAN_LATE = story("short started 0", "late started 2", "late CancelledError 3")
+
+
+def test_no_job_begins_after_the_signal() -> None:
+    """Even if it is in the queue again; the evidence names it, and harm done to it goes first."""
+    back = end(jobs(done="short", queued="late"), told=BEGAN_LATE)
+    lost = end(jobs(done="short", lost="late"), told=BEGAN_LATE)
+
+    assert judge_soft(back, short="short").outcome is IGNORED
+    assert judge_cold(end(jobs(queued="short late"), told=BEGAN_LATE)).outcome is IGNORED
+    assert "1 job(s) began after the signal: late" in judge_soft(back, short="short").evidence
+    assert judge_soft(lost, short="short").outcome is BREAKS
+    assert "1 job(s) neither finished" in judge_soft(lost, short="short").seen
+
+
+def test_a_warm_shutdown_may_run_what_it_has_fetched() -> None:
+    """It waits for all that runs, so that beginning a job harms nothing; the evidence tells it."""
+    found = judge_warm(end(jobs(done="short late"), told=BEGAN_LATE))
+
+    assert found.outcome is WORKS
+    assert "1 job(s) began after the signal: late" in found.evidence
 
 
 def test_the_end_of_a_worker_is_told_with_counts_and_code() -> None:

@@ -129,6 +129,8 @@ async def async_crash(label: str, after_s: float) -> None:
 
 
 register(async_wait if IS_ASYNC else wait)
+# the same job, acknowledged late whatever the settings say
+app.task(name="wait_late", acks_late=True)(async_wait if IS_ASYNC else wait)
 register(async_tick if IS_ASYNC else tick)
 register(async_crash if IS_ASYNC else crash)
 
