@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -180,9 +180,10 @@ class Bed:
         held: Any = self.client.hvals("unacked")
         return [json.loads(message)[0]["headers"]["id"] for message in held]
 
-    def account(self) -> Account:
-        """Return what became of each job sent."""
-        return account(self.sent, story=self.story(), queued=self.queued(), unacked=self.unacked())
+    def account(self, jobs: Sequence[str] | None = None) -> Account:
+        """Return what became of these jobs; of each job sent if left out."""
+        sent = self.sent if jobs is None else jobs
+        return account(sent, story=self.story(), queued=self.queued(), unacked=self.unacked())
 
     def state(self, label: str) -> str:
         """Return the state that Celery stored as a job's result, empty if none."""

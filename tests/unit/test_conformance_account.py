@@ -10,7 +10,7 @@ from lab.conformance.account import Account
 from lab.conformance.outcome import Outcome
 from lab.conformance.rows.broker import judge_redelivery, judge_restart
 from lab.conformance.rows.faults import judge_crash
-from lab.conformance.rows.prefetch import Fetching, judge_acks_late, judge_disable_prefetch
+from lab.conformance.rows.prefetch import Fetching, Late, judge_acks_late, judge_disable_prefetch
 from lab.conformance.rows.shutdown import End, judge_cold, judge_soft, judge_warm
 from lab.conformance.story import Story
 from tests.conformance import story
@@ -157,20 +157,41 @@ def test_without_prefetching_slots_stay_busy_and_jobs_in_the_queue(
 
 
 @pytest.mark.parametrize(
-    ("account", "word", "said"),
+    ("account", "harm"),
     [
-        (jobs(done="a b"), WORKS, "acknowledged"),
-        (jobs(done="a", doubled="b"), BREAKS, "Finished jobs stay in unacked"),
-        (jobs(doubled="a", lost="b"), BREAKS, "will run again; jobs are lost."),
-        (jobs(done="a", unacked="b"), BREAKS, "Jobs are left standing."),
+        (jobs(done="a", doubled="b"), "finished jobs stay in unacked and will run again"),
+        (
+            jobs(doubled="a", lost="b"),
+            "finished jobs stay in unacked and will run again, jobs are lost",
+        ),
+        (jobs(done="a", unacked="b"), "jobs are left standing"),
     ],
 )
-def test_late_acknowledgements_arrive(account: Account, word: Outcome, said: str) -> None:
-    """Every harm is named."""
-    found = judge_acks_late(account, slots=40, refused=3, log=())
+def test_late_acknowledgements_arrive_however_jobs_end(account: Account, harm: str) -> None:
+    """Every harm is named, and whether it needs ends at the same moment."""
+    good, bad = Late(account=jobs(done="a b"), refused=0), Late(account=account, refused=3)
 
-    assert found.outcome is word
-    assert said in found.seen
+    said = [
+        judge_acks_late(spread=spread, aligned=aligned, slots=40, log=())
+        for spread, aligned in ((good, bad), (bad, good), (bad, bad))
+    ]
+
+    assert [one.outcome for one in said] == [BREAKS] * 3
+    assert said[0].seen == f"Only where jobs end at the same moment: {harm}."
+    assert said[1].seen == f"Only where ends are spread out: {harm}."
+    assert said[2].seen == f"Where ends are spread out: {harm}. At the same moment: {harm}."
+    assert "ends at full seconds: " in said[0].evidence[2]
+    assert "3 acknowledgement(s) failed" in said[0].evidence[2]
+
+
+def test_late_acknowledgements_that_all_arrive_work() -> None:
+    """The evidence has a line for ends that are spread out and one for ends that meet."""
+    good = Late(account=jobs(done="a b"), refused=0)
+
+    found = judge_acks_late(spread=good, aligned=good, slots=40, log=())
+
+    assert found.outcome is WORKS
+    assert found.evidence[1].startswith("ends spread out: jobs: 2 done; 0 acknowledgement(s)")
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,16 @@ async def async_wait(label: str, seconds: float) -> str:
     return label
 
 
+def meet(label: str, every_s: float) -> None:
+    """Wait until the clock's next multiple of a time, where all jobs of this kind end together."""
+    wait(label, every_s - time.time() % every_s)
+
+
+async def async_meet(label: str, every_s: float) -> None:
+    """Do the same as a coroutine."""
+    await async_wait(label, every_s - time.time() % every_s)
+
+
 def tick(label: str, seconds: float, every_s: float) -> None:
     """Wake up again and again; stamp the longest time between two wakes."""
     stamp(label, moment="started")
@@ -131,6 +141,7 @@ async def async_crash(label: str, after_s: float) -> None:
 register(async_wait if IS_ASYNC else wait)
 # the same job, acknowledged late whatever the settings say
 app.task(name="wait_late", acks_late=True)(async_wait if IS_ASYNC else wait)
+register(async_meet if IS_ASYNC else meet)
 register(async_tick if IS_ASYNC else tick)
 register(async_crash if IS_ASYNC else crash)
 

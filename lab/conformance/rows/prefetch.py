@@ -10,6 +10,7 @@ from lab.conformance.bed import Bed
 from lab.conformance.outcome import Finding, breaks, ignored, works
 from lab.conformance.row import Row
 from lab.conformance.story import Story
+from lab.conformance.worker import BedWorker
 
 #: Rounds of jobs that each slot gets, and how long one waits, seconds.
 ROUNDS = 8
@@ -24,9 +25,16 @@ STANDSTILL_S = 10.0
 #: Slots by which acknowledgements meet, where they cost little; and where each is a process.
 MANY_SLOTS, MANY_PROCESSES = 40, 4
 
-#: Rounds of jobs for all of them, and how long one waits, seconds.
+#: Rounds of jobs for all of them, with ends spread out and again with ends that meet.
 LATE_ROUNDS = 3
-LATE_JOB_S = 0.5
+
+#: The shortest and the longest of jobs whose ends are spread out, and between which moments of the
+#: clock jobs wait whose ends meet, seconds.
+SHORTEST_S, LONGEST_S = 0.25, 0.75
+MEET_EVERY_S = 1.0
+
+#: What the worker logs of an acknowledgement that failed.
+_REFUSED = "(?i)couldn't ack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,41 +99,78 @@ def judge_disable_prefetch(fetching: Fetching) -> Finding:
     return works("It fetched a job only when a slot was free, and kept them busy.", *evidence)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """What became of jobs with acks_late."""
+
+    account: Account
+    #: Acknowledgements that failed, by the worker's log.
+    refused: int
+
+    def tell(self) -> str:
+        """Return it as evidence."""
+        return f"{self.account.tell()}; {self.refused} acknowledgement(s) failed"
+
+    def harm(self) -> str:
+        """Return what harm was done, without a full stop; empty if none."""
+        account = self.account
+        harms = []
+        if account.doubled:
+            harms.append("finished jobs stay in unacked and will run again")
+        if account.lost:
+            harms.append("jobs are lost")
+        if account.queued or account.unacked:
+            harms.append("jobs are left standing")
+        return ", ".join(harms)
+
+
 def _try_acks_late(bed: Bed) -> Finding:
     wanted = MANY_PROCESSES if bed.pool.name == "prefork" else MANY_SLOTS
     with bed.worker(slots=wanted, settings={"task_acks_late": True}) as worker:
         count = worker.slots * LATE_ROUNDS
-        jobs = bed.send_many("wait", labels="job", count=count, seconds=LATE_JOB_S)
-        bed.until_stalled(bed.has("finished", *jobs), stalled_s=STANDSTILL_S)
-        bed.until(lambda: not bed.unacked(), within_s=4)
-        refused = len(worker.log_lines("(?i)couldn't ack", most=count))
+        step_s = (LONGEST_S - SHORTEST_S) / worker.slots
+        spread_jobs = [
+            bed.send("wait", label=f"spread-{n}", seconds=SHORTEST_S + n % worker.slots * step_s)
+            for n in range(count)
+        ]
+        spread = _late(bed, worker, jobs=spread_jobs, refused_before=0)
+        aligned_jobs = bed.send_many("meet", labels="aligned", count=count, every_s=MEET_EVERY_S)
+        aligned = _late(bed, worker, jobs=aligned_jobs, refused_before=spread.refused)
         return judge_acks_late(
-            bed.account(),
+            spread=spread,
+            aligned=aligned,
             slots=worker.slots,
-            refused=refused,
             log=(
-                *worker.log_lines("(?i)couldn't ack", most=1),
+                *worker.log_lines(_REFUSED, most=1),
                 *worker.log_lines("Connection to broker lost", most=1),
             ),
         )
 
 
-def judge_acks_late(account: Account, *, slots: int, refused: int, log: tuple[str, ...]) -> Finding:
+def _late(bed: Bed, worker: BedWorker, *, jobs: list[str], refused_before: int) -> Late:
+    """Wait for the end of these jobs, or until nothing happens any more, and count."""
+    bed.until_stalled(bed.has("finished", *jobs), stalled_s=STANDSTILL_S)
+    bed.until(lambda: not bed.unacked(), within_s=4)
+    refused = len(worker.log_lines(_REFUSED, most=len(bed.sent)))
+    return Late(account=bed.account(jobs), refused=refused - refused_before)
+
+
+def judge_acks_late(*, spread: Late, aligned: Late, slots: int, log: tuple[str, ...]) -> Finding:
     """Judge by the jobs that were done and are still held as not acknowledged."""
     evidence = (
-        f"{slots} slot(s); {account.tell()}",
-        f"{refused} acknowledgement(s) failed by the worker's log",
+        f"{slots} slot(s)",
+        f"ends spread out: {spread.tell()}",
+        f"ends at full seconds: {aligned.tell()}",
         *log,
     )
-    harms = []
-    if account.doubled:
-        harms.append("finished jobs stay in unacked and will run again")
-    if account.lost:
-        harms.append("jobs are lost")
-    if account.queued or account.unacked:
-        harms.append("jobs are left standing")
-    if harms:
-        return breaks(f"{'; '.join(harms).capitalize()}.", *evidence)
+    spread_harm, aligned_harm = spread.harm(), aligned.harm()
+    if spread_harm and aligned_harm:
+        seen = f"Where ends are spread out: {spread_harm}. At the same moment: {aligned_harm}."
+        return breaks(seen, *evidence)
+    if aligned_harm:
+        return breaks(f"Only where jobs end at the same moment: {aligned_harm}.", *evidence)
+    if spread_harm:
+        return breaks(f"Only where ends are spread out: {spread_harm}.", *evidence)
     return works("Each job was run and acknowledged.", *evidence)
 
 
@@ -141,10 +186,11 @@ ACKS_LATE = Row(
     name="acks-late-full",
     title="acks_late with all slots busy",
     question=(
-        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process) that finish together, "
-        f"{LATE_ROUNDS} rounds of jobs with acks_late; the broker's options are Celery's own."
+        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process), acks_late, the broker's "
+        f"options Celery's own: {LATE_ROUNDS} rounds of jobs of {SHORTEST_S} to {LONGEST_S} s, "
+        f"whose ends are spread out, then {LATE_ROUNDS} rounds that end together at full seconds."
     ),
-    expected="Each job runs once, and nothing is left in unacked.",
+    expected="Each job runs once, and nothing is left in unacked, however jobs end.",
     attempt=_try_acks_late,
-    lasts_s=15.0,
+    lasts_s=20.0,
 )
