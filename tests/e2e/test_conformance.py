@@ -31,6 +31,8 @@ KNOWN = {
     # threads: the worker dies of the signal, whatever becomes of its jobs
     "cold-shutdown": {"prefork": "works", "threads": "breaks"},
     "soft-shutdown": {"prefork": "works", "threads": "breaks"},
+    # the limit is kept, and jobs of other kinds stand beside a free slot meanwhile
+    "rate-limit": {"prefork": "breaks", "threads": "breaks"},
     # its first worker is killed by the try, which is no death
     "redelivery": {"prefork": "works", "threads": "works"},
 }

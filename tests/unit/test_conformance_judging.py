@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.conformance.outcome import Outcome
+from lab.conformance.outcome import Finding, Outcome
 from lab.conformance.rows.control import (
     Counts,
     judge_counts,
@@ -15,7 +15,7 @@ from lab.conformance.rows.control import (
 from lab.conformance.rows.faults import judge_blocking
 from lab.conformance.rows.limits import judge_hard_limit, judge_soft_limit
 from lab.conformance.rows.replacement import judge_autoscale, judge_max_memory, judge_max_tasks
-from lab.conformance.rows.timing import judge_chord, judge_eta, judge_rate_limit
+from lab.conformance.rows.timing import judge_chord, judge_eta, judge_rate_limit, longest_wait_s
 from lab.conformance.story import Story
 from tests.conformance import story
 
@@ -252,22 +252,61 @@ def test_autoscale_grows_and_shrinks(
     assert found.outcome is word
 
 
+SLOW = ("a started 0", "b started 2", "c started 4", "d started 6")
+
+
 @pytest.mark.parametrize(
-    ("seconds", "word"), [((0, 0.5, 1.0, 1.5), WORKS), ((0, 0.1, 0.1, 0.2), IGNORED)]
+    ("seconds", "word"), [((0, 2.0, 4.0, 6.0), WORKS), ((0, 0.1, 0.1, 0.2), IGNORED)]
 )
 def test_a_rate_limit_is_seen_in_the_starts(seconds: tuple[float, ...], word: Outcome) -> None:
     """By the time between the first and the last of them."""
     starts = [f"{job} started {at}" for job, at in zip(JOBS, seconds, strict=True)]
 
-    assert judge_rate_limit(story(*starts, *FINISHES), jobs=JOBS).outcome is word
+    assert rate_limit(*starts, *FINISHES).outcome is word
 
 
 def test_a_rate_limit_that_loses_or_doubles_jobs_breaks() -> None:
     """Slow is no excuse for either."""
-    slow = ("a started 0", "b started 1", "c started 2", "d started 3")
+    assert rate_limit(*SLOW).outcome is BREAKS
+    assert rate_limit(*SLOW, *FINISHES, "a started 7").outcome is BREAKS
 
-    assert judge_rate_limit(story(*slow), jobs=JOBS).outcome is BREAKS
-    assert judge_rate_limit(story(*slow, "a started 4"), jobs=JOBS).outcome is BREAKS
+
+@pytest.mark.parametrize(
+    ("waited_s", "without_s", "said"),
+    [
+        (3.5, 0.1, "with worker_prefetch_multiplier = 0 they began at once"),
+        (3.5, 3.5, "with worker_prefetch_multiplier = 0 too"),
+        (3.5, None, "with worker_prefetch_multiplier = 0 too"),
+        (None, 0.1, "began at once"),
+        (0.1, 3.5, "Only with worker_prefetch_multiplier = 0"),
+    ],
+)
+def test_jobs_left_standing_beside_a_rate_limit_break(
+    waited_s: float | None, without_s: float | None, said: str
+) -> None:
+    """The limited ones keep to their limit; others have a free slot and don't begin."""
+    found = rate_limit(*SLOW, *FINISHES, waited_s=waited_s, without_s=without_s)
+
+    assert found.outcome is BREAKS
+    assert said in found.seen
+    assert "began" in found.evidence[1] + found.evidence[2]
+
+
+def rate_limit(
+    *stamps: str, waited_s: float | None = 0.1, without_s: float | None = 0.1
+) -> Finding:
+    """Return the finding on four limited jobs and others that began after these times."""
+    return judge_rate_limit(
+        story(*stamps), limited=JOBS, waited_s=waited_s, without_prefetching_s=without_s
+    )
+
+
+def test_the_wait_of_jobs_is_that_of_the_last_to_begin() -> None:
+    """None as long as one has not begun."""
+    told = story("a started 3", "b started 5", "a finished 6")
+
+    assert longest_wait_s(told, jobs=["a", "b"], since_ns=2_000_000_000) == 3.0
+    assert longest_wait_s(told, jobs=["a", "b", "c"], since_ns=0) is None
 
 
 @pytest.mark.parametrize(

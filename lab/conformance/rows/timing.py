@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
+from typing import Any
 
 from lab.conformance.bed import Bed
 from lab.conformance.outcome import Finding, breaks, ignored, works
 from lab.conformance.row import Row
 from lab.conformance.story import Story
+from lab.conformance.worker import BedWorker
 
-#: The rate limit, jobs a second, and the jobs sent at once.
+#: The rate limit, jobs a second; the limited jobs, more than a worker with one slot prefetches by
+#: Celery's own settings; and those of another kind, sent after them.
 RATE_PER_S = 2
-RATED = 5
+LIMITED = 12
+BESIDE = 3
 
 #: Half of what all starts take that keep the limit: a busy machine may delay the first of them.
-RATED_SPAN_S = (RATED - 1) / RATE_PER_S / 2
+LIMITED_SPAN_S = (LIMITED - 1) / RATE_PER_S / 2
+
+#: How late a job may begin that has a free slot, on a busy machine, seconds.
+STANDING_S = 2.0
 
 #: How far ahead a job is sent, and how late it may be on a busy machine, seconds.
 AHEAD_S = 2.0
@@ -25,26 +33,83 @@ PARTS = 4
 
 
 def _try_rate_limit(bed: Bed) -> Finding:
-    settings = {"task_annotations": {"wait": {"rate_limit": f"{RATE_PER_S}/s"}}}
-    with bed.worker(settings=settings) as worker:
-        jobs = bed.send_many("wait", labels="job", count=RATED, seconds=0.01)
-        worker.until(bed.has("finished", *jobs), within_s=15)
+    with _limiting_worker(bed) as worker:
+        limited, beside, sent_ns = _send_beside(bed, labels="first")
+        worker.until(bed.has("finished", *limited, *beside), within_s=LIMITED / RATE_PER_S + 10)
         bed.pause(0.5)
-        return judge_rate_limit(bed.story(), jobs=jobs)
+        story = bed.story()
+        waited_s = longest_wait_s(story, jobs=beside, since_ns=sent_ns)
+    with _limiting_worker(bed, worker_prefetch_multiplier=0) as worker:
+        _, beside, sent_ns = _send_beside(bed, labels="second")
+        worker.until(bed.has("finished", *beside), within_s=STANDING_S * 2)
+        without_s = longest_wait_s(bed.story(), jobs=beside, since_ns=sent_ns)
+    return judge_rate_limit(
+        story, limited=limited, waited_s=waited_s, without_prefetching_s=without_s
+    )
 
 
-def judge_rate_limit(story: Story, *, jobs: list[str]) -> Finding:
-    """Judge by the time between the first start and the last."""
-    starts = [one.t_ns for one in story.stamps if one.moment == "started"]
+def _limiting_worker(bed: Bed, **settings: Any) -> AbstractContextManager[BedWorker]:
+    """Return a worker of one slot that limits jobs of one kind."""
+    limit = {"task_annotations": {"wait": {"rate_limit": f"{RATE_PER_S}/s"}}}
+    return bed.worker(slots=1, settings={**limit, **settings})
+
+
+def _send_beside(bed: Bed, *, labels: str) -> tuple[list[str], list[str], int]:
+    """Send limited jobs and others after them; return both, and when the others were sent."""
+    limited = bed.send_many("wait", labels=f"{labels}-limited", count=LIMITED, seconds=0.01)
+    sent_ns = time.time_ns()
+    beside = bed.send_many("add_one", labels=f"{labels}-beside", count=BESIDE, number=1)
+    return limited, beside, sent_ns
+
+
+def longest_wait_s(story: Story, *, jobs: list[str], since_ns: int) -> float | None:
+    """Return how long after a moment the last of these jobs began; None if one did not."""
+    starts = [story.of(label, moment="started") for label in jobs]
+    return max((one[0].t_ns - since_ns) / 1e9 for one in starts) if all(starts) else None
+
+
+def judge_rate_limit(
+    story: Story,
+    *,
+    limited: list[str],
+    waited_s: float | None,
+    without_prefetching_s: float | None,
+) -> Finding:
+    """Judge by the starts of the limited jobs, and by how long others waited beside them."""
+    starts = [one.t_ns for label in limited for one in story.of(label, moment="started")]
     span_s = (max(starts) - min(starts)) / 1e9 if starts else 0.0
-    evidence = f"{len(starts)} starts of {len(jobs)} jobs within {span_s:.1f} s"
-    if len(starts) > len(jobs):
-        return breaks("Jobs were run twice.", evidence)
-    if not story.have("finished", labels=jobs):
-        return breaks("Not every job was run.", evidence)
-    if span_s < RATED_SPAN_S:
-        return ignored("The jobs ran without a limit.", evidence)
-    return works("The jobs kept to the limit.", evidence)
+    evidence = (
+        f"{len(starts)} starts of {len(limited)} limited jobs within {span_s:.1f} s",
+        f"jobs of another kind by Celery's own settings: {_tell_wait(waited_s)}",
+        f"with worker_prefetch_multiplier = 0: {_tell_wait(without_prefetching_s)}",
+    )
+    if len(starts) > len(limited):
+        return breaks("Jobs were run twice.", *evidence)
+    if not story.have("finished", labels=limited):
+        return breaks("Not every job was run.", *evidence)
+    if span_s < LIMITED_SPAN_S:
+        return ignored("The jobs ran without a limit.", *evidence)
+    if standing := _tell_standing(waited_s, without_prefetching_s):
+        return breaks(f"The jobs kept to the limit. {standing}", *evidence)
+    return works("The jobs kept to the limit, and others began beside them.", *evidence)
+
+
+def _tell_wait(waited_s: float | None) -> str:
+    return "not all began" if waited_s is None else f"began within {waited_s:.1f} s"
+
+
+def _tell_standing(waited_s: float | None, without_prefetching_s: float | None) -> str:
+    """Return in which setting other jobs were left standing; empty if in none."""
+    stood = waited_s is None or waited_s > STANDING_S
+    stood_without = without_prefetching_s is None or without_prefetching_s > STANDING_S
+    what = "jobs of another kind were left standing beside a free slot"
+    if stood and stood_without:
+        return f"{what.capitalize()}; with worker_prefetch_multiplier = 0 too."
+    if stood:
+        why = "since the limited ones held every prefetched place"
+        then = "with worker_prefetch_multiplier = 0 they began at once"
+        return f"{what.capitalize()}, {why}; {then}."
+    return f"Only with worker_prefetch_multiplier = 0: {what}." if stood_without else ""
 
 
 def _try_eta(bed: Bed) -> Finding:
@@ -96,9 +161,16 @@ def judge_chord(story: Story, *, log: tuple[str, ...]) -> Finding:
 RATE_LIMIT = Row(
     name="rate-limit",
     title="rate limit",
-    question=f"A job limited to {RATE_PER_S}/s, sent {RATED} times at once.",
-    expected=f"At least {1 / RATE_PER_S:g} s lie between two starts; each job runs once.",
+    question=(
+        f"One slot, {LIMITED} jobs limited to {RATE_PER_S}/s and {BESIDE} of another kind after "
+        "them, all at once; by Celery's own settings, and with worker_prefetch_multiplier = 0."
+    ),
+    expected=(
+        f"At least {1 / RATE_PER_S:g} s lie between two starts of limited jobs; each runs once; "
+        "the others don't wait for them."
+    ),
     attempt=_try_rate_limit,
+    lasts_s=15.0,
 )
 ETA = Row(
     name="eta",
