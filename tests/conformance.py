@@ -8,6 +8,7 @@ from lab.conformance.outcome import Finding, breaks, ignored, works
 from lab.conformance.rows import ROWS
 from lab.conformance.story import Stamp, Story
 from lab.conformance.survey import Entry, Survey
+from lab.conformance.verdict import judge_tries
 
 
 def story(*moments: str, pids: dict[str, int] | None = None, **facts: Any) -> Story:
@@ -38,15 +39,18 @@ def survey(**changes: Any) -> Survey:
     return Survey(**{**plain, **changes})
 
 
-def entry(name: str, **findings: Finding) -> Entry:
-    """Return a row's entry with these findings by pool."""
+def entry(name: str, **findings: Finding | list[Finding]) -> Entry:
+    """Return a row's entry with these findings by pool, of one try or of several."""
     row = next(row for row in ROWS if row.name == name)
     return Entry(
         name=row.name,
         title=row.title,
         question=row.question,
         expected=row.expected,
-        findings=findings,
+        verdicts={
+            pool: judge_tries(found if isinstance(found, list) else [found])
+            for pool, found in findings.items()
+        },
     )
 
 

@@ -52,8 +52,11 @@ def conformance(
         list[str] | None, typer.Option(help="One pool; again for more. All if left out.")
     ] = None,
     row: Annotated[
-        list[str] | None, typer.Option(help="One row by its name; again for more.")
+        list[str] | None, typer.Option(help="One row by its name or title; again for more.")
     ] = None,
+    tries: Annotated[
+        int, typer.Option(min=1, help="Number of tries of each row; a cell shows the worst.")
+    ] = 1,
     celery_python: Annotated[
         Path | None, typer.Option(help="A Python of another environment, with another Celery.")
     ] = None,
@@ -64,14 +67,20 @@ def conformance(
         Path | None, typer.Option(help="Write Markdown there, and JSON beside it.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    list_rows: Annotated[
+        bool, typer.Option("--list", help="Print the rows' names and titles; try nothing.")
+    ] = False,
 ) -> None:
     """Try on real workers what each pool ignores and what it breaks, in under 4 minutes."""
+    if list_rows:
+        sys.stdout.write(_listed())
+        return
     rows, pools = _chosen_rows(row or ()), _chosen_pools(pool or ())
     _check_target(write)
     forget_foreign_variables(os.environ)
     other = read_survey(beside) if beside else None
     interpreter = inspect_interpreter(celery_python) if celery_python else this_interpreter()
-    survey = _conduct(rows, pools=pools, interpreter=interpreter)
+    survey = _conduct(rows, pools=pools, interpreter=interpreter, tries=tries)
     if write:
         _write(survey, target=write, other=other)
     if as_json:
@@ -81,18 +90,21 @@ def conformance(
         _messages.print(f"took {survey.took_s:.0f} s")
 
 
-def _conduct(rows: Sequence[Row], *, pools: Sequence[Pool], interpreter: Interpreter) -> Survey:
+def _conduct(
+    rows: Sequence[Row], *, pools: Sequence[Pool], interpreter: Interpreter, tries: int
+) -> Survey:
     for number in ENDING:
         signal.signal(number, _interrupt)
     made_at, began_at_s = datetime.now(UTC), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
         with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
-            bar = progress.add_task("trying", total=len(rows) * len(pools))
+            bar = progress.add_task("trying", total=len(rows) * len(pools) * tries)
             results = conduct(
                 rows,
                 pools=pools,
                 interpreter=interpreter,
+                tries=tries,
                 advance=lambda: progress.advance(bar),
             )
     except KeyboardInterrupt:
@@ -117,7 +129,7 @@ def _entry(row: Row, *, pools: Sequence[Pool], results: Results) -> Entry:
         title=row.title,
         question=row.question,
         expected=row.expected,
-        findings={pool.name: results.findings[row.name, pool.name] for pool in pools},
+        verdicts={pool.name: results.verdicts[row.name, pool.name] for pool in pools},
     )
 
 
@@ -138,15 +150,28 @@ def _chosen_pools(names: Sequence[str]) -> tuple[Pool, ...]:
 
 
 def _chosen_rows(names: Sequence[str]) -> tuple[Row, ...]:
-    known = {row.name: row for row in ROWS}
+    known = {key: row for row in ROWS for key in (_plain(row.title), row.name)}
     faults = [
-        Fault(problem="unknown row", seen=name, remedy=nearest(name, among=known))
+        Fault(
+            problem="unknown row", seen=name, remedy=nearest(name, among=[one.name for one in ROWS])
+        )
         for name in names
-        if name not in known
+        if _plain(name) not in known
     ]
     if faults:
         raise UsageError(*faults)
-    return tuple(known[name] for name in names) or ROWS
+    return tuple(dict.fromkeys(known[_plain(name)] for name in names)) or ROWS
+
+
+def _plain(name: str) -> str:
+    """Return a row's name or title without what people leave out."""
+    return name.replace("`", "").strip().casefold()
+
+
+def _listed() -> str:
+    """Return the rows, a line each: name and title."""
+    width = max(len(row.name) for row in ROWS)
+    return "".join(f"{row.name:<{width}}  {row.title.replace('`', '')}\n" for row in ROWS)
 
 
 def forget_foreign_variables(environ: MutableMapping[str, str]) -> None:

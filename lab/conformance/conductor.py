@@ -18,6 +18,7 @@ from lab.conformance.interpreter import Interpreter
 from lab.conformance.outcome import Finding, breaks, not_tried
 from lab.conformance.row import Row
 from lab.conformance.server import DATABASES, Server
+from lab.conformance.verdict import Verdict, judge_tries
 from lab.conformance.worker import WorkerDiedError
 from lab.conformance.worker_exit import judge_exits
 from lab.environment import describe_broker, usable_cores
@@ -36,8 +37,8 @@ _USAGE_EXIT = 2
 class Results:
     """What was found, and the broker that it was found on."""
 
-    #: By row's name and pool's name.
-    findings: dict[tuple[str, str], Finding]
+    #: By row's name and pool's name, of all tries.
+    verdicts: dict[tuple[str, str], Verdict]
     broker: dict[str, str]
 
 
@@ -46,11 +47,13 @@ def conduct(
     *,
     pools: Sequence[Pool],
     interpreter: Interpreter,
+    tries: int = 1,
     advance: Callable[[], None],
 ) -> Results:
-    """Try all rows on all pools; ``advance`` is called after each try, from this thread.
+    """Try all rows on all pools so often; ``advance`` is called after each try, from this thread.
 
-    An interruption ends every worker before it goes on.
+    All rows are tried once on all pools before any is tried again, so that what disturbs the
+    machine for a while meets different rows. An interruption ends every worker before it goes on.
 
     Raises:
         StackError: if there is no server, or it can't be started.
@@ -60,12 +63,14 @@ def conduct(
         server.start()
         try:
             hall = _Hall(folder=Path(folder), shared=server, interpreter=interpreter)
-            findings = hall.try_all([(row, pool) for row in rows for pool in pools], advance)
+            verdicts = hall.try_all(
+                [(row, pool) for row in rows for pool in pools], tries=tries, advance=advance
+            )
             with redis.Redis.from_url(server.url(0)) as client:
                 broker = describe_broker(client, origin=find_server().origin)
         finally:
             server.stop()
-    return Results(findings=findings, broker=broker)
+    return Results(verdicts=verdicts, broker=broker)
 
 
 class _Hall:
@@ -82,16 +87,17 @@ class _Hall:
             self.databases.put(database)
 
     def try_all(
-        self, tries: Sequence[tuple[Row, Pool]], advance: Callable[[], None]
-    ) -> dict[tuple[str, str], Finding]:
-        """Return all findings."""
+        self, cells: Sequence[tuple[Row, Pool]], *, tries: int, advance: Callable[[], None]
+    ) -> dict[tuple[str, str], Verdict]:
+        """Return all verdicts."""
         # threads that live as long as their workers: a worker is tied to the thread that starts it
         with ThreadPoolExecutor(max_workers=ABREAST) as executor:
-            running: dict[Future[Finding], tuple[str, str]] = {}
+            running: dict[tuple[str, str], list[Future[Finding]]] = {}
             try:
-                for row, pool in sorted(tries, key=lambda one: -one[0].lasts_s):
-                    running[executor.submit(self.try_one, row, pool)] = (row.name, pool.name)
-                pending = set(running)
+                for number, row, pool in in_order(cells, tries=tries):
+                    future = executor.submit(self.try_one, row, pool, number=number)
+                    running.setdefault((row.name, pool.name), []).append(future)
+                pending = {one for futures in running.values() for one in futures}
                 while pending:
                     done, pending = wait(pending, return_when=FIRST_COMPLETED)
                     for one in done:
@@ -101,32 +107,37 @@ class _Hall:
                 self.stopping.set()
                 executor.shutdown(wait=True, cancel_futures=True)
                 raise
-        return {names: future.result() for future, names in running.items()}
+        return {
+            names: judge_tries([one.result() for one in futures])
+            for names, futures in running.items()
+        }
 
-    def try_one(self, row: Row, pool: Pool) -> Finding:
+    def try_one(self, row: Row, pool: Pool, *, number: int) -> Finding:
         """Try a row on a pool; what keeps it from being tried is its finding."""
         if lacking := self.interpreter.lacks(pool):
             return not_tried(lacking)
         try:
             if row.needs_own_server:
-                return self._try_on_own_server(row, pool)
+                return self._try_on_own_server(row, pool, number=number)
             database = self.databases.get_nowait()
             try:
-                return self._try_on(self.shared, row, pool, database=database)
+                return self._try_on(self.shared, row, pool, number=number, database=database)
             finally:
                 self.databases.put(database)
         except (StackError, NotReadyError, OSError, redis.RedisError, OperationalError) as error:
             return not_tried(f"{type(error).__name__}: {error}")
 
-    def _try_on_own_server(self, row: Row, pool: Pool) -> Finding:
-        server = Server(folder=self.folder / f"server-{row.name}-{pool.name}")
+    def _try_on_own_server(self, row: Row, pool: Pool, *, number: int) -> Finding:
+        server = Server(folder=self.folder / f"server-{row.name}-{pool.name}-{number}")
         server.start()
         try:
-            return self._try_on(server, row, pool, database=0)
+            return self._try_on(server, row, pool, number=number, database=0)
         finally:
             server.stop()
 
-    def _try_on(self, server: Server, row: Row, pool: Pool, *, database: int) -> Finding:
+    def _try_on(
+        self, server: Server, row: Row, pool: Pool, *, number: int, database: int
+    ) -> Finding:
         if self.stopping.is_set():
             raise StoppedError
         bed = Bed(
@@ -134,7 +145,7 @@ class _Hall:
             interpreter=self.interpreter,
             server=server,
             database=database,
-            folder=self.folder / f"{row.name}-{pool.name}",
+            folder=self.folder / f"{row.name}-{pool.name}-{number}",
             starting=self.starting,
             stopping=self.stopping,
         )
@@ -144,6 +155,12 @@ class _Hall:
             return judge_death(death)
         finally:
             bed.close()
+
+
+def in_order(cells: Sequence[tuple[Row, Pool]], *, tries: int) -> list[tuple[int, Row, Pool]]:
+    """Return all tries, numbered from 0: a round of all cells, then the next; slow ones first."""
+    round_ = sorted(cells, key=lambda one: -one[0].lasts_s)
+    return [(number, row, pool) for number in range(tries) for row, pool in round_]
 
 
 def judge_death(death: WorkerDiedError) -> Finding:

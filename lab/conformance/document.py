@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from lab.conformance.outcome import MEANINGS, Finding, Outcome
+from lab.conformance.outcome import MEANINGS, Outcome
 from lab.conformance.survey import Entry, Survey
-from lab.conformance.table import describe, differing_word
+from lab.conformance.table import describe, differing_word, tell_tries
+from lab.conformance.verdict import Verdict
 
 _INTRODUCTION = """\
 # What each pool does with what Celery promises
@@ -23,7 +24,9 @@ _SHAPE = """\
 shape), `made_at` (UTC), `command`, `took_s`, `versions` (of the workers' interpreter, by package),
 `broker` (`server`, `version`, `origin`), `machine`, `words` (meaning by word), `pools` (names, in
 order) and `rows`: each with `name`, `title`, `question`, `expected` and `pools`, which holds by
-name of the pool `outcome` (a word), `seen` (a sentence) and `evidence` (lines).
+name of the pool `outcome` (a word, the worst of all tries), `seen` (a sentence) and `evidence`
+(lines) of the first try with that outcome, and `outcomes` (number of tries by word, the worst
+first; a file without it is of one try each).
 """
 
 
@@ -45,6 +48,8 @@ def _origin(survey: Survey, *, other: Survey | None) -> str:
         f"Made on {survey.made_at[:10]} by `{survey.command}` in {survey.took_s:.0f} s: "
         f"{describe(survey)}.\n"
     )
+    if tries := tell_tries(survey):
+        text += f"\n{tries.capitalize()}.\n"
     if other is not None:
         text += f"\nIn brackets, where it differs: celery {other.celery}, {other.made_at[:10]}.\n"
     return text
@@ -62,10 +67,10 @@ def _overview(survey: Survey, *, other: Survey | None) -> str:
 
 
 def _cell(survey: Survey, *, other: Survey | None, entry: Entry, pool: str) -> str:
-    found = entry.findings.get(pool)
-    if found is None:
+    verdict = entry.verdicts.get(pool)
+    if verdict is None:
         return "–"
-    word = f"**{found.outcome}**" if found.outcome is Outcome.BREAKS else str(found.outcome)
+    word = f"**{verdict.word}**" if verdict.outcome is Outcome.BREAKS else verdict.word
     differing = differing_word(survey, other=other, row=entry.name, pool=pool)
     return f"{word} ({differing})" if differing else word
 
@@ -84,13 +89,14 @@ def _section(entry: Entry, *, pools: tuple[str, ...]) -> str:
         "",
     ]
     for pool in pools:
-        if pool in entry.findings:
-            lines += _seen(pool, found=entry.findings[pool])
+        if pool in entry.verdicts:
+            lines += _seen(pool, verdict=entry.verdicts[pool])
     return "\n".join(lines)
 
 
-def _seen(pool: str, *, found: Finding) -> list[str]:
-    lines = [f"- **{pool}: {found.outcome}.** {found.seen}", ""]
+def _seen(pool: str, *, verdict: Verdict) -> list[str]:
+    found = verdict.finding
+    lines = [f"- **{pool}: {verdict.tell()}.** {found.seen}", ""]
     if found.evidence:
         lines += ["  ```text", *(f"  {line}" for line in found.evidence), "  ```", ""]
     return lines

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.conformance.outcome import MEANINGS, Finding, Outcome
+from lab.conformance.verdict import Verdict
 from poolbench.errors import Fault, UsageError
 
 #: Version of the JSON's shape; it changes when a reader would have to.
@@ -24,7 +25,7 @@ class Entry:
     question: str
     expected: str
     #: By pool.
-    findings: Mapping[str, Finding]
+    verdicts: Mapping[str, Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +50,16 @@ class Survey:
         """Return the version of the Celery that was tried."""
         return self.versions.get("celery", "?")
 
-    def finding(self, row: str, *, pool: str) -> Finding | None:
+    @property
+    def tries(self) -> int:
+        """Return how often each row was tried on each pool."""
+        verdicts = (one for entry in self.entries for one in entry.verdicts.values())
+        return max((one.tries for one in verdicts), default=1)
+
+    def verdict(self, row: str, *, pool: str) -> Verdict | None:
         """Return what a pool did with a row, None if that was no part of this survey."""
         entry = next((entry for entry in self.entries if entry.name == row), None)
-        return entry.findings.get(pool) if entry else None
+        return entry.verdicts.get(pool) if entry else None
 
     def to_json(self) -> str:
         """Return it as JSON, the same for the same survey."""
@@ -72,7 +79,7 @@ class Survey:
                     "title": entry.title,
                     "question": entry.question,
                     "expected": entry.expected,
-                    "pools": {pool: asdict(found) for pool, found in entry.findings.items()},
+                    "pools": {pool: _content(one) for pool, one in entry.verdicts.items()},
                 }
                 for entry in self.entries
             ],
@@ -94,8 +101,8 @@ def read_survey(path: Path) -> Survey:
         raise _unreadable(path, problem=f"no survey of format {FORMAT}")
     try:
         return _survey(content)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path, problem="a survey with parts missing") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, problem="a survey with parts missing or wrong") from error
 
 
 def _survey(content: dict[str, Any]) -> Survey:
@@ -106,18 +113,27 @@ def _survey(content: dict[str, Any]) -> Survey:
         entries=tuple(
             Entry(
                 **{name: row[name] for name in ("name", "title", "question", "expected")},
-                findings={pool: _finding(found) for pool, found in row["pools"].items()},
+                verdicts={pool: _verdict(one) for pool, one in row["pools"].items()},
             )
             for row in content["rows"]
         ),
     )
 
 
-def _finding(content: dict[str, Any]) -> Finding:
-    return Finding(
+def _content(verdict: Verdict) -> dict[str, Any]:
+    return {**asdict(verdict.finding), "outcomes": dict(verdict.outcomes)}
+
+
+def _verdict(content: dict[str, Any]) -> Verdict:
+    finding = Finding(
         outcome=Outcome(content["outcome"]),
         seen=content["seen"],
         evidence=tuple(content["evidence"]),
+    )
+    # a file without counts is of one try each
+    outcomes = content.get("outcomes", {finding.outcome: 1})
+    return Verdict(
+        finding=finding, outcomes={Outcome(word): count for word, count in outcomes.items()}
     )
 
 

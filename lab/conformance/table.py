@@ -7,8 +7,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lab.conformance.outcome import MEANINGS, Finding, Outcome
+from lab.conformance.outcome import MEANINGS, Outcome
 from lab.conformance.survey import Entry, Survey
+from lab.conformance.verdict import Verdict
 from report.palette import pool_shade
 
 _STYLES = {
@@ -39,14 +40,23 @@ def describe(survey: Survey) -> str:
 
 def differing_word(survey: Survey, *, other: Survey | None, row: str, pool: str) -> str:
     """Return the other survey's word for a cell, empty where it is the same or has none."""
-    here = survey.finding(row, pool=pool)
-    there = other.finding(row, pool=pool) if other else None
-    return there.outcome if here and there and here.outcome != there.outcome else ""
+    here = survey.verdict(row, pool=pool)
+    there = other.verdict(row, pool=pool) if other else None
+    return there.word if here and there and here.outcome != there.outcome else ""
+
+
+def tell_tries(survey: Survey) -> str:
+    """Return what a count in a cell says; empty where each row was tried once."""
+    if survey.tries == 1:
+        return ""
+    return f"each tried {survey.tries} times: the worst outcome, and how many tries had it"
 
 
 def _head(survey: Survey, *, other: Survey | None) -> RenderableType:
     lines = [Text(f"What each pool does · celery {survey.celery}", style="bold")]
     lines.append(Text(describe(survey), style="dim"))
+    if tries := tell_tries(survey):
+        lines.append(Text(tries, style="dim"))
     if other is not None:
         lines.append(Text(f"in brackets, where it differs: celery {other.celery}", style="dim"))
     return Group(*lines)
@@ -64,10 +74,13 @@ def _table(survey: Survey, *, other: Survey | None) -> Table:
 
 
 def _cell(survey: Survey, *, other: Survey | None, entry: Entry, pool: str) -> Text:
-    found = entry.findings.get(pool)
-    if found is None:
+    verdict = entry.verdicts.get(pool)
+    if verdict is None:
         return Text("–", style="dim")
-    text = Text(found.outcome, style=_STYLES[found.outcome])
+    text = Text(verdict.outcome, style=_STYLES[verdict.outcome])
+    if verdict.count:
+        # below the word: beside it, five pools are wider than a terminal
+        text.append(f"\n{verdict.count}")
     if differing := differing_word(survey, other=other, row=entry.name, pool=pool):
         text.append(f"\n({differing})", style="magenta")
     return text
@@ -79,15 +92,15 @@ def _details(entry: Entry, *, pools: tuple[str, ...]) -> RenderableType:
         Text(f"tried: {entry.question.replace('`', '')}", style="dim"),
         Text(f"expected: {entry.expected}", style="dim"),
     ]
-    seen = [_seen(pool, found=entry.findings[pool]) for pool in pools if pool in entry.findings]
+    seen = [_seen(pool, verdict=entry.verdicts[pool]) for pool in pools if pool in entry.verdicts]
     return Group(*lines, *seen)
 
 
-def _seen(pool: str, *, found: Finding) -> RenderableType:
+def _seen(pool: str, *, verdict: Verdict) -> RenderableType:
     head = Text.assemble(
         (f"{pool:<8} ", pool_shade(pool).dark),
-        (f"{found.outcome}  ", _STYLES[found.outcome]),
-        found.seen,
+        (f"{verdict.tell()}  ", _STYLES[verdict.outcome]),
+        verdict.finding.seen,
     )
-    evidence = [Text(line, style="dim") for line in found.evidence]
+    evidence = [Text(line, style="dim") for line in verdict.finding.evidence]
     return Group(Padding(head, (0, 0, 0, 2)), Padding(Group(*evidence), (0, 0, 0, 4)))

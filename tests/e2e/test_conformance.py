@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from lab.conformance.document import write_markdown
+from lab.conformance.rows import ROWS
 from lab.conformance.survey import Survey, read_survey
 from tests.conftest import wait_until
 
@@ -70,10 +71,10 @@ def survey_of(document: Path) -> Survey:
 def test_real_workers_get_their_word(written: Path, row: str) -> None:
     """Tried here and now, with evidence for each."""
     survey = survey_of(written)
-    found = {pool: survey.finding(row, pool=pool) for pool in survey.pools}
+    found = {pool: survey.verdict(row, pool=pool) for pool in survey.pools}
 
-    assert {pool: str(one.outcome) for pool, one in found.items() if one} == KNOWN[row]
-    assert all(one.seen and one.evidence for one in found.values() if one)
+    assert {pool: one.word for pool, one in found.items() if one} == KNOWN[row]
+    assert all(one.finding.seen and one.finding.evidence for one in found.values() if one)
 
 
 def test_the_document_is_made_from_the_json_beside_it(written: Path) -> None:
@@ -89,7 +90,7 @@ def test_two_surveys_are_laid_side_by_side(written: Path, tmp_path: Path) -> Non
     """Where they differ the other's word stands in brackets."""
     content = json.loads(written.with_suffix(".json").read_text(encoding="utf-8"))
     content["versions"]["celery"] = "4.0.0"
-    content["rows"][1]["pools"]["threads"]["outcome"] = "breaks"
+    content["rows"][1]["pools"]["threads"].update(outcome="breaks", outcomes={"breaks": 1})
     other = tmp_path / "other.json"
     other.write_text(json.dumps(content), encoding="utf-8")
 
@@ -97,6 +98,23 @@ def test_two_surveys_are_laid_side_by_side(written: Path, tmp_path: Path) -> Non
 
     assert re.search(r"max tasks per child +ignored *\n +\(breaks\)", shown)
     assert "in brackets, where it differs: celery 4.0.0" in shown
+
+
+def test_each_row_is_tried_as_often_as_asked_and_counted() -> None:
+    """In the table below the word, with the evidence beside it; a row is named by its title."""
+    shown = run("--row", "`--disable-prefetch`", "--row=eta", "--pool=solo", "--tries=3")
+
+    assert re.search(r"eta +works *\n +3 of 3", shown)
+    assert "solo     works 3 of 3  " in shown
+    assert "each tried 3 times" in shown
+
+
+def test_rows_can_be_listed_without_a_try() -> None:
+    """Names for `--row`, with their titles."""
+    lines = run("--list").splitlines()
+
+    assert len(lines) == len(ROWS)
+    assert re.match(r"soft-limit +soft time limit$", lines[0])
 
 
 def test_variables_of_celery_do_not_reach_the_workers() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from lab.conformance import cli
 from lab.conformance.bed import APP_FOLDER
-from lab.conformance.conductor import judge_death
+from lab.conformance.conductor import in_order, judge_death
 from lab.conformance.interpreter import (
     Interpreter,
     inspect_interpreter,
@@ -39,6 +39,44 @@ def test_all_rows_and_pools_are_tried_unless_some_are_named() -> None:
     assert cli._chosen_pools(()) == tuple(POOLS.values())
     assert cli._chosen_rows(["eta"])[0].name == "eta"
     assert cli._chosen_pools(["solo"]) == (POOLS["solo"],)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["`--disable-prefetch`", "--disable-prefetch", " --Disable-Prefetch", "disable-prefetch"],
+)
+def test_a_row_is_found_by_its_title_too(title: str) -> None:
+    """As the document or the terminal prints it."""
+    assert [row.name for row in cli._chosen_rows([title])] == ["disable-prefetch"]
+
+
+def test_every_title_names_its_row() -> None:
+    """A row that is named twice is tried once."""
+    titles = [row.title.upper() for row in ROWS]
+
+    assert cli._chosen_rows(titles) == ROWS
+    assert cli._chosen_rows(["eta", "ETA", "chord"]) == cli._chosen_rows(["eta", "chord"])
+
+
+def test_rows_are_listed_with_names_and_titles_in_line() -> None:
+    """A line each, in the order of the table."""
+    lines = cli._listed().splitlines()
+    column = lines[0].index(ROWS[0].title)
+
+    assert [line.split()[0] for line in lines] == [row.name for row in ROWS]
+    assert [line[column:] for line in lines] == [row.title.replace("`", "") for row in ROWS]
+
+
+def test_all_rows_are_tried_once_before_any_is_tried_again() -> None:
+    """The slow ones first, so that the end of a survey does not wait for them."""
+    cells = [(row, POOLS["solo"]) for row in ROWS]
+
+    tries = in_order(cells, tries=3)
+    rounds = [tries[start : start + len(ROWS)] for start in range(0, len(tries), len(ROWS))]
+
+    assert [{number for number, _, _ in one} for one in rounds] == [{0}, {1}, {2}]
+    assert {frozenset(row for _, row, _ in one) for one in rounds} == {frozenset(ROWS)}
+    assert [one[0][1].name for one in rounds] == ["redelivery"] * 3
 
 
 def test_every_unknown_row_is_named_with_its_neighbour() -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from lab.conformance.document import write_markdown
-from lab.conformance.outcome import MEANINGS, Outcome, breaks, not_tried, works
+from lab.conformance.outcome import MEANINGS, Outcome, breaks, ignored, not_tried, works
 from lab.conformance.rows import ROWS
 from lab.conformance.survey import FORMAT, Survey, read_survey
 from lab.conformance.table import render
@@ -23,9 +23,9 @@ DOCUMENT = ROOT / "docs" / "pools.md"
 KEPT = ROOT / "docs" / "pools.json"
 
 
-def shown(found: Survey, *, other: Survey | None = None) -> str:
-    """Return what a terminal of 120 columns shows."""
-    console = Console(width=120, record=True, file=None, quiet=True)
+def shown(found: Survey, *, other: Survey | None = None, columns: int = 120) -> str:
+    """Return what a terminal of so many columns shows."""
+    console = Console(width=columns, record=True, file=None, quiet=True)
     with console.capture() as capture:
         console.quiet = False
         console.print(render(found, other=other))
@@ -49,6 +49,83 @@ def test_json_holds_the_whole_survey(tmp_path: Path) -> None:
     assert read_survey(path) == survey()
 
 
+def test_a_file_from_before_there_were_counts_is_of_one_try_each(tmp_path: Path) -> None:
+    """The format is the same: a reader of either finds what it knows."""
+    content = json.loads(survey().to_json())
+    for row in content["rows"]:
+        for found in row["pools"].values():
+            del found["outcomes"]
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    assert read_survey(path) == survey()
+
+
+@pytest.mark.parametrize("outcomes", [[], {"fails": 1}, {"breaks": 1}, {"works": 0}, "works"])
+def test_counts_that_fit_no_outcome_are_refused(tmp_path: Path, outcomes: object) -> None:
+    """A file that was changed by hand is told from a survey."""
+    content = json.loads(survey().to_json())
+    content["rows"][0]["pools"]["prefork"]["outcomes"] = outcomes
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+    with pytest.raises(UsageError, match="parts missing or wrong"):
+        read_survey(path)
+
+
+def several_tries() -> Survey:
+    """Return a survey of four tries each, which agree in one cell and not in another."""
+    tried = entry(
+        ROWS[0].name,
+        prefork=[works("Told.")] * 4,
+        gevent=[works("Told."), breaks("Died.", "exit code: 1"), works("Told."), breaks("Hung.")],
+    )
+    return survey(entries=(tried,))
+
+
+def test_json_holds_how_many_tries_had_which_outcome(tmp_path: Path) -> None:
+    """The worst outcome is the word, and the sentence that of its first try."""
+    path = tmp_path / "survey.json"
+    path.write_text(several_tries().to_json(), encoding="utf-8")
+    found = json.loads(path.read_text(encoding="utf-8"))["rows"][0]["pools"]["gevent"]
+
+    assert found == {
+        "outcome": "breaks",
+        "seen": "Died.",
+        "evidence": ["exit code: 1"],
+        "outcomes": {"breaks": 2, "works": 2},
+    }
+    assert read_survey(path) == several_tries()
+
+
+def test_the_document_counts_tries() -> None:
+    """The worst outcome in the table, all of them beside the evidence."""
+    text = write_markdown(several_tries(), json_name="pools.json")
+
+    assert "| works 4 of 4 | – | **breaks 2 of 4** |" in text
+    assert "- **gevent: breaks 2 of 4, works 2 of 4.** Died." in text
+    assert "Each tried 4 times" in text
+    assert "tried 1 times" not in write_markdown(survey(), json_name="pools.json")
+
+
+def test_the_terminal_counts_tries_within_100_columns() -> None:
+    """Below the word in the table, so that five pools fit; beside it with the evidence."""
+    every = {pool: [ignored("")] * 20 for pool in POOLS}
+    text = shown(survey(pools=tuple(POOLS), entries=(entry(ROWS[0].name, **every),)), columns=100)
+
+    assert re.search(r"soft time limit( +ignored){5} *\n( +20 of 20){5}", text)
+    assert "gevent   breaks 2 of 4, works 2 of 4  Died." in shown(several_tries())
+
+
+def test_the_other_survey_s_count_stands_beside_its_word() -> None:
+    """Where the words differ."""
+    text = write_markdown(survey(), json_name="pools.json", other=several_tries())
+
+    assert "| works | ignored | – |" in text
+    swapped = write_markdown(other_survey(), json_name="pools.json", other=several_tries())
+    assert "| **breaks** (works 4 of 4) |" in swapped
+
+
 def test_json_has_the_shape_that_the_document_tells() -> None:
     """A program can rely on these names."""
     content = json.loads(survey().to_json())
@@ -61,6 +138,7 @@ def test_json_has_the_shape_that_the_document_tells() -> None:
         "outcome": "works",
         "seen": "Told.",
         "evidence": ["stamps: long Oh 1.0 s"],
+        "outcomes": {"works": 1},
     }
     for name in content:
         assert f"`{name}`" in write_markdown(survey(), json_name="pools.json")
@@ -72,7 +150,7 @@ def test_json_has_the_shape_that_the_document_tells() -> None:
         ("", "no readable JSON file"),
         ("[]", "no survey of format 1"),
         ('{"format": 99, "rows": []}', "no survey of format 1"),
-        ('{"format": 1, "rows": []}', "a survey with parts missing"),
+        ('{"format": 1, "rows": []}', "a survey with parts missing or wrong"),
     ],
 )
 def test_a_file_that_is_no_survey_is_refused(tmp_path: Path, text: str, problem: str) -> None:
@@ -193,7 +271,7 @@ def test_the_kept_document_has_every_pool_tried_on_every_row() -> None:
         (entry.name, pool)
         for entry in kept.entries
         for pool in POOLS
-        if entry.findings[pool].outcome is Outcome.NOT_TRIED
+        if entry.verdicts[pool].outcome is Outcome.NOT_TRIED
     ]
 
     assert kept.pools == tuple(POOLS)
