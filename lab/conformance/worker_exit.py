@@ -44,6 +44,6 @@ def judge_exits(found: Finding, *, exits: Iterable[WorkerExit]) -> Finding:
     failure = next((one for one in exits if one.is_failure), None)
     if failure is None or found.outcome not in {Outcome.WORKS, Outcome.IGNORED}:
         return found
-    ended = "did not end" if failure.exit_code is None else f"exit code {failure.exit_code}"
+    ended = "it did not end" if failure.exit_code is None else f"exit code {failure.exit_code}"
     evidence = dict.fromkeys((*found.evidence, *failure.errors))
-    return breaks(f"The worker died of an error ({ended}). {found.seen}", *evidence)
+    return breaks(f"The worker failed ({ended}). {found.seen}", *evidence)

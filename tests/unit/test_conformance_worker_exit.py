@@ -38,7 +38,7 @@ def test_a_worker_that_died_breaks_whatever_its_jobs_did(found: Finding, exit_: 
     judged = judge_exits(found, exits=[ended(None), exit_])
 
     assert judged.outcome is BREAKS
-    assert judged.seen.startswith("The worker died of an error")
+    assert judged.seen.startswith("The worker failed (")
     assert judged.seen.endswith(found.seen)
     assert set(exit_.errors) <= set(judged.evidence)
 
