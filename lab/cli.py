@@ -33,9 +33,27 @@ from report.terminal import render
 app = typer.Typer(
     help="Which Celery pool, and how many slots, for my jobs? Measured, every job accounted for.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions of all that a number depends on.")
+    ] = False,
+) -> None:
+    """Take options that come before a command."""
+    if version:
+        versions = environment.describe_versions()
+        versions["python"] = environment.describe_machine()["python"]
+        sys.stdout.write("".join(f"{name} {word}\n" for name, word in versions.items()))
+        raise typer.Exit
+
+
 jobs_cli.register(app)
 stack_cli.register(app)
 conformance_cli.register(app)

@@ -1,0 +1,21 @@
+"""The `poolbench` command itself: what it says without a command."""
+
+from __future__ import annotations
+
+import platform
+
+from typer.testing import CliRunner
+
+from lab.cli import app
+from poolbench import __version__
+
+
+def test_the_version_names_all_that_a_number_depends_on() -> None:
+    """A bug report needs one command."""
+    done = CliRunner().invoke(app, ["--version"])
+
+    lines = done.stdout.splitlines()
+    assert done.exit_code == 0
+    assert lines[0] == f"poolbench {__version__}"
+    assert {line.split()[0] for line in lines} >= {"celery", "redis", "polars"}
+    assert platform.python_version() in lines[-1]
