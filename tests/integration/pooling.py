@@ -83,19 +83,28 @@ class PoolWorker:
         return self.app.send_task(name, args, **options)
 
     def ask(self, command: str, **arguments: Any) -> Any:
-        """Return the worker's answer to a remote command, asked until there is one."""
-        node = f"{self.queue}@here"
-        found: list[Any] = []
+        """Return the worker's answer to a remote command, which it gets once.
 
-        def is_answered() -> bool:
-            answers = self.app.control.broadcast(
-                command, arguments=arguments, destination=[node], reply=True, timeout=2.0, limit=1
-            )
-            found.extend(answers or ())
-            return bool(found)
+        A broadcast before the worker has subscribed is lost: a ping is sent until it is answered.
+        """
+        wait_until(
+            lambda: bool(self._broadcast("ping", timeout_s=1.0)),
+            what="the worker to listen",
+            within_s=PATIENCE_S,
+        )
+        answers = self._broadcast(command, timeout_s=PATIENCE_S, **arguments)
+        assert answers, f"no answer to {command} within {PATIENCE_S:g} s"
+        return answers[0][f"{self.queue}@here"]
 
-        wait_until(is_answered, what=f"an answer to {command}")
-        return found[0][node]
+    def _broadcast(self, command: str, *, timeout_s: float, **arguments: Any) -> Any:
+        return self.app.control.broadcast(
+            command,
+            arguments=arguments,
+            destination=[f"{self.queue}@here"],
+            reply=True,
+            timeout=timeout_s,
+            limit=1,
+        )
 
     def unacknowledged(self) -> int:
         """Return how many messages of this queue some worker has and hasn't acknowledged."""

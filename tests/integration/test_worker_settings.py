@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from lab.control import Control
+from lab.control import Control, JobCount
 from lab.delay import Proxy, open_proxies
 from lab.experiment import Contender
 from lab.redis_use import count_clients, used
@@ -54,9 +54,17 @@ def send(worker: Worker, trial: int, *, count: int = 1, delay_ms: float = 0, **m
 
 
 def ended(worker: Worker) -> int:
-    """Return how many jobs have ended, by Celery's own count."""
-    found = Control(str(worker.app.conf.broker_url), run=RUN).count(worker.pool.name)
-    return found.ended if found else 0
+    """Return how many jobs have ended, by Celery's own count, asked until there is an answer."""
+    control = Control(str(worker.app.conf.broker_url), run=RUN)
+    found: list[JobCount] = []
+
+    def is_counted() -> bool:
+        count = control.count(worker.pool.name)
+        found.extend([count] if count else [])
+        return bool(found)
+
+    wait_until(is_counted, what="the worker's count of its jobs")
+    return found[0].ended
 
 
 def result_keys(worker: Worker) -> list[str]:
