@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lab.experiment_faults import shape_fault, word_faults
+from lab.experiment_faults import word_faults
 from lab.experiment_input import ExperimentInput, PartInput, SweepInput, WorkloadInput
+from lab.experiment_shape import shape_faults
 from lab.interpreter import Interpreter
 from lab.loads import SEARCH_ARRIVALS, complete_arrivals
 from lab.sweep import SweepPoint, points
@@ -176,7 +177,7 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
     try:
         parsed = ExperimentInput.model_validate(table)
     except ValidationError as error:
-        faults += [shape_fault(fault, path=path, text=text) for fault in error.errors()]
+        faults += shape_faults(error.errors(), table=table, path=path, text=text)
     faults += word_faults(table, path=path, text=text)
     if parsed is not None and profile not in parsed.profile:
         remedy = nearest(profile, among=parsed.profile)

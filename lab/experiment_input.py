@@ -12,6 +12,8 @@ from poolbench.keys import NAME
 #: A trial without a line for so long is over, where the file doesn't say, seconds.
 DEFAULT_STALL_S = 10.0
 
+#: The most that it may be, seconds.
+LONGEST_STALL_S = 3_600.0
 
 #: Ends the name of a contender that is measured a second time; no other may have such a name.
 TWIN_SUFFIX = "-twin"
@@ -76,7 +78,7 @@ class ExperimentInput(_Strict):
 
     title: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
-    stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=3_600)
+    stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=LONGEST_STALL_S)
     twin: str | None = None
     contender: list[ContenderInput] = Field(min_length=1)
     workload: list[WorkloadInput] = Field(min_length=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lab.experiment_input import LONGEST_STALL_S
 from poolbench.errors import Fault, UsageError
 from poolbench.jobs import complete_parameters, find_kind, rough_job_s
 from producer.mixes import check_shares
@@ -29,7 +30,9 @@ def job_faults(job: Mapping[str, Any], *, stall_s: object) -> list[Found]:
     job_s = rough_job_s(known, complete)
     if isinstance(stall_s, (int, float)) and job_s >= stall_s:
         problem = "a job that lasts longer than a trial may be silent"
-        remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
+        remedy = f"shorten the job below stall_s = {stall_s:g}"
+        if job_s < LONGEST_STALL_S:
+            remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
         return [(("parameters",), Fault(problem=problem, seen=f"{job_s:g} s", remedy=remedy))]
     return []
 
@@ -38,7 +41,7 @@ def mix_faults(workload: Mapping[str, Any], *, stall_s: object) -> list[Found]:
     """Return what is wrong with the parts of a mix, and with a workload that is neither."""
     mix = workload.get("mix")
     if mix is None or mix == []:
-        return [] if "kind" in workload else [_neither()]
+        return [] if "kind" in workload else [_neither(workload)]
     rows = mix if isinstance(mix, list) else []
     parts = [(index, part) for index, part in enumerate(rows) if isinstance(part, dict)]
     found = _beside(workload)
@@ -49,8 +52,11 @@ def mix_faults(workload: Mapping[str, Any], *, stall_s: object) -> list[Found]:
     return found + _share_faults(parts)
 
 
-def _neither() -> Found:
-    remedy = "write a kind, or [[workload.mix]] tables"
+def _neither(workload: Mapping[str, Any]) -> Found:
+    remedy = "write a kind"
+    if "parameters" not in workload:
+        name = "" if workload.get("name") else "a name and "
+        remedy += f", or {name}[[workload.mix]] tables"
     return ("kind",), Fault(problem="missing key", seen="workload.kind", remedy=remedy)
 
 

@@ -38,13 +38,18 @@ class RequireInput(BaseModel):
 def require_faults(table: Mapping[str, Any]) -> list[Found]:
     """Return every fault of meaning in the `[[require]]` tables of an experiment's file."""
     names = {key: _names(table, key) for key in ("contender", "workload")}
+    names["contender"] = [name for name in names["contender"] if name]
     names["contender"] += sorted(point_names(table))
     rows = table.get("require")
     return [
         (("require", index, key), fault)
         for index, row in enumerate(rows if isinstance(rows, list) else [])
         if isinstance(row, dict)
-        for key, fault in (*_name_faults(row, names=names), *_figure_faults(row), *_bounds(row))
+        for key, fault in (
+            *_name_faults(row, names=names),
+            *_figure_faults(row, contenders=names["contender"]),
+            *_bounds(row),
+        )
     ]
 
 
@@ -65,15 +70,19 @@ def _name_faults(
         word = row.get(key)
         if isinstance(word, str) and word and word not in among:
             what = "workload" if key == "workload" else "contender"
-            remedy = nearest(word, among=among)
+            taken = {row.get("contender"), row.get("against")} if what == "contender" else set()
+            remedy = nearest(word, among=[name for name in among if name not in taken])
             yield key, Fault(problem=f"unknown {what}", seen=word, remedy=remedy)
     against = row.get("against")
     if against and against == row.get("contender"):
-        remedy = "name another contender"
+        has_another = any(name != against for name in names["contender"])
+        remedy = "name another contender" if has_another else "leave it out"
         yield "against", Fault(problem="contender against itself", seen=against, remedy=remedy)
 
 
-def _figure_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, Fault]]:
+def _figure_faults(
+    row: Mapping[str, Any], *, contenders: Sequence[str]
+) -> Iterator[tuple[str, Fault]]:
     """Yield what is wrong with the figure's name: a ratio may lack its unit, a number must not."""
     figure = row.get("figure")
     if not isinstance(figure, str):
@@ -83,7 +92,9 @@ def _figure_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, Fault]]:
             remedy = nearest(figure, among=FIGURES)
             yield "figure", Fault(problem="unknown figure of a ratio", seen=figure, remedy=remedy)
     elif figure in FIGURES and figure not in ABSOLUTE:
-        remedy = f'write "{FIGURES[figure].absolute}", or against = a contender for a ratio'
+        remedy = f'write "{FIGURES[figure].absolute}"'
+        if any(name != row.get("contender") for name in contenders):
+            remedy += ", or against = a contender for a ratio"
         yield "figure", Fault(problem="figure without its unit", seen=figure, remedy=remedy)
     elif figure not in ABSOLUTE:
         remedy = nearest(figure, among=ABSOLUTE)

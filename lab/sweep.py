@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from lab.load_faults import UNRECORDED_REMEDY, needs_records, rows_of
 from lab.tuning import SETTINGS, SLOTS, Value, setting_faults
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.keys import NAME
-from poolbench.pools import find_pool
+from poolbench.pools import always_has, find_pool
 
 #: Fewer values are no sweep.
 MIN_VALUES = 2
@@ -59,20 +60,17 @@ def sweep_faults(table: Mapping[str, Any]) -> list[Found]:
     sweep = table.get("sweep")
     if not isinstance(sweep, dict):
         return []
-    rows = table.get("contender")
-    contenders = {
-        str(row.get("name")): row
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict)
-    }
+    contenders = {str(row["name"]): row for row in rows_of(table, "contender") if "name" in row}
     of, setting, values = sweep.get("of"), sweep.get("setting"), sweep.get("values")
     bases = [str(name) for name in bases_of(of)] if isinstance(of, (str, list)) else []
-    found = [*_base_faults(bases, contenders=contenders)]
+    known = {base: contenders[base] for base in bases if base in contenders}
+    refused = _refused_bases(setting, contenders=contenders)
+    found = [*_base_faults(bases, contenders=contenders, refused=refused)]
     if isinstance(setting, str) and setting not in (SLOTS, *SETTINGS):
-        remedy = nearest(setting, among=[SLOTS, *SETTINGS])
+        refused = _refused_settings(known, table=table)
+        remedy = nearest(setting, among=[SLOTS, *SETTINGS], refused=refused)
         found.append(("setting", Fault(problem="unknown setting", seen=setting, remedy=remedy)))
     elif isinstance(setting, str) and isinstance(values, list):
-        known = {base: contenders[base] for base in bases if base in contenders}
         found += _value_faults(values, setting=setting, bases=known, taken=contenders)
     return found
 
@@ -89,12 +87,56 @@ def point_names(table: Mapping[str, Any]) -> set[str]:
     return {point.name for point in found}
 
 
-def _base_faults(bases: Sequence[str], *, contenders: Mapping[str, Any]) -> Iterator[Found]:
+def _refused_settings(
+    bases: Mapping[str, Mapping[str, Any]], *, table: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the settings that these contenders can't be swept over, each with what to change."""
+    refused = {
+        setting: remedy
+        for setting in (SLOTS, *SETTINGS)
+        for base in bases.values()
+        if (remedy := _refusal(base, setting=setting))
+    }
+    if any(needs_records(workload) for workload in rows_of(table, "workload")):
+        refused["probe"] = UNRECORDED_REMEDY
+    return refused
+
+
+def _refused_bases(setting: object, *, contenders: Mapping[str, Any]) -> dict[str, str]:
+    """Return the contenders that can't be swept over a setting, each with what to change."""
+    if setting not in (SLOTS, *SETTINGS):
+        return {}
+    return {
+        name: remedy
+        for name, base in contenders.items()
+        if (remedy := _refusal(base, setting=str(setting)))
+    }
+
+
+def _refusal(base: Mapping[str, Any], *, setting: str) -> str:
+    """Return what to change before a contender can be swept over a setting; empty: nothing."""
+    known = SETTINGS.get(setting)
+    if known is None:
+        values: tuple[Value, ...] = (1, MIN_VALUES)
+    else:
+        values = (
+            (False, True) if known.type is bool else (known.type(known.low), known.type(known.high))
+        )
+    faults = (fault for value in values for fault in _at(base, setting=setting, value=value))
+    return next((fault.remedy for fault in faults), "")
+
+
+def _base_faults(
+    bases: Sequence[str], *, contenders: Mapping[str, Any], refused: Mapping[str, str]
+) -> Iterator[Found]:
     if len(set(bases)) < len(bases):
         yield "of", Fault(problem="contender swept twice", remedy="name each once")
     for base in bases:
         if base not in contenders:
-            remedy = nearest(base, among=contenders)
+            free = [name for name in contenders if name not in bases]
+            remedy = nearest(
+                base, among=free, refused={n: refused[n] for n in free if n in refused}
+            )
             yield "of", Fault(problem="unknown contender", seen=base, remedy=remedy)
 
 
@@ -129,9 +171,12 @@ def _at(base: Mapping[str, Any], *, setting: str, value: Any) -> list[Fault]:
     if setting != SLOTS:
         settings = base.get("settings")
         others = dict(settings) if isinstance(settings, dict) else {}
+        found = setting_faults({**others, setting: value})
         return [
-            fault
-            for at, fault in setting_faults({**others, setting: value})
+            replace(fault, remedy="leave flower out: it sees what events tell")
+            if at != setting
+            else fault
+            for at, fault in found
             if _is_at(at, setting=setting)
         ]
     if isinstance(value, bool) or not isinstance(value, int):
@@ -141,7 +186,7 @@ def _at(base: Mapping[str, Any], *, setting: str, value: Any) -> list[Fault]:
     except UsageError:
         return []  # said where it stands
     if pool.fixed_slots is not None:
-        remedy = f"{pool.name} always has {pool.fixed_slots}"
+        remedy = f"{always_has(pool)}: sweep a contender of another pool"
         return [Fault(problem="impossible slots", seen=str(value), remedy=remedy)]
     if not 1 <= value <= pool.max_slots:
         remedy = f"pool {pool.name} takes 1 to {pool.max_slots}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +86,11 @@ class Tuning:
 
 def setting_faults(settings: Mapping[str, Any]) -> list[tuple[str, Fault]]:
     """Return every fault of a contender's settings, each with the setting it lies at."""
+    free = SETTINGS.keys() - settings.keys()
     found = [
-        (name, fault) for name, value in settings.items() if (fault := _fault(name, value=value))
+        (name, fault)
+        for name, value in settings.items()
+        if (fault := _fault(name, value=value, free=free))
     ]
     if settings.get("flower") is True and settings.get("events") is not True:
         remedy = "Flower sees what events tell; add events = true"
@@ -95,12 +98,12 @@ def setting_faults(settings: Mapping[str, Any]) -> list[tuple[str, Fault]]:
     return found
 
 
-def _fault(name: str, *, value: object) -> Fault | None:
+def _fault(name: str, *, value: object, free: Collection[str]) -> Fault | None:
+    """Return what is wrong with a setting; ``free`` are the names that the table may still use."""
     known = SETTINGS.get(name)
     if known is None:
-        remedy = nearest(name, among=[*SETTINGS, SLOTS])
-        if name == SLOTS:
-            remedy = "slots stand beside pool, not in settings"
+        beside = "write it beside pool, not in settings"
+        remedy = beside if name == SLOTS else nearest(name, among=free, refused={SLOTS: beside})
         return Fault(problem="unknown setting", seen=name, remedy=remedy)
     allowed = (int, float) if known.type is float else (known.type,)
     is_of_type = isinstance(value, allowed) and (known.type is bool) == isinstance(value, bool)

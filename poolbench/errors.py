@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -75,8 +75,17 @@ class StorageError(PoolbenchError):
     exit_code = ExitCode.STORAGE
 
 
-def nearest(word: str, *, among: Iterable[str]) -> str:
-    """Return advice that names the closest of ``among``, or all of them if none is close."""
-    words = sorted(among)
+def nearest(word: str, *, among: Iterable[str], refused: Mapping[str, str] | None = None) -> str:
+    """Return advice that names the closest of ``among``, or all of them if none is close.
+
+    ``refused`` holds the words that this place refuses as things stand, each with what has to
+    change. Such a word is named only where it is the closest, and then with that in brackets.
+    """
+    refused = refused or {}
+    words = sorted({*among, *refused})
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(words)}"
+    if close:
+        change = f" ({refused[close[0]]})" if close[0] in refused else ""
+        return f"did you mean {close[0]}?{change}"
+    accepted = [known for known in words if known not in refused]
+    return f"use one of {', '.join(accepted)}" if accepted else "leave it out"

@@ -101,7 +101,7 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
         Fault(
             problem=f"unknown parameter of {kind.name}",
             seen=name,
-            remedy=nearest(name, among=known),
+            remedy=nearest(name, among=_free_names(kind, given)),
         )
         for name in given
         if name not in known
@@ -166,6 +166,13 @@ def _sort_given(kind: JobKind, given: Mapping[str, Any]) -> tuple[Parameter, ...
     """Return the parameters that are meant: a person's, unless one of the messages' is given."""
     is_as_sent = any(parameter.name in given for parameter in kind.calibrated)
     return kind.calibrated if is_as_sent else kind.parameters
+
+
+def _free_names(kind: JobKind, given: Mapping[str, Any]) -> list[str]:
+    """Return the names that may still be given: of one sort, where a name of it is there."""
+    sorts = [[one.name for one in group] for group in (kind.parameters, kind.calibrated)]
+    meant = [names for names in sorts if any(name in given for name in names)] or sorts
+    return [name for names in meant for name in names if name not in given]
 
 
 def _mixture_faults(kind: JobKind, given: Mapping[str, Any]) -> list[Fault]:

@@ -75,6 +75,11 @@ POOLS: dict[str, Pool] = {
 }
 
 
+def always_has(pool: Pool) -> str:
+    """Return, for a message, how many slots a pool has that always has as many."""
+    return f"{pool.name} always has {pool.fixed_slots} slot"
+
+
 def find_pool(name: str) -> Pool:
     """Return the pool of that name.
 

@@ -154,10 +154,11 @@ def check(
     told of, as a person's file may hold them.
     """
     way, given = ARRIVALS.get(str(arrivals)), shape or {}
-    found = [wrong.count_fault(count), wrong.rate_fault(rate_per_s)]
+    found = [wrong.count_fault(count), wrong.rate_fault(rate_per_s, way=way)]
     if way is None:
-        return [wrong.unknown_fault(arrivals), *filter(None, found)]
-    faults = [*filter(None, found), *wrong.shape_faults(way, given)]
+        unknown = wrong.unknown_fault(arrivals, rate_per_s=rate_per_s, given=given)
+        return [unknown, *filter(None, found)]
+    faults = [*filter(None, found), *wrong.shape_faults(way, given, rate_per_s=rate_per_s)]
     if not faults:
         faults = [*filter(None, [wrong.rate_use_fault(way, rate_per_s)])]
     return faults or _extent_faults(way, count=count, rate_per_s=rate_per_s, given=given)

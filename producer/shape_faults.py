@@ -14,10 +14,19 @@ MAX_COUNT = 10_000_000
 #: Most numbers of one list.
 MAX_STEPS = 1_000
 
+_PARAMETERS = frozenset(parameter.name for way in ARRIVALS.values() for parameter in way.parameters)
 
-def unknown_fault(arrivals: object) -> Fault:
-    """Return the fault of a way to arrive that there isn't."""
-    remedy = nearest(str(arrivals), among=ARRIVALS)
+
+def unknown_fault(
+    arrivals: object, *, rate_per_s: object = 0.0, given: Mapping[str, Any] | None = None
+) -> Fault:
+    """Return the fault of a way to arrive that there isn't, with those that suit what is given."""
+    refused = {
+        way.name: _refusal(way)
+        for way in ARRIVALS.values()
+        if not _suits(way, rate_per_s=rate_per_s, given=given or {})
+    }
+    remedy = nearest(str(arrivals), among=ARRIVALS, refused=refused)
     return Fault(where="arrivals", problem="unknown", seen=str(arrivals), remedy=remedy)
 
 
@@ -31,30 +40,61 @@ def count_fault(count: object) -> Fault | None:
     return Fault(where="count", problem=problem, seen=_seen(count), remedy=remedy)
 
 
-def rate_fault(rate_per_s: object) -> Fault | None:
-    """Return what is wrong with a rate, whatever arrivals it is for."""
+def _suits(way: Arrivals, *, rate_per_s: object, given: Mapping[str, Any]) -> bool:
+    """Return whether arrivals refuse nothing of what is given; a parameter may be missing."""
+    has_rate = _is_number(rate_per_s) and rate_per_s > 0
+    is_rate_fine = way.rate is RateUse.START or has_rate == (way.rate is RateUse.MEAN)
+    return is_rate_fine and set(given) <= {parameter.name for parameter in way.parameters}
+
+
+def _refusal(way: Arrivals) -> str:
+    """Return what arrivals take, for a message."""
+    rate = {
+        RateUse.NONE: "no rate",
+        RateUse.MEAN: "a rate above 0",
+        RateUse.START: "a rate",
+    }[way.rate]
+    return f"it takes {', '.join([rate, *(parameter.name for parameter in way.parameters)])}"
+
+
+def rate_fault(rate_per_s: object, *, way: Arrivals | None = None) -> Fault | None:
+    """Return what is wrong with a rate, whatever use its arrivals make of it."""
     if _is_number(rate_per_s) and 0.0 <= rate_per_s <= MAX_RATE_PER_S:
         return None
     problem = "out of bounds" if _is_number(rate_per_s) else "no number"
-    remedy = f"it takes jobs per second from 0 (all at once) to {MAX_RATE_PER_S:.0f}"
+    low = "from 0" if way and way.rate is RateUse.START else "above 0,"
+    remedy = f"it takes jobs per second {low} to {MAX_RATE_PER_S:.0f}"
+    if way and way.rate is RateUse.NONE:
+        remedy = "leave it out"
     return Fault(where="rate", problem=problem, seen=_seen(rate_per_s), remedy=remedy)
 
 
 def rate_use_fault(way: Arrivals, rate_per_s: float) -> Fault | None:
     """Return the fault of a rate where there is none, or of none where it is needed."""
     if way.rate is RateUse.MEAN and rate_per_s == 0:
-        remedy = "give jobs per second above 0, or take burst"
+        remedy = "give jobs per second above 0"
         return Fault(where="rate", problem=f"missing for {way.name} arrivals", remedy=remedy)
     if way.rate is RateUse.NONE and rate_per_s > 0:
-        problem, remedy = f"{way.name} arrivals have none", "leave it out, or take constant"
+        problem, remedy = f"{way.name} arrivals have none", "leave it out"
+        if not way.parameters:
+            remedy += ", or take constant"
         return Fault(where="rate", problem=problem, seen=f"{rate_per_s:g}", remedy=remedy)
     return None
 
 
-def shape_faults(way: Arrivals, given: Mapping[str, Any]) -> list[Fault]:
+def shape_faults(
+    way: Arrivals, given: Mapping[str, Any], *, rate_per_s: object = 0.0
+) -> list[Fault]:
     """Return every fault of the parameters that are given or missing."""
     known = {parameter.name: parameter for parameter in way.parameters}
-    foreign = [_foreign_fault(way, name) for name in given if name not in known]
+    owners = [
+        other.name
+        for other in ARRIVALS.values()
+        if _suits(other, rate_per_s=rate_per_s, given=given)
+    ]
+    foreign = [
+        _foreign_fault(way, name, owners=owners, given=given) for name in given if name not in known
+    ]
     own = [
         _value_fault(parameter, given[name]) if name in given else _missing_fault(way, parameter)
         for name, parameter in known.items()
@@ -62,17 +102,16 @@ def shape_faults(way: Arrivals, given: Mapping[str, Any]) -> list[Fault]:
     return foreign + [fault for fault in own if fault]
 
 
-def _foreign_fault(way: Arrivals, name: str) -> Fault:
-    parameters = [one for other in ARRIVALS.values() for one in other.parameters]
-    owners = [
-        other.name
-        for other in ARRIVALS.values()
-        if any(one.name == name for one in other.parameters)
-    ]
-    among = sorted({one.name for one in (way.parameters or parameters)})
-    remedy = (
-        f"leave it out, or take {' or '.join(owners)}" if owners else nearest(name, among=among)
-    )
+def _foreign_fault(
+    way: Arrivals, name: str, *, owners: list[str], given: Mapping[str, Any]
+) -> Fault:
+    """Return the fault of a parameter that arrivals lack; ``owners`` take all that is given."""
+    remedy = "leave it out"
+    if owners:
+        remedy += f", or take {' or '.join(owners)}"
+    elif name not in _PARAMETERS:
+        free = [parameter.name for parameter in way.parameters if parameter.name not in given]
+        remedy = nearest(name, among=free)
     return Fault(where=name, problem=f"{way.name} arrivals have none", remedy=remedy)
 
 

@@ -125,7 +125,7 @@ def test_a_profile_may_name_single_points(tmp_path: Path) -> None:
         ("[1, 8, 2]", '[1, "8"]', 12, "slots: '8'; it takes whole numbers"),
         ("[1, 8, 2]", "[true, 4]", 12, "slots: True; it takes whole numbers"),
         ('of = "threads"', 'of = "solo"', 12, "impossible slots: 8; solo always has 1"),
-        ("[sweep]", "[sweep]\nvalue = 3", 10, "unknown key: sweep.value; did you mean values?"),
+        ("[sweep]", "[sweep]\nvalue = 3", 10, "unknown key: sweep.value; leave it out"),
         ('name = "solo"', 'name = "threads.slots-8"', 12, "contender named twice"),
         ('"slots"\nv', '"flower"\nv', 12, "flower: 1; it takes true or false"),
         ('["threads"', '["threads.slots-9"', 7, "did you mean threads.slots-"),

@@ -21,7 +21,7 @@ def told(settings: dict[str, Any]) -> list[str]:
     ("settings", "words"),
     [
         ({"prefetch_multiplyer": 1}, "did you mean prefetch_multiplier?"),
-        ({"slots": 4}, "slots stand beside pool, not in settings"),
+        ({"slots": 4}, "write it beside pool, not in settings"),
         ({"acks_late": 1}, "acks_late: 1; it takes true or false"),
         ({"prefetch_multiplier": True}, "it takes a whole number"),
         ({"prefetch_multiplier": 0}, "prefetch_multiplier: 0; it takes 1 to 1000"),

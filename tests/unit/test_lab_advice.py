@@ -1,0 +1,228 @@
+"""What a fault recommends is accepted where it is recommended: advice is taken, word by word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_lab_experiment import faults_of, load
+
+#: Stands for the word that is wrong, and for a value that the right word may take.
+WORD, VALUE = "xyzzy", "VALUE"
+
+#: Values of every type that a key of an experiment takes, as TOML.
+VALUES = (
+    "true",
+    "false",
+    "[true, false]",
+    "1",
+    "5.0",
+    "[1, 2]",
+    "[5, 10]",
+    '"capacity"',
+    '"rate"',
+    '"one"',
+    '"web"',
+    "{}",
+    "{ p95_wait_s = 1.0 }",
+    '{ of = "two", setting = "slots", values = [1, 2] }',
+    '[{ figure = "pss_bytes", at_most = 1 }]',
+    '{ how = "poisson", rate_per_s = 5 }',
+)
+
+BASE = """\
+title = "?"
+[profile.demo]
+repetitions = 2
+trial_s = 0.5
+contenders = ["one", "two"]
+[[contender]]
+name = "one"
+pool = "solo"
+slots = 1
+[[contender]]
+name = "two"
+pool = "threads"
+slots = 4
+[[workload]]
+name = "web"
+kind = "io.sleep"
+"""
+
+UNRECORDED = BASE.replace("slots = 4", "slots = 4\nsettings = { probe = false }")
+SEARCHED = BASE.replace("[[workload]]", "[slo]\np95_wait_s = 1.0\n[[workload]]")
+WATCHED = BASE.replace("slots = 4", "slots = 4\nsettings = { events = true, flower = true }")
+MIXED = BASE.replace('kind = "io.sleep"\n', "") + (
+    '[[workload.mix]]\nname = "a"\nkind = "io.sleep"\nshare = 1.0\n'
+)
+TWO_THREADS = BASE.replace('"solo"', '"threads"')
+ARRIVALS = 'arrivals = { how = "poisson", rate_per_s = 5 }\n'
+
+
+def swept(text: str, *, setting: str = WORD, of: str = '"two"', values: str = VALUE) -> str:
+    """Return a file with a `[sweep]`."""
+    table = f'[sweep]\nof = {of}\nsetting = "{setting}"\nvalues = {values}\n'
+    return text.replace("[profile.demo]", f"{table}[profile.demo]")
+
+
+def require(lines: str) -> str:
+    """Return a `[[require]]` of a ratio."""
+    return f"[[require]]\nat_least = 1\n{lines}\n"
+
+
+PLACES = {
+    "top": f"{WORD} = {VALUE}\n" + BASE,
+    "twin": f'twin = "{WORD}"\n' + BASE,
+    "listed": BASE.replace('["one", "two"]', f'["one", "{WORD}"]'),
+    "pool of four": BASE.replace('"threads"', f'"{WORD}"'),
+    "pool of one": BASE.replace('"solo"', f'"{WORD}"'),
+    "pool of a thousand": BASE.replace('"threads"\nslots = 4', f'"{WORD}"\nslots = 1000'),
+    "pool of cores": BASE.replace('"threads"\nslots = 4', f'"{WORD}"\nslots = "cores"'),
+    "free-threaded pool": BASE.replace(
+        '"threads"', f'"{WORD}"\ninterpreter = "free-threaded"'
+    ),
+    "contender key": BASE.replace("slots = 4", f"slots = 4\n{WORD} = {VALUE}"),
+    "setting": BASE.replace("slots = 4", f"slots = 4\nsettings = {{ {WORD} = {VALUE} }}"),
+    "another setting": WATCHED.replace("flower", f"{WORD} = {VALUE}, flower"),
+    "workload key": BASE + f"{WORD} = {VALUE}\n",
+    "workload key of a capacity": BASE + f'measure = "capacity"\n{WORD} = {VALUE}\n',
+    "workload key of arrivals": BASE + ARRIVALS + f"{WORD} = {VALUE}\n",
+    "workload key of a mix": MIXED.replace("[[workload]]", f"[[workload]]\n{WORD} = {VALUE}"),
+    "workload key unrecorded": UNRECORDED + f"{WORD} = {VALUE}\n",
+    "part key": MIXED + f"{WORD} = {VALUE}\n",
+    "kind": BASE.replace('"io.sleep"', f'"{WORD}"'),
+    "kind of a part": MIXED.replace('"io.sleep"', f'"{WORD}"'),
+    "parameter": BASE + f"parameters = {{ {WORD} = {VALUE} }}\n",
+    "parameter beside units": BASE.replace('"io.sleep"', '"mixed.share"')
+    + f"parameters = {{ units = 5, {WORD} = {VALUE} }}\n",
+    "parameter beside a time": BASE.replace('"io.sleep"', '"mixed.share"')
+    + f"parameters = {{ total_ms = 50, {WORD} = {VALUE} }}\n",
+    "measure": BASE + f'measure = "{WORD}"\n',
+    "measure with an SLO": SEARCHED + f'measure = "{WORD}"\n',
+    "measure of arrivals": BASE + ARRIVALS + f'measure = "{WORD}"\n',
+    "measure unrecorded": UNRECORDED + f'measure = "{WORD}"\n',
+    "how": BASE + ARRIVALS.replace("poisson", WORD),
+    "how of steps": BASE + f'arrivals = {{ how = "{WORD}", rates_per_s = [5, 9] }}\n',
+    "how of a search": SEARCHED + f'measure = "curve"\narrivals = {{ how = "{WORD}" }}\n',
+    "arrivals key": BASE + ARRIVALS.replace("rate_per_s", f"{WORD} = {VALUE}, rate_per_s"),
+    "arrivals key of a ramp": BASE + f'arrivals = {{ how = "ramp", {WORD} = {VALUE}, '
+    "to_rate_per_s = 5 }\n",
+    "bound": SEARCHED.replace("[slo]", f"[slo]\n{WORD} = {VALUE}"),
+    "swept": swept(BASE),
+    "swept of solo": swept(BASE, of='["one", "two"]'),
+    "swept under a Flower": swept(WATCHED),
+    "swept at a rate": swept(BASE + ARRIVALS),
+    "base of slots": swept(BASE, setting="slots", of=f'"{WORD}"', values="[1, 2]"),
+    "base beside another": swept(
+        TWO_THREADS, setting="slots", of=f'["two", "{WORD}"]', values="[1, 2]"
+    ),
+    "required figure": BASE + require(f'figure = "{WORD}"'),
+    "required ratio": BASE + require(f'figure = "{WORD}"\nagainst = "one"'),
+    "required key": BASE + require(f'figure = "failed_jobs"\n{WORD} = {VALUE}'),
+    "required contender": BASE + require(f'figure = "cpu"\ncontender = "{WORD}"\nagainst = "one"'),
+    "required against": BASE + require(f'figure = "cpu"\ncontender = "one"\nagainst = "{WORD}"'),
+    "required workload": BASE + require(f'figure = "pss_bytes"\nworkload = "{WORD}"'),
+}  # fmt: skip
+
+
+def advised(faults: list[str]) -> list[str]:
+    """Return the words that the fault of the wrong one recommends."""
+    found = [
+        re.search(rf"{WORD}.*; (?:use one of|did you mean) ([^?]+)\??$", one) for one in faults
+    ]
+    (words,) = [one[1].split(", ") for one in found if one]
+    return words
+
+
+def with_word(text: str, word: str) -> Iterator[str]:
+    """Yield the file with the word that was recommended, at each value that it may take."""
+    for value in VALUES if VALUE in text else ("",):
+        yield text.replace(WORD, word).replace(VALUE, value)
+
+
+def is_accepted(folder: Path, text: str) -> bool:
+    """Return whether a file has no fault at all."""
+    try:
+        load(folder, text)
+    except Exception:  # noqa: BLE001 -- a fault, or a key that TOML has twice
+        return False
+    return True
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_a_fault_recommends_is_accepted_there(tmp_path: Path, place: str) -> None:
+    """Each word that is named for a wrong one makes a file without a fault."""
+    text = PLACES[place]
+    words = advised(faults_of(tmp_path, text.replace(VALUE, "[true, false]")))
+
+    refused = [
+        word
+        for word in words
+        if not any(is_accepted(tmp_path, one) for one in with_word(text, word))
+    ]
+
+    assert words
+    assert refused == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("slots = 4", "slots = 4\nsettings = { time_limit = 3 }", "use one of acks_late, events, "),
+        ("slots = 4", "slots = 4\nsettings = { slots = 2 }", "write it beside pool"),
+        ("slots = 4", "slots = 4\nsettings = { slot = 2 }", "slots? (write it beside pool"),
+        ("slots = 4", "slots = 4\nacks_lat = true", "acks_late? (write it in settings"),
+        ('"threads"', '"sol"', "did you mean solo? (solo always has 1 slot: write slots = 1)"),
+        ('"web"', '"web"\nmeasure = "curv"', "did you mean curve? (write [slo] with p95_wait_s"),
+        ('"web"', '"web"\nmeasure = "rat"', "did you mean rate? (write arrivals = {"),
+        ('"web"', '"web"\narrivals = { how = "brst" }', "did you mean burst? (leave arrivals out"),
+        (
+            '"web"',
+            '"web"\narrivals = { how = "poisson", rate = 5 }',
+            "unknown key: arrivals.rate; use one of count, rate_per_s",
+        ),
+        ("trial_s", "x = 1\ntrial_s", "unknown key: profile.demo.x; leave it out"),
+        (
+            "[profile",
+            '[sweep]\nof = "one"\nsetting = "slot"\nvalues = [1, 2]\n[profile',
+            "did you mean slots? (solo always has 1 slot: sweep a contender of another pool)",
+        ),
+    ],
+)
+def test_a_word_that_needs_more_is_recommended_with_it(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    """Who is told a word alone would write it, and be refused again."""
+    faults = faults_of(tmp_path, BASE.replace(old, new, 1))
+
+    assert any(words in fault for fault in faults), faults
+
+
+def test_no_two_faults_contradict_each_other(tmp_path: Path) -> None:
+    """Of jobs that nobody records only the throughput is measured: nothing else is recommended."""
+    for lines in ('measure = "rate"\n', 'measure = "curve"\n', 'measure = "capacity"\n' + ARRIVALS):
+        (fault,) = faults_of(tmp_path, UNRECORDED + lines)
+        assert 'measure = "capacity", no arrivals' in fault
+
+
+@pytest.mark.parametrize("slots", ['"many"', "true", "2.5"])
+def test_slots_are_refused_once_and_as_their_pool_takes_them(tmp_path: Path, slots: str) -> None:
+    """`cores` is for pools that can have more than one."""
+    (solo,) = faults_of(tmp_path, BASE.replace("slots = 1", f"slots = {slots}"))
+    (threads,) = faults_of(tmp_path, BASE.replace("slots = 4", f"slots = {slots}"))
+
+    assert solo.endswith("solo always has 1 slot: write slots = 1")
+    assert threads.endswith('it takes a whole number from 1 to 10000, or "cores"')
+
+
+def test_a_stall_that_can_not_be_set_is_not_recommended(tmp_path: Path) -> None:
+    """Jobs of over an hour are too long for any stall_s."""
+    mixed = BASE.replace('"io.sleep"', '"io.sleep"\nparameters = { delay_ms = 3600000 }')
+
+    (fault,) = faults_of(tmp_path, mixed)
+
+    assert "raise stall_s" not in fault
+    assert "shorten the job" in fault
