@@ -46,6 +46,8 @@ def read_until(*, until: str | None, at_most: str | None, repetitions: int | Non
     if until is None:
         if at_most is not None:
             remedy = "write --until too, such as --until 3%"
+            if repetitions is not None:
+                remedy = "leave it out: --repetitions ends the run"
             raise UsageError(Fault(problem="--at-most alone", seen=at_most, remedy=remedy))
         return None
     if repetitions is not None:
@@ -61,7 +63,7 @@ def read_until(*, until: str | None, at_most: str | None, repetitions: int | Non
     if at_most is not None:
         given_s = _span_s(at_most)
         if given_s is None or not SHORTEST_S <= given_s <= LONGEST_S:
-            remedy = "write a time from 10s to 7 days, such as 15m, 1h30m or 900"
+            remedy = "write a time from 10s to 168h, such as 15m, 1h30m or 900"
             faults.append(
                 Fault(problem="impossible time", seen=at_most, remedy=remedy, where="--at-most")
             )

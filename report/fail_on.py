@@ -42,6 +42,9 @@ _CONDITION = re.compile(
     re.VERBOSE,
 )
 
+#: In a row's name: what ends the rows of a condition, or is a pattern.
+_SPECIAL = re.compile(r"[:<>=*?\[\]]")
+
 _FORM = 'write it like "throughput < 0.95" or "gevent-*/io.http: p99_wait.low > 1.2"'
 
 
@@ -112,7 +115,7 @@ def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison)
         Fault(
             problem="no such row",
             seen=condition.rows,
-            remedy=nearest(condition.rows, among=names),
+            remedy=nearest(condition.rows, among=map(_pattern_of, names)),
             where=f'--fail-on "{condition.text}"',
         )
         for condition in conditions
@@ -126,6 +129,11 @@ def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison)
         for row in comparison.rows
         if fnmatchcase(row.name, condition.rows)
     ]
+
+
+def _pattern_of(name: str) -> str:
+    """Return a row's name as a condition may hold it: what means something there is any text."""
+    return _SPECIAL.sub("*", name)
 
 
 def _parse(text: str) -> Condition:

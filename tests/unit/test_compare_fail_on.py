@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from report.changes import Comparison
 from report.fail_on import Checked, check_conditions, parse_conditions
 from report.figures import FIGURES
 from report.thresholds import Status
-from tests.pairs import compare_folders, make_pair
+from tests.pairs import SLEEP, compare_folders, make_pair
 from tests.synthetic import edit_trials
 
 
@@ -142,6 +143,20 @@ def test_conditions_without_a_row_are_faults(slower: Comparison) -> None:
 
     assert len(caught.value.faults) == 2
     assert "no such row: gevnt-4/io.sleep; did you mean gevent-4/io.sleep?" in str(caught.value)
+
+
+def test_every_row_that_a_fault_names_is_accepted(tmp_path: Path) -> None:
+    """Also where a workload's name holds what means something in a condition."""
+    workload = replace(SLEEP, name="fetch: [a] <50 ms>?")
+    comparison = compare_folders(make_pair(tmp_path, blocks=(1, 1), workload=workload))
+    with pytest.raises(UsageError) as caught:
+        check(comparison, "solo: cpu > 1")
+    (fault,) = caught.value.faults
+    rows = fault.remedy.removeprefix("use one of ").split(", ")
+
+    assert len(rows) == 2
+    for row in rows:
+        assert len(check(comparison, f"{row}: cpu > 1")) == 1
 
 
 def test_what_cannot_be_checked_is_no_pass(tmp_path: Path) -> None:

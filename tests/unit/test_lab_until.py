@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lab.until import DEFAULT_AT_MOST_S, read_until
@@ -70,6 +72,25 @@ def test_a_time_without_a_precision_is_refused() -> None:
     assert faults_of(at_most="15m") == [
         "--at-most alone: 15m; write --until too, such as --until 3%"
     ]
+
+
+@pytest.mark.parametrize(("until", "at_most"), [("3", None), ("3%", "soon")])
+def test_every_value_that_a_fault_names_is_accepted(until: str, at_most: str | None) -> None:
+    """Both ends of the span, and the examples."""
+    (fault,) = faults_of(until=until, at_most=at_most)
+    values = re.findall(r"\d[\w.%]*", fault.partition("; ")[2])
+
+    assert len(values) >= 3
+    for value in values:
+        asked = {"until": "3%", "at_most": value} if at_most else {"until": value, "at_most": None}
+        assert read_until(**asked, repetitions=None)
+
+
+def test_a_time_beside_repetitions_is_not_told_to_add_a_precision() -> None:
+    """`--until` would be refused beside `--repetitions`."""
+    (fault,) = faults_of(at_most="15m", repetitions=3)
+
+    assert fault.endswith("leave it out: --repetitions ends the run")
 
 
 def test_all_faults_are_said_at_once() -> None:
