@@ -20,6 +20,7 @@ from lab.conductor import conduct_experiment, trial_count
 from lab.conformance import cli as conformance_cli
 from lab.equipment import equip
 from lab.experiment import Experiment, load_experiment
+from lab.find_run import RUN_HELP, find_run
 from lab.progress import RunProgress
 from lab.requirements import end_by
 from lab.signals import ENDING, uninterrupted
@@ -126,12 +127,12 @@ def run(
 
 @app.command(rich_help_panel="Measure")
 def report(
-    folder: Annotated[str, typer.Argument(metavar="RUN", help="A run's id or its folder.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
     *,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild a run's summary and page from its raw records, and show the comparison."""
-    path = Path(folder) if Path(folder).is_dir() else load_settings().results_dir / folder
+    path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
     summary = write_reports(path)
     _show(summary, path=path, as_json=as_json)
     end_by(summary, console=_errors)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.files import write_atomically
-from lab.find_run import find_run, output_faults, read_summary
+from lab.find_run import SUMMARY_HELP, find_run, output_faults, read_summary
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
 from poolbench.settings import load_settings
 from report.changes import Comparison
@@ -29,7 +29,7 @@ from report.thresholds import Status
 _output = Console()
 _messages = Console(stderr=True)
 
-Run = Annotated[str, typer.Argument(help="A run's id or folder, a kept summary.json, or latest.")]
+Run = Annotated[str, typer.Argument(help=SUMMARY_HELP)]
 
 
 def register(app: typer.Typer) -> None:

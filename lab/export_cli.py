@@ -12,7 +12,7 @@ import typer
 
 from collector.files import storage_errors, write_atomically
 from collector.store import RunFolder
-from lab.find_run import find_run, output_faults
+from lab.find_run import RUN_HELP, find_run, output_faults
 from poolbench.errors import Fault, StorageError, UsageError
 from poolbench.settings import load_settings
 from report.columns import Table
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export_run(
-    run: Annotated[str, typer.Argument(help="A run's id, its folder, or latest.")],
+    run: Annotated[str, typer.Argument(help=RUN_HELP)],
     *,
     form: Annotated[Format, typer.Option("--format", help="How the file is written.")] = Format.CSV,
     table: Annotated[Table, typer.Option(help="Records of jobs, or samples of CPU and memory.")] = (
@@ -37,10 +37,11 @@ def export_run(
 ) -> None:
     """Hand out a run's raw records with documented columns: docs/columns.md."""
     faults = output_faults(output, where="--output")
-    path = find_run(run, results_dir=load_settings().results_dir)
-    if not path.is_dir():
-        remedy = "name the run's folder: a summary has no records"
-        faults.append(Fault(problem="no folder of a run", seen=run, remedy=remedy))
+    path = Path()
+    try:
+        path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
+    except UsageError as error:
+        faults += error.faults
     if form is Format.PARQUET and output is None and sys.stdout.isatty():
         remedy = "add --output FILE"
         faults.append(Fault(problem="Parquet is no text for a terminal", remedy=remedy))

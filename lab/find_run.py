@@ -15,26 +15,59 @@ from report.summary import summarize
 #: Stands for the newest run of the results folder.
 LATEST = "latest"
 
+#: Help of an argument that `find_run` reads.
+RUN_HELP = f"A run's id, its folder, or {LATEST}: the newest run."
 
-def find_run(word: str, *, results_dir: Path, where: str = "") -> Path:
+#: The same, where a summary will do.
+SUMMARY_HELP = f"A run's id, its folder, a kept summary.json, or {LATEST}: the newest run."
+
+
+def find_run(word: str, *, results_dir: Path, where: str = "", needs_folder: bool = False) -> Path:
     """Return the folder of a run, or the summary file that ``word`` names.
 
+    With ``needs_folder`` a summary file is refused: it has no records.
+
     Raises:
-        UsageError: if there is none, with the nearest id.
+        UsageError: if there is none, with the nearest id, or if it can't be reached.
     """
     runs = _runs(results_dir)
     if word == LATEST and runs:
-        return runs[-1]
-    for path in (Path(word), results_dir / word):
-        if path.exists():
-            return path
-    remedy = f"name a run's id, its folder, a summary.json, or {LATEST}"
+        return max(runs, key=_made_at)
+    names = f"a run's id, its folder, {'' if needs_folder else 'a summary.json, '}or {LATEST}"
+    for path in (Path(word), results_dir / word) if word else ():
+        if not _is_there(path, where=where):
+            continue
+        if needs_folder and not path.is_dir():
+            raise UsageError(
+                Fault(problem="no folder of a run", seen=word, remedy=f"name {names}", where=where)
+            )
+        return path
+    remedy = f"name {names}"
     close = nearest(word, among=[LATEST, *(run.name for run in runs)])
     if not runs:
         remedy = f"there is none in {results_dir}; `poolbench run` makes one"
     elif close.startswith("did"):
         remedy = close
-    raise UsageError(Fault(problem="no such run", seen=word, remedy=remedy, where=where))
+    raise UsageError(Fault(problem="no such run", seen=word or '""', remedy=remedy, where=where))
+
+
+def _is_there(path: Path, *, where: str) -> bool:
+    """Return whether a path leads to something.
+
+    Raises:
+        UsageError: if this user may not look.
+    """
+    try:
+        return path.exists()
+    except PermissionError as error:
+        seen = f"{path.name} ({error.strerror})"
+        remedy = f"give this user access to {path.parent}"
+        raise UsageError(
+            Fault(problem="run can't be read", seen=seen, remedy=remedy, where=where)
+        ) from error
+    except OSError:
+        # no path that the system takes, such as one that is too long
+        return False
 
 
 def output_faults(path: Path | None, *, where: str) -> list[Fault]:
@@ -80,7 +113,19 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def _runs(results_dir: Path) -> list[Path]:
-    """Return the folders of runs, oldest first: their ids begin with the time."""
+    """Return the folders of runs."""
     if not results_dir.is_dir():
         return []
     return sorted(path.parent for path in results_dir.glob("*/manifest.json"))
+
+
+def _made_at(run: Path) -> tuple[int, str]:
+    """Return when a run was made, Unix nanoseconds, and its id, to sort by.
+
+    By its manifest, since a run may have any name; 0 where that can't be read.
+    """
+    try:
+        manifest = json.loads((run / "manifest.json").read_bytes())
+        return int(manifest["created_ns"]), run.name
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0, run.name

@@ -173,6 +173,46 @@ def test_a_required_threshold_missed_is_99(tmp_path: Path) -> None:
     assert "and at least 500 is required" in page
 
 
+@pytest.mark.parametrize(
+    "words", [("report",), ("report", "--json"), ("export",), ("compare", "a")]
+)
+def test_every_command_takes_latest(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest run, by the time at which it was made; without one, what makes one."""
+    monkeypatch.setenv("POOLBENCH_RESULTS_DIR", str(tmp_path))
+    nothing = CliRunner().invoke(app, [*words, "latest"])
+    older, newer = make_pair(tmp_path, blocks=(1, 1))
+    edit_manifest(older, created_ns=2)
+    edit_manifest(newer, created_ns=3)
+
+    ended = CliRunner().invoke(app, [*words, "latest"])
+
+    assert "`poolbench run` makes one" in str(nothing.exception)
+    assert ended.exit_code == 0, ended.exception
+    if words[0] == "report":
+        assert [path.parent.name for path in tmp_path.glob("*/report.html")] == ["b"]
+
+
+@pytest.mark.parametrize("command", ["report", "export", "compare"])
+def test_help_says_what_names_a_run(poolbench: Poolbench, command: str) -> None:
+    """An id, a folder, or latest."""
+    said = " ".join(poolbench(command, "--help").stdout.replace("│", " ").split())
+
+    assert "or latest: the newest run" in said
+
+
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_word_that_names_no_run_is_a_fault_of_the_input(
+    poolbench: Poolbench, command: str
+) -> None:
+    """With the nearest id, not a fault of the disk."""
+    ended = poolbench(command, "lastest")
+
+    assert isinstance(ended.exception, UsageError)
+    assert str(ended.exception) == "no such run: lastest; did you mean latest?"
+
+
 def test_a_reader_that_leaves_early_is_no_fault(results: Path) -> None:
     """`poolbench export RUN | head -1`: the line, and nothing on standard error."""
     words = [sys.executable, "-m", "poolbench", "export", str(results / "a")]

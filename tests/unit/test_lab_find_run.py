@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from lab.find_run import find_run, output_faults, read_summary
 from poolbench.errors import StorageError, UsageError
 from report.summary import summarize, to_json
 from tests.pairs import CONTENDERS, SLEEP
-from tests.synthetic import make_run
+from tests.synthetic import edit_manifest, make_run
 
 
 @pytest.fixture
@@ -47,6 +48,58 @@ def test_a_path_names_itself(results: Path, tmp_path: Path) -> None:
 def test_latest_is_the_newest_run(results: Path) -> None:
     """By its id, which begins with the time; folders without a manifest are no runs."""
     assert find_run("latest", results_dir=results).name == "20260301-090000-bbbb"
+
+
+def test_latest_is_not_the_last_in_the_alphabet(results: Path) -> None:
+    """A run may have a name of its own: what counts is when it was made."""
+    old = make_run(results / "zoo", blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
+    edit_manifest(old, created_ns=1)
+    new = make_run(results / "ant", blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
+    edit_manifest(new, created_ns=2**62)
+    (results / "20260301-090000-bbbb" / "manifest.json").write_text("{", encoding="utf-8")
+
+    assert find_run("latest", results_dir=results) == new.path
+
+
+def test_a_summary_is_no_folder(results: Path, tmp_path: Path) -> None:
+    """Where records are needed neither is it taken, nor is it recommended."""
+    file = tmp_path / "main.json"
+    file.write_text("{}")
+    for word in (str(file), "???"):
+        with pytest.raises(UsageError) as caught:
+            find_run(word, results_dir=results, needs_folder=True)
+        assert str(caught.value).endswith("; name a run's id, its folder, or latest")
+
+
+@pytest.mark.parametrize("word", ["", "x" * 5_000, "20260101-120000-aaaa/manifest.json/x"])
+def test_an_odd_word_names_no_run(results: Path, word: str) -> None:
+    """Nothing, or what no system takes for a path, is not the folder of all runs."""
+    assert fault_of(word, results=results).startswith("A: no such run: ")
+
+
+def test_a_broken_link_is_not_recommended(results: Path) -> None:
+    """What it leads to is gone; other runs are named."""
+    (results / "20260101-120000-aaab").symlink_to(results / "gone")
+
+    said = fault_of("20260101-120000-aaab", results=results)
+
+    assert said.endswith("did you mean 20260101-120000-aaaa?")
+
+
+def test_a_run_that_can_not_be_reached_says_why(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched, since nothing is forbidden to root."""
+
+    def refuse(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+
+    said = fault_of("20260101-120000-aaaa", results=results)
+
+    assert said.startswith("A: run can't be read: 20260101-120000-aaaa (Permission denied); ")
+    assert "did you mean" not in said
 
 
 def test_a_wrong_id_is_told_the_nearest(results: Path) -> None:
