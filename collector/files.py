@@ -172,6 +172,10 @@ def _explain(error: OSError) -> str:
     text = error.strerror or str(error).partition("\n")[0]
     if error.errno in _FULL:
         return f"{text}; free some space, what is stored is safe"
-    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+    if isinstance(error, IsADirectoryError):
+        return f"{text}; a file is expected there: name another"
+    if isinstance(error, PermissionError):
+        return f"{text}; let this user read and write there, or choose another folder"
+    if error.errno == errno.EROFS:
         return f"{text}; make the folder writable for this user, or choose another"
     return f"{text}; check the disk and the folder"

@@ -192,13 +192,32 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise _unread(path, reason="not UTF-8", remedy="save it as UTF-8") from error
+    except PermissionError as error:
+        remedy = f"give this user access to it: chmod u+r {path}"
+        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
+    except IsADirectoryError as error:
+        names = _experiments_in(path)
+        remedy = nearest("", among=names) if names else "name a TOML file"
+        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
+    except OSError as error:
         folder = path.parent if path.parent.is_dir() else Path("experiments")
-        names = [str(found) for found in sorted(folder.glob("*.toml"))]
+        names = _experiments_in(folder)
         remedy = nearest(str(path), among=names) if names else "name a TOML file"
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        seen = f"{path} ({reason})"
+        seen = f"{path} ({error.strerror})"
         raise UsageError(Fault(problem="no such experiment", seen=seen, remedy=remedy)) from error
+
+
+def _unread(path: Path, *, reason: str, remedy: str) -> UsageError:
+    """Return the fault of an experiment that is there: another name would be no help."""
+    seen = f"{path} ({reason})"
+    return UsageError(Fault(problem="experiment can't be read", seen=seen, remedy=remedy))
+
+
+def _experiments_in(folder: Path) -> list[str]:
+    """Return the paths of the experiments in a folder: files that are there."""
+    return [str(found) for found in sorted(folder.glob("*.toml")) if found.is_file()]
 
 
 def _resolve(

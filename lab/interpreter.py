@@ -77,6 +77,9 @@ def find_interpreter(name: str, *, free_threaded: str = "") -> Interpreter:
     is_by_word = name == FREE_THREADED
     path = _path(free_threaded or str(FREE_THREADED_PYTHON) if is_by_word else name)
     if not os.access(path, os.X_OK) or path.is_dir():
+        if path.is_file():
+            remedy = f"name a Python, or let this one be run: chmod +x {path}"
+            raise NoInterpreterError(f"{_shown(path)} is not executable", remedy=remedy)
         raise NoInterpreterError(f"there is no Python at {_shown(path)}")
     found = _ask(path)
     if is_by_word and not found.is_free_threaded:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +17,7 @@ from collector.files import (
     read_metadata,
     read_table,
     remove_leftovers,
+    storage_errors,
     write_atomically,
     write_table,
 )
@@ -37,6 +40,20 @@ def test_writer_that_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
         write_atomically(path, write=fail)
 
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("file", b"old")]
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.EACCES, "let this user read and write there"),
+        (errno.EISDIR, "a file is expected there"),
+        (errno.EROFS, "make the folder writable"),
+    ],
+)
+def test_a_fault_of_the_disk_advises_what_helps(code: int, advice: str) -> None:
+    """Also where nothing was to be written."""
+    with pytest.raises(StorageError, match=advice), storage_errors(Path("summary.json")):
+        raise OSError(code, os.strerror(code))
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,67 @@ def test_two_contenders_of_one_name_are_refused(tmp_path: Path) -> None:
     text = MINIMAL + '\n[[contender]]\nname = "one"\npool = "gevent"\nslots = 4\n'
 
     assert any("contender named twice: one" in fault for fault in faults_of(tmp_path, text))
+
+
+def unread(path: Path) -> str:
+    """Return what is said of an experiment's file that can't be read."""
+    with pytest.raises(UsageError) as caught:
+        load_experiment(path, profile="demo", cores=2)
+    return str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
+    """The file is there: it doesn't recommend its own name."""
+    file = tmp_path / "some.toml"
+    file.write_bytes(MINIMAL.encode() + b"# \xff")
+
+    assert unread(file) == f"experiment can't be read: {file} (not UTF-8); save it as UTF-8"
+
+
+def test_a_file_that_may_not_be_read_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched, since nothing is forbidden to root."""
+    file = tmp_path / "some.toml"
+    file.write_text(MINIMAL, encoding="utf-8")
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    said = unread(file)
+
+    assert said.startswith(f"experiment can't be read: {file} (Permission denied); ")
+    assert "did you mean" not in said
+
+
+def test_a_folder_names_the_experiments_in_it(tmp_path: Path) -> None:
+    """And not itself, though its name ends as theirs do."""
+    folder = tmp_path / "more.toml"
+    folder.mkdir()
+    assert unread(folder).endswith("(Is a directory); name a TOML file")
+
+    for name in ("b.toml", "a.toml"):
+        (folder / name).write_text(MINIMAL, encoding="utf-8")
+    assert unread(folder).endswith(f"use one of {folder}/a.toml, {folder}/b.toml")
+
+
+def test_only_files_that_are_there_are_recommended(tmp_path: Path) -> None:
+    """A link that leads nowhere recommends neither itself nor another folder or such link."""
+    (tmp_path / "some.toml").symlink_to(tmp_path / "gone")
+    (tmp_path / "some1.toml").symlink_to(tmp_path / "gone")
+    (tmp_path / "some2.toml").mkdir()
+    assert unread(tmp_path / "some.toml").endswith("; name a TOML file")
+
+    (tmp_path / "some-more.toml").write_text(MINIMAL, encoding="utf-8")
+    assert unread(tmp_path / "some.toml").endswith(f"did you mean {tmp_path}/some-more.toml?")
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "experiments/pools.toml/x.toml"])
+def test_a_path_that_can_not_be_is_no_traceback(name: str) -> None:
+    """Too long for the system, or below a file."""
+    assert unread(Path(name)).startswith("no such experiment: ")
 
 
 def test_a_missing_file_names_what_is_there() -> None:

@@ -168,6 +168,17 @@ def test_what_is_no_program_is_no_python(name: str) -> None:
     assert f"there is no Python at {name}" in str(no_interpreter(name))
 
 
+def test_a_file_that_is_not_executable_says_so(tmp_path: Path) -> None:
+    """It is there, so another Python need not be installed."""
+    file = tmp_path / "python"
+    file.touch()
+
+    missing = no_interpreter(str(file))
+
+    assert str(missing) == f"{file} is not executable"
+    assert missing.remedy == f"name a Python, or let this one be run: chmod +x {file}"
+
+
 def test_the_word_wants_a_build_without_the_gil(tmp_path: Path) -> None:
     """A usual Python may be named by its path; by this word it would be a mistake."""
     python = make_python(tmp_path, answer=json.dumps({**ANSWER, "is_free_threaded": False}))
