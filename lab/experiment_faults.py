@@ -74,15 +74,14 @@ def _pool_faults(contender: dict[str, Any]) -> list[tuple[tuple[str, ...], Fault
         remedy = nearest(pool, among=POOLS, refused=_refused_pools(contender))
         return [(("pool",), Fault(problem="unknown pool", seen=pool, remedy=remedy))]
     known = find_pool(pool)
-    remedy = slots_remedy(known)
-    is_bool = isinstance(slots, bool)
-    if (
-        known.fixed_slots is not None
-        and slots is not None
-        and (is_bool or slots != known.fixed_slots)
-    ):
-        return [(("slots",), Fault(problem="impossible slots", seen=str(slots), remedy=remedy))]
-    if isinstance(slots, int) and not is_bool and not 1 <= slots <= known.max_slots:
+    whole = slots if isinstance(slots, int) and not isinstance(slots, bool) else None
+    if known.fixed_slots is not None:
+        is_possible = slots is None or whole == known.fixed_slots
+    else:
+        # what is no whole number is a fault of its shape
+        is_possible = whole is None or 1 <= whole <= known.max_slots
+    if not is_possible:
+        remedy = slots_remedy(known)
         return [(("slots",), Fault(problem="impossible slots", seen=str(slots), remedy=remedy))]
     if contender.get("interpreter") == FREE_THREADED and pool in GREENLET_POOLS:
         refused = _refused_pools(contender)

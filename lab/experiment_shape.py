@@ -71,9 +71,10 @@ def slots_remedy(pool: Pool) -> str:
 
 def _is_told_with_its_pool(keys: Keys, *, table: Mapping[str, Any]) -> bool:
     """Return whether a fault is of slots that the pool always has: that is told by the words."""
+    if keys[:1] != ("contender",) or keys[-1] != "slots" or _at(table, keys) is None:
+        return False
     pool = POOLS.get(str(_at(table, (*keys[:-1], "pool"))))
-    is_slots = keys[:1] == ("contender",) and keys[-1] == "slots"
-    return is_slots and pool is not None and pool.fixed_slots is not None and bool(_at(table, keys))
+    return pool is not None and pool.fixed_slots is not None
 
 
 def _shape_fault(keys: Keys, errors: list[Any], *, table: Mapping[str, Any], where: str) -> Fault:

@@ -86,6 +86,8 @@ def check_name(name: str, *, what: str) -> str:
         UsageError: if it can't be a key and a file name.
     """
     if not NAME.fullmatch(name):
-        remedy = "use small letters, digits, dots, dashes and underscores, 64 at most"
+        remedy = (
+            "begin with a small letter or digit; add those, dots, dashes, underscores, 64 at most"
+        )
         raise UsageError(Fault(problem=f"impossible {what}", seen=repr(name), remedy=remedy))
     return name

@@ -426,10 +426,10 @@ def test_results_that_cant_be_written_are_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["report", "no-such-run"], ["report", "no-such-run", "--json"]])
 def test_a_run_that_is_not_there_is_one_line(results_dir: Path, words: list[str]) -> None:
-    """An unknown run: exit 4, its name, no traceback."""
+    """An unknown run: exit 2 as of every word that means nothing, its name, no traceback."""
     ended = poolbench(*words, results=results_dir)
 
-    assert ended.returncode == ExitCode.STORAGE
+    assert ended.returncode == ExitCode.USAGE
     assert "no-such-run" in ended.stderr
     assert "Traceback" not in ended.stderr
 

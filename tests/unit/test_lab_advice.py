@@ -208,7 +208,7 @@ def test_no_two_faults_contradict_each_other(tmp_path: Path) -> None:
         assert 'measure = "capacity", no arrivals' in fault
 
 
-@pytest.mark.parametrize("slots", ['"many"', "true", "2.5"])
+@pytest.mark.parametrize("slots", ['"many"', '""', "true", "false", "1.0", "2.5", "[]"])
 def test_slots_are_refused_once_and_as_their_pool_takes_them(tmp_path: Path, slots: str) -> None:
     """`cores` is for pools that can have more than one."""
     (solo,) = faults_of(tmp_path, BASE.replace("slots = 1", f"slots = {slots}"))
