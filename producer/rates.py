@@ -92,7 +92,9 @@ class Ramp:
             return 0.0
         # the root of from·t + slope·t²/2 = jobs, in the form that subtracts nothing
         rate_per_s = math.sqrt(max(0.0, self.from_per_s**2 + 2 * self._slope * jobs))
-        return 2 * jobs / (self.from_per_s + rate_per_s)
+        speed_per_s = self.from_per_s + rate_per_s
+        # from nothing, the root of the smallest numbers is 0
+        return 2 * jobs / speed_per_s if speed_per_s else 0.0
 
     @property
     def _slope(self) -> float:

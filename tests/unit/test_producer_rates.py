@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -28,6 +28,7 @@ CURVES: st.SearchStrategy[Curve] = st.one_of(FLATS, RAMPS, STEPS, EBBS)
 
 @settings(deadline=None)
 @given(curve=CURVES, jobs=st.floats(min_value=0.0, max_value=1e5))
+@example(curve=Ramp(from_per_s=0.0, to_per_s=1.0, over_s=4.0), jobs=5e-324)
 def test_moment_and_jobs_are_inverse(curve: Curve, jobs: float) -> None:
     """At the moment by which so many jobs are due, so many are.
 
