@@ -333,8 +333,11 @@ class Saboteur(RunProgress):
     def _kill(self) -> None:
         for child in psutil.Process().children():
             if "worker.app" in child.cmdline():
-                for one in (child, *child.children()):
-                    if "poolbench.recorder" not in one.cmdline():
+                family = (child, *child.children())
+                # told apart before the first is killed: slots end with their worker
+                doomed = [one for one in family if "poolbench.recorder" not in one.cmdline()]
+                for one in doomed:
+                    with contextlib.suppress(psutil.NoSuchProcess):
                         one.kill()
 
 
