@@ -36,7 +36,7 @@ from lab.server import free_port, start_server
 from lab.tail import Tail, TrialView
 from poolbench.records import TrialPlan
 from producer.publisher import publish
-from report.stats import paired_ratio
+from report.statistics.ratios import paired_ratio
 
 #: The pool that is measured, the same on uvloop's event loop, and the one to compare them with.
 OURS, OURS_ON_UVLOOP, THEIRS = "asyncio", "uvloop", "gevent"

@@ -38,7 +38,7 @@ from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import records_stream
 from poolbench.pools import available_pools
 from poolbench.settings import load_settings
-from report.stats import CLAIM_BLOCKS, paired_ratio
+from report.statistics.ratios import CLAIM_BLOCKS, paired_ratio
 
 app = Celery("noop", broker=load_settings().redis_url)
 app.conf.update(

@@ -84,7 +84,7 @@ def _make(path: Path, records: int) -> dict[str, float]:
 def _report(path: Path) -> dict[str, float]:
     # imported here, since they are part of the price
     from collector.store import RunFolder  # noqa: PLC0415
-    from report.files import write_reports  # noqa: PLC0415
+    from report.build import write_reports  # noqa: PLC0415
     from report.summary import summarize  # noqa: PLC0415
 
     write_reports(path)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from lab.run import Run
 from lab.until import Until
 from report import format as fmt
-from report.precision import Width, most_blocks_needed, still_wide, widths
 from report.summary import judge_run
+from report.verdicts.precision import Width, most_blocks_needed, still_wide, widths
 
 #: The first look at the widths is after so many blocks. An end that waits for a narrow interval
 #: prefers runs whose spread came out small by chance: from five blocks on such intervals hold the

@@ -28,8 +28,8 @@ from lab.twin import with_twin
 from lab.until import DEFAULT_AT_MOST_S, Until, read_until
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
-from report.files import write_reports
-from report.terminal import render
+from report.build import write_reports
+from report.terminal.screen import render
 
 app = typer.Typer(
     help="Which Celery pool, and how many slots, for my jobs? Measured, every job accounted for.",

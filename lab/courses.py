@@ -19,7 +19,7 @@ from lab.search import begin_search
 from lab.trial import TrialOrder
 from lab.workers import LabWorker
 from producer.arrivals import read_schedule
-from report.load import by_job, judge_holding, late_reason
+from report.trials.slo import by_job, judge_holding, late_reason
 
 #: No rate above this share of what the producer can send at once is looked for.
 PRODUCER_SHARE = 0.5

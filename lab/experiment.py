@@ -23,8 +23,8 @@ from lab.until import Until
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.jobs import complete_parameters, find_kind
 from producer.arrivals import read_schedule
-from report.stats import CLAIM_BLOCKS
-from report.thresholds import Requirement
+from report.statistics.ratios import CLAIM_BLOCKS
+from report.verdicts.thresholds import Requirement
 
 #: Stands for the kind of a workload whose jobs are of several.
 MIX = "mix"
@@ -133,7 +133,7 @@ class Experiment:
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     requirements: tuple[Requirement, ...] = ()
-    #: What a rate has to keep in order to be held: bounds in seconds by name (`report.load`).
+    #: What a rate has to keep in order to be held: bounds in seconds by name (`report.trials.slo`).
     slo: Mapping[str, float] = field(default_factory=dict)
     #: The contender to be measured a second time; empty: the first.
     twin: str = ""

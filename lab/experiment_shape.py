@@ -23,7 +23,7 @@ from lab.toml_lines import locate
 from lab.tuning import SETTINGS
 from poolbench.errors import Fault, nearest
 from poolbench.pools import POOLS, Pool, always_has
-from report.figures import find_ratio
+from report.verdicts.metrics import find_ratio
 
 #: The keys of a place in a file: a number counts tables.
 Keys = tuple[str | int, ...]

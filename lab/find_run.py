@@ -9,7 +9,7 @@ from typing import Any
 from collector.files import check_format, storage_errors
 from collector.store import RunFolder
 from poolbench.errors import Fault, StorageError, UsageError, nearest
-from report.compare import SUMMARY_KEYS
+from report.compare.compare import SUMMARY_KEYS
 from report.summary import summarize
 
 #: Stands for the newest run of the results folder.

@@ -9,7 +9,7 @@ from typing import Any
 from lab.loads import MEASURES, SEARCH_ARRIVALS, complete_arrivals
 from poolbench.errors import Fault, UsageError, nearest
 from producer.arrivals import ARRIVALS, read_schedule
-from report.load import SLO_KEYS
+from report.trials.slo import SLO_KEYS
 
 #: A fault and the keys below its table at which it lies.
 Found = tuple[tuple[str | int, ...], Fault]

@@ -25,7 +25,7 @@ SEARCH_ARRIVALS = ("poisson", "constant")
 CURVE_SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.05)
 
 #: A trial at a rate that was looked for has so many jobs at the least: of fewer, one burst decides,
-#: and the p95 of fewer than 59 says little (`report.tails`).
+#: and the p95 of fewer than 59 says little (`report.statistics.percentiles`).
 MIN_JOBS = 100
 
 #: It lasts no longer than so many times ``trial_s`` for that.

@@ -19,7 +19,7 @@ from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.publisher import publish
-from report.queue import MIN_JOBS
+from report.trials.queue_throughput import MIN_JOBS
 
 #: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
 NOOP_JOBS = 250

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from lab.sweep import point_names
 from poolbench.errors import Fault, nearest
-from report.figures import ABSOLUTE, FIGURES, find_ratio
-from report.thresholds import Requirement
+from report.verdicts.metrics import ABSOLUTE, FIGURES, find_ratio
+from report.verdicts.thresholds import Requirement
 
 #: A fault and the keys below ``[[require]]`` at which it lies.
 Found = tuple[tuple[str | int, ...], Fault]

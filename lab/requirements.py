@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from poolbench.errors import ExitCode
-from report.thresholds import missed, unchecked
+from report.verdicts.thresholds import missed, unchecked
 
 
 def end_by(summary: Mapping[str, Any], *, console: Console) -> None:

@@ -11,7 +11,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from report.load import RESOLUTION
+from report.trials.slo import RESOLUTION
 
 #: A pilot's rate is that of a few jobs at once, so the first guess lies below it: at the capacity
 #: itself waits have no bound.

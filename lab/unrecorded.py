@@ -12,7 +12,7 @@ from collections.abc import Callable
 from lab.bench import Bench, TrialFacts
 from lab.workers import LabWorker
 from poolbench.keys import queue_name
-from report.queue import MIN_JOBS
+from report.trials.queue_throughput import MIN_JOBS
 
 #: Pause between two looks at a queue's length, seconds. Throughput comes from exact lengths at
 #: known moments, so looking more often would disturb and not sharpen it.

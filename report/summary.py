@@ -15,21 +15,21 @@ from collector.trial_records import TrialRecords
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
 from report import format as fmt
+from report.analyses.crossover import find_crossovers
+from report.analyses.fairness import mix_fairness
+from report.analyses.load_curves import load_curves
+from report.analyses.setting_effects import find_effects
+from report.analyses.sweeps import find_sweeps
 from report.conditions import conditions
-from report.crossover import find_crossovers
-from report.effects import find_effects
-from report.load_curves import load_curves
-from report.load_rows import pick
-from report.load_verdict import judge_load
-from report.mix_fairness import mix_fairness
-from report.precision import describe
-from report.rows import Row, account_of
-from report.stats import rounded
-from report.sweep import find_sweeps
-from report.thresholds import check_requirements
-from report.timelines import COLUMNS, measure_timeline
-from report.trials import Trial, free_threaded, measure_trials
-from report.verdict import Verdict, judge
+from report.rows.offered_load import pick
+from report.rows.row import Row, account_of
+from report.statistics.ratios import rounded
+from report.trials.timeline import COLUMNS, measure_timeline
+from report.trials.trial import Trial, free_threaded, measure_trials
+from report.verdicts.capacity import Verdict, judge
+from report.verdicts.offered_load import judge_load
+from report.verdicts.precision import describe
+from report.verdicts.thresholds import check_requirements
 
 #: From this load average a core on, a machine is told to have been busy before the run.
 BUSY_SHARE = 0.5

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from collector.store import RunFolder
-from report.changes import Comparison
-from report.compare import compare
+from report.compare.compare import compare
+from report.compare.model import Comparison
 from report.summary import summarize
 from tests.synthetic import DEMO, WORKLOADS, Workload, make_run
 

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from collector.store import RunFolder
+from report.statistics.scalability import Scaling, fit_scaling
 from report.summary import summarize
-from report.usl import Scaling, fit_scaling
 from tests.crossing import make_crossing
 from tests.synthetic import (
     BENCH,

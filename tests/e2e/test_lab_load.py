@@ -25,8 +25,8 @@ from lab.conductor import conduct_experiment
 from lab.experiment import load_experiment
 from lab.progress import RunProgress
 from poolbench.settings import load_settings
-from report.files import write_reports
-from report.load import by_job
+from report.build import write_reports
+from report.trials.slo import by_job
 from tests.integration.test_lab_run import CONTENDER
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]

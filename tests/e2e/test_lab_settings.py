@@ -13,7 +13,7 @@ import redis
 from collector.metrics import figures
 from collector.store import RunFolder
 from poolbench.errors import ExitCode
-from report.queue import fetched_per_s
+from report.trials.queue_throughput import fetched_per_s
 from tests.conftest import Server
 from tests.integration.test_lab_run import leftovers, only_run, poolbench, write
 

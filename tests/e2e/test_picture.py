@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from report.files import write_reports
+from report.build import write_reports
 from tests.e2e.test_report_page import find_chromium
 from tests.synthetic import WORKLOADS, make_run
 

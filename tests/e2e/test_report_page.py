@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from report.files import write_reports
-from report.page import build_page
+from report.build import write_reports
+from report.page.page import build_page
 from tests.crossing import make_crossing
 from tests.shapes import SHAPES, empty
 from tests.synthetic import BENCH, make_run

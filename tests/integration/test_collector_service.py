@@ -22,7 +22,7 @@ from poolbench.errors import StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, records_stream, run_key, sent_field, summary_key, worker_key
 from poolbench.records import TrialPlan, encode_line
-from report.files import write_reports
+from report.build import write_reports
 
 MS = 1_000_000
 #: The first due time of a test's runs, Unix ns.

@@ -20,7 +20,7 @@ from collector.store import RunFolder
 from lab.cli import app
 from poolbench.errors import UsageError
 from report.summary import summarize, to_json
-from report.thresholds import Requirement
+from report.verdicts.thresholds import Requirement
 from tests.pairs import make_pair
 from tests.synthetic import edit_manifest, edit_trials
 

@@ -28,7 +28,7 @@ from poolbench.errors import ExitCode
 from poolbench.keys import run_key, sent_field
 from poolbench.pools import available_pools
 from poolbench.settings import load_settings
-from report.files import write_reports
+from report.build import write_reports
 from tests.conftest import Server, wait_until
 
 POOLBENCH = [sys.executable, "-m", "poolbench"]

@@ -15,12 +15,12 @@ import pytest
 from collector.fold import fold
 from collector.schema import LINE_SCHEMA
 from poolbench.errors import StorageError
-from report.files import write_reports
+from report.build import write_reports
 from tests.synthetic import WORKLOADS, make_run
 
 _TOP = Path(__file__).resolve().parents[2]
 _REBUILD = (
-    "import pathlib, sys; from report.files import write_reports;"
+    "import pathlib, sys; from report.build import write_reports;"
     "write_reports(pathlib.Path(sys.argv[1]))"
 )
 

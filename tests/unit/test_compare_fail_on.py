@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolbench.errors import UsageError
-from report.changes import Comparison
-from report.fail_on import Checked, check_conditions, parse_conditions
-from report.figures import FIGURES
-from report.thresholds import Status
+from report.compare.fail_on import Checked, check_conditions, parse_conditions
+from report.compare.model import Comparison
+from report.verdicts.metrics import FIGURES
+from report.verdicts.thresholds import Status
 from tests.pairs import SLEEP, compare_folders, make_pair
 from tests.synthetic import edit_trials
 

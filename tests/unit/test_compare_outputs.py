@@ -12,14 +12,14 @@ import pytest
 from rich.console import Console
 
 from lab.compare_cli import to_json
-from report.changes import Comparison
-from report.compare import compare
-from report.compare_junit import to_junit
-from report.compare_markdown import to_markdown
-from report.compare_terminal import render
-from report.fail_on import Checked, check_conditions, parse_conditions
-from report.figures import FIGURES
+from report.compare.compare import compare
+from report.compare.fail_on import Checked, check_conditions, parse_conditions
+from report.compare.junit import to_junit
+from report.compare.markdown import to_markdown
+from report.compare.model import Comparison
+from report.compare.terminal import render
 from report.summary import summarize
+from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, compare_folders, make_pair
 from tests.synthetic import BENCH, WORKLOADS, edit_manifest, edit_trials, make_run
 

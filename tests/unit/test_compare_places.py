@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.places import Backlog, place_ratio
-from report.stats import unpaired_ratio
+from report.statistics.backlog_wait import Backlog, place_ratio
+from report.statistics.ratios import unpaired_ratio
 
 _backlogs = st.builds(
     lambda slots, turns: Backlog(jobs=slots * turns + 3, slots=slots),

@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from report.changes import Comparison, Outcome, RowChange
-from report.compare import compare
-from report.figures import FIGURES
+from report.compare.compare import compare
+from report.compare.model import Comparison, Outcome, RowChange
 from report.summary import summarize
+from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, SLEEP, compare_folders, make_pair
 from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
 

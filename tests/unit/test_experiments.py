@@ -11,8 +11,8 @@ import pytest
 from lab.experiment import Experiment, load_experiment
 from poolbench.catalogue import JOB_KINDS
 from poolbench.pools import POOLS
-from report.crossover import AXIS, KIND, MIN_SHARES
-from report.usl import MIN_REACH, MIN_SIZES
+from report.analyses.crossover import AXIS, KIND, MIN_SHARES
+from report.statistics.scalability import MIN_REACH, MIN_SIZES
 
 FILES = sorted(Path("experiments").glob("*.toml"))
 

@@ -6,7 +6,7 @@ from lab.control import JobCount
 from lab.flower import count_events
 from lab.redis_use import ClientCount, RedisUse, used
 from lab.unrecorded import middle_size, reserved_jobs
-from report.queue import MIN_JOBS, START_SHARE
+from report.trials.queue_throughput import MIN_JOBS, START_SHARE
 
 
 def count(address: str, commands: int, *, net_bytes: int = 0) -> ClientCount:

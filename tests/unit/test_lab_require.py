@@ -8,7 +8,7 @@ import pytest
 
 from lab.experiment import load_experiment
 from poolbench.errors import UsageError
-from report.thresholds import Requirement
+from report.verdicts.thresholds import Requirement
 
 FILE = """\
 title = "Does it work?"

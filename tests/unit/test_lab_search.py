@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.search import LEAST_PER_S, MAX_STEPS, Search, begin_search
-from report.load import RESOLUTION
+from report.trials.slo import RESOLUTION
 
 rates_per_s = st.floats(min_value=1.0, max_value=5_000.0)
 

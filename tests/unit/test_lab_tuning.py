@@ -8,7 +8,7 @@ import pytest
 
 from lab.tuning import SETTINGS, Tuning, setting_faults
 from lab.workers import options
-from report.effects import DEFAULTS
+from report.analyses.setting_effects import DEFAULTS
 from worker.cli import _parser
 
 

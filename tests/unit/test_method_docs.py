@@ -14,8 +14,11 @@ from lab.tuning import SETTINGS
 from lab.until import DEFAULT_AT_MOST_S
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS
-from report.doubts import CEILING_DRIFT, CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND
-from report.load import (
+from report.rows.offered_load import ROW_SHARE
+from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD
+from report.statistics.stability import DRIFT_BOUND, DRIFT_LEVEL
+from report.trials.disturbances import CEILING_DRIFT, CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND
+from report.trials.slo import (
     BEHIND_SHARE,
     FEW_LATE,
     LAST_SHARE,
@@ -24,9 +27,6 @@ from report.load import (
     MAX_LATE_SHARE,
     RESOLUTION,
 )
-from report.load_rows import ROW_SHARE
-from report.stability import DRIFT_BOUND, DRIFT_LEVEL
-from report.stats import CLAIM_BLOCKS, UNSTABLE_SPREAD
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method.md"
 

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from collector.files import FORMAT_KEY
 from collector.store import RunFolder
-from report.blocking import Held, find_blocking, measure_held
-from report.page import build_page
+from report.page.page import build_page
 from report.summary import summarize
-from report.terminal import render
+from report.terminal.screen import render
+from report.trials.loop_blocking import Held, find_blocking, measure_held
 from tests.synthetic import Contender, S, Workload, make_run
 
 _MS = S // 1_000

@@ -10,13 +10,13 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from report import format as fmt
-from report.convert import VARIABLES
-from report.drawing import PALE
-from report.lanes import FULL, HALF, PHONE, Lane, Layout, Mark, Panel, draw_lanes
-from report.multiples import Course, Sheet, Strip, draw_multiples
-from report.pictures import capacity, course, load, scaling, waits
-from report.pictures.picture import Picture
-from report.scales import from_zero, to_round
+from report.charts import capacity, course, load, scaling, waits
+from report.charts.convert import VARIABLES
+from report.charts.drawing import PALE
+from report.charts.lanes import FULL, HALF, PHONE, Lane, Layout, Mark, Panel, draw_lanes
+from report.charts.multiples import Course, Sheet, Strip, draw_multiples
+from report.charts.picture import Picture
+from report.charts.scales import from_zero, to_round
 from report.summary import summarize
 from tests.shapes import capacity as shaped
 from tests.shapes import curve, mix, rate, sustain, sweep

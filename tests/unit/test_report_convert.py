@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from report import convert
-from report.convert import Converter, to_svg
+from report.charts import convert
+from report.charts.convert import Converter, to_svg
 
 
 def chart(count: int) -> str:

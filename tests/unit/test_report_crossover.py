@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from report.boundary import last_crossing
-from report.curves import spread_out
-from report.page import build_page
-from report.pictures.scaling import crossover
+from report.analyses.crossover_point import last_crossing
+from report.charts.curves import spread_out
+from report.charts.scaling import crossover
+from report.page.page import build_page
 from report.summary import summarize
-from report.terminal import render
+from report.terminal.screen import render
 from tests.crossing import CONTENDERS, SHARES, make_crossing, textbook_per_s
 from tests.synthetic import WORKLOADS, Contender, edit_trials, make_run
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.decision import (
+from report.statistics.ratios import Ratio, paired_ratio
+from report.statistics.significance import (
     POWER,
     Finding,
     Why,
@@ -18,7 +19,6 @@ from report.decision import (
     holm,
     noise_floor_of,
 )
-from report.stats import Ratio, paired_ratio
 
 P_VALUES = st.dictionaries(st.integers(), st.floats(min_value=0, max_value=1), max_size=12)
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from collector.store import RunFolder
-from report.doubts import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, doubts
-from report.remedies import UNKNOWN, remedy_of
+from report.rows.remedies import UNKNOWN, remedy_of
 from report.summary import summarize
+from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, doubts
 from tests.synthetic import DEMO, WORKLOADS, edit_trials, make_run
 
 CALM: dict[str, Any] = {

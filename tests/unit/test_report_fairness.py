@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.fairness import judge_fairness
+from report.trials.slowdown import judge_fairness
 
 MS = 1_000_000
 IDEAL_S = {"short": 0.010, "long": 1.0}

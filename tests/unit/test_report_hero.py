@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from report.headline import headline, trust
-from report.hero import Answer, choose_answer, choose_hero
+from report.page.headline import headline, trust
+from report.page.lead_chart import Answer, choose_answer, choose_hero
 from tests.shapes import SHAPES, empty
 
 Summary = dict[str, Any]

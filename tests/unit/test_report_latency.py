@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from collector.metrics import broker_waits_ns, prefetch_waits_ns, responses_ns
-from report.latency import latencies
-from report.spans import PARTS, SPANS, measure_spans
+from report.rows.latency import latencies
+from report.trials.latency_spans import PARTS, SPANS, measure_spans
 
 MS = 1_000_000
 

@@ -8,8 +8,8 @@ import pytest
 
 from poolbench.catalogue import JOB_KINDS
 from poolbench.pools import POOLS
-from report.entry import Entry
-from report.verdict import judge
+from report.rows.comparable import Entry
+from report.verdicts.capacity import judge
 
 #: Block to block noise, alike in no two contenders.
 _WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)

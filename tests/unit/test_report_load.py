@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report.load import by_job, judge_holding, late_reason
-from report.trial_load import lag_histogram
+from report.trials.offered_load import lag_histogram
+from report.trials.slo import by_job, judge_holding, late_reason
 from tests.loading import serve
 
 SLO = {"p95_wait_s": 1.0}

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from collector.store import RunFolder
-from report.compare import compare
+from report.compare.compare import compare
 from report.summary import summarize, to_json
-from report.terminal import render
+from report.terminal.screen import render
 from tests.loading import make_load_run, serve
 from tests.synthetic import Contender
 

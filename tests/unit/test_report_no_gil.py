@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 from collector.store import RunFolder
-from report.entry import Entry
-from report.naming import label
-from report.page import build_page
+from report.page.page import build_page
 from report.palette import row_shade
+from report.rows.comparable import Entry
 from report.summary import summarize
-from report.terminal import render
-from report.verdict import Verdict, judge
+from report.terminal.screen import render
+from report.verdicts.capacity import Verdict, judge
+from report.verdicts.naming import label
 from tests.synthetic import (
     DEMO,
     FREE_THREADED,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector.store import RunFolder
-from report.page import build_page, prose
+from report.page.page import build_page, prose
 from report.summary import summarize
 from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
 

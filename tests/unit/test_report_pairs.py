@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from report.decision import Finding, Why, detectable_difference
-from report.entry import Entry
-from report.pairs import compare_pairs
-from report.ranking import rank
+from report.rows.comparable import Entry
+from report.statistics.significance import Finding, Why, detectable_difference
+from report.verdicts.pairwise import compare_pairs
+from report.verdicts.ranking import rank
 
 
 def entry(contender: str, *per_s: float, twin_of: str = "", mark: str = "") -> Entry:

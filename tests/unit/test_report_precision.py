@@ -9,8 +9,10 @@ import pytest
 from scipy.special import stdtrit
 
 from lab.blocks import FIRST_LOOK_BLOCKS
-from report.entry import Entry
-from report.precision import (
+from report.rows.comparable import Entry
+from report.statistics.ratios import Ratio, paired_ratio
+from report.verdicts.capacity import Verdict, judge
+from report.verdicts.precision import (
     MOST_BLOCKS,
     blocks_needed,
     describe,
@@ -18,8 +20,6 @@ from report.precision import (
     still_wide,
     widths,
 )
-from report.stats import Ratio, paired_ratio
-from report.verdict import Verdict, judge
 
 _T = {blocks: float(stdtrit(blocks - 1, 0.975)) for blocks in range(2, 81)}
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.account import integrity
-from report.queue import MIN_JOBS, UNACCOUNTED, fetched_per_s
+from report.legend import integrity
 from report.summary import summarize
+from report.trials.queue_throughput import MIN_JOBS, UNACCOUNTED, fetched_per_s
 from tests.synthetic import Contender, Workload, edit_manifest, edit_trials, make_run
 
 S = 1_000_000_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.entry import Entry
-from report.ranking import rank
+from report.rows.comparable import Entry
+from report.verdicts.ranking import rank
 
 
 def entry(contender: str, *per_s: float, mark: str = "") -> Entry:

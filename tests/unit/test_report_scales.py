@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report.lanes import Lane, Layout, Mark, Panel, draw_lanes
-from report.scales import (
+from report.charts.lanes import Lane, Layout, Mark, Panel, draw_lanes
+from report.charts.scales import (
     SECONDS,
     SHORT,
     Axis,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from report.stability import DRIFT_LEVEL, find_drift, judge_stability
+from report.statistics.stability import DRIFT_LEVEL, find_drift, judge_stability
 
 
 def per_block(*figures: float) -> dict[int, float]:

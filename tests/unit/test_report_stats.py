@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from report.stats import CLAIM_BLOCKS, Median, paired_ratio, rounded, spread, unpaired_ratio
+from report.statistics.ratios import (
+    CLAIM_BLOCKS,
+    Median,
+    paired_ratio,
+    rounded,
+    spread,
+    unpaired_ratio,
+)
 
 _positive = st.floats(min_value=0.01, max_value=1e6)
 

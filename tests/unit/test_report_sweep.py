@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from report.analyses.sweeps import curve_slots
+from report.statistics.scalability import MAX_EXTRAPOLATION
 from report.summary import summarize
-from report.sweep import curve_slots
-from report.sweep_terminal import render_effects, render_sweeps
-from report.sweep_words import describe_law
-from report.usl import MAX_EXTRAPOLATION
+from report.terminal.sweep_tables import render_effects, render_sweeps
+from report.terminal.sweep_text import describe_law
 from tests.synthetic import Contender, Workload, edit_manifest, make_run
 
 #: What the Universal Scalability Law gives with 100/s a slot, 5 % contention, 0.5 % coherency.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.metrics import percentiles as of_collector
-from report.tails import PER_MILLE, percentiles, values_needed
+from report.statistics.percentiles import PER_MILLE, percentiles, values_needed
 
 
 @pytest.mark.parametrize(

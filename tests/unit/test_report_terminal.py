@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from report.summary import summarize
-from report.terminal import render
+from report.terminal.screen import render
 from tests.synthetic import BENCH, DEMO, WORKLOADS, edit_manifest, edit_trials, make_run
 
 Summary = dict[str, Any]

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from collector.store import RunFolder
-from report.page import _environment
+from report.page.page import _environment
 from report.summary import summarize
-from report.terminal import render
-from report.thresholds import Requirement, missed, unchecked
+from report.terminal.screen import render
+from report.verdicts.thresholds import Requirement, missed, unchecked
 from tests.synthetic import DEMO, WORKLOADS, edit_manifest, edit_trials, make_run
 
 Summary = dict[str, Any]

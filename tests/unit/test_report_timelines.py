@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from report.summary import summarize
-from report.timelines import MOST_BINS, bin_width_s, choose_trial, measure_timeline
+from report.trials.timeline import MOST_BINS, bin_width_s, choose_trial, measure_timeline
 from tests.synthetic import START_NS, WORKLOADS, S, edit_trials, make_run
 
 _NO_SAMPLES = pl.DataFrame(schema={"t_ns": pl.Int64, "cpu_s": pl.Float64, "rss_bytes": pl.Int64})

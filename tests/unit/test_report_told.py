@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from report.told import of_repetitions, tell
+from report.rows.reasons import of_repetitions, tell
 
 
 def row(contender: str, **told: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report.usl import MAX_EXTRAPOLATION, Scaling, Unfit, fit_scaling
+from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, Unfit, fit_scaling
 
 SIZES = (1, 2, 4, 8, 16, 32)
 SIGMAS = st.floats(min_value=0.0, max_value=0.6)

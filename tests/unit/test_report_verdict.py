@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from report import format as fmt
-from report.decision import POWER, detectable_difference
-from report.entry import Entry
-from report.verdict import Verdict, judge
+from report.rows.comparable import Entry
+from report.statistics.significance import POWER, detectable_difference
+from report.verdicts.capacity import Verdict, judge
 
 #: Block to block noise, alike in no two contenders.
 _WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from report.decision import Finding, Why
-from report.entry import Entry
-from report.verdict import Verdict, judge
+from report.rows.comparable import Entry
+from report.statistics.significance import Finding, Why
+from report.verdicts.capacity import Verdict, judge
 
 CALM = (100.0, 101.0, 99.0, 100.0, 102.0)
 #: Alike from block to block in no two of them.

@@ -1,0 +1,185 @@
+"""From which share on a contender does more than every contender of another pool."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, takewhile
+
+from report import format as fmt
+from report.rows.row import Row
+from report.statistics.ratios import CLAIM_BLOCKS, Ratio, paired_ratio
+from report.statistics.significance import Finding, decide
+
+#: Share → jobs per second, of one contender: medians, or what one repetition had.
+Curve = Mapping[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One contender over the shares."""
+
+    contender: str
+    pool: str
+    #: Share → its row there; invalid rows and rows without a figure are left out.
+    rows: Mapping[float, Row]
+
+    def per_s(self, share: float) -> Mapping[int, float]:
+        """Return block → jobs per second at a measured share; none where it has no row."""
+        return self.rows[share].per_s if share in self.rows else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boundary:
+    """The share from which on a contender leads every other pool."""
+
+    contender: str
+    #: The last measured share at which it is behind one of them; None if it is at none.
+    after: float | None
+    #: Measured shares between, at which no difference shows.
+    even: tuple[float, ...]
+    #: The measured share from which on it leads at all of them.
+    until: float
+    #: Where the straight lines between the medians cross, on a logarithmic axis; None where it is
+    #: behind nowhere, so that nothing crosses.
+    share: float | None
+    #: The same for each repetition alone: the least and the most.
+    low: float | None
+    high: float | None
+    #: Whether there were repetitions enough at every share.
+    is_claim: bool
+
+    @property
+    def text(self) -> str:
+        """Return it as a sentence."""
+        who = f"{self.contender} leads every other pool"
+        even = f"at {fmt.listed([*map(fmt.plain, self.even)])} no difference shows"
+        if self.share is None or self.after is None:
+            if not self.even:
+                return f"{who} at every share measured."
+            return f"{who} from a CPU share of {fmt.plain(self.until)} on; {even}."
+        between = f"the measured {fmt.plain(self.after)} and {fmt.plain(self.until)}"
+        known = f"{self._reach}interpolated between {between}{f'; {even}' if self.even else ''}"
+        return f"{who} from a CPU share of about {fmt.plain(self.share)} on ({known})."
+
+    @property
+    def _reach(self) -> str:
+        if self.low is None or self.high is None:
+            return ""
+        ends = dict.fromkeys(map(fmt.plain, (self.low, self.high)))
+        return f"{'–'.join(ends)} over the repetitions, " if len(ends) > 1 else ""
+
+
+def find_boundary(
+    line: Line,
+    *,
+    others: Sequence[Line],
+    shares: Sequence[float],
+    noise_floors: Mapping[float, float] | None = None,
+) -> Boundary | None:
+    """Return from where on a line leads at every measured share; None if not at the last.
+
+    Ahead and behind are decided as in a verdict, with all the others at a share as one family, or
+    by the ranges of the paired ratios where there are too few repetitions for an interval.
+    ``noise_floors`` are by share.
+    """
+    floors = noise_floors or {}
+    shown = {
+        share: _findings(line, others=others, share=share, noise_floor=floors.get(share, 0.0))
+        for share in shares
+    }
+    ahead = {
+        share: bool(found) and all(one is Finding.MORE for one in found)
+        for share, found in shown.items()
+    }
+    leading = list(takewhile(ahead.__getitem__, reversed(shares)))
+    if not leading:
+        return None
+    until = leading[-1]
+    before = [share for share in shares if share < until and share in line.rows]
+    behind = [share for share in before if Finding.LESS in shown[share]]
+    after = behind[-1] if behind else None
+    crossed: list[float] = []
+    share = None
+    if after is not None:
+        span = [share for share in (*before, until) if share >= after]
+        share = last_crossing(_medians(line), others=[*map(_medians, others)], shares=span)
+        crossed = _crossed_in_repetitions(line, others=others, shares=span)
+    return Boundary(
+        contender=line.contender,
+        after=after,
+        even=tuple(one for one in before if not ahead[one] and (after is None or one > after)),
+        until=until,
+        share=share,
+        low=min(crossed, default=None),
+        high=max(crossed, default=None),
+        is_claim=all(
+            len(one.per_s(share)) >= CLAIM_BLOCKS for one in (line, *others) for share in shares
+        ),
+    )
+
+
+def last_crossing(line: Curve, *, others: Sequence[Curve], shares: Sequence[float]) -> float:
+    """Return the last share at which one of the others stops being ahead.
+
+    All are straight between neighbouring shares, on a logarithmic axis. The first share if none is
+    ever ahead; the last one if one still is there.
+    """
+    if any(other.get(shares[-1], 0.0) > line[shares[-1]] for other in others):
+        return shares[-1]
+    for after, until in reversed(list(pairwise(shares))):
+        known = [other for other in others if {after, until} <= other.keys()]
+        leads = [
+            [math.log(line[share] / other[share]) for share in (after, until)] for other in known
+        ]
+        crossed = [begin / (begin - end) for begin, end in leads if begin < 0 <= end]
+        if crossed:
+            return after + (until - after) * max(crossed)
+    return shares[0]
+
+
+def _findings(
+    line: Line, *, others: Sequence[Line], share: float, noise_floor: float
+) -> list[Finding]:
+    """Return what the line beside each of the others shows at a share."""
+    ratios = {
+        other.contender: ratio
+        for other in others
+        if (ratio := paired_ratio(line.per_s(share), theirs=other.per_s(share)))
+    }
+    decided = decide(ratios, noise_floor=noise_floor)
+    return [
+        _by_range(ratios[name]) if one.finding is Finding.TOO_FEW else one.finding
+        for name, one in decided.items()
+    ]
+
+
+def _by_range(ratio: Ratio) -> Finding:
+    if ratio.low > 1:
+        return Finding.MORE
+    return Finding.LESS if ratio.high < 1 else Finding.NO_DIFFERENCE
+
+
+def _medians(line: Line) -> Curve:
+    return {share: statistics.median(row.per_s.values()) for share, row in line.rows.items()}
+
+
+def _crossed_in_repetitions(
+    line: Line, *, others: Sequence[Line], shares: Sequence[float]
+) -> list[float]:
+    """Return where the lines of each repetition alone cross."""
+    blocks = set.intersection(*(set(line.per_s(share)) for share in shares))
+    return [
+        last_crossing(
+            _of_block(line, block=block),
+            others=[_of_block(other, block=block) for other in others],
+            shares=shares,
+        )
+        for block in sorted(blocks)
+    ]
+
+
+def _of_block(line: Line, *, block: int) -> Curve:
+    return {share: row.per_s[block] for share, row in line.rows.items() if block in row.per_s}

@@ -1,0 +1,177 @@
+"""Pure: what a setting changes, where two contenders differ in it and in nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+from report import format as fmt
+from report.rows.row import Row
+from report.statistics.ratios import Ratio, paired_ratio
+from report.statistics.significance import Decision, Finding, decide
+
+#: What holds where a contender doesn't say; as `lab.tuning.Tuning` has it.
+DEFAULTS: Mapping[str, bool | int | float | None] = {
+    "prefetch_multiplier": None,
+    "acks_late": None,
+    "events": False,
+    "result_backend": False,
+    "probe": True,
+    "flower": False,
+    "redis_delay_ms": None,
+    "payload_bytes": 0,
+}
+
+#: Setting → what it is called in a sentence.
+_CALLED = {
+    "probe": "the probe",
+    "events": "Celery's events",
+    "flower": "Flower",
+    "result_backend": "stored results",
+    "acks_late": "late acknowledgement",
+    "prefetch_multiplier": "the prefetch multiplier",
+    "redis_delay_ms": "a slower Redis",
+    "payload_bytes": "a payload",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What one setting does to one workload's throughput."""
+
+    workload: str
+    setting: str
+    #: The contender that has it, and the one that is the same without.
+    contender: str
+    against: str
+    value: bool | int | float | None
+    against_value: bool | int | float | None
+    #: Throughput with it ÷ without it, paired by block.
+    ratio: Ratio
+    #: CPU time of the worker for each job, likewise; None where it isn't known.
+    cpu_ratio: Ratio | None
+    #: What that shows, among the other effects of the workload.
+    decision: Decision
+    mark: str
+
+    @property
+    def text(self) -> str:
+        """Return it as a sentence."""
+        called = _CALLED.get(self.setting, self.setting)
+        if not isinstance(self.value, bool):
+            called = f"{called} ({_shown(self.against_value)} → {_shown(self.value)})"
+        ratio, decision = self.ratio, self.decision
+        if decision.finding is Finding.TOO_FEW:
+            seen = fmt.times_range(ratio.low, high=ratio.high)
+            return f"With {called}: {seen} the throughput so far, too few repetitions for a claim."
+        cpu = f"; {_claimed(self.cpu_ratio)} the CPU a job" if self.cpu_ratio else ""
+        text = f"{_claimed(ratio)} the throughput"
+        if decision.finding is Finding.NO_DIFFERENCE:
+            text = f"no difference, {text}: {decision.why}"
+        return f"With {called}: {text}{cpu}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as it stands in ``summary.json``."""
+        return {
+            "workload": self.workload,
+            "setting": self.setting,
+            "contender": self.contender,
+            "against": self.against,
+            "value": self.value,
+            "against_value": self.against_value,
+            "ratio": _figures(self.ratio),
+            "cpu_ratio": _figures(self.cpu_ratio) if self.cpu_ratio else None,
+            "finding": self.decision.finding,
+            "why": self.decision.why,
+            "p_value": self.decision.p_value,
+            "detectable": self.decision.detectable,
+            "mark": self.mark,
+            "text": self.text,
+        }
+
+
+def find_effects(
+    rows: Sequence[Row], *, noise_floors: Mapping[str, float | None] | None = None
+) -> list[Effect]:
+    """Return the effect of each setting for each pair of rows that differ in it alone.
+
+    The points of a sweep are told of elsewhere; a twin differs in nothing. The effects of one
+    workload are judged as one family, against its noise floor where that is known.
+    """
+    alone = [row for row in rows if not row.contender.get("sweep") and not row.twin_of]
+    pairs = [pair for pair in permutations(alone, 2) if _changed(*pair)]
+    found: list[Effect] = []
+    for workload in dict.fromkeys(row.workload["name"] for row in alone):
+        ratios = {
+            index: ratio
+            for index, (ours, theirs) in enumerate(pairs)
+            if ours.workload["name"] == workload
+            and (ratio := paired_ratio(ours.per_s, theirs=theirs.per_s))
+        }
+        floor = (noise_floors or {}).get(workload) or 0.0
+        for index, decision in decide(ratios, noise_floor=floor).items():
+            found.append(_effect(*pairs[index], ratio=ratios[index], decision=decision))
+    return found
+
+
+def settings_of(contender: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a contender's settings, with what holds where it doesn't say."""
+    return {**DEFAULTS, **(contender.get("settings") or {})}
+
+
+def _changed(ours: Row, theirs: Row) -> str:
+    """Return the one setting that ours has and theirs hasn't; empty where it is not just one."""
+    if ours.workload["name"] != theirs.workload["name"] or _kind_of(ours) != _kind_of(theirs):
+        return ""
+    mine, other = settings_of(ours.contender), settings_of(theirs.contender)
+    changed = [name for name in DEFAULTS if mine[name] != other[name]]
+    if len(changed) != 1 or not _is_more(mine[changed[0]], than=other[changed[0]]):
+        return ""
+    return changed[0]
+
+
+def _effect(ours: Row, theirs: Row, *, ratio: Ratio, decision: Decision) -> Effect:
+    setting, marks = _changed(ours, theirs), (ours.mark, theirs.mark)
+    return Effect(
+        workload=ours.workload["name"],
+        setting=setting,
+        contender=ours.contender["name"],
+        against=theirs.contender["name"],
+        value=settings_of(ours.contender)[setting],
+        against_value=settings_of(theirs.contender)[setting],
+        ratio=ratio,
+        cpu_ratio=paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs)),
+        decision=decision,
+        mark=next((sign for sign in "!?~" if sign in marks), ""),
+    )
+
+
+def _cpu_s(row: Row) -> dict[int, float]:
+    """Return block → CPU-seconds of the worker for a thousand jobs, of the valid trials."""
+    found = {trial.block: trial.cpu_s_per_1000_jobs for trial in row.valid}
+    return {block: cpu_s for block, cpu_s in found.items() if cpu_s}
+
+
+def _figures(ratio: Ratio) -> dict[str, float]:
+    return {"value": ratio.value, "low": ratio.low, "high": ratio.high}
+
+
+def _claimed(ratio: Ratio) -> str:
+    return f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
+
+
+def _kind_of(row: Row) -> tuple[Any, ...]:
+    """Return all that two contenders must share for their settings to be what differs."""
+    contender = row.contender
+    return contender["pool"], contender["slots"], contender.get("interpreter") or ""
+
+
+def _is_more(value: Any, *, than: Any) -> bool:
+    """Return whether a value is the one that is added: on is more than off, said than unsaid."""
+    return (value is not None) and (than is None or value > than)
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else f"{value:g}"

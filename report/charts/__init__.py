@@ -1,0 +1,1 @@
+"""What each chart of a report shows, and how it is drawn."""

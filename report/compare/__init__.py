@@ -1,0 +1,1 @@
+"""Compares two runs, and writes the comparison for people and programs."""

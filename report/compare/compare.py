@@ -1,0 +1,248 @@
+"""Pure: what changed from run A to run B, row by row, and whether it lies beyond the noise.
+
+A row that is invalid in one of the runs is shown with its reason and is never compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from report import format as fmt
+from report.compare.model import Change, Comparison, Outcome, RowChange, valid_trials
+from report.compare.notes import notes_on
+from report.conditions import BY_NAME, Difference, differences
+from report.statistics.backlog_wait import Backlog, place_ratio
+from report.statistics.ratios import CONFIDENCE, unpaired_ratio
+from report.statistics.significance import detectable_difference, holm
+from report.verdicts.metrics import FIGURES, Figure
+
+#: A change within ± this share is none, however narrow its interval: between two runs a machine
+#: differs by more. Criterion's noise threshold has the same default.
+NOISE = 0.01
+
+#: From this change of a job's speed without Celery on, not the pools alone differ.
+MACHINE_DRIFT = 0.05
+
+#: The valid trials of one row in A and in B.
+Trials = tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
+
+#: What a summary must hold to be compared.
+SUMMARY_KEYS = ("conditions", "contenders", "rows", "run", "trials", "workloads")
+
+
+def compare(
+    a: Mapping[str, Any],
+    *,
+    b: Mapping[str, Any],
+    across: Sequence[str] = (),
+    is_forced: bool = False,
+    noise: float = NOISE,
+) -> Comparison:
+    """Compare two summaries with `SUMMARY_KEYS`; the caller looks at `Comparison.refusals` first.
+
+    A figure is better or worse where its Welch interval lies beyond ``noise`` and its p-value
+    stays below 0.05 after Holm's correction for all comparisons made here; not proved, where the
+    second fails.
+    """
+    rows = [_row(mine, theirs=theirs, a=a, b=b) for mine, theirs in _shared_rows(a, b=b)]
+    p_values = {
+        (row.name, change.figure.name): change.ratio.p_value
+        for row in rows
+        for change in row.changes
+        if change.ratio and change.ratio.p_value is not None
+    }
+    corrected = holm(p_values)
+    judged = tuple(_judge(row, corrected=corrected, noise=noise) for row in rows)
+    common = {(row.contender, row.workload) for row in rows}
+    return Comparison(
+        a=a,
+        b=b,
+        noise=noise,
+        differences=tuple(_differences(a, b=b, common=common)),
+        across=tuple(across),
+        is_forced=is_forced,
+        rows=judged,
+        notes=tuple(notes_on(a, b=b, rows=judged)),
+    )
+
+
+def _shared_rows(
+    a: Mapping[str, Any], *, b: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    theirs = {(row["contender"], row["workload"]): row for row in b["rows"]}
+    for row in a["rows"]:
+        if row.get("is_twin"):
+            # it is its original once more, and would count twice
+            continue
+        if found := theirs.get((row["contender"], row["workload"])):
+            yield row, found
+
+
+def _differences(
+    a: Mapping[str, Any], *, b: Mapping[str, Any], common: set[tuple[str, str]]
+) -> list[Difference]:
+    """Return the differing conditions of the rows that are compared."""
+    compared = {
+        "contender": {contender for contender, _ in common},
+        "workload": {workload for _, workload in common},
+    }
+
+    def shared(found: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            topic: {name: one for name, one in table.items() if name in compared[BY_NAME[topic]]}
+            if topic in BY_NAME
+            else table
+            for topic, table in found.items()
+        }
+
+    return differences(shared(a["conditions"]), b=shared(b["conditions"]))
+
+
+def _row(
+    mine: Mapping[str, Any],
+    *,
+    theirs: Mapping[str, Any],
+    a: Mapping[str, Any],
+    b: Mapping[str, Any],
+) -> RowChange:
+    trials_a, trials_b = (
+        valid_trials(summary, contender=mine["contender"], workload=mine["workload"])
+        for summary in (a, b)
+    )
+    machine_ratio = _machine_ratio(trials_a, trials_b)
+    reasons = [f"A: {one}" for one in mine["reasons"]] + [f"B: {one}" for one in theirs["reasons"]]
+    mark = next((sign for sign in "!?~" if sign in (mine["mark"], theirs["mark"])), "")
+    if machine_ratio is not None and not _is_within(machine_ratio, noise=MACHINE_DRIFT):
+        reasons.append(_drift(machine_ratio))
+        mark = mark or "~"
+    invalid = [name for name, row in (("A", mine), ("B", theirs)) if row["mark"] == "!"]
+    backlogs = _backlogs((mine, theirs), trials=(trials_a, trials_b))
+    return RowChange(
+        contender=mine["contender"],
+        workload=mine["workload"],
+        pool=theirs["pool"],
+        slots=theirs["slots"],
+        is_without_gil=bool(theirs.get("is_without_gil")),
+        is_backlog=mine["is_backlog"] and theirs["is_backlog"],
+        mark=mark,
+        reasons=tuple(reasons),
+        machine_ratio=machine_ratio,
+        changes=tuple(
+            _change(figure, trials=(trials_a, trials_b), invalid=invalid, backlogs=backlogs)
+            for figure in FIGURES.values()
+        ),
+    )
+
+
+def _machine_ratio(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return how many times A's ceiling B's is: what the machine alone does with the same work."""
+    ceilings_a = [trial["ceiling_per_s"] for trial in a if trial["ceiling_per_s"]]
+    ceilings_b = [trial["ceiling_per_s"] for trial in b if trial["ceiling_per_s"]]
+    if not ceilings_a or not ceilings_b:
+        return None
+    return float(statistics.median(ceilings_b) / statistics.median(ceilings_a))
+
+
+def _drift(machine_ratio: float) -> str:
+    return (
+        f"without Celery, B's machine did {fmt.times(machine_ratio)} the same work of A's: "
+        "not the pools alone differ"
+    )
+
+
+def _backlogs(
+    rows: tuple[Mapping[str, Any], Mapping[str, Any]], *, trials: Trials
+) -> tuple[Backlog, Backlog] | None:
+    """Return what stood in the queues of A and B; None where jobs came at a rate."""
+    if not all(row["is_backlog"] for row in rows) or not all(trials):
+        return None
+    a, b = (
+        Backlog(
+            jobs=round(statistics.fmean(trial["ledger"]["sent"] for trial in side)),
+            slots=row["slots"],
+        )
+        for row, side in zip(rows, trials, strict=True)
+    )
+    return a, b
+
+
+def _change(
+    figure: Figure,
+    *,
+    trials: Trials,
+    invalid: Sequence[str],
+    backlogs: tuple[Backlog, Backlog] | None,
+) -> Change:
+    found = [[figure.of_trial(trial) for trial in side] for side in trials]
+    a, b = ([value for value in side if value and value > 0] for side in found)
+    mean_a, mean_b = (statistics.geometric_mean(side) if side else None for side in (a, b))
+    missing = [name for name, side in (("A", a), ("B", b)) if not side]
+    reason = f"no figure in {fmt.listed(missing)}" if missing else ""
+    if invalid:
+        reason = f"invalid in {fmt.listed([*invalid])}"
+    ratio = None if reason else unpaired_ratio(b, theirs=a)
+    if ratio and backlogs and figure.span == "wait":
+        place = place_ratio(backlogs[0], b=backlogs[1], percentile=figure.percentile)
+        ratio = place.take_from(ratio) if place else None
+        reason = "" if place else "the backlogs differ, and are too small for a place in them"
+    return Change(
+        figure=figure,
+        a=mean_a,
+        b=mean_b,
+        blocks=(len(a), len(b)),
+        ratio=ratio,
+        outcome=Outcome.NOT_COMPARED,
+        reason=reason,
+    )
+
+
+def _judge(
+    row: RowChange, *, corrected: Mapping[tuple[str, str], float], noise: float
+) -> RowChange:
+    changes = []
+    for change in row.changes:
+        p_value = corrected.get((row.name, change.figure.name))
+        outcome = _outcome(change, p_value=p_value, noise=noise)
+        changes.append(
+            replace(
+                change,
+                outcome=outcome,
+                corrected_p=p_value,
+                detectable=_detectable(change, corrected=corrected, noise=noise),
+            )
+        )
+    return replace(row, changes=tuple(changes))
+
+
+def _detectable(
+    change: Change, *, corrected: Mapping[tuple[str, str], float], noise: float
+) -> float | None:
+    """Return the smallest change that would show: beyond the noise, and among those left open."""
+    if change.ratio is None:
+        return None
+    still_open = sum(p_value >= 1 - CONFIDENCE for p_value in corrected.values())
+    alone = detectable_difference(change.ratio)
+    among = detectable_difference(change.ratio, comparisons=still_open)
+    return None if alone is None or among is None else max(among, (1 + alone) * (1 + noise) - 1)
+
+
+def _outcome(change: Change, *, p_value: float | None, noise: float) -> Outcome:
+    ratio = change.ratio
+    if ratio is None:
+        return Outcome.NOT_COMPARED
+    if p_value is None:
+        return Outcome.TOO_FEW
+    is_more = ratio.low > 1 + noise
+    is_less = ratio.high < 1 / (1 + noise)
+    if not (is_more or is_less):
+        return Outcome.SAME
+    if p_value >= 1 - CONFIDENCE:
+        return Outcome.UNPROVED
+    return Outcome.BETTER if is_more == change.figure.is_more_better else Outcome.WORSE
+
+
+def _is_within(ratio: float, *, noise: float) -> bool:
+    return 1 / (1 + noise) <= ratio <= 1 + noise

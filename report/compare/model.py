@@ -1,0 +1,187 @@
+"""The values of a comparison: what a figure, a row and a whole run came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from report.conditions import Difference
+from report.statistics.ratios import CONFIDENCE, Ratio
+from report.verdicts.metrics import Figure
+
+#: Version of a comparison's JSON; docs/schemas/compare.schema.json is its schema.
+COMPARE_FORMAT = 1
+
+
+class Outcome(StrEnum):
+    """What a figure's change comes to."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    SAME = "no difference"
+    #: Its interval lies beyond the noise, as among so many comparisons one does by chance.
+    UNPROVED = "not proved"
+    #: Under `CLAIM_BLOCKS` repetitions in one of the runs.
+    TOO_FEW = "too few"
+    #: Invalid, or without a figure.
+    NOT_COMPARED = "not compared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One figure of one row, in both runs."""
+
+    figure: Figure
+    #: Geometric means over the valid repetitions; None without a figure.
+    a: float | None
+    b: float | None
+    #: Repetitions of A and of B that have one.
+    blocks: tuple[int, int]
+    #: b ÷ a.
+    ratio: Ratio | None
+    outcome: Outcome
+    #: The p-value after Holm's correction for all comparisons of the table; None without a claim.
+    corrected_p: float | None = None
+    #: The smallest change, as a share, that runs like these would show; None without a claim.
+    detectable: float | None = None
+    #: Why there is no ratio.
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the change as the comparison's JSON holds it."""
+        ratio = self.ratio
+        return {
+            "figure": self.figure.name,
+            "measure": self.figure.absolute,
+            "is_more_better": self.figure.is_more_better,
+            "a": self.a,
+            "b": self.b,
+            "ratio": ratio
+            and {
+                "value": ratio.value,
+                "low": ratio.low,
+                "high": ratio.high,
+                "is_claim": ratio.is_claim,
+                "blocks_a": self.blocks[0],
+                "blocks_b": self.blocks[1],
+                "smallest_difference": self.detectable,
+            },
+            "p_value": ratio.p_value if ratio else None,
+            "corrected_p_value": self.corrected_p,
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowChange:
+    """One contender × one workload that both runs have."""
+
+    contender: str
+    workload: str
+    pool: str
+    slots: int
+    is_without_gil: bool
+    #: Whether the whole backlog was sent at once in both runs.
+    is_backlog: bool
+    #: The stronger of both runs' marks.
+    mark: str
+    reasons: tuple[str, ...]
+    #: How many times A's speed a job had in B without Celery; None for waits.
+    machine_ratio: float | None
+    #: In the order of `FIGURES`.
+    changes: tuple[Change, ...]
+
+    @property
+    def name(self) -> str:
+        """What conditions and messages call the row."""
+        return f"{self.contender}/{self.workload}"
+
+    def change(self, figure: Figure) -> Change:
+        """Return the row's change of a figure."""
+        return next(change for change in self.changes if change.figure is figure)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as the comparison's JSON holds it."""
+        return {
+            "contender": self.contender,
+            "workload": self.workload,
+            "pool": self.pool,
+            "slots": self.slots,
+            "mark": self.mark,
+            "reasons": [*self.reasons],
+            "machine_ratio": self.machine_ratio,
+            "figures": [change.as_dict() for change in self.changes],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What changed from run A to run B."""
+
+    a: Mapping[str, Any]
+    b: Mapping[str, Any]
+    #: Change within ± this share is none.
+    noise: float
+    differences: tuple[Difference, ...]
+    #: Topics whose differences were asked for.
+    across: tuple[str, ...]
+    #: Whether refusals were overruled.
+    is_forced: bool
+    rows: tuple[RowChange, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def refusals(self) -> tuple[Difference, ...]:
+        """Conditions that forbid the comparison, those that were asked for left out."""
+        return tuple(
+            one for one in self.differences if one.is_refusal and one.topic not in self.across
+        )
+
+    def count(self, outcome: Outcome) -> int:
+        """Return how many figures came to this."""
+        return sum(change.outcome is outcome for row in self.rows for change in row.changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the content of the comparison's JSON, but for the conditions of `--fail-on`."""
+        return {
+            "format": COMPARE_FORMAT,
+            "a": _side(self.a),
+            "b": _side(self.b),
+            "confidence": CONFIDENCE,
+            "noise": self.noise,
+            "is_forced": self.is_forced,
+            "across": [*self.across],
+            "differences": [difference.as_dict() for difference in self.differences],
+            "notes": [*self.notes],
+            "outcomes": {outcome.value: self.count(outcome) for outcome in Outcome},
+            "rows": [row.as_dict() for row in self.rows],
+        }
+
+
+def valid_trials(
+    summary: Mapping[str, Any], *, contender: str, workload: str
+) -> list[Mapping[str, Any]]:
+    """Return the row's valid trials."""
+    return [
+        trial
+        for trial in summary["trials"]
+        if not trial["is_pilot"]
+        # of a search or a curve, one a block is a repetition of the row
+        and trial.get("is_shown", True)
+        and trial["mark"] != "!"
+        and (trial["contender"], trial["workload"]) == (contender, workload)
+    ]
+
+
+def _side(summary: Mapping[str, Any]) -> dict[str, Any]:
+    run = summary["conditions"].get("run") or {}
+    return {
+        "run": summary["run"],
+        "title": summary.get("title", ""),
+        "created_ns": summary.get("created_ns"),
+        "state": summary.get("state", ""),
+        "commit": run.get("commit", ""),
+    }

@@ -1,0 +1,99 @@
+"""What a reader must know before the ratios of two runs, in whole sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from report import format as fmt
+from report.compare.model import Outcome, RowChange, valid_trials
+from report.statistics.ratios import CLAIM_BLOCKS
+
+#: From this load average a core on, a machine is told to have been busy.
+BUSY_SHARE = 0.5
+
+#: Of fewer values than this the nearest rank of p99 is the largest.
+P99_JOBS = 100
+
+
+def notes_on(
+    a: Mapping[str, Any], *, b: Mapping[str, Any], rows: Sequence[RowChange]
+) -> Iterator[str]:
+    """Yield what a reader must know before the ratios, in whole sentences."""
+    if a["run"] == b["run"]:
+        yield "A and B are the same run."
+    for name, summary in (("A", a), ("B", b)):
+        if summary.get("state") != "finished":
+            yield f"{name} was broken off; this is its part."
+        yield from _busy(name, machine=summary.get("machine") or {})
+    yield from _left_out(a, b=b, rows=rows)
+    if any(change.outcome is Outcome.TOO_FEW for row in rows for change in row.changes):
+        yield (
+            f"Under {CLAIM_BLOCKS} repetitions in a run nothing is claimed: what stands for an "
+            "interval is what the extremes allow."
+        )
+    yield from _backlog_notes(a, b=b, rows=rows)
+    compared = {(row.contender, row.workload) for row in rows}
+    if any(
+        0 < trial["ledger"]["done"] < P99_JOBS
+        for summary in (a, b)
+        for trial in summary["trials"]
+        if (trial["contender"], trial["workload"]) in compared and not trial["is_pilot"]
+    ):
+        yield f"The p99 of a repetition with fewer than {P99_JOBS} jobs is about its maximum."
+
+
+def _busy(name: str, *, machine: Mapping[str, Any]) -> Iterator[str]:
+    load = (machine.get("load_average") or [0.0])[0]
+    cores = machine.get("cores") or 0
+    if cores and load >= BUSY_SHARE * cores:
+        yield (
+            f"The machine was busy when {name} began: load {fmt.number(load)} on "
+            f"{fmt.counted(cores, noun='core')}."
+        )
+
+
+def _left_out(
+    a: Mapping[str, Any], *, b: Mapping[str, Any], rows: Sequence[RowChange]
+) -> Iterator[str]:
+    """Name what one run alone has: whole contenders and workloads first, then single rows."""
+    contenders = {row.contender for row in rows}
+    workloads = {row.workload for row in rows}
+    shared = {row.name for row in rows}
+    for name, summary in (("A", a), ("B", b)):
+        missing = [
+            *(
+                one["name"]
+                for one in summary["contenders"]
+                if one["name"] not in contenders and not one.get("twin_of")
+            ),
+            *(one["name"] for one in summary["workloads"] if one["name"] not in workloads),
+            *(
+                f"{row['contender']}/{row['workload']}"
+                for row in summary["rows"]
+                if row["contender"] in contenders
+                and row["workload"] in workloads
+                and f"{row['contender']}/{row['workload']}" not in shared
+            ),
+        ]
+        if missing:
+            yield f"Only in {name}, and so not compared: {fmt.listed(missing)}."
+
+
+def _backlog_notes(
+    a: Mapping[str, Any], *, b: Mapping[str, Any], rows: Sequence[RowChange]
+) -> Iterator[str]:
+    for row in rows:
+        mine, theirs = (
+            {
+                trial["ledger"]["sent"]
+                for trial in valid_trials(summary, contender=row.contender, workload=row.workload)
+            }
+            for summary in (a, b)
+        )
+        if row.is_backlog and mine != theirs:
+            yield (
+                "Backlogs differ in size between the runs, and a wait in a backlog is a place in "
+                "the queue: its ratio is per place."
+            )
+            return

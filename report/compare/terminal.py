@@ -1,0 +1,149 @@
+"""Shows a comparison of two runs in a terminal: every ratio with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from report import format as fmt
+from report.compare.fail_on import Checked
+from report.compare.model import Change, Comparison, Outcome, RowChange
+from report.compare.wording import forced, headline, legend, side, told
+from report.legend import MARKS
+from report.verdicts.metrics import FIGURES, Figure
+from report.verdicts.thresholds import Status
+
+#: Outcome → the sign behind a ratio, and its style.
+SIGNS: Mapping[Outcome, tuple[str, str]] = {
+    Outcome.BETTER: ("+", "green"),
+    Outcome.WORSE: ("-", "bold red"),
+    Outcome.SAME: ("", ""),
+    Outcome.UNPROVED: ("", "yellow"),
+    Outcome.TOO_FEW: ("", ""),
+    Outcome.NOT_COMPARED: ("", "dim"),
+}
+
+_MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
+
+_THROUGHPUT = FIGURES["throughput"]
+_COSTS = (FIGURES["cpu"], FIGURES["pss"])
+
+
+def render(comparison: Comparison, *, checked: Sequence[Checked]) -> RenderableType:
+    """Return the whole comparison; it wants 80 columns."""
+    workloads = list(dict.fromkeys(row.workload for row in comparison.rows))
+    parts: list[RenderableType] = [
+        Text(side("A", summary=comparison.a)),
+        Text(side("B", summary=comparison.b)),
+        *(Text(one, style="bold red") for one in forced(comparison)),
+        *(Text(one, style="dim") for one in told(comparison)),
+        *(_section(comparison, workload=workload) for workload in workloads),
+        Text(),
+        Text(headline(comparison), style="bold"),
+        *_conditions(checked),
+        Text(),
+        *(Text(f"{word} {meaning}", style="dim") for word, meaning in MARKS.items()),
+        *(Text(f"{word} {meaning}", style="dim") for word, meaning in legend(comparison)),
+    ]
+    return Group(*parts)
+
+
+def _section(comparison: Comparison, *, workload: str) -> RenderableType:
+    rows = [row for row in comparison.rows if row.workload == workload]
+    spans = [figure for figure in FIGURES.values() if figure.span]
+    return Group(
+        Text(f"\n{workload}", style="bold"),
+        _throughput_table(rows),
+        Text(),
+        _ratio_table(rows, figures=spans),
+        *_reasons(rows),
+    )
+
+
+def _throughput_table(rows: Sequence[RowChange]) -> Table:
+    table = _table(rows)
+    for title in ("jobs/s A", "B"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for title in ("B ÷ A", "CPU", "PSS"):
+        table.add_column(title, justify="right", no_wrap=True, ratio=1)
+    table.add_column("throughput", no_wrap=True, width=13)
+    for row in rows:
+        change = row.change(_THROUGHPUT)
+        table.add_row(
+            *_name(row),
+            _THROUGHPUT.show(change.a),
+            _THROUGHPUT.show(change.b),
+            *(_cell(row.change(figure)) for figure in (_THROUGHPUT, *_COSTS)),
+            Text(change.outcome, style=SIGNS[change.outcome][1]),
+        )
+    return table
+
+
+def _ratio_table(rows: Sequence[RowChange], *, figures: Sequence[Figure]) -> Table:
+    table = _table(rows)
+    for figure in figures:
+        title = figure.title.replace("execution", "exec.")
+        table.add_column(title, justify="right", no_wrap=True, ratio=1)
+    for row in rows:
+        table.add_row(*_name(row), *(_cell(row.change(figure)) for figure in figures))
+    return table
+
+
+def _table(rows: Sequence[RowChange]) -> Table:
+    width = max(len("contender"), *(len(row.contender) for row in rows))
+    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("", width=1)
+    table.add_column("contender", width=width, no_wrap=True)
+    return table
+
+
+def _name(row: RowChange) -> tuple[Text, Text]:
+    return Text(row.mark, style=_MARK_STYLES.get(row.mark, "")), Text(row.contender)
+
+
+def _cell(change: Change) -> Text:
+    """Return the ratio with its sign, and its interval beneath."""
+    ratio = change.ratio
+    if ratio is None:
+        return Text(fmt.NOTHING, style="dim")
+    sign, style = SIGNS[change.outcome]
+    value = fmt.times(ratio.value).removesuffix(" ×")
+    span = fmt.interval(ratio.low, high=ratio.high).strip("[]")
+    shown = f"{value} {sign}".rstrip()
+    return Text.assemble((shown, style or "bold"), (f"\n{span}", "dim"))
+
+
+def _reasons(rows: Sequence[RowChange]) -> list[RenderableType]:
+    """Return a line for each reason that a row has; what all rows share, once."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for reason in row.reasons:
+            found.setdefault((row.mark, reason), []).append(row.contender)
+    return [
+        Text.assemble(
+            (f"{mark or ' '} ", _MARK_STYLES.get(mark, "")),
+            ("all" if len(names) == len(rows) > 1 else fmt.listed(names), "bold"),
+            f": {reason}",
+        )
+        for (mark, reason), names in found.items()
+    ]
+
+
+def _conditions(checked: Sequence[Checked]) -> list[RenderableType]:
+    """Return a line for each row that missed a condition or couldn't be checked; others counted."""
+    lines: list[RenderableType] = []
+    for condition in dict.fromkeys(one.condition for one in checked):
+        rows = [one for one in checked if one.condition == condition]
+        bad = [one for one in rows if one.status is not Status.MET]
+        passing = f"{len(rows) - len(bad):,} of {fmt.counted(len(rows), noun='row')} pass"
+        head = f'--fail-on "{condition.text}": {passing}'
+        lines.append(Text(head, style="green" if not bad else ""))
+        lines += [
+            Padding(Text.assemble((f"{one.status} ", "bold red"), one.text), (0, 0, 0, 2))
+            for one in bad
+        ]
+    return lines

@@ -1,0 +1,92 @@
+"""Sentences on a comparison of two runs, shared by terminal, Markdown and JUnit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from report import format as fmt
+from report.compare.model import Comparison, Outcome
+from report.conditions import Difference
+from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE
+from report.statistics.significance import POWER_WORDS
+from report.verdicts.metrics import FIGURES
+
+
+def side(name: str, *, summary: Mapping[str, Any]) -> str:
+    """Return which run A or B is."""
+    commit = (summary["conditions"].get("run") or {}).get("commit")
+    facts = [fmt.moment(summary.get("created_ns")), f"commit {commit}" if commit else ""]
+    title = f": {summary['title']}" if summary.get("title") else ""
+    return f"{name} {summary['run']} ({', '.join(filter(None, facts))}){title}"
+
+
+def forced(comparison: Comparison) -> list[str]:
+    """Return the refusals that `--force` overruled, in the words that it gets."""
+    if not comparison.is_forced:
+        return []
+    return [f"FORCED, unlike conditions: {one}" for one in comparison.refusals] or [
+        "FORCED, and nothing had to be: the conditions are alike."
+    ]
+
+
+def told(comparison: Comparison) -> list[str]:
+    """Return the notes, the differences that were asked for and those that refuse nothing."""
+    asked = [f"Across {one}" for one in comparison.differences if one.topic in comparison.across]
+    noted = [_noted(one) for one in comparison.differences if not one.is_refusal]
+    return [*comparison.notes, *asked, *noted]
+
+
+def headline(comparison: Comparison) -> str:
+    """Return how many figures came to what: ``2 worse, 1 better, 33 no difference``."""
+    order = (
+        Outcome.WORSE, Outcome.BETTER, Outcome.UNPROVED, Outcome.SAME, Outcome.TOO_FEW,
+        Outcome.NOT_COMPARED,
+    )  # fmt: skip
+    counts = [(comparison.count(outcome), outcome.value) for outcome in order]
+    parts = [f"{count:,} {word}" for count, word in counts if count]
+    return f"Of {_compared(comparison)}: {', '.join(parts)}.{_unseen(comparison)}"
+
+
+def legend(comparison: Comparison) -> list[tuple[str, str]]:
+    """Return the words of the tables, each with its meaning."""
+    claims = sum(
+        change.corrected_p is not None for row in comparison.rows for change in row.changes
+    )
+    drawn = (
+        f"geometric means of the repetitions, with the {CONFIDENCE * 100:.0f} % interval of "
+        "Welch's t on their logarithms; it knows what varies between repetitions, not what "
+        "changed between the runs"
+    )
+    words = [("ratio", f"B ÷ A, of {drawn}")]
+    if claims:
+        beyond = (
+            f"its interval lies beyond ± {fmt.percent(comparison.noise)}, and it holds among "
+            f"{fmt.counted(claims, noun='comparison')} (Holm's correction)"
+        )
+        words.append(("better +, worse -", beyond))
+    if comparison.count(Outcome.UNPROVED):
+        words.append(("not proved", "the first without the second: it may be chance; repeat it"))
+    if comparison.count(Outcome.TOO_FEW):
+        words.append(("too few", f"under {CLAIM_BLOCKS} repetitions: what the extremes allow"))
+    return words
+
+
+def _unseen(comparison: Comparison) -> str:
+    """Say which change of throughput these runs would have seen; empty without a claim."""
+    seen = [row.change(FIGURES["throughput"]).detectable for row in comparison.rows]
+    known = sorted(share for share in seen if share is not None)
+    if not known:
+        return ""
+    least, most = fmt.percent(known[0]), fmt.percent(known[-1])
+    span = most if least == most else f"{least} to {most}, by row,"
+    return f" Changes of throughput of {span} would have shown in {POWER_WORDS}."
+
+
+def _compared(comparison: Comparison) -> str:
+    rows, figures = len(comparison.rows), len(FIGURES)
+    return f"{fmt.counted(rows * figures, noun='figure')} in {fmt.counted(rows, noun='row')}"
+
+
+def _noted(difference: Difference) -> str:
+    return f"{str(difference)[0].upper()}{str(difference)[1:]}"

@@ -1,0 +1,1 @@
+"""One contender on one workload: its figures, marks and reasons."""

@@ -1,0 +1,1 @@
+"""Pure statistics: ratios and their intervals, percentiles, stability, the scalability law."""

@@ -1,0 +1,164 @@
+"""Decides what comparisons show: more, less, or no difference. Pure; its words are a verdict's.
+
+An interval that leaves 1 out is not enough. Of twenty comparisons between equals one leaves it out
+by chance, so p-values are corrected for how many there are; and two equal contenders differ a
+little on any machine, so what lies within their difference counts for nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeVar
+
+from report.statistics import student_t
+from report.statistics.ratios import CONFIDENCE, Ratio
+
+#: How often a difference of the smallest detectable size is to be found.
+POWER = 0.80
+
+#: The same in words.
+POWER_WORDS = "four runs of five"
+
+Key = TypeVar("Key")
+
+
+class Finding(StrEnum):
+    """What a comparison shows."""
+
+    MORE = "more"
+    LESS = "less"
+    NO_DIFFERENCE = "no difference"
+    TOO_FEW = "too few"
+
+
+_OPPOSITE = {Finding.MORE: Finding.LESS, Finding.LESS: Finding.MORE}
+
+
+class Why(StrEnum):
+    """What decided against a difference."""
+
+    NOTHING = ""
+    TOO_FEW = "too few blocks for a claim"
+    INTERVAL = "the interval includes 1"
+    CORRECTION = "one of so many comparisons would show as much by chance"
+    NOISE = "two equal contenders differ by as much here"
+    UNASKED = "nobody was shown to differ from solo, and that is asked first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a comparison shows, among the others that were made with it."""
+
+    finding: Finding
+    why: Why
+    #: Corrected by Holm for all comparisons together; None where there is no claim.
+    p_value: float | None
+    #: The smallest difference, as a share, that a run like this would find; None without a claim.
+    detectable: float | None
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether one did more than the other."""
+        return self.finding in (Finding.MORE, Finding.LESS)
+
+    @property
+    def is_no_difference(self) -> bool:
+        """Whether there were blocks enough, and none shows."""
+        return self.finding is Finding.NO_DIFFERENCE
+
+    def inverse(self) -> Decision:
+        """Return what the same comparison shows the other way round."""
+        return replace(self, finding=_OPPOSITE.get(self.finding, self.finding))
+
+
+def decide(ratios: Mapping[Key, Ratio], *, noise_floor: float = 0.0) -> dict[Key, Decision]:
+    """Return what each of some comparisons shows, judged as one family.
+
+    A difference takes a p-value, corrected by `holm`, below 1 - `CONFIDENCE`, and a ratio beyond
+    the noise floor.
+
+    Args:
+        ratios: all that a reader is shown side by side, the A/A pair left out.
+        noise_floor: from `noise_floor_of`, as a share of 1; 0 where nothing is known.
+    """
+    claims = {key: ratio.p_value for key, ratio in ratios.items() if ratio.is_claim}
+    adjusted = holm({key: p_value for key, p_value in claims.items() if p_value is not None})
+    is_open = {key: p_value >= 1 - CONFIDENCE for key, p_value in adjusted.items()}
+    still_open = sum(is_open.values())
+    return {
+        key: _decide(
+            ratio,
+            p_value=adjusted.get(key),
+            noise_floor=noise_floor,
+            # Holm goes on as long as it finds: a comparison contends with those that it left open
+            comparisons=still_open + (not is_open.get(key, True)),
+        )
+        for key, ratio in ratios.items()
+    }
+
+
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
+    """Return p-values corrected for their number, at most 1.
+
+    The smallest of m is multiplied by m, the next by m - 1, and none is smaller than the one
+    before it (S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian
+    Journal of Statistics 6, 1979). The chance of a single false difference among all of them then
+    stays below the level, however the comparisons hang together.
+    """
+    adjusted: dict[Key, float] = {}
+    largest = 0.0
+    for rank, (key, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_value))
+        adjusted[key] = largest
+    return {key: adjusted[key] for key in p_values}
+
+
+def noise_floor_of(equal_pair: Ratio) -> float | None:
+    """Return by how much two equal contenders may differ here, as a share; None without a claim.
+
+    It is the end of the A/A pair's interval that lies further from 1, not its value: by chance, a
+    run's two equals may come out alike.
+    """
+    return max(equal_pair.high, 1 / equal_pair.low) - 1 if equal_pair.is_claim else None
+
+
+def detectable_difference(
+    ratio: Ratio, *, comparisons: int = 1, power: float = POWER
+) -> float | None:
+    """Return the smallest difference that a comparison with these blocks and this spread finds.
+
+    As a share: 0.08 says that a true ratio of 1.08 would have been found in `POWER` of runs like
+    this. It solves the power of Student's test, by the noncentral t distribution, for the
+    difference of the logarithms. Among several ``comparisons`` the level is divided by their
+    number, as each step of Holm's does. None without a claim.
+    """
+    if ratio.log_error is None or ratio.freedom is None:
+        return None
+    level = (1 - CONFIDENCE) / max(1, comparisons)
+    bound = student_t.quantile(1 - level / 2, freedom=ratio.freedom)
+    # the other tail is left out: it holds less than a thousandth at this power
+    return math.expm1(
+        student_t.noncentrality(1 - power, freedom=ratio.freedom, value=bound) * ratio.log_error
+    )
+
+
+def _decide(
+    ratio: Ratio, *, p_value: float | None, noise_floor: float, comparisons: int
+) -> Decision:
+    finding, why = Finding.NO_DIFFERENCE, Why.NOTHING
+    if p_value is None:
+        finding, why = Finding.TOO_FEW, Why.TOO_FEW
+    elif ratio.is_no_difference:
+        why = Why.INTERVAL
+    elif p_value >= 1 - CONFIDENCE:
+        why = Why.CORRECTION
+    elif max(ratio.value, 1 / ratio.value) - 1 <= noise_floor:
+        why = Why.NOISE
+    else:
+        finding = Finding.MORE if ratio.value > 1 else Finding.LESS
+    found = detectable_difference(ratio, comparisons=comparisons)
+    detectable = None if found is None else max(found, noise_floor)
+    return Decision(finding=finding, why=why, p_value=p_value, detectable=detectable)

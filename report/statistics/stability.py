@@ -1,0 +1,88 @@
+"""Whether a row's repetitions agree: how far they spread, and whether they drift. Pure."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from report.statistics import student_t
+from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD, spread
+
+#: A change from the first block to the last that counts as drift, as a share.
+DRIFT_BOUND = 0.10
+
+#: How often blocks that don't drift may seem to: a run has some thirty rows, and a false alarm in
+#: three runs is bearable. Most are stopped by `DRIFT_BOUND` beforehand.
+DRIFT_LEVEL = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """The straight line through the logarithms of a row's figures, block by block."""
+
+    #: From the first block to the last, along the line, as a share: 0.1 is 10 % more.
+    change: float
+    #: How often blocks without drift would show as much.
+    p_value: float
+
+    @property
+    def is_drift(self) -> bool:
+        """Whether the change is both large and no chance."""
+        return abs(self.change) > DRIFT_BOUND and self.p_value < DRIFT_LEVEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stability:
+    """How far a row's repetitions agree."""
+
+    #: Standard deviation as a share of the mean; None below two blocks.
+    spread: float | None
+    #: None below `CLAIM_BLOCKS`.
+    drift: Drift | None
+
+    @property
+    def is_spread_wide(self) -> bool:
+        """Whether the repetitions spread beyond `UNSTABLE_SPREAD`."""
+        return self.spread is not None and self.spread > UNSTABLE_SPREAD
+
+    @property
+    def is_drifting(self) -> bool:
+        """Whether the repetitions go one way."""
+        return self.drift is not None and self.drift.is_drift
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether neither is so; else the row is marked ``~``."""
+        return not self.is_spread_wide and not self.is_drifting
+
+
+def judge_stability(per_block: Mapping[int, float]) -> Stability:
+    """Return how far positive figures, by block, agree."""
+    return Stability(spread=spread(list(per_block.values())), drift=find_drift(per_block))
+
+
+def find_drift(per_block: Mapping[int, float]) -> Drift | None:
+    """Return the trend of positive figures over their blocks; None below `CLAIM_BLOCKS`.
+
+    Least squares on the logarithms, Student's t on the slope with n - 2 degrees of freedom. What
+    drifts for all contenders alike cancels in their ratios, and still moves each row's own figure.
+    """
+    blocks = sorted(block for block, figure in per_block.items() if figure > 0)
+    if len(blocks) < CLAIM_BLOCKS:
+        return None
+    logs = [math.log(per_block[block]) for block in blocks]
+    line = statistics.linear_regression(blocks, logs)
+    middle = statistics.fmean(blocks)
+    width = sum((block - middle) ** 2 for block in blocks)
+    misses = [
+        log - line.intercept - line.slope * block for block, log in zip(blocks, logs, strict=True)
+    ]
+    freedom = len(blocks) - 2
+    error = math.sqrt(sum(miss**2 for miss in misses) / freedom / width)
+    change = math.expm1(line.slope * (blocks[-1] - blocks[0]))
+    if error == 0:
+        return Drift(change=change, p_value=1.0 if line.slope == 0 else 0.0)
+    p_value = 2 * student_t.cdf(-abs(line.slope) / error, freedom=freedom)
+    return Drift(change=change, p_value=p_value)

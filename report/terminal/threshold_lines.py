@@ -1,0 +1,35 @@
+"""Shows in a terminal what became of an experiment's thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from report.verdicts.thresholds import Status
+
+#: Status → what stands before its line, and its style.
+_SIGNS: Mapping[str, tuple[str, str]] = {
+    Status.MET: ("met", "green"),
+    Status.MISSED: ("missed", "bold red"),
+    Status.UNCHECKED: ("?", "bold red"),
+    Status.UNMEASURED: ("–", "dim"),
+}
+
+
+def render_requirements(summary: Mapping[str, Any]) -> list[RenderableType]:
+    """Return a heading and a line a threshold; nothing where none is set."""
+    checked = summary["requirements"]
+    if not checked:
+        return []
+    width = max(len(_SIGNS[one["status"]][0]) for one in checked)
+    return [Text("\nRequired", style="bold"), *(_line(one, width=width) for one in checked)]
+
+
+def _line(checked: Mapping[str, Any], *, width: int) -> RenderableType:
+    sign, style = _SIGNS[checked["status"]]
+    text = Text.assemble((f"{sign:{width}} ", style), checked["text"])
+    return Padding(text, (0, 0, 0, 2))

@@ -1,0 +1,385 @@
+"""Measures each trial of a run from its records and samples; decides what is invalid, and says why.
+
+A faulty trial keeps its account and its reasons: nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+from collector.ledger import Ledger, ledgers
+from collector.metrics import Figures, figures, known
+from collector.schema import RECORD_SCHEMA
+from collector.trial_records import TrialRecords
+from poolbench.evidence import pool_name
+from poolbench.pools import POOLS
+from report import format as fmt
+from report.trials.disturbances import doubts
+from report.trials.latency_spans import measure_spans
+from report.trials.loop_blocking import Held, measure_held
+from report.trials.offered_load import TrialLoad, measure_load
+from report.trials.queue_throughput import UNACCOUNTED, figures_of_queue
+
+#: What a trial is measured from; other columns of a record stay on disk.
+COLUMNS = (
+    "trial", "seq", "attempt", "due_ns", "sent_ns", "received_ns", "started_ns", "finished_ns",
+    "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen", "sockets_patched",
+    "gil_enabled", "blocked_ns",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Who really ran a trial's jobs, as the slots themselves tell."""
+
+    #: Pool classes seen, as module:name.
+    pools_seen: tuple[str, ...]
+    #: Processes that ran at least one job.
+    processes: int
+    #: Whether sockets were patched for greenlets in all of them; None if none tells.
+    sockets_patched: bool | None
+    #: Whether an interpreter held its GIL in any of them; None if none tells.
+    gil_enabled: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a worker's process tree used in a trial, seen from outside."""
+
+    #: User + system, seconds; None without two samples.
+    cpu_s: float | None
+    #: The same of the probe's recorder.
+    recorder_cpu_s: float | None
+    pss_bytes: int | None
+    connections: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One contender × one workload × one repetition, measured."""
+
+    index: int
+    block: int
+    contender: str
+    workload: str
+    is_pilot: bool
+    is_backlog: bool
+    slots: int
+    #: None for a trial that was cut.
+    start_ns: int | None
+    end_ns: int | None
+    workers_up: int | None
+    ledger: Ledger
+    figures: Figures
+    usage: Usage
+    evidence: Evidence
+    #: CPU-seconds of one job without Celery, in the contender's own Python; None for waits.
+    gauged_s: float | None
+    #: Jobs that have ended by Celery's own count, where no record tells; None where records do.
+    ended_by_celery: int | None
+    redis_commands: int | None
+    redis_bytes: int | None
+    #: What the workload allows this contender without Celery, jobs a second.
+    ceiling_per_s: float | None
+    #: Share of the machine's CPU that others took, the part of it that a hypervisor took, and how
+    #: far the wall clock was set, seconds; None where the lab didn't tell.
+    foreign_cpu_share: float | None
+    stolen_cpu_share: float | None
+    clock_step_s: float | None
+    #: Why it is invalid.
+    reasons: tuple[str, ...]
+    #: What makes it less sure, and not invalid.
+    tolerated: tuple[str, ...]
+    #: Raw times by name, ns: see `report.trials.latency_spans`; of a pilot none. Its records are in
+    #: the folder.
+    spans: Mapping[str, pl.Series]
+    held: Held
+    #: What came, where jobs came at a rate; None for a backlog.
+    load: TrialLoad | None = None
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether its figures count."""
+        return not self.reasons
+
+    @property
+    def mark(self) -> str:
+        """Return ``!``, ``~`` or nothing."""
+        return "!" if self.reasons else "~" if self.tolerated else ""
+
+    @property
+    def is_accounted(self) -> bool:
+        """Whether its jobs left records."""
+        return self.ended_by_celery is None
+
+    @property
+    def jobs(self) -> int:
+        """Jobs done; where they left no records, those that have ended by Celery's own count."""
+        return self.ledger.done if self.ended_by_celery is None else self.ended_by_celery
+
+    @property
+    def redis_commands_per_job(self) -> float | None:
+        """Commands that the worker's connections sent to Redis, for each job."""
+        return _per_job(self.redis_commands, jobs=self.jobs)
+
+    @property
+    def redis_bytes_per_job(self) -> float | None:
+        """Bytes that the worker's connections and Redis exchanged, for each job."""
+        return _per_job(self.redis_bytes, jobs=self.jobs)
+
+    @property
+    def figure_per_s(self) -> float | None:
+        """What it adds to its row, jobs a second: its throughput; of a search, the rate held."""
+        if self.load is None or self.load.measure != "sustain":
+            return self.figures.throughput_per_s
+        return self.load.rate_per_s if self.load.holding.is_held else None
+
+    @property
+    def ceiling_share(self) -> float | None:
+        """Its figure as a share of its ceiling."""
+        per_s = self.figure_per_s
+        return per_s / self.ceiling_per_s if per_s and self.ceiling_per_s else None
+
+    @property
+    def cpu_s_per_1000_jobs(self) -> float | None:
+        """CPU-seconds of the worker for a thousand jobs done."""
+        return _per_1000(self.usage.cpu_s, jobs=self.jobs)
+
+    @property
+    def busy_cores(self) -> float | None:
+        """CPU-seconds that the worker's processes spent in a second of its throughput."""
+        per_s, cost_s = self.figures.throughput_per_s, self.cpu_s_per_1000_jobs
+        return per_s * cost_s / 1_000 if per_s and cost_s else None
+
+    @property
+    def per_busy_core_per_s(self) -> float | None:
+        """Jobs a second for each core that the worker kept busy: jobs for a CPU-second."""
+        cost_s = self.cpu_s_per_1000_jobs
+        return 1_000 / cost_s if cost_s else None
+
+    @property
+    def per_gb_per_s(self) -> float | None:
+        """Jobs a second for each gigabyte (10^9 bytes) of the worker's PSS."""
+        per_s, pss_bytes = self.figures.throughput_per_s, self.usage.pss_bytes
+        return per_s / (pss_bytes / 1e9) if per_s and pss_bytes else None
+
+    @property
+    def recorder_cpu_s_per_1000_jobs(self) -> float | None:
+        """CPU-seconds of the probe's recorder for a thousand jobs done."""
+        return _per_1000(self.usage.recorder_cpu_s, jobs=self.jobs)
+
+
+def measure_trials(
+    manifest: Mapping[str, Any], *, records: TrialRecords, samples: pl.DataFrame
+) -> list[Trial]:
+    """Return the run's trials, pilots too, in the order of the manifest.
+
+    Raises:
+        StorageError: if the records can't be read.
+    """
+    cores = int(manifest["machine"]["cores"])
+    freed = free_threaded(manifest)
+    slo = manifest.get("slo") or {}
+    samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
+
+    plans = {plan["trial"]: plan for plan in manifest["trials"]}
+    sent = {trial: plan["sent"] for trial, plan in plans.items()}
+
+    def measure(trial: int, found: pl.DataFrame, account: Ledger) -> Trial:
+        return _measure(
+            plans[trial],
+            ledger=account,
+            records=found,
+            samples=samples_by_trial.get(trial, samples.clear()),
+            cores=cores,
+            slo=slo,
+            freed=freed.get(plans[trial]["contender"]),
+        )
+
+    measured: dict[int, Trial] = {}
+    for window in records.windows(columns=COLUMNS):
+        accounts = ledgers(window, sent=sent)
+        for trial, found in _by_trial(window).items():
+            if trial in plans:
+                measured[trial] = measure(trial, found, accounts[trial])
+    nothing = RECORD_SCHEMA.to_frame().select(COLUMNS)
+    accounts = ledgers(nothing, sent=sent)
+    return [measured.get(trial) or measure(trial, nothing, accounts[trial]) for trial in plans]
+
+
+def free_threaded(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return contender → what its Python is, for those whose Python can run without the GIL."""
+    interpreters = manifest.get("interpreters") or {}
+    named = {
+        contender["name"]: interpreters.get(contender.get("interpreter")) or {}
+        for contender in manifest["contenders"]
+    }
+    return {name: found for name, found in named.items() if found.get("is_free_threaded")}
+
+
+def _by_trial(frame: pl.DataFrame) -> dict[int, pl.DataFrame]:
+    parts = frame.partition_by("trial", as_dict=True, maintain_order=True)
+    return {int(key): part for (key,), part in parts.items() if key is not None}
+
+
+def _measure(
+    plan: Mapping[str, Any],
+    *,
+    ledger: Ledger,
+    records: pl.DataFrame,
+    samples: pl.DataFrame,
+    cores: int,
+    slo: Mapping[str, float],
+    freed: Mapping[str, Any] | None,
+) -> Trial:
+    is_backlog = plan["arrivals"] == "burst"
+    found = figures(records, slots=plan["slots"], is_capacity=is_backlog)
+    if plan.get("measured_by") == "queue" and not plan["is_pilot"]:
+        found = figures_of_queue(plan, records=found)
+    if plan.get("ended_by_celery") is not None:
+        # nobody recorded them, so none is known to be lost
+        ledger = replace(ledger, lost=0)
+    evidence = _evidence(records)
+    load = measure_load(plan, records=records, slo=slo)
+    return Trial(
+        index=plan["trial"],
+        block=plan["block"],
+        contender=plan["contender"],
+        workload=plan["workload"],
+        is_pilot=plan["is_pilot"],
+        is_backlog=is_backlog,
+        slots=plan["slots"],
+        start_ns=plan["start_ns"] or None,
+        end_ns=plan["end_ns"] or None,
+        workers_up=plan.get("workers_up"),
+        ledger=ledger,
+        figures=found,
+        usage=_usage(samples.filter(pl.col("contender") == plan["contender"])),
+        evidence=evidence,
+        gauged_s=_gauged_s(plan),
+        ended_by_celery=plan.get("ended_by_celery"),
+        redis_commands=plan.get("redis_commands"),
+        redis_bytes=plan.get("redis_bytes"),
+        ceiling_per_s=_ceiling_per_s(plan, cores=cores),
+        foreign_cpu_share=plan.get("foreign_cpu_share"),
+        stolen_cpu_share=plan.get("stolen_cpu_share"),
+        clock_step_s=plan.get("clock_step_s"),
+        reasons=_reasons(plan, ledger=ledger, evidence=evidence, freed=freed, load=load),
+        tolerated=_tolerated(plan, ledger=ledger, found=found),
+        spans={} if plan["is_pilot"] else measure_spans(records),
+        held=measure_held(records),
+        load=load,
+    )
+
+
+def _reasons(
+    plan: Mapping[str, Any],
+    *,
+    ledger: Ledger,
+    evidence: Evidence,
+    freed: Mapping[str, Any] | None,
+    load: TrialLoad | None,
+) -> tuple[str, ...]:
+    reasons = list(plan["reasons"])
+    if not plan["end_ns"]:
+        reasons.insert(0, "the run was stopped in this trial")
+    if ledger.lost > 0:
+        reasons.append(f"{ledger.lost:,} of {fmt.counted(ledger.sent, noun='job')} lost")
+    if ledger.lost < 0:
+        reasons.append(f"{fmt.counted(-ledger.lost, noun='job')} more finished than sent")
+    if ledger.duplicated > 0:
+        reasons.append(f"{fmt.counted(ledger.duplicated, noun='job')} ran twice")
+    if plan["pool"] == "gevent" and evidence.sockets_patched is False:
+        reasons.append("gevent ran with unpatched sockets")
+    reasons.extend(
+        f"{plan['pool']} was to run the jobs, and {other} did"
+        for other in map(pool_name, evidence.pools_seen)
+        if plan["pool"] in POOLS and other != plan["pool"]
+    )
+    # a rate that was held though jobs were sent late would have been held without that too
+    if load is not None and load.late and (load.step is None or not load.holding.is_held):
+        reasons.append(load.late)
+    if freed is not None and evidence.gil_enabled and not plan["is_pilot"]:
+        reasons.append(_gil_was_on(freed))
+    return tuple(dict.fromkeys(reasons))
+
+
+def _gil_was_on(freed: Mapping[str, Any]) -> str:
+    """Return why a row that was to run without the GIL is invalid, and what helps."""
+    said = "the GIL was on in a Python that can run without it"
+    culprits = fmt.listed([*freed.get("gil_turned_on_by", ())])
+    if culprits:
+        return f"{said}: importing {culprits} turns it on; take that package out of {freed['path']}"
+    return f"{said}: the worker's log or PYTHON_GIL tells what turned it on"
+
+
+def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tuple[str, ...]:
+    tolerated = [*plan["tolerated"], *doubts(plan)]
+    if ledger.failed:
+        tolerated.append(f"{ledger.failed:,} of {fmt.counted(ledger.sent, noun='job')} failed")
+    if plan.get("ended_by_celery") is not None:
+        tolerated.append(UNACCOUNTED)
+    if ledger.done or plan.get("measured_by") == "queue":
+        tolerated.extend(found.reasons)
+    return tuple(dict.fromkeys(tolerated))
+
+
+def _ceiling_per_s(plan: Mapping[str, Any], *, cores: int) -> float | None:
+    """Return the lesser of slots ÷ (wait + CPU-seconds a job) and cores ÷ CPU-seconds a job.
+
+    Work that only waits is bound by its slots alone; work that only computes, by cores as soon as
+    there is a slot for each. That one pool runs Python code one at a time is no ceiling: it is what
+    a run finds out.
+    """
+    wait_s, cpu_s = plan["ideal_wait_s"] or 0.0, _gauged_s(plan) or 0.0
+    if not plan["slots"] or not wait_s + cpu_s:
+        return None
+    by_slots_per_s: float = plan["slots"] / (wait_s + cpu_s)
+    return min(by_slots_per_s, cores / cpu_s) if cpu_s else by_slots_per_s
+
+
+def _gauged_s(plan: Mapping[str, Any]) -> float | None:
+    """Return the mean of what a job cost without Celery before the trial and after it."""
+    both = [plan["cpu_s_per_job_before"], plan["cpu_s_per_job_after"]]
+    known = [gauge_s for gauge_s in both if gauge_s]
+    return statistics.fmean(known) if known else None
+
+
+def _usage(samples: pl.DataFrame) -> Usage:
+    return Usage(
+        cpu_s=_spent(known(samples["cpu_s"]).to_list()),
+        recorder_cpu_s=_spent(known(samples["recorder_cpu_s"]).to_list()),
+        pss_bytes=max(known(samples["pss_bytes"]).to_list(), default=None),
+        connections=max(known(samples["connections"]).to_list(), default=None),
+    )
+
+
+def _spent(cumulative_s: Sequence[float]) -> float | None:
+    """Return last - first; a smaller last one means that processes ended uncounted."""
+    if len(cumulative_s) < 2 or cumulative_s[-1] < cumulative_s[0]:
+        return None
+    return cumulative_s[-1] - cumulative_s[0]
+
+
+def _evidence(records: pl.DataFrame) -> Evidence:
+    patched = known(records["sockets_patched"])
+    gil = known(records["gil_enabled"])
+    return Evidence(
+        pools_seen=tuple(sorted(known(records["pool_seen"].unique()).to_list())),
+        processes=known(records["pid"]).n_unique(),
+        sockets_patched=bool(patched.all()) if len(patched) else None,
+        gil_enabled=bool(gil.any()) if len(gil) else None,
+    )
+
+
+def _per_job(total: int | None, *, jobs: int) -> float | None:
+    return None if total is None or not jobs else total / jobs
+
+
+def _per_1000(spent_s: float | None, *, jobs: int) -> float | None:
+    return None if spent_s is None or not jobs else 1_000 * spent_s / jobs

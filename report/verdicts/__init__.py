@@ -1,0 +1,1 @@
+"""Comparisons between contenders, and what they prove."""

@@ -1,0 +1,218 @@
+"""Puts into words what contenders did with jobs that came at a rate: who kept up, who was sooner.
+
+Every word is decided by this run's numbers. What is compared, how sure that is and what could have
+been seen comes from `report.verdicts.capacity`, as for throughput; where latency is compared, its
+figure is answers a second of p95, so that more is better there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from collector.metrics import percentiles
+from report import format as fmt
+from report.rows.comparable import Entry
+from report.rows.offered_load import ROW_SHARE, sustained_per_s
+from report.rows.row import Row
+from report.statistics.ratios import CLAIM_BLOCKS
+from report.statistics.significance import POWER_WORDS
+from report.trials.latency_spans import pool_spans
+from report.trials.slo import RESOLUTION
+from report.verdicts.capacity import HELD, RESPONSE, Verdict, judge
+
+#: Share of a curve at which there is next to no load.
+_FREE_SHARE = 0.2
+#: Share beyond what is held.
+_OVER_SHARE = 1.05
+
+#: Where a curve is told in words.
+_TOLD_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
+
+
+def judge_load(
+    rows: Sequence[Row], *, workload: Mapping[str, Any], slo: Mapping[str, float]
+) -> Verdict:
+    """Return the verdict on a workload whose jobs came at a rate."""
+    measure = workload["measure"]
+    if measure == "rate":
+        verdict = _judge([_answers(row) for row in rows], workload=workload)
+        sentences = [_kept_up(rows, workload=workload), *_soonest(verdict, rows=rows)]
+    elif measure == "sustain":
+        verdict = _judge([row.entry() for row in rows], workload=workload)
+        sentences = [*_holds(verdict, rows=rows, slo=slo)]
+    else:
+        verdict = _judge([_sustained(row) for row in rows], workload=workload)
+        sentences = _bends([row for row in rows if not row.twin_of])
+    left_out = [row.contender["name"] for row in rows if row.mark == "!"]
+    # of a curve, whatever points are valid have been told
+    if left_out and measure != "curve":
+        sentences.append(f"Left out, since invalid: {fmt.listed(left_out)}.")
+    said = " ".join(filter(None, sentences)) or "Nothing could be measured."
+    return replace(verdict, text=said, figure=RESPONSE if measure == "rate" else HELD)
+
+
+def slo_words(slo: Mapping[str, float]) -> str:
+    """Return ``p95 wait 1.00 s and p99 response 2.00 s``."""
+    words = []
+    for key, bound_s in slo.items():
+        percentile, span, _ = key.split("_")
+        words.append(f"{percentile} {span} {fmt.duration(bound_s)}")
+    return fmt.listed(words)
+
+
+def _judge(entries: Sequence[Entry], *, workload: Mapping[str, Any]) -> Verdict:
+    # the kind's lesson is one of throughput: there is none to teach here
+    return judge(entries, workload=workload["name"], kind="")
+
+
+def _answers(row: Row) -> Entry:
+    """Return the row's entry with 1 ÷ the p95 response of each block as its figure."""
+    p95_s = {
+        trial.block: found.p95
+        for trial in row.valid
+        if trial.load and (found := percentiles(trial.spans["response"])) and found.p95 > 0
+    }
+    return replace(row.entry(), per_s={block: 1 / span_s for block, span_s in p95_s.items()})
+
+
+def _sustained(row: Row) -> Entry:
+    return replace(row.entry(), per_s=sustained_per_s([*row.trials, *row.others]))
+
+
+def _kept_up(rows: Sequence[Row], *, workload: Mapping[str, Any]) -> str:
+    """Return who fell behind, and how often; or that nobody did."""
+    behind = []
+    for row in rows:
+        loads = [trial.load for trial in row.valid if trial.load]
+        missed = sum(not load.holding.is_held for load in loads)
+        if missed:
+            behind.append(f"{row.contender['name']} (in {missed} of {len(loads)})")
+    if not any(row.valid for row in rows):
+        return ""
+    arrivals = workload.get("arrivals") or {}
+    came = f"{arrivals.get('how', '')} arrivals"
+    if arrivals.get("rate_per_s"):
+        came = f"{fmt.number(arrivals['rate_per_s'])} jobs/s"
+    if not behind:
+        return f"All kept up with {came}." if len(rows) > 1 else f"It kept up with {came}."
+    return f"Not all kept up with {came}: {fmt.listed(behind)} did not."
+
+
+def _soonest(verdict: Verdict, *, rows: Sequence[Row]) -> list[str]:
+    """Return who answered sooner than whom, by the p95 of the response."""
+    ratio, first, other = verdict.ratio, verdict.ahead, verdict.against
+    if ratio is None or first is None or other is None:
+        return []
+    sooner = ratio.inverse()
+    spans_s = {row.contender["name"]: _p95_s(row) for row in rows}
+    of = f"the p95 response of {first} ({fmt.duration(spans_s.get(first))})"
+    if not ratio.is_claim:
+        between = fmt.times_range(sooner.low, high=sooner.high)
+        few = f"too few repetitions for a claim ({ratio.blocks}, and it takes {CLAIM_BLOCKS})"
+        return [f"So far {of} was {between} that of {other}: {few}."]
+    figure = f"{fmt.times(sooner.value)} {other} {fmt.interval(sooner.low, high=sooner.high)}"
+    if verdict.best is None:
+        said = f"No difference in the p95 response between {first}, ahead, and {_ties(verdict)}: "
+        return [f"{said}{figure}.", _unseen(verdict)]
+    ties = f"; no difference to {_ties(verdict)}" if verdict.ties else ""
+    return [f"{of[0].upper()}{of[1:]} is the shortest: {figure}{ties}.", _unseen(verdict)]
+
+
+def _p95_s(row: Row) -> float | None:
+    found = percentiles(pool_spans([trial.spans for trial in row.valid], name="response"))
+    return found.p95 if found else None
+
+
+def _holds(verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]) -> list[str]:
+    """Return what each holds, best first, and by how much the best holds more."""
+    figures = {
+        row.contender["name"]: row.as_dict()["throughput_per_s"]
+        for row in rows
+        if row.mark != "!" and not row.twin_of
+    }
+    known = sorted(
+        ((name, found) for name, found in figures.items() if found),
+        key=lambda item: -item[1]["median"],
+    )
+    none = [name for name, found in figures.items() if not found]
+    under = slo_words(slo)
+    sentences = []
+    if known:
+        each = [f"{name} {fmt.number(found['median'])}" for name, found in known]
+        start, *rest = each
+        name, rate = start.rsplit(" ", 1)
+        more = f"; {fmt.listed(rest)}" if rest else ""
+        sentences.append(f"{name} holds {rate} jobs/s under {under}{more}.")
+    if none:
+        sentences.append(f"No rate was held by {fmt.listed(none)}.")
+    ratio, first, other = verdict.ratio, verdict.ahead, verdict.against
+    if ratio is None or first is None or other is None:
+        return sentences
+    figure = f"{fmt.times(ratio.value)} {other} {fmt.interval(ratio.low, high=ratio.high)}"
+    if not ratio.is_claim:
+        between = fmt.times_range(ratio.low, high=ratio.high)
+        few = f"too few repetitions for a claim ({ratio.blocks}, and it takes {CLAIM_BLOCKS})"
+        sentences.append(f"So far {first} held {between} the rate of {other}: {few}.")
+    elif verdict.best is None:
+        sentences.append(f"No difference between {first}, ahead, and {_ties(verdict)}: {figure}.")
+    else:
+        ties = f"; no difference to {_ties(verdict)}" if verdict.ties else ""
+        sentences.append(f"That is {figure}{ties}.")
+    bound = fmt.percent(RESOLUTION)
+    return [*sentences, f"Each search ends within {bound}.", _unseen(verdict)]
+
+
+def _bends(rows: Sequence[Row]) -> list[str]:
+    """Return how each one's response changes with its load, who holds the most first."""
+    curves, none = [], []
+    for row in rows:
+        name, rates_per_s = row.contender["name"], sustained_per_s([*row.trials, *row.others])
+        if not rates_per_s:
+            none.append(f"{name} held no rate, so there is no curve.")
+            continue
+        found = {share: _share_p95_s(row, share=share) for share in _TOLD_SHARES}
+        if found[_FREE_SHARE] and found[ROW_SHARE]:
+            p95 = {share: fmt.duration(span_s) for share, span_s in found.items() if span_s}
+            curves.append(_Curve(next(iter(rates_per_s.values())), name, p95))
+    curves.sort(key=lambda curve: -curve.held_per_s)
+    pairs = zip([None, *curves], curves, strict=False)
+    return [*(curve.told(before) for before, curve in pairs), *none]
+
+
+class _Curve(NamedTuple):
+    held_per_s: float
+    name: str
+    #: Of the response, as it is shown, by share of what is held.
+    p95: Mapping[float, str]
+
+    def told(self, before: _Curve | None) -> str:
+        """Return it in a sentence: in few words after one of the same points."""
+        rate = fmt.number(self.held_per_s)
+        if before is not None and before.p95.keys() == self.p95.keys():
+            return f"{self.name} {rate}: {fmt.listed([*self.p95.values()])}."
+        start, *rest = (f"{span} at {fmt.percent(share)}" for share, span in self.p95.items())
+        first = f"{self.name} holds {rate} jobs/s: p95 of the response is {start} of that"
+        return f"{', '.join([first, *rest])}."
+
+
+def _share_p95_s(row: Row, *, share: float) -> float | None:
+    spans = [
+        trial.spans
+        for trial in (*row.trials, *row.others)
+        if trial.is_valid and trial.load and trial.load.share == share
+    ]
+    found = percentiles(pool_spans(spans, name="response"))
+    return found.p95 if found else None
+
+
+def _ties(verdict: Verdict) -> str:
+    return fmt.listed([*verdict.ties]) or str(verdict.against)
+
+
+def _unseen(verdict: Verdict) -> str:
+    share = verdict.smallest_difference
+    if not share:
+        return ""
+    return f"A difference of {fmt.percent(share)} would have shown in {POWER_WORDS}."

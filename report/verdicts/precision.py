@@ -1,0 +1,140 @@
+"""How wide the intervals of a run's verdicts are, and how many blocks narrower ones take. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from report import format as fmt
+from report.statistics import student_t
+from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE, Ratio
+from report.verdicts.capacity import Verdict
+
+#: More blocks than this are not foretold: what a machine does in days is no matter of spread.
+MOST_BLOCKS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Width:
+    """The interval of one workload's headline, held against what was asked."""
+
+    workload: str
+    #: Who is ahead, and whom it is held against.
+    contender: str
+    against: str
+    #: Half of the interval's width, as a share of the ratio; None below `CLAIM_BLOCKS`.
+    half_width: float | None
+    blocks: int
+    #: How many blocks it would take at the spread seen so far; None where that can't be told.
+    blocks_needed: int | None
+
+    def is_wide(self, *, asked: float) -> bool:
+        """Whether it is not yet as narrow as asked."""
+        return self.half_width is None or self.half_width > asked
+
+    @property
+    def text(self) -> str:
+        """Return it in words: ``cpu.primes (prefork-4 against solo) ± 4.1 %``."""
+        width = f"± {fmt.percent(self.half_width)}" if self.half_width is not None else "unknown"
+        return f"{self.workload} ({self.contender} against {self.against}) {width}"
+
+
+def widths(verdicts: Iterable[Verdict], *, asked: float) -> list[Width]:
+    """Return the widths of all verdicts that compare something; ``asked`` is a share."""
+    return [
+        Width(
+            workload=verdict.workload,
+            contender=verdict.ahead,
+            against=verdict.against,
+            half_width=verdict.ratio.half_width,
+            blocks=verdict.ratio.blocks,
+            blocks_needed=blocks_needed(verdict.ratio, asked=asked),
+        )
+        for verdict in verdicts
+        if verdict.ratio and verdict.ahead and verdict.against
+    ]
+
+
+def blocks_needed(ratio: Ratio, *, asked: float) -> int | None:
+    """Return how many blocks narrow a ratio's interval to ± ``asked``, a share.
+
+    The spread from block to block is taken as it was seen; Student's t and the square root of the
+    number do the rest. None without a claim, and where more than `MOST_BLOCKS` would be needed.
+    """
+    if ratio.log_error is None:
+        return None
+    spread = ratio.log_error * math.sqrt(ratio.blocks)
+    reach = math.log1p(asked)
+    for blocks in range(CLAIM_BLOCKS, MOST_BLOCKS + 1):
+        bound = student_t.quantile((1 + CONFIDENCE) / 2, freedom=blocks - 1)
+        if bound * spread / math.sqrt(blocks) <= reach:
+            return blocks
+    return None
+
+
+def still_wide(found: Sequence[Width], *, asked: float) -> list[Width]:
+    """Return those that are not yet as narrow as asked, the widest first."""
+    return sorted(
+        (one for one in found if one.is_wide(asked=asked)),
+        key=lambda one: -(math.inf if one.half_width is None else one.half_width),
+    )
+
+
+def describe(
+    asked: Mapping[str, Any], *, verdicts: Iterable[Verdict], blocks: int, is_finished: bool
+) -> dict[str, Any]:
+    """Return what `--until` asked for and what came of it, as it stands in ``summary.json``.
+
+    Args:
+        asked: as in the manifest: ``half_width``, a share, and ``at_most_s``; ``block_s`` is how
+            long a block took, or None.
+        verdicts: of the run.
+        blocks: that were measured whole.
+        is_finished: whether the run came to its own end.
+    """
+    found = widths(verdicts, asked=asked["half_width"])
+    wide = still_wide(found, asked=asked["half_width"])
+    is_reached = bool(found) and not wide and blocks >= CLAIM_BLOCKS
+    goal = f"Asked for intervals of ± {fmt.percent(asked['half_width'])}"
+    done = fmt.counted(blocks, noun="repetition")
+    if is_reached:
+        text = f"{goal}: reached after {done}."
+    elif not found:
+        text = f"{goal}, and nothing could be compared."
+    else:
+        end = f"not reached in {done}" if is_finished else f"stopped after {done}"
+        text = f"{goal} within {fmt.minutes(asked['at_most_s'])}: {end}. {_wide_words(wide)}"
+        text += _time_words(wide, done=blocks, block_s=asked.get("block_s"))
+    return {
+        "half_width": asked["half_width"],
+        "at_most_s": asked["at_most_s"],
+        "is_reached": is_reached,
+        "widths": [asdict(one) for one in found],
+        "text": text,
+    }
+
+
+def _wide_words(wide: Sequence[Width]) -> str:
+    told = [
+        f"{one.text}, about {fmt.counted(one.blocks_needed, noun='repetition')}"
+        if one.blocks_needed
+        else one.text
+        for one in wide
+    ]
+    return f"Still wide: {'; '.join(told)}."
+
+
+def _time_words(wide: Sequence[Width], *, done: int, block_s: float | None) -> str:
+    needed = most_blocks_needed(wide)
+    if needed is None or block_s is None or needed <= done:
+        return ""
+    return f" That would be about {fmt.minutes((needed - done) * block_s)} more."
+
+
+def most_blocks_needed(found: Iterable[Width]) -> int | None:
+    """Return how many blocks the slowest of them takes; None where one of them can't be told."""
+    needed = [one.blocks_needed for one in found]
+    known = [blocks for blocks in needed if blocks is not None]
+    return max(known) if known and len(known) == len(needed) else None
