@@ -34,7 +34,7 @@ from typing import Any
 import psutil
 from celery import Celery
 
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 
 #: Both sides agree if they are nearer than this share.
 AGREED = 0.05

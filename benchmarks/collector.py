@@ -30,7 +30,7 @@ from collector.metrics import FIGURE_COLUMNS, figures
 from collector.parse import parse_lines
 from collector.parts import StreamId
 from collector.store import RunFolder
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 from poolbench.jobs import JobHeader
 from poolbench.keys import records_stream
 from poolbench.lines import finished_line, identity, job_members, received_line, started_line

@@ -31,9 +31,9 @@ from pathlib import Path
 import psutil
 import redis
 
-from lab.sampler import Sampler
-from lab.server import free_port, start_server
-from lab.tail import Tail, TrialView
+from lab.instruments.process_sampler import Sampler
+from lab.instruments.stream_follower import Tail, TrialView
+from lab.system.redis_server import free_port, start_server
 from poolbench.records import TrialPlan
 from producer.publisher import publish
 from report.statistics.ratios import paired_ratio

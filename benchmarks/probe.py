@@ -32,8 +32,8 @@ from typing import Any
 import redis
 from celery import Celery
 
-from lab.sampler import Sampler
-from lab.server import free_port, start_server
+from lab.instruments.process_sampler import Sampler
+from lab.system.redis_server import free_port, start_server
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import records_stream
 from poolbench.pools import available_pools

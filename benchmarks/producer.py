@@ -25,7 +25,7 @@ from pathlib import Path
 import redis
 from celery import Celery
 
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 from poolbench.errors import StackError
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
 from poolbench.keys import queue_name, records_stream

@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil
 
-from lab.ceilings import answers_per_s
-from lab.server import free_port
+from lab.instruments.ceilings import answers_per_s
+from lab.system.redis_server import free_port
 from upstream.cli import raise_open_files_limit
 
 ROUNDS = 5

@@ -11,9 +11,9 @@ from poolbench.errors import ExitCode
 def main() -> int:
     """Run the command line of the lab; return its exit code."""
     try:
-        cli = importlib.import_module("lab.cli")
+        cli = importlib.import_module("lab.commands.main")
     except ModuleNotFoundError as error:
-        if error.name not in {"lab", "lab.cli"}:
+        if error.name not in {"lab", "lab.commands.main"}:
             raise
         sys.stderr.write(
             "poolbench: this package holds the probe alone; the commands run from a checkout\n"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab.conformance.outcome import Finding, breaks, ignored, works
-from lab.conformance.rows import ROWS
-from lab.conformance.story import Stamp, Story
+from lab.conformance.finding import Finding, breaks, ignored, works
+from lab.conformance.promises import ROWS
+from lab.conformance.stamps import Stamp, Story
 from lab.conformance.survey import Entry, Survey
 from lab.conformance.verdict import judge_tries
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

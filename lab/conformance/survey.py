@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.conformance.outcome import MEANINGS, Finding, Outcome
+from lab.conformance.finding import MEANINGS, Finding, Outcome
 from lab.conformance.verdict import Verdict
 from poolbench.errors import Fault, UsageError
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.conformance.outcome import Finding, Outcome
+from lab.conformance.finding import Finding, Outcome
 
 #: Outcomes by how bad they are; a try that gave no verdict says nothing beside one that did.
 WORST_FIRST = (Outcome.BREAKS, Outcome.IGNORED, Outcome.WORKS, Outcome.NOT_TRIED)

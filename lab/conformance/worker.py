@@ -13,8 +13,8 @@ from typing import Any
 
 from celery import Celery
 
-from lab.children import Child
 from lab.conformance.worker_exit import OWN_ERROR, WorkerExit
+from lab.system.children import Child
 
 #: How a line of Celery's log begins.
 _LOG_HEAD = re.compile(r"^\[[\d: ,-]+: (?P<level>\w+)/\S+\] ")

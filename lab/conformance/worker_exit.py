@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lab.conformance.outcome import Finding, Outcome, breaks
+from lab.conformance.finding import Finding, Outcome, breaks
 
 #: What a worker logs when an error of its own ends it; after other critical lines it goes on.
 OWN_ERROR = r"^CRITICAL: Unrecoverable error"

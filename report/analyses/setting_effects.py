@@ -12,7 +12,7 @@ from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import Decision, Finding, decide
 
-#: What holds where a contender doesn't say; as `lab.tuning.Tuning` has it.
+#: What holds where a contender doesn't say; as `lab.experiment.worker_settings.Tuning` has it.
 DEFAULTS: Mapping[str, bool | int | float | None] = {
     "prefetch_multiplier": None,
     "acks_late": None,

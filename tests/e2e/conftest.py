@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from lab.server import free_port
-from lab.stack import ROOT
-from lab.stack_engine import find_engine
+from lab.stack.docker_engine import find_engine
+from lab.system.paths import ROOT
+from lab.system.redis_server import free_port
 from tests.conftest import Server
 from tests.integration.pooling import VARIANTS, PoolWorker, Variant, running_pool
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.conformance.document import write_markdown
-from lab.conformance.rows import ROWS
+from lab.conformance.markdown import write_markdown
+from lab.conformance.promises import ROWS
 from lab.conformance.survey import Survey, read_survey
 from tests.conftest import wait_until
 

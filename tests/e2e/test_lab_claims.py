@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.blocks import FIRST_LOOK_BLOCKS
+from lab.run.blocks import FIRST_LOOK_BLOCKS
 from poolbench.errors import ExitCode
 from tests.integration.test_lab_run import (
     experiment,

@@ -21,9 +21,9 @@ from rich.console import Console
 
 from collector.schema import RECORD_SCHEMA
 from collector.store import RunFolder
-from lab.conductor import conduct_experiment
-from lab.experiment import load_experiment
-from lab.progress import RunProgress
+from lab.experiment_file.loader import load_experiment
+from lab.run.conductor import conduct_experiment
+from lab.run.progress import RunProgress
 from poolbench.settings import load_settings
 from report.build import write_reports
 from report.trials.slo import by_job

@@ -19,8 +19,8 @@ import polars as pl
 import pytest
 
 from collector.store import RunFolder
-from lab.interpreter import NoInterpreterError, find_interpreter
-from lab.stack import ROOT
+from lab.experiment.interpreter import NoInterpreterError, find_interpreter
+from lab.system.paths import ROOT
 from poolbench.errors import ExitCode
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

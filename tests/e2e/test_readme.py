@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.server import free_port
+from lab.system.redis_server import free_port
 
 README = Path("README.md").read_text(encoding="utf-8")
 

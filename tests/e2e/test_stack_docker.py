@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab.stack import CONTAINERS, services
+from lab.stack.services import CONTAINERS, services
 from poolbench.settings import read_dotenv
 from tests.conftest import wait_until
 from tests.e2e.conftest import Checkout

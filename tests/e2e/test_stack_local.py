@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab.server import free_port
-from lab.stack import ROOT
-from lab.stack_desk import Desk
-from lab.stack_local import LocalStack
-from lab.stack_memory import recall
-from lab.stack_processes import OurProcess, find_processes
+from lab.stack.controller import Desk
+from lab.stack.local import LocalStack
+from lab.stack.processes import OurProcess, find_processes
+from lab.stack.state import recall
+from lab.system.paths import ROOT
+from lab.system.redis_server import free_port
 from poolbench.errors import StackError
 from poolbench.settings import read_dotenv
 from tests.conftest import Server, wait_until

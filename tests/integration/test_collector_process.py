@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from collector.store import RunFolder
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 from poolbench.errors import ExitCode
 from poolbench.keys import RUNS, records_stream, run_key, summary_key
 from poolbench.records import TrialPlan, encode_line

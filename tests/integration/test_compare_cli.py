@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from collector.store import RunFolder
-from lab.cli import app
+from lab.commands.main import app
 from poolbench.errors import UsageError
 from report.summary import summarize, to_json
 from report.verdicts.thresholds import Requirement

@@ -12,8 +12,8 @@ from contextlib import closing
 import pytest
 import redis
 
-from lab.ceilings import answers_per_s, redis_cpu_s, upstream_ceilings_per_s
-from lab.experiment import Workload
+from lab.experiment.model import Workload
+from lab.instruments.ceilings import answers_per_s, redis_cpu_s, upstream_ceilings_per_s
 from poolbench.errors import StackError
 from tests.integration.working import Upstream, running_upstream
 

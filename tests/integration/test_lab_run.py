@@ -20,10 +20,10 @@ from rich.console import Console
 
 from collector.ledger import ledgers
 from collector.store import RunFolder
-from lab.conductor import conduct_experiment
-from lab.experiment import load_experiment
-from lab.progress import RunProgress
-from lab.reserve import RESERVE_BYTES
+from lab.experiment_file.loader import load_experiment
+from lab.fixtures.disk_reserve import RESERVE_BYTES
+from lab.run.conductor import conduct_experiment
+from lab.run.progress import RunProgress
 from poolbench.errors import ExitCode
 from poolbench.keys import run_key, sent_field
 from poolbench.pools import available_pools

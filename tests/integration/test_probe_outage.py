@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 from poolbench.pools import Pool, available_pools
 from tests.conftest import wait_until
 from tests.integration.probing import PATIENCE_S, read_lines, sending, strange_worker

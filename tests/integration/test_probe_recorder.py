@@ -16,7 +16,7 @@ import psutil
 import pytest
 import redis
 
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 from poolbench.held import Held
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.pipe import RecorderSettings, start_recorder

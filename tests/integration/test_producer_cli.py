@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lab.server import free_port, start_server
+from lab.system.redis_server import free_port, start_server
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import CALIBRATION, RUNS, queue_name, records_stream, run_key, sent_field
 from poolbench.pools import available_pools

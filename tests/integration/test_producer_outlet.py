@@ -12,7 +12,7 @@ from contextlib import ExitStack, suppress
 import pytest
 import redis
 
-from lab.server import free_port
+from lab.system.redis_server import free_port
 from poolbench.errors import StackError, UsageError
 from poolbench.keys import run_key, sent_field
 from producer import outlet as outlet_module

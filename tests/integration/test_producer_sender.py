@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from lab.sender import Sender
+from lab.fixtures.sender import Sender
 from poolbench.errors import StackError
 from poolbench.jobs import HEADER
 from poolbench.keys import queue_name, run_key, sent_field

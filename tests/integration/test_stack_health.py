@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import redis
 
-from lab.stack_health import Health
+from lab.stack.health import Health
 from poolbench.keys import worker_key
 from poolbench.settings import load_settings
 from tests.conftest import Server

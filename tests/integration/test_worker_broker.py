@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lab.server import free_port
+from lab.system.redis_server import free_port
 from poolbench.calibration import read_calibration
 from poolbench.errors import ExitCode, StackError
 from poolbench.jobs import JOB_KINDS

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from lab.control import Control, JobCount
-from lab.delay import Proxy, open_proxies
-from lab.experiment import Contender
-from lab.redis_use import count_clients, used
-from lab.sampler import Sampler
+from lab.experiment.model import Contender
+from lab.fixtures.proxies import Proxy, open_proxies
+from lab.instruments.process_sampler import Sampler
+from lab.instruments.remote_control import Control, JobCount
+from lab.trial.redis_usage import count_clients, used
 from poolbench.jobs import PAYLOAD
 from poolbench.keys import result_prefix
 from poolbench.pools import POOLS

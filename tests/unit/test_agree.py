@@ -36,7 +36,7 @@ def test_it_imports_nothing_of_ours_but_the_broker() -> None:
     }
 
     assert "lab" in ROOMS
-    assert found == {"lab.server"}
+    assert found == {"lab.system.redis_server"}
 
 
 def test_its_computing_is_the_kinds() -> None:

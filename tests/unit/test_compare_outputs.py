@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from lab.compare_cli import to_json
+from lab.commands.compare import to_json
 from report.compare.compare import compare
 from report.compare.fail_on import Checked, check_conditions, parse_conditions
 from report.compare.junit import to_junit

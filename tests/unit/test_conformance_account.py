@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
-from lab.conformance.account import Account
-from lab.conformance.outcome import Outcome
-from lab.conformance.rows.broker import judge_redelivery, judge_restart
-from lab.conformance.rows.faults import judge_crash
-from lab.conformance.rows.prefetch import Fetching, Late, judge_acks_late, judge_disable_prefetch
-from lab.conformance.rows.shutdown import End, judge_cold, judge_soft, judge_warm
-from lab.conformance.story import Story
+from lab.conformance.finding import Outcome
+from lab.conformance.job_fates import Account
+from lab.conformance.promises.broker import judge_redelivery, judge_restart
+from lab.conformance.promises.faulty_jobs import judge_crash
+from lab.conformance.promises.prefetch import (
+    Fetching,
+    Late,
+    judge_acks_late,
+    judge_disable_prefetch,
+)
+from lab.conformance.promises.shutdown import End, judge_cold, judge_soft, judge_warm
+from lab.conformance.stamps import Story
 from tests.conformance import story
 
 WORKS, IGNORED, BREAKS = Outcome.WORKS, Outcome.IGNORED, Outcome.BREAKS

@@ -10,16 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.conformance import cli
-from lab.conformance.bed import APP_FOLDER
-from lab.conformance.conductor import in_order, judge_death
+from lab.commands import conformance
+from lab.conformance.finding import Outcome
 from lab.conformance.interpreter import (
     Interpreter,
     inspect_interpreter,
     this_interpreter,
 )
-from lab.conformance.outcome import Outcome
-from lab.conformance.rows import ROWS
+from lab.conformance.promises import ROWS
+from lab.conformance.runner import in_order, judge_death
+from lab.conformance.testbed import APP_FOLDER
 from lab.conformance.worker import WorkerDiedError, clean
 from poolbench.errors import UsageError
 from poolbench.pools import POOLS
@@ -35,10 +35,10 @@ def python_that_says(text: str, *, folder: Path) -> Path:
 
 def test_all_rows_and_pools_are_tried_unless_some_are_named() -> None:
     """In the order of the table."""
-    assert cli._chosen_rows(()) == ROWS
-    assert cli._chosen_pools(()) == tuple(POOLS.values())
-    assert cli._chosen_rows(["eta"])[0].name == "eta"
-    assert cli._chosen_pools(["solo"]) == (POOLS["solo"],)
+    assert conformance._chosen_rows(()) == ROWS
+    assert conformance._chosen_pools(()) == tuple(POOLS.values())
+    assert conformance._chosen_rows(["eta"])[0].name == "eta"
+    assert conformance._chosen_pools(["solo"]) == (POOLS["solo"],)
 
 
 @pytest.mark.parametrize(
@@ -47,20 +47,22 @@ def test_all_rows_and_pools_are_tried_unless_some_are_named() -> None:
 )
 def test_a_row_is_found_by_its_title_too(title: str) -> None:
     """As the document or the terminal prints it."""
-    assert [row.name for row in cli._chosen_rows([title])] == ["disable-prefetch"]
+    assert [row.name for row in conformance._chosen_rows([title])] == ["disable-prefetch"]
 
 
 def test_every_title_names_its_row() -> None:
     """A row that is named twice is tried once."""
     titles = [row.title.upper() for row in ROWS]
 
-    assert cli._chosen_rows(titles) == ROWS
-    assert cli._chosen_rows(["eta", "ETA", "chord"]) == cli._chosen_rows(["eta", "chord"])
+    assert conformance._chosen_rows(titles) == ROWS
+    assert conformance._chosen_rows(["eta", "ETA", "chord"]) == conformance._chosen_rows(
+        ["eta", "chord"]
+    )
 
 
 def test_rows_are_listed_with_names_and_titles_in_line() -> None:
     """A line each, in the order of the table."""
-    lines = cli._listed().splitlines()
+    lines = conformance._listed().splitlines()
     column = lines[0].index(ROWS[0].title)
 
     assert [line.split()[0] for line in lines] == [row.name for row in ROWS]
@@ -82,7 +84,7 @@ def test_all_rows_are_tried_once_before_any_is_tried_again() -> None:
 def test_every_unknown_row_is_named_with_its_neighbour() -> None:
     """All faults at once."""
     with pytest.raises(UsageError) as caught:
-        cli._chosen_rows(["soft-limt", "eta", "crsh"])
+        conformance._chosen_rows(["soft-limt", "eta", "crsh"])
 
     assert [fault.seen for fault in caught.value.faults] == ["soft-limt", "crsh"]
     assert "did you mean soft-limit?" in str(caught.value)
@@ -92,22 +94,22 @@ def test_every_unknown_row_is_named_with_its_neighbour() -> None:
 def test_a_target_that_cannot_be_written_is_refused_at_once(tmp_path: Path, name: str) -> None:
     """Before minutes are spent on what would stand in it."""
     with pytest.raises(UsageError, match="--write"):
-        cli._check_target(tmp_path / name)
+        conformance._check_target(tmp_path / name)
 
 
 def test_foreign_variables_are_forgotten() -> None:
     """Celery's own alone."""
     environ = {"CELERY_BROKER_URL": "redis://x", "REMAP_SIGTERM": "SIGQUIT", "PATH": "/bin"}
 
-    cli.forget_foreign_variables(environ)
+    conformance.forget_foreign_variables(environ)
 
     assert environ == {"PATH": "/bin"}
 
 
 def test_a_target_that_can_be_written_is_taken(tmp_path: Path) -> None:
     """And so is none."""
-    cli._check_target(tmp_path / "pools.md")
-    cli._check_target(None)
+    conformance._check_target(tmp_path / "pools.md")
+    conformance._check_target(None)
 
 
 def test_this_python_tells_its_versions() -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from lab.conformance.outcome import Finding, Outcome
-from lab.conformance.rows.control import (
+from lab.conformance.finding import Finding, Outcome
+from lab.conformance.promises.faulty_jobs import judge_blocking
+from lab.conformance.promises.recycling import judge_autoscale, judge_max_memory, judge_max_tasks
+from lab.conformance.promises.remote_control import (
     Counts,
     judge_counts,
     judge_ping,
     judge_revoke,
     judge_terminate,
 )
-from lab.conformance.rows.faults import judge_blocking
-from lab.conformance.rows.limits import judge_hard_limit, judge_soft_limit
-from lab.conformance.rows.replacement import judge_autoscale, judge_max_memory, judge_max_tasks
-from lab.conformance.rows.timing import judge_chord, judge_eta, judge_rate_limit, longest_wait_s
-from lab.conformance.story import Story
+from lab.conformance.promises.time_limits import judge_hard_limit, judge_soft_limit
+from lab.conformance.promises.timing import judge_chord, judge_eta, judge_rate_limit, longest_wait_s
+from lab.conformance.stamps import Story
 from tests.conformance import story
 
 WORKS, IGNORED, BREAKS = Outcome.WORKS, Outcome.IGNORED, Outcome.BREAKS

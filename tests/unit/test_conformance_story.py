@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.conformance.account import account
-from lab.conformance.story import Story, read_story
+from lab.conformance.job_fates import account
+from lab.conformance.stamps import Story, read_story
 from tests.conformance import story
 
 LINES = """\

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from lab.conformance.document import write_markdown
-from lab.conformance.outcome import MEANINGS, Outcome, breaks, ignored, not_tried, works
-from lab.conformance.rows import ROWS
+from lab.conformance.finding import MEANINGS, Outcome, breaks, ignored, not_tried, works
+from lab.conformance.markdown import write_markdown
+from lab.conformance.promises import ROWS
 from lab.conformance.survey import FORMAT, Survey, read_survey
-from lab.conformance.table import render
-from lab.stack import ROOT
+from lab.conformance.terminal import render
+from lab.system.paths import ROOT
 from poolbench.errors import UsageError
 from poolbench.pools import POOLS
 from tests.conformance import entry, survey

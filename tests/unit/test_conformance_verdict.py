@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.conformance.outcome import Finding, Outcome, breaks, ignored, not_tried, works
+from lab.conformance.finding import Finding, Outcome, breaks, ignored, not_tried, works
 from lab.conformance.verdict import Verdict, judge_tries
 
 WORKS, IGNORED, BREAKS = Outcome.WORKS, Outcome.IGNORED, Outcome.BREAKS

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from lab.conformance.outcome import Finding, Outcome, breaks, ignored, not_tried, works
+from lab.conformance.finding import Finding, Outcome, breaks, ignored, not_tried, works
 from lab.conformance.worker_exit import WorkerExit, judge_exits
 
 WORKS, IGNORED, BREAKS = Outcome.WORKS, Outcome.IGNORED, Outcome.BREAKS

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment import Experiment, load_experiment
+from lab.experiment.model import Experiment
+from lab.experiment_file.loader import load_experiment
 from poolbench.catalogue import JOB_KINDS
 from poolbench.pools import POOLS
 from report.analyses.crossover import AXIS, KIND, MIN_SHARES

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from lab import jobs_cli, stack_cli
-from lab.jobs_cli import render
+from lab.commands import jobs, stack
+from lab.commands.jobs import render
 from poolbench.errors import ExitCode
 from poolbench.jobs import JOB_KINDS, complete_parameters
 
@@ -20,8 +20,8 @@ from poolbench.jobs import JOB_KINDS, complete_parameters
 def app() -> typer.Typer:
     """The command beside others, as `poolbench` has it."""
     commands = typer.Typer()
-    jobs_cli.register(commands)
-    stack_cli.register(commands)
+    jobs.register(commands)
+    stack.register(commands)
     return commands
 
 

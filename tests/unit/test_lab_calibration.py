@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.calibration import calibrate
-from lab.experiment import Workload
-from lab.pilot import _only_computes
-from lab.workers import MAX_WARM_UP_CPU_JOBS, READY_SLEEP_MS, first_jobs
+from lab.experiment.model import Workload
+from lab.instruments.calibration import calibrate
+from lab.run.pilots import _only_computes
+from lab.trial.workers import MAX_WARM_UP_CPU_JOBS, READY_SLEEP_MS, first_jobs
 from poolbench.errors import StackError
 
 

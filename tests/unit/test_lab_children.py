@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab import children
+from lab.system import children
 from tests.conftest import wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]

@@ -6,7 +6,7 @@ import platform
 
 from typer.testing import CliRunner
 
-from lab.cli import app
+from lab.commands.main import app
 from poolbench import __version__
 
 

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from lab import conductor
-from lab.experiment import Contender
-from lab.run import Run
-from lab.workers import LabWorker
+from lab.experiment.model import Contender
+from lab.run import conductor
+from lab.run.state import Run
+from lab.trial.workers import LabWorker
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lab.control import JobCount
-from lab.flower import count_events
-from lab.redis_use import ClientCount, RedisUse, used
-from lab.unrecorded import middle_size, reserved_jobs
+from lab.instruments.remote_control import JobCount
+from lab.run.flower import count_events
+from lab.trial.queue_follower import middle_size, reserved_jobs
+from lab.trial.redis_usage import ClientCount, RedisUse, used
 from report.trials.queue_throughput import MIN_JOBS, START_SHARE
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lab.courses import block_units
-from lab.experiment import Contender, Experiment, Workload
-from lab.loads import CURVE_SHARES
+from lab.experiment.arrivals import CURVE_SHARES
+from lab.experiment.model import Contender, Experiment, Workload
+from lab.run.trial_sequences import block_units
 
 SOLO = Contender(name="solo", pool="solo", slots=1, note="")
 THREADS = Contender(name="threads", pool="threads", slots=4, note="")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment import Experiment, load_experiment
+from lab.experiment.model import Experiment
+from lab.experiment_file.loader import load_experiment
 from poolbench.errors import ExitCode, UsageError
 from poolbench.pools import POOLS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.find_run import find_run, output_faults, read_summary
+from lab.commands.run_lookup import find_run, output_faults, read_summary
 from poolbench.errors import StorageError, UsageError
 from report.summary import summarize, to_json
 from tests.pairs import CONTENDERS, SLEEP

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from lab import interpreter
-from lab.equipment import equip
-from lab.experiment import Experiment, Skipped, load_experiment
-from lab.gauge import Gauge
-from lab.interpreter import Interpreter, NoInterpreterError, find_interpreter
-from lab.stack import ROOT
+from lab.experiment import interpreter
+from lab.experiment.interpreter import Interpreter, NoInterpreterError, find_interpreter
+from lab.experiment.interpreters import equip
+from lab.experiment.model import Experiment, Skipped
+from lab.experiment_file.loader import load_experiment
+from lab.instruments.job_cost import Gauge
+from lab.system.paths import ROOT
 from poolbench.errors import ExitCode, UsageError
 from poolbench.settings import load_settings
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment import MIX, load_experiment
+from lab.experiment.model import MIX
+from lab.experiment_file.loader import load_experiment
 from tests.unit.test_lab_experiment import MINIMAL, faults_of, load
 
 JOB = 'kind = "io.sleep"\nparameters = { delay_ms = 10 }\n'

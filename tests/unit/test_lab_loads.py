@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.loads import (
+from lab.experiment.arrivals import (
     MAX_JOBS,
     MIN_JOBS,
     SEARCH_ARRIVALS,

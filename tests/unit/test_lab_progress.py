@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from lab.progress import RunProgress
+from lab.run.progress import RunProgress
 
 
 def shown(*, blocks: int | None, is_terminal: bool) -> str:

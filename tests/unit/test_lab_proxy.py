@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.delay import through
-from lab.proxy import DelayLine
+from lab.fixtures.delay_proxy import DelayLine
+from lab.fixtures.proxies import through
 from poolbench.errors import StackError
 
 MOMENTS = st.lists(st.floats(min_value=0, max_value=100), max_size=30).map(sorted)

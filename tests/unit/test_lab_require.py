@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment import load_experiment
+from lab.experiment_file.loader import load_experiment
 from poolbench.errors import UsageError
 from report.verdicts.thresholds import Requirement
 

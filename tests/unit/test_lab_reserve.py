@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.reserve import Reserve
+from lab.fixtures.disk_reserve import Reserve
 from poolbench.errors import StorageError
 
 MEBIBYTE = 1_048_576

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.sampler import Sampler
+from lab.instruments.process_sampler import Sampler
 
 #: A parent with one child; both wait for their standard input to end after burning some CPU.
 TREE = """

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.search import LEAST_PER_S, MAX_STEPS, Search, begin_search
+from lab.run.rate_search import LEAST_PER_S, MAX_STEPS, Search, begin_search
 from report.trials.slo import RESOLUTION
 
 rates_per_s = st.floats(min_value=1.0, max_value=5_000.0)

@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from lab.signals import ENDING, uninterrupted
+from lab.system.signals import ENDING, uninterrupted
 
 
 @pytest.fixture

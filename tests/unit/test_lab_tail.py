@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from lab.tail import Tail, TrialView
+from lab.instruments.stream_follower import Tail, TrialView
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FORMAT, Moment, encode_line
 

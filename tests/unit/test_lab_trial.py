@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab.loads import MAX_JOBS
-from lab.tail import TrialView
-from lab.trial import backlog_size, busy_slots, measured_rate_per_s
+from lab.experiment.arrivals import MAX_JOBS
+from lab.instruments.stream_follower import TrialView
+from lab.trial.runner import backlog_size, busy_slots, measured_rate_per_s
 
 
 def view_of(spans_ns: list[tuple[int, int]]) -> TrialView:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab.tuning import SETTINGS, Tuning, setting_faults
-from lab.workers import options
+from lab.experiment.worker_settings import SETTINGS, Tuning, setting_faults
+from lab.trial.workers import options
 from report.analyses.setting_effects import DEFAULTS
 from worker.cli import _parser
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment import Contender, Experiment, load_experiment
-from lab.twin import twin_name, with_twin
-from lab.until import Until
+from lab.experiment.model import Contender, Experiment
+from lab.experiment.stopping_rule import Until
+from lab.experiment.twin import twin_name, with_twin
+from lab.experiment_file.loader import load_experiment
 from poolbench.errors import UsageError
 from poolbench.keys import NAME, NAME_LENGTH
 

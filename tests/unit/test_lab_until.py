@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lab.until import DEFAULT_AT_MOST_S, read_until
+from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, read_until
 from poolbench.errors import ExitCode, UsageError
 
 

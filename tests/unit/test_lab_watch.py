@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.watch import Look, Watch, disturbance
+from lab.instruments.machine_monitor import Look, Watch, disturbance
 
 BEFORE = Look(
     at_s=100.0, busy_s=50.0, stolen_s=1.0, own_s={1: 10.0, 2: 5.0}, server_s=3.0, clock_s=1e9

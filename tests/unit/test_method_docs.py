@@ -6,12 +6,12 @@ import doctest
 import re
 from pathlib import Path
 
-from lab.blocks import FIRST_LOOK_BLOCKS
-from lab.courses import MAX_REPEATS
-from lab.loads import CURVE_SHARES, MAX_STRETCH, MIN_JOBS
-from lab.search import MAX_STEPS, MAX_TRIALS, START_SHARE
-from lab.tuning import SETTINGS
-from lab.until import DEFAULT_AT_MOST_S
+from lab.experiment.arrivals import CURVE_SHARES, MAX_STRETCH, MIN_JOBS
+from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S
+from lab.experiment.worker_settings import SETTINGS
+from lab.run.blocks import FIRST_LOOK_BLOCKS
+from lab.run.rate_search import MAX_STEPS, MAX_TRIALS, START_SHARE
+from lab.run.trial_sequences import MAX_REPEATS
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS
 from report.rows.offered_load import ROW_SHARE

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lab.interpreter import FREE_THREADED, FREE_THREADED_PYTHON, REMEDY
-from lab.stack import ROOT
+from lab.experiment.interpreter import FREE_THREADED, FREE_THREADED_PYTHON, REMEDY
+from lab.system.paths import ROOT
 
 PAGE = (ROOT / "docs" / "free-threading.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from lab.blocks import FIRST_LOOK_BLOCKS
+from lab.run.blocks import FIRST_LOOK_BLOCKS
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio, paired_ratio
 from report.verdicts.capacity import Verdict, judge

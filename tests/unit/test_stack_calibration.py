@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import stack_cli
-from lab.server import free_port
-from lab.stack import ROOT
-from lab.stack_desk import Desk
-from lab.stack_memory import DOCKER, LOCAL
+from lab.commands import stack
+from lab.stack.controller import Desk
+from lab.stack.state import DOCKER, LOCAL
+from lab.system.paths import ROOT
+from lab.system.redis_server import free_port
 from poolbench.errors import StackError
 
 #: A docker that writes down its words and can't run anything.
@@ -61,7 +61,7 @@ def test_a_stack_without_a_calibration_is_up_all_the_same(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What fails is told with the command that makes up for it."""
-    stack_cli._calibrate(desk.stack(DOCKER))
+    stack._calibrate(desk.stack(DOCKER))
 
     told = capsys.readouterr().err
     assert "no calibration, which work_ms needs" in told

@@ -8,20 +8,20 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lab import stack_cli
-from lab.stack_memory import DOCKER, LOCAL, Memory, held, recall, remember
+from lab.commands import stack
+from lab.stack.state import DOCKER, LOCAL, Memory, held, recall, remember
 from poolbench.errors import ExitCode, StackError, UsageError
 
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     """The stack's commands over an empty checkout, on a machine without Docker."""
-    monkeypatch.setattr(stack_cli, "ROOT", tmp_path)
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     for name in ("POOLBENCH_STATE_DIR", "POOLBENCH_RESULTS_DIR", "STACK"):
         monkeypatch.delenv(name, raising=False)
     commands = typer.Typer()
-    stack_cli.register(commands)
+    stack.register(commands)
     return commands
 
 

@@ -8,13 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.server import server_configuration
-from lab.stack import (
+from lab.stack.controller import SECRETS
+from lab.stack.services import (
     CONTAINERS,
     HEARTBEAT_LIMIT_S,
     LOG_FILES,
     LOG_MAX_MB,
-    ROOT,
     SERVICE_STOP_S,
     WORKER_STOP_S,
     Layout,
@@ -25,7 +24,8 @@ from lab.stack import (
     place_of,
     services,
 )
-from lab.stack_desk import SECRETS
+from lab.system.paths import ROOT
+from lab.system.redis_server import server_configuration
 from poolbench.errors import StorageError, UsageError
 from poolbench.pools import available_pools
 from poolbench.settings import VARIABLES, load_settings
@@ -188,7 +188,9 @@ def test_a_disk_without_room_stops_a_start(tmp_path: Path, monkeypatch: pytest.M
     layout = Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
     check_room(layout)
 
-    monkeypatch.setattr("lab.stack.shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000))
+    monkeypatch.setattr(
+        "lab.stack.services.shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000)
+    )
 
     with pytest.raises(StorageError, match=r"state has 3 MB left; the stack needs 50 MB"):
         check_room(layout)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack_desk import SECRETS, Desk
-from lab.stack_docker import DockerStack
-from lab.stack_local import LocalStack
-from lab.stack_memory import DOCKER, LOCAL, Memory, recall, remember
+from lab.stack.controller import SECRETS, Desk
+from lab.stack.docker import DockerStack
+from lab.stack.local import LocalStack
+from lab.stack.state import DOCKER, LOCAL, Memory, recall, remember
 from poolbench.errors import StackError, UsageError
 from poolbench.settings import read_dotenv
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack import LOG_FILES, LOG_MAX_MB, ROOT
+from lab.stack.services import LOG_FILES, LOG_MAX_MB
+from lab.system.paths import ROOT
 from poolbench.settings import VARIABLES, load_settings
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

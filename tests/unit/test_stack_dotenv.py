@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.dotenv import complete_dotenv, secret
+from lab.stack.dotenv import complete_dotenv, secret
 from poolbench.errors import StorageError
 from poolbench.settings import read_dotenv
 
@@ -109,7 +109,7 @@ def test_a_failed_write_leaves_the_old_file(
     def refuse(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lab.dotenv.os.fsync", refuse)
+    monkeypatch.setattr("lab.stack.dotenv.os.fsync", refuse)
     with pytest.raises(StorageError, match="No space left"):
         complete_dotenv(path, wanted={"B": secret}, environ={})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack_engine import find_engine, judge
+from lab.stack.docker_engine import find_engine, judge
 
 INFO = {"ServerVersion": "28.1.0", "SecurityOptions": ["name=seccomp,profile=builtin"]}
 

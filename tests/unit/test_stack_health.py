@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.server import free_port
-from lab.stack import HEARTBEAT_LIMIT_S
-from lab.stack_health import (
+from lab.stack.health import (
     Health,
     Status,
     failure,
@@ -21,6 +19,8 @@ from lab.stack_health import (
     http_trouble,
     wait_until_healthy,
 )
+from lab.stack.services import HEARTBEAT_LIMIT_S
+from lab.system.redis_server import free_port
 from poolbench.settings import load_settings
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack_cli import _COMPOSE_PREFIX
-from lab.stack_logs import AddedLines, last_lines
+from lab.commands.stack import _COMPOSE_PREFIX
+from lab.stack.logs import AddedLines, last_lines
 
 
 def append(path: Path, text: str) -> None:

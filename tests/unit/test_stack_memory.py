@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack_memory import DOCKER, LOCAL, Memory, forget, held, recall, remember
+from lab.stack.state import DOCKER, LOCAL, Memory, forget, held, recall, remember
 from poolbench.errors import StackError, StorageError
 
 MEMORY = Memory(kind=LOCAL, token="abc", settings={"POOLBENCH_PREFETCH": "4"})

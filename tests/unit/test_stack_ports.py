@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.server import free_port
-from lab.stack import Service
-from lab.stack_ports import check_ports, port_trouble
+from lab.stack.ports import check_ports, port_trouble
+from lab.stack.services import Service
+from lab.system.redis_server import free_port
 from poolbench.errors import ExitCode, StackError
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from lab.stack_processes import (
+from lab.stack.processes import (
     TOKEN_VARIABLE,
     end_processes,
     find_processes,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack import CONTAINERS, WORKER_STOP_S, Layout, Service, services
-from lab.stack_supervisor import (
+from lab.stack.services import CONTAINERS, WORKER_STOP_S, Layout, Service, services
+from lab.stack.supervisor import (
     Supervisor,
     configuration,
     make_runtime_folder,
@@ -54,7 +54,7 @@ def test_only_root_is_told_whom_to_be(
     monkeypatch: pytest.MonkeyPatch, uid: int, *, is_told: bool
 ) -> None:
     """A uid without a name is refused by supervisord. Patched: a test has one uid."""
-    monkeypatch.setattr("lab.stack_supervisor.os.getuid", lambda: uid)
+    monkeypatch.setattr("lab.stack.supervisor.os.getuid", lambda: uid)
 
     assert ("user=root" in configuration(services(CONTAINERS))) == is_told
 

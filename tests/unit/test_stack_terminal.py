@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console, RenderableType
 
-from lab.stack import place_of, services
-from lab.stack_health import Status
-from lab.stack_terminal import status_table, uptime_text, welcome
+from lab.commands.stack_tables import status_table, uptime_text, welcome
+from lab.stack.health import Status
+from lab.stack.services import place_of, services
 from poolbench.settings import load_settings
 
 

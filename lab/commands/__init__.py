@@ -1,0 +1,1 @@
+"""The `poolbench` command: one module for each group of commands."""

@@ -1,0 +1,158 @@
+"""The command that compares two runs: `poolbench compare`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from collector.files import write_atomically
+from lab.commands.run_lookup import SUMMARY_HELP, find_run, output_faults, read_summary
+from poolbench.errors import ExitCode, Fault, UsageError, nearest
+from poolbench.settings import load_settings
+from report.compare.compare import NOISE, compare
+from report.compare.fail_on import Checked, Condition, check_conditions, parse_conditions
+from report.compare.junit import to_junit
+from report.compare.markdown import to_markdown
+from report.compare.model import Comparison
+from report.compare.terminal import render
+from report.conditions import REFUSED, Difference
+from report.statistics.ratios import rounded
+from report.verdicts.thresholds import Status
+
+_output = Console()
+_messages = Console(stderr=True)
+
+Run = Annotated[str, typer.Argument(help=SUMMARY_HELP)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to a command line."""
+    app.command(name="compare", rich_help_panel="Measure")(compare_runs)
+
+
+def compare_runs(
+    a: Run,
+    b: Run,
+    *,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONDITION", help='Exit 99 where it holds: "throughput < 0.95".'),
+    ] = None,
+    across: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TOPIC", help="What differs on purpose: versions, python, settings…"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare unlike conditions, and say so.")
+    ] = False,
+    noise: Annotated[
+        float, typer.Option(min=0, max=1, help="A change below this share is no difference.")
+    ] = NOISE,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown for a pull request.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print docs/schemas/compare.schema.json's JSON.")
+    ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML beside that.")
+    ] = None,
+) -> None:
+    """Tell what changed from run A to run B, and what of it lies beyond the noise."""
+    faults = output_faults(junit, where="--junit")
+    if as_markdown and as_json:
+        faults.append(Fault(problem="two formats", seen="--markdown --json", remedy="choose one"))
+    conditions, paths = _read_input(
+        (a, b), fail_on=fail_on or [], across=across or [], faults=faults
+    )
+    comparison = compare(
+        read_summary(paths[0]),
+        b=read_summary(paths[1]),
+        across=across or (),
+        is_forced=force,
+        noise=noise,
+    )
+    _refuse(comparison)
+    checked = check_conditions(conditions, comparison=comparison)
+    if junit is not None:
+        content = to_junit(comparison, checked=checked)
+        write_atomically(junit, write=lambda file: file.write(content))
+    if as_json:
+        sys.stdout.write(to_json(comparison, checked=checked))
+    elif as_markdown:
+        sys.stdout.write(to_markdown(comparison, checked=checked))
+    else:
+        _output.print(render(comparison, checked=checked))
+    _end(comparison, checked=checked, is_told=not (as_json or as_markdown))
+
+
+def to_json(comparison: Comparison, *, checked: Sequence[Checked]) -> str:
+    """Return the comparison as docs/schemas/compare.schema.json describes it."""
+    whole = {**comparison.as_dict(), "conditions": [one.as_dict() for one in checked]}
+    return json.dumps(rounded(whole), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _read_input(
+    words: tuple[str, str], *, fail_on: Sequence[str], across: Sequence[str], faults: list[Fault]
+) -> tuple[list[Condition], list[Path]]:
+    """Return conditions and places of the runs, or raise every fault of the input at once."""
+    conditions, wrong = parse_conditions(fail_on)
+    faults = [*faults, *wrong]
+    faults += [
+        Fault(
+            problem="unknown topic",
+            seen=topic,
+            remedy=nearest(topic, among=REFUSED),
+            where="--across",
+        )
+        for topic in across
+        if topic not in REFUSED
+    ]
+    paths: list[Path] = []
+    for where, word in zip("AB", words, strict=True):
+        try:
+            paths.append(find_run(word, results_dir=load_settings().results_dir, where=where))
+        except UsageError as error:
+            faults += error.faults
+    if faults:
+        raise UsageError(*faults)
+    return conditions, paths
+
+
+def _refuse(comparison: Comparison) -> None:
+    """Raise what forbids the comparison: each unlike condition, or that there is no row."""
+    if not comparison.rows:
+        fault = Fault(
+            problem="A and B have no row in common", remedy="name two runs of one experiment"
+        )
+        raise UsageError(fault)
+    if comparison.refusals and not comparison.is_forced:
+        raise UsageError(*(_unlike(one) for one in comparison.refusals))
+
+
+def _unlike(difference: Difference) -> Fault:
+    return Fault(
+        problem="unlike conditions",
+        seen=str(difference),
+        remedy=f"--across {difference.topic} if that is what you compare, else --force",
+    )
+
+
+def _end(comparison: Comparison, *, checked: Sequence[Checked], is_told: bool) -> None:
+    """Exit as the thresholds and the rows demand; say why where standard output is for programs."""
+    bad = [one for one in checked if one.status is not Status.MET]
+    if not is_told:
+        for one in bad:
+            line = f'{one.status}: {one.text} (--fail-on "{one.condition.text}")'
+            _messages.print(escape(line), highlight=False, soft_wrap=True)
+    if any(one.status is Status.MISSED for one in bad):
+        raise typer.Exit(ExitCode.MISSED)
+    if bad or any(row.mark == "!" for row in comparison.rows):
+        raise typer.Exit(ExitCode.INVALID)

@@ -1,0 +1,68 @@
+"""The command that hands out a run's raw records: `poolbench export`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from collector.files import storage_errors, write_atomically
+from collector.store import RunFolder
+from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
+from poolbench.errors import Fault, StorageError, UsageError
+from poolbench.settings import load_settings
+from report.columns import Table
+from report.export import Format, export
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to a command line."""
+    app.command(name="export", rich_help_panel="Measure")(export_run)
+
+
+def export_run(
+    run: Annotated[str, typer.Argument(help=RUN_HELP)],
+    *,
+    form: Annotated[Format, typer.Option("--format", help="How the file is written.")] = Format.CSV,
+    table: Annotated[Table, typer.Option(help="Records of jobs, or samples of CPU and memory.")] = (
+        Table.JOBS
+    ),
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Instead of standard output.")
+    ] = None,
+) -> None:
+    """Hand out a run's raw records with documented columns: docs/columns.md."""
+    faults = output_faults(output, where="--output")
+    path = Path()
+    try:
+        path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
+    except UsageError as error:
+        faults += error.faults
+    if form is Format.PARQUET and output is None and sys.stdout.isatty():
+        remedy = "add --output FILE"
+        faults.append(Fault(problem="Parquet is no text for a terminal", remedy=remedy))
+    if faults:
+        raise UsageError(*faults)
+    folder = RunFolder(path)
+    if output is not None:
+        write_atomically(output, write=lambda file: export(folder, file, table=table, form=form))
+        return
+    _to_standard_output(folder, table=table, form=form)
+
+
+def _to_standard_output(folder: RunFolder, *, table: Table, form: Format) -> None:
+    """Write to a pipe that may close early: `| head` is no fault."""
+    try:
+        with storage_errors(Path("standard output")):
+            export(folder, sys.stdout.buffer, table=table, form=form)
+            sys.stdout.flush()
+    except StorageError as error:
+        # polars raises an OSError without an errno, so that only its text tells
+        if os.strerror(errno.EPIPE) not in str(error):
+            raise
+        # what is still buffered has nowhere to go; the interpreter's last flush must not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

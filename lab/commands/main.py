@@ -1,0 +1,225 @@
+"""The `poolbench` command: experiments, reports and the stack."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from lab.commands import compare, export, jobs, stack
+from lab.commands import conformance as conformance_cli
+from lab.commands.exit_status import end_by
+from lab.commands.run_lookup import RUN_HELP, find_run
+from lab.experiment.interpreters import equip
+from lab.experiment.model import Experiment
+from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, Until, read_until
+from lab.experiment.twin import with_twin
+from lab.experiment_file.loader import load_experiment
+from lab.run.conductor import conduct_experiment, trial_count
+from lab.run.progress import RunProgress
+from lab.system import environment
+from lab.system.signals import ENDING, uninterrupted
+from poolbench.errors import ExitCode, PoolbenchError
+from poolbench.settings import load_settings
+from report.build import write_reports
+from report.terminal.screen import render
+
+app = typer.Typer(
+    help="Which Celery pool, and how many slots, for my jobs? Measured, every job accounted for.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions of all that a number depends on.")
+    ] = False,
+) -> None:
+    """Take options that come before a command."""
+    if version:
+        versions = environment.describe_versions()
+        versions["python"] = environment.describe_machine()["python"]
+        sys.stdout.write("".join(f"{name} {word}\n" for name, word in versions.items()))
+        raise typer.Exit
+
+
+jobs.register(app)
+stack.register(app)
+conformance_cli.register(app)
+compare.register(app)
+export.register(app)
+
+#: For people: progress and messages go to standard error, results to standard output.
+_errors = Console(stderr=True)
+_output = Console()
+
+POOLS_EXPERIMENT = Path("experiments/pools.toml")
+
+Repetitions = Annotated[
+    int | None, typer.Option(min=1, max=1_000, help="Blocks, instead of the profile's own.")
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Add blocks until each verdict's interval is ± this narrow, such as 3%.",
+    ),
+]
+AtMost = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help=f"With --until: begin no block that would end later, such as 15m or 1h30m. "
+        f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Order of the trials, instead of the file's.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead of the tables.")]
+
+
+@app.command(rich_help_panel="Measure")
+def demo(*, as_json: AsJson = False) -> None:
+    """Compare five pools at equal slots in under 100 s: a first picture, too few for a claim."""
+    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
+
+
+@app.command(rich_help_panel="Measure")
+def bench(*, as_json: AsJson = False) -> None:
+    """Compare the pools at equal and at usual slots, five times each, in under 300 s."""
+    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json)
+
+
+@app.command(rich_help_panel="Measure")
+def run(
+    experiment: Annotated[Path, typer.Argument(help="A TOML file, as in experiments/.")],
+    *,
+    profile: Annotated[str, typer.Option(help="Which [profile] of the file.")] = "demo",
+    repetitions: Repetitions = None,
+    until: Precision = None,
+    at_most: AtMost = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run an experiment of your own."""
+    _run(
+        experiment,
+        profile=profile,
+        repetitions=repetitions,
+        until=read_until(until=until, at_most=at_most, repetitions=repetitions),
+        seed=seed,
+        as_json=as_json,
+    )
+
+
+@app.command(rich_help_panel="Measure")
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Rebuild a run's summary and page from its raw records, and show the comparison."""
+    path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
+    summary = write_reports(path)
+    _show(summary, path=path, as_json=as_json)
+    end_by(summary, console=_errors)
+
+
+def main() -> int:
+    """Run the command line; a failure is one clear line on standard error and its exit code."""
+    try:
+        app()
+    except PoolbenchError as error:
+        _errors.print(f"[bold red]poolbench:[/] {escape(str(error))}", highlight=False)
+        return error.exit_code
+    return ExitCode.OK
+
+
+def _run(
+    file: Path,
+    *,
+    profile: str,
+    repetitions: int | None = None,
+    until: Until | None = None,
+    seed: int | None = None,
+    as_json: bool,
+) -> None:
+    began_at_s = time.monotonic()
+    settings = load_settings()
+    experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
+    experiment = _adjust(experiment, repetitions=repetitions, until=until, seed=seed)
+    experiment = with_twin(equip(experiment, free_threaded=settings.free_threaded))
+    for skip in experiment.skipped:
+        _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
+    for number in ENDING:
+        signal.signal(number, _interrupt)
+    progress = RunProgress(
+        _errors,
+        title=experiment.title,
+        trials=trial_count(experiment),
+        blocks=None if until else experiment.repetitions,
+        at_most_s=until.at_most_s if until else 0.0,
+    )
+    with progress:
+        folder, cut = conduct_experiment(
+            experiment,
+            settings=settings,
+            results_dir=settings.results_dir,
+            command=shlex.join(["poolbench", *sys.argv[1:]]),
+            progress=progress,
+        )
+    with uninterrupted():
+        summary = write_reports(folder.path)
+    _show(summary, path=folder.path, as_json=as_json)
+    _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
+    if isinstance(cut, KeyboardInterrupt):
+        _errors.print("stopped: what was measured is kept, the run is marked unfinished")
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if cut is not None:
+        raise cut
+    end_by(summary, console=_errors)
+    if any("!" in row["mark"] for row in summary["rows"]):
+        raise typer.Exit(ExitCode.INVALID)
+
+
+def _adjust(
+    experiment: Experiment, *, repetitions: int | None, until: Until | None, seed: int | None
+) -> Experiment:
+    return replace(
+        experiment,
+        repetitions=experiment.repetitions if repetitions is None else repetitions,
+        until=until,
+        seed=experiment.seed if seed is None else seed,
+    )
+
+
+def _show(summary: dict[str, Any], *, path: Path, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write((path / "summary.json").read_text(encoding="utf-8"))
+        return
+    _output.print(render(summary))
+    page = path / "report.html"
+    _output.print(f"\nreport  [link={page.resolve().as_uri()}]{page}[/link]", highlight=False)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
+    """End what was started and keep what was measured; a second signal doesn't hurry that."""
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
+    _errors.print("stopping: workers end, what was measured is kept")
+    raise KeyboardInterrupt

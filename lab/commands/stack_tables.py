@@ -1,0 +1,81 @@
+"""How the stack looks in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from lab.stack.health import Status
+from lab.stack.services import Service
+
+_STATE_STYLES = {"running": "green", "failed": "bold red", "stopped": "dim"}
+_MINUTE_S = 60
+_HOUR_S = 3_600
+_DAY_S = 86_400
+
+
+def uptime_text(uptime_s: float | None) -> str:
+    """Return a span for people: ``12 s``, ``4 min``, ``3 h 20 min``, ``2 d 5 h``."""
+    if uptime_s is None:
+        return ""
+    whole_s = int(uptime_s)
+    if whole_s < _MINUTE_S:
+        return f"{whole_s} s"
+    if whole_s < _HOUR_S:
+        return f"{whole_s // _MINUTE_S} min"
+    if whole_s < _DAY_S:
+        return f"{whole_s // _HOUR_S} h {whole_s % _HOUR_S // _MINUTE_S} min"
+    return f"{whole_s // _DAY_S} d {whole_s % _DAY_S // _HOUR_S} h"
+
+
+def status_table(statuses: Iterable[Status]) -> Table:
+    """Return the table of `poolbench ps`."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("service", "state", "pid", "uptime", "address", "health"):
+        table.add_column(heading, justify="right" if heading in {"pid", "uptime"} else "left")
+    for status in statuses:
+        table.add_row(
+            status.name,
+            Text(status.state, style=_STATE_STYLES.get(status.state, "yellow")),
+            "" if status.pid is None else str(status.pid),
+            uptime_text(status.uptime_s),
+            status.address,
+            Text("healthy", style="green")
+            if status.is_healthy
+            else Text(status.trouble or "–", style="red" if status.trouble else "dim"),
+        )
+    return table
+
+
+def welcome(
+    services: Iterable[Service],
+    *,
+    where: str,
+    slots: Mapping[str, int],
+    flower_port: int,
+    login: str,
+    broker: str,
+) -> Group:
+    """Return what `poolbench up` prints when all is healthy: what runs where, and the login."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("service", "address", "what it is"):
+        table.add_column(heading)
+    for service in services:
+        address = f"127.0.0.1:{service.port}" if service.port else ""
+        if service.contender:
+            count = slots[service.contender]
+            address = f"{count} slot{'' if count == 1 else 's'}"
+        table.add_row(service.name, address, Text(service.summary, style="dim"))
+    user, _, password = login.partition(":")
+    rows = Table(box=None, pad_edge=False, show_header=False)
+    rows.add_column(style="bold")
+    rows.add_column(overflow="fold")
+    url = f"http://127.0.0.1:{flower_port}"
+    rows.add_row("up", Text(where, style="bold green"))
+    rows.add_row("Flower", Text(url, style=f"cyan link {url}"))
+    rows.add_row("", Text.assemble(("user ", "dim"), user, ("  password ", "dim"), password))
+    rows.add_row("broker", Text.assemble(broker, ("  its password is in .env", "dim")))
+    return Group(table, Text(), rows)

@@ -1,0 +1,29 @@
+"""A row of the table: a promise of Celery's, and how it is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lab.conformance.finding import Finding
+from lab.conformance.testbed import Bed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One promise, tried in the same way on every pool."""
+
+    #: Its name in commands and JSON.
+    name: str
+    #: Its name in tables.
+    title: str
+    #: What is done to find out, in one or two sentences.
+    question: str
+    #: What a user would expect from Celery's documentation.
+    expected: str
+    #: Tries it on a bed of its own and judges what was seen.
+    attempt: Callable[[Bed], Finding]
+    #: Whether it stops the broker, so that it needs one of its own.
+    needs_own_server: bool = False
+    #: About how long its slowest try takes: the slow ones begin first.
+    lasts_s: float = 5.0

@@ -1,0 +1,67 @@
+"""Gives the contenders that name a Python theirs, and leaves out those whose Python isn't here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lab.experiment.interpreter import Interpreter, NoInterpreterError, find_interpreter
+from lab.experiment.model import Contender, Experiment, Skipped
+from poolbench.errors import Fault, UsageError
+
+#: Packages that a pool can't do without, beside Celery.
+_POOL_PACKAGES: Mapping[str, str] = {"gevent": "gevent", "asyncio": "greenlet"}
+
+
+def equip(experiment: Experiment, *, free_threaded: str = "") -> Experiment:
+    """Return the experiment with its interpreters, and without contenders that can't run here.
+
+    Each Python is asked once. ``free_threaded`` is the one that the word stands for; empty: that of
+    `make free-threaded`.
+
+    Raises:
+        UsageError: if no contender is left.
+    """
+    found: dict[str, Interpreter | NoInterpreterError] = {}
+    for name in dict.fromkeys(one.interpreter for one in experiment.contenders if one.interpreter):
+        try:
+            found[name] = find_interpreter(name, free_threaded=free_threaded)
+        except NoInterpreterError as error:
+            found[name] = error
+    skipped = [skip for one in experiment.contenders if (skip := _skip(one, found=found))]
+    left_out = {skip.contender for skip in skipped}
+    kept = tuple(one for one in experiment.contenders if one.name not in left_out)
+    if not kept:
+        raise UsageError(*(_fault(skip, experiment=experiment) for skip in skipped))
+    usable = {name: one for name, one in found.items() if isinstance(one, Interpreter)}
+    return replace(experiment, contenders=kept, interpreters=usable, skipped=tuple(skipped))
+
+
+def _skip(
+    contender: Contender, *, found: Mapping[str, Interpreter | NoInterpreterError]
+) -> Skipped | None:
+    """Return why a contender can't run here; None if it can."""
+    interpreter = found.get(contender.interpreter)
+    if interpreter is None:
+        return None
+    if isinstance(interpreter, NoInterpreterError):
+        return Skipped(
+            contender=contender.name, reason=interpreter.reason, remedy=interpreter.remedy
+        )
+    needed = _POOL_PACKAGES.get(contender.pool)
+    if needed is None or needed in interpreter.versions:
+        return None
+    return Skipped(
+        contender=contender.name,
+        reason=f"pool {contender.pool} needs {needed}, which {interpreter.path} doesn't have",
+        remedy=f"get it: {interpreter.path} -m pip install {needed}",
+    )
+
+
+def _fault(skip: Skipped, *, experiment: Experiment) -> Fault:
+    return Fault(
+        problem=f"profile {experiment.profile} has no contender that can run here",
+        seen=f"{skip.contender}: {skip.reason}",
+        remedy=skip.remedy,
+        where=experiment.file,
+    )

@@ -1,0 +1,1 @@
+"""Reads an experiment's TOML file and reports every fault in it."""

@@ -1,0 +1,1 @@
+"""Measures processes, the machine, and what a job costs without Celery."""

@@ -1,0 +1,45 @@
+"""Has a worker's code measure what a unit of work costs here, at the start of a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+
+from lab.experiment.model import Workload
+from poolbench.calibration import needs_calibration, read_calibration
+from poolbench.errors import StackError
+
+#: How long it may take, seconds; it is done within one and a half.
+CALIBRATION_TIMEOUT_S = 60.0
+
+
+def calibrate(workloads: Iterable[Workload]) -> dict[str, float]:
+    """Return the CPU-seconds of a unit of work, by kind, of the kinds whose work is a time.
+
+    Measured in the lab's own Python: all contenders get the same amount of work, not of time.
+
+    Raises:
+        StackError: if it can't be measured.
+    """
+    sorts = [sort for each in workloads for sort in each.sorts]
+    kinds = {sort.kind for sort in sorts if needs_calibration(sort.parameters)}
+    if not kinds:
+        return {}
+    command = [sys.executable, "-m", "worker", "calibrate", "--json", *sorted(kinds)]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CALIBRATION_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StackError(f"the calibration took over {CALIBRATION_TIMEOUT_S:.0f} s") from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise StackError(f"the work could not be calibrated: {said[-1]}")
+    return read_calibration(done.stdout)

@@ -1,0 +1,169 @@
+"""What upstream and Redis could serve at most: a trial that comes near may measure them instead."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import redis
+
+from lab.experiment.model import Workload
+from poolbench.errors import StackError
+
+#: Job kind → the path of upstream that it asks.
+UPSTREAM_PATHS: Mapping[str, str] = {"io.http": "/wait", "mixed.fetch": "/json"}
+
+#: Requests kept in flight, one a connection: enough that upstream never lacks one.
+CONNECTIONS = 32
+
+#: How long upstream is asked before it counts, and then counted, seconds.
+WARM_UP_S = 0.1
+COUNTED_S = 0.3
+
+#: How long one answer may take, seconds.
+ANSWER_TIMEOUT_S = 5.0
+
+_HEAD_END = b"\r\n\r\n"
+
+
+def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict[str, float]:
+    """Return for each workload that asks upstream how many of its answers come a second at most.
+
+    Asked without delay, for answers of the workload's size; equal questions are asked once. Of a
+    mix, that many jobs as have so many answers among them.
+
+    Raises:
+        StackError: if upstream doesn't answer.
+    """
+    found: dict[tuple[str, int], float] = {}
+    ceilings: dict[str, float] = {}
+    for workload in workloads:
+        answer_s = 0.0
+        for sort, share in zip(workload.sorts, workload.shares, strict=True):
+            if sort.kind not in UPSTREAM_PATHS:
+                continue
+            question = (UPSTREAM_PATHS[sort.kind], int(sort.parameters["size_bytes"]))
+            if question not in found:
+                path, size_bytes = question
+                target = f"{path}?delay_ms=0&size_bytes={size_bytes}"
+                found[question] = round(answers_per_s(port, target=target), 1)
+            answer_s += share / found[question]
+        if answer_s:
+            ceilings[workload.name] = round(1 / answer_s, 1)
+    return ceilings
+
+
+def answers_per_s(port: int, *, target: str, counted_s: float = COUNTED_S) -> float:
+    """Return the answers a second to ``target`` while `CONNECTIONS` ask without a pause.
+
+    Raises:
+        StackError: if an answer isn't whole, or not 200, or doesn't come.
+    """
+    try:
+        return asyncio.run(_count(port, target=target, counted_s=counted_s))
+    except (OSError, TimeoutError) as error:
+        raise StackError(f"upstream gave no answer to {target}: {error!r}") from error
+
+
+def redis_cpu_s(client: redis.Redis) -> float:
+    """Return the CPU time of the server's command thread so far, seconds.
+
+    Servers before Redis 6.2 tell only that of the whole process.
+    """
+    told: Any = client.info("cpu")
+    return sum(
+        float(told.get(f"used_cpu_{part}_main_thread", told[f"used_cpu_{part}"]))
+        for part in ("user", "sys")
+    )
+
+
+async def _count(port: int, *, target: str, counted_s: float) -> float:
+    loop = asyncio.get_running_loop()
+    askers: list[_Asker] = []
+    try:
+        for _ in range(CONNECTIONS):
+            _, asker = await loop.create_connection(
+                lambda: _Asker(target, ended=loop.create_future()), "127.0.0.1", port
+            )
+            askers.append(asker)
+        await _while_asking(askers, for_s=WARM_UP_S)
+        answers, begun_s = sum(asker.answers for asker in askers), time.perf_counter()
+        await _while_asking(askers, for_s=counted_s)
+        spent_s = time.perf_counter() - begun_s
+        answers = sum(asker.answers for asker in askers) - answers
+    finally:
+        for asker in askers:
+            asker.close()
+    if not answers:
+        raise TimeoutError(f"none within {spent_s:.1f} s")
+    return answers / spent_s
+
+
+async def _while_asking(askers: list[_Asker], *, for_s: float) -> None:
+    """Wait; break off as soon as one asker gets what it didn't ask for."""
+    ended, _ = await asyncio.wait(
+        [asker.ended for asker in askers], timeout=for_s, return_when=asyncio.FIRST_COMPLETED
+    )
+    for future in ended:
+        future.result()
+
+
+class _Asker(asyncio.Protocol):
+    """One connection that asks again as soon as it is answered.
+
+    An HTTP client proper costs more than upstream does, and would measure itself.
+    """
+
+    def __init__(self, target: str, *, ended: asyncio.Future[None]) -> None:
+        self.ended = ended
+        self.answers = 0
+        self._request = f"GET {target} HTTP/1.1\r\nhost: upstream\r\n\r\n".encode()
+        self._head = b""
+        #: Length of one answer, head included, bytes; they are all alike.
+        self._whole_bytes = 0
+        self._seen_bytes = 0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the first time."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._transport = transport
+        transport.write(self._request)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take what came; ask again when an answer is whole."""
+        self._seen_bytes += len(chunk)
+        if not self._whole_bytes:
+            self._read_head(chunk)
+        if self._transport and self._whole_bytes and self._seen_bytes >= self._whole_bytes:
+            self.answers += 1
+            self._seen_bytes = 0
+            self._transport.write(self._request)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Say so, unless it was closed here."""
+        if not self.ended.done():
+            self.ended.set_exception(error or ConnectionError("upstream hung up"))
+
+    def close(self) -> None:
+        """Ask no more."""
+        self.ended.cancel()
+        if self._transport:
+            self._transport.abort()
+
+    def _read_head(self, chunk: bytes) -> None:
+        self._head += chunk
+        head, end, _ = self._head.partition(_HEAD_END)
+        if not end:
+            return
+        lines = head.split(b"\r\n")
+        lengths = [line[15:] for line in lines if line.lower().startswith(b"content-length:")]
+        if not lines[0].startswith(b"HTTP/1.1 200 ") or not lengths:
+            if not self.ended.done():
+                self.ended.set_exception(ConnectionError(lines[0].decode("latin-1")))
+            return
+        self._whole_bytes = len(head) + len(end) + int(lengths[0])

@@ -1,0 +1,1 @@
+"""Conducts an experiment: blocks, pilots, trials in sequence, rate searches."""

@@ -1,0 +1,173 @@
+"""What is measured before the first trial: backlogs, ceilings, the configuration in effect."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lab.experiment.model import Contender, Workload
+from lab.instruments.ceilings import redis_cpu_s
+from lab.instruments.remote_control import multiplier_of
+from lab.run.state import Run
+from lab.trial.queue_follower import middle_size
+from lab.trial.runner import TrialOrder, backlog_size, busy_slots, conduct, measured_rate_per_s
+from lab.trial.workers import LabWorker
+from poolbench.errors import StackError
+from poolbench.jobs import find_kind, ideal_wait_s
+from poolbench.keys import queue_name, run_key
+from poolbench.records import TrialPlan
+from producer.publisher import publish
+from report.trials.queue_throughput import MIN_JOBS
+
+#: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
+NOOP_JOBS = 250
+NOOP_JOBS_PER_SLOT = 5
+#: Contender of a queue that no worker reads.
+NOBODY = "nobody"
+#: Messages of the burst that measures the producer's ceiling.
+PRODUCER_JOBS = 5_000
+#: How long the pilot of a worker without records must take, seconds: it is timed by asking the
+#: worker, ten times a second.
+ROUGH_PILOT_S = 1.0
+#: Jobs of a pilot that only computes: enough for a rate, since more slots don't hurry them.
+CPU_PILOT_JOBS = 16
+
+
+def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
+    """Size every backlog; measure with empty jobs the ceilings of each worker and of Redis."""
+    noop = Workload(name="no-op", kind="io.sleep", parameters={"delay_ms": 0.0})
+    rates_per_s: dict[str, float] = {}
+    redis_per_s: dict[str, float] = {}
+    for contender in run.experiment.originals:
+        worker = workers[contender.name]
+        count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
+        before_s = redis_cpu_s(run.bench.client)
+        rate_per_s = round(_pilot(run, worker, noop, count)[0], 1)
+        spent_s = redis_cpu_s(run.bench.client) - before_s
+        if contender.tuning.probe:
+            # without records it is good enough to size a backlog by, and no more
+            rates_per_s[contender.name] = rate_per_s
+        if spent_s > 0 and contender.tuning.probe:
+            # one thread of the server runs all commands
+            redis_per_s[contender.name] = round(count / spent_s, 1)
+        for workload in run.experiment.workloads:
+            found = _workload_pilot(run, worker, workload)
+            run.rates_per_s[contender.name, workload.name] = found.rate_per_s
+            run.counts[contender.name, workload.name] = _backlog(
+                run,
+                contender,
+                rate_per_s=found.rate_per_s,
+                slots=busy_slots(found.peak, jobs=found.jobs, slots=contender.slots),
+            )
+    run.ceilings["noop_per_s"] = rates_per_s
+    run.ceilings["redis_per_s"] = redis_per_s
+
+
+def _backlog(run: Run, contender: Contender, *, rate_per_s: float, slots: int) -> int:
+    size = backlog_size(rate_per_s, slots=slots, trial_s=run.experiment.trial_s)
+    if not run.bench.is_queue_measured:
+        return size
+    multiplier = multiplier_of(run.celery.get(contender.name))
+    return max(size, middle_size(slots=contender.slots, multiplier=multiplier))
+
+
+def _rough_pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple[float, int]:
+    """Return the same of a worker without records, from a pilot that is long beside the asking."""
+    while True:
+        began_s = time.monotonic()
+        found = _pilot(run, worker, workload, count)
+        if time.monotonic() - began_s >= ROUGH_PILOT_S:
+            return found
+        count *= 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What pilots tell of a worker in a workload."""
+
+    #: Jobs a second; 0 if that can't be told.
+    rate_per_s: float
+    #: The most that were in flight at once, of so many jobs.
+    peak: int
+    jobs: int
+
+
+def _workload_pilot(run: Run, worker: LabWorker, workload: Workload) -> _Found:
+    """Return what a worker does of a workload.
+
+    Of a mix, what follows from each of its sorts alone: a job takes as long as its sort's jobs do.
+    A pilot of the mix itself would mostly wait for its longest job.
+    """
+    job_s = 0.0
+    found = _Found(rate_per_s=0.0, peak=0, jobs=0)
+    measure = _pilot if worker.contender.tuning.probe else _rough_pilot
+    for sort, share in zip(workload.sorts, workload.shares, strict=True):
+        count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * worker.contender.slots
+        if run.bench.is_queue_measured:
+            # such jobs are short: a handful of them are over before they are under way
+            count = max(count, MIN_JOBS)
+        rate_per_s, peak = measure(run, worker, sort, count)
+        job_s += share / rate_per_s if rate_per_s else math.inf
+        found = max(found, _Found(rate_per_s=0.0, peak=peak, jobs=count), key=lambda one: one.peak)
+    return replace(found, rate_per_s=1 / job_s)
+
+
+def _only_computes(workload: Workload) -> bool:
+    kind = find_kind(workload.kind)
+    return kind.computes and not ideal_wait_s(kind, workload.parameters)
+
+
+def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple[float, int]:
+    """Return the jobs a second of a small trial, and the most that were in flight at once."""
+    run.progress.now(f"pilot: {worker.contender.name} · {workload.name}")
+    order = TrialOrder(
+        worker=worker,
+        workload=workload,
+        count=count,
+        is_pilot=True,
+        stall_s=run.experiment.stall_s,
+        workers_up=len(run.experiment.contenders),
+    )
+    facts = conduct(run.bench, order)
+    if facts.reasons:
+        reason = "; ".join(facts.reasons)
+        raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
+    view = run.bench.tail.view(facts.plan.trial)
+    run.bench.tail.forget(facts.plan.trial)
+    if worker.contender.tuning.probe:
+        return measured_rate_per_s(view), view.peak_overlap()
+    # nothing tells how many were in flight: as many as there are slots, for all that is known
+    span_s = ((facts.end_ns or 0) - (facts.start_ns or 0)) / 1e9
+    return facts.sent / span_s, worker.contender.slots
+
+
+def ceiling_run(run: str) -> str:
+    """Return the name under which the producer's ceiling is counted, apart from the run's jobs."""
+    return f"{run}-ceiling"
+
+
+def producer_ceiling_per_s(run: Run) -> float:
+    """Return the messages a second that the producer puts in at once, nobody reading."""
+    queue = queue_name(NOBODY, scope=run.name)
+    plan = TrialPlan(
+        trial=0, contender=NOBODY, pool="", slots=0, kind="io.sleep", parameters={"delay_ms": 0}
+    )
+    began_s = time.perf_counter()
+    publish(
+        run.bench.client,
+        run=ceiling_run(run.name),
+        plan=plan,
+        offsets_s=[0.0] * PRODUCER_JOBS,
+        scope=run.name,
+    )
+    spent_s = time.perf_counter() - began_s
+    run.bench.client.delete(queue, run_key(ceiling_run(run.name)))
+    return round(PRODUCER_JOBS / spent_s, 1)
+
+
+def ask_configuration(run: Run) -> None:
+    """Ask each worker for the Celery configuration in effect; Celery censors the secrets."""
+    names = [contender.name for contender in run.experiment.contenders]
+    run.celery.update(run.bench.control.configurations(names))

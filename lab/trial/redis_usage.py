@@ -1,0 +1,111 @@
+"""What a worker asks of Redis, by the server's own count of each connection.
+
+Only the worker's connections count: not the probe's recorder, not the lab, not the producer. They
+are told apart by their addresses, which the worker's processes own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import redis
+
+from lab.trial.context import Bench, TrialFacts
+from lab.trial.workers import LabWorker
+
+#: What the server must tell of a connection (Valkey from 8.0 on; Redis 7 doesn't).
+FIELDS = ("tot-cmds", "tot-net-in", "tot-net-out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCount:
+    """What one connection has asked for since it was made."""
+
+    address: str
+    commands: int
+    #: Both ways, as the server read and wrote them.
+    net_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisUse:
+    """What a worker asked of Redis between two looks."""
+
+    #: Commands carried out, those within a transaction or a script each.
+    commands: int
+    net_bytes: int
+    #: Connections at the second look.
+    connections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseBefore:
+    """A first look at what a worker's connections have asked for."""
+
+    addresses: frozenset[str]
+    counts: Mapping[str, ClientCount]
+
+
+def count_clients(client: redis.Redis) -> dict[str, ClientCount]:
+    """Return the server's count of each connection by the connection's id.
+
+    Empty where the server doesn't count by connection.
+    """
+    told: list[dict[str, str]] = client.client_list()
+    return {
+        one["id"]: ClientCount(
+            address=one["addr"],
+            commands=int(one["tot-cmds"]),
+            net_bytes=int(one["tot-net-in"]) + int(one["tot-net-out"]),
+        )
+        for one in told
+        if all(field in one for field in FIELDS)
+    }
+
+
+def used(
+    before: Mapping[str, ClientCount],
+    *,
+    after: Mapping[str, ClientCount],
+    addresses: Collection[str],
+) -> RedisUse | None:
+    """Return what the connections from ``addresses`` asked for between two looks.
+
+    None where the server counts nothing, where none of the connections is there, and where one of
+    them was closed meanwhile: its last commands are known to nobody.
+    """
+    ours = {name: one for name, one in after.items() if one.address in addresses}
+    is_closed = any(one.address in addresses and name not in after for name, one in before.items())
+    if not ours or is_closed:
+        return None
+    earlier = [before[name] for name in ours if name in before]
+    return RedisUse(
+        commands=sum(one.commands for one in ours.values()) - sum(one.commands for one in earlier),
+        net_bytes=sum(one.net_bytes for one in ours.values())
+        - sum(one.net_bytes for one in earlier),
+        connections=len(ours),
+    )
+
+
+def begin_use(bench: Bench, worker: LabWorker) -> UseBefore:
+    """Look at what the worker's connections have asked for until now."""
+    return UseBefore(
+        addresses=frozenset(_addresses(bench, worker)), counts=count_clients(bench.client)
+    )
+
+
+def end_use(bench: Bench, worker: LabWorker, *, before: UseBefore, facts: TrialFacts) -> None:
+    """Note in the facts what the worker's connections have asked for since ``before``."""
+    counts = count_clients(bench.client)
+    addresses = before.addresses | _addresses(bench, worker)
+    found = used(before.counts, after=counts, addresses=addresses)
+    if found is not None:
+        facts.redis_commands, facts.redis_bytes = found.commands, found.net_bytes
+        facts.redis_connections = found.connections
+
+
+def _addresses(bench: Bench, worker: LabWorker) -> set[str]:
+    """Return where the server sees the worker's connections come from."""
+    proxy = bench.proxies.get(worker.contender.name)
+    return proxy.addresses() if proxy else worker.sampler.addresses()

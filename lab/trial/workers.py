@@ -1,0 +1,275 @@
+"""The workers of a block: started side by side, proved ready, and ended together."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.experiment.interpreter import Interpreter
+from lab.experiment.model import Contender, Workload
+from lab.experiment.worker_settings import Tuning
+from lab.instruments.process_sampler import Sampler
+from lab.system import children
+from lab.system.children import Child
+from lab.trial.context import Bench, TrialFacts
+from poolbench.errors import StackError
+from poolbench.jobs import find_kind
+from poolbench.records import TrialPlan
+
+#: Length of the sleeps by which a worker shows its slots, milliseconds.
+READY_SLEEP_MS = 500.0
+
+#: First jobs of a CPU-bound kind, at most: they run beside those of all other workers.
+MAX_WARM_UP_CPU_JOBS = 8
+
+#: How long a worker may take until it is ready, seconds.
+READY_TIMEOUT_S = 60.0
+
+
+@dataclass(slots=True, kw_only=True)
+class LabWorker:
+    """One contender's worker within a block."""
+
+    contender: Contender
+    block: int
+    child: Child
+    sampler: Sampler
+    started_at_s: float
+    #: Jobs that were sent to it, in all.
+    sent: int = 0
+    #: The most that Celery said were in its slots; looked at only where there are no records.
+    peak_active: int = 0
+    #: From start to proved ready, seconds; None until then.
+    ready_s: float | None = None
+    exit_code: int | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether its process runs."""
+        return self.child.exit_code is None
+
+    def describe(self, *, folder: Path) -> dict[str, object]:
+        """Return the manifest's entry of ``workers``."""
+        log = self.child.log
+        return {
+            "block": self.block,
+            "contender": self.contender.name,
+            "ready_s": None if self.ready_s is None else round(self.ready_s, 3),
+            "exit_code": self.exit_code,
+            "log": str(log.relative_to(folder)) if log.is_relative_to(folder) else log.name,
+        }
+
+
+def start_worker(
+    bench: Bench,
+    contender: Contender,
+    *,
+    block: int,
+    logs: Path,
+    interpreter: Interpreter | None = None,
+) -> LabWorker:
+    """Start a contender's worker in a fresh process of the lab's Python, or of its own."""
+    words = ("worker", "--pool", contender.pool)
+    command = interpreter.command(*words) if interpreter else [sys.executable, "-m", *words]
+    command += ["--contender", contender.name, "--slots", str(contender.slots)]
+    command += options(contender.tuning)
+    proxy = bench.proxies.get(contender.name)
+    child = children.start(
+        command,
+        name=contender.name,
+        log=logs / f"{block:03d}-{contender.name}.log",
+        environment={
+            **bench.environment,
+            **(interpreter.environment if interpreter else {}),
+            **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
+        },
+    )
+    return LabWorker(
+        contender=contender,
+        block=block,
+        child=child,
+        sampler=Sampler(child.pid, contender=contender.name),
+        started_at_s=time.monotonic(),
+    )
+
+
+def options(tuning: Tuning) -> list[str]:
+    """Return a contender's settings as options of ``python -m worker``."""
+    switches = {
+        "events": tuning.events,
+        "probe": tuning.probe,
+        "results": tuning.result_backend,
+        **({} if tuning.acks_late is None else {"acks-late": tuning.acks_late}),
+    }
+    words = [f"--{name}" if is_on else f"--no-{name}" for name, is_on in switches.items()]
+    if tuning.prefetch_multiplier is not None:
+        words += ["--prefetch-multiplier", str(tuning.prefetch_multiplier)]
+    return words
+
+
+def await_ready(
+    bench: Bench, workers: Sequence[LabWorker], *, leaving: Sequence[LabWorker] = ()
+) -> None:
+    """Wait until each worker was seen to run as many sleeps at once as it has slots.
+
+    No-ops would be served by a few threads and prove nothing. The sleeps are jobs of the run like
+    others, in trials of their own, and are accounted for. ``leaving`` were told to end, and read
+    the same queues: a worker gets nothing before its contender's are gone.
+
+    Raises:
+        StackError: if one ends or is not ready in time, with its log's last line.
+    """
+    queued = {worker.contender.name: worker for worker in workers}
+    waiting: dict[str, tuple[LabWorker, TrialFacts]] = {}
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    leave_by_s = time.monotonic() + children.STOP_TIMEOUT_S
+    while queued or waiting:
+        if time.monotonic() > leave_by_s:
+            children.await_end((one.child for one in leaving), within_s=0.0)
+        taken = {one.contender.name for one in leaving if one.is_alive}
+        for name in [name for name in queued if name not in taken]:
+            worker = queued.pop(name)
+            waiting[name] = (worker, _send_wave(bench, worker))
+        bench.tail.read(wait_s=0.1)
+        for name, (worker, wave) in list(waiting.items()):
+            _check_alive(worker, is_late=time.monotonic() > deadline_s)
+            seen = _look(bench, worker, facts=wave)
+            if seen.ended < worker.contender.slots:
+                continue
+            wave.end_ns = time.time_ns()
+            bench.tail.forget(wave.plan.trial)
+            if seen.peak >= worker.contender.slots:
+                worker.ready_s = time.monotonic() - worker.started_at_s
+                del waiting[name]
+            else:
+                waiting[name] = (worker, _send_wave(bench, worker))
+
+
+def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[Workload]) -> None:
+    """Let every slot do its first job of each workload before anything is measured.
+
+    A fresh slot imports, connects and fills its caches in its first job: among the forty jobs of a
+    short trial that would be most of their CPU. Jobs that wait do so for long enough to reach every
+    slot; all workers warm up side by side.
+
+    Raises:
+        StackError: if a worker ends or is not done in time.
+    """
+    deadline_s = time.monotonic() + READY_TIMEOUT_S
+    for workload in (sort for each in workloads for sort in each.sorts):
+        sent = [(worker, _send_warm_up(bench, worker, workload=workload)) for worker in workers]
+        while sent:
+            bench.tail.read(wait_s=0.1)
+            for worker, facts in list(sent):
+                _check_alive(worker, is_late=time.monotonic() > deadline_s)
+                if _look(bench, worker, facts=facts).ended >= facts.sent:
+                    facts.end_ns = time.time_ns()
+                    bench.tail.forget(facts.plan.trial)
+                    sent.remove((worker, facts))
+
+
+def first_jobs(
+    kind: str, parameters: Mapping[str, int | float], *, slots: int
+) -> tuple[dict[str, int | float], int]:
+    """Return what the first jobs' messages carry and how many there are, to reach every slot."""
+    if find_kind(kind).is_cpu_bound:
+        return dict(parameters), min(slots, MAX_WARM_UP_CPU_JOBS)
+    if "delay_ms" not in parameters:
+        # nobody can make these last, so one slot may do the job of two
+        return dict(parameters), 2 * slots
+    # a wait, the same for all: one with a tail would make the worker wait for its last
+    changed = {"delay_ms": READY_SLEEP_MS}
+    if "units" in parameters:
+        changed["units"] = min(parameters["units"], 1)
+    kept = {name: value for name, value in parameters.items() if name != "tail_sigma"}
+    return kept | changed, slots
+
+
+def ask_to_end(workers: Iterable[LabWorker]) -> None:
+    """Tell workers to end warmly, and don't wait for it: greenlets take up to six seconds."""
+    children.ask_to_end(worker.child for worker in workers)
+
+
+def await_end(workers: Sequence[LabWorker]) -> None:
+    """Wait for workers that were told to end, and keep their exit codes."""
+    children.await_end(worker.child for worker in workers)
+    for worker in workers:
+        worker.exit_code = worker.child.exit_code
+
+
+def stop_workers(workers: Sequence[LabWorker]) -> None:
+    """End the workers side by side, warmly, and keep their exit codes."""
+    ask_to_end(workers)
+    await_end(workers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """How far some jobs are."""
+
+    ended: int
+    #: The most in flight at one instant that was seen.
+    peak: int
+
+
+def _look(bench: Bench, worker: LabWorker, *, facts: TrialFacts) -> _Look:
+    """Return how far jobs are: by their records, or by Celery's own count where there are none."""
+    if worker.contender.tuning.probe:
+        view = bench.tail.view(facts.plan.trial)
+        is_over = len(view.ended) >= facts.sent
+        return _Look(ended=len(view.ended), peak=view.peak_overlap() if is_over else 0)
+    found = bench.control.count(worker.contender.name)
+    if found is None:
+        return _Look(ended=0, peak=0)
+    worker.peak_active = max(worker.peak_active, found.active)
+    ended = found.ended - (worker.sent - facts.sent)
+    facts.ended_by_celery = ended
+    # one slot overlaps with nothing, and solo doesn't answer while it works
+    return _Look(ended=ended, peak=max(worker.peak_active, min(ended, 1)))
+
+
+def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
+    sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
+    return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
+
+
+def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> TrialFacts:
+    parameters, count = first_jobs(
+        workload.kind, bench.message_parameters(workload), slots=worker.contender.slots
+    )
+    warm = Workload(name="warm", kind=workload.kind, parameters=parameters)
+    return _send_pilot(bench, worker, workload=warm, count=count)
+
+
+def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialFacts:
+    """Send jobs that enter no figure and are accounted for like others."""
+    contender = worker.contender
+    plan = TrialPlan(
+        trial=bench.next_trial(),
+        contender=contender.name,
+        pool=contender.pool,
+        slots=contender.slots,
+        kind=workload.kind,
+        parameters=bench.message_parameters(workload),
+        count=count,
+        payload_bytes=contender.tuning.payload_bytes,
+        stores_result=contender.tuning.result_backend,
+    )
+    facts = TrialFacts(plan=plan, block=worker.block, workload=workload.name, is_pilot=True)
+    bench.send(facts)
+    worker.sent += facts.sent
+    return facts
+
+
+def _check_alive(worker: LabWorker, *, is_late: bool) -> None:
+    name, child = worker.contender.name, worker.child
+    if child.exit_code is not None:
+        what = f"ended with exit code {child.exit_code} before it was ready"
+    elif is_late:
+        what = f"was not ready within {READY_TIMEOUT_S:.0f} s"
+    else:
+        return
+    raise StackError(f"worker {name} {what}: {child.last_line()} (log: {child.log})")
