@@ -69,7 +69,7 @@ def test_the_log_keeps_both_outputs(tmp_path: Path) -> None:
 def test_children_end_when_the_lab_is_killed(tmp_path: Path) -> None:
     """SIGKILL of the lab leaves no child behind."""
     script = (
-        "import sys, time; from pathlib import Path; from lab import children;"
+        "import sys, time; from pathlib import Path; from lab.system import children;"
         f"child = children.start({SLEEP!r}, name='sleeper', log=Path({str(tmp_path / 'log')!r}));"
         "print(child.pid, flush=True); time.sleep(60)"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from lab.experiment.model import MIX
 from lab.experiment_file.loader import load_experiment
-from tests.unit.test_lab_experiment import MINIMAL, faults_of, load
+from tests.unit.lab.experiment_file.test_loader import MINIMAL, faults_of, load
 
 JOB = 'kind = "io.sleep"\nparameters = { delay_ms = 10 }\n'
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_lab_experiment import faults_of, load
+from tests.unit.lab.experiment_file.test_loader import faults_of, load
 
 #: Stands for the word that is wrong, and for a value that the right word may take.
 WORD, VALUE = "xyzzy", "VALUE"

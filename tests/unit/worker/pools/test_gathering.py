@@ -17,7 +17,7 @@ import pytest
 from kombu.asynchronous import Hub
 
 from tests.conftest import wait_until
-from tests.unit.pool_asyncio_crew import Crew, Told, started_crew
+from tests.unit.worker.pools.crew import Crew, Told, started_crew
 from worker.pools.asyncio import GATHER_FROM
 
 SLOTS = 2 * GATHER_FROM

@@ -12,7 +12,7 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from tests.conftest import wait_until
-from tests.unit.pool_asyncio_crew import Crew, started_crew
+from tests.unit.worker.pools.crew import Crew, started_crew
 from worker.pools import _blocked, _job
 
 

@@ -19,7 +19,7 @@ from worker.app import SOCKET_TIMEOUT_S, VISIBILITY_TIMEOUT_S, app, configuratio
 from worker.jobs import COROUTINES
 from worker.tasks import register, register_coroutine
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 #: Libraries of other rooms: heavy in every worker, and in what is measured of it.
 FOREIGN = {"altair", "pandas", "polars", "pydantic", "rich", "scipy", "starlette", "typer"}

@@ -22,7 +22,7 @@ WARNING = (
     "the GIL disabled (at your own risk), run with PYTHON_GIL=0 or -Xgil=0."
 )
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

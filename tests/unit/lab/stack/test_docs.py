@@ -68,7 +68,7 @@ def test_the_sizes_of_logs_are_told_as_they_are() -> None:
 @pytest.mark.parametrize("fragment", MESSAGES)
 def test_messages_in_the_table_are_messages_of_the_code(fragment: str) -> None:
     """What a reader searches for must be what was printed."""
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "lab").glob("stack*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "lab").rglob("*.py"))
 
     assert fragment in OPERATIONS
     assert fragment in code

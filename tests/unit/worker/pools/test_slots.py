@@ -10,7 +10,7 @@ import pytest
 from kombu.asynchronous import Hub
 
 from tests.conftest import wait_until
-from tests.unit.pool_asyncio_crew import Crew, started_crew
+from tests.unit.worker.pools.crew import Crew, started_crew
 
 
 @pytest.fixture

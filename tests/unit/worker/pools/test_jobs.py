@@ -12,7 +12,7 @@ import pytest
 from celery.exceptions import Terminated, WorkerLostError
 
 from tests.conftest import wait_until
-from tests.unit.pool_asyncio_crew import Crew, started_crew
+from tests.unit.worker.pools.crew import Crew, started_crew
 from worker.pools._bridge import bridge
 
 _colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")

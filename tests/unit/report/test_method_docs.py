@@ -28,7 +28,7 @@ from report.trials.slo import (
     RESOLUTION,
 )
 
-METHOD = Path(__file__).resolve().parents[2] / "docs" / "method.md"
+METHOD = Path(__file__).resolve().parents[3] / "docs" / "method.md"
 
 
 def test_examples_come_out_as_printed() -> None:

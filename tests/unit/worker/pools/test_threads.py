@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import wait_until
-from tests.unit.pool_asyncio_crew import started_crew
+from tests.unit.worker.pools.crew import started_crew
 from worker.pools._threads import FEWEST_THREADS, MOST_THREADS, CallThreads
 
 
