@@ -84,8 +84,7 @@ Packages*, The American Statistician 50, 1996). So it is always a value that occ
   those beyond the first of their `seq` and `attempt`, and one more for each with a
   `finished_again_ns`. A job that was sent and left no record stands there too, with its `seq` and
   its trial's columns alone. (A trial in which more jobs ended than were sent has a negative *lost*
-  in `summary.json`, which the records can't show.) *unaccounted* in `summary.json` are jobs sent to
-  contenders without the probe, which leave no records.
+  in `summary.json`, which the records can't show.)
 - **Throughput** of a trial whose `arrivals` are `burst`: (n - k) / (f_n - f_k), where f are the
   `finished_ns` of its `done` records in order, n their count and k the greatest number in flight,
   at least 1 and at most the `slots`; nothing below n = 5 · k. In flight is a record from its

@@ -45,13 +45,8 @@ def describe_ledger(ledger: Mapping[str, int]) -> tuple[bool, str]:
         for name in ("failed", "retried", "lost", "duplicated")
         if ledger[name]
     ]
-    unaccounted = ledger.get("unaccounted", 0)
-    if unaccounted:
-        others.append(f"{unaccounted:,} unaccounted")
-    is_whole = not ledger["lost"] and not ledger["duplicated"] and not unaccounted
+    is_whole = not ledger["lost"] and not ledger["duplicated"]
     start = f"{ledger['done']:,} of {ledger['sent']:,} done"
-    if unaccounted == ledger["sent"] > 0:
-        return False, f"{unaccounted:,} unaccounted"
     if ledger["done"] == ledger["sent"] > 0:
         start = f"all {ledger['sent']:,} done"
     return is_whole, ", ".join([start, *others])

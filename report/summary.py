@@ -22,7 +22,7 @@ from report.analyses.setting_effects import find_effects
 from report.analyses.sweeps import find_sweeps
 from report.conditions import conditions
 from report.rows.offered_load import pick
-from report.rows.row import Row, account_of
+from report.rows.row import Row, sum_ledgers
 from report.statistics.ratios import rounded
 from report.trials.timeline import COLUMNS, measure_timeline
 from report.trials.trial import Trial, free_threaded, measure_trials
@@ -76,7 +76,7 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
         "workloads": manifest["workloads"],
         "ceilings": manifest.get("ceilings", {}),
         "conditions": conditions(manifest),
-        "ledger": account_of(measured),
+        "ledger": asdict(sum_ledgers(measured)),
         "notes": [
             *_notes(manifest, trials=trials, rows=rows),
             *_noise_notes(verdicts),
@@ -164,8 +164,7 @@ def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[Verdi
         judge_load(of_workload, workload=workload, slo=manifest.get("slo") or {})
         if (workload.get("measure") or "capacity") != "capacity"
         else judge(
-            # a throughput without an account leads no verdict
-            [row.entry() for row in of_workload if row.is_accounted],
+            [row.entry() for row in of_workload],
             workload=workload["name"],
             kind=workload["kind"],
         )
@@ -210,7 +209,6 @@ def _notes(
             "The whole backlog is put in at once, so a job's wait is its place in the queue."
         )
     notes += _backlog_notes(manifest)
-    notes += _queue_notes(rows)
     if any(not trial.is_backlog for trial in trials):
         notes.append(
             "Jobs came at a rate: throughput tells whether a contender kept up, not what it can do."
@@ -310,16 +308,6 @@ def _backlog_notes(manifest: Mapping[str, Any]) -> list[str]:
         return []
     span = f"{min(differing):,}–{max(differing):,} jobs"
     return [f"Backlogs differ ({span}): compare execution times and throughput, not waits."]
-
-
-def _queue_notes(rows: Sequence[Row]) -> list[str]:
-    """Say that throughput is that of the queues, where some row has no records to take it from."""
-    names = [row.contender["name"] for row in rows if not row.is_accounted]
-    if not names:
-        return []
-    who = fmt.listed([*dict.fromkeys(names)])
-    middle = "Throughput is that of the queues' middle for all contenders"
-    return [f"{middle}, since {who} ran without the probe."]
 
 
 def _trial(trial: Trial, *, shown: Collection[int]) -> dict[str, Any]:

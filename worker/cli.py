@@ -54,7 +54,6 @@ def _start(options: argparse.Namespace) -> int:
         slots=options.slots,
         has_events=options.events,
         log_level=options.log_level,
-        has_probe=options.probe,
         prefetch_multiplier=options.prefetch_multiplier,
         acks_late=options.acks_late,
         stores_results=options.results,
@@ -168,4 +167,3 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="send Celery's events, for Flower; they halve the throughput of no-ops",
     )
-    add("--probe", action=switch, default=True, help="record every job; --no-probe: none")

@@ -35,8 +35,6 @@ class Launch:
     slots: int
     #: Whether it sends Celery's events, for Flower; they cost about half of a no-op's throughput.
     has_events: bool
-    #: Whether its jobs are recorded.
-    has_probe: bool
     #: Messages reserved for each slot.
     prefetch_multiplier: int
     #: Whether a job is acknowledged after it ran, not before.
@@ -64,7 +62,7 @@ class Launch:
             *("-c", str(self.slots)),
             *("-Q", queue_name(self.contender, scope=self.scope)),
             *("-n", f"{self.node}@%h"),
-            *(("-I", "poolbench.probe") if self.has_probe else ()),
+            *("-I", "poolbench.probe"),
             *("-l", self.log_level),
             # both talk to other workers at the start and ever after, and none of ours listens
             *("--without-mingle", "--without-gossip"),
@@ -97,7 +95,6 @@ def plan_launch(
     slots: int | None,
     has_events: bool,
     log_level: str,
-    has_probe: bool = True,
     prefetch_multiplier: int | None = None,
     acks_late: bool | None = None,
     stores_results: bool | None = None,
@@ -127,7 +124,6 @@ def plan_launch(
         contender=name,
         slots=wanted,
         has_events=has_events,
-        has_probe=has_probe,
         prefetch_multiplier=multiplier,
         acks_late=_or(acks_late, settings.acks_late),
         stores_results=_or(stores_results, settings.stores_results),

@@ -140,11 +140,6 @@ class Experiment:
         return tuple(one for one in self.contenders if not one.twin_of)
 
     @property
-    def is_queue_measured(self) -> bool:
-        """Whether throughput is read off the queues: some contender leaves no records."""
-        return not all(contender.tuning.probe for contender in self.contenders)
-
-    @property
     def sha256(self) -> str:
         """Return the digest of the file's text, hexadecimal."""
         return hashlib.sha256(self.text.encode()).hexdigest()

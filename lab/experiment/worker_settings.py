@@ -43,7 +43,6 @@ SETTINGS: dict[str, Setting] = {
         Setting(name="acks_late", type=bool, help="a job is acknowledged after it, not before"),
         Setting(name="events", type=bool, help="the worker sends Celery's events"),
         Setting(name="result_backend", type=bool, help="each job's result is stored in Redis"),
-        Setting(name="probe", type=bool, help="the probe records each job"),
         Setting(name="flower", type=bool, help="a Flower watches the worker during its trials"),
         Setting(
             name="redis_delay_ms",
@@ -71,7 +70,6 @@ class Tuning:
     acks_late: bool | None = None
     events: bool = False
     result_backend: bool = False
-    probe: bool = True
     flower: bool = False
     #: None: no proxy. 0 is a proxy that adds no more than its own way.
     redis_delay_ms: float | None = None

@@ -17,9 +17,6 @@ Found = tuple[tuple[str | int, ...], Fault]
 #: A trial's length where no profile has one that is a number, seconds: any will do for the check.
 _SOME_TRIAL_S = 1.0
 
-#: What to do about a workload that needs records where a contender leaves none.
-UNRECORDED_REMEDY = 'without the probe there is throughput alone: measure = "capacity", no arrivals'
-
 #: The arrivals that have no rate, and what an experiment has instead.
 BURST = "burst"
 _BURST_REMEDY = 'leave arrivals out, with measure = "capacity"'
@@ -43,9 +40,6 @@ def load_faults(workload: Mapping[str, Any], *, table: Mapping[str, Any]) -> lis
         remedy = nearest(str(measure), among=MEASURES, refused=refused)
         fault = Fault(problem="unknown measure", seen=str(measure), remedy=remedy)
         return [(("measure",), fault)]
-    if needs_records(workload) and not is_recorded(table):
-        problem = "a latency of jobs that nobody records"
-        return [((), Fault(problem=problem, remedy=UNRECORDED_REMEDY))]
     given = arrivals if isinstance(arrivals, dict) else None
     if measure in ("sustain", "curve"):
         return [*_search_faults(measure, given), *_slo_needed(measure, table=table)]
@@ -58,20 +52,6 @@ def load_faults(workload: Mapping[str, Any], *, table: Mapping[str, Any]) -> lis
         remedy = 'write arrivals = { how = "poisson", rate_per_s = 50 }'
         return [(("measure",), Fault(problem="a rate without arrivals", remedy=remedy))]
     return _arrivals_faults(given, trial_s=_trial_s(table)) if given is not None else []
-
-
-def needs_records(workload: Mapping[str, Any]) -> bool:
-    """Return whether a workload's figures come from records of its jobs."""
-    return workload.get("measure", "capacity") != "capacity" or bool(workload.get("arrivals"))
-
-
-def is_recorded(table: Mapping[str, Any]) -> bool:
-    """Return whether every contender of a file has the probe, at each point of its sweep."""
-    swept = table.get("sweep")
-    if isinstance(swept, dict) and swept.get("setting") == "probe":
-        return False
-    settings = [row.get("settings") for row in rows_of(table, "contender")]
-    return not any(isinstance(one, dict) and one.get("probe") is False for one in settings)
 
 
 def rows_of(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from lab.experiment.worker_settings import SETTINGS
-from lab.experiment_file.arrival_checks import UNRECORDED_REMEDY, is_recorded
 from lab.experiment_file.schema import (
     ContenderInput,
     ExperimentInput,
@@ -138,9 +137,7 @@ def _refused(keys: Keys, *, beside: Any, table: Mapping[str, Any]) -> Iterator[t
             yield from ((key, _PARTS_HAVE) for key in ("kind", "parameters"))
         elif "kind" in row or "parameters" in row:
             yield "mix", _MIX_HAS
-        if not is_recorded(table):
-            yield "arrivals", UNRECORDED_REMEDY
-        elif row.get("measure") == "capacity":
+        if row.get("measure") == "capacity":
             yield "arrivals", 'take measure = "rate" with it'
     figure = row.get("figure")
     if keys[0] == "require" and isinstance(figure, str) and find_ratio(figure) is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.experiment.sweep import SweepPoint, bases_of, points
 from lab.experiment.worker_settings import SETTINGS, SLOTS, Value, setting_faults
-from lab.experiment_file.arrival_checks import UNRECORDED_REMEDY, needs_records, rows_of
+from lab.experiment_file.arrival_checks import rows_of
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.keys import NAME
 from poolbench.pools import always_has, find_pool
@@ -32,7 +32,7 @@ def sweep_faults(table: Mapping[str, Any]) -> list[Found]:
     refused = _refused_bases(setting, contenders=contenders)
     found = [*_base_faults(bases, contenders=contenders, refused=refused)]
     if isinstance(setting, str) and setting not in (SLOTS, *SETTINGS):
-        refused = _refused_settings(known, table=table)
+        refused = _refused_settings(known)
         remedy = nearest(setting, among=[SLOTS, *SETTINGS], refused=refused)
         found.append(("setting", Fault(problem="unknown setting", seen=setting, remedy=remedy)))
     elif isinstance(setting, str) and isinstance(values, list):
@@ -52,19 +52,14 @@ def point_names(table: Mapping[str, Any]) -> set[str]:
     return {point.name for point in found}
 
 
-def _refused_settings(
-    bases: Mapping[str, Mapping[str, Any]], *, table: Mapping[str, Any]
-) -> dict[str, str]:
+def _refused_settings(bases: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return the settings that these contenders can't be swept over, each with what to change."""
-    refused = {
+    return {
         setting: remedy
         for setting in (SLOTS, *SETTINGS)
         for base in bases.values()
         if (remedy := _refusal(base, setting=setting))
     }
-    if any(needs_records(workload) for workload in rows_of(table, "workload")):
-        refused["probe"] = UNRECORDED_REMEDY
-    return refused
 
 
 def _refused_bases(setting: object, *, contenders: Mapping[str, Any]) -> dict[str, str]:

@@ -124,7 +124,6 @@ def _open_bench(
         watch=Watch(server_cpu_s=broker.cpu_s),
         control=Control(broker.url, run=run),
         proxies=stack.enter_context(proxies),
-        is_queue_measured=experiment.is_queue_measured,
         sender=_open_sender(experiment, stack=stack, redis_url=broker.url),
         environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": run},
     )

@@ -7,11 +7,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from lab.experiment.model import Contender, Workload
+from lab.experiment.model import Workload
 from lab.instruments.ceilings import redis_cpu_s
-from lab.instruments.remote_control import multiplier_of
 from lab.run.state import Run
-from lab.trial.queue_follower import middle_size
 from lab.trial.runner import TrialOrder, backlog_size, busy_slots, conduct, measured_rate_per_s
 from lab.trial.workers import LabWorker
 from poolbench.errors import StackError
@@ -19,7 +17,6 @@ from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.publisher import publish
-from report.trials.queue_throughput import MIN_JOBS
 
 #: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
 NOOP_JOBS = 250
@@ -28,9 +25,6 @@ NOOP_JOBS_PER_SLOT = 5
 NOBODY = "nobody"
 #: Messages of the burst that measures the producer's ceiling.
 PRODUCER_JOBS = 5_000
-#: How long the pilot of a worker without records must take, seconds: it is timed by asking the
-#: worker, ten times a second.
-ROUGH_PILOT_S = 1.0
 #: Jobs of a pilot that only computes: enough for a rate, since more slots don't hurry them.
 CPU_PILOT_JOBS = 16
 
@@ -46,41 +40,20 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
         before_s = redis_cpu_s(run.bench.client)
         rate_per_s = round(_pilot(run, worker, noop, count)[0], 1)
         spent_s = redis_cpu_s(run.bench.client) - before_s
-        if contender.tuning.probe:
-            # without records it is good enough to size a backlog by, and no more
-            rates_per_s[contender.name] = rate_per_s
-        if spent_s > 0 and contender.tuning.probe:
+        rates_per_s[contender.name] = rate_per_s
+        if spent_s > 0:
             # one thread of the server runs all commands
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
             found = _workload_pilot(run, worker, workload)
             run.rates_per_s[contender.name, workload.name] = found.rate_per_s
-            run.counts[contender.name, workload.name] = _backlog(
-                run,
-                contender,
-                rate_per_s=found.rate_per_s,
+            run.counts[contender.name, workload.name] = backlog_size(
+                found.rate_per_s,
                 slots=busy_slots(found.peak, jobs=found.jobs, slots=contender.slots),
+                trial_s=run.experiment.trial_s,
             )
     run.ceilings["noop_per_s"] = rates_per_s
     run.ceilings["redis_per_s"] = redis_per_s
-
-
-def _backlog(run: Run, contender: Contender, *, rate_per_s: float, slots: int) -> int:
-    size = backlog_size(rate_per_s, slots=slots, trial_s=run.experiment.trial_s)
-    if not run.bench.is_queue_measured:
-        return size
-    multiplier = multiplier_of(run.celery.get(contender.name))
-    return max(size, middle_size(slots=contender.slots, multiplier=multiplier))
-
-
-def _rough_pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple[float, int]:
-    """Return the same of a worker without records, from a pilot that is long beside the asking."""
-    while True:
-        began_s = time.monotonic()
-        found = _pilot(run, worker, workload, count)
-        if time.monotonic() - began_s >= ROUGH_PILOT_S:
-            return found
-        count *= 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +75,9 @@ def _workload_pilot(run: Run, worker: LabWorker, workload: Workload) -> _Found:
     """
     job_s = 0.0
     found = _Found(rate_per_s=0.0, peak=0, jobs=0)
-    measure = _pilot if worker.contender.tuning.probe else _rough_pilot
     for sort, share in zip(workload.sorts, workload.shares, strict=True):
         count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * worker.contender.slots
-        if run.bench.is_queue_measured:
-            # such jobs are short: a handful of them are over before they are under way
-            count = max(count, MIN_JOBS)
-        rate_per_s, peak = measure(run, worker, sort, count)
+        rate_per_s, peak = _pilot(run, worker, sort, count)
         job_s += share / rate_per_s if rate_per_s else math.inf
         found = max(found, _Found(rate_per_s=0.0, peak=peak, jobs=count), key=lambda one: one.peak)
     return replace(found, rate_per_s=1 / job_s)
@@ -136,11 +105,7 @@ def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple
         raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
     view = run.bench.tail.view(facts.plan.trial)
     run.bench.tail.forget(facts.plan.trial)
-    if worker.contender.tuning.probe:
-        return measured_rate_per_s(view), view.peak_overlap()
-    # nothing tells how many were in flight: as many as there are slots, for all that is known
-    span_s = ((facts.end_ns or 0) - (facts.start_ns or 0)) / 1e9
-    return facts.sent / span_s, worker.contender.slots
+    return measured_rate_per_s(view), view.peak_overlap()
 
 
 def ceiling_run(run: str) -> str:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load, rate_load
 from lab.experiment.model import Contender, Experiment, Workload
-from lab.instruments.remote_control import multiplier_of
 from lab.run.rate_search import begin_search
 from lab.run.state import Run
 from lab.trial.context import TrialFacts
@@ -94,7 +93,6 @@ def course_of(unit: Unit, *, run: Run, worker: LabWorker, workers_up: int) -> Co
             draw_seed=seed,
             stall_s=run.experiment.stall_s,
             workers_up=workers_up,
-            multiplier=multiplier_of(run.celery.get(unit.contender.name)),
         )
 
     if unit.share is not None:

@@ -77,14 +77,6 @@ class TrialFacts:
     stolen_cpu_share: float | None = None
     #: How far the wall clock was set in it, seconds.
     clock_step_s: float | None = None
-    #: Where its throughput comes from: ``records``, or ``queue`` where some contender has none.
-    measured_by: str = "records"
-    #: Length of its queue from when the backlog was in: (Unix ns, jobs), ascending.
-    queue_lengths: list[tuple[int, int]] = field(default_factory=list)
-    #: Jobs that leave the queue before the first slot is free, at the most.
-    reserved: int = 0
-    #: Jobs that have ended by Celery's own count; None where records tell.
-    ended_by_celery: int | None = None
     #: Events that a Flower took in meanwhile; None without one.
     flower_events: int | None = None
     #: What the worker's connections asked of Redis; None where the server doesn't tell.
@@ -124,8 +116,6 @@ class Bench:
     control: Control
     #: The proxies between workers and Redis, by contender.
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
-    #: Whether throughput is read off the queues, for all contenders alike.
-    is_queue_measured: bool = False
     #: CPU-seconds of a unit of work, by kind; of those kinds that need one here.
     calibration: Mapping[str, float] = field(default_factory=dict)
     #: What sends jobs at their times; None where all workloads are backlogs.

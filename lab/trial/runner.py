@@ -10,7 +10,6 @@ from lab.experiment.model import Workload
 from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench, TrialFacts
 from lab.trial.plan import draw_mix, gauge_jobs, new_facts
-from lab.trial.queue_follower import follow_count, reserved_jobs, watch_queue
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import begin_use, end_use
 from lab.trial.workers import LabWorker
@@ -41,8 +40,6 @@ class TrialOrder:
     #: Without a line for so long, the trial is over and invalid, seconds.
     stall_s: float = 10.0
     workers_up: int = 1
-    #: Messages that the worker reserves for each slot.
-    multiplier: int = 4
 
 
 def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
@@ -61,8 +58,6 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
         workers_up=order.workers_up,
         is_pilot=order.is_pilot,
     )
-    facts.measured_by = "queue" if bench.is_queue_measured else "records"
-    facts.reserved = reserved_jobs(slots=facts.plan.slots, multiplier=order.multiplier)
     gauge = bench.gauges[order.worker.contender.interpreter]
     mix = draw_mix(facts, seed=order.draw_seed)
     if not order.is_pilot:
@@ -72,12 +67,10 @@ def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
     before = bench.watch.look()
     if order.load is None:
         bench.send(facts, mix=mix)
-        order.worker.sent += facts.sent
-        _follow_to_its_end(bench, order, facts=facts)
+        _follow(bench, order, facts=facts)
     else:
         with Sending(bench, facts=facts, load=order.load, mix=mix) as sending:
             _follow(bench, order, facts=facts, sending=sending)
-        order.worker.sent += facts.sent
     facts.end_ns = time.time_ns()
     facts.take(bench.watch.since(before))
     _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
@@ -119,42 +112,12 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     return min(MAX_JOBS // slots, waves) * slots
 
 
-def _follow_to_its_end(bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
-    """Follow the trial: by its queue first where that is measured, and then by what tells of ends.
-
-    Lines are not read while a queue is watched, so that all contenders meet the same lab.
-    """
-    worker, looker = order.worker, _Looker(bench, order, facts=facts)
-    if bench.is_queue_measured and not order.is_pilot:
-        watch_queue(bench, worker=worker, facts=facts, stall_s=order.stall_s, on_look=looker.look)
-    if worker.contender.tuning.probe:
-        _follow(bench, order, facts=facts)
-    else:
-        follow_count(bench, worker=worker, facts=facts, stall_s=order.stall_s)
-
-
-class _Looker:
-    """Samples the worker from time to time."""
-
-    def __init__(self, bench: Bench, order: TrialOrder, *, facts: TrialFacts) -> None:
-        self._bench, self._order, self._facts = bench, order, facts
-        self._sampled_at_s = time.monotonic()
-
-    def look(self) -> None:
-        """Take a sample if it is time for one."""
-        now_s = time.monotonic()
-        if now_s - self._sampled_at_s >= SAMPLE_EVERY_S:
-            self._sampled_at_s = now_s
-            _sample(self._bench, self._order, facts=self._facts, is_whole=False)
-
-
 def _follow(
     bench: Bench, order: TrialOrder, *, facts: TrialFacts, sending: Sending | None = None
 ) -> None:
     """Read the stream until the trial is over; say in the facts why, if not by its last job."""
     view = bench.tail.view(facts.plan.trial)
-    view.last_line_at_s = time.monotonic()
-    looker = _Looker(bench, order, facts=facts)
+    view.last_line_at_s = sampled_at_s = time.monotonic()
     while (sending and not sending.look(view)) or len(view.ended) < facts.sent:
         bench.tail.read(wait_s=0.1)
         now_s = time.monotonic()
@@ -162,7 +125,9 @@ def _follow(
         if reason:
             facts.reasons.append(reason)
             return
-        looker.look()
+        if now_s - sampled_at_s >= SAMPLE_EVERY_S:
+            sampled_at_s = now_s
+            _sample(bench, order, facts=facts, is_whole=False)
 
 
 def _why_over(order: TrialOrder, *, facts: TrialFacts, view: TrialView, now_s: float) -> str:

@@ -38,10 +38,6 @@ class LabWorker:
     child: Child
     sampler: Sampler
     started_at_s: float
-    #: Jobs that were sent to it, in all.
-    sent: int = 0
-    #: The most that Celery said were in its slots; looked at only where there are no records.
-    peak_active: int = 0
     #: From start to proved ready, seconds; None until then.
     ready_s: float | None = None
     exit_code: int | None = None
@@ -100,7 +96,6 @@ def options(tuning: Tuning) -> list[str]:
     """Return a contender's settings as options of ``python -m worker``."""
     switches = {
         "events": tuning.events,
-        "probe": tuning.probe,
         "results": tuning.result_backend,
         **({} if tuning.acks_late is None else {"acks-late": tuning.acks_late}),
     }
@@ -136,12 +131,12 @@ def await_ready(
         bench.tail.read(wait_s=0.1)
         for name, (worker, wave) in list(waiting.items()):
             _check_alive(worker, is_late=time.monotonic() > deadline_s)
-            seen = _look(bench, worker, facts=wave)
-            if seen.ended < worker.contender.slots:
+            view = bench.tail.view(wave.plan.trial)
+            if len(view.ended) < wave.sent:
                 continue
             wave.end_ns = time.time_ns()
             bench.tail.forget(wave.plan.trial)
-            if seen.peak >= worker.contender.slots:
+            if view.peak_overlap() >= worker.contender.slots:
                 worker.ready_s = time.monotonic() - worker.started_at_s
                 del waiting[name]
             else:
@@ -165,7 +160,7 @@ def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[W
             bench.tail.read(wait_s=0.1)
             for worker, facts in list(sent):
                 _check_alive(worker, is_late=time.monotonic() > deadline_s)
-                if _look(bench, worker, facts=facts).ended >= facts.sent:
+                if len(bench.tail.view(facts.plan.trial).ended) >= facts.sent:
                     facts.end_ns = time.time_ns()
                     bench.tail.forget(facts.plan.trial)
                     sent.remove((worker, facts))
@@ -206,31 +201,6 @@ def stop_workers(workers: Sequence[LabWorker]) -> None:
     await_end(workers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """How far some jobs are."""
-
-    ended: int
-    #: The most in flight at one instant that was seen.
-    peak: int
-
-
-def _look(bench: Bench, worker: LabWorker, *, facts: TrialFacts) -> _Look:
-    """Return how far jobs are: by their records, or by Celery's own count where there are none."""
-    if worker.contender.tuning.probe:
-        view = bench.tail.view(facts.plan.trial)
-        is_over = len(view.ended) >= facts.sent
-        return _Look(ended=len(view.ended), peak=view.peak_overlap() if is_over else 0)
-    found = bench.control.count(worker.contender.name)
-    if found is None:
-        return _Look(ended=0, peak=0)
-    worker.peak_active = max(worker.peak_active, found.active)
-    ended = found.ended - (worker.sent - facts.sent)
-    facts.ended_by_celery = ended
-    # one slot overlaps with nothing, and solo doesn't answer while it works
-    return _Look(ended=ended, peak=max(worker.peak_active, min(ended, 1)))
-
-
 def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
     sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
     return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
@@ -260,7 +230,6 @@ def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: i
     )
     facts = TrialFacts(plan=plan, block=worker.block, workload=workload.name, is_pilot=True)
     bench.send(facts)
-    worker.sent += facts.sent
     return facts
 
 

@@ -18,7 +18,6 @@ DEFAULTS: Mapping[str, bool | int | float | None] = {
     "acks_late": None,
     "events": False,
     "result_backend": False,
-    "probe": True,
     "flower": False,
     "redis_delay_ms": None,
     "payload_bytes": 0,
@@ -26,7 +25,6 @@ DEFAULTS: Mapping[str, bool | int | float | None] = {
 
 #: Setting → what it is called in a sentence.
 _CALLED = {
-    "probe": "the probe",
     "events": "Celery's events",
     "flower": "Flower",
     "result_backend": "stored results",

@@ -44,8 +44,6 @@ class Sweep:
         """The scalability law of the figures, or why there is none."""
         if self.setting != "slots":
             return Unfit(reason="the law is one of slots")
-        if not all(row.is_accounted for row in self.rows):
-            return Unfit(reason="the jobs of a point are not accounted for")
         return fit_scaling({int(row.contender["slots"]): row.per_s for row in self.rows})
 
 

@@ -32,12 +32,7 @@ _REMEDIES = (
         r"worker ended with exit code",
         "read the log that it names; -9 is mostly the system, out of memory",
     ),
-    (r"not accounted for", "leave the probe on where a figure is to be one of jobs done"),
     (r"Flower saw no event", "read Flower's log beside the worker's, and repeat"),
-    (
-        r"Celery's count stood still",
-        "raise stall_s above what a job may take, or read in the worker's log what it waits for",
-    ),
     (
         r"^(repetitions? [^:]*: )?no line for",
         "raise stall_s above what a job may take, or read in the worker's log what it waits for",

@@ -108,11 +108,6 @@ class Row:
         return [(mark, reason) for mark, reasons in found for reason in reasons]
 
     @property
-    def is_accounted(self) -> bool:
-        """Whether all its jobs left records."""
-        return all(trial.is_accounted for trial in self.trials)
-
-    @property
     def is_without_gil(self) -> bool:
         """Whether its jobs ran without the GIL, valid or not; where none ran, if they were to."""
         seen = _any(trial.evidence.gil_enabled for trial in self.valid or self.trials)
@@ -182,8 +177,7 @@ class Row:
             "is_backlog": all(trial.is_backlog for trial in self.trials),
             "peak_in_flight": max((trial.figures.peak_in_flight for trial in valid), default=None),
             "jobs": sum(trial.ledger.done for trial in valid),
-            "is_accounted": self.is_accounted,
-            "ledger": account_of([*self.trials, *self.others]),
+            "ledger": asdict(sum_ledgers([*self.trials, *self.others])),
             "evidence": _evidence(valid),
             "mark": self.mark,
             "reasons": [reason for _, reason in reasons],
@@ -212,15 +206,6 @@ def sum_ledgers(trials: Iterable[Trial]) -> Ledger:
         lost=sum(ledger.lost for ledger in found),
         duplicated=sum(ledger.duplicated for ledger in found),
     )
-
-
-def account_of(trials: Sequence[Trial]) -> dict[str, int]:
-    """Return the account of several trials as ``summary.json`` has it.
-
-    ``unaccounted`` are jobs sent to workers without the probe: in no other count but ``sent``.
-    """
-    unaccounted = sum(trial.ledger.sent for trial in trials if not trial.is_accounted)
-    return {**asdict(sum_ledgers(trials)), "unaccounted": unaccounted}
 
 
 def _by_repetition(found: Iterable[tuple[int, Sequence[str]]]) -> list[str]:

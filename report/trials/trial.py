@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -23,7 +23,6 @@ from report.trials.disturbances import doubts
 from report.trials.latency_spans import measure_spans
 from report.trials.loop_blocking import Held, measure_held
 from report.trials.offered_load import TrialLoad, measure_load
-from report.trials.queue_throughput import UNACCOUNTED, figures_of_queue
 
 #: What a trial is measured from; other columns of a record stay on disk.
 COLUMNS = (
@@ -80,8 +79,6 @@ class Trial:
     evidence: Evidence
     #: CPU-seconds of one job without Celery, in the contender's own Python; None for waits.
     gauged_s: float | None
-    #: Jobs that have ended by Celery's own count, where no record tells; None where records do.
-    ended_by_celery: int | None
     redis_commands: int | None
     redis_bytes: int | None
     #: What the workload allows this contender without Celery, jobs a second.
@@ -113,24 +110,14 @@ class Trial:
         return "!" if self.reasons else "~" if self.tolerated else ""
 
     @property
-    def is_accounted(self) -> bool:
-        """Whether its jobs left records."""
-        return self.ended_by_celery is None
-
-    @property
-    def jobs(self) -> int:
-        """Jobs done; where they left no records, those that have ended by Celery's own count."""
-        return self.ledger.done if self.ended_by_celery is None else self.ended_by_celery
-
-    @property
     def redis_commands_per_job(self) -> float | None:
         """Commands that the worker's connections sent to Redis, for each job."""
-        return _per_job(self.redis_commands, jobs=self.jobs)
+        return _per_job(self.redis_commands, jobs=self.ledger.done)
 
     @property
     def redis_bytes_per_job(self) -> float | None:
         """Bytes that the worker's connections and Redis exchanged, for each job."""
-        return _per_job(self.redis_bytes, jobs=self.jobs)
+        return _per_job(self.redis_bytes, jobs=self.ledger.done)
 
     @property
     def figure_per_s(self) -> float | None:
@@ -148,7 +135,7 @@ class Trial:
     @property
     def cpu_s_per_1000_jobs(self) -> float | None:
         """CPU-seconds of the worker for a thousand jobs done."""
-        return _per_1000(self.usage.cpu_s, jobs=self.jobs)
+        return _per_1000(self.usage.cpu_s, jobs=self.ledger.done)
 
     @property
     def busy_cores(self) -> float | None:
@@ -171,7 +158,7 @@ class Trial:
     @property
     def recorder_cpu_s_per_1000_jobs(self) -> float | None:
         """CPU-seconds of the probe's recorder for a thousand jobs done."""
-        return _per_1000(self.usage.recorder_cpu_s, jobs=self.jobs)
+        return _per_1000(self.usage.recorder_cpu_s, jobs=self.ledger.done)
 
 
 def measure_trials(
@@ -239,11 +226,6 @@ def _measure(
 ) -> Trial:
     is_backlog = plan["arrivals"] == "burst"
     found = figures(records, slots=plan["slots"], is_capacity=is_backlog)
-    if plan.get("measured_by") == "queue" and not plan["is_pilot"]:
-        found = figures_of_queue(plan, records=found)
-    if plan.get("ended_by_celery") is not None:
-        # nobody recorded them, so none is known to be lost
-        ledger = replace(ledger, lost=0)
     evidence = _evidence(records)
     load = measure_load(plan, records=records, slo=slo)
     return Trial(
@@ -262,7 +244,6 @@ def _measure(
         usage=_usage(samples.filter(pl.col("contender") == plan["contender"])),
         evidence=evidence,
         gauged_s=_gauged_s(plan),
-        ended_by_celery=plan.get("ended_by_celery"),
         redis_commands=plan.get("redis_commands"),
         redis_bytes=plan.get("redis_bytes"),
         ceiling_per_s=_ceiling_per_s(plan, cores=cores),
@@ -322,9 +303,7 @@ def _tolerated(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> tu
     tolerated = [*plan["tolerated"], *doubts(plan)]
     if ledger.failed:
         tolerated.append(f"{ledger.failed:,} of {fmt.counted(ledger.sent, noun='job')} failed")
-    if plan.get("ended_by_celery") is not None:
-        tolerated.append(UNACCOUNTED)
-    if ledger.done or plan.get("measured_by") == "queue":
+    if ledger.done:
         tolerated.extend(found.reasons)
     return tuple(dict.fromkeys(tolerated))
 

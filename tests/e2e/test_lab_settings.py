@@ -6,14 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 import redis
 
-from collector.metrics import figures
 from collector.store import RunFolder
 from poolbench.errors import ExitCode
-from report.trials.queue_throughput import fetched_per_s
 from tests.conftest import Server
 from tests.integration.test_lab_run import leftovers, only_run, poolbench, write
 
@@ -22,7 +19,6 @@ DELAY_MS, PAYLOAD_BYTES = 5, 20_000
 
 SETTINGS = {
     "plain": "",
-    "bare": "settings = { probe = false }",
     "late": "settings = { acks_late = true, prefetch_multiplier = 1 }",
     "results": "settings = { result_backend = true }",
     "far": f"settings = {{ redis_delay_ms = {DELAY_MS} }}",
@@ -138,33 +134,3 @@ def test_a_flower_took_in_the_events_of_its_trial(manifest: dict[str, Any]) -> N
 
     assert flower["flower_events"] >= flower["sent"]
     assert trial_of(manifest, "plain")["flower_events"] is None
-
-
-def test_jobs_without_the_probe_end_by_celerys_count(
-    run_folder: Path, manifest: dict[str, Any], rows: dict[str, dict[str, Any]]
-) -> None:
-    """They leave no record, Celery says that they have ended, and the row says what it is."""
-    bare = trial_of(manifest, "bare")
-    jobs = RunFolder(run_folder).read_jobs()
-
-    assert jobs.filter(contender="bare").is_empty()
-    assert bare["ended_by_celery"] == bare["sent"] == rows["bare"]["ledger"]["unaccounted"]
-    assert rows["bare"]["mark"] == "?"
-    assert any("not accounted for" in reason for reason in rows["bare"]["reasons"])
-
-
-def test_the_queue_tells_about_what_the_records_tell(
-    run_folder: Path, manifest: dict[str, Any]
-) -> None:
-    """Two ways to measure one trial, which have nothing in common, lie near each other."""
-    trial = trial_of(manifest, "plain")
-    records = RunFolder(run_folder).read_jobs().filter(pl.col("trial") == trial["trial"])
-
-    by_records = figures(records, slots=2, is_capacity=True).throughput_per_s
-    by_queue, reason = fetched_per_s(
-        trial["queue_lengths"], count=trial["sent"], reserved=trial["reserved"]
-    )
-
-    assert by_records is not None
-    assert by_queue is not None, reason
-    assert 0.5 < by_queue / by_records < 2

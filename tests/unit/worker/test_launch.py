@@ -73,14 +73,6 @@ def test_a_heartbeat_comes_with_events_alone(has_events: bool, flag: str) -> Non
     assert {"--without-mingle", "--without-gossip"} <= set(command)
 
 
-def test_a_worker_may_do_without_the_probe() -> None:
-    """Then nothing is brought in: its jobs run as they would without Poolbench."""
-    command = launch(has_probe=False).command()
-
-    assert "-I" not in command
-    assert "poolbench.probe" not in command
-
-
 def test_settings_travel_by_the_environment() -> None:
     """The app reads them where it reads all else; what isn't asked for is the setting's word."""
     asked = launch(prefetch_multiplier=1, acks_late=True, stores_results=True).environment({})

@@ -105,7 +105,7 @@ def test_mixed_goes_from_waiting_to_computing() -> None:
 
 
 def test_observer_turns_each_observer_on_and_off() -> None:
-    """Probe, events, Flower and stored results: for each there is a pair that differs in it."""
+    """Events, Flower and stored results: for each there is a pair that differs in it."""
     tunings = [asdict(one.tuning) for one in load("observer", profile="bench").contenders]
     differing = [
         [name for name in mine if mine[name] != theirs[name]]
@@ -113,7 +113,7 @@ def test_observer_turns_each_observer_on_and_off() -> None:
     ]
 
     alone = {names[0] for names in differing if len(names) == 1}
-    assert alone == {"probe", "events", "flower", "result_backend"}
+    assert alone == {"events", "flower", "result_backend"}
 
 
 def test_slots_reaches_far_enough_for_the_law() -> None:

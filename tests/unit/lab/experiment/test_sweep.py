@@ -151,18 +151,6 @@ def test_an_impossible_combination_is_found_at_the_value(tmp_path: Path) -> None
     assert ":12: Flower without events" in fault
 
 
-@pytest.mark.parametrize(
-    "asked", ['measure = "sustain"', "arrivals = { how = 'poisson', rate_per_s = 5 }"]
-)
-def test_a_latency_without_records_is_refused(tmp_path: Path, asked: str) -> None:
-    """Without the probe nobody knows when a job began."""
-    text = SWEPT.replace("acks_late = true", "probe = false").replace(
-        'kind = "io.sleep"', f'kind = "io.sleep"\n{asked}'
-    )
-
-    assert any("a latency of jobs that nobody records" in one for one in faults_of(tmp_path, text))
-
-
 def test_settings_of_a_contender_are_checked_at_their_line(tmp_path: Path) -> None:
     """With the nearest right word."""
     faults = faults_of(tmp_path, SWEPT.replace("acks_late", "ack_late"))

@@ -63,9 +63,9 @@ def test_a_worker_is_told_by_options_that_it_has() -> None:
     found = _parser().parse_args(options(tuning))
 
     assert (found.prefetch_multiplier, found.acks_late) == (2, False)
-    assert (found.events, found.results, found.probe) == (True, True, True)
+    assert (found.events, found.results) == (True, True)
 
 
 def test_what_is_not_said_is_left_to_the_environment() -> None:
     """Prefetch and acknowledgement are what POOLBENCH_PREFETCH and _ACKS_LATE say."""
-    assert options(Tuning()) == ["--no-events", "--probe", "--no-results"]
+    assert options(Tuning()) == ["--no-events", "--no-results"]

@@ -52,7 +52,6 @@ name = "web"
 kind = "io.sleep"
 """
 
-UNRECORDED = BASE.replace("slots = 4", "slots = 4\nsettings = { probe = false }")
 SEARCHED = BASE.replace("[[workload]]", "[slo]\np95_wait_s = 1.0\n[[workload]]")
 WATCHED = BASE.replace("slots = 4", "slots = 4\nsettings = { events = true, flower = true }")
 MIXED = BASE.replace('kind = "io.sleep"\n', "") + (
@@ -91,7 +90,6 @@ PLACES = {
     "workload key of a capacity": BASE + f'measure = "capacity"\n{WORD} = {VALUE}\n',
     "workload key of arrivals": BASE + ARRIVALS + f"{WORD} = {VALUE}\n",
     "workload key of a mix": MIXED.replace("[[workload]]", f"[[workload]]\n{WORD} = {VALUE}"),
-    "workload key unrecorded": UNRECORDED + f"{WORD} = {VALUE}\n",
     "part key": MIXED + f"{WORD} = {VALUE}\n",
     "kind": BASE.replace('"io.sleep"', f'"{WORD}"'),
     "kind of a part": MIXED.replace('"io.sleep"', f'"{WORD}"'),
@@ -103,7 +101,6 @@ PLACES = {
     "measure": BASE + f'measure = "{WORD}"\n',
     "measure with an SLO": SEARCHED + f'measure = "{WORD}"\n',
     "measure of arrivals": BASE + ARRIVALS + f'measure = "{WORD}"\n',
-    "measure unrecorded": UNRECORDED + f'measure = "{WORD}"\n',
     "how": BASE + ARRIVALS.replace("poisson", WORD),
     "how of steps": BASE + f'arrivals = {{ how = "{WORD}", rates_per_s = [5, 9] }}\n',
     "how of a search": SEARCHED + f'measure = "curve"\narrivals = {{ how = "{WORD}" }}\n',
@@ -199,13 +196,6 @@ def test_a_word_that_needs_more_is_recommended_with_it(
     faults = faults_of(tmp_path, BASE.replace(old, new, 1))
 
     assert any(words in fault for fault in faults), faults
-
-
-def test_no_two_faults_contradict_each_other(tmp_path: Path) -> None:
-    """Of jobs that nobody records only the throughput is measured: nothing else is recommended."""
-    for lines in ('measure = "rate"\n', 'measure = "curve"\n', 'measure = "capacity"\n' + ARRIVALS):
-        (fault,) = faults_of(tmp_path, UNRECORDED + lines)
-        assert 'measure = "capacity", no arrivals' in fault
 
 
 @pytest.mark.parametrize("slots", ['"many"', '""', "true", "false", "1.0", "2.5", "[]"])

@@ -1,12 +1,9 @@
-"""What the lab counts from outside: connections of Redis, jobs of Celery, events of Flower."""
+"""What the lab counts from outside: connections of Redis, events of Flower."""
 
 from __future__ import annotations
 
-from lab.instruments.remote_control import JobCount
 from lab.run.flower import count_events
-from lab.trial.queue_follower import middle_size, reserved_jobs
 from lab.trial.redis_usage import ClientCount, RedisUse, used
-from report.trials.queue_throughput import MIN_JOBS, START_SHARE
 
 
 def count(address: str, commands: int, *, net_bytes: int = 0) -> ClientCount:
@@ -40,11 +37,6 @@ def test_a_server_that_does_not_count_gives_none() -> None:
     assert used({}, after={}, addresses={"h:1"}) is None
 
 
-def test_jobs_in_a_slot_have_not_ended() -> None:
-    """What has begun, less what is still there."""
-    assert JobCount(begun=10, active=3).ended == 7
-
-
 def test_flowers_counters_are_added_up() -> None:
     """Of all workers, types and jobs; its other metrics and when they were made are left out."""
     text = (
@@ -57,13 +49,3 @@ def test_flowers_counters_are_added_up() -> None:
 
     assert count_events(text) == 15
     assert count_events("") == 0
-
-
-def test_a_smallest_backlog_has_a_middle() -> None:
-    """Whatever a worker reserves, jobs enough are left to see the queue empty."""
-    for slots, multiplier in ((1, 1), (2, 4), (20, 4), (100, 1), (3, 10)):
-        size = middle_size(slots=slots, multiplier=multiplier)
-        left_out = max(START_SHARE * size, reserved_jobs(slots=slots, multiplier=multiplier))
-
-        assert size % slots == 0
-        assert size - left_out >= 2 * MIN_JOBS

@@ -45,14 +45,12 @@ def test_pairs_that_differ_in_one_setting_are_compared(tmp_path: Path) -> None:
         tmp_path / "run",
         {
             "plain": {},
-            "bare": {"probe": False},
             "events": {"events": True},
             "flower": {"events": True, "flower": True},
         },
     )
 
     assert {(one["setting"], one["contender"], one["against"]) for one in found} == {
-        ("probe", "plain", "bare"),
         ("events", "events", "plain"),
         ("flower", "flower", "events"),
     }
