@@ -29,7 +29,7 @@ from report.trials.trial import Trial, free_threaded, measure_trials
 from report.verdicts.capacity import Verdict, judge
 from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
-from report.verdicts.thresholds import check_requirements
+from report.verdicts.thresholds import check_thresholds
 
 #: From this load average a core on, a machine is told to have been busy before the run.
 BUSY_SHARE = 0.5
@@ -97,8 +97,8 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     }
     result: dict[str, Any] = json.loads(to_json(summary))
     # of the rounded figures, so that anyone can check them in summary.json
-    checked = check_requirements(manifest.get("requirements") or [], summary=result)
-    whole: dict[str, Any] = json.loads(to_json({**result, "requirements": checked}))
+    checked = check_thresholds(manifest.get("fail_on") or [], summary=result)
+    whole: dict[str, Any] = json.loads(to_json({**result, "thresholds": checked}))
     return whole
 
 

@@ -16,15 +16,15 @@ from collector.files import write_atomically
 from lab.commands.run_lookup import SUMMARY_HELP, find_run, output_faults, read_summary
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
 from poolbench.settings import load_settings
+from report.compare.check import check_conditions
 from report.compare.compare import NOISE, compare
-from report.compare.fail_on import Checked, Condition, check_conditions, parse_conditions
 from report.compare.junit import to_junit
 from report.compare.markdown import to_markdown
 from report.compare.model import Comparison
 from report.compare.terminal import render
 from report.conditions import REFUSED, Difference
 from report.statistics.ratios import rounded
-from report.verdicts.thresholds import Status
+from report.verdicts.fail_on import Checked, Condition, Status, parse_conditions
 
 _output = Console()
 _messages = Console(stderr=True)

@@ -12,7 +12,6 @@ from lab.experiment.stopping_rule import Until
 from lab.experiment.sweep import SweepPoint
 from lab.experiment.worker_settings import Tuning, Value
 from report.statistics.ratios import CLAIM_BLOCKS
-from report.verdicts.thresholds import Requirement
 
 #: Stands for the kind of a workload whose jobs are of several.
 MIX = "mix"
@@ -121,7 +120,8 @@ class Experiment:
     #: What the contenders' own Pythons are, by the name that a contender gives.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
-    requirements: tuple[Requirement, ...] = ()
+    #: Thresholds, by `report.compare.fail_on`.
+    fail_on: tuple[str, ...] = ()
     #: What a rate has to keep in order to be held: bounds in seconds by name (`report.trials.slo`).
     slo: Mapping[str, float] = field(default_factory=dict)
     #: The contender to be measured a second time; empty: the first.

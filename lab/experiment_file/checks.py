@@ -16,10 +16,10 @@ from lab.experiment_file.mix_checks import job_faults, mix_faults
 from lab.experiment_file.schema import DEFAULT_STALL_S
 from lab.experiment_file.shape_checks import slots_remedy
 from lab.experiment_file.sweep_checks import point_names, sweep_faults
-from lab.experiment_file.threshold_checks import require_faults
 from lab.experiment_file.toml_lines import locate
 from poolbench.errors import Fault, nearest
 from poolbench.pools import POOLS, find_pool
+from report.verdicts.fail_on import parse_conditions, row_faults
 
 #: Pools built on greenlet, which has not declared that it can run without the GIL.
 GREENLET_POOLS = frozenset({"gevent", "asyncio"})
@@ -42,13 +42,13 @@ def word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]:
     found += _name_faults(table)
     found += _twin_faults(table)
     found += [(("sweep", at), fault) for at, fault in sweep_faults(table)]
-    found += require_faults(table)
+    found += [(("fail_on",), fault) for fault in _fail_on_faults(table)]
     return [
         Fault(
             problem=fault.problem,
             seen=fault.seen,
             remedy=fault.remedy,
-            where=f"{path}:{locate(text, keys)}",
+            where=": ".join(filter(None, (f"{path}:{locate(text, keys)}", fault.where))),
         )
         for keys, fault in found
     ]
@@ -133,6 +133,22 @@ def contender_names(table: dict[str, Any]) -> set[str]:
     """Return the names by which a file's contenders may be called, those of a sweep included."""
     own = {str(row["name"]) for _, row in _tables(table, "contender") if "name" in row}
     return own | point_names(table)
+
+
+def _fail_on_faults(table: dict[str, Any]) -> list[Fault]:
+    """Return every fault of the thresholds; each names its condition."""
+    texts = table.get("fail_on")
+    if not isinstance(texts, list):
+        return []
+    rows = [
+        f"{contender}/{workload.get('name') or workload.get('kind')}"
+        for contender in sorted(contender_names(table))
+        for _, workload in _tables(table, "workload")
+    ]
+    conditions, faults = parse_conditions(
+        [text for text in texts if isinstance(text, str)], is_one_run=True
+    )
+    return [*faults, *row_faults(conditions, names=rows)]
 
 
 def _name_faults(table: dict[str, Any]) -> list[tuple[tuple[str | int, ...], Fault]]:

@@ -101,7 +101,7 @@ def _resolve(
             {one.name: one for name in chosen.contenders for one in named[name]}.values()
         ),
         workloads=workloads,
-        requirements=tuple(known.resolve() for known in parsed.require),
+        fail_on=tuple(parsed.fail_on),
         twin=parsed.twin or "",
         slo=parsed.slo,
     )

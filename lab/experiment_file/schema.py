@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lab.experiment_file.threshold_checks import RequireInput
 from poolbench.keys import NAME
 
 #: A trial without a line for so long is over, where the file doesn't say, seconds.
@@ -81,6 +80,7 @@ class ExperimentInput(_Strict):
     workload: list[WorkloadInput] = Field(min_length=1)
     profile: dict[str, ProfileInput] = Field(min_length=1)
     sweep: SweepInput | None = None
-    require: list[RequireInput] = Field(default_factory=list)
+    #: Thresholds, by `report.compare.fail_on`.
+    fail_on: list[str] = Field(default_factory=list)
     #: Bounds that a rate has to keep in order to be held, seconds by name.
     slo: dict[str, float] = Field(default_factory=dict)

@@ -18,11 +18,9 @@ from lab.experiment_file.schema import (
     SweepInput,
     WorkloadInput,
 )
-from lab.experiment_file.threshold_checks import RequireInput
 from lab.experiment_file.toml_lines import locate
 from poolbench.errors import Fault, nearest
 from poolbench.pools import POOLS, Pool, always_has
-from report.verdicts.metrics import find_ratio
 
 #: The keys of a place in a file: a number counts tables.
 Keys = tuple[str | int, ...]
@@ -37,9 +35,11 @@ _MODELS: Mapping[str | int, type[BaseModel]] = {
     "contender": ContenderInput,
     "workload": WorkloadInput,
     "profile": ProfileInput,
-    "require": RequireInput,
     "sweep": SweepInput,
 }
+
+#: What became of the `[[require]]` tables.
+_REQUIRE = 'write above all tables fail_on = ["failed_jobs > 0", "two: throughput < 1.5 * one"]'
 
 #: Why a workload with a mix has neither, and one with either has no mix.
 _PARTS_HAVE = "each part of a mix has its own: write it there"
@@ -55,10 +55,15 @@ def shape_faults(
         keys = tuple(key for key in error["loc"] if key not in _UNION_BRANCHES)
         by_keys.setdefault(keys, []).append(error)
     return [
-        _shape_fault(keys, found, table=table, where=f"{path}:{locate(text, keys)}")
+        _shape_fault(keys, found, table=table, where=f"{path}:{locate(text, _place(keys))}")
         for keys, found in by_keys.items()
         if not _is_told_with_its_pool(keys, table=table)
     ]
+
+
+def _place(keys: Keys) -> Keys:
+    """Return where a fault's line is: that of the first of the old `[[require]]` tables."""
+    return ("require", 0) if keys == ("require",) else keys
 
 
 def slots_remedy(pool: Pool) -> str:
@@ -78,9 +83,11 @@ def _is_told_with_its_pool(keys: Keys, *, table: Mapping[str, Any]) -> bool:
 
 def _shape_fault(keys: Keys, errors: list[Any], *, table: Mapping[str, Any], where: str) -> Fault:
     name, error = ".".join(str(key) for key in keys), errors[0]
+    if keys == ("require",):
+        return Fault(problem="unknown key", seen=name, remedy=_REQUIRE, where=where)
     if error["type"] == "extra_forbidden":
         beside = _at(table, keys[:-1])
-        refused = dict(_refused(keys, beside=beside, table=table))
+        refused = dict(_refused(keys, beside=beside))
         among = [key for key in _keys_of(keys) if _is_free(key, beside=beside, wrong=keys[-1])]
         remedy = nearest(str(keys[-1]), among=among, refused=refused)
         return Fault(problem="unknown key", seen=name, remedy=remedy, where=where)
@@ -127,7 +134,7 @@ def _are_tables(value: Any) -> bool:
     return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
 
 
-def _refused(keys: Keys, *, beside: Any, table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _refused(keys: Keys, *, beside: Any) -> Iterator[tuple[str, str]]:
     """Yield the keys that what stands beside them forbids, each with what to change."""
     row = beside if isinstance(beside, dict) else {}
     if keys[0] == "contender":
@@ -139,6 +146,3 @@ def _refused(keys: Keys, *, beside: Any, table: Mapping[str, Any]) -> Iterator[t
             yield "mix", _MIX_HAS
         if row.get("measure") == "capacity":
             yield "arrivals", 'take measure = "rate" with it'
-    figure = row.get("figure")
-    if keys[0] == "require" and isinstance(figure, str) and find_ratio(figure) is None:
-        yield "against", f"of {figure} there is no ratio"

@@ -88,7 +88,7 @@ class Run:
             "workloads": [asdict(workload) for workload in experiment.workloads],
             "slo": dict(experiment.slo),
             "calibration": dict(self.bench.calibration),
-            "requirements": [asdict(requirement) for requirement in experiment.requirements],
+            "fail_on": list(experiment.fail_on),
             **self.facts,
             "celery": self.celery,
             "proxies": {name: one.as_manifest() for name, one in self.bench.proxies.items()},

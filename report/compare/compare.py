@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from report import format as fmt
-from report.compare.model import Change, Comparison, Outcome, RowChange, valid_trials
+from report.compare.model import Change, Comparison, Outcome, RowChange
 from report.compare.notes import notes_on
 from report.conditions import BY_NAME, Difference, differences
 from report.statistics.backlog_wait import Backlog, place_ratio
 from report.statistics.ratios import CONFIDENCE, unpaired_ratio
 from report.statistics.significance import detectable_difference, holm
-from report.verdicts.metrics import FIGURES, Figure
+from report.verdicts.metrics import FIGURES, Figure, valid_trials
 
 #: A change within ± this share is none, however narrow its interval: between two runs a machine
 #: differs by more. Criterion's noise threshold has the same default.

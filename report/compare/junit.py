@@ -12,10 +12,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from report import format as fmt
-from report.compare.fail_on import Checked
 from report.compare.model import Comparison, RowChange
 from report.compare.wording import forced, headline, side, told
-from report.verdicts.thresholds import Status
+from report.verdicts.fail_on import Checked, Status
 
 _SUITE = "poolbench compare"
 
@@ -79,9 +78,8 @@ def _figures(row: RowChange) -> list[str]:
 
 
 def _condition_case(checked: Checked) -> ET.Element:
-    row = checked.row
-    name = f"{row.contender}: {checked.condition.text}"
-    case = ET.Element("testcase", {"classname": row.workload, "name": name})
+    name = f"{checked.contender}: {checked.condition.text}"
+    case = ET.Element("testcase", {"classname": checked.workload, "name": name})
     tag = {Status.MISSED: "failure", Status.UNCHECKED: "error"}.get(checked.status)
     if tag:
         ET.SubElement(case, tag, {"message": checked.text}).text = checked.text

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from report import format as fmt
-from report.compare.fail_on import Checked
 from report.compare.model import Comparison, Outcome, RowChange
 from report.compare.wording import forced, headline, legend, side, told
+from report.verdicts.fail_on import Checked, Status
 from report.verdicts.metrics import FIGURES, Figure
-from report.verdicts.thresholds import Status
 
 #: Outcome → what stands behind a ratio: a table in a pull request has no colours.
 _SIGNS = {Outcome.BETTER: " 🟢", Outcome.WORSE: " 🔴"}

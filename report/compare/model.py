@@ -161,21 +161,6 @@ class Comparison:
         }
 
 
-def valid_trials(
-    summary: Mapping[str, Any], *, contender: str, workload: str
-) -> list[Mapping[str, Any]]:
-    """Return the row's valid trials."""
-    return [
-        trial
-        for trial in summary["trials"]
-        if not trial["is_pilot"]
-        # of a search or a curve, one a block is a repetition of the row
-        and trial.get("is_shown", True)
-        and trial["mark"] != "!"
-        and (trial["contender"], trial["workload"]) == (contender, workload)
-    ]
-
-
 def _side(summary: Mapping[str, Any]) -> dict[str, Any]:
     run = summary["conditions"].get("run") or {}
     return {

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from report import format as fmt
-from report.compare.model import Outcome, RowChange, valid_trials
+from report.compare.model import Outcome, RowChange
 from report.statistics.ratios import CLAIM_BLOCKS
+from report.verdicts.metrics import valid_trials
 
 #: From this load average a core on, a machine is told to have been busy.
 BUSY_SHARE = 0.5

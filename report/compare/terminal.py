@@ -10,12 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from report import format as fmt
-from report.compare.fail_on import Checked
 from report.compare.model import Change, Comparison, Outcome, RowChange
 from report.compare.wording import forced, headline, legend, side, told
 from report.legend import MARKS
+from report.verdicts.fail_on import Checked, Status
 from report.verdicts.metrics import FIGURES, Figure
-from report.verdicts.thresholds import Status
 
 #: Outcome → the sign behind a ratio, and its style.
 SIGNS: Mapping[Outcome, tuple[str, str]] = {

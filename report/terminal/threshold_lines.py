@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from report.verdicts.thresholds import Status
+from report.verdicts.fail_on import Status
 
 #: Status → what stands before its line, and its style.
 _SIGNS: Mapping[str, tuple[str, str]] = {
@@ -22,11 +22,11 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
 
 def render_requirements(summary: Mapping[str, Any]) -> list[RenderableType]:
     """Return a heading and a line a threshold; nothing where none is set."""
-    checked = summary["requirements"]
+    checked = summary["thresholds"]
     if not checked:
         return []
     width = max(len(_SIGNS[one["status"]][0]) for one in checked)
-    return [Text("\nRequired", style="bold"), *(_line(one, width=width) for one in checked)]
+    return [Text("\nThresholds", style="bold"), *(_line(one, width=width) for one in checked)]
 
 
 def _line(checked: Mapping[str, Any], *, width: int) -> RenderableType:

@@ -116,3 +116,18 @@ def _follow(found: object, path: tuple[str, ...]) -> float | None:
     for key in path:
         found = found.get(key) if isinstance(found, Mapping) else None
     return float(found) if isinstance(found, (int, float)) and path else None
+
+
+def valid_trials(
+    summary: Mapping[str, Any], *, contender: str, workload: str
+) -> list[Mapping[str, Any]]:
+    """Return the row's valid trials."""
+    return [
+        trial
+        for trial in summary["trials"]
+        if not trial["is_pilot"]
+        # of a search or a curve, one a block is a repetition of the row
+        and trial.get("is_shown", True)
+        and trial["mark"] != "!"
+        and (trial["contender"], trial["workload"]) == (contender, workload)
+    ]

@@ -1,57 +1,36 @@
-"""Pure: the thresholds of an experiment, its `[[require]]` tables, held against a run's rows."""
+"""Pure: the thresholds of an experiment, its `fail_on`, held against a run's rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
+from poolbench.errors import UsageError
 from report import format as fmt
 from report.statistics.ratios import Ratio, paired_ratio
-from report.verdicts.metrics import ABSOLUTE, Figure, find_ratio
+from report.verdicts.fail_on import Checked, Condition, Status, parse_conditions
+from report.verdicts.metrics import valid_trials
+
+Row = Mapping[str, Any]
 
 
-class Status(StrEnum):
-    """What became of a threshold in a row."""
-
-    MET = "met"
-    MISSED = "missed"
-    #: The row is invalid or has no such figure: nobody knows.
-    UNCHECKED = "not checked"
-    #: This run measured no such row: another profile does.
-    UNMEASURED = "not measured"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
-    """A `[[require]]` table; an entry of the manifest's ``requirements``."""
-
-    #: One of `report.verdicts.metrics.ABSOLUTE`; with ``against`` the name of a ratio.
-    figure: str
-    #: Empty: every one.
-    contender: str = ""
-    workload: str = ""
-    #: The contender whose figure it is divided by, block by block; empty: none.
-    against: str = ""
-    #: Bounds that are met by being reached; None: none.
-    at_least: float | None = None
-    at_most: float | None = None
-
-
-def check_requirements(
-    requirements: Sequence[Mapping[str, Any]], *, summary: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def check_thresholds(texts: Sequence[str], *, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each threshold in each row that it names, as it stands in ``summary.json``.
 
     Args:
-        requirements: as in the manifest.
+        texts: the conditions, as in the manifest.
         summary: with its ``rows`` and ``trials``.
+
+    Raises:
+        UsageError: with every condition that can't be read.
     """
+    conditions, faults = parse_conditions(texts, is_one_run=True)
+    if faults:
+        raise UsageError(*faults)
     return [
-        checked
-        for table in requirements
-        for checked in _check(Requirement(**table), summary=summary)
+        checked.as_dict()
+        for condition in conditions
+        for checked in _check(condition, summary=summary)
     ]
 
 
@@ -66,104 +45,53 @@ def unchecked(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _texts(summary: Mapping[str, Any], *, status: Status) -> list[str]:
-    return [one["text"] for one in summary["requirements"] if one["status"] == status]
+    return [one["text"] for one in summary["thresholds"] if one["status"] == status]
 
 
-def _check(requirement: Requirement, *, summary: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _check(condition: Condition, *, summary: Mapping[str, Any]) -> Iterator[Checked]:
+    # a twin is measured for the noise: what is required of its original, is once
     rows = [
         row
         for row in summary["rows"]
-        if requirement.contender in ("", row["contender"])
-        and requirement.workload in ("", row["workload"])
-        and row["contender"] != requirement.against
-        # a twin is measured for the noise: what is required of its original, is once
-        and not row.get("is_twin")
+        if condition.names(f"{row['contender']}/{row['workload']}") and not row.get("is_twin")
     ]
+    end = f"its {condition.end} end " if condition.end else ""
+    unit = f" × {condition.against}" if condition.against else ""
+    note = f"and {end}must not be {condition.sign} {condition.number:g}{unit}"
     for row in rows:
-        yield _checked(requirement, row=row, summary=summary)
+        seen, reason = _seen(condition, row=row, summary=summary)
+        yield condition.judge(
+            seen, contender=row["contender"], workload=row["workload"], reason=reason, note=note
+        )
     if not rows:
-        where = "/".join(filter(None, (requirement.contender, requirement.workload)))
-        text = f"{where or 'every row'}: not measured in this run, so nothing is known of it"
-        told = {"value": None, "low": None, "high": None, "status": Status.UNMEASURED.value}
-        yield {**asdict(requirement), **told, "text": text}
+        yield Checked(
+            condition=condition,
+            contender="",
+            workload="",
+            number=None,
+            status=Status.UNMEASURED,
+            text=f"{condition.rows}: not measured in this run, so nothing is known of it",
+        )
 
 
-def _checked(
-    requirement: Requirement, *, row: Mapping[str, Any], summary: Mapping[str, Any]
-) -> dict[str, Any]:
-    ratio, value, reason = _value(requirement, row=row, summary=summary)
-    status = Status.UNCHECKED if value is None else _status(requirement, value=value)
-    return {
-        **asdict(requirement),
-        "contender": row["contender"],
-        "workload": row["workload"],
-        "value": value,
-        "low": ratio.low if ratio else None,
-        "high": ratio.high if ratio else None,
-        "status": status.value,
-        "text": _text(requirement, row=row, value=value, ratio=ratio, reason=reason),
-    }
-
-
-def _value(
-    requirement: Requirement, *, row: Mapping[str, Any], summary: Mapping[str, Any]
-) -> tuple[Ratio | None, float | None, str]:
-    """Return the ratio if it is one, the number, and why there is none."""
-    others = [
-        other
-        for other in summary["rows"]
-        if (other["contender"], other["workload"]) == (requirement.against, row["workload"])
-    ]
+def _seen(
+    condition: Condition, *, row: Row, summary: Mapping[str, Any]
+) -> tuple[Ratio | float | None, str]:
+    """Return a row's ratio or number, or None and why there is none."""
+    against = (condition.against, row["workload"])
+    others = [one for one in summary["rows"] if (one["contender"], one["workload"]) == against]
     invalid = [one["contender"] for one in (row, *others) if one["mark"] == "!"]
     if invalid:
-        return None, None, f"{fmt.listed(invalid)} invalid"
-    if not requirement.against:
-        value = ABSOLUTE[requirement.figure].of_row(row)
-        return None, value, "" if value is not None else "no such figure"
-    figure = find_ratio(requirement.figure)
-    if figure is None or not others:
-        return None, None, f"{requirement.against} was not measured"
-    ratio = paired_ratio(
-        _by_block(figure, row=row, summary=summary),
-        theirs=_by_block(figure, row=others[0], summary=summary),
-    )
-    return ratio, ratio.value if ratio else None, "" if ratio else "no such figure in both"
+        return None, f"{fmt.listed(invalid)} invalid"
+    if not condition.against:
+        return condition.figure.of_row(row), "no such figure"
+    if not others:
+        return None, f"{condition.against} was not measured"
+    ours, theirs = (_by_block(condition, row=one, summary=summary) for one in (row, others[0]))
+    return paired_ratio(ours, theirs=theirs), "no such figure in both"
 
 
-def _by_block(
-    figure: Figure, *, row: Mapping[str, Any], summary: Mapping[str, Any]
-) -> dict[int, float]:
-    return {
-        trial["block"]: value
-        for trial in summary["trials"]
-        if not trial["is_pilot"]
-        and trial.get("is_shown", True)
-        and trial["mark"] != "!"
-        and (trial["contender"], trial["workload"]) == (row["contender"], row["workload"])
-        and (value := figure.of_trial(trial))
-    }
-
-
-def _status(requirement: Requirement, *, value: float) -> Status:
-    is_enough = requirement.at_least is None or value >= requirement.at_least
-    is_little = requirement.at_most is None or value <= requirement.at_most
-    return Status.MET if is_enough and is_little else Status.MISSED
-
-
-def _text(
-    requirement: Requirement,
-    *,
-    row: Mapping[str, Any],
-    value: float | None,
-    ratio: Ratio | None,
-    reason: str,
-) -> str:
-    """Return ``gevent-100/io.http: throughput_per_s 480, and at least 500 is required``."""
-    against = f" against {requirement.against}" if requirement.against else ""
-    start = f"{row['contender']}/{row['workload']}: {requirement.figure}{against}"
-    seen = f"not checked: {reason}" if value is None else f"{value:.6g}"
-    if ratio is not None:
-        seen = f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
-    bounds = [("at least", requirement.at_least), ("at most", requirement.at_most)]
-    wanted = fmt.listed([f"{word} {bound:g}" for word, bound in bounds if bound is not None])
-    return f"{start} {seen}, and {wanted} is required"
+def _by_block(condition: Condition, *, row: Row, summary: Mapping[str, Any]) -> dict[int, float]:
+    trials = valid_trials(summary, contender=row["contender"], workload=row["workload"])
+    figures = {trial["block"]: condition.figure.of_trial(trial) for trial in trials}
+    return {block: figure for block, figure in figures.items() if figure}

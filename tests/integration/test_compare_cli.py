@@ -10,7 +10,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ from collector.store import RunFolder
 from lab.commands.main import app
 from poolbench.errors import UsageError
 from report.summary import summarize, to_json
-from report.verdicts.thresholds import Requirement
 from tests.pairs import make_pair
 from tests.synthetic import edit_manifest, edit_trials
 
@@ -157,8 +155,7 @@ def test_a_file_that_is_no_summary_is_one_line(
 def test_a_required_threshold_missed_is_99(tmp_path: Path) -> None:
     """`poolbench report`, in a process of its own: row and number on standard error and page."""
     pair = make_pair(tmp_path)
-    threshold = Requirement(contender="gevent-4", figure="throughput_per_s", at_least=500)
-    edit_manifest(pair[0], requirements=[asdict(threshold)])
+    edit_manifest(pair[0], fail_on=["gevent-4: throughput_per_s < 500"])
 
     ended = subprocess.run(
         [sys.executable, "-m", "poolbench", "report", str(pair[0].path)],
@@ -168,9 +165,9 @@ def test_a_required_threshold_missed_is_99(tmp_path: Path) -> None:
 
     assert ended.returncode == 99
     assert "missed: gevent-4/io.sleep: throughput_per_s 7" in ended.stderr
-    assert "Required" in ended.stdout
+    assert "Thresholds" in ended.stdout
     page = (pair[0].path / "report.html").read_text(encoding="utf-8")
-    assert "and at least 500 is required" in page
+    assert "and must not be &lt; 500" in page
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def experiment(*, pools: dict[str, int], repetitions: int, kind: str, parameters
 SMALL = experiment(
     pools={"solo": 1, "threads": 3}, repetitions=2, kind="io.sleep", parameters="{ delay_ms = 20 }"
 )
-SMALL += '\n[[require]]\nfigure = "failed_jobs"\nat_most = 0\n'
+SMALL = SMALL.replace("stall_s", 'fail_on = ["failed_jobs > 0"]\nstall_s', 1)
 LONG = experiment(
     pools={"prefork": 2}, repetitions=50, kind="io.sleep", parameters="{ delay_ms = 400 }"
 )
@@ -211,7 +211,7 @@ def test_thresholds_are_checked_at_the_end_of_a_run(small_run: Path) -> None:
     """From the file by the manifest into the summary: no job of either row failed."""
     summary = json.loads((small_run / "summary.json").read_text(encoding="utf-8"))
 
-    checked = [(one["contender"], one["value"], one["status"]) for one in summary["requirements"]]
+    checked = [(one["contender"], one["number"], one["status"]) for one in summary["thresholds"]]
     assert checked == [("solo", 0, "met"), ("threads", 0, "met")]
 
 

@@ -29,7 +29,7 @@ VALUES = (
     "{}",
     "{ p95_wait_s = 1.0 }",
     '{ of = "two", setting = "slots", values = [1, 2] }',
-    '[{ figure = "pss_bytes", at_most = 1 }]',
+    '["failed_jobs > 0"]',
     '{ how = "poisson", rate_per_s = 5 }',
 )
 
@@ -67,9 +67,9 @@ def swept(text: str, *, setting: str = WORD, of: str = '"two"', values: str = VA
     return text.replace("[profile.demo]", f"{table}[profile.demo]")
 
 
-def require(lines: str) -> str:
-    """Return a `[[require]]` of a ratio."""
-    return f"[[require]]\nat_least = 1\n{lines}\n"
+def failing(condition: str) -> str:
+    """Return a file with a threshold."""
+    return f'fail_on = ["{condition}"]\n{BASE}'
 
 
 PLACES = {
@@ -116,12 +116,11 @@ PLACES = {
     "base beside another": swept(
         TWO_THREADS, setting="slots", of=f'["two", "{WORD}"]', values="[1, 2]"
     ),
-    "required figure": BASE + require(f'figure = "{WORD}"'),
-    "required ratio": BASE + require(f'figure = "{WORD}"\nagainst = "one"'),
-    "required key": BASE + require(f'figure = "failed_jobs"\n{WORD} = {VALUE}'),
-    "required contender": BASE + require(f'figure = "cpu"\ncontender = "{WORD}"\nagainst = "one"'),
-    "required against": BASE + require(f'figure = "cpu"\ncontender = "one"\nagainst = "{WORD}"'),
-    "required workload": BASE + require(f'figure = "pss_bytes"\nworkload = "{WORD}"'),
+    "figure": failing(f"{WORD} > 1"),
+    "figure of a ratio": failing(f"{WORD} > 1 * one"),
+    "end of a ratio": failing(f"two: cpu.{WORD} > 1 * one"),
+    "row": failing(f"{WORD}: failed_jobs > 0"),
+    "contender of a ratio": failing(f"two: cpu > 1 * {WORD}"),
 }  # fmt: skip
 
 

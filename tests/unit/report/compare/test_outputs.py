@@ -12,13 +12,14 @@ import pytest
 from rich.console import Console
 
 from lab.commands.compare import to_json
+from report.compare.check import check_conditions
 from report.compare.compare import compare
-from report.compare.fail_on import Checked, check_conditions, parse_conditions
 from report.compare.junit import to_junit
 from report.compare.markdown import to_markdown
 from report.compare.model import Comparison
 from report.compare.terminal import render
 from report.summary import summarize
+from report.verdicts.fail_on import Checked, parse_conditions
 from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, compare_folders, make_pair
 from tests.synthetic import BENCH, WORKLOADS, edit_manifest, edit_trials, make_run

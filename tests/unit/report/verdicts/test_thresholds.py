@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from collector.store import RunFolder
 from report.page.page import _environment
 from report.summary import summarize
 from report.terminal.screen import render
-from report.verdicts.thresholds import Requirement, missed, unchecked
+from report.verdicts.thresholds import missed, unchecked
 from tests.synthetic import DEMO, WORKLOADS, edit_manifest, edit_trials, make_run
 
 Summary = dict[str, Any]
@@ -26,10 +25,10 @@ def folder(tmp_path: Path) -> RunFolder:
     return make_run(tmp_path / "run", contenders=DEMO[2:], workloads=WORKLOADS[1:3])
 
 
-def checked(folder: RunFolder, **values: Any) -> list[dict[str, Any]]:
-    """Return what becomes of one threshold."""
-    edit_manifest(folder, requirements=[asdict(Requirement(**values))])
-    found: list[dict[str, Any]] = summarize(folder)["requirements"]
+def checked(folder: RunFolder, *conditions: str) -> list[dict[str, Any]]:
+    """Return what becomes of thresholds."""
+    edit_manifest(folder, fail_on=conditions)
+    found: list[dict[str, Any]] = summarize(folder)["thresholds"]
     return found
 
 
@@ -40,50 +39,37 @@ def row(summary: Summary, contender: str, workload: str) -> Summary:
 
 
 @pytest.mark.parametrize(
-    ("bounds", "status"),
-    [
-        ({"at_least": 70}, "met"),
-        ({"at_least": 90}, "missed"),
-        ({"at_most": 90}, "met"),
-        ({"at_most": 70}, "missed"),
-        ({"at_least": 70, "at_most": 90}, "met"),
-        ({"at_least": 85, "at_most": 90}, "missed"),
-    ],
+    ("bound", "status"),
+    [("< 70", "met"), ("< 90", "missed"), ("> 90", "met"), (">= 70", "missed")],
 )
-def test_a_number_is_held_against_its_bounds(
-    folder: RunFolder, bounds: dict[str, float], status: str
-) -> None:
+def test_a_number_is_held_against_its_bound(folder: RunFolder, bound: str, status: str) -> None:
     """The row's own figure, as the report shows it: about 77 jobs a second."""
-    (found,) = checked(
-        folder, contender="gevent-4", workload="io.sleep", figure="throughput_per_s", **bounds
-    )
+    (found,) = checked(folder, f"gevent-4/io.sleep: throughput_per_s {bound}")
 
     shown = row(summarize(folder), "gevent-4", "io.sleep")
-    assert found["value"] == shown["throughput_per_s"]["median"]
+    assert found["number"] == shown["throughput_per_s"]["median"]
     assert found["status"] == status
 
 
 def test_a_bound_that_is_reached_is_met(folder: RunFolder) -> None:
-    """`at_most = 0` failed jobs is met by none."""
-    found = checked(folder, figure="failed_jobs", at_most=0)
+    """`failed_jobs > 0` is met by none."""
+    found = checked(folder, "failed_jobs > 0")
 
     assert [one["status"] for one in found] == ["met"] * 4
 
 
 def test_row_and_number_are_said(folder: RunFolder) -> None:
-    """What was seen, and what was required."""
-    (found,) = checked(
-        folder, contender="solo", workload="io.sleep", figure="p99_wait_s", at_most=0.001
-    )
+    """What was seen, and what must not be."""
+    (found,) = checked(folder, "solo/io.sleep: p99_wait_s > 0.001")
 
     number = row(summarize(folder), "solo", "io.sleep")["wait_s"]["p99"]
-    assert found["text"] == f"solo/io.sleep: p99_wait_s {number:g}, and at most 0.001 is required"
+    assert found["text"] == f"solo/io.sleep: p99_wait_s {number:g}, and must not be > 0.001"
 
 
 def test_what_is_left_out_means_every_row(folder: RunFolder) -> None:
     """No workload: all of them; no contender: everyone."""
-    every = checked(folder, figure="throughput_per_s", at_least=1)
-    some = checked(folder, figure="throughput_per_s", at_least=1, contender="solo")
+    every = checked(folder, "throughput_per_s < 1")
+    some = checked(folder, "solo: throughput_per_s < 1")
 
     assert [(one["contender"], one["workload"]) for one in every] == [
         ("gevent-4", "cpu.sha256"), ("solo", "cpu.sha256"),
@@ -93,27 +79,34 @@ def test_what_is_left_out_means_every_row(folder: RunFolder) -> None:
 
 
 def test_a_ratio_is_taken_block_by_block(folder: RunFolder) -> None:
-    """As the verdict's: the same number, with its interval in the sentence."""
-    (found,) = checked(
-        folder,
-        contender="gevent-4",
-        workload="io.sleep",
-        figure="throughput",
-        against="solo",
-        at_least=5.0,
+    """As the verdict's: the same number, and the ends of its interval by name."""
+    ratio = summarize(folder)["verdicts"][1]["ratio"]
+
+    found = checked(
+        folder, *(f"*/io.sleep: throughput{end} < 5 * solo" for end in ("", ".low", ".high"))
     )
 
-    verdict = summarize(folder)["verdicts"][1]["ratio"]
-    assert found["status"] == "missed"
-    assert (found["value"], found["low"], found["high"]) == pytest.approx(
-        (verdict["value"], verdict["low"], verdict["high"]), rel=1e-4
+    assert [one["status"] for one in found] == ["missed"] * 3
+    assert [one["number"] for one in found] == pytest.approx(
+        [ratio["value"], ratio["low"], ratio["high"]], rel=1e-4
     )
-    assert f"throughput against solo {found['value']:.2f} × [" in found["text"]
+    assert f"throughput {ratio['value']:.2f} × solo [" in found[0]["text"]
+    assert found[1]["text"].endswith("], and its low end must not be < 5 × solo")
+
+
+def test_an_end_without_an_interval_can_not_be_checked(tmp_path: Path) -> None:
+    """Three repetitions prove nothing."""
+    few = make_run(tmp_path / "few", contenders=DEMO[2:], workloads=WORKLOADS[1:2], blocks=3)
+
+    (found,) = checked(few, "gevent-4: throughput.low < 0.1 * solo")
+
+    assert (found["status"], found["number"]) == ("not checked", None)
+    assert found["text"].endswith(": too few repetitions for an interval")
 
 
 def test_nobody_is_held_against_itself(folder: RunFolder) -> None:
     """Everyone against solo, in one workload, leaves out solo."""
-    found = checked(folder, figure="cpu", against="solo", workload="io.sleep", at_most=2)
+    found = checked(folder, "*/io.sleep: cpu > 2 * solo")
 
     assert [one["contender"] for one in found] == ["gevent-4"]
     assert found[0]["status"] == "met"
@@ -128,16 +121,24 @@ def test_an_invalid_row_can_not_be_checked(folder: RunFolder, spoiled: str) -> N
             plan["reasons"] = ["the worker died"]
 
     edit_trials(folder, change=spoil)
-    found = checked(folder, contender="gevent-4", figure="throughput", against="solo", at_least=9)
+    found = checked(folder, "gevent-4: throughput < 9 * solo")
 
     assert {one["status"] for one in found} == {"not checked"}
-    assert f"not checked: {spoiled} invalid" in found[0]["text"]
-    assert found[0]["value"] is None
+    assert found[0]["text"].endswith(f": throughput: {spoiled} invalid")
+    assert found[0]["number"] is None
+
+
+def test_a_ratio_to_nobody_can_not_be_checked(folder: RunFolder) -> None:
+    """The other contender is one of another profile."""
+    (found, _) = checked(folder, "gevent-4: throughput < 9 * prefork-4")
+
+    assert found["status"] == "not checked"
+    assert found["text"].endswith(": prefork-4 was not measured")
 
 
 def test_a_row_that_was_not_measured_fails_nothing(folder: RunFolder) -> None:
     """The contender of another profile: said, and neither missed nor unchecked."""
-    (found,) = checked(folder, contender="prefork-cores", figure="throughput_per_s", at_least=9)
+    (found,) = checked(folder, "prefork-cores: throughput_per_s < 9")
     summary = summarize(folder)
 
     assert found["status"] == "not measured"
@@ -146,13 +147,7 @@ def test_a_row_that_was_not_measured_fails_nothing(folder: RunFolder) -> None:
 
 def test_missed_and_unchecked_are_told_apart(folder: RunFolder) -> None:
     """Each list holds its own sentences."""
-    edit_manifest(
-        folder,
-        requirements=[
-            asdict(Requirement(figure="throughput_per_s", contender="solo", at_least=1e6)),
-            asdict(Requirement(figure="throughput_per_s", contender="solo", at_least=1)),
-        ],
-    )
+    checked(folder, "solo: throughput_per_s < 1e6", "solo: throughput_per_s < 1")
     summary = summarize(folder)
 
     assert len(missed(summary)) == 2
@@ -163,20 +158,20 @@ def test_a_run_without_thresholds_has_none(folder: RunFolder) -> None:
     """An empty list in summary.json, nothing in the terminal or on the page."""
     summary = summarize(folder)
 
-    assert summary["requirements"] == []
-    assert "Required" not in terminal(summary)
+    assert summary["thresholds"] == []
+    assert "Thresholds" not in terminal(summary)
     assert section(summary).strip() == ""
 
 
 def test_terminal_and_page_show_each(folder: RunFolder) -> None:
     """What was met and what was missed, with row and number."""
-    checked(folder, figure="throughput_per_s", workload="io.sleep", at_least=50)
+    checked(folder, "*/io.sleep: throughput_per_s < 50")
     summary = summarize(folder)
 
-    for one, sign in zip(summary["requirements"], ("met", "missed"), strict=True):
+    for one, sign in zip(summary["thresholds"], ("met", "missed"), strict=True):
         assert f"{sign:6} {one['text']}" in terminal(summary)
         assert f"{sign}</b>" in section(summary)
-    assert "and at least 50 is required" in section(summary)
+    assert "must not be" in section(summary)
 
 
 def section(summary: Summary) -> str:

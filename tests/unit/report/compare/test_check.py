@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolbench.errors import UsageError
-from report.compare.fail_on import Checked, check_conditions, parse_conditions
+from report.compare.check import check_conditions
 from report.compare.model import Comparison
+from report.verdicts.fail_on import Checked, Status, parse_conditions
 from report.verdicts.metrics import FIGURES
-from report.verdicts.thresholds import Status
 from tests.pairs import SLEEP, compare_folders, make_pair
 from tests.synthetic import edit_trials
 
@@ -65,6 +65,7 @@ def test_a_condition_is_read(text: str, parts: tuple[str, str, str, str, float])
         ("throughput < 0,95", "no ratio: 0,95; write a ratio above 0"),
         ("throughput < nan", "no ratio: nan"),
         ("throughput < -1", "no ratio: -1"),
+        ("throughput < 1.5 * solo", "ratio to a contender: solo; it is B ÷ A already"),
         ("throughput <", "no ratio: none"),
         ("failed > 1", "unknown figure: failed"),
         ("< 1", "unknown figure: none; use one of cpu"),
@@ -90,10 +91,49 @@ def test_all_faults_are_told_at_once() -> None:
     assert len(faults) == 4
 
 
-@given(st.text(alphabet="apu9_.:*/<>= \n", max_size=20))
-def test_any_text_is_a_condition_or_a_fault(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("throughput_per_s < 500", ("*/*", "throughput_per_s", "", "<", 500.0, "")),
+        ("solo: failed_jobs>0", ("solo/*", "failed_jobs", "", ">", 0.0, "")),
+        ("p99_wait > .5*solo", ("*/*", "p99_wait", "", ">", 0.5, "solo")),
+        ("pss_bytes . high >= 2 * t.x-1 ", ("*/*", "pss", "high", ">=", 2.0, "t.x-1")),
+    ],
+)
+def test_a_condition_of_one_run_is_read(text: str, parts: tuple[object, ...]) -> None:
+    """A number in its figure's unit, or times the figure of another contender."""
+    (one,), faults = parse_conditions([text], is_one_run=True)
+
+    assert faults == []
+    assert (one.rows, one.measure, one.end, one.sign, one.number, one.against) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("throughput < 1", 'without its unit: throughput; write "throughput_per_s", or "* CONT'),
+        ("p99_wiat_s > 1", "unknown figure: p99_wiat_s; did you mean p99_wait_s?"),
+        ("failed > 1", "unknown figure: failed; did you mean failed_jobs?"),
+        ("failed_jobs > 1 * solo", "unknown figure: failed_jobs; use one of cpu"),
+        ("pss_bytes.low > 1", 'end of a number: low; a ratio has an interval: write "* CONTENDER"'),
+        ("pss_bytes > -1", "no number: -1; write a number, such as 500"),
+        ("pss > 0 * solo", "no ratio: 0"),
+        ("pss > 2 *", "no contender behind *; write it like"),
+        ("pss", 'no condition; write it like "gevent-*/io.http: throughput_per_s < 500"'),
+    ],
+)
+def test_a_fault_of_one_run_shows_what_is_right(text: str, said: str) -> None:
+    """In the words of one run, and named as an experiment names it."""
+    (fault,) = parse_conditions([text], is_one_run=True)[1]
+
+    assert str(fault).startswith(f'fail_on "{text}": ')
+    assert said in str(fault)
+
+
+@given(st.text(alphabet="apu9_.:*/<>= \n", max_size=20), st.booleans())
+def test_any_text_is_a_condition_or_a_fault(text: str, is_one_run: bool) -> None:  # noqa: FBT001 -- hypothesis'
     """Nothing that a person types is a traceback."""
-    conditions, faults = parse_conditions([text])
+    conditions, faults = parse_conditions([text], is_one_run=is_one_run)
 
     assert bool(conditions) != bool(faults)
 
@@ -154,7 +194,7 @@ def test_every_row_that_a_fault_names_is_accepted(tmp_path: Path) -> None:
     (fault,) = caught.value.faults
     rows = fault.remedy.removeprefix("use one of ").split(", ")
 
-    assert len(rows) == 2
+    assert len(rows) == 4
     for row in rows:
         assert len(check(comparison, f"{row}: cpu > 1")) == 1
 
