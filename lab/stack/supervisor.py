@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from supervisor.xmlrpc import SupervisorTransport
+
 from lab.stack.services import LOG_FILES, LOG_MAX_MB, Layout, Service
 from poolbench.errors import StackError
 
@@ -197,7 +199,10 @@ class Supervisor:
             self._call(method, name, False)
 
     def _call(self, method: str, *arguments: str | bool) -> object:
-        transport = _UnixTransport(self.socket_path)
+        transport = SupervisorTransport(serverurl=f"unix://{self.socket_path}")
+        # its socket takes no other timeout than the default
+        default_timeout_s = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(_CALL_TIMEOUT_S)
         try:
             with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
                 return getattr(proxy.supervisor, method)(*arguments)
@@ -207,6 +212,8 @@ class Supervisor:
             raise StackError(
                 f"supervisord doesn't answer at {self.socket_path}: {error}"
             ) from error
+        finally:
+            socket.setdefaulttimeout(default_timeout_s)
 
 
 def _program_state(info: Mapping[str, int | str]) -> ProgramState:
@@ -218,25 +225,3 @@ def _program_state(info: Mapping[str, int | str]) -> ProgramState:
         uptime_s=int(info["now"]) - int(info["start"]) if is_up else 0,
         reason="" if is_up else str(info["spawnerr"]),
     )
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_CALL_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_CALL_TIMEOUT_S)
-        self.sock.connect(str(self._path))
-
-
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: xmlrpc.client._HostType) -> http.client.HTTPConnection:
-        connection = _UnixConnection(self._path)
-        self._connection = host, connection  # where close() looks for it
-        return connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,22 @@ def test_a_supervisor_that_is_not_there_is_one_clear_error(tmp_path: Path) -> No
     """A stale socket path is told, not waited for."""
     with pytest.raises(StackError, match="supervisord doesn't answer"):
         Supervisor(tmp_path / "none.sock").states()
+
+
+def test_a_supervisor_that_hangs_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts a call and never answers. Patched: nobody waits ten seconds for a test."""
+    monkeypatch.setattr("lab.stack.supervisor._CALL_TIMEOUT_S", 0.1)
+    path = tmp_path / "hung.sock"
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(path))
+        hung.listen()
+
+        with pytest.raises(StackError, match=r"supervisord doesn't answer .*timed out"):
+            Supervisor(path).states()
+
+    assert socket.getdefaulttimeout() is None
 
 
 def test_a_configuration_it_refuses_is_told(tmp_path: Path) -> None:
