@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import time
+import math
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from report import format as fmt
 
@@ -36,15 +42,22 @@ class RunProgress:
         self._at_most_s = at_most_s
         self._bar: Progress | None = None
         if console.is_terminal:
+            limit = (
+                [TextColumn(f"of {fmt.minutes(at_most_s)} at most")]
+                if blocks is None
+                else [TimeRemainingColumn(compact=True), TextColumn("left")]
+            )
             self._bar = Progress(
-                TextColumn("[bold]{task.description}"),
                 BarColumn(bar_width=24),
-                _Done(),
+                MofNCompleteColumn(),
+                TextColumn("trials"),
                 TimeElapsedColumn(),
-                _Remaining(at_most_s=at_most_s),
+                *limit,
                 TextColumn("[dim]{task.fields[now]}"),
                 console=console,
                 transient=True,
+                # starts and stops of blocks count too: the mean is over the whole run
+                speed_estimate_period=math.inf,
             )
             total = None if blocks is None else self._trials
             self._row = self._bar.add_task("run", total=total, now="starting")
@@ -85,39 +98,3 @@ class RunProgress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-
-
-class _Done(ProgressColumn):
-    """How many trials are over, and of how many if anybody knows."""
-
-    def render(self, task: Task) -> Text:
-        """Return the count."""
-        of = "" if task.total is None else f"/{task.total:.0f}"
-        return Text(f"{task.completed:.0f}{of} trials")
-
-
-class _Remaining(ProgressColumn):
-    """How long still, from the mean time of a trial so far, starts and stops of blocks included.
-
-    Where nobody knows how many trials there will be: how long still at most.
-    """
-
-    def __init__(self, *, at_most_s: float) -> None:
-        super().__init__()
-        self._began_at_s = time.monotonic()
-        self._at_most_s = at_most_s
-
-    def render(self, task: Task) -> Text:
-        """Return the estimate, or a dash until the first trial is done."""
-        spent_s = time.monotonic() - self._began_at_s
-        if task.total is None:
-            return Text(f"{_clock(self._at_most_s - spent_s)} left at most", style="cyan")
-        if not task.completed:
-            return Text("–", style="cyan")
-        each_s = spent_s / task.completed
-        return Text(f"{_clock(each_s * (task.total - task.completed))} left", style="cyan")
-
-
-def _clock(span_s: float) -> str:
-    whole_s = max(0, round(span_s))
-    return f"{whole_s // 60}:{whole_s % 60:02d}"

@@ -41,13 +41,16 @@ def test_an_open_run_tells_how_long_it_may_take() -> None:
 
 
 def test_the_bar_of_an_open_run_counts_without_an_end() -> None:
-    """Trials so far, and the time that is left at most."""
+    """Trials so far, and the time that it may take at most."""
     text = shown(blocks=None, is_terminal=True)
 
-    assert "2 trials" in text
-    assert "left at most" in text
+    assert "2/? trials" in text
+    assert "of 15 min at most" in text
 
 
 def test_the_bar_of_a_counted_run_has_one() -> None:
-    """Two of twenty."""
-    assert "2/20 trials" in shown(blocks=5, is_terminal=True)
+    """Two of twenty, and the time that is left."""
+    text = shown(blocks=5, is_terminal=True)
+
+    assert "2/20 trials" in text
+    assert text.count(" left ") >= 1
