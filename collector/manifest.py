@@ -14,7 +14,7 @@ from collector.run_hash import RunHash
 from collector.summary import Interval, Measured, RunState, whole_interval
 from poolbench import __version__
 from poolbench.jobs import JOB_KINDS, ideal_wait_s
-from poolbench.records import FORMAT, TrialPlan
+from poolbench.records import TrialPlan
 
 
 def machine() -> dict[str, Any]:
@@ -41,7 +41,6 @@ def manifest_of(
     plans = [trial.plan for trial in measured]
     whole = whole_interval(measured)
     return {
-        "format": FORMAT,
         "run": run.run,
         "source": run.source,
         "created_ns": run.created_ns,

@@ -15,7 +15,6 @@ from lab.fixtures.broker import Broker
 from lab.run.progress import RunProgress
 from lab.trial.context import Bench
 from lab.trial.workers import LabWorker
-from poolbench.records import FORMAT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +62,6 @@ class Run:
         """Return everything needed to repeat the run, and what became of each trial."""
         experiment = self.experiment
         return {
-            "format": FORMAT,
             "run": self.name,
             "source": "lab",
             "created_ns": self.created_ns,
