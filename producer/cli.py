@@ -14,12 +14,13 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
-from poolbench.keys import check_name, run_key
+from poolbench.jobs import parse_parameters
+from poolbench.keys import run_key
 from poolbench.settings import Settings, load_settings
 from producer import options
 from producer.broker import open_broker
 from producer.screen import LiveScreen
-from producer.submission import Submission, Words, read_submission
+from producer.submission import ALL, Submission, new_run_name, ordered_pools, read_schedule
 from producer.submit import Outcome, submit
 from producer.summary import ENDED, RunSummary, read_summary
 from producer.terminal import counted, explain, render_comparison, render_trial
@@ -53,31 +54,39 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 @app.command(no_args_is_help=True, epilog=_EXAMPLES)
 def produce(
     *,
-    pool: options.Pool = "",
-    job: options.Job = "",
-    count: options.Count = "",
-    parameters: options.Parameters = None,
-    rate: options.Rate = "0",
-    arrivals: options.Arrivals = "",
-    to_rate: options.ToRate = "",
-    over: options.Over = "",
-    rates: options.Rates = "",
-    step: options.Step = "",
-    swing: options.Swing = "",
-    period: options.Period = "",
-    seed: options.Seed = "1",
+    pool: options.Pool = None,
+    job: options.Job = None,
+    count: options.Count = None,
+    parameters: options.Parameters = [],  # noqa: B006 -- never changed
+    rate: options.Rate = 0,
+    arrivals: options.Arrivals = None,
+    to_rate: options.ToRate = None,
+    over: options.Over = None,
+    rates: options.Rates = None,
+    step: options.Step = None,
+    swing: options.Swing = None,
+    period: options.Period = None,
+    seed: options.Seed = 1,
     wait: options.Wait = False,
-    timeout: options.Timeout = "",
-    stall: options.Stall = "",
+    timeout: options.Timeout = None,
+    stall: options.Stall = None,
     as_json: options.AsJson = False,
-    run: options.Run = "",
+    run: options.Run = None,
     force: options.Force = False,
-    look: options.Look = "",
+    look: options.Look = None,
 ) -> None:
     """Send jobs to the workers of a running stack, and see what became of each.
 
     Jobs are sent when they are due, however busy the workers are. Every job is accounted for.
     """
+    if look:
+        if pool or job:
+            remedy = "leave out --pool and --job"
+            raise UsageError(Fault(where="--look", problem="sends nothing", remedy=remedy))
+        raise typer.Exit(_look(look, as_json=as_json))
+    if not (pool and job):
+        remedy = "give both, or --look"
+        raise UsageError(Fault(where="--pool, --job", problem="missing", remedy=remedy))
     shape = {
         "to_rate_per_s": to_rate,
         "over_s": over,
@@ -86,27 +95,24 @@ def produce(
         "swing": swing,
         "period_s": period,
     }
-    words = Words(
-        pool=pool,
-        job=job,
-        count=count,
-        rate=rate,
-        arrivals=arrivals,
-        shape={name: word for name, word in shape.items() if word},
-        parameters=tuple(parameters or ()),
+    submission = Submission(
+        run=run or new_run_name(),
+        pools=ordered_pools(pool, seed=seed),
+        kind=job,
+        parameters=parse_parameters(job, dict(word.partition("=")[::2] for word in parameters)),
+        schedule=read_schedule(
+            count=count,
+            rate_per_s=rate,
+            arrivals=arrivals,
+            shape={name: value for name, value in shape.items() if value is not None},
+        ),
         seed=seed,
-        run=run,
-        timeout=timeout,
-        stall=stall,
-        waits=wait,
+        waits=wait or pool == ALL,
         is_forced=force,
+        timeout_s=timeout,
+        stall_s=stall,
     )
-    if look:
-        code = _look(look, words=words, as_json=as_json)
-    else:
-        settings, submission = _read(words)
-        code = _submit(submission, settings=settings, as_json=as_json)
-    raise typer.Exit(code)
+    raise typer.Exit(_submit(submission, settings=load_settings(), as_json=as_json))
 
 
 def main() -> int:
@@ -117,23 +123,6 @@ def main() -> int:
         _complain(str(error))
         return error.exit_code
     return ExitCode.OK
-
-
-def _read(words: Words) -> tuple[Settings, Submission]:
-    """Return the settings and the submission, or every fault of both."""
-    faults: list[Fault] = []
-    settings = submission = None
-    try:
-        submission = read_submission(words)
-    except UsageError as error:
-        faults += error.faults
-    try:
-        settings = load_settings()
-    except UsageError as error:
-        faults += error.faults
-    if submission is None or settings is None:
-        raise UsageError(*faults)
-    return settings, submission
 
 
 def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> ExitCode:
@@ -157,12 +146,8 @@ def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> Exi
     return outcome.exit_code
 
 
-def _look(run: str, *, words: Words, as_json: bool) -> ExitCode:
+def _look(run: str, *, as_json: bool) -> ExitCode:
     """Show a run's summary as it is published at this moment."""
-    if words != Words():
-        remedy = "leave out what says what to send"
-        raise UsageError(Fault(problem="--look sends nothing", remedy=remedy))
-    check_name(run, what="name of a run")
     settings = load_settings()
     with open_broker(settings) as client:
         plans = client.hget(run_key(run), "trials")

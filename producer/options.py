@@ -1,101 +1,122 @@
-"""The command line's options: each with its help, declared once."""
+"""The command line's options: each with its type, bounds, default and help, declared once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
-from poolbench.jobs import JOB_KINDS
+from poolbench.jobs import JOB_KINDS, JobKind, find_kind
+from poolbench.keys import check_name
 from poolbench.pools import available_pools
 from producer.arrivals import ARRIVALS, MAX_COUNT
 from producer.submission import ALL, DEFAULT_COUNT
-from producer.ways import option_of
 
 _WHAT, _WHEN, _THEN, _RUN = "What to send", "When it is due", "Then", "The run"
 
-_POOLS = ", ".join(pool.name for pool in available_pools())
+#: Shortest limit to following a run, seconds.
+_MIN_WAIT_S = 0.001
+
 _ARRIVALS = "; ".join(f"{each.name}: {each.help}" for each in ARRIVALS.values())
 
+PoolName = StrEnum("PoolName", [*(pool.name for pool in available_pools()), ALL])  # type: ignore[misc]  # by the table
+ArrivalsName = StrEnum("ArrivalsName", list(ARRIVALS))  # type: ignore[misc]  # by the table
 
-def _shape_option(name: str, *, metavar: str) -> Any:
-    """Return the option of a parameter of arrivals, with whose it is."""
+
+def _shape_option(name: str, *, metavar: str, **kinds: Any) -> Any:
+    """Return the option of a parameter of arrivals; its bounds are checked with the schedule's."""
     way, parameter = next(
         (way, parameter)
         for way in ARRIVALS.values()
         for parameter in way.parameters
         if parameter.name == name
     )
-    if name == way.span:
-        rest = " If left out: as long as --count takes."
-    else:
-        rest = f" If left out: {parameter.default:g}." if parameter.default is not None else ""
+    default = "as long as --count takes" if name == way.span else parameter.default
     return typer.Option(
-        option_of(name),
         metavar=metavar,
-        help=f"{way.name}: {parameter.help}.{rest}",
+        help=f"Set {parameter.help} ({way.name}).",
+        show_default=False if default is None else str(default),
         rich_help_panel=_WHEN,
+        **kinds,
     )
 
 
-# numbers come as text, so that all of an input's faults are told at once
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split(",")]
+
+
 Pool = Annotated[
-    str,
+    PoolName | None,
     typer.Option(
         metavar="POOL",
-        help=f"{_POOLS}; or {ALL}: one after the other, waiting for each.",
+        help=f"Send to the workers of this pool: {', '.join(PoolName)} "
+        f"({ALL}: one after the other, waiting for each).",
         rich_help_panel=_WHAT,
     ),
 ]
 Job = Annotated[
-    str, typer.Option(metavar="KIND", help=f"{', '.join(JOB_KINDS)}.", rich_help_panel=_WHAT)
+    JobKind | None,
+    typer.Option(
+        parser=find_kind,
+        metavar="KIND",
+        help=f"Send jobs of this kind: {', '.join(JOB_KINDS)}.",
+        rich_help_panel=_WHAT,
+    ),
 ]
 Parameters = Annotated[
-    list[str] | None,
+    list[str],
     typer.Option(
         "--param",
         metavar="NAME=VALUE",
-        help="A parameter of the job; may be repeated. `poolbench jobs` lists them.",
+        help="Set a parameter of the job; may be repeated. `poolbench jobs` lists them.",
         rich_help_panel=_WHAT,
     ),
 ]
 Count = Annotated[
-    str,
+    int | None,
     typer.Option(
         metavar="N",
-        help=f"Jobs, at most {MAX_COUNT:,}. If left out: {DEFAULT_COUNT}, or as many as are due "
-        "within --over, the steps, or a --period.",
+        help=f"Send so many jobs, at most {MAX_COUNT:,}.",
+        show_default=f"{DEFAULT_COUNT}, or as many as are due within --over, the steps, "
+        "or a --period",
         rich_help_panel=_WHAT,
     ),
 ]
 Rate = Annotated[
-    str,
+    float,
     typer.Option(
         metavar="PER_S",
-        help="Mean jobs per second, or where a ramp begins; 0: all at once, or from nothing.",
+        help="Set the mean number of jobs per second, or where a ramp begins "
+        "(0: all at once, or from nothing).",
         rich_help_panel=_WHEN,
     ),
 ]
 Arrivals = Annotated[
-    str,
+    ArrivalsName | None,
     typer.Option(
         metavar="HOW",
-        help=f"{_ARRIVALS}. If left out: what the options below belong to, else constant with "
-        "a rate, else burst.",
+        help=f"Set how jobs arrive: {_ARRIVALS}.",
+        show_default="what the options below belong to, else constant with a rate, else burst",
         rich_help_panel=_WHEN,
     ),
 ]
-ToRate = Annotated[str, _shape_option("to_rate_per_s", metavar="PER_S")]
-Over = Annotated[str, _shape_option("over_s", metavar="S")]
-Rates = Annotated[str, _shape_option("rates_per_s", metavar="PER_S,…")]
-Step = Annotated[str, _shape_option("step_s", metavar="S")]
-Swing = Annotated[str, _shape_option("swing", metavar="SHARE")]
-Period = Annotated[str, _shape_option("period_s", metavar="S")]
+ToRate = Annotated[float | None, _shape_option("to_rate_per_s", metavar="PER_S")]
+Over = Annotated[float | None, _shape_option("over_s", metavar="S")]
+Rates = Annotated[
+    Sequence[float] | None, _shape_option("rates_per_s", metavar="PER_S,…", parser=_numbers)
+]
+Step = Annotated[float | None, _shape_option("step_s", metavar="S")]
+Swing = Annotated[float | None, _shape_option("swing", metavar="SHARE")]
+Period = Annotated[float | None, _shape_option("period_s", metavar="S")]
 Seed = Annotated[
-    str,
+    int,
     typer.Option(
+        min=0,
         metavar="N",
-        help=f"Decides random arrivals and the order of --pool {ALL}.",
+        help=f"Seed random arrivals and the order of --pool {ALL}.",
         rich_help_panel=_WHEN,
     ),
 ]
@@ -108,17 +129,22 @@ Wait = Annotated[
     ),
 ]
 Timeout = Annotated[
-    str,
+    float | None,
     typer.Option(
-        metavar="S", help="Stop following a trial after so many seconds.", rich_help_panel=_THEN
+        min=_MIN_WAIT_S,
+        metavar="S",
+        help="Stop following a trial after so many seconds.",
+        show_default="never",
+        rich_help_panel=_THEN,
     ),
 ]
 Stall = Annotated[
-    str,
+    float | None,
     typer.Option(
+        min=_MIN_WAIT_S,
         metavar="S",
-        help="Stop following when no job ends for so many seconds. "
-        "If left out: a minute, and more for long jobs.",
+        help="Stop following when no job ends for so many seconds.",
+        show_default="60, and more for long jobs",
         rich_help_panel=_THEN,
     ),
 ]
@@ -126,10 +152,12 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=_THEN)
 ]
 Run = Annotated[
-    str,
+    str | None,
     typer.Option(
+        parser=partial(check_name, what="name of a run"),
         metavar="NAME",
-        help="Name of the run. If left out: made from the time.",
+        help="Name the run.",
+        show_default="made from the time",
         rich_help_panel=_RUN,
     ),
 ]
@@ -138,6 +166,12 @@ Force = Annotated[
     typer.Option("--force", help="Send even if no worker listens.", rich_help_panel=_RUN),
 ]
 Look = Annotated[
-    str,
-    typer.Option(metavar="RUN", help="Send nothing: show how a run stands.", rich_help_panel=_RUN),
+    str | None,
+    typer.Option(
+        parser=partial(check_name, what="name of a run"),
+        metavar="RUN",
+        help="Show how a run stands, and send nothing.",
+        show_default=False,
+        rich_help_panel=_RUN,
+    ),
 ]

@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from poolbench.records import TrialPlan
+from poolbench.jobs import JOB_KINDS, complete_parameters
 from producer.presence import Crew
 from producer.publisher import Sent
 from producer.screen import EVENTS_NOTE, LiveScreen
-from producer.submission import Words, read_submission
+from producer.submission import Submission, read_schedule
 from producer.summary import Ledger, TrialSummary
 
 SENT = Sent(
@@ -36,15 +36,9 @@ TRIAL = TrialSummary(
 CREW = Crew(contender="gevent", workers=2, slots=1_200)
 
 
-def plan_of(words: Words) -> TrialPlan:
-    """The first trial of a submission."""
-    submission = read_submission(words)
-    return submission.plans(dict.fromkeys(submission.pools, 4), calibration={})[0]
-
-
-def show(words: Words, *, crew: Crew = CREW, is_terminal: bool = False) -> str:
+def show(submission: Submission, *, crew: Crew = CREW, is_terminal: bool = False) -> str:
     """Everything that a submission shows on its way, control codes taken out."""
-    submission, plan = read_submission(words), plan_of(words)
+    plan = submission.plans(dict.fromkeys(submission.pools, 4), calibration={})[0]
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=is_terminal, force_interactive=is_terminal)
     with LiveScreen(console) as screen:
@@ -55,12 +49,18 @@ def show(words: Words, *, crew: Crew = CREW, is_terminal: bool = False) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
 
 
-WORDS = Words(pool="gevent", job="io.http", count="50", rate="20", run="r1")
+SUBMISSION = Submission(
+    run="r1",
+    pools=("gevent",),
+    kind=JOB_KINDS["io.http"],
+    parameters=complete_parameters(JOB_KINDS["io.http"], {}),
+    schedule=read_schedule(count=50, rate_per_s=20, shape={}),
+)
 
 
 def test_elsewhere_each_step_is_a_line() -> None:
     """Nothing moves in a file: what, to whom, when it was sent, and how late."""
-    assert show(WORDS).splitlines() == [
+    assert show(SUBMISSION).splitlines() == [
         "run r1",
         "50 × io.http delay_ms=50 size_bytes=1024, 20/s, constant",
         "to gevent (2 workers, 1,200 slots)",
@@ -70,7 +70,7 @@ def test_elsewhere_each_step_is_a_line() -> None:
 
 def test_a_backlog_is_not_called_late() -> None:
     """Jobs that are all due at once can't be in time."""
-    text = show(replace(WORDS, rate="0"))
+    text = show(replace(SUBMISSION, schedule=read_schedule(count=50, shape={})))
 
     assert "all at once" in text
     assert "late" not in text
@@ -78,15 +78,15 @@ def test_a_backlog_is_not_called_late() -> None:
 
 def test_a_comparison_tells_its_order_and_seed() -> None:
     """So that it can be repeated."""
-    words = replace(WORDS, pool="all", seed="3")
+    submission = replace(SUBMISSION, pools=("solo", "gevent"), seed=3)
 
-    assert f"to {' → '.join(read_submission(words).pools)}, seed 3" in show(words)
+    assert "to solo → gevent, seed 3" in show(submission)
 
 
 @pytest.mark.parametrize("has_events", [True, False])
 def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
     """They cost throughput, so they are told before the figures."""
-    text = show(WORDS, crew=replace(CREW, has_events=has_events))
+    text = show(SUBMISSION, crew=replace(CREW, has_events=has_events))
 
     assert (EVENTS_NOTE in text) == has_events
     assert len(EVENTS_NOTE) < 80
@@ -94,12 +94,12 @@ def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
 
 def test_nobody_there_is_said() -> None:
     """With --force jobs are sent to an empty room."""
-    assert "to gevent (no worker listens now)" in show(WORDS, crew=Crew(contender="gevent"))
+    assert "to gevent (no worker listens now)" in show(SUBMISSION, crew=Crew(contender="gevent"))
 
 
 def test_a_terminal_sees_the_last_state_of_the_bar() -> None:
     """After sending, the bar counts the jobs that have ended, well or not."""
-    text = show(WORDS, is_terminal=True)
+    text = show(SUBMISSION, is_terminal=True)
 
     assert re.search(r"gevent +running .*21/50 jobs", text)
     assert "sent 50 jobs to gevent" in text
