@@ -55,32 +55,6 @@ def draw_parts(shares: Mapping[str, float], *, count: int, seed: int) -> array[i
     return parts[:count]
 
 
-def parse_shares(text: str) -> dict[str, float]:
-    """Return the shares that a text says: ``short=0.9, long=0.1``.
-
-    Raises:
-        UsageError: with every fault of the text.
-    """
-    shares: dict[str, float] = {}
-    faults: list[Fault] = []
-    for word in text.split(","):
-        name, _, number = (part.strip() for part in word.partition("="))
-        try:
-            share = float(number)
-        except ValueError:
-            remedy = "write name=share, with a comma between two"
-            faults.append(Fault(problem="no share of a mix", seen=repr(word), remedy=remedy))
-            continue
-        if name in shares:
-            remedy = "give each part once"
-            faults.append(Fault(problem="part given twice", seen=name, remedy=remedy))
-        shares[name] = share
-    faults = faults or check_shares(shares)
-    if faults:
-        raise UsageError(*faults)
-    return shares
-
-
 def check_shares(shares: Mapping[str, float]) -> list[Fault]:
     """Return everything that is wrong with the shares of a mix."""
     faults = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from poolbench.errors import UsageError
 from producer.arrivals import draw
-from producer.mixes import DECK, check_shares, draw_parts, parse_shares
+from producer.mixes import DECK, check_shares, draw_parts
 
 WEIGHTS = st.lists(st.integers(min_value=1, max_value=50), min_size=1, max_size=6)
 SEEDS = st.integers(min_value=0, max_value=2**63)
@@ -73,16 +74,6 @@ def test_parts_do_not_go_with_gaps() -> None:
     assert of_long / parts.count(1) == pytest.approx(1.0, abs=0.06)
 
 
-@given(weights=WEIGHTS)
-def test_shares_are_read_from_text(weights: list[int]) -> None:
-    """What is written with enough digits is read."""
-    shares = shares_of(weights)
-
-    text = ", ".join(f"{name} = {share!r}" for name, share in shares.items())
-
-    assert parse_shares(text) == shares
-
-
 def test_thirds_need_no_endless_digits() -> None:
     """Shares that make 0.999 are taken as they are meant."""
     parts = draw_parts({"a": 0.333, "b": 0.333, "c": 0.333}, count=300, seed=random.randrange(9))
@@ -91,21 +82,17 @@ def test_thirds_need_no_endless_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("shares", "said"),
     [
-        ("", "no share of a mix: ''; write name=share"),
-        ("short", "no share of a mix: 'short'"),
-        ("short=x", "no share of a mix: 'short=x'"),
-        ("short=0.5, short=0.5", "part given twice: short"),
-        ("short=0.5, long=0.6", "shares that don't make 1: 0.5 + 0.6 = 1.1"),
-        ("short=-0.5, long=1", "short: share out of bounds: -0.5"),
-        ("short=nan", "short: share out of bounds: nan"),
+        ({"short": 0.5, "long": 0.6}, "shares that don't make 1: 0.5 + 0.6 = 1.1"),
+        ({"short": -0.5, "long": 1.0}, "short: share out of bounds: -0.5"),
+        ({"short": math.nan}, "short: share out of bounds: nan"),
     ],
 )
-def test_impossible_shares_are_refused(text: str, said: str) -> None:
+def test_impossible_shares_are_refused(shares: dict[str, float], said: str) -> None:
     """Each fault says what was seen."""
     with pytest.raises(UsageError) as caught:
-        parse_shares(text)
+        draw_parts(shares, count=1, seed=1)
 
     assert said in str(caught.value)
 
