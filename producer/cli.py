@@ -13,6 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
+from poolbench import format as fmt
 from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
 from poolbench.jobs import parse_parameters
 from poolbench.keys import run_key
@@ -23,7 +24,7 @@ from producer.screen import LiveScreen
 from producer.submission import ALL, Submission, new_run_name, ordered_pools, read_schedule
 from producer.submit import Outcome, submit
 from producer.summary import ENDED, RunSummary, read_summary
-from producer.terminal import counted, explain, render_comparison, render_trial
+from producer.terminal import explain, render_comparison, render_trial
 
 #: Version of what ``--json`` prints.
 FORMAT = 1
@@ -186,7 +187,9 @@ def _conclude(outcome: Outcome, *, settings: Settings) -> None:
     sent = sum(each.count for each in outcome.sent.values())
     if any(not each.is_complete for each in outcome.sent.values()):
         meant = submission.count * len(submission.pools)
-        _complain(f"stopped: {sent:,} of {counted(meant, 'job')} were sent, and will be run")
+        _complain(
+            f"stopped: {sent:,} of {fmt.counted(meant, noun='job')} were sent, and will be run"
+        )
     for trial, followed in outcome.followed.items():
         if followed.ending.value != "closed":
             contender = submission.pools[trial]

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from poolbench import format as fmt
 from poolbench.records import TrialPlan
 from producer.presence import Crew
 from producer.publisher import Sent
 from producer.submission import Submission
 from producer.summary import TrialSummary
-from producer.terminal import counted, show_duration
 
 EVENTS_NOTE = "Celery's events are on, for Flower: small jobs run slower than without."
 
@@ -71,10 +71,10 @@ class LiveScreen:
 
     def sent(self, plan: TrialPlan, sent: Sent) -> None:
         """Say that a trial's sending is over."""
-        text = f"sent {counted(sent.count, 'job')} to {plan.contender} "
+        text = f"sent {fmt.counted(sent.count, noun='job')} to {plan.contender} "
         # a backlog is due all at once, so its jobs can't be in time
-        late = f", at most {show_duration(sent.lag_max_s)} late" if plan.rate_per_s else ""
-        self._say(Text.assemble(f"{text}in {show_duration(sent.span_s)}", (late, "dim")))
+        late = f", at most {fmt.duration(sent.lag_max_s)} late" if plan.rate_per_s else ""
+        self._say(Text.assemble(f"{text}in {fmt.duration(sent.span_s)}", (late, "dim")))
         if self._row is not None:
             self._progress.update(
                 self._row, description="running", completed=0, total=max(1, sent.count)
@@ -99,7 +99,7 @@ def _describe_jobs(submission: Submission) -> Text:
 
 
 def _describe_crew(crew: Crew) -> Text:
-    found = f"{counted(crew.workers, 'worker')}, {counted(crew.slots, 'slot')}"
+    found = f"{fmt.counted(crew.workers, noun='worker')}, {fmt.counted(crew.slots, noun='slot')}"
     if not crew.workers:
         found = "no worker listens now"
     return Text.assemble(f"to {crew.contender} ", (f"({found})", "dim"))

@@ -9,38 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from poolbench import format as fmt
 from producer.follow import Ending, Followed
 from producer.summary import Ledger, Percentiles, RunSummary, TrialSummary
 
-#: Stands where there is no figure.
-NOTHING = "–"
-
-_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 _BACKLOG_NOTE = "All jobs were due at once: the wait is a job's place in the queue."
 
 _MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
-
-
-def show_number(value: float | None) -> str:
-    """Return a figure with about three digits."""
-    if value is None:
-        return NOTHING
-    if abs(value) >= 100 or value == 0:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def show_duration(value_s: float | None) -> str:
-    """Return seconds in the unit that reads best: 1.20 s · 45.0 ms · 310 µs."""
-    if value_s is None:
-        return NOTHING
-    size, unit = next((each for each in _UNITS if abs(value_s) >= each[0]), _UNITS[-1])
-    return f"{show_number(value_s / size)} {unit}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return ``1 job``, ``2 jobs``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def render_trial(
@@ -50,7 +25,7 @@ def render_trial(
     waited = "place in the queue, all due at once" if is_backlog else "from due to started"
     figures = _grid()
     figures.add_row("ledger", _ledger(trial.ledger, is_over=is_over))
-    figures.add_row("throughput", Text(f"{show_number(trial.throughput_per_s)} jobs/s"))
+    figures.add_row("throughput", Text(f"{fmt.number(trial.throughput_per_s)} jobs/s"))
     spans = _grid()
     for _ in range(3):
         spans.add_column(justify="right", min_width=8, no_wrap=True)
@@ -63,7 +38,9 @@ def render_trial(
     ):
         spans.add_row(name, *_percentiles(found), meaning)
     title = Text.assemble(
-        (trial.contender, "bold"), f", {counted(trial.slots, 'slot')}", (f" · {trial.kind}", "dim")
+        (trial.contender, "bold"),
+        f", {fmt.counted(trial.slots, noun='slot')}",
+        (f" · {trial.kind}", "dim"),
     )
     body = Padding(Group(figures, Text(), spans), (1, 0, 0, 2), expand=False)
     return Group(Text(), title, body, *_remarks([trial], run=run))
@@ -88,7 +65,7 @@ def render_comparison(
             trial.contender,
             f"{trial.slots:,}",
             _done(trial.ledger),
-            Text(show_number(trial.throughput_per_s), style="bold"),
+            Text(fmt.number(trial.throughput_per_s), style="bold"),
             *_percentiles(trial.wait_s),
             *_percentiles(trial.execution_s),
         )
@@ -120,7 +97,7 @@ def _done(ledger: Ledger) -> Text:
 
 def _percentiles(found: Percentiles | None) -> list[str]:
     spans_s = (found.p50, found.p95, found.p99) if found else (None, None, None)
-    return [show_duration(span_s) for span_s in spans_s]
+    return [fmt.duration(span_s) for span_s in spans_s]
 
 
 def _remarks(trials: Sequence[TrialSummary], *, run: RunSummary) -> list[RenderableType]:
@@ -160,7 +137,7 @@ def _grid() -> Table:
 
 def explain(followed: Followed, *, sent: int) -> str:
     """Return in one line why a trial is not closed, with its counts."""
-    still = show_duration(followed.still_s)
+    still = fmt.duration(followed.still_s)
     reason = {
         Ending.STALLED: f"no job ended for {still}, though workers are there",
         Ending.DESERTED: f"no worker is there any more, and no job ended for {still}",
@@ -170,9 +147,9 @@ def explain(followed: Followed, *, sent: int) -> str:
         Ending.CLOSED: "closed",
     }[followed.ending]
     if followed.trial is None:
-        return f"{reason}: {counted(sent, 'job')} sent, and their records are kept"
+        return f"{reason}: {fmt.counted(sent, noun='job')} sent, and their records are kept"
     ledger = followed.trial.ledger
     return (
-        f"{reason}: of {counted(ledger.sent, 'job')} sent, {ledger.done:,} done, "
+        f"{reason}: of {fmt.counted(ledger.sent, noun='job')} sent, {ledger.done:,} done, "
         f"{ledger.failed:,} failed, {ledger.lost:,} not ended"
     )

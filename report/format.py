@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-#: Stands where there is no figure.
-NOTHING = "–"
+from poolbench.format import NOTHING, counted, duration, number, three_digits
 
-_TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+__all__ = [
+    "NOTHING", "count", "counted", "duration", "interval", "listed", "minutes", "moment", "number",
+    "percent", "plain", "size", "span", "times", "times_range",
+]  # fmt: skip
+
 _BYTE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
-
-
-def number(value: float | None) -> str:
-    """Return ``value`` with about three digits: 1,234 · 241 · 24.1 · 2.41 · 0.0241."""
-    if value is None:
-        return NOTHING
-    size = abs(_three_digits(value))
-    if size >= 100 or value == 0:
-        return f"{value:,.0f}"
-    if size >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
 
 
 def plain(value: float) -> str:
@@ -32,23 +23,6 @@ def plain(value: float) -> str:
 def count(value: int | None) -> str:
     """Return a count with its thousands apart."""
     return NOTHING if value is None else f"{value:,}"
-
-
-def counted(value: int, *, noun: str) -> str:
-    """Return ``1 job``, ``2 jobs``."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
-
-
-def duration(value_s: float | None) -> str:
-    """Return seconds in the unit that reads best: 1.20 s · 45.0 ms · 310 µs."""
-    if value_s is None:
-        return NOTHING
-    if value_s == 0:
-        return "0 s"
-    for size, unit in _TIME_UNITS:
-        if abs(_three_digits(value_s)) >= size:
-            return f"{number(value_s / size)} {unit}"
-    return f"{number(value_s / 1e-6)} µs"
 
 
 def minutes(value_s: float) -> str:
@@ -63,7 +37,7 @@ def size(value_bytes: float | None) -> str:
     if value_bytes is None:
         return NOTHING
     for factor, unit in _BYTE_UNITS:
-        if abs(_three_digits(value_bytes)) >= factor:
+        if abs(three_digits(value_bytes)) >= factor:
             return f"{number(value_bytes / factor)} {unit}"
     return f"{number(value_bytes)} B"
 
@@ -107,11 +81,6 @@ def moment(value_ns: int | None) -> str:
     if value_ns is None:
         return NOTHING
     return datetime.fromtimestamp(value_ns // 1_000_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _three_digits(value: float) -> float:
-    """Return what is left of ``value`` when it is shown: 999.6 is shown as 1,000."""
-    return float(f"{value:.3g}")
 
 
 def _ratio(value: float) -> str:

@@ -10,14 +10,7 @@ from rich.console import Console, RenderableType
 
 from producer.follow import Ending, Followed
 from producer.summary import Ledger, Percentiles, RunSummary, TrialSummary
-from producer.terminal import (
-    counted,
-    explain,
-    render_comparison,
-    render_trial,
-    show_duration,
-    show_number,
-)
+from producer.terminal import explain, render_comparison, render_trial
 
 TRIAL = TrialSummary(
     trial=0,
@@ -175,14 +168,3 @@ def test_a_missing_collector_is_explained() -> None:
 
     assert "no collector published anything within 15.0 s" in text
     assert "3 jobs sent, and their records are kept" in text
-
-
-def test_numbers_have_about_three_digits() -> None:
-    """Precision that isn't there is not shown."""
-    assert [show_number(each) for each in (None, 0, 1234.5, 12.34, 1.234)] == [
-        *("–", "0", "1,234", "12.3", "1.23")
-    ]
-    assert [show_duration(each) for each in (None, 12.3, 0.0123, 0.0000123)] == [
-        *("–", "12.3 s", "12.3 ms", "12.3 µs")
-    ]
-    assert (counted(1, "job"), counted(2_000, "job")) == ("1 job", "2,000 jobs")

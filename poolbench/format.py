@@ -1,0 +1,42 @@
+"""Numbers as people read them, for every terminal and page of Poolbench."""
+
+from __future__ import annotations
+
+#: Stands where there is no figure.
+NOTHING = "–"
+
+_TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+
+
+def number(value: float | None) -> str:
+    """Return ``value`` with about three digits: 1,234 · 241 · 24.1 · 2.41 · 0.0241."""
+    if value is None:
+        return NOTHING
+    size = abs(three_digits(value))
+    if size >= 100 or value == 0:
+        return f"{value:,.0f}"
+    if size >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if size >= 1 else f"{value:.3g}"
+
+
+def counted(value: int, *, noun: str) -> str:
+    """Return ``1 job``, ``2 jobs``."""
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def duration(value_s: float | None) -> str:
+    """Return seconds in the unit that reads best: 1.20 s · 45.0 ms · 310 µs."""
+    if value_s is None:
+        return NOTHING
+    if value_s == 0:
+        return "0 s"
+    for size, unit in _TIME_UNITS:
+        if abs(three_digits(value_s)) >= size:
+            return f"{number(value_s / size)} {unit}"
+    return f"{number(value_s / 1e-6)} µs"
+
+
+def three_digits(value: float) -> float:
+    """Return what is left of ``value`` when it is shown: 999.6 is shown as 1,000."""
+    return float(f"{value:.3g}")
