@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import polars as pl
 
 from poolbench.records import FINAL_OUTCOMES, Outcome
+from poolbench.summaries import Ledger
 
 #: Outcomes of an execution that came to its end: two of them for one attempt of one job mean that
 #: it ran twice.
 _FINISHED = (Outcome.DONE.value, Outcome.FAILED.value, Outcome.TIMED_OUT.value)
 
 _JOB = ("trial", "seq")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """The account of a trial: sent = done + failed + lost, counted in jobs."""
-
-    #: Jobs that the producer put into the queue.
-    sent: int
-    #: Jobs with an execution that was done.
-    done: int
-    #: Jobs without one, with an outcome after which no further attempt comes.
-    failed: int
-    #: Attempts, not jobs, that ended in a retry.
-    retried: int
-    #: Jobs of which no end is known: unfinished while the trial runs. Negative if more ended
-    #: than were sent.
-    lost: int
-    #: Attempts that finished and had finished before, be it as another execution or, under one
-    #: nonce, as the same.
-    duplicated: int
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the end of every job sent is known, and of no other."""
-        return self.lost == 0
 
 
 def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledger]:

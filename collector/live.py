@@ -13,14 +13,12 @@ import redis
 
 from collector.fold import Folding
 from collector.ingest import Ingest
-from collector.ledger import Ledger
 from collector.manifest import machine, manifest_of
 from collector.metrics import FIGURE_COLUMNS
 from collector.run_hash import Presence, RunHash, read_presence, read_run_hash
 from collector.summary import (
     Interval,
     Measured,
-    RunState,
     describe,
     judge_state,
     measure,
@@ -29,6 +27,7 @@ from collector.summary import (
 from poolbench.errors import StackError, StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import run_key, summary_key
+from poolbench.summaries import Ledger, RunState
 
 #: A published summary is forgotten after this, seconds; a run's folder stays.
 SUMMARY_EXPIRES_S = 86_400

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from collector.run_hash import RunHash
-from collector.summary import Interval, Measured, RunState, whole_interval
+from collector.summary import Interval, Measured, whole_interval
 from poolbench import __version__
 from poolbench.jobs import JOB_KINDS, ideal_wait_s
 from poolbench.records import TrialPlan
+from poolbench.summaries import RunState
 
 
 def machine() -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from poolbench.records import Outcome
+from poolbench.summaries import Percentiles
 
 #: A capacity trial of fewer finishes than this many for each job in flight is mostly its own
 #: beginning and end.
@@ -28,15 +29,6 @@ FIGURE_COLUMNS = (
 FOREIGN_CLOCK = "clocks of other hosts are not corrected"
 
 _NS_PER_S = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Percentiles:
-    """Nearest-rank percentiles of times, seconds."""
-
-    p50: float
-    p95: float
-    p99: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

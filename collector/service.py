@@ -14,13 +14,13 @@ from typing import cast
 
 import redis
 
-from collector.ledger import Ledger
 from collector.live import LOOK_EVERY_S, LiveRun
 from collector.manifest import interval_in
 from collector.store import RunFolder
-from collector.summary import Interval, RunState
+from collector.summary import Interval
 from poolbench.errors import PoolbenchError, StackError, UsageError
 from poolbench.keys import RUNS, check_name, records_stream, run_key, summary_key
+from poolbench.summaries import Ledger, RunState
 
 #: How long no line may come while jobs are missing until a run is called stalled, seconds.
 STALL_S = 30.0

@@ -4,33 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 import polars as pl
 
-from collector.ledger import Ledger, ledgers
+from collector.ledger import ledgers
 from collector.metrics import FOREIGN_CLOCK, Figures, figures
 from collector.run_hash import RunHash
 from poolbench.records import FORMAT, TrialPlan
-
-
-class RunState(StrEnum):
-    """How far a run is."""
-
-    #: The producer may send more.
-    SENDING = "sending"
-    #: All is sent, and jobs are missing.
-    RUNNING = "running"
-    #: All is sent, and the end of every job is known.
-    CLOSED = "closed"
-    #: Jobs are missing, and for long there was no line. Lines may still come.
-    STALLED = "stalled"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no more lines are expected."""
-        return self in {RunState.CLOSED, RunState.STALLED}
+from poolbench.summaries import Ledger, RunState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from producer.broker import open_broker
 from producer.screen import LiveScreen
 from producer.submission import ALL, Submission, new_run_name, ordered_pools, read_schedule
 from producer.submit import Outcome, submit
-from producer.summary import ENDED, RunSummary, read_summary
+from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
 
 #: Version of what ``--json`` prints.
@@ -161,7 +161,7 @@ def _look(run: str, *, as_json: bool) -> ExitCode:
             f"no summary of {run} is published: no collector runs (see: make ps), "
             f"or the run ended more than a day ago (see: {folder})"
         )
-    is_over = summary.state in ENDED
+    is_over = summary.state.is_over
     if as_json:
         _print_json({"format": FORMAT, "run": run, "summary": summary.raw})
     else:

@@ -8,7 +8,7 @@ from enum import Enum
 
 import redis
 
-from producer.summary import ENDED, RunSummary, TrialSummary
+from producer.summary import RunSummary, TrialSummary
 
 #: Between two looks at the summary, seconds.
 LOOK_EVERY_S = 0.2
@@ -170,6 +170,6 @@ class Follower:
 
     def _settle(self) -> None:
         deadline_s = self._clock() + SETTLE_S
-        while self._summary and self._summary.state not in ENDED and self._clock() < deadline_s:
+        while self._summary and not self._summary.state.is_over and self._clock() < deadline_s:
             self._sleep(LOOK_EVERY_S)
             self._summary = self._look() or self._summary

@@ -83,7 +83,7 @@ class LiveScreen:
     def running(self, trial: TrialSummary) -> None:
         """Show how many jobs of a trial have ended so far."""
         if self._row is not None:
-            self._progress.update(self._row, completed=trial.ledger.ended)
+            self._progress.update(self._row, completed=trial.ledger.done + trial.ledger.failed)
 
     def _say(self, text: Text) -> None:
         self._console.print(text, highlight=False)

@@ -5,47 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 
 from poolbench.errors import StackError
 from poolbench.keys import summary_key
 from poolbench.records import FORMAT
+from poolbench.summaries import Ledger, Percentiles, RunState
 
-#: States of a run that change no more, unless its workers come back.
-ENDED = frozenset({"closed", "stalled"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ledger:
-    """The account of a trial."""
-
-    sent: int = 0
-    done: int = 0
-    failed: int = 0
-    retried: int = 0
-    lost: int = 0
-    duplicated: int = 0
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether each job sent has ended."""
-        return self.lost == 0
-
-    @property
-    def ended(self) -> int:
-        """Return how many jobs have ended, well or not."""
-        return self.done + self.failed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Percentiles:
-    """Percentiles of a span, seconds."""
-
-    p50: float
-    p95: float
-    p99: float
+_Part = TypeVar("_Part", Ledger, Percentiles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +41,7 @@ class RunSummary:
     """What the collector knows of a run."""
 
     run: str
-    #: ``sending``, ``running``, ``closed`` or ``stalled``.
-    state: str
+    state: RunState
     #: Whether Celery's events were on.
     has_events: bool
     #: Runs that had jobs in flight at the same time.
@@ -112,7 +80,7 @@ def parse_summary(text: str) -> RunSummary:
             )
         return RunSummary(
             run=raw["run"],
-            state=raw["state"],
+            state=RunState(raw["state"]),
             has_events=bool(raw["events"]),
             overlapped_by=tuple(raw["overlapped_by"]),
             trials=tuple(_trial(each) for each in raw["trials"]),
@@ -123,24 +91,14 @@ def parse_summary(text: str) -> RunSummary:
 
 
 def _trial(raw: Mapping[str, Any]) -> TrialSummary:
-    ledger = raw["ledger"]
-    return TrialSummary(
-        trial=raw["trial"],
-        contender=raw["contender"],
-        slots=raw["slots"],
-        kind=raw["kind"],
-        parameters=raw["parameters"],
-        ledger=Ledger(**{name: int(ledger[name]) for name in Ledger.__slots__}),
-        throughput_per_s=raw["throughput_per_s"],
-        wait_s=_percentiles(raw["wait_s"]),
-        execution_s=_percentiles(raw["execution_s"]),
-        lag_s=_percentiles(raw["lag_s"]),
-        mark=raw["mark"],
-        reasons=tuple(raw["reasons"]),
-    )
+    spans = {
+        name: raw[name] and _part(Percentiles, raw[name])
+        for name in ("wait_s", "execution_s", "lag_s")
+    }
+    parts = {"ledger": _part(Ledger, raw["ledger"]), "reasons": tuple(raw["reasons"]), **spans}
+    return TrialSummary(**{name: raw[name] for name in TrialSummary.__slots__} | parts)
 
 
-def _percentiles(raw: Mapping[str, float] | None) -> Percentiles | None:
-    if raw is None:
-        return None
-    return Percentiles(p50=raw["p50"], p95=raw["p95"], p99=raw["p99"])
+def _part(kind: type[_Part], raw: Mapping[str, Any]) -> _Part:
+    """Return a part of a trial; what a newer collector says besides is passed over."""
+    return kind(**{name: raw[name] for name in kind.__slots__})

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from poolbench import format as fmt
+from poolbench.summaries import Ledger, Percentiles
 from producer.follow import Ending, Followed
-from producer.summary import Ledger, Percentiles, RunSummary, TrialSummary
+from producer.summary import RunSummary, TrialSummary
 
 _BACKLOG_NOTE = "All jobs were due at once: the wait is a job's place in the queue."
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from collector.ledger import Ledger
+from poolbench.summaries import Ledger
 from report import format as fmt
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits

@@ -12,12 +12,13 @@ from typing import Any
 
 import polars as pl
 
-from collector.ledger import Ledger, ledgers
+from collector.ledger import ledgers
 from collector.metrics import Figures, figures, known
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
+from poolbench.summaries import Ledger
 from report import format as fmt
 from report.trials.disturbances import doubts
 from report.trials.latency_spans import measure_spans

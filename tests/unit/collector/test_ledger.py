@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.ledger import Ledger, ledgers
+from collector.ledger import ledgers
 from collector.schema import RECORD_SCHEMA, conform
 from poolbench.records import FINAL_OUTCOMES, Outcome
+from poolbench.summaries import Ledger
 
 
 def records(*rows: tuple[int | None, int, str | None], trial: int = 0) -> pl.DataFrame:

@@ -13,7 +13,6 @@ from collector.metrics import (
     FIGURE_COLUMNS,
     FOREIGN_CLOCK,
     Figures,
-    Percentiles,
     executions_ns,
     figures,
     peak_in_flight,
@@ -21,6 +20,7 @@ from collector.metrics import (
     waits_ns,
 )
 from collector.schema import RECORD_SCHEMA, conform
+from poolbench.summaries import Percentiles
 
 S = 1_000_000_000
 

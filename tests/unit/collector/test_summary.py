@@ -9,12 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from collector.ledger import Ledger
 from collector.manifest import interval_in, machine, manifest_of
 from collector.run_hash import RunHash
 from collector.schema import RECORD_SCHEMA, conform
-from collector.summary import Interval, RunState, describe, judge_state, measure
+from collector.summary import Interval, describe, judge_state, measure
 from poolbench.records import TrialPlan
+from poolbench.summaries import Ledger, RunState
 from producer.ways import option_of
 
 PLAN = TrialPlan(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 import redis
 
+from poolbench.summaries import Ledger, RunState
 from producer.follow import (
     LOOK_EVERY_S,
     SETTLE_S,
@@ -17,7 +18,7 @@ from producer.follow import (
     Patience,
     patience_for,
 )
-from producer.summary import Ledger, RunSummary, TrialSummary
+from producer.summary import RunSummary, TrialSummary
 
 PATIENCE = Patience(summary_s=5.0, stall_s=60.0, desert_s=20.0)
 
@@ -40,11 +41,13 @@ def trial_of(*, sent: int = 10, done: int = 0, failed: int = 0) -> TrialSummary:
     )
 
 
-def summary_of(*, sent: int = 10, done: int = 0, failed: int = 0, state: str = "") -> RunSummary:
+def summary_of(
+    *, sent: int = 10, done: int = 0, failed: int = 0, state: str = "running"
+) -> RunSummary:
     """A run of one trial that has come so far."""
     return RunSummary(
         run="r1",
-        state=state or "running",
+        state=RunState(state),
         has_events=False,
         overlapped_by=(),
         trials=(trial_of(sent=sent, done=done, failed=failed),),
@@ -76,7 +79,8 @@ class World:
             sleep=self._sleep,
         )
         followed = follower.follow(
-            is_last=is_last, on_look=lambda trial: self.seen.append(trial.ledger.ended)
+            is_last=is_last,
+            on_look=lambda trial: self.seen.append(trial.ledger.done + trial.ledger.failed),
         )
         self.now_s -= begin_s
         return followed

@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 from poolbench.jobs import JOB_KINDS, complete_parameters
+from poolbench.summaries import Ledger
 from producer.presence import Crew
 from producer.publisher import Sent
 from producer.screen import EVENTS_NOTE, LiveScreen
 from producer.submission import Submission, read_schedule
-from producer.summary import Ledger, TrialSummary
+from producer.summary import TrialSummary
 
 SENT = Sent(
     count=50, first_due_ns=1, last_sent_ns=2, lag_max_s=0.0012, span_s=2.5, is_complete=True

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console, RenderableType
 
+from poolbench.summaries import Ledger, Percentiles, RunState
 from producer.follow import Ending, Followed
-from producer.summary import Ledger, Percentiles, RunSummary, TrialSummary
+from producer.summary import RunSummary, TrialSummary
 from producer.terminal import explain, render_comparison, render_trial
 
 TRIAL = TrialSummary(
@@ -27,7 +28,7 @@ TRIAL = TrialSummary(
     reasons=(),
 )
 RUN = RunSummary(
-    run="r1", state="closed", has_events=False, overlapped_by=(), trials=(TRIAL,), raw={}
+    run="r1", state=RunState.CLOSED, has_events=False, overlapped_by=(), trials=(TRIAL,), raw={}
 )
 
 
