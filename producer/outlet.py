@@ -16,6 +16,7 @@ from itertools import accumulate
 from types import TracebackType
 from typing import Any, Self
 
+import hiredis
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -200,7 +201,8 @@ class Outlet:
 
     def _send(self, commands: Sequence[Sequence[bytes]]) -> None:
         try:
-            wire = b"".join(map(_packed, commands))
+            # by redis-py's packer; `pack_commands` around it takes two to four times as long
+            wire = b"".join(hiredis.pack_command(tuple(each)) for each in commands)  # type: ignore[arg-type]  # of one word, its stub says
             self._connection.send_packed_command([wire])  # type: ignore[no-untyped-call]
         except BaseException:
             self._hang_up()
@@ -240,14 +242,6 @@ class Outlet:
             f"the broker was lost and did not come back ({type(error).__name__}); "
             f"{self._account}, {in_doubt} more may be: the run's count in Redis is right"
         )
-
-
-def _packed(words: Sequence[bytes]) -> bytes:
-    """Return a command in its wire form: an array of byte strings, as the Redis protocol says."""
-    parts = [b"*%d\r\n" % len(words)]
-    for word in words:
-        parts += (b"$%d\r\n" % len(word), word, b"\r\n")
-    return b"".join(parts)
 
 
 def _lone_pool(client: redis.Redis, *, on_connect: Any) -> redis.ConnectionPool:
