@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from lab.system.redis_server import free_port, start_server
+
+# a busy machine is no fault of what is tested
+settings.register_profile("poolbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("poolbench")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
