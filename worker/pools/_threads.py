@@ -7,6 +7,7 @@ call that never ends doesn't keep the process from exiting.
 from __future__ import annotations
 
 import concurrent.futures
+import contextvars
 import functools
 import os
 import queue
@@ -116,7 +117,8 @@ class _Call:
 
 
 def _name_of(function: Callable[..., Any]) -> str:
-    # asyncio.to_thread submits partial(context.run, function, …)
-    if isinstance(function, functools.partial) and function.args:
-        function = function.args[0]
-    return str(getattr(function, "__qualname__", None) or function)
+    if isinstance(function, functools.partial):
+        # `asyncio.to_thread` submits partial(context.run, function, …)
+        is_in_context = isinstance(getattr(function.func, "__self__", None), contextvars.Context)
+        function = function.args[0] if is_in_context else function.func
+    return str(getattr(function, "__qualname__", None) or type(function).__name__)

@@ -60,7 +60,7 @@ def test_threads_are_bounded(slots: int, most: int) -> None:
 
 
 def test_unfinished_calls_are_named(threads: CallThreads) -> None:
-    """By their function, also of `asyncio.to_thread`; a cancelled call that waits never runs."""
+    """By their function, however it is wrapped, and never by its arguments."""
     gate = threading.Event()
 
     async def leaves_one() -> None:
@@ -69,10 +69,12 @@ def test_unfinished_calls_are_named(threads: CallThreads) -> None:
     with started_crew() as crew, pytest.raises(TimeoutError):
         raise crew.run(leaves_one).error()
     direct = threads.submit(gate.wait, 10)
+    partial = threads.submit(functools.partial(gate.wait, 10))
 
-    assert threads.unfinished() == ("Event.wait",)
+    assert threads.unfinished() == ("Event.wait", "Event.wait")
     gate.set()
     assert direct.result(10)
+    assert partial.result(10)
     wait_until(lambda: not threads.unfinished(), what="the end of the call")
 
 
