@@ -6,57 +6,57 @@ BIN    := $(VENV)/bin
 FREE   := .venv-free-threaded
 ARGS   ?=
 
-help:  ## what there is to do
+help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1mmake %-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.run  ## make .venv from the hash-pinned requirements
+setup: $(VENV)/.run  ## create .venv from the hash-pinned requirements
 
-demo: setup  ## compare five pools here and now, under 100 s, nothing but Python needed
+demo: setup  ## compare five pools in under 100 s; needs only Python
 	@$(BIN)/poolbench demo
 
-bench: setup  ## the same with usual sizes beside equal ones, five times each, under 300 s
+bench: setup  ## compare more pool sizes, five repetitions each, in under 300 s
 	@$(BIN)/poolbench bench
 
-up: setup  ## start the stack: Docker where an engine answers, else local processes
+up: setup  ## start the stack: on Docker if an engine answers, else as local processes
 	@$(BIN)/poolbench up
 
-down: setup  ## end the stack; results are kept
+down: setup  ## stop the stack; results are kept
 	@$(BIN)/poolbench down
 
-ps: setup  ## what runs, and how it feels
+ps: setup  ## show each service's state and health
 	@$(BIN)/poolbench ps
 
-logs: setup  ## the services' logs: make logs ARGS="worker-gevent --follow"
+logs: setup  ## print the services' logs: make logs ARGS="worker-gevent --follow"
 	@$(BIN)/poolbench logs $(ARGS)
 
 submit: setup  ## send jobs: make submit ARGS="--pool prefork --job cpu.primes --count 100"
 	@$(BIN)/python -m producer $(ARGS)
 
-check: $(VENV)/.dev  ## format, lint, types, architecture
+check: $(VENV)/.dev  ## check format, lint, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(VENV)/.dev  ## unit and integration tests, on a real server and real workers
+test: $(VENV)/.dev  ## run unit and integration tests, on a real server and real workers
 	$(BIN)/pytest -n 3 --dist loadfile tests/unit tests/integration
 
-e2e: $(VENV)/.dev  ## whole stacks, experiments and commands, as people use them
+e2e: $(VENV)/.dev  ## test whole stacks, experiments and commands, as people use them
 	$(BIN)/pytest -n 3 --dist loadfile tests/e2e/test_lab_*.py tests/e2e/test_pool_*.py
 	$(BIN)/pytest --ignore-glob='*/test_lab_*.py' --ignore-glob='*/test_pool_*.py' tests/e2e
 
-format: $(VENV)/.dev  ## put the code in shape
+format: $(VENV)/.dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-free-threaded:  ## make .venv-free-threaded, for threads without the GIL: PYTHON=python3.14t
+free-threaded:  ## create .venv-free-threaded, for threads without the GIL: PYTHON=python3.14t
 	@$(PYTHON) -c 'import sys, sysconfig; sysconfig.get_config_var("Py_GIL_DISABLED") or sys.exit("poolbench: $(PYTHON) is built with the GIL; get one without: uv python install 3.14t, then: make free-threaded PYTHON=$$(uv python find 3.14t)")'
 	@echo "setting up $(FREE)"
 	@$(PYTHON) -m venv --clear $(FREE)
 	@$(FREE)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/free-threaded.txt
 	@$(FREE)/bin/python -m worker interpreter --no-gil
 
-pins: $(VENV)/.dev  ## renew requirements/ from pyproject.toml
+pins: $(VENV)/.dev  ## update requirements/ from pyproject.toml
 	@for extra in run dev free-threaded; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--upgrade --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 		--custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt \

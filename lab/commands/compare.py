@@ -43,29 +43,36 @@ def compare_runs(
     *,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help='Exit 99 where it holds: "throughput < 0.95".'),
+        typer.Option(metavar="CONDITION", help='Exit with 99 if this holds: "throughput < 0.95".'),
     ] = None,
     across: Annotated[
         list[str] | None,
-        typer.Option(metavar="TOPIC", help="What differs on purpose: versions, python, settings…"),
+        typer.Option(
+            metavar="TOPIC",
+            help="Ignore a difference that is intended: versions, python, settings…",
+        ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Compare unlike conditions, and say so.")
+        bool,
+        typer.Option(
+            "--force", help="Compare runs made under different conditions; the output says so."
+        ),
     ] = False,
     noise: Annotated[
-        float, typer.Option(min=0, max=1, help="A change below this share is no difference.")
+        float, typer.Option(min=0, max=1, help="Treat a change below this share as no difference.")
     ] = NOISE,
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown for a pull request.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print docs/schemas/compare.schema.json's JSON.")
+        bool,
+        typer.Option("--json", help="Print JSON; docs/schemas/compare.schema.json describes it."),
     ] = False,
     junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML beside that.")
+        Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML to this file.")
     ] = None,
 ) -> None:
-    """Tell what changed from run A to run B, and what of it lies beyond the noise."""
+    """Compare run B with run A, and report which changes exceed the noise."""
     faults = output_faults(junit, where="--junit")
     if as_markdown and as_json:
         faults.append(Fault(problem="two formats", seen="--markdown --json", remedy="choose one"))

@@ -49,22 +49,24 @@ def register(app: typer.Typer) -> None:
 def conformance(
     *,
     pool: Annotated[
-        list[str] | None, typer.Option(help="One pool; again for more. All if left out.")
+        list[str] | None,
+        typer.Option(help="Try this pool; repeat the option for more. Default: all."),
     ] = None,
     row: Annotated[
-        list[str] | None, typer.Option(help="One row by its name or title; again for more.")
+        list[str] | None,
+        typer.Option(help="Try this row, by name or title; repeat the option for more."),
     ] = None,
     tries: Annotated[
-        int, typer.Option(min=1, help="Number of tries of each row; a cell shows the worst.")
+        int, typer.Option(min=1, help="Number of tries of each row; a cell shows the worst result.")
     ] = 1,
     celery_python: Annotated[
-        Path | None, typer.Option(help="A Python of another environment, with another Celery.")
+        Path | None, typer.Option(help="Run workers on this Python, for another version of Celery.")
     ] = None,
     beside: Annotated[
-        Path | None, typer.Option(help="JSON of another survey, to show where it differs.")
+        Path | None, typer.Option(help="Show where the results differ from this JSON file.")
     ] = None,
     write: Annotated[
-        Path | None, typer.Option(help="Write Markdown there, and JSON beside it.")
+        Path | None, typer.Option(help="Write Markdown to this file, and JSON next to it.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     list_rows: Annotated[

@@ -27,15 +27,16 @@ def register(app: typer.Typer) -> None:
 def export_run(
     run: Annotated[str, typer.Argument(help=RUN_HELP)],
     *,
-    form: Annotated[Format, typer.Option("--format", help="How the file is written.")] = Format.CSV,
-    table: Annotated[Table, typer.Option(help="Records of jobs, or samples of CPU and memory.")] = (
-        Table.JOBS
-    ),
+    form: Annotated[Format, typer.Option("--format", help="Format of the output.")] = Format.CSV,
+    table: Annotated[
+        Table, typer.Option(help="What to export: records of jobs, or samples of CPU and memory.")
+    ] = (Table.JOBS),
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Instead of standard output.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write to this file instead of standard output."),
     ] = None,
 ) -> None:
-    """Hand out a run's raw records with documented columns: docs/columns.md."""
+    """Export a run's raw records; docs/columns.md describes the columns."""
     faults = output_faults(output, where="--output")
     path = Path()
     try:

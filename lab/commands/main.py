@@ -70,38 +70,40 @@ _output = Console()
 POOLS_EXPERIMENT = Path("experiments/pools.toml")
 
 Repetitions = Annotated[
-    int | None, typer.Option(min=1, max=1_000, help="Blocks, instead of the profile's own.")
+    int | None,
+    typer.Option(min=1, max=1_000, help="Number of repetitions (overrides the profile)."),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(
         metavar="SHARE",
-        help="Add blocks until each verdict's interval is ± this narrow, such as 3%.",
+        help="Add repetitions until each interval is at most ± this wide, such as 3%.",
     ),
 ]
 AtMost = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help=f"With --until: begin no block that would end later, such as 15m or 1h30m. "
+        help="With --until: start no repetition that would end later, such as 15m or 1h30m. "
         f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
     ),
 ]
 Seed = Annotated[
-    int | None, typer.Option(min=0, help="Order of the trials, instead of the file's.")
+    int | None,
+    typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead of the tables.")]
 
 
 @app.command(rich_help_panel="Measure")
 def demo(*, as_json: AsJson = False) -> None:
-    """Compare five pools at equal slots in under 100 s: a first picture, too few for a claim."""
+    """Compare five pools at equal slots in under 100 s: a first look, without a claim."""
     _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
 
 
 @app.command(rich_help_panel="Measure")
 def bench(*, as_json: AsJson = False) -> None:
-    """Compare the pools at equal and at usual slots, five times each, in under 300 s."""
+    """Compare the pools at equal and usual slots, five repetitions each, in under 300 s."""
     _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json)
 
 
@@ -109,7 +111,7 @@ def bench(*, as_json: AsJson = False) -> None:
 def run(
     experiment: Annotated[Path, typer.Argument(help="A TOML file, as in experiments/.")],
     *,
-    profile: Annotated[str, typer.Option(help="Which [profile] of the file.")] = "demo",
+    profile: Annotated[str, typer.Option(help="Name of a profile in the file.")] = "demo",
     repetitions: Repetitions = None,
     until: Precision = None,
     at_most: AtMost = None,

@@ -46,11 +46,11 @@ def up(
         typer.Option(
             envvar="STACK",
             metavar="local|docker",
-            help="Which kind, instead of Docker where an engine answers.",
+            help="Force this kind. Default: Docker if an engine answers, else local.",
         ),
     ] = "",
 ) -> None:
-    """Start the stack, or what is down of it; return when every service is healthy."""
+    """Start the stack, or the services that are down; wait until all are healthy."""
     desk = _desk()
     with held(desk.layout.state_dir):
         chosen = desk.choose(stack)
@@ -95,10 +95,14 @@ def ps() -> None:
 
 
 def logs(
-    service: Annotated[str, typer.Argument(help="One service; all if left out.")] = "",
+    service: Annotated[str, typer.Argument(help="Name of a service. Default: all.")] = "",
     *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option(min=0, help="Lines from the end of each log.")] = 20,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")
+    ] = False,
+    lines: Annotated[
+        int, typer.Option(min=0, help="Number of lines from the end of each log.")
+    ] = 20,
 ) -> None:
     """Show the services' logs."""
     desk = _desk()
