@@ -25,7 +25,7 @@ from report.terminal.tables import (
     parts_table,
     throughput_table,
 )
-from report.terminal.threshold_lines import render_requirements
+from report.terminal.threshold_lines import render_thresholds
 
 
 class _Screen:
@@ -58,7 +58,7 @@ def _parts(summary: Mapping[str, Any], *, width: int) -> Iterator[RenderableType
         yield _crossover(summary, found=found)
     yield from render_sweeps(summary)
     yield from render_effects(summary)
-    yield from render_requirements(summary)
+    yield from render_thresholds(summary)
     yield Text()
     words = [*legend(summary), *_signs(summary, width=width)]
     for word, meaning in [

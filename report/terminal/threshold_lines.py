@@ -20,7 +20,7 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def render_requirements(summary: Mapping[str, Any]) -> list[RenderableType]:
+def render_thresholds(summary: Mapping[str, Any]) -> list[RenderableType]:
     """Return a heading and a line a threshold; nothing where none is set."""
     checked = summary["thresholds"]
     if not checked:

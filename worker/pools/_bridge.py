@@ -20,7 +20,7 @@ from greenlet import getcurrent
 
 from ._job import Job
 
-#: Celery's own tasks whose functions call those of other tasks: `.map`, `.starmap` and `.chunks`.
+#: Celery's own tasks that call the functions of other tasks: `.map`, `.starmap` and `.chunks`.
 _CALLING_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
 #: What calls error callbacks in the same process: those that take more than a task's id.

@@ -232,7 +232,7 @@ class Job(Coroutine[Any, Any, None]):
             self._after(order.limit_s, self._exceed_limit)
 
     def _accept(self, pid: int, begun_at_s: float) -> None:
-        """Tell Celery that it has begun, unless it was cut off before Celery knew of it.
+        """Report its start to Celery, unless it was cancelled before Celery knew of it.
 
         Its message then goes back to the queue; acknowledged now, it would be lost.
         """

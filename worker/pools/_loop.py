@@ -24,7 +24,7 @@ def run_until(is_stopped: Callable[[], bool], *, loop: asyncio.AbstractEventLoop
 
 
 def _job_of(error: BaseException) -> Job | None:
-    """Return the job in whose context a callback of the loop raised, None if it is not known."""
+    """Return the job that owns the callback which raised; None if it is not known."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         handle = frame.f_locals.get("self")
         if isinstance(handle, asyncio.Handle):

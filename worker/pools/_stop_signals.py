@@ -1,4 +1,4 @@
-"""Learns that a worker was told to stop, before Celery's own signal handlers act on it."""
+"""Detects a signal that stops the worker before Celery's own handler acts on it."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_terminal_and_page_show_each(folder: RunFolder) -> None:
 
 def section(summary: Summary) -> str:
     """Return the page's section on thresholds alone: the charts take seconds."""
-    return _environment().get_template("requirements.html.j2").render(summary=summary)
+    return _environment().get_template("thresholds.html.j2").render(summary=summary)
 
 
 def terminal(summary: Summary) -> str:
