@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from collector.ledger import ledgers
-from collector.metrics import FOREIGN_CLOCK, Figures, figures
+from collector.metrics import Figures, figures
+from collector.reasons import Code, Reason, Severity, reason
 from collector.run_hash import RunHash
 from poolbench.records import FORMAT, TrialPlan
 from poolbench.summaries import Ledger, RunState
@@ -130,7 +131,10 @@ def describe(
         rejected_lines: what was put aside as no line.
         faults: what hinders the collector itself, in words.
     """
-    common = [*faults, *(f"run {other} had jobs here at the same time" for other in overlapped_by)]
+    common = [
+        *(reason(Code.COLLECTOR_HINDERED, fault=fault) for fault in faults),
+        *(reason(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
+    ]
     return {
         "format": FORMAT,
         "run": run.run,
@@ -142,7 +146,7 @@ def describe(
     }
 
 
-def _describe_trial(trial: Measured, *, state: RunState, common: list[str]) -> dict[str, Any]:
+def _describe_trial(trial: Measured, *, state: RunState, common: list[Reason]) -> dict[str, Any]:
     plan, found = trial.plan, trial.figures
     invalid = [*_invalid(trial, state=state), *common]
     unsure = _unsure(trial)
@@ -162,25 +166,28 @@ def _describe_trial(trial: Measured, *, state: RunState, common: list[str]) -> d
         "lag_s": asdict(found.lag_s) if found.lag_s else None,
         "peak_in_flight": found.peak_in_flight,
         "mark": "!" if invalid else "?" if is_thin else "~" if unsure else "",
-        "reasons": list(dict.fromkeys([*invalid, *unsure, *found.reasons])),
+        # in words: the producer prints them
+        "reasons": list(dict.fromkeys(one.text for one in (*invalid, *unsure, *found.reasons))),
     }
 
 
-def _invalid(trial: Measured, *, state: RunState) -> list[str]:
+def _invalid(trial: Measured, *, state: RunState) -> list[Reason]:
     """Return why a trial's figures don't count."""
     account, reasons = trial.ledger, []
     if account.lost > 0 and state.is_over:
-        reasons.append(f"{account.lost:,} of {account.sent:,} jobs have no known end")
+        reasons.append(reason(Code.JOBS_LOST, lost=account.lost, sent=account.sent))
     if account.lost < 0:
-        reasons.append(f"{-account.lost:,} more jobs ended than were sent")
+        reasons.append(reason(Code.JOBS_UNSENT, jobs=-account.lost))
     if account.duplicated:
-        reasons.append(f"{account.duplicated:,} executions finished a job that had finished before")
+        reasons.append(reason(Code.JOBS_DUPLICATED, jobs=account.duplicated))
     if not trial.figures.is_clock_shared:
-        reasons.append(FOREIGN_CLOCK)
+        reasons.append(replace(reason(Code.FOREIGN_CLOCK), severity=Severity.INVALID))
     return reasons
 
 
-def _unsure(trial: Measured) -> list[str]:
+def _unsure(trial: Measured) -> list[Reason]:
     """Return what a reader of valid figures should know."""
     account = trial.ledger
-    return [f"{account.failed:,} of {account.sent:,} jobs failed"] if account.failed else []
+    if not account.failed:
+        return []
+    return [reason(Code.JOBS_FAILED, failed=account.failed, sent=account.sent)]

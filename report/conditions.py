@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import JsonValue
+
 #: Topics whose every difference is a refusal, with what they hold.
 REFUSED: Mapping[str, str] = {
     "workload": "the jobs: kind, parameters, arrivals, rate",
@@ -64,6 +66,10 @@ _DIGITS = 12
 _CENSORED = "********"
 
 
+#: Topic → condition → value; of topics `BY_NAME`, whose → condition → value.
+Conditions = Mapping[str, Mapping[str, JsonValue]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One condition that two runs don't share."""
@@ -93,7 +99,7 @@ class Difference:
         }
 
 
-def conditions(manifest: Mapping[str, Any]) -> dict[str, Any]:
+def conditions(manifest: Mapping[str, Any]) -> Conditions:
     """Return a run's conditions by topic, as ``summary.json`` keeps them.
 
     Topics of `REFUSED` and `NOTED`; those by name map a name to its conditions, each flat.
@@ -114,7 +120,7 @@ def conditions(manifest: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def differences(a: Mapping[str, Any], *, b: Mapping[str, Any]) -> list[Difference]:
+def differences(a: Conditions, *, b: Conditions) -> list[Difference]:
     """Return where two runs' conditions differ, refusals first; what only one has by name is left.
 
     A topic of which one run knows nothing is one difference, not one an entry.

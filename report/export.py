@@ -13,10 +13,12 @@ from typing import IO, Any
 import polars as pl
 
 from collector.files import read_metadata, storage_errors
+from collector.reasons import Severity
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
 from poolbench.records import ColumnType
 from report.columns import JOB_COLUMNS, TRIAL_COLUMNS, Table
+from report.result import Summary
 from report.summary import summarize
 
 
@@ -99,9 +101,9 @@ def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
     )
 
 
-def _trials(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> pl.DataFrame:
+def _trials(summary: Summary, *, manifest: Mapping[str, Any]) -> pl.DataFrame:
     """Return by trial what is known of all its jobs, `TRIAL_COLUMNS` among it, and their count."""
-    is_valid = {trial["trial"]: trial["mark"] != "!" for trial in summary["trials"]}
+    is_valid = {trial.trial: trial.mark is not Severity.INVALID for trial in summary.trials}
     rows = [
         {name: plan.get(name) for name in _PLAN_SCHEMA}
         | {"run": manifest["run"], "is_valid": is_valid[plan["trial"]]}

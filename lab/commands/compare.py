@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,9 @@ from report.compare.markdown import to_markdown
 from report.compare.model import Comparison
 from report.compare.terminal import render
 from report.conditions import REFUSED, Difference
+from report.result import Checked, Status
 from report.statistics.ratios import rounded
-from report.verdicts.fail_on import Checked, Condition, Status, parse_conditions
+from report.verdicts.fail_on import Condition, parse_conditions
 
 _output = Console()
 _messages = Console(stderr=True)
@@ -102,7 +104,7 @@ def compare_runs(
 
 def to_json(comparison: Comparison, *, checked: Sequence[Checked]) -> str:
     """Return the comparison as docs/schemas/compare.schema.json describes it."""
-    whole = {**comparison.as_dict(), "conditions": [one.as_dict() for one in checked]}
+    whole = {**comparison.as_dict(), "conditions": [asdict(one) for one in checked]}
     return json.dumps(rounded(whole), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -157,7 +159,7 @@ def _end(comparison: Comparison, *, checked: Sequence[Checked], is_told: bool) -
     bad = [one for one in checked if one.status is not Status.MET]
     if not is_told:
         for one in bad:
-            line = f'{one.status}: {one.text} (--fail-on "{one.condition.text}")'
+            line = f'{one.status}: {one.text} (--fail-on "{one.condition}")'
             _messages.print(escape(line), highlight=False, soft_wrap=True)
     if any(one.status is Status.MISSED for one in bad):
         raise typer.Exit(ExitCode.MISSED)

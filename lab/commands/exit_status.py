@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from poolbench.errors import ExitCode
+from report.result import Summary
 from report.verdicts.thresholds import missed, unchecked
 
 
-def end_by(summary: Mapping[str, Any], *, console: Console) -> None:
+def end_by(summary: Summary, *, console: Console) -> None:
     """Exit where a threshold was missed or could not be checked, and name each; else go on."""
     found = {ExitCode.MISSED: ("missed", missed(summary))}
     found[ExitCode.INVALID] = ("not checked", unchecked(summary))

@@ -9,12 +9,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from collector.reasons import Severity
 from lab.commands import compare, export, jobs, stack
 from lab.commands import conformance as conformance_cli
 from lab.commands.exit_status import end_by
@@ -31,6 +32,7 @@ from lab.system.signals import ENDING, uninterrupted
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
 from report.build import write_reports
+from report.result import Summary
 from report.terminal.screen import render
 
 app = typer.Typer(
@@ -93,18 +95,21 @@ Seed = Annotated[
     typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead of the tables.")]
+Details = Annotated[
+    bool, typer.Option("--details", help="Print every figure, each reason and what to do about it.")
+]
 
 
 @app.command(rich_help_panel="Measure")
-def demo(*, as_json: AsJson = False) -> None:
+def demo(*, as_json: AsJson = False, details: Details = False) -> None:
     """Compare five pools at equal slots in under 100 s: a first look, without a claim."""
-    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
+    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
-def bench(*, as_json: AsJson = False) -> None:
+def bench(*, as_json: AsJson = False, details: Details = False) -> None:
     """Compare the pools at equal and usual slots, five repetitions each, in under 300 s."""
-    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json)
+    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
@@ -117,6 +122,7 @@ def run(
     at_most: AtMost = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    details: Details = False,
 ) -> None:
     """Run an experiment of your own."""
     _run(
@@ -126,6 +132,7 @@ def run(
         until=read_until(until=until, at_most=at_most, repetitions=repetitions),
         seed=seed,
         as_json=as_json,
+        details=details,
     )
 
 
@@ -134,11 +141,12 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
     *,
     as_json: AsJson = False,
+    details: Details = False,
 ) -> None:
     """Rebuild a run's summary and page from its raw records, and show the comparison."""
     path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
     summary = write_reports(path)
-    _show(summary, path=path, as_json=as_json)
+    _show(summary, path=path, as_json=as_json, has_details=details)
     end_by(summary, console=_errors)
 
 
@@ -160,6 +168,7 @@ def _run(
     until: Until | None = None,
     seed: int | None = None,
     as_json: bool,
+    details: bool,
 ) -> None:
     began_at_s = time.monotonic()
     settings = load_settings()
@@ -187,7 +196,7 @@ def _run(
         )
     with uninterrupted():
         summary = write_reports(folder.path)
-    _show(summary, path=folder.path, as_json=as_json)
+    _show(summary, path=folder.path, as_json=as_json, has_details=details)
     _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
     if isinstance(cut, KeyboardInterrupt):
         _errors.print("stopped: what was measured is kept, the run is marked unfinished")
@@ -195,7 +204,7 @@ def _run(
     if cut is not None:
         raise cut
     end_by(summary, console=_errors)
-    if any("!" in row["mark"] for row in summary["rows"]):
+    if any(row.mark is Severity.INVALID for row in summary.rows):
         raise typer.Exit(ExitCode.INVALID)
 
 
@@ -210,11 +219,11 @@ def _adjust(
     )
 
 
-def _show(summary: dict[str, Any], *, path: Path, as_json: bool) -> None:
+def _show(summary: Summary, *, path: Path, as_json: bool, has_details: bool) -> None:
     if as_json:
         sys.stdout.write((path / "summary.json").read_text(encoding="utf-8"))
         return
-    _output.print(render(summary))
+    _output.print(render(summary, has_details=has_details))
     page = path / "report.html"
     _output.print(f"\nreport  [link={page.resolve().as_uri()}]{page}[/link]", highlight=False)
 

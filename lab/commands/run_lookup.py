@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from collector.files import check_format, storage_errors
+from pydantic import ValidationError
+
+from collector.files import storage_errors
 from collector.store import RunFolder
 from poolbench.errors import Fault, StorageError, UsageError, nearest
-from report.compare.compare import SUMMARY_KEYS
+from report.result import Summary, from_json
 from report.summary import summarize
 
 #: Stands for the newest run of the results folder.
@@ -84,11 +85,11 @@ def output_faults(path: Path | None, *, where: str) -> list[Fault]:
     ]
 
 
-def read_summary(path: Path) -> dict[str, Any]:
-    """Return the summary of a run's folder, anew from its records, or that of a kept file.
+def read_summary(path: Path) -> Summary:
+    """Return the result of a run's folder, anew from its records, or that of a kept file.
 
     Raises:
-        StorageError: if it can't be read, is of another format version, or holds too little.
+        StorageError: if it can't be read, is of another format version, or is no summary.
     """
     kept = path / "summary.json"
     if path.is_dir() and ((path / "jobs.parquet").exists() or not kept.exists()):
@@ -97,19 +98,14 @@ def read_summary(path: Path) -> dict[str, Any]:
     with storage_errors(file):
         text = file.read_text(encoding="utf-8", errors="replace")
     try:
-        summary = json.loads(text)
-    except ValueError as error:
-        raise StorageError(f"{file}: no JSON: {error}; name a run or its summary.json") from error
-    if not isinstance(summary, dict):
-        raise StorageError(f"{file}: no summary; name a run or its summary.json")
-    check_format(summary.get("format"), path=file)
-    missing = [key for key in SUMMARY_KEYS if key not in summary]
-    if missing:
+        return from_json(text)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        field = ".".join(map(str, fault["loc"])) or "its text"
         raise StorageError(
-            f"{file}: a summary without {', '.join(missing)}; "
-            "make it anew: poolbench report RUN --json"
-        )
-    return summary
+            f"{file}: {field} is invalid: no summary.json of this version. Name a run: its summary "
+            "is made anew from its records."
+        ) from error
 
 
 def _runs(results_dir: Path) -> list[Path]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from lab.experiment.stopping_rule import Until
 from lab.run.state import Run
 from report import format as fmt
+from report.result import Width
 from report.summary import judge_run
-from report.verdicts.precision import Width, most_blocks_needed, still_wide, widths
+from report.verdicts.precision import describe_width, most_blocks_needed, still_wide, widths
 
 #: The first look at the widths is after so many blocks. An end that waits for a narrow interval
 #: prefers runs whose spread came out small by chance: from five blocks on such intervals hold the
@@ -50,4 +51,4 @@ def _still_wide(run: Run, *, until: Until) -> list[Width]:
 def _told(wide: Sequence[Width], *, done: int, left_s: float) -> str:
     needed = most_blocks_needed(wide)
     more = f"about {fmt.counted(needed - done, noun='more block')}" if needed else "no end in sight"
-    return f"{wide[0].text} at the widest; {more}, {fmt.minutes(left_s)} left"
+    return f"{describe_width(wide[0])} at the widest; {more}, {fmt.minutes(left_s)} left"

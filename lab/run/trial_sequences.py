@@ -18,7 +18,7 @@ from lab.trial.context import TrialFacts
 from lab.trial.runner import TrialOrder
 from lab.trial.workers import LabWorker
 from producer.arrivals import read_schedule
-from report.trials.slo import by_job, judge_holding, late_reason
+from report.trials.slo import by_job, judge_rate, late_reason
 
 #: No rate above this share of what the producer can send at once is looked for.
 PRODUCER_SHARE = 0.5
@@ -127,9 +127,9 @@ def _search(
         if facts.reasons:
             return
         found = by_job(run.bench.tail.view(facts.plan.trial).records())
-        facts.held = judge_holding(
+        facts.held = judge_rate(
             found, jobs=facts.plan.count, slots=facts.plan.slots, slo=run.experiment.slo
-        ).is_held
+        ).is_sustained
         if not facts.held and repeats < MAX_REPEATS and late_reason(found):
             repeats += 1
             continue

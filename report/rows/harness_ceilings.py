@@ -1,63 +1,36 @@
-"""Says where a throughput comes near what the harness itself can do: then the harness may be it."""
+"""Finds where a throughput comes near what the harness itself can do: then it may be the limit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from report import format as fmt
+from collector.reasons import Code, Reason, reason
 
 #: From this share of a harness's own ceiling on, the harness is named as the limit.
 LIMIT_SHARE = 0.8
 
-#: Stands beside a figure that is near such a ceiling.
-SIGN = "†"
-
-#: What `SIGN` means.
-MEANING = (
-    f"from {LIMIT_SHARE * 100:.0f} % on of what a part of the harness can do; it is named below"
-)
-
 
 def near_limits(
     per_s: float | None, *, contender: str, workload: str, ceilings: Mapping[str, Any]
-) -> list[str]:
-    """Return a sentence for each part of the harness near whose own ceiling a row runs.
+) -> list[Reason]:
+    """Return a reason for each part of the harness near whose own ceiling a row runs.
 
     ``ceilings`` is the manifest's. A row above a ceiling disproves it: that one is not named.
     """
     if per_s is None:
         return []
-    shares = {
-        what: per_s / ceiling
-        for what, ceiling in _known(ceilings, contender=contender, workload=workload).items()
-        if ceiling
+    known = {
+        Code.NEAR_NOOP: _of(ceilings, "noop_per_s", name=contender),
+        Code.NEAR_UPSTREAM: _of(ceilings, "upstream_per_s", name=workload),
+        Code.NEAR_REDIS: _of(ceilings, "redis_per_s", name=contender),
+        Code.NEAR_PRODUCER: ceilings.get("producer_per_s"),
     }
     return [
-        f"{fmt.percent(share)} of {what}"
-        for what, share in shares.items()
-        if LIMIT_SHARE <= share <= 1
+        reason(code, share=per_s / ceiling)
+        for code, ceiling in known.items()
+        if ceiling and LIMIT_SHARE <= per_s / ceiling <= 1
     ]
-
-
-def _known(
-    ceilings: Mapping[str, Any], *, contender: str, workload: str
-) -> dict[str, float | None]:
-    """Return what each part can do, in words that end a sentence → jobs per second."""
-    return {
-        "what it does with empty jobs: Celery's own cost of a job may be the limit, not the work": (
-            _of(ceilings, "noop_per_s", name=contender)
-        ),
-        "what upstream can serve: upstream may be the limit, not the pool": (
-            _of(ceilings, "upstream_per_s", name=workload)
-        ),
-        "what Redis can serve: Redis may be the limit, not the pool": (
-            _of(ceilings, "redis_per_s", name=contender)
-        ),
-        "what the producer can send: the producer may be the limit, not the pool": (
-            ceilings.get("producer_per_s")
-        ),
-    }
 
 
 def _of(ceilings: Mapping[str, Any], part: str, *, name: str) -> float | None:

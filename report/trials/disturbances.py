@@ -1,11 +1,11 @@
-"""What makes a trial less sure, judged from the numbers that the lab wrote down of it. Pure."""
+"""What makes a trial unstable, judged from the numbers that the lab recorded. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from report import format as fmt
+from collector.reasons import Code, Reason, reason
 
 #: The ceiling before and after a trial may differ by this share.
 CEILING_DRIFT = 0.10
@@ -20,35 +20,28 @@ FOREIGN_CPU_BOUND = 0.10
 CLOCK_STEP_BOUND_S = 0.001
 
 
-def doubts(plan: Mapping[str, Any]) -> list[str]:
-    """Return what makes a trial of the manifest doubtful, in words without its numbers.
+def doubts(plan: Mapping[str, Any]) -> list[Reason]:
+    """Return what makes a trial of the manifest unstable, with the bounds and without its numbers.
 
-    So that the same doubt of several trials is one line: the numbers stand with the trial.
+    So the same reason of several trials is one line; the numbers stand with the trial.
     """
     return [*_ceiling(plan), *_neighbours(plan), *_clock(plan)]
 
 
-def _ceiling(plan: Mapping[str, Any]) -> Iterator[str]:
+def _ceiling(plan: Mapping[str, Any]) -> Iterator[Reason]:
     before, after = plan.get("cpu_s_per_job_before"), plan.get("cpu_s_per_job_after")
     if before and after and abs(after / before - 1) > CEILING_DRIFT:
-        bound = fmt.percent(CEILING_DRIFT)
-        yield (
-            f"the same work, without Celery, cost over {bound} more or less CPU after the trial "
-            "than before"
-        )
+        yield reason(Code.CEILING_DRIFT, bound=CEILING_DRIFT)
 
 
-def _neighbours(plan: Mapping[str, Any]) -> Iterator[str]:
+def _neighbours(plan: Mapping[str, Any]) -> Iterator[Reason]:
     foreign, stolen = plan.get("foreign_cpu_share"), plan.get("stolen_cpu_share") or 0.0
     if foreign is None or foreign <= FOREIGN_CPU_BOUND:
         return
-    bound = fmt.percent(FOREIGN_CPU_BOUND)
-    if stolen > foreign / 2:
-        yield f"the machine's host gave over {bound} of its CPU to others (steal)"
-    else:
-        yield f"other processes took over {bound} of the machine's CPU"
+    code = Code.STOLEN_CPU if stolen > foreign / 2 else Code.FOREIGN_CPU
+    yield reason(code, bound=FOREIGN_CPU_BOUND)
 
 
-def _clock(plan: Mapping[str, Any]) -> Iterator[str]:
+def _clock(plan: Mapping[str, Any]) -> Iterator[Reason]:
     if abs(plan.get("clock_step_s") or 0.0) > CLOCK_STEP_BOUND_S:
-        yield f"the clock was set by over {fmt.duration(CLOCK_STEP_BOUND_S)}"
+        yield reason(Code.CLOCK_STEP, bound_s=CLOCK_STEP_BOUND_S)
