@@ -134,6 +134,16 @@ def reason(code: Code, **parameters: Parameter) -> Reason:
     return Reason(code=code, severity=CATALOGUE[code].severity, parameters=parameters)
 
 
+def describe_alike(reasons: Sequence[Reason]) -> str:
+    """Return the text that reasons of one code share: what differs between them is left open."""
+    first = reasons[0]
+    shared = {
+        name: value if all(one.parameters.get(name) == value for one in reasons) else ...
+        for name, value in first.parameters.items()
+    }
+    return _Words().vformat(CATALOGUE[first.code].text, (), shared)
+
+
 def parse_reasons(found: Sequence[Any], *, severity: Severity) -> list[Reason]:
     """Return the reasons that a manifest holds; those in words are of an earlier format."""
     return [
@@ -161,7 +171,9 @@ class _Words(string.Formatter):
     """Formats such as ``{jobs:count job}``, ``{share:percent}``, ``{seen_s:duration}``."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        """Return a parameter in words."""
+        """Return a parameter in words; of one that differs from row to row, an ellipsis."""
+        if value is ...:
+            return "…"
         kind, _, noun = format_spec.partition(" ")
         shown = {
             "count": lambda: counted(value, noun=noun),

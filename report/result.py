@@ -501,6 +501,8 @@ class Summary:
     ledger: Ledger = field(default_factory=Ledger)
     #: What a reader must know before the numbers, in whole sentences.
     notes: tuple[str, ...] = ()
+    #: What helps to read them, likewise.
+    remarks: tuple[str, ...] = ()
     rows: tuple[RowSummary, ...] = ()
     until: Until | None = None
     #: By workload: by how much two equal contenders may differ, as a share; None if unknown.

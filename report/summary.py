@@ -99,6 +99,7 @@ def summarize(folder: RunFolder) -> Summary:
             *_noise_notes(verdicts),
             *([until.text] if until else []),
         ),
+        remarks=tuple(_remarks(manifest, trials=trials, rows=rows)),
         rows=tuple(row.summary() for row in rows),
         until=until,
         noise_floor=floors,
@@ -215,17 +216,6 @@ def _notes(
         for skip in manifest.get("skipped") or []
     ]
     notes += _worker_notes(manifest)
-    if any(trial.is_backlog and not trial.is_pilot for trial in trials):
-        notes.append(
-            "The whole backlog is put in at once, so a job's wait is its place in the queue."
-        )
-    notes += _backlog_notes(manifest)
-    if any(not trial.is_backlog for trial in trials):
-        notes.append(
-            "Jobs came at a rate: throughput tells whether a contender kept up, not what it can do."
-        )
-    if manifest.get("events"):
-        notes.append("Celery's events were on, and cost the worker part of its throughput.")
     if manifest.get("overlapped_by"):
         notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest['overlapped_by']])}.")
     load = (manifest["machine"].get("load_average") or [0.0])[0]
@@ -235,11 +225,6 @@ def _notes(
             f"The machine was busy when the run began: load {fmt.number(load)} "
             f"on {fmt.counted(cores, noun='core')}."
         )
-    workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
-    if workers_up > 1:
-        notes.append(f"Beside each trial {workers_up - 1} other workers were up, idle.")
-    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in rows):
-        notes.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
     pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
     notes += [
         f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed(words)}."
@@ -247,6 +232,28 @@ def _notes(
         for words in [[str(one) for one in pilot.reasons]]
     ]
     return notes
+
+
+def _remarks(
+    manifest: Mapping[str, Any], *, trials: Sequence[Trial], rows: Sequence[Row]
+) -> list[str]:
+    """Return what helps to read the numbers, in whole sentences."""
+    remarks = []
+    if any(trial.is_backlog and not trial.is_pilot for trial in trials):
+        remarks.append("The whole backlog is sent at once: a job's wait is its place in the queue.")
+    remarks += _backlog_remarks(manifest)
+    if any(not trial.is_backlog for trial in trials):
+        remarks.append(
+            "Jobs came at a rate: throughput shows whether a contender kept up, not what it can do."
+        )
+    if manifest.get("events"):
+        remarks.append("Celery's events were on, which costs the worker part of its throughput.")
+    workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
+    if workers_up > 1:
+        remarks.append(f"{workers_up - 1} other workers were up during each trial, idle.")
+    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in rows):
+        remarks.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
+    return remarks
 
 
 def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
@@ -313,7 +320,7 @@ def _worker_notes(manifest: Mapping[str, Any]) -> list[str]:
     return [f"{fmt.counted(len(ends), noun='worker')} did not end by {themselves}: {who}."]
 
 
-def _backlog_notes(manifest: Mapping[str, Any]) -> list[str]:
+def _backlog_remarks(manifest: Mapping[str, Any]) -> list[str]:
     """Warn where contenders of one workload were given backlogs of very different sizes."""
     counts: dict[str, list[int]] = {}
     for plan in manifest["trials"]:

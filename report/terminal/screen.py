@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from collector.reasons import Severity
+from collector.reasons import Code, Reason, Severity, describe_alike
 from collector.run_manifest import Workload
 from report import format as fmt
 from report.legend import integrity, legend, marks_of
@@ -47,7 +47,9 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
     yield from _account(summary)
     for workload, verdict in zip(summary.workloads, summary.verdicts, strict=True):
         rows = summary.of_workload(workload.name)
-        yield Text.assemble((workload.name, "bold"), "  ", _marked(verdict, text=verdict.headline))
+        yield Text.assemble(
+            "\n", (workload.name, "bold"), "  ", _marked(verdict, text=verdict.headline)
+        )
         yield _main_table(summary, rows=rows, verdict=verdict, width=width)
     yield from _beyond_rows(summary, has_details=False)
     yield Text()
@@ -59,7 +61,7 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
 def _details(summary: Summary, *, width: int) -> Iterator[RenderableType]:
     """Yield all that there is to say, a section a workload."""
     yield from _account(summary)
-    yield from (Text(note, style="dim") for note in summary.notes)
+    yield from (Text(note, style="dim") for note in (*summary.notes, *summary.remarks))
     for workload, verdict in zip(summary.workloads, summary.verdicts, strict=True):
         yield from _section(summary, workload=workload, verdict=verdict, width=width)
     yield from _beyond_rows(summary, has_details=True)
@@ -96,22 +98,24 @@ def _beyond_rows(summary: Summary, *, has_details: bool) -> Iterator[RenderableT
 
 
 def _warnings(summary: Summary) -> Iterator[RenderableType]:
-    """Yield each distinct reason once: with its rows where it makes them invalid, else counted."""
-    found: dict[tuple[str, str, str], list[RowSummary]] = {}
-    reasons = {one.key: one for row in summary.rows for one in row.reasons}
+    """Yield each kind of reason once: with its rows where it makes them invalid, else counted."""
+    found: dict[tuple[Severity, Code], dict[str, Reason]] = {}
     for row in summary.rows:
         for one in row.reasons:
-            found.setdefault(one.key, []).append(row)
-    for severity in (Severity.INVALID, Severity.TOO_FEW, Severity.UNSTABLE, Severity.LIMITED):
-        for key, rows in found.items():
-            if reasons[key].severity is severity:
-                who = fmt.listed([row.name for row in rows])
-                if severity is not Severity.INVALID:
-                    of = "all" if len(rows) == len(summary.rows) else f"{len(rows)}"
-                    who = f"{of} {'row' if len(rows) == 1 else 'rows'}"
-                yield Text.assemble(
-                    (f"{severity} ", MARK_STYLES.get(severity, "")), who, f": {reasons[key].text}"
-                )
+            found.setdefault((one.severity, one.code), {})[row.name] = one
+    for (severity, _), rows in sorted(
+        found.items(), key=lambda item: [*Severity].index(item[0][0])
+    ):
+        if severity is Severity.INVALID:
+            who = fmt.listed([*rows])
+        else:
+            of = "all" if len(rows) == len(summary.rows) else f"{len(rows)}"
+            who = f"{of} {'row' if len(rows) == 1 else 'rows'}"
+        if severity:
+            style = MARK_STYLES.get(severity, "")
+            yield Text.assemble(
+                (f"{severity} ", style), f"{who}: {describe_alike([*rows.values()])}"
+            )
 
 
 def _section(
