@@ -30,9 +30,9 @@ def _curve(row: Row) -> dict[str, Any]:
             by_share.setdefault(trial.load.share, []).append(trial)
     base = list(sustained_per_s([*row.trials, *row.others]).values())
     return {
-        "workload": row.workload["name"],
-        "contender": row.contender["name"],
-        "pool": row.contender["pool"],
+        "workload": row.workload.name,
+        "contender": row.contender.name,
+        "pool": row.contender.pool,
         "sustained_per_s": statistics.median(base) if base else None,
         "points": [_point(share, by_share[share]) for share in sorted(by_share)],
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from collector.run_manifest import SettingValue
 from report.rows.row import Row
 from report.statistics.ratios import Median
 from report.statistics.scalability import MAX_EXTRAPOLATION, Estimate, Scaling, Unfit, fit_scaling
@@ -44,21 +45,21 @@ class Sweep:
         """The scalability law of the figures, or why there is none."""
         if self.setting != "slots":
             return Unfit(reason="the law is one of slots")
-        return fit_scaling({int(row.contender["slots"]): row.per_s for row in self.rows})
+        return fit_scaling({int(row.contender.slots): row.per_s for row in self.rows})
 
 
 def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
     """Return the sweeps among a run's rows, in the order of the rows."""
     found: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        sweep = row.contender.get("sweep")
+        sweep = row.contender.sweep
         if sweep and not row.twin_of:
-            key = (row.workload["name"], sweep["of"], sweep["setting"])
+            key = (row.workload.name, sweep.of, sweep.setting)
             found.setdefault(key, []).append(row)
     return [
         Sweep(
             of=of,
-            pool=points[0].contender["pool"],
+            pool=points[0].contender.pool,
             setting=setting,
             workload=workload,
             rows=tuple(sorted(points, key=_value)),
@@ -78,15 +79,17 @@ def curve_slots(slots: Sequence[int]) -> list[int]:
     return sorted({round(first * factor**step) for step in range(CURVE_POINTS + 1)} | {*slots})
 
 
-def _value(row: Row) -> float:
-    return float(row.contender["sweep"]["value"])
+def _value(row: Row) -> SettingValue:
+    """Return the value of a row's point; the row must be one of a sweep."""
+    assert row.contender.sweep is not None
+    return row.contender.sweep.value
 
 
 def _point(row: Row) -> dict[str, Any]:
     per_s = Median.of(list(row.per_s.values()))
     return {
-        "value": row.contender["sweep"]["value"],
-        "contender": row.contender["name"],
+        "value": _value(row),
+        "contender": row.contender.name,
         "median": per_s and per_s.median,
         "low": per_s and per_s.low,
         "high": per_s and per_s.high,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from collector.run_manifest import Ceilings
 from report import format as fmt
 
 #: From this share of a harness's own ceiling on, the harness is named as the limit.
@@ -20,7 +18,7 @@ MEANING = (
 
 
 def near_limits(
-    per_s: float | None, *, contender: str, workload: str, ceilings: Mapping[str, Any]
+    per_s: float | None, *, contender: str, workload: str, ceilings: Ceilings
 ) -> list[str]:
     """Return a sentence for each part of the harness near whose own ceiling a row runs.
 
@@ -40,26 +38,19 @@ def near_limits(
     ]
 
 
-def _known(
-    ceilings: Mapping[str, Any], *, contender: str, workload: str
-) -> dict[str, float | None]:
+def _known(ceilings: Ceilings, *, contender: str, workload: str) -> dict[str, float | None]:
     """Return what each part can do, in words that end a sentence → jobs per second."""
     return {
         "what it does with empty jobs: Celery's own cost of a job may be the limit, not the work": (
-            _of(ceilings, "noop_per_s", name=contender)
+            ceilings.noop_per_s.get(contender)
         ),
         "what upstream can serve: upstream may be the limit, not the pool": (
-            _of(ceilings, "upstream_per_s", name=workload)
+            ceilings.upstream_per_s.get(workload)
         ),
         "what Redis can serve: Redis may be the limit, not the pool": (
-            _of(ceilings, "redis_per_s", name=contender)
+            ceilings.redis_per_s.get(contender)
         ),
         "what the producer can send: the producer may be the limit, not the pool": (
-            ceilings.get("producer_per_s")
+            ceilings.producer_per_s
         ),
     }
-
-
-def _of(ceilings: Mapping[str, Any], part: str, *, name: str) -> float | None:
-    found: float | None = (ceilings.get(part) or {}).get(name)
-    return found

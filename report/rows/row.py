@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from collector.run_manifest import Ceilings, Contender, Workload
 from poolbench.summaries import Ledger
 from report import format as fmt
 from report.rows.comparable import Entry
@@ -26,12 +27,12 @@ from report.trials.trial import Trial
 class Row:
     """One contender × one workload."""
 
-    contender: Mapping[str, Any]
-    workload: Mapping[str, Any]
+    contender: Contender
+    workload: Workload
     #: Its measured trials, no pilots; valid or not.
     trials: tuple[Trial, ...]
     #: Ceilings of the harness, as in the manifest.
-    ceilings: Mapping[str, Any]
+    ceilings: Ceilings
     #: Trials beside them, of a search or a curve: accounted for, and in no figure of the row.
     others: tuple[Trial, ...] = ()
     #: Whether its Python is built to run without the GIL.
@@ -40,12 +41,12 @@ class Row:
     @property
     def twin_of(self) -> str:
         """The contender that it is a second time; empty for all others."""
-        return str(self.contender.get("twin_of") or "")
+        return self.contender.twin_of
 
     @property
     def measure(self) -> str:
         """What was measured of its workload: `capacity`, `rate`, `sustain` or `curve`."""
-        return str(self.workload.get("measure") or "capacity")
+        return self.workload.measure
 
     @property
     def valid(self) -> tuple[Trial, ...]:
@@ -116,7 +117,7 @@ class Row:
     @property
     def blocking(self) -> Blocking | None:
         """What its jobs did to an event loop; None where there is none to tell of."""
-        return find_blocking([trial.held for trial in self.valid], pool=self.contender["pool"])
+        return find_blocking([trial.held for trial in self.valid], pool=self.contender.pool)
 
     @property
     def typical(self) -> Trial | None:
@@ -128,9 +129,9 @@ class Row:
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
         return Entry(
-            contender=self.contender["name"],
-            pool=self.contender["pool"],
-            slots=self.contender["slots"],
+            contender=self.contender.name,
+            pool=self.contender.pool,
+            slots=self.contender.slots,
             per_s=self.per_s,
             mark=self.mark,
             twin_of=self.twin_of,
@@ -146,14 +147,14 @@ class Row:
         per_s = Median.of(list(self.per_s.values()))
         reasons = self.reasons
         return {
-            "contender": self.contender["name"],
-            "pool": self.contender["pool"],
-            "slots": self.contender["slots"],
+            "contender": self.contender.name,
+            "pool": self.contender.pool,
+            "slots": self.contender.slots,
             "is_twin": bool(self.twin_of),
             "is_without_gil": self.is_without_gil,
-            "workload": self.workload["name"],
-            "kind": self.workload["kind"],
-            "settings": dict(self.contender.get("settings") or {}),
+            "workload": self.workload.name,
+            "kind": self.workload.kind,
+            "settings": dict(self.contender.settings),
             "repetitions": len(self.trials),
             "valid_repetitions": len(valid),
             "throughput_per_s": per_s and asdict(per_s),
@@ -189,8 +190,8 @@ class Row:
         return near_limits(
             per_s.median if per_s else None,
             # a twin's ceilings were measured once, as its original's
-            contender=self.twin_of or self.contender["name"],
-            workload=self.workload["name"],
+            contender=self.twin_of or self.contender.name,
+            workload=self.workload.name,
             ceilings=self.ceilings,
         )
 

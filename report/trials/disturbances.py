@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from collector.run_manifest import Disturbance, TrialResult
 from report import format as fmt
 
 #: The ceiling before and after a trial may differ by this share.
@@ -20,16 +20,18 @@ FOREIGN_CPU_BOUND = 0.10
 CLOCK_STEP_BOUND_S = 0.001
 
 
-def doubts(plan: Mapping[str, Any]) -> list[str]:
-    """Return what makes a trial of the manifest doubtful, in words without its numbers.
+def doubts(result: TrialResult) -> list[str]:
+    """Return what makes a trial doubtful, in words without its numbers.
 
     So that the same doubt of several trials is one line: the numbers stand with the trial.
     """
-    return [*_ceiling(plan), *_neighbours(plan), *_clock(plan)]
+    return [
+        *_ceiling(result.cost_before.cpu_s, after=result.cost_after.cpu_s),
+        *(_machine(result.disturbance) if result.disturbance else ()),
+    ]
 
 
-def _ceiling(plan: Mapping[str, Any]) -> Iterator[str]:
-    before, after = plan.get("cpu_s_per_job_before"), plan.get("cpu_s_per_job_after")
+def _ceiling(before: float | None, *, after: float | None) -> Iterator[str]:
     if before and after and abs(after / before - 1) > CEILING_DRIFT:
         bound = fmt.percent(CEILING_DRIFT)
         yield (
@@ -38,17 +40,13 @@ def _ceiling(plan: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _neighbours(plan: Mapping[str, Any]) -> Iterator[str]:
-    foreign, stolen = plan.get("foreign_cpu_share"), plan.get("stolen_cpu_share") or 0.0
-    if foreign is None or foreign <= FOREIGN_CPU_BOUND:
-        return
-    bound = fmt.percent(FOREIGN_CPU_BOUND)
-    if stolen > foreign / 2:
-        yield f"the machine's host gave over {bound} of its CPU to others (steal)"
-    else:
-        yield f"other processes took over {bound} of the machine's CPU"
-
-
-def _clock(plan: Mapping[str, Any]) -> Iterator[str]:
-    if abs(plan.get("clock_step_s") or 0.0) > CLOCK_STEP_BOUND_S:
+def _machine(found: Disturbance) -> Iterator[str]:
+    foreign, stolen = found.foreign_cpu_share or 0.0, found.stolen_cpu_share or 0.0
+    if foreign > FOREIGN_CPU_BOUND:
+        bound = fmt.percent(FOREIGN_CPU_BOUND)
+        if stolen > foreign / 2:
+            yield f"the machine's host gave over {bound} of its CPU to others (steal)"
+        else:
+            yield f"other processes took over {bound} of the machine's CPU"
+    if abs(found.clock_step_s) > CLOCK_STEP_BOUND_S:
         yield f"the clock was set by over {fmt.duration(CLOCK_STEP_BOUND_S)}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from collector.run_manifest import Until
 from report import format as fmt
 from report.statistics import student_t
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE, Ratio
@@ -83,21 +84,20 @@ def still_wide(found: Sequence[Width], *, asked: float) -> list[Width]:
 
 
 def describe(
-    asked: Mapping[str, Any], *, verdicts: Iterable[Verdict], blocks: int, is_finished: bool
+    asked: Until, *, verdicts: Iterable[Verdict], blocks: int, is_finished: bool
 ) -> dict[str, Any]:
     """Return what `--until` asked for and what came of it, as it stands in ``summary.json``.
 
     Args:
-        asked: as in the manifest: ``half_width``, a share, and ``at_most_s``; ``block_s`` is how
-            long a block took, or None.
+        asked: what the run was to reach.
         verdicts: of the run.
         blocks: that were measured whole.
         is_finished: whether the run came to its own end.
     """
-    found = widths(verdicts, asked=asked["half_width"])
-    wide = still_wide(found, asked=asked["half_width"])
+    found = widths(verdicts, asked=asked.half_width)
+    wide = still_wide(found, asked=asked.half_width)
     is_reached = bool(found) and not wide and blocks >= CLAIM_BLOCKS
-    goal = f"Asked for intervals of ± {fmt.percent(asked['half_width'])}"
+    goal = f"Asked for intervals of ± {fmt.percent(asked.half_width)}"
     done = fmt.counted(blocks, noun="repetition")
     if is_reached:
         text = f"{goal}: reached after {done}."
@@ -105,11 +105,11 @@ def describe(
         text = f"{goal}, and nothing could be compared."
     else:
         end = f"not reached in {done}" if is_finished else f"stopped after {done}"
-        text = f"{goal} within {fmt.minutes(asked['at_most_s'])}: {end}. {_wide_words(wide)}"
-        text += _time_words(wide, done=blocks, block_s=asked.get("block_s"))
+        text = f"{goal} within {fmt.minutes(asked.at_most_s)}: {end}. {_wide_words(wide)}"
+        text += _time_words(wide, done=blocks, block_s=asked.block_s)
     return {
-        "half_width": asked["half_width"],
-        "at_most_s": asked["at_most_s"],
+        "half_width": asked.half_width,
+        "at_most_s": asked.at_most_s,
         "is_reached": is_reached,
         "widths": [asdict(one) for one in found],
         "text": text,
