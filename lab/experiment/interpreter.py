@@ -9,9 +9,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from collector.run_manifest import Interpreter
 from lab.system.environment import PACKAGES
@@ -103,21 +104,13 @@ def _ask(path: Path) -> Interpreter:
         )
         raise NoInterpreterError(reason, remedy=remedy)
     try:
-        return _interpreter(path, json.loads(answer.stdout))
-    except (ValueError, TypeError, KeyError) as error:
+        found = TypeAdapter(Interpreter).validate_python(
+            json.loads(answer.stdout) | {"path": str(path)}
+        )
+    except (ValueError, TypeError) as error:
         raise NoInterpreterError(f"{_shown(path)} is no Python: {answer.stdout[:60]!r}") from error
-
-
-def _interpreter(path: Path, found: Mapping[str, Any]) -> Interpreter:
-    versions = found["versions"]
-    return Interpreter(
-        path=str(path),
-        python=found["python"],
-        is_free_threaded=found["is_free_threaded"],
-        gil_enabled=found["gil_enabled"],
-        gil_turned_on_by=tuple(found["gil_turned_on_by"]),
-        versions={name: versions[name] for name in PACKAGES if name in versions},
-    )
+    kept = {name: found.versions[name] for name in PACKAGES if name in found.versions}
+    return replace(found, versions=kept)
 
 
 def _environment() -> dict[str, str]:

@@ -40,10 +40,9 @@ from lab.run.state import Run, new_run_name
 from lab.run.trial_sequences import Unit, block_units, measure_unit
 from lab.system import environment
 from lab.system.signals import uninterrupted
-from lab.trial.context import Bench
+from lab.trial.context import Bench, LabWorker
 from lab.trial.runner import conduct
 from lab.trial.workers import (
-    LabWorker,
     ask_to_end,
     await_end,
     await_ready,

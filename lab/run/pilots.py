@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from collector.run_manifest import Workload
 from lab.instruments.ceilings import redis_cpu_s
 from lab.run.state import Run
-from lab.trial.runner import TrialOrder, backlog_size, busy_slots, conduct, measured_rate_per_s
-from lab.trial.workers import LabWorker
+from lab.trial.context import LabWorker
+from lab.trial.plan import TrialOrder
+from lab.trial.runner import backlog_size, busy_slots, conduct, measured_rate_per_s
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import queue_name, run_key

@@ -23,8 +23,7 @@ from lab.experiment.model import Experiment
 from lab.fixtures.broker import Broker
 from lab.run.progress import RunProgress
 from lab.system import environment
-from lab.trial.context import Bench
-from lab.trial.workers import LabWorker
+from lab.trial.context import Bench, LabWorker
 
 
 @dataclass(slots=True, kw_only=True)

@@ -13,8 +13,9 @@ from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load, r
 from lab.experiment.model import Experiment
 from lab.run.rate_search import begin_search
 from lab.run.state import Run
-from lab.trial.runner import ConductedTrial, TrialOrder
-from lab.trial.workers import LabWorker
+from lab.trial.context import LabWorker
+from lab.trial.plan import TrialOrder
+from lab.trial.runner import ConductedTrial
 from producer.arrivals import read_schedule
 from report.trials.slo import by_job, late_reason
 

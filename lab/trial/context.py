@@ -1,27 +1,66 @@
-"""What the trials of one run share: the broker, the stream's tail, the account so far."""
+"""What the trials of one run share: its workers, the broker, the account so far."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import polars as pl
 import redis
 
-from collector.run_manifest import PlannedTrial, TrialEntry, TrialResult, Workload
+from collector.run_manifest import (
+    Contender,
+    PlannedTrial,
+    TrialEntry,
+    TrialResult,
+    WorkerEnd,
+    Workload,
+)
 from collector.schema import SAMPLE_SCHEMA
 from lab.fixtures.proxies import Proxy
 from lab.fixtures.sender import Sender
 from lab.instruments.job_cost import Gauge
 from lab.instruments.machine_monitor import Watch
-from lab.instruments.process_sampler import Sample
+from lab.instruments.process_sampler import Sample, Sampler
 from lab.instruments.remote_control import Control
 from lab.instruments.stream_follower import Tail
+from lab.system.children import Child
 from poolbench.calibration import message_parameters
 from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
 from producer.mix_template import Mix
 from producer.publisher import publish
+
+
+@dataclass(slots=True, kw_only=True)
+class LabWorker:
+    """One contender's worker within a block."""
+
+    contender: Contender
+    block: int
+    child: Child
+    sampler: Sampler
+    started_at_s: float
+    #: From start to proved ready, seconds; None until then.
+    ready_s: float | None = None
+    exit_code: int | None = None
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether its process runs."""
+        return self.child.exit_code is None
+
+    def describe(self, *, folder: Path) -> WorkerEnd:
+        """Return the manifest's entry of the worker."""
+        log = self.child.log
+        return WorkerEnd(
+            block=self.block,
+            contender=self.contender.name,
+            ready_s=None if self.ready_s is None else round(self.ready_s, 3),
+            exit_code=self.exit_code,
+            log=str(log.relative_to(folder)) if log.is_relative_to(folder) else log.name,
+        )
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from collector.run_manifest import Contender, JobCost, PlannedPart, PlannedTrial, Workload
+from collector.run_manifest import JobCost, PlannedPart, PlannedTrial, Workload
 from lab.experiment.arrivals import Load, draw_order
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
-from lab.trial.context import Bench
+from lab.trial.context import Bench, LabWorker
 from poolbench.jobs import find_kind, ideal_wait_s
 from producer.mix_template import Mix, Part
 
 
-def plan_trial(
-    bench: Bench,
-    *,
-    contender: Contender,
-    block: int,
-    workload: Workload,
-    count: int,
-    load: Load | None = None,
-    workers_up: int = 0,
-    is_pilot: bool = False,
-) -> PlannedTrial:
-    """Return the plan of the next trial; ``count`` is the backlog where there is no load."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOrder:
+    """What to measure next."""
+
+    worker: LabWorker
+    workload: Workload
+    #: Its backlog, where there is no load.
+    count: int
+    #: How its jobs come; None: all at once.
+    load: Load | None = None
+    #: Of what is drawn for it beside the load: which part of a mix each job is.
+    draw_seed: int = 0
+    is_pilot: bool = False
+    #: Without a line for so long, the trial is over and invalid, seconds.
+    stall_s: float = 10.0
+    workers_up: int = 1
+    #: What a step of a search has to keep to be sustained: bounds in seconds by name.
+    slo: Mapping[str, float] = field(default_factory=dict)
+
+
+def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
+    """Return the plan of the next trial."""
+    contender, workload, load = order.worker.contender, order.workload, order.load
     tuning = Tuning.of(contender.settings)
     parts = tuple(
         PlannedPart(
@@ -47,12 +59,12 @@ def plan_trial(
         arrivals=load.schedule.arrivals if load else "burst",
         rate_per_s=load.schedule.mean_per_s if load else 0.0,
         shape=_shape(load) if load else {},
-        count=len(load.offsets_s) if load else count,
+        count=len(load.offsets_s) if load else order.count,
         payload_bytes=tuning.payload_bytes,
         stores_result=tuning.result_backend,
-        block=block,
+        block=order.worker.block,
         workload=workload.name,
-        is_pilot=is_pilot,
+        is_pilot=order.is_pilot,
         ideal_wait_s=(
             _mean({part.name: part.ideal_wait_s for part in parts}, parts=parts)
             if parts
@@ -62,7 +74,7 @@ def plan_trial(
         measure=load.measure if load else "capacity",
         step=load.step if load else None,
         load_share=load.share if load else None,
-        workers_up=workers_up,
+        workers_up=order.workers_up,
     )
 
 

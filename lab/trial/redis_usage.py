@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import redis
 
 from collector.run_manifest import RedisUse
-from lab.trial.context import Bench
-from lab.trial.workers import LabWorker
+from lab.trial.context import Bench, LabWorker
 
 #: What the server must tell of a connection (Valkey from 8.0 on; Redis 7 doesn't).
 FIELDS = ("tot-cmds", "tot-net-in", "tot-net-out")

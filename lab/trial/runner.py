@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from collector.run_manifest import JobCost, PlannedTrial, TrialResult, Workload
-from lab.experiment.arrivals import MAX_JOBS, Load
+from collector.run_manifest import JobCost, PlannedTrial, TrialResult
+from lab.experiment.arrivals import MAX_JOBS
 from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench
-from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
+from lab.trial.plan import TrialOrder, draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import begin_use, end_use
-from lab.trial.workers import LabWorker
 from producer.mix_template import Mix
 from report.trials.slo import by_job, judge_holding
 
@@ -26,25 +25,6 @@ JOBS_IN_FLIGHT = 5
 #: So many times as many as in a pilot may be in flight in a trial: three times were seen, of a
 #: hundred coroutines that had just opened their connections.
 MORE_THAN_PILOT = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialOrder:
-    """What to measure next."""
-
-    worker: LabWorker
-    workload: Workload
-    count: int
-    #: How its jobs come; None: all at once.
-    load: Load | None = None
-    #: Of what is drawn for it beside the load: which part of a mix each job is.
-    draw_seed: int = 0
-    is_pilot: bool = False
-    #: Without a line for so long, the trial is over and invalid, seconds.
-    stall_s: float = 10.0
-    workers_up: int = 1
-    #: What a step of a search has to keep to be sustained: bounds in seconds by name.
-    slo: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,40 +50,30 @@ def conduct(
         order: what to measure.
         count_events: returns how many events a Flower has received so far; it must see some.
     """
-    plan = plan_trial(
-        bench,
-        contender=order.worker.contender,
-        block=order.worker.block,
-        workload=order.workload,
-        count=order.count,
-        load=order.load,
-        workers_up=order.workers_up,
-        is_pilot=order.is_pilot,
-    )
+    plan = plan_trial(bench, order)
     mix = draw_mix(plan, seed=order.draw_seed)
     cost_before = _job_cost(bench, order, plan=plan)
     use = begin_use(bench, order.worker)
     _sample(bench, order, plan=plan, is_whole=False)
     before = bench.watch.look()
-    sent = _send_and_follow(bench, order, plan=plan, mix=mix)
+    sent, reason = _send_and_follow(bench, order, plan=plan, mix=mix)
     end_ns = time.time_ns()
     disturbance = bench.watch.since(before)
     _sample(bench, order, plan=plan, is_whole=not order.is_pilot)
     redis_use = end_use(bench, order.worker, before=use)
     cost_after = _job_cost(bench, order, plan=plan)
     events = count_events() if count_events else None
-    reasons = [sent.reason, "Flower saw no event of the trial" if events == 0 else ""]
+    reasons = [reason, "Flower saw no event of the trial" if events == 0 else ""]
     view = bench.tail.forget(plan.trial)
-    result = TrialResult(
-        start_ns=sent.start_ns,
+    result = replace(
+        sent,
         end_ns=end_ns,
-        sent=sent.count,
         cost_before=cost_before,
         cost_after=cost_after,
         disturbance=disturbance,
         redis=redis_use,
         flower_events=events,
-        held=None if sent.reason else _is_sustained(plan, view=view, slo=order.slo),
+        held=None if reason else _is_sustained(plan, view=view, slo=order.slo),
         reasons=tuple(filter(None, reasons)),
     )
     bench.end_trial(plan, result=result)
@@ -142,26 +112,20 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     return min(MAX_JOBS // slots, waves) * slots
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sent:
-    """What was sent of a trial, and why it ended if not by its last job."""
-
-    start_ns: int | None
-    count: int
-    reason: str
-
-
 def _send_and_follow(
     bench: Bench, order: TrialOrder, *, plan: PlannedTrial, mix: Mix | None
-) -> _Sent:
-    """Send a trial's jobs and read the stream until the trial is over."""
+) -> tuple[TrialResult, str]:
+    """Send a trial's jobs and read the stream until the trial is over.
+
+    Returns:
+        What was sent, and why the trial ended, if not by its last job.
+    """
     if order.load is None:
-        known = bench.send(plan, mix=mix)
-        reason = _follow(bench, order, plan=plan, sent_in_all=lambda _: known.sent)
-        return _Sent(start_ns=known.start_ns, count=known.sent, reason=reason)
+        sent = bench.send(plan, mix=mix)
+        return sent, _follow(bench, order, plan=plan, sent_in_all=lambda _: sent.sent)
     with Sending(bench, plan=plan, load=order.load, mix=mix) as sending:
         reason = _follow(bench, order, plan=plan, sent_in_all=sending.look)
-    return _Sent(start_ns=sending.start_ns, count=sending.sent, reason=reason)
+    return TrialResult(start_ns=sending.start_ns, sent=sending.sent), reason
 
 
 def _follow(

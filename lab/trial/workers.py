@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from collector.run_manifest import Contender, Interpreter, TrialEntry, WorkerEnd, Workload
+from collector.run_manifest import Contender, Interpreter, TrialEntry, Workload
 from lab.experiment.interpreter import python_command, python_environment
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.process_sampler import Sampler
 from lab.system import children
-from lab.system.children import Child
-from lab.trial.context import Bench
-from lab.trial.plan import plan_trial
+from lab.trial.context import Bench, LabWorker
+from lab.trial.plan import TrialOrder, plan_trial
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 
@@ -26,36 +25,6 @@ MAX_WARM_UP_CPU_JOBS = 8
 
 #: How long a worker may take until it is ready, seconds.
 READY_TIMEOUT_S = 60.0
-
-
-@dataclass(slots=True, kw_only=True)
-class LabWorker:
-    """One contender's worker within a block."""
-
-    contender: Contender
-    block: int
-    child: Child
-    sampler: Sampler
-    started_at_s: float
-    #: From start to proved ready, seconds; None until then.
-    ready_s: float | None = None
-    exit_code: int | None = None
-
-    @property
-    def is_alive(self) -> bool:
-        """Return whether its process runs."""
-        return self.child.exit_code is None
-
-    def describe(self, *, folder: Path) -> WorkerEnd:
-        """Return the manifest's entry of the worker."""
-        log = self.child.log
-        return WorkerEnd(
-            block=self.block,
-            contender=self.contender.name,
-            ready_s=None if self.ready_s is None else round(self.ready_s, 3),
-            exit_code=self.exit_code,
-            log=str(log.relative_to(folder)) if log.is_relative_to(folder) else log.name,
-        )
 
 
 def start_worker(
@@ -212,14 +181,8 @@ def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> Tri
 
 def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialEntry:
     """Send jobs that enter no figure and are accounted for like others."""
-    plan = plan_trial(
-        bench,
-        contender=worker.contender,
-        block=worker.block,
-        workload=workload,
-        count=count,
-        is_pilot=True,
-    )
+    order = TrialOrder(worker=worker, workload=workload, count=count, is_pilot=True, workers_up=0)
+    plan = plan_trial(bench, order)
     return TrialEntry(plan=plan, result=bench.send(plan))
 
 

@@ -467,7 +467,7 @@ def test_one_runs_fault_hinders_no_other(stack: Stack, caplog: pytest.LogCapture
 
     assert stack.summary("good")["state"] == "closed"
     assert len(caplog.messages) == 5, caplog.messages
-    for word in ("../escape", "no-plan", "garbled", "format version 2", "WRONGTYPE"):
+    for word in ("../escape", "no-plan", "garbled", "format version 3", "WRONGTYPE"):
         assert sum(word in message for message in caplog.messages) == 1, word
     assert not (stack.results_dir.parent / "escape").exists()
 

@@ -13,7 +13,7 @@ import pytest
 from collector.run_manifest import Contender
 from lab.run import conductor
 from lab.run.state import Run
-from lab.trial.workers import LabWorker
+from lab.trial.context import LabWorker
 
 
 @pytest.fixture
