@@ -45,6 +45,9 @@ e2e: $(VENV)/.dev  ## test whole stacks, experiments and commands, as people use
 	$(BIN)/pytest -n 3 --dist loadfile tests/e2e/test_lab_*.py tests/e2e/test_pool_*.py
 	$(BIN)/pytest --ignore-glob='*/test_lab_*.py' --ignore-glob='*/test_pool_*.py' tests/e2e
 
+schemas: $(VENV)/.dev  ## write docs/schemas from the types
+	$(BIN)/python docs/write_schemas.py
+
 format: $(VENV)/.dev  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -16,16 +16,16 @@ def spent_s(folder: RunFolder) -> dict[str, float]:
     """Return the seconds spent in trials, pilots, getting ready, and in all."""
     manifest = folder.read_manifest()
     spent = {"trials": 0.0, "pilots": 0.0}
-    for trial in manifest["trials"]:
+    for plan, result in ((one.plan, one.result) for one in manifest.trials):
         # readiness is proved side by side, so its spans overlap and don't add up
-        if trial["end_ns"] and trial["workload"] not in {"ready", "warm"}:
-            name = "pilots" if trial["is_pilot"] else "trials"
-            spent[name] += (trial["end_ns"] - trial["start_ns"]) / 1e9
+        if result.start_ns and result.end_ns and plan.workload not in {"ready", "warm"}:
+            name = "pilots" if plan.is_pilot else "trials"
+            spent[name] += (result.end_ns - result.start_ns) / 1e9
     ready: dict[int, float] = {}
-    for worker in manifest["workers"]:
-        ready[worker["block"]] = max(ready.get(worker["block"], 0.0), worker["ready_s"] or 0.0)
+    for worker in manifest.workers:
+        ready[worker.block] = max(ready.get(worker.block, 0.0), worker.ready_s or 0.0)
     spent["workers starting"] = sum(ready.values())
-    whole = (manifest["finished_ns"] - manifest["created_ns"]) / 1e9
+    whole = ((manifest.finished_ns or 0) - (manifest.created_ns or 0)) / 1e9
     spent["rest"] = whole - sum(spent.values())
     spent["whole"] = whole
     return spent

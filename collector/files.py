@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -122,17 +122,17 @@ def read_metadata(path: Path) -> dict[str, str]:
     return metadata
 
 
-def check_format(seen: object, *, path: Path) -> None:
-    """Refuse a file of another format version than ours.
+def check_format(seen: object, *, path: Path, known: Collection[int] = (FORMAT,)) -> None:
+    """Refuse a file of a format version that is not among the known ones.
 
     Raises:
         StorageError: that says which version it is and what to do.
     """
-    if str(seen) == str(FORMAT):
+    if str(seen) in map(str, known):
         return
     found = "no format version" if seen is None else f"format version {seen}"
     raise StorageError(
-        f"{path}: {found}, and this Poolbench reads {FORMAT}; "
+        f"{path}: {found}, and this Poolbench reads {' and '.join(map(str, known))}; "
         "use the Poolbench that wrote it, or choose another results folder"
     )
 

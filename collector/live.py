@@ -16,6 +16,7 @@ from collector.ingest import Ingest
 from collector.manifest import machine, manifest_of
 from collector.metrics import FIGURE_COLUMNS
 from collector.run_hash import Presence, RunHash, read_presence, read_run_hash
+from collector.run_manifest import Manifest
 from collector.summary import (
     Interval,
     Measured,
@@ -81,7 +82,7 @@ class LiveRun:
         self._fault = ""
         # what has changed since it was last worked out, written and published
         self._is_stale = True
-        self._saved: tuple[tuple[RunState, int], dict[str, Any]] | None = None
+        self._saved: tuple[tuple[RunState, int], Manifest] | None = None
         self._published = ""
         self._line_at_s = self._moved_at_s = clock()
         self._look_at_s = self._presence_at_s = self._published_at_s = float("-inf")

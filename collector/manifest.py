@@ -8,23 +8,37 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
+from collector.reasons import Code, Reason
 from collector.run_hash import RunHash
-from collector.summary import Interval, Measured, whole_interval
+from collector.run_manifest import (
+    Contender,
+    ExperimentSource,
+    Machine,
+    Manifest,
+    PlannedTrial,
+    TrialEntry,
+    TrialResult,
+    Workload,
+)
+from collector.summary import FOREIGN_CLOCK, Interval, Measured, whole_interval
 from poolbench import __version__
 from poolbench.jobs import JOB_KINDS, ideal_wait_s
 from poolbench.records import TrialPlan
 from poolbench.summaries import RunState
 
+Entry = TypeVar("Entry")
 
-def machine() -> dict[str, Any]:
-    """Return what is said of the machine: the collector's own, which may not be the workers'."""
-    return {
-        "cores": os.cpu_count() or 1,
-        "os": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-    }
+
+def machine() -> Machine:
+    """Return what is known of the machine: the collector's own, which may not be the workers'."""
+    return Machine(
+        cores=os.cpu_count() or 1,
+        os=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+    )
 
 
 def manifest_of(
@@ -32,59 +46,52 @@ def manifest_of(
     *,
     measured: Sequence[Measured],
     summary: Mapping[str, Any],
-    machine: Mapping[str, Any],
+    machine: Machine,
     lines: int,
-) -> dict[str, Any]:
+) -> Manifest:
     """Return the manifest; ``summary`` is what was published of the same trials.
 
     ``lines`` is how many the folder holds: if it holds more later, the records are not of all.
     """
     plans = [trial.plan for trial in measured]
     whole = whole_interval(measured)
-    return {
-        "run": run.run,
-        "source": run.source,
-        "created_ns": run.created_ns,
-        "finished_ns": whole.last_finish_ns if whole else None,
-        "first_due_ns": whole.first_due_ns if whole else None,
-        "state": "finished" if summary["state"] == RunState.CLOSED else "unfinished",
-        "profile": "submission",
-        "repetitions": 1,
-        "command": _command(plans),
-        "seed": None,
-        "experiment": {
-            "file": "(none: submitted by hand)",
-            "sha256": "",
-            "title": f"Submission of {', '.join(sorted({plan.kind for plan in plans}))}",
-            "question": "",
-            "text": "",
-        },
-        "lines": lines,
-        "events": summary["events"],
-        "overlapped_by": summary["overlapped_by"],
-        "contenders": _distinct(_contender(trial) for trial in measured),
-        "workloads": _distinct(
-            {"name": plan.kind, "kind": plan.kind, "parameters": dict(plan.parameters)}
-            for plan in plans
+    return Manifest(
+        run=run.run,
+        source=run.source,
+        created_ns=run.created_ns,
+        finished_ns=whole.last_finish_ns if whole else None,
+        first_due_ns=whole.first_due_ns if whole else None,
+        state="finished" if summary["state"] == RunState.CLOSED else "unfinished",
+        profile="submission",
+        repetitions=1,
+        command=_command(plans),
+        experiment=ExperimentSource(
+            file="(none: submitted by hand)",
+            sha256="",
+            title=f"Submission of {', '.join(sorted({plan.kind for plan in plans}))}",
         ),
-        "calibration": dict(run.calibration),
-        "versions": {"poolbench": __version__},
-        "machine": dict(machine),
-        "git": {"commit": "", "is_dirty": False},
-        "workers": [],
-        "trials": [
-            _trial(trial, described=described)
-            for trial, described in zip(measured, summary["trials"], strict=True)
-        ],
-    }
+        lines=lines,
+        events=summary["events"],
+        overlapped_by=tuple(summary["overlapped_by"]),
+        contenders=_distinct(
+            Contender(name=one.plan.contender, pool=one.plan.pool, slots=one.slots)
+            for one in measured
+        ),
+        workloads=_distinct(
+            Workload(name=plan.kind, kind=plan.kind, parameters=plan.parameters) for plan in plans
+        ),
+        calibration=run.calibration,
+        versions={"poolbench": __version__},
+        machine=machine,
+        trials=tuple(_trial(trial, overlapped_by=summary["overlapped_by"]) for trial in measured),
+    )
 
 
-def interval_in(manifest: Mapping[str, Any]) -> Interval | None:
+def interval_in(manifest: Manifest) -> Interval | None:
     """Return when the jobs of a manifest's run were in the system; None if there were none."""
-    first_due_ns, last_finish_ns = manifest.get("first_due_ns"), manifest.get("finished_ns")
-    if not isinstance(first_due_ns, int) or not isinstance(last_finish_ns, int):
+    if manifest.first_due_ns is None or manifest.finished_ns is None:
         return None
-    return Interval(first_due_ns=first_due_ns, last_finish_ns=last_finish_ns)
+    return Interval(first_due_ns=manifest.first_due_ns, last_finish_ns=manifest.finished_ns)
 
 
 def _command(plans: Sequence[TrialPlan]) -> str:
@@ -107,37 +114,29 @@ def _option(parameter: str, value: float | list[float]) -> str:
     return f"--{name} {','.join(f'{number:.12g}' for number in numbers)}"
 
 
-def _contender(trial: Measured) -> dict[str, Any]:
-    plan = trial.plan
-    return {"name": plan.contender, "pool": plan.pool, "slots": trial.slots, "note": ""}
-
-
-def _trial(trial: Measured, *, described: Mapping[str, Any]) -> dict[str, Any]:
-    plan = trial.plan
-    return {
-        "trial": plan.trial,
-        "contender": plan.contender,
-        "pool": plan.pool,
-        "slots": trial.slots,
-        "kind": plan.kind,
-        "parameters": dict(plan.parameters),
-        "arrivals": plan.arrivals,
-        "rate_per_s": plan.rate_per_s,
-        "shape": dict(plan.shape),
-        "count": plan.count,
-        "block": 0,
-        "workload": plan.kind,
-        "is_pilot": False,
-        "start_ns": trial.interval.first_due_ns if trial.interval else None,
-        "end_ns": trial.interval.last_finish_ns if trial.interval else None,
-        "sent": trial.ledger.sent,
-        "cpu_s_per_job_before": None,
-        "cpu_s_per_job_after": None,
-        "ideal_wait_s": _ideal_wait_s(plan),
-        "workers_up": None,
-        "reasons": described["reasons"] if described["mark"] == "!" else [],
-        "tolerated": described["reasons"] if described["mark"] == "~" else [],
-    }
+def _trial(trial: Measured, *, overlapped_by: Sequence[str]) -> TrialEntry:
+    plan, interval = trial.plan, trial.interval
+    planned = PlannedTrial(
+        **{one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "slots"},
+        slots=trial.slots,
+        block=0,
+        workload=plan.kind,
+        is_pilot=False,
+        ideal_wait_s=_ideal_wait_s(plan),
+        measure="capacity" if plan.arrivals == "burst" else "rate",
+        workers_up=None,
+    )
+    result = TrialResult(
+        start_ns=interval.first_due_ns if interval else None,
+        end_ns=interval.last_finish_ns if interval else None,
+        sent=trial.ledger.sent,
+        # what the report can't find again in the records
+        reasons=(
+            *(Reason.of(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
+            *((FOREIGN_CLOCK,) if not trial.figures.is_clock_shared else ()),
+        ),
+    )
+    return TrialEntry(plan=planned, result=result)
 
 
 def _ideal_wait_s(plan: TrialPlan) -> float | None:
@@ -145,9 +144,9 @@ def _ideal_wait_s(plan: TrialPlan) -> float | None:
     return ideal_wait_s(kind, plan.parameters) if kind is not None else None
 
 
-def _distinct(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    kept: list[dict[str, Any]] = []
+def _distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    kept: list[Entry] = []
     for entry in entries:
         if entry not in kept:
             kept.append(entry)
-    return kept
+    return tuple(kept)

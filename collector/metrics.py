@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from collector.reasons import Code, Reason, reason
+from collector.reasons import Code, Reason
 from poolbench.records import Outcome
 from poolbench.summaries import Percentiles
 
@@ -77,7 +77,7 @@ def figures(
         else _rate(records_of_trial)
     )
     is_clock_shared = _is_clock_shared(records_of_trial, sender_boot_id=sender_boot_id)
-    foreign = None if is_clock_shared else reason(Code.FOREIGN_CLOCK)
+    foreign = None if is_clock_shared else Reason.of(Code.FOREIGN_CLOCK)
     return Figures(
         throughput_per_s=throughput_per_s,
         wait_s=percentiles(waits_ns(records_of_trial)),
@@ -189,15 +189,15 @@ def _capacity(
     records: pl.DataFrame, *, slots: int, peak: int
 ) -> tuple[float | None, Reason | None]:
     if slots < 1:
-        return None, reason(Code.SLOTS_UNKNOWN)
+        return None, Reason.of(Code.SLOTS_UNKNOWN)
     filling = max(1, min(slots, peak))
     finishes = _finishes_ns(records).sort()
     count, needed = len(finishes), MIN_FINISHES_IN_FLIGHT * filling
     if count < needed:
-        return None, reason(Code.FEW_JOBS, done=count, in_flight=filling, needed=needed)
+        return None, Reason.of(Code.FEW_JOBS, done=count, in_flight=filling, needed=needed)
     span_ns = finishes[-1] - finishes[filling - 1]
     if span_ns <= 0:
-        return None, reason(Code.SAME_INSTANT)
+        return None, Reason.of(Code.SAME_INSTANT)
     return (count - filling) * _NS_PER_S / span_ns, None
 
 
@@ -205,10 +205,10 @@ def _rate(records: pl.DataFrame) -> tuple[float | None, Reason | None]:
     finishes = _finishes_ns(records)
     first_due_ns, last_finish_ns = records["due_ns"].min(), finishes.max()
     if not isinstance(first_due_ns, int) or not isinstance(last_finish_ns, int):
-        return None, reason(Code.NO_JOB_DONE)
+        return None, Reason.of(Code.NO_JOB_DONE)
     span_ns = last_finish_ns - first_due_ns
     if span_ns <= 0:
-        return None, reason(Code.DONE_BEFORE_DUE)
+        return None, Reason.of(Code.DONE_BEFORE_DUE)
     return len(finishes) * _NS_PER_S / span_ns, None
 
 

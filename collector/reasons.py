@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from poolbench.format import counted, duration, listed, number, percent
 
@@ -109,6 +109,11 @@ class Reason:
     #: Repetitions that have it, from 1; empty where it holds for the whole.
     repetitions: tuple[int, ...] = ()
 
+    @classmethod
+    def of(cls, code: Code, **parameters: Parameter) -> Self:
+        """Return a reason with the severity that the catalogue gives it."""
+        return cls(code=code, severity=CATALOGUE[code].severity, parameters=parameters)
+
     @property
     def text(self) -> str:
         """The reason in words, without a full stop and without the repetitions."""
@@ -131,11 +136,6 @@ class Reason:
         return f"{noun} {listed([*map(str, self.repetitions)])}: {self.text}"
 
 
-def reason(code: Code, **parameters: Parameter) -> Reason:
-    """Return a reason with the severity that the catalogue gives it."""
-    return Reason(code=code, severity=CATALOGUE[code].severity, parameters=parameters)
-
-
 def describe_alike(reasons: Sequence[Reason]) -> str:
     """Return the text that reasons of one code share: what differs between them is left open."""
     first = reasons[0]
@@ -144,16 +144,6 @@ def describe_alike(reasons: Sequence[Reason]) -> str:
         for name, value in first.parameters.items()
     }
     return _Words().vformat(CATALOGUE[first.code].text, (), shared)
-
-
-def parse_reasons(found: Sequence[Any], *, severity: Severity) -> list[Reason]:
-    """Return the reasons that a manifest holds; those in words are of an earlier format."""
-    return [
-        Reason(code=Code.RECORDED, severity=severity, parameters={"text": one})
-        if isinstance(one, str)
-        else Reason(**{**one, "code": Code(one["code"]), "severity": Severity(one["severity"])})
-        for one in found
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

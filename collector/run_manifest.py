@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from collector.reasons import Code, Reason, Severity
 from poolbench.errors import StorageError
 from poolbench.records import TrialPlan
 
@@ -279,7 +280,7 @@ class Disturbance:
     #: The part of it that a hypervisor took.
     stolen_cpu_share: float | None
     #: How far the wall clock was set, forward or back, seconds.
-    clock_step_s: float | None
+    clock_step_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,10 +316,8 @@ class TrialResult:
     flower_events: int | None = None
     #: Of a step of a search: whether its rate was sustained; None elsewhere.
     held: bool | None = None
-    #: Why the trial is invalid; empty if it is not.
-    reasons: tuple[str, ...] = ()
-    #: Why it is doubtful.
-    tolerated: tuple[str, ...] = ()
+    #: Why it is invalid or unstable, as far as its records don't show it.
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,8 +329,8 @@ class TrialEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """Everything needed to repeat a run, and what became of each trial."""
+class RunInfo:
+    """How a run was made: everything needed to repeat it."""
 
     run: str
     #: Who wrote it: the lab, or the collector for a producer.
@@ -346,8 +345,6 @@ class Manifest:
     experiment: ExperimentSource
     seed: int | None = None
     repetitions: int = 0
-    #: None for a run whose number of repetitions was set.
-    until: Until | None = None
     #: About how long a trial was to last, seconds.
     trial_s: float | None = None
     contenders: tuple[Contender, ...]
@@ -382,6 +379,14 @@ class Manifest:
     events: bool = False
     #: Of a submitted run: other runs that had jobs in the system at the same time.
     overlapped_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(RunInfo):
+    """How a run was made, and what became of each trial."""
+
+    #: None for a run whose number of repetitions was set.
+    until: Until | None = None
     trials: tuple[TrialEntry, ...]
 
 
@@ -389,6 +394,13 @@ class Manifest:
 def manifest_type() -> TypeAdapter[Manifest]:
     """Return what reads a manifest from JSON, and describes that JSON as a schema."""
     return TypeAdapter(Manifest)
+
+
+def manifest_schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``manifest.json``."""
+    schema = manifest_type().json_schema()
+    schema["properties"] = {"format": {"const": MANIFEST_FORMAT}, **schema["properties"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def read_manifest(content: dict[str, Any], *, where: str) -> Manifest:
@@ -431,8 +443,22 @@ def _from_flat_trial(trial: dict[str, Any]) -> dict[str, Any]:
         "net_bytes": trial.get("redis_bytes"),
         "connections": trial.get("redis_connections"),
     }
-    disturbance = {
-        name: trial.get(name) for name in ("foreign_cpu_share", "stolen_cpu_share", "clock_step_s")
+    shares = {name: trial.get(name) for name in ("foreign_cpu_share", "stolen_cpu_share")}
+    clock_step_s = trial.get("clock_step_s")
+    nested = {
+        "disturbance": shares | {"clock_step_s": clock_step_s}
+        if clock_step_s is not None
+        else None,
+        "redis": known if None not in known.values() else None,
+        # a trial that was interrupted had 0 at first
+        "start_ns": trial.get("start_ns") or None,
+        "end_ns": trial.get("end_ns") or None,
     }
-    redis = known if None not in known.values() else None
-    return {"plan": trial, "result": trial | costs | {"disturbance": disturbance, "redis": redis}}
+    reasons = {
+        "reasons": [
+            {"code": Code.RECORDED, "severity": severity, "parameters": {"text": text}}
+            for severity, name in ((Severity.INVALID, "reasons"), (Severity.UNSTABLE, "tolerated"))
+            for text in trial.get(name) or []
+        ]
+    }
+    return {"plan": trial, "result": trial | costs | nested | reasons}

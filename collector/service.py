@@ -207,7 +207,7 @@ class Service:
         """
         return (
             folder.manifest_path.exists()
-            and folder.read_manifest().get("lines") == sum(folder.count_lines())
+            and folder.read_manifest().lines == sum(folder.count_lines())
             and bool(self._client.hexists(run_key(name), "sent_all_ns"))
             and not self._client.xlen(records_stream(name))
             and self._is_told(name)

@@ -7,9 +7,9 @@ read, is a `StorageError` whose one line names the file and what to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -25,6 +25,12 @@ from collector.files import (
     write_table,
 )
 from collector.parts import Part, StreamId, find_parts, outermost, part_name
+from collector.run_manifest import (
+    MANIFEST_FORMAT,
+    PREVIOUS_FORMAT,
+    Manifest,
+    read_manifest,
+)
 from collector.schema import (
     LINE_SCHEMA,
     PART_SCHEMA,
@@ -34,7 +40,6 @@ from collector.schema import (
 )
 from collector.trial_records import TrialRecords
 from poolbench.errors import StorageError
-from poolbench.records import FORMAT
 
 #: Keys of a part's metadata: how many lines it holds, and how many it holds put aside.
 _LINES_KEY = "poolbench_lines"
@@ -167,30 +172,30 @@ class RunFolder:
             return SAMPLE_SCHEMA.to_frame()
         return read_table(self.samples_path)
 
-    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write ``manifest.json``; the format version is set here."""
-        whole = {"format": FORMAT, **manifest}
+        whole = {"format": MANIFEST_FORMAT, **asdict(manifest)}
         text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         make_folder(self.path)
         write_atomically(self.manifest_path, write=lambda file: file.write(text.encode()))
 
-    def read_manifest(self) -> dict[str, Any]:
+    def read_manifest(self) -> Manifest:
         """Return the manifest.
 
         Raises:
-            StorageError: if it is absent, garbled or of another format version.
+            StorageError: if it is absent, garbled or of a format version that can't be read.
         """
         path = self.manifest_path
         with storage_errors(path):
-            content = path.read_bytes()
+            text = path.read_bytes()
         try:
-            manifest = json.loads(content)
+            content = json.loads(text)
         except ValueError as error:
             raise StorageError(f"{path}: no JSON: {error}; restore it or remove it") from error
-        if not isinstance(manifest, dict):
+        if not isinstance(content, dict):
             raise StorageError(f"{path}: no JSON object; restore it or remove it")
-        check_format(manifest.get("format"), path=path)
-        return manifest
+        check_format(content.get("format"), path=path, known=(PREVIOUS_FORMAT, MANIFEST_FORMAT))
+        return read_manifest(content, where=str(path))
 
     def _write(self, path: Path, *, frame: pl.DataFrame, schema: pl.Schema) -> None:
         make_folder(self.path)

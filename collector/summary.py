@@ -10,10 +10,13 @@ import polars as pl
 
 from collector.ledger import ledgers
 from collector.metrics import Figures, figures
-from collector.reasons import Code, Reason, Severity, reason
+from collector.reasons import Code, Reason, Severity
 from collector.run_hash import RunHash
 from poolbench.records import FORMAT, TrialPlan
 from poolbench.summaries import Ledger, RunState
+
+#: Makes latencies of a submitted run invalid: the producer's machine stamped the due times.
+FOREIGN_CLOCK = replace(Reason.of(Code.FOREIGN_CLOCK), severity=Severity.INVALID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +135,8 @@ def describe(
         faults: what hinders the collector itself, in words.
     """
     common = [
-        *(reason(Code.COLLECTOR_HINDERED, fault=fault) for fault in faults),
-        *(reason(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
+        *(Reason.of(Code.COLLECTOR_HINDERED, fault=fault) for fault in faults),
+        *(Reason.of(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
     ]
     return {
         "format": FORMAT,
@@ -175,13 +178,13 @@ def _invalid(trial: Measured, *, state: RunState) -> list[Reason]:
     """Return why a trial's figures don't count."""
     account, reasons = trial.ledger, []
     if account.lost > 0 and state.is_over:
-        reasons.append(reason(Code.JOBS_LOST, lost=account.lost, sent=account.sent))
+        reasons.append(Reason.of(Code.JOBS_LOST, lost=account.lost, sent=account.sent))
     if account.lost < 0:
-        reasons.append(reason(Code.JOBS_UNSENT, jobs=-account.lost))
+        reasons.append(Reason.of(Code.JOBS_UNSENT, jobs=-account.lost))
     if account.duplicated:
-        reasons.append(reason(Code.JOBS_DUPLICATED, jobs=account.duplicated))
+        reasons.append(Reason.of(Code.JOBS_DUPLICATED, jobs=account.duplicated))
     if not trial.figures.is_clock_shared:
-        reasons.append(replace(reason(Code.FOREIGN_CLOCK), severity=Severity.INVALID))
+        reasons.append(FOREIGN_CLOCK)
     return reasons
 
 
@@ -190,4 +193,4 @@ def _unsure(trial: Measured) -> list[Reason]:
     account = trial.ledger
     if not account.failed:
         return []
-    return [reason(Code.JOBS_FAILED, failed=account.failed, sent=account.sent)]
+    return [Reason.of(Code.JOBS_FAILED, failed=account.failed, sent=account.sent)]

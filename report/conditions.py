@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pydantic import JsonValue
+
+from collector.run_manifest import Contender, Machine, Manifest, PlannedTrial, Workload
 
 #: Topics whose every difference is a refusal, with what they hold.
 REFUSED: Mapping[str, str] = {
@@ -99,23 +101,21 @@ class Difference:
         }
 
 
-def conditions(manifest: Mapping[str, Any]) -> Conditions:
+def conditions(manifest: Manifest) -> Conditions:
     """Return a run's conditions by topic, as ``summary.json`` keeps them.
 
     Topics of `REFUSED` and `NOTED`; those by name map a name to its conditions, each flat.
     """
     return {
-        "workload": {one["name"]: _workload(manifest, one) for one in manifest["workloads"]},
-        "work": {one["name"]: _work(manifest, one) for one in manifest["workloads"]},
-        "contender": {one["name"]: _contender(manifest, one) for one in manifest["contenders"]},
-        "settings": {
-            name: _settings(table) for name, table in (manifest.get("celery") or {}).items()
-        },
-        **_machine(manifest),
-        **_versions(manifest),
-        "cgroup": dict(manifest.get("cgroup") or {}),
-        "broker": dict(manifest.get("broker") or {}),
-        "events": {"on": bool(manifest.get("events"))},
+        "workload": {one.name: _workload(manifest, one) for one in manifest.workloads},
+        "work": {one.name: _work(manifest, one) for one in manifest.workloads},
+        "contender": {one.name: _contender(manifest, one) for one in manifest.contenders},
+        "settings": {name: _settings(table) for name, table in manifest.celery.items()},
+        **_machine(manifest.machine),
+        **_versions(manifest.versions),
+        "cgroup": dict(manifest.cgroup),
+        "broker": dict(manifest.broker),
+        "events": {"on": manifest.events},
         "run": _run(manifest),
     }
 
@@ -161,54 +161,53 @@ def _is_alike(key: str, *, a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
-def _workload(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, Any]:
+def _workload(manifest: Manifest, workload: Workload) -> dict[str, Any]:
     plans = _plans(manifest, workload)
-    arrivals = sorted({plan["arrivals"] for plan in plans})
-    # a rate that was looked for is a result
-    is_found = workload.get("measure") in ("sustain", "curve")
-    rates = [] if is_found else sorted({plan["rate_per_s"] for plan in plans})
-    # what a workload has by default, older manifests don't tell
-    told = {
+    arrivals = sorted({plan.arrivals for plan in plans})
+    # a rate that was searched for is a result
+    is_found = workload.measure in ("sustain", "curve")
+    rates = [] if is_found else sorted({plan.rate_per_s for plan in plans})
+    # what a workload has by default is no condition
+    given = {
         key: value
-        for key, value in workload.items()
-        if key not in _LABELS and value not in (None, [], "capacity")
+        for key, value in asdict(workload).items()
+        if key not in _LABELS and value not in (None, (), "capacity")
     }
     if is_found:
-        told["slo"] = manifest.get("slo") or {}
-    return _flat({**told, "arrivals": arrivals, "rate_per_s": rates} if plans else told)
+        given["slo"] = manifest.slo
+    return _flat({**given, "arrivals": arrivals, "rate_per_s": rates} if plans else given)
 
 
-def _work(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> dict[str, Any]:
+def _work(manifest: Manifest, workload: Workload) -> dict[str, Any]:
     """Return what messages carried that the experiment doesn't say."""
     found: dict[str, set[float]] = {}
     for plan in _plans(manifest, workload):
-        for name in plan["parameters"].keys() - workload["parameters"].keys():
-            found.setdefault(name, set()).add(plan["parameters"][name])
+        for name in plan.parameters.keys() - workload.parameters.keys():
+            found.setdefault(name, set()).add(plan.parameters[name])
     return {name: sorted(values) for name, values in found.items()}
 
 
-def _plans(manifest: Mapping[str, Any], workload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [
-        plan
-        for plan in manifest["trials"]
-        if plan["workload"] == workload["name"] and not plan["is_pilot"]
-    ]
+def _plans(manifest: Manifest, workload: Workload) -> list[PlannedTrial]:
+    plans = [entry.plan for entry in manifest.trials]
+    return [plan for plan in plans if plan.workload == workload.name and not plan.is_pilot]
 
 
-def _contender(manifest: Mapping[str, Any], contender: Mapping[str, Any]) -> dict[str, Any]:
-    told = {key: value for key, value in contender.items() if key not in _LABELS}
-    found = (manifest.get("interpreters") or {}).get(contender.get("interpreter")) or {}
-    # a path is a place, not a condition: what lies there is told below
-    told["interpreter"] = "its own" if contender.get("interpreter") else ""
-    own = {
-        f"interpreter.{key}": found[key]
-        for key in ("python", "is_free_threaded", "gil_enabled", "versions")
-        if key in found
-    }
-    return _flat({**told, **own})
+def _contender(manifest: Manifest, contender: Contender) -> dict[str, Any]:
+    known = {key: value for key, value in asdict(contender).items() if key not in _LABELS}
+    # a path is a place, not a condition: what lies there is
+    known["interpreter"] = "its own" if contender.interpreter else ""
+    found = manifest.interpreters.get(contender.interpreter)
+    if found is not None:
+        known |= {
+            "interpreter.python": found.python,
+            "interpreter.is_free_threaded": found.is_free_threaded,
+            "interpreter.gil_enabled": found.gil_enabled,
+            "interpreter.versions": found.versions,
+        }
+    return _flat(known)
 
 
-def _settings(table: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(table: Mapping[str, object]) -> dict[str, Any]:
     flat = {key: _setting(value) for key, value in _flat(table).items()}
     return {key: value for key, value in flat.items() if value not in (None, _CENSORED)}
 
@@ -220,44 +219,45 @@ def _setting(value: Any) -> Any:
     return sorted(map(str, value)) if isinstance(value, list) else value
 
 
-def _machine(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    machine = manifest["machine"]
-    python = str(machine.get("python") or "")
-    minor = re.match(r"\D*\d+\.\d+", python)
+def _machine(machine: Machine) -> dict[str, Any]:
+    minor = re.match(r"\D*\d+\.\d+", machine.python)
     return {
-        "machine": _some(machine, "cpu_model", "cores", "architecture", "memory_bytes"),
+        "machine": _known(
+            cpu_model=machine.cpu_model,
+            cores=machine.cores,
+            architecture=machine.architecture,
+            memory_bytes=machine.memory_bytes,
+        ),
         "python": {
-            "version": minor[0] if minor else python,
-            "gil_enabled": machine.get("gil_enabled", True),
+            "version": minor[0] if minor else machine.python,
+            "gil_enabled": machine.gil_enabled,
         },
-        "system": {"python": python, **_some(machine, "os", "cores_of_host")},
+        "system": _known(python=machine.python, os=machine.os, cores_of_host=machine.cores_of_host),
     }
 
 
-def _versions(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    versions = manifest.get("versions") or {}
+def _versions(versions: Mapping[str, str]) -> dict[str, Any]:
     return {
         "versions": {name: one for name, one in versions.items() if name in _ON_THE_WAY},
         "tools": {name: one for name, one in versions.items() if name not in _ON_THE_WAY},
     }
 
 
-def _run(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    git = manifest.get("git") or {}
-    experiment = manifest["experiment"]
-    commit = (git.get("commit") or "")[:_DIGITS]
+def _run(manifest: Manifest) -> dict[str, Any]:
+    commit = manifest.git.commit[:_DIGITS]
     return {
-        "commit": f"{commit}, changed" if git.get("is_dirty") else commit,
-        "experiment": (experiment.get("sha256") or "")[:_DIGITS],
-        **_some(manifest, "profile", "seed", "trial_s"),
+        "commit": f"{commit}, changed" if manifest.git.is_dirty else commit,
+        "experiment": manifest.experiment.sha256[:_DIGITS],
+        "profile": manifest.profile,
+        **_known(seed=manifest.seed, trial_s=manifest.trial_s),
     }
 
 
-def _some(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: table[key] for key in keys if key in table}
+def _known(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value not in (None, "")}
 
 
-def _flat(table: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+def _flat(table: Mapping[str, object], *, prefix: str = "") -> dict[str, Any]:
     """Return nested tables as one, with dots between the keys."""
     flat: dict[str, Any] = {}
     for key, value in table.items():

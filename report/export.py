@@ -6,14 +6,16 @@ Rows go from disk to disk: a run of millions of jobs needs no memory for all of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import polars as pl
 
 from collector.files import read_metadata, storage_errors
 from collector.reasons import Severity
+from collector.run_manifest import Manifest
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
 from poolbench.records import ColumnType
@@ -101,13 +103,14 @@ def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
     )
 
 
-def _trials(summary: Summary, *, manifest: Mapping[str, Any]) -> pl.DataFrame:
+def _trials(summary: Summary, *, manifest: Manifest) -> pl.DataFrame:
     """Return by trial what is known of all its jobs, `TRIAL_COLUMNS` among it, and their count."""
     is_valid = {trial.trial: trial.mark is not Severity.INVALID for trial in summary.trials}
     rows = [
-        {name: plan.get(name) for name in _PLAN_SCHEMA}
-        | {"run": manifest["run"], "is_valid": is_valid[plan["trial"]]}
-        for plan in manifest["trials"]
+        {name: known.get(name) for name in _PLAN_SCHEMA}
+        | {"run": manifest.run, "is_valid": is_valid[entry.plan.trial]}
+        for entry in manifest.trials
+        for known in [asdict(entry.plan) | asdict(entry.result)]
     ]
     return pl.DataFrame(rows, schema=_PLAN_SCHEMA)
 

@@ -18,17 +18,7 @@ from functools import cache
 from pydantic import TypeAdapter
 
 from collector.reasons import Reason, Severity
-from collector.run_manifest import (
-    Ceilings,
-    Commit,
-    Contender,
-    ExperimentSource,
-    Interpreter,
-    Machine,
-    Skipped,
-    WorkerEnd,
-    Workload,
-)
+from collector.run_manifest import RunInfo
 from poolbench.summaries import Ledger, Percentiles
 from report.conditions import Conditions
 from report.statistics.percentiles import Tail
@@ -299,7 +289,7 @@ class Crossover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepPoint:
+class SweepFigures:
     """A contender at one value of the setting; jobs a second, None without a figure."""
 
     value: Value
@@ -328,7 +318,7 @@ class Sweep:
     pool: str
     workload: str
     #: By value, ascending.
-    points: tuple[SweepPoint, ...]
+    points: tuple[SweepFigures, ...]
     #: The scalability law of a sweep over slots, and its curve; None and why there is none.
     usl: Scaling | None = None
     usl_curve: tuple[LawPoint, ...] = ()
@@ -426,7 +416,7 @@ class Width:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Until:
+class Precision:
     """What `--until` asked for, and what came of it."""
 
     half_width: float
@@ -466,36 +456,10 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """All that is shown of a run."""
+class Summary(RunInfo):
+    """All that is shown of a run: how it was made, and what came of it."""
 
     format: int = SUMMARY_FORMAT
-    run: str
-    #: `finished`, or how far it got.
-    state: str
-    title: str
-    question: str = ""
-    profile: str = ""
-    created_ns: int | None = None
-    finished_ns: int | None = None
-    #: Planned; 0 where nobody counted them beforehand.
-    repetitions: int = 0
-    machine: Machine
-    contenders: tuple[Contender, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    workloads: tuple[Workload, ...] = ()
-    ceilings: Ceilings = field(default_factory=Ceilings)
-    #: How the run was made, as its manifest has it.
-    experiment: ExperimentSource
-    command: str = ""
-    seed: int | None = None
-    interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    cgroup: Mapping[str, str] = field(default_factory=dict)
-    git: Commit = field(default_factory=Commit)
-    broker: Mapping[str, str] = field(default_factory=dict)
-    celery: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    workers: tuple[WorkerEnd, ...] = ()
     #: By topic, see `report.conditions`.
     conditions: Conditions = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
@@ -504,7 +468,7 @@ class Summary:
     #: What helps to read them, likewise.
     remarks: tuple[str, ...] = ()
     rows: tuple[RowSummary, ...] = ()
-    until: Until | None = None
+    precision: Precision | None = None
     #: By workload: by how much two equal contenders may differ, as a share; None if unknown.
     noise_floor: Mapping[str, float | None] = field(default_factory=dict)
     #: One a workload, in their order.
@@ -512,13 +476,16 @@ class Summary:
     crossovers: tuple[Crossover, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     effects: tuple[Effect, ...] = ()
-    #: Bounds that a sustained rate keeps, seconds, by name.
-    slo: Mapping[str, float] = field(default_factory=dict)
     curves: tuple[LoadCurve, ...] = ()
     fairness: tuple[MixFairness, ...] = ()
     trials: tuple[TrialSummary, ...] = ()
     timelines: tuple[Timeline, ...] = ()
     thresholds: tuple[Checked, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The experiment's title."""
+        return self.experiment.title
 
     def of_workload(self, name: str) -> list[RowSummary]:
         """Return the rows of a workload, in the order of the contenders."""

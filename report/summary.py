@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
 
 import polars as pl
 
-from collector.run_manifest import read_manifest
+from collector.run_manifest import Contender, Manifest, RunInfo, Workload
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
-from poolbench.errors import StorageError
 from report import format as fmt
 from report.analyses.crossover import find_crossovers
 from report.analyses.fairness import mix_fairness
@@ -21,10 +18,10 @@ from report.analyses.setting_effects import find_effects
 from report.analyses.sweeps import find_sweeps
 from report.conditions import conditions
 from report.result import (
+    Precision,
     Summary,
     Timeline,
     TrialSummary,
-    Until,
     Verdict,
     from_json,
     to_json,
@@ -47,9 +44,6 @@ BACKLOG_RATIO = 2.0
 #: Of fewer values than this the nearest rank of p99 is the largest.
 P99_JOBS = 100
 
-#: What makes a manifest that of a lab run.
-_LAB_KEYS = ("contenders", "experiment", "machine", "trials", "workloads")
-
 
 def summarize(folder: RunFolder) -> Summary:
     """Return the run's result, its figures rounded as people see them.
@@ -58,8 +52,6 @@ def summarize(folder: RunFolder) -> Summary:
         StorageError: if the folder can't be read, or is not that of a lab run.
     """
     manifest = folder.read_manifest()
-    _check(manifest, path=folder.path)
-    typed = read_manifest({**manifest, "trials": []}, where=str(folder.path))
     records, samples = folder.trial_records(), folder.read_samples()
     trials = measure_trials(manifest, records=records, samples=samples)
     measured = [trial for trial in trials if not trial.is_pilot]
@@ -67,55 +59,32 @@ def summarize(folder: RunFolder) -> Summary:
     verdicts = _verdicts(manifest, rows=rows)
     shown = {trial.index for row in rows for trial in row.trials}
     floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
-    until = _until(manifest, rows=rows, verdicts=verdicts)
+    precision = _precision(manifest, rows=rows, verdicts=verdicts)
     summary = Summary(
-        run=manifest["run"],
-        state=manifest["state"],
-        title=manifest["experiment"]["title"],
-        question=manifest["experiment"].get("question") or "",
-        profile=manifest.get("profile", ""),
-        created_ns=manifest.get("created_ns"),
-        finished_ns=manifest.get("finished_ns"),
-        repetitions=manifest.get("repetitions", 0),
-        machine=typed.machine,
-        contenders=typed.contenders,
-        skipped=typed.skipped,
-        workloads=typed.workloads,
-        ceilings=typed.ceilings,
-        experiment=typed.experiment,
-        command=typed.command,
-        seed=typed.seed,
-        interpreters=typed.interpreters,
-        versions=typed.versions,
-        cgroup=typed.cgroup,
-        git=typed.git,
-        broker=typed.broker,
-        celery=typed.celery,
-        workers=typed.workers,
+        **{one.name: getattr(manifest, one.name) for one in fields(RunInfo)},
         conditions=conditions(manifest),
         ledger=sum_ledgers(measured),
         notes=(
             *_notes(manifest, trials=trials, rows=rows),
             *_noise_notes(verdicts),
-            *([until.text] if until else []),
+            *([precision.text] if precision else []),
         ),
         remarks=tuple(_remarks(manifest, trials=trials, rows=rows)),
         rows=tuple(row.summary() for row in rows),
-        until=until,
+        precision=precision,
         noise_floor=floors,
         verdicts=tuple(verdicts),
         crossovers=tuple(find_crossovers(rows, noise_floors=floors)),
         sweeps=tuple(find_sweeps(rows)),
         effects=tuple(find_effects(rows, noise_floors=floors)),
-        slo=manifest.get("slo") or {},
         curves=tuple(load_curves(rows)),
-        fairness=tuple(mix_fairness(rows, plans=manifest["trials"], records=records)),
+        fairness=tuple(mix_fairness(rows, trials=manifest.trials, records=records)),
         trials=tuple(_trial(trial, shown=shown) for trial in trials),
         timelines=tuple(_timelines(rows, records=records, samples=samples)),
     )
     # of the rounded figures, so that anyone can check them in summary.json
     result = from_json(to_json(summary))
-    checked = check_thresholds(manifest.get("fail_on") or [], summary=result)
+    checked = check_thresholds(manifest.fail_on, summary=result)
     return from_json(to_json(replace(result, thresholds=checked)))
 
 
@@ -126,22 +95,12 @@ def judge_run(folder: RunFolder) -> list[Verdict]:
         StorageError: if the folder can't be read, or is not that of a lab run.
     """
     manifest = folder.read_manifest()
-    _check(manifest, path=folder.path)
     trials = measure_trials(manifest, records=folder.trial_records(), samples=folder.read_samples())
     measured = [trial for trial in trials if not trial.is_pilot]
     return _verdicts(manifest, rows=_rows(manifest, trials=measured))
 
 
-def _check(manifest: Mapping[str, Any], *, path: Path) -> None:
-    missing = [key for key in _LAB_KEYS if key not in manifest]
-    if missing:
-        raise StorageError(
-            f"{path}: its manifest has no {fmt.listed(missing)}; "
-            "the report reads the folders that `poolbench run` wrote"
-        )
-
-
-def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
+def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
     """Return a row for each workload and contender, measured or not, in the manifest's order."""
     freed = free_threaded(manifest)
     return [
@@ -150,80 +109,74 @@ def _rows(manifest: Mapping[str, Any], *, trials: Sequence[Trial]) -> list[Row]:
             workload=workload,
             trials=tuple(shown),
             others=tuple(others),
-            ceilings=manifest.get("ceilings") or {},
-            is_free_threaded=contender["name"] in freed,
+            ceilings=manifest.ceilings,
+            is_free_threaded=contender.name in freed,
         )
-        for workload in manifest["workloads"]
-        for contender in manifest["contenders"]
+        for workload in manifest.workloads
+        for contender in manifest.contenders
         for shown, others in [_picked(trials, contender=contender, workload=workload)]
     ]
 
 
 def _picked(
-    trials: Sequence[Trial], *, contender: Mapping[str, Any], workload: Mapping[str, Any]
+    trials: Sequence[Trial], *, contender: Contender, workload: Workload
 ) -> tuple[list[Trial], list[Trial]]:
     """Return the trials that a row shows, by block, and the others of a search or a curve."""
     own = [
         trial
         for trial in trials
-        if trial.contender == contender["name"] and trial.workload == workload["name"]
+        if trial.contender == contender.name and trial.workload == workload.name
     ]
-    return pick(own, measure=workload.get("measure") or "capacity")
+    return pick(own, measure=workload.measure)
 
 
-def _verdicts(manifest: Mapping[str, Any], *, rows: Sequence[Row]) -> list[Verdict]:
+def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
     return [
-        judge_load(of_workload, workload=workload, slo=manifest.get("slo") or {})
-        if (workload.get("measure") or "capacity") != "capacity"
+        judge_load(of_workload, workload=workload, slo=manifest.slo)
+        if workload.measure != "capacity"
         else judge(
             [row.entry() for row in of_workload],
-            workload=workload["name"],
-            kind=workload["kind"],
+            workload=workload.name,
+            kind=workload.kind,
         )
-        for workload in manifest["workloads"]
+        for workload in manifest.workloads
         for of_workload in [[row for row in rows if row.workload is workload]]
     ]
 
 
-def _until(
-    manifest: Mapping[str, Any], *, rows: Sequence[Row], verdicts: Sequence[Verdict]
-) -> Until | None:
+def _precision(
+    manifest: Manifest, *, rows: Sequence[Row], verdicts: Sequence[Verdict]
+) -> Precision | None:
     """Return what became of `--until`; None for a run whose blocks were counted beforehand."""
-    if not manifest.get("until"):
+    if manifest.until is None:
         return None
     return describe(
-        manifest["until"],
+        manifest.until,
         verdicts=verdicts,
         blocks=_complete_blocks(rows),
-        is_finished=manifest["state"] == "finished",
+        is_finished=manifest.state == "finished",
     )
 
 
-def _notes(
-    manifest: Mapping[str, Any], *, trials: Sequence[Trial], rows: Sequence[Row]
-) -> list[str]:
+def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
     """Return what a reader must know before the numbers, in whole sentences."""
     notes = []
-    if manifest["state"] != "finished":
+    if manifest.state != "finished":
         done = _complete_blocks(rows)
-        planned = fmt.counted(manifest.get("repetitions", 0), noun="repetition")
+        planned = fmt.counted(manifest.repetitions, noun="repetition")
         # how many `--until` would have taken, nobody knows
-        part = fmt.counted(done, noun="repetition") if manifest.get("until") else planned
-        of = "" if manifest.get("until") else f"{done} of "
+        part = fmt.counted(done, noun="repetition") if manifest.until else planned
+        of = "" if manifest.until else f"{done} of "
         notes.append(f"Run interrupted after {of}{part}; results are partial.")
-    notes += [
-        f"Skipped {skip['contender']}: {skip['reason']}; {skip['remedy']}."
-        for skip in manifest.get("skipped") or []
-    ]
+    notes += [f"Skipped {skip}." for skip in manifest.skipped]
     notes += _worker_notes(manifest)
-    if manifest.get("overlapped_by"):
-        notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest['overlapped_by']])}.")
-    load = (manifest["machine"].get("load_average") or [0.0])[0]
-    cores = manifest["machine"]["cores"]
+    if manifest.overlapped_by:
+        notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest.overlapped_by])}.")
+    load, cores = next(iter(manifest.machine.load_average), 0.0), manifest.machine.cores
     if load >= BUSY_SHARE * cores:
         notes.append(
             f"The machine was busy when the run began: load {fmt.number(load)} "
-            f"on {fmt.counted(cores, noun='core')}."
+            f"on {cores:g} {'core' if cores == 1 else 'cores'}."
         )
     pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
     notes += [
@@ -234,9 +187,7 @@ def _notes(
     return notes
 
 
-def _remarks(
-    manifest: Mapping[str, Any], *, trials: Sequence[Trial], rows: Sequence[Row]
-) -> list[str]:
+def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
     """Return what helps to read the numbers, in whole sentences."""
     remarks = []
     if any(trial.is_backlog and not trial.is_pilot for trial in trials):
@@ -246,7 +197,7 @@ def _remarks(
         remarks.append(
             "Jobs came at a rate: throughput shows whether a contender kept up, not what it can do."
         )
-    if manifest.get("events"):
+    if manifest.events:
         remarks.append("Celery's events were on, which costs the worker part of its throughput.")
     workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
     if workers_up > 1:
@@ -290,7 +241,7 @@ def _timelines(
                 Timeline(
                     workload=trial.workload,
                     contender=trial.contender,
-                    pool=row.contender["pool"],
+                    pool=row.contender.pool,
                     trial=trial.index,
                     bin_s=found.bin_s,
                     lasted_s=found.lasted_s,
@@ -306,12 +257,12 @@ def _complete_blocks(rows: Sequence[Row]) -> int:
     return len(set.intersection(*ended)) if ended else 0
 
 
-def _worker_notes(manifest: Mapping[str, Any]) -> list[str]:
+def _worker_notes(manifest: Manifest) -> list[str]:
     """Name the workers that failed or were killed."""
     ends = [
-        f"{worker['contender']} (exit code {worker['exit_code']})"
-        for worker in manifest.get("workers") or []
-        if worker.get("exit_code") not in (0, None)
+        f"{worker.contender} (exit code {worker.exit_code})"
+        for worker in manifest.workers
+        if worker.exit_code not in (0, None)
     ]
     if not ends:
         return []
@@ -320,12 +271,12 @@ def _worker_notes(manifest: Mapping[str, Any]) -> list[str]:
     return [f"{fmt.counted(len(ends), noun='worker')} did not end by {themselves}: {who}."]
 
 
-def _backlog_remarks(manifest: Mapping[str, Any]) -> list[str]:
+def _backlog_remarks(manifest: Manifest) -> list[str]:
     """Warn where contenders of one workload were given backlogs of very different sizes."""
     counts: dict[str, list[int]] = {}
-    for plan in manifest["trials"]:
-        if plan["arrivals"] == "burst" and not plan["is_pilot"]:
-            counts.setdefault(plan["workload"], []).append(plan["count"])
+    for plan in (entry.plan for entry in manifest.trials):
+        if plan.arrivals == "burst" and not plan.is_pilot:
+            counts.setdefault(plan.workload, []).append(plan.count)
     differing = [
         count
         for found in counts.values()

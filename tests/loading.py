@@ -14,7 +14,7 @@ import polars as pl
 
 from collector.schema import RECORD_SCHEMA, conform
 from collector.store import RunFolder
-from tests.synthetic import START_NS, Contender, Workload, make_run
+from tests.synthetic import START_NS, Contender, Workload, flat_manifest, make_run, write_flat
 
 S = 1_000_000_000
 
@@ -85,7 +85,7 @@ def make_load_run(
         per_s=dict.fromkeys((one.name for one in contenders), 10.0),
     )
     folder = make_run(path, blocks=1, contenders=contenders, workloads=[stand_in], jobs=40)
-    manifest = folder.read_manifest()
+    manifest = flat_manifest(folder)
     template = {trial["contender"]: trial for trial in manifest["trials"]}
     plans = []
     for index, (plan, records) in enumerate(trials):
@@ -98,10 +98,11 @@ def make_load_run(
             | plan
         )
     samples = folder.read_samples().with_columns(pl.col("trial").clip(upper_bound=len(plans) - 1))
-    folder.write_manifest(
+    write_flat(
+        folder,
         manifest
         | {"workloads": [workload], "trials": plans, "slo": slo or {}}
-        | {"repetitions": 1 + max(plan["block"] for plan in plans)}
+        | {"repetitions": 1 + max(plan["block"] for plan in plans)},
     )
     folder.write_jobs(
         pl.concat(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from collector.run_manifest import Manifest
 from collector.store import RunFolder
 from report.statistics.scalability import Scaling, fit_scaling
 from report.summary import summarize
@@ -26,6 +27,7 @@ from tests.synthetic import (
     Workload,
     edit_manifest,
     edit_trials,
+    flat_manifest,
     make_run,
 )
 
@@ -40,7 +42,7 @@ _SIZES = (1, 2, 4, 8, 16, 32)
 _SIGMA, _KAPPA = 0.06, 0.002
 
 
-def capacity(path: Path) -> tuple[Summary, dict[str, Any]]:
+def capacity(path: Path) -> tuple[Summary, Manifest]:
     """Seven contenders and a second prefork-4 on four workloads, with all that a row can tell."""
     twin = Contender(name="prefork-4-again", pool="prefork", slots=4, note="the noise")
     workloads = [
@@ -50,16 +52,16 @@ def capacity(path: Path) -> tuple[Summary, dict[str, Any]]:
         for one in WORKLOADS
     ]
     folder = make_run(path, contenders=(*BENCH, twin), workloads=workloads)
-    contenders = folder.read_manifest()["contenders"]
+    contenders = flat_manifest(folder)["contenders"]
     contenders[-1]["twin_of"] = "prefork-4"
     edit_manifest(folder, contenders=contenders)
     return _told(folder)
 
 
-def rate(path: Path) -> tuple[Summary, dict[str, Any]]:
+def rate(path: Path) -> tuple[Summary, Manifest]:
     """Four contenders to which jobs come at a rate, and how late the producer was."""
     folder = make_run(path, workloads=WORKLOADS[2:], jobs=300)
-    edit_trials(folder, change=lambda trial: trial.update(arrivals="poisson"))
+    edit_trials(folder, change=lambda trial: trial.update(arrivals="poisson", measure="rate"))
     folder.write_jobs(_come_at_a_rate(folder.read_jobs()))
     summary, manifest = _told(folder)
     bounds_s = [1e-5 * 2**step for step in range(10)]
@@ -72,7 +74,7 @@ def rate(path: Path) -> tuple[Summary, dict[str, Any]]:
     return summary, manifest
 
 
-def sustain(path: Path) -> tuple[Summary, dict[str, Any]]:
+def sustain(path: Path) -> tuple[Summary, Manifest]:
     """Seven contenders of whom the highest rate was sought that they hold."""
     summary, manifest = _told(make_run(path, contenders=BENCH, workloads=WORKLOADS[2:]))
     summary["slo"] = {"p95_wait_s": 1.0}
@@ -87,7 +89,7 @@ def sustain(path: Path) -> tuple[Summary, dict[str, Any]]:
     return summary, manifest
 
 
-def curve(path: Path) -> tuple[Summary, dict[str, Any]]:
+def curve(path: Path) -> tuple[Summary, Manifest]:
     """The same, and latency at shares of the rate held."""
     summary, manifest = sustain(path)
     summary["curves"] = [
@@ -105,7 +107,7 @@ def curve(path: Path) -> tuple[Summary, dict[str, Any]]:
     return summary, manifest
 
 
-def sweep(path: Path) -> tuple[Summary, dict[str, Any]]:
+def sweep(path: Path) -> tuple[Summary, Manifest]:
     """Two pools at six sizes each, with the law; and Celery's events on and off."""
     contenders = [
         Contender(name=f"{pool}-{slots}", pool=pool, slots=slots)
@@ -134,7 +136,7 @@ def sweep(path: Path) -> tuple[Summary, dict[str, Any]]:
     return summary, manifest
 
 
-def mix(path: Path) -> tuple[Summary, dict[str, Any]]:
+def mix(path: Path) -> tuple[Summary, Manifest]:
     """Short jobs beside long ones, at a rate."""
     summary, manifest = rate(path)
     parts = [
@@ -160,12 +162,12 @@ def mix(path: Path) -> tuple[Summary, dict[str, Any]]:
     return summary, manifest
 
 
-def mixed_share(path: Path) -> tuple[Summary, dict[str, Any]]:
+def mixed_share(path: Path) -> tuple[Summary, Manifest]:
     """Six contenders at six shares of computing."""
     return _told(make_crossing(path))
 
 
-def empty(path: Path) -> tuple[Summary, dict[str, Any]]:
+def empty(path: Path) -> tuple[Summary, Manifest]:
     """A run that was stopped before its first trial."""
     folder = make_run(path)
     edit_manifest(folder, state="unfinished", trials=[])
@@ -173,7 +175,7 @@ def empty(path: Path) -> tuple[Summary, dict[str, Any]]:
 
 
 #: What a run may be → its summary and its manifest, from a folder to be made.
-SHAPES: Mapping[str, Callable[[Path], tuple[Summary, dict[str, Any]]]] = {
+SHAPES: Mapping[str, Callable[[Path], tuple[Summary, Manifest]]] = {
     "capacity": capacity,
     "rate": rate,
     "sustain": sustain,
@@ -184,7 +186,7 @@ SHAPES: Mapping[str, Callable[[Path], tuple[Summary, dict[str, Any]]]] = {
 }
 
 
-def _told(folder: RunFolder) -> tuple[Summary, dict[str, Any]]:
+def _told(folder: RunFolder) -> tuple[Summary, Manifest]:
     """Return a folder's summary, with the columns that only some runs have."""
     summary = summarize(folder)
     for row in summary["rows"]:

@@ -6,14 +6,16 @@ clock, latency from the due time. A test spoils the folder afterwards to see wha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from collector.run_manifest import MANIFEST_FORMAT, PlannedTrial, read_manifest
 from collector.schema import RECORD_SCHEMA
 from collector.store import RunFolder
 from poolbench.jobs import complete_parameters, find_kind, ideal_wait_s
@@ -63,6 +65,8 @@ BENCH = (
     Contender(name="gevent-100", pool="gevent", slots=100, note="usual size"),
 )
 
+
+_PLAN_KEYS = {one.name for one in fields(PlannedTrial)}
 
 #: What the Python of a contender with ``interpreter="free-threaded"`` says of itself.
 FREE_THREADED = {
@@ -141,9 +145,10 @@ def make_run(
         )
         records.append(frame)
         start_ns = end_ns + S // 10
-    folder.write_manifest(
+    write_flat(
+        folder,
         _manifest(path.name, blocks=blocks, contenders=contenders, workloads=workloads)
-        | {"seed": seed, "finished_ns": start_ns, "trials": trials}
+        | {"seed": seed, "finished_ns": start_ns, "trials": trials},
     )
     folder.write_jobs(pl.concat(records))
     folder.write_samples(pl.concat(samples))
@@ -163,33 +168,57 @@ def _facts(workload: Workload, *, block: int, drift: float) -> dict[str, Any]:
         "workload": workload.name,
         "is_pilot": False,
         "workers_up": 7,
-        "cpu_s_per_job_before": gauge_s,
-        "cpu_s_per_job_after": gauge_s,
+        "cost_before": {"cpu_s": gauge_s},
+        "cost_after": {"cpu_s": gauge_s},
         "ideal_wait_s": ideal_wait_s(kind, complete_parameters(kind, workload.parameters)),
         "reasons": [],
         "tolerated": [],
     }
 
 
+def flat_manifest(folder: RunFolder) -> dict[str, Any]:
+    """Return the content of the manifest, with each trial's plan and result as one table."""
+    content: dict[str, Any] = json.loads(folder.manifest_path.read_text(encoding="utf-8"))
+    trials = [trial["plan"] | trial["result"] for trial in content["trials"]]
+    return content | {"trials": trials}
+
+
+def nested(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a content such as `flat_manifest` returns as that of a manifest."""
+    trials = [
+        {
+            "plan": {key: value for key, value in trial.items() if key in _PLAN_KEYS},
+            "result": {key: value for key, value in trial.items() if key not in _PLAN_KEYS},
+        }
+        for trial in content["trials"]
+    ]
+    return {**content, "format": MANIFEST_FORMAT, "trials": trials}
+
+
+def write_flat(folder: RunFolder, content: Mapping[str, Any]) -> None:
+    """Write a manifest from a content such as `flat_manifest` returns."""
+    folder.write_manifest(read_manifest(nested(content), where=str(folder.path)))
+
+
 def edit_trials(folder: RunFolder, *, change: Callable[[dict[str, Any]], None]) -> None:
-    """Let ``change`` alter each trial of the manifest in place."""
-    manifest = folder.read_manifest()
+    """Let ``change`` alter each trial of the manifest in place: its plan and result in one."""
+    manifest = flat_manifest(folder)
     for trial in manifest["trials"]:
         change(trial)
-    folder.write_manifest(manifest)
+    write_flat(folder, manifest)
 
 
 def edit_manifest(folder: RunFolder, **values: Any) -> None:
-    """Set keys of the manifest."""
-    folder.write_manifest(folder.read_manifest() | values)
+    """Set keys of the manifest; trials are flat."""
+    write_flat(folder, flat_manifest(folder) | values)
 
 
 def find_trial(folder: RunFolder, *, contender: str, workload: str, block: int = 0) -> int:
     """Return the index of a trial."""
     return next(
-        int(trial["trial"])
-        for trial in folder.read_manifest()["trials"]
-        if (trial["contender"], trial["workload"], trial["block"]) == (contender, workload, block)
+        one.plan.trial
+        for one in folder.read_manifest().trials
+        if (one.plan.contender, one.plan.workload, one.plan.block) == (contender, workload, block)
     )
 
 
@@ -296,7 +325,6 @@ def _manifest(
     question = "Which pool, for which kind of work?"
     settings = {"task_acks_late": False, "worker_prefetch_multiplier": 4}
     return {
-        "format": 1,
         "run": run,
         "created_ns": START_NS,
         "state": "finished",

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import MutableMapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -112,7 +113,7 @@ def _conduct(
     except KeyboardInterrupt:
         _messages.print("stopped: nothing is kept of a survey that was cut")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    machine = describe_machine()
+    machine = asdict(describe_machine())
     return Survey(
         made_at=made_at.isoformat(timespec="seconds"),
         command=shlex.join(["poolbench", *sys.argv[1:]]),

@@ -16,13 +16,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.reasons import Severity
+from collector.run_manifest import Until
 from lab.commands import compare, export, jobs, stack
 from lab.commands import conformance as conformance_cli
 from lab.commands.exit_status import end_by
 from lab.commands.run_lookup import RUN_HELP, find_run
 from lab.experiment.interpreters import equip
 from lab.experiment.model import Experiment
-from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, Until, read_until
+from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, read_until
 from lab.experiment.twin import with_twin
 from lab.experiment_file.loader import load_experiment
 from lab.run.conductor import conduct_experiment, trial_count
@@ -54,7 +55,7 @@ def options(
     """Take options that come before a command."""
     if version:
         versions = environment.describe_versions()
-        versions["python"] = environment.describe_machine()["python"]
+        versions["python"] = environment.describe_machine().python
         sys.stdout.write("".join(f"{name} {word}\n" for name, word in versions.items()))
         raise typer.Exit
 

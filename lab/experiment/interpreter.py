@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from pydantic import TypeAdapter
+
+from collector.run_manifest import Interpreter
 from lab.system.environment import PACKAGES
 from lab.system.paths import ROOT
 
@@ -27,32 +29,6 @@ REMEDY = "get one: uv python install 3.14t, then make free-threaded PYTHON=$(uv 
 
 #: How long a Python may take to import what a worker imports and to answer, seconds.
 _ANSWER_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
-    """A Python that can run a worker, as it says itself; an entry of ``interpreters``."""
-
-    path: str
-    #: Implementation and version: ``CPython 3.14.2``.
-    python: str
-    #: Whether it was built to run without the GIL.
-    is_free_threaded: bool
-    #: Whether its GIL was on when everything was imported that a worker imports.
-    gil_enabled: bool
-    #: The modules that turned it on.
-    gil_turned_on_by: tuple[str, ...]
-    #: Of its own packages, those whose version can change a number.
-    versions: Mapping[str, str]
-
-    def command(self, *words: str) -> list[str]:
-        """Return the command line of one of the checkout's modules in this Python."""
-        return [self.path, "-m", *words]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Return the variables by which it finds the checkout, which is not installed there."""
-        return _environment()
 
 
 class NoInterpreterError(Exception):
@@ -87,6 +63,16 @@ def find_interpreter(name: str, *, free_threaded: str = "") -> Interpreter:
     return found
 
 
+def python_command(interpreter: Interpreter | None, *words: str) -> list[str]:
+    """Return the command line of one of the checkout's modules; None: in the lab's own Python."""
+    return [interpreter.path if interpreter else sys.executable, "-m", *words]
+
+
+def python_environment(interpreter: Interpreter | None) -> dict[str, str]:
+    """Return the variables by which a Python finds the checkout, which is not installed there."""
+    return _environment() if interpreter else {}
+
+
 def _path(name: str) -> Path:
     """Return where a Python lies; its links are kept, since they lead to its packages."""
     return ROOT / Path(name).expanduser()
@@ -118,21 +104,13 @@ def _ask(path: Path) -> Interpreter:
         )
         raise NoInterpreterError(reason, remedy=remedy)
     try:
-        return _interpreter(path, json.loads(answer.stdout))
-    except (ValueError, TypeError, KeyError) as error:
+        found = TypeAdapter(Interpreter).validate_python(
+            json.loads(answer.stdout) | {"path": str(path)}
+        )
+    except (ValueError, TypeError) as error:
         raise NoInterpreterError(f"{_shown(path)} is no Python: {answer.stdout[:60]!r}") from error
-
-
-def _interpreter(path: Path, found: Mapping[str, Any]) -> Interpreter:
-    versions = found["versions"]
-    return Interpreter(
-        path=str(path),
-        python=found["python"],
-        is_free_threaded=found["is_free_threaded"],
-        gil_enabled=found["gil_enabled"],
-        gil_turned_on_by=tuple(found["gil_turned_on_by"]),
-        versions={name: versions[name] for name in PACKAGES if name in versions},
-    )
+    kept = {name: found.versions[name] for name in PACKAGES if name in found.versions}
+    return replace(found, versions=kept)
 
 
 def _environment() -> dict[str, str]:

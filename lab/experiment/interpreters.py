@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lab.experiment.interpreter import Interpreter, NoInterpreterError, find_interpreter
-from lab.experiment.model import Contender, Experiment, Skipped
+from collector.run_manifest import Contender, Interpreter, Skipped
+from lab.experiment.interpreter import NoInterpreterError, find_interpreter
+from lab.experiment.model import Experiment
 from poolbench.errors import Fault, UsageError
 
 #: Packages that a pool can't do without, beside Celery.

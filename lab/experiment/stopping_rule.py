@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from collector.run_manifest import Until
 from poolbench.errors import Fault, UsageError
 
 #: How long a run may go on where nobody says, seconds.
@@ -19,16 +19,6 @@ SHORTEST_S, LONGEST_S = 10.0, 7 * 86_400.0
 
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
 _SPAN = re.compile(r"\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s?)?\s*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Until:
-    """What ends a run that adds blocks."""
-
-    #: Half of the width of each verdict's interval, as a share of the ratio.
-    half_width: float
-    #: From the run's start to the end of its last block, seconds.
-    at_most_s: float
 
 
 def read_until(*, until: str | None, at_most: str | None, repetitions: int | None) -> Until | None:

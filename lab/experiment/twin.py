@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lab.experiment.model import Contender, Experiment
+from collector.run_manifest import Contender
+from lab.experiment.model import Experiment
 from poolbench.keys import NAME_LENGTH
 
 #: Ends the name of a contender that is measured a second time; no other may have such a name.

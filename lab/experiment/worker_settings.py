@@ -6,10 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from collector.run_manifest import SettingValue
 from poolbench.errors import Fault, nearest
-
-#: A setting's value as a file gives it.
-Value = bool | int | float
 
 #: The setting that a contender has in a key of its own, and that a sweep may take as well.
 SLOTS = "slots"
@@ -76,7 +74,7 @@ class Tuning:
     payload_bytes: int = 0
 
     @classmethod
-    def of(cls, settings: Mapping[str, Value]) -> Tuning:
+    def of(cls, settings: Mapping[str, SettingValue]) -> Tuning:
         """Return the settings as a file or a manifest gives them, checked before."""
         given: dict[str, Any] = dict(settings)
         return cls(**given)

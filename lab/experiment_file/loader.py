@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from collector.run_manifest import Contender, Part, Workload
 from lab.experiment.arrivals import SEARCH_ARRIVALS, complete_arrivals
-from lab.experiment.model import MIX, Contender, Experiment, Part, Workload
+from lab.experiment.model import MIX, Experiment
 from lab.experiment.sweep import points
 from lab.experiment.worker_settings import SLOTS
 from lab.experiment_file.checks import word_faults

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lab.experiment.sweep import SweepPoint, bases_of, points
-from lab.experiment.worker_settings import SETTINGS, SLOTS, Value, setting_faults
+from collector.run_manifest import SettingValue, SweepPoint
+from lab.experiment.sweep import bases_of, points
+from lab.experiment.worker_settings import SETTINGS, SLOTS, setting_faults
 from lab.experiment_file.arrival_checks import rows_of
 from poolbench.errors import Fault, UsageError, nearest
 from poolbench.keys import NAME
@@ -77,7 +78,7 @@ def _refusal(base: Mapping[str, Any], *, setting: str) -> str:
     """Return what to change before a contender can be swept over a setting; empty: nothing."""
     known = SETTINGS.get(setting)
     if known is None:
-        values: tuple[Value, ...] = (1, MIN_VALUES)
+        values: tuple[SettingValue, ...] = (1, MIN_VALUES)
     else:
         values = (
             (False, True) if known.type is bool else (known.type(known.low), known.type(known.high))

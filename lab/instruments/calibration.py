@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 
-from lab.experiment.model import Workload
+from collector.run_manifest import Workload
 from poolbench.calibration import needs_calibration, read_calibration
 from poolbench.errors import StackError
 

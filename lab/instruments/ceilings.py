@@ -10,7 +10,7 @@ from typing import Any
 
 import redis
 
-from lab.experiment.model import Workload
+from collector.run_manifest import Workload
 from poolbench.errors import StackError
 
 #: Job kind → the path of upstream that it asks.

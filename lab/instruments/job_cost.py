@@ -6,12 +6,12 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from lab.experiment.interpreter import Interpreter
+from collector.run_manifest import Interpreter
+from lab.experiment.interpreter import python_command, python_environment
 from poolbench.errors import StackError
 
 
@@ -20,10 +20,9 @@ class Gauge:
 
     def __init__(self, interpreter: Interpreter | None = None) -> None:
         """Start it in a contender's own Python, since each computes at a speed of its own."""
-        words = ("worker", "gauge")
         self._process = subprocess.Popen(
-            interpreter.command(*words) if interpreter else [sys.executable, "-m", *words],
-            env={**os.environ, **(interpreter.environment if interpreter else {})},
+            python_command(interpreter, "worker", "gauge"),
+            env={**os.environ, **python_environment(interpreter)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

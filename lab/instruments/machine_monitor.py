@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from collector.run_manifest import Disturbance
 from lab.instruments.process_sampler import process_clock_s
 
 #: Of so many readings of both clocks the closest pair is taken: between the two, this process may
@@ -31,18 +32,6 @@ class Look:
     server_s: float
     #: Wall clock less monotonic clock, seconds.
     clock_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disturbance:
-    """What happened between two looks; fields of the manifest's ``trials``."""
-
-    #: Share of all the machine's CPU that others took, stolen time included; None if untold.
-    foreign_cpu_share: float | None
-    #: The part of it that a hypervisor took.
-    stolen_cpu_share: float | None
-    #: How far the wall clock was set, forward or back, seconds.
-    clock_step_s: float
 
 
 class Watch:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from celery import Celery
 
@@ -19,7 +18,7 @@ class Control:
         self._run = run
         self._app = Celery(broker=url, set_as_current=False)
 
-    def configurations(self, contenders: Collection[str]) -> dict[str, Mapping[str, Any]]:
+    def configurations(self, contenders: Collection[str]) -> dict[str, Mapping[str, object]]:
         """Return the configuration in effect by contender; Celery censors the secrets."""
         nodes = {f"{name}.{self._run}@{platform.node()}": name for name in contenders}
         with self._app.connection_for_write() as connection:

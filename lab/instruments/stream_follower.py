@@ -78,9 +78,9 @@ class Tail:
         """Return the view of a trial, made at the first call."""
         return self._views.setdefault(trial, TrialView())
 
-    def forget(self, trial: int) -> None:
-        """Drop the view of a trial that is over."""
-        self._views.pop(trial, None)
+    def forget(self, trial: int) -> TrialView:
+        """Drop the view of a trial that is over, and return it."""
+        return self._views.pop(trial)
 
     def read(self, *, wait_s: float) -> int:
         """Take the entries that are there, waiting up to ``wait_s`` for the first; return lines.

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 
-from lab.experiment.stopping_rule import Until
+from collector.run_manifest import Until
 from lab.run.state import Run
 from report import format as fmt
 from report.result import Width

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from pathlib import Path
 
 import redis
@@ -11,8 +12,10 @@ import redis
 from collector.files import make_folder
 from collector.fold import fold_parts
 from collector.ingest import Ingest
+from collector.reasons import Code, Reason
+from collector.run_manifest import Ceilings, Contender, State
 from collector.store import RunFolder
-from lab.experiment.model import Contender, Experiment
+from lab.experiment.model import Experiment
 from lab.fixtures.broker import Broker, open_broker, remove_results
 from lab.fixtures.disk_reserve import Reserve
 from lab.fixtures.proxies import open_proxies
@@ -25,7 +28,7 @@ from lab.instruments.machine_monitor import Watch
 from lab.instruments.remote_control import Control
 from lab.instruments.stream_follower import Tail
 from lab.run.blocks import blocks
-from lab.run.flower import note_events, watching
+from lab.run.flower import watching
 from lab.run.pilots import (
     NOBODY,
     ask_configuration,
@@ -35,13 +38,12 @@ from lab.run.pilots import (
 )
 from lab.run.progress import RunProgress
 from lab.run.state import Run, new_run_name
-from lab.run.trial_sequences import Course, Unit, block_units, course_of
+from lab.run.trial_sequences import Unit, block_units, measure_unit
 from lab.system import environment
 from lab.system.signals import uninterrupted
-from lab.trial.context import Bench, TrialFacts
-from lab.trial.runner import TrialOrder, conduct
+from lab.trial.context import Bench, LabWorker
+from lab.trial.runner import conduct
 from lab.trial.workers import (
-    LabWorker,
     ask_to_end,
     await_end,
     await_ready,
@@ -162,7 +164,7 @@ def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterr
     except redis.RedisError as error:
         cut = StackError(f"the broker was lost in the run: {error}")
     with uninterrupted():
-        _see_off(run)
+        _await_leaving(run)
         if isinstance(cut, StackError) and reserve.is_disk_full:
             # a worker whose log can't be written ends, and anything else may break as well
             cut = StorageError(f"{run.folder.path}: the disk is full; free some space ({cut})")
@@ -171,15 +173,18 @@ def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterr
             _keep(run, state="unfinished" if cut else "finished")
         except redis.RedisError as error:
             cut = cut or StackError(f"the broker was lost at the run's end: {error}")
-            for facts in run.bench.trials[run.kept_trials :]:
-                facts.reasons.append("the broker was lost before the trial's records were kept")
+            run.bench.invalidate(
+                run.bench.trials[run.kept_trials :],
+                reason=Reason.of(Code.BROKER_LOST),
+            )
             run.folder.write_manifest(run.manifest(state="unfinished"))
     return cut
 
 
 def _open(run: Run) -> None:
-    """Write down the conditions, and measure what producer and upstream alone can do."""
+    """Ask the broker what it is, and measure what producer and upstream alone can do."""
     bench = run.bench
+    run.server = environment.describe_broker(bench.client, origin=run.broker.origin)
     bench.calibration = calibrate(run.experiment.workloads)
     open_run(
         bench.client,
@@ -189,17 +194,11 @@ def _open(run: Run) -> None:
         calibration=bench.calibration,
         is_listed=False,
     )
-    run.facts = {
-        "versions": environment.describe_versions(),
-        "machine": environment.describe_machine(),
-        "cgroup": environment.describe_cgroup(),
-        "git": environment.describe_commit(),
-        "broker": environment.describe_broker(run.bench.client, origin=run.broker.origin),
-    }
-    run.ceilings["producer_per_s"] = producer_ceiling_per_s(run)
-    run.ceilings["upstream_per_s"] = upstream_ceilings_per_s(
-        int(run.bench.environment["POOLBENCH_UPSTREAM_PORT"]),
-        workloads=run.experiment.workloads,
+    run.ceilings = Ceilings(
+        producer_per_s=producer_ceiling_per_s(run),
+        upstream_per_s=upstream_ceilings_per_s(
+            int(bench.environment["POOLBENCH_UPSTREAM_PORT"]), workloads=run.experiment.workloads
+        ),
     )
     run.folder.write_manifest(run.manifest(state="unfinished"))
 
@@ -213,7 +212,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
             _start(run, workers, contender=contender, block=block)
         run.progress.now("workers getting ready")
         await_ready(run.bench, list(workers.values()), leaving=run.leaving)
-        _see_off(run)
+        _await_leaving(run)
         warm_up(run.bench, list(workers.values()), workloads=experiment.workloads)
         if block == 0:
             ask_configuration(run)
@@ -230,7 +229,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
         _keep(run, state="unfinished")
 
 
-def _see_off(run: Run) -> None:
+def _await_leaving(run: Run) -> None:
     """Wait for the workers that were told to end."""
     with uninterrupted():
         await_end(run.leaving)
@@ -257,28 +256,17 @@ def _start(
 def _measure(run: Run, workers: dict[str, LabWorker], *, unit: Unit) -> None:
     """Run a unit's trials; replace the worker after one that can't be trusted with the next."""
     worker = workers[unit.contender.name]
-    course = course_of(unit, run=run, worker=worker, workers_up=len(workers))
-    order = next(course, None)
     with watching(run, unit.contender, block=worker.block) as flower:
-        while order is not None:
-            run.progress.now(unit.title)
-            facts = conduct(run.bench, order)
-            note_events(facts, flower=flower)
-            # the course may look at what the trial's lines told
-            order = _following(course, facts)
-            run.bench.tail.forget(facts.plan.trial)
-            if facts.reasons:
-                course.close()
-                _replace(run, workers, contender=unit.contender)
-                return
-
-
-def _following(course: Course, facts: TrialFacts) -> TrialOrder | None:
-    """Return what a course measures after a trial, if anything."""
-    try:
-        return course.send(facts)
-    except StopIteration:
-        return None
+        run.progress.now(unit.title)
+        are_valid = measure_unit(
+            unit,
+            run=run,
+            worker=worker,
+            workers_up=len(workers),
+            conduct=partial(conduct, run.bench, count_events=flower.events if flower else None),
+        )
+    if not are_valid:
+        _replace(run, workers, contender=unit.contender)
 
 
 def _replace(run: Run, workers: dict[str, LabWorker], *, contender: Contender) -> None:
@@ -292,12 +280,13 @@ def _replace(run: Run, workers: dict[str, LabWorker], *, contender: Contender) -
     warm_up(run.bench, [fresh], workloads=run.experiment.workloads)
 
 
-def _keep(run: Run, *, state: str) -> None:
+def _keep(run: Run, *, state: State) -> None:
     """Bring everything known so far into the run's folder."""
     run.folder.write_samples(run.bench.samples_frame())
     with Ingest(run.bench.client, run=run.name, folder=run.folder.path) as ingest:
         ingest.drain()
     run.folder.write_jobs(fold_parts(run.folder.iter_lines()))
+    run.bench.count_interrupted()
     run.kept_trials = len(run.bench.trials)
     run.folder.write_manifest(run.manifest(state=state))
 

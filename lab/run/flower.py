@@ -13,10 +13,10 @@ from pathlib import Path
 
 import httpx
 
-from lab.experiment.model import Contender
+from collector.run_manifest import Contender
+from lab.experiment.worker_settings import Tuning
 from lab.run.state import Run
 from lab.system import children, redis_server
-from lab.trial.context import TrialFacts
 from poolbench.errors import StackError
 
 #: How long it may take until it answers, seconds.
@@ -78,19 +78,10 @@ def _is_up(port: int) -> bool:
 @contextlib.contextmanager
 def watching(run: Run, contender: Contender, *, block: int) -> Iterator[Flower | None]:
     """Have a Flower for the length of a measurement, where the contender asks for one."""
-    if not contender.tuning.flower:
+    if not Tuning.of(contender.settings).flower:
         yield None
         return
     run.progress.now(f"{contender.name}: Flower")
     log = run.logs / f"{block:03d}-{contender.name}-flower.log"
     with open_flower(run.bench.environment, log=log) as flower:
         yield flower
-
-
-def note_events(facts: TrialFacts, *, flower: Flower | None) -> None:
-    """Note what a Flower took in until now; one that saw nothing has watched nothing."""
-    if flower is None:
-        return
-    facts.flower_events = flower.events()
-    if not facts.flower_events:
-        facts.reasons.append("Flower saw no event of the trial")

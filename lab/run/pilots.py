@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from lab.experiment.model import Workload
+from collector.run_manifest import Workload
 from lab.instruments.ceilings import redis_cpu_s
 from lab.run.state import Run
-from lab.trial.runner import TrialOrder, backlog_size, busy_slots, conduct, measured_rate_per_s
-from lab.trial.workers import LabWorker
+from lab.trial.context import LabWorker
+from lab.trial.plan import TrialOrder
+from lab.trial.runner import backlog_size, busy_slots, conduct, measured_rate_per_s
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import queue_name, run_key
@@ -52,8 +53,7 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
                 slots=busy_slots(found.peak, jobs=found.jobs, slots=contender.slots),
                 trial_s=run.experiment.trial_s,
             )
-    run.ceilings["noop_per_s"] = rates_per_s
-    run.ceilings["redis_per_s"] = redis_per_s
+    run.ceilings = replace(run.ceilings, noop_per_s=rates_per_s, redis_per_s=redis_per_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +99,11 @@ def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple
         stall_s=run.experiment.stall_s,
         workers_up=len(run.experiment.contenders),
     )
-    facts = conduct(run.bench, order)
-    if facts.reasons:
-        reason = "; ".join(facts.reasons)
+    trial = conduct(run.bench, order)
+    if trial.result.reasons:
+        reason = "; ".join(one.text for one in trial.result.reasons)
         raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
-    view = run.bench.tail.view(facts.plan.trial)
-    run.bench.tail.forget(facts.plan.trial)
-    return measured_rate_per_s(view), view.peak_overlap()
+    return measured_rate_per_s(trial.view), trial.view.peak_overlap()
 
 
 def ceiling_run(run: str) -> str:

@@ -5,16 +5,25 @@ from __future__ import annotations
 import secrets
 import statistics
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from collector.run_manifest import (
+    Ceilings,
+    Commit,
+    ExperimentSource,
+    Machine,
+    Manifest,
+    State,
+    Until,
+)
 from collector.store import RunFolder
 from lab.experiment.model import Experiment
 from lab.fixtures.broker import Broker
 from lab.run.progress import RunProgress
-from lab.trial.context import Bench
-from lab.trial.workers import LabWorker
+from lab.system import environment
+from lab.trial.context import Bench, LabWorker
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,11 +51,17 @@ class Run:
     rates_per_s: dict[tuple[str, str], float] = field(default_factory=dict)
     #: By contender and workload, what each block's search found: jobs a second, or None.
     sustained_per_s: dict[tuple[str, str], list[float | None]] = field(default_factory=dict)
-    ceilings: dict[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=environment.describe_versions)
+    machine: Machine = field(default_factory=environment.describe_machine)
+    cgroup: Mapping[str, str] = field(default_factory=environment.describe_cgroup)
+    commit: Commit = field(default_factory=environment.describe_commit)
+    #: Name, version and origin of the broker's server.
+    server: Mapping[str, str] = field(default_factory=dict)
+    ceilings: Ceilings = field(default_factory=Ceilings)
     #: How many of the bench's trials have their records in the folder.
     kept_trials: int = 0
-    celery: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    #: The configuration in effect, by contender.
+    celery: dict[str, Mapping[str, object]] = field(default_factory=dict)
 
     @property
     def logs(self) -> Path:
@@ -58,48 +73,51 @@ class Run:
         """Return how many blocks were ordered, or where that is open, how many are over."""
         return len(self.blocks_s) if self.experiment.until else self.experiment.repetitions
 
-    def manifest(self, *, state: str) -> dict[str, Any]:
+    def manifest(self, *, state: State) -> Manifest:
         """Return everything needed to repeat the run, and what became of each trial."""
         experiment = self.experiment
-        return {
-            "run": self.name,
-            "source": "lab",
-            "created_ns": self.created_ns,
-            "finished_ns": time.time_ns(),
-            "state": state,
-            "command": self.command,
-            "profile": experiment.profile,
-            "experiment": {
-                "file": experiment.file,
-                "sha256": experiment.sha256,
-                "title": experiment.title,
-                "question": experiment.question,
-                "text": experiment.text,
-            },
-            "seed": experiment.seed,
-            "repetitions": self.repetitions,
-            "until": self._until(),
-            "trial_s": experiment.trial_s,
-            "contenders": [asdict(contender) for contender in experiment.contenders],
-            "interpreters": {name: asdict(one) for name, one in experiment.interpreters.items()},
-            "skipped": [asdict(skip) for skip in experiment.skipped],
-            "workloads": [asdict(workload) for workload in experiment.workloads],
-            "slo": dict(experiment.slo),
-            "calibration": dict(self.bench.calibration),
-            "fail_on": list(experiment.fail_on),
-            **self.facts,
-            "celery": self.celery,
-            "proxies": {name: one.as_manifest() for name, one in self.bench.proxies.items()},
-            "ceilings": self.ceilings,
-            "workers": [worker.describe(folder=self.folder.path) for worker in self.workers],
-            "trials": [facts.as_manifest() for facts in self.bench.trials],
-        }
+        return Manifest(
+            run=self.name,
+            created_ns=self.created_ns,
+            finished_ns=time.time_ns(),
+            state=state,
+            command=self.command,
+            profile=experiment.profile,
+            experiment=ExperimentSource(
+                file=experiment.file,
+                sha256=experiment.sha256,
+                title=experiment.title,
+                question=experiment.question,
+                text=experiment.text,
+            ),
+            seed=experiment.seed,
+            repetitions=self.repetitions,
+            until=self._until(),
+            trial_s=experiment.trial_s,
+            contenders=experiment.contenders,
+            interpreters=experiment.interpreters,
+            skipped=experiment.skipped,
+            workloads=experiment.workloads,
+            slo=experiment.slo,
+            calibration=self.bench.calibration,
+            fail_on=experiment.fail_on,
+            versions=self.versions,
+            machine=self.machine,
+            cgroup=self.cgroup,
+            git=self.commit,
+            broker=self.server,
+            celery=self.celery,
+            proxies={name: one.round_trip() for name, one in self.bench.proxies.items()},
+            ceilings=self.ceilings,
+            workers=tuple(worker.describe(folder=self.folder.path) for worker in self.workers),
+            trials=tuple(self.bench.trials),
+        )
 
-    def _until(self) -> dict[str, float] | None:
-        if self.experiment.until is None:
-            return None
-        took = {"block_s": statistics.fmean(self.blocks_s)} if self.blocks_s else {}
-        return asdict(self.experiment.until) | took
+    def _until(self) -> Until | None:
+        until = self.experiment.until
+        if until is None or not self.blocks_s:
+            return until
+        return replace(until, block_s=statistics.fmean(self.blocks_s))
 
 
 def new_run_name() -> str:

@@ -1,24 +1,23 @@
-"""What is measured of a contender in a workload, trial after trial: one, or a search for a rate.
-
-A course yields what to measure next and is told how it went. It never conducts a trial itself.
-"""
+"""What a block measures, and each contender's trials in a workload: one, or a search for a rate."""
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+from collector.run_manifest import Contender, Workload
 from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load, rate_load
-from lab.experiment.model import Contender, Experiment, Workload
+from lab.experiment.model import Experiment
 from lab.run.rate_search import begin_search
 from lab.run.state import Run
-from lab.trial.context import TrialFacts
-from lab.trial.runner import TrialOrder
-from lab.trial.workers import LabWorker
+from lab.trial.context import LabWorker
+from lab.trial.plan import TrialOrder
+from lab.trial.runner import ConductedTrial
 from producer.arrivals import read_schedule
-from report.trials.slo import by_job, judge_rate, late_reason
+from report.trials.slo import by_job, late_reason
 
 #: No rate above this share of what the producer can send at once is looked for.
 PRODUCER_SHARE = 0.5
@@ -27,8 +26,8 @@ PRODUCER_SHARE = 0.5
 #: was busy with something else for a moment, and the contender may have held the rate.
 MAX_REPEATS = 3
 
-#: Yields what to measure, and is sent the facts of it.
-Course = Generator[TrialOrder, TrialFacts, None]
+#: Runs a trial and returns how it went.
+Conduct = Callable[[TrialOrder], ConductedTrial]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,67 +78,69 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     return searches + units
 
 
-def course_of(unit: Unit, *, run: Run, worker: LabWorker, workers_up: int) -> Course:
-    """Return the course of a unit; one without trials where there is no rate to measure at."""
+def measure_unit(
+    unit: Unit, *, run: Run, worker: LabWorker, workers_up: int, conduct: Conduct
+) -> bool:
+    """Run a unit's trials, none where there is no rate to measure at; return whether all are valid.
+
+    The first invalid trial ends it: the worker can't be trusted with the next.
+    """
     workload, block = unit.workload, worker.block
     seed = draw_seed(run.experiment.seed, block=block, workload=workload.name)
-
-    def order(load: Load | None) -> TrialOrder:
-        return TrialOrder(
-            worker=worker,
-            workload=workload,
-            count=run.counts[unit.original, workload.name],
-            load=load,
-            draw_seed=seed,
-            stall_s=run.experiment.stall_s,
-            workers_up=workers_up,
-        )
-
+    order = TrialOrder(
+        worker=worker,
+        workload=workload,
+        count=run.counts[unit.original, workload.name],
+        draw_seed=seed,
+        stall_s=run.experiment.stall_s,
+        workers_up=workers_up,
+        slo=run.experiment.slo,
+    )
     if unit.share is not None:
         rate_per_s = _sustained_per_s(unit, run=run)
-        if rate_per_s:
-            yield order(_paced(unit, run=run, rate_per_s=rate_per_s * unit.share, seed=seed))
+        if not rate_per_s:
+            return True
+        load = _paced(unit, run=run, rate_per_s=rate_per_s * unit.share, seed=seed)
     elif workload.measure in ("sustain", "curve"):
-        yield from _search(unit, run=run, block=block, seed=seed, order=order)
+        return _search(unit, run=run, order=order, conduct=conduct)
     elif workload.arrivals is not None:
-        yield order(rate_load(read_schedule(workload.arrivals), seed=seed))
+        load = rate_load(read_schedule(workload.arrivals), seed=seed)
     else:
-        yield order(None)
+        return not conduct(order).result.reasons
+    return not conduct(replace(order, load=load)).result.reasons
 
 
-def _search(
-    unit: Unit, *, run: Run, block: int, seed: int, order: Callable[[Load], TrialOrder]
-) -> Course:
-    """Look for the highest rate that is held; a trial that is invalid ends the search."""
+def _search(unit: Unit, *, run: Run, order: TrialOrder, conduct: Conduct) -> bool:
+    """Search for the highest rate that is sustained; return whether all of its trials are valid."""
     rates_per_s = run.sustained_per_s.setdefault((unit.contender.name, unit.workload.name), [])
+    block = order.worker.block
     search = begin_search(
         pilot_per_s=run.rates_per_s[unit.original, unit.workload.name],
         earlier_per_s=_middle(rates_per_s),
-        most_per_s=PRODUCER_SHARE * run.ceilings["producer_per_s"],
+        most_per_s=PRODUCER_SHARE * (run.ceilings.producer_per_s or math.inf),
         trial_s=run.experiment.trial_s,
         seed=f"{run.experiment.seed}:{block}:{unit.workload.name}:{unit.contender.name}",
     )
     repeats = 0
     while not search.is_over:
         rate_per_s = search.next_per_s()
-        load = _paced(unit, run=run, rate_per_s=rate_per_s, seed=seed, step=search.steps + repeats)
-        facts = yield order(load)
-        if facts.reasons:
-            return
-        found = by_job(run.bench.tail.view(facts.plan.trial).records())
-        facts.held = judge_rate(
-            found, jobs=facts.plan.count, slots=facts.plan.slots, slo=run.experiment.slo
-        ).is_sustained
-        if not facts.held and repeats < MAX_REPEATS and late_reason(found):
+        step, seed = search.steps + repeats, order.draw_seed
+        load = _paced(unit, run=run, rate_per_s=rate_per_s, seed=seed, step=step)
+        trial = conduct(replace(order, load=load))
+        if trial.result.reasons:
+            return False
+        is_held = bool(trial.result.held)
+        if not is_held and repeats < MAX_REPEATS and late_reason(by_job(trial.view.records())):
             repeats += 1
             continue
-        search.tell(rate_per_s, is_held=facts.held, spent_s=load.offsets_s[-1])
+        search.tell(rate_per_s, is_held=is_held, spent_s=load.offsets_s[-1])
     rates_per_s.append(search.held_per_s)
+    return True
 
 
 def _paced(unit: Unit, *, run: Run, rate_per_s: float, seed: int, step: int | None = None) -> Load:
     return paced_load(
-        (unit.workload.arrivals or {})["how"],
+        str((unit.workload.arrivals or {})["how"]),
         rate_per_s=rate_per_s,
         trial_s=run.experiment.trial_s,
         seed=seed,

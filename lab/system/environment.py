@@ -9,11 +9,12 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import psutil
 import redis
 
+from collector.run_manifest import Commit, Machine
 from lab.system.paths import ROOT
 from poolbench import __version__
 
@@ -45,19 +46,19 @@ def usable_cores() -> int:
     return max(1, int(usable_cpus()))
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_machine() -> Machine:
     """Return what the machine is: processor, cores, memory, system, interpreter."""
-    return {
-        "cpu_model": _cpu_model(),
-        "cores": cpus if (cpus := usable_cpus()) % 1 else int(cpus),
-        "cores_of_host": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "os": f"{platform.system()} {platform.release()}",
-        "architecture": platform.machine(),
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "gil_enabled": getattr(sys, "_is_gil_enabled", lambda: True)(),
-        "load_average": list(os.getloadavg()),
-    }
+    return Machine(
+        cpu_model=_cpu_model(),
+        cores=cpus if (cpus := usable_cpus()) % 1 else int(cpus),
+        cores_of_host=os.cpu_count(),
+        memory_bytes=psutil.virtual_memory().total,
+        os=f"{platform.system()} {platform.release()}",
+        architecture=platform.machine(),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        gil_enabled=getattr(sys, "_is_gil_enabled", lambda: True)(),
+        load_average=os.getloadavg(),
+    )
 
 
 def describe_cgroup() -> dict[str, str]:
@@ -76,20 +77,17 @@ def describe_versions() -> dict[str, str]:
     return versions
 
 
-def describe_commit() -> dict[str, Any]:
+def describe_commit() -> Commit:
     """Return the checkout's commit and whether it has changes; empty outside a checkout."""
     commit = _git("rev-parse", "HEAD")
-    if not commit:
-        return {"commit": "", "is_dirty": False}
-    return {"commit": commit, "is_dirty": bool(_git("status", "--porcelain"))}
+    return Commit(commit=commit, is_dirty=bool(commit and _git("status", "--porcelain")))
 
 
 def describe_broker(client: redis.Redis, *, origin: str) -> dict[str, str]:
     """Return the server's name and version as it tells them, and where it comes from."""
-    info: dict[str, Any] = client.info("server")
-    name = str(info.get("server_name", "redis"))
-    version = str(info.get("valkey_version") or info.get("redis_version"))
-    return {"server": name, "version": version, "origin": origin}
+    info = cast("dict[str, str]", client.info("server"))
+    version = info.get("valkey_version") or info.get("redis_version", "")
+    return {"server": info.get("server_name", "redis"), "version": version, "origin": origin}
 
 
 def _cpu_model() -> str:

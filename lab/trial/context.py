@@ -1,103 +1,67 @@
-"""What the trials of one run share: the broker, the stream's tail, the account so far."""
+"""What the trials of one run share: its workers, the broker, the account so far."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import polars as pl
 import redis
 
+from collector.reasons import Reason
+from collector.run_manifest import (
+    Contender,
+    PlannedTrial,
+    TrialEntry,
+    TrialResult,
+    WorkerEnd,
+    Workload,
+)
 from collector.schema import SAMPLE_SCHEMA
-from lab.experiment.model import Workload
 from lab.fixtures.proxies import Proxy
 from lab.fixtures.sender import Sender
 from lab.instruments.job_cost import Gauge
-from lab.instruments.machine_monitor import Disturbance, Watch
-from lab.instruments.process_sampler import Sample
+from lab.instruments.machine_monitor import Watch
+from lab.instruments.process_sampler import Sample, Sampler
 from lab.instruments.remote_control import Control
 from lab.instruments.stream_follower import Tail
+from lab.system.children import Child
 from poolbench.calibration import message_parameters
-from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
-from poolbench.records import TrialPlan
 from producer.mix_template import Mix
 from producer.publisher import publish
 
 
 @dataclass(slots=True, kw_only=True)
-class PartFacts:
-    """One sort of job in a trial of a mix; an entry of its ``parts``."""
+class LabWorker:
+    """One contender's worker within a block."""
 
-    name: str
-    kind: str
-    #: What its messages carried.
-    parameters: Mapping[str, int | float]
-    share: float
-    ideal_wait_s: float | None
-    #: As `TrialFacts` has them, of this part alone.
-    cpu_s_per_job_before: float | None = None
-    cpu_s_per_job_after: float | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class TrialFacts:
-    """A trial as it went; one entry of the manifest's ``trials``."""
-
-    plan: TrialPlan
+    contender: Contender
     block: int
-    workload: str
-    #: A pilot sizes or readies and enters no figure.
-    is_pilot: bool
-    #: When its first job was due, and when it was over; None for a trial that was cut.
-    start_ns: int | None = None
-    end_ns: int | None = None
-    sent: int = 0
-    #: CPU-seconds of what a job computes, in one thread without Celery, around the trial; None if
-    #: it only waits. Mixed jobs have these and an ideal wait.
-    cpu_s_per_job_before: float | None = None
-    cpu_s_per_job_after: float | None = None
-    ideal_wait_s: float | None = None
-    #: Of a mix: its parts as they were sent, each with its share and the same two measures.
-    parts: list[PartFacts] = field(default_factory=list)
-    #: What the workload measures; one of `lab.experiment.arrivals.MEASURES`.
-    measure: str = "capacity"
-    #: Which step of a search it was, from 0, and whether its rate was held; None elsewhere.
-    step: int | None = None
-    held: bool | None = None
-    #: Of a point of a curve: its rate as a share of the sustained one.
-    load_share: float | None = None
-    #: Workers that were up, idle but for the one measured.
-    workers_up: int = 0
-    #: Share of all the machine's CPU that others took, stolen time included; None if untold.
-    foreign_cpu_share: float | None = None
-    #: The part of it that a hypervisor took.
-    stolen_cpu_share: float | None = None
-    #: How far the wall clock was set in it, seconds.
-    clock_step_s: float | None = None
-    #: Events that a Flower took in meanwhile; None without one.
-    flower_events: int | None = None
-    #: What the worker's connections asked of Redis; None where the server doesn't tell.
-    redis_commands: int | None = None
-    redis_bytes: int | None = None
-    redis_connections: int | None = None
-    #: Why the trial is invalid; empty if it is not.
-    reasons: list[str] = field(default_factory=list)
-    #: Why it is doubtful.
-    tolerated: list[str] = field(default_factory=list)
+    child: Child
+    sampler: Sampler
+    started_at_s: float
+    #: From start to proved ready, seconds; None until then.
+    ready_s: float | None = None
+    exit_code: int | None = None
 
-    def take(self, found: Disturbance) -> None:
-        """Keep what happened on the machine meanwhile."""
-        self.foreign_cpu_share = found.foreign_cpu_share
-        self.stolen_cpu_share = found.stolen_cpu_share
-        self.clock_step_s = found.clock_step_s
+    @property
+    def is_alive(self) -> bool:
+        """Return whether its process runs."""
+        return self.child.exit_code is None
 
-    def as_manifest(self) -> dict[str, Any]:
-        """Return the manifest's entry, the plan's fields beside the facts."""
-        facts = asdict(self)
-        return {**facts.pop("plan"), **facts}
+    def describe(self, *, folder: Path) -> WorkerEnd:
+        """Return the manifest's entry of the worker."""
+        log = self.child.log
+        return WorkerEnd(
+            block=self.block,
+            contender=self.contender.name,
+            ready_s=None if self.ready_s is None else round(self.ready_s, 3),
+            exit_code=self.exit_code,
+            log=str(log.relative_to(folder)) if log.is_relative_to(folder) else log.name,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,7 +84,8 @@ class Bench:
     calibration: Mapping[str, float] = field(default_factory=dict)
     #: What sends jobs at their times; None where all workloads are backlogs.
     sender: Sender | None = None
-    trials: list[TrialFacts] = field(default_factory=list)
+    #: Every trial that was begun, by its index; of one under way, with what is known so far.
+    trials: list[TrialEntry] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
 
     def message_parameters(self, workload: Workload) -> dict[str, int | float]:
@@ -128,41 +93,45 @@ class Bench:
         kind = find_kind(workload.kind)
         return message_parameters(kind, workload.parameters, calibration=self.calibration)
 
-    def send(self, facts: TrialFacts, *, mix: Mix | None = None) -> None:
-        """Send a trial's jobs at once; it is kept in the account, whatever becomes of it."""
-        self.trials.append(facts)
-        self.tail.view(facts.plan.trial)
-        try:
-            sent = publish(
-                self.client,
-                run=self.run,
-                plan=facts.plan,
-                offsets_s=[0.0] * facts.plan.count,
-                scope=self.run,
-                mix=mix,
-            )
-            facts.start_ns = sent.first_due_ns
-        finally:
-            self.count_sent(facts)
+    def begin_trial(self, plan: PlannedTrial) -> None:
+        """Keep a trial in the account, whatever becomes of it."""
+        self.trials.append(TrialEntry(plan=plan))
 
-    def begin_sending(
-        self, facts: TrialFacts, *, offsets_s: Sequence[float], mix: Mix | None
-    ) -> Sender:
-        """Have a trial's jobs sent at their times by the sender, which is returned.
+    def end_trial(self, plan: PlannedTrial, *, result: TrialResult) -> TrialEntry:
+        """Replace what is known of a trial, and return its entry."""
+        entry = TrialEntry(plan=plan, result=result)
+        self.trials[plan.trial] = entry
+        return entry
 
-        The trial is kept in the account, whatever becomes of it; `count_sent` completes that.
-        """
-        if self.sender is None:
-            raise StackError("this run has no sender")
-        self.trials.append(facts)
-        self.tail.view(facts.plan.trial).lines = None if facts.step is None else []
-        self.sender.begin(facts.plan, run=self.run, offsets_s=offsets_s, mix=mix)
-        return self.sender
+    def send(self, plan: PlannedTrial, *, mix: Mix | None = None) -> TrialResult:
+        """Send all jobs of a new trial at once; return its start and how many were sent."""
+        self.begin_trial(plan)
+        self.tail.view(plan.trial)
+        sent = publish(
+            self.client,
+            run=self.run,
+            plan=plan,
+            offsets_s=[0.0] * plan.count,
+            scope=self.run,
+            mix=mix,
+        )
+        result = TrialResult(start_ns=sent.first_due_ns, sent=self.count_sent(plan))
+        return self.end_trial(plan, result=result).result
 
-    def count_sent(self, facts: TrialFacts) -> None:
-        """Note how many of a trial's jobs the broker has counted, whether it was cut or not."""
-        counted = self.client.hget(run_key(self.run), sent_field(facts.plan.trial))
-        facts.sent = int(counted or 0)
+    def count_sent(self, plan: PlannedTrial) -> int:
+        """Return how many of a trial's jobs the broker has counted, interrupted or not."""
+        return int(self.client.hget(run_key(self.run), sent_field(plan.trial)) or 0)
+
+    def count_interrupted(self) -> None:
+        """Note of each trial that was interrupted how many of its jobs were sent."""
+        for plan, result in [(one.plan, one.result) for one in self.trials]:
+            if result.end_ns is None:
+                self.end_trial(plan, result=replace(result, sent=self.count_sent(plan)))
+
+    def invalidate(self, trials: Iterable[TrialEntry], *, reason: Reason) -> None:
+        """Add a reason why trials are invalid."""
+        for plan, result in [(one.plan, one.result) for one in trials]:
+            self.end_trial(plan, result=replace(result, reasons=(*result.reasons, reason)))
 
     def next_trial(self) -> int:
         """Return the index of the next trial, dense from 0."""

@@ -1,33 +1,45 @@
-"""What a trial is to be, before its first job goes out: its plan, its mix, what its jobs cost."""
+"""What a trial is to be, before its first job is sent: its plan, its mix, what its jobs cost."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from collector.run_manifest import JobCost, PlannedPart, PlannedTrial, Workload
 from lab.experiment.arrivals import Load, draw_order
-from lab.experiment.model import Workload
+from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
-from lab.trial.context import Bench, PartFacts, TrialFacts
-from lab.trial.workers import LabWorker
+from lab.trial.context import Bench, LabWorker
 from poolbench.jobs import find_kind, ideal_wait_s
-from poolbench.records import TrialPlan
 from producer.mix_template import Mix, Part
 
 
-def new_facts(
-    bench: Bench,
-    *,
-    worker: LabWorker,
-    workload: Workload,
-    count: int,
-    load: Load | None,
-    workers_up: int,
-    is_pilot: bool,
-) -> TrialFacts:
-    """Return the facts of a trial that has not begun."""
-    contender = worker.contender
-    parts = [
-        PartFacts(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOrder:
+    """What to measure next."""
+
+    worker: LabWorker
+    workload: Workload
+    #: Its backlog, where there is no load.
+    count: int
+    #: How its jobs come; None: all at once.
+    load: Load | None = None
+    #: Of what is drawn for it beside the load: which part of a mix each job is.
+    draw_seed: int = 0
+    is_pilot: bool = False
+    #: Without a line for so long, the trial is over and invalid, seconds.
+    stall_s: float = 10.0
+    workers_up: int = 1
+    #: What a step of a search has to keep to be sustained: bounds in seconds by name.
+    slo: Mapping[str, float] = field(default_factory=dict)
+
+
+def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
+    """Return the plan of the next trial."""
+    contender, workload, load = order.worker.contender, order.workload, order.load
+    tuning = Tuning.of(contender.settings)
+    parts = tuple(
+        PlannedPart(
             name=part.name,
             kind=sort.kind,
             parameters=bench.message_parameters(sort),
@@ -35,72 +47,66 @@ def new_facts(
             ideal_wait_s=ideal_wait_s(find_kind(sort.kind), sort.parameters),
         )
         for part, sort in zip(workload.mix, workload.sorts, strict=False)
-    ]
-    plan = TrialPlan(
+    )
+    parameters = {} if parts else bench.message_parameters(workload)
+    return PlannedTrial(
         trial=bench.next_trial(),
         contender=contender.name,
         pool=contender.pool,
         slots=contender.slots,
         kind=workload.kind,
-        parameters={} if parts else bench.message_parameters(workload),
+        parameters=parameters,
         arrivals=load.schedule.arrivals if load else "burst",
         rate_per_s=load.schedule.mean_per_s if load else 0.0,
         shape=_shape(load) if load else {},
-        count=len(load.offsets_s) if load else count,
-        payload_bytes=contender.tuning.payload_bytes,
-        stores_result=contender.tuning.result_backend,
-    )
-    return TrialFacts(
-        plan=plan,
-        block=worker.block,
+        count=len(load.offsets_s) if load else order.count,
+        payload_bytes=tuning.payload_bytes,
+        stores_result=tuning.result_backend,
+        block=order.worker.block,
         workload=workload.name,
-        is_pilot=is_pilot,
+        is_pilot=order.is_pilot,
         ideal_wait_s=(
-            _mean([part.ideal_wait_s for part in parts], shares=workload.shares)
+            _mean({part.name: part.ideal_wait_s for part in parts}, parts=parts)
             if parts
-            else ideal_wait_s(find_kind(workload.kind), plan.parameters)
+            else ideal_wait_s(find_kind(workload.kind), parameters)
         ),
         parts=parts,
         measure=load.measure if load else "capacity",
         step=load.step if load else None,
         load_share=load.share if load else None,
-        workers_up=workers_up,
+        workers_up=order.workers_up,
     )
 
 
-def draw_mix(facts: TrialFacts, *, seed: int) -> Mix | None:
+def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
     """Return which part each job of a trial is; None for a workload of one kind."""
-    if not facts.parts:
+    if not plan.parts:
         return None
-    shares = {part.name: part.share for part in facts.parts}
+    shares = {part.name: part.share for part in plan.parts}
     return Mix(
         parts=tuple(
-            Part(name=part.name, kind=part.kind, parameters=part.parameters) for part in facts.parts
+            Part(name=part.name, kind=part.kind, parameters=part.parameters) for part in plan.parts
         ),
-        order=draw_order(shares, count=facts.plan.count, seed=seed),
+        order=draw_order(shares, count=plan.count, seed=seed),
     )
 
 
-def gauge_jobs(gauge: Gauge, *, facts: TrialFacts, moment: Literal["before", "after"]) -> None:
-    """Measure what a trial's jobs cost without Celery; of a mix, each part and their mean."""
-    field = f"cpu_s_per_job_{moment}"
-    if not facts.parts:
-        setattr(facts, field, gauge.measure(facts.plan.kind, parameters=facts.plan.parameters))
-        return
-    for part in facts.parts:
-        setattr(part, field, gauge.measure(part.kind, parameters=part.parameters))
-    whole = sum(part.share for part in facts.parts)
-    shares = tuple(part.share / whole for part in facts.parts)
-    setattr(facts, field, _mean([getattr(part, field) for part in facts.parts], shares=shares))
+def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial) -> JobCost:
+    """Return what a trial's jobs cost without Celery; of a mix, each part and their mean."""
+    if not plan.parts:
+        return JobCost(cpu_s=gauge.measure(plan.kind, parameters=plan.parameters))
+    found = {part.name: gauge.measure(part.kind, parameters=part.parameters) for part in plan.parts}
+    return JobCost(cpu_s=_mean(found, parts=plan.parts), parts=found)
 
 
-def _shape(load: Load) -> dict[str, Any]:
+def _shape(load: Load) -> dict[str, float | list[float]]:
     """Return what says how a rate moves, as a producer's plan has it; nothing where it doesn't."""
     table = load.schedule.as_table() if load.schedule.shape else {}
     return {name: value for name, value in table.items() if name not in {"how", "count"}}
 
 
-def _mean(values: list[float | None], *, shares: tuple[float, ...]) -> float | None:
-    """Return the mean by share; parts without a value add nothing, and nobody's value is None."""
-    pairs = [(value, share) for value, share in zip(values, shares, strict=True) if value]
-    return sum(value * share for value, share in pairs) if pairs else None
+def _mean(values: Mapping[str, float | None], *, parts: Sequence[PlannedPart]) -> float | None:
+    """Return the mean by share; parts without a value add nothing. None if no part has one."""
+    whole = sum(part.share for part in parts)
+    known = [(value, part.share / whole) for part in parts if (value := values[part.name])]
+    return sum(value * share for value, share in known) if known else None

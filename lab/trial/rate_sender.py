@@ -10,36 +10,48 @@ from typing import Self
 
 import redis
 
+from collector.run_manifest import PlannedTrial
 from lab.experiment.arrivals import Load
 from lab.fixtures.sender import ANSWER_TIMEOUT_S
 from lab.instruments.stream_follower import TrialView
-from lab.trial.context import Bench, TrialFacts
+from lab.trial.context import Bench
 from poolbench.errors import StackError
 from producer.mix_template import Mix
 
 
 class Sending:
-    """A trial's jobs on their way, sent by another process.
+    """A new trial's jobs on their way, sent by another process.
 
-    Left before all is sent, it stops the rest: what was sent is counted in any case.
+    Left before all is sent, it stops the rest.
     """
 
-    def __init__(self, bench: Bench, *, facts: TrialFacts, load: Load, mix: Mix | None) -> None:
-        self._bench, self._facts, self._load, self._mix = bench, facts, load, mix
+    def __init__(self, bench: Bench, *, plan: PlannedTrial, load: Load, mix: Mix | None) -> None:
+        if bench.sender is None:
+            raise StackError("this run has no sender")
+        self._bench, self._plan, self._load, self._mix = bench, plan, load, mix
+        self._sender = bench.sender
         self._is_over = False
         self._is_stopped = False
+        #: What was sent; `None` and 0 until all is sent or the rest was stopped.
+        self.start_ns: int | None = None
+        self.sent = 0
 
     def __enter__(self) -> Self:
-        self._sender = self._bench.begin_sending(
-            self._facts, offsets_s=self._load.offsets_s, mix=self._mix
+        self._bench.begin_trial(self._plan)
+        view = self._bench.tail.view(self._plan.trial)
+        # a step of a search is judged while the run goes on
+        view.lines = None if self._plan.step is None else []
+        self._sender.begin(
+            self._plan, run=self._bench.run, offsets_s=self._load.offsets_s, mix=self._mix
         )
         self._began_at_s = time.monotonic()
         return self
 
-    def look(self, view: TrialView) -> bool:
-        """Return whether all is sent; gives a step up whose backlog leaves no hope.
+    def look(self, view: TrialView) -> int | None:
+        """Return how many jobs were sent; None while there are more to send.
 
-        While no job is due that has not ended, silence means nothing: it doesn't count as a stall.
+        Stops a step whose backlog leaves no hope. While no job is due that has not ended, silence
+        means nothing: it doesn't count as a stall.
 
         Raises:
             StackError: if the sender lost the broker, or ended.
@@ -48,20 +60,20 @@ class Sending:
             self._take(wait_s=0.0)
         elapsed_s = time.monotonic() - self._began_at_s
         due = bisect_right(self._load.offsets_s, elapsed_s)
-        under_way = (self._facts.sent if self._is_over else due) - len(view.ended)
-        if under_way <= 0:
+        in_flight = (self.sent if self._is_over else due) - len(view.ended)
+        if in_flight <= 0:
             view.last_line_at_s = time.monotonic()
         patience = self._load.patience_jobs
-        if patience is not None and under_way > patience and not self._is_over:
+        if patience is not None and in_flight > patience and not self._is_over:
             self._stop()
-        return self._is_over
+        return self.sent if self._is_over else None
 
     def _take(self, *, wait_s: float) -> None:
         sent = self._sender.poll(wait_s=wait_s)
         if sent is not None:
             self._is_over = True
-            self._facts.start_ns = sent.first_due_ns
-            self._bench.count_sent(self._facts)
+            self.start_ns = sent.first_due_ns
+            self.sent = self._bench.count_sent(self._plan)
 
     def _stop(self) -> None:
         if not self._is_stopped:
@@ -76,7 +88,7 @@ class Sending:
     ) -> None:
         if self._is_over:
             return
-        # where something led here, that is the better word
+        # what led here explains more than a sender that can't be stopped
         with (
             contextlib.suppress(StackError, redis.RedisError) if error else contextlib.nullcontext()
         ):
@@ -84,10 +96,7 @@ class Sending:
 
     def _end(self) -> None:
         """Stop the rest and count what was sent."""
-        try:
-            self._stop()
-            self._take(wait_s=ANSWER_TIMEOUT_S)
-        finally:
-            self._bench.count_sent(self._facts)
+        self._stop()
+        self._take(wait_s=ANSWER_TIMEOUT_S)
         if not self._is_over:
             raise StackError(f"the sender did not stop within {ANSWER_TIMEOUT_S:.0f} s")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import redis
 
-from lab.trial.context import Bench, TrialFacts
-from lab.trial.workers import LabWorker
+from collector.run_manifest import RedisUse
+from lab.trial.context import Bench, LabWorker
 
 #: What the server must tell of a connection (Valkey from 8.0 on; Redis 7 doesn't).
 FIELDS = ("tot-cmds", "tot-net-in", "tot-net-out")
@@ -26,17 +26,6 @@ class ClientCount:
     commands: int
     #: Both ways, as the server read and wrote them.
     net_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisUse:
-    """What a worker asked of Redis between two looks."""
-
-    #: Commands carried out, those within a transaction or a script each.
-    commands: int
-    net_bytes: int
-    #: Connections at the second look.
-    connections: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +84,11 @@ def begin_use(bench: Bench, worker: LabWorker) -> UseBefore:
     )
 
 
-def end_use(bench: Bench, worker: LabWorker, *, before: UseBefore, facts: TrialFacts) -> None:
-    """Note in the facts what the worker's connections have asked for since ``before``."""
+def end_use(bench: Bench, worker: LabWorker, *, before: UseBefore) -> RedisUse | None:
+    """Return what the worker's connections have asked for since ``before``, by `used`."""
     counts = count_clients(bench.client)
     addresses = before.addresses | _addresses(bench, worker)
-    found = used(before.counts, after=counts, addresses=addresses)
-    if found is not None:
-        facts.redis_commands, facts.redis_bytes = found.commands, found.net_bytes
-        facts.redis_connections = found.connections
+    return used(before.counts, after=counts, addresses=addresses)
 
 
 def _addresses(bench: Bench, worker: LabWorker) -> set[str]:

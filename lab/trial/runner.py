@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
-from lab.experiment.arrivals import MAX_JOBS, Load
-from lab.experiment.model import Workload
+from collector.reasons import Code, Reason
+from collector.run_manifest import JobCost, PlannedTrial, TrialResult
+from lab.experiment.arrivals import MAX_JOBS
 from lab.instruments.stream_follower import TrialView
-from lab.trial.context import Bench, TrialFacts
-from lab.trial.plan import draw_mix, gauge_jobs, new_facts
+from lab.trial.context import Bench
+from lab.trial.plan import TrialOrder, draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import begin_use, end_use
-from lab.trial.workers import LabWorker
+from producer.mix_template import Mix
+from report.trials.slo import by_job, judge_rate
 
 #: Between two looks at the worker's processes, seconds.
 SAMPLE_EVERY_S = 0.5
@@ -26,58 +29,56 @@ MORE_THAN_PILOT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialOrder:
-    """What to measure next."""
+class ConductedTrial:
+    """A trial that is over, and what its lines showed."""
 
-    worker: LabWorker
-    workload: Workload
-    count: int
-    #: How its jobs come; None: all at once.
-    load: Load | None = None
-    #: Of what is drawn for it beside the load: which part of a mix each job is.
-    draw_seed: int = 0
-    is_pilot: bool = False
-    #: Without a line for so long, the trial is over and invalid, seconds.
-    stall_s: float = 10.0
-    workers_up: int = 1
+    plan: PlannedTrial
+    result: TrialResult
+    view: TrialView
 
 
-def conduct(bench: Bench, order: TrialOrder) -> TrialFacts:
-    """Run one trial to its end and return how it went.
+def conduct(
+    bench: Bench, order: TrialOrder, *, count_events: Callable[[], int] | None = None
+) -> ConductedTrial:
+    """Run one trial to its end and return how it went; its view is no longer kept by the tail.
 
     It ends when every job has ended, when the worker dies, or when no line has come for the stall
-    limit; in the last two cases its facts carry the reason, and it is invalid. Jobs that come at a
+    limit; in the last two cases its result has the reason, and it is invalid. Jobs that come at a
     rate are sent meanwhile, whatever the worker does.
+
+    Args:
+        bench: of the run.
+        order: what to measure.
+        count_events: returns how many events a Flower has received so far; it must see some.
     """
-    facts = new_facts(
-        bench,
-        worker=order.worker,
-        workload=order.workload,
-        count=order.count,
-        load=order.load,
-        workers_up=order.workers_up,
-        is_pilot=order.is_pilot,
-    )
-    gauge = bench.gauges[order.worker.contender.interpreter]
-    mix = draw_mix(facts, seed=order.draw_seed)
-    if not order.is_pilot:
-        gauge_jobs(gauge, facts=facts, moment="before")
+    plan = plan_trial(bench, order)
+    mix = draw_mix(plan, seed=order.draw_seed)
+    cost_before = _job_cost(bench, order, plan=plan)
     use = begin_use(bench, order.worker)
-    _sample(bench, order, facts=facts, is_whole=False)
+    _sample(bench, order, plan=plan, is_whole=False)
     before = bench.watch.look()
-    if order.load is None:
-        bench.send(facts, mix=mix)
-        _follow(bench, order, facts=facts)
-    else:
-        with Sending(bench, facts=facts, load=order.load, mix=mix) as sending:
-            _follow(bench, order, facts=facts, sending=sending)
-    facts.end_ns = time.time_ns()
-    facts.take(bench.watch.since(before))
-    _sample(bench, order, facts=facts, is_whole=not order.is_pilot)
-    end_use(bench, order.worker, before=use, facts=facts)
-    if not order.is_pilot:
-        gauge_jobs(gauge, facts=facts, moment="after")
-    return facts
+    sent, why_over = _send_and_follow(bench, order, plan=plan, mix=mix)
+    end_ns = time.time_ns()
+    disturbance = bench.watch.since(before)
+    _sample(bench, order, plan=plan, is_whole=not order.is_pilot)
+    redis_use = end_use(bench, order.worker, before=use)
+    cost_after = _job_cost(bench, order, plan=plan)
+    events = count_events() if count_events else None
+    silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
+    view = bench.tail.forget(plan.trial)
+    result = replace(
+        sent,
+        end_ns=end_ns,
+        cost_before=cost_before,
+        cost_after=cost_after,
+        disturbance=disturbance,
+        redis=redis_use,
+        flower_events=events,
+        held=None if why_over else _is_sustained(plan, view=view, slo=order.slo),
+        reasons=tuple(one for one in (why_over, silent) if one),
+    )
+    bench.end_trial(plan, result=result)
+    return ConductedTrial(plan=plan, result=result, view=view)
 
 
 def measured_rate_per_s(view: TrialView) -> float:
@@ -112,41 +113,81 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     return min(MAX_JOBS // slots, waves) * slots
 
 
+def _send_and_follow(
+    bench: Bench, order: TrialOrder, *, plan: PlannedTrial, mix: Mix | None
+) -> tuple[TrialResult, Reason | None]:
+    """Send a trial's jobs and read the stream until the trial is over.
+
+    Returns:
+        What was sent, and why the trial ended, if not by its last job.
+    """
+    if order.load is None:
+        sent = bench.send(plan, mix=mix)
+        return sent, _follow(bench, order, plan=plan, sent_in_all=lambda _: sent.sent)
+    with Sending(bench, plan=plan, load=order.load, mix=mix) as sending:
+        why_over = _follow(bench, order, plan=plan, sent_in_all=sending.look)
+    return TrialResult(start_ns=sending.start_ns, sent=sending.sent), why_over
+
+
 def _follow(
-    bench: Bench, order: TrialOrder, *, facts: TrialFacts, sending: Sending | None = None
-) -> None:
-    """Read the stream until the trial is over; say in the facts why, if not by its last job."""
-    view = bench.tail.view(facts.plan.trial)
+    bench: Bench,
+    order: TrialOrder,
+    *,
+    plan: PlannedTrial,
+    sent_in_all: Callable[[TrialView], int | None],
+) -> Reason | None:
+    """Read the stream until the trial is over; return why, if not by its last job.
+
+    ``sent_in_all`` returns how many jobs were sent in all, or None while more may come.
+    """
+    view = bench.tail.view(plan.trial)
     view.last_line_at_s = sampled_at_s = time.monotonic()
-    while (sending and not sending.look(view)) or len(view.ended) < facts.sent:
+    while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
         bench.tail.read(wait_s=0.1)
         now_s = time.monotonic()
-        reason = _why_over(order, facts=facts, view=view, now_s=now_s)
-        if reason:
-            facts.reasons.append(reason)
-            return
+        why_over = _why_over(order, jobs=sent or plan.count, view=view, now_s=now_s)
+        if why_over:
+            return why_over
         if now_s - sampled_at_s >= SAMPLE_EVERY_S:
             sampled_at_s = now_s
-            _sample(bench, order, facts=facts, is_whole=False)
+            _sample(bench, order, plan=plan, is_whole=False)
+    return None
 
 
-def _why_over(order: TrialOrder, *, facts: TrialFacts, view: TrialView, now_s: float) -> str:
-    """Return why a trial can't go on, or nothing."""
+def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, float]) -> bool | None:
+    """Return whether the rate of a search's step was sustained; None elsewhere."""
+    if plan.step is None:
+        return None
+    found = by_job(view.records())
+    return judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo).is_sustained
+
+
+def _job_cost(bench: Bench, order: TrialOrder, *, plan: PlannedTrial) -> JobCost:
+    """Return what its jobs cost without Celery at this moment; of a pilot, nothing."""
+    if order.is_pilot:
+        return JobCost()
+    return measure_job_cost(bench.gauges[order.worker.contender.interpreter], plan=plan)
+
+
+def _why_over(order: TrialOrder, *, jobs: int, view: TrialView, now_s: float) -> Reason | None:
+    """Return why a trial can't go on; None if it can."""
     quiet_s = now_s - view.last_line_at_s
-    sent = facts.sent or facts.plan.count
-    missing = f"{sent - len(view.ended)} of {sent} jobs not done"
+    missing = jobs - len(view.ended)
     if not order.worker.is_alive and quiet_s > 1.0:
         child = order.worker.child
-        return (
-            f"the worker ended with exit code {child.exit_code} in the trial, "
-            f"{missing} (log kept: {child.log.name})"
+        return Reason.of(
+            Code.WORKER_EXITED,
+            exit_code=child.exit_code,
+            missing=missing,
+            sent=jobs,
+            log=child.log.name,
         )
     if quiet_s > order.stall_s:
-        return f"no line for {order.stall_s:g} s, {missing}"
-    return ""
+        return Reason.of(Code.STALLED, stall_s=order.stall_s, missing=missing, sent=jobs)
+    return None
 
 
-def _sample(bench: Bench, order: TrialOrder, *, facts: TrialFacts, is_whole: bool) -> None:
-    sample = order.worker.sampler.sample(trial=facts.plan.trial, is_whole=is_whole)
+def _sample(bench: Bench, order: TrialOrder, *, plan: PlannedTrial, is_whole: bool) -> None:
+    sample = order.worker.sampler.sample(trial=plan.trial, is_whole=is_whole)
     if sample is not None:
         bench.samples.append(sample)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from lab.experiment.interpreter import Interpreter
-from lab.experiment.model import Contender, Workload
+from collector.run_manifest import Contender, Interpreter, TrialEntry, Workload
+from lab.experiment.interpreter import python_command, python_environment
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.process_sampler import Sampler
 from lab.system import children
-from lab.system.children import Child
-from lab.trial.context import Bench, TrialFacts
+from lab.trial.context import Bench, LabWorker
+from lab.trial.plan import TrialOrder, plan_trial
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
-from poolbench.records import TrialPlan
 
 #: Length of the sleeps by which a worker shows its slots, milliseconds.
 READY_SLEEP_MS = 500.0
@@ -29,36 +27,6 @@ MAX_WARM_UP_CPU_JOBS = 8
 READY_TIMEOUT_S = 60.0
 
 
-@dataclass(slots=True, kw_only=True)
-class LabWorker:
-    """One contender's worker within a block."""
-
-    contender: Contender
-    block: int
-    child: Child
-    sampler: Sampler
-    started_at_s: float
-    #: From start to proved ready, seconds; None until then.
-    ready_s: float | None = None
-    exit_code: int | None = None
-
-    @property
-    def is_alive(self) -> bool:
-        """Return whether its process runs."""
-        return self.child.exit_code is None
-
-    def describe(self, *, folder: Path) -> dict[str, object]:
-        """Return the manifest's entry of ``workers``."""
-        log = self.child.log
-        return {
-            "block": self.block,
-            "contender": self.contender.name,
-            "ready_s": None if self.ready_s is None else round(self.ready_s, 3),
-            "exit_code": self.exit_code,
-            "log": str(log.relative_to(folder)) if log.is_relative_to(folder) else log.name,
-        }
-
-
 def start_worker(
     bench: Bench,
     contender: Contender,
@@ -68,10 +36,9 @@ def start_worker(
     interpreter: Interpreter | None = None,
 ) -> LabWorker:
     """Start a contender's worker in a fresh process of the lab's Python, or of its own."""
-    words = ("worker", "--pool", contender.pool)
-    command = interpreter.command(*words) if interpreter else [sys.executable, "-m", *words]
+    command = python_command(interpreter, "worker", "--pool", contender.pool)
     command += ["--contender", contender.name, "--slots", str(contender.slots)]
-    command += options(contender.tuning)
+    command += options(Tuning.of(contender.settings))
     proxy = bench.proxies.get(contender.name)
     child = children.start(
         command,
@@ -79,7 +46,7 @@ def start_worker(
         log=logs / f"{block:03d}-{contender.name}.log",
         environment={
             **bench.environment,
-            **(interpreter.environment if interpreter else {}),
+            **python_environment(interpreter),
             **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
         },
     )
@@ -118,7 +85,7 @@ def await_ready(
         StackError: if one ends or is not ready in time, with its log's last line.
     """
     queued = {worker.contender.name: worker for worker in workers}
-    waiting: dict[str, tuple[LabWorker, TrialFacts]] = {}
+    waiting: dict[str, tuple[LabWorker, TrialEntry]] = {}
     deadline_s = time.monotonic() + READY_TIMEOUT_S
     leave_by_s = time.monotonic() + children.STOP_TIMEOUT_S
     while queued or waiting:
@@ -132,10 +99,9 @@ def await_ready(
         for name, (worker, wave) in list(waiting.items()):
             _check_alive(worker, is_late=time.monotonic() > deadline_s)
             view = bench.tail.view(wave.plan.trial)
-            if len(view.ended) < wave.sent:
+            if len(view.ended) < wave.result.sent:
                 continue
-            wave.end_ns = time.time_ns()
-            bench.tail.forget(wave.plan.trial)
+            _end_pilot(bench, wave)
             if view.peak_overlap() >= worker.contender.slots:
                 worker.ready_s = time.monotonic() - worker.started_at_s
                 del waiting[name]
@@ -158,12 +124,11 @@ def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[W
         sent = [(worker, _send_warm_up(bench, worker, workload=workload)) for worker in workers]
         while sent:
             bench.tail.read(wait_s=0.1)
-            for worker, facts in list(sent):
+            for worker, pilot in list(sent):
                 _check_alive(worker, is_late=time.monotonic() > deadline_s)
-                if len(bench.tail.view(facts.plan.trial).ended) >= facts.sent:
-                    facts.end_ns = time.time_ns()
-                    bench.tail.forget(facts.plan.trial)
-                    sent.remove((worker, facts))
+                if len(bench.tail.view(pilot.plan.trial).ended) >= pilot.result.sent:
+                    _end_pilot(bench, pilot)
+                    sent.remove((worker, pilot))
 
 
 def first_jobs(
@@ -201,12 +166,12 @@ def stop_workers(workers: Sequence[LabWorker]) -> None:
     await_end(workers)
 
 
-def _send_wave(bench: Bench, worker: LabWorker) -> TrialFacts:
+def _send_wave(bench: Bench, worker: LabWorker) -> TrialEntry:
     sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
     return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
 
 
-def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> TrialFacts:
+def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> TrialEntry:
     parameters, count = first_jobs(
         workload.kind, bench.message_parameters(workload), slots=worker.contender.slots
     )
@@ -214,23 +179,16 @@ def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> Tri
     return _send_pilot(bench, worker, workload=warm, count=count)
 
 
-def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialFacts:
+def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialEntry:
     """Send jobs that enter no figure and are accounted for like others."""
-    contender = worker.contender
-    plan = TrialPlan(
-        trial=bench.next_trial(),
-        contender=contender.name,
-        pool=contender.pool,
-        slots=contender.slots,
-        kind=workload.kind,
-        parameters=bench.message_parameters(workload),
-        count=count,
-        payload_bytes=contender.tuning.payload_bytes,
-        stores_result=contender.tuning.result_backend,
-    )
-    facts = TrialFacts(plan=plan, block=worker.block, workload=workload.name, is_pilot=True)
-    bench.send(facts)
-    return facts
+    order = TrialOrder(worker=worker, workload=workload, count=count, is_pilot=True, workers_up=0)
+    plan = plan_trial(bench, order)
+    return TrialEntry(plan=plan, result=bench.send(plan))
+
+
+def _end_pilot(bench: Bench, pilot: TrialEntry) -> None:
+    bench.end_trial(pilot.plan, result=replace(pilot.result, end_ns=time.time_ns()))
+    bench.tail.forget(pilot.plan.trial)
 
 
 def _check_alive(worker: LabWorker, *, is_late: bool) -> None:

@@ -33,9 +33,9 @@ def find_crossovers(
     """
     groups: dict[tuple[tuple[str, float], ...], list[Row]] = {}
     for row in rows:
-        parameters = dict(row.workload["parameters"])
+        parameters = dict(row.workload.parameters)
         is_one = row.measure == "capacity" and not row.twin_of
-        if row.workload["kind"] == KIND and AXIS in parameters and is_one:
+        if row.workload.kind == KIND and AXIS in parameters and is_one:
             del parameters[AXIS]
             groups.setdefault(tuple(sorted(parameters.items())), []).append(row)
     found = [
@@ -55,16 +55,16 @@ def _crossover(
     noise_floors: Mapping[str, float | None],
 ) -> Crossover:
     shares = sorted({_of(row) for row in rows})
-    floors = {_of(row): noise_floors.get(row.workload["name"]) or 0.0 for row in rows}
-    names = dict.fromkeys(row.contender["name"] for row in rows)
+    floors = {_of(row): noise_floors.get(row.workload.name) or 0.0 for row in rows}
+    names = dict.fromkeys(row.contender.name for row in rows)
     lines = [
         Line(
             contender=name,
-            pool=next(row.contender["pool"] for row in rows if row.contender["name"] == name),
+            pool=next(row.contender.pool for row in rows if row.contender.name == name),
             rows={
                 _of(row): row
                 for row in rows
-                if row.contender["name"] == name and row.is_valid and row.per_s
+                if row.contender.name == name and row.is_valid and row.per_s
             },
         )
         for name in names
@@ -124,4 +124,4 @@ def _points(line: Line) -> tuple[CrossoverPoint, ...]:
 
 
 def _of(row: Row) -> float:
-    return float(row.workload["parameters"][AXIS])
+    return float(row.workload.parameters[AXIS])

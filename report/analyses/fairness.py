@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import polars as pl
 
+from collector.run_manifest import PlannedPart, TrialEntry, TrialResult
 from collector.trial_records import TrialRecords
 from poolbench.records import Outcome
 from report.result import MixFairness
@@ -19,7 +19,7 @@ _COLUMNS = (*COLUMNS, "started_ns", "part")
 
 
 def mix_fairness(
-    rows: Iterable[Row], *, plans: Sequence[Mapping[str, Any]], records: TrialRecords
+    rows: Iterable[Row], *, trials: Sequence[TrialEntry], records: TrialRecords
 ) -> list[MixFairness]:
     """Return how each row's parts were slowed, for mixes whose jobs came at a rate.
 
@@ -27,41 +27,41 @@ def mix_fairness(
 
     Args:
         rows: of a run.
-        plans: the manifest's trials.
+        trials: the manifest's.
         records: the run's; those of one trial are read at a time.
 
     Raises:
         StorageError: if they can't be read.
     """
-    known = {plan["trial"]: plan for plan in plans}
+    known = {one.plan.trial: one for one in trials}
     return [
         found
         for row in rows
-        if row.workload.get("mix") and not row.twin_of
-        if (found := _fairness(row, plans=known, records=records))
+        if row.workload.mix and not row.twin_of
+        if (found := _fairness(row, entries=known, records=records))
     ]
 
 
 def _fairness(
-    row: Row, *, plans: Mapping[int, Mapping[str, Any]], records: TrialRecords
+    row: Row, *, entries: Mapping[int, TrialEntry], records: TrialRecords
 ) -> MixFairness | None:
     trials = [trial.index for trial in row.valid if trial.load]
     if not trials:
         return None
     jobs = pl.concat([records.read(trial, columns=list(_COLUMNS)) for trial in trials])
-    ideal_s = _ideal_s([plans[trial] for trial in trials], jobs=jobs)
+    ideal_s = _ideal_s([entries[trial] for trial in trials], jobs=jobs)
     found = judge_fairness(jobs, ideal_s=ideal_s, by="part")
     return MixFairness(
-        workload=row.workload["name"],
-        contender=row.contender["name"],
-        pool=row.contender["pool"],
+        workload=row.workload.name,
+        contender=row.contender.name,
+        pool=row.contender.pool,
         by_kind=found.by_kind,
         unfairness=found.unfairness,
         left_out=found.left_out,
     )
 
 
-def _ideal_s(plans: Sequence[Mapping[str, Any]], *, jobs: pl.DataFrame) -> dict[str, float | None]:
+def _ideal_s(trials: Sequence[TrialEntry], *, jobs: pl.DataFrame) -> dict[str, float | None]:
     """Return how long a job of each part takes alone, seconds.
 
     Its CPU-seconds without Celery, by the gauge beside the trials, and the wait that it was asked
@@ -74,18 +74,22 @@ def _ideal_s(plans: Sequence[Mapping[str, Any]], *, jobs: pl.DataFrame) -> dict[
         .iter_rows()
     )
     ideal_s: dict[str, float | None] = {}
-    parts = [part for plan in plans for part in plan.get("parts") or []]
-    for name in dict.fromkeys(part["name"] for part in parts):
-        told_s = [told for part in parts if part["name"] == name if (told := _known_s(part))]
+    for name in dict.fromkeys(part.name for trial in trials for part in trial.plan.parts):
+        known_s = [
+            part_s
+            for trial in trials
+            for part in trial.plan.parts
+            if part.name == name and (part_s := _known_s(part, result=trial.result))
+        ]
         seen_ns = shortest_ns.get(name)
-        if told_s:
-            ideal_s[name] = statistics.fmean(told_s)
+        if known_s:
+            ideal_s[name] = statistics.fmean(known_s)
         else:
             ideal_s[name] = seen_ns / 1e9 if seen_ns else None
     return ideal_s
 
 
-def _known_s(part: Mapping[str, Any]) -> float:
-    both_s = [part.get("cpu_s_per_job_before"), part.get("cpu_s_per_job_after")]
+def _known_s(part: PlannedPart, *, result: TrialResult) -> float:
+    both_s = [cost.parts.get(part.name) for cost in (result.cost_before, result.cost_after)]
     cpu_s = [one for one in both_s if one]
-    return (statistics.fmean(cpu_s) if cpu_s else 0.0) + (part.get("ideal_wait_s") or 0.0)
+    return (statistics.fmean(cpu_s) if cpu_s else 0.0) + (part.ideal_wait_s or 0.0)

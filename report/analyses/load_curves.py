@@ -30,9 +30,9 @@ def _curve(row: Row) -> LoadCurve:
             by_share.setdefault(trial.load.share, []).append(trial)
     base = list(sustained_per_s([*row.trials, *row.others]).values())
     return LoadCurve(
-        workload=row.workload["name"],
-        contender=row.contender["name"],
-        pool=row.contender["pool"],
+        workload=row.workload.name,
+        contender=row.contender.name,
+        pool=row.contender.pool,
         sustained_per_s=statistics.median(base) if base else None,
         points=tuple(_point(share, by_share[share]) for share in sorted(by_share)),
     )

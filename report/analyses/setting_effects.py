@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
+from collector.run_manifest import Contender
 from report import format as fmt
 from report.result import Effect, Value
 from report.rows.row import Row
@@ -43,14 +44,14 @@ def find_effects(
     The points of a sweep are told of elsewhere; a twin differs in nothing. The effects of one
     workload are judged as one family, against its noise floor where that is known.
     """
-    alone = [row for row in rows if not row.contender.get("sweep") and not row.twin_of]
+    alone = [row for row in rows if not row.contender.sweep and not row.twin_of]
     pairs = [pair for pair in permutations(alone, 2) if _changed(*pair)]
     found: list[Effect] = []
-    for workload in dict.fromkeys(row.workload["name"] for row in alone):
+    for workload in dict.fromkeys(row.workload.name for row in alone):
         ratios = {
             index: ratio
             for index, (ours, theirs) in enumerate(pairs)
-            if ours.workload["name"] == workload
+            if ours.workload.name == workload
             and (ratio := paired_ratio(ours.per_s, theirs=theirs.per_s))
         }
         floor = (noise_floors or {}).get(workload) or 0.0
@@ -59,14 +60,14 @@ def find_effects(
     return found
 
 
-def settings_of(contender: Mapping[str, Any]) -> dict[str, Value]:
+def settings_of(contender: Contender) -> dict[str, Value]:
     """Return a contender's settings, with what holds where it doesn't say."""
-    return {**DEFAULTS, **(contender.get("settings") or {})}
+    return {**DEFAULTS, **contender.settings}
 
 
 def _changed(ours: Row, theirs: Row) -> str:
     """Return the one setting that ours has and theirs hasn't; empty where it is not just one."""
-    if ours.workload["name"] != theirs.workload["name"] or _kind_of(ours) != _kind_of(theirs):
+    if ours.workload.name != theirs.workload.name or _kind_of(ours) != _kind_of(theirs):
         return ""
     mine, other = settings_of(ours.contender), settings_of(theirs.contender)
     changed = [name for name in DEFAULTS if mine[name] != other[name]]
@@ -83,10 +84,10 @@ def _effect(ours: Row, theirs: Row, *, ratio: Ratio, decision: Decision) -> Effe
     if not isinstance(value, bool):
         called = f"{called} ({_shown(against_value)} → {_shown(value)})"
     return Effect(
-        workload=ours.workload["name"],
+        workload=ours.workload.name,
         setting=setting,
-        contender=ours.contender["name"],
-        against=theirs.contender["name"],
+        contender=ours.contender.name,
+        against=theirs.contender.name,
         value=value,
         against_value=against_value,
         ratio=ratio,
@@ -119,10 +120,10 @@ def _claimed(ratio: Ratio) -> str:
     return f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
 
 
-def _kind_of(row: Row) -> tuple[Any, ...]:
+def _kind_of(row: Row) -> tuple[str, int, str]:
     """Return all that two contenders must share for their settings to be what differs."""
     contender = row.contender
-    return contender["pool"], contender["slots"], contender.get("interpreter") or ""
+    return contender.pool, contender.slots, contender.interpreter
 
 
 def _is_more(value: Any, *, than: Any) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from report.result import LawPoint, Sweep, SweepPoint
+from collector.run_manifest import SettingValue
+from report.result import LawPoint, Sweep, SweepFigures
 from report.rows.row import Row
 from report.statistics.ratios import Median
 from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, Unfit, fit_scaling
@@ -17,9 +18,9 @@ def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
     """Return the sweeps among a run's rows, in the order of the rows."""
     found: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        sweep = row.contender.get("sweep")
+        sweep = row.contender.sweep
         if sweep and not row.twin_of:
-            key = (row.workload["name"], sweep["of"], sweep["setting"])
+            key = (row.workload.name, sweep.of, sweep.setting)
             found.setdefault(key, []).append(row)
     return [
         _sweep(sorted(points, key=_value), of=of, setting=setting)
@@ -30,12 +31,12 @@ def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
 def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
     law: Scaling | Unfit = Unfit(reason="the law is one of slots")
     if setting == "slots":
-        law = fit_scaling({int(row.contender["slots"]): row.per_s for row in rows})
+        law = fit_scaling({int(row.contender.slots): row.per_s for row in rows})
     return Sweep(
         of=of,
-        pool=rows[0].contender["pool"],
+        pool=rows[0].contender.pool,
         setting=setting,
-        workload=rows[0].workload["name"],
+        workload=rows[0].workload.name,
         points=tuple(map(_point, rows)),
         usl=law if isinstance(law, Scaling) else None,
         usl_curve=_curve(law) if isinstance(law, Scaling) else (),
@@ -54,15 +55,17 @@ def curve_slots(slots: Sequence[int]) -> list[int]:
     return sorted({round(first * factor**step) for step in range(CURVE_POINTS + 1)} | {*slots})
 
 
-def _value(row: Row) -> float:
-    return float(row.contender["sweep"]["value"])
+def _value(row: Row) -> SettingValue:
+    """Return the value of a row's point; the row must be one of a sweep."""
+    assert row.contender.sweep is not None
+    return row.contender.sweep.value
 
 
-def _point(row: Row) -> SweepPoint:
+def _point(row: Row) -> SweepFigures:
     per_s = Median.of(list(row.per_s.values()))
-    return SweepPoint(
-        value=row.contender["sweep"]["value"],
-        contender=row.contender["name"],
+    return SweepFigures(
+        value=_value(row),
+        contender=row.contender.name,
         median=per_s.median if per_s else None,
         low=per_s.low if per_s else None,
         high=per_s.high if per_s else None,

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from collector.reasons import Code, Severity, reason, strongest
+from collector.reasons import Code, Reason, Severity, strongest
 from report import format as fmt
 from report.compare.model import Change, Comparison, Outcome, RowChange
 from report.compare.notes import notes_on
@@ -107,7 +107,7 @@ def _row(mine: RowSummary, *, theirs: RowSummary, a: Summary, b: Summary) -> Row
     ]
     mark = strongest([*mine.reasons, *theirs.reasons])
     if machine_ratio is not None and not _is_within(machine_ratio, noise=MACHINE_DRIFT):
-        reasons.append(str(reason(Code.MACHINE_CHANGED, ratio=machine_ratio)))
+        reasons.append(str(Reason.of(Code.MACHINE_CHANGED, ratio=machine_ratio)))
         mark = mark or Severity.UNSTABLE
     invalid = [name for name, row in (("A", mine), ("B", theirs)) if row.mark is Severity.INVALID]
     backlogs = _backlogs((mine, theirs), trials=(trials_a, trials_b))

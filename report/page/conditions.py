@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from collector.run_manifest import Interpreter, Manifest
 from report import format as fmt
 
 
-def settings_of(celery: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def settings_of(celery: Mapping[str, Mapping[str, object]]) -> dict[str, Any]:
     """Return the settings that all contenders share, and those that differ, by name."""
     names = sorted({name for settings in celery.values() for name in settings})
     every = {name: [settings.get(name) for settings in celery.values()] for name in names}
@@ -23,50 +24,48 @@ def settings_of(celery: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def facts_of(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def facts_of(manifest: Manifest) -> list[tuple[str, str]]:
     """Return the conditions of the run in a few words each; what isn't known is left out."""
-    machine = manifest["machine"]
-    broker = manifest.get("broker") or {}
-    cgroup = manifest.get("cgroup") or {}
-    ceilings = manifest.get("ceilings") or {}
-    memory_bytes = machine.get("memory_bytes")
+    machine, ceilings = manifest.machine, manifest.ceilings
     facts = [
-        ("processor", machine.get("cpu_model")),
-        ("cores", machine.get("cores")),
-        ("memory", fmt.size(memory_bytes) if memory_bytes else None),
-        ("system", machine.get("os")),
-        ("Python", machine.get("python")),
+        ("processor", machine.cpu_model),
+        ("cores", machine.cores),
+        ("memory", fmt.size(machine.memory_bytes) if machine.memory_bytes else None),
+        ("system", machine.os),
+        ("Python", machine.python),
         *_interpreters(manifest),
-        ("cgroup", ", ".join(f"{name} {value}" for name, value in cgroup.items() if value)),
-        ("broker", " ".join(str(value) for value in broker.values() if value)),
-        ("producer alone", _per_s(ceilings.get("producer_per_s"))),
-        ("upstream alone", _each_per_s(ceilings.get("upstream_per_s"))),
-        ("Redis alone", _each_per_s(ceilings.get("redis_per_s"))),
-        ("empty jobs", _each_per_s(ceilings.get("noop_per_s"))),
+        (
+            "cgroup",
+            ", ".join(f"{name} {value}" for name, value in manifest.cgroup.items() if value),
+        ),
+        ("broker", " ".join(value for value in manifest.broker.values() if value)),
+        ("producer alone", _per_s(ceilings.producer_per_s)),
+        ("upstream alone", _each_per_s(ceilings.upstream_per_s)),
+        ("Redis alone", _each_per_s(ceilings.redis_per_s)),
+        ("empty jobs", _each_per_s(ceilings.noop_per_s)),
     ]
     return [(name, str(value)) for name, value in facts if value]
 
 
-def _interpreters(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _interpreters(manifest: Manifest) -> list[tuple[str, str]]:
     """Return what the Pythons of contenders are that have one of their own."""
-    found = manifest.get("interpreters") or {}
     return [
-        (f"Python of {contender['name']}", _interpreter(found[contender["interpreter"]]))
-        for contender in manifest["contenders"]
-        if contender.get("interpreter") in found
+        (f"Python of {contender.name}", _interpreter(found))
+        for contender in manifest.contenders
+        if (found := manifest.interpreters.get(contender.interpreter))
     ]
 
 
-def _interpreter(found: Mapping[str, Any]) -> str:
-    culprits = fmt.listed([*found["gil_turned_on_by"]])
-    gil = "GIL off" if not found["gil_enabled"] else "GIL on"
+def _interpreter(found: Interpreter) -> str:
+    culprits = fmt.listed([*found.gil_turned_on_by])
+    gil = "GIL off" if not found.gil_enabled else "GIL on"
     said = f"{gil}, turned on by {culprits}" if culprits else gil
-    packages = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"{found['python']}, {said}; {packages}; {found['path']}"
+    packages = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    return f"{found.python}, {said}; {packages}; {found.path}"
 
 
-def _each_per_s(found: Mapping[str, float | None] | None) -> str:
-    return ", ".join(f"{name} {_per_s(per_s)}" for name, per_s in (found or {}).items() if per_s)
+def _each_per_s(found: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {_per_s(per_s)}" for name, per_s in found.items() if per_s)
 
 
 def _per_s(value: float | None) -> str:

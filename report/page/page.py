@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from collector.run_manifest import Manifest
 from poolbench.pools import POOLS
 from report import format as fmt
 from report.charts.convert import Converter
@@ -48,7 +49,7 @@ _LEDGER_COLUMNS = ("sent", "done", "failed", "retried", "lost", "duplicated")
 def build_page(
     summary: Mapping[str, Any],
     *,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     converter: Converter | None = None,
 ) -> str:
     """Return the page of a summary.
@@ -65,7 +66,7 @@ def build_page(
     return converter.fill(page)
 
 
-def _render(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> str:
+def _render(summary: Mapping[str, Any], *, manifest: Manifest) -> str:
     template = _environment().get_template("report.html.j2")
     is_whole, account = integrity(summary)
     hero = choose_hero(summary)
@@ -92,7 +93,7 @@ def _render(summary: Mapping[str, Any], *, manifest: Mapping[str, Any]) -> str:
         legend=legend(summary),
         light=_variables("light"),
         dark=_variables("dark"),
-        settings=settings_of(manifest.get("celery") or {}),
+        settings=settings_of(manifest.celery),
         trials=_trials(summary),
         facts=facts_of(manifest),
         ledger_columns=_LEDGER_COLUMNS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from collector.reasons import Code, Reason, reason
+from collector.reasons import Code, Reason
 from report.statistics.ratios import Median
 from report.trials.latency_spans import pool_spans
 from report.trials.offered_load import LagBin, lag_histogram
@@ -120,9 +120,9 @@ def _open_bracket(steps: Sequence[Trial]) -> list[Reason]:
     missed_rates = [one.rate_per_s for one in loads if not one.verdict.is_sustained]
     sustained, missed = max(rates, default=None), min(missed_rates, default=None)
     if sustained is None:
-        return [reason(Code.NO_RATE_SUSTAINED, rate_per_s=missed, steps=len(loads))]
+        return [Reason.of(Code.NO_RATE_SUSTAINED, rate_per_s=missed, steps=len(loads))]
     if missed is None:
-        return [reason(Code.EVERY_RATE_SUSTAINED, rate_per_s=sustained, steps=len(loads))]
+        return [Reason.of(Code.EVERY_RATE_SUSTAINED, rate_per_s=sustained, steps=len(loads))]
     if missed > sustained * (1 + RESOLUTION) * (1 + _ROUNDING):
-        return [reason(Code.SEARCH_OPEN, steps=len(loads), apart=missed / sustained - 1)]
+        return [Reason.of(Code.SEARCH_OPEN, steps=len(loads), apart=missed / sustained - 1)]
     return []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from collector.reasons import Code, Reason, Severity, reason, strongest
+from collector.reasons import Code, Reason, Severity, strongest
+from collector.run_manifest import Ceilings, Contender, Workload
 from poolbench.summaries import Ledger
 from report.result import RowSummary
 from report.rows.comparable import Entry
@@ -27,12 +27,12 @@ from report.trials.trial import Evidence, Trial
 class Row:
     """One contender × one workload."""
 
-    contender: Mapping[str, Any]
-    workload: Mapping[str, Any]
+    contender: Contender
+    workload: Workload
     #: Its measured trials, no pilots; valid or not.
     trials: tuple[Trial, ...]
     #: Ceilings of the harness, as in the manifest.
-    ceilings: Mapping[str, Any]
+    ceilings: Ceilings
     #: Trials beside them, of a search or a curve: accounted for, and in no figure of the row.
     others: tuple[Trial, ...] = ()
     #: Whether its Python is built to run without the GIL.
@@ -41,7 +41,7 @@ class Row:
     @property
     def twin_of(self) -> str:
         """The contender that it is a second time; empty for all others."""
-        return str(self.contender.get("twin_of") or "")
+        return self.contender.twin_of
 
     @property
     def is_valid(self) -> bool:
@@ -51,7 +51,7 @@ class Row:
     @property
     def measure(self) -> str:
         """What was measured of its workload: `capacity`, `rate`, `sustain` or `curve`."""
-        return str(self.workload.get("measure") or "capacity")
+        return self.workload.measure
 
     @property
     def valid(self) -> tuple[Trial, ...]:
@@ -81,19 +81,19 @@ class Row:
 
     def _too_few(self) -> list[Reason]:
         if not self.trials:
-            return [reason(Code.NOT_MEASURED)]
+            return [Reason.of(Code.NOT_MEASURED)]
         if len(self.per_s) >= CLAIM_BLOCKS:
             return []
-        return [reason(Code.TOO_FEW, have=len(self.per_s), needed=CLAIM_BLOCKS)]
+        return [Reason.of(Code.TOO_FEW, have=len(self.per_s), needed=CLAIM_BLOCKS)]
 
     def _unstable(self) -> list[Reason]:
         found, reasons = judge_stability(self.per_s), []
         if found.is_spread_wide:
-            reasons.append(reason(Code.SPREAD, bound=UNSTABLE_SPREAD))
+            reasons.append(Reason.of(Code.SPREAD, bound=UNSTABLE_SPREAD))
         if found.drift and found.is_drifting:
             change = found.drift.change
             direction = "more" if change > 0 else "less"
-            reasons.append(reason(Code.DRIFT, change=abs(change), direction=direction))
+            reasons.append(Reason.of(Code.DRIFT, change=abs(change), direction=direction))
         return reasons
 
     @property
@@ -105,7 +105,7 @@ class Row:
     @property
     def blocking(self) -> Blocking | None:
         """What its jobs did to an event loop; None where there is none to tell of."""
-        return find_blocking([trial.blocking for trial in self.valid], pool=self.contender["pool"])
+        return find_blocking([trial.blocking for trial in self.valid], pool=self.contender.pool)
 
     @property
     def typical(self) -> Trial | None:
@@ -117,9 +117,9 @@ class Row:
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
         return Entry(
-            contender=self.contender["name"],
-            pool=self.contender["pool"],
-            slots=self.contender["slots"],
+            contender=self.contender.name,
+            pool=self.contender.pool,
+            slots=self.contender.slots,
             per_s=self.per_s,
             mark=self.mark,
             twin_of=self.twin_of,
@@ -136,14 +136,14 @@ class Row:
         load = load_figures(self.trials, others=self.others)
         latency = latencies([trial.spans for trial in valid])
         return RowSummary(
-            contender=self.contender["name"],
-            pool=self.contender["pool"],
-            slots=self.contender["slots"],
+            contender=self.contender.name,
+            pool=self.contender.pool,
+            slots=self.contender.slots,
             is_twin=bool(self.twin_of),
             is_without_gil=self.is_without_gil,
-            workload=self.workload["name"],
-            kind=self.workload["kind"],
-            settings=dict(self.contender.get("settings") or {}),
+            workload=self.workload.name,
+            kind=self.workload.kind,
+            settings=dict(self.contender.settings),
             repetitions=len(self.trials),
             valid_repetitions=len(valid),
             throughput_per_s=per_s,
@@ -185,8 +185,8 @@ class Row:
         limits = near_limits(
             per_s.median if per_s else None,
             # a twin's ceilings were measured once, as its original's
-            contender=self.twin_of or self.contender["name"],
-            workload=self.workload["name"],
+            contender=self.twin_of or self.contender.name,
+            workload=self.workload.name,
             ceilings=self.ceilings,
         )
         return [*limits, *([self.blocking.reason] if self.blocking else [])]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from collector.reasons import Code, Reason, reason
+from collector.reasons import Code, Reason
+from collector.run_manifest import TrialResult
 
 #: The ceiling before and after a trial may differ by this share.
 CEILING_DRIFT = 0.10
@@ -20,28 +20,20 @@ FOREIGN_CPU_BOUND = 0.10
 CLOCK_STEP_BOUND_S = 0.001
 
 
-def doubts(plan: Mapping[str, Any]) -> list[Reason]:
-    """Return what makes a trial of the manifest unstable, with the bounds and without its numbers.
+def doubts(result: TrialResult) -> Iterator[Reason]:
+    """Yield what makes a trial unstable, with the bounds and without its numbers.
 
     So the same reason of several trials is one line; the numbers stand with the trial.
     """
-    return [*_ceiling(plan), *_neighbours(plan), *_clock(plan)]
-
-
-def _ceiling(plan: Mapping[str, Any]) -> Iterator[Reason]:
-    before, after = plan.get("cpu_s_per_job_before"), plan.get("cpu_s_per_job_after")
+    before, after = result.cost_before.cpu_s, result.cost_after.cpu_s
     if before and after and abs(after / before - 1) > CEILING_DRIFT:
-        yield reason(Code.CEILING_DRIFT, bound=CEILING_DRIFT)
-
-
-def _neighbours(plan: Mapping[str, Any]) -> Iterator[Reason]:
-    foreign, stolen = plan.get("foreign_cpu_share"), plan.get("stolen_cpu_share") or 0.0
-    if foreign is None or foreign <= FOREIGN_CPU_BOUND:
+        yield Reason.of(Code.CEILING_DRIFT, bound=CEILING_DRIFT)
+    found = result.disturbance
+    if found is None:
         return
-    code = Code.STOLEN_CPU if stolen > foreign / 2 else Code.FOREIGN_CPU
-    yield reason(code, bound=FOREIGN_CPU_BOUND)
-
-
-def _clock(plan: Mapping[str, Any]) -> Iterator[Reason]:
-    if abs(plan.get("clock_step_s") or 0.0) > CLOCK_STEP_BOUND_S:
-        yield reason(Code.CLOCK_STEP, bound_s=CLOCK_STEP_BOUND_S)
+    foreign, stolen = found.foreign_cpu_share or 0.0, found.stolen_cpu_share or 0.0
+    if foreign > FOREIGN_CPU_BOUND:
+        code = Code.STOLEN_CPU if stolen > foreign / 2 else Code.FOREIGN_CPU
+        yield Reason.of(code, bound=FOREIGN_CPU_BOUND)
+    if abs(found.clock_step_s) > CLOCK_STEP_BOUND_S:
+        yield Reason.of(Code.CLOCK_STEP, bound_s=CLOCK_STEP_BOUND_S)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import polars as pl
 
 from collector.metrics import known
-from collector.reasons import Code, Reason, reason
+from collector.reasons import Code, Reason
 
 #: A stretch shorter than this is not counted by the pool, milliseconds.
 COUNTED_MS = 50
@@ -34,8 +34,8 @@ class Blocking:
     def reason(self) -> Reason:
         """What a reader should know of it."""
         if not self.jobs:
-            return reason(Code.LOOP_FREE, counted_ms=COUNTED_MS)
-        return reason(Code.LOOP_BLOCKED, counted_ms=COUNTED_MS, **asdict(self))
+            return Reason.of(Code.LOOP_FREE, counted_ms=COUNTED_MS)
+        return Reason.of(Code.LOOP_BLOCKED, counted_ms=COUNTED_MS, **asdict(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from collector.reasons import Reason
+from collector.run_manifest import PlannedTrial
 from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
 
 #: A lag's bins end at these, seconds, and go on by tens: as many bins as a decade needs to be read.
@@ -46,18 +46,18 @@ class TrialLoad:
 
 
 def measure_load(
-    plan: Mapping[str, Any], *, records: pl.DataFrame, slo: Mapping[str, float]
+    plan: PlannedTrial, *, records: pl.DataFrame, slo: Mapping[str, float]
 ) -> TrialLoad | None:
     """Return what a trial's records tell of its load; None for a backlog."""
-    if plan["arrivals"] == "burst":
+    if plan.arrivals == "burst":
         return None
     found = by_job(records)
     return TrialLoad(
-        measure=plan.get("measure") or "rate",
-        step=plan.get("step"),
-        share=plan.get("load_share"),
-        rate_per_s=plan.get("rate_per_s") or 0.0,
-        verdict=judge_rate(found, jobs=plan["count"], slots=plan["slots"], slo=slo),
+        measure=plan.measure,
+        step=plan.step,
+        share=plan.load_share,
+        rate_per_s=plan.rate_per_s,
+        verdict=judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo),
         late=late_reason(found),
     )
 

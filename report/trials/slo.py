@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from collector.reasons import Code, Reason, reason
+from collector.reasons import Code, Reason
 from poolbench.records import Outcome
 
 #: Bounds of an SLO: a percentile of a span, seconds.
@@ -81,17 +81,17 @@ def judge_rate(
     done = found.drop_nulls("response_ns").height
     reasons = []
     if done < jobs:
-        reasons.append(reason(Code.JOBS_NOT_DONE, missing=jobs - done, jobs=jobs))
+        reasons.append(Reason.of(Code.JOBS_NOT_DONE, missing=jobs - done, jobs=jobs))
     for key, bound_s in slo.items():
         percentile, span, _ = key.split("_")
         seen_s = _nearest_rank_s(found[f"{span}_ns"], percent=int(percentile[1:]), jobs=jobs)
         if seen_s > bound_s:
             seen = seen_s if math.isfinite(seen_s) else None
             names = {"percentile": percentile, "span": span}
-            reasons.append(reason(Code.OVER_BOUND, **names, seen_s=seen, bound_s=bound_s))
+            reasons.append(Reason.of(Code.OVER_BOUND, **names, seen_s=seen, bound_s=bound_s))
     behind, is_behind = _behind(found, slots=slots)
     if is_behind and behind is not None:
-        reasons.append(reason(Code.FELL_BEHIND, share=behind))
+        reasons.append(Reason.of(Code.FELL_BEHIND, share=behind))
     return RateVerdict(is_sustained=not reasons, reasons=tuple(reasons), behind_share=behind)
 
 
@@ -135,7 +135,7 @@ def late_reason(found: pl.DataFrame) -> Reason | None:
     late = late_jobs(found)
     if late <= max(FEW_LATE, MAX_LATE_SHARE * found.height):
         return None
-    return reason(Code.SENT_LATE, late=late, jobs=found.height, bound_s=LATE_S)
+    return Reason.of(Code.SENT_LATE, late=late, jobs=found.height, bound_s=LATE_S)
 
 
 def _behind(found: pl.DataFrame, *, slots: int) -> tuple[float | None, bool]:

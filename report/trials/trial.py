@@ -8,13 +8,13 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from collector.ledger import ledgers
 from collector.metrics import Figures, figures, known
-from collector.reasons import Code, Reason, Severity, parse_reasons, reason, strongest
+from collector.reasons import Code, Reason, Severity, strongest
+from collector.run_manifest import Interpreter, Manifest, TrialEntry, TrialResult
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
@@ -161,51 +161,48 @@ class Trial:
 
 
 def measure_trials(
-    manifest: Mapping[str, Any], *, records: TrialRecords, samples: pl.DataFrame
+    manifest: Manifest, *, records: TrialRecords, samples: pl.DataFrame
 ) -> list[Trial]:
     """Return the run's trials, pilots too, in the order of the manifest.
 
     Raises:
         StorageError: if the records can't be read.
     """
-    cores = int(manifest["machine"]["cores"])
     freed = free_threaded(manifest)
-    slo = manifest.get("slo") or {}
     samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
 
-    plans = {plan["trial"]: plan for plan in manifest["trials"]}
-    sent = {trial: plan["sent"] for trial, plan in plans.items()}
+    entries = {entry.plan.trial: entry for entry in manifest.trials}
+    sent = {trial: entry.result.sent for trial, entry in entries.items()}
 
     def measure(trial: int, found: pl.DataFrame, account: Ledger) -> Trial:
         return _measure(
-            plans[trial],
+            entries[trial],
             ledger=account,
             records=found,
             samples=samples_by_trial.get(trial, samples.clear()),
-            cores=cores,
-            slo=slo,
-            freed=freed.get(plans[trial]["contender"]),
+            cores=int(manifest.machine.cores),
+            slo=manifest.slo,
+            freed=freed.get(entries[trial].plan.contender),
         )
 
     measured: dict[int, Trial] = {}
     for window in records.windows(columns=COLUMNS):
         accounts = ledgers(window, sent=sent)
         for trial, found in _by_trial(window).items():
-            if trial in plans:
+            if trial in entries:
                 measured[trial] = measure(trial, found, accounts[trial])
     nothing = RECORD_SCHEMA.to_frame().select(COLUMNS)
     accounts = ledgers(nothing, sent=sent)
-    return [measured.get(trial) or measure(trial, nothing, accounts[trial]) for trial in plans]
+    return [measured.get(trial) or measure(trial, nothing, accounts[trial]) for trial in entries]
 
 
-def free_threaded(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def free_threaded(manifest: Manifest) -> dict[str, Interpreter]:
     """Return contender → what its Python is, for those whose Python can run without the GIL."""
-    interpreters = manifest.get("interpreters") or {}
-    named = {
-        contender["name"]: interpreters.get(contender.get("interpreter")) or {}
-        for contender in manifest["contenders"]
+    return {
+        contender.name: found
+        for contender in manifest.contenders
+        if (found := manifest.interpreters.get(contender.interpreter)) and found.is_free_threaded
     }
-    return {name: found for name, found in named.items() if found.get("is_free_threaded")}
 
 
 def _by_trial(frame: pl.DataFrame) -> dict[int, pl.DataFrame]:
@@ -214,114 +211,117 @@ def _by_trial(frame: pl.DataFrame) -> dict[int, pl.DataFrame]:
 
 
 def _measure(
-    plan: Mapping[str, Any],
+    entry: TrialEntry,
     *,
     ledger: Ledger,
     records: pl.DataFrame,
     samples: pl.DataFrame,
     cores: int,
     slo: Mapping[str, float],
-    freed: Mapping[str, Any] | None,
+    freed: Interpreter | None,
 ) -> Trial:
-    is_backlog = plan["arrivals"] == "burst"
-    found = figures(records, slots=plan["slots"], is_capacity=is_backlog)
+    plan, result = entry.plan, entry.result
+    is_backlog = plan.arrivals == "burst"
+    found = figures(records, slots=plan.slots, is_capacity=is_backlog)
     evidence = _evidence(records)
     load = measure_load(plan, records=records, slo=slo)
+    disturbance = result.disturbance
     return Trial(
-        index=plan["trial"],
-        block=plan["block"],
-        contender=plan["contender"],
-        workload=plan["workload"],
-        is_pilot=plan["is_pilot"],
+        index=plan.trial,
+        block=plan.block,
+        contender=plan.contender,
+        workload=plan.workload,
+        is_pilot=plan.is_pilot,
         is_backlog=is_backlog,
-        slots=plan["slots"],
-        start_ns=plan["start_ns"] or None,
-        end_ns=plan["end_ns"] or None,
-        workers_up=plan.get("workers_up"),
+        slots=plan.slots,
+        start_ns=result.start_ns,
+        end_ns=result.end_ns,
+        workers_up=plan.workers_up,
         ledger=ledger,
         figures=found,
-        usage=_usage(samples.filter(pl.col("contender") == plan["contender"])),
+        usage=_usage(samples.filter(pl.col("contender") == plan.contender)),
         evidence=evidence,
-        gauged_s=_gauged_s(plan),
-        redis_commands=plan.get("redis_commands"),
-        redis_bytes=plan.get("redis_bytes"),
-        ceiling_per_s=_ceiling_per_s(plan, cores=cores),
-        foreign_cpu_share=plan.get("foreign_cpu_share"),
-        stolen_cpu_share=plan.get("stolen_cpu_share"),
-        clock_step_s=plan.get("clock_step_s"),
+        gauged_s=_gauged_s(result),
+        redis_commands=result.redis.commands if result.redis else None,
+        redis_bytes=result.redis.net_bytes if result.redis else None,
+        ceiling_per_s=_ceiling_per_s(entry, cores=cores),
+        foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
+        stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
+        clock_step_s=disturbance.clock_step_s if disturbance else None,
         reasons=(
-            *_invalid(plan, ledger=ledger, evidence=evidence, freed=freed, load=load),
-            *_unstable(plan, ledger=ledger, found=found),
+            *_invalid(entry, ledger=ledger, evidence=evidence, freed=freed, load=load),
+            *_unstable(result, ledger=ledger, found=found),
         ),
-        spans={} if plan["is_pilot"] else measure_spans(records),
+        spans={} if plan.is_pilot else measure_spans(records),
         blocking=measure_blocking(records),
         load=load,
     )
 
 
 def _invalid(
-    plan: Mapping[str, Any],
+    entry: TrialEntry,
     *,
     ledger: Ledger,
     evidence: Evidence,
-    freed: Mapping[str, Any] | None,
+    freed: Interpreter | None,
     load: TrialLoad | None,
 ) -> list[Reason]:
     """Return why a trial's figures don't count."""
-    reasons = parse_reasons(plan["reasons"], severity=Severity.INVALID)
-    if not plan["end_ns"]:
-        reasons.insert(0, reason(Code.INTERRUPTED))
+    plan, result = entry.plan, entry.result
+    reasons = [] if result.end_ns else [Reason.of(Code.INTERRUPTED)]
+    reasons += result.reasons
     if ledger.lost > 0:
-        reasons.append(reason(Code.JOBS_LOST, lost=ledger.lost, sent=ledger.sent))
+        reasons.append(Reason.of(Code.JOBS_LOST, lost=ledger.lost, sent=ledger.sent))
     if ledger.lost < 0:
-        reasons.append(reason(Code.JOBS_UNSENT, jobs=-ledger.lost))
+        reasons.append(Reason.of(Code.JOBS_UNSENT, jobs=-ledger.lost))
     if ledger.duplicated > 0:
-        reasons.append(reason(Code.JOBS_DUPLICATED, jobs=ledger.duplicated))
-    if plan["pool"] == "gevent" and evidence.sockets_patched is False:
-        reasons.append(reason(Code.SOCKETS_UNPATCHED))
+        reasons.append(Reason.of(Code.JOBS_DUPLICATED, jobs=ledger.duplicated))
+    if plan.pool == "gevent" and evidence.sockets_patched is False:
+        reasons.append(Reason.of(Code.SOCKETS_UNPATCHED))
     reasons.extend(
-        reason(Code.WRONG_POOL, pool=plan["pool"], seen=seen)
+        Reason.of(Code.WRONG_POOL, pool=plan.pool, seen=seen)
         for seen in dict.fromkeys(map(pool_name, evidence.pools_seen))
-        if plan["pool"] in POOLS and seen != plan["pool"]
+        if plan.pool in POOLS and seen != plan.pool
     )
     # a rate that was sustained though jobs were sent late would have been without that too
     if load and load.late and (load.step is None or not load.verdict.is_sustained):
         reasons.append(load.late)
-    if freed is not None and evidence.gil_enabled and not plan["is_pilot"]:
-        packages = tuple(freed.get("gil_turned_on_by", ()))
+    if freed is not None and evidence.gil_enabled and not plan.is_pilot:
+        packages = freed.gil_turned_on_by
         reasons.append(
-            reason(Code.GIL_TURNED_ON, packages=packages, path=freed["path"])
+            Reason.of(Code.GIL_TURNED_ON, packages=packages, path=freed.path)
             if packages
-            else reason(Code.GIL_ON)
+            else Reason.of(Code.GIL_ON)
         )
     return reasons
 
 
-def _unstable(plan: Mapping[str, Any], *, ledger: Ledger, found: Figures) -> list[Reason]:
+def _unstable(result: TrialResult, *, ledger: Ledger, found: Figures) -> list[Reason]:
     """Return what makes a trial less sure, and not invalid."""
-    reasons = [*parse_reasons(plan["tolerated"], severity=Severity.UNSTABLE), *doubts(plan)]
+    reasons = [*doubts(result)]
     if ledger.failed:
-        reasons.append(reason(Code.JOBS_FAILED, failed=ledger.failed, sent=ledger.sent))
+        reasons.append(Reason.of(Code.JOBS_FAILED, failed=ledger.failed, sent=ledger.sent))
     return [*reasons, *(found.reasons if ledger.done else ())]
 
 
-def _ceiling_per_s(plan: Mapping[str, Any], *, cores: int) -> float | None:
+def _ceiling_per_s(entry: TrialEntry, *, cores: int) -> float | None:
     """Return the lesser of slots ÷ (wait + CPU-seconds a job) and cores ÷ CPU-seconds a job.
 
     Work that only waits is bound by its slots alone; work that only computes, by cores as soon as
     there is a slot for each. That one pool runs Python code one at a time is no ceiling: it is what
     a run finds out.
     """
-    wait_s, cpu_s = plan["ideal_wait_s"] or 0.0, _gauged_s(plan) or 0.0
-    if not plan["slots"] or not wait_s + cpu_s:
+    slots = entry.plan.slots
+    wait_s, cpu_s = entry.plan.ideal_wait_s or 0.0, _gauged_s(entry.result) or 0.0
+    if not slots or not wait_s + cpu_s:
         return None
-    by_slots_per_s: float = plan["slots"] / (wait_s + cpu_s)
+    by_slots_per_s = slots / (wait_s + cpu_s)
     return min(by_slots_per_s, cores / cpu_s) if cpu_s else by_slots_per_s
 
 
-def _gauged_s(plan: Mapping[str, Any]) -> float | None:
+def _gauged_s(result: TrialResult) -> float | None:
     """Return the mean of what a job cost without Celery before the trial and after it."""
-    both = [plan["cpu_s_per_job_before"], plan["cpu_s_per_job_after"]]
+    both = [result.cost_before.cpu_s, result.cost_after.cpu_s]
     known = [gauge_s for gauge_s in both if gauge_s]
     return statistics.fmean(known) if known else None
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from collector.metrics import percentiles
+from collector.run_manifest import Workload
 from report import format as fmt
 from report.result import RESPONSE, SUSTAINED, Verdict
 from report.rows.comparable import Entry
@@ -31,11 +32,9 @@ _OVER_SHARE = 1.05
 _TOLD_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
 
 
-def judge_load(
-    rows: Sequence[Row], *, workload: Mapping[str, Any], slo: Mapping[str, float]
-) -> Verdict:
+def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, float]) -> Verdict:
     """Return the verdict on a workload whose jobs came at a rate."""
-    measure = workload["measure"]
+    measure = workload.measure
     if measure == "rate":
         verdict = _judge([_answers(row) for row in rows], workload=workload)
         sentences = [_kept_up(rows, workload=workload), *_soonest(verdict, rows=rows)]
@@ -45,7 +44,7 @@ def judge_load(
     else:
         verdict = _judge([_sustained(row) for row in rows], workload=workload)
         sentences = _bends([row for row in rows if not row.twin_of])
-    left_out = [row.contender["name"] for row in rows if row.mark == "!"]
+    left_out = [row.contender.name for row in rows if row.mark == "!"]
     # of a curve, whatever points are valid have been told
     if left_out and measure != "curve":
         sentences.append(f"Left out (invalid): {fmt.listed(left_out)}.")
@@ -67,9 +66,9 @@ def slo_words(slo: Mapping[str, float]) -> str:
     return fmt.listed(words)
 
 
-def _judge(entries: Sequence[Entry], *, workload: Mapping[str, Any]) -> Verdict:
+def _judge(entries: Sequence[Entry], *, workload: Workload) -> Verdict:
     # the kind's lesson is one of throughput: there is none to teach here
-    return judge(entries, workload=workload["name"], kind="")
+    return judge(entries, workload=workload.name, kind="")
 
 
 def _answers(row: Row) -> Entry:
@@ -86,20 +85,21 @@ def _sustained(row: Row) -> Entry:
     return replace(row.entry(), per_s=sustained_per_s([*row.trials, *row.others]))
 
 
-def _kept_up(rows: Sequence[Row], *, workload: Mapping[str, Any]) -> str:
+def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
     """Return who fell behind, and how often; or that nobody did."""
     behind = []
     for row in rows:
         loads = [trial.load for trial in row.valid if trial.load]
         missed = sum(not load.verdict.is_sustained for load in loads)
         if missed:
-            behind.append(f"{row.contender['name']} (in {missed} of {len(loads)})")
+            behind.append(f"{row.contender.name} (in {missed} of {len(loads)})")
     if not any(row.valid for row in rows):
         return ""
-    arrivals = workload.get("arrivals") or {}
+    arrivals = workload.arrivals or {}
     came = f"{arrivals.get('how', '')} arrivals"
-    if arrivals.get("rate_per_s"):
-        came = f"{fmt.number(arrivals['rate_per_s'])} jobs/s"
+    rate_per_s = arrivals.get("rate_per_s")
+    if isinstance(rate_per_s, (int, float)) and rate_per_s:
+        came = f"{fmt.number(rate_per_s)} jobs/s"
     if not behind:
         return f"All kept up with {came}." if len(rows) > 1 else f"It kept up with {came}."
     return f"Not all kept up with {came}: {fmt.listed(behind)} did not."
@@ -111,7 +111,7 @@ def _soonest(verdict: Verdict, *, rows: Sequence[Row]) -> list[str]:
     if ratio is None or first is None or other is None:
         return []
     sooner = ratio.inverse()
-    spans_s = {row.contender["name"]: _p95_s(row) for row in rows}
+    spans_s = {row.contender.name: _p95_s(row) for row in rows}
     of = f"the p95 response of {first} ({fmt.duration(spans_s.get(first))})"
     if not ratio.is_claim:
         between = fmt.times_range(sooner.low, high=sooner.high)
@@ -133,7 +133,7 @@ def _p95_s(row: Row) -> float | None:
 def _holds(verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]) -> list[str]:
     """Return what each holds, best first, and by how much the best holds more."""
     figures = {
-        row.contender["name"]: Median.of(list(row.per_s.values()))
+        row.contender.name: Median.of(list(row.per_s.values()))
         for row in rows
         if row.mark != "!" and not row.twin_of
     }
@@ -173,7 +173,7 @@ def _bends(rows: Sequence[Row]) -> list[str]:
     """Return how each one's response changes with its load, who holds the most first."""
     curves, none = [], []
     for row in rows:
-        name, rates_per_s = row.contender["name"], sustained_per_s([*row.trials, *row.others])
+        name, rates_per_s = row.contender.name, sustained_per_s([*row.trials, *row.others])
         if not rates_per_s:
             none.append(f"{name} sustained no rate, so there is no curve.")
             continue

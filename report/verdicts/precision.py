@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from collector.run_manifest import Until
 from report import format as fmt
-from report.result import Until, Verdict, Width
+from report.result import Precision, Verdict, Width
 from report.statistics import student_t
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE, Ratio
 
@@ -63,21 +63,20 @@ def still_wide(found: Sequence[Width], *, asked: float) -> list[Width]:
 
 
 def describe(
-    asked: Mapping[str, Any], *, verdicts: Iterable[Verdict], blocks: int, is_finished: bool
-) -> Until:
+    asked: Until, *, verdicts: Iterable[Verdict], blocks: int, is_finished: bool
+) -> Precision:
     """Return what `--until` asked for and what came of it.
 
     Args:
-        asked: as in the manifest: ``half_width``, a share, and ``at_most_s``; ``block_s`` is how
-            long a block took, or None.
+        asked: what the run was to reach.
         verdicts: of the run.
         blocks: that were measured whole.
         is_finished: whether the run came to its own end.
     """
-    found = widths(verdicts, asked=asked["half_width"])
-    wide = still_wide(found, asked=asked["half_width"])
+    found = widths(verdicts, asked=asked.half_width)
+    wide = still_wide(found, asked=asked.half_width)
     is_reached = bool(found) and not wide and blocks >= CLAIM_BLOCKS
-    goal = f"Asked for intervals of ± {fmt.percent(asked['half_width'])}"
+    goal = f"Asked for intervals of ± {fmt.percent(asked.half_width)}"
     done = fmt.counted(blocks, noun="repetition")
     if is_reached:
         text = f"{goal}: reached after {done}."
@@ -85,11 +84,11 @@ def describe(
         text = f"{goal}, and nothing could be compared."
     else:
         end = f"not reached in {done}" if is_finished else f"stopped after {done}"
-        text = f"{goal} within {fmt.minutes(asked['at_most_s'])}: {end}. {_wide_words(wide)}"
-        text += _time_words(wide, done=blocks, block_s=asked.get("block_s"))
-    return Until(
-        half_width=asked["half_width"],
-        at_most_s=asked["at_most_s"],
+        text = f"{goal} within {fmt.minutes(asked.at_most_s)}: {end}. {_wide_words(wide)}"
+        text += _time_words(wide, done=blocks, block_s=asked.block_s)
+    return Precision(
+        half_width=asked.half_width,
+        at_most_s=asked.at_most_s,
         is_reached=is_reached,
         widths=tuple(found),
         text=text,

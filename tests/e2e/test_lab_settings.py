@@ -13,6 +13,7 @@ from collector.store import RunFolder
 from poolbench.errors import ExitCode
 from tests.conftest import Server
 from tests.integration.test_lab_run import leftovers, only_run, poolbench, write
+from tests.synthetic import flat_manifest
 
 #: What the proxy adds to an answer, and what the payload weighs.
 DELAY_MS, PAYLOAD_BYTES = 5, 20_000
@@ -62,7 +63,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path
 @pytest.fixture(scope="module")
 def manifest(run_folder: Path) -> dict[str, Any]:
     """The run's manifest."""
-    return RunFolder(run_folder).read_manifest()
+    return flat_manifest(RunFolder(run_folder))
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +115,8 @@ def test_connections_of_a_delayed_worker_are_found(manifest: dict[str, Any]) -> 
     """The server sees the proxy's, and they are as many as another worker's."""
     far, plain = trial_of(manifest, "far"), trial_of(manifest, "plain")
 
-    assert far["redis_commands"] > 8 * far["sent"]
-    assert abs(far["redis_connections"] - plain["redis_connections"]) <= 2
+    assert far["redis"]["commands"] > 8 * far["sent"]
+    assert abs(far["redis"]["connections"] - plain["redis"]["connections"]) <= 2
 
 
 def test_a_proxy_adds_its_delay(manifest: dict[str, Any], rows: dict[str, dict[str, Any]]) -> None:

@@ -22,6 +22,7 @@ from collector.store import RunFolder
 from lab.experiment.interpreter import NoInterpreterError, find_interpreter
 from lab.system.paths import ROOT
 from poolbench.errors import ExitCode
+from tests.synthetic import flat_manifest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -191,7 +192,7 @@ def test_the_jobs_ran_without_the_gil(ended: Ended) -> None:
 
 def test_the_manifest_says_which_python_it_was(ended: Ended) -> None:
     """Build, version, GIL and packages; the ceiling is of that Python's own speed."""
-    manifest = ended.folder.read_manifest()
+    manifest = flat_manifest(ended.folder)
     found = manifest["interpreters"]["free-threaded"]
 
     assert (found["is_free_threaded"], found["gil_enabled"]) == (True, False)
@@ -219,7 +220,7 @@ def test_greenlet_merely_installed_makes_the_row_invalid(
 
 def test_who_has_no_python_is_skipped(ended: Ended) -> None:
     """Said in the terminal, in the manifest and in the report, with the command that helps."""
-    (skip,) = [one for one in ended.folder.read_manifest()["skipped"] if "gone" in one["contender"]]
+    (skip,) = [one for one in flat_manifest(ended.folder)["skipped"] if "gone" in one["contender"]]
 
     assert "skipped threads-2-gone: there is no Python at no/such/python; get one" in ended.stderr
     assert "uv python install" in skip["remedy"]

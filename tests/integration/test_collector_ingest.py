@@ -232,9 +232,9 @@ def test_folder_of_another_format_is_refused_and_the_stream_kept(
 ) -> None:
     """An older Poolbench doesn't write among a newer one's files."""
     add(client, run_id, 0)
-    RunFolder(results_dir).write_manifest({"format": 2})
+    RunFolder(results_dir).manifest_path.write_text('{"format": 3}')
 
-    with pytest.raises(StorageError, match="format version 2"):
+    with pytest.raises(StorageError, match="format version 3"):
         Ingest(client, run=run_id, folder=results_dir).__enter__()
 
     assert client.xlen(records_stream(run_id)) == 1

@@ -170,10 +170,9 @@ def test_closed_run_leaves_a_whole_folder(stack: Stack, run_id: str) -> None:
 
     folder, manifest = stack.folder(run_id), stack.folder(run_id).read_manifest()
     assert folder.read_jobs()["outcome"].to_list() == ["done"] * 3
-    assert {name: manifest[name] for name in ("run", "source", "state", "created_ns")} == {
-        "run": run_id, "source": "producer", "state": "finished", "created_ns": DUE_NS,
-    }  # fmt: skip
-    assert manifest["trials"][0]["sent"] == 3
+    assert (manifest.run, manifest.source, manifest.state) == (run_id, "producer", "finished")
+    assert manifest.created_ns == DUE_NS
+    assert manifest.trials[0].result.sent == 3
     assert stack.client.xlen(records_stream(run_id)) == 0
 
 
@@ -205,9 +204,9 @@ def test_silence_while_jobs_are_missing_is_a_stall_until_lines_come(
     assert stalled["state"] == "stalled"
     assert stalled["trials"][0]["mark"] == "!"
     assert stalled["trials"][0]["reasons"][0] == "2 of 3 jobs have no known end"
-    assert manifest["state"] == "unfinished"
+    assert manifest.state == "unfinished"
     assert (again["state"], stack.summary(run_id)["state"]) == ("running", "closed")
-    assert stack.folder(run_id).read_manifest()["state"] == "finished"
+    assert stack.folder(run_id).read_manifest().state == "finished"
     assert stack.folder(run_id).read_jobs().height == 3
 
 
@@ -331,7 +330,7 @@ def test_runs_that_overlap_are_marked_both(stack: Stack) -> None:
     assert overlaps == {"one": ["two"], "two": ["one"], "later": []}
     assert stack.trial("one")["mark"] == "!"
     assert stack.trial("one")["reasons"][0] == "run two had jobs here at the same time"
-    assert stack.folder("one").read_manifest()["overlapped_by"] == ["two"]
+    assert stack.folder("one").read_manifest().overlapped_by == ("two",)
 
 
 def test_worker_on_another_host_is_in_the_ledger_with_latencies_marked(
@@ -451,7 +450,8 @@ def test_folder_that_can_not_be_finished_is_said_in_the_summary(
 
 def test_one_runs_fault_hinders_no_other(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
     """Each is told in one line, whatever is wrong with it, and the good run is collected."""
-    stack.folder("foreign").write_manifest({"format": 2})
+    stack.folder("foreign").path.mkdir(parents=True)
+    stack.folder("foreign").manifest_path.write_text('{"format": 3}')
     stack.client.zadd(RUNS, {"../escape": 1, "no-plan": 1})
     stack.client.hset(run_key("garbled"), mapping={"created_ns": "x", "trials": "[", "source": "p"})
     stack.client.zadd(RUNS, {"garbled": 1})
@@ -467,7 +467,7 @@ def test_one_runs_fault_hinders_no_other(stack: Stack, caplog: pytest.LogCapture
 
     assert stack.summary("good")["state"] == "closed"
     assert len(caplog.messages) == 5, caplog.messages
-    for word in ("../escape", "no-plan", "garbled", "format version 2", "WRONGTYPE"):
+    for word in ("../escape", "no-plan", "garbled", "format version 3", "WRONGTYPE"):
         assert sum(word in message for message in caplog.messages) == 1, word
     assert not (stack.results_dir.parent / "escape").exists()
 

@@ -20,7 +20,7 @@ from lab.commands.main import app
 from poolbench.errors import UsageError
 from report.summary import summarize, to_json
 from tests.pairs import make_pair
-from tests.synthetic import edit_manifest, edit_trials
+from tests.synthetic import edit_manifest, edit_trials, flat_manifest, write_flat
 
 Poolbench = Callable[..., Result]
 
@@ -252,7 +252,7 @@ def summarize_text(path: Path) -> str:
 def unlike(path: Path) -> None:
     """Make a run of another machine with another prefetch."""
     folder = RunFolder(path)
-    manifest = folder.read_manifest()
+    manifest = flat_manifest(folder)
     manifest["machine"]["cores"] = 8
     manifest["celery"]["threads-4"]["worker_prefetch_multiplier"] = 1
-    folder.write_manifest(manifest)
+    write_flat(folder, manifest)

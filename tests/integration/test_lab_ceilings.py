@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 import redis
 
-from lab.experiment.model import Workload
+from collector.run_manifest import Workload
 from lab.instruments.ceilings import answers_per_s, redis_cpu_s, upstream_ceilings_per_s
 from poolbench.errors import StackError
 from tests.integration.working import Upstream, running_upstream

@@ -19,6 +19,7 @@ import redis
 from rich.console import Console
 
 from collector.ledger import ledgers
+from collector.run_manifest import manifest_schema
 from collector.store import RunFolder
 from lab.experiment_file.loader import load_experiment
 from lab.fixtures.disk_reserve import RESERVE_BYTES
@@ -30,6 +31,7 @@ from poolbench.pools import available_pools
 from poolbench.settings import load_settings
 from report.build import write_reports
 from tests.conftest import Server, wait_until
+from tests.synthetic import flat_manifest
 
 POOLBENCH = [sys.executable, "-m", "poolbench"]
 
@@ -110,7 +112,7 @@ def only_run(results: Path) -> Path:
 
 def read_manifest(results: Path) -> dict[str, Any]:
     """Return the manifest of the one run in ``results``."""
-    return RunFolder(only_run(results)).read_manifest()
+    return flat_manifest(RunFolder(only_run(results)))
 
 
 def leftovers(results: Path) -> list[str]:
@@ -217,8 +219,10 @@ def test_thresholds_are_checked_at_the_end_of_a_run(small_run: Path) -> None:
 
 def test_the_manifest_holds_what_repeats_the_run(small_run: Path) -> None:
     """Experiment, versions, machine, configuration in effect; the password is not in it."""
-    manifest = RunFolder(small_run).read_manifest()
+    manifest = flat_manifest(RunFolder(small_run))
 
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.validate(json.loads((small_run / "manifest.json").read_bytes()), manifest_schema())
     assert manifest["state"] == "finished"
     assert manifest["experiment"]["text"] == SMALL
     assert manifest["celery"]["solo"]["worker_prefetch_multiplier"] == 4
@@ -290,7 +294,7 @@ def test_a_disk_that_fills_up_costs_no_record(
     assert "free some space" in ended.stderr
     (small_disk / "filler").unlink()
     folder = RunFolder(only_run(small_disk))
-    known = folder.read_manifest()
+    known = flat_manifest(folder)
     sent = {trial["trial"]: trial["sent"] for trial in known["trials"] if trial["end_ns"]}
     lost = {trial: ledger.lost for trial, ledger in ledgers(folder.read_jobs(), sent=sent).items()}
     assert (known["state"], lost) == ("unfinished", dict.fromkeys(sent, 0))
@@ -356,7 +360,7 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir:
 
     saboteur.timer.join()
     summary = write_reports(folder.path)
-    manifest = folder.read_manifest()
+    manifest = flat_manifest(folder)
     first, second = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
     assert cut is None
     assert "the worker ended with exit code -9 in the trial" in first["reasons"][0]

@@ -16,7 +16,7 @@ from collector.fold import fold
 from collector.schema import LINE_SCHEMA
 from poolbench.errors import StorageError
 from report.build import write_reports
-from tests.synthetic import WORKLOADS, make_run
+from tests.synthetic import WORKLOADS, flat_manifest, make_run
 
 _TOP = Path(__file__).resolve().parents[2]
 _REBUILD = (
@@ -100,7 +100,7 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
 def test_another_format_version_is_refused(tmp_path: Path) -> None:
     """A folder of tomorrow's Poolbench is not guessed at."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    manifest = folder.read_manifest() | {"format": 99}
+    manifest = flat_manifest(folder) | {"format": 99}
     folder.manifest_path.write_text(json.dumps(manifest))
 
     with pytest.raises(StorageError, match="format version 99"):

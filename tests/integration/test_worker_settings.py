@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from lab.experiment.model import Contender
+from collector.run_manifest import Contender
 from lab.fixtures.proxies import Proxy, open_proxies
 from lab.instruments.process_sampler import Sampler
 from lab.trial.redis_usage import count_clients, used

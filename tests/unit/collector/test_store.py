@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -16,10 +17,21 @@ from polars.testing import assert_frame_equal
 
 from collector.parse import parse_lines
 from collector.parts import Part, StreamId, outermost
+from collector.run_manifest import ExperimentSource, Machine, Manifest
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StorageError
 from poolbench.records import encode_line
+
+MANIFEST = Manifest(
+    run="r1",
+    state="finished",
+    experiment=ExperimentSource(file="e.toml", sha256="", title="ä"),
+    contenders=(),
+    workloads=(),
+    machine=Machine(cores=2, os="Linux", python="3.13.1"),
+    trials=(),
+)
 
 
 @pytest.fixture
@@ -47,12 +59,12 @@ def test_jobs_samples_and_manifest_come_back(folder: RunFolder) -> None:
 
     folder.write_jobs(jobs)
     folder.write_samples(samples)
-    folder.write_manifest({"run": "r1", "text": "ä"})
+    folder.write_manifest(MANIFEST)
 
     assert_frame_equal(folder.read_jobs(), jobs)
     assert folder.read_jobs(columns=["seq"]).columns == ["seq"]
     assert_frame_equal(folder.read_samples(), samples)
-    assert folder.read_manifest() == {"format": 1, "run": "r1", "text": "ä"}
+    assert folder.read_manifest() == MANIFEST
 
 
 def test_run_without_samples_has_an_empty_table(folder: RunFolder) -> None:
@@ -63,8 +75,8 @@ def test_run_without_samples_has_an_empty_table(folder: RunFolder) -> None:
 
 def test_no_temporary_file_stays(folder: RunFolder) -> None:
     """After a write there is the file and nothing else."""
-    folder.write_manifest({})
-    folder.write_manifest({"again": 1})
+    folder.write_manifest(MANIFEST)
+    folder.write_manifest(MANIFEST)
 
     assert [path.name for path in folder.path.iterdir()] == ["manifest.json"]
 
@@ -153,11 +165,12 @@ def test_rejects_are_written_for_people(folder: RunFolder) -> None:
 
 def test_other_format_version_is_refused(folder: RunFolder) -> None:
     """One line: the file, what it is, what we read, what to do."""
-    folder.write_manifest({"format": 2})
+    folder.path.mkdir(parents=True)
+    folder.manifest_path.write_text('{"format": 3}')
 
     for read in (folder.read_manifest, folder.check):
         with pytest.raises(
-            StorageError, match=r"manifest\.json: format version 2, .* reads 1; use"
+            StorageError, match=r"manifest\.json: format version 3, .* reads 1 and 2; use"
         ):
             read()
 
@@ -208,18 +221,18 @@ def test_fault_of_the_disk_is_one_clear_line_and_the_old_file_stays(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     """Patched, since a really full disk needs root to mount a small one."""
-    folder.write_manifest({"old": True})
+    folder.write_manifest(MANIFEST)
 
     def fail(_: int) -> None:
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr("collector.files.os.fsync", fail)
     with pytest.raises(StorageError) as caught:
-        folder.write_manifest({"old": False})
+        folder.write_manifest(replace(MANIFEST, state="unfinished"))
 
     monkeypatch.undo()
     assert str(caught.value).startswith(f"{folder.manifest_path}: {os.strerror(code)}; ")
-    assert folder.read_manifest()["old"] is True
+    assert folder.read_manifest() == MANIFEST
     assert [path.name for path in folder.path.iterdir()] == ["manifest.json"]
 
 
@@ -257,4 +270,4 @@ def test_folder_that_can_not_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("in the way")
 
     with pytest.raises(StorageError, match=r"results/r1: Not a directory; check"):
-        RunFolder(tmp_path / "results" / "r1").write_manifest({})
+        RunFolder(tmp_path / "results" / "r1").write_manifest(MANIFEST)

@@ -11,6 +11,7 @@ import pytest
 
 from collector.manifest import interval_in, machine, manifest_of
 from collector.run_hash import RunHash
+from collector.run_manifest import Contender
 from collector.schema import RECORD_SCHEMA, conform
 from collector.summary import Interval, describe, judge_state, measure
 from poolbench.records import TrialPlan
@@ -171,16 +172,14 @@ def test_manifest_has_the_lab_manifests_shape() -> None:
         RUN, measured=measured, summary=published(frame), machine=machine(), lines=3
     )
 
-    assert json.loads(json.dumps(manifest)) == manifest
-    assert manifest["state"] == "finished"
-    assert manifest["command"] == (
+    assert manifest.state == "finished"
+    assert manifest.command == (
         "python -m producer --pool threads --job io.sleep --count 5 --param delay_ms=50.0"
     )
-    assert manifest["contenders"] == [
-        {"name": "threads", "pool": "threads", "slots": 1, "note": ""}
-    ]
-    assert manifest["workloads"][0]["name"] == manifest["trials"][0]["workload"] == "io.sleep"
-    assert manifest["trials"][0]["ideal_wait_s"] == pytest.approx(0.05)
+    assert manifest.contenders == (Contender(name="threads", pool="threads", slots=1),)
+    (entry,) = manifest.trials
+    assert manifest.workloads[0].name == entry.plan.workload == "io.sleep"
+    assert entry.plan.ideal_wait_s == pytest.approx(0.05)
     assert interval_in(manifest) == Interval(first_due_ns=10, last_finish_ns=4_000_000_030)
 
 
@@ -195,8 +194,8 @@ def test_manifests_command_asks_for_the_same_arrivals() -> None:
         run, measured=measured, summary=published(frame, run=run), machine=machine(), lines=3
     )
 
-    assert "--arrivals ramp --rate 50 --to-rate 200 --over 2.5 --param" in manifest["command"]
-    assert manifest["trials"][0]["shape"] == shape
+    assert "--arrivals ramp --rate 50 --to-rate 200 --over 2.5 --param" in manifest.command
+    assert manifest.trials[0].plan.shape == shape
     assert {option_of(name) for name in shape} == {"--rate", "--to-rate", "--over"}
 
 
@@ -222,5 +221,5 @@ def test_manifest_of_a_run_without_jobs_has_no_interval() -> None:
 
     manifest = manifest_of(run, measured=measured, summary=summary, machine=machine(), lines=3)
 
-    assert (manifest["state"], interval_in(manifest)) == ("unfinished", None)
-    assert manifest["trials"][0]["ideal_wait_s"] is None
+    assert (manifest.state, interval_in(manifest)) == ("unfinished", None)
+    assert manifest.trials[0].plan.ideal_wait_s is None

@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 
+from collector.run_manifest import read_manifest
 from report.conditions import NOTED, REFUSED, conditions, differences
-from tests.synthetic import DEMO, WORKLOADS, make_run
+from tests.synthetic import DEMO, WORKLOADS, flat_manifest, make_run, nested
 
-Manifest = dict[str, Any]
+Content = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Content:
     """A run of two contenders on one workload, as a machine tells of itself."""
     path = tmp_path_factory.mktemp("run")
     folder = make_run(path, blocks=2, contenders=DEMO[1:3], workloads=WORKLOADS[2:3])
-    found = folder.read_manifest()
+    found = flat_manifest(folder)
     found["machine"] |= {"architecture": "x86_64", "gil_enabled": True, "load_average": [0.1]}
     found["celery"]["threads-4"] |= {
         "broker_url": "redis://:********@127.0.0.1:37689/0",
@@ -29,7 +30,12 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return found
 
 
-def changed(manifest: Manifest, path: str, value: object) -> Manifest:
+def conditions_of(content: Content) -> dict[str, Any]:
+    """Return the conditions in the content of a manifest."""
+    return conditions(read_manifest(nested(content), where="test"))
+
+
+def changed(manifest: Content, path: str, value: object) -> Content:
     """Return a copy of the manifest with one entry set; a dot goes down, a number indexes."""
     other = copy.deepcopy(manifest)
     found: Any = other
@@ -40,9 +46,9 @@ def changed(manifest: Manifest, path: str, value: object) -> Manifest:
     return other
 
 
-def told(manifest: Manifest, other: Manifest) -> list[tuple[str, str, bool]]:
+def told(manifest: Content, other: Content) -> list[tuple[str, str, bool]]:
     """Return topic, what and whether it refuses, of each difference."""
-    found = differences(conditions(manifest), b=conditions(other))
+    found = differences(conditions_of(manifest), b=conditions_of(other))
     return [(one.topic, one.what, one.is_refusal) for one in found]
 
 
@@ -69,7 +75,7 @@ def told(manifest: Manifest, other: Manifest) -> list[tuple[str, str, bool]]:
     ],
 )
 def test_an_unlike_condition_refuses_by_its_name(
-    manifest: Manifest, path: str, value: object, topic: str, what: str
+    manifest: Content, path: str, value: object, topic: str, what: str
 ) -> None:
     """Jobs, contenders, settings, machine, limits, Python, versions, broker, events."""
     assert (topic, what, True) in told(manifest, changed(manifest, path, value))
@@ -89,7 +95,7 @@ def test_an_unlike_condition_refuses_by_its_name(
     ],
 )
 def test_other_differences_are_told_and_refuse_nothing(
-    manifest: Manifest, path: str, value: object, topic: str, what: str
+    manifest: Content, path: str, value: object, topic: str, what: str
 ) -> None:
     """What a run compares, or what moves no figure by itself."""
     assert told(manifest, changed(manifest, path, value)) == [(topic, what, False)]
@@ -109,28 +115,28 @@ def test_other_differences_are_told_and_refuse_nothing(
     ],
 )
 def test_what_two_runs_never_share_is_no_difference(
-    manifest: Manifest, path: str, value: object
+    manifest: Content, path: str, value: object
 ) -> None:
     """Ports, the order of a set, a byte of memory, labels."""
     assert told(manifest, changed(manifest, path, value)) == []
 
 
-def test_another_hosts_broker_is_a_difference(manifest: Manifest) -> None:
+def test_another_hosts_broker_is_a_difference(manifest: Content) -> None:
     """Of an address, scheme and host count."""
     other = changed(manifest, "celery/threads-4/broker_url", "redis://10.0.0.9:6379/0")
 
     assert told(manifest, other) == [("settings", "threads-4: broker_url", True)]
 
 
-def test_secrets_are_not_kept(manifest: Manifest) -> None:
+def test_secrets_are_not_kept(manifest: Content) -> None:
     """What Celery censored is left out, and an address loses its credentials."""
-    settings = conditions(manifest)["settings"]["threads-4"]
+    settings = conditions_of(manifest)["settings"]["threads-4"]
 
     assert "*" not in str(settings)
     assert settings["broker_url"] == "redis://127.0.0.1"
 
 
-def test_units_of_a_calibration_are_told(manifest: Manifest) -> None:
+def test_units_of_a_calibration_are_told(manifest: Content) -> None:
     """8 ms of work came to 96 units in one run and to 99 in another: no refusal, and no secret."""
     mine, theirs = copy.deepcopy(manifest), copy.deepcopy(manifest)
     for one, units in ((mine, 96), (theirs, 99)):
@@ -138,13 +144,13 @@ def test_units_of_a_calibration_are_told(manifest: Manifest) -> None:
         for plan in one["trials"]:
             plan["parameters"] = {"units": units}
 
-    (found,) = differences(conditions(mine), b=conditions(theirs))
+    (found,) = differences(conditions_of(mine), b=conditions_of(theirs))
 
     assert str(found) == "work io.sleep: units: 96 in A, 99 in B"
     assert not found.is_refusal
 
 
-def test_what_only_one_run_has_is_left(manifest: Manifest) -> None:
+def test_what_only_one_run_has_is_left(manifest: Content) -> None:
     """A contender that was added is no unlike condition of the others."""
     other = copy.deepcopy(manifest)
     other["contenders"].append({"name": "solo", "pool": "solo", "slots": 1, "note": ""})
@@ -152,20 +158,21 @@ def test_what_only_one_run_has_is_left(manifest: Manifest) -> None:
     assert told(manifest, other) == []
 
 
-def test_settings_that_one_run_does_not_know_are_one_difference(manifest: Manifest) -> None:
+def test_settings_that_one_run_does_not_know_are_one_difference(manifest: Content) -> None:
     """Not one a setting: nobody could read that."""
     other = changed(manifest, "celery/threads-4", {})
 
     assert told(manifest, other) == [("settings", "threads-4", True)]
 
 
-def test_a_contenders_own_python_counts_and_its_path_does_not(manifest: Manifest) -> None:
+def test_a_contenders_own_python_counts_and_its_path_does_not(manifest: Content) -> None:
     """The same build somewhere else is the same; another version is not."""
     found = {
         "path": "/a/bin/python",
         "python": "CPython 3.14.2",
         "is_free_threaded": True,
         "gil_enabled": False,
+        "gil_turned_on_by": [],
         "versions": {"celery": "5.7.0"},
     }
     mine = changed(manifest, "contenders/0/interpreter", "free-threaded")
@@ -178,11 +185,11 @@ def test_a_contenders_own_python_counts_and_its_path_does_not(manifest: Manifest
     assert told(mine, newer) == [("contender", "threads-4: interpreter.python", True)]
 
 
-def test_refusals_come_first_and_read_as_a_sentence(manifest: Manifest) -> None:
+def test_refusals_come_first_and_read_as_a_sentence(manifest: Content) -> None:
     """Topic, what, and the value in each run."""
     other = changed(changed(manifest, "git/commit", "f" * 40), "machine/cores", 8)
 
-    found = differences(conditions(manifest), b=conditions(other))
+    found = differences(conditions_of(manifest), b=conditions_of(other))
 
     assert [str(one) for one in found] == [
         "machine cores: 2 in A, 8 in B",

@@ -26,7 +26,9 @@ from tests.synthetic import (
     Contender,
     Workload,
     edit_manifest,
+    flat_manifest,
     make_run,
+    write_flat,
 )
 
 PREFORK, THREADS, _, SOLO = DEMO
@@ -56,7 +58,7 @@ def turn_gil_on(folder: RunFolder, *, block: int | None = None) -> None:
     """Let the freed contender's slots have seen a GIL, in one block or in all."""
     trials = [
         trial["trial"]
-        for trial in folder.read_manifest()["trials"]
+        for trial in flat_manifest(folder)["trials"]
         if trial["contender"] == FREED.name and block in (trial["block"], None)
     ]
     jobs = folder.read_jobs()
@@ -144,13 +146,13 @@ def test_its_ceiling_is_that_of_its_own_python(folder: RunFolder) -> None:
     )
 
 
-def test_a_manifest_of_before_has_none(folder: RunFolder) -> None:
+def test_a_manifest_without_interpreters_has_none(folder: RunFolder) -> None:
     """Runs kept from earlier versions are read as they were."""
-    manifest = folder.read_manifest()
+    manifest = flat_manifest(folder)
     for contender in manifest["contenders"]:
         del contender["interpreter"]
-    folder.write_manifest(
-        {key: manifest[key] for key in manifest if key not in {"interpreters", "skipped"}}
+    write_flat(
+        folder, {key: manifest[key] for key in manifest if key not in {"interpreters", "skipped"}}
     )
 
     assert summarize(folder)["skipped"] == []

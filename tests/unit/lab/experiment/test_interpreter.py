@@ -11,10 +11,16 @@ from typing import Any
 
 import pytest
 
+from collector.run_manifest import Interpreter, Skipped
 from lab.experiment import interpreter
-from lab.experiment.interpreter import Interpreter, NoInterpreterError, find_interpreter
+from lab.experiment.interpreter import (
+    NoInterpreterError,
+    find_interpreter,
+    python_command,
+    python_environment,
+)
 from lab.experiment.interpreters import equip
-from lab.experiment.model import Experiment, Skipped
+from lab.experiment.model import Experiment
 from lab.experiment_file.loader import load_experiment
 from lab.instruments.job_cost import Gauge
 from lab.system.paths import ROOT
@@ -100,8 +106,8 @@ def test_a_gauge_measures_in_the_contender_s_python() -> None:
     """Its process is that Python, with the checkout on its path: nothing of ours lies there."""
     found = find_interpreter(sys.executable)
 
-    assert found.command("worker", "gauge") == [sys.executable, "-m", "worker", "gauge"]
-    assert found.environment["PYTHONPATH"].startswith(str(ROOT))
+    assert python_command(found, "worker", "gauge") == [sys.executable, "-m", "worker", "gauge"]
+    assert python_environment(found)["PYTHONPATH"].startswith(str(ROOT))
     with Gauge(found) as gauge:
         assert gauge.measure("io.sleep", parameters={"delay_ms": 1}) is None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.experiment.model import Experiment
+from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.loader import load_experiment
 from poolbench.catalogue import JOB_KINDS
 from poolbench.pools import POOLS
@@ -106,7 +107,9 @@ def test_mixed_goes_from_waiting_to_computing() -> None:
 
 def test_observer_turns_each_observer_on_and_off() -> None:
     """Events, Flower and stored results: for each there is a pair that differs in it."""
-    tunings = [asdict(one.tuning) for one in load("observer", profile="bench").contenders]
+    tunings = [
+        asdict(Tuning.of(one.settings)) for one in load("observer", profile="bench").contenders
+    ]
     differing = [
         [name for name in mine if mine[name] != theirs[name]]
         for mine, theirs in combinations(tunings, 2)
@@ -126,7 +129,7 @@ def test_slots_reaches_far_enough_for_the_law() -> None:
 
 def test_redis_delay_begins_with_the_proxy_alone() -> None:
     """What the proxy itself costs is in every point, so that they differ by the delay."""
-    delays_ms = {one.tuning.redis_delay_ms for one in load("redis_delay").contenders}
+    delays_ms = {Tuning.of(one.settings).redis_delay_ms for one in load("redis_delay").contenders}
 
     assert 0 in delays_ms
     assert None not in delays_ms

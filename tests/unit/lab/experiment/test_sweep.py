@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment.model import Contender, Experiment
+from collector.run_manifest import Contender
+from lab.experiment.model import Experiment
 from lab.experiment_file.loader import load_experiment
 from poolbench.errors import UsageError
 from poolbench.keys import NAME

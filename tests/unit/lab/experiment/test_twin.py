@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment.model import Contender, Experiment
-from lab.experiment.stopping_rule import Until
+from collector.run_manifest import Contender, Until
+from lab.experiment.model import Experiment
 from lab.experiment.twin import twin_name, with_twin
 from lab.experiment_file.loader import load_experiment
 from poolbench.errors import UsageError

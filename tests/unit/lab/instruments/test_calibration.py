@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment.model import Workload
+from collector.run_manifest import Workload
 from lab.instruments.calibration import calibrate
 from lab.run.pilots import _only_computes
 from lab.trial.workers import MAX_WARM_UP_CPU_JOBS, READY_SLEEP_MS, first_jobs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collector.run_manifest import RedisUse
 from lab.run.flower import count_events
-from lab.trial.redis_usage import ClientCount, RedisUse, used
+from lab.trial.redis_usage import ClientCount, used
 
 
 def count(address: str, commands: int, *, net_bytes: int = 0) -> ClientCount:

@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from lab.experiment.model import Contender
+from collector.run_manifest import Contender
 from lab.run import conductor
 from lab.run.state import Run
-from lab.trial.workers import LabWorker
+from lab.trial.context import LabWorker
 
 
 @pytest.fixture

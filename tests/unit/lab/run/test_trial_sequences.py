@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from collector.run_manifest import Contender, Workload
 from lab.experiment.arrivals import CURVE_SHARES
-from lab.experiment.model import Contender, Experiment, Workload
+from lab.experiment.model import Experiment
 from lab.run.trial_sequences import block_units
 
 SOLO = Contender(name="solo", pool="solo", slots=1, note="")

@@ -19,7 +19,7 @@ from report.page.page import build_page
 from report.summary import summarize
 from report.terminal.screen import render
 from tests.crossing import CONTENDERS, SHARES, make_crossing, textbook_per_s
-from tests.synthetic import WORKLOADS, Contender, edit_trials, make_run
+from tests.synthetic import WORKLOADS, Contender, edit_manifest, edit_trials, make_run
 
 Summary = dict[str, Any]
 
@@ -195,7 +195,7 @@ def test_without_processes_there_is_a_curve_and_no_boundary(tmp_path: Path) -> N
 def test_an_unfinished_run_renders(tmp_path: Path) -> None:
     """Stopped before its first trial: no line has a point, and nothing breaks."""
     folder = make_crossing(tmp_path / "run", shares=SHARES[:3], blocks=1, contenders=CONTENDERS[:2])
-    folder.write_manifest(folder.read_manifest() | {"state": "unfinished", "trials": []})
+    edit_manifest(folder, state="unfinished", trials=[])
     folder.write_jobs(folder.read_jobs().filter(pl.lit(value=False)))
 
     summary = summarize(folder)

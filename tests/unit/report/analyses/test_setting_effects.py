@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from report.summary import summarize
-from tests.synthetic import Contender, Workload, edit_manifest, make_run
+from tests.synthetic import Contender, Workload, edit_manifest, flat_manifest, make_run
 
 Settings = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def effects_of(
     )
     contenders = [
         {**one, "settings": dict(settings[one["name"]]), **changed.get(one["name"], {})}
-        for one in folder.read_manifest()["contenders"]
+        for one in flat_manifest(folder)["contenders"]
     ]
     edit_manifest(folder, contenders=contenders)
     found: list[dict[str, Any]] = summarize(folder)["effects"]

@@ -15,7 +15,7 @@ from report.statistics.scalability import MAX_EXTRAPOLATION
 from report.summary import summarize
 from report.terminal.sweep_tables import render_effects, render_sweeps
 from report.terminal.sweep_text import describe_law
-from tests.synthetic import Contender, Workload, edit_manifest, make_run
+from tests.synthetic import Contender, Workload, edit_manifest, flat_manifest, make_run
 
 #: What the Universal Scalability Law gives with 100/s a slot, 5 % contention, 0.5 % coherency.
 LAW = {n: 100 * n / (1 + 0.05 * (n - 1) + 0.005 * n * (n - 1)) for n in (1, 2, 4, 8, 16, 32)}
@@ -48,7 +48,7 @@ def summary_of(
         blocks=blocks,
         noise=0.005,
     )
-    contenders = folder.read_manifest()["contenders"]
+    contenders = flat_manifest(folder)["contenders"]
     for contender, value in zip(contenders, values, strict=True):
         contender["sweep"] = {"of": "threads", "setting": setting, "value": value}
         contender["settings"] = {} if setting == "slots" else {setting: value}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,7 +13,14 @@ from report.compare.model import Comparison, Outcome, RowChange
 from report.summary import summarize
 from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, SLEEP, compare_folders, make_pair
-from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
+from tests.synthetic import (
+    WORKLOADS,
+    edit_manifest,
+    edit_trials,
+    flat_manifest,
+    make_run,
+    write_flat,
+)
 
 THROUGHPUT = FIGURES["throughput"]
 
@@ -116,7 +124,7 @@ def test_so_many_comparisons_make_no_difference_by_chance(tmp_path: Path) -> Non
 def test_a_busy_machine_is_named(tmp_path: Path) -> None:
     """Whose it was, and how busy: that may be all the difference there is."""
     pair = make_pair(tmp_path)
-    machine = pair[1].read_manifest()["machine"] | {"load_average": [3.2, 1.0, 0.5]}
+    machine = flat_manifest(pair[1])["machine"] | {"load_average": [3.2, 1.0, 0.5]}
     edit_manifest(pair[1], machine=machine)
 
     notes = compare_folders(pair).notes
@@ -206,9 +214,9 @@ def test_a_slower_machine_is_told_apart_from_a_slower_pool(tmp_path: Path) -> No
     """The same work without Celery took twice as long in B: `~`, and the row says so."""
     pair = make_pair(tmp_path, workload=WORKLOADS[0])
 
-    def halve(plan: dict[str, float]) -> None:
-        plan["cpu_s_per_job_before"] *= 2
-        plan["cpu_s_per_job_after"] *= 2
+    def halve(plan: dict[str, Any]) -> None:
+        plan["cost_before"]["cpu_s"] *= 2
+        plan["cost_after"]["cpu_s"] *= 2
 
     edit_trials(pair[1], change=halve)
     found = compare_folders(pair)
@@ -221,7 +229,7 @@ def test_a_slower_machine_is_told_apart_from_a_slower_pool(tmp_path: Path) -> No
 def test_refusals_are_those_of_the_compared_rows(tmp_path: Path) -> None:
     """Slots of a contender that B doesn't have forbid nothing."""
     pair = make_pair(tmp_path)
-    manifest = pair[1].read_manifest()
+    manifest = flat_manifest(pair[1])
     manifest["machine"]["cores"] = 8
     edit_manifest(pair[1], machine=manifest["machine"])
 
@@ -273,10 +281,10 @@ def test_submissions_to_a_running_stack_are_compared_too(tmp_path: Path) -> None
     """Their manifests know no settings, no limits and no broker: nothing is made up for them."""
     pair = make_pair(tmp_path, blocks=(1, 1))
     for folder in pair:
-        manifest = folder.read_manifest()
+        manifest = flat_manifest(folder)
         for key in ("celery", "cgroup", "broker", "ceilings"):
             del manifest[key]
-        folder.write_manifest(manifest | {"machine": {"cores": 2, "os": "x", "python": "3.13.1"}})
+        write_flat(folder, manifest | {"machine": {"cores": 2, "os": "x", "python": "3.13.1"}})
 
     found = compare_folders(pair)
 
@@ -287,9 +295,9 @@ def test_submissions_to_a_running_stack_are_compared_too(tmp_path: Path) -> None
 def test_a_twin_is_not_compared(tmp_path: Path) -> None:
     """It is its original once more: neither a row, nor named as missing from the other run."""
     pair = make_pair(tmp_path)
-    manifest = pair[0].read_manifest()
+    manifest = flat_manifest(pair[0])
     manifest["contenders"][1]["twin_of"] = manifest["contenders"][0]["name"]
-    pair[0].write_manifest(manifest)
+    write_flat(pair[0], manifest)
 
     found = compare_folders(pair)
 

@@ -22,7 +22,7 @@ from report.summary import summarize
 from report.verdicts.fail_on import Checked, parse_conditions
 from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, compare_folders, make_pair
-from tests.synthetic import BENCH, WORKLOADS, edit_manifest, edit_trials, make_run
+from tests.synthetic import BENCH, WORKLOADS, edit_manifest, edit_trials, flat_manifest, make_run
 
 SCHEMA = Path("docs/schemas/compare.schema.json")
 
@@ -38,7 +38,7 @@ def checked(comparison: Comparison) -> list[Checked]:
 def forced(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """Gevent is slower in B, threads are invalid there, and the machine and Celery differ."""
     pair = make_pair(tmp_path_factory.mktemp("pair"), speeds={"gevent-4": 0.7})
-    manifest = pair[1].read_manifest()
+    manifest = flat_manifest(pair[1])
     manifest["machine"]["cores"] = 8
     manifest["versions"]["celery"] = "5.8.0"
     edit_manifest(pair[1], machine=manifest["machine"], versions=manifest["versions"])

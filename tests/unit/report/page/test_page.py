@@ -11,7 +11,7 @@ import pytest
 from collector.store import RunFolder
 from report.page.page import build_page, prose
 from report.summary import summarize
-from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
+from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, flat_manifest, make_run
 
 #: Elements that have no end tag.
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -117,7 +117,7 @@ def test_it_is_small(page: str) -> None:
 def test_what_a_user_wrote_is_text(tmp_path: Path) -> None:
     """A title with markup in it is shown, not run."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    experiment = folder.read_manifest()["experiment"] | {"title": "<script>alert(1)</script>?"}
+    experiment = flat_manifest(folder)["experiment"] | {"title": "<script>alert(1)</script>?"}
     edit_manifest(folder, experiment=experiment)
 
     page = page_of(folder)

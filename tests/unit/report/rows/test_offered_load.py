@@ -14,7 +14,7 @@ from report.compare.compare import compare
 from report.summary import summarize, to_json
 from report.terminal.screen import render
 from tests.loading import make_load_run, serve
-from tests.synthetic import Contender
+from tests.synthetic import Contender, flat_manifest, write_flat
 
 FAST = Contender(name="threads-4", pool="threads", slots=4)
 SLOW = Contender(name="solo", pool="solo", slots=1)
@@ -156,10 +156,10 @@ def test_a_search_verdict_says_who_holds_what(tmp_path: Path) -> None:
 def test_a_broken_search_has_no_figure(tmp_path: Path) -> None:
     """A worker that died in a step: the block counts for nothing, and the row is marked."""
     folder = search_run(tmp_path / "run")
-    manifest = folder.read_manifest()
+    manifest = flat_manifest(folder)
     broken = next(one for one in manifest["trials"] if one["contender"] == "solo")
     broken["reasons"] = ["the worker ended with exit code -9 in the trial"]
-    folder.write_manifest(manifest)
+    write_flat(folder, manifest)
 
     rows = rows_of(summarize(folder))
 
@@ -247,16 +247,18 @@ def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
     parts = ["long" if seq % 10 == 0 else "short" for seq in range(200)]
     jobs_s = [0.4 if part == "long" else 0.01 for part in parts]
     records = serve(rate_per_s=15.0, job_s=0.0, jobs=200, jobs_s=jobs_s, parts=parts)
-    told = [
-        {"name": "short", "ideal_wait_s": 0.01, "share": 0.9},
-        {"name": "long", "cpu_s_per_job_before": 0.4, "cpu_s_per_job_after": 0.4, "share": 0.1},
+    mix = [
+        {"name": "short", "ideal_wait_s": 0.01, "share": 0.9, "kind": "io.sleep", "parameters": {}},
+        {"name": "long", "share": 0.1, "kind": "cpu.primes", "parameters": {}},
     ]
-    plan = {"contender": "solo", "block": 0, "rate_per_s": 15.0, "parts": told}
+    cost = {"parts": {"short": None, "long": 0.4}}
+    plan = {"contender": "solo", "block": 0, "rate_per_s": 15.0, "parts": mix}
+    plan |= {"cost_before": cost, "cost_after": cost}
     folder = make_load_run(
         tmp_path / "run",
         trials=[(plan, records)],
         contenders=[SLOW],
-        workload=workload_of("rate", kind="mix", parameters={}, mix=told),
+        workload=workload_of("rate", kind="mix", parameters={}, mix=mix),
     )
 
     summary = summarize(folder)
@@ -276,13 +278,13 @@ def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
 def test_a_part_without_a_known_ideal_takes_the_shortest_seen(tmp_path: Path) -> None:
     """A disk's time nobody knows beforehand: what was seen at best stands for it."""
     records = serve(rate_per_s=10.0, job_s=0.02, jobs=50, parts=["disk"] * 50)
-    told = [{"name": "disk", "ideal_wait_s": None, "share": 1.0}]
-    plan = {"contender": "solo", "block": 0, "rate_per_s": 10.0, "parts": told}
+    mix = [{"name": "disk", "share": 1.0, "kind": "io.disk", "parameters": {}}]
+    plan = {"contender": "solo", "block": 0, "rate_per_s": 10.0, "parts": mix}
     folder = make_load_run(
         tmp_path / "run",
         trials=[(plan, records)],
         contenders=[SLOW],
-        workload=workload_of("rate", kind="mix", parameters={}, mix=told),
+        workload=workload_of("rate", kind="mix", parameters={}, mix=mix),
     )
 
     (fairness,) = summarize(folder)["fairness"]

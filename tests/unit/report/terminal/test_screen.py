@@ -15,7 +15,16 @@ from rich.console import Console
 
 from report.summary import summarize
 from report.terminal.screen import render
-from tests.synthetic import BENCH, DEMO, WORKLOADS, edit_manifest, edit_trials, make_run
+from tests.synthetic import (
+    BENCH,
+    DEMO,
+    WORKLOADS,
+    edit_manifest,
+    edit_trials,
+    flat_manifest,
+    make_run,
+    write_flat,
+)
 
 Summary = dict[str, Any]
 
@@ -169,9 +178,9 @@ def twinned(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     folder = make_run(
         tmp_path_factory.mktemp("run"), contenders=contenders, workloads=[workload], noise=0.02
     )
-    manifest = folder.read_manifest()
+    manifest = flat_manifest(folder)
     manifest["contenders"][1]["twin_of"] = "prefork-4"
-    folder.write_manifest(manifest)
+    write_flat(folder, manifest)
     return summarize(folder)
 
 

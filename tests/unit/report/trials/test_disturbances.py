@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from collector.run_manifest import Disturbance, JobCost, TrialResult
 from collector.store import RunFolder
 from report.rows.remedies import UNKNOWN, remedy_of
 from report.summary import summarize
 from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, doubts
-from tests.synthetic import DEMO, WORKLOADS, edit_trials, make_run
+from tests.synthetic import DEMO, WORKLOADS, edit_trials, flat_manifest, make_run
 
-CALM: dict[str, Any] = {
-    "cpu_s_per_job_before": 0.0100,
-    "cpu_s_per_job_after": 0.0105,
-    "foreign_cpu_share": 0.02,
-    "stolen_cpu_share": 0.01,
-    "clock_step_s": 0.00001,
-}
+CALM = Disturbance(foreign_cpu_share=0.02, stolen_cpu_share=0.01, clock_step_s=0.00001)
+
+
+def result(**change: float | None) -> TrialResult:
+    """Return the result of a calm trial, but for what is given."""
+    cost_after = JobCost(cpu_s=change.pop("after_s", 0.0105))
+    disturbance = Disturbance(**{**asdict(CALM), **change})
+    return TrialResult(
+        cost_before=JobCost(cpu_s=0.0100), cost_after=cost_after, disturbance=disturbance
+    )
 
 
 def test_a_calm_trial_raises_no_doubt() -> None:
-    """Neither does one of a version that told nothing of all this."""
-    assert doubts(CALM) == []
-    assert doubts({}) == []
-    assert doubts(dict.fromkeys(CALM)) == []
+    """Neither does one of which nothing is known."""
+    assert doubts(result()) == []
+    assert doubts(TrialResult()) == []
+    assert doubts(result(foreign_cpu_share=None, stolen_cpu_share=None)) == []
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"cpu_s_per_job_after": 0.0114}, "over 10 % more or less CPU after the trial"),
+        ({"after_s": 0.0114}, "over 10 % more or less CPU after the trial"),
         ({"foreign_cpu_share": 0.3}, "other processes took over 10 % of the machine's CPU"),
         (
             {"foreign_cpu_share": 0.3, "stolen_cpu_share": 0.28},
@@ -44,7 +49,7 @@ def test_a_calm_trial_raises_no_doubt() -> None:
 )
 def test_each_disturbance_is_told_with_its_cause(change: dict[str, float], words: str) -> None:
     """In words without the number, so that several trials share a line; and with what helps."""
-    (doubt,) = doubts(CALM | change)
+    (doubt,) = doubts(result(**change))
 
     assert words in doubt
     assert remedy_of(doubt) != UNKNOWN
@@ -54,7 +59,7 @@ def test_bounds_are_crossed_and_not_reached() -> None:
     """Exactly at a bound nothing is said."""
     at_bounds = {"foreign_cpu_share": FOREIGN_CPU_BOUND, "clock_step_s": CLOCK_STEP_BOUND_S}
 
-    assert doubts(CALM | at_bounds) == []
+    assert doubts(result(**at_bounds)) == []
 
 
 def test_a_disturbed_row_has_its_mark_its_reason_and_its_remedy(tmp_path: Path) -> None:
@@ -63,7 +68,7 @@ def test_a_disturbed_row_has_its_mark_its_reason_and_its_remedy(tmp_path: Path) 
 
     def disturb(trial: dict[str, Any]) -> None:
         if (trial["contender"], trial["block"]) == ("solo", 2):
-            trial["foreign_cpu_share"] = 0.41
+            trial["disturbance"] = asdict(CALM) | {"foreign_cpu_share": 0.41}
 
     edit_trials(folder, change=disturb)
     summary = summarize(folder)
@@ -126,7 +131,7 @@ def test_a_row_that_goes_one_way_says_so(tmp_path: Path) -> None:
 def _speed_up(folder: RunFolder) -> None:
     """Let the finishes of each block come a sixth sooner than those of the one before."""
     jobs = folder.read_jobs()
-    starts = {trial["trial"]: trial for trial in folder.read_manifest()["trials"]}
+    starts = {trial["trial"]: trial for trial in flat_manifest(folder)["trials"]}
     factor = {index: 1.16 ** -trial["block"] for index, trial in starts.items()}
     base = {index: trial["start_ns"] for index, trial in starts.items()}
     rows = jobs.to_dicts()

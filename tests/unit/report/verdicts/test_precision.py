@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
+from collector.run_manifest import Until
 from lab.run.blocks import FIRST_LOOK_BLOCKS
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio, paired_ratio
@@ -84,7 +85,7 @@ def test_the_widest_is_named_first() -> None:
 
 def test_reached_is_said_plainly() -> None:
     """With what was asked, and after how many repetitions."""
-    asked = {"half_width": 0.03, "at_most_s": 900.0, "block_s": 20.0}
+    asked = Until(half_width=0.03, at_most_s=900.0, block_s=20.0)
 
     found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
 
@@ -94,7 +95,7 @@ def test_reached_is_said_plainly() -> None:
 
 def test_not_reached_names_rows_repetitions_and_time() -> None:
     """What is still wide, how many repetitions it would take, and how long that is."""
-    asked = {"half_width": 0.01, "at_most_s": 900.0, "block_s": 60.0}
+    asked = Until(half_width=0.01, at_most_s=900.0, block_s=60.0)
 
     found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
 
@@ -109,7 +110,7 @@ def test_not_reached_names_rows_repetitions_and_time() -> None:
 
 def test_broken_off_is_not_sold_as_an_end() -> None:
     """Ctrl-C after three repetitions: nothing is known of the width."""
-    asked = {"half_width": 0.01, "at_most_s": 30.0}
+    asked = Until(half_width=0.01, at_most_s=30.0)
 
     found = describe(asked, verdicts=[verdict("io", blocks=3)], blocks=3, is_finished=False)
 
@@ -128,7 +129,7 @@ def test_nothing_to_compare_is_said() -> None:
     )
 
     found = describe(
-        {"half_width": 0.03, "at_most_s": 900.0}, verdicts=[alone], blocks=5, is_finished=True
+        Until(half_width=0.03, at_most_s=900.0), verdicts=[alone], blocks=5, is_finished=True
     )
 
     assert not found["is_reached"]

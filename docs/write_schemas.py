@@ -1,0 +1,15 @@
+"""Writes the JSON Schemas that follow from types into docs/schemas: `make schemas`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from collector.run_manifest import manifest_schema
+
+SCHEMAS = {"manifest.schema.json": manifest_schema}
+
+if __name__ == "__main__":
+    for name, schema_of in SCHEMAS.items():
+        text = json.dumps(schema_of(), indent=2, ensure_ascii=False) + "\n"
+        (Path(__file__).parent / "schemas" / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,172 @@
+"""The manifest: what is read is what was written, of this format and of the one before."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.run_manifest import (
+    Disturbance,
+    JobCost,
+    Manifest,
+    PlannedPart,
+    RedisUse,
+    manifest_schema,
+    read_manifest,
+)
+from poolbench.errors import StorageError
+from tests.synthetic import DEMO, WORKLOADS, make_run
+
+ROOT = Path(__file__).resolve().parents[3]
+
+#: A manifest as version 1 had it, cut to what this one reads.
+FLAT: dict[str, Any] = {
+    "format": 1,
+    "run": "r1",
+    "state": "finished",
+    "experiment": {"file": "e.toml", "sha256": "", "title": "Which?"},
+    "contenders": [
+        {
+            "name": "threads.slots-8",
+            "pool": "threads",
+            "slots": 8,
+            "settings": {"events": True, "redis_delay_ms": 2.5, "payload_bytes": 10},
+            "sweep": {"of": "threads", "setting": "slots", "value": 8},
+        }
+    ],
+    "workloads": [{"name": "mix", "kind": "mix", "parameters": {}}],
+    "machine": {"cores": 1.5, "os": "Linux", "python": "CPython 3.13.1"},
+    "trials": [
+        {
+            "trial": 0,
+            "contender": "threads.slots-8",
+            "pool": "threads",
+            "slots": 8,
+            "kind": "mix",
+            "parameters": {},
+            "arrivals": "poisson",
+            "rate_per_s": 20.0,
+            "count": 40,
+            "block": 2,
+            "workload": "mix",
+            "is_pilot": False,
+            "start_ns": 10,
+            "end_ns": 20,
+            "sent": 40,
+            "cpu_s_per_job_before": 0.2,
+            "cpu_s_per_job_after": 0.3,
+            "parts": [
+                {
+                    "name": "long",
+                    "kind": "cpu.primes",
+                    "parameters": {"units": 7},
+                    "share": 1.0,
+                    "ideal_wait_s": None,
+                    "cpu_s_per_job_before": 0.2,
+                    "cpu_s_per_job_after": 0.3,
+                }
+            ],
+            "foreign_cpu_share": None,
+            "stolen_cpu_share": None,
+            "clock_step_s": 0.5,
+            "redis_commands": 9,
+            "redis_bytes": 90,
+            "redis_connections": 3,
+            "reasons": ["no line for 10 s"],
+        },
+        {
+            "trial": 1,
+            "contender": "threads.slots-8",
+            "pool": "threads",
+            "slots": 8,
+            "kind": "mix",
+            "block": 2,
+            "workload": "mix",
+            "is_pilot": True,
+            "start_ns": 0,
+            "end_ns": 0,
+            "clock_step_s": None,
+            "redis_commands": None,
+        },
+    ],
+}
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    """The manifest of format 1, read."""
+    return read_manifest(FLAT, where="manifest.json")
+
+
+def test_the_previous_format_is_read_with_plan_and_result_apart(manifest: Manifest) -> None:
+    """Every fact of a trial is where it belongs."""
+    plan, result = manifest.trials[0].plan, manifest.trials[0].result
+
+    assert (plan.rate_per_s, plan.count, plan.block) == (20.0, 40, 2)
+    assert plan.parts == (
+        PlannedPart(name="long", kind="cpu.primes", parameters={"units": 7}, share=1.0),
+    )
+    assert (result.start_ns, result.end_ns, result.sent) == (10, 20, 40)
+    assert result.cost_before == JobCost(cpu_s=0.2, parts={"long": 0.2})
+    assert result.cost_after == JobCost(cpu_s=0.3, parts={"long": 0.3})
+    assert result.disturbance == Disturbance(
+        foreign_cpu_share=None, stolen_cpu_share=None, clock_step_s=0.5
+    )
+    assert result.redis == RedisUse(commands=9, net_bytes=90, connections=3)
+    assert result.reasons == ("no line for 10 s",)
+
+
+def test_what_was_not_measured_then_is_none(manifest: Manifest) -> None:
+    """An interrupted trial, and one that nobody watched."""
+    result = manifest.trials[1].result
+
+    assert (result.start_ns, result.end_ns) == (None, None)
+    assert (result.disturbance, result.redis) == (None, None)
+
+
+def test_numbers_keep_their_type(manifest: Manifest) -> None:
+    """A switch is no number, a count no fraction, half a core no core."""
+    (contender,) = manifest.contenders
+
+    assert json.dumps(contender.settings) == json.dumps(FLAT["contenders"][0]["settings"])
+    assert contender.sweep is not None
+    assert (contender.sweep.name, manifest.machine.cores) == ("threads.slots-8", 1.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"machine": {"os": "Linux", "python": "3"}}, "m.json: machine.cores is missing; restore"),
+        ({"state": "odd"}, "m.json: state = 'odd' is invalid; restore"),
+        ({"trials": [{"trial": 0}]}, "m.json: trials.0.plan.contender is missing; restore"),
+    ],
+)
+def test_a_field_that_is_missing_or_wrong_is_named(change: dict[str, Any], message: str) -> None:
+    """In one line, with the file."""
+    with pytest.raises(StorageError) as caught:
+        read_manifest(FLAT | change, where="m.json")
+
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_documented_schema_is_that_of_the_types() -> None:
+    """`make schemas` writes it anew."""
+    documented = json.loads((ROOT / "docs/schemas/manifest.schema.json").read_text("utf-8"))
+
+    assert documented == manifest_schema()
+
+
+def test_a_written_manifest_is_valid_by_the_schema(tmp_path: Path) -> None:
+    """Without a field that the schema doesn't name."""
+    jsonschema = pytest.importorskip("jsonschema")
+    folder = make_run(tmp_path, blocks=1, contenders=DEMO[:1], workloads=WORKLOADS[:1])
+    content = json.loads(folder.manifest_path.read_text(encoding="utf-8"))
+    schema = manifest_schema()
+
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(content, schema)
+    assert content.keys() == schema["properties"].keys()
