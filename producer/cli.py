@@ -21,7 +21,7 @@ from poolbench.settings import Settings, load_settings
 from producer import options
 from producer.broker import open_broker
 from producer.screen import LiveScreen
-from producer.submission import ALL, Submission, new_run_name, ordered_pools, read_schedule
+from producer.submission import ALL, Submission, new_run_name, ordered_pools, schedule_of
 from producer.submit import Outcome, submit
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
@@ -88,7 +88,9 @@ def produce(
     if not (pool and job):
         remedy = "give both, or --look"
         raise UsageError(Fault(where="--pool, --job", problem="missing", remedy=remedy))
-    shape = {
+    schedule = {
+        "count": count,
+        "rate_per_s": rate or None,
         "to_rate_per_s": to_rate,
         "over_s": over,
         "rates_per_s": rates,
@@ -101,11 +103,9 @@ def produce(
         pools=ordered_pools(pool, seed=seed),
         kind=job,
         parameters=parse_parameters(job, dict(word.partition("=")[::2] for word in parameters)),
-        schedule=read_schedule(
-            count=count,
-            rate_per_s=rate,
+        schedule=schedule_of(
+            {key: value for key, value in schedule.items() if value is not None},
             arrivals=arrivals,
-            shape={name: value for name, value in shape.items() if value is not None},
         ),
         seed=seed,
         waits=wait or pool == ALL,

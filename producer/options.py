@@ -20,25 +20,21 @@ _WHAT, _WHEN, _THEN, _RUN = "What to send", "When it is due", "Then", "The run"
 #: Shortest limit to following a run, seconds.
 _MIN_WAIT_S = 0.001
 
-_ARRIVALS = "; ".join(f"{each.name}: {each.help}" for each in ARRIVALS.values())
+_ARRIVALS = "; ".join(f"{kind.how}: {kind.help}" for kind in ARRIVALS.values())
 
 PoolName = StrEnum("PoolName", [*(pool.name for pool in available_pools()), ALL])  # type: ignore[misc]  # by the table
 ArrivalsName = StrEnum("ArrivalsName", list(ARRIVALS))  # type: ignore[misc]  # by the table
 
 
-def _shape_option(name: str, *, metavar: str, **kinds: Any) -> Any:
+def _shape_option(key: str, *, metavar: str, **kinds: Any) -> Any:
     """Return the option of a parameter of arrivals; its bounds are checked with the schedule's."""
-    way, parameter = next(
-        (way, parameter)
-        for way in ARRIVALS.values()
-        for parameter in way.parameters
-        if parameter.name == name
-    )
-    default = "as long as --count takes" if name == way.span else parameter.default
+    kind = next(kind for kind in ARRIVALS.values() if key in kind.model_fields)
+    field = kind.model_fields[key]
+    default = "as long as --count takes" if key == kind.span_key else field.default
     return typer.Option(
         metavar=metavar,
-        help=f"Set {parameter.help} ({way.name}).",
-        show_default=False if default is None else str(default),
+        help=f"Set {field.description} ({kind.how}).",
+        show_default=False if field.is_required() else str(default),
         rich_help_panel=_WHEN,
         **kinds,
     )

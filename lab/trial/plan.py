@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from lab.experiment.arrivals import Load, draw_order
 from lab.experiment.model import Workload
@@ -43,9 +43,9 @@ def new_facts(
         slots=contender.slots,
         kind=workload.kind,
         parameters={} if parts else bench.message_parameters(workload),
-        arrivals=load.schedule.arrivals if load else "burst",
+        arrivals=load.schedule.how if load else "burst",
         rate_per_s=load.schedule.mean_per_s if load else 0.0,
-        shape=_shape(load) if load else {},
+        shape=load.schedule.shape if load else {},
         count=len(load.offsets_s) if load else count,
         payload_bytes=contender.tuning.payload_bytes,
         stores_result=contender.tuning.result_backend,
@@ -92,12 +92,6 @@ def gauge_jobs(gauge: Gauge, *, facts: TrialFacts, moment: Literal["before", "af
     whole = sum(part.share for part in facts.parts)
     shares = tuple(part.share / whole for part in facts.parts)
     setattr(facts, field, _mean([getattr(part, field) for part in facts.parts], shares=shares))
-
-
-def _shape(load: Load) -> dict[str, Any]:
-    """Return what says how a rate moves, as a producer's plan has it; nothing where it doesn't."""
-    table = load.schedule.as_table() if load.schedule.shape else {}
-    return {name: value for name, value in table.items() if name not in {"how", "count"}}
 
 
 def _mean(values: list[float | None], *, shares: tuple[float, ...]) -> float | None:

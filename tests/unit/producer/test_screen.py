@@ -14,7 +14,7 @@ from poolbench.summaries import Ledger
 from producer.presence import Crew
 from producer.publisher import Sent
 from producer.screen import EVENTS_NOTE, LiveScreen
-from producer.submission import Submission, read_schedule
+from producer.submission import Submission, schedule_of
 from producer.summary import TrialSummary
 
 SENT = Sent(
@@ -55,7 +55,7 @@ SUBMISSION = Submission(
     pools=("gevent",),
     kind=JOB_KINDS["io.http"],
     parameters=complete_parameters(JOB_KINDS["io.http"], {}),
-    schedule=read_schedule(count=50, rate_per_s=20, shape={}),
+    schedule=schedule_of({"count": 50, "rate_per_s": 20}),
 )
 
 
@@ -71,7 +71,7 @@ def test_elsewhere_each_step_is_a_line() -> None:
 
 def test_a_backlog_is_not_called_late() -> None:
     """Jobs that are all due at once can't be in time."""
-    text = show(replace(SUBMISSION, schedule=read_schedule(count=50, shape={})))
+    text = show(replace(SUBMISSION, schedule=schedule_of({"count": 50})))
 
     assert "all at once" in text
     assert "late" not in text
