@@ -20,7 +20,7 @@ from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, check_name, queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.mix_template import Mix, MixTemplate, capture_mix
-from producer.outlet import Outlet
+from producer.queue_writer import QueueWriter
 from producer.template import Template, capture
 
 #: Most jobs of one LPUSH: larger ones send no faster and block the broker for longer.
@@ -118,13 +118,13 @@ def publish(
         if mix
         else capture(plan, run=run, queue=queue)
     )
-    with Outlet(client, run=run, trial=plan.trial, queue=queue) as outlet:
+    with QueueWriter(client, run=run, trial=plan.trial, queue=queue) as writer:
         sending = _Sending(offsets_s=offsets_s, should_stop=should_stop or _never)
-        while batch := sending.wait_for_batch(outlet):
-            sending.flush(batch, template=template, outlet=outlet)
+        while batch := sending.wait_for_batch(writer):
+            sending.flush(batch, template=template, writer=writer)
             if on_sent:
                 on_sent(batch.stop)
-        outlet.settle()
+        writer.settle()
         return sending.sent()
 
 
@@ -141,7 +141,7 @@ class _Sending:
         self._last_sent_ns = self._start_ns
         self._gathered_at_s = 0.0
 
-    def wait_for_batch(self, outlet: Outlet) -> range:
+    def wait_for_batch(self, writer: QueueWriter) -> range:
         """Return the next jobs that are due, at most `BATCH`; none when all are sent or stopped."""
         count = len(self._offsets_s)
         while self._sent < count and not self._should_stop():
@@ -153,18 +153,18 @@ class _Sending:
             if is_full or next_s <= elapsed_s:
                 self._gathered_at_s = elapsed_s + GATHER_S
                 return range(self._sent, due)
-            if next_s - elapsed_s > SPARE_S and not outlet.is_settled:
-                outlet.settle()
+            if next_s - elapsed_s > SPARE_S and not writer.is_settled:
+                writer.settle()
             else:
                 time.sleep(min(next_s - elapsed_s, _NAP_S))
         return range(0)
 
-    def flush(self, batch: range, *, template: Template | MixTemplate, outlet: Outlet) -> None:
+    def flush(self, batch: range, *, template: Template | MixTemplate, writer: QueueWriter) -> None:
         """Stamp these jobs as sent and put them into the queue."""
         offsets_s = self._offsets_s[batch.start : batch.stop]
         due_ns = array("q", (self._start_ns + round(offset_s * 1e9) for offset_s in offsets_s))
         sent_ns = time.time_ns()
-        outlet.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
+        writer.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
         self._sent = batch.stop
         self._last_sent_ns = sent_ns
         self._lag_max_ns = max(self._lag_max_ns, sent_ns - due_ns[0])
