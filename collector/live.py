@@ -15,7 +15,7 @@ from collector.fold import Folding
 from collector.ingest import Ingest
 from collector.manifest import machine, manifest_of
 from collector.metrics import FIGURE_COLUMNS
-from collector.run_hash import Presence, RunHash, read_presence, read_run_hash
+from collector.run_hash import RunHash, read_run_hash
 from collector.summary import (
     Interval,
     Measured,
@@ -27,6 +27,7 @@ from collector.summary import (
 from poolbench.errors import StackError, StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import run_key, summary_key
+from poolbench.presence import find_crew
 from poolbench.summaries import Ledger, RunState
 
 #: A published summary is forgotten after this, seconds; a run's folder stays.
@@ -76,7 +77,8 @@ class LiveRun:
         self._ingest = Ingest(client, run=run, folder=folder, on_stored=self._on_stored)
         self._folding: Folding | None = None
         self._hash: RunHash | None = None
-        self._presence = Presence(slots={})
+        self._slots: dict[str, int] = {}
+        self._has_events = False
         self._measured: tuple[Measured, ...] = ()
         self._fault = ""
         # what has changed since it was last worked out, written and published
@@ -161,12 +163,14 @@ class LiveRun:
         """Bring the figures up to date, if anything is new."""
         now_s = self._clock()
         if now_s >= self._presence_at_s and not (self.state and self.state.is_over):
-            seen = read_presence(self._client, {plan.contender for plan in run.plans})
+            contenders = {plan.contender for plan in run.plans}
+            crews = {name: find_crew(self._client, name) for name in contenders}
             # to scan the keys of a broker full of results may take long
             self._presence_at_s = now_s + max(PRESENCE_EVERY_S, 20 * (self._clock() - now_s))
-            self._is_stale |= seen.slots != self._presence.slots
-            had_events = self._presence.has_events
-            self._presence = Presence(has_events=seen.has_events or had_events, slots=seen.slots)
+            slots = {name: crew.slots for name, crew in crews.items()}
+            self._is_stale |= slots != self._slots
+            self._slots = slots
+            self._has_events |= any(crew.has_events for crew in crews.values())
         if not self._is_stale:
             return
         self._measured = measure(
@@ -174,7 +178,7 @@ class LiveRun:
             run=run,
             # a producer that doesn't tell stands on the collector's machine, as the stack's does
             sender_boot_id=run.boot_id or boot_id(),
-            slots=self._presence.slots,
+            slots=self._slots,
         )
         self.ledgers = tuple(trial.ledger for trial in self._measured)
         self.interval = whole_interval(self._measured)
@@ -209,7 +213,7 @@ class LiveRun:
             run,
             measured=self._measured,
             state=state,
-            has_events=self._presence.has_events,
+            has_events=self._has_events,
             overlapped_by=overlapped_by,
             rejected_lines=self._ingest.rejected_lines,
             faults=[fault] if fault else [],

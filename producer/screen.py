@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from poolbench import format as fmt
+from poolbench.presence import Crew
 from poolbench.records import TrialPlan
-from producer.presence import Crew
 from producer.publisher import Sent
 from producer.submission import Submission
 from producer.summary import TrialSummary
@@ -53,7 +53,8 @@ class LiveScreen:
             order = " → ".join(submission.pools)
             self._say(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
         else:
-            self._say(_describe_crew(crews[submission.pools[0]]))
+            (pool,) = submission.pools
+            self._say(_describe_crew(pool, crews[pool]))
         if any(crew.has_events for crew in crews.values()):
             self._say(Text(EVENTS_NOTE, "yellow"))
 
@@ -98,8 +99,8 @@ def _describe_jobs(submission: Submission) -> Text:
     )
 
 
-def _describe_crew(crew: Crew) -> Text:
+def _describe_crew(pool: str, crew: Crew) -> Text:
     found = f"{fmt.counted(crew.workers, noun='worker')}, {fmt.counted(crew.slots, noun='slot')}"
     if not crew.workers:
         found = "no worker listens now"
-    return Text.assemble(f"to {crew.contender} ", (f"({found})", "dim"))
+    return Text.assemble(f"to {pool} ", (f"({found})", "dim"))

@@ -13,9 +13,9 @@ import redis
 from poolbench.calibration import needs_calibration, read_calibration
 from poolbench.errors import ExitCode, StackError
 from poolbench.keys import CALIBRATION, queue_name, records_stream
+from poolbench.presence import Crew, find_crew
 from poolbench.records import TrialPlan
 from producer.follow import Ending, Followed, Follower, patience_for
-from producer.presence import Crew, find_crew
 from producer.publisher import Sent, close_run, open_run, publish
 from producer.submission import Submission
 from producer.summary import RunSummary, TrialSummary, read_summary
@@ -89,7 +89,10 @@ def submit(
         StackError: if nobody would run the jobs, a calibration is missing, or the broker is lost;
             says what was sent.
     """
-    crews = {pool: find_crew(client, pool, scope=scope) for pool in submission.pools}
+    crews = {
+        pool: find_crew(client, pool, queue=queue_name(pool, scope=scope))
+        for pool in submission.pools
+    }
     if not submission.is_forced:
         _refuse_deserted(crews, scope=scope)
     calibration = _calibration(client, submission)
@@ -204,4 +207,5 @@ class _Course:
         return followed
 
     def _has_workers(self, contender: str) -> bool:
-        return find_crew(self.client, contender, scope=self.scope).workers > 0
+        queue = queue_name(contender, scope=self.scope)
+        return find_crew(self.client, contender, queue=queue).workers > 0

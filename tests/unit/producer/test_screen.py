@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from poolbench.jobs import JOB_KINDS, complete_parameters
+from poolbench.presence import Crew
 from poolbench.summaries import Ledger
-from producer.presence import Crew
 from producer.publisher import Sent
 from producer.screen import EVENTS_NOTE, LiveScreen
 from producer.submission import Submission, schedule_of
@@ -34,7 +34,7 @@ TRIAL = TrialSummary(
     mark="",
     reasons=(),
 )
-CREW = Crew(contender="gevent", workers=2, slots=1_200)
+CREW = Crew(workers=2, slots=1_200)
 
 
 def show(submission: Submission, *, crew: Crew = CREW, is_terminal: bool = False) -> str:
@@ -95,7 +95,7 @@ def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
 
 def test_nobody_there_is_said() -> None:
     """With --force jobs are sent to an empty room."""
-    assert "to gevent (no worker listens now)" in show(SUBMISSION, crew=Crew(contender="gevent"))
+    assert "to gevent (no worker listens now)" in show(SUBMISSION, crew=Crew())
 
 
 def test_a_terminal_sees_the_last_state_of_the_bar() -> None:
