@@ -48,7 +48,6 @@ def summary_of(
     return RunSummary(
         run="r1",
         state=RunState(state),
-        has_events=False,
         overlapped_by=(),
         trials=(trial_of(sent=sent, done=done, failed=failed),),
         raw={},

@@ -28,7 +28,7 @@ TRIAL = TrialSummary(
     reasons=(),
 )
 RUN = RunSummary(
-    run="r1", state=RunState.CLOSED, has_events=False, overlapped_by=(), trials=(TRIAL,), raw={}
+    run="r1", state=RunState.CLOSED, overlapped_by=(), trials=(TRIAL,), raw={}
 )
 
 
