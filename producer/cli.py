@@ -20,9 +20,9 @@ from poolbench.keys import run_key
 from poolbench.settings import Settings, load_settings
 from producer import options
 from producer.broker import open_broker
-from producer.screen import LiveScreen
+from producer.screen import Screen
 from producer.submission import ALL, Submission, new_run_name, ordered_pools, schedule_of
-from producer.submit import Outcome, submit
+from producer.submit import SubmissionResult, submit
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
 
@@ -130,21 +130,21 @@ def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> Exi
     with (
         open_broker(settings) as client,
         _stop_on_signal() as should_stop,
-        LiveScreen(_errors) as screen,
+        Screen(_errors) as screen,
     ):
-        outcome = submit(
+        result = submit(
             client, submission, scope=settings.scope, screen=screen, should_stop=should_stop
         )
     if as_json:
-        _print_json(_document(outcome))
-    elif outcome.summary:
+        _print_json(_document(result))
+    elif result.summary:
         _show(
-            outcome.summary,
+            result.summary,
             is_backlog=not submission.schedule.mean_per_s,
-            is_over=not outcome.is_interrupted,
+            is_over=not result.is_interrupted,
         )
-    _conclude(outcome, settings=settings)
-    return outcome.exit_code
+    _conclude(result, settings=settings)
+    return result.exit_code
 
 
 def _look(run: str, *, as_json: bool) -> ExitCode:
@@ -181,21 +181,21 @@ def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
             _print(render_trial(trial, run=summary, is_backlog=is_backlog, is_over=is_over))
 
 
-def _conclude(outcome: Outcome, *, settings: Settings) -> None:
+def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
     """Say what is not as it should be, and where to look."""
-    submission = outcome.submission
-    sent = sum(each.count for each in outcome.sent.values())
-    if any(not each.is_complete for each in outcome.sent.values()):
+    submission = result.submission
+    sent = sum(each.count for each in result.sent.values())
+    if any(not each.is_complete for each in result.sent.values()):
         meant = submission.count * len(submission.pools)
         _complain(
             f"stopped: {sent:,} of {fmt.counted(meant, noun='job')} were sent, and will be run"
         )
-    for trial, followed in outcome.followed.items():
+    for trial, followed in result.followed.items():
         if followed.ending.value != "closed":
             contender = submission.pools[trial]
-            text = explain(followed, sent=outcome.sent[trial].count)
+            text = explain(followed, sent=result.sent[trial].count)
             _complain(f"{contender}: {text}")
-    if not submission.waits or outcome.exit_code:
+    if not submission.waits or result.exit_code:
         _hint("how it stands", f"python -m producer --look {submission.run}")
         _hint("in Flower", f"http://127.0.0.1:{settings.flower_port}")
     folder = settings.results_dir / submission.run
@@ -203,9 +203,9 @@ def _conclude(outcome: Outcome, *, settings: Settings) -> None:
         _hint("records", str(folder))
 
 
-def _document(outcome: Outcome) -> dict[str, Any]:
+def _document(result: SubmissionResult) -> dict[str, Any]:
     """Return what ``--json`` prints of a submission."""
-    summary, submission = outcome.summary, outcome.submission
+    summary, submission = result.summary, result.submission
     return {
         "format": FORMAT,
         "run": submission.run,
@@ -213,18 +213,16 @@ def _document(outcome: Outcome) -> dict[str, Any]:
             {
                 "trial": trial,
                 "contender": submission.pools[trial],
-                "workers": outcome.crews[submission.pools[trial]].workers,
-                "slots": outcome.crews[submission.pools[trial]].slots,
-                "events": outcome.crews[submission.pools[trial]].has_events,
+                "workers": result.crews[submission.pools[trial]].workers,
+                "slots": result.crews[submission.pools[trial]].slots,
+                "events": result.crews[submission.pools[trial]].has_events,
                 "count": submission.count,
                 "sent": sent.count,
                 "span_s": sent.span_s,
                 "lag_max_s": sent.lag_max_s,
-                "ending": outcome.followed[trial].ending.value
-                if trial in outcome.followed
-                else None,
+                "ending": result.followed[trial].ending.value if trial in result.followed else None,
             }
-            for trial, sent in outcome.sent.items()
+            for trial, sent in result.sent.items()
         ],
         "summary": summary.raw if summary else None,
     }

@@ -87,8 +87,8 @@ def open_run(
 
 
 def close_run(client: redis.Redis, *, run: str) -> None:
-    """Note that nothing more will be sent, so that the ledger can close."""
-    client.hset(run_key(run), "sent_all_ns", time.time_ns())
+    """Mark the run as sent, once: only then can its ledger close."""
+    client.hsetnx(run_key(run), "sent_all_ns", time.time_ns())
 
 
 def publish(

@@ -19,7 +19,7 @@ from producer.summary import TrialSummary
 EVENTS_NOTE = "Celery's events are on, for Flower: small jobs run slower than without."
 
 
-class LiveScreen:
+class Screen:
     """Progress on a terminal; where there is none, a line at each step."""
 
     def __init__(self, console: Console) -> None:

@@ -6,13 +6,13 @@ import itertools
 import random
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from poolbench.calibration import message_parameters
 from poolbench.errors import UsageError
-from poolbench.jobs import JobKind, rough_job_s
+from poolbench.jobs import JobKind
 from poolbench.pools import available_pools
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS, Schedule, read_schedule
@@ -59,15 +59,6 @@ class Submission:
         """Return the number of jobs for each pool."""
         return self.schedule.count
 
-    @property
-    def job_s(self) -> float:
-        """Return about how long one job takes alone, seconds."""
-        return rough_job_s(self.kind, self.parameters)
-
-    def offsets_s(self) -> Sequence[float]:
-        """Draw when the jobs are due: the same for each pool."""
-        return self.schedule.draw(self.seed)
-
     def plans(
         self, slots: Mapping[str, int], *, calibration: Mapping[str, float]
     ) -> list[TrialPlan]:
@@ -98,7 +89,9 @@ class Submission:
         """Return what a plan says where the rate moves."""
         if not self.schedule.shape:
             return {}
-        gaps_s = (after - before for before, after in itertools.pairwise(self.offsets_s()))
+        gaps_s = (
+            after - before for before, after in itertools.pairwise(self.schedule.draw(self.seed))
+        )
         return {"shape": self.schedule.shape, "longest_gap_s": max(gaps_s, default=0.0)}
 
 

@@ -13,7 +13,7 @@ from poolbench.jobs import JOB_KINDS, complete_parameters
 from poolbench.presence import Crew
 from poolbench.summaries import Ledger
 from producer.publisher import Sent
-from producer.screen import EVENTS_NOTE, LiveScreen
+from producer.screen import EVENTS_NOTE, Screen
 from producer.submission import Submission, schedule_of
 from producer.summary import TrialSummary
 
@@ -42,7 +42,7 @@ def show(submission: Submission, *, crew: Crew = CREW, is_terminal: bool = False
     plan = submission.plans(dict.fromkeys(submission.pools, 4), calibration={})[0]
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=is_terminal, force_interactive=is_terminal)
-    with LiveScreen(console) as screen:
+    with Screen(console) as screen:
         screen.announce(submission, dict.fromkeys(submission.pools, crew))
         screen.sending(plan, 25)
         screen.sent(plan, SENT)

@@ -152,18 +152,6 @@ def test_a_fault_of_a_schedule_names_the_option() -> None:
         schedule_of({"to_rate_per_s": -1})
 
 
-@pytest.mark.parametrize(
-    ("job", "parameters", "job_s"),
-    [
-        ("io.sleep", {"delay_ms": 250.0}, 0.25),
-        ("cpu.primes", {"units": 40}, 0.04),
-    ],
-)
-def test_length_of_a_job_is_estimated(job: str, parameters: dict[str, Any], job_s: float) -> None:
-    """How long to wait for the next end hangs on how long a job takes."""
-    assert replace(SUBMISSION, kind=JOB_KINDS[job], parameters=parameters).job_s == job_s
-
-
 def test_run_names_tell_the_time_and_do_not_repeat() -> None:
     """20261122-174501-ab12: sorts by time, and is a possible name."""
     names = {new_run_name() for _ in range(20)}
