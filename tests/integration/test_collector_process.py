@@ -200,7 +200,7 @@ def test_stop_is_quick_though_the_broker_hangs(server: Server, tmp_path: Path) -
         ),
         pytest.param(
             ["--stall-after", "-1"], {}, ExitCode.USAGE,
-            "collector: --stall-after: -1; it takes seconds", id="bad-option",
+            "collector: argument --stall-after: -1 is out of bounds", id="bad-option",
         ),
         pytest.param(
             ["--results", "{taken}"], {}, ExitCode.STORAGE,
