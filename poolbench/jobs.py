@@ -112,7 +112,7 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
     for name, parameter in known.items():
         if name not in given and (parameter.is_optional or parameter not in wanted):
             continue
-        value = given.get(name, parameter.type(parameter.default))
+        value = given.get(name, parameter.default)
         fault = _parameter_fault(kind, parameter, value)
         if fault is None:
             values[name] = parameter.type(value)
