@@ -40,9 +40,6 @@ from poolbench.records import FORMAT
 _LINES_KEY = "poolbench_lines"
 _REJECTED_KEY = "poolbench_rejected"
 
-#: How often a reader lists the parts anew when compaction took one away under it.
-_READ_ATTEMPTS = 5
-
 
 class RunFolder:
     """The folder of one run: ``results/<run>``. It is made by the first write."""
@@ -120,15 +117,14 @@ class RunFolder:
         Call it as the run's one writer, or when there is none: compaction replaces files.
         """
         for part in self.parts():
-            yield _good_lines(_read_part(part))
-
-    def read_lines(self) -> pl.DataFrame:
-        """Return all lines of the run, those put aside left out; it may be live."""
-        return _good_lines(self._read_parts(PART_SCHEMA.names()))
+            frame = _read_part(part)
+            yield frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
 
     def read_rejects(self) -> pl.DataFrame:
         """Return what was put aside: the raw text, ``rejected``, and the ``reason``."""
-        frame = self._read_parts(["rejected", "reason"])
+        columns = ["rejected", "reason"]
+        frames = [_read_part(part, columns=columns) for part in self.parts()]
+        frame = pl.concat([PART_SCHEMA.to_frame().select(columns), *frames])
         return frame.filter(pl.col("rejected").is_not_null())
 
     def write_rejects(self) -> None:
@@ -196,27 +192,9 @@ class RunFolder:
         make_folder(self.path)
         write_table(path, frame=conform(frame, schema=schema), metadata={})
 
-    def _read_parts(self, columns: list[str]) -> pl.DataFrame:
-        empty = PART_SCHEMA.to_frame().select(columns)
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                frames = [_read_part(part, columns=columns) for part in self.parts()]
-                return pl.concat([empty, *frames])
-            except StorageError as error:
-                # the run's writer may have merged the part away since it was listed
-                is_gone = isinstance(error.__cause__, FileNotFoundError)
-                if not is_gone or attempts == _READ_ATTEMPTS:
-                    raise
-
 
 def _read_part(part: Part, *, columns: Collection[str] = tuple(PART_SCHEMA)) -> pl.DataFrame:
     """Return a part's table; a column that the version which wrote it did not have is null."""
     known = set(read_names(part.path))
     frame = read_table(part.path, columns=[name for name in columns if name in known])
     return conform(frame, schema=pl.Schema({name: PART_SCHEMA[name] for name in columns}))
-
-
-def _good_lines(part: pl.DataFrame) -> pl.DataFrame:
-    return part.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())

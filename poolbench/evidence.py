@@ -57,11 +57,6 @@ def pool_name(seen: str) -> str:
     return seen
 
 
-def is_gil_enabled() -> bool:
-    """Return whether this interpreter holds its GIL at this moment."""
-    return True if _ask_gil is None else _ask_gil()
-
-
 class Evidence:
     """The evidence of one process, as the members of a *started* line."""
 

@@ -33,7 +33,7 @@ FULL_PIPE_WAIT_S = 5.0
 CLOSE_WAIT_S = 5.0
 
 #: Lines that the recorder holds while Redis is away, bytes; then the pipe fills.
-HELD_MAX_BYTES = 64 * 1_048_576
+BUFFER_MAX_BYTES = 64 * 1_048_576
 
 #: How long the recorder goes on trying after its worker is gone, seconds.
 GRACE_S = 60.0
@@ -62,7 +62,7 @@ class RecorderSettings:
     folder: str = ""
     #: Where lines are left that could not be delivered.
     state_dir: str = ""
-    held_max_bytes: int = HELD_MAX_BYTES
+    buffer_max_bytes: int = BUFFER_MAX_BYTES
     grace_s: float = GRACE_S
 
     def encode(self) -> bytes:

@@ -28,7 +28,7 @@ from celery.exceptions import (
 )
 
 from poolbench import lines
-from poolbench.broker import client_address
+from poolbench.broker_url import client_address
 from poolbench.errors import UsageError
 from poolbench.evidence import Evidence, class_path
 from poolbench.heartbeat import Heartbeat, alive_line, touch

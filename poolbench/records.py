@@ -185,23 +185,6 @@ class TrialPlan:
     stores_result: bool = False
 
 
-def encode_line(line: Mapping[str, Any]) -> bytes:
-    """Return a line in its wire form, with its newline, shorter than `LINE_MAX_BYTES`.
-
-    Long texts are cut, so that the line always fits.
-    """
-    wire = _dump(line)
-    if len(wire) < LINE_MAX_BYTES:
-        return wire
-    known = {key: value for key, value in line.items() if key in LINE_COLUMNS}
-    # one character may take twelve bytes, and a line has sixteen texts
-    for chars in (100, 10):
-        wire = _dump({k: v[:chars] if isinstance(v, str) else v for k, v in known.items()})
-        if len(wire) < LINE_MAX_BYTES:
-            break
-    return wire
-
-
 def decode_line(wire: bytes | str) -> dict[str, Any]:
     """Return the line in its wire form as a mapping.
 
@@ -212,7 +195,3 @@ def decode_line(wire: bytes | str) -> dict[str, Any]:
     if not isinstance(line, dict) or line.get("v") != FORMAT or "m" not in line:
         raise ValueError(f"no line of format {FORMAT}: {wire[:80]!r}")
     return line
-
-
-def _dump(line: Mapping[str, Any]) -> bytes:
-    return json.dumps(line, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"

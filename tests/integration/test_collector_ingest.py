@@ -15,8 +15,8 @@ from collector.ingest import Ingest
 from collector.store import RunFolder
 from poolbench.errors import StackError, StorageError
 from poolbench.keys import records_stream
-from poolbench.records import encode_line
 from tests.conftest import Server
+from tests.wire import encode_line, stored_lines
 
 
 def add(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None:
@@ -32,7 +32,7 @@ def add(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None
 
 def stored(folder: Path) -> list[int]:
     """Return the seqs in the folder, in order of the parts."""
-    return RunFolder(folder).read_lines()["seq"].to_list()
+    return stored_lines(RunFolder(folder))["seq"].to_list()
 
 
 def test_step_stores_and_trims(client: redis.Redis, run_id: str, results_dir: Path) -> None:

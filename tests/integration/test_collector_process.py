@@ -20,8 +20,9 @@ from collector.store import RunFolder
 from lab.system.redis_server import free_port, start_server
 from poolbench.errors import ExitCode
 from poolbench.keys import RUNS, records_stream, run_key, summary_key
-from poolbench.records import TrialPlan, encode_line
+from poolbench.records import TrialPlan
 from tests.conftest import Server, wait_until
+from tests.wire import encode_line
 
 
 class Collector:

@@ -21,8 +21,9 @@ from collector.store import RunFolder
 from poolbench.errors import StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, records_stream, run_key, sent_field, summary_key, worker_key
-from poolbench.records import TrialPlan, encode_line
+from poolbench.records import TrialPlan
 from report.build import write_reports
+from tests.wire import encode_line, stored_lines
 
 MS = 1_000_000
 #: The first due time of a test's runs, Unix ns.
@@ -498,7 +499,7 @@ def test_garbled_plan_is_one_line_and_the_lines_are_kept(
     stack.round(after_s=RETRY_S)
 
     assert len(caplog.messages) == 1
-    assert stack.folder(run_id).read_lines().height == 3
+    assert stored_lines(stack.folder(run_id)).height == 3
 
 
 def test_trials_of_one_run_are_accounted_for_each(stack: Stack, run_id: str) -> None:

@@ -9,8 +9,8 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolbench.line_sorter import ENTRY_MAX_LINES, Sorted, Sorter
 from poolbench.records import LINE_MAX_BYTES
-from poolbench.sorting import ENTRY_MAX_LINES, Sorted, Sorter
 
 
 def _line(run: str, seq: int) -> bytes:

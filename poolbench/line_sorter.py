@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass(slots=True, kw_only=True)
 class Sorted:
-    """What some bytes held."""
+    """What some bytes buffer."""
 
     entries: list[Entry] = field(default_factory=list)
     #: The newest heartbeat of each worker, as JSON, by its key.
