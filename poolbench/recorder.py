@@ -28,7 +28,7 @@ from redis.retry import Retry
 from poolbench.buffer import Buffer
 from poolbench.errors import ExitCode
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.line_sorter import Entry, Sorted, Sorter
+from poolbench.line_sorter import SortedLines, Sorter, StreamEntry
 from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
 
 #: Pause after a read, seconds: lines gather in the pipe, and one round trip serves them all. What
@@ -73,7 +73,7 @@ class Recorder:
             retry=Retry(NoBackoff(), 0),
         )
         self._sorter = Sorter()
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[StreamEntry] = deque()
         #: Heartbeats by key: the newest of each worker, and those that Redis doesn't have yet.
         self._presence: dict[str, bytes] = {}
         self._unsent_presence: dict[str, bytes] = {}
@@ -121,7 +121,7 @@ class Recorder:
         self._buffer.release(len(chunk) - sum(len(entry.lines) for entry in found.entries))
         self._file(found)
 
-    def _file(self, found: Sorted) -> None:
+    def _file(self, found: SortedLines) -> None:
         self._entries.extend(found.entries)
         self._presence.update(found.presence)
         self._unsent_presence.update(found.presence)
@@ -151,7 +151,7 @@ class Recorder:
             _say("Redis is back, the lines kept are delivered")
         return True
 
-    def _send(self, entries: list[Entry]) -> None:
+    def _send(self, entries: list[StreamEntry]) -> None:
         with self._client.pipeline(transaction=False) as trip:
             for entry in entries:
                 trip.xadd(records_stream(entry.run), {LINES_FIELD: entry.lines})

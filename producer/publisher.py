@@ -19,9 +19,8 @@ from poolbench.errors import Fault, UsageError
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, check_name, queue_name, run_key
 from poolbench.records import TrialPlan
-from producer.mix_template import Mix, MixTemplate, capture_mix
 from producer.queue_writer import QueueWriter
-from producer.template import Template, capture
+from producer.template import Mix, Template, capture
 
 #: Most jobs of one LPUSH: larger ones send no faster and block the broker for longer.
 BATCH = 500
@@ -113,11 +112,7 @@ def publish(
         StackError: if the broker is lost, with the count of jobs that went in.
     """
     queue = queue_name(plan.contender, scope=scope)
-    template: Template | MixTemplate = (
-        capture_mix(plan, mix=mix, run=run, queue=queue)
-        if mix
-        else capture(plan, run=run, queue=queue)
-    )
+    template = capture(plan, run=run, queue=queue, mix=mix)
     with QueueWriter(client, run=run, trial=plan.trial, queue=queue) as writer:
         sending = _Sending(offsets_s=offsets_s, should_stop=should_stop or _never)
         while batch := sending.wait_for_batch(writer):
@@ -159,7 +154,7 @@ class _Sending:
                 time.sleep(min(next_s - elapsed_s, _NAP_S))
         return range(0)
 
-    def flush(self, batch: range, *, template: Template | MixTemplate, writer: QueueWriter) -> None:
+    def flush(self, batch: range, *, template: Template, writer: QueueWriter) -> None:
         """Stamp these jobs as sent and put them into the queue."""
         offsets_s = self._offsets_s[batch.start : batch.stop]
         due_ns = array("q", (self._start_ns + round(offset_s * 1e9) for offset_s in offsets_s))

@@ -21,8 +21,8 @@ from poolbench.errors import PoolbenchError
 from poolbench.records import TrialPlan
 from poolbench.settings import load_settings
 from producer.broker import open_broker
-from producer.mix_template import Mix, Part
 from producer.publisher import publish
+from producer.template import Mix, MixPart
 
 #: What a caller writes to make it stop sending.
 STOP = b'{"stop": true}\n'
@@ -94,7 +94,8 @@ def _send(client: redis.Redis, asked: Mapping[str, Any], *, requests: Requests) 
             plan=TrialPlan(**asked["plan"]),
             offsets_s=asked["offsets_s"],
             scope=asked["scope"],
-            mix=mix and Mix(parts=tuple(Part(**part) for part in mix["parts"]), order=mix["order"]),
+            mix=mix
+            and Mix(parts=tuple(MixPart(**part) for part in mix["parts"]), order=mix["order"]),
             should_stop=requests.has_more,
         )
     finally:

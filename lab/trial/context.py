@@ -23,8 +23,8 @@ from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
 from poolbench.records import TrialPlan
-from producer.mix_template import Mix
 from producer.publisher import publish
+from producer.template import Mix
 
 
 @dataclass(slots=True, kw_only=True)

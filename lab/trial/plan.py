@@ -11,7 +11,7 @@ from lab.trial.context import Bench, PartFacts, TrialFacts
 from lab.trial.workers import LabWorker
 from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.records import TrialPlan
-from producer.mix_template import Mix, Part
+from producer.template import Mix, MixPart
 
 
 def new_facts(
@@ -75,7 +75,8 @@ def draw_mix(facts: TrialFacts, *, seed: int) -> Mix | None:
     shares = {part.name: part.share for part in facts.parts}
     return Mix(
         parts=tuple(
-            Part(name=part.name, kind=part.kind, parameters=part.parameters) for part in facts.parts
+            MixPart(name=part.name, kind=part.kind, parameters=part.parameters)
+            for part in facts.parts
         ),
         order=draw_order(shares, count=facts.plan.count, seed=seed),
     )

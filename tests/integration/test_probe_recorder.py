@@ -19,7 +19,7 @@ import redis
 from lab.system.redis_server import free_port, start_server
 from poolbench.buffer import Buffer
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.line_sorter import Sorted
+from poolbench.line_sorter import SortedLines
 from poolbench.pipe import RecorderSettings, start_recorder
 from poolbench.recorder import PRESENCE_REFRESH_S, Recorder
 from tests.conftest import Server, wait_until
@@ -148,7 +148,7 @@ def test_a_worker_is_seen_while_its_pipe_is_open(
 def test_a_worker_in_a_long_job_is_still_seen(server: Server, client: redis.Redis) -> None:
     """Without a fresh heartbeat, the last one is shown again while the pipe is open."""
     recorder = Recorder(RecorderSettings(redis_url=server.url), buffer=Buffer(max_bytes=1))
-    recorder._file(Sorted(presence={"poolbench:worker:c:h-12": b"{}"}))
+    recorder._file(SortedLines(presence={"poolbench:worker:c:h-12": b"{}"}))
     assert recorder._deliver()
     client.flushall()
 
