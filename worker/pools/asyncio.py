@@ -30,7 +30,7 @@ from ._blocked import BlockedLog
 from ._bridge import bridge
 from ._child import Child
 from ._courier import Courier
-from ._job import Job, Order, current_job
+from ._job import Job, JobRequest, current_job
 from ._loop import run_until
 from ._stop_signals import wrap_stop_handlers
 from ._threads import CallThreads
@@ -111,7 +111,7 @@ class TaskPool(BasePool):
         if len(args) > 2:
             self._bridge_late(args[0], fields=args[2])
         limits = {name: options.get(name) or self.options.get(name) for name in _LIMITS}
-        order = Order(
+        request = JobRequest(
             call=functools.partial(target, *args, **(kwargs or {})),
             kind=str(args[0]) if args else "",
             job_id=str(options.get("correlation_id", "")),
@@ -122,7 +122,7 @@ class TaskPool(BasePool):
             on_failure=options.get("error_callback"),
             on_timeout=options.get("timeout_callback"),
         )
-        job = Job(self, order=order)
+        job = Job(self, request=request)
         if not self._is_closed:  # a timer may bring a job while the worker stops: it goes back
             self._waiting.append(job)
             self._wake_loop()
@@ -218,7 +218,7 @@ class TaskPool(BasePool):
 
     def _recheck(self, job: Job) -> None:
         """Let Celery drop a job that was revoked while it waited, or has expired."""
-        request = job.order.request
+        request = job.request.celery_request
         if request is None or not request.revoked():
             job.is_cleared = True
             self._waiting.appendleft(job)
@@ -260,7 +260,7 @@ class TaskPool(BasePool):
 
         Celery calls it in the consumer's thread, where nothing can be awaited.
         """
-        order = Order(
+        request = JobRequest(
             call=call,
             kind=kind,
             job_id="error callback",
@@ -269,7 +269,7 @@ class TaskPool(BasePool):
         if self._is_stopped:
             _log.error("Error callback %s did not run: the event loop has ended", kind)
             return
-        job = Job(self, order=order)
+        job = Job(self, request=request)
         self._running.add(job)
         self.call(functools.partial(job.start, contextvars.Context()))
 
@@ -316,7 +316,7 @@ class TaskPool(BasePool):
 
     def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
         """Count what a job did to the others."""
-        self._blocked.note(job.order.kind, stretch_ns=stretch_ns, loop=self.loop)
+        self._blocked.note(job.request.kind, stretch_ns=stretch_ns, loop=self.loop)
 
     def on_ended(self, job: Job) -> None:
         """Give the job's slot to the next.
@@ -359,7 +359,7 @@ class TaskPool(BasePool):
                 job = self._waiting.popleft()
             except IndexError:
                 return
-            if not job.is_cleared and job.order.may_be_revoked():
+            if not job.is_cleared and job.request.may_be_revoked():
                 self.post(self._recheck, job)
             else:
                 self._running.add(job)
