@@ -47,17 +47,6 @@ def test_words_that_mean_nothing_are_one_line(words: list[str]) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_taken_port_is_a_failed_stack() -> None:
-    """The message says which place and what to do."""
-    with closing(cli.listen("127.0.0.1", port=0)) as taken:
-        port = taken.getsockname()[1]
-
-        with pytest.raises(StackError, match=rf"127\.0\.0\.1:{port}: .*choose another") as caught:
-            cli.listen("127.0.0.1", port=port)
-
-    assert caught.value.exit_code == ExitCode.STACK
-
-
 def test_a_strange_host_is_a_failed_stack() -> None:
     """An address that isn't ours can't be listened on."""
     with pytest.raises(StackError, match=r"can't listen on 192\.0\.2\.1:0"):

@@ -55,13 +55,6 @@ def test_an_answer_has_the_length_asked_for() -> None:
     assert answer.headers[b"content-length"] == b"3"
 
 
-def test_an_answer_may_be_empty() -> None:
-    """Zero bytes are an answer, too."""
-    answer = ask("/wait", query="delay_ms=0&size_bytes=0")
-
-    assert (answer.status, answer.body) == (200, b"")
-
-
 def test_health_is_cheap_and_plain() -> None:
     """The health check gets one word."""
     answer = ask("/health")
