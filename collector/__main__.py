@@ -70,11 +70,11 @@ def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.N
 
 
 def _connect(settings: Settings) -> redis.Redis:
-    """Return a client that fails soon: the service itself waits for the broker, and says so."""
+    """Return a client that fails soon: the service itself waits for the broker and logs that."""
     return redis.Redis.from_url(
         settings.redis_url,
         decode_responses=True,
-        # a stranger's bytes under one of our keys are shown as such, and stop nothing
+        # foreign bytes under one of our keys are shown as such and do not stop the service
         encoding_errors="backslashreplace",
         socket_timeout=10.0,
         socket_connect_timeout=2.0,

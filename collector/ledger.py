@@ -19,11 +19,11 @@ _JOB = ("trial", "seq")
 def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledger]:
     """Return the account of each trial that was sent or recorded, in order of the trials.
 
-    Records of jobs without our header (null ``seq``) are in no account: nobody counted them sent.
+    Records of jobs without our header (null ``seq``) are in no account.
 
     Args:
         records: of the columns ``trial, seq, attempt, outcome, finished_again_ns``; others are
-            passed over.
+            ignored.
         sent: jobs sent, by trial.
     """
     ours = records.lazy().filter(pl.all_horizontal(pl.col(*_JOB).is_not_null()))

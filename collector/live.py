@@ -36,14 +36,14 @@ SUMMARY_EXPIRES_S = 86_400
 #: An unchanged summary is published again after this, so that its expiry counts from its end.
 REPUBLISH_S = 60.0
 
-#: Between two looks at a run, seconds.
+#: Between two updates of a run, seconds.
 LOOK_EVERY_S = 0.5
 
-#: Share of time that looking at a run may take at most: a million records take a second, and the
+#: Share of time that updating a run may take at most: a million records take a second, and the
 #: collector runs on the cores that it measures.
 LOOK_SHARE = 0.1
 
-#: Between two looks at a run's workers, seconds.
+#: Between two reads of a run's workers, seconds.
 PRESENCE_EVERY_S = 5.0
 
 
@@ -54,7 +54,7 @@ class LiveRun:
         client: a client of the broker that decodes its answers.
         run: the run's id.
         folder: the run's folder.
-        stall_s: how long no line may come while jobs are missing, beside the jobs' own length.
+        stall_s: how long no line may come while jobs are missing, beyond the jobs' own length.
         clock: monotonic, seconds.
     """
 
@@ -132,8 +132,8 @@ class LiveRun:
             others: when the jobs of the stack's other runs were in the system.
 
         Raises:
-            StackError: if what the producer says is absent or garbled.
-            StorageError: if the folder can't be written; what is known is published all the same.
+            StackError: if the run's hash is absent or garbled.
+            StorageError: if the folder can't be written; what is known is published nevertheless.
         """
         start_s = self._clock()
         if start_s < self._look_at_s:
@@ -150,7 +150,7 @@ class LiveRun:
         found = read_run_hash(self._client, self.run)
         if found is None:
             raise StackError(
-                f"{run_key(self.run)} is not in Redis: nobody knows what was sent; "
+                f"{run_key(self.run)} is not in Redis: the number of jobs sent is unknown; "
                 "its lines are kept, and nothing is published"
             )
         if self._hash is None or found.sent != self._hash.sent:
@@ -176,7 +176,7 @@ class LiveRun:
         self._measured = measure(
             self._records().records(is_over=False, columns=FIGURE_COLUMNS),
             run=run,
-            # a producer that doesn't tell stands on the collector's machine, as the stack's does
+            # without it the producer is taken to run on the collector's machine
             sender_boot_id=run.boot_id or boot_id(),
             slots=self._slots,
         )
@@ -195,7 +195,7 @@ class LiveRun:
         overlapped_by = sorted(name for name, other in others.items() if mine and mine.meets(other))
         summary = self._describe(run, state=state, overlapped_by=overlapped_by, fault=self._fault)
         try:
-            # closed is said last: who waits for it finds the folder written
+            # closed is published last: who waits for it finds the folder written
             if state.is_over:
                 self._save(run, state=state, summary=summary)
         except StorageError as error:

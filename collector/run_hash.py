@@ -1,4 +1,4 @@
-"""What the producer says of a run in Redis: its plan, how much was sent, whether all was."""
+"""A run as the producer describes it in Redis: its plan, how much was sent, whether all was."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunHash:
     sent: Mapping[int, int]
     #: When the last job was sent, Unix ns; None while more may come.
     sent_all_ns: int | None
-    #: Boot of the machine that stamps the due times; None if the producer doesn't tell.
+    #: Boot of the machine that stamps the due times; None if it is unknown.
     boot_id: str | None
     #: CPU-seconds of a unit of work by kind, where work was given as a time.
     calibration: Mapping[str, float] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class RunHash:
 
 
 def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
-    """Return what the producer says of a run; None if there is no such hash.
+    """Return a run's hash; None if there is none.
 
     Args:
         client: one that decodes its answers.

@@ -36,7 +36,7 @@ from collector.trial_records import TrialRecords
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
 
-#: Keys of a part's metadata: how many lines it holds, and how many it holds put aside.
+#: Keys of a part's metadata: how many good lines it holds, and how many rejected ones.
 _LINES_KEY = "poolbench_lines"
 _REJECTED_KEY = "poolbench_rejected"
 
@@ -57,7 +57,7 @@ class RunFolder:
         """Refuse a folder of another format version; one that isn't there yet is fine.
 
         Raises:
-            StorageError: that says which version it is and what to do.
+            StorageError: with the version found and what to do.
         """
         if self.manifest_path.exists():
             self.read_manifest()
@@ -106,7 +106,7 @@ class RunFolder:
                 sync_folder(self.parts_path)
 
     def count_lines(self) -> tuple[int, int]:
-        """Return how many lines are stored, and how many of them were put aside."""
+        """Return how many good lines are stored, and how many rejected ones."""
         metadata = [read_metadata(part.path) for part in self.parts()]
         kept = sum(int(one.get(_LINES_KEY, 0)) for one in metadata)
         return kept, sum(int(one.get(_REJECTED_KEY, 0)) for one in metadata)
@@ -121,14 +121,14 @@ class RunFolder:
             yield frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
 
     def read_rejects(self) -> pl.DataFrame:
-        """Return what was put aside: the raw text, ``rejected``, and the ``reason``."""
+        """Return the rejected lines: the text, ``rejected``, and the ``reason``."""
         columns = ["rejected", "reason"]
         frames = [_read_part(part, columns=columns) for part in self.parts()]
         frame = pl.concat([PART_SCHEMA.to_frame().select(columns), *frames])
         return frame.filter(pl.col("rejected").is_not_null())
 
     def write_rejects(self) -> None:
-        """Write what was put aside to `rejects_path`, for people; nothing if there is nothing."""
+        """Write the rejected lines to `rejects_path`, if there are any."""
         rejects = self.read_rejects()
         if rejects.height:
             write_atomically(self.rejects_path, write=rejects.write_ndjson)
@@ -154,7 +154,7 @@ class RunFolder:
         return TrialRecords(self.jobs_path)
 
     def write_samples(self, samples: pl.DataFrame) -> None:
-        """Write what was sampled beside the trials to ``samples.parquet``."""
+        """Write the samples taken during the trials to ``samples.parquet``."""
         self._write(self.samples_path, frame=samples, schema=SAMPLE_SCHEMA)
 
     def read_samples(self) -> pl.DataFrame:

@@ -75,7 +75,7 @@ class JobKind:
 
     @property
     def computes(self) -> bool:
-        """Whether computing is a part of the job that counts, alone or beside a wait."""
+        """Whether computing is a part of the job that counts, alone or in addition to a wait."""
         return self.is_cpu_bound or self.work_class is WorkClass.BOTH
 
 

@@ -68,7 +68,7 @@ class Sorter:
         return found
 
     def finish(self) -> SortedLines:
-        """Return what the unfinished line holds, now that no more bytes come."""
+        """Return the content of the unfinished line at the end of the bytes."""
         return self.sort(b"\n") if self._tail else SortedLines()
 
 

@@ -1,6 +1,6 @@
-"""The process at the other end of a worker's pipe: takes lines, stores them in Redis.
+"""The process at the other end of a worker's pipe: reads lines, stores them in Redis.
 
-It outlives a killed worker and ends when the pipe's last writer is gone and what it holds is
+It outlives a killed worker and ends when the pipe's last writer is gone and its lines are
 delivered. Reading and delivering are two threads, so that the worker never waits for Redis.
 """
 
@@ -35,7 +35,7 @@ from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
 #: this process costs is its waking up, about 0.8 ms of CPU with cold caches, not the lines.
 GATHER_S = 0.1
 
-#: What a pipe holds at the least where the system doesn't tell, bytes (macOS).
+#: What a pipe holds at least, bytes, where the system doesn't report it (macOS).
 SMALL_PIPE_BYTES = 16_384
 
 #: Stream entries in one round trip, at most: about 4 MB.
@@ -57,10 +57,10 @@ _STDIN = 0
 
 
 class Recorder:
-    """Delivers what one worker's pipe holds.
+    """Delivers the lines of one worker's pipe.
 
     Raises:
-        ValueError: when built with an address that is none of Redis.
+        ValueError: when built with an address that is not one of Redis.
     """
 
     def __init__(self, settings: RecorderSettings, *, buffer: Buffer) -> None:
@@ -83,7 +83,7 @@ class Recorder:
         self._is_hurried = False
 
     def run(self) -> None:
-        """Deliver until the pipe has ended and nothing is left, or the grace is over."""
+        """Deliver until the pipe has ended and nothing is left, or the grace period is over."""
         is_all_delivered = True
         while not self._buffer.has_ended:
             if is_all_delivered:
@@ -96,7 +96,7 @@ class Recorder:
         self._finish()
 
     def _finish(self) -> None:
-        """Deliver the rest, within the grace; leave what can't be delivered in a file."""
+        """Deliver the rest within the grace period; write what can't be delivered to a file."""
         signal.signal(signal.SIGTERM, self._hurry)
         self._sort(self._buffer.take())
         self._file(self._sorter.finish())
@@ -134,7 +134,7 @@ class Recorder:
             self._unsent_presence.update(self._presence)
 
     def _deliver(self) -> bool:
-        """Send all there is; return whether nothing is left.
+        """Send everything; return whether nothing is left.
 
         What was sent without an answer is sent again: folding collapses identical lines.
         """
@@ -166,7 +166,7 @@ class Recorder:
             self._buffer.release(len(entry.lines))
 
     def _leave_in_file(self) -> None:
-        """Write what is left where a person finds it: nobody else has it."""
+        """Write the undelivered lines to a file: they exist nowhere else."""
         name = f"undelivered-{socket.gethostname()}-{os.getpid()}.lines"
         line_count = sum(entry.line_count for entry in self._entries)
         for folder in (self._settings.state_dir, tempfile.gettempdir()):
@@ -196,7 +196,7 @@ def main() -> int:
         buffer = Buffer(max_bytes=settings.buffer_max_bytes)
         recorder = Recorder(settings, buffer=buffer)
     except (ValueError, TypeError, KeyError) as error:
-        # no more of it: the line may hold a password
+        # without the content: the line may contain a password
         _say(f"it got no usable settings ({type(error).__name__})")
         return ExitCode.USAGE
     if rest:

@@ -173,7 +173,7 @@ class Settings:
     #: Whether the broker was named by POOLBENCH_REDIS_URL.
     redis_is_explicit: bool
     heartbeat_file: Path | None = None
-    #: Whether this process is a worker whose slots are coroutines: its environment says so.
+    #: Whether this process is a worker whose slots are coroutines, by its environment.
     runs_coroutines: bool = False
 
     @property
@@ -235,7 +235,7 @@ def load_settings(
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file; empty if there is none.
 
-    Lines are ``NAME=value``, taken as they stand; blank lines and ``#`` comments are passed over.
+    Lines are ``NAME=value``, without quoting; blank lines and ``#`` comments are ignored.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -246,12 +246,12 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def hand_over(text: str) -> None:
-    """Leave a text for the processes that this one spawns; empty: nothing."""
+    """Set a text for the processes that this one spawns; empty for none."""
     os.environ[HANDOVER] = text
 
 
 def handed_over() -> str:
-    """Return the text that this process's parent left for it, or an empty one."""
+    """Return the text that this process's parent set for it, or an empty one."""
     return os.environ.get(HANDOVER, "")
 
 

@@ -1,4 +1,4 @@
-"""The producer's command line: what it offers, and what it tells its caller."""
+"""The producer's command line: options, output and exit code."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def produce(
     force: options.Force = False,
     look: options.Look = None,
 ) -> None:
-    """Send jobs to the workers of a running stack, and see what became of each.
+    """Send jobs to the workers of a running stack, and show how each ended.
 
     Jobs are sent when they are due, however busy the workers are. Every job is accounted for.
     """
@@ -148,7 +148,7 @@ def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> Exi
 
 
 def _look(run: str, *, as_json: bool) -> ExitCode:
-    """Show a run's summary as it is published at this moment."""
+    """Show the current summary of a run."""
     settings = load_settings()
     with open_broker(settings) as client:
         plans = client.hget(run_key(run), "trials")
@@ -182,7 +182,7 @@ def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
 
 
 def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
-    """Say what is not as it should be, and where to look."""
+    """Report what went wrong, and where to find more."""
     submission = result.submission
     sent = sum(each.count for each in result.sent.values())
     if any(not each.is_complete for each in result.sent.values()):
@@ -196,7 +196,7 @@ def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
             text = explain(followed, sent=result.sent[trial].count)
             _complain(f"{contender}: {text}")
     if not submission.waits or result.exit_code:
-        _hint("how it stands", f"python -m producer --look {submission.run}")
+        _hint("status", f"python -m producer --look {submission.run}")
         _hint("in Flower", f"http://127.0.0.1:{settings.flower_port}")
     folder = settings.results_dir / submission.run
     if folder.is_dir():
@@ -230,7 +230,7 @@ def _document(result: SubmissionResult) -> dict[str, Any]:
 
 @contextmanager
 def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Give a question that turns true at Ctrl-C or SIGTERM; a second signal ends it at once."""
+    """Yield a function that returns True after Ctrl-C or SIGTERM; a second signal interrupts."""
     seen: list[int] = []
 
     def note(signum: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """Sends a trial's jobs when they are due, in batches, and keeps the run's account in Redis.
 
-Open loop: due times are drawn beforehand and never wait for workers, so a late job is late and
-says so; none is skipped.
+Open loop: due times are drawn beforehand and never wait for workers, so a late job is recorded
+as late; none is skipped.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from producer.template import Mix, Template, capture
 #: Most jobs of one LPUSH: larger ones send no faster and block the broker for longer.
 BATCH = 500
 
-#: Jobs due within this span of the last batch go together, seconds. A job waits for it at the most,
+#: Jobs due within this span of the last batch go together, seconds. A job waits at most so long,
 #: and p99 of the lag is to stay below a millisecond. It bounds the producer to two thousand batches
 #: a second, so that it leaves the cores to the workers it measures.
 GATHER_S = 0.0005
 
-#: Where nothing is due for so long, the broker's answers are waited for meanwhile, seconds.
+#: If the next job is due later than this, seconds, the sender reads the broker's answers first.
 SPARE_S = 0.005
 
 #: Longest sleep before asking whether to stop, seconds.
@@ -50,7 +50,7 @@ class Sent:
     lag_max_s: float
     #: From the start until the broker had the last batch, seconds.
     span_s: float
-    #: False if it was told to stop before all were sent.
+    #: False if it was stopped before all were sent.
     is_complete: bool
 
 
@@ -104,8 +104,8 @@ def publish(
     """Send one job for each offset, seconds from now, to the contender's queue.
 
     With a ``mix`` each job is of its part; else all are of the plan's kind.
-    ``on_sent`` is told, after each batch, how many jobs of the trial are sent so far;
-    ``should_stop`` is asked before each batch and ten times a second while none is due.
+    ``on_sent`` is called after each batch with the number of jobs sent so far; ``should_stop`` is
+    called before each batch, and ten times a second while none is due.
 
     Raises:
         UsageError: if jobs of this trial were sent before.
@@ -124,7 +124,7 @@ def publish(
 
 
 class _Sending:
-    """A trial's jobs on their way: which are due, which are sent."""
+    """The state of a trial's sending: which jobs are due, which are sent."""
 
     def __init__(self, *, offsets_s: Sequence[float], should_stop: Callable[[], bool]) -> None:
         self._offsets_s = offsets_s
@@ -165,7 +165,7 @@ class _Sending:
         self._lag_max_ns = max(self._lag_max_ns, sent_ns - due_ns[0])
 
     def sent(self) -> Sent:
-        """Return the account, when the broker has all that was sent."""
+        """Return what was sent, once the broker has all of it."""
         return Sent(
             count=self._sent,
             first_due_ns=self._start_ns,

@@ -199,7 +199,7 @@ class QueueWriter:
 
     def _send(self, *commands: Sequence[bytes]) -> None:
         # by redis-py's packer; `pack_commands` around it takes two to four times as long
-        wire = b"".join(hiredis.pack_command(tuple(each)) for each in commands)  # type: ignore[arg-type]  # of one word, its stub says
+        wire = b"".join(hiredis.pack_command(tuple(each)) for each in commands)  # type: ignore[arg-type]  # its stub has one word
         self._connection.send_packed_command([wire])  # type: ignore[no-untyped-call]
 
     def _read(self, count: int) -> list[Any]:

@@ -1,7 +1,7 @@
-"""`python -m producer.sender`: sends a trial's jobs for a caller that is busy with other things.
+"""`python -m producer.sender`: sends a trial's jobs in a process of its own.
 
-In a process of its own, so that what the caller does meanwhile (following lines, taking samples)
-makes no job late. It reads a request a line from standard input and writes an answer a line.
+So what the caller does meanwhile (following lines, taking samples) makes no job late. It reads
+a request a line from standard input and writes an answer a line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _READ_BYTES = 1 << 16
 
 
 class Requests:
-    """Lines from a pipe, and whether more has come meanwhile."""
+    """Lines from a pipe, and whether another is waiting."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -58,7 +58,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
 
     A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
     seconds from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, when
-    all is sent or a line has told to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
+    all is sent or a line asks to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
     """
     while (line := requests.read()) is not None:
         asked = json.loads(line)
@@ -73,7 +73,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
 
 
 def main() -> int:
-    """Serve whoever started this process; a failure of the broker is an answer or an exit code."""
+    """Serve the process that started this one; a broker's failure is an answer or an exit code."""
     try:
         with open_broker(load_settings()) as client:
             serve(client, requests=Requests(sys.stdin.fileno()), answers=sys.stdout)

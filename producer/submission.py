@@ -1,4 +1,4 @@
-"""What a person asks for on the command line."""
+"""The submission that the command line asks for."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Submission:
     def plans(
         self, slots: Mapping[str, int], *, calibration: Mapping[str, float]
     ) -> list[TrialPlan]:
-        """Return a trial for each pool; ``slots`` by pool, as its workers tell.
+        """Return a trial for each pool; ``slots`` by pool, as its workers report.
 
         Raises:
             StackError: if the calibration lacks a kind whose work is given as a time.
@@ -86,7 +86,7 @@ class Submission:
         ]
 
     def _moves(self) -> dict[str, Any]:
-        """Return what a plan says where the rate moves."""
+        """Return the fields of a plan that describe a changing rate."""
         if not self.schedule.shape:
             return {}
         gaps_s = (

@@ -127,7 +127,7 @@ def submit(
                 sent=sent.count,
                 should_stop=should_stop,
             )
-            followed = follower.follow(is_last=is_last, on_look=screen.running)
+            followed = follower.follow(is_last=is_last, on_read=screen.running)
             result.followed[plan.trial] = _blame(followed, client=client, run=submission.run)
             if followed.ending is not Ending.CLOSED:
                 break
@@ -164,7 +164,7 @@ def _follower(
             stall_s=submission.stall_s,
             timeout_s=submission.timeout_s,
         ),
-        look=lambda: read_summary(client, submission.run),
+        read=lambda: read_summary(client, submission.run),
         has_workers=lambda: (
             submission.is_forced or find_crew(client, plan.contender, queue=queue).workers > 0
         ),

@@ -85,7 +85,7 @@ def capture(plan: TrialPlan, *, run: str, queue: str, mix: Mix | None = None) ->
     """Return the template of a trial's messages, from messages that Celery writes now.
 
     Raises:
-        StackError: if Celery's message has its ids elsewhere than protocol 2 says.
+        StackError: if Celery's message does not have its ids where protocol 2 has them.
     """
     if mix is None:
         return Template(forms=(_capture_form(plan, run=run, queue=queue),))
@@ -105,7 +105,7 @@ def task_ids(count: int) -> Iterator[bytes]:
     """Yield new random ids, each a valid version-4 UUID, from one read of the system's source."""
     digits = os.urandom(16 * count).hex().encode()
     for at in range(0, 32 * count, 32):
-        # version and variant have their fixed digits, as RFC 9562 says
+        # the fixed digits of version and variant, by RFC 9562
         yield b"%b-%b-4%b-a%b-%b" % (
             digits[at : at + 8],
             digits[at + 8 : at + 12],
@@ -118,12 +118,12 @@ def task_ids(count: int) -> Iterator[bytes]:
 def _capture_form(plan: TrialPlan, *, run: str, queue: str, part: str | None = None) -> _Form:
     marks = [secrets.token_hex(16) for _ in range(4)]
     message = _real_message(plan, run=run, queue=queue, marks=marks, part=part)
-    # kombu's delivery tag has to be unique and no more: the job's id is
+    # kombu's delivery tag only has to be unique: the job's id is
     message["properties"]["delivery_tag"] = marks[0]
     text = dumps(message).replace("%", "%%")
     order = [marks.index(found) for found in re.findall("|".join(marks), text)]
     if tuple(sorted(order)) != _HOLES:
-        raise StackError("this Celery does not write its messages as protocol 2 says")
+        raise StackError("this Celery does not write messages of protocol 2; use Celery 5")
     for mark, hole in zip(marks, ('"%b"', "%d", "%d", "%d"), strict=True):
         text = text.replace(f'"{mark}"', hole)
     return _Form(text.encode(), itemgetter(*order))
@@ -134,8 +134,8 @@ def _real_message(
 ) -> Any:
     """Return what Celery hands to a broker's channel for this job, body encoded."""
     app = Celery("producer", set_as_current=False)
-    # unshared, since Celery would else give it to every app of this process; what the message says
-    # of the result goes before what the worker is set to
+    # unshared, since Celery would otherwise give it to every app of this process; what a message
+    # asks for overrides the worker's setting
     job: Any = app.task(name=plan.kind, ignore_result=not plan.stores_result, shared=False)(_stub)
     payload = {PAYLOAD: "x" * plan.payload_bytes} if plan.payload_bytes else {}
     header = JobHeader(
@@ -167,4 +167,4 @@ def _tray_transport(tray: list[Any]) -> type[memory.Transport]:
 
 
 def _stub(**_arguments: object) -> None:
-    """Stands for the job in the producer, which never runs it."""
+    """Represents the job in the producer, which never runs it."""

@@ -32,14 +32,14 @@ STOP_TIMEOUT_S = 1
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which lets go of the waiting requests when it is told to stop."""
+    """Uvicorn's server, which ends the waiting requests when it is stopped."""
 
     def __init__(self, config: uvicorn.Config, *, service: Service) -> None:
         super().__init__(config)
         self._service = service
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say where it listens."""
+        """Start, then print the address."""
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]

@@ -1,4 +1,4 @@
-"""Makes sure of the broker before a worker starts: Celery would ask a wrong password for ever."""
+"""Checks the broker before a worker starts: Celery would retry a wrong password for ever."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
 
 
 def publish_calibration(found: Mapping[str, float], *, settings: Settings) -> None:
-    """Leave CPU-seconds of a unit of work, by kind, where producers look for them.
+    """Store CPU-seconds of a unit of work, by kind, where producers read them.
 
     Raises:
         StackError: if the broker can't be reached or refuses.

@@ -18,7 +18,7 @@ from worker.launch import LOG_LEVELS, Launch, plan_launch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Become the worker that was asked for, or measure; return the exit code where we return."""
+    """Become the worker, or run a command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words and not words[0].startswith("-"):
@@ -108,7 +108,7 @@ def _calibrate(words: list[str]) -> int:
 
 
 def _interpreter(words: list[str]) -> int:
-    text = "Imports what a worker imports, and tells what this Python is then."
+    text = "Imports what a worker imports, and prints the state of this Python's GIL."
     parser = Parser(prog="python -m worker interpreter", description=text)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--no-gil", action="store_true", help="end with 2 if the GIL is on")
@@ -141,12 +141,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=LOG_LEVELS,
         help="default: warning",
     )
-    add("--print-command", action="store_true", help="print the celery command and do no more")
+    add("--print-command", action="store_true", help="print the celery command and exit")
     return parser
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add what a worker may be set to beside its pool and slots."""
+    """Add a worker's options other than its pool and slots."""
     add = parser.add_argument
     switch = argparse.BooleanOptionalAction
     low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)

@@ -14,7 +14,7 @@ from poolbench.keys import check_name, queue_name
 from poolbench.pools import Pool
 from poolbench.settings import Settings
 
-#: The words after ``--log-level``, as Celery knows them.
+#: The values of ``--log-level``, by Celery's names.
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 #: Celery obeys variables of this prefix before any setting of ours, the broker's address included.
@@ -53,7 +53,7 @@ class Launch:
     def command(self) -> list[str]:
         """Return the `celery` command line, for `os.execvpe`.
 
-        ``-P`` must stand in a command line: named anywhere else, gevent is chosen after the
+        ``-P`` must be in the command line: named anywhere else, gevent is chosen after the
         sockets were imported, and leaves them as they are.
         """
         return [

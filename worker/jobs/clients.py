@@ -41,7 +41,7 @@ Client = TypeVar("Client")
 
 
 class Lender(Generic[Client]):
-    """Lends a client that nobody else uses: right for processes, threads and greenlets alike.
+    """Lends a client to one user at a time: for processes, threads and greenlets.
 
     A pool of n connections inside one httpx client looks through all n at each request, and under
     gevent polls each: 100 greenlets got 150 answers a second so, and 1,631 with a client each.

@@ -2,7 +2,7 @@
 
 Where the job's function returns a coroutine, the greenlet takes its steps one by one and hands what
 it waits for to an asyncio task, which wakes the greenlet again. So all of a job runs in one
-greenlet, by which Celery tells jobs apart, and in one context. The pool is in asyncio.py.
+greenlet, by which Celery distinguishes jobs, and in one context. The pool is in asyncio.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STUBBORN_AFTER_S = 1.0
 
 _log = logging.getLogger("celery.pool.asyncio")
 
-#: The job on whose behalf code runs, in the tasks that it started as well.
+#: The job on whose behalf code runs, also in the tasks that it started.
 current_job: contextvars.ContextVar[Job] = contextvars.ContextVar("celery_job")
 
 
@@ -47,7 +47,7 @@ class Pool(Protocol):
 
     @property
     def is_terminating(self) -> bool:
-        """Whether jobs are ended with the worker, so that nothing is to be told of them."""
+        """Whether the worker is ending its jobs, so that nothing is reported of them."""
 
     def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, after those posted before."""
@@ -74,7 +74,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What Celery asks of the pool: a call, its limits, and whom to tell how it went."""
+    """What Celery asks of the pool: a call, its limits, and the callbacks for how it ended."""
 
     call: Callable[[], Any]
     kind: str
@@ -206,7 +206,7 @@ class Job(Coroutine[Any, Any, None]):
     def _turn(self, error: BaseException | None) -> Any:
         if self.slot is None:
             if error is not None and self.pool.is_terminating:
-                self._end()  # it never began, so nobody hears of it, and its message goes back
+                self._end()  # it never began: nothing is reported, and its message goes back
                 raise StopIteration
             self._begin()
         self.turn_began_ns = time.perf_counter_ns()
@@ -334,7 +334,7 @@ class Job(Coroutine[Any, Any, None]):
                 bare = exceptions.SoftTimeLimitExceeded().with_traceback(error.__traceback__)
                 raise bare from error.__cause__
             if isinstance(error, asyncio.CancelledError):
-                # nobody cancelled the job: it has met a cancelled future, and fails
+                # the job was not cancelled: it awaited a cancelled future, and fails
                 raise concurrent.futures.CancelledError(*error.args) from error
             raise
         finally:

@@ -2,10 +2,10 @@
 
 Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. This
 file and its neighbours need nothing but Celery and greenlet, and patch neither them nor
-asyncio: docs/asyncio-pool.md says what they promise.
+asyncio: docs/asyncio-pool.md lists what they promise.
 
 The loop has a thread of its own. Celery's bookkeeping stays in the consumer's: the loop only posts
-there what has happened. So a job that blocks the loop blocks jobs, and not the worker's ear.
+there what has happened. So a job that blocks the loop blocks jobs, and not remote control.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from ._threads import CallThreads
 #: How long a cold shutdown waits for its cancelled jobs, and any for the loop to end, seconds.
 COLD_STOP_S = 5.0
 
-#: Between two looks at the jobs that a shutdown waits for, seconds.
+#: Between two checks of the jobs that a shutdown waits for, seconds.
 _LOOK_EVERY_S = 0.02
 
 #: From so many jobs in flight on, arrivals and ends that follow each other within `GATHER_S`
-#: seconds are told together, since two threads of one interpreter hinder each other at each word
+#: seconds are posted together, since two threads of one interpreter delay each other at each post
 #: (docs/asyncio-pool.md). Of few slots each would miss the time, where a job is fetched only when
 #: one has ended.
 GATHER_FROM = 32
@@ -51,7 +51,7 @@ GATHER_S = 0.002
 #: The limits that a job may have, by Celery's names, and a worker for all its jobs.
 _LIMITS = ("soft_timeout", "timeout")
 
-#: What Celery's signal handlers tell the worker.
+#: What Celery's signal handlers set for the worker.
 _celery: Any = worker_state
 
 _log = logging.getLogger("celery.pool.asyncio")
@@ -129,7 +129,7 @@ class TaskPool(BasePool):
         return job
 
     def flush(self) -> None:
-        """Forget the jobs that wait: the broker has given them to nobody, and does so again."""
+        """Forget the jobs that wait: the broker delivers them again, unacknowledged."""
         self._waiting.clear()
 
     def grow(self, n: int = 1) -> None:
@@ -144,7 +144,7 @@ class TaskPool(BasePool):
         self.limit -= n
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
-        """Do nothing: Celery terminates the job's handle as well, which is told by no pid."""
+        """Do nothing: Celery terminates the job's handle as well, which is not found by a pid."""
 
     def on_close(self) -> None:
         """Begin no more jobs; those that wait go back to the broker with the connection."""
@@ -278,7 +278,7 @@ class TaskPool(BasePool):
     def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, after those posted before.
 
-        A consumer without a hub can't be called, so it is told from here, as by Celery's threads.
+        A consumer without a hub can't be called, so this thread calls, as in Celery's threads pool.
         """
         if function is None:
             return
@@ -304,11 +304,11 @@ class TaskPool(BasePool):
             self.loop.call_later(GATHER_S, self._hand_over, context=contextvars.Context())
 
     def _hand_over(self) -> None:
-        """Tell what was gathered; go on gathering for as long as there is something."""
+        """Deliver what was gathered; continue gathering while there is something."""
         has_news = bool(self._courier) or (bool(self._waiting) and self._may_fill())
         if has_news and len(self._running) >= GATHER_FROM:
             self.loop.call_later(GATHER_S, self._hand_over)
-        else:  # before a last look: who finds it unset wakes the loop
+        else:  # before a last check: who finds it unset wakes the loop
             self._is_gathering = False
         if self._courier:
             self._courier.wake()
