@@ -14,12 +14,12 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from poolbench import format as fmt
+from poolbench.broker_client import open_broker
 from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
 from poolbench.jobs import parse_parameters
 from poolbench.keys import run_key
 from poolbench.settings import Settings, load_settings
 from producer import options
-from producer.broker import open_broker
 from producer.screen import Screen
 from producer.submission import ALL, Submission, new_run_name, ordered_pools, schedule_of
 from producer.submit import SubmissionResult, submit

@@ -17,10 +17,10 @@ from typing import Any, TextIO
 
 import redis
 
+from poolbench.broker_client import open_broker
 from poolbench.errors import PoolbenchError
 from poolbench.records import TrialPlan
 from poolbench.settings import load_settings
-from producer.broker import open_broker
 from producer.publisher import publish
 from producer.template import Mix, MixPart
 

@@ -1,4 +1,4 @@
-"""The command line's connection to Redis, whose failures are one clear line each."""
+"""A connection to the broker for commands: each failure is one clear line."""
 
 from __future__ import annotations
 
