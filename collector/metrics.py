@@ -31,7 +31,7 @@ _NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a trial's records come to; None where there is nothing to say it from."""
+    """The figures of a trial; None where the records do not contain one."""
 
     #: Jobs done a second; see `figures`.
     throughput_per_s: float | None
@@ -62,13 +62,13 @@ def figures(
     the n finishes f of jobs done, in order, where k is the greatest number in flight, at most the
     slots: the first k finishes are the filling. It needs n ≥ `MIN_FINISHES_IN_FLIGHT` · k. Slots
     that are never busy at once (gevent's while jobs compute) fill nothing. That of a rate trial is
-    jobs done ÷ (last finish - first due): it tells whether the contender kept up with the rate.
+    jobs done ÷ (last finish - first due): it shows whether the contender kept up with the rate.
 
     Args:
         records_of_trial: of `FIGURE_COLUMNS`; without ``boot_id`` the clocks are taken for one.
-        slots: of the contender; 0 where nobody knows.
+        slots: of the contender; 0 if unknown.
         is_capacity: whether the whole backlog was sent at once.
-        sender_boot_id: boot of the machine that stamped ``due_ns``; None where nobody knows.
+        sender_boot_id: boot of the machine that stamped ``due_ns``; None if unknown.
     """
     peak = peak_in_flight(records_of_trial)
     throughput_per_s, missing = (
@@ -127,7 +127,7 @@ def executions_ns(records: pl.DataFrame) -> pl.Series:
 def broker_waits_ns(records: pl.DataFrame) -> pl.Series:
     """Return how long each job lay in the broker: from sent to when the consumer first had it.
 
-    Of first attempts alone: a retry is sent by the worker, at a moment that nobody stamped.
+    Of first attempts alone: a retry is sent by the worker, at a moment that is not recorded.
     """
     is_first = records["attempt"] == 0
     return known((records["received_ns"] - records["sent_ns"]).filter(is_first))
@@ -168,7 +168,7 @@ def _by_job(records: pl.DataFrame, *, end: str) -> pl.Series:
 
 
 def _is_job_a_row(records: pl.DataFrame) -> bool:
-    """Tell whether no job has two records, where that is seen at a glance: seqs only grow.
+    """Return whether certainly no job has two records: seqs only grow.
 
     So it is in a trial as it was folded, without a retry or a duplicate: mostly.
     """

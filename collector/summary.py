@@ -1,4 +1,4 @@
-"""Pure: what is published of a run, from its records and from what its producer says."""
+"""Pure: what is published of a run, from its records and its hash."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One trial of a run, as its records tell."""
+    """One trial of a run, with the figures of its records."""
 
     plan: TrialPlan
     slots: int
@@ -51,9 +51,9 @@ def measure(
 
     Args:
         records: those of the run, of `collector.metrics.FIGURE_COLUMNS` at least.
-        run: what the producer says.
+        run: its hash.
         sender_boot_id: boot of the machine that stamped the due times.
-        slots: by contender, for plans that don't say.
+        slots: by contender, for plans without slots.
     """
     accounts = ledgers(records, sent=run.sent)
     measured = []
@@ -106,7 +106,7 @@ def judge_state(
     is_missing = any(not account.is_closed for account in accounts)
     if run.sent_all_ns is not None and not is_missing:
         return RunState.CLOSED
-    # a producer that was killed says nothing either: what it planned and didn't send is missing
+    # a killed producer marks nothing: what it planned and did not send is missing
     is_short = any(run.sent[plan.trial] < plan.count for plan in run.plans)
     if quiet_s >= stall_s and (is_missing or is_short):
         return RunState.STALLED
@@ -126,12 +126,12 @@ def describe(
     """Return what is published at ``poolbench:summary:<run>``.
 
     Args:
-        run: what the producer says.
+        run: its hash.
         measured: its trials.
         state: how far it is.
         has_events: whether a worker sent Celery's events.
         overlapped_by: runs that had jobs in the system at the same time.
-        rejected_lines: what was put aside as no line.
+        rejected_lines: lines that could not be read.
         faults: what hinders the collector itself, in words.
     """
     common = [
@@ -189,7 +189,7 @@ def _invalid(trial: Measured, *, state: RunState) -> list[Reason]:
 
 
 def _unsure(trial: Measured) -> list[Reason]:
-    """Return what a reader of valid figures should know."""
+    """Return what limits figures that are valid."""
     account = trial.ledger
     if not account.failed:
         return []

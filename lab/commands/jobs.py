@@ -93,7 +93,7 @@ def _describe(parameter: Parameter) -> dict[str, Any]:
         "name": parameter.name,
         "type": parameter.type.__name__,
         "unit": parameter.unit,
-        "default": parameter.type(parameter.default),
+        "default": parameter.default,
         "is_optional": parameter.is_optional,
         "low": parameter.type(parameter.low),
         "high": parameter.type(parameter.high),

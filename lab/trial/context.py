@@ -30,8 +30,8 @@ from lab.system.children import Child
 from poolbench.calibration import message_parameters
 from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
-from producer.mix_template import Mix
 from producer.publisher import publish
+from producer.template import Mix
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from lab.trial.context import Bench
 from lab.trial.plan import TrialOrder, draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import begin_use, end_use
-from producer.mix_template import Mix
+from producer.template import Mix
 from report.trials.slo import by_job, judge_rate
 
 #: Between two looks at the worker's processes, seconds.

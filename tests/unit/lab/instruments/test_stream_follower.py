@@ -9,7 +9,8 @@ import redis
 
 from lab.instruments.stream_follower import Tail, TrialView
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.records import FORMAT, Moment, encode_line
+from poolbench.records import FORMAT, Moment
+from tests.wire import encode_line
 
 
 def line(moment: Moment, **known: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_locally_a_process_measures_with_the_stacks_settings(desk: Desk) -> None
     """It goes to the stack's own broker; a failure is one line without a password."""
     address = desk.settings().redis_address
 
-    with pytest.raises(StackError, match=f"worker: the broker at {address} did not take") as error:
+    with pytest.raises(StackError, match=f"worker: Redis at {address} does not answer") as error:
         desk.stack(LOCAL).calibrate()
     assert len(str(error.value).splitlines()) == 1
 
