@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +25,7 @@ from lab.experiment_file.loader import load_experiment
 from lab.run.conductor import conduct_experiment, trial_count
 from lab.run.progress import RunProgress
 from lab.system import environment
-from lab.system.signals import ENDING, uninterrupted
+from lab.system.signals import interrupt_on_signals, uninterrupted
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
 from report.build import write_reports
@@ -168,8 +166,7 @@ def _run(
     experiment = with_twin(equip(experiment, free_threaded=settings.free_threaded))
     for skip in experiment.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
-    for number in ENDING:
-        signal.signal(number, _interrupt)
+    interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
     progress = RunProgress(
         _errors,
         title=experiment.title,
@@ -190,7 +187,7 @@ def _run(
     _show(summary, path=folder.path, as_json=as_json)
     _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
     if isinstance(cut, KeyboardInterrupt):
-        _errors.print("stopped: what was measured is kept, the run is marked unfinished")
+        _errors.print("Run interrupted; results so far are kept, and marked unfinished.")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if cut is not None:
         raise cut
@@ -217,11 +214,3 @@ def _show(summary: dict[str, Any], *, path: Path, as_json: bool) -> None:
     _output.print(render(summary))
     page = path / "report.html"
     _output.print(f"\nreport  [link={page.resolve().as_uri()}]{page}[/link]", highlight=False)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
-    """End what was started and keep what was measured; a second signal doesn't hurry that."""
-    for one in ENDING:
-        signal.signal(one, signal.SIG_IGN)
-    _errors.print("stopping: workers end, what was measured is kept")
-    raise KeyboardInterrupt

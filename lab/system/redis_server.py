@@ -5,20 +5,25 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import secrets
 import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import redis
 
-from lab.system.parent_death import tethered
+from lab.system.parent_death import end_with_parent
 from poolbench.errors import StackError
 
 #: How long a fresh server may take until it answers, seconds.
 START_TIMEOUT_S = 20.0
+
+#: How long a server may take to stop, seconds.
+STOP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,61 @@ class ServerBinary:
     path: Path
     #: Where it comes from, in words for a person.
     origin: str
+
+
+def free_port() -> int:
+    """Return a TCP port on 127.0.0.1 that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True, kw_only=True)
+class RedisServer:
+    """A server on a free port, with a password of its own; its context starts and stops it."""
+
+    #: Folder of its data and its log.
+    folder: Path
+    port: int = field(default_factory=free_port)
+    password: str = field(default_factory=lambda: secrets.token_hex(16))
+    _process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: int = 0) -> str:
+        """Return the address of one of its databases."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it with the data in its folder.
+
+        Raises:
+            StackError: if it can't be started.
+        """
+        self._process = start_server(
+            port=self.port,
+            password=self.password,
+            folder=self.folder,
+            log=self.folder / "server.log",
+        )
+
+    def stop(self) -> None:
+        """Stop it; its data are on the disk then."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def find_server() -> ServerBinary:
@@ -83,7 +143,7 @@ def start_server(*, port: int, password: str, folder: Path, log: Path) -> subpro
     folder.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         process = subprocess.Popen(
-            tethered([str(find_server().path), "-"]),
+            end_with_parent([str(find_server().path), "-"]),
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -125,14 +185,6 @@ def wait_for_server(url: str, *, process: subprocess.Popen[bytes] | None = None)
                 time.sleep(0.02)
             else:
                 return
-
-
-def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _embedded_binary() -> Path | None:
