@@ -1,7 +1,7 @@
-"""The app of the tried workers: jobs that stamp what happens to them into a file.
+"""The app of the tried workers: its jobs write stamps of what happens to them into a file.
 
-It runs under any interpreter that has Celery, so it needs Celery and the standard library alone.
-Stamps go to a file and not to Redis, since they must be there when Redis is not.
+It runs on any Python with Celery, so it imports Celery and the standard library only. Stamps go to
+a file instead of Redis, so that they are kept while Redis is away.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from celery import Celery, chord
 from celery.exceptions import SoftTimeLimitExceeded
 
-#: Where stamps go, one JSON object a line.
+#: File of the stamps, one JSON object on each line.
 STAMPS = os.environ["CONFORMANCE_STAMPS"]
 
 #: Whether jobs that wait are coroutines.
@@ -36,12 +36,12 @@ app.conf.update(
     **json.loads(os.environ.get("CONFORMANCE_SETTINGS", "{}")),
 )
 
-#: What jobs of `hold` keep until their process ends.
+#: Memory that jobs of `hold` keep until their process ends.
 _held: list[bytearray] = []
 
 
 def stamp(label: str, *, moment: str, **facts: Any) -> None:
-    """Write a moment of a job; it is out of the process when this returns."""
+    """Write a moment of a job to the file; it has left the process when this returns."""
     line = {
         "label": label,
         "moment": moment,
@@ -58,18 +58,18 @@ def stamp(label: str, *, moment: str, **facts: Any) -> None:
 
 
 def name_of(error: BaseException) -> str:
-    """Return the name by which a job would catch it."""
+    """Return the name under which a job would catch it."""
     is_limit = isinstance(error, SoftTimeLimitExceeded)
     return SoftTimeLimitExceeded.__name__ if is_limit else type(error).__name__
 
 
 def register(function: Callable[..., Any]) -> Any:
-    """Make a job of a function, by the function's own name."""
+    """Register a function as a job under its own name."""
     return app.task(name=function.__name__.removeprefix("async_"))(function)
 
 
 def wait(label: str, seconds: float) -> str:
-    """Wait, and stamp what interrupts the wait."""
+    """Wait, and stamp an exception that interrupts the wait."""
     stamp(label, moment="started")
     try:
         time.sleep(seconds)
@@ -139,7 +139,7 @@ async def async_crash(label: str, after_s: float) -> None:
 
 
 register(async_wait if IS_ASYNC else wait)
-# the same job, acknowledged late whatever the settings say
+# the same job, acknowledged late with all settings
 app.task(name="wait_late", acks_late=True)(async_wait if IS_ASYNC else wait)
 register(async_meet if IS_ASYNC else meet)
 register(async_tick if IS_ASYNC else tick)
@@ -148,7 +148,7 @@ register(async_crash if IS_ASYNC else crash)
 
 @register
 def block(label: str, seconds: float) -> None:
-    """Wait inside a C function that knows of no event loop; it lets go of the GIL."""
+    """Wait inside a C function: it releases the GIL, and blocks an event loop."""
     stamp(label, moment="started")
     ctypes.CDLL(None).usleep(int(seconds * 1e6))
     stamp(label, moment="finished")
@@ -156,7 +156,7 @@ def block(label: str, seconds: float) -> None:
 
 @register
 def hold(label: str, megabytes: int) -> None:
-    """Keep memory that isn't given back while the process lives."""
+    """Allocate memory that is freed only when the process ends."""
     stamp(label, moment="started")
     _held.append(bytearray(b"x") * (megabytes << 20))
     stamp(label, moment="finished")
@@ -181,7 +181,7 @@ def add_up(numbers: list[int], label: str) -> int:
 
 @register
 def open_chord(label: str, parts: int) -> None:
-    """Send a chord from inside the worker, so that all of it is that Celery's own work."""
+    """Send a chord from inside the worker, so that the tried Celery does all of the work."""
     stamp(label, moment="started")
     header = [
         app.signature("add_one", kwargs={"label": f"part-{number}", "number": number})
