@@ -35,7 +35,7 @@ from lab.run.pilots import (
 )
 from lab.run.progress import RunProgress
 from lab.run.state import Run, new_run_name
-from lab.run.trial_sequences import Course, Unit, block_units, course_of
+from lab.run.trial_sequences import TrialSequence, Unit, block_units, trial_sequence
 from lab.system import environment
 from lab.system.signals import uninterrupted
 from lab.trial.context import Bench, TrialFacts
@@ -257,26 +257,26 @@ def _start(
 def _measure(run: Run, workers: dict[str, LabWorker], *, unit: Unit) -> None:
     """Run a unit's trials; replace the worker after one that can't be trusted with the next."""
     worker = workers[unit.contender.name]
-    course = course_of(unit, run=run, worker=worker, workers_up=len(workers))
-    order = next(course, None)
+    trials = trial_sequence(unit, run=run, worker=worker, workers_up=len(workers))
+    order = next(trials, None)
     with watching(run, unit.contender, block=worker.block) as flower:
         while order is not None:
             run.progress.now(unit.title)
             facts = conduct(run.bench, order)
             note_events(facts, flower=flower)
-            # the course may look at what the trial's lines told
-            order = _following(course, facts)
+            # the sequence may read the lines of the trial
+            order = _following(trials, facts)
             run.bench.tail.forget(facts.plan.trial)
             if facts.reasons:
-                course.close()
+                trials.close()
                 _replace(run, workers, contender=unit.contender)
                 return
 
 
-def _following(course: Course, facts: TrialFacts) -> TrialOrder | None:
-    """Return what a course measures after a trial, if anything."""
+def _following(trials: TrialSequence, facts: TrialFacts) -> TrialOrder | None:
+    """Return the next trial of a sequence, None at its end."""
     try:
-        return course.send(facts)
+        return trials.send(facts)
     except StopIteration:
         return None
 

@@ -1,6 +1,6 @@
-"""What is measured of a contender in a workload, trial after trial: one, or a search for a rate.
+"""The trials of a contender in a workload: a single one, or a search for the sustained rate.
 
-A course yields what to measure next and is told how it went. It never conducts a trial itself.
+A sequence yields the next trial and receives its facts. It never conducts a trial itself.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from lab.trial.workers import LabWorker
 from producer.arrivals import read_schedule
 from report.trials.slo import by_job, judge_holding, late_reason
 
-#: No rate above this share of what the producer can send at once is looked for.
+#: Highest rate of a search, as a share of what the producer can send.
 PRODUCER_SHARE = 0.5
 
-#: So many steps of a search are repeated, at most, since the producer was late in them: the machine
-#: was busy with something else for a moment, and the contender may have held the rate.
+#: Most steps of a search that are repeated because the producer was late: the machine was busy with
+#: something else for a moment, and the contender may have sustained the rate.
 MAX_REPEATS = 3
 
-#: Yields what to measure, and is sent the facts of it.
-Course = Generator[TrialOrder, TrialFacts, None]
+#: Yields the order of a trial, and receives the trial's facts.
+TrialSequence = Generator[TrialOrder, TrialFacts, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """What a block measures in one go."""
+    """A contender and a workload, measured without another in between."""
 
     contender: Contender
     workload: Workload
-    #: Of a point of a curve: its rate as a share of the sustained one.
+    #: For a point of a load curve: its rate as a share of the sustained rate.
     share: float | None = None
 
     @property
     def original(self) -> str:
-        """Return the contender whose pilot counts: a twin has none of its own."""
+        """Return the contender whose pilot applies: a twin has no pilot of its own."""
         return self.contender.twin_of or self.contender.name
 
     @property
     def title(self) -> str:
-        """Return what is shown while it runs."""
+        """Return the text for the progress display."""
         at = "" if self.share is None else f" at {self.share * 100:g} %"
         return f"{self.contender.name} · {self.workload.name}{at}"
 
 
 def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
-    """Return what a block measures, in a random order that comes from the seed.
+    """Return the units of a block, in a random order from the seed.
 
-    Where a curve's rate is not known yet, in the first block, it is looked for before the rest. A
-    twin is measured at its original's rates: nothing about the two may differ.
+    In the first block, searches for the sustained rates of load curves come first. A twin is
+    measured at the rates of its original: nothing about the two may differ.
     """
     order = random.Random(f"{experiment.seed}:{block}")
     pairs = [
@@ -79,8 +79,8 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     return searches + units
 
 
-def course_of(unit: Unit, *, run: Run, worker: LabWorker, workers_up: int) -> Course:
-    """Return the course of a unit; one without trials where there is no rate to measure at."""
+def trial_sequence(unit: Unit, *, run: Run, worker: LabWorker, workers_up: int) -> TrialSequence:
+    """Return the trials of a unit; none where no sustained rate is known."""
     workload, block = unit.workload, worker.block
     seed = draw_seed(run.experiment.seed, block=block, workload=workload.name)
 
@@ -109,8 +109,8 @@ def course_of(unit: Unit, *, run: Run, worker: LabWorker, workers_up: int) -> Co
 
 def _search(
     unit: Unit, *, run: Run, block: int, seed: int, order: Callable[[Load], TrialOrder]
-) -> Course:
-    """Look for the highest rate that is held; a trial that is invalid ends the search."""
+) -> TrialSequence:
+    """Search for the sustained rate; an invalid trial ends the search."""
     rates_per_s = run.sustained_per_s.setdefault((unit.contender.name, unit.workload.name), [])
     search = begin_search(
         pilot_per_s=run.rates_per_s[unit.original, unit.workload.name],
@@ -133,7 +133,7 @@ def _search(
         if not facts.held and repeats < MAX_REPEATS and late_reason(found):
             repeats += 1
             continue
-        search.tell(rate_per_s, is_held=facts.held, spent_s=load.offsets_s[-1])
+        search.record(rate_per_s, is_held=facts.held, spent_s=load.offsets_s[-1])
     rates_per_s.append(search.held_per_s)
 
 

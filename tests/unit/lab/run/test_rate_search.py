@@ -20,7 +20,7 @@ def carry_out(search: Search, *, is_held: Callable[[float], bool]) -> Search:
     """Let a search run against a server that holds some rates."""
     while not search.is_over:
         rate_per_s = search.next_per_s()
-        search.tell(rate_per_s, is_held=is_held(rate_per_s), spent_s=1.0)
+        search.record(rate_per_s, is_held=is_held(rate_per_s), spent_s=1.0)
     return search
 
 
