@@ -102,10 +102,18 @@ class Testbed:
             WorkerDiedError: if it ends before it is ready.
             NotReadyError: if it isn't ready in time.
         """
+        path = [str(APP_FOLDER), *([str(ROOT)] if self.pool.environment else [])]
+        variables = {
+            **dict(self.pool.environment),
+            "CONFORMANCE_BROKER": self.url,
+            "CONFORMANCE_STAMPS": str(self.folder / "stamps"),
+            "CONFORMANCE_SETTINGS": json.dumps(dict(settings or {})),
+            "CONFORMANCE_ASYNC": "1" if self.pool.name == "asyncio" else "0",
+            "PYTHONPATH": os.pathsep.join(path),
+            **(environment or {}),
+        }
         with self.starting:
-            worker = self._start(
-                options, slots=self.slots(slots), settings=settings, environment=environment
-            )
+            worker = self._start(options, slots=self.slots(slots), environment=variables)
             try:
                 is_ready = worker.until(worker.is_ready, within_s=READY_WITHIN_S)
             except BaseException:
@@ -227,33 +235,15 @@ class Testbed:
         return worker.until(self.has("finished", "after"))
 
     def _start(
-        self,
-        options: tuple[str, ...],
-        *,
-        slots: int,
-        settings: Mapping[str, Any] | None,
-        environment: Mapping[str, str] | None,
+        self, options: tuple[str, ...], *, slots: int, environment: Mapping[str, str]
     ) -> TestbedWorker:
         number = len(self.workers) + 1
         node = f"testbed-{number}@conformance"
         command = [str(self.interpreter.path), "-m", "celery", "-A", "conformance_app", "worker"]
         command += ["-P", self.pool.celery_value, "-c", str(slots), "-n", node, "-l", "INFO"]
         command += ["--without-mingle", "--without-gossip", "--without-heartbeat", *options]
-        path = [str(APP_FOLDER), *([str(ROOT)] if self.pool.environment else [])]
-        child = children.start(
-            command,
-            name=f"{self.pool.name}-{number}",
-            log=self.folder / f"{node}.log",
-            environment={
-                **dict(self.pool.environment),
-                "CONFORMANCE_BROKER": self.url,
-                "CONFORMANCE_STAMPS": str(self.folder / "stamps"),
-                "CONFORMANCE_SETTINGS": json.dumps(dict(settings or {})),
-                "CONFORMANCE_ASYNC": "1" if self.pool.name == "asyncio" else "0",
-                "PYTHONPATH": os.pathsep.join(path),
-                **(environment or {}),
-            },
-        )
+        log = self.folder / f"{node}.log"
+        child = children.start(command, name=node, log=log, environment=environment)
         worker = TestbedWorker(
             child=child, node=node, slots=slots, app=self.app, wait_until=self.until
         )

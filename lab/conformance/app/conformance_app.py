@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
+import inspect
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from celery import Celery, chord
@@ -63,16 +65,39 @@ def name_of(error: BaseException) -> str:
     return SoftTimeLimitExceeded.__name__ if is_limit else type(error).__name__
 
 
-def register(function: Callable[..., Any]) -> Any:
-    """Register a function as a job under its own name."""
-    return app.task(name=function.__name__.removeprefix("async_"))(function)
+async def sleep(seconds: float) -> None:
+    """Wait as the jobs of the pool wait: in asyncio by its event loop, else in `time.sleep`."""
+    if IS_ASYNC:
+        await asyncio.sleep(seconds)
+    else:
+        time.sleep(seconds)  # noqa: ASYNC251 -- without an event loop
 
 
-def wait(label: str, seconds: float) -> str:
+def run_without_loop(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """Return a function that does the same as a coroutine function that never suspends."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            function(*args, **kwargs).send(None)
+        except StopIteration as end:
+            return end.value
+
+    return run
+
+
+def register(function: Callable[..., Any], **options: Any) -> Any:
+    """Register a function as a job under its own name; a coroutine only where jobs are those."""
+    if inspect.iscoroutinefunction(function) and not IS_ASYNC:
+        function = run_without_loop(function)
+    return app.task(**{"name": function.__name__, **options})(function)
+
+
+async def wait(label: str, seconds: float) -> str:
     """Wait, and stamp an exception that interrupts the wait."""
     stamp(label, moment="started")
     try:
-        time.sleep(seconds)
+        await sleep(seconds)
     except BaseException as error:
         stamp(label, moment="interrupted", error=name_of(error))
         raise
@@ -80,70 +105,35 @@ def wait(label: str, seconds: float) -> str:
     return label
 
 
-async def async_wait(label: str, seconds: float) -> str:
-    """Do the same as a coroutine."""
-    stamp(label, moment="started")
-    try:
-        await asyncio.sleep(seconds)
-    except BaseException as error:
-        stamp(label, moment="interrupted", error=name_of(error))
-        raise
-    stamp(label, moment="finished")
-    return label
-
-
-def meet(label: str, every_s: float) -> None:
-    """Wait until the clock's next multiple of a time, where all jobs of this kind end together."""
-    wait(label, every_s - time.time() % every_s)
-
-
-async def async_meet(label: str, every_s: float) -> None:
-    """Do the same as a coroutine."""
-    await async_wait(label, every_s - time.time() % every_s)
-
-
-def tick(label: str, seconds: float, every_s: float) -> None:
-    """Wake up again and again; stamp the longest time between two wakes."""
-    stamp(label, moment="started")
-    last_s, gap_s = time.monotonic(), 0.0
-    for _ in range(round(seconds / every_s)):
-        time.sleep(every_s)
-        now_s = time.monotonic()
-        last_s, gap_s = now_s, max(gap_s, now_s - last_s)
-    stamp(label, moment="finished", gap_s=gap_s)
-
-
-async def async_tick(label: str, seconds: float, every_s: float) -> None:
-    """Do the same as a coroutine."""
-    stamp(label, moment="started")
-    last_s, gap_s = time.monotonic(), 0.0
-    for _ in range(round(seconds / every_s)):
-        await asyncio.sleep(every_s)
-        now_s = time.monotonic()
-        last_s, gap_s = now_s, max(gap_s, now_s - last_s)
-    stamp(label, moment="finished", gap_s=gap_s)
-
-
-def crash(label: str, after_s: float) -> None:
-    """End the process that runs this job as the kernel does when memory is short."""
-    stamp(label, moment="started")
-    time.sleep(after_s)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-async def async_crash(label: str, after_s: float) -> None:
-    """Do the same as a coroutine."""
-    stamp(label, moment="started")
-    await asyncio.sleep(after_s)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-register(async_wait if IS_ASYNC else wait)
+register(wait)
 # the same job, acknowledged late with all settings
-app.task(name="wait_late", acks_late=True)(async_wait if IS_ASYNC else wait)
-register(async_meet if IS_ASYNC else meet)
-register(async_tick if IS_ASYNC else tick)
-register(async_crash if IS_ASYNC else crash)
+register(wait, name="wait_late", acks_late=True)
+
+
+@register
+async def meet(label: str, every_s: float) -> str:
+    """Wait until the clock's next multiple of a time, where all jobs of this kind end together."""
+    return await wait(label, every_s - time.time() % every_s)
+
+
+@register
+async def tick(label: str, seconds: float, every_s: float) -> None:
+    """Wake up again and again; stamp the longest time between two wake-ups."""
+    stamp(label, moment="started")
+    last_s, gap_s = time.monotonic(), 0.0
+    for _ in range(round(seconds / every_s)):
+        await sleep(every_s)
+        now_s = time.monotonic()
+        last_s, gap_s = now_s, max(gap_s, now_s - last_s)
+    stamp(label, moment="finished", gap_s=gap_s)
+
+
+@register
+async def crash(label: str, after_s: float) -> None:
+    """Kill the process that runs this job, as the kernel does when it runs out of memory."""
+    stamp(label, moment="started")
+    await sleep(after_s)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @register
