@@ -315,7 +315,7 @@ class TrialResult:
     #: Events that a Flower received during it; None without one.
     flower_events: int | None = None
     #: Of a step of a search: whether its rate was sustained; None elsewhere.
-    held: bool | None = None
+    is_sustained: bool | None = None
     #: Why it is invalid or unstable, as far as its records don't show it.
     reasons: tuple[Reason, ...] = ()
 
@@ -453,6 +453,7 @@ def _from_flat_trial(trial: dict[str, Any]) -> dict[str, Any]:
         # a trial that was interrupted had 0 at first
         "start_ns": trial.get("start_ns") or None,
         "end_ns": trial.get("end_ns") or None,
+        "is_sustained": trial.get("held"),
     }
     reasons = {
         "reasons": [

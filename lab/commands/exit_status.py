@@ -1,4 +1,4 @@
-"""How a command ends when an experiment has thresholds."""
+"""Ends a command with the exit code of its thresholds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from report.verdicts.thresholds import missed, unchecked
 
 
 def end_by(summary: Summary, *, console: Console) -> None:
-    """Exit where a threshold was missed or could not be checked, and name each; else go on."""
+    """Print missed and unchecked thresholds, and exit with their code; return if there are none."""
     found = {ExitCode.MISSED: ("missed", missed(summary))}
     found[ExitCode.INVALID] = ("not checked", unchecked(summary))
     for word, texts in found.values():

@@ -74,7 +74,7 @@ def conduct(
         disturbance=disturbance,
         redis=redis_use,
         flower_events=events,
-        held=None if why_over else _is_sustained(plan, view=view, slo=order.slo),
+        is_sustained=None if why_over else _is_sustained(plan, view=view, slo=order.slo),
         reasons=tuple(one for one in (why_over, silent) if one),
     )
     bench.end_trial(plan, result=result)

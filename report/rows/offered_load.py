@@ -104,8 +104,8 @@ def _by_block(trials: Sequence[Trial]) -> list[list[Trial]]:
 
 def _of_search(steps: Sequence[Trial]) -> list[Trial]:
     broken = [one for one in steps if not one.is_valid]
-    held = [one for one in steps if one.load and one.load.verdict.is_sustained]
-    best = max(held, key=lambda one: one.load.rate_per_s if one.load else 0.0, default=None)
+    sustained = [one for one in steps if one.load and one.load.verdict.is_sustained]
+    best = max(sustained, key=lambda one: one.load.rate_per_s if one.load else 0.0, default=None)
     return broken or [best or steps[0]]
 
 

@@ -181,20 +181,20 @@ def _bends(rows: Sequence[Row]) -> list[str]:
         if found[_FREE_SHARE] and found[ROW_SHARE]:
             p95 = {share: fmt.duration(span_s) for share, span_s in found.items() if span_s}
             curves.append(_Curve(next(iter(rates_per_s.values())), name, p95))
-    curves.sort(key=lambda curve: -curve.held_per_s)
+    curves.sort(key=lambda curve: -curve.sustained_per_s)
     pairs = zip([None, *curves], curves, strict=False)
     return [*(curve.told(before) for before, curve in pairs), *none]
 
 
 class _Curve(NamedTuple):
-    held_per_s: float
+    sustained_per_s: float
     name: str
     #: Of the response, as it is shown, by share of what is held.
     p95: Mapping[float, str]
 
     def told(self, before: _Curve | None) -> str:
         """Return it in a sentence: in few words after one of the same points."""
-        rate = fmt.number(self.held_per_s)
+        rate = fmt.number(self.sustained_per_s)
         if before is not None and before.p95.keys() == self.p95.keys():
             return f"{self.name} {rate}: {fmt.listed([*self.p95.values()])}."
         start, *rest = (f"{span} at {fmt.percent(share)}" for share, span in self.p95.items())

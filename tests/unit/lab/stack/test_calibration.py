@@ -64,5 +64,5 @@ def test_a_stack_without_a_calibration_is_up_all_the_same(
     stack._calibrate(desk.stack(DOCKER))
 
     told = capsys.readouterr().err
-    assert "no calibration, which work_ms needs" in told
+    assert "No calibration, so that work_ms can't be used" in told
     assert "python -m worker calibrate --publish" in told
