@@ -15,8 +15,7 @@ from collector.store import RunFolder
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from poolbench.errors import Fault, StorageError, UsageError
 from poolbench.settings import load_settings
-from report.columns import Table
-from report.export import Format, export
+from report.export import Format, Table, export
 
 
 def register(app: typer.Typer) -> None:

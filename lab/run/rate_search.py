@@ -69,7 +69,9 @@ class Search:
     def is_resolved(self) -> bool:
         """Whether the bracket is narrow enough."""
         sustained, missed = self.sustained_per_s, self.missed_per_s
-        return sustained is not None and missed is not None and missed <= sustained * (1 + RESOLUTION)
+        if sustained is None or missed is None:
+            return False
+        return missed <= sustained * (1 + RESOLUTION)
 
     def next_per_s(self) -> float:
         """Return the rate to try next, jobs a second."""
