@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 from collector.run_manifest import manifest_schema
+from report.result import summary_schema
 
-SCHEMAS = {"manifest.schema.json": manifest_schema}
+SCHEMAS = {"manifest.schema.json": manifest_schema, "summary.schema.json": summary_schema}
 
 if __name__ == "__main__":
     for name, schema_of in SCHEMAS.items():
