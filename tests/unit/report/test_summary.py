@@ -10,7 +10,7 @@ import pytest
 
 from collector.reasons import Code, Severity
 from collector.store import RunFolder
-from report.result import Summary, from_json, to_json
+from report.result import Summary, to_json
 from report.statistics.ratios import Median
 from report.summary import summarize
 from report.trials.trial import Evidence
@@ -408,11 +408,6 @@ def test_the_order_of_records_does_not_show(folder: RunFolder) -> None:
     folder.write_samples(folder.read_samples().sample(fraction=1.0, shuffle=True, seed=3))
 
     assert to_json(summarize(folder)) == before
-
-
-def test_a_summary_reads_back_as_itself(honest: Summary) -> None:
-    """From its own strict JSON."""
-    assert from_json(to_json(honest)) == honest
 
 
 def test_a_contender_keeps_its_evidence(honest: Summary) -> None:
