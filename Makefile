@@ -1,4 +1,4 @@
-# Every target sets up what it needs first. `make` alone prints this list.
+# Every target first sets up what it needs. `make` without a target prints them all.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV   := .venv

@@ -31,7 +31,7 @@ from poolbench.errors import StackError
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
 from poolbench.keys import queue_name, records_stream
 from poolbench.records import TrialPlan
-from producer.arrivals import draw
+from producer.arrivals import read_schedule
 from producer.publisher import BATCH, publish
 from producer.template import capture
 
@@ -90,7 +90,7 @@ def delay_per_s(job: object) -> float:
 def producer_per_s(client: redis.Redis) -> float:
     """Return how many jobs a second the producer sends, its connecting and capturing included."""
     run = secrets.token_hex(4)
-    offsets_s = draw("burst", count=PRODUCER_JOBS, rate_per_s=0, seed=1)
+    offsets_s = [0.0] * PRODUCER_JOBS
     return rate_per_s(
         PRODUCER_JOBS, lambda: publish(client, run=run, plan=PLAN, offsets_s=offsets_s)
     )
@@ -186,7 +186,8 @@ def tell_lags(client: redis.Redis, *, beside: str) -> None:
     print(f"poisson arrivals, {beside}: how late jobs are sent, ms, in {LAG_ROUNDS} rounds")
     for rate_per_s, limit_ms in LIMITS_MS.items():
         count = round(rate_per_s * RATE_SPAN_S)
-        offsets_s = draw("poisson", count=count, rate_per_s=rate_per_s, seed=1)
+        table = {"how": "poisson", "count": count, "rate_per_s": rate_per_s}
+        offsets_s = read_schedule(table).draw(1)
         rounds, idle = [], []
         for _ in range(LAG_ROUNDS):
             rounds.append(measure_lag(client, offsets_s=offsets_s))

@@ -17,7 +17,8 @@ from redis.retry import Retry
 
 from collector.files import make_folder
 from collector.service import STALL_S, Service
-from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
+from poolbench.arguments import Parser, number
+from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import Settings, load_settings
 
 #: After a signal to stop, whatever is still under way is left, seconds. That loses nothing: a part
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m collector", description=__doc__)
+    parser = Parser(prog="python -m collector", description=__doc__)
     parser.add_argument(
         "--results",
         type=Path,
@@ -59,30 +60,21 @@ def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.N
     )
     parser.add_argument(
         "--stall-after",
-        type=float,
+        type=number(float, low=0.001, high=86_400),
         default=STALL_S,
         metavar="SECONDS",
-        help="call a run stalled when jobs are missing and no line came for so long, "
-        "beside the jobs' own length (default: %(default)g)",
+        help="seconds without a line after which a run with missing jobs counts as "
+        "stalled, in addition to the length of its jobs (default: %(default)g)",
     )
-    options = parser.parse_args(arguments)
-    if not 0 < options.stall_after <= 86_400:
-        raise UsageError(
-            Fault(
-                problem="--stall-after",
-                seen=f"{options.stall_after:g}",
-                remedy="it takes seconds, more than 0 and at most 86400",
-            )
-        )
-    return options
+    return parser.parse_args(arguments)
 
 
 def _connect(settings: Settings) -> redis.Redis:
-    """Return a client that fails soon: the service itself waits for the broker, and says so."""
+    """Return a client that fails soon: the service itself waits for the broker and logs that."""
     return redis.Redis.from_url(
         settings.redis_url,
         decode_responses=True,
-        # a stranger's bytes under one of our keys are shown as such, and stop nothing
+        # foreign bytes under one of our keys are shown as such and do not stop the service
         encoding_errors="backslashreplace",
         socket_timeout=10.0,
         socket_connect_timeout=2.0,

@@ -18,7 +18,7 @@ from poolbench.records import FORMAT
 #: Ends the name of a file that is still being written; a leftover is worthless.
 TEMPORARY = ".tmp"
 
-#: Key of a Parquet file's own metadata under which the format version stands.
+#: Key of a Parquet file's own metadata that holds the format version.
 FORMAT_KEY = "poolbench_format"
 
 #: The write limits of a process and a quota are to a reader what a full disk is.
@@ -126,7 +126,7 @@ def check_format(seen: object, *, path: Path, known: Collection[int] = (FORMAT,)
     """Refuse a file of a format version that is not among the known ones.
 
     Raises:
-        StorageError: that says which version it is and what to do.
+        StorageError: with the version found and what to do.
     """
     if str(seen) in map(str, known):
         return

@@ -1,19 +1,19 @@
 """Pure: lines → records, one an execution attempt.
 
-Folding goes by way of *gathered* rows: what the lines of one nonce say together, before it is
-decided what that means. Gathering any part of the lines, and then the results together, gives what
-gathering all of them gives; that lets a run be folded part by part, in any order, and makes a line
-that was stored twice count once.
+Folding uses *gathered* rows: the content of all lines of one nonce, before it is interpreted.
+Gathering any part of the lines, and then the results together, gives what gathering all of them
+gives. So a run can be folded part by part, in any order, and a line that was stored twice counts
+once.
 
 How an execution ended, first rule that fits:
 
-1. The *finished* line tells a state that we know (`OUTCOME_OF_STATE`): that is the outcome. The
-   slot saw the function end; what its parent said meanwhile (a time limit in the same instant,
+1. The *finished* line has a state that we know (`OUTCOME_OF_STATE`): that is the outcome. The
+   slot saw the function end; what its parent reported meanwhile (a time limit in the same instant,
    the `task_failure` that comes with a Reject) changes nothing of that. But a failure whose verdict
    is a time limit was the soft one, which raises in the function: ``timed-out``.
 2. There is a verdict: its outcome, the strongest of several (`_STRENGTH`). So a time limit or a
    lost worker beats a *finished* line with no state, which is what a timed-out slot leaves.
-3. It started, and the trial is over: ``lost-worker``. A killed worker says nothing, and neither
+3. It started, and the trial is over: ``lost-worker``. A killed worker writes nothing, and neither
    does a killed child under ``reject_on_worker_lost``.
 4. Else null: it still runs, or it was received and never began, which is no attempt that ran.
 
@@ -49,17 +49,17 @@ _STRENGTH: tuple[Outcome, ...] = (
 #: One character an outcome, in the order of strength, so that the greatest text is the verdict.
 _CODES: Mapping[str, str] = {outcome.value: str(rank) for rank, outcome in enumerate(_STRENGTH)}
 
-#: Who a line speaks of: on every line, as far as its writer knows.
+#: The execution that a line is about: on every line, as far as its writer knows.
 _IDENTITY = ("run", "trial", "seq", "contender", "kind", "task_id", "attempt", "part")
 _SENT = ("due_ns", "sent_ns")
 
-#: What only the slot knows; of the other lines it would tell of the parent process.
+#: What only the slot knows; in other lines it would be about the parent process.
 _SLOT = ("host", "boot_id", "pid", "slot", "pool_seen", "sockets_patched", "gil_enabled")
 
 #: What an execution cost.
 _COSTS = ("work_ns", "cpu_ns", "blocked_ns")
 
-#: What a *finished* line says; of several in one nonce, the first.
+#: The content of a *finished* line; of several in one nonce, the first.
 _END = (*_COSTS, "state", "end_error")
 
 _MOMENT_WORDS = (Moment.RECEIVED.value, Moment.STARTED.value, Moment.FINISHED.value)
@@ -98,7 +98,7 @@ def fold_parts(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 
 def gather(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return what the lines of each nonce say together, a row a nonce, in no order."""
+    """Return the content of the lines of each nonce, a row a nonce, in no order."""
     return _join(lines.lazy().select(_spread())).collect()
 
 
@@ -123,12 +123,12 @@ def settle(
         columns: which of `RECORD_COLUMNS` are wanted; fewer need less memory.
     """
     went_wrong = pl.col("outcome").ne_missing(Outcome.DONE.value)
-    said = pl.coalesce("end_error", pl.col("verdict").str.slice(1).replace("", None))
+    error = pl.coalesce("end_error", pl.col("verdict").str.slice(1).replace("", None))
     last_ns = pl.col("last_finished_ns")
     again_ns = pl.when(last_ns > pl.col("finished_ns")).then(last_ns)
     rows = gathered.with_columns(_outcome(is_over=is_over), finished_again_ns=again_ns)
     schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns})
-    return conform(rows.with_columns(error=pl.when(went_wrong).then(said)), schema=schema)
+    return conform(rows.with_columns(error=pl.when(went_wrong).then(error)), schema=schema)
 
 
 class Folding:
@@ -157,7 +157,7 @@ class Folding:
         rows = merge([*self._whole, self._open])
         self._whole, self._open = [], self._open.clear()
         order = rows.select(pl.arg_sort_by(ORDER)).to_series()
-        # slice by slice, so that the sorted rows never stand whole beside their records
+        # slice by slice, so that memory never holds all sorted rows and all records at once
         slices = order.to_frame("at").iter_slices(_SLICE_ROWS)
         pieces = (settle(rows[piece["at"]], is_over=True) for piece in slices)
         return pl.concat([RECORD_SCHEMA.to_frame(), *pieces], rechunk=False)

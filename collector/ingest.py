@@ -65,7 +65,7 @@ class Ingest:
     ) -> None:
         self.run = run
         self.folder = RunFolder(folder)
-        #: Lines stored, and what was put aside, since the run began.
+        #: Lines stored, and lines rejected, since the run began.
         self.stored_lines = 0
         self.rejected_lines = 0
         self._client = client
@@ -98,7 +98,7 @@ class Ingest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Write what was put aside for people to read, and release the lock."""
+        """Write the rejected lines for people to read, and release the lock."""
         try:
             if error is None and self.rejected_lines:
                 self.folder.write_rejects()
@@ -110,7 +110,7 @@ class Ingest:
 
         Raises:
             StorageError: if it can't be written: all of it is in the stream still.
-            redis.RedisError: if the broker fails: nothing is lost, the next step goes on.
+            redis.RedisError: if the broker fails: nothing is lost, the next step continues.
         """
         return self._step()[1]
 

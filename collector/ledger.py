@@ -19,20 +19,16 @@ _JOB = ("trial", "seq")
 def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledger]:
     """Return the account of each trial that was sent or recorded, in order of the trials.
 
-    Records of jobs without our header (null ``seq``) are in no account: nobody counted them sent.
+    Records of jobs without our header (null ``seq``) are in no account.
 
     Args:
         records: of the columns ``trial, seq, attempt, outcome, finished_again_ns``; others are
-            passed over.
+            ignored.
         sent: jobs sent, by trial.
     """
     ours = records.lazy().filter(pl.all_horizontal(pl.col(*_JOB).is_not_null()))
-    counts = {
-        int(row["trial"]): row
-        for row in pl.concat(
-            [_jobs(ours), _retried(ours), _duplicated(ours)], how="align"
-        ).collect().fill_null(0).iter_rows(named=True)
-    }  # fmt: skip
+    counted = pl.concat([_jobs(ours), _retried(ours), _duplicated(ours)], how="align")
+    counts = {row.pop("trial"): row for row in counted.collect().fill_null(0).to_dicts()}
     nothing = {"done": 0, "failed": 0, "retried": 0, "duplicated": 0}
     return {
         trial: _account(counts.get(trial, nothing), sent=sent.get(trial, 0))
@@ -41,15 +37,7 @@ def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledg
 
 
 def _account(counts: Mapping[str, int], *, sent: int) -> Ledger:
-    done, failed = counts["done"], counts["failed"]
-    return Ledger(
-        sent=sent,
-        done=done,
-        failed=failed,
-        retried=counts["retried"],
-        lost=sent - done - failed,
-        duplicated=counts["duplicated"],
-    )
+    return Ledger(sent=sent, lost=sent - counts["done"] - counts["failed"], **counts)
 
 
 def _jobs(ours: pl.LazyFrame) -> pl.LazyFrame:

@@ -15,7 +15,7 @@ from collector.fold import Folding
 from collector.ingest import Ingest
 from collector.manifest import machine, manifest_of
 from collector.metrics import FIGURE_COLUMNS
-from collector.run_hash import Presence, RunHash, read_presence, read_run_hash
+from collector.run_hash import RunHash, read_run_hash
 from collector.run_manifest import Manifest
 from collector.summary import (
     Interval,
@@ -28,6 +28,7 @@ from collector.summary import (
 from poolbench.errors import StackError, StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import run_key, summary_key
+from poolbench.presence import find_crew
 from poolbench.summaries import Ledger, RunState
 
 #: A published summary is forgotten after this, seconds; a run's folder stays.
@@ -36,14 +37,14 @@ SUMMARY_EXPIRES_S = 86_400
 #: An unchanged summary is published again after this, so that its expiry counts from its end.
 REPUBLISH_S = 60.0
 
-#: Between two looks at a run, seconds.
+#: Between two updates of a run, seconds.
 LOOK_EVERY_S = 0.5
 
-#: Share of time that looking at a run may take at most: a million records take a second, and the
+#: Share of time that updating a run may take at most: a million records take a second, and the
 #: collector runs on the cores that it measures.
 LOOK_SHARE = 0.1
 
-#: Between two looks at a run's workers, seconds.
+#: Between two reads of a run's workers, seconds.
 PRESENCE_EVERY_S = 5.0
 
 
@@ -54,7 +55,7 @@ class LiveRun:
         client: a client of the broker that decodes its answers.
         run: the run's id.
         folder: the run's folder.
-        stall_s: how long no line may come while jobs are missing, beside the jobs' own length.
+        stall_s: how long no line may come while jobs are missing, beyond the jobs' own length.
         clock: monotonic, seconds.
     """
 
@@ -77,7 +78,8 @@ class LiveRun:
         self._ingest = Ingest(client, run=run, folder=folder, on_stored=self._on_stored)
         self._folding: Folding | None = None
         self._hash: RunHash | None = None
-        self._presence = Presence(slots={})
+        self._slots: dict[str, int] = {}
+        self._has_events = False
         self._measured: tuple[Measured, ...] = ()
         self._fault = ""
         # what has changed since it was last worked out, written and published
@@ -131,8 +133,8 @@ class LiveRun:
             others: when the jobs of the stack's other runs were in the system.
 
         Raises:
-            StackError: if what the producer says is absent or garbled.
-            StorageError: if the folder can't be written; what is known is published all the same.
+            StackError: if the run's hash is absent or garbled.
+            StorageError: if the folder can't be written; what is known is published nevertheless.
         """
         start_s = self._clock()
         if start_s < self._look_at_s:
@@ -149,7 +151,7 @@ class LiveRun:
         found = read_run_hash(self._client, self.run)
         if found is None:
             raise StackError(
-                f"{run_key(self.run)} is not in Redis: nobody knows what was sent; "
+                f"{run_key(self.run)} is not in Redis: the number of jobs sent is unknown; "
                 "its lines are kept, and nothing is published"
             )
         if self._hash is None or found.sent != self._hash.sent:
@@ -162,20 +164,22 @@ class LiveRun:
         """Bring the figures up to date, if anything is new."""
         now_s = self._clock()
         if now_s >= self._presence_at_s and not (self.state and self.state.is_over):
-            seen = read_presence(self._client, {plan.contender for plan in run.plans})
+            contenders = {plan.contender for plan in run.plans}
+            crews = {name: find_crew(self._client, name) for name in contenders}
             # to scan the keys of a broker full of results may take long
             self._presence_at_s = now_s + max(PRESENCE_EVERY_S, 20 * (self._clock() - now_s))
-            self._is_stale |= seen.slots != self._presence.slots
-            had_events = self._presence.has_events
-            self._presence = Presence(has_events=seen.has_events or had_events, slots=seen.slots)
+            slots = {name: crew.slots for name, crew in crews.items()}
+            self._is_stale |= slots != self._slots
+            self._slots = slots
+            self._has_events |= any(crew.has_events for crew in crews.values())
         if not self._is_stale:
             return
         self._measured = measure(
             self._records().records(is_over=False, columns=FIGURE_COLUMNS),
             run=run,
-            # a producer that doesn't tell stands on the collector's machine, as the stack's does
+            # without it the producer is taken to run on the collector's machine
             sender_boot_id=run.boot_id or boot_id(),
-            slots=self._presence.slots,
+            slots=self._slots,
         )
         self.ledgers = tuple(trial.ledger for trial in self._measured)
         self.interval = whole_interval(self._measured)
@@ -192,7 +196,7 @@ class LiveRun:
         overlapped_by = sorted(name for name, other in others.items() if mine and mine.meets(other))
         summary = self._describe(run, state=state, overlapped_by=overlapped_by, fault=self._fault)
         try:
-            # closed is said last: who waits for it finds the folder written
+            # closed is published last: who waits for it finds the folder written
             if state.is_over:
                 self._save(run, state=state, summary=summary)
         except StorageError as error:
@@ -210,7 +214,7 @@ class LiveRun:
             run,
             measured=self._measured,
             state=state,
-            has_events=self._presence.has_events,
+            has_events=self._has_events,
             overlapped_by=overlapped_by,
             rejected_lines=self._ingest.rejected_lines,
             faults=[fault] if fault else [],

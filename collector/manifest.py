@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
+from collector.reasons import Code, Reason
 from collector.run_hash import RunHash
 from collector.run_manifest import (
     Contender,
@@ -22,7 +23,7 @@ from collector.run_manifest import (
     TrialResult,
     Workload,
 )
-from collector.summary import Interval, Measured, whole_interval
+from collector.summary import FOREIGN_CLOCK, Interval, Measured, whole_interval
 from poolbench import __version__
 from poolbench.jobs import JOB_KINDS, ideal_wait_s
 from poolbench.records import TrialPlan
@@ -82,10 +83,7 @@ def manifest_of(
         calibration=run.calibration,
         versions={"poolbench": __version__},
         machine=machine,
-        trials=tuple(
-            _trial(trial, described=described)
-            for trial, described in zip(measured, summary["trials"], strict=True)
-        ),
+        trials=tuple(_trial(trial, overlapped_by=summary["overlapped_by"]) for trial in measured),
     )
 
 
@@ -116,7 +114,7 @@ def _option(parameter: str, value: float | list[float]) -> str:
     return f"--{name} {','.join(f'{number:.12g}' for number in numbers)}"
 
 
-def _trial(trial: Measured, *, described: Mapping[str, Any]) -> TrialEntry:
+def _trial(trial: Measured, *, overlapped_by: Sequence[str]) -> TrialEntry:
     plan, interval = trial.plan, trial.interval
     planned = PlannedTrial(
         **{one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "slots"},
@@ -132,8 +130,11 @@ def _trial(trial: Measured, *, described: Mapping[str, Any]) -> TrialEntry:
         start_ns=interval.first_due_ns if interval else None,
         end_ns=interval.last_finish_ns if interval else None,
         sent=trial.ledger.sent,
-        reasons=tuple(described["reasons"]) if described["mark"] == "!" else (),
-        tolerated=tuple(described["reasons"]) if described["mark"] == "~" else (),
+        # what the report can't find again in the records
+        reasons=(
+            *(Reason.of(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
+            *((FOREIGN_CLOCK,) if not trial.figures.is_clock_shared else ()),
+        ),
     )
     return TrialEntry(plan=planned, result=result)
 

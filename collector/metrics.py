@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from collector.reasons import Code, Reason
 from poolbench.records import Outcome
 from poolbench.summaries import Percentiles
 
@@ -25,15 +26,12 @@ FIGURE_COLUMNS = (
     "finished_again_ns", "outcome", "boot_id",
 )  # fmt: skip
 
-#: Said where a latency would subtract the clocks of two machines.
-FOREIGN_CLOCK = "clocks of other hosts are not corrected"
-
 _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a trial's records come to; None where there is nothing to say it from."""
+    """The figures of a trial; None where the records do not contain one."""
 
     #: Jobs done a second; see `figures`.
     throughput_per_s: float | None
@@ -48,7 +46,7 @@ class Figures:
     #: Whether all stamps are of one machine's clock; else waits are not to be trusted.
     is_clock_shared: bool
     #: Why a figure is None, or not to be trusted.
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 def figures(
@@ -64,22 +62,22 @@ def figures(
     the n finishes f of jobs done, in order, where k is the greatest number in flight, at most the
     slots: the first k finishes are the filling. It needs n ≥ `MIN_FINISHES_IN_FLIGHT` · k. Slots
     that are never busy at once (gevent's while jobs compute) fill nothing. That of a rate trial is
-    jobs done ÷ (last finish - first due): it tells whether the contender kept up with the rate.
+    jobs done ÷ (last finish - first due): it shows whether the contender kept up with the rate.
 
     Args:
         records_of_trial: of `FIGURE_COLUMNS`; without ``boot_id`` the clocks are taken for one.
-        slots: of the contender; 0 where nobody knows.
+        slots: of the contender; 0 if unknown.
         is_capacity: whether the whole backlog was sent at once.
-        sender_boot_id: boot of the machine that stamped ``due_ns``; None where nobody knows.
+        sender_boot_id: boot of the machine that stamped ``due_ns``; None if unknown.
     """
     peak = peak_in_flight(records_of_trial)
-    throughput_per_s, reason = (
+    throughput_per_s, missing = (
         _capacity(records_of_trial, slots=slots, peak=peak)
         if is_capacity
         else _rate(records_of_trial)
     )
     is_clock_shared = _is_clock_shared(records_of_trial, sender_boot_id=sender_boot_id)
-    reasons = (reason, None if is_clock_shared else FOREIGN_CLOCK)
+    foreign = None if is_clock_shared else Reason.of(Code.FOREIGN_CLOCK)
     return Figures(
         throughput_per_s=throughput_per_s,
         wait_s=percentiles(waits_ns(records_of_trial)),
@@ -87,7 +85,7 @@ def figures(
         lag_s=percentiles(lags_ns(records_of_trial)),
         peak_in_flight=peak,
         is_clock_shared=is_clock_shared,
-        reasons=tuple(text for text in reasons if text),
+        reasons=tuple(one for one in (missing, foreign) if one),
     )
 
 
@@ -129,7 +127,7 @@ def executions_ns(records: pl.DataFrame) -> pl.Series:
 def broker_waits_ns(records: pl.DataFrame) -> pl.Series:
     """Return how long each job lay in the broker: from sent to when the consumer first had it.
 
-    Of first attempts alone: a retry is sent by the worker, at a moment that nobody stamped.
+    Of first attempts alone: a retry is sent by the worker, at a moment that is not recorded.
     """
     is_first = records["attempt"] == 0
     return known((records["received_ns"] - records["sent_ns"]).filter(is_first))
@@ -170,7 +168,7 @@ def _by_job(records: pl.DataFrame, *, end: str) -> pl.Series:
 
 
 def _is_job_a_row(records: pl.DataFrame) -> bool:
-    """Tell whether no job has two records, where that is seen at a glance: seqs only grow.
+    """Return whether certainly no job has two records: seqs only grow.
 
     So it is in a trial as it was folded, without a retry or a duplicate: mostly.
     """
@@ -187,31 +185,30 @@ def _finishes_ns(records: pl.DataFrame) -> pl.Series:
     return known(records["finished_ns"].filter(_is_done(records)))
 
 
-def _capacity(records: pl.DataFrame, *, slots: int, peak: int) -> tuple[float | None, str | None]:
+def _capacity(
+    records: pl.DataFrame, *, slots: int, peak: int
+) -> tuple[float | None, Reason | None]:
     if slots < 1:
-        return None, "no throughput: the number of slots is not known"
+        return None, Reason.of(Code.SLOTS_UNKNOWN)
     filling = max(1, min(slots, peak))
     finishes = _finishes_ns(records).sort()
     count, needed = len(finishes), MIN_FINISHES_IN_FLIGHT * filling
     if count < needed:
-        return None, (
-            f"no throughput: {count} jobs done, and {filling} in flight need {needed} "
-            f"({MIN_FINISHES_IN_FLIGHT} for each)"
-        )
+        return None, Reason.of(Code.FEW_JOBS, done=count, in_flight=filling, needed=needed)
     span_ns = finishes[-1] - finishes[filling - 1]
     if span_ns <= 0:
-        return None, "no throughput: all jobs finished at the same instant"
+        return None, Reason.of(Code.SAME_INSTANT)
     return (count - filling) * _NS_PER_S / span_ns, None
 
 
-def _rate(records: pl.DataFrame) -> tuple[float | None, str | None]:
+def _rate(records: pl.DataFrame) -> tuple[float | None, Reason | None]:
     finishes = _finishes_ns(records)
     first_due_ns, last_finish_ns = records["due_ns"].min(), finishes.max()
     if not isinstance(first_due_ns, int) or not isinstance(last_finish_ns, int):
-        return None, "no throughput: no job was done"
+        return None, Reason.of(Code.NO_JOB_DONE)
     span_ns = last_finish_ns - first_due_ns
     if span_ns <= 0:
-        return None, "no throughput: the last finish lies before the first due time"
+        return None, Reason.of(Code.DONE_BEFORE_DUE)
     return len(finishes) * _NS_PER_S / span_ns, None
 
 

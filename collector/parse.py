@@ -1,4 +1,4 @@
-"""Pure: the batches of a stream's entries → lines, and beside them what is no line.
+"""Pure: the batches of a stream's entries → lines, and the text that is no line.
 
 Nothing is dropped: what can't be read as a line of this run is kept as text, with its reason.
 """
@@ -16,7 +16,7 @@ from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
 #: like a compressed file for one, and fails, or unpacks it.
 _BEGINNINGS = (b"{", b" ", b"\t", b"\r", b"\n")
 
-#: The moments that tell of a job. `Moment.ALIVE` is no line of a run: it becomes a key.
+#: The moments of a job. `Moment.ALIVE` is no line of a run: it becomes a key.
 _MOMENTS = tuple(moment.value for moment in Moment if moment is not Moment.ALIVE)
 
 
@@ -64,8 +64,8 @@ def _parse_one_by_one(content: bytes, *, run: str) -> pl.DataFrame:
 def _bisect(texts: list[bytes]) -> list[pl.DataFrame | None]:
     """Return the frames of the texts in order, None for a text that can't be read.
 
-    The parser tells neither which line is wrong nor, when told to go on, what it passed over; so
-    halves are tried until the wrong ones stand alone.
+    The parser reports neither which line is wrong nor which lines it skips; so halves are tried
+    until each wrong line is alone.
     """
     frame = _parse(b"\n".join(texts)) if texts else LINE_SCHEMA.to_frame()
     if frame is not None and frame.height == len(texts):
@@ -107,7 +107,7 @@ def _judge(frame: pl.DataFrame, *, run: str) -> pl.DataFrame:
 
 
 def _keep_texts(frame: pl.DataFrame, *, texts: list[bytes]) -> pl.DataFrame:
-    """Return the frame with the lines put aside emptied of values, their text kept instead."""
+    """Return the frame with the rejected lines' values removed and their text kept."""
     raw = pl.Series([text[:LINE_MAX_BYTES].decode("utf-8", "backslashreplace") for text in texts])
     is_bad = pl.col("reason").is_not_null()
     return frame.with_columns(

@@ -57,7 +57,7 @@ def part_name(*, first: StreamId, last: StreamId) -> str:
 
 
 def find_parts(folder: Path) -> list[Part]:
-    """Return every part in the folder; none if it isn't there. Other files are passed over."""
+    """Return every part in the folder; none if it isn't there. Other files are ignored."""
     if not folder.is_dir():
         return []
     found = (_parse(path) for path in folder.iterdir())

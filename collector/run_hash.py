@@ -1,4 +1,4 @@
-"""What the producer says of a run in Redis: its plan, how much was sent, whether all was."""
+"""A run as the producer describes it in Redis: its plan, how much was sent, whether all was."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import redis
 from poolbench.calibration import read_calibration
 from poolbench.errors import StackError
 from poolbench.jobs import JOB_KINDS, rough_job_s
-from poolbench.keys import run_key, sent_field, worker_key
+from poolbench.keys import run_key, sent_field
 from poolbench.records import TrialPlan
 
 
@@ -30,7 +30,7 @@ class RunHash:
     sent: Mapping[int, int]
     #: When the last job was sent, Unix ns; None while more may come.
     sent_all_ns: int | None
-    #: Boot of the machine that stamps the due times; None if the producer doesn't tell.
+    #: Boot of the machine that stamps the due times; None if it is unknown.
     boot_id: str | None
     #: CPU-seconds of a unit of work by kind, where work was given as a time.
     calibration: Mapping[str, float] = field(default_factory=dict)
@@ -52,18 +52,8 @@ class RunHash:
         return max(gaps_s, default=0.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presence:
-    """What the live workers of some contenders tell of themselves."""
-
-    #: Whether any sends Celery's events, which cost it throughput.
-    has_events: bool = False
-    #: Slots of all workers together, by contender.
-    slots: Mapping[str, int]
-
-
 def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
-    """Return what the producer says of a run; None if there is no such hash.
+    """Return a run's hash; None if there is none.
 
     Args:
         client: one that decodes its answers.
@@ -94,18 +84,6 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
         ) from error
 
 
-def read_presence(client: redis.Redis, contenders: set[str]) -> Presence:
-    """Return what the contenders' live workers tell of themselves at this moment."""
-    workers = {contender: _workers(client, contender) for contender in sorted(contenders)}
-    return Presence(
-        has_events=any(bool(one.get("events")) for ones in workers.values() for one in ones),
-        slots={
-            contender: sum(one["slots"] for one in ones if isinstance(one.get("slots"), int))
-            for contender, ones in workers.items()
-        },
-    )
-
-
 def _plans(text: str) -> tuple[TrialPlan, ...]:
     trials = json.loads(text)
     if not isinstance(trials, list) or not trials:
@@ -131,18 +109,3 @@ def _plan(raw: Mapping[str, Any]) -> TrialPlan:
 def _job_s(plan: TrialPlan) -> float:
     kind = JOB_KINDS.get(plan.kind)
     return rough_job_s(kind, plan.parameters) if kind is not None else 0.0
-
-
-def _workers(client: redis.Redis, contender: str) -> list[dict[str, Any]]:
-    keys = list(client.scan_iter(match=worker_key(contender, "*"), count=1_000))
-    texts = cast("list[str | None]", client.mget(keys)) if keys else []
-    found = []
-    for text in texts:
-        try:
-            shown = json.loads(text or "")
-        except ValueError:
-            # its key ended meanwhile, or a stranger wrote it
-            continue
-        if isinstance(shown, dict):
-            found.append(shown)
-    return found

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from collector.reasons import Code, Reason, Severity
 from poolbench.errors import StorageError
 from poolbench.records import TrialPlan
 
@@ -314,11 +315,9 @@ class TrialResult:
     #: Events that a Flower received during it; None without one.
     flower_events: int | None = None
     #: Of a step of a search: whether its rate was sustained; None elsewhere.
-    held: bool | None = None
-    #: Why the trial is invalid; empty if it is not.
-    reasons: tuple[str, ...] = ()
-    #: Why it is doubtful.
-    tolerated: tuple[str, ...] = ()
+    is_sustained: bool | None = None
+    #: Why it is invalid or unstable, as far as its records don't show it.
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,8 +329,8 @@ class TrialEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
-    """Everything needed to repeat a run, and what became of each trial."""
+class RunInfo:
+    """How a run was made: everything needed to repeat it."""
 
     run: str
     #: Who wrote it: the lab, or the collector for a producer.
@@ -346,8 +345,6 @@ class Manifest:
     experiment: ExperimentSource
     seed: int | None = None
     repetitions: int = 0
-    #: None for a run whose number of repetitions was set.
-    until: Until | None = None
     #: About how long a trial was to last, seconds.
     trial_s: float | None = None
     contenders: tuple[Contender, ...]
@@ -382,6 +379,14 @@ class Manifest:
     events: bool = False
     #: Of a submitted run: other runs that had jobs in the system at the same time.
     overlapped_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(RunInfo):
+    """How a run was made, and what became of each trial."""
+
+    #: None for a run whose number of repetitions was set.
+    until: Until | None = None
     trials: tuple[TrialEntry, ...]
 
 
@@ -448,5 +453,13 @@ def _from_flat_trial(trial: dict[str, Any]) -> dict[str, Any]:
         # a trial that was interrupted had 0 at first
         "start_ns": trial.get("start_ns") or None,
         "end_ns": trial.get("end_ns") or None,
+        "is_sustained": trial.get("held"),
     }
-    return {"plan": trial, "result": trial | costs | nested}
+    reasons = {
+        "reasons": [
+            {"code": Code.RECORDED, "severity": severity, "parameters": {"text": text}}
+            for severity, name in ((Severity.INVALID, "reasons"), (Severity.UNSTABLE, "tolerated"))
+            for text in trial.get(name) or []
+        ]
+    }
+    return {"plan": trial, "result": trial | costs | nested | reasons}

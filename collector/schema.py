@@ -21,13 +21,13 @@ def _schema(columns: Mapping[str, Column]) -> pl.Schema:
 
 LINE_SCHEMA = _schema(LINE_COLUMNS)
 
-#: A part's table: its lines, and beside them what could not be read as one.
+#: A part's table: its lines, and the text that could not be read as one.
 PART_SCHEMA = pl.Schema(
     {
         **LINE_SCHEMA,
-        # the raw text of what was put aside; null in a good line
+        # the text of a rejected line; null in a good one
         "rejected": pl.String(),
-        # why it was put aside
+        # why it was rejected
         "reason": pl.String(),
     }
 )

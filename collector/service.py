@@ -28,7 +28,7 @@ STALL_S = 30.0
 #: How long a run that is over is still worked on, seconds: later lines wake it.
 LATE_S = 60.0
 
-#: Between two looks for lines of runs that rest, seconds.
+#: Between two checks for lines of runs that rest, seconds.
 WAKE_EVERY_S = 2.0
 
 #: A run that rests is taken off the list so long after its creation, seconds: redelivered jobs come
@@ -121,7 +121,7 @@ class Service:
             except redis.ResponseError as error:
                 raise StackError(
                     f"Redis at {self._address} can't list the runs ({error}); "
-                    f"look at its key {RUNS} and at what its user may do"
+                    f"check its key {RUNS} and the permissions of its user"
                 ) from error
             if away_since_s is not None:
                 _log.info("Redis is back after %.0f s", self._clock() - away_since_s)
@@ -135,7 +135,7 @@ class Service:
         """Do once what there is to do; return whether more waits already.
 
         Raises:
-            redis.ConnectionError: if the broker is away: nothing is lost, the next round goes on.
+            redis.ConnectionError: if the broker is away: nothing is lost, the next round continues.
         """
         listed = cast("list[tuple[str, float]]", self._client.zrange(RUNS, 0, -1, withscores=True))
         self._forget_unlisted({name for name, _ in listed})
@@ -167,7 +167,7 @@ class Service:
         finally:
             live.look(self._intervals(without=name))
         if live.state is not None and live.state is not before:
-            _log.info("run %s: %s", name, _tell(live.state, live.ledgers))
+            _log.info("run %s: %s", name, _describe(live.state, live.ledgers))
         if live.state is not None and live.state.is_over and live.quiet_s > self._late_s:
             self._rest(name, interval=live.interval)
         self._recover(name)
@@ -182,7 +182,7 @@ class Service:
             check_name(name, what="name of a run")
         except UsageError as error:
             self._impossible.add(name)
-            _log.warning("a run in %s is passed over: %s", RUNS, error)
+            _log.warning("a run in %s is ignored: %s", RUNS, error)
             return
         with self._run_faults(name):
             folder = RunFolder(self._results_dir / name)
@@ -210,10 +210,10 @@ class Service:
             and folder.read_manifest().lines == sum(folder.count_lines())
             and bool(self._client.hexists(run_key(name), "sent_all_ns"))
             and not self._client.xlen(records_stream(name))
-            and self._is_told(name)
+            and self._is_end_published(name)
         )
 
-    def _is_told(self, name: str) -> bool:
+    def _is_end_published(self, name: str) -> bool:
         """Whether the end of a run was published, perhaps so long ago that it has expired."""
         text = self._client.get(summary_key(name))
         try:
@@ -266,7 +266,7 @@ class Service:
 
     @contextmanager
     def _run_faults(self, name: str) -> Iterator[None]:
-        """Let a fault of one run hinder that run alone: say it once, and try again later."""
+        """Keep a fault of one run from the others: log it once, and try again later."""
         try:
             yield
         except (PoolbenchError, redis.ResponseError) as error:
@@ -295,8 +295,8 @@ class Service:
             self._heartbeat_file = None
 
 
-def _tell(state: RunState, accounts: tuple[Ledger, ...]) -> str:
-    """Return a run's state in one line for a person."""
+def _describe(state: RunState, accounts: tuple[Ledger, ...]) -> str:
+    """Return a run's state in one line."""
     sent, done, failed, lost = (
         sum(getattr(account, name) for account in accounts)
         for name in ("sent", "done", "failed", "lost")

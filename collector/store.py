@@ -41,12 +41,9 @@ from collector.schema import (
 from collector.trial_records import TrialRecords
 from poolbench.errors import StorageError
 
-#: Keys of a part's metadata: how many lines it holds, and how many it holds put aside.
+#: Keys of a part's metadata: how many good lines it holds, and how many rejected ones.
 _LINES_KEY = "poolbench_lines"
 _REJECTED_KEY = "poolbench_rejected"
-
-#: How often a reader lists the parts anew when compaction took one away under it.
-_READ_ATTEMPTS = 5
 
 
 class RunFolder:
@@ -65,7 +62,7 @@ class RunFolder:
         """Refuse a folder of another format version; one that isn't there yet is fine.
 
         Raises:
-            StorageError: that says which version it is and what to do.
+            StorageError: with the version found and what to do.
         """
         if self.manifest_path.exists():
             self.read_manifest()
@@ -114,7 +111,7 @@ class RunFolder:
                 sync_folder(self.parts_path)
 
     def count_lines(self) -> tuple[int, int]:
-        """Return how many lines are stored, and how many of them were put aside."""
+        """Return how many good lines are stored, and how many rejected ones."""
         metadata = [read_metadata(part.path) for part in self.parts()]
         kept = sum(int(one.get(_LINES_KEY, 0)) for one in metadata)
         return kept, sum(int(one.get(_REJECTED_KEY, 0)) for one in metadata)
@@ -125,19 +122,18 @@ class RunFolder:
         Call it as the run's one writer, or when there is none: compaction replaces files.
         """
         for part in self.parts():
-            yield _good_lines(_read_part(part))
-
-    def read_lines(self) -> pl.DataFrame:
-        """Return all lines of the run, those put aside left out; it may be live."""
-        return _good_lines(self._read_parts(PART_SCHEMA.names()))
+            frame = _read_part(part)
+            yield frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
 
     def read_rejects(self) -> pl.DataFrame:
-        """Return what was put aside: the raw text, ``rejected``, and the ``reason``."""
-        frame = self._read_parts(["rejected", "reason"])
+        """Return the rejected lines: the text, ``rejected``, and the ``reason``."""
+        columns = ["rejected", "reason"]
+        frames = [_read_part(part, columns=columns) for part in self.parts()]
+        frame = pl.concat([PART_SCHEMA.to_frame().select(columns), *frames])
         return frame.filter(pl.col("rejected").is_not_null())
 
     def write_rejects(self) -> None:
-        """Write what was put aside to `rejects_path`, for people; nothing if there is nothing."""
+        """Write the rejected lines to `rejects_path`, if there are any."""
         rejects = self.read_rejects()
         if rejects.height:
             write_atomically(self.rejects_path, write=rejects.write_ndjson)
@@ -163,7 +159,7 @@ class RunFolder:
         return TrialRecords(self.jobs_path)
 
     def write_samples(self, samples: pl.DataFrame) -> None:
-        """Write what was sampled beside the trials to ``samples.parquet``."""
+        """Write the samples taken during the trials to ``samples.parquet``."""
         self._write(self.samples_path, frame=samples, schema=SAMPLE_SCHEMA)
 
     def read_samples(self) -> pl.DataFrame:
@@ -201,27 +197,9 @@ class RunFolder:
         make_folder(self.path)
         write_table(path, frame=conform(frame, schema=schema), metadata={})
 
-    def _read_parts(self, columns: list[str]) -> pl.DataFrame:
-        empty = PART_SCHEMA.to_frame().select(columns)
-        attempts = 0
-        while True:
-            attempts += 1
-            try:
-                frames = [_read_part(part, columns=columns) for part in self.parts()]
-                return pl.concat([empty, *frames])
-            except StorageError as error:
-                # the run's writer may have merged the part away since it was listed
-                is_gone = isinstance(error.__cause__, FileNotFoundError)
-                if not is_gone or attempts == _READ_ATTEMPTS:
-                    raise
-
 
 def _read_part(part: Part, *, columns: Collection[str] = tuple(PART_SCHEMA)) -> pl.DataFrame:
     """Return a part's table; a column that the version which wrote it did not have is null."""
     known = set(read_names(part.path))
     frame = read_table(part.path, columns=[name for name in columns if name in known])
     return conform(frame, schema=pl.Schema({name: PART_SCHEMA[name] for name in columns}))
-
-
-def _good_lines(part: pl.DataFrame) -> pl.DataFrame:
-    return part.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())

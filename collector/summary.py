@@ -1,18 +1,22 @@
-"""Pure: what is published of a run, from its records and from what its producer says."""
+"""Pure: what is published of a run, from its records and its hash."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
 
 from collector.ledger import ledgers
-from collector.metrics import FOREIGN_CLOCK, Figures, figures
+from collector.metrics import Figures, figures
+from collector.reasons import Code, Reason, Severity
 from collector.run_hash import RunHash
 from poolbench.records import FORMAT, TrialPlan
 from poolbench.summaries import Ledger, RunState
+
+#: Makes latencies of a submitted run invalid: the producer's machine stamped the due times.
+FOREIGN_CLOCK = replace(Reason.of(Code.FOREIGN_CLOCK), severity=Severity.INVALID)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One trial of a run, as its records tell."""
+    """One trial of a run, with the figures of its records."""
 
     plan: TrialPlan
     slots: int
@@ -47,9 +51,9 @@ def measure(
 
     Args:
         records: those of the run, of `collector.metrics.FIGURE_COLUMNS` at least.
-        run: what the producer says.
+        run: its hash.
         sender_boot_id: boot of the machine that stamped the due times.
-        slots: by contender, for plans that don't say.
+        slots: by contender, for plans without slots.
     """
     accounts = ledgers(records, sent=run.sent)
     measured = []
@@ -102,7 +106,7 @@ def judge_state(
     is_missing = any(not account.is_closed for account in accounts)
     if run.sent_all_ns is not None and not is_missing:
         return RunState.CLOSED
-    # a producer that was killed says nothing either: what it planned and didn't send is missing
+    # a killed producer marks nothing: what it planned and did not send is missing
     is_short = any(run.sent[plan.trial] < plan.count for plan in run.plans)
     if quiet_s >= stall_s and (is_missing or is_short):
         return RunState.STALLED
@@ -122,15 +126,18 @@ def describe(
     """Return what is published at ``poolbench:summary:<run>``.
 
     Args:
-        run: what the producer says.
+        run: its hash.
         measured: its trials.
         state: how far it is.
         has_events: whether a worker sent Celery's events.
         overlapped_by: runs that had jobs in the system at the same time.
-        rejected_lines: what was put aside as no line.
+        rejected_lines: lines that could not be read.
         faults: what hinders the collector itself, in words.
     """
-    common = [*faults, *(f"run {other} had jobs here at the same time" for other in overlapped_by)]
+    common = [
+        *(Reason.of(Code.COLLECTOR_HINDERED, fault=fault) for fault in faults),
+        *(Reason.of(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
+    ]
     return {
         "format": FORMAT,
         "run": run.run,
@@ -142,7 +149,7 @@ def describe(
     }
 
 
-def _describe_trial(trial: Measured, *, state: RunState, common: list[str]) -> dict[str, Any]:
+def _describe_trial(trial: Measured, *, state: RunState, common: list[Reason]) -> dict[str, Any]:
     plan, found = trial.plan, trial.figures
     invalid = [*_invalid(trial, state=state), *common]
     unsure = _unsure(trial)
@@ -162,25 +169,28 @@ def _describe_trial(trial: Measured, *, state: RunState, common: list[str]) -> d
         "lag_s": asdict(found.lag_s) if found.lag_s else None,
         "peak_in_flight": found.peak_in_flight,
         "mark": "!" if invalid else "?" if is_thin else "~" if unsure else "",
-        "reasons": list(dict.fromkeys([*invalid, *unsure, *found.reasons])),
+        # in words: the producer prints them
+        "reasons": list(dict.fromkeys(one.text for one in (*invalid, *unsure, *found.reasons))),
     }
 
 
-def _invalid(trial: Measured, *, state: RunState) -> list[str]:
+def _invalid(trial: Measured, *, state: RunState) -> list[Reason]:
     """Return why a trial's figures don't count."""
     account, reasons = trial.ledger, []
     if account.lost > 0 and state.is_over:
-        reasons.append(f"{account.lost:,} of {account.sent:,} jobs have no known end")
+        reasons.append(Reason.of(Code.JOBS_LOST, lost=account.lost, sent=account.sent))
     if account.lost < 0:
-        reasons.append(f"{-account.lost:,} more jobs ended than were sent")
+        reasons.append(Reason.of(Code.JOBS_UNSENT, jobs=-account.lost))
     if account.duplicated:
-        reasons.append(f"{account.duplicated:,} executions finished a job that had finished before")
+        reasons.append(Reason.of(Code.JOBS_DUPLICATED, jobs=account.duplicated))
     if not trial.figures.is_clock_shared:
         reasons.append(FOREIGN_CLOCK)
     return reasons
 
 
-def _unsure(trial: Measured) -> list[str]:
-    """Return what a reader of valid figures should know."""
+def _unsure(trial: Measured) -> list[Reason]:
+    """Return what limits figures that are valid."""
     account = trial.ledger
-    return [f"{account.failed:,} of {account.sent:,} jobs failed"] if account.failed else []
+    if not account.failed:
+        return []
+    return [Reason.of(Code.JOBS_FAILED, failed=account.failed, sent=account.sent)]

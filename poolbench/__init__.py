@@ -3,5 +3,5 @@
 Standard library and Celery only: this package runs inside other people's workers.
 """
 
-#: Version of the project; stands in every manifest.
+#: Version of the project; it is in every manifest.
 __version__ = "0.1.0"

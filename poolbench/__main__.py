@@ -1,4 +1,4 @@
-"""The `poolbench` command: hands over to the lab, which stands in a checkout and in no wheel."""
+"""The `poolbench` command: runs the lab, which is in a checkout and in no wheel."""
 
 from __future__ import annotations
 

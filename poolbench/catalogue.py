@@ -30,17 +30,22 @@ class Parameter:
     """One typed and bounded parameter of a job kind."""
 
     name: str
-    type: type[int | float]
-    default: float
+    #: Its type is that of all values.
+    default: int | float
     #: Bounds, both allowed.
     low: float
     high: float
     #: Unit, as short as it is written behind a number; empty for a share or a mere number.
-    unit: str
+    unit: str = ""
     #: Meaning, as a phrase.
     help: str
-    #: Whether it is left out where it isn't given, so that nobody reads of what is off.
+    #: Whether a message leaves it out where it isn't given.
     is_optional: bool = False
+
+    @property
+    def type(self) -> type[int | float]:
+        """The type of its values."""
+        return type(self.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +75,13 @@ class JobKind:
 
     @property
     def computes(self) -> bool:
-        """Whether computing is a part of the job that counts, alone or beside a wait."""
+        """Whether computing is a part of the job that counts, alone or in addition to a wait."""
         return self.is_cpu_bound or self.work_class is WorkClass.BOTH
 
 
 def _delay_ms(help_text: str) -> Parameter:
     return Parameter(
         name="delay_ms",
-        type=float,
         default=50.0,
         low=0.0,
         high=MAX_WAIT_MS,
@@ -89,7 +93,6 @@ def _delay_ms(help_text: str) -> Parameter:
 def _size_bytes(help_text: str, *, default: int, low: int = 0, high: int = 10_000_000) -> Parameter:
     return Parameter(
         name="size_bytes",
-        type=int,
         default=default,
         low=low,
         high=high,
@@ -99,40 +102,32 @@ def _size_bytes(help_text: str, *, default: int, low: int = 0, high: int = 10_00
 
 
 def _units(help_text: str, *, low: int = 1) -> Parameter:
-    return Parameter(
-        name="units", type=int, default=8, low=low, high=MAX_UNITS, unit="units", help=help_text
-    )
+    return Parameter(name="units", default=8, low=low, high=MAX_UNITS, unit="units", help=help_text)
 
 
 _UPSTREAM_DRAWS = (
     Parameter(
         name="tail_sigma",
-        type=float,
         default=0.0,
         low=0.0,
         high=3.0,
-        unit="",
         help="lognormal tail of the wait, whose median is delay_ms: "
         "standard deviation of its logarithm, 0 for none",
         is_optional=True,
     ),
     Parameter(
         name="failure_share",
-        type=float,
         default=0.0,
         low=0.0,
         high=1.0,
-        unit="",
         help="share of answers that are failures (503)",
         is_optional=True,
     ),
     Parameter(
         name="seed",
-        type=int,
         default=0,
         low=0,
         high=2**31 - 1,
-        unit="",
         help="of the tail and the failures",
         is_optional=True,
     ),
@@ -140,7 +135,6 @@ _UPSTREAM_DRAWS = (
 
 _WORK_MS = Parameter(
     name="work_ms",
-    type=float,
     default=8.0,
     low=0.1,
     high=MAX_WORK_MS,
@@ -211,7 +205,6 @@ JOB_KINDS: dict[str, JobKind] = {
             parameters=(
                 Parameter(
                     name="commands",
-                    type=int,
                     default=20,
                     low=1,
                     high=100_000,
@@ -244,7 +237,6 @@ JOB_KINDS: dict[str, JobKind] = {
             parameters=(
                 Parameter(
                     name="total_ms",
-                    type=float,
                     default=50.0,
                     low=1.0,
                     high=MAX_WORK_MS,
@@ -253,11 +245,9 @@ JOB_KINDS: dict[str, JobKind] = {
                 ),
                 Parameter(
                     name="cpu_share",
-                    type=float,
                     default=0.5,
                     low=0.0,
                     high=1.0,
-                    unit="",
                     help="which part of it is work: 0 only waits, 1 only computes",
                 ),
             ),

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a Poolbench command tells its caller."""
+    """The exit code of a Poolbench command."""
 
     OK = 0
     #: A measurement was made, and it is invalid: its ledger does not close.
@@ -39,7 +39,7 @@ class Fault:
     seen: str = ""
     #: What would be right.
     remedy: str = ""
-    #: File and line, or option, where it stands.
+    #: File and line, or option.
     where: str = ""
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class StorageError(PoolbenchError):
 def nearest(word: str, *, among: Iterable[str], refused: Mapping[str, str] | None = None) -> str:
     """Return advice that names the closest of ``among``, or all of them if none is close.
 
-    ``refused`` holds the words that this place refuses as things stand, each with what has to
+    ``refused`` holds the words that are not allowed here now, each with what has to
     change. Such a word is named only where it is the closest, and then with that in brackets.
     """
     refused = refused or {}

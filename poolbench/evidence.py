@@ -35,7 +35,7 @@ def host() -> str:
 
 
 def boot_id() -> str:
-    """Return the id of this machine's boot; its name where the system tells no such id."""
+    """Return the id of this machine's boot; its name where the system has no such id."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
@@ -49,17 +49,12 @@ def class_path(instance: object) -> str:
 
 
 def pool_name(seen: str) -> str:
-    """Return Poolbench's name of a pool class, or the class itself if Poolbench knows none."""
+    """Return Poolbench's name of a pool class, or the class itself if there is none."""
     for pool in POOLS.values():
         own_class = dict(pool.environment).get("CELERY_CUSTOM_WORKER_POOL")
         if seen == (own_class or _CLASSES[pool.celery_value]):
             return pool.name
     return seen
-
-
-def is_gil_enabled() -> bool:
-    """Return whether this interpreter holds its GIL at this moment."""
-    return True if _ask_gil is None else _ask_gil()
 
 
 class Evidence:
@@ -75,7 +70,7 @@ class Evidence:
         self.describe_process()
 
     def describe_process(self) -> None:
-        """Note the process anew: a fork is another one."""
+        """Read the process's identity again: a fork is another process."""
         self.pid = os.getpid()
         are_patched = socket.socket.__module__.partition(".")[0] == "gevent"
         self._constant = (
@@ -91,6 +86,6 @@ class Evidence:
 
 
 def _greenlet_ident() -> int:
-    """Return what tells slots of one thread apart; the thread's own where there is no greenlet."""
+    """Return the id of the running greenlet, or of the thread where there is no greenlet."""
     greenlet = sys.modules.get("greenlet")
     return id(greenlet.getcurrent()) if greenlet else threading.get_ident()

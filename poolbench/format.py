@@ -25,6 +25,19 @@ def counted(value: int, *, noun: str) -> str:
     return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
+def percent(share: float | None) -> str:
+    """Return a share of one as a percentage: whole, or with two digits below 10 %."""
+    if share is None:
+        return NOTHING
+    value = share * 100
+    return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.2g} %"
+
+
+def listed(words: list[str]) -> str:
+    """Return ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
 def duration(value_s: float | None) -> str:
     """Return seconds in the unit that reads best: 1.20 s · 45.0 ms · 310 µs."""
     if value_s is None:

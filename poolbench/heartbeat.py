@@ -49,7 +49,7 @@ class Heartbeat(bootsteps.StartStopStep):
         self._life += 1
 
     def terminate(self, parent: Any) -> None:
-        """Stop, in a cold shutdown as well."""
+        """Stop, also in a cold shutdown."""
         self.stop(parent)
 
     def _beat(self, consumer: Any, life: int) -> None:
@@ -67,7 +67,7 @@ def alive_line(consumer: Any, *, contender: str) -> bytes:
         "contender": contender,
         "pool": pool_name(class_path(consumer.pool)),
         "slots": consumer.pool.num_processes,
-        "events": _tells_of_jobs(consumer.event_dispatcher),
+        "events": _sends_job_events(consumer.event_dispatcher),
         "host": host(),
         "pid": os.getpid(),
         "queues": [queue.name for queue in consumer.task_consumer.queues],
@@ -77,7 +77,7 @@ def alive_line(consumer: Any, *, contender: str) -> bytes:
     return wire if len(wire) < LINE_MAX_BYTES else _dump({**fields, "queues": []})
 
 
-def _tells_of_jobs(dispatcher: Any) -> bool:
+def _sends_job_events(dispatcher: Any) -> bool:
     """Return whether Celery sends an event for each job, and not only its own heartbeats."""
     if dispatcher is None or not dispatcher.enabled:
         return False
@@ -85,7 +85,7 @@ def _tells_of_jobs(dispatcher: Any) -> bool:
 
 
 def touch(path: Path) -> None:
-    """Renew a heartbeat file; what can't be written is said and nothing more."""
+    """Renew a heartbeat file; a file that can't be written is logged."""
     try:
         path.touch()
     except OSError as error:

@@ -41,8 +41,7 @@ _ROUGH_COSTS_MS = {"units": 1.0, "commands": 0.2, "size_bytes": 1e-4}
 class JobHeader:
     """Which job this is. Travels as the message header `HEADER`.
 
-    Raises:
-        ValueError: when built from values of the wrong type.
+    `poolbench.lines.job_members` checks the header of a message that was received.
     """
 
     #: The run's id.
@@ -59,16 +58,6 @@ class JobHeader:
     sent_ns: int
     #: Which part of a mix it is, by name; None for a job of no mix.
     part: str | None = None
-
-    def __post_init__(self) -> None:
-        texts = ("run", "contender", *(["part"] if self.part is not None else []))
-        for name in texts:
-            if not isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} is no string: {getattr(self, name)!r}")  # noqa: TRY004 -- one type
-        for name in ("trial", "seq", "due_ns", "sent_ns"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-                raise ValueError(f"{name} is no whole number from 0: {value!r}")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the mapping that travels in the message; without a part there is no such key."""
@@ -112,7 +101,7 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
     for name, parameter in known.items():
         if name not in given and (parameter.is_optional or parameter not in wanted):
             continue
-        value = given.get(name, parameter.type(parameter.default))
+        value = given.get(name, parameter.default)
         fault = _parameter_fault(kind, parameter, value)
         if fault is None:
             values[name] = parameter.type(value)
@@ -155,7 +144,7 @@ def ideal_wait_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float 
 
 
 def rough_job_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float:
-    """Return about how long one job takes alone, seconds: to know when to lose patience."""
+    """Return about how long one job takes alone, seconds: to set a timeout."""
     work_ms = parameters.get("work_ms", 0.0)
     total_ms = parameters.get("total_ms", 0.0) * parameters.get("cpu_share", 0.0)
     others_ms = sum(parameters.get(name, 0) * cost_ms for name, cost_ms in _ROUGH_COSTS_MS.items())

@@ -68,14 +68,14 @@ def unacked_keys(scope: str) -> dict[str, str]:
     """Return where a scope's workers keep messages that are not acknowledged, by kombu's options.
 
     Without a scope of its own, a message that a killed worker had would be given back, hours later,
-    to a queue that nobody reads.
+    to a queue without a worker.
     """
     options = ("unacked_key", "unacked_index_key", "unacked_mutex_key")
     return {option: f"poolbench.{scope}.{option.removesuffix('_key')}" for option in options}
 
 
 def result_prefix(scope: str) -> str:
-    """Return what stands before Celery's own key of a result, so that a run's can be removed."""
+    """Return the prefix of Celery's own key of a result, so that a run's can be removed."""
     return f"poolbench.{scope}."
 
 

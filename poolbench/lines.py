@@ -1,4 +1,4 @@
-"""Lines as the probe writes them: JSON built by hand, since a job waits for each.
+"""Lines as the probe writes them: JSON built from text, since a job waits for each.
 
 Every line begins ``{"v":1,"m":<moment>,"run":<run>,``, so that the recorder can sort it unparsed.
 """
@@ -35,7 +35,7 @@ _VERDICT = _HEADS[Moment.VERDICT]
 
 
 def job_members(header: object) -> tuple[str, str] | None:
-    """Return the members that say which job it is and when it was due, as fragments of JSON.
+    """Return the members that identify a job, and its times, as fragments of JSON.
 
     Takes what a message holds under `poolbench.jobs.HEADER`, the form of `JobHeader.as_dict`.
     Returns None for anything else: it came from outside.
@@ -112,7 +112,7 @@ def finished_line(
 
 
 def verdict_line(identity: str, *, t_ns: int, outcome: Outcome, error: str) -> bytes:
-    """Return the line of Celery's word on an execution; the error's text is cut to fit."""
+    """Return the line of Celery's verdict on an execution; the error's text is cut to fit."""
     before = f'{_VERDICT}{identity},"t_ns":{t_ns},"outcome":"{outcome}","error":'
     room = LINE_MAX_BYTES - len(before) - len("}\n") - 1
     return f"{before}{_fit(error[:ERROR_MAX_CHARS], room_bytes=room)}}}\n".encode()

@@ -32,13 +32,13 @@ FULL_PIPE_WAIT_S = 5.0
 #: How long a worker that stops waits for its recorder to have delivered, seconds.
 CLOSE_WAIT_S = 5.0
 
-#: Lines that the recorder holds while Redis is away, bytes; then the pipe fills.
-HELD_MAX_BYTES = 64 * 1_048_576
+#: Lines that the recorder buffers while Redis is away, bytes; then the pipe fills.
+BUFFER_MAX_BYTES = 64 * 1_048_576
 
-#: How long the recorder goes on trying after its worker is gone, seconds.
+#: How long the recorder retries after its worker is gone, seconds.
 GRACE_S = 60.0
 
-#: What ends a worker, and reaches its recorder when a whole group or container is told.
+#: Signals that end a worker; sent to a whole group or container, they reach its recorder.
 IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 #: Begins the name of a pipe's private folder, among the system's temporary ones.
@@ -62,7 +62,7 @@ class RecorderSettings:
     folder: str = ""
     #: Where lines are left that could not be delivered.
     state_dir: str = ""
-    held_max_bytes: int = HELD_MAX_BYTES
+    buffer_max_bytes: int = BUFFER_MAX_BYTES
     grace_s: float = GRACE_S
 
     def encode(self) -> bytes:
@@ -115,15 +115,15 @@ class Pipe:
             self._break(error)
 
     def close(self) -> None:
-        """Let go of the pipe and wait a while until the recorder has delivered what it holds.
+        """Close the pipe and wait up to `CLOSE_WAIT_S` for the recorder to deliver its lines.
 
-        Does nothing but in the process that started the recorder, and only once.
+        Does nothing in other processes than the one that started the recorder, nor a second time.
         """
         recorder, self._recorder = self._recorder, None
         if recorder is None or os.getpid() != self._owner_pid:
             return
         self._is_broken = True
-        # The number stays taken: a late write of another thread must not meet a stranger's file.
+        # The number stays taken: a late write of another thread must not go to another file.
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- a descriptor is wanted
             os.dup2(nowhere.fileno(), self._fd, inheritable=False)
         try:
@@ -134,7 +134,7 @@ class Pipe:
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def _write_when_free(self, line: bytes) -> None:
-        """Wait for room, but not again and again: only the first line of a full spell waits."""
+        """Wait for room; while the pipe stays full only the first line waits."""
         room = select.poll()
         room.register(self._fd, select.POLLOUT)
         deadline_s = time.monotonic() + (0.0 if self._is_full else FULL_PIPE_WAIT_S)
@@ -191,7 +191,7 @@ def join_pipe(path: Path) -> Pipe:
     """Open the pipe of a worker that spawned this process.
 
     Raises:
-        OSError: if nobody reads it.
+        OSError: if it has no reader.
     """
     return Pipe(_open_writer(path), path=path)
 

@@ -25,7 +25,7 @@ class Pool:
     fixed_slots: int | None = None
     #: The most slots that make sense.
     max_slots: int = MAX_SLOTS
-    #: Environment variables that the worker needs beside its settings.
+    #: Environment variables that the worker needs in addition to its settings.
     environment: tuple[tuple[str, str], ...] = ()
     #: What Celery offers elsewhere and this pool does not do.
     cannot: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Writes a line for each moment of each job. Loaded by ``celery … -I poolbench.probe``.
 
 It works on any Celery app, unchanged, in any pool, and never raises into the worker: without a
-recorder the jobs run on, and one log line says that they go unrecorded.
+recorder the jobs run on, and one log line reports that they are not recorded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from celery.exceptions import (
 )
 
 from poolbench import lines
-from poolbench.broker import client_address
+from poolbench.broker_url import client_address
 from poolbench.errors import UsageError
 from poolbench.evidence import Evidence, class_path
 from poolbench.heartbeat import Heartbeat, alive_line, touch
@@ -38,20 +38,20 @@ from poolbench.records import Outcome
 from poolbench.settings import Settings, hand_over, handed_over, load_settings
 from poolbench.work import WORK_NS
 
-#: Key in Celery's request, set anew for each message received: the members of the execution's
-#: lines, with its nonce. A retry carries it away as a header, so what stands there is trusted in
+#: Key in Celery's request, set for each message received: the members of the execution's
+#: lines, with its nonce. A retry carries it away as a header, so its value is trusted in
 #: the slot only, after the consumer has replaced it.
 EXECUTION = "poolbench_execution"
 
 #: Attribute of a job's request: the thread's CPU time when the job began, ns.
 _CPU_FROM_NS = "poolbench_cpu_from_ns"
 
-#: Attribute of a job's request where the pool tells it: how long the job blocked its loop, ns.
+#: Attribute of a job's request where the pool sets it: how long the job blocked its loop, ns.
 _BLOCKED_NS = "loop_blocked_ns"
 
 _log = logging.getLogger("poolbench.probe")
 
-#: Handlers that have failed in this process: each says so once.
+#: Handlers that have failed in this process: each logs it once.
 _failed: set[str] = set()
 
 P = ParamSpec("P")
@@ -81,7 +81,7 @@ def _guarded(handler: Callable[P, None]) -> Callable[P, None]:
 
 
 class Probe:
-    """The handlers of Celery's signals, and what they know in this process."""
+    """The handlers of Celery's signals, and their state in this process."""
 
     def __init__(self) -> None:
         self._pipe: Pipe | None = None
@@ -92,11 +92,11 @@ class Probe:
         #: Unseeded, so it differs by process; a system call for each nonce would cost more.
         self._nonces = random.Random()
         #: In the consumer's process: requests by job id, as long as Celery holds them. A hard time
-        #: limit is told without its request.
+        #: limit is reported without its request.
         self._requests: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def connect(self) -> None:
-        """Hear Celery's signals."""
+        """Connect the handlers to Celery's signals."""
         for signal, handler in (
             (signals.worker_init, self.on_worker_init),
             (signals.worker_process_init, self.on_process_init),
@@ -135,7 +135,7 @@ class Probe:
 
     @_guarded
     def on_pool(self, consumer: Any) -> None:
-        """Note which pool was built, before it starts; spawned slots are told by environment."""
+        """Note which pool was built, before it starts; spawned slots get it by environment."""
         pool_seen = class_path(consumer.pool)
         self._evidence = Evidence(pool_seen=pool_seen)
         if self._pipe is not None:
@@ -144,9 +144,9 @@ class Probe:
     @_guarded
     def on_process_init(self, **_: object) -> None:
         """Join the worker's pipe in a spawned slot; a forked one has it already."""
-        told = handed_over()
-        if self._pipe is None and told:
-            known = json.loads(told)
+        text = handed_over()
+        if self._pipe is None and text:
+            known = json.loads(text)
             self._evidence = Evidence(pool_seen=known["pool_seen"])
             self._pipe = join_pipe(Path(known["path"]))
 
@@ -165,7 +165,7 @@ class Probe:
             touch(self._heartbeat_file)
 
     def on_received(self, *, request: Any, **_: object) -> None:
-        """Give the execution its nonce."""
+        """Assign a nonce to this execution and write when it was received."""
         t_ns = time.time_ns()
         pipe = self._pipe
         if pipe is None:
@@ -183,7 +183,7 @@ class Probe:
             _say_once(self.on_received, error)
 
     def on_started(self, *, sender: Any, **_: object) -> None:
-        """Write that a slot begins, and who it is."""
+        """Write that a slot starts the job, with the evidence of the slot."""
         pipe = self._pipe
         if pipe is None:
             return
@@ -201,7 +201,7 @@ class Probe:
             _say_once(self.on_started, error)
 
     def on_finished(self, *, sender: Any, state: str | None = None, **_: object) -> None:
-        """Write that a slot is done."""
+        """Write that a slot has finished the job."""
         pipe = self._pipe
         if pipe is None:
             return
@@ -228,7 +228,7 @@ class Probe:
     def on_failure(
         self, *, sender: Any, task_id: str, exception: BaseException, **_: object
     ) -> None:
-        """Write why an execution failed: heard in the slot, in the consumer's process, or both."""
+        """Write why an execution failed; called in the slot, in the consumer's process, or both."""
         request = sender.request
         execution = request.get(EXECUTION) if request.id == task_id else None
         if execution is None and (known := self._requests.get(task_id)) is not None:
@@ -256,8 +256,8 @@ class Probe:
         """Write that a job was called off: before it was received, in the queue, or running."""
         execution = request.get(EXECUTION)
         known = self._requests.get(request.id)
-        # Not received by this probe: what stands there came with a retry from another execution.
-        # Equality can't tell, since that other may still be known here.
+        # Not received by this probe: the value came with a retry from another execution.
+        # Equality does not show it, since that other may still be known here.
         if known is None or known.request_dict.get(EXECUTION) is not execution:
             execution = self._mint(vars(request), kind=sender.name, job_id=request.id)
         self._write_verdict(
@@ -278,7 +278,7 @@ class Probe:
         self._write_message_verdict(message, outcome=Outcome.FAILED, error=error)
 
     def _on_fork(self) -> None:
-        """Be the child: it is another slot, and its nonces are others."""
+        """After a fork: reset the process identity and reseed the nonces."""
         self._nonces.seed()
         self._evidence.describe_process()
 

@@ -1,6 +1,6 @@
-"""The process at the other end of a worker's pipe: takes lines, stores them in Redis.
+"""The process at the other end of a worker's pipe: reads lines, stores them in Redis.
 
-It outlives a killed worker and ends when the pipe's last writer is gone and what it holds is
+It outlives a killed worker and ends when the pipe's last writer is gone and its lines are
 delivered. Reading and delivering are two threads, so that the worker never waits for Redis.
 """
 
@@ -25,17 +25,17 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from poolbench.buffer import Buffer
 from poolbench.errors import ExitCode
-from poolbench.held import Held
 from poolbench.keys import LINES_FIELD, records_stream
+from poolbench.line_sorter import SortedLines, Sorter, StreamEntry
 from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
-from poolbench.sorting import Entry, Sorted, Sorter
 
 #: Pause after a read, seconds: lines gather in the pipe, and one round trip serves them all. What
 #: this process costs is its waking up, about 0.8 ms of CPU with cold caches, not the lines.
 GATHER_S = 0.1
 
-#: What a pipe holds at the least where the system doesn't tell, bytes (macOS).
+#: What a pipe holds at least, bytes, where the system doesn't report it (macOS).
 SMALL_PIPE_BYTES = 16_384
 
 #: Stream entries in one round trip, at most: about 4 MB.
@@ -57,15 +57,15 @@ _STDIN = 0
 
 
 class Recorder:
-    """Delivers what one worker's pipe holds.
+    """Delivers the lines of one worker's pipe.
 
     Raises:
-        ValueError: when built with an address that is none of Redis.
+        ValueError: when built with an address that is not one of Redis.
     """
 
-    def __init__(self, settings: RecorderSettings, *, held: Held) -> None:
+    def __init__(self, settings: RecorderSettings, *, buffer: Buffer) -> None:
         self._settings = settings
-        self._held = held
+        self._buffer = buffer
         self._client = redis.Redis.from_url(
             settings.redis_url,
             socket_timeout=REDIS_TIMEOUT_S,
@@ -73,7 +73,7 @@ class Recorder:
             retry=Retry(NoBackoff(), 0),
         )
         self._sorter = Sorter()
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[StreamEntry] = deque()
         #: Heartbeats by key: the newest of each worker, and those that Redis doesn't have yet.
         self._presence: dict[str, bytes] = {}
         self._unsent_presence: dict[str, bytes] = {}
@@ -83,22 +83,22 @@ class Recorder:
         self._is_hurried = False
 
     def run(self) -> None:
-        """Deliver until the pipe has ended and nothing is left, or the grace is over."""
+        """Deliver until the pipe has ended and nothing is left, or the grace period is over."""
         is_all_delivered = True
-        while not self._held.has_ended:
+        while not self._buffer.has_ended:
             if is_all_delivered:
-                self._held.wait(timeout_s=PRESENCE_REFRESH_S)
+                self._buffer.wait(timeout_s=PRESENCE_REFRESH_S)
             else:
                 time.sleep(RETRY_S)
-            self._sort(self._held.take())
+            self._sort(self._buffer.take())
             self._refresh_presence()
             is_all_delivered = self._deliver()
         self._finish()
 
     def _finish(self) -> None:
-        """Deliver the rest, within the grace; leave what can't be delivered in a file."""
+        """Deliver the rest within the grace period; write what can't be delivered to a file."""
         signal.signal(signal.SIGTERM, self._hurry)
-        self._sort(self._held.take())
+        self._sort(self._buffer.take())
         self._file(self._sorter.finish())
         self._unsent_presence.clear()
         deadline_s = time.monotonic() + self._settings.grace_s
@@ -118,10 +118,10 @@ class Recorder:
     def _sort(self, chunk: bytes) -> None:
         found = self._sorter.sort(chunk)
         # what is in no entry needs no delivery, or was counted with an earlier chunk
-        self._held.release(len(chunk) - sum(len(entry.lines) for entry in found.entries))
+        self._buffer.release(len(chunk) - sum(len(entry.lines) for entry in found.entries))
         self._file(found)
 
-    def _file(self, found: Sorted) -> None:
+    def _file(self, found: SortedLines) -> None:
         self._entries.extend(found.entries)
         self._presence.update(found.presence)
         self._unsent_presence.update(found.presence)
@@ -134,7 +134,7 @@ class Recorder:
             self._unsent_presence.update(self._presence)
 
     def _deliver(self) -> bool:
-        """Send all there is; return whether nothing is left.
+        """Send everything; return whether nothing is left.
 
         What was sent without an answer is sent again: folding collapses identical lines.
         """
@@ -151,7 +151,7 @@ class Recorder:
             _say("Redis is back, the lines kept are delivered")
         return True
 
-    def _send(self, entries: list[Entry]) -> None:
+    def _send(self, entries: list[StreamEntry]) -> None:
         with self._client.pipeline(transaction=False) as trip:
             for entry in entries:
                 trip.xadd(records_stream(entry.run), {LINES_FIELD: entry.lines})
@@ -163,10 +163,10 @@ class Recorder:
             self._shown_at_s = time.monotonic()
         for entry in entries:
             self._entries.popleft()
-            self._held.release(len(entry.lines))
+            self._buffer.release(len(entry.lines))
 
     def _leave_in_file(self) -> None:
-        """Write what is left where a person finds it: nobody else has it."""
+        """Write the undelivered lines to a file: they exist nowhere else."""
         name = f"undelivered-{socket.gethostname()}-{os.getpid()}.lines"
         line_count = sum(entry.line_count for entry in self._entries)
         for folder in (self._settings.state_dir, tempfile.gettempdir()):
@@ -193,15 +193,15 @@ def main() -> int:
     try:
         first, _, rest = _read_first_line().partition(b"\n")
         settings = RecorderSettings.decode(first)
-        held = Held(max_bytes=settings.held_max_bytes)
-        recorder = Recorder(settings, held=held)
+        buffer = Buffer(max_bytes=settings.buffer_max_bytes)
+        recorder = Recorder(settings, buffer=buffer)
     except (ValueError, TypeError, KeyError) as error:
-        # no more of it: the line may hold a password
+        # without the content: the line may contain a password
         _say(f"it got no usable settings ({type(error).__name__})")
         return ExitCode.USAGE
     if rest:
-        held.put(rest)
-    threading.Thread(target=_read_all, args=(held, settings.folder), daemon=True).start()
+        buffer.put(rest)
+    threading.Thread(target=_read_all, args=(buffer, settings.folder), daemon=True).start()
     recorder.run()
     return ExitCode.OK
 
@@ -217,23 +217,23 @@ def _read_first_line() -> bytes:
     return read
 
 
-def _read_all(held: Held, folder: str) -> None:
+def _read_all(buffer: Buffer, folder: str) -> None:
     """Read until the last writer is gone; stop for room meanwhile, but not after that."""
     hangup = select.poll()
     hangup.register(_STDIN, 0)
     half_full_bytes = _pipe_bytes() // 2
     while True:
-        if not held.wait_for_room(timeout_s=RETRY_S) and not hangup.poll(0):
+        if not buffer.wait_for_room(timeout_s=RETRY_S) and not hangup.poll(0):
             continue
         chunk = os.read(_STDIN, PIPE_BYTES)
         if not chunk:
             break
-        held.put(chunk)
+        buffer.put(chunk)
         if len(chunk) < half_full_bytes:
             time.sleep(GATHER_S)
     if folder:
         shutil.rmtree(folder, ignore_errors=True)
-    held.end()
+    buffer.end()
 
 
 def _pipe_bytes() -> int:

@@ -25,7 +25,7 @@ ERROR_MAX_CHARS = 300
 
 
 class Moment(StrEnum):
-    """Which moment a line tells of."""
+    """The moment of a job that a line records."""
 
     #: Celery's consumer has the message. Written by the consumer's process.
     RECEIVED = "received"
@@ -33,9 +33,9 @@ class Moment(StrEnum):
     STARTED = "started"
     #: The slot is done with it: result stored, callbacks dispatched.
     FINISHED = "finished"
-    #: Celery's own word on an execution, often from the parent of the slot.
+    #: Celery's own verdict on an execution, often from the parent of the slot.
     VERDICT = "verdict"
-    #: A worker's heartbeat: no job, no record; becomes a key with an expiry.
+    #: A worker's heartbeat: of no job; becomes a key with an expiry.
     ALIVE = "alive"
 
 
@@ -135,7 +135,7 @@ _EVIDENCE: dict[str, Column] = {
 }
 
 #: Everything a line may carry. ``error``, ``host`` and the others of a slot come with the moment
-#: that knows them.
+#: that has them.
 LINE_COLUMNS: Mapping[str, Column] = {
     "v": _int("format version of the line"),
     "m": _text("moment: received, started, finished, verdict"),
@@ -160,12 +160,12 @@ RECORD_COLUMNS: Mapping[str, Column] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:
-    """What a trial was meant to be; stands in the run's hash and in the manifest."""
+    """The plan of a trial; it is in the run's hash and in the manifest."""
 
     trial: int
     contender: str
     pool: str
-    #: Slots of the contender; 0 where the sender doesn't know.
+    #: Slots of the contender; 0 if the sender doesn't know it.
     slots: int
     kind: str
     parameters: Mapping[str, int | float] = field(default_factory=dict)
@@ -173,33 +173,16 @@ class TrialPlan:
     arrivals: str = "burst"
     #: Mean arrivals per second; 0 for a burst.
     rate_per_s: float = 0.0
-    #: Where the rate moves: everything that says how, a list of numbers where there are several.
+    #: Where the rate changes: the parameters that describe how; several numbers are a list.
     shape: Mapping[str, float | list[float]] = field(default_factory=dict)
-    #: Where the rate moves: the longest time between two jobs as drawn, seconds.
+    #: Where the rate changes: the longest time between two jobs as drawn, seconds.
     longest_gap_s: float = 0.0
     #: Jobs meant to be sent.
     count: int = 0
-    #: Size of an argument that nobody reads, bytes; 0 for none.
+    #: Size of an unused argument, bytes; 0 for none.
     payload_bytes: int = 0
     #: Whether its messages ask for the result to be stored.
     stores_result: bool = False
-
-
-def encode_line(line: Mapping[str, Any]) -> bytes:
-    """Return a line in its wire form, with its newline, shorter than `LINE_MAX_BYTES`.
-
-    Long texts are cut, so that the line always fits.
-    """
-    wire = _dump(line)
-    if len(wire) < LINE_MAX_BYTES:
-        return wire
-    known = {key: value for key, value in line.items() if key in LINE_COLUMNS}
-    # one character may take twelve bytes, and a line has sixteen texts
-    for chars in (100, 10):
-        wire = _dump({k: v[:chars] if isinstance(v, str) else v for k, v in known.items()})
-        if len(wire) < LINE_MAX_BYTES:
-            break
-    return wire
 
 
 def decode_line(wire: bytes | str) -> dict[str, Any]:
@@ -212,7 +195,3 @@ def decode_line(wire: bytes | str) -> dict[str, Any]:
     if not isinstance(line, dict) or line.get("v") != FORMAT or "m" not in line:
         raise ValueError(f"no line of format {FORMAT}: {wire[:80]!r}")
     return line
-
-
-def _dump(line: Mapping[str, Any]) -> bytes:
-    return json.dumps(line, separators=(",", ":"), ensure_ascii=True).encode() + b"\n"

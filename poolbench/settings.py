@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from poolbench.errors import Fault, UsageError
-from poolbench.pools import MAX_SLOTS, POOLS
+from poolbench.pools import POOLS
 
 #: Where secrets and settings of a checkout are kept, mode 0600.
 DOTENV = Path(".env")
@@ -33,6 +33,9 @@ class Variable:
     #: Bounds of a whole number, both allowed; None for text.
     bounds: tuple[int, int] | None = None
 
+
+#: Slots of the stack's workers, where a pool has no fixed number.
+_DEFAULT_SLOTS = {"prefork": 4, "threads": 50, "gevent": 100, "asyncio": 100}
 
 VARIABLES: dict[str, Variable] = {
     variable.name: variable
@@ -66,29 +69,14 @@ VARIABLES: dict[str, Variable] = {
         Variable(
             name="FLOWER_BASIC_AUTH", default="", help="Flower's login, user:password (read by it)"
         ),
-        Variable(
-            name="POOLBENCH_SLOTS_PREFORK",
-            default="4",
-            help="slots of the stack's prefork worker",
-            bounds=(1, POOLS["prefork"].max_slots),
-        ),
-        Variable(
-            name="POOLBENCH_SLOTS_THREADS",
-            default="50",
-            help="slots of the stack's threads worker",
-            bounds=(1, MAX_SLOTS),
-        ),
-        Variable(
-            name="POOLBENCH_SLOTS_GEVENT",
-            default="100",
-            help="slots of the stack's gevent worker",
-            bounds=(1, MAX_SLOTS),
-        ),
-        Variable(
-            name="POOLBENCH_SLOTS_ASYNCIO",
-            default="100",
-            help="slots of the stack's asyncio worker",
-            bounds=(1, MAX_SLOTS),
+        *(
+            Variable(
+                name=f"POOLBENCH_SLOTS_{name.upper()}",
+                default=str(slots),
+                help=f"slots of the stack's {name} worker",
+                bounds=(1, POOLS[name].max_slots),
+            )
+            for name, slots in _DEFAULT_SLOTS.items()
         ),
         Variable(
             name="POOLBENCH_PREFETCH",
@@ -185,7 +173,7 @@ class Settings:
     #: Whether the broker was named by POOLBENCH_REDIS_URL.
     redis_is_explicit: bool
     heartbeat_file: Path | None = None
-    #: Whether this process is a worker whose slots are coroutines: its environment says so.
+    #: Whether this process is a worker whose slots are coroutines, by its environment.
     runs_coroutines: bool = False
 
     @property
@@ -247,7 +235,7 @@ def load_settings(
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file; empty if there is none.
 
-    Lines are ``NAME=value``, taken as they stand; blank lines and ``#`` comments are passed over.
+    Lines are ``NAME=value``, without quoting; blank lines and ``#`` comments are ignored.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -258,12 +246,12 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def hand_over(text: str) -> None:
-    """Leave a text for the processes that this one spawns; empty: nothing."""
+    """Set a text for the processes that this one spawns; empty for none."""
     os.environ[HANDOVER] = text
 
 
 def handed_over() -> str:
-    """Return the text that this process's parent left for it, or an empty one."""
+    """Return the text that this process's parent set for it, or an empty one."""
     return os.environ.get(HANDOVER, "")
 
 

@@ -1,15 +1,15 @@
-"""How a job tells the time its function took; needs no probe and starts none."""
+"""Reports how long a job's function took; needs no probe and starts none."""
 
 from __future__ import annotations
 
 from celery import current_task
 
-#: Attribute of a job's request under which the time stands until the job is finished.
+#: Attribute of a job's request that holds the time until the job is finished.
 WORK_NS = "poolbench_work_ns"
 
 
 def report_work_ns(work_ns: int) -> None:
-    """Say how long the job that runs here worked, nanoseconds; without a probe nobody hears it.
+    """Report how long the running job worked, nanoseconds; without a probe it has no effect.
 
     To be called in the slot, in the job's own thread or greenlet. Celery keeps a job's request for
     exactly that scope in every pool, which a thread-local or a context variable would not be: an

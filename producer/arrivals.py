@@ -1,205 +1,403 @@
-"""Draws when each job is due: pure, and the same for the same seed.
+"""How the jobs of a trial arrive: the same due times for the same seed. Pure.
 
-`schedule` checks what is wanted and completes it; a `Schedule` and a seed are the due times. The
-ways to arrive are in `producer.ways`, the arithmetic of moving rates in `producer.rates`.
+Each class is one way to arrive: what it takes, with bounds, and by when a number of jobs is due. A
+new one is a class in `ARRIVALS`.
+
+Arrivals at a changing rate are made by rescaling time. Let Λ(t) be the mean number of jobs due by
+t, and s₁ < s₂ < … a Poisson process of rate 1; then the moments Λ⁻¹(sᵢ) are a Poisson process whose
+rate is the slope of Λ (E. Çinlar, Introduction to Stochastic Processes, 1975, chapter 4, on
+non-stationary Poisson processes; the "time-rescaling theorem" of E. N. Brown et al., Neural
+Computation 14(2), 2002). `Schedule.moment_s` is Λ⁻¹.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Self
 
-from poolbench.errors import Fault, UsageError
-from producer import shape_faults as wrong
-from producer.rates import rescale
-from producer.shape_faults import MAX_COUNT
-from producer.ways import ARRIVALS, MAX_RATE_PER_S, MAX_SPAN_S, MIN_SPAN_S, Arrivals, Shape, numbers
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-__all__ = [
-    "ARRIVALS",
-    "MAX_COUNT",
-    "MAX_RATE_PER_S",
-    "MAX_SPAN_S",
-    "Schedule",
-    "check",
-    "draw",
-    "read_schedule",
-    "schedule",
-]
+from poolbench.errors import Fault, UsageError, nearest
 
-#: What every way to arrive may have, by its word in a fault, as a key of a schedule's table.
-_COMMON_KEYS = {"arrivals": "how", "count": "count", "rate": "rate_per_s"}
+#: Most jobs of one trial; their due times alone take 80 MB.
+MAX_COUNT = 10_000_000
+
+#: Highest rate, jobs per second: beyond what one broker accepts.
+MAX_RATE_PER_S = 1_000_000.0
+
+#: Lowest rate that may continue without end, jobs per second: a job in 17 minutes.
+MIN_RATE_PER_S = 0.001
+
+#: Longest span of due times, seconds: a day.
+MAX_SPAN_S = 86_400.0
+
+#: Shortest span that a parameter may set, seconds: a producer sends no finer.
+MIN_SPAN_S = 0.001
+
+#: Most rates of `Steps`.
+MAX_STEPS = 1_000
+
+#: A moment of `Ebb` is found to this share of its period, far finer than a job can be sent.
+_EBB_PRECISION = 1e-12
+
+#: What a constraint of pydantic is called in a message.
+_BOUNDS = {"gt": "more than", "ge": "at least", "le": "at most"}
+
+_NO_LIST = f"no list of 1 to {MAX_STEPS} numbers"
+
+#: What is wrong with a value, by pydantic's type of error; else it is out of bounds.
+_PROBLEMS = {
+    "int_type": "no whole number",
+    "float_type": "no number",
+    "list_type": _NO_LIST,
+    "too_short": _NO_LIST,
+    "too_long": _NO_LIST,
+    "value_error": "a pause at the edge, not between two steps",
+}
+
+_Rate = Annotated[float, Field(le=MAX_RATE_PER_S)]
+_MeanRate = Annotated[float, Field(gt=0, le=MAX_RATE_PER_S, description="jobs per second")]
+_Span = Annotated[float, Field(ge=MIN_SPAN_S, le=MAX_SPAN_S)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """How many jobs arrive and how; with a seed, their due times. Made by `schedule`."""
+class Schedule(BaseModel):
+    """How many jobs arrive and how; with a seed, their due times. Made by `read_schedule`.
 
-    arrivals: str
-    count: int
-    #: Jobs per second: the mean, or where a ramp begins; 0 where the arrivals take none.
-    rate_per_s: float
-    #: Every parameter of the arrivals.
-    shape: Shape
+    The default 0 of a count and of a span means that one follows from the other.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    #: The name, in files and on the command line.
+    how: ClassVar[str]
+    #: One clause for help and tables.
+    help: ClassVar[str]
+    #: How a schedule is shown; filled with its parameters.
+    text: ClassVar[str]
+    #: Whether jobs arrive at random; else exactly when `moment_s` says.
+    is_random: ClassVar[bool] = True
+    #: The parameter that says how long the shape takes; empty where the rate does not change.
+    span_key: ClassVar[str] = ""
+
+    count: int = Field(default=0, ge=1, le=MAX_COUNT, description="a number of jobs")
+
+    def moment_s(self, jobs: float) -> float:
+        """Return by when so many jobs are due in the mean, seconds."""
+        raise NotImplementedError
+
+    @property
+    def jobs_per_span_s(self) -> float:
+        """Jobs due in the mean for each second of the parameter `span_key`."""
+        raise NotImplementedError
 
     @property
     def span_s(self) -> float:
-        """Return by when all jobs are due in the mean, seconds; 0 for a burst."""
-        way = ARRIVALS[self.arrivals]
-        return way.curve(self.rate_per_s, self.shape).moment_s(self.count) if way.curve else 0.0
+        """By when all jobs are due in the mean, seconds; 0 for a burst."""
+        return self.moment_s(self.count)
 
     @property
     def mean_per_s(self) -> float:
-        """Return the jobs per second over the whole span; 0 for a burst."""
-        return self.count / self.span_s if self.shape else self.rate_per_s
+        """Jobs per second over the whole span; 0 for a burst."""
+        return self.count / self.span_s
 
-    def draw(self, seed: int) -> Sequence[float]:
+    def draw(self, seed: int) -> array[float]:
         """Return when each job is due, seconds from the start: sorted, the first at 0."""
-        way = ARRIVALS[self.arrivals]
-        if way.curve is None:
-            return array("d", bytes(8 * self.count))
-        curve = way.curve(self.rate_per_s, self.shape)
-        if way.is_random:
-            return rescale(curve, count=self.count, source=random.Random(seed))
-        return array("d", map(curve.moment_s, range(self.count)))
+        if not self.is_random:
+            return array("d", map(self.moment_s, range(self.count)))
+        source = random.Random(seed)
+        offsets_s, jobs, latest_s = array("d", [0.0]), 0.0, 0.0
+        for _ in range(self.count - 1):
+            jobs += source.expovariate(1.0)
+            # rounding must not put a job before the one that precedes it
+            latest_s = max(latest_s, self.moment_s(jobs))
+            offsets_s.append(latest_s)
+        return offsets_s
 
     def as_table(self) -> dict[str, Any]:
         """Return what `read_schedule` reads, in values that TOML and JSON have."""
-        rate = {"rate_per_s": self.rate_per_s} if ARRIVALS[self.arrivals].has_rate else {}
-        shape = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in self.shape.items()
-        }
-        return {"how": self.arrivals, "count": self.count, **rate, **shape}
+        return {"how": self.how, **self.model_dump()}
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """How the rate changes, in values that JSON has; empty where it does not change."""
+        return self.model_dump(exclude={"count"}) if self.span_key else {}
+
+    def complete(self) -> Self:
+        """Return the schedule with the count that follows from its span, or the span from it."""
+        if not self.span_key:
+            return self
+        given_s = getattr(self, self.span_key)
+        if not given_s:
+            span_s = max(MIN_SPAN_S, self.count / self.jobs_per_span_s)
+            return self.model_copy(update={self.span_key: span_s})
+        count = self.count or max(1, round(given_s * self.jobs_per_span_s))
+        return self.model_copy(update={"count": count})
 
     def __str__(self) -> str:
-        words = {
-            name: ", ".join(f"{each:,g}" for each in numbers(self.shape, name))
-            for name in self.shape
+        values = {
+            name: ", ".join(
+                f"{number:,g}" for number in (value if isinstance(value, list) else [value])
+            )
+            for name, value in self.model_dump().items()
         }
-        return ARRIVALS[self.arrivals].told.format(rate_per_s=f"{self.rate_per_s:,g}", **words)
+        return self.text.format(**values)
 
 
-def schedule(
-    arrivals: str,
-    *,
-    count: int | None = None,
-    rate_per_s: float = 0.0,
-    shape: Mapping[str, Any] | None = None,
-) -> Schedule:
-    """Return a schedule, complete: of the count and the shape's span, one follows from the other.
+class Burst(Schedule):
+    """All jobs at once."""
 
-    A ramp of 30 s, steps of 5 s, a tide of a minute have as many jobs as are due in them once, in
-    the mean; if only the count is given, they last until its last job. If both are given, jobs
-    beyond the shape go on at its last rate, and a tide goes on.
+    how = "burst"
+    help = "all at once"
+    text = "all at once"
+    is_random = False
 
-    Raises:
-        UsageError: with every fault of what is given.
-    """
-    faults = check(arrivals, count=count, rate_per_s=rate_per_s, shape=shape)
-    if faults:
-        raise UsageError(*faults)
-    return _complete(ARRIVALS[arrivals], count=count, rate_per_s=rate_per_s, given=shape or {})
+    def moment_s(self, jobs: float) -> float:  # noqa: ARG002 -- for all the same
+        """Return 0."""
+        return 0.0
+
+    @property
+    def mean_per_s(self) -> float:
+        """0: there is no rate."""
+        return 0.0
+
+
+class Constant(Schedule):
+    """One rate throughout, evenly spaced."""
+
+    how = "constant"
+    help = "evenly spaced"
+    text = "{rate_per_s}/s, constant"
+    is_random = False
+
+    rate_per_s: _MeanRate
+
+    def moment_s(self, jobs: float) -> float:
+        """Return by when so many jobs are due in the mean, seconds."""
+        return jobs / self.rate_per_s
+
+    @property
+    def mean_per_s(self) -> float:
+        """The rate, jobs per second."""
+        return self.rate_per_s
+
+
+class Poisson(Constant):
+    """One rate throughout, at random."""
+
+    how = "poisson"
+    help = "at random, each independent of the others"
+    text = "{rate_per_s}/s, poisson"
+    is_random = True
+
+
+class Ramp(Schedule):
+    """A rate that changes in a straight line to another, which then continues."""
+
+    how = "ramp"
+    help = "at random, from one rate to another in a straight line"
+    text = "{rate_per_s}/s to {to_rate_per_s}/s over {over_s} s, ramp"
+    span_key = "over_s"
+
+    rate_per_s: _Rate = Field(default=0.0, ge=0, description="jobs per second at the start")
+    to_rate_per_s: _Rate = Field(
+        ge=MIN_RATE_PER_S, description="jobs per second at the end, and after it"
+    )
+    over_s: _Span = Field(default=0.0, description="seconds from the first rate to the last")
+
+    def moment_s(self, jobs: float) -> float:
+        """Return by when so many jobs are due in the mean, seconds."""
+        slope = (self.to_rate_per_s - self.rate_per_s) / self.over_s
+        whole = self.over_s * (self.rate_per_s + slope * self.over_s / 2)
+        if jobs >= whole:
+            return self.over_s + (jobs - whole) / self.to_rate_per_s
+        if jobs <= 0:
+            return 0.0
+        # the root of rate·t + slope·t²/2 = jobs, in the form that subtracts nothing
+        end_per_s = math.sqrt(max(0.0, self.rate_per_s**2 + 2 * slope * jobs))
+        sum_per_s = self.rate_per_s + end_per_s
+        # from rate 0, the root of the smallest numbers is 0
+        return 2 * jobs / sum_per_s if sum_per_s else 0.0
+
+    @property
+    def jobs_per_span_s(self) -> float:
+        """The mean of the two rates, jobs per second."""
+        return (self.rate_per_s + self.to_rate_per_s) / 2
+
+
+class Steps(Schedule):
+    """One rate after the other, each for as long; the last continues. 0 is a pause."""
+
+    how = "steps"
+    help = "at random, at one rate after the other"
+    text = "{rates_per_s}/s for {step_s} s each, steps"
+    span_key = "step_s"
+
+    rates_per_s: list[Annotated[_Rate, Field(ge=0)]] = Field(
+        min_length=1,
+        max_length=MAX_STEPS,
+        description="jobs per second of each step; 0 is a pause, the last continues",
+    )
+    step_s: _Span = Field(default=0.0, description="seconds of each step")
+
+    @field_validator("rates_per_s")
+    @classmethod
+    def _begins_and_ends_with_jobs(cls, rates_per_s: list[float]) -> list[float]:
+        if not (rates_per_s[0] and rates_per_s[-1]):
+            raise ValueError("a pause is between two steps")
+        return rates_per_s
+
+    def moment_s(self, jobs: float) -> float:
+        """Return by when so many jobs are due in the mean, seconds; never within a pause."""
+        step = bisect_right(self._before, max(0.0, jobs)) - 1
+        return step * self.step_s + (jobs - self._before[step]) / self.rates_per_s[step]
+
+    @property
+    def jobs_per_span_s(self) -> float:
+        """The sum of the rates, jobs per second."""
+        return sum(self.rates_per_s)
+
+    @cached_property
+    def _before(self) -> Sequence[float]:
+        """Jobs due in the mean before each step begins."""
+        due = (rate_per_s * self.step_s for rate_per_s in self.rates_per_s[:-1])
+        return tuple(itertools.accumulate(due, initial=0.0))
+
+
+class Ebb(Schedule):
+    """A rate that swings around its mean as a sine does, rising first."""
+
+    how = "ebb"
+    help = "at random, at a rate that swings around its mean like a tide"
+    text = "{rate_per_s}/s, swinging by {swing} of it in {period_s} s, ebb"
+    span_key = "period_s"
+
+    rate_per_s: _MeanRate
+    swing: float = Field(
+        default=0.5, ge=0, le=1, description="how far the rate swings, as a share of its mean"
+    )
+    period_s: _Span = Field(default=0.0, description="seconds from one high to the next")
+
+    def moment_s(self, jobs: float) -> float:
+        """Return by when so many jobs are due in the mean, seconds.
+
+        Newton's steps, kept within a bracket that halves where a step would leave it: where the
+        rate touches 0, Newton alone would leap away.
+        """
+        whole, wanted = divmod(jobs / (self.rate_per_s * self.period_s), 1.0)
+        low, high, phase = 0.0, 1.0, wanted
+        while high - low > _EBB_PRECISION:
+            # in periods' worth of jobs
+            due = phase + self.swing / math.tau * (1 - math.cos(math.tau * phase))
+            missing = wanted - due
+            low, high = (phase, high) if missing > 0 else (low, phase)
+            slope = 1 + self.swing * math.sin(math.tau * phase)
+            step = missing / slope if slope > 0 else math.inf
+            if abs(step) < _EBB_PRECISION:
+                break
+            phase = phase + step if low < phase + step < high else (low + high) / 2
+        return (whole + phase) * self.period_s
+
+    @property
+    def jobs_per_span_s(self) -> float:
+        """The mean rate, jobs per second."""
+        return self.rate_per_s
+
+
+ARRIVALS: dict[str, type[Schedule]] = {
+    kind.how: kind for kind in (Burst, Constant, Poisson, Ramp, Steps, Ebb)
+}
 
 
 def read_schedule(table: Mapping[str, Any]) -> Schedule:
-    """Return the schedule of a table as TOML has it.
+    """Return the schedule of a table as TOML has it, complete.
 
-    ``{ how = "ramp", rate_per_s = 50, to_rate_per_s = 200, over_s = 30 }``.
+    ``{ how = "ramp", rate_per_s = 50, to_rate_per_s = 200, over_s = 30 }``. A ramp of 30 s, steps
+    of 5 s, a tide of a minute have as many jobs as are due in them once, in the mean; if only the
+    count is given, they last until its last job. If both are given, jobs beyond the shape continue
+    at its last rate, and a tide continues.
 
     Raises:
         UsageError: with every fault of the table; ``where`` is its key.
     """
-    shape = {key: value for key, value in table.items() if key not in _COMMON_KEYS.values()}
-    how, count, rate_per_s = table.get("how", ""), table.get("count"), table.get("rate_per_s", 0.0)
+    given = {key: value for key, value in table.items() if key != "how"}
+    how = str(table.get("how", ""))
+    if how not in ARRIVALS:
+        refused = {
+            kind.how: f"it takes {', '.join(kind.model_fields)}"
+            for kind in ARRIVALS.values()
+            if not given.keys() <= kind.model_fields.keys()
+        }
+        remedy = nearest(how, among=ARRIVALS, refused=refused)
+        raise UsageError(Fault(where="how", problem="unknown", seen=how, remedy=remedy))
+    kind = ARRIVALS[how]
     try:
-        return schedule(how, count=count, rate_per_s=rate_per_s, shape=shape)
-    except UsageError as error:
-        faults = [
-            replace(fault, where=_COMMON_KEYS.get(fault.where, fault.where))
-            for fault in error.faults
+        found = kind.model_validate(given).complete()
+    except ValidationError as error:
+        raise UsageError(*(_fault(kind, one, given=given) for one in error.errors())) from error
+    if fault := _size_fault(found):
+        raise UsageError(fault)
+    return found
+
+
+def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fault:
+    """Return what pydantic found wrong as a fault of ours."""
+    key = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        owners = [
+            other.how for other in ARRIVALS.values() if given.keys() <= other.model_fields.keys()
         ]
-        raise UsageError(*faults) from error
+        remedy = "leave it out"
+        if owners:
+            remedy += f", or take {' or '.join(owners)}"
+        elif not any(key in other.model_fields for other in ARRIVALS.values()):
+            remedy = nearest(key, among=kind.model_fields.keys() - given.keys())
+        return Fault(where=key, problem=f"{kind.how} arrivals have none", remedy=remedy)
+    meaning = kind.model_fields[key].description
+    if error["type"] == "missing":
+        problem, remedy = f"missing for {kind.how} arrivals", f"it takes {meaning}"
+        return Fault(where=key, problem=problem, remedy=remedy)
+    problem = _PROBLEMS.get(error["type"], "out of bounds")
+    bounds = (
+        [
+            f"{_BOUNDS[name]} {value:,.10g}: "
+            for name, value in error["ctx"].items()
+            if name in _BOUNDS
+        ]
+        if "ctx" in error
+        else []
+    )
+    seen = _shown(error["input"])
+    return Fault(
+        where=key, problem=problem, seen=seen, remedy=f"it takes {''.join(bounds)}{meaning}"
+    )
 
 
-def draw(
-    arrivals: str,
-    *,
-    count: int,
-    rate_per_s: float,
-    seed: int,
-    shape: Mapping[str, Any] | None = None,
-) -> Sequence[float]:
-    """Return when each job is due, seconds from the start: sorted, the first at 0.
-
-    Raises:
-        UsageError: with every fault of the arguments.
-    """
-    return schedule(arrivals, count=count, rate_per_s=rate_per_s, shape=shape).draw(seed)
-
-
-def check(
-    arrivals: str,
-    *,
-    count: int | None,
-    rate_per_s: float,
-    shape: Mapping[str, Any] | None = None,
-) -> list[Fault]:
-    """Return everything that is wrong with what `schedule` is asked for.
-
-    ``where`` is ``arrivals``, ``count``, ``rate`` or a parameter's name. Values of any type are
-    told of, as a person's file may hold them.
-    """
-    way, given = ARRIVALS.get(str(arrivals)), shape or {}
-    found = [wrong.count_fault(count), wrong.rate_fault(rate_per_s, way=way)]
-    if way is None:
-        unknown = wrong.unknown_fault(arrivals, rate_per_s=rate_per_s, given=given)
-        return [unknown, *filter(None, found)]
-    faults = [*filter(None, found), *wrong.shape_faults(way, given, rate_per_s=rate_per_s)]
-    if not faults:
-        faults = [*filter(None, [wrong.rate_use_fault(way, rate_per_s)])]
-    return faults or _extent_faults(way, count=count, rate_per_s=rate_per_s, given=given)
-
-
-def _complete(
-    way: Arrivals, *, count: int | None, rate_per_s: float, given: Mapping[str, Any]
-) -> Schedule:
-    """Return the schedule of sound values; of no job, if neither count nor span tells how many."""
-    shape: dict[str, float | tuple[float, ...]] = {}
-    for parameter in way.parameters:
-        value = given.get(parameter.name, parameter.default)
-        if value is not None:
-            shape[parameter.name] = tuple(map(float, value)) if parameter.is_list else float(value)
-    if way.jobs_per_span_s:
-        per_s = way.jobs_per_span_s(rate_per_s, shape)
-        if count is None and way.span in shape:
-            count = max(1, round(sum(numbers(shape, way.span)) * per_s))
-        shape.setdefault(way.span, max(MIN_SPAN_S, (count or 0) / per_s))
-    return Schedule(arrivals=way.name, count=count or 0, rate_per_s=float(rate_per_s), shape=shape)
-
-
-def _extent_faults(
-    way: Arrivals, *, count: int | None, rate_per_s: float, given: Mapping[str, Any]
-) -> list[Fault]:
+def _size_fault(found: Schedule) -> Fault | None:
     """Return the fault of no count, of too many jobs, or of too long a span."""
-    found = _complete(way, count=count, rate_per_s=rate_per_s, given=given)
-    where, seen = ("rate", f"{rate_per_s:g}") if way.has_rate else ("count", str(found.count))
-    # a span that is beyond all bounds makes no curve
-    shape_s = sum(numbers(found.shape, way.span)) if way.span else 0.0
-    span_s = shape_s if shape_s > MAX_SPAN_S else found.span_s
-    if not found.count:
-        problem = f"missing for {way.name} arrivals"
-        remedy = f"give it, or {way.span}" if way.span else "give the number of jobs"
-        return [Fault(where="count", problem=problem, remedy=remedy)]
-    if found.count > MAX_COUNT:
+    how, count = found.how, found.count
+    if not count:
+        problem = f"missing for {how} arrivals"
+        remedy = f"give it, or {found.span_key}" if found.span_key else "give the number of jobs"
+        return Fault(where="count", problem=problem, remedy=remedy)
+    if count > MAX_COUNT:
         problem, remedy = "too many jobs due", f"{MAX_COUNT} are the limit: lower rate or span"
-        return [Fault(where="count", problem=problem, seen=str(found.count), remedy=remedy)]
-    if span_s > MAX_SPAN_S:
-        problem = f"{found.count} jobs would take {span_s / 3_600:.0f} hours"
-        least = f"it takes {found.count / MAX_SPAN_S:.3g} or more: " if not way.span else ""
-        remedy = f"{least}a day is the limit"
-        return [Fault(where=where, problem=problem, seen=seen, remedy=remedy)]
-    return []
+        return Fault(where="count", problem=problem, seen=str(count), remedy=remedy)
+    # the span of the lowest rates is no number
+    if not found.span_s <= MAX_SPAN_S:
+        problem, remedy = f"{count} jobs take too long", "a day is the limit"
+        return Fault(where="count", problem=problem, remedy=remedy)
+    return None
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        text = ", ".join(map(_shown, value))
+    else:
+        text = f"{value:g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,4 +1,4 @@
-"""The producer's command line: what it offers, and what it tells its caller."""
+"""The producer's command line: options, output and exit code."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 
 from poolbench import format as fmt
+from poolbench.broker_client import open_broker
 from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
 from poolbench.jobs import parse_parameters
 from poolbench.keys import run_key
 from poolbench.settings import Settings, load_settings
 from producer import options
-from producer.broker import open_broker
-from producer.screen import LiveScreen
-from producer.submission import ALL, Submission, new_run_name, ordered_pools, read_schedule
-from producer.submit import Outcome, submit
+from producer.screen import Screen
+from producer.submission import ALL, Submission, new_run_name, ordered_pools, schedule_of
+from producer.submit import SubmissionResult, submit
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
 
@@ -76,7 +76,7 @@ def produce(
     force: options.Force = False,
     look: options.Look = None,
 ) -> None:
-    """Send jobs to the workers of a running stack, and see what became of each.
+    """Send jobs to the workers of a running stack, and show how each ended.
 
     Jobs are sent when they are due, however busy the workers are. Every job is accounted for.
     """
@@ -88,7 +88,9 @@ def produce(
     if not (pool and job):
         remedy = "give both, or --look"
         raise UsageError(Fault(where="--pool, --job", problem="missing", remedy=remedy))
-    shape = {
+    schedule = {
+        "count": count,
+        "rate_per_s": rate or None,
         "to_rate_per_s": to_rate,
         "over_s": over,
         "rates_per_s": rates,
@@ -101,11 +103,9 @@ def produce(
         pools=ordered_pools(pool, seed=seed),
         kind=job,
         parameters=parse_parameters(job, dict(word.partition("=")[::2] for word in parameters)),
-        schedule=read_schedule(
-            count=count,
-            rate_per_s=rate,
+        schedule=schedule_of(
+            {key: value for key, value in schedule.items() if value is not None},
             arrivals=arrivals,
-            shape={name: value for name, value in shape.items() if value is not None},
         ),
         seed=seed,
         waits=wait or pool == ALL,
@@ -130,25 +130,25 @@ def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> Exi
     with (
         open_broker(settings) as client,
         _stop_on_signal() as should_stop,
-        LiveScreen(_errors) as screen,
+        Screen(_errors) as screen,
     ):
-        outcome = submit(
+        result = submit(
             client, submission, scope=settings.scope, screen=screen, should_stop=should_stop
         )
     if as_json:
-        _print_json(_document(outcome))
-    elif outcome.summary:
+        _print_json(_document(result))
+    elif result.summary:
         _show(
-            outcome.summary,
+            result.summary,
             is_backlog=not submission.schedule.mean_per_s,
-            is_over=not outcome.is_interrupted,
+            is_over=not result.is_interrupted,
         )
-    _conclude(outcome, settings=settings)
-    return outcome.exit_code
+    _conclude(result, settings=settings)
+    return result.exit_code
 
 
 def _look(run: str, *, as_json: bool) -> ExitCode:
-    """Show a run's summary as it is published at this moment."""
+    """Show the current summary of a run."""
     settings = load_settings()
     with open_broker(settings) as client:
         plans = client.hget(run_key(run), "trials")
@@ -181,31 +181,31 @@ def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
             _print(render_trial(trial, run=summary, is_backlog=is_backlog, is_over=is_over))
 
 
-def _conclude(outcome: Outcome, *, settings: Settings) -> None:
-    """Say what is not as it should be, and where to look."""
-    submission = outcome.submission
-    sent = sum(each.count for each in outcome.sent.values())
-    if any(not each.is_complete for each in outcome.sent.values()):
+def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
+    """Report what went wrong, and where to find more."""
+    submission = result.submission
+    sent = sum(each.count for each in result.sent.values())
+    if any(not each.is_complete for each in result.sent.values()):
         meant = submission.count * len(submission.pools)
         _complain(
             f"stopped: {sent:,} of {fmt.counted(meant, noun='job')} were sent, and will be run"
         )
-    for trial, followed in outcome.followed.items():
+    for trial, followed in result.followed.items():
         if followed.ending.value != "closed":
             contender = submission.pools[trial]
-            text = explain(followed, sent=outcome.sent[trial].count)
+            text = explain(followed, sent=result.sent[trial].count)
             _complain(f"{contender}: {text}")
-    if not submission.waits or outcome.exit_code:
-        _hint("how it stands", f"python -m producer --look {submission.run}")
+    if not submission.waits or result.exit_code:
+        _hint("status", f"python -m producer --look {submission.run}")
         _hint("in Flower", f"http://127.0.0.1:{settings.flower_port}")
     folder = settings.results_dir / submission.run
     if folder.is_dir():
         _hint("records", str(folder))
 
 
-def _document(outcome: Outcome) -> dict[str, Any]:
+def _document(result: SubmissionResult) -> dict[str, Any]:
     """Return what ``--json`` prints of a submission."""
-    summary, submission = outcome.summary, outcome.submission
+    summary, submission = result.summary, result.submission
     return {
         "format": FORMAT,
         "run": submission.run,
@@ -213,18 +213,16 @@ def _document(outcome: Outcome) -> dict[str, Any]:
             {
                 "trial": trial,
                 "contender": submission.pools[trial],
-                "workers": outcome.crews[submission.pools[trial]].workers,
-                "slots": outcome.crews[submission.pools[trial]].slots,
-                "events": outcome.crews[submission.pools[trial]].has_events,
+                "workers": result.crews[submission.pools[trial]].workers,
+                "slots": result.crews[submission.pools[trial]].slots,
+                "events": result.crews[submission.pools[trial]].has_events,
                 "count": submission.count,
                 "sent": sent.count,
                 "span_s": sent.span_s,
                 "lag_max_s": sent.lag_max_s,
-                "ending": outcome.followed[trial].ending.value
-                if trial in outcome.followed
-                else None,
+                "ending": result.followed[trial].ending.value if trial in result.followed else None,
             }
-            for trial, sent in outcome.sent.items()
+            for trial, sent in result.sent.items()
         ],
         "summary": summary.raw if summary else None,
     }
@@ -232,7 +230,7 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 
 @contextmanager
 def _stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Give a question that turns true at Ctrl-C or SIGTERM; a second signal ends it at once."""
+    """Yield a function that returns True after Ctrl-C or SIGTERM; a second signal interrupts."""
     seen: list[int] = []
 
     def note(signum: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Follows a trial, by what the collector publishes, until its account closes or nothing moves."""
+"""Follows a trial in the collector's summary, until its ledger closes or no job ends."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import redis
 
 from producer.summary import RunSummary, TrialSummary
 
-#: Between two looks at the summary, seconds.
-LOOK_EVERY_S = 0.2
+#: Between two reads of the summary, seconds.
+READ_EVERY_S = 0.2
 
-#: Between two looks at who is alive, seconds; a worker shows itself every two.
+#: Between two reads of the live workers, seconds; a worker sends a heartbeat every two.
 CREW_EVERY_S = 2.0
 
-#: A closed trial is given this long until its run is called closed as well, seconds: only then
-#: is it known which runs overlapped it.
+#: How long to wait for a run to close after its last trial closed, seconds: only then the summary
+#: contains which runs overlapped it.
 SETTLE_S = 3.0
 
 
@@ -26,13 +26,13 @@ class Ending(Enum):
 
     #: Each job sent has ended.
     CLOSED = "closed"
-    #: No job ended for too long, though workers are there.
+    #: No job ended for too long, though workers are live.
     STALLED = "stalled"
-    #: No job ended for a while, and no worker is there.
+    #: No job ended for a while, and no worker is live.
     DESERTED = "deserted"
-    #: The person's own limit was reached.
+    #: The limit of ``--timeout`` was reached.
     TIMED_OUT = "timed-out"
-    #: No summary was published, or no more while lines wait to be read.
+    #: No summary was published, or the collector stopped reading lines.
     UNWATCHED = "unwatched"
     #: Ctrl-C.
     STOPPED = "stopped"
@@ -40,13 +40,13 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long to wait for what, seconds."""
+    """How long to wait, seconds."""
 
     #: Until the collector publishes something.
     summary_s: float
-    #: Until another job ends, while workers are there.
+    #: Until another job ends, while workers are live.
     stall_s: float
-    #: Until another job ends, while none is.
+    #: Until another job ends, while no worker is live.
     desert_s: float
     #: In all; None: no limit.
     timeout_s: float | None = None
@@ -55,10 +55,10 @@ class Patience:
 def patience_for(
     *, job_s: float, slots: int, stall_s: float | None = None, timeout_s: float | None = None
 ) -> Patience:
-    """Return the patience that jobs of this length deserve; a person's own limit goes before it.
+    """Return how long to wait for jobs of this length; explicit limits override it.
 
     Slots may all be busy with one job each on one core, and a worker that runs jobs in its main
-    thread shows itself only between them.
+    thread sends heartbeats only between them.
     """
     own_s = 12 * job_s * max(1, slots)
     stall_s = 60.0 + own_s if stall_s is None else stall_s
@@ -72,7 +72,7 @@ def patience_for(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """How following a trial ended, and the last that was seen of it."""
+    """How following a trial ended, and the last summary of it."""
 
     ending: Ending
     summary: RunSummary | None
@@ -81,36 +81,29 @@ class Followed:
     still_s: float
 
 
+@dataclass(kw_only=True)
 class Follower:
-    """Looks at one trial of a run again and again; clocks and sources come from outside."""
+    """Reads the summary of one trial repeatedly; clocks and sources are parameters."""
 
-    def __init__(
-        self,
-        *,
-        trial: int,
-        sent: int,
-        patience: Patience,
-        look: Callable[[], RunSummary | None],
-        has_workers: Callable[[], bool],
-        should_stop: Callable[[], bool],
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._trial = trial
-        self._sent = sent
-        self._patience = patience
-        self._look = look
-        self._has_workers = has_workers
-        self._should_stop = should_stop
-        self._clock = clock
-        self._sleep = sleep
-        self._start_s = self._moved_at_s = self._reached_at_s = clock()
+    trial: int
+    #: Jobs that were sent.
+    sent: int
+    patience: Patience
+    read: Callable[[], RunSummary | None]
+    has_workers: Callable[[], bool]
+    should_stop: Callable[[], bool]
+    #: Monotonic, seconds.
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def __post_init__(self) -> None:
+        self._start_s = self._moved_at_s = self._reached_at_s = self.clock()
         self._crew_at_s = float("-inf")
         self._is_deserted = False
         self._summary: RunSummary | None = None
 
-    def follow(self, *, is_last: bool, on_look: Callable[[TrialSummary], None]) -> Followed:
-        """Look until the trial ends one way or another.
+    def follow(self, *, is_last: bool, on_read: Callable[[TrialSummary], None]) -> Followed:
+        """Read the summary until the trial ends, for any reason.
 
         After the last trial of a run its own end is awaited too, for `SETTLE_S` at most.
 
@@ -118,49 +111,49 @@ class Follower:
             redis.RedisError: if the broker is lost and doesn't come back.
         """
         while True:
-            self._refresh(on_look)
+            self._refresh(on_read)
             ending = self._ending()
             if ending:
                 break
-            self._sleep(LOOK_EVERY_S)
+            self.sleep(READ_EVERY_S)
         if ending is Ending.CLOSED and is_last:
             self._settle()
-        still_s = self._clock() - self._moved_at_s
+        still_s = self.clock() - self._moved_at_s
         return Followed(ending=ending, summary=self._summary, trial=self._seen, still_s=still_s)
 
     @property
     def _seen(self) -> TrialSummary | None:
-        return self._summary.trial(self._trial) if self._summary else None
+        return self._summary.trial(self.trial) if self._summary else None
 
-    def _refresh(self, on_look: Callable[[TrialSummary], None]) -> None:
+    def _refresh(self, on_read: Callable[[TrialSummary], None]) -> None:
         before = self._seen
         try:
-            self._summary = self._look()
+            self._summary = self.read()
             self._refresh_crew()
-            self._reached_at_s = self._clock()
+            self._reached_at_s = self.clock()
         except (redis.ConnectionError, redis.TimeoutError):
-            if self._clock() - self._reached_at_s > self._patience.summary_s:
+            if self.clock() - self._reached_at_s > self.patience.summary_s:
                 raise
         after = self._seen
         if after is None:
             return
         if before is None or after.ledger != before.ledger:
-            self._moved_at_s = self._clock()
-        on_look(after)
+            self._moved_at_s = self.clock()
+        on_read(after)
 
     def _refresh_crew(self) -> None:
-        if self._clock() - self._crew_at_s >= CREW_EVERY_S:
-            self._crew_at_s = self._clock()
-            self._is_deserted = not self._has_workers()
+        if self.clock() - self._crew_at_s >= CREW_EVERY_S:
+            self._crew_at_s = self.clock()
+            self._is_deserted = not self.has_workers()
 
     def _ending(self) -> Ending | None:
-        now_s, patience, seen = self._clock(), self._patience, self._seen
+        now_s, patience, seen = self.clock(), self.patience, self._seen
         still_s = now_s - self._moved_at_s
-        is_closed = seen is not None and seen.ledger.is_closed and seen.ledger.sent >= self._sent
+        is_closed = seen is not None and seen.ledger.is_closed and seen.ledger.sent >= self.sent
         is_late = patience.timeout_s is not None and now_s - self._start_s > patience.timeout_s
         endings = (
             (Ending.CLOSED, is_closed),
-            (Ending.STOPPED, self._should_stop()),
+            (Ending.STOPPED, self.should_stop()),
             (Ending.UNWATCHED, seen is None and still_s > patience.summary_s),
             (Ending.DESERTED, self._is_deserted and still_s > patience.desert_s),
             (Ending.STALLED, still_s > patience.stall_s),
@@ -169,7 +162,7 @@ class Follower:
         return next((ending for ending, is_reached in endings if is_reached), None)
 
     def _settle(self) -> None:
-        deadline_s = self._clock() + SETTLE_S
-        while self._summary and not self._summary.state.is_over and self._clock() < deadline_s:
-            self._sleep(LOOK_EVERY_S)
-            self._summary = self._look() or self._summary
+        deadline_s = self.clock() + SETTLE_S
+        while self._summary and not self._summary.state.is_over and self.clock() < deadline_s:
+            self.sleep(READ_EVERY_S)
+            self._summary = self.read() or self._summary

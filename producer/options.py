@@ -15,31 +15,29 @@ from poolbench.pools import available_pools
 from producer.arrivals import ARRIVALS, MAX_COUNT
 from producer.submission import ALL, DEFAULT_COUNT
 
-_WHAT, _WHEN, _THEN, _RUN = "What to send", "When it is due", "Then", "The run"
+_what = partial(typer.Option, rich_help_panel="What to send")
+_when = partial(typer.Option, rich_help_panel="When it is due")
+_then = partial(typer.Option, rich_help_panel="Then")
+_run = partial(typer.Option, rich_help_panel="The run")
 
 #: Shortest limit to following a run, seconds.
 _MIN_WAIT_S = 0.001
 
-_ARRIVALS = "; ".join(f"{each.name}: {each.help}" for each in ARRIVALS.values())
+_ARRIVALS = "; ".join(f"{kind.how}: {kind.help}" for kind in ARRIVALS.values())
 
 PoolName = StrEnum("PoolName", [*(pool.name for pool in available_pools()), ALL])  # type: ignore[misc]  # by the table
 ArrivalsName = StrEnum("ArrivalsName", list(ARRIVALS))  # type: ignore[misc]  # by the table
 
 
-def _shape_option(name: str, *, metavar: str, **kinds: Any) -> Any:
+def _shape_option(key: str, *, metavar: str, **kinds: Any) -> Any:
     """Return the option of a parameter of arrivals; its bounds are checked with the schedule's."""
-    way, parameter = next(
-        (way, parameter)
-        for way in ARRIVALS.values()
-        for parameter in way.parameters
-        if parameter.name == name
-    )
-    default = "as long as --count takes" if name == way.span else parameter.default
-    return typer.Option(
+    kind = next(kind for kind in ARRIVALS.values() if key in kind.model_fields)
+    field = kind.model_fields[key]
+    default = "as long as --count takes" if key == kind.span_key else field.default
+    return _when(
         metavar=metavar,
-        help=f"Set {parameter.help} ({way.name}).",
-        show_default=False if default is None else str(default),
-        rich_help_panel=_WHEN,
+        help=f"Set {field.description} ({kind.how}).",
+        show_default=False if field.is_required() else str(default),
         **kinds,
     )
 
@@ -50,57 +48,49 @@ def _numbers(text: str) -> list[float]:
 
 Pool = Annotated[
     PoolName | None,
-    typer.Option(
+    _what(
         metavar="POOL",
         help=f"Send to the workers of this pool: {', '.join(PoolName)} "
         f"({ALL}: one after the other, waiting for each).",
-        rich_help_panel=_WHAT,
     ),
 ]
 Job = Annotated[
     JobKind | None,
-    typer.Option(
-        parser=find_kind,
-        metavar="KIND",
-        help=f"Send jobs of this kind: {', '.join(JOB_KINDS)}.",
-        rich_help_panel=_WHAT,
+    _what(
+        parser=find_kind, metavar="KIND", help=f"Send jobs of this kind: {', '.join(JOB_KINDS)}."
     ),
 ]
 Parameters = Annotated[
     list[str],
-    typer.Option(
+    _what(
         "--param",
         metavar="NAME=VALUE",
         help="Set a parameter of the job; may be repeated. `poolbench jobs` lists them.",
-        rich_help_panel=_WHAT,
     ),
 ]
 Count = Annotated[
     int | None,
-    typer.Option(
+    _what(
         metavar="N",
         help=f"Send so many jobs, at most {MAX_COUNT:,}.",
         show_default=f"{DEFAULT_COUNT}, or as many as are due within --over, the steps, "
         "or a --period",
-        rich_help_panel=_WHAT,
     ),
 ]
 Rate = Annotated[
     float,
-    typer.Option(
+    _when(
         metavar="PER_S",
         help="Set the mean number of jobs per second, or where a ramp begins "
         "(0: all at once, or from nothing).",
-        rich_help_panel=_WHEN,
     ),
 ]
 Arrivals = Annotated[
     ArrivalsName | None,
-    typer.Option(
+    _when(
         metavar="HOW",
         help=f"Set how jobs arrive: {_ARRIVALS}.",
         show_default="what the options below belong to, else constant with a rate, else burst",
-        rich_help_panel=_WHEN,
     ),
 ]
 ToRate = Annotated[float | None, _shape_option("to_rate_per_s", metavar="PER_S")]
@@ -113,65 +103,53 @@ Swing = Annotated[float | None, _shape_option("swing", metavar="SHARE")]
 Period = Annotated[float | None, _shape_option("period_s", metavar="S")]
 Seed = Annotated[
     int,
-    typer.Option(
-        min=0,
-        metavar="N",
-        help=f"Seed random arrivals and the order of --pool {ALL}.",
-        rich_help_panel=_WHEN,
-    ),
+    _when(min=0, metavar="N", help=f"Seed random arrivals and the order of --pool {ALL}."),
 ]
 Wait = Annotated[
     bool,
-    typer.Option(
+    _then(
         "--wait/--no-wait",
         help="Follow the run until each job has ended; print its ledger and latencies.",
-        rich_help_panel=_THEN,
     ),
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option(
+    _then(
         min=_MIN_WAIT_S,
         metavar="S",
         help="Stop following a trial after so many seconds.",
         show_default="never",
-        rich_help_panel=_THEN,
     ),
 ]
 Stall = Annotated[
     float | None,
-    typer.Option(
+    _then(
         min=_MIN_WAIT_S,
         metavar="S",
         help="Stop following when no job ends for so many seconds.",
         show_default="60, and more for long jobs",
-        rich_help_panel=_THEN,
     ),
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=_THEN)
-]
+AsJson = Annotated[bool, _then("--json", help="Print the result as JSON.")]
 Run = Annotated[
     str | None,
-    typer.Option(
+    _run(
         parser=partial(check_name, what="name of a run"),
         metavar="NAME",
         help="Name the run.",
         show_default="made from the time",
-        rich_help_panel=_RUN,
     ),
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Send even if no worker listens.", rich_help_panel=_RUN),
+    _run("--force", help="Send even if no worker listens."),
 ]
 Look = Annotated[
     str | None,
-    typer.Option(
+    _run(
         parser=partial(check_name, what="name of a run"),
         metavar="RUN",
-        help="Show how a run stands, and send nothing.",
+        help="Show the current summary of a run, and send nothing.",
         show_default=False,
-        rich_help_panel=_RUN,
     ),
 ]

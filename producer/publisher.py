@@ -1,7 +1,7 @@
 """Sends a trial's jobs when they are due, in batches, and keeps the run's account in Redis.
 
-Open loop: due times are drawn beforehand and never wait for workers, so a late job is late and
-says so; none is skipped.
+Open loop: due times are drawn beforehand and never wait for workers, so a late job is recorded
+as late; none is skipped.
 """
 
 from __future__ import annotations
@@ -19,19 +19,18 @@ from poolbench.errors import Fault, UsageError
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, check_name, queue_name, run_key
 from poolbench.records import TrialPlan
-from producer.mix_template import Mix, MixTemplate, capture_mix
-from producer.outlet import Outlet
-from producer.template import Template, capture
+from producer.queue_writer import QueueWriter
+from producer.template import Mix, Template, capture
 
 #: Most jobs of one LPUSH: larger ones send no faster and block the broker for longer.
 BATCH = 500
 
-#: Jobs due within this span of the last batch go together, seconds. A job waits for it at the most,
+#: Jobs due within this span of the last batch go together, seconds. A job waits at most so long,
 #: and p99 of the lag is to stay below a millisecond. It bounds the producer to two thousand batches
 #: a second, so that it leaves the cores to the workers it measures.
 GATHER_S = 0.0005
 
-#: Where nothing is due for so long, the broker's answers are waited for meanwhile, seconds.
+#: If the next job is due later than this, seconds, the sender reads the broker's answers first.
 SPARE_S = 0.005
 
 #: Longest sleep before asking whether to stop, seconds.
@@ -51,7 +50,7 @@ class Sent:
     lag_max_s: float
     #: From the start until the broker had the last batch, seconds.
     span_s: float
-    #: False if it was told to stop before all were sent.
+    #: False if it was stopped before all were sent.
     is_complete: bool
 
 
@@ -87,8 +86,8 @@ def open_run(
 
 
 def close_run(client: redis.Redis, *, run: str) -> None:
-    """Note that nothing more will be sent, so that the ledger can close."""
-    client.hset(run_key(run), "sent_all_ns", time.time_ns())
+    """Mark the run as sent, once: only then can its ledger close."""
+    client.hsetnx(run_key(run), "sent_all_ns", time.time_ns())
 
 
 def publish(
@@ -105,31 +104,27 @@ def publish(
     """Send one job for each offset, seconds from now, to the contender's queue.
 
     With a ``mix`` each job is of its part; else all are of the plan's kind.
-    ``on_sent`` is told, after each batch, how many jobs of the trial are sent so far;
-    ``should_stop`` is asked before each batch and ten times a second while none is due.
+    ``on_sent`` is called after each batch with the number of jobs sent so far; ``should_stop`` is
+    called before each batch, and ten times a second while none is due.
 
     Raises:
         UsageError: if jobs of this trial were sent before.
         StackError: if the broker is lost, with the count of jobs that went in.
     """
     queue = queue_name(plan.contender, scope=scope)
-    template: Template | MixTemplate = (
-        capture_mix(plan, mix=mix, run=run, queue=queue)
-        if mix
-        else capture(plan, run=run, queue=queue)
-    )
-    with Outlet(client, run=run, trial=plan.trial, queue=queue) as outlet:
+    template = capture(plan, run=run, queue=queue, mix=mix)
+    with QueueWriter(client, run=run, trial=plan.trial, queue=queue) as writer:
         sending = _Sending(offsets_s=offsets_s, should_stop=should_stop or _never)
-        while batch := sending.wait_for_batch(outlet):
-            sending.flush(batch, template=template, outlet=outlet)
+        while batch := sending.wait_for_batch(writer):
+            sending.flush(batch, template=template, writer=writer)
             if on_sent:
                 on_sent(batch.stop)
-        outlet.settle()
+        writer.settle()
         return sending.sent()
 
 
 class _Sending:
-    """A trial's jobs on their way: which are due, which are sent."""
+    """The state of a trial's sending: which jobs are due, which are sent."""
 
     def __init__(self, *, offsets_s: Sequence[float], should_stop: Callable[[], bool]) -> None:
         self._offsets_s = offsets_s
@@ -141,7 +136,7 @@ class _Sending:
         self._last_sent_ns = self._start_ns
         self._gathered_at_s = 0.0
 
-    def wait_for_batch(self, outlet: Outlet) -> range:
+    def wait_for_batch(self, writer: QueueWriter) -> range:
         """Return the next jobs that are due, at most `BATCH`; none when all are sent or stopped."""
         count = len(self._offsets_s)
         while self._sent < count and not self._should_stop():
@@ -153,24 +148,24 @@ class _Sending:
             if is_full or next_s <= elapsed_s:
                 self._gathered_at_s = elapsed_s + GATHER_S
                 return range(self._sent, due)
-            if next_s - elapsed_s > SPARE_S and not outlet.is_settled:
-                outlet.settle()
+            if next_s - elapsed_s > SPARE_S and not writer.is_settled:
+                writer.settle()
             else:
                 time.sleep(min(next_s - elapsed_s, _NAP_S))
         return range(0)
 
-    def flush(self, batch: range, *, template: Template | MixTemplate, outlet: Outlet) -> None:
+    def flush(self, batch: range, *, template: Template, writer: QueueWriter) -> None:
         """Stamp these jobs as sent and put them into the queue."""
         offsets_s = self._offsets_s[batch.start : batch.stop]
         due_ns = array("q", (self._start_ns + round(offset_s * 1e9) for offset_s in offsets_s))
         sent_ns = time.time_ns()
-        outlet.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
+        writer.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
         self._sent = batch.stop
         self._last_sent_ns = sent_ns
         self._lag_max_ns = max(self._lag_max_ns, sent_ns - due_ns[0])
 
     def sent(self) -> Sent:
-        """Return the account, when the broker has all that was sent."""
+        """Return what was sent, once the broker has all of it."""
         return Sent(
             count=self._sent,
             first_due_ns=self._start_ns,

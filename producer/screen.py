@@ -1,4 +1,4 @@
-"""What a person sees while a submission goes on: how far it is, or a line at each step."""
+"""Shows the progress of a submission: a bar on a terminal, or a line at each step."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from poolbench import format as fmt
+from poolbench.presence import Crew
 from poolbench.records import TrialPlan
-from producer.presence import Crew
 from producer.publisher import Sent
 from producer.submission import Submission
 from producer.summary import TrialSummary
@@ -19,7 +19,7 @@ from producer.summary import TrialSummary
 EVENTS_NOTE = "Celery's events are on, for Flower: small jobs run slower than without."
 
 
-class LiveScreen:
+class Screen:
     """Progress on a terminal; where there is none, a line at each step."""
 
     def __init__(self, console: Console) -> None:
@@ -46,16 +46,17 @@ class LiveScreen:
             self._progress.stop()
 
     def announce(self, submission: Submission, crews: Mapping[str, Crew]) -> None:
-        """Say what is about to be sent, and to whom."""
-        self._say(Text.assemble(("run ", "dim"), (submission.run, "bold")))
-        self._say(_describe_jobs(submission))
+        """Print what will be sent, and to which workers."""
+        self._print(Text.assemble(("run ", "dim"), (submission.run, "bold")))
+        self._print(_describe_jobs(submission))
         if submission.is_comparison:
             order = " → ".join(submission.pools)
-            self._say(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
+            self._print(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
         else:
-            self._say(_describe_crew(crews[submission.pools[0]]))
+            (pool,) = submission.pools
+            self._print(_describe_crew(pool, crews[pool]))
         if any(crew.has_events for crew in crews.values()):
-            self._say(Text(EVENTS_NOTE, "yellow"))
+            self._print(Text(EVENTS_NOTE, "yellow"))
 
     def sending(self, plan: TrialPlan, count: int) -> None:
         """Show how many jobs of a trial are sent so far."""
@@ -70,11 +71,11 @@ class LiveScreen:
             self._progress.update(self._row, completed=count)
 
     def sent(self, plan: TrialPlan, sent: Sent) -> None:
-        """Say that a trial's sending is over."""
+        """Print that a trial's jobs are sent."""
         text = f"sent {fmt.counted(sent.count, noun='job')} to {plan.contender} "
         # a backlog is due all at once, so its jobs can't be in time
         late = f", at most {fmt.duration(sent.lag_max_s)} late" if plan.rate_per_s else ""
-        self._say(Text.assemble(f"{text}in {fmt.duration(sent.span_s)}", (late, "dim")))
+        self._print(Text.assemble(f"{text}in {fmt.duration(sent.span_s)}", (late, "dim")))
         if self._row is not None:
             self._progress.update(
                 self._row, description="running", completed=0, total=max(1, sent.count)
@@ -85,7 +86,7 @@ class LiveScreen:
         if self._row is not None:
             self._progress.update(self._row, completed=trial.ledger.done + trial.ledger.failed)
 
-    def _say(self, text: Text) -> None:
+    def _print(self, text: Text) -> None:
         self._console.print(text, highlight=False)
 
 
@@ -98,8 +99,8 @@ def _describe_jobs(submission: Submission) -> Text:
     )
 
 
-def _describe_crew(crew: Crew) -> Text:
+def _describe_crew(pool: str, crew: Crew) -> Text:
     found = f"{fmt.counted(crew.workers, noun='worker')}, {fmt.counted(crew.slots, noun='slot')}"
     if not crew.workers:
         found = "no worker listens now"
-    return Text.assemble(f"to {crew.contender} ", (f"({found})", "dim"))
+    return Text.assemble(f"to {pool} ", (f"({found})", "dim"))

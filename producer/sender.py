@@ -1,7 +1,7 @@
-"""`python -m producer.sender`: sends a trial's jobs for a caller that is busy with other things.
+"""`python -m producer.sender`: sends a trial's jobs in a process of its own.
 
-In a process of its own, so that what the caller does meanwhile (following lines, taking samples)
-makes no job late. It reads a request a line from standard input and writes an answer a line.
+So what the caller does meanwhile (following lines, taking samples) makes no job late. It reads
+a request a line from standard input and writes an answer a line.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, TextIO
 
 import redis
 
+from poolbench.broker_client import open_broker
 from poolbench.errors import PoolbenchError
 from poolbench.records import TrialPlan
 from poolbench.settings import load_settings
-from producer.broker import open_broker
-from producer.mix_template import Mix, Part
 from producer.publisher import publish
+from producer.template import Mix, MixPart
 
 #: What a caller writes to make it stop sending.
 STOP = b'{"stop": true}\n'
@@ -31,7 +31,7 @@ _READ_BYTES = 1 << 16
 
 
 class Requests:
-    """Lines from a pipe, and whether more has come meanwhile."""
+    """Lines from a pipe, and whether another is waiting."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -58,7 +58,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
 
     A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
     seconds from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, when
-    all is sent or a line has told to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
+    all is sent or a line asks to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
     """
     while (line := requests.read()) is not None:
         asked = json.loads(line)
@@ -73,7 +73,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
 
 
 def main() -> int:
-    """Serve whoever started this process; a failure of the broker is an answer or an exit code."""
+    """Serve the process that started this one; a broker's failure is an answer or an exit code."""
     try:
         with open_broker(load_settings()) as client:
             serve(client, requests=Requests(sys.stdin.fileno()), answers=sys.stdout)
@@ -94,7 +94,8 @@ def _send(client: redis.Redis, asked: Mapping[str, Any], *, requests: Requests) 
             plan=TrialPlan(**asked["plan"]),
             offsets_s=asked["offsets_s"],
             scope=asked["scope"],
-            mix=mix and Mix(parts=tuple(Part(**part) for part in mix["parts"]), order=mix["order"]),
+            mix=mix
+            and Mix(parts=tuple(MixPart(**part) for part in mix["parts"]), order=mix["order"]),
             should_stop=requests.has_more,
         )
     finally:

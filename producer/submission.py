@@ -1,4 +1,4 @@
-"""What a person asks for on the command line."""
+"""The submission that the command line asks for."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import itertools
 import random
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from poolbench.calibration import message_parameters
 from poolbench.errors import UsageError
-from poolbench.jobs import JobKind, rough_job_s
+from poolbench.jobs import JobKind
 from poolbench.pools import available_pools
 from poolbench.records import TrialPlan
-from producer.arrivals import ARRIVALS, Schedule, schedule
-from producer.ways import option_of
+from producer.arrivals import ARRIVALS, Schedule, read_schedule
 
 #: The word for every pool, one after the other.
 ALL = "all"
 
-#: Jobs where nothing tells how many.
+#: Jobs where no option determines how many.
 DEFAULT_COUNT = 100
+
+#: What several ways to arrive take.
+_COMMON = {"count", "rate_per_s"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +59,10 @@ class Submission:
         """Return the number of jobs for each pool."""
         return self.schedule.count
 
-    @property
-    def job_s(self) -> float:
-        """Return about how long one job takes alone, seconds."""
-        return rough_job_s(self.kind, self.parameters)
-
-    def offsets_s(self) -> Sequence[float]:
-        """Draw when the jobs are due: the same for each pool."""
-        return self.schedule.draw(self.seed)
-
     def plans(
         self, slots: Mapping[str, int], *, calibration: Mapping[str, float]
     ) -> list[TrialPlan]:
-        """Return a trial for each pool; ``slots`` by pool, as its workers tell.
+        """Return a trial for each pool; ``slots`` by pool, as its workers report.
 
         Raises:
             StackError: if the calibration lacks a kind whose work is given as a time.
@@ -84,7 +77,7 @@ class Submission:
                 slots=slots[pool],
                 kind=self.kind.name,
                 parameters=parameters,
-                arrivals=self.schedule.arrivals,
+                arrivals=self.schedule.how,
                 rate_per_s=self.schedule.mean_per_s,
                 count=self.count,
                 **moves,
@@ -93,13 +86,13 @@ class Submission:
         ]
 
     def _moves(self) -> dict[str, Any]:
-        """Return what a plan says where the rate moves."""
+        """Return the fields of a plan that describe a changing rate."""
         if not self.schedule.shape:
             return {}
-        table = self.schedule.as_table()
-        shape = {name: table[name] for name in table if name not in {"how", "count"}}
-        gaps_s = (after - before for before, after in itertools.pairwise(self.offsets_s()))
-        return {"shape": shape, "longest_gap_s": max(gaps_s, default=0.0)}
+        gaps_s = (
+            after - before for before, after in itertools.pairwise(self.schedule.draw(self.seed))
+        )
+        return {"shape": self.schedule.shape, "longest_gap_s": max(gaps_s, default=0.0)}
 
 
 def ordered_pools(pool: str, *, seed: int) -> tuple[str, ...]:
@@ -108,37 +101,36 @@ def ordered_pools(pool: str, *, seed: int) -> tuple[str, ...]:
     return tuple(random.Random(seed).sample(names, k=len(names))) if pool == ALL else (pool,)
 
 
-def read_schedule(
-    *,
-    count: int | None,
-    rate_per_s: float = 0.0,
-    arrivals: str | None = None,
-    shape: Mapping[str, float | Sequence[float]],
-) -> Schedule:
+def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> Schedule:
     """Return when jobs are due; arrivals without a name are those of the shape or the rate.
+
+    Args:
+        options: parameters of the arrivals, and the count; those not given are left out.
+        arrivals: one of `ARRIVALS`, or None.
 
     Raises:
         UsageError: with every fault of what is given; ``where`` is the option.
     """
-    has_span = any(way.span in shape for way in ARRIVALS.values())
-    if count is None and not has_span:
-        count = DEFAULT_COUNT
-    name = arrivals or _arrivals_meant(rate_per_s, shape)
+    shaped = [kind for kind in ARRIVALS.values() if kind.span_key]
+    has_span = any(kind.span_key in options for kind in shaped)
+    count = {} if has_span else {"count": DEFAULT_COUNT}
+    # the parameters that only one of the arrivals has name it
+    own = [kind.how for kind in shaped if options.keys() & kind.model_fields.keys() - _COMMON]
+    how = arrivals or next(iter(own), "constant" if "rate_per_s" in options else "burst")
     try:
-        return schedule(name, count=count, rate_per_s=rate_per_s, shape=shape)
+        return read_schedule({**count, **options, "how": how})
     except UsageError as error:
         faults = [replace(fault, where=option_of(fault.where)) for fault in error.faults]
         raise UsageError(*faults) from error
 
 
+def option_of(key: str) -> str:
+    """Return the option for a key of a schedule's table: ``--to-rate`` for ``to_rate_per_s``."""
+    if key == "how":
+        return "--arrivals"
+    return f"--{key.removesuffix('_per_s').removesuffix('_s').replace('_', '-')}"
+
+
 def new_run_name() -> str:
     """Return a run id that sorts by time and doesn't repeat."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-
-
-def _arrivals_meant(rate_per_s: float, shape: Mapping[str, object]) -> str:
-    """Return the arrivals of options that don't name them."""
-    for way in ARRIVALS.values():
-        if any(parameter.name in shape for parameter in way.parameters):
-            return way.name
-    return "constant" if rate_per_s else "burst"

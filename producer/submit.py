@@ -1,69 +1,56 @@
-"""Carries out a submission: pool after pool, sent and followed, its account kept to the end."""
+"""Carries out a submission: sends to one pool after the other, and follows each to its end."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast
+from functools import partial
+from typing import cast
 
 import redis
 
 from poolbench.calibration import needs_calibration, read_calibration
 from poolbench.errors import ExitCode, StackError
+from poolbench.jobs import rough_job_s
 from poolbench.keys import CALIBRATION, queue_name, records_stream
+from poolbench.presence import Crew, find_crew
 from poolbench.records import TrialPlan
 from producer.follow import Ending, Followed, Follower, patience_for
-from producer.presence import Crew, find_crew
 from producer.publisher import Sent, close_run, open_run, publish
+from producer.screen import Screen
 from producer.submission import Submission
-from producer.summary import RunSummary, TrialSummary, read_summary
-
-
-class Screen(Protocol):
-    """Where a person sees how a submission goes."""
-
-    def announce(self, submission: Submission, crews: Mapping[str, Crew]) -> None:
-        """Say what is about to be sent, and to whom."""
-
-    def sending(self, plan: TrialPlan, count: int) -> None:
-        """Show how many jobs of a trial are sent so far."""
-
-    def sent(self, plan: TrialPlan, sent: Sent) -> None:
-        """Say that a trial's sending is over."""
-
-    def running(self, trial: TrialSummary) -> None:
-        """Show how many jobs of a trial have ended so far."""
+from producer.summary import RunSummary, read_summary
 
 
 @dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What became of a submission so far."""
+class SubmissionResult:
+    """What happened to a submission so far."""
 
     submission: Submission
     crews: Mapping[str, Crew]
-    #: By trial, as far as it came.
+    #: By trial, for the trials that were begun.
     sent: dict[int, Sent] = field(default_factory=dict)
     #: How following each trial ended; empty without ``--wait``.
     followed: dict[int, Followed] = field(default_factory=dict)
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether a person stopped it."""
+        """Whether a signal stopped it."""
         return any(not sent.is_complete for sent in self.sent.values()) or any(
             followed.ending is Ending.STOPPED for followed in self.followed.values()
         )
 
     @property
     def summary(self) -> RunSummary | None:
-        """Return the last summary seen."""
+        """The last summary that was read."""
         found = [followed.summary for followed in self.followed.values() if followed.summary]
         return found[-1] if found else None
 
     @property
     def exit_code(self) -> ExitCode:
-        """Return what the command tells its caller."""
+        """The exit code of the command."""
         endings = {followed.ending for followed in self.followed.values()}
         if self.is_interrupted:
             return ExitCode.INTERRUPTED
@@ -79,23 +66,29 @@ def submit(
     scope: str,
     screen: Screen,
     should_stop: Callable[[], bool],
-) -> Outcome:
-    """Send a submission's jobs, pool after pool; the next only after the former's account closed.
+) -> SubmissionResult:
+    """Send a submission's jobs to each pool in turn.
 
-    Whatever happens, the run is marked as sent, so that its ledger can close.
+    With ``submission.waits`` the next pool gets its jobs only after the ledger of the one before
+    closed. The run is always marked as sent at the end, so that its ledger can close.
 
     Raises:
         UsageError: if the run's name is taken.
-        StackError: if nobody would run the jobs, a calibration is missing, or the broker is lost;
-            says what was sent.
+        StackError: if no worker listens, a calibration is missing, or the broker is lost; contains
+            what was sent.
     """
-    crews = {pool: find_crew(client, pool, scope=scope) for pool in submission.pools}
-    if not submission.is_forced:
-        _refuse_deserted(crews, scope=scope)
+    queues = {pool: queue_name(pool, scope=scope) for pool in submission.pools}
+    crews = {pool: find_crew(client, pool, queue=queue) for pool, queue in queues.items()}
+    unserved = [queues[pool] for pool, crew in crews.items() if not crew.workers]
+    if unserved and not submission.is_forced:
+        raise StackError(
+            f"no worker listens on {', '.join(unserved)}: nothing was sent; "
+            "start the stack (make up), or use --force"
+        )
     calibration = _calibration(client, submission)
     slots = {pool: crew.slots for pool, crew in crews.items()}
     plans = submission.plans(slots, calibration=calibration)
-    offsets_s = submission.offsets_s()
+    offsets_s = submission.schedule.draw(submission.seed)
     open_run(
         client,
         run=submission.run,
@@ -104,104 +97,86 @@ def submit(
         calibration=calibration,
         is_listed=True,
     )
-    outcome = Outcome(submission=submission, crews=crews)
-    course = _Course(
-        client=client, outcome=outcome, scope=scope, screen=screen, should_stop=should_stop
-    )
+    result = SubmissionResult(submission=submission, crews=crews)
     screen.announce(submission, crews)
     try:
-        course.carry_out(plans, offsets_s=offsets_s)
+        for plan in plans:
+            sent = publish(
+                client,
+                run=submission.run,
+                plan=plan,
+                offsets_s=offsets_s,
+                scope=scope,
+                on_sent=partial(screen.sending, plan),
+                should_stop=should_stop,
+            )
+            result.sent[plan.trial] = sent
+            screen.sent(plan, sent)
+            if not sent.is_complete:
+                break
+            if not submission.waits:
+                continue
+            is_last = plan is plans[-1]
+            if is_last:
+                close_run(client, run=submission.run)
+            follower = _follower(
+                client,
+                submission,
+                plan=plan,
+                queue=queues[plan.contender],
+                sent=sent.count,
+                should_stop=should_stop,
+            )
+            followed = follower.follow(is_last=is_last, on_read=screen.running)
+            result.followed[plan.trial] = _blame(followed, client=client, run=submission.run)
+            if followed.ending is not Ending.CLOSED:
+                break
     finally:
-        course.close()
-    return outcome
+        # the error that led here already reports a broker that is away
+        with contextlib.suppress(redis.RedisError):
+            close_run(client, run=submission.run)
+    return result
 
 
 def _calibration(client: redis.Redis, submission: Submission) -> dict[str, float]:
-    """Return what a unit of the submission's kind costs the stack's workers, if it matters."""
+    """Return the CPU-seconds of a unit of the submission's kind, if its work is given as a time."""
     if not needs_calibration(submission.parameters):
         return {}
     found = read_calibration(cast("str | None", client.get(CALIBRATION)))
     return {kind: cost_s for kind, cost_s in found.items() if kind == submission.kind.name}
 
 
-def _refuse_deserted(crews: Mapping[str, Crew], *, scope: str) -> None:
-    queues = [queue_name(pool, scope=scope) for pool, crew in crews.items() if not crew.workers]
-    if queues:
-        raise StackError(
-            f"no worker listens on {', '.join(queues)}: nothing was sent; "
-            "start the stack (make up), or send all the same with --force"
-        )
+def _follower(
+    client: redis.Redis,
+    submission: Submission,
+    *,
+    plan: TrialPlan,
+    queue: str,
+    sent: int,
+    should_stop: Callable[[], bool],
+) -> Follower:
+    return Follower(
+        trial=plan.trial,
+        sent=sent,
+        patience=patience_for(
+            job_s=rough_job_s(submission.kind, submission.parameters),
+            slots=plan.slots if submission.kind.computes else 1,
+            stall_s=submission.stall_s,
+            timeout_s=submission.timeout_s,
+        ),
+        read=lambda: read_summary(client, submission.run),
+        has_workers=lambda: (
+            submission.is_forced or find_crew(client, plan.contender, queue=queue).workers > 0
+        ),
+        should_stop=should_stop,
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Course:
-    """A submission under way."""
-
-    client: redis.Redis
-    outcome: Outcome
-    scope: str
-    screen: Screen
-    should_stop: Callable[[], bool]
-    is_closed: bool = False
-
-    def carry_out(self, plans: Sequence[TrialPlan], *, offsets_s: Sequence[float]) -> None:
-        for plan in plans:
-            if not self._send(plan, offsets_s=offsets_s):
-                return
-            if not self.outcome.submission.waits:
-                continue
-            is_last = plan is plans[-1]
-            if is_last:
-                self.close()
-            followed = self._follow(plan, is_last=is_last)
-            self.outcome.followed[plan.trial] = followed
-            if followed.ending is not Ending.CLOSED:
-                return
-
-    def close(self) -> None:
-        """Mark the run as sent, once; a broker that is away is said by what led here."""
-        if not self.is_closed:
-            with contextlib.suppress(redis.RedisError):
-                close_run(self.client, run=self.outcome.submission.run)
-                self.is_closed = True
-
-    def _send(self, plan: TrialPlan, *, offsets_s: Sequence[float]) -> bool:
-        sent = publish(
-            self.client,
-            run=self.outcome.submission.run,
-            plan=plan,
-            offsets_s=offsets_s,
-            scope=self.scope,
-            on_sent=lambda count: self.screen.sending(plan, count),
-            should_stop=self.should_stop,
-        )
-        self.outcome.sent[plan.trial] = sent
-        self.screen.sent(plan, sent)
-        return sent.is_complete
-
-    def _follow(self, plan: TrialPlan, *, is_last: bool) -> Followed:
-        submission = self.outcome.submission
-        follower = Follower(
-            trial=plan.trial,
-            sent=self.outcome.sent[plan.trial].count,
-            patience=patience_for(
-                job_s=submission.job_s,
-                slots=plan.slots if submission.kind.computes else 1,
-                stall_s=submission.stall_s,
-                timeout_s=submission.timeout_s,
-            ),
-            look=lambda: read_summary(self.client, submission.run),
-            has_workers=lambda: submission.is_forced or self._has_workers(plan.contender),
-            should_stop=self.should_stop,
-            clock=time.monotonic,
-            sleep=time.sleep,
-        )
-        followed = follower.follow(is_last=is_last, on_look=self.screen.running)
-        stood_still = followed.ending in {Ending.STALLED, Ending.DESERTED}
-        if stood_still and self.client.xlen(records_stream(submission.run)):
-            # lines wait that nobody reads, so it is the collector that stands still
-            return replace(followed, ending=Ending.UNWATCHED)
-        return followed
-
-    def _has_workers(self, contender: str) -> bool:
-        return find_crew(self.client, contender, scope=self.scope).workers > 0
+def _blame(followed: Followed, *, client: redis.Redis, run: str) -> Followed:
+    """Return the ending with its true cause: unread lines mean that the collector stopped."""
+    has_stalled = followed.ending in {Ending.STALLED, Ending.DESERTED}
+    if has_stalled and client.xlen(records_stream(run)):
+        return replace(followed, ending=Ending.UNWATCHED)
+    return followed

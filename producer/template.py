@@ -1,7 +1,8 @@
-"""A trial's message, captured from a real `apply_async`, with holes for what differs by job.
+"""A trial's messages, captured from a real `apply_async`, with holes for what differs by job.
 
-Between two messages of a trial only the ids, the delivery tag and our own header differ; all
-else stands as Celery and kombu write it. Filling holes in a string is some fifty times as fast.
+Between two messages of one kind only the ids, the delivery tag and our own header differ;
+everything else is as Celery and kombu write it. To fill holes in a string is about fifty times as
+fast as to call Celery.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import Celery
 from kombu import Connection
@@ -31,50 +33,79 @@ _HOLES = (0, 0, 0, 0, 1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Template:
-    """A protocol-2 message in kombu's wire form, a format with holes for `_Values`."""
+class MixPart:
+    """The jobs of one part of a mix."""
+
+    #: Travels in the job's header, so that its record contains it.
+    name: str
+    kind: str
+    parameters: Mapping[str, int | float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """Which part each job of a trial is."""
+
+    parts: tuple[MixPart, ...]
+    #: By seq, an index into ``parts``; at least as long as the trial has jobs.
+    order: Sequence[int]
+
+
+class _Form(NamedTuple):
+    """A protocol-2 message in kombu's wire form, with holes for `_Values`."""
 
     text: bytes
     #: Puts values in the order of the holes.
     in_order: Callable[[_Values], tuple[Any, ...]]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """The messages of a trial, but for what differs by job."""
+
+    #: One for each part of a mix, or one.
+    forms: tuple[_Form, ...]
+    #: By seq, an index into ``forms``; None where there is one.
+    order: Sequence[int] | None = None
+
     def render(self, due_ns: Sequence[int], *, first_seq: int, sent_ns: int) -> list[bytes]:
         """Return one message for each due time; seqs count up from ``first_seq``."""
-        text, in_order = self.text, self.in_order
+        count = len(due_ns)
+        places = self.order[first_seq : first_seq + count] if self.order else repeat(0, count)
+        forms = map(self.forms.__getitem__, places)
         return [
             text % in_order((task_id, seq, due, sent_ns))
-            for seq, (task_id, due) in enumerate(
-                zip(task_ids(len(due_ns)), due_ns, strict=True), first_seq
+            for seq, (text, in_order), task_id, due in zip(
+                range(first_seq, first_seq + count), forms, task_ids(count), due_ns, strict=True
             )
         ]
 
 
-def capture(plan: TrialPlan, *, run: str, queue: str, part: str | None = None) -> Template:
-    """Return the template of a trial's messages, from one that Celery wrote just now.
-
-    ``part`` names the part of a mix whose messages these are.
+def capture(plan: TrialPlan, *, run: str, queue: str, mix: Mix | None = None) -> Template:
+    """Return the template of a trial's messages, from messages that Celery writes now.
 
     Raises:
-        StackError: if Celery's message has its ids elsewhere than protocol 2 says.
+        StackError: if Celery's message does not have its ids where protocol 2 has them.
     """
-    marks = [secrets.token_hex(16) for _ in range(4)]
-    message = _real_message(plan, run=run, queue=queue, marks=marks, part=part)
-    # kombu's delivery tag has to be unique and no more: the job's id is
-    message["properties"]["delivery_tag"] = marks[0]
-    text = dumps(message).replace("%", "%%")
-    order = [marks.index(found) for found in re.findall("|".join(marks), text)]
-    if tuple(sorted(order)) != _HOLES:
-        raise StackError("this Celery does not write its messages as protocol 2 says")
-    for mark, hole in zip(marks, ('"%b"', "%d", "%d", "%d"), strict=True):
-        text = text.replace(f'"{mark}"', hole)
-    return Template(text=text.encode(), in_order=itemgetter(*order))
+    if mix is None:
+        return Template(forms=(_capture_form(plan, run=run, queue=queue),))
+    forms = (
+        _capture_form(
+            replace(plan, kind=part.kind, parameters=part.parameters),
+            run=run,
+            queue=queue,
+            part=part.name,
+        )
+        for part in mix.parts
+    )
+    return Template(forms=tuple(forms), order=mix.order)
 
 
 def task_ids(count: int) -> Iterator[bytes]:
     """Yield new random ids, each a valid version-4 UUID, from one read of the system's source."""
     digits = os.urandom(16 * count).hex().encode()
     for at in range(0, 32 * count, 32):
-        # version and variant have their fixed digits, as RFC 9562 says
+        # the fixed digits of version and variant, by RFC 9562
         yield b"%b-%b-4%b-a%b-%b" % (
             digits[at : at + 8],
             digits[at + 8 : at + 12],
@@ -84,13 +115,27 @@ def task_ids(count: int) -> Iterator[bytes]:
         )
 
 
+def _capture_form(plan: TrialPlan, *, run: str, queue: str, part: str | None = None) -> _Form:
+    marks = [secrets.token_hex(16) for _ in range(4)]
+    message = _real_message(plan, run=run, queue=queue, marks=marks, part=part)
+    # kombu's delivery tag only has to be unique: the job's id is
+    message["properties"]["delivery_tag"] = marks[0]
+    text = dumps(message).replace("%", "%%")
+    order = [marks.index(found) for found in re.findall("|".join(marks), text)]
+    if tuple(sorted(order)) != _HOLES:
+        raise StackError("this Celery does not write messages of protocol 2; use Celery 5")
+    for mark, hole in zip(marks, ('"%b"', "%d", "%d", "%d"), strict=True):
+        text = text.replace(f'"{mark}"', hole)
+    return _Form(text.encode(), itemgetter(*order))
+
+
 def _real_message(
     plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str], part: str | None
 ) -> Any:
     """Return what Celery hands to a broker's channel for this job, body encoded."""
     app = Celery("producer", set_as_current=False)
-    # unshared, since Celery would else give it to every app of this process; what the message says
-    # of the result goes before what the worker is set to
+    # unshared, since Celery would otherwise give it to every app of this process; what a message
+    # asks for overrides the worker's setting
     job: Any = app.task(name=plan.kind, ignore_result=not plan.stores_result, shared=False)(_stub)
     payload = {PAYLOAD: "x" * plan.payload_bytes} if plan.payload_bytes else {}
     header = JobHeader(
@@ -122,4 +167,4 @@ def _tray_transport(tray: list[Any]) -> type[memory.Transport]:
 
 
 def _stub(**_arguments: object) -> None:
-    """Stands for the job in the producer, which never runs it."""
+    """Represents the job in the producer, which never runs it."""

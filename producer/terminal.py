@@ -1,4 +1,4 @@
-"""Shows trials to a person: their account and figures, and why following one ended."""
+"""Renders trials for the terminal: ledger, figures, and why following one ended."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def render_trial(
 def render_comparison(
     trials: Sequence[TrialSummary], *, run: RunSummary, is_backlog: bool = False
 ) -> RenderableType:
-    """Return a table of pools, and what a reader must know of it."""
+    """Return a table of pools, and the notes for reading it."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", expand=True)
     table.add_column("", width=1)
     table.add_column("\npool", no_wrap=True)
@@ -72,8 +72,8 @@ def render_comparison(
         )
     notes = [_BACKLOG_NOTE] if is_backlog else []
     notes += _slots_notes(trials)
-    said = [Text(), *(Text(note, "dim") for note in notes)] if notes else []
-    return Group(Text(), table, *_remarks(trials, run=run), *said)
+    lines = [Text(), *(Text(note, "dim") for note in notes)] if notes else []
+    return Group(Text(), table, *_remarks(trials, run=run), *lines)
 
 
 def _ledger(ledger: Ledger, *, is_over: bool) -> Text:
@@ -102,7 +102,7 @@ def _percentiles(found: Percentiles | None) -> list[str]:
 
 
 def _remarks(trials: Sequence[TrialSummary], *, run: RunSummary) -> list[RenderableType]:
-    """Return a line for each reason to doubt, said once for all trials that share it."""
+    """Return a line for each reason, once for all trials that share it."""
     found: dict[tuple[str, str], list[str]] = {}
     for trial in trials:
         for reason in trial.reasons:
@@ -119,7 +119,7 @@ def _remarks(trials: Sequence[TrialSummary], *, run: RunSummary) -> list[Rendera
 
 
 def _prefix(names: Sequence[str], *, of: int) -> str:
-    """Return whom a reason concerns; nothing where it is everybody."""
+    """Return the contenders that a reason concerns; empty for all."""
     return "" if len(names) in {0, of} else f"{', '.join(names)}: "
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import JsonValue
+
 from collector.run_manifest import Contender, Machine, Manifest, PlannedTrial, Workload
 
 #: Topics whose every difference is a refusal, with what they hold.
@@ -66,6 +68,10 @@ _DIGITS = 12
 _CENSORED = "********"
 
 
+#: Topic → condition → value; of topics `BY_NAME`, whose → condition → value.
+Conditions = Mapping[str, Mapping[str, JsonValue]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One condition that two runs don't share."""
@@ -95,7 +101,7 @@ class Difference:
         }
 
 
-def conditions(manifest: Manifest) -> dict[str, Any]:
+def conditions(manifest: Manifest) -> Conditions:
     """Return a run's conditions by topic, as ``summary.json`` keeps them.
 
     Topics of `REFUSED` and `NOTED`; those by name map a name to its conditions, each flat.
@@ -114,7 +120,7 @@ def conditions(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def differences(a: Mapping[str, Any], *, b: Mapping[str, Any]) -> list[Difference]:
+def differences(a: Conditions, *, b: Conditions) -> list[Difference]:
     """Return where two runs' conditions differ, refusals first; what only one has by name is left.
 
     A topic of which one run knows nothing is one difference, not one an entry.

@@ -9,17 +9,47 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import polars as pl
 
 from collector.files import read_metadata, storage_errors
+from collector.reasons import Severity
 from collector.run_manifest import Manifest
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
-from poolbench.records import ColumnType
-from report.columns import JOB_COLUMNS, TRIAL_COLUMNS, Table
+from poolbench.records import RECORD_COLUMNS, Column, ColumnType
+from report.result import Summary
 from report.summary import summarize
+
+
+class Table(StrEnum):
+    """The tables that a run can be exported as."""
+
+    JOBS = "jobs"
+    SAMPLES = "samples"
+
+
+#: Columns that describe a record's trial, added to `RECORD_COLUMNS`.
+TRIAL_COLUMNS: Mapping[str, Column] = {
+    "workload": Column(type=ColumnType.TEXT, help="name of the workload"),
+    "pool": Column(type=ColumnType.TEXT, help="the contender's pool"),
+    "slots": Column(type=ColumnType.INT, help="the contender's slots"),
+    "block": Column(type=ColumnType.INT, help="repetition, from 0"),
+    "arrivals": Column(
+        type=ColumnType.TEXT, help="how jobs arrived; `burst`: the whole backlog at once"
+    ),
+    "is_pilot": Column(
+        type=ColumnType.FLAG,
+        help="whether the trial only warmed up or sized backlogs; no figure uses it",
+    ),
+    "is_valid": Column(
+        type=ColumnType.FLAG, help="whether figures use the trial; false in a repetition marked `!`"
+    ),
+}
+
+#: Every column of exported jobs, in this order.
+JOB_COLUMNS: Mapping[str, Column] = {**RECORD_COLUMNS, **TRIAL_COLUMNS}
 
 
 class Format(StrEnum):
@@ -101,9 +131,9 @@ def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
     )
 
 
-def _trials(summary: Mapping[str, Any], *, manifest: Manifest) -> pl.DataFrame:
+def _trials(summary: Summary, *, manifest: Manifest) -> pl.DataFrame:
     """Return by trial what is known of all its jobs, `TRIAL_COLUMNS` among it, and their count."""
-    is_valid = {trial["trial"]: trial["mark"] != "!" for trial in summary["trials"]}
+    is_valid = {trial.trial: trial.mark is not Severity.INVALID for trial in summary.trials}
     rows = [
         {name: known.get(name) for name in _PLAN_SCHEMA}
         | {"run": manifest.run, "is_valid": is_valid[entry.plan.trial]}

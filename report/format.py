@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from poolbench.format import NOTHING, counted, duration, number, three_digits
+from poolbench.format import NOTHING, counted, duration, listed, number, percent, three_digits
 
 __all__ = [
     "NOTHING", "count", "counted", "duration", "interval", "listed", "minutes", "moment", "number",
@@ -42,14 +42,6 @@ def size(value_bytes: float | None) -> str:
     return f"{number(value_bytes)} B"
 
 
-def percent(share: float | None) -> str:
-    """Return a share of one as a percentage: whole, or with two digits below 10 %."""
-    if share is None:
-        return NOTHING
-    value = share * 100
-    return f"{value:.0f} %" if abs(value) >= 10 else f"{value:.2g} %"
-
-
 def times(value: float | None) -> str:
     """Return a ratio: ``1.94 ×``."""
     return NOTHING if value is None else f"{_ratio(value)} ×"
@@ -69,11 +61,6 @@ def times_range(low: float, *, high: float) -> str:
 def span(low: float | None, *, high: float | None) -> str:
     """Return a range of figures: ``238–245``."""
     return NOTHING if low is None or high is None else f"{number(low)}–{number(high)}"
-
-
-def listed(words: list[str]) -> str:
-    """Return ``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def moment(value_ns: int | None) -> str:

@@ -5,9 +5,8 @@ And one for contenders without the GIL, since they stand beside the same pool wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +42,24 @@ INK_SHADES: dict[str, Shade] = {
 }
 
 
-def shade_name(row: Mapping[str, Any]) -> str:
+class Coloured(Protocol):
+    """What has a pool's colour: a row, in a report or in a comparison."""
+
+    @property
+    def pool(self) -> str:
+        """Return the pool."""
+
+    @property
+    def is_without_gil(self) -> bool:
+        """Return whether it runs without the GIL."""
+
+
+def shade_name(row: Coloured) -> str:
     """Return which of the colours a row's contender has."""
-    return "no-gil" if row["is_without_gil"] else str(row["pool"])
+    return "no-gil" if row.is_without_gil else row.pool
 
 
-def row_shade(row: Mapping[str, Any]) -> Shade:
+def row_shade(row: Coloured) -> Shade:
     """Return the colour of a row's contender."""
     return pool_shade(shade_name(row))
 

@@ -1,18 +1,15 @@
-"""Sums up a run, pure from its manifest, records and samples: the same folder, the same bytes."""
+"""Sums up a run, pure from its manifest, records and samples: the same folder, the same result."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import fields, replace
 
 import polars as pl
 
-from collector.run_manifest import Contender, Manifest, Workload
+from collector.run_manifest import Contender, Manifest, RunInfo, Workload
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
-from poolbench.records import FORMAT
 from report import format as fmt
 from report.analyses.crossover import find_crossovers
 from report.analyses.fairness import mix_fairness
@@ -20,12 +17,20 @@ from report.analyses.load_curves import load_curves
 from report.analyses.setting_effects import find_effects
 from report.analyses.sweeps import find_sweeps
 from report.conditions import conditions
+from report.result import (
+    Precision,
+    Summary,
+    Timeline,
+    TrialSummary,
+    Verdict,
+    from_json,
+    to_json,
+)
 from report.rows.offered_load import pick
 from report.rows.row import Row, sum_ledgers
-from report.statistics.ratios import rounded
 from report.trials.timeline import COLUMNS, measure_timeline
 from report.trials.trial import Trial, free_threaded, measure_trials
-from report.verdicts.capacity import Verdict, judge
+from report.verdicts.capacity import judge
 from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
 from report.verdicts.thresholds import check_thresholds
@@ -40,8 +45,8 @@ BACKLOG_RATIO = 2.0
 P99_JOBS = 100
 
 
-def summarize(folder: RunFolder) -> dict[str, Any]:
-    """Return the run's summary, the content of ``summary.json``.
+def summarize(folder: RunFolder) -> Summary:
+    """Return the run's result, its figures rounded as people see them.
 
     Raises:
         StorageError: if the folder can't be read, or is not that of a lab run.
@@ -54,47 +59,33 @@ def summarize(folder: RunFolder) -> dict[str, Any]:
     verdicts = _verdicts(manifest, rows=rows)
     shown = {trial.index for row in rows for trial in row.trials}
     floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
-    until = _until(manifest, rows=rows, verdicts=verdicts)
-    summary = {
-        "format": FORMAT,
-        "run": manifest.run,
-        "state": manifest.state,
-        "title": manifest.experiment.title,
-        "question": manifest.experiment.question,
-        "profile": manifest.profile,
-        "created_ns": manifest.created_ns,
-        "finished_ns": manifest.finished_ns,
-        "repetitions": manifest.repetitions,
-        "machine": asdict(manifest.machine),
-        "contenders": [asdict(one) for one in manifest.contenders],
-        "skipped": [asdict(one) for one in manifest.skipped],
-        "workloads": [asdict(one) for one in manifest.workloads],
-        "ceilings": asdict(manifest.ceilings),
-        "conditions": conditions(manifest),
-        "ledger": asdict(sum_ledgers(measured)),
-        "notes": [
+    precision = _precision(manifest, rows=rows, verdicts=verdicts)
+    summary = Summary(
+        **{one.name: getattr(manifest, one.name) for one in fields(RunInfo)},
+        conditions=conditions(manifest),
+        ledger=sum_ledgers(measured),
+        notes=(
             *_notes(manifest, trials=trials, rows=rows),
             *_noise_notes(verdicts),
-            *([until["text"]] if until else []),
-        ],
-        "rows": [row.as_dict() for row in rows],
-        "noise_floor": floors,
-        "until": until,
-        "verdicts": [verdict.as_dict() for verdict in verdicts],
-        "crossovers": [one.as_dict() for one in find_crossovers(rows, noise_floors=floors)],
-        "sweeps": [one.as_dict() for one in find_sweeps(rows)],
-        "effects": [one.as_dict() for one in find_effects(rows, noise_floors=floors)],
-        "slo": manifest.slo,
-        "curves": load_curves(rows),
-        "fairness": mix_fairness(rows, trials=manifest.trials, records=records),
-        "trials": [_trial(trial, shown=shown) for trial in trials],
-        "timelines": _timelines(rows, records=records, samples=samples),
-    }
-    result: dict[str, Any] = json.loads(to_json(summary))
+            *([precision.text] if precision else []),
+        ),
+        remarks=tuple(_remarks(manifest, trials=trials, rows=rows)),
+        rows=tuple(row.summary() for row in rows),
+        precision=precision,
+        noise_floor=floors,
+        verdicts=tuple(verdicts),
+        crossovers=tuple(find_crossovers(rows, noise_floors=floors)),
+        sweeps=tuple(find_sweeps(rows)),
+        effects=tuple(find_effects(rows, noise_floors=floors)),
+        curves=tuple(load_curves(rows)),
+        fairness=tuple(mix_fairness(rows, trials=manifest.trials, records=records)),
+        trials=tuple(_trial(trial, shown=shown) for trial in trials),
+        timelines=tuple(_timelines(rows, records=records, samples=samples)),
+    )
     # of the rounded figures, so that anyone can check them in summary.json
+    result = from_json(to_json(summary))
     checked = check_thresholds(manifest.fail_on, summary=result)
-    whole: dict[str, Any] = json.loads(to_json({**result, "thresholds": checked}))
-    return whole
+    return from_json(to_json(replace(result, thresholds=checked)))
 
 
 def judge_run(folder: RunFolder) -> list[Verdict]:
@@ -107,11 +98,6 @@ def judge_run(folder: RunFolder) -> list[Verdict]:
     trials = measure_trials(manifest, records=folder.trial_records(), samples=folder.read_samples())
     measured = [trial for trial in trials if not trial.is_pilot]
     return _verdicts(manifest, rows=_rows(manifest, trials=measured))
-
-
-def to_json(summary: Mapping[str, Any]) -> str:
-    """Return the summary's text, the same for the same content."""
-    return json.dumps(rounded(summary), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
@@ -158,9 +144,9 @@ def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
     ]
 
 
-def _until(
+def _precision(
     manifest: Manifest, *, rows: Sequence[Row], verdicts: Sequence[Verdict]
-) -> dict[str, Any] | None:
+) -> Precision | None:
     """Return what became of `--until`; None for a run whose blocks were counted beforehand."""
     if manifest.until is None:
         return None
@@ -181,20 +167,9 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
         # how many `--until` would have taken, nobody knows
         part = fmt.counted(done, noun="repetition") if manifest.until else planned
         of = "" if manifest.until else f"{done} of "
-        notes.append(f"The run was broken off: it stopped after {of}{part}; this is its part.")
+        notes.append(f"Run interrupted after {of}{part}; results are partial.")
     notes += [f"Skipped {skip}." for skip in manifest.skipped]
     notes += _worker_notes(manifest)
-    if any(trial.is_backlog and not trial.is_pilot for trial in trials):
-        notes.append(
-            "The whole backlog is put in at once, so a job's wait is its place in the queue."
-        )
-    notes += _backlog_notes(manifest)
-    if any(not trial.is_backlog for trial in trials):
-        notes.append(
-            "Jobs came at a rate: throughput tells whether a contender kept up, not what it can do."
-        )
-    if manifest.events:
-        notes.append("Celery's events were on, and cost the worker part of its throughput.")
     if manifest.overlapped_by:
         notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest.overlapped_by])}.")
     load, cores = next(iter(manifest.machine.load_average), 0.0), manifest.machine.cores
@@ -203,17 +178,33 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
             f"The machine was busy when the run began: load {fmt.number(load)} "
             f"on {cores:g} {'core' if cores == 1 else 'cores'}."
         )
-    workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
-    if workers_up > 1:
-        notes.append(f"Beside each trial {workers_up - 1} other workers were up, idle.")
-    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in rows):
-        notes.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
     pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
     notes += [
-        f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed([*pilot.reasons])}."
+        f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed(words)}."
         for pilot in pilots
+        for words in [[str(one) for one in pilot.reasons]]
     ]
     return notes
+
+
+def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
+    """Return what helps to read the numbers, in whole sentences."""
+    remarks = []
+    if any(trial.is_backlog and not trial.is_pilot for trial in trials):
+        remarks.append("The whole backlog is sent at once: a job's wait is its place in the queue.")
+    remarks += _backlog_remarks(manifest)
+    if any(not trial.is_backlog for trial in trials):
+        remarks.append(
+            "Jobs came at a rate: throughput shows whether a contender kept up, not what it can do."
+        )
+    if manifest.events:
+        remarks.append("Celery's events were on, which costs the worker part of its throughput.")
+    workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
+    if workers_up > 1:
+        remarks.append(f"{workers_up - 1} other workers were up during each trial, idle.")
+    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in rows):
+        remarks.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
+    return remarks
 
 
 def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
@@ -232,9 +223,9 @@ def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
 
 def _timelines(
     rows: Sequence[Row], *, records: TrialRecords, samples: pl.DataFrame
-) -> list[dict[str, Any]]:
+) -> list[Timeline]:
     """Return how one trial of each row went, bin by bin; none of a row without a whole trial."""
-    told = []
+    timelines = []
     for row in rows:
         trial = row.typical
         found = trial and measure_timeline(
@@ -246,9 +237,18 @@ def _timelines(
             end_ns=trial.end_ns,
         )
         if trial and found:
-            whose = {"workload": trial.workload, "contender": trial.contender}
-            told.append({**whose, "pool": row.contender.pool, "trial": trial.index, **found})
-    return told
+            timelines.append(
+                Timeline(
+                    workload=trial.workload,
+                    contender=trial.contender,
+                    pool=row.contender.pool,
+                    trial=trial.index,
+                    bin_s=found.bin_s,
+                    lasted_s=found.lasted_s,
+                    points=found.points,
+                )
+            )
+    return timelines
 
 
 def _complete_blocks(rows: Sequence[Row]) -> int:
@@ -271,7 +271,7 @@ def _worker_notes(manifest: Manifest) -> list[str]:
     return [f"{fmt.counted(len(ends), noun='worker')} did not end by {themselves}: {who}."]
 
 
-def _backlog_notes(manifest: Manifest) -> list[str]:
+def _backlog_remarks(manifest: Manifest) -> list[str]:
     """Warn where contenders of one workload were given backlogs of very different sizes."""
     counts: dict[str, list[int]] = {}
     for plan in (entry.plan for entry in manifest.trials):
@@ -289,35 +289,34 @@ def _backlog_notes(manifest: Manifest) -> list[str]:
     return [f"Backlogs differ ({span}): compare execution times and throughput, not waits."]
 
 
-def _trial(trial: Trial, *, shown: Collection[int]) -> dict[str, Any]:
+def _trial(trial: Trial, *, shown: Collection[int]) -> TrialSummary:
     load = trial.load
-    return {
-        "trial": trial.index,
-        "block": trial.block,
-        "contender": trial.contender,
-        "workload": trial.workload,
-        "is_pilot": trial.is_pilot,
-        "start_ns": trial.start_ns,
-        "end_ns": trial.end_ns,
-        "ledger": asdict(trial.ledger),
-        "measure": load.measure if load else "capacity",
-        "step": load.step if load else None,
-        "load_share": load.share if load else None,
-        "rate_per_s": load.rate_per_s if load else None,
-        "held": load.holding.is_held if load else None,
-        "why_not_held": list(load.holding.reasons) if load else [],
-        # whether it is one of its row's repetitions; others are of a search, or of a curve
-        "is_shown": trial.is_pilot or trial.index in shown,
-        "throughput_per_s": trial.figure_per_s,
-        "wait_s": trial.figures.wait_s and asdict(trial.figures.wait_s),
-        "execution_s": trial.figures.execution_s and asdict(trial.figures.execution_s),
-        "ceiling_per_s": trial.ceiling_per_s,
-        "cpu_s_per_1000_jobs": trial.cpu_s_per_1000_jobs,
-        "pss_bytes": trial.usage.pss_bytes,
-        "peak_in_flight": trial.figures.peak_in_flight,
-        "foreign_cpu_share": trial.foreign_cpu_share,
-        "stolen_cpu_share": trial.stolen_cpu_share,
-        "clock_step_s": trial.clock_step_s,
-        "mark": trial.mark,
-        "reasons": [*trial.reasons, *trial.tolerated],
-    }
+    return TrialSummary(
+        trial=trial.index,
+        block=trial.block,
+        contender=trial.contender,
+        workload=trial.workload,
+        is_pilot=trial.is_pilot,
+        start_ns=trial.start_ns,
+        end_ns=trial.end_ns,
+        ledger=trial.ledger,
+        measure=load.measure if load else "capacity",
+        step=load.step if load else None,
+        load_share=load.share if load else None,
+        rate_per_s=load.rate_per_s if load else None,
+        is_sustained=load.verdict.is_sustained if load else None,
+        why_not_sustained=load.verdict.reasons if load else (),
+        is_shown=trial.is_pilot or trial.index in shown,
+        throughput_per_s=trial.figure_per_s,
+        wait_s=trial.figures.wait_s,
+        execution_s=trial.figures.execution_s,
+        ceiling_per_s=trial.ceiling_per_s,
+        cpu_s_per_1000_jobs=trial.cpu_s_per_1000_jobs,
+        pss_bytes=trial.usage.pss_bytes,
+        peak_in_flight=trial.figures.peak_in_flight,
+        foreign_cpu_share=trial.foreign_cpu_share,
+        stolen_cpu_share=trial.stolen_cpu_share,
+        clock_step_s=trial.clock_step_s,
+        mark=trial.mark,
+        reasons=trial.reasons,
+    )

@@ -1,28 +1,43 @@
-"""What the tests of the conformance survey share: stories in short, and a survey made by hand."""
+"""What the tests of the conformance survey share: stamps in short form, and a survey."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from lab.conformance.finding import Finding, breaks, ignored, works
-from lab.conformance.promises import ROWS
-from lab.conformance.stamps import Stamp, Story
-from lab.conformance.survey import Entry, Survey
-from lab.conformance.verdict import judge_tries
+from lab.conformance.finding import Finding, Outcome
+from lab.conformance.promises import PROMISES
+from lab.conformance.stamps import Stamp, Stamps
+from lab.conformance.survey import Survey, SurveyRow, judge_tries
+
+WORKS, IGNORED, BREAKS = Outcome.WORKS, Outcome.IGNORED, Outcome.BREAKS
 
 
-def story(*moments: str, pids: dict[str, int] | None = None, **facts: Any) -> Story:
-    """Return a story of stamps written as ``label moment seconds``.
+def stamps(*moments: str, pids: dict[str, int] | None = None, **facts: Any) -> Stamps:
+    """Return stamps written as ``label moment seconds``.
 
     A moment that starts with a capital is the error of an interruption; ``facts`` go to each
     stamp of a finish.
     """
-    return Story(tuple(_stamp(words.split(), pids=pids or {}, facts=facts) for words in moments))
+    return Stamps(tuple(_stamp(words.split(), pids=pids or {}, facts=facts) for words in moments))
+
+
+def finding(outcome: Outcome, seen: str = "", *evidence: str) -> Finding:
+    """Return a finding."""
+    return Finding(outcome=outcome, seen=seen, evidence=evidence)
 
 
 def survey(**changes: Any) -> Survey:
-    """Return a survey of two rows and three pools."""
-    first, second, *_ = ROWS
+    """Return a survey of two promises and three pools."""
+    soft_limit = row(
+        PROMISES[0].name,
+        prefork=finding(WORKS, "Told.", "stamps: long Oh 1.0 s"),
+        threads=finding(IGNORED),
+    )
+    hard_limit = row(
+        PROMISES[1].name,
+        prefork=finding(WORKS, "Ended."),
+        gevent=finding(BREAKS, "Died.", "exit code: 1"),
+    )
     plain: dict[str, Any] = {
         "made_at": "2026-03-04T05:06:07+00:00",
         "command": "poolbench conformance --write docs/pools.md",
@@ -31,23 +46,20 @@ def survey(**changes: Any) -> Survey:
         "broker": {"server": "valkey", "version": "9.1.2", "origin": "embedded"},
         "machine": {"os": "Linux 6", "architecture": "x86_64", "cores": 2},
         "pools": ("prefork", "threads", "gevent"),
-        "entries": (
-            entry(first.name, prefork=works("Told.", "stamps: long Oh 1.0 s"), threads=ignored("")),
-            entry(second.name, prefork=works("Ended."), gevent=breaks("Died.", "exit code: 1")),
-        ),
+        "rows": (soft_limit, hard_limit),
     }
     return Survey(**{**plain, **changes})
 
 
-def entry(name: str, **findings: Finding | list[Finding]) -> Entry:
-    """Return a row's entry with these findings by pool, of one try or of several."""
-    row = next(row for row in ROWS if row.name == name)
-    return Entry(
-        name=row.name,
-        title=row.title,
-        question=row.question,
-        expected=row.expected,
-        verdicts={
+def row(name: str, **findings: Finding | list[Finding]) -> SurveyRow:
+    """Return a promise's row with these findings by pool, of one try or of several."""
+    promise = next(one for one in PROMISES if one.name == name)
+    return SurveyRow(
+        name=promise.name,
+        title=promise.title,
+        question=promise.question,
+        expected=promise.expected,
+        pools={
             pool: judge_tries(found if isinstance(found, list) else [found])
             for pool, found in findings.items()
         },

@@ -1,4 +1,4 @@
-"""`python -m upstream`: serves until it is told to stop."""
+"""`python -m upstream`: serves until it is stopped."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import uvicorn
 
-from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
+from poolbench.arguments import Parser, number
+from poolbench.errors import ExitCode, PoolbenchError, StackError
 from poolbench.settings import MAX_PORT, load_settings
 from upstream.service import Service
 
@@ -32,14 +32,14 @@ STOP_TIMEOUT_S = 1
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which lets go of the waiting requests when it is told to stop."""
+    """Uvicorn's server, which ends the waiting requests when it is stopped."""
 
     def __init__(self, config: uvicorn.Config, *, service: Service) -> None:
         super().__init__(config)
         self._service = service
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say where it listens."""
+        """Start, then print the address."""
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]
@@ -52,11 +52,6 @@ class Server(uvicorn.Server):
         """
         self._service.waits.stop()
         await super().shutdown(sockets)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(Fault(problem=message, remedy="see --help"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -130,7 +125,7 @@ def raise_open_files_limit(wanted: int) -> None:
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m upstream",
         description="Serves GET /wait and /json, both with ?delay_ms=&size_bytes=&tail_sigma="
         "&failure_share=&seed=, and /ceiling and /health, until it is stopped.",
@@ -138,13 +133,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
         "--port",
-        type=int,
+        type=number(int, low=0, high=MAX_PORT),
         help="port to listen on, 0 for a free one; default: POOLBENCH_UPSTREAM_PORT",
     )
     options = parser.parse_args(argv)
     if options.port is None:
         options.port = load_settings().upstream_port
-    if not 0 <= options.port <= MAX_PORT:
-        remedy = f"it takes a whole number from 0 to {MAX_PORT}"
-        raise UsageError(Fault(problem="--port", seen=str(options.port), remedy=remedy))
     return options

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -30,22 +30,6 @@ MAX_QUERIES = 256
 
 #: What is served, as a person would ask for it.
 PATHS = ("/wait?delay_ms=50&size_bytes=1024", "/json?delay_ms=50&size_bytes=1024", "/ceiling")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What a query asks for."""
-
-    delay_s: float
-    size_bytes: int
-    tail_sigma: float
-    failure_share: float
-    seed: int
-
-    @property
-    def is_varied(self) -> bool:
-        """Whether one answer may differ from the next."""
-        return bool(self.tail_sigma or self.failure_share)
 
 
 class Waits:
@@ -102,12 +86,12 @@ class Service:
         self, scope: Scope, receive: Receive, send: Send, *, make: Callable[[int], Body]
     ) -> None:
         try:
-            question = parse_query(scope["query_string"])
+            asked = parse_query(scope["query_string"])
         except UsageError as error:
             text = "; ".join(str(fault) for fault in error.faults)
             await PlainTextResponse(f"{text}\n", status_code=422)(scope, receive, send)
             return
-        draw = self._draw(question, query=scope["query_string"])
+        draw = self._draw(asked, query=scope["query_string"])
         if not await self.waits.wait(draw.delay_s):
             answer = PlainTextResponse("upstream is stopping\n", status_code=503)
             await answer(scope, receive, send)
@@ -116,7 +100,7 @@ class Service:
             answer = PlainTextResponse("a failure, as asked for\n", status_code=503)
             await answer(scope, receive, send)
             return
-        body = make(question.size_bytes)
+        body = make(int(asked["size_bytes"]))
         headers = [
             (b"content-type", body.type),
             (b"content-length", str(len(body.content)).encode()),
@@ -124,18 +108,20 @@ class Service:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body.content})
 
-    def _draw(self, question: Question, *, query: bytes) -> Draw:
+    def _draw(self, asked: Mapping[str, float], *, query: bytes) -> Draw:
         """Return the next draw for a query; equal queries share one order of draws."""
-        if not question.is_varied:
-            return Draw(delay_s=question.delay_s, is_failure=False)
+        delay_s = asked["delay_ms"] / 1_000
+        tail_sigma, failure_share = asked.get("tail_sigma", 0.0), asked.get("failure_share", 0.0)
+        if not (tail_sigma or failure_share):
+            return Draw(delay_s=delay_s, is_failure=False)
         if query not in self._draws:
             if len(self._draws) >= MAX_QUERIES:
                 self._draws.clear()
             self._draws[query] = Draws(
-                median_s=question.delay_s,
-                tail_sigma=question.tail_sigma,
-                failure_share=question.failure_share,
-                seed=question.seed,
+                median_s=delay_s,
+                tail_sigma=tail_sigma,
+                failure_share=failure_share,
+                seed=int(asked.get("seed", 0)),
             )
         return self._draws[query].next()
 
@@ -171,21 +157,14 @@ _BODIES: dict[str, Callable[[int], Body]] = {"/wait": _make_filler, "/json": _ma
 
 
 @functools.lru_cache(maxsize=MAX_QUERIES)
-def parse_query(query: bytes) -> Question:
-    """Return what is asked for; defaults are `KIND`'s.
+def parse_query(query: bytes) -> Mapping[str, float]:
+    """Return the parameters of a query; defaults are `KIND`'s.
 
     Raises:
         UsageError: with everything that is wrong with the query.
     """
     words = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    parameters = parse_parameters(KIND, words)
-    return Question(
-        delay_s=parameters["delay_ms"] / 1_000,
-        size_bytes=int(parameters["size_bytes"]),
-        tail_sigma=parameters.get("tail_sigma", 0.0),
-        failure_share=parameters.get("failure_share", 0.0),
-        seed=int(parameters.get("seed", 0)),
-    )
+    return parse_parameters(KIND, words)
 
 
 def _settle(future: asyncio.Future[bool], is_whole: bool) -> None:  # noqa: FBT001 -- call_later

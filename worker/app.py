@@ -48,7 +48,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "broker_transport_options": _transport_options(scope=settings.scope),
         "broker_pool_limit": PUBLISHER_CONNECTIONS,
         # the broker was there when the worker started; later it is waited for without end, since
-        # a worker that gives up looks like one that died
+        # a worker that gives up can't be distinguished from one that died
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         # a job whose acknowledgement is lost with the connection comes again: ending it at once

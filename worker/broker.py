@@ -1,4 +1,4 @@
-"""Makes sure of the broker before a worker starts: Celery would ask a wrong password for ever."""
+"""Checks the broker before a worker starts: Celery would retry a wrong password for ever."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import redis
 
+from poolbench.broker_client import open_broker
 from poolbench.errors import StackError
 from poolbench.keys import CALIBRATION
 from poolbench.settings import Settings, load_settings
@@ -56,17 +57,13 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
 
 
 def publish_calibration(found: Mapping[str, float], *, settings: Settings) -> None:
-    """Leave CPU-seconds of a unit of work, by kind, where producers look for them.
+    """Store CPU-seconds of a unit of work, by kind, where producers read them.
 
     Raises:
         StackError: if the broker can't be reached or refuses.
     """
-    with redis.Redis.from_url(settings.redis_url, socket_timeout=SOCKET_TIMEOUT_S) as client:
-        try:
-            client.set(CALIBRATION, json.dumps(dict(found)))
-        except redis.RedisError as error:
-            where = f"the broker at {settings.redis_address}"
-            raise StackError(f"{where} did not take the calibration: {error}; {_REMEDY}") from error
+    with open_broker(settings) as client:
+        client.set(CALIBRATION, json.dumps(dict(found)))
 
 
 _REMEDY = "see POOLBENCH_REDIS_URL, or POOLBENCH_REDIS_HOST, _PORT and _PASSWORD"

@@ -10,19 +10,15 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from poolbench.arguments import Parser, number
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError, nearest
-from poolbench.pools import available_pools
-from poolbench.settings import load_settings
+from poolbench.pools import available_pools, find_pool
+from poolbench.settings import VARIABLES, load_settings
 from worker.launch import LOG_LEVELS, Launch, plan_launch
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(Fault(problem=message, remedy="see --help"))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    """Become the worker that was asked for, or measure; return the exit code where we return."""
+    """Become the worker, or run a command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         if words and not words[0].startswith("-"):
@@ -73,7 +69,7 @@ def _become(launch: Launch) -> NoReturn:
 
 def _gauge(words: list[str]) -> int:
     text = 'Answers each line {"kind", "parameters"} on standard input with its CPU-seconds a job.'
-    _Parser(prog="python -m worker gauge", description=text).parse_args(words)
+    Parser(prog="python -m worker gauge", description=text).parse_args(words)
     from worker import gauge  # noqa: PLC0415 -- a worker's start must not wait for httpx
 
     gauge.answer_requests(sys.stdin, answers=sys.stdout)
@@ -82,7 +78,7 @@ def _gauge(words: list[str]) -> int:
 
 def _calibrate(words: list[str]) -> int:
     text = "Measures what a unit of work costs, in CPU time of one thread."
-    parser = _Parser(prog="python -m worker calibrate", description=text)
+    parser = Parser(prog="python -m worker calibrate", description=text)
     parser.add_argument("kind", nargs="*", help="of these job kinds; default: of all with units")
     parser.add_argument("--json", action="store_true", help="print JSON, kind to CPU-seconds")
     parser.add_argument(
@@ -112,8 +108,8 @@ def _calibrate(words: list[str]) -> int:
 
 
 def _interpreter(words: list[str]) -> int:
-    text = "Imports what a worker imports, and tells what this Python is then."
-    parser = _Parser(prog="python -m worker interpreter", description=text)
+    text = "Imports what a worker imports, and prints the state of this Python's GIL."
+    parser = Parser(prog="python -m worker interpreter", description=text)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--no-gil", action="store_true", help="end with 2 if the GIL is on")
     options = parser.parse_args(words)
@@ -127,14 +123,14 @@ def _interpreter(words: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m worker",
         description="Runs jobs in one of Celery's pools.",
         epilog="Without Celery: `python -m worker gauge` and `python -m worker calibrate`.",
     )
     add = parser.add_argument
     names = ", ".join(pool.name for pool in available_pools())
-    add("--pool", help=f"how it runs several jobs at once: {names}")
+    add("--pool", type=find_pool, metavar="POOL", help=f"how it runs several jobs at once: {names}")
     add("--contender", help="its name, and its queue's; default: the pool's name")
     add("--slots", type=int, help="jobs in flight at once; default: POOLBENCH_SLOTS_<POOL>")
     _add_settings(parser)
@@ -142,20 +138,21 @@ def _parser() -> argparse.ArgumentParser:
         "--log-level",
         default="warning",
         type=str.lower,
-        metavar="LEVEL",
-        help=f"one of {', '.join(LOG_LEVELS)}; default: warning",
+        choices=LOG_LEVELS,
+        help="default: warning",
     )
-    add("--print-command", action="store_true", help="print the celery command and do no more")
+    add("--print-command", action="store_true", help="print the celery command and exit")
     return parser
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add what a worker may be set to beside its pool and slots."""
+    """Add a worker's options other than its pool and slots."""
     add = parser.add_argument
     switch = argparse.BooleanOptionalAction
+    low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)
     add(
         "--prefetch-multiplier",
-        type=int,
+        type=number(int, low=low, high=high),
         metavar="N",
         help="messages reserved for each slot; default: POOLBENCH_PREFETCH",
     )

@@ -1,4 +1,4 @@
-"""Measures what the work costs without Celery: the ceiling that a pool's figures stand beside."""
+"""Measures what the work costs without Celery: the ceiling of a pool's figures."""
 
 from __future__ import annotations
 

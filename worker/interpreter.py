@@ -1,4 +1,4 @@
-"""Tells what the running Python is to a worker: its build, its packages, its GIL.
+"""Describes the running Python for a worker: its build, its packages, its GIL.
 
 Nothing of Celery is imported before `describe` does it: what turns the GIL on is seen by that.
 """
@@ -24,18 +24,18 @@ _TURNED_ON = re.compile(r"\(GIL\) has been enabled to load module '([^']+)'")
 
 
 def describe() -> dict[str, Any]:
-    """Return what this interpreter is once everything that a worker needs is imported.
+    """Return a description of this interpreter after importing everything that a worker needs.
 
     ``gil_turned_on_by`` names the modules that did so; it is empty for a GIL that was on before.
 
     Raises:
         UsageError: if something that a worker needs is not installed.
     """
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for name in WORKER_IMPORTS:
             _import(name)
-    culprits = (_TURNED_ON.search(str(warning.message)) for warning in said)
+    culprits = (_TURNED_ON.search(str(warning.message)) for warning in caught)
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "is_free_threaded": is_free_threaded(),
@@ -48,7 +48,7 @@ def describe() -> dict[str, Any]:
 
 
 def is_free_threaded() -> bool:
-    """Return whether this Python was built to run without the GIL; it may hold one all the same."""
+    """Return whether this Python was built to run without the GIL; it may hold one nevertheless."""
     return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 

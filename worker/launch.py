@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from poolbench.errors import Fault, UsageError, nearest
+from poolbench.errors import Fault, UsageError
 from poolbench.keys import check_name, queue_name
-from poolbench.pools import Pool, find_pool
-from poolbench.settings import VARIABLES, Settings
+from poolbench.pools import Pool
+from poolbench.settings import Settings
 
-#: The words after ``--log-level``, as Celery knows them.
+#: The values of ``--log-level``, by Celery's names.
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 #: Celery obeys variables of this prefix before any setting of ours, the broker's address included.
 _FOREIGN_PREFIX = "CELERY_"
 
-Word = TypeVar("Word")
+Value = TypeVar("Value")
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -53,7 +53,7 @@ class Launch:
     def command(self) -> list[str]:
         """Return the `celery` command line, for `os.execvpe`.
 
-        ``-P`` must stand in a command line: named anywhere else, gevent is chosen after the
+        ``-P`` must be in the command line: named anywhere else, gevent is chosen after the
         sockets were imported, and leaves them as they are.
         """
         return [
@@ -90,41 +90,29 @@ class Launch:
 def plan_launch(
     settings: Settings,
     *,
-    pool: str,
-    contender: str | None,
-    slots: int | None,
-    has_events: bool,
-    log_level: str,
+    pool: Pool,
+    contender: str | None = None,
+    slots: int | None = None,
+    has_events: bool = False,
+    log_level: str = "warning",
     prefetch_multiplier: int | None = None,
     acks_late: bool | None = None,
     stores_results: bool | None = None,
 ) -> Launch:
-    """Return the launch that was asked for, with the settings' word where nothing was said.
+    """Return the launch that was asked for; None stands for the settings' value.
 
     Raises:
-        UsageError: with everything that is wrong with it.
+        UsageError: if the contender's name or the number of slots is impossible.
     """
-    name = contender or settings.contender or pool
-    multiplier = _or(prefetch_multiplier, settings.prefetch_multiplier)
-    faults = [
-        *_name_faults(name, pool=pool),
-        *_level_faults(log_level),
-        *_prefetch_faults(multiplier),
-    ]
-    try:
-        found = find_pool(pool)
-        wanted = found.fixed_slots or settings.slots[found.name] if slots is None else slots
-        faults = [*_slot_faults(found, wanted), *faults]
-    except UsageError as error:
-        raise UsageError(*error.faults, *faults) from error
-    if faults:
-        raise UsageError(*faults)
+    if slots is None:
+        slots = pool.fixed_slots or settings.slots[pool.name]
+    _check_slots(pool, slots)
     return Launch(
-        pool=found,
-        contender=name,
-        slots=wanted,
+        pool=pool,
+        contender=check_name(contender or settings.contender or pool.name, what="contender"),
+        slots=slots,
         has_events=has_events,
-        prefetch_multiplier=multiplier,
+        prefetch_multiplier=_or(prefetch_multiplier, settings.prefetch_multiplier),
         acks_late=_or(acks_late, settings.acks_late),
         stores_results=_or(stores_results, settings.stores_results),
         log_level=log_level,
@@ -132,42 +120,15 @@ def plan_launch(
     )
 
 
-def _name_faults(name: str, *, pool: str) -> list[Fault]:
-    try:
-        check_name(name, what="contender")
-    except UsageError as error:
-        # a pool that is none is said already
-        return [*error.faults] if name != pool else []
-    return []
-
-
-def _level_faults(log_level: str) -> list[Fault]:
-    if log_level in LOG_LEVELS:
-        return []
-    remedy = nearest(log_level, among=LOG_LEVELS)
-    return [Fault(problem="unknown log level", seen=log_level, remedy=remedy)]
-
-
-def _or(asked: Word | None, setting: Word) -> Word:
+def _or(asked: Value | None, setting: Value) -> Value:
     return setting if asked is None else asked
 
 
-def _prefetch_faults(multiplier: int) -> list[Fault]:
-    low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)
-    if low <= multiplier <= high:
-        return []
-    remedy = f"it takes {low} to {high} messages a slot"
-    return [Fault(problem="impossible prefetch multiplier", seen=str(multiplier), remedy=remedy)]
-
-
-def _slot_faults(pool: Pool, slots: int) -> list[Fault]:
-    if pool.fixed_slots is not None:
-        if slots == pool.fixed_slots:
-            return []
+def _check_slots(pool: Pool, slots: int) -> None:
+    low, high = (pool.fixed_slots,) * 2 if pool.fixed_slots else (1, pool.max_slots)
+    if low <= slots <= high:
+        return
+    remedy = f"pool {pool.name} takes 1 to {high}, each {pool.slot}"
+    if pool.fixed_slots:
         remedy = f"pool {pool.name} has {pool.fixed_slots}, {pool.slot}"
-    else:
-        high = pool.max_slots
-        if 1 <= slots <= high:
-            return []
-        remedy = f"pool {pool.name} takes 1 to {high}, each {pool.slot}"
-    return [Fault(problem="impossible slots", seen=str(slots), remedy=remedy)]
+    raise UsageError(Fault(problem="impossible slots", seen=str(slots), remedy=remedy))

@@ -1,6 +1,6 @@
 """Hands the functions of `worker.jobs` to Celery under their kinds' names; nothing else.
 
-A job takes `poolbench.jobs.PAYLOAD` beside its parameters, and its function never sees it.
+A job also takes `poolbench.jobs.PAYLOAD`, which it does not pass to its function.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""The command that compares two runs: `poolbench compare`."""
+"""`poolbench compare`: compares two runs."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +24,9 @@ from report.compare.markdown import to_markdown
 from report.compare.model import Comparison
 from report.compare.terminal import render
 from report.conditions import REFUSED, Difference
+from report.result import Checked, Status
 from report.statistics.ratios import rounded
-from report.verdicts.fail_on import Checked, Condition, Status, parse_conditions
+from report.verdicts.fail_on import Condition, parse_conditions
 
 _output = Console()
 _messages = Console(stderr=True)
@@ -43,19 +45,21 @@ def compare_runs(
     *,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONDITION", help='Exit with 99 if this holds: "throughput < 0.95".'),
+        typer.Option(
+            metavar="CONDITION", help='Exit with 99 if this is true, such as "throughput < 0.95".'
+        ),
     ] = None,
     across: Annotated[
         list[str] | None,
         typer.Option(
             metavar="TOPIC",
-            help="Ignore a difference that is intended: versions, python, settings…",
+            help="Ignore an intended difference: versions, python, settings…",
         ),
     ] = None,
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Compare runs made under different conditions; the output says so."
+            "--force", help="Compare runs with different conditions; the output contains a warning."
         ),
     ] = False,
     noise: Annotated[
@@ -72,7 +76,7 @@ def compare_runs(
         Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML to this file.")
     ] = None,
 ) -> None:
-    """Compare run B with run A, and report which changes exceed the noise."""
+    """Compare run B with run A, and print which changes exceed the noise."""
     faults = output_faults(junit, where="--junit")
     if as_markdown and as_json:
         faults.append(Fault(problem="two formats", seen="--markdown --json", remedy="choose one"))
@@ -97,19 +101,23 @@ def compare_runs(
         sys.stdout.write(to_markdown(comparison, checked=checked))
     else:
         _output.print(render(comparison, checked=checked))
-    _end(comparison, checked=checked, is_told=not (as_json or as_markdown))
+    _end(comparison, checked=checked, is_shown=not (as_json or as_markdown))
 
 
 def to_json(comparison: Comparison, *, checked: Sequence[Checked]) -> str:
     """Return the comparison as docs/schemas/compare.schema.json describes it."""
-    whole = {**comparison.as_dict(), "conditions": [one.as_dict() for one in checked]}
+    whole = {**comparison.as_dict(), "conditions": [asdict(one) for one in checked]}
     return json.dumps(rounded(whole), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _read_input(
     words: tuple[str, str], *, fail_on: Sequence[str], across: Sequence[str], faults: list[Fault]
 ) -> tuple[list[Condition], list[Path]]:
-    """Return conditions and places of the runs, or raise every fault of the input at once."""
+    """Return the conditions and the paths of the runs.
+
+    Raises:
+        UsageError: with every fault of the input.
+    """
     conditions, wrong = parse_conditions(fail_on)
     faults = [*faults, *wrong]
     faults += [
@@ -134,7 +142,11 @@ def _read_input(
 
 
 def _refuse(comparison: Comparison) -> None:
-    """Raise what forbids the comparison: each unlike condition, or that there is no row."""
+    """Refuse a comparison.
+
+    Raises:
+        UsageError: with each differing condition, or if no row can be compared.
+    """
     if not comparison.rows:
         fault = Fault(
             problem="A and B have no row in common", remedy="name two runs of one experiment"
@@ -146,18 +158,18 @@ def _refuse(comparison: Comparison) -> None:
 
 def _unlike(difference: Difference) -> Fault:
     return Fault(
-        problem="unlike conditions",
+        problem="different conditions",
         seen=str(difference),
-        remedy=f"--across {difference.topic} if that is what you compare, else --force",
+        remedy=f"add --across {difference.topic} if you compare just that, else --force",
     )
 
 
-def _end(comparison: Comparison, *, checked: Sequence[Checked], is_told: bool) -> None:
-    """Exit as the thresholds and the rows demand; say why where standard output is for programs."""
+def _end(comparison: Comparison, *, checked: Sequence[Checked], is_shown: bool) -> None:
+    """Exit with the code of missed thresholds or invalid rows; print thresholds unless shown."""
     bad = [one for one in checked if one.status is not Status.MET]
-    if not is_told:
+    if not is_shown:
         for one in bad:
-            line = f'{one.status}: {one.text} (--fail-on "{one.condition.text}")'
+            line = f'{one.status}: {one.text} (--fail-on "{one.condition}")'
             _messages.print(escape(line), highlight=False, soft_wrap=True)
     if any(one.status is Status.MISSED for one in bad):
         raise typer.Exit(ExitCode.MISSED)

@@ -1,17 +1,15 @@
-"""`poolbench conformance`: tries what each pool does, and shows or writes what was found."""
+"""`poolbench conformance`: tries what each pool does, and prints or writes the results."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import MutableMapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -19,26 +17,27 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from collector.files import write_atomically
-from lab.conformance.interpreter import Interpreter, inspect_interpreter, this_interpreter
+from lab.commands.run_lookup import output_faults
+from lab.conformance.interpreter import CeleryPython, inspect_python
 from lab.conformance.markdown import write_markdown
-from lab.conformance.promise import Row
-from lab.conformance.promises import ROWS
-from lab.conformance.runner import Results, conduct
-from lab.conformance.survey import Entry, Survey, read_survey
+from lab.conformance.promise import Promise
+from lab.conformance.promises import PROMISES
+from lab.conformance.runner import conduct
+from lab.conformance.survey import Survey, SurveyRow, read_survey
 from lab.conformance.terminal import render
 from lab.system.environment import describe_machine
-from lab.system.signals import ENDING
+from lab.system.signals import interrupt_on_signals
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
 from poolbench.pools import POOLS, Pool, find_pool
 
 _output = Console()
 _messages = Console(stderr=True)
 
-#: Variables by which Celery takes another broker, or SIGTERM for SIGQUIT, whatever it is told.
+#: Variables that override settings of ours: the broker, the meaning of SIGTERM.
 _FOREIGN_PREFIX = "CELERY_"
 _FOREIGN = ("REMAP_SIGTERM",)
 
-#: What of the machine stands in a survey.
+#: Facts of the machine that a survey contains.
 _MACHINE = ("os", "architecture", "cores")
 
 
@@ -55,7 +54,9 @@ def conformance(
     ] = None,
     row: Annotated[
         list[str] | None,
-        typer.Option(help="Try this row, by name or title; repeat the option for more."),
+        typer.Option(
+            help="Try this row, by name or title; repeat the option for more. Default: all."
+        ),
     ] = None,
     tries: Annotated[
         int, typer.Option(min=1, help="Number of tries of each row; a cell shows the worst result.")
@@ -78,14 +79,16 @@ def conformance(
     if list_rows:
         sys.stdout.write(_listed())
         return
-    rows, pools = _chosen_rows(row or ()), _chosen_pools(pool or ())
+    promises, pools = _chosen_promises(row or ()), _chosen_pools(pool or ())
     _check_target(write)
     forget_foreign_variables(os.environ)
     other = read_survey(beside) if beside else None
-    interpreter = inspect_interpreter(celery_python) if celery_python else this_interpreter()
-    survey = _conduct(rows, pools=pools, interpreter=interpreter, tries=tries)
+    python = inspect_python(celery_python or Path(sys.executable))
+    survey = _conduct(promises, pools=pools, python=python, tries=tries)
     if write:
-        _write(survey, target=write, other=other)
+        json_file = write.with_suffix(".json")
+        _write(write, text=write_markdown(survey, json_name=json_file.name, other=other))
+        _write(json_file, text=survey.to_json())
     if as_json:
         sys.stdout.write(survey.to_json())
     else:
@@ -94,56 +97,47 @@ def conformance(
 
 
 def _conduct(
-    rows: Sequence[Row], *, pools: Sequence[Pool], interpreter: Interpreter, tries: int
+    promises: Sequence[Promise], *, pools: Sequence[Pool], python: CeleryPython, tries: int
 ) -> Survey:
-    for number in ENDING:
-        signal.signal(number, _interrupt)
+    interrupt_on_signals(lambda: _messages.print("stopping the workers"))
     made_at, began_at_s = datetime.now(UTC), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
         with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
-            bar = progress.add_task("trying", total=len(rows) * len(pools) * tries)
+            bar = progress.add_task("trying", total=len(promises) * len(pools) * tries)
             results = conduct(
-                rows,
+                promises,
                 pools=pools,
-                interpreter=interpreter,
+                interpreter=python,
                 tries=tries,
                 advance=lambda: progress.advance(bar),
             )
     except KeyboardInterrupt:
-        _messages.print("stopped: nothing is kept of a survey that was cut")
+        _messages.print("Survey interrupted; its results are discarded.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     machine = asdict(describe_machine())
     return Survey(
         made_at=made_at.isoformat(timespec="seconds"),
         command=shlex.join(["poolbench", *sys.argv[1:]]),
         took_s=round(time.monotonic() - began_at_s, 1),
-        versions=interpreter.versions,
+        versions=python.versions,
         broker=results.broker,
         machine={name: machine[name] for name in _MACHINE},
         pools=tuple(pool.name for pool in pools),
-        entries=tuple(_entry(row, pools=pools, results=results) for row in rows),
+        rows=tuple(
+            SurveyRow(
+                name=one.name,
+                title=one.title,
+                question=one.question,
+                expected=one.expected,
+                pools={pool.name: results.verdicts[one.name, pool.name] for pool in pools},
+            )
+            for one in promises
+        ),
     )
 
 
-def _entry(row: Row, *, pools: Sequence[Pool], results: Results) -> Entry:
-    return Entry(
-        name=row.name,
-        title=row.title,
-        question=row.question,
-        expected=row.expected,
-        verdicts={pool.name: results.verdicts[row.name, pool.name] for pool in pools},
-    )
-
-
-def _write(survey: Survey, *, target: Path, other: Survey | None) -> None:
-    beside = target.with_suffix(".json")
-    text = write_markdown(survey, json_name=beside.name, other=other)
-    _write_text(target, text=text)
-    _write_text(beside, text=survey.to_json())
-
-
-def _write_text(path: Path, *, text: str) -> None:
+def _write(path: Path, *, text: str) -> None:
     write_atomically(path, write=lambda file: file.write(text.encode()))
     _messages.print(f"wrote {path}", highlight=False)
 
@@ -152,54 +146,51 @@ def _chosen_pools(names: Sequence[str]) -> tuple[Pool, ...]:
     return tuple(find_pool(name) for name in names) or tuple(POOLS.values())
 
 
-def _chosen_rows(names: Sequence[str]) -> tuple[Row, ...]:
-    known = {key: row for row in ROWS for key in (_plain(row.title), row.name)}
+def _chosen_promises(names: Sequence[str]) -> tuple[Promise, ...]:
+    known = {key: one for one in PROMISES for key in (_plain(one.title), one.name)}
     faults = [
         Fault(
-            problem="unknown row", seen=name, remedy=nearest(name, among=[one.name for one in ROWS])
+            problem="unknown row",
+            seen=name,
+            remedy=nearest(name, among=[one.name for one in PROMISES]),
         )
         for name in names
         if _plain(name) not in known
     ]
     if faults:
         raise UsageError(*faults)
-    return tuple(dict.fromkeys(known[_plain(name)] for name in names)) or ROWS
+    return tuple(dict.fromkeys(known[_plain(name)] for name in names)) or PROMISES
 
 
-def _plain(name: str) -> str:
-    """Return a row's name or title without what people leave out."""
-    return name.replace("`", "").strip().casefold()
+def _plain(text: str) -> str:
+    """Return a name or title without backticks, outer blanks and capitals."""
+    return text.replace("`", "").strip().casefold()
 
 
 def _listed() -> str:
-    """Return the rows, a line each: name and title."""
-    width = max(len(row.name) for row in ROWS)
-    return "".join(f"{row.name:<{width}}  {row.title.replace('`', '')}\n" for row in ROWS)
+    """Return the rows' names and titles, one line each."""
+    width = max(len(one.name) for one in PROMISES)
+    return "".join(f"{one.name:<{width}}  {one.title.replace('`', '')}\n" for one in PROMISES)
 
 
 def forget_foreign_variables(environ: MutableMapping[str, str]) -> None:
-    """Remove what Celery would obey before any setting of ours, here and in the workers."""
+    """Remove the variables that override settings, here and so in the workers."""
     for name in list(environ):
         if name.startswith(_FOREIGN_PREFIX) or name in _FOREIGN:
             del environ[name]
 
 
 def _check_target(target: Path | None) -> None:
-    """Refuse a target that can't be written, before minutes are spent on it."""
-    if target is None:
-        return
-    if target.suffix != ".md":
-        problem, remedy = "no Markdown file", "end it in .md; the JSON gets the same name"
-    elif not target.parent.is_dir():
-        problem, remedy = "no such folder", f"make {target.parent} first"
-    else:
-        return
-    raise UsageError(Fault(where="--write", problem=problem, seen=str(target), remedy=remedy))
+    """Refuse a file that can't be written, before the survey runs for minutes.
 
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
-    """End the workers and the server; a second signal doesn't hurry that."""
-    for one in ENDING:
-        signal.signal(one, signal.SIG_IGN)
-    _messages.print("stopping: workers end")
-    raise KeyboardInterrupt
+    Raises:
+        UsageError: if it is no Markdown file, or its folder does not exist.
+    """
+    faults = output_faults(target, where="--write")
+    if target and target.suffix != ".md":
+        remedy = "end its name in .md; the JSON file gets the same name"
+        faults.append(
+            Fault(where="--write", problem="no Markdown file", seen=str(target), remedy=remedy)
+        )
+    if faults:
+        raise UsageError(*faults)

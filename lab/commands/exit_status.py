@@ -1,20 +1,18 @@
-"""How a command ends when an experiment has thresholds."""
+"""Ends a command with the exit code of its thresholds."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from poolbench.errors import ExitCode
+from report.result import Summary
 from report.verdicts.thresholds import missed, unchecked
 
 
-def end_by(summary: Mapping[str, Any], *, console: Console) -> None:
-    """Exit where a threshold was missed or could not be checked, and name each; else go on."""
+def end_by(summary: Summary, *, console: Console) -> None:
+    """Print missed and unchecked thresholds, and exit with their code; return if there are none."""
     found = {ExitCode.MISSED: ("missed", missed(summary))}
     found[ExitCode.INVALID] = ("not checked", unchecked(summary))
     for word, texts in found.values():

@@ -1,4 +1,4 @@
-"""The command that hands out a run's raw records: `poolbench export`."""
+"""`poolbench export`: writes a run's raw records."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from collector.store import RunFolder
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from poolbench.errors import Fault, StorageError, UsageError
 from poolbench.settings import load_settings
-from report.columns import Table
-from report.export import Format, export
+from report.export import Format, Table, export
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +44,7 @@ def export_run(
         faults += error.faults
     if form is Format.PARQUET and output is None and sys.stdout.isatty():
         remedy = "add --output FILE"
-        faults.append(Fault(problem="Parquet is no text for a terminal", remedy=remedy))
+        faults.append(Fault(problem="Parquet can't be printed to a terminal", remedy=remedy))
     if faults:
         raise UsageError(*faults)
     folder = RunFolder(path)
@@ -56,14 +55,14 @@ def export_run(
 
 
 def _to_standard_output(folder: RunFolder, *, table: Table, form: Format) -> None:
-    """Write to a pipe that may close early: `| head` is no fault."""
+    """Write to standard output; a pipe that closes early, as in `| head`, is no fault."""
     try:
         with storage_errors(Path("standard output")):
             export(folder, sys.stdout.buffer, table=table, form=form)
             sys.stdout.flush()
     except StorageError as error:
-        # polars raises an OSError without an errno, so that only its text tells
+        # polars raises an OSError without an errno, so that only its text has the reason
         if os.strerror(errno.EPIPE) not in str(error):
             raise
-        # what is still buffered has nowhere to go; the interpreter's last flush must not complain
+        # discard what is still buffered: the interpreter's last flush must not fail
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

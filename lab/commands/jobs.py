@@ -1,4 +1,4 @@
-"""The command that shows what jobs there are: `poolbench jobs`."""
+"""`poolbench jobs`: lists the kinds of job."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.text import Text
 
 from poolbench.jobs import JOB_KINDS, JobKind, Parameter
 
-#: Version of what ``--json`` prints.
+#: Version of the JSON format.
 FORMAT = 1
 
 _output = Console()
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def jobs(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print the catalogue as JSON.")] = False
 ) -> None:
-    """Show what kinds of job there are, what each does to its slot, and its parameters."""
+    """List the kinds of job: what each does to its slot, and its parameters."""
     if as_json:
         sys.stdout.write(json.dumps(document(), indent=1) + "\n")
         return
@@ -37,7 +37,7 @@ def jobs(
 
 
 def document() -> dict[str, Any]:
-    """Return the catalogue as ``--json`` prints it."""
+    """Return the catalogue as JSON contains it."""
     return {
         "format": FORMAT,
         "kinds": [
@@ -69,7 +69,7 @@ def _title(kind: JobKind) -> Text:
 
 
 def _parameters(kind: JobKind) -> Table:
-    """Return a table as wide for every kind, so that the columns stand below each other."""
+    """Return a table with equal column widths for every kind."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(min_width=13, no_wrap=True)
     table.add_column(min_width=12, justify="right", no_wrap=True)
@@ -93,7 +93,7 @@ def _describe(parameter: Parameter) -> dict[str, Any]:
         "name": parameter.name,
         "type": parameter.type.__name__,
         "unit": parameter.unit,
-        "default": parameter.type(parameter.default),
+        "default": parameter.default,
         "is_optional": parameter.is_optional,
         "low": parameter.type(parameter.low),
         "high": parameter.type(parameter.high),
@@ -106,7 +106,7 @@ def _number(value: float) -> str:
 
 
 _HINT = Text.assemble(
-    ("Parameters with default, bounds and meaning.\nFor the producer:  ", "dim"),
+    ("Each parameter with its default, bounds and meaning.\nFor the producer:  ", "dim"),
     "--param work_ms=20\n",
     ("In an experiment:  ", "dim"),
     "parameters = { work_ms = 20 }\n",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shlex
-import signal
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from collector.reasons import Severity
 from collector.run_manifest import Until
 from lab.commands import compare, export, jobs, stack
 from lab.commands import conformance as conformance_cli
@@ -28,14 +27,15 @@ from lab.experiment_file.loader import load_experiment
 from lab.run.conductor import conduct_experiment, trial_count
 from lab.run.progress import RunProgress
 from lab.system import environment
-from lab.system.signals import ENDING, uninterrupted
+from lab.system.signals import interrupt_on_signals, uninterrupted
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import load_settings
 from report.build import write_reports
+from report.result import Summary
 from report.terminal.screen import render
 
 app = typer.Typer(
-    help="Which Celery pool, and how many slots, for my jobs? Measured, every job accounted for.",
+    help="Measure which Celery pool, and how many slots, fit your jobs.",
     no_args_is_help=True,
     invoke_without_command=True,
     add_completion=False,
@@ -47,10 +47,11 @@ app = typer.Typer(
 def options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the versions of all that a number depends on.")
+        bool,
+        typer.Option("--version", help="Print the versions of all packages that affect results."),
     ] = False,
 ) -> None:
-    """Take options that come before a command."""
+    """Handle options that come before a command."""
     if version:
         versions = environment.describe_versions()
         versions["python"] = environment.describe_machine().python
@@ -64,7 +65,7 @@ conformance_cli.register(app)
 compare.register(app)
 export.register(app)
 
-#: For people: progress and messages go to standard error, results to standard output.
+#: Progress and messages go to standard error, results to standard output.
 _errors = Console(stderr=True)
 _output = Console()
 
@@ -94,23 +95,26 @@ Seed = Annotated[
     typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead of the tables.")]
+Details = Annotated[
+    bool, typer.Option("--details", help="Print every figure, each reason and what to do about it.")
+]
 
 
 @app.command(rich_help_panel="Measure")
-def demo(*, as_json: AsJson = False) -> None:
-    """Compare five pools at equal slots in under 100 s: a first look, without a claim."""
-    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json)
+def demo(*, as_json: AsJson = False, details: Details = False) -> None:
+    """Compare five pools at equal slots in under 100 s: a first look, without statistics."""
+    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
-def bench(*, as_json: AsJson = False) -> None:
-    """Compare the pools at equal and usual slots, five repetitions each, in under 300 s."""
-    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json)
+def bench(*, as_json: AsJson = False, details: Details = False) -> None:
+    """Compare the pools at equal and at usual slots in under 300 s, with five repetitions."""
+    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
 def run(
-    experiment: Annotated[Path, typer.Argument(help="A TOML file, as in experiments/.")],
+    experiment: Annotated[Path, typer.Argument(help="A TOML file, such as those in experiments/.")],
     *,
     profile: Annotated[str, typer.Option(help="Name of a profile in the file.")] = "demo",
     repetitions: Repetitions = None,
@@ -118,8 +122,9 @@ def run(
     at_most: AtMost = None,
     seed: Seed = None,
     as_json: AsJson = False,
+    details: Details = False,
 ) -> None:
-    """Run an experiment of your own."""
+    """Run your own experiment."""
     _run(
         experiment,
         profile=profile,
@@ -127,6 +132,7 @@ def run(
         until=read_until(until=until, at_most=at_most, repetitions=repetitions),
         seed=seed,
         as_json=as_json,
+        details=details,
     )
 
 
@@ -135,16 +141,17 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
     *,
     as_json: AsJson = False,
+    details: Details = False,
 ) -> None:
-    """Rebuild a run's summary and page from its raw records, and show the comparison."""
+    """Rebuild a run's summary and HTML report from its raw records; print the comparison."""
     path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
     summary = write_reports(path)
-    _show(summary, path=path, as_json=as_json)
+    _show(summary, path=path, as_json=as_json, has_details=details)
     end_by(summary, console=_errors)
 
 
 def main() -> int:
-    """Run the command line; a failure is one clear line on standard error and its exit code."""
+    """Run the command line; print a failure as one line on standard error, return its exit code."""
     try:
         app()
     except PoolbenchError as error:
@@ -161,6 +168,7 @@ def _run(
     until: Until | None = None,
     seed: int | None = None,
     as_json: bool,
+    details: bool,
 ) -> None:
     began_at_s = time.monotonic()
     settings = load_settings()
@@ -169,8 +177,7 @@ def _run(
     experiment = with_twin(equip(experiment, free_threaded=settings.free_threaded))
     for skip in experiment.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
-    for number in ENDING:
-        signal.signal(number, _interrupt)
+    interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
     progress = RunProgress(
         _errors,
         title=experiment.title,
@@ -188,15 +195,15 @@ def _run(
         )
     with uninterrupted():
         summary = write_reports(folder.path)
-    _show(summary, path=folder.path, as_json=as_json)
+    _show(summary, path=folder.path, as_json=as_json, has_details=details)
     _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
     if isinstance(cut, KeyboardInterrupt):
-        _errors.print("stopped: what was measured is kept, the run is marked unfinished")
+        _errors.print("Run interrupted; results so far are kept and marked unfinished.")
         raise typer.Exit(ExitCode.INTERRUPTED)
     if cut is not None:
         raise cut
     end_by(summary, console=_errors)
-    if any("!" in row["mark"] for row in summary["rows"]):
+    if any(row.mark is Severity.INVALID for row in summary.rows):
         raise typer.Exit(ExitCode.INVALID)
 
 
@@ -211,18 +218,10 @@ def _adjust(
     )
 
 
-def _show(summary: dict[str, Any], *, path: Path, as_json: bool) -> None:
+def _show(summary: Summary, *, path: Path, as_json: bool, has_details: bool) -> None:
     if as_json:
         sys.stdout.write((path / "summary.json").read_text(encoding="utf-8"))
         return
-    _output.print(render(summary))
+    _output.print(render(summary, has_details=has_details))
     page = path / "report.html"
     _output.print(f"\nreport  [link={page.resolve().as_uri()}]{page}[/link]", highlight=False)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 -- signal's signature
-    """End what was started and keep what was measured; a second signal doesn't hurry that."""
-    for one in ENDING:
-        signal.signal(one, signal.SIG_IGN)
-    _errors.print("stopping: workers end, what was measured is kept")
-    raise KeyboardInterrupt

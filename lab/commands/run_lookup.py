@@ -1,18 +1,19 @@
-"""Finds a run by the words that a person has for it: its id, its folder, a kept summary."""
+"""Finds a run by its id, its folder or a kept summary."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from collector.files import check_format, storage_errors
+from pydantic import ValidationError
+
+from collector.files import storage_errors
 from collector.store import RunFolder
 from poolbench.errors import Fault, StorageError, UsageError, nearest
-from report.compare.compare import SUMMARY_KEYS
+from report.result import Summary, from_json
 from report.summary import summarize
 
-#: Stands for the newest run of the results folder.
+#: Names the newest run in the results folder.
 LATEST = "latest"
 
 #: Help of an argument that `find_run` reads.
@@ -52,10 +53,10 @@ def find_run(word: str, *, results_dir: Path, where: str = "", needs_folder: boo
 
 
 def _is_there(path: Path, *, where: str) -> bool:
-    """Return whether a path leads to something.
+    """Return whether a path exists.
 
     Raises:
-        UsageError: if this user may not look.
+        UsageError: if this user has no permission to see that.
     """
     try:
         return path.exists()
@@ -66,29 +67,29 @@ def _is_there(path: Path, *, where: str) -> bool:
             Fault(problem="run can't be read", seen=seen, remedy=remedy, where=where)
         ) from error
     except OSError:
-        # no path that the system takes, such as one that is too long
+        # the system accepts no such path, for example because it is too long
         return False
 
 
 def output_faults(path: Path | None, *, where: str) -> list[Fault]:
-    """Return what forbids to write a file there."""
+    """Return a fault if a file can't be written there."""
     if path is None or path.parent.is_dir():
         return []
     return [
         Fault(
             problem="no such folder",
             seen=str(path.parent),
-            remedy="make it first, or name another",
+            remedy="create it, or name another",
             where=where,
         )
     ]
 
 
-def read_summary(path: Path) -> dict[str, Any]:
-    """Return the summary of a run's folder, anew from its records, or that of a kept file.
+def read_summary(path: Path) -> Summary:
+    """Return the result of a run, computed from its records, or that of a kept file.
 
     Raises:
-        StorageError: if it can't be read, is of another format version, or holds too little.
+        StorageError: if it can't be read, is of another format version, or is no summary.
     """
     kept = path / "summary.json"
     if path.is_dir() and ((path / "jobs.parquet").exists() or not kept.exists()):
@@ -97,19 +98,14 @@ def read_summary(path: Path) -> dict[str, Any]:
     with storage_errors(file):
         text = file.read_text(encoding="utf-8", errors="replace")
     try:
-        summary = json.loads(text)
-    except ValueError as error:
-        raise StorageError(f"{file}: no JSON: {error}; name a run or its summary.json") from error
-    if not isinstance(summary, dict):
-        raise StorageError(f"{file}: no summary; name a run or its summary.json")
-    check_format(summary.get("format"), path=file)
-    missing = [key for key in SUMMARY_KEYS if key not in summary]
-    if missing:
+        return from_json(text)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        field = ".".join(map(str, fault["loc"])) or "its text"
         raise StorageError(
-            f"{file}: a summary without {', '.join(missing)}; "
-            "make it anew: poolbench report RUN --json"
-        )
-    return summary
+            f"{file}: {field} is invalid: no summary.json of this version. Name a run: its summary "
+            "is made anew from its records."
+        ) from error
 
 
 def _runs(results_dir: Path) -> list[Path]:
@@ -120,9 +116,9 @@ def _runs(results_dir: Path) -> list[Path]:
 
 
 def _made_at(run: Path) -> tuple[int, str]:
-    """Return when a run was made, Unix nanoseconds, and its id, to sort by.
+    """Return when a run was made, Unix ns, and its id, as a sort key.
 
-    By its manifest, since a run may have any name; 0 where that can't be read.
+    The time is the manifest's, since a run may have any name; 0 if that can't be read.
     """
     try:
         manifest = json.loads((run / "manifest.json").read_bytes())

@@ -1,4 +1,4 @@
-"""The commands that start, stop and show the stack: up, down, ps, logs."""
+"""`poolbench up`, `down`, `ps` and `logs`: start, stop and show the stack."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from poolbench.calibration import COMMAND
 from poolbench.errors import ExitCode, Fault, StackError, UsageError, nearest
 
 #: Compose's prefix of a log line: service, number of the container, bar. The first one follows a
-#: code that clears a terminal's line, whatever --ansi says.
+#: code that clears the terminal's line, with any value of --ansi.
 _COMPOSE_PREFIX = re.compile(r"^(?:\x1b\[\dK)?(?P<name>[a-z-]+?)(?:-\d+)?\s+\| ?(?P<line>.*)$")
 
-_NOTHING_UP = "nothing is up; `poolbench up` starts the stack"
+_NOTHING_UP = "no stack is running; start it by `poolbench up`"
 
 _output = Console()
 _messages = Console(stderr=True)
@@ -50,7 +50,7 @@ def up(
         ),
     ] = "",
 ) -> None:
-    """Start the stack, or the services that are down; wait until all are healthy."""
+    """Start the stack, or those of its services that are down; wait until all are healthy."""
     desk = _desk()
     with held(desk.layout.state_dir):
         chosen = desk.choose(stack)
@@ -61,22 +61,25 @@ def up(
         changed = _changed_settings(desk)
     _welcome(desk, chosen)
     if was_up:
-        _tell("it was up already; what was down has been started")
+        _print("The stack was running; services that were down are started.")
     if changed:
-        _tell(f"set otherwise since it started: {', '.join(changed)}; run down, then up")
+        _print(
+            f"Settings changed since the stack started: {', '.join(changed)}. "
+            "Run `make down up` to apply them."
+        )
 
 
 def down() -> None:
-    """Stop the stack and all that it started; keep results, logs and the broker's data."""
+    """Stop the stack with all its processes; keep results, logs and the broker's data."""
     desk = _desk()
     with held(desk.layout.state_dir):
         stack = desk.running() or desk.find_forgotten()
         if stack is None:
-            _tell("nothing is up")
+            _print("no stack is running")
             return
-        _tell("stopping; jobs that run are finished first")
+        _print("stopping when running jobs have finished")
         stack.down()
-    typer.echo(f"down; results are kept in {desk.layout.results_dir}")
+    typer.echo(f"stopped; results are kept in {desk.layout.results_dir}")
 
 
 def ps() -> None:
@@ -84,12 +87,12 @@ def ps() -> None:
     desk = _desk()
     stack = desk.running()
     if stack is None:
-        _tell(_NOTHING_UP)
+        _print(_NOTHING_UP)
         return
     statuses = stack.statuses()
     _output.print(status_table(statuses))
     if not stack.is_up():
-        _tell("it was cut off, by a reboot or a kill; `poolbench up` starts it again")
+        _print("the stack was killed, or the machine restarted; start it by `poolbench up`")
     if not all(status.is_healthy for status in statuses):
         raise typer.Exit(ExitCode.STACK)
 
@@ -123,7 +126,7 @@ def logs(
 def _log_lines(
     stack: Stack, *, names: list[str], lines: int, is_following: bool
 ) -> Iterator[tuple[str, str]]:
-    """Yield service and line, the same for both stacks."""
+    """Yield each log line with its service, for both kinds of stack."""
     if isinstance(stack, DockerStack):
         for printed in stack.follow_logs(names, lines=lines, is_following=is_following):
             found = _COMPOSE_PREFIX.match(printed)
@@ -139,11 +142,11 @@ def _log_lines(
 
 
 def _calibrate(stack: Stack) -> None:
-    """Measure a unit of work while the workers are idle; the stack runs without it, too."""
+    """Measure a unit of work while the workers are idle; a failure is only reported."""
     try:
         stack.calibrate()
     except (StackError, subprocess.TimeoutExpired) as error:
-        _tell(f"no calibration, which work_ms needs: {error}; make one: {COMMAND}")
+        _print(f"No calibration, so that work_ms can't be used: {error}. Make one by {COMMAND}")
 
 
 def _welcome(desk: Desk, stack: Stack) -> None:
@@ -162,15 +165,15 @@ def _welcome(desk: Desk, stack: Stack) -> None:
 
 
 def _changed_settings(desk: Desk) -> list[str]:
-    """Return the settings that differ from those that the running stack was started with."""
+    """Return the names of the settings that changed since the stack started."""
     memory = desk.memory
     now = desk.plain_values()
     return [name for name in now if memory and memory.settings.get(name) != now[name]]
 
 
 def _desk() -> Desk:
-    return Desk(ROOT, environ=os.environ, tell=_tell)
+    return Desk(ROOT, environ=os.environ, tell=_print)
 
 
-def _tell(text: str) -> None:
+def _print(text: str) -> None:
     _messages.print(f"[dim]{escape(text)}[/dim]", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""How the stack looks in a terminal."""
+"""The tables of the stack commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY_S = 86_400
 
 
 def uptime_text(uptime_s: float | None) -> str:
-    """Return a span for people: ``12 s``, ``4 min``, ``3 h 20 min``, ``2 d 5 h``."""
+    """Return a duration as text: ``12 s``, ``4 min``, ``3 h 20 min``, ``2 d 5 h``."""
     if uptime_s is None:
         return ""
     whole_s = int(uptime_s)
@@ -59,9 +59,9 @@ def welcome(
     login: str,
     broker: str,
 ) -> Group:
-    """Return what `poolbench up` prints when all is healthy: what runs where, and the login."""
+    """Return what `poolbench up` prints: services, addresses and the login."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("service", "address", "what it is"):
+    for heading in ("service", "address", "purpose"):
         table.add_column(heading)
     for service in services:
         address = f"127.0.0.1:{service.port}" if service.port else ""
@@ -77,5 +77,5 @@ def welcome(
     rows.add_row("up", Text(where, style="bold green"))
     rows.add_row("Flower", Text(url, style=f"cyan link {url}"))
     rows.add_row("", Text.assemble(("user ", "dim"), user, ("  password ", "dim"), password))
-    rows.add_row("broker", Text.assemble(broker, ("  its password is in .env", "dim")))
+    rows.add_row("broker", Text.assemble(broker, ("  password in .env", "dim")))
     return Group(table, Text(), rows)

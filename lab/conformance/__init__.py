@@ -1,1 +1,1 @@
-"""Tries on real workers what Celery's documentation promises, pool by pool."""
+"""Tries the promises of Celery's documentation on real workers of each pool."""

@@ -1,4 +1,4 @@
-"""What a try can come to: three words, each with its meaning, and the evidence beside it."""
+"""The result of one try: one of four outcomes, a sentence, and the evidence."""
 
 from __future__ import annotations
 
@@ -7,52 +7,50 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """The word for what a pool did with a row."""
+    """What a pool did with a promise."""
 
     WORKS = "works"
     IGNORED = "ignored"
     BREAKS = "breaks"
-    #: No verdict on the pool: the reason stands beside it.
+    #: No verdict on the pool; the finding's sentence is the reason.
     NOT_TRIED = "not tried"
 
 
-#: What each word says, in one sentence.
+#: The meaning of each outcome, in one sentence.
 MEANINGS = {
-    Outcome.WORKS: "What the documentation promises happened, and no job came to harm.",
-    Outcome.IGNORED: "The option or request was taken, and jobs ran as if it had not been made.",
+    Outcome.WORKS: "Celery did what its documentation promises, and no job was harmed.",
+    Outcome.IGNORED: "The worker accepted the option or request, and jobs ran as if without it.",
     Outcome.BREAKS: (
-        "Jobs were lost, run twice or left standing; or the worker died, hung or told an untruth."
+        "Jobs were lost, run twice or left waiting; or the worker died, hung or reported "
+        "something false."
     ),
-    Outcome.NOT_TRIED: "There is no verdict; the reason stands beside it.",
+    Outcome.NOT_TRIED: "There is no verdict; the reason is given with the result.",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one pool was seen to do with one row."""
+    """What one pool did with one promise, in one try."""
 
     outcome: Outcome
     #: What happened, in one sentence.
     seen: str
-    #: Stamps, log lines, counts and exit codes that show it, each a line.
+    #: Stamps, log lines, counts and exit codes that show it, each one line.
     evidence: tuple[str, ...] = ()
 
 
-def works(seen: str, *evidence: str) -> Finding:
-    """Return that it did what was expected."""
-    return Finding(outcome=Outcome.WORKS, seen=seen, evidence=evidence)
+#: A possible judgement: whether it applies, its outcome, and what happened.
+Case = tuple[bool, Outcome, str]
 
 
-def ignored(seen: str, *evidence: str) -> Finding:
-    """Return that it did nothing of what was asked."""
-    return Finding(outcome=Outcome.IGNORED, seen=seen, evidence=evidence)
+def judge(*cases: Case, works: str, evidence: tuple[str, ...]) -> Finding:
+    """Return the finding of the first case that applies, else that the promise works."""
+    for applies, outcome, seen in cases:
+        if applies:
+            return Finding(outcome=outcome, seen=seen, evidence=evidence)
+    return Finding(outcome=Outcome.WORKS, seen=works, evidence=evidence)
 
 
-def breaks(seen: str, *evidence: str) -> Finding:
-    """Return that it did harm."""
-    return Finding(outcome=Outcome.BREAKS, seen=seen, evidence=evidence)
-
-
-def not_tried(reason: str, *evidence: str) -> Finding:
+def not_tried(reason: str) -> Finding:
     """Return that there is no verdict."""
-    return Finding(outcome=Outcome.NOT_TRIED, seen=reason, evidence=evidence)
+    return Finding(outcome=Outcome.NOT_TRIED, seen=reason)

@@ -1,51 +1,60 @@
-"""What became of each job of a try: pure."""
+"""What happened to each job of a try. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lab.conformance.stamps import Story
+from lab.conformance.stamps import Stamps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """Each job sent, under exactly one heading."""
+class JobFates:
+    """Each job that was sent, in exactly one of these sets."""
 
-    #: Finished once, and nowhere to be found any more.
-    done: frozenset[str]
+    #: Finished once, and neither in the queue nor in unacked.
+    done: frozenset[str] = frozenset()
     #: Not finished, and in the queue: the next worker runs it.
-    queued: frozenset[str]
-    #: Not finished, and held as fetched by a worker: it comes again after the visibility timeout.
-    unacked: frozenset[str]
-    #: Finished more than once, or finished and still to be run by somebody.
-    doubled: frozenset[str]
-    #: Not finished and nowhere.
-    lost: frozenset[str]
+    queued: frozenset[str] = frozenset()
+    #: Not finished, and fetched by a worker: redelivered after the visibility timeout.
+    unacked: frozenset[str] = frozenset()
+    #: Finished more than once, or finished and still in the queue or in unacked.
+    doubled: frozenset[str] = frozenset()
+    #: Not finished, and neither in the queue nor in unacked.
+    lost: frozenset[str] = frozenset()
 
-    def tell(self) -> str:
+    def describe(self) -> str:
         """Return the counts as one line."""
-        headings = (
+        counts = (
             ("done", self.done),
             ("in the queue", self.queued),
             ("in unacked", self.unacked),
             ("run twice or about to be", self.doubled),
             ("lost", self.lost),
         )
-        told = [f"{len(jobs)} {name}" for name, jobs in headings if jobs]
-        return f"jobs: {', '.join(told)}"
+        shown = [f"{len(jobs)} {name}" for name, jobs in counts if jobs]
+        return f"jobs: {', '.join(shown)}"
+
+    def harm(self) -> str:
+        """Return how many jobs were lost, doubled or left in unacked; empty if none."""
+        harms = (
+            (self.lost, "lost"),
+            (self.doubled, "run twice or about to be"),
+            (self.unacked, "left in unacked until the visibility timeout"),
+        )
+        return "; ".join(f"{len(jobs)} job(s) {what}" for jobs, what in harms if jobs)
 
 
-def account(
-    sent: Iterable[str], *, story: Story, queued: Iterable[str], unacked: Iterable[str]
-) -> Account:
-    """Return the account of the jobs that were sent."""
+def job_fates(
+    sent: Iterable[str], *, stamps: Stamps, queued: Iterable[str], unacked: Iterable[str]
+) -> JobFates:
+    """Return the fate of each job that was sent."""
     wanted = frozenset(sent)
-    finishes = story.count("finished")
+    finishes = stamps.count("finished")
     finished = wanted & finishes.keys()
     waiting, held = wanted & frozenset(queued), wanted & frozenset(unacked)
     doubled = {label for label in finished if finishes[label] > 1 or label in waiting | held}
-    return Account(
+    return JobFates(
         done=finished - doubled,
         queued=waiting - finished,
         unacked=held - waiting - finished,

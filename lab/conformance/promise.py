@@ -1,4 +1,4 @@
-"""A row of the table: a promise of Celery's, and how it is tried."""
+"""A promise of Celery's documentation, and how it is tried: one row of the table."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lab.conformance.finding import Finding
-from lab.conformance.testbed import Bed
+from lab.conformance.testbed import Testbed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Promise:
     """One promise, tried in the same way on every pool."""
 
     #: Its name in commands and JSON.
@@ -21,9 +21,9 @@ class Row:
     question: str
     #: What a user would expect from Celery's documentation.
     expected: str
-    #: Tries it on a bed of its own and judges what was seen.
-    attempt: Callable[[Bed], Finding]
+    #: Tries it on a testbed of its own and judges what happened.
+    attempt: Callable[[Testbed], Finding]
     #: Whether it stops the broker, so that it needs one of its own.
     needs_own_server: bool = False
-    #: About how long its slowest try takes: the slow ones begin first.
+    #: About how long its slowest try takes, seconds: the slow ones begin first.
     lasts_s: float = 5.0

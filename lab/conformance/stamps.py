@@ -1,4 +1,4 @@
-"""What jobs stamped, read back: pure."""
+"""Reads the stamps that jobs wrote. Pure, apart from reading the file."""
 
 from __future__ import annotations
 
@@ -9,88 +9,86 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Stamps that one line of evidence shows.
-_TOLD = 10
+#: Number of stamps that one line of evidence shows.
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """A moment of a job, as the job itself wrote it."""
+    """One moment of a job, as the job itself wrote it."""
 
     label: str
     #: ``started``, ``finished`` or ``interrupted``.
     moment: str
+    #: Wall clock, Unix ns.
     t_ns: int
     pid: int
     thread: int
-    #: What else the job had to say: ``error``, ``gap_s``, ``total``.
+    #: Further facts that the job wrote: ``error``, ``gap_s``, ``total``.
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """All stamps of a try, in the order of their writing."""
+class Stamps:
+    """All stamps of one try, in the order in which they were written."""
 
-    stamps: tuple[Stamp, ...] = ()
+    all: tuple[Stamp, ...] = ()
 
     def of(self, label: str, *, moment: str) -> tuple[Stamp, ...]:
-        """Return the stamps of that moment of a job."""
-        return tuple(one for one in self.stamps if one.label == label and one.moment == moment)
+        """Return a job's stamps of this moment."""
+        return tuple(one for one in self.all if one.label == label and one.moment == moment)
 
     def labels(self, moment: str) -> frozenset[str]:
-        """Return the jobs that have a stamp of that moment."""
-        return frozenset(one.label for one in self.stamps if one.moment == moment)
+        """Return the jobs that have a stamp of this moment."""
+        return frozenset(one.label for one in self.all if one.moment == moment)
 
-    def have(self, moment: str, *, labels: Iterable[str]) -> bool:
-        """Return whether all these jobs have a stamp of that moment."""
+    def have(self, moment: str, *labels: str) -> bool:
+        """Return whether all these jobs have a stamp of this moment."""
         return self.labels(moment).issuperset(labels)
 
-    def errors(self, label: str) -> tuple[str, ...]:
-        """Return the names of what interrupted a job."""
-        return tuple(str(one.facts["error"]) for one in self.of(label, moment="interrupted"))
-
     def count(self, moment: str) -> Counter[str]:
-        """Return how often each job has a stamp of that moment."""
-        return Counter(one.label for one in self.stamps if one.moment == moment)
+        """Return the number of stamps of this moment by job."""
+        return Counter(one.label for one in self.all if one.moment == moment)
 
-    def span_s(self, label: str) -> float | None:
-        """Return how long after its first start a job last stamped something; None unstarted."""
-        times = [one.t_ns for one in self.stamps if one.label == label]
-        return (times[-1] - times[0]) / 1e9 if times else None
-
-    def under_way(self) -> int:
-        """Return how many jobs have started and stamped no end."""
+    def in_flight(self) -> int:
+        """Return how many jobs have started and have no stamp of an end."""
         return len(self.labels("started") - self.labels("finished") - self.labels("interrupted"))
 
-    def peak_overlap(self) -> int:
-        """Return how many jobs were under way at once, at the most."""
-        steps = [(one.t_ns, 1 if one.moment == "started" else -1) for one in self.stamps]
+    def peak_in_flight(self) -> int:
+        """Return the highest number of jobs in flight at the same time."""
+        steps = [(one.t_ns, 1 if one.moment == "started" else -1) for one in self.all]
         depth = peak = 0
         for _, step in sorted(steps):
             depth += step
             peak = max(peak, depth)
         return peak
 
-    def tell(self, *labels: str) -> str:
-        """Return the jobs' stamps as one line, in seconds from the story's first."""
-        ordered = sorted(self.stamps, key=lambda one: one.t_ns)
-        told = [
+    def describe(self, *labels: str) -> str:
+        """Return the stamps of these jobs (default: all) as one line, in seconds from the first."""
+        ordered = sorted(self.all, key=lambda one: one.t_ns)
+        shown = [
             f"{one.label} {one.facts.get('error', one.moment)} "
             f"{(one.t_ns - ordered[0].t_ns) / 1e9:.1f} s"
             for one in ordered
             if not labels or one.label in labels
         ]
-        more = [f"{len(told) - _TOLD} more"] if len(told) > _TOLD else []
-        return f"stamps: {', '.join(told[:_TOLD] + more) or 'none'}"
+        more = [f"{len(shown) - _SHOWN} more"] if len(shown) > _SHOWN else []
+        return f"stamps: {', '.join(shown[:_SHOWN] + more) or 'none'}"
 
 
-def read_story(path: Path) -> Story:
-    """Return the stamps in a file; a file that isn't there is an empty story."""
+def read_stamps(path: Path) -> Stamps:
+    """Return the stamps in a file; none if the file does not exist."""
     if not path.exists():
-        return Story()
-    # what follows the last newline is still being written
+        return Stamps()
+    # the text after the last newline is still being written
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return Story(tuple(_stamp(json.loads(line)) for line in lines))
+    return Stamps(tuple(_stamp(json.loads(line)) for line in lines))
+
+
+def longest_wait_s(stamps: Stamps, *, jobs: Iterable[str], since_ns: int) -> float | None:
+    """Return the seconds from ``since_ns`` to the last first start; None if a job never started."""
+    starts = [stamps.of(label, moment="started") for label in jobs]
+    return max((one[0].t_ns - since_ns) / 1e9 for one in starts) if all(starts) else None
 
 
 def _stamp(line: dict[str, Any]) -> Stamp:

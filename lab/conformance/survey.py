@@ -1,37 +1,104 @@
-"""All that was found, row by row and pool by pool: a value, and its JSON."""
+"""The results of one survey, by promise and pool, and their JSON format."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
 
 from lab.conformance.finding import MEANINGS, Finding, Outcome
-from lab.conformance.verdict import Verdict
 from poolbench.errors import Fault, UsageError
 
-#: Version of the JSON's shape; it changes when a reader would have to.
-FORMAT = 1
+#: Outcomes, the worst first; a try without a verdict doesn't count next to one with a verdict.
+WORST_FIRST = (Outcome.BREAKS, Outcome.IGNORED, Outcome.WORKS, Outcome.NOT_TRIED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One row as it was found on every pool."""
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Verdict(_Model):
+    """What one pool did with one promise, in one try or more."""
+
+    #: The worst outcome of all tries; sentence and evidence of the first try that had it.
+    outcome: Outcome
+    seen: str
+    evidence: tuple[str, ...]
+    #: Number of tries by outcome, the worst first; outcomes without a try are absent.
+    outcomes: Mapping[Outcome, PositiveInt]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_count(cls, content: Any) -> Any:
+        """Add the count that files of single tries may lack."""
+        if isinstance(content, dict) and "outcome" in content:
+            return {"outcomes": {content["outcome"]: 1}, **content}
+        return content
+
+    @model_validator(mode="after")
+    def _check_count(self) -> Verdict:
+        if self.outcome not in self.outcomes:
+            raise ValueError(f"outcomes = {dict(self.outcomes)} is invalid: lacks {self.outcome}")
+        return self
+
+    @property
+    def tries(self) -> int:
+        """Return the number of tries."""
+        return sum(self.outcomes.values())
+
+    @property
+    def count(self) -> str:
+        """Return how many tries had the worst outcome, ``5 of 20``; empty for a single try."""
+        return f"{self.outcomes[self.outcome]} of {self.tries}" if self.tries > 1 else ""
+
+    @property
+    def word(self) -> str:
+        """Return the worst outcome with its count: ``breaks 5 of 20``."""
+        return f"{self.outcome} {self.count}".rstrip()
+
+    @property
+    def words(self) -> str:
+        """Return every outcome with its count: ``breaks 5 of 20, works 15 of 20``."""
+        if self.tries == 1:
+            return self.word
+        return ", ".join(f"{one} {count} of {self.tries}" for one, count in self.outcomes.items())
+
+
+def judge_tries(findings: Sequence[Finding]) -> Verdict:
+    """Return the verdict on one or more tries, in the order in which they were made.
+
+    Raises:
+        ValueError: if there is no try.
+    """
+    worst = min(findings, key=lambda one: WORST_FIRST.index(one.outcome))
+    seen = Counter(one.outcome for one in findings)
+    return Verdict(
+        outcome=worst.outcome,
+        seen=worst.seen,
+        evidence=worst.evidence,
+        outcomes={one: seen[one] for one in WORST_FIRST if seen[one]},
+    )
+
+
+class SurveyRow(_Model):
+    """The verdicts on one promise."""
 
     name: str
     title: str
     question: str
     expected: str
-    #: By pool.
-    verdicts: Mapping[str, Verdict]
+    #: Verdict by pool.
+    pools: Mapping[str, Verdict]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
-    """What one run of the command found."""
+class Survey(_Model):
+    """What one run of the command found. The fields are the JSON format, in its order."""
 
+    #: Version of the JSON format; it changes when a reader would have to change.
+    format: Literal[1] = 1
     #: UTC, to the second.
     made_at: str
     command: str
@@ -42,8 +109,10 @@ class Survey:
     broker: Mapping[str, str]
     #: ``os``, ``architecture``, ``cores``.
     machine: Mapping[str, Any]
+    #: Meaning of each outcome.
+    words: Mapping[Outcome, str] = MEANINGS
     pools: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    rows: tuple[SurveyRow, ...]
 
     @property
     def celery(self) -> str:
@@ -52,39 +121,16 @@ class Survey:
 
     @property
     def tries(self) -> int:
-        """Return how often each row was tried on each pool."""
-        verdicts = (one for entry in self.entries for one in entry.verdicts.values())
-        return max((one.tries for one in verdicts), default=1)
+        """Return how often each promise was tried on each pool."""
+        return max((one.tries for row in self.rows for one in row.pools.values()), default=1)
 
-    def verdict(self, row: str, *, pool: str) -> Verdict | None:
-        """Return what a pool did with a row, None if that was no part of this survey."""
-        entry = next((entry for entry in self.entries if entry.name == row), None)
-        return entry.verdicts.get(pool) if entry else None
+    def verdict(self, name: str, *, pool: str) -> Verdict | None:
+        """Return the verdict on a promise and a pool, None if this survey has none."""
+        return next((row.pools.get(pool) for row in self.rows if row.name == name), None)
 
     def to_json(self) -> str:
-        """Return it as JSON, the same for the same survey."""
-        content = {
-            "format": FORMAT,
-            "made_at": self.made_at,
-            "command": self.command,
-            "took_s": self.took_s,
-            "versions": dict(self.versions),
-            "broker": dict(self.broker),
-            "machine": dict(self.machine),
-            "words": {word.value: meaning for word, meaning in MEANINGS.items()},
-            "pools": list(self.pools),
-            "rows": [
-                {
-                    "name": entry.name,
-                    "title": entry.title,
-                    "question": entry.question,
-                    "expected": entry.expected,
-                    "pools": {pool: _content(one) for pool, one in entry.verdicts.items()},
-                }
-                for entry in self.entries
-            ],
-        }
-        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        """Return the survey as JSON."""
+        return self.model_dump_json(indent=1) + "\n"
 
 
 def read_survey(path: Path) -> Survey:
@@ -94,49 +140,8 @@ def read_survey(path: Path) -> Survey:
         UsageError: if it can't be read, or is no survey of this format.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, problem="no readable JSON file") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "rows" not in content:
-        raise _unreadable(path, problem=f"no survey of format {FORMAT}")
-    try:
-        return _survey(content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _unreadable(path, problem="a survey with parts missing or wrong") from error
-
-
-def _survey(content: dict[str, Any]) -> Survey:
-    names = ("made_at", "command", "took_s", "versions", "broker", "machine")
-    return Survey(
-        **{name: content[name] for name in names},
-        pools=tuple(content["pools"]),
-        entries=tuple(
-            Entry(
-                **{name: row[name] for name in ("name", "title", "question", "expected")},
-                verdicts={pool: _verdict(one) for pool, one in row["pools"].items()},
-            )
-            for row in content["rows"]
-        ),
-    )
-
-
-def _content(verdict: Verdict) -> dict[str, Any]:
-    return {**asdict(verdict.finding), "outcomes": dict(verdict.outcomes)}
-
-
-def _verdict(content: dict[str, Any]) -> Verdict:
-    finding = Finding(
-        outcome=Outcome(content["outcome"]),
-        seen=content["seen"],
-        evidence=tuple(content["evidence"]),
-    )
-    # a file without counts is of one try each
-    outcomes = content.get("outcomes", {finding.outcome: 1})
-    return Verdict(
-        finding=finding, outcomes={Outcome(word): count for word, count in outcomes.items()}
-    )
-
-
-def _unreadable(path: Path, *, problem: str) -> UsageError:
-    remedy = "make one by `poolbench conformance --json`"
-    return UsageError(Fault(problem=problem, seen=str(path), remedy=remedy))
+        return Survey.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a survey of format 1"
+        remedy = "make one by `poolbench conformance --json`"
+        raise UsageError(Fault(problem=str(reason), seen=str(path), remedy=remedy)) from error

@@ -1,4 +1,4 @@
-"""A place for one try: a broker's empty database, a file for stamps, and the workers started."""
+"""The testbed of one try: an empty database of a broker, a file of stamps, and its workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,60 +15,62 @@ from typing import Any
 import redis
 from celery import Celery
 
-from lab.conformance.interpreter import Interpreter
-from lab.conformance.job_fates import Account, account
-from lab.conformance.redis import Server
-from lab.conformance.stamps import Story, read_story
-from lab.conformance.worker import BedWorker
-from lab.conformance.worker_exit import WorkerExit
+from lab.conformance.interpreter import CeleryPython
+from lab.conformance.job_fates import JobFates, job_fates
+from lab.conformance.observation import Observation
+from lab.conformance.stamps import Stamps, read_stamps
+from lab.conformance.worker import TestbedWorker
 from lab.system import children
 from lab.system.paths import ROOT
+from lab.system.redis_server import RedisServer
 from poolbench.pools import Pool
 
-#: Where the app of the tried workers lies; it alone is on their path, beside asyncio's pool.
+#: Folder of the workers' app. It alone is on their path, with the checkout for the asyncio pool.
 APP_FOLDER = Path(__file__).resolve().parent / "app"
 
-#: The queue of every bed; each bed has a database of its own.
+#: The queue of every testbed; each testbed has a database of its own.
 QUEUE = "jobs"
 
-#: How long a worker may take to say that it is ready, seconds: many start on few cores.
+#: How long a worker may take to become ready, seconds: many start on few cores.
 READY_WITHIN_S = 40.0
 
 _POLL_S = 0.05
 
 
 class StoppedError(Exception):
-    """The survey was stopped; what a try would have found is not known."""
+    """The survey was interrupted, so that this try has no result."""
 
 
 class NotReadyError(Exception):
-    """A worker lives and never said that it is ready."""
+    """A worker still runs and has not become ready in time."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Bed:
-    """What a row is given to try itself on a pool."""
+class Testbed:
+    """Sends jobs, starts workers of one pool, and observes both."""
 
     pool: Pool
-    interpreter: Interpreter
-    #: The broker, and the database of it that is this bed's alone.
-    server: Server
+    interpreter: CeleryPython
+    #: The broker, and the database in it that belongs to this testbed.
+    server: RedisServer
     database: int
-    #: Where logs and stamps go.
+    #: Folder of logs and stamps.
     folder: Path
-    #: Held while a worker starts: a start is all CPU.
+    #: Held while a worker starts, which takes a whole core.
     starting: threading.Semaphore
+    #: Set when the survey is interrupted.
     stopping: threading.Event
     client: redis.Redis = field(init=False)
     app: Celery = field(init=False)
+    #: Labels of the jobs sent from here.
     sent: list[str] = field(default_factory=list)
-    _workers: list[BedWorker] = field(default_factory=list)
+    workers: list[TestbedWorker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.client = redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=5.0)
         self.client.flushdb()
-        self.app = Celery("bed", broker=self.url, set_as_current=False)
+        self.app = Celery("testbed", broker=self.url, set_as_current=False)
 
     @property
     def url(self) -> str:
@@ -76,18 +78,14 @@ class Bed:
         return self.server.url(self.database)
 
     def close(self) -> None:
-        """End every worker and every connection."""
-        for worker in self._workers:
+        """Kill every worker and close every connection."""
+        for worker in self.workers:
             worker.kill()
         self.app.close()
         self.client.close()
 
-    def exits(self) -> list[WorkerExit]:
-        """Return how each worker ended."""
-        return [worker.exit() for worker in self._workers]
-
     def slots(self, wanted: int) -> int:
-        """Return the slots that this pool can have instead of those wanted."""
+        """Return the number of slots that this pool has when ``wanted`` are asked for."""
         return self.pool.fixed_slots or wanted
 
     @contextmanager
@@ -97,15 +95,25 @@ class Bed:
         slots: int = 2,
         settings: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
-    ) -> Iterator[BedWorker]:
-        """Run a worker with these options and settings; it is ready inside, and killed after.
+    ) -> Iterator[TestbedWorker]:
+        """Run a worker with these options and settings; yield it when it is ready, kill it after.
 
         Raises:
             WorkerDiedError: if it ends before it is ready.
             NotReadyError: if it isn't ready in time.
         """
+        path = [str(APP_FOLDER), *([str(ROOT)] if self.pool.environment else [])]
+        variables = {
+            **dict(self.pool.environment),
+            "CONFORMANCE_BROKER": self.url,
+            "CONFORMANCE_STAMPS": str(self.folder / "stamps"),
+            "CONFORMANCE_SETTINGS": json.dumps(dict(settings or {})),
+            "CONFORMANCE_ASYNC": "1" if self.pool.name == "asyncio" else "0",
+            "PYTHONPATH": os.pathsep.join(path),
+            **(environment or {}),
+        }
         with self.starting:
-            worker = self._start(options, slots=slots, settings=settings, environment=environment)
+            worker = self._start(options, slots=self.slots(slots), environment=variables)
             try:
                 is_ready = worker.until(worker.is_ready, within_s=READY_WITHIN_S)
             except BaseException:
@@ -121,22 +129,30 @@ class Bed:
     def send(
         self, job: str, *, label: str, countdown: float | None = None, **arguments: Any
     ) -> str:
-        """Send a job; its label is its id, so that logs name it."""
+        """Send a job; its label is its id too, so that logs name it. Return the label."""
         kwargs = {"label": label, **arguments}
         self.app.send_task(job, kwargs=kwargs, task_id=label, queue=QUEUE, countdown=countdown)
         self.sent.append(label)
         return label
 
     def send_many(self, job: str, *, labels: str, count: int, **arguments: Any) -> list[str]:
-        """Send jobs labelled ``labels-1`` and so on."""
+        """Send jobs with the labels ``labels-1`` and so on."""
         names = [f"{labels}-{number}" for number in range(1, count + 1)]
         return [self.send(job, label=name, **arguments) for name in names]
 
+    def fill_slots(
+        self, worker: TestbedWorker, *, seconds: float, labels: str = "busy", job: str = "wait"
+    ) -> list[str]:
+        """Send one waiting job for each slot; return their labels when all have started."""
+        jobs = self.send_many(job, labels=labels, count=worker.slots, seconds=seconds)
+        worker.until(self.has("started", *jobs))
+        return jobs
+
     def until(self, reached: Callable[[], bool], *, within_s: float) -> bool:
-        """Return whether it was reached in time.
+        """Return whether the condition became true in time.
 
         Raises:
-            StoppedError: if the survey was stopped meanwhile.
+            StoppedError: if the survey is interrupted meanwhile.
         """
         deadline_s = time.monotonic() + within_s
         while not reached():
@@ -146,93 +162,90 @@ class Bed:
                 return False
         return True
 
-    def until_stalled(self, reached: Callable[[], bool], *, stalled_s: float) -> bool:
-        """Return whether it was reached before no job had stamped anything for so long."""
-        length, since_s = -1, time.monotonic()
+    def until_stalled(self, reached: Callable[[], bool], *, stall_s: float) -> bool:
+        """Return whether the condition became true before ``stall_s`` passed without a stamp."""
+        count, since_s = -1, time.monotonic()
         while not reached():
-            now = len(self.story().stamps)
-            if now != length:
-                length, since_s = now, time.monotonic()
-            if time.monotonic() - since_s > stalled_s:
+            now = len(self.stamps().all)
+            if now != count:
+                count, since_s = now, time.monotonic()
+            if time.monotonic() - since_s > stall_s:
                 return False
             self.pause(_POLL_S)
         return True
 
     def pause(self, seconds: float) -> None:
-        """Let time pass in which something must not happen."""
+        """Wait, to see that something does not happen."""
         self.until(lambda: False, within_s=seconds)
 
-    def story(self) -> Story:
+    def stamps(self) -> Stamps:
         """Return what the jobs have stamped so far."""
-        return read_story(self.folder / "stamps")
+        return read_stamps(self.folder / "stamps")
 
     def has(self, moment: str, *labels: str) -> Callable[[], bool]:
-        """Return a condition: all these jobs have stamped that moment."""
-        return lambda: self.story().have(moment, labels=labels)
+        """Return a condition: all these jobs have stamped this moment."""
+        return lambda: self.stamps().have(moment, *labels)
+
+    def is_acknowledged(self) -> bool:
+        """Return whether no fetched job is left to acknowledge."""
+        return not self.unacked()
 
     def queued(self) -> list[str]:
-        """Return the jobs that wait in the queue."""
+        """Return the jobs in the queue."""
         messages: Any = self.client.lrange(QUEUE, 0, -1)
         return [json.loads(message)["headers"]["id"] for message in messages]
 
     def unacked(self) -> list[str]:
-        """Return the jobs that a worker fetched and didn't acknowledge."""
+        """Return the jobs that a worker has fetched and not acknowledged."""
         held: Any = self.client.hvals("unacked")
         return [json.loads(message)[0]["headers"]["id"] for message in held]
 
-    def account(self, jobs: Sequence[str] | None = None) -> Account:
-        """Return what became of these jobs; of each job sent if left out."""
+    def fates(self, jobs: Iterable[str] | None = None) -> JobFates:
+        """Return the fate of each of these jobs; by default of all sent from here."""
         sent = self.sent if jobs is None else jobs
-        return account(sent, story=self.story(), queued=self.queued(), unacked=self.unacked())
+        return job_fates(sent, stamps=self.stamps(), queued=self.queued(), unacked=self.unacked())
 
-    def state(self, label: str) -> str:
-        """Return the state that Celery stored as a job's result, empty if none."""
+    def state(self, label: str) -> str | None:
+        """Return the state that Celery stored as a job's result, None if there is no result."""
         stored: Any = self.client.get(f"celery-task-meta-{label}")
-        return str(json.loads(stored)["status"]) if stored else ""
+        return str(json.loads(stored)["status"]) if stored else None
+
+    def observe(
+        self, worker: TestbedWorker, *, takes_jobs: bool = True, log: tuple[str, ...] = ()
+    ) -> Observation:
+        """Return what is to be seen of all jobs and of this worker now."""
+        return Observation(
+            stamps=self.stamps(),
+            fates=self.fates(),
+            states={label: state for label in self.sent if (state := self.state(label))},
+            exit_code=worker.exit_code,
+            takes_jobs=takes_jobs,
+            log=log,
+        )
 
     def restart_server(self, *, away_s: float) -> None:
-        """Stop the broker, and start it again with its data; only where it is this bed's alone."""
+        """Stop the broker and start it again with its data. It must belong to this testbed."""
         self.server.stop()
         self.pause(away_s)
         self.server.start()
 
-    def takes_jobs(self, worker: BedWorker, *, label: str = "after") -> bool:
-        """Return whether a worker still runs a job that is sent now."""
-        self.send("wait", label=label, seconds=0.0)
-        return worker.until(self.has("finished", label), within_s=15.0)
+    def takes_jobs(self, worker: TestbedWorker) -> bool:
+        """Send one more job, ``after``, and return whether the worker runs it."""
+        self.send("wait", label="after", seconds=0.0)
+        return worker.until(self.has("finished", "after"))
 
     def _start(
-        self,
-        options: tuple[str, ...],
-        *,
-        slots: int,
-        settings: Mapping[str, Any] | None,
-        environment: Mapping[str, str] | None,
-    ) -> BedWorker:
-        number, wanted = len(self._workers) + 1, self.slots(slots)
-        node = f"bed-{number}@conformance"
+        self, options: tuple[str, ...], *, slots: int, environment: Mapping[str, str]
+    ) -> TestbedWorker:
+        number = len(self.workers) + 1
+        node = f"testbed-{number}@conformance"
         command = [str(self.interpreter.path), "-m", "celery", "-A", "conformance_app", "worker"]
-        command += ["-P", self.pool.celery_value, "-c", str(wanted), "-n", node, "-l", "INFO"]
+        command += ["-P", self.pool.celery_value, "-c", str(slots), "-n", node, "-l", "INFO"]
         command += ["--without-mingle", "--without-gossip", "--without-heartbeat", *options]
-        child = children.start(
-            command,
-            name=f"{self.pool.name}-{number}",
-            log=self.folder / f"{node}.log",
-            environment={**self._environment(settings or {}), **(environment or {})},
+        log = self.folder / f"{node}.log"
+        child = children.start(command, name=node, log=log, environment=environment)
+        worker = TestbedWorker(
+            child=child, node=node, slots=slots, app=self.app, wait_until=self.until
         )
-        worker = BedWorker(
-            child=child, node=node, slots=wanted, app=self.app, wait_until=self.until
-        )
-        self._workers.append(worker)
+        self.workers.append(worker)
         return worker
-
-    def _environment(self, settings: Mapping[str, Any]) -> dict[str, str]:
-        path = [str(APP_FOLDER), *([str(ROOT)] if self.pool.environment else [])]
-        return {
-            **dict(self.pool.environment),
-            "CONFORMANCE_BROKER": self.url,
-            "CONFORMANCE_STAMPS": str(self.folder / "stamps"),
-            "CONFORMANCE_SETTINGS": json.dumps(dict(settings)),
-            "CONFORMANCE_ASYNC": "1" if self.pool.name == "asyncio" else "0",
-            "PYTHONPATH": os.pathsep.join(path),
-        }

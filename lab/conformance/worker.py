@@ -1,4 +1,4 @@
-"""One worker of a try: a real `celery worker` process, watched from outside."""
+"""One worker of a testbed: a real `celery worker` process, observed from outside."""
 
 from __future__ import annotations
 
@@ -19,64 +19,75 @@ from lab.system.children import Child
 #: How a line of Celery's log begins.
 _LOG_HEAD = re.compile(r"^\[[\d: ,-]+: (?P<level>\w+)/\S+\] ")
 
-#: What is shown of a log line, characters.
+#: Longest log line in evidence, characters.
 _LOG_WIDTH = 160
+
+#: How long a condition may take to become true by default, seconds: machines may be busy.
+WITHIN_S = 15.0
 
 
 class WorkerDiedError(Exception):
-    """A worker that had to live through a try ended."""
+    """A worker ended that had to survive a try."""
 
-    def __init__(self, worker: BedWorker) -> None:
-        self.exit_code = worker.child.exit_code
-        self.evidence = (f"exit code: {self.exit_code}", *worker.last_words())
+    def __init__(self, worker: TestbedWorker) -> None:
+        self.exit_code = worker.exit_code
+        self.evidence = worker.last_words()
         super().__init__(f"the worker ended with exit code {self.exit_code}")
 
 
 @dataclass(slots=True, kw_only=True)
-class BedWorker:
+class TestbedWorker:
     """A started worker."""
 
     child: Child
     node: str
     slots: int
     app: Celery
-    #: Waits for a condition, or for the end of the whole survey; see `Bed.until`.
+    #: Waits for a condition; see `Testbed.until`.
     wait_until: Callable[..., bool]
-    #: The last signal that a try sent it; None before.
-    asked: signal.Signals | None = None
+    #: The last signal that the try sent; None before.
+    stop_signal: signal.Signals | None = None
     _was_killed: bool = False
     _exit_code: int | None = None
 
-    def until(self, reached: Callable[[], bool], *, within_s: float) -> bool:
-        """Return whether it was reached in time; the worker must live until then.
+    @property
+    def exit_code(self) -> int | None:
+        """Return its exit code; None if it runs, or ran until `kill`."""
+        return self._exit_code if self._was_killed else self.child.exit_code
+
+    def has_ended(self) -> bool:
+        """Return whether its main process has ended."""
+        return self.exit_code is not None
+
+    def until(self, reached: Callable[[], bool], *, within_s: float = WITHIN_S) -> bool:
+        """Return whether the condition became true in time; the worker must survive until then.
 
         Raises:
-            WorkerDiedError: if it doesn't.
+            WorkerDiedError: if it doesn't survive.
         """
 
         def is_reached() -> bool:
             if reached():
                 return True
-            if self.child.exit_code is not None:
+            if self.has_ended():
                 raise WorkerDiedError(self)
             return False
 
         return self.wait_until(is_reached, within_s=within_s)
 
+    def until_or_ended(self, reached: Callable[[], bool], *, within_s: float = WITHIN_S) -> None:
+        """Wait until the condition is true, the worker has ended or the time is over."""
+        self.wait_until(lambda: reached() or self.has_ended(), within_s=within_s)
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to its main process, as a supervisor does."""
-        self.asked = number
+        self.stop_signal = number
         self.child.process.send_signal(number)
 
-    def end_within(self, seconds: float) -> int | None:
-        """Return its exit code, None if it still runs then; seconds that are left count."""
-        self.wait_until(lambda: self.child.exit_code is not None, within_s=seconds)
-        return self.child.exit_code
-
     def kill(self) -> None:
-        """End it and everything it started, at once."""
+        """Kill it and everything that it started."""
         if not self._was_killed:
-            self._was_killed, self._exit_code = True, self.child.exit_code
+            self._exit_code, self._was_killed = self.child.exit_code, True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -84,16 +95,15 @@ class BedWorker:
 
     def exit(self) -> WorkerExit:
         """Return how it ended, before it was killed."""
-        code = self._exit_code if self._was_killed else self.child.exit_code
         errors = self.log_lines(OWN_ERROR, most=1)
-        return WorkerExit(exit_code=code, asked=self.asked, errors=errors)
+        return WorkerExit(exit_code=self.exit_code, stop_signal=self.stop_signal, errors=errors)
 
     def is_ready(self) -> bool:
-        """Return whether its log says so."""
+        """Return whether it logged that it is ready."""
         return bool(self.log_lines(r" ready\.$"))
 
-    def hears(self) -> bool:
-        """Return whether it answers within a moment: some say they are ready before they listen."""
+    def is_listening(self) -> bool:
+        """Return whether it answers remote control: some are ready before they listen."""
         return self.inspect("ping", within_s=0.5) is not None
 
     def inspect(self, command: str, *, within_s: float = 1.5) -> Any:
@@ -102,32 +112,35 @@ class BedWorker:
         answers: Mapping[str, Any] = getattr(asked, command)() or {}
         return answers.get(self.node)
 
-    def command(self, name: str, *, within_s: float = 1.5, **arguments: Any) -> Any:
-        """Return its answer to a remote control command, None if there is none in time."""
+    def revoke(self, jobs: str | list[str], *, terminate: bool = False) -> Any:
+        """Return its answer to the remote control command ``revoke``, None if there is none."""
         replies = self.app.control.broadcast(
-            name, arguments=arguments, destination=[self.node], reply=True, timeout=within_s
+            "revoke",
+            arguments={"task_id": jobs, "terminate": terminate},
+            destination=[self.node],
+            reply=True,
+            timeout=1.5,
         )
         return next((reply[self.node] for reply in replies or () if self.node in reply), None)
 
-    def log(self) -> tuple[str, ...]:
-        """Return the lines of its log, without the clock and the process."""
-        text = self.child.log.read_text(encoding="utf-8", errors="replace")
-        return tuple(clean(line) for line in text.splitlines())
-
     def log_lines(self, pattern: str, *, most: int = 2) -> tuple[str, ...]:
-        """Return the first log lines with a match, as evidence; a traceback's frames aside."""
-        found = [line for line in self.log() if re.search(pattern, line) and line[:1] != " "]
+        """Return the first log lines that match, as evidence; without a traceback's frames."""
+        found = [line for line in self._log() if re.search(pattern, line) and line[:1] != " "]
         return tuple(f"log: {line}" for line in found[:most])
 
     def last_words(self) -> tuple[str, ...]:
-        """Return what it said of its end, as evidence."""
-        lines = [line.strip() for line in self.log() if line.strip()]
+        """Return the log lines about its end, as evidence."""
+        lines = [line.strip() for line in self._log() if line.strip()]
         grave = [line for line in lines if re.search(r"^CRITICAL|^[\w.]*(Error|Exit)\b", line)]
         return tuple(f"log: {line}" for line in (grave or lines)[-2:])
 
+    def _log(self) -> tuple[str, ...]:
+        text = self.child.log.read_text(encoding="utf-8", errors="replace")
+        return tuple(clean(line) for line in text.splitlines())
+
 
 def clean(line: str) -> str:
-    """Return a log line without its clock, its process and what stands beyond a line's width."""
+    """Return a log line without its time and process, cut to the longest line of evidence."""
     found = _LOG_HEAD.match(line)
     text = f"{found['level']}: {line[found.end() :]}" if found else line
     return text if len(text) <= _LOG_WIDTH else f"{text[: _LOG_WIDTH - 1]}…"

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from producer.arrivals import Schedule, draw, schedule
+from producer.arrivals import ARRIVALS, Schedule, read_schedule
 from producer.mixes import draw_parts
-from producer.ways import ARRIVALS
 
 #: What can be measured of a workload.
 MEASURES = ("capacity", "rate", "sustain", "curve")
@@ -71,18 +70,18 @@ def complete_arrivals(table: Mapping[str, Any], *, trial_s: float) -> dict[str, 
 
     Where a span would say so (a ramp's ``over_s``), the span is what is added.
     """
-    way = ARRIVALS.get(str(table.get("how")))
-    if way is None or "count" in table:
+    how = table.get("how")
+    if how not in ARRIVALS or "count" in table:
         return dict(table)
-    if way.name == "ebb":
+    if how == "ebb":
         # at least one whole tide, and as many as there is time for
         period_s = table.get("period_s", 0.0)
         trial_s = max(trial_s, period_s) if isinstance(period_s, (int, float)) else trial_s
-    elif way.span in table:
+    elif ARRIVALS[how].span_key in table:
         return dict(table)
-    elif way.name == "ramp":
+    elif how == "ramp":
         return {**table, "over_s": trial_s}
-    elif way.name == "steps":
+    elif how == "steps":
         rates = table.get("rates_per_s")
         steps = len(rates) if isinstance(rates, (list, tuple)) else 1
         return {**table, "step_s": trial_s / max(1, steps)}
@@ -114,10 +113,11 @@ def paced_load(
     draw, faster or slower.
     """
     count = paced_count(rate_per_s, trial_s=trial_s)
-    drawn = draw(how, count=count, rate_per_s=rate_per_s, seed=seed)
+    schedule = read_schedule({"how": how, "count": count, "rate_per_s": rate_per_s})
+    drawn = schedule.draw(seed)
     pace_s = (count - 1) / rate_per_s / drawn[-1] if count > 1 else 1.0
     return Load(
-        schedule=schedule(how, count=count, rate_per_s=rate_per_s),
+        schedule=schedule,
         offsets_s=[at * pace_s for at in drawn],
         measure=measure,
         step=step,

@@ -22,10 +22,7 @@ BURST = "burst"
 _BURST_REMEDY = 'leave arrivals out, with measure = "capacity"'
 
 #: What an `arrivals` table may hold.
-_ARRIVALS_KEYS = frozenset(
-    {"how", "count", "rate_per_s"}
-    | {parameter.name for way in ARRIVALS.values() for parameter in way.parameters}
-)
+_ARRIVALS_KEYS = frozenset({"how"}.union(*(kind.model_fields for kind in ARRIVALS.values())))
 
 
 def load_faults(workload: Mapping[str, Any], *, table: Mapping[str, Any]) -> list[Found]:
@@ -107,9 +104,8 @@ def _schedule_faults(given: Mapping[str, Any], *, trial_s: float) -> list[Fault]
 
 def _unknown_key(key: str, *, given: Mapping[str, Any]) -> Fault:
     """Return the fault of a key that no arrivals have, with those that these still take."""
-    way = ARRIVALS.get(str(given.get("how", "")))
-    keys = ["count", *(["rate_per_s"] if way is None or way.has_rate else [])]
-    keys += [parameter.name for parameter in way.parameters] if way else []
+    kind = ARRIVALS.get(str(given.get("how", "")))
+    keys = kind.model_fields if kind else ("count", "rate_per_s")
     remedy = nearest(key, among=[known for known in keys if known not in given])
     return Fault(problem="unknown key", seen=f"arrivals.{key}", remedy=remedy)
 

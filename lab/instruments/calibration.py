@@ -1,4 +1,4 @@
-"""Has a worker's code measure what a unit of work costs here, at the start of a run."""
+"""Measures what a unit of work costs on this machine, at the start of a run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collector.run_manifest import Workload
 from poolbench.calibration import needs_calibration, read_calibration
 from poolbench.errors import StackError
 
-#: How long it may take, seconds; it is done within one and a half.
+#: How long a calibration may take, seconds; it usually takes less than 1.5.
 CALIBRATION_TIMEOUT_S = 60.0
 
 
 def calibrate(workloads: Iterable[Workload]) -> dict[str, float]:
-    """Return the CPU-seconds of a unit of work, by kind, of the kinds whose work is a time.
+    """Return the CPU-seconds of a unit of work, for each kind whose work is given as a time.
 
-    Measured in the lab's own Python: all contenders get the same amount of work, not of time.
+    The lab's own Python measures them: all contenders get equal work, not equal times.
 
     Raises:
         StackError: if it can't be measured.
@@ -40,6 +40,6 @@ def calibrate(workloads: Iterable[Workload]) -> dict[str, float]:
     except subprocess.TimeoutExpired as error:
         raise StackError(f"the calibration took over {CALIBRATION_TIMEOUT_S:.0f} s") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise StackError(f"the work could not be calibrated: {said[-1]}")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise StackError(f"the work could not be calibrated: {lines[-1]}")
     return read_calibration(done.stdout)

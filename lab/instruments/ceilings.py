@@ -1,4 +1,4 @@
-"""What upstream and Redis could serve at most: a trial that comes near may measure them instead."""
+"""Measures what upstream and Redis can serve: a trial near these ceilings may measure them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import redis
 from collector.run_manifest import Workload
 from poolbench.errors import StackError
 
-#: Job kind → the path of upstream that it asks.
+#: Path of upstream that a job requests, by job kind.
 UPSTREAM_PATHS: Mapping[str, str] = {"io.http": "/wait", "mixed.fetch": "/json"}
 
-#: Requests kept in flight, one a connection: enough that upstream never lacks one.
+#: Requests in flight, one on each connection: enough to keep upstream busy.
 CONNECTIONS = 32
 
-#: How long upstream is asked before it counts, and then counted, seconds.
+#: Duration of the warm-up and of the measurement, seconds.
 WARM_UP_S = 0.1
 COUNTED_S = 0.3
 
@@ -30,10 +30,10 @@ _HEAD_END = b"\r\n\r\n"
 
 
 def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict[str, float]:
-    """Return for each workload that asks upstream how many of its answers come a second at most.
+    """Return the most answers a second by workload, for workloads whose jobs call upstream.
 
-    Asked without delay, for answers of the workload's size; equal questions are asked once. Of a
-    mix, that many jobs as have so many answers among them.
+    Measured without delay, with answers of the workload's size; equal requests are measured once.
+    For a mix, the most jobs a second.
 
     Raises:
         StackError: if upstream doesn't answer.
@@ -57,7 +57,7 @@ def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict
 
 
 def answers_per_s(port: int, *, target: str, counted_s: float = COUNTED_S) -> float:
-    """Return the answers a second to ``target`` while `CONNECTIONS` ask without a pause.
+    """Return the answers a second to ``target`` while all `CONNECTIONS` are busy.
 
     Raises:
         StackError: if an answer isn't whole, or not 200, or doesn't come.
@@ -71,11 +71,11 @@ def answers_per_s(port: int, *, target: str, counted_s: float = COUNTED_S) -> fl
 def redis_cpu_s(client: redis.Redis) -> float:
     """Return the CPU time of the server's command thread so far, seconds.
 
-    Servers before Redis 6.2 tell only that of the whole process.
+    For servers before Redis 6.2, that of the whole process.
     """
-    told: Any = client.info("cpu")
+    used: Any = client.info("cpu")
     return sum(
-        float(told.get(f"used_cpu_{part}_main_thread", told[f"used_cpu_{part}"]))
+        float(used.get(f"used_cpu_{part}_main_thread", used[f"used_cpu_{part}"]))
         for part in ("user", "sys")
     )
 
@@ -103,7 +103,7 @@ async def _count(port: int, *, target: str, counted_s: float) -> float:
 
 
 async def _while_asking(askers: list[_Asker], *, for_s: float) -> None:
-    """Wait; break off as soon as one asker gets what it didn't ask for."""
+    """Wait while connections are busy; stop as soon as one fails."""
     ended, _ = await asyncio.wait(
         [asker.ended for asker in askers], timeout=for_s, return_when=asyncio.FIRST_COMPLETED
     )
@@ -112,9 +112,9 @@ async def _while_asking(askers: list[_Asker], *, for_s: float) -> None:
 
 
 class _Asker(asyncio.Protocol):
-    """One connection that asks again as soon as it is answered.
+    """A connection that repeats its request after each answer.
 
-    An HTTP client proper costs more than upstream does, and would measure itself.
+    A real HTTP client takes more CPU than upstream, and would measure itself.
     """
 
     def __init__(self, target: str, *, ended: asyncio.Future[None]) -> None:
@@ -122,20 +122,20 @@ class _Asker(asyncio.Protocol):
         self.answers = 0
         self._request = f"GET {target} HTTP/1.1\r\nhost: upstream\r\n\r\n".encode()
         self._head = b""
-        #: Length of one answer, head included, bytes; they are all alike.
+        #: Length of an answer, head included, bytes; all answers are equal.
         self._whole_bytes = 0
         self._seen_bytes = 0
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the first time."""
+        """Send the first request."""
         assert isinstance(transport, asyncio.Transport)
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport = transport
         transport.write(self._request)
 
     def data_received(self, chunk: bytes) -> None:
-        """Take what came; ask again when an answer is whole."""
+        """Receive a part of an answer; repeat the request when the answer is complete."""
         self._seen_bytes += len(chunk)
         if not self._whole_bytes:
             self._read_head(chunk)
@@ -145,12 +145,12 @@ class _Asker(asyncio.Protocol):
             self._transport.write(self._request)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Say so, unless it was closed here."""
+        """Report the loss, unless the connection was closed here."""
         if not self.ended.done():
             self.ended.set_exception(error or ConnectionError("upstream hung up"))
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the connection."""
         self.ended.cancel()
         if self._transport:
             self._transport.abort()

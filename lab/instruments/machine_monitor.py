@@ -1,4 +1,4 @@
-"""Watches the machine beside a trial: who else took its CPU, and whether its clock was set."""
+"""Monitors the machine during a trial: CPU time of other processes, and steps of the clock."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ import psutil
 from collector.run_manifest import Disturbance
 from lab.instruments.process_sampler import process_clock_s
 
-#: Of so many readings of both clocks the closest pair is taken: between the two, this process may
-#: have been put aside.
+#: Number of readings of both clocks. The pair with the shortest time between them counts, since
+#: this process may be descheduled between the two.
 CLOCK_READINGS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """The machine at a moment; all counters only grow."""
+    """The machine's counters at one time; they only increase."""
 
     #: By the monotonic clock, seconds.
     at_s: float
-    #: What all processes have computed, and what the hypervisor gave to others instead, seconds.
+    #: CPU time of all processes, and CPU time that the hypervisor gave to others, seconds.
     busy_s: float
     stolen_s: float
-    #: Process id → what a process of the run has computed, seconds.
+    #: CPU time of each process of the run by process id, seconds.
     own_s: Mapping[int, float]
-    #: What a server of the run computed that is no child of the lab, seconds.
+    #: CPU time of the run's server if it is no child of the lab, seconds.
     server_s: float
-    #: Wall clock less monotonic clock, seconds.
+    #: Wall clock minus monotonic clock, seconds.
     clock_s: float
 
 
 class Watch:
-    """Looks at the whole machine, and at the processes of this run, which the lab has started."""
+    """Reads the counters of the machine, and of this run's processes, which the lab started."""
 
     def __init__(self, *, server_cpu_s: Callable[[], float] = lambda: 0.0) -> None:
-        """Know how to ask a server on this machine, which is no child of the lab, for its CPU."""
+        """Set what returns the CPU time of a server on this machine that is no child of the lab."""
         self._server_cpu_s = server_cpu_s
         self._lab = psutil.Process()
 
     def look(self) -> Look:
-        """Return the machine as it is; takes some milliseconds."""
+        """Return the counters now; this takes some milliseconds."""
         pids = [os.getpid(), *(child.pid for child in self._lab.children(recursive=True))]
         known = {pid: process_clock_s(pid) for pid in pids}
         times = psutil.cpu_times()
         return Look(
             at_s=time.monotonic(),
-            # without interrupts: they are nobody's, and carry the run's own traffic
+            # without interrupts: they belong to no process, and include the run's own traffic
             busy_s=times.user + times.system + getattr(times, "nice", 0.0),
             stolen_s=getattr(times, "steal", 0.0),
             own_s={pid: cpu_s for pid, cpu_s in known.items() if cpu_s is not None},
@@ -58,15 +58,15 @@ class Watch:
         )
 
     def since(self, before: Look) -> Disturbance:
-        """Return what happened since a look."""
+        """Return what changed since a look."""
         return disturbance(before, after=self.look(), cores=os.cpu_count() or 1)
 
 
 def disturbance(before: Look, *, after: Look, cores: int) -> Disturbance:
-    """Return what happened between two looks at a machine of so many cores.
+    """Return what changed between two looks at a machine with this number of cores.
 
-    Where a process of the run has ended in between, what it computed can't be told from what
-    others did: there is no share.
+    The shares are None if a process of the run ended in between: its CPU time can't be separated
+    from that of others.
     """
     span_s = after.at_s - before.at_s
     clock_step_s = after.clock_s - before.clock_s
@@ -86,9 +86,9 @@ def disturbance(before: Look, *, after: Look, cores: int) -> Disturbance:
 
 
 def _clock_s() -> float:
-    """Return wall clock less monotonic clock: it changes when the wall clock is set.
+    """Return wall clock minus monotonic clock: it changes when the wall clock is set.
 
-    Both are slewed alike, so that a clock that is slowly put right doesn't show.
+    Both are slewed alike, so that a slow correction of the clock doesn't change it.
     """
     readings = []
     for _ in range(CLOCK_READINGS):

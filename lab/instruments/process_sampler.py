@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import psutil
 
-#: The probe's recorder, which is the observer and not the worker.
+#: The module of the probe's recorder, which belongs to the observer instead of the worker.
 _RECORDER = "poolbench.recorder"
 
 #: Linux: which of a process's clocks, in the id's last bits; this one counts user and system.
@@ -19,74 +21,80 @@ _IS_LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One look at a worker's process tree; the columns of ``samples.parquet``."""
+    """One measurement of a worker's process tree; the columns of ``samples.parquet``."""
 
     trial: int
     contender: str
     #: When, Unix ns.
     t_ns: int
-    #: User + system CPU time since the worker began, with its ended children's, seconds.
+    #: User and system CPU time since the worker started, with ended children's, seconds.
     cpu_s: float
-    #: The same of the probe's recorder.
+    #: The same for the probe's recorder.
     recorder_cpu_s: float
-    #: Proportional set size of the tree: shared pages counted once. None where not taken.
+    #: Proportional set size of the tree: shared pages counted once. None where not measured.
     pss_bytes: int | None
     rss_bytes: int
-    #: TCP connections of the tree. None where not taken.
+    #: TCP connections of the tree. None where not measured.
     connections: int | None
     processes: int
 
 
 class Sampler:
-    """Looks at one worker. The recorder runs below it and is counted apart."""
+    """Measures one worker. The recorder is one of its descendants, and measured apart."""
 
     def __init__(self, pid: int, *, contender: str) -> None:
         self._root = psutil.Process(pid)
         self._contender = contender
-        self._recorders: set[int] = set()
-        self._known: set[int] = set()
+        self._is_recorder: dict[int, bool] = {}
 
     def sample(self, *, trial: int, is_whole: bool = False) -> Sample | None:
-        """Return a look at the tree; None if the worker is gone.
+        """Return a measurement of the process tree; None if the worker is gone.
 
-        ``is_whole`` takes PSS and connections too, which costs milliseconds a process.
+        ``is_whole`` includes PSS and connections, which takes milliseconds for each process.
         """
         try:
-            below = self._root.children(recursive=True)
+            workers, recorders = self._tree()
         except psutil.NoSuchProcess:
             return None
-        recorders = [process for process in below if self._is_recorder(process)]
-        workers = [self._root, *(one for one in below if one.pid not in self._recorders)]
         return Sample(
             trial=trial,
             contender=self._contender,
             t_ns=time.time_ns(),
-            cpu_s=sum(_cpu_s(process) for process in workers),
-            recorder_cpu_s=sum(_cpu_s(process) for process in recorders),
-            pss_bytes=sum(_pss_bytes(process) for process in workers) if is_whole else None,
-            rss_bytes=sum(_rss_bytes(process) for process in workers),
-            connections=sum(_connections(process) for process in workers) if is_whole else None,
+            cpu_s=_total(workers, _cpu_s),
+            recorder_cpu_s=_total(recorders, _cpu_s),
+            pss_bytes=int(_total(workers, _pss_bytes)) if is_whole else None,
+            rss_bytes=int(_total(workers, lambda one: one.memory_info().rss)),
+            connections=int(_total(workers, _connections)) if is_whole else None,
             processes=len(workers),
         )
 
     def addresses(self) -> set[str]:
         """Return the near ends of the worker's TCP connections, as ``host:port``."""
         try:
-            below = self._root.children(recursive=True)
+            workers, _ = self._tree()
         except psutil.NoSuchProcess:
             return set()
-        workers = [self._root, *(one for one in below if not self._is_recorder(one))]
         return set().union(*(tcp_addresses(process) for process in workers))
 
-    def _is_recorder(self, process: psutil.Process) -> bool:
-        if process.pid not in self._known:
-            self._known.add(process.pid)
+    def _tree(self) -> tuple[list[psutil.Process], list[psutil.Process]]:
+        """Return the worker's processes and the probe's recorders.
+
+        Raises:
+            psutil.NoSuchProcess: if the worker is gone.
+        """
+        workers = [self._root]
+        recorders: list[psutil.Process] = []
+        for process in self._root.children(recursive=True):
+            (recorders if self._runs_recorder(process) else workers).append(process)
+        return workers, recorders
+
+    def _runs_recorder(self, process: psutil.Process) -> bool:
+        if process.pid not in self._is_recorder:
             try:
-                if _RECORDER in process.cmdline():
-                    self._recorders.add(process.pid)
+                self._is_recorder[process.pid] = _RECORDER in process.cmdline()
             except psutil.Error:
-                self._known.discard(process.pid)
-        return process.pid in self._recorders
+                return False
+        return self._is_recorder[process.pid]
 
 
 def tcp_addresses(process: psutil.Process) -> set[str]:
@@ -96,16 +104,6 @@ def tcp_addresses(process: psutil.Process) -> set[str]:
     except psutil.Error:
         return set()
     return {f"[{end.ip}]:{end.port}" if ":" in end.ip else f"{end.ip}:{end.port}" for end in ends}
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    """Return the CPU time of a process, all its threads, and its children that have ended."""
-    own_s = process_clock_s(process.pid)
-    try:
-        times = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return 0.0 if own_s is None else own_s + float(times.children_user + times.children_system)
 
 
 def process_clock_s(pid: int) -> float | None:
@@ -123,24 +121,29 @@ def process_clock_s(pid: int) -> float | None:
     return float(times.user + times.system)
 
 
-def _rss_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
+def _total(
+    processes: Iterable[psutil.Process], measure: Callable[[psutil.Process], float]
+) -> float:
+    """Return the sum over processes; one that is gone counts nothing."""
+    total: float = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            total += measure(process)
+    return total
 
 
-def _pss_bytes(process: psutil.Process) -> int:
+def _cpu_s(process: psutil.Process) -> float:
+    """Return the CPU time of a process, all its threads, and its children that have ended."""
+    own_s = process_clock_s(process.pid)
+    times = process.cpu_times()
+    return 0.0 if own_s is None else own_s + float(times.children_user + times.children_system)
+
+
+def _pss_bytes(process: psutil.Process) -> float:
     """Return the process's PSS, or its USS where the system has no PSS (macOS)."""
-    try:
-        memory = process.memory_full_info()
-    except psutil.Error:
-        return 0
-    return int(getattr(memory, "pss", memory.uss))
+    memory = process.memory_full_info()
+    return float(getattr(memory, "pss", memory.uss))
 
 
-def _connections(process: psutil.Process) -> int:
-    try:
-        return len(process.net_connections(kind="tcp"))
-    except psutil.Error:
-        return 0
+def _connections(process: psutil.Process) -> float:
+    return len(process.net_connections(kind="tcp"))

@@ -1,4 +1,4 @@
-"""Asks workers by Celery's own remote control which configuration is in effect."""
+"""Reads the configuration in effect from workers, by Celery's remote control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Follows a run's stream while trials run: which jobs have started and ended, and when."""
+"""Follows a run's stream during trials: which jobs have started and ended, and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collector.schema import LINE_SCHEMA
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FINAL_OUTCOMES, OUTCOME_OF_STATE, Moment, decode_line
 
-#: Entries taken in one read; each holds up to some hundred lines.
+#: Entries in one read; each has up to some hundred lines.
 READ_ENTRIES = 200
 
 #: An entry as redis-py gives it: id and fields, as bytes.
@@ -23,16 +23,16 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 
 @dataclass(slots=True)
 class TrialView:
-    """What the stream has told of one trial so far."""
+    """What the stream contains about one trial so far."""
 
     #: Jobs that need no further attempt.
     ended: set[int] = field(default_factory=set)
     #: Start and end of each execution by nonce, Unix ns.
     started_ns: dict[str, int] = field(default_factory=dict)
     finished_ns: dict[str, int] = field(default_factory=dict)
-    #: When a line last came, by the monotonic clock, seconds.
+    #: When the last line arrived, by the monotonic clock, seconds.
     last_line_at_s: float = field(default_factory=time.monotonic)
-    #: All lines, where the trial is judged while the run goes on; else None.
+    #: All lines, if the trial is judged during the run; else None.
     lines: list[dict[str, Any]] | None = None
 
     def take(self, line: dict[str, Any]) -> None:
@@ -51,7 +51,7 @@ class TrialView:
                 self.ended.add(line["seq"])
 
     def records(self) -> pl.DataFrame:
-        """Return the records that the kept lines make, as the run's folder will have them."""
+        """Return the records of the kept lines, as the run's folder will contain them."""
         return fold(pl.DataFrame(self.lines or [], schema=LINE_SCHEMA))
 
     def peak_overlap(self) -> int:
@@ -79,13 +79,13 @@ class Tail:
         return self._views.setdefault(trial, TrialView())
 
     def forget(self, trial: int) -> TrialView:
-        """Drop the view of a trial that is over, and return it."""
+        """Delete the view of a finished trial, and return it."""
         return self._views.pop(trial)
 
     def read(self, *, wait_s: float) -> int:
-        """Take the entries that are there, waiting up to ``wait_s`` for the first; return lines.
+        """Read the entries, waiting up to ``wait_s`` for the first; return the number of lines.
 
-        Garbled lines are passed over: the collector keeps and counts them.
+        Garbled lines are skipped: the collector keeps and counts them.
         """
         found = self._client.xread(
             {self._stream: self._last_id}, count=READ_ENTRIES, block=max(1, int(wait_s * 1_000))

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from collector.run_manifest import Until
 from lab.run.state import Run
 from report import format as fmt
+from report.result import Width
 from report.summary import judge_run
-from report.verdicts.precision import Width, most_blocks_needed, still_wide, widths
+from report.verdicts.precision import describe_width, most_blocks_needed, still_wide, widths
 
 #: Blocks before the widths are first checked. A rule that waits for a narrow interval prefers runs
 #: whose spread is small by chance: checked from five blocks on, such intervals contain the true
@@ -50,9 +51,7 @@ def _still_wide(run: Run, *, until: Until) -> list[Width]:
 
 def _width_text(wide: Sequence[Width], *, done: int, left_s: float) -> str:
     needed = most_blocks_needed(wide)
-    more = (
-        f"about {fmt.counted(needed - done, noun='more block')}"
-        if needed
-        else "blocks needed: unknown"
-    )
-    return f"{wide[0].text} at the widest; {more}, {fmt.minutes(left_s)} left"
+    more = "blocks needed: unknown"
+    if needed:
+        more = f"about {fmt.counted(needed - done, noun='more block')}"
+    return f"{describe_width(wide[0])} at the widest; {more}, {fmt.minutes(left_s)} left"

@@ -1,4 +1,4 @@
-"""Conducts an experiment: blocks of trials in a seeded order, every one of them kept."""
+"""Conducts an experiment: blocks of trials in a seeded order; it keeps every trial."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import redis
 from collector.files import make_folder
 from collector.fold import fold_parts
 from collector.ingest import Ingest
+from collector.reasons import Code, Reason
 from collector.run_manifest import Ceilings, Contender, State
 from collector.store import RunFolder
 from lab.experiment.model import Experiment
@@ -70,11 +71,11 @@ def conduct_experiment(
     command: str,
     progress: RunProgress,
 ) -> tuple[RunFolder, PoolbenchError | KeyboardInterrupt | None]:
-    """Carry out an experiment and write its folder.
+    """Conduct an experiment and write its folder.
 
     Returns:
-        The folder, and what cut the run short: what was measured until then is in the folder, and
-        its manifest says ``unfinished``. None for a whole run.
+        The folder, and the error that interrupted the run, None for a complete one. The folder of
+        an interrupted run contains the results so far, and its manifest the state ``unfinished``.
 
     Raises:
         StackError: if the broker or upstream could not be started.
@@ -102,7 +103,7 @@ def conduct_experiment(
 
 
 def trial_count(experiment: Experiment) -> int:
-    """Return how many trials a block has, a search counted as one; pilots are left out."""
+    """Return the number of trials in a block, a search counted as one, without pilots."""
     return len(block_units(experiment, block=1))
 
 
@@ -114,7 +115,7 @@ def _open_bench(
     logs: Path,
     stack: contextlib.ExitStack,
 ) -> Bench:
-    """Start what a run needs beside its workers: upstream, proxies and gauges."""
+    """Start what a run needs in addition to its workers: upstream, proxies and gauges."""
     variables = stack.enter_context(open_upstream(logs))
     proxies = open_proxies(experiment.contenders, url=broker.url, logs=logs)
     return Bench(
@@ -142,14 +143,14 @@ def _open_gauges(experiment: Experiment, *, stack: contextlib.ExitStack) -> dict
 def _open_sender(
     experiment: Experiment, *, stack: contextlib.ExitStack, redis_url: str
 ) -> Sender | None:
-    """Start what sends jobs at a rate, if any workload has one."""
+    """Start the sender, if any workload has a rate."""
     if all(workload.arrivals is None for workload in experiment.workloads):
         return None
     return stack.enter_context(Sender(redis_url=redis_url))
 
 
 def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterrupt | None:
-    """Run the blocks; return what cut them short."""
+    """Run the blocks; return the error that interrupted them."""
     cut: PoolbenchError | KeyboardInterrupt | None = None
     try:
         _open(run)
@@ -174,14 +175,14 @@ def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterr
             cut = cut or StackError(f"the broker was lost at the run's end: {error}")
             run.bench.invalidate(
                 run.bench.trials[run.kept_trials :],
-                reason="the broker was lost before the trial's records were kept",
+                reason=Reason.of(Code.BROKER_LOST),
             )
             run.folder.write_manifest(run.manifest(state="unfinished"))
     return cut
 
 
 def _open(run: Run) -> None:
-    """Ask the broker what it is, and measure what producer and upstream alone can do."""
+    """Record the conditions, and measure the ceilings of producer and upstream."""
     bench = run.bench
     run.server = environment.describe_broker(bench.client, origin=run.broker.origin)
     bench.calibration = calibrate(run.experiment.workloads)
@@ -229,7 +230,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
 
 
 def _await_leaving(run: Run) -> None:
-    """Wait for the workers that were told to end."""
+    """Wait for the workers that were asked to end."""
     with uninterrupted():
         await_end(run.leaving)
     run.leaving.clear()
@@ -238,7 +239,7 @@ def _await_leaving(run: Run) -> None:
 def _start(
     run: Run, workers: dict[str, LabWorker], *, contender: Contender, block: int
 ) -> LabWorker:
-    """Start a contender's worker, and have it among those that are to be ended: both or neither."""
+    """Start a contender's worker and add it to those to end; a signal can't separate the two."""
     with uninterrupted():
         worker = start_worker(
             run.bench,
@@ -253,7 +254,7 @@ def _start(
 
 
 def _measure(run: Run, workers: dict[str, LabWorker], *, unit: Unit) -> None:
-    """Run a unit's trials; replace the worker after one that can't be trusted with the next."""
+    """Run a unit's trials; replace the worker after a faulty trial."""
     worker = workers[unit.contender.name]
     with watching(run, unit.contender, block=worker.block) as flower:
         run.progress.now(unit.title)
@@ -269,7 +270,7 @@ def _measure(run: Run, workers: dict[str, LabWorker], *, unit: Unit) -> None:
 
 
 def _replace(run: Run, workers: dict[str, LabWorker], *, contender: Contender) -> None:
-    """Start a contender's worker anew, with an empty queue."""
+    """Replace a contender's worker by a new one, with an empty queue."""
     old = workers[contender.name]
     run.progress.now(f"{contender.name}: fresh worker")
     stop_workers([old])
@@ -280,7 +281,7 @@ def _replace(run: Run, workers: dict[str, LabWorker], *, contender: Contender) -
 
 
 def _keep(run: Run, *, state: State) -> None:
-    """Bring everything known so far into the run's folder."""
+    """Write all results so far into the run's folder."""
     run.folder.write_samples(run.bench.samples_frame())
     with Ingest(run.bench.client, run=run.name, folder=run.folder.path) as ingest:
         ingest.drain()
@@ -291,7 +292,7 @@ def _keep(run: Run, *, state: State) -> None:
 
 
 def _leave_broker(run: Run) -> None:
-    """Take what the run put into a broker that goes on living."""
+    """Delete the run's keys from a broker that outlives the run."""
     names = [*(contender.name for contender in run.experiment.contenders), NOBODY]
     queues = [queue_name(name, scope=run.name) for name in names]
     kinds = ("binding", "binding_permanent")

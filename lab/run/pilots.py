@@ -1,4 +1,4 @@
-"""What is measured before the first trial: backlogs, ceilings, the configuration in effect."""
+"""Measures before the first trial: sizes of backlogs, ceilings, the configuration in effect."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from poolbench.keys import queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.publisher import publish
 
-#: Jobs of the trial that measures a worker's ceiling with jobs that do nothing.
+#: Jobs of the trial that measures a worker's ceiling with no-op jobs.
 NOOP_JOBS = 250
 NOOP_JOBS_PER_SLOT = 5
 #: Contender of a queue that no worker reads.
 NOBODY = "nobody"
 #: Messages of the burst that measures the producer's ceiling.
 PRODUCER_JOBS = 5_000
-#: Jobs of a pilot that only computes: enough for a rate, since more slots don't hurry them.
+#: Jobs of a pilot that only computes: enough for a rate, since more slots don't speed them up.
 CPU_PILOT_JOBS = 16
 
 
 def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
-    """Size every backlog; measure with empty jobs the ceilings of each worker and of Redis."""
+    """Size every backlog; measure the ceilings of each worker and of Redis by no-op jobs."""
     noop = Workload(name="no-op", kind="io.sleep", parameters={"delay_ms": 0.0})
     rates_per_s: dict[str, float] = {}
     redis_per_s: dict[str, float] = {}
@@ -58,20 +58,20 @@ def size_backlogs(run: Run, workers: Mapping[str, LabWorker]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """What pilots tell of a worker in a workload."""
+    """The result of a worker's pilots in a workload."""
 
-    #: Jobs a second; 0 if that can't be told.
+    #: Jobs a second; 0 if unknown.
     rate_per_s: float
-    #: The most that were in flight at once, of so many jobs.
+    #: The highest number of jobs in flight at once, and the number of jobs.
     peak: int
     jobs: int
 
 
 def _workload_pilot(run: Run, worker: LabWorker, workload: Workload) -> _Found:
-    """Return what a worker does of a workload.
+    """Return a worker's result in a workload.
 
-    Of a mix, what follows from each of its sorts alone: a job takes as long as its sort's jobs do.
-    A pilot of the mix itself would mostly wait for its longest job.
+    For a mix it is computed from a pilot of each of its parts. A pilot of the mix itself would
+    mostly wait for its longest job.
     """
     job_s = 0.0
     found = _Found(rate_per_s=0.0, peak=0, jobs=0)
@@ -89,7 +89,7 @@ def _only_computes(workload: Workload) -> bool:
 
 
 def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple[float, int]:
-    """Return the jobs a second of a small trial, and the most that were in flight at once."""
+    """Return the jobs a second of a small trial, and the most jobs in flight at once."""
     run.progress.now(f"pilot: {worker.contender.name} · {workload.name}")
     order = TrialOrder(
         worker=worker,
@@ -101,18 +101,18 @@ def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple
     )
     trial = conduct(run.bench, order)
     if trial.result.reasons:
-        reason = "; ".join(trial.result.reasons)
+        reason = "; ".join(one.text for one in trial.result.reasons)
         raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
     return measured_rate_per_s(trial.view), trial.view.peak_overlap()
 
 
 def ceiling_run(run: str) -> str:
-    """Return the name under which the producer's ceiling is counted, apart from the run's jobs."""
+    """Return the run name for the producer's ceiling, which keeps it apart from the run's jobs."""
     return f"{run}-ceiling"
 
 
 def producer_ceiling_per_s(run: Run) -> float:
-    """Return the messages a second that the producer puts in at once, nobody reading."""
+    """Return the messages a second that the producer sends into a queue without a worker."""
     queue = queue_name(NOBODY, scope=run.name)
     plan = TrialPlan(
         trial=0, contender=NOBODY, pool="", slots=0, kind="io.sleep", parameters={"delay_ms": 0}
@@ -131,6 +131,6 @@ def producer_ceiling_per_s(run: Run) -> float:
 
 
 def ask_configuration(run: Run) -> None:
-    """Ask each worker for the Celery configuration in effect; Celery censors the secrets."""
+    """Record each worker's Celery configuration in effect; Celery censors the secrets."""
     names = [contender.name for contender in run.experiment.contenders]
     run.celery.update(run.bench.control.configurations(names))

@@ -1,9 +1,8 @@
-"""What a person sees while a run goes on: what is running, how far, how long still."""
+"""Shows the progress of a run: what is running, how much is done, how much time is left."""
 
 from __future__ import annotations
 
 import math
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -26,14 +25,14 @@ class RunProgress:
     def __init__(
         self, console: Console, *, title: str, trials: int, blocks: int | None, at_most_s: float = 0
     ) -> None:
-        """Know how much there is to do.
+        """Set up the display.
 
         Args:
-            console: where people look.
+            console: where the progress is shown.
             title: of the experiment.
-            trials: of one block.
-            blocks: None where the run ends by `--until`.
-            at_most_s: when such a run ends at the latest, seconds.
+            trials: number in one repetition.
+            blocks: number of repetitions; None if the run ends by `--until`.
+            at_most_s: longest time of such a run, seconds.
         """
         self._console = console
         self._blocks = blocks
@@ -63,16 +62,16 @@ class RunProgress:
             self._row = self._bar.add_task("run", total=total, now="starting")
 
     def block(self, number: int) -> None:
-        """Say which block begins, numbered from 1."""
+        """Print which repetition begins, numbered from 1."""
         of = f" of {self._blocks}" if self._blocks else ""
-        self._console.print(f"[dim]block {number}{of}: starting fresh workers[/dim]")
+        self._console.print(f"[dim]repetition {number}{of}: starting workers[/dim]")
 
     def say(self, what: str) -> None:
-        """Leave a line about how the run goes."""
+        """Print a line about the run."""
         self._console.print(f"[dim]{escape(what)}[/dim]", highlight=False)
 
     def now(self, what: str) -> None:
-        """Say what is running at this moment."""
+        """Show what is running at this moment."""
         if self._bar is not None:
             self._bar.update(self._row, now=escape(what))
 
@@ -84,17 +83,12 @@ class RunProgress:
     def __enter__(self) -> Self:
         much = f"{self._trials} trials"
         if self._blocks is None:
-            much += f" a block, {fmt.minutes(self._at_most_s)} at most"
+            much += f" in each repetition, {fmt.minutes(self._at_most_s)} at most"
         self._console.print(f"[bold]{escape(self._title)}[/]  [dim]{much}[/]")
         if self._bar is not None:
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()

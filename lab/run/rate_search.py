@@ -1,8 +1,9 @@
-"""Looks for the highest rate that is held: brackets it, then halves the bracket. Pure.
+"""Searches for the sustained rate: brackets it, then halves the bracket. Pure.
 
-It is told of each rate whether it was held and names the next, until the highest that was and the
-lowest that wasn't lie within `RESOLUTION` of each other. A rate that is held above one that wasn't
-is never looked for: noise makes such, and the search would not end.
+After each rate, the search records whether the contender sustained it, and returns the next. It
+ends when the highest sustained rate and the lowest missed rate are within `RESOLUTION` of each
+other. It never looks for a sustained rate above a missed one: noise can produce such, and the
+search would not end.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 
 from report.trials.slo import RESOLUTION
 
-#: A pilot's rate is that of a few jobs at once, so the first guess lies below it: at the capacity
-#: itself waits have no bound.
+#: Start of a search as a share of the pilot's rate. It is below 1 because a pilot measures
+#: capacity, and at capacity latencies have no bound.
 START_SHARE = 0.9
 
 #: First factor of the bracket, by how well the start is known: from a pilot, or an earlier block.
@@ -35,18 +36,18 @@ LEAST_PER_S = 0.1
 
 @dataclass(slots=True, kw_only=True)
 class Search:
-    """A search under way."""
+    """The state of a search."""
 
-    #: Where it begins, jobs a second, above 0.
+    #: First rate, jobs a second, above 0.
     start_per_s: float
     factor: float = UNKNOWN_FACTOR
-    #: No rate above this is tried, jobs a second: what the producer can send.
+    #: Highest rate to try, jobs a second: what the producer can send.
     most_per_s: float = math.inf
-    #: The highest that was held, the lowest that was not; None until there is one.
-    held_per_s: float | None = None
+    #: The highest sustained and the lowest missed rate, jobs a second; None until there is one.
+    sustained_per_s: float | None = None
     missed_per_s: float | None = None
     steps: int = 0
-    #: For how long it may go on sending, seconds.
+    #: How long it may still send jobs, seconds.
     left_s: float = math.inf
     _factor: float = field(init=False)
 
@@ -55,41 +56,43 @@ class Search:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing left to try, or nothing left to try it with."""
+        """Whether the rate is found, a limit is reached, or no time is left."""
         return (
             self.is_resolved
             or self.steps >= MAX_STEPS
             or self.left_s <= 0
-            or (self.held_per_s is not None and self.held_per_s >= self.most_per_s)
+            or (self.sustained_per_s is not None and self.sustained_per_s >= self.most_per_s)
             or (self.missed_per_s is not None and self.missed_per_s <= LEAST_PER_S)
         )
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the bracket is as narrow as it has to be."""
-        held, missed = self.held_per_s, self.missed_per_s
-        return held is not None and missed is not None and missed <= held * (1 + RESOLUTION)
+        """Whether the bracket is narrow enough."""
+        sustained, missed = self.sustained_per_s, self.missed_per_s
+        if sustained is None or missed is None:
+            return False
+        return missed <= sustained * (1 + RESOLUTION)
 
     def next_per_s(self) -> float:
         """Return the rate to try next, jobs a second."""
-        held, missed = self.held_per_s, self.missed_per_s
-        if held is not None and missed is not None:
+        sustained, missed = self.sustained_per_s, self.missed_per_s
+        if sustained is not None and missed is not None:
             # the middle of the ratio, since rates are compared by ratios
-            return math.sqrt(held * missed)
-        if held is not None:
-            return min(self.most_per_s, held * self._factor)
+            return math.sqrt(sustained * missed)
+        if sustained is not None:
+            return min(self.most_per_s, sustained * self._factor)
         if missed is not None:
             return max(LEAST_PER_S, missed / self._factor)
         return min(self.most_per_s, max(LEAST_PER_S, self.start_per_s))
 
-    def tell(self, rate_per_s: float, *, is_held: bool, spent_s: float) -> None:
-        """Take in whether a rate was held, and for how long it was sent, seconds."""
-        before = self.held_per_s if is_held else self.missed_per_s
-        if is_held:
-            self.held_per_s = max(rate_per_s, self.held_per_s or 0.0)
+    def record(self, rate_per_s: float, *, is_sustained: bool, spent_s: float) -> None:
+        """Record whether a rate was sustained, and how long jobs were sent, seconds."""
+        before = self.sustained_per_s if is_sustained else self.missed_per_s
+        if is_sustained:
+            self.sustained_per_s = max(rate_per_s, self.sustained_per_s or 0.0)
         else:
             self.missed_per_s = min(rate_per_s, self.missed_per_s or math.inf)
-        is_one_sided = self.held_per_s is None or self.missed_per_s is None
+        is_one_sided = self.sustained_per_s is None or self.missed_per_s is None
         if is_one_sided and before is not None:
             self._factor **= 2
         self.steps += 1
@@ -104,18 +107,18 @@ def begin_search(
     trial_s: float,
     seed: str,
 ) -> Search:
-    """Return a search that begins where a contender was found before, or below its pilot.
+    """Return a search that starts at the rate of an earlier block, or below the pilot's.
 
-    The start is moved by up to half of `RESOLUTION` either way, at random from the seed. Searches
-    that began at the same rate would try the same ones, and end at the same: repetitions would
-    agree more than they can know.
+    A random shift of the start, from the seed, is at most half of `RESOLUTION` in either direction.
+    Searches with the same start would try the same rates and end at the same one: repetitions would
+    agree more than their precision allows.
 
     Args:
-        pilot_per_s: what the pilot did, jobs a second.
-        earlier_per_s: what an earlier block found; None in the first.
-        most_per_s: no rate above this is tried.
-        trial_s: the experiment's.
-        seed: the run's, with the block, the workload and the contender.
+        pilot_per_s: rate of the pilot, jobs a second.
+        earlier_per_s: result of earlier blocks; None in the first.
+        most_per_s: highest rate to try.
+        trial_s: duration of a trial in the experiment.
+        seed: that of the run, with the block, the workload and the contender.
     """
     start_per_s = earlier_per_s or START_SHARE * pilot_per_s
     shift = random.Random(f"search {seed}").uniform(-0.5, 0.5)

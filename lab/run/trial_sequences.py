@@ -19,11 +19,11 @@ from lab.trial.runner import ConductedTrial
 from producer.arrivals import read_schedule
 from report.trials.slo import by_job, late_reason
 
-#: No rate above this share of what the producer can send at once is looked for.
+#: Highest rate of a search, as a share of what the producer can send.
 PRODUCER_SHARE = 0.5
 
-#: So many steps of a search are repeated, at most, since the producer was late in them: the machine
-#: was busy with something else for a moment, and the contender may have held the rate.
+#: Most steps of a search that are repeated because the producer was late: the machine was busy with
+#: something else for a moment, and the contender may have sustained the rate.
 MAX_REPEATS = 3
 
 #: Runs a trial and returns how it went.
@@ -32,30 +32,30 @@ Conduct = Callable[[TrialOrder], ConductedTrial]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """What a block measures in one go."""
+    """A contender and a workload, measured without another in between."""
 
     contender: Contender
     workload: Workload
-    #: Of a point of a curve: its rate as a share of the sustained one.
+    #: For a point of a load curve: its rate as a share of the sustained rate.
     share: float | None = None
 
     @property
     def original(self) -> str:
-        """Return the contender whose pilot counts: a twin has none of its own."""
+        """Return the contender whose pilot applies: a twin has no pilot of its own."""
         return self.contender.twin_of or self.contender.name
 
     @property
     def title(self) -> str:
-        """Return what is shown while it runs."""
+        """Return the text for the progress display."""
         at = "" if self.share is None else f" at {self.share * 100:g} %"
         return f"{self.contender.name} · {self.workload.name}{at}"
 
 
 def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
-    """Return what a block measures, in a random order that comes from the seed.
+    """Return the units of a block, in a random order from the seed.
 
-    Where a curve's rate is not known yet, in the first block, it is looked for before the rest. A
-    twin is measured at its original's rates: nothing about the two may differ.
+    In the first block, searches for the sustained rates of load curves come first. A twin is
+    measured at the rates of its original: nothing about the two may differ.
     """
     order = random.Random(f"{experiment.seed}:{block}")
     pairs = [
@@ -129,12 +129,12 @@ def _search(unit: Unit, *, run: Run, order: TrialOrder, conduct: Conduct) -> boo
         trial = conduct(replace(order, load=load))
         if trial.result.reasons:
             return False
-        is_held = bool(trial.result.held)
-        if not is_held and repeats < MAX_REPEATS and late_reason(by_job(trial.view.records())):
+        is_sustained = bool(trial.result.is_sustained)
+        if not is_sustained and repeats < MAX_REPEATS and late_reason(by_job(trial.view.records())):
             repeats += 1
             continue
-        search.tell(rate_per_s, is_held=is_held, spent_s=load.offsets_s[-1])
-    rates_per_s.append(search.held_per_s)
+        search.record(rate_per_s, is_sustained=is_sustained, spent_s=load.offsets_s[-1])
+    rates_per_s.append(search.sustained_per_s)
     return True
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
-import json
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -17,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lab.stack.services import HEARTBEAT_LIMIT_S, Service
-from poolbench.keys import worker_key
+from poolbench.presence import live_workers
 from poolbench.settings import Settings
 
 #: How long one answer may take, seconds.
@@ -89,11 +87,8 @@ class Health:
         """Return why a contender's worker isn't seen in the broker."""
         try:
             with self._client() as client:
-                for key in client.scan_iter(match=worker_key(contender, "*"), count=1_000):
-                    # an expired key, or one of another version, is no sign of life
-                    with contextlib.suppress(ValueError, TypeError):
-                        if is_ours(json.loads(client.get(key) or "")):
-                            return ""
+                if any(map(is_ours, live_workers(client, contender))):
+                    return ""
         except redis.RedisError as error:
             return f"can't tell: {error}"
         return "not ready: no sign of life in the broker"

@@ -1,4 +1,4 @@
-"""Child processes of a lab run: started in sessions of their own, and all of them ended."""
+"""Child processes of a lab run: each in a session of its own, and all of them ended."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from collector.files import make_folder, storage_errors
-from lab.system.parent_death import tethered
+import httpx
 
-#: How long a child may take to end after a polite signal, seconds.
+from collector.files import make_folder, storage_errors
+from lab.system.parent_death import end_with_parent
+from poolbench.errors import StackError
+
+#: How long a child may take to end after SIGTERM, seconds.
 STOP_TIMEOUT_S = 15.0
+
+_POLL_S = 0.05
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,19 +38,20 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Return how it ended, negative for a signal; None while it runs."""
+        """Return its exit code, negative for a signal; None while it runs."""
         return self.process.poll()
 
     def last_line(self) -> str:
-        """Return the last line of its log, for a message."""
+        """Return the last line of its log, empty if there is none."""
         with contextlib.suppress(OSError):
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             return lines[-1].strip() if lines else ""
         return ""
 
-    def end(self, *, with_signal: signal.Signals = signal.SIGTERM) -> int:
-        """End it: politely first, then by SIGKILL to its whole session; return its exit code."""
-        stop([self], with_signal=with_signal)
+    def end(self) -> int:
+        """Send SIGTERM, after `STOP_TIMEOUT_S` SIGKILL to its session; return its exit code."""
+        ask_to_end([self])
+        await_end([self])
         return int(self.process.returncode)
 
 
@@ -58,7 +64,7 @@ def start(
 ) -> Child:
     """Start a command in a session of its own, its output appended to ``log``.
 
-    Call it from a thread that lives as long as the child, for the tether's sake.
+    The child ends with the thread that calls this: use one that lives as long as the child.
 
     Raises:
         StorageError: if its log can't be written.
@@ -66,7 +72,7 @@ def start(
     make_folder(log.parent)
     with storage_errors(log), log.open("ab") as out:
         process = subprocess.Popen(
-            tethered(list(command)),
+            end_with_parent(list(command)),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -76,35 +82,63 @@ def start(
     return Child(name=name, process=process, log=log)
 
 
-def stop(children: Sequence[Child], *, with_signal: signal.Signals = signal.SIGTERM) -> None:
-    """End children side by side: a signal each, one common deadline, then SIGKILL to the rest."""
-    ask_to_end(children, with_signal=with_signal)
-    await_end(children)
+@contextlib.contextmanager
+def running(
+    command: Sequence[str],
+    *,
+    name: str,
+    log: Path,
+    is_up: Callable[[], bool],
+    within_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Child]:
+    """Run a command; yield it when ``is_up`` returns true, and end it afterwards.
+
+    Raises:
+        StackError: if it ends before it is up, or isn't up in time; with the log's last line.
+    """
+    child = start(command, name=name, log=log, environment=environment)
+    try:
+        deadline_s = time.monotonic() + within_s
+        while not is_up():
+            if child.exit_code is not None or time.monotonic() > deadline_s:
+                raise StackError(f"{name} did not start: {child.last_line()} (log: {log})")
+            time.sleep(_POLL_S)
+        yield child
+    finally:
+        child.end()
 
 
-def ask_to_end(children: Iterable[Child], *, with_signal: signal.Signals = signal.SIGTERM) -> None:
-    """Send children a signal and don't wait."""
+def responds(url: str) -> Callable[[], bool]:
+    """Return a condition: an HTTP server answers at ``url``."""
+
+    def is_up() -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(url, timeout=1.0).is_success
+        return False
+
+    return is_up
+
+
+def ask_to_end(children: Iterable[Child]) -> None:
+    """Send SIGTERM to children, without waiting."""
     for child in children:
         if child.exit_code is None:
-            child.process.send_signal(with_signal)
+            child.process.terminate()
 
 
 def await_end(children: Iterable[Child], *, within_s: float | None = None) -> None:
-    """Wait for children that were asked to end; SIGKILL to those that take longer.
+    """Wait for children that were asked to end; send SIGKILL to those that take longer.
 
     Args:
-        children: all at once.
-        within_s: seconds; without it `STOP_TIMEOUT_S`.
+        children: they share one deadline.
+        within_s: seconds; `STOP_TIMEOUT_S` by default.
     """
     deadline_s = time.monotonic() + (STOP_TIMEOUT_S if within_s is None else within_s)
     for child in children:
         try:
             child.process.wait(max(0.0, deadline_s - time.monotonic()))
         except subprocess.TimeoutExpired:
-            _kill_session(child)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.process.wait()
-
-
-def _kill_session(child: Child) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a run depends on and can't choose: machine, limits, versions, commit."""
+"""Describes the conditions of a run: machine, limits, versions, commit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LIMITS = ("cpu.max", "memory.max")
 
 
 def usable_cpus() -> float:
-    """Return how much CPU this process may use at once, in cores: a quota may give half of one."""
+    """Return how much CPU this process may use, in cores; a quota may be a fraction of a core."""
     if hasattr(os, "sched_getaffinity"):
         cores = float(len(os.sched_getaffinity(0)))
     else:
@@ -42,7 +42,7 @@ def usable_cpus() -> float:
 
 
 def usable_cores() -> int:
-    """Return the whole cores in `usable_cpus`, at least one: what a pool can be sized by."""
+    """Return the whole cores in `usable_cpus`, at least one, by which pools are sized."""
     return max(1, int(usable_cpus()))
 
 

@@ -1,7 +1,7 @@
-"""Ties a command to the life of the process that started it, then becomes that command.
+"""Makes a command end with the process that started it.
 
-Run as a script (``tether.py PARENT_PID COMMAND…``) before anything else is imported: Linux sends
-the signal set by prctl(2) PR_SET_PDEATHSIG when the parent dies, and keeps it across exec.
+Runs as a script (``parent_death.py PARENT_PID COMMAND…``) before anything else is imported: Linux
+sends the signal set by prctl(2) PR_SET_PDEATHSIG when the parent dies, and keeps it across exec.
 """
 
 import ctypes
@@ -12,10 +12,10 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def tethered(command: "list[str]") -> "list[str]":
-    """Return a command that ends, on Linux, when this process dies, be it by kill -9.
+def end_with_parent(command: "list[str]") -> "list[str]":
+    """Return a command line that ends, on Linux, when this process dies, even by SIGKILL.
 
-    Start it from the main thread: the tie is to the thread that starts it.
+    Linux sends the signal when the thread ends that started the command, not the process.
     """
     if sys.platform != "linux":
         return command
@@ -23,10 +23,10 @@ def tethered(command: "list[str]") -> "list[str]":
 
 
 def main() -> None:
-    """Tie this process to its parent and replace it by the command."""
+    """Request a signal at the parent's death, then replace this process by the command."""
     parent, *command = sys.argv[1:]
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):  # it died before the tie was made
+    if os.getppid() != int(parent):  # it died before the request
         sys.exit(0)
     os.execvp(command[0], command)  # noqa: S606 -- that is what it is for
 

@@ -1,8 +1,8 @@
-"""Where this checkout lies."""
+"""The path of this checkout."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-#: The checkout that runs: its experiments, its stack and its results.
+#: The checkout that runs, with its experiments, its stack and its results.
 ROOT = Path(__file__).resolve().parents[2]

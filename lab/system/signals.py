@@ -1,21 +1,37 @@
-"""Signals that end a run, and the moments in which they have to wait."""
+"""Signals that interrupt a run, and how they are delayed."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
-#: Ctrl-C, a supervisor's polite word, a terminal that was closed.
+#: Sent by Ctrl-C, by a supervisor, by a terminal that is closed.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def interrupt_on_signals(announce: Callable[[], object]) -> None:
+    """Raise KeyboardInterrupt at the first of these signals, after ``announce``; ignore the next.
+
+    For the main thread.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for one in ENDING:
+            signal.signal(one, signal.SIG_IGN)
+        announce()
+        raise KeyboardInterrupt
+
+    for number in ENDING:
+        signal.signal(number, interrupt)
 
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let signals that would end the run wait until the body is done, then deliver the first.
+    """Delay interrupting signals until the body is done, then deliver the first.
 
-    For the main thread: ending workers and keeping records must not be left half done.
+    For the main thread: a run must not stop workers or write records only in part.
     """
     waiting: list[int] = []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import redis
 
+from collector.reasons import Reason
 from collector.run_manifest import (
     Contender,
     PlannedTrial,
@@ -29,8 +30,8 @@ from lab.system.children import Child
 from poolbench.calibration import message_parameters
 from poolbench.jobs import find_kind
 from poolbench.keys import run_key, sent_field
-from producer.mix_template import Mix
 from producer.publisher import publish
+from producer.template import Mix
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +128,7 @@ class Bench:
             if result.end_ns is None:
                 self.end_trial(plan, result=replace(result, sent=self.count_sent(plan)))
 
-    def invalidate(self, trials: Iterable[TrialEntry], *, reason: str) -> None:
+    def invalidate(self, trials: Iterable[TrialEntry], *, reason: Reason) -> None:
         """Add a reason why trials are invalid."""
         for plan, result in [(one.plan, one.result) for one in trials]:
             self.end_trial(plan, result=replace(result, reasons=(*result.reasons, reason)))

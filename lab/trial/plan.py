@@ -11,7 +11,7 @@ from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
 from lab.trial.context import Bench, LabWorker
 from poolbench.jobs import find_kind, ideal_wait_s
-from producer.mix_template import Mix, Part
+from producer.template import Mix, MixPart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +56,9 @@ def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
         slots=contender.slots,
         kind=workload.kind,
         parameters=parameters,
-        arrivals=load.schedule.arrivals if load else "burst",
+        arrivals=load.schedule.how if load else "burst",
         rate_per_s=load.schedule.mean_per_s if load else 0.0,
-        shape=_shape(load) if load else {},
+        shape=load.schedule.shape if load else {},
         count=len(load.offsets_s) if load else order.count,
         payload_bytes=tuning.payload_bytes,
         stores_result=tuning.result_backend,
@@ -85,7 +85,8 @@ def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
     shares = {part.name: part.share for part in plan.parts}
     return Mix(
         parts=tuple(
-            Part(name=part.name, kind=part.kind, parameters=part.parameters) for part in plan.parts
+            MixPart(name=part.name, kind=part.kind, parameters=part.parameters)
+            for part in plan.parts
         ),
         order=draw_order(shares, count=plan.count, seed=seed),
     )
@@ -97,12 +98,6 @@ def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial) -> JobCost:
         return JobCost(cpu_s=gauge.measure(plan.kind, parameters=plan.parameters))
     found = {part.name: gauge.measure(part.kind, parameters=part.parameters) for part in plan.parts}
     return JobCost(cpu_s=_mean(found, parts=plan.parts), parts=found)
-
-
-def _shape(load: Load) -> dict[str, float | list[float]]:
-    """Return the parameters of a rate that changes; empty for a constant rate."""
-    table = load.schedule.as_table() if load.schedule.shape else {}
-    return {name: value for name, value in table.items() if name not in {"how", "count"}}
 
 
 def _mean(values: Mapping[str, float | None], *, parts: Sequence[PlannedPart]) -> float | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from collector.reasons import Code, Reason
 from collector.run_manifest import JobCost, PlannedTrial, TrialResult
 from lab.experiment.arrivals import MAX_JOBS
 from lab.instruments.stream_follower import TrialView
@@ -13,8 +14,8 @@ from lab.trial.context import Bench
 from lab.trial.plan import TrialOrder, draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import begin_use, end_use
-from producer.mix_template import Mix
-from report.trials.slo import by_job, judge_holding
+from producer.template import Mix
+from report.trials.slo import by_job, judge_rate
 
 #: Time between two samples of the worker's processes, seconds.
 SAMPLE_EVERY_S = 0.5
@@ -56,14 +57,14 @@ def conduct(
     use = begin_use(bench, order.worker)
     _sample(bench, order, plan=plan, is_whole=False)
     before = bench.watch.look()
-    sent, reason = _send_and_follow(bench, order, plan=plan, mix=mix)
+    sent, why_over = _send_and_follow(bench, order, plan=plan, mix=mix)
     end_ns = time.time_ns()
     disturbance = bench.watch.since(before)
     _sample(bench, order, plan=plan, is_whole=not order.is_pilot)
     redis_use = end_use(bench, order.worker, before=use)
     cost_after = _job_cost(bench, order, plan=plan)
     events = count_events() if count_events else None
-    reasons = [reason, "Flower saw no event of the trial" if events == 0 else ""]
+    silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
     view = bench.tail.forget(plan.trial)
     result = replace(
         sent,
@@ -73,8 +74,8 @@ def conduct(
         disturbance=disturbance,
         redis=redis_use,
         flower_events=events,
-        held=None if reason else _is_sustained(plan, view=view, slo=order.slo),
-        reasons=tuple(filter(None, reasons)),
+        is_sustained=None if why_over else _is_sustained(plan, view=view, slo=order.slo),
+        reasons=tuple(one for one in (why_over, silent) if one),
     )
     bench.end_trial(plan, result=result)
     return ConductedTrial(plan=plan, result=result, view=view)
@@ -114,18 +115,18 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
 
 def _send_and_follow(
     bench: Bench, order: TrialOrder, *, plan: PlannedTrial, mix: Mix | None
-) -> tuple[TrialResult, str]:
+) -> tuple[TrialResult, Reason | None]:
     """Send a trial's jobs, and read the stream until the trial has ended.
 
     Returns:
-        What was sent, and the reason for the end, empty if all jobs have ended.
+        What was sent, and the reason for the end; None if all jobs have ended.
     """
     if order.load is None:
         sent = bench.send(plan, mix=mix)
         return sent, _follow(bench, order, plan=plan, sent_in_all=lambda _: sent.sent)
     with Sending(bench, plan=plan, load=order.load, mix=mix) as sending:
-        reason = _follow(bench, order, plan=plan, sent_in_all=sending.look)
-    return TrialResult(start_ns=sending.start_ns, sent=sending.sent), reason
+        why_over = _follow(bench, order, plan=plan, sent_in_all=sending.look)
+    return TrialResult(start_ns=sending.start_ns, sent=sending.sent), why_over
 
 
 def _follow(
@@ -134,7 +135,7 @@ def _follow(
     *,
     plan: PlannedTrial,
     sent_in_all: Callable[[TrialView], int | None],
-) -> str:
+) -> Reason | None:
     """Read the stream until the trial has ended; return the reason unless all jobs have ended.
 
     ``sent_in_all`` returns the number of jobs sent, or None while more are to be sent.
@@ -144,13 +145,13 @@ def _follow(
     while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
         bench.tail.read(wait_s=0.1)
         now_s = time.monotonic()
-        reason = _why_over(order, jobs=sent or plan.count, view=view, now_s=now_s)
-        if reason:
-            return reason
+        why_over = _why_over(order, jobs=sent or plan.count, view=view, now_s=now_s)
+        if why_over:
+            return why_over
         if now_s - sampled_at_s >= SAMPLE_EVERY_S:
             sampled_at_s = now_s
             _sample(bench, order, plan=plan, is_whole=False)
-    return ""
+    return None
 
 
 def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, float]) -> bool | None:
@@ -158,7 +159,7 @@ def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, floa
     if plan.step is None:
         return None
     found = by_job(view.records())
-    return judge_holding(found, jobs=plan.count, slots=plan.slots, slo=slo).is_held
+    return judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo).is_sustained
 
 
 def _job_cost(bench: Bench, order: TrialOrder, *, plan: PlannedTrial) -> JobCost:
@@ -168,19 +169,22 @@ def _job_cost(bench: Bench, order: TrialOrder, *, plan: PlannedTrial) -> JobCost
     return measure_job_cost(bench.gauges[order.worker.contender.interpreter], plan=plan)
 
 
-def _why_over(order: TrialOrder, *, jobs: int, view: TrialView, now_s: float) -> str:
-    """Return the reason to end a trial now, or an empty text."""
+def _why_over(order: TrialOrder, *, jobs: int, view: TrialView, now_s: float) -> Reason | None:
+    """Return the reason to end a trial now; None if it can go on."""
     quiet_s = now_s - view.last_line_at_s
-    missing = f"{jobs - len(view.ended)} of {jobs} jobs not done"
+    missing = jobs - len(view.ended)
     if not order.worker.is_alive and quiet_s > 1.0:
         child = order.worker.child
-        return (
-            f"the worker ended with exit code {child.exit_code} in the trial, "
-            f"{missing} (log kept: {child.log.name})"
+        return Reason.of(
+            Code.WORKER_EXITED,
+            exit_code=child.exit_code,
+            missing=missing,
+            sent=jobs,
+            log=child.log.name,
         )
     if quiet_s > order.stall_s:
-        return f"no line for {order.stall_s:g} s, {missing}"
-    return ""
+        return Reason.of(Code.STALLED, stall_s=order.stall_s, missing=missing, sent=jobs)
+    return None
 
 
 def _sample(bench: Bench, order: TrialOrder, *, plan: PlannedTrial, is_whole: bool) -> None:

@@ -6,11 +6,12 @@ A run has one for each set of `KIND` workloads that differ in nothing but their 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
+from collector.reasons import Severity, strongest
 from report import format as fmt
-from report.analyses.crossover_point import Boundary, Line, find_boundary
+from report.analyses.crossover_point import Line, describe_boundary, find_boundary
+from report.result import Boundary, Crossover, CrossoverLine, CrossoverPoint
 from report.rows.row import Row
 from report.statistics.ratios import Median
 
@@ -21,62 +22,6 @@ MIN_SHARES = 3
 
 #: The pool whose slots compute side by side, and whose boundary is sought.
 POOL = "prefork"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossover:
-    """Throughput over the share of computing, and the boundaries found."""
-
-    #: What the workloads have in common.
-    parameters: Mapping[str, float]
-    shares: tuple[float, ...]
-    lines: tuple[Line, ...]
-    boundaries: tuple[Boundary, ...]
-
-    @property
-    def mark(self) -> str:
-        """Return the strongest mark of its rows, ``!`` for one that was left out."""
-        marks = {row.mark for line in self.lines for row in line.rows.values()}
-        if any(len(line.rows) < len(self.shares) for line in self.lines):
-            return "!"
-        return next((mark for mark in ("?", "~") if mark in marks), "")
-
-    @property
-    def text(self) -> str:
-        """Return what it shows, in sentences."""
-        if len({line.pool == POOL for line in self.lines}) < 2:
-            return ""
-        told = [boundary.text for boundary in self.boundaries]
-        found = {boundary.contender for boundary in self.boundaries}
-        without = [
-            line.contender
-            for line in self.lines
-            if line.pool == POOL and line.contender not in found
-        ]
-        if without:
-            verb = "leads" if len(without) == 1 else "lead"
-            who = f"{fmt.listed(without)} {verb} every other pool"
-            told.append(f"There is no CPU share from which on {who}.")
-        is_claim = all(boundary.is_claim for boundary in self.boundaries)
-        return " ".join(["So far:", *told] if told and not is_claim else told)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as it stands in ``summary.json``."""
-        return {
-            "kind": KIND,
-            "axis": AXIS,
-            "parameters": dict(self.parameters),
-            "shares": list(self.shares),
-            "lines": [
-                {"contender": line.contender, "pool": line.pool, "points": _points(line)}
-                for line in self.lines
-            ],
-            "boundaries": [
-                asdict(boundary) | {"text": boundary.text} for boundary in self.boundaries
-            ],
-            "text": self.text,
-            "mark": self.mark,
-        }
 
 
 def find_crossovers(
@@ -112,39 +57,70 @@ def _crossover(
     shares = sorted({_of(row) for row in rows})
     floors = {_of(row): noise_floors.get(row.workload.name) or 0.0 for row in rows}
     names = dict.fromkeys(row.contender.name for row in rows)
-    lines = tuple(
+    lines = [
         Line(
             contender=name,
             pool=next(row.contender.pool for row in rows if row.contender.name == name),
             rows={
                 _of(row): row
                 for row in rows
-                if row.contender.name == name and row.mark != "!" and row.per_s
+                if row.contender.name == name and row.is_valid and row.per_s
             },
         )
         for name in names
-    )
+    ]
     others = [line for line in lines if line.pool != POOL]
     found = [
         find_boundary(line, others=others, shares=shares, noise_floors=floors)
         for line in lines
         if line.pool == POOL
     ]
+    boundaries = tuple(boundary for boundary in found if boundary)
     return Crossover(
+        kind=KIND,
+        axis=AXIS,
         parameters=parameters,
         shares=tuple(shares),
-        lines=lines,
-        boundaries=tuple(boundary for boundary in found if boundary),
+        lines=tuple(
+            CrossoverLine(contender=line.contender, pool=line.pool, points=_points(line))
+            for line in lines
+        ),
+        boundaries=boundaries,
+        text=_text(lines, boundaries=boundaries),
+        mark=_mark(lines, shares=shares),
     )
 
 
-def _points(line: Line) -> list[dict[str, Any]]:
-    points = []
-    for share, row in sorted(line.rows.items()):
-        per_s = Median.of(list(row.per_s.values()))
-        if per_s:
-            points.append({"share": share, **asdict(per_s), "mark": row.mark})
-    return points
+def _mark(lines: Sequence[Line], *, shares: Sequence[float]) -> str:
+    """Return the strongest mark of the rows, ``!`` for one that was left out."""
+    if any(len(line.rows) < len(shares) for line in lines):
+        return Severity.INVALID
+    return strongest([one for line in lines for row in line.rows.values() for one in row.reasons])
+
+
+def _text(lines: Sequence[Line], *, boundaries: Sequence[Boundary]) -> str:
+    """Return what a crossover shows, in sentences."""
+    if len({line.pool == POOL for line in lines}) < 2:
+        return ""
+    sentences = [*map(describe_boundary, boundaries)]
+    found = {boundary.contender for boundary in boundaries}
+    without = [
+        line.contender for line in lines if line.pool == POOL and line.contender not in found
+    ]
+    if without:
+        verb = "leads" if len(without) == 1 else "lead"
+        who = f"{fmt.listed(without)} {verb} every other pool"
+        sentences.append(f"There is no CPU share from which on {who}.")
+    is_claim = all(boundary.is_claim for boundary in boundaries)
+    return " ".join(["So far:", *sentences] if sentences and not is_claim else sentences)
+
+
+def _points(line: Line) -> tuple[CrossoverPoint, ...]:
+    return tuple(
+        CrossoverPoint(share=share, **asdict(per_s), mark=row.mark)
+        for share, row in sorted(line.rows.items())
+        if (per_s := Median.of(list(row.per_s.values())))
+    )
 
 
 def _of(row: Row) -> float:

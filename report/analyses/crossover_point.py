@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
 from report import format as fmt
+from report.result import Boundary
 from report.rows.row import Row
 from report.statistics.ratios import CLAIM_BLOCKS, Ratio, paired_ratio
 from report.statistics.significance import Finding, decide
@@ -31,45 +32,21 @@ class Line:
         return self.rows[share].per_s if share in self.rows else {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boundary:
-    """The share from which on a contender leads every other pool."""
-
-    contender: str
-    #: The last measured share at which it is behind one of them; None if it is at none.
-    after: float | None
-    #: Measured shares between, at which no difference shows.
-    even: tuple[float, ...]
-    #: The measured share from which on it leads at all of them.
-    until: float
-    #: Where the straight lines between the medians cross, on a logarithmic axis; None where it is
-    #: behind nowhere, so that nothing crosses.
-    share: float | None
-    #: The same for each repetition alone: the least and the most.
-    low: float | None
-    high: float | None
-    #: Whether there were repetitions enough at every share.
-    is_claim: bool
-
-    @property
-    def text(self) -> str:
-        """Return it as a sentence."""
-        who = f"{self.contender} leads every other pool"
-        even = f"at {fmt.listed([*map(fmt.plain, self.even)])} no difference shows"
-        if self.share is None or self.after is None:
-            if not self.even:
-                return f"{who} at every share measured."
-            return f"{who} from a CPU share of {fmt.plain(self.until)} on; {even}."
-        between = f"the measured {fmt.plain(self.after)} and {fmt.plain(self.until)}"
-        known = f"{self._reach}interpolated between {between}{f'; {even}' if self.even else ''}"
-        return f"{who} from a CPU share of about {fmt.plain(self.share)} on ({known})."
-
-    @property
-    def _reach(self) -> str:
-        if self.low is None or self.high is None:
-            return ""
-        ends = dict.fromkeys(map(fmt.plain, (self.low, self.high)))
-        return f"{'–'.join(ends)} over the repetitions, " if len(ends) > 1 else ""
+def describe_boundary(found: Boundary) -> str:
+    """Return a boundary as a sentence."""
+    who = f"{found.contender} leads every other pool"
+    even = f"at {fmt.listed([*map(fmt.plain, found.even)])} no difference shows"
+    if found.share is None or found.after is None:
+        if not found.even:
+            return f"{who} at every share measured."
+        return f"{who} from a CPU share of {fmt.plain(found.until)} on; {even}."
+    reach = ""
+    if found.low is not None and found.high is not None:
+        ends = dict.fromkeys(map(fmt.plain, (found.low, found.high)))
+        reach = f"{'–'.join(ends)} over the repetitions, " if len(ends) > 1 else ""
+    between = f"the measured {fmt.plain(found.after)} and {fmt.plain(found.until)}"
+    known = f"{reach}interpolated between {between}{f'; {even}' if found.even else ''}"
+    return f"{who} from a CPU share of about {fmt.plain(found.share)} on ({known})."
 
 
 def find_boundary(

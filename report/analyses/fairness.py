@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 import polars as pl
 
 from collector.run_manifest import PlannedPart, TrialEntry, TrialResult
 from collector.trial_records import TrialRecords
 from poolbench.records import Outcome
+from report.result import MixFairness
 from report.rows.row import Row
 from report.trials.slowdown import COLUMNS, judge_fairness
 
@@ -21,7 +20,7 @@ _COLUMNS = (*COLUMNS, "started_ns", "part")
 
 def mix_fairness(
     rows: Iterable[Row], *, trials: Sequence[TrialEntry], records: TrialRecords
-) -> list[dict[str, Any]]:
+) -> list[MixFairness]:
     """Return how each row's parts were slowed, for mixes whose jobs came at a rate.
 
     In a backlog a response is a place in the queue, which tells nothing of fairness.
@@ -45,21 +44,21 @@ def mix_fairness(
 
 def _fairness(
     row: Row, *, entries: Mapping[int, TrialEntry], records: TrialRecords
-) -> dict[str, Any] | None:
+) -> MixFairness | None:
     trials = [trial.index for trial in row.valid if trial.load]
     if not trials:
         return None
     jobs = pl.concat([records.read(trial, columns=list(_COLUMNS)) for trial in trials])
     ideal_s = _ideal_s([entries[trial] for trial in trials], jobs=jobs)
     found = judge_fairness(jobs, ideal_s=ideal_s, by="part")
-    return {
-        "workload": row.workload.name,
-        "contender": row.contender.name,
-        "pool": row.contender.pool,
-        "by_kind": {part: asdict(one) for part, one in found.by_kind.items()},
-        "unfairness": found.unfairness,
-        "left_out": dict(found.left_out),
-    }
+    return MixFairness(
+        workload=row.workload.name,
+        contender=row.contender.name,
+        pool=row.contender.pool,
+        by_kind=found.by_kind,
+        unfairness=found.unfairness,
+        left_out=found.left_out,
+    )
 
 
 def _ideal_s(trials: Sequence[TrialEntry], *, jobs: pl.DataFrame) -> dict[str, float | None]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from collector.run_manifest import Contender, SettingValue
+from collector.run_manifest import Contender
 from report import format as fmt
+from report.result import Effect, Value
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import Decision, Finding, decide
@@ -36,61 +36,6 @@ _CALLED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effect:
-    """What one setting does to one workload's throughput."""
-
-    workload: str
-    setting: str
-    #: The contender that has it, and the one that is the same without.
-    contender: str
-    against: str
-    value: bool | int | float | None
-    against_value: bool | int | float | None
-    #: Throughput with it ÷ without it, paired by block.
-    ratio: Ratio
-    #: CPU time of the worker for each job, likewise; None where it isn't known.
-    cpu_ratio: Ratio | None
-    #: What that shows, among the other effects of the workload.
-    decision: Decision
-    mark: str
-
-    @property
-    def text(self) -> str:
-        """Return it as a sentence."""
-        called = _CALLED.get(self.setting, self.setting)
-        if not isinstance(self.value, bool):
-            called = f"{called} ({_shown(self.against_value)} → {_shown(self.value)})"
-        ratio, decision = self.ratio, self.decision
-        if decision.finding is Finding.TOO_FEW:
-            seen = fmt.times_range(ratio.low, high=ratio.high)
-            return f"With {called}: {seen} the throughput so far, too few repetitions for a claim."
-        cpu = f"; {_claimed(self.cpu_ratio)} the CPU a job" if self.cpu_ratio else ""
-        text = f"{_claimed(ratio)} the throughput"
-        if decision.finding is Finding.NO_DIFFERENCE:
-            text = f"no difference, {text}: {decision.why}"
-        return f"With {called}: {text}{cpu}."
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as it stands in ``summary.json``."""
-        return {
-            "workload": self.workload,
-            "setting": self.setting,
-            "contender": self.contender,
-            "against": self.against,
-            "value": self.value,
-            "against_value": self.against_value,
-            "ratio": _figures(self.ratio),
-            "cpu_ratio": _figures(self.cpu_ratio) if self.cpu_ratio else None,
-            "finding": self.decision.finding,
-            "why": self.decision.why,
-            "p_value": self.decision.p_value,
-            "detectable": self.decision.detectable,
-            "mark": self.mark,
-            "text": self.text,
-        }
-
-
 def find_effects(
     rows: Sequence[Row], *, noise_floors: Mapping[str, float | None] | None = None
 ) -> list[Effect]:
@@ -115,7 +60,7 @@ def find_effects(
     return found
 
 
-def settings_of(contender: Contender) -> dict[str, SettingValue | None]:
+def settings_of(contender: Contender) -> dict[str, Value]:
     """Return a contender's settings, with what holds where it doesn't say."""
     return {**DEFAULTS, **contender.settings}
 
@@ -133,16 +78,22 @@ def _changed(ours: Row, theirs: Row) -> str:
 
 def _effect(ours: Row, theirs: Row, *, ratio: Ratio, decision: Decision) -> Effect:
     setting, marks = _changed(ours, theirs), (ours.mark, theirs.mark)
+    value, against_value = (settings_of(row.contender)[setting] for row in (ours, theirs))
+    cpu_ratio = paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs))
+    called = _CALLED.get(setting, setting)
+    if not isinstance(value, bool):
+        called = f"{called} ({_shown(against_value)} → {_shown(value)})"
     return Effect(
         workload=ours.workload.name,
         setting=setting,
         contender=ours.contender.name,
         against=theirs.contender.name,
-        value=settings_of(ours.contender)[setting],
-        against_value=settings_of(theirs.contender)[setting],
+        value=value,
+        against_value=against_value,
         ratio=ratio,
-        cpu_ratio=paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs)),
+        cpu_ratio=cpu_ratio,
         decision=decision,
+        text=_text(called, ratio=ratio, cpu_ratio=cpu_ratio, decision=decision),
         mark=next((sign for sign in "!?~" if sign in marks), ""),
     )
 
@@ -153,8 +104,16 @@ def _cpu_s(row: Row) -> dict[int, float]:
     return {block: cpu_s for block, cpu_s in found.items() if cpu_s}
 
 
-def _figures(ratio: Ratio) -> dict[str, float]:
-    return {"value": ratio.value, "low": ratio.low, "high": ratio.high}
+def _text(called: str, *, ratio: Ratio, cpu_ratio: Ratio | None, decision: Decision) -> str:
+    """Return an effect as a sentence."""
+    if decision.finding is Finding.TOO_FEW:
+        seen = fmt.times_range(ratio.low, high=ratio.high)
+        return f"With {called}: {seen} the throughput so far, too few repetitions for a claim."
+    cpu = f"; {_claimed(cpu_ratio)} the CPU a job" if cpu_ratio else ""
+    text = f"{_claimed(ratio)} the throughput"
+    if decision.finding is Finding.NO_DIFFERENCE:
+        text = f"no difference, {text}: {decision.why}"
+    return f"With {called}: {text}{cpu}."
 
 
 def _claimed(ratio: Ratio) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from poolbench.errors import UsageError
 from report.compare.model import Change, Comparison, Outcome
-from report.verdicts.fail_on import Checked, Condition, row_faults
+from report.result import Checked
+from report.verdicts.fail_on import Condition, row_faults
 
 
 def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison) -> list[Checked]:

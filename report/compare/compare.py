@@ -8,16 +8,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from collector.reasons import Code, Reason, Severity, strongest
 from report import format as fmt
 from report.compare.model import Change, Comparison, Outcome, RowChange
 from report.compare.notes import notes_on
-from report.conditions import BY_NAME, Difference, differences
+from report.conditions import BY_NAME, Conditions, Difference, differences
+from report.legend import MARKS
+from report.result import RowSummary, Summary, TrialSummary
 from report.statistics.backlog_wait import Backlog, place_ratio
 from report.statistics.ratios import CONFIDENCE, unpaired_ratio
 from report.statistics.significance import detectable_difference, holm
-from report.verdicts.metrics import FIGURES, Figure, valid_trials
+from report.verdicts.metrics import FIGURES, Figure
 
 #: A change within ± this share is none, however narrow its interval: between two runs a machine
 #: differs by more. Criterion's noise threshold has the same default.
@@ -27,21 +29,18 @@ NOISE = 0.01
 MACHINE_DRIFT = 0.05
 
 #: The valid trials of one row in A and in B.
-Trials = tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
-
-#: What a summary must hold to be compared.
-SUMMARY_KEYS = ("conditions", "contenders", "rows", "run", "trials", "workloads")
+Trials = tuple[Sequence[TrialSummary], Sequence[TrialSummary]]
 
 
 def compare(
-    a: Mapping[str, Any],
+    a: Summary,
     *,
-    b: Mapping[str, Any],
+    b: Summary,
     across: Sequence[str] = (),
     is_forced: bool = False,
     noise: float = NOISE,
 ) -> Comparison:
-    """Compare two summaries with `SUMMARY_KEYS`; the caller looks at `Comparison.refusals` first.
+    """Compare two runs; the caller looks at `Comparison.refusals` first.
 
     A figure is better or worse where its Welch interval lies beyond ``noise`` and its p-value
     stays below 0.05 after Holm's correction for all comparisons made here; not proved, where the
@@ -69,28 +68,24 @@ def compare(
     )
 
 
-def _shared_rows(
-    a: Mapping[str, Any], *, b: Mapping[str, Any]
-) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    theirs = {(row["contender"], row["workload"]): row for row in b["rows"]}
-    for row in a["rows"]:
-        if row.get("is_twin"):
+def _shared_rows(a: Summary, *, b: Summary) -> Iterator[tuple[RowSummary, RowSummary]]:
+    theirs = {(row.contender, row.workload): row for row in b.rows}
+    for row in a.rows:
+        if row.is_twin:
             # it is its original once more, and would count twice
             continue
-        if found := theirs.get((row["contender"], row["workload"])):
+        if found := theirs.get((row.contender, row.workload)):
             yield row, found
 
 
-def _differences(
-    a: Mapping[str, Any], *, b: Mapping[str, Any], common: set[tuple[str, str]]
-) -> list[Difference]:
+def _differences(a: Summary, *, b: Summary, common: set[tuple[str, str]]) -> list[Difference]:
     """Return the differing conditions of the rows that are compared."""
     compared = {
         "contender": {contender for contender, _ in common},
         "workload": {workload for _, workload in common},
     }
 
-    def shared(found: Mapping[str, Any]) -> dict[str, Any]:
+    def shared(found: Conditions) -> Conditions:
         return {
             topic: {name: one for name, one in table.items() if name in compared[BY_NAME[topic]]}
             if topic in BY_NAME
@@ -98,35 +93,31 @@ def _differences(
             for topic, table in found.items()
         }
 
-    return differences(shared(a["conditions"]), b=shared(b["conditions"]))
+    return differences(shared(a.conditions), b=shared(b.conditions))
 
 
-def _row(
-    mine: Mapping[str, Any],
-    *,
-    theirs: Mapping[str, Any],
-    a: Mapping[str, Any],
-    b: Mapping[str, Any],
-) -> RowChange:
-    trials_a, trials_b = (
-        valid_trials(summary, contender=mine["contender"], workload=mine["workload"])
-        for summary in (a, b)
-    )
+def _row(mine: RowSummary, *, theirs: RowSummary, a: Summary, b: Summary) -> RowChange:
+    trials_a, trials_b = a.repetitions_of(mine), b.repetitions_of(theirs)
     machine_ratio = _machine_ratio(trials_a, trials_b)
-    reasons = [f"A: {one}" for one in mine["reasons"]] + [f"B: {one}" for one in theirs["reasons"]]
-    mark = next((sign for sign in "!?~" if sign in (mine["mark"], theirs["mark"])), "")
+    reasons = [
+        f"{name}: {one}"
+        for name, row in (("A", mine), ("B", theirs))
+        for one in row.reasons
+        if one.severity in MARKS
+    ]
+    mark = strongest([*mine.reasons, *theirs.reasons])
     if machine_ratio is not None and not _is_within(machine_ratio, noise=MACHINE_DRIFT):
-        reasons.append(_drift(machine_ratio))
-        mark = mark or "~"
-    invalid = [name for name, row in (("A", mine), ("B", theirs)) if row["mark"] == "!"]
+        reasons.append(str(Reason.of(Code.MACHINE_CHANGED, ratio=machine_ratio)))
+        mark = mark or Severity.UNSTABLE
+    invalid = [name for name, row in (("A", mine), ("B", theirs)) if row.mark is Severity.INVALID]
     backlogs = _backlogs((mine, theirs), trials=(trials_a, trials_b))
     return RowChange(
-        contender=mine["contender"],
-        workload=mine["workload"],
-        pool=theirs["pool"],
-        slots=theirs["slots"],
-        is_without_gil=bool(theirs.get("is_without_gil")),
-        is_backlog=mine["is_backlog"] and theirs["is_backlog"],
+        contender=mine.contender,
+        workload=mine.workload,
+        pool=theirs.pool,
+        slots=theirs.slots,
+        is_without_gil=theirs.is_without_gil,
+        is_backlog=mine.is_backlog and theirs.is_backlog,
         mark=mark,
         reasons=tuple(reasons),
         machine_ratio=machine_ratio,
@@ -137,32 +128,25 @@ def _row(
     )
 
 
-def _machine_ratio(a: Sequence[Mapping[str, Any]], b: Sequence[Mapping[str, Any]]) -> float | None:
+def _machine_ratio(a: Sequence[TrialSummary], b: Sequence[TrialSummary]) -> float | None:
     """Return how many times A's ceiling B's is: what the machine alone does with the same work."""
-    ceilings_a = [trial["ceiling_per_s"] for trial in a if trial["ceiling_per_s"]]
-    ceilings_b = [trial["ceiling_per_s"] for trial in b if trial["ceiling_per_s"]]
+    ceilings_a = [trial.ceiling_per_s for trial in a if trial.ceiling_per_s]
+    ceilings_b = [trial.ceiling_per_s for trial in b if trial.ceiling_per_s]
     if not ceilings_a or not ceilings_b:
         return None
     return float(statistics.median(ceilings_b) / statistics.median(ceilings_a))
 
 
-def _drift(machine_ratio: float) -> str:
-    return (
-        f"without Celery, B's machine did {fmt.times(machine_ratio)} the same work of A's: "
-        "not the pools alone differ"
-    )
-
-
 def _backlogs(
-    rows: tuple[Mapping[str, Any], Mapping[str, Any]], *, trials: Trials
+    rows: tuple[RowSummary, RowSummary], *, trials: Trials
 ) -> tuple[Backlog, Backlog] | None:
     """Return what stood in the queues of A and B; None where jobs came at a rate."""
-    if not all(row["is_backlog"] for row in rows) or not all(trials):
+    if not all(row.is_backlog for row in rows) or not all(trials):
         return None
     a, b = (
         Backlog(
-            jobs=round(statistics.fmean(trial["ledger"]["sent"] for trial in side)),
-            slots=row["slots"],
+            jobs=round(statistics.fmean(trial.ledger.sent for trial in side)),
+            slots=row.slots,
         )
         for row, side in zip(rows, trials, strict=True)
     )

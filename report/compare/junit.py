@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from report import format as fmt
 from report.compare.model import Comparison, RowChange
 from report.compare.wording import forced, headline, side, told
-from report.verdicts.fail_on import Checked, Status
+from report.result import Checked, Status
 
 _SUITE = "poolbench compare"
 
@@ -78,7 +78,7 @@ def _figures(row: RowChange) -> list[str]:
 
 
 def _condition_case(checked: Checked) -> ET.Element:
-    name = f"{checked.contender}: {checked.condition.text}"
+    name = f"{checked.contender}: {checked.condition}"
     case = ET.Element("testcase", {"classname": checked.workload, "name": name})
     tag = {Status.MISSED: "failure", Status.UNCHECKED: "error"}.get(checked.status)
     if tag:

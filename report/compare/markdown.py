@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from report import format as fmt
 from report.compare.model import Comparison, Outcome, RowChange
 from report.compare.wording import forced, headline, legend, side, told
-from report.verdicts.fail_on import Checked, Status
+from report.result import Checked, Status
 from report.verdicts.metrics import FIGURES, Figure
 
 #: Outcome → what stands behind a ratio: a table in a pull request has no colours.
@@ -44,7 +44,7 @@ def _condition(checked: Sequence[Checked]) -> Iterator[str]:
     bad = [one for one in checked if one.status is not Status.MET]
     sign = "❌" if bad else "✅"
     passing = f"{len(checked) - len(bad):,} of {fmt.counted(len(checked), noun='row')} pass"
-    yield f'- {sign} `--fail-on "{checked[0].condition.text}"`: {passing}'
+    yield f'- {sign} `--fail-on "{checked[0].condition}"`: {passing}'
     for one in bad:
         yield f"  - **{one.status}** {_text(one.text)}"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from report.conditions import Difference
+from report.result import Summary
 from report.statistics.ratios import CONFIDENCE, Ratio
 from report.verdicts.metrics import Figure
 
@@ -121,8 +121,8 @@ class RowChange:
 class Comparison:
     """What changed from run A to run B."""
 
-    a: Mapping[str, Any]
-    b: Mapping[str, Any]
+    a: Summary
+    b: Summary
     #: Change within ± this share is none.
     noise: float
     differences: tuple[Difference, ...]
@@ -161,12 +161,12 @@ class Comparison:
         }
 
 
-def _side(summary: Mapping[str, Any]) -> dict[str, Any]:
-    run = summary["conditions"].get("run") or {}
+def _side(summary: Summary) -> dict[str, Any]:
+    run = summary.conditions.get("run") or {}
     return {
-        "run": summary["run"],
-        "title": summary.get("title", ""),
-        "created_ns": summary.get("created_ns"),
-        "state": summary.get("state", ""),
+        "run": summary.run,
+        "title": summary.title,
+        "created_ns": summary.created_ns,
+        "state": summary.state,
         "commit": run.get("commit", ""),
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from collector.run_manifest import Machine
 from report import format as fmt
 from report.compare.model import Outcome, RowChange
+from report.result import Summary
 from report.statistics.ratios import CLAIM_BLOCKS
-from report.verdicts.metrics import valid_trials
 
 #: From this load average a core on, a machine is told to have been busy.
 BUSY_SHARE = 0.5
@@ -17,16 +17,14 @@ BUSY_SHARE = 0.5
 P99_JOBS = 100
 
 
-def notes_on(
-    a: Mapping[str, Any], *, b: Mapping[str, Any], rows: Sequence[RowChange]
-) -> Iterator[str]:
+def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:
     """Yield what a reader must know before the ratios, in whole sentences."""
-    if a["run"] == b["run"]:
+    if a.run == b.run:
         yield "A and B are the same run."
     for name, summary in (("A", a), ("B", b)):
-        if summary.get("state") != "finished":
-            yield f"{name} was broken off; this is its part."
-        yield from _busy(name, machine=summary.get("machine") or {})
+        if summary.state != "finished":
+            yield f"{name} was interrupted; its results are partial."
+        yield from _busy(name, machine=summary.machine)
     yield from _left_out(a, b=b, rows=rows)
     if any(change.outcome is Outcome.TOO_FEW for row in rows for change in row.changes):
         yield (
@@ -36,27 +34,25 @@ def notes_on(
     yield from _backlog_notes(a, b=b, rows=rows)
     compared = {(row.contender, row.workload) for row in rows}
     if any(
-        0 < trial["ledger"]["done"] < P99_JOBS
+        0 < trial.ledger.done < P99_JOBS
         for summary in (a, b)
-        for trial in summary["trials"]
-        if (trial["contender"], trial["workload"]) in compared and not trial["is_pilot"]
+        for trial in summary.trials
+        if (trial.contender, trial.workload) in compared and not trial.is_pilot
     ):
         yield f"The p99 of a repetition with fewer than {P99_JOBS} jobs is about its maximum."
 
 
-def _busy(name: str, *, machine: Mapping[str, Any]) -> Iterator[str]:
-    load = (machine.get("load_average") or [0.0])[0]
-    cores = machine.get("cores") or 0
-    if cores and load >= BUSY_SHARE * cores:
+def _busy(name: str, *, machine: Machine) -> Iterator[str]:
+    load = next(iter(machine.load_average), 0.0)
+    cores = machine.cores
+    if load >= BUSY_SHARE * cores:
         yield (
             f"The machine was busy when {name} began: load {fmt.number(load)} on "
-            f"{fmt.counted(cores, noun='core')}."
+            f"{fmt.number(cores)} cores."
         )
 
 
-def _left_out(
-    a: Mapping[str, Any], *, b: Mapping[str, Any], rows: Sequence[RowChange]
-) -> Iterator[str]:
+def _left_out(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:
     """Name what one run alone has: whole contenders and workloads first, then single rows."""
     contenders = {row.contender for row in rows}
     workloads = {row.workload for row in rows}
@@ -64,31 +60,31 @@ def _left_out(
     for name, summary in (("A", a), ("B", b)):
         missing = [
             *(
-                one["name"]
-                for one in summary["contenders"]
-                if one["name"] not in contenders and not one.get("twin_of")
+                one.name
+                for one in summary.contenders
+                if one.name not in contenders and not one.twin_of
             ),
-            *(one["name"] for one in summary["workloads"] if one["name"] not in workloads),
+            *(one.name for one in summary.workloads if one.name not in workloads),
             *(
-                f"{row['contender']}/{row['workload']}"
-                for row in summary["rows"]
-                if row["contender"] in contenders
-                and row["workload"] in workloads
-                and f"{row['contender']}/{row['workload']}" not in shared
+                f"{row.contender}/{row.workload}"
+                for row in summary.rows
+                if row.contender in contenders
+                and row.workload in workloads
+                and f"{row.contender}/{row.workload}" not in shared
             ),
         ]
         if missing:
             yield f"Only in {name}, and so not compared: {fmt.listed(missing)}."
 
 
-def _backlog_notes(
-    a: Mapping[str, Any], *, b: Mapping[str, Any], rows: Sequence[RowChange]
-) -> Iterator[str]:
+def _backlog_notes(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:
     for row in rows:
         mine, theirs = (
             {
-                trial["ledger"]["sent"]
-                for trial in valid_trials(summary, contender=row.contender, workload=row.workload)
+                trial.ledger.sent
+                for trial in summary.trials
+                if trial.is_repetition
+                and (trial.contender, trial.workload) == (row.contender, row.workload)
             }
             for summary in (a, b)
         )

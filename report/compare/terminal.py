@@ -13,7 +13,7 @@ from report import format as fmt
 from report.compare.model import Change, Comparison, Outcome, RowChange
 from report.compare.wording import forced, headline, legend, side, told
 from report.legend import MARKS
-from report.verdicts.fail_on import Checked, Status
+from report.result import Checked, Status
 from report.verdicts.metrics import FIGURES, Figure
 
 #: Outcome → the sign behind a ratio, and its style.
@@ -139,7 +139,7 @@ def _conditions(checked: Sequence[Checked]) -> list[RenderableType]:
         rows = [one for one in checked if one.condition == condition]
         bad = [one for one in rows if one.status is not Status.MET]
         passing = f"{len(rows) - len(bad):,} of {fmt.counted(len(rows), noun='row')} pass"
-        head = f'--fail-on "{condition.text}": {passing}'
+        head = f'--fail-on "{condition}": {passing}'
         lines.append(Text(head, style="green" if not bad else ""))
         lines += [
             Padding(Text.assemble((f"{one.status} ", "bold red"), one.text), (0, 0, 0, 2))

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from report import format as fmt
 from report.compare.model import Comparison, Outcome
 from report.conditions import Difference
+from report.result import Summary
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE
 from report.statistics.significance import POWER_WORDS
 from report.verdicts.metrics import FIGURES
 
 
-def side(name: str, *, summary: Mapping[str, Any]) -> str:
+def side(name: str, *, summary: Summary) -> str:
     """Return which run A or B is."""
-    commit = (summary["conditions"].get("run") or {}).get("commit")
-    facts = [fmt.moment(summary.get("created_ns")), f"commit {commit}" if commit else ""]
-    title = f": {summary['title']}" if summary.get("title") else ""
-    return f"{name} {summary['run']} ({', '.join(filter(None, facts))}){title}"
+    commit = (summary.conditions.get("run") or {}).get("commit")
+    facts = [fmt.moment(summary.created_ns), f"commit {commit}" if commit else ""]
+    title = f": {summary.title}" if summary.title else ""
+    return f"{name} {summary.run} ({', '.join(filter(None, facts))}){title}"
 
 
 def forced(comparison: Comparison) -> list[str]:

@@ -47,7 +47,7 @@ def choose_answer(summary: Summary) -> Answer:
         Answer.FAIRNESS: any(one["by_kind"] for one in summary.get("fairness") or []),
         Answer.RESPONSE: bool(measured) and not any(row["is_backlog"] for row in measured),
     }
-    return next((answer for answer, is_held in held.items() if is_held), Answer.ADVANTAGE)
+    return next((answer for answer, is_sustained in held.items() if is_sustained), Answer.ADVANTAGE)
 
 
 def choose_hero(summary: Summary) -> Hero:

@@ -3,48 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from collector.metrics import percentiles
-from report.statistics.percentiles import percentiles as report_percentiles
-from report.trials.latency_spans import PARTS, pool_spans
+from report.statistics.percentiles import Tail
+from report.statistics.percentiles import percentiles as tail
+from report.trials.latency_spans import PARTS, WaitParts, pool_spans
 
 _NS_PER_S = 1_000_000_000
 
-#: The spans that a row tells whole.
+#: The spans that a row shows whole.
 _WHOLE = ("wait", "execution", "lag", "response")
 
 
-def latencies(trials: Sequence[Mapping[str, pl.Series]]) -> dict[str, Any]:
-    """Return percentiles in seconds, as a row of ``summary.json`` has them.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """Percentiles in seconds; None where nothing is known."""
 
-    ``wait_s``, ``execution_s``, ``lag_s`` and ``response_s`` have p50, p95 and p99, always, and
-    p99_9 where there are jobs enough for it; ``wait_parts_s`` splits the response, each part with
-    those percentiles that it has jobs enough for. None where nothing is known.
+    #: With p50, p95 and p99 always; the others where there are jobs enough.
+    wait_s: Tail | None = None
+    execution_s: Tail | None = None
+    lag_s: Tail | None = None
+    response_s: Tail | None = None
+    #: The response by its parts, each percentile where there are jobs enough.
+    wait_parts_s: WaitParts = field(default_factory=WaitParts)
+
+
+def latencies(trials: Sequence[Mapping[str, pl.Series]]) -> Latencies:
+    """Return the percentiles of some trials' jobs together.
 
     Args:
         trials: the spans of each, as `report.trials.latency_spans.measure_spans` gives them.
     """
-    names = dict.fromkeys((*_WHOLE, *PARTS))
     # sorted once: both kinds of percentile find it so
-    spans = {name: pool_spans(trials, name=name).sort() for name in names}
-    return {
-        **{f"{name}_s": _whole(spans[name]) for name in _WHOLE},
-        "wait_parts_s": {name: _tail(spans[name]) for name in PARTS},
+    spans = {
+        name: pool_spans(trials, name=name).sort() for name in dict.fromkeys((*_WHOLE, *PARTS))
     }
+    return Latencies(
+        **{f"{name}_s": _whole(spans[name]) for name in _WHOLE},
+        wait_parts_s=WaitParts(**{name: _tail(spans[name]) for name in PARTS}),
+    )
 
 
-def _whole(times_ns: pl.Series) -> dict[str, float | None] | None:
-    found, tail = percentiles(times_ns), _tail(times_ns)
-    if found is None or tail is None:
+def _whole(times_ns: pl.Series) -> Tail | None:
+    found, bounded = percentiles(times_ns), _tail(times_ns)
+    if found is None or bounded is None:
         return None
-    return {"p50": found.p50, "p95": found.p95, "p99": found.p99, "p99_9": tail["p99_9"]}
+    return replace(bounded, p50=found.p50, p95=found.p95, p99=found.p99)
 
 
-def _tail(times_ns: pl.Series) -> dict[str, float | None] | None:
-    if times_ns.is_empty():
-        return None
-    found = report_percentiles(times_ns)
-    return {name: None if ns is None else ns / _NS_PER_S for name, ns in found.items()}
+def _tail(times_ns: pl.Series) -> Tail | None:
+    return None if times_ns.is_empty() else tail(times_ns, unit=_NS_PER_S)

@@ -1,4 +1,4 @@
-"""What a row tells of jobs that came at a rate: which of its trials count, what they held. Pure.
+"""Jobs that came at a rate: which trials of a row count, and which rate they sustained. Pure.
 
 A search has many trials in a block and a curve a trial a share; a row has one a block.
 """
@@ -6,12 +6,12 @@ A search has many trials in a block and a curve a trial a share; a row has one a
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from report import format as fmt
+from collector.reasons import Code, Reason
 from report.statistics.ratios import Median
 from report.trials.latency_spans import pool_spans
-from report.trials.offered_load import lag_histogram
+from report.trials.offered_load import LagBin, lag_histogram
 from report.trials.slo import RESOLUTION
 from report.trials.trial import Trial
 
@@ -26,8 +26,8 @@ _ROUNDING = 1e-9
 def pick(trials: Sequence[Trial], *, measure: str) -> tuple[list[Trial], list[Trial]]:
     """Return the trials that count for a row, by block, and those that are accounted for only.
 
-    Of a search it is the step with the highest rate that was held, or its first where none was; of
-    a curve the point at `ROW_SHARE`. What is invalid is always shown, since it marks the row.
+    Of a search it is the step with the highest sustained rate, or its first where there is none;
+    of a curve the point at `ROW_SHARE`. What is invalid is always shown, since it marks the row.
     """
     ordered = sorted(trials, key=lambda trial: (trial.block, trial.index))
     if measure == "sustain":
@@ -41,43 +41,50 @@ def pick(trials: Sequence[Trial], *, measure: str) -> tuple[list[Trial], list[Tr
 
 
 def sustained_per_s(trials: Iterable[Trial]) -> dict[int, float]:
-    """Return block → the highest rate that was held in its search, jobs a second.
+    """Return block → the highest rate that was sustained in its search, jobs a second.
 
-    A block in which a step was invalid has none: the search was broken off.
+    A block in which a step was invalid has none: the search was interrupted.
     """
     found: dict[int, float] = {}
     for steps in _by_block(_steps(trials)):
-        held = [load.rate_per_s for one in steps if (load := one.load) and load.holding.is_held]
-        if held and all(one.is_valid for one in steps):
-            found[steps[0].block] = max(held)
+        loads = [one.load for one in steps if one.load and one.load.verdict.is_sustained]
+        if loads and all(one.is_valid for one in steps):
+            found[steps[0].block] = max(load.rate_per_s for load in loads)
     return found
 
 
-def search_doubts(trials: Iterable[Trial]) -> list[tuple[int, list[str]]]:
+def search_doubts(trials: Iterable[Trial]) -> list[tuple[int, list[Reason]]]:
     """Return by block what makes a search's figure less sure: that it ended without a bracket."""
     return [
-        (steps[0].block, [_open_bracket(steps)])
+        (steps[0].block, _open_bracket(steps))
         for steps in _by_block(_steps(trials))
-        if all(one.is_valid for one in steps) and _open_bracket(steps)
+        if all(one.is_valid for one in steps)
     ]
 
 
-def load_figures(
-    trials: Sequence[Trial], *, others: Sequence[Trial], measure: str
-) -> dict[str, Any]:
-    """Return what a row of ``summary.json`` tells of its load; nothing of a backlog."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFigures:
+    """What a row has of jobs that came at a rate; nothing of a backlog."""
+
+    #: The rate, jobs a second, and in how many valid repetitions its contender kept up with it.
+    offered_per_s: float | None = None
+    kept_up: int | None = None
+    sustained_per_s: Median | None = None
+    lag_histogram: tuple[LagBin, ...] = ()
+
+
+def load_figures(trials: Sequence[Trial], *, others: Sequence[Trial]) -> LoadFigures:
+    """Return what a row has of its load."""
     loads = [trial.load for trial in trials if trial.is_valid and trial.load]
     spans = [trial.spans for trial in trials if trial.is_valid and trial.load]
     sustained = Median.of(list(sustained_per_s([*trials, *others]).values()))
     offered = Median.of([load.rate_per_s for load in loads])
-    return {
-        "measure": measure,
-        "offered_per_s": offered and offered.median,
-        "kept_up": sum(not load.holding.reasons for load in loads) if loads else None,
-        "sustained_per_s": sustained
-        and {"median": sustained.median, "low": sustained.low, "high": sustained.high},
-        "lag_histogram": lag_histogram(pool_spans(spans, name="lag")),
-    }
+    return LoadFigures(
+        offered_per_s=offered.median if offered else None,
+        kept_up=sum(load.verdict.is_sustained for load in loads) if loads else None,
+        sustained_per_s=sustained,
+        lag_histogram=lag_histogram(pool_spans(spans, name="lag")),
+    )
 
 
 def _steps(trials: Iterable[Trial]) -> list[Trial]:
@@ -97,8 +104,8 @@ def _by_block(trials: Sequence[Trial]) -> list[list[Trial]]:
 
 def _of_search(steps: Sequence[Trial]) -> list[Trial]:
     broken = [one for one in steps if not one.is_valid]
-    held = [one for one in steps if one.load and one.load.holding.is_held]
-    best = max(held, key=lambda one: one.load.rate_per_s if one.load else 0.0, default=None)
+    sustained = [one for one in steps if one.load and one.load.verdict.is_sustained]
+    best = max(sustained, key=lambda one: one.load.rate_per_s if one.load else 0.0, default=None)
     return broken or [best or steps[0]]
 
 
@@ -106,17 +113,16 @@ def _share(trial: Trial) -> float | None:
     return trial.load.share if trial.load else None
 
 
-def _open_bracket(steps: Sequence[Trial]) -> str:
+def _open_bracket(steps: Sequence[Trial]) -> list[Reason]:
     """Return how far a search was from its end, or nothing."""
     loads = [one.load for one in steps if one.load]
-    held = max((one.rate_per_s for one in loads if one.holding.is_held), default=None)
-    missed = min((one.rate_per_s for one in loads if not one.holding.is_held), default=None)
-    tried = fmt.counted(len(loads), noun="step")
-    if held is None:
-        return f"no rate was held, down to {fmt.number(missed)} jobs/s, in {tried}"
+    rates = [one.rate_per_s for one in loads if one.verdict.is_sustained]
+    missed_rates = [one.rate_per_s for one in loads if not one.verdict.is_sustained]
+    sustained, missed = max(rates, default=None), min(missed_rates, default=None)
+    if sustained is None:
+        return [Reason.of(Code.NO_RATE_SUSTAINED, rate_per_s=missed, steps=len(loads))]
     if missed is None:
-        return f"every rate was held, up to {fmt.number(held)} jobs/s, in {tried}"
-    if missed > held * (1 + RESOLUTION) * (1 + _ROUNDING):
-        apart = fmt.percent(missed / held - 1)
-        return f"the search ended after {tried} with the held and the missed rate {apart} apart"
-    return ""
+        return [Reason.of(Code.EVERY_RATE_SUSTAINED, rate_per_s=sustained, steps=len(loads))]
+    if missed > sustained * (1 + RESOLUTION) * (1 + _ROUNDING):
+        return [Reason.of(Code.SEARCH_OPEN, steps=len(loads), apart=missed / sustained - 1)]
+    return []

@@ -1,73 +1,62 @@
-"""Which reasons rows have, each told once, with those it holds for. Pure."""
+"""Gathers reasons: over the repetitions of a row, and over the rows of a table. Pure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from collector.reasons import Reason
 from report import format as fmt
-from report.rows.harness_ceilings import SIGN
-
-#: How a reason begins that some repetitions of a row have, and what is said before it.
-_REPETITIONS = re.compile(r"(repetitions?) ([\d, and]+): ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A reason, or another thing to know of rows."""
+class SharedReason:
+    """A reason, with the rows that have it."""
 
-    mark: str
-    #: Whose it is: "all", or contenders, with the repetitions that have it.
+    reason: Reason
+    #: "all", or contenders, with the repetitions that have it.
     who: str
-    text: str
-    #: What to do about it; empty if nothing, or if that was said at an earlier reason.
+    #: What to do about it; empty if nothing, or if an earlier reason says it.
     remedy: str
 
 
-def of_repetitions(numbers: Sequence[int], *, reason: str) -> str:
-    """Return a reason as a row says it that has it in some of its repetitions."""
-    noun = "repetition" if len(numbers) == 1 else "repetitions"
-    return f"{noun} {fmt.listed([*map(str, numbers)])}: {reason}"
+def by_repetition(found: Iterable[tuple[int, Iterable[Reason]]]) -> list[Reason]:
+    """Return each reason once, with the repetitions that have it; ``found`` is by block."""
+    known: dict[tuple[str, str, str], Reason] = {}
+    for block, reasons in found:
+        for one in reasons:
+            first = known.setdefault(one.key, one)
+            # several trials of a block may have it, where a rate was searched for
+            if block + 1 not in first.repetitions:
+                known[one.key] = replace(first, repetitions=(*first.repetitions, block + 1))
+    return list(known.values())
 
 
-def tell(rows: Sequence[Mapping[str, Any]]) -> list[Told]:
-    """Return what is to be known of some rows: their reasons, limits, and what held a loop."""
-    found: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for row in rows:
-        for mark, text, remedy in _of_row(row):
-            begun = _REPETITIONS.match(text)
-            reason = text[begun.end() :] if begun else text
-            when = begun.group().removesuffix(": ") if begun else ""
-            found.setdefault((mark, reason, remedy), []).append((row["contender"], when))
-    first = {remedy: key for key in reversed(found) if (remedy := key[2])}
-    return [
-        Told(
-            mark=mark,
-            who=_who(whose, rows=len(rows)),
-            text=reason,
-            remedy=remedy if first.get(remedy) == (mark, reason, remedy) else "",
-        )
-        for (mark, reason, remedy), whose in found.items()
-    ]
+def share_reasons(rows: Iterable[tuple[str, Sequence[Reason]]]) -> list[SharedReason]:
+    """Return the reasons of some rows, each once, with the contenders that have it."""
+    found: dict[tuple[str, str, str], list[tuple[str, Reason]]] = {}
+    whole = list(rows)
+    for contender, reasons in whole:
+        for one in reasons:
+            found.setdefault(one.key, []).append((contender, one))
+    shared: list[SharedReason] = []
+    for whose in found.values():
+        first = whose[0][1]
+        is_repeated = first.remedy in [one.remedy for one in shared]
+        remedy = "" if is_repeated else first.remedy
+        shared.append(SharedReason(reason=first, who=_who(whose, rows=len(whole)), remedy=remedy))
+    return shared
 
 
-def _of_row(row: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
-    yield from zip(row["reason_marks"], row["reasons"], row["remedies"], strict=True)
-    yield from ((SIGN, limit, "") for limit in row["limits"])
-    if row["blocking"]:
-        yield "", row["blocking"]["text"], ""
-
-
-def _who(whose: Sequence[tuple[str, str]], *, rows: int) -> str:
+def _who(whose: Sequence[tuple[str, Reason]], *, rows: int) -> str:
     """Return names, such as "a in repetitions 2 and 3; b in 3"."""
-    if not any(when for _, when in whose):
+    if not any(one.repetitions for _, one in whose):
         names = [name for name, _ in whose]
         return "all" if len(names) == rows > 1 else fmt.listed(names)
     told: list[str] = []
-    for name, when in whose:
+    for name, one in whose:
         # the word stands once, at the first
-        shown = when.split(" ", 1)[-1] if told else when
-        told.append(f"{name} in {shown}" if when else name)
+        noun = "" if told else "repetition " if len(one.repetitions) == 1 else "repetitions "
+        numbers = fmt.listed([*map(str, one.repetitions)])
+        told.append(f"{name} in {noun}{numbers}" if numbers else name)
     return "; ".join(told)

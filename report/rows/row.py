@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
+from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import Ceilings, Contender, Workload
 from poolbench.summaries import Ledger
-from report import format as fmt
+from report.result import RowSummary
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
 from report.rows.latency import latencies
 from report.rows.offered_load import load_figures, search_doubts
-from report.rows.reasons import of_repetitions
-from report.rows.remedies import remedy_of
+from report.rows.reasons import by_repetition
 from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
 from report.statistics.stability import judge_stability
 from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.timeline import choose_trial
-from report.trials.trial import Trial
+from report.trials.trial import Evidence, Trial
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One contender × one workload."""
 
@@ -44,6 +44,11 @@ class Row:
         return self.contender.twin_of
 
     @property
+    def is_valid(self) -> bool:
+        """Whether no trial of it is invalid."""
+        return all(trial.is_valid for trial in self.trials)
+
+    @property
     def measure(self) -> str:
         """What was measured of its workload: `capacity`, `rate`, `sustain` or `curve`."""
         return self.workload.measure
@@ -55,58 +60,41 @@ class Row:
 
     @property
     def per_s(self) -> dict[int, float]:
-        """Block → jobs per second, of the valid trials that have a figure; of a search, held."""
+        """Block → jobs per second of the valid trials; of a search, the sustained rate."""
         return {trial.block: trial.figure_per_s for trial in self.valid if trial.figure_per_s}
 
     @property
-    def mark(self) -> str:
-        """Return the strongest of ``!`` invalid, ``?`` too few, ``~`` unstable; or nothing."""
-        if any(not trial.is_valid for trial in self.trials):
-            return "!"
-        if len(self.per_s) < CLAIM_BLOCKS:
-            return "?"
-        return "~" if self.unsure else ""
+    def mark(self) -> Severity:
+        """The strongest of its reasons' marks."""
+        return strongest(self.reasons)
 
-    @property
-    def unsure(self) -> list[str]:
-        """What makes the row unstable, in words."""
-        reasons = _by_repetition(
-            [
-                *((trial.block, trial.tolerated) for trial in self.trials),
-                *search_doubts([*self.trials, *self.others]),
-            ]
-        )
-        found = judge_stability(self.per_s)
-        if found.is_spread_wide:
-            bound = fmt.percent(UNSTABLE_SPREAD)
-            reasons.append(f"unstable: the standard deviation of its repetitions is over {bound}")
-        if found.drift and found.is_drifting:
-            change = found.drift.change
-            more = "more" if change > 0 else "less"
-            reasons.append(
-                f"drifts: {fmt.percent(abs(change))} {more} in the last repetition than in the "
-                "first, along a line through all of them"
-            )
-        return reasons
+    @cached_property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Every reason of a mark, the strongest first."""
+        trials = [
+            *((trial.block, trial.reasons) for trial in self.trials),
+            *search_doubts([*self.trials, *self.others]),
+        ]
+        found = [*by_repetition(trials), *self._too_few(), *self._unstable()]
+        order = (Severity.INVALID, Severity.TOO_FEW, Severity.UNSTABLE)
+        return tuple(sorted(found, key=lambda one: order.index(one.severity)))
 
-    @property
-    def too_few(self) -> list[str]:
-        """Why it makes no claim, in words."""
+    def _too_few(self) -> list[Reason]:
         if not self.trials:
-            return ["no repetition was measured"]
+            return [Reason.of(Code.NOT_MEASURED)]
         if len(self.per_s) >= CLAIM_BLOCKS:
             return []
-        have = fmt.counted(len(self.per_s), noun="repetition")
-        return [
-            f"too few for a claim: {have} with a valid throughput, and a claim needs {CLAIM_BLOCKS}"
-        ]
+        return [Reason.of(Code.TOO_FEW, have=len(self.per_s), needed=CLAIM_BLOCKS)]
 
-    @property
-    def reasons(self) -> list[tuple[str, str]]:
-        """Every reason of a mark, with that mark; the strongest first."""
-        invalid = _by_repetition((trial.block, trial.reasons) for trial in self.trials)
-        found = (("!", invalid), ("?", self.too_few), ("~", self.unsure))
-        return [(mark, reason) for mark, reasons in found for reason in reasons]
+    def _unstable(self) -> list[Reason]:
+        found, reasons = judge_stability(self.per_s), []
+        if found.is_spread_wide:
+            reasons.append(Reason.of(Code.SPREAD, bound=UNSTABLE_SPREAD))
+        if found.drift and found.is_drifting:
+            change = found.drift.change
+            direction = "more" if change > 0 else "less"
+            reasons.append(Reason.of(Code.DRIFT, change=abs(change), direction=direction))
+        return reasons
 
     @property
     def is_without_gil(self) -> bool:
@@ -117,7 +105,7 @@ class Row:
     @property
     def blocking(self) -> Blocking | None:
         """What its jobs did to an event loop; None where there is none to tell of."""
-        return find_blocking([trial.held for trial in self.valid], pool=self.contender.pool)
+        return find_blocking([trial.blocking for trial in self.valid], pool=self.contender.pool)
 
     @property
     def typical(self) -> Trial | None:
@@ -141,59 +129,67 @@ class Row:
             blocked_share=blocking.share if (blocking := self.blocking) else None,
         )
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the row as it stands in ``summary.json``."""
+    def summary(self) -> RowSummary:
+        """Return the row as the run's result has it."""
         valid = self.valid
         per_s = Median.of(list(self.per_s.values()))
-        reasons = self.reasons
-        return {
-            "contender": self.contender.name,
-            "pool": self.contender.pool,
-            "slots": self.contender.slots,
-            "is_twin": bool(self.twin_of),
-            "is_without_gil": self.is_without_gil,
-            "workload": self.workload.name,
-            "kind": self.workload.kind,
-            "settings": dict(self.contender.settings),
-            "repetitions": len(self.trials),
-            "valid_repetitions": len(valid),
-            "throughput_per_s": per_s and asdict(per_s),
-            "spread": spread(list(self.per_s.values())),
-            "ceiling_per_s": _median(trial.ceiling_per_s for trial in valid),
-            "ceiling_share": _median(trial.ceiling_share for trial in valid),
-            "limits": self._limits(per_s),
-            "cpu_s_per_1000_jobs": _median(trial.cpu_s_per_1000_jobs for trial in valid),
-            "recorder_cpu_s_per_1000_jobs": _median(
+        load = load_figures(self.trials, others=self.others)
+        latency = latencies([trial.spans for trial in valid])
+        return RowSummary(
+            contender=self.contender.name,
+            pool=self.contender.pool,
+            slots=self.contender.slots,
+            is_twin=bool(self.twin_of),
+            is_without_gil=self.is_without_gil,
+            workload=self.workload.name,
+            kind=self.workload.kind,
+            settings=dict(self.contender.settings),
+            repetitions=len(self.trials),
+            valid_repetitions=len(valid),
+            throughput_per_s=per_s,
+            spread=spread(list(self.per_s.values())),
+            ceiling_per_s=_median(trial.ceiling_per_s for trial in valid),
+            ceiling_share=_median(trial.ceiling_share for trial in valid),
+            cpu_s_per_1000_jobs=_median(trial.cpu_s_per_1000_jobs for trial in valid),
+            recorder_cpu_s_per_1000_jobs=_median(
                 trial.recorder_cpu_s_per_1000_jobs for trial in valid
             ),
-            "pss_bytes": _whole(_median(trial.usage.pss_bytes for trial in valid)),
-            "per_busy_core_per_s": _median(trial.per_busy_core_per_s for trial in valid),
-            "per_gb_per_s": _median(trial.per_gb_per_s for trial in valid),
-            "connections": _whole(_median(trial.usage.connections for trial in valid)),
-            "redis_commands_per_job": _median(trial.redis_commands_per_job for trial in valid),
-            "redis_bytes_per_job": _median(trial.redis_bytes_per_job for trial in valid),
-            **load_figures(self.trials, others=self.others, measure=self.measure),
-            **latencies([trial.spans for trial in valid]),
-            "blocking": self.blocking and asdict(self.blocking) | {"text": self.blocking.text},
-            "is_backlog": all(trial.is_backlog for trial in self.trials),
-            "peak_in_flight": max((trial.figures.peak_in_flight for trial in valid), default=None),
-            "jobs": sum(trial.ledger.done for trial in valid),
-            "ledger": asdict(sum_ledgers([*self.trials, *self.others])),
-            "evidence": _evidence(valid),
-            "mark": self.mark,
-            "reasons": [reason for _, reason in reasons],
-            "reason_marks": [mark for mark, _ in reasons],
-            "remedies": [remedy_of(reason) for _, reason in reasons],
-        }
+            pss_bytes=_whole(_median(trial.usage.pss_bytes for trial in valid)),
+            per_busy_core_per_s=_median(trial.per_busy_core_per_s for trial in valid),
+            per_gb_per_s=_median(trial.per_gb_per_s for trial in valid),
+            connections=_whole(_median(trial.usage.connections for trial in valid)),
+            redis_commands_per_job=_median(trial.redis_commands_per_job for trial in valid),
+            redis_bytes_per_job=_median(trial.redis_bytes_per_job for trial in valid),
+            measure=self.measure,
+            offered_per_s=load.offered_per_s,
+            kept_up=load.kept_up,
+            sustained_per_s=load.sustained_per_s,
+            lag_histogram=load.lag_histogram,
+            wait_s=latency.wait_s,
+            execution_s=latency.execution_s,
+            lag_s=latency.lag_s,
+            response_s=latency.response_s,
+            wait_parts_s=latency.wait_parts_s,
+            blocking=self.blocking,
+            is_backlog=all(trial.is_backlog for trial in self.trials),
+            peak_in_flight=max((trial.figures.peak_in_flight for trial in valid), default=None),
+            jobs=sum(trial.ledger.done for trial in valid),
+            ledger=sum_ledgers([*self.trials, *self.others]),
+            evidence=_evidence(valid),
+            mark=self.mark,
+            reasons=(*self.reasons, *self._notes(per_s)),
+        )
 
-    def _limits(self, per_s: Median | None) -> list[str]:
-        return near_limits(
+    def _notes(self, per_s: Median | None) -> list[Reason]:
+        """Return what marks nothing: limits of the harness, and what blocked the loop."""
+        limits = near_limits(
             per_s.median if per_s else None,
             # a twin's ceilings were measured once, as its original's
             contender=self.twin_of or self.contender.name,
             workload=self.workload.name,
             ceilings=self.ceilings,
         )
+        return [*limits, *([self.blocking.reason] if self.blocking else [])]
 
 
 def sum_ledgers(trials: Iterable[Trial]) -> Ledger:
@@ -209,27 +205,15 @@ def sum_ledgers(trials: Iterable[Trial]) -> Ledger:
     )
 
 
-def _by_repetition(found: Iterable[tuple[int, Sequence[str]]]) -> list[str]:
-    """Return each reason once, with the repetitions that have it."""
-    repetitions: dict[str, list[int]] = {}
-    for block, reasons in found:
-        for reason in reasons:
-            numbers = repetitions.setdefault(reason, [])
-            # several trials of a block may have it, where a rate was looked for
-            if block + 1 not in numbers:
-                numbers.append(block + 1)
-    return [of_repetitions(numbers, reason=reason) for reason, numbers in repetitions.items()]
-
-
-def _evidence(trials: Sequence[Trial]) -> dict[str, Any]:
+def _evidence(trials: Sequence[Trial]) -> Evidence:
     found = [trial.evidence for trial in trials]
     patched = [one.sockets_patched for one in found if one.sockets_patched is not None]
-    return {
-        "pools_seen": sorted({name for one in found for name in one.pools_seen}),
-        "processes": max((one.processes for one in found), default=0),
-        "sockets_patched": all(patched) if patched else None,
-        "gil_enabled": _any(one.gil_enabled for one in found),
-    }
+    return Evidence(
+        pools_seen=tuple(sorted({name for one in found for name in one.pools_seen})),
+        processes=max((one.processes for one in found), default=0),
+        sockets_patched=all(patched) if patched else None,
+        gil_enabled=_any(one.gil_enabled for one in found),
+    )
 
 
 def _median(values: Iterable[float | None]) -> float | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -22,25 +23,37 @@ from report.statistics.ratios import CONFIDENCE
 PER_MILLE: Mapping[str, int] = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p99_9": 999}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """Percentiles, each None where there are too few values for it."""
+
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    p99_9: float | None = None
+
+
 def values_needed(per_mille: int) -> int:
     """Return how many values a percentile takes."""
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(per_mille / 1_000))
 
 
-def percentiles(values: pl.Series) -> dict[str, float | None]:
-    """Return the percentiles of `PER_MILLE` by name, in the unit of the values; nulls left out.
+def percentiles(values: pl.Series, *, unit: float = 1.0) -> Tail:
+    """Return the percentiles of `PER_MILLE`, divided by ``unit``; nulls left out.
 
     None where there are fewer than `values_needed`. Those of several trials are taken from all
     their values together: percentiles have no average.
     """
     ordered = values.drop_nulls().sort()
     count = len(ordered)
-    return {
-        name: float(ordered[_rank(per_mille, count=count) - 1])
-        if count >= values_needed(per_mille)
-        else None
-        for name, per_mille in PER_MILLE.items()
-    }
+    return Tail(
+        **{
+            name: float(ordered[_rank(per_mille, count=count) - 1]) / unit
+            for name, per_mille in PER_MILLE.items()
+            if count >= values_needed(per_mille)
+        }
+    )
 
 
 def _rank(per_mille: int, *, count: int) -> int:

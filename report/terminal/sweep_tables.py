@@ -1,65 +1,94 @@
-"""Shows in a terminal what sweeps measured, and what each setting changed."""
+"""Shows in a terminal what changes along an axis: crossovers, sweeps, and single settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.bar import Bar
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from report import format as fmt
+from report.palette import row_shade
+from report.result import Crossover, Effect, Summary, Sweep
 from report.terminal.sweep_text import describe_law
-from report.terminal.tables import MARK_STYLES
+from report.terminal.tables import MARK_STYLES, called, plain_table
 
 
-def render_sweeps(summary: Mapping[str, Any]) -> list[RenderableType]:
-    """Return a section for each sweep; nothing where there is none."""
-    return [_sweep(sweep) for sweep in summary.get("sweeps") or []]
-
-
-def render_effects(summary: Mapping[str, Any]) -> list[RenderableType]:
-    """Return a heading and a line for each setting in which two contenders differ alone."""
-    effects = summary.get("effects") or []
-    if not effects:
-        return []
-    return [Text("\nWhat one setting changes", style="bold"), *map(_effect, effects)]
-
-
-def _effect(effect: Mapping[str, Any]) -> RenderableType:
-    mark = effect["mark"]
-    text = Text.assemble(
-        (f"{mark or ' '} ", MARK_STYLES.get(mark, "")),
-        (f"{effect['workload']}, {effect['contender']} against {effect['against']}", "bold"),
-        f": {effect['text']}",
-    )
-    return Padding(text, (0, 0, 0, 0))
-
-
-def _sweep(sweep: Mapping[str, Any]) -> RenderableType:
+def render_crossover(summary: Summary, *, found: Crossover) -> RenderableType:
+    """Return throughput over the share of computing: a contender a line, the leader bold."""
+    rows = {row.contender: row for row in summary.rows}
     title = Text.assemble(
-        "\n",
-        (f"{sweep['of']} by {sweep['setting']}", "bold"),
-        (f"  {sweep['workload']}", "dim"),
+        "\n", (found.kind, "bold"), ("  jobs/s by the share of a job that computes", "dim")
     )
-    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("", width=1)
-    table.add_column(sweep["setting"], justify="right", no_wrap=True)
+    table = plain_table()
+    width = max(len(called(rows[line.contender])) for line in found.lines)
+    table.add_column("contender", width=max(width, len("contender")), no_wrap=True)
+    for share in found.shares:
+        table.add_column(f"{share:g}", justify="right", no_wrap=True, ratio=1)
+    medians = [{point.share: point.median for point in line.points} for line in found.lines]
+    best = {share: max(one.get(share, 0.0) for one in medians) for share in found.shares}
+    for line, per_s in zip(found.lines, medians, strict=True):
+        row = rows[line.contender]
+        table.add_row(
+            "",
+            Text(called(row), style=row_shade(row).dark),
+            *(
+                Text(
+                    fmt.number(per_s.get(share)),
+                    style="bold" if per_s.get(share) == best[share] else "",
+                )
+                for share in found.shares
+            ),
+        )
+    return Group(title, sentence(found.text, mark=found.mark), table)
+
+
+def render_sweep(sweep: Sweep, *, has_table: bool) -> RenderableType:
+    """Return what a sweep shows, in words and point by point."""
+    title = Text.assemble(
+        "\n", (f"{sweep.of} by {sweep.setting}", "bold"), (f"  {sweep.workload}", "dim")
+    )
+    words = describe_law(sweep)
+    parts: list[RenderableType] = [title, *([sentence(words)] if words else [])]
+    return Group(*parts, *([_points(sweep)] if has_table else []))
+
+
+def render_effects(summary: Summary) -> Iterator[RenderableType]:
+    """Yield a heading and a line for each setting in which two contenders differ alone."""
+    if summary.effects:
+        yield Text("\nWhat one setting changes", style="bold")
+    yield from map(_effect, summary.effects)
+
+
+def sentence(text: str, *, mark: str = "") -> RenderableType:
+    """Return what a section says, with its mark, set in from the margin."""
+    shown = Text.assemble((f"{mark} ", MARK_STYLES[mark]), text) if mark else Text(text)
+    return Padding(shown, (0, 0, 0, 2))
+
+
+def _effect(effect: Effect) -> Text:
+    return Text.assemble(
+        (f"{effect.mark or ' '} ", MARK_STYLES.get(effect.mark, "")),
+        (f"{effect.workload}, {effect.contender} against {effect.against}", "bold"),
+        f": {effect.text}",
+    )
+
+
+def _points(sweep: Sweep) -> RenderableType:
+    table = plain_table()
+    table.add_column(sweep.setting, justify="right", no_wrap=True)
     table.add_column("jobs/s", justify="right", no_wrap=True)
     table.add_column("range", no_wrap=True)
     table.add_column("", ratio=1)
-    largest = max((point["high"] or 0.0 for point in sweep["points"]), default=0.0)
-    for point in sweep["points"]:
+    largest = max((point.high or 0.0 for point in sweep.points), default=0.0)
+    for point in sweep.points:
         table.add_row(
-            Text(point["mark"], style=MARK_STYLES.get(point["mark"], "")),
-            f"{point['value']}".lower(),
-            Text(fmt.number(point["median"]), style="bold"),
-            fmt.span(point["low"], high=point["high"]),
-            Bar(largest or 1.0, 0, point["median"] or 0.0),
+            Text(point.mark, style=MARK_STYLES.get(point.mark, "")),
+            f"{point.value}".lower(),
+            Text(fmt.number(point.median), style="bold"),
+            fmt.span(point.low, high=point.high),
+            Bar(largest or 1.0, 0, point.median or 0.0),
         )
-    words = describe_law(sweep)
-    told = [Padding(Text(words), (0, 0, 1, 2))] if words else []
-    return Group(title, *told, table)
+    return table

@@ -2,53 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 from report import format as fmt
+from report.result import Sweep
+from report.statistics.scalability import Estimate, Scaling
 
 
-def describe_law(sweep: Mapping[str, Any]) -> str:
+def describe_law(sweep: Sweep) -> str:
     """Return what a sweep over slots says of scaling; empty for other sweeps.
 
     ``sweep`` is one of the summary's.
     """
-    if sweep["setting"] != "slots":
+    if sweep.setting != "slots":
         return ""
-    law = sweep["usl"]
+    law = sweep.usl
     if law is None:
-        return f"No scalability law: {sweep['usl_reason']}."
+        return f"No scalability law: {sweep.usl_reason}."
     return (
-        f"One slot does {_figure(law['one_slot_per_s'])} jobs/s. Contention "
-        f"{_share(law['sigma'])}, coherency {_share(law['kappa'])} (shares of a job). "
+        f"One slot does {_figure(law.one_slot_per_s)} jobs/s. Contention "
+        f"{_share(law.sigma)}, coherency {_share(law.kappa)} (shares of a job). "
         f"{_peak(law)}"
     )
 
 
-def _peak(law: Mapping[str, Any]) -> str:
-    peak = law["peak"]
+def _peak(law: Scaling) -> str:
+    peak = law.peak
     if peak is None:
-        text: str = law["no_peak"]
-        return f"{text[:1].upper()}{text[1:]}."
-    ends = [peak["low"], peak["high"]]
-    if None in ends:
-        return f"The peak lies at about {fmt.number(peak['value'])} slots."
-    span = f"{fmt.number(peak['low'])}–{fmt.number(peak['high'])}"
-    return f"The peak lies at {fmt.number(peak['value'])} slots [{span}]."
+        return f"{law.no_peak[:1].upper()}{law.no_peak[1:]}."
+    if peak.low is None or peak.high is None:
+        return f"The peak lies at about {fmt.number(peak.value)} slots."
+    span = f"{fmt.number(peak.low)}–{fmt.number(peak.high)}"
+    return f"The peak lies at {fmt.number(peak.value)} slots [{span}]."
 
 
-def _figure(found: Mapping[str, float | None]) -> str:
-    return f"{fmt.number(found['value'])}{_interval(found, show=fmt.number)}"
+def _figure(found: Estimate) -> str:
+    return f"{fmt.number(found.value)}{_interval(found, show=fmt.number)}"
 
 
-def _share(found: Mapping[str, float | None]) -> str:
-    return f"{_small(found['value'])}{_interval(found, show=_small)}"
+def _share(found: Estimate) -> str:
+    return f"{_small(found.value)}{_interval(found, show=_small)}"
 
 
 def _small(value: float | None) -> str:
     return fmt.NOTHING if value is None else f"{value:.2g}"
 
 
-def _interval(found: Mapping[str, float | None], *, show: Any) -> str:
-    low, high = found["low"], found["high"]
+def _interval(found: Estimate, *, show: Callable[[float], str]) -> str:
+    low, high = found.low, found.high
     return "" if low is None or high is None else f" [{show(low)}–{show(high)}]"

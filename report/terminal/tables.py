@@ -1,174 +1,152 @@
-"""The tables of a workload in a terminal: throughput, cost and latency, and where time goes."""
+"""The tables of a workload in a terminal: results, waits and costs, and where time goes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from rich.bar import Bar
-from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from collector.reasons import Severity
 from report import format as fmt
 from report.legend import describe_ledger
 from report.palette import row_shade
-from report.rows.harness_ceilings import SIGN
+from report.result import RowSummary, Verdict
+from report.statistics.percentiles import Tail
+from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
-from report.verdicts.capacity import RESPONSE
 from report.verdicts.naming import label
 
-MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
+MARK_STYLES: Mapping[str, str] = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
 #: What stands before a ratio, by what it shows.
-SIGNS: Mapping[str, str] = {
-    Finding.MORE: "▲",
-    Finding.LESS: "▼",
-    Finding.NO_DIFFERENCE: "=",
-    Finding.TOO_FEW: "?",
+SIGNS: Mapping[Finding, tuple[str, str]] = {
+    Finding.MORE: ("▲", "bold green"),
+    Finding.LESS: ("▼", "bold red"),
+    Finding.NO_DIFFERENCE: ("=", ""),
+    Finding.TOO_FEW: ("?", ""),
 }
-_SIGN_STYLES = {Finding.MORE: "bold green", Finding.LESS: "bold red"}
 
 #: From this width on, columns, a ratio stands with its interval, and cost for each core and GB.
 WIDE = 100
-#: From this width on, p99.9, connections, and where the time of a backlog's jobs goes.
+#: From this width on, p99.9 and p99 of a job's parts.
 WIDEST = 140
 
-
-def overview(summary: Mapping[str, Any], *, width: int) -> Table | None:
-    """Return the verdicts, a line each; None where nothing could be compared."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("", width=1)
-    table.add_column("workload", no_wrap=True)
-    # names may be long: their lines break, so that no figure is cut
-    table.add_column("ahead", style="bold")
-    table.add_column("by")
-    table.add_column("noise", justify="right", no_wrap=True)
-    table.add_column("would see", justify="right", no_wrap=True)
-    known = [verdict for verdict in summary["verdicts"] if verdict["ratio"]]
-    for verdict in known:
-        table.add_row(
-            Text(verdict["mark"], style=MARK_STYLES.get(verdict["mark"], "")),
-            verdict["workload"],
-            _broken(verdict["ahead"], room=_name_room(width)),
-            _headline(verdict, width=width),
-            fmt.percent(verdict["noise_floor"]),
-            fmt.percent(verdict["smallest_difference"]),
-        )
-    return table if known else None
+#: Columns of the widest name; a longer one breaks.
+_NAME_COLUMNS = 18
 
 
-def throughput_table(
-    rows: Sequence[Mapping[str, Any]], *, verdict: Mapping[str, Any], width: int
-) -> Table:
-    """Return jobs/s with their range, ceiling, and how many times the baseline's they are."""
-    room = _name_room(width)
-    table = new_table(rows, most=room)
+def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> Table:
+    """Return what each contender did: throughput, ratio to the baseline, latency and cost."""
+    is_backlog = all(row.is_backlog for row in rows)
+    table = new_table(rows, most=_NAME_COLUMNS if width < WIDE else None)
     table.add_column("slots", justify="right", no_wrap=True)
-    is_search = rows[0].get("measure") == "sustain"
-    table.add_column("held/s" if is_search else "jobs/s", justify="right", no_wrap=True)
-    table.add_column("range", no_wrap=True)
-    table.add_column("", ratio=1)
-    table.add_column("of ceiling", justify="right")
-    title = f"× {verdict['baseline']}" if verdict["baseline"] else ""
-    table.add_column(_broken(title, room=room), no_wrap=True)
-    accounts = [describe_ledger(row["ledger"]) for row in rows]
+    is_search = rows[0].measure == "sustain"
+    title = "sustained/s [range]" if is_search else "jobs/s [range]"
+    table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(f"× {verdict.baseline or 'baseline'}", justify="right")
+    table.add_column("p95", justify="right", no_wrap=True)
+    table.add_column("CPU-s", justify="right", no_wrap=True)
+    table.add_column("MB", justify="right", no_wrap=True)
     # where all is done, the head of the report says so once
-    has_accounts = any(row["ledger"]["done"] != row["ledger"]["sent"] for row in rows)
+    has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
     if has_accounts:
-        table.add_column("ledger", no_wrap=True)
-    largest = max((row["throughput_per_s"] or {}).get("high", 0.0) for row in rows)
-    for row, (is_whole, account) in zip(rows, accounts, strict=True):
-        per_s = row["throughput_per_s"] or {}
-        cells: list[RenderableType] = [
-            *head(row, most=room),
-            fmt.count(row["slots"]),
-            Text(_figure(row), style="" if row.get("is_twin") else "bold"),
-            fmt.span(per_s.get("low"), high=per_s.get("high")),
-            Bar(largest or 1.0, 0, per_s.get("median", 0.0), color=row_shade(row).dark),
-            fmt.percent(row["ceiling_share"]),
-            _beside(row, verdict=verdict, width=width),
+        table.add_column("ledger", no_wrap=width >= WIDE)
+    for row in rows:
+        is_whole, account = describe_ledger(row.ledger)
+        latency = row.execution_s if is_backlog else row.response_s
+        table.add_row(
+            *head(row, most=_NAME_COLUMNS if width < WIDE else None),
+            fmt.count(row.slots),
+            _throughput(row),
+            _to_baseline(row, verdict=verdict, width=width),
+            fmt.duration(latency.p95 if latency else None),
+            fmt.number(row.cpu_s_per_1000_jobs),
+            fmt.number(None if row.pss_bytes is None else row.pss_bytes / 1e6),
             *([Text(account, style="" if is_whole else "red")] if has_accounts else []),
-        ]
-        table.add_row(*cells, style="dim" if row.get("is_twin") else "")
+            style="dim" if row.is_twin else "",
+        )
     return table
 
 
-def cost_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table:
-    """Return CPU, memory and the percentiles of waiting and executing."""
+def cost_table(rows: Sequence[RowSummary], *, width: int) -> Table:
+    """Return the share of the ceiling, and the percentiles of waiting and executing."""
     names = ("p50", "p95", "p99", *(("p99_9",) if width >= WIDEST else ()))
     figures = 2 * len(names) + (3 if width >= WIDE else 1)
-    # a mark, CPU-seconds, and the others as wide as "23.2 ms"
-    most = max(width - 2 - 7 - 8 * figures, len("contender"))
+    # a mark, and the others as wide as "23.2 ms"
+    most = max(width - 2 - 8 * figures, len("contender"))
     table = new_table(rows, header="\ncontender", most=most)
-    table.add_column("CPU-s\n/1,000", justify="right", no_wrap=True, width=6)
-    table.add_column("\nPSS", justify="right", no_wrap=True, ratio=1)
+    table.add_column("of\nceiling", justify="right", no_wrap=True)
     if width >= WIDE:
         table.add_column("jobs/s\na core", justify="right", no_wrap=True, ratio=1)
         table.add_column("\na GB", justify="right", no_wrap=True, ratio=1)
     _percentile_columns(table, spans=("wait", "exec."), names=names)
     for row in rows:
-        cells: list[RenderableType] = [
-            *head(row, most=most),
-            fmt.number(row["cpu_s_per_1000_jobs"]),
-            fmt.size(row["pss_bytes"]),
-        ]
+        cells = [fmt.percent(row.ceiling_share)]
         if width >= WIDE:
-            cells += [fmt.number(row["per_busy_core_per_s"]), fmt.number(row["per_gb_per_s"])]
-        cells += [*_durations(row["wait_s"], names=names)]
-        cells += [*_durations(row["execution_s"], names=names)]
-        table.add_row(*cells, style="dim" if row.get("is_twin") else "")
+            cells += [fmt.number(row.per_busy_core_per_s), fmt.number(row.per_gb_per_s)]
+        cells += [*_durations(row.wait_s, names=names), *_durations(row.execution_s, names=names)]
+        table.add_row(*head(row, most=most), *cells, style="dim" if row.is_twin else "")
     return table
 
 
-def parts_table(rows: Sequence[Mapping[str, Any]], *, width: int) -> Table | None:
+def parts_table(rows: Sequence[RowSummary], *, width: int) -> Table | None:
     """Return where the time of a job goes; None where it is but a place in the queue.
 
     Of a backlog the broker holds whatever was not yet taken: that is worth a look where there is
     room for it, and a table of its own where jobs came at a rate.
     """
-    if width < WIDEST and all(row["is_backlog"] for row in rows):
+    if width < WIDEST and all(row.is_backlog for row in rows):
         return None
     names = ("p50", "p95", *(("p99",) if width >= WIDEST else ()))
     table = new_table(rows, header="\ncontender")
-    _percentile_columns(
-        table,
-        spans=[{"prefetch": "worker", "execution": "exec."}.get(part, part) for part in PARTS],
-        names=names,
-    )
+    spans = {"prefetch": "worker", "execution": "exec."}
+    _percentile_columns(table, spans=[spans.get(part, part) for part in PARTS], names=names)
     for row in rows:
+        parts = row.wait_parts_s
         cells = [
-            cell for part in PARTS for cell in _durations(row["wait_parts_s"][part], names=names)
+            cell
+            for part in (parts.lag, parts.broker, parts.prefetch, parts.execution)
+            for cell in _durations(part, names=names)
         ]
-        table.add_row(*head(row), *cells, style="dim" if row.get("is_twin") else "")
+        table.add_row(*head(row), *cells, style="dim" if row.is_twin else "")
     return table
 
 
-def _percentile_columns(table: Table, *, spans: Iterable[str], names: Sequence[str]) -> None:
-    for span in spans:
-        for index, name in enumerate(names):
-            title = f"{'' if index else span}\n{name.replace('_', '.')}"
-            table.add_column(title, justify="right", no_wrap=True, ratio=1)
+def plain_table() -> Table:
+    """Return an empty table in the look of all of them, whose first column is a mark."""
+    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("", width=1)
+    return table
 
 
 def new_table(
-    rows: Sequence[Mapping[str, Any]], *, header: str = "contender", most: int | None = None
+    rows: Sequence[RowSummary], *, header: str = "contender", most: int | None = None
 ) -> Table:
     """Return an empty table whose first two columns are a row's mark and its contender.
 
     The second is at most as wide as ``most``: see `head`.
     """
-    table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.add_column("", width=1)
+    table = plain_table()
     name_width = max(*(len(called(row)) for row in rows), len("contender"))
     table.add_column(header, width=min(name_width, most or name_width), no_wrap=True)
     return table
 
 
-def _name_room(width: int) -> int:
-    """Return how wide a contender's name may be beside a workload's figures."""
-    return 16 if width < WIDE else 28
+def head(row: RowSummary, *, most: int | None = None) -> list[Text]:
+    """Return a row's mark and its contender, the first two cells of every table.
+
+    A name that is longer than ``most`` goes on in a second line.
+    """
+    mark = Text(row.mark, style=MARK_STYLES.get(row.mark, ""))
+    name = _broken(called(row), room=most) if most else called(row)
+    return [mark, Text(name, style=row_shade(row).dark)]
+
+
+def called(row: RowSummary) -> str:
+    """Return the contender's name; its slots have a column."""
+    return label(row, has_slots=False)
 
 
 def _broken(name: str, *, room: int) -> str:
@@ -181,77 +159,49 @@ def _broken(name: str, *, room: int) -> str:
     return "\n".join([*lines, name])
 
 
-def head(row: Mapping[str, Any], *, most: int | None = None) -> list[Text]:
-    """Return a row's mark and its contender, the first two cells of every table.
-
-    A name that is longer than ``most`` goes on in a second line.
-    """
-    mark = Text(row["mark"], style=MARK_STYLES.get(row["mark"], ""))
-    name = _broken(called(row), room=most) if most else called(row)
-    return [mark, Text(name, style=row_shade(row).dark)]
+def _percentile_columns(table: Table, *, spans: Iterable[str], names: Sequence[str]) -> None:
+    for span in spans:
+        for index, name in enumerate(names):
+            title = f"{'' if index else span}\n{name.replace('_', '.')}"
+            table.add_column(title, justify="right", no_wrap=True, ratio=1)
 
 
-def called(row: Mapping[str, Any]) -> str:
-    """Return the contender's name; its slots have a column."""
-    return label(row, has_slots=False)
-
-
-def _figure(row: Mapping[str, Any]) -> str:
-    """Return the throughput, with a sign where the harness may be what bounds it."""
-    number = fmt.number((row["throughput_per_s"] or {}).get("median"))
-    return f"{number} {SIGN}" if row["limits"] else number
-
-
-def _headline(verdict: Mapping[str, Any], *, width: int) -> Text:
-    finding = next(
-        (
-            one["finding"]
-            for one in verdict["decisions"]
-            if (one["contender"], one["against"]) == (verdict["ahead"], verdict["against"])
-        ),
-        Finding.TOO_FEW,
-    )
-    ratio, name = verdict["ratio"], verdict["against"]
-    if verdict.get("figure") == RESPONSE:
-        # what is compared there is answers: people think of how long one takes
-        ratio = {"value": 1 / ratio["value"], "low": 1 / ratio["high"], "high": 1 / ratio["low"]}
-        name = f"{name}'s {RESPONSE}"
+def _throughput(row: RowSummary) -> Text:
+    """Return the throughput with its range, and a sign where the harness may be the limit."""
+    per_s = row.throughput_per_s
+    if per_s is None:
+        return Text(fmt.NOTHING)
+    sign = f" {Severity.LIMITED}" if row.is_near_limit else ""
     return Text.assemble(
-        (f"{SIGNS[finding]} ", _SIGN_STYLES.get(finding, "")),
-        _ratio(ratio, finding=finding, name=name, is_short=width < 80),
+        (f"{fmt.number(per_s.median)}{sign}", "" if row.is_twin else "bold"),
+        (f" [{fmt.span(per_s.low, high=per_s.high)}]", "dim"),
     )
 
 
-def _beside(row: Mapping[str, Any], *, verdict: Mapping[str, Any], width: int) -> Text:
+def _to_baseline(row: RowSummary, *, verdict: Verdict, width: int) -> Text:
     """Return how many times the baseline's jobs a row did, with what that shows."""
-    if row.get("is_twin"):
-        pair = verdict.get("equal_pair") or {}
-        found = pair.get("ratio")
-        return Text(f"A/A {fmt.times(found['value']).removesuffix(' ×')}" if found else "A/A")
-    decided = next(
-        (
-            one
-            for one in verdict["decisions"]
-            if (one["contender"], one["against"]) == (row["contender"], verdict["baseline"])
-        ),
-        None,
-    )
+    if row.is_twin:
+        ratio = verdict.equal_pair.ratio if verdict.equal_pair else None
+        return Text(f"A/A {_bare(ratio)}" if ratio else "A/A")
+    if row.contender == verdict.baseline:
+        return Text("1")
+    decided = verdict.decided(row.contender, against=verdict.baseline)
     if decided is None:
         return Text("")
-    finding = decided["finding"]
-    text = _ratio(decided["ratio"], finding=finding, name="", is_short=width < WIDE)
-    return Text.assemble((f"{SIGNS[finding]} ", _SIGN_STYLES.get(finding, "")), text)
+    finding, ratio = decided.decision.finding, decided.ratio
+    sign, style = SIGNS[finding]
+    if finding is Finding.TOO_FEW:
+        shown = fmt.times_range(ratio.low, high=ratio.high).removesuffix(" ×")
+    elif width < WIDE:
+        shown = _bare(ratio)
+    else:
+        shown = f"{_bare(ratio)} {fmt.interval(ratio.low, high=ratio.high)}"
+    return Text.assemble((f"{sign} ", style), shown)
 
 
-def _ratio(ratio: Mapping[str, float], *, finding: str, name: str, is_short: bool) -> str:
-    """Return a ratio with its interval, or the range that stands for it below five repetitions."""
-    if finding == Finding.TOO_FEW:
-        said = fmt.times_range(ratio["low"], high=ratio["high"])
-        return f"{said} {name}" if name else said.removesuffix(" ×")
-    said = fmt.times(ratio["value"])
-    said = f"{said} {name}" if name else said.removesuffix(" ×")
-    return said if is_short else f"{said} {fmt.interval(ratio['low'], high=ratio['high'])}"
+def _bare(ratio: Ratio) -> str:
+    return fmt.times(ratio.value).removesuffix(" ×")
 
 
-def _durations(found: Mapping[str, float] | None, *, names: Sequence[str]) -> list[str]:
-    return [fmt.duration((found or {}).get(name)) for name in names]
+def _durations(found: Tail | None, *, names: Sequence[str]) -> list[str]:
+    return [fmt.duration(getattr(found, name, None)) for name in names]

@@ -1,15 +1,14 @@
-"""Shows in a terminal what became of an experiment's thresholds."""
+"""Shows in a terminal which thresholds were met and missed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from report.verdicts.fail_on import Status
+from report.result import Checked, Status, Summary
 
 #: Status → what stands before its line, and its style.
 _SIGNS: Mapping[str, tuple[str, str]] = {
@@ -20,16 +19,16 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def render_thresholds(summary: Mapping[str, Any]) -> list[RenderableType]:
+def render_thresholds(summary: Summary) -> list[RenderableType]:
     """Return a heading and a line a threshold; nothing where none is set."""
-    checked = summary["thresholds"]
+    checked = summary.thresholds
     if not checked:
         return []
-    width = max(len(_SIGNS[one["status"]][0]) for one in checked)
+    width = max(len(_SIGNS[one.status][0]) for one in checked)
     return [Text("\nThresholds", style="bold"), *(_line(one, width=width) for one in checked)]
 
 
-def _line(checked: Mapping[str, Any], *, width: int) -> RenderableType:
-    sign, style = _SIGNS[checked["status"]]
-    text = Text.assemble((f"{sign:{width}} ", style), checked["text"])
+def _line(checked: Checked, *, width: int) -> RenderableType:
+    sign, style = _SIGNS[checked.status]
+    text = Text.assemble((f"{sign:{width}} ", style), checked.text)
     return Padding(text, (0, 0, 0, 2))

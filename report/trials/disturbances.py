@@ -1,11 +1,11 @@
-"""What makes a trial less sure, judged from the numbers that the lab wrote down of it. Pure."""
+"""What makes a trial unstable, judged from the numbers that the lab recorded. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from collector.run_manifest import Disturbance, TrialResult
-from report import format as fmt
+from collector.reasons import Code, Reason
+from collector.run_manifest import TrialResult
 
 #: The ceiling before and after a trial may differ by this share.
 CEILING_DRIFT = 0.10
@@ -20,33 +20,20 @@ FOREIGN_CPU_BOUND = 0.10
 CLOCK_STEP_BOUND_S = 0.001
 
 
-def doubts(result: TrialResult) -> list[str]:
-    """Return what makes a trial doubtful, in words without its numbers.
+def doubts(result: TrialResult) -> Iterator[Reason]:
+    """Yield what makes a trial unstable, with the bounds and without its numbers.
 
-    So that the same doubt of several trials is one line: the numbers stand with the trial.
+    So the same reason of several trials is one line; the numbers stand with the trial.
     """
-    return [
-        *_ceiling(result.cost_before.cpu_s, after=result.cost_after.cpu_s),
-        *(_machine(result.disturbance) if result.disturbance else ()),
-    ]
-
-
-def _ceiling(before: float | None, *, after: float | None) -> Iterator[str]:
+    before, after = result.cost_before.cpu_s, result.cost_after.cpu_s
     if before and after and abs(after / before - 1) > CEILING_DRIFT:
-        bound = fmt.percent(CEILING_DRIFT)
-        yield (
-            f"the same work, without Celery, cost over {bound} more or less CPU after the trial "
-            "than before"
-        )
-
-
-def _machine(found: Disturbance) -> Iterator[str]:
+        yield Reason.of(Code.CEILING_DRIFT, bound=CEILING_DRIFT)
+    found = result.disturbance
+    if found is None:
+        return
     foreign, stolen = found.foreign_cpu_share or 0.0, found.stolen_cpu_share or 0.0
     if foreign > FOREIGN_CPU_BOUND:
-        bound = fmt.percent(FOREIGN_CPU_BOUND)
-        if stolen > foreign / 2:
-            yield f"the machine's host gave over {bound} of its CPU to others (steal)"
-        else:
-            yield f"other processes took over {bound} of the machine's CPU"
+        code = Code.STOLEN_CPU if stolen > foreign / 2 else Code.FOREIGN_CPU
+        yield Reason.of(code, bound=FOREIGN_CPU_BOUND)
     if abs(found.clock_step_s) > CLOCK_STEP_BOUND_S:
-        yield f"the clock was set by over {fmt.duration(CLOCK_STEP_BOUND_S)}"
+        yield Reason.of(Code.CLOCK_STEP, bound_s=CLOCK_STEP_BOUND_S)

@@ -7,6 +7,7 @@ trial keeps the values, eight bytes each, where its records would take a hundred
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from collector.metrics import (
     responses_ns,
     waits_ns,
 )
+from report.statistics.percentiles import Tail
 
 #: Name → how it is taken from the records of a trial: ns, a value a job or an execution, no nulls,
 #: in no order. What a new one needs of a record has to stand in `report.trials.trial.COLUMNS`.
@@ -32,6 +34,16 @@ SPANS: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
 
 #: What a job's time from due to finished is made of, in order.
 PARTS = ("lag", "broker", "prefetch", "execution")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitParts:
+    """What a job's time from due to finished consists of, seconds; None without a value."""
+
+    lag: Tail | None = None
+    broker: Tail | None = None
+    prefetch: Tail | None = None
+    execution: Tail | None = None
 
 
 def measure_spans(records: pl.DataFrame) -> dict[str, pl.Series]:

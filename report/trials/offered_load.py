@@ -1,16 +1,16 @@
-"""A trial whose jobs came at a rate, as the report sees it: at which, and whether it was held."""
+"""A trial whose jobs came at a rate: which rate, and whether it was sustained."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
+from collector.reasons import Reason
 from collector.run_manifest import PlannedTrial
-from report.trials.slo import Holding, by_job, judge_holding, late_reason
+from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
 
 #: A lag's bins end at these, seconds, and go on by tens: as many bins as a decade needs to be read.
 _ENDS = (1.0, 2.0, 5.0)
@@ -20,8 +20,17 @@ _FIRST_END_S = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LagBin:
+    """How many jobs were sent so late, seconds."""
+
+    from_s: float
+    to_s: float
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialLoad:
-    """What came in a trial, and how its contender stood it."""
+    """The rate at which a trial's jobs came, and whether its contender sustained it."""
 
     #: ``rate``, ``sustain`` or ``curve``.
     measure: str
@@ -31,9 +40,9 @@ class TrialLoad:
     share: float | None
     #: Mean rate at which its jobs came, jobs a second.
     rate_per_s: float
-    holding: Holding
-    #: Why its jobs were sent too late to tell of the contender; empty if they were not.
-    late: str
+    verdict: RateVerdict
+    #: Why its jobs were sent too late to judge the contender by; None if they were not.
+    late: Reason | None
 
 
 def measure_load(
@@ -48,13 +57,13 @@ def measure_load(
         step=plan.step,
         share=plan.load_share,
         rate_per_s=plan.rate_per_s,
-        holding=judge_holding(found, jobs=plan.count, slots=plan.slots, slo=slo),
+        verdict=judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo),
         late=late_reason(found),
     )
 
 
-def lag_histogram(lags_ns: pl.Series) -> list[dict[str, Any]]:
-    """Return how late jobs were sent: bins ``from_s``, ``to_s`` and the ``jobs`` in each.
+def lag_histogram(lags_ns: pl.Series) -> tuple[LagBin, ...]:
+    """Return how late jobs were sent, in bins.
 
     Bins end at 10, 20, 50, 100 µs and so on; a lag at an end lies below it. There are as many as
     it takes from the first to the largest lag, empty ones between them too.
@@ -62,7 +71,7 @@ def lag_histogram(lags_ns: pl.Series) -> list[dict[str, Any]]:
     lags_s = (lags_ns.drop_nulls() / 1e9).clip(lower_bound=0.0)
     largest_s = lags_s.max()
     if not isinstance(largest_s, float):
-        return []
+        return ()
     ends_s = [0.0]
     while ends_s[-1] < largest_s or len(ends_s) == 1:
         decade, place = divmod(len(ends_s) - 1, len(_ENDS))
@@ -71,12 +80,12 @@ def lag_histogram(lags_ns: pl.Series) -> list[dict[str, Any]]:
     # the place of a lag's bin: one at an end lies below it
     places = pl.Series(ends_s[1:-1], dtype=pl.Float64).search_sorted(lags_s, side="left")
     counts = dict(places.value_counts().iter_rows())
-    return [
-        {"from_s": low, "to_s": high, "jobs": counts.get(at, 0)}
+    return tuple(
+        LagBin(from_s=low, to_s=high, jobs=counts.get(at, 0))
         for at, (low, high) in enumerate(itertools.pairwise(ends_s))
-    ]
+    )
 
 
-def holds_all(loads: Sequence[TrialLoad]) -> bool | None:
-    """Return whether a rate was held in each of some trials; None of none."""
-    return all(load.holding.is_held for load in loads) if loads else None
+def sustains_all(loads: Sequence[TrialLoad]) -> bool | None:
+    """Return whether a rate was sustained in each of some trials; None of none."""
+    return all(load.verdict.is_sustained for load in loads) if loads else None

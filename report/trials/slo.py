@@ -1,4 +1,4 @@
-"""What a trial with jobs that come at a rate tells: whether it kept up, and whether it held an SLO.
+"""Whether a contender kept up with jobs that came at a rate, and kept to an SLO.
 
 Pure. The lab judges the steps of a search by this while they run, and the report again from the
 kept records.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from collector.reasons import Code, Reason
 from poolbench.records import Outcome
-from report import format as fmt
 
 #: Bounds of an SLO: a percentile of a span, seconds.
 SLO_KEYS = tuple(
@@ -26,7 +26,7 @@ SLO_KEYS = tuple(
 #: jobs came: it would have had to be so much faster to do them in that time.
 BEHIND_SHARE = 0.05
 
-#: A search for the highest rate that is held ends when that and the lowest that isn't are within
+#: A search for the highest sustained rate ends when that and the lowest that isn't are within
 #: this share of each other. Closer, they could not be told apart by `BEHIND_SHARE`.
 RESOLUTION = 0.05
 
@@ -51,19 +51,19 @@ _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
-    """Whether a contender held a rate."""
+class RateVerdict:
+    """Whether a contender sustained a rate."""
 
-    is_held: bool
-    #: Why not, in words; empty if it was held.
-    reasons: tuple[str, ...]
+    is_sustained: bool
+    #: Why not; empty if it was sustained.
+    reasons: tuple[Reason, ...]
     #: Median wait of the last jobs as a share of the time in which jobs came; None of one job.
     behind_share: float | None
 
 
-def judge_holding(
+def judge_rate(
     found: pl.DataFrame, *, jobs: int, slots: int, slo: Mapping[str, float]
-) -> Holding:
+) -> RateVerdict:
     """Return whether all jobs were done, within the SLO, and the contender did not fall behind.
 
     It fell behind if the median wait of the last tenth of the jobs, in order of their due times, is
@@ -81,20 +81,18 @@ def judge_holding(
     done = found.drop_nulls("response_ns").height
     reasons = []
     if done < jobs:
-        reasons.append(f"{jobs - done:,} of {fmt.counted(jobs, noun='job')} not done")
+        reasons.append(Reason.of(Code.JOBS_NOT_DONE, missing=jobs - done, jobs=jobs))
     for key, bound_s in slo.items():
         percentile, span, _ = key.split("_")
         seen_s = _nearest_rank_s(found[f"{span}_ns"], percent=int(percentile[1:]), jobs=jobs)
         if seen_s > bound_s:
-            shown = fmt.duration(seen_s) if math.isfinite(seen_s) else "without end"
-            reasons.append(f"{percentile} {span} {shown}, over {fmt.duration(bound_s)}")
+            seen = seen_s if math.isfinite(seen_s) else None
+            names = {"percentile": percentile, "span": span}
+            reasons.append(Reason.of(Code.OVER_BOUND, **names, seen_s=seen, bound_s=bound_s))
     behind, is_behind = _behind(found, slots=slots)
     if is_behind and behind is not None:
-        reasons.append(
-            f"it fell behind: its last jobs waited for {fmt.percent(behind)} of the time in which "
-            "jobs came"
-        )
-    return Holding(is_held=not reasons, reasons=tuple(reasons), behind_share=behind)
+        reasons.append(Reason.of(Code.FELL_BEHIND, share=behind))
+    return RateVerdict(is_sustained=not reasons, reasons=tuple(reasons), behind_share=behind)
 
 
 def by_job(records: pl.DataFrame) -> pl.DataFrame:
@@ -132,15 +130,12 @@ def late_jobs(found: pl.DataFrame) -> int:
     return found.filter(pl.col("lag_ns") > bound_ns).height
 
 
-def late_reason(found: pl.DataFrame) -> str:
-    """Return why a trial's jobs were too late to count, or nothing."""
+def late_reason(found: pl.DataFrame) -> Reason | None:
+    """Return why a trial's jobs were too late to count; None if they were not."""
     late = late_jobs(found)
     if late <= max(FEW_LATE, MAX_LATE_SHARE * found.height):
-        return ""
-    return (
-        f"the producer sent {late:,} of {fmt.counted(found.height, noun='job')} over "
-        f"{fmt.duration(LATE_S)} late: the machine could not make this load"
-    )
+        return None
+    return Reason.of(Code.SENT_LATE, late=late, jobs=found.height, bound_s=LATE_S)
 
 
 def _behind(found: pl.DataFrame, *, slots: int) -> tuple[float | None, bool]:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import polars as pl
 
 from poolbench.records import Outcome
-from report.statistics.percentiles import percentiles
+from report.statistics.percentiles import Tail, percentiles
 
 #: Of a record; the column that tells the kinds apart is named by the caller.
 COLUMNS = ("trial", "seq", "due_ns", "finished_ns", "outcome")
@@ -31,9 +31,8 @@ class Slowdown:
     jobs: int
     #: Jobs that were not done; they count as slowed without end.
     unfinished: int
-    #: Percentiles of the slowdown by name, as `report.statistics.percentiles` has them; None where
-    #: values are too few, and where that share of the jobs was not done.
-    slowdown: Mapping[str, float | None]
+    #: None also where that share of the jobs was not done.
+    slowdown: Tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +66,7 @@ def judge_fairness(
             left_out[kind] = "how long one of its jobs takes alone is not known"
         else:
             by_kind[kind] = _slowdown(of_kind["response_ns"], ideal_s=ideal)
-    medians = [one.slowdown["p50"] for one in by_kind.values()]
+    medians = [one.slowdown.p50 for one in by_kind.values()]
     known = [median for median in medians if median]
     unfairness = max(known) / min(known) if len(known) == len(medians) >= 2 else None
     return Fairness(by_kind=by_kind, unfairness=unfairness, left_out=left_out)
@@ -89,8 +88,11 @@ def _slowdown(response_ns: pl.Series, *, ideal_s: float) -> Slowdown:
         ideal_s=ideal_s,
         jobs=len(response_ns),
         unfinished=response_ns.null_count(),
-        slowdown={
-            name: None if value is None or math.isinf(value) else value
-            for name, value in percentiles(slowed).items()
-        },
+        slowdown=Tail(
+            **{
+                name: value
+                for name, value in asdict(percentiles(slowed)).items()
+                if value is not None and math.isfinite(value)
+            }
+        ),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,34 @@ _WIDTHS_S = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelinePoint:
+    """One bin of a trial; None where nothing was seen."""
+
+    #: When it begins, seconds after the trial did.
+    t_s: float
+    #: Jobs that were due and done within it.
+    arrivals: int
+    done: int
+    #: At its end: jobs due that no attempt had started, and attempts started and not ended.
+    backlog: int
+    in_flight: int
+    #: Mean of cores that were busy.
+    cpu_cores: float | None
+    #: As last seen.
+    rss_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bins:
+    """One trial, bin by bin."""
+
+    bin_s: float
+    #: How long the trial took; the last bin may be cut short by it.
+    lasted_s: float
+    points: tuple[TimelinePoint, ...]
+
+
 def bin_width_s(lasted_s: float) -> float:
     """Return the width of a trial's bins: 1 s from 10 s to 2 min, at most `MOST_BINS` of them."""
     if lasted_s < _BY_SECOND_S:
@@ -43,21 +71,14 @@ def bin_width_s(lasted_s: float) -> float:
 
 def measure_timeline(
     records: pl.DataFrame, *, samples: pl.DataFrame, start_ns: int | None, end_ns: int | None
-) -> dict[str, Any] | None:
-    """Return the course of one trial; None for one that was cut, or has no record.
+) -> Bins | None:
+    """Return one trial bin by bin; None for one that was cut, or has no record.
 
     Args:
         records: one or more an attempt, of `COLUMNS`.
         samples: what was seen of its worker from outside, in order of ``t_ns``.
         start_ns: when the trial began, Unix ns.
         end_ns: when it ended.
-
-    Returns:
-        ``bin_s``, ``lasted_s`` (the last bin may be cut short by it) and ``points``, one a bin:
-        ``t_s`` when it begins, seconds after the trial did; ``arrivals`` and ``done``, jobs due and
-        done within it; ``backlog`` and ``in_flight`` at its end, jobs due that no attempt had
-        started, and attempts that had started and not ended; ``cpu_cores``, the mean of cores
-        that were busy; ``rss_bytes`` as last seen. None where nothing was seen.
     """
     if not start_ns or not end_ns or end_ns <= start_ns or records.is_empty():
         return None
@@ -65,17 +86,19 @@ def measure_timeline(
     bin_s = bin_width_s(lasted_s)
     count = max(1, math.ceil(lasted_s / bin_s - 1e-9))
     edges_ns = start_ns + np.minimum(np.arange(count + 1) * bin_s * 1e9, lasted_s * 1e9)
-    columns: dict[str, Sequence[float | None]] = {
-        **_counts(records, edges_ns=edges_ns),
-        "cpu_cores": _cores(samples, edges_ns=edges_ns),
-        "rss_bytes": _last_seen(samples, edges_ns=edges_ns),
-    }
-    times_s = [round(index * bin_s, 9) for index in range(count)]
-    points = [
-        {"t_s": t_s, **{name: values[index] for name, values in columns.items()}}
-        for index, t_s in enumerate(times_s)
-    ]
-    return {"bin_s": bin_s, "lasted_s": lasted_s, "points": points}
+    counts = _counts(records, edges_ns=edges_ns)
+    cpu_cores = _cores(samples, edges_ns=edges_ns)
+    rss_bytes = _last_seen(samples, edges_ns=edges_ns)
+    points = tuple(
+        TimelinePoint(
+            t_s=round(index * bin_s, 9),
+            **{name: values[index] for name, values in counts.items()},
+            cpu_cores=cpu_cores[index],
+            rss_bytes=rss_bytes[index],
+        )
+        for index in range(count)
+    )
+    return Bins(bin_s=bin_s, lasted_s=lasted_s, points=points)
 
 
 def choose_trial(trials: Sequence[tuple[int, bool, float | None]]) -> int | None:

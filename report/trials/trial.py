@@ -13,16 +13,16 @@ import polars as pl
 
 from collector.ledger import ledgers
 from collector.metrics import Figures, figures, known
+from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import Interpreter, Manifest, TrialEntry, TrialResult
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
 from poolbench.summaries import Ledger
-from report import format as fmt
 from report.trials.disturbances import doubts
 from report.trials.latency_spans import measure_spans
-from report.trials.loop_blocking import Held, measure_held
+from report.trials.loop_blocking import TrialBlocking, measure_blocking
 from report.trials.offered_load import TrialLoad, measure_load
 
 #: What a trial is measured from; other columns of a record stay on disk.
@@ -38,13 +38,13 @@ class Evidence:
     """Who really ran a trial's jobs, as the slots themselves tell."""
 
     #: Pool classes seen, as module:name.
-    pools_seen: tuple[str, ...]
-    #: Processes that ran at least one job.
-    processes: int
-    #: Whether sockets were patched for greenlets in all of them; None if none tells.
-    sockets_patched: bool | None
-    #: Whether an interpreter held its GIL in any of them; None if none tells.
-    gil_enabled: bool | None
+    pools_seen: tuple[str, ...] = ()
+    #: Processes that ran at least one job; of several trials, the most.
+    processes: int = 0
+    #: Whether sockets were patched for greenlets in all of them; None if none reports it.
+    sockets_patched: bool | None = None
+    #: Whether an interpreter held its GIL in any of them; None if none reports it.
+    gil_enabled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,26 +89,24 @@ class Trial:
     foreign_cpu_share: float | None
     stolen_cpu_share: float | None
     clock_step_s: float | None
-    #: Why it is invalid.
-    reasons: tuple[str, ...]
-    #: What makes it less sure, and not invalid.
-    tolerated: tuple[str, ...]
+    #: Why it is invalid or unstable.
+    reasons: tuple[Reason, ...]
     #: Raw times by name, ns: see `report.trials.latency_spans`; of a pilot none. Its records are in
     #: the folder.
     spans: Mapping[str, pl.Series]
-    held: Held
+    blocking: TrialBlocking
     #: What came, where jobs came at a rate; None for a backlog.
     load: TrialLoad | None = None
 
     @property
     def is_valid(self) -> bool:
         """Whether its figures count."""
-        return not self.reasons
+        return self.mark is not Severity.INVALID
 
     @property
-    def mark(self) -> str:
-        """Return ``!``, ``~`` or nothing."""
-        return "!" if self.reasons else "~" if self.tolerated else ""
+    def mark(self) -> Severity:
+        """Return invalid, unstable or none."""
+        return strongest(self.reasons)
 
     @property
     def redis_commands_per_job(self) -> float | None:
@@ -122,10 +120,10 @@ class Trial:
 
     @property
     def figure_per_s(self) -> float | None:
-        """What it adds to its row, jobs a second: its throughput; of a search, the rate held."""
+        """What it adds to its row, jobs a second: its throughput, or the sustained rate."""
         if self.load is None or self.load.measure != "sustain":
             return self.figures.throughput_per_s
-        return self.load.rate_per_s if self.load.holding.is_held else None
+        return self.load.rate_per_s if self.load.verdict.is_sustained else None
 
     @property
     def ceiling_share(self) -> float | None:
@@ -250,63 +248,60 @@ def _measure(
         foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
         stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
         clock_step_s=disturbance.clock_step_s if disturbance else None,
-        reasons=_reasons(entry, ledger=ledger, evidence=evidence, freed=freed, load=load),
-        tolerated=_tolerated(result, ledger=ledger, found=found),
+        reasons=(
+            *_invalid(entry, ledger=ledger, evidence=evidence, freed=freed, load=load),
+            *_unstable(result, ledger=ledger, found=found),
+        ),
         spans={} if plan.is_pilot else measure_spans(records),
-        held=measure_held(records),
+        blocking=measure_blocking(records),
         load=load,
     )
 
 
-def _reasons(
+def _invalid(
     entry: TrialEntry,
     *,
     ledger: Ledger,
     evidence: Evidence,
     freed: Interpreter | None,
     load: TrialLoad | None,
-) -> tuple[str, ...]:
+) -> list[Reason]:
+    """Return why a trial's figures don't count."""
     plan, result = entry.plan, entry.result
-    reasons = list(result.reasons)
-    if result.end_ns is None:
-        reasons.insert(0, "the run was stopped in this trial")
+    reasons = [] if result.end_ns else [Reason.of(Code.INTERRUPTED)]
+    reasons += result.reasons
     if ledger.lost > 0:
-        reasons.append(f"{ledger.lost:,} of {fmt.counted(ledger.sent, noun='job')} lost")
+        reasons.append(Reason.of(Code.JOBS_LOST, lost=ledger.lost, sent=ledger.sent))
     if ledger.lost < 0:
-        reasons.append(f"{fmt.counted(-ledger.lost, noun='job')} more finished than sent")
+        reasons.append(Reason.of(Code.JOBS_UNSENT, jobs=-ledger.lost))
     if ledger.duplicated > 0:
-        reasons.append(f"{fmt.counted(ledger.duplicated, noun='job')} ran twice")
+        reasons.append(Reason.of(Code.JOBS_DUPLICATED, jobs=ledger.duplicated))
     if plan.pool == "gevent" and evidence.sockets_patched is False:
-        reasons.append("gevent ran with unpatched sockets")
+        reasons.append(Reason.of(Code.SOCKETS_UNPATCHED))
     reasons.extend(
-        f"{plan.pool} was to run the jobs, and {other} did"
-        for other in map(pool_name, evidence.pools_seen)
-        if plan.pool in POOLS and other != plan.pool
+        Reason.of(Code.WRONG_POOL, pool=plan.pool, seen=seen)
+        for seen in dict.fromkeys(map(pool_name, evidence.pools_seen))
+        if plan.pool in POOLS and seen != plan.pool
     )
-    # a rate that was held though jobs were sent late would have been held without that too
-    if load is not None and load.late and (load.step is None or not load.holding.is_held):
+    # a rate that was sustained though jobs were sent late would have been without that too
+    if load and load.late and (load.step is None or not load.verdict.is_sustained):
         reasons.append(load.late)
     if freed is not None and evidence.gil_enabled and not plan.is_pilot:
-        reasons.append(_gil_was_on(freed))
-    return tuple(dict.fromkeys(reasons))
+        packages = freed.gil_turned_on_by
+        reasons.append(
+            Reason.of(Code.GIL_TURNED_ON, packages=packages, path=freed.path)
+            if packages
+            else Reason.of(Code.GIL_ON)
+        )
+    return reasons
 
 
-def _gil_was_on(freed: Interpreter) -> str:
-    """Return why a row that was to run without the GIL is invalid, and what helps."""
-    said = "the GIL was on in a Python that can run without it"
-    culprits = fmt.listed([*freed.gil_turned_on_by])
-    if culprits:
-        return f"{said}: importing {culprits} turns it on; take that package out of {freed.path}"
-    return f"{said}: the worker's log or PYTHON_GIL tells what turned it on"
-
-
-def _tolerated(result: TrialResult, *, ledger: Ledger, found: Figures) -> tuple[str, ...]:
-    tolerated = [*result.tolerated, *doubts(result)]
+def _unstable(result: TrialResult, *, ledger: Ledger, found: Figures) -> list[Reason]:
+    """Return what makes a trial less sure, and not invalid."""
+    reasons = [*doubts(result)]
     if ledger.failed:
-        tolerated.append(f"{ledger.failed:,} of {fmt.counted(ledger.sent, noun='job')} failed")
-    if ledger.done:
-        tolerated.extend(found.reasons)
-    return tuple(dict.fromkeys(tolerated))
+        reasons.append(Reason.of(Code.JOBS_FAILED, failed=ledger.failed, sent=ledger.sent))
+    return [*reasons, *(found.reasons if ledger.done else ())]
 
 
 def _ceiling_per_s(entry: TrialEntry, *, cores: int) -> float | None:

@@ -6,105 +6,20 @@ intervals, corrected for all that was compared and held against its noise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import sys
+from collections.abc import Iterator, Sequence
 
 from report import format as fmt
+from report.result import Decided, Verdict
 from report.rows.comparable import Entry
-from report.statistics.ratios import CLAIM_BLOCKS, Ratio
-from report.statistics.significance import POWER_WORDS, Decision, Why
+from report.statistics.ratios import CLAIM_BLOCKS
+from report.statistics.significance import Why
 from report.verdicts import naming
 from report.verdicts.explanations import held_loop, lesson
-from report.verdicts.pairwise import EqualPair
 from report.verdicts.ranking import Ranking, rank
 
-#: `Verdict.figure` where jobs came at a rate: its ratios are those of 1 ÷ that, so that more is
-#: better in them too.
-RESPONSE = "p95 response"
-#: `Verdict.figure` of a search.
-HELD = "rate held"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """One comparison of two contenders, and what it shows."""
-
-    contender: str
-    against: str
-    #: How many times ``against``'s jobs ``contender`` did.
-    ratio: Ratio
-    decision: Decision
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the comparison as it stands in ``summary.json``."""
-        return {
-            "contender": self.contender,
-            "against": self.against,
-            "ratio": _figures(self.ratio),
-            "finding": self.decision.finding.value,
-            "why": self.decision.why.value,
-            "p_value": self.decision.p_value,
-            "detectable": self.decision.detectable,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What a workload's numbers say."""
-
-    workload: str
-    #: One or a few plain sentences.
-    text: str
-    #: The contender that did most, or None where no difference to the one it is held against
-    #: shows, or nothing could be compared. Below `CLAIM_BLOCKS` blocks: who led, no claim.
-    best: str | None
-    #: Who did most, be it by a difference or not; None where nothing could be compared.
-    ahead: str | None
-    #: Whom `ratio` is against: solo, or the runner-up where solo leads or wasn't measured.
-    against: str | None
-    ratio: Ratio | None
-    #: Whom every row is held against: solo, or the slowest where solo has no figure.
-    baseline: str | None
-    #: Contender → its ratio to the baseline, best first.
-    to_baseline: Mapping[str, Ratio]
-    #: Contenders between whom and the best there is no difference.
-    ties: tuple[str, ...]
-    #: The smallest difference, as a share, that every comparison named here would have shown in
-    #: four runs of five; None without a claim.
-    smallest_difference: float | None
-    #: What each comparison that a reader is shown comes to.
-    decisions: tuple[Decided, ...]
-    #: The contender that was measured twice, and its twin; None without one.
-    equal_pair: EqualPair | None
-    mark: str
-    #: What was compared: jobs a second, `RESPONSE` or `HELD`.
-    figure: str = "jobs/s"
-
-    @property
-    def noise_floor(self) -> float | None:
-        """By how much two equal contenders may differ here, as a share; None where none tells."""
-        return self.equal_pair.noise_floor if self.equal_pair else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the verdict as it stands in ``summary.json``."""
-        return {
-            "workload": self.workload,
-            "text": self.text,
-            "best": self.best,
-            "ahead": self.ahead,
-            "against": self.against,
-            "ratio": _figures(self.ratio),
-            "baseline": self.baseline,
-            "to_baseline": {name: _figures(ratio) for name, ratio in self.to_baseline.items()},
-            "ties": list(self.ties),
-            "smallest_difference": self.smallest_difference,
-            "decisions": [decided.as_dict() for decided in self.decisions],
-            "noise_floor": self.noise_floor,
-            "equal_pair": self.equal_pair and _equal_figures(self.equal_pair),
-            "figure": self.figure,
-            "mark": self.mark,
-        }
+#: A headline names at most so many contenders beside the best.
+_HEADLINE_NAMES = 3
 
 
 def judge(entries: Sequence[Entry], *, workload: str, kind: str) -> Verdict:
@@ -114,6 +29,7 @@ def judge(entries: Sequence[Entry], *, workload: str, kind: str) -> Verdict:
     best = ranking.best if ranking.ratio and not _is_equal(ranking) else None
     return Verdict(
         workload=workload,
+        headline=_headline(ranking),
         text=_text(ranking, peers=peers, kind=kind),
         best=best.contender if best else None,
         ahead=ranking.best.contender if ranking.best and ranking.ratio else None,
@@ -154,14 +70,6 @@ def _decided(ranking: Ranking) -> Iterator[Decided]:
             )
 
 
-def _figures(ratio: Ratio | None) -> dict[str, float] | None:
-    return {"value": ratio.value, "low": ratio.low, "high": ratio.high} if ratio else None
-
-
-def _equal_figures(pair: EqualPair) -> dict[str, Any]:
-    return {"contender": pair.contender, "twin": pair.twin, "ratio": _figures(pair.ratio)}
-
-
 def _mark(ranking: Ranking) -> str:
     if ranking.ratio is None:
         return "!" if ranking.excluded else "?"
@@ -173,46 +81,62 @@ def _mark(ranking: Ranking) -> str:
     return "~" if is_unstable else ""
 
 
-def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
+def _headline(ranking: Ranking) -> str:
+    """Return who did most and by how much, in one sentence."""
     if not ranking.entries:
-        sentences = ["Nothing could be measured."]
-    elif ranking.ratio is None:
-        sentences = [f"Nothing to compare {ranking.entries[0].contender} with."]
+        return "Nothing could be measured."
+    if ranking.ratio is None:
+        return f"Nothing to compare {ranking.entries[0].contender} with."
+    if ranking.is_claim:
+        return _who_leads(ranking, most_names=_HEADLINE_NAMES)
+    return f"{_so_far(ranking)} ({_too_few(ranking)})."
+
+
+def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
+    if not ranking.entries or ranking.ratio is None:
+        sentences = [_headline(ranking)]
     elif not ranking.is_claim:
-        sentences = [_too_few(ranking)]
+        others = [
+            f"{entry.contender} {fmt.times_range(found.low, high=found.high)}"
+            for entry in ranking.entries[1:]
+            if ranking.against is ranking.baseline
+            and (found := ranking.to_baseline.get(entry.contender))
+        ]
+        seen = "; ".join(filter(None, [_so_far(ranking), ", ".join(others)]))
+        sentences = [f"{seen}: {_too_few(ranking)}."]
     else:
         sentences = [
             lesson(ranking, kind=kind),
             _who_leads(ranking),
             _who_leads_peers(peers, baseline=ranking) if peers else "",
-            _unseen(_smallest(ranking, peers=peers)),
+            detectable(_smallest(ranking, peers=peers)),
         ]
     return " ".join(filter(None, [*sentences, held_loop(ranking, kind=kind), _left_out(ranking)]))
 
 
-def _too_few(ranking: Ranking) -> str:
+def _so_far(ranking: Ranking) -> str:
     best, against, ratio = ranking.best, ranking.against, ranking.ratio
     if best is None or against is None or ratio is None:
         return ""
+    times = fmt.times_range(ratio.low, high=ratio.high)
+    return f"So far {best.contender} did {times} the work of {against.contender}"
+
+
+def _too_few(ranking: Ranking) -> str:
     blocks = min(ratio.blocks for ratio in ranking.best_to.values())
-    start = (
-        f"So far {best.contender} did {fmt.times_range(ratio.low, high=ratio.high)} "
-        f"the work of {against.contender}"
-    )
-    others = [
-        f"{entry.contender} {fmt.times_range(found.low, high=found.high)}"
-        for entry in ranking.entries[1:]
-        if against is ranking.baseline and (found := ranking.to_baseline.get(entry.contender))
-    ]
-    seen = "; ".join(filter(None, [start, ", ".join(others)]))
-    return f"{seen}: too few repetitions for a claim ({blocks}, and it takes {CLAIM_BLOCKS})."
+    return f"{fmt.counted(blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"
 
 
-def _who_leads(ranking: Ranking) -> str:
+def _who_leads(ranking: Ranking, *, most_names: int = sys.maxsize) -> str:
+    """Return who did most; of more than ``most_names`` ties the others are counted."""
     best, against, ratio = ranking.best, ranking.against, ranking.ratio
     if best is None or against is None or ratio is None:
         return ""
     ties = [entry.contender for entry in ranking.ties]
+    if len(ties) > most_names:
+        figure = fmt.interval(ratio.low, high=ratio.high)
+        who = f"{naming.sized(best, ranking=ranking)}: {fmt.times(ratio.value)} {against.contender}"
+        return f"{who} {figure}; not proved faster than {len(ties)} others."
     figure = (
         f"{fmt.times(ratio.value)} {against.contender} {fmt.interval(ratio.low, high=ratio.high)}"
     )
@@ -239,7 +163,7 @@ def _not_behind(ranking: Ranking) -> str:
         (unproved if is_unproved else equal).append(entry.contender)
     return "; ".join(
         (
-            *([f"no difference to {fmt.listed(equal)}"] if equal else []),
+            *([f"no difference from {fmt.listed(equal)}"] if equal else []),
             *([f"not proved to beat {fmt.listed(unproved)}"] if unproved else []),
         )
     )
@@ -286,13 +210,13 @@ def _smallest(ranking: Ranking, *, peers: Ranking | None) -> float | None:
     return max((share for share in known if share is not None), default=None)
 
 
-def _unseen(smallest: float | None) -> str:
-    """Say what would have shown: a smaller difference may be there, and hide."""
-    if not smallest:
-        return ""
-    return f"A difference of {fmt.percent(smallest)} would have shown in {POWER_WORDS}."
+def detectable(smallest: float | None) -> str:
+    """Return the minimum detectable difference: a smaller one may be there, and hide."""
+    return (
+        f"Minimum detectable difference: {fmt.percent(smallest)} (80 % power)." if smallest else ""
+    )
 
 
 def _left_out(ranking: Ranking) -> str:
     names = [entry.contender for entry in ranking.excluded]
-    return f"Left out, since invalid or without a figure: {fmt.listed(names)}." if names else ""
+    return f"Left out (invalid or without a figure): {fmt.listed(names)}." if names else ""

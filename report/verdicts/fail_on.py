@@ -20,12 +20,11 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
 
 from poolbench.errors import Fault, UsageError, nearest
 from report import format as fmt
+from report.result import Checked, Status
 from report.statistics.ratios import Ratio
 from report.verdicts.metrics import ABSOLUTE, FIGURES, Figure, find_ratio
 
@@ -54,17 +53,6 @@ FORMS = (
     'write it like "throughput < 0.95" or "gevent-*/io.http: p99_wait.low > 1.2"',
     'write it like "gevent-*/io.http: throughput_per_s < 500" or "prefork-4: cpu > 1.2 * solo"',
 )
-
-
-class Status(StrEnum):
-    """What became of a condition in a row."""
-
-    MET = "met"
-    MISSED = "missed"
-    #: The row is invalid or has no such figure: nobody knows.
-    UNCHECKED = "not checked"
-    #: This run measured no such row: another profile does.
-    UNMEASURED = "not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +120,10 @@ class Condition:
             status = Status.MISSED if is_missed else Status.MET
             text = f"{start} {self._shown(seen)}, {note}"
         return Checked(
-            condition=self,
+            condition=self.text,
             contender=contender,
             workload=workload,
+            figure=self.measure,
             number=number,
             status=status,
             text=text,
@@ -145,33 +134,6 @@ class Condition:
             return f"{seen:.6g}"
         times = " ".join(filter(None, [fmt.times(seen.value), self.against]))
         return f"{times} {fmt.interval(seen.low, high=seen.high)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """What became of a condition in a row."""
-
-    condition: Condition
-    #: The row's; empty where no row was measured.
-    contender: str
-    workload: str
-    #: The number, the ratio or the end of its interval; None if there is none.
-    number: float | None
-    status: Status
-    #: The row and the number, for people.
-    text: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as the comparison's JSON and ``summary.json`` hold it."""
-        return {
-            "condition": self.condition.text,
-            "contender": self.contender,
-            "workload": self.workload,
-            "figure": self.condition.measure,
-            "number": self.number,
-            "status": self.status.value,
-            "text": self.text,
-        }
 
 
 def parse_conditions(

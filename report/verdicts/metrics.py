@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from report import format as fmt
+from report.result import RowSummary, TrialSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,20 +20,20 @@ class Figure:
     #: What a table calls it.
     title: str
     is_more_better: bool
-    #: Where it stands in a trial of ``summary.json``; empty for what has no ratio.
+    #: Attributes that lead to it from a trial; empty for what has no ratio.
     trial_path: tuple[str, ...]
-    #: Where it stands in a row.
+    #: The same from a row.
     row_path: tuple[str, ...]
 
     #: Of a percentile: what is timed, and which one.
     span: str = ""
     percentile: str = ""
 
-    def of_trial(self, trial: Mapping[str, Any]) -> float | None:
+    def of_trial(self, trial: TrialSummary) -> float | None:
         """Return a trial's figure; None if there is none."""
         return _follow(trial, self.trial_path)
 
-    def of_row(self, row: Mapping[str, Any]) -> float | None:
+    def of_row(self, row: RowSummary) -> float | None:
         """Return a row's figure; None if there is none."""
         return _follow(row, self.row_path)
 
@@ -113,21 +113,6 @@ def find_ratio(word: str) -> Figure | None:
 
 
 def _follow(found: object, path: tuple[str, ...]) -> float | None:
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
+    for name in path:
+        found = getattr(found, name, None)
     return float(found) if isinstance(found, (int, float)) and path else None
-
-
-def valid_trials(
-    summary: Mapping[str, Any], *, contender: str, workload: str
-) -> list[Mapping[str, Any]]:
-    """Return the row's valid trials."""
-    return [
-        trial
-        for trial in summary["trials"]
-        if not trial["is_pilot"]
-        # of a search or a curve, one a block is a repetition of the row
-        and trial.get("is_shown", True)
-        and trial["mark"] != "!"
-        and (trial["contender"], trial["workload"]) == (contender, workload)
-    ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from poolbench.pools import POOLS
 from report import format as fmt
+from report.result import RowSummary
 from report.rows.comparable import Entry
 from report.verdicts.ranking import Ranking
 
@@ -54,12 +54,12 @@ def tells_slots(name: str, *, slots: int) -> bool:
     return str(slots) in name.split("-")
 
 
-def label(row: Mapping[str, Any], *, has_slots: bool = True) -> str:
+def label(row: RowSummary, *, has_slots: bool = True) -> str:
     """Return a row's contender with what its name doesn't tell: slots, and that it has no GIL."""
-    name, slots = str(row["contender"]), row["slots"]
+    name, slots = row.contender, row.slots
     is_sized = not has_slots or slots == 1 or tells_slots(name, slots=slots)
     sized_name = name if is_sized else f"{name} ({slots})"
-    is_told = not row["is_without_gil"] or _TELLS_NO_GIL.search(name)
+    is_told = not row.is_without_gil or _TELLS_NO_GIL.search(name)
     return sized_name if is_told else f"{sized_name}, no GIL"
 
 

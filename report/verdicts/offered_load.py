@@ -14,14 +14,14 @@ from typing import NamedTuple
 from collector.metrics import percentiles
 from collector.run_manifest import Workload
 from report import format as fmt
+from report.result import RESPONSE, SUSTAINED, Verdict
 from report.rows.comparable import Entry
 from report.rows.offered_load import ROW_SHARE, sustained_per_s
 from report.rows.row import Row
-from report.statistics.ratios import CLAIM_BLOCKS
-from report.statistics.significance import POWER_WORDS
+from report.statistics.ratios import CLAIM_BLOCKS, Median
 from report.trials.latency_spans import pool_spans
 from report.trials.slo import RESOLUTION
-from report.verdicts.capacity import HELD, RESPONSE, Verdict, judge
+from report.verdicts.capacity import detectable, judge
 
 #: Share of a curve at which there is next to no load.
 _FREE_SHARE = 0.2
@@ -47,9 +47,14 @@ def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, flo
     left_out = [row.contender.name for row in rows if row.mark == "!"]
     # of a curve, whatever points are valid have been told
     if left_out and measure != "curve":
-        sentences.append(f"Left out, since invalid: {fmt.listed(left_out)}.")
-    said = " ".join(filter(None, sentences)) or "Nothing could be measured."
-    return replace(verdict, text=said, figure=RESPONSE if measure == "rate" else HELD)
+        sentences.append(f"Left out (invalid): {fmt.listed(left_out)}.")
+    said = [*filter(None, sentences)] or ["Nothing could be measured."]
+    # of a rate: who kept up, and who answered first
+    headline = " ".join(said[: 2 if measure == "rate" else 1])
+    text = " ".join(said)
+    return replace(
+        verdict, headline=headline, text=text, figure=RESPONSE if measure == "rate" else SUSTAINED
+    )
 
 
 def slo_words(slo: Mapping[str, float]) -> str:
@@ -85,7 +90,7 @@ def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
     behind = []
     for row in rows:
         loads = [trial.load for trial in row.valid if trial.load]
-        missed = sum(not load.holding.is_held for load in loads)
+        missed = sum(not load.verdict.is_sustained for load in loads)
         if missed:
             behind.append(f"{row.contender.name} (in {missed} of {len(loads)})")
     if not any(row.valid for row in rows):
@@ -110,14 +115,14 @@ def _soonest(verdict: Verdict, *, rows: Sequence[Row]) -> list[str]:
     of = f"the p95 response of {first} ({fmt.duration(spans_s.get(first))})"
     if not ratio.is_claim:
         between = fmt.times_range(sooner.low, high=sooner.high)
-        few = f"too few repetitions for a claim ({ratio.blocks}, and it takes {CLAIM_BLOCKS})"
+        few = f"{fmt.counted(ratio.blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"
         return [f"So far {of} was {between} that of {other}: {few}."]
     figure = f"{fmt.times(sooner.value)} {other} {fmt.interval(sooner.low, high=sooner.high)}"
     if verdict.best is None:
         said = f"No difference in the p95 response between {first}, ahead, and {_ties(verdict)}: "
-        return [f"{said}{figure}.", _unseen(verdict)]
-    ties = f"; no difference to {_ties(verdict)}" if verdict.ties else ""
-    return [f"{of[0].upper()}{of[1:]} is the shortest: {figure}{ties}.", _unseen(verdict)]
+        return [f"{said}{figure}.", _detectable(verdict)]
+    ties = f"; no difference from {_ties(verdict)}" if verdict.ties else ""
+    return [f"{of[0].upper()}{of[1:]} is the shortest: {figure}{ties}.", _detectable(verdict)]
 
 
 def _p95_s(row: Row) -> float | None:
@@ -128,40 +133,40 @@ def _p95_s(row: Row) -> float | None:
 def _holds(verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]) -> list[str]:
     """Return what each holds, best first, and by how much the best holds more."""
     figures = {
-        row.contender.name: row.as_dict()["throughput_per_s"]
+        row.contender.name: Median.of(list(row.per_s.values()))
         for row in rows
         if row.mark != "!" and not row.twin_of
     }
     known = sorted(
         ((name, found) for name, found in figures.items() if found),
-        key=lambda item: -item[1]["median"],
+        key=lambda item: -item[1].median,
     )
     none = [name for name, found in figures.items() if not found]
     under = slo_words(slo)
     sentences = []
     if known:
-        each = [f"{name} {fmt.number(found['median'])}" for name, found in known]
+        each = [f"{name} {fmt.number(found.median)}" for name, found in known]
         start, *rest = each
         name, rate = start.rsplit(" ", 1)
         more = f"; {fmt.listed(rest)}" if rest else ""
-        sentences.append(f"{name} holds {rate} jobs/s under {under}{more}.")
+        sentences.append(f"{name} sustains {rate} jobs/s with {under}{more}.")
     if none:
-        sentences.append(f"No rate was held by {fmt.listed(none)}.")
+        sentences.append(f"No rate was sustained by {fmt.listed(none)}.")
     ratio, first, other = verdict.ratio, verdict.ahead, verdict.against
     if ratio is None or first is None or other is None:
         return sentences
     figure = f"{fmt.times(ratio.value)} {other} {fmt.interval(ratio.low, high=ratio.high)}"
     if not ratio.is_claim:
         between = fmt.times_range(ratio.low, high=ratio.high)
-        few = f"too few repetitions for a claim ({ratio.blocks}, and it takes {CLAIM_BLOCKS})"
-        sentences.append(f"So far {first} held {between} the rate of {other}: {few}.")
+        few = f"{fmt.counted(ratio.blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"
+        sentences.append(f"So far {first} sustained {between} the rate of {other}: {few}.")
     elif verdict.best is None:
         sentences.append(f"No difference between {first}, ahead, and {_ties(verdict)}: {figure}.")
     else:
-        ties = f"; no difference to {_ties(verdict)}" if verdict.ties else ""
+        ties = f"; no difference from {_ties(verdict)}" if verdict.ties else ""
         sentences.append(f"That is {figure}{ties}.")
     bound = fmt.percent(RESOLUTION)
-    return [*sentences, f"Each search ends within {bound}.", _unseen(verdict)]
+    return [*sentences, f"Each search ends within {bound}.", _detectable(verdict)]
 
 
 def _bends(rows: Sequence[Row]) -> list[str]:
@@ -170,30 +175,30 @@ def _bends(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         name, rates_per_s = row.contender.name, sustained_per_s([*row.trials, *row.others])
         if not rates_per_s:
-            none.append(f"{name} held no rate, so there is no curve.")
+            none.append(f"{name} sustained no rate, so there is no curve.")
             continue
         found = {share: _share_p95_s(row, share=share) for share in _TOLD_SHARES}
         if found[_FREE_SHARE] and found[ROW_SHARE]:
             p95 = {share: fmt.duration(span_s) for share, span_s in found.items() if span_s}
             curves.append(_Curve(next(iter(rates_per_s.values())), name, p95))
-    curves.sort(key=lambda curve: -curve.held_per_s)
+    curves.sort(key=lambda curve: -curve.sustained_per_s)
     pairs = zip([None, *curves], curves, strict=False)
     return [*(curve.told(before) for before, curve in pairs), *none]
 
 
 class _Curve(NamedTuple):
-    held_per_s: float
+    sustained_per_s: float
     name: str
     #: Of the response, as it is shown, by share of what is held.
     p95: Mapping[float, str]
 
     def told(self, before: _Curve | None) -> str:
         """Return it in a sentence: in few words after one of the same points."""
-        rate = fmt.number(self.held_per_s)
+        rate = fmt.number(self.sustained_per_s)
         if before is not None and before.p95.keys() == self.p95.keys():
             return f"{self.name} {rate}: {fmt.listed([*self.p95.values()])}."
         start, *rest = (f"{span} at {fmt.percent(share)}" for share, span in self.p95.items())
-        first = f"{self.name} holds {rate} jobs/s: p95 of the response is {start} of that"
+        first = f"{self.name} sustains {rate} jobs/s: p95 of the response is {start} of that"
         return f"{', '.join([first, *rest])}."
 
 
@@ -211,8 +216,5 @@ def _ties(verdict: Verdict) -> str:
     return fmt.listed([*verdict.ties]) or str(verdict.against)
 
 
-def _unseen(verdict: Verdict) -> str:
-    share = verdict.smallest_difference
-    if not share:
-        return ""
-    return f"A difference of {fmt.percent(share)} would have shown in {POWER_WORDS}."
+def _detectable(verdict: Verdict) -> str:
+    return detectable(verdict.smallest_difference)

@@ -17,27 +17,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
+from report.result import EqualPair
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio, paired_ratio
-from report.statistics.significance import Decision, Finding, Why, decide, noise_floor_of
+from report.statistics.significance import Decision, Finding, Why, decide
 
 #: Two contenders, the first over the second.
 Pair = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EqualPair:
-    """A contender and its twin: the same under two names, so all their difference is noise."""
-
-    contender: str
-    twin: str
-    #: How many times the contender's jobs the twin did; None where one of them has no figure.
-    ratio: Ratio | None
-
-    @property
-    def noise_floor(self) -> float | None:
-        """By how much two equals may differ here, as a share; None without a claim."""
-        return noise_floor_of(self.ratio) if self.ratio else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

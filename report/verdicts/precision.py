@@ -4,42 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from collector.run_manifest import Until
 from report import format as fmt
+from report.result import Precision, Verdict, Width
 from report.statistics import student_t
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE, Ratio
-from report.verdicts.capacity import Verdict
 
 #: More blocks than this are not foretold: what a machine does in days is no matter of spread.
 MOST_BLOCKS = 1_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Width:
-    """The interval of one workload's headline, held against what was asked."""
-
-    workload: str
-    #: Who is ahead, and whom it is held against.
-    contender: str
-    against: str
-    #: Half of the interval's width, as a share of the ratio; None below `CLAIM_BLOCKS`.
-    half_width: float | None
-    blocks: int
-    #: How many blocks it would take at the spread seen so far; None where that can't be told.
-    blocks_needed: int | None
-
-    def is_wide(self, *, asked: float) -> bool:
-        """Whether it is not yet as narrow as asked."""
-        return self.half_width is None or self.half_width > asked
-
-    @property
-    def text(self) -> str:
-        """Return it in words: ``cpu.primes (prefork-4 against solo) ± 4.1 %``."""
-        width = f"± {fmt.percent(self.half_width)}" if self.half_width is not None else "unknown"
-        return f"{self.workload} ({self.contender} against {self.against}) {width}"
 
 
 def widths(verdicts: Iterable[Verdict], *, asked: float) -> list[Width]:
@@ -56,6 +29,12 @@ def widths(verdicts: Iterable[Verdict], *, asked: float) -> list[Width]:
         for verdict in verdicts
         if verdict.ratio and verdict.ahead and verdict.against
     ]
+
+
+def describe_width(width: Width) -> str:
+    """Return it in words: ``cpu.primes (prefork-4 against solo) ± 4.1 %``."""
+    half = f"± {fmt.percent(width.half_width)}" if width.half_width is not None else "unknown"
+    return f"{width.workload} ({width.contender} against {width.against}) {half}"
 
 
 def blocks_needed(ratio: Ratio, *, asked: float) -> int | None:
@@ -78,15 +57,15 @@ def blocks_needed(ratio: Ratio, *, asked: float) -> int | None:
 def still_wide(found: Sequence[Width], *, asked: float) -> list[Width]:
     """Return those that are not yet as narrow as asked, the widest first."""
     return sorted(
-        (one for one in found if one.is_wide(asked=asked)),
+        (one for one in found if one.half_width is None or one.half_width > asked),
         key=lambda one: -(math.inf if one.half_width is None else one.half_width),
     )
 
 
 def describe(
     asked: Until, *, verdicts: Iterable[Verdict], blocks: int, is_finished: bool
-) -> dict[str, Any]:
-    """Return what `--until` asked for and what came of it, as it stands in ``summary.json``.
+) -> Precision:
+    """Return what `--until` asked for and what came of it.
 
     Args:
         asked: what the run was to reach.
@@ -107,20 +86,20 @@ def describe(
         end = f"not reached in {done}" if is_finished else f"stopped after {done}"
         text = f"{goal} within {fmt.minutes(asked.at_most_s)}: {end}. {_wide_words(wide)}"
         text += _time_words(wide, done=blocks, block_s=asked.block_s)
-    return {
-        "half_width": asked.half_width,
-        "at_most_s": asked.at_most_s,
-        "is_reached": is_reached,
-        "widths": [asdict(one) for one in found],
-        "text": text,
-    }
+    return Precision(
+        half_width=asked.half_width,
+        at_most_s=asked.at_most_s,
+        is_reached=is_reached,
+        widths=tuple(found),
+        text=text,
+    )
 
 
 def _wide_words(wide: Sequence[Width]) -> str:
     told = [
-        f"{one.text}, about {fmt.counted(one.blocks_needed, noun='repetition')}"
+        f"{describe_width(one)}, about {fmt.counted(one.blocks_needed, noun='repetition')}"
         if one.blocks_needed
-        else one.text
+        else describe_width(one)
         for one in wide
     ]
     return f"Still wide: {'; '.join(told)}."

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from lab.conformance.markdown import write_markdown
-from lab.conformance.promises import ROWS
+from lab.conformance.promises import PROMISES
 from lab.conformance.survey import Survey, read_survey
 from tests.conftest import wait_until
 
@@ -74,7 +74,7 @@ def test_real_workers_get_their_word(written: Path, row: str) -> None:
     found = {pool: survey.verdict(row, pool=pool) for pool in survey.pools}
 
     assert {pool: one.word for pool, one in found.items() if one} == KNOWN[row]
-    assert all(one.finding.seen and one.finding.evidence for one in found.values() if one)
+    assert all(one.seen and one.evidence for one in found.values() if one)
 
 
 def test_the_document_is_made_from_the_json_beside_it(written: Path) -> None:
@@ -97,7 +97,7 @@ def test_two_surveys_are_laid_side_by_side(written: Path, tmp_path: Path) -> Non
     shown = run("--row", "max-tasks-per-child", "--pool", "threads", "--beside", str(other))
 
     assert re.search(r"max tasks per child +ignored *\n +\(breaks\)", shown)
-    assert "in brackets, where it differs: celery 4.0.0" in shown
+    assert "In brackets, where it differs: celery 4.0.0" in shown
 
 
 def test_each_row_is_tried_as_often_as_asked_and_counted() -> None:
@@ -106,14 +106,14 @@ def test_each_row_is_tried_as_often_as_asked_and_counted() -> None:
 
     assert re.search(r"eta +works *\n +3 of 3", shown)
     assert "solo     works 3 of 3  " in shown
-    assert "each tried 3 times" in shown
+    assert "Each promise was tried 3 times" in shown
 
 
 def test_rows_can_be_listed_without_a_try() -> None:
     """Names for `--row`, with their titles."""
     lines = run("--list").splitlines()
 
-    assert len(lines) == len(ROWS)
+    assert len(lines) == len(PROMISES)
     assert re.match(r"soft-limit +soft time limit$", lines[0])
 
 
@@ -138,7 +138,7 @@ def test_an_interrupted_survey_leaves_no_process_behind() -> None:
         _, said = survey.communicate(timeout=30)
 
     assert survey.returncode == 130
-    assert b"stopped" in said
+    assert b"interrupted" in said
     _, left = psutil.wait_procs(started, timeout=10)
     assert not left
 

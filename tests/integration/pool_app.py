@@ -353,17 +353,6 @@ def blocks(delay_s: float) -> None:
     time.sleep(delay_s)
 
 
-@app.task(name="own-loop")
-def own_loop() -> int:
-    """Run a loop of its own, as plain jobs do that call async code."""
-
-    async def answer() -> int:
-        await asyncio.sleep(0.01)
-        return 42
-
-    return asyncio.run(answer())
-
-
 @job("family", bind=True)
 async def family(self: Any) -> list[str]:
     """Let tasks of its own tell whose they are."""

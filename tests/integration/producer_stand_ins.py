@@ -56,7 +56,6 @@ class StandIns:
         slots: int = 4,
         most: int | None = None,
         failing: int = 0,
-        overlapped_by: tuple[str, ...] = (),
     ) -> None:
         self._client = redis.Redis.from_url(url, decode_responses=True)
         self._contenders = contenders
@@ -65,7 +64,6 @@ class StandIns:
         self._most = most
         #: Jobs that fail, of each trial.
         self._failing = failing
-        self._overlapped_by = overlapped_by
         self._taken: dict[tuple[str, int], list[tuple[JobHeader, int]]] = defaultdict(list)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work)
@@ -124,7 +122,7 @@ class StandIns:
             "run": run,
             "state": "closed" if is_closed else "running" if is_whole else "sending",
             "events": False,
-            "overlapped_by": list(self._overlapped_by),
+            "overlapped_by": [],
             "trials": trials,
         }
 

@@ -18,7 +18,7 @@ from collector import ingest as ingest_module
 from collector.ingest import Ingest
 from collector.store import RunFolder
 from poolbench.keys import records_stream
-from poolbench.records import encode_line
+from tests.wire import encode_line, stored_lines
 
 #: What ingest does to the disk, by its name in the modules that do it; and its one write to Redis.
 STEPS = ("os.fsync", "Path.replace", "Path.unlink", "redis.xtrim")
@@ -95,7 +95,7 @@ def test_crash_before_any_step_loses_and_doubles_no_line(
         has_crashed = countdown.disarm()
         collect(client, run, folder=results_dir / run)
 
-        lines = RunFolder(results_dir / run).read_lines()
+        lines = stored_lines(RunFolder(results_dir / run))
         assert lines["seq"].to_list() == list(range(2 * ENTRIES)), f"crash before {step} {at}"
         assert client.xlen(records_stream(run)) == 0
         if not has_crashed:
@@ -131,5 +131,5 @@ def test_failed_compaction_is_made_up_for(
             ingest.drain()
         ingest.drain()
 
-    assert RunFolder(results_dir).read_lines()["seq"].to_list() == list(range(2 * ENTRIES))
+    assert stored_lines(RunFolder(results_dir))["seq"].to_list() == list(range(2 * ENTRIES))
     assert len(RunFolder(results_dir).parts()) < 4

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-import polars as pl
 import pytest
 import redis
 
 from collector import ingest as ingest_module
 from collector.ingest import Ingest
 from collector.store import RunFolder
-from poolbench.errors import StackError, StorageError
+from poolbench.errors import StackError
 from poolbench.keys import records_stream
-from poolbench.records import encode_line
 from tests.conftest import Server
+from tests.wire import encode_line, stored_lines
 
 
 def add(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None:
@@ -32,7 +29,7 @@ def add(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None
 
 def stored(folder: Path) -> list[int]:
     """Return the seqs in the folder, in order of the parts."""
-    return RunFolder(folder).read_lines()["seq"].to_list()
+    return stored_lines(RunFolder(folder))["seq"].to_list()
 
 
 def test_step_stores_and_trims(client: redis.Redis, run_id: str, results_dir: Path) -> None:
@@ -159,17 +156,6 @@ def test_rubbish_is_kept_aside_and_stops_nothing(
     ]
 
 
-def test_stored_lines_are_handed_on(client: redis.Redis, run_id: str, results_dir: Path) -> None:
-    """Who folds while lines come in gets each part's good lines, once they are durable."""
-    seen: list[pl.DataFrame] = []
-    add(client, run_id, 0, 1, rubbish=b"rubbish\n")
-
-    with Ingest(client, run=run_id, folder=results_dir / run_id, on_stored=seen.append) as ingest:
-        ingest.drain()
-
-    assert [frame["seq"].to_list() for frame in seen] == [[0, 1]]
-
-
 def test_second_writer_of_a_run_is_refused(
     client: redis.Redis, run_id: str, results_dir: Path
 ) -> None:
@@ -183,58 +169,7 @@ def test_second_writer_of_a_run_is_refused(
         assert second.step() == 0
 
 
-def test_lock_ends_with_its_process(client: redis.Redis, run_id: str, results_dir: Path) -> None:
-    """A collector that was killed leaves no lock behind."""
-    script = "import fcntl,sys;f=open(sys.argv[1],'a');fcntl.flock(f,2);print(1,flush=True);input()"
-    lock = results_dir / ".lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        with pytest.raises(StackError):
-            Ingest(client, run=run_id, folder=results_dir).__enter__()
-        holder.kill()
-
-    with Ingest(client, run=run_id, folder=results_dir) as ingest:
-        assert ingest.step() == 0
-
-
 def test_step_outside_of_the_lock_is_an_error(client: redis.Redis, results_dir: Path) -> None:
     """A caller's mistake, found at once."""
     with pytest.raises(RuntimeError, match="with"):
         Ingest(client, run="r1", folder=results_dir).step()
-
-
-def test_full_disk_keeps_everything_in_the_stream(
-    client: redis.Redis, run_id: str, results_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Patched, since a full disk needs root to mount one: nothing is trimmed or half stored."""
-    add(client, run_id, 0, 1)
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        monkeypatch.setattr("collector.files.os.fsync", full)
-        with pytest.raises(StorageError, match="No space left on device; free some space"):
-            ingest.step()
-        assert client.xlen(records_stream(run_id)) == 1
-        monkeypatch.undo()
-
-        assert ingest.drain() == 2
-
-    assert stored(results_dir / run_id) == [0, 1]
-
-
-def test_folder_of_another_format_is_refused_and_the_stream_kept(
-    client: redis.Redis, run_id: str, results_dir: Path
-) -> None:
-    """An older Poolbench doesn't write among a newer one's files."""
-    add(client, run_id, 0)
-    RunFolder(results_dir).manifest_path.write_text('{"format": 3}')
-
-    with pytest.raises(StorageError, match="format version 3"):
-        Ingest(client, run=run_id, folder=results_dir).__enter__()
-
-    assert client.xlen(records_stream(run_id)) == 1

@@ -17,8 +17,8 @@ from collector import ingest as ingest_module
 from collector.ingest import Ingest
 from collector.store import RunFolder
 from poolbench.keys import records_stream
-from poolbench.records import encode_line
 from tests.conftest import Server
+from tests.wire import encode_line, stored_lines
 
 LINES = 60_000
 LINES_PER_ENTRY = 25
@@ -47,7 +47,7 @@ def test_kill_at_any_instant_loses_and_doubles_no_line(
     with Ingest(client, run=run_id, folder=folder) as ingest:
         ingest.drain()
 
-    lines = RunFolder(folder).read_lines()
+    lines = stored_lines(RunFolder(folder))
     assert lines["seq"].to_list() == list(range(LINES))
     assert lines["nonce"].n_unique() == LINES
     assert ingest.rejected_lines == 0

@@ -20,8 +20,9 @@ from collector.store import RunFolder
 from lab.system.redis_server import free_port, start_server
 from poolbench.errors import ExitCode
 from poolbench.keys import RUNS, records_stream, run_key, summary_key
-from poolbench.records import TrialPlan, encode_line
+from poolbench.records import TrialPlan
 from tests.conftest import Server, wait_until
+from tests.wire import encode_line
 
 
 class Collector:
@@ -117,25 +118,6 @@ def test_collects_until_told_to_stop(
     assert server.password not in running.log()
 
 
-def test_collector_that_was_killed_goes_on_where_it_was(
-    server: Server, client: redis.Redis, run_id: str, tmp_path: Path
-) -> None:
-    """SIGKILL while a run is under way: the next one publishes the same run, whole."""
-    submit(client, run_id, jobs=2)
-    work(client, run_id, seq=0)
-    arguments = ["--results", str(tmp_path / "results")]
-    with collector(tmp_path, *arguments, POOLBENCH_REDIS_URL=server.url) as first:
-        wait_until(first.says("running, 2 sent, 1 done"), what="half of the run is published")
-        first.process.kill()
-
-    work(client, run_id, seq=1)
-    with collector(tmp_path, *arguments, POOLBENCH_REDIS_URL=server.url) as second:
-        wait_until(lambda: is_closed(client, run_id), what="the run is published as closed")
-        assert second.stop() == ExitCode.OK
-
-    assert RunFolder(tmp_path / "results" / run_id).read_jobs()["seq"].to_list() == [0, 1]
-
-
 def test_broker_that_is_away_is_waited_for(run_id: str, tmp_path: Path) -> None:
     """Started before the broker, and again when the broker restarts: it goes on, one line each."""
     port, password, folder = free_port(), "secret-of-a-test", tmp_path / "server"
@@ -200,7 +182,7 @@ def test_stop_is_quick_though_the_broker_hangs(server: Server, tmp_path: Path) -
         ),
         pytest.param(
             ["--stall-after", "-1"], {}, ExitCode.USAGE,
-            "collector: --stall-after: -1; it takes seconds", id="bad-option",
+            "collector: argument --stall-after: -1 is out of bounds", id="bad-option",
         ),
         pytest.param(
             ["--results", "{taken}"], {}, ExitCode.STORAGE,

@@ -21,8 +21,9 @@ from collector.store import RunFolder
 from poolbench.errors import StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, records_stream, run_key, sent_field, summary_key, worker_key
-from poolbench.records import TrialPlan, encode_line
+from poolbench.records import TrialPlan
 from report.build import write_reports
+from tests.wire import encode_line, stored_lines
 
 MS = 1_000_000
 #: The first due time of a test's runs, Unix ns.
@@ -142,23 +143,6 @@ def test_run_from_its_first_job_to_its_closed_ledger(stack: Stack, run_id: str) 
         "sent": 12, "done": 12, "failed": 0, "retried": 0, "lost": 0, "duplicated": 0,
     }  # fmt: skip
     assert closed["trials"][0]["mark"] == ""
-
-
-def test_figures_that_are_published(stack: Stack, run_id: str) -> None:
-    """Twelve jobs finishing 1 ms apart in two slots: a thousand a second, as worked out by hand."""
-    stack.open_run(run_id)
-    stack.send(run_id, 12)
-    stack.work(run_id, *range(12))
-    stack.round()
-
-    trial = stack.trial(run_id)
-
-    assert trial["throughput_per_s"] == pytest.approx(1_000)
-    assert trial["execution_s"] == {"p50": 0.002, "p95": 0.002, "p99": 0.002}
-    assert trial["wait_s"] == {"p50": 0.006, "p95": 0.012, "p99": 0.012}
-    assert trial["lag_s"] == {"p50": 0.0, "p95": 0.0, "p99": 0.0}
-    assert trial["peak_in_flight"] == 2
-    assert (trial["contender"], trial["slots"], trial["sent"]) == ("threads", 2, 12)
 
 
 def test_closed_run_leaves_a_whole_folder(stack: Stack, run_id: str) -> None:
@@ -333,20 +317,6 @@ def test_runs_that_overlap_are_marked_both(stack: Stack) -> None:
     assert stack.folder("one").read_manifest().overlapped_by == ("two",)
 
 
-def test_worker_on_another_host_is_in_the_ledger_with_latencies_marked(
-    stack: Stack, run_id: str
-) -> None:
-    """Its jobs count; its clock isn't the producer's."""
-    stack.open_run(run_id)
-    stack.send(run_id, 2)
-    stack.work(run_id, 0, 1, boot_id="another machine")
-    stack.round()
-
-    assert stack.trial(run_id)["ledger"]["done"] == 2
-    assert stack.trial(run_id)["mark"] == "!"
-    assert "clocks of other hosts are not corrected" in stack.trial(run_id)["reasons"]
-
-
 def test_producer_on_the_workers_host_is_believed(stack: Stack, run_id: str) -> None:
     """Where the run tells its sender's boot, the collector's own machine doesn't matter."""
     stack.open_run(run_id)
@@ -371,18 +341,6 @@ def test_workers_tell_of_events_and_slots(stack: Stack, run_id: str) -> None:
 
     assert stack.summary(run_id)["events"] is True
     assert stack.trial(run_id)["slots"] == 5
-
-
-def test_too_few_jobs_for_a_throughput_are_marked(stack: Stack, run_id: str) -> None:
-    """The reason stands beside the null."""
-    stack.open_run(run_id, slots=50)
-    stack.send(run_id, 3)
-    stack.work(run_id, 0, 1, 2)
-    stack.round()
-
-    trial = stack.trial(run_id)
-    assert (trial["throughput_per_s"], trial["mark"]) == (None, "?")
-    assert "no throughput: 3 jobs done, and" in trial["reasons"][0]
 
 
 def test_garbled_lines_are_counted_and_kept(stack: Stack, run_id: str) -> None:
@@ -498,7 +456,7 @@ def test_garbled_plan_is_one_line_and_the_lines_are_kept(
     stack.round(after_s=RETRY_S)
 
     assert len(caplog.messages) == 1
-    assert stack.folder(run_id).read_lines().height == 3
+    assert stored_lines(stack.folder(run_id)).height == 3
 
 
 def test_trials_of_one_run_are_accounted_for_each(stack: Stack, run_id: str) -> None:

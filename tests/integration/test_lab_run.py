@@ -371,37 +371,53 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir:
     assert all((folder.path / worker["log"]).exists() for worker in manifest["workers"])
 
 
-def test_a_fault_in_the_file_is_said_before_anything_starts(
-    tmp_path: Path, results_dir: Path
-) -> None:
-    """Exit 2, one line a fault, no traceback, no folder."""
-    ended = poolbench("run", write(tmp_path, SMALL.replace("solo", "sole")), results=results_dir)
-
-    assert ended.returncode == ExitCode.USAGE
-    assert "did you mean solo?" in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert list(results_dir.iterdir()) == []
-
-
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("words", "variable", "exit_code", "said"),
     [
-        ("redis://127.0.0.1:1/0", "127.0.0.1:1"),
-        ("redis://:wrong-secret@127.0.0.1:{port}/0", "127.0.0.1:{port}"),
+        (["run", "{faulty}"], {}, ExitCode.USAGE, "did you mean solo?"),
+        (["report", "no-such-run"], {}, ExitCode.USAGE, "no-such-run"),
+        (["report", "no-such-run", "--json"], {}, ExitCode.USAGE, "no-such-run"),
+        (["run"], {}, ExitCode.USAGE, ""),
+        (["run", "x.toml", "--repetitions", "0"], {}, ExitCode.USAGE, ""),
+        (["run", "x.toml", "--sed", "1"], {}, ExitCode.USAGE, ""),
+        (["rum"], {}, ExitCode.USAGE, ""),
+        (["run", "{small}"], {"REDIS_URL": "redis://127.0.0.1:1/0"}, ExitCode.STACK, "127.0.0.1:1"),
+        (
+            ["run", "{small}"],
+            {"REDIS_URL": "redis://:wrong-secret@127.0.0.1:{port}/0"},
+            ExitCode.STACK,
+            "127.0.0.1:{port}",
+        ),
+        (["run", "{small}"], {"RESULTS_DIR": "{small}"}, ExitCode.STORAGE, "{small}"),
     ],
 )
-def test_a_broker_that_cant_be_used_is_one_line(
-    tmp_path: Path, results_dir: Path, server: Server, url: str, words: str
+def test_what_cant_be_done_is_one_line(
+    tmp_path: Path,
+    results_dir: Path,
+    server: Server,
+    words: list[str],
+    variable: dict[str, str],
+    exit_code: ExitCode,
+    said: str,
 ) -> None:
-    """Redis away, or a wrong password: exit 3, where it was looked for, never the password."""
-    url = url.format(port=server.port)
+    """A wrong file, run, command line, broker or folder: no traceback, password or result."""
+    (tmp_path / "faulty").mkdir()
+    known = {
+        "small": write(tmp_path, SMALL),
+        "faulty": write(tmp_path / "faulty", SMALL.replace("solo", "sole")),
+        "port": server.port,
+    }
+    more: dict[str, Any] = {
+        f"POOLBENCH_{name}": text.format(**known) for name, text in variable.items()
+    }
 
-    ended = poolbench("run", write(tmp_path, SMALL), results=results_dir, POOLBENCH_REDIS_URL=url)
+    ended = poolbench(*(word.format(**known) for word in words), results=results_dir, **more)
 
-    assert ended.returncode == ExitCode.STACK
-    assert words.format(port=server.port) in ended.stderr
-    assert "wrong-secret" not in ended.stderr
+    assert ended.returncode == exit_code
+    assert said.format(**known) in ended.stderr.replace("\n", "")
     assert "Traceback" not in ended.stderr
+    assert "wrong-secret" not in ended.stderr
+    assert list(results_dir.iterdir()) == []
 
 
 def test_an_explicit_broker_is_used_and_left_clean(
@@ -417,37 +433,3 @@ def test_an_explicit_broker_is_used_and_left_clean(
     assert server.password not in (only_run(results_dir) / "manifest.json").read_text()
     assert not client.exists("unacked", "unacked_index")
     assert [key for key in client.scan_iter() if only_run(results_dir).name in str(key)] == []
-
-
-def test_results_that_cant_be_written_are_one_line(tmp_path: Path) -> None:
-    """A results folder that is a file: exit 4, its path, no traceback."""
-    blocked = tmp_path / "results"
-    blocked.write_text("a file", encoding="utf-8")
-
-    ended = poolbench("run", write(tmp_path, SMALL), results=blocked)
-
-    assert ended.returncode == ExitCode.STORAGE
-    assert str(blocked) in ended.stderr.replace("\n", "")
-    assert "Traceback" not in ended.stderr
-
-
-@pytest.mark.parametrize("words", [["report", "no-such-run"], ["report", "no-such-run", "--json"]])
-def test_a_run_that_is_not_there_is_one_line(results_dir: Path, words: list[str]) -> None:
-    """An unknown run: exit 2 as of every word that means nothing, its name, no traceback."""
-    ended = poolbench(*words, results=results_dir)
-
-    assert ended.returncode == ExitCode.USAGE
-    assert "no-such-run" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-@pytest.mark.parametrize(
-    "words",
-    [["run"], ["run", "x.toml", "--repetitions", "0"], ["run", "x.toml", "--sed", "1"], ["rum"]],
-)
-def test_a_wrong_command_line_is_exit_2(results_dir: Path, words: list[str]) -> None:
-    """What the command line can't mean is a usage error without a traceback."""
-    ended = poolbench(*words, results=results_dir)
-
-    assert ended.returncode == ExitCode.USAGE
-    assert "Traceback" not in ended.stderr

@@ -50,11 +50,6 @@ def test_tasks_that_a_job_starts_know_whose_they_are(worker: PoolWorker) -> None
     assert [set(value_of(job)) for job in jobs] == [{job.id} for job in jobs]
 
 
-def test_a_plain_job_may_run_a_loop_of_its_own(worker: PoolWorker) -> None:
-    """A function that calls `asyncio.run` works, as in any other pool."""
-    assert value_of(worker.send("own-loop")) == 42
-
-
 def test_a_task_class_may_have_a_coroutine_for_its_call(worker: PoolWorker) -> None:
     """`async def __call__` around the function is awaited like the function."""
     assert value_of(worker.send("async-call", 7)) == "(7)"
@@ -189,14 +184,6 @@ def test_slots_come_and_go_by_remote_control(worker: PoolWorker) -> None:
     for job in jobs:
         value_of(job)
     assert worker.ask("stats")["pool"]["max-concurrency"] == SLOTS
-
-
-def test_a_job_that_exits_is_a_lost_worker_and_harms_nobody(worker: PoolWorker) -> None:
-    """`SystemExit` costs the job alone; Celery treats it as it does a process that left."""
-    with pytest.raises(WorkerLostError):
-        value_of(worker.send("exits"))
-
-    assert value_of(worker.send("add", 1, 1)) == 2
 
 
 def test_a_task_that_exits_costs_its_job_alone(worker: PoolWorker) -> None:

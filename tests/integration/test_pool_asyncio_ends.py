@@ -30,42 +30,6 @@ def _done(worker: PoolWorker) -> list[str]:
     return sorted(line for line in worker.diary if line.startswith("done"))
 
 
-def test_a_warm_shutdown_finishes_what_runs_and_puts_back_the_rest(start: Any) -> None:
-    """SIGTERM: running jobs end and are acknowledged as they do; no other is begun or lost."""
-    with start(slots=2) as worker:
-        for word in ("short", "long", "rest", "rest", "rest"):
-            worker.send("gated", word)
-        worker.pool_has(running=2, waiting=3)
-
-        worker.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "Warm shutdown" in worker.log, what="the signal to be heard")
-        worker.open_gate("rest", "short")
-
-        wait_until(lambda: worker.unacknowledged() == 4, what="its acknowledgement")
-        assert _done(worker) == ["done short"]
-        worker.open_gate("long")
-        assert worker.process.wait(20) == 0
-        assert _done(worker) == ["done long", "done short"]
-        assert (worker.waiting(), worker.unacknowledged()) == (3, 0)
-
-
-def test_a_cold_shutdown_cancels(start: Any) -> None:
-    """SIGQUIT: jobs end at their await; those acknowledged late go back with those that waited."""
-    with start(slots=3) as worker:
-        worker.send("gated-early", "early")
-        for _ in range(3):
-            worker.send("gated", "late")
-        worker.pool_has(running=3, waiting=1)
-
-        worker.process.send_signal(signal.SIGQUIT)
-
-        assert worker.process.wait(20) == 0
-        assert worker.diary.count("begun late") == 2
-        assert _done(worker) == []
-        assert (worker.waiting(), worker.unacknowledged()) == (3, 0)
-        assert "would not end" not in worker.log
-
-
 def test_a_stubborn_job_does_not_stop_a_cold_shutdown(start: Any) -> None:
     """One that blocks the loop for long is left behind, and named."""
     with start(slots=2) as worker:

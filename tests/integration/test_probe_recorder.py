@@ -17,11 +17,11 @@ import pytest
 import redis
 
 from lab.system.redis_server import free_port, start_server
-from poolbench.held import Held
+from poolbench.buffer import Buffer
 from poolbench.keys import LINES_FIELD, records_stream
+from poolbench.line_sorter import SortedLines
 from poolbench.pipe import RecorderSettings, start_recorder
 from poolbench.recorder import PRESENCE_REFRESH_S, Recorder
-from poolbench.sorting import Sorted
 from tests.conftest import Server, wait_until
 
 #: A broker that is never there.
@@ -147,8 +147,8 @@ def test_a_worker_is_seen_while_its_pipe_is_open(
 
 def test_a_worker_in_a_long_job_is_still_seen(server: Server, client: redis.Redis) -> None:
     """Without a fresh heartbeat, the last one is shown again while the pipe is open."""
-    recorder = Recorder(RecorderSettings(redis_url=server.url), held=Held(max_bytes=1))
-    recorder._file(Sorted(presence={"poolbench:worker:c:h-12": b"{}"}))
+    recorder = Recorder(RecorderSettings(redis_url=server.url), buffer=Buffer(max_bytes=1))
+    recorder._file(SortedLines(presence={"poolbench:worker:c:h-12": b"{}"}))
     assert recorder._deliver()
     client.flushall()
 
@@ -225,7 +225,7 @@ def test_reading_stops_at_the_bound(start: Start, tmp_path: Path) -> None:
     bound = 200_000
     fed = start(
         RecorderSettings(
-            redis_url=NOBODY, state_dir=str(tmp_path), grace_s=0.1, held_max_bytes=bound
+            redis_url=NOBODY, state_dir=str(tmp_path), grace_s=0.1, buffer_max_bytes=bound
         )
     )
     os.set_blocking(fed.fd, False)

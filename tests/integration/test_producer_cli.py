@@ -230,19 +230,6 @@ def test_all_ends_with_a_table_that_names_unequal_slots(
     assert "place in the queue" in found.out
 
 
-def test_events_and_overlaps_are_said(
-    client: redis.Redis, server: Server, producer: Producer
-) -> None:
-    """Both spoil figures, so neither is silent."""
-    with StandIns(server.url, "gevent", overlapped_by=("another-run",)):
-        show_worker(client, "gevent", has_events=True)
-        found = producer.run("--pool", "gevent", "--job", "io.sleep", "--count", "9", "--wait")
-
-    assert found.code == 0
-    assert "Celery's events are on" in found.errors
-    assert "! run another-run had jobs here at the same time" in found.out
-
-
 @pytest.mark.parametrize("words", [("--pools", "solo"), ("--pool",), ("solo",)])
 def test_usage_errors_of_the_parser_exit_2(producer: Producer, words: tuple[str, ...]) -> None:
     """An unknown option, a missing value and a stray word."""
@@ -306,15 +293,6 @@ def test_without_workers_nothing_is_sent(client: redis.Redis, producer: Producer
     assert client.dbsize() == before
 
 
-def test_force_sends_without_workers(client: redis.Redis, producer: Producer) -> None:
-    """Who starts a worker later may fill its queue now."""
-    found = producer.run("--pool", "solo", "--job", "io.http", "--count", "7", "--force")
-
-    assert found.code == 0
-    assert "to solo (no worker listens now)" in found.errors
-    assert client.llen(queue_name("solo")) == 7
-
-
 def test_a_taken_name_is_refused(client: redis.Redis, producer: Producer) -> None:
     """Two runs of one name would be one muddle; exit 2, nothing sent."""
     words = ("--pool", "solo", "--job", "io.http", "--count", "2", "--force", "--run", "r1")
@@ -340,36 +318,40 @@ def test_without_a_collector_it_says_so(client: redis.Redis, producer: Producer)
     assert "4 jobs sent, and their records are kept" in found.errors
 
 
-def test_a_stall_ends_it_with_the_counts(
-    client: redis.Redis, server: Server, producer: Producer
+@pytest.mark.parametrize(
+    ("words", "is_unread", "code", "text"),
+    [
+        (("--stall", "0.6"), False, 1, "of 40 jobs sent, 15 done, 0 failed, 25 not ended"),
+        # lines that nobody reads: the collector stopped, and with it the stack
+        (("--stall", "0.6"), True, 3, "no collector published anything within"),
+        (("--timeout", "0.4"), False, 1, "not finished within --timeout"),
+    ],
+    ids=["stall", "collector stopped", "timeout"],
+)
+def test_jobs_that_do_not_end_stop_the_wait(
+    client: redis.Redis,
+    server: Server,
+    producer: Producer,
+    words: tuple[str, ...],
+    *,
+    is_unread: bool,
+    code: int,
+    text: str,
 ) -> None:
-    """Workers that do no more: exit 1, and what was done until then."""
+    """The exit code of the cause, and what was done until then."""
+    if is_unread:
+        client.xadd(records_stream("r1"), {"lines": "{}"})
     with StandIns(server.url, "gevent", most=15):
         found = producer.run(
             *("--pool", "gevent", "--job", "io.http", "--count", "40", "--wait"),
-            *("--stall", "0.6", "--run", "r1"),
+            *("--run", "r1", *words),
         )
 
-    assert found.code == 1
-    assert "of 40 jobs sent, 15 done, 0 failed, 25 not ended" in found.errors
+    assert found.code == code
+    assert text in found.errors
+    assert "15 done" in found.errors
     assert "does not close" in found.out
     assert is_marked_sent(client, "r1")
-
-
-def test_a_collector_that_ended_in_mid_run_is_told_apart_from_a_stall(
-    client: redis.Redis, server: Server, producer: Producer
-) -> None:
-    """Lines wait in the run's stream that nobody reads: exit 3, for the stack is not whole."""
-    client.xadd(records_stream("r1"), {"lines": "{}"})
-    with StandIns(server.url, "gevent", most=15):
-        found = producer.run(
-            *("--pool", "gevent", "--job", "io.http", "--count", "40", "--wait"),
-            *("--stall", "0.6", "--run", "r1"),
-        )
-
-    assert found.code == 3
-    assert "no collector published anything within" in found.errors
-    assert "15 done" in found.errors
 
 
 def test_a_stall_of_one_pool_ends_the_comparison(
@@ -404,18 +386,6 @@ def test_workers_that_vanish_end_it(
     assert found.code == 1
     assert "no worker is there any more" in found.errors
     assert "15 done" in found.errors
-
-
-def test_a_time_limit_ends_it(server: Server, producer: Producer) -> None:
-    """--timeout is kept: exit 1."""
-    with StandIns(server.url, "gevent", most=3):
-        found = producer.run(
-            *("--pool", "gevent", "--job", "io.http", "--count", "4", "--wait"),
-            *("--timeout", "0.4"),
-        )
-
-    assert found.code == 1
-    assert "not finished within --timeout" in found.errors
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -496,17 +466,6 @@ def test_look_without_a_collector_says_so(client: redis.Redis, producer: Produce
 
     assert found.code == 3
     assert "no summary of r1 is published" in found.errors
-
-
-def test_a_garbled_summary_is_one_line(client: redis.Redis, producer: Producer) -> None:
-    """Another version's collector, or somebody's hand: exit 3."""
-    client.hset(run_key("r1"), "trials", "[]")
-    client.set("poolbench:summary:r1", '{"format": 1}')
-
-    found = producer.run("--look", "r1")
-
-    assert found.code == 3
-    assert "the collector's summary can't be read" in found.errors
 
 
 def test_a_broker_that_is_started_anew_gets_each_job_once(

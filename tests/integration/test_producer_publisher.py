@@ -17,7 +17,7 @@ from poolbench.evidence import boot_id
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
 from poolbench.keys import RUNS, queue_name, run_key, sent_field
 from poolbench.records import TrialPlan
-from producer.arrivals import draw
+from producer.arrivals import read_schedule
 from producer.publisher import BATCH, close_run, open_run, publish
 from tests.conftest import Server
 
@@ -97,7 +97,7 @@ def test_burst_is_sent_in_order_and_counted(client: redis.Redis, run_id: str) ->
     count = 2 * BATCH + 7
     told: list[int] = []
 
-    offsets_s = draw("burst", count=count, rate_per_s=0, seed=1)
+    offsets_s = [0.0] * count
     sent = publish(client, run=run_id, plan=plan_of(), offsets_s=offsets_s, on_sent=told.append)
 
     found = headers(client)
@@ -110,7 +110,7 @@ def test_burst_is_sent_in_order_and_counted(client: redis.Redis, run_id: str) ->
 
 def test_a_rate_is_kept_from_due_times_drawn_beforehand(client: redis.Redis, run_id: str) -> None:
     """Each job's due time is its offset from the start; none is sent before, and lag is told."""
-    offsets_s = draw("poisson", count=200, rate_per_s=1_000, seed=3)
+    offsets_s = read_schedule({"how": "poisson", "count": 200, "rate_per_s": 1_000}).draw(3)
     before_ns = time.time_ns()
 
     sent = publish(client, run=run_id, plan=plan_of(), offsets_s=offsets_s)
@@ -133,7 +133,7 @@ def test_late_jobs_are_sent_all_the_same(client: redis.Redis, run_id: str) -> No
     def hold_up(_sent: int) -> None:
         time.sleep(next(hold, 0.0))
 
-    offsets_s = draw("constant", count=100, rate_per_s=200, seed=1)
+    offsets_s = read_schedule({"how": "constant", "count": 100, "rate_per_s": 200}).draw(1)
     sent = publish(client, run=run_id, plan=plan_of(), offsets_s=offsets_s, on_sent=hold_up)
 
     found = headers(client)
@@ -145,7 +145,7 @@ def test_late_jobs_are_sent_all_the_same(client: redis.Redis, run_id: str) -> No
 def test_it_stops_when_told(client: redis.Redis, run_id: str) -> None:
     """What was sent until then is counted, and the rest is not sent."""
     told: list[int] = []
-    offsets_s = draw("burst", count=5 * BATCH, rate_per_s=0, seed=1)
+    offsets_s = [0.0] * (5 * BATCH)
 
     sent = publish(
         client,

@@ -14,8 +14,8 @@ from poolbench.errors import StackError
 from poolbench.jobs import HEADER
 from poolbench.keys import queue_name, run_key, sent_field
 from poolbench.records import TrialPlan
-from producer.mix_template import Mix, Part
 from producer.publisher import Sent
+from producer.template import Mix, MixPart
 from tests.conftest import Server, wait_until
 
 
@@ -71,8 +71,8 @@ def test_jobs_go_out_at_their_times(sender: Sender, client: redis.Redis, run_id:
 def test_each_job_of_a_mix_is_of_its_part(sender: Sender, client: redis.Redis, run_id: str) -> None:
     """Kind and part go together, across batches, in the order that was drawn."""
     parts = (
-        Part(name="short", kind="io.sleep", parameters={"delay_ms": 1.0}),
-        Part(name="long", kind="cpu.primes", parameters={"units": 9}),
+        MixPart(name="short", kind="io.sleep", parameters={"delay_ms": 1.0}),
+        MixPart(name="long", kind="cpu.primes", parameters={"units": 9}),
     )
     order = [number % 3 == 0 for number in range(1_200)]
     mix = Mix(parts=parts, order=[int(is_long) for is_long in order])

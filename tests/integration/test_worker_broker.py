@@ -47,11 +47,11 @@ def test_a_calibration_is_published_where_producers_look(
     assert found.keys() == {name for name, kind in JOB_KINDS.items() if kind.calibrated}
 
 
-def test_a_calibration_that_nobody_takes_is_told() -> None:
+def test_a_calibration_without_a_broker_is_one_line() -> None:
     """One line with the broker's address."""
     environ = {"POOLBENCH_REDIS_PORT": str(free_port())}
 
-    with pytest.raises(StackError, match=r"127\.0\.0\.1:\d+ did not take the calibration"):
+    with pytest.raises(StackError, match=r"Redis at 127\.0\.0\.1:\d+ does not answer"):
         publish_calibration({}, settings=load_settings(environ, dotenv=None))
 
 

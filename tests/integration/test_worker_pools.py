@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from poolbench.evidence import pool_name
 from poolbench.jobs import JOB_KINDS
 from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
@@ -95,16 +94,6 @@ def test_every_kind_is_done(worker: Worker) -> None:
     assert all(line["work_ns"] > 0 for line in finished)
 
 
-def test_results_are_off(worker: Worker) -> None:
-    """A job leaves no result in Redis unless its sender asks for one."""
-    job = worker.send("io.sleep", delay_ms=0)
-
-    (line,) = worker.finished(job)
-
-    assert line["state"] == "SUCCESS"
-    assert not list(worker.client.scan_iter(match=f"*celery-task-meta-{job}"))
-
-
 @pytest.mark.parametrize("kind", ["io.sleep", "io.http"])
 def test_waits_overlap_slots_deep(worker: Worker, kind: str) -> None:
     """As many jobs wait at once as there are slots: for a timer, and over real sockets."""
@@ -117,17 +106,6 @@ def test_waits_overlap_slots_deep(worker: Worker, kind: str) -> None:
 
     assert {line["state"] for line in finished} == {"SUCCESS"}
     assert peak_overlap(worker.lines("started", of=jobs), finished) == worker.slots
-
-
-def test_the_pool_is_what_it_says(worker: Worker) -> None:
-    """The class that ran the job is that pool's, and gevent's sockets are patched."""
-    job = worker.send("io.sleep", delay_ms=0)
-    worker.finished(job)
-
-    (line,) = worker.lines("started", of=[job])
-
-    assert pool_name(line["pool_seen"]) == worker.pool.name
-    assert line["sockets_patched"] == (worker.pool.name == "gevent")
 
 
 def test_the_time_of_the_function_alone_is_told(worker: Worker) -> None:

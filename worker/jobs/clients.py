@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import redis
 import redis.asyncio
@@ -41,7 +41,7 @@ Client = TypeVar("Client")
 
 
 class Lender(Generic[Client]):
-    """Lends a client that nobody else uses: right for processes, threads and greenlets alike.
+    """Lends a client to one user at a time: for processes, threads and greenlets.
 
     A pool of n connections inside one httpx client looks through all n at each request, and under
     gevent polls each: 100 greenlets got 150 answers a second so, and 1,631 with a client each.
@@ -82,68 +82,39 @@ class LoopLender(Lender[Client]):
         return self._shelves.setdefault(asyncio.get_running_loop(), deque())
 
 
-def _new_key() -> str:
-    return scratch_key(secrets.token_hex(8))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptRedis:
+class KeptRedis(Generic[Client]):
     """A connection to Redis with a key that no other client uses."""
 
-    client: redis.Redis
-    key: str = field(default_factory=_new_key)
+    client: Client
+    key: str = field(default_factory=lambda: scratch_key(secrets.token_hex(8)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptAsyncRedis:
-    """The same for coroutines."""
-
-    client: redis.asyncio.Redis
-    key: str = field(default_factory=_new_key)
-
-
-def _new_http() -> httpx.Client:
-    return httpx.Client(
-        base_url=load_settings().upstream_url,
+def _http_options() -> dict[str, Any]:
+    return {
+        "base_url": load_settings().upstream_url,
         # straight to upstream, whatever proxy the environment names
-        trust_env=False,
+        "trust_env": False,
         # plain HTTP: loading the certificates would cost more than a hundred requests
-        verify=False,  # noqa: S501 -- no TLS here
-        limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_S),
-    )
+        "verify": False,
+        "limits": httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_S),
+    }
 
 
-def _new_async_http() -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=load_settings().upstream_url,
-        trust_env=False,
-        verify=False,  # noqa: S501 -- as above
-        limits=httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_S),
-    )
+def _redis_options() -> dict[str, Any]:
+    return {
+        "url": load_settings().worker_redis_url,
+        "socket_timeout": REDIS_TIMEOUT_S,
+        "socket_connect_timeout": REDIS_TIMEOUT_S,
+    }
 
 
-def _new_redis() -> KeptRedis:
-    client = redis.Redis.from_url(
-        load_settings().worker_redis_url,
-        socket_timeout=REDIS_TIMEOUT_S,
-        socket_connect_timeout=REDIS_TIMEOUT_S,
-    )
-    return KeptRedis(client=client)
-
-
-def _new_async_redis() -> KeptAsyncRedis:
-    client = redis.asyncio.Redis.from_url(
-        load_settings().worker_redis_url,
-        socket_timeout=REDIS_TIMEOUT_S,
-        socket_connect_timeout=REDIS_TIMEOUT_S,
-    )
-    return KeptAsyncRedis(client=client)
-
-
-http_clients = Lender(_new_http)
-async_http_clients = LoopLender(_new_async_http)
-redis_clients = Lender(_new_redis)
-async_redis_clients = LoopLender(_new_async_redis)
+http_clients = Lender(lambda: httpx.Client(**_http_options()))
+async_http_clients = LoopLender(lambda: httpx.AsyncClient(**_http_options()))
+redis_clients = Lender(lambda: KeptRedis(client=redis.Redis.from_url(**_redis_options())))
+async_redis_clients = LoopLender(
+    lambda: KeptRedis(client=redis.asyncio.Redis.from_url(**_redis_options()))
+)
 
 
 def get(target: str, *, delay_ms: float) -> httpx.Response:

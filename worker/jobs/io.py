@@ -153,7 +153,7 @@ def file_round(*, size_bytes: int) -> int:
 
 @functools.cache
 def private_folder() -> Path:
-    """Return the folder of `file_round`'s files, nobody else's; swept of what the killed left."""
+    """Return the folder of `file_round`'s files, private, without the files of killed jobs."""
     folder = load_settings().state_dir.resolve() / "scratch"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in folder.iterdir():

@@ -1,4 +1,4 @@
-"""What blocked the asyncio pool's loop: counted, and said in the log now and then."""
+"""Counts what blocked the asyncio pool's loop, and logs it from time to time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BlockedLog:
         self.longest_ns = 0
         self.longest_by = ""
         #: Stretches and the longest of them, by kind, since the last log line.
-        self._unsaid: dict[str, tuple[int, int]] = {}
+        self._unreported: dict[str, tuple[int, int]] = {}
         self._is_quiet = False
 
     def note(self, kind: str, *, stretch_ns: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -31,10 +31,10 @@ class BlockedLog:
         self.total_ns += stretch_ns
         if stretch_ns > self.longest_ns:
             self.longest_ns, self.longest_by = stretch_ns, kind
-        count, longest_ns = self._unsaid.get(kind, (0, 0))
-        self._unsaid[kind] = (count + 1, max(longest_ns, stretch_ns))
+        count, longest_ns = self._unreported.get(kind, (0, 0))
+        self._unreported[kind] = (count + 1, max(longest_ns, stretch_ns))
         if not self._is_quiet:
-            self._say(loop)
+            self._log_unreported(loop)
 
     def info(self) -> dict[str, Any]:
         """Return the counts for ``inspect stats``, times in seconds."""
@@ -45,12 +45,12 @@ class BlockedLog:
             "longest-by": self.longest_by,
         }
 
-    def _say(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_quiet = bool(self._unsaid)
-        if not self._unsaid:
+    def _log_unreported(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._is_quiet = bool(self._unreported)
+        if not self._unreported:
             return
-        worst = sorted(self._unsaid.items(), key=lambda item: -item[1][1])
-        said = (f"{kind} ({n} x, {ns / 1e6:.0f} ms at the longest)" for kind, (n, ns) in worst)
-        _log.warning("The event loop was blocked, without an await, by %s", ", ".join(said))
-        self._unsaid.clear()
-        loop.call_later(LOG_EVERY_S, self._say, loop, context=contextvars.Context())
+        worst = sorted(self._unreported.items(), key=lambda item: -item[1][1])
+        parts = (f"{kind} ({n} x, {ns / 1e6:.0f} ms at the longest)" for kind, (n, ns) in worst)
+        _log.warning("The event loop was blocked, without an await, by %s", ", ".join(parts))
+        self._unreported.clear()
+        loop.call_later(LOG_EVERY_S, self._log_unreported, loop, context=contextvars.Context())

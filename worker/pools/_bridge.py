@@ -79,8 +79,8 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: Pool) -> Callab
     def call(*args: Any, **kwargs: Any) -> Any:
         job: Job | None = getattr(getcurrent(), "celery_job", None)
         if job is not None and job.is_in_tracer:
-            is_own = job.order.kind == task.name
-            if is_own or job.order.kind in _CALLING_TASKS or _is_errback():
+            is_own = job.request.kind == task.name
+            if is_own or job.request.kind in _CALLING_TASKS or _is_errback():
                 return _call(function, args, kwargs, task=task, job=job)
         elif is_coroutine and _is_errback():
             pool.run_errback(functools.partial(errback, *args, **kwargs), kind=task.name)
@@ -116,7 +116,7 @@ def _call(
         return job.finish(found) if inspect.isawaitable(found) else found
     finally:
         job.is_in_tracer = True
-        if job.order.kind == task.name:
+        if job.request.kind == task.name:
             task.request.loop_blocked_ns = job.blocked_so_far_ns()
 
 

@@ -19,7 +19,7 @@ _log = logging.getLogger("celery.pool.asyncio")
 class Child(Coroutine[Any, Any, Any]):
     """The coroutine of a task that a job started: takes its turns in the job's greenlet.
 
-    So Celery knows there whose job it is, and what blocks the loop there is the job's.
+    So Celery finds the job's request there, and a blocked loop is counted for the job.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the asyncio pool's loop has to say to Celery's consumer: calls for its thread, in order."""
+"""Calls from the asyncio pool's loop to the thread of Celery's consumer, in order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Courier:
 
     @property
     def has_hub(self) -> bool:
-        """Whether there is somebody to wake."""
+        """Whether there is a hub to wake."""
         return self._hub is not None
 
     def __len__(self) -> int:
@@ -70,11 +70,11 @@ class Courier:
                 return
             try:
                 function(*args)
-            except Exception:  # noqa: BLE001 -- of one job: the others' news must go on
+            except Exception:  # noqa: BLE001 -- of one job: those of other jobs must be made
                 _log.exception("Celery failed at the news of a job")
 
     def tend_hub(self) -> None:
-        """Acknowledge what has ended and keep the heartbeats, when nobody else turns the hub."""
+        """Acknowledge what has ended and keep the heartbeats, while nobody runs the hub."""
         if self._hub is not None:
             self._hub.fire_timers()
             send_acknowledgements(self._hub)

@@ -2,7 +2,7 @@
 
 Where the job's function returns a coroutine, the greenlet takes its steps one by one and hands what
 it waits for to an asyncio task, which wakes the greenlet again. So all of a job runs in one
-greenlet, by which Celery tells jobs apart, and in one context. The pool is in asyncio.py.
+greenlet, by which Celery distinguishes jobs, and in one context. The pool is in asyncio.py.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STUBBORN_AFTER_S = 1.0
 
 _log = logging.getLogger("celery.pool.asyncio")
 
-#: The job on whose behalf code runs, in the tasks that it started as well.
+#: The job on whose behalf code runs, also in the tasks that it started.
 current_job: contextvars.ContextVar[Job] = contextvars.ContextVar("celery_job")
 
 
@@ -47,7 +47,7 @@ class Pool(Protocol):
 
     @property
     def is_terminating(self) -> bool:
-        """Whether jobs are ended with the worker, so that nothing is to be told of them."""
+        """Whether the worker is ending its jobs, so that nothing is reported of them."""
 
     def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, after those posted before."""
@@ -73,8 +73,8 @@ class Step(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What Celery asks of the pool: a call, its limits, and whom to tell how it went."""
+class JobRequest:
+    """What Celery asks of the pool: a call, its limits, and the callbacks for how it ended."""
 
     call: Callable[[], Any]
     kind: str
@@ -87,14 +87,14 @@ class Order:
     on_timeout: Callable[..., Any] | None = None
 
     @property
-    def request(self) -> Request | None:
+    def celery_request(self) -> Request | None:
         """Celery's request; None if something else than its consumer uses the pool."""
         request = getattr(self.on_accepted, "__self__", None)
         return request if isinstance(request, Request) else None
 
     def may_be_revoked(self) -> bool:
         """Return whether it may have been revoked, or have expired, since Celery looked."""
-        request = self.request
+        request = self.celery_request
         if request is None:
             return False
         has_stamps = bool(state.revoked_stamps and request.stamped_headers)
@@ -115,9 +115,9 @@ class Job(Coroutine[Any, Any, None]):
     Celery keeps a weak reference and calls `terminate`; everything else happens on the loop.
     """
 
-    def __init__(self, pool: Pool, *, order: Order) -> None:
+    def __init__(self, pool: Pool, *, request: JobRequest) -> None:
         self.pool = pool
-        self.order = order
+        self.request = request
         #: Whether Celery was asked, when the job's turn for a slot came, if it still is to run.
         self.is_cleared = False
         #: Whether the greenlet runs Celery's tracer, and not the job's own function.
@@ -141,7 +141,7 @@ class Job(Coroutine[Any, Any, None]):
         self._is_timeout_posted = False
 
     def __str__(self) -> str:
-        return f"{self.order.kind}[{self.order.job_id}]"
+        return f"{self.request.kind}[{self.request.job_id}]"
 
     def start(self, context: contextvars.Context) -> None:
         """Let it run, with a context of its own."""
@@ -172,7 +172,7 @@ class Job(Coroutine[Any, Any, None]):
 
         A job that is not acknowledged yet is not reported: its message goes back to the queue.
         """
-        request = self.order.request
+        request = self.request.celery_request
         if not self.has_outcome and (request is None or request.acknowledged):
             self._post_failure(WorkerLostError("The event loop of the worker has failed."))
 
@@ -206,7 +206,7 @@ class Job(Coroutine[Any, Any, None]):
     def _turn(self, error: BaseException | None) -> Any:
         if self.slot is None:
             if error is not None and self.pool.is_terminating:
-                self._end()  # it never began, so nobody hears of it, and its message goes back
+                self._end()  # it never began: nothing is reported, and its message goes back
                 raise StopIteration
             self._begin()
         self.turn_began_ns = time.perf_counter_ns()
@@ -224,20 +224,20 @@ class Job(Coroutine[Any, Any, None]):
         self.slot = greenlet(self._run)
         self.slot.celery_job = self
         self.slot.gr_context = self.context
-        order = self.order
+        request = self.request
         self.pool.post(self._accept, os.getpid(), time.monotonic())
-        if order.soft_limit_s:
-            self._after(order.soft_limit_s, self._exceed_soft_limit)
-        if order.limit_s:
-            self._after(order.limit_s, self._exceed_limit)
+        if request.soft_limit_s:
+            self._after(request.soft_limit_s, self._exceed_soft_limit)
+        if request.limit_s:
+            self._after(request.limit_s, self._exceed_limit)
 
     def _accept(self, pid: int, begun_at_s: float) -> None:
         """Report its start to Celery, unless it was cancelled before Celery knew of it.
 
         Its message then goes back to the queue; acknowledged now, it would be lost.
         """
-        if self.order.on_accepted and (self.has_outcome or not self.pool.is_terminating):
-            self.order.on_accepted(pid, begun_at_s)
+        if self.request.on_accepted and (self.has_outcome or not self.pool.is_terminating):
+            self.request.on_accepted(pid, begun_at_s)
 
     def _end(self) -> None:
         self.has_ended = True
@@ -255,12 +255,12 @@ class Job(Coroutine[Any, Any, None]):
         if self._task is not None and not self.called_off:
             self._is_soft_limit_due = True
             self._task.cancel("soft time limit")
-            self.pool.post(self.order.on_timeout, True, self.order.soft_limit_s)
+            self.pool.post(self.request.on_timeout, True, self.request.soft_limit_s)
 
     def _exceed_limit(self) -> None:
         if not self.called_off:
             self._is_over_limit = True
-            self.call_off(f"it exceeded its time limit of {self.order.limit_s:g} s")
+            self.call_off(f"it exceeded its time limit of {self.request.limit_s:g} s")
 
     def _report_stubborn(self) -> None:
         _log.error("Job %s goes on although %s; it keeps its slot", self, self.called_off)
@@ -275,18 +275,18 @@ class Job(Coroutine[Any, Any, None]):
             self._leave_loop()
             self.is_in_tracer = True
             try:
-                outcome = self.order.call()
+                outcome = self.request.call()
             finally:
                 self.is_in_tracer = False
                 self._enter_loop()
         except Exception:  # noqa: BLE001 -- the tracer lets out few; Celery's request decides
             self.has_outcome = True
-            self.pool.post_soon(self.order.on_failure, ExceptionInfo())
+            self.pool.post_soon(self.request.on_failure, ExceptionInfo())
         except BaseException as exit_:  # noqa: BLE001 -- a job that exits must not end the loop
             self._post_exit(exit_)
         else:
             self.has_outcome = True
-            self.pool.post_soon(self.order.on_success, outcome)
+            self.pool.post_soon(self.request.on_success, outcome)
 
     def _post_exit(self, exit_: BaseException) -> None:
         if self._is_over_limit:
@@ -301,13 +301,13 @@ class Job(Coroutine[Any, Any, None]):
     def _post_timeout(self) -> None:
         if not self._is_timeout_posted:
             self._is_timeout_posted = True
-            self.pool.post(self.order.on_timeout, False, self.order.limit_s)
+            self.pool.post(self.request.on_timeout, False, self.request.limit_s)
 
     def _post_failure(self, error: Exception) -> None:
         try:
             raise error
         except type(error):
-            self.pool.post(self.order.on_failure, ExceptionInfo())
+            self.pool.post(self.request.on_failure, ExceptionInfo())
 
     def _leave_loop(self) -> None:
         """Let plain code see no running loop, as in any other pool: it may call `asyncio.run`."""
@@ -334,7 +334,7 @@ class Job(Coroutine[Any, Any, None]):
                 bare = exceptions.SoftTimeLimitExceeded().with_traceback(error.__traceback__)
                 raise bare from error.__cause__
             if isinstance(error, asyncio.CancelledError):
-                # nobody cancelled the job: it has met a cancelled future, and fails
+                # the job was not cancelled: it awaited a cancelled future, and fails
                 raise concurrent.futures.CancelledError(*error.args) from error
             raise
         finally:

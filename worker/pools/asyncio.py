@@ -2,10 +2,10 @@
 
 Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. This
 file and its neighbours need nothing but Celery and greenlet, and patch neither them nor
-asyncio: docs/asyncio-pool.md says what they promise.
+asyncio: docs/asyncio-pool.md lists what they promise.
 
 The loop has a thread of its own. Celery's bookkeeping stays in the consumer's: the loop only posts
-there what has happened. So a job that blocks the loop blocks jobs, and not the worker's ear.
+there what has happened. So a job that blocks the loop blocks jobs, and not remote control.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ._blocked import BlockedLog
 from ._bridge import bridge
 from ._child import Child
 from ._courier import Courier
-from ._job import Job, Order, current_job
+from ._job import Job, JobRequest, current_job
 from ._loop import run_until
 from ._stop_signals import wrap_stop_handlers
 from ._threads import CallThreads
@@ -38,11 +38,11 @@ from ._threads import CallThreads
 #: How long a cold shutdown waits for its cancelled jobs, and any for the loop to end, seconds.
 COLD_STOP_S = 5.0
 
-#: Between two looks at the jobs that a shutdown waits for, seconds.
+#: Between two checks of the jobs that a shutdown waits for, seconds.
 _LOOK_EVERY_S = 0.02
 
 #: From so many jobs in flight on, arrivals and ends that follow each other within `GATHER_S`
-#: seconds are told together, since two threads of one interpreter hinder each other at each word
+#: seconds are posted together, since two threads of one interpreter delay each other at each post
 #: (docs/asyncio-pool.md). Of few slots each would miss the time, where a job is fetched only when
 #: one has ended.
 GATHER_FROM = 32
@@ -51,7 +51,7 @@ GATHER_S = 0.002
 #: The limits that a job may have, by Celery's names, and a worker for all its jobs.
 _LIMITS = ("soft_timeout", "timeout")
 
-#: What Celery's signal handlers tell the worker.
+#: What Celery's signal handlers set for the worker.
 _celery: Any = worker_state
 
 _log = logging.getLogger("celery.pool.asyncio")
@@ -111,7 +111,7 @@ class TaskPool(BasePool):
         if len(args) > 2:
             self._bridge_late(args[0], fields=args[2])
         limits = {name: options.get(name) or self.options.get(name) for name in _LIMITS}
-        order = Order(
+        request = JobRequest(
             call=functools.partial(target, *args, **(kwargs or {})),
             kind=str(args[0]) if args else "",
             job_id=str(options.get("correlation_id", "")),
@@ -122,14 +122,14 @@ class TaskPool(BasePool):
             on_failure=options.get("error_callback"),
             on_timeout=options.get("timeout_callback"),
         )
-        job = Job(self, order=order)
+        job = Job(self, request=request)
         if not self._is_closed:  # a timer may bring a job while the worker stops: it goes back
             self._waiting.append(job)
             self._wake_loop()
         return job
 
     def flush(self) -> None:
-        """Forget the jobs that wait: the broker has given them to nobody, and does so again."""
+        """Forget the jobs that wait: the broker delivers them again, unacknowledged."""
         self._waiting.clear()
 
     def grow(self, n: int = 1) -> None:
@@ -144,7 +144,7 @@ class TaskPool(BasePool):
         self.limit -= n
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
-        """Do nothing: Celery terminates the job's handle as well, which is told by no pid."""
+        """Do nothing: Celery terminates the job's handle as well, which is not found by a pid."""
 
     def on_close(self) -> None:
         """Begin no more jobs; those that wait go back to the broker with the connection."""
@@ -218,7 +218,7 @@ class TaskPool(BasePool):
 
     def _recheck(self, job: Job) -> None:
         """Let Celery drop a job that was revoked while it waited, or has expired."""
-        request = job.order.request
+        request = job.request.celery_request
         if request is None or not request.revoked():
             job.is_cleared = True
             self._waiting.appendleft(job)
@@ -260,7 +260,7 @@ class TaskPool(BasePool):
 
         Celery calls it in the consumer's thread, where nothing can be awaited.
         """
-        order = Order(
+        request = JobRequest(
             call=call,
             kind=kind,
             job_id="error callback",
@@ -269,7 +269,7 @@ class TaskPool(BasePool):
         if self._is_stopped:
             _log.error("Error callback %s did not run: the event loop has ended", kind)
             return
-        job = Job(self, order=order)
+        job = Job(self, request=request)
         self._running.add(job)
         self.call(functools.partial(job.start, contextvars.Context()))
 
@@ -278,7 +278,7 @@ class TaskPool(BasePool):
     def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, after those posted before.
 
-        A consumer without a hub can't be called, so it is told from here, as by Celery's threads.
+        A consumer without a hub can't be called, so this thread calls, as in Celery's threads pool.
         """
         if function is None:
             return
@@ -304,11 +304,11 @@ class TaskPool(BasePool):
             self.loop.call_later(GATHER_S, self._hand_over, context=contextvars.Context())
 
     def _hand_over(self) -> None:
-        """Tell what was gathered; go on gathering for as long as there is something."""
+        """Deliver what was gathered; continue gathering while there is something."""
         has_news = bool(self._courier) or (bool(self._waiting) and self._may_fill())
         if has_news and len(self._running) >= GATHER_FROM:
             self.loop.call_later(GATHER_S, self._hand_over)
-        else:  # before a last look: who finds it unset wakes the loop
+        else:  # before a last check: who finds it unset wakes the loop
             self._is_gathering = False
         if self._courier:
             self._courier.wake()
@@ -316,7 +316,7 @@ class TaskPool(BasePool):
 
     def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
         """Count what a job did to the others."""
-        self._blocked.note(job.order.kind, stretch_ns=stretch_ns, loop=self.loop)
+        self._blocked.note(job.request.kind, stretch_ns=stretch_ns, loop=self.loop)
 
     def on_ended(self, job: Job) -> None:
         """Give the job's slot to the next.
@@ -359,7 +359,7 @@ class TaskPool(BasePool):
                 job = self._waiting.popleft()
             except IndexError:
                 return
-            if not job.is_cleared and job.order.may_be_revoked():
+            if not job.is_cleared and job.request.may_be_revoked():
                 self.post(self._recheck, job)
             else:
                 self._running.add(job)

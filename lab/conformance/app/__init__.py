@@ -1,1 +1,1 @@
-"""What runs inside the tried workers; nothing here may import anything of ours."""
+"""Runs inside the tried workers; imports nothing of Poolbench."""

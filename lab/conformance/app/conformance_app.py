@@ -1,25 +1,27 @@
-"""The app of the tried workers: jobs that stamp what happens to them into a file.
+"""The app of the tried workers: its jobs write stamps of what happens to them into a file.
 
-It runs under any interpreter that has Celery, so it needs Celery and the standard library alone.
-Stamps go to a file and not to Redis, since they must be there when Redis is not.
+It runs on any Python with Celery, so it imports Celery and the standard library only. Stamps go to
+a file instead of Redis, so that they are kept while Redis is away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
+import inspect
 import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from celery import Celery, chord
 from celery.exceptions import SoftTimeLimitExceeded
 
-#: Where stamps go, one JSON object a line.
+#: File of the stamps, one JSON object on each line.
 STAMPS = os.environ["CONFORMANCE_STAMPS"]
 
 #: Whether jobs that wait are coroutines.
@@ -36,12 +38,12 @@ app.conf.update(
     **json.loads(os.environ.get("CONFORMANCE_SETTINGS", "{}")),
 )
 
-#: What jobs of `hold` keep until their process ends.
+#: Memory that jobs of `hold` keep until their process ends.
 _held: list[bytearray] = []
 
 
 def stamp(label: str, *, moment: str, **facts: Any) -> None:
-    """Write a moment of a job; it is out of the process when this returns."""
+    """Write a moment of a job to the file; it has left the process when this returns."""
     line = {
         "label": label,
         "moment": moment,
@@ -58,33 +60,44 @@ def stamp(label: str, *, moment: str, **facts: Any) -> None:
 
 
 def name_of(error: BaseException) -> str:
-    """Return the name by which a job would catch it."""
+    """Return the name under which a job would catch it."""
     is_limit = isinstance(error, SoftTimeLimitExceeded)
     return SoftTimeLimitExceeded.__name__ if is_limit else type(error).__name__
 
 
-def register(function: Callable[..., Any]) -> Any:
-    """Make a job of a function, by the function's own name."""
-    return app.task(name=function.__name__.removeprefix("async_"))(function)
-
-
-def wait(label: str, seconds: float) -> str:
-    """Wait, and stamp what interrupts the wait."""
-    stamp(label, moment="started")
-    try:
-        time.sleep(seconds)
-    except BaseException as error:
-        stamp(label, moment="interrupted", error=name_of(error))
-        raise
-    stamp(label, moment="finished")
-    return label
-
-
-async def async_wait(label: str, seconds: float) -> str:
-    """Do the same as a coroutine."""
-    stamp(label, moment="started")
-    try:
+async def sleep(seconds: float) -> None:
+    """Wait as the jobs of the pool wait: in asyncio by its event loop, else in `time.sleep`."""
+    if IS_ASYNC:
         await asyncio.sleep(seconds)
+    else:
+        time.sleep(seconds)  # noqa: ASYNC251 -- without an event loop
+
+
+def run_without_loop(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+    """Return a function that does the same as a coroutine function that never suspends."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            function(*args, **kwargs).send(None)
+        except StopIteration as end:
+            return end.value
+
+    return run
+
+
+def register(function: Callable[..., Any], **options: Any) -> Any:
+    """Register a function as a job under its own name; a coroutine only where jobs are those."""
+    if inspect.iscoroutinefunction(function) and not IS_ASYNC:
+        function = run_without_loop(function)
+    return app.task(**{"name": function.__name__, **options})(function)
+
+
+async def wait(label: str, seconds: float) -> str:
+    """Wait, and stamp an exception that interrupts the wait."""
+    stamp(label, moment="started")
+    try:
+        await sleep(seconds)
     except BaseException as error:
         stamp(label, moment="interrupted", error=name_of(error))
         raise
@@ -92,63 +105,40 @@ async def async_wait(label: str, seconds: float) -> str:
     return label
 
 
-def meet(label: str, every_s: float) -> None:
+register(wait)
+# the same job, acknowledged late with all settings
+register(wait, name="wait_late", acks_late=True)
+
+
+@register
+async def meet(label: str, every_s: float) -> str:
     """Wait until the clock's next multiple of a time, where all jobs of this kind end together."""
-    wait(label, every_s - time.time() % every_s)
+    return await wait(label, every_s - time.time() % every_s)
 
 
-async def async_meet(label: str, every_s: float) -> None:
-    """Do the same as a coroutine."""
-    await async_wait(label, every_s - time.time() % every_s)
-
-
-def tick(label: str, seconds: float, every_s: float) -> None:
-    """Wake up again and again; stamp the longest time between two wakes."""
+@register
+async def tick(label: str, seconds: float, every_s: float) -> None:
+    """Wake up again and again; stamp the longest time between two wake-ups."""
     stamp(label, moment="started")
     last_s, gap_s = time.monotonic(), 0.0
     for _ in range(round(seconds / every_s)):
-        time.sleep(every_s)
+        await sleep(every_s)
         now_s = time.monotonic()
         last_s, gap_s = now_s, max(gap_s, now_s - last_s)
     stamp(label, moment="finished", gap_s=gap_s)
 
 
-async def async_tick(label: str, seconds: float, every_s: float) -> None:
-    """Do the same as a coroutine."""
+@register
+async def crash(label: str, after_s: float) -> None:
+    """Kill the process that runs this job, as the kernel does when it runs out of memory."""
     stamp(label, moment="started")
-    last_s, gap_s = time.monotonic(), 0.0
-    for _ in range(round(seconds / every_s)):
-        await asyncio.sleep(every_s)
-        now_s = time.monotonic()
-        last_s, gap_s = now_s, max(gap_s, now_s - last_s)
-    stamp(label, moment="finished", gap_s=gap_s)
-
-
-def crash(label: str, after_s: float) -> None:
-    """End the process that runs this job as the kernel does when memory is short."""
-    stamp(label, moment="started")
-    time.sleep(after_s)
+    await sleep(after_s)
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-async def async_crash(label: str, after_s: float) -> None:
-    """Do the same as a coroutine."""
-    stamp(label, moment="started")
-    await asyncio.sleep(after_s)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-register(async_wait if IS_ASYNC else wait)
-# the same job, acknowledged late whatever the settings say
-app.task(name="wait_late", acks_late=True)(async_wait if IS_ASYNC else wait)
-register(async_meet if IS_ASYNC else meet)
-register(async_tick if IS_ASYNC else tick)
-register(async_crash if IS_ASYNC else crash)
 
 
 @register
 def block(label: str, seconds: float) -> None:
-    """Wait inside a C function that knows of no event loop; it lets go of the GIL."""
+    """Wait inside a C function: it releases the GIL, and blocks an event loop."""
     stamp(label, moment="started")
     ctypes.CDLL(None).usleep(int(seconds * 1e6))
     stamp(label, moment="finished")
@@ -156,7 +146,7 @@ def block(label: str, seconds: float) -> None:
 
 @register
 def hold(label: str, megabytes: int) -> None:
-    """Keep memory that isn't given back while the process lives."""
+    """Allocate memory that is freed only when the process ends."""
     stamp(label, moment="started")
     _held.append(bytearray(b"x") * (megabytes << 20))
     stamp(label, moment="finished")
@@ -181,7 +171,7 @@ def add_up(numbers: list[int], label: str) -> int:
 
 @register
 def open_chord(label: str, parts: int) -> None:
-    """Send a chord from inside the worker, so that all of it is that Celery's own work."""
+    """Send a chord from inside the worker, so that the tried Celery does all of the work."""
     stamp(label, moment="started")
     header = [
         app.signature("add_one", kwargs={"label": f"part-{number}", "number": number})

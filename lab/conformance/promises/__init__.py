@@ -1,8 +1,8 @@
-"""The rows of the table, in its order."""
+"""The promises that are tried, in the order of the table."""
 
 from __future__ import annotations
 
-from lab.conformance.promise import Row
+from lab.conformance.promise import Promise
 from lab.conformance.promises.broker import REDELIVERY, RESTART_BUSY, RESTART_IDLE
 from lab.conformance.promises.faulty_jobs import BLOCKING, CRASH
 from lab.conformance.promises.prefetch import ACKS_LATE, DISABLE_PREFETCH
@@ -12,7 +12,7 @@ from lab.conformance.promises.shutdown import COLD, SOFT, WARM_PREFETCHED, WARM_
 from lab.conformance.promises.time_limits import HARD_LIMIT, SOFT_LIMIT
 from lab.conformance.promises.timing import CHORD, ETA, RATE_LIMIT
 
-ROWS: tuple[Row, ...] = (
+PROMISES: tuple[Promise, ...] = (
     SOFT_LIMIT,
     HARD_LIMIT,
     REVOKE,

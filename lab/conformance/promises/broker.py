@@ -1,158 +1,137 @@
-"""The broker's part: jobs of a dead worker that come again, and a broker that goes away."""
+"""The broker: redelivery of a dead worker's jobs, and a broker that is away for a while."""
 
 from __future__ import annotations
 
 import time
 
-from lab.conformance.finding import Finding, breaks, works
-from lab.conformance.job_fates import Account
-from lab.conformance.promise import Row
-from lab.conformance.stamps import Story
-from lab.conformance.testbed import Bed
-from lab.conformance.worker import BedWorker
+from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.observation import Observation
+from lab.conformance.promise import Promise
+from lab.conformance.testbed import Testbed
+from lab.conformance.worker import TestbedWorker
 
-#: The visibility timeout, seconds, and when a job must have come. kombu up to 5.6 looks for such
-#: jobs only every 100 s, whatever it is told.
+#: The visibility timeout, and the time within which a job must be redelivered, seconds. kombu up to
+#: 5.6 looks for such jobs only every 100 s, whatever the options say.
 VISIBLE_AFTER_S = 3
 COMES_WITHIN_S = 120.0
 
-#: How long jobs run, and how much longer the broker is away, so that all see it gone, seconds.
+#: How long jobs run, and how long the broker is away, so that each worker notices it, seconds.
 RUNNING_S = 3.0
 AWAY_S = 4.0
 
-#: Jobs that the worker has fetched when the broker goes, and those sent when it is back.
+#: Jobs that the worker has fetched when the broker stops, and those sent when it is back.
 FETCHED, FRESH = 4, 3
 
-#: How long a worker may take until everything was run after a restart, seconds.
+#: How long a worker may take to run everything after a restart, seconds.
 RECOVERS_WITHIN_S = 25.0
 
 
-def _try_redelivery(bed: Bed) -> Finding:
+def _try_redelivery(testbed: Testbed) -> Finding:
     options = {
         "visibility_timeout": VISIBLE_AFTER_S,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
     }
     settings = {"task_acks_late": True, "broker_transport_options": options}
-    with bed.worker(slots=1, settings=settings) as first:
-        bed.send("wait", label="job", seconds=2.0)
-        first.until(bed.has("started", "job"), within_s=15)
+    with testbed.worker(slots=1, settings=settings) as first:
+        testbed.send("wait", label="job", seconds=2.0)
+        first.until(testbed.has("started", "job"))
         first.kill()
     killed_at_s = time.monotonic()
-    with bed.worker(slots=1, settings=settings) as second:
-        came = second.until(
-            lambda: len(bed.story().of("job", moment="started")) > 1, within_s=COMES_WITHIN_S
-        )
-        came_after_s = time.monotonic() - killed_at_s
-        second.until(bed.has("finished", "job"), within_s=10)
-        bed.until(lambda: not bed.unacked(), within_s=2)
-        return judge_redelivery(bed.account(), story=bed.story(), came=came, after_s=came_after_s)
+    with testbed.worker(slots=1, settings=settings) as second:
+        second.until(lambda: testbed.stamps().count("started")["job"] > 1, within_s=COMES_WITHIN_S)
+        after_s = time.monotonic() - killed_at_s
+        second.until(testbed.has("finished", "job"), within_s=10)
+        testbed.until(testbed.is_acknowledged, within_s=2)
+        return judge_redelivery(testbed.observe(second), after_s=after_s)
 
 
-def judge_redelivery(account: Account, *, story: Story, came: bool, after_s: float) -> Finding:
+def judge_redelivery(seen: Observation, *, after_s: float) -> Finding:
     """Judge by the job's second start, in another process than its first."""
-    starts = story.of("job", moment="started")
-    evidence = (story.tell(), account.tell())
-    if not came:
-        return breaks(f"The job did not come again within {COMES_WITHIN_S:.0f} s.", *evidence)
-    if len(starts) != 2 or "job" not in account.done:
-        return breaks("The job came again and was not done exactly once.", *evidence)
-    return works(
-        f"The job came again {after_s:.0f} s after its worker's death and was done once.", *evidence
+    starts = seen.stamps.count("started")["job"]
+    never = f"The job was not redelivered within {COMES_WITHIN_S:.0f} s."
+    is_once = starts == 2 and "job" in seen.fates.done
+    return judge(
+        (starts < 2, Outcome.BREAKS, never),
+        (not is_once, Outcome.BREAKS, "The job was redelivered, and not done exactly once."),
+        works=f"The job was redelivered {after_s:.0f} s after its worker's death, and done once.",
+        evidence=(seen.stamps.describe(), seen.fates.describe()),
     )
 
 
-def _try_restart_idle(bed: Bed) -> Finding:
-    with bed.worker() as worker:
-        before = bed.send("wait", label="before", seconds=0.1)
-        worker.until(bed.has("finished", before), within_s=15)
-        bed.until(lambda: not bed.unacked(), within_s=2)
-        return _restart(bed, worker, jobs=[before])
+def _try_restart_idle(testbed: Testbed) -> Finding:
+    with testbed.worker() as worker:
+        before = testbed.send("wait", label="before", seconds=0.1)
+        worker.until(testbed.has("finished", before))
+        testbed.until(testbed.is_acknowledged, within_s=2)
+        return _restart(testbed, worker)
 
 
-def _try_restart_busy(bed: Bed) -> Finding:
-    with bed.worker() as worker:
-        running = bed.send_many("wait", labels="running", count=worker.slots, seconds=RUNNING_S)
-        worker.until(bed.has("started", *running), within_s=15)
-        fetched = bed.send_many("wait", labels="fetched", count=FETCHED, seconds=0.1)
-        bed.until(lambda: not bed.queued(), within_s=RUNNING_S / 3)
-        return _restart(bed, worker, jobs=[*running, *fetched])
+def _try_restart_busy(testbed: Testbed) -> Finding:
+    with testbed.worker() as worker:
+        testbed.fill_slots(worker, labels="running", seconds=RUNNING_S)
+        testbed.send_many("wait", labels="fetched", count=FETCHED, seconds=0.1)
+        testbed.until(lambda: not testbed.queued(), within_s=RUNNING_S / 3)
+        return _restart(testbed, worker)
 
 
-def _restart(bed: Bed, worker: BedWorker, *, jobs: list[str]) -> Finding:
-    """Restart the broker, send jobs, and count."""
-    bed.restart_server(away_s=AWAY_S)
-    fresh = bed.send_many("wait", labels="fresh", count=FRESH, seconds=0.1)
-    has_run_all = bed.has("finished", *jobs, *fresh)
-    bed.until(
-        lambda: has_run_all() or worker.child.exit_code is not None, within_s=RECOVERS_WITHIN_S
+def _restart(testbed: Testbed, worker: TestbedWorker) -> Finding:
+    """Restart the broker, send more jobs, and judge when all were run or the time is over."""
+    testbed.restart_server(away_s=AWAY_S)
+    fresh = testbed.send_many("wait", labels="fresh", count=FRESH, seconds=0.1)
+    worker.until_or_ended(testbed.has("finished", *testbed.sent), within_s=RECOVERS_WITHIN_S)
+    testbed.until(testbed.is_acknowledged, within_s=2)
+    log = (
+        *worker.log_lines("(?i)connection to broker lost", most=1),
+        *worker.log_lines("^CRITICAL", most=1),
     )
-    bed.until(lambda: not bed.unacked(), within_s=2)
-    return judge_restart(
-        bed.account(),
-        story=bed.story(),
-        fresh=fresh,
-        exit_code=worker.child.exit_code,
-        log=(
-            *worker.log_lines("(?i)connection to broker lost", most=1),
-            *worker.log_lines("^CRITICAL", most=1),
-        ),
+    return judge_restart(testbed.observe(worker, log=log), fresh=fresh)
+
+
+def judge_restart(seen: Observation, *, fresh: list[str]) -> Finding:
+    """Judge by whether the worker takes jobs again, and by the fates of those that it had."""
+    fates, starts = seen.fates, seen.stamps.count("started")
+    twice = {label for label, runs in starts.items() if runs > 1} | fates.doubled
+    died = f"The worker died of it, with exit code {seen.exit_code}."
+    ran_twice = f"It continued, and {len(twice)} job(s) ran twice or will."
+    return judge(
+        (seen.exit_code is not None, Outcome.BREAKS, died),
+        (not seen.stamps.have("finished", *fresh), Outcome.BREAKS, "It never took a job again."),
+        (bool(twice), Outcome.BREAKS, ran_twice),
+        (bool(fates.harm()), Outcome.BREAKS, f"It continued, with {fates.harm()}."),
+        works="It continued, and every job was run once.",
+        evidence=(fates.describe(), seen.stamps.describe(), *seen.log),
     )
 
 
-def judge_restart(
-    account: Account,
-    *,
-    story: Story,
-    fresh: list[str],
-    exit_code: int | None,
-    log: tuple[str, ...],
-) -> Finding:
-    """Judge by whether the worker takes jobs again, and what became of those it had."""
-    evidence = (account.tell(), story.tell(), *log)
-    if exit_code is not None:
-        return breaks(f"The worker died of it, with exit code {exit_code}.", *evidence)
-    twice = {label for label, runs in story.count("started").items() if runs > 1}
-    if not story.have("finished", labels=fresh):
-        return breaks("It never took a job again.", *evidence)
-    if jobs := twice | account.doubled:
-        return breaks(f"It went on, and {len(jobs)} job(s) ran twice or will.", *evidence)
-    if account.lost:
-        return breaks(f"It went on, and {len(account.lost)} job(s) are lost.", *evidence)
-    if account.unacked:
-        what = f"{len(account.unacked)} job(s) it had fetched stay in unacked"
-        return breaks(f"It went on, and {what} until the visibility timeout.", *evidence)
-    return works("It went on, and every job was run once.", *evidence)
-
-
-REDELIVERY = Row(
+REDELIVERY = Promise(
     name="redelivery",
     title="redelivery after the visibility timeout",
     question=(
         f"A worker is killed (SIGKILL) while it runs a job with acks_late; another is started. "
-        f"visibility_timeout is {VISIBLE_AFTER_S} s, and it is looked for every second."
+        f"visibility_timeout is {VISIBLE_AFTER_S} s, and is checked every second."
     ),
-    expected="The job comes again after the timeout and is done once.",
+    expected="The job is redelivered after the timeout and done once.",
     attempt=_try_redelivery,
     lasts_s=120.0,
 )
-RESTART_IDLE = Row(
+RESTART_IDLE = Promise(
     name="redis-restart-idle",
     title="a Redis restart, worker idle",
     question=(
         f"Redis is stopped for {AWAY_S:.0f} s and started again with its data, while the worker "
-        f"has nothing to do; then {FRESH} jobs are sent."
+        f"is idle; then {FRESH} jobs are sent."
     ),
     expected="The worker reconnects by itself and runs them.",
     attempt=_try_restart_idle,
     needs_own_server=True,
     lasts_s=8.0,
 )
-RESTART_BUSY = Row(
+RESTART_BUSY = Promise(
     name="redis-restart-busy",
     title="a Redis restart, worker busy",
     question=(
-        f"The same, while every slot runs a job of {RUNNING_S:.0f} s and {FETCHED} fetched ones "
+        f"The same, while every slot runs a job of {RUNNING_S:.0f} s and {FETCHED} fetched jobs "
         "wait in the worker."
     ),
     expected="The worker reconnects by itself, and each job is run once.",

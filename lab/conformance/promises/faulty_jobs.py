@@ -1,18 +1,17 @@
-"""Bad jobs beside good ones: one that blocks, one that takes its process with it."""
+"""Bad jobs next to good ones: one that blocks, one that kills its own process."""
 
 from __future__ import annotations
 
-from lab.conformance.finding import Finding, breaks, not_tried, works
-from lab.conformance.job_fates import Account
-from lab.conformance.promise import Row
-from lab.conformance.stamps import Story
-from lab.conformance.testbed import Bed
+from lab.conformance.finding import Finding, Outcome, judge, not_tried
+from lab.conformance.observation import Observation
+from lab.conformance.promise import Promise
+from lab.conformance.testbed import Testbed
 
-#: How long the C call blocks, and how often the jobs beside it wake up, seconds.
+#: How long the C call blocks, and how often the jobs next to it wake up, seconds.
 BLOCKED_S = 2.0
 TICK_S = 0.1
 
-#: The longest time between two wakes that a busy machine explains, seconds.
+#: The longest time between two wake-ups that a busy machine explains, seconds.
 GAP_S = BLOCKED_S * 0.6
 
 #: Jobs that wait behind the one that crashes, and how long that and its neighbour take, seconds.
@@ -20,100 +19,90 @@ WAITING = 3
 CRASH_AFTER_S, BESIDE_S = 1.5, 3.0
 
 
-def _try_blocking(bed: Bed) -> Finding:
-    if bed.slots(3) == 1:
-        return not_tried("its one slot has no other beside it")
-    with bed.worker(slots=3) as worker:
-        ticking = bed.send_many("tick", labels="beside", count=2, seconds=4.0, every_s=TICK_S)
-        worker.until(bed.has("started", *ticking), within_s=15)
-        bed.send("block", label="blocker", seconds=BLOCKED_S)
-        worker.until(bed.has("finished", "blocker", *ticking), within_s=20)
-        return judge_blocking(
-            bed.story(), beside=ticking, log=worker.log_lines("(?i)blocked|blocking", most=1)
-        )
+def _try_blocking(testbed: Testbed) -> Finding:
+    if testbed.slots(3) == 1:
+        return not_tried("The pool has a single slot, so that no job runs next to it.")
+    with testbed.worker(slots=3) as worker:
+        ticking = testbed.send_many("tick", labels="beside", count=2, seconds=4.0, every_s=TICK_S)
+        worker.until(testbed.has("started", *ticking))
+        testbed.send("block", label="blocker", seconds=BLOCKED_S)
+        worker.until(testbed.has("finished", "blocker", *ticking), within_s=20)
+        log = worker.log_lines("(?i)blocked|blocking", most=1)
+        return judge_blocking(testbed.observe(worker, log=log), beside=ticking)
 
 
-def judge_blocking(story: Story, *, beside: list[str], log: tuple[str, ...]) -> Finding:
-    """Judge by the longest time for which the jobs beside it did not wake."""
-    gaps_s = [one.facts["gap_s"] for label in beside for one in story.of(label, moment="finished")]
-    if len(gaps_s) < len(beside) or not story.of("blocker", moment="finished"):
-        return breaks("Not every job was run.", story.tell(), *log)
-    evidence = (
-        f"one job was in usleep(3) for {BLOCKED_S:.0f} s",
-        f"jobs that wake every {TICK_S} s slept for {max(gaps_s):.1f} s at the longest",
-        *log,
+def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
+    """Judge by the longest time for which the jobs next to it did not wake up."""
+    ends = [one for label in beside for one in seen.stamps.of(label, moment="finished")]
+    gap_s = max((one.facts["gap_s"] for one in ends), default=0.0)
+    return judge(
+        (
+            not seen.stamps.have("finished", "blocker", *beside),
+            Outcome.BREAKS,
+            f"Not every job ran to its end; {seen.stamps.describe()}.",
+        ),
+        (gap_s > GAP_S, Outcome.BREAKS, "Every other job stopped until the call returned."),
+        works="The other jobs went on.",
+        evidence=(
+            f"one job was in usleep(3) for {BLOCKED_S:.0f} s",
+            f"longest sleep of the jobs that wake up every {TICK_S} s: {gap_s:.1f} s",
+            *seen.log,
+        ),
     )
-    if max(gaps_s) > GAP_S:
-        return breaks("Every other job stood still until the call returned.", *evidence)
-    return works("The other jobs went on.", *evidence)
 
 
-def _try_crash(bed: Bed) -> Finding:
-    with bed.worker() as worker:
+def _try_crash(testbed: Testbed) -> Finding:
+    with testbed.worker() as worker:
         if worker.slots > 1:
-            bed.send("wait", label="beside", seconds=BESIDE_S)
-        bed.send("crash", label="crash", after_s=CRASH_AFTER_S)
-        worker.until(bed.has("started", *bed.sent), within_s=15)
-        bed.send_many("wait", labels="waiting", count=WAITING, seconds=0.1)
-        good = [label for label in bed.sent if label != "crash"]
-        bed.until(
-            lambda: bed.story().have("finished", labels=good) or worker.child.exit_code is not None,
-            within_s=15,
-        )
-        # a pool of processes gives a lost one ten seconds to have told its result
-        bed.until(
-            lambda: bed.state("crash") == "FAILURE" or worker.child.exit_code is not None,
-            within_s=15,
-        )
-        exit_code = worker.child.exit_code
+            testbed.send("wait", label="beside", seconds=BESIDE_S)
+        testbed.send("crash", label="crash", after_s=CRASH_AFTER_S)
+        worker.until(testbed.has("started", *testbed.sent))
+        testbed.send_many("wait", labels="waiting", count=WAITING, seconds=0.1)
+        good = [label for label in testbed.sent if label != "crash"]
+        worker.until_or_ended(testbed.has("finished", *good))
+        # prefork gives a lost process ten seconds to deliver a result
+        worker.until_or_ended(lambda: testbed.state("crash") == "FAILURE")
         worker.kill()
-        return judge_crash(
-            bed.account(),
-            exit_code=exit_code,
-            state=bed.state("crash"),
-            log=worker.log_lines("WorkerLost", most=1),
-        )
+        return judge_crash(testbed.observe(worker, log=worker.log_lines("WorkerLost", most=1)))
 
 
-def judge_crash(
-    account: Account, *, exit_code: int | None, state: str, log: tuple[str, ...]
-) -> Finding:
-    """Judge by whether the worker and every other job survived, and the crash is on record."""
-    harmed = sorted((account.lost | account.unacked | account.doubled) - {"crash"})
-    evidence = (
-        account.tell(),
-        f"harmed beside the job itself: {', '.join(harmed) or 'none'}",
-        f"worker's exit code: {'none, it lives' if exit_code is None else exit_code}",
-        f"state stored for the crashed job: {state or 'none'}",
-        *log,
+def judge_crash(seen: Observation) -> Finding:
+    """Judge by whether the worker and every other job survived, and the failure was stored."""
+    fates, code, state = seen.fates, seen.exit_code, seen.state("crash")
+    harmed = sorted((fates.lost | fates.unacked | fates.doubled) - {"crash"})
+    others = ", and with it jobs that had nothing to do with it" if harmed else ""
+    return judge(
+        (code is not None, Outcome.BREAKS, f"The whole worker died{others}."),
+        (bool(harmed), Outcome.BREAKS, "Other jobs were harmed."),
+        (state != "FAILURE", Outcome.BREAKS, "The failure of the crashed job was not stored."),
+        works="Only the crashed job failed, and its failure was stored.",
+        evidence=(
+            fates.describe(),
+            f"other jobs that were harmed: {', '.join(harmed) or 'none'}",
+            f"exit code of the worker: {'none, it runs' if code is None else code}",
+            f"state stored for the crashed job: {state}",
+            *seen.log,
+        ),
     )
-    if exit_code is not None:
-        what = ", and with it jobs that had nothing to do with it" if harmed else ""
-        return breaks(f"The whole worker died{what}.", *evidence)
-    if harmed:
-        return breaks("Other jobs were harmed.", *evidence)
-    if state != "FAILURE":
-        return breaks("The crashed job is nowhere marked as failed.", *evidence)
-    return works("Only the crashed job failed, and is stored so.", *evidence)
 
 
-BLOCKING = Row(
+BLOCKING = Promise(
     name="blocking-call",
     title="a blocking C call beside waiting jobs",
     question=(
         f"Two jobs wake up every {TICK_S} s; a third calls usleep(3) in C for {BLOCKED_S:.0f} s, "
-        "which lets go of the GIL and knows of no event loop."
+        "which releases the GIL and does not return to an event loop."
     ),
-    expected="The other slots' jobs go on.",
+    expected="The jobs in the other slots go on.",
     attempt=_try_blocking,
 )
-CRASH = Row(
+CRASH = Promise(
     name="crash",
     title="a job that crashes its process",
     question=(
-        f"A job kills its own process with SIGKILL, as the kernel does when memory is short; one "
-        f"job runs beside it where there is a slot, {WAITING} wait behind it."
+        "A job kills its own process with SIGKILL, as the kernel does when it runs out of memory; "
+        f"one job runs next to it where there is a slot, {WAITING} wait behind it."
     ),
-    expected="That job is marked failed (WorkerLostError); the worker and all others go on.",
+    expected="That job is marked failed (WorkerLostError); the worker and all other jobs go on.",
     attempt=_try_crash,
 )

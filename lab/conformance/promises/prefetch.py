@@ -1,16 +1,16 @@
-"""What a worker takes from the queue before it can run it, and when it says that it has run it."""
+"""What a worker fetches from the queue before it can run it, and when it acknowledges a job."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 
-from lab.conformance.finding import Finding, breaks, ignored, works
-from lab.conformance.job_fates import Account
-from lab.conformance.promise import Row
-from lab.conformance.stamps import Story
-from lab.conformance.testbed import Bed
-from lab.conformance.worker import BedWorker
+from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.job_fates import JobFates
+from lab.conformance.promise import Promise
+from lab.conformance.stamps import Stamps
+from lab.conformance.testbed import Testbed
+from lab.conformance.worker import TestbedWorker
 
 #: Rounds of jobs that each slot gets, and how long one waits, seconds.
 ROUNDS = 8
@@ -19,17 +19,17 @@ ROUND_S = 0.5
 #: How much longer than with the slots always busy it may take on a busy machine.
 SLOWER_RATIO = 1.4
 
-#: How long no job may stamp anything until all of them count as standing still, seconds.
-STANDSTILL_S = 10.0
+#: Time without a stamp after which no more progress is expected, seconds.
+STALL_S = 10.0
 
-#: Slots by which acknowledgements meet, where they cost little; and where each is a process.
+#: Slots of pools whose slots cost little, and of those where each is a process.
 MANY_SLOTS, MANY_PROCESSES = 40, 4
 
-#: Rounds of jobs for all of them, with ends spread out and again with ends that meet.
+#: Rounds of jobs for all slots, with ends spread out and again with ends that coincide.
 LATE_ROUNDS = 3
 
-#: The shortest and the longest of jobs whose ends are spread out, and between which moments of the
-#: clock jobs wait whose ends meet, seconds.
+#: The shortest and the longest of jobs whose ends are spread out, and the multiple of the clock at
+#: which jobs end together, seconds.
 SHORTEST_S, LONGEST_S = 0.25, 0.75
 MEET_EVERY_S = 1.0
 
@@ -39,158 +39,149 @@ _REFUSED = "(?i)couldn't ack"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetching:
-    """How a worker without prefetching went through its jobs."""
+    """How a worker without prefetching worked off its jobs."""
 
-    story: Story
+    stamps: Stamps
     jobs: tuple[str, ...]
     slots: int
-    #: The most jobs seen fetched and not begun while every slot was busy.
+    #: The most jobs seen fetched and not started while every slot was busy.
     idle_fetched: int
     took_s: float
 
-    @property
-    def ideal_s(self) -> float:
-        """Return how long the jobs take with every slot always busy."""
-        return len(self.jobs) / self.slots * ROUND_S
 
-
-def _try_disable_prefetch(bed: Bed) -> Finding:
-    with bed.worker("--disable-prefetch") as worker:
-        most_idle = 0
+def _try_disable_prefetch(testbed: Testbed) -> Finding:
+    with testbed.worker("--disable-prefetch") as worker:
+        idle_fetched = 0
 
         def is_done() -> bool:
-            nonlocal most_idle
-            held, story = set(bed.unacked()), bed.story()
-            if story.under_way() == worker.slots:
-                most_idle = max(most_idle, len(held - story.labels("started")))
-            return story.have("finished", labels=jobs)
+            nonlocal idle_fetched
+            held, stamps = set(testbed.unacked()), testbed.stamps()
+            if stamps.in_flight() == worker.slots:
+                idle_fetched = max(idle_fetched, len(held - stamps.labels("started")))
+            return stamps.have("finished", *jobs)
 
         began_at_s = time.monotonic()
-        jobs = bed.send_many("wait", labels="job", count=worker.slots * ROUNDS, seconds=ROUND_S)
-        bed.until_stalled(is_done, stalled_s=STANDSTILL_S)
+        jobs = testbed.send_many("wait", labels="job", count=worker.slots * ROUNDS, seconds=ROUND_S)
+        testbed.until_stalled(is_done, stall_s=STALL_S)
         return judge_disable_prefetch(
             Fetching(
-                story=bed.story(),
+                stamps=testbed.stamps(),
                 jobs=tuple(jobs),
                 slots=worker.slots,
-                idle_fetched=most_idle,
+                idle_fetched=idle_fetched,
                 took_s=time.monotonic() - began_at_s,
             )
         )
 
 
-def judge_disable_prefetch(fetching: Fetching) -> Finding:
-    """Judge by what was fetched without being begun, and by the time that it took."""
-    done = len(fetching.story.labels("finished"))
-    runs = sum(fetching.story.count("started").values())
-    evidence = (
-        f"{done} of {len(fetching.jobs)} jobs of {ROUND_S} s done by {fetching.slots} slot(s)",
-        f"took {fetching.took_s:.1f} s; {fetching.ideal_s:.1f} s with the slots always busy",
-        f"at most {fetching.idle_fetched} job(s) fetched and not begun while every slot was busy",
+def judge_disable_prefetch(seen: Fetching) -> Finding:
+    """Judge by the jobs that were fetched and not started, and by the total time."""
+    count = len(seen.jobs)
+    ideal_s = count / seen.slots * ROUND_S
+    done, runs = len(seen.stamps.labels("finished")), seen.stamps.count("started").total()
+    is_slow = seen.took_s > ideal_s * SLOWER_RATIO
+    return judge(
+        (done < count, Outcome.BREAKS, "Jobs were left waiting while slots were free."),
+        (runs > count, Outcome.BREAKS, "Jobs were run twice."),
+        (is_slow, Outcome.BREAKS, "Slots were idle while jobs waited in the queue."),
+        (seen.idle_fetched > 1, Outcome.IGNORED, "It fetched jobs that it could not start."),
+        works="It fetched a job only when a slot was free, and kept the slots busy.",
+        evidence=(
+            f"{done} of {count} jobs of {ROUND_S} s done by {seen.slots} slot(s)",
+            f"took {seen.took_s:.1f} s; {ideal_s:.1f} s with the slots always busy",
+            f"at most {seen.idle_fetched} job(s) fetched and not started while every slot was busy",
+        ),
     )
-    if done < len(fetching.jobs):
-        return breaks("Jobs were left standing while slots were free.", *evidence)
-    if runs > len(fetching.jobs):
-        return breaks("Jobs were run twice.", *evidence)
-    if fetching.took_s > fetching.ideal_s * SLOWER_RATIO:
-        return breaks("Slots stood idle while jobs waited in the queue.", *evidence)
-    if fetching.idle_fetched > 1:
-        return ignored("It fetched jobs that it could not begin.", *evidence)
-    return works("It fetched a job only when a slot was free, and kept them busy.", *evidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Late:
-    """What became of jobs with acks_late."""
+class LateJobs:
+    """What happened to jobs with acks_late."""
 
-    account: Account
+    fates: JobFates
     #: Acknowledgements that failed, by the worker's log.
     refused: int
 
-    def tell(self) -> str:
+    def describe(self) -> str:
         """Return it as evidence."""
-        return f"{self.account.tell()}; {self.refused} acknowledgement(s) failed"
+        return f"{self.fates.describe()}; {self.refused} acknowledgement(s) failed"
 
     def harm(self) -> str:
-        """Return what harm was done, without a full stop; empty if none."""
-        account = self.account
-        harms = []
-        if account.doubled:
-            harms.append("finished jobs stay in unacked and will run again")
-        if account.lost:
-            harms.append("jobs are lost")
-        if account.queued or account.unacked:
-            harms.append("jobs are left standing")
-        return ", ".join(harms)
+        """Return the harm done to jobs; empty if none. A job left in the queue is harm too."""
+        left = len(self.fates.queued)
+        return self.fates.harm() or (f"{left} job(s) left in the queue" if left else "")
 
 
-def _try_acks_late(bed: Bed) -> Finding:
-    wanted = MANY_PROCESSES if bed.pool.name == "prefork" else MANY_SLOTS
-    with bed.worker(slots=wanted, settings={"task_acks_late": True}) as worker:
+def _try_acks_late(testbed: Testbed) -> Finding:
+    wanted = MANY_PROCESSES if testbed.pool.name == "prefork" else MANY_SLOTS
+    with testbed.worker(slots=wanted, settings={"task_acks_late": True}) as worker:
         count = worker.slots * LATE_ROUNDS
         step_s = (LONGEST_S - SHORTEST_S) / worker.slots
         spread_jobs = [
-            bed.send("wait", label=f"spread-{n}", seconds=SHORTEST_S + n % worker.slots * step_s)
+            testbed.send(
+                "wait", label=f"spread-{n}", seconds=SHORTEST_S + n % worker.slots * step_s
+            )
             for n in range(count)
         ]
-        spread = _late(bed, worker, jobs=spread_jobs, refused_before=0)
-        aligned_jobs = bed.send_many("meet", labels="aligned", count=count, every_s=MEET_EVERY_S)
-        aligned = _late(bed, worker, jobs=aligned_jobs, refused_before=spread.refused)
-        return judge_acks_late(
-            spread=spread,
-            aligned=aligned,
-            slots=worker.slots,
-            log=(
-                *worker.log_lines(_REFUSED, most=1),
-                *worker.log_lines("Connection to broker lost", most=1),
-            ),
+        spread = _late_jobs(testbed, worker, jobs=spread_jobs, refused_before=0)
+        aligned_jobs = testbed.send_many(
+            "meet", labels="aligned", count=count, every_s=MEET_EVERY_S
         )
+        aligned = _late_jobs(testbed, worker, jobs=aligned_jobs, refused_before=spread.refused)
+        log = (
+            *worker.log_lines(_REFUSED, most=1),
+            *worker.log_lines("Connection to broker lost", most=1),
+        )
+        return judge_acks_late(spread=spread, aligned=aligned, slots=worker.slots, log=log)
 
 
-def _late(bed: Bed, worker: BedWorker, *, jobs: list[str], refused_before: int) -> Late:
-    """Wait for the end of these jobs, or until nothing happens any more, and count."""
-    bed.until_stalled(bed.has("finished", *jobs), stalled_s=STANDSTILL_S)
-    bed.until(lambda: not bed.unacked(), within_s=4)
-    refused = len(worker.log_lines(_REFUSED, most=len(bed.sent)))
-    return Late(account=bed.account(jobs), refused=refused - refused_before)
+def _late_jobs(
+    testbed: Testbed, worker: TestbedWorker, *, jobs: list[str], refused_before: int
+) -> LateJobs:
+    """Return what happened to these jobs when all have ended, or nothing happens any more."""
+    testbed.until_stalled(testbed.has("finished", *jobs), stall_s=STALL_S)
+    testbed.until(testbed.is_acknowledged, within_s=4)
+    refused = len(worker.log_lines(_REFUSED, most=len(testbed.sent)))
+    return LateJobs(fates=testbed.fates(jobs), refused=refused - refused_before)
 
 
-def judge_acks_late(*, spread: Late, aligned: Late, slots: int, log: tuple[str, ...]) -> Finding:
-    """Judge by the jobs that were done and are still held as not acknowledged."""
-    evidence = (
-        f"{slots} slot(s)",
-        f"ends spread out: {spread.tell()}",
-        f"ends at full seconds: {aligned.tell()}",
-        *log,
+def judge_acks_late(
+    *, spread: LateJobs, aligned: LateJobs, slots: int, log: tuple[str, ...]
+) -> Finding:
+    """Judge by the jobs that were done and are still not acknowledged."""
+    apart, together = spread.harm(), aligned.harm()
+    both = f"Where ends are spread out: {apart}. Where jobs end together: {together}."
+    return judge(
+        (bool(apart and together), Outcome.BREAKS, both),
+        (bool(together), Outcome.BREAKS, f"Only where jobs end together: {together}."),
+        (bool(apart), Outcome.BREAKS, f"Only where ends are spread out: {apart}."),
+        works="Each job was run and acknowledged.",
+        evidence=(
+            f"{slots} slot(s)",
+            f"ends spread out: {spread.describe()}",
+            f"ends at full seconds: {aligned.describe()}",
+            *log,
+        ),
     )
-    spread_harm, aligned_harm = spread.harm(), aligned.harm()
-    if spread_harm and aligned_harm:
-        seen = f"Where ends are spread out: {spread_harm}. At the same moment: {aligned_harm}."
-        return breaks(seen, *evidence)
-    if aligned_harm:
-        return breaks(f"Only where jobs end at the same moment: {aligned_harm}.", *evidence)
-    if spread_harm:
-        return breaks(f"Only where ends are spread out: {spread_harm}.", *evidence)
-    return works("Each job was run and acknowledged.", *evidence)
 
 
-DISABLE_PREFETCH = Row(
+DISABLE_PREFETCH = Promise(
     name="disable-prefetch",
     title="`--disable-prefetch`",
     question=f"`--disable-prefetch`, and {ROUNDS} jobs of {ROUND_S} s for each slot, sent at once.",
-    expected="A job is fetched only when a slot is free, and no slot waits while jobs do.",
+    expected="A job is fetched only when a slot is free, and no slot is idle while jobs wait.",
     attempt=_try_disable_prefetch,
     lasts_s=15.0,
 )
-ACKS_LATE = Row(
+ACKS_LATE = Promise(
     name="acks-late-full",
     title="acks_late with all slots busy",
     question=(
-        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process), acks_late, the broker's "
-        f"options Celery's own: {LATE_ROUNDS} rounds of jobs of {SHORTEST_S} to {LONGEST_S} s, "
-        f"whose ends are spread out, then {LATE_ROUNDS} rounds that end together at full seconds."
+        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process), acks_late, Celery's own "
+        f"broker options: {LATE_ROUNDS} rounds of jobs of {SHORTEST_S} to {LONGEST_S} s, whose "
+        f"ends are spread out, then {LATE_ROUNDS} rounds that end together at full seconds."
     ),
-    expected="Each job runs once, and nothing is left in unacked, however jobs end.",
+    expected="Each job runs once, and nothing is left in unacked, whenever jobs end.",
     attempt=_try_acks_late,
     lasts_s=20.0,
 )

@@ -1,33 +1,34 @@
-"""Ends of a worker: what becomes of the jobs that run, and of those that it had fetched."""
+"""Shutdowns of a worker: the fates of the jobs that run, and of those that it has fetched."""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from lab.conformance.finding import Finding, breaks, ignored, works
-from lab.conformance.job_fates import Account
-from lab.conformance.promise import Row
-from lab.conformance.stamps import Story
-from lab.conformance.testbed import Bed
-from lab.conformance.worker import BedWorker
+from lab.conformance.finding import Case, Finding, Outcome, judge
+from lab.conformance.observation import Observation
+from lab.conformance.promise import Promise
+from lab.conformance.testbed import Testbed
+from lab.conformance.worker import TestbedWorker
 
 #: How long jobs run, seconds: a short one and a long one.
 SHORT_S, LONG_S = 3.0, 12.0
 
-#: How long a worker may take to end, beside what it may wait for, seconds.
+#: How long a worker may take to end, beyond what it may wait for, seconds.
 END_WITHIN_S = 12.0
 
-#: The time that a soft shutdown gives to jobs, seconds: a job that begins when a short one ends
+#: The time that a soft shutdown gives to jobs, seconds: a job that starts when a short one ends
 #: can't finish within it.
 SOFT_TIMEOUT_S = 5.0
 
-#: How long jobs have run when the signal comes, seconds. Celery hears of a start a moment later;
+#: How long jobs have run when the signal comes, seconds. Celery learns of a start a moment later;
 #: what it does with a job between the two is chance, on prefork too.
 SETTLED_S = 0.5
 
-#: Jobs that a worker has fetched and not begun, and how long it may take to fetch them, seconds;
+#: Jobs that a worker has fetched and not started, and how long it may take to fetch them, seconds;
 #: solo fetches none while it runs one.
 WAITING = 4
 FETCHED_WITHIN_S = 1.0
@@ -35,227 +36,194 @@ FETCHED_WITHIN_S = 1.0
 #: The same job with early acknowledgement, Celery's own default, and with acks_late.
 EARLY, LATE = "wait", "wait_late"
 
-#: What a worker says when its shutdown goes wrong.
+#: What a worker logs when its shutdown fails.
 _TROUBLE = r"^(CRITICAL|ERROR)|^[\w.]*Error\b|^[\w.]*Error:|not implement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """How a worker ended."""
+class Shutdown:
+    """How a worker ended; its exit code is None if it had to be killed."""
 
-    #: None if it had to be killed.
-    exit_code: int | None
-    #: When the signal was sent: a wall clock, as stamps have it.
+    seen: Observation
+    #: When the signal was sent, Unix ns.
     signalled_ns: int
-    #: From the signal on, seconds.
+    #: From the signal to the end, seconds.
     took_s: float
-    story: Story
-    account: Account
-    #: What Celery stored as the state of jobs that are lost.
-    states: tuple[str, ...]
-    log: tuple[str, ...]
 
-    @property
-    def begun_late(self) -> tuple[str, ...]:
-        """Return the jobs that began after the signal."""
-        return tuple(
-            one.label
-            for one in self.story.stamps
-            if one.moment == "started" and one.t_ns > self.signalled_ns
+    def late_starts(self) -> list[str]:
+        """Return the jobs that started after the signal."""
+        stamps = [one for one in self.seen.stamps.all if one.t_ns > self.signalled_ns]
+        return [one.label for one in stamps if one.moment == "started"]
+
+    def judge(self, *cases: Case, works: str) -> Finding:
+        """Return the finding: a worker that hung and harmed jobs come before ``cases``."""
+        seen, late = self.seen, self.late_starts()
+        started = (f"{len(late)} job(s) started after the signal: {', '.join(late)}",)
+        code = "none: it had to be killed" if seen.exit_code is None else seen.exit_code
+        harm = seen.fates.harm()
+        return judge(
+            (seen.exit_code is None, Outcome.BREAKS, "The worker hung."),
+            (bool(harm), Outcome.BREAKS, f"It ended with {harm}."),
+            *cases,
+            works=works,
+            evidence=(
+                seen.fates.describe(),
+                seen.stamps.describe(),
+                *(started if late else ()),
+                f"exit code: {code}, {self.took_s:.0f} s after the signal",
+                *(
+                    f"state stored of {label}: {seen.state(label)}"
+                    for label in sorted(seen.fates.lost)
+                ),
+                *seen.log,
+            ),
         )
 
-    def tell(self) -> tuple[str, ...]:
-        """Return it as evidence."""
-        late = self.begun_late
-        begun = (f"{len(late)} job(s) began after the signal: {', '.join(late)}",) if late else ()
-        code = "none: it had to be killed" if self.exit_code is None else self.exit_code
-        return (
-            self.account.tell(),
-            self.story.tell(),
-            *begun,
-            f"exit code: {code}, {self.took_s:.0f} s after the signal",
-            *(f"state stored of {state}" for state in self.states),
-            *self.log,
-        )
 
-
-def _end(bed: Bed, worker: BedWorker, *, number: signal.Signals, within_s: float) -> End:
-    """Let the jobs run a moment, send the signal, wait for the end, and count."""
-    bed.pause(SETTLED_S)
+def _shut_down(
+    testbed: Testbed, worker: TestbedWorker, *, number: signal.Signals, within_s: float
+) -> Shutdown:
+    """Send the signal a moment after the last start; return how the worker ended."""
+    testbed.pause(SETTLED_S)
     signalled_ns, began_at_s = time.time_ns(), time.monotonic()
     worker.signal(number)
-    exit_code = worker.end_within(within_s)
+    testbed.until(worker.has_ended, within_s=within_s)
     took_s = time.monotonic() - began_at_s
     worker.kill()
-    account = bed.account()
-    return End(
-        exit_code=exit_code,
-        signalled_ns=signalled_ns,
-        took_s=took_s,
-        story=bed.story(),
-        account=account,
-        states=tuple(f"{label}: {bed.state(label) or 'none'}" for label in sorted(account.lost)),
-        log=worker.log_lines(_TROUBLE),
-    )
+    seen = testbed.observe(worker, log=worker.log_lines(_TROUBLE))
+    return Shutdown(seen=seen, signalled_ns=signalled_ns, took_s=took_s)
 
 
-def _send_in_turn(bed: Bed, *, labels: str, count: int, seconds: float) -> list[str]:
-    """Send jobs labelled ``labels-1`` and so on: one acknowledged early, one late, and so on."""
+def _send_in_turn(testbed: Testbed, *, labels: str, count: int, seconds: float) -> list[str]:
+    """Send jobs with the labels ``labels-1`` and so on, in turn acknowledged early and late."""
     return [
-        bed.send(LATE if number % 2 else EARLY, label=f"{labels}-{number + 1}", seconds=seconds)
+        testbed.send(LATE if number % 2 else EARLY, label=f"{labels}-{number + 1}", seconds=seconds)
         for number in range(count)
     ]
 
 
-def _let_wait(bed: Bed, *, seconds: float) -> None:
+def _let_wait(testbed: Testbed, *, seconds: float) -> None:
     """Send jobs that the worker fetches and has no slot for."""
-    _send_in_turn(bed, labels="waiting", count=WAITING, seconds=seconds)
-    bed.until(lambda: not bed.queued(), within_s=FETCHED_WITHIN_S)
+    _send_in_turn(testbed, labels="waiting", count=WAITING, seconds=seconds)
+    testbed.until(lambda: not testbed.queued(), within_s=FETCHED_WITHIN_S)
 
 
-def _try_warm_running(bed: Bed) -> Finding:
-    with bed.worker() as worker:
-        jobs = _send_in_turn(bed, labels="running", count=worker.slots, seconds=SHORT_S)
-        worker.until(bed.has("started", *jobs), within_s=15)
-        end = _end(bed, worker, number=signal.SIGTERM, within_s=SHORT_S + END_WITHIN_S)
-        return judge_warm(end)
+def _try_warm_running(testbed: Testbed) -> Finding:
+    return _try_warm(testbed, has_waiting=False)
 
 
-def _try_warm_prefetched(bed: Bed) -> Finding:
-    with bed.worker() as worker:
-        running = _send_in_turn(bed, labels="running", count=worker.slots, seconds=SHORT_S)
-        worker.until(bed.has("started", *running), within_s=15)
-        _let_wait(bed, seconds=0.2)
-        end = _end(bed, worker, number=signal.SIGTERM, within_s=SHORT_S + END_WITHIN_S)
-        return judge_warm(end)
+def _try_warm_prefetched(testbed: Testbed) -> Finding:
+    return _try_warm(testbed, has_waiting=True)
 
 
-def judge_warm(end: End) -> Finding:
+def _try_warm(testbed: Testbed, *, has_waiting: bool) -> Finding:
+    with testbed.worker() as worker:
+        jobs = _send_in_turn(testbed, labels="running", count=worker.slots, seconds=SHORT_S)
+        worker.until(testbed.has("started", *jobs))
+        if has_waiting:
+            _let_wait(testbed, seconds=0.2)
+        within_s = SHORT_S + END_WITHIN_S
+        return judge_warm(_shut_down(testbed, worker, number=signal.SIGTERM, within_s=within_s))
+
+
+def judge_warm(end: Shutdown) -> Finding:
     """Judge by whether each job was done or is in the queue again."""
-    if end.exit_code is None:
-        return breaks("The worker hung.", *end.tell())
-    harm = _harm(end)
-    if harm:
-        return breaks(harm, *end.tell())
-    if cut := {label for label in end.account.queued if end.story.of(label, moment="started")}:
-        return breaks(f"{len(cut)} running job(s) were cut off and put back.", *end.tell())
-    back = len(end.account.queued)
-    what = f"; {back} that had not begun went back to the queue" if back else ""
-    return works(f"Running jobs finished{what}.", *end.tell())
+    queued = end.seen.fates.queued
+    cut = queued & end.seen.stamps.labels("started")
+    back = f"; {len(queued)} that had not started are in the queue again" if queued else ""
+    return end.judge(
+        (bool(cut), Outcome.BREAKS, f"{len(cut)} running job(s) were cut off and put back."),
+        works=f"Running jobs finished{back}.",
+    )
 
 
-def _try_cold(bed: Bed) -> Finding:
-    with bed.worker() as worker:
-        jobs = bed.send_many(LATE, labels="running", count=worker.slots, seconds=LONG_S)
-        worker.until(bed.has("started", *jobs), within_s=15)
-        _let_wait(bed, seconds=LONG_S)
-        end = _end(bed, worker, number=signal.SIGQUIT, within_s=LONG_S + END_WITHIN_S)
-        return judge_cold(end)
+def _try_cold(testbed: Testbed) -> Finding:
+    with testbed.worker() as worker:
+        testbed.fill_slots(worker, labels="running", job=LATE, seconds=LONG_S)
+        _let_wait(testbed, seconds=LONG_S)
+        within_s = LONG_S + END_WITHIN_S
+        return judge_cold(_shut_down(testbed, worker, number=signal.SIGQUIT, within_s=within_s))
 
 
-def judge_cold(end: End) -> Finding:
+def judge_cold(end: Shutdown) -> Finding:
     """Judge by whether running jobs were ended at once and all are in the queue again."""
-    if end.exit_code is None:
-        return breaks("The worker hung.", *end.tell())
-    harm = _harm(end)
-    if harm:
-        return breaks(harm, *end.tell())
-    if end.account.done:
-        return ignored("It waited for the running jobs to finish.", *end.tell())
-    if end.begun_late:
-        return ignored("It began jobs after the signal.", *end.tell())
-    return works("The running jobs were ended, and all jobs are in the queue again.", *end.tell())
+    waited = bool(end.seen.fates.done)
+    return end.judge(
+        (waited, Outcome.IGNORED, "It waited for the running jobs to finish."),
+        (bool(end.late_starts()), Outcome.IGNORED, "It started jobs after the signal."),
+        works="The running jobs were ended, and all jobs are in the queue again.",
+    )
 
 
-def _try_soft(bed: Bed) -> Finding:
-    with bed.worker(settings={"worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}) as worker:
-        short = bed.send(EARLY, label="short", seconds=SHORT_S)
+def _try_soft(testbed: Testbed) -> Finding:
+    settings: Mapping[str, Any] = {"worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}
+    with testbed.worker(settings=settings) as worker:
+        testbed.send(EARLY, label="short", seconds=SHORT_S)
         if worker.slots > 1:
-            bed.send(LATE, label="long", seconds=LONG_S)
-        worker.until(bed.has("started", *bed.sent), within_s=15)
-        _let_wait(bed, seconds=LONG_S)
+            testbed.send(LATE, label="long", seconds=LONG_S)
+        worker.until(testbed.has("started", *testbed.sent))
+        _let_wait(testbed, seconds=LONG_S)
         within_s = LONG_S + SOFT_TIMEOUT_S + END_WITHIN_S
-        end = _end(bed, worker, number=signal.SIGQUIT, within_s=within_s)
-        return judge_soft(end, short=short)
+        return judge_soft(_shut_down(testbed, worker, number=signal.SIGQUIT, within_s=within_s))
 
 
-def judge_soft(end: End, *, short: str) -> Finding:
+def judge_soft(end: Shutdown) -> Finding:
     """Judge by whether the short job was done, and all others are in the queue again."""
-    if end.exit_code is None:
-        return breaks("The worker hung.", *end.tell())
-    harm = _harm(end)
-    if harm:
-        return breaks(harm, *end.tell())
-    if short not in end.account.done:
-        return ignored("The short job was not given the time to finish.", *end.tell())
-    if "long" in end.account.done:
-        return ignored("It waited for the long job too.", *end.tell())
-    if end.begun_late:
-        return ignored("It began jobs after the signal.", *end.tell())
-    return works("The short job finished; all others are in the queue again.", *end.tell())
+    done = end.seen.fates.done
+    return end.judge(
+        ("short" not in done, Outcome.IGNORED, "The short job got no time to finish."),
+        ("long" in done, Outcome.IGNORED, "It waited for the long job too."),
+        (bool(end.late_starts()), Outcome.IGNORED, "It started jobs after the signal."),
+        works="The short job finished; all others are in the queue again.",
+    )
 
 
-def _harm(end: End) -> str:
-    """Return what harm was done to jobs, in a sentence; empty if none."""
-    account = end.account
-    harms = []
-    if account.lost:
-        harms.append(f"{len(account.lost)} job(s) neither finished nor went back to the queue")
-    if account.doubled:
-        harms.append(f"{len(account.doubled)} finished job(s) will run again")
-    if account.unacked:
-        harms.append(
-            f"{len(account.unacked)} job(s) are left in unacked until the visibility timeout"
-        )
-    return f"{'; '.join(harms)}." if harms else ""
-
-
-WARM_RUNNING = Row(
+WARM_RUNNING = Promise(
     name="warm-shutdown-running",
     title="warm shutdown, jobs running",
     question=(
-        f"SIGTERM {SETTLED_S} s after every slot began a job of {SHORT_S:.0f} s, by turns with "
+        f"SIGTERM {SETTLED_S} s after every slot started a job of {SHORT_S:.0f} s, in turn with "
         "early acknowledgement and with acks_late."
     ),
     expected="The jobs finish, then the worker ends with exit code 0.",
     attempt=_try_warm_running,
 )
-WARM_PREFETCHED = Row(
+WARM_PREFETCHED = Promise(
     name="warm-shutdown-prefetched",
     title="warm shutdown, jobs prefetched",
     question=(
-        f"The same, while the worker holds {WAITING} fetched jobs that have not begun, of both "
-        "acknowledgements too."
+        f"The same, while the worker holds {WAITING} fetched jobs that have not started, in turn "
+        "with both acknowledgements too."
     ),
     expected="The running jobs finish; the fetched ones are run or are in the queue again.",
     attempt=_try_warm_prefetched,
 )
-COLD = Row(
+COLD = Promise(
     name="cold-shutdown",
     title="cold shutdown",
     question=(
-        f"SIGQUIT {SETTLED_S} s after every slot began a job of {LONG_S:.0f} s with acks_late, "
-        f"while the worker holds {WAITING} fetched jobs, by turns with early acknowledgement and "
+        f"SIGQUIT {SETTLED_S} s after every slot started a job of {LONG_S:.0f} s with acks_late, "
+        f"while the worker holds {WAITING} fetched jobs, in turn with early acknowledgement and "
         "with acks_late."
     ),
     expected=(
-        "The running jobs are ended at once, no other begins, and all are in the queue again; the "
+        "The running jobs are ended at once, no other starts, and all are in the queue again; the "
         "worker ends."
     ),
     attempt=_try_cold,
     lasts_s=15.0,
 )
-SOFT = Row(
+SOFT = Promise(
     name="soft-shutdown",
     title="soft shutdown",
     question=(
         f"SIGQUIT with worker_soft_shutdown_timeout = {SOFT_TIMEOUT_S:.0f} s, {SETTLED_S} s after "
-        f"one slot began a job of {SHORT_S:.0f} s and another, where there is one, a job of "
-        f"{LONG_S:.0f} s with acks_late, while the worker holds {WAITING} fetched jobs, by turns "
+        f"one slot started a job of {SHORT_S:.0f} s and another, where there is one, a job of "
+        f"{LONG_S:.0f} s with acks_late, while the worker holds {WAITING} fetched jobs, in turn "
         "with early acknowledgement and with acks_late."
     ),
     expected=(
-        "The short job finishes, the long one is ended, no other begins, and all but the short one "
+        "The short job finishes, the long one is ended, no other starts, and all but the short one "
         "are in the queue again."
     ),
     attempt=_try_soft,

@@ -1,89 +1,89 @@
-"""Time limits: a job that takes too long is told, and then ended."""
+"""Time limits: a job that takes too long gets an exception, or is ended."""
 
 from __future__ import annotations
 
-from lab.conformance.finding import Finding, breaks, ignored, works
-from lab.conformance.promise import Row
-from lab.conformance.stamps import Story
-from lab.conformance.testbed import Bed
+from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.observation import Observation
+from lab.conformance.promise import Promise
+from lab.conformance.testbed import Testbed
 
 #: The limit, and how long the job would take without one, seconds.
 LIMIT_S = 1
 JOB_S = 4.0
 
 
-def _try_soft_limit(bed: Bed) -> Finding:
-    with bed.worker("--soft-time-limit", str(LIMIT_S)) as worker:
-        bed.send("wait", label="long", seconds=JOB_S)
-        worker.until(lambda: bool(_ended(bed.story(), "long")), within_s=JOB_S + 10)
-        bed.until(lambda: bed.state("long") != "", within_s=2)
-        return judge_soft_limit(
-            bed.story(),
-            state=bed.state("long"),
-            takes_jobs=bed.takes_jobs(worker),
-            log=worker.log_lines("(?i)soft.*(limit|timeout)"),
-        )
+def _try_soft_limit(testbed: Testbed) -> Finding:
+    with testbed.worker("--soft-time-limit", str(LIMIT_S)) as worker:
+        testbed.send("wait", label="long", seconds=JOB_S)
+        worker.until(lambda: _has_ended(testbed), within_s=JOB_S + 10)
+        testbed.until(lambda: testbed.state("long") is not None, within_s=2)
+        takes_jobs = testbed.takes_jobs(worker)
+        log = worker.log_lines("(?i)soft.*(limit|timeout)")
+        return judge_soft_limit(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
 
 
-def judge_soft_limit(
-    story: Story, *, state: str, takes_jobs: bool, log: tuple[str, ...]
-) -> Finding:
-    """Judge by what the job itself met while it waited."""
-    evidence = (story.tell("long"), f"state stored: {state or 'none'}", *log)
-    errors = story.errors("long")
-    if not takes_jobs:
-        return breaks("After it the worker takes no more jobs.", *evidence)
-    if "SoftTimeLimitExceeded" in errors:
-        return works("The exception was raised in the job where it waited.", *evidence)
-    if story.of("long", moment="finished"):
-        return ignored("The job ran to its end, untold.", *evidence)
-    met = errors[0] if errors else "nothing"
-    return breaks(f"The job ended early and met {met} instead of the exception.", *evidence)
+def _has_ended(testbed: Testbed) -> bool:
+    stamps = testbed.stamps()
+    return "long" in stamps.labels("finished") | stamps.labels("interrupted")
 
 
-def _try_hard_limit(bed: Bed) -> Finding:
-    with bed.worker("--time-limit", str(LIMIT_S)) as worker:
-        bed.send("wait", label="long", seconds=JOB_S)
-        worker.until(bed.has("started", "long"), within_s=15)
-        # past the job's own end, so that one that went on has stamped it
-        worker.until(bed.has("finished", "long"), within_s=JOB_S + 1)
-        return judge_hard_limit(
-            bed.story(),
-            state=bed.state("long"),
-            takes_jobs=bed.takes_jobs(worker),
-            log=worker.log_lines("(?i)hard.*(limit|timeout)"),
-        )
+def judge_soft_limit(seen: Observation) -> Finding:
+    """Judge by the exception that the job itself got while it waited."""
+    stamps = seen.stamps
+    errors = [one.facts["error"] for one in stamps.of("long", moment="interrupted")]
+    is_raised, met = "SoftTimeLimitExceeded" in errors, errors[0] if errors else "nothing"
+    early = f"The job ended early and got {met} instead of the exception."
+    return judge(
+        (not seen.takes_jobs, Outcome.BREAKS, "After it the worker takes no more jobs."),
+        (
+            not is_raised and stamps.have("finished", "long"),
+            Outcome.IGNORED,
+            "The job ran to its end without an exception.",
+        ),
+        (not is_raised, Outcome.BREAKS, early),
+        works="The exception was raised in the job where it waited.",
+        evidence=(stamps.describe("long"), f"state stored: {seen.state('long')}", *seen.log),
+    )
 
 
-def judge_hard_limit(
-    story: Story, *, state: str, takes_jobs: bool, log: tuple[str, ...]
-) -> Finding:
-    """Judge by whether the job went on to its own end, and whether its failure was stored."""
-    evidence = (story.tell("long"), f"state stored: {state or 'none'}", *log)
-    if not takes_jobs:
-        return breaks("After it the worker takes no more jobs.", *evidence)
-    if story.of("long", moment="finished"):
-        return ignored("The job ran to its end.", *evidence)
-    if state != "FAILURE":
-        return breaks("The job was ended, and its failure is not stored.", *evidence)
-    return works("The job was ended, its failure stored, and the worker went on.", *evidence)
+def _try_hard_limit(testbed: Testbed) -> Finding:
+    with testbed.worker("--time-limit", str(LIMIT_S)) as worker:
+        testbed.send("wait", label="long", seconds=JOB_S)
+        worker.until(testbed.has("started", "long"))
+        # past the job's own end, so that a job that went on has stamped it
+        worker.until(testbed.has("finished", "long"), within_s=JOB_S + 1)
+        takes_jobs = testbed.takes_jobs(worker)
+        log = worker.log_lines("(?i)hard.*(limit|timeout)")
+        return judge_hard_limit(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
 
 
-def _ended(story: Story, label: str) -> bool:
-    return label in story.labels("finished") | story.labels("interrupted")
+def judge_hard_limit(seen: Observation) -> Finding:
+    """Judge by whether the job ran to its own end, and whether its failure was stored."""
+    state = seen.state("long")
+    return judge(
+        (not seen.takes_jobs, Outcome.BREAKS, "After it the worker takes no more jobs."),
+        (seen.stamps.have("finished", "long"), Outcome.IGNORED, "The job ran to its end."),
+        (
+            state != "FAILURE",
+            Outcome.BREAKS,
+            "The job was ended, and its failure was not stored.",
+        ),
+        works="The job was ended, its failure was stored, and the worker continued.",
+        evidence=(seen.stamps.describe("long"), f"state stored: {state}", *seen.log),
+    )
 
 
-SOFT_LIMIT = Row(
+SOFT_LIMIT = Promise(
     name="soft-limit",
     title="soft time limit",
     question=f"`--soft-time-limit {LIMIT_S}`, and a job that waits {JOB_S:.0f} s.",
     expected=f"After {LIMIT_S} s SoftTimeLimitExceeded is raised inside the job.",
     attempt=_try_soft_limit,
 )
-HARD_LIMIT = Row(
+HARD_LIMIT = Promise(
     name="hard-limit",
     title="hard time limit",
     question=f"`--time-limit {LIMIT_S}`, and a job that waits {JOB_S:.0f} s; then one more job.",
-    expected=f"After {LIMIT_S} s the job is ended and marked failed; the worker goes on.",
+    expected=f"After {LIMIT_S} s the job is ended and marked failed; the worker continues.",
     attempt=_try_hard_limit,
 )

@@ -1,19 +1,17 @@
-"""When jobs run: rate limits, times to come, and the parts of a chord before its sum."""
+"""When jobs run: rate limits, an ETA, and the parts of a chord before its callback."""
 
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
-from typing import Any
 
-from lab.conformance.finding import Finding, breaks, ignored, works
-from lab.conformance.promise import Row
-from lab.conformance.stamps import Story
-from lab.conformance.testbed import Bed
-from lab.conformance.worker import BedWorker
+from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.observation import Observation
+from lab.conformance.promise import Promise
+from lab.conformance.stamps import longest_wait_s
+from lab.conformance.testbed import Testbed
 
 #: The rate limit, jobs a second; the limited jobs, more than a worker with one slot prefetches by
-#: Celery's own settings; and those of another kind, sent after them.
+#: Celery's own settings; and jobs of another kind, sent after them.
 RATE_PER_S = 2
 LIMITED = 12
 BESIDE = 3
@@ -21,8 +19,8 @@ BESIDE = 3
 #: Half of what all starts take that keep the limit: a busy machine may delay the first of them.
 LIMITED_SPAN_S = (LIMITED - 1) / RATE_PER_S / 2
 
-#: How late a job may begin that has a free slot, on a busy machine, seconds.
-STANDING_S = 2.0
+#: How late a job with a free slot may start on a busy machine, seconds.
+LEFT_WAITING_S = 2.0
 
 #: How far ahead a job is sent, and how late it may be on a busy machine, seconds.
 AHEAD_S = 2.0
@@ -32,133 +30,125 @@ LATE_S = 3.0
 PARTS = 4
 
 
-def _try_rate_limit(bed: Bed) -> Finding:
-    with _limiting_worker(bed) as worker:
-        limited, beside, sent_ns = _send_beside(bed, labels="first")
-        worker.until(bed.has("finished", *limited, *beside), within_s=LIMITED / RATE_PER_S + 10)
-        bed.pause(0.5)
-        story = bed.story()
-        waited_s = longest_wait_s(story, jobs=beside, since_ns=sent_ns)
-    with _limiting_worker(bed, worker_prefetch_multiplier=0) as worker:
-        _, beside, sent_ns = _send_beside(bed, labels="second")
-        worker.until(bed.has("finished", *beside), within_s=STANDING_S * 2)
-        without_s = longest_wait_s(bed.story(), jobs=beside, since_ns=sent_ns)
+def _try_rate_limit(testbed: Testbed) -> Finding:
+    limit = {"task_annotations": {"wait": {"rate_limit": f"{RATE_PER_S}/s"}}}
+    with testbed.worker(slots=1, settings=limit) as worker:
+        limited, beside, sent_ns = _send_beside(testbed, labels="first")
+        worker.until(testbed.has("finished", *limited, *beside), within_s=LIMITED / RATE_PER_S + 10)
+        testbed.pause(0.5)
+        seen = testbed.observe(worker)
+        waited_s = longest_wait_s(seen.stamps, jobs=beside, since_ns=sent_ns)
+    with testbed.worker(slots=1, settings={**limit, "worker_prefetch_multiplier": 0}) as worker:
+        _, beside, sent_ns = _send_beside(testbed, labels="second")
+        worker.until(testbed.has("finished", *beside), within_s=LEFT_WAITING_S * 2)
+        without_s = longest_wait_s(testbed.stamps(), jobs=beside, since_ns=sent_ns)
     return judge_rate_limit(
-        story, limited=limited, waited_s=waited_s, without_prefetching_s=without_s
+        seen, limited=limited, waited_s=waited_s, without_prefetching_s=without_s
     )
 
 
-def _limiting_worker(bed: Bed, **settings: Any) -> AbstractContextManager[BedWorker]:
-    """Return a worker of one slot that limits jobs of one kind."""
-    limit = {"task_annotations": {"wait": {"rate_limit": f"{RATE_PER_S}/s"}}}
-    return bed.worker(slots=1, settings={**limit, **settings})
-
-
-def _send_beside(bed: Bed, *, labels: str) -> tuple[list[str], list[str], int]:
-    """Send limited jobs and others after them; return both, and when the others were sent."""
-    limited = bed.send_many("wait", labels=f"{labels}-limited", count=LIMITED, seconds=0.01)
+def _send_beside(testbed: Testbed, *, labels: str) -> tuple[list[str], list[str], int]:
+    """Send limited jobs, then others; return both, and when the others were sent, Unix ns."""
+    limited = testbed.send_many("wait", labels=f"{labels}-limited", count=LIMITED, seconds=0.01)
     sent_ns = time.time_ns()
-    beside = bed.send_many("add_one", labels=f"{labels}-beside", count=BESIDE, number=1)
+    beside = testbed.send_many("add_one", labels=f"{labels}-beside", count=BESIDE, number=1)
     return limited, beside, sent_ns
 
 
-def longest_wait_s(story: Story, *, jobs: list[str], since_ns: int) -> float | None:
-    """Return how long after a moment the last of these jobs began; None if one did not."""
-    starts = [story.of(label, moment="started") for label in jobs]
-    return max((one[0].t_ns - since_ns) / 1e9 for one in starts) if all(starts) else None
-
-
 def judge_rate_limit(
-    story: Story,
+    seen: Observation,
     *,
     limited: list[str],
     waited_s: float | None,
     without_prefetching_s: float | None,
 ) -> Finding:
-    """Judge by the starts of the limited jobs, and by how long others waited beside them."""
-    starts = [one.t_ns for label in limited for one in story.of(label, moment="started")]
+    """Judge by the starts of the limited jobs, and by how long the others waited."""
+    starts = [one.t_ns for label in limited for one in seen.stamps.of(label, moment="started")]
     span_s = (max(starts) - min(starts)) / 1e9 if starts else 0.0
-    evidence = (
-        f"{len(starts)} starts of {len(limited)} limited jobs within {span_s:.1f} s",
-        f"jobs of another kind by Celery's own settings: {_tell_wait(waited_s)}",
-        f"with worker_prefetch_multiplier = 0: {_tell_wait(without_prefetching_s)}",
+    waiting = _waiting(waited_s, without_prefetching_s)
+    are_done = seen.stamps.have("finished", *limited)
+    return judge(
+        (len(starts) > len(limited), Outcome.BREAKS, "Jobs were run twice."),
+        (not are_done, Outcome.BREAKS, "Not every job was run."),
+        (span_s < LIMITED_SPAN_S, Outcome.IGNORED, "The jobs ran without a limit."),
+        (bool(waiting), Outcome.BREAKS, f"The jobs kept the limit. {waiting}"),
+        works="The jobs kept the limit, and others started next to them.",
+        evidence=(
+            f"{len(starts)} starts of {len(limited)} limited jobs within {span_s:.1f} s",
+            f"jobs of another kind by Celery's own settings: {_started(waited_s)}",
+            f"with worker_prefetch_multiplier = 0: {_started(without_prefetching_s)}",
+        ),
     )
-    if len(starts) > len(limited):
-        return breaks("Jobs were run twice.", *evidence)
-    if not story.have("finished", labels=limited):
-        return breaks("Not every job was run.", *evidence)
-    if span_s < LIMITED_SPAN_S:
-        return ignored("The jobs ran without a limit.", *evidence)
-    if standing := _tell_standing(waited_s, without_prefetching_s):
-        return breaks(f"The jobs kept to the limit. {standing}", *evidence)
-    return works("The jobs kept to the limit, and others began beside them.", *evidence)
 
 
-def _tell_wait(waited_s: float | None) -> str:
-    return "not all began" if waited_s is None else f"began within {waited_s:.1f} s"
+def _started(waited_s: float | None) -> str:
+    return "not all started" if waited_s is None else f"started within {waited_s:.1f} s"
 
 
-def _tell_standing(waited_s: float | None, without_prefetching_s: float | None) -> str:
-    """Return in which setting other jobs were left standing; empty if in none."""
-    stood = waited_s is None or waited_s > STANDING_S
-    stood_without = without_prefetching_s is None or without_prefetching_s > STANDING_S
-    what = "jobs of another kind were left standing beside a free slot"
-    if stood and stood_without:
-        return f"{what.capitalize()}; with worker_prefetch_multiplier = 0 too."
-    if stood:
-        why = "since the limited ones held every prefetched place"
-        then = "with worker_prefetch_multiplier = 0 they began at once"
-        return f"{what.capitalize()}, {why}; {then}."
-    return f"Only with worker_prefetch_multiplier = 0: {what}." if stood_without else ""
+def _waiting(waited_s: float | None, without_prefetching_s: float | None) -> str:
+    """Return with which settings jobs of another kind were left waiting; empty if with none."""
+    by_default, without_prefetching = (
+        one is None or one > LEFT_WAITING_S for one in (waited_s, without_prefetching_s)
+    )
+    what, setting = "were left waiting beside a free slot", "worker_prefetch_multiplier = 0"
+    if by_default and without_prefetching:
+        return f"Jobs of another kind {what}, with {setting} too."
+    if by_default:
+        why = "since the limited ones took every prefetched place"
+        return f"Jobs of another kind {what}, {why}; with {setting} they started at once."
+    return f"Jobs of another kind {what}, only with {setting}." if without_prefetching else ""
 
 
-def _try_eta(bed: Bed) -> Finding:
-    with bed.worker() as worker:
+def _try_eta(testbed: Testbed) -> Finding:
+    with testbed.worker() as worker:
         due_ns = time.time_ns() + int(AHEAD_S * 1e9)
-        bed.send("wait", label="later", countdown=AHEAD_S, seconds=0.0)
-        bed.send("wait", label="now", seconds=0.0)
-        worker.until(bed.has("finished", "later", "now"), within_s=AHEAD_S + 15)
-        bed.pause(0.5)
-        return judge_eta(bed.story(), due_ns=due_ns)
+        testbed.send("wait", label="later", countdown=AHEAD_S, seconds=0.0)
+        testbed.send("wait", label="now", seconds=0.0)
+        worker.until(testbed.has("finished", "later", "now"), within_s=AHEAD_S + 15)
+        testbed.pause(0.5)
+        return judge_eta(testbed.observe(worker), due_ns=due_ns)
 
 
-def judge_eta(story: Story, *, due_ns: int) -> Finding:
-    """Judge by the moment of the start beside the moment that was asked for."""
-    starts = story.of("later", moment="started")
-    if not starts:
-        return breaks("The job never ran.", story.tell())
-    late_s = (starts[0].t_ns - due_ns) / 1e9
-    evidence = f"started {abs(late_s):.2f} s {'after' if late_s >= 0 else 'before'} its time"
-    if len(starts) > 1:
-        return breaks("The job was run twice.", evidence, story.tell("later"))
-    if late_s < -0.05:
-        return ignored("The job ran before its time.", evidence)
-    if late_s > LATE_S:
-        return breaks("The job was left standing beyond its time.", evidence)
-    return works("The job started when its time had come.", evidence)
+def judge_eta(seen: Observation, *, due_ns: int) -> Finding:
+    """Judge by the difference between the start and the time requested."""
+    starts = seen.stamps.of("later", moment="started")
+    late_s = (starts[0].t_ns - due_ns) / 1e9 if starts else 0.0
+    when = f"started {abs(late_s):.2f} s {'after' if late_s >= 0 else 'before'} its time"
+    return judge(
+        (not starts, Outcome.BREAKS, "The job never ran."),
+        (len(starts) > 1, Outcome.BREAKS, "The job was run twice."),
+        (late_s < -0.05, Outcome.IGNORED, "The job ran before its time."),
+        (late_s > LATE_S, Outcome.BREAKS, "The job was left waiting beyond its time."),
+        works="The job started when its time had come.",
+        evidence=(when,) if len(starts) == 1 else (seen.stamps.describe("later"),),
+    )
 
 
-def _try_chord(bed: Bed) -> Finding:
-    with bed.worker() as worker:
-        bed.send("open_chord", label="opener", parts=PARTS)
-        worker.until(bed.has("finished", "sum"), within_s=20)
-        bed.pause(0.5)
-        return judge_chord(bed.story(), log=worker.log_lines(r"^(ERROR|CRITICAL)"))
+def _try_chord(testbed: Testbed) -> Finding:
+    with testbed.worker() as worker:
+        testbed.send("open_chord", label="opener", parts=PARTS)
+        worker.until(testbed.has("finished", "sum"), within_s=20)
+        testbed.pause(0.5)
+        return judge_chord(testbed.observe(worker, log=worker.log_lines(r"^(ERROR|CRITICAL)")))
 
 
-def judge_chord(story: Story, *, log: tuple[str, ...]) -> Finding:
+def judge_chord(seen: Observation) -> Finding:
     """Judge by the parts that ran, and by the sum that the callback stamped."""
-    parts = [label for label in story.labels("finished") if label.startswith("part-")]
-    totals = [one.facts["total"] for one in story.of("sum", moment="finished")]
-    evidence = (f"{len(parts)} of {PARTS} parts ran; sums stamped: {totals or 'none'}", *log)
-    if not totals:
-        return breaks("The callback never ran.", *evidence)
-    if totals != [PARTS * (PARTS + 1) // 2]:
-        return breaks("The callback ran twice or with other numbers.", *evidence)
-    return works("The callback ran once, with every part's result.", *evidence)
+    parts = [label for label in seen.stamps.labels("finished") if label.startswith("part-")]
+    totals = [one.facts["total"] for one in seen.stamps.of("sum", moment="finished")]
+    is_right = totals == [PARTS * (PARTS + 1) // 2]
+    return judge(
+        (not totals, Outcome.BREAKS, "The callback never ran."),
+        (not is_right, Outcome.BREAKS, "The callback ran twice, or with a wrong sum."),
+        works="The callback ran once, with every part's result.",
+        evidence=(
+            f"{len(parts)} of {PARTS} parts ran; sums stamped: {totals or 'none'}",
+            *seen.log,
+        ),
+    )
 
 
-RATE_LIMIT = Row(
+RATE_LIMIT = Promise(
     name="rate-limit",
     title="rate limit",
     question=(
@@ -172,14 +162,14 @@ RATE_LIMIT = Row(
     attempt=_try_rate_limit,
     lasts_s=15.0,
 )
-ETA = Row(
+ETA = Promise(
     name="eta",
     title="eta",
     question=f"A job with countdown={AHEAD_S:.0f}, sent to an idle worker.",
     expected="It starts once, not before its time and soon after.",
     attempt=_try_eta,
 )
-CHORD = Row(
+CHORD = Promise(
     name="chord",
     title="chord",
     question=f"A job sends a chord of {PARTS} parts and a callback that adds up their results.",

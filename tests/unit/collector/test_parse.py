@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from collector.parse import parse_lines, reject
 from collector.schema import PART_SCHEMA
-from poolbench.records import encode_line
+from tests.wire import encode_line
 
 RUN = "r1"
 

@@ -21,7 +21,7 @@ from collector.run_manifest import ExperimentSource, Machine, Manifest
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StorageError
-from poolbench.records import encode_line
+from tests.wire import encode_line, stored_lines
 
 MANIFEST = Manifest(
     run="r1",
@@ -70,7 +70,7 @@ def test_jobs_samples_and_manifest_come_back(folder: RunFolder) -> None:
 def test_run_without_samples_has_an_empty_table(folder: RunFolder) -> None:
     """Only the lab samples; a submission's folder reads all the same."""
     assert folder.read_samples().schema == SAMPLE_SCHEMA
-    assert folder.read_lines().schema == LINE_SCHEMA
+    assert stored_lines(folder).schema == LINE_SCHEMA
 
 
 def test_no_temporary_file_stays(folder: RunFolder) -> None:
@@ -86,7 +86,7 @@ def test_parts_are_read_in_order_of_their_ids(folder: RunFolder) -> None:
     for first, last in [(10, 12), (3, 9), (100, 100)]:
         write(folder, first, last)
 
-    assert folder.read_lines()["seq"].to_list() == [*range(3, 13), 100]
+    assert stored_lines(folder)["seq"].to_list() == [*range(3, 13), 100]
     assert folder.count_lines() == (11, 0)
 
 
@@ -95,18 +95,18 @@ def test_part_that_another_contains_does_not_count(folder: RunFolder) -> None:
     for first, last in [(1, 2), (3, 4), (1, 4), (5, 6)]:
         write(folder, first, last)
 
-    assert folder.read_lines()["seq"].to_list() == [1, 2, 3, 4, 5, 6]
+    assert stored_lines(folder)["seq"].to_list() == [1, 2, 3, 4, 5, 6]
 
 
 def test_compaction_keeps_the_lines_and_the_whole_range(folder: RunFolder) -> None:
     """One part where there were three, of the same lines."""
     for first, last in [(1, 2), (3, 4), (5, 6)]:
         write(folder, first, last)
-    before = folder.read_lines()
+    before = stored_lines(folder)
 
     folder.merge_parts(folder.parts())
 
-    assert_frame_equal(folder.read_lines(), before)
+    assert_frame_equal(stored_lines(folder), before)
     assert [path.name for path in folder.parts_path.iterdir()] == ["1-0_6-0.parquet"]
     assert folder.count_lines() == (6, 0)
 
@@ -120,21 +120,7 @@ def test_files_of_other_names_are_left_alone(folder: RunFolder) -> None:
     folder.remove_covered_parts()
 
     assert copy.exists()
-    assert folder.read_lines().height == 2
-
-
-def test_reader_survives_a_compaction_under_it(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Patched, since the moment between listing and reading can't be met from outside."""
-    write(folder, 1, 2)
-    write(folder, 3, 4)
-    stale = folder.parts()
-    folder.merge_parts(stale)
-    listings = [stale, folder.parts()]
-    monkeypatch.setattr(folder, "parts", lambda: listings.pop(0))
-
-    assert folder.read_lines()["seq"].to_list() == [1, 2, 3, 4]
+    assert stored_lines(folder).height == 2
 
 
 def test_outermost_parts() -> None:
@@ -160,7 +146,7 @@ def test_rejects_are_written_for_people(folder: RunFolder) -> None:
     (reject,) = map(json.loads, folder.rejects_path.read_text().splitlines())
     assert reject["rejected"] == "rubbish"
     assert folder.count_lines() == (0, 1)
-    assert folder.read_lines().is_empty()
+    assert stored_lines(folder).is_empty()
 
 
 def test_other_format_version_is_refused(folder: RunFolder) -> None:

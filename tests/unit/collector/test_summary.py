@@ -16,7 +16,7 @@ from collector.schema import RECORD_SCHEMA, conform
 from collector.summary import Interval, describe, judge_state, measure
 from poolbench.records import TrialPlan
 from poolbench.summaries import Ledger, RunState
-from producer.ways import option_of
+from producer.submission import option_of
 
 PLAN = TrialPlan(
     trial=0, contender="threads", pool="threads", slots=1, kind="io.sleep",

@@ -10,7 +10,7 @@ import redis
 
 from poolbench.summaries import Ledger, RunState
 from producer.follow import (
-    LOOK_EVERY_S,
+    READ_EVERY_S,
     SETTLE_S,
     Ending,
     Followed,
@@ -48,7 +48,6 @@ def summary_of(
     return RunSummary(
         run="r1",
         state=RunState(state),
-        has_events=False,
         overlapped_by=(),
         trials=(trial_of(sent=sent, done=done, failed=failed),),
         raw={},
@@ -72,7 +71,7 @@ class World:
             trial=0,
             sent=10,
             patience=patience,
-            look=lambda: self.look(self.now_s - begin_s),
+            read=lambda: self.look(self.now_s - begin_s),
             has_workers=lambda: self.has_workers(self.now_s - begin_s),
             should_stop=lambda: self.should_stop(self.now_s - begin_s),
             clock=lambda: self.now_s,
@@ -80,7 +79,7 @@ class World:
         )
         followed = follower.follow(
             is_last=is_last,
-            on_look=lambda trial: self.seen.append(trial.ledger.done + trial.ledger.failed),
+            on_read=lambda trial: self.seen.append(trial.ledger.done + trial.ledger.failed),
         )
         self.now_s -= begin_s
         return followed
@@ -125,7 +124,7 @@ def test_the_last_trial_waits_for_its_run_to_close() -> None:
 
     assert followed.summary is not None
     assert followed.summary.state == "closed"
-    assert world.now_s == pytest.approx(1, abs=2 * LOOK_EVERY_S)
+    assert world.now_s == pytest.approx(1, abs=2 * READ_EVERY_S)
 
 
 def test_a_run_that_is_never_called_closed_is_left_soon() -> None:
@@ -133,7 +132,7 @@ def test_a_run_that_is_never_called_closed_is_left_soon() -> None:
     world = World(look=lambda _now_s: summary_of(done=10, state="sending"))
 
     assert world.follow(is_last=True).ending is Ending.CLOSED
-    assert world.now_s <= SETTLE_S + 2 * LOOK_EVERY_S
+    assert world.now_s <= SETTLE_S + 2 * READ_EVERY_S
 
 
 def test_no_summary_ends_it_after_a_bounded_time() -> None:
@@ -143,7 +142,7 @@ def test_no_summary_ends_it_after_a_bounded_time() -> None:
     followed = world.follow()
 
     assert (followed.ending, followed.trial) == (Ending.UNWATCHED, None)
-    assert world.now_s == pytest.approx(PATIENCE.summary_s, abs=2 * LOOK_EVERY_S)
+    assert world.now_s == pytest.approx(PATIENCE.summary_s, abs=2 * READ_EVERY_S)
 
 
 def test_a_stall_is_counted_from_the_last_job_that_ended() -> None:
@@ -153,8 +152,8 @@ def test_a_stall_is_counted_from_the_last_job_that_ended() -> None:
     followed = world.follow()
 
     assert (followed.ending, world.seen[-1]) == (Ending.STALLED, 3)
-    assert world.now_s == pytest.approx(150 + PATIENCE.stall_s, abs=2 * LOOK_EVERY_S)
-    assert followed.still_s == pytest.approx(PATIENCE.stall_s, abs=2 * LOOK_EVERY_S)
+    assert world.now_s == pytest.approx(150 + PATIENCE.stall_s, abs=2 * READ_EVERY_S)
+    assert followed.still_s == pytest.approx(PATIENCE.stall_s, abs=2 * READ_EVERY_S)
 
 
 def test_without_workers_the_patience_is_shorter() -> None:
@@ -164,7 +163,7 @@ def test_without_workers_the_patience_is_shorter() -> None:
     followed = world.follow()
 
     assert followed.ending is Ending.DESERTED
-    assert world.now_s == pytest.approx(PATIENCE.desert_s, abs=2 * LOOK_EVERY_S)
+    assert world.now_s == pytest.approx(PATIENCE.desert_s, abs=2 * READ_EVERY_S)
 
 
 def test_workers_that_come_back_are_waited_for() -> None:
@@ -184,7 +183,7 @@ def test_a_limit_of_the_persons_own_ends_it() -> None:
     followed = world.follow(replace(PATIENCE, timeout_s=33.0))
 
     assert followed.ending is Ending.TIMED_OUT
-    assert world.now_s == pytest.approx(33.0, abs=2 * LOOK_EVERY_S)
+    assert world.now_s == pytest.approx(33.0, abs=2 * READ_EVERY_S)
 
 
 def test_a_signal_ends_it() -> None:
@@ -219,7 +218,7 @@ def test_a_long_loss_of_the_broker_is_not() -> None:
 
     with pytest.raises(redis.TimeoutError):
         world.follow()
-    assert world.now_s - 100.0 == pytest.approx(PATIENCE.summary_s, abs=3 * LOOK_EVERY_S)
+    assert world.now_s - 100.0 == pytest.approx(PATIENCE.summary_s, abs=3 * READ_EVERY_S)
 
 
 def test_patience_grows_with_the_length_of_a_job() -> None:

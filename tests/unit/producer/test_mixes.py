@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolbench.errors import UsageError
-from producer.arrivals import draw
+from producer.arrivals import read_schedule
 from producer.mixes import DECK, check_shares, draw_parts
 
 WEIGHTS = st.lists(st.integers(min_value=1, max_value=50), min_size=1, max_size=6)
@@ -66,7 +66,8 @@ def test_the_order_is_random_and_hangs_on_the_seed() -> None:
 def test_parts_do_not_go_with_gaps() -> None:
     """One seed draws both, and long jobs don't come after long gaps: the correlation is small."""
     parts = draw_parts({"short": 0.5, "long": 0.5}, count=10_000, seed=4)
-    offsets_s = draw("poisson", count=10_001, rate_per_s=1.0, seed=4)
+    table = {"how": "poisson", "count": 10_001, "rate_per_s": 1.0}
+    offsets_s = read_schedule(table).draw(4)
     gaps_s = [offsets_s[n + 1] - offsets_s[n] for n in range(10_000)]
 
     of_long = sum(gap_s for gap_s, part in zip(gaps_s, parts, strict=True) if part == 1)

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from poolbench.jobs import JOB_KINDS, complete_parameters
+from poolbench.presence import Crew
 from poolbench.summaries import Ledger
-from producer.presence import Crew
 from producer.publisher import Sent
-from producer.screen import EVENTS_NOTE, LiveScreen
-from producer.submission import Submission, read_schedule
+from producer.screen import EVENTS_NOTE, Screen
+from producer.submission import Submission, schedule_of
 from producer.summary import TrialSummary
 
 SENT = Sent(
@@ -34,7 +34,7 @@ TRIAL = TrialSummary(
     mark="",
     reasons=(),
 )
-CREW = Crew(contender="gevent", workers=2, slots=1_200)
+CREW = Crew(workers=2, slots=1_200)
 
 
 def show(submission: Submission, *, crew: Crew = CREW, is_terminal: bool = False) -> str:
@@ -42,7 +42,7 @@ def show(submission: Submission, *, crew: Crew = CREW, is_terminal: bool = False
     plan = submission.plans(dict.fromkeys(submission.pools, 4), calibration={})[0]
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=is_terminal, force_interactive=is_terminal)
-    with LiveScreen(console) as screen:
+    with Screen(console) as screen:
         screen.announce(submission, dict.fromkeys(submission.pools, crew))
         screen.sending(plan, 25)
         screen.sent(plan, SENT)
@@ -55,7 +55,7 @@ SUBMISSION = Submission(
     pools=("gevent",),
     kind=JOB_KINDS["io.http"],
     parameters=complete_parameters(JOB_KINDS["io.http"], {}),
-    schedule=read_schedule(count=50, rate_per_s=20, shape={}),
+    schedule=schedule_of({"count": 50, "rate_per_s": 20}),
 )
 
 
@@ -71,7 +71,7 @@ def test_elsewhere_each_step_is_a_line() -> None:
 
 def test_a_backlog_is_not_called_late() -> None:
     """Jobs that are all due at once can't be in time."""
-    text = show(replace(SUBMISSION, schedule=read_schedule(count=50, shape={})))
+    text = show(replace(SUBMISSION, schedule=schedule_of({"count": 50})))
 
     assert "all at once" in text
     assert "late" not in text
@@ -95,7 +95,7 @@ def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
 
 def test_nobody_there_is_said() -> None:
     """With --force jobs are sent to an empty room."""
-    assert "to gevent (no worker listens now)" in show(SUBMISSION, crew=Crew(contender="gevent"))
+    assert "to gevent (no worker listens now)" in show(SUBMISSION, crew=Crew())
 
 
 def test_a_terminal_sees_the_last_state_of_the_bar() -> None:

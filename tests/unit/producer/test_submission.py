@@ -14,7 +14,7 @@ from poolbench.jobs import JOB_KINDS
 from poolbench.keys import check_name
 from poolbench.pools import available_pools
 from producer.cli import main
-from producer.submission import Submission, new_run_name, ordered_pools, read_schedule
+from producer.submission import Submission, new_run_name, ordered_pools, schedule_of
 
 GOOD = ("--pool", "gevent", "--job", "io.http")
 SUBMISSION = Submission(
@@ -22,44 +22,48 @@ SUBMISSION = Submission(
     pools=("gevent",),
     kind=JOB_KINDS["io.http"],
     parameters={},
-    schedule=read_schedule(count=None, shape={}),
+    schedule=schedule_of({}),
 )
 
 
 def test_jobs_without_a_count_are_a_burst_of_a_hundred() -> None:
     """Pool and job alone are enough."""
-    schedule = read_schedule(count=None, shape={})
+    schedule = schedule_of({})
 
     assert (schedule.count, str(schedule)) == (100, "all at once")
 
 
 def test_a_rate_alone_means_constant_arrivals() -> None:
     """A rate needs no second option."""
-    assert str(read_schedule(count=None, rate_per_s=12.5, shape={})) == "12.5/s, constant"
+    assert str(schedule_of({"rate_per_s": 12.5})) == "12.5/s, constant"
 
 
 @pytest.mark.parametrize(
-    ("rate_per_s", "shape", "said", "count"),
+    ("options", "text", "count"),
     [
-        (50, {"to_rate_per_s": 200, "over_s": 30}, "50/s to 200/s over 30 s, ramp", 3_750),
-        (0, {"to_rate_per_s": 50}, "0/s to 50/s over 4 s, ramp", 100),
-        (0, {"rates_per_s": [5, 0, 10], "step_s": 2}, "5, 0, 10/s for 2 s each, steps", 30),
-        (20, {"swing": 0.25}, "20/s, swinging by 0.25 of it in 5 s, ebb", 100),
+        (
+            {"rate_per_s": 50, "to_rate_per_s": 200, "over_s": 30},
+            "50/s to 200/s over 30 s, ramp",
+            3_750,
+        ),
+        ({"to_rate_per_s": 50}, "0/s to 50/s over 4 s, ramp", 100),
+        ({"rates_per_s": [5, 0, 10], "step_s": 2}, "5, 0, 10/s for 2 s each, steps", 30),
+        ({"rate_per_s": 20, "swing": 0.25}, "20/s, swinging by 0.25 of it in 5 s, ebb", 100),
     ],
 )
 def test_what_a_shape_needs_names_its_arrivals(
-    rate_per_s: float, shape: dict[str, Any], said: str, count: int
+    options: dict[str, Any], text: str, count: int
 ) -> None:
     """--to-rate means a ramp, --rates steps, --swing a tide; the count follows, or the span."""
-    schedule = read_schedule(count=None, rate_per_s=rate_per_s, shape=shape)
+    schedule = schedule_of(options)
 
-    assert str(schedule) == said
+    assert str(schedule) == text
     assert schedule.count == len(schedule.draw(1)) == count
 
 
 def test_a_plan_says_how_the_rate_moves_and_its_longest_gap() -> None:
     """So that a pause is no stall to the collector, and the command can be given again."""
-    schedule = read_schedule(count=None, shape={"rates_per_s": [50, 0, 50], "step_s": 20})
+    schedule = schedule_of({"rates_per_s": [50, 0, 50], "step_s": 20})
 
     plan = replace(SUBMISSION, schedule=schedule).plans({"gevent": 1}, calibration={})[0]
 
@@ -86,7 +90,7 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
     submission = replace(
         SUBMISSION,
         pools=ordered_pools("all", seed=1),
-        schedule=read_schedule(count=7, rate_per_s=5, shape={}),
+        schedule=schedule_of({"count": 7, "rate_per_s": 5}),
     )
     slots = {pool: len(pool) for pool in submission.pools}
 
@@ -104,7 +108,10 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
         ((), "--pool, --job: missing; give both, or --look"),
         (("--pool", "gevnt"), "'gevnt' is not one of 'prefork'"),
         (("--job", "io.htp"), "unknown job kind: io.htp; did you mean io.http?"),
-        ((*GOOD, "--count", "0"), "--count: out of bounds: 0; it takes a whole number from 1"),
+        (
+            (*GOOD, "--count", "0"),
+            "--count: out of bounds: 0; it takes at least 1: a number of jobs",
+        ),
         ((*GOOD, "--count", "1e3"), "Invalid value for '--count'"),
         ((*GOOD, "--rate", "nan"), "--rate: out of bounds: nan; it takes jobs per second"),
         ((*GOOD, "--rate", "fast"), "Invalid value for '--rate'"),
@@ -142,19 +149,7 @@ def test_a_wrong_option_is_told_with_what_would_be_right(
 def test_a_fault_of_a_schedule_names_the_option() -> None:
     """``--to-rate``, not ``to_rate_per_s``."""
     with pytest.raises(UsageError, match="--to-rate: out of bounds: -1; it takes"):
-        read_schedule(count=None, shape={"to_rate_per_s": -1})
-
-
-@pytest.mark.parametrize(
-    ("job", "parameters", "job_s"),
-    [
-        ("io.sleep", {"delay_ms": 250.0}, 0.25),
-        ("cpu.primes", {"units": 40}, 0.04),
-    ],
-)
-def test_length_of_a_job_is_estimated(job: str, parameters: dict[str, Any], job_s: float) -> None:
-    """How long to wait for the next end hangs on how long a job takes."""
-    assert replace(SUBMISSION, kind=JOB_KINDS[job], parameters=parameters).job_s == job_s
+        schedule_of({"to_rate_per_s": -1})
 
 
 def test_run_names_tell_the_time_and_do_not_repeat() -> None:

@@ -27,9 +27,7 @@ TRIAL = TrialSummary(
     mark="",
     reasons=(),
 )
-RUN = RunSummary(
-    run="r1", state=RunState.CLOSED, has_events=False, overlapped_by=(), trials=(TRIAL,), raw={}
-)
+RUN = RunSummary(run="r1", state=RunState.CLOSED, overlapped_by=(), trials=(TRIAL,), raw={})
 
 
 def read(what: RenderableType) -> str:

@@ -16,16 +16,10 @@ from worker.launch import Launch, plan_launch
 every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
 
 
-def launch(environ: dict[str, str] | None = None, **asked: Any) -> Launch:
+def launch(environ: dict[str, str] | None = None, *, pool: str = "prefork", **asked: Any) -> Launch:
     """Return the launch for what is asked, else for prefork."""
-    given = {
-        "pool": "prefork",
-        "contender": None,
-        "slots": None,
-        "has_events": False,
-        "log_level": "warning",
-    }
-    return plan_launch(load_settings(environ or {}, dotenv=None), **{**given, **asked})
+    settings = load_settings(environ or {}, dotenv=None)
+    return plan_launch(settings, pool=POOLS[pool], **asked)
 
 
 def value_after(command: list[str], option: str) -> str:
@@ -119,15 +113,11 @@ def test_what_celery_would_obey_is_left_behind() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"pool": "gevnt"}, "unknown pool: gevnt; did you mean gevent?"),
         ({"pool": "threads", "slots": 0}, "impossible slots: 0; pool threads takes 1 to 10000"),
         ({"slots": -3}, "impossible slots: -3"),
         ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
         ({"pool": "solo", "slots": 2}, "impossible slots: 2; pool solo has 1"),
         ({"contender": "No Name"}, "impossible contender: 'No Name'"),
-        ({"prefetch_multiplier": 0}, "impossible prefetch multiplier: 0; it takes 1 to 1000"),
-        ({"log_level": "loud"}, "unknown log level: loud"),
-        ({"log_level": "warn"}, "did you mean warning?"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], words: str) -> None:
@@ -137,11 +127,3 @@ def test_what_makes_no_sense_is_refused(asked: dict[str, Any], words: str) -> No
 
     assert words in str(caught.value)
     assert len(caught.value.faults) == 1
-
-
-def test_all_faults_come_at_once() -> None:
-    """Pool, contender and log level are refused together."""
-    with pytest.raises(UsageError) as caught:
-        launch(pool="fork", contender="?", log_level="")
-
-    assert len(caught.value.faults) == 3

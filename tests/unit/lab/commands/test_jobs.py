@@ -73,7 +73,8 @@ def test_json_is_the_whole_catalogue(app: typer.Typer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["jobs"], "io.redis  waits, chatty"), (["--help"], "what kinds of job")]
+    ("words", "said"),
+    [(["jobs"], "io.redis  waits, chatty"), (["--help"], "List the kinds of job")],
 )
 def test_the_command_is_there(app: typer.Typer, words: list[str], said: str) -> None:
     """It prints the catalogue, and has its line of help."""

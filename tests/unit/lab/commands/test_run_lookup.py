@@ -30,23 +30,15 @@ def fault_of(word: str, *, results: Path) -> str:
     return str(caught.value)
 
 
-def test_an_id_names_its_folder(results: Path) -> None:
-    """As `poolbench run` prints it."""
-    assert find_run("20260101-120000-aaaa", results_dir=results).parent == results
-
-
-def test_a_path_names_itself(results: Path, tmp_path: Path) -> None:
-    """A folder anywhere, or a file."""
+def test_a_run_is_named_by_id_path_or_latest(results: Path, tmp_path: Path) -> None:
+    """A folder or a file anywhere; `latest` ignores folders without a manifest."""
     folder = results / "20260101-120000-aaaa"
     file = tmp_path / "main.json"
     file.write_text("{}")
 
+    assert find_run(folder.name, results_dir=results) == folder
     assert find_run(str(folder), results_dir=Path("elsewhere")) == folder
     assert find_run(str(file), results_dir=results) == file
-
-
-def test_latest_is_the_newest_run(results: Path) -> None:
-    """By its id, which begins with the time; folders without a manifest are no runs."""
     assert find_run("latest", results_dir=results).name == "20260301-090000-bbbb"
 
 
@@ -71,10 +63,25 @@ def test_a_summary_is_no_folder(results: Path, tmp_path: Path) -> None:
         assert str(caught.value).endswith("; name a run's id, its folder, or latest")
 
 
-@pytest.mark.parametrize("word", ["", "x" * 5_000, "20260101-120000-aaaa/manifest.json/x"])
-def test_an_odd_word_names_no_run(results: Path, word: str) -> None:
-    """Nothing, or what no system takes for a path, is not the folder of all runs."""
-    assert fault_of(word, results=results).startswith("A: no such run: ")
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("20260101-120000-aaab", "20260101-120000-aaab; did you mean 20260101-120000-aaaa?"),
+        ("latst", "latst; did you mean latest?"),
+        # not the whole list of runs, which may be long
+        ("???", "???; name a run's id, its folder, a summary.json, or latest"),
+        # nothing, or what no system takes for a path, is not the folder of all runs
+        ("", '""; '),
+        ("x" * 5_000, "xxx; "),
+        ("20260101-120000-aaaa/manifest.json/x", "manifest.json/x; "),
+    ],
+)
+def test_a_word_that_names_no_run_is_refused(results: Path, word: str, said: str) -> None:
+    """With the nearest name, or with what names a run."""
+    found = fault_of(word, results=results)
+
+    assert found.startswith("A: no such run: ")
+    assert said in found
 
 
 def test_a_broken_link_is_not_recommended(results: Path) -> None:
@@ -100,21 +107,6 @@ def test_a_run_that_can_not_be_reached_says_why(
 
     assert said.startswith("A: run can't be read: 20260101-120000-aaaa (Permission denied); ")
     assert "did you mean" not in said
-
-
-def test_a_wrong_id_is_told_the_nearest(results: Path) -> None:
-    """Where it stands, what was seen, what was meant."""
-    said = fault_of("20260101-120000-aaab", results=results)
-
-    assert said == "A: no such run: 20260101-120000-aaab; did you mean 20260101-120000-aaaa?"
-    assert "did you mean latest?" in fault_of("latst", results=results)
-
-
-def test_a_word_near_to_none_is_told_what_can_be_named(results: Path) -> None:
-    """Not the whole list of runs, which may be long."""
-    assert fault_of("???", results=results).endswith(
-        "name a run's id, its folder, a summary.json, or latest"
-    )
 
 
 @pytest.mark.parametrize("word", ["latest", "20260101-120000-aaaa"])

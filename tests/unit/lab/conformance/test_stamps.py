@@ -1,4 +1,4 @@
-"""What jobs stamped, read back, and the account of what became of them."""
+"""Stamps of jobs, read back, and the jobs' fates."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.conformance.job_fates import account
-from lab.conformance.stamps import Story, read_story
-from tests.conformance import story
+from lab.conformance.job_fates import job_fates
+from lab.conformance.stamps import Stamps, longest_wait_s, read_stamps
+from tests.conformance import stamps
 
 LINES = """\
 {"label": "a", "moment": "started", "t_ns": 1000000000, "pid": 7, "thread": 8}
@@ -20,73 +20,73 @@ def test_stamps_are_read_back_with_their_facts(tmp_path: Path) -> None:
     """What a job wrote beside the moment is kept."""
     (tmp_path / "stamps").write_text(LINES, encoding="utf-8")
 
-    read = read_story(tmp_path / "stamps")
+    read = read_stamps(tmp_path / "stamps")
 
-    assert [one.moment for one in read.stamps] == ["started", "interrupted"]
-    assert read.errors("a") == ("Oh",)
-    assert read.stamps[0].pid == 7
+    assert [one.moment for one in read.all] == ["started", "interrupted"]
+    assert read.all[1].facts == {"error": "Oh"}
+    assert read.all[0].pid == 7
 
 
-def test_a_file_that_no_job_has_written_is_an_empty_story(tmp_path: Path) -> None:
+def test_a_file_that_no_job_has_written_has_no_stamps(tmp_path: Path) -> None:
     """A try may look before the first job has begun."""
-    assert read_story(tmp_path / "stamps") == Story()
+    assert read_stamps(tmp_path / "stamps") == Stamps()
 
 
 def test_a_line_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
     """A reader that comes between two writes sees whole stamps alone."""
     (tmp_path / "stamps").write_text(f'{LINES}{{"label": "b", "mom', encoding="utf-8")
 
-    assert len(read_story(tmp_path / "stamps").stamps) == 2
+    assert len(read_stamps(tmp_path / "stamps").all) == 2
 
 
-def test_jobs_under_way_are_those_without_an_end() -> None:
+def test_jobs_in_flight_are_those_without_an_end() -> None:
     """An interruption is an end."""
-    told = story("a started 0", "b started 1", "c started 1", "a finished 2", "b interrupted 2")
+    found = stamps("a started 0", "b started 1", "c started 1", "a finished 2", "b interrupted 2")
 
-    assert told.under_way() == 1
-    assert told.have("started", labels=["a", "b", "c"])
-    assert not told.have("finished", labels=["a", "b"])
+    assert found.in_flight() == 1
+    assert found.have("started", "a", "b", "c")
+    assert not found.have("finished", "a", "b")
 
 
 @pytest.mark.parametrize(
-    ("stamps", "peak"),
+    ("moments", "peak"),
     [
         ((), 0),
         (("a started 0", "a finished 1", "b started 1", "b finished 2"), 1),
         (("a started 0", "b started 1", "a finished 2", "c started 3", "b finished 4"), 2),
     ],
 )
-def test_the_peak_is_the_most_jobs_at_once(stamps: tuple[str, ...], peak: int) -> None:
+def test_the_peak_is_the_most_jobs_at_once(moments: tuple[str, ...], peak: int) -> None:
     """An end at the moment of a start frees the slot first."""
-    assert story(*stamps).peak_overlap() == peak
+    assert stamps(*moments).peak_in_flight() == peak
 
 
-def test_a_story_is_told_in_seconds_from_its_first_stamp() -> None:
+def test_stamps_are_described_in_seconds_from_the_first() -> None:
     """In the order of time, whatever the order of writing."""
-    told = story("b started 11", "a started 10", "a finished 12.5")
+    found = stamps("b started 11", "a started 10", "a finished 12.5")
 
-    assert told.tell() == "stamps: a started 0.0 s, b started 1.0 s, a finished 2.5 s"
-    assert told.tell("b") == "stamps: b started 1.0 s"
-    assert told.tell("z") == Story().tell() == "stamps: none"
+    assert found.describe() == "stamps: a started 0.0 s, b started 1.0 s, a finished 2.5 s"
+    assert found.describe("b") == "stamps: b started 1.0 s"
+    assert found.describe("z") == Stamps().describe() == "stamps: none"
 
 
-def test_a_long_story_is_cut_and_says_so() -> None:
+def test_a_long_description_is_cut() -> None:
     """Evidence is a line, not a page."""
-    told = story(*(f"job-{number} started {number}" for number in range(14)))
+    found = stamps(*(f"job-{number} started {number}" for number in range(14)))
 
-    assert told.tell().endswith("job-9 started 9.0 s, 4 more")
+    assert found.describe().endswith("job-9 started 9.0 s, 4 more")
 
 
-def test_each_job_stands_under_one_heading() -> None:
-    """Done, in the queue, in unacked, doubled or lost, and never under two of them."""
-    told = story(
+def test_each_job_has_one_fate() -> None:
+    """Done, in the queue, in unacked, doubled or lost, and never two of them."""
+    seen = stamps(
         *("done started 0", "done finished 1", "cut started 0", "held started 0"),
         *("again started 0", "again finished 1", "twice finished 1", "twice finished 2"),
         "gone started 0",
     )
     sent = ["done", "cut", "held", "again", "twice", "gone", "fresh"]
 
-    found = account(sent, story=told, queued=["cut", "fresh"], unacked=["held", "again"])
+    found = job_fates(sent, stamps=seen, queued=["cut", "fresh"], unacked=["held", "again"])
 
     assert found.done == {"done"}
     assert found.queued == {"cut", "fresh"}
@@ -97,14 +97,35 @@ def test_each_job_stands_under_one_heading() -> None:
 
 def test_a_job_in_the_queue_and_in_unacked_counts_once() -> None:
     """Between two looks a job may go from one to the other."""
-    found = account(["a"], story=Story(), queued=["a"], unacked=["a"])
+    found = job_fates(["a"], stamps=Stamps(), queued=["a"], unacked=["a"])
 
     assert found.queued == {"a"}
     assert not found.unacked | found.lost
 
 
-def test_an_account_names_only_what_there_is() -> None:
-    """Counts that are nought say nothing."""
-    found = account(["a", "b"], story=story("a finished 1"), queued=[], unacked=[])
+def test_fates_without_a_job_are_left_out() -> None:
+    """Zeros would only hide the other counts."""
+    found = job_fates(["a", "b"], stamps=stamps("a finished 1"), queued=[], unacked=[])
 
-    assert found.tell() == "jobs: 1 done, 1 lost"
+    assert found.describe() == "jobs: 1 done, 1 lost"
+
+
+def test_the_wait_of_jobs_is_that_of_the_last_to_start() -> None:
+    """None as long as one has not started."""
+    found = stamps("a started 3", "b started 5", "a finished 6")
+
+    assert longest_wait_s(found, jobs=["a", "b"], since_ns=2_000_000_000) == 3.0
+    assert longest_wait_s(found, jobs=["a", "b", "c"], since_ns=0) is None
+
+
+def test_harm_is_counted_by_kind() -> None:
+    """Jobs that are done or back in the queue are unharmed."""
+    ran_twice = stamps("a finished 1", "a finished 2", "c finished 1")
+
+    found = job_fates("abcde", stamps=ran_twice, queued=["e"], unacked=["d"])
+
+    assert found.harm() == (
+        "1 job(s) lost; 1 job(s) run twice or about to be; "
+        "1 job(s) left in unacked until the visibility timeout"
+    )
+    assert not job_fates("ce", stamps=ran_twice, queued=["e"], unacked=[]).harm()

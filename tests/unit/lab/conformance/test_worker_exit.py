@@ -6,20 +6,21 @@ import signal
 
 import pytest
 
-from lab.conformance.finding import Finding, Outcome, breaks, ignored, not_tried, works
+from lab.conformance.finding import Finding, not_tried
 from lab.conformance.worker_exit import WorkerExit, judge_exits
-
-WORKS, IGNORED, BREAKS = Outcome.WORKS, Outcome.IGNORED, Outcome.BREAKS
+from tests.conformance import BREAKS, IGNORED, WORKS, finding
 
 UNRECOVERABLE = ("log: CRITICAL: Unrecoverable error: NotImplementedError()",)
 
 
-def ended(exit_code: int | None, asked: signal.Signals | None = None, *errors: str) -> WorkerExit:
+def ended(
+    exit_code: int | None, stop_signal: signal.Signals | None = None, *errors: str
+) -> WorkerExit:
     """Return how a worker ended."""
-    return WorkerExit(exit_code=exit_code, asked=asked, errors=errors)
+    return WorkerExit(exit_code=exit_code, stop_signal=stop_signal, errors=errors)
 
 
-@pytest.mark.parametrize("found", [works("Fine."), ignored("It waited.")])
+@pytest.mark.parametrize("found", [finding(WORKS, "Fine."), finding(IGNORED, "It waited.")])
 @pytest.mark.parametrize(
     "exit_",
     [
@@ -57,12 +58,12 @@ def test_a_worker_that_ended_as_asked_or_was_killed_by_the_try_is_no_break(
     exit_: WorkerExit,
 ) -> None:
     """Celery announces exit code 1 for a cold shutdown; a hang is the row's own finding."""
-    found = works("Fine.", "jobs: 1 done")
+    found = finding(WORKS, "Fine.", "jobs: 1 done")
 
     assert judge_exits(found, exits=[exit_]) == found
 
 
-@pytest.mark.parametrize("found", [breaks("Jobs are lost."), not_tried("no such option")])
+@pytest.mark.parametrize("found", [finding(BREAKS, "Jobs are lost."), not_tried("no such option")])
 def test_a_break_and_a_reason_keep_their_own_words(found: Finding) -> None:
     """The row's sentence says more than that a worker died."""
     assert judge_exits(found, exits=[ended(1, None, *UNRECOVERABLE)]) == found
@@ -70,7 +71,7 @@ def test_a_break_and_a_reason_keep_their_own_words(found: Finding) -> None:
 
 def test_evidence_that_the_row_shows_already_is_not_repeated() -> None:
     """A log line stands there once."""
-    found = ignored("It waited.", "exit code: 1", *UNRECOVERABLE)
+    found = finding(IGNORED, "It waited.", "exit code: 1", *UNRECOVERABLE)
 
     judged = judge_exits(found, exits=[ended(1, signal.SIGQUIT, *UNRECOVERABLE)])
 

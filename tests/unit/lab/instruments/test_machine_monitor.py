@@ -1,8 +1,9 @@
-"""What others did on the machine during a trial, from two looks at its counters."""
+"""What others did on the machine during a trial, from two readings of its counters."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,76 +14,37 @@ BEFORE = Look(
 )
 
 
-def after(
-    *,
-    busy_s: float,
-    own_s: dict[int, float],
-    stolen_s: float = 1.0,
-    server_s: float = 3.0,
-    clock_s: float = 1e9,
-) -> Look:
-    """Return the look two seconds later."""
-    return replace(
-        BEFORE,
-        at_s=102.0,
-        busy_s=busy_s,
-        own_s=own_s,
-        stolen_s=stolen_s,
-        server_s=server_s,
-        clock_s=clock_s,
-    )
+@pytest.mark.parametrize(
+    ("changes", "foreign_share", "stolen_share"),
+    [
+        # the run's workers and its server used all CPU time
+        ({"busy_s": 53.0, "own_s": {1: 12.0, 2: 5.5}, "server_s": 3.5}, 0, 0),
+        # one core of two for two seconds is half of the machine
+        ({"busy_s": 53.0, "own_s": {1: 11.0, 2: 5.0}}, 0.5, 0),
+        # the hypervisor's other guests are others too
+        ({"busy_s": 51.0, "own_s": {1: 11.0, 2: 5.0}, "stolen_s": 1.8}, 0.2, 0.2),
+        # a child that prefork replaced belongs to the run from its start
+        ({"busy_s": 53.0, "own_s": {1: 11.0, 2: 5.0, 9: 2.0}}, 0, 0),
+        # the machine's counts may lag behind a process's nanoseconds
+        ({"busy_s": 50.9, "own_s": {1: 11.0, 2: 5.0}}, 0, 0),
+        # the CPU time of a process that has ended would look like another's
+        ({"busy_s": 53.0, "own_s": {1: 11.0}}, None, None),
+    ],
+)
+def test_the_cpu_time_of_others_is_a_share_of_all_cores(
+    changes: dict[str, Any], foreign_share: float | None, stolen_share: float | None
+) -> None:
+    """Without the run's own; no share where that is unknown."""
+    after = replace(BEFORE, at_s=102.0, clock_s=1e9 + 2, **changes)
 
+    found = disturbance(BEFORE, after=after, cores=2)
 
-def test_what_the_run_itself_computes_is_not_foreign() -> None:
-    """Its workers and its server took all that was taken."""
-    found = disturbance(
-        BEFORE, after=after(busy_s=53.0, own_s={1: 12, 2: 5.5}, server_s=3.5), cores=2
-    )
-
-    assert found.foreign_cpu_share == pytest.approx(0)
-
-
-def test_the_rest_is_a_share_of_all_cores() -> None:
-    """One core of two for two seconds is half of the machine."""
-    found = disturbance(BEFORE, after=after(busy_s=53.0, own_s={1: 11.0, 2: 5.0}), cores=2)
-
-    assert found.foreign_cpu_share == pytest.approx(0.5)
-    assert found.stolen_cpu_share == 0
-
-
-def test_stolen_time_is_foreign_and_told_apart() -> None:
-    """The hypervisor's other guests are others too."""
-    found = disturbance(
-        BEFORE, after=after(busy_s=51.0, own_s={1: 11.0, 2: 5.0}, stolen_s=1.8), cores=2
-    )
-
-    assert found.foreign_cpu_share == pytest.approx(0.2)
-    assert found.stolen_cpu_share == pytest.approx(0.2)
-
-
-def test_a_process_that_began_meanwhile_counts_whole() -> None:
-    """A child that prefork replaced is the run's own from its first moment on."""
-    found = disturbance(BEFORE, after=after(busy_s=53.0, own_s={1: 11.0, 2: 5.0, 9: 2.0}), cores=2)
-
-    assert found.foreign_cpu_share == pytest.approx(0)
-
-
-def test_where_one_of_the_run_has_ended_nothing_is_claimed() -> None:
-    """What it computed would look like another's; its clock is gone."""
-    found = disturbance(BEFORE, after=after(busy_s=53.0, own_s={1: 11.0}, clock_s=1e9 + 2), cores=2)
-
-    assert found.foreign_cpu_share is None
+    assert found.foreign_cpu_share == pytest.approx(foreign_share)
+    assert found.stolen_cpu_share == pytest.approx(stolen_share)
     assert found.clock_step_s == pytest.approx(2)
 
 
-def test_counting_in_hundredths_makes_nothing_negative() -> None:
-    """The machine's counts may lag behind a process's nanoseconds."""
-    found = disturbance(BEFORE, after=after(busy_s=50.9, own_s={1: 11.0, 2: 5.0}), cores=2)
-
-    assert found.foreign_cpu_share == 0
-
-
-def test_a_real_machine_is_told_of() -> None:
+def test_a_real_machine_has_shares() -> None:
     """Shares lie between nothing and all, and no clock is set while nothing happens."""
     watch = Watch()
 

@@ -9,7 +9,8 @@ import redis
 
 from lab.instruments.stream_follower import Tail, TrialView
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.records import FORMAT, Moment, encode_line
+from poolbench.records import FORMAT, Moment
+from tests.wire import encode_line
 
 
 def line(moment: Moment, **known: Any) -> dict[str, Any]:
@@ -24,34 +25,28 @@ def add(client: redis.Redis, run: str, *lines: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "has_ended"),
-    [("SUCCESS", True), ("FAILURE", True), ("RETRY", False), ("REJECTED", False), (None, False)],
+    ("moment", "known", "has_ended"),
+    [
+        (Moment.FINISHED, {"state": "SUCCESS"}, True),
+        (Moment.FINISHED, {"state": "FAILURE"}, True),
+        # a retried or rejected job comes again; a hard time limit's finish has no state
+        (Moment.FINISHED, {"state": "RETRY"}, False),
+        (Moment.FINISHED, {"state": "REJECTED"}, False),
+        (Moment.FINISHED, {"state": None}, False),
+        # a job whose slot was killed by its time limit; one that may be redelivered
+        (Moment.VERDICT, {"outcome": "timed-out"}, True),
+        (Moment.VERDICT, {"outcome": "lost-worker"}, False),
+    ],
 )
-def test_only_a_final_state_ends_a_job(*, state: str | None, has_ended: bool) -> None:
-    """A retried or rejected job comes again; a hard time limit's finish says nothing yet."""
+def test_only_a_final_outcome_ends_a_job(
+    *, moment: Moment, known: dict[str, str | None], has_ended: bool
+) -> None:
+    """The trial waits for every other job until the stall limit."""
     view = TrialView()
 
-    view.take(line(Moment.FINISHED, state=state))
+    view.take(line(moment, **known))
 
     assert bool(view.ended) is has_ended
-
-
-def test_a_final_verdict_ends_a_job() -> None:
-    """A job whose slot was killed by its time limit ends by Celery's word alone."""
-    view = TrialView()
-
-    view.take(line(Moment.VERDICT, outcome="timed-out"))
-
-    assert view.ended == {0}
-
-
-def test_a_lost_worker_does_not_end_a_job() -> None:
-    """The job may come again, so the trial waits for it until the stall limit."""
-    view = TrialView()
-
-    view.take(line(Moment.VERDICT, outcome="lost-worker"))
-
-    assert view.ended == set()
 
 
 def test_peak_overlap_counts_what_ran_at_one_instant() -> None:

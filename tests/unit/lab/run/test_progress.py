@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on, also where nobody knows how long it will."""
+"""The progress of a run, also of one whose end is unknown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.run.progress import RunProgress
 
 
 def shown(*, blocks: int | None, is_terminal: bool) -> str:
-    """Return what a run of two blocks leaves on the screen."""
+    """Return what a run of two repetitions leaves on the screen."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=is_terminal, width=120, color_system=None)
     progress = RunProgress(console, title="Which?", trials=4, blocks=blocks, at_most_s=900)
@@ -23,20 +23,20 @@ def shown(*, blocks: int | None, is_terminal: bool) -> str:
     return out.getvalue()
 
 
-def test_a_counted_run_tells_of_how_many_blocks() -> None:
+def test_a_counted_run_shows_the_number_of_repetitions() -> None:
     """And of how many trials in all."""
     text = shown(blocks=5, is_terminal=False)
 
     assert "Which?  20 trials" in text
-    assert "block 2 of 5: starting fresh workers" in text
+    assert "repetition 2 of 5: starting workers" in text
 
 
-def test_an_open_run_tells_how_long_it_may_take() -> None:
-    """Nobody knows how many blocks, and nothing pretends to."""
+def test_an_open_run_shows_how_long_it_may_take() -> None:
+    """The number of repetitions is unknown."""
     text = shown(blocks=None, is_terminal=False)
 
-    assert "Which?  4 trials a block, 15 min at most" in text
-    assert "block 2: starting fresh workers" in text
+    assert "Which?  4 trials in each repetition, 15 min at most" in text
+    assert "repetition 2: starting workers" in text
     assert "± 4.1 % at the widest" in text
 
 

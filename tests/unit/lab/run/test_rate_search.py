@@ -16,11 +16,11 @@ from report.trials.slo import RESOLUTION
 rates_per_s = st.floats(min_value=1.0, max_value=5_000.0)
 
 
-def carry_out(search: Search, *, is_held: Callable[[float], bool]) -> Search:
+def carry_out(search: Search, *, is_sustained: Callable[[float], bool]) -> Search:
     """Let a search run against a server that holds some rates."""
     while not search.is_over:
         rate_per_s = search.next_per_s()
-        search.tell(rate_per_s, is_held=is_held(rate_per_s), spent_s=1.0)
+        search.record(rate_per_s, is_sustained=is_sustained(rate_per_s), spent_s=1.0)
     return search
 
 
@@ -30,11 +30,15 @@ def test_it_finds_the_capacity_within_its_resolution(capacity_per_s: float, erro
     """From a start up to twenty times wrong, in bounded steps: held, and hardly below."""
     search = Search(start_per_s=capacity_per_s * error)
 
-    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= capacity_per_s)
+    carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= capacity_per_s)
 
     assert search.steps <= MAX_STEPS
-    assert search.held_per_s is not None
-    assert search.held_per_s <= capacity_per_s < search.held_per_s * (1 + RESOLUTION) * 1.000001
+    assert search.sustained_per_s is not None
+    assert (
+        search.sustained_per_s
+        <= capacity_per_s
+        < search.sustained_per_s * (1 + RESOLUTION) * 1.000001
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,7 +49,7 @@ def test_a_good_pilot_makes_it_short(pilot_per_s: float, share: float) -> None:
         pilot_per_s=pilot_per_s, earlier_per_s=None, most_per_s=math.inf, trial_s=1.0, seed="1"
     )
 
-    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= pilot_per_s * share)
+    carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= pilot_per_s * share)
 
     assert search.steps <= 7
 
@@ -63,7 +67,7 @@ def test_a_block_before_makes_it_shorter(found_per_s: float, block: int) -> None
     )
     assert abs(math.log(search.start_per_s / found_per_s)) <= math.log(1 + RESOLUTION) / 2 + 1e-9
 
-    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= found_per_s * 1.03)
+    carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= found_per_s * 1.03)
 
     assert search.steps <= 5
 
@@ -82,9 +86,9 @@ def test_searches_of_equal_contenders_begin_apart() -> None:
 
 def test_a_server_that_never_holds_ends_it() -> None:
     """Downwards by larger and larger steps, to the least rate at most; nothing is found."""
-    search = carry_out(Search(start_per_s=1_000.0), is_held=lambda _: False)
+    search = carry_out(Search(start_per_s=1_000.0), is_sustained=lambda _: False)
 
-    assert search.held_per_s is None
+    assert search.sustained_per_s is None
     assert not search.is_resolved
     assert search.steps <= MAX_STEPS
     assert search.missed_per_s == LEAST_PER_S
@@ -92,9 +96,9 @@ def test_a_server_that_never_holds_ends_it() -> None:
 
 def test_a_server_that_always_holds_ends_it() -> None:
     """Upwards to what the producer can send: that much was held, and no bound is known."""
-    search = carry_out(Search(start_per_s=10.0, most_per_s=2_000.0), is_held=lambda _: True)
+    search = carry_out(Search(start_per_s=10.0, most_per_s=2_000.0), is_sustained=lambda _: True)
 
-    assert search.held_per_s == 2_000.0
+    assert search.sustained_per_s == 2_000.0
     assert search.missed_per_s is None
     assert search.steps <= MAX_STEPS
 
@@ -103,10 +107,10 @@ def test_time_ends_it_too() -> None:
     """What was found until then stays, and is not called resolved."""
     search = Search(start_per_s=10.0, left_s=2.0)
 
-    carry_out(search, is_held=lambda rate_per_s: rate_per_s <= 100.0)
+    carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= 100.0)
 
     assert (search.steps, search.is_resolved) == (2, False)
-    assert search.held_per_s == pytest.approx(12.5)
+    assert search.sustained_per_s == pytest.approx(12.5)
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,8 +120,8 @@ def test_noise_does_not_keep_it_from_ending(seed: int, capacity_per_s: float) ->
     source = random.Random(seed)
     search = Search(start_per_s=capacity_per_s)
 
-    carry_out(search, is_held=lambda rate: rate <= capacity_per_s * source.uniform(0.8, 1.2))
+    carry_out(search, is_sustained=lambda rate: rate <= capacity_per_s * source.uniform(0.8, 1.2))
 
     assert search.steps <= MAX_STEPS
-    if search.held_per_s is not None and search.missed_per_s is not None:
-        assert search.held_per_s < search.missed_per_s
+    if search.sustained_per_s is not None and search.missed_per_s is not None:
+        assert search.sustained_per_s < search.missed_per_s

@@ -52,7 +52,7 @@ def test_locally_a_process_measures_with_the_stacks_settings(desk: Desk) -> None
     """It goes to the stack's own broker; a failure is one line without a password."""
     address = desk.settings().redis_address
 
-    with pytest.raises(StackError, match=f"worker: the broker at {address} did not take") as error:
+    with pytest.raises(StackError, match=f"worker: Redis at {address} does not answer") as error:
         desk.stack(LOCAL).calibrate()
     assert len(str(error.value).splitlines()) == 1
 
@@ -64,5 +64,5 @@ def test_a_stack_without_a_calibration_is_up_all_the_same(
     stack._calibrate(desk.stack(DOCKER))
 
     told = capsys.readouterr().err
-    assert "no calibration, which work_ms needs" in told
+    assert "No calibration, so that work_ms can't be used" in told
     assert "python -m worker calibrate --publish" in told

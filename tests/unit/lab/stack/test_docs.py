@@ -18,7 +18,7 @@ MESSAGES = (
     "did not become healthy",
     "not ready: no sign of life in the broker",
     "refuses the password",
-    "it was cut off, by a reboot or a kill",
+    "the stack was killed, or the machine restarted",
     "no permission to use its socket",
     "was started with Docker, and now",
     "stack is up already",

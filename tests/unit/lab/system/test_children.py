@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from lab.system import children
+from poolbench.errors import StackError
 from tests.conftest import wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
@@ -80,3 +81,21 @@ def test_children_end_when_the_lab_is_killed(tmp_path: Path) -> None:
         os.kill(lab.pid, signal.SIGKILL)
 
         wait_until(lambda: not psutil.pid_exists(pid), what=f"child {pid} is gone")
+
+
+@pytest.mark.parametrize("script", ["print('no port'); exit(3)", "import time; time.sleep(60)"])
+def test_a_child_that_does_not_come_up_is_ended(tmp_path: Path, script: str) -> None:
+    """Whether it ends or not; the message has its name and the last line of its log."""
+    with (
+        pytest.raises(StackError, match=r"the service did not start: (no port|) \(log: "),
+        children.running(
+            [sys.executable, "-c", script],
+            name="the service",
+            log=tmp_path / "log",
+            is_up=lambda: False,
+            within_s=1.0,
+        ),
+    ):
+        pytest.fail("it never came up")
+
+    assert not [one for one in psutil.Process().children() if script in one.cmdline()]

@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from lab.system.signals import ENDING, uninterrupted
+from lab.system.signals import ENDING, interrupt_on_signals, uninterrupted
 
 
 @pytest.fixture
@@ -65,3 +65,17 @@ def test_a_fault_in_the_body_comes_first(heard: list[int]) -> None:
         fail()
 
     assert heard == [signal.SIGINT]
+
+
+@pytest.mark.usefixtures("heard")
+def test_the_first_signal_interrupts_and_the_next_are_ignored() -> None:
+    """An impatient user doesn't keep workers from being stopped."""
+    announced: list[str] = []
+    interrupt_on_signals(lambda: announced.append("stopping"))
+
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    for number in ENDING:
+        signal.raise_signal(number)
+
+    assert announced == ["stopping"]

@@ -8,10 +8,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from report.rows.remedies import UNKNOWN, remedy_of
 
 from collector.run_manifest import Disturbance, JobCost, TrialResult
 from collector.store import RunFolder
-from report.rows.remedies import UNKNOWN, remedy_of
 from report.summary import summarize
 from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, doubts
 from tests.synthetic import DEMO, WORKLOADS, edit_trials, flat_manifest, make_run

@@ -28,7 +28,7 @@ def test_below_the_capacity_waits_are_small() -> None:
 
     holding = judge_holding(jobs, jobs=160, slots=1, slo=SLO)
 
-    assert holding.is_held
+    assert holding.is_sustained
     assert jobs["wait_ns"].max() == 0
 
 
@@ -41,7 +41,7 @@ def test_above_the_capacity_waits_grow_in_a_line() -> None:
     slope = pl.select(pl.cov(due_s, waits_s) / due_s.var()).item()
     assert slope == pytest.approx(0.2, rel=0.01)
     holding = judge_holding(jobs, jobs=240, slots=1, slo=SLO)
-    assert not holding.is_held
+    assert not holding.is_sustained
     assert "p95 wait 1.89 s, over 1.00 s" in holding.reasons
     assert any("fell behind" in reason for reason in holding.reasons)
 
@@ -70,7 +70,7 @@ def test_even_arrivals_below_the_capacity_are_always_held(
     rate_per_s = load * slots / job_s
     jobs = found(rate_per_s=rate_per_s, job_s=job_s, jobs=200, slots=slots)
 
-    assert judge_holding(jobs, jobs=200, slots=slots, slo=SLO).is_held
+    assert judge_holding(jobs, jobs=200, slots=slots, slo=SLO).is_sustained
 
 
 def test_jobs_that_were_given_up_are_not_held() -> None:

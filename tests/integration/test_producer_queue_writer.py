@@ -15,8 +15,8 @@ import redis
 from lab.system.redis_server import free_port
 from poolbench.errors import StackError, UsageError
 from poolbench.keys import run_key, sent_field
-from producer import outlet as outlet_module
-from producer.outlet import Outlet
+from producer import queue_writer
+from producer.queue_writer import QueueWriter
 from tests.conftest import Server
 
 QUEUE = "poolbench.gevent"
@@ -119,11 +119,11 @@ def broken_client(server: Server, proxy: Proxy) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def outlet(client: redis.Redis, broken_client: redis.Redis) -> Iterator[Outlet]:
-    """An outlet through the proxy, on an empty server."""
+def writer(client: redis.Redis, broken_client: redis.Redis) -> Iterator[QueueWriter]:
+    """A writer through the proxy, on an empty server."""
     assert client.dbsize() == 0
-    with Outlet(broken_client, run=RUN, trial=0, queue=QUEUE) as outlet:
-        yield outlet
+    with QueueWriter(broken_client, run=RUN, trial=0, queue=QUEUE) as writer:
+        yield writer
 
 
 def queued(client: redis.Redis) -> list[str]:
@@ -145,7 +145,7 @@ def queued(client: redis.Redis) -> list[str]:
 )
 @pytest.mark.parametrize("is_patient", [True, False], ids=["patient", "ahead"])
 def test_batches_go_in_exactly_once(
-    client: redis.Redis, outlet: Outlet, proxy: Proxy, faults: list[str], *, is_patient: bool
+    client: redis.Redis, writer: QueueWriter, proxy: Proxy, faults: list[str], *, is_patient: bool
 ) -> None:
     """Cut before, after or held back, each answer waited for or none: nothing is lost or doubled.
 
@@ -154,43 +154,43 @@ def test_batches_go_in_exactly_once(
     proxy.faults.extend(faults)
 
     for batch in ([b"1", b"2"], [b"3"], [b"4", b"5"]):
-        outlet.put(batch)
+        writer.put(batch)
         if is_patient:
-            outlet.settle()
-    outlet.settle()
+            writer.settle()
+    writer.settle()
     proxy.deliver_late()
 
     # several transactions may come to the proxy at once, and take one fault together
     assert not proxy.faults or not is_patient
     assert queued(client) == ["1", "2", "3", "4", "5"]
     assert client.hget(run_key(RUN), sent_field(0)) == "5"
-    assert outlet.sent == 5
+    assert writer.sent == 5
 
 
 def test_a_broker_that_stays_away_is_said_with_the_count(
-    outlet: Outlet, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+    writer: QueueWriter, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attempts are bounded, and the error says what is in for certain and what may be."""
-    monkeypatch.setattr(outlet_module, "PAUSES_S", (0.01, 0.01))
-    outlet.put([b"1", b"2"])
-    outlet.settle()
+    monkeypatch.setattr(queue_writer, "PAUSES_S", (0.01, 0.01))
+    writer.put([b"1", b"2"])
+    writer.settle()
     proxy.faults.extend(["before"] * 3)
-    outlet.put([b"3"])
+    writer.put([b"3"])
 
     with pytest.raises(StackError, match="2 jobs are in the queue, 1 more may be"):
-        outlet.settle()
+        writer.settle()
 
 
-def test_a_broker_without_memory_refuses(client: redis.Redis, outlet: Outlet) -> None:
+def test_a_broker_without_memory_refuses(client: redis.Redis, writer: QueueWriter) -> None:
     """A refusal is no lost connection: it is said at once, and nothing half sent."""
-    outlet.put([b"1"])
-    outlet.settle()
+    writer.put([b"1"])
+    writer.settle()
     client.config_set("maxmemory", "1")
-    outlet.put([b"2"])
-    outlet.put([b"3"])
+    writer.put([b"2"])
+    writer.put([b"3"])
     try:
         with pytest.raises(StackError, match=r"refuses jobs: .*memory.*; 1 jobs are in the queue"):
-            outlet.settle()
+            writer.settle()
     finally:
         client.config_set("maxmemory", "0")
 
@@ -198,58 +198,60 @@ def test_a_broker_without_memory_refuses(client: redis.Redis, outlet: Outlet) ->
     assert client.hget(run_key(RUN), sent_field(0)) == "1"
 
 
-def test_a_queue_that_is_no_list_refuses(client: redis.Redis, outlet: Outlet) -> None:
+def test_a_queue_that_is_no_list_refuses(client: redis.Redis, writer: QueueWriter) -> None:
     """The fault stands within the answer to EXEC, and the job was counted: it is not in."""
     client.set(QUEUE, "no list")
-    outlet.put([b"1"])
+    writer.put([b"1"])
 
     with pytest.raises(StackError, match=r"refuses jobs: .*WRONGTYPE.*; 0 jobs are in"):
-        outlet.settle()
+        writer.settle()
 
 
 def test_a_count_that_others_change_is_refused(
-    client: redis.Redis, outlet: Outlet, proxy: Proxy
+    client: redis.Redis, writer: QueueWriter, proxy: Proxy
 ) -> None:
-    """If the count can't tell what went in, the outlet says so and does not guess."""
+    """If the count can't tell what went in, the writer says so and does not guess."""
     proxy.faults.append("before")
     client.hset(run_key(RUN), sent_field(0), 7)
-    outlet.put([b"1"])
+    writer.put([b"1"])
 
     with pytest.raises(StackError, match="another count, 7"):
-        outlet.settle()
+        writer.settle()
 
     assert queued(client) == []
 
 
-def test_a_refusal_among_many_leaves_a_true_account(client: redis.Redis, outlet: Outlet) -> None:
+def test_a_refusal_among_many_leaves_a_true_account(
+    client: redis.Redis, writer: QueueWriter
+) -> None:
     """A batch behind the refused one may have gone in before anybody knew: it is counted."""
-    outlet.put([b"1"])
-    outlet.settle()
+    writer.put([b"1"])
+    writer.settle()
     client.config_set("maxmemory", "1")
-    outlet.put([b"2"])
+    writer.put([b"2"])
     time.sleep(0.2)
     client.config_set("maxmemory", "0")
-    outlet.put([b"3", b"4"])
+    writer.put([b"3", b"4"])
 
     with pytest.raises(StackError, match=r"refuses jobs: .*memory.*; 3 jobs are in the queue"):
-        outlet.settle()
+        writer.settle()
 
     assert queued(client) == ["1", "3", "4"]
     assert client.hget(run_key(RUN), sent_field(0)) == "3"
 
 
-def test_a_job_does_not_wait_for_the_answer_to_another(outlet: Outlet) -> None:
+def test_a_job_does_not_wait_for_the_answer_to_another(writer: QueueWriter) -> None:
     """A broker that has not answered yet is given the next batch; too many open are waited for."""
-    outlet.put([b"1"])
-    outlet.put([b"2"])
+    writer.put([b"1"])
+    writer.put([b"2"])
 
-    assert not outlet.is_settled
-    assert outlet.sent == 0
-    for number in range(outlet_module.MOST_OPEN):
-        outlet.put([b"%d" % number])
-    assert outlet.sent >= 2
-    outlet.settle()
-    assert outlet.sent == outlet_module.MOST_OPEN + 2
+    assert not writer.is_settled
+    assert writer.sent == 0
+    for number in range(queue_writer.MOST_UNANSWERED):
+        writer.put([b"%d" % number])
+    assert writer.sent >= 2
+    writer.settle()
+    assert writer.sent == queue_writer.MOST_UNANSWERED + 2
 
 
 def test_a_trial_is_sent_once_only(client: redis.Redis) -> None:
@@ -257,7 +259,7 @@ def test_a_trial_is_sent_once_only(client: redis.Redis) -> None:
     client.hset(run_key(RUN), sent_field(0), 3)
 
     with pytest.raises(UsageError, match="sent before"), ExitStack() as stack:
-        stack.enter_context(Outlet(client, run=RUN, trial=0, queue=QUEUE))
+        stack.enter_context(QueueWriter(client, run=RUN, trial=0, queue=QUEUE))
 
 
 def test_an_absent_broker_is_a_stack_error() -> None:
@@ -267,4 +269,4 @@ def test_an_absent_broker_is_a_stack_error() -> None:
         pytest.raises(StackError, match="can't be reached"),
         ExitStack() as stack,
     ):
-        stack.enter_context(Outlet(away, run=RUN, trial=0, queue=QUEUE))
+        stack.enter_context(QueueWriter(away, run=RUN, trial=0, queue=QUEUE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
-from poolbench.broker import client_address
+from poolbench.broker_url import client_address
 
 
 @pytest.mark.parametrize(

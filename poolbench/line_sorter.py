@@ -22,7 +22,7 @@ _OF_A_JOB = tuple(moment.value for moment in Moment if moment is not Moment.ALIV
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class StreamEntry:
     """One stream entry: lines of one run, in the order they were written."""
 
     run: str
@@ -32,10 +32,10 @@ class Entry:
 
 
 @dataclass(slots=True, kw_only=True)
-class Sorted:
-    """What some bytes held."""
+class SortedLines:
+    """What some bytes buffer."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[StreamEntry] = field(default_factory=list)
     #: The newest heartbeat of each worker, as JSON, by its key.
     presence: dict[str, bytes] = field(default_factory=dict)
     #: Lines that are none of ours; they are dropped.
@@ -48,10 +48,10 @@ class Sorter:
     def __init__(self) -> None:
         self._tail = b""
 
-    def sort(self, chunk: bytes) -> Sorted:
+    def sort(self, chunk: bytes) -> SortedLines:
         """Return what the bytes since the last call hold."""
         *lines, self._tail = (self._tail + chunk).split(b"\n")
-        found = Sorted()
+        found = SortedLines()
         if len(self._tail) > LINE_MAX_BYTES:
             found.garbled.append(self._tail)
             self._tail = b""
@@ -63,13 +63,13 @@ class Sorter:
         for run, theirs in by_run.items():
             for start in range(0, len(theirs), ENTRY_MAX_LINES):
                 some = theirs[start : start + ENTRY_MAX_LINES]
-                entry = Entry(run=run, lines=b"\n".join([*some, b""]), line_count=len(some))
+                entry = StreamEntry(run=run, lines=b"\n".join([*some, b""]), line_count=len(some))
                 found.entries.append(entry)
         return found
 
-    def finish(self) -> Sorted:
-        """Return what the unfinished line holds, now that no more bytes come."""
-        return self.sort(b"\n") if self._tail else Sorted()
+    def finish(self) -> SortedLines:
+        """Return the content of the unfinished line at the end of the bytes."""
+        return self.sort(b"\n") if self._tail else SortedLines()
 
 
 def _usual_run(line: bytes) -> str | None:
@@ -77,7 +77,7 @@ def _usual_run(line: bytes) -> str | None:
     return match[1].decode() if match and line.endswith(b"}") and line.isascii() else None
 
 
-def _unusual_run(line: bytes, *, found: Sorted) -> str | None:
+def _unusual_run(line: bytes, *, found: SortedLines) -> str | None:
     """Return the run of a line written otherwise; file a heartbeat or a garbled line."""
     if not line:
         return None

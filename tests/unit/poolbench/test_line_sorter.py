@@ -9,15 +9,15 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolbench.line_sorter import ENTRY_MAX_LINES, SortedLines, Sorter
 from poolbench.records import LINE_MAX_BYTES
-from poolbench.sorting import ENTRY_MAX_LINES, Sorted, Sorter
 
 
 def _line(run: str, seq: int) -> bytes:
     return f'{{"v":1,"m":"started","run":"{run}","seq":{seq}}}\n'.encode()
 
 
-def _joined(parts: list[Sorted]) -> dict[str, bytes]:
+def _joined(parts: list[SortedLines]) -> dict[str, bytes]:
     runs: dict[str, bytes] = defaultdict(bytes)
     for entry in itertools.chain.from_iterable(part.entries for part in parts):
         runs[entry.run] += entry.lines
@@ -91,4 +91,4 @@ def test_a_last_line_without_its_end_is_kept() -> None:
     sorter = Sorter()
     assert sorter.sort(_line("a", 1)[:-1]).entries == []
     assert _joined([sorter.finish()])["a"] == _line("a", 1)
-    assert sorter.finish() == Sorted()
+    assert sorter.finish() == SortedLines()

@@ -1,4 +1,4 @@
-"""The command line's connection to Redis, whose failures are one clear line each."""
+"""A connection to the broker for commands: each failure is one clear line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ANSWER_TIMEOUT_S = 5.0
 
 @contextmanager
 def open_broker(settings: Settings) -> Iterator[redis.Redis]:
-    """Give a client of the broker that answers; what it raises inside becomes a `StackError`.
+    """Yield a connected client of the broker; its errors become a `StackError`.
 
     Raises:
-        StackError: if the broker is away, refuses us or is lost; never names the password.
+        StackError: if the broker does not answer or refuses; never contains the password.
     """
     client = redis.Redis.from_url(
         settings.redis_url,

@@ -1,0 +1,250 @@
+"""Puts batches into a queue, each exactly once, whatever happens to the connection.
+
+A job that is due does not wait for the broker's answer to the batch before. The writer has two
+states:
+
+* **connected**: every batch in ``unanswered`` was sent on the present connection, in order.
+* **lost**: the connection broke. The first batches in ``unanswered`` may be in the queue, since a
+  connection keeps their order; how many is unknown.
+
+A connection error leads from *connected* to *lost*, and `QueueWriter._reconcile` back: it opens a
+new connection, kills the old one on the server, so that nothing can still arrive through it, and
+reads how many jobs were counted. The count is part of each batch's transaction, so it shows which
+batches are in the queue; the others are sent again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from itertools import accumulate
+from types import TracebackType
+from typing import Any, Self
+
+import hiredis
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from poolbench.errors import Fault, StackError, UsageError
+from poolbench.keys import run_key, sent_field
+
+#: How long to wait before each new attempt to reach a lost broker, seconds; about 15 in all.
+PAUSES_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 4.0)
+
+#: How long the broker may take to answer before its connection counts as lost, seconds,
+#: where the caller's client sets no limit.
+ANSWER_TIMEOUT_S = 5.0
+
+#: Batches, and jobs in them, that may be unanswered when the next is sent; beyond that the writer
+#: waits for the broker.
+MOST_UNANSWERED, MOST_UNANSWERED_JOBS = 64, 2_000
+
+
+class QueueWriter:
+    """Writes one trial's jobs to its queue, on a connection of its own, and counts them.
+
+    redis-py retries a transaction by itself and so doubles a batch whose answer was lost; this
+    connection has that turned off. It is written to directly: a pipeline of redis-py needs more
+    time for a transaction than this code and Redis together, and a job that waits for it is late.
+    """
+
+    def __init__(self, client: redis.Redis, *, run: str, trial: int, queue: str) -> None:
+        self._pool = _single_connection_pool(client, on_connect=self._on_connect)
+        self._queue = queue.encode()
+        self._count_key = run_key(run).encode(), sent_field(trial).encode()
+        #: Id and address of each connection as the server lists them, the present one last.
+        self._connections: list[dict[str, str]] = []
+        #: Jobs that are certainly in the queue.
+        self.sent = 0
+        #: Batches to be sent on the present connection, and those sent, in order.
+        self._unsent: deque[Sequence[bytes]] = deque()
+        self._unanswered: deque[Sequence[bytes]] = deque()
+        self._is_lost = False
+
+    def __enter__(self) -> Self:
+        """Connect, so that no job waits for that.
+
+        Raises:
+            UsageError: if jobs of this trial were sent before.
+            StackError: if the broker can't be reached.
+        """
+        try:
+            self._connection = self._pool.get_connection()
+            count = self._read_count()
+        except redis.RedisError as error:
+            self._pool.disconnect()
+            raise StackError(f"the broker can't be reached: {error}") from error
+        if count:
+            self._pool.disconnect()
+            remedy = "give this run another name"
+            raise UsageError(Fault(problem="jobs of this run were sent before", remedy=remedy))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.disconnect()
+
+    def put(self, messages: Sequence[bytes]) -> None:
+        """Put a batch into the queue, in order, and count it, in one transaction.
+
+        A later call reads the answer, so that the next batch is sent when it is due however long
+        this one's answer takes.
+
+        Raises:
+            StackError: if the broker refuses it, or can't be reached for 15 seconds; contains how
+                many jobs are in the queue.
+        """
+        self._unsent.append(messages)
+        self._work(most_unanswered=MOST_UNANSWERED)
+
+    def settle(self) -> None:
+        """Wait until all batches are in the queue.
+
+        Raises:
+            StackError: as `put` does.
+        """
+        if not self.is_settled:
+            self._work(most_unanswered=0)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the answers to all batches have been read."""
+        return not (self._unsent or self._unanswered)
+
+    def _work(self, *, most_unanswered: int) -> None:
+        """Send what is unsent and read answers; reconnect when the connection breaks."""
+        for pause_s in (*PAUSES_S, None):
+            try:
+                if self._is_lost:
+                    self._reconcile()
+                while self._unsent:
+                    self._send_batch()
+                while (
+                    len(self._unanswered) > most_unanswered
+                    or sum(map(len, self._unanswered)) > MOST_UNANSWERED_JOBS
+                ):
+                    self._read_answer()
+            except (redis.ConnectionError, redis.TimeoutError) as error:
+                self._is_lost = True
+                if pause_s is None:
+                    raise self._lost(error) from error
+                time.sleep(pause_s)
+            except redis.RedisError as error:
+                # batches behind the refused one may be in the queue
+                with contextlib.suppress(redis.RedisError):
+                    self.sent = self._recount()
+                raise self._refused(error) from error
+            else:
+                return
+
+    def _send_batch(self) -> None:
+        batch = self._unsent.popleft()
+        self._unanswered.append(batch)
+        self._send(
+            (b"MULTI",),
+            (b"LPUSH", self._queue, *batch),
+            (b"HINCRBY", *self._count_key, b"%d" % len(batch)),
+            (b"EXEC",),
+        )
+
+    def _read_answer(self) -> None:
+        """Read the answer to the oldest unanswered batch."""
+        *_, (pushed, counted) = self._read(4)
+        if isinstance(pushed, redis.RedisError):
+            # counted and not pushed: the count in Redis is no longer the queue's
+            raise self._refused(pushed)
+        batch = self._unanswered.popleft()
+        if counted != self.sent + len(batch):
+            raise StackError(f"something else counts jobs of this trial: {counted}")
+        self.sent += len(batch)
+
+    def _reconcile(self) -> None:
+        """Drop the unanswered batches that are in the queue; the others will be sent again."""
+        counted = self._recount()
+        totals = list(accumulate(map(len, self._unanswered), initial=self.sent))
+        if counted not in totals:
+            raise StackError(
+                f"the broker came back with another count, {counted}: it lost writes, or "
+                f"something else sends jobs of this trial; {self._account}"
+            )
+        self.sent = counted
+        missing = list(self._unanswered)[totals.index(counted) :]
+        self._unsent.extendleft(reversed(missing))
+        self._unanswered.clear()
+        self._is_lost = False
+
+    def _recount(self) -> int:
+        """Return the count of jobs in the queue, once no older connection can change it."""
+        self._ask(b"PING")  # on a new connection
+        for old in self._connections[:-1]:
+            # by address too: a restarted server gives the same ids to others
+            self._ask(b"CLIENT", b"KILL", b"ID", old["id"].encode(), b"ADDR", old["addr"].encode())
+        del self._connections[:-1]
+        return self._read_count()
+
+    def _read_count(self) -> int:
+        return int(self._ask(b"HGET", *self._count_key) or 0)
+
+    def _ask(self, *command: bytes) -> Any:
+        """Send a command and return its answer, while no other answer is due."""
+        self._send(command)
+        return self._read(1)[0]
+
+    def _send(self, *commands: Sequence[bytes]) -> None:
+        # by redis-py's packer; `pack_commands` around it takes two to four times as long
+        wire = b"".join(hiredis.pack_command(tuple(each)) for each in commands)  # type: ignore[arg-type]  # its stub has one word
+        self._connection.send_packed_command([wire])  # type: ignore[no-untyped-call]
+
+    def _read(self, count: int) -> list[Any]:
+        """Return the next answers; an error closes the connection, and a later command opens it."""
+        try:
+            return [self._connection.read_response() for _ in range(count)]
+        except BaseException:
+            # the answers behind a refusal would be taken for those to other commands
+            self._connection.disconnect()  # type: ignore[no-untyped-call]
+            raise
+
+    def _on_connect(self, connection: Any) -> None:
+        connection.on_connect()
+        connection.send_command("CLIENT", "INFO")
+        words = connection.read_response().split()
+        self._connections.append(
+            {key: value for key, _, value in (w.partition("=") for w in words)}
+        )
+
+    @property
+    def _account(self) -> str:
+        return f"{self.sent} jobs are in the queue"
+
+    def _refused(self, error: Exception) -> StackError:
+        return StackError(f"the broker refuses jobs: {error}; {self._account}")
+
+    def _lost(self, error: Exception) -> StackError:
+        uncertain = sum(map(len, (*self._unanswered, *self._unsent)))
+        return StackError(
+            f"the broker was lost and did not come back ({type(error).__name__}); "
+            f"{self._account}, {uncertain} more may be: the run's count in Redis is right"
+        )
+
+
+def _single_connection_pool(client: redis.Redis, *, on_connect: Any) -> redis.ConnectionPool:
+    """Return a pool of the same server with one connection, which retries nothing by itself."""
+    pool = client.connection_pool
+    options = {
+        **pool.connection_kwargs,
+        "socket_timeout": pool.connection_kwargs.get("socket_timeout") or ANSWER_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+        "retry_on_error": [],
+        "redis_connect_func": on_connect,
+        "decode_responses": True,
+    }
+    return redis.ConnectionPool(
+        connection_class=pool.connection_class, max_connections=1, **options
+    )
