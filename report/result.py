@@ -1,15 +1,12 @@
 """The result of a run, as one frozen value: what terminal, page, comparison and `--json` read.
 
 Types alone, with their units; `report.summary` fills them. ``summary.json`` is this value with six
-significant digits, and docs/schemas/summary.schema.json its schema, made from these types:
-
-python -m report.result > docs/schemas/summary.schema.json
+significant digits, and docs/schemas/summary.schema.json its schema: `make schemas` writes it.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -487,7 +484,3 @@ def schema() -> dict[str, object]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "summary.json of a Poolbench run",
     }
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n")
