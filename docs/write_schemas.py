@@ -12,5 +12,5 @@ SCHEMAS = {"manifest.schema.json": manifest_schema, "summary.schema.json": summa
 
 if __name__ == "__main__":
     for name, schema_of in SCHEMAS.items():
-        text = json.dumps(schema_of(), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(schema_of(), indent=1, ensure_ascii=False) + "\n"
         (Path(__file__).parent / "schemas" / name).write_text(text, encoding="utf-8")

@@ -28,7 +28,7 @@ from report.trials.loop_blocking import Blocking
 from report.trials.offered_load import LagBin
 from report.trials.slowdown import Slowdown
 from report.trials.timeline import TimelinePoint
-from report.trials.trial import Evidence
+from report.trials.trial import Evidence, TrialSummary
 
 #: Version of ``summary.json``; 1 held reasons in words.
 SUMMARY_FORMAT: Final = 2
@@ -113,51 +113,6 @@ class RowSummary:
     def is_near_limit(self) -> bool:
         """Whether the harness itself may be the limit."""
         return any(one.severity is Severity.LIMITED for one in self.reasons)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialSummary:
-    """One contender × one workload × one repetition."""
-
-    trial: int
-    #: Its repetition, from 0.
-    block: int
-    contender: str
-    workload: str
-    is_pilot: bool = False
-    #: Unix ns; None for a trial that was cut.
-    start_ns: int | None = None
-    end_ns: int | None = None
-    ledger: Ledger = field(default_factory=Ledger)
-    measure: str = "capacity"
-    #: Which step of a search it is, from 0; the share of the sustained rate, of a curve's point.
-    step: int | None = None
-    load_share: float | None = None
-    #: Of jobs that came at a rate: the rate, whether it was sustained, and why not.
-    rate_per_s: float | None = None
-    is_sustained: bool | None = None
-    why_not_sustained: tuple[Reason, ...] = ()
-    #: Whether it is one of its row's repetitions; others are of a search, or of a curve.
-    is_shown: bool = True
-    throughput_per_s: float | None = None
-    wait_s: Percentiles | None = None
-    execution_s: Percentiles | None = None
-    ceiling_per_s: float | None = None
-    cpu_s_per_1000_jobs: float | None = None
-    pss_bytes: int | None = None
-    peak_in_flight: int = 0
-    #: Shares of the machine's CPU: what others took, and the part of it that the host took.
-    foreign_cpu_share: float | None = None
-    stolen_cpu_share: float | None = None
-    #: How far the wall clock was set, seconds.
-    clock_step_s: float | None = None
-    mark: Severity = Severity.NOTE
-    reasons: tuple[Reason, ...] = ()
-
-    @property
-    def is_repetition(self) -> bool:
-        """Whether it is a valid repetition of its row."""
-        return not self.is_pilot and self.is_shown and self.mark is not Severity.INVALID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import polars as pl
@@ -21,7 +21,6 @@ from report.result import (
     Precision,
     Summary,
     Timeline,
-    TrialSummary,
     Verdict,
     from_json,
     to_json,
@@ -57,7 +56,7 @@ def summarize(folder: RunFolder) -> Summary:
     measured = [trial for trial in trials if not trial.is_pilot]
     rows = _rows(manifest, trials=measured)
     verdicts = _verdicts(manifest, rows=rows)
-    shown = {trial.index for row in rows for trial in row.trials}
+    shown = {trial.trial for row in rows for trial in row.trials}
     floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
     precision = _precision(manifest, rows=rows, verdicts=verdicts)
     summary = Summary(
@@ -79,7 +78,10 @@ def summarize(folder: RunFolder) -> Summary:
         effects=tuple(find_effects(rows, noise_floors=floors)),
         curves=tuple(load_curves(rows)),
         fairness=tuple(mix_fairness(rows, trials=manifest.trials, records=records)),
-        trials=tuple(_trial(trial, shown=shown) for trial in trials),
+        trials=tuple(
+            replace(trial.summary, is_shown=trial.is_pilot or trial.trial in shown)
+            for trial in trials
+        ),
         timelines=tuple(_timelines(rows, records=records, samples=samples)),
     )
     # of the rounded figures, so that anyone can check them in summary.json
@@ -229,9 +231,9 @@ def _timelines(
     for row in rows:
         trial = row.typical
         found = trial and measure_timeline(
-            records.read(trial.index, columns=COLUMNS),
+            records.read(trial.trial, columns=COLUMNS),
             samples=samples.filter(
-                (pl.col("trial") == trial.index) & (pl.col("contender") == trial.contender)
+                (pl.col("trial") == trial.trial) & (pl.col("contender") == trial.contender)
             ).sort("t_ns"),
             start_ns=trial.start_ns,
             end_ns=trial.end_ns,
@@ -242,7 +244,7 @@ def _timelines(
                     workload=trial.workload,
                     contender=trial.contender,
                     pool=row.contender.pool,
-                    trial=trial.index,
+                    trial=trial.trial,
                     bin_s=found.bin_s,
                     lasted_s=found.lasted_s,
                     points=found.points,
@@ -287,36 +289,3 @@ def _backlog_remarks(manifest: Manifest) -> list[str]:
         return []
     span = f"{min(differing):,}–{max(differing):,} jobs"
     return [f"Backlogs differ ({span}): compare execution times and throughput, not waits."]
-
-
-def _trial(trial: Trial, *, shown: Collection[int]) -> TrialSummary:
-    load = trial.load
-    return TrialSummary(
-        trial=trial.index,
-        block=trial.block,
-        contender=trial.contender,
-        workload=trial.workload,
-        is_pilot=trial.is_pilot,
-        start_ns=trial.start_ns,
-        end_ns=trial.end_ns,
-        ledger=trial.ledger,
-        measure=load.measure if load else "capacity",
-        step=load.step if load else None,
-        load_share=load.share if load else None,
-        rate_per_s=load.rate_per_s if load else None,
-        is_sustained=load.verdict.is_sustained if load else None,
-        why_not_sustained=load.verdict.reasons if load else (),
-        is_shown=trial.is_pilot or trial.index in shown,
-        throughput_per_s=trial.figure_per_s,
-        wait_s=trial.figures.wait_s,
-        execution_s=trial.figures.execution_s,
-        ceiling_per_s=trial.ceiling_per_s,
-        cpu_s_per_1000_jobs=trial.cpu_s_per_1000_jobs,
-        pss_bytes=trial.usage.pss_bytes,
-        peak_in_flight=trial.figures.peak_in_flight,
-        foreign_cpu_share=trial.foreign_cpu_share,
-        stolen_cpu_share=trial.stolen_cpu_share,
-        clock_step_s=trial.clock_step_s,
-        mark=trial.mark,
-        reasons=trial.reasons,
-    )

@@ -108,7 +108,7 @@ class Survey(_Model):
     #: ``server``, ``version``, ``origin``.
     broker: Mapping[str, str]
     #: ``os``, ``architecture``, ``cores``.
-    machine: Mapping[str, Any]
+    machine: Mapping[str, str | int | float]
     #: Meaning of each outcome.
     words: Mapping[Outcome, str] = MEANINGS
     pools: tuple[str, ...]

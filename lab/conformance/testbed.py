@@ -93,7 +93,7 @@ class Testbed:
         self,
         *options: str,
         slots: int = 2,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, object] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Iterator[TestbedWorker]:
         """Run a worker with these options and settings; yield it when it is ready, kill it after.

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ class TestbedWorker:
     def inspect(self, command: str, *, within_s: float = 1.5) -> Any:
         """Return its answer to ``celery inspect COMMAND``, None if there is none in time."""
         asked = self.app.control.inspect(destination=[self.node], timeout=within_s)
-        answers: Mapping[str, Any] = getattr(asked, command)() or {}
+        answers = getattr(asked, command)() or {}
         return answers.get(self.node)
 
     def revoke(self, jobs: str | list[str], *, terminate: bool = False) -> Any:

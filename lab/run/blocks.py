@@ -1,4 +1,4 @@
-"""Which block comes next: as many as were ordered, or as many as narrow intervals take."""
+"""Decides whether there is a next block: by a number, or by the widths of the intervals."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from report.result import Width
 from report.summary import judge_run
 from report.verdicts.precision import describe_width, most_blocks_needed, still_wide, widths
 
-#: The first look at the widths is after so many blocks. An end that waits for a narrow interval
-#: prefers runs whose spread came out small by chance: from five blocks on such intervals hold the
-#: truth in 92 of 100 runs at the worst, from seven on in 93 (tests/unit/test_report_precision.py).
+#: Blocks before the widths are first checked. A rule that waits for a narrow interval prefers runs
+#: whose spread is small by chance: checked from five blocks on, such intervals contain the true
+#: ratio in 92 of 100 runs at the worst, from seven on in 93
+#: (tests/unit/report/verdicts/test_precision.py).
 FIRST_LOOK_BLOCKS = 7
 
 
 def blocks(run: Run) -> Iterator[int]:
-    """Give the blocks of a run from 0 on; the next is asked for when one is over.
+    """Yield the blocks of a run, from 0; the caller asks for the next when one has ended.
 
-    With `Experiment.until` none is begun that would end too late if it took as long as the last. An
-    end that waits for a width, and never for a difference, favours no contender.
+    With `Experiment.until` no block starts that would end too late if it took as long as the last.
+    The rule looks at widths and never at differences, so it favors no contender.
     """
     until = run.experiment.until
     if until is None:
@@ -40,7 +41,7 @@ def blocks(run: Run) -> Iterator[int]:
         if now_s - began_s > left_s:
             return
         if wide:
-            run.progress.say(_told(wide, done=block + 1, left_s=left_s))
+            run.progress.say(_width_text(wide, done=block + 1, left_s=left_s))
 
 
 def _still_wide(run: Run, *, until: Until) -> list[Width]:
@@ -48,7 +49,9 @@ def _still_wide(run: Run, *, until: Until) -> list[Width]:
     return still_wide(found, asked=until.half_width)
 
 
-def _told(wide: Sequence[Width], *, done: int, left_s: float) -> str:
+def _width_text(wide: Sequence[Width], *, done: int, left_s: float) -> str:
     needed = most_blocks_needed(wide)
-    more = f"about {fmt.counted(needed - done, noun='more block')}" if needed else "no end in sight"
+    more = "blocks needed: unknown"
+    if needed:
+        more = f"about {fmt.counted(needed - done, noun='more block')}"
     return f"{describe_width(wide[0])} at the widest; {more}, {fmt.minutes(left_s)} left"

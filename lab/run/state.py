@@ -1,4 +1,4 @@
-"""A run while it is carried out: its parts, what is known of it, and its manifest."""
+"""The state of a run while it is carried out, and its manifest."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class Run:
     created_ns: int = field(default_factory=time.time_ns)
     #: The same by the monotonic clock, seconds.
     began_at_s: float = field(default_factory=time.monotonic)
-    #: How long each block took that is over, seconds.
+    #: Duration of each block that has ended, seconds.
     blocks_s: list[float] = field(default_factory=list)
     workers: list[LabWorker] = field(default_factory=list)
-    #: Those of the block before, told to end while the next block's start.
+    #: Workers of the block before, which end while the next block starts.
     leaving: list[LabWorker] = field(default_factory=list)
     #: Backlog by contender and workload, from the pilots.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
-    #: Jobs a second by contender and workload, from the pilots; 0 where they could not tell.
+    #: Jobs a second by contender and workload, from the pilots; 0 if unknown.
     rates_per_s: dict[tuple[str, str], float] = field(default_factory=dict)
-    #: By contender and workload, what each block's search found: jobs a second, or None.
+    #: Sustained rate in each block by contender and workload, jobs a second; None if none was.
     sustained_per_s: dict[tuple[str, str], list[float | None]] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=environment.describe_versions)
     machine: Machine = field(default_factory=environment.describe_machine)
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def repetitions(self) -> int:
-        """Return how many blocks were ordered, or where that is open, how many are over."""
+        """Return the number of blocks asked for; with a stopping rule, of those that have ended."""
         return len(self.blocks_s) if self.experiment.until else self.experiment.repetitions
 
     def manifest(self, *, state: State) -> Manifest:
@@ -121,5 +121,5 @@ class Run:
 
 
 def new_run_name() -> str:
-    """Return a run id that sorts by time and doesn't repeat."""
+    """Return a unique run id that sorts by time."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

@@ -1,4 +1,4 @@
-"""What a trial is to be, before its first job is sent: its plan, its mix, what its jobs cost."""
+"""Plans a trial before its first job is sent: its messages, its mix, the cost of its jobs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class TrialOrder:
     workload: Workload
     #: Its backlog, where there is no load.
     count: int
-    #: How its jobs come; None: all at once.
+    #: When its jobs are due; None: all at once.
     load: Load | None = None
-    #: Of what is drawn for it beside the load: which part of a mix each job is.
+    #: Seed for the order of the parts of a mix.
     draw_seed: int = 0
     is_pilot: bool = False
-    #: Without a line for so long, the trial is over and invalid, seconds.
+    #: Time without a line after which the trial is invalid, seconds.
     stall_s: float = 10.0
     workers_up: int = 1
     #: What a step of a search has to keep to be sustained: bounds in seconds by name.
@@ -79,7 +79,7 @@ def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
 
 
 def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
-    """Return which part each job of a trial is; None for a workload of one kind."""
+    """Return the part of each job in a trial of a mix; None for a workload of one kind."""
     if not plan.parts:
         return None
     shares = {part.name: part.share for part in plan.parts}
@@ -93,7 +93,7 @@ def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
 
 
 def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial) -> JobCost:
-    """Return what a trial's jobs cost without Celery; of a mix, each part and their mean."""
+    """Return what a trial's jobs cost without Celery; for a mix, also by part."""
     if not plan.parts:
         return JobCost(cpu_s=gauge.measure(plan.kind, parameters=plan.parameters))
     found = {part.name: gauge.measure(part.kind, parameters=part.parameters) for part in plan.parts}
@@ -101,7 +101,7 @@ def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial) -> JobCost:
 
 
 def _mean(values: Mapping[str, float | None], *, parts: Sequence[PlannedPart]) -> float | None:
-    """Return the mean by share; parts without a value add nothing. None if no part has one."""
+    """Return the mean weighted by share; None if no part has a value. Others count as 0."""
     whole = sum(part.share for part in parts)
     known = [(value, part.share / whole) for part in parts if (value := values[part.name])]
     return sum(value * share for value, share in known) if known else None

@@ -1,4 +1,4 @@
-"""The sending of a trial whose jobs come at a rate, as the lab sees it while it follows them."""
+"""Sends the jobs of a trial at a rate while the lab follows them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from producer.template import Mix
 
 
 class Sending:
-    """A new trial's jobs on their way, sent by another process.
+    """Another process sends the jobs of a new trial while the body runs.
 
-    Left before all is sent, it stops the rest.
+    When the body ends before all jobs are sent, the rest is not sent.
     """
 
     def __init__(self, bench: Bench, *, plan: PlannedTrial, load: Load, mix: Mix | None) -> None:
@@ -32,7 +32,7 @@ class Sending:
         self._sender = bench.sender
         self._is_over = False
         self._is_stopped = False
-        #: What was sent; `None` and 0 until all is sent or the rest was stopped.
+        #: Due time of the first job and number of jobs; None and 0 while the process sends.
         self.start_ns: int | None = None
         self.sent = 0
 
@@ -50,8 +50,8 @@ class Sending:
     def look(self, view: TrialView) -> int | None:
         """Return how many jobs were sent; None while there are more to send.
 
-        Stops a step whose backlog leaves no hope. While no job is due that has not ended, silence
-        means nothing: it doesn't count as a stall.
+        Stops a step of a search whose backlog has grown beyond recovery. While every due job has
+        ended, silence does not count as a stall.
 
         Raises:
             StackError: if the sender lost the broker, or ended.
@@ -88,7 +88,7 @@ class Sending:
     ) -> None:
         if self._is_over:
             return
-        # what led here explains more than a sender that can't be stopped
+        # the first error explains more than a sender that can't be stopped
         with (
             contextlib.suppress(StackError, redis.RedisError) if error else contextlib.nullcontext()
         ):

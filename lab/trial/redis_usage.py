@@ -1,7 +1,7 @@
-"""What a worker asks of Redis, by the server's own count of each connection.
+"""Redis commands and bytes of a worker, by the server's own count of each connection.
 
-Only the worker's connections count: not the probe's recorder, not the lab, not the producer. They
-are told apart by their addresses, which the worker's processes own.
+Only the worker's connections count, not those of the probe's recorder, the lab and the producer.
+They are identified by the addresses that the worker's processes own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import redis
 from collector.run_manifest import RedisUse
 from lab.trial.context import Bench, LabWorker
 
-#: What the server must tell of a connection (Valkey from 8.0 on; Redis 7 doesn't).
+#: What the server must report of a connection (Valkey from 8.0 on; Redis 7 does not).
 FIELDS = ("tot-cmds", "tot-net-in", "tot-net-out")
 
 

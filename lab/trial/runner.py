@@ -1,4 +1,4 @@
-"""One trial: its jobs sent, followed to the last one, measured from outside."""
+"""Runs one trial: sends its jobs, follows them to the last one, measures from outside."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from lab.trial.redis_usage import begin_use, end_use
 from producer.template import Mix
 from report.trials.slo import by_job, judge_rate
 
-#: Between two looks at the worker's processes, seconds.
+#: Time between two samples of the worker's processes, seconds.
 SAMPLE_EVERY_S = 0.5
 
-#: A capacity trial needs so many jobs for each in flight, for its steady part.
+#: Jobs that a capacity trial needs for each job in flight, for its steady state.
 JOBS_IN_FLIGHT = 5
 
-#: So many times as many as in a pilot may be in flight in a trial: three times were seen, of a
+#: How many times the pilot's jobs in flight a trial may have. Three times were measured, with a
 #: hundred coroutines that had just opened their connections.
 MORE_THAN_PILOT = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConductedTrial:
-    """A trial that is over, and what its lines showed."""
+    """A trial that has ended, with the moments of its jobs."""
 
     plan: PlannedTrial
     result: TrialResult
@@ -40,16 +40,16 @@ class ConductedTrial:
 def conduct(
     bench: Bench, order: TrialOrder, *, count_events: Callable[[], int] | None = None
 ) -> ConductedTrial:
-    """Run one trial to its end and return how it went; its view is no longer kept by the tail.
+    """Run one trial to its end and return its result.
 
-    It ends when every job has ended, when the worker dies, or when no line has come for the stall
-    limit; in the last two cases its result has the reason, and it is invalid. Jobs that come at a
-    rate are sent meanwhile, whatever the worker does.
+    A trial ends when every job has ended, when the worker exits, or when no line has arrived for
+    the stall limit. In the last two cases it is invalid, and its result has the reason.
 
     Args:
         bench: of the run.
         order: what to measure.
-        count_events: returns how many events a Flower has received so far; it must see some.
+        count_events: returns how many events a Flower has received so far; none make the trial
+            invalid.
     """
     plan = plan_trial(bench, order)
     mix = draw_mix(plan, seed=order.draw_seed)
@@ -82,9 +82,9 @@ def conduct(
 
 
 def measured_rate_per_s(view: TrialView) -> float:
-    """Return the jobs a second that a view has seen, start to end, for sizing; 0 if it can't tell.
+    """Return the jobs a second from the first start to the last finish; 0 if there is no span.
 
-    Jobs that wait finish in waves, so the span begins at the first start and not at a finish.
+    Jobs that wait finish in waves, so the span begins at a start and not at a finish.
     """
     if not view.finished_ns or not view.started_ns:
         return 0.0
@@ -95,9 +95,9 @@ def measured_rate_per_s(view: TrialView) -> float:
 def busy_slots(peak: int, *, jobs: int, slots: int) -> int:
     """Return how many slots may be busy at once in a trial, from the peak of a pilot of ``jobs``.
 
-    Where the pilot came near to what it could show, all of them; else `MORE_THAN_PILOT` times what
-    it showed. While jobs compute, gevent runs one at a time whatever its slots, and a backlog for a
-    hundred would last ten times as long as it need.
+    All slots, if the pilot came near the most that it could show; else `MORE_THAN_PILOT` times its
+    peak. gevent runs jobs that compute one at a time, so a backlog for its hundred slots would last
+    ten times too long.
     """
     may_be = MORE_THAN_PILOT * max(1, peak)
     return slots if may_be >= min(jobs, slots) else may_be
@@ -106,8 +106,8 @@ def busy_slots(peak: int, *, jobs: int, slots: int) -> int:
 def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_IN_FLIGHT` a slot.
 
-    A whole number of jobs a slot: equal waits end in waves, and a last wave that is half empty
-    would count as slowness.
+    Each slot gets the same number of jobs: equal waits end in waves, and a half-empty last wave
+    would lower the throughput.
     """
     waves = max(JOBS_IN_FLIGHT, round(rate_per_s * trial_s / slots))
     return min(MAX_JOBS // slots, waves) * slots
@@ -116,10 +116,10 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
 def _send_and_follow(
     bench: Bench, order: TrialOrder, *, plan: PlannedTrial, mix: Mix | None
 ) -> tuple[TrialResult, Reason | None]:
-    """Send a trial's jobs and read the stream until the trial is over.
+    """Send a trial's jobs, and read the stream until the trial has ended.
 
     Returns:
-        What was sent, and why the trial ended, if not by its last job.
+        What was sent, and the reason for the end; None if all jobs have ended.
     """
     if order.load is None:
         sent = bench.send(plan, mix=mix)
@@ -136,9 +136,9 @@ def _follow(
     plan: PlannedTrial,
     sent_in_all: Callable[[TrialView], int | None],
 ) -> Reason | None:
-    """Read the stream until the trial is over; return why, if not by its last job.
+    """Read the stream until the trial has ended; return the reason unless all jobs have ended.
 
-    ``sent_in_all`` returns how many jobs were sent in all, or None while more may come.
+    ``sent_in_all`` returns the number of jobs sent, or None while more are to be sent.
     """
     view = bench.tail.view(plan.trial)
     view.last_line_at_s = sampled_at_s = time.monotonic()
@@ -163,14 +163,14 @@ def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, floa
 
 
 def _job_cost(bench: Bench, order: TrialOrder, *, plan: PlannedTrial) -> JobCost:
-    """Return what its jobs cost without Celery at this moment; of a pilot, nothing."""
+    """Return what the jobs cost without Celery at this moment; nothing for a pilot."""
     if order.is_pilot:
         return JobCost()
     return measure_job_cost(bench.gauges[order.worker.contender.interpreter], plan=plan)
 
 
 def _why_over(order: TrialOrder, *, jobs: int, view: TrialView, now_s: float) -> Reason | None:
-    """Return why a trial can't go on; None if it can."""
+    """Return the reason to end a trial now; None if it can go on."""
     quiet_s = now_s - view.last_line_at_s
     missing = jobs - len(view.ended)
     if not order.worker.is_alive and quiet_s > 1.0:

@@ -1,4 +1,4 @@
-"""The workers of a block: started side by side, proved ready, and ended together."""
+"""The workers of a block: started at the same time, checked for readiness, and ended together."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from lab.trial.plan import TrialOrder, plan_trial
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 
-#: Length of the sleeps by which a worker shows its slots, milliseconds.
+#: Length of the sleeps that prove a worker's slots, milliseconds.
 READY_SLEEP_MS = 500.0
 
-#: First jobs of a CPU-bound kind, at most: they run beside those of all other workers.
+#: Most warm-up jobs of a CPU-bound kind: those of all workers run at the same time.
 MAX_WARM_UP_CPU_JOBS = 8
 
 #: How long a worker may take until it is ready, seconds.
@@ -35,7 +35,7 @@ def start_worker(
     logs: Path,
     interpreter: Interpreter | None = None,
 ) -> LabWorker:
-    """Start a contender's worker in a fresh process of the lab's Python, or of its own."""
+    """Start a contender's worker in a new process of its own Python, or else of the lab's."""
     command = python_command(interpreter, "worker", "--pool", contender.pool)
     command += ["--contender", contender.name, "--slots", str(contender.slots)]
     command += options(Tuning.of(contender.settings))
@@ -75,14 +75,14 @@ def options(tuning: Tuning) -> list[str]:
 def await_ready(
     bench: Bench, workers: Sequence[LabWorker], *, leaving: Sequence[LabWorker] = ()
 ) -> None:
-    """Wait until each worker was seen to run as many sleeps at once as it has slots.
+    """Wait until each worker has run as many sleeps at once as it has slots.
 
-    No-ops would be served by a few threads and prove nothing. The sleeps are jobs of the run like
-    others, in trials of their own, and are accounted for. ``leaving`` were told to end, and read
-    the same queues: a worker gets nothing before its contender's are gone.
+    A few threads could serve all no-op jobs, which would prove nothing. The sleeps are jobs of the
+    run, in trials of their own. Workers in ``leaving`` are ending and read the same queues: a
+    worker gets no jobs before the old worker of its contender has ended.
 
     Raises:
-        StackError: if one ends or is not ready in time, with its log's last line.
+        StackError: if a worker ends or is not ready in time, with its log's last line.
     """
     queued = {worker.contender.name: worker for worker in workers}
     waiting: dict[str, tuple[LabWorker, TrialEntry]] = {}
@@ -110,11 +110,11 @@ def await_ready(
 
 
 def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[Workload]) -> None:
-    """Let every slot do its first job of each workload before anything is measured.
+    """Run a first job of each workload in every slot, before anything is measured.
 
-    A fresh slot imports, connects and fills its caches in its first job: among the forty jobs of a
-    short trial that would be most of their CPU. Jobs that wait do so for long enough to reach every
-    slot; all workers warm up side by side.
+    In its first job a new slot imports, connects and fills its caches: in a short trial of forty
+    jobs that would be most of the CPU time. Jobs that wait take long enough to reach every slot.
+    All workers warm up at the same time.
 
     Raises:
         StackError: if a worker ends or is not done in time.
@@ -134,13 +134,13 @@ def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[W
 def first_jobs(
     kind: str, parameters: Mapping[str, int | float], *, slots: int
 ) -> tuple[dict[str, int | float], int]:
-    """Return what the first jobs' messages carry and how many there are, to reach every slot."""
+    """Return the parameters and the number of the warm-up jobs that reach every slot."""
     if find_kind(kind).is_cpu_bound:
         return dict(parameters), min(slots, MAX_WARM_UP_CPU_JOBS)
     if "delay_ms" not in parameters:
-        # nobody can make these last, so one slot may do the job of two
+        # the length of these jobs is not ours to set, so one slot may run two of them
         return dict(parameters), 2 * slots
-    # a wait, the same for all: one with a tail would make the worker wait for its last
+    # the same wait for all jobs: with a tail, the worker would wait for the last one
     changed = {"delay_ms": READY_SLEEP_MS}
     if "units" in parameters:
         changed["units"] = min(parameters["units"], 1)
@@ -149,19 +149,19 @@ def first_jobs(
 
 
 def ask_to_end(workers: Iterable[LabWorker]) -> None:
-    """Tell workers to end warmly, and don't wait for it: greenlets take up to six seconds."""
+    """Ask workers for a warm shutdown without waiting for it: gevent takes up to six seconds."""
     children.ask_to_end(worker.child for worker in workers)
 
 
 def await_end(workers: Sequence[LabWorker]) -> None:
-    """Wait for workers that were told to end, and keep their exit codes."""
+    """Wait for workers that were asked to end, and record their exit codes."""
     children.await_end(worker.child for worker in workers)
     for worker in workers:
         worker.exit_code = worker.child.exit_code
 
 
 def stop_workers(workers: Sequence[LabWorker]) -> None:
-    """End the workers side by side, warmly, and keep their exit codes."""
+    """Shut workers down warmly, all at once, and record their exit codes."""
     ask_to_end(workers)
     await_end(workers)
 
@@ -180,7 +180,7 @@ def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> Tri
 
 
 def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialEntry:
-    """Send jobs that enter no figure and are accounted for like others."""
+    """Send jobs that are in the ledger and in no figure."""
     order = TrialOrder(worker=worker, workload=workload, count=count, is_pilot=True, workers_up=0)
     plan = plan_trial(bench, order)
     return TrialEntry(plan=plan, result=bench.send(plan))

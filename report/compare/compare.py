@@ -15,10 +15,11 @@ from report.compare.model import Change, Comparison, Outcome, RowChange
 from report.compare.notes import notes_on
 from report.conditions import BY_NAME, Conditions, Difference, differences
 from report.legend import MARKS
-from report.result import RowSummary, Summary, TrialSummary
+from report.result import RowSummary, Summary
 from report.statistics.backlog_wait import Backlog, place_ratio
 from report.statistics.ratios import CONFIDENCE, unpaired_ratio
 from report.statistics.significance import detectable_difference, holm
+from report.trials.trial import TrialSummary
 from report.verdicts.metrics import FIGURES, Figure
 
 #: A change within ± this share is none, however narrow its interval: between two runs a machine

@@ -29,15 +29,15 @@ def pick(trials: Sequence[Trial], *, measure: str) -> tuple[list[Trial], list[Tr
     Of a search it is the step with the highest sustained rate, or its first where there is none;
     of a curve the point at `ROW_SHARE`. What is invalid is always shown, since it marks the row.
     """
-    ordered = sorted(trials, key=lambda trial: (trial.block, trial.index))
+    ordered = sorted(trials, key=lambda trial: (trial.block, trial.trial))
     if measure == "sustain":
         shown = [one for block in _by_block(_steps(ordered)) for one in _of_search(block)]
     elif measure == "curve":
         shown = [one for one in ordered if not one.is_valid or _share(one) == ROW_SHARE]
     else:
         shown = ordered
-    counted = {trial.index for trial in shown}
-    return shown, [trial for trial in ordered if trial.index not in counted]
+    counted = {trial.trial for trial in shown}
+    return shown, [trial for trial in ordered if trial.trial not in counted]
 
 
 def sustained_per_s(trials: Iterable[Trial]) -> dict[int, float]:
@@ -90,9 +90,9 @@ def load_figures(trials: Sequence[Trial], *, others: Sequence[Trial]) -> LoadFig
 def _steps(trials: Iterable[Trial]) -> list[Trial]:
     """Return the steps of searches by block, without those that were repeated at the same rate."""
     steps = [one for one in trials if one.load and one.load.step is not None]
-    ordered = sorted(steps, key=lambda one: (one.block, one.index))
-    last = {(one.block, one.load.rate_per_s if one.load else 0.0): one.index for one in ordered}
-    return [one for one in ordered if one.index in last.values()]
+    ordered = sorted(steps, key=lambda one: (one.block, one.trial))
+    last = {(one.block, one.load.rate_per_s if one.load else 0.0): one.trial for one in ordered}
+    return [one for one in ordered if one.trial in last.values()]
 
 
 def _by_block(trials: Sequence[Trial]) -> list[list[Trial]]:

@@ -61,7 +61,9 @@ class Row:
     @property
     def per_s(self) -> dict[int, float]:
         """Block → jobs per second of the valid trials; of a search, the sustained rate."""
-        return {trial.block: trial.figure_per_s for trial in self.valid if trial.figure_per_s}
+        return {
+            trial.block: trial.throughput_per_s for trial in self.valid if trial.throughput_per_s
+        }
 
     @property
     def mark(self) -> Severity:
@@ -110,9 +112,9 @@ class Row:
     @property
     def typical(self) -> Trial | None:
         """The trial that stands for the row in pictures: of median throughput, if one is valid."""
-        known = [(one.index, one.is_valid, one.figures.throughput_per_s) for one in self.trials]
+        known = [(one.trial, one.is_valid, one.figures.throughput_per_s) for one in self.trials]
         chosen = choose_trial(known)
-        return next((one for one in self.trials if one.index == chosen), None)
+        return next((one for one in self.trials if one.trial == chosen), None)
 
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
@@ -154,7 +156,7 @@ class Row:
             recorder_cpu_s_per_1000_jobs=_median(
                 trial.recorder_cpu_s_per_1000_jobs for trial in valid
             ),
-            pss_bytes=_whole(_median(trial.usage.pss_bytes for trial in valid)),
+            pss_bytes=_whole(_median(trial.pss_bytes for trial in valid)),
             per_busy_core_per_s=_median(trial.per_busy_core_per_s for trial in valid),
             per_gb_per_s=_median(trial.per_gb_per_s for trial in valid),
             connections=_whole(_median(trial.usage.connections for trial in valid)),
@@ -172,7 +174,7 @@ class Row:
             wait_parts_s=latency.wait_parts_s,
             blocking=self.blocking,
             is_backlog=all(trial.is_backlog for trial in self.trials),
-            peak_in_flight=max((trial.figures.peak_in_flight for trial in valid), default=None),
+            peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),
             jobs=sum(trial.ledger.done for trial in valid),
             ledger=sum_ledgers([*self.trials, *self.others]),
             evidence=_evidence(valid),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import polars as pl
 
@@ -19,7 +19,7 @@ from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
-from poolbench.summaries import Ledger
+from poolbench.summaries import Ledger, Percentiles
 from report.trials.disturbances import doubts
 from report.trials.latency_spans import measure_spans
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
@@ -60,21 +60,57 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One contender × one workload × one repetition, measured."""
+class TrialSummary:
+    """One contender × one workload × one repetition."""
 
-    index: int
+    trial: int
+    #: Its repetition, from 0.
     block: int
     contender: str
     workload: str
-    is_pilot: bool
+    is_pilot: bool = False
+    #: Unix ns; None for a trial that was cut.
+    start_ns: int | None = None
+    end_ns: int | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    measure: str = "capacity"
+    #: Which step of a search it is, from 0; the share of the sustained rate, of a curve's point.
+    step: int | None = None
+    load_share: float | None = None
+    #: Of jobs that came at a rate: the rate, whether it was sustained, and why not.
+    rate_per_s: float | None = None
+    is_sustained: bool | None = None
+    why_not_sustained: tuple[Reason, ...] = ()
+    #: Whether it is one of its row's repetitions; others are of a search, or of a curve.
+    is_shown: bool = True
+    throughput_per_s: float | None = None
+    wait_s: Percentiles | None = None
+    execution_s: Percentiles | None = None
+    ceiling_per_s: float | None = None
+    cpu_s_per_1000_jobs: float | None = None
+    pss_bytes: int | None = None
+    peak_in_flight: int = 0
+    #: Shares of the machine's CPU: what others took, and the part of it that the host took.
+    foreign_cpu_share: float | None = None
+    stolen_cpu_share: float | None = None
+    #: How far the wall clock was set, seconds.
+    clock_step_s: float | None = None
+    mark: Severity = Severity.NOTE
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def is_repetition(self) -> bool:
+        """Whether it is a valid repetition of its row."""
+        return not self.is_pilot and self.is_shown and self.mark is not Severity.INVALID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial(TrialSummary):
+    """A trial with all that rows and analyses are made from."""
+
     is_backlog: bool
     slots: int
-    #: None for a trial that was cut.
-    start_ns: int | None
-    end_ns: int | None
     workers_up: int | None
-    ledger: Ledger
     figures: Figures
     usage: Usage
     evidence: Evidence
@@ -82,15 +118,6 @@ class Trial:
     gauged_s: float | None
     redis_commands: int | None
     redis_bytes: int | None
-    #: What the workload allows this contender without Celery, jobs a second.
-    ceiling_per_s: float | None
-    #: Share of the machine's CPU that others took, the part of it that a hypervisor took, and how
-    #: far the wall clock was set, seconds; None where the lab didn't tell.
-    foreign_cpu_share: float | None
-    stolen_cpu_share: float | None
-    clock_step_s: float | None
-    #: Why it is invalid or unstable.
-    reasons: tuple[Reason, ...]
     #: Raw times by name, ns: see `report.trials.latency_spans`; of a pilot none. Its records are in
     #: the folder.
     spans: Mapping[str, pl.Series]
@@ -104,9 +131,9 @@ class Trial:
         return self.mark is not Severity.INVALID
 
     @property
-    def mark(self) -> Severity:
-        """Return invalid, unstable or none."""
-        return strongest(self.reasons)
+    def summary(self) -> TrialSummary:
+        """What is shown of it."""
+        return TrialSummary(**{one.name: getattr(self, one.name) for one in fields(TrialSummary)})
 
     @property
     def redis_commands_per_job(self) -> float | None:
@@ -119,22 +146,10 @@ class Trial:
         return _per_job(self.redis_bytes, jobs=self.ledger.done)
 
     @property
-    def figure_per_s(self) -> float | None:
-        """What it adds to its row, jobs a second: its throughput, or the sustained rate."""
-        if self.load is None or self.load.measure != "sustain":
-            return self.figures.throughput_per_s
-        return self.load.rate_per_s if self.load.verdict.is_sustained else None
-
-    @property
     def ceiling_share(self) -> float | None:
         """Its figure as a share of its ceiling."""
-        per_s = self.figure_per_s
+        per_s = self.throughput_per_s
         return per_s / self.ceiling_per_s if per_s and self.ceiling_per_s else None
-
-    @property
-    def cpu_s_per_1000_jobs(self) -> float | None:
-        """CPU-seconds of the worker for a thousand jobs done."""
-        return _per_1000(self.usage.cpu_s, jobs=self.ledger.done)
 
     @property
     def busy_cores(self) -> float | None:
@@ -225,37 +240,59 @@ def _measure(
     found = figures(records, slots=plan.slots, is_capacity=is_backlog)
     evidence = _evidence(records)
     load = measure_load(plan, records=records, slo=slo)
+    usage = _usage(samples.filter(pl.col("contender") == plan.contender))
     disturbance = result.disturbance
+    reasons = (
+        *_invalid(entry, ledger=ledger, evidence=evidence, freed=freed, load=load),
+        *_unstable(result, ledger=ledger, found=found),
+    )
     return Trial(
-        index=plan.trial,
+        trial=plan.trial,
         block=plan.block,
         contender=plan.contender,
         workload=plan.workload,
         is_pilot=plan.is_pilot,
-        is_backlog=is_backlog,
-        slots=plan.slots,
         start_ns=result.start_ns,
         end_ns=result.end_ns,
-        workers_up=plan.workers_up,
         ledger=ledger,
+        measure=load.measure if load else "capacity",
+        step=load.step if load else None,
+        load_share=load.share if load else None,
+        rate_per_s=load.rate_per_s if load else None,
+        is_sustained=load.verdict.is_sustained if load else None,
+        why_not_sustained=load.verdict.reasons if load else (),
+        throughput_per_s=_figure_per_s(found, load=load),
+        wait_s=found.wait_s,
+        execution_s=found.execution_s,
+        ceiling_per_s=_ceiling_per_s(entry, cores=cores),
+        cpu_s_per_1000_jobs=_per_1000(usage.cpu_s, jobs=ledger.done),
+        pss_bytes=usage.pss_bytes,
+        peak_in_flight=found.peak_in_flight,
+        foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
+        stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
+        clock_step_s=disturbance.clock_step_s if disturbance else None,
+        mark=strongest(reasons),
+        reasons=reasons,
+        is_backlog=is_backlog,
+        slots=plan.slots,
+        workers_up=plan.workers_up,
         figures=found,
-        usage=_usage(samples.filter(pl.col("contender") == plan.contender)),
+        usage=usage,
         evidence=evidence,
         gauged_s=_gauged_s(result),
         redis_commands=result.redis.commands if result.redis else None,
         redis_bytes=result.redis.net_bytes if result.redis else None,
-        ceiling_per_s=_ceiling_per_s(entry, cores=cores),
-        foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
-        stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
-        clock_step_s=disturbance.clock_step_s if disturbance else None,
-        reasons=(
-            *_invalid(entry, ledger=ledger, evidence=evidence, freed=freed, load=load),
-            *_unstable(result, ledger=ledger, found=found),
-        ),
         spans={} if plan.is_pilot else measure_spans(records),
         blocking=measure_blocking(records),
         load=load,
     )
+
+
+def _figure_per_s(found: Figures, *, load: TrialLoad | None) -> float | None:
+    """Return what a trial adds to its row: its throughput; of a search, the rate if sustained."""
+    if load is None or load.measure != "sustain":
+        return found.throughput_per_s
+    return load.rate_per_s if load.verdict.is_sustained else None
 
 
 def _invalid(

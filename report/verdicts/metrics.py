@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from report import format as fmt
-from report.result import RowSummary, TrialSummary
+from report.result import RowSummary
+from report.trials.trial import TrialSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

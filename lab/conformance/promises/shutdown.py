@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lab.conformance.finding import Case, Finding, Outcome, judge
 from lab.conformance.observation import Observation
@@ -156,8 +154,7 @@ def judge_cold(end: Shutdown) -> Finding:
 
 
 def _try_soft(testbed: Testbed) -> Finding:
-    settings: Mapping[str, Any] = {"worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}
-    with testbed.worker(settings=settings) as worker:
+    with testbed.worker(settings={"worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}) as worker:
         testbed.send(EARLY, label="short", seconds=SHORT_S)
         if worker.slots > 1:
             testbed.send(LATE, label="long", seconds=LONG_S)
