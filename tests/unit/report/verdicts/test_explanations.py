@@ -85,12 +85,14 @@ def said(kind: str, found: list[Entry]) -> str:
             ("mixed.fetch", "mixed.share"),
             {"prefork": 3.8, "threads": 2.0, "gevent": 1.9, "asyncio": 2.1},
             "While one job waits, others run; while one computes, others run in prefork: "
-            r"prefork-4 does 1\.8\d × asyncio-4 \[1\.7", id="waits-overlap-everywhere-and-the-rest-in-processes",
+            r"prefork-4 does 1\.8\d × asyncio-4 \[1\.7",
+            id="waits-overlap-everywhere-and-the-rest-in-processes",
         ),
         pytest.param(
             # where processes add little, nothing is said of computing
             ("mixed.fetch",), {"prefork": 4.0, "threads": 3.9, "gevent": 3.9, "asyncio": 4.0},
-            "While one job waits, others run. (?!.*computes)", id="mixed-work-that-hardly-computes",
+            "While one job waits, others run. (?!.*computes)",
+            id="mixed-work-that-hardly-computes",
         ),
         pytest.param(
             ("mixed.share",), {"prefork": 1.9, "threads": 1.0, "gevent": 1.0, "asyncio": 1.0},
