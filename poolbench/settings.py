@@ -254,8 +254,8 @@ def _fault(variable: Variable, value: str) -> Fault | None:
     low, high = variable.bounds
     if value.isdecimal() and low <= int(value) <= high:
         return None
-    remedy = f"it takes a whole number from {low} to {high}"
-    return Fault(problem=variable.name, seen=repr(value), remedy=remedy)
+    problem = f"must be a whole number from {low} to {high}"
+    return Fault(field=variable.name, seen=repr(value), problem=problem)
 
 
 def _redis_url_faults(url: str, *, name: str) -> list[Fault]:

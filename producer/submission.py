@@ -109,7 +109,7 @@ def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> S
         arrivals: one of `ARRIVALS`, or None.
 
     Raises:
-        UsageError: with every fault of what is given; ``where`` is the option.
+        UsageError: with every fault of what is given; ``field`` is the option.
     """
     shaped = [kind for kind in ARRIVALS.values() if kind.span_key]
     has_span = any(kind.span_key in options for kind in shaped)
@@ -120,7 +120,7 @@ def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> S
     try:
         return read_schedule({**count, **options, "how": how})
     except UsageError as error:
-        faults = [replace(fault, where=option_of(fault.where)) for fault in error.faults]
+        faults = [replace(fault, field=option_of(fault.field)) for fault in error.faults]
         raise UsageError(*faults) from error
 
 
