@@ -221,22 +221,25 @@ def per_s_within(offsets_s: Sequence[float], *, from_s: float, to_s: float) -> f
     return (bisect_left(offsets_s, to_s) - bisect_left(offsets_s, from_s)) / (to_s - from_s)
 
 
-@pytest.mark.parametrize(("from_s", "per_s"), [(0, 60), (45, 150), (90, 240), (105, 250)])
-def test_a_ramp_has_its_rate_at_each_moment(from_s: float, per_s: float) -> None:
-    """From 50 to 250 a second in 100 s, and on: within 4 deviations of the line, each 10 s."""
-    offsets_s = draw("ramp", count=20_000, rate_per_s=50, to_rate_per_s=250, over_s=100, seed=5)
-
-    found = per_s_within(offsets_s, from_s=from_s, to_s=from_s + 10)
-    assert found == pytest.approx(per_s, abs=4 * math.sqrt(per_s / 10))
+RAMP = {"how": "ramp", "count": 20_000, "rate_per_s": 50, "to_rate_per_s": 250, "over_s": 100}
+STEPPED = {"how": "steps", "count": 14_000, "rates_per_s": [50, 0, 400, 100], "step_s": 20}
 
 
-@pytest.mark.parametrize(("from_s", "per_s"), [(0, 50), (20, 0), (40, 400), (60, 100), (80, 100)])
-def test_steps_have_their_rates_and_the_last_goes_on(from_s: float, per_s: float) -> None:
-    """20 s at 50, a pause, 400, then 100 a second: within 4 deviations, and nothing in a pause."""
-    offsets_s = draw("steps", count=14_000, rates_per_s=[50, 0, 400, 100], step_s=20, seed=5)
+@pytest.mark.parametrize(
+    ("table", "from_s", "to_s", "per_s"),
+    [
+        *((RAMP, at_s, at_s + 10, per_s) for at_s, per_s in ((0, 60), (45, 150), (90, 240))),
+        (RAMP, 105, 115, 250),
+        *((STEPPED, 20 * n, 20 * n + 20, per_s) for n, per_s in enumerate((50, 0, 400, 100, 100))),
+    ],
+)
+def test_a_changing_rate_is_kept_at_each_moment(
+    table: dict[str, Any], from_s: float, to_s: float, per_s: float
+) -> None:
+    """Within 4 deviations of the rate, nothing in a pause, and the last rate continues."""
+    found = per_s_within(draw(seed=5, **table), from_s=from_s, to_s=to_s)
 
-    found = per_s_within(offsets_s, from_s=from_s, to_s=from_s + 20)
-    assert found == pytest.approx(per_s, abs=4 * math.sqrt(per_s / 20))
+    assert found == pytest.approx(per_s, abs=4 * math.sqrt(per_s / (to_s - from_s)))
 
 
 def test_an_ebb_swings_and_keeps_its_mean() -> None:
