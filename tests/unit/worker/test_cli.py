@@ -54,9 +54,12 @@ def test_it_becomes_celery(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "worker: no --pool; use one of prefork, threads, gevent, asyncio, solo\n"),
+        ([], "worker: the following arguments are required: --pool; see --help\n"),
         (["--pool", "gevnt"], "worker: unknown pool: gevnt; did you mean gevent?\n"),
-        (["--pol", "solo"], "worker: unrecognized arguments: --pol solo; see --help\n"),
+        (
+            ["--pool", "solo", "--slts", "1"],
+            "worker: unrecognized arguments: --slts 1; see --help\n",
+        ),
         (["guage"], "worker: unknown command: guage; did you mean gauge?\n"),
         (
             ["--pool", "solo", "--prefetch-multiplier", "0"],

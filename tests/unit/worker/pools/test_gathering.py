@@ -146,7 +146,7 @@ def test_of_few_jobs_each_is_told_at_once(hall: Hall) -> None:
 
 @pytest.mark.usefixtures("_patient")
 def test_a_beginning_is_told_at_once(hall: Hall) -> None:
-    """An early acknowledgement must not wait while the job runs; what ended before is reported too."""
+    """An early acknowledgement must not wait while the job runs; so are earlier ends."""
     count = GATHER_FROM + 4
     calls = hall.fill(count)
     hall.crew.pool.shrink(SLOTS - count)  # so all slots are taken, and an end gives one away
