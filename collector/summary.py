@@ -1,4 +1,4 @@
-"""Pure: what is published of a run, from its records and its hash."""
+"""Pure: the summary of a run, from its records and its hash."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def describe(
     rejected_lines: int = 0,
     faults: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what is published at ``poolbench:summary:<run>``.
+    """Return the summary that is published at ``poolbench:summary:<run>``.
 
     Args:
         run: its hash.
@@ -181,6 +181,6 @@ def _invalid(trial: Measured, *, state: RunState) -> list[str]:
 
 
 def _unsure(trial: Measured) -> list[str]:
-    """Return what limits figures that are valid."""
+    """Return the reasons for doubt of figures that are valid."""
     account = trial.ledger
     return [f"{account.failed:,} of {account.sent:,} jobs failed"] if account.failed else []

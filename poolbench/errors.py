@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     STORAGE = 4
     #: A threshold of the experiment was missed.
     MISSED = 99
-    #: Ctrl-C: what was measured is kept.
+    #: Ctrl-C: the measurements so far are kept.
     INTERRUPTED = 130
 
 

@@ -33,7 +33,7 @@ HEADER = "poolbench"
 
 _TYPE_NAMES = {int: "a whole number", float: "a number"}
 
-#: About what one of them takes where nothing else is known, milliseconds.
+#: Rough duration of one of each, where nothing else is known, milliseconds.
 _ROUGH_COSTS_MS = {"units": 1.0, "commands": 0.2, "size_bytes": 1e-4}
 
 

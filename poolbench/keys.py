@@ -1,4 +1,4 @@
-"""The names of everything that Poolbench keeps in Redis, and what each holds."""
+"""The keys of Poolbench in Redis, and their content."""
 
 from __future__ import annotations
 

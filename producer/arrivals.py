@@ -120,7 +120,7 @@ class Schedule(BaseModel):
         return offsets_s
 
     def as_table(self) -> dict[str, Any]:
-        """Return what `read_schedule` reads, in values that TOML and JSON have."""
+        """Return the table that `read_schedule` reads, in values that TOML and JSON have."""
         return {"how": self.how, **self.model_dump()}
 
     @property
@@ -346,7 +346,7 @@ def read_schedule(table: Mapping[str, Any]) -> Schedule:
 
 
 def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fault:
-    """Return what pydantic found wrong as a fault of ours."""
+    """Return an error of pydantic as a `Fault`."""
     key = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         owners = [

@@ -26,7 +26,7 @@ from producer.submit import SubmissionResult, submit
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
 
-#: Version of what ``--json`` prints.
+#: Version of the output of ``--json``.
 FORMAT = 1
 
 #: For people: progress and messages go to standard error, results to standard output.
@@ -204,7 +204,7 @@ def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
 
 
 def _document(result: SubmissionResult) -> dict[str, Any]:
-    """Return what ``--json`` prints of a submission."""
+    """Return the output of ``--json`` for a submission."""
     summary, submission = result.summary, result.submission
     return {
         "format": FORMAT,

@@ -1,4 +1,4 @@
-"""The service as plain ASGI functions: it shares its cores with what is being measured.
+"""The service as plain ASGI functions: it shares its cores with the measured workers.
 
 A router and a request object would cost an eighth more CPU for each request.
 """
@@ -123,7 +123,7 @@ class Service:
         return self._draws[query].next()
 
     def _ceiling(self) -> Response:
-        """Publish what this process could serve at most, from what its requests cost it."""
+        """Return the ceiling of this process, from the CPU time of its requests."""
         facts = {
             "ceiling_per_s": self.account.ceiling_per_s,
             "cpu_s_per_request": self.account.cpu_s_per_request,
@@ -138,7 +138,7 @@ def _make_filler(size_bytes: int) -> bytes:
     return b"x" * size_bytes
 
 
-#: By path, the type of a body and what makes one of a size.
+#: By path, the type of a body and the function that makes one of a size.
 _BODIES: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
     "/wait": (b"application/octet-stream", _make_filler),
     "/json": (b"application/json", make_document),

@@ -1,4 +1,4 @@
-"""What a worker is started with: the `celery` command line and its environment."""
+"""The `celery` command line and the environment of a worker."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Launch:
         ]
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """Return the worker's environment: what it inherits, less what Celery would obey."""
+        """Return the worker's environment: the inherited one without Celery's own variables."""
         kept = {
             name: value for name, value in inherited.items() if not name.startswith(_FOREIGN_PREFIX)
         }

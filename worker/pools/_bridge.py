@@ -88,7 +88,7 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: Pool) -> Callab
         return function(*args, **kwargs)
 
     def errback(*args: Any, **kwargs: Any) -> Any:
-        """Do what Celery's own `Task.__call__` did when it was called, now in a slot."""
+        """Do the same as Celery's own `Task.__call__`, in a slot."""
         _task_stack.push(task)
         task.push_request(args=args, kwargs=kwargs)
         try:

@@ -53,7 +53,7 @@ class Pool(Protocol):
         """Call a function in the consumer's thread, after those posted before."""
 
     def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
-        """Do the same, with what else is posted shortly after."""
+        """Do the same, together with other calls posted shortly after."""
 
     def call(self, function: Callable[[], Any]) -> None:
         """Call a function on the loop; from any thread."""
@@ -193,7 +193,7 @@ class Job(Coroutine[Any, Any, None]):
         raise TypeError(f"{self} can't be awaited")
 
     def send(self, _: Any) -> Any:
-        """Take the job's next turn and return what it then waits for."""
+        """Take the job's next turn and return the awaitable that it waits for."""
         return self._turn(None)
 
     def close(self) -> None:
