@@ -60,7 +60,6 @@ class Service:
         results_dir: where each run gets its folder.
         address: the broker's, for messages; without its password.
         stall_s: how long no line may come while jobs are missing.
-        late_s: how long a run that is over is still worked on.
         heartbeat_file: touched in every round, for a container's health.
         clock: monotonic, seconds.
     """
@@ -72,7 +71,6 @@ class Service:
         results_dir: Path,
         address: str,
         stall_s: float = STALL_S,
-        late_s: float = LATE_S,
         heartbeat_file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,7 +78,6 @@ class Service:
         self._results_dir = results_dir
         self._address = address
         self._stall_s = stall_s
-        self._late_s = late_s
         self._heartbeat_file = heartbeat_file
         self._clock = clock
         self._stopping = threading.Event()
@@ -168,7 +165,7 @@ class Service:
             active.update(self._intervals(without=name))
         if active.state is not None and active.state is not before:
             _log.info("run %s: %s", name, _describe(active.state, active.ledgers))
-        if active.state is not None and active.state.is_over and active.quiet_s > self._late_s:
+        if active.state is not None and active.state.is_over and active.quiet_s > LATE_S:
             self._rest(name, interval=active.interval)
         self._recover(name)
         return is_busy

@@ -17,11 +17,11 @@ from poolbench import format as fmt
 from poolbench.broker_client import open_broker
 from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
 from poolbench.jobs import parse_parameters
-from poolbench.keys import run_key
+from poolbench.keys import new_run_name, run_key
 from poolbench.settings import Settings, load_settings
 from producer import options
 from producer.screen import Screen
-from producer.submission import ALL, Submission, new_run_name, ordered_pools, schedule_of
+from producer.submission import ALL, Submission, ordered_pools, schedule_of
 from producer.submit import SubmissionResult, submit
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial

@@ -43,9 +43,8 @@ class Sent:
 
     #: Jobs in the queue.
     count: int
-    #: When the first was due, and when the last was flushed, Unix nanoseconds.
+    #: When the first was due, Unix nanoseconds.
     first_due_ns: int
-    last_sent_ns: int
     #: The most that a job was sent after it was due, seconds.
     lag_max_s: float
     #: From the start until the broker had the last batch, seconds.
@@ -116,7 +115,7 @@ def publish(
     with QueueWriter(client, run=run, trial=plan.trial, queue=queue) as writer:
         # moments are stamped by one clock and waited for by the other, which is never set back
         start_ns, start_s = time.time_ns(), time.monotonic()
-        count, sent_ns, lag_max_ns = 0, start_ns, 0
+        count = lag_max_ns = 0
         for batch in _due_batches(
             offsets_s, start_s=start_s, writer=writer, should_stop=should_stop
         ):
@@ -130,7 +129,6 @@ def publish(
         return Sent(
             count=count,
             first_due_ns=start_ns,
-            last_sent_ns=sent_ns,
             lag_max_s=lag_max_ns / 1e9,
             span_s=time.monotonic() - start_s,
             is_complete=count == len(offsets_s),

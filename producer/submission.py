@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -129,8 +127,3 @@ def option_of(key: str) -> str:
     if key == "how":
         return "--arrivals"
     return f"--{key.removesuffix('_per_s').removesuffix('_s').replace('_', '-')}"
-
-
-def new_run_name() -> str:
-    """Return a run id that sorts by time and doesn't repeat."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

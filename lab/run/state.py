@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import statistics
 import time
 from dataclasses import asdict, dataclass, field
@@ -100,8 +99,3 @@ class Run:
             return None
         took = {"block_s": statistics.fmean(self.blocks_s)} if self.blocks_s else {}
         return asdict(self.experiment.until) | took
-
-
-def new_run_name() -> str:
-    """Return a run id that sorts by time and doesn't repeat."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

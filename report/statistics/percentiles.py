@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from collector.metrics import rank
 from report.statistics.ratios import CONFIDENCE
 
 #: Which percentiles are told, by name, in thousandths.
@@ -36,13 +37,8 @@ def percentiles(values: pl.Series) -> dict[str, float | None]:
     ordered = values.drop_nulls().sort()
     count = len(ordered)
     return {
-        name: float(ordered[_rank(per_mille, count=count) - 1])
+        name: float(ordered[rank(per_mille, count=count) - 1])
         if count >= values_needed(per_mille)
         else None
         for name, per_mille in PER_MILLE.items()
     }
-
-
-def _rank(per_mille: int, *, count: int) -> int:
-    # in whole numbers, since 0.999 · 3000 is not exactly 2997 on every path
-    return -(-per_mille * count // 1_000)

@@ -11,10 +11,10 @@ import pytest
 
 from poolbench.errors import UsageError
 from poolbench.jobs import JOB_KINDS
-from poolbench.keys import check_name
+from poolbench.keys import check_name, new_run_name
 from poolbench.pools import available_pools
 from producer.cli import main
-from producer.submission import Submission, new_run_name, ordered_pools, schedule_of
+from producer.submission import Submission, ordered_pools, schedule_of
 
 GOOD = ("--pool", "gevent", "--job", "io.http")
 SUBMISSION = Submission(
