@@ -37,7 +37,7 @@ from lab.run.pilots import (
     size_backlogs,
 )
 from lab.run.progress import RunProgress
-from lab.run.state import Run, new_run_name
+from lab.run.state import Run
 from lab.run.trial_sequences import Unit, block_units, measure_unit
 from lab.system import environment
 from lab.system.signals import uninterrupted
@@ -53,6 +53,7 @@ from lab.trial.workers import (
 )
 from poolbench.errors import PoolbenchError, StackError, StorageError
 from poolbench.keys import (
+    new_run_name,
     queue_name,
     records_stream,
     result_prefix,

@@ -251,28 +251,19 @@ def test_no_words_show_the_help(producer: Producer) -> None:
     assert "What to send" in ended(producer.start()).out
 
 
-def test_an_absent_server_is_one_line(producer: Producer) -> None:
-    """Exit 3, and what to do."""
-    url = f"redis://:secret-word@127.0.0.1:{free_port()}/0"
+@pytest.mark.parametrize("is_absent", [True, False], ids=["absent", "wrong password"])
+def test_a_server_that_can_not_be_used_is_one_line(
+    server: Server, producer: Producer, *, is_absent: bool
+) -> None:
+    """Exit 3, and what to do; neither the wrong nor the right password is shown."""
+    port = free_port() if is_absent else server.port
+    environ = {"POOLBENCH_REDIS_URL": f"redis://:secret-word@127.0.0.1:{port}/0"}
 
-    found = producer.run("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
-
-    assert found.code == 3
-    assert "does not answer; start the stack (make up)" in found.errors
-    assert "secret-word" not in found.errors
-    assert len(found.errors.splitlines()) == 1
-
-
-def test_a_wrong_password_is_one_line_that_hides_it(server: Server, producer: Producer) -> None:
-    """Exit 3; neither the wrong nor the right password is shown."""
-    url = f"redis://:secret-word@127.0.0.1:{server.port}/0"
-
-    found = ended(
-        producer.start("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
-    )
+    found = ended(producer.start("--pool", "solo", "--job", "io.http", environ=environ))
 
     assert found.code == 3
-    assert "refuses our password" in found.errors
+    text = "does not answer; start the stack (make up)" if is_absent else "refuses our password"
+    assert text in found.errors
     assert "secret-word" not in found.errors
     assert server.password not in found.errors
     assert len(found.errors.splitlines()) == 1
