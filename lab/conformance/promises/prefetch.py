@@ -37,18 +37,6 @@ MEET_EVERY_S = 1.0
 _REFUSED = "(?i)couldn't ack"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetching:
-    """How a worker without prefetching worked off its jobs."""
-
-    stamps: Stamps
-    jobs: tuple[str, ...]
-    slots: int
-    #: The most jobs seen fetched and not started while every slot was busy.
-    idle_fetched: int
-    took_s: float
-
-
 def _try_disable_prefetch(testbed: Testbed) -> Finding:
     with testbed.worker("--disable-prefetch") as worker:
         idle_fetched = 0
@@ -63,33 +51,32 @@ def _try_disable_prefetch(testbed: Testbed) -> Finding:
         began_at_s = time.monotonic()
         jobs = testbed.send_many("wait", labels="job", count=worker.slots * ROUNDS, seconds=ROUND_S)
         testbed.until_stalled(is_done, stall_s=STALL_S)
+        took_s = time.monotonic() - began_at_s
         return judge_disable_prefetch(
-            Fetching(
-                stamps=testbed.stamps(),
-                jobs=tuple(jobs),
-                slots=worker.slots,
-                idle_fetched=idle_fetched,
-                took_s=time.monotonic() - began_at_s,
-            )
+            testbed.stamps(), slots=worker.slots, idle_fetched=idle_fetched, took_s=took_s
         )
 
 
-def judge_disable_prefetch(seen: Fetching) -> Finding:
-    """Judge by the jobs that were fetched and not started, and by the total time."""
-    count = len(seen.jobs)
-    ideal_s = count / seen.slots * ROUND_S
-    done, runs = len(seen.stamps.labels("finished")), seen.stamps.count("started").total()
-    is_slow = seen.took_s > ideal_s * SLOWER_RATIO
+def judge_disable_prefetch(
+    stamps: Stamps, *, slots: int, idle_fetched: int, took_s: float
+) -> Finding:
+    """Judge by the total time, and by ``idle_fetched``.
+
+    That is the most jobs seen fetched and not started while every slot was busy.
+    """
+    count, ideal_s = slots * ROUNDS, ROUNDS * ROUND_S
+    done, runs = len(stamps.labels("finished")), stamps.count("started").total()
+    is_slow = took_s > ideal_s * SLOWER_RATIO
     return judge(
         (done < count, Outcome.BREAKS, "Jobs were left waiting while slots were free."),
         (runs > count, Outcome.BREAKS, "Jobs were run twice."),
         (is_slow, Outcome.BREAKS, "Slots were idle while jobs waited in the queue."),
-        (seen.idle_fetched > 1, Outcome.IGNORED, "It fetched jobs that it could not start."),
+        (idle_fetched > 1, Outcome.IGNORED, "It fetched jobs that it could not start."),
         works="It fetched a job only when a slot was free, and kept the slots busy.",
         evidence=(
-            f"{done} of {count} jobs of {ROUND_S} s done by {seen.slots} slot(s)",
-            f"took {seen.took_s:.1f} s; {ideal_s:.1f} s with the slots always busy",
-            f"at most {seen.idle_fetched} job(s) fetched and not started while every slot was busy",
+            f"{done} of {count} jobs of {ROUND_S} s done by {slots} slot(s)",
+            f"took {took_s:.1f} s; {ideal_s:.1f} s with the slots always busy",
+            f"at most {idle_fetched} job(s) fetched and not started while every slot was busy",
         ),
     )
 
