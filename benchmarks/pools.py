@@ -32,7 +32,7 @@ import psutil
 import redis
 
 from lab.instruments.process_sampler import Sampler
-from lab.instruments.stream_follower import Tail, TrialView
+from lab.instruments.stream_follower import StreamFollower, TrialView
 from lab.system.redis_server import RedisServer
 from poolbench.records import TrialPlan
 from producer.publisher import publish
@@ -64,7 +64,7 @@ class Stand:
     client: redis.Redis
     folder: Path
     run: str
-    tail: Tail
+    tail: StreamFollower
     trials: int = 0
 
     def measure(self, contender: str, *, jobs: int, slots: int, delay_ms: float) -> TrialView:
@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         url = stack.enter_context(RedisServer(folder=folder / "data")).url()
         client = stack.enter_context(redis.Redis.from_url(url))
         run = f"pools-{secrets.token_hex(3)}"
-        tail = Tail(client, run=run)
+        tail = StreamFollower(client, run=run)
         stand = Stand(url=url, client=client, folder=folder, run=run, tail=tail)
         rates = _measure_rates(stand, options)
         _print_rates(rates, options)

@@ -60,7 +60,7 @@ class TrialView:
         return peak_in_flight(self.started_ns.values(), self.finished_ns.values())
 
 
-class Tail:
+class StreamFollower:
     """Reads a run's stream from its beginning, without consuming it."""
 
     def __init__(self, client: redis.Redis, *, run: str) -> None:
