@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.conformance.finding import Finding, Outcome, judge, not_tried
+from lab.conformance.finding import BREAKS, Finding, judge, not_tried
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.testbed import Testbed
@@ -38,10 +38,10 @@ def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
     return judge(
         (
             not seen.stamps.have("finished", "blocker", *beside),
-            Outcome.BREAKS,
+            BREAKS,
             f"Not every job ran to its end; {seen.stamps.describe()}.",
         ),
-        (gap_s > GAP_S, Outcome.BREAKS, "Every other job stopped until the call returned."),
+        (gap_s > GAP_S, BREAKS, "Every other job stopped until the call returned."),
         works="The other jobs went on.",
         evidence=(
             f"one job was in usleep(3) for {BLOCKED_S:.0f} s",
@@ -72,9 +72,9 @@ def judge_crash(seen: Observation) -> Finding:
     harmed = sorted((fates.lost | fates.unacked | fates.doubled) - {"crash"})
     others = ", and with it jobs that had nothing to do with it" if harmed else ""
     return judge(
-        (code is not None, Outcome.BREAKS, f"The whole worker died{others}."),
-        (bool(harmed), Outcome.BREAKS, "Other jobs were harmed."),
-        (state != "FAILURE", Outcome.BREAKS, "The failure of the crashed job was not stored."),
+        (code is not None, BREAKS, f"The whole worker died{others}."),
+        (bool(harmed), BREAKS, "Other jobs were harmed."),
+        (state != "FAILURE", BREAKS, "The failure of the crashed job was not stored."),
         works="Only the crashed job failed, and its failure was stored.",
         evidence=(
             fates.describe(),

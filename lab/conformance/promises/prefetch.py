@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
 from lab.conformance.job_fates import JobFates
 from lab.conformance.promise import Promise
 from lab.conformance.stamps import Stamps
@@ -68,10 +68,10 @@ def judge_disable_prefetch(
     done, runs = len(stamps.labels("finished")), stamps.count("started").total()
     is_slow = took_s > ideal_s * SLOWER_RATIO
     return judge(
-        (done < count, Outcome.BREAKS, "Jobs were left waiting while slots were free."),
-        (runs > count, Outcome.BREAKS, "Jobs were run twice."),
-        (is_slow, Outcome.BREAKS, "Slots were idle while jobs waited in the queue."),
-        (idle_fetched > 1, Outcome.IGNORED, "It fetched jobs that it could not start."),
+        (done < count, BREAKS, "Jobs were left waiting while slots were free."),
+        (runs > count, BREAKS, "Jobs were run twice."),
+        (is_slow, BREAKS, "Slots were idle while jobs waited in the queue."),
+        (idle_fetched > 1, IGNORED, "It fetched jobs that it could not start."),
         works="It fetched a job only when a slot was free, and kept the slots busy.",
         evidence=(
             f"{done} of {count} jobs of {ROUND_S} s done by {slots} slot(s)",
@@ -139,9 +139,9 @@ def judge_acks_late(
     apart, together = spread.harm(), aligned.harm()
     both = f"Where ends are spread out: {apart}. Where jobs end together: {together}."
     return judge(
-        (bool(apart and together), Outcome.BREAKS, both),
-        (bool(together), Outcome.BREAKS, f"Only where jobs end together: {together}."),
-        (bool(apart), Outcome.BREAKS, f"Only where ends are spread out: {apart}."),
+        (bool(apart and together), BREAKS, both),
+        (bool(together), BREAKS, f"Only where jobs end together: {together}."),
+        (bool(apart), BREAKS, f"Only where ends are spread out: {apart}."),
         works="Each job was run and acknowledged.",
         evidence=(
             f"{slots} slot(s)",
