@@ -81,11 +81,8 @@ def _restart(testbed: Testbed, worker: TestbedWorker) -> Finding:
     fresh = testbed.send_many("wait", labels="fresh", count=FRESH, seconds=0.1)
     worker.until_or_ended(testbed.has("finished", *testbed.sent), within_s=RECOVERS_WITHIN_S)
     testbed.until(testbed.is_acknowledged, within_s=2)
-    log = (
-        *worker.log_lines("(?i)connection to broker lost", most=1),
-        *worker.log_lines("^CRITICAL", most=1),
-    )
-    return judge_restart(testbed.observe(worker, log=log), fresh=fresh)
+    seen = testbed.observe(worker, "(?i)connection to broker lost", "^CRITICAL")
+    return judge_restart(seen, fresh=fresh)
 
 
 def judge_restart(seen: Observation, *, fresh: list[str]) -> Finding:

@@ -27,8 +27,7 @@ def _try_blocking(testbed: Testbed) -> Finding:
         worker.until(testbed.has("started", *ticking))
         testbed.send("block", label="blocker", seconds=BLOCKED_S)
         worker.until(testbed.has("finished", "blocker", *ticking), within_s=20)
-        log = worker.log_lines("(?i)blocked|blocking", most=1)
-        return judge_blocking(testbed.observe(worker, log=log), beside=ticking)
+        return judge_blocking(testbed.observe(worker, "(?i)blocked|blocking"), beside=ticking)
 
 
 def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
@@ -63,7 +62,7 @@ def _try_crash(testbed: Testbed) -> Finding:
         # prefork gives a lost process ten seconds to deliver a result
         worker.until_or_ended(lambda: testbed.state("crash") == "FAILURE")
         worker.kill()
-        return judge_crash(testbed.observe(worker, log=worker.log_lines("WorkerLost", most=1)))
+        return judge_crash(testbed.observe(worker, "WorkerLost"))
 
 
 def judge_crash(seen: Observation) -> Finding:

@@ -115,10 +115,7 @@ def _try_acks_late(testbed: Testbed) -> Finding:
             "meet", labels="aligned", count=count, every_s=MEET_EVERY_S
         )
         aligned = _late_jobs(testbed, worker, jobs=aligned_jobs, refused_before=spread.refused)
-        log = (
-            *worker.log_lines(_REFUSED, most=1),
-            *worker.log_lines("Connection to broker lost", most=1),
-        )
+        log = worker.log_lines(_REFUSED, "Connection to broker lost", most=1)
         return judge_acks_late(spread=spread, aligned=aligned, slots=worker.slots, log=log)
 
 

@@ -50,9 +50,7 @@ def _try_max_memory(testbed: Testbed) -> Finding:
     with testbed.worker("--max-memory-per-child", str(MEMORY_LIMIT_KB), slots=1) as worker:
         testbed.send("hold", label="large", megabytes=HELD_MB)
         worker.until(testbed.has("finished", "large"))
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("(?i)memory|exceed")
-        return judge_max_memory(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
+        return judge_max_memory(testbed.observe(worker, "(?i)memory|exceed", sends_one_more=True))
 
 
 def judge_max_memory(seen: Observation) -> Finding:
@@ -74,8 +72,8 @@ def _try_autoscale(testbed: Testbed) -> Finding:
         worker.until(testbed.has("finished", *jobs), within_s=25)
         has_grown = testbed.stamps().peak_in_flight() > FEWEST_SLOTS
         has_shrunk = has_grown and worker.until(lambda: _slots(worker) == FEWEST_SLOTS, within_s=12)
-        log = (*worker.log_lines("Scaling up", most=1), *worker.log_lines("Scaling down", most=1))
-        return judge_autoscale(testbed.observe(worker, log=log), jobs=jobs, has_shrunk=has_shrunk)
+        seen = testbed.observe(worker, "Scaling up", "Scaling down")
+        return judge_autoscale(seen, jobs=jobs, has_shrunk=has_shrunk)
 
 
 def judge_autoscale(seen: Observation, *, jobs: list[str], has_shrunk: bool) -> Finding:

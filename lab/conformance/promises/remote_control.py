@@ -35,7 +35,7 @@ def _try_revoke(testbed: Testbed) -> Finding:
         answer = worker.revoke(revoked)
         worker.until(testbed.has("finished", *busy, *kept), within_s=BUSY_S + 15)
         testbed.pause(0.5)
-        seen = testbed.observe(worker, log=worker.log_lines("Discarding revoked", most=1))
+        seen = testbed.observe(worker, "Discarding revoked")
         return judge_revoke(seen, revoked=revoked, kept=[*busy, *kept], answer=answer)
 
 
@@ -69,9 +69,8 @@ def _try_terminate(testbed: Testbed) -> Finding:
         answer = worker.revoke("target", terminate=True)
         # past the target's own end, so that a job that went on has stamped it
         worker.until(testbed.has("finished", "target"), within_s=RUNNING_S + 1)
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("NotImplementedError|Terminating target|not implement")
-        seen = testbed.observe(worker, takes_jobs=takes_jobs, log=log)
+        trace = "NotImplementedError|Terminating target|not implement"
+        seen = testbed.observe(worker, trace, sends_one_more=True)
         return judge_terminate(seen, beside=beside, answer=answer)
 
 

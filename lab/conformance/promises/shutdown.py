@@ -88,7 +88,7 @@ def _shut_down(
     testbed.until(worker.has_ended, within_s=within_s)
     took_s = time.monotonic() - began_at_s
     worker.kill()
-    seen = testbed.observe(worker, log=worker.log_lines(_TROUBLE))
+    seen = testbed.observe(worker, _TROUBLE)
     return Shutdown(seen=seen, signalled_ns=signalled_ns, took_s=took_s)
 
 

@@ -17,9 +17,8 @@ def _try_soft_limit(testbed: Testbed) -> Finding:
         testbed.send("wait", label="long", seconds=JOB_S)
         worker.until(lambda: _has_ended(testbed), within_s=JOB_S + 10)
         testbed.until(lambda: testbed.state("long") is not None, within_s=2)
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("(?i)soft.*(limit|timeout)")
-        return judge_soft_limit(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
+        seen = testbed.observe(worker, "(?i)soft.*(limit|timeout)", sends_one_more=True)
+        return judge_soft_limit(seen)
 
 
 def _has_ended(testbed: Testbed) -> bool:
@@ -52,9 +51,8 @@ def _try_hard_limit(testbed: Testbed) -> Finding:
         worker.until(testbed.has("started", "long"))
         # past the job's own end, so that a job that went on has stamped it
         worker.until(testbed.has("finished", "long"), within_s=JOB_S + 1)
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("(?i)hard.*(limit|timeout)")
-        return judge_hard_limit(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
+        seen = testbed.observe(worker, "(?i)hard.*(limit|timeout)", sends_one_more=True)
+        return judge_hard_limit(seen)
 
 
 def judge_hard_limit(seen: Observation) -> Finding:

@@ -129,7 +129,7 @@ def _try_chord(testbed: Testbed) -> Finding:
         testbed.send("open_chord", label="opener", parts=PARTS)
         worker.until(testbed.has("finished", "sum"), within_s=20)
         testbed.pause(0.5)
-        return judge_chord(testbed.observe(worker, log=worker.log_lines(r"^(ERROR|CRITICAL)")))
+        return judge_chord(testbed.observe(worker, "^(ERROR|CRITICAL)"))
 
 
 def judge_chord(seen: Observation) -> Finding:
