@@ -59,9 +59,10 @@ def up(
         if not was_up:
             _calibrate(chosen)
         changed = _changed_settings(desk)
-    _welcome(desk, chosen)
+    where = "local processes" if isinstance(chosen, LocalStack) else "Docker"
+    _output.print(welcome(chosen.services, where=where, settings=desk.settings()))
     if was_up:
-        _print("The stack was running; services that were down are started.")
+        _print("The stack was already running; services that were down are started.")
     if changed:
         _print(
             f"Settings changed since the stack started: {', '.join(changed)}. "
@@ -77,7 +78,7 @@ def down() -> None:
         if stack is None:
             _print("no stack is running")
             return
-        _print("stopping when running jobs have finished")
+        _print("stopping; running jobs finish first")
         stack.down()
     typer.echo(f"stopped; results are kept in {desk.layout.results_dir}")
 
@@ -147,21 +148,6 @@ def _calibrate(stack: Stack) -> None:
         stack.calibrate()
     except (StackError, subprocess.TimeoutExpired) as error:
         _print(f"No calibration, so that work_ms can't be used: {error}. Make one by {COMMAND}")
-
-
-def _welcome(desk: Desk, stack: Stack) -> None:
-    settings = desk.settings()
-    where = "Docker" if not isinstance(stack, LocalStack) else "local processes"
-    _output.print(
-        welcome(
-            stack.services,
-            where=where,
-            slots=settings.slots,
-            flower_port=settings.flower_port,
-            login=settings.flower_basic_auth,
-            broker=settings.redis_address,
-        )
-    )
 
 
 def _changed_settings(desk: Desk) -> list[str]:

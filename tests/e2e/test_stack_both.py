@@ -129,7 +129,7 @@ def test_a_second_up_says_so_and_changes_nothing(stack: Checkout) -> None:
     done = stack.run("poolbench", "up")
 
     assert done.returncode == 0
-    assert "The stack was running" in done.stderr
+    assert "The stack was already running" in done.stderr
     assert f"http://127.0.0.1:{stack.port('flower')}" in done.stdout
     assert login_of(stack).partition(":")[2] in done.stdout
     assert (stack.root / ".env").read_bytes() == before

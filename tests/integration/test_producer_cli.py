@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer, free_port
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import CALIBRATION, RUNS, queue_name, records_stream, run_key, sent_field
 from poolbench.pools import available_pools
@@ -463,16 +463,8 @@ def test_a_broker_that_is_started_anew_gets_each_job_once(
     producer: Producer, tmp_path: Path
 ) -> None:
     """The server is killed in the middle and comes back: nothing is lost, doubled or skipped."""
-    port = free_port()
-    url = f"redis://:secret@127.0.0.1:{port}/0"
-
-    def start() -> subprocess.Popen[bytes]:
-        return start_server(
-            port=port, password="secret", folder=tmp_path / "data", log=tmp_path / "log"
-        )
-
-    server = start()
-    try:
+    with RedisServer(folder=tmp_path / "data") as server:
+        url = server.url()
         with redis.Redis.from_url(url, decode_responses=True) as client:
             running = producer.start(
                 *("--pool", "gevent", "--job", "io.http", "--count", "3000", "--rate", "1500"),
@@ -481,14 +473,10 @@ def test_a_broker_that_is_started_anew_gets_each_job_once(
             )
             wait_until(lambda: sent_of(client, "r1") > 20, what="some jobs sent")
             server.kill()
-            server.wait()
-            server = start()
+            server.start()
             found = ended(running)
             seqs = [seq_of(message) for message in client.lrange(queue_name("gevent"), 0, -1)]
             count = sent_of(client, "r1")
-    finally:
-        server.kill()
-        server.wait()
 
     assert found.code == 0, found.errors
     assert sorted(seqs) == list(range(3_000))

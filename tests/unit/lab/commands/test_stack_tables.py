@@ -57,19 +57,11 @@ def test_the_table_tells_trouble_where_there_is_some() -> None:
 
 def test_the_welcome_names_addresses_slots_and_login() -> None:
     """Everything needed to begin stands there, also in a narrow terminal."""
-    settings = load_settings({}, dotenv=None)
+    login = "poolbench:0123456789abcdef0123456789abcdef"
+    settings = load_settings({"FLOWER_BASIC_AUTH": login}, dotenv=None)
+    known = services(place_of(settings))
 
-    text = printed(
-        welcome(
-            services(place_of(settings)),
-            where="local processes",
-            slots=settings.slots,
-            flower_port=5555,
-            login="poolbench:0123456789abcdef0123456789abcdef",
-            broker="127.0.0.1:6390",
-        ),
-        width=80,
-    )
+    text = printed(welcome(known, where="local processes", settings=settings), width=80)
 
     for wanted in (
         "http://127.0.0.1:5555",
