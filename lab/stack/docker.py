@@ -175,9 +175,14 @@ class DockerStack:
             raise StorageError(f"can't make {error.filename}: {error.strerror}") from error
 
     def _start_containers(self) -> None:
-        if self._settings.image == VARIABLES["POOLBENCH_IMAGE"].default:
-            self._tell("building the image; the first time takes minutes")
-            self._compose("build", "--quiet", "upstream", what="the image could not be built")
+        images = {
+            "upstream": (self._settings.image, VARIABLES["POOLBENCH_IMAGE"]),
+            "collector": (self._settings.collector_image, VARIABLES["POOLBENCH_COLLECTOR_IMAGE"]),
+        }
+        built = [name for name, (image, known) in images.items() if image == known.default]
+        if built:
+            self._tell("building the images; the first time takes minutes")
+            self._compose("build", "--quiet", *built, what="the images could not be built")
         self._tell("starting containers")
         options = ["--detach", "--no-build", "--remove-orphans", "--quiet-pull"]
         names = [service.name for service in self.services]

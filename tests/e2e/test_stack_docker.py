@@ -89,12 +89,25 @@ def test_no_secret_stands_in_a_command(stack: Checkout) -> None:
         assert not [secret for secret in secrets if secret in seen]
 
 
-def test_the_image_holds_no_secret_and_no_results(stack: Checkout) -> None:
-    """What .dockerignore keeps out is not in it."""
-    there = docker("exec", containers_of(stack)["collector"]["Id"], "ls", "-A", "/app").split()
+@pytest.mark.parametrize(
+    ("name", "packages"),
+    [("upstream", ["poolbench", "upstream", "worker"]), ("collector", ["collector", "poolbench"])],
+)
+def test_an_image_holds_its_packages_alone(stack: Checkout, name: str, packages: list[str]) -> None:
+    """No secret, no results, and nothing that other services run."""
+    image = containers_of(stack)[name]["Image"]
 
-    assert {".env", ".git", ".poolbench", "tests", "lab"} & set(there) == set()
-    assert {"poolbench", "worker", "collector", "upstream"} <= set(there)
+    assert docker("run", "--rm", "--entrypoint", "ls", image, "-A", "/app").split() == packages
+
+
+def test_a_workers_image_stays_small(stack: Checkout) -> None:
+    """It adds at most 130 MB to its base, which is the Dockerfile's first stage."""
+    base = docker("build", "--quiet", "--target", "base", str(stack.root)).strip()
+    image = containers_of(stack)["worker-prefork"]["Image"]
+
+    sizes = [int(docker("image", "inspect", "--format", "{{.Size}}", i)) for i in (base, image)]
+
+    assert 0 < sizes[1] - sizes[0] <= 130_000_000
 
 
 def test_a_worker_that_dies_comes_back(stack: Checkout) -> None:
