@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lab.stack.health import Health, Status, failure, wait_until_healthy
+from lab.stack.health import LOG_TAIL_LINES, Status, failure, redis_trouble
 from lab.stack.ports import check_ports
 from lab.stack.services import (
     CALIBRATE,
@@ -26,12 +26,6 @@ from lab.stack.services import (
 from lab.stack.state import DOCKER, Memory, forget, remember
 from poolbench.errors import StackError, StorageError
 from poolbench.settings import VARIABLES, Settings
-
-#: How long all containers together may take until they are healthy, seconds.
-START_TIMEOUT_S = 90.0
-#: A container that has ended this often in a row is given up while the stack starts.
-_RESTARTS_MAX = 3
-_LOG_TAIL_LINES = 5
 
 #: Folder of the broker's data below the layout's; the image's version stands in its name.
 REDIS_DATA = "docker-redis-8"
@@ -70,7 +64,6 @@ class DockerStack:
         self._settings = settings
         self._project = project
         self._tell = tell
-        self._health = Health(settings)
         self._is_broker_ours = is_broker_ours(settings)
         self._environment = dict(environment)
         if not self._is_broker_ours:
@@ -159,7 +152,7 @@ class DockerStack:
                     f"the broker is set to {host}, which is each container itself there; "
                     "name an address that containers reach, or use STACK=local"
                 )
-            trouble = self._health.redis_trouble()
+            trouble = redis_trouble(self._settings)
             if trouble:
                 raise StackError(f"the broker named by the settings can't be used: {trouble}")
             self._tell(f"broker: {self._settings.redis_address}, as set; none is started here")
@@ -183,17 +176,21 @@ class DockerStack:
         if built:
             self._tell("building the images; the first time takes minutes")
             self._compose("build", "--quiet", *built, what="the images could not be built")
-        self._tell("starting containers")
-        options = ["--detach", "--no-build", "--remove-orphans", "--quiet-pull"]
+        self._tell("starting containers, and waiting until they are healthy")
+        options = ["--wait", "--no-build", "--remove-orphans"]
         names = [service.name for service in self.services]
         if not self._is_broker_ours:
             options.append("--no-deps")
-        self._compose("up", *options, *names, what="the containers could not be started")
-        failed = wait_until_healthy(self.statuses, names=names, within_s=START_TIMEOUT_S)
-        if failed is not None:
-            tail = [f"--tail={_LOG_TAIL_LINES}", "--no-color", "--no-log-prefix", failed.name]
-            log = self._compose("logs", *tail, what="no logs")
-            raise StackError(failure(failed, log=log, where="its log"))
+        try:
+            self._compose("up", *options, *names, what="the containers could not be started")
+        except StackError as error:
+            # compose names the container that it gives up: "container poolbench-1a2b-flower-1 …"
+            named = [status for status in self.statuses() if f"-{status.name}-" in str(error)]
+            if not named:
+                raise
+            options = [f"--tail={LOG_TAIL_LINES}", "--no-color", "--no-log-prefix", named[0].name]
+            log = self._compose("logs", *options, what="its log can't be read")
+            raise StackError(failure(named[0], log=log, where="its log")) from error
 
     # -- asking
 
@@ -203,30 +200,15 @@ class DockerStack:
             return Status(name=service.name, state="stopped", address=address)
         state = container["State"]
         word = _STATE_WORDS.get(state["Status"], state["Status"])
-        if word == "starting" and container["RestartCount"] >= _RESTARTS_MAX:
-            word = "failed"
         is_running = word == "running"
         return Status(
             name=service.name,
             state=word,
             pid=state["Pid"] or None,
             uptime_s=_seconds_since(state["StartedAt"]) if is_running else None,
-            trouble=self._trouble(service, container) if is_running else _ending(state),
+            trouble=_health(state) if is_running else _ending(state),
             address=address,
         )
-
-    def _trouble(self, service: Service, container: Mapping[str, Any]) -> str:
-        if service.port or service.contender:
-            hostname = container["Config"]["Hostname"]
-            return self._health.trouble(
-                service,
-                is_ours=lambda presence: presence.get("host") == hostname,
-                heartbeat=None,
-            )
-        # no way in from outside: the container's own check, without waiting for its turn
-        test = container["Config"]["Healthcheck"]["Test"][-1]
-        done = self._run(["docker", "exec", container["Id"], "sh", "-c", test])
-        return "" if done.returncode == 0 else "not ready: no fresh heartbeat"
 
     def _inspect(self) -> list[dict[str, Any]]:
         ids = self._container_ids()
@@ -291,6 +273,12 @@ def _seconds_since(moment: str) -> float:
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return said[-1] if said else f"exit code {done.returncode}"
+
+
+def _health(state: Mapping[str, Any]) -> str:
+    """Return what is wrong with a running container by its health check; empty if healthy."""
+    word = state["Health"]["Status"]
+    return "" if word == "healthy" else f"health check: {word}"
 
 
 def _ending(state: Mapping[str, Any]) -> str:

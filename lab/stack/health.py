@@ -1,4 +1,4 @@
-"""Whether a service does its work, asked from outside: the same questions for both stacks."""
+"""Checks whether the local stack's services work; containers have their own health checks."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import contextlib
 import http.client
 import json
 import re
+import socket
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -25,13 +25,10 @@ _ANSWER_S = 2.0
 #: How often services that aren't healthy yet are asked again, seconds.
 _POLL_S = 0.2
 #: Lines of a service's log that its failure shows.
-_LOG_TAIL_LINES = 5
+LOG_TAIL_LINES = 5
 
 #: Colours and the like, which compose puts even before lines of a log.
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-
-#: Says whether a worker's presence is that of the service in question.
-IsOurs = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,58 +51,56 @@ class Status:
         return self.state == "running" and not self.trouble
 
 
-class Health:
-    """Asks services how they are. Every answer is the trouble, or empty for none."""
+def service_trouble(service: Service, *, settings: Settings, pid: int, heartbeat: Path) -> str:
+    """Return why a running service doesn't work; empty if it does."""
+    if service.contender:
+        return worker_trouble(settings, contender=service.contender, pid=pid)
+    match service.name:
+        case "redis":
+            return redis_trouble(settings)
+        case "upstream":
+            return http_trouble(settings.upstream_port, path="/health")
+        case "flower":
+            return http_trouble(settings.flower_port, path="/healthcheck")
+        case _:
+            return heartbeat_trouble(heartbeat)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
 
-    def trouble(self, service: Service, *, is_ours: IsOurs, heartbeat: Path | None) -> str:
-        """Return a service's trouble."""
-        if service.contender:
-            return self.worker_trouble(service.contender, is_ours=is_ours)
-        match service.name:
-            case "redis":
-                return self.redis_trouble()
-            case "upstream":
-                return http_trouble(self._settings.upstream_port, path="/health")
-            case "flower":
-                return http_trouble(self._settings.flower_port, path="/healthcheck")
-            case _:
-                return heartbeat_trouble(heartbeat) if heartbeat else ""
+def redis_trouble(settings: Settings) -> str:
+    """Return why the broker doesn't answer; empty if it does."""
+    try:
+        with _client(settings) as client:
+            client.ping()
+    except redis.AuthenticationError:
+        return f"{settings.redis_address} refuses the password"
+    except redis.RedisError as error:
+        return f"no answer from {settings.redis_address}: {error}"
+    return ""
 
-    def redis_trouble(self) -> str:
-        """Return why the broker doesn't answer."""
-        try:
-            with self._client() as client:
-                client.ping()
-        except redis.AuthenticationError:
-            return f"{self._settings.redis_address} refuses the password"
-        except redis.RedisError as error:
-            return f"no answer from {self._settings.redis_address}: {error}"
-        return ""
 
-    def worker_trouble(self, contender: str, *, is_ours: IsOurs) -> str:
-        """Return why a contender's worker isn't seen in the broker."""
-        try:
-            with self._client() as client:
-                for key in client.scan_iter(match=worker_key(contender, "*"), count=1_000):
-                    # an expired key, or one of another version, is no sign of life
-                    with contextlib.suppress(ValueError, TypeError):
-                        if is_ours(json.loads(client.get(key) or "")):
-                            return ""
-        except redis.RedisError as error:
-            return f"can't tell: {error}"
-        return "not ready: no sign of life in the broker"
+def worker_trouble(settings: Settings, *, contender: str, pid: int) -> str:
+    """Return why a contender's worker, a process of this host, isn't seen in the broker."""
+    try:
+        with _client(settings) as client:
+            for key in client.scan_iter(match=worker_key(contender, "*"), count=1_000):
+                # an expired key, or one of another version, is no sign of life
+                with contextlib.suppress(ValueError, TypeError, AttributeError):
+                    presence = json.loads(client.get(key) or "")
+                    if (presence.get("host"), presence.get("pid")) == (socket.gethostname(), pid):
+                        return ""
+    except redis.RedisError as error:
+        return f"can't tell: {error}"
+    return "not ready: no sign of life in the broker"
 
-    def _client(self) -> redis.Redis:
-        return redis.Redis.from_url(
-            self._settings.redis_url,
-            socket_timeout=_ANSWER_S,
-            socket_connect_timeout=_ANSWER_S,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
+
+def _client(settings: Settings) -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=_ANSWER_S,
+        socket_connect_timeout=_ANSWER_S,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
 
 
 def http_trouble(port: int, *, path: str) -> str:
@@ -133,30 +128,21 @@ def heartbeat_trouble(path: Path) -> str:
 
 
 def wait_until_healthy(
-    ask: Callable[[], Iterable[Status]],
-    *,
-    names: Collection[str],
-    within_s: float,
+    statuses: Callable[[], Iterable[Status]], *, within_s: float
 ) -> Status | None:
-    """Ask until the services of these names are healthy; return the first that won't be."""
+    """Poll until all services are healthy; return one that failed or wasn't in time, or None."""
     deadline_s = time.monotonic() + within_s
-    waiting = set(names)
     while True:
-        for status in ask():
-            if status.name not in waiting:
-                continue
-            if status.is_healthy:
-                waiting.remove(status.name)
-            elif status.state == "failed" or time.monotonic() > deadline_s:
-                return status
-        if not waiting:
-            return None
+        unhealthy = [status for status in statuses() if not status.is_healthy]
+        failed = [status for status in unhealthy if status.state == "failed"]
+        if failed or not unhealthy or time.monotonic() > deadline_s:
+            return next(iter(failed or unhealthy), None)
         time.sleep(_POLL_S)
 
 
 def failure(status: Status, *, log: str, where: str) -> str:
     """Return what to say of a service that doesn't become healthy, with the end of its log."""
     plain = _TERMINAL_CODE.sub("", log)
-    tail = [line for line in plain.splitlines() if line.strip()][-_LOG_TAIL_LINES:]
+    tail = [line for line in plain.splitlines() if line.strip()][-LOG_TAIL_LINES:]
     head = f"{status.name} did not become healthy: {status.trouble or status.state}"
     return "\n".join([f"{head}; {where} ends:" if tail else head, *(f"  {line}" for line in tail)])

@@ -6,15 +6,19 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from lab.stack.health import Health, Status, failure, wait_until_healthy
+from lab.stack.health import (
+    Status,
+    failure,
+    redis_trouble,
+    service_trouble,
+    wait_until_healthy,
+)
 from lab.stack.ports import check_ports
 from lab.stack.processes import (
     TOKEN_VARIABLE,
@@ -85,7 +89,6 @@ class LocalStack:
         self._settings = settings
         self._environment = environment
         self._tell = tell
-        self._health = Health(settings)
         self._runtime = runtime_folder(layout, environ=environment)
         self._supervisor = Supervisor(self._runtime / "supervisor.sock")
         self._is_broker_ours = is_broker_ours(settings)
@@ -183,7 +186,7 @@ class LocalStack:
             binary = find_server()
             self._tell(f"broker: {binary.origin}")
         else:
-            trouble = self._health.redis_trouble()
+            trouble = redis_trouble(self._settings)
             if trouble:
                 raise StackError(f"the broker named by the settings can't be used: {trouble}")
             self._tell(f"broker: {self._settings.redis_address}, as set; none is started here")
@@ -234,11 +237,7 @@ class LocalStack:
             self._wait_until_healthy(group)
 
     def _wait_until_healthy(self, group: Sequence[Service]) -> None:
-        failed = wait_until_healthy(
-            lambda: self._ask(group),
-            names=[service.name for service in group],
-            within_s=START_TIMEOUT_S,
-        )
+        failed = wait_until_healthy(lambda: self._ask(group), within_s=START_TIMEOUT_S)
         if failed is not None:
             log = self.log_of(failed.name)
             text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
@@ -255,9 +254,10 @@ class LocalStack:
         word = _STATE_WORDS.get(state.word, state.word.lower())
         trouble = state.reason
         if word == "running":
-            trouble = self._health.trouble(
+            trouble = service_trouble(
                 service,
-                is_ours=lambda presence: _is_here(presence, pid=state.pid),
+                settings=self._settings,
+                pid=state.pid,
                 heartbeat=self._layout.heartbeats / service.name,
             )
         return Status(
@@ -314,7 +314,3 @@ class LocalStack:
     def _find(self) -> list[OurProcess]:
         memory = recall(self._layout.state_dir)
         return find_processes(memory.token) if memory and memory.token else []
-
-
-def _is_here(presence: Mapping[str, Any], *, pid: int) -> bool:
-    return presence.get("pid") == pid and presence.get("host") == socket.gethostname()

@@ -123,15 +123,3 @@ def test_a_worker_that_dies_comes_back(stack: Checkout) -> None:
     stack.command("poolbench", "up")
     found = stack.submit("--pool", "solo", "--job", "io.sleep", "--count", "3")
     assert found["summary"]["state"] == "closed"
-
-
-def test_the_health_checks_agree(stack: Checkout) -> None:
-    """What Docker finds by its own checks is what `ps` says."""
-    tests = {
-        name: one["Config"]["Healthcheck"]["Test"] for name, one in containers_of(stack).items()
-    }
-
-    assert set(tests) == set(NAMES)
-    for name, test in tests.items():
-        words = ["sh", "-c", test[1]] if test[0] == "CMD-SHELL" else test[1:]
-        docker("exec", containers_of(stack)[name]["Id"], *words)

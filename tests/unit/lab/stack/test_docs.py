@@ -17,6 +17,7 @@ MESSAGES = (
     "listens there",
     "did not become healthy",
     "not ready: no sign of life in the broker",
+    "health check: ",
     "refuses the password",
     "it was cut off, by a reboot or a kill",
     "no permission to use its socket",

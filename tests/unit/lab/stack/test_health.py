@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from lab.stack.health import (
-    Health,
     Status,
     failure,
     heartbeat_trouble,
     http_trouble,
+    redis_trouble,
     wait_until_healthy,
+    worker_trouble,
 )
 from lab.stack.services import HEARTBEAT_LIMIT_S
 from lab.system.redis_server import free_port
@@ -77,9 +78,9 @@ def test_a_heartbeat_must_be_fresh(tmp_path: Path) -> None:
 def test_a_broker_that_is_away_is_trouble_for_its_workers_too() -> None:
     """And the reason names no password."""
     environ = {"POOLBENCH_REDIS_URL": f"redis://:hidden@127.0.0.1:{free_port()}/0"}
-    health = Health(load_settings(environ, dotenv=None))
+    settings = load_settings(environ, dotenv=None)
 
-    said = [health.redis_trouble(), health.worker_trouble("solo", is_ours=lambda _: True)]
+    said = [redis_trouble(settings), worker_trouble(settings, contender="solo", pid=1)]
 
     assert said[0].startswith("no answer from 127.0.0.1:")
     assert said[1].startswith("can't tell: ")
@@ -94,27 +95,26 @@ def test_health_needs_running_and_no_trouble() -> None:
 
 
 def test_waiting_ends_when_all_are_healthy() -> None:
-    """Others than those waited for don't matter."""
+    """One that is not ready yet is asked again."""
     bad, good = Status(name="x", state="starting"), Status(name="x", state="running")
-    other = Status(name="y", state="failed")
+    other = Status(name="y", state="running")
 
-    ask = statuses([bad, other], [good, other])
-
-    assert wait_until_healthy(ask, names=["x"], within_s=5) is None
+    assert wait_until_healthy(statuses([bad, other], [good, other]), within_s=5) is None
 
 
 def test_waiting_ends_at_once_when_one_has_failed() -> None:
-    """Nobody waits for what can't come."""
+    """Nobody waits for what can't come, even if others are still starting."""
     failed = Status(name="x", state="failed", trouble="exit code 1")
+    starting = Status(name="y", state="starting")
 
-    assert wait_until_healthy(statuses([failed]), names=["x"], within_s=60) == failed
+    assert wait_until_healthy(statuses([starting, failed]), within_s=60) == failed
 
 
 def test_waiting_ends_at_the_limit() -> None:
     """The one that isn't healthy is told."""
     hung = Status(name="x", state="running", trouble="no answer")
 
-    assert wait_until_healthy(statuses([hung]), names=["x"], within_s=0.01) == hung
+    assert wait_until_healthy(statuses([hung]), within_s=0.01) == hung
 
 
 def test_a_failure_is_told_with_the_end_of_its_log() -> None:
