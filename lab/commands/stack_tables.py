@@ -1,4 +1,4 @@
-"""How the stack looks in a terminal."""
+"""Prints the stack in a terminal: statuses, and what `up` has started."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DAY_S = 86_400
 
 
 def uptime_text(uptime_s: float | None) -> str:
-    """Return a span for people: ``12 s``, ``4 min``, ``3 h 20 min``, ``2 d 5 h``."""
+    """Return a duration as text: ``12 s``, ``4 min``, ``3 h 20 min``, ``2 d 5 h``."""
     if uptime_s is None:
         return ""
     whole_s = int(uptime_s)
@@ -45,7 +45,7 @@ def status_table(statuses: Iterable[Status]) -> Table:
             status.address,
             Text("healthy", style="green")
             if status.is_healthy
-            else Text(status.trouble or "–", style="red" if status.trouble else "dim"),
+            else Text(status.problem or "–", style="red" if status.problem else "dim"),
         )
     return table
 
@@ -59,12 +59,12 @@ def welcome(
     login: str,
     broker: str,
 ) -> Group:
-    """Return what `poolbench up` prints when all is healthy: what runs where, and the login."""
+    """Return what `poolbench up` prints at the end: services, addresses and Flower's login."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("service", "address", "what it is"):
+    for heading in ("service", "address", "purpose"):
         table.add_column(heading)
     for service in services:
-        address = f"127.0.0.1:{service.port}" if service.port else ""
+        address = service.address
         if service.contender:
             count = slots[service.contender]
             address = f"{count} slot{'' if count == 1 else 's'}"

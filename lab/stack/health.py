@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import re
 import socket
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -22,18 +22,18 @@ from poolbench.settings import Settings
 
 #: How long one answer may take, seconds.
 _ANSWER_S = 2.0
-#: How often services that aren't healthy yet are asked again, seconds.
+#: Interval between two checks of services that aren't healthy yet, seconds.
 _POLL_S = 0.2
-#: Lines of a service's log that its failure shows.
+#: Lines of a service's log that `failure` shows.
 LOG_TAIL_LINES = 5
 
-#: Colours and the like, which compose puts even before lines of a log.
+#: Colors and the like, which compose puts even before lines of a log.
 _TERMINAL_CODE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How a service is, for a table."""
+    """State and health of a service."""
 
     name: str
     #: running, starting, stopping, stopped or failed.
@@ -41,33 +41,33 @@ class Status:
     pid: int | None = None
     uptime_s: float | None = None
     #: Why it isn't healthy; empty when it is.
-    trouble: str = ""
+    problem: str = ""
     #: ``host:port`` or URL, or empty.
     address: str = ""
 
     @property
     def is_healthy(self) -> bool:
         """Return whether it runs and does its work."""
-        return self.state == "running" and not self.trouble
+        return self.state == "running" and not self.problem
 
 
-def service_trouble(service: Service, *, settings: Settings, pid: int, heartbeat: Path) -> str:
+def service_problem(service: Service, *, settings: Settings, pid: int, heartbeat: Path) -> str:
     """Return why a running service doesn't work; empty if it does."""
     if service.contender:
-        return worker_trouble(settings, contender=service.contender, pid=pid)
+        return worker_problem(settings, contender=service.contender, pid=pid)
     match service.name:
         case "redis":
-            return redis_trouble(settings)
+            return redis_problem(settings)
         case "upstream":
-            return http_trouble(settings.upstream_port, path="/health")
+            return http_problem(settings.upstream_port, path="/health")
         case "flower":
-            return http_trouble(settings.flower_port, path="/healthcheck")
+            return http_problem(settings.flower_port, path="/healthcheck")
         case _:
-            return heartbeat_trouble(heartbeat)
+            return heartbeat_problem(heartbeat)
 
 
-def redis_trouble(settings: Settings) -> str:
-    """Return why the broker doesn't answer; empty if it does."""
+def redis_problem(settings: Settings) -> str:
+    """Return why the broker can't be used; empty if it can."""
     try:
         with _client(settings) as client:
             client.ping()
@@ -78,19 +78,19 @@ def redis_trouble(settings: Settings) -> str:
     return ""
 
 
-def worker_trouble(settings: Settings, *, contender: str, pid: int) -> str:
-    """Return why a contender's worker, a process of this host, isn't seen in the broker."""
+def worker_problem(settings: Settings, *, contender: str, pid: int) -> str:
+    """Return why a contender's worker, with that pid on this host, isn't ready."""
     try:
         with _client(settings) as client:
             for key in client.scan_iter(match=worker_key(contender, "*"), count=1_000):
-                # an expired key, or one of another version, is no sign of life
+                # a key that expired meanwhile, or that another version wrote, doesn't count
                 with contextlib.suppress(ValueError, TypeError, AttributeError):
                     presence = json.loads(client.get(key) or "")
                     if (presence.get("host"), presence.get("pid")) == (socket.gethostname(), pid):
                         return ""
     except redis.RedisError as error:
-        return f"can't tell: {error}"
-    return "not ready: no sign of life in the broker"
+        return f"unknown, the broker can't be read: {error}"
+    return "not ready: no heartbeat in the broker"
 
 
 def _client(settings: Settings) -> redis.Redis:
@@ -103,21 +103,18 @@ def _client(settings: Settings) -> redis.Redis:
     )
 
 
-def http_trouble(port: int, *, path: str) -> str:
+def http_problem(port: int, *, path: str) -> str:
     """Return why a service on 127.0.0.1 doesn't answer 200 to a GET."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S)
+    address = f"127.0.0.1:{port}{path}"
     try:
-        connection.request("GET", path)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"no answer from 127.0.0.1:{port}{path}: {error}"
-    finally:
-        connection.close()
-    return "" if status == http.client.OK else f"127.0.0.1:{port}{path} answers {status}"
+        response = httpx.get(f"http://{address}", timeout=_ANSWER_S, trust_env=False)
+    except httpx.HTTPError as error:
+        return f"no answer from {address}: {error}"
+    return "" if response.is_success else f"{address} answers {response.status_code}"
 
 
-def heartbeat_trouble(path: Path) -> str:
-    """Return why a heartbeat file is no sign of life."""
+def heartbeat_problem(path: Path) -> str:
+    """Return why a heartbeat file is missing or too old; empty if it is fresh."""
     try:
         age_s = time.time() - path.stat().st_mtime
     except OSError:
@@ -141,8 +138,14 @@ def wait_until_healthy(
 
 
 def failure(status: Status, *, log: str, where: str) -> str:
-    """Return what to say of a service that doesn't become healthy, with the end of its log."""
+    """Return the error message for a service that is not healthy, with the end of its log.
+
+    Args:
+        status: of the service.
+        log: the text of its log, or the end of it.
+        where: its log's path, or another name for it.
+    """
     plain = _TERMINAL_CODE.sub("", log)
     tail = [line for line in plain.splitlines() if line.strip()][-LOG_TAIL_LINES:]
-    head = f"{status.name} did not become healthy: {status.trouble or status.state}"
+    head = f"{status.name} did not become healthy: {status.problem or status.state}"
     return "\n".join([f"{head}; {where} ends:" if tail else head, *(f"  {line}" for line in tail)])

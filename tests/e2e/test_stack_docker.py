@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from lab.stack.services import CONTAINERS, services
-from poolbench.settings import read_dotenv
+from lab.stack.services import all_services
+from poolbench.settings import load_settings, read_dotenv
 from tests.conftest import wait_until
 from tests.e2e.conftest import Checkout
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-NAMES = [service.name for service in services(CONTAINERS)]
+NAMES = [service.name for service in all_services(load_settings({}, dotenv=None))]
 
 
 def docker(*words: str) -> str:

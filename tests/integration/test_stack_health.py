@@ -7,7 +7,7 @@ import socket
 
 import redis
 
-from lab.stack.health import redis_trouble, worker_trouble
+from lab.stack.health import redis_problem, worker_problem
 from poolbench.keys import worker_key
 from poolbench.settings import Settings, load_settings
 from tests.conftest import Server
@@ -21,8 +21,8 @@ def settings_of(server: Server, *, password: str | None = None) -> Settings:
 
 def test_a_broker_that_answers_is_healthy(server: Server) -> None:
     """A wrong password is told as such."""
-    assert redis_trouble(settings_of(server)) == ""
-    assert redis_trouble(settings_of(server, password="wrong")).endswith("refuses the password")
+    assert redis_problem(settings_of(server)) == ""
+    assert redis_problem(settings_of(server, password="wrong")).endswith("refuses the password")
 
 
 def test_a_worker_is_healthy_when_its_own_presence_is_there(
@@ -35,6 +35,6 @@ def test_a_worker_is_healthy_when_its_own_presence_is_there(
     client.set(worker_key("threads", "here-3"), json.dumps({"host": here, "pid": 3}))
     client.set(worker_key("solo", "there-4"), json.dumps({"host": "elsewhere", "pid": 4}))
 
-    assert worker_trouble(settings, contender="solo", pid=2) == ""
+    assert worker_problem(settings, contender="solo", pid=2) == ""
     for pid in (3, 4):
-        assert "no sign of life" in worker_trouble(settings, contender="solo", pid=pid)
+        assert "no heartbeat" in worker_problem(settings, contender="solo", pid=pid)

@@ -57,7 +57,7 @@ def test_a_start_that_fails_names_the_service_or_says_what_compose_says(
         settings=load_settings({}, dotenv=None),
         environment={"PATH": f"{tmp_path}:/usr/bin:/bin"},
         project="test",
-        tell=lambda _: None,
+        notify=lambda _: None,
     )
 
     with pytest.raises(StackError) as caught:

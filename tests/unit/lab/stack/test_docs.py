@@ -12,14 +12,14 @@ from lab.system.paths import ROOT
 from poolbench.settings import VARIABLES, load_settings
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-#: What the table of troubles quotes.
+#: Messages that the table of problems quotes.
 MESSAGES = (
     "listens there",
     "did not become healthy",
-    "not ready: no sign of life in the broker",
+    "not ready: no heartbeat in the broker",
     "health check: ",
     "refuses the password",
-    "it was cut off, by a reboot or a kill",
+    "the stack was interrupted",
     "no permission to use its socket",
     "was started with Docker, and now",
     "stack is up already",

@@ -14,11 +14,11 @@ import pytest
 from lab.stack.health import (
     Status,
     failure,
-    heartbeat_trouble,
-    http_trouble,
-    redis_trouble,
+    heartbeat_problem,
+    http_problem,
+    redis_problem,
     wait_until_healthy,
-    worker_trouble,
+    worker_problem,
 )
 from lab.stack.services import HEARTBEAT_LIMIT_S
 from lab.system.redis_server import free_port
@@ -56,41 +56,41 @@ def statuses(*answers: list[Status]) -> Callable[[], list[Status]]:
 
 
 def test_a_page_that_answers_200_is_healthy(web_port: int) -> None:
-    """Any other answer, or none, is trouble with its reason."""
-    assert http_trouble(web_port, path="/health") == ""
-    assert http_trouble(web_port, path="/other").endswith("/other answers 500")
-    assert http_trouble(free_port(), path="/health").startswith("no answer from 127.0.0.1:")
+    """Any other answer, or none, is a problem with its reason."""
+    assert http_problem(web_port, path="/health") == ""
+    assert http_problem(web_port, path="/other").endswith("/other answers 500")
+    assert http_problem(free_port(), path="/health").startswith("no answer from 127.0.0.1:")
 
 
 def test_a_heartbeat_must_be_fresh(tmp_path: Path) -> None:
     """An old file is a sign that something hangs."""
     path = tmp_path / "beat"
-    assert heartbeat_trouble(path) == "not ready: no heartbeat yet"
+    assert heartbeat_problem(path) == "not ready: no heartbeat yet"
 
     path.touch()
-    assert heartbeat_trouble(path) == ""
+    assert heartbeat_problem(path) == ""
 
     old_s = time.time() - HEARTBEAT_LIMIT_S - 1
     os.utime(path, (old_s, old_s))
-    assert heartbeat_trouble(path).startswith("no heartbeat for 1")
+    assert heartbeat_problem(path).startswith("no heartbeat for 1")
 
 
-def test_a_broker_that_is_away_is_trouble_for_its_workers_too() -> None:
+def test_a_broker_that_is_away_is_problem_for_its_workers_too() -> None:
     """And the reason names no password."""
     environ = {"POOLBENCH_REDIS_URL": f"redis://:hidden@127.0.0.1:{free_port()}/0"}
     settings = load_settings(environ, dotenv=None)
 
-    said = [redis_trouble(settings), worker_trouble(settings, contender="solo", pid=1)]
+    said = [redis_problem(settings), worker_problem(settings, contender="solo", pid=1)]
 
     assert said[0].startswith("no answer from 127.0.0.1:")
-    assert said[1].startswith("can't tell: ")
+    assert said[1].startswith("unknown, the broker can't be read: ")
     assert "hidden" not in " ".join(said)
 
 
-def test_health_needs_running_and_no_trouble() -> None:
+def test_health_needs_running_and_no_problem() -> None:
     """A service that runs and doesn't answer isn't healthy."""
     assert Status(name="x", state="running").is_healthy
-    assert not Status(name="x", state="running", trouble="no answer").is_healthy
+    assert not Status(name="x", state="running", problem="no answer").is_healthy
     assert not Status(name="x", state="starting").is_healthy
 
 
@@ -104,7 +104,7 @@ def test_waiting_ends_when_all_are_healthy() -> None:
 
 def test_waiting_ends_at_once_when_one_has_failed() -> None:
     """Nobody waits for what can't come, even if others are still starting."""
-    failed = Status(name="x", state="failed", trouble="exit code 1")
+    failed = Status(name="x", state="failed", problem="exit code 1")
     starting = Status(name="y", state="starting")
 
     assert wait_until_healthy(statuses([starting, failed]), within_s=60) == failed
@@ -112,14 +112,14 @@ def test_waiting_ends_at_once_when_one_has_failed() -> None:
 
 def test_waiting_ends_at_the_limit() -> None:
     """The one that isn't healthy is told."""
-    hung = Status(name="x", state="running", trouble="no answer")
+    hung = Status(name="x", state="running", problem="no answer")
 
     assert wait_until_healthy(statuses([hung]), within_s=0.01) == hung
 
 
 def test_a_failure_is_told_with_the_end_of_its_log() -> None:
     """Name, reason, where the log is, and its last lines without terminal codes."""
-    status = Status(name="flower", state="failed", trouble="exit code 1")
+    status = Status(name="flower", state="failed", problem="exit code 1")
     log = "".join(f"line {number}\n\n" for number in range(9)) + "\x1b[2Kbad luck\n"
 
     lines = failure(status, log=log, where="x.log").splitlines()

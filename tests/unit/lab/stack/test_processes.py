@@ -16,8 +16,8 @@ from lab.stack.processes import (
     TOKEN_VARIABLE,
     end_processes,
     find_processes,
-    heads,
     kill_after,
+    parents,
 )
 from tests.conftest import wait_until
 
@@ -76,8 +76,8 @@ def test_children_are_known_too(start: Start, token: str) -> None:
     found = find_processes(token)
 
     assert {ours.service for ours in found} == {"worker-solo"}
-    assert [head.pid for head in heads(found)] == [process.pid]
-    end_processes([ours.process for ours in found], patience_s=5)
+    assert [parent.pid for parent in parents(found)] == [process.pid]
+    end_processes([ours.process for ours in found], timeout_s=5)
 
 
 def test_a_dead_process_is_not_found(start: Start, token: str) -> None:
@@ -92,7 +92,7 @@ def test_a_willing_process_is_asked_only(start: Start) -> None:
     """SIGTERM first: a service may have something to finish."""
     process = start(SLEEP)
 
-    assert end_processes([psutil.Process(process.pid)], patience_s=10) == 0
+    assert end_processes([psutil.Process(process.pid)], timeout_s=10) == 0
     assert not psutil.pid_exists(process.pid)
 
 
@@ -102,7 +102,7 @@ def test_a_stubborn_process_is_killed(start: Start) -> None:
     assert process.stdout is not None
     process.stdout.readline()
 
-    assert end_processes([psutil.Process(process.pid)], patience_s=0.2) == 1
+    assert end_processes([psutil.Process(process.pid)], timeout_s=0.2) == 1
     assert not psutil.pid_exists(process.pid)
 
 
@@ -110,4 +110,4 @@ def test_one_that_ends_by_itself_is_not_killed(start: Start) -> None:
     """A recorder that drains is waited for."""
     process = start("print(flush=True)")
 
-    assert kill_after([psutil.Process(process.pid)], patience_s=10) == 0
+    assert kill_after([psutil.Process(process.pid)], timeout_s=10) == 0
