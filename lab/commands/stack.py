@@ -1,4 +1,4 @@
-"""The commands that start, stop and show the stack: up, down, ps, logs."""
+"""`poolbench up`, `down`, `ps` and `logs`: start, stop and show the stack."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def up(
         ),
     ] = "",
 ) -> None:
-    """Start the stack, or the services that are down; wait until all are healthy."""
+    """Start the stack, or those of its services that are down; wait until all are healthy."""
     controller = _controller()
     with stack_lock(controller.layout.state_dir):
         chosen = controller.choose_stack(stack)
@@ -58,37 +58,37 @@ def up(
         )
     )
     if was_up:
-        _notify("the stack was up already; services that were down have been started")
+        _print("The stack was running; services that were down are started.")
     if changed:
-        names = ", ".join(changed)
-        _notify(
-            f"Settings changed since the stack started: {names}. Run `make down up` to apply them"
+        _print(
+            f"Settings changed since the stack started: {', '.join(changed)}. "
+            "Run `make down up` to apply them."
         )
 
 
 def down() -> None:
-    """Stop the stack; keep results, logs and the broker's data."""
+    """Stop the stack with all its processes; keep results, logs and the broker's data."""
     controller = _controller()
     with stack_lock(controller.layout.state_dir):
         stack = controller.saved_stack() or controller.find_unsaved()
         if stack is None:
-            _notify("the stack is not up")
+            _print("no stack is running")
             return
-        _notify("stopping the stack; running jobs have a minute to finish")
+        _print("stopping when running jobs have finished")
         stack.down()
-    typer.echo(f"the stack is down; results are kept in {controller.layout.results_dir}")
+    typer.echo(f"stopped; results are kept in {controller.layout.results_dir}")
 
 
 def ps() -> None:
     """Show each service's state, process id, uptime and health."""
     stack = _controller().saved_stack()
     if stack is None:
-        _notify("the stack is not up; start it with `poolbench up`")
+        _print("no stack is running; start it by `poolbench up`")
         return
     statuses = stack.statuses()
     _output.print(status_table(statuses))
     if not stack.is_up():
-        _notify("the stack was interrupted, as by a reboot; start it again with `poolbench up`")
+        _print("the stack was killed, or the machine restarted; start it by `poolbench up`")
     if not all(status.is_healthy for status in statuses):
         raise typer.Exit(ExitCode.STACK)
 
@@ -120,16 +120,16 @@ def logs(
 
 
 def _calibrate(stack: Stack) -> None:
-    """Measure a unit of work while the workers are idle; the stack also works without it."""
+    """Measure a unit of work while the workers are idle; a failure is only reported."""
     try:
         stack.calibrate()
     except (StackError, subprocess.TimeoutExpired) as error:
-        _notify(f"no calibration, so jobs can't use work_ms: {error}; to repeat it, run: {COMMAND}")
+        _print(f"No calibration, so that work_ms can't be used: {error}. Make one by {COMMAND}")
 
 
 def _controller() -> StackController:
-    return StackController(ROOT, environ=os.environ, notify=_notify)
+    return StackController(ROOT, environ=os.environ, notify=_print)
 
 
-def _notify(text: str) -> None:
+def _print(text: str) -> None:
     _messages.print(f"[dim]{escape(text)}[/dim]", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Prints the stack in a terminal: statuses, and what `up` has started."""
+"""The tables of the stack commands."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def welcome(
     login: str,
     broker: str,
 ) -> Group:
-    """Return what `poolbench up` prints at the end: services, addresses and Flower's login."""
+    """Return what `poolbench up` prints: services, addresses and the login."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("service", "address", "purpose"):
         table.add_column(heading)
@@ -77,5 +77,5 @@ def welcome(
     rows.add_row("up", Text(where, style="bold green"))
     rows.add_row("Flower", Text(url, style=f"cyan link {url}"))
     rows.add_row("", Text.assemble(("user ", "dim"), user, ("  password ", "dim"), password))
-    rows.add_row("broker", Text.assemble(broker, ("  its password is in .env", "dim")))
+    rows.add_row("broker", Text.assemble(broker, ("  password in .env", "dim")))
     return Group(table, Text(), rows)

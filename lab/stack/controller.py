@@ -11,7 +11,7 @@ from lab.stack.docker import DockerStack
 from lab.stack.docker_engine import Engine, find_engine
 from lab.stack.dotenv import complete_dotenv, new_secret
 from lab.stack.local import LocalStack
-from lab.stack.services import LOOPBACK, Layout, Notify, starts_broker
+from lab.stack.services import Layout, Notify, names_local_broker, starts_broker
 from lab.stack.state import DOCKER, LOCAL, StackState, load_state
 from poolbench.errors import Fault, StackError, UsageError, nearest
 from poolbench.settings import VARIABLES, Settings, load_settings, read_dotenv
@@ -134,9 +134,9 @@ class StackController:
                 return self.stack(DOCKER) if kind == DOCKER else earlier
             self._notify("an earlier stack was interrupted; removing what it left")
             earlier.down()
-        kind, engine = self._choose_kind(forced)
-        self._create_secrets(kind, engine=engine)
-        return self.stack(kind)
+        engine = self._choose_engine(forced)
+        self._create_secrets(engine)
+        return self.stack(DOCKER if engine else LOCAL)
 
     def find_unsaved(self) -> DockerStack | None:
         """Return a Docker stack of this checkout that is up although no state is saved."""
@@ -146,36 +146,35 @@ class StackController:
         assert isinstance(stack, DockerStack)
         return stack if stack.is_up() else None
 
-    def _choose_kind(self, forced: str) -> tuple[str, Engine | None]:
+    def _choose_engine(self, forced: str) -> Engine | None:
+        """Return the Docker engine to use, or None for local processes; print why."""
         if forced == LOCAL:
             self._notify("local processes, as requested")
-            return LOCAL, None
+            return None
         engine = find_engine(self._environ)
         if forced == DOCKER:
             if not engine.is_usable:
                 raise StackError(f"Docker was requested, but {engine.description}")
             self._notify(f"Docker, as requested: {engine.description}")
-            return DOCKER, engine
-        settings = self._load({})
+            return engine
         if not engine.is_usable:
             self._notify(f"local processes, since Docker can't be used: {engine.description}")
-            return LOCAL, None
-        if not starts_broker(settings) and settings.redis_address.rpartition(":")[0] in LOOPBACK:
-            self._notify("local processes, since containers can't reach the broker on 127.0.0.1")
-            return LOCAL, None
+            return None
+        if names_local_broker(self._load({})):
+            self._notify("local processes, since containers can't reach the broker on this host")
+            return None
         self._notify(f"Docker: {engine.description}; STACK=local uses local processes instead")
-        return DOCKER, engine
+        return engine
 
-    def _create_secrets(self, kind: str, *, engine: Engine | None) -> None:
+    def _create_secrets(self, engine: Engine | None) -> None:
         required: dict[str, Callable[[], str]] = {
             "POOLBENCH_REDIS_PASSWORD": new_secret,
             "FLOWER_BASIC_AUTH": lambda: f"poolbench:{new_secret()}",
         }
-        if kind == DOCKER:
+        if engine is not None:
             # root in a rootless engine's container is the user outside
-            is_rootless = engine is not None and engine.is_rootless
-            required["POOLBENCH_UID"] = lambda: "0" if is_rootless else str(os.getuid())
-            required["POOLBENCH_GID"] = lambda: "0" if is_rootless else str(os.getgid())
+            required["POOLBENCH_UID"] = lambda: "0" if engine.is_rootless else str(os.getuid())
+            required["POOLBENCH_GID"] = lambda: "0" if engine.is_rootless else str(os.getgid())
             required["COMPOSE_PROJECT_NAME"] = self._project
         path = self.root / ".env"
         added = complete_dotenv(path, required=required, environ=self._environ)

@@ -15,14 +15,15 @@ from lab.stack.health import LOG_TAIL_LINES, Status, failure
 from lab.stack.preflight import check_start
 from lab.stack.services import (
     CALIBRATE,
-    LOOPBACK,
     Layout,
     Notify,
     Service,
+    names_local_broker,
     stack_services,
     starts_broker,
 )
 from lab.stack.state import DOCKER, StackState, delete_state, save_state
+from lab.system.commands import last_line, run_command
 from poolbench.errors import StackError
 from poolbench.settings import VARIABLES, Settings
 
@@ -141,15 +142,12 @@ class DockerStack:
     # -- starting
 
     def _check_start(self) -> None:
-        host = self._settings.redis_address.rpartition(":")[0]
-        if not starts_broker(self._settings) and host in LOOPBACK:
+        if names_local_broker(self._settings):
             raise StackError(
-                f"the settings name the broker's host {host}, which in a container is the "
-                "container itself; name an address that containers reach, or use STACK=local"
+                f"containers can't reach the broker at {self._settings.redis_address}; "
+                "set another address, or use STACK=local"
             )
-        check_start(
-            self._layout, settings=self._settings, services=self.services, notify=self._notify
-        )
+        check_start(self._layout, settings=self._settings, notify=self._notify)
 
     def _build(self) -> None:
         """Build the images, except those that the settings name."""
@@ -186,17 +184,13 @@ class DockerStack:
         if not ids:
             return []
         # fails if a container was removed meanwhile, but prints the others
-        done = _run(["docker", "inspect", *ids], environment=self._environment)
+        done = run_command(["docker", "inspect", *ids], environment=self._environment)
         found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
         return found
 
     def _container_ids(self) -> list[str]:
-        label = f"label=com.docker.compose.project={self._project}"
-        command = ["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label]
-        done = _run(command, environment=self._environment)
-        if done.returncode != 0:
-            raise StackError(f"the containers can't be listed: {_last_line(done)}")
-        return done.stdout.split()
+        options = ("--all", "--quiet")
+        return self._compose("ps", *options, error="the containers can't be listed").split()
 
     def _compose(self, *words: str, error: str) -> str:
         """Run a compose command; return what it prints.
@@ -206,9 +200,9 @@ class DockerStack:
         """
         needs_secrets = words[0] in {"up", "build"}
         environment = self._environment | ({} if needs_secrets else _PLACEHOLDERS)
-        done = _run(self._command(*words), environment=environment)
+        done = run_command(self._command(*words), environment=environment)
         if done.returncode != 0:
-            raise StackError(f"{error}: {_last_line(done)}")
+            raise StackError(f"{error}: {last_line(done)}")
         return done.stdout
 
     def _command(self, *words: str) -> list[str]:
@@ -216,20 +210,6 @@ class DockerStack:
         file = str(self._layout.root / "docker-compose.yml")
         options = ["--project-name", self._project, "--project-directory", root, "--file", file]
         return ["docker", "compose", *options, *words]
-
-
-def _run(
-    command: Sequence[str], *, environment: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
 
 
 def split_log_line(printed: str) -> tuple[str, str]:
@@ -266,8 +246,3 @@ def _problem(state: Mapping[str, Any]) -> str:
 def _seconds_since(moment: str) -> float:
     """Return the time since a moment that Docker prints, with nanoseconds, in UTC."""
     return max(0.0, time.time() - datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp())
-
-
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {done.returncode}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from lab.system.commands import run_command
 
 #: An engine that takes longer to answer counts as absent, seconds.
 _ANSWER_S = 10.0
@@ -17,9 +19,9 @@ _COMPOSE_MAJOR = 2
 class Engine:
     """A Docker engine, or the reason why there is none."""
 
-    is_usable: bool
     #: Its versions, or why it can't be used; completes "Docker: …".
     description: str
+    is_usable: bool = False
     #: Whether it runs as an ordinary user: root in a container is that user outside.
     is_rootless: bool = False
 
@@ -27,14 +29,16 @@ class Engine:
 def find_engine(environ: Mapping[str, str]) -> Engine:
     """Return the Docker engine that the environment's ``docker`` command reaches."""
     try:
-        info = _run(["docker", "info", "--format", "{{json .}}"], environ=environ)
-        compose = _run(["docker", "compose", "version", "--short"], environ=environ)
+        info, compose = (
+            run_command(["docker", *words], environment=environ, timeout_s=_ANSWER_S)
+            for words in (("info", "--format", "{{json .}}"), ("compose", "version", "--short"))
+        )
     except FileNotFoundError:
-        return Engine(is_usable=False, description="there is no docker command")
+        return Engine(description="there is no docker command")
     except subprocess.TimeoutExpired:
-        return Engine(is_usable=False, description=f"no engine answers within {_ANSWER_S:.0f} s")
+        return Engine(description=f"no engine answers within {_ANSWER_S:.0f} s")
     except OSError as error:
-        return Engine(is_usable=False, description=f"the docker command fails: {error.strerror}")
+        return Engine(description=f"the docker command fails: {error.strerror}")
     return read_answers(info=info, compose=compose)
 
 
@@ -42,34 +46,19 @@ def read_answers(
     *, info: subprocess.CompletedProcess[str], compose: subprocess.CompletedProcess[str]
 ) -> Engine:
     """Return the engine that ``docker info`` and ``docker compose version`` describe."""
-    said = f"{info.stdout}\n{info.stderr}"
-    if "permission denied" in said.lower():
+    if "permission denied" in f"{info.stdout}\n{info.stderr}".lower():
         description = "no permission to use its socket; is this user in the group docker?"
-        return Engine(is_usable=False, description=description)
+        return Engine(description=description)
     try:
         found = json.loads(info.stdout)
         version = str(found.get("ServerVersion") or "")
     except (ValueError, AttributeError):
         version = ""
     if not version:
-        return Engine(is_usable=False, description="no engine answers")
+        return Engine(description="no engine answers")
     major = re.match(r"v?(\d+)\.", compose.stdout.strip())
     if compose.returncode != 0 or major is None or int(major[1]) < _COMPOSE_MAJOR:
-        return Engine(
-            is_usable=False, description=f"engine {version} answers, but Compose v2 is missing"
-        )
+        return Engine(description=f"engine {version} answers, but Compose v2 is missing")
     is_rootless = any("rootless" in option for option in found.get("SecurityOptions") or ())
     description = f"engine {version}, Compose {compose.stdout.strip().removeprefix('v')}"
     return Engine(is_usable=True, description=description, is_rootless=is_rootless)
-
-
-def _run(command: Sequence[str], *, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_ANSWER_S,
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,7 +42,7 @@ def complete_dotenv(
             if not known.get(name) and not environ.get(name)
         }
         if added:
-            text = path.read_text(encoding="utf-8") if path.exists() else f"{_HEADING}\n"
+            text = path.read_text(encoding="utf-8") if path.exists() else _HEADING
             _write_private(path, text=_filled_in(text, added))
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(0o600)
@@ -49,15 +50,12 @@ def complete_dotenv(
 
 
 def _filled_in(text: str, added: Mapping[str, str]) -> str:
-    lines = text.splitlines()
     for name, value in added.items():
-        for index, line in enumerate(lines):
-            if line.partition("=")[0].strip() == name and "=" in line:
-                lines[index] = f"{name}={value}"
-                break
-        else:
-            lines.append(f"{name}={value}")
-    return "\n".join(lines) + "\n"
+        line = f"{name}={value}"
+        text, count = re.subn(rf"(?m)^[ \t]*{name}[ \t]*=[ \t]*$", line, text, count=1)
+        if not count:
+            text = text.rstrip("\n") + f"\n{line}\n"
+    return text
 
 
 def _write_private(path: Path, *, text: str) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +21,6 @@ from lab.stack.processes import (
     end_processes,
     find_processes,
     kill_after,
-    parents,
 )
 from lab.stack.services import (
     CALIBRATE,
@@ -35,6 +33,7 @@ from lab.stack.services import (
 )
 from lab.stack.state import LOCAL, StackState, delete_state, load_state, save_state
 from lab.stack.supervisor import ProgramState, Supervisor, configuration, socket_folder
+from lab.system.commands import last_line, run_command
 from lab.system.redis_server import find_server
 from poolbench.errors import StackError
 from poolbench.settings import Settings
@@ -45,16 +44,16 @@ START_TIMEOUT_S = 60.0
 CALIBRATION_TIMEOUT_S = 60.0
 #: How long a worker's recorder may take to send its last lines, seconds.
 DRAIN_S = 30.0
-#: How long supervisord and leftover processes may take to end, seconds.
+#: How long supervisord may take to end, seconds.
 END_S = 10.0
+#: How long leftover processes may take to end, of which recorders wait for their worker, seconds.
+LEFTOVER_END_S = 20.0
 _POLL_S = 0.1
 
+#: States that aren't supervisord's own in lower case.
 _STATES = {
-    "RUNNING": "running",
-    "STARTING": "running",  # for supervisord until _START_S; the health check is more precise
+    "STARTING": "running",  # supervisord waits for a fixed time; the health check is more precise
     "BACKOFF": "starting",
-    "STOPPING": "stopping",
-    "STOPPED": "stopped",
     "EXITED": "starting",
     "FATAL": "failed",
 }
@@ -104,9 +103,7 @@ class LocalStack:
         self._end_leftovers()
         if starts_broker(self._settings):
             self._notify(f"broker: {find_server().origin}")
-        check_start(
-            self._layout, settings=self._settings, services=self.services, notify=self._notify
-        )
+        check_start(self._layout, settings=self._settings, notify=self._notify)
         try:
             self._start_supervisor(started_with)
             self._start_services()
@@ -122,31 +119,24 @@ class LocalStack:
         Raises:
             StackError: if that fails.
         """
-        done = subprocess.run(
+        done = run_command(
             [sys.executable, "-m", *CALIBRATE],
-            cwd=self._layout.root,
-            env=dict(self._environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=CALIBRATION_TIMEOUT_S,
-            check=False,
+            environment=self._environment,
+            folder=self._layout.root,
+            timeout_s=CALIBRATION_TIMEOUT_S,
         )
         if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise StackError(lines[-1])
+            raise StackError(last_line(done))
 
     def down(self) -> None:
         """Stop everything; keep results, logs and the broker's data. Does nothing when down."""
         if self.is_up():
             workers = [service for service in self.services if service.contender]
-            first = [*workers, *(s for s in self.services if s.name == "flower")]
-            last = [service for service in self.services if service.name == "redis"]
-            self._stop_services(first)
+            broker = [service for service in self.services if service.name == "redis"]
+            self._stop_services(workers)
             self._wait_for_recorders(workers)
-            self._stop_services([s for s in self.services if s not in first and s not in last])
-            self._stop_services(last)
+            self._stop_services([s for s in self.services if s not in workers and s not in broker])
+            self._stop_services(broker)
             self._end_supervisor()
         self._end_leftovers()
         delete_state(self._layout.state_dir)
@@ -295,7 +285,6 @@ class LocalStack:
             workers = [one for one in found if one.service.startswith("worker-")]
             others = [one for one in found if one.service and one not in workers]
             for group in (workers, others):
-                end_processes(parents(group), timeout_s=END_S)
-                kill_after([one.process for one in group], timeout_s=END_S)
+                end_processes(group, timeout_s=LEFTOVER_END_S)
         if self._token:
             shutil.rmtree(socket_folder(self._token), ignore_errors=True)

@@ -17,6 +17,7 @@ from lab.stack.services import (
     Notify,
     Service,
     broker_password,
+    stack_services,
     starts_broker,
 )
 from poolbench.errors import StackError, StorageError
@@ -28,9 +29,7 @@ FREE_SPACE_MIN_BYTES = 50_000_000
 _COMMAND_MAX_CHARS = 60
 
 
-def check_start(
-    layout: Layout, *, settings: Settings, services: Sequence[Service], notify: Notify
-) -> None:
+def check_start(layout: Layout, *, settings: Settings, notify: Notify) -> None:
     """Check the disk, the broker and the ports.
 
     Raises:
@@ -46,7 +45,7 @@ def check_start(
         if problem:
             raise StackError(f"the broker named by the settings can't be used: {problem}")
         notify(f"broker: {settings.redis_address}, from the settings; the stack starts none")
-    check_ports(services)
+    check_ports(stack_services(settings))
 
 
 def check_disk(layout: Layout) -> None:

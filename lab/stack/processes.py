@@ -45,13 +45,19 @@ def find_processes(token: str) -> list[StackProcess]:
     return found
 
 
-def end_processes(processes: Iterable[psutil.Process], *, timeout_s: float) -> int:
-    """Send SIGTERM, and kill those that don't end in time; return how many were killed."""
-    waited = list(processes)
-    for process in waited:
+def end_processes(found: Iterable[StackProcess], *, timeout_s: float) -> int:
+    """End processes, and kill those that don't end in time; return how many were killed.
+
+    SIGTERM goes to those that no other of them started: a worker ends its children, and its
+    recorder ends after it.
+    """
+    processes = [one.process for one in found]
+    pids = {process.pid for process in processes}
+    for process in processes:
         with contextlib.suppress(psutil.Error):
-            process.terminate()
-    return kill_after(waited, timeout_s=timeout_s)
+            if process.ppid() not in pids:
+                process.terminate()
+    return kill_after(processes, timeout_s=timeout_s)
 
 
 def kill_after(processes: Iterable[psutil.Process], *, timeout_s: float) -> int:
@@ -62,18 +68,3 @@ def kill_after(processes: Iterable[psutil.Process], *, timeout_s: float) -> int:
             process.kill()
     psutil.wait_procs(left, timeout=_KILL_S)
     return len(left)
-
-
-def parents(processes: Iterable[StackProcess]) -> list[psutil.Process]:
-    """Return those processes that no other of them started.
-
-    A worker's children and its recorder end with their worker: they need no signal.
-    """
-    candidates = [found.process for found in processes]
-    pids = {process.pid for process in candidates}
-    found = []
-    for process in candidates:
-        with contextlib.suppress(psutil.Error):
-            if process.ppid() not in pids:
-                found.append(process)
-    return found

@@ -27,8 +27,6 @@ _PASSWORD = re.compile(r"[A-Za-z0-9._~-]{8,}", re.ASCII)
 #: Measures a unit of work once the workers are up: words after ``python -m``.
 CALIBRATE = ("worker", "calibrate", "--publish")
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
 #: Prints a message for the user.
 Notify = Callable[[str], None]
 
@@ -114,7 +112,16 @@ def all_services(settings: Settings, *, host: str = "127.0.0.1") -> tuple[Servic
             summary="slow service that io.http calls",
             port=settings.upstream_port,
         ),
-        *(_worker(pool.name, slot=pool.slot) for pool in available_pools()),
+        *(
+            Service(
+                name=f"worker-{pool.name}",
+                command=("worker", "--pool", pool.name, "--events"),
+                summary=f"runs jobs; each slot is {pool.slot}",
+                contender=pool.name,
+                stop_s=WORKER_STOP_S,
+            )
+            for pool in available_pools()
+        ),
         Service(
             name="flower",
             command=(
@@ -134,8 +141,16 @@ def all_services(settings: Settings, *, host: str = "127.0.0.1") -> tuple[Servic
 
 def starts_broker(settings: Settings) -> bool:
     """Return whether the stack starts the broker: the settings name no other."""
-    host = urlsplit(settings.redis_url).hostname or ""
-    return not settings.redis_is_explicit and host in LOOPBACK
+    return not settings.redis_is_explicit and _has_local_broker(settings)
+
+
+def names_local_broker(settings: Settings) -> bool:
+    """Return whether the settings name a broker on this host, which containers can't reach."""
+    return settings.redis_is_explicit and _has_local_broker(settings)
+
+
+def _has_local_broker(settings: Settings) -> bool:
+    return urlsplit(settings.redis_url).hostname in {"127.0.0.1", "localhost", "::1"}
 
 
 def broker_password(settings: Settings) -> str:
@@ -149,13 +164,3 @@ def broker_password(settings: Settings) -> str:
         return password
     remedy = "use at least 8 letters, digits or ._~-, or delete it to get a new one"
     raise UsageError(Fault(problem="POOLBENCH_REDIS_PASSWORD is invalid", remedy=remedy))
-
-
-def _worker(pool: str, *, slot: str) -> Service:
-    return Service(
-        name=f"worker-{pool}",
-        command=("worker", "--pool", pool, "--events"),
-        summary=f"runs jobs; each slot is {slot}",
-        contender=pool,
-        stop_s=WORKER_STOP_S,
-    )

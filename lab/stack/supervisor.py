@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import os
 import socket
-import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
@@ -17,15 +16,11 @@ from typing import Any
 from supervisor.xmlrpc import SupervisorTransport
 
 from lab.stack.services import LOG_FILES, LOG_MAX_MB, Service
+from lab.system.commands import run_command
 from poolbench.errors import StackError
 
 #: How long supervisord may take to answer a call, seconds. It waits for nothing in our calls.
 _CALL_TIMEOUT_S = 10.0
-
-#: A service that ends within this time of its start has failed to start, seconds.
-_START_S = 5
-#: How often supervisord starts such a service again before its state is FATAL.
-_START_RETRIES = 2
 
 # Paths are relative to the state folder, where supervisord starts, or come from the environment:
 # its parser reads ` ;` and ` #` in a path as a comment, and expands the `%` of a log's path twice.
@@ -50,6 +45,8 @@ chmod=0600
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
+# A service that ends within startsecs has failed to start: it is started startretries times more
+# before its state is FATAL.
 # killasgroup ends a worker's children too, but not its recorder, which has a session of its own: it
 # ends when it has sent the last line.
 _PROGRAM = """
@@ -59,8 +56,8 @@ directory=%(ENV_POOLBENCH_ROOT)s
 environment=POOLBENCH_HEARTBEAT_FILE="%(ENV_POOLBENCH_STATE_DIR)s/heartbeats/{name}"
 autostart=false
 autorestart=true
-startsecs={start_s}
-startretries={start_retries}
+startsecs=5
+startretries=2
 stopwaitsecs={stop_s}
 killasgroup=true
 redirect_stderr=true
@@ -101,8 +98,6 @@ def configuration(services: Sequence[Service]) -> str:
         _PROGRAM.format(
             name=service.name,
             command=" ".join(service.command),
-            start_s=_START_S,
-            start_retries=_START_RETRIES,
             stop_s=service.stop_s,
             **sizes,
         )
@@ -132,15 +127,7 @@ class Supervisor:
             StackError: if it doesn't start, with its message.
         """
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
-        done = subprocess.run(
-            command,
-            cwd=config.parent,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_command(command, environment=environment, folder=config.parent)
         if done.returncode != 0:
             lines = (
                 f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}".strip().splitlines()

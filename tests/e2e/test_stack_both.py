@@ -129,7 +129,7 @@ def test_a_second_up_says_so_and_changes_nothing(stack: Checkout) -> None:
     done = stack.run("poolbench", "up")
 
     assert done.returncode == 0
-    assert "the stack was up already" in done.stderr
+    assert "The stack was running" in done.stderr
     assert f"http://127.0.0.1:{stack.port('flower')}" in done.stdout
     assert login_of(stack).partition(":")[2] in done.stdout
     assert (stack.root / ".env").read_bytes() == before
@@ -149,7 +149,7 @@ def test_down_leaves_nothing_but_results(stack: Checkout) -> None:
     assert processes_in(stack.root) == []
     assert kept
     assert sorted((stack.root / "results").iterdir()) == kept
-    assert "the stack is not up" in stack.run("poolbench", "ps").stderr
+    assert "no stack is running" in stack.run("poolbench", "ps").stderr
 
 
 def processes_in(root: Path) -> list[str]:

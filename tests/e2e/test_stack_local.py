@@ -182,11 +182,12 @@ def test_a_broker_that_is_named_is_used_and_none_started(
     make_controller: MakeController, server: Server
 ) -> None:
     """The stack has no broker of its own then."""
-    stack = make_controller(POOLBENCH_REDIS_URL=server.url).choose_stack("local")
+    controller = make_controller(POOLBENCH_REDIS_URL=server.url)
+    stack = controller.choose_stack("local")
 
     assert isinstance(stack, LocalStack)
     assert "redis" not in {service.name for service in stack.services}
-    check_start(stack._layout, settings=stack._settings, services=stack.services, notify=print)
+    check_start(controller.layout, settings=controller.settings(), notify=print)
 
 
 @pytest.mark.parametrize(

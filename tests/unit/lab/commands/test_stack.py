@@ -1,4 +1,4 @@
-"""The commands where nothing is up: they say so, and do no harm."""
+"""The commands without a running stack: they report it, and do no harm."""
 
 from __future__ import annotations
 

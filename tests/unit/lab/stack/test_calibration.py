@@ -66,5 +66,5 @@ def test_a_stack_without_a_calibration_is_up_all_the_same(
     stack._calibrate(controller.stack(DOCKER))
 
     printed = capsys.readouterr().err
-    assert "no calibration, so jobs can't use work_ms" in printed
+    assert "No calibration, so that work_ms can't be used" in printed
     assert "python -m worker calibrate --publish" in printed

@@ -34,7 +34,7 @@ def docker(tmp_path: Path) -> Docker:
             'case "$*" in\n'
             f"info*) echo {shlex.quote(json.dumps(info))} ;;\n"
             "'compose version'*) echo 2.40.0 ;;\n"
-            f"ps*) echo {shlex.quote(containers)} ;;\n"
+            f"compose*' ps '*) echo {shlex.quote(containers)} ;;\n"
             "esac\n",
             encoding="utf-8",
         )

@@ -19,7 +19,7 @@ MESSAGES = (
     "not ready: no heartbeat in the broker",
     "health check: ",
     "refuses the password",
-    "the stack was interrupted",
+    "the stack was killed, or the machine restarted",
     "no permission to use its socket",
     "was started with Docker, and now",
     "stack is up already",
