@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ RUNNING = {"Status": "running", "Pid": 7, "StartedAt": "2026-01-01T00:00:00Z"}
 TOLD = "flower did not become healthy: health check: unhealthy; its log ends:"
 
 DOCKER = """#!/bin/sh
+echo "$*" >> "$0.log"
 case "$*" in
 compose*--wait*) echo '{said}' >&2; exit 1 ;;
 compose*logs*) echo bad luck ;;
@@ -31,6 +33,22 @@ def container(service: str, *, health: str) -> dict[str, object]:
         "Config": {"Labels": {"com.docker.compose.service": service}},
         "State": RUNNING | {"Health": {"Status": health}},
     }
+
+
+def stack_in(
+    folder: Path, *, said: str = "", found: Sequence[object] = (), **environ: str
+) -> DockerStack:
+    """Return a stack whose `docker` answers this, where `up` always fails."""
+    script = folder / "docker"
+    script.write_text(DOCKER.format(said=said, found=json.dumps(found)), encoding="utf-8")
+    script.chmod(0o755)
+    return DockerStack(
+        Layout(root=folder, state_dir=folder / "state", results_dir=folder / "results"),
+        settings=load_settings(environ, dotenv=None),
+        environment={"PATH": f"{folder}:/usr/bin:/bin"},
+        project="test",
+        notify=lambda _: None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,18 +67,32 @@ def test_a_start_that_fails_names_the_service_or_says_what_compose_says(
     tmp_path: Path, said: str, found: list[object], message: str
 ) -> None:
     """A service is named with the end of its log, which goes with its container."""
-    script = tmp_path / "docker"
-    script.write_text(DOCKER.format(said=said, found=json.dumps(found)), encoding="utf-8")
-    script.chmod(0o755)
-    stack = DockerStack(
-        Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results"),
-        settings=load_settings({}, dotenv=None),
-        environment={"PATH": f"{tmp_path}:/usr/bin:/bin"},
-        project="test",
-        notify=lambda _: None,
-    )
+    stack = stack_in(tmp_path, said=said, found=found)
 
     with pytest.raises(StackError) as caught:
         stack.up(started_with={})
 
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("named", "built"),
+    [
+        ([], "build --quiet upstream collector"),
+        (["POOLBENCH_IMAGE"], "build --quiet collector"),
+        (["POOLBENCH_COLLECTOR_IMAGE"], "build --quiet upstream"),
+        (["POOLBENCH_IMAGE", "POOLBENCH_COLLECTOR_IMAGE"], None),
+    ],
+)
+def test_an_image_that_is_named_is_not_built(
+    tmp_path: Path, named: list[str], built: str | None
+) -> None:
+    """The other one still is."""
+    stack = stack_in(tmp_path, **dict.fromkeys(named, "example/mine:1"))
+
+    with pytest.raises(StackError):
+        stack.up(started_with={})
+
+    calls = (tmp_path / "docker.log").read_text(encoding="utf-8").splitlines()
+    builds = [f"build{call.partition(' build')[2]}" for call in calls if " build " in call]
+    assert builds == ([built] if built else [])
