@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,7 +9,6 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from lab.stack.controller import StackController
@@ -209,22 +207,3 @@ def test_a_broker_that_can_not_be_used_is_told_first(
 
     assert "wrong" not in str(caught.value)
     assert controller.state is None
-
-
-def test_a_reboot_leaves_nothing_to_end(make_controller: MakeController) -> None:
-    """A state whose processes are gone, and whose ids others may have, is cleared."""
-    controller = make_controller()
-    state = {
-        "format": 1,
-        "kind": "local",
-        "token": "of a time before the reboot",
-        "settings": controller.public_settings(),
-    }
-    controller.layout.state_dir.mkdir(parents=True)
-    (controller.layout.state_dir / "stack.json").write_text(json.dumps(state))
-    before = set(psutil.pids())
-
-    local_stack(controller).down()
-
-    assert controller.state is None
-    assert os.getpid() in before & set(psutil.pids())

@@ -18,6 +18,7 @@ from poolbench.errors import StackError, UsageError
 from poolbench.settings import read_dotenv
 
 Docker = Callable[..., Mapping[str, str]]
+MakeController = Callable[..., StackController]
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def messages() -> list[str]:
 
 
 @pytest.fixture
-def controller(tmp_path: Path, messages: list[str]) -> Callable[..., StackController]:
+def controller(tmp_path: Path, messages: list[str]) -> MakeController:
     """Make a controller of an empty checkout with an environment of the test's own."""
 
     def make(environ: Mapping[str, str]) -> StackController:
@@ -62,37 +63,40 @@ def controller(tmp_path: Path, messages: list[str]) -> Callable[..., StackContro
     return make
 
 
-def test_docker_is_taken_where_it_answers(
-    controller: Callable[..., StackController], docker: Docker, messages: list[str]
+@pytest.mark.parametrize(
+    ("version", "forced", "environ", "message"),
+    [
+        ("28.0", "", {}, "Docker: engine 28.0, Compose 2.40.0; STACK=local uses local processes"),
+        ("28.0", DOCKER, {}, "Docker, as requested: engine 28.0"),
+        ("", "", {}, "local processes, since Docker can't be used: no engine answers"),
+        ("28.0", LOCAL, {}, "local processes, as requested"),
+        (
+            "28.0",
+            "",
+            {"POOLBENCH_REDIS_URL": "redis://127.0.0.1:6379/0"},
+            "local processes, since containers can't reach the broker on this host",
+        ),
+    ],
+)
+def test_docker_is_used_if_it_answers_and_nothing_else_is_requested(
+    controller: MakeController,
+    docker: Docker,
+    messages: list[str],
+    *,
+    version: str,
+    forced: str,
+    environ: dict[str, str],
+    message: str,
 ) -> None:
-    """The message holds the reason, and how to avoid it."""
-    stack = controller(docker(version="28.0")).choose_stack("")
+    """The first message holds the kind and the reason."""
+    stack = controller({**docker(version=version), **environ}).choose_stack(forced)
 
-    assert isinstance(stack, DockerStack)
-    assert any(
-        text.startswith("Docker: engine 28.0") and "STACK=local" in text for text in messages
-    )
+    assert isinstance(stack, DockerStack if message.startswith("Docker") else LocalStack)
+    assert messages[0].startswith(message)
 
 
-def test_local_is_taken_where_docker_does_not_answer(
-    controller: Callable[..., StackController], docker: Docker, messages: list[str]
-) -> None:
-    """The message holds the reason."""
-    stack = controller(docker()).choose_stack("")
-
-    assert isinstance(stack, LocalStack)
-    assert "local processes, since Docker can't be used: no engine answers" in messages
-
-
-def test_local_can_be_asked_for(controller: Callable[..., StackController], docker: Docker) -> None:
-    """STACK=local goes without Docker though it answers."""
-    assert isinstance(controller(docker(version="28.0")).choose_stack(LOCAL), LocalStack)
-
-
-def test_the_kind_can_stand_in_dotenv(
-    controller: Callable[..., StackController], docker: Docker
-) -> None:
-    """Who never wants Docker says so once."""
+def test_the_kind_can_be_set_in_dotenv(controller: MakeController, docker: Docker) -> None:
+    """STACK in `.env` holds for each `up`."""
     made = controller(docker(version="28.0"))
     (made.root / ".env").write_text("STACK=local\n", encoding="utf-8")
 
@@ -100,7 +104,7 @@ def test_the_kind_can_stand_in_dotenv(
 
 
 def test_docker_asked_for_and_absent_is_an_error(
-    controller: Callable[..., StackController], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """No silent second choice."""
     with pytest.raises(StackError, match="Docker was requested, but no engine answers"):
@@ -108,23 +112,14 @@ def test_docker_asked_for_and_absent_is_an_error(
 
 
 def test_an_unknown_kind_is_named_with_the_nearest(
-    controller: Callable[..., StackController], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """A typing error costs one line."""
     with pytest.raises(UsageError, match=r"unknown stack: dokcer; did you mean docker\?"):
         controller(docker()).choose_stack("dokcer")
 
 
-def test_a_broker_on_loopback_keeps_the_stack_out_of_containers(
-    controller: Callable[..., StackController], docker: Docker
-) -> None:
-    """Inside a container 127.0.0.1 is the container."""
-    environ = {**docker(version="28.0"), "POOLBENCH_REDIS_URL": "redis://127.0.0.1:6379/0"}
-
-    assert isinstance(controller(environ).choose_stack(""), LocalStack)
-
-
-def test_secrets_are_made_once(controller: Callable[..., StackController], docker: Docker) -> None:
+def test_secrets_are_made_once(controller: MakeController, docker: Docker) -> None:
     """The first `up` writes them, the next one keeps them."""
     made = controller(docker())
     made.choose_stack("")
@@ -139,7 +134,7 @@ def test_secrets_are_made_once(controller: Callable[..., StackController], docke
 
 @pytest.mark.parametrize(("rootless", "uid"), [(False, str(os.getuid())), (True, "0")])
 def test_containers_run_as_the_caller(
-    controller: Callable[..., StackController], docker: Docker, *, rootless: bool, uid: str
+    controller: MakeController, docker: Docker, *, rootless: bool, uid: str
 ) -> None:
     """Under a rootless engine, root in a container is the caller."""
     made = controller(docker(version="28.0", rootless=rootless))
@@ -152,7 +147,7 @@ def test_containers_run_as_the_caller(
 
 
 def test_the_other_kind_waits_until_the_first_is_down(
-    controller: Callable[..., StackController], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """Two stacks at the same ports would be no help."""
     made = controller(docker(version="28.0", containers="0123456789ab"))
@@ -164,7 +159,7 @@ def test_the_other_kind_waits_until_the_first_is_down(
 
 
 def test_a_stack_that_was_cut_off_is_cleared(
-    controller: Callable[..., StackController], docker: Docker, messages: list[str]
+    controller: MakeController, docker: Docker, messages: list[str]
 ) -> None:
     """After a reboot the saved state is stale: either kind can start."""
     made = controller(docker())
@@ -176,7 +171,7 @@ def test_a_stack_that_was_cut_off_is_cleared(
 
 
 def test_containers_out_of_reach_are_not_forgotten(
-    controller: Callable[..., StackController], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """An engine that is off may start them again: nothing is decided without it."""
     made = controller(docker())
@@ -188,7 +183,7 @@ def test_containers_out_of_reach_are_not_forgotten(
 
 
 def test_containers_without_a_saved_state_are_found(
-    controller: Callable[..., StackController], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """`down` works after somebody removed the state folder."""
     assert controller(docker(version="28.0", containers="0123456789ab")).find_unsaved() is not None
@@ -197,7 +192,7 @@ def test_containers_without_a_saved_state_are_found(
 
 
 def test_a_running_stack_keeps_the_settings_it_was_started_with(
-    controller: Callable[..., StackController], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """A port changed in .env moves nothing that runs."""
     made = controller({**docker(), "POOLBENCH_FLOWER_PORT": "7777"})
@@ -211,9 +206,7 @@ def test_a_running_stack_keeps_the_settings_it_was_started_with(
     assert made.public_settings()["POOLBENCH_FLOWER_PORT"] == "7777"
 
 
-def test_the_saved_state_holds_no_secret(
-    controller: Callable[..., StackController], docker: Docker
-) -> None:
+def test_the_saved_state_holds_no_secret(controller: MakeController, docker: Docker) -> None:
     """The state folder is for everybody's eyes."""
     environ = dict.fromkeys(SECRETS, "redis://:secret@h:1/0")
 
@@ -222,9 +215,7 @@ def test_the_saved_state_holds_no_secret(
     assert "secret" not in json.dumps(values)
 
 
-def test_services_are_kept_from_an_open_flower(
-    controller: Callable[..., StackController], docker: Docker
-) -> None:
+def test_services_are_kept_from_an_open_flower(controller: MakeController, docker: Docker) -> None:
     """The variable that opens Flower's API to everybody is not handed on."""
     environ = {**docker(), "FLOWER_UNAUTHENTICATED_API": "1", "POOLBENCH_CONTENDER": "mine"}
 
