@@ -16,6 +16,7 @@ from collector.fold import fold
 from collector.schema import LINE_SCHEMA
 from poolbench.errors import StorageError
 from report.build import write_reports
+from report.result import from_json
 from tests.synthetic import WORKLOADS, flat_manifest, make_run
 
 _TOP = Path(__file__).resolve().parents[2]
@@ -62,7 +63,7 @@ def test_what_is_returned_is_what_is_written(tmp_path: Path) -> None:
 
     summary = write_reports(path)
 
-    assert json.loads((path / "summary.json").read_bytes()) == summary
+    assert from_json((path / "summary.json").read_bytes()) == summary
 
 
 def test_records_folded_from_lines_are_reported(tmp_path: Path) -> None:
