@@ -21,8 +21,8 @@ from poolbench.arguments import Parser, number
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import Settings, load_settings
 
-#: After a signal to stop, whatever is still under way is left, seconds. That loses nothing: a part
-#: that isn't whole isn't there, and its lines are in the stream.
+#: How long a stop may take, seconds. To leave earlier loses nothing: an incomplete part does not
+#: exist, and its lines are in the stream.
 STOP_S = 1.5
 
 

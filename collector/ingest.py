@@ -21,7 +21,7 @@ from redis.client import NEVER_DECODE
 
 from collector.files import make_folder, remove_leftovers, storage_errors
 from collector.parse import parse_lines, reject
-from collector.parts import Part, StreamId
+from collector.parts import StoredPart, StreamId
 from collector.schema import LINE_SCHEMA, PART_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StackError
@@ -106,7 +106,7 @@ class Ingest:
             self._release()
 
     def step(self) -> int:
-        """Store what is in the stream, one part at most; return how many lines that were.
+        """Store the lines in the stream, one part at most; return how many there were.
 
         Raises:
             StorageError: if it can't be written: all of it is in the stream still.
@@ -177,7 +177,7 @@ class Ingest:
         return execute(*command, **{NEVER_DECODE: True})
 
     def _trim(self) -> None:
-        """Let the server forget what the folder holds, exactly up to the cursor."""
+        """Delete the entries from the stream that are in the folder, exactly up to the cursor."""
         if self._cursor is not None:
             minimum = str(self._cursor.following)
             self._client.xtrim(self._stream, minid=minimum, approximate=False)
@@ -194,9 +194,9 @@ class Ingest:
             self._lock = None
 
 
-def _small_tail(parts: list[Part]) -> list[Part]:
+def _small_tail(parts: list[StoredPart]) -> list[StoredPart]:
     """Return the newest parts up to the first that is big enough to be left alone."""
-    tail: list[Part] = []
+    tail: list[StoredPart] = []
     for part in reversed(parts):
         if part.path.stat().st_size >= COMPACT_MAX_BYTES:
             break
@@ -230,7 +230,7 @@ def _take_lock(path: Path, *, run: str) -> IO[str]:
         file.close()
         raise StackError(
             f"run {run} is already being collected, by process {holder} ({path.parent}); "
-            "end that one or let it finish"
+            "stop it or let it finish"
         ) from error
     file.truncate(0)
     file.write(f"{os.getpid()}\n")

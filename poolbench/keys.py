@@ -1,8 +1,10 @@
-"""The names of everything that Poolbench keeps in Redis, and what each holds."""
+"""The keys of Poolbench in Redis, and their content."""
 
 from __future__ import annotations
 
 import re
+import secrets
+import time
 
 from poolbench.errors import Fault, UsageError
 
@@ -77,6 +79,11 @@ def unacked_keys(scope: str) -> dict[str, str]:
 def result_prefix(scope: str) -> str:
     """Return the prefix of Celery's own key of a result, so that a run's can be removed."""
     return f"poolbench.{scope}."
+
+
+def new_run_name() -> str:
+    """Return a run id that sorts by time and doesn't repeat."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 def check_name(name: str, *, what: str) -> str:

@@ -58,7 +58,7 @@ P = ParamSpec("P")
 
 
 def _say_once(handler: Callable[..., None], error: Exception) -> None:
-    """Log a handler's fault: whatever it is, the job comes first."""
+    """Log a handler's fault once; the job runs on."""
     if handler.__qualname__ not in _failed:
         _failed.add(handler.__qualname__)
         _log.warning("%s failed, says so only once: %r", handler.__qualname__, error)
@@ -307,7 +307,7 @@ class Probe:
 
 
 def _recorder_settings(settings: Settings, *, app: Any) -> RecorderSettings:
-    """Return what the recorder needs; POOLBENCH_REDIS_URL goes before the app's own broker."""
+    """Return the recorder's settings; POOLBENCH_REDIS_URL overrides the app's own broker."""
     own = client_address(app.conf.broker_write_url)
     address = settings.redis_url if settings.redis_is_explicit else own
     if address is None:

@@ -207,7 +207,7 @@ def main() -> int:
 
 
 def _read_first_line() -> bytes:
-    """Return what was read until the first line was whole."""
+    """Return the bytes read until the first line was complete."""
     read = b""
     while b"\n" not in read:
         chunk = os.read(_STDIN, PIPE_BYTES)

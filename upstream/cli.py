@@ -46,7 +46,7 @@ class Server(uvicorn.Server):
             sys.stderr.write(f"upstream: listening on http://{host}:{port}\n")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Answer 503 to what waits, then close.
+        """Answer the waiting requests with 503, then close.
 
         Uvicorn alone waits for the requests, and when it cancels them logs a traceback for each.
         """

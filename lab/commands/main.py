@@ -102,7 +102,7 @@ Details = Annotated[
 
 @app.command(rich_help_panel="Measure")
 def demo(*, as_json: AsJson = False, details: Details = False) -> None:
-    """Compare five pools at equal slots in under 100 s: a first look, without statistics."""
+    """Compare five pools at equal slots in under 100 s, too short for a statistical claim."""
     _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
 
 

@@ -79,15 +79,12 @@ def _arrivals_faults(given: dict[str, Any], *, trial_s: float) -> list[Found]:
         return [(("arrivals",), fault)]
     found = [_unknown_key(key, given=given) for key in given if key not in _ARRIVALS_KEYS]
     known = {key: value for key, value in given.items() if key in _ARRIVALS_KEYS}
-    faults = _schedule_faults(known, trial_s=trial_s)
-    if how not in ARRIVALS:
+    if how in ARRIVALS:
+        faults = _schedule_faults(known, trial_s=trial_s)
+    else:
         refused = _refused_ways(known, trial_s=trial_s)
-        unknown = Fault(
-            problem="arrivals.how unknown",
-            seen=how,
-            remedy=nearest(how, among=ARRIVALS, refused=refused),
-        )
-        faults = [unknown, *(fault for fault in faults if fault.problem != unknown.problem)]
+        remedy = nearest(how, among=ARRIVALS, refused=refused)
+        faults = [Fault(field="arrivals.how", problem="unknown", seen=how, remedy=remedy)]
     return [(("arrivals",), fault) for fault in (*found, *faults)]
 
 
@@ -95,10 +92,7 @@ def _schedule_faults(given: Mapping[str, Any], *, trial_s: float) -> list[Fault]
     try:
         read_schedule(complete_arrivals(given, trial_s=trial_s))
     except UsageError as error:
-        return [
-            replace(fault, problem=f"arrivals.{fault.where} {fault.problem}", where="")
-            for fault in error.faults
-        ]
+        return [replace(fault, field=f"arrivals.{fault.field}") for fault in error.faults]
     return []
 
 
@@ -113,7 +107,7 @@ def _unknown_key(key: str, *, given: Mapping[str, Any]) -> Fault:
 def _refused_ways(given: Mapping[str, Any], *, trial_s: float) -> dict[str, str]:
     """Return the ways to arrive that an experiment refuses, each with what to change."""
     refused = {
-        way: found[0].remedy
+        way: found[0].remedy or found[0].problem
         for way in ARRIVALS
         if (found := _schedule_faults({**given, "how": way}, trial_s=trial_s))
     }

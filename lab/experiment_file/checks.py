@@ -5,6 +5,7 @@ A word is recommended only where this file, as it is, would have it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,7 @@ def word_faults(table: dict[str, Any], *, path: Path, text: str) -> list[Fault]:
     found += [(("sweep", at), fault) for at, fault in sweep_faults(table)]
     found += [(("fail_on",), fault) for fault in _fail_on_faults(table)]
     return [
-        Fault(
-            problem=fault.problem,
-            seen=fault.seen,
-            remedy=fault.remedy,
-            where=": ".join(filter(None, (f"{path}:{locate(text, keys)}", fault.where))),
-        )
+        replace(fault, where=": ".join(filter(None, (f"{path}:{locate(text, keys)}", fault.where))))
         for keys, fault in found
     ]
 

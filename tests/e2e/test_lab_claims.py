@@ -101,18 +101,3 @@ def test_time_that_is_over_is_said(tmp_path: Path, results_dir: Path) -> None:
     assert "not reached in" in summary.notes[-1]
     assert "Still wide: io.sleep (threads against solo)" in summary.notes[-1]
     assert leftovers(results_dir) == []
-
-
-def test_faults_in_both_are_said_before_anything_starts(tmp_path: Path, results_dir: Path) -> None:
-    """Exit code 2, no folder."""
-    ended = poolbench(
-        "run",
-        write(tmp_path, QUICK),
-        *("--until", "3", "--at-most", "soon"),
-        results=results_dir,
-    )
-
-    assert ended.returncode == ExitCode.USAGE
-    assert "impossible precision: 3" in ended.stderr
-    assert "impossible time: soon" in ended.stderr
-    assert not results_dir.exists() or not any(results_dir.iterdir())

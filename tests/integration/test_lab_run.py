@@ -382,6 +382,12 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir:
         (["report", "no-such-run", "--json"], {}, ExitCode.USAGE, "no-such-run"),
         (["run"], {}, ExitCode.USAGE, ""),
         (["run", "x.toml", "--repetitions", "0"], {}, ExitCode.USAGE, ""),
+        (
+            ["run", "{small}", "--until", "3", "--at-most", "soon"],
+            {},
+            ExitCode.USAGE,
+            "impossible time: soon",
+        ),
         (["run", "x.toml", "--sed", "1"], {}, ExitCode.USAGE, ""),
         (["rum"], {}, ExitCode.USAGE, ""),
         (["run", "{small}"], {"REDIS_URL": "redis://127.0.0.1:1/0"}, ExitCode.STACK, "127.0.0.1:1"),

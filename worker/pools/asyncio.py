@@ -97,7 +97,7 @@ class TaskPool(BasePool):
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
-        """Let the consumer's hub deliver what is posted; again with each connection."""
+        """Let the consumer's hub make the posted calls; called again with each connection."""
         self._courier.register(loop)
 
     def on_apply(  # type: ignore[override]  # celery-types has it return None
@@ -290,14 +290,14 @@ class TaskPool(BasePool):
             self._courier.deliver()
 
     def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
-        """Call a function in the consumer's thread, with what else is posted in `GATHER_S`."""
+        """Call a function in the consumer's thread, together with others posted in `GATHER_S`."""
         if function is not None and self._is_gathering:
             self._courier.put(function, *args)
         else:
             self.post(function, *args)
 
     def _gather(self) -> None:
-        """Begin to gather what arrives and ends: something just did, and jobs are many."""
+        """Begin to gather arrivals and ends, if there are many jobs."""
         if not self._is_gathering and len(self._running) >= GATHER_FROM:
             self._is_gathering = True
             # in no job's context: it would be kept for as long as there is something
@@ -315,7 +315,7 @@ class TaskPool(BasePool):
         self._fill()
 
     def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
-        """Count what a job did to the others."""
+        """Count a stretch in which a job blocked the loop."""
         self._blocked.note(job.request.kind, stretch_ns=stretch_ns, loop=self.loop)
 
     def on_ended(self, job: Job) -> None:

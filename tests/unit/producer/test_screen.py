@@ -17,9 +17,7 @@ from producer.screen import EVENTS_NOTE, Screen
 from producer.submission import Submission, schedule_of
 from producer.summary import TrialSummary
 
-SENT = Sent(
-    count=50, first_due_ns=1, last_sent_ns=2, lag_max_s=0.0012, span_s=2.5, is_complete=True
-)
+SENT = Sent(count=50, first_due_ns=1, lag_max_s=0.0012, span_s=2.5, is_complete=True)
 TRIAL = TrialSummary(
     trial=0,
     contender="gevent",

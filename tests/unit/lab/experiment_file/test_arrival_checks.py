@@ -69,9 +69,14 @@ def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
         ('measure = "rate"\n', "", 17, "a rate without arrivals"),
         ('measure = "curve"\n', "", 17, "curve without an SLO"),
         ('arrivals = { how = "poison", rate_per_s = 5 }\n', "", 17, "did you mean poisson?"),
-        ('arrivals = { how = "poisson" }\n', "", 17, "arrivals.rate_per_s missing"),
+        ('arrivals = { how = "poisson" }\n', "", 17, "arrivals.rate_per_s: missing"),
         ('arrivals = { how = "burst", count = 5 }\n', "", 17, "a burst is no rate"),
-        ('arrivals = { how = "ramp", rate_per_s = 5 }\n', "", 17, "arrivals.to_rate_per_s missing"),
+        (
+            'arrivals = { how = "ramp", rate_per_s = 5 }\n',
+            "",
+            17,
+            "arrivals.to_rate_per_s: missing",
+        ),
         (
             'measure = "capacity"\narrivals = { how = "poisson", rate_per_s = 5 }\n',
             "",
