@@ -11,33 +11,9 @@ from report.result import Verdict
 from report.rows.comparable import Entry
 from report.statistics.significance import POWER, detectable_difference
 from report.verdicts.capacity import judge
-
-#: Block to block noise, alike in no two contenders.
-_WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)
+from tests.entries import around
 
 _PRIMES, _SHA = "cpu.primes", "cpu.sha256"
-
-
-def entry(
-    name: str, per_s: float, *, blocks: int = 5, mark: str = "", gauged_s: float = 0.0
-) -> Entry:
-    """Return a contender named ``pool-slots`` or ``…-nogil`` whose blocks lie around ``per_s``."""
-    pool, _, rest = name.partition("-")
-    slots = rest.partition("-")[0]
-    turn = sum(map(ord, name)) % len(_WOBBLE)
-    wobble = [*_WOBBLE[turn:], *_WOBBLE[:turn]]
-    factors = {block: wobble[block % len(wobble)] for block in range(blocks)}
-    return Entry(
-        contender=name,
-        pool=pool,
-        slots=int(slots) if slots.isdecimal() else 1,
-        per_s={block: per_s * factor for block, factor in factors.items()},
-        mark=mark,
-        gil_enabled=not name.endswith("-nogil"),
-        gauged_s={block: gauged_s * factor for block, factor in factors.items()}
-        if gauged_s
-        else {},
-    )
 
 
 def verdict(kind: str, *entries: Entry) -> Verdict:
@@ -174,7 +150,7 @@ def test_the_sentence_follows_the_numbers(
     kind: str, per_s: Mapping[str, float], said: str, unsaid: Sequence[str]
 ) -> None:
     """A lesson only where this run's numbers teach it; a cause only where they show it."""
-    text = verdict(kind, *(entry(name, figure) for name, figure in per_s.items())).text
+    text = verdict(kind, *(around(name, figure) for name, figure in per_s.items())).text
 
     assert said in text
     assert not [words for words in unsaid if words in text]
@@ -200,7 +176,7 @@ def test_who_is_best_and_whom_they_are_compared_with(
     per_s: Mapping[str, float], best: str | None, against: str | None, baseline: str, ties: int
 ) -> None:
     """As data, for charts and programs."""
-    found = verdict(_PRIMES, *(entry(name, figure) for name, figure in per_s.items()))
+    found = verdict(_PRIMES, *(around(name, figure) for name, figure in per_s.items()))
 
     assert (found.best, found.against, found.baseline) == (best, against, baseline)
     assert len(found.ties) == ties
@@ -213,8 +189,8 @@ def test_the_price_of_no_gil_is_said_where_it_was_seen(freed_s: float, *, is_sai
     """More or less CPU for one job alone; nothing where that is a few per cent, or chance."""
     found = verdict(
         _PRIMES,
-        entry("solo", 100.0, gauged_s=0.01),
-        entry("threads-4-nogil", 150.0, gauged_s=freed_s),
+        around("solo", 100.0, gauged_s=0.01),
+        around("threads-4-nogil", 150.0, gauged_s=freed_s),
     )
 
     assert ("One job alone takes" in found.text) is is_said
@@ -222,7 +198,7 @@ def test_the_price_of_no_gil_is_said_where_it_was_seen(freed_s: float, *, is_sai
 
 def test_numbers_in_the_text_are_those_of_the_ratio() -> None:
     """What the sentence prints is what summary.json holds."""
-    found = verdict("cpu.primes", entry("prefork-4", 194.0), entry("solo", 100.0))
+    found = verdict("cpu.primes", around("prefork-4", 194.0), around("solo", 100.0))
 
     assert found.ratio is not None
     assert f"{found.ratio.value:.2f} × solo" in found.text
@@ -231,11 +207,11 @@ def test_numbers_in_the_text_are_those_of_the_ratio() -> None:
 
 def test_a_wide_interval_is_not_sold_as_no_faster() -> None:
     """Where threads may have gained a fifth or more, nothing is said of them."""
-    solo = entry("solo", 100.0)
+    solo = around("solo", 100.0)
     wild = dict(enumerate([70.0, 140.0, 90.0, 130.0, 85.0]))
     threads = Entry(contender="threads-4", pool="threads", slots=4, per_s=wild, mark="~")
 
-    found = verdict("cpu.primes", entry("prefork-4", 194.0), threads, solo)
+    found = verdict("cpu.primes", around("prefork-4", 194.0), threads, solo)
 
     assert "Threads" not in found.text
     assert "GIL" not in found.text
@@ -247,10 +223,10 @@ def test_the_smallest_difference_covers_every_comparison_made() -> None:
     wobbly = dict(enumerate([70.0, 84.0, 75.0, 80.0, 77.0]))
     found = verdict(
         "io.sleep",
-        entry("gevent-4", 77.0),
+        around("gevent-4", 77.0),
         Entry(contender="threads-4", pool="threads", slots=4, per_s=wobbly),
-        entry("gevent-100", 744.0),
-        entry("solo", 19.2),
+        around("gevent-100", 744.0),
+        around("solo", 19.2),
     )
 
     headline = next(one for one in found.decisions if one.contender == "gevent-100")
@@ -264,9 +240,9 @@ def test_few_repetitions_make_no_claim(blocks: int) -> None:
     """Below five the range stands, says that it is no claim, and teaches nothing."""
     found = verdict(
         "cpu.primes",
-        entry("prefork-4", 194.0, blocks=blocks, mark="?"),
-        entry("threads-4", 99.0, blocks=blocks, mark="?"),
-        entry("solo", 100.0, blocks=blocks, mark="?"),
+        around("prefork-4", 194.0, blocks=blocks, mark="?"),
+        around("threads-4", 99.0, blocks=blocks, mark="?"),
+        around("solo", 100.0, blocks=blocks, mark="?"),
     )
 
     assert f"{fmt.counted(blocks, noun='repetition')}; a claim needs 5." in found.text
@@ -280,9 +256,9 @@ def test_one_contender_of_few_repetitions_withholds_the_claim() -> None:
     """Nobody is fastest while one of them is hardly known."""
     found = verdict(
         "cpu.primes",
-        entry("prefork-4", 194.0),
-        entry("threads-4", 99.0, blocks=3, mark="?"),
-        entry("solo", 100.0),
+        around("prefork-4", 194.0),
+        around("threads-4", 99.0, blocks=3, mark="?"),
+        around("solo", 100.0),
     )
 
     assert "3 repetitions; a claim needs 5." in found.text
@@ -293,9 +269,9 @@ def test_the_invalid_never_win() -> None:
     """A row whose ledger is open is left out, and the sentence says so."""
     found = verdict(
         "cpu.primes",
-        entry("prefork-4", 900.0, mark="!"),
-        entry("threads-4", 99.0),
-        entry("solo", 90.0),
+        around("prefork-4", 900.0, mark="!"),
+        around("threads-4", 99.0),
+        around("solo", 90.0),
     )
 
     assert found.best == "threads-4"
@@ -307,9 +283,9 @@ def test_an_invalid_solo_is_no_measure() -> None:
     """Then the best is held against the runner-up."""
     found = verdict(
         "cpu.primes",
-        entry("prefork-4", 194.0),
-        entry("threads-4", 99.0),
-        entry("solo", 100.0, mark="!"),
+        around("prefork-4", 194.0),
+        around("threads-4", 99.0),
+        around("solo", 100.0, mark="!"),
     )
 
     assert (found.best, found.against) == ("prefork-4", "threads-4")
@@ -317,7 +293,9 @@ def test_an_invalid_solo_is_no_measure() -> None:
 
 def test_all_invalid_is_said() -> None:
     """No valid row, no ratio, and the mark of the invalid."""
-    found = verdict("cpu.primes", entry("prefork-4", 194.0, mark="!"), entry("solo", 1.0, mark="!"))
+    found = verdict(
+        "cpu.primes", around("prefork-4", 194.0, mark="!"), around("solo", 1.0, mark="!")
+    )
 
     assert found.text.startswith("Nothing could be measured. Left out")
     assert (found.best, found.ratio, found.mark) == (None, None, "!")
@@ -325,21 +303,21 @@ def test_all_invalid_is_said() -> None:
 
 def test_nothing_measured_is_said() -> None:
     """A run stopped before its first trial has rows without figures."""
-    found = verdict("cpu.primes", entry("prefork-4", 1.0, blocks=0, mark="?"))
+    found = verdict("cpu.primes", around("prefork-4", 1.0, blocks=0, mark="?"))
 
     assert found.text.startswith("Nothing could be measured.")
 
 
 def test_the_unstable_mark_their_verdict() -> None:
     """A winner whose repetitions wobble carries its doubt along."""
-    found = verdict("cpu.primes", entry("prefork-4", 194.0, mark="~"), entry("solo", 100.0))
+    found = verdict("cpu.primes", around("prefork-4", 194.0, mark="~"), around("solo", 100.0))
 
     assert (found.best, found.mark) == ("prefork-4", "~")
 
 
 def test_each_claim_says_what_it_could_have_seen() -> None:
     """The difference that four runs of five would show, in words and as a figure."""
-    found = verdict("cpu.primes", entry("prefork-4", 194.0), entry("solo", 100.0))
+    found = verdict("cpu.primes", around("prefork-4", 194.0), around("solo", 100.0))
 
     assert found.ratio is not None
     assert found.smallest_difference == pytest.approx(detectable_difference(found.ratio))

@@ -12,27 +12,13 @@ from poolbench.catalogue import JOB_KINDS
 from poolbench.pools import POOLS
 from report.rows.comparable import Entry
 from report.verdicts.capacity import judge
-
-#: Block to block noise, alike in no two contenders.
-_WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)
+from tests.entries import around
 
 
 def entries(*, solo: float = 10.0, **times: float) -> list[Entry]:
     """Return solo, and of each named pool four slots that do so many times its work."""
-    found = [_entry("solo", slots=1, per_s=solo)]
-    return found + [_entry(pool, slots=4, per_s=solo * by) for pool, by in times.items()]
-
-
-def _entry(pool: str, *, slots: int, per_s: float) -> Entry:
-    turn = sum(map(ord, pool)) % len(_WOBBLE)
-    wobble = [*_WOBBLE[turn:], *_WOBBLE[:turn]]
-    return Entry(
-        contender=pool if pool == "solo" else f"{pool}-{slots}",
-        pool=pool,
-        slots=slots,
-        per_s={block: per_s * factor for block, factor in enumerate(wobble)},
-        gil_enabled=True,
-    )
+    found = [around("solo", solo)]
+    return found + [around(f"{pool}-4", solo * by) for pool, by in times.items()]
 
 
 def said(kind: str, found: list[Entry]) -> str:
@@ -57,7 +43,7 @@ def said(kind: str, found: list[Entry]) -> str:
             id="a-released-gil-helps-threads-and-no-single-thread",
         ),
         pytest.param(
-            ("cpu.primes",), {"prefork": 1.95, "asyncio": 0.99},
+            ("cpu.primes",), {"prefork": 1.95, "asyncio": 1.0},
             "asyncio is no faster than one for `{kind}`: all its jobs share one thread.",
             id="grammar-follows-the-count",
         ),

@@ -9,16 +9,8 @@ from report.rows.comparable import Entry
 from report.statistics.significance import Finding, Why, detectable_difference
 from report.verdicts.pairwise import compare_pairs
 from report.verdicts.ranking import rank
+from tests.entries import entry
 from tests.summaries import known
-
-
-def entry(contender: str, *per_s: float, twin_of: str = "", mark: str = "") -> Entry:
-    """Return an entry with a figure for each block from 0."""
-    pool = contender.partition("-")[0]
-    per_block = dict(enumerate(per_s))
-    return Entry(
-        contender=contender, pool=pool, slots=4, per_s=per_block, mark=mark, twin_of=twin_of
-    )
 
 
 def drawn(rng: np.random.Generator, *, names: list[str], blocks: int) -> list[Entry]:
