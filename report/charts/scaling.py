@@ -39,7 +39,13 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
     told = {"at": name, "told": "jobs/s", "reach": "range"}
     chart_name, title = f"sweep-{setting}-{workload}", f"Throughput over {name}, {workload}"
     if not is_numeric or len(values) < 3:
-        rows = [_value_row(summary, one=one, point=point) for one in group for point in one.points]
+        rows = [
+            row | {"panel": one.of, "figure": row["told"]}
+            for one in group
+            for point in one.points
+            for name in [_value_name(one, value=point.value, is_alone=len(group) == 1)]
+            for row in [_median_row(_row_of(summary, one=one), name=name, x=None, point=point)]
+        ]
         return lanes.lane_chart(
             rows,
             name=chart_name,
@@ -130,10 +136,10 @@ def _peaks(group: Sequence[Sweep]) -> list[Flag]:
     return flags
 
 
-def _value_row(summary: Summary, *, one: Sweep, point: SweepFigures) -> Spec:
-    name = value_told(point.value, setting=one.setting)
-    row = _median_row(_row_of(summary, one=one), name=name, x=None, point=point)
-    return row | {"panel": one.of, "figure": row["told"]}
+def _value_name(one: Sweep, *, value: Value, is_alone: bool) -> str:
+    """Return what a lane is called: the value, and whose it is where there are several sweeps."""
+    told = value_told(value, setting=one.setting)
+    return told if is_alone else f"{one.of}, {told}"
 
 
 def _row_of(summary: Summary, *, one: Sweep) -> RowSummary:
