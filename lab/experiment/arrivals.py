@@ -12,7 +12,7 @@ from typing import Any
 
 from producer.arrivals import Schedule, draw, schedule
 from producer.mixes import draw_parts
-from producer.ways import ARRIVALS
+from producer.ways import ARRIVALS, MAX_RATE_PER_S, MAX_SPAN_S
 
 #: What can be measured of a workload.
 MEASURES = ("capacity", "rate", "sustain", "curve")
@@ -76,8 +76,7 @@ def complete_arrivals(table: Mapping[str, Any], *, trial_s: float) -> dict[str, 
         return dict(table)
     if way.name == "ebb":
         # at least one whole tide, and as many as there is time for
-        period_s = table.get("period_s", 0.0)
-        trial_s = max(trial_s, period_s) if isinstance(period_s, (int, float)) else trial_s
+        trial_s = max(trial_s, _bounded(table.get("period_s"), high=MAX_SPAN_S))
     elif way.span in table:
         return dict(table)
     elif way.name == "ramp":
@@ -86,9 +85,13 @@ def complete_arrivals(table: Mapping[str, Any], *, trial_s: float) -> dict[str, 
         rates = table.get("rates_per_s")
         steps = len(rates) if isinstance(rates, (list, tuple)) else 1
         return {**table, "step_s": trial_s / max(1, steps)}
-    rate_per_s = table.get("rate_per_s", 0.0)
-    is_number = isinstance(rate_per_s, (int, float)) and not isinstance(rate_per_s, bool)
-    return {**table, "count": max(1, round(rate_per_s * trial_s)) if is_number else 1}
+    rate_per_s = _bounded(table.get("rate_per_s"), high=MAX_RATE_PER_S)
+    return {**table, "count": max(1, round(rate_per_s * trial_s))}
+
+
+def _bounded(value: object, *, high: float) -> float:
+    """Return a number of a file up to a bound; 0 for anything else: its own check refuses that."""
+    return value if isinstance(value, int | float) and 0 <= value <= high else 0.0
 
 
 def rate_load(arrivals: Schedule, *, seed: int) -> Load:

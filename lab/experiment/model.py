@@ -29,7 +29,7 @@ class Contender:
     interpreter: str = ""
     #: The contender that it is a second time, to show the noise; empty for all others.
     twin_of: str = ""
-    #: What it is set to beside that, by `lab.experiment.worker_settings.SETTINGS`; what isn't said
+    #: What it is set to beside that, by `lab.experiment.worker_settings.Tuning`; what isn't said
     #: is left out.
     settings: Mapping[str, Value] = field(default_factory=dict)
     #: Which point of a sweep it is; None for a contender of its own.
@@ -38,7 +38,7 @@ class Contender:
     @property
     def tuning(self) -> Tuning:
         """Its settings, with what holds where nothing is said."""
-        return Tuning.of(self.settings)
+        return Tuning.model_validate(self.settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

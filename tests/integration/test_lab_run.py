@@ -374,7 +374,7 @@ def test_a_fault_in_the_file_is_said_before_anything_starts(
     ended = poolbench("run", write(tmp_path, SMALL.replace("solo", "sole")), results=results_dir)
 
     assert ended.returncode == ExitCode.USAGE
-    assert "did you mean solo?" in ended.stderr
+    assert "Did you mean solo?" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(results_dir.iterdir()) == []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -106,7 +105,7 @@ def test_mixed_goes_from_waiting_to_computing() -> None:
 
 def test_observer_turns_each_observer_on_and_off() -> None:
     """Events, Flower and stored results: for each there is a pair that differs in it."""
-    tunings = [asdict(one.tuning) for one in load("observer", profile="bench").contenders]
+    tunings = [one.tuning.model_dump() for one in load("observer", profile="bench").contenders]
     differing = [
         [name for name in mine if mine[name] != theirs[name]]
         for mine, theirs in combinations(tunings, 2)
