@@ -11,13 +11,10 @@ from pydantic import ValidationError
 from lab.experiment.arrivals import SEARCH_ARRIVALS, complete_arrivals
 from lab.experiment.model import Contender, Experiment, Part, Workload
 from lab.experiment.sweep import SweepPoint
+from lab.experiment_file.contenders import ContenderInput
 from lab.experiment_file.messages import faults_of
-from lab.experiment_file.schema import (
-    ContenderInput,
-    ExperimentInput,
-    JobWorkload,
-    MixWorkload,
-)
+from lab.experiment_file.schema import ExperimentInput
+from lab.experiment_file.workloads import JobWorkload, MixWorkload
 from poolbench.errors import Fault, UsageError, nearest
 from producer.arrivals import read_schedule
 
@@ -52,27 +49,20 @@ def _read(path: Path) -> str:
     except PermissionError as error:
         remedy = f"give this user access to it: chmod u+r {path}"
         raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
-    except IsADirectoryError as error:
-        names = _experiments_in(path)
-        remedy = nearest("", among=names) if names else "name a TOML file"
-        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
     except OSError as error:
-        folder = path.parent if path.parent.is_dir() else Path("experiments")
-        names = _experiments_in(folder)
-        remedy = nearest(str(path), among=names) if names else "name a TOML file"
-        seen = f"{path} ({error.strerror})"
-        raise UsageError(Fault(problem="no such experiment", seen=seen, remedy=remedy)) from error
+        is_folder = isinstance(error, IsADirectoryError)
+        folder = path if is_folder else path.parent
+        folder = folder if folder.is_dir() else Path("experiments")
+        names = sorted(str(found) for found in folder.glob("*.toml") if found.is_file())
+        remedy = "name a TOML file"
+        if names:
+            remedy = nearest("" if is_folder else str(path), among=names)
+        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
 
 
 def _unread(path: Path, *, reason: str, remedy: str) -> UsageError:
-    """Return the fault of an experiment that is there: another name would be no help."""
     seen = f"{path} ({reason})"
     return UsageError(Fault(problem="experiment can't be read", seen=seen, remedy=remedy))
-
-
-def _experiments_in(folder: Path) -> list[str]:
-    """Return the paths of the experiments in a folder: files that are there."""
-    return [str(found) for found in sorted(folder.glob("*.toml")) if found.is_file()]
 
 
 def _resolve(
@@ -114,15 +104,8 @@ def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Conten
 
 
 def _contender(known: ContenderInput, *, cores: int, sweep: SweepPoint | None = None) -> Contender:
-    return Contender(
-        name=known.name,
-        pool=known.pool,
-        slots=cores if known.slots == "cores" else known.slots,
-        note=known.note,
-        interpreter=known.interpreter,
-        settings=known.settings,
-        sweep=sweep,
-    )
+    slots = cores if known.slots == "cores" else known.slots
+    return Contender(**{**dict(known), "slots": slots}, sweep=sweep)
 
 
 def _workload(known: JobWorkload | MixWorkload, *, trial_s: float) -> Workload:

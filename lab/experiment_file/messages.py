@@ -14,15 +14,10 @@ from pydantic_core import ErrorDetails
 
 from lab.experiment.file_table import FileTable, constraint
 from lab.experiment.worker_settings import Tuning
-from lab.experiment_file.schema import (
-    ContenderInput,
-    ExperimentInput,
-    PartInput,
-    ProfileInput,
-    SweepInput,
-    workload_type,
-)
+from lab.experiment_file.contenders import ContenderInput, SweepInput
+from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
 from lab.experiment_file.toml_lines import locate
+from lab.experiment_file.workloads import PartInput, workload_type
 from poolbench.errors import Fault, nearest
 
 #: The keys of a place in a file: a number counts tables, or items of a list.
@@ -34,6 +29,7 @@ _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
     ("contender", 4): Tuning,
     ("workload", 5): PartInput,
     ("profile", 3): ProfileInput,
+    ("slo", 2): SloInput,
     ("sweep", 2): SweepInput,
 }
 

@@ -176,14 +176,14 @@ def test_what_a_fault_recommends_is_accepted_there(tmp_path: Path, place: str) -
             '"web"\nmeasure = "curv"',
             "Did you mean curve? (curve needs an SLO: write [slo]",
         ),
-        ('"web"', '"web"\nmeasure = "rat"', "Did you mean rate? (a rate needs arrivals: write"),
+        ('"web"', '"web"\nmeasure = "rat"', "Did you mean rate? (a rate needs it: write {"),
         ('"web"', '"web"\narrivals = { how = "brst" }', "burst? (a burst has no rate: leave arri"),
         ("[[contender]]", "[[contendr]]", "unknown key. Did you mean contender?"),
         ("[profile", "[profil.x]\na = 1\n[profile", "unknown key. Did you mean profile?"),
         (
             "[profile",
             '[sweep]\nof = "one"\nsetting = "slot"\nvalues = [1, 2]\n[profile',
-            "Did you mean slots? (solo always has 1 slot: sweep a contender of another pool)",
+            "Did you mean slots? (solo always has 1 slot)",
         ),
     ],
 )

@@ -248,7 +248,7 @@ def test_only_files_that_are_there_are_recommended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x" * 5_000, "experiments/pools.toml/x.toml"])
 def test_a_path_that_can_not_be_is_no_traceback(name: str) -> None:
     """Too long for the system, or below a file."""
-    assert unread(Path(name)).startswith("no such experiment: ")
+    assert unread(Path(name)).startswith("experiment can't be read: ")
 
 
 def test_a_missing_file_names_what_is_there() -> None:

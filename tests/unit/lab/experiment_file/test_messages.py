@@ -98,20 +98,19 @@ PLACES = [
     ('title = "Which?"', 'titel = "Which?"', 1, "title is missing. Write it."),
     ('title = "Which?"', 'title = ""', 1, 'title = "" is invalid: it must not be empty.'),
     ("stall_s = 10.0", "stall_s = 4000", 2, "stall_s = 4000 is invalid: it must be 3,600 or less."),
-    ('twin = "solo"', 'twin = ""', 3, "leave the line out for the first"),
     ('twin = "solo"', 'twin = "sole"', 3, "unknown contender. Did you mean solo?"),
     # thresholds
     ("throughput <", "throughputs <", 4, "unknown figure: throughputs. Did you mean throughput?"),
     ("threads: thr", "thread: thr", 4, "no such row: thread/*. Did you mean threads?"),
     ("* solo", "* threads", 4, "contender against itself: threads. Name another."),
     # SLO
-    ("p95_wait_s", "p95_wiat_s", 7, "slo.p95_wiat_s = 1.0 is invalid: unknown bound. Did you mean"),
+    ("p95_wait_s", "p95_wiat_s", 7, "slo.p95_wiat_s = 1.0 is invalid: unknown key. Did you mean"),
     ("p95_wait_s = 1.0", "p95_wait_s = 0.0", 7, "p95_wait_s = 0.0 is invalid: it must be above 0."),
     ("p95_wait_s = 1.0", "", 49, "curve needs an SLO. Write [slo] with p95_wait_s = 1.0"),
     # sweep
     ('"gevent"]', '"gevnt"]', 10, "unknown contender. Did you mean gevent?"),
     ('"gevent"]', '"threads"]', 10, "it is listed twice. List each once."),
-    ('["threads", "gevent"]\ns', '"solo"\ns', 12, "solo always has 1 slot. Sweep a contender of"),
+    ('["threads", "gevent"]\ns', '"solo"\ns', 12, "sweep.values = 8 is invalid: solo always has 1"),
     ('"slots"', '"slot"', 11, 'setting = "slot" is invalid: unknown setting. Did you mean slots?'),
     ('"slots"', '"slots"\nvalue = 3', 12, "sweep.value = 3 is invalid: unknown key. Leave it out."),
     ("[1, 8]", "[1]", 12, "sweep.values is invalid: it must have 2 or more items."),
@@ -121,13 +120,10 @@ PLACES = [
     ("[1, 8]", "[true, 8]", 12, "values = true is invalid: pool threads takes 1 to 10000 slots."),
     ("[1, 8]", '[1, "8"]', 12, 'values = "8" is invalid: it must be a number, true or false.'),
     ('"slots"', '"flower"', 12, "sweep.values = 1 is invalid: it must be true or false."),
-    ("[1, 8]", "[1, 1.5]", 12, "values = 1.5 is invalid: pool threads takes 1 to 10000 slots."),
     (SWEEP, EVENTS, 12, "sweep.values = false is invalid: Flower shows what events report."),
-    ('name = "solo"', 'name = "threads.slots-8"', 12, "contender named twice: threads.slots-8."),
+    ('name = "solo"', 'name = "threads.slots-8"', 12, "threads.slots-8 is a contender already."),
     # profiles
     ("repetitions = 2", "repetitions = 0", 15, "demo.repetitions = 0 is invalid: it must be 1 or"),
-    ("repetitions = 2", "repetitions = 2.5", 15, "= 2.5 is invalid: it must be a whole number."),
-    ("trial_s = 0.5", "trial_s = -1", 16, "trial_s = -1 is invalid: it must be above 0.05."),
     ('["solo", "threads"]', '["solo", "solo"]', 17, '= "solo" is invalid: it is listed twice.'),
     ('"threads"]', '"threads.slots-9"]', 17, "unknown contender. Did you mean threads.slots-8?"),
     # contenders
@@ -155,9 +151,6 @@ PLACES = [
     ("events = true", "slots = 2", 23, "unknown key. Write it beside pool, not in settings."),
     ("events = true", "events = false", 23, "Flower shows what events report. Set events = true"),
     ("events = true", "acks_late = 1", 23, "settings.acks_late = 1 is invalid: it must be true or"),
-    ("events = true", "prefetch_multiplier = true", 23, "it must be a whole number."),
-    ("events = true", "payload_bytes = 1000000", 23, "it must be 100,000 or less."),
-    ("events = true", "redis_delay_ms = -0.1", 23, "it must be 0 or more."),
     ("events = true", "redis_delay_ms = nan", 23, "redis_delay_ms = nan is invalid"),
     # jobs
     ('kind = "io.sleep"', 'kind = "io.sleeps"', 38, "unknown job kind. Did you mean io.sleep?"),
@@ -171,7 +164,12 @@ PLACES = [
     # arrivals
     ('measure = "curve"', 'measure = "sustian"', 49, "unknown measure. Did you mean sustain?"),
     ('measure = "curve"', 'measure = "capacity"', 50, "arrives at once. Leave arrivals out."),
-    ('measure = "capacity"', 'measure = "rate"', 54, "a rate needs arrivals. Write arrivals = {"),
+    (
+        'measure = "capacity"',
+        'measure = "rate"',
+        52,
+        "arrivals is invalid: a rate needs it. Write {",
+    ),
     (
         'how = "ramp"',
         'how = "rmp"',
@@ -189,7 +187,6 @@ PLACES = [
     ('name = "both"', "", 52, "workload.name is missing."),
     ('"both"', '"both"\nkind = "io.sleep"', 54, "Each part of a mix has its own: write it there."),
     ("share = 0.1", "share = 0.2", 59, "shares that don't make 1: 0.9 + 0.2 = 1.1."),
-    ("share = 0.1", "share = -0.1", 65, "share = -0.1 is invalid: it must be above 0."),
     ("share = 0.1", "shares = 0.1", 65, "shares = 0.1 is invalid: unknown key. Did you mean"),
     ('"cpu.primes"', '"cpu.prime"', 63, "unknown job kind. Did you mean cpu.primes?"),
     ('name = "long"', 'name = "short"', 62, "short is named twice. Rename one."),
