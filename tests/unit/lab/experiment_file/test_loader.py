@@ -10,9 +10,6 @@ import pytest
 from lab.experiment.model import MIX, Experiment
 from lab.experiment_file.loader import load_experiment
 from poolbench.errors import ExitCode, UsageError
-from poolbench.pools import POOLS
-
-EXPERIMENTS = sorted(Path("experiments").glob("*.toml"))
 
 MINIMAL = """\
 # Does it work?
@@ -79,16 +76,6 @@ def test_cores_become_slots(tmp_path: Path) -> None:
     text = MINIMAL.replace('"solo"', '"prefork"').replace("slots = 1", 'slots = "cores"')
 
     assert load(tmp_path, text).contenders[0].slots == 2
-
-
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
-@pytest.mark.parametrize("profile", ["demo", "bench"])
-def test_every_kept_experiment_loads(file: Path, profile: str) -> None:
-    """The files of the checkout have both profiles, open with a question and name real pools."""
-    experiment = load_experiment(file, profile=profile, cores=2)
-
-    assert experiment.question.endswith((".", "?"))
-    assert {contender.pool for contender in experiment.contenders} <= set(POOLS)
 
 
 def test_the_demo_gives_equal_slots() -> None:
