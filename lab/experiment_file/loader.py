@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from collector.run_manifest import Contender, Part, Workload
+from collector.run_manifest import Contender, Part, SweepPoint, Workload
 from lab.experiment.arrivals import SEARCH_ARRIVALS, complete_arrivals
-from lab.experiment.model import MIX, Experiment
-from lab.experiment.sweep import points
-from lab.experiment.worker_settings import SLOTS
-from lab.experiment_file.checks import word_faults
-from lab.experiment_file.schema import ExperimentInput, PartInput, SweepInput, WorkloadInput
-from lab.experiment_file.shape_checks import shape_faults
+from lab.experiment.model import Experiment
+from lab.experiment_file.contenders import ContenderInput
+from lab.experiment_file.messages import faults_of
+from lab.experiment_file.schema import ExperimentInput
+from lab.experiment_file.workloads import JobWorkload, MixWorkload
 from poolbench.errors import Fault, UsageError, nearest
-from poolbench.jobs import complete_parameters, find_kind
 from producer.arrivals import read_schedule
 
 
@@ -34,20 +30,14 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(Fault(problem="no TOML", seen=str(error), where=str(path))) from error
-    faults: list[Fault] = []
-    parsed: ExperimentInput | None = None
     try:
         parsed = ExperimentInput.model_validate(table)
     except ValidationError as error:
-        faults += shape_faults(error.errors(), table=table, path=path, text=text)
-    faults += word_faults(table, path=path, text=text)
-    if parsed is not None and profile not in parsed.profile:
+        raise UsageError(*faults_of(error, table=table, where=str(path), text=text)) from error
+    if profile not in parsed.profile:
         remedy = nearest(profile, among=parsed.profile)
-        faults.append(
-            Fault(problem="unknown profile", seen=profile, remedy=remedy, where=str(path))
-        )
-    if faults or parsed is None:
-        raise UsageError(*faults)
+        fault = Fault(problem="unknown profile", seen=profile, remedy=remedy, where=str(path))
+        raise UsageError(fault)
     return _resolve(parsed, path=path, text=text, profile=profile, cores=cores)
 
 
@@ -59,34 +49,27 @@ def _read(path: Path) -> str:
     except PermissionError as error:
         remedy = f"give this user access to it: chmod u+r {path}"
         raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
-    except IsADirectoryError as error:
-        names = _experiments_in(path)
-        remedy = nearest("", among=names) if names else "name a TOML file"
-        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
     except OSError as error:
-        folder = path.parent if path.parent.is_dir() else Path("experiments")
-        names = _experiments_in(folder)
-        remedy = nearest(str(path), among=names) if names else "name a TOML file"
-        seen = f"{path} ({error.strerror})"
-        raise UsageError(Fault(problem="no such experiment", seen=seen, remedy=remedy)) from error
+        is_folder = isinstance(error, IsADirectoryError)
+        folder = path if is_folder else path.parent
+        folder = folder if folder.is_dir() else Path("experiments")
+        names = sorted(str(found) for found in folder.glob("*.toml") if found.is_file())
+        remedy = "name a TOML file"
+        if names:
+            remedy = nearest("" if is_folder else str(path), among=names)
+        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
 
 
 def _unread(path: Path, *, reason: str, remedy: str) -> UsageError:
-    """Return the fault of an experiment that is there: another name would be no help."""
     seen = f"{path} ({reason})"
     return UsageError(Fault(problem="experiment can't be read", seen=seen, remedy=remedy))
-
-
-def _experiments_in(folder: Path) -> list[str]:
-    """Return the paths of the experiments in a folder: files that are there."""
-    return [str(found) for found in sorted(folder.glob("*.toml")) if found.is_file()]
 
 
 def _resolve(
     parsed: ExperimentInput, *, path: Path, text: str, profile: str, cores: int
 ) -> Experiment:
     chosen = parsed.profile[profile]
-    named = _with_points(_contenders(parsed, cores=cores), sweep=parsed.sweep)
+    named = _contenders(parsed, cores=cores)
     workloads = tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload)
     return Experiment(
         file=str(path),
@@ -108,46 +91,24 @@ def _resolve(
     )
 
 
-def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, Contender]:
-    return {
-        known.name: Contender(
-            name=known.name,
-            pool=known.pool,
-            slots=cores if known.slots == "cores" else known.slots,
-            note=known.note,
-            interpreter=known.interpreter,
-            settings=known.settings,
-        )
-        for known in parsed.contender
-    }
-
-
-def _with_points(
-    contenders: Mapping[str, Contender], *, sweep: SweepInput | None
-) -> dict[str, tuple[Contender, ...]]:
+def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Contender]]:
     """Return contenders by the names that a profile may use: a swept one's is all its points'."""
-    named: dict[str, tuple[Contender, ...]] = {name: (one,) for name, one in contenders.items()}
-    if sweep is None:
-        return named
-    swept: dict[str, tuple[Contender, ...]] = {}
-    for point in points(sweep.of, setting=sweep.setting, values=sweep.values):
-        base = contenders[point.of]
-        changed = (
-            replace(base, name=point.name, slots=int(point.value), sweep=point)
-            if point.setting == SLOTS
-            else replace(
-                base,
-                name=point.name,
-                settings={**base.settings, point.setting: point.value},
-                sweep=point,
-            )
-        )
-        named[point.name] = (changed,)
-        swept[point.of] = (*swept.get(point.of, ()), changed)
+    inputs = {known.name: known for known in parsed.contender}
+    named = {name: [_contender(known, cores=cores)] for name, known in inputs.items()}
+    swept: dict[str, list[Contender]] = {}
+    for point in parsed.sweep.points if parsed.sweep else ():
+        contender = _contender(inputs[point.of].at(point), cores=cores, sweep=point)
+        named[point.name] = [contender]
+        swept.setdefault(point.of, []).append(contender)
     return named | swept
 
 
-def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
+def _contender(known: ContenderInput, *, cores: int, sweep: SweepPoint | None = None) -> Contender:
+    slots = cores if known.slots == "cores" else known.slots
+    return Contender(**{**dict(known), "slots": slots}, sweep=sweep)
+
+
+def _workload(known: JobWorkload | MixWorkload, *, trial_s: float) -> Workload:
     measure = known.measure or ("capacity" if known.arrivals is None else "rate")
     arrivals = known.arrivals
     if measure == "rate" and arrivals is not None:
@@ -155,20 +116,13 @@ def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
     elif measure in ("sustain", "curve"):
         arrivals = {"how": SEARCH_ARRIVALS[0], **(arrivals or {})}
     return Workload(
-        name=known.name or known.kind,
-        kind=MIX if known.mix else known.kind,
-        parameters={} if known.mix else _complete(known),
+        name=known.name,
+        kind=known.kind,
+        parameters=known.parameters,
         measure=measure,
         arrivals=arrivals,
-        mix=tuple(
-            Part(name=part.name, kind=part.kind, parameters=_complete(part), share=part.share)
-            for part in known.mix
-        ),
+        mix=tuple(Part(**dict(part)) for part in known.mix),
     )
-
-
-def _complete(job: WorkloadInput | PartInput) -> dict[str, int | float]:
-    return complete_parameters(find_kind(job.kind), job.parameters)
 
 
 def _opening_comment(text: str) -> str:

@@ -37,7 +37,7 @@ class TrialOrder:
 def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
     """Return the plan of the next trial."""
     contender, workload, load = order.worker.contender, order.workload, order.load
-    tuning = Tuning.of(contender.settings)
+    tuning = Tuning.model_validate(contender.settings)
     parts = tuple(
         PlannedPart(
             name=part.name,

@@ -252,12 +252,3 @@ def test_a_pool_without_its_package_there_is_skipped(tmp_path: Path) -> None:
     (skip,) = equip(load(tmp_path, interpreter=str(python), pool="gevent")).skipped
 
     assert skip.reason == f"pool gevent needs gevent, which {python} doesn't have"
-
-
-def test_gevent_without_the_gil_is_a_mistake_in_the_file(tmp_path: Path) -> None:
-    """It is built on greenlet, which turns the GIL on: said at its line."""
-    with pytest.raises(UsageError) as caught:
-        load(tmp_path, interpreter="free-threaded", pool="gevent")
-
-    (fault,) = map(str, caught.value.faults)
-    assert "some.toml:20: impossible pool without the GIL: gevent; greenlet" in fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -108,7 +107,8 @@ def test_mixed_goes_from_waiting_to_computing() -> None:
 def test_observer_turns_each_observer_on_and_off() -> None:
     """Events, Flower and stored results: for each there is a pair that differs in it."""
     tunings = [
-        asdict(Tuning.of(one.settings)) for one in load("observer", profile="bench").contenders
+        Tuning.model_validate(one.settings).model_dump()
+        for one in load("observer", profile="bench").contenders
     ]
     differing = [
         [name for name in mine if mine[name] != theirs[name]]
@@ -129,7 +129,9 @@ def test_slots_reaches_far_enough_for_the_law() -> None:
 
 def test_redis_delay_begins_with_the_proxy_alone() -> None:
     """What the proxy itself costs is in every point, so that they differ by the delay."""
-    delays_ms = {Tuning.of(one.settings).redis_delay_ms for one in load("redis_delay").contenders}
+    delays_ms = {
+        Tuning.model_validate(one.settings).redis_delay_ms for one in load("redis_delay").contenders
+    }
 
     assert 0 in delays_ms
     assert None not in delays_ms

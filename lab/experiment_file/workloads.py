@@ -1,0 +1,191 @@
+"""The workloads of an experiment's file: `[[workload]]` tables, of one kind of job or of a mix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS, complete_arrivals
+from lab.experiment.file_table import FileTable, broken
+from lab.experiment.model import MIX
+from lab.experiment_file.rules import (
+    Broken,
+    Name,
+    errors_of,
+    named_once,
+    of_fault,
+    one_of,
+    raise_all,
+)
+from poolbench.errors import UsageError, nearest
+from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
+from producer.arrivals import ARRIVALS, read_schedule
+from producer.mixes import check_shares
+
+#: The longest that a trial may be without a line, seconds.
+LONGEST_STALL_S = 3_600.0
+
+#: What is measured by looking for a rate.
+SEARCHES = ("sustain", "curve")
+
+#: The arrivals that have no rate.
+BURST = "burst"
+
+#: A trial's length where no profile is valid, seconds: any will do to check arrivals.
+_SOME_TRIAL_S = 1.0
+
+#: What an `arrivals` table may have, whatever the way.
+_ARRIVALS_KEYS = frozenset({"how"}.union(*(kind.model_fields for kind in ARRIVALS.values())))
+
+
+def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    if "kind" not in info.data:
+        return given
+    kind = find_kind(info.data["kind"])
+    try:
+        complete = complete_parameters(kind, given)
+    except UsageError as error:
+        raise errors_of(((), of_fault(fault)) for fault in error.faults) from error
+    job_s, stall_s = rough_job_s(kind, complete), _above(info).get("stall_s", LONGEST_STALL_S)
+    if job_s >= stall_s:
+        remedy = f"shorten the job below stall_s = {stall_s:g}"
+        if job_s < LONGEST_STALL_S:
+            remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
+        problem = "a job lasts longer than a trial may be silent"
+        raise broken(problem, seen=f"{job_s:g} s", remedy=remedy)
+    return complete
+
+
+class _Job(FileTable):
+    """A kind of job with its parameters, complete."""
+
+    kind: Annotated[str, one_of("job kind", JOB_KINDS)]
+    parameters: Annotated[dict[str, Any], AfterValidator(_complete)] = Field(
+        default_factory=dict, validate_default=True
+    )
+
+
+class PartInput(_Job):
+    """A `[[workload.mix]]` table: one sort of job among several, and how many of them it is."""
+
+    name: Name
+    share: float = Field(gt=0, le=1)
+
+
+def _can_be_measured(measure: str, info: ValidationInfo) -> str:
+    if measure in SEARCHES and not _above(info).get("slo", True):
+        remedy = "write [slo] with p95_wait_s = 1.0, or another bound"
+        raise broken(f"{measure} needs an SLO", remedy=remedy)
+    return measure
+
+
+def _suit_the_measure(
+    arrivals: dict[str, Any] | None, info: ValidationInfo
+) -> dict[str, Any] | None:
+    measure = info.data.get("measure")
+    if measure in SEARCHES:
+        raise_all(_search_faults(arrivals or {}, measure=measure))
+    elif measure == "rate" and arrivals is None:
+        raise broken("a rate needs it", remedy='write { how = "poisson", rate_per_s = 50 }')
+    elif measure == "capacity" and arrivals is not None:
+        remedy = "leave arrivals out"
+        raise broken("the whole backlog of a capacity trial arrives at once", remedy=remedy)
+    elif arrivals is not None:
+        profiles = _above(info).get("profile", {}).values()
+        longest_s = max((profile.trial_s for profile in profiles), default=_SOME_TRIAL_S)
+        raise_all(_rate_faults(arrivals, trial_s=longest_s))
+    return arrivals
+
+
+class _Workload(FileTable):
+    """What every `[[workload]]` table has."""
+
+    name: str = ""
+    #: Empty: `capacity`, or `rate` where arrivals are given.
+    measure: Annotated[str, one_of("measure", MEASURES), AfterValidator(_can_be_measured)] = ""
+    #: As `producer.arrivals.read_schedule` takes it, or completed by the length of a trial.
+    arrivals: Annotated[dict[str, Any] | None, AfterValidator(_suit_the_measure)] = Field(
+        default=None, validate_default=True
+    )
+
+
+def _is_named(name: str, info: ValidationInfo) -> str:
+    return name or info.data.get("kind", "")
+
+
+class JobWorkload(_Workload, _Job):
+    """A `[[workload]]` table of one kind; its name is the kind's unless it is given."""
+
+    mix: ClassVar[Sequence[PartInput]] = ()
+    name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)
+
+
+def _shares_make_a_whole(parts: list[PartInput]) -> list[PartInput]:
+    faults = check_shares({part.name: part.share for part in parts})
+    raise_all(((0, "share"), of_fault(fault)) for fault in faults)
+    return parts
+
+
+class MixWorkload(_Workload):
+    """A `[[workload]]` table with a mix."""
+
+    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("kind", "parameters"), "each part of a mix has its own: write it there"
+    )
+
+    kind: ClassVar[str] = MIX
+    parameters: ClassVar[Mapping[str, int | float]] = {}
+    name: str = Field(min_length=1)
+    mix: Annotated[
+        list[PartInput],
+        Field(min_length=1),
+        AfterValidator(named_once),
+        AfterValidator(_shares_make_a_whole),
+    ]
+
+
+def workload_type(table: object) -> type[JobWorkload | MixWorkload]:
+    """Return which of the two a `[[workload]]` table is."""
+    return MixWorkload if isinstance(table, dict) and "mix" in table else JobWorkload
+
+
+def read_workload(table: object, info: ValidationInfo) -> JobWorkload | MixWorkload:
+    """Return a workload, checked with what is valid of the tables above."""
+    return workload_type(table).model_validate(table, context=info.data)
+
+
+def _above(info: ValidationInfo) -> Mapping[str, Any]:
+    """Return what is valid of the tables above a workload."""
+    return info.context or {}
+
+
+def _search_faults(arrivals: Mapping[str, Any], *, measure: str) -> Iterator[Broken]:
+    for key, value in arrivals.items():
+        if key != "how":
+            problem = f"{measure} finds the rate itself and takes how alone"
+            yield (key,), broken(problem, remedy="leave it out")
+        elif value not in SEARCH_ARRIVALS:
+            yield (key,), broken(f"unknown arrivals of {measure}", among=SEARCH_ARRIVALS)
+
+
+def _rate_faults(arrivals: Mapping[str, Any], *, trial_s: float) -> Iterator[Broken]:
+    way = ARRIVALS.get(str(arrivals.get("how")))
+    for key in [key for key in arrivals if key not in _ARRIVALS_KEYS]:
+        keys = way.model_fields if way else ("count", "rate_per_s")
+        remedy = nearest(key, among=[known for known in keys if known not in arrivals])
+        yield (key,), broken("unknown key", remedy=remedy)
+    if "how" not in arrivals:
+        yield ("how",), "missing"
+    elif way is None:
+        yield ("how",), broken("unknown arrivals", among=ARRIVALS)
+    elif way.how == BURST:
+        remedy = 'leave arrivals out, with measure = "capacity"'
+        yield ("how",), broken("a burst has no rate", remedy=remedy)
+    else:
+        known = {key: value for key, value in arrivals.items() if key in _ARRIVALS_KEYS}
+        try:
+            read_schedule(complete_arrivals(known, trial_s=trial_s))
+        except UsageError as error:
+            yield from (((fault.where,), of_fault(fault)) for fault in error.faults)
