@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from collector.run_manifest import Contender, Part, SweepPoint, Workload
-from lab.experiment.arrivals import SEARCH_ARRIVALS, complete_arrivals
+from lab.experiment.arrivals import SEARCH_ARRIVALS
 from lab.experiment.model import Experiment
 from lab.experiment_file.contenders import ContenderInput
 from lab.experiment_file.messages import faults_of
@@ -112,7 +112,7 @@ def _workload(known: JobWorkload | MixWorkload, *, trial_s: float) -> Workload:
     measure = known.measure or ("capacity" if known.arrivals is None else "rate")
     arrivals = known.arrivals
     if measure == "rate" and arrivals is not None:
-        arrivals = read_schedule(complete_arrivals(arrivals, trial_s=trial_s)).as_table()
+        arrivals = read_schedule(arrivals, span_s=trial_s).as_table()
     elif measure in ("sustain", "curve"):
         arrivals = {"how": SEARCH_ARRIVALS[0], **(arrivals or {})}
     return Workload(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS, complete_arrivals
+from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
 from lab.experiment_file.rules import (
@@ -19,7 +19,7 @@ from lab.experiment_file.rules import (
     one_of,
     raise_all,
 )
-from poolbench.errors import UsageError, nearest
+from poolbench.errors import UsageError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
 from producer.arrivals import ARRIVALS, read_schedule
 from producer.mixes import check_shares
@@ -35,9 +35,6 @@ BURST = "burst"
 
 #: A trial's length where no profile is valid, seconds: any will do to check arrivals.
 _SOME_TRIAL_S = 1.0
-
-#: What an `arrivals` table may have, whatever the way.
-_ARRIVALS_KEYS = frozenset({"how"}.union(*(kind.model_fields for kind in ARRIVALS.values())))
 
 
 def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
@@ -85,13 +82,13 @@ def _suit_the_measure(
     arrivals: dict[str, Any] | None, info: ValidationInfo
 ) -> dict[str, Any] | None:
     measure = info.data.get("measure")
-    if measure in SEARCHES:
-        raise_all(_search_faults(arrivals or {}, measure=measure))
-    elif measure == "rate" and arrivals is None:
+    if measure == "rate" and arrivals is None:
         raise broken("a rate needs it", remedy='write { how = "poisson", rate_per_s = 50 }')
-    elif measure == "capacity" and arrivals is not None:
+    if measure == "capacity" and arrivals is not None:
         remedy = "leave arrivals out"
         raise broken("the whole backlog of a capacity trial arrives at once", remedy=remedy)
+    if measure in SEARCHES:
+        raise_all(_search_faults(arrivals or {}, measure=measure))
     elif arrivals is not None:
         profiles = _above(info).get("profile", {}).values()
         longest_s = max((profile.trial_s for profile in profiles), default=_SOME_TRIAL_S)
@@ -161,7 +158,7 @@ def _above(info: ValidationInfo) -> Mapping[str, Any]:
     return info.context or {}
 
 
-def _search_faults(arrivals: Mapping[str, Any], *, measure: str) -> Iterator[Broken]:
+def _search_faults(arrivals: dict[str, Any], *, measure: str) -> Iterator[Broken]:
     for key, value in arrivals.items():
         if key != "how":
             problem = f"{measure} finds the rate itself and takes how alone"
@@ -170,22 +167,17 @@ def _search_faults(arrivals: Mapping[str, Any], *, measure: str) -> Iterator[Bro
             yield (key,), broken(f"unknown arrivals of {measure}", among=SEARCH_ARRIVALS)
 
 
-def _rate_faults(arrivals: Mapping[str, Any], *, trial_s: float) -> Iterator[Broken]:
-    way = ARRIVALS.get(str(arrivals.get("how")))
-    for key in [key for key in arrivals if key not in _ARRIVALS_KEYS]:
-        keys = way.model_fields if way else ("count", "rate_per_s")
-        remedy = nearest(key, among=[known for known in keys if known not in arrivals])
-        yield (key,), broken("unknown key", remedy=remedy)
-    if "how" not in arrivals:
+def _rate_faults(arrivals: dict[str, Any], *, trial_s: float) -> Iterator[Broken]:
+    how = arrivals.get("how", "")
+    if not how:
         yield ("how",), "missing"
-    elif way is None:
-        yield ("how",), broken("unknown arrivals", among=ARRIVALS)
-    elif way.how == BURST:
+    elif how == BURST:
         remedy = 'leave arrivals out, with measure = "capacity"'
         yield ("how",), broken("a burst has no rate", remedy=remedy)
+    elif str(how) not in ARRIVALS:
+        yield ("how",), broken("unknown arrivals", among=ARRIVALS)
     else:
-        known = {key: value for key, value in arrivals.items() if key in _ARRIVALS_KEYS}
         try:
-            read_schedule(complete_arrivals(known, trial_s=trial_s))
+            read_schedule(arrivals, span_s=trial_s)
         except UsageError as error:
             yield from (((fault.where,), of_fault(fault)) for fault in error.faults)

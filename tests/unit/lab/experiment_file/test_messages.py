@@ -179,7 +179,12 @@ PLACES = [
     ('how = "ramp", ', "", 44, "workload.arrivals.how is missing. Write it."),
     ('how = "ramp"', 'how = "burst"', 44, "a burst has no rate. Leave arrivals out"),
     (", to_rate_per_s = 9", "", 44, "arrivals.to_rate_per_s is invalid: missing for ramp arrivals"),
-    ("rate_per_s = 5", "rate = 5", 44, "unknown key. Use one of count, over_s, rate_per_s."),
+    (
+        "rate_per_s = 5",
+        "rate = 5",
+        44,
+        "ramp arrivals have none. Use one of count, over_s, rate_per_s.",
+    ),
     ("rate_per_s = 5", "rate_per_s = inf", 44, "rate_per_s = inf is invalid: out of bounds."),
     ('how = "constant"', 'how = "ramp"', 50, "unknown arrivals of curve. Use one of constant, poi"),
     ('"constant"', '"constant", count = 5', 50, "curve finds the rate itself and takes how alone."),
