@@ -20,7 +20,7 @@ from lab.experiment.interpreter import FREE_THREADED
 from lab.experiment.twin import TWIN_SUFFIX
 from lab.experiment.worker_settings import SLOTS, Tuning
 from lab.experiment_file.rules import Broken, Name, Names, each_once, one_of
-from poolbench.pools import MAX_SLOTS, POOLS, always_has
+from poolbench.pools import POOLS, always_has
 
 #: Pools built on greenlet, which has not declared that it can run without the GIL.
 GREENLET_POOLS = frozenset({"gevent", "asyncio"})
@@ -47,16 +47,15 @@ def _can_run_without_the_gil(pool: str, info: ValidationInfo) -> str:
 
 def _suit_the_pool(slots: object, info: ValidationInfo) -> object:
     pool = POOLS.get(info.data.get("pool", ""))
-    is_whole = isinstance(slots, int) and not isinstance(slots, bool)
-    if pool is not None and pool.fixed_slots is not None:
-        if not is_whole or slots != pool.fixed_slots:
-            raise broken(always_has(pool), remedy=f"write slots = {pool.fixed_slots}")
+    if pool is None:
         return slots
-    most = MAX_SLOTS if pool is None else pool.max_slots
-    if slots != "cores" and not (is_whole and slots in range(1, most + 1)):
-        taker = "a pool" if pool is None else f"pool {pool.name}"
+    count = slots if isinstance(slots, int) and not isinstance(slots, bool) else 0
+    if pool.fixed_slots is not None:
+        if count != pool.fixed_slots:
+            raise broken(always_has(pool), remedy=f"write slots = {pool.fixed_slots}")
+    elif slots != "cores" and not 1 <= count <= pool.max_slots:
         remedy = 'write a whole number, or "cores"'
-        raise broken(f"{taker} takes 1 to {most} slots", remedy=remedy)
+        raise broken(f"pool {pool.name} takes 1 to {pool.max_slots} slots", remedy=remedy)
     return slots
 
 
@@ -107,7 +106,7 @@ class SweepInput(FileTable):
     values: Annotated[
         list[Annotated[Any, PlainValidator(_is_value)]],
         Field(min_length=2),
-        AfterValidator(each_once),
+        each_once(),
     ]
 
     @property

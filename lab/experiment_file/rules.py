@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -12,22 +12,14 @@ from lab.experiment.file_table import broken
 from poolbench.errors import Fault
 from poolbench.keys import NAME
 
-#: A broken rule, or one of pydantic's types of errors, and the keys below the validated value.
-Broken = tuple[tuple[str | int, ...], PydanticCustomError | str]
-
-
-class _HasName(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-_Item = TypeVar("_Item")
-_Named = TypeVar("_Named", bound=_HasName)
+#: The keys below the validated value, and what is wrong there: a broken rule, the fault that a
+#: check outside of the file's tables found, or one of pydantic's types of errors.
+Broken = tuple[tuple[str | int, ...], PydanticCustomError | Fault | str]
 
 
 def errors_of(found: Iterable[Broken]) -> ValidationError:
     """Return broken rules as one error, which pydantic adds to the others of the file."""
-    errors = [InitErrorDetails(type=rule, loc=keys, input=None) for keys, rule in found]
+    errors = [InitErrorDetails(type=_type_of(what), loc=keys, input=None) for keys, what in found]
     return ValidationError.from_exception_data("experiment", errors)
 
 
@@ -42,11 +34,6 @@ def raise_all(found: Iterable[Broken]) -> None:
         raise error
 
 
-def of_fault(fault: Fault) -> PydanticCustomError:
-    """Return the fault that a check outside of the file's tables found, as a broken rule."""
-    return broken(fault.problem, seen=fault.seen, remedy=fault.remedy)
-
-
 def one_of(what: str, words: Iterable[str]) -> AfterValidator:
     """Return the validator of a word that is one of ``words``."""
     known = tuple(words)
@@ -59,27 +46,30 @@ def one_of(what: str, words: Iterable[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def each_once(values: list[_Item]) -> list[_Item]:
-    """Return a list, checked to have nothing twice; 1 and true differ."""
-    words = list(map(repr, values))
-    raise_all(
-        ((index,), broken("it is listed twice", remedy="list each once"))
-        for index, word in enumerate(words)
-        if word in words[:index]
-    )
-    return values
+def each_once(*, key: str = "") -> AfterValidator:
+    """Return the validator of a list that has nothing twice, or of tables that differ in ``key``.
+
+    1 and true differ.
+    """
+
+    def check(values: list[Any]) -> list[Any]:
+        words = [repr(getattr(value, key) if key else value) for value in values]
+        raise_all(
+            ((index, key) if key else (index,), broken("it is listed twice", remedy=remedy))
+            for index, word in enumerate(words)
+            if word in words[:index]
+        )
+        return values
+
+    remedy = "rename one" if key else "list each once"
+    return AfterValidator(check)
 
 
-def named_once(tables: list[_Named]) -> list[_Named]:
-    """Return tables, checked to have no name twice."""
-    names = [table.name for table in tables]
-    raise_all(
-        ((index, "name"), broken(f"{name} is named twice", remedy="rename one"))
-        for index, name in enumerate(names)
-        if name in names[:index]
-    )
-    return tables
+def _type_of(what: PydanticCustomError | Fault | str) -> PydanticCustomError | str:
+    if isinstance(what, Fault):
+        return broken(what.problem, seen=what.seen, remedy=what.remedy)
+    return what
 
 
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
-Names = Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]
+Names = Annotated[list[str], Field(min_length=1), each_once()]

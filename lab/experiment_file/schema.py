@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, crea
 
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment_file.contenders import ContenderInput, SweepInput, sweep_faults
-from lab.experiment_file.rules import Names, named_once, of_fault, raise_all
+from lab.experiment_file.rules import Names, each_once, raise_all
 from lab.experiment_file.workloads import LONGEST_STALL_S, JobWorkload, MixWorkload, read_workload
 from report.trials.slo import SLO_KEYS
 from report.verdicts.fail_on import parse_conditions, row_faults
@@ -80,7 +80,7 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
         rows = [f"{name}/{one.name}" for name in sorted(names) for one in workloads]
         faults += row_faults(conditions, names=rows)
     places = {f'fail_on "{text}"': index for index, text in enumerate(texts)}
-    raise_all(((places[fault.where],), of_fault(fault)) for fault in faults)
+    raise_all(((places[fault.where],), fault) for fault in faults)
     return texts
 
 
@@ -97,7 +97,7 @@ class ExperimentInput(FileTable):
     stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=LONGEST_STALL_S)
     #: Bounds that a rate has to keep in order to be held, seconds by name.
     slo: Annotated[dict[str, Any], AfterValidator(_bounds_are_valid)] = Field(default_factory=dict)
-    contender: Annotated[list[ContenderInput], Field(min_length=1), AfterValidator(named_once)]
+    contender: Annotated[list[ContenderInput], Field(min_length=1), each_once(key="name")]
     sweep: Annotated[SweepInput, AfterValidator(_sweep_makes_contenders)] | None = None
     profile: Annotated[
         dict[str, ProfileInput], Field(min_length=1), AfterValidator(_profiles_name_contenders)
@@ -105,7 +105,7 @@ class ExperimentInput(FileTable):
     workload: Annotated[
         list[Annotated[JobWorkload | MixWorkload, PlainValidator(read_workload)]],
         Field(min_length=1),
-        AfterValidator(named_once),
+        each_once(key="name"),
     ]
     #: The contender to be measured a second time; None: the first of the profile.
     twin: Annotated[str, AfterValidator(_twin_is_a_contender)] | None = None

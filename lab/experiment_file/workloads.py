@@ -10,15 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
-from lab.experiment_file.rules import (
-    Broken,
-    Name,
-    errors_of,
-    named_once,
-    of_fault,
-    one_of,
-    raise_all,
-)
+from lab.experiment_file.rules import Broken, Name, each_once, errors_of, one_of, raise_all
 from poolbench.errors import UsageError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
 from producer.arrivals import ARRIVALS, read_schedule
@@ -44,13 +36,11 @@ def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     try:
         complete = complete_parameters(kind, given)
     except UsageError as error:
-        raise errors_of(((), of_fault(fault)) for fault in error.faults) from error
+        raise errors_of(((), fault) for fault in error.faults) from error
     job_s, stall_s = rough_job_s(kind, complete), _above(info).get("stall_s", LONGEST_STALL_S)
     if job_s >= stall_s:
-        remedy = f"shorten the job below stall_s = {stall_s:g}"
-        if job_s < LONGEST_STALL_S:
-            remedy = f"raise stall_s above {job_s:g}, now {stall_s:g}"
         problem = "a job lasts longer than a trial may be silent"
+        remedy = f"shorten the job, or raise stall_s, now {stall_s:g}"
         raise broken(problem, seen=f"{job_s:g} s", remedy=remedy)
     return complete
 
@@ -121,7 +111,7 @@ class JobWorkload(_Workload, _Job):
 
 def _shares_make_a_whole(parts: list[PartInput]) -> list[PartInput]:
     faults = check_shares({part.name: part.share for part in parts})
-    raise_all(((0, "share"), of_fault(fault)) for fault in faults)
+    raise_all(((0, "share"), fault) for fault in faults)
     return parts
 
 
@@ -138,7 +128,7 @@ class MixWorkload(_Workload):
     mix: Annotated[
         list[PartInput],
         Field(min_length=1),
-        AfterValidator(named_once),
+        each_once(key="name"),
         AfterValidator(_shares_make_a_whole),
     ]
 
@@ -168,8 +158,8 @@ def _search_faults(arrivals: dict[str, Any], *, measure: str) -> Iterator[Broken
 
 
 def _rate_faults(arrivals: dict[str, Any], *, trial_s: float) -> Iterator[Broken]:
-    how = arrivals.get("how", "")
-    if not how:
+    how = arrivals.get("how")
+    if how is None:
         yield ("how",), "missing"
     elif how == BURST:
         remedy = 'leave arrivals out, with measure = "capacity"'
@@ -180,4 +170,4 @@ def _rate_faults(arrivals: dict[str, Any], *, trial_s: float) -> Iterator[Broken
         try:
             read_schedule(arrivals, span_s=trial_s)
         except UsageError as error:
-            yield from (((fault.where,), of_fault(fault)) for fault in error.faults)
+            yield from (((fault.where,), fault) for fault in error.faults)
