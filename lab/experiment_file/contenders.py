@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from operator import itemgetter
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -19,7 +20,7 @@ from lab.experiment.file_table import FileTable, broken, constraint
 from lab.experiment.interpreter import FREE_THREADED
 from lab.experiment.twin import TWIN_SUFFIX
 from lab.experiment.worker_settings import SLOTS, Tuning
-from lab.experiment_file.rules import Broken, Name, Names, each_once, one_of
+from lab.experiment_file.rules import Broken, Name, Names, each_once, one_of, raise_all
 from poolbench.pools import POOLS, always_has
 
 #: Pools built on greenlet, which has not declared that it can run without the GIL.
@@ -97,41 +98,41 @@ def _is_value(value: object) -> SettingValue:
     return value
 
 
+_Value = Annotated[SettingValue, PlainValidator(_is_value)]
+
+
 class SweepInput(FileTable):
     """The `[sweep]` table: one contender, or several, at each of some values of one setting."""
 
     #: A file may give one or a list.
     of: Annotated[Names, BeforeValidator(_as_list)]
     setting: Annotated[str, one_of("setting", (SLOTS, *Tuning.model_fields))]
-    values: Annotated[
-        list[Annotated[Any, PlainValidator(_is_value)]],
-        Field(min_length=2),
-        each_once(),
+    values: Annotated[list[_Value], Field(min_length=2), each_once()]
+
+
+def read_sweep(table: object, info: ValidationInfo) -> list[tuple[SweepPoint, ContenderInput]]:
+    """Return the contenders of a sweep: base after base, values ascending.
+
+    Raises:
+        ValidationError: with every base that is no contender, and each value that one can't have.
+    """
+    sweep = SweepInput.model_validate(table)
+    known = {contender.name: contender for contender in info.data.get("contender", ())}
+    faults: list[Broken] = [
+        (("of", index), broken("unknown contender", among=known))
+        for index, name in enumerate(sweep.of)
+        if known and name not in known
     ]
-
-    @property
-    def points(self) -> list[SweepPoint]:
-        """The points: base after base, values ascending."""
-        return [
-            SweepPoint(of=base, setting=self.setting, value=value)
-            for base in self.of
-            for value in sorted(self.values)
-        ]
-
-
-def sweep_faults(sweep: SweepInput, *, contenders: Sequence[ContenderInput]) -> Iterator[Broken]:
-    """Yield every fault of a sweep's contenders, and of each value in each of them."""
-    known = {contender.name: contender for contender in contenders}
-    for index, name in enumerate(sweep.of):
-        if name not in known:
-            yield ("of", index), broken("unknown contender", among=known)
+    found = []
     for base in (known[name] for name in sweep.of if name in known):
-        for index, value in enumerate(sweep.values):
+        for index, value in sorted(enumerate(sweep.values), key=itemgetter(1)):
             point = SweepPoint(of=base.name, setting=sweep.setting, value=value)
             if point.name in known:
-                yield ("values", index), broken(f"{point.name} is a contender already")
+                faults.append((("values", index), broken(f"{point.name} is a contender already")))
             try:
-                base.at(point)
+                found.append((point, base.at(point)))
             except ValidationError as error:
                 # the last one, since a value that is too long for a name is too large as well
-                yield ("values", index), broken(constraint(error.errors()[-1]))
+                faults.append((("values", index), broken(constraint(error.errors()[-1]))))
+    raise_all(faults)
+    return found

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from collector.run_manifest import Contender, Part, SweepPoint, Workload
 from lab.experiment.arrivals import SEARCH_ARRIVALS
-from lab.experiment.model import Experiment
+from lab.experiment.model import MIX, Experiment
 from lab.experiment_file.contenders import ContenderInput
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
-from lab.experiment_file.workloads import JobWorkload, MixWorkload
+from lab.experiment_file.workloads import SEARCHES, JobWorkload, MixWorkload
 from poolbench.errors import Fault, UsageError, nearest
 from producer.arrivals import read_schedule
 
@@ -44,25 +44,23 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise _unread(path, reason="not UTF-8", remedy="save it as UTF-8") from error
-    except PermissionError as error:
-        remedy = f"give this user access to it: chmod u+r {path}"
-        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
-    except OSError as error:
-        is_folder = isinstance(error, IsADirectoryError)
-        folder = path if is_folder else path.parent
-        folder = folder if folder.is_dir() else Path("experiments")
-        names = sorted(str(found) for found in folder.glob("*.toml") if found.is_file())
-        remedy = "name a TOML file"
-        if names:
-            remedy = nearest("" if is_folder else str(path), among=names)
-        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        seen, remedy = f"{path} ({reason})", _read_remedy(error, path=path)
+        fault = Fault(problem="experiment can't be read", seen=seen, remedy=remedy)
+        raise UsageError(fault) from error
 
 
-def _unread(path: Path, *, reason: str, remedy: str) -> UsageError:
-    seen = f"{path} ({reason})"
-    return UsageError(Fault(problem="experiment can't be read", seen=seen, remedy=remedy))
+def _read_remedy(error: OSError | UnicodeDecodeError, *, path: Path) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "save it as UTF-8"
+    if isinstance(error, PermissionError):
+        return f"give this user access to it: chmod u+r {path}"
+    is_folder = isinstance(error, IsADirectoryError)
+    folder = path if is_folder else path.parent
+    folder = folder if folder.is_dir() else Path("experiments")
+    names = [str(found) for found in folder.glob("*.toml") if found.is_file()]
+    return nearest("" if is_folder else str(path), among=names) if names else "name a TOML file"
 
 
 def _resolve(
@@ -70,7 +68,6 @@ def _resolve(
 ) -> Experiment:
     chosen = parsed.profile[profile]
     named = _contenders(parsed, cores=cores)
-    workloads = tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload)
     return Experiment(
         file=str(path),
         text=text,
@@ -84,7 +81,7 @@ def _resolve(
         contenders=tuple(
             {one.name: one for name in chosen.contenders for one in named[name]}.values()
         ),
-        workloads=workloads,
+        workloads=tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload),
         fail_on=tuple(parsed.fail_on),
         twin=parsed.twin or "",
         slo=parsed.slo,
@@ -93,13 +90,11 @@ def _resolve(
 
 def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Contender]]:
     """Return contenders by the names that a profile may use: a swept one's is all its points'."""
-    inputs = {known.name: known for known in parsed.contender}
-    named = {name: [_contender(known, cores=cores)] for name, known in inputs.items()}
+    named = {known.name: [_contender(known, cores=cores)] for known in parsed.contender}
     swept: dict[str, list[Contender]] = {}
-    for point in parsed.sweep.points if parsed.sweep else ():
-        contender = _contender(inputs[point.of].at(point), cores=cores, sweep=point)
-        named[point.name] = [contender]
-        swept.setdefault(point.of, []).append(contender)
+    for point, known in parsed.sweep:
+        named[point.name] = [_contender(known, cores=cores, sweep=point)]
+        swept.setdefault(point.of, []).extend(named[point.name])
     return named | swept
 
 
@@ -109,20 +104,14 @@ def _contender(known: ContenderInput, *, cores: int, sweep: SweepPoint | None = 
 
 
 def _workload(known: JobWorkload | MixWorkload, *, trial_s: float) -> Workload:
-    measure = known.measure or ("capacity" if known.arrivals is None else "rate")
-    arrivals = known.arrivals
-    if measure == "rate" and arrivals is not None:
-        arrivals = read_schedule(arrivals, span_s=trial_s).as_table()
-    elif measure in ("sustain", "curve"):
-        arrivals = {"how": SEARCH_ARRIVALS[0], **(arrivals or {})}
-    return Workload(
-        name=known.name,
-        kind=known.kind,
-        parameters=known.parameters,
-        measure=measure,
-        arrivals=arrivals,
-        mix=tuple(Part(**dict(part)) for part in known.mix),
-    )
+    given = {"kind": MIX, "parameters": {}, "mix": (), **dict(known)}
+    given["mix"] = tuple(Part(**dict(part)) for part in given["mix"])
+    given["measure"] = known.measure or ("capacity" if known.arrivals is None else "rate")
+    if given["measure"] == "rate":
+        given["arrivals"] = read_schedule(known.arrivals or {}, span_s=trial_s).as_table()
+    elif given["measure"] in SEARCHES:
+        given["arrivals"] = {"how": SEARCH_ARRIVALS[0], **(known.arrivals or {})}
+    return Workload(**given)
 
 
 def _opening_comment(text: str) -> str:

@@ -11,8 +11,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, create_model
 
+from collector.run_manifest import SweepPoint
 from lab.experiment.file_table import FileTable, broken
-from lab.experiment_file.contenders import ContenderInput, SweepInput, sweep_faults
+from lab.experiment_file.contenders import ContenderInput, read_sweep
 from lab.experiment_file.rules import Names, each_once, raise_all
 from lab.experiment_file.workloads import LONGEST_STALL_S, JobWorkload, MixWorkload, read_workload
 from report.trials.slo import SLO_KEYS
@@ -35,22 +36,15 @@ class ProfileInput(FileTable):
     contenders: Names
 
 
-def _names(file: Mapping[str, Any]) -> list[str]:
+def _names(file: dict[str, Any]) -> list[str]:
     """Return the names of a file's contenders and of its sweep; none, if either is invalid."""
     if not {"contender", "sweep"} <= file.keys():
         return []
-    own = [contender.name for contender in file["contender"]]
-    return own + [point.name for point in (file["sweep"].points if file["sweep"] else ())]
+    return [one.name for one in file["contender"]] + [point.name for point, _ in file["sweep"]]
 
 
 def _bounds_are_valid(slo: dict[str, Any]) -> dict[str, Any]:
     return SloInput.model_validate(slo).model_dump(exclude_unset=True)
-
-
-def _sweep_makes_contenders(sweep: SweepInput, info: ValidationInfo) -> SweepInput:
-    if "contender" in info.data:
-        raise_all(sweep_faults(sweep, contenders=info.data["contender"]))
-    return sweep
 
 
 def _profiles_name_contenders(
@@ -98,7 +92,10 @@ class ExperimentInput(FileTable):
     #: Bounds that a rate has to keep in order to be held, seconds by name.
     slo: Annotated[dict[str, Any], AfterValidator(_bounds_are_valid)] = Field(default_factory=dict)
     contender: Annotated[list[ContenderInput], Field(min_length=1), each_once(key="name")]
-    sweep: Annotated[SweepInput, AfterValidator(_sweep_makes_contenders)] | None = None
+    #: Each contender of the sweep, with its point.
+    sweep: Annotated[list[tuple[SweepPoint, ContenderInput]], PlainValidator(read_sweep)] = Field(
+        default_factory=list
+    )
     profile: Annotated[
         dict[str, ProfileInput], Field(min_length=1), AfterValidator(_profiles_name_contenders)
     ]

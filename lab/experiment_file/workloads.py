@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
-from lab.experiment.model import MIX
 from lab.experiment_file.rules import Broken, Name, each_once, errors_of, one_of, raise_all
 from poolbench.errors import UsageError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
@@ -105,7 +104,6 @@ def _is_named(name: str, info: ValidationInfo) -> str:
 class JobWorkload(_Workload, _Job):
     """A `[[workload]]` table of one kind; its name is the kind's unless it is given."""
 
-    mix: ClassVar[Sequence[PartInput]] = ()
     name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)
 
 
@@ -122,8 +120,6 @@ class MixWorkload(_Workload):
         ("kind", "parameters"), "each part of a mix has its own: write it there"
     )
 
-    kind: ClassVar[str] = MIX
-    parameters: ClassVar[Mapping[str, int | float]] = {}
     name: str = Field(min_length=1)
     mix: Annotated[
         list[PartInput],
