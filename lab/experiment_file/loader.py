@@ -9,12 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from collector.run_manifest import Contender, Part, SweepPoint, Workload
-from lab.experiment.arrivals import SEARCH_ARRIVALS
-from lab.experiment.model import MIX, Experiment
+from lab.experiment.model import Experiment
 from lab.experiment_file.contenders import ContenderInput
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
-from lab.experiment_file.workloads import SEARCHES, JobWorkload, MixWorkload
+from lab.experiment_file.workloads import WorkloadInput
 from poolbench.errors import Fault, UsageError, nearest
 from producer.arrivals import read_schedule
 
@@ -103,15 +102,13 @@ def _contender(known: ContenderInput, *, cores: int, sweep: SweepPoint | None = 
     return Contender(**{**dict(known), "slots": slots}, sweep=sweep)
 
 
-def _workload(known: JobWorkload | MixWorkload, *, trial_s: float) -> Workload:
-    given = {"kind": MIX, "parameters": {}, "mix": (), **dict(known)}
-    given["mix"] = tuple(Part(**dict(part)) for part in given["mix"])
-    given["measure"] = known.measure or ("capacity" if known.arrivals is None else "rate")
-    if given["measure"] == "rate":
-        given["arrivals"] = read_schedule(known.arrivals or {}, span_s=trial_s).as_table()
-    elif given["measure"] in SEARCHES:
-        given["arrivals"] = {"how": SEARCH_ARRIVALS[0], **(known.arrivals or {})}
-    return Workload(**given)
+def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
+    measure = known.measure or ("capacity" if known.arrivals is None else "rate")
+    arrivals = known.arrivals
+    if measure == "rate":
+        arrivals = read_schedule(arrivals or {}, span_s=trial_s).as_table()
+    parts = tuple(Part(**dict(part)) for part in known.mix)
+    return Workload(**{**dict(known), "measure": measure, "arrivals": arrivals, "mix": parts})
 
 
 def _opening_comment(text: str) -> str:

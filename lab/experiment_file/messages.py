@@ -17,8 +17,11 @@ from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.contenders import ContenderInput, SweepInput
 from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
 from lab.experiment_file.toml_lines import locate
-from lab.experiment_file.workloads import PartInput, workload_type
+from lab.experiment_file.workloads import PartInput, SearchArrivals, WorkloadInput
 from poolbench.errors import Fault, nearest
+
+#: The file or a table of it, as TOML has it.
+Table = Mapping[str, Any]
 
 #: The keys of a place in a file: a number counts tables, or items of a list.
 Keys = tuple[str | int, ...]
@@ -27,6 +30,8 @@ Keys = tuple[str | int, ...]
 _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
     ("contender", 3): ContenderInput,
     ("contender", 4): Tuning,
+    ("workload", 3): WorkloadInput,
+    ("workload", 4): SearchArrivals,
     ("workload", 5): PartInput,
     ("profile", 3): ProfileInput,
     ("slo", 2): SloInput,
@@ -37,9 +42,7 @@ _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
 _VALUE_LENGTH = 60
 
 
-def faults_of(
-    error: ValidationError, *, table: Mapping[str, Any], where: str, text: str
-) -> list[Fault]:
+def faults_of(error: ValidationError, *, table: Table, where: str, text: str) -> list[Fault]:
     """Return what pydantic found in a file, in our words.
 
     Args:
@@ -56,11 +59,11 @@ def faults_of(
     return list(dict.fromkeys(found))
 
 
-def _message(error: ErrorDetails, *, table: Mapping[str, Any]) -> str:
+def _message(error: ErrorDetails, *, table: Table) -> str:
     keys = error["loc"]
     field = ".".join(key for key in keys if isinstance(key, str))
     if error["type"] == "missing":
-        return f"{field} is missing. {_sentence(_missing_remedy(keys))}"
+        return f"{field} is missing. Write it."
     value, seen = _value_at(table, keys), error.get("ctx", {}).get("seen", "")
     if isinstance(value, bool | int | float | str):
         field += f" = {_shown(value)}"
@@ -81,12 +84,6 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
 
 
-def _missing_remedy(keys: Keys) -> str:
-    if keys[0] == "workload" and keys[2:] == ("kind",):
-        return "write a kind, or a name and [[workload.mix]] tables"
-    return "write it"
-
-
 def _value_at(table: Any, keys: Keys) -> Any:
     """Return what a file has at a place, None if there is nothing."""
     for key in keys:
@@ -96,7 +93,7 @@ def _value_at(table: Any, keys: Keys) -> Any:
     return table
 
 
-def _remedy(error: ErrorDetails, *, table: Mapping[str, Any]) -> str:
+def _remedy(error: ErrorDetails, *, table: Table) -> str:
     """Return how to repair a fault, empty if its constraint says it all."""
     keys, context = error["loc"], error.get("ctx", {})
     if error["type"] == "extra_forbidden":
@@ -106,26 +103,22 @@ def _remedy(error: ErrorDetails, *, table: Mapping[str, Any]) -> str:
     return str(context.get("remedy", ""))
 
 
-def _key_advice(keys: Keys, *, beside: Mapping[str, Any]) -> str:
+def _key_advice(keys: Keys, *, beside: Table) -> str:
     """Return which key a table takes instead of an unknown one, beside those that it has."""
-    model, key = _model_at(keys, beside=beside), str(keys[-1])
+    model, key = _MODELS.get((keys[0], len(keys)), ExperimentInput), str(keys[-1])
     refused = dict(model.misplaced)
     if key in refused:
         return refused[key]
     if beside.get("measure") == "capacity":
         refused["arrivals"] = 'with measure = "rate"'
+    if keys[0] == "workload":
+        jobs = ["kind", "parameters"] if "mix" in beside else ["mix"]
+        refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
     free = [name for name in model.model_fields if _is_free(name, key=key, beside=beside)]
     return nearest(key, among=free, refused=refused)
 
 
-def _model_at(keys: Keys, *, beside: Mapping[str, Any]) -> type[FileTable]:
-    """Return the model of the table in which a key stands."""
-    if keys[0] == "workload" and len(keys) == 3:
-        return workload_type(beside)
-    return _MODELS.get((keys[0], len(keys)), ExperimentInput)
-
-
-def _is_free(name: str, *, key: str, beside: Mapping[str, Any]) -> bool:
+def _is_free(name: str, *, key: str, beside: Table) -> bool:
     """Return whether a table may still have a key: it isn't there, or is one of several tables."""
     return name not in beside or (_are_tables(beside[name]) and _are_tables(beside[key]))
 
@@ -135,7 +128,7 @@ def _are_tables(value: object) -> bool:
     return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
 
 
-def _word_advice(keys: Keys, *, among: Iterable[str], table: Mapping[str, Any]) -> str:
+def _word_advice(keys: Keys, *, among: Iterable[str], table: Table) -> str:
     """Return which word to write, found by trial: validate the file with each of them."""
     known = _errors(table)
     # faults elsewhere are no matter of this word: they were hidden by its own
@@ -151,7 +144,7 @@ def _word_advice(keys: Keys, *, among: Iterable[str], table: Mapping[str, Any]) 
     return nearest(wrong, among=others, refused=refused)
 
 
-def _errors(table: Mapping[str, Any]) -> dict[Keys, ErrorDetails]:
+def _errors(table: Table) -> dict[Keys, ErrorDetails]:
     try:
         ExperimentInput.model_validate(table)
     except ValidationError as error:

@@ -15,7 +15,7 @@ from collector.run_manifest import SweepPoint
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment_file.contenders import ContenderInput, read_sweep
 from lab.experiment_file.rules import Names, each_once, raise_all
-from lab.experiment_file.workloads import LONGEST_STALL_S, JobWorkload, MixWorkload, read_workload
+from lab.experiment_file.workloads import LONGEST_STALL_S, WorkloadInput, read_workload
 from report.trials.slo import SLO_KEYS
 from report.verdicts.fail_on import parse_conditions, row_faults
 
@@ -100,7 +100,7 @@ class ExperimentInput(FileTable):
         dict[str, ProfileInput], Field(min_length=1), AfterValidator(_profiles_name_contenders)
     ]
     workload: Annotated[
-        list[Annotated[JobWorkload | MixWorkload, PlainValidator(read_workload)]],
+        list[Annotated[WorkloadInput, PlainValidator(read_workload)]],
         Field(min_length=1),
         each_once(key="name"),
     ]

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
+from lab.experiment.model import MIX
 from lab.experiment_file.rules import Broken, Name, each_once, errors_of, one_of, raise_all
 from poolbench.errors import UsageError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
@@ -29,7 +30,7 @@ _SOME_TRIAL_S = 1.0
 
 
 def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-    if "kind" not in info.data:
+    if info.data.get("kind", MIX) == MIX:
         return given
     kind = find_kind(info.data["kind"])
     try:
@@ -67,6 +68,16 @@ def _can_be_measured(measure: str, info: ValidationInfo) -> str:
     return measure
 
 
+class SearchArrivals(FileTable):
+    """An `arrivals` table where the rate is what is looked for."""
+
+    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("count", "rate_per_s"), "leave it out: a search finds the rate itself"
+    )
+
+    how: Annotated[str, one_of("arrivals of a search", SEARCH_ARRIVALS)] = SEARCH_ARRIVALS[0]
+
+
 def _suit_the_measure(
     arrivals: dict[str, Any] | None, info: ValidationInfo
 ) -> dict[str, Any] | None:
@@ -77,80 +88,56 @@ def _suit_the_measure(
         remedy = "leave arrivals out"
         raise broken("the whole backlog of a capacity trial arrives at once", remedy=remedy)
     if measure in SEARCHES:
-        raise_all(_search_faults(arrivals or {}, measure=measure))
-    elif arrivals is not None:
+        return SearchArrivals.model_validate(arrivals or {}).model_dump()
+    if arrivals is not None:
         profiles = _above(info).get("profile", {}).values()
         longest_s = max((profile.trial_s for profile in profiles), default=_SOME_TRIAL_S)
         raise_all(_rate_faults(arrivals, trial_s=longest_s))
     return arrivals
 
 
-class _Workload(FileTable):
-    """What every `[[workload]]` table has."""
-
-    name: str = ""
-    #: Empty: `capacity`, or `rate` where arrivals are given.
-    measure: Annotated[str, one_of("measure", MEASURES), AfterValidator(_can_be_measured)] = ""
-    #: As `producer.arrivals.read_schedule` takes it, or completed by the length of a trial.
-    arrivals: Annotated[dict[str, Any] | None, AfterValidator(_suit_the_measure)] = Field(
-        default=None, validate_default=True
-    )
+def _are_its_jobs(parts: list[PartInput], info: ValidationInfo) -> list[PartInput]:
+    if parts:
+        if info.data.get("kind", MIX) != MIX or info.data.get("parameters"):
+            remedy = "write kind and parameters in each part alone"
+            raise broken("each part of a mix has its own kind and parameters", remedy=remedy)
+        faults = check_shares({part.name: part.share for part in parts})
+        raise_all(((0, "share"), fault) for fault in faults)
+    elif info.data.get("kind") == MIX:
+        remedy = "write a kind, or [[workload.mix]] tables"
+        raise broken("a workload has a kind, or a mix of kinds", remedy=remedy)
+    return parts
 
 
 def _is_named(name: str, info: ValidationInfo) -> str:
     return name or info.data.get("kind", "")
 
 
-class JobWorkload(_Workload, _Job):
-    """A `[[workload]]` table of one kind; its name is the kind's unless it is given."""
+class WorkloadInput(_Job):
+    """A `[[workload]]` table, of one kind of job or of a mix."""
 
+    kind: Annotated[str, one_of("job kind", JOB_KINDS)] = MIX
+    mix: Annotated[list[PartInput], each_once(key="name"), AfterValidator(_are_its_jobs)] = Field(
+        default_factory=list, validate_default=True
+    )
+    #: The kind's, unless it is given.
     name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)
-
-
-def _shares_make_a_whole(parts: list[PartInput]) -> list[PartInput]:
-    faults = check_shares({part.name: part.share for part in parts})
-    raise_all(((0, "share"), fault) for fault in faults)
-    return parts
-
-
-class MixWorkload(_Workload):
-    """A `[[workload]]` table with a mix."""
-
-    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("kind", "parameters"), "each part of a mix has its own: write it there"
+    #: Empty: `capacity`, or `rate` where arrivals are given.
+    measure: Annotated[str, one_of("measure", MEASURES), AfterValidator(_can_be_measured)] = ""
+    #: As `producer.arrivals.read_schedule` takes it for the length of a trial; of a search, `how`.
+    arrivals: Annotated[dict[str, Any] | None, AfterValidator(_suit_the_measure)] = Field(
+        default=None, validate_default=True
     )
 
-    name: str = Field(min_length=1)
-    mix: Annotated[
-        list[PartInput],
-        Field(min_length=1),
-        each_once(key="name"),
-        AfterValidator(_shares_make_a_whole),
-    ]
 
-
-def workload_type(table: object) -> type[JobWorkload | MixWorkload]:
-    """Return which of the two a `[[workload]]` table is."""
-    return MixWorkload if isinstance(table, dict) and "mix" in table else JobWorkload
-
-
-def read_workload(table: object, info: ValidationInfo) -> JobWorkload | MixWorkload:
+def read_workload(table: object, info: ValidationInfo) -> WorkloadInput:
     """Return a workload, checked with what is valid of the tables above."""
-    return workload_type(table).model_validate(table, context=info.data)
+    return WorkloadInput.model_validate(table, context=info.data)
 
 
 def _above(info: ValidationInfo) -> Mapping[str, Any]:
     """Return what is valid of the tables above a workload."""
     return info.context or {}
-
-
-def _search_faults(arrivals: dict[str, Any], *, measure: str) -> Iterator[Broken]:
-    for key, value in arrivals.items():
-        if key != "how":
-            problem = f"{measure} finds the rate itself and takes how alone"
-            yield (key,), broken(problem, remedy="leave it out")
-        elif value not in SEARCH_ARRIVALS:
-            yield (key,), broken(f"unknown arrivals of {measure}", among=SEARCH_ARRIVALS)
 
 
 def _rate_faults(arrivals: dict[str, Any], *, trial_s: float) -> Iterator[Broken]:

@@ -154,7 +154,7 @@ PLACES = [
     ("events = true", "redis_delay_ms = nan", 23, "redis_delay_ms = nan is invalid"),
     # jobs
     ('kind = "io.sleep"', 'kind = "io.sleeps"', 38, "unknown job kind. Did you mean io.sleep?"),
-    ('kind = "io.sleep"', "", 37, "kind is missing. Write a kind, or a name and [[workload.mix]]"),
+    ('kind = "io.sleep"', "", 37, "workload.mix is invalid: a workload has a kind, or a mix"),
     ("delay_ms = 10", "delay = 10", 39, "unknown parameter of io.sleep: delay. Did you mean"),
     ("delay_ms = 10", "delay_ms = -10", 39, "io.sleep delay_ms: -10. It takes 0 to 3,600,000 ms"),
     ("delay_ms = 10", "delay_ms = 1" + "0" * 400, 39, "It takes 0 to 3,600,000 ms"),
@@ -185,11 +185,15 @@ PLACES = [
         "ramp arrivals have none. Use one of count, over_s, rate_per_s.",
     ),
     ("rate_per_s = 5", "rate_per_s = inf", 44, "rate_per_s = inf is invalid: out of bounds."),
-    ('how = "constant"', 'how = "ramp"', 50, "unknown arrivals of curve. Use one of constant, poi"),
-    ('"constant"', '"constant", count = 5', 50, "curve finds the rate itself and takes how alone."),
+    ('how = "constant"', 'how = "ramp"', 50, "unknown arrivals of a search. Use one of constant"),
+    ('"constant"', '"constant", count = 5', 50, "Leave it out: a search finds the rate itself."),
     # mixes
-    ('name = "both"', "", 52, "workload.name is missing."),
-    ('"both"', '"both"\nkind = "io.sleep"', 54, "Each part of a mix has its own: write it there."),
+    (
+        '"both"',
+        '"both"\nkind = "io.sleep"',
+        57,
+        "each part of a mix has its own kind and parameters.",
+    ),
     ("share = 0.1", "share = 0.2", 59, "shares that don't make 1: 0.9 + 0.2 = 1.1."),
     ("share = 0.1", "shares = 0.1", 65, "shares = 0.1 is invalid: unknown key. Did you mean"),
     ('"cpu.primes"', '"cpu.prime"', 63, "unknown job kind. Did you mean cpu.primes?"),
@@ -223,7 +227,7 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
         ("repetitions = 2", "repetitions = 0"),
         ("delay_ms", "delay"),
         ('"cpu.primes"', '"cpu.prime"'),
-        ('name = "both"\n', ""),
+        ("share = 0.9", ""),
     ):
         text = text.replace(old, new, 1)
 
@@ -236,8 +240,8 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
         "/some.toml:15: profile.demo.repetitions = 0 is invalid: it must be 1 or more.\n"
         "/some.toml:39: workload.parameters is invalid: unknown parameter of io.sleep: delay. "
         "Did you mean delay_ms?\n"
-        "/some.toml:52: workload.name is missing. Write it.\n"
-        '/some.toml:62: workload.mix.kind = "cpu.prime" is invalid: unknown job kind. '
+        "/some.toml:56: workload.mix.share is missing. Write it.\n"
+        '/some.toml:63: workload.mix.kind = "cpu.prime" is invalid: unknown job kind. '
         "Did you mean cpu.primes?"
     )
 
