@@ -135,3 +135,32 @@ def test_redis_delay_begins_with_the_proxy_alone() -> None:
 
     assert 0 in delays_ms
     assert None not in delays_ms
+
+
+def test_the_demo_gives_equal_slots() -> None:
+    """`demo` compares five pools at four slots each; only solo has its one."""
+    experiment = load("pools")
+
+    slots = {contender.pool: contender.slots for contender in experiment.contenders}
+    assert slots == {"prefork": 4, "threads": 4, "gevent": 4, "asyncio": 4, "solo": 1}
+
+
+def test_the_bench_adds_usual_sizes() -> None:
+    """`bench` measures the demo's contenders and each pool at the size people give it."""
+    demo = load("pools")
+    bench = load("pools", profile="bench")
+
+    added = {(one.pool, one.slots) for one in bench.contenders[len(demo.contenders) :]}
+    assert bench.contenders[: len(demo.contenders)] == demo.contenders
+    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 50)}
+    assert bench.repetitions == 5
+
+
+@pytest.mark.parametrize("name", ["load", "mix"])
+def test_kept_experiments_of_loads_measure_what_they_say(name: str) -> None:
+    """Searches and curves, and a mix."""
+    experiment = load(name)
+
+    measures = {workload.measure for workload in experiment.workloads}
+    assert measures == ({"sustain", "curve"} if name == "load" else {"rate"})
+    assert any(workload.mix for workload in experiment.workloads) == (name == "mix")

@@ -78,25 +78,6 @@ def test_cores_become_slots(tmp_path: Path) -> None:
     assert load(tmp_path, text).contenders[0].slots == 2
 
 
-def test_the_demo_gives_equal_slots() -> None:
-    """`demo` compares five pools at four slots each; only solo has its one."""
-    experiment = load_experiment(Path("experiments/pools.toml"), profile="demo", cores=2)
-
-    slots = {contender.pool: contender.slots for contender in experiment.contenders}
-    assert slots == {"prefork": 4, "threads": 4, "gevent": 4, "asyncio": 4, "solo": 1}
-
-
-def test_the_bench_adds_usual_sizes() -> None:
-    """`bench` measures the demo's contenders and each pool at the size people give it."""
-    demo = load_experiment(Path("experiments/pools.toml"), profile="demo", cores=2)
-    bench = load_experiment(Path("experiments/pools.toml"), profile="bench", cores=2)
-
-    added = {(one.pool, one.slots) for one in bench.contenders[len(demo.contenders) :]}
-    assert bench.contenders[: len(demo.contenders)] == demo.contenders
-    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 50)}
-    assert bench.repetitions == 5
-
-
 def test_a_setting_keeps_its_value(tmp_path: Path) -> None:
     """A whole number stays one: the manifest holds what the file holds."""
     text = MINIMAL.replace("slots = 1", "slots = 1\nsettings = { redis_delay_ms = 0 }")
@@ -152,16 +133,6 @@ def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
     assert [sort.kind for sort in workload.sorts] == ["io.sleep", "cpu.primes"]
     assert workload.shares == (0.9, 0.1)
     assert "work_ms" in workload.mix[1].parameters
-
-
-@pytest.mark.parametrize("name", ["load", "mix"])
-def test_kept_experiments_of_loads_measure_what_they_say(name: str) -> None:
-    """Searches and curves, and a mix."""
-    experiment = load_experiment(Path(f"experiments/{name}.toml"), profile="demo", cores=2)
-
-    measures = {workload.measure for workload in experiment.workloads}
-    assert measures == ({"sustain", "curve"} if name == "load" else {"rate"})
-    assert any(workload.mix for workload in experiment.workloads) == (name == "mix")
 
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
