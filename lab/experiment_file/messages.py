@@ -111,7 +111,7 @@ def _key_advice(keys: Keys, *, beside: Table) -> str:
         return refused[key]
     if beside.get("measure") == "capacity":
         refused["arrivals"] = 'with measure = "rate"'
-    if keys[0] == "workload":
+    if model is WorkloadInput:
         jobs = ["kind", "parameters"] if "mix" in beside else ["mix"]
         refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
     free = [name for name in model.model_fields if _is_free(name, key=key, beside=beside)]

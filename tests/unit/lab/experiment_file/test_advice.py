@@ -178,6 +178,11 @@ def test_what_a_fault_recommends_is_accepted_there(tmp_path: Path, place: str) -
         ),
         ('"web"', '"web"\nmeasure = "rat"', "Did you mean rate? (a rate needs it: write {"),
         ('"web"', '"web"\narrivals = { how = "brst" }', "burst? (a burst has no rate: leave arri"),
+        (
+            '"io.sleep"',
+            '"io.sleep"\nmx = "a"',
+            "Did you mean mix? (a workload has a kind, or a mix)",
+        ),
         ("[[contender]]", "[[contendr]]", "unknown key. Did you mean contender?"),
         ("[profile", "[profil.x]\na = 1\n[profile", "unknown key. Did you mean profile?"),
         (
