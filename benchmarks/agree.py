@@ -34,7 +34,7 @@ from typing import Any
 import psutil
 from celery import Celery
 
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer
 
 #: Both sides agree if they are nearer than this share.
 AGREED = 0.05
@@ -172,13 +172,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     cases = [case for case in CASES if options.only in {None, case.name}]
     by_watch: dict[str, list[Figure]] = {case.name: [] for case in cases}
     by_lab: dict[str, list[Figure]] = {case.name: [] for case in cases}
-    with tempfile.TemporaryDirectory(prefix="agree-") as name, _broker(Path(name)) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="agree-") as name,
+        RedisServer(folder=Path(name) / "broker") as server,
+    ):
         for number in range(options.rounds):
             # who goes first changes, so that what the first does to the machine cancels
             for is_watch in (number % 2 == 0, number % 2 == 1):
                 for case in cases:
                     measure = _watch if is_watch else _ask_poolbench
-                    ask = partial(measure, url=url, folder=Path(name), trial_s=options.trial_s)
+                    ask = partial(
+                        measure, url=server.url(), folder=Path(name), trial_s=options.trial_s
+                    )
                     found = _measure(partial(ask, case))
                     (by_watch if is_watch else by_lab)[case.name].append(found)
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
@@ -337,17 +342,6 @@ def _ask_poolbench(case: Case, *, url: str, folder: Path, trial_s: float) -> flo
     (row,) = json.loads(done.stdout)["rows"]
     per_s: float = row["throughput_per_s"]["median"]
     return per_s
-
-
-@contextmanager
-def _broker(folder: Path) -> Iterator[str]:
-    port, password = free_port(), secrets.token_hex(16)
-    server = start_server(port=port, password=password, folder=folder / "broker", log=folder / "l")
-    try:
-        yield f"redis://:{password}@127.0.0.1:{port}/0"
-    finally:
-        server.kill()
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from collector.metrics import FIGURE_COLUMNS, figures
 from collector.parse import parse_lines
 from collector.parts import StreamId
 from collector.store import RunFolder
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer
 from poolbench.jobs import JobHeader
 from poolbench.keys import records_stream
 from poolbench.lines import finished_line, identity, job_members, received_line, started_line
@@ -68,19 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stream_to_parquet(folder: Path, *, jobs: int, batch: int) -> None:
-    port, password = free_port(), secrets.token_hex(16)
-    server = start_server(
-        port=port, password=password, folder=folder / "server", log=folder / "server.log"
-    )
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-    try:
+    with RedisServer(folder=folder / "server") as server:
+        url = server.url()
         lines, wire_bytes = _in_child(fill, url, jobs, batch)
         print(f"stream: {lines:,.0f} lines of {wire_bytes / lines:.0f} bytes, {batch} an entry")
         read_s, _ = _in_child(read_alone, url)
         ingest_s, cpu_s, peak_bytes = _in_child(ingest, url, folder / RUN)
-    finally:
-        server.kill()
-        server.wait()
     parts = list((folder / RUN / "parts").glob("*.parquet"))
     stored_bytes = sum(part.stat().st_size for part in parts)
     lines_per_s = lines / ingest_s

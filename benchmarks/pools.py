@@ -32,8 +32,8 @@ import psutil
 import redis
 
 from lab.instruments.process_sampler import Sampler
-from lab.instruments.stream_follower import Tail, TrialView
-from lab.system.redis_server import free_port, start_server
+from lab.instruments.stream_follower import StreamFollower, TrialView
+from lab.system.redis_server import RedisServer
 from poolbench.records import TrialPlan
 from producer.publisher import publish
 from report.statistics.ratios import paired_ratio
@@ -64,7 +64,7 @@ class Stand:
     client: redis.Redis
     folder: Path
     run: str
-    tail: Tail
+    tail: StreamFollower
     trials: int = 0
 
     def measure(self, contender: str, *, jobs: int, slots: int, delay_ms: float) -> TrialView:
@@ -139,10 +139,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(_server(folder))
+        url = stack.enter_context(RedisServer(folder=folder / "data")).url()
         client = stack.enter_context(redis.Redis.from_url(url))
         run = f"pools-{secrets.token_hex(3)}"
-        tail = Tail(client, run=run)
+        tail = StreamFollower(client, run=run)
         stand = Stand(url=url, client=client, folder=folder, run=run, tail=tail)
         rates = _measure_rates(stand, options)
         _print_rates(rates, options)
@@ -230,19 +230,6 @@ def _print_memory(peak: int, idle_mb: float, most_mb: float) -> None:
     sys.stdout.write(
         f"{peak} in flight at once: {most_mb:.0f} MB resident, idle {idle_mb:.0f} MB\n"
     )
-
-
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    port, password = free_port(), secrets.token_hex(16)
-    process = start_server(
-        port=port, password=password, folder=folder / "data", log=folder / "server.log"
-    )
-    try:
-        yield f"redis://:{password}@127.0.0.1:{port}/0"
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ import redis
 from celery import Celery
 
 from lab.instruments.process_sampler import Sampler
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import records_stream
 from poolbench.pools import available_pools
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(argv)
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        url = stack.enter_context(_server(folder))
+        url = stack.enter_context(RedisServer(folder=folder / "data")).url()
         client = stack.enter_context(redis.Redis.from_url(url))
         template = _template(url, client)
         order = random.Random(options.seed)
@@ -164,19 +164,6 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return number
 
     return whole_number
-
-
-@contextlib.contextmanager
-def _server(folder: Path) -> Iterator[str]:
-    port, password = free_port(), secrets.token_hex(16)
-    process = start_server(
-        port=port, password=password, folder=folder / "data", log=folder / "server.log"
-    )
-    try:
-        yield f"redis://:{password}@127.0.0.1:{port}/0"
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ import hiredis
 import redis
 from celery import Celery
 
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer
 from poolbench.errors import StackError
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
 from poolbench.keys import queue_name, records_stream
@@ -239,22 +239,15 @@ def busy_worker(client: redis.Redis, *, log: Path) -> Iterator[None]:
 def main() -> None:
     """Start a server, measure, stop it."""
     with tempfile.TemporaryDirectory() as name:
-        folder, port, password = Path(name), free_port(), secrets.token_hex(16)
-        server = start_server(
-            port=port, password=password, folder=folder, log=folder / "server.log"
-        )
-        url = f"redis://:{password}@127.0.0.1:{port}/0"
-        os.environ["POOLBENCH_REDIS_URL"] = url
+        folder = Path(name)
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores when it began")
-        try:
-            with redis.Redis.from_url(url, decode_responses=True) as client:
-                compare(client, port=port, password=password)
+        with RedisServer(folder=folder) as server:
+            os.environ["POOLBENCH_REDIS_URL"] = server.url()
+            with redis.Redis.from_url(server.url(), decode_responses=True) as client:
+                compare(client, port=server.port, password=server.password)
                 tell_lags(client, beside="nobody working")
                 with busy_worker(client, log=folder / "worker.log"):
                     tell_lags(client, beside="a worker computing on every core")
-        finally:
-            server.kill()
-            server.wait()
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The collector gathers what happened: lines from Redis into a run's folder, folded and counted."""
+"""The collector stores lines from Redis in a run's folder, and folds and counts them."""

@@ -21,8 +21,8 @@ from poolbench.arguments import Parser, number
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import Settings, load_settings
 
-#: After a signal to stop, whatever is still under way is left, seconds. That loses nothing: a part
-#: that isn't whole isn't there, and its lines are in the stream.
+#: How long a stop may take, seconds. To leave earlier loses nothing: an incomplete part does not
+#: exist, and its lines are in the stream.
 STOP_S = 1.5
 
 
@@ -56,15 +56,15 @@ def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.N
         type=Path,
         default=settings.results_dir,
         metavar="DIR",
-        help="where each run gets its folder (default: %(default)s)",
+        help="write the runs' folders into DIR (default: %(default)s)",
     )
     parser.add_argument(
         "--stall-after",
         type=number(float, low=0.001, high=86_400),
         default=STALL_S,
         metavar="SECONDS",
-        help="seconds without a line after which a run with missing jobs counts as "
-        "stalled, in addition to the length of its jobs (default: %(default)g)",
+        help="mark a run as stalled after so many seconds without a line while jobs are missing, "
+        "in addition to the length of its jobs (default: %(default)g)",
     )
     return parser.parse_args(arguments)
 

@@ -21,7 +21,7 @@ TEMPORARY = ".tmp"
 #: Key of a Parquet file's own metadata that holds the format version.
 FORMAT_KEY = "poolbench_format"
 
-#: The write limits of a process and a quota are to a reader what a full disk is.
+#: Errors that mean a full disk: the write limits of a process and a quota too.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -171,7 +171,7 @@ def _explain(error: OSError) -> str:
         return "no such file; is it the folder of a run, and has the run been collected?"
     text = error.strerror or str(error).partition("\n")[0]
     if error.errno in _FULL:
-        return f"{text}; free some space, what is stored is safe"
+        return f"{text}; free some space; stored records are safe"
     if isinstance(error, IsADirectoryError):
         return f"{text}; a file is expected there: name another"
     if isinstance(error, PermissionError):

@@ -68,7 +68,7 @@ _MOMENTS = tuple(f"{word}_ns" for word in _MOMENT_WORDS)
 #: Texts that repeat: as categories they take a quarter of the memory.
 _REPEATED = ("run", "contender", "kind", "part", "host", "boot_id", "pool_seen", "state")
 
-#: Records in this order are the same whatever the order of their lines was.
+#: In this order records do not depend on the order of their lines.
 ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
 
 #: How many pieces a live run's whole rows may lie in before they are put together.
@@ -90,7 +90,7 @@ def fold(lines: pl.DataFrame, *, is_over: bool = True) -> pl.DataFrame:
 
 
 def fold_parts(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Return what `fold` would of the lines of all parts, of which one is in memory at a time."""
+    """Return the records of all parts as `fold` does, with one part in memory at a time."""
     folding = Folding()
     for lines in parts:
         folding.add(lines)
@@ -149,11 +149,11 @@ class Folding:
             self._whole = [pl.concat(self._whole)]
 
     def records(self, *, is_over: bool, columns: Collection[str]) -> pl.DataFrame:
-        """Return some columns of what `fold` would return of all lines so far, in no order."""
+        """Return some columns of the records of all lines so far, in no order."""
         return settle(merge([*self._whole, self._open]), is_over=is_over, columns=columns)
 
     def close(self) -> pl.DataFrame:
-        """Return what `fold` would of all lines, and forget them, since both would fill memory."""
+        """Return the records of all lines as `fold` does, and free the memory of the lines."""
         rows = merge([*self._whole, self._open])
         self._whole, self._open = [], self._open.clear()
         order = rows.select(pl.arg_sort_by(ORDER)).to_series()

@@ -21,7 +21,7 @@ from redis.client import NEVER_DECODE
 
 from collector.files import make_folder, remove_leftovers, storage_errors
 from collector.parse import parse_lines, reject
-from collector.parts import Part, StreamId
+from collector.parts import StoredPart, StreamId
 from collector.schema import LINE_SCHEMA, PART_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StackError
@@ -106,31 +106,32 @@ class Ingest:
             self._release()
 
     def step(self) -> int:
-        """Store what is in the stream, one part at most; return how many lines that were.
+        """Store the lines in the stream, one part at most; return how many there were.
 
         Raises:
             StorageError: if it can't be written: all of it is in the stream still.
             redis.RedisError: if the broker fails: nothing is lost, the next step continues.
         """
-        return self._step()[1]
+        before = self.stored_lines
+        self._step()
+        return self.stored_lines - before
 
     def drain(self) -> int:
         """Step until the stream is empty; return how many lines were stored."""
-        total = 0
-        while True:
-            entries, lines = self._step()
-            total += lines
-            if not entries:
-                return total
+        before = self.stored_lines
+        while self._step():
+            pass
+        return self.stored_lines - before
 
-    def _step(self) -> tuple[int, int]:
+    def _step(self) -> int:
+        """Store one part at most; return how many entries of the stream it has."""
         if self._lock is None:
             raise RuntimeError("an Ingest stores only inside its `with` block: it needs the lock")
         if not self._is_trimmed:
             self._trim()
         entries = self._read()
         if not entries:
-            return 0, 0
+            return 0
         first, last = (StreamId.parse(entries[at][0].decode()) for at in (0, -1))
         frame = _parse_entries(entries, run=self.run)
         self.folder.write_part(frame, first=first, last=last)
@@ -142,7 +143,7 @@ class Ingest:
             self._on_stored(lines)
         self._trim()
         self._compact()
-        return len(entries), lines.height
+        return len(entries)
 
     def _resume(self) -> None:
         self.folder.check()
@@ -177,7 +178,7 @@ class Ingest:
         return execute(*command, **{NEVER_DECODE: True})
 
     def _trim(self) -> None:
-        """Let the server forget what the folder holds, exactly up to the cursor."""
+        """Delete the entries from the stream that are in the folder, exactly up to the cursor."""
         if self._cursor is not None:
             minimum = str(self._cursor.following)
             self._client.xtrim(self._stream, minid=minimum, approximate=False)
@@ -194,9 +195,9 @@ class Ingest:
             self._lock = None
 
 
-def _small_tail(parts: list[Part]) -> list[Part]:
+def _small_tail(parts: list[StoredPart]) -> list[StoredPart]:
     """Return the newest parts up to the first that is big enough to be left alone."""
-    tail: list[Part] = []
+    tail: list[StoredPart] = []
     for part in reversed(parts):
         if part.path.stat().st_size >= COMPACT_MAX_BYTES:
             break
@@ -230,7 +231,7 @@ def _take_lock(path: Path, *, run: str) -> IO[str]:
         file.close()
         raise StackError(
             f"run {run} is already being collected, by process {holder} ({path.parent}); "
-            "end that one or let it finish"
+            "stop it or let it finish"
         ) from error
     file.truncate(0)
     file.write(f"{os.getpid()}\n")

@@ -1,4 +1,4 @@
-"""Pure: what was sent against what became of it. A number whose ledger is open is invalid."""
+"""Pure: the ledger of a trial. A number whose ledger is open is invalid."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ import polars as pl
 from collector.schema import LINE_SCHEMA, PART_SCHEMA
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
 
-#: What a content of objects begins with. Others are kept from the parser, which takes what begins
-#: like a compressed file for one, and fails, or unpacks it.
+#: First bytes of JSON objects. Other content is kept from the parser, which unpacks anything that
+#: begins like a compressed file.
 _BEGINNINGS = (b"{", b" ", b"\t", b"\r", b"\n")
 
 #: The moments of a job. `Moment.ALIVE` is no line of a run: it becomes a key.
@@ -46,7 +46,7 @@ def reject(text: bytes, *, reason: str) -> pl.DataFrame:
 
 
 def _parse_one_by_one(content: bytes, *, run: str) -> pl.DataFrame:
-    """Return the rows of a content in which something is garbled, whatever it is."""
+    """Return the rows of content in which something is garbled."""
     texts = [text for text in content.split(b"\n") if text.strip()]
     rows: list[pl.DataFrame] = []
     start = 0

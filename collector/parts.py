@@ -39,14 +39,14 @@ class StreamId(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class StoredPart:
     """A file that holds a run's entries from the first id to the last, both included."""
 
     first: StreamId
     last: StreamId
     path: Path
 
-    def is_within(self, other: Part) -> bool:
+    def is_within(self, other: StoredPart) -> bool:
         """Whether the other part's range covers this one's."""
         return other.first <= self.first and self.last <= other.last
 
@@ -56,7 +56,7 @@ def part_name(*, first: StreamId, last: StreamId) -> str:
     return f"{first}_{last}.parquet"
 
 
-def find_parts(folder: Path) -> list[Part]:
+def find_parts(folder: Path) -> list[StoredPart]:
     """Return every part in the folder; none if it isn't there. Other files are ignored."""
     if not folder.is_dir():
         return []
@@ -64,12 +64,12 @@ def find_parts(folder: Path) -> list[Part]:
     return [part for part in found if part]
 
 
-def outermost(parts: Iterable[Part]) -> list[Part]:
+def outermost(parts: Iterable[StoredPart]) -> list[StoredPart]:
     """Return the parts that lie within no other, in order of their ids: those that count.
 
     A part within another is what compaction had no time to remove.
     """
-    kept: list[Part] = []
+    kept: list[StoredPart] = []
     for part in sorted(parts, key=lambda part: (part.first, [-number for number in part.last])):
         # sorted so, a part that contains this one stands before it and reaches at least as far
         if not (kept and part.is_within(kept[-1])):
@@ -77,10 +77,10 @@ def outermost(parts: Iterable[Part]) -> list[Part]:
     return kept
 
 
-def _parse(path: Path) -> Part | None:
+def _parse(path: Path) -> StoredPart | None:
     match = _NAME.fullmatch(path.name)
     if match is None:
         return None
     first_ms, first_serial, last_ms, last_serial = map(int, match.groups())
     first, last = StreamId(first_ms, first_serial), StreamId(last_ms, last_serial)
-    return Part(first=first, last=last, path=path)
+    return StoredPart(first=first, last=last, path=path)

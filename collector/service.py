@@ -14,7 +14,7 @@ from typing import cast
 
 import redis
 
-from collector.live import LOOK_EVERY_S, LiveRun
+from collector.active_run import UPDATE_EVERY_S, ActiveRun
 from collector.manifest import interval_in
 from collector.store import RunFolder
 from collector.summary import Interval
@@ -60,7 +60,6 @@ class Service:
         results_dir: where each run gets its folder.
         address: the broker's, for messages; without its password.
         stall_s: how long no line may come while jobs are missing.
-        late_s: how long a run that is over is still worked on.
         heartbeat_file: touched in every round, for a container's health.
         clock: monotonic, seconds.
     """
@@ -72,7 +71,6 @@ class Service:
         results_dir: Path,
         address: str,
         stall_s: float = STALL_S,
-        late_s: float = LATE_S,
         heartbeat_file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,11 +78,10 @@ class Service:
         self._results_dir = results_dir
         self._address = address
         self._stall_s = stall_s
-        self._late_s = late_s
         self._heartbeat_file = heartbeat_file
         self._clock = clock
         self._stopping = threading.Event()
-        self._live: dict[str, LiveRun] = {}
+        self._active: dict[str, ActiveRun] = {}
         #: Runs that are over; lines may still come.
         self._resting: dict[str, Interval | None] = {}
         self._troubles: dict[str, _Trouble] = {}
@@ -127,12 +124,12 @@ class Service:
                 _log.info("Redis is back after %.0f s", self._clock() - away_since_s)
                 away_since_s = None
             if not is_busy:
-                self._stopping.wait(LOOK_EVERY_S)
+                self._stopping.wait(UPDATE_EVERY_S)
         self.close()
         _log.info("stopped")
 
     def round(self) -> bool:
-        """Do once what there is to do; return whether more waits already.
+        """Collect and publish each run once; return whether more lines are waiting.
 
         Raises:
             redis.ConnectionError: if the broker is away: nothing is lost, the next round continues.
@@ -143,7 +140,7 @@ class Service:
             self._admit(name)
         self._wake(dict(listed))
         is_busy = False
-        for name in list(self._live):
+        for name in list(self._active):
             if self._stopping.is_set():
                 break
             with self._run_faults(name):
@@ -152,34 +149,34 @@ class Service:
 
     def close(self) -> None:
         """Release the runs' locks."""
-        for name in list(self._live):
+        for name in list(self._active):
             with self._run_faults(name):
-                self._live.pop(name).close()
+                self._active.pop(name).close()
 
     def _serve_run(self, name: str) -> bool:
         """Collect and publish one run; return whether its stream may hold more."""
         if not self._may_try(name):
             return False
-        live = self._live[name]
-        before = live.state
+        active = self._active[name]
+        before = active.state
         try:
-            is_busy = live.collect()
+            is_busy = active.collect()
         finally:
-            live.look(self._intervals(without=name))
-        if live.state is not None and live.state is not before:
-            _log.info("run %s: %s", name, _describe(live.state, live.ledgers))
-        if live.state is not None and live.state.is_over and live.quiet_s > self._late_s:
-            self._rest(name, interval=live.interval)
+            active.update(self._intervals(without=name))
+        if active.state is not None and active.state is not before:
+            _log.info("run %s: %s", name, _describe(active.state, active.ledgers))
+        if active.state is not None and active.state.is_over and active.quiet_s > LATE_S:
+            self._rest(name, interval=active.interval)
         self._recover(name)
         return is_busy
 
     def _admit(self, name: str) -> None:
         """Take up a run that isn't known yet."""
-        is_known = name in self._live or name in self._resting or name in self._impossible
+        is_known = name in self._active or name in self._resting or name in self._impossible
         if is_known or not self._may_try(name):
             return
         try:
-            check_name(name, what="name of a run")
+            check_name(name, what="run")
         except UsageError as error:
             self._impossible.add(name)
             _log.warning("a run in %s is ignored: %s", RUNS, error)
@@ -194,11 +191,11 @@ class Service:
 
     def _open(self, name: str) -> None:
         folder = self._results_dir / name
-        live = LiveRun(
+        active = ActiveRun(
             self._client, run=name, folder=folder, stall_s=self._stall_s, clock=self._clock
         )
-        live.open()
-        self._live[name] = live
+        active.open()
+        self._active[name] = active
 
     def _is_settled(self, name: str, *, folder: RunFolder) -> bool:
         """Whether an earlier collector brought the run to its end, and nothing came since.
@@ -249,19 +246,22 @@ class Service:
         del self._resting[name]
 
     def _rest(self, name: str, *, interval: Interval | None) -> None:
-        self._live.pop(name).close()
+        self._active.pop(name).close()
         self._resting[name] = interval
 
     def _forget_unlisted(self, listed: set[str]) -> None:
         """Let go of runs that someone took off the list; their folders stay."""
-        for name in self._live.keys() - listed:
+        for name in self._active.keys() - listed:
             with self._run_faults(name):
-                self._live.pop(name).close()
+                self._active.pop(name).close()
         for name in self._resting.keys() - listed:
             del self._resting[name]
 
     def _intervals(self, *, without: str) -> dict[str, Interval]:
-        known = {**self._resting, **{name: live.interval for name, live in self._live.items()}}
+        known = {
+            **self._resting,
+            **{name: active.interval for name, active in self._active.items()},
+        }
         return {name: found for name, found in known.items() if found and name != without}
 
     @contextmanager

@@ -24,7 +24,7 @@ from collector.files import (
     write_atomically,
     write_table,
 )
-from collector.parts import Part, StreamId, find_parts, outermost, part_name
+from collector.parts import StoredPart, StreamId, find_parts, outermost, part_name
 from collector.run_manifest import (
     MANIFEST_FORMAT,
     PREVIOUS_FORMAT,
@@ -71,7 +71,7 @@ class RunFolder:
 
     # parts, written by ingest ------------------------------------------------------------------
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[StoredPart]:
         """Return the parts that count, in order of their stream ids."""
         with storage_errors(self.parts_path):
             return outermost(find_parts(self.parts_path))
@@ -90,7 +90,7 @@ class RunFolder:
             metadata={_LINES_KEY: str(frame.height - rejected), _REJECTED_KEY: str(rejected)},
         )
 
-    def merge_parts(self, parts: list[Part]) -> None:
+    def merge_parts(self, parts: list[StoredPart]) -> None:
         """Put neighbouring parts into one that carries their whole range.
 
         Killed between its two steps, it leaves parts that lie within the new one: no reader counts
@@ -198,7 +198,7 @@ class RunFolder:
         write_table(path, frame=conform(frame, schema=schema), metadata={})
 
 
-def _read_part(part: Part, *, columns: Collection[str] = tuple(PART_SCHEMA)) -> pl.DataFrame:
+def _read_part(part: StoredPart, *, columns: Collection[str] = tuple(PART_SCHEMA)) -> pl.DataFrame:
     """Return a part's table; a column that the version which wrote it did not have is null."""
     known = set(read_names(part.path))
     frame = read_table(part.path, columns=[name for name in columns if name in known])

@@ -1,4 +1,4 @@
-"""Pure: what is published of a run, from its records and its hash."""
+"""Pure: the summary of a run, from its records and its hash."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def describe(
     rejected_lines: int = 0,
     faults: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return what is published at ``poolbench:summary:<run>``.
+    """Return the summary that is published at ``poolbench:summary:<run>``.
 
     Args:
         run: its hash.

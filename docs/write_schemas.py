@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from collector.run_manifest import manifest_schema
-from report.result import schema as summary_schema
+from report.result import summary_schema
 
 SCHEMAS = {"manifest.schema.json": manifest_schema, "summary.schema.json": summary_schema}
 

@@ -25,7 +25,7 @@ def number(kind: type[_Number], *, low: float, high: float) -> Callable[[str], _
     def convert(text: str) -> _Number:
         value = kind(text)
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is out of bounds: {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(f"{text} is invalid: must be {low:g} to {high:g}")
         return value
 
     # argparse names it where the text is no number

@@ -1,4 +1,4 @@
-"""Turns milliseconds of work into units of work, by what a unit costs on this machine."""
+"""Converts milliseconds of work into units of work, by the cost of a unit on this machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def message_parameters(
     *,
     calibration: Mapping[str, float],
 ) -> dict[str, int | float]:
-    """Return what a job's message carries, for what `complete_parameters` returned.
+    """Return the parameters of a job's message, from those that `complete_parameters` returned.
 
     ``calibration`` holds the CPU-seconds of one unit of work by kind. Work that was given as a time
     becomes a whole number of units, one at the least, so that all contenders get the same amount.

@@ -1,4 +1,4 @@
-"""The job kinds as data: what each does to its slot, and what may be asked of it."""
+"""The job kinds as data: what each does to its slot, and its parameters."""
 
 from __future__ import annotations
 

@@ -22,19 +22,22 @@ class ExitCode(IntEnum):
     STORAGE = 4
     #: A threshold of the experiment was missed.
     MISSED = 99
-    #: Ctrl-C: what was measured is kept.
+    #: Ctrl-C: the measurements so far are kept.
     INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing wrong with an input, in three parts.
+    """One thing wrong with an input.
 
-    Printed as ``where: problem: seen; remedy``, without the parts that are empty.
+    Printed as ``where: field = seen is invalid: problem; remedy``, or without a field as
+    ``where: problem: seen; remedy``; empty parts are left out.
     """
 
-    #: What is wrong, as a noun phrase: ``unknown pool``.
+    #: What is wrong: a constraint of the field, or a noun phrase: ``unknown pool``.
     problem: str
+    #: The key or option that has the value.
+    field: str = ""
     #: The value seen, as the user wrote it.
     seen: str = ""
     #: What would be right.
@@ -43,7 +46,11 @@ class Fault:
     where: str = ""
 
     def __str__(self) -> str:
-        text = ": ".join(part for part in (self.where, self.problem, self.seen) if part)
+        parts = [self.where, self.problem, self.seen]
+        if self.field:
+            value = f" = {self.seen} is invalid" if self.seen else ""
+            parts = [self.where, f"{self.field}{value}", self.problem]
+        text = ": ".join(part for part in parts if part)
         return f"{text}; {self.remedy}" if self.remedy else text
 
 

@@ -51,5 +51,5 @@ def duration(value_s: float | None) -> str:
 
 
 def three_digits(value: float) -> float:
-    """Return what is left of ``value`` when it is shown: 999.6 is shown as 1,000."""
+    """Return ``value`` rounded as it is shown: 999.6 is shown as 1,000."""
     return float(f"{value:.3g}")

@@ -59,7 +59,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
 
 def alive_line(consumer: Any, *, contender: str) -> bytes:
-    """Return the heartbeat of a worker: who it is and what it serves."""
+    """Return the heartbeat of a worker: its identity, pool, slots and queues."""
     fields = {
         "v": FORMAT,
         "m": Moment.ALIVE,

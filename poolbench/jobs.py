@@ -33,7 +33,7 @@ HEADER = "poolbench"
 
 _TYPE_NAMES = {int: "a whole number", float: "a number"}
 
-#: About what one of them takes where nothing else is known, milliseconds.
+#: Rough duration of one of each, where nothing else is known, milliseconds.
 _ROUGH_COSTS_MS = {"units": 1.0, "commands": 0.2, "size_bytes": 1e-4}
 
 
@@ -179,13 +179,15 @@ def _mixture_faults(kind: JobKind, given: Mapping[str, Any]) -> list[Fault]:
 
 def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Fault | None:
     allowed = (int,) if parameter.type is int else (int, float)
-    where = f"{kind.name} {parameter.name}"
     if isinstance(value, bool) or not isinstance(value, allowed):
-        return Fault(
-            problem=where, seen=repr(value), remedy=f"it takes {_TYPE_NAMES[parameter.type]}"
-        )
-    if not parameter.low <= value <= parameter.high:
+        constraint = _TYPE_NAMES[parameter.type]
+    elif not parameter.low <= value <= parameter.high:
         unit = f" {parameter.unit}" if parameter.unit else ""
-        remedy = f"it takes {parameter.low:,g} to {parameter.high:,.0f}{unit} ({parameter.help})"
-        return Fault(problem=where, seen=str(value)[:40], remedy=remedy)
-    return None
+        constraint = f"{parameter.low:,g} to {parameter.high:,.0f}{unit} ({parameter.help})"
+    else:
+        return None
+    return Fault(
+        field=f"{kind.name} {parameter.name}",
+        seen=repr(value)[:40],
+        problem=f"must be {constraint}",
+    )

@@ -1,8 +1,10 @@
-"""The names of everything that Poolbench keeps in Redis, and what each holds."""
+"""The keys of Poolbench in Redis, and their content."""
 
 from __future__ import annotations
 
 import re
+import secrets
+import time
 
 from poolbench.errors import Fault, UsageError
 
@@ -79,6 +81,11 @@ def result_prefix(scope: str) -> str:
     return f"poolbench.{scope}."
 
 
+def new_run_name() -> str:
+    """Return a run id that sorts by time and doesn't repeat."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
 def check_name(name: str, *, what: str) -> str:
     """Return a run's or contender's name unchanged.
 
@@ -86,8 +93,9 @@ def check_name(name: str, *, what: str) -> str:
         UsageError: if it can't be a key and a file name.
     """
     if not NAME.fullmatch(name):
-        remedy = (
-            "begin with a small letter or digit; add those, dots, dashes, underscores, 64 at most"
+        problem = (
+            "must begin with a small letter or digit and contain only those, dots, dashes and "
+            f"underscores, at most {NAME_LENGTH}"
         )
-        raise UsageError(Fault(problem=f"impossible {what}", seen=repr(name), remedy=remedy))
+        raise UsageError(Fault(field=what, seen=repr(name), problem=problem))
     return name

@@ -1,4 +1,4 @@
-"""Sorts what comes out of a worker's pipe: lines by run, heartbeats by worker. Pure."""
+"""Sorts the bytes of a worker's pipe: lines by run, heartbeats by worker. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Sorter:
         self._tail = b""
 
     def sort(self, chunk: bytes) -> SortedLines:
-        """Return what the bytes since the last call hold."""
+        """Return the lines in the bytes since the last call."""
         *lines, self._tail = (self._tail + chunk).split(b"\n")
         found = SortedLines()
         if len(self._tail) > LINE_MAX_BYTES:

@@ -27,8 +27,6 @@ class Pool:
     max_slots: int = MAX_SLOTS
     #: Environment variables that the worker needs in addition to its settings.
     environment: tuple[tuple[str, str], ...] = ()
-    #: What Celery offers elsewhere and this pool does not do.
-    cannot: tuple[str, ...] = ()
 
 
 POOLS: dict[str, Pool] = {
@@ -46,14 +44,12 @@ POOLS: dict[str, Pool] = {
             celery_value="threads",
             slot="a thread",
             lesson="All slots share one interpreter: one runs Python code while the others wait.",
-            cannot=("time limits", "terminate", "max tasks per child", "autoscale"),
         ),
         Pool(
             name="gevent",
             celery_value="gevent",
             slot="a greenlet",
             lesson="All slots share one thread and switch only where they wait.",
-            cannot=("soft time limits", "max tasks per child"),
         ),
         Pool(
             name="asyncio",
@@ -61,7 +57,6 @@ POOLS: dict[str, Pool] = {
             slot="a coroutine",
             lesson="All slots share one event loop and switch only at an await.",
             environment=(("CELERY_CUSTOM_WORKER_POOL", "worker.pools.asyncio:TaskPool"),),
-            cannot=("time limits without an await", "max tasks per child"),
         ),
         Pool(
             name="solo",
@@ -69,7 +64,6 @@ POOLS: dict[str, Pool] = {
             slot="the worker's own thread",
             lesson="One job after another in the worker's main thread: nothing overlaps.",
             fixed_slots=1,
-            cannot=("time limits", "terminate", "max tasks per child", "autoscale"),
         ),
     )
 }

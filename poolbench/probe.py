@@ -58,10 +58,10 @@ P = ParamSpec("P")
 
 
 def _say_once(handler: Callable[..., None], error: Exception) -> None:
-    """Log a handler's fault: whatever it is, the job comes first."""
+    """Log a handler's fault once; the job runs on."""
     if handler.__qualname__ not in _failed:
         _failed.add(handler.__qualname__)
-        _log.warning("%s failed, says so only once: %r", handler.__qualname__, error)
+        _log.warning("%s failed (logged once): %r", handler.__qualname__, error)
 
 
 def _guarded(handler: Callable[P, None]) -> Callable[P, None]:
@@ -129,7 +129,7 @@ class Probe:
             self._pipe = start_pipe(_recorder_settings(settings, app=sender.app))
         except (OSError, ValueError, UsageError) as error:
             text = " ".join(str(error).split())
-            _log.warning("poolbench: no recorder, jobs run on without records: %s", text)
+            _log.warning("poolbench: no recorder, jobs run without records: %s", text)
         else:
             atexit.register(self._pipe.close)
 
@@ -307,7 +307,7 @@ class Probe:
 
 
 def _recorder_settings(settings: Settings, *, app: Any) -> RecorderSettings:
-    """Return what the recorder needs; POOLBENCH_REDIS_URL goes before the app's own broker."""
+    """Return the recorder's settings; POOLBENCH_REDIS_URL overrides the app's own broker."""
     own = client_address(app.conf.broker_write_url)
     address = settings.redis_url if settings.redis_is_explicit else own
     if address is None:

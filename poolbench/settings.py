@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -27,8 +27,8 @@ MAX_PORT = 65_535
 class Variable:
     """One environment variable that Poolbench reads."""
 
-    name: str
-    default: str
+    name: str = field(kw_only=False)
+    default: str = ""
     help: str
     #: Bounds of a whole number, both allowed; None for text.
     bounds: tuple[int, int] | None = None
@@ -37,41 +37,36 @@ class Variable:
 #: Slots of the stack's workers, where a pool has no fixed number.
 _DEFAULT_SLOTS = {"prefork": 4, "threads": 50, "gevent": 100, "asyncio": 100}
 
+_PORT = (1, MAX_PORT)
+_SWITCH = (0, 1)
+
 VARIABLES: dict[str, Variable] = {
     variable.name: variable
     for variable in (
         Variable(
-            name="POOLBENCH_REDIS_URL",
-            default="",
+            "POOLBENCH_REDIS_URL",
             help="the broker, as redis://:password@host:port/0; goes before the next three",
         ),
-        Variable(name="POOLBENCH_REDIS_HOST", default="127.0.0.1", help="host of the broker"),
+        Variable("POOLBENCH_REDIS_HOST", default="127.0.0.1", help="host of the broker"),
+        Variable("POOLBENCH_REDIS_PORT", default="6390", help="port of the broker", bounds=_PORT),
+        Variable("POOLBENCH_REDIS_PASSWORD", help="password of the broker"),
+        Variable("POOLBENCH_UPSTREAM_HOST", default="127.0.0.1", help="host of upstream"),
         Variable(
-            name="POOLBENCH_REDIS_PORT",
-            default="6390",
-            help="port of the broker",
-            bounds=(1, MAX_PORT),
-        ),
-        Variable(name="POOLBENCH_REDIS_PASSWORD", default="", help="password of the broker"),
-        Variable(name="POOLBENCH_UPSTREAM_HOST", default="127.0.0.1", help="host of upstream"),
-        Variable(
-            name="POOLBENCH_UPSTREAM_PORT",
+            "POOLBENCH_UPSTREAM_PORT",
             default="8390",
             help="port of upstream, the slow service that io.http calls",
-            bounds=(1, MAX_PORT),
+            bounds=_PORT,
         ),
         Variable(
-            name="POOLBENCH_FLOWER_PORT",
+            "POOLBENCH_FLOWER_PORT",
             default="5555",
             help="port of Flower on 127.0.0.1",
-            bounds=(1, MAX_PORT),
+            bounds=_PORT,
         ),
-        Variable(
-            name="FLOWER_BASIC_AUTH", default="", help="Flower's login, user:password (read by it)"
-        ),
+        Variable("FLOWER_BASIC_AUTH", help="Flower's login, user:password (read by it)"),
         *(
             Variable(
-                name=f"POOLBENCH_SLOTS_{name.upper()}",
+                f"POOLBENCH_SLOTS_{name.upper()}",
                 default=str(slots),
                 help=f"slots of the stack's {name} worker",
                 bounds=(1, POOLS[name].max_slots),
@@ -79,62 +74,63 @@ VARIABLES: dict[str, Variable] = {
             for name, slots in _DEFAULT_SLOTS.items()
         ),
         Variable(
-            name="POOLBENCH_PREFETCH",
+            "POOLBENCH_PREFETCH",
             default="4",
             help="messages a worker reserves for each slot (worker_prefetch_multiplier)",
             bounds=(1, 1_000),
         ),
         Variable(
-            name="POOLBENCH_ACKS_LATE",
+            "POOLBENCH_ACKS_LATE",
             default="0",
             help="1: a worker acknowledges a job after it, not before (task_acks_late)",
-            bounds=(0, 1),
+            bounds=_SWITCH,
         ),
         Variable(
-            name="POOLBENCH_RESULTS",
+            "POOLBENCH_RESULTS",
             default="0",
             help="1: a worker stores the results of jobs whose messages leave it to the worker",
-            bounds=(0, 1),
+            bounds=_SWITCH,
         ),
         Variable(
-            name="POOLBENCH_WORKER_REDIS_URL",
-            default="",
+            "POOLBENCH_WORKER_REDIS_URL",
             help="the broker as a worker and its jobs reach it, where that is another way than the "
             "probe's, as through a proxy; empty: the same",
         ),
         Variable(
-            name="POOLBENCH_IMAGE", default="poolbench:local", help="image of the Docker stack"
+            "POOLBENCH_IMAGE",
+            default="poolbench:local",
+            help="image of the Docker stack's workers, upstream and Flower",
         ),
         Variable(
-            name="POOLBENCH_STATE_DIR",
+            "POOLBENCH_COLLECTOR_IMAGE",
+            default="poolbench-collector:local",
+            help="image of the Docker stack's collector",
+        ),
+        Variable(
+            "POOLBENCH_STATE_DIR",
             default=".poolbench",
             help="state of the local stack: logs, server data, process ids",
         ),
-        Variable(name="POOLBENCH_RESULTS_DIR", default="results", help="where runs are kept"),
+        Variable("POOLBENCH_RESULTS_DIR", default="results", help="where runs are kept"),
         Variable(
-            name="POOLBENCH_FREE_THREADED",
-            default="",
+            "POOLBENCH_FREE_THREADED",
             help="Python without a GIL that runs the contenders with interpreter = free-threaded; "
             "empty: that of make free-threaded",
         ),
         Variable(
-            name="POOLBENCH_SCOPE",
-            default="",
+            "POOLBENCH_SCOPE",
             help="prefix of queue names, so that two runs on one broker stay apart",
         ),
         Variable(
-            name="POOLBENCH_CONTENDER",
-            default="",
+            "POOLBENCH_CONTENDER",
             help="name of the contender that a worker is; the probe reports it",
         ),
         Variable(
-            name="POOLBENCH_RUN",
-            default="",
+            "POOLBENCH_RUN",
             help="run that the probe files jobs under that carry no header of ours; empty: none",
         ),
         Variable(
-            name="POOLBENCH_HEARTBEAT_FILE",
-            default="",
+            "POOLBENCH_HEARTBEAT_FILE",
             help="file that a live worker touches every two seconds, for a container's health",
         ),
     )
@@ -163,6 +159,7 @@ class Settings:
     #: The broker as a worker and its jobs reach it, with its password.
     worker_redis_url: str
     image: str
+    collector_image: str
     state_dir: Path
     results_dir: Path
     #: Path of a Python without a GIL that has a worker's packages; empty: that of the checkout.
@@ -219,6 +216,7 @@ def load_settings(
         stores_results=values["POOLBENCH_RESULTS"] == "1",
         worker_redis_url=values["POOLBENCH_WORKER_REDIS_URL"] or redis_url,
         image=values["POOLBENCH_IMAGE"],
+        collector_image=values["POOLBENCH_COLLECTOR_IMAGE"],
         state_dir=Path(values["POOLBENCH_STATE_DIR"]),
         results_dir=Path(values["POOLBENCH_RESULTS_DIR"]),
         free_threaded=values["POOLBENCH_FREE_THREADED"],
@@ -267,8 +265,8 @@ def _fault(variable: Variable, value: str) -> Fault | None:
     low, high = variable.bounds
     if value.isdecimal() and low <= int(value) <= high:
         return None
-    remedy = f"it takes a whole number from {low} to {high}"
-    return Fault(problem=variable.name, seen=repr(value), remedy=remedy)
+    problem = f"must be a whole number from {low} to {high}"
+    return Fault(field=variable.name, seen=repr(value), problem=problem)
 
 
 def _redis_url_faults(url: str, *, name: str) -> list[Fault]:
@@ -284,4 +282,4 @@ def _redis_url_faults(url: str, *, name: str) -> list[Fault]:
         return []
     # the value may hold a password, so it is not shown
     remedy = "write redis://:password@host:port/0"
-    return [Fault(problem=f"{name} is no Redis address", remedy=remedy)]
+    return [Fault(problem=f"{name} is not a Redis address", remedy=remedy)]

@@ -1,4 +1,4 @@
-"""Types of what the collector publishes of a run, at `poolbench.keys.summary_key`."""
+"""Types of a run's summary, which the collector publishes at `poolbench.keys.summary_key`."""
 
 from __future__ import annotations
 

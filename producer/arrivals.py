@@ -49,16 +49,16 @@ _EBB_PRECISION = 1e-12
 #: What a constraint of pydantic is called in a message.
 _BOUNDS = {"gt": "more than", "ge": "at least", "le": "at most"}
 
-_NO_LIST = f"no list of 1 to {MAX_STEPS} numbers"
+_LIST = f"a list of 1 to {MAX_STEPS} numbers"
 
-#: What is wrong with a value, by pydantic's type of error; else it is out of bounds.
-_PROBLEMS = {
-    "int_type": "no whole number",
-    "float_type": "no number",
-    "list_type": _NO_LIST,
-    "too_short": _NO_LIST,
-    "too_long": _NO_LIST,
-    "value_error": "a pause at the edge, not between two steps",
+#: What a value must be, by pydantic's type of error; else within a bound.
+_CONSTRAINTS = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "list_type": _LIST,
+    "too_short": _LIST,
+    "too_long": _LIST,
+    "value_error": "without a pause at the edge",
 }
 
 _Rate = Annotated[float, Field(le=MAX_RATE_PER_S)]
@@ -120,7 +120,7 @@ class Schedule(BaseModel):
         return offsets_s
 
     def as_table(self) -> dict[str, Any]:
-        """Return what `read_schedule` reads, in values that TOML and JSON have."""
+        """Return the table that `read_schedule` reads, in values that TOML and JSON have."""
         return {"how": self.how, **self.model_dump()}
 
     @property
@@ -341,7 +341,7 @@ def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
     0, one of them is missing.
 
     Raises:
-        UsageError: with every fault of the table; ``where`` is its key.
+        UsageError: with every fault of the table; ``field`` is its key.
     """
     given = {key: value for key, value in table.items() if key != "how"}
     how = str(table.get("how", ""))
@@ -352,7 +352,7 @@ def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
             if not given.keys() <= kind.model_fields.keys()
         }
         remedy = nearest(how, among=ARRIVALS, refused=refused)
-        raise UsageError(Fault(where="how", problem="unknown", seen=how, remedy=remedy))
+        raise UsageError(Fault(field="how", problem="unknown", seen=how, remedy=remedy))
     kind = ARRIVALS[how]
     try:
         found = kind.model_validate(given)
@@ -367,7 +367,7 @@ def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
 
 
 def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fault:
-    """Return what pydantic found wrong as a fault of ours."""
+    """Return an error of pydantic as a `Fault`."""
     key = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         owners = [
@@ -378,25 +378,19 @@ def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fau
             remedy += f", or take {' or '.join(owners)}"
         elif not any(key in other.model_fields for other in ARRIVALS.values()):
             remedy = nearest(key, among=kind.model_fields.keys() - given.keys())
-        return Fault(where=key, problem=f"{kind.how} arrivals have none", remedy=remedy)
+        return Fault(field=key, problem=f"{kind.how} arrivals have none", remedy=remedy)
     meaning = kind.model_fields[key].description
     if error["type"] == "missing":
-        problem, remedy = f"missing for {kind.how} arrivals", f"it takes {meaning}"
-        return Fault(where=key, problem=problem, remedy=remedy)
-    problem = _PROBLEMS.get(error["type"], "out of bounds")
+        problem = f"missing for {kind.how} arrivals"
+        return Fault(field=key, problem=problem, remedy=f"give {meaning}")
     bounds = (
-        [
-            f"{_BOUNDS[name]} {value:,.10g}: "
-            for name, value in error["ctx"].items()
-            if name in _BOUNDS
-        ]
-        if "ctx" in error
-        else []
+        f"{_BOUNDS[name]} {value:,.10g}"
+        for name, value in error.get("ctx", {}).items()
+        if name in _BOUNDS
     )
-    seen = _shown(error["input"])
-    return Fault(
-        where=key, problem=problem, seen=seen, remedy=f"it takes {''.join(bounds)}{meaning}"
-    )
+    constraint = _CONSTRAINTS.get(error["type"]) or next(bounds, "a finite number")
+    problem = f"must be {constraint} ({meaning})"
+    return Fault(field=key, problem=problem, seen=_shown(error["input"]))
 
 
 def _size_fault(found: Schedule) -> Fault | None:
@@ -405,14 +399,14 @@ def _size_fault(found: Schedule) -> Fault | None:
     if not count:
         problem = f"missing for {how} arrivals"
         remedy = f"give it, or {found.span_key}" if found.span_key else "give the number of jobs"
-        return Fault(where="count", problem=problem, remedy=remedy)
+        return Fault(field="count", problem=problem, remedy=remedy)
     if count > MAX_COUNT:
-        problem, remedy = "too many jobs due", f"{MAX_COUNT} are the limit: lower rate or span"
-        return Fault(where="count", problem=problem, seen=str(count), remedy=remedy)
+        problem, remedy = f"must be at most {MAX_COUNT:,}", "lower the rate or the span"
+        return Fault(field="count", problem=problem, seen=str(count), remedy=remedy)
     # the span of the lowest rates is no number
     if not found.span_s <= MAX_SPAN_S:
-        problem, remedy = f"{count} jobs take too long", "a day is the limit"
-        return Fault(where="count", problem=problem, remedy=remedy)
+        problem = f"{how} arrivals must be due within a day"
+        return Fault(field="count", problem=problem, seen=str(count))
     return None
 
 

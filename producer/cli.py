@@ -17,16 +17,16 @@ from poolbench import format as fmt
 from poolbench.broker_client import open_broker
 from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
 from poolbench.jobs import parse_parameters
-from poolbench.keys import run_key
+from poolbench.keys import new_run_name, run_key
 from poolbench.settings import Settings, load_settings
 from producer import options
 from producer.screen import Screen
-from producer.submission import ALL, Submission, new_run_name, ordered_pools, schedule_of
+from producer.submission import ALL, Submission, ordered_pools, schedule_of
 from producer.submit import SubmissionResult, submit
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
 
-#: Version of what ``--json`` prints.
+#: Version of the output of ``--json``.
 FORMAT = 1
 
 #: For people: progress and messages go to standard error, results to standard output.
@@ -204,7 +204,7 @@ def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
 
 
 def _document(result: SubmissionResult) -> dict[str, Any]:
-    """Return what ``--json`` prints of a submission."""
+    """Return the output of ``--json`` for a submission."""
     summary, submission = result.summary, result.submission
     return {
         "format": FORMAT,
@@ -213,9 +213,9 @@ def _document(result: SubmissionResult) -> dict[str, Any]:
             {
                 "trial": trial,
                 "contender": submission.pools[trial],
-                "workers": result.crews[submission.pools[trial]].workers,
-                "slots": result.crews[submission.pools[trial]].slots,
-                "events": result.crews[submission.pools[trial]].has_events,
+                "workers": result.groups[submission.pools[trial]].workers,
+                "slots": result.groups[submission.pools[trial]].slots,
+                "events": result.groups[submission.pools[trial]].has_events,
                 "count": submission.count,
                 "sent": sent.count,
                 "span_s": sent.span_s,

@@ -10,7 +10,7 @@ import json
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import redis
@@ -20,7 +20,7 @@ from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, check_name, queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.queue_writer import QueueWriter
-from producer.template import Mix, Template, capture
+from producer.template import Mix, capture
 
 #: Most jobs of one LPUSH: larger ones send no faster and block the broker for longer.
 BATCH = 500
@@ -43,9 +43,8 @@ class Sent:
 
     #: Jobs in the queue.
     count: int
-    #: When the first was due, and when the last was flushed, Unix nanoseconds.
+    #: When the first was due, Unix nanoseconds.
     first_due_ns: int
-    last_sent_ns: int
     #: The most that a job was sent after it was due, seconds.
     lag_max_s: float
     #: From the start until the broker had the last batch, seconds.
@@ -70,7 +69,7 @@ def open_run(
     Raises:
         UsageError: if the name is impossible or taken.
     """
-    key, now_ns = run_key(check_name(run, what="name of a run")), time.time_ns()
+    key, now_ns = run_key(check_name(run, what="run")), time.time_ns()
     if not client.hsetnx(key, "created_ns", now_ns):
         raise UsageError(
             Fault(problem="a run of this name exists", seen=run, remedy="take another")
@@ -98,8 +97,8 @@ def publish(
     offsets_s: Sequence[float],
     scope: str = "",
     mix: Mix | None = None,
-    on_sent: Callable[[int], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    on_sent: Callable[[int], None] = lambda _count: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Sent:
     """Send one job for each offset, seconds from now, to the contender's queue.
 
@@ -114,67 +113,49 @@ def publish(
     queue = queue_name(plan.contender, scope=scope)
     template = capture(plan, run=run, queue=queue, mix=mix)
     with QueueWriter(client, run=run, trial=plan.trial, queue=queue) as writer:
-        sending = _Sending(offsets_s=offsets_s, should_stop=should_stop or _never)
-        while batch := sending.wait_for_batch(writer):
-            sending.flush(batch, template=template, writer=writer)
-            if on_sent:
-                on_sent(batch.stop)
-        writer.settle()
-        return sending.sent()
-
-
-class _Sending:
-    """The state of a trial's sending: which jobs are due, which are sent."""
-
-    def __init__(self, *, offsets_s: Sequence[float], should_stop: Callable[[], bool]) -> None:
-        self._offsets_s = offsets_s
-        self._should_stop = should_stop
-        self._sent = 0
-        self._lag_max_ns = 0
         # moments are stamped by one clock and waited for by the other, which is never set back
-        self._start_ns, self._start_s = time.time_ns(), time.monotonic()
-        self._last_sent_ns = self._start_ns
-        self._gathered_at_s = 0.0
-
-    def wait_for_batch(self, writer: QueueWriter) -> range:
-        """Return the next jobs that are due, at most `BATCH`; none when all are sent or stopped."""
-        count = len(self._offsets_s)
-        while self._sent < count and not self._should_stop():
-            elapsed_s = time.monotonic() - self._start_s
-            limit = min(self._sent + BATCH, count)
-            due = bisect_right(self._offsets_s, elapsed_s, self._sent, limit)
-            is_full = due == self._sent + BATCH
-            next_s = max(self._offsets_s[self._sent], self._gathered_at_s)
-            if is_full or next_s <= elapsed_s:
-                self._gathered_at_s = elapsed_s + GATHER_S
-                return range(self._sent, due)
-            if next_s - elapsed_s > SPARE_S and not writer.is_settled:
-                writer.settle()
-            else:
-                time.sleep(min(next_s - elapsed_s, _NAP_S))
-        return range(0)
-
-    def flush(self, batch: range, *, template: Template, writer: QueueWriter) -> None:
-        """Stamp these jobs as sent and put them into the queue."""
-        offsets_s = self._offsets_s[batch.start : batch.stop]
-        due_ns = array("q", (self._start_ns + round(offset_s * 1e9) for offset_s in offsets_s))
-        sent_ns = time.time_ns()
-        writer.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
-        self._sent = batch.stop
-        self._last_sent_ns = sent_ns
-        self._lag_max_ns = max(self._lag_max_ns, sent_ns - due_ns[0])
-
-    def sent(self) -> Sent:
-        """Return what was sent, once the broker has all of it."""
+        start_ns, start_s = time.time_ns(), time.monotonic()
+        count = lag_max_ns = 0
+        for batch in _due_batches(
+            offsets_s, start_s=start_s, writer=writer, should_stop=should_stop
+        ):
+            offsets = offsets_s[batch.start : batch.stop]
+            due_ns = array("q", (start_ns + round(offset_s * 1e9) for offset_s in offsets))
+            sent_ns = time.time_ns()
+            writer.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
+            count, lag_max_ns = batch.stop, max(lag_max_ns, sent_ns - due_ns[0])
+            on_sent(count)
+        writer.settle()
         return Sent(
-            count=self._sent,
-            first_due_ns=self._start_ns,
-            last_sent_ns=self._last_sent_ns,
-            lag_max_s=self._lag_max_ns / 1e9,
-            span_s=time.monotonic() - self._start_s,
-            is_complete=self._sent == len(self._offsets_s),
+            count=count,
+            first_due_ns=start_ns,
+            lag_max_s=lag_max_ns / 1e9,
+            span_s=time.monotonic() - start_s,
+            is_complete=count == len(offsets_s),
         )
 
 
-def _never() -> bool:
-    return False
+def _due_batches(
+    offsets_s: Sequence[float],
+    *,
+    start_s: float,
+    writer: QueueWriter,
+    should_stop: Callable[[], bool],
+) -> Iterator[range]:
+    """Yield the jobs that are due, at most `BATCH` at once, when their time comes.
+
+    While nothing is due, it reads the broker's answers, or sleeps.
+    """
+    sent, gathered_at_s = 0, 0.0
+    while sent < len(offsets_s) and not should_stop():
+        elapsed_s = time.monotonic() - start_s
+        due = bisect_right(offsets_s, elapsed_s, sent, min(sent + BATCH, len(offsets_s)))
+        next_s = max(offsets_s[sent], gathered_at_s)
+        if due == sent + BATCH or next_s <= elapsed_s:
+            gathered_at_s = elapsed_s + GATHER_S
+            yield range(sent, due)
+            sent = due
+        elif next_s - elapsed_s > SPARE_S and not writer.is_settled:
+            writer.settle()
+        else:
+            time.sleep(min(next_s - elapsed_s, _NAP_S))

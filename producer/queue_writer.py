@@ -119,7 +119,7 @@ class QueueWriter:
         return not (self._unsent or self._unanswered)
 
     def _work(self, *, most_unanswered: int) -> None:
-        """Send what is unsent and read answers; reconnect when the connection breaks."""
+        """Send the unsent batches and read answers; reconnect when the connection breaks."""
         for pause_s in (*PAUSES_S, None):
             try:
                 if self._is_lost:

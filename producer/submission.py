@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -109,7 +107,7 @@ def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> S
         arrivals: one of `ARRIVALS`, or None.
 
     Raises:
-        UsageError: with every fault of what is given; ``where`` is the option.
+        UsageError: with every fault of what is given; ``field`` is the option.
     """
     shaped = [kind for kind in ARRIVALS.values() if kind.span_key]
     has_span = any(kind.span_key in options for kind in shaped)
@@ -120,7 +118,7 @@ def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> S
     try:
         return read_schedule({**count, **options, "how": how})
     except UsageError as error:
-        faults = [replace(fault, where=option_of(fault.where)) for fault in error.faults]
+        faults = [replace(fault, field=option_of(fault.field)) for fault in error.faults]
         raise UsageError(*faults) from error
 
 
@@ -129,8 +127,3 @@ def option_of(key: str) -> str:
     if key == "how":
         return "--arrivals"
     return f"--{key.removesuffix('_per_s').removesuffix('_s').replace('_', '-')}"
-
-
-def new_run_name() -> str:
-    """Return a run id that sorts by time and doesn't repeat."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

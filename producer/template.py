@@ -1,4 +1,4 @@
-"""A trial's messages, captured from a real `apply_async`, with holes for what differs by job.
+"""A trial's messages, captured from a real `apply_async`, with holes for what differs.
 
 Between two messages of one kind only the ids, the delivery tag and our own header differ;
 everything else is as Celery and kombu write it. To fill holes in a string is about fifty times as
@@ -61,7 +61,7 @@ class _Form(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """The messages of a trial, but for what differs by job."""
+    """The messages of a trial, without the values that differ by job."""
 
     #: One for each part of a mix, or one.
     forms: tuple[_Form, ...]
@@ -132,7 +132,7 @@ def _capture_form(plan: TrialPlan, *, run: str, queue: str, part: str | None = N
 def _real_message(
     plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str], part: str | None
 ) -> Any:
-    """Return what Celery hands to a broker's channel for this job, body encoded."""
+    """Return the message that Celery gives to a broker's channel for this job, body encoded."""
     app = Celery("producer", set_as_current=False)
     # unshared, since Celery would otherwise give it to every app of this process; what a message
     # asks for overrides the worker's setting

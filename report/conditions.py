@@ -264,7 +264,8 @@ def _flat(table: Mapping[str, object], *, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flat(value, prefix=f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = value
+            # a summary that was read back has lists
+            flat[f"{prefix}{key}"] = [*value] if isinstance(value, tuple) else value
     return flat
 
 

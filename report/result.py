@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from typing import Final, Literal
 
 from pydantic import TypeAdapter
 
@@ -30,7 +31,7 @@ from report.trials.timeline import TimelinePoint
 from report.trials.trial import Evidence, TrialSummary
 
 #: Version of ``summary.json``; 1 held reasons in words.
-SUMMARY_FORMAT = 2
+SUMMARY_FORMAT: Final = 2
 
 #: `Verdict.figure` where jobs came at a rate: its ratios are those of 1 ÷ that, so that more is
 #: better in them too.
@@ -411,7 +412,7 @@ class Checked:
 class Summary(RunInfo):
     """All that is shown of a run: how it was made, and what came of it."""
 
-    format: int = SUMMARY_FORMAT
+    format: Literal[2] = SUMMARY_FORMAT
     #: By topic, see `report.conditions`.
     conditions: Conditions = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
@@ -478,7 +479,7 @@ def from_json(text: str | bytes) -> Summary:
     return _adapter().validate_json(text)
 
 
-def schema() -> dict[str, object]:
+def summary_schema() -> dict[str, object]:
     """Return the JSON Schema of ``summary.json``."""
     return _adapter().json_schema(mode="serialization") | {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

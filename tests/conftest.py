@@ -12,7 +12,7 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer
 
 # a busy machine is no fault of what is tested
 settings.register_profile("poolbench", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,13 +32,8 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One real embedded server for the whole session."""
-    folder = tmp_path_factory.mktemp("server")
-    port, password = free_port(), secrets.token_hex(16)
-    process = start_server(port=port, password=password, folder=folder, log=folder / "server.log")
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-    yield Server(url=url, port=port, password=password, pid=process.pid)
-    process.kill()
-    process.wait()
+    with RedisServer(folder=tmp_path_factory.mktemp("server")) as own:
+        yield Server(url=own.url(), port=own.port, password=own.password, pid=own.pid)
 
 
 @pytest.fixture

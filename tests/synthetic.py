@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from collector.reasons import Code, Reason
 from collector.run_manifest import MANIFEST_FORMAT, PlannedTrial, read_manifest
 from collector.schema import RECORD_SCHEMA
 from collector.store import RunFolder
@@ -65,6 +66,10 @@ BENCH = (
     Contender(name="gevent-100", pool="gevent", slots=100, note="usual size"),
 )
 
+
+#: Why a trial is invalid and why it is unstable, where any reason will do.
+BROKER_LOST = Reason.of(Code.BROKER_LOST)
+DISTURBED = Reason.of(Code.FOREIGN_CPU, bound=0.1)
 
 _PLAN_KEYS = {one.name for one in fields(PlannedTrial)}
 
@@ -172,7 +177,6 @@ def _facts(workload: Workload, *, block: int, drift: float) -> dict[str, Any]:
         "cost_after": {"cpu_s": gauge_s},
         "ideal_wait_s": ideal_wait_s(kind, complete_parameters(kind, workload.parameters)),
         "reasons": [],
-        "tolerated": [],
     }
 
 
@@ -206,6 +210,24 @@ def edit_trials(folder: RunFolder, *, change: Callable[[dict[str, Any]], None]) 
     for trial in manifest["trials"]:
         change(trial)
     write_flat(folder, manifest)
+
+
+def spoil(
+    folder: RunFolder,
+    *,
+    contender: str = "",
+    workload: str = "",
+    block: int | None = None,
+    **values: Any,
+) -> None:
+    """Set keys of the manifest's trials that are of all that is named."""
+
+    def change(plan: dict[str, Any]) -> None:
+        is_of = contender in ("", plan["contender"]) and workload in ("", plan["workload"])
+        if is_of and block in (None, plan["block"]):
+            plan.update(values)
+
+    edit_trials(folder, change=change)
 
 
 def edit_manifest(folder: RunFolder, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""The service as plain ASGI functions: it shares its cores with what is being measured.
+"""The service as plain ASGI functions: it shares its cores with the measured workers.
 
 A router and a request object would cost an eighth more CPU for each request.
 """
@@ -9,7 +9,6 @@ import asyncio
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from starlette.responses import PlainTextResponse, Response
@@ -19,7 +18,7 @@ from poolbench.catalogue import JOB_KINDS
 from poolbench.documents import make_document
 from poolbench.errors import UsageError
 from poolbench.jobs import parse_parameters
-from upstream.account import Account
+from upstream.cost_meter import CostMeter
 from upstream.draws import Draw, Draws
 
 #: The job kind whose parameters `/wait` and `/json` take, bounds included.
@@ -68,23 +67,20 @@ class Service:
 
     def __init__(self) -> None:
         self.waits = Waits()
-        self.account = Account()
+        self.cost = CostMeter()
         self._draws: dict[bytes, Draws] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self.account.count()
-        make = _BODIES.get(scope["path"])
-        if make and scope["method"] == "GET":
-            await self._answer(scope, receive, send, make=make)
+        self.cost.count()
+        if scope["path"] in _BODIES and scope["method"] == "GET":
+            await self._answer(scope, receive, send)
         elif scope["path"] == "/ceiling" and scope["method"] == "GET":
             await self._ceiling()(scope, receive, send)
         else:
             await _other(scope)(scope, receive, send)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, *, make: Callable[[int], Body]
-    ) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             asked = parse_query(scope["query_string"])
         except UsageError as error:
@@ -100,13 +96,14 @@ class Service:
             answer = PlainTextResponse("a failure, as asked for\n", status_code=503)
             await answer(scope, receive, send)
             return
+        body_type, make = _BODIES[scope["path"]]
         body = make(int(asked["size_bytes"]))
         headers = [
-            (b"content-type", body.type),
-            (b"content-length", str(len(body.content)).encode()),
+            (b"content-type", body_type),
+            (b"content-length", str(len(body)).encode()),
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body.content})
+        await send({"type": "http.response.body", "body": body})
 
     def _draw(self, asked: Mapping[str, float], *, query: bytes) -> Draw:
         """Return the next draw for a query; equal queries share one order of draws."""
@@ -126,34 +123,26 @@ class Service:
         return self._draws[query].next()
 
     def _ceiling(self) -> Response:
-        """Publish what this process could serve at most, from what its requests cost it."""
+        """Return the ceiling of this process, from the CPU time of its requests."""
         facts = {
-            "ceiling_per_s": self.account.ceiling_per_s,
-            "cpu_s_per_request": self.account.cpu_s_per_request,
-            "requests": self.account.requests,
+            "ceiling_per_s": self.cost.ceiling_per_s,
+            "cpu_s_per_request": self.cost.cpu_s_per_request,
+            "requests": self.cost.requests,
             "waiting": len(self.waits),
         }
         return Response(json.dumps(facts) + "\n", media_type="application/json")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
-    """What an answer is made of."""
-
-    type: bytes
-    content: bytes
-
-
 @functools.lru_cache(maxsize=8)
-def _make_filler(size_bytes: int) -> Body:
-    return Body(type=b"application/octet-stream", content=b"x" * size_bytes)
+def _make_filler(size_bytes: int) -> bytes:
+    return b"x" * size_bytes
 
 
-def _make_json(size_bytes: int) -> Body:
-    return Body(type=b"application/json", content=make_document(size_bytes))
-
-
-_BODIES: dict[str, Callable[[int], Body]] = {"/wait": _make_filler, "/json": _make_json}
+#: By path, the type of a body and the function that makes one of a size.
+_BODIES: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
+    "/wait": (b"application/octet-stream", _make_filler),
+    "/json": (b"application/json", make_document),
+}
 
 
 @functools.lru_cache(maxsize=MAX_QUERIES)

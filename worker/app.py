@@ -33,7 +33,7 @@ VISIBILITY_TIMEOUT_S = 2 * 3_600
 #: the job comes again. Ten is the default. Nothing is opened ahead, so this is only a bound.
 MAX_CONNECTIONS = MAX_SLOTS + 100
 
-#: Connections for what jobs send themselves, retries above all. A slot waits for one.
+#: Connections for messages that jobs send, mostly retries. A slot waits for one.
 PUBLISHER_CONNECTIONS = 10
 
 #: How long prefork's children may take to report, seconds. With the default of 4 a child is killed
@@ -42,7 +42,7 @@ CHILD_START_TIMEOUT_S = 30.0
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
-    """Return what the app sets, by Celery's names."""
+    """Return the app's settings, by Celery's names."""
     return {
         "broker_url": settings.worker_redis_url,
         "broker_transport_options": _transport_options(scope=settings.scope),

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from poolbench.arguments import Parser, number
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError, nearest
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if words and not words[0].startswith("-"):
             return _command(words[0])(words[1:])
-        return _start(_parser().parse_args(words))
+        return _start(**vars(_parser().parse_args(words)))
     except PoolbenchError as error:
         sys.stderr.writelines(f"worker: {line}\n" for line in str(error).splitlines())
         return error.exit_code
@@ -39,22 +39,9 @@ def _command(word: str) -> Callable[[list[str]], int]:
     return commands[word]
 
 
-def _start(options: argparse.Namespace) -> int:
-    if options.pool is None:
-        remedy = f"use one of {', '.join(pool.name for pool in available_pools())}"
-        raise UsageError(Fault(problem="no --pool", remedy=remedy))
-    launch = plan_launch(
-        load_settings(),
-        pool=options.pool,
-        contender=options.contender,
-        slots=options.slots,
-        has_events=options.events,
-        log_level=options.log_level,
-        prefetch_multiplier=options.prefetch_multiplier,
-        acks_late=options.acks_late,
-        stores_results=options.results,
-    )
-    if options.print_command:
+def _start(*, print_command: bool, **options: Any) -> int:
+    launch = plan_launch(load_settings(), **options)
+    if print_command:
         sys.stdout.write(shlex.join(launch.command()) + "\n")
         return ExitCode.OK
     return _become(launch)
@@ -79,10 +66,10 @@ def _gauge(words: list[str]) -> int:
 def _calibrate(words: list[str]) -> int:
     text = "Measures what a unit of work costs, in CPU time of one thread."
     parser = Parser(prog="python -m worker calibrate", description=text)
-    parser.add_argument("kind", nargs="*", help="of these job kinds; default: of all with units")
+    parser.add_argument("kind", nargs="*", help="measure these job kinds; default: all with units")
     parser.add_argument("--json", action="store_true", help="print JSON, kind to CPU-seconds")
     parser.add_argument(
-        "--publish", action="store_true", help="leave it in Redis, for producers with work_ms"
+        "--publish", action="store_true", help="store it in Redis, for producers with work_ms"
     )
     options = parser.parse_args(words)
     from worker import gauge  # noqa: PLC0415 -- as above
@@ -111,7 +98,7 @@ def _interpreter(words: list[str]) -> int:
     text = "Imports what a worker imports, and prints the state of this Python's GIL."
     parser = Parser(prog="python -m worker interpreter", description=text)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--no-gil", action="store_true", help="end with 2 if the GIL is on")
+    parser.add_argument("--no-gil", action="store_true", help="exit with 2 if the GIL is on")
     options = parser.parse_args(words)
     from worker import interpreter  # noqa: PLC0415 -- as above
 
@@ -130,16 +117,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     names = ", ".join(pool.name for pool in available_pools())
-    add("--pool", type=find_pool, metavar="POOL", help=f"how it runs several jobs at once: {names}")
-    add("--contender", help="its name, and its queue's; default: the pool's name")
-    add("--slots", type=int, help="jobs in flight at once; default: POOLBENCH_SLOTS_<POOL>")
+    add(
+        "--pool",
+        type=find_pool,
+        required=True,
+        metavar="POOL",
+        help=f"run jobs in this pool: {names}",
+    )
+    add("--contender", help="name the contender, and its queue; default: the pool's name")
+    add("--slots", type=int, help="run so many jobs at once; default: POOLBENCH_SLOTS_<POOL>")
     _add_settings(parser)
     add(
         "--log-level",
         default="warning",
         type=str.lower,
         choices=LOG_LEVELS,
-        help="default: warning",
+        help="set the log level; default: warning",
     )
     add("--print-command", action="store_true", help="print the celery command and exit")
     return parser
@@ -154,12 +147,18 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--prefetch-multiplier",
         type=number(int, low=low, high=high),
         metavar="N",
-        help="messages reserved for each slot; default: POOLBENCH_PREFETCH",
+        help="reserve so many messages for each slot; default: POOLBENCH_PREFETCH",
     )
     add("--acks-late", action=switch, help="acknowledge after a job; default: POOLBENCH_ACKS_LATE")
-    add("--results", action=switch, help="store results; default: POOLBENCH_RESULTS")
+    add(
+        "--results",
+        dest="stores_results",
+        action=switch,
+        help="store results; default: POOLBENCH_RESULTS",
+    )
     add(
         "--events",
+        dest="has_events",
         action=switch,
         default=False,
         help="send Celery's events, for Flower; they halve the throughput of no-ops",

@@ -53,7 +53,7 @@ def is_free_threaded() -> bool:
 
 
 def in_words(found: dict[str, Any]) -> str:
-    """Return what `describe` found as a line for a person."""
+    """Return the result of `describe` as a line of text."""
     build = "built without the GIL" if found["is_free_threaded"] else "built with the GIL"
     culprits = ", ".join(found["gil_turned_on_by"])
     state = f"turned on by {culprits}" if culprits else "on" if found["gil_enabled"] else "off"

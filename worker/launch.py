@@ -1,4 +1,4 @@
-"""What a worker is started with: the `celery` command line and its environment."""
+"""The `celery` command line and the environment of a worker."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Launch:
         ]
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """Return the worker's environment: what it inherits, less what Celery would obey."""
+        """Return the worker's environment: the inherited one without Celery's own variables."""
         kept = {
             name: value for name, value in inherited.items() if not name.startswith(_FOREIGN_PREFIX)
         }
@@ -128,7 +128,7 @@ def _check_slots(pool: Pool, slots: int) -> None:
     low, high = (pool.fixed_slots,) * 2 if pool.fixed_slots else (1, pool.max_slots)
     if low <= slots <= high:
         return
-    remedy = f"pool {pool.name} takes 1 to {high}, each {pool.slot}"
+    problem = f"pool {pool.name} takes 1 to {high}, each {pool.slot}"
     if pool.fixed_slots:
-        remedy = f"pool {pool.name} has {pool.fixed_slots}, {pool.slot}"
-    raise UsageError(Fault(problem="impossible slots", seen=str(slots), remedy=remedy))
+        problem = f"pool {pool.name} always has {pool.fixed_slots}, {pool.slot}"
+    raise UsageError(Fault(field="slots", seen=str(slots), problem=problem))

@@ -65,17 +65,17 @@ def conformance(
         Path | None, typer.Option(help="Run workers on this Python, for another version of Celery.")
     ] = None,
     beside: Annotated[
-        Path | None, typer.Option(help="Show where the results differ from this JSON file.")
+        Path | None, typer.Option(help="Compare with this JSON file of an earlier survey.")
     ] = None,
     write: Annotated[
         Path | None, typer.Option(help="Write Markdown to this file, and JSON next to it.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     list_rows: Annotated[
-        bool, typer.Option("--list", help="Print the rows' names and titles; try nothing.")
+        bool, typer.Option("--list", help="Print the names and titles of the rows, without a try.")
     ] = False,
 ) -> None:
-    """Try on real workers what each pool ignores and what it breaks, in under 4 minutes."""
+    """Test on real workers which of Celery's promises each pool keeps, in under 4 minutes."""
     if list_rows:
         sys.stdout.write(_listed())
         return

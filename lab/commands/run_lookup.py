@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from collector.files import storage_errors
 from collector.store import RunFolder
 from poolbench.errors import Fault, StorageError, UsageError, nearest
-from report.result import Summary, from_json
+from report.result import SUMMARY_FORMAT, Summary, from_json
 from report.summary import summarize
 
 #: Names the newest run in the results folder.
@@ -100,11 +100,13 @@ def read_summary(path: Path) -> Summary:
     try:
         return from_json(text)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        field = ".".join(map(str, fault["loc"])) or "its text"
+        faults = {".".join(map(str, one["loc"])): one["input"] for one in error.errors()}
+        field = "its text" if "" in faults else next(iter(faults))
+        if "format" in faults:
+            field = f"format = {faults['format']!r}"
         raise StorageError(
-            f"{file}: {field} is invalid: no summary.json of this version. Name a run: its summary "
-            "is made anew from its records."
+            f"{file}: {field} is invalid: this version reads summaries of format {SUMMARY_FORMAT}. "
+            "Name a run: its summary is made anew from its records."
         ) from error
 
 

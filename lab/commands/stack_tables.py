@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from rich.console import Group
 from rich.table import Table
@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lab.stack.health import Status
 from lab.stack.services import Service
+from poolbench.settings import Settings
 
 _STATE_STYLES = {"running": "green", "failed": "bold red", "stopped": "dim"}
 _MINUTE_S = 60
@@ -45,37 +46,29 @@ def status_table(statuses: Iterable[Status]) -> Table:
             status.address,
             Text("healthy", style="green")
             if status.is_healthy
-            else Text(status.trouble or "–", style="red" if status.trouble else "dim"),
+            else Text(status.problem or "–", style="red" if status.problem else "dim"),
         )
     return table
 
 
-def welcome(
-    services: Iterable[Service],
-    *,
-    where: str,
-    slots: Mapping[str, int],
-    flower_port: int,
-    login: str,
-    broker: str,
-) -> Group:
+def welcome(services: Iterable[Service], *, where: str, settings: Settings) -> Group:
     """Return what `poolbench up` prints: services, addresses and the login."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("service", "address", "purpose"):
         table.add_column(heading)
     for service in services:
-        address = f"127.0.0.1:{service.port}" if service.port else ""
+        address = service.address
         if service.contender:
-            count = slots[service.contender]
+            count = settings.slots[service.contender]
             address = f"{count} slot{'' if count == 1 else 's'}"
         table.add_row(service.name, address, Text(service.summary, style="dim"))
-    user, _, password = login.partition(":")
+    user, _, password = settings.flower_basic_auth.partition(":")
     rows = Table(box=None, pad_edge=False, show_header=False)
     rows.add_column(style="bold")
     rows.add_column(overflow="fold")
-    url = f"http://127.0.0.1:{flower_port}"
+    url = f"http://127.0.0.1:{settings.flower_port}"
     rows.add_row("up", Text(where, style="bold green"))
     rows.add_row("Flower", Text(url, style=f"cyan link {url}"))
     rows.add_row("", Text.assemble(("user ", "dim"), user, ("  password ", "dim"), password))
-    rows.add_row("broker", Text.assemble(broker, ("  password in .env", "dim")))
+    rows.add_row("broker", Text.assemble(settings.redis_address, ("  password in .env", "dim")))
     return Group(table, Text(), rows)

@@ -16,6 +16,9 @@ class Outcome(StrEnum):
     NOT_TRIED = "not tried"
 
 
+#: The outcomes by which judges decide cases.
+IGNORED, BREAKS = Outcome.IGNORED, Outcome.BREAKS
+
 #: The meaning of each outcome, in one sentence.
 MEANINGS = {
     Outcome.WORKS: "Celery did what its documentation promises, and no job was harmed.",

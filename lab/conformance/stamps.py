@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.instruments.overlap import peak_in_flight
+
 #: Number of stamps that one line of evidence shows.
 _SHOWN = 10
 
@@ -56,12 +58,10 @@ class Stamps:
 
     def peak_in_flight(self) -> int:
         """Return the highest number of jobs in flight at the same time."""
-        steps = [(one.t_ns, 1 if one.moment == "started" else -1) for one in self.all]
-        depth = peak = 0
-        for _, step in sorted(steps):
-            depth += step
-            peak = max(peak, depth)
-        return peak
+        return peak_in_flight(
+            (one.t_ns for one in self.all if one.moment == "started"),
+            (one.t_ns for one in self.all if one.moment != "started"),
+        )
 
     def describe(self, *labels: str) -> str:
         """Return the stamps of these jobs (default: all) as one line, in seconds from the first."""

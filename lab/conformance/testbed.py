@@ -211,16 +211,23 @@ class Testbed:
         return str(json.loads(stored)["status"]) if stored else None
 
     def observe(
-        self, worker: TestbedWorker, *, takes_jobs: bool = True, log: tuple[str, ...] = ()
+        self, worker: TestbedWorker, *patterns: str, sends_one_more: bool = False
     ) -> Observation:
-        """Return what is to be seen of all jobs and of this worker now."""
+        """Return what can be seen of all jobs and of this worker now.
+
+        Args:
+            worker: the worker that matters.
+            patterns: of the log lines to keep.
+            sends_one_more: send the job ``after`` first, to see whether the worker takes it.
+        """
+        takes_jobs = not sends_one_more or self._takes_jobs(worker)
         return Observation(
             stamps=self.stamps(),
             fates=self.fates(),
             states={label: state for label in self.sent if (state := self.state(label))},
             exit_code=worker.exit_code,
             takes_jobs=takes_jobs,
-            log=log,
+            log=worker.log_lines(*patterns),
         )
 
     def restart_server(self, *, away_s: float) -> None:
@@ -229,8 +236,7 @@ class Testbed:
         self.pause(away_s)
         self.server.start()
 
-    def takes_jobs(self, worker: TestbedWorker) -> bool:
-        """Send one more job, ``after``, and return whether the worker runs it."""
+    def _takes_jobs(self, worker: TestbedWorker) -> bool:
         self.send("wait", label="after", seconds=0.0)
         return worker.until(self.has("finished", "after"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -123,10 +124,11 @@ class TestbedWorker:
         )
         return next((reply[self.node] for reply in replies or () if self.node in reply), None)
 
-    def log_lines(self, pattern: str, *, most: int = 2) -> tuple[str, ...]:
-        """Return the first log lines that match, as evidence; without a traceback's frames."""
-        found = [line for line in self._log() if re.search(pattern, line) and line[:1] != " "]
-        return tuple(f"log: {line}" for line in found[:most])
+    def log_lines(self, *patterns: str, most: int = 2) -> tuple[str, ...]:
+        """Return the first log lines that match each pattern, as evidence; frames excluded."""
+        lines = [line for line in self._log() if line[:1] != " "]
+        found = [[line for line in lines if re.search(one, line)][:most] for one in patterns]
+        return tuple(f"log: {line}" for line in itertools.chain(*found))
 
     def last_words(self) -> tuple[str, ...]:
         """Return the log lines about its end, as evidence."""

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from lab.experiment.file_table import FileTable, constraint
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.contenders import ContenderInput, SweepInput
+from lab.experiment_file.rules import Keys
 from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
 from lab.experiment_file.toml_lines import locate
 from lab.experiment_file.workloads import PartInput, SearchArrivals, WorkloadInput
@@ -22,9 +23,6 @@ from poolbench.errors import Fault, nearest
 
 #: The file or a table of it, as TOML has it.
 Table = Mapping[str, Any]
-
-#: The keys of a place in a file: a number counts tables, or items of a list.
-Keys = tuple[str | int, ...]
 
 #: The models of the tables below the file, by the first of the keys in them and how many those are.
 _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {

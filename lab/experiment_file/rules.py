@@ -12,14 +12,24 @@ from lab.experiment.file_table import broken
 from poolbench.errors import Fault
 from poolbench.keys import NAME
 
+#: The keys of a place in a file: a number counts tables, or items of a list.
+Keys = tuple[str | int, ...]
+
 #: The keys below the validated value, and what is wrong there: a broken rule, the fault that a
 #: check outside of the file's tables found, or one of pydantic's types of errors.
-Broken = tuple[tuple[str | int, ...], PydanticCustomError | Fault | str]
+Broken = tuple[Keys, PydanticCustomError | Fault | str]
 
 
 def errors_of(found: Iterable[Broken]) -> ValidationError:
     """Return broken rules as one error, which pydantic adds to the others of the file."""
-    errors = [InitErrorDetails(type=_type_of(what), loc=keys, input=None) for keys, what in found]
+    errors = [
+        InitErrorDetails(
+            type=_broken(what, keys=keys) if isinstance(what, Fault) else what,
+            loc=keys,
+            input=None,
+        )
+        for keys, what in found
+    ]
     return ValidationError.from_exception_data("experiment", errors)
 
 
@@ -65,10 +75,9 @@ def each_once(*, key: str = "") -> AfterValidator:
     return AfterValidator(check)
 
 
-def _type_of(what: PydanticCustomError | Fault | str) -> PydanticCustomError | str:
-    if isinstance(what, Fault):
-        return broken(what.problem, seen=what.seen, remedy=what.remedy)
-    return what
+def _broken(fault: Fault, *, keys: Keys) -> PydanticCustomError:
+    field = "" if fault.field in (*keys, "") else f"{fault.field} "
+    return broken(field + fault.problem, seen=fault.seen, remedy=fault.remedy)
 
 
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]

@@ -153,4 +153,4 @@ def _rate_faults(arrivals: dict[str, Any], *, trial_s: float) -> Iterator[Broken
         try:
             read_schedule(arrivals, span_s=trial_s)
         except UsageError as error:
-            yield from (((fault.where,), fault) for fault in error.faults)
+            yield from (((fault.field,), fault) for fault in error.faults)

@@ -18,7 +18,7 @@ CLOCK_READINGS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class MachineCounters:
     """The machine's counters at one time; they only increase."""
 
     #: By the monotonic clock, seconds.
@@ -34,7 +34,7 @@ class Look:
     clock_s: float
 
 
-class Watch:
+class MachineMonitor:
     """Reads the counters of the machine, and of this run's processes, which the lab started."""
 
     def __init__(self, *, server_cpu_s: Callable[[], float] = lambda: 0.0) -> None:
@@ -42,12 +42,12 @@ class Watch:
         self._server_cpu_s = server_cpu_s
         self._lab = psutil.Process()
 
-    def look(self) -> Look:
+    def look(self) -> MachineCounters:
         """Return the counters now; this takes some milliseconds."""
         pids = [os.getpid(), *(child.pid for child in self._lab.children(recursive=True))]
         known = {pid: process_clock_s(pid) for pid in pids}
         times = psutil.cpu_times()
-        return Look(
+        return MachineCounters(
             at_s=time.monotonic(),
             # without interrupts: they belong to no process, and include the run's own traffic
             busy_s=times.user + times.system + getattr(times, "nice", 0.0),
@@ -57,12 +57,12 @@ class Watch:
             clock_s=_clock_s(),
         )
 
-    def since(self, before: Look) -> Disturbance:
+    def since(self, before: MachineCounters) -> Disturbance:
         """Return what changed since a look."""
         return disturbance(before, after=self.look(), cores=os.cpu_count() or 1)
 
 
-def disturbance(before: Look, *, after: Look, cores: int) -> Disturbance:
+def disturbance(before: MachineCounters, *, after: MachineCounters, cores: int) -> Disturbance:
     """Return what changed between two looks at a machine with this number of cores.
 
     The shares are None if a process of the run ended in between: its CPU time can't be separated

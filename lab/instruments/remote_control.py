@@ -11,7 +11,7 @@ from celery import Celery
 TIMEOUT_S = 3.0
 
 
-class Control:
+class RemoteControl:
     """Celery's remote control of the workers of one run."""
 
     def __init__(self, url: str, *, run: str) -> None:

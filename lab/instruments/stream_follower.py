@@ -11,6 +11,7 @@ import redis
 
 from collector.fold import fold
 from collector.schema import LINE_SCHEMA
+from lab.instruments.overlap import peak_in_flight
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FINAL_OUTCOMES, OUTCOME_OF_STATE, Moment, decode_line
 
@@ -56,16 +57,10 @@ class TrialView:
 
     def peak_overlap(self) -> int:
         """Return the most executions in flight at one instant."""
-        moments = [(at_ns, 1) for at_ns in self.started_ns.values()]
-        moments += [(at_ns, -1) for at_ns in self.finished_ns.values()]
-        peak = depth = 0
-        for _, step in sorted(moments):
-            depth += step
-            peak = max(peak, depth)
-        return peak
+        return peak_in_flight(self.started_ns.values(), self.finished_ns.values())
 
 
-class Tail:
+class StreamFollower:
     """Reads a run's stream from its beginning, without consuming it."""
 
     def __init__(self, client: redis.Redis, *, run: str) -> None:

@@ -17,16 +17,16 @@ from collector.run_manifest import Ceilings, Contender, State
 from collector.store import RunFolder
 from lab.experiment.model import Experiment
 from lab.fixtures.broker import Broker, open_broker, remove_results
-from lab.fixtures.disk_reserve import Reserve
+from lab.fixtures.disk_reserve import DiskReserve
 from lab.fixtures.proxies import open_proxies
 from lab.fixtures.sender import Sender
 from lab.fixtures.upstream import open_upstream
 from lab.instruments.calibration import calibrate
 from lab.instruments.ceilings import upstream_ceilings_per_s
 from lab.instruments.job_cost import Gauge
-from lab.instruments.machine_monitor import Watch
-from lab.instruments.remote_control import Control
-from lab.instruments.stream_follower import Tail
+from lab.instruments.machine_monitor import MachineMonitor
+from lab.instruments.remote_control import RemoteControl
+from lab.instruments.stream_follower import StreamFollower
 from lab.run.blocks import blocks
 from lab.run.flower import watching
 from lab.run.pilots import (
@@ -37,7 +37,7 @@ from lab.run.pilots import (
     size_backlogs,
 )
 from lab.run.progress import RunProgress
-from lab.run.state import Run, new_run_name
+from lab.run.state import Run
 from lab.run.trial_sequences import Unit, block_units, measure_unit
 from lab.system import environment
 from lab.system.signals import uninterrupted
@@ -53,6 +53,7 @@ from lab.trial.workers import (
 )
 from poolbench.errors import PoolbenchError, StackError, StorageError
 from poolbench.keys import (
+    new_run_name,
     queue_name,
     records_stream,
     result_prefix,
@@ -86,7 +87,7 @@ def conduct_experiment(
         broker = stack.enter_context(open_broker(settings))
         folder = RunFolder(results_dir / name)
         make_folder(folder.path / "logs")
-        reserve = stack.enter_context(Reserve(folder.path))
+        reserve = stack.enter_context(DiskReserve(folder.path))
         run = Run(
             experiment=experiment,
             name=name,
@@ -121,10 +122,10 @@ def _open_bench(
     return Bench(
         run=run,
         client=broker.client,
-        tail=Tail(broker.client, run=run),
+        tail=StreamFollower(broker.client, run=run),
         gauges=_open_gauges(experiment, stack=stack),
-        watch=Watch(server_cpu_s=broker.cpu_s),
-        control=Control(broker.url, run=run),
+        watch=MachineMonitor(server_cpu_s=broker.cpu_s),
+        control=RemoteControl(broker.url, run=run),
         proxies=stack.enter_context(proxies),
         sender=_open_sender(experiment, stack=stack, redis_url=broker.url),
         environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": run},
@@ -149,7 +150,7 @@ def _open_sender(
     return stack.enter_context(Sender(redis_url=redis_url))
 
 
-def _carry_out(run: Run, *, reserve: Reserve) -> PoolbenchError | KeyboardInterrupt | None:
+def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardInterrupt | None:
     """Run the blocks; return the error that interrupted them."""
     cut: PoolbenchError | KeyboardInterrupt | None = None
     try:

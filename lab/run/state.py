@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import statistics
 import time
 from collections.abc import Mapping
@@ -118,8 +117,3 @@ class Run:
         if until is None or not self.blocks_s:
             return until
         return replace(until, block_s=statistics.fmean(self.blocks_s))
-
-
-def new_run_name() -> str:
-    """Return a unique run id that sorts by time."""
-    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -57,30 +58,77 @@ class RedisServer:
         """Return the address of one of its databases."""
         return f"redis://:{self.password}@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """Return its process id; 0 if it is stopped."""
+        return self._process.pid if self._process else 0
+
     def start(self) -> None:
-        """Start it with the data in its folder.
+        """Start it with the data in its folder, and wait until it answers.
+
+        The password is passed on standard input, never as an argument.
 
         Raises:
-            StackError: if it can't be started.
+            StackError: if it ends or doesn't answer in time, with the log's last line.
         """
-        self._process = start_server(
-            port=self.port,
-            password=self.password,
-            folder=self.folder,
-            log=self.folder / "server.log",
-        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = self.folder / "server.log"
+        with log.open("ab") as out:
+            self._process = process = subprocess.Popen(
+                end_with_parent([str(find_server().path), "-"]),
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        text = server_configuration(port=self.port, password=self.password, folder=self.folder)
+        try:
+            assert process.stdin is not None
+            process.stdin.write(text.encode())
+            process.stdin.close()
+            self._await_answer(process)
+        except BaseException as error:
+            self.kill()
+            if not isinstance(error, (OSError, StackError)):
+                raise
+            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise StackError(f"the server did not start: {error}; {' '.join(tail)}") from error
 
     def stop(self) -> None:
         """Stop it; its data are on the disk then."""
         if self._process is None:
             return
         self._process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the server answers PING.
+
+        Raises:
+            StackError: if it doesn't within `START_TIMEOUT_S`, or its process ends.
+        """
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        with redis.Redis.from_url(self.url(), socket_timeout=1.0) as client:
+            while True:
+                try:
+                    client.ping()
+                except redis.RedisError as error:
+                    if process.poll() is not None:
+                        raise StackError(f"it ended with code {process.returncode}") from error
+                    if time.monotonic() > deadline_s:
+                        raise StackError(f"no answer within {START_TIMEOUT_S:.0f} s") from error
+                    time.sleep(0.02)
+                else:
+                    return
 
     def __enter__(self) -> Self:
         self.start()
@@ -130,61 +178,6 @@ def server_configuration(*, port: int, password: str, folder: Path) -> str:
         "daemonize no",
     )
     return "\n".join(lines) + "\n"
-
-
-def start_server(*, port: int, password: str, folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    """Start the server as a child in a session of its own and wait until it answers.
-
-    The password is passed on standard input, never as an argument.
-
-    Raises:
-        StackError: if it ends or doesn't answer in time, with the log's last line.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            end_with_parent([str(find_server().path), "-"]),
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    stdin = process.stdin
-    if stdin is None:
-        raise StackError("the server's standard input can't be written")
-    try:
-        stdin.write(server_configuration(port=port, password=password, folder=folder).encode())
-        stdin.close()
-        wait_for_server(f"redis://:{password}@127.0.0.1:{port}/0", process=process)
-    except BaseException as error:
-        process.kill()
-        process.wait()
-        if not isinstance(error, (OSError, StackError)):
-            raise
-        tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        raise StackError(f"the server did not start: {error}; {' '.join(tail)}") from error
-    return process
-
-
-def wait_for_server(url: str, *, process: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait until the server at ``url`` answers PING.
-
-    Raises:
-        StackError: if it doesn't within `START_TIMEOUT_S`, or its process ends.
-    """
-    deadline_s = time.monotonic() + START_TIMEOUT_S
-    with redis.Redis.from_url(url, socket_timeout=1.0) as client:
-        while True:
-            try:
-                client.ping()
-            except redis.RedisError as error:
-                if process is not None and process.poll() is not None:
-                    raise StackError(f"it ended with code {process.returncode}") from error
-                if time.monotonic() > deadline_s:
-                    raise StackError(f"no answer within {START_TIMEOUT_S:.0f} s") from error
-                time.sleep(0.02)
-            else:
-                return
 
 
 def _embedded_binary() -> Path | None:

@@ -22,10 +22,10 @@ from collector.schema import SAMPLE_SCHEMA
 from lab.fixtures.proxies import Proxy
 from lab.fixtures.sender import Sender
 from lab.instruments.job_cost import Gauge
-from lab.instruments.machine_monitor import Watch
+from lab.instruments.machine_monitor import MachineMonitor
 from lab.instruments.process_sampler import Sample, Sampler
-from lab.instruments.remote_control import Control
-from lab.instruments.stream_follower import Tail
+from lab.instruments.remote_control import RemoteControl
+from lab.instruments.stream_follower import StreamFollower
 from lab.system.children import Child
 from poolbench.calibration import message_parameters
 from poolbench.jobs import find_kind
@@ -70,14 +70,14 @@ class Bench:
 
     run: str
     client: redis.Redis
-    tail: Tail
+    tail: StreamFollower
     #: By the Python that a contender names; empty: the lab's own.
     gauges: Mapping[str, Gauge]
     #: Variables that every worker of the run gets.
     environment: Mapping[str, str]
-    watch: Watch = field(default_factory=Watch)
+    watch: MachineMonitor = field(default_factory=MachineMonitor)
     #: Asks the workers by Celery's remote control.
-    control: Control
+    control: RemoteControl
     #: The proxies between workers and Redis, by contender.
     proxies: Mapping[str, Proxy] = field(default_factory=dict)
     #: CPU-seconds of a unit of work, by kind; of those kinds that need one here.

@@ -47,8 +47,7 @@ def _busy(name: str, *, machine: Machine) -> Iterator[str]:
     cores = machine.cores
     if load >= BUSY_SHARE * cores:
         yield (
-            f"The machine was busy when {name} began: load {fmt.number(load)} on "
-            f"{fmt.number(cores)} cores."
+            f"The machine was busy when {name} began: load {fmt.number(load)} on {cores:g} cores."
         )
 
 

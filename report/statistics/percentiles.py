@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from collector.metrics import rank
 from report.statistics.ratios import CONFIDENCE
 
 #: Which percentiles are told, by name, in thousandths.
@@ -49,13 +50,8 @@ def percentiles(values: pl.Series, *, unit: float = 1.0) -> Tail:
     count = len(ordered)
     return Tail(
         **{
-            name: float(ordered[_rank(per_mille, count=count) - 1]) / unit
+            name: float(ordered[rank(per_mille, count=count) - 1]) / unit
             for name, per_mille in PER_MILLE.items()
             if count >= values_needed(per_mille)
         }
     )
-
-
-def _rank(per_mille: int, *, count: int) -> int:
-    # in whole numbers, since 0.999 · 3000 is not exactly 2997 on every path
-    return -(-per_mille * count // 1_000)

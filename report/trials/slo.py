@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from collector.metrics import rank
 from collector.reasons import Code, Reason
 from poolbench.records import Outcome
 
@@ -155,12 +156,11 @@ def _behind(found: pl.DataFrame, *, slots: int) -> tuple[float | None, bool]:
 def _median(values: pl.Series) -> int:
     """Return the nearest rank of p50, a value that occurred."""
     ordered = values.sort()
-    return int(ordered[(len(ordered) + 1) // 2 - 1])
+    return int(ordered[rank(500, count=len(ordered)) - 1])
 
 
 def _nearest_rank_s(values: pl.Series, *, percent: int, jobs: int = 0) -> float:
     """Return a percentile, seconds; of jobs that have no value it is without end."""
     ordered = values.drop_nulls().sort()
-    count = max(jobs, len(values))
-    rank = -(-percent * count // 100)
-    return float(ordered[rank - 1]) / _NS_PER_S if 0 < rank <= len(ordered) else math.inf
+    place = rank(10 * percent, count=max(jobs, len(values)))
+    return float(ordered[place - 1]) / _NS_PER_S if 0 < place <= len(ordered) else math.inf

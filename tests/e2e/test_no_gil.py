@@ -18,10 +18,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from collector.reasons import Code
 from collector.store import RunFolder
 from lab.experiment.interpreter import NoInterpreterError, find_interpreter
 from lab.system.paths import ROOT
 from poolbench.errors import ExitCode
+from tests.integration.test_lab_run import poolbench, write
 from tests.synthetic import flat_manifest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -160,20 +162,12 @@ def run(
     folder: Path, with_greenlet: Path, *, freed: Path, profile: str = "demo"
 ) -> subprocess.CompletedProcess[str]:
     """Run the experiment as a person does."""
-    file = folder / "some.toml"
-    file.write_text(EXPERIMENT.replace("WITH_GREENLET", str(with_greenlet)), encoding="utf-8")
-    kept = {name: word for name, word in os.environ.items() if not name.startswith("POOLBENCH_")}
-    ours = {
-        "POOLBENCH_RESULTS_DIR": str(folder / "results"),
-        "POOLBENCH_FREE_THREADED": str(freed),
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "poolbench", "run", str(file), "--profile", profile, "--json"],
-        env={**kept, **ours},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    return poolbench(
+        *("run", write(folder, EXPERIMENT.replace("WITH_GREENLET", str(with_greenlet)))),
+        *("--profile", profile, "--json"),
+        results=folder / "results",
+        within_s=120,
+        POOLBENCH_FREE_THREADED=str(freed),
     )
 
 
@@ -212,8 +206,8 @@ def test_greenlet_merely_installed_makes_the_row_invalid(
     row = ended.row("threads-2-greenlet")
 
     assert (row["mark"], row["valid_repetitions"], row["is_without_gil"]) == ("!", 0, False)
-    assert "the GIL was on" in row["reasons"][0]
-    assert "importing greenlet turns it on; take that package out" in row["reasons"][0]
+    reason = row["reasons"][0]
+    assert (reason["code"], reason["parameters"]["packages"]) == (Code.GIL_TURNED_ON, ["greenlet"])
     assert ended.exit_code == ExitCode.INVALID
     assert ended.row("threads-2-nogil")["mark"] != "!"
 

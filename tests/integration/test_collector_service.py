@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import redis
 
+from collector.active_run import UPDATE_EVERY_S
 from collector.ingest import Ingest
-from collector.live import LOOK_EVERY_S
 from collector.run_hash import RunHash, read_run_hash
 from collector.service import RETRY_S, WAKE_EVERY_S, Service
 from collector.store import RunFolder
@@ -87,11 +87,11 @@ class Stack:
             ]
             self.client.xadd(records_stream(run), {"lines": b"".join(lines)})
 
-    def round(self, after_s: float = LOOK_EVERY_S) -> None:
+    def round(self, after_s: float = UPDATE_EVERY_S) -> None:
         """Let time pass and the service do a round, and its next where more waits."""
         self.clock.now_s += after_s
         while self.service.round():
-            self.clock.now_s += LOOK_EVERY_S
+            self.clock.now_s += UPDATE_EVERY_S
 
     def summary(self, run: str) -> dict[str, Any]:
         """Return what is published."""
@@ -187,7 +187,7 @@ def test_silence_while_jobs_are_missing_is_a_stall_until_lines_come(
 
     assert stalled["state"] == "stalled"
     assert stalled["trials"][0]["mark"] == "!"
-    assert stalled["trials"][0]["reasons"][0] == "2 of 3 jobs have no known end"
+    assert stalled["trials"][0]["reasons"][0] == "2 of 3 jobs lost"
     assert manifest.state == "unfinished"
     assert (again["state"], stack.summary(run_id)["state"]) == ("running", "closed")
     assert stack.folder(run_id).read_manifest().state == "finished"
@@ -222,7 +222,7 @@ def test_late_duplicate_is_noticed_after_the_run_closed(stack: Stack, run_id: st
     stack.work(run_id, 0, 1)
     stack.round()
     stack.round(after_s=100)
-    assert stack.service._live == {}
+    assert stack.service._active == {}
 
     stack.work(run_id, 1, kind="again")
     stack.round(after_s=WAKE_EVERY_S)
@@ -259,7 +259,7 @@ def test_service_that_starts_anew_leaves_ended_runs_alone(stack: Stack, run_id: 
     stack.service = stack.new_service()
     stack.round()
 
-    assert stack.service._live == {}
+    assert stack.service._active == {}
     assert stack.service._resting[run_id] is not None
 
 
@@ -313,7 +313,7 @@ def test_runs_that_overlap_are_marked_both(stack: Stack) -> None:
     overlaps = {run: stack.summary(run)["overlapped_by"] for run in ("one", "two", "later")}
     assert overlaps == {"one": ["two"], "two": ["one"], "later": []}
     assert stack.trial("one")["mark"] == "!"
-    assert stack.trial("one")["reasons"][0] == "run two had jobs here at the same time"
+    assert stack.trial("one")["reasons"][0] == "run two had jobs in flight at the same time"
     assert stack.folder("one").read_manifest().overlapped_by == ("two",)
 
 
@@ -498,10 +498,11 @@ def test_report_reads_the_folder_of_a_submission(stack: Stack, run_id: str) -> N
     stack.work(run_id, *range(12))
     stack.round()
 
-    (row,) = write_reports(stack.folder(run_id).path)["rows"]
+    (row,) = write_reports(stack.folder(run_id).path).rows
 
-    assert (row["contender"], row["workload"], row["ledger"]["done"]) == ("threads", "io.sleep", 12)
-    assert row["throughput_per_s"]["median"] == pytest.approx(1_000)
+    assert (row.name, row.ledger.done) == ("threads/io.sleep", 12)
+    assert row.throughput_per_s
+    assert row.throughput_per_s.median == pytest.approx(1_000)
 
 
 def test_second_collector_stands_by(
@@ -548,7 +549,7 @@ def test_run_taken_off_the_list_is_let_go(stack: Stack, run_id: str) -> None:
     stack.client.delete(RUNS)
     stack.round()
 
-    assert stack.service._live == {}
+    assert stack.service._active == {}
 
 
 def test_looking_costs_a_bounded_share_of_time(
@@ -561,7 +562,7 @@ def test_looking_costs_a_bounded_share_of_time(
         stack.clock.now_s += 1.0
         return read_run_hash(client, run)
 
-    monkeypatch.setattr("collector.live.read_run_hash", slow)
+    monkeypatch.setattr("collector.active_run.read_run_hash", slow)
     stack.round()
     monkeypatch.undo()
     stack.send(run_id, 5, is_all=False)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import redis
 
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer
 from poolbench.pools import Pool, available_pools
 from tests.conftest import wait_until
 from tests.integration.probing import PATIENCE_S, read_lines, sending, strange_worker
@@ -20,16 +18,8 @@ from tests.integration.probing import PATIENCE_S, read_lines, sending, strange_w
 @pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
 def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path: Path) -> None:
     """Jobs that finish while Redis is stopped are recorded when it is back; the worker is seen."""
-    port, password = free_port(), secrets.token_hex(16)
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-
-    def start() -> subprocess.Popen[bytes]:
-        return start_server(
-            port=port, password=password, folder=tmp_path / "data", log=tmp_path / "server.log"
-        )
-
-    server = start()
-    try:
+    with RedisServer(folder=tmp_path / "data") as server:
+        url = server.url()
         with (
             strange_worker(url, pool=pool.celery_value, folder=tmp_path) as worker,
             sending(url, run=run_id) as sender,
@@ -46,14 +36,15 @@ def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path:
                 what="running jobs",
                 within_s=PATIENCE_S,
             )
-            server.terminate()
-            server.wait()
+            server.stop()
             wait_until(
-                lambda: jobs <= set(worker.witnesses) and "Redis takes no lines" in worker.log,
+                lambda: (
+                    jobs <= set(worker.witnesses) and "Redis does not accept lines" in worker.log
+                ),
                 what="jobs that finished while Redis was away, and a word of it",
                 within_s=PATIENCE_S,
             )
-            server = start()
+            server.start()
             back_ns = time.time_ns()
 
             wait_until(
@@ -67,9 +58,6 @@ def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path:
                 within_s=PATIENCE_S,
             )
             assert worker.log.count("Redis is back") == 1
-    finally:
-        server.kill()
-        server.wait()
 
 
 def _ids(client: redis.Redis, run: str, moment: str) -> set[str]:

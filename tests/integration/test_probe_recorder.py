@@ -16,7 +16,7 @@ import psutil
 import pytest
 import redis
 
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer
 from poolbench.buffer import Buffer
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.line_sorter import SortedLines
@@ -257,7 +257,7 @@ def test_a_wrong_password_is_redis_away(server: Server, start: Start, tmp_path: 
     fed.feed(_line("one", 0))
     assert fed.end() == 0
     said = fed.said
-    assert "takes no lines" in said
+    assert "does not accept lines" in said
     assert "0123wrong4567" not in said
     assert "Traceback" not in said
 
@@ -275,17 +275,12 @@ def test_a_pipe_without_settings_is_refused(first: bytes, start: Start) -> None:
 
 def test_a_redis_that_comes_late_gets_the_kept_lines(start: Start, tmp_path: Path) -> None:
     """Lines written before Redis was there are delivered when it is, within the grace."""
-    port, password = free_port(), "late"
-    url = f"redis://:{password}@127.0.0.1:{port}/0"
-    fed = start(RecorderSettings(redis_url=url, grace_s=30.0))
+    server = RedisServer(folder=tmp_path)
+    fed = start(RecorderSettings(redis_url=server.url(), grace_s=30.0))
     fed.feed(*(_line("one", seq) for seq in range(10)))
     os.close(fed.fd)
     fed.fd = -1
-    server = start_server(port=port, password=password, folder=tmp_path, log=tmp_path / "log")
-    try:
+    with server:
         assert fed.process.wait(20) == 0
-        with redis.Redis.from_url(url, decode_responses=True) as client:
+        with redis.Redis.from_url(server.url(), decode_responses=True) as client:
             assert len(_stored(client, "one")) == 10
-    finally:
-        server.kill()
-        server.wait()

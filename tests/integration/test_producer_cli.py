@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from lab.system.redis_server import free_port, start_server
+from lab.system.redis_server import RedisServer, free_port
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import CALIBRATION, RUNS, queue_name, records_stream, run_key, sent_field
 from poolbench.pools import available_pools
@@ -251,28 +251,19 @@ def test_no_words_show_the_help(producer: Producer) -> None:
     assert "What to send" in ended(producer.start()).out
 
 
-def test_an_absent_server_is_one_line(producer: Producer) -> None:
-    """Exit 3, and what to do."""
-    url = f"redis://:secret-word@127.0.0.1:{free_port()}/0"
+@pytest.mark.parametrize("is_absent", [True, False], ids=["absent", "wrong password"])
+def test_a_server_that_can_not_be_used_is_one_line(
+    server: Server, producer: Producer, *, is_absent: bool
+) -> None:
+    """Exit 3, and what to do; neither the wrong nor the right password is shown."""
+    port = free_port() if is_absent else server.port
+    environ = {"POOLBENCH_REDIS_URL": f"redis://:secret-word@127.0.0.1:{port}/0"}
 
-    found = producer.run("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
-
-    assert found.code == 3
-    assert "does not answer; start the stack (make up)" in found.errors
-    assert "secret-word" not in found.errors
-    assert len(found.errors.splitlines()) == 1
-
-
-def test_a_wrong_password_is_one_line_that_hides_it(server: Server, producer: Producer) -> None:
-    """Exit 3; neither the wrong nor the right password is shown."""
-    url = f"redis://:secret-word@127.0.0.1:{server.port}/0"
-
-    found = ended(
-        producer.start("--pool", "solo", "--job", "io.http", environ={"POOLBENCH_REDIS_URL": url})
-    )
+    found = ended(producer.start("--pool", "solo", "--job", "io.http", environ=environ))
 
     assert found.code == 3
-    assert "refuses our password" in found.errors
+    text = "does not answer; start the stack (make up)" if is_absent else "refuses our password"
+    assert text in found.errors
     assert "secret-word" not in found.errors
     assert server.password not in found.errors
     assert len(found.errors.splitlines()) == 1
@@ -315,7 +306,7 @@ def test_without_a_collector_it_says_so(client: redis.Redis, producer: Producer)
 
     assert found.code == 3
     assert "no collector published anything within" in found.errors
-    assert "4 jobs sent, and their records are kept" in found.errors
+    assert "4 jobs sent; their records are kept" in found.errors
 
 
 @pytest.mark.parametrize(
@@ -384,7 +375,7 @@ def test_workers_that_vanish_end_it(
         found = ended(process)
 
     assert found.code == 1
-    assert "no worker is there any more" in found.errors
+    assert "no worker is live any more" in found.errors
     assert "15 done" in found.errors
 
 
@@ -472,16 +463,8 @@ def test_a_broker_that_is_started_anew_gets_each_job_once(
     producer: Producer, tmp_path: Path
 ) -> None:
     """The server is killed in the middle and comes back: nothing is lost, doubled or skipped."""
-    port = free_port()
-    url = f"redis://:secret@127.0.0.1:{port}/0"
-
-    def start() -> subprocess.Popen[bytes]:
-        return start_server(
-            port=port, password="secret", folder=tmp_path / "data", log=tmp_path / "log"
-        )
-
-    server = start()
-    try:
+    with RedisServer(folder=tmp_path / "data") as server:
+        url = server.url()
         with redis.Redis.from_url(url, decode_responses=True) as client:
             running = producer.start(
                 *("--pool", "gevent", "--job", "io.http", "--count", "3000", "--rate", "1500"),
@@ -490,14 +473,10 @@ def test_a_broker_that_is_started_anew_gets_each_job_once(
             )
             wait_until(lambda: sent_of(client, "r1") > 20, what="some jobs sent")
             server.kill()
-            server.wait()
-            server = start()
+            server.start()
             found = ended(running)
             seqs = [seq_of(message) for message in client.lrange(queue_name("gevent"), 0, -1)]
             count = sent_of(client, "r1")
-    finally:
-        server.kill()
-        server.wait()
 
     assert found.code == 0, found.errors
     assert sorted(seqs) == list(range(3_000))

@@ -122,7 +122,6 @@ def test_a_rate_is_kept_from_due_times_drawn_beforehand(client: redis.Redis, run
     assert min(lags_s) >= 0
     assert sent.lag_max_s == pytest.approx(max(lags_s))
     assert before_ns < sent.first_due_ns
-    assert sent.last_sent_ns == found[-1].sent_ns
     assert sent.span_s >= offsets_s[-1]
 
 
@@ -242,7 +241,7 @@ def test_a_taken_name_is_refused(client: redis.Redis, run_id: str) -> None:
 
 def test_an_impossible_name_is_refused(client: redis.Redis) -> None:
     """A run's name becomes a folder: no slash, no dots before it."""
-    with pytest.raises(UsageError, match="impossible name of a run"):
+    with pytest.raises(UsageError, match=r"run = .* is invalid: must begin with"):
         open_run(client, run="../etc", source="producer", plans=[], is_listed=True)
 
     assert client.dbsize() == 0

@@ -181,23 +181,6 @@ def test_a_broker_that_stays_away_is_said_with_the_count(
         writer.settle()
 
 
-def test_a_broker_without_memory_refuses(client: redis.Redis, writer: QueueWriter) -> None:
-    """A refusal is no lost connection: it is said at once, and nothing half sent."""
-    writer.put([b"1"])
-    writer.settle()
-    client.config_set("maxmemory", "1")
-    writer.put([b"2"])
-    writer.put([b"3"])
-    try:
-        with pytest.raises(StackError, match=r"refuses jobs: .*memory.*; 1 jobs are in the queue"):
-            writer.settle()
-    finally:
-        client.config_set("maxmemory", "0")
-
-    assert queued(client) == ["1"]
-    assert client.hget(run_key(RUN), sent_field(0)) == "1"
-
-
 def test_a_queue_that_is_no_list_refuses(client: redis.Redis, writer: QueueWriter) -> None:
     """The fault stands within the answer to EXEC, and the job was counted: it is not in."""
     client.set(QUEUE, "no list")

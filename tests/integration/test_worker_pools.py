@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from lab.instruments.overlap import peak_in_flight
 from poolbench.jobs import JOB_KINDS
 from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
 from tests.integration.working import (
     Upstream,
     Worker,
-    peak_overlap,
     running_upstream,
     running_worker,
 )
@@ -105,7 +105,8 @@ def test_waits_overlap_slots_deep(worker: Worker, kind: str) -> None:
     finished = worker.finished(*jobs)
 
     assert {line["state"] for line in finished} == {"SUCCESS"}
-    assert peak_overlap(worker.lines("started", of=jobs), finished) == worker.slots
+    starts_ns = [line["t_ns"] for line in worker.lines("started", of=jobs)]
+    assert peak_in_flight(starts_ns, [line["t_ns"] for line in finished]) == worker.slots
 
 
 def test_the_time_of_the_function_alone_is_told(worker: Worker) -> None:

@@ -168,13 +168,3 @@ def _is_present(worker: Worker) -> Callable[[], bool]:
         return any(True for _ in worker.client.scan_iter(match=pattern))
 
     return is_present
-
-
-def peak_overlap(started: list[dict[str, Any]], finished: list[dict[str, Any]]) -> int:
-    """Return how many of these jobs were between their two lines at once, at the most."""
-    steps = [(line["t_ns"], 1) for line in started] + [(line["t_ns"], -1) for line in finished]
-    depth = peak = 0
-    for _, step in sorted(steps):
-        depth += step
-        peak = max(peak, depth)
-    return peak

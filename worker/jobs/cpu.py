@@ -51,7 +51,7 @@ def sha256(*, units: int) -> str:
 
 
 def compress(*, units: int) -> int:
-    """Compress a text ``units`` times over; return the length of what came out in all, bytes.
+    """Compress a text ``units`` times over; return the total length of the output, bytes.
 
     Releases the GIL within each unit.
     """

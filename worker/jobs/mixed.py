@@ -24,7 +24,7 @@ def fetch(*, delay_ms: float, size_bytes: int) -> str:
 
 
 async def fetch_async(*, delay_ms: float, size_bytes: int) -> str:
-    """Do what `fetch` does, on the event loop, which the parsing holds up."""
+    """Do what `fetch` does, on the event loop, which the parsing blocks."""
     return digest(await io.document_async(delay_ms=delay_ms, size_bytes=size_bytes))
 
 
@@ -38,18 +38,18 @@ def share(*, units: int, delay_ms: float) -> int:
 
 
 async def share_async(*, units: int, delay_ms: float) -> int:
-    """Do what `share` does, on the event loop, which the computing holds up."""
+    """Do what `share` does, on the event loop, which the computing blocks."""
     await io.sleep_async(delay_ms=delay_ms)
     return share_work(units=units)
 
 
 def fetch_work(*, size_bytes: int, **_waits: float) -> str:
-    """Do what `fetch` does once the document is there."""
+    """Do the computing part of `fetch`."""
     return digest(make_document(size_bytes))
 
 
 def share_work(*, units: int, **_waits: float) -> int:
-    """Do what `share` does after its wait."""
+    """Do the computing part of `share`."""
     return sum(count_primes(PRIMES_BELOW) for _ in range(units))
 
 

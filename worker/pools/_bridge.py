@@ -12,13 +12,16 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import CellType, CodeType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from celery._state import _task_stack  # type: ignore[attr-defined]  # not in celery-types
 from celery.backends.base import Backend
 from greenlet import getcurrent
 
 from ._job import Job
+
+if TYPE_CHECKING:
+    from .asyncio import TaskPool
 
 #: Celery's own tasks that call the functions of other tasks: `.map`, `.starmap` and `.chunks`.
 _CALLING_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
@@ -30,14 +33,7 @@ _CALLS_ERRBACKS: CodeType = Backend._call_task_errbacks.__code__  # type: ignore
 _DEEPEST_CALL = 16
 
 
-class Pool(Protocol):
-    """What a task's function needs of the pool."""
-
-    def run_errback(self, call: Callable[[], Any], *, kind: str) -> None:
-        """Run an error callback in a slot of its own; log its failure."""
-
-
-def bridge(task: Any, *, pool: Pool) -> None:
+def bridge(task: Any, *, pool: TaskPool) -> None:
     """Let a task's function, or its own ``__call__``, return a coroutine; again for a new pool.
 
     Celery wraps a function for ``autoretry_for`` and for ``pydantic=True``. Those wrappers would
@@ -71,7 +67,7 @@ def _original(function: Callable[..., Any]) -> Callable[..., Any]:
     return getattr(function, "celery_original", function)
 
 
-def _finishing(function: Callable[..., Any], *, task: Any, pool: Pool) -> Callable[..., Any]:
+def _finishing(function: Callable[..., Any], *, task: Any, pool: TaskPool) -> Callable[..., Any]:
     function = _original(function)
     is_coroutine = inspect.iscoroutinefunction(inspect.unwrap(function))
 
@@ -88,7 +84,7 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: Pool) -> Callab
         return function(*args, **kwargs)
 
     def errback(*args: Any, **kwargs: Any) -> Any:
-        """Do what Celery's own `Task.__call__` did when it was called, now in a slot."""
+        """Do the same as Celery's own `Task.__call__`, in a slot."""
         _task_stack.push(task)
         task.push_request(args=args, kwargs=kwargs)
         try:

@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
 from celery import exceptions
@@ -25,6 +25,10 @@ from celery.exceptions import Terminated, WorkerLostError
 from celery.worker import state
 from celery.worker.request import Request
 from greenlet import greenlet
+
+if TYPE_CHECKING:
+    from ._child import Child
+    from .asyncio import TaskPool
 
 #: A job that keeps the loop so long without an await blocks it, nanoseconds.
 BLOCKED_NS = 50_000_000
@@ -36,40 +40,6 @@ _log = logging.getLogger("celery.pool.asyncio")
 
 #: The job on whose behalf code runs, also in the tasks that it started.
 current_job: contextvars.ContextVar[Job] = contextvars.ContextVar("celery_job")
-
-
-class Pool(Protocol):
-    """What a job needs of its pool."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that runs all jobs."""
-
-    @property
-    def is_terminating(self) -> bool:
-        """Whether the worker is ending its jobs, so that nothing is reported of them."""
-
-    def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
-        """Call a function in the consumer's thread, after those posted before."""
-
-    def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
-        """Do the same, with what else is posted shortly after."""
-
-    def call(self, function: Callable[[], Any]) -> None:
-        """Call a function on the loop; from any thread."""
-
-    def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
-        """Called when a job blocked the event loop; ``stretch_ns`` is the duration."""
-
-    def on_ended(self, job: Job) -> None:
-        """Called when a job has left its slot."""
-
-
-class Step(Protocol):
-    """A step of a task that a job started, to be taken in the job's greenlet."""
-
-    def take_turn(self) -> None:
-        """Take it, and keep how it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +85,7 @@ class Job(Coroutine[Any, Any, None]):
     Celery keeps a weak reference and calls `terminate`; everything else happens on the loop.
     """
 
-    def __init__(self, pool: Pool, *, request: JobRequest) -> None:
+    def __init__(self, pool: TaskPool, *, request: JobRequest) -> None:
         self.pool = pool
         self.request = request
         #: Whether Celery was asked, when the job's turn for a slot came, if it still is to run.
@@ -193,7 +163,7 @@ class Job(Coroutine[Any, Any, None]):
         raise TypeError(f"{self} can't be awaited")
 
     def send(self, _: Any) -> Any:
-        """Take the job's next turn and return what it then waits for."""
+        """Take the job's next turn and return the awaitable that it waits for."""
         return self._turn(None)
 
     def close(self) -> None:
@@ -353,7 +323,7 @@ class Job(Coroutine[Any, Any, None]):
                 awaited = step(argument)
             except StopIteration as stop:
                 return stop.value
-            woken_by: Step | BaseException | None = self.slot.parent.switch(awaited)
+            woken_by: Child | BaseException | None = self.slot.parent.switch(awaited)
             while not isinstance(woken_by, BaseException | None):
                 woken_by.take_turn()
                 woken_by = self.slot.parent.switch()

@@ -1,4 +1,4 @@
-"""Keeps the asyncio pool's loop running, whatever jobs do to it."""
+"""Keeps the asyncio pool's loop running when jobs stop it or exit."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, Finding, judge
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.testbed import Testbed
@@ -52,8 +52,8 @@ def judge_redelivery(seen: Observation, *, after_s: float) -> Finding:
     never = f"The job was not redelivered within {COMES_WITHIN_S:.0f} s."
     is_once = starts == 2 and "job" in seen.fates.done
     return judge(
-        (starts < 2, Outcome.BREAKS, never),
-        (not is_once, Outcome.BREAKS, "The job was redelivered, and not done exactly once."),
+        (starts < 2, BREAKS, never),
+        (not is_once, BREAKS, "The job was redelivered, and not done exactly once."),
         works=f"The job was redelivered {after_s:.0f} s after its worker's death, and done once.",
         evidence=(seen.stamps.describe(), seen.fates.describe()),
     )
@@ -81,11 +81,8 @@ def _restart(testbed: Testbed, worker: TestbedWorker) -> Finding:
     fresh = testbed.send_many("wait", labels="fresh", count=FRESH, seconds=0.1)
     worker.until_or_ended(testbed.has("finished", *testbed.sent), within_s=RECOVERS_WITHIN_S)
     testbed.until(testbed.is_acknowledged, within_s=2)
-    log = (
-        *worker.log_lines("(?i)connection to broker lost", most=1),
-        *worker.log_lines("^CRITICAL", most=1),
-    )
-    return judge_restart(testbed.observe(worker, log=log), fresh=fresh)
+    seen = testbed.observe(worker, "(?i)connection to broker lost", "^CRITICAL")
+    return judge_restart(seen, fresh=fresh)
 
 
 def judge_restart(seen: Observation, *, fresh: list[str]) -> Finding:
@@ -95,10 +92,10 @@ def judge_restart(seen: Observation, *, fresh: list[str]) -> Finding:
     died = f"The worker died of it, with exit code {seen.exit_code}."
     ran_twice = f"It continued, and {len(twice)} job(s) ran twice or will."
     return judge(
-        (seen.exit_code is not None, Outcome.BREAKS, died),
-        (not seen.stamps.have("finished", *fresh), Outcome.BREAKS, "It never took a job again."),
-        (bool(twice), Outcome.BREAKS, ran_twice),
-        (bool(fates.harm()), Outcome.BREAKS, f"It continued, with {fates.harm()}."),
+        (seen.exit_code is not None, BREAKS, died),
+        (not seen.stamps.have("finished", *fresh), BREAKS, "It never took a job again."),
+        (bool(twice), BREAKS, ran_twice),
+        (bool(fates.harm()), BREAKS, f"It continued, with {fates.harm()}."),
         works="It continued, and every job was run once.",
         evidence=(fates.describe(), seen.stamps.describe(), *seen.log),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.conformance.finding import Finding, Outcome, judge, not_tried
+from lab.conformance.finding import BREAKS, Finding, judge, not_tried
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.testbed import Testbed
@@ -27,8 +27,7 @@ def _try_blocking(testbed: Testbed) -> Finding:
         worker.until(testbed.has("started", *ticking))
         testbed.send("block", label="blocker", seconds=BLOCKED_S)
         worker.until(testbed.has("finished", "blocker", *ticking), within_s=20)
-        log = worker.log_lines("(?i)blocked|blocking", most=1)
-        return judge_blocking(testbed.observe(worker, log=log), beside=ticking)
+        return judge_blocking(testbed.observe(worker, "(?i)blocked|blocking"), beside=ticking)
 
 
 def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
@@ -38,10 +37,10 @@ def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
     return judge(
         (
             not seen.stamps.have("finished", "blocker", *beside),
-            Outcome.BREAKS,
+            BREAKS,
             f"Not every job ran to its end; {seen.stamps.describe()}.",
         ),
-        (gap_s > GAP_S, Outcome.BREAKS, "Every other job stopped until the call returned."),
+        (gap_s > GAP_S, BREAKS, "Every other job stopped until the call returned."),
         works="The other jobs went on.",
         evidence=(
             f"one job was in usleep(3) for {BLOCKED_S:.0f} s",
@@ -63,7 +62,7 @@ def _try_crash(testbed: Testbed) -> Finding:
         # prefork gives a lost process ten seconds to deliver a result
         worker.until_or_ended(lambda: testbed.state("crash") == "FAILURE")
         worker.kill()
-        return judge_crash(testbed.observe(worker, log=worker.log_lines("WorkerLost", most=1)))
+        return judge_crash(testbed.observe(worker, "WorkerLost"))
 
 
 def judge_crash(seen: Observation) -> Finding:
@@ -72,9 +71,9 @@ def judge_crash(seen: Observation) -> Finding:
     harmed = sorted((fates.lost | fates.unacked | fates.doubled) - {"crash"})
     others = ", and with it jobs that had nothing to do with it" if harmed else ""
     return judge(
-        (code is not None, Outcome.BREAKS, f"The whole worker died{others}."),
-        (bool(harmed), Outcome.BREAKS, "Other jobs were harmed."),
-        (state != "FAILURE", Outcome.BREAKS, "The failure of the crashed job was not stored."),
+        (code is not None, BREAKS, f"The whole worker died{others}."),
+        (bool(harmed), BREAKS, "Other jobs were harmed."),
+        (state != "FAILURE", BREAKS, "The failure of the crashed job was not stored."),
         works="Only the crashed job failed, and its failure was stored.",
         evidence=(
             fates.describe(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
 from lab.conformance.job_fates import JobFates
 from lab.conformance.promise import Promise
 from lab.conformance.stamps import Stamps
@@ -37,18 +37,6 @@ MEET_EVERY_S = 1.0
 _REFUSED = "(?i)couldn't ack"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetching:
-    """How a worker without prefetching worked off its jobs."""
-
-    stamps: Stamps
-    jobs: tuple[str, ...]
-    slots: int
-    #: The most jobs seen fetched and not started while every slot was busy.
-    idle_fetched: int
-    took_s: float
-
-
 def _try_disable_prefetch(testbed: Testbed) -> Finding:
     with testbed.worker("--disable-prefetch") as worker:
         idle_fetched = 0
@@ -63,33 +51,32 @@ def _try_disable_prefetch(testbed: Testbed) -> Finding:
         began_at_s = time.monotonic()
         jobs = testbed.send_many("wait", labels="job", count=worker.slots * ROUNDS, seconds=ROUND_S)
         testbed.until_stalled(is_done, stall_s=STALL_S)
+        took_s = time.monotonic() - began_at_s
         return judge_disable_prefetch(
-            Fetching(
-                stamps=testbed.stamps(),
-                jobs=tuple(jobs),
-                slots=worker.slots,
-                idle_fetched=idle_fetched,
-                took_s=time.monotonic() - began_at_s,
-            )
+            testbed.stamps(), slots=worker.slots, idle_fetched=idle_fetched, took_s=took_s
         )
 
 
-def judge_disable_prefetch(seen: Fetching) -> Finding:
-    """Judge by the jobs that were fetched and not started, and by the total time."""
-    count = len(seen.jobs)
-    ideal_s = count / seen.slots * ROUND_S
-    done, runs = len(seen.stamps.labels("finished")), seen.stamps.count("started").total()
-    is_slow = seen.took_s > ideal_s * SLOWER_RATIO
+def judge_disable_prefetch(
+    stamps: Stamps, *, slots: int, idle_fetched: int, took_s: float
+) -> Finding:
+    """Judge by the total time, and by ``idle_fetched``.
+
+    That is the most jobs seen fetched and not started while every slot was busy.
+    """
+    count, ideal_s = slots * ROUNDS, ROUNDS * ROUND_S
+    done, runs = len(stamps.labels("finished")), stamps.count("started").total()
+    is_slow = took_s > ideal_s * SLOWER_RATIO
     return judge(
-        (done < count, Outcome.BREAKS, "Jobs were left waiting while slots were free."),
-        (runs > count, Outcome.BREAKS, "Jobs were run twice."),
-        (is_slow, Outcome.BREAKS, "Slots were idle while jobs waited in the queue."),
-        (seen.idle_fetched > 1, Outcome.IGNORED, "It fetched jobs that it could not start."),
+        (done < count, BREAKS, "Jobs were left waiting while slots were free."),
+        (runs > count, BREAKS, "Jobs were run twice."),
+        (is_slow, BREAKS, "Slots were idle while jobs waited in the queue."),
+        (idle_fetched > 1, IGNORED, "It fetched jobs that it could not start."),
         works="It fetched a job only when a slot was free, and kept the slots busy.",
         evidence=(
-            f"{done} of {count} jobs of {ROUND_S} s done by {seen.slots} slot(s)",
-            f"took {seen.took_s:.1f} s; {ideal_s:.1f} s with the slots always busy",
-            f"at most {seen.idle_fetched} job(s) fetched and not started while every slot was busy",
+            f"{done} of {count} jobs of {ROUND_S} s done by {slots} slot(s)",
+            f"took {took_s:.1f} s; {ideal_s:.1f} s with the slots always busy",
+            f"at most {idle_fetched} job(s) fetched and not started while every slot was busy",
         ),
     )
 
@@ -128,10 +115,7 @@ def _try_acks_late(testbed: Testbed) -> Finding:
             "meet", labels="aligned", count=count, every_s=MEET_EVERY_S
         )
         aligned = _late_jobs(testbed, worker, jobs=aligned_jobs, refused_before=spread.refused)
-        log = (
-            *worker.log_lines(_REFUSED, most=1),
-            *worker.log_lines("Connection to broker lost", most=1),
-        )
+        log = worker.log_lines(_REFUSED, "Connection to broker lost", most=1)
         return judge_acks_late(spread=spread, aligned=aligned, slots=worker.slots, log=log)
 
 
@@ -152,9 +136,9 @@ def judge_acks_late(
     apart, together = spread.harm(), aligned.harm()
     both = f"Where ends are spread out: {apart}. Where jobs end together: {together}."
     return judge(
-        (bool(apart and together), Outcome.BREAKS, both),
-        (bool(together), Outcome.BREAKS, f"Only where jobs end together: {together}."),
-        (bool(apart), Outcome.BREAKS, f"Only where ends are spread out: {apart}."),
+        (bool(apart and together), BREAKS, both),
+        (bool(together), BREAKS, f"Only where jobs end together: {together}."),
+        (bool(apart), BREAKS, f"Only where ends are spread out: {apart}."),
         works="Each job was run and acknowledged.",
         evidence=(
             f"{slots} slot(s)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.testbed import Testbed
@@ -36,9 +36,9 @@ def judge_max_tasks(seen: Observation, *, jobs: list[str]) -> Finding:
     pids = [one.pid for one in seen.stamps.all if one.moment == "started"]
     processes, most = len(set(pids)), max((pids.count(pid) for pid in pids), default=0)
     return judge(
-        (not seen.stamps.have("finished", *jobs), Outcome.BREAKS, "Not every job was run."),
-        (len(pids) > len(jobs), Outcome.BREAKS, "Jobs were run twice."),
-        (most > JOBS_PER_CHILD, Outcome.IGNORED, "One process ran all the jobs."),
+        (not seen.stamps.have("finished", *jobs), BREAKS, "Not every job was run."),
+        (len(pids) > len(jobs), BREAKS, "Jobs were run twice."),
+        (most > JOBS_PER_CHILD, IGNORED, "One process ran all the jobs."),
         works="Each process ran its two jobs and was replaced.",
         evidence=(
             f"{len(pids)} runs of {len(jobs)} jobs in {processes} process(es), at most {most} each",
@@ -50,17 +50,15 @@ def _try_max_memory(testbed: Testbed) -> Finding:
     with testbed.worker("--max-memory-per-child", str(MEMORY_LIMIT_KB), slots=1) as worker:
         testbed.send("hold", label="large", megabytes=HELD_MB)
         worker.until(testbed.has("finished", "large"))
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("(?i)memory|exceed")
-        return judge_max_memory(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
+        return judge_max_memory(testbed.observe(worker, "(?i)memory|exceed", sends_one_more=True))
 
 
 def judge_max_memory(seen: Observation) -> Finding:
     """Judge by whether the next job ran in another process."""
     processes = len({one.pid for one in seen.stamps.all})
     return judge(
-        (not seen.takes_jobs, Outcome.BREAKS, "After it the worker takes no more jobs."),
-        (processes == 1, Outcome.IGNORED, "The next job ran in the same, too large process."),
+        (not seen.takes_jobs, BREAKS, "After it the worker takes no more jobs."),
+        (processes == 1, IGNORED, "The next job ran in the same, too large process."),
         works="The process was replaced after the job that made it grow.",
         evidence=(f"{processes} process(es) ran the two jobs", *seen.log),
     )
@@ -74,17 +72,17 @@ def _try_autoscale(testbed: Testbed) -> Finding:
         worker.until(testbed.has("finished", *jobs), within_s=25)
         has_grown = testbed.stamps().peak_in_flight() > FEWEST_SLOTS
         has_shrunk = has_grown and worker.until(lambda: _slots(worker) == FEWEST_SLOTS, within_s=12)
-        log = (*worker.log_lines("Scaling up", most=1), *worker.log_lines("Scaling down", most=1))
-        return judge_autoscale(testbed.observe(worker, log=log), jobs=jobs, has_shrunk=has_shrunk)
+        seen = testbed.observe(worker, "Scaling up", "Scaling down")
+        return judge_autoscale(seen, jobs=jobs, has_shrunk=has_shrunk)
 
 
 def judge_autoscale(seen: Observation, *, jobs: list[str], has_shrunk: bool) -> Finding:
     """Judge by the jobs in flight at once, and by the slots that `inspect stats` reports later."""
     peak = seen.stamps.peak_in_flight()
     return judge(
-        (not seen.stamps.have("finished", *jobs), Outcome.BREAKS, "Not every job was run."),
-        (peak <= FEWEST_SLOTS, Outcome.IGNORED, "It kept its one slot."),
-        (not has_shrunk, Outcome.BREAKS, "It grew and did not shrink again when idle."),
+        (not seen.stamps.have("finished", *jobs), BREAKS, "Not every job was run."),
+        (peak <= FEWEST_SLOTS, IGNORED, "It kept its one slot."),
+        (not has_shrunk, BREAKS, "It grew and did not shrink again when idle."),
         works="It grew under load and shrank again when idle.",
         evidence=(f"at most {peak} jobs in flight at once", *seen.log),
     )

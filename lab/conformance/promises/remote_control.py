@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.testbed import Testbed
@@ -35,7 +35,7 @@ def _try_revoke(testbed: Testbed) -> Finding:
         answer = worker.revoke(revoked)
         worker.until(testbed.has("finished", *busy, *kept), within_s=BUSY_S + 15)
         testbed.pause(0.5)
-        seen = testbed.observe(worker, log=worker.log_lines("Discarding revoked", most=1))
+        seen = testbed.observe(worker, "Discarding revoked")
         return judge_revoke(seen, revoked=revoked, kept=[*busy, *kept], answer=answer)
 
 
@@ -47,9 +47,9 @@ def judge_revoke(
     ran = f"{len(started)} of {len(revoked)} revoked jobs ran"
     are_kept = seen.stamps.have("finished", *kept)
     return judge(
-        (not are_kept, Outcome.BREAKS, "Jobs that were not revoked did not run."),
-        (answer is None, Outcome.IGNORED, f"No answer came until a slot was free, and {ran}."),
-        (bool(started), Outcome.IGNORED, f"{ran} nevertheless."),
+        (not are_kept, BREAKS, "Jobs that were not revoked did not run."),
+        (answer is None, IGNORED, f"No answer came until a slot was free, and {ran}."),
+        (bool(started), IGNORED, f"{ran} nevertheless."),
         works="None of the revoked jobs ran.",
         evidence=(
             f"{ran}; states stored: {', '.join(seen.state(label) for label in revoked)}",
@@ -69,9 +69,8 @@ def _try_terminate(testbed: Testbed) -> Finding:
         answer = worker.revoke("target", terminate=True)
         # past the target's own end, so that a job that went on has stamped it
         worker.until(testbed.has("finished", "target"), within_s=RUNNING_S + 1)
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("NotImplementedError|Terminating target|not implement")
-        seen = testbed.observe(worker, takes_jobs=takes_jobs, log=log)
+        trace = "NotImplementedError|Terminating target|not implement"
+        seen = testbed.observe(worker, trace, sends_one_more=True)
         return judge_terminate(seen, beside=beside, answer=answer)
 
 
@@ -80,10 +79,10 @@ def judge_terminate(seen: Observation, *, beside: list[str], answer: object) -> 
     stamps, state = seen.stamps, seen.state("target")
     are_spared = stamps.have("finished", *beside)
     return judge(
-        (not are_spared, Outcome.BREAKS, "A job in another slot was ended too."),
-        (not seen.takes_jobs, Outcome.BREAKS, "After it the worker takes no more jobs."),
-        (stamps.have("finished", "target"), Outcome.IGNORED, "The job ran to its end."),
-        (state != "REVOKED", Outcome.BREAKS, "The job was ended, and not stored as revoked."),
+        (not are_spared, BREAKS, "A job in another slot was ended too."),
+        (not seen.takes_jobs, BREAKS, "After it the worker takes no more jobs."),
+        (stamps.have("finished", "target"), IGNORED, "The job ran to its end."),
+        (state != "REVOKED", BREAKS, "The job was ended, and not stored as revoked."),
         works="The job was ended and stored as revoked; the others went on.",
         evidence=(
             stamps.describe("target", *beside),
@@ -117,12 +116,8 @@ def judge_ping(answers: list[Any], *, was_busy: bool, answers_later: bool, slots
     is_answered = given == len(answers) and was_busy
     when = "before" if was_busy else "after"
     return judge(
-        (
-            not is_answered and answers_later,
-            Outcome.IGNORED,
-            "It answered only when a slot was free.",
-        ),
-        (not is_answered, Outcome.BREAKS, "It did not answer, not even later."),
+        (not is_answered and answers_later, IGNORED, "It answered only when a slot was free."),
+        (not is_answered, BREAKS, "It did not answer, not even later."),
         works="It answered while every slot was busy.",
         evidence=(
             f"{given} of {len(answers)} questions answered within {ANSWER_WITHIN_S} s each",
@@ -167,7 +162,7 @@ def judge_counts(*counts: Count) -> Finding:
     """Judge by whether `inspect` reports each true number."""
     wrong = [one.name for one in counts if one.reported != one.actual]
     return judge(
-        (bool(wrong), Outcome.BREAKS, f"It reports a wrong number: {', '.join(wrong)}."),
+        (bool(wrong), BREAKS, f"It reports a wrong number: {', '.join(wrong)}."),
         works="It reports each number as it is.",
         evidence=tuple(
             f"inspect {one.name}: {one.reported}; {one.source}: {one.actual}" for one in counts

@@ -6,7 +6,7 @@ import signal
 import time
 from dataclasses import dataclass
 
-from lab.conformance.finding import Case, Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, IGNORED, Case, Finding, judge
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.testbed import Testbed
@@ -60,8 +60,8 @@ class Shutdown:
         code = "none: it had to be killed" if seen.exit_code is None else seen.exit_code
         harm = seen.fates.harm()
         return judge(
-            (seen.exit_code is None, Outcome.BREAKS, "The worker hung."),
-            (bool(harm), Outcome.BREAKS, f"It ended with {harm}."),
+            (seen.exit_code is None, BREAKS, "The worker hung."),
+            (bool(harm), BREAKS, f"It ended with {harm}."),
             *cases,
             works=works,
             evidence=(
@@ -88,7 +88,7 @@ def _shut_down(
     testbed.until(worker.has_ended, within_s=within_s)
     took_s = time.monotonic() - began_at_s
     worker.kill()
-    seen = testbed.observe(worker, log=worker.log_lines(_TROUBLE))
+    seen = testbed.observe(worker, _TROUBLE)
     return Shutdown(seen=seen, signalled_ns=signalled_ns, took_s=took_s)
 
 
@@ -130,7 +130,7 @@ def judge_warm(end: Shutdown) -> Finding:
     cut = queued & end.seen.stamps.labels("started")
     back = f"; {len(queued)} that had not started are in the queue again" if queued else ""
     return end.judge(
-        (bool(cut), Outcome.BREAKS, f"{len(cut)} running job(s) were cut off and put back."),
+        (bool(cut), BREAKS, f"{len(cut)} running job(s) were cut off and put back."),
         works=f"Running jobs finished{back}.",
     )
 
@@ -147,8 +147,8 @@ def judge_cold(end: Shutdown) -> Finding:
     """Judge by whether running jobs were ended at once and all are in the queue again."""
     waited = bool(end.seen.fates.done)
     return end.judge(
-        (waited, Outcome.IGNORED, "It waited for the running jobs to finish."),
-        (bool(end.late_starts()), Outcome.IGNORED, "It started jobs after the signal."),
+        (waited, IGNORED, "It waited for the running jobs to finish."),
+        (bool(end.late_starts()), IGNORED, "It started jobs after the signal."),
         works="The running jobs were ended, and all jobs are in the queue again.",
     )
 
@@ -168,9 +168,9 @@ def judge_soft(end: Shutdown) -> Finding:
     """Judge by whether the short job was done, and all others are in the queue again."""
     done = end.seen.fates.done
     return end.judge(
-        ("short" not in done, Outcome.IGNORED, "The short job got no time to finish."),
-        ("long" in done, Outcome.IGNORED, "It waited for the long job too."),
-        (bool(end.late_starts()), Outcome.IGNORED, "It started jobs after the signal."),
+        ("short" not in done, IGNORED, "The short job got no time to finish."),
+        ("long" in done, IGNORED, "It waited for the long job too."),
+        (bool(end.late_starts()), IGNORED, "It started jobs after the signal."),
         works="The short job finished; all others are in the queue again.",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.testbed import Testbed
@@ -17,9 +17,8 @@ def _try_soft_limit(testbed: Testbed) -> Finding:
         testbed.send("wait", label="long", seconds=JOB_S)
         worker.until(lambda: _has_ended(testbed), within_s=JOB_S + 10)
         testbed.until(lambda: testbed.state("long") is not None, within_s=2)
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("(?i)soft.*(limit|timeout)")
-        return judge_soft_limit(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
+        seen = testbed.observe(worker, "(?i)soft.*(limit|timeout)", sends_one_more=True)
+        return judge_soft_limit(seen)
 
 
 def _has_ended(testbed: Testbed) -> bool:
@@ -34,13 +33,13 @@ def judge_soft_limit(seen: Observation) -> Finding:
     is_raised, met = "SoftTimeLimitExceeded" in errors, errors[0] if errors else "nothing"
     early = f"The job ended early and got {met} instead of the exception."
     return judge(
-        (not seen.takes_jobs, Outcome.BREAKS, "After it the worker takes no more jobs."),
+        (not seen.takes_jobs, BREAKS, "After it the worker takes no more jobs."),
         (
             not is_raised and stamps.have("finished", "long"),
-            Outcome.IGNORED,
+            IGNORED,
             "The job ran to its end without an exception.",
         ),
-        (not is_raised, Outcome.BREAKS, early),
+        (not is_raised, BREAKS, early),
         works="The exception was raised in the job where it waited.",
         evidence=(stamps.describe("long"), f"state stored: {seen.state('long')}", *seen.log),
     )
@@ -52,22 +51,17 @@ def _try_hard_limit(testbed: Testbed) -> Finding:
         worker.until(testbed.has("started", "long"))
         # past the job's own end, so that a job that went on has stamped it
         worker.until(testbed.has("finished", "long"), within_s=JOB_S + 1)
-        takes_jobs = testbed.takes_jobs(worker)
-        log = worker.log_lines("(?i)hard.*(limit|timeout)")
-        return judge_hard_limit(testbed.observe(worker, takes_jobs=takes_jobs, log=log))
+        seen = testbed.observe(worker, "(?i)hard.*(limit|timeout)", sends_one_more=True)
+        return judge_hard_limit(seen)
 
 
 def judge_hard_limit(seen: Observation) -> Finding:
     """Judge by whether the job ran to its own end, and whether its failure was stored."""
     state = seen.state("long")
     return judge(
-        (not seen.takes_jobs, Outcome.BREAKS, "After it the worker takes no more jobs."),
-        (seen.stamps.have("finished", "long"), Outcome.IGNORED, "The job ran to its end."),
-        (
-            state != "FAILURE",
-            Outcome.BREAKS,
-            "The job was ended, and its failure was not stored.",
-        ),
+        (not seen.takes_jobs, BREAKS, "After it the worker takes no more jobs."),
+        (seen.stamps.have("finished", "long"), IGNORED, "The job ran to its end."),
+        (state != "FAILURE", BREAKS, "The job was ended, and its failure was not stored."),
         works="The job was ended, its failure was stored, and the worker continued.",
         evidence=(seen.stamps.describe("long"), f"state stored: {state}", *seen.log),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from lab.conformance.finding import Finding, Outcome, judge
+from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
 from lab.conformance.stamps import longest_wait_s
@@ -68,10 +68,10 @@ def judge_rate_limit(
     waiting = _waiting(waited_s, without_prefetching_s)
     are_done = seen.stamps.have("finished", *limited)
     return judge(
-        (len(starts) > len(limited), Outcome.BREAKS, "Jobs were run twice."),
-        (not are_done, Outcome.BREAKS, "Not every job was run."),
-        (span_s < LIMITED_SPAN_S, Outcome.IGNORED, "The jobs ran without a limit."),
-        (bool(waiting), Outcome.BREAKS, f"The jobs kept the limit. {waiting}"),
+        (len(starts) > len(limited), BREAKS, "Jobs were run twice."),
+        (not are_done, BREAKS, "Not every job was run."),
+        (span_s < LIMITED_SPAN_S, IGNORED, "The jobs ran without a limit."),
+        (bool(waiting), BREAKS, f"The jobs kept the limit. {waiting}"),
         works="The jobs kept the limit, and others started next to them.",
         evidence=(
             f"{len(starts)} starts of {len(limited)} limited jobs within {span_s:.1f} s",
@@ -115,10 +115,10 @@ def judge_eta(seen: Observation, *, due_ns: int) -> Finding:
     late_s = (starts[0].t_ns - due_ns) / 1e9 if starts else 0.0
     when = f"started {abs(late_s):.2f} s {'after' if late_s >= 0 else 'before'} its time"
     return judge(
-        (not starts, Outcome.BREAKS, "The job never ran."),
-        (len(starts) > 1, Outcome.BREAKS, "The job was run twice."),
-        (late_s < -0.05, Outcome.IGNORED, "The job ran before its time."),
-        (late_s > LATE_S, Outcome.BREAKS, "The job was left waiting beyond its time."),
+        (not starts, BREAKS, "The job never ran."),
+        (len(starts) > 1, BREAKS, "The job was run twice."),
+        (late_s < -0.05, IGNORED, "The job ran before its time."),
+        (late_s > LATE_S, BREAKS, "The job was left waiting beyond its time."),
         works="The job started when its time had come.",
         evidence=(when,) if len(starts) == 1 else (seen.stamps.describe("later"),),
     )
@@ -129,7 +129,7 @@ def _try_chord(testbed: Testbed) -> Finding:
         testbed.send("open_chord", label="opener", parts=PARTS)
         worker.until(testbed.has("finished", "sum"), within_s=20)
         testbed.pause(0.5)
-        return judge_chord(testbed.observe(worker, log=worker.log_lines(r"^(ERROR|CRITICAL)")))
+        return judge_chord(testbed.observe(worker, "^(ERROR|CRITICAL)"))
 
 
 def judge_chord(seen: Observation) -> Finding:
@@ -138,8 +138,8 @@ def judge_chord(seen: Observation) -> Finding:
     totals = [one.facts["total"] for one in seen.stamps.of("sum", moment="finished")]
     is_right = totals == [PARTS * (PARTS + 1) // 2]
     return judge(
-        (not totals, Outcome.BREAKS, "The callback never ran."),
-        (not is_right, Outcome.BREAKS, "The callback ran twice, or with a wrong sum."),
+        (not totals, BREAKS, "The callback never ran."),
+        (not is_right, BREAKS, "The callback ran twice, or with a wrong sum."),
         works="The callback ran once, with every part's result.",
         evidence=(
             f"{len(parts)} of {PARTS} parts ran; sums stamped: {totals or 'none'}",

@@ -21,7 +21,7 @@ from collector.files import (
     write_atomically,
     write_table,
 )
-from collector.parts import Part, StreamId, find_parts, outermost, part_name
+from collector.parts import StoredPart, StreamId, find_parts, outermost, part_name
 from poolbench.errors import StorageError
 
 _IDS = st.builds(StreamId, st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 2))
@@ -106,7 +106,9 @@ def test_ids_are_read_back_and_ordered_as_redis_orders_them(one: StreamId, two: 
 def test_parts_that_count_cover_what_all_parts_cover(ranges: list[tuple[int, int]]) -> None:
     """Each part lies within one that counts, and none that counts lies within another."""
     parts = [
-        Part(first=StreamId(at, 0), last=StreamId(at + length, 0), path=Path(f"{at}-{length}"))
+        StoredPart(
+            first=StreamId(at, 0), last=StreamId(at + length, 0), path=Path(f"{at}-{length}")
+        )
         for at, length in ranges
     ]
 

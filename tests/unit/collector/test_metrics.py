@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from collector.metrics import (
     FIGURE_COLUMNS,
-    FOREIGN_CLOCK,
     Figures,
     executions_ns,
     figures,
@@ -19,6 +19,7 @@ from collector.metrics import (
     percentiles,
     waits_ns,
 )
+from collector.reasons import Code, Reason
 from collector.schema import RECORD_SCHEMA, conform
 from poolbench.summaries import Percentiles
 
@@ -78,27 +79,25 @@ def test_capacity_throughput_counts_done_executions_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "slots", "reason"),
+    ("finishes_s", "slots", "expected"),
     [
-        (4, 2, "4 jobs done, and 1 in flight need 5"),
-        (9, 0, "slots is not known"),
-        (0, 1, "0 jobs done"),
+        # fewer than five finishes for each in flight are mostly beginning and end
+        (range(10, 14), 2, Reason.of(Code.FEW_JOBS, done=4, in_flight=1, needed=5)),
+        ((), 1, Reason.of(Code.FEW_JOBS, done=0, in_flight=1, needed=5)),
+        (range(10, 19), 0, Reason.of(Code.SLOTS_UNKNOWN)),
+        # no division by zero: the clock could not tell
+        ([9.0] * 10, 1, Reason.of(Code.SAME_INSTANT)),
     ],
 )
-def test_capacity_throughput_is_refused_with_a_reason(count: int, slots: int, reason: str) -> None:
-    """Fewer than five finishes for each in flight are mostly beginning and end."""
-    found = capacity(finishing(*range(10, 20)).head(count), slots=slots)
+def test_capacity_throughput_is_refused_with_a_reason(
+    finishes_s: Sequence[float], slots: int, expected: Reason
+) -> None:
+    """No figure is guessed."""
+    records = finishing(*finishes_s) if finishes_s else RECORD_SCHEMA.to_frame()
 
-    assert found.throughput_per_s is None
-    assert reason in found.reasons[0]
+    found = capacity(records, slots=slots)
 
-
-def test_finishes_at_one_instant_have_no_rate() -> None:
-    """No division by zero: the clock could not tell."""
-    found = capacity(finishing(*[9.0] * 10), slots=1)
-
-    assert found.throughput_per_s is None
-    assert "same instant" in found.reasons[0]
+    assert (found.throughput_per_s, found.reasons) == (None, (expected,))
 
 
 def test_rate_throughput_runs_from_the_first_due_time() -> None:
@@ -114,7 +113,14 @@ def test_trial_without_a_job_done_has_reasons_instead_of_figures() -> None:
 
     assert (found.throughput_per_s, found.wait_s, found.execution_s, found.lag_s) == (None,) * 4
     assert found.peak_in_flight == 0
-    assert found.reasons == ("no throughput: no job was done",)
+    assert found.reasons == (Reason.of(Code.NO_JOB_DONE),)
+
+
+def test_a_job_done_before_it_was_due_gives_no_throughput() -> None:
+    """The clock was set back in between."""
+    found = figures(finishing(0.5), slots=4, is_capacity=False)
+
+    assert (found.throughput_per_s, found.reasons) == (None, (Reason.of(Code.DONE_BEFORE_DUE),))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +230,7 @@ def test_latencies_of_another_host_are_called_out(
     found = figures(table(*rows), slots=1, is_capacity=False, sender_boot_id=sender)
 
     assert found.is_clock_shared is is_shared
-    assert (FOREIGN_CLOCK in found.reasons) is not is_shared
+    assert (Reason.of(Code.FOREIGN_CLOCK) in found.reasons) is not is_shared
 
 
 def test_figures_need_few_columns() -> None:

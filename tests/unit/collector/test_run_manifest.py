@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector.reasons import Code
+from collector.reasons import Code, Severity
 from collector.run_manifest import (
     Disturbance,
     JobCost,
@@ -115,8 +115,9 @@ def test_the_previous_format_is_read_with_plan_and_result_apart(manifest: Manife
         foreign_cpu_share=None, stolen_cpu_share=None, clock_step_s=0.5
     )
     assert result.redis == RedisUse(commands=9, net_bytes=90, connections=3)
-    (reason,) = result.reasons
-    assert (reason.code, reason.text) == (Code.RECORDED, "no line for 10 s")
+    assert [(one.code, one.severity, one.text) for one in result.reasons] == [
+        (Code.RECORDED, Severity.INVALID, "no line for 10 s")
+    ]
 
 
 def test_what_was_not_measured_then_is_none(manifest: Manifest) -> None:

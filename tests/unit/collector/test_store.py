@@ -16,7 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from collector.parse import parse_lines
-from collector.parts import Part, StreamId, outermost
+from collector.parts import StoredPart, StreamId, outermost
 from collector.run_manifest import ExperimentSource, Machine, Manifest
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
@@ -126,9 +126,9 @@ def test_files_of_other_names_are_left_alone(folder: RunFolder) -> None:
 def test_outermost_parts() -> None:
     """Nested ranges leave the widest, equal starts too."""
 
-    def make(first: int, last: int) -> Part:
+    def make(first: int, last: int) -> StoredPart:
         ids = StreamId(first, 0), StreamId(last, 0)
-        return Part(first=ids[0], last=ids[1], path=Path(f"{first}-{last}"))
+        return StoredPart(first=ids[0], last=ids[1], path=Path(f"{first}-{last}"))
 
     kept = outermost([make(4, 5), make(1, 2), make(1, 3), make(2, 3), make(4, 9), make(9, 9)])
 

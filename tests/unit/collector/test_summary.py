@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from collector.manifest import interval_in, machine, manifest_of
+from collector.reasons import Code, Reason
 from collector.run_hash import RunHash
 from collector.run_manifest import Contender
 from collector.schema import RECORD_SCHEMA, conform
@@ -108,40 +109,48 @@ def test_summary_is_json_of_the_agreed_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("frame", "more", "mark", "reason"),
+    ("frame", "more", "mark", "first"),
     [
         pytest.param(records(5), {}, "", None, id="good"),
-        pytest.param(records(4), {}, "!", "1 of 5 jobs have no known end", id="lost"),
-        pytest.param(records(6), {}, "!", "1 more jobs ended than were sent", id="too-many"),
+        pytest.param(records(4), {}, "!", Reason.of(Code.JOBS_LOST, lost=1, sent=5), id="lost"),
+        pytest.param(records(6), {}, "!", Reason.of(Code.JOBS_UNSENT, jobs=1), id="too-many"),
         pytest.param(
-            pl.concat([records(5), records(1)]), {}, "!", "1 executions finished a job", id="twice"
+            pl.concat([records(5), records(1)]),
+            {}, "!", Reason.of(Code.JOBS_DUPLICATED, jobs=1), id="twice",
         ),
         pytest.param(
-            records(5, boot_id=pl.lit("there")), {}, "!", "clocks of other hosts", id="other-clock"
+            records(5, boot_id=pl.lit("there")),
+            {}, "!", Reason.of(Code.FOREIGN_CLOCK), id="other-clock",
         ),
         pytest.param(
-            records(5), {"overlapped_by": ["r2"]}, "!", "run r2 had jobs here", id="overlapped"
+            records(5),
+            {"overlapped_by": ["r2"]}, "!", Reason.of(Code.RUNS_OVERLAP, run="r2"), id="overlapped",
         ),
-        pytest.param(records(5), {"faults": ["disk full"]}, "!", "disk full", id="collector-fault"),
+        pytest.param(
+            records(5),
+            {"faults": ["disk full"]},
+            "!", Reason.of(Code.COLLECTOR_HINDERED, fault="disk full"), id="collector-fault",
+        ),
         pytest.param(
             pl.concat([records(4), records(5).tail(1).with_columns(outcome=pl.lit("failed"))]),
             {"run": replace(RUN, plans=(replace(PLAN, arrivals="constant"),))},
-            "~", "1 of 5 jobs failed", id="failed",
+            "~", Reason.of(Code.JOBS_FAILED, failed=1, sent=5), id="failed",
         ),
         pytest.param(
-            records(4), {"run": replace(RUN, sent={0: 4})},
-            "?", "no throughput: 4 jobs done, and 1 in flight need 5", id="too-few",
+            records(4),
+            {"run": replace(RUN, sent={0: 4})},
+            "?", Reason.of(Code.FEW_JOBS, done=4, in_flight=1, needed=5), id="too-few",
         ),
     ],
 )  # fmt: skip
 def test_mark_and_its_reason(
-    frame: pl.DataFrame, more: dict[str, Any], mark: str, reason: str | None
+    frame: pl.DataFrame, more: dict[str, Any], mark: str, first: Reason | None
 ) -> None:
     """No mark without a reason, and the strongest mark wins."""
     trial = trial_of(frame, **more)
 
     assert trial["mark"] == mark
-    assert [reason] * bool(reason) == [text[: len(reason or "")] for text in trial["reasons"]][:1]
+    assert trial["reasons"][:1] == ([first.text] if first else [])
 
 
 def test_running_trial_is_not_called_lost() -> None:

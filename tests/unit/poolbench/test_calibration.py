@@ -101,7 +101,7 @@ def test_a_missing_calibration_names_the_command(kind: str) -> None:
 
 def test_more_work_than_a_message_may_ask_for_is_refused() -> None:
     """A calibration that can't be true doesn't become a job without end."""
-    with pytest.raises(UsageError, match="it takes 1 to 10,000,000 units"):
+    with pytest.raises(UsageError, match="must be 1 to 10,000,000 units"):
         sent("cpu.primes", {"work_ms": 100_000}, cost_s=1e-9)
 
 

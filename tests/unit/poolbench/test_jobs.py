@@ -142,16 +142,32 @@ def test_the_wait_and_the_length_of_a_job(
 @pytest.mark.parametrize(
     ("kind", "given", "said"),
     [
-        ("cpu.primes", {"work_ms": 0}, "work_ms: 0; it takes 0.1 to 100,000 ms (work, in CPU"),
-        ("cpu.primes", {"units": 0}, "cpu.primes units: 0; it takes 1 to 10,000,000 units"),
-        ("cpu.primes", {"units": 1.5}, "cpu.primes units: 1.5; it takes a whole number"),
+        (
+            "cpu.primes",
+            {"work_ms": 0},
+            "work_ms = 0 is invalid: must be 0.1 to 100,000 ms (work, in CPU",
+        ),
+        (
+            "cpu.primes",
+            {"units": 0},
+            "cpu.primes units = 0 is invalid: must be 1 to 10,000,000 units",
+        ),
+        ("cpu.primes", {"units": 1.5}, "cpu.primes units = 1.5 is invalid: must be a whole number"),
         ("cpu.primes", {"work": 5}, "unknown parameter of cpu.primes: work; did you mean work_ms?"),
-        ("cpu.primes", {"work_ms": "8"}, "cpu.primes work_ms: '8'; it takes a number"),
-        ("cpu.primes", {"work_ms": math.nan}, "cpu.primes work_ms: nan; it takes 0.1 to"),
-        ("cpu.primes", {"work_ms": True}, "cpu.primes work_ms: True; it takes a number"),
-        ("mixed.share", {"cpu_share": 1.01}, "cpu_share: 1.01; it takes 0 to 1 (which part"),
-        ("mixed.share", {"total_ms": 0.5}, "total_ms: 0.5; it takes 1 to 100,000 ms"),
-        ("io.redis", {"commands": 0}, "commands: 0; it takes 1 to 100,000 commands"),
+        ("cpu.primes", {"work_ms": "8"}, "cpu.primes work_ms = '8' is invalid: must be a number"),
+        (
+            "cpu.primes",
+            {"work_ms": math.nan},
+            "cpu.primes work_ms = nan is invalid: must be 0.1 to",
+        ),
+        ("cpu.primes", {"work_ms": True}, "cpu.primes work_ms = True is invalid: must be a number"),
+        (
+            "mixed.share",
+            {"cpu_share": 1.01},
+            "cpu_share = 1.01 is invalid: must be 0 to 1 (which part",
+        ),
+        ("mixed.share", {"total_ms": 0.5}, "total_ms = 0.5 is invalid: must be 1 to 100,000 ms"),
+        ("io.redis", {"commands": 0}, "commands = 0 is invalid: must be 1 to 100,000 commands"),
     ],
 )
 def test_a_fault_says_what_would_be_right(kind: str, given: dict[str, Any], said: str) -> None:

@@ -74,4 +74,4 @@ def test_a_close_word_says_what_it_refuses() -> None:
     """A burst has no rate, so the word alone would be refused."""
     (fault,) = faults_of("brst", rate_per_s=50)
 
-    assert fault == "--arrivals: unknown: brst; did you mean burst? (it takes count)"
+    assert fault == "--arrivals = brst is invalid: unknown; did you mean burst? (it takes count)"

@@ -11,10 +11,10 @@ import pytest
 
 from poolbench.errors import UsageError
 from poolbench.jobs import JOB_KINDS
-from poolbench.keys import check_name
+from poolbench.keys import check_name, new_run_name
 from poolbench.pools import available_pools
 from producer.cli import main
-from producer.submission import Submission, new_run_name, ordered_pools, schedule_of
+from producer.submission import Submission, ordered_pools, schedule_of
 
 GOOD = ("--pool", "gevent", "--job", "io.http")
 SUBMISSION = Submission(
@@ -110,23 +110,26 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
         (("--job", "io.htp"), "unknown job kind: io.htp; did you mean io.http?"),
         (
             (*GOOD, "--count", "0"),
-            "--count: out of bounds: 0; it takes at least 1: a number of jobs",
+            "--count = 0 is invalid: must be at least 1 (a number of jobs)",
         ),
         ((*GOOD, "--count", "1e3"), "Invalid value for '--count'"),
-        ((*GOOD, "--rate", "nan"), "--rate: out of bounds: nan; it takes jobs per second"),
+        (
+            (*GOOD, "--rate", "nan"),
+            "--rate = nan is invalid: must be a finite number",
+        ),
         ((*GOOD, "--rate", "fast"), "Invalid value for '--rate'"),
         ((*GOOD, "--arrivals", "poison"), "Invalid value for '--arrivals'"),
         ((*GOOD, "--arrivals", "poisson"), "--rate: missing for poisson arrivals"),
         ((*GOOD, "--over", "5"), "--to-rate: missing for ramp arrivals"),
         ((*GOOD, "--rates", "5,"), "Invalid value for '--rates'"),
-        ((*GOOD, "--rates", "5,0"), "--rates: a pause at the edge"),
-        ((*GOOD, "--param", "delay_ms"), "io.http delay_ms: ''; it takes a number"),
+        ((*GOOD, "--rates", "5,0"), "--rates = 5, 0 is invalid: must be without a pause"),
+        ((*GOOD, "--param", "delay_ms"), "io.http delay_ms = '' is invalid: must be a number"),
         ((*GOOD, "--param", "delay=1"), "unknown parameter of io.http: delay; did you"),
         ((*GOOD, "--seed", "-1"), "Invalid value for '--seed'"),
-        ((*GOOD, "--run", "../up"), "impossible name of a run: '../up'"),
+        ((*GOOD, "--run", "../up"), "run = '../up' is invalid"),
         ((*GOOD, "--timeout", "0"), "Invalid value for '--timeout'"),
         ((*GOOD, "--stall", "never"), "Invalid value for '--stall'"),
-        (("--look", "R 1"), "impossible name of a run: 'R 1'"),
+        (("--look", "R 1"), "run = 'R 1' is invalid"),
         (("--look", "r1", "--pool", "solo"), "--look: sends nothing; leave out"),
     ],
 )
@@ -148,7 +151,7 @@ def test_a_wrong_option_is_told_with_what_would_be_right(
 
 def test_a_fault_of_a_schedule_names_the_option() -> None:
     """``--to-rate``, not ``to_rate_per_s``."""
-    with pytest.raises(UsageError, match="--to-rate: out of bounds: -1; it takes"):
+    with pytest.raises(UsageError, match="--to-rate = -1 is invalid: must be at least"):
         schedule_of({"to_rate_per_s": -1})
 
 

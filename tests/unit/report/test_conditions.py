@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collector.run_manifest import read_manifest
-from report.conditions import NOTED, REFUSED, conditions, differences
+from report.conditions import NOTED, REFUSED, Conditions, conditions, differences
 from tests.synthetic import DEMO, WORKLOADS, flat_manifest, make_run, nested
 
 Content = dict[str, Any]
@@ -30,7 +30,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Content:
     return found
 
 
-def conditions_of(content: Content) -> dict[str, Any]:
+def conditions_of(content: Content) -> Conditions:
     """Return the conditions in the content of a manifest."""
     return conditions(read_manifest(nested(content), where="test"))
 
@@ -132,6 +132,7 @@ def test_secrets_are_not_kept(manifest: Content) -> None:
     """What Celery censored is left out, and an address loses its credentials."""
     settings = conditions_of(manifest)["settings"]["threads-4"]
 
+    assert isinstance(settings, dict)
     assert "*" not in str(settings)
     assert settings["broker_url"] == "redis://127.0.0.1"
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-from rich.console import Console
 
+from collector.reasons import Code
+from collector.run_manifest import Skipped
 from collector.store import RunFolder
-from report.page.page import build_page
 from report.palette import row_shade
+from report.result import RowSummary, Verdict
 from report.rows.comparable import Entry
 from report.summary import summarize
-from report.terminal.screen import render
-from report.verdicts.capacity import Verdict, judge
+from report.verdicts.capacity import judge
 from report.verdicts.naming import label
+from tests.summaries import codes, known, row_of
 from tests.synthetic import (
     DEMO,
     FREE_THREADED,
@@ -47,11 +46,6 @@ _WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)
 def folder(tmp_path: Path) -> RunFolder:
     """A run of four contenders on one workload, one of them without the GIL."""
     return make_run(tmp_path / "run", contenders=CONTENDERS, workloads=[PRIMES])
-
-
-def row_of(folder: RunFolder, name: str) -> Mapping[str, Any]:
-    """Return a contender's row of a folder's summary."""
-    return next(row for row in summarize(folder)["rows"] if row["contender"] == name)
 
 
 def turn_gil_on(folder: RunFolder, *, block: int | None = None) -> None:
@@ -88,24 +82,23 @@ def verdict(kind: str, *entries: Entry) -> Verdict:
 
 def test_a_row_without_the_gil_is_valid_and_says_so(folder: RunFolder) -> None:
     """What its slots saw is what was asked for."""
-    row = row_of(folder, FREED.name)
+    row = row_of(summarize(folder), FREED.name)
 
-    assert row["mark"] == ""
-    assert row["is_without_gil"] is True
-    assert row["evidence"]["gil_enabled"] is False
-    assert row_of(folder, "threads-4")["is_without_gil"] is False
+    assert row.mark == ""
+    assert row.is_without_gil is True
+    assert row.evidence.gil_enabled is False
+    assert row_of(summarize(folder), "threads-4").is_without_gil is False
 
 
 def test_a_gil_that_was_on_makes_the_row_invalid(folder: RunFolder) -> None:
     """One repetition is enough; the reason says what happened and what to do."""
     turn_gil_on(folder, block=2)
 
-    row = row_of(folder, FREED.name)
+    row = row_of(summarize(folder), FREED.name)
 
-    assert (row["mark"], row["valid_repetitions"]) == ("!", 4)
-    (reason,) = [reason for reason in row["reasons"] if "GIL" in reason]
-    assert reason.startswith("repetition 3: the GIL was on in a Python that can run without it")
-    assert "PYTHON_GIL" in reason
+    assert (row.mark, row.valid_repetitions) == ("!", 4)
+    assert codes(row) == [Code.GIL_ON, Code.TOO_FEW]
+    assert row.reasons[0].repetitions == (3,)
 
 
 def test_who_turned_the_gil_on_stands_in_the_reason(folder: RunFolder) -> None:
@@ -114,15 +107,16 @@ def test_who_turned_the_gil_on_stands_in_the_reason(folder: RunFolder) -> None:
     asked = FREE_THREADED | {"gil_enabled": True, "gil_turned_on_by": ["greenlet._greenlet"]}
     edit_manifest(folder, interpreters={"free-threaded": asked})
 
-    row = row_of(folder, FREED.name)
+    row = row_of(summarize(folder), FREED.name)
 
-    assert row["mark"] == "!"
-    assert row["is_without_gil"] is False, "whatever it was to be"
-    assert row["reasons"][0].endswith(
-        "importing greenlet._greenlet turns it on; take that package out of "
-        "/checkout/.venv-free-threaded/bin/python"
-    )
-    assert "Left out, since invalid" in summarize(folder)["verdicts"][0]["text"]
+    assert row.mark == "!"
+    assert row.is_without_gil is False, "whatever it was to be"
+    assert codes(row)[0] is Code.GIL_TURNED_ON
+    assert row.reasons[0].parameters == {
+        "packages": ["greenlet._greenlet"],
+        "path": "/checkout/.venv-free-threaded/bin/python",
+    }
+    assert "Left out (invalid" in summarize(folder).verdicts[0].text
 
 
 def test_a_gil_that_was_to_be_on_is_no_fault(tmp_path: Path) -> None:
@@ -132,16 +126,16 @@ def test_a_gil_that_was_to_be_on_is_no_fault(tmp_path: Path) -> None:
     usual = FREE_THREADED | {"is_free_threaded": False, "gil_enabled": True}
     edit_manifest(folder, interpreters={"free-threaded": usual})
 
-    row = row_of(folder, FREED.name)
+    row = row_of(summarize(folder), FREED.name)
 
-    assert (row["mark"], row["is_without_gil"]) == ("", False)
+    assert (row.mark, row.is_without_gil) == ("", False)
 
 
 def test_its_ceiling_is_that_of_its_own_python(folder: RunFolder) -> None:
     """Cores ÷ the CPU-seconds that a job takes there, beside those of the others."""
-    freed, usual = row_of(folder, FREED.name), row_of(folder, "threads-4")
+    freed, usual = row_of(summarize(folder), FREED.name), row_of(summarize(folder), "threads-4")
 
-    assert usual["ceiling_per_s"] / freed["ceiling_per_s"] == pytest.approx(
+    assert known(usual.ceiling_per_s) / known(freed.ceiling_per_s) == pytest.approx(
         FREE_THREADED_COST, rel=1e-3
     )
 
@@ -155,13 +149,13 @@ def test_a_manifest_without_interpreters_has_none(folder: RunFolder) -> None:
         folder, {key: manifest[key] for key in manifest if key not in {"interpreters", "skipped"}}
     )
 
-    assert summarize(folder)["skipped"] == []
-    assert row_of(folder, "threads-4")["mark"] == ""
+    assert summarize(folder).skipped == ()
+    assert row_of(summarize(folder), "threads-4").mark == ""
 
 
 def test_the_lesson_is_told_with_this_run_s_numbers(folder: RunFolder) -> None:
     """Threads with the GIL, threads without it, and what that costs one job alone."""
-    text = summarize(folder)["verdicts"][0]["text"]
+    text = summarize(folder).verdicts[0].text
 
     assert "for `cpu.primes`: the GIL lets one run at a time. Threads without the GIL run " in text
     assert "run side by side: threads-4-nogil does 1.5" in text
@@ -283,48 +277,43 @@ def test_a_label_tells_what_the_name_does_not(
     name: str, slots: int, *, is_without_gil: bool, called: str
 ) -> None:
     """Slots and the missing GIL, unless the name says them."""
-    assert label({"contender": name, "slots": slots, "is_without_gil": is_without_gil}) == called
+    row = RowSummary(
+        contender=name,
+        pool="threads",
+        slots=slots,
+        is_without_gil=is_without_gil,
+        workload="cpu.primes",
+        kind="cpu.primes",
+    )
+
+    assert label(row) == called
 
 
 def test_a_colour_of_its_own(folder: RunFolder) -> None:
     """It stands beside the same pool with the GIL, in every chart."""
-    shades = {row["contender"]: row_shade(row) for row in summarize(folder)["rows"]}
+    shades = {row.contender: row_shade(row) for row in summarize(folder).rows}
 
     assert len(set(shades.values())) == len(CONTENDERS)
 
 
-def test_page_and_terminal_tell_of_it(folder: RunFolder) -> None:
-    """The Python with its packages, what a slot is there, the GIL as it was seen."""
-    summary = summarize(folder)
-    page = build_page(summary, manifest=folder.read_manifest())
-    console = Console(width=80, record=True, file=None, quiet=True)
-    console.print(render(summary))
-
-    assert "<dt>Python of threads-4-nogil</dt><dd>CPython 3.14.2, GIL off; celery 5.7.0" in page
-    assert "threads, no GIL</dt>" in page.replace("</span>", "")
-    assert "…" not in console.export_text(), "nothing is cut at 80 columns"
-
-
-def test_the_skipped_are_told_with_the_command_that_helps(folder: RunFolder) -> None:
+def test_the_skipped_are_noted_with_the_command_that_helps(folder: RunFolder) -> None:
     """In the summary for programs, and among the notes before the numbers."""
-    skip = {
-        "contender": "threads-9-nogil",
-        "reason": "there is no Python at .venv-free-threaded/bin/python",
-        "remedy": "get one: uv python install 3.14t",
-    }
-    edit_manifest(folder, skipped=[skip])
+    skip = Skipped(
+        contender="threads-9-nogil",
+        reason="there is no Python at .venv-free-threaded/bin/python",
+        remedy="get one: uv python install 3.14t",
+    )
+    edit_manifest(folder, skipped=[asdict(skip)])
 
     summary = summarize(folder)
 
-    assert summary["skipped"] == [skip]
-    sentence = f"Skipped threads-9-nogil: {skip['reason']}; {skip['remedy']}."
-    assert sentence in summary["notes"]
-    assert json.dumps(summary).count("uv python install") == 2
+    assert summary.skipped == (skip,)
+    assert f"Skipped {skip}." in summary.notes
 
 
 def test_what_never_ran_is_called_what_it_was_to_be(folder: RunFolder) -> None:
     """A run stopped before its first trial has its names and colours all the same."""
     edit_manifest(folder, state="unfinished", trials=[])
 
-    assert row_of(folder, FREED.name)["is_without_gil"] is True
-    assert row_of(folder, "threads-4")["is_without_gil"] is False
+    assert row_of(summarize(folder), FREED.name).is_without_gil is True
+    assert row_of(summarize(folder), "threads-4").is_without_gil is False

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from collector.reasons import Code, Severity
 from collector.store import RunFolder
-from report.summary import summarize, to_json
+from report.result import Summary, to_json
+from report.statistics.ratios import Median
+from report.summary import summarize
+from report.trials.trial import Evidence
 from tests.crossing import make_crossing
+from tests.summaries import codes, row_of
 from tests.synthetic import (
     BENCH,
+    BROKER_LOST,
     DEMO,
+    DISTURBED,
     WORKLOADS,
     edit_manifest,
-    edit_trials,
     find_trial,
     flat_manifest,
     make_run,
+    spoil,
 )
 
 _PRIMES = WORKLOADS[:1]
@@ -32,52 +38,24 @@ def folder(tmp_path: Path) -> RunFolder:
     return make_run(tmp_path / "run", workloads=_PRIMES)
 
 
-def row(summary: dict[str, Any], contender: str = "prefork-4") -> dict[str, Any]:
-    """Return the row of a contender in the first workload."""
-    rows: list[dict[str, Any]] = summary["rows"]
-    return next(row for row in rows if row["contender"] == contender)
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """The same run's summary, for tests that spoil nothing."""
+    return summarize(make_run(tmp_path_factory.mktemp("run"), workloads=_PRIMES))
 
 
-def spoil(folder: RunFolder, *, contender: str = "prefork-4", block: int = 2, **values: Any) -> int:
-    """Set keys of one trial in the manifest; return its index."""
-    trial = find_trial(folder, contender=contender, workload="cpu.primes", block=block)
-    edit_trials(folder, change=lambda plan: plan.update(values) if plan["trial"] == trial else None)
-    return trial
-
-
-def test_the_summary_has_the_promised_keys(folder: RunFolder) -> None:
-    """What others read from summary.json."""
-    found = summarize(folder)
-
-    assert {"format", "run", "rows", "verdicts", "state", "question", "notes"} <= found.keys()
-    assert {
-        "contender", "pool", "slots", "workload", "kind", "repetitions", "throughput_per_s",
-        "ceiling_per_s", "ceiling_share", "cpu_s_per_1000_jobs", "pss_bytes", "wait_s",
-        "execution_s", "peak_in_flight", "jobs", "ledger", "mark", "reasons",
-    } <= found["rows"][0].keys()  # fmt: skip
-
-
-def test_an_honest_run_has_no_mark_and_closes(folder: RunFolder) -> None:
+def test_an_honest_run_has_no_mark_and_closes(honest: Summary) -> None:
     """Five repetitions without a fault: no mark, no reason, every job done."""
-    found = summarize(folder)
-
-    assert [one["mark"] for one in found["rows"]] == [""] * 4
-    assert [one["reasons"] for one in found["rows"]] == [[]] * 4
-    assert found["ledger"]["sent"] == found["ledger"]["done"] == 4 * 5 * 40
+    assert {(row.mark, row.reasons) for row in honest.rows} == {(Severity.NOTE, ())}
+    assert honest.ledger.sent == honest.ledger.done == 4 * 5 * 40
 
 
-def test_a_row_is_the_median_of_its_repetitions(folder: RunFolder) -> None:
+def test_a_row_is_the_median_of_its_repetitions(honest: Summary) -> None:
     """Median and range of the trials' throughputs, as the trials' own list shows them."""
-    found = summarize(folder)
-    trials = sorted(
-        trial["throughput_per_s"] for trial in found["trials"] if trial["contender"] == "prefork-4"
-    )
+    row = row_of(honest, "prefork-4")
+    per_s = sorted(trial.throughput_per_s or 0.0 for trial in honest.repetitions_of(row))
 
-    assert row(found)["throughput_per_s"] == {
-        "median": trials[2],
-        "low": trials[0],
-        "high": trials[4],
-    }
+    assert row.throughput_per_s == Median(median=per_s[2], low=per_s[0], high=per_s[4])
 
 
 def test_percentiles_are_pooled_from_the_raw_records(folder: RunFolder) -> None:
@@ -85,33 +63,19 @@ def test_percentiles_are_pooled_from_the_raw_records(folder: RunFolder) -> None:
     jobs = folder.read_jobs().filter(pl.col("contender") == "prefork-4")
     spans_ns = (jobs["finished_ns"] - jobs["started_ns"]).sort()
 
-    expected_s = spans_ns[len(spans_ns) // 2 - 1] / 1e9
+    found = row_of(summarize(folder), "prefork-4").execution_s
 
-    assert row(summarize(folder))["execution_s"]["p50"] == pytest.approx(expected_s, rel=1e-5)
+    assert found is not None
+    assert found.p50 == pytest.approx(spans_ns[len(spans_ns) // 2 - 1] / 1e9, rel=1e-5)
 
 
-def test_cpu_is_the_last_sample_less_the_first(folder: RunFolder) -> None:
+def test_cpu_is_the_last_sample_less_the_first(honest: Summary) -> None:
     """The synthetic worker spends 9.1 ms a job and its recorder a hundredth of that."""
-    found = row(summarize(folder))
+    found = row_of(honest, "prefork-4")
 
-    assert found["cpu_s_per_1000_jobs"] == pytest.approx(9.1)
-    assert found["recorder_cpu_s_per_1000_jobs"] == pytest.approx(0.091)
-    assert found["pss_bytes"] == 126_000_000
-
-
-def test_cpu_ceiling_counts_the_cores_that_slots_can_use(folder: RunFolder) -> None:
-    """Solo can use one of two cores: half the ceiling of four processes."""
-    found = summarize(folder)
-
-    assert row(found)["ceiling_per_s"] == pytest.approx(2 * row(found, "solo")["ceiling_per_s"])
-
-
-def test_the_ceiling_of_waits_is_slots_by_wait(tmp_path: Path) -> None:
-    """Four slots of 50 ms waits allow 80 a second."""
-    found = summarize(make_run(tmp_path / "run", workloads=[WORKLOADS[2]]))
-
-    assert row(found)["ceiling_per_s"] == 80.0
-    assert row(found, "solo")["ceiling_per_s"] == 20.0
+    assert found.cpu_s_per_1000_jobs == pytest.approx(9.1)
+    assert found.recorder_cpu_s_per_1000_jobs == pytest.approx(0.091)
+    assert found.pss_bytes == 126_000_000
 
 
 @pytest.mark.parametrize(
@@ -130,18 +94,15 @@ def test_the_ceiling_of_waits_is_slots_by_wait(tmp_path: Path) -> None:
         (1.0, "solo", 1 / 0.04),
     ],
 )
-def test_work_that_waits_and_computes_is_bound_by_slots_and_by_cores(
+def test_a_ceiling_is_bound_by_slots_and_by_cores(
     tmp_path: Path, share: float, contender: str, ceiling_per_s: float
 ) -> None:
     """The lesser of slots ÷ (wait + CPU-seconds a job) and cores ÷ CPU-seconds a job."""
     folder = make_crossing(tmp_path / "run", shares=[share], blocks=1)
-    cpu_s = 0.04 * share
-    edit_trials(
-        folder,
-        change=lambda plan: plan.update(cost_before={"cpu_s": cpu_s}, cost_after={"cpu_s": cpu_s}),
-    )
+    cost = {"cpu_s": 0.04 * share}
+    spoil(folder, cost_before=cost, cost_after=cost)
 
-    found = row(summarize(folder), contender)["ceiling_per_s"]
+    found = row_of(summarize(folder), contender).ceiling_per_s
 
     assert found == pytest.approx(ceiling_per_s, rel=1e-4)
 
@@ -154,26 +115,28 @@ def test_a_job_without_an_end_makes_its_row_invalid(folder: RunFolder) -> None:
 
     found = summarize(folder)
 
-    assert row(found)["mark"] == "!"
-    assert row(found)["reasons"][0] == "repetition 3: 3 of 40 jobs lost"
-    assert row(found)["ledger"]["lost"] == found["ledger"]["lost"] == 3
-    assert len([one for one in found["trials"] if one["trial"] == trial]) == 1
+    row = row_of(found, "prefork-4")
+    assert (row.mark, row.ledger.lost, found.ledger.lost) == ("!", 3, 3)
+    assert codes(row) == [Code.JOBS_LOST, Code.TOO_FEW]
+    assert row.reasons[0].repetitions == (3,)
+    assert row.reasons[0].parameters == {"lost": 3, "sent": 40}
+    assert len([one for one in found.trials if one.trial == trial]) == 1
 
 
 def test_invalid_repetitions_are_in_no_figure(folder: RunFolder) -> None:
     """The figures are those of the four valid repetitions; the ledger is of all five."""
-    trial = spoil(folder, reasons=["the worker died"])
+    spoil(folder, contender="prefork-4", block=2, reasons=[BROKER_LOST])
 
     found = summarize(folder)
 
+    row = row_of(found, "prefork-4")
     left = [
-        one["throughput_per_s"]
-        for one in found["trials"]
-        if one["contender"] == "prefork-4" and one["trial"] != trial
+        one.throughput_per_s
+        for one in found.trials
+        if one.contender == "prefork-4" and one.block != 2
     ]
-    assert row(found)["throughput_per_s"]["high"] == max(left)
-    assert (row(found)["repetitions"], row(found)["valid_repetitions"]) == (5, 4)
-    assert row(found)["ledger"]["sent"] == 200
+    assert row.throughput_per_s == Median.of([per_s for per_s in left if per_s])
+    assert (row.repetitions, row.valid_repetitions, row.ledger.sent) == (5, 4, 200)
 
 
 def test_a_job_that_ran_twice_makes_its_row_invalid(folder: RunFolder) -> None:
@@ -181,12 +144,11 @@ def test_a_job_that_ran_twice_makes_its_row_invalid(folder: RunFolder) -> None:
     jobs = folder.read_jobs()
     again = jobs.head(1).with_columns(pl.lit("f" * 16).alias("nonce"))
     folder.write_jobs(pl.concat([jobs, again]))
-    contender = jobs["contender"][0]
 
-    found = row(summarize(folder), contender)
+    found = row_of(summarize(folder), jobs["contender"][0])
 
-    assert (found["mark"], found["ledger"]["duplicated"]) == ("!", 1)
-    assert found["reasons"][0] == "repetition 1: 1 job ran twice"
+    assert (found.mark, found.ledger.duplicated) == ("!", 1)
+    assert codes(found) == [Code.JOBS_DUPLICATED, Code.TOO_FEW]
 
 
 def test_failed_jobs_are_accounted_and_make_the_row_unsure(folder: RunFolder) -> None:
@@ -196,109 +158,93 @@ def test_failed_jobs_are_accounted_and_make_the_row_unsure(folder: RunFolder) ->
     outcome = pl.when(is_failed).then(pl.lit("failed")).otherwise("outcome").alias("outcome")
     folder.write_jobs(folder.read_jobs().with_columns(outcome))
 
-    found = row(summarize(folder))
+    found = row_of(summarize(folder), "prefork-4")
 
-    assert (found["mark"], found["ledger"]["failed"], found["ledger"]["lost"]) == ("~", 1, 0)
-    assert found["reasons"] == ["repetition 1: 1 of 40 jobs failed"]
+    assert (found.mark, found.ledger.failed, found.ledger.lost) == ("~", 1, 0)
+    assert codes(found) == [Code.JOBS_FAILED]
 
 
-def test_gevent_with_unpatched_sockets_is_invalid(folder: RunFolder) -> None:
-    """A pool that isn't what it says is not measured."""
-    folder.write_jobs(folder.read_jobs().with_columns(pl.lit(value=False).alias("sockets_patched")))
+@pytest.mark.parametrize(
+    ("contender", "column", "code"),
+    [
+        ("gevent-4", pl.lit(value=False).alias("sockets_patched"), Code.SOCKETS_UNPATCHED),
+        (
+            "prefork-4",
+            pl.lit("celery.concurrency.solo:TaskPool").alias("pool_seen"),
+            Code.WRONG_POOL,
+        ),
+    ],
+)
+def test_a_pool_that_is_not_what_it_says_is_invalid(
+    folder: RunFolder, contender: str, column: pl.Expr, code: Code
+) -> None:
+    """Whatever the command line said, what the slots report decides."""
+    folder.write_jobs(folder.read_jobs().with_columns(column))
 
     found = summarize(folder)
 
-    assert row(found, "gevent-4")["mark"] == "!"
-    assert "gevent ran with unpatched sockets" in row(found, "gevent-4")["reasons"][0]
-    assert row(found, "threads-4")["mark"] == ""
+    assert codes(row_of(found, contender)) == [code, Code.TOO_FEW]
+    assert row_of(found, contender).mark is Severity.INVALID
+    assert row_of(found, "solo").mark is Severity.NOTE
 
 
 def test_what_the_lab_tolerated_makes_a_row_unstable(folder: RunFolder) -> None:
-    """A drifting ceiling is no fault, and is told."""
-    spoil(folder, block=1, tolerated=["drift of the ceiling 14 %"])
-    spoil(folder, block=4, tolerated=["drift of the ceiling 14 %"])
+    """It is no fault, and is shown once with its repetitions."""
+    for block in (1, 4):
+        spoil(folder, contender="prefork-4", block=block, reasons=[DISTURBED])
 
-    found = row(summarize(folder))
+    found = row_of(summarize(folder), "prefork-4")
 
-    assert found["mark"] == "~"
-    assert found["reasons"] == ["repetitions 2 and 5: drift of the ceiling 14 %"]
+    assert found.mark is Severity.UNSTABLE
+    assert [(one.code, one.repetitions) for one in found.reasons] == [(Code.FOREIGN_CPU, (2, 5))]
 
 
 def test_repetitions_far_apart_make_a_row_unstable(tmp_path: Path) -> None:
-    """A standard deviation above a tenth of the mean is said in words."""
+    """A standard deviation above a tenth of the mean."""
     found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, noise=0.35))
 
-    marks = {one["mark"] for one in found["rows"]}
-    assert marks == {"~"}
-    assert row(found)["reasons"][0].startswith("unstable: the standard deviation ")
-    assert row(found)["spread"] > 0.1
+    assert {(row.mark, row.reasons[0].code) for row in found.rows} == {
+        (Severity.UNSTABLE, Code.SPREAD)
+    }
+    assert (row_of(found, "prefork-4").spread or 0.0) > 0.1
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 4])
+@pytest.mark.parametrize("blocks", [1, 4])
 def test_fewer_than_five_repetitions_are_marked(tmp_path: Path, blocks: int) -> None:
     """Every row of a short run says `?`, and why."""
     found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, blocks=blocks))
 
-    assert {one["mark"] for one in found["rows"]} == {"?"}
-    assert row(found)["reasons"][0].startswith("too few for a claim: ")
-    assert "95 %" not in found["verdicts"][0]["text"]
+    assert {row.mark for row in found.rows} == {Severity.TOO_FEW}
+    assert row_of(found, "prefork-4").reasons[0].parameters == {"have": blocks, "needed": 5}
+    assert "95 %" not in found.verdicts[0].text
 
 
 def test_pilots_are_listed_and_in_no_figure(folder: RunFolder) -> None:
     """A pilot sizes the backlog; it is neither a repetition nor in the ledger of the rows."""
-    trial = spoil(folder, block=0, is_pilot=True)
+    spoil(folder, contender="prefork-4", block=0, is_pilot=True, reasons=[BROKER_LOST])
 
     found = summarize(folder)
 
-    assert (row(found)["repetitions"], row(found)["mark"]) == (4, "?")
-    assert found["ledger"]["sent"] == 4 * 5 * 40 - 40
-    assert next(one for one in found["trials"] if one["trial"] == trial)["is_pilot"]
-
-
-def test_an_invalid_pilot_is_noted(folder: RunFolder) -> None:
-    """Its fault marks no row, and is not hidden."""
-    spoil(folder, block=0, is_pilot=True, reasons=["the worker died"])
-
-    assert any("The pilot of prefork-4" in note for note in summarize(folder)["notes"])
+    row = row_of(found, "prefork-4")
+    assert (row.repetitions, row.mark) == (4, Severity.TOO_FEW)
+    assert found.ledger.sent == 4 * 5 * 40 - 40
+    assert [one.contender for one in found.trials if one.is_pilot] == ["prefork-4"]
+    # its fault marks no row, and is not hidden
+    assert f"The pilot of prefork-4 on cpu.primes: {BROKER_LOST}." in found.notes
 
 
 def test_an_interrupted_run_says_so(folder: RunFolder) -> None:
     """What was measured is kept; the trial that was cut is invalid, and its block not whole."""
-    spoil(folder, block=2, end_ns=None)
+    spoil(folder, contender="prefork-4", block=2, end_ns=None)
     trials = [trial for trial in flat_manifest(folder)["trials"] if trial["block"] < 3]
     edit_manifest(folder, state="unfinished", trials=trials)
 
     found = summarize(folder)
 
-    assert found["notes"][0] == (
-        "The run was broken off: it stopped after 2 of 5 repetitions; this is its part."
-    )
-    assert row(found)["reasons"][0] == "repetition 3: the run was stopped in this trial"
-    assert row(found, "solo")["mark"] == "?"
-
-
-def test_a_trial_that_was_cut_is_never_valid(folder: RunFolder) -> None:
-    """Without an end it is invalid, that reason first, whatever else is said of it."""
-    cut = spoil(folder, start_ns=None, end_ns=None, reasons=["the worker died"])
-
-    found = summarize(folder)
-
-    trial = next(one for one in found["trials"] if one["trial"] == cut)
-    assert trial["reasons"] == ["the run was stopped in this trial", "the worker died"]
-    assert (trial["start_ns"], trial["end_ns"]) == (None, None)
-    assert (row(found)["mark"], row(found)["valid_repetitions"]) == ("!", 4)
-
-
-def test_a_trial_cut_before_its_first_job_is_never_valid(folder: RunFolder) -> None:
-    """No job sent, no record, no sample: its row says so."""
-    cut = spoil(folder, start_ns=None, end_ns=None, sent=0)
-    folder.write_jobs(folder.read_jobs().filter(pl.col("trial") != cut))
-    folder.write_samples(folder.read_samples().filter(pl.col("trial") != cut))
-
-    found = row(summarize(folder))
-
-    assert (found["mark"], found["ledger"]["sent"]) == ("!", 160)
-    assert found["reasons"][0] == "repetition 3: the run was stopped in this trial"
+    row = row_of(found, "prefork-4")
+    assert found.notes[0] == "Run interrupted after 2 of 5 repetitions; results are partial."
+    assert (row.reasons[0].code, row.reasons[0].repetitions) == (Code.INTERRUPTED, (3,))
+    assert row_of(found, "solo").mark is Severity.TOO_FEW
 
 
 def test_a_block_that_lacks_a_trial_is_not_counted(folder: RunFolder) -> None:
@@ -308,7 +254,26 @@ def test_a_block_that_lacks_a_trial_is_not_counted(folder: RunFolder) -> None:
     trials = [plan for plan in trials if plan["trial"] != last]
     edit_manifest(folder, state="unfinished", trials=trials)
 
-    assert "it stopped after 3 of 5 repetitions" in summarize(folder)["notes"][0]
+    assert "interrupted after 3 of 5 repetitions" in summarize(folder).notes[0]
+
+
+@pytest.mark.parametrize("sent", [40, 0])
+def test_a_trial_that_was_cut_is_never_valid(folder: RunFolder, sent: int) -> None:
+    """Without an end it is invalid, that reason first, with and without jobs and samples."""
+    cut = find_trial(folder, contender="prefork-4", workload="cpu.primes", block=2)
+    values: dict[str, Any] = {"start_ns": None, "end_ns": None, "sent": sent}
+    spoil(folder, contender="prefork-4", block=2, reasons=[BROKER_LOST], **values)
+    if not sent:
+        folder.write_jobs(folder.read_jobs().filter(pl.col("trial") != cut))
+        folder.write_samples(folder.read_samples().filter(pl.col("trial") != cut))
+
+    found = summarize(folder)
+
+    trial = next(one for one in found.trials if one.trial == cut)
+    assert codes(trial) == [Code.INTERRUPTED, Code.BROKER_LOST]
+    assert (trial.start_ns, trial.end_ns) == (None, None)
+    row = row_of(found, "prefork-4")
+    assert (row.mark, row.valid_repetitions, row.ledger.sent) == ("!", 4, 160 + sent)
 
 
 def test_workers_that_were_killed_are_noted(folder: RunFolder) -> None:
@@ -318,7 +283,7 @@ def test_workers_that_were_killed_are_noted(folder: RunFolder) -> None:
     workers[1]["exit_code"] = None
     edit_manifest(folder, workers=workers)
 
-    assert summarize(folder)["notes"][0] == (
+    assert summarize(folder).notes[0] == (
         "2 workers did not end by themselves: prefork-4 (exit code -9)."
     )
 
@@ -329,69 +294,69 @@ def test_backlogs_that_differ_are_noted(tmp_path: Path) -> None:
 
     assert (
         "Backlogs differ (40–600 jobs): compare execution times and throughput, not waits."
-        in found["notes"]
+        in found.remarks
     )
 
 
-def test_backlogs_alike_and_jobs_at_a_rate_are_not_noted(folder: RunFolder) -> None:
+@pytest.mark.parametrize(
+    ("least", "arrivals", "is_noted"),
+    [(40, "burst", False), (10, "burst", True), (10, "constant", False)],
+)
+def test_backlogs_alike_and_jobs_at_a_rate_are_not_noted(
+    folder: RunFolder,
+    least: int,
+    arrivals: str,
+    is_noted: bool,  # noqa: FBT001 -- a case
+) -> None:
     """Twice as many is alike; and what comes at a rate is no backlog."""
-    counts = {"solo": 40, "prefork-4": 80}
-    edit_trials(folder, change=lambda plan: plan.update(count=counts.get(plan["contender"], 60)))
-    assert not any("Backlogs differ" in note for note in summarize(folder)["notes"])
+    spoil(folder, count=80, arrivals=arrivals)
+    spoil(folder, contender="solo", count=least)
 
-    counts["solo"] = 10
-    edit_trials(
-        folder,
-        change=lambda plan: plan.update(
-            count=counts.get(plan["contender"], 60), arrivals="constant"
-        ),
-    )
-    assert not any("Backlogs differ" in note for note in summarize(folder)["notes"])
+    remarks = summarize(folder).remarks
+
+    assert any("Backlogs differ" in remark for remark in remarks) is is_noted
 
 
-def test_a_p99_of_few_jobs_is_noted_once(tmp_path: Path) -> None:
+def test_a_p99_of_few_jobs_is_noted_once(tmp_path: Path, honest: Summary) -> None:
     """Two repetitions of 40 jobs have no hundredth; five have."""
     few = summarize(make_run(tmp_path / "few", workloads=WORKLOADS[:2], blocks=2))
-    enough = summarize(make_run(tmp_path / "enough", workloads=_PRIMES, blocks=5))
 
-    said = [note for note in few["notes"] if "p99" in note]
+    said = [remark for remark in few.remarks if "p99" in remark]
     assert said == ["The p99 of fewer than 100 jobs is about their maximum."]
-    assert not any("p99" in note for note in enough["notes"])
+    assert not any("p99" in remark for remark in honest.remarks)
 
 
-def test_a_run_stopped_before_its_first_trial_renders(tmp_path: Path) -> None:
+def test_a_run_stopped_before_its_first_trial_has_a_summary(folder: RunFolder) -> None:
     """No record, no sample, no trial: rows without figures, and no crash."""
-    folder = make_run(tmp_path / "run", workloads=_PRIMES)
     edit_manifest(folder, state="unfinished", trials=[])
     folder.jobs_path.unlink()
     folder.samples_path.unlink()
 
     found = summarize(folder)
 
-    assert row(found)["throughput_per_s"] is None
-    assert row(found)["reasons"] == ["no repetition was measured"]
-    assert found["verdicts"][0]["text"].startswith("Nothing could be measured.")
+    row = row_of(found, "prefork-4")
+    assert (row.throughput_per_s, codes(row)) == (None, [Code.NOT_MEASURED])
+    assert found.verdicts[0].text.startswith("Nothing could be measured.")
 
 
-def test_a_row_without_records_renders(folder: RunFolder) -> None:
+def test_a_row_without_records_has_no_figure(folder: RunFolder) -> None:
     """All of a contender's jobs lost: no figure, and the reason."""
     folder.write_jobs(folder.read_jobs().filter(pl.col("contender") != "prefork-4"))
 
-    found = row(summarize(folder))
+    found = row_of(summarize(folder), "prefork-4")
 
-    assert (found["mark"], found["throughput_per_s"], found["wait_s"]) == ("!", None, None)
-    assert found["ledger"]["lost"] == 200
+    assert (found.mark, found.throughput_per_s, found.wait_s) == ("!", None, None)
+    assert found.ledger.lost == 200
 
 
-def test_too_few_finishes_for_a_throughput_are_told(tmp_path: Path) -> None:
-    """Fewer jobs than five a slot: five valid repetitions without a throughput claim nothing."""
-    found = row(summarize(make_run(tmp_path / "run", workloads=_PRIMES, jobs=12)))
+def test_too_few_finishes_for_a_throughput_claim_nothing(tmp_path: Path) -> None:
+    """Fewer jobs than five a slot: five valid repetitions without a throughput."""
+    found = row_of(summarize(make_run(tmp_path / "run", workloads=_PRIMES, jobs=12)), "prefork-4")
 
-    assert (found["mark"], found["throughput_per_s"]) == ("?", None)
-    assert found["reasons"][0] == (
-        "too few for a claim: 0 repetitions with a valid throughput, and a claim needs 5"
-    )
-    assert "no throughput: 12 jobs done, and 4 in flight need 20" in found["reasons"][1]
+    assert (found.mark, found.throughput_per_s) == (Severity.TOO_FEW, None)
+    assert codes(found) == [Code.TOO_FEW, Code.FEW_JOBS]
+    assert found.reasons[0].parameters == {"have": 0, "needed": 5}
+    assert found.reasons[1].parameters == {"done": 12, "in_flight": 4, "needed": 20}
 
 
 def test_a_repetition_without_a_throughput_does_not_count_towards_a_claim(
@@ -401,121 +366,66 @@ def test_a_repetition_without_a_throughput_does_not_count_towards_a_claim(
     trial = find_trial(folder, contender="solo", workload="cpu.primes")
     is_kept = (pl.col("trial") != trial) | (pl.col("seq") < 3)
     folder.write_jobs(folder.read_jobs().filter(is_kept))
-    edit_trials(folder, change=lambda plan: plan.update(sent=3) if plan["trial"] == trial else None)
+    spoil(folder, contender="solo", block=0, sent=3)
 
-    found = row(summarize(folder), "solo")
+    found = row_of(summarize(folder), "solo")
 
-    assert (found["mark"], found["valid_repetitions"]) == ("?", 5)
-    assert "4 repetitions with a valid throughput" in found["reasons"][0]
-
-
-def test_a_harness_at_its_own_limit_is_named(tmp_path: Path) -> None:
-    """Near the rate of empty jobs, Celery is the limit and not the wait."""
-    folder = make_run(tmp_path / "run", workloads=[WORKLOADS[2]])
-    edit_manifest(folder, ceilings={"noop_per_s": {"prefork-4": 84.0, "solo": 830.0}})
-
-    found = summarize(folder)
-
-    (limit,) = row(found)["limits"]
-    assert limit.startswith("9")
-    assert limit.endswith("Celery's own cost of a job may be the limit, not the work")
-    assert row(found, "solo")["limits"] == []
-
-
-def test_a_row_above_a_ceiling_disproves_it(tmp_path: Path) -> None:
-    """No share above 100 % is printed: what was passed was no limit."""
-    folder = make_run(tmp_path / "run", workloads=[WORKLOADS[3]])
-    noop_per_s = {"prefork-4": 30.0, "threads-4": 84.0}
-    upstream_per_s = {"io.http": 60.0}
-    edit_manifest(folder, ceilings={"noop_per_s": noop_per_s, "upstream_per_s": upstream_per_s})
-
-    found = summarize(folder)
-
-    assert row(found)["limits"] == []
-    (limit,) = row(found, "threads-4")["limits"]
-    assert "of what it does with empty jobs" in limit
+    assert (found.mark, found.valid_repetitions) == (Severity.TOO_FEW, 5)
+    assert found.reasons[0].parameters == {"have": 4, "needed": 5}
 
 
 @pytest.mark.parametrize(
-    ("ceilings", "words"),
+    ("ceilings", "expected"),
     [
-        ({"upstream_per_s": {"io.http": 85.0}}, "what upstream can serve: upstream may be"),
-        ({"redis_per_s": {"prefork-4": 85.0}}, "what Redis can serve: Redis may be the limit"),
-        ({"producer_per_s": 85.0}, "what the producer can send: the producer may be the limit"),
+        ({"noop_per_s": {"prefork-4": 84.0}}, [Code.NEAR_NOOP]),
+        ({"upstream_per_s": {"io.http": 85.0}}, [Code.NEAR_UPSTREAM]),
+        ({"redis_per_s": {"prefork-4": 85.0}}, [Code.NEAR_REDIS]),
+        ({"producer_per_s": 85.0}, [Code.NEAR_PRODUCER]),
+        # below four fifths of it; another's; and one that was passed, which was no limit
+        ({"upstream_per_s": {"io.http": 110.0, "another": 74.0}}, []),
+        ({"noop_per_s": {"threads-4": 84.0}, "upstream_per_s": {"io.http": 60.0}}, []),
     ],
 )
-def test_each_part_of_the_harness_is_named_where_it_is_near(
-    tmp_path: Path, ceilings: dict[str, Any], words: str
+def test_the_part_of_the_harness_whose_limit_is_near_is_named(
+    tmp_path: Path, ceilings: dict[str, Any], expected: list[Code]
 ) -> None:
-    """From 80 % of a part's own ceiling on, in words that say whose limit it may be."""
+    """From 80 to 100 % of a part's own ceiling, without a mark of its own."""
     folder = make_run(tmp_path / "run", workloads=[WORKLOADS[3]])
     edit_manifest(folder, ceilings=ceilings)
 
-    (limit,) = row(summarize(folder))["limits"]
+    row = row_of(summarize(folder), "prefork-4")
 
-    assert limit.startswith("8")
-    assert words in limit
-    assert limit.endswith("not the pool")
-
-
-def test_below_four_fifths_of_a_ceiling_nothing_is_named(tmp_path: Path) -> None:
-    """What has room is no limit; nor is another workload's ceiling."""
-    folder = make_run(tmp_path / "run", workloads=[WORKLOADS[3]])
-    edit_manifest(folder, ceilings={"upstream_per_s": {"io.http": 110.0, "another": 74.0}})
-
-    assert row(summarize(folder))["limits"] == []
-
-
-def test_the_same_folder_gives_the_same_bytes(folder: RunFolder) -> None:
-    """Nothing of the clock, of chance or of a dictionary's order."""
-    assert to_json(summarize(folder)) == to_json(summarize(folder))
+    assert (codes(row), row.mark) == (expected, Severity.NOTE)
+    assert row.is_near_limit is bool(expected)
 
 
 def test_the_order_of_records_does_not_show(folder: RunFolder) -> None:
-    """A shuffled jobs.parquet and samples.parquet give the same bytes."""
+    """The same folder gives the same bytes, and so does one whose files were shuffled."""
     before = to_json(summarize(folder))
+    assert to_json(summarize(folder)) == before
+
     folder.write_jobs(folder.read_jobs().sample(fraction=1.0, shuffle=True, seed=3))
     folder.write_samples(folder.read_samples().sample(fraction=1.0, shuffle=True, seed=3))
 
     assert to_json(summarize(folder)) == before
 
 
-def test_the_summary_is_plain_json(folder: RunFolder) -> None:
-    """Strict JSON that reads back as itself."""
-    found = summarize(folder)
-
-    assert json.loads(to_json(found)) == found
-
-
-def test_jobs_that_another_pool_ran_are_invalid(folder: RunFolder) -> None:
-    """Whatever the command line said, the class that ran them decides."""
-    solo = pl.lit("celery.concurrency.solo:TaskPool").alias("pool_seen")
-    folder.write_jobs(folder.read_jobs().with_columns(solo))
-
-    found = row(summarize(folder))
-
-    assert found["mark"] == "!"
-    assert found["reasons"][0].endswith("prefork was to run the jobs, and solo did")
-
-
-def test_a_contender_keeps_its_evidence(folder: RunFolder) -> None:
+def test_a_contender_keeps_its_evidence(honest: Summary) -> None:
     """Which pool class ran the jobs, in how many processes, with what of the GIL."""
-    found = row(summarize(folder))["evidence"]
-
-    assert found == {
-        "pools_seen": ["celery.concurrency.prefork:TaskPool"],
-        "processes": 4,
-        "sockets_patched": False,
-        "gil_enabled": True,
-    }
+    assert row_of(honest, "prefork-4").evidence == Evidence(
+        pools_seen=("celery.concurrency.prefork:TaskPool",),
+        processes=4,
+        sockets_patched=False,
+        gil_enabled=True,
+    )
 
 
 def test_rows_follow_the_manifest(tmp_path: Path) -> None:
     """Workload by workload, contenders in the experiment's order."""
-    found = summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:2]))
+    found = summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:2], blocks=1))
 
-    assert [one["contender"] for one in found["rows"]] == [one.name for one in DEMO] * 2
-    assert [one["workload"] for one in found["verdicts"]] == ["cpu.primes", "cpu.sha256"]
+    assert [row.contender for row in found.rows] == [one.name for one in DEMO] * 2
+    assert [one.workload for one in found.verdicts] == ["cpu.primes", "cpu.sha256"]
 
 
 def test_a_busy_machine_is_noted(folder: RunFolder) -> None:
@@ -523,29 +433,22 @@ def test_a_busy_machine_is_noted(folder: RunFolder) -> None:
     machine = flat_manifest(folder)["machine"]
     edit_manifest(folder, machine=machine | {"load_average": [2.6, 1.0, 1.0]})
 
-    assert any("load 2.60 on 2 cores" in note for note in summarize(folder)["notes"])
+    assert any("load 2.60 on 2 cores" in note for note in summarize(folder).notes)
 
 
 def test_a_submission_is_read_like_a_run(folder: RunFolder) -> None:
     """What only the lab measures is absent: no ceiling, no samples; the notes say the rest."""
     folder.samples_path.unlink()
-    edit_trials(
-        folder,
-        change=lambda trial: trial.update(
-            arrivals="constant",
-            cost_before={},
-            cost_after={},
-            workers_up=None,
-        ),
-    )
+    spoil(folder, arrivals="constant", cost_before={}, cost_after={}, workers_up=None)
     edit_manifest(folder, events=True, overlapped_by=["other-run"])
 
     found = summarize(folder)
 
-    assert (row(found)["ceiling_per_s"], row(found)["cpu_s_per_1000_jobs"]) == (None, None)
-    assert row(found)["throughput_per_s"]["median"] > 0
-    assert [note.split(":")[0].split(",")[0] for note in found["notes"]] == [
+    row = row_of(found, "prefork-4")
+    assert (row.ceiling_per_s, row.cpu_s_per_1000_jobs) == (None, None)
+    assert row.throughput_per_s
+    assert [note.split(":")[0].split(",")[0] for note in (*found.notes, *found.remarks)] == [
+        "Other runs ran meanwhile",
         "Jobs came at a rate",
         "Celery's events were on",
-        "Other runs ran meanwhile",
     ]

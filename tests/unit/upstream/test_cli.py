@@ -33,7 +33,7 @@ def test_the_port_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("words", [["--port", "65536"], ["--port", "-1"]])
 def test_an_impossible_port_names_the_bounds(words: list[str]) -> None:
     """A port out of bounds is refused with the bounds."""
-    with pytest.raises(UsageError, match="out of bounds: 0 to 65535"):
+    with pytest.raises(UsageError, match="is invalid: must be 0 to 65535"):
         cli._parse(words)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from poolbench.documents import SHORTEST_BYTES, make_document
 from poolbench.errors import UsageError
-from upstream.account import WINDOW_REQUESTS
+from upstream.cost_meter import WINDOW_REQUESTS
 from upstream.service import MAX_QUERIES, Service, Waits, parse_query
 
 
@@ -65,14 +65,14 @@ def test_health_is_cheap_and_plain() -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("delay_ms=-1", "delay_ms: -1; it takes 0 to"),
-        ("delay_ms=nan", "delay_ms: nan"),
-        ("delay_ms=inf", "delay_ms: inf"),
-        ("delay_ms=", "delay_ms: ''; it takes a number"),
-        ("size_bytes=1.5", "size_bytes: 1.5; it takes a whole number"),
-        ("size_bytes=99999999999", "size_bytes: 99999999999"),
-        ("failure_share=1.5", "failure_share: 1.5; it takes 0 to 1"),
-        ("tail_sigma=-1", "tail_sigma: -1; it takes 0 to 3"),
+        ("delay_ms=-1", "delay_ms = -1 is invalid: must be 0 to"),
+        ("delay_ms=nan", "delay_ms = nan is invalid"),
+        ("delay_ms=inf", "delay_ms = inf is invalid"),
+        ("delay_ms=", "delay_ms = '' is invalid: must be a number"),
+        ("size_bytes=1.5", "size_bytes = 1.5 is invalid: must be a whole number"),
+        ("size_bytes=99999999999", "size_bytes = 99999999999 is invalid"),
+        ("failure_share=1.5", "failure_share = 1.5 is invalid: must be 0 to 1"),
+        ("tail_sigma=-1", "tail_sigma = -1 is invalid: must be 0 to 3"),
         ("delay=5", "unknown parameter of io.http: delay; did you mean delay_ms?"),
     ],
 )

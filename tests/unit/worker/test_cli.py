@@ -54,13 +54,16 @@ def test_it_becomes_celery(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "worker: no --pool; use one of prefork, threads, gevent, asyncio, solo\n"),
+        ([], "worker: the following arguments are required: --pool; see --help\n"),
         (["--pool", "gevnt"], "worker: unknown pool: gevnt; did you mean gevent?\n"),
-        (["--pol", "solo"], "worker: unrecognized arguments: --pol solo; see --help\n"),
+        (
+            ["--pool", "solo", "--slts", "1"],
+            "worker: unrecognized arguments: --slts 1; see --help\n",
+        ),
         (["guage"], "worker: unknown command: guage; did you mean gauge?\n"),
         (
             ["--pool", "solo", "--prefetch-multiplier", "0"],
-            "worker: argument --prefetch-multiplier: 0 is out of bounds: 1 to 1000; see --help\n",
+            "worker: argument --prefetch-multiplier: 0 is invalid: must be 1 to 1000; see --help\n",
         ),
         (["gauge", "now"], "worker: unrecognized arguments: now; see --help\n"),
         (
@@ -88,7 +91,9 @@ def test_a_broken_setting_is_told_before_anything_starts(
     monkeypatch.setenv("POOLBENCH_PREFETCH", "many")
 
     assert cli.main(["--pool", "solo"]) == ExitCode.USAGE
-    assert "POOLBENCH_PREFETCH: 'many'; it takes a whole number" in capsys.readouterr().err
+    assert (
+        "POOLBENCH_PREFETCH = 'many' is invalid: must be a whole number" in capsys.readouterr().err
+    )
 
 
 def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

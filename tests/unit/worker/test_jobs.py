@@ -229,11 +229,18 @@ def test_a_file_is_written_read_and_gone(state_dir: Path, size_bytes: int) -> No
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_one_clear_error(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch, number: int
+@pytest.mark.parametrize(
+    ("number", "error", "text"),
+    [
+        (errno.ENOSPC, io.StoreError, r"no room in .*scratch for a file of 10 bytes: free"),
+        (errno.EDQUOT, io.StoreError, r"no room in .*scratch for a file of 10 bytes: free"),
+        (errno.EIO, OSError, "Input/output error"),
+    ],
+)
+def test_a_fault_of_the_disk_fails_the_job_and_leaves_no_file(
+    state_dir: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception], text: str
 ) -> None:
-    """It says where, how much and what to do; what was written of the file is gone.
+    """A full disk is explained: where, how much and what to do; other faults stay as they are.
 
     Patched, since filling a disk takes one of its own.
     """
@@ -243,22 +250,7 @@ def test_a_full_disk_is_one_clear_error(
 
     monkeypatch.setattr(os, "fsync", refuse)
 
-    with pytest.raises(io.StoreError, match=r"no room in .*scratch for a file of 10 bytes: free"):
-        io.file_round(size_bytes=10)
-    assert not list((state_dir / "scratch").iterdir())
-
-
-def test_another_fault_of_a_disk_stays_what_it_is(
-    state_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only a lack of room is told in our words."""
-
-    def refuse(_: int) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "fsync", refuse)
-
-    with pytest.raises(OSError, match="Input/output error"):
+    with pytest.raises(error, match=text):
         io.file_round(size_bytes=10)
     assert not list((state_dir / "scratch").iterdir())
 

@@ -113,11 +113,11 @@ def test_what_celery_would_obey_is_left_behind() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"pool": "threads", "slots": 0}, "impossible slots: 0; pool threads takes 1 to 10000"),
-        ({"slots": -3}, "impossible slots: -3"),
+        ({"pool": "threads", "slots": 0}, "slots = 0 is invalid: pool threads takes 1 to 10000"),
+        ({"slots": -3}, "slots = -3 is invalid"),
         ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
-        ({"pool": "solo", "slots": 2}, "impossible slots: 2; pool solo has 1"),
-        ({"contender": "No Name"}, "impossible contender: 'No Name'"),
+        ({"pool": "solo", "slots": 2}, "slots = 2 is invalid: pool solo always has 1"),
+        ({"contender": "No Name"}, "contender = 'No Name' is invalid"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], words: str) -> None:

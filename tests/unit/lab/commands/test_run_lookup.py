@@ -9,7 +9,8 @@ import pytest
 
 from lab.commands.run_lookup import find_run, output_faults, read_summary
 from poolbench.errors import StorageError, UsageError
-from report.summary import summarize, to_json
+from report.result import to_json
+from report.summary import summarize
 from tests.pairs import CONTENDERS, SLEEP
 from tests.synthetic import edit_manifest, make_run
 
@@ -122,7 +123,7 @@ def test_a_folder_is_measured_anew(results: Path) -> None:
     folder = results / "20260101-120000-aaaa"
     (folder / "summary.json").write_text("{}")
 
-    assert read_summary(folder)["rows"]
+    assert read_summary(folder).rows
 
 
 def test_a_folder_without_records_has_its_summary(results: Path) -> None:
@@ -141,6 +142,29 @@ def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
     """No manifest and no summary."""
     with pytest.raises(StorageError, match=r"manifest\.json: no such file"):
         read_summary(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ('{"format": 1, "run": "r1", "rows": []}', "format = 1 is invalid"),
+        ('{"format": 3, "rows": 7}', "format = 3 is invalid"),
+        ('{"format": 2, "run": 7}', "run is invalid"),
+        ("{", "its text is invalid"),
+        ("[]", "its text is invalid"),
+    ],
+)
+def test_a_summary_that_cannot_be_read_is_one_line(tmp_path: Path, text: str, fault: str) -> None:
+    """Both formats are named; there is no way but to name the run."""
+    path = tmp_path / "summary.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(StorageError) as caught:
+        read_summary(path)
+
+    said = str(caught.value)
+    assert said.startswith(f"{path}: {fault}: this version reads summaries of format 2. ")
+    assert "\n" not in said
 
 
 def test_a_file_goes_only_into_a_folder(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from lab.conformance.observation import Observation
 from lab.conformance.promises.broker import judge_redelivery, judge_restart
 from lab.conformance.promises.faulty_jobs import judge_blocking, judge_crash
 from lab.conformance.promises.prefetch import (
-    Fetching,
     LateJobs,
     judge_acks_late,
     judge_disable_prefetch,
@@ -30,6 +29,7 @@ from lab.conformance.promises.remote_control import (
 from lab.conformance.promises.shutdown import Shutdown, judge_cold, judge_soft, judge_warm
 from lab.conformance.promises.time_limits import judge_hard_limit, judge_soft_limit
 from lab.conformance.promises.timing import judge_chord, judge_eta, judge_rate_limit
+from lab.conformance.stamps import Stamps
 from tests.conformance import BREAKS, IGNORED, WORKS, stamps
 
 
@@ -50,12 +50,12 @@ def ended(*moments: str, exit_code: int | None = 0, **jobs: str) -> Shutdown:
     return Shutdown(seen=observation, signalled_ns=1_000_000_000, took_s=3.1)
 
 
-def fetching(*, done: int = 8, idle: int = 0, took_s: float = 2.1, twice: bool = False) -> Fetching:
-    """Return how eight jobs went through two slots, ideally in two seconds."""
-    names = tuple(f"job-{number}" for number in range(8))
+def fetching(*, done: int = 16, twice: bool = False) -> Stamps:
+    """Return the stamps of sixteen jobs, of which some are done."""
+    names = tuple(f"job-{number}" for number in range(16))
     moments = [f"{name} started 0" for name in (*names, *names[: int(twice)])]
     moments += [f"{name} finished 1" for name in names[:done]]
-    return Fetching(stamps=stamps(*moments), jobs=names, slots=2, idle_fetched=idle, took_s=took_s)
+    return stamps(*moments)
 
 
 FAILED, SUCCEEDED = {"long": "FAILURE"}, {"long": "SUCCESS"}
@@ -88,6 +88,11 @@ judge_again = partial(judge_redelivery, after_s=4.2)
 ask_busy = partial(judge_ping, was_busy=True, answers_later=True, slots=2)
 ask_free = partial(judge_ping, was_busy=False, answers_later=True, slots=2)
 ask_dead = partial(judge_ping, was_busy=True, answers_later=False, slots=2)
+
+fetch_none, fetch_one, fetch_six, fetch_slowly = (
+    partial(judge_disable_prefetch, slots=2, idle_fetched=idle_fetched, took_s=took_s)
+    for idle_fetched, took_s in ((0, 4.2), (1, 4.2), (6, 4.2), (0, 6.0))
+)
 
 BLOCKED = ("blocker finished 2", "a finished 4", "b finished 4")
 DONE_AGAIN: dict[str, Any] = {"fates": fates(done="job")}
@@ -166,12 +171,12 @@ CRASHED: dict[str, Any] = {"states": {"crash": "FAILURE"}}
         (judge_again, seen("job started 0", "job started 4", fates=fates(doubled="job")), BREAKS),
         (judge_again, seen(*(f"job started {at}" for at in (0, 4, 5)), **DONE_AGAIN), BREAKS),
         # idle slots beside waiting jobs are worse than jobs fetched ahead
-        (judge_disable_prefetch, fetching(), WORKS),
-        (judge_disable_prefetch, fetching(idle=1), WORKS),
-        (judge_disable_prefetch, fetching(idle=6), IGNORED),
-        (judge_disable_prefetch, fetching(took_s=4.0), BREAKS),
-        (judge_disable_prefetch, fetching(done=7), BREAKS),
-        (judge_disable_prefetch, fetching(twice=True), BREAKS),
+        (fetch_none, fetching(), WORKS),
+        (fetch_one, fetching(), WORKS),
+        (fetch_six, fetching(), IGNORED),
+        (fetch_slowly, fetching(), BREAKS),
+        (fetch_none, fetching(done=15), BREAKS),
+        (fetch_none, fetching(twice=True), BREAKS),
         # done or in the queue again; all promises judge the exit code alike, in `worker_exit`
         (judge_warm, ended(done="a b"), WORKS),
         (judge_warm, ended(done="a b", queued="c"), WORKS),

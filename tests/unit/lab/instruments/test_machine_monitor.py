@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lab.instruments.machine_monitor import Look, Watch, disturbance
+from lab.instruments.machine_monitor import MachineCounters, MachineMonitor, disturbance
 
-BEFORE = Look(
+BEFORE = MachineCounters(
     at_s=100.0, busy_s=50.0, stolen_s=1.0, own_s={1: 10.0, 2: 5.0}, server_s=3.0, clock_s=1e9
 )
 
@@ -46,7 +46,7 @@ def test_the_cpu_time_of_others_is_a_share_of_all_cores(
 
 def test_a_real_machine_has_shares() -> None:
     """Shares lie between nothing and all, and no clock is set while nothing happens."""
-    watch = Watch()
+    watch = MachineMonitor()
 
     found = watch.since(watch.look())
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from lab.instruments.stream_follower import Tail, TrialView
+from lab.instruments.stream_follower import StreamFollower, TrialView
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FORMAT, Moment
 from tests.wire import encode_line
@@ -62,7 +62,7 @@ def test_peak_overlap_counts_what_ran_at_one_instant() -> None:
 def test_the_tail_reads_each_line_once(server: Any, run_id: str) -> None:
     """Two reads see each entry once, and leave the stream to the collector."""
     with redis.Redis.from_url(server.url) as client:
-        tail = Tail(client, run=run_id)
+        tail = StreamFollower(client, run=run_id)
         view = tail.view(0)
         for seq in range(3):
             add(client, run_id, encode_line(line(Moment.FINISHED, seq=seq, state="SUCCESS")))
@@ -78,7 +78,7 @@ def test_garbled_lines_are_passed_over(server: Any, run_id: str) -> None:
     """One garbled line doesn't hide the good one beside it."""
     good = encode_line(line(Moment.FINISHED, state="SUCCESS"))
     with redis.Redis.from_url(server.url) as client:
-        tail = Tail(client, run=run_id)
+        tail = StreamFollower(client, run=run_id)
         view = tail.view(0)
         add(client, run_id, b'{"v":1,"m"\n', b"\xff\xfe\n", b'{"v":99,"m":"x"}\n', good)
 
@@ -90,7 +90,7 @@ def test_garbled_lines_are_passed_over(server: Any, run_id: str) -> None:
 def test_lines_of_other_trials_are_not_kept(server: Any, run_id: str) -> None:
     """Only trials whose view was asked for take memory."""
     with redis.Redis.from_url(server.url) as client:
-        tail = Tail(client, run=run_id)
+        tail = StreamFollower(client, run=run_id)
         add(client, run_id, encode_line(line(Moment.FINISHED, trial=7, state="SUCCESS")))
 
         assert tail.read(wait_s=0.1) == 1

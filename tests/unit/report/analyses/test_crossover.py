@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
-from rich.console import Console
 
-from report.analyses.crossover_point import last_crossing
-from report.charts.curves import spread_out
-from report.charts.scaling import crossover
-from report.page.page import build_page
+from report.analyses.crossover_point import describe_boundary, last_crossing
+from report.result import Boundary, Crossover, Summary
 from report.summary import summarize
-from report.terminal.screen import render
 from tests.crossing import CONTENDERS, SHARES, make_crossing, textbook_per_s
-from tests.synthetic import WORKLOADS, Contender, edit_manifest, edit_trials, make_run
-
-Summary = dict[str, Any]
+from tests.summaries import known, shown
+from tests.synthetic import BROKER_LOST, Contender, spoil
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +22,16 @@ def crossing(tmp_path_factory: pytest.TempPathFactory) -> Summary:
     return summarize(make_crossing(tmp_path_factory.mktemp("run")))
 
 
-def the_one(summary: Summary) -> dict[str, Any]:
+def the_one(summary: Summary) -> Crossover:
     """Return the only crossover of a run."""
-    (found,) = summary["crossovers"]
-    return dict(found)
+    (found,) = summary.crossovers
+    return found
 
 
-def boundary(summary: Summary, contender: str) -> dict[str, Any]:
+def boundary(summary: Summary, contender: str) -> Boundary:
     """Return a contender's boundary."""
-    found = {one["contender"]: one for one in the_one(summary)["boundaries"]}
-    return dict(found[contender])
+    found = {one.contender: one for one in the_one(summary).boundaries}
+    return found[contender]
 
 
 def test_a_boundary_lies_where_the_lines_cross(crossing: Summary) -> None:
@@ -48,15 +40,15 @@ def test_a_boundary_lies_where_the_lines_cross(crossing: Summary) -> None:
 
     # two processes: 2 ÷ 41.3 ms; one thread: 1 ÷ (40 ms · share + 1.3 ms)
     exact = (0.0413 / 2 - 0.0013) / 0.04
-    assert (found["after"], found["until"]) == (0.25, 0.5)
-    assert found["share"] == pytest.approx(exact, abs=0.02)
-    assert found["low"] <= found["share"] <= found["high"]
-    assert found["is_claim"]
+    assert (found.after, found.until) == (0.25, 0.5)
+    assert found.share == pytest.approx(exact, abs=0.02)
+    assert known(found.low) <= known(found.share) <= known(found.high)
+    assert found.is_claim
 
 
 def test_the_sentence_says_that_it_is_interpolated_and_between_what(crossing: Summary) -> None:
     """Nobody takes it for a measured share."""
-    found = boundary(crossing, "prefork-cores")["text"]
+    found = describe_boundary(boundary(crossing, "prefork-cores"))
 
     assert re.fullmatch(
         r"prefork-cores leads every other pool from a CPU share of about 0\.4\d on "
@@ -70,8 +62,8 @@ def test_where_no_difference_goes_before_nothing_crosses(crossing: Summary) -> N
     """At equal slots all wait alike: the first share at which processes lead is named, measured."""
     found = boundary(crossing, "prefork-10")
 
-    assert found["share"] is None
-    assert found["text"] == (
+    assert found.share is None
+    assert describe_boundary(found) == (
         "prefork-10 leads every other pool from a CPU share of 0.1 on; at 0 no difference shows."
     )
 
@@ -91,9 +83,9 @@ def test_a_share_without_a_difference_lies_within_the_boundary(tmp_path: Path) -
 
     found = boundary(summarize(folder), "prefork-10")
 
-    assert (found["after"], found["even"], found["until"]) == (0.25, [0.5], 0.75)
-    assert found["share"] == pytest.approx(0.5, abs=0.03)
-    assert found["text"].endswith(
+    assert (found.after, found.even, found.until) == (0.25, (0.5,), 0.75)
+    assert found.share == pytest.approx(0.5, abs=0.03)
+    assert describe_boundary(found).endswith(
         "interpolated between the measured 0.25 and 0.75; at 0.5 no difference shows)."
     )
 
@@ -132,7 +124,7 @@ def test_who_leads_everywhere_is_told_so(tmp_path: Path) -> None:
     """Nothing is interpolated below the first share measured."""
     run = make_crossing(tmp_path / "run", per_s=always(1.5), shares=SHARES[:3])
 
-    assert boundary(summarize(run), "prefork-10")["text"] == (
+    assert describe_boundary(boundary(summarize(run), "prefork-10")) == (
         "prefork-10 leads every other pool at every share measured."
     )
 
@@ -143,8 +135,8 @@ def test_who_leads_nowhere_is_told_so(tmp_path: Path) -> None:
 
     found = the_one(summarize(run))
 
-    assert found["boundaries"] == []
-    assert found["text"] == (
+    assert found.boundaries == ()
+    assert found.text == (
         "There is no CPU share from which on prefork-10 and prefork-cores lead every other pool."
     )
 
@@ -153,31 +145,27 @@ def test_few_repetitions_are_no_claim(tmp_path: Path) -> None:
     """The boundary stands, the sentence begins with `So far`, and is marked."""
     found = the_one(summarize(make_crossing(tmp_path / "run", blocks=2)))
 
-    assert found["mark"] == "?"
-    assert not found["boundaries"][1]["is_claim"]
-    assert found["text"].startswith("So far: prefork-10 leads every other pool from a CPU share")
+    assert found.mark == "?"
+    assert not found.boundaries[1].is_claim
+    assert found.text.startswith("So far: prefork-10 leads every other pool from a CPU share")
 
 
 def test_the_invalid_are_on_no_line(tmp_path: Path) -> None:
     """A row whose ledger is open has no point, and the whole is marked."""
     folder = make_crossing(tmp_path / "run", shares=SHARES[:3])
+    spoil(folder, contender="gevent-10", workload="mixed-0.1", reasons=[BROKER_LOST])
 
-    def kill(trial: dict[str, Any]) -> None:
-        if (trial["contender"], trial["workload"]) == ("gevent-10", "mixed-0.1"):
-            trial["reasons"] = ["killed"]
-
-    edit_trials(folder, change=kill)
     found = the_one(summarize(folder))
 
-    line = next(line for line in found["lines"] if line["contender"] == "gevent-10")
-    assert [point["share"] for point in line["points"]] == [0.0, 0.25]
-    assert found["mark"] == "!"
+    line = next(line for line in found.lines if line.contender == "gevent-10")
+    assert [point.share for point in line.points] == [0.0, 0.25]
+    assert found.mark == "!"
 
 
 @pytest.mark.parametrize("shares", [SHARES[:1], SHARES[:2]])
 def test_two_shares_make_no_curve(tmp_path: Path, shares: tuple[float, ...]) -> None:
     """It takes three; other runs have none at all."""
-    assert summarize(make_crossing(tmp_path / "run", shares=shares))["crossovers"] == []
+    assert summarize(make_crossing(tmp_path / "run", shares=shares)).crossovers == ()
 
 
 def test_without_processes_there_is_a_curve_and_no_boundary(tmp_path: Path) -> None:
@@ -188,32 +176,13 @@ def test_without_processes_there_is_a_curve_and_no_boundary(tmp_path: Path) -> N
         summarize(make_crossing(tmp_path / "run", contenders=contenders, shares=SHARES[:3]))
     )
 
-    assert (found["text"], found["boundaries"]) == ("", [])
-    assert len(found["lines"]) == len(contenders)
-
-
-def test_an_unfinished_run_renders(tmp_path: Path) -> None:
-    """Stopped before its first trial: no line has a point, and nothing breaks."""
-    folder = make_crossing(tmp_path / "run", shares=SHARES[:3], blocks=1, contenders=CONTENDERS[:2])
-    edit_manifest(folder, state="unfinished", trials=[])
-    folder.write_jobs(folder.read_jobs().filter(pl.lit(value=False)))
-
-    summary = summarize(folder)
-
-    assert "<h1>" in build_page(summary, manifest=folder.read_manifest())
-    assert "mixed.share" in shown(summary)
-
-
-def shown(summary: Summary, *, width: int = 80) -> str:
-    """Return the report as a terminal of that width shows it."""
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(render(summary))
-    return out.getvalue()
+    assert (found.text, found.boundaries) == ("", ())
+    assert len(found.lines) == len(contenders)
 
 
 def test_the_terminal_shows_a_line_a_contender(crossing: Summary) -> None:
     """Every share a column, every figure there, within 80 columns; and the sentence."""
-    section = shown(crossing).partition("mixed.share  jobs/s by the share")[2]
+    section = shown(crossing, width=80).partition("mixed.share  jobs/s by the share")[2]
     header, *lines = section.partition("contender")[2].splitlines()
 
     assert header.split() == ["0", "0.1", "0.25", "0.5", "0.75", "1"]
@@ -221,57 +190,6 @@ def test_the_terminal_shows_a_line_a_contender(crossing: Summary) -> None:
     assert all(len(line.split()) == 7 for line in lines[:6])
     assert "interpolated" in section
     assert max(map(len, section.splitlines())) <= 80
-
-
-def test_the_picture_has_every_line_with_its_name_and_its_table(crossing: Summary) -> None:
-    """A name at each line's end, a colour a pool, the boundary marked, the data below."""
-    picture = crossover(crossing, found=the_one(crossing))
-
-    for drawing in (picture.wide, picture.narrow):
-        for contender in CONTENDERS:
-            assert f">{contender.name}" in drawing
-        assert "prefork-cores leads from 0.4" in drawing
-        assert set(re.findall(r"var\(--pool-([a-z]+)\)", drawing)) == {
-            "prefork", "threads", "gevent", "asyncio", "solo",
-        }  # fmt: skip
-        assert not re.search(r'(?:fill|stroke)="#', drawing)
-    assert len(picture.cells) == len(CONTENDERS)
-    assert {len(cells) for cells in picture.cells} == {len(picture.header)} == {1 + len(SHARES)}
-
-
-def test_two_of_one_pool_are_told_apart_without_their_colour(crossing: Summary) -> None:
-    """The second is dashed."""
-    drawing = crossover(crossing, found=the_one(crossing)).wide
-
-    assert re.findall(r'stroke="var\(--pool-prefork\)"[^>]*stroke-dasharray="6,3"', drawing)
-
-
-def test_the_page_begins_with_the_crossover(tmp_path: Path) -> None:
-    """It is the first figure, and told once; other runs have none."""
-    folder = make_crossing(tmp_path / "run", shares=SHARES[:3], blocks=1, contenders=CONTENDERS[:2])
-    page = build_page(summarize(folder), manifest=folder.read_manifest())
-
-    first = page.partition("</figure>")[0]
-    assert "Where the pools change places" in first
-    assert page.count("Where the pools change places") == 1
-    other = make_run(tmp_path / "other", blocks=1, workloads=WORKLOADS[:1])
-    assert "crossover" not in build_page(summarize(other), manifest=other.read_manifest())
-
-
-@pytest.mark.parametrize(
-    ("wanted", "placed"),
-    [
-        ([], []),
-        ([10.0, 100.0], [10.0, 100.0]),
-        ([10.0, 12.0, 13.0], [10.0, 26.0, 42.0]),
-        ([90.0, 95.0, 99.0], [68.0, 84.0, 100.0]),
-    ],
-)
-def test_names_are_moved_apart_and_stay_in_the_drawing(
-    wanted: list[float], placed: list[float]
-) -> None:
-    """Sixteen pixels apart, in their order, none below the bottom."""
-    assert spread_out(wanted, apart=16, most=100) == placed
 
 
 def test_the_textbook_of_these_tests_is_bound_by_cores() -> None:
@@ -285,14 +203,9 @@ def test_the_textbook_of_these_tests_is_bound_by_cores() -> None:
 def test_a_boundary_is_found_without_the_invalid_share_of_its_own_line(tmp_path: Path) -> None:
     """Processes were killed at a quarter: what is known of them decides."""
     folder = make_crossing(tmp_path / "run", shares=(0.1, 0.25, 0.5, 1.0))
-
-    def kill(trial: dict[str, Any]) -> None:
-        if (trial["contender"], trial["workload"]) == ("prefork-cores", "mixed-0.25"):
-            trial["reasons"] = ["killed"]
-
-    edit_trials(folder, change=kill)
+    spoil(folder, contender="prefork-cores", workload="mixed-0.25", reasons=[BROKER_LOST])
 
     found = boundary(summarize(folder), "prefork-cores")
 
-    assert (found["after"], found["even"], found["until"]) == (0.1, [], 0.5)
-    assert 0.1 < found["share"] < 0.5
+    assert (found.after, found.even, found.until) == (0.1, (), 0.5)
+    assert 0.1 < known(found.share) < 0.5

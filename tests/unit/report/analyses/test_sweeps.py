@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
+from report.analyses.sweep_text import describe_law
 from report.analyses.sweeps import curve_slots
+from report.result import Summary
 from report.statistics.scalability import MAX_EXTRAPOLATION
 from report.summary import summarize
-from report.terminal.sweep_tables import render_effects, render_sweeps
-from report.terminal.sweep_text import describe_law
+from tests.summaries import known, shown
 from tests.synthetic import Contender, Workload, edit_manifest, flat_manifest, make_run
 
 #: What the Universal Scalability Law gives with 100/s a slot, 5 % contention, 0.5 % coherency.
@@ -28,7 +26,7 @@ def summary_of(
     setting: str = "slots",
     blocks: int = 5,
     order: Sequence[int] = (),
-) -> dict[str, Any]:
+) -> Summary:
     """Return the summary of a sweep of threads with these figures, by slots or another value."""
     values = list(order or per_s)
     names = {value: f"threads.{setting}-{value}" for value in values}
@@ -58,32 +56,33 @@ def summary_of(
 
 def test_points_ascend_with_their_range(tmp_path: Path) -> None:
     """Whatever the order of the contenders; each point names its own."""
-    (sweep,) = summary_of(tmp_path / "run", LAW, order=(8, 1, 32, 4, 2, 16))["sweeps"]
+    (sweep,) = summary_of(tmp_path / "run", LAW, order=(8, 1, 32, 4, 2, 16)).sweeps
 
-    assert (sweep["of"], sweep["setting"], sweep["pool"]) == ("threads", "slots", "threads")
-    assert [point["value"] for point in sweep["points"]] == [1, 2, 4, 8, 16, 32]
-    assert sweep["points"][0]["contender"] == "threads.slots-1"
-    for point in sweep["points"]:
-        assert point["low"] <= point["median"] <= point["high"]
-        assert point["mark"] == ""
+    assert (sweep.of, sweep.setting, sweep.pool) == ("threads", "slots", "threads")
+    assert [point.value for point in sweep.points] == [1, 2, 4, 8, 16, 32]
+    assert sweep.points[0].contender == "threads.slots-1"
+    for point in sweep.points:
+        assert known(point.low) <= known(point.median) <= known(point.high)
+        assert point.mark == ""
 
 
 def test_slots_follow_their_law(tmp_path: Path) -> None:
     """Terms and peak with their intervals, near those that the figures were made from."""
-    (sweep,) = summary_of(tmp_path / "run", LAW)["sweeps"]
-    law = sweep["usl"]
+    (sweep,) = summary_of(tmp_path / "run", LAW).sweeps
+    law = known(sweep.usl)
+    peak = known(law.peak)
 
-    assert law["sigma"]["value"] == pytest.approx(0.05, abs=0.02)
-    assert law["kappa"]["value"] == pytest.approx(0.005, abs=0.001)
-    assert law["peak"]["low"] < law["peak"]["value"] < law["peak"]["high"]
-    assert law["peak"]["value"] == pytest.approx((0.95 / 0.005) ** 0.5, rel=0.1)
-    assert sweep["usl_reason"] == ""
+    assert law.sigma.value == pytest.approx(0.05, abs=0.02)
+    assert law.kappa.value == pytest.approx(0.005, abs=0.001)
+    assert known(peak.low) < peak.value < known(peak.high)
+    assert peak.value == pytest.approx((0.95 / 0.005) ** 0.5, rel=0.1)
+    assert sweep.usl_reason == ""
 
 
 def test_the_curve_ends_where_nothing_may_be_said(tmp_path: Path) -> None:
     """Each size measured is on it, and the last is twice the largest of them."""
-    (sweep,) = summary_of(tmp_path / "run", LAW)["sweeps"]
-    slots = [point["slots"] for point in sweep["usl"]["curve"]]
+    (sweep,) = summary_of(tmp_path / "run", LAW).sweeps
+    slots = [point.slots for point in sweep.usl_curve]
 
     assert set(LAW) <= set(slots)
     assert (slots[0], slots[-1]) == (1, MAX_EXTRAPOLATION * 32)
@@ -104,18 +103,18 @@ def test_other_settings_have_no_law(tmp_path: Path) -> None:
     """Points all the same."""
     (sweep,) = summary_of(
         tmp_path / "run", {0: 400.0, 2: 200.0, 5: 90.0}, setting="redis_delay_ms"
-    )["sweeps"]
+    ).sweeps
 
-    assert [round(point["median"], -1) for point in sweep["points"]] != []
-    assert sweep["usl"] is None
+    assert [point.value for point in sweep.points] == [0, 2, 5]
+    assert sweep.usl is None
     assert describe_law(sweep) == ""
 
 
 def test_why_there_is_no_law_is_said(tmp_path: Path) -> None:
     """Three sizes are too few for three unknowns."""
-    (sweep,) = summary_of(tmp_path / "run", {1: 100.0, 2: 190.0, 4: 350.0})["sweeps"]
+    (sweep,) = summary_of(tmp_path / "run", {1: 100.0, 2: 190.0, 4: 350.0}).sweeps
 
-    assert sweep["usl"] is None
+    assert sweep.usl is None
     assert describe_law(sweep) == (
         "No scalability law: 3 sizes were measured, and the law takes 4."
     )
@@ -123,7 +122,7 @@ def test_why_there_is_no_law_is_said(tmp_path: Path) -> None:
 
 def test_the_law_is_put_into_words(tmp_path: Path) -> None:
     """Contention, coherency and the peak, each with its interval."""
-    (sweep,) = summary_of(tmp_path / "run", LAW)["sweeps"]
+    (sweep,) = summary_of(tmp_path / "run", LAW).sweeps
 
     words = describe_law(sweep)
 
@@ -134,37 +133,27 @@ def test_the_law_is_put_into_words(tmp_path: Path) -> None:
 
 def test_no_peak_is_said_too(tmp_path: Path) -> None:
     """Figures that grow all along have none."""
-    (sweep,) = summary_of(tmp_path / "run", {n: 100.0 * n for n in (1, 2, 4, 8, 16)})["sweeps"]
+    (sweep,) = summary_of(tmp_path / "run", {n: 100.0 * n for n in (1, 2, 4, 8, 16)}).sweeps
 
-    assert sweep["usl"]["peak"] is None
+    assert known(sweep.usl).peak is None
     assert "o peak" in describe_law(sweep)
 
 
 def test_a_terminal_shows_sweeps(tmp_path: Path) -> None:
-    """A line a value, in the order of the values, with the law above."""
+    """The law on the first screen; a line a value, in the order of the values, in the details."""
     summary = summary_of(tmp_path / "run", LAW)
-    console = Console(width=80, file=io.StringIO())
+    title = "threads by slots  io.http"
 
-    for part in [*render_sweeps(summary), *render_effects(summary)]:
-        console.print(part)
+    points = shown(summary, has_details=True).partition(title)[2]
+    lines = [line.split() for line in points.splitlines()]
 
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
-    assert "threads by slots  io.http" in text
-    assert "The peak lies at" in text
-    assert [line.split()[0] for line in text.splitlines() if line.strip()][-6:] == [
-        "1",
-        "2",
-        "4",
-        "8",
-        "16",
-        "32",
+    assert title in shown(summary)
+    assert "The peak lies at" in points
+    assert [line[0] for line in lines if len(line) > 2 and line[0].isdecimal()] == [
+        str(slots) for slots in LAW
     ]
 
 
 def test_a_run_without_a_sweep_has_none(tmp_path: Path) -> None:
-    """Old folders know of none, and a terminal shows nothing."""
-    summary = summarize(make_run(tmp_path / "run"))
-
-    assert summary["sweeps"] == []
-    assert render_sweeps(summary) == render_effects(summary) == []
+    """Old folders know of none."""
+    assert summarize(make_run(tmp_path / "run", blocks=1)).sweeps == ()

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from poolbench.errors import UsageError
 from report.compare.check import check_conditions
 from report.compare.model import Comparison
-from report.verdicts.fail_on import Checked, Status, parse_conditions
+from report.result import Checked, Status
+from report.verdicts.fail_on import parse_conditions
 from report.verdicts.metrics import FIGURES
 from tests.pairs import SLEEP, compare_folders, make_pair
-from tests.synthetic import edit_trials
+from tests.synthetic import BROKER_LOST, edit_trials
 
 
 def faults_of(*texts: str) -> list[str]:
@@ -205,7 +206,7 @@ def test_what_cannot_be_checked_is_no_pass(tmp_path: Path) -> None:
 
     def spoil(plan: dict[str, object]) -> None:
         if plan["contender"] == "threads-4":
-            plan["reasons"] = ["the worker died"]
+            plan["reasons"] = [BROKER_LOST]
 
     edit_trials(pair[1], change=spoil)
     comparison = compare_folders(pair)

@@ -14,6 +14,7 @@ from report.summary import summarize
 from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, SLEEP, compare_folders, make_pair
 from tests.synthetic import (
+    DISTURBED,
     WORKLOADS,
     edit_manifest,
     edit_trials,
@@ -177,12 +178,12 @@ def test_a_figure_that_a_run_lacks_is_named(tmp_path: Path) -> None:
 def test_an_unstable_row_is_compared_with_its_mark(tmp_path: Path) -> None:
     """`~` with the reasons of both runs, by name."""
     pair = make_pair(tmp_path)
-    edit_trials(pair[1], change=lambda plan: plan["tolerated"].append("a neighbour woke up"))
+    edit_trials(pair[1], change=lambda plan: plan["reasons"].append(DISTURBED))
 
     found = compare_folders(pair)
 
     assert row(found).mark == "~"
-    assert any(one.startswith("B: ") and "neighbour" in one for one in row(found).reasons)
+    assert any(one.startswith("B: ") and str(DISTURBED) in one for one in row(found).reasons)
     assert outcome(found, "throughput") is Outcome.SAME
 
 
@@ -239,12 +240,12 @@ def test_refusals_are_those_of_the_compared_rows(tmp_path: Path) -> None:
     assert compare_folders(pair, across=["machine"]).refusals == ()
 
 
-def test_a_broken_run_is_named(tmp_path: Path) -> None:
+def test_an_interrupted_run_is_named(tmp_path: Path) -> None:
     """Ctrl-C leaves a part: compared, and said."""
     pair = make_pair(tmp_path)
     edit_manifest(pair[0], state="unfinished")
 
-    assert "A was broken off; this is its part." in compare_folders(pair).notes
+    assert "A was interrupted; its results are partial." in compare_folders(pair).notes
 
 
 def test_the_other_way_round_better_is_worse(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,20 @@ from report.compare.junit import to_junit
 from report.compare.markdown import to_markdown
 from report.compare.model import Comparison
 from report.compare.terminal import render
+from report.result import Checked
 from report.summary import summarize
-from report.verdicts.fail_on import Checked, parse_conditions
+from report.verdicts.fail_on import parse_conditions
 from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, compare_folders, make_pair
-from tests.synthetic import BENCH, WORKLOADS, edit_manifest, edit_trials, flat_manifest, make_run
+from tests.synthetic import (
+    BENCH,
+    BROKER_LOST,
+    WORKLOADS,
+    edit_manifest,
+    edit_trials,
+    flat_manifest,
+    make_run,
+)
 
 SCHEMA = Path("docs/schemas/compare.schema.json")
 
@@ -45,7 +55,8 @@ def forced(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
     def spoil(plan: dict[str, Any]) -> None:
         if (plan["contender"], plan["block"]) == ("threads-4", 2):
-            plan["reasons"] = ["the worker <died> | \x1b[1m*badly*"]
+            parameters = {"text": "the worker <died> | \x1b[1m*badly*"}
+            plan["reasons"] = [asdict(BROKER_LOST) | {"code": "recorded", "parameters": parameters}]
 
     edit_trials(pair[1], change=spoil)
     return compare_folders(pair, is_forced=True, across=["versions"])

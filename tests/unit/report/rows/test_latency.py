@@ -7,7 +7,8 @@ import pytest
 
 from collector.metrics import broker_waits_ns, prefetch_waits_ns, responses_ns
 from report.rows.latency import latencies
-from report.trials.latency_spans import PARTS, SPANS, measure_spans
+from report.trials.latency_spans import PARTS, SPANS, WaitParts, measure_spans
+from tests.summaries import known
 
 MS = 1_000_000
 
@@ -34,22 +35,22 @@ def test_the_parts_make_up_the_response() -> None:
     """1 + 2 + 3 + 4 ms are the 10 ms from due to finished."""
     found = latencies([measure_spans(jobs(40))])
 
-    parts = [found["wait_parts_s"][name]["p50"] for name in PARTS]
+    parts = [known(getattr(found.wait_parts_s, name)).p50 for name in PARTS]
     assert parts == pytest.approx([0.001, 0.002, 0.003, 0.004])
-    assert found["response_s"]["p50"] == pytest.approx(sum(parts))
-    assert found["wait_s"]["p50"] == pytest.approx(0.006)
+    assert known(found.response_s).p50 == pytest.approx(sum(parts))
+    assert known(found.wait_s).p50 == pytest.approx(0.006)
 
 
 def test_a_percentile_takes_jobs_enough() -> None:
     """Of forty jobs p90 is told in a part, and p95 on not; p99.9 takes 2,995."""
     few, many = latencies([measure_spans(jobs(40))]), latencies([measure_spans(jobs(3_000))])
 
-    assert few["wait_parts_s"]["broker"]["p90"] == pytest.approx(0.002)
-    assert few["wait_parts_s"]["broker"]["p95"] is None
-    assert few["wait_s"]["p99"] == pytest.approx(0.006)
-    assert few["wait_s"]["p99_9"] is None
-    assert many["wait_s"]["p99_9"] == pytest.approx(0.006)
-    assert many["wait_parts_s"]["execution"]["p99_9"] == pytest.approx(0.004)
+    assert known(few.wait_parts_s.broker).p90 == pytest.approx(0.002)
+    assert known(few.wait_parts_s.broker).p95 is None
+    assert known(few.wait_s).p99 == pytest.approx(0.006)
+    assert known(few.wait_s).p99_9 is None
+    assert known(many.wait_s).p99_9 == pytest.approx(0.006)
+    assert known(many.wait_parts_s.execution).p99_9 == pytest.approx(0.004)
 
 
 def test_repetitions_are_pooled_and_never_averaged() -> None:
@@ -58,17 +59,17 @@ def test_repetitions_are_pooled_and_never_averaged() -> None:
 
     found = latencies([measure_spans(jobs(170)), measure_spans(slow)])
 
-    assert found["execution_s"]["p50"] == pytest.approx(0.004)
-    assert found["execution_s"]["p95"] == pytest.approx(0.994)
+    assert known(found.execution_s).p50 == pytest.approx(0.004)
+    assert known(found.execution_s).p95 == pytest.approx(0.994)
 
 
 def test_nothing_measured_tells_nothing() -> None:
     """No valid trial: every figure is None, and none is missing."""
     found = latencies([])
 
-    assert found["wait_s"] is None
-    assert found["response_s"] is None
-    assert found["wait_parts_s"] == dict.fromkeys(PARTS)
+    assert found.wait_s is None
+    assert found.response_s is None
+    assert found.wait_parts_s == WaitParts()
 
 
 def test_a_retry_lay_in_no_broker_that_was_stamped() -> None:

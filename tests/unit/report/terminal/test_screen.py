@@ -1,152 +1,186 @@
-"""What the terminal shows of a run, and that it fits."""
+"""What the terminal shows of a run at first and with `--details`, and that it fits."""
 
 from __future__ import annotations
 
-import io
-import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
-from rich.console import Console
 
+from collector.reasons import Code
+from report.result import Summary, from_json, to_json
 from report.summary import summarize
-from report.terminal.screen import render
+from tests.summaries import details, row_of, shown
 from tests.synthetic import (
     BENCH,
     DEMO,
     WORKLOADS,
+    Contender,
     edit_manifest,
-    edit_trials,
     flat_manifest,
     make_run,
-    write_flat,
+    spoil,
 )
 
-Summary = dict[str, Any]
+TWIN = Contender(name="prefork-4-twin", pool="prefork", slots=4)
+ASYNCIO = Contender(name="asyncio-50", pool="asyncio", slots=50)
+NO_GIL = Contender(name="threads-4-nogil", pool="threads", slots=4, interpreter="free-threaded")
+
+
+def summary_of(
+    path: Path, *, contenders: Sequence[Contender], workloads: int = 4, blocks: int = 5
+) -> Summary:
+    """Return the summary of a run with `TWIN` as the twin of prefork-4, if it is among them."""
+    alike = {TWIN.name: "prefork-4", ASYNCIO.name: "threads-50", NO_GIL.name: "prefork-4"}
+    run = [
+        replace(one, per_s={**one.per_s, **{name: one.per_s[of] for name, of in alike.items()}})
+        for one in WORKLOADS[:workloads]
+    ]
+    folder = make_run(path, contenders=contenders, workloads=run, blocks=blocks, noise=0.02)
+    marked = [
+        one | {"twin_of": "prefork-4" if one["name"] == TWIN.name else ""}
+        for one in flat_manifest(folder)["contenders"]
+    ]
+    edit_manifest(folder, contenders=marked)
+    return summarize(folder)
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    """Seven contenders, four workloads, five repetitions."""
-    return summarize(make_run(tmp_path_factory.mktemp("run"), contenders=BENCH))
+    """As much as `make bench` measures: ten contenders, four workloads, five repetitions."""
+    contenders = (*BENCH, ASYNCIO, NO_GIL, TWIN)
+    return summary_of(tmp_path_factory.mktemp("run"), contenders=contenders)
 
 
-def shown(summary: Summary, *, width: int = 100) -> str:
-    """Return the report as a terminal of that width shows it, without colours."""
-    out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(render(summary))
-    return out.getvalue()
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """As much as `make demo` measures: five contenders, four workloads, three repetitions."""
+    return summary_of(tmp_path_factory.mktemp("run"), contenders=(*DEMO, ASYNCIO), blocks=3)
 
 
+@pytest.mark.parametrize(("fixture", "most"), [("demo", 43), ("bench", 70)])
+def test_the_first_screen_is_short(request: pytest.FixtureRequest, fixture: str, most: int) -> None:
+    """At 80 columns; what the command prints besides has its own two lines."""
+    assert len(shown(request.getfixturevalue(fixture), width=80).splitlines()) <= most
+
+
+@pytest.mark.parametrize("has_details", [False, True])
 @pytest.mark.parametrize("width", [80, 100, 140])
-def test_it_fits(bench: Summary, width: int) -> None:
+def test_it_fits(bench: Summary, demo: Summary, width: int, *, has_details: bool) -> None:
     """No line is longer than the terminal, and no word of a table is cut."""
-    text = shown(bench, width=width)
+    for summary in (bench, demo):
+        text = shown(summary, width=width, has_details=has_details)
 
-    assert max(map(len, text.splitlines())) <= width
-    assert "…" not in text
+        assert max(map(len, text.splitlines())) <= width
+        assert "…" not in text
+
+
+def test_the_account_comes_first_and_each_workload_has_its_sentence(bench: Summary) -> None:
+    """Whether every job is accounted for; then who is ahead in each workload, in their order."""
+    text = shown(bench, width=300)
+    jobs = f"{bench.ledger.sent:,}"
+
+    assert text.startswith(f"{bench.title}  All {jobs} jobs accounted for.")
+    places = [text.index(f"{one.workload}  {one.headline}") for one in bench.verdicts]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_every_figure_of_a_row_is_there(bench: Summary, width: int) -> None:
-    """Throughput with its range, ceiling, ratio, CPU, memory, six percentiles."""
-    text = shown(bench, width=width)
-    for word in ("jobs/s", "range", "of ceiling", "× solo", "CPU-s", "PSS", "wait", "exec."):
-        assert word in text
-    section = text.partition("\ncpu.sha256  ")[0]
-    lines = [line for line in section.splitlines() if line.strip().startswith("gevent-100")]
+    """Throughput with its range, ratio, p95, CPU and memory; with details six percentiles."""
+    lines = shown(bench, width=width).splitlines()
+    line = next(line for line in lines if line.strip().startswith("gevent-100 "))
+    head = next(line for line in lines if line.strip().startswith("contender"))
+    assert head.split() == ["contender", "slots", "jobs/s", "×", "solo", "p95", "CPU-s", "MB"]
+    assert re.search(r"gevent-100 +100 +[\d,.]+ \[.+–.+\] +[▲▼=] [\d.]+ ", line)
 
-    assert len(lines) == 2, "beside the overview, in both tables"
-    assert re.search(r"[▲▼=] [\d.]+", lines[0])
-    assert sum(unit in {"ms", "s"} for unit in lines[1].split()) == 6
-
-
-def test_verdicts_stand_with_their_workloads(bench: Summary) -> None:
-    """Each workload has its sentence, whole."""
-    text = " ".join(shown(bench, width=300).split())
-
-    for verdict in bench["verdicts"]:
-        assert verdict["text"] in text
+    section = shown(bench, width=width, has_details=True).partition("\ncpu.sha256  ")[0]
+    costs = [line for line in section.splitlines() if line.strip().startswith("gevent-100")][1]
+    assert sum(unit in {"ms", "s"} for unit in costs.split()) == 6
 
 
-def test_the_account_comes_first(bench: Summary) -> None:
-    """Whether every job is accounted for stands above every figure."""
-    lines = shown(bench).splitlines()
+def test_a_warning_stands_once_with_its_rows_counted(demo: Summary) -> None:
+    """Twenty rows lack repetitions for the same reason, and one line says so."""
+    text = " ".join(shown(demo).split())
 
-    assert lines[0].strip() == "Which pool, for which kind of work?"
-    assert lines[1].strip() == "All 22,000 jobs accounted for."
-
-
-def test_the_wait_of_a_backlog_is_explained(bench: Summary) -> None:
-    """Nobody takes the wait of a backlog for a latency."""
-    assert "a job's wait is its place in the queue" in shown(bench)
+    for reason in {one.text for row in demo.rows for one in row.reasons if one.severity}:
+        assert text.count(reason) == 1
+    assert "? all rows: 3 repetitions with a valid throughput; a claim needs 5" in text
 
 
-def test_the_legend_explains_the_marks(bench: Summary) -> None:
-    """Each mark has its meaning at the end."""
-    end = shown(bench).splitlines()[-21:]
+def test_an_invalid_row_is_named_with_its_reason(tmp_path: Path) -> None:
+    """On the first screen; with details its repetitions too, and what to do."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    trial = next(
+        one["trial"]
+        for one in flat_manifest(folder)["trials"]
+        if (one["contender"], one["block"]) == ("threads-4", 1)
+    )
+    folder.write_jobs(folder.read_jobs().filter(pl.col("trial") != trial))
+    summary = summarize(folder)
+    reason = row_of(summary, "threads-4").reasons[0]
 
-    assert {line[0] for line in end if line} >= {"!", "~", "?"}
+    text = shown(summary)
+
+    assert "accounted for; 1 row invalid." not in text
+    assert re.search(r"40 lost; 1 row invalid\.", text)
+    assert "\n!  threads-4" in text
+    assert f"\n! threads-4/cpu.primes: {reason.text}" in text
+    assert reason.remedy not in text
+    assert f"! threads-4 in repetition 2: {reason.text} → {reason.remedy}" in details(summary)
 
 
-def test_the_legend_says_how_memory_and_ceilings_are_measured(bench: Summary) -> None:
-    """When memory was read and how it is shared; which ceilings were measured."""
-    text = " ".join(shown(bench).split())
+def test_details_show_the_remedy_of_every_reason(demo: Summary) -> None:
+    """Behind an arrow; the first screen keeps to what is the matter."""
+    text = details(demo, width=200)
 
-    assert "its share of memory after the last job; pages shared with other processes" in text
-    assert "measured beside each trial; for waits, slots ÷ wait" in text
+    for reason in (one for row in demo.rows for one in row.reasons if one.remedy):
+        assert f"{reason.text} → {reason.remedy}" in text
+        assert f"→ {reason.remedy}" not in shown(demo, width=200)
+
+
+def test_details_explain_what_they_show(bench: Summary) -> None:
+    """Marks, words of the tables, how memory and ceilings are measured, the wait of a backlog."""
+    text = details(bench)
+
+    for words in (
+        "! invalid: ", "~ unstable: ", "? too few repetitions",
+        "share of memory after the last job; pages shared with other processes",
+        "measured beside each trial; for waiting, slots ÷ wait",
+        "a job's wait is its place in the queue",
+        *(verdict.text for verdict in bench.verdicts),
+    ):  # fmt: skip
+        assert words in text
 
 
 def test_a_figure_near_a_limit_of_the_harness_carries_its_sign(tmp_path: Path) -> None:
-    """Beside the figure a dagger, below the table the reason in words, at the end its meaning."""
+    """Beside the figure a dagger, below the table the reason, with details its meaning."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[3:])
+    assert "†" not in shown(summarize(folder), has_details=True)
     edit_manifest(folder, ceilings={"upstream_per_s": {"io.http": 86.0}})
+    summary = summarize(folder)
+    reason = row_of(summary, "prefork-4").reasons[0]
 
-    text = shown(summarize(folder), width=120)
+    text = shown(summary, width=120)
 
+    assert reason.code is Code.NEAR_UPSTREAM
     assert re.search(r"prefork-4 +4 +7\d\.\d † ", text)
     assert not re.search(r"solo +1 +1\d\.\d †", text)
-    reason = (
-        r"† prefork-4: 8\d % of what upstream can serve: upstream may be the limit, not the pool"
-    )
-    assert re.search(reason, text)
-    assert "† from 80 % on of what a part of the harness can do" in text
+    assert "† 3 rows: … of what upstream can serve: upstream may be the limit" in text
+    assert reason.text in details(summary)
+    assert "† near the limit of the harness itself" in details(summary)
 
 
-def test_no_sign_where_nothing_is_near(tmp_path: Path) -> None:
-    """The sign is explained only where it stands."""
-    assert "†" not in shown(summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:1])))
-
-
-def test_no_claim_no_percentage(tmp_path: Path) -> None:
+def test_no_claim_no_percentage(demo: Summary) -> None:
     """Below five repetitions nothing on the screen says 95 %."""
-    text = shown(summarize(make_run(tmp_path / "run", blocks=3)))
-
-    assert "95 % interval" not in text
-    assert "too few repetitions for a claim" in text
+    assert "95 %" not in shown(demo)
+    assert "95 % interval" not in details(demo)
 
 
-def test_an_invalid_row_shows_its_mark_and_reason(tmp_path: Path) -> None:
-    """The mark stands on the row, its reason in words below, and the head says it too."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-
-    def kill(trial: dict[str, Any]) -> None:
-        if (trial["contender"], trial["block"]) == ("threads-4", 1):
-            trial["reasons"] = ["the worker ended with code -9"]
-
-    edit_trials(folder, change=kill)
-    text = shown(summarize(folder))
-
-    assert "accounted for; 1 row invalid." in text
-    assert "\n! threads-4" in text
-    assert "! threads-4 in repetition 2: the worker ended with code -9" in text
-
-
-def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
+def test_an_unfinished_run_without_a_trial_is_shown(tmp_path: Path) -> None:
     """Nothing but dashes, and the words that say why."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
     edit_manifest(folder, state="unfinished", trials=[])
@@ -154,7 +188,7 @@ def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
     text = shown(summarize(folder), width=80)
 
     assert "No job was measured." in text
-    assert "it stopped after 0 of 5 repetitions" in " ".join(text.split())
+    assert "Run interrupted after 0 of 5 repetitions; results are partial." in text
     assert "no repetition was measured" in text
 
 
@@ -162,106 +196,64 @@ def test_a_large_parameter_is_written_out(tmp_path: Path) -> None:
     """A million bytes are no 1e+06."""
     million = replace(WORKLOADS[3], parameters={"delay_ms": 0.5, "size_bytes": 1_000_000})
 
-    text = shown(summarize(make_run(tmp_path / "run", workloads=[million])))
+    text = details(summarize(make_run(tmp_path / "run", workloads=[million], blocks=1)))
 
-    assert "io.http  delay_ms 0.5, size_bytes 1000000" in text
-
-
-@pytest.fixture(scope="module")
-def twinned(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    """A run in which prefork-4 was measured twice."""
-    twin = replace(DEMO[0], name="prefork-4-twin")
-    workload = replace(
-        WORKLOADS[0], per_s={**WORKLOADS[0].per_s, twin.name: WORKLOADS[0].per_s["prefork-4"]}
-    )
-    contenders = (DEMO[0], twin, *DEMO[1:])
-    folder = make_run(
-        tmp_path_factory.mktemp("run"), contenders=contenders, workloads=[workload], noise=0.02
-    )
-    manifest = flat_manifest(folder)
-    manifest["contenders"][1]["twin_of"] = "prefork-4"
-    write_flat(folder, manifest)
-    return summarize(folder)
+    assert "io.http delay_ms 0.5, size_bytes 1000000" in text
 
 
-def test_verdicts_come_before_all_else(bench: Summary) -> None:
-    """Right below the account: a line a workload, who is ahead and by how much."""
-    lines = shown(bench).splitlines()[3:8]
-
-    assert [line.split()[0] for line in lines[1:]] == [
-        "cpu.primes",
-        "cpu.sha256",
-        "io.sleep",
-        "io.http",
-    ]
-    assert "▲" in lines[1]
-    assert "× solo [" in lines[1]
-
-
-def test_a_twin_is_shown_as_what_it_is(twinned: Summary) -> None:
-    """Beside its equal, with no ratio to solo; and the noise is said in words."""
-    text = shown(twinned, width=100)
+def test_a_twin_is_shown_as_what_it_is(bench: Summary) -> None:
+    """Beside its equal, with no ratio to solo; the noise is a number, and nobody leads by name."""
+    text = shown(bench, has_details=True)
+    floor = bench.verdicts[0].noise_floor
 
     assert re.search(r"prefork-4-twin +4 .* A/A [\d.]+", text)
-    assert re.search(r"Noise prefork-4 against itself: [\d.]+ × \[", text)
-    assert "count for nothing." in text
-    assert "noise: by how much one contender, measured twice" in text
+    assert re.search(r"A/A check \(prefork-4 against itself\): [\d.]+ × \[", text)
+    assert floor == pytest.approx(bench.noise_floor["cpu.primes"], rel=1e-3)
+    assert not any("twin" in one.text for one in bench.verdicts)
 
 
-def test_a_twin_neither_leads_nor_ties(twinned: Summary) -> None:
-    """No sentence names it among the contenders."""
-    (verdict,) = twinned["verdicts"]
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_more_room_shows_more(bench: Summary, width: int) -> None:
+    """Cost for each core from 100 columns on, where a job's time goes from 140 on."""
+    text = shown(bench, width=width, has_details=True)
 
-    assert "twin" not in verdict["text"]
-    assert verdict["noise_floor"] == twinned["noise_floor"]["cpu.primes"] > 0
-
-
-def test_a_reason_comes_with_what_to_do(tmp_path: Path) -> None:
-    """Behind an arrow, on the same line."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], blocks=3)
-
-    text = " ".join(shown(summarize(folder), width=200).split())
-
-    assert "and a claim needs 5 → repeat it with --repetitions 5, or with --until 3%" in text
-
-
-@pytest.mark.parametrize(("width", "words"), [(80, 0), (100, 1), (160, 1)])
-def test_more_room_shows_more(bench: Summary, width: int, words: int) -> None:
-    """Cost for each core from 100 columns on."""
-    assert shown(bench, width=width).count("a core     ") >= words
-    assert ("lag, broker, worker, exec.:" in shown(bench, width=width)) is (width >= 140)
+    assert ("a core     " in text) is (width >= 100)
+    assert ("lag, broker, worker, exec.:" in text) is (width >= 140)
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_a_long_name_costs_no_figure(bench: Summary, width: int) -> None:
     """It goes on in a second line, where its words are joined; figures stand whole."""
     name = "threads.redis_delay_ms-2"
-    long = json.loads(json.dumps(bench).replace('"threads-4"', f'"{name}"'))
-    text = shown(long, width=width)
+    long = from_json(to_json(bench).replace('"threads-4"', f'"{name}"'))
+    text = shown(long, width=width, has_details=True)
 
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
-    assert ("threads.redis_ " in text) is (width < 140)
+    assert ("threads.redis_ " in text) is (width < 100)
 
 
-def test_jobs_at_a_rate_tell_where_their_time_goes(tmp_path: Path) -> None:
-    """There the broker's wait is no place in a queue: the split stands at any width."""
+def test_jobs_at_a_rate_show_where_their_time_goes(tmp_path: Path) -> None:
+    """The broker's wait is no place in a queue: the split stands at any width, and rates do."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[2:3])
+    spoil(folder, arrivals="poisson")
+    workloads = [one | {"measure": "rate"} for one in flat_manifest(folder)["workloads"]]
+    edit_manifest(folder, workloads=workloads)
+    summary = summarize(folder)
 
-    def at_a_rate(trial: dict[str, Any]) -> None:
-        trial["arrivals"] = "poisson"
-
-    edit_trials(folder, change=at_a_rate)
-    text = shown(summarize(folder), width=80)
+    text = shown(summary, width=80, has_details=True)
 
     assert "lag, broker, worker, exec.:" in text
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
+    assert "offered/s" in shown(summary)
+    assert "5 of 5" in shown(summary)
 
 
 def test_failed_jobs_bring_the_ledger_back(tmp_path: Path) -> None:
     """A column of its own where not all is done."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    assert "ledger" not in shown(summarize(folder), width=120)
     jobs = folder.read_jobs()
     folder.write_jobs(jobs.with_columns(outcome=pl.lit("failed")))
 

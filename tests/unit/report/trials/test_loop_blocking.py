@@ -1,20 +1,18 @@
-"""What a run says of jobs that held an event loop."""
+"""What a run reports of jobs that blocked an event loop."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import polars as pl
 import pytest
-from rich.console import Console
 
 from collector.files import FORMAT_KEY
+from collector.reasons import Code
 from collector.store import RunFolder
-from report.page.page import build_page
 from report.summary import summarize
-from report.terminal.screen import render
-from report.trials.loop_blocking import Held, find_blocking, measure_held
+from report.trials.loop_blocking import TrialBlocking, find_blocking, measure_blocking
+from tests.summaries import codes, known, row_of
 from tests.synthetic import Contender, S, Workload, make_run
 
 _MS = S // 1_000
@@ -27,10 +25,10 @@ _FILE = Workload(
 )
 
 
-def held(*blocked_ms: int | None, are_lost: bool = False) -> Held:
-    """Return what a trial tells: a job of 100 ms after the other, each blocking for so long."""
+def blocking(*blocked_ms: int | None, are_lost: bool = False) -> TrialBlocking:
+    """Return what a trial of jobs of 100 ms, one after the other, reports of its loop."""
     count = range(len(blocked_ms))
-    return measure_held(
+    return measure_blocking(
         pl.DataFrame(
             {
                 "started_ns": [index * 100 * _MS for index in count],
@@ -44,40 +42,38 @@ def held(*blocked_ms: int | None, are_lost: bool = False) -> Held:
 
 def test_the_share_is_of_the_time_from_first_start_to_last_finish() -> None:
     """150 ms of 400; the longest of one job; how many of how many."""
-    found = find_blocking([held(90, 0), held(60, None)], pool="asyncio")
+    found = find_blocking([blocking(90, 0), blocking(60, None)], pool="asyncio")
 
     assert found is not None
     assert found.share == pytest.approx(150 / 400)
-    assert (found.longest_s, found.jobs, found.told) == (0.09, 2, 4)
-    assert found.text == (
-        "2 of 4 jobs held its event loop for over 50 ms at a stretch: it stood still for 38 % of "
-        "the time, and 90.0 ms for one job"
-    )
+    assert (found.longest_s, found.jobs, found.seen) == (0.09, 2, 4)
+    assert found.reason.code is Code.LOOP_BLOCKED
+    assert found.reason.parameters["share"] == found.share
 
 
-def test_a_loop_that_nobody_held_is_told_too() -> None:
+def test_a_loop_that_nobody_blocked_is_reported_too() -> None:
     """Silence could mean that nobody looked."""
-    found = find_blocking([held(0, None)], pool="asyncio")
+    found = find_blocking([blocking(0, None)], pool="asyncio")
 
     assert found is not None
-    assert found.text == "no job held its event loop for over 50 ms at a stretch"
+    assert found.reason.code is Code.LOOP_FREE
 
 
 @pytest.mark.parametrize("pool", ["gevent", "threads", "prefork", "solo"])
-def test_other_pools_have_no_loop_to_tell_of(pool: str) -> None:
+def test_other_pools_have_no_loop(pool: str) -> None:
     """They say nothing, rather than that nothing was blocked."""
-    assert find_blocking([held(None, None)], pool=pool) is None
+    assert find_blocking([blocking(None, None)], pool=pool) is None
 
 
-def test_no_job_tells_nothing() -> None:
+def test_without_a_job_nothing_is_known() -> None:
     """A row without a valid trial, and trials whose jobs never ended."""
     assert find_blocking([], pool="asyncio") is None
-    assert find_blocking([held(None, are_lost=True)], pool="asyncio") is None
+    assert find_blocking([blocking(None, are_lost=True)], pool="asyncio") is None
 
 
 @pytest.fixture(scope="module")
 def blocked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run in which asyncio's jobs held its loop for 90 of their 100 ms."""
+    """A run in which asyncio's jobs blocked its loop for 90 of their 100 ms."""
     folder = make_run(
         tmp_path_factory.mktemp("run"), contenders=[_ASYNCIO, _THREADS, _SOLO], workloads=[_FILE]
     )
@@ -89,25 +85,15 @@ def blocked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def test_row_and_verdict_say_what_blocking_did(blocked: RunFolder) -> None:
     """The row has the figures; the verdict one plain sentence with the share."""
     summary = summarize(blocked)
-    row = next(row for row in summary["rows"] if row["contender"] == "asyncio-4")
+    row = row_of(summary, "asyncio-4")
+    found = known(row.blocking)
 
-    assert row["blocking"]["share"] == pytest.approx(0.9, abs=0.1)
-    assert row["blocking"]["longest_s"] == 0.09
-    assert (row["blocking"]["jobs"], row["blocking"]["told"]) == (200, 200)
-    assert "`io.file` blocks asyncio's loop: for " in summary["verdicts"][0]["text"]
-    assert "and nobody else ran." in summary["verdicts"][0]["text"]
-    assert [row["blocking"] for row in summary["rows"] if row["pool"] != "asyncio"] == [None, None]
-
-
-def test_terminal_and_page_say_it_below_the_table(blocked: RunFolder) -> None:
-    """With the contender's name."""
-    summary = summarize(blocked)
-    out = io.StringIO()
-    Console(file=out, width=200, color_system=None).print(render(summary))
-
-    assert "asyncio-4: 200 of 200 jobs held its event loop for over 50 ms" in out.getvalue()
-    page = build_page(summary, manifest=blocked.read_manifest())
-    assert "200 of 200 jobs held its event loop" in page
+    assert found.share == pytest.approx(0.9, abs=0.1)
+    assert (found.longest_s, found.jobs, found.seen) == (0.09, 200, 200)
+    assert codes(row) == [Code.LOOP_BLOCKED]
+    assert "`io.file` blocks asyncio's loop: for " in summary.verdicts[0].text
+    assert "and nobody else ran." in summary.verdicts[0].text
+    assert [row.blocking for row in summary.rows if row.pool != "asyncio"] == [None, None]
 
 
 def test_a_run_of_before_the_column_is_read(tmp_path: Path) -> None:
@@ -118,4 +104,4 @@ def test_a_run_of_before_the_column_is_read(tmp_path: Path) -> None:
     old.write_parquet(folder.jobs_path, metadata={FORMAT_KEY: metadata[FORMAT_KEY]})
 
     assert folder.read_jobs()["blocked_ns"].null_count() == 2 * 40
-    assert {row["jobs"] for row in summarize(folder)["rows"]} == {40}
+    assert {row.jobs for row in summarize(folder).rows} == {40}

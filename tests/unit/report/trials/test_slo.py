@@ -1,4 +1,4 @@
-"""Whether a rate was held, and whether jobs were sent in time: from records of known servers."""
+"""Whether a rate was sustained, and jobs sent in time: from records of known servers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.reasons import Code, Reason
 from report.trials.offered_load import lag_histogram
-from report.trials.slo import by_job, judge_holding, late_reason
+from report.trials.slo import by_job, judge_rate, late_reason
 from tests.loading import serve
 
 SLO = {"p95_wait_s": 1.0}
@@ -23,12 +24,12 @@ def found(**served: Any) -> pl.DataFrame:
 
 
 def test_below_the_capacity_waits_are_small() -> None:
-    """Eight tenths of what it can do, evenly spaced: nobody waits, and the rate is held."""
+    """Eight tenths of what it can do, evenly spaced: nobody waits, and the rate is sustained."""
     jobs = found(rate_per_s=16.0, job_s=0.05, jobs=160)
 
-    holding = judge_holding(jobs, jobs=160, slots=1, slo=SLO)
+    verdict = judge_rate(jobs, jobs=160, slots=1, slo=SLO)
 
-    assert holding.is_sustained
+    assert verdict.is_sustained
     assert jobs["wait_ns"].max() == 0
 
 
@@ -40,21 +41,20 @@ def test_above_the_capacity_waits_grow_in_a_line() -> None:
     due_s = (jobs["due_ns"] - jobs["due_ns"][0]) / 1e9
     slope = pl.select(pl.cov(due_s, waits_s) / due_s.var()).item()
     assert slope == pytest.approx(0.2, rel=0.01)
-    holding = judge_holding(jobs, jobs=240, slots=1, slo=SLO)
-    assert not holding.is_sustained
-    assert "p95 wait 1.89 s, over 1.00 s" in holding.reasons
-    assert any("fell behind" in reason for reason in holding.reasons)
+    verdict = judge_rate(jobs, jobs=240, slots=1, slo=SLO)
+    assert not verdict.is_sustained
+    assert [one.code for one in verdict.reasons] == [Code.OVER_BOUND, Code.FELL_BEHIND]
+    assert verdict.reasons[0].parameters["seen_s"] == pytest.approx(1.89, abs=0.01)
 
 
 def test_a_short_trial_does_not_hide_a_backlog() -> None:
-    """In two seconds a rate a tenth too high keeps the SLO, and is not held all the same."""
+    """In two seconds a rate a tenth too high keeps the SLO, and is not sustained all the same."""
     jobs = found(rate_per_s=110.0, job_s=0.01, jobs=220)
 
-    holding = judge_holding(jobs, jobs=220, slots=1, slo=SLO)
+    verdict = judge_rate(jobs, jobs=220, slots=1, slo=SLO)
 
-    assert holding.behind_share == pytest.approx(0.095, abs=0.01)
-    assert len(holding.reasons) == 1
-    assert "fell behind" in holding.reasons[0]
+    assert verdict.behind_share == pytest.approx(0.095, abs=0.01)
+    assert verdict.reasons == (Reason.of(Code.FELL_BEHIND, share=verdict.behind_share),)
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,23 +63,23 @@ def test_a_short_trial_does_not_hide_a_backlog() -> None:
     job_s=st.floats(min_value=0.005, max_value=0.2),
     load=st.floats(min_value=0.1, max_value=0.9),
 )
-def test_even_arrivals_below_the_capacity_are_always_held(
+def test_even_arrivals_below_the_capacity_are_always_sustained(
     slots: int, job_s: float, load: float
 ) -> None:
     """Whatever the slots and the jobs: no false alarm."""
     rate_per_s = load * slots / job_s
     jobs = found(rate_per_s=rate_per_s, job_s=job_s, jobs=200, slots=slots)
 
-    assert judge_holding(jobs, jobs=200, slots=slots, slo=SLO).is_sustained
+    assert judge_rate(jobs, jobs=200, slots=slots, slo=SLO).is_sustained
 
 
-def test_jobs_that_were_given_up_are_not_held() -> None:
+def test_jobs_that_were_given_up_are_not_sustained() -> None:
     """A step of 300 jobs of which 200 were sent: said with the counts."""
     jobs = found(rate_per_s=10.0, job_s=0.01, jobs=200)
 
-    holding = judge_holding(jobs, jobs=300, slots=1, slo={})
+    verdict = judge_rate(jobs, jobs=300, slots=1, slo={})
 
-    assert holding.reasons == ("100 of 300 jobs not done",)
+    assert verdict.reasons == (Reason.of(Code.JOBS_NOT_DONE, missing=100, jobs=300),)
 
 
 def test_a_job_that_never_started_waits_without_end() -> None:
@@ -92,10 +92,10 @@ def test_a_job_that_never_started_waits_without_end() -> None:
         outcome=pl.when(~is_lost).then("outcome"),
     )
 
-    holding = judge_holding(by_job(lost), jobs=20, slots=1, slo=SLO)
+    verdict = judge_rate(by_job(lost), jobs=20, slots=1, slo=SLO)
 
-    assert "2 of 20 jobs not done" in holding.reasons
-    assert "p95 wait without end, over 1.00 s" in holding.reasons
+    assert Reason.of(Code.JOBS_NOT_DONE, missing=2, jobs=20) in verdict.reasons
+    assert "p95 wait without end exceeds 1.00 s" in [one.text for one in verdict.reasons]
 
 
 def test_a_stall_of_the_worker_counts_for_all_who_meet_it() -> None:
@@ -128,7 +128,7 @@ def test_lag_beside_a_long_response_is_no_fault() -> None:
 
     late = late_reason(jobs.filter(pl.col("response_ns") > 2 * 10**9))
 
-    assert late == ""
+    assert late is None
 
 
 def test_lags_are_counted_in_bins_that_grow() -> None:
@@ -137,12 +137,12 @@ def test_lags_are_counted_in_bins_that_grow() -> None:
 
     bins = lag_histogram(lags_ns)
 
-    assert [(one["to_s"], one["jobs"]) for one in bins if one["jobs"]] == [
+    assert [(one.to_s, one.jobs) for one in bins if one.jobs] == [
         (1e-5, 2),
         (2e-5, 1),
         (5e-5, 1),
         (5e-3, 1),
     ]
-    assert bins[0]["from_s"] == 0
-    assert all(one["to_s"] == after["from_s"] for one, after in itertools.pairwise(bins))
-    assert lag_histogram(pl.Series(dtype=pl.Int64)) == []
+    assert bins[0].from_s == 0
+    assert all(one.to_s == after.from_s for one, after in itertools.pairwise(bins))
+    assert lag_histogram(pl.Series(dtype=pl.Int64)) == ()

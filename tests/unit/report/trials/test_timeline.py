@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from report.summary import summarize
-from report.trials.timeline import MOST_BINS, bin_width_s, choose_trial, measure_timeline
-from tests.synthetic import START_NS, WORKLOADS, S, edit_trials, make_run
+from report.trials.timeline import MOST_BINS, Bins, bin_width_s, choose_trial, measure_timeline
+from tests.synthetic import BROKER_LOST, START_NS, WORKLOADS, S, make_run, spoil
 
 _NO_SAMPLES = pl.DataFrame(schema={"t_ns": pl.Int64, "cpu_s": pl.Float64, "rss_bytes": pl.Int64})
 
@@ -46,7 +46,7 @@ def records(*jobs: tuple[float, float | None, float | None]) -> pl.DataFrame:
 
 def course(
     frame: pl.DataFrame, *, lasted_s: float = 10.0, samples: pl.DataFrame = _NO_SAMPLES
-) -> dict[str, Any]:
+) -> Bins:
     """Return the timeline of a trial that began at `START_NS`."""
     end_ns = START_NS + round(lasted_s * S)
     found = measure_timeline(frame, samples=samples, start_ns=START_NS, end_ns=end_ns)
@@ -54,9 +54,9 @@ def course(
     return found
 
 
-def column(found: dict[str, Any], name: str) -> list[Any]:
+def column(found: Bins, name: str) -> list[Any]:
     """Return a column of the points."""
-    return [point[name] for point in found["points"]]
+    return [getattr(point, name) for point in found.points]
 
 
 def test_each_second_is_counted() -> None:
@@ -164,13 +164,11 @@ def test_the_median_trial_stands_for_the_row(
 def test_a_summary_has_the_course_of_each_row(tmp_path: Path) -> None:
     """One valid trial a row, with its jobs."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    edit_trials(
-        folder, change=lambda trial: trial["reasons"].extend(["killed"] * (trial["block"] == 2))
-    )
+    spoil(folder, block=2, reasons=[BROKER_LOST])
     summary = summarize(folder)
 
-    blocks = {trial["trial"]: trial["block"] for trial in summary["trials"]}
-    assert len(summary["timelines"]) == len(summary["rows"])
-    for told in summary["timelines"]:
-        assert blocks[told["trial"]] != 2
-        assert sum(point["done"] for point in told["points"]) == 40
+    blocks = {trial.trial: trial.block for trial in summary.trials}
+    assert len(summary.timelines) == len(summary.rows)
+    for told in summary.timelines:
+        assert blocks[told.trial] != 2
+        assert sum(point.done for point in told.points) == 40

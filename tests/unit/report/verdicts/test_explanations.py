@@ -184,7 +184,7 @@ def test_a_held_loop_is_a_count_and_needs_no_claim() -> None:
 
     text = said("io.file", found)
 
-    assert "too few repetitions for a claim" in text
+    assert "2 repetitions; a claim needs 5." in text
     assert "for 60 % of the time one job held it" in text
 
 

@@ -10,13 +10,15 @@ from scipy.special import stdtrit
 
 from collector.run_manifest import Until
 from lab.run.blocks import FIRST_LOOK_BLOCKS
+from report.result import Verdict
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio, paired_ratio
-from report.verdicts.capacity import Verdict, judge
+from report.verdicts.capacity import judge
 from report.verdicts.precision import (
     MOST_BLOCKS,
     blocks_needed,
     describe,
+    describe_width,
     most_blocks_needed,
     still_wide,
     widths,
@@ -80,7 +82,7 @@ def test_the_widest_is_named_first() -> None:
 
     assert [one.workload for one in wide] == ["wild", "some"]
     assert most_blocks_needed(wide) == wide[0].blocks_needed
-    assert wide[1].text == "some (threads-4 against solo) ± 2.6 %"
+    assert describe_width(wide[1]) == "some (threads-4 against solo) ± 2.6 %"
 
 
 def test_reached_is_said_plainly() -> None:
@@ -89,8 +91,8 @@ def test_reached_is_said_plainly() -> None:
 
     found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
 
-    assert found["is_reached"]
-    assert found["text"] == "Asked for intervals of ± 3 %: reached after 8 repetitions."
+    assert found.is_reached
+    assert found.text == "Asked for intervals of ± 3 %: reached after 8 repetitions."
 
 
 def test_not_reached_names_rows_repetitions_and_time() -> None:
@@ -99,22 +101,22 @@ def test_not_reached_names_rows_repetitions_and_time() -> None:
 
     found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
 
-    needed = found["widths"][0]["blocks_needed"]
-    assert not found["is_reached"]
-    assert found["text"] == (
+    needed = found.widths[0].blocks_needed or 0
+    assert not found.is_reached
+    assert found.text == (
         "Asked for intervals of ± 1 % within 15 min: not reached in 8 repetitions. Still wide: "
         f"io (threads-4 against solo) ± 2.6 %, about {needed} repetitions. That would be about "
         f"{needed - 8} min more."
     )
 
 
-def test_broken_off_is_not_sold_as_an_end() -> None:
+def test_interrupted_is_not_sold_as_an_end() -> None:
     """Ctrl-C after three repetitions: nothing is known of the width."""
     asked = Until(half_width=0.01, at_most_s=30.0)
 
     found = describe(asked, verdicts=[verdict("io", blocks=3)], blocks=3, is_finished=False)
 
-    assert found["text"] == (
+    assert found.text == (
         "Asked for intervals of ± 1 % within 30 s: stopped after 3 repetitions. Still wide: "
         "io (threads-4 against solo) unknown."
     )
@@ -132,8 +134,8 @@ def test_nothing_to_compare_is_said() -> None:
         Until(half_width=0.03, at_most_s=900.0), verdicts=[alone], blocks=5, is_finished=True
     )
 
-    assert not found["is_reached"]
-    assert "nothing could be compared" in found["text"]
+    assert not found.is_reached
+    assert "nothing could be compared" in found.text
 
 
 @pytest.mark.parametrize("spread", [0.02, 0.05, 0.08])

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any
 
 import pytest
-from rich.console import Console
 
 from collector.store import RunFolder
-from report.page.page import _environment
+from report.result import Checked
 from report.summary import summarize
-from report.terminal.screen import render
 from report.verdicts.thresholds import missed, unchecked
-from tests.synthetic import DEMO, WORKLOADS, edit_manifest, edit_trials, make_run
-
-Summary = dict[str, Any]
+from tests.summaries import known, shown
+from tests.synthetic import BROKER_LOST, DEMO, WORKLOADS, edit_manifest, make_run, spoil
 
 
 @pytest.fixture
@@ -25,17 +20,10 @@ def folder(tmp_path: Path) -> RunFolder:
     return make_run(tmp_path / "run", contenders=DEMO[2:], workloads=WORKLOADS[1:3])
 
 
-def checked(folder: RunFolder, *conditions: str) -> list[dict[str, Any]]:
+def checked(folder: RunFolder, *conditions: str) -> tuple[Checked, ...]:
     """Return what becomes of thresholds."""
     edit_manifest(folder, fail_on=conditions)
-    found: list[dict[str, Any]] = summarize(folder)["thresholds"]
-    return found
-
-
-def row(summary: Summary, contender: str, workload: str) -> Summary:
-    """Return a row of the summary."""
-    rows: list[Summary] = summary["rows"]
-    return next(one for one in rows if (one["contender"], one["workload"]) == (contender, workload))
+    return summarize(folder).thresholds
 
 
 @pytest.mark.parametrize(
@@ -46,24 +34,25 @@ def test_a_number_is_held_against_its_bound(folder: RunFolder, bound: str, statu
     """The row's own figure, as the report shows it: about 77 jobs a second."""
     (found,) = checked(folder, f"gevent-4/io.sleep: throughput_per_s {bound}")
 
-    shown = row(summarize(folder), "gevent-4", "io.sleep")
-    assert found["number"] == shown["throughput_per_s"]["median"]
-    assert found["status"] == status
+    row = known(summarize(folder).row("gevent-4", workload="io.sleep"))
+    assert found.number == known(row.throughput_per_s).median
+    assert found.status == status
 
 
 def test_a_bound_that_is_reached_is_met(folder: RunFolder) -> None:
     """`failed_jobs > 0` is met by none."""
     found = checked(folder, "failed_jobs > 0")
 
-    assert [one["status"] for one in found] == ["met"] * 4
+    assert [one.status for one in found] == ["met"] * 4
 
 
 def test_row_and_number_are_said(folder: RunFolder) -> None:
     """What was seen, and what must not be."""
     (found,) = checked(folder, "solo/io.sleep: p99_wait_s > 0.001")
 
-    number = row(summarize(folder), "solo", "io.sleep")["wait_s"]["p99"]
-    assert found["text"] == f"solo/io.sleep: p99_wait_s {number:g}, and must not be > 0.001"
+    row = known(summarize(folder).row("solo", workload="io.sleep"))
+    number = known(row.wait_s).p99
+    assert found.text == f"solo/io.sleep: p99_wait_s {number:g}, and must not be > 0.001"
 
 
 def test_what_is_left_out_means_every_row(folder: RunFolder) -> None:
@@ -71,27 +60,27 @@ def test_what_is_left_out_means_every_row(folder: RunFolder) -> None:
     every = checked(folder, "throughput_per_s < 1")
     some = checked(folder, "solo: throughput_per_s < 1")
 
-    assert [(one["contender"], one["workload"]) for one in every] == [
+    assert [(one.contender, one.workload) for one in every] == [
         ("gevent-4", "cpu.sha256"), ("solo", "cpu.sha256"),
         ("gevent-4", "io.sleep"), ("solo", "io.sleep"),
     ]  # fmt: skip
-    assert [one["contender"] for one in some] == ["solo", "solo"]
+    assert [one.contender for one in some] == ["solo", "solo"]
 
 
 def test_a_ratio_is_taken_block_by_block(folder: RunFolder) -> None:
     """As the verdict's: the same number, and the ends of its interval by name."""
-    ratio = summarize(folder)["verdicts"][1]["ratio"]
+    ratio = known(summarize(folder).verdicts[1].ratio)
 
     found = checked(
         folder, *(f"*/io.sleep: throughput{end} < 5 * solo" for end in ("", ".low", ".high"))
     )
 
-    assert [one["status"] for one in found] == ["missed"] * 3
-    assert [one["number"] for one in found] == pytest.approx(
-        [ratio["value"], ratio["low"], ratio["high"]], rel=1e-4
+    assert [one.status for one in found] == ["missed"] * 3
+    assert [one.number for one in found] == pytest.approx(
+        [ratio.value, ratio.low, ratio.high], rel=1e-4
     )
-    assert f"throughput {ratio['value']:.2f} × solo [" in found[0]["text"]
-    assert found[1]["text"].endswith("], and its low end must not be < 5 × solo")
+    assert f"throughput {ratio.value:.2f} × solo [" in found[0].text
+    assert found[1].text.endswith("], and its low end must not be < 5 × solo")
 
 
 def test_an_end_without_an_interval_can_not_be_checked(tmp_path: Path) -> None:
@@ -100,40 +89,36 @@ def test_an_end_without_an_interval_can_not_be_checked(tmp_path: Path) -> None:
 
     (found,) = checked(few, "gevent-4: throughput.low < 0.1 * solo")
 
-    assert (found["status"], found["number"]) == ("not checked", None)
-    assert found["text"].endswith(": too few repetitions for an interval")
+    assert (found.status, found.number) == ("not checked", None)
+    assert found.text.endswith(": too few repetitions for an interval")
 
 
 def test_nobody_is_held_against_itself(folder: RunFolder) -> None:
     """Everyone against solo, in one workload, leaves out solo."""
     found = checked(folder, "*/io.sleep: cpu > 2 * solo")
 
-    assert [one["contender"] for one in found] == ["gevent-4"]
-    assert found[0]["status"] == "met"
+    assert [one.contender for one in found] == ["gevent-4"]
+    assert found[0].status == "met"
 
 
 @pytest.mark.parametrize("spoiled", ["gevent-4", "solo"])
 def test_an_invalid_row_can_not_be_checked(folder: RunFolder, spoiled: str) -> None:
     """Neither met nor missed, whichever side of a ratio is invalid."""
+    spoil(folder, contender=spoiled, block=1, reasons=[BROKER_LOST])
 
-    def spoil(plan: dict[str, Any]) -> None:
-        if (plan["contender"], plan["block"]) == (spoiled, 1):
-            plan["reasons"] = ["the worker died"]
-
-    edit_trials(folder, change=spoil)
     found = checked(folder, "gevent-4: throughput < 9 * solo")
 
-    assert {one["status"] for one in found} == {"not checked"}
-    assert found[0]["text"].endswith(f": throughput: {spoiled} invalid")
-    assert found[0]["number"] is None
+    assert {one.status for one in found} == {"not checked"}
+    assert found[0].text.endswith(f": throughput: {spoiled} invalid")
+    assert found[0].number is None
 
 
 def test_a_ratio_to_nobody_can_not_be_checked(folder: RunFolder) -> None:
     """The other contender is one of another profile."""
     (found, _) = checked(folder, "gevent-4: throughput < 9 * prefork-4")
 
-    assert found["status"] == "not checked"
-    assert found["text"].endswith(": prefork-4 was not measured")
+    assert found.status == "not checked"
+    assert found.text.endswith(": prefork-4 was not measured")
 
 
 def test_a_row_that_was_not_measured_fails_nothing(folder: RunFolder) -> None:
@@ -141,7 +126,7 @@ def test_a_row_that_was_not_measured_fails_nothing(folder: RunFolder) -> None:
     (found,) = checked(folder, "prefork-cores: throughput_per_s < 9")
     summary = summarize(folder)
 
-    assert found["status"] == "not measured"
+    assert found.status == "not measured"
     assert (missed(summary), unchecked(summary)) == ([], [])
 
 
@@ -155,32 +140,17 @@ def test_missed_and_unchecked_are_told_apart(folder: RunFolder) -> None:
 
 
 def test_a_run_without_thresholds_has_none(folder: RunFolder) -> None:
-    """An empty list in summary.json, nothing in the terminal or on the page."""
+    """Nothing in summary.json, nothing in the terminal."""
     summary = summarize(folder)
 
-    assert summary["thresholds"] == []
-    assert "Thresholds" not in terminal(summary)
-    assert section(summary).strip() == ""
+    assert summary.thresholds == ()
+    assert "Thresholds" not in shown(summary)
 
 
-def test_terminal_and_page_show_each(folder: RunFolder) -> None:
+def test_the_terminal_shows_each(folder: RunFolder) -> None:
     """What was met and what was missed, with row and number."""
     checked(folder, "*/io.sleep: throughput_per_s < 50")
     summary = summarize(folder)
 
-    for one, sign in zip(summary["thresholds"], ("met", "missed"), strict=True):
-        assert f"{sign:6} {one['text']}" in terminal(summary)
-        assert f"{sign}</b>" in section(summary)
-    assert "must not be" in section(summary)
-
-
-def section(summary: Summary) -> str:
-    """Return the page's section on thresholds alone: the charts take seconds."""
-    return _environment().get_template("thresholds.html.j2").render(summary=summary)
-
-
-def terminal(summary: Summary) -> str:
-    """Return the report as a wide terminal shows it."""
-    out = io.StringIO()
-    Console(file=out, width=160, color_system=None).print(render(summary))
-    return out.getvalue()
+    for one, sign in zip(summary.thresholds, ("met", "missed"), strict=True):
+        assert f"{sign:6} {one.text}" in shown(summary, width=160)

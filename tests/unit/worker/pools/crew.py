@@ -1,4 +1,4 @@
-"""The asyncio pool without a worker: jobs put into it by hand, and what it says of each."""
+"""The asyncio pool without a worker: jobs put into it directly, and its callbacks for each."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from worker.pools.asyncio import TaskPool
 
 
 @dataclass(slots=True)
-class Told:
-    """What the pool has said of one job, in order, and in which thread."""
+class CallbackLog:
+    """The callbacks that the pool made for one job, in order, and their threads."""
 
     handle: Job | None = None
     words: list[tuple[str, Any]] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
 
-    def hear(self, word: str) -> Callable[..., None]:
-        """Return a callback that notes its arguments under a word."""
+    def record(self, word: str) -> Callable[..., None]:
+        """Return a callback that records its arguments under a name."""
 
         def note(*args: Any) -> None:
             self.threads.add(threading.get_ident())
@@ -35,16 +35,16 @@ class Told:
 
     @property
     def order(self) -> list[str]:
-        """The words alone."""
+        """The names of the callbacks."""
         return [word for word, _ in self.words]
 
     @property
     def has_ended(self) -> bool:
-        """Whether a last word was said."""
+        """Whether the job has ended."""
         return bool({"success", "failure", "timeout"} & set(self.order))
 
     def last(self) -> Any:
-        """Wait for the last word; return what was said with it."""
+        """Wait for the last callback; return its argument."""
         wait_until(lambda: self.has_ended, what=f"the end of a job: {self.words}")
         return self.words[-1][1]
 
@@ -74,27 +74,29 @@ class Crew:
         as_task: Any = self.app.task
         return as_task(function, shared=False, **{"name": function.__name__, **options})
 
-    def put(self, job: Any, *args: Any, **limits: float) -> Told:
+    def put(self, job: Any, *args: Any, **limits: float) -> CallbackLog:
         """Put a job into the pool as Celery's request does."""
-        told = Told()
-        job_id = f"id-{id(told):x}"
+        calls = CallbackLog()
+        job_id = f"id-{id(calls):x}"
         fields = {"id": job_id, "task": job.name, "hostname": "unit@here", "delivery_info": {}}
-        told.handle = self.pool.apply_async(
+        calls.handle = self.pool.apply_async(
             trace_task_ret,
             args=(job.name, job_id, fields, (args, {}, {}), None, None),
             kwargs={"app": self.app},
             correlation_id=job_id,
-            accept_callback=told.hear("accepted"),
-            callback=told.hear("success"),
-            error_callback=told.hear("failure"),
-            timeout_callback=lambda soft, limit_s: told.hear("soft" if soft else "timeout")(
+            accept_callback=calls.record("accepted"),
+            callback=calls.record("success"),
+            error_callback=calls.record("failure"),
+            timeout_callback=lambda soft, limit_s: calls.record("soft" if soft else "timeout")(
                 limit_s
             ),
             **limits,
         )
-        return told
+        return calls
 
-    def run(self, function: Callable[..., Any | Coroutine[Any, Any, Any]], *args: Any) -> Told:
+    def run(
+        self, function: Callable[..., Any | Coroutine[Any, Any, Any]], *args: Any
+    ) -> CallbackLog:
         """Make a function a job and put it into the pool."""
         return self.put(self.job(function), *args)
 

@@ -1,4 +1,4 @@
-"""The asyncio pool with many jobs in flight: what happens in a short time is told together.
+"""The asyncio pool with many jobs in flight: what happens in a short time is reported together.
 
 A real hub turns in a thread of its own, as Celery's consumer turns it.
 """
@@ -17,7 +17,7 @@ import pytest
 from kombu.asynchronous import Hub
 
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import Crew, Told, started_crew
+from tests.unit.worker.pools.crew import CallbackLog, Crew, started_crew
 from worker.pools.asyncio import GATHER_FROM
 
 SLOTS = 2 * GATHER_FROM
@@ -36,12 +36,12 @@ class Hall:
         self.doors[number] = asyncio.Event()
         await self.doors[number].wait()
 
-    def fill(self, count: int) -> list[Told]:
+    def fill(self, count: int) -> list[CallbackLog]:
         """Put jobs in; return when they are held and Celery knows that they began."""
-        told = [self.crew.put(self.job, number) for number in range(count)]
-        wait_until(lambda: all(one.order == ["accepted"] for one in told), what="jobs to begin")
+        calls = [self.crew.put(self.job, number) for number in range(count)]
+        wait_until(lambda: all(one.order == ["accepted"] for one in calls), what="jobs to begin")
         wait_until(lambda: len(self.doors) == count, what="jobs to be held")
-        return told
+        return calls
 
     def let_go(self, number: int, *, running: int) -> None:
         """Let one end; return when it has left its slot, whoever knows it."""
@@ -92,27 +92,27 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_patient")
 def test_ends_are_told_together(hall: Hall) -> None:
-    """When the time is over, for as long as there are some; then the next is told at once."""
+    """When the time is over, for as long as there are some; then the next is reported at once."""
     count = GATHER_FROM + 4
-    told = hall.fill(count)  # the first beginning has begun it
+    calls = hall.fill(count)  # the first beginning has begun it
     hall.hand_over()
     hall.let_go(0, running=count - 1)
-    wait_until(lambda: told[0].has_ended, what="the first end to be told")
+    wait_until(lambda: calls[0].has_ended, what="the first end to be reported")
 
     hall.let_go(1, running=count - 2)
     hall.let_turn()
-    assert not told[1].has_ended
+    assert not calls[1].has_ended
     hall.hand_over()
-    wait_until(lambda: told[1].has_ended, what="the second to be told")
+    wait_until(lambda: calls[1].has_ended, what="the second to be reported")
     hall.let_go(2, running=count - 3)
     hall.let_turn()
-    assert not told[2].has_ended
+    assert not calls[2].has_ended
     hall.hand_over()
-    wait_until(lambda: told[2].has_ended, what="the third to be told")
+    wait_until(lambda: calls[2].has_ended, what="the third to be reported")
 
     hall.hand_over()  # nothing has happened since
     hall.let_go(3, running=count - 4)
-    wait_until(lambda: told[3].has_ended, what="the fourth to be told at once")
+    wait_until(lambda: calls[3].has_ended, what="the fourth to be reported at once")
 
 
 @pytest.mark.usefixtures("_patient")
@@ -137,40 +137,40 @@ def test_what_arrives_begins_when_the_time_is_over(hall: Hall) -> None:
 def test_of_few_jobs_each_is_told_at_once(hall: Hall) -> None:
     """Where there are few, a slot could stand still for a gathering."""
     count = GATHER_FROM - 1
-    told = hall.fill(count)
+    calls = hall.fill(count)
 
-    for number, one in enumerate(told):
+    for number, one in enumerate(calls):
         hall.let_go(number, running=count - number - 1)
-        wait_until(lambda one=one: one.has_ended, what="an end to be told")  # type: ignore[misc]
+        wait_until(lambda one=one: one.has_ended, what="an end to be reported")  # type: ignore[misc]
 
 
 @pytest.mark.usefixtures("_patient")
 def test_a_beginning_is_told_at_once(hall: Hall) -> None:
-    """An early acknowledgement must not wait while the job runs; what ended before is told too."""
+    """An early acknowledgement must not wait while the job runs; so are earlier ends."""
     count = GATHER_FROM + 4
-    told = hall.fill(count)
+    calls = hall.fill(count)
     hall.crew.pool.shrink(SLOTS - count)  # so all slots are taken, and an end gives one away
     late = hall.crew.put(hall.job, count)
 
     hall.let_go(0, running=count)
 
     wait_until(lambda: late.order == ["accepted"], what="the job to begin")
-    wait_until(lambda: told[0].has_ended, what="the end to be told")
+    wait_until(lambda: calls[0].has_ended, what="the end to be reported")
 
 
 @pytest.mark.usefixtures("_patient")
 def test_gathering_holds_no_job(hall: Hall) -> None:
     """The one that began it, with its context, can be forgotten while others go on."""
     count = GATHER_FROM + 4
-    told = hall.fill(count)
-    handles = [weakref.ref(one.handle) for one in told if one.handle is not None]
+    calls = hall.fill(count)
+    handles = [weakref.ref(one.handle) for one in calls if one.handle is not None]
     assert len(handles) == count
 
-    for number, one in enumerate(told):
+    for number, one in enumerate(calls):
         one.handle = None
         hall.let_go(number, running=count - number - 1)
     hall.hand_over()
-    wait_until(lambda: all(one.has_ended for one in told), what="all to be told")
+    wait_until(lambda: all(one.has_ended for one in calls), what="all to be reported")
 
     gc.collect()
     assert [handle() for handle in handles] == [None] * count
@@ -185,12 +185,12 @@ def test_none_is_forgotten_where_gathering_begins_and_ends(
     draw = random.Random(5)
     job = hall.crew.job(asyncio.sleep, name="short")
 
-    told = []
+    calls = []
     for _ in range(400):
-        told.append(hall.crew.put(job, draw.uniform(0.0, 0.002)))
+        calls.append(hall.crew.put(job, draw.uniform(0.0, 0.002)))
         time.sleep(draw.uniform(0.0, 0.004))
         if draw.random() < 0.2:
-            wait_until(lambda: told[-1].has_ended, what="a job to end")
+            wait_until(lambda: calls[-1].has_ended, what="a job to end")
 
-    wait_until(lambda: all(one.has_ended for one in told), what="all to be told")
-    assert {tuple(one.order) for one in told} == {("accepted", "success")}
+    wait_until(lambda: all(one.has_ended for one in calls), what="all to be reported")
+    assert {tuple(one.order) for one in calls} == {("accepted", "success")}

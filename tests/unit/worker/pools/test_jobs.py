@@ -58,10 +58,10 @@ def test_a_job_is_accepted_before_it_ends(crew: Crew) -> None:
     async def ordinary() -> None:
         await asyncio.sleep(0.01)
 
-    told = crew.run(ordinary)
-    told.last()
+    calls = crew.run(ordinary)
+    calls.last()
 
-    assert told.order == ["accepted", "success"]
+    assert calls.order == ["accepted", "success"]
 
 
 def test_a_failure_is_told_as_celery_does(crew: Crew) -> None:
@@ -71,10 +71,10 @@ def test_a_failure_is_told_as_celery_does(crew: Crew) -> None:
         await asyncio.sleep(0)
         raise ValueError("out of tea")
 
-    told = crew.run(fails)
+    calls = crew.run(fails)
 
-    assert repr(told.error()) == "ValueError('out of tea')"
-    assert told.order == ["accepted", "success"]
+    assert repr(calls.error()) == "ValueError('out of tea')"
+    assert calls.order == ["accepted", "success"]
 
 
 def test_a_cancelled_future_fails_the_job_that_awaits_it(crew: Crew) -> None:
@@ -98,10 +98,10 @@ def test_a_plain_job_that_leaves_is_a_lost_worker(crew: Crew, error: BaseExcepti
     def stays() -> int:
         return 1
 
-    told = crew.run(leaves)
+    calls = crew.run(leaves)
 
-    assert isinstance(told.error(), WorkerLostError)
-    assert told.order == ["accepted", "failure"]
+    assert isinstance(calls.error(), WorkerLostError)
+    assert calls.order == ["accepted", "failure"]
     assert crew.run(stays).value() == "1"
 
 
@@ -174,9 +174,9 @@ def test_tasks_of_a_job_work_as_anywhere(crew: Crew) -> None:
         is_own = raised == self.request.id
         return [waiting.get_name(), waiting.cancelled(), is_own, "waits" in repr(waiting)]
 
-    told = crew.put(crew.job(gathers, bind=True))
+    calls = crew.put(crew.job(gathers, bind=True))
 
-    assert told.value() == "['it waits', True, True, True]"
+    assert calls.value() == "['it waits', True, True, True]"
 
 
 def test_a_task_that_its_job_left_behind_goes_on(crew: Crew) -> None:
@@ -251,16 +251,16 @@ def test_a_terminated_job_ends_at_its_await(crew: Crew) -> None:
             await asyncio.sleep(0.01)
             seen.append("cleaned up")
 
-    told = crew.run(waits)
+    calls = crew.run(waits)
     wait_until(lambda: bool(seen), what="the job to run")
-    assert told.handle is not None
+    assert calls.handle is not None
 
-    told.handle.terminate(15)
-    told.handle.terminate(15)
+    calls.handle.terminate(15)
+    calls.handle.terminate(15)
 
-    error = told.error()
+    error = calls.error()
     assert (type(error), error.args) == (Terminated, (15,))
-    assert told.order == ["accepted", "failure"]
+    assert calls.order == ["accepted", "failure"]
     assert seen == ["began", "cleaned up"]
 
 
@@ -278,13 +278,13 @@ def test_what_a_terminated_job_says_counts_nothing(crew: Crew, answer: object) -
                 raise answer from None
         return answer
 
-    told = crew.run(swallows)
+    calls = crew.run(swallows)
     wait_until(lambda: bool(seen), what="the job to run")
-    assert told.handle is not None
-    told.handle.terminate(15)
+    assert calls.handle is not None
+    calls.handle.terminate(15)
 
-    assert isinstance(told.error(), Terminated)
-    assert told.order == ["accepted", "failure"]
+    assert isinstance(calls.error(), Terminated)
+    assert calls.order == ["accepted", "failure"]
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])

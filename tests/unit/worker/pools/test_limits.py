@@ -35,10 +35,10 @@ def test_a_soft_limit_may_be_survived(crew: Crew) -> None:
             return ["survived", task.cancelling() if task else None]
         return []
 
-    told = crew.put(crew.job(survives), soft_timeout=0.05, timeout=20)
+    calls = crew.put(crew.job(survives), soft_timeout=0.05, timeout=20)
 
-    assert told.value() == "['survived', 0]"
-    assert told.words[1] == ("soft", 0.05)
+    assert calls.value() == "['survived', 0]"
+    assert calls.words[1] == ("soft", 0.05)
 
 
 def test_a_soft_limit_that_is_not_caught_fails_the_job(crew: Crew) -> None:
@@ -70,9 +70,9 @@ def test_a_soft_limit_ends_a_group_of_tasks(crew: Crew, inside_s: float) -> None
         own = asyncio.current_task()
         return [*(task.cancelled() for task in tasks), own.cancelling() if own else None]
 
-    told = crew.put(crew.job(waits_in_a_group), soft_timeout=0.05)
+    calls = crew.put(crew.job(waits_in_a_group), soft_timeout=0.05)
 
-    assert told.value() == "[True, True, 0]"
+    assert calls.value() == "[True, True, 0]"
 
 
 def test_a_soft_limit_leaves_locks_as_a_cancellation_does(crew: Crew) -> None:
@@ -103,14 +103,14 @@ def test_a_hard_limit_is_told_when_the_job_has_ended(crew: Crew) -> None:
             await asyncio.sleep(0.05)
             seen.append("cleaned up")
 
-    told = crew.put(crew.job(waits), timeout=0.05)
+    calls = crew.put(crew.job(waits), timeout=0.05)
 
-    assert told.last() == 0.05
-    assert (told.order, seen) == (["accepted", "timeout"], ["cleaned up"])
+    assert calls.last() == 0.05
+    assert (calls.order, seen) == (["accepted", "timeout"], ["cleaned up"])
 
 
 def test_the_hard_limit_comes_after_a_soft_one_that_was_ignored(crew: Crew) -> None:
-    """Both are told, each once."""
+    """Both are reported, each once."""
 
     async def ignores() -> None:
         try:
@@ -118,10 +118,10 @@ def test_the_hard_limit_comes_after_a_soft_one_that_was_ignored(crew: Crew) -> N
         except SoftTimeLimitExceeded:
             await asyncio.sleep(30)
 
-    told = crew.put(crew.job(ignores), soft_timeout=0.05, timeout=0.15)
+    calls = crew.put(crew.job(ignores), soft_timeout=0.05, timeout=0.15)
 
-    told.last()
-    assert told.order == ["accepted", "soft", "timeout"]
+    calls.last()
+    assert calls.order == ["accepted", "soft", "timeout"]
 
 
 def test_limits_of_the_worker_hold_for_jobs_without_their_own(crew: Crew) -> None:
@@ -152,14 +152,14 @@ def test_a_stubborn_job_is_reported_and_keeps_its_slot(
             except asyncio.CancelledError:
                 continue
 
-    told = crew.put(crew.job(stubborn), timeout=0.05)
+    calls = crew.put(crew.job(stubborn), timeout=0.05)
 
-    assert told.last() == 0.05
+    assert calls.last() == 0.05
     assert "goes on although it exceeded its time limit of 0.05 s" in caplog.text
     assert crew.pool.info["running"] == 1
     may_end.append(True)
     wait_until(lambda: crew.pool.info["running"] == 0, what="its end")
-    assert told.order == ["accepted", "timeout"]
+    assert calls.order == ["accepted", "timeout"]
 
 
 def test_stretches_without_an_await_add_up(crew: Crew) -> None:
@@ -197,7 +197,7 @@ def test_a_job_that_only_waits_blocks_nothing(crew: Crew) -> None:
 
 
 def test_a_plain_jobs_stretch_counts_to_the_end_of_its_function(crew: Crew) -> None:
-    """It is told on the request before `task_postrun`, so that a record can hold it."""
+    """It is set on the request before `task_postrun`, so that a record can hold it."""
     requests: list[Any] = []
 
     def plain(self: Any) -> None:

@@ -60,20 +60,20 @@ def _has(crew: Crew, *, running: int, waiting: int) -> None:
 
 def test_never_more_jobs_run_than_there_are_slots(crew: Crew, gate: Gate) -> None:
     """The others wait unaccepted, and run as slots become free."""
-    told = [crew.put(gate.job) for _ in range(20)]
+    calls = [crew.put(gate.job) for _ in range(20)]
     _has(crew, running=2, waiting=18)
-    wait_until(lambda: sum(bool(one.order) for one in told) == 2, what="two to be accepted")
+    wait_until(lambda: sum(bool(one.order) for one in calls) == 2, what="two to be accepted")
 
     gate.open()
 
-    for one in told:
+    for one in calls:
         one.last()
     assert gate.most == 2
 
 
 def test_slots_can_be_added_and_taken_away(crew: Crew, gate: Gate) -> None:
     """Added ones are filled at once; taken away, no running job ends for it."""
-    told = [crew.put(gate.job) for _ in range(6)]
+    calls = [crew.put(gate.job) for _ in range(6)]
     _has(crew, running=2, waiting=4)
 
     crew.pool.grow(2)
@@ -82,7 +82,7 @@ def test_slots_can_be_added_and_taken_away(crew: Crew, gate: Gate) -> None:
 
     assert (crew.pool.num_processes, crew.pool.info["running"]) == (1, 4)
     gate.open()
-    for one in told:
+    for one in calls:
         one.last()
     with pytest.raises(ValueError, match="2 of 1 slots"):
         crew.pool.shrink(2)
@@ -90,36 +90,36 @@ def test_slots_can_be_added_and_taken_away(crew: Crew, gate: Gate) -> None:
 
 def test_what_waits_is_forgotten_with_the_connection(crew: Crew, gate: Gate) -> None:
     """Its messages come again over the next one, so it must not run from here."""
-    told = [crew.put(gate.job) for _ in range(5)]
+    calls = [crew.put(gate.job) for _ in range(5)]
     _has(crew, running=2, waiting=3)
 
     crew.pool.flush()
     gate.open()
-    for one in told[:2]:
+    for one in calls[:2]:
         one.last()
 
-    assert [one.order for one in told[2:]] == [[], [], []]
+    assert [one.order for one in calls[2:]] == [[], [], []]
     assert crew.put(gate.job).value() == "None"
 
 
 def test_a_closed_pool_begins_nothing(crew: Crew, gate: Gate) -> None:
     """Neither what waited nor what a timer brings later."""
-    told = [crew.put(gate.job) for _ in range(3)]
+    calls = [crew.put(gate.job) for _ in range(3)]
     _has(crew, running=2, waiting=1)
 
     crew.pool.close()
     late = crew.put(gate.job)
     gate.open()
-    for one in told[:2]:
+    for one in calls[:2]:
         one.last()
 
     crew.pool.stop()
-    assert [told[2].order, late.order] == [[], []]
+    assert [calls[2].order, late.order] == [[], []]
 
 
 def test_a_stop_waits_for_what_runs(crew: Crew, gate: Gate) -> None:
     """However long it takes; the loop's thread has ended then."""
-    told = crew.put(gate.job)
+    calls = crew.put(gate.job)
     _has(crew, running=1, waiting=0)
     timer = threading.Timer(0.2, gate.open)
     timer.start()
@@ -127,18 +127,18 @@ def test_a_stop_waits_for_what_runs(crew: Crew, gate: Gate) -> None:
     crew.pool.stop()
 
     timer.join()
-    assert told.order == ["accepted", "success"]
+    assert calls.order == ["accepted", "success"]
     assert crew.pool.loop.is_closed()
 
 
 def test_a_termination_cancels_and_tells_nobody(crew: Crew, gate: Gate) -> None:
     """The broker keeps what was not acknowledged."""
-    told = crew.put(gate.job)
+    calls = crew.put(gate.job)
     _has(crew, running=1, waiting=0)
 
     crew.pool.terminate()
 
-    assert told.order == ["accepted"]
+    assert calls.order == ["accepted"]
     assert crew.pool.loop.is_closed()
 
 
@@ -150,11 +150,11 @@ def test_a_hub_hears_everything_in_its_own_thread(crew: Crew) -> None:
     async def ordinary() -> None:
         await asyncio.sleep(0.01)
 
-    told = [crew.run(ordinary) for _ in range(3)]
-    while not all(one.has_ended for one in told):
+    calls = [crew.run(ordinary) for _ in range(3)]
+    while not all(one.has_ended for one in calls):
         hub.run_once()
 
-    assert set().union(*(one.threads for one in told)) == {threading.get_ident()}
+    assert set().union(*(one.threads for one in calls)) == {threading.get_ident()}
     hub.close()
 
 
@@ -162,14 +162,14 @@ def test_a_cancelled_jobs_slot_is_the_consumers_to_give(crew: Crew, gate: Gate) 
     """In a cold shutdown it cancels all jobs before it closes the pool: none may begin between."""
     hub = Hub()
     crew.pool.register_with_event_loop(hub)
-    told = [crew.put(gate.job) for _ in range(3)]
+    calls = [crew.put(gate.job) for _ in range(3)]
     _has(crew, running=2, waiting=1)
-    assert told[0].handle is not None
+    assert calls[0].handle is not None
 
-    told[0].handle.terminate(15)
+    calls[0].handle.terminate(15)
 
     _has(crew, running=1, waiting=1)
-    while told[2].order != ["accepted"]:
+    while calls[2].order != ["accepted"]:
         hub.run_once()
     hub.close()
 

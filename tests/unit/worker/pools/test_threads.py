@@ -33,9 +33,9 @@ def test_each_slot_has_a_thread() -> None:
 
     with started_crew(slots=count) as crew:
         job = crew.job(meets)
-        told = [crew.put(job) for _ in range(count)]
+        calls = [crew.put(job) for _ in range(count)]
 
-        assert sorted(int(one.value()) for one in told) == list(range(count))
+        assert sorted(int(one.value()) for one in calls) == list(range(count))
 
 
 def test_threads_are_created_when_needed_and_used_again(threads: CallThreads) -> None:

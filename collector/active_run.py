@@ -1,4 +1,4 @@
-"""One run that the service works on: its lines, its records so far, what is published of it."""
+"""One run that the service collects: its lines, its records so far, its published summary."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from collector.summary import (
 from poolbench.errors import StackError, StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import run_key, summary_key
-from poolbench.presence import find_crew
+from poolbench.presence import find_workers
 from poolbench.summaries import Ledger, RunState
 
 #: A published summary is forgotten after this, seconds; a run's folder stays.
@@ -38,18 +38,18 @@ SUMMARY_EXPIRES_S = 86_400
 REPUBLISH_S = 60.0
 
 #: Between two updates of a run, seconds.
-LOOK_EVERY_S = 0.5
+UPDATE_EVERY_S = 0.5
 
 #: Share of time that updating a run may take at most: a million records take a second, and the
 #: collector runs on the cores that it measures.
-LOOK_SHARE = 0.1
+UPDATE_SHARE = 0.1
 
 #: Between two reads of a run's workers, seconds.
 PRESENCE_EVERY_S = 5.0
 
 
-class LiveRun:
-    """A run under way, or just over; holds the run's lock from `open` to `close`.
+class ActiveRun:
+    """A run in progress, or just over; it has the run's lock from `open` to `close`.
 
     Args:
         client: a client of the broker that decodes its answers.
@@ -87,7 +87,7 @@ class LiveRun:
         self._saved: tuple[tuple[RunState, int], Manifest] | None = None
         self._published = ""
         self._line_at_s = self._moved_at_s = clock()
-        self._look_at_s = self._presence_at_s = self._published_at_s = float("-inf")
+        self._update_at_s = self._presence_at_s = self._published_at_s = float("-inf")
 
     @property
     def quiet_s(self) -> float:
@@ -104,12 +104,12 @@ class LiveRun:
         self._ingest.__enter__()
 
     def close(self) -> None:
-        """Release the lock; what was published stays."""
+        """Release the lock; the published summary stays."""
         self._ingest.__exit__(None, None, None)
         self._folding = None
 
     def collect(self) -> bool:
-        """Store what is in the stream, one part at most; return whether there was anything.
+        """Store the lines in the stream, one part at most; return whether there were any.
 
         Raises:
             StorageError: if it can't be written: it is in the stream still.
@@ -126,8 +126,8 @@ class LiveRun:
         self._line_at_s = self._clock()
         return True
 
-    def look(self, others: Mapping[str, Interval]) -> None:
-        """Publish what is known, if it is time to; write the run's folder when it is over.
+    def update(self, others: Mapping[str, Interval]) -> None:
+        """Publish the summary, if it is due; write the run's folder when the run is over.
 
         Args:
             others: when the jobs of the stack's other runs were in the system.
@@ -137,7 +137,7 @@ class LiveRun:
             StorageError: if the folder can't be written; what is known is published nevertheless.
         """
         start_s = self._clock()
-        if start_s < self._look_at_s:
+        if start_s < self._update_at_s:
             return
         try:
             run = self._read_hash()
@@ -145,7 +145,7 @@ class LiveRun:
             self._conclude(run, others)
         finally:
             cost_s = self._clock() - start_s
-            self._look_at_s = start_s + max(LOOK_EVERY_S, cost_s / LOOK_SHARE)
+            self._update_at_s = start_s + max(UPDATE_EVERY_S, cost_s / UPDATE_SHARE)
 
     def _read_hash(self) -> RunHash:
         found = read_run_hash(self._client, self.run)
@@ -165,13 +165,13 @@ class LiveRun:
         now_s = self._clock()
         if now_s >= self._presence_at_s and not (self.state and self.state.is_over):
             contenders = {plan.contender for plan in run.plans}
-            crews = {name: find_crew(self._client, name) for name in contenders}
+            groups = {name: find_workers(self._client, name) for name in contenders}
             # to scan the keys of a broker full of results may take long
             self._presence_at_s = now_s + max(PRESENCE_EVERY_S, 20 * (self._clock() - now_s))
-            slots = {name: crew.slots for name, crew in crews.items()}
+            slots = {name: group.slots for name, group in groups.items()}
             self._is_stale |= slots != self._slots
             self._slots = slots
-            self._has_events |= any(crew.has_events for crew in crews.values())
+            self._has_events |= any(group.has_events for group in groups.values())
         if not self._is_stale:
             return
         self._measured = measure(
