@@ -59,7 +59,6 @@ def test_a_minimal_file_is_resolved(tmp_path: Path) -> None:
 
     assert experiment.question == "Does it work?"
     assert experiment.contenders[0].slots == 1
-    assert experiment.workloads[0].name == "io.sleep"
     assert experiment.workloads[0].parameters == {"delay_ms": 10.0}
     assert experiment.text == MINIMAL
 
@@ -133,6 +132,14 @@ def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
     assert [sort.kind for sort in workload.sorts] == ["io.sleep", "cpu.primes"]
     assert workload.shares == (0.9, 0.1)
     assert "work_ms" in workload.mix[1].parameters
+
+
+def test_a_workload_without_a_name_is_called_by_its_kind(tmp_path: Path) -> None:
+    """Also a mix."""
+    (job,) = load(tmp_path, MINIMAL).workloads
+    (mix,) = load(tmp_path, MIXED.replace('name = "both"\n', "")).workloads
+
+    assert (job.name, mix.name) == ("io.sleep", MIX)
 
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
