@@ -7,7 +7,7 @@ read, is a `StorageError` whose one line names the file and what to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from collector.files import (
     check_format,
     make_folder,
     read_metadata,
-    read_names,
     read_table,
     storage_errors,
     sync_folder,
@@ -96,7 +95,7 @@ class RunFolder:
         Killed between its two steps, it leaves parts that lie within the new one: no reader counts
         them, and the next compaction's end removes them.
         """
-        frame = pl.concat([_read_part(part) for part in parts])
+        frame = pl.concat([read_table(part.path, schema=PART_SCHEMA) for part in parts])
         self.write_part(frame, first=parts[0].first, last=parts[-1].last)
         self.remove_covered_parts()
 
@@ -122,15 +121,14 @@ class RunFolder:
         Call it as the run's one writer, or when there is none: compaction replaces files.
         """
         for part in self.parts():
-            frame = _read_part(part)
+            frame = read_table(part.path, schema=PART_SCHEMA)
             yield frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
 
     def read_rejects(self) -> pl.DataFrame:
         """Return the rejected lines: the text, ``rejected``, and the ``reason``."""
-        columns = ["rejected", "reason"]
-        frames = [_read_part(part, columns=columns) for part in self.parts()]
-        frame = pl.concat([PART_SCHEMA.to_frame().select(columns), *frames])
-        return frame.filter(pl.col("rejected").is_not_null())
+        schema = pl.Schema({name: PART_SCHEMA[name] for name in ("rejected", "reason")})
+        frames = [read_table(part.path, schema=schema) for part in self.parts()]
+        return pl.concat([schema.to_frame(), *frames]).drop_nulls("rejected")
 
     def write_rejects(self) -> None:
         """Write the rejected lines to `rejects_path`, if there are any."""
@@ -150,9 +148,7 @@ class RunFolder:
         A column that the version which wrote them did not have is null.
         """
         schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns or RECORD_SCHEMA})
-        known = read_names(self.jobs_path)
-        frame = read_table(self.jobs_path, columns=[name for name in schema if name in known])
-        return conform(frame, schema=schema)
+        return read_table(self.jobs_path, schema=schema)
 
     def trial_records(self) -> TrialRecords:
         """Return a reader of the run's records that has a few trials in memory at once."""
@@ -166,7 +162,7 @@ class RunFolder:
         """Return the samples; none, if none were taken: only the lab takes them."""
         if not self.samples_path.exists():
             return SAMPLE_SCHEMA.to_frame()
-        return read_table(self.samples_path)
+        return read_table(self.samples_path, schema=SAMPLE_SCHEMA)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write ``manifest.json``; the format version is set here."""
@@ -196,10 +192,3 @@ class RunFolder:
     def _write(self, path: Path, *, frame: pl.DataFrame, schema: pl.Schema) -> None:
         make_folder(self.path)
         write_table(path, frame=conform(frame, schema=schema), metadata={})
-
-
-def _read_part(part: StoredPart, *, columns: Collection[str] = tuple(PART_SCHEMA)) -> pl.DataFrame:
-    """Return a part's table; a column that the version which wrote it did not have is null."""
-    known = set(read_names(part.path))
-    frame = read_table(part.path, columns=[name for name in columns if name in known])
-    return conform(frame, schema=pl.Schema({name: PART_SCHEMA[name] for name in columns}))
