@@ -61,8 +61,10 @@ def write_atomically(path: Path, *, write: Callable[[IO[bytes]], object]) -> Non
         sync_folder(path.parent)
 
 
-def write_table(path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str]) -> None:
-    """Write a Parquet file atomically; its metadata carries the format version.
+def write_table(
+    path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a Parquet file atomically, and make its folder; its metadata has the format version.
 
     Raises:
         StorageError: if it can't be written.
@@ -74,8 +76,9 @@ def write_table(path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str])
         compression="zstd",
         compression_level=1,
         statistics=False,
-        metadata={FORMAT_KEY: str(FORMAT), **metadata},
+        metadata={FORMAT_KEY: str(FORMAT), **(metadata or {})},
     )
+    make_folder(path.parent)
     write_atomically(path, write=lambda file: file.write(content.getbuffer()))
 
 

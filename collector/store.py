@@ -81,7 +81,6 @@ class RunFolder:
         Raises:
             StorageError: if it can't be written; nothing is stored then.
         """
-        make_folder(self.parts_path)
         rejected = frame.height - frame["rejected"].null_count()
         write_table(
             self.parts_path / part_name(first=first, last=last),
@@ -140,7 +139,7 @@ class RunFolder:
 
     def write_jobs(self, records: pl.DataFrame) -> None:
         """Write the run's records to ``jobs.parquet``."""
-        self._write(self.jobs_path, frame=records, schema=RECORD_SCHEMA)
+        write_table(self.jobs_path, frame=conform(records, schema=RECORD_SCHEMA))
 
     def read_jobs(self, *, columns: list[str] | None = None) -> pl.DataFrame:
         """Return the run's records, or some columns of them: they need less memory.
@@ -156,7 +155,7 @@ class RunFolder:
 
     def write_samples(self, samples: pl.DataFrame) -> None:
         """Write the samples taken during the trials to ``samples.parquet``."""
-        self._write(self.samples_path, frame=samples, schema=SAMPLE_SCHEMA)
+        write_table(self.samples_path, frame=conform(samples, schema=SAMPLE_SCHEMA))
 
     def read_samples(self) -> pl.DataFrame:
         """Return the samples; none, if none were taken: only the lab takes them."""
@@ -188,7 +187,3 @@ class RunFolder:
             raise StorageError(f"{path}: no JSON object; restore it or remove it")
         check_format(content.get("format"), path=path, known=(PREVIOUS_FORMAT, MANIFEST_FORMAT))
         return read_manifest(content, where=str(path))
-
-    def _write(self, path: Path, *, frame: pl.DataFrame, schema: pl.Schema) -> None:
-        make_folder(self.path)
-        write_table(path, frame=conform(frame, schema=schema), metadata={})
