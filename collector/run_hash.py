@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Annotated, cast
 
 import redis
+from annotated_types import MinLen
+from pydantic import TypeAdapter, ValidationError
 
+from collector.run_manifest import first_fault
 from poolbench.calibration import read_calibration
 from poolbench.errors import StackError
 from poolbench.jobs import JOB_KINDS, rough_job_s
 from poolbench.keys import run_key, sent_field
 from poolbench.records import TrialPlan
+
+_PLANS = TypeAdapter(Annotated[tuple[TrialPlan, ...], MinLen(1)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,21 +56,24 @@ class RunHash:
         return max(gaps_s, default=0.0)
 
 
-def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
-    """Return a run's hash; None if there is none.
+def read_run_hash(client: redis.Redis, run: str) -> RunHash:
+    """Return a run's hash.
 
     Args:
         client: one that decodes its answers.
         run: the run's id.
 
     Raises:
-        StackError: if it is garbled.
+        StackError: if it is absent or garbled.
     """
     found = cast("dict[str, str]", client.hgetall(run_key(run)))
     if not found:
-        return None
+        raise StackError(
+            f"{run_key(run)} is not in Redis: the number of jobs sent is unknown; "
+            "its lines are kept, and nothing is published"
+        )
     try:
-        plans = _plans(found["trials"])
+        plans = _PLANS.validate_json(found["trials"], strict=True)
         return RunHash(
             run=run,
             created_ns=int(found["created_ns"]),
@@ -77,33 +84,12 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
             boot_id=found.get("boot_id") or None,
             calibration=read_calibration(found.get("calibration")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError) as error:
+        fault = first_fault(error, "trials") if isinstance(error, ValidationError) else repr(error)
         raise StackError(
-            f"{run_key(run)} in Redis is garbled ({error!r}); "
+            f"{run_key(run)} in Redis is garbled ({fault}); "
             "its run can't be accounted for: submit it again"
         ) from error
-
-
-def _plans(text: str) -> tuple[TrialPlan, ...]:
-    trials = json.loads(text)
-    if not isinstance(trials, list) or not trials:
-        raise TypeError(f"no list of trials: {text[:80]}")
-    return tuple(_plan(raw) for raw in trials)
-
-
-def _plan(raw: Mapping[str, Any]) -> TrialPlan:
-    known = {field.name for field in fields(TrialPlan)}
-    plan = TrialPlan(**{name: value for name, value in raw.items() if name in known})
-    numbers = (plan.rate_per_s, plan.longest_gap_s, *plan.parameters.values())
-    is_sound = (
-        all(isinstance(number, int) for number in (plan.trial, plan.slots, plan.count))
-        and all(isinstance(number, int | float) for number in numbers)
-        and all(isinstance(name, str) for name in (plan.contender, plan.pool, plan.kind))
-        and isinstance(plan.shape, dict)
-    )
-    if not is_sound:
-        raise TypeError(f"no plan of a trial: {raw}")
-    return plan
 
 
 def _job_s(plan: TrialPlan) -> float:

@@ -558,7 +558,7 @@ def test_looking_costs_a_bounded_share_of_time(
     """A look that took a second isn't repeated within the next nine. Patched to be so slow."""
     stack.open_run(run_id)
 
-    def slow(client: redis.Redis, run: str) -> RunHash | None:
+    def slow(client: redis.Redis, run: str) -> RunHash:
         stack.clock.now_s += 1.0
         return read_run_hash(client, run)
 
