@@ -70,7 +70,6 @@ class ActiveRun:
         self.run = run
         #: What was published last; None before that.
         self.summary: Summary | None = None
-        self.interval: Interval | None = None
         self._client = client
         self._stall_s = stall_s
         self._clock = clock
@@ -128,11 +127,12 @@ class ActiveRun:
             self._line_at_s = self._clock()
         return has_entries
 
-    def update(self, others: Mapping[str, Interval]) -> None:
+    def update(self, intervals: dict[str, Interval]) -> None:
         """Publish the summary, if it is due; write the run's folder when the run is over.
 
         Args:
-            others: when the jobs of the stack's other runs were in the system.
+            intervals: when the jobs of each run of the stack were in the system; this run's own is
+                brought up to date.
 
         Raises:
             StackError: if the run's hash is absent or garbled.
@@ -144,7 +144,7 @@ class ActiveRun:
         try:
             run = self._read_hash()
             self._work_out(run)
-            self._conclude(run, others)
+            self._conclude(run, intervals)
         finally:
             cost_s = self._clock() - start_s
             self._update_at_s = start_s + max(UPDATE_EVERY_S, cost_s / UPDATE_SHARE)
@@ -172,17 +172,21 @@ class ActiveRun:
         if not self._is_stale:
             return
         self._measured = measure(
-            self._records().records(is_over=False, columns=FIGURE_COLUMNS),
+            self._records().records(columns=FIGURE_COLUMNS),
             run=run,
             # without it the producer is taken to run on the collector's machine
             sender_boot_id=run.boot_id or boot_id(),
             slots=self._slots,
         )
-        self.interval = whole_interval(self._measured)
         self._is_stale = False
 
-    def _conclude(self, run: RunHash, others: Mapping[str, Interval]) -> None:
-        mine = self.interval
+    def _conclude(self, run: RunHash, intervals: dict[str, Interval]) -> None:
+        mine = whole_interval(self._measured)
+        overlapped_by = []
+        if mine:
+            others = [one for one in intervals.items() if one[0] != self.run]
+            overlapped_by = sorted(name for name, other in others if mine.meets(other))
+            intervals[self.run] = mine
         summary = Summary(
             run=run,
             trials=self._measured,
@@ -191,12 +195,10 @@ class ActiveRun:
                 trials=self._measured,
                 quiet_s=self._clock() - self._line_at_s,
                 # gaps between arrivals and long jobs are no stall
-                stall_s=self._stall_s + 2 * run.slowest_job_s + run.longest_gap_s,
+                stall_s=self._stall_s + run.longest_silence_s,
             ),
             has_events=self._has_events,
-            overlapped_by=tuple(
-                sorted(name for name, other in others.items() if mine and mine.meets(other))
-            ),
+            overlapped_by=tuple(overlapped_by),
             lines=self._ingest.stored_lines + self._ingest.rejected_lines,
             rejected_lines=self._ingest.rejected_lines,
         )

@@ -40,20 +40,21 @@ class RunHash:
     calibration: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def slowest_job_s(self) -> float:
-        """About how long the longest job takes alone, seconds."""
-        return max((_job_s(plan) for plan in self.plans), default=0.0)
+    def longest_silence_s(self) -> float:
+        """About how long no line may come while all is well, seconds.
 
-    @property
-    def longest_gap_s(self) -> float:
-        """How long no job may be due, seconds; 0 for bursts.
-
-        As it was drawn where the rate moves, since there may be pauses; else ten mean gaps.
+        Twice the longest job, and the longest time in which no job may be due: 0 for bursts; as it
+        was drawn where the rate moves, since there may be pauses; else ten mean gaps.
         """
+        jobs_s = (
+            rough_job_s(JOB_KINDS[plan.kind], plan.parameters)
+            for plan in self.plans
+            if plan.kind in JOB_KINDS
+        )
         gaps_s = (
             plan.longest_gap_s or 10 / plan.rate_per_s for plan in self.plans if plan.rate_per_s > 0
         )
-        return max(gaps_s, default=0.0)
+        return 2 * max(jobs_s, default=0.0) + max(gaps_s, default=0.0)
 
 
 def read_run_hash(client: redis.Redis, run: str) -> RunHash:
@@ -90,8 +91,3 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash:
             f"{run_key(run)} in Redis is garbled ({fault}); "
             "its run can't be accounted for: submit it again"
         ) from error
-
-
-def _job_s(plan: TrialPlan) -> float:
-    kind = JOB_KINDS.get(plan.kind)
-    return rough_job_s(kind, plan.parameters) if kind is not None else 0.0

@@ -74,7 +74,9 @@ class Service:
         self._stopping = threading.Event()
         self._active: dict[str, ActiveRun] = {}
         #: Runs that are over; lines may still come.
-        self._resting: dict[str, Interval | None] = {}
+        self._resting: set[str] = set()
+        #: When the jobs of each known run were in the system.
+        self._intervals: dict[str, Interval] = {}
         #: By run that isn't collected at the moment: the kind of its fault, and when to try again.
         self._troubles: dict[str, tuple[type[Exception], float]] = {}
         self._wake_at_s = float("-inf")
@@ -127,7 +129,7 @@ class Service:
         """
         listed = cast("list[tuple[str, float]]", self._client.zrange(RUNS, 0, -1, withscores=True))
         created_s = dict(listed)
-        self._forget((self._active.keys() | self._resting.keys()) - created_s.keys())
+        self._forget((self._active.keys() | self._resting) - created_s.keys())
         for name in created_s:
             self._admit(name)
         self._wake(created_s)
@@ -151,12 +153,12 @@ class Service:
         try:
             is_busy = active.collect()
         finally:
-            active.update(self._intervals(without=name))
+            active.update(self._intervals)
         if active.summary and not (before and active.summary.state is before.state):
             _log.info("run %s: %s", name, _describe(active.summary))
         if active.is_over and active.quiet_s > LATE_S:
             self._active.pop(name).close()
-            self._resting[name] = active.interval
+            self._resting.add(name)
         return is_busy
 
     def _admit(self, name: str) -> None:
@@ -167,7 +169,9 @@ class Service:
             check_name(name, what="run")
             folder = RunFolder(self._results_dir / name)
             if self._is_settled(name, folder=folder):
-                self._resting[name] = interval_in(folder.read_manifest())
+                self._resting.add(name)
+                if interval := interval_in(folder.read_manifest()):
+                    self._intervals[name] = interval
             else:
                 self._open(name)
 
@@ -214,7 +218,7 @@ class Service:
             if length:
                 with self._run_faults(name):
                     self._open(name)
-                    del self._resting[name]
+                    self._resting.remove(name)
                     _log.info("run %s: more lines came", name)
             elif created_s[name] < time.time() - LISTED_S:
                 self._unlist(name)
@@ -225,23 +229,17 @@ class Service:
             transaction.zrem(RUNS, name)
             transaction.unlink(records_stream(name), run_key(name))
             transaction.execute()
-        del self._resting[name]
+        self._forget({name})
 
     def _forget(self, names: set[str]) -> None:
         """Let go of runs; their folders stay."""
         for name in names:
             self._troubles.pop(name, None)
-            self._resting.pop(name, None)
+            self._resting.discard(name)
+            self._intervals.pop(name, None)
             if name in self._active:
                 with self._run_faults(name):
                     self._active.pop(name).close()
-
-    def _intervals(self, *, without: str) -> dict[str, Interval]:
-        known = {
-            **self._resting,
-            **{name: active.interval for name, active in self._active.items()},
-        }
-        return {name: found for name, found in known.items() if found and name != without}
 
     @contextmanager
     def _run_faults(self, name: str) -> Iterator[None]:

@@ -123,15 +123,11 @@ class RunFolder:
             frame = read_table(part.path, schema=PART_SCHEMA)
             yield frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
 
-    def read_rejects(self) -> pl.DataFrame:
-        """Return the rejected lines: the text, ``rejected``, and the ``reason``."""
+    def write_rejects(self) -> None:
+        """Write the texts of the rejected lines, each with its reason, if there are any."""
         schema = pl.Schema({name: PART_SCHEMA[name] for name in ("rejected", "reason")})
         frames = [read_table(part.path, schema=schema) for part in self.parts()]
-        return pl.concat([schema.to_frame(), *frames]).drop_nulls("rejected")
-
-    def write_rejects(self) -> None:
-        """Write the rejected lines to `rejects_path`, if there are any."""
-        rejects = self.read_rejects()
+        rejects = pl.concat([schema.to_frame(), *frames]).drop_nulls("rejected")
         if rejects.height:
             write_atomically(self.rejects_path, write=rejects.write_ndjson)
 

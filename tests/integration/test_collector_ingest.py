@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 import redis
 
@@ -152,7 +153,7 @@ def test_rubbish_is_kept_aside_and_stops_nothing(
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         ingest.drain()
 
-    rejects = RunFolder(results_dir / run_id).read_rejects()
+    rejects = pl.read_ndjson(RunFolder(results_dir / run_id).rejects_path)
     assert (ingest.stored_lines, ingest.rejected_lines) == (1, 3)
     assert sorted(rejects["reason"]) == [
         "an entry without lines",

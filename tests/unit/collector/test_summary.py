@@ -197,16 +197,17 @@ def test_manifests_command_asks_for_the_same_arrivals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "gap_s"),
+    ("plan", "silence_s"),
     [
-        (PLAN, 0.0),
-        (replace(PLAN, arrivals="poisson", rate_per_s=2.0), 5.0),
-        (replace(PLAN, arrivals="steps", rate_per_s=2.0, longest_gap_s=60.5), 60.5),
+        (PLAN, 0.1),
+        (replace(PLAN, kind="their.kind"), 0.0),
+        (replace(PLAN, arrivals="poisson", rate_per_s=2.0), 5.1),
+        (replace(PLAN, arrivals="steps", rate_per_s=2.0, longest_gap_s=60.5), 60.6),
     ],
 )
-def test_patience_lasts_over_the_longest_gap(plan: TrialPlan, gap_s: float) -> None:
-    """Ten mean gaps, or what was drawn where the rate moves: a pause is no stall."""
-    assert replace(RUN, plans=(plan,)).longest_gap_s == gap_s
+def test_patience_lasts_over_jobs_and_the_longest_gap(plan: TrialPlan, silence_s: float) -> None:
+    """Twice a job, and ten mean gaps or what was drawn where the rate moves: no stall."""
+    assert replace(RUN, plans=(plan,)).longest_silence_s == pytest.approx(silence_s)
 
 
 def test_manifest_of_a_run_without_jobs_has_no_interval() -> None:
