@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ PRESENCE_EVERY_S = 5.0
 
 
 class ActiveRun:
-    """A run in progress, or just over; it has the run's lock from `open` to `close`.
+    """A run in progress, or just over; it has the run's lock until `close`.
 
     Args:
         client: a client of the broker that decodes its answers.
@@ -56,6 +55,10 @@ class ActiveRun:
         folder: the run's folder.
         stall_s: how long no line may come while jobs are missing, beyond the jobs' own length.
         clock: monotonic, seconds.
+
+    Raises:
+        StackError: if another process collects this run.
+        StorageError: if its folder can't be written, or is of another format version.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class ActiveRun:
         run: str,
         folder: Path,
         stall_s: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self.run = run
         #: What was published last; None before that.
@@ -75,7 +78,7 @@ class ActiveRun:
         self._clock = clock
         self._ingest = Ingest(client, run=run, folder=folder, on_stored=self._on_stored)
         self._folding: Folding | None = None
-        self._hash: RunHash | None = None
+        self._sent: Mapping[int, int] | None = None
         self._slots: dict[str, int] = {}
         self._has_events = False
         self._measured: tuple[Measured, ...] = ()
@@ -86,6 +89,7 @@ class ActiveRun:
         self._published = ""
         self._line_at_s = self._moved_at_s = clock()
         self._update_at_s = self._presence_at_s = self._published_at_s = float("-inf")
+        self._ingest.__enter__()
 
     @property
     def is_over(self) -> bool:
@@ -96,15 +100,6 @@ class ActiveRun:
     def quiet_s(self) -> float:
         """How long neither a line came nor a job was sent, seconds."""
         return self._clock() - max(self._line_at_s, self._moved_at_s)
-
-    def open(self) -> None:
-        """Take the run's lock.
-
-        Raises:
-            StackError: if another process collects this run.
-            StorageError: if its folder can't be written, or is of another format version.
-        """
-        self._ingest.__enter__()
 
     def close(self) -> None:
         """Release the lock; the published summary stays."""
@@ -142,20 +137,15 @@ class ActiveRun:
         if start_s < self._update_at_s:
             return
         try:
-            run = self._read_hash()
+            run = read_run_hash(self._client, self.run)
+            if run.sent != self._sent:
+                self._sent, self._moved_at_s = run.sent, self._clock()
+                self._is_stale = True
             self._work_out(run)
             self._conclude(run, intervals)
         finally:
             cost_s = self._clock() - start_s
             self._update_at_s = start_s + max(UPDATE_EVERY_S, cost_s / UPDATE_SHARE)
-
-    def _read_hash(self) -> RunHash:
-        found = read_run_hash(self._client, self.run)
-        if self._hash is None or found.sent != self._hash.sent:
-            self._moved_at_s = self._clock()
-            self._is_stale = True
-        self._hash = found
-        return found
 
     def _work_out(self, run: RunHash) -> None:
         """Bring the figures up to date, if anything is new."""

@@ -86,8 +86,6 @@ def interval_in(manifest: Manifest) -> Interval | None:
 
 def _command(plans: Sequence[TrialPlan]) -> str:
     """Return the producer's command line that asks for the same again, but for its seed."""
-    if not plans:
-        return ""
     plan = plans[0]
     pool = plan.pool if len(plans) == 1 else "all"
     words = ["python -m producer", f"--pool {pool}", f"--job {plan.kind}", f"--count {plan.count}"]

@@ -75,19 +75,14 @@ def _parse(content: bytes) -> pl.DataFrame | None:
 
 def _judge(frame: pl.DataFrame, *, run: str) -> pl.DataFrame:
     """Return the frame with the reason to put a line aside, null for a good one."""
-    reason = (
-        pl.when(pl.col("v").ne_missing(FORMAT))
-        .then(pl.lit(f"not of format {FORMAT}"))
-        .when(~pl.col("m").is_in(_MOMENTS).fill_null(value=False))
-        .then(pl.lit("unknown moment"))
-        .when(pl.col("nonce").fill_null("") == "")
-        .then(pl.lit("no nonce"))
-        .when(pl.col("t_ns").is_null())
-        .then(pl.lit("no time"))
-        .when(pl.col("run").fill_null(run) != run)
-        .then(pl.lit("of another run"))
-        .otherwise(pl.lit(None, pl.String))
-    )
+    faults = {
+        f"not of format {FORMAT}": pl.col("v").ne_missing(FORMAT),
+        "unknown moment": ~pl.col("m").is_in(_MOMENTS).fill_null(value=False),
+        "no nonce": pl.col("nonce").fill_null("") == "",
+        "no time": pl.col("t_ns").is_null(),
+        "of another run": pl.col("run").fill_null(run) != run,
+    }
+    reason = pl.coalesce(pl.when(is_fault).then(pl.lit(text)) for text, is_fault in faults.items())
     return frame.with_columns(rejected=pl.lit(None, pl.String), reason=reason)
 
 

@@ -177,11 +177,9 @@ class Service:
 
     def _open(self, name: str) -> None:
         folder = self._results_dir / name
-        active = ActiveRun(
+        self._active[name] = ActiveRun(
             self._client, run=name, folder=folder, stall_s=self._stall_s, clock=self._clock
         )
-        active.open()
-        self._active[name] = active
 
     def _is_settled(self, name: str, *, folder: RunFolder) -> bool:
         """Whether an earlier collector brought the run to its end, and nothing came since.
@@ -205,7 +203,10 @@ class Service:
             return False
 
     def _wake(self, created_s: Mapping[str, float]) -> None:
-        """Take up again the resting runs to which lines came; ``created_s`` is Unix time."""
+        """Take up again the resting runs to which lines came, and take the old ones out of Redis.
+
+        ``created_s`` is Unix time by run.
+        """
         if self._clock() < self._wake_at_s:
             return
         self._wake_at_s = self._clock() + WAKE_EVERY_S
@@ -221,15 +222,12 @@ class Service:
                     self._resting.remove(name)
                     _log.info("run %s: more lines came", name)
             elif created_s[name] < time.time() - LISTED_S:
-                self._unlist(name)
-
-    def _unlist(self, name: str) -> None:
-        """Take an old run out of Redis: its folder has everything, and its stream is empty."""
-        with self._client.pipeline(transaction=True) as transaction:
-            transaction.zrem(RUNS, name)
-            transaction.unlink(records_stream(name), run_key(name))
-            transaction.execute()
-        self._forget({name})
+                # its folder has everything, and its stream is empty
+                with self._client.pipeline(transaction=True) as transaction:
+                    transaction.zrem(RUNS, name)
+                    transaction.unlink(records_stream(name), run_key(name))
+                    transaction.execute()
+                self._forget({name})
 
     def _forget(self, names: set[str]) -> None:
         """Let go of runs; their folders stay."""

@@ -95,9 +95,8 @@ def interval_of(records: pl.DataFrame) -> Interval | None:
     first_due_ns, last_finish_ns = records["due_ns"].min(), records["finished_ns"].max()
     if not isinstance(first_due_ns, int):
         return None
-    if not isinstance(last_finish_ns, int):
-        last_finish_ns = first_due_ns
-    return Interval(first_due_ns=first_due_ns, last_finish_ns=max(first_due_ns, last_finish_ns))
+    known_ns = (at_ns for at_ns in (first_due_ns, last_finish_ns) if isinstance(at_ns, int))
+    return Interval(first_due_ns=first_due_ns, last_finish_ns=max(known_ns))
 
 
 def whole_interval(measured: Sequence[Measured]) -> Interval | None:
