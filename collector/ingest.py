@@ -130,7 +130,10 @@ class Ingest:
         return len(entries)
 
     def _resume(self) -> None:
-        self.folder.check()
+        # first, since a folder of another format version is refused and left as it is
+        if self.folder.manifest_path.exists():
+            self.folder.read_manifest()
+        self.stored_lines, self.rejected_lines = self.folder.count_lines()
         if self.folder.parts_path.is_dir():
             remove_leftovers(self.folder.parts_path)
             self.folder.remove_covered_parts()
@@ -138,7 +141,6 @@ class Ingest:
         parts = self.folder.parts()
         self._cursor = max((part.last for part in parts), default=None)
         self._is_trimmed = False
-        self.stored_lines, self.rejected_lines = self.folder.count_lines()
 
     def _read(self) -> list[_Entry]:
         """Return the entries after the cursor, up to a part's size."""

@@ -57,17 +57,6 @@ class RunFolder:
         #: What could not be read as a line: a JSON object a line, with its reason.
         self.rejects_path = path / "rejects.jsonl"
 
-    def check(self) -> None:
-        """Refuse a folder of another format version; one that isn't there yet is fine.
-
-        Raises:
-            StorageError: with the version found and what to do.
-        """
-        if self.manifest_path.exists():
-            self.read_manifest()
-        for part in self.parts()[:1]:
-            read_metadata(part.path)
-
     # parts, written by ingest ------------------------------------------------------------------
 
     def parts(self) -> list[StoredPart]:

@@ -6,7 +6,6 @@ Only the rows of the trials that are asked for become a frame, in whatever order
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +13,7 @@ import polars as pl
 from collector.files import read_table, scan_table, storage_errors
 from collector.schema import RECORD_SCHEMA
 
-#: Neighbouring trials are read together until they have so many records. A file's rows are packed
+#: Neighbouring trials are read together that begin within so many records. A file's rows are packed
 #: in groups; fewer would unpack each group again and again, and more would only need memory.
 WINDOW_ROWS = 250_000
 
@@ -40,16 +39,13 @@ class TrialRecords:
         Raises:
             StorageError: if the file can't be read, or is of another format version.
         """
-        window: list[int] = []
-        rows = 0
-        for trial, count in self._counts:
-            window.append(trial)
-            rows += count
-            if rows >= WINDOW_ROWS:
-                yield self._read(window, columns=columns)
-                window, rows = [], 0
-        if window:
-            yield self._read(window, columns=columns)
+        if not self._path.exists():
+            return
+        table = read_table(self._path, schema=pl.Schema({"trial": RECORD_SCHEMA["trial"]}))
+        counts = table.drop_nulls().group_by("trial", maintain_order=True).len()
+        first_row = pl.col("len").cum_sum() - pl.col("len")
+        for _, window in counts.group_by(first_row // WINDOW_ROWS, maintain_order=True):
+            yield self._read(window["trial"].to_list(), columns=columns)
 
     def read(self, trial: int, *, columns: Sequence[str]) -> pl.DataFrame:
         """Return the records of one trial; an empty frame if it has none.
@@ -58,14 +54,6 @@ class TrialRecords:
             StorageError: as `windows`.
         """
         return self._read([trial], columns=columns)
-
-    @cached_property
-    def _counts(self) -> list[tuple[int, int]]:
-        """How many records each trial has, in order of the file."""
-        if not self._path.exists():
-            return []
-        trials = read_table(self._path, schema=pl.Schema({"trial": RECORD_SCHEMA["trial"]}))
-        return trials.drop_nulls().group_by("trial", maintain_order=True).len().rows()
 
     def _read(self, trials: Sequence[int], *, columns: Sequence[str]) -> pl.DataFrame:
         schema = pl.Schema({name: RECORD_SCHEMA[name] for name in ("trial", *columns)})

@@ -11,7 +11,7 @@ import redis
 from collector import ingest as ingest_module
 from collector.ingest import Ingest
 from collector.store import RunFolder
-from poolbench.errors import StackError
+from poolbench.errors import StackError, StorageError
 from poolbench.keys import records_stream
 from tests.conftest import Server
 from tests.wire import encode_line, stored_lines
@@ -112,6 +112,22 @@ def test_leftovers_of_a_killed_writer_are_removed(
 
     assert not leftover.exists()
     assert stored(results_dir / run_id) == [0]
+
+
+def test_folder_of_another_version_is_refused_and_left_as_it_is(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """Another Poolbench may still need what this one would tidy up."""
+    folder = RunFolder(results_dir / run_id)
+    folder.parts_path.mkdir(parents=True)
+    folder.manifest_path.write_text('{"format": 3}')
+    leftover = folder.parts_path / ".1-0_2-0.parquet.77.tmp"
+    leftover.touch()
+
+    with pytest.raises(StorageError, match="format version 3"):
+        Ingest(client, run=run_id, folder=folder.path).__enter__()
+
+    assert leftover.exists()
 
 
 def test_part_is_bounded(
