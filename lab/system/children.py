@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -20,7 +21,7 @@ from poolbench.errors import StackError
 #: How long a child may take to end after SIGTERM, seconds.
 STOP_TIMEOUT_S = 15.0
 
-_POLL_S = 0.05
+_POLL_S = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +49,21 @@ class Child:
             return lines[-1].strip() if lines else ""
         return ""
 
+    def await_up(self, is_up: Callable[[], bool], *, within_s: float) -> None:
+        """Wait until ``is_up`` returns true.
+
+        Raises:
+            StackError: if it ends before, or isn't up in time; with the log's last line.
+        """
+        deadline_s = time.monotonic() + within_s
+        while not is_up():
+            code = self.exit_code
+            if code is not None or time.monotonic() > deadline_s:
+                why = f"no answer in {within_s:.0f} s" if code is None else f"exit code {code}"
+                said = f"{why}; {self.last_line()} (log: {self.log})"
+                raise StackError(f"{self.name} did not start: {said}")
+            time.sleep(_POLL_S)
+
     def end(self) -> int:
         """Send SIGTERM, after `STOP_TIMEOUT_S` SIGKILL to its session; return its exit code."""
         ask_to_end([self])
@@ -61,6 +77,7 @@ def start(
     name: str,
     log: Path,
     environment: Mapping[str, str] | None = None,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Child:
     """Start a command in a session of its own, its output appended to ``log``.
 
@@ -73,7 +90,7 @@ def start(
     with storage_errors(log), log.open("ab") as out:
         process = subprocess.Popen(
             end_with_parent(list(command)),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
@@ -99,11 +116,7 @@ def running(
     """
     child = start(command, name=name, log=log, environment=environment)
     try:
-        deadline_s = time.monotonic() + within_s
-        while not is_up():
-            if child.exit_code is not None or time.monotonic() > deadline_s:
-                raise StackError(f"{name} did not start: {child.last_line()} (log: {log})")
-            time.sleep(_POLL_S)
+        child.await_up(is_up, within_s=within_s)
         yield child
     finally:
         child.end()

@@ -83,11 +83,17 @@ def test_children_end_when_the_lab_is_killed(tmp_path: Path) -> None:
         wait_until(lambda: not psutil.pid_exists(pid), what=f"child {pid} is gone")
 
 
-@pytest.mark.parametrize("script", ["print('no port'); exit(3)", "import time; time.sleep(60)"])
-def test_a_child_that_does_not_come_up_is_ended(tmp_path: Path, script: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("print('no port'); exit(3)", r"exit code 3; no port \(log: "),
+        ("import time; time.sleep(60)", r"no answer in 1 s;  \(log: "),
+    ],
+)
+def test_a_child_that_does_not_come_up_is_ended(tmp_path: Path, script: str, words: str) -> None:
     """Whether it ends or not; the message has its name and the last line of its log."""
     with (
-        pytest.raises(StackError, match=r"the service did not start: (no port|) \(log: "),
+        pytest.raises(StackError, match=f"the service did not start: {words}"),
         children.running(
             [sys.executable, "-c", script],
             name="the service",
