@@ -106,7 +106,7 @@ class Run:
             git=self.commit,
             broker=self.server,
             celery=self.celery,
-            proxies={name: one.round_trip() for name, one in self.bench.proxies.items()},
+            proxies={name: one.round_trip for name, one in self.bench.proxies.items()},
             ceilings=self.ceilings,
             workers=tuple(worker.describe(folder=self.folder.path) for worker in self.workers),
             trials=tuple(self.bench.trials),
