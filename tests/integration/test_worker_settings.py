@@ -14,7 +14,7 @@ import redis
 from collector.run_manifest import Contender
 from lab.fixtures.proxies import Proxy, open_proxies
 from lab.instruments.process_sampler import Sampler
-from lab.trial.redis_usage import count_clients, used
+from lab.trial.redis_usage import Connections, count_clients, used
 from poolbench.jobs import PAYLOAD
 from poolbench.keys import result_prefix
 from poolbench.pools import POOLS
@@ -104,16 +104,16 @@ def test_commands_are_counted_of_the_worker_alone(server: Server, worker: Worker
     """
     sampler = Sampler(worker.process.pid, contender="threads")
     with redis.Redis.from_url(server.url) as client:
-        base, addresses = ended(worker), sampler.addresses()
-        before = count_clients(client)
+        base = ended(worker)
+        before = Connections(addresses=sampler.addresses(), counts=count_clients(client))
         for _ in range(2_000):
             client.ping()
 
         send(worker, 4, count=300)
         wait_until(lambda: ended(worker) >= base + 300, what="300 jobs ended")
 
-        after = count_clients(client)
-    found = used(before, after=after, addresses=addresses | sampler.addresses())
+        after = Connections(addresses=sampler.addresses(), counts=count_clients(client))
+    found = used(before, after=after)
     assert found is not None
     assert 8 * 300 < found.commands < 12 * 300
     assert found.connections >= 2

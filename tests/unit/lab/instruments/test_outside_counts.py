@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collector.run_manifest import RedisUse
 from lab.run.flower import count_events
-from lab.trial.redis_usage import ClientCount, used
+from lab.trial.redis_usage import ClientCount, Connections, used
 
 
 def count(address: str, commands: int, *, net_bytes: int = 0) -> ClientCount:
     """Return the server's count of a connection."""
     return ClientCount(address=address, commands=commands, net_bytes=net_bytes)
+
+
+def seen(counts: dict[str, ClientCount], *, addresses: set[str]) -> Connections:
+    """Return a look at the server when the worker had these addresses."""
+    return Connections(addresses=addresses, counts=counts)
 
 
 def test_only_the_workers_connections_count() -> None:
@@ -21,7 +26,7 @@ def test_only_the_workers_connections_count() -> None:
         "3": count("h:3", 4, net_bytes=50),
     }
 
-    found = used(before, after=after, addresses={"h:1", "h:3"})
+    found = used(seen(before, addresses={"h:1"}), after=seen(after, addresses={"h:1", "h:3"}))
 
     assert found == RedisUse(commands=24, net_bytes=650, connections=2)
 
@@ -29,13 +34,18 @@ def test_only_the_workers_connections_count() -> None:
 def test_a_connection_that_was_closed_leaves_no_count() -> None:
     """Its last commands are known to nobody, and a smaller figure would be a wrong one."""
     before = {"1": count("h:1", 10), "2": count("h:2", 10)}
+    after = {"1": count("h:1", 20)}
 
-    assert used(before, after={"1": count("h:1", 20)}, addresses={"h:1", "h:2"}) is None
+    found = used(seen(before, addresses={"h:1", "h:2"}), after=seen(after, addresses={"h:1"}))
+
+    assert found is None
 
 
 def test_a_server_that_does_not_count_gives_none() -> None:
     """No figure, and not zero."""
-    assert used({}, after={}, addresses={"h:1"}) is None
+    nothing = seen({}, addresses={"h:1"})
+
+    assert used(nothing, after=nothing) is None
 
 
 def test_flowers_counters_are_added_up() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +12,6 @@ import pytest
 from collector.run_manifest import Contender
 from lab.run import conductor
 from lab.run.state import Run
-from lab.trial.context import LabWorker
 
 
 @pytest.fixture
@@ -36,13 +34,11 @@ def test_a_signal_while_a_worker_starts_leaves_it_among_those_to_end(
 
     # patched, since the signal must come in the midst of it
     monkeypatch.setattr(conductor, "start_worker", start)
-    experiment = SimpleNamespace(interpreters={})
-    run = cast("Run", SimpleNamespace(bench=None, logs=Path(), experiment=experiment, workers=[]))
-    workers: dict[str, LabWorker] = {}
+    run = cast("Run", SimpleNamespace(workers=[], up={}))
     solo = Contender(name="solo", pool="solo", slots=1, note="")
 
     with pytest.raises(KeyboardInterrupt):
-        conductor._start(run, workers, contender=solo, block=0)
+        conductor._start(run, solo, block=0)
 
-    assert list(workers) == ["solo"]
+    assert list(run.up) == ["solo"]
     assert len(run.workers) == 1
