@@ -64,12 +64,14 @@ def test_the_tail_reads_each_line_once(server: Any, run_id: str) -> None:
     with redis.Redis.from_url(server.url) as client:
         tail = StreamFollower(client, run=run_id)
         view = tail.view(0)
+        view.lines = []
         for seq in range(3):
             add(client, run_id, encode_line(line(Moment.FINISHED, seq=seq, state="SUCCESS")))
 
-        read = tail.read(wait_s=0.1) + tail.read(wait_s=0.01)
+        for _ in range(2):
+            tail.read(wait_s=0.01)
 
-        assert read == 3
+        assert len(view.lines) == 3
         assert view.ended == {0, 1, 2}
         assert client.xlen(records_stream(run_id)) == 3
 
@@ -88,10 +90,11 @@ def test_garbled_lines_are_passed_over(server: Any, run_id: str) -> None:
 
 
 def test_lines_of_other_trials_are_not_kept(server: Any, run_id: str) -> None:
-    """Only trials whose view was asked for take memory."""
+    """Only trials whose view was asked for take memory; a later view begins with later lines."""
     with redis.Redis.from_url(server.url) as client:
         tail = StreamFollower(client, run=run_id)
         add(client, run_id, encode_line(line(Moment.FINISHED, trial=7, state="SUCCESS")))
 
-        assert tail.read(wait_s=0.1) == 1
+        tail.read(wait_s=0.1)
+
         assert tail.view(7).ended == set()
