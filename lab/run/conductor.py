@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +17,7 @@ from collector.run_manifest import Ceilings, Contender, State
 from collector.schema import SAMPLE_SCHEMA
 from collector.store import RunFolder
 from lab.experiment.model import Experiment
-from lab.fixtures.broker import Broker, open_broker, remove_results
+from lab.fixtures.broker import open_broker, remove_results
 from lab.fixtures.disk_reserve import DiskReserve
 from lab.fixtures.proxies import open_proxies
 from lab.fixtures.sender import Sender
@@ -72,16 +71,36 @@ def conduct_experiment(
     """
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(open_broker(settings))
-        folder = RunFolder(results_dir / new_run_name())
+        name = new_run_name()
+        folder = RunFolder(results_dir / name)
         make_folder(folder.path / "logs")
         reserve = stack.enter_context(DiskReserve(folder.path))
-        run = _open_run(
-            experiment,
-            broker=broker,
+        variables = stack.enter_context(open_upstream(folder.path / "logs"))
+        proxies = stack.enter_context(
+            open_proxies(experiment.contenders, url=broker.url, logs=folder.path / "logs")
+        )
+        gauges = {
+            python: stack.enter_context(Gauge(interpreter))
+            for python, interpreter in {"": None, **experiment.interpreters}.items()
+        }
+        sender = None
+        if any(workload.arrivals is not None for workload in experiment.workloads):
+            sender = stack.enter_context(Sender(redis_url=broker.url))
+        run = Run(
+            name=name,
+            experiment=experiment,
             folder=folder,
-            command=command,
+            client=broker.client,
+            tail=StreamFollower(broker.client, run=name),
+            gauges=gauges,
+            environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": name},
+            watch=MachineMonitor(server_cpu_s=broker.cpu_s),
+            proxies=proxies,
+            sender=sender,
             progress=progress,
-            stack=stack,
+            conditions=first_manifest(
+                experiment, run=name, command=command, broker=broker.description
+            ),
         )
         stack.callback(_leave_broker, run)
         return folder, _carry_out(run, reserve=reserve)
@@ -90,49 +109,6 @@ def conduct_experiment(
 def trial_count(experiment: Experiment) -> int:
     """Return the number of trials in a block, a search counted as one, without pilots."""
     return len(block_units(experiment, block=1))
-
-
-def _open_run(
-    experiment: Experiment,
-    *,
-    broker: Broker,
-    folder: RunFolder,
-    command: str,
-    progress: RunProgress,
-    stack: contextlib.ExitStack,
-) -> Run:
-    """Start what a run needs in addition to its workers; ``stack`` ends it.
-
-    These are upstream, the proxies, a gauge in each Python that runs a worker, and the sender if
-    any workload has a rate.
-    """
-    name, logs = folder.path.name, folder.path / "logs"
-    variables = stack.enter_context(open_upstream(logs))
-    proxies = stack.enter_context(open_proxies(experiment.contenders, url=broker.url, logs=logs))
-    gauges = {
-        python: stack.enter_context(Gauge(interpreter))
-        for python, interpreter in {"": None, **experiment.interpreters}.items()
-    }
-    sender = None
-    if any(workload.arrivals is not None for workload in experiment.workloads):
-        sender = stack.enter_context(Sender(redis_url=broker.url))
-    return Run(
-        name=name,
-        experiment=experiment,
-        folder=folder,
-        client=broker.client,
-        tail=StreamFollower(broker.client, run=name),
-        gauges=gauges,
-        environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": name},
-        watch=MachineMonitor(server_cpu_s=broker.cpu_s),
-        proxies=proxies,
-        sender=sender,
-        progress=progress,
-        conditions=replace(
-            first_manifest(experiment, run=name, command=command, broker=broker.description),
-            proxies={contender: proxy.round_trip for contender, proxy in proxies.items()},
-        ),
-    )
 
 
 def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardInterrupt | None:

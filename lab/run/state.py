@@ -58,6 +58,7 @@ class Run(Bench):
             until=until,
             calibration=self.calibration,
             celery=self.celery,
+            proxies={name: proxy.round_trip for name, proxy in self.proxies.items()},
             ceilings=self.ceilings,
             workers=tuple(worker.describe(folder=self.folder.path) for worker in self.workers),
             trials=tuple(self.trials),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
@@ -53,11 +54,7 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     measured at the rates of its original: nothing about the two may differ.
     """
     order = random.Random(f"{experiment.seed}:{block}")
-    pairs = [
-        (contender, workload)
-        for contender in experiment.contenders
-        for workload in experiment.workloads
-    ]
+    pairs = list(itertools.product(experiment.contenders, experiment.workloads))
     searches = [
         Unit(contender=contender, workload=workload)
         for contender, workload in pairs
