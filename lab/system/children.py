@@ -60,8 +60,8 @@ class Child:
             code = self.exit_code
             if code is not None or time.monotonic() > deadline_s:
                 why = f"no answer in {within_s:.0f} s" if code is None else f"exit code {code}"
-                said = f"{why}; {self.last_line()} (log: {self.log})"
-                raise StackError(f"{self.name} did not start: {said}")
+                shown = f"{why}; {self.last_line()} (log: {self.log})"
+                raise StackError(f"{self.name} did not start: {shown}")
             time.sleep(_POLL_S)
 
     def end(self) -> int:

@@ -71,12 +71,12 @@ class Bench:
     experiment: Experiment
     folder: RunFolder
     client: redis.Redis
-    tail: StreamFollower
+    follower: StreamFollower
     #: By the Python that a contender names; empty: the lab's own.
     gauges: Mapping[str, Gauge]
     #: Variables that every worker of the run gets.
     environment: Mapping[str, str]
-    watch: MachineMonitor
+    monitor: MachineMonitor
     #: The proxies between workers and Redis, by contender.
     proxies: Mapping[str, Proxy]
     #: What sends jobs at their times; None where all workloads are backlogs.
@@ -115,7 +115,7 @@ class Bench:
     def send(self, plan: PlannedTrial, *, mix: Mix | None = None) -> None:
         """Send all jobs of a new trial at once."""
         self.begin_trial(plan)
-        self.tail.view(plan.trial)
+        self.follower.view(plan.trial)
         sent = publish(
             self.client,
             run=self.name,

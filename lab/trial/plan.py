@@ -87,7 +87,9 @@ def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
 
 
 def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial) -> JobCost:
-    """Return what a trial's jobs cost without Celery; for a mix, also by part."""
+    """Return what a trial's jobs cost without Celery; for a mix, also by part; none for a pilot."""
+    if plan.is_pilot:
+        return JobCost()
     if not plan.parts:
         return JobCost(cpu_s=gauge.measure(plan.kind, parameters=plan.parameters))
     found = {part.name: gauge.measure(part.kind, parameters=part.parameters) for part in plan.parts}

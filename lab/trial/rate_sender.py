@@ -33,7 +33,7 @@ class Sending:
 
     def __enter__(self) -> Self:
         self._bench.begin_trial(self._plan)
-        view = self._bench.tail.view(self._plan.trial)
+        view = self._bench.follower.view(self._plan.trial)
         # a step of a search is judged while the run goes on
         view.lines = None if self._plan.step is None else []
         self._sender.begin(

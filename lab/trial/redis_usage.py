@@ -42,14 +42,14 @@ def count_clients(client: redis.Redis) -> dict[str, ClientCount]:
 
     Empty where the server doesn't count by connection.
     """
-    told: list[dict[str, str]] = client.client_list()
+    clients: list[dict[str, str]] = client.client_list()
     return {
         one["id"]: ClientCount(
             address=one["addr"],
             commands=int(one["tot-cmds"]),
             net_bytes=int(one["tot-net-in"]) + int(one["tot-net-out"]),
         )
-        for one in told
+        for one in clients
         if all(field in one for field in FIELDS)
     }
 
@@ -67,7 +67,7 @@ def used(before: Connections, *, after: Connections) -> RedisUse | None:
     """Return what the worker's connections asked for between two looks.
 
     None where the server counts nothing, where none of the connections is there, and where one of
-    them was closed meanwhile: its last commands are known to nobody.
+    them was closed meanwhile: its last commands are unknown.
     """
     addresses = before.addresses | after.addresses
     earlier = {key: one for key, one in before.counts.items() if one.address in addresses}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from collector.reasons import Code, Reason
-from collector.run_manifest import JobCost, PlannedTrial, TrialResult, Workload
+from collector.run_manifest import PlannedTrial, TrialResult, Workload
 from lab.experiment.arrivals import MAX_JOBS, Load
 from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench, LabWorker
@@ -51,10 +51,11 @@ def conduct(
     """
     plan = plan_trial(bench, worker, workload, count=count, load=load, is_pilot=is_pilot)
     mix = draw_mix(plan, seed=bench.experiment.seed)
-    cost_before = _job_cost(bench, worker, plan=plan)
+    gauge = bench.gauges[worker.contender.interpreter]
+    cost_before = measure_job_cost(gauge, plan=plan)
     connections = look(bench, worker)
     _sample(bench, worker, plan=plan, is_whole=False)
-    before = bench.watch.look()
+    before = bench.monitor.look()
     if load is None:
         bench.send(plan, mix=mix)
         why_over = _follow(bench, worker, plan=plan, sent_in_all=lambda _: plan.count)
@@ -62,13 +63,13 @@ def conduct(
         with Sending(bench, plan=plan, load=load, mix=mix) as sending:
             why_over = _follow(bench, worker, plan=plan, sent_in_all=sending.look)
     end_ns = time.time_ns()
-    disturbance = bench.watch.since(before)
+    disturbance = bench.monitor.since(before)
     _sample(bench, worker, plan=plan, is_whole=not is_pilot)
     redis_use = used(connections, after=look(bench, worker))
-    cost_after = _job_cost(bench, worker, plan=plan)
+    cost_after = measure_job_cost(gauge, plan=plan)
     events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
-    view = bench.tail.forget(plan.trial)
+    view = bench.follower.forget(plan.trial)
     result = bench.record(
         plan.trial,
         end_ns=end_ns,
@@ -126,10 +127,10 @@ def _follow(
 
     ``sent_in_all`` returns the number of jobs sent, or None while more are to be sent.
     """
-    view = bench.tail.view(plan.trial)
+    view = bench.follower.view(plan.trial)
     view.last_line_at_s = sampled_at_s = time.monotonic()
     while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
-        bench.tail.read(wait_s=0.1)
+        bench.follower.read(wait_s=0.1)
         now_s = time.monotonic()
         missing = {"sent": sent or plan.count, "missing": (sent or plan.count) - len(view.ended)}
         quiet_s = now_s - view.last_line_at_s
@@ -152,13 +153,6 @@ def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, floa
         return None
     found = by_job(view.records())
     return judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo).is_sustained
-
-
-def _job_cost(bench: Bench, worker: LabWorker, *, plan: PlannedTrial) -> JobCost:
-    """Return what the jobs cost without Celery at this moment; nothing for a pilot."""
-    if plan.is_pilot:
-        return JobCost()
-    return measure_job_cost(bench.gauges[worker.contender.interpreter], plan=plan)
 
 
 def _sample(bench: Bench, worker: LabWorker, *, plan: PlannedTrial, is_whole: bool) -> None:

@@ -75,6 +75,7 @@ def await_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
     Raises:
         StackError: if a worker ends or is not ready in time, with its log's last line.
     """
+    sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
     queued, waiting = list(workers), dict[int, LabWorker]()
     deadline_s = time.monotonic() + READY_TIMEOUT_S
     leave_by_s = time.monotonic() + children.STOP_TIMEOUT_S
@@ -84,12 +85,13 @@ def await_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
         taken = {one.contender.name for one in bench.leaving if one.is_alive}
         for worker in [one for one in queued if one.contender.name not in taken]:
             queued.remove(worker)
-            waiting[_send_wave(bench, worker)] = worker
+            trial = _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
+            waiting[trial] = worker
         for worker, view in _end_pilots(bench, waiting, deadline_s=deadline_s):
             if view.peak_overlap() >= worker.contender.slots:
                 worker.ready_s = time.monotonic() - worker.started_at_s
             else:
-                waiting[_send_wave(bench, worker)] = worker
+                queued.append(worker)
 
 
 def warm_up(bench: Bench, workers: Collection[LabWorker]) -> None:
@@ -126,11 +128,6 @@ def first_jobs(
     return kept | changed, slots
 
 
-def _send_wave(bench: Bench, worker: LabWorker) -> int:
-    sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
-    return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
-
-
 def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> int:
     parameters, count = first_jobs(
         workload.kind, bench.message_parameters(workload), slots=worker.contender.slots
@@ -154,13 +151,13 @@ def _end_pilots(
     Raises:
         StackError: if a worker of ``pilots`` has ended, or the deadline has passed.
     """
-    bench.tail.read(wait_s=0.1)
+    bench.follower.read(wait_s=0.1)
     ended = []
     for trial, worker in list(pilots.items()):
         _check_alive(worker, is_late=time.monotonic() > deadline_s)
-        if len(bench.tail.view(trial).ended) >= bench.trials[trial].plan.count:
+        if len(bench.follower.view(trial).ended) >= bench.trials[trial].plan.count:
             bench.record(trial, end_ns=time.time_ns())
-            ended.append((pilots.pop(trial), bench.tail.forget(trial)))
+            ended.append((pilots.pop(trial), bench.follower.forget(trial)))
     return ended
 
 

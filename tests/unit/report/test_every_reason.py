@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import polars as pl
 import pytest
@@ -196,16 +196,16 @@ def trials_that_end_early(path: Path) -> None:
     """A worker that is gone, one that is silent, and a Flower that saw nothing."""
     child = SimpleNamespace(exit_code=-9, log=path / "0-solo.log")
     silent = TrialView()
-    bench = Mock(experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}))
-    bench.tail.view.return_value = silent
+    bench = MagicMock(experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}))
+    bench.follower.view.return_value = silent
     # patched, since nothing is to be waited for
-    bench.tail.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
+    bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
     for is_alive in (True, False):
         worker = cast("Any", SimpleNamespace(is_alive=is_alive, child=child))
         runner._follow(bench, worker, plan=Mock(), sent_in_all=lambda _: 9)
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
-        for name in ("plan_trial", "draw_mix", "_job_cost", "look", "used", "_sample"):
+        for name in ("plan_trial", "draw_mix", "measure_job_cost", "look", "used", "_sample"):
             patch.setattr(runner, name, Mock())
         patch.setattr(runner, "_is_sustained", Mock(return_value=None))
         patch.setattr(runner, "_follow", Mock(return_value=None))

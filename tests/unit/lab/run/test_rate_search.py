@@ -1,4 +1,4 @@
-"""The search for the highest rate that is held, against servers whose capacity is known."""
+"""The search for the highest sustained rate, against servers whose capacity is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ rates_per_s = st.floats(min_value=1.0, max_value=5_000.0)
 
 
 def carry_out(search: Search, *, is_sustained: Callable[[float], bool]) -> Search:
-    """Let a search run against a server that holds some rates."""
+    """Let a search run against a server that sustains some rates."""
     while not search.is_over:
         rate_per_s = search.next_per_s()
         search.record(rate_per_s, is_sustained=is_sustained(rate_per_s), spent_s=1.0)
@@ -27,7 +27,7 @@ def carry_out(search: Search, *, is_sustained: Callable[[float], bool]) -> Searc
 @settings(max_examples=60, deadline=None)
 @given(capacity_per_s=rates_per_s, error=st.floats(min_value=1 / 20, max_value=20.0))
 def test_it_finds_the_capacity_within_its_resolution(capacity_per_s: float, error: float) -> None:
-    """From a start up to twenty times wrong, in bounded steps: held, and hardly below."""
+    """From a start up to twenty times wrong, in bounded steps: sustained, and hardly below."""
     search = Search(start_per_s=capacity_per_s * error)
 
     carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= capacity_per_s)
@@ -84,7 +84,7 @@ def test_searches_of_equal_contenders_begin_apart() -> None:
     assert len(starts_per_s) == 3
 
 
-def test_a_server_that_never_holds_ends_it() -> None:
+def test_a_server_that_sustains_nothing_ends_it() -> None:
     """Downwards by larger and larger steps, to the least rate at most; nothing is found."""
     search = carry_out(Search(start_per_s=1_000.0), is_sustained=lambda _: False)
 
@@ -94,8 +94,8 @@ def test_a_server_that_never_holds_ends_it() -> None:
     assert search.missed_per_s == LEAST_PER_S
 
 
-def test_a_server_that_always_holds_ends_it() -> None:
-    """Upwards to what the producer can send: that much was held, and no bound is known."""
+def test_a_server_that_sustains_everything_ends_it() -> None:
+    """Upwards to what the producer can send: that much was sustained, and no bound is known."""
     search = carry_out(Search(start_per_s=10.0, most_per_s=2_000.0), is_sustained=lambda _: True)
 
     assert search.sustained_per_s == 2_000.0
@@ -116,7 +116,7 @@ def test_time_ends_it_too() -> None:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(), capacity_per_s=rates_per_s)
 def test_noise_does_not_keep_it_from_ending(seed: int, capacity_per_s: float) -> None:
-    """A server that holds by chance near its capacity: bounded steps, held below missed."""
+    """A server that varies near its capacity: bounded steps, sustained below missed."""
     source = random.Random(seed)
     search = Search(start_per_s=capacity_per_s)
 
