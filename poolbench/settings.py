@@ -96,7 +96,16 @@ VARIABLES: dict[str, Variable] = {
             help="the broker as a worker and its jobs reach it, where that is another way than the "
             "probe's, as through a proxy; empty: the same",
         ),
-        Variable("POOLBENCH_IMAGE", default="poolbench:local", help="image of the Docker stack"),
+        Variable(
+            "POOLBENCH_IMAGE",
+            default="poolbench:local",
+            help="image of the Docker stack's workers, upstream and Flower",
+        ),
+        Variable(
+            "POOLBENCH_COLLECTOR_IMAGE",
+            default="poolbench-collector:local",
+            help="image of the Docker stack's collector",
+        ),
         Variable(
             "POOLBENCH_STATE_DIR",
             default=".poolbench",
@@ -150,6 +159,7 @@ class Settings:
     #: The broker as a worker and its jobs reach it, with its password.
     worker_redis_url: str
     image: str
+    collector_image: str
     state_dir: Path
     results_dir: Path
     #: Path of a Python without a GIL that has a worker's packages; empty: that of the checkout.
@@ -206,6 +216,7 @@ def load_settings(
         stores_results=values["POOLBENCH_RESULTS"] == "1",
         worker_redis_url=values["POOLBENCH_WORKER_REDIS_URL"] or redis_url,
         image=values["POOLBENCH_IMAGE"],
+        collector_image=values["POOLBENCH_COLLECTOR_IMAGE"],
         state_dir=Path(values["POOLBENCH_STATE_DIR"]),
         results_dir=Path(values["POOLBENCH_RESULTS_DIR"]),
         free_threaded=values["POOLBENCH_FREE_THREADED"],
@@ -271,4 +282,4 @@ def _redis_url_faults(url: str, *, name: str) -> list[Fault]:
         return []
     # the value may hold a password, so it is not shown
     remedy = "write redis://:password@host:port/0"
-    return [Fault(problem=f"{name} is no Redis address", remedy=remedy)]
+    return [Fault(problem=f"{name} is not a Redis address", remedy=remedy)]

@@ -14,6 +14,7 @@ from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StorageError
 from report.export import JOB_COLUMNS, Format, Table, export
+from report.result import to_json
 from report.summary import summarize
 from tests.recompute import Record, read, row_figures
 from tests.synthetic import BENCH, WORKLOADS, edit_trials, find_trial, make_run
@@ -87,7 +88,7 @@ def test_plain_python_recomputes_every_figure(folder: RunFolder, tmp_path: Path)
     """Ledger, throughput, all percentiles, CPU and memory of each row, from two CSV files."""
     jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
     samples = read(write(folder, tmp_path / "samples.csv", table=Table.SAMPLES))
-    rows = summarize(folder)["rows"]
+    rows = json.loads(to_json(summarize(folder)))["rows"]
 
     for row in rows:
         mine = of_row(jobs, row)

@@ -19,6 +19,7 @@ import redis
 from rich.console import Console
 
 from collector.ledger import ledgers
+from collector.reasons import Code, Severity
 from collector.run_manifest import manifest_schema
 from collector.store import RunFolder
 from lab.experiment_file.loader import load_experiment
@@ -363,10 +364,12 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir:
     manifest = flat_manifest(folder)
     first, second = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
     assert cut is None
-    assert "the worker ended with exit code -9 in the trial" in first["reasons"][0]
+    (reason,) = first["reasons"]
+    assert (reason["code"], reason["parameters"]["exit_code"]) == (Code.WORKER_EXITED, -9)
     assert second["reasons"] == []
-    assert "!" in summary["rows"][0]["mark"]
-    assert summary["rows"][0]["ledger"]["lost"] > 0
+    assert summary.rows[0].mark is Severity.INVALID
+    assert summary.rows[0].reasons[0].code is Code.WORKER_EXITED
+    assert summary.rows[0].ledger.lost > 0
     assert [worker["exit_code"] for worker in manifest["workers"]] == [-signal.SIGKILL, 0, 0]
     assert all((folder.path / worker["log"]).exists() for worker in manifest["workers"])
 

@@ -12,11 +12,12 @@ from lab.system.paths import ROOT
 from poolbench.settings import VARIABLES, load_settings
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-#: What the table of troubles quotes.
+#: Messages that the table of problems quotes.
 MESSAGES = (
     "listens there",
     "did not become healthy",
-    "not ready: no sign of life in the broker",
+    "not ready: no heartbeat in the broker",
+    "health check: ",
     "refuses the password",
     "the stack was killed, or the machine restarted",
     "no permission to use its socket",
