@@ -48,14 +48,12 @@ def watching(run: Run, worker: LabWorker) -> Iterator[None]:
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "flower"]
     command += ["--address=127.0.0.1", f"--port={port}", "--enable_events=False"]
     login = {"FLOWER_BASIC_AUTH": f"poolbench:{secrets.token_hex(16)}"}
-    with children.running(
-        command,
-        name="Flower",
-        log=run.logs / f"{worker.block:03d}-{name}-flower.log",
-        is_up=children.responds(f"http://127.0.0.1:{port}/healthcheck"),
-        within_s=START_TIMEOUT_S,
-        environment={**run.environment, **login},
-    ):
+    log = run.logs / f"{worker.block:03d}-{name}-flower.log"
+    environment = {**run.environment, **login}
+    with children.start(command, name="Flower", log=log, environment=environment) as child:
+        child.await_up(
+            children.responds(f"http://127.0.0.1:{port}/healthcheck"), within_s=START_TIMEOUT_S
+        )
         run.count_events = partial(_ask_events, port)
         try:
             yield

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import httpx
 
@@ -26,7 +26,7 @@ _POLL_S = 0.02
 
 @dataclass(slots=True, kw_only=True)
 class Child:
-    """A started process with its log."""
+    """A started process with its log; its context ends it."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -70,6 +70,12 @@ class Child:
         await_end([self])
         return int(self.process.returncode)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
 
 def start(
     command: Sequence[str],
@@ -97,29 +103,6 @@ def start(
             start_new_session=True,
         )
     return Child(name=name, process=process, log=log)
-
-
-@contextlib.contextmanager
-def running(
-    command: Sequence[str],
-    *,
-    name: str,
-    log: Path,
-    is_up: Callable[[], bool],
-    within_s: float,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator[Child]:
-    """Run a command; yield it when ``is_up`` returns true, and end it afterwards.
-
-    Raises:
-        StackError: if it ends before it is up, or isn't up in time; with the log's last line.
-    """
-    child = start(command, name=name, log=log, environment=environment)
-    try:
-        child.await_up(is_up, within_s=within_s)
-        yield child
-    finally:
-        child.end()
 
 
 def responds(url: str) -> Callable[[], bool]:

@@ -94,14 +94,10 @@ def test_a_child_that_does_not_come_up_is_ended(tmp_path: Path, script: str, wor
     """Whether it ends or not; the message has its name and the last line of its log."""
     with (
         pytest.raises(StackError, match=f"the service did not start: {words}"),
-        children.running(
-            [sys.executable, "-c", script],
-            name="the service",
-            log=tmp_path / "log",
-            is_up=lambda: False,
-            within_s=1.0,
-        ),
+        children.start(
+            [sys.executable, "-c", script], name="the service", log=tmp_path / "log"
+        ) as child,
     ):
-        pytest.fail("it never came up")
+        child.await_up(lambda: False, within_s=1.0)
 
     assert not [one for one in psutil.Process().children() if script in one.cmdline()]
