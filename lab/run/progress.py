@@ -66,7 +66,7 @@ class RunProgress:
         of = f" of {self._blocks}" if self._blocks else ""
         self._console.print(f"[dim]repetition {number}{of}: starting workers[/dim]")
 
-    def say(self, what: str) -> None:
+    def print_line(self, what: str) -> None:
         """Print a line about the run."""
         self._console.print(f"[dim]{escape(what)}[/dim]", highlight=False)
 

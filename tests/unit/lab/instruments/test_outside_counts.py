@@ -1,4 +1,4 @@
-"""What the lab counts from outside: connections of Redis, events of Flower."""
+"""Counts from Redis's connections and Flower's metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def seen(counts: dict[str, ClientCount], *, addresses: set[str]) -> Connections:
 
 
 def test_only_the_workers_connections_count() -> None:
-    """Another's thousand commands are another's; one made meanwhile counts from its beginning."""
+    """Other connections are left out; a new connection counts from its start."""
     before = {"1": count("h:1", 10, net_bytes=100), "2": count("h:2", 5)}
     after = {
         "1": count("h:1", 30, net_bytes=700),
@@ -32,7 +32,7 @@ def test_only_the_workers_connections_count() -> None:
 
 
 def test_a_connection_that_was_closed_leaves_no_count() -> None:
-    """Its last commands are known to nobody, and a smaller figure would be a wrong one."""
+    """Its last commands are unknown, so the figure would be too small."""
     before = {"1": count("h:1", 10), "2": count("h:2", 10)}
     after = {"1": count("h:1", 20)}
 
@@ -42,14 +42,14 @@ def test_a_connection_that_was_closed_leaves_no_count() -> None:
 
 
 def test_a_server_that_does_not_count_gives_none() -> None:
-    """No figure, and not zero."""
+    """The result is None, not 0."""
     nothing = seen({}, addresses={"h:1"})
 
     assert used(nothing, after=nothing) is None
 
 
 def test_flowers_counters_are_added_up() -> None:
-    """Of all workers, types and jobs; its other metrics and when they were made are left out."""
+    """The sum covers all workers, types and jobs, and no other metric."""
     text = (
         "# TYPE flower_events_total counter\n"
         'flower_events_total{task="io.sleep",type="task-received",worker="a@h"} 12.0\n'

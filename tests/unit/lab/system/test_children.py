@@ -1,4 +1,4 @@
-"""Children: every one that was started is ended, whatever it does."""
+"""Every child that was started is ended."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def is_up(child: children.Child) -> bool:
     return child.last_line() == "up"
 
 
-def test_a_child_ends_by_a_polite_signal(tmp_path: Path) -> None:
-    """SIGTERM ends it, and its exit code says so."""
+def test_a_child_ends_by_sigterm(tmp_path: Path) -> None:
+    """Its exit code is the negative signal number."""
     child = children.start(SLEEP, name="sleeper", log=tmp_path / "log")
     wait_until(lambda: is_up(child), what="the child is up")
 
@@ -58,7 +58,7 @@ def test_ending_twice_is_harmless(tmp_path: Path) -> None:
 
 
 def test_the_log_keeps_both_outputs(tmp_path: Path) -> None:
-    """Standard output and standard error stand in one log."""
+    """Standard output and standard error go to one log."""
     script = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
     child = children.start([sys.executable, "-c", script], name="both", log=tmp_path / "log")
     child.process.wait()
