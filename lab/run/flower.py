@@ -40,7 +40,7 @@ def watching(run: Run, worker: LabWorker) -> Iterator[None]:
         StackError: if it doesn't start.
     """
     name = worker.contender.name
-    if not Tuning.of(worker.contender.settings).flower:
+    if not Tuning.model_validate(worker.contender.settings).flower:
         yield
         return
     run.progress.now(f"{name}: Flower")

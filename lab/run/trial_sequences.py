@@ -9,7 +9,7 @@ import statistics
 from dataclasses import dataclass
 
 from collector.run_manifest import Contender, Workload
-from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load, rate_load
+from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load
 from lab.experiment.model import Experiment
 from lab.run.rate_search import begin_search
 from lab.run.state import Run
@@ -84,9 +84,9 @@ def measure_unit(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
     elif workload.measure in ("sustain", "curve"):
         return _search(unit, run=run, worker=worker)
     elif workload.arrivals is not None:
-        load = rate_load(
-            read_schedule(workload.arrivals), seed=_seed(unit, run=run, block=worker.block)
-        )
+        schedule = read_schedule(workload.arrivals)
+        seed = _seed(unit, run=run, block=worker.block)
+        load = Load(schedule=schedule, offsets_s=schedule.draw(seed))
     count = run.counts[unit.original, workload.name]
     result, _ = conduct(run, worker, workload, count=count, load=load)
     return not result.reasons

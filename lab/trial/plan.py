@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from collector.run_manifest import JobCost, PlannedPart, PlannedTrial, Workload
-from lab.experiment.arrivals import Load, draw_order, draw_seed
+from lab.experiment.arrivals import Load, draw_seed
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
 from lab.trial.context import Bench, LabWorker
 from poolbench.jobs import find_kind, ideal_wait_s
+from producer.mixes import draw_parts
 from producer.template import Mix, MixPart
 
 
@@ -23,7 +24,7 @@ def plan_trial(
     is_pilot: bool = False,
 ) -> PlannedTrial:
     """Return the plan of the next trial: of a load, or of a backlog of ``count`` jobs."""
-    contender, tuning = worker.contender, Tuning.of(worker.contender.settings)
+    contender, tuning = worker.contender, Tuning.model_validate(worker.contender.settings)
     parts = tuple(
         PlannedPart(
             name=part.name,
@@ -78,7 +79,7 @@ def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
             MixPart(name=part.name, kind=part.kind, parameters=part.parameters)
             for part in plan.parts
         ),
-        order=draw_order(
+        order=draw_parts(
             {part.name: part.share for part in plan.parts},
             count=plan.count,
             seed=draw_seed(seed, block=plan.block, workload=plan.workload),

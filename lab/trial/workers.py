@@ -31,7 +31,7 @@ def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker
     interpreter = bench.experiment.interpreters.get(contender.interpreter)
     command = python_command(interpreter, "worker", "--pool", contender.pool)
     command += ["--contender", contender.name, "--slots", str(contender.slots)]
-    command += options(Tuning.of(contender.settings))
+    command += options(Tuning.model_validate(contender.settings))
     proxy = bench.proxies.get(contender.name)
     child = children.start(
         command,
