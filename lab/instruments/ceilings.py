@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import redis
@@ -38,21 +39,20 @@ def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict
     Raises:
         StackError: if upstream doesn't answer.
     """
-    found: dict[tuple[str, int], float] = {}
+
+    @cache
+    def per_s(path: str, size_bytes: int) -> float:
+        return round(answers_per_s(port, target=f"{path}?delay_ms=0&size_bytes={size_bytes}"), 1)
+
     ceilings: dict[str, float] = {}
     for workload in workloads:
-        answer_s = 0.0
-        for sort, share in zip(workload.sorts, workload.shares, strict=True):
-            if sort.kind not in UPSTREAM_PATHS:
-                continue
-            question = (UPSTREAM_PATHS[sort.kind], int(sort.parameters["size_bytes"]))
-            if question not in found:
-                path, size_bytes = question
-                target = f"{path}?delay_ms=0&size_bytes={size_bytes}"
-                found[question] = round(answers_per_s(port, target=target), 1)
-            answer_s += share / found[question]
-        if answer_s:
-            ceilings[workload.name] = round(1 / answer_s, 1)
+        answers_s = sum(
+            share / per_s(UPSTREAM_PATHS[sort.kind], int(sort.parameters["size_bytes"]))
+            for sort, share in zip(workload.sorts, workload.shares, strict=True)
+            if sort.kind in UPSTREAM_PATHS
+        )
+        if answers_s:
+            ceilings[workload.name] = round(1 / answers_s, 1)
     return ceilings
 
 

@@ -52,7 +52,8 @@ def watching(run: Run, worker: LabWorker) -> Iterator[None]:
     environment = {**run.environment, **login}
     with children.start(command, name="Flower", log=log, environment=environment) as child:
         child.await_up(
-            children.responds(f"http://127.0.0.1:{port}/healthcheck"), within_s=START_TIMEOUT_S
+            lambda: children.responds(f"http://127.0.0.1:{port}/healthcheck"),
+            within_s=START_TIMEOUT_S,
         )
         run.count_events = partial(_ask_events, port)
         try:

@@ -105,15 +105,11 @@ def start(
     return Child(name=name, process=process, log=log)
 
 
-def responds(url: str) -> Callable[[], bool]:
-    """Return a condition: an HTTP server answers at ``url``."""
-
-    def is_up() -> bool:
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(url, timeout=1.0).is_success
-        return False
-
-    return is_up
+def responds(url: str) -> bool:
+    """Return whether an HTTP server answers at ``url``."""
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=1.0).is_success
+    return False
 
 
 def ask_to_end(children: Iterable[Child]) -> None:
