@@ -31,10 +31,14 @@ def describe() -> dict[str, Any]:
     Raises:
         UsageError: if something that a worker needs is not installed.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for name in WORKER_IMPORTS:
-            _import(name)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for name in WORKER_IMPORTS:
+                importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        fault = Fault(problem="a worker needs a package that is not here", seen=str(error.name))
+        raise UsageError(fault) from error
     culprits = (_TURNED_ON.search(str(warning.message)) for warning in caught)
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -71,11 +75,3 @@ def refuse_gil(found: dict[str, Any]) -> None:
         if not found["is_free_threaded"]:
             remedy = "take one built without it: python3.13t, python3.14t"
         raise UsageError(Fault(problem=in_words(found), remedy=remedy))
-
-
-def _import(name: str) -> None:
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        fault = Fault(problem="a worker needs a package that is not here", seen=str(error.name))
-        raise UsageError(fault) from error
