@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 import time
 from collections.abc import Callable, Coroutine
@@ -28,10 +29,6 @@ class Child(Coroutine[Any, Any, Any]):
         self._job = job
         self._coroutine = coroutine
         self._context = context
-        self._step: Callable[[Any], Any] = coroutine.send
-        self._argument: Any = None
-        self._awaited: Any = None
-        self._error: BaseException | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._coroutine, name)
@@ -42,46 +39,34 @@ class Child(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         """Take the coroutine's next step."""
-        return self._turn(self._coroutine.send, value)
+        return self._turn(functools.partial(self._coroutine.send, value))
 
     def throw(self, error: Any, *_: Any) -> Any:
         """Take the coroutine's next step, which begins with an exception at its await."""
-        return self._turn(self._coroutine.throw, error)
+        return self._turn(functools.partial(self._coroutine.throw, error))
 
     def close(self) -> None:
         """Close the coroutine."""
         self._coroutine.close()
 
-    def take_turn(self) -> None:
-        """Take the step that is due and keep how it ended, an exception too."""
-        try:
-            self._awaited = self._step(self._argument)
-        except BaseException as error:  # noqa: BLE001 -- raised again in `_turn`
-            self._error = error
-
-    def _turn(self, step: Callable[[Any], Any], argument: Any) -> Any:
-        self._step, self._argument = step, argument
+    def _turn(self, step: Callable[[], Any]) -> Any:
         job, slot = self._job, self._job.slot
         began_ns = time.perf_counter_ns()
-        # the job may have ended, or be at its turn and begin this task at once
-        if job.has_ended or getcurrent() is not slot.parent:
-            self.take_turn()
-        else:
-            slot.gr_context = self._context
-            slot.switch(self)
-            slot.gr_context = job.context
-        job.note_turn(began_ns)
-        error, self._error, self._argument = self._error, None, None
-        if error is None:
-            return self._awaited
         try:
-            if isinstance(error, SystemExit | KeyboardInterrupt):
-                # asyncio would let it end the loop, and every other job with it
-                fail_job(job, exit_=error, where=f"A task of {job}")
-                raise asyncio.CancelledError(f"it raised {error!r}") from error
-            raise error
+            # the job may have ended, or be at its turn and begin this task at once
+            if job.has_ended or getcurrent() is not slot.parent:
+                return step()
+            slot.gr_context = self._context
+            try:
+                return slot.switch(step)
+            finally:
+                slot.gr_context = job.context
+        except (SystemExit, KeyboardInterrupt) as exit_:
+            # asyncio would let it end the loop, and every other job with it
+            fail_job(job, exit_=exit_, where=f"A task of {job}")
+            raise asyncio.CancelledError(f"it raised {exit_!r}") from exit_
         finally:
-            del error
+            job.note_turn(began_ns)
 
 
 def fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:

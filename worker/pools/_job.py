@@ -27,7 +27,6 @@ from celery.worker.request import Request
 from greenlet import greenlet
 
 if TYPE_CHECKING:
-    from ._child import Child
     from .asyncio import TaskPool
 
 #: A job that keeps the loop so long without an await blocks it, nanoseconds.
@@ -323,12 +322,19 @@ class Job(Coroutine[Any, Any, None]):
                 awaited = step(argument)
             except StopIteration as stop:
                 return stop.value
-            woken_by: Child | BaseException | None = self.slot.parent.switch(awaited)
+            woken_by = self.slot.parent.switch(awaited)
             while not isinstance(woken_by, BaseException | None):
-                woken_by.take_turn()
-                woken_by = self.slot.parent.switch()
+                woken_by = self._take_step(woken_by)
             argument = self._translate(woken_by)
             step = coroutine.send if argument is None else coroutine.throw
+
+    def _take_step(self, step: Callable[[], Any]) -> Any:
+        """Take a step of a task that the job started; return what wakes the greenlet next."""
+        try:
+            awaited = step()
+        except BaseException as error:  # noqa: BLE001 -- raised where the loop took the step
+            return self.slot.parent.throw(type(error), error, error.__traceback__)
+        return self.slot.parent.switch(awaited)
 
     def _translate(self, error: BaseException | None) -> BaseException | None:
         is_cancelled = isinstance(error, asyncio.CancelledError)
