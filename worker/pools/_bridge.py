@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import sys
+import traceback
 from collections.abc import Callable
 from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any
@@ -122,11 +124,7 @@ def _is_errback() -> bool:
     The callback's arguments don't show it: those of an immutable signature are the sender's.
     """
     called = sys._getframe(1)  # noqa: SLF001 -- documented, for CPython
-    frame = called.f_back
-    for _ in range(_DEEPEST_CALL):
-        if frame is None or frame.f_code is called.f_code:
-            return False
-        if frame.f_code is _CALLS_ERRBACKS:
-            return True
-        frame = frame.f_back
+    for frame, _ in itertools.islice(traceback.walk_stack(called.f_back), _DEEPEST_CALL):
+        if frame.f_code in (called.f_code, _CALLS_ERRBACKS):
+            return frame.f_code is _CALLS_ERRBACKS
     return False
