@@ -1,4 +1,8 @@
-"""The tasks that a job of the asyncio pool starts: they run in the job's greenlet."""
+"""What runs on the asyncio pool's loop on behalf of a job: its tasks, and its callbacks.
+
+A job's tasks run in its greenlet. What exits on the loop ends the job that it belongs to, and not
+the loop.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,13 @@ import contextvars
 import functools
 import logging
 import time
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from greenlet import getcurrent
 
-from ._job import Job
+from ._job import Job, current_job
 
 _log = logging.getLogger("celery.pool.asyncio")
 
@@ -63,13 +68,13 @@ class Child(Coroutine[Any, Any, Any]):
                 slot.gr_context = job.context
         except (SystemExit, KeyboardInterrupt) as exit_:
             # asyncio would let it end the loop, and every other job with it
-            fail_job(job, exit_=exit_, where=f"A task of {job}")
+            _fail_job(job, exit_=exit_, where=f"A task of {job}")
             raise asyncio.CancelledError(f"it raised {exit_!r}") from exit_
         finally:
             job.note_turn(began_ns)
 
 
-def fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
+def _fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
     """Let a SystemExit or KeyboardInterrupt on the loop cost its own job, if it has one.
 
     ``where`` names what raised it, for the log.
@@ -78,3 +83,26 @@ def fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
         _log.error("%s raised %r; the event loop goes on", where, exit_)
     else:
         job.leave(exit_)
+
+
+def run_until(is_stopped: Callable[[], bool], *, loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it stops because the pool does.
+
+    A job may call ``loop.stop()``, and a callback of the loop may raise SystemExit, which asyncio
+    lets through. Both leave the loop as it was, so it runs on. Any other error is raised.
+    """
+    while not is_stopped():
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as exit_:
+            _fail_job(_job_of(exit_), exit_=exit_, where="A callback on the event loop")
+
+
+def _job_of(error: BaseException) -> Job | None:
+    """Return the job that owns the callback which raised; None if it is not known."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        handle = frame.f_locals.get("self")
+        if isinstance(handle, asyncio.Handle):
+            # asyncio has no public name for a handle's context; uvloop's handles have no frame
+            return handle._context.get(current_job)  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+    return None

@@ -31,8 +31,8 @@ class Courier:
     def __init__(self) -> None:
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._hub: Any = None
-        #: The pipe that wakes the hub: to read and to write.
-        self._pipe: tuple[int, int] | None = None
+        #: The pipe that wakes the hub.
+        self._reader, self._writer = os.pipe()
         self._is_wake_sent = False
 
     @property
@@ -47,19 +47,18 @@ class Courier:
     def register(self, hub: Any) -> None:
         """Let a consumer's hub deliver from now on; again with each connection."""
         self._hub = hub
-        if self._pipe is None:
-            self._pipe = os.pipe()
-        hub.add_reader(self._pipe[0], self._on_wake)
+        hub.add_reader(self._reader, self._on_wake)
 
-    def put(self, function: Callable[..., Any], *args: Any) -> None:
-        """Keep a call until it is delivered, after those put in before; from any thread."""
-        self._calls.append((function, args))
+    def put(self, function: Callable[..., Any] | None, *args: Any) -> None:
+        """Keep a call, if there is one, after those put in before; from any thread."""
+        if function is not None:
+            self._calls.append((function, args))
 
     def wake(self) -> None:
         """Let the hub deliver as soon as it can; from any thread, and from a signal handler."""
-        if self._pipe is not None and not self._is_wake_sent:
+        if not self._is_wake_sent:
             self._is_wake_sent = True
-            os.write(self._pipe[1], b"!")
+            os.write(self._writer, b"!")
 
     def deliver(self) -> None:
         """Make the calls that were put in."""
@@ -80,7 +79,6 @@ class Courier:
             send_acknowledgements(self._hub)
 
     def _on_wake(self) -> None:
-        if self._pipe is not None:
-            os.read(self._pipe[0], 64)
+        os.read(self._reader, 64)
         self._is_wake_sent = False
         self.deliver()

@@ -91,7 +91,8 @@ class Job(Coroutine[Any, Any, None]):
         self.is_cleared = False
         #: Whether the greenlet runs Celery's tracer, and not the job's own function.
         self.is_in_tracer = False
-        #: Whether the tracer has returned, so that Celery is to learn how the job ended.
+        #: Whether Celery is to learn how the job ended: the tracer has returned, or the job
+        #: exceeded its limit.
         self.has_outcome = False
         self.has_ended = False
         #: Why it was cancelled, and by which signal; empty if it wasn't.
@@ -107,16 +108,14 @@ class Job(Coroutine[Any, Any, None]):
         self._timers: list[asyncio.TimerHandle] = []
         self._is_soft_limit_due = False
         self._is_over_limit = False
-        self._is_timeout_posted = False
 
     def __str__(self) -> str:
         return f"{self.request.kind}[{self.request.job_id}]"
 
-    def start(self, context: contextvars.Context) -> None:
-        """Let it run, with a context of its own."""
-        context.run(current_job.set, self)
-        self.context = context
-        self._task = asyncio.Task(self, loop=self.pool.loop, name=str(self), context=context)
+    def start(self) -> None:
+        """Let it run, in its context."""
+        self.context.run(current_job.set, self)
+        self._task = asyncio.Task(self, loop=self.pool.loop, name=str(self), context=self.context)
 
     def terminate(self, signal: int | None = None) -> None:
         """Cancel it at its next await; called by Celery, in the consumer's thread."""
@@ -268,8 +267,8 @@ class Job(Coroutine[Any, Any, None]):
             self._post_failure(WorkerLostError(f"The job left by {self._exit or exit_!r}."))
 
     def _post_timeout(self) -> None:
-        if not self._is_timeout_posted:
-            self._is_timeout_posted = True
+        if not self.has_outcome:
+            self.has_outcome = True
             self.pool.post(self.request.on_timeout, False, self.request.limit_s)
 
     def _post_failure(self, error: Exception) -> None:

@@ -28,10 +28,9 @@ from celery.worker import state as worker_state
 
 from ._blocked import BlockedLog
 from ._bridge import bridge
-from ._child import Child
+from ._child import Child, run_until
 from ._courier import Courier
 from ._job import Job, JobRequest, current_job
-from ._loop import run_until
 from ._stop_signals import wrap_stop_handlers
 from ._threads import CallThreads
 
@@ -93,7 +92,7 @@ class TaskPool(BasePool):
         for task in self.app.tasks.values() if self.app is not None else ():
             self._bridge(task)
         # the consumer is woken because it sleeps for up to a second otherwise
-        wrap_stop_handlers(before=self._begin_no_more, after=self._courier.wake)
+        wrap_stop_handlers(before=self.on_close, after=self._courier.wake)
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
@@ -227,9 +226,6 @@ class TaskPool(BasePool):
     def _may_fill(self) -> bool:
         return bool(len(self._running) < self.limit)
 
-    def _begin_no_more(self) -> None:
-        self._is_closed = True
-
     def _has_work(self) -> bool:
         """Return whether a warm shutdown must wait: for jobs, calls in threads, or a delivery."""
         is_running = bool(self._running) or bool(self._threads.unfinished())
@@ -271,7 +267,7 @@ class TaskPool(BasePool):
             return
         job = Job(self, request=request)
         self._running.add(job)
-        self.call(functools.partial(job.start, contextvars.Context()))
+        self.call(job.start)
 
     # the loop's thread runs these
 
@@ -280,8 +276,6 @@ class TaskPool(BasePool):
 
         A consumer without a hub can't be called, so this thread calls, as in Celery's threads pool.
         """
-        if function is None:
-            return
         self._courier.put(function, *args)
         if self._courier.has_hub:
             self._courier.wake()
@@ -291,7 +285,7 @@ class TaskPool(BasePool):
 
     def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, together with others posted in `GATHER_S`."""
-        if function is not None and self._is_gathering:
+        if self._is_gathering:
             self._courier.put(function, *args)
         else:
             self.post(function, *args)
@@ -363,7 +357,7 @@ class TaskPool(BasePool):
                 self.post(self._recheck, job)
             else:
                 self._running.add(job)
-                job.start(contextvars.Context())
+                job.start()
 
     def _call_off_all(self) -> None:
         for job in tuple(self._running):
