@@ -17,7 +17,8 @@ _log = logging.getLogger("celery.pool.asyncio")
 class BlockedLog:
     """Counts the stretches in which a job kept the loop without an await."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self.stretches = 0
         self.total_ns = 0
         #: The longest stretch and its kind.
@@ -26,14 +27,14 @@ class BlockedLog:
         self._unreported_ns: defaultdict[str, list[int]] = defaultdict(list)
         self._is_quiet = False
 
-    def note(self, kind: str, *, stretch_ns: int, loop: asyncio.AbstractEventLoop) -> None:
+    def note(self, kind: str, *, stretch_ns: int) -> None:
         """Count a stretch."""
         self.stretches += 1
         self.total_ns += stretch_ns
         self.longest = max(self.longest, (stretch_ns, kind))
         self._unreported_ns[kind].append(stretch_ns)
         if not self._is_quiet:
-            self._log_unreported(loop)
+            self._log_unreported()
 
     def info(self) -> dict[str, Any]:
         """Return the counts for ``inspect stats``, times in seconds."""
@@ -44,7 +45,7 @@ class BlockedLog:
             "longest-by": self.longest[1],
         }
 
-    def _log_unreported(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _log_unreported(self) -> None:
         self._is_quiet = bool(self._unreported_ns)
         if not self._unreported_ns:
             return
@@ -54,4 +55,4 @@ class BlockedLog:
         )
         _log.warning("The event loop was blocked, without an await, by %s", ", ".join(parts))
         self._unreported_ns.clear()
-        loop.call_later(LOG_EVERY_S, self._log_unreported, loop, context=contextvars.Context())
+        self._loop.call_later(LOG_EVERY_S, self._log_unreported, context=contextvars.Context())

@@ -1,8 +1,30 @@
 """A job of the asyncio pool: Celery's tracer in a greenlet, driven as a coroutine by the loop.
 
-Where the job's function returns a coroutine, the greenlet takes its steps one by one and hands what
-it waits for to an asyncio task, which wakes the greenlet again. So all of a job runs in one
-greenlet, by which Celery distinguishes jobs, and in one context. The pool is in asyncio.py.
+All of a job runs in one greenlet, by which Celery distinguishes jobs, and in one context. The pool
+is in asyncio.py. How a job goes that awaits once, each arrow down or up a switch or a call::
+
+    loop, asyncio.Task       Job, in the loop's greenlet    the job's greenlet
+    ------------------       ---------------------------    ------------------
+    task's first step -----> send(None): _turn
+                               _begin: greenlet(_run),
+                               on_accepted is posted
+                               slot.switch(None) ---------> _run: Celery's tracer
+                                                              calls the task's function,
+                                                              which returns a coroutine
+                                                            finish: _drive
+                                                              coroutine.send(None)
+    waits for the future <---- returns the future <---------- parent.switch(future)
+    future is done --------> send(None): _turn
+                               slot.switch(None) ---------> _drive
+                                                              coroutine.send(None)
+                                                              StopIteration: the value
+                                                            the tracer stores the result
+                                                            _run: on_success is posted
+    task is done <------------ _end; StopIteration <------- the greenlet ends
+
+A cancellation comes as `throw` instead of `send`, and `_drive` throws it at the await. A task that
+the job starts takes its steps in the same greenlet: `Child` switches to it with the step as a call,
+and `_take_step` switches back with what the step awaits. A plain function takes a single turn.
 """
 
 from __future__ import annotations
@@ -16,17 +38,15 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
 from celery import exceptions
 from celery.exceptions import Terminated, WorkerLostError
-from celery.worker import state
-from celery.worker.request import Request
 from greenlet import greenlet
 
 if TYPE_CHECKING:
+    from ._request import JobRequest
     from .asyncio import TaskPool
 
 #: A job that keeps the loop so long without an await blocks it, nanoseconds.
@@ -39,35 +59,6 @@ _log = logging.getLogger("celery.pool.asyncio")
 
 #: The job on whose behalf code runs, also in the tasks that it started.
 current_job: contextvars.ContextVar[Job] = contextvars.ContextVar("celery_job")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
-    """What Celery asks of the pool: a call, its limits, and the callbacks for how it ended."""
-
-    call: Callable[[], Any]
-    kind: str
-    job_id: str
-    soft_limit_s: float | None = None
-    limit_s: float | None = None
-    on_accepted: Callable[..., Any] | None = None
-    on_success: Callable[..., Any] | None = None
-    on_failure: Callable[..., Any] | None = None
-    on_timeout: Callable[..., Any] | None = None
-
-    @property
-    def celery_request(self) -> Request | None:
-        """Celery's request; None if something else than its consumer uses the pool."""
-        request = getattr(self.on_accepted, "__self__", None)
-        return request if isinstance(request, Request) else None
-
-    def may_be_revoked(self) -> bool:
-        """Return whether it may have been revoked, or have expired, since Celery looked."""
-        request = self.celery_request
-        if request is None:
-            return False
-        has_stamps = bool(state.revoked_stamps and request.stamped_headers)
-        return has_stamps or bool(request.expires) or request.id in state.revoked
 
 
 class SoftTimeLimitExceeded(exceptions.SoftTimeLimitExceeded, asyncio.CancelledError):
@@ -154,7 +145,7 @@ class Job(Coroutine[Any, Any, None]):
         turn_ns = time.perf_counter_ns() - began_ns
         if turn_ns > BLOCKED_NS:
             self.blocked_ns += turn_ns
-            self.pool.on_blocked(self, stretch_ns=turn_ns)
+            self.pool.blocked.note(self.request.kind, stretch_ns=turn_ns)
 
     def __await__(self) -> Any:
         """Refuse: its own task alone awaits a job."""

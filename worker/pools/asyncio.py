@@ -30,7 +30,8 @@ from ._blocked import BlockedLog
 from ._bridge import bridge
 from ._child import Child, run_until
 from ._courier import Courier
-from ._job import Job, JobRequest, current_job
+from ._job import Job, current_job
+from ._request import JobRequest
 from ._stop_signals import wrap_stop_handlers
 from ._threads import CallThreads
 
@@ -69,7 +70,7 @@ class TaskPool(BasePool):
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self.is_terminating = False
         self._is_stopped = False
-        self._blocked = BlockedLog()
+        self.blocked = BlockedLog(self.loop)
         self._threads = CallThreads(slots=lambda: self.limit)
         #: Jobs without a slot, filled by the consumer's thread and emptied by the loop's.
         self._waiting: deque[Job] = deque()
@@ -191,7 +192,7 @@ class TaskPool(BasePool):
             "waiting": len(self._waiting),
             "timeouts": [self.options.get(name) or 0 for name in _LIMITS],
             "loop": type(self.loop).__name__,
-            "blocked": self._blocked.info(),
+            "blocked": self.blocked.info(),
         }
 
     def _bridge(self, task: Any) -> None:
@@ -308,10 +309,6 @@ class TaskPool(BasePool):
             self._courier.wake()
         self._fill()
 
-    def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
-        """Count a stretch in which a job blocked the loop."""
-        self._blocked.note(job.request.kind, stretch_ns=stretch_ns, loop=self.loop)
-
     def on_ended(self, job: Job) -> None:
         """Give the job's slot to the next.
 
@@ -332,18 +329,15 @@ class TaskPool(BasePool):
                 try:
                     run_until(lambda: self._is_stopped, loop=runner.get_loop())
                 except BaseException:  # before the runner cancels all tasks, on the way out
-                    self._abandon_jobs()
+                    # jobs that were acknowledged are reported; the others' messages go back
+                    self._is_closed = self.is_terminating = True
+                    for job in tuple(self._running):
+                        self.post(job.abandon)
                     raise
         except BaseException:  # noqa: BLE001 -- without the loop the worker would only seem to live
             _log.critical("The event loop has failed, and the worker with it", exc_info=True)
             _celery.should_stop = EX_FAILURE
             self._courier.wake()
-
-    def _abandon_jobs(self) -> None:
-        """Report the jobs that were acknowledged; let the messages of the others go back."""
-        self._is_closed = self.is_terminating = True
-        for job in tuple(self._running):
-            self.post(job.abandon)
 
     def _fill(self) -> None:
         """Give free slots to jobs that wait."""
@@ -364,10 +358,7 @@ class TaskPool(BasePool):
             job.call_off("the worker is ending")
 
     def _make_task(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        coroutine: Any,
-        **options: Any,
+        self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> asyncio.Task[Any]:
         """Make the task that something on the loop asks for; on behalf of a job, a child of it."""
         context = options.pop("context", None)
