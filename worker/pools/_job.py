@@ -282,7 +282,6 @@ class Job(Coroutine[Any, Any, None]):
         """Await what the job's function returned; return its value. In the job's greenlet."""
         is_coroutine = inspect.iscoroutine(awaitable)
         coroutine = awaitable if is_coroutine else _wait_for(awaitable)
-        was_in_tracer, self.is_in_tracer = self.is_in_tracer, False
         self._enter_loop()
         try:
             value = self._drive(coroutine)
@@ -298,7 +297,6 @@ class Job(Coroutine[Any, Any, None]):
             raise
         finally:
             self._leave_loop()
-            self.is_in_tracer = was_in_tracer
         if self.called_off:
             # what it returns after its cancellation must not become its result
             raise asyncio.CancelledError(self.called_off)

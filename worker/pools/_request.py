@@ -33,7 +33,8 @@ class JobRequest:
     def may_be_revoked(self) -> bool:
         """Return whether it may have been revoked, or have expired, since Celery looked."""
         request = self.celery_request
-        if request is None:
-            return False
-        has_stamps = bool(state.revoked_stamps and request.stamped_headers)
-        return has_stamps or bool(request.expires) or request.id in state.revoked
+        return request is not None and bool(
+            request.expires
+            or request.id in state.revoked
+            or (state.revoked_stamps and request.stamped_headers)
+        )
