@@ -74,12 +74,19 @@ class Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         self.account.count()
-        if scope["path"] in _BODIES and scope["method"] == "GET":
-            answer = await self._answer(scope["path"], query=scope["query_string"])
-        elif scope["path"] == "/ceiling" and scope["method"] == "GET":
+        path = scope["path"]
+        if path not in {*_BODIES, "/ceiling", "/health"}:
+            text = f"no such path: {path!r}; use {', '.join(PATHS)} or /health\n"
+            answer: Response = PlainTextResponse(text, status_code=404)
+        elif scope["method"] != "GET":
+            text = f"{scope['method']} is not for {path}; use GET\n"
+            answer = PlainTextResponse(text, status_code=405, headers={"allow": "GET"})
+        elif path == "/health":
+            answer = PlainTextResponse("ok\n")
+        elif path == "/ceiling":
             answer = self._ceiling()
         else:
-            answer = _other(scope)
+            answer = await self._answer(path, query=scope["query_string"])
         await answer(scope, receive, send)
 
     async def _answer(self, path: str, *, query: bytes) -> Response:
@@ -142,14 +149,3 @@ def parse_query(query: bytes) -> Mapping[str, float]:
 def _settle(future: asyncio.Future[bool], is_whole: bool) -> None:  # noqa: FBT001 -- call_later
     if not future.done():
         future.set_result(is_whole)
-
-
-def _other(scope: Scope) -> PlainTextResponse:
-    path = scope["path"]
-    if path not in {"/wait", "/json", "/ceiling", "/health"}:
-        text = f"no such path: {path!r}; use {', '.join(PATHS)} or /health\n"
-        return PlainTextResponse(text, status_code=404)
-    if scope["method"] != "GET":
-        text = f"{scope['method']} is not for {path}; use GET\n"
-        return PlainTextResponse(text, status_code=405, headers={"allow": "GET"})
-    return PlainTextResponse("ok\n")
