@@ -42,18 +42,14 @@ def describe() -> dict[str, Any]:
     culprits = (_TURNED_ON.search(str(warning.message)) for warning in caught)
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "is_free_threaded": is_free_threaded(),
+        # built to run without the GIL; it may hold one nevertheless
+        "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil_enabled": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
         "gil_turned_on_by": [culprit[1] for culprit in culprits if culprit],
         "versions": {
             found.metadata["Name"].lower(): found.version for found in metadata.distributions()
         },
     }
-
-
-def is_free_threaded() -> bool:
-    """Return whether this Python was built to run without the GIL; it may hold one nevertheless."""
-    return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def in_words(found: dict[str, Any]) -> str:

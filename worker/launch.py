@@ -35,23 +35,21 @@ class Launch:
     #: The environment's settings, with those that the command line overrides.
     settings: Settings
 
-    @property
-    def node(self) -> str:
-        """Return the worker's name before the ``@``: two of one name would share their control."""
-        return ".".join(filter(None, (self.settings.contender, self.settings.scope)))
-
     def command(self) -> list[str]:
         """Return the `celery` command line, for `os.execvpe`.
 
         ``-P`` must be in the command line: named anywhere else, gevent is chosen after the
         sockets were imported, and leaves them as they are.
         """
+        contender, scope = self.settings.contender, self.settings.scope
+        # two nodes of one name would share their control
+        node = f"{contender}.{scope}" if scope else contender
         return [
             *(sys.executable, "-m", "celery", "-A", "worker.app", "worker"),
             *("-P", self.pool.celery_value),
             *("-c", str(self.slots)),
-            *("-Q", queue_name(self.settings.contender, scope=self.settings.scope)),
-            *("-n", f"{self.node}@%h"),
+            *("-Q", queue_name(contender, scope=scope)),
+            *("-n", f"{node}@%h"),
             *("-I", "poolbench.probe"),
             *("-l", self.log_level),
             # both talk to other workers at the start and ever after, and none of ours listens
