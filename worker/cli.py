@@ -7,7 +7,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from poolbench.arguments import Parser, number
@@ -21,23 +21,19 @@ from worker.launch import LOG_LEVELS, plan_launch
 def main(argv: Sequence[str] | None = None) -> int:
     """Become the worker, or run a command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
     try:
-        if words and not words[0].startswith("-"):
-            return _command(words[0])(words[1:])
-        return _start(**vars(_parser().parse_args(words)))
+        if not words or words[0].startswith("-"):
+            return _start(**vars(_parser().parse_args(words)))
+        if words[0] not in commands:
+            remedy = nearest(words[0], among=commands)
+            raise UsageError(Fault(problem="unknown command", seen=words[0], remedy=remedy))
+        return commands[words[0]](words[1:])
     except PoolbenchError as error:
         sys.stderr.writelines(f"worker: {line}\n" for line in str(error).splitlines())
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-
-
-def _command(word: str) -> Callable[[list[str]], int]:
-    commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
-    if word not in commands:
-        remedy = nearest(word, among=commands)
-        raise UsageError(Fault(problem="unknown command", seen=word, remedy=remedy))
-    return commands[word]
 
 
 def _start(*, print_command: bool, **options: Any) -> int:
