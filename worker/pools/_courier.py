@@ -30,15 +30,11 @@ class Courier:
 
     def __init__(self) -> None:
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._hub: Any = None
+        #: The consumer's hub; None for a consumer without one.
+        self.hub: Any = None
         #: The pipe that wakes the hub.
         self._reader, self._writer = os.pipe()
         self._is_wake_sent = False
-
-    @property
-    def has_hub(self) -> bool:
-        """Whether there is a hub to wake."""
-        return self._hub is not None
 
     def __len__(self) -> int:
         """Return how many calls are not delivered yet."""
@@ -46,7 +42,7 @@ class Courier:
 
     def register(self, hub: Any) -> None:
         """Let a consumer's hub deliver from now on; again with each connection."""
-        self._hub = hub
+        self.hub = hub
         hub.add_reader(self._reader, self._on_wake)
 
     def put(self, function: Callable[..., Any] | None, *args: Any) -> None:
@@ -74,9 +70,9 @@ class Courier:
 
     def tend_hub(self) -> None:
         """Acknowledge what has ended and keep the heartbeats, while nobody runs the hub."""
-        if self._hub is not None:
-            self._hub.fire_timers()
-            send_acknowledgements(self._hub)
+        if self.hub is not None:
+            self.hub.fire_timers()
+            send_acknowledgements(self.hub)
 
     def _on_wake(self) -> None:
         os.read(self._reader, 64)

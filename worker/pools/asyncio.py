@@ -20,7 +20,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from billiard.einfo import ExceptionInfo
 from celery.app import trace
 from celery.concurrency.base import BasePool
 from celery.platforms import EX_FAILURE
@@ -261,7 +260,9 @@ class TaskPool(BasePool):
             call=call,
             kind=kind,
             job_id="error callback",
-            on_failure=functools.partial(_log_failed_errback, kind),
+            on_failure=lambda failure: _log.error(
+                "Error callback %s failed: %r\n%s", kind, failure.exception, failure.traceback
+            ),
         )
         if self._is_stopped:
             _log.error("Error callback %s did not run: the event loop has ended", kind)
@@ -276,13 +277,17 @@ class TaskPool(BasePool):
         """Call a function in the consumer's thread, after those posted before.
 
         A consumer without a hub can't be called, so this thread calls, as in Celery's threads pool.
+        If there are many jobs, arrivals and ends are gathered from now on.
         """
         self._courier.put(function, *args)
-        if self._courier.has_hub:
-            self._courier.wake()
-            self._gather()
-        else:
+        if self._courier.hub is None:
             self._courier.deliver()
+            return
+        self._courier.wake()
+        if not self._is_gathering and len(self._running) >= GATHER_FROM:
+            self._is_gathering = True
+            # in no job's context: it would be kept for as long as there is something
+            self.loop.call_later(GATHER_S, self._hand_over, context=contextvars.Context())
 
     def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, together with others posted in `GATHER_S`."""
@@ -290,13 +295,6 @@ class TaskPool(BasePool):
             self._courier.put(function, *args)
         else:
             self.post(function, *args)
-
-    def _gather(self) -> None:
-        """Begin to gather arrivals and ends, if there are many jobs."""
-        if not self._is_gathering and len(self._running) >= GATHER_FROM:
-            self._is_gathering = True
-            # in no job's context: it would be kept for as long as there is something
-            self.loop.call_later(GATHER_S, self._hand_over, context=contextvars.Context())
 
     def _hand_over(self) -> None:
         """Deliver what was gathered; continue gathering while there is something."""
@@ -368,7 +366,3 @@ class TaskPool(BasePool):
         if job is not None and not job.has_ended:
             coroutine = Child(job, coroutine=coroutine, context=context)
         return asyncio.Task(coroutine, loop=loop, context=context, **options)
-
-
-def _log_failed_errback(kind: str, einfo: ExceptionInfo, **_: object) -> None:
-    _log.error("Error callback %s failed: %r\n%s", kind, einfo.exception, einfo.traceback)
