@@ -37,8 +37,7 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
     """
     where = f"the broker at {settings.redis_address}"
     deadline_s = time.monotonic() + within_s
-    url = settings.worker_redis_url
-    with redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S) as client:
+    with redis.Redis.from_url(settings.worker_redis_url, socket_timeout=SOCKET_TIMEOUT_S) as client:
         while True:
             try:
                 client.ping()

@@ -47,20 +47,6 @@ def calibrate(kinds: Sequence[str] = CALIBRATED) -> dict[str, float]:
     return {kind: statistics.median(each[kind] for each in rounds) / 1e9 for kind in kinds}
 
 
-def measure(
-    function: Callable[..., object], *, parameters: Mapping[str, int | float]
-) -> tuple[float, int]:
-    """Return a call's CPU-seconds in this thread, and over how many calls they were taken.
-
-    The median of the calls: one that shared its core's other half with a neighbour costs a third
-    more, and a mean would carry that into the ceiling.
-    """
-    calls_ns: list[int] = []
-    while sum(calls_ns) < MIN_MEASURE_NS:
-        calls_ns.append(_cpu_ns(function, parameters))
-    return statistics.median(calls_ns) / 1e9, len(calls_ns)
-
-
 def _answer(request: str) -> dict[str, Any]:
     try:
         asked = json.loads(request)
@@ -71,8 +57,12 @@ def _answer(request: str) -> dict[str, Any]:
         return {"error": f"no request: {request.strip()[:80]!r}: {error}"}
     if not kind.computes or parameters.get("units") == 0:
         return {"cpu_s_per_job": None, "jobs": 0}
-    cpu_s, jobs = measure(COMPUTING[kind.name], parameters=parameters)
-    return {"cpu_s_per_job": cpu_s, "jobs": jobs}
+    jobs_ns: list[int] = []
+    while sum(jobs_ns) < MIN_MEASURE_NS:
+        jobs_ns.append(_cpu_ns(COMPUTING[kind.name], parameters))
+    # the median: a job that shared its core's other half with a neighbour costs a third more, and
+    # a mean would carry that into the ceiling
+    return {"cpu_s_per_job": statistics.median(jobs_ns) / 1e9, "jobs": len(jobs_ns)}
 
 
 def _units_of_a_round(kind: str) -> int:

@@ -30,8 +30,6 @@ LEFT_AFTER_S = 600.0
 #: What `file_round` writes, again and again.
 _PATTERN = bytes(range(256)) * 256
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
-
 
 class UpstreamError(RuntimeError):
     """The upstream service gave another answer than the one asked for."""
@@ -132,7 +130,7 @@ def file_round(*, size_bytes: int) -> int:
             os.fsync(file.fileno())
         found = path.read_bytes()
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
         raise StoreError(
             f"no room in {folder} for a file of {size_bytes} bytes: "
