@@ -18,7 +18,7 @@ from poolbench.catalogue import JOB_KINDS
 from poolbench.documents import make_document
 from poolbench.errors import UsageError
 from poolbench.jobs import parse_parameters
-from upstream.account import Account
+from upstream.cost_meter import CostMeter
 from upstream.draws import Draw, draw
 
 #: The job kind whose parameters `/wait` and `/json` take, bounds included.
@@ -67,13 +67,13 @@ class Service:
 
     def __init__(self) -> None:
         self.waits = Waits()
-        self.account = Account()
+        self.cost = CostMeter()
         #: The draws of a query; equal queries share one order of draws.
         self.draws = functools.lru_cache(maxsize=MAX_QUERIES)(_draws)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self.account.count()
+        self.cost.count()
         path = scope["path"]
         if path not in {*_BODIES, "/ceiling", "/health"}:
             text = f"no such path: {path!r}; use {', '.join(PATHS)} or /health\n"
@@ -106,9 +106,9 @@ class Service:
     def _ceiling(self) -> Response:
         """Return the ceiling of this process, from the CPU time of its requests."""
         facts = {
-            "ceiling_per_s": self.account.ceiling_per_s,
-            "cpu_s_per_request": self.account.cpu_s_per_request,
-            "requests": self.account.requests,
+            "ceiling_per_s": self.cost.ceiling_per_s,
+            "cpu_s_per_request": self.cost.cpu_s_per_request,
+            "requests": self.cost.requests,
             "waiting": len(self.waits),
         }
         return Response(json.dumps(facts) + "\n", media_type="application/json")

@@ -86,7 +86,7 @@ class RedisServer:
             assert process.stdin is not None
             process.stdin.write(text.encode())
             process.stdin.close()
-            wait_for_server(self.url(), process=process)
+            self._await_answer(process)
         except BaseException as error:
             self.kill()
             if not isinstance(error, (OSError, StackError)):
@@ -109,6 +109,26 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the server answers PING.
+
+        Raises:
+            StackError: if it doesn't within `START_TIMEOUT_S`, or its process ends.
+        """
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        with redis.Redis.from_url(self.url(), socket_timeout=1.0) as client:
+            while True:
+                try:
+                    client.ping()
+                except redis.RedisError as error:
+                    if process.poll() is not None:
+                        raise StackError(f"it ended with code {process.returncode}") from error
+                    if time.monotonic() > deadline_s:
+                        raise StackError(f"no answer within {START_TIMEOUT_S:.0f} s") from error
+                    time.sleep(0.02)
+                else:
+                    return
 
     def __enter__(self) -> Self:
         self.start()
@@ -158,27 +178,6 @@ def server_configuration(*, port: int, password: str, folder: Path) -> str:
         "daemonize no",
     )
     return "\n".join(lines) + "\n"
-
-
-def wait_for_server(url: str, *, process: subprocess.Popen[bytes] | None = None) -> None:
-    """Wait until the server at ``url`` answers PING.
-
-    Raises:
-        StackError: if it doesn't within `START_TIMEOUT_S`, or its process ends.
-    """
-    deadline_s = time.monotonic() + START_TIMEOUT_S
-    with redis.Redis.from_url(url, socket_timeout=1.0) as client:
-        while True:
-            try:
-                client.ping()
-            except redis.RedisError as error:
-                if process is not None and process.poll() is not None:
-                    raise StackError(f"it ended with code {process.returncode}") from error
-                if time.monotonic() > deadline_s:
-                    raise StackError(f"no answer within {START_TIMEOUT_S:.0f} s") from error
-                time.sleep(0.02)
-            else:
-                return
 
 
 def _embedded_binary() -> Path | None:

@@ -28,7 +28,7 @@ from celery.worker import state as worker_state
 from ._blocked import BlockedLog
 from ._bridge import bridge
 from ._child import Child, run_until
-from ._courier import Courier
+from ._consumer import ConsumerThread
 from ._job import Job, current_job
 from ._request import JobRequest
 from ._stop_signals import wrap_stop_handlers
@@ -80,7 +80,7 @@ class TaskPool(BasePool):
         self._is_closed = False
         #: Celery's tasks that are ready to return coroutines here, by name.
         self._bridged: dict[str, Any] = {}
-        self._courier = Courier()
+        self._consumer = ConsumerThread()
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
 
     # Celery calls these in the consumer's thread
@@ -92,12 +92,12 @@ class TaskPool(BasePool):
         for task in self.app.tasks.values() if self.app is not None else ():
             self._bridge(task)
         # the consumer is woken because it sleeps for up to a second otherwise
-        wrap_stop_handlers(before=self.on_close, after=self._courier.wake)
+        wrap_stop_handlers(before=self.on_close, after=self._consumer.wake)
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
         """Let the consumer's hub make the posted calls; called again with each connection."""
-        self._courier.register(loop)
+        self._consumer.register(loop)
 
     def on_apply(  # type: ignore[override]  # celery-types has it return None
         self,
@@ -158,8 +158,8 @@ class TaskPool(BasePool):
         self.on_close()
         has_named_calls = False
         while self._has_work() and not _celery.should_terminate:
-            self._courier.deliver()
-            self._courier.tend_hub()
+            self._consumer.deliver()
+            self._consumer.tend_hub()
             if not has_named_calls and not self._running:
                 has_named_calls = True
                 self._name_calls("Waiting for calls that jobs left in threads: %s")
@@ -168,7 +168,7 @@ class TaskPool(BasePool):
             self.on_terminate()
         else:
             self._stop_loop()
-            self._courier.tend_hub()
+            self._consumer.tend_hub()
 
     def on_terminate(self) -> None:
         """Cancel the jobs that run, without telling Celery: messages not acknowledged go back."""
@@ -229,7 +229,7 @@ class TaskPool(BasePool):
     def _has_work(self) -> bool:
         """Return whether a warm shutdown must wait: for jobs, calls in threads, or a delivery."""
         is_running = bool(self._running) or bool(self._threads.unfinished())
-        return bool(self._courier) or (is_running and self._thread.is_alive())
+        return bool(self._consumer) or (is_running and self._thread.is_alive())
 
     def _name_calls(self, message: str) -> None:
         if calls := self._threads.unfinished():
@@ -242,7 +242,7 @@ class TaskPool(BasePool):
         for job in left:
             _log.error("Job %s would not end; the worker ends without it", job)
         self._thread.join(_LOOK_EVERY_S if left else COLD_STOP_S)
-        self._courier.deliver()
+        self._consumer.deliver()
 
     # any thread calls this
 
@@ -279,11 +279,11 @@ class TaskPool(BasePool):
         A consumer without a hub can't be called, so this thread calls, as in Celery's threads pool.
         If there are many jobs, arrivals and ends are gathered from now on.
         """
-        self._courier.put(function, *args)
-        if self._courier.hub is None:
-            self._courier.deliver()
+        self._consumer.put(function, *args)
+        if self._consumer.hub is None:
+            self._consumer.deliver()
             return
-        self._courier.wake()
+        self._consumer.wake()
         if not self._is_gathering and len(self._running) >= GATHER_FROM:
             self._is_gathering = True
             # in no job's context: it would be kept for as long as there is something
@@ -292,19 +292,19 @@ class TaskPool(BasePool):
     def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, together with others posted in `GATHER_S`."""
         if self._is_gathering:
-            self._courier.put(function, *args)
+            self._consumer.put(function, *args)
         else:
             self.post(function, *args)
 
     def _hand_over(self) -> None:
         """Deliver what was gathered; continue gathering while there is something."""
-        has_news = bool(self._courier) or (bool(self._waiting) and self._may_fill())
+        has_news = bool(self._consumer) or (bool(self._waiting) and self._may_fill())
         if has_news and len(self._running) >= GATHER_FROM:
             self.loop.call_later(GATHER_S, self._hand_over)
         else:  # before a last check: who finds it unset wakes the loop
             self._is_gathering = False
-        if self._courier:
-            self._courier.wake()
+        if self._consumer:
+            self._consumer.wake()
         self._fill()
 
     def on_ended(self, job: Job) -> None:
@@ -335,7 +335,7 @@ class TaskPool(BasePool):
         except BaseException:  # noqa: BLE001 -- without the loop the worker would only seem to live
             _log.critical("The event loop has failed, and the worker with it", exc_info=True)
             _celery.should_stop = EX_FAILURE
-            self._courier.wake()
+            self._consumer.wake()
 
     def _fill(self) -> None:
         """Give free slots to jobs that wait."""
