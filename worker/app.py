@@ -73,7 +73,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # keeps it from running twice. Only late acknowledgement is concerned. Celery 6's default
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         # results are off, since the ledger is the account and a result costs two round trips; the
-        # backend is there for who asks for one, be it by a setting or by a message
+        # backend is there for a setting or a message that asks for one
         "task_ignore_result": not settings.stores_results,
         "result_backend": settings.worker_redis_url,
         "result_backend_transport_options": (

@@ -64,7 +64,7 @@ def refuse_gil(found: dict[str, Any]) -> None:
     """Refuse an interpreter that holds its GIL.
 
     Raises:
-        UsageError: with who turned it on, where that is known.
+        UsageError: with the module that turned it on, where that is known.
     """
     if found["gil_enabled"]:
         remedy = "take that package out" if found["gil_turned_on_by"] else "see PYTHON_GIL"

@@ -139,7 +139,7 @@ def file_round(*, size_bytes: int) -> int:
     finally:
         path.unlink(missing_ok=True)
     if found != content:
-        raise StoreError(f"{path} held another content than was written to it")
+        raise StoreError(f"{path} held other content than was written to it")
     return len(found)
 
 
@@ -158,7 +158,7 @@ def private_folder() -> Path:
 
 def _check(value: object, *, key: str) -> None:
     if value != VALUE:
-        raise StoreError(f"{key} held {value!r} and not what was set")
+        raise StoreError(f"{key} contained {value!r} and not what was set")
 
 
 def _target(path: str, query: Mapping[str, float]) -> str:

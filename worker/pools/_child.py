@@ -82,7 +82,7 @@ def _fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
     if job is None or job.has_ended:
         _log.error("%s raised %r; the event loop goes on", where, exit_)
     else:
-        job.leave(exit_)
+        job.fail_by_exit(exit_)
 
 
 def run_until(is_stopped: Callable[[], bool], *, loop: asyncio.AbstractEventLoop) -> None:

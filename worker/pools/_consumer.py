@@ -66,10 +66,10 @@ class ConsumerThread:
             try:
                 function(*args)
             except Exception:  # noqa: BLE001 -- of one job: those of other jobs must be made
-                _log.exception("Celery failed at the news of a job")
+                _log.exception("Celery could not record the start or end of a job")
 
     def tend_hub(self) -> None:
-        """Acknowledge what has ended and keep the heartbeats, while nobody runs the hub."""
+        """Acknowledge what has ended and keep the heartbeats, while the hub does not run."""
         if self.hub is not None:
             self.hub.fire_timers()
             send_acknowledgements(self.hub)

@@ -87,7 +87,7 @@ class Job(Coroutine[Any, Any, None]):
         self.has_outcome = False
         self.has_ended = False
         #: Why it was cancelled, and by which signal; empty if it wasn't.
-        self.called_off = ""
+        self.cancel_reason = ""
         self.signal: int | None = None
         #: The SystemExit or KeyboardInterrupt of a task or callback of the job's.
         self._exit: BaseException | None = None
@@ -110,21 +110,21 @@ class Job(Coroutine[Any, Any, None]):
 
     def terminate(self, signal: int | None = None) -> None:
         """Cancel it at its next await; called by Celery, in the consumer's thread."""
-        self.pool.call(functools.partial(self.call_off, "it was terminated", signal=signal))
+        self.pool.call(functools.partial(self.cancel, "it was terminated", signal=signal))
 
-    def call_off(self, reason: str, *, signal: int | None = None) -> None:
+    def cancel(self, reason: str, *, signal: int | None = None) -> None:
         """Cancel it at its next await. One that waits for a slot is not cancelled but skipped."""
         # once: Celery may ask twice, and a second time would break off the job's own clean-up
-        if self._task is not None and not self.called_off:
-            self.called_off, self.signal = reason, signal
+        if self._task is not None and not self.cancel_reason:
+            self.cancel_reason, self.signal = reason, signal
             self._after(STUBBORN_AFTER_S, self._report_stubborn)
             self._task.cancel(reason)
 
-    def leave(self, exit_: BaseException) -> None:
+    def fail_by_exit(self, exit_: BaseException) -> None:
         """Fail it as if its own function had raised this SystemExit or KeyboardInterrupt."""
-        if not self.has_ended and not self.called_off:
+        if not self.has_ended and not self.cancel_reason:
             self._exit = exit_
-            self.call_off(f"one of its tasks raised {exit_!r}")
+            self.cancel(f"one of its tasks raised {exit_!r}")
 
     def abandon(self) -> None:
         """Report that it can't go on, because the event loop has failed; in the consumer's thread.
@@ -211,18 +211,18 @@ class Job(Coroutine[Any, Any, None]):
         self._timers.append(self.pool.loop.call_later(delay_s, callback))
 
     def _exceed_soft_limit(self) -> None:
-        if self._task is not None and not self.called_off:
+        if self._task is not None and not self.cancel_reason:
             self._is_soft_limit_due = True
             self._task.cancel("soft time limit")
             self.pool.post(self.request.on_timeout, True, self.request.soft_limit_s)
 
     def _exceed_limit(self) -> None:
-        if not self.called_off:
+        if not self.cancel_reason:
             self._is_over_limit = True
-            self.call_off(f"it exceeded its time limit of {self.request.limit_s:g} s")
+            self.cancel(f"it exceeded its time limit of {self.request.limit_s:g} s")
 
     def _report_stubborn(self) -> None:
-        _log.error("Job %s goes on although %s; it keeps its slot", self, self.called_off)
+        _log.error("Job %s goes on although %s; it keeps its slot", self, self.cancel_reason)
         if self._is_over_limit:
             self._post_timeout()
 
@@ -252,7 +252,7 @@ class Job(Coroutine[Any, Any, None]):
             self._post_timeout()
         elif self.pool.is_terminating:
             return
-        elif self.called_off and self._exit is None:
+        elif self.cancel_reason and self._exit is None:
             self._post_failure(Terminated(self.signal))
         else:
             self._post_failure(WorkerLostError(f"The job left by {self._exit or exit_!r}."))
@@ -286,8 +286,8 @@ class Job(Coroutine[Any, Any, None]):
         try:
             value = self._drive(coroutine)
         except (Exception, asyncio.CancelledError) as error:
-            if self.called_off or self.pool.is_terminating:
-                raise asyncio.CancelledError(self.called_off) from error
+            if self.cancel_reason or self.pool.is_terminating:
+                raise asyncio.CancelledError(self.cancel_reason) from error
             if isinstance(error, SoftTimeLimitExceeded):
                 bare = exceptions.SoftTimeLimitExceeded().with_traceback(error.__traceback__)
                 raise bare from error.__cause__
@@ -297,9 +297,9 @@ class Job(Coroutine[Any, Any, None]):
             raise
         finally:
             self._leave_loop()
-        if self.called_off:
+        if self.cancel_reason:
             # what it returns after its cancellation must not become its result
-            raise asyncio.CancelledError(self.called_off)
+            raise asyncio.CancelledError(self.cancel_reason)
         return value
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -326,7 +326,7 @@ class Job(Coroutine[Any, Any, None]):
 
     def _translate(self, error: BaseException | None) -> BaseException | None:
         is_cancelled = isinstance(error, asyncio.CancelledError)
-        if not is_cancelled or not self._is_soft_limit_due or self.called_off:
+        if not is_cancelled or not self._is_soft_limit_due or self.cancel_reason:
             return error
         self._is_soft_limit_due = False
         if self._task is not None:

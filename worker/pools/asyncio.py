@@ -171,12 +171,12 @@ class TaskPool(BasePool):
             self._consumer.tend_hub()
 
     def on_terminate(self) -> None:
-        """Cancel the jobs that run, without telling Celery: messages not acknowledged go back."""
+        """Cancel the jobs that run, and report none: messages not acknowledged go back."""
         self.on_close()
         if self._is_stopped:
             return
         self.is_terminating = True
-        self.call(self._call_off_all)
+        self.call(self._cancel_all)
         until_s = time.monotonic() + COLD_STOP_S
         while self._running and self._thread.is_alive() and time.monotonic() < until_s:
             time.sleep(_LOOK_EVERY_S)
@@ -301,7 +301,7 @@ class TaskPool(BasePool):
         has_news = bool(self._consumer) or (bool(self._waiting) and self._may_fill())
         if has_news and len(self._running) >= GATHER_FROM:
             self.loop.call_later(GATHER_S, self._hand_over)
-        else:  # before a last check: who finds it unset wakes the loop
+        else:  # before a last check: an arrival that finds it unset wakes the loop
             self._is_gathering = False
         if self._consumer:
             self._consumer.wake()
@@ -314,7 +314,7 @@ class TaskPool(BasePool):
         cancels all jobs first, and only then closes the pool.
         """
         self._running.discard(job)
-        if job.called_off:
+        if job.cancel_reason:
             self.post(self._wake_loop)
         else:
             self._fill()
@@ -351,9 +351,9 @@ class TaskPool(BasePool):
                 self._running.add(job)
                 job.start()
 
-    def _call_off_all(self) -> None:
+    def _cancel_all(self) -> None:
         for job in tuple(self._running):
-            job.call_off("the worker is ending")
+            job.cancel("the worker is ending")
 
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any

@@ -247,7 +247,7 @@ def test_a_wait_that_passes_is_whole() -> None:
 
 
 def test_a_wait_that_is_cancelled_leaves_nothing() -> None:
-    """A client that hangs up doesn't stay in the account."""
+    """A client that hangs up is not counted as waiting."""
 
     async def scene() -> int:
         waits = Waits()
