@@ -103,6 +103,8 @@ class Job(Coroutine[Any, Any, None]):
     def __str__(self) -> str:
         return f"{self.request.kind}[{self.request.job_id}]"
 
+    # the pool, Celery and timers call these
+
     def start(self) -> None:
         """Let it run, in its context."""
         self.context.run(current_job.set, self)
@@ -146,6 +148,27 @@ class Job(Coroutine[Any, Any, None]):
         if turn_ns > BLOCKED_NS:
             self.blocked_ns += turn_ns
             self.pool.blocked.note(self.request.kind, stretch_ns=turn_ns)
+
+    def _after(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self._timers.append(self.pool.loop.call_later(delay_s, callback))
+
+    def _exceed_soft_limit(self) -> None:
+        if self._task is not None and not self.cancel_reason:
+            self._is_soft_limit_due = True
+            self._task.cancel("soft time limit")
+            self.pool.post(self.request.on_timeout, True, self.request.soft_limit_s)
+
+    def _exceed_limit(self) -> None:
+        if not self.cancel_reason:
+            self._is_over_limit = True
+            self.cancel(f"it exceeded its time limit of {self.request.limit_s:g} s")
+
+    def _report_stubborn(self) -> None:
+        _log.error("Job %s goes on although %s; it keeps its slot", self, self.cancel_reason)
+        if self._is_over_limit:
+            self._post_timeout()
+
+    # the job's asyncio task calls these, in the loop's greenlet
 
     def __await__(self) -> Any:
         """Refuse: its own task alone awaits a job."""
@@ -207,24 +230,7 @@ class Job(Coroutine[Any, Any, None]):
         self.context = contextvars.Context()
         self.pool.on_ended(self)
 
-    def _after(self, delay_s: float, callback: Callable[[], None]) -> None:
-        self._timers.append(self.pool.loop.call_later(delay_s, callback))
-
-    def _exceed_soft_limit(self) -> None:
-        if self._task is not None and not self.cancel_reason:
-            self._is_soft_limit_due = True
-            self._task.cancel("soft time limit")
-            self.pool.post(self.request.on_timeout, True, self.request.soft_limit_s)
-
-    def _exceed_limit(self) -> None:
-        if not self.cancel_reason:
-            self._is_over_limit = True
-            self.cancel(f"it exceeded its time limit of {self.request.limit_s:g} s")
-
-    def _report_stubborn(self) -> None:
-        _log.error("Job %s goes on although %s; it keeps its slot", self, self.cancel_reason)
-        if self._is_over_limit:
-            self._post_timeout()
+    # the job's greenlet runs these
 
     def _run(self, error: BaseException | None) -> None:
         """Run Celery's tracer and post how it ended. The job's greenlet runs this."""
