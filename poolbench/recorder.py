@@ -28,7 +28,7 @@ import redis
 
 from poolbench.errors import ExitCode
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.line_sorter import Sorter, StreamEntry
+from poolbench.line_sorter import Sorter
 from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
 
 #: Pause after a read, seconds: lines gather in the pipe, and one round trip serves them all. What
@@ -80,7 +80,8 @@ class Recorder:
         #: need no delivery, counted by the other.
         self._read_bytes = 0
         self._settled_bytes = 0
-        self._entries: deque[StreamEntry] = deque()
+        #: Stream entries to send: a run, and lines of it.
+        self._entries: deque[tuple[str, bytes]] = deque()
         #: Heartbeats by key: the newest of each worker, and those that Redis doesn't have yet.
         self._presence: dict[str, bytes] = {}
         self._unsent_presence: dict[str, bytes] = {}
@@ -148,7 +149,7 @@ class Recorder:
     def _sort(self, chunk: bytes) -> None:
         found = self._sorter.sort(chunk)
         # what is in no entry needs no delivery, or was counted with an earlier chunk
-        self._settled_bytes += len(chunk) - sum(len(entry.lines) for entry in found.entries)
+        self._settled_bytes += len(chunk) - sum(len(lines) for _, lines in found.entries)
         self._entries.extend(found.entries)
         self._presence.update(found.presence)
         self._unsent_presence.update(found.presence)
@@ -179,31 +180,31 @@ class Recorder:
             _say("Redis is back; the kept lines are delivered")
         return True
 
-    def _send(self, entries: list[StreamEntry]) -> None:
+    def _send(self, entries: list[tuple[str, bytes]]) -> None:
         with self._client.pipeline(transaction=False) as trip:
-            for entry in entries:
-                trip.xadd(records_stream(entry.run), {LINES_FIELD: entry.lines})
+            for run, lines in entries:
+                trip.xadd(records_stream(run), {LINES_FIELD: lines})
             for key, heartbeat in self._unsent_presence.items():
                 trip.set(key, heartbeat, ex=PRESENCE_S)
             trip.execute()
         if self._unsent_presence:
             self._unsent_presence.clear()
             self._shown_at_s = time.monotonic()
-        for entry in entries:
+        for _, lines in entries:
             self._entries.popleft()
-            self._settled_bytes += len(entry.lines)
+            self._settled_bytes += len(lines)
 
     def _leave_in_file(self) -> None:
         """Write the undelivered lines to a file: they exist nowhere else."""
         name = f"undelivered-{socket.gethostname()}-{os.getpid()}.lines"
-        line_count = sum(entry.line_count for entry in self._entries)
+        line_count = sum(lines.count(b"\n") for _, lines in self._entries)
         for folder in (self._settings.state_dir, tempfile.gettempdir()):
             path = Path(folder) / name
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(fd, "wb") as file:
-                    file.writelines(entry.lines for entry in self._entries)
+                    file.writelines(lines for _, lines in self._entries)
             except OSError as error:
                 _say(f"{path} can't be written: {error}")
             else:
