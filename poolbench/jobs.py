@@ -269,6 +269,7 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
         UsageError: with every unknown name, wrong type and value out of bounds, and for a mixture.
     """
     own, sent = ({one.name: one for one in group} for group in (kind.parameters, kind.calibrated))
+    # the sorts of which a name is given
     used = [sort for sort in (own, sent) if sort.keys() & given.keys()]
     meant = used[-1] if used else own
     free = [name for sort in used or (own, sent) for name in sort if name not in given]
