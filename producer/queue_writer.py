@@ -52,7 +52,19 @@ class QueueWriter:
     """
 
     def __init__(self, client: redis.Redis, *, run: str, trial: int, queue: str) -> None:
-        self._pool = _single_connection_pool(client, on_connect=self._on_connect)
+        options = client.connection_pool.connection_kwargs
+        self._pool = redis.ConnectionPool(
+            connection_class=client.connection_pool.connection_class,
+            **{
+                **options,
+                "max_connections": 1,
+                "socket_timeout": options.get("socket_timeout") or ANSWER_TIMEOUT_S,
+                "retry": Retry(NoBackoff(), 0),
+                "retry_on_error": [],
+                "redis_connect_func": self._on_connect,
+                "decode_responses": True,
+            },
+        )
         self._queue = queue.encode()
         self._count_key = run_key(run).encode(), sent_field(trial).encode()
         #: Id and address of each connection as the server lists them, the present one last.
@@ -215,9 +227,7 @@ class QueueWriter:
         connection.on_connect()
         connection.send_command("CLIENT", "INFO")
         words = connection.read_response().split()
-        self._connections.append(
-            {key: value for key, _, value in (w.partition("=") for w in words)}
-        )
+        self._connections.append(dict(word.split("=", 1) for word in words))
 
     @property
     def _account(self) -> str:
@@ -232,19 +242,3 @@ class QueueWriter:
             f"the broker was lost and did not come back ({type(error).__name__}); "
             f"{self._account}, {uncertain} more may be: the run's count in Redis is right"
         )
-
-
-def _single_connection_pool(client: redis.Redis, *, on_connect: Any) -> redis.ConnectionPool:
-    """Return a pool of the same server with one connection, which retries nothing by itself."""
-    pool = client.connection_pool
-    options = {
-        **pool.connection_kwargs,
-        "socket_timeout": pool.connection_kwargs.get("socket_timeout") or ANSWER_TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-        "redis_connect_func": on_connect,
-        "decode_responses": True,
-    }
-    return redis.ConnectionPool(
-        connection_class=pool.connection_class, max_connections=1, **options
-    )
