@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def produce(
     period: options.Period = None,
     seed: options.Seed = 1,
     wait: options.Wait = False,
-    timeout: options.Timeout = None,
+    timeout: options.Timeout = math.inf,
     stall: options.Stall = None,
     as_json: options.AsJson = False,
     run: options.Run = None,

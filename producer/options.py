@@ -113,7 +113,7 @@ Wait = Annotated[
     ),
 ]
 Timeout = Annotated[
-    float | None,
+    float,
     _then(
         min=_MIN_WAIT_S,
         metavar="S",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -42,8 +43,8 @@ class Submission:
     waits: bool = False
     #: Whether to send even if no worker listens.
     is_forced: bool = False
-    #: How long to follow a run after its jobs were sent, seconds; None: until it ends or stalls.
-    timeout_s: float | None = None
+    #: How long to follow a run after its jobs were sent, seconds.
+    timeout_s: float = math.inf
     #: How long nothing may end until the run counts as stalled, seconds; None: by the job's length.
     stall_s: float | None = None
 

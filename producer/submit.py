@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +16,7 @@ from poolbench.jobs import rough_job_s
 from poolbench.keys import CALIBRATION, queue_name, records_stream
 from poolbench.presence import WorkerGroup, find_workers
 from poolbench.records import TrialPlan
-from producer.follow import Ending, Followed, Follower, wait_limits
+from producer.follow import Ending, Followed, follow, wait_limits
 from producer.publisher import Sent, close_run, open_run, publish
 from producer.screen import Screen
 from producer.submission import Submission
@@ -116,19 +115,16 @@ def submit(
                 break
             if not submission.waits:
                 continue
-            is_last = plan is plans[-1]
-            if is_last:
-                close_run(client, run=submission.run)
-            follower = _follower(
+            followed = _follow(
                 client,
                 submission,
                 plan=plan,
                 queue=queues[plan.contender],
-                sent=sent.count,
+                is_last=plan is plans[-1],
+                screen=screen,
                 should_stop=should_stop,
             )
-            followed = follower.follow(is_last=is_last, on_read=screen.running)
-            result.followed[plan.trial] = _blame(followed, client=client, run=submission.run)
+            result.followed[plan.trial] = followed
             if followed.ending is not Ending.CLOSED:
                 break
     finally:
@@ -146,18 +142,23 @@ def _calibration(client: redis.Redis, submission: Submission) -> dict[str, float
     return {kind: cost_s for kind, cost_s in found.items() if kind == submission.kind.name}
 
 
-def _follower(
+def _follow(
     client: redis.Redis,
     submission: Submission,
     *,
     plan: TrialPlan,
     queue: str,
-    sent: int,
+    is_last: bool,
+    screen: Screen,
     should_stop: Callable[[], bool],
-) -> Follower:
-    return Follower(
-        trial=plan.trial,
-        sent=sent,
+) -> Followed:
+    """Follow a trial that was sent whole; unread lines mean that the collector stopped."""
+    if is_last:
+        close_run(client, run=submission.run)
+    followed = follow(
+        plan.trial,
+        sent=plan.count,
+        is_last=is_last,
         limits=wait_limits(
             job_s=rough_job_s(submission.kind, submission.parameters),
             slots=plan.slots if submission.kind.computes else 1,
@@ -169,14 +170,9 @@ def _follower(
             submission.is_forced or find_workers(client, plan.contender, queue=queue).workers > 0
         ),
         should_stop=should_stop,
-        clock=time.monotonic,
-        sleep=time.sleep,
+        on_read=screen.running,
     )
-
-
-def _blame(followed: Followed, *, client: redis.Redis, run: str) -> Followed:
-    """Return the ending with its true cause: unread lines mean that the collector stopped."""
     has_stalled = followed.ending in {Ending.STALLED, Ending.DESERTED}
-    if has_stalled and client.xlen(records_stream(run)):
+    if has_stalled and client.xlen(records_stream(submission.run)):
         return replace(followed, ending=Ending.UNWATCHED)
     return followed

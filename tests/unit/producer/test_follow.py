@@ -14,8 +14,8 @@ from producer.follow import (
     SETTLE_S,
     Ending,
     Followed,
-    Follower,
     WaitLimits,
+    follow,
     wait_limits,
 )
 from producer.summary import RunSummary, TrialSummary
@@ -67,19 +67,17 @@ class World:
     def follow(self, limits: WaitLimits = LIMITS, *, is_last: bool = False) -> Followed:
         """Follow the trial to its end; the world's time begins at 0."""
         begin_s = self.now_s
-        follower = Follower(
-            trial=0,
+        followed = follow(
+            0,
             sent=10,
+            is_last=is_last,
             limits=limits,
             read=lambda: self.look(self.now_s - begin_s),
             has_workers=lambda: self.has_workers(self.now_s - begin_s),
             should_stop=lambda: self.should_stop(self.now_s - begin_s),
+            on_read=lambda trial: self.seen.append(trial.ledger.done + trial.ledger.failed),
             clock=lambda: self.now_s,
             sleep=self._sleep,
-        )
-        followed = follower.follow(
-            is_last=is_last,
-            on_read=lambda trial: self.seen.append(trial.ledger.done + trial.ledger.failed),
         )
         self.now_s -= begin_s
         return followed
