@@ -47,16 +47,16 @@ class Screen:
 
     def announce(self, submission: Submission, groups: Mapping[str, WorkerGroup]) -> None:
         """Print what will be sent, and to which workers."""
-        self._print(Text.assemble(("run ", "dim"), (submission.run, "bold")))
-        self._print(_describe_jobs(submission))
+        self._console.print(Text.assemble(("run ", "dim"), (submission.run, "bold")))
+        self._console.print(_describe_jobs(submission))
         if submission.is_comparison:
             order = " → ".join(submission.pools)
-            self._print(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
+            self._console.print(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
         else:
             (pool,) = submission.pools
-            self._print(_describe_group(pool, groups[pool]))
+            self._console.print(_describe_group(pool, groups[pool]))
         if any(group.has_events for group in groups.values()):
-            self._print(Text(EVENTS_NOTE, "yellow"))
+            self._console.print(Text(EVENTS_NOTE, "yellow"))
 
     def sending(self, plan: TrialPlan, count: int) -> None:
         """Show how many jobs of a trial are sent so far."""
@@ -75,7 +75,7 @@ class Screen:
         text = f"sent {fmt.counted(sent.count, noun='job')} to {plan.contender} "
         # a backlog is due all at once, so its jobs can't be in time
         late = f", at most {fmt.duration(sent.lag_max_s)} late" if plan.rate_per_s else ""
-        self._print(Text.assemble(f"{text}in {fmt.duration(sent.span_s)}", (late, "dim")))
+        self._console.print(Text.assemble(f"{text}in {fmt.duration(sent.span_s)}", (late, "dim")))
         if self._row is not None:
             self._progress.update(
                 self._row, description="running", completed=0, total=max(1, sent.count)
@@ -85,9 +85,6 @@ class Screen:
         """Show how many jobs of a trial have ended so far."""
         if self._row is not None:
             self._progress.update(self._row, completed=trial.ledger.done + trial.ledger.failed)
-
-    def _print(self, text: Text) -> None:
-        self._console.print(text, highlight=False)
 
 
 def _describe_jobs(submission: Submission) -> Text:

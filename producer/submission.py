@@ -104,20 +104,21 @@ def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> S
     """Return when jobs are due; arrivals without a name are those of the shape or the rate.
 
     Args:
-        options: parameters of the arrivals, and the count; those not given are left out.
+        options: parameters of the arrivals, and the count; those not given are left out or None.
         arrivals: one of `ARRIVALS`, or None.
 
     Raises:
         UsageError: with every fault of what is given; ``field`` is the option.
     """
+    given = {key: value for key, value in options.items() if value is not None}
     shaped = [kind for kind in ARRIVALS.values() if kind.span_key]
-    has_span = any(kind.span_key in options for kind in shaped)
+    has_span = any(kind.span_key in given for kind in shaped)
     count = {} if has_span else {"count": DEFAULT_COUNT}
     # the parameters that only one of the arrivals has name it
-    own = [kind.how for kind in shaped if options.keys() & kind.model_fields.keys() - _COMMON]
-    how = arrivals or next(iter(own), "constant" if "rate_per_s" in options else "burst")
+    own = [kind.how for kind in shaped if given.keys() & kind.model_fields.keys() - _COMMON]
+    how = arrivals or next(iter(own), "constant" if "rate_per_s" in given else "burst")
     try:
-        return read_schedule({**count, **options, "how": how})
+        return read_schedule({**count, **given, "how": how})
     except UsageError as error:
         faults = [replace(fault, field=option_of(fault.field)) for fault in error.faults]
         raise UsageError(*faults) from error
