@@ -296,10 +296,10 @@ def _look(run: str, *, as_json: bool) -> ExitCode:
 def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
     trials = [trial for trial in summary.trials if trial.ledger.sent]
     if len(summary.trials) > 1:
-        _output.print(render_comparison(trials, run=summary, is_backlog=is_backlog))
+        _output.print(render_comparison(trials, is_backlog=is_backlog))
     else:
         for trial in trials:
-            _output.print(render_trial(trial, run=summary, is_backlog=is_backlog, is_over=is_over))
+            _output.print(render_trial(trial, is_backlog=is_backlog, is_over=is_over))
 
 
 def _conclude(result: SubmissionResult, *, settings: Settings) -> None:

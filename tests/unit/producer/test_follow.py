@@ -30,7 +30,6 @@ def trial_of(*, sent: int = 10, done: int = 0, failed: int = 0) -> TrialSummary:
         contender="gevent",
         slots=4,
         kind="io.http",
-        parameters={},
         ledger=Ledger(sent=sent, done=done, failed=failed, lost=sent - done - failed),
         throughput_per_s=None,
         wait_s=None,
@@ -46,9 +45,7 @@ def summary_of(
 ) -> RunSummary:
     """A run of one trial that has come so far."""
     return RunSummary(
-        run="r1",
         state=RunState(state),
-        overlapped_by=(),
         trials=(trial_of(sent=sent, done=done, failed=failed),),
         raw={},
     )
