@@ -307,7 +307,7 @@ def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
     submission = result.submission
     sent = sum(each.count for each in result.sent.values())
     if any(not each.is_complete for each in result.sent.values()):
-        meant = submission.count * len(submission.pools)
+        meant = submission.schedule.count * len(submission.pools)
         _complain(
             f"stopped: {sent:,} of {fmt.counted(meant, noun='job')} were sent, and will be run"
         )
@@ -337,7 +337,7 @@ def _document(result: SubmissionResult) -> dict[str, Any]:
                 "workers": result.groups[submission.pools[trial]].workers,
                 "slots": result.groups[submission.pools[trial]].slots,
                 "events": result.groups[submission.pools[trial]].has_events,
-                "count": submission.count,
+                "count": submission.schedule.count,
                 "sent": sent.count,
                 "span_s": sent.span_s,
                 "lag_max_s": sent.lag_max_s,

@@ -122,8 +122,7 @@ class QueueWriter:
         Raises:
             StackError: as `put` does.
         """
-        if not self.is_settled:
-            self._work(most_unanswered=0)
+        self._work(most_unanswered=0)
 
     @property
     def is_settled(self) -> bool:
@@ -146,7 +145,12 @@ class QueueWriter:
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 self._is_lost = True
                 if pause_s is None:
-                    raise self._lost(error) from error
+                    uncertain = sum(map(len, (*self._unanswered, *self._unsent)))
+                    raise StackError(
+                        f"the broker was lost and did not come back ({type(error).__name__}); "
+                        f"{self._account}, {uncertain} more may be: the run's count in Redis is "
+                        "right"
+                    ) from error
                 time.sleep(pause_s)
             except redis.RedisError as error:
                 # batches behind the refused one may be in the queue
@@ -235,10 +239,3 @@ class QueueWriter:
 
     def _refused(self, error: Exception) -> StackError:
         return StackError(f"the broker refuses jobs: {error}; {self._account}")
-
-    def _lost(self, error: Exception) -> StackError:
-        uncertain = sum(map(len, (*self._unanswered, *self._unsent)))
-        return StackError(
-            f"the broker was lost and did not come back ({type(error).__name__}); "
-            f"{self._account}, {uncertain} more may be: the run's count in Redis is right"
-        )

@@ -48,16 +48,6 @@ class Submission:
     #: How long nothing may end until the run counts as stalled, seconds; None: by the job's length.
     stall_s: float | None = None
 
-    @property
-    def is_comparison(self) -> bool:
-        """Whether pools are compared, one after the other."""
-        return len(self.pools) > 1
-
-    @property
-    def count(self) -> int:
-        """Return the number of jobs for each pool."""
-        return self.schedule.count
-
     def plans(
         self, slots: Mapping[str, int], *, calibration: Mapping[str, float]
     ) -> list[TrialPlan]:
@@ -67,7 +57,10 @@ class Submission:
             StackError: if the calibration lacks a kind whose work is given as a time.
         """
         parameters = message_parameters(self.kind, self.parameters, calibration=calibration)
-        moves = self._moves()
+        schedule, longest_gap_s = self.schedule, 0.0
+        if schedule.shape:
+            dues_s = itertools.pairwise(schedule.draw(self.seed))
+            longest_gap_s = max((after - before for before, after in dues_s), default=0.0)
         return [
             TrialPlan(
                 trial=index,
@@ -76,22 +69,14 @@ class Submission:
                 slots=slots[pool],
                 kind=self.kind.name,
                 parameters=parameters,
-                arrivals=self.schedule.how,
-                rate_per_s=self.schedule.mean_per_s,
-                count=self.count,
-                **moves,
+                arrivals=schedule.how,
+                rate_per_s=schedule.mean_per_s,
+                shape=schedule.shape,
+                longest_gap_s=longest_gap_s,
+                count=schedule.count,
             )
             for index, pool in enumerate(self.pools)
         ]
-
-    def _moves(self) -> dict[str, Any]:
-        """Return the fields of a plan that describe a changing rate."""
-        if not self.schedule.shape:
-            return {}
-        gaps_s = (
-            after - before for before, after in itertools.pairwise(self.schedule.draw(self.seed))
-        )
-        return {"shape": self.schedule.shape, "longest_gap_s": max(gaps_s, default=0.0)}
 
 
 def ordered_pools(pool: str, *, seed: int) -> tuple[str, ...]:
