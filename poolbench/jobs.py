@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -86,20 +87,25 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
         UsageError: with every unknown name, wrong type and value out of bounds, and for a mixture.
     """
     known = {parameter.name: parameter for parameter in (*kind.parameters, *kind.calibrated)}
+    own, sent = ([one.name for one in sort] for sort in (kind.parameters, kind.calibrated))
+    # the sorts of which a name is given: a person's, the messages', or wrongly both
+    meant = [sort for sort in (own, sent) if not given.keys().isdisjoint(sort)]
+    free = [name for sort in meant or (own, sent) for name in sort if name not in given]
+    problem = f"unknown parameter of {kind.name}"
     faults = [
-        Fault(
-            problem=f"unknown parameter of {kind.name}",
-            seen=name,
-            remedy=nearest(name, among=_free_names(kind, given)),
-        )
+        Fault(problem=problem, seen=name, remedy=nearest(name, among=free))
         for name in given
         if name not in known
     ]
-    faults += _mixture_faults(kind, given)
+    if len(meant) > 1:
+        mixed = (" and ".join(name for name in sort if name in given) for sort in meant)
+        remedy = f"give {' and '.join(own)}, or instead {' and '.join(sent)}"
+        problem = f"parameters of {kind.name} that can't be combined"
+        faults.append(Fault(problem=problem, seen=" with ".join(mixed), remedy=remedy))
+    wanted = sent if sent in meant else own
     values: dict[str, int | float] = {}
-    wanted = _sort_given(kind, given)
     for name, parameter in known.items():
-        if name not in given and (parameter.is_optional or parameter not in wanted):
+        if name not in given and (parameter.is_optional or name not in wanted):
             continue
         value = given.get(name, parameter.default)
         fault = _parameter_fault(kind, parameter, value)
@@ -114,16 +120,7 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
 
 def parse_parameters(kind: JobKind, words: Mapping[str, str]) -> dict[str, int | float]:
     """Return parameters written as text (``delay_ms=50``), checked like `complete_parameters`."""
-    given: dict[str, Any] = {}
-    for name, word in words.items():
-        try:
-            given[name] = int(word)
-        except ValueError:
-            try:
-                given[name] = float(word)
-            except ValueError:
-                given[name] = word
-    return complete_parameters(kind, given)
+    return complete_parameters(kind, {name: _number(word) for name, word in words.items()})
 
 
 def ideal_wait_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float | None:
@@ -151,30 +148,12 @@ def rough_job_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float:
     return (work_ms + total_ms + others_ms) / 1_000 + (ideal_wait_s(kind, parameters) or 0.0)
 
 
-def _sort_given(kind: JobKind, given: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    """Return the parameters that are meant: a person's, unless one of the messages' is given."""
-    is_as_sent = any(parameter.name in given for parameter in kind.calibrated)
-    return kind.calibrated if is_as_sent else kind.parameters
-
-
-def _free_names(kind: JobKind, given: Mapping[str, Any]) -> list[str]:
-    """Return the names that may still be given: of one sort, where a name of it is there."""
-    sorts = [[one.name for one in group] for group in (kind.parameters, kind.calibrated)]
-    meant = [names for names in sorts if any(name in given for name in names)] or sorts
-    return [name for names in meant for name in names if name not in given]
-
-
-def _mixture_faults(kind: JobKind, given: Mapping[str, Any]) -> list[Fault]:
-    own, sent = (
-        [parameter.name for parameter in group] for group in (kind.parameters, kind.calibrated)
-    )
-    mixed = [[name for name in group if name in given] for group in (own, sent)]
-    if not all(mixed):
-        return []
-    seen = f"{' and '.join(mixed[0])} with {' and '.join(mixed[1])}"
-    remedy = f"give {' and '.join(own)}, or instead {' and '.join(sent)}"
-    problem = f"parameters of {kind.name} that can't be combined"
-    return [Fault(problem=problem, seen=seen, remedy=remedy)]
+def _number(word: str) -> int | float | str:
+    """Return the number that a word is, or the word."""
+    for type_ in (int, float):
+        with contextlib.suppress(ValueError):
+            return type_(word)
+    return word
 
 
 def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Fault | None:
