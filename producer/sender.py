@@ -56,7 +56,7 @@ class Requests:
 def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
     """Carry out each request until there are no more.
 
-    A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
+    A request is ``{"run", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
     seconds from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, when
     all is sent or a line asks to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
     """
@@ -93,7 +93,7 @@ def _send(client: redis.Redis, asked: Mapping[str, Any], *, requests: Requests) 
             run=asked["run"],
             plan=TrialPlan(**asked["plan"]),
             offsets_s=asked["offsets_s"],
-            scope=asked["scope"],
+            scope=asked["run"],
             mix=mix
             and Mix(parts=tuple(MixPart(**part) for part in mix["parts"]), order=mix["order"]),
             should_stop=requests.has_more,
