@@ -26,7 +26,7 @@ from poolbench.settings import Settings, load_settings
 from producer.arrivals import ARRIVALS, MAX_COUNT
 from producer.screen import Screen
 from producer.submission import ALL, DEFAULT_COUNT, Submission, ordered_pools, schedule_of
-from producer.submit import SubmissionResult, submit
+from producer.submit import SubmittedRun
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
 
@@ -253,9 +253,14 @@ def _submit(submission: Submission, *, as_json: bool) -> ExitCode:
         _stop_on_signal() as should_stop,
         Screen(_errors) as screen,
     ):
-        result = submit(
-            client, submission, scope=settings.scope, screen=screen, should_stop=should_stop
+        result = SubmittedRun(
+            client=client,
+            submission=submission,
+            scope=settings.scope,
+            screen=screen,
+            should_stop=should_stop,
         )
+        result.carry_out()
     if as_json:
         _output.print_json(data=_document(result))
     elif result.summary:
@@ -302,7 +307,7 @@ def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
             _output.print(render_trial(trial, is_backlog=is_backlog, is_over=is_over))
 
 
-def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
+def _conclude(result: SubmittedRun, *, settings: Settings) -> None:
     """Report what went wrong, and where to find more."""
     submission = result.submission
     sent = sum(each.count for each in result.sent.values())
@@ -324,7 +329,7 @@ def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
         _hint("records", str(folder))
 
 
-def _document(result: SubmissionResult) -> dict[str, Any]:
+def _document(result: SubmittedRun) -> dict[str, Any]:
     """Return the output of ``--json`` for a submission."""
     summary, submission = result.summary, result.submission
     return {

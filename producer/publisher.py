@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import redis
 
@@ -57,12 +58,11 @@ def open_run(
     client: redis.Redis,
     *,
     run: str,
-    source: str,
+    source: Literal["producer", "lab"],
     plans: Sequence[TrialPlan],
-    is_listed: bool,
     calibration: Mapping[str, float] | None = None,
 ) -> None:
-    """Write a run's hash; ``is_listed`` makes the stack's collector serve it.
+    """Write a run's hash; the stack's collector serves it if ``source`` is ``producer``.
 
     ``calibration`` holds the CPU-seconds of a unit of work by kind, where it mattered.
 
@@ -79,7 +79,7 @@ def open_run(
         # due times are stamped by this machine's clock, which another's may not be compared with
         transaction.hset(key, mapping={"source": source, "trials": trials, "boot_id": boot_id()})
         transaction.hset(key, "calibration", json.dumps(dict(calibration or {})))
-        if is_listed:
+        if source == "producer":
             transaction.zadd(RUNS, {run: now_ns / 1e9})
         transaction.execute()
 

@@ -89,14 +89,10 @@ def capture(plan: TrialPlan, *, run: str, queue: str, mix: Mix | None = None) ->
     """
     if mix is None:
         return Template(forms=(_capture_form(plan, run=run, queue=queue),))
+    plans = (replace(plan, kind=part.kind, parameters=part.parameters) for part in mix.parts)
     forms = (
-        _capture_form(
-            replace(plan, kind=part.kind, parameters=part.parameters),
-            run=run,
-            queue=queue,
-            part=part.name,
-        )
-        for part in mix.parts
+        _capture_form(one, run=run, queue=queue, part=part.name)
+        for one, part in zip(plans, mix.parts, strict=True)
     )
     return Template(forms=tuple(forms), order=mix.order)
 

@@ -187,14 +187,7 @@ def _open(run: Run) -> None:
     bench = run.bench
     run.server = environment.describe_broker(bench.client, origin=run.broker.origin)
     bench.calibration = calibrate(run.experiment.workloads)
-    open_run(
-        bench.client,
-        run=run.name,
-        source="lab",
-        plans=[],
-        calibration=bench.calibration,
-        is_listed=False,
-    )
+    open_run(bench.client, run=run.name, source="lab", plans=[], calibration=bench.calibration)
     run.ceilings = Ceilings(
         producer_per_s=producer_ceiling_per_s(run),
         upstream_per_s=upstream_ceilings_per_s(
