@@ -24,6 +24,7 @@ from poolbench.keys import check_name, new_run_name, run_key
 from poolbench.pools import available_pools
 from poolbench.settings import Settings, load_settings
 from producer.arrivals import ARRIVALS, MAX_COUNT
+from producer.follow import Ending
 from producer.screen import Screen
 from producer.submission import ALL, DEFAULT_COUNT, Submission, ordered_pools, schedule_of
 from producer.submit import SubmittedRun
@@ -317,16 +318,15 @@ def _conclude(result: SubmittedRun, *, settings: Settings) -> None:
             f"stopped: {sent:,} of {fmt.counted(meant, noun='job')} were sent, and will be run"
         )
     for trial, followed in result.followed.items():
-        if followed.ending.value != "closed":
-            contender = submission.pools[trial]
+        if followed.ending is not Ending.CLOSED:
             text = explain(followed, sent=result.sent[trial].count)
-            _complain(f"{contender}: {text}")
+            _complain(f"{submission.pools[trial]}: {text}")
     if not submission.waits or result.exit_code:
-        _hint("status", f"python -m producer --look {submission.run}")
-        _hint("in Flower", f"http://127.0.0.1:{settings.flower_port}")
+        _note("[dim]status:[/]", f"python -m producer --look {submission.run}")
+        _note("[dim]in Flower:[/]", f"http://127.0.0.1:{settings.flower_port}")
     folder = settings.results_dir / submission.run
     if folder.is_dir():
-        _hint("records", str(folder))
+        _note("[dim]records:[/]", str(folder))
 
 
 def _document(result: SubmittedRun) -> dict[str, Any]:
@@ -372,10 +372,10 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
             signal.signal(each, handler)
 
 
-def _hint(what: str, where: str) -> None:
-    _errors.print(f"[dim]{what}:[/] {escape(where)}", soft_wrap=not _errors.is_terminal)
-
-
 def _complain(text: str) -> None:
     for line in text.splitlines():
-        _errors.print(f"[bold red]producer:[/] {escape(line)}", soft_wrap=not _errors.is_terminal)
+        _note("[bold red]producer:[/]", line)
+
+
+def _note(what: str, text: str) -> None:
+    _errors.print(f"{what} {escape(text)}", soft_wrap=not _errors.is_terminal)

@@ -20,7 +20,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate
-from types import TracebackType
 from typing import Any, Self
 
 import hiredis
@@ -95,12 +94,7 @@ class QueueWriter:
             raise UsageError(Fault(problem="jobs of this run were sent before", remedy=remedy))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.disconnect()
 
     def put(self, messages: Sequence[bytes]) -> None:

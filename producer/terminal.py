@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -100,8 +101,7 @@ def _done(ledger: Ledger) -> Text:
 
 
 def _percentiles(found: Percentiles | None) -> list[str]:
-    spans_s = (found.p50, found.p95, found.p99) if found else (None, None, None)
-    return [fmt.duration(span_s) for span_s in spans_s]
+    return [fmt.duration(span_s) for span_s in (astuple(found) if found else (None,) * 3)]
 
 
 def _remarks(trials: Sequence[TrialSummary]) -> list[RenderableType]:
@@ -133,7 +133,6 @@ def explain(followed: Followed, *, sent: int) -> str:
         Ending.TIMED_OUT: "not finished within --timeout",
         Ending.UNWATCHED: f"no collector published anything within {still} (see: make ps)",
         Ending.STOPPED: "stopped waiting",
-        Ending.CLOSED: "closed",
     }[followed.ending]
     if followed.trial is None:
         return f"{reason}: {fmt.counted(sent, noun='job')} sent; their records are kept"
