@@ -191,10 +191,7 @@ def load_settings(
     found = dict(read_dotenv(dotenv)) if dotenv else {}
     found.update(os.environ if environ is None else environ)
     values = {name: found.get(name) or known.default for name, known in VARIABLES.items()}
-    faults = [fault for name in VARIABLES if (fault := _fault(VARIABLES[name], values[name]))]
-    for name in ("POOLBENCH_REDIS_URL", "POOLBENCH_WORKER_REDIS_URL"):
-        faults += _redis_url_faults(values[name], name=name)
-    if faults:
+    if faults := [fault for name in VARIABLES if (fault := _fault(VARIABLES[name], values[name]))]:
         raise UsageError(*faults)
     heartbeat = values["POOLBENCH_HEARTBEAT_FILE"]
     redis_url = values["POOLBENCH_REDIS_URL"] or _compose_redis_url(values)
@@ -260,6 +257,10 @@ def _compose_redis_url(values: Mapping[str, str]) -> str:
 
 
 def _fault(variable: Variable, value: str) -> Fault | None:
+    if variable.name.endswith("_REDIS_URL") and value and not _is_redis_url(value):
+        # the value may hold a password, so it is not shown
+        problem = f"{variable.name} is not a Redis address"
+        return Fault(problem=problem, remedy="write redis://:password@host:port/0")
     if variable.bounds is None:
         return None
     low, high = variable.bounds
@@ -269,17 +270,10 @@ def _fault(variable: Variable, value: str) -> Fault | None:
     return Fault(field=variable.name, seen=repr(value), problem=problem)
 
 
-def _redis_url_faults(url: str, *, name: str) -> list[Fault]:
-    if not url:
-        return []
-    parts = urlsplit(url)
+def _is_redis_url(url: str) -> bool:
     try:
-        is_usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+        parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        is_usable = False
-    if is_usable:
-        return []
-    # the value may hold a password, so it is not shown
-    remedy = "write redis://:password@host:port/0"
-    return [Fault(problem=f"{name} is not a Redis address", remedy=remedy)]
+        return False
+    return parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
