@@ -38,13 +38,19 @@ class Screen(Progress):
     def announce(self, submission: Submission, groups: Mapping[str, WorkerGroup]) -> None:
         """Print what will be sent, and to which workers."""
         self.console.print(Text.assemble(("run ", "dim"), (submission.run, "bold")))
-        self.console.print(_describe_jobs(submission))
+        parameters = " ".join(f"{name}={value:g}" for name, value in submission.parameters.items())
+        jobs = f"{submission.schedule.count:,} × {submission.kind.name} "
+        self.console.print(Text.assemble(jobs, (parameters, "dim"), f", {submission.schedule}"))
         if len(submission.pools) > 1:
             order = " → ".join(submission.pools)
             self.console.print(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
         else:
             (pool,) = submission.pools
-            self.console.print(_describe_group(pool, groups[pool]))
+            workers = fmt.counted(groups[pool].workers, noun="worker")
+            found = f"{workers}, {fmt.counted(groups[pool].slots, noun='slot')}"
+            if not groups[pool].workers:
+                found = "no worker is live"
+            self.console.print(Text.assemble(f"to {pool} ", (f"({found})", "dim")))
         if any(group.has_events for group in groups.values()):
             self.console.print(Text(EVENTS_NOTE, "yellow"))
 
@@ -73,19 +79,3 @@ class Screen(Progress):
         """Show the state of the present trial, the only one that has a row."""
         for row in self.task_ids:
             self.update(row, **state)
-
-
-def _describe_jobs(submission: Submission) -> Text:
-    parameters = " ".join(f"{name}={value:g}" for name, value in submission.parameters.items())
-    return Text.assemble(
-        f"{submission.schedule.count:,} × {submission.kind.name} ",
-        (parameters, "dim"),
-        f", {submission.schedule}",
-    )
-
-
-def _describe_group(pool: str, group: WorkerGroup) -> Text:
-    found = f"{fmt.counted(group.workers, noun='worker')}, {fmt.counted(group.slots, noun='slot')}"
-    if not group.workers:
-        found = "no worker is live"
-    return Text.assemble(f"to {pool} ", (f"({found})", "dim"))
