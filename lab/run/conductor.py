@@ -145,14 +145,7 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
 def _open(run: Run) -> None:
     """Record the conditions, and measure the ceilings of producer and upstream."""
     run.calibration = calibrate(run.experiment.workloads)
-    open_run(
-        run.client,
-        run=run.name,
-        source="lab",
-        plans=[],
-        calibration=run.calibration,
-        is_listed=False,
-    )
+    open_run(run.client, run=run.name, source="lab", plans=[], calibration=run.calibration)
     run.ceilings = Ceilings(
         producer_per_s=producer_ceiling_per_s(run),
         upstream_per_s=upstream_ceilings_per_s(
