@@ -76,6 +76,5 @@ def _stamp(words: list[str], *, pids: dict[str, int], facts: dict[str, Any]) -> 
         moment=moment,
         t_ns=round(float(seconds) * 1e9),
         pid=pids.get(label, 1),
-        thread=1,
-        facts=said,
+        **said,
     )

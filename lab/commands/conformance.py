@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from collections.abc import MutableMapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +20,8 @@ from lab.conformance.markdown import write_markdown
 from lab.conformance.promise import Promise
 from lab.conformance.promises import PROMISES
 from lab.conformance.runner import conduct
-from lab.conformance.survey import Survey, SurveyRow, read_survey
+from lab.conformance.survey import Survey, read_survey
 from lab.conformance.terminal import render
-from lab.system.environment import describe_machine
 from lab.system.signals import interrupt_on_signals
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
 from poolbench.pools import POOLS, Pool, find_pool
@@ -36,9 +32,6 @@ _messages = Console(stderr=True)
 #: Variables that override settings of ours: the broker, the meaning of SIGTERM.
 _FOREIGN_PREFIX = "CELERY_"
 _FOREIGN = ("REMAP_SIGTERM",)
-
-#: Facts of the machine that a survey contains.
-_MACHINE = ("os", "architecture", "cores")
 
 
 def register(app: typer.Typer) -> None:
@@ -100,41 +93,21 @@ def _conduct(
     promises: Sequence[Promise], *, pools: Sequence[Pool], python: CeleryPython, tries: int
 ) -> Survey:
     interrupt_on_signals(lambda: _messages.print("stopping the workers"))
-    made_at, began_at_s = datetime.now(UTC), time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     try:
         with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
             bar = progress.add_task("trying", total=len(promises) * len(pools) * tries)
-            results = conduct(
+            return conduct(
                 promises,
                 pools=pools,
                 interpreter=python,
                 tries=tries,
+                command=shlex.join(["poolbench", *sys.argv[1:]]),
                 advance=lambda: progress.advance(bar),
             )
     except KeyboardInterrupt:
         _messages.print("Survey interrupted; its results are discarded.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-    machine = asdict(describe_machine())
-    return Survey(
-        made_at=made_at.isoformat(timespec="seconds"),
-        command=shlex.join(["poolbench", *sys.argv[1:]]),
-        took_s=round(time.monotonic() - began_at_s, 1),
-        versions=python.versions,
-        broker=results.broker,
-        machine={name: machine[name] for name in _MACHINE},
-        pools=tuple(pool.name for pool in pools),
-        rows=tuple(
-            SurveyRow(
-                name=one.name,
-                title=one.title,
-                question=one.question,
-                expected=one.expected,
-                pools={pool.name: results.verdicts[one.name, pool.name] for pool in pools},
-            )
-            for one in promises
-        ),
-    )
 
 
 def _write(path: Path, *, text: str) -> None:

@@ -40,8 +40,8 @@ class WorkerDiedError(Exception):
 class TestbedWorker:
     """A started worker."""
 
+    #: Its process; named like its node.
     child: Child
-    node: str
     slots: int
     app: Celery
     #: Waits for a condition; see `Testbed.until`.
@@ -49,12 +49,11 @@ class TestbedWorker:
     #: The last signal that the try sent; None before.
     stop_signal: signal.Signals | None = None
     _was_killed: bool = False
-    _exit_code: int | None = None
 
     @property
     def exit_code(self) -> int | None:
         """Return its exit code; None if it runs, or ran until `kill`."""
-        return self._exit_code if self._was_killed else self.child.exit_code
+        return None if self._was_killed else self.child.exit_code
 
     def has_ended(self) -> bool:
         """Return whether its main process has ended."""
@@ -87,8 +86,7 @@ class TestbedWorker:
 
     def kill(self) -> None:
         """Kill it and everything that it started."""
-        if not self._was_killed:
-            self._exit_code, self._was_killed = self.child.exit_code, True
+        self._was_killed = not self.has_ended()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -109,20 +107,17 @@ class TestbedWorker:
 
     def inspect(self, command: str, *, within_s: float = 1.5) -> Any:
         """Return its answer to ``celery inspect COMMAND``, None if there is none in time."""
-        asked = self.app.control.inspect(destination=[self.node], timeout=within_s)
-        answers = getattr(asked, command)() or {}
-        return answers.get(self.node)
+        node = self.child.name
+        asked = self.app.control.inspect(destination=[node], timeout=within_s)
+        return (getattr(asked, command)() or {}).get(node)
 
     def revoke(self, jobs: str | list[str], *, terminate: bool = False) -> Any:
         """Return its answer to the remote control command ``revoke``, None if there is none."""
-        replies = self.app.control.broadcast(
-            "revoke",
-            arguments={"task_id": jobs, "terminate": terminate},
-            destination=[self.node],
-            reply=True,
-            timeout=1.5,
+        node = self.child.name
+        replies = self.app.control.revoke(
+            jobs, destination=[node], terminate=terminate, reply=True, timeout=1.5
         )
-        return next((reply[self.node] for reply in replies or () if self.node in reply), None)
+        return next((reply[node] for reply in replies or () if node in reply), None)
 
     def log_lines(self, *patterns: str, most: int = 2) -> tuple[str, ...]:
         """Return the first log lines that match each pattern, as evidence; frames excluded."""

@@ -37,7 +37,14 @@ MEET_EVERY_S = 1.0
 _REFUSED = "(?i)couldn't ack"
 
 
-def _try_disable_prefetch(testbed: Testbed) -> Finding:
+@Promise(
+    title="`--disable-prefetch`",
+    question=f"`--disable-prefetch`, and {ROUNDS} jobs of {ROUND_S} s for each slot, sent at once.",
+    expected="A job is fetched only when a slot is free, and no slot is idle while jobs wait.",
+    lasts_s=15.0,
+)
+def disable_prefetch(testbed: Testbed) -> Finding:
+    """Watch what a worker fetches while all its slots are busy."""
     with testbed.worker("--disable-prefetch") as worker:
         idle_fetched = 0
 
@@ -99,7 +106,18 @@ class LateJobs:
         return self.fates.harm() or (f"{left} job(s) left in the queue" if left else "")
 
 
-def _try_acks_late(testbed: Testbed) -> Finding:
+@Promise(
+    title="acks_late with all slots busy",
+    question=(
+        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process), acks_late, Celery's own "
+        f"broker options: {LATE_ROUNDS} rounds of jobs of {SHORTEST_S} to {LONGEST_S} s, whose "
+        f"ends are spread out, then {LATE_ROUNDS} rounds that end together at full seconds."
+    ),
+    expected="Each job runs once, and nothing is left in unacked, whenever jobs end.",
+    lasts_s=20.0,
+)
+def acks_late_full(testbed: Testbed) -> Finding:
+    """Run jobs with acks_late whose ends are spread out, then jobs that end together."""
     wanted = MANY_PROCESSES if testbed.pool.name == "prefork" else MANY_SLOTS
     with testbed.worker(slots=wanted, settings={"task_acks_late": True}) as worker:
         count = worker.slots * LATE_ROUNDS
@@ -147,25 +165,3 @@ def judge_acks_late(
             *log,
         ),
     )
-
-
-DISABLE_PREFETCH = Promise(
-    name="disable-prefetch",
-    title="`--disable-prefetch`",
-    question=f"`--disable-prefetch`, and {ROUNDS} jobs of {ROUND_S} s for each slot, sent at once.",
-    expected="A job is fetched only when a slot is free, and no slot is idle while jobs wait.",
-    attempt=_try_disable_prefetch,
-    lasts_s=15.0,
-)
-ACKS_LATE = Promise(
-    name="acks-late-full",
-    title="acks_late with all slots busy",
-    question=(
-        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process), acks_late, Celery's own "
-        f"broker options: {LATE_ROUNDS} rounds of jobs of {SHORTEST_S} to {LONGEST_S} s, whose "
-        f"ends are spread out, then {LATE_ROUNDS} rounds that end together at full seconds."
-    ),
-    expected="Each job runs once, and nothing is left in unacked, whenever jobs end.",
-    attempt=_try_acks_late,
-    lasts_s=20.0,
-)

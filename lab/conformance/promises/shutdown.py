@@ -106,11 +106,29 @@ def _let_wait(testbed: Testbed, *, seconds: float) -> None:
     testbed.until(lambda: not testbed.queued(), within_s=FETCHED_WITHIN_S)
 
 
-def _try_warm_running(testbed: Testbed) -> Finding:
+@Promise(
+    title="warm shutdown, jobs running",
+    question=(
+        f"SIGTERM {SETTLED_S} s after every slot started a job of {SHORT_S:.0f} s, in turn with "
+        "early acknowledgement and with acks_late."
+    ),
+    expected="The jobs finish, then the worker ends with exit code 0.",
+)
+def warm_shutdown_running(testbed: Testbed) -> Finding:
+    """Stop a worker while jobs run."""
     return _try_warm(testbed, has_waiting=False)
 
 
-def _try_warm_prefetched(testbed: Testbed) -> Finding:
+@Promise(
+    title="warm shutdown, jobs prefetched",
+    question=(
+        f"The same, while the worker holds {WAITING} fetched jobs that have not started, in turn "
+        "with both acknowledgements too."
+    ),
+    expected="The running jobs finish; the fetched ones are run or are in the queue again.",
+)
+def warm_shutdown_prefetched(testbed: Testbed) -> Finding:
+    """Stop a worker while jobs run and others wait in it."""
     return _try_warm(testbed, has_waiting=True)
 
 
@@ -135,7 +153,21 @@ def judge_warm(end: Shutdown) -> Finding:
     )
 
 
-def _try_cold(testbed: Testbed) -> Finding:
+@Promise(
+    title="cold shutdown",
+    question=(
+        f"SIGQUIT {SETTLED_S} s after every slot started a job of {LONG_S:.0f} s with acks_late, "
+        f"while the worker holds {WAITING} fetched jobs, in turn with early acknowledgement and "
+        "with acks_late."
+    ),
+    expected=(
+        "The running jobs are ended at once, no other starts, and all are in the queue again; the "
+        "worker ends."
+    ),
+    lasts_s=15.0,
+)
+def cold_shutdown(testbed: Testbed) -> Finding:
+    """Stop a worker at once."""
     with testbed.worker() as worker:
         testbed.fill_slots(worker, labels="running", job=LATE, seconds=LONG_S)
         _let_wait(testbed, seconds=LONG_S)
@@ -153,7 +185,22 @@ def judge_cold(end: Shutdown) -> Finding:
     )
 
 
-def _try_soft(testbed: Testbed) -> Finding:
+@Promise(
+    title="soft shutdown",
+    question=(
+        f"SIGQUIT with worker_soft_shutdown_timeout = {SOFT_TIMEOUT_S:.0f} s, {SETTLED_S} s after "
+        f"one slot started a job of {SHORT_S:.0f} s and another, where there is one, a job of "
+        f"{LONG_S:.0f} s with acks_late, while the worker holds {WAITING} fetched jobs, in turn "
+        "with early acknowledgement and with acks_late."
+    ),
+    expected=(
+        "The short job finishes, the long one is ended, no other starts, and all but the short one "
+        "are in the queue again."
+    ),
+    lasts_s=15.0,
+)
+def soft_shutdown(testbed: Testbed) -> Finding:
+    """Stop a worker that gives its jobs some time."""
     with testbed.worker(settings={"worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}) as worker:
         testbed.send(EARLY, label="short", seconds=SHORT_S)
         if worker.slots > 1:
@@ -173,56 +220,3 @@ def judge_soft(end: Shutdown) -> Finding:
         (bool(end.late_starts()), IGNORED, "It started jobs after the signal."),
         works="The short job finished; all others are in the queue again.",
     )
-
-
-WARM_RUNNING = Promise(
-    name="warm-shutdown-running",
-    title="warm shutdown, jobs running",
-    question=(
-        f"SIGTERM {SETTLED_S} s after every slot started a job of {SHORT_S:.0f} s, in turn with "
-        "early acknowledgement and with acks_late."
-    ),
-    expected="The jobs finish, then the worker ends with exit code 0.",
-    attempt=_try_warm_running,
-)
-WARM_PREFETCHED = Promise(
-    name="warm-shutdown-prefetched",
-    title="warm shutdown, jobs prefetched",
-    question=(
-        f"The same, while the worker holds {WAITING} fetched jobs that have not started, in turn "
-        "with both acknowledgements too."
-    ),
-    expected="The running jobs finish; the fetched ones are run or are in the queue again.",
-    attempt=_try_warm_prefetched,
-)
-COLD = Promise(
-    name="cold-shutdown",
-    title="cold shutdown",
-    question=(
-        f"SIGQUIT {SETTLED_S} s after every slot started a job of {LONG_S:.0f} s with acks_late, "
-        f"while the worker holds {WAITING} fetched jobs, in turn with early acknowledgement and "
-        "with acks_late."
-    ),
-    expected=(
-        "The running jobs are ended at once, no other starts, and all are in the queue again; the "
-        "worker ends."
-    ),
-    attempt=_try_cold,
-    lasts_s=15.0,
-)
-SOFT = Promise(
-    name="soft-shutdown",
-    title="soft shutdown",
-    question=(
-        f"SIGQUIT with worker_soft_shutdown_timeout = {SOFT_TIMEOUT_S:.0f} s, {SETTLED_S} s after "
-        f"one slot started a job of {SHORT_S:.0f} s and another, where there is one, a job of "
-        f"{LONG_S:.0f} s with acks_late, while the worker holds {WAITING} fetched jobs, in turn "
-        "with early acknowledgement and with acks_late."
-    ),
-    expected=(
-        "The short job finishes, the long one is ended, no other starts, and all but the short one "
-        "are in the queue again."
-    ),
-    attempt=_try_soft,
-    lasts_s=15.0,
-)

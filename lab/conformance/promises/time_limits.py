@@ -12,7 +12,13 @@ LIMIT_S = 1
 JOB_S = 4.0
 
 
-def _try_soft_limit(testbed: Testbed) -> Finding:
+@Promise(
+    title="soft time limit",
+    question=f"`--soft-time-limit {LIMIT_S}`, and a job that waits {JOB_S:.0f} s.",
+    expected=f"After {LIMIT_S} s SoftTimeLimitExceeded is raised inside the job.",
+)
+def soft_limit(testbed: Testbed) -> Finding:
+    """Let a job exceed its soft time limit."""
     with testbed.worker("--soft-time-limit", str(LIMIT_S)) as worker:
         testbed.send("wait", label="long", seconds=JOB_S)
         worker.until(lambda: _has_ended(testbed), within_s=JOB_S + 10)
@@ -29,7 +35,7 @@ def _has_ended(testbed: Testbed) -> bool:
 def judge_soft_limit(seen: Observation) -> Finding:
     """Judge by the exception that the job itself got while it waited."""
     stamps = seen.stamps
-    errors = [one.facts["error"] for one in stamps.of("long", moment="interrupted")]
+    errors = [one.error for one in stamps.of("long", moment="interrupted")]
     is_raised, met = "SoftTimeLimitExceeded" in errors, errors[0] if errors else "nothing"
     early = f"The job ended early and got {met} instead of the exception."
     return judge(
@@ -45,7 +51,13 @@ def judge_soft_limit(seen: Observation) -> Finding:
     )
 
 
-def _try_hard_limit(testbed: Testbed) -> Finding:
+@Promise(
+    title="hard time limit",
+    question=f"`--time-limit {LIMIT_S}`, and a job that waits {JOB_S:.0f} s; then one more job.",
+    expected=f"After {LIMIT_S} s the job is ended and marked failed; the worker continues.",
+)
+def hard_limit(testbed: Testbed) -> Finding:
+    """Let a job exceed its hard time limit."""
     with testbed.worker("--time-limit", str(LIMIT_S)) as worker:
         testbed.send("wait", label="long", seconds=JOB_S)
         worker.until(testbed.has("started", "long"))
@@ -65,19 +77,3 @@ def judge_hard_limit(seen: Observation) -> Finding:
         works="The job was ended, its failure was stored, and the worker continued.",
         evidence=(seen.stamps.describe("long"), f"state stored: {state}", *seen.log),
     )
-
-
-SOFT_LIMIT = Promise(
-    name="soft-limit",
-    title="soft time limit",
-    question=f"`--soft-time-limit {LIMIT_S}`, and a job that waits {JOB_S:.0f} s.",
-    expected=f"After {LIMIT_S} s SoftTimeLimitExceeded is raised inside the job.",
-    attempt=_try_soft_limit,
-)
-HARD_LIMIT = Promise(
-    name="hard-limit",
-    title="hard time limit",
-    question=f"`--time-limit {LIMIT_S}`, and a job that waits {JOB_S:.0f} s; then one more job.",
-    expected=f"After {LIMIT_S} s the job is ended and marked failed; the worker continues.",
-    attempt=_try_hard_limit,
-)

@@ -30,7 +30,20 @@ LATE_S = 3.0
 PARTS = 4
 
 
-def _try_rate_limit(testbed: Testbed) -> Finding:
+@Promise(
+    title="rate limit",
+    question=(
+        f"One slot, {LIMITED} jobs limited to {RATE_PER_S}/s and {BESIDE} of another kind after "
+        "them, all at once; by Celery's own settings, and with worker_prefetch_multiplier = 0."
+    ),
+    expected=(
+        f"At least {1 / RATE_PER_S:g} s lie between two starts of limited jobs; each runs once; "
+        "the others don't wait for them."
+    ),
+    lasts_s=15.0,
+)
+def rate_limit(testbed: Testbed) -> Finding:
+    """Send limited jobs and others, with prefetching and without."""
     limit = {"task_annotations": {"wait": {"rate_limit": f"{RATE_PER_S}/s"}}}
     with testbed.worker(slots=1, settings=limit) as worker:
         limited, beside, sent_ns = _send_beside(testbed, labels="first")
@@ -99,7 +112,13 @@ def _waiting(waited_s: float | None, without_prefetching_s: float | None) -> str
     return f"Jobs of another kind {what}, only with {setting}." if without_prefetching else ""
 
 
-def _try_eta(testbed: Testbed) -> Finding:
+@Promise(
+    title="eta",
+    question=f"A job with countdown={AHEAD_S:.0f}, sent to an idle worker.",
+    expected="It starts once, not before its time and soon after.",
+)
+def eta(testbed: Testbed) -> Finding:
+    """Send a job that is due later."""
     with testbed.worker() as worker:
         due_ns = time.time_ns() + int(AHEAD_S * 1e9)
         testbed.send("wait", label="later", countdown=AHEAD_S, seconds=0.0)
@@ -124,7 +143,13 @@ def judge_eta(seen: Observation, *, due_ns: int) -> Finding:
     )
 
 
-def _try_chord(testbed: Testbed) -> Finding:
+@Promise(
+    title="chord",
+    question=f"A job sends a chord of {PARTS} parts and a callback that adds up their results.",
+    expected="Each part runs, then the callback once, with all the results.",
+)
+def chord(testbed: Testbed) -> Finding:
+    """Run a chord that a job sends."""
     with testbed.worker() as worker:
         testbed.send("open_chord", label="opener", parts=PARTS)
         worker.until(testbed.has("finished", "sum"), within_s=20)
@@ -135,7 +160,7 @@ def _try_chord(testbed: Testbed) -> Finding:
 def judge_chord(seen: Observation) -> Finding:
     """Judge by the parts that ran, and by the sum that the callback stamped."""
     parts = [label for label in seen.stamps.labels("finished") if label.startswith("part-")]
-    totals = [one.facts["total"] for one in seen.stamps.of("sum", moment="finished")]
+    totals = [one.total for one in seen.stamps.of("sum", moment="finished")]
     is_right = totals == [PARTS * (PARTS + 1) // 2]
     return judge(
         (not totals, BREAKS, "The callback never ran."),
@@ -146,33 +171,3 @@ def judge_chord(seen: Observation) -> Finding:
             *seen.log,
         ),
     )
-
-
-RATE_LIMIT = Promise(
-    name="rate-limit",
-    title="rate limit",
-    question=(
-        f"One slot, {LIMITED} jobs limited to {RATE_PER_S}/s and {BESIDE} of another kind after "
-        "them, all at once; by Celery's own settings, and with worker_prefetch_multiplier = 0."
-    ),
-    expected=(
-        f"At least {1 / RATE_PER_S:g} s lie between two starts of limited jobs; each runs once; "
-        "the others don't wait for them."
-    ),
-    attempt=_try_rate_limit,
-    lasts_s=15.0,
-)
-ETA = Promise(
-    name="eta",
-    title="eta",
-    question=f"A job with countdown={AHEAD_S:.0f}, sent to an idle worker.",
-    expected="It starts once, not before its time and soon after.",
-    attempt=_try_eta,
-)
-CHORD = Promise(
-    name="chord",
-    title="chord",
-    question=f"A job sends a chord of {PARTS} parts and a callback that adds up their results.",
-    expected="Each part runs, then the callback once, with all the results.",
-    attempt=_try_chord,
-)
