@@ -23,8 +23,7 @@ from lab.conformance.interpreter import CeleryPython
 from lab.conformance.promise import Promise
 from lab.conformance.survey import Survey, SurveyRow, judge_tries
 from lab.conformance.testbed import Testbed
-from lab.conformance.worker import WorkerDiedError
-from lab.conformance.worker_exit import judge_exits
+from lab.conformance.worker import TestbedWorker, WorkerDiedError
 from lab.system.environment import describe_broker, describe_machine, usable_cores
 from lab.system.redis_server import RedisServer, find_server
 from poolbench.errors import StackError
@@ -127,12 +126,25 @@ def _attempt(
                 )
             ) as testbed,
         ):
-            found = promise.attempt(testbed)
-            return judge_exits(found, exits=[worker.exit() for worker in testbed.workers])
+            return judge_exits(promise.attempt(testbed), workers=testbed.workers)
     except WorkerDiedError as death:
         return judge_death(death)
     except (StackError, OSError, redis.RedisError, OperationalError) as error:
         return not_tried(f"{type(error).__name__}: {error}")
+
+
+def judge_exits(found: Finding, *, workers: Sequence[TestbedWorker]) -> Finding:
+    """Return a promise's finding, turned into a break if one of its workers failed.
+
+    A promise judges by its jobs; a worker that died neither works nor ignores a request.
+    """
+    failed = next((one for one in workers if one.has_failed()), None)
+    if failed is None or found.outcome not in {Outcome.WORKS, Outcome.IGNORED}:
+        return found
+    ended = "it did not end" if failed.exit_code is None else f"exit code {failed.exit_code}"
+    evidence = dict.fromkeys((*found.evidence, *failed.own_errors()))
+    seen = f"The worker failed ({ended}). {found.seen}"
+    return Finding(outcome=Outcome.BREAKS, seen=seen, evidence=tuple(evidence))
 
 
 def judge_death(death: WorkerDiedError) -> Finding:
