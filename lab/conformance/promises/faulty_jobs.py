@@ -43,12 +43,10 @@ def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
     """Judge by the longest time for which the jobs next to it did not wake up."""
     ends = [one for label in beside for one in seen.stamps.of(label, moment="finished")]
     gap_s = max((one.gap_s for one in ends), default=0.0)
+    are_done = seen.stamps.have("finished", "blocker", *beside)
+    cut = f"Not every job ran to its end; {seen.stamps.describe()}."
     return judge(
-        (
-            not seen.stamps.have("finished", "blocker", *beside),
-            BREAKS,
-            f"Not every job ran to its end; {seen.stamps.describe()}.",
-        ),
+        (not are_done, BREAKS, cut),
         (gap_s > GAP_S, BREAKS, "Every other job stopped until the call returned."),
         works="The other jobs went on.",
         evidence=(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
@@ -24,6 +23,9 @@ ANSWER_WITHIN_S = 3.0
 
 #: Jobs by which counts are compared.
 COUNTED = 20
+
+#: A number's name in `inspect`, its value there, where the true number comes from, and that.
+Count = tuple[str, int | None, str, int]
 
 
 @Promise(
@@ -153,17 +155,6 @@ def judge_ping(answers: list[Any], *, was_busy: bool, answers_later: bool, slots
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """A number that `inspect` reports, next to the true one."""
-
-    name: str
-    reported: int | None
-    actual: int
-    #: Where the true number comes from.
-    source: str
-
-
 @Promise(
     title="inspect's counts",
     question=(
@@ -186,21 +177,20 @@ def inspect_counts(testbed: Testbed) -> Finding:
         slots = stats.get("pool", {}).get("max-concurrency")
         total = sum(stats.get("total", {}).values())
         return judge_counts(
-            Count(name="active", reported=len(active), actual=in_flight, source="in flight"),
-            Count(name="stats total", reported=total, actual=ran, source="stamped as run"),
-            Count(
-                name="stats max-concurrency", reported=slots, actual=worker.slots, source="given -c"
-            ),
+            ("active", len(active), "in flight", in_flight),
+            ("stats total", total, "stamped as run", ran),
+            ("stats max-concurrency", slots, "given -c", worker.slots),
         )
 
 
 def judge_counts(*counts: Count) -> Finding:
     """Judge by whether `inspect` reports each true number."""
-    wrong = [one.name for one in counts if one.reported != one.actual]
+    wrong = [name for name, reported, _, actual in counts if reported != actual]
     return judge(
         (bool(wrong), BREAKS, f"It reports a wrong number: {', '.join(wrong)}."),
         works="It reports each number as it is.",
         evidence=tuple(
-            f"inspect {one.name}: {one.reported}; {one.source}: {one.actual}" for one in counts
+            f"inspect {name}: {reported}; {source}: {actual}"
+            for name, reported, source, actual in counts
         ),
     )

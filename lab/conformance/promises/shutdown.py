@@ -15,12 +15,12 @@ from lab.conformance.worker import TestbedWorker
 #: How long jobs run, seconds: a short one and a long one.
 SHORT_S, LONG_S = 3.0, 12.0
 
-#: How long a worker may take to end, beyond what it may wait for, seconds.
-END_WITHIN_S = 12.0
-
 #: The time that a soft shutdown gives to jobs, seconds: a job that starts when a short one ends
 #: can't finish within it.
 SOFT_TIMEOUT_S = 5.0
+
+#: How long a worker may take to end, seconds: longer than all that it may wait for.
+END_WITHIN_S = LONG_S + SOFT_TIMEOUT_S + 12.0
 
 #: How long jobs have run when the signal comes, seconds. Celery learns of a start a moment later;
 #: what it does with a job between the two is chance, on prefork too.
@@ -56,9 +56,9 @@ class Shutdown:
     def judge(self, *cases: Case, works: str) -> Finding:
         """Return the finding: a worker that hung and harmed jobs come before ``cases``."""
         seen, late = self.seen, self.late_starts()
-        started = (f"{len(late)} job(s) started after the signal: {', '.join(late)}",)
+        started = f"{len(late)} job(s) started after the signal: {', '.join(late)}"
         code = "none: it had to be killed" if seen.exit_code is None else seen.exit_code
-        harm = seen.fates.harm()
+        harm, lost = seen.fates.harm(), sorted(seen.fates.lost)
         return judge(
             (seen.exit_code is None, BREAKS, "The worker hung."),
             (bool(harm), BREAKS, f"It ended with {harm}."),
@@ -67,25 +67,20 @@ class Shutdown:
             evidence=(
                 seen.fates.describe(),
                 seen.stamps.describe(),
-                *(started if late else ()),
+                *([started] if late else []),
                 f"exit code: {code}, {self.took_s:.0f} s after the signal",
-                *(
-                    f"state stored of {label}: {seen.state(label)}"
-                    for label in sorted(seen.fates.lost)
-                ),
+                *(f"state stored of {label}: {seen.state(label)}" for label in lost),
                 *seen.log,
             ),
         )
 
 
-def _shut_down(
-    testbed: Testbed, worker: TestbedWorker, *, number: signal.Signals, within_s: float
-) -> Shutdown:
+def _shut_down(testbed: Testbed, worker: TestbedWorker, *, number: signal.Signals) -> Shutdown:
     """Send the signal a moment after the last start; return how the worker ended."""
     testbed.pause(SETTLED_S)
     signalled_ns, began_at_s = time.time_ns(), time.monotonic()
     worker.signal(number)
-    testbed.until(worker.has_ended, within_s=within_s)
+    testbed.until(worker.has_ended, within_s=END_WITHIN_S)
     took_s = time.monotonic() - began_at_s
     worker.kill()
     seen = testbed.observe(worker, _TROUBLE)
@@ -138,8 +133,7 @@ def _try_warm(testbed: Testbed, *, has_waiting: bool) -> Finding:
         worker.until(testbed.has("started", *jobs))
         if has_waiting:
             _let_wait(testbed, seconds=0.2)
-        within_s = SHORT_S + END_WITHIN_S
-        return judge_warm(_shut_down(testbed, worker, number=signal.SIGTERM, within_s=within_s))
+        return judge_warm(_shut_down(testbed, worker, number=signal.SIGTERM))
 
 
 def judge_warm(end: Shutdown) -> Finding:
@@ -171,8 +165,7 @@ def cold_shutdown(testbed: Testbed) -> Finding:
     with testbed.worker() as worker:
         testbed.fill_slots(worker, labels="running", job=LATE, seconds=LONG_S)
         _let_wait(testbed, seconds=LONG_S)
-        within_s = LONG_S + END_WITHIN_S
-        return judge_cold(_shut_down(testbed, worker, number=signal.SIGQUIT, within_s=within_s))
+        return judge_cold(_shut_down(testbed, worker, number=signal.SIGQUIT))
 
 
 def judge_cold(end: Shutdown) -> Finding:
@@ -207,8 +200,7 @@ def soft_shutdown(testbed: Testbed) -> Finding:
             testbed.send(LATE, label="long", seconds=LONG_S)
         worker.until(testbed.has("started", *testbed.sent))
         _let_wait(testbed, seconds=LONG_S)
-        within_s = LONG_S + SOFT_TIMEOUT_S + END_WITHIN_S
-        return judge_soft(_shut_down(testbed, worker, number=signal.SIGQUIT, within_s=within_s))
+        return judge_soft(_shut_down(testbed, worker, number=signal.SIGQUIT))
 
 
 def judge_soft(end: Shutdown) -> Finding:

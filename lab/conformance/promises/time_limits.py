@@ -37,14 +37,11 @@ def judge_soft_limit(seen: Observation) -> Finding:
     stamps = seen.stamps
     errors = [one.error for one in stamps.of("long", moment="interrupted")]
     is_raised, met = "SoftTimeLimitExceeded" in errors, errors[0] if errors else "nothing"
+    ran_on = not is_raised and stamps.have("finished", "long")
     early = f"The job ended early and got {met} instead of the exception."
     return judge(
         (not seen.takes_jobs, BREAKS, "After it the worker takes no more jobs."),
-        (
-            not is_raised and stamps.have("finished", "long"),
-            IGNORED,
-            "The job ran to its end without an exception.",
-        ),
+        (ran_on, IGNORED, "The job ran to its end without an exception."),
         (not is_raised, BREAKS, early),
         works="The exception was raised in the job where it waited.",
         evidence=(stamps.describe("long"), f"state stored: {seen.state('long')}", *seen.log),

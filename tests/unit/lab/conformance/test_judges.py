@@ -20,7 +20,6 @@ from lab.conformance.promises.prefetch import (
 )
 from lab.conformance.promises.recycling import judge_autoscale, judge_max_memory, judge_max_tasks
 from lab.conformance.promises.remote_control import (
-    Count,
     judge_counts,
     judge_ping,
     judge_revoke,
@@ -234,7 +233,7 @@ def test_the_evidence_shows_it(found: Finding, evidence: str) -> None:
 def test_a_wrong_count_breaks_and_is_named(reported: tuple[int | None, ...], named: str) -> None:
     """A user would act on it."""
     counts = [
-        Count(name=name, reported=number, actual=actual, source="stamped")
+        (name, number, "stamped", actual)
         for name, number, actual in zip(("active", "total"), reported, (2, 20), strict=True)
     ]
 
