@@ -55,9 +55,7 @@ def rate_limit(testbed: Testbed) -> Finding:
         _, beside, sent_ns = _send_beside(testbed, labels="second")
         worker.until(testbed.has("finished", *beside), within_s=LEFT_WAITING_S * 2)
         without_s = longest_wait_s(testbed.stamps(), jobs=beside, since_ns=sent_ns)
-    return judge_rate_limit(
-        seen, limited=limited, waited_s=waited_s, without_prefetching_s=without_s
-    )
+    return judge_rate_limit(seen, limited=limited, waits_s=(waited_s, without_s))
 
 
 def _send_beside(testbed: Testbed, *, labels: str) -> tuple[list[str], list[str], int]:
@@ -69,47 +67,35 @@ def _send_beside(testbed: Testbed, *, labels: str) -> tuple[list[str], list[str]
 
 
 def judge_rate_limit(
-    seen: Observation,
-    *,
-    limited: list[str],
-    waited_s: float | None,
-    without_prefetching_s: float | None,
+    seen: Observation, *, limited: list[str], waits_s: tuple[float | None, float | None]
 ) -> Finding:
-    """Judge by the starts of the limited jobs, and by how long the others waited."""
+    """Judge by the starts of the limited jobs, and by how long the others waited.
+
+    That is the longest wait by Celery's own settings, and without prefetching; None if one of the
+    others never started.
+    """
     starts = [one.t_ns for label in limited for one in seen.stamps.of(label, moment="started")]
     span_s = (max(starts) - min(starts)) / 1e9 if starts else 0.0
-    waiting = _waiting(waited_s, without_prefetching_s)
+    by_default, without = (one is None or one > LEFT_WAITING_S for one in waits_s)
+    waits = ["not all started" if one is None else f"started within {one:.1f} s" for one in waits_s]
+    left = "The jobs kept the limit. Jobs of another kind were left waiting beside a free slot"
+    setting = "worker_prefetch_multiplier = 0"
+    taken = f"since the limited ones took every prefetched place; with {setting} they started"
     are_done = seen.stamps.have("finished", *limited)
     return judge(
         (len(starts) > len(limited), BREAKS, "Jobs were run twice."),
         (not are_done, BREAKS, "Not every job was run."),
         (span_s < LIMITED_SPAN_S, IGNORED, "The jobs ran without a limit."),
-        (bool(waiting), BREAKS, f"The jobs kept the limit. {waiting}"),
+        (by_default and without, BREAKS, f"{left}, with {setting} too."),
+        (by_default, BREAKS, f"{left}, {taken} at once."),
+        (without, BREAKS, f"{left}, only with {setting}."),
         works="The jobs kept the limit, and others started next to them.",
         evidence=(
             f"{len(starts)} starts of {len(limited)} limited jobs within {span_s:.1f} s",
-            f"jobs of another kind by Celery's own settings: {_started(waited_s)}",
-            f"with worker_prefetch_multiplier = 0: {_started(without_prefetching_s)}",
+            f"jobs of another kind by Celery's own settings: {waits[0]}",
+            f"with {setting}: {waits[1]}",
         ),
     )
-
-
-def _started(waited_s: float | None) -> str:
-    return "not all started" if waited_s is None else f"started within {waited_s:.1f} s"
-
-
-def _waiting(waited_s: float | None, without_prefetching_s: float | None) -> str:
-    """Return with which settings jobs of another kind were left waiting; empty if with none."""
-    by_default, without_prefetching = (
-        one is None or one > LEFT_WAITING_S for one in (waited_s, without_prefetching_s)
-    )
-    what, setting = "were left waiting beside a free slot", "worker_prefetch_multiplier = 0"
-    if by_default and without_prefetching:
-        return f"Jobs of another kind {what}, with {setting} too."
-    if by_default:
-        why = "since the limited ones took every prefetched place"
-        return f"Jobs of another kind {what}, {why}; with {setting} they started at once."
-    return f"Jobs of another kind {what}, only with {setting}." if without_prefetching else ""
 
 
 @Promise(
