@@ -90,8 +90,16 @@ class SurveyRow(_Model):
     title: str
     question: str
     expected: str
-    #: Verdict by pool.
+    #: Verdict by pool, in the order of the survey's pools.
     pools: Mapping[str, Verdict]
+
+    def compare(self, other: Survey | None) -> list[tuple[Verdict, Verdict | None]]:
+        """Return the verdict on each pool; with the one of another survey, where that differs."""
+        there = other.verdicts(self.name) if other else {}
+        return [
+            (here, there[pool] if pool in there and there[pool].outcome != here.outcome else None)
+            for pool, here in self.pools.items()
+        ]
 
 
 class Survey(_Model):
@@ -124,9 +132,22 @@ class Survey(_Model):
         """Return how often each promise was tried on each pool."""
         return max((one.tries for row in self.rows for one in row.pools.values()), default=1)
 
-    def verdict(self, name: str, *, pool: str) -> Verdict | None:
-        """Return the verdict on a promise and a pool, None if this survey has none."""
-        return next((row.pools.get(pool) for row in self.rows if row.name == name), None)
+    def verdicts(self, name: str) -> Mapping[str, Verdict]:
+        """Return the verdicts on a promise by pool; empty if this survey has no such row."""
+        return next((row.pools for row in self.rows if row.name == name), {})
+
+    def describe(self, other: Survey | None) -> list[str]:
+        """Return sentences about what was tried: versions, number of tries, the other survey."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        broker = f"{self.broker['server']} {self.broker['version']}"
+        lines = [f"{versions}; {broker}; {self.machine['os']}, {self.machine['cores']} cores"]
+        if self.tries > 1:
+            tries = f"Each promise was tried {self.tries} times"
+            lines.append(f"{tries}: the worst outcome, and the number of tries that had it.")
+        if other is not None:
+            made = f"celery {other.celery}, {other.made_at[:10]}"
+            lines.append(f"In brackets, where it differs: {made}.")
+        return lines
 
     def to_json(self) -> str:
         """Return the survey as JSON."""
