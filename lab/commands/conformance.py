@@ -29,9 +29,8 @@ from poolbench.pools import POOLS, Pool, find_pool
 _output = Console()
 _messages = Console(stderr=True)
 
-#: Variables that override settings of ours: the broker, the meaning of SIGTERM.
-_FOREIGN_PREFIX = "CELERY_"
-_FOREIGN = ("REMAP_SIGTERM",)
+#: Beginnings of variables that override settings of ours: the broker, the meaning of SIGTERM.
+_FOREIGN = ("CELERY_", "REMAP_SIGTERM")
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +71,7 @@ def conformance(
     if list_rows:
         sys.stdout.write(_listed())
         return
-    promises, pools = _chosen_promises(row or ()), _chosen_pools(pool or ())
+    promises, pools = _chosen_promises(row or ()), tuple(map(find_pool, pool or POOLS))
     _check_target(write)
     forget_foreign_variables(os.environ)
     other = read_survey(beside) if beside else None
@@ -115,10 +114,6 @@ def _write(path: Path, *, text: str) -> None:
     _messages.print(f"wrote {path}", highlight=False)
 
 
-def _chosen_pools(names: Sequence[str]) -> tuple[Pool, ...]:
-    return tuple(find_pool(name) for name in names) or tuple(POOLS.values())
-
-
 def _chosen_promises(names: Sequence[str]) -> tuple[Promise, ...]:
     known = {key: one for one in PROMISES for key in (_plain(one.title), one.name)}
     faults = [
@@ -148,9 +143,8 @@ def _listed() -> str:
 
 def forget_foreign_variables(environ: MutableMapping[str, str]) -> None:
     """Remove the variables that override settings, here and so in the workers."""
-    for name in list(environ):
-        if name.startswith(_FOREIGN_PREFIX) or name in _FOREIGN:
-            del environ[name]
+    for name in [one for one in environ if one.startswith(_FOREIGN)]:
+        del environ[name]
 
 
 def _check_target(target: Path | None) -> None:

@@ -43,9 +43,9 @@ class CeleryPython:
 
     def lacks(self, pool: Pool) -> str:
         """Return what this Python lacks for a pool, as a sentence; empty if nothing."""
-        needed = NEEDS.get(pool.name, "")
-        is_missing = bool(needed) and needed not in self.versions
-        return f"{needed} is not installed in this Python." if is_missing else ""
+        needed = NEEDS.get(pool.name)
+        is_there = needed is None or needed in self.versions
+        return "" if is_there else f"{needed} is not installed in this Python."
 
 
 def inspect_python(path: Path) -> CeleryPython:

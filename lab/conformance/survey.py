@@ -5,38 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, PositiveInt, ValidationError, model_validator
 
 from lab.conformance.finding import MEANINGS, Finding, Outcome
 from poolbench.errors import Fault, UsageError
 
-#: Outcomes, the worst first; a try without a verdict doesn't count next to one with a verdict.
-WORST_FIRST = (Outcome.BREAKS, Outcome.IGNORED, Outcome.WORKS, Outcome.NOT_TRIED)
 
+class Verdict(Finding, frozen=True):
+    """What one pool did with one promise in one try or more: the first of the worst findings."""
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Verdict(_Model):
-    """What one pool did with one promise, in one try or more."""
-
-    #: The worst outcome of all tries; sentence and evidence of the first try that had it.
-    outcome: Outcome
-    seen: str
-    evidence: tuple[str, ...]
-    #: Number of tries by outcome, the worst first; outcomes without a try are absent.
-    outcomes: Mapping[Outcome, PositiveInt]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _add_count(cls, content: Any) -> Any:
-        """Add the count that files of single tries may lack."""
-        if isinstance(content, dict) and "outcome" in content:
-            return {"outcomes": {content["outcome"]: 1}, **content}
-        return content
+    #: Number of tries by outcome, the worst first; outcomes without a try are absent. Files of
+    #: single tries may lack it.
+    outcomes: Mapping[Outcome, PositiveInt] = Field(
+        default_factory=lambda found: {found["outcome"]: 1}
+    )
 
     @model_validator(mode="after")
     def _check_count(self) -> Verdict:
@@ -73,17 +57,12 @@ def judge_tries(findings: Sequence[Finding]) -> Verdict:
     Raises:
         ValueError: if there is no try.
     """
-    worst = min(findings, key=lambda one: WORST_FIRST.index(one.outcome))
+    worst = min(findings, key=lambda one: list(Outcome).index(one.outcome))
     seen = Counter(one.outcome for one in findings)
-    return Verdict(
-        outcome=worst.outcome,
-        seen=worst.seen,
-        evidence=worst.evidence,
-        outcomes={one: seen[one] for one in WORST_FIRST if seen[one]},
-    )
+    return Verdict(**dict(worst), outcomes={one: seen[one] for one in Outcome if seen[one]})
 
 
-class SurveyRow(_Model):
+class SurveyRow(BaseModel, frozen=True):
     """The verdicts on one promise."""
 
     name: str
@@ -102,7 +81,7 @@ class SurveyRow(_Model):
         ]
 
 
-class Survey(_Model):
+class Survey(BaseModel, frozen=True):
     """What one run of the command found. The fields are the JSON format, in its order."""
 
     #: Version of the JSON format; it changes when a reader would have to change.

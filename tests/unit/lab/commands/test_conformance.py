@@ -17,11 +17,9 @@ from poolbench.errors import UsageError
 from poolbench.pools import POOLS
 
 
-def test_all_promises_and_pools_are_tried_by_default() -> None:
+def test_all_promises_are_tried_by_default() -> None:
     """In the order of the table."""
     assert conformance._chosen_promises(()) == PROMISES
-    assert conformance._chosen_pools(()) == tuple(POOLS.values())
-    assert conformance._chosen_pools(["solo"]) == (POOLS["solo"],)
 
 
 @pytest.mark.parametrize(
