@@ -129,7 +129,7 @@ class Pipe:
         try:
             recorder.wait(CLOSE_WAIT_S)
         except subprocess.TimeoutExpired:
-            _log.warning("recorder %d still holds lines and goes on alone", recorder.pid)
+            _log.warning("recorder %d still has lines to deliver and continues alone", recorder.pid)
         else:
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
@@ -155,11 +155,11 @@ class Pipe:
             return
         if not self._is_full:
             self._is_full = True
-            _log.warning("the recorder's pipe is full, lines are lost until it takes some")
+            _log.warning("the recorder's pipe is full; lines are lost until it has room")
 
     def _break(self, error: OSError) -> None:
         self._is_broken = True
-        _log.warning("the recorder is gone, jobs run on without records: %s", error)
+        _log.warning("the recorder is gone, jobs run without records: %s", error)
 
 
 def start_pipe(settings: RecorderSettings) -> Pipe:

@@ -61,7 +61,7 @@ def _say_once(handler: Callable[..., None], error: Exception) -> None:
     """Log a handler's fault once; the job runs on."""
     if handler.__qualname__ not in _failed:
         _failed.add(handler.__qualname__)
-        _log.warning("%s failed, says so only once: %r", handler.__qualname__, error)
+        _log.warning("%s failed (logged once): %r", handler.__qualname__, error)
 
 
 def _guarded(handler: Callable[P, None]) -> Callable[P, None]:
@@ -129,7 +129,7 @@ class Probe:
             self._pipe = start_pipe(_recorder_settings(settings, app=sender.app))
         except (OSError, ValueError, UsageError) as error:
             text = " ".join(str(error).split())
-            _log.warning("poolbench: no recorder, jobs run on without records: %s", text)
+            _log.warning("poolbench: no recorder, jobs run without records: %s", text)
         else:
             atexit.register(self._pipe.close)
 

@@ -127,7 +127,7 @@ class Recorder:
         self._unsent_presence.update(found.presence)
         if found.garbled and not self._has_seen_garbled:
             self._has_seen_garbled = True
-            _say(f"dropped a garbled line, and says so only once: {found.garbled[0][:60]!r}")
+            _say(f"dropped a garbled line (logged once): {found.garbled[0][:60]!r}")
 
     def _refresh_presence(self) -> None:
         if time.monotonic() - self._shown_at_s > PRESENCE_REFRESH_S:
@@ -144,11 +144,11 @@ class Recorder:
         except (redis.RedisError, OSError) as error:
             if not self._is_redis_away:
                 self._is_redis_away = True
-                _say(f"Redis takes no lines, they are kept here: {error}")
+                _say(f"Redis does not accept lines; they are kept here: {error}")
             return False
         if self._is_redis_away:
             self._is_redis_away = False
-            _say("Redis is back, the lines kept are delivered")
+            _say("Redis is back; the kept lines are delivered")
         return True
 
     def _send(self, entries: list[StreamEntry]) -> None:
@@ -197,7 +197,7 @@ def main() -> int:
         recorder = Recorder(settings, buffer=buffer)
     except (ValueError, TypeError, KeyError) as error:
         # without the content: the line may contain a password
-        _say(f"it got no usable settings ({type(error).__name__})")
+        _say(f"its settings are unusable ({type(error).__name__})")
         return ExitCode.USAGE
     if rest:
         buffer.put(rest)

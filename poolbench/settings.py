@@ -282,4 +282,4 @@ def _redis_url_faults(url: str, *, name: str) -> list[Fault]:
         return []
     # the value may hold a password, so it is not shown
     remedy = "write redis://:password@host:port/0"
-    return [Fault(problem=f"{name} is no Redis address", remedy=remedy)]
+    return [Fault(problem=f"{name} is not a Redis address", remedy=remedy)]

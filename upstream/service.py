@@ -18,7 +18,7 @@ from poolbench.catalogue import JOB_KINDS
 from poolbench.documents import make_document
 from poolbench.errors import UsageError
 from poolbench.jobs import parse_parameters
-from upstream.account import Account
+from upstream.cost_meter import CostMeter
 from upstream.draws import Draw, Draws
 
 #: The job kind whose parameters `/wait` and `/json` take, bounds included.
@@ -67,12 +67,12 @@ class Service:
 
     def __init__(self) -> None:
         self.waits = Waits()
-        self.account = Account()
+        self.cost = CostMeter()
         self._draws: dict[bytes, Draws] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self.account.count()
+        self.cost.count()
         if scope["path"] in _BODIES and scope["method"] == "GET":
             await self._answer(scope, receive, send)
         elif scope["path"] == "/ceiling" and scope["method"] == "GET":
@@ -125,9 +125,9 @@ class Service:
     def _ceiling(self) -> Response:
         """Return the ceiling of this process, from the CPU time of its requests."""
         facts = {
-            "ceiling_per_s": self.account.ceiling_per_s,
-            "cpu_s_per_request": self.account.cpu_s_per_request,
-            "requests": self.account.requests,
+            "ceiling_per_s": self.cost.ceiling_per_s,
+            "cpu_s_per_request": self.cost.cpu_s_per_request,
+            "requests": self.cost.requests,
             "waiting": len(self.waits),
         }
         return Response(json.dumps(facts) + "\n", media_type="application/json")

@@ -313,7 +313,7 @@ def test_runs_that_overlap_are_marked_both(stack: Stack) -> None:
     overlaps = {run: stack.summary(run)["overlapped_by"] for run in ("one", "two", "later")}
     assert overlaps == {"one": ["two"], "two": ["one"], "later": []}
     assert stack.trial("one")["mark"] == "!"
-    assert stack.trial("one")["reasons"][0] == "run two had jobs here at the same time"
+    assert stack.trial("one")["reasons"][0] == "run two had jobs in flight at the same time"
     assert stack.folder("one").read_manifest().overlapped_by == ("two",)
 
 

@@ -257,7 +257,7 @@ def test_a_wrong_password_is_redis_away(server: Server, start: Start, tmp_path: 
     fed.feed(_line("one", 0))
     assert fed.end() == 0
     said = fed.said
-    assert "takes no lines" in said
+    assert "does not accept lines" in said
     assert "0123wrong4567" not in said
     assert "Traceback" not in said
 

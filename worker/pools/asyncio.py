@@ -29,7 +29,7 @@ from celery.worker import state as worker_state
 from ._blocked import BlockedLog
 from ._bridge import bridge
 from ._child import Child
-from ._courier import Courier
+from ._consumer import ConsumerThread
 from ._job import Job, JobRequest, current_job
 from ._loop import run_until
 from ._stop_signals import wrap_stop_handlers
@@ -81,7 +81,7 @@ class TaskPool(BasePool):
         self._is_closed = False
         #: Celery's tasks that are ready to return coroutines here, by name.
         self._bridged: dict[str, Any] = {}
-        self._courier = Courier()
+        self._consumer = ConsumerThread()
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
 
     # Celery calls these in the consumer's thread
@@ -93,12 +93,12 @@ class TaskPool(BasePool):
         for task in self.app.tasks.values() if self.app is not None else ():
             self._bridge(task)
         # the consumer is woken because it sleeps for up to a second otherwise
-        wrap_stop_handlers(before=self._begin_no_more, after=self._courier.wake)
+        wrap_stop_handlers(before=self._begin_no_more, after=self._consumer.wake)
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
         """Let the consumer's hub make the posted calls; called again with each connection."""
-        self._courier.register(loop)
+        self._consumer.register(loop)
 
     def on_apply(  # type: ignore[override]  # celery-types has it return None
         self,
@@ -159,8 +159,8 @@ class TaskPool(BasePool):
         self.on_close()
         has_named_calls = False
         while self._has_work() and not _celery.should_terminate:
-            self._courier.deliver()
-            self._courier.tend_hub()
+            self._consumer.deliver()
+            self._consumer.tend_hub()
             if not has_named_calls and not self._running:
                 has_named_calls = True
                 self._name_calls("Waiting for calls that jobs left in threads: %s")
@@ -169,7 +169,7 @@ class TaskPool(BasePool):
             self.on_terminate()
         else:
             self._stop_loop()
-            self._courier.tend_hub()
+            self._consumer.tend_hub()
 
     def on_terminate(self) -> None:
         """Cancel the jobs that run, without telling Celery: messages not acknowledged go back."""
@@ -233,7 +233,7 @@ class TaskPool(BasePool):
     def _has_work(self) -> bool:
         """Return whether a warm shutdown must wait: for jobs, calls in threads, or a delivery."""
         is_running = bool(self._running) or bool(self._threads.unfinished())
-        return bool(self._courier) or (is_running and self._thread.is_alive())
+        return bool(self._consumer) or (is_running and self._thread.is_alive())
 
     def _name_calls(self, message: str) -> None:
         if calls := self._threads.unfinished():
@@ -246,7 +246,7 @@ class TaskPool(BasePool):
         for job in left:
             _log.error("Job %s would not end; the worker ends without it", job)
         self._thread.join(_LOOK_EVERY_S if left else COLD_STOP_S)
-        self._courier.deliver()
+        self._consumer.deliver()
 
     # any thread calls this
 
@@ -282,17 +282,17 @@ class TaskPool(BasePool):
         """
         if function is None:
             return
-        self._courier.put(function, *args)
-        if self._courier.has_hub:
-            self._courier.wake()
+        self._consumer.put(function, *args)
+        if self._consumer.has_hub:
+            self._consumer.wake()
             self._gather()
         else:
-            self._courier.deliver()
+            self._consumer.deliver()
 
     def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, together with others posted in `GATHER_S`."""
         if function is not None and self._is_gathering:
-            self._courier.put(function, *args)
+            self._consumer.put(function, *args)
         else:
             self.post(function, *args)
 
@@ -305,13 +305,13 @@ class TaskPool(BasePool):
 
     def _hand_over(self) -> None:
         """Deliver what was gathered; continue gathering while there is something."""
-        has_news = bool(self._courier) or (bool(self._waiting) and self._may_fill())
+        has_news = bool(self._consumer) or (bool(self._waiting) and self._may_fill())
         if has_news and len(self._running) >= GATHER_FROM:
             self.loop.call_later(GATHER_S, self._hand_over)
         else:  # before a last check: who finds it unset wakes the loop
             self._is_gathering = False
-        if self._courier:
-            self._courier.wake()
+        if self._consumer:
+            self._consumer.wake()
         self._fill()
 
     def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
@@ -343,7 +343,7 @@ class TaskPool(BasePool):
         except BaseException:  # noqa: BLE001 -- without the loop the worker would only seem to live
             _log.critical("The event loop has failed, and the worker with it", exc_info=True)
             _celery.should_stop = EX_FAILURE
-            self._courier.wake()
+            self._consumer.wake()
 
     def _abandon_jobs(self) -> None:
         """Report the jobs that were acknowledged; let the messages of the others go back."""

@@ -11,7 +11,7 @@ import pytest
 
 from poolbench.documents import SHORTEST_BYTES, make_document
 from poolbench.errors import UsageError
-from upstream.account import WINDOW_REQUESTS
+from upstream.cost_meter import WINDOW_REQUESTS
 from upstream.service import MAX_QUERIES, Service, Waits, parse_query
 
 

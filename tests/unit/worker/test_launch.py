@@ -117,7 +117,7 @@ def test_what_celery_would_obey_is_left_behind() -> None:
         ({"slots": -3}, "slots = -3 is invalid"),
         ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
         ({"pool": "solo", "slots": 2}, "slots = 2 is invalid: pool solo always has 1"),
-        ({"contender": "No Name"}, "impossible contender: 'No Name'"),
+        ({"contender": "No Name"}, "contender = 'No Name' is invalid"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], words: str) -> None:

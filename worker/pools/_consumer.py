@@ -21,11 +21,11 @@ except ImportError:  # a Celery that has none sends them when its hub closes
 _log = logging.getLogger("celery.pool.asyncio")
 
 
-class Courier:
-    """Brings calls to the thread of the consumer, and wakes its hub for them.
+class ConsumerThread:
+    """Makes calls in the consumer's thread, and wakes its hub for them.
 
-    A consumer without a hub can't be called, so `deliver` is called for it where the call was put
-    in, as Celery's threads pool does.
+    Without a hub nothing can be called there; then `deliver` runs in the thread that puts the call,
+    as in Celery's threads pool.
     """
 
     def __init__(self) -> None:
