@@ -33,11 +33,6 @@ _messages = Console(stderr=True)
 _FOREIGN = ("CELERY_", "REMAP_SIGTERM")
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to a command line."""
-    app.command(rich_help_panel="Measure")(conformance)
-
-
 def conformance(
     *,
     pool: Annotated[

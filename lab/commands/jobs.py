@@ -21,11 +21,6 @@ FORMAT = 1
 _output = Console()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to a command line."""
-    app.command(rich_help_panel="Measure")(jobs)
-
-
 def jobs(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print the catalogue as JSON.")] = False
 ) -> None:

@@ -15,12 +15,14 @@ from rich.markup import escape
 
 from collector.reasons import Severity
 from collector.run_manifest import Until
-from lab.commands import compare, export, jobs, stack
-from lab.commands import conformance as conformance_cli
-from lab.commands.exit_status import end_by
+from lab.commands.compare import compare_runs
+from lab.commands.conformance import conformance
+from lab.commands.exit_status import end_by, failed
+from lab.commands.export import export_run
+from lab.commands.jobs import jobs
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
+from lab.commands.stack import down, logs, ps, up
 from lab.experiment.interpreters import equip
-from lab.experiment.model import Experiment
 from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, read_until
 from lab.experiment.twin import with_twin
 from lab.experiment_file.loader import load_experiment
@@ -59,11 +61,12 @@ def options(
         raise typer.Exit
 
 
-jobs.register(app)
-stack.register(app)
-conformance_cli.register(app)
-compare.register(app)
-export.register(app)
+app.command(rich_help_panel="Measure")(jobs)
+for command in (up, ps, logs, down):
+    app.command(rich_help_panel="Stack")(command)
+app.command(rich_help_panel="Measure")(conformance)
+app.command(name="compare", rich_help_panel="Measure")(compare_runs)
+app.command(name="export", rich_help_panel="Measure")(export_run)
 
 #: Progress and messages go to standard error, results to standard output.
 _errors = Console(stderr=True)
@@ -158,7 +161,7 @@ def report(
         return
     summary = write_reports(path)
     _show(summary, path=path, as_json=as_json, has_details=details)
-    end_by(summary, console=_errors)
+    _end(summary)
 
 
 def _image(chart: str | None, *, output: Path | None) -> Path | None:
@@ -202,7 +205,12 @@ def _run(
     began_at_s = time.monotonic()
     settings = load_settings()
     experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
-    experiment = _adjust(experiment, repetitions=repetitions, until=until, seed=seed)
+    experiment = replace(
+        experiment,
+        repetitions=repetitions or experiment.repetitions,
+        until=until,
+        seed=experiment.seed if seed is None else seed,
+    )
     experiment = with_twin(equip(experiment, free_threaded=settings.free_threaded))
     for skip in experiment.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
@@ -231,20 +239,15 @@ def _run(
         raise typer.Exit(ExitCode.INTERRUPTED)
     if cut is not None:
         raise cut
-    end_by(summary, console=_errors)
-    if any(row.mark is Severity.INVALID for row in summary.rows):
-        raise typer.Exit(ExitCode.INVALID)
+    _end(summary, is_invalid=any(row.mark is Severity.INVALID for row in summary.rows))
 
 
-def _adjust(
-    experiment: Experiment, *, repetitions: int | None, until: Until | None, seed: int | None
-) -> Experiment:
-    return replace(
-        experiment,
-        repetitions=experiment.repetitions if repetitions is None else repetitions,
-        until=until,
-        seed=experiment.seed if seed is None else seed,
-    )
+def _end(summary: Summary, *, is_invalid: bool = False) -> None:
+    """Print missed and unchecked thresholds; exit with their code or that of an invalid run."""
+    for one in sorted(failed(summary.thresholds), key=lambda one: one.status):
+        line = f"[bold red]{one.status}:[/] {escape(one.text)}"
+        _errors.print(line, highlight=False, soft_wrap=True)
+    end_by(summary.thresholds, is_invalid=is_invalid)
 
 
 def _show(summary: Summary, *, path: Path, as_json: bool, has_details: bool) -> None:
