@@ -77,24 +77,12 @@ def compare_runs(
     faults += output_faults(junit, where="--junit")
     if as_markdown and as_json:
         faults.append(Fault(problem="two formats", seen="--markdown --json", remedy="choose one"))
-    faults += [
-        Fault(
-            problem="unknown topic",
-            seen=topic,
-            remedy=nearest(topic, among=REFUSED),
-            where="--across",
-        )
-        for topic in across or []
-        if topic not in REFUSED
-    ]
-    paths = _find_runs(a, b, faults=faults)
-    comparison = compare(
-        read_summary(paths[0]),
-        b=read_summary(paths[1]),
-        across=across or (),
-        is_forced=force,
-        noise=noise,
-    )
+    across = across or []
+    for topic in (one for one in across if one not in REFUSED):
+        remedy = nearest(topic, among=REFUSED)
+        faults.append(Fault(problem="unknown topic", seen=topic, remedy=remedy, where="--across"))
+    first, second = map(read_summary, _find_runs(a, b, faults=faults))
+    comparison = compare(first, b=second, across=across, is_forced=force, noise=noise)
     _refuse(comparison)
     checked = check_conditions(conditions, comparison=comparison)
     if junit is not None:
@@ -145,14 +133,11 @@ def _refuse(comparison: Comparison) -> None:
     if not comparison.rows:
         remedy = "name two runs of one experiment"
         raise UsageError(Fault(problem="A and B have no row in common", remedy=remedy))
-    if comparison.refusals and not comparison.is_forced:
-        raise UsageError(
-            *(
-                Fault(
-                    problem="different conditions",
-                    seen=str(one),
-                    remedy=f"add --across {one.topic} if you compare just that, else --force",
-                )
-                for one in comparison.refusals
-            )
-        )
+    if comparison.is_forced:
+        return
+    faults = []
+    for one in comparison.refusals:
+        remedy = f"add --across {one.topic} if you compare just that, else --force"
+        faults.append(Fault(problem="different conditions", seen=str(one), remedy=remedy))
+    if faults:
+        raise UsageError(*faults)

@@ -111,15 +111,11 @@ def _write(path: Path, *, text: str) -> None:
 
 def _chosen_promises(names: Sequence[str]) -> tuple[Promise, ...]:
     known = {key: one for one in PROMISES for key in (_plain(one.title), one.name)}
-    faults = [
-        Fault(
-            problem="unknown row",
-            seen=name,
-            remedy=nearest(name, among=[one.name for one in PROMISES]),
-        )
-        for name in names
-        if _plain(name) not in known
-    ]
+    faults = []
+    for name in names:
+        if _plain(name) not in known:
+            remedy = nearest(name, among=[one.name for one in PROMISES])
+            faults.append(Fault(problem="unknown row", seen=name, remedy=remedy))
     if faults:
         raise UsageError(*faults)
     return tuple(dict.fromkeys(known[_plain(name)] for name in names)) or PROMISES
@@ -150,9 +146,7 @@ def _check_target(target: Path | None) -> None:
     """
     faults = output_faults(target, where="--write")
     if target and target.suffix != ".md":
-        remedy = "end its name in .md; the JSON file gets the same name"
-        faults.append(
-            Fault(where="--write", problem="no Markdown file", seen=str(target), remedy=remedy)
-        )
+        seen, remedy = str(target), "end its name in .md; the JSON file gets the same name"
+        faults += [Fault(where="--write", problem="no Markdown file", seen=seen, remedy=remedy)]
     if faults:
         raise UsageError(*faults)
