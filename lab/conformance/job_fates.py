@@ -25,14 +25,9 @@ class JobFates:
 
     def describe(self) -> str:
         """Return the counts as one line."""
-        counts = (
-            ("done", self.done),
-            ("in the queue", self.queued),
-            ("in unacked", self.unacked),
-            ("run twice or about to be", self.doubled),
-            ("lost", self.lost),
-        )
-        shown = [f"{len(jobs)} {name}" for name, jobs in counts if jobs]
+        names = ("done", "in the queue", "in unacked", "run twice or about to be", "lost")
+        fates = (self.done, self.queued, self.unacked, self.doubled, self.lost)
+        shown = [f"{len(jobs)} {name}" for name, jobs in zip(names, fates, strict=True) if jobs]
         return f"jobs: {', '.join(shown)}"
 
     def harm(self) -> str:

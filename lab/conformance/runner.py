@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import redis
 from kombu.exceptions import OperationalError
@@ -55,7 +55,8 @@ def conduct(
     made_at, began_at_s = datetime.now(UTC), time.monotonic()
     broker, machine = _describe_broker(), describe_machine()
     starting, stopping = threading.BoundedSemaphore(usable_cores()), threading.Event()
-    attempt = partial(_attempt, interpreter=interpreter, starting=starting, stopping=stopping)
+    testbed = partial(Testbed, python=interpreter.path, starting=starting, stopping=stopping)
+    attempt = partial(_attempt, interpreter=interpreter, make_testbed=testbed)
     cells = in_order(promises, pools=pools, tries=tries)
     # threads that live as long as their workers: a worker ends with the thread that started it
     with ThreadPoolExecutor(max_workers=ABREAST) as executor:
@@ -100,31 +101,16 @@ def in_order(
 
 
 def _attempt(
-    promise: Promise,
-    pool: Pool,
-    *,
-    interpreter: CeleryPython,
-    starting: threading.Semaphore,
-    stopping: threading.Event,
+    promise: Promise, pool: Pool, *, interpreter: CeleryPython, make_testbed: Callable[..., Testbed]
 ) -> Finding:
     """Try a promise on a pool; an obstacle becomes the finding that it was not tried."""
     if lacking := interpreter.lacks(pool):
         return not_tried(lacking)
     try:
         with (
-            tempfile.TemporaryDirectory(
-                prefix="conformance-", ignore_cleanup_errors=True
-            ) as folder,
+            TemporaryDirectory(prefix="conformance-", ignore_cleanup_errors=True) as folder,
             RedisServer(folder=Path(folder)) as server,
-            closing(
-                Testbed(
-                    pool=pool,
-                    python=interpreter.path,
-                    server=server,
-                    starting=starting,
-                    stopping=stopping,
-                )
-            ) as testbed,
+            closing(make_testbed(pool=pool, server=server)) as testbed,
         ):
             return judge_exits(promise.attempt(testbed), workers=testbed.workers)
     except WorkerDiedError as death:
@@ -158,7 +144,7 @@ def judge_death(death: WorkerDiedError) -> Finding:
 
 def _describe_broker() -> dict[str, str]:
     with (
-        tempfile.TemporaryDirectory(prefix="conformance-") as folder,
+        TemporaryDirectory(prefix="conformance-") as folder,
         RedisServer(folder=Path(folder)) as server,
         redis.Redis.from_url(server.url()) as client,
     ):

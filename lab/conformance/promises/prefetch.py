@@ -120,21 +120,17 @@ def acks_late_full(testbed: Testbed) -> Finding:
     """Run jobs with acks_late whose ends are spread out, then jobs that end together."""
     wanted = MANY_PROCESSES if testbed.pool.name == "prefork" else MANY_SLOTS
     with testbed.worker(slots=wanted, settings={"task_acks_late": True}) as worker:
-        count = worker.slots * LATE_ROUNDS
-        step_s = (LONGEST_S - SHORTEST_S) / worker.slots
-        spread_jobs = [
-            testbed.send(
-                "wait", label=f"spread-{n}", seconds=SHORTEST_S + n % worker.slots * step_s
-            )
+        slots, count = worker.slots, worker.slots * LATE_ROUNDS
+        step_s = (LONGEST_S - SHORTEST_S) / slots
+        jobs = [
+            testbed.send("wait", label=f"spread-{n}", seconds=SHORTEST_S + n % slots * step_s)
             for n in range(count)
         ]
-        spread = _late_jobs(testbed, worker, jobs=spread_jobs, refused_before=0)
-        aligned_jobs = testbed.send_many(
-            "meet", labels="aligned", count=count, every_s=MEET_EVERY_S
-        )
-        aligned = _late_jobs(testbed, worker, jobs=aligned_jobs, refused_before=spread.refused)
+        spread = _late_jobs(testbed, worker, jobs=jobs, refused_before=0)
+        jobs = testbed.send_many("meet", labels="aligned", count=count, every_s=MEET_EVERY_S)
+        aligned = _late_jobs(testbed, worker, jobs=jobs, refused_before=spread.refused)
         log = worker.log_lines(_REFUSED, "Connection to broker lost", most=1)
-        return judge_acks_late(spread=spread, aligned=aligned, slots=worker.slots, log=log)
+        return judge_acks_late(spread=spread, aligned=aligned, slots=slots, log=log)
 
 
 def _late_jobs(
