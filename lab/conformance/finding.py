@@ -51,10 +51,8 @@ Case = tuple[bool, Outcome, str]
 
 def judge(*cases: Case, works: str, evidence: tuple[str, ...]) -> Finding:
     """Return the finding of the first case that applies, else that the promise works."""
-    for applies, outcome, seen in cases:
-        if applies:
-            return Finding(outcome=outcome, seen=seen, evidence=evidence)
-    return Finding(outcome=Outcome.WORKS, seen=works, evidence=evidence)
+    _, outcome, seen = next(case for case in (*cases, (True, Outcome.WORKS, works)) if case[0])
+    return Finding(outcome=outcome, seen=seen, evidence=evidence)
 
 
 def not_tried(reason: str) -> Finding:

@@ -93,7 +93,7 @@ def autoscale(testbed: Testbed) -> Finding:
         jobs = testbed.send_many("wait", labels="job", count=SCALE_JOBS, seconds=1.0)
         worker.until(testbed.has("finished", *jobs), within_s=25)
         has_grown = testbed.stamps().peak_in_flight() > FEWEST_SLOTS
-        has_shrunk = has_grown and worker.until(lambda: _slots(worker) == FEWEST_SLOTS, within_s=12)
+        has_shrunk = has_grown and worker.until(lambda: _is_small(worker), within_s=12)
         seen = testbed.observe(worker, "Scaling up", "Scaling down")
         return judge_autoscale(seen, jobs=jobs, has_shrunk=has_shrunk)
 
@@ -110,7 +110,6 @@ def judge_autoscale(seen: Observation, *, jobs: list[str], has_shrunk: bool) -> 
     )
 
 
-def _slots(worker: TestbedWorker) -> int | None:
+def _is_small(worker: TestbedWorker) -> bool:
     stats = worker.inspect("stats") or {}
-    current: int | None = stats.get("autoscaler", {}).get("current")
-    return current
+    return bool(stats.get("autoscaler", {}).get("current") == FEWEST_SLOTS)

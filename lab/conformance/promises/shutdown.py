@@ -55,23 +55,20 @@ class Shutdown:
 
     def judge(self, *cases: Case, works: str) -> Finding:
         """Return the finding: a worker that hung and harmed jobs come before ``cases``."""
-        seen, late = self.seen, self.late_starts()
-        started = f"{len(late)} job(s) started after the signal: {', '.join(late)}"
-        code = "none: it had to be killed" if seen.exit_code is None else seen.exit_code
-        harm, lost = seen.fates.harm(), sorted(seen.fates.lost)
+        seen, fates, late = self.seen, self.seen.fates, self.late_starts()
+        harm, is_hanging = fates.harm(), seen.exit_code is None
+        evidence = [fates.describe(), seen.stamps.describe()]
+        if late:
+            evidence.append(f"{len(late)} job(s) started after the signal: {', '.join(late)}")
+        code = "none: it had to be killed" if is_hanging else seen.exit_code
+        evidence.append(f"exit code: {code}, {self.took_s:.0f} s after the signal")
+        evidence += [f"state stored of {one}: {seen.state(one)}" for one in sorted(fates.lost)]
         return judge(
-            (seen.exit_code is None, BREAKS, "The worker hung."),
+            (is_hanging, BREAKS, "The worker hung."),
             (bool(harm), BREAKS, f"It ended with {harm}."),
             *cases,
             works=works,
-            evidence=(
-                seen.fates.describe(),
-                seen.stamps.describe(),
-                *([started] if late else []),
-                f"exit code: {code}, {self.took_s:.0f} s after the signal",
-                *(f"state stored of {label}: {seen.state(label)}" for label in lost),
-                *seen.log,
-            ),
+            evidence=(*evidence, *seen.log),
         )
 
 
