@@ -15,16 +15,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collector.files import write_atomically
 from lab.commands.run_lookup import output_faults
-from lab.conformance.interpreter import CeleryPython, inspect_python
+from lab.conformance.interpreter import inspect_python
 from lab.conformance.markdown import write_markdown
 from lab.conformance.promise import Promise
 from lab.conformance.promises import PROMISES
 from lab.conformance.runner import conduct
-from lab.conformance.survey import Survey, read_survey
+from lab.conformance.survey import read_survey
 from lab.conformance.terminal import render
 from lab.system.signals import interrupt_on_signals
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
-from poolbench.pools import POOLS, Pool, find_pool
+from poolbench.pools import POOLS, find_pool
 
 _output = Console()
 _messages = Console(stderr=True)
@@ -70,8 +70,22 @@ def conformance(
     _check_target(write)
     forget_foreign_variables(os.environ)
     other = read_survey(beside) if beside else None
-    python = inspect_python(celery_python or Path(sys.executable))
-    survey = _conduct(promises, pools=pools, python=python, tries=tries)
+    interrupt_on_signals(lambda: _messages.print("stopping the workers"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    try:
+        with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
+            bar = progress.add_task("trying", total=len(promises) * len(pools) * tries)
+            survey = conduct(
+                promises,
+                pools=pools,
+                interpreter=inspect_python(celery_python or Path(sys.executable)),
+                tries=tries,
+                command=shlex.join(["poolbench", *sys.argv[1:]]),
+                advance=lambda: progress.advance(bar),
+            )
+    except KeyboardInterrupt:
+        _messages.print("Survey interrupted; its results are discarded.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     if write:
         json_file = write.with_suffix(".json")
         _write(write, text=write_markdown(survey, json_name=json_file.name, other=other))
@@ -81,27 +95,6 @@ def conformance(
     else:
         _output.print(render(survey, other=other))
         _messages.print(f"took {survey.took_s:.0f} s")
-
-
-def _conduct(
-    promises: Sequence[Promise], *, pools: Sequence[Pool], python: CeleryPython, tries: int
-) -> Survey:
-    interrupt_on_signals(lambda: _messages.print("stopping the workers"))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    try:
-        with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
-            bar = progress.add_task("trying", total=len(promises) * len(pools) * tries)
-            return conduct(
-                promises,
-                pools=pools,
-                interpreter=python,
-                tries=tries,
-                command=shlex.join(["poolbench", *sys.argv[1:]]),
-                advance=lambda: progress.advance(bar),
-            )
-    except KeyboardInterrupt:
-        _messages.print("Survey interrupted; its results are discarded.")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def _write(path: Path, *, text: str) -> None:
