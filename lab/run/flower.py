@@ -70,7 +70,7 @@ def open_flower(environment: Mapping[str, str], *, log: Path) -> Iterator[Flower
 @contextlib.contextmanager
 def watching(run: Run, contender: Contender, *, block: int) -> Iterator[Flower | None]:
     """Run a Flower while the body runs, if the contender has one; yield it or None."""
-    if not Tuning.of(contender.settings).flower:
+    if not Tuning.model_validate(contender.settings).flower:
         yield None
         return
     run.progress.now(f"{contender.name}: Flower")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from collector.run_manifest import Contender, Workload
-from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load, rate_load
+from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load
 from lab.experiment.model import Experiment
 from lab.run.rate_search import begin_search
 from lab.run.state import Run
@@ -104,7 +104,8 @@ def measure_unit(
     elif workload.measure in ("sustain", "curve"):
         return _search(unit, run=run, order=order, conduct=conduct)
     elif workload.arrivals is not None:
-        load = rate_load(read_schedule(workload.arrivals), seed=seed)
+        schedule = read_schedule(workload.arrivals)
+        load = Load(schedule=schedule, offsets_s=schedule.draw(seed))
     else:
         return not conduct(order).result.reasons
     return not conduct(replace(order, load=load)).result.reasons

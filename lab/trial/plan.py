@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from collector.run_manifest import JobCost, PlannedPart, PlannedTrial, Workload
-from lab.experiment.arrivals import Load, draw_order
+from lab.experiment.arrivals import Load
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
 from lab.trial.context import Bench, LabWorker
 from poolbench.jobs import find_kind, ideal_wait_s
+from producer.mixes import draw_parts
 from producer.template import Mix, MixPart
 
 
@@ -37,7 +38,7 @@ class TrialOrder:
 def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
     """Return the plan of the next trial."""
     contender, workload, load = order.worker.contender, order.workload, order.load
-    tuning = Tuning.of(contender.settings)
+    tuning = Tuning.model_validate(contender.settings)
     parts = tuple(
         PlannedPart(
             name=part.name,
@@ -88,7 +89,7 @@ def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
             MixPart(name=part.name, kind=part.kind, parameters=part.parameters)
             for part in plan.parts
         ),
-        order=draw_order(shares, count=plan.count, seed=seed),
+        order=draw_parts(shares, count=plan.count, seed=seed),
     )
 
 

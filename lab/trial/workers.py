@@ -38,7 +38,7 @@ def start_worker(
     """Start a contender's worker in a new process of its own Python, or else of the lab's."""
     command = python_command(interpreter, "worker", "--pool", contender.pool)
     command += ["--contender", contender.name, "--slots", str(contender.slots)]
-    command += options(Tuning.of(contender.settings))
+    command += options(Tuning.model_validate(contender.settings))
     proxy = bench.proxies.get(contender.name)
     child = children.start(
         command,

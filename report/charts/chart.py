@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,10 +115,12 @@ def series_of(rows: Iterable[Spec]) -> tuple[Series, ...]:
     return tuple(found)
 
 
-def panels_of(rows: Iterable[Spec], *, spec: Spec) -> list[Panel]:
-    """Return a panel for each value of the field ``panel``, all with one specification."""
-    titles = dict.fromkeys(row.get("panel", "") for row in rows)
-    return [Panel(spec=spec, title=title) for title in titles]
+def panels_of(rows: Iterable[Spec], *, draw: Callable[[list[Spec]], Spec]) -> list[Panel]:
+    """Return a panel for each value of the field ``panel``; ``draw`` specifies it by its rows."""
+    groups: dict[str, list[Spec]] = {}
+    for row in rows:
+        groups.setdefault(row.get("panel", ""), []).append(row)
+    return [Panel(title=title, spec=draw(found)) for title, found in groups.items()]
 
 
 def row_of(summary: Summary, *, contender: str, workload: str) -> RowSummary:

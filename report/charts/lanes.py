@@ -48,22 +48,23 @@ def lane_chart(
         behind: layers behind all lanes.
         columns: panels beside each other where there is room; lanes of several are lower.
     """
-    series = series_of(rows)
-    shown: Spec = {
-        "encoding": {**_of_series(series), "tooltip": tooltip(told)},
-        "layer": [*(_along(layer, x=x) for layer in layers), _figure()],
-    }
-    spec: Spec = {
-        "height": (_DENSE if columns > 1 else _LANE) * len(series),
-        "layer": [*behind, shown],
-    }
+
+    def draw(of_panel: Sequence[Spec]) -> Spec:
+        series = series_of(of_panel)
+        shown: Spec = {
+            "encoding": {**_of_series(series), "tooltip": tooltip(told)},
+            "layer": [*(_along(layer, x=x) for layer in layers), _figure()],
+        }
+        height = (_DENSE if columns > 1 else _LANE) * len(series)
+        return {"height": height, "layer": [*behind, shown]}
+
     return Chart(
         name=name,
         title=title,
         caption=caption,
         rows=rows,
         told=told,
-        panels=panels_of(rows, spec=spec),
+        panels=panels_of(rows, draw=draw),
         columns=columns,
     )
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from report import format as fmt
-from report.analyses.sweep_text import describe_law
+from report.analyses.sweep_text import describe_estimate, describe_law
 from report.charts import lanes
-from report.charts.chart import Chart, Spec, marked, median_fields, of_row, row_of
+from report.charts.chart import Chart, Spec, marked, of_row, row_of
 from report.charts.curves import Flag, curve_chart
 from report.charts.style import linear, logarithmic, reaching
 from report.result import Crossover, CrossoverPoint, RowSummary, Summary, Sweep, SweepFigures, Value
-from report.statistics.ratios import Median
 
 #: Setting → its name in words, and its unit; others are called as they are.
 _SETTINGS: Mapping[str, tuple[str, str]] = {
@@ -39,7 +38,13 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
     told = {"at": name, "told": "jobs/s", "reach": "range"}
     chart_name, title = f"sweep-{setting}-{workload}", f"Throughput over {name}, {workload}"
     if not is_numeric or len(values) < 3:
-        rows = [_value_row(summary, one=one, point=point) for one in group for point in one.points]
+        rows = [
+            row | {"panel": one.of, "figure": row["told"]}
+            for one in group
+            for point in one.points
+            for name in [_value_name(one, value=point.value, is_alone=len(group) == 1)]
+            for row in [_median_row(_row_of(summary, one=one), name=name, x=None, point=point)]
+        ]
         return lanes.lane_chart(
             rows,
             name=chart_name,
@@ -122,18 +127,14 @@ def _peaks(group: Sequence[Sweep]) -> list[Flag]:
     for one in group:
         peak = one.usl and one.usl.peak
         if one.usl and peak and one.usl.slots[0] <= peak.value <= one.usl.slots[-1]:
-            ends = (
-                "" if None in (peak.low, peak.high) else f" [{fmt.span(peak.low, high=peak.high)}]"
-            )
-            text = f"{one.of}: peak at {fmt.number(peak.value)}{ends}"
-            flags.append(Flag(x=peak.value, text=text))
+            flags.append(Flag(x=peak.value, text=f"{one.of}: peak at {describe_estimate(peak)}"))
     return flags
 
 
-def _value_row(summary: Summary, *, one: Sweep, point: SweepFigures) -> Spec:
-    name = value_told(point.value, setting=one.setting)
-    row = _median_row(_row_of(summary, one=one), name=name, x=None, point=point)
-    return row | {"panel": one.of, "figure": row["told"]}
+def _value_name(one: Sweep, *, value: Value, is_alone: bool) -> str:
+    """Return what a lane is called: the value, and whose it is where there are several sweeps."""
+    told = value_told(value, setting=one.setting)
+    return told if is_alone else f"{one.of}, {told}"
 
 
 def _row_of(summary: Summary, *, one: Sweep) -> RowSummary:
@@ -143,15 +144,15 @@ def _row_of(summary: Summary, *, one: Sweep) -> RowSummary:
 def _median_row(
     row: RowSummary, *, name: str = "", x: float | None, point: SweepFigures | CrossoverPoint
 ) -> Spec:
-    known = None
-    if point.median is not None and point.low is not None and point.high is not None:
-        known = Median(median=point.median, low=point.low, high=point.high)
     return of_row(
         row,
         name=name,
         x=x,
         y=point.median,
-        **median_fields(known),
+        median=point.median,
+        low=point.low,
+        high=point.high,
+        reach=fmt.span(point.low, high=point.high),
         is_hollow=True if point.mark == "!" else None,
         at=f"{x:g}" if x is not None else name,
         told=marked(fmt.number(point.median), mark=point.mark),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from collector.reasons import Severity
 from report import format as fmt
+from report.analyses.sweep_text import describe_estimate
 from report.charts.load import bounds_wait
 from report.charts.scaling import sweep_groups, value_told
 from report.page.lead_chart import Answer
@@ -109,8 +110,7 @@ def _swept(one: Sweep) -> str:
     peak = one.usl and one.usl.peak
     if not peak:
         return f"{most}."
-    ends = "" if None in (peak.low, peak.high) else f" [{fmt.span(peak.low, high=peak.high)}]"
-    return f"{most}; the law fitted to all sizes peaks at {fmt.number(peak.value)} slots{ends}."
+    return f"{most}; the law fitted to all sizes peaks at {describe_estimate(peak)} slots."
 
 
 def _curve(summary: Summary) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import sha256
@@ -62,7 +63,8 @@ def build_page(summary: Summary) -> str:
     is_whole, account = integrity(summary)
     said = headline(summary, answer=lead.answer)
     scripts = [vega_script(), _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")]
-    template = _environment().get_template("report.html.j2")
+    names = [contender.name for contender in summary.contenders]
+    template = _environment(names).get_template("report.html.j2")
     return template.render(
         summary=summary,
         is_whole=is_whole,
@@ -97,7 +99,7 @@ def _hash(script: str) -> str:
     return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"
 
 
-def _environment() -> Environment:
+def _environment(names: Sequence[str] = ()) -> Environment:
     environment = Environment(
         loader=PackageLoader("report.page"),
         autoescape=True,
@@ -106,7 +108,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters.update(
-        prose=prose,
+        prose=partial(prose, names=names),
         count=fmt.count,
         number=fmt.number,
         duration=fmt.duration,
@@ -122,9 +124,16 @@ def _environment() -> Environment:
     return environment
 
 
-def prose(text: str) -> Markup:
-    """Return a sentence as HTML: code in backticks, and numbers on one line with their units."""
+def prose(text: str, strong: str = "", *, names: Iterable[str] = ()) -> Markup:
+    """Return sentences as HTML: code in backticks, names and numbers with units on one line.
+
+    ``strong`` is the sentence among them that a reader should see first.
+    """
     kept = str(escape(text))
+    if strong:
+        kept = kept.replace(str(escape(strong)), f"<b>{escape(strong)}</b>")
+    for name in sorted({str(escape(name)) for name in names if "-" in name}, key=len, reverse=True):
+        kept = kept.replace(name, f'<span class="keep">{name}</span>')
     for unit in _UNITS:
         kept = kept.replace(f" {unit}", f"\N{NO-BREAK SPACE}{unit}")
     plain, *parts = kept.split("`")

@@ -110,6 +110,8 @@ def opened(
         color_scheme="dark" if scheme == "dark" else "light",
         viewport={"width": size[0], "height": size[1]},
         offline=True,
+        # Playwright waits for a function by eval, which the page's policy forbids
+        bypass_csp=True,
     )
     page = context.new_page()
     page.goto(path.as_uri())

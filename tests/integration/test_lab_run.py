@@ -377,7 +377,7 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir:
 @pytest.mark.parametrize(
     ("words", "variable", "exit_code", "said"),
     [
-        (["run", "{faulty}"], {}, ExitCode.USAGE, "did you mean solo?"),
+        (["run", "{faulty}"], {}, ExitCode.USAGE, "Did you mean solo?"),
         (["report", "no-such-run"], {}, ExitCode.USAGE, "no-such-run"),
         (["report", "no-such-run", "--json"], {}, ExitCode.USAGE, "no-such-run"),
         (["run"], {}, ExitCode.USAGE, ""),

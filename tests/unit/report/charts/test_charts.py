@@ -212,6 +212,23 @@ def test_a_switch_is_drawn_as_bars(charts: list[Chart]) -> None:
     assert "bar" in {mark for mark, _ in marks_of(chart.panels[0].spec)}
 
 
+def test_two_switches_of_different_pools_have_their_colours(
+    summaries: Mapping[str, Summary],
+) -> None:
+    """A panel each, whose lanes are of it alone."""
+    summary = summaries["sweep"]
+    one = summary.sweeps[-1]
+    points = tuple(replace(point, contender="gevent-4") for point in one.points)
+    other = replace(one, of="gevent-4", pool="gevent", points=points)
+
+    chart = scaling.sweep(summary, group=[one, other])
+
+    colours = {entry.name: entry.colour for entry in chart.series}
+    assert colours["threads-4, events on"] == "var(--pool-threads)"
+    assert colours["gevent-4, events on"] == "var(--pool-gevent)"
+    assert [panel.spec["height"] for panel in chart.panels] == [36, 36]
+
+
 def test_a_rate_that_was_not_sustained_is_a_ring(charts: list[Chart]) -> None:
     """One point of seven in each of the lines; a point without a figure is in the table alone."""
     chart = found(charts, start="load-p95")

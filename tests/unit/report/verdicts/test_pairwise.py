@@ -9,15 +9,8 @@ from report.rows.comparable import Entry
 from report.statistics.significance import Finding, Why, detectable_difference
 from report.verdicts.pairwise import compare_pairs
 from report.verdicts.ranking import rank
-
-
-def entry(contender: str, *per_s: float, twin_of: str = "", mark: str = "") -> Entry:
-    """Return an entry with a figure for each block from 0."""
-    pool = contender.partition("-")[0]
-    per_block = dict(enumerate(per_s))
-    return Entry(
-        contender=contender, pool=pool, slots=4, per_s=per_block, mark=mark, twin_of=twin_of
-    )
+from tests.entries import entry
+from tests.summaries import known
 
 
 def drawn(rng: np.random.Generator, *, names: list[str], blocks: int) -> list[Entry]:
@@ -70,8 +63,7 @@ def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
 
     assert set(pairs.ratios) == {("threads", "gevent")}
     assert pairs.noise_floor == pytest.approx(0.04)
-    found = pairs.decision("gevent", theirs="threads")
-    assert found is not None
+    found = known(pairs.decision("gevent", theirs="threads"))
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
 
 
@@ -105,8 +97,7 @@ def test_a_twin_without_a_claim_tells_no_floor(twin: Entry) -> None:
 
     assert pairs.equal_pair is not None
     assert pairs.noise_floor is None
-    found = pairs.decision("prefork", theirs="solo")
-    assert found is not None
+    found = known(pairs.decision("prefork", theirs="solo"))
     assert found.finding is Finding.MORE
 
 
@@ -170,9 +161,8 @@ def test_nothing_is_asked_among_others_where_none_differs_from_solo() -> None:
     solo = entry("solo", 20.0, 300.0, 45.0, 90.0, 130.0)
     pairs = compare_pairs([entry("threads", *CALM), entry("gevent", *HALF), solo])
 
-    found = pairs.decision("threads", theirs="gevent")
+    found = known(pairs.decision("threads", theirs="gevent"))
 
-    assert found is not None
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.UNASKED)
 
 
