@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.reasons import Severity
-from collector.run_manifest import Until
 from lab.commands.compare import compare_runs
 from lab.commands.conformance import conformance
 from lab.commands.exit_status import end_by, failed
@@ -106,13 +105,13 @@ Details = Annotated[
 @app.command(rich_help_panel="Measure")
 def demo(*, as_json: AsJson = False, details: Details = False) -> None:
     """Compare five pools at equal slots in under 100 s, too short for a statistical claim."""
-    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
+    run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
 def bench(*, as_json: AsJson = False, details: Details = False) -> None:
     """Compare the pools at equal and at usual slots in under 300 s, with five repetitions."""
-    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json, details=details)
+    run(POOLS_EXPERIMENT, profile="bench", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
@@ -128,15 +127,45 @@ def run(
     details: Details = False,
 ) -> None:
     """Run your own experiment."""
-    _run(
-        experiment,
-        profile=profile,
-        repetitions=repetitions,
-        until=read_until(until=until, at_most=at_most, repetitions=repetitions),
-        seed=seed,
-        as_json=as_json,
-        details=details,
+    began_at_s = time.monotonic()
+    rule = read_until(until=until, at_most=at_most, repetitions=repetitions)
+    settings = load_settings()
+    planned = load_experiment(experiment, profile=profile, cores=environment.usable_cores())
+    planned = replace(
+        planned,
+        repetitions=repetitions or planned.repetitions,
+        until=rule,
+        seed=planned.seed if seed is None else seed,
     )
+    planned = with_twin(equip(planned, free_threaded=settings.free_threaded))
+    for skip in planned.skipped:
+        _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
+    interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
+    progress = RunProgress(
+        _errors,
+        title=planned.title,
+        trials=trial_count(planned),
+        blocks=None if rule else planned.repetitions,
+        at_most_s=rule.at_most_s if rule else 0.0,
+    )
+    with progress:
+        folder, cut = conduct_experiment(
+            planned,
+            settings=settings,
+            results_dir=settings.results_dir,
+            command=shlex.join(["poolbench", *sys.argv[1:]]),
+            progress=progress,
+        )
+    with uninterrupted():
+        summary = write_reports(folder.path)
+    _show(summary, path=folder.path, as_json=as_json, has_details=details)
+    _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
+    if isinstance(cut, KeyboardInterrupt):
+        _errors.print("Run interrupted; results so far are kept and marked unfinished.")
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if cut is not None:
+        raise cut
+    _end(summary, is_invalid=any(row.mark is Severity.INVALID for row in summary.rows))
 
 
 @app.command(rich_help_panel="Measure")
@@ -190,56 +219,6 @@ def main() -> int:
         _errors.print(f"[bold red]poolbench:[/] {escape(str(error))}", highlight=False)
         return error.exit_code
     return ExitCode.OK
-
-
-def _run(
-    file: Path,
-    *,
-    profile: str,
-    repetitions: int | None = None,
-    until: Until | None = None,
-    seed: int | None = None,
-    as_json: bool,
-    details: bool,
-) -> None:
-    began_at_s = time.monotonic()
-    settings = load_settings()
-    experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
-    experiment = replace(
-        experiment,
-        repetitions=repetitions or experiment.repetitions,
-        until=until,
-        seed=experiment.seed if seed is None else seed,
-    )
-    experiment = with_twin(equip(experiment, free_threaded=settings.free_threaded))
-    for skip in experiment.skipped:
-        _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
-    interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
-    progress = RunProgress(
-        _errors,
-        title=experiment.title,
-        trials=trial_count(experiment),
-        blocks=None if until else experiment.repetitions,
-        at_most_s=until.at_most_s if until else 0.0,
-    )
-    with progress:
-        folder, cut = conduct_experiment(
-            experiment,
-            settings=settings,
-            results_dir=settings.results_dir,
-            command=shlex.join(["poolbench", *sys.argv[1:]]),
-            progress=progress,
-        )
-    with uninterrupted():
-        summary = write_reports(folder.path)
-    _show(summary, path=folder.path, as_json=as_json, has_details=details)
-    _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
-    if isinstance(cut, KeyboardInterrupt):
-        _errors.print("Run interrupted; results so far are kept and marked unfinished.")
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    if cut is not None:
-        raise cut
-    _end(summary, is_invalid=any(row.mark is Severity.INVALID for row in summary.rows))
 
 
 def _end(summary: Summary, *, is_invalid: bool = False) -> None:
