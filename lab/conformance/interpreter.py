@@ -18,7 +18,7 @@ PACKAGES = ("celery", "kombu", "billiard", "redis", "gevent", "greenlet")
 NEEDS = {"gevent": "gevent", "asyncio": "greenlet"}
 
 #: How long it may take to print its versions, seconds.
-_ANSWER_TIMEOUT_S = 30.0
+_TIMEOUT_S = 30.0
 
 _PRINT_VERSIONS = """
 import json, platform, sys
@@ -55,15 +55,10 @@ def inspect_python(path: Path) -> CeleryPython:
         UsageError: if it can't be run, or has no Celery with Redis.
     """
     where = f"--celery-python = {path}"
+    command = [str(path), "-c", _PRINT_VERSIONS, *PACKAGES]
     try:
-        done = subprocess.run(
-            [str(path), "-c", _PRINT_VERSIONS, *PACKAGES],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_ANSWER_TIMEOUT_S,
-        )
-        versions = json.loads(done.stdout)
+        printed = subprocess.check_output(command, stderr=subprocess.DEVNULL, timeout=_TIMEOUT_S)
+        versions = json.loads(printed)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         remedy = "name the python of an environment, such as other/.venv/bin/python"
         raise UsageError(Fault(where=where, problem="not a Python", remedy=remedy)) from error

@@ -16,8 +16,7 @@ from typing import Any
 import redis
 from celery import Celery
 
-from lab.conformance.job_fates import JobFates, job_fates
-from lab.conformance.observation import Observation
+from lab.conformance.observation import JobFates, Observation, job_fates
 from lab.conformance.stamps import Stamps, read_stamps
 from lab.conformance.worker import TestbedWorker
 from lab.system import children

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
-from lab.conformance.job_fates import JobFates
+from lab.conformance.observation import JobFates
 from lab.conformance.promise import Promise
 from lab.conformance.stamps import Stamps
 from lab.conformance.testbed import Testbed

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from lab.conformance.finding import Finding, Outcome
-from lab.conformance.job_fates import JobFates
-from lab.conformance.observation import Observation
+from lab.conformance.observation import JobFates, Observation
 from lab.conformance.promises.broker import judge_redelivery, judge_restart
 from lab.conformance.promises.faulty_jobs import judge_blocking, judge_crash
 from lab.conformance.promises.prefetch import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.conformance.job_fates import job_fates
+from lab.conformance.observation import job_fates
 from lab.conformance.stamps import Stamps, longest_wait_s, read_stamps
 from tests.conformance import stamps
 
