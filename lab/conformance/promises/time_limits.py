@@ -19,17 +19,8 @@ JOB_S = 4.0
 )
 def soft_limit(testbed: Testbed) -> Finding:
     """Let a job exceed its soft time limit."""
-    with testbed.worker("--soft-time-limit", str(LIMIT_S)) as worker:
-        testbed.send("wait", label="long", seconds=JOB_S)
-        worker.until(lambda: _has_ended(testbed), within_s=JOB_S + 10)
-        testbed.until(lambda: testbed.state("long") is not None, within_s=2)
-        seen = testbed.observe(worker, "(?i)soft.*(limit|timeout)", sends_one_more=True)
-        return judge_soft_limit(seen)
-
-
-def _has_ended(testbed: Testbed) -> bool:
-    stamps = testbed.stamps()
-    return "long" in stamps.labels("finished") | stamps.labels("interrupted")
+    seen = _exceed(testbed, "--soft-time-limit", log="(?i)soft.*(limit|timeout)")
+    return judge_soft_limit(seen)
 
 
 def judge_soft_limit(seen: Observation) -> Finding:
@@ -55,13 +46,7 @@ def judge_soft_limit(seen: Observation) -> Finding:
 )
 def hard_limit(testbed: Testbed) -> Finding:
     """Let a job exceed its hard time limit."""
-    with testbed.worker("--time-limit", str(LIMIT_S)) as worker:
-        testbed.send("wait", label="long", seconds=JOB_S)
-        worker.until(testbed.has("started", "long"))
-        # past the job's own end, so that a job that went on has stamped it
-        worker.until(testbed.has("finished", "long"), within_s=JOB_S + 1)
-        seen = testbed.observe(worker, "(?i)hard.*(limit|timeout)", sends_one_more=True)
-        return judge_hard_limit(seen)
+    return judge_hard_limit(_exceed(testbed, "--time-limit", log="(?i)hard.*(limit|timeout)"))
 
 
 def judge_hard_limit(seen: Observation) -> Finding:
@@ -74,3 +59,14 @@ def judge_hard_limit(seen: Observation) -> Finding:
         works="The job was ended, its failure was stored, and the worker continued.",
         evidence=(seen.stamps.describe("long"), f"state stored: {state}", *seen.log),
     )
+
+
+def _exceed(testbed: Testbed, option: str, *, log: str) -> Observation:
+    """Run a job that exceeds the limit of this option; observe it past the job's own end."""
+    with testbed.worker(option, str(LIMIT_S)) as worker:
+        testbed.send("wait", label="long", seconds=JOB_S)
+        worker.until(testbed.has("started", "long"))
+        # a job that went on has stamped its end by then
+        worker.until(testbed.has("finished", "long"), within_s=JOB_S + 1)
+        testbed.until(lambda: testbed.state("long") is not None, within_s=2)
+        return testbed.observe(worker, log, sends_one_more=True)
