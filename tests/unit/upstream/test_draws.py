@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterator
 
 import pytest
 
 from poolbench.catalogue import JOB_KINDS
 from poolbench.jobs import ideal_wait_s
 from upstream.cost_meter import WINDOW_REQUESTS, WINDOW_S, CostMeter
-from upstream.draws import STRATA, Draws
+from upstream.draws import STRATA, Draw, draw
 
 
-def draws(*, tail_sigma: float = 0.0, failure_share: float = 0.0, seed: int = 1) -> Draws:
+def draws(*, tail_sigma: float = 0.0, failure_share: float = 0.0, seed: int = 1) -> Iterator[Draw]:
     """Return draws around a median of 0.1 s."""
-    return Draws(median_s=0.1, tail_sigma=tail_sigma, failure_share=failure_share, seed=seed)
+    return draw(median_s=0.1, tail_sigma=tail_sigma, failure_share=failure_share, seed=seed)
 
 
-def delays_s(source: Draws, *, count: int) -> list[float]:
+def delays_s(source: Iterator[Draw], *, count: int) -> list[float]:
     """Return the next delays."""
-    return [source.next().delay_s for _ in range(count)]
+    return [next(source).delay_s for _ in range(count)]
 
 
 def test_without_a_tail_every_delay_is_the_median() -> None:
@@ -67,7 +68,7 @@ def test_every_hundred_draws_are_nearly_the_same_work() -> None:
 def test_failures_are_the_share_asked_for() -> None:
     """All, none, and one in a hundred, whatever the delays are."""
     counts = [
-        sum(source.next().is_failure for _ in range(1_000))
+        sum(next(source).is_failure for _ in range(1_000))
         for source in (draws(failure_share=share, tail_sigma=1) for share in (0.0, 0.01, 1.0))
     ]
 
