@@ -73,29 +73,6 @@ _output = Console()
 
 POOLS_EXPERIMENT = Path("experiments/pools.toml")
 
-Repetitions = Annotated[
-    int | None,
-    typer.Option(min=1, max=1_000, help="Number of repetitions (overrides the profile)."),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SHARE",
-        help="Add repetitions until each interval is at most ± this wide, such as 3%.",
-    ),
-]
-AtMost = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME",
-        help="With --until: start no repetition that would end later, such as 15m or 1h30m. "
-        f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead of the tables.")]
 Details = Annotated[
     bool, typer.Option("--details", help="Print every figure, each reason and what to do about it.")
@@ -119,10 +96,29 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="A TOML file, such as those in experiments/.")],
     *,
     profile: Annotated[str, typer.Option(help="Name of a profile in the file.")] = "demo",
-    repetitions: Repetitions = None,
-    until: Precision = None,
-    at_most: AtMost = None,
-    seed: Seed = None,
+    repetitions: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000, help="Number of repetitions (overrides the profile)."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Add repetitions until each interval is at most ± this wide, such as 3%.",
+        ),
+    ] = None,
+    at_most: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With --until: start no repetition that would end later, such as 15m or 1h30m. "
+            f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
+    ] = None,
     as_json: AsJson = False,
     details: Details = False,
 ) -> None:

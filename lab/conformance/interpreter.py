@@ -62,9 +62,8 @@ def inspect_python(path: Path) -> CeleryPython:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         remedy = "name the python of an environment, such as other/.venv/bin/python"
         raise UsageError(Fault(where=where, problem="not a Python", remedy=remedy)) from error
-    missing = [name for name in ("celery", "redis") if name not in versions]
+    missing = " and ".join(name for name in ("celery", "redis") if name not in versions)
     if missing:
-        problem = f"{' and '.join(missing)} not installed"
         remedy = f"run {path} -m pip install 'celery[redis]'"
-        raise UsageError(Fault(where=where, problem=problem, remedy=remedy))
+        raise UsageError(Fault(where=where, problem=f"{missing} not installed", remedy=remedy))
     return CeleryPython(path=path, versions=versions)

@@ -106,11 +106,6 @@ class Survey(BaseModel, frozen=True):
         """Return the version of the Celery that was tried."""
         return self.versions.get("celery", "?")
 
-    @property
-    def tries(self) -> int:
-        """Return how often each promise was tried on each pool."""
-        return max((one.tries for row in self.rows for one in row.pools.values()), default=1)
-
     def verdicts(self, name: str) -> Mapping[str, Verdict]:
         """Return the verdicts on a promise by pool; empty if this survey has no such row."""
         return next((row.pools for row in self.rows if row.name == name), {})
@@ -120,9 +115,10 @@ class Survey(BaseModel, frozen=True):
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         broker = f"{self.broker['server']} {self.broker['version']}"
         lines = [f"{versions}; {broker}; {self.machine['os']}, {self.machine['cores']} cores"]
-        if self.tries > 1:
-            tries = f"Each promise was tried {self.tries} times"
-            lines.append(f"{tries}: the worst outcome, and the number of tries that had it.")
+        tries = max((one.tries for row in self.rows for one in row.pools.values()), default=1)
+        if tries > 1:
+            shown = "the worst outcome, and the number of tries that had it"
+            lines.append(f"Each promise was tried {tries} times: {shown}.")
         if other is not None:
             made = f"celery {other.celery}, {other.made_at[:10]}"
             lines.append(f"In brackets, where it differs: {made}.")

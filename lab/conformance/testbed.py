@@ -89,7 +89,7 @@ class Testbed:
             **dict(self.pool.environment),
             "AUTOSCALE_KEEPALIVE": str(KEEPALIVE_S),
             "CONFORMANCE_BROKER": self.server.url(),
-            "CONFORMANCE_STAMPS": str(self._stamps_file),
+            "CONFORMANCE_STAMPS": str(self.server.folder / "stamps"),
             "CONFORMANCE_SETTINGS": json.dumps(settings or {}),
             "PYTHONPATH": os.pathsep.join(path),
         }
@@ -160,7 +160,7 @@ class Testbed:
 
     def stamps(self) -> Stamps:
         """Return what the jobs have stamped so far."""
-        return read_stamps(self._stamps_file)
+        return read_stamps(self.server.folder / "stamps")
 
     def has(self, moment: str, *labels: str) -> Callable[[], bool]:
         """Return a condition: all these jobs have stamped this moment."""
@@ -180,10 +180,9 @@ class Testbed:
         held: Any = self.client.hvals("unacked")
         return [json.loads(message)[0]["headers"]["id"] for message in held]
 
-    def fates(self, jobs: Iterable[str] | None = None) -> JobFates:
-        """Return the fate of each of these jobs; by default of all sent from here."""
-        sent = self.sent if jobs is None else jobs
-        return job_fates(sent, stamps=self.stamps(), queued=self.queued(), unacked=self.unacked())
+    def fates(self, jobs: Iterable[str]) -> JobFates:
+        """Return the fate of each of these jobs."""
+        return job_fates(jobs, stamps=self.stamps(), queued=self.queued(), unacked=self.unacked())
 
     def state(self, label: str) -> str | None:
         """Return the state that Celery stored as a job's result, None if there is no result."""
@@ -205,13 +204,9 @@ class Testbed:
         )
         return Observation(
             stamps=self.stamps(),
-            fates=self.fates(),
+            fates=self.fates(self.sent),
             states={label: state for label in self.sent if (state := self.state(label))},
             exit_code=worker.exit_code,
             takes_jobs=takes_jobs,
             log=worker.log_lines(*patterns),
         )
-
-    @property
-    def _stamps_file(self) -> Path:
-        return self.server.folder / "stamps"

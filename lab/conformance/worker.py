@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import signal
@@ -129,8 +128,8 @@ class TestbedWorker:
     def log_lines(self, *patterns: str, most: int = 2) -> tuple[str, ...]:
         """Return the first log lines that match each pattern, as evidence; frames excluded."""
         lines = [line for line in self._log() if line[:1] != " "]
-        found = [[line for line in lines if re.search(one, line)][:most] for one in patterns]
-        return tuple(f"log: {line}" for line in itertools.chain(*found))
+        found = ([line for line in lines if re.search(one, line)] for one in patterns)
+        return tuple(f"log: {line}" for matching in found for line in matching[:most])
 
     def last_words(self) -> tuple[str, ...]:
         """Return the log lines about its end, as evidence."""
