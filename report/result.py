@@ -23,9 +23,9 @@ from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median, Ratio, rounded
 from report.statistics.scalability import Scaling
 from report.statistics.significance import Decision, noise_floor_of
+from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
 from report.trials.loop_blocking import Blocking
-from report.trials.offered_load import LagBin
 from report.trials.slowdown import Slowdown
 from report.trials.timeline import TimelinePoint
 from report.trials.trial import Evidence, TrialSummary

@@ -45,7 +45,7 @@ def mix_fairness(
 def _fairness(
     row: Row, *, entries: Mapping[int, TrialEntry], records: TrialRecords
 ) -> MixFairness | None:
-    trials = [trial.trial for trial in row.valid if trial.load]
+    trials = [trial.trial for trial in row.valid if not trial.is_backlog]
     if not trials:
         return None
     jobs = pl.concat([records.read(trial, columns=list(_COLUMNS)) for trial in trials])

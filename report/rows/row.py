@@ -13,11 +13,12 @@ from poolbench.summaries import Ledger
 from report.result import RowSummary
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
-from report.rows.latency import latencies
-from report.rows.offered_load import load_figures, search_doubts
+from report.rows.latency import pool_sorted, wait_parts, whole_span
+from report.rows.offered_load import search_doubts, sustained_per_s
 from report.rows.reasons import by_repetition
 from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
 from report.statistics.stability import judge_stability
+from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.timeline import choose_trial
 from report.trials.trial import Evidence, Trial
@@ -64,6 +65,11 @@ class Row:
         return {
             trial.block: trial.throughput_per_s for trial in self.valid if trial.throughput_per_s
         }
+
+    @property
+    def sustained_per_s(self) -> dict[int, float]:
+        """Block → the highest rate that was sustained in a search or a curve's, jobs a second."""
+        return sustained_per_s([*self.trials, *self.others])
 
     @property
     def mark(self) -> Severity:
@@ -135,8 +141,8 @@ class Row:
         """Return the row as the run's result has it."""
         valid = self.valid
         per_s = Median.of(list(self.per_s.values()))
-        load = load_figures(self.trials, others=self.others)
-        latency = latencies([trial.spans for trial in valid])
+        spans = pool_sorted([trial.spans for trial in valid])
+        came = [trial for trial in valid if not trial.is_backlog]
         return RowSummary(
             contender=self.contender.name,
             pool=self.contender.pool,
@@ -159,19 +165,19 @@ class Row:
             pss_bytes=_whole(_median(trial.pss_bytes for trial in valid)),
             per_busy_core_per_s=_median(trial.per_busy_core_per_s for trial in valid),
             per_gb_per_s=_median(trial.per_gb_per_s for trial in valid),
-            connections=_whole(_median(trial.usage.connections for trial in valid)),
+            connections=_whole(_median(trial.connections for trial in valid)),
             redis_commands_per_job=_median(trial.redis_commands_per_job for trial in valid),
             redis_bytes_per_job=_median(trial.redis_bytes_per_job for trial in valid),
             measure=self.measure,
-            offered_per_s=load.offered_per_s,
-            kept_up=load.kept_up,
-            sustained_per_s=load.sustained_per_s,
-            lag_histogram=load.lag_histogram,
-            wait_s=latency.wait_s,
-            execution_s=latency.execution_s,
-            lag_s=latency.lag_s,
-            response_s=latency.response_s,
-            wait_parts_s=latency.wait_parts_s,
+            offered_per_s=_median(trial.rate_per_s for trial in came),
+            kept_up=sum(trial.is_sustained is True for trial in came) if came else None,
+            sustained_per_s=Median.of([*self.sustained_per_s.values()]),
+            lag_histogram=lag_histogram(spans["lag"]) if came else (),
+            wait_s=whole_span(spans["wait"]),
+            execution_s=whole_span(spans["execution"]),
+            lag_s=whole_span(spans["lag"]),
+            response_s=whole_span(spans["response"]),
+            wait_parts_s=wait_parts(spans),
             blocking=self.blocking,
             is_backlog=all(trial.is_backlog for trial in self.trials),
             peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),

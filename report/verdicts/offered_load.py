@@ -16,7 +16,7 @@ from collector.run_manifest import Workload
 from report import format as fmt
 from report.result import RESPONSE, SUSTAINED, Verdict
 from report.rows.comparable import Entry
-from report.rows.offered_load import ROW_SHARE, sustained_per_s
+from report.rows.offered_load import ROW_SHARE
 from report.rows.row import Row
 from report.statistics.ratios import CLAIM_BLOCKS, Median
 from report.trials.latency_spans import pool_spans
@@ -76,23 +76,24 @@ def _answers(row: Row) -> Entry:
     p95_s = {
         trial.block: found.p95
         for trial in row.valid
-        if trial.load and (found := percentiles(trial.spans["response"])) and found.p95 > 0
+        if not trial.is_backlog
+        and (found := percentiles(trial.spans["response"]))
+        and found.p95 > 0
     }
     return replace(row.entry(), per_s={block: 1 / span_s for block, span_s in p95_s.items()})
 
 
 def _sustained(row: Row) -> Entry:
-    return replace(row.entry(), per_s=sustained_per_s([*row.trials, *row.others]))
+    return replace(row.entry(), per_s=row.sustained_per_s)
 
 
 def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
     """Return who fell behind, and how often; or that nobody did."""
     behind = []
     for row in rows:
-        loads = [trial.load for trial in row.valid if trial.load]
-        missed = sum(not load.verdict.is_sustained for load in loads)
-        if missed:
-            behind.append(f"{row.contender.name} (in {missed} of {len(loads)})")
+        kept = [trial.is_sustained for trial in row.valid]
+        if not all(kept):
+            behind.append(f"{row.contender.name} (in {kept.count(False)} of {len(kept)})")
     if not any(row.valid for row in rows):
         return ""
     arrivals = workload.arrivals or {}
@@ -173,7 +174,7 @@ def _bends(rows: Sequence[Row]) -> list[str]:
     """Return how each one's response changes with its load, who holds the most first."""
     curves, none = [], []
     for row in rows:
-        name, rates_per_s = row.contender.name, sustained_per_s([*row.trials, *row.others])
+        name, rates_per_s = row.contender.name, row.sustained_per_s
         if not rates_per_s:
             none.append(f"{name} sustained no rate, so there is no curve.")
             continue
@@ -206,7 +207,7 @@ def _share_p95_s(row: Row, *, share: float) -> float | None:
     spans = [
         trial.spans
         for trial in (*row.trials, *row.others)
-        if trial.is_valid and trial.load and trial.load.share == share
+        if trial.is_valid and trial.load_share == share
     ]
     found = percentiles(pool_spans(spans, name="response"))
     return found.p95 if found else None
