@@ -16,7 +16,7 @@ from report.compare.notes import notes_on
 from report.conditions import BY_NAME, Conditions, Difference, differences
 from report.legend import MARKS
 from report.result import RowSummary, Summary
-from report.statistics.backlog_wait import Backlog, place_ratio
+from report.statistics.backlog_wait import Backlog, per_place
 from report.statistics.ratios import CONFIDENCE, unpaired_ratio
 from report.statistics.significance import detectable_difference, holm
 from report.trials.trial import TrialSummary
@@ -170,9 +170,8 @@ def _change(
         reason = f"invalid in {fmt.listed([*invalid])}"
     ratio = None if reason else unpaired_ratio(b, theirs=a)
     if ratio and backlogs and figure.span == "wait":
-        place = place_ratio(backlogs[0], b=backlogs[1], percentile=figure.percentile)
-        ratio = place.take_from(ratio) if place else None
-        reason = "" if place else "the backlogs differ, and are too small for a place in them"
+        ratio = per_place(ratio, a=backlogs[0], b=backlogs[1], percentile=figure.percentile)
+        reason = "" if ratio else "the backlogs differ, and are too small for a place in them"
     return Change(
         figure=figure,
         a=mean_a,

@@ -53,14 +53,6 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unfit:
-    """Why there is no law."""
-
-    #: In words for a person.
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
     """The law of one sweep."""
 
@@ -92,8 +84,8 @@ class Scaling:
 _Terms = tuple[float, float, float]
 
 
-def fit_scaling(per_s: Mapping[int, Mapping[int, float]]) -> Scaling | Unfit:
-    """Return the law of a sweep, or why there is none.
+def fit_scaling(per_s: Mapping[int, Mapping[int, float]]) -> Scaling | str:
+    """Return the law of a sweep, or why there is none, in words for a person.
 
     Args:
         per_s: slots → block → jobs per second. Blocks that lack a size are left out, since they
@@ -103,15 +95,15 @@ def fit_scaling(per_s: Mapping[int, Mapping[int, float]]) -> Scaling | Unfit:
     blocks = sorted(set.intersection(*(set(per_s[size]) for size in sizes))) if sizes else []
     reason = _refuse(per_s, sizes=sizes, blocks=blocks)
     if reason:
-        return Unfit(reason=reason)
+        return reason
     logs = np.array([[math.log(per_s[size][block]) for size in sizes] for block in blocks])
     terms = _fit(sizes, logs=logs)
     if terms is None:
-        return Unfit(reason="the figures follow no law that has a throughput of one slot")
+        return "the figures follow no law that has a throughput of one slot"
     misfit, worst = _misfit(sizes, logs=logs, terms=terms)
     if misfit > MISFIT_BOUND:
-        reason = f"the law misses the figure at {worst} slots by {misfit:.0%}"
-        return Unfit(reason=f"{reason}: these figures don't follow it")
+        seen = f"the law misses the figure at {worst} slots by {misfit:.0%}"
+        return f"{seen}: these figures don't follow it"
     return _describe(sizes, logs=logs, terms=terms, misfit=misfit)
 
 
