@@ -27,7 +27,7 @@ from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
 from report.trials.loop_blocking import Blocking
 from report.trials.slowdown import Slowdown
-from report.trials.timeline import TimelinePoint
+from report.trials.timeline import Timeline
 from report.trials.trial import Evidence, TrialSummary
 
 #: Version of ``summary.json``; 1 held reasons in words.
@@ -337,20 +337,6 @@ class MixFairness:
     unfairness: float | None = None
     #: Parts without figures, with the reason in words.
     left_out: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """How one trial of a row went, bin by bin."""
-
-    workload: str
-    contender: str
-    pool: str
-    trial: int
-    bin_s: float
-    #: The last bin may be cut short by it.
-    lasted_s: float
-    points: tuple[TimelinePoint, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,17 +17,10 @@ from report.analyses.load_curves import load_curves
 from report.analyses.setting_effects import find_effects
 from report.analyses.sweeps import find_sweeps
 from report.conditions import conditions
-from report.result import (
-    Precision,
-    Summary,
-    Timeline,
-    Verdict,
-    from_json,
-    to_json,
-)
+from report.result import Precision, Summary, Verdict, from_json, to_json
 from report.rows.offered_load import pick
 from report.rows.row import Row, sum_ledgers
-from report.trials.timeline import COLUMNS, measure_timeline
+from report.trials.timeline import COLUMNS, Timeline, measure_timeline
 from report.trials.trial import Trial, free_threaded, measure_trials
 from report.verdicts.capacity import judge
 from report.verdicts.offered_load import judge_load
@@ -231,25 +224,15 @@ def _timelines(
     for row in rows:
         trial = row.typical
         found = trial and measure_timeline(
-            records.read(trial.trial, columns=COLUMNS),
+            trial,
+            pool=row.contender.pool,
+            records=records.read(trial.trial, columns=COLUMNS),
             samples=samples.filter(
                 (pl.col("trial") == trial.trial) & (pl.col("contender") == trial.contender)
             ).sort("t_ns"),
-            start_ns=trial.start_ns,
-            end_ns=trial.end_ns,
         )
-        if trial and found:
-            timelines.append(
-                Timeline(
-                    workload=trial.workload,
-                    contender=trial.contender,
-                    pool=row.contender.pool,
-                    trial=trial.trial,
-                    bin_s=found.bin_s,
-                    lasted_s=found.lasted_s,
-                    points=found.points,
-                )
-            )
+        if found:
+            timelines.append(found)
     return timelines
 
 

@@ -20,7 +20,6 @@ from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spre
 from report.statistics.stability import find_drift
 from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
-from report.trials.timeline import choose_trial
 from report.trials.trial import Evidence, Trial
 
 
@@ -117,9 +116,11 @@ class Row:
     @property
     def typical(self) -> Trial | None:
         """The trial that stands for the row in pictures: of median throughput, if one is valid."""
-        known = [(one.trial, one.is_valid, one.figures.throughput_per_s) for one in self.trials]
-        chosen = choose_trial(known)
-        return next((one for one in self.trials if one.trial == chosen), None)
+        known = self.valid or self.trials
+        fast = [one for one in known if one.figures.throughput_per_s is not None]
+        fast.sort(key=lambda one: (one.figures.throughput_per_s or 0.0, one.trial))
+        ordered = fast or known
+        return ordered[(len(ordered) - 1) // 2] if ordered else None
 
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
