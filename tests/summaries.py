@@ -8,8 +8,9 @@ from typing import TypeVar
 from rich.console import Console
 
 from collector.reasons import Code
-from report.result import RowSummary, Summary, TrialSummary
+from report.result import RowSummary, Summary
 from report.terminal.screen import render
+from report.trials.trial import TrialSummary
 
 T = TypeVar("T")
 

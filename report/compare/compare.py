@@ -161,7 +161,7 @@ def _change(
     invalid: Sequence[str],
     backlogs: tuple[Backlog, Backlog] | None,
 ) -> Change:
-    found = [[figure.of_trial(trial) for trial in side] for side in trials]
+    found = [[figure.of(trial) for trial in side] for side in trials]
     a, b = ([value for value in side if value and value > 0] for side in found)
     mean_a, mean_b = (statistics.geometric_mean(side) if side else None for side in (a, b))
     missing = [name for name, side in (("A", a), ("B", b)) if not side]

@@ -77,7 +77,7 @@ def _seen(
     if invalid:
         return None, f"{fmt.listed(invalid)} invalid"
     if not condition.against:
-        return condition.figure.of_row(row), "no such figure"
+        return condition.figure.of(row), "no such figure"
     if other is None:
         return None, f"{condition.against} was not measured"
     ours, theirs = (_by_block(condition, row=one, summary=summary) for one in (row, other))
@@ -85,7 +85,5 @@ def _seen(
 
 
 def _by_block(condition: Condition, *, row: RowSummary, summary: Summary) -> dict[int, float]:
-    figures = {
-        trial.block: condition.figure.of_trial(trial) for trial in summary.repetitions_of(row)
-    }
+    figures = {trial.block: condition.figure.of(trial) for trial in summary.repetitions_of(row)}
     return {block: figure for block, figure in figures.items() if figure}
