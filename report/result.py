@@ -125,6 +125,15 @@ class Decided:
     ratio: Ratio
     decision: Decision
 
+    def inverse(self) -> Decided:
+        """Return the same comparison the other way round."""
+        return Decided(
+            contender=self.against,
+            against=self.contender,
+            ratio=self.ratio.inverse(),
+            decision=self.decision.inverse(),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualPair:

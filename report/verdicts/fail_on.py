@@ -196,7 +196,7 @@ def _parse(text: str, *, is_one_run: bool) -> Condition:
     return Condition(
         text=text,
         rows=rows if "/" in rows else f"{rows}/*",
-        figure=(RATIOS | ABSOLUTE)[found["figure"]],
+        figure=RATIOS.get(found["figure"]) or ABSOLUTE[found["figure"]],
         end=found["end"] or "",
         sign=found["sign"],
         number=float(found["number"]),
@@ -224,11 +224,8 @@ def _faults(found: re.Match[str], *, is_one_run: bool) -> Iterator[tuple[str, st
     if end is not None and end not in _ENDS:
         yield "unknown end", end or "none", nearest(end, among=_ENDS)
     elif end is not None and not is_ratio:
-        yield (
-            "end of a number",
-            end,
-            'a ratio has an interval: write "* CONTENDER" behind the number',
-        )
+        remedy = 'a ratio has an interval: write "* CONTENDER" behind the number'
+        yield "end of a number", end, remedy
     if against is not None and not is_one_run:
         yield "ratio to a contender", against, "it is B ÷ A already; leave it out"
     elif against == "":

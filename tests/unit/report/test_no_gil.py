@@ -194,8 +194,8 @@ def test_no_figure_where_the_gil_made_no_difference() -> None:
     )
 
     assert found.text.startswith(
-        "Threads run side by side for `cpu.sha256`, which lets go of the GIL while it computes. "
-        "Threads without the GIL run side by side too. "
+        "Threads run side by side for `cpu.sha256`, which releases the GIL while it computes. "
+        "Threads without the GIL run side by side. "
     )
 
 

@@ -153,7 +153,7 @@ def test_gevent_alone_is_held_by_its_one_thread() -> None:
 
 
 def test_threads_that_gain_show_that_the_gil_was_released() -> None:
-    """C code that lets go of the GIL runs side by side, and gevent can't."""
+    """C code that releases the GIL runs side by side, and gevent can't."""
     found = verdict(
         "cpu.sha256",
         entry("prefork-4", 194.0),
@@ -163,8 +163,8 @@ def test_threads_that_gain_show_that_the_gil_was_released() -> None:
     )
 
     assert found.text.startswith(
-        "Threads run side by side for `cpu.sha256`, which lets go of the GIL while it computes. "
-        "gevent is no faster than one: its jobs share one thread. prefork-4 is fastest"
+        "Threads run side by side for `cpu.sha256`, which releases the GIL while it computes. "
+        "gevent is no faster than one: all its jobs share one thread. prefork-4 is fastest"
     )
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from report.rows.comparable import Entry
-from report.statistics.significance import Finding, Why, detectable_difference
-from report.verdicts.pairwise import compare_pairs
+from report.statistics.significance import Decision, Finding, Why, detectable_difference
+from report.verdicts.pairwise import Pairs, compare_pairs
 from report.verdicts.ranking import rank
+from tests.summaries import known
 
 
 def entry(contender: str, *per_s: float, twin_of: str = "", mark: str = "") -> Entry:
@@ -25,6 +26,16 @@ def drawn(rng: np.random.Generator, *, names: list[str], blocks: int) -> list[En
     return [entry(name, *np.exp(rng.normal(0, 0.05, blocks)).tolist()) for name in names]
 
 
+def decision(pairs: Pairs, ours: str, *, theirs: str) -> Decision:
+    """Return what a pair shows; both have blocks in common."""
+    return known(pairs.between(ours, theirs=theirs)).decision
+
+
+def decisions_of(pairs: Pairs) -> dict[tuple[str, str], Decision]:
+    """Return what every pair shows."""
+    return {pair: one.decision for pair, one in pairs.decided.items()}
+
+
 CALM = (100.0, 101.0, 99.0, 100.0, 102.0)
 HALF = (50.0, 51.0, 49.0, 50.0, 50.5)
 
@@ -33,17 +44,14 @@ def test_a_pair_is_found_from_either_side() -> None:
     """The other way round is the inverse, finding included."""
     pairs = compare_pairs([entry("prefork", *CALM), entry("solo", *HALF)])
 
-    there = pairs.ratio("prefork", theirs="solo")
-    back = pairs.ratio("solo", theirs="prefork")
+    there = pairs.between("prefork", theirs="solo")
+    back = pairs.between("solo", theirs="prefork")
 
     assert there is not None
     assert back is not None
-    assert back.value == pytest.approx(1 / there.value)
-    more = pairs.decision("prefork", theirs="solo")
-    less = pairs.decision("solo", theirs="prefork")
-    assert more is not None
-    assert less is not None
-    assert (more.finding, less.finding) == (Finding.MORE, Finding.LESS)
+    assert back.ratio.value == pytest.approx(1 / there.ratio.value)
+    findings = (there.decision.finding, back.decision.finding)
+    assert findings == (Finding.MORE, Finding.LESS)
 
 
 def test_the_invalid_are_compared_with_nobody() -> None:
@@ -52,8 +60,8 @@ def test_the_invalid_are_compared_with_nobody() -> None:
         [entry("prefork", *CALM), entry("solo", *HALF, mark="!"), entry("gevent")]
     )
 
-    assert pairs.ratios == {}
-    assert pairs.decision("prefork", theirs="solo") is None
+    assert pairs.decided == {}
+    assert pairs.between("prefork", theirs="solo") is None
 
 
 def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
@@ -68,10 +76,9 @@ def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
 
     pairs = compare_pairs(entries)
 
-    assert set(pairs.ratios) == {("threads", "gevent")}
-    assert pairs.noise_floor == pytest.approx(0.04)
-    found = pairs.decision("gevent", theirs="threads")
-    assert found is not None
+    assert set(pairs.decided) == {("threads", "gevent")}
+    assert known(pairs.equal_pair).noise_floor == pytest.approx(0.04)
+    found = decision(pairs, "gevent", theirs="threads")
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
 
 
@@ -103,10 +110,8 @@ def test_a_twin_without_a_claim_tells_no_floor(twin: Entry) -> None:
     """Invalid, too short, without a figure or without its equal: the floor is not known."""
     pairs = compare_pairs([entry("solo", *HALF), entry("prefork", *CALM), twin])
 
-    assert pairs.equal_pair is not None
-    assert pairs.noise_floor is None
-    found = pairs.decision("prefork", theirs="solo")
-    assert found is not None
+    assert known(pairs.equal_pair).noise_floor is None
+    found = decision(pairs, "prefork", theirs="solo")
     assert found.finding is Finding.MORE
 
 
@@ -135,7 +140,7 @@ def test_without_solo_all_pairs_are_one_family() -> None:
     rng, found = np.random.default_rng(11), 0
     for _ in range(600):
         pairs = compare_pairs(drawn(rng, names=[f"c{n}" for n in range(7)], blocks=5))
-        found += any(one.is_difference for one in pairs.decisions.values())
+        found += any(one.is_difference for one in decisions_of(pairs).values())
 
     assert found / 600 <= 0.07
 
@@ -152,7 +157,7 @@ def test_where_some_really_differ_the_others_are_still_equals() -> None:
         entries = drawn(rng, names=[*sorted(equals)], blocks=5)
         fast = [np.exp(rng.normal(np.log(2), 0.05, 5)).tolist() for _ in range(2)]
         entries += [entry(f"fast{n}", *per_s) for n, per_s in enumerate(fast)]
-        decisions = compare_pairs(entries).decisions
+        decisions = decisions_of(compare_pairs(entries))
         wrong = [
             pair
             for pair, one in decisions.items()
@@ -170,9 +175,7 @@ def test_nothing_is_asked_among_others_where_none_differs_from_solo() -> None:
     solo = entry("solo", 20.0, 300.0, 45.0, 90.0, 130.0)
     pairs = compare_pairs([entry("threads", *CALM), entry("gevent", *HALF), solo])
 
-    found = pairs.decision("threads", theirs="gevent")
-
-    assert found is not None
+    found = decision(pairs, "threads", theirs="gevent")
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.UNASKED)
 
 
@@ -199,8 +202,7 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
             entry(name, *(scale * row).tolist())
             for name, scale, row in zip("abcd", scales, figures, strict=True)
         ]
-        decision = compare_pairs(entries).decision("a", theirs="b")
-        seen += decision is not None and decision.finding is Finding.MORE
+        seen += decision(compare_pairs(entries), "a", theirs="b").finding is Finding.MORE
 
     assert seen / 500 == pytest.approx(0.8, abs=0.06)
 
@@ -220,9 +222,7 @@ def test_fewer_open_comparisons_see_more() -> None:
         for n in range(3)
     ]
 
-    among_far = compare_pairs([*near, *far]).decision("a", theirs="b")
-    among_alike = compare_pairs([*near, *alike]).decision("a", theirs="b")
+    among_far = decision(compare_pairs([*near, *far]), "a", theirs="b")
+    among_alike = decision(compare_pairs([*near, *alike]), "a", theirs="b")
 
-    assert among_far is not None
-    assert among_alike is not None
     assert (among_far.detectable or 0) < (among_alike.detectable or 0)
