@@ -7,7 +7,7 @@ was asked; a *note* is told, and the reader decides. docs/compare.md lists which
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,16 +90,6 @@ class Difference:
     def __str__(self) -> str:
         return f"{self.topic} {self.what}: {_word(self.a)} in A, {_word(self.b)} in B"
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the difference as the comparison's JSON holds it."""
-        return {
-            "topic": self.topic,
-            "what": self.what,
-            "a": self.a,
-            "b": self.b,
-            "is_refusal": self.is_refusal,
-        }
-
 
 def conditions(manifest: Manifest) -> Conditions:
     """Return a run's conditions by topic, as ``summary.json`` keeps them.
@@ -120,26 +110,26 @@ def conditions(manifest: Manifest) -> Conditions:
     }
 
 
-def differences(a: Conditions, *, b: Conditions) -> list[Difference]:
+def differences(
+    a: Conditions, *, b: Conditions, names: Mapping[str, Collection[str]] | None = None
+) -> list[Difference]:
     """Return where two runs' conditions differ, refusals first; what only one has by name is left.
 
-    A topic of which one run knows nothing is one difference, not one an entry.
+    A topic of which one run knows nothing is one difference, not one an entry. ``names`` are the
+    contenders and the workloads that are compared, by those words; all if left out.
     """
-    found = [
-        difference
-        for topic in (*REFUSED, *NOTED)
-        for difference in _compare(topic, a=a.get(topic) or {}, b=b.get(topic) or {})
-    ]
+    found: list[Difference] = []
+    for topic in (*REFUSED, *NOTED):
+        ours: Mapping[str, Any] = a.get(topic) or {}
+        theirs: Mapping[str, Any] = b.get(topic) or {}
+        if topic not in BY_NAME:
+            found += _entries(topic, prefix="", a=ours, b=theirs)
+            continue
+        compared = (names or {}).get(BY_NAME[topic], ours)
+        for name in ours:
+            if name in theirs and name in compared:
+                found += _entries(topic, prefix=f"{name}: ", a=ours[name], b=theirs[name])
     return sorted(found, key=lambda difference: not difference.is_refusal)
-
-
-def _compare(topic: str, *, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
-    if topic not in BY_NAME:
-        yield from _entries(topic, prefix="", a=a, b=b)
-        return
-    for name in a:
-        if name in b:
-            yield from _entries(topic, prefix=f"{name}: ", a=a[name], b=b[name])
 
 
 def _entries(

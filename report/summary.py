@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import polars as pl
 
-from collector.run_manifest import Contender, Manifest, RunInfo, Workload
+from collector.run_manifest import Contender, Machine, Manifest, RunInfo, Workload
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
 from report import format as fmt
@@ -167,12 +167,7 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
     notes += _worker_notes(manifest)
     if manifest.overlapped_by:
         notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest.overlapped_by])}.")
-    load, cores = next(iter(manifest.machine.load_average), 0.0), manifest.machine.cores
-    if load >= BUSY_SHARE * cores:
-        notes.append(
-            f"The machine was busy when the run began: load {fmt.number(load)} "
-            f"on {cores:g} {'core' if cores == 1 else 'cores'}."
-        )
+    notes += busy_notes(manifest.machine, run="the run")
     pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
     notes += [
         f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed(words)}."
@@ -180,6 +175,15 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
         for words in [[str(one) for one in pilot.reasons]]
     ]
     return notes
+
+
+def busy_notes(machine: Machine, *, run: str) -> list[str]:
+    """Return that a machine was busy when a run began, if it was."""
+    load, cores = next(iter(machine.load_average), 0.0), machine.cores
+    if load < BUSY_SHARE * cores:
+        return []
+    of = f"{cores:g} {'core' if cores == 1 else 'cores'}"
+    return [f"The machine was busy when {run} began: load {fmt.number(load)} on {of}."]
 
 
 def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
