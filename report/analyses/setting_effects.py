@@ -8,6 +8,7 @@ from typing import Any
 
 from collector.run_manifest import Contender
 from report import format as fmt
+from report.legend import claim
 from report.result import Effect, Value
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
@@ -109,15 +110,11 @@ def _text(called: str, *, ratio: Ratio, cpu_ratio: Ratio | None, decision: Decis
     if decision.finding is Finding.TOO_FEW:
         seen = fmt.times_range(ratio.low, high=ratio.high)
         return f"With {called}: {seen} the throughput so far, too few repetitions for a claim."
-    cpu = f"; {_claimed(cpu_ratio)} the CPU a job" if cpu_ratio else ""
-    text = f"{_claimed(ratio)} the throughput"
+    cpu = f"; {claim(cpu_ratio)} the CPU a job" if cpu_ratio else ""
+    text = f"{claim(ratio)} the throughput"
     if decision.finding is Finding.NO_DIFFERENCE:
         text = f"no difference, {text}: {decision.why}"
     return f"With {called}: {text}{cpu}."
-
-
-def _claimed(ratio: Ratio) -> str:
-    return f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
 
 
 def _kind_of(row: Row) -> tuple[str, int, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from report import format as fmt
 from report.compare.model import Comparison, Outcome
 from report.conditions import Difference
-from report.result import Summary
+from report.result import Checked, Status, Summary
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE
 from report.statistics.significance import POWER_WORDS
 from report.verdicts.metrics import FIGURES
@@ -68,6 +70,15 @@ def legend(comparison: Comparison) -> list[tuple[str, str]]:
     if comparison.count(Outcome.TOO_FEW):
         words.append(("too few", f"under {CLAIM_BLOCKS} repetitions: what the extremes allow"))
     return words
+
+
+def by_condition(checked: Sequence[Checked]) -> Iterator[tuple[str, list[Checked]]]:
+    """Yield a sentence on each condition of `--fail-on`, and the rows that don't pass it."""
+    for condition in dict.fromkeys(one.condition for one in checked):
+        rows = [one for one in checked if one.condition == condition]
+        bad = [one for one in rows if one.status is not Status.MET]
+        passing = f"{len(rows) - len(bad):,} of {fmt.counted(len(rows), noun='row')} pass"
+        yield f'--fail-on "{condition}": {passing}', bad
 
 
 def _unseen(comparison: Comparison) -> str:

@@ -10,10 +10,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from report import format as fmt
-from report.palette import row_shade
+from report.palette import MARK_STYLES, row_shade
 from report.result import Crossover, Effect, Summary, Sweep
 from report.terminal.sweep_text import describe_law
-from report.terminal.tables import MARK_STYLES, called, plain_table
+from report.terminal.tables import called, plain_table
 
 
 def render_crossover(summary: Summary, *, found: Crossover) -> RenderableType:

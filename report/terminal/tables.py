@@ -10,15 +10,13 @@ from rich.text import Text
 from collector.reasons import Severity
 from report import format as fmt
 from report.legend import describe_ledger
-from report.palette import row_shade
+from report.palette import MARK_STYLES, row_shade
 from report.result import RowSummary, Verdict
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
 from report.verdicts.naming import label
-
-MARK_STYLES: Mapping[str, str] = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
 #: What stands before a ratio, by what it shows.
 SIGNS: Mapping[Finding, tuple[str, str]] = {

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from poolbench.errors import Fault, UsageError, nearest
-from report import format as fmt
+from report.legend import claim
 from report.result import Checked, Status
 from report.statistics.ratios import Ratio
 from report.verdicts.metrics import ABSOLUTE, FIGURES, RATIOS, Figure
@@ -132,8 +132,7 @@ class Condition:
     def _shown(self, seen: Ratio | float | None) -> str:
         if not isinstance(seen, Ratio):
             return f"{seen:.6g}"
-        times = " ".join(filter(None, [fmt.times(seen.value), self.against]))
-        return f"{times} {fmt.interval(seen.low, high=seen.high)}"
+        return claim(seen, of=self.against)
 
 
 def parse_conditions(
