@@ -187,13 +187,8 @@ def _contender(manifest: Manifest, contender: Contender) -> dict[str, Any]:
     # a path is a place, not a condition: what lies there is
     known["interpreter"] = "its own" if contender.interpreter else ""
     found = manifest.interpreters.get(contender.interpreter)
-    if found is not None:
-        known |= {
-            "interpreter.python": found.python,
-            "interpreter.is_free_threaded": found.is_free_threaded,
-            "interpreter.gil_enabled": found.gil_enabled,
-            "interpreter.versions": found.versions,
-        }
+    for name in ("python", "is_free_threaded", "gil_enabled", "versions") if found else ():
+        known[f"interpreter.{name}"] = getattr(found, name)
     return _flat(known)
 
 
@@ -212,17 +207,12 @@ def _setting(value: Any) -> Any:
 def _machine(machine: Machine) -> dict[str, Any]:
     minor = re.match(r"\D*\d+\.\d+", machine.python)
     return {
-        "machine": _known(
-            cpu_model=machine.cpu_model,
-            cores=machine.cores,
-            architecture=machine.architecture,
-            memory_bytes=machine.memory_bytes,
-        ),
+        "machine": _known(machine, "cpu_model", "cores", "architecture", "memory_bytes"),
         "python": {
             "version": minor[0] if minor else machine.python,
             "gil_enabled": machine.gil_enabled,
         },
-        "system": _known(python=machine.python, os=machine.os, cores_of_host=machine.cores_of_host),
+        "system": _known(machine, "python", "os", "cores_of_host"),
     }
 
 
@@ -239,11 +229,13 @@ def _run(manifest: Manifest) -> dict[str, Any]:
         "commit": f"{commit}, changed" if manifest.git.is_dirty else commit,
         "experiment": manifest.experiment.sha256[:_DIGITS],
         "profile": manifest.profile,
-        **_known(seed=manifest.seed, trial_s=manifest.trial_s),
+        **_known(manifest, "seed", "trial_s"),
     }
 
 
-def _known(**values: Any) -> dict[str, Any]:
+def _known(found: Machine | Manifest, *names: str) -> dict[str, Any]:
+    """Return the named fields that have a value."""
+    values = {name: getattr(found, name) for name in names}
     return {name: value for name, value in values.items() if value not in (None, "")}
 
 

@@ -36,13 +36,8 @@ def integrity(summary: Summary) -> tuple[bool, str]:
 
 def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
     """Return whether an account closes without duplicates, and its counts in words."""
-    counts = {
-        "failed": ledger.failed,
-        "retried": ledger.retried,
-        "lost": ledger.lost,
-        "duplicated": ledger.duplicated,
-    }
-    others = [f"{count:,} {name}" for name, count in counts.items() if count]
+    names = ("failed", "retried", "lost", "duplicated")
+    others = [f"{count:,} {name}" for name in names if (count := getattr(ledger, name))]
     is_whole = not ledger.lost and not ledger.duplicated
     start = f"{ledger.done:,} of {ledger.sent:,} done"
     if ledger.done == ledger.sent > 0:

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import polars as pl
 
-from collector.run_manifest import Contender, Machine, Manifest, RunInfo, Workload
+from collector.run_manifest import Machine, Manifest, RunInfo
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
 from report import format as fmt
@@ -17,7 +17,7 @@ from report.analyses.load_curves import load_curves
 from report.analyses.setting_effects import find_effects
 from report.analyses.sweeps import find_sweeps
 from report.conditions import conditions
-from report.result import Precision, Summary, Verdict, from_json, to_json
+from report.result import Summary, Verdict, from_json, to_json
 from report.rows.offered_load import pick
 from report.rows.row import Row, sum_ledgers
 from report.trials.timeline import COLUMNS, Timeline, measure_timeline
@@ -51,7 +51,15 @@ def summarize(folder: RunFolder) -> Summary:
     verdicts = _verdicts(manifest, rows=rows)
     shown = {trial.trial for row in rows for trial in row.trials}
     floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
-    precision = _precision(manifest, rows=rows, verdicts=verdicts)
+    precision = None
+    # without it the number of blocks was set beforehand
+    if manifest.until is not None:
+        precision = describe(
+            manifest.until,
+            verdicts=verdicts,
+            blocks=_complete_blocks(rows),
+            is_finished=manifest.state == "finished",
+        )
     summary = Summary(
         **{one.name: getattr(manifest, one.name) for one in fields(RunInfo)},
         conditions=conditions(manifest),
@@ -109,20 +117,8 @@ def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
         )
         for workload in manifest.workloads
         for contender in manifest.contenders
-        for shown, others in [_picked(trials, contender=contender, workload=workload)]
+        for shown, others in [pick(trials, contender=contender.name, workload=workload)]
     ]
-
-
-def _picked(
-    trials: Sequence[Trial], *, contender: Contender, workload: Workload
-) -> tuple[list[Trial], list[Trial]]:
-    """Return the trials that a row shows, by block, and the others of a search or a curve."""
-    own = [
-        trial
-        for trial in trials
-        if trial.contender == contender.name and trial.workload == workload.name
-    ]
-    return pick(own, measure=workload.measure)
 
 
 def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
@@ -137,20 +133,6 @@ def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
         for workload in manifest.workloads
         for of_workload in [[row for row in rows if row.workload is workload]]
     ]
-
-
-def _precision(
-    manifest: Manifest, *, rows: Sequence[Row], verdicts: Sequence[Verdict]
-) -> Precision | None:
-    """Return what became of `--until`; None for a run whose blocks were counted beforehand."""
-    if manifest.until is None:
-        return None
-    return describe(
-        manifest.until,
-        verdicts=verdicts,
-        blocks=_complete_blocks(rows),
-        is_finished=manifest.state == "finished",
-    )
 
 
 def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
@@ -168,11 +150,10 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
     if manifest.overlapped_by:
         notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest.overlapped_by])}.")
     notes += busy_notes(manifest.machine, run="the run")
-    pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
     notes += [
-        f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed(words)}."
-        for pilot in pilots
-        for words in [[str(one) for one in pilot.reasons]]
+        f"The pilot of {one.contender} on {one.workload}: {fmt.listed([*map(str, one.reasons)])}."
+        for one in trials
+        if one.is_pilot and not one.is_valid
     ]
     return notes
 

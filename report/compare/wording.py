@@ -9,7 +9,6 @@ from report.compare.model import Comparison, Outcome
 from report.conditions import Difference
 from report.result import Checked, Status, Summary
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE
-from report.statistics.significance import POWER_WORDS
 from report.verdicts.metrics import FIGURES
 
 
@@ -45,7 +44,7 @@ def headline(comparison: Comparison) -> str:
     )  # fmt: skip
     counts = [(comparison.count(outcome), outcome.value) for outcome in order]
     parts = [f"{count:,} {word}" for count, word in counts if count]
-    return f"Of {_compared(comparison)}: {', '.join(parts)}.{_unseen(comparison)}"
+    return f"Of {_compared(comparison)}: {', '.join(parts)}.{_detectable(comparison)}"
 
 
 def legend(comparison: Comparison) -> list[tuple[str, str]]:
@@ -81,15 +80,15 @@ def by_condition(checked: Sequence[Checked]) -> Iterator[tuple[str, list[Checked
         yield f'--fail-on "{condition}": {passing}', bad
 
 
-def _unseen(comparison: Comparison) -> str:
-    """Say which change of throughput these runs would have seen; empty without a claim."""
+def _detectable(comparison: Comparison) -> str:
+    """Return the minimum detectable change of throughput; empty without a claim."""
     seen = [row.change(FIGURES["throughput"]).detectable for row in comparison.rows]
     known = sorted(share for share in seen if share is not None)
     if not known:
         return ""
     least, most = fmt.percent(known[0]), fmt.percent(known[-1])
-    span = most if least == most else f"{least} to {most}, by row,"
-    return f" Changes of throughput of {span} would have shown in {POWER_WORDS}."
+    span = most if least == most else f"{least} to {most}, by row"
+    return f" Minimum detectable change of throughput: {span} (80 % power)."
 
 
 def _compared(comparison: Comparison) -> str:

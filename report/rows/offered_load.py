@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from collector.reasons import Code, Reason
+from collector.run_manifest import Workload
 from report.trials.slo import RESOLUTION
 from report.trials.trial import Trial
 
@@ -19,16 +20,19 @@ ROW_SHARE = 0.8
 _ROUNDING = 1e-9
 
 
-def pick(trials: Sequence[Trial], *, measure: str) -> tuple[list[Trial], list[Trial]]:
+def pick(
+    trials: Iterable[Trial], *, contender: str, workload: Workload
+) -> tuple[list[Trial], list[Trial]]:
     """Return the trials that count for a row, by block, and those that are accounted for only.
 
     Of a search it is the step with the highest sustained rate, or its first where there is none;
     of a curve the point at `ROW_SHARE`. What is invalid is always shown, since it marks the row.
     """
-    ordered = sorted(trials, key=lambda trial: (trial.block, trial.trial))
-    if measure == "sustain":
+    own = (one for one in trials if (one.contender, one.workload) == (contender, workload.name))
+    ordered = sorted(own, key=lambda trial: (trial.block, trial.trial))
+    if workload.measure == "sustain":
         shown = [one for steps in _searches(ordered) for one in _of_search(steps)]
-    elif measure == "curve":
+    elif workload.measure == "curve":
         shown = [one for one in ordered if not one.is_valid or one.load_share == ROW_SHARE]
     else:
         shown = ordered

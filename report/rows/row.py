@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 
 from collector.reasons import Code, Reason, Severity, strongest
@@ -202,15 +202,8 @@ class Row:
 
 def sum_ledgers(trials: Iterable[Trial]) -> Ledger:
     """Return the account of several trials together."""
-    found = [trial.ledger for trial in trials]
-    return Ledger(
-        sent=sum(ledger.sent for ledger in found),
-        done=sum(ledger.done for ledger in found),
-        failed=sum(ledger.failed for ledger in found),
-        retried=sum(ledger.retried for ledger in found),
-        lost=sum(ledger.lost for ledger in found),
-        duplicated=sum(ledger.duplicated for ledger in found),
-    )
+    found = [asdict(trial.ledger) for trial in trials]
+    return Ledger(**{one.name: sum(each[one.name] for each in found) for one in fields(Ledger)})
 
 
 def _evidence(trials: Sequence[Trial]) -> Evidence:

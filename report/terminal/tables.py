@@ -44,9 +44,8 @@ def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) ->
     title = "sustained/s [range]" if is_search else "jobs/s [range]"
     table.add_column(title, justify="right", no_wrap=True)
     table.add_column(f"× {verdict.baseline or 'baseline'}", justify="right")
-    table.add_column("p95", justify="right", no_wrap=True)
-    table.add_column("CPU-s", justify="right", no_wrap=True)
-    table.add_column("MB", justify="right", no_wrap=True)
+    for title in ("p95", "CPU-s", "MB"):
+        table.add_column(title, justify="right", no_wrap=True)
     # where all is done, the head of the report says so once
     has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
     if has_accounts:
