@@ -1,7 +1,7 @@
 """Pure: under which conditions a run was made, and where those of two runs differ.
 
 Of two kinds: by a *refusal* the ratio of two runs would answer another question than the one that
-was asked; a *note* is told, and the reader decides. docs/compare.md lists which is which.
+was asked; a *note* is shown, and the reader decides. docs/compare.md lists which is which.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collector.run_manifest import Contender, Machine, Manifest, PlannedTrial, W
 #: Topics whose every difference is a refusal, with what they hold.
 REFUSED: Mapping[str, str] = {
     "workload": "the jobs: kind, parameters, arrivals, rate",
-    "contender": "pool, slots and all else that a [[contender]] says, and its own Python",
-    "settings": "Celery's settings of a contender, as its worker tells them",
+    "contender": "pool, slots and all else that a [[contender]] sets, and its own Python",
+    "settings": "Celery's settings of a contender, as its worker reports them",
     "machine": "processor, cores, architecture, memory (by over 10 %)",
     "cgroup": "the control group's limits",
     "python": "implementation, version to the second place, GIL",
@@ -28,7 +28,7 @@ REFUSED: Mapping[str, str] = {
     "events": "whether Celery's events were on",
 }
 
-#: Topics of which a difference is told and refuses nothing.
+#: Topics of which a difference is shown and refuses nothing.
 NOTED: Mapping[str, str] = {
     "work": "units that a time of work came to by each run's calibration: as long, not as much",
     "system": "system release, Python's third place, cores of the host",
@@ -61,7 +61,7 @@ _LABELS = frozenset({"name", "note", "sweep"})
 #: An address without its credentials, port and path: two runs never share those.
 _ADDRESS = re.compile(r"^([a-z+]+://)(?:[^@/]*@)?([^:/]*).*$")
 
-#: So many digits of a digest tell one from another.
+#: So many digits of a digest are enough to identify one.
 _DIGITS = 12
 
 #: Celery writes this in place of what may be secret.
@@ -136,9 +136,9 @@ def _entries(
     topic: str, *, prefix: str, a: Mapping[str, Any], b: Mapping[str, Any]
 ) -> Iterator[Difference]:
     if bool(a) != bool(b):
-        told = {True: "known", False: "not known"}
+        state = {True: "known", False: "not known"}
         what = prefix.removesuffix(": ") or "as a whole"
-        yield Difference(topic=topic, what=what, a=told[bool(a)], b=told[bool(b)])
+        yield Difference(topic=topic, what=what, a=state[bool(a)], b=state[bool(b)])
         return
     for key in sorted(a.keys() | b.keys()):
         if not _is_alike(key, a=a.get(key), b=b.get(key)):
@@ -169,7 +169,7 @@ def _workload(manifest: Manifest, workload: Workload) -> dict[str, Any]:
 
 
 def _work(manifest: Manifest, workload: Workload) -> dict[str, Any]:
-    """Return what messages carried that the experiment doesn't say."""
+    """Return what messages carried that the experiment doesn't set."""
     found: dict[str, set[float]] = {}
     for plan in _plans(manifest, workload):
         for name in plan.parameters.keys() - workload.parameters.keys():

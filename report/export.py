@@ -16,7 +16,7 @@ import polars as pl
 from collector.files import read_metadata, storage_errors
 from collector.reasons import Severity
 from collector.run_manifest import Manifest
-from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
+from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA, schema_of
 from collector.store import RunFolder
 from poolbench.records import RECORD_COLUMNS, Column, ColumnType
 from report.result import Summary
@@ -63,19 +63,13 @@ class Format(StrEnum):
 #: The order of records in a file.
 _ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
 
-_TYPES: Mapping[ColumnType, pl.DataType] = {
-    ColumnType.INT: pl.Int64(),
-    ColumnType.TEXT: pl.String(),
-    ColumnType.FLAG: pl.Boolean(),
-}
-
 #: What a trial's plan contains about each of its jobs, and how many it sent.
 _PLAN_SCHEMA = pl.Schema(
     {
         "trial": pl.Int64(),
         "sent": pl.Int64(),
         **{name: RECORD_SCHEMA[name] for name in ("run", "contender", "kind")},
-        **{name: _TYPES[column.type] for name, column in TRIAL_COLUMNS.items()},
+        **schema_of(TRIAL_COLUMNS),
     }
 )
 

@@ -27,7 +27,7 @@ from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
 from report.verdicts.thresholds import check_thresholds
 
-#: From this load average a core on, a machine is told to have been busy before the run.
+#: From this load average a core on, a note says that the machine was busy before the run.
 BUSY_SHARE = 0.5
 
 #: Where the largest backlog is more than this many times the smallest, waits can't be compared.

@@ -7,17 +7,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from poolbench.errors import ExitCode
-from report.result import Summary
-from report.verdicts.thresholds import missed, unchecked
+from report.result import Status, Summary
 
 
 def end_by(summary: Summary, *, console: Console) -> None:
     """Print missed and unchecked thresholds, and exit with their code; return if there are none."""
-    found = {ExitCode.MISSED: ("missed", missed(summary))}
-    found[ExitCode.INVALID] = ("not checked", unchecked(summary))
-    for word, texts in found.values():
-        for text in texts:
-            console.print(f"[bold red]{word}:[/] {escape(text)}", highlight=False, soft_wrap=True)
-    for code, (_, texts) in found.items():
-        if texts:
-            raise typer.Exit(code)
+    codes = {Status.MISSED: ExitCode.MISSED, Status.UNCHECKED: ExitCode.INVALID}
+    bad = [one for status in codes for one in summary.thresholds if one.status is status]
+    for one in bad:
+        text = f"[bold red]{one.status}:[/] {escape(one.text)}"
+        console.print(text, highlight=False, soft_wrap=True)
+    if bad:
+        raise typer.Exit(codes[bad[0].status])

@@ -23,7 +23,7 @@ def mix_fairness(
 ) -> list[MixFairness]:
     """Return how each row's parts were slowed, for mixes whose jobs came at a rate.
 
-    In a backlog a response is a place in the queue, which tells nothing of fairness.
+    In a backlog a response is a place in the queue, which shows nothing of fairness.
 
     Args:
         rows: of a run.

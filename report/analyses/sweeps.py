@@ -45,7 +45,7 @@ def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
 
 
 def curve_slots(slots: Sequence[int]) -> list[int]:
-    """Return the numbers of slots at which a curve is told: evenly spaced in ratio, each once.
+    """Return the numbers of slots at which a curve is drawn: evenly spaced in ratio, each once.
 
     From the smallest size that was measured to `MAX_EXTRAPOLATION` times the largest, which is as
     far as anything may be said.

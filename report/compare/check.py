@@ -1,4 +1,4 @@
-"""Holds the conditions of `poolbench compare --fail-on` against a comparison. Pure."""
+"""Checks the conditions of `poolbench compare --fail-on` in a comparison. Pure."""
 
 from __future__ import annotations
 

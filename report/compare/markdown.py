@@ -11,7 +11,7 @@ from report.legend import claim
 from report.result import Checked
 from report.verdicts.metrics import FIGURES, Figure
 
-#: Outcome → what stands behind a ratio: a table in a pull request has no colours.
+#: Outcome → what follows a ratio: a table in a pull request has no colours.
 _SIGNS = {Outcome.BETTER: " 🟢", Outcome.WORSE: " 🔴"}
 
 #: The figures of the first table, with their titles.

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     BETTER = "better"
     WORSE = "worse"
     SAME = "no difference"
-    #: Its interval lies beyond the noise, as among so many comparisons one does by chance.
+    #: Its interval lies beyond the noise, as by chance one of so many does.
     UNPROVED = "not proved"
     #: Under `CLAIM_BLOCKS` repetitions in one of the runs.
     TOO_FEW = "too few"
@@ -50,7 +50,7 @@ class Change:
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the change as the comparison's JSON holds it."""
+        """Return the change as the comparison's JSON has it."""
         ratio = self.ratio
         interval = ratio and {
             **{name: getattr(ratio, name) for name in ("value", "low", "high", "is_claim")},
@@ -97,7 +97,7 @@ class RowChange:
         return next(change for change in self.changes if change.figure is figure)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the row as the comparison's JSON holds it."""
+        """Return the row as the comparison's JSON has it."""
         names = ("contender", "workload", "pool", "slots", "mark", "reasons", "machine_ratio")
         figures = [change.as_dict() for change in self.changes]
         return {name: getattr(self, name) for name in names} | {"figures": figures}

@@ -22,7 +22,7 @@ def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[s
     yield from _left_out(a, b=b, rows=rows)
     if any(change.outcome is Outcome.TOO_FEW for row in rows for change in row.changes):
         yield (
-            f"Under {CLAIM_BLOCKS} repetitions in a run nothing is claimed: what stands for an "
+            f"Under {CLAIM_BLOCKS} repetitions in a run nothing is claimed: the "
             "interval is what the extremes allow."
         )
     yield from _backlog_notes(a, b=b, rows=rows)

@@ -110,12 +110,12 @@ class Row:
 
     @property
     def blocking(self) -> Blocking | None:
-        """What its jobs did to an event loop; None where there is none to tell of."""
+        """What its jobs did to an event loop; None for a pool without a loop."""
         return find_blocking([trial.blocking for trial in self.valid], pool=self.contender.pool)
 
     @property
     def typical(self) -> Trial | None:
-        """The trial that stands for the row in pictures: of median throughput, if one is valid."""
+        """The trial that represents the row in charts: of median throughput, if one is valid."""
         known = self.valid or self.trials
         fast = [one for one in known if one.figures.throughput_per_s is not None]
         fast.sort(key=lambda one: (one.figures.throughput_per_s or 0.0, one.trial))

@@ -14,7 +14,7 @@ throughput is. Intervals are the jackknife's: the law is fitted anew without eac
 that moves, times Student's t, is the reach (J. W. Tukey, Annals of Mathematical Statistics 29,
 1958). Blocks are left out whole, since what drifts in a block drifts for all of its sizes. By
 simulation about 95 of 100 such intervals hold the truth at 5, 7 and 10 blocks; a bootstrap's
-percentiles held it in as few as 81.
+percentiles contained it in as few as 81.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MIN_SIZES = 4
 #: By what factor the sizes must reach: three terms can't be told apart within a small range.
 MIN_REACH = 4
 
-#: How far beyond the sizes measured, by a factor, anything is said.
+#: How far beyond the sizes measured, by a factor, a figure is given.
 MAX_EXTRAPOLATION = 2
 
 #: A curve that misses a size's figure by more than this share is no description of it.
@@ -47,7 +47,7 @@ class Estimate:
     """A figure of the law, with its interval."""
 
     value: float
-    #: 95 %; None below `CLAIM_BLOCKS` blocks, and where the end lies beyond what may be said.
+    #: 95 %; None below `CLAIM_BLOCKS` blocks, and where the end lies beyond `MAX_EXTRAPOLATION`.
     low: float | None
     high: float | None
 
@@ -73,7 +73,7 @@ class Scaling:
     misfit: float
 
     def per_s(self, slots: float) -> float | None:
-        """Return the throughput of so many slots; None beyond what the data allow to say."""
+        """Return the throughput of so many slots; None beyond `MAX_EXTRAPOLATION`."""
         if not _is_known(slots, sizes=self.slots):
             return None
         terms = (self.one_slot_per_s.value, self.sigma.value, self.kappa.value)
@@ -217,14 +217,14 @@ def _no_peak(terms: _Terms, *, kappa: Estimate, sizes: Sequence[int]) -> str:
         return "no peak shows: the interval of the coherency includes 0"
     if not _is_known(peak, sizes=sizes):
         return (
-            f"no peak within what may be said: the sizes reach from {sizes[0]} to {sizes[-1]} "
-            f"slots, and no more is said than a factor of {MAX_EXTRAPOLATION} beyond them"
+            f"no peak within the extrapolation limit: the sizes reach from {sizes[0]} to "
+            f"{sizes[-1]} slots, and the limit is a factor of {MAX_EXTRAPOLATION} beyond them"
         )
     return ""
 
 
 def _bounded(peak: Estimate, *, sizes: Sequence[int]) -> Estimate:
-    """Return the peak without an end of its interval that lies beyond what may be said."""
+    """Return the peak without an end of its interval beyond `MAX_EXTRAPOLATION`."""
     low, high = (
         end if end is not None and _is_known(end, sizes=sizes) else None
         for end in (peak.low, peak.high)

@@ -27,7 +27,7 @@ from report.terminal.threshold_lines import render_thresholds
 
 
 class _Screen:
-    """The whole report; how much of it stands side by side depends on the terminal."""
+    """The whole report; how much of it is side by side depends on the width."""
 
     def __init__(self, summary: Summary, *, has_details: bool) -> None:
         self._summary = summary
@@ -60,7 +60,7 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
 
 
 def _details(summary: Summary, *, width: int) -> Iterator[RenderableType]:
-    """Yield all that there is to say, a section a workload."""
+    """Yield every detail, a section a workload."""
     yield from _account(summary)
     yield from (Text(note, style="dim") for note in (*summary.notes, *summary.remarks))
     for workload, verdict in zip(summary.workloads, summary.verdicts, strict=True):

@@ -63,7 +63,7 @@ def render_effects(summary: Summary) -> Iterator[RenderableType]:
 
 
 def sentence(text: str, *, mark: str = "") -> RenderableType:
-    """Return what a section says, with its mark, set in from the margin."""
+    """Return the sentence of a section, indented, with its mark."""
     shown = Text.assemble((f"{mark} ", MARK_STYLES[mark]), text) if mark else Text(text)
     return Padding(shown, (0, 0, 0, 2))
 

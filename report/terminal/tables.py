@@ -18,7 +18,7 @@ from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
 from report.verdicts.naming import label
 
-#: What stands before a ratio, by what it shows.
+#: The sign before a ratio, by what it shows.
 SIGNS: Mapping[Finding, tuple[str, str]] = {
     Finding.MORE: ("▲", "bold green"),
     Finding.LESS: ("▼", "bold red"),
@@ -26,7 +26,7 @@ SIGNS: Mapping[Finding, tuple[str, str]] = {
     Finding.TOO_FEW: ("?", ""),
 }
 
-#: From this width on, columns, a ratio stands with its interval, and cost for each core and GB.
+#: From this width on, columns, a ratio has its interval, and there is cost for each core and GB.
 WIDE = 100
 #: From this width on, p99.9 and p99 of a job's parts.
 WIDEST = 140

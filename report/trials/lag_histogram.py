@@ -10,7 +10,7 @@ import polars as pl
 #: A lag's bins end at these, seconds, and go on by tens: as many bins as a decade needs to be read.
 _ENDS = (1.0, 2.0, 5.0)
 
-#: No lag is told finer, seconds: the clock's calls alone take about as long.
+#: No lag is shown finer, seconds: the clock's calls alone take about as long.
 _FIRST_END_S = 1e-5
 
 

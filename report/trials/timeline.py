@@ -20,7 +20,7 @@ COLUMNS = ("seq", "due_ns", "started_ns", "finished_ns", "outcome")
 #: No picture has more bins than this.
 MOST_BINS = 120
 
-#: From this length on a trial is told by the second; a shorter one in about `_SHORT_BINS` bins.
+#: From this length on a trial is shown by the second; a shorter one in about `_SHORT_BINS` bins.
 _BY_SECOND_S = 10.0
 _SHORT_BINS = 20
 

@@ -1,4 +1,4 @@
-"""Measures each trial of a run from its records and samples; decides what is invalid, and says why.
+"""Measures each trial of a run from its records and samples; decides what is invalid, and why.
 
 A faulty trial keeps its account and its reasons: nothing is dropped here.
 """
@@ -35,7 +35,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Who really ran a trial's jobs, as the slots themselves tell."""
+    """Who really ran a trial's jobs, as the slots themselves report."""
 
     #: Pool classes seen, as module:name.
     pools_seen: tuple[str, ...] = ()
@@ -262,7 +262,7 @@ def _measure(
 def _judge_rate(
     plan: PlannedTrial, *, records: pl.DataFrame, slo: Mapping[str, float]
 ) -> tuple[RateVerdict, Reason | None]:
-    """Return whether a rate was sustained, and why its jobs came too late to tell, if they did."""
+    """Return whether a rate was sustained, and why its jobs came too late to judge by."""
     jobs = by_job(records)
     verdict = judge_rate(jobs, jobs=plan.count, slots=plan.slots, slo=slo)
     # a rate that was sustained though jobs were sent late would have been without that too

@@ -1,7 +1,7 @@
 """Puts a workload's ranking into words that a newcomer understands.
 
 The sentence follows the numbers, never the textbook: every word of it is decided by this run's
-intervals, corrected for all that was compared and held against its noise.
+intervals, corrected for all that was compared and judged by its noise.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _peers(ranking: Ranking) -> Ranking | None:
     """Return the ranking of the largest group of equal slots; None where it adds nothing.
 
     More slots are no better pool: where the best one has more than the others have in common, the
-    sentence tells of both.
+    sentence names both.
     """
     several = [entry for entry in ranking.entries if entry.slots > 1]
     pools_at = {
@@ -168,8 +168,8 @@ def _peers(ranking: Ranking) -> Ranking | None:
         return None
     at_common = [entry for entry in several if entry.slots == common]
     peers = rank(at_common, pairs=ranking.pairs)
-    is_told = peers.best is None or peers.best in ranking.ties
-    return None if is_told or not peers.is_claim else peers
+    is_named = peers.best is None or peers.best in ranking.ties
+    return None if is_named or not peers.is_claim else peers
 
 
 def _who_leads_peers(peers: Ranking, *, baseline: Ranking) -> str:
@@ -188,7 +188,7 @@ def _who_leads_peers(peers: Ranking, *, baseline: Ranking) -> str:
 
 
 def _smallest(ranking: Ranking, *, peers: Ranking | None) -> float | None:
-    """Return the largest of what the comparisons that the sentences make could see."""
+    """Return the largest of what the comparisons that the sentences make could detect."""
     known = [one.smallest_difference for one in (ranking, peers) if one]
     return max((share for share in known if share is not None), default=None)
 

@@ -17,14 +17,14 @@ from report.verdicts.ranking import Ranking
 #: Pools whose slots share one interpreter, so that its GIL, or its one thread, is theirs too.
 _SHARED_INTERPRETER = frozenset({"threads", "gevent", "asyncio"})
 
-#: "Faster than one" is said of an interval that lies above this, "no faster" of one that reaches
-#: down to one and ends below it; of any other, nothing. So a gain of a few per cent is not taught
-#: as beating the GIL, and neither is chance where several are held against solo, whose intervals
+#: "Faster than one" means an interval that lies above this, "no faster" one that reaches down to
+#: one and ends below it; of any other, nothing. So a gain of a few per cent is not taught
+#: as beating the GIL, and neither is chance where several are compared with solo, whose intervals
 #: are each of 95 %. A second core would give up to 2.
 NO_FASTER_BELOW = 1.2
 
-#: One job alone is said to cost more CPU without the GIL, or less, where the interval lies beyond
-#: this factor, or below its inverse: a per cent is clear of 1 in a quiet run, and no price.
+#: One job alone costs more CPU without the GIL, or less, if the interval lies beyond this factor,
+#: or below its inverse: a per cent is clear of 1 in a quiet run, and no price.
 PRICE_FROM = 1.05
 
 #: Work that an interpreter for each slot would speed up.
@@ -33,7 +33,7 @@ _COMPUTING = frozenset({WorkClass.HOLDS_GIL, WorkClass.RELEASES_GIL, WorkClass.B
 #: Pools whose jobs all run in one thread.
 _ONE_THREAD = frozenset({"gevent", "asyncio"})
 
-#: From this part of the time on that jobs held an event loop, the verdict says so.
+#: From this part of the time on that jobs blocked an event loop, the verdict says so.
 BLOCKED_SHARE = 0.1
 
 #: From this part of a core on, what one job after another computes is named as the cause.

@@ -75,7 +75,7 @@ class Condition:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether a ratio is held against the bound; else it is a number in its unit."""
+        """Whether a ratio is compared with the bound; else a number in its unit is."""
         return not self.is_one_run or bool(self.against)
 
     @property
@@ -85,11 +85,11 @@ class Condition:
 
     @property
     def measure(self) -> str:
-        """The name of what is held against the bound: that of a number has its unit."""
+        """The name of what is compared with the bound: that of a number has its unit."""
         return self.figure.name if self.is_ratio else self.figure.absolute
 
     def names(self, row: str) -> bool:
-        """Return whether it is about a row, by the row's name; none is held against itself."""
+        """Return whether it is about a row, by the row's name; none is compared with itself."""
         return fnmatchcase(row, self.rows) and row.partition("/")[0] != self.against
 
     def judge(

@@ -40,7 +40,7 @@ class Figure:
         return None if value is None else float(value)
 
     def show(self, value: float | None) -> str:
-        """Return the figure as people read it, with its unit where the title doesn't tell."""
+        """Return the figure as people read it, with its unit where the title doesn't have it."""
         if self.absolute.endswith("_bytes"):
             return fmt.size(value)
         if self.absolute.endswith("_s") and not self.absolute.endswith("_per_s"):

@@ -25,11 +25,11 @@ from report.verdicts.capacity import detectable, judge
 
 #: Share of a curve at which there is next to no load.
 _FREE_SHARE = 0.2
-#: Share beyond what is held.
+#: Share beyond what is sustained.
 _OVER_SHARE = 1.05
 
-#: Where a curve is told in words.
-_TOLD_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
+#: The points of a curve that its sentence names.
+_NAMED_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
 
 
 def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, float]) -> Verdict:
@@ -45,7 +45,7 @@ def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, flo
         verdict = _judge([_sustained(row) for row in rows], workload=workload)
         sentences = _bends([row for row in rows if not row.twin_of])
     invalid = [row.contender.name for row in rows if row.mark == "!"]
-    # of a curve, whatever points are valid have been told
+    # of a curve, all valid points are named above
     if invalid and measure != "curve":
         sentences.append(f"Left out (invalid): {fmt.listed(invalid)}.")
     shown = [*filter(None, sentences)] or ["Nothing could be measured."]
@@ -169,7 +169,7 @@ def _bends(rows: Sequence[Row]) -> list[str]:
         if not row.sustained_per_s:
             none.append(f"{row.contender.name} sustained no rate, so there is no curve.")
             continue
-        found = {share: _share_p95_s(row, share=share) for share in _TOLD_SHARES}
+        found = {share: _share_p95_s(row, share=share) for share in _NAMED_SHARES}
         if found[_FREE_SHARE] and found[ROW_SHARE]:
             p95 = {share: fmt.duration(span_s) for share, span_s in found.items() if span_s}
             curves.append((next(iter(row.sustained_per_s.values())), row.contender.name, p95))

@@ -1,14 +1,14 @@
 """Compares every pair of a workload's contenders, and judges them in two families. Pure.
 
 Which pair becomes the headline is decided by the same figures that judge it: of seven equals, the
-luckiest is held against the unluckiest. So a verdict is corrected for every pair that could have
+luckiest is compared with the unluckiest. So a verdict is corrected for every pair that could have
 been shown, and not for those alone that are.
 
 Asked first is what differs from solo: so many comparisons as there are other contenders. Only where
-one does are the others held against each other. So a run of equals shows a difference as rarely as
+one does are the others compared with each other. So a run of equals shows a difference as rarely as
 the first family does, and the first question doesn't pay for the second; where some do differ, each
 of both is wrong in 5 of 100 runs at most. Without solo, nobody knew beforehand whom the others
-would be held against, and all pairs are one family.
+would be compared with, and all pairs are one family.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def compare_pairs(entries: Sequence[Entry]) -> Pairs:
 
 
 def find_solo(usable: Sequence[Entry]) -> Entry | None:
-    """Return the contender of one slot that others are held against, with the GIL if there is."""
+    """Return the contender of one slot that others are compared with, with the GIL if there is."""
     solos = sorted((one for one in usable if one.pool == "solo"), key=lambda one: one.is_freed)
     return next(iter(solos), None)
 

@@ -16,7 +16,7 @@ from report.verdicts.pairwise import Pairs, compare_pairs, find_solo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """What the numbers of one workload say."""
+    """What the numbers of one workload show."""
 
     #: Those that can be compared, best first; never the twin.
     entries: tuple[Entry, ...]
@@ -30,7 +30,7 @@ class Ranking:
     to_baseline: Mapping[str, Ratio]
     #: Contender → the best one's ratio to it.
     best_to: Mapping[str, Ratio]
-    #: What the best is held against: the baseline, or the runner-up where the best *is* the
+    #: What the best is compared with: the baseline, or the runner-up where the best *is* the
     #: baseline or there is no solo.
     against: Entry | None
 

@@ -1,4 +1,4 @@
-"""Pure: the thresholds of an experiment, its `fail_on`, held against a run's rows."""
+"""Pure: checks the thresholds of an experiment, its `fail_on`, in the rows of a run."""
 
 from __future__ import annotations
 
@@ -30,20 +30,6 @@ def check_thresholds(texts: Sequence[str], *, summary: Summary) -> tuple[Checked
     )
 
 
-def missed(summary: Summary) -> list[str]:
-    """Return the sentences of the thresholds that were missed."""
-    return _texts(summary, status=Status.MISSED)
-
-
-def unchecked(summary: Summary) -> list[str]:
-    """Return the sentences of the thresholds that could not be checked."""
-    return _texts(summary, status=Status.UNCHECKED)
-
-
-def _texts(summary: Summary, *, status: Status) -> list[str]:
-    return [one.text for one in summary.thresholds if one.status is status]
-
-
 def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
     # a twin is measured for the noise: what is required of its original, is once
     rows = [row for row in summary.rows if condition.names(row.name) and not row.is_twin]
@@ -63,7 +49,7 @@ def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
             figure=condition.measure,
             number=None,
             status=Status.UNMEASURED,
-            text=f"{condition.rows}: not measured in this run, so nothing is known of it",
+            text=f"{condition.rows}: not measured in this run",
         )
 
 
