@@ -60,10 +60,10 @@ free-threaded:  ## create .venv-free-threaded, for threads without the GIL: PYTH
 	@$(FREE)/bin/python -m worker interpreter --no-gil
 
 pins: $(VENV)/.dev  ## update requirements/ from pyproject.toml
-	@for extra in run dev free-threaded; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	@for extra in run dev free-threaded runtime collector; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 		--upgrade --no-strip-extras --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
 		--custom-compile-command "make pins" --extra $$extra pyproject.toml -o requirements/$$extra.txt \
-		$$(test $$extra = free-threaded && echo --constraint requirements/run.txt); done
+		$$(test $$extra = run || echo --constraint requirements/run.txt); done
 
 $(VENV)/.run: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("poolbench: Python %d.%d is too old; install Python 3.11 or newer and run: make PYTHON=python3.11 setup" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'

@@ -56,15 +56,15 @@ def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.N
         type=Path,
         default=settings.results_dir,
         metavar="DIR",
-        help="where each run gets its folder (default: %(default)s)",
+        help="write the runs' folders into DIR (default: %(default)s)",
     )
     parser.add_argument(
         "--stall-after",
         type=number(float, low=0.001, high=86_400),
         default=STALL_S,
         metavar="SECONDS",
-        help="seconds without a line after which a run with missing jobs counts as "
-        "stalled, in addition to the length of its jobs (default: %(default)g)",
+        help="mark a run as stalled after so many seconds without a line while jobs are missing, "
+        "in addition to the length of its jobs (default: %(default)g)",
     )
     return parser.parse_args(arguments)
 

@@ -28,7 +28,7 @@ from collector.summary import (
 from poolbench.errors import StackError, StorageError
 from poolbench.evidence import boot_id
 from poolbench.keys import run_key, summary_key
-from poolbench.presence import find_crew
+from poolbench.presence import find_workers
 from poolbench.summaries import Ledger, RunState
 
 #: A published summary is forgotten after this, seconds; a run's folder stays.
@@ -165,13 +165,13 @@ class ActiveRun:
         now_s = self._clock()
         if now_s >= self._presence_at_s and not (self.state and self.state.is_over):
             contenders = {plan.contender for plan in run.plans}
-            crews = {name: find_crew(self._client, name) for name in contenders}
+            groups = {name: find_workers(self._client, name) for name in contenders}
             # to scan the keys of a broker full of results may take long
             self._presence_at_s = now_s + max(PRESENCE_EVERY_S, 20 * (self._clock() - now_s))
-            slots = {name: crew.slots for name, crew in crews.items()}
+            slots = {name: group.slots for name, group in groups.items()}
             self._is_stale |= slots != self._slots
             self._slots = slots
-            self._has_events |= any(crew.has_events for crew in crews.values())
+            self._has_events |= any(group.has_events for group in groups.values())
         if not self._is_stale:
             return
         self._measured = measure(

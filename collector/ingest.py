@@ -112,25 +112,26 @@ class Ingest:
             StorageError: if it can't be written: all of it is in the stream still.
             redis.RedisError: if the broker fails: nothing is lost, the next step continues.
         """
-        return self._step()[1]
+        before = self.stored_lines
+        self._step()
+        return self.stored_lines - before
 
     def drain(self) -> int:
         """Step until the stream is empty; return how many lines were stored."""
-        total = 0
-        while True:
-            entries, lines = self._step()
-            total += lines
-            if not entries:
-                return total
+        before = self.stored_lines
+        while self._step():
+            pass
+        return self.stored_lines - before
 
-    def _step(self) -> tuple[int, int]:
+    def _step(self) -> int:
+        """Store one part at most; return how many entries of the stream it has."""
         if self._lock is None:
             raise RuntimeError("an Ingest stores only inside its `with` block: it needs the lock")
         if not self._is_trimmed:
             self._trim()
         entries = self._read()
         if not entries:
-            return 0, 0
+            return 0
         first, last = (StreamId.parse(entries[at][0].decode()) for at in (0, -1))
         frame = _parse_entries(entries, run=self.run)
         self.folder.write_part(frame, first=first, last=last)
@@ -142,7 +143,7 @@ class Ingest:
             self._on_stored(lines)
         self._trim()
         self._compact()
-        return len(entries), lines.height
+        return len(entries)
 
     def _resume(self) -> None:
         self.folder.check()

@@ -47,9 +47,10 @@ class SweepPoint:
     @property
     def name(self) -> str:
         """Return the name of the contender at this point, such as ``threads.slots-8``."""
+        value = f"{self.value:.12g}" if isinstance(self.value, float) else str(self.value)
         if isinstance(self.value, bool):
-            return f"{self.of}.{self.setting}-{'on' if self.value else 'off'}"
-        return f"{self.of}.{self.setting}-{self.value:.12g}"
+            value = "on" if self.value else "off"
+        return f"{self.of}.{self.setting}-{value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Contender:
     interpreter: str = ""
     #: The contender that it measures a second time (the A/A control); empty for all others.
     twin_of: str = ""
-    #: Its settings beside pool and slots, by `lab.experiment.worker_settings.SETTINGS`; only those
+    #: Its settings beside pool and slots, by `lab.experiment.worker_settings.Tuning`; only those
     #: that the file gives.
     settings: Mapping[str, SettingValue] = field(default_factory=dict)
     #: Which point of a sweep it is; None for a contender of its own.

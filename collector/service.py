@@ -176,7 +176,7 @@ class Service:
         if is_known or not self._may_try(name):
             return
         try:
-            check_name(name, what="name of a run")
+            check_name(name, what="run")
         except UsageError as error:
             self._impossible.add(name)
             _log.warning("a run in %s is ignored: %s", RUNS, error)

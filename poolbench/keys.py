@@ -93,8 +93,9 @@ def check_name(name: str, *, what: str) -> str:
         UsageError: if it can't be a key and a file name.
     """
     if not NAME.fullmatch(name):
-        remedy = (
-            "begin with a small letter or digit; add those, dots, dashes, underscores, 64 at most"
+        problem = (
+            "must begin with a small letter or digit and contain only those, dots, dashes and "
+            f"underscores, at most {NAME_LENGTH}"
         )
-        raise UsageError(Fault(problem=f"impossible {what}", seen=repr(name), remedy=remedy))
+        raise UsageError(Fault(field=what, seen=repr(name), problem=problem))
     return name

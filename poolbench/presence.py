@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
+class WorkerGroup:
     """The live workers of one contender together."""
 
     workers: int = 0
@@ -40,7 +40,7 @@ def live_workers(client: redis.Redis, contender: str) -> list[dict[str, Any]]:
     return found
 
 
-def find_crew(client: redis.Redis, contender: str, *, queue: str | None = None) -> Crew:
+def find_workers(client: redis.Redis, contender: str, *, queue: str | None = None) -> WorkerGroup:
     """Return the workers of a contender at this moment; there may be none.
 
     Args:
@@ -55,7 +55,7 @@ def find_crew(client: redis.Redis, contender: str, *, queue: str | None = None) 
         if queue is None or queue in (worker.get("queues") or [queue])
     ]
     slots = (worker.get("slots") for worker in workers)
-    return Crew(
+    return WorkerGroup(
         workers=len(workers),
         slots=sum(count for count in slots if isinstance(count, int)),
         has_events=any(bool(worker.get("events")) for worker in workers),

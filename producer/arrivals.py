@@ -93,8 +93,8 @@ class Schedule(BaseModel):
 
     @property
     def jobs_per_span_s(self) -> float:
-        """Jobs due in the mean for each second of the parameter `span_key`."""
-        raise NotImplementedError
+        """Jobs due in the mean for each second of `span_key`; without that, per second."""
+        return self.mean_per_s
 
     @property
     def span_s(self) -> float:
@@ -127,6 +127,10 @@ class Schedule(BaseModel):
     def shape(self) -> dict[str, Any]:
         """How the rate changes, in values that JSON has; empty where it does not change."""
         return self.model_dump(exclude={"count"}) if self.span_key else {}
+
+    def lasting(self, span_s: float) -> Self:
+        """Return a schedule that has no count, made to last for about ``span_s``."""
+        return self.model_copy(update={"count": max(1, round(self.jobs_per_span_s * span_s))})
 
     def complete(self) -> Self:
         """Return the schedule with the count that follows from its span, or the span from it."""
@@ -224,6 +228,10 @@ class Ramp(Schedule):
         # from rate 0, the root of the smallest numbers is 0
         return 2 * jobs / sum_per_s if sum_per_s else 0.0
 
+    def lasting(self, span_s: float) -> Self:
+        """Return a schedule that changes its rate for ``span_s``, unless it says how long."""
+        return self if self.over_s else self.model_copy(update={"over_s": span_s})
+
     @property
     def jobs_per_span_s(self) -> float:
         """The mean of the two rates, jobs per second."""
@@ -256,6 +264,11 @@ class Steps(Schedule):
         """Return by when so many jobs are due in the mean, seconds; never within a pause."""
         step = bisect_right(self._before, max(0.0, jobs)) - 1
         return step * self.step_s + (jobs - self._before[step]) / self.rates_per_s[step]
+
+    def lasting(self, span_s: float) -> Self:
+        """Return a schedule whose steps share ``span_s``, unless it says how long they take."""
+        step_s = self.step_s or span_s / len(self.rates_per_s)
+        return self.model_copy(update={"step_s": step_s})
 
     @property
     def jobs_per_span_s(self) -> float:
@@ -303,6 +316,10 @@ class Ebb(Schedule):
             phase = phase + step if low < phase + step < high else (low + high) / 2
         return (whole + phase) * self.period_s
 
+    def lasting(self, span_s: float) -> Self:
+        """Return a schedule that lasts for ``span_s``, and for a whole tide at the least."""
+        return super().lasting(max(span_s, self.period_s))
+
     @property
     def jobs_per_span_s(self) -> float:
         """The mean rate, jobs per second."""
@@ -314,13 +331,14 @@ ARRIVALS: dict[str, type[Schedule]] = {
 }
 
 
-def read_schedule(table: Mapping[str, Any]) -> Schedule:
+def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
     """Return the schedule of a table as TOML has it, complete.
 
     ``{ how = "ramp", rate_per_s = 50, to_rate_per_s = 200, over_s = 30 }``. A ramp of 30 s, steps
     of 5 s, a tide of a minute have as many jobs as are due in them once, in the mean; if only the
     count is given, they last until its last job. If both are given, jobs beyond the shape continue
-    at its last rate, and a tide continues.
+    at its last rate, and a tide continues. If neither is given, it lasts for about ``span_s``; with
+    0, one of them is missing.
 
     Raises:
         UsageError: with every fault of the table; ``field`` is its key.
@@ -337,9 +355,12 @@ def read_schedule(table: Mapping[str, Any]) -> Schedule:
         raise UsageError(Fault(field="how", problem="unknown", seen=how, remedy=remedy))
     kind = ARRIVALS[how]
     try:
-        found = kind.model_validate(given).complete()
+        found = kind.model_validate(given)
     except ValidationError as error:
         raise UsageError(*(_fault(kind, one, given=given) for one in error.errors())) from error
+    if span_s and not found.count:
+        found = found.lasting(span_s)
+    found = found.complete()
     if fault := _size_fault(found):
         raise UsageError(fault)
     return found

@@ -213,9 +213,9 @@ def _document(result: SubmissionResult) -> dict[str, Any]:
             {
                 "trial": trial,
                 "contender": submission.pools[trial],
-                "workers": result.crews[submission.pools[trial]].workers,
-                "slots": result.crews[submission.pools[trial]].slots,
-                "events": result.crews[submission.pools[trial]].has_events,
+                "workers": result.groups[submission.pools[trial]].workers,
+                "slots": result.groups[submission.pools[trial]].slots,
+                "events": result.groups[submission.pools[trial]].has_events,
                 "count": submission.count,
                 "sent": sent.count,
                 "span_s": sent.span_s,

@@ -14,7 +14,7 @@ from producer.summary import RunSummary, TrialSummary
 READ_EVERY_S = 0.2
 
 #: Between two reads of the live workers, seconds; a worker sends a heartbeat every two.
-CREW_EVERY_S = 2.0
+WORKERS_EVERY_S = 2.0
 
 #: How long to wait for a run to close after its last trial closed, seconds: only then the summary
 #: contains which runs overlapped it.
@@ -39,7 +39,7 @@ class Ending(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class WaitLimits:
     """How long to wait, seconds."""
 
     #: Until the collector publishes something.
@@ -52,9 +52,9 @@ class Patience:
     timeout_s: float | None = None
 
 
-def patience_for(
+def wait_limits(
     *, job_s: float, slots: int, stall_s: float | None = None, timeout_s: float | None = None
-) -> Patience:
+) -> WaitLimits:
     """Return how long to wait for jobs of this length; explicit limits override it.
 
     Slots may all be busy with one job each on one core, and a worker that runs jobs in its main
@@ -62,7 +62,7 @@ def patience_for(
     """
     own_s = 12 * job_s * max(1, slots)
     stall_s = 60.0 + own_s if stall_s is None else stall_s
-    return Patience(
+    return WaitLimits(
         summary_s=min(15.0, stall_s),
         stall_s=stall_s,
         desert_s=min(10.0 + own_s, stall_s),
@@ -88,7 +88,7 @@ class Follower:
     trial: int
     #: Jobs that were sent.
     sent: int
-    patience: Patience
+    limits: WaitLimits
     read: Callable[[], RunSummary | None]
     has_workers: Callable[[], bool]
     should_stop: Callable[[], bool]
@@ -98,7 +98,7 @@ class Follower:
 
     def __post_init__(self) -> None:
         self._start_s = self._moved_at_s = self._reached_at_s = self.clock()
-        self._crew_at_s = float("-inf")
+        self._workers_at_s = float("-inf")
         self._is_deserted = False
         self._summary: RunSummary | None = None
 
@@ -129,10 +129,10 @@ class Follower:
         before = self._seen
         try:
             self._summary = self.read()
-            self._refresh_crew()
+            self._refresh_workers()
             self._reached_at_s = self.clock()
         except (redis.ConnectionError, redis.TimeoutError):
-            if self.clock() - self._reached_at_s > self.patience.summary_s:
+            if self.clock() - self._reached_at_s > self.limits.summary_s:
                 raise
         after = self._seen
         if after is None:
@@ -141,22 +141,22 @@ class Follower:
             self._moved_at_s = self.clock()
         on_read(after)
 
-    def _refresh_crew(self) -> None:
-        if self.clock() - self._crew_at_s >= CREW_EVERY_S:
-            self._crew_at_s = self.clock()
+    def _refresh_workers(self) -> None:
+        if self.clock() - self._workers_at_s >= WORKERS_EVERY_S:
+            self._workers_at_s = self.clock()
             self._is_deserted = not self.has_workers()
 
     def _ending(self) -> Ending | None:
-        now_s, patience, seen = self.clock(), self.patience, self._seen
+        now_s, limits, seen = self.clock(), self.limits, self._seen
         still_s = now_s - self._moved_at_s
         is_closed = seen is not None and seen.ledger.is_closed and seen.ledger.sent >= self.sent
-        is_late = patience.timeout_s is not None and now_s - self._start_s > patience.timeout_s
+        is_late = limits.timeout_s is not None and now_s - self._start_s > limits.timeout_s
         endings = (
             (Ending.CLOSED, is_closed),
             (Ending.STOPPED, self.should_stop()),
-            (Ending.UNWATCHED, seen is None and still_s > patience.summary_s),
-            (Ending.DESERTED, self._is_deserted and still_s > patience.desert_s),
-            (Ending.STALLED, still_s > patience.stall_s),
+            (Ending.UNWATCHED, seen is None and still_s > limits.summary_s),
+            (Ending.DESERTED, self._is_deserted and still_s > limits.desert_s),
+            (Ending.STALLED, still_s > limits.stall_s),
             (Ending.TIMED_OUT, is_late),
         )
         return next((ending for ending, is_reached in endings if is_reached), None)

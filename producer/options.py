@@ -134,7 +134,7 @@ AsJson = Annotated[bool, _then("--json", help="Print the result as JSON.")]
 Run = Annotated[
     str | None,
     _run(
-        parser=partial(check_name, what="name of a run"),
+        parser=partial(check_name, what="run"),
         metavar="NAME",
         help="Name the run.",
         show_default="made from the time",
@@ -147,7 +147,7 @@ Force = Annotated[
 Look = Annotated[
     str | None,
     _run(
-        parser=partial(check_name, what="name of a run"),
+        parser=partial(check_name, what="run"),
         metavar="RUN",
         help="Show the current summary of a run, and send nothing.",
         show_default=False,

@@ -69,7 +69,7 @@ def open_run(
     Raises:
         UsageError: if the name is impossible or taken.
     """
-    key, now_ns = run_key(check_name(run, what="name of a run")), time.time_ns()
+    key, now_ns = run_key(check_name(run, what="run")), time.time_ns()
     if not client.hsetnx(key, "created_ns", now_ns):
         raise UsageError(
             Fault(problem="a run of this name exists", seen=run, remedy="take another")

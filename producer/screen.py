@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from poolbench import format as fmt
-from poolbench.presence import Crew
+from poolbench.presence import WorkerGroup
 from poolbench.records import TrialPlan
 from producer.publisher import Sent
 from producer.submission import Submission
@@ -45,7 +45,7 @@ class Screen:
         if self._console.is_terminal:
             self._progress.stop()
 
-    def announce(self, submission: Submission, crews: Mapping[str, Crew]) -> None:
+    def announce(self, submission: Submission, groups: Mapping[str, WorkerGroup]) -> None:
         """Print what will be sent, and to which workers."""
         self._print(Text.assemble(("run ", "dim"), (submission.run, "bold")))
         self._print(_describe_jobs(submission))
@@ -54,8 +54,8 @@ class Screen:
             self._print(Text.assemble(f"to {order}", (f", seed {submission.seed}", "dim")))
         else:
             (pool,) = submission.pools
-            self._print(_describe_crew(pool, crews[pool]))
-        if any(crew.has_events for crew in crews.values()):
+            self._print(_describe_group(pool, groups[pool]))
+        if any(group.has_events for group in groups.values()):
             self._print(Text(EVENTS_NOTE, "yellow"))
 
     def sending(self, plan: TrialPlan, count: int) -> None:
@@ -99,8 +99,8 @@ def _describe_jobs(submission: Submission) -> Text:
     )
 
 
-def _describe_crew(pool: str, crew: Crew) -> Text:
-    found = f"{fmt.counted(crew.workers, noun='worker')}, {fmt.counted(crew.slots, noun='slot')}"
-    if not crew.workers:
-        found = "no worker listens now"
+def _describe_group(pool: str, group: WorkerGroup) -> Text:
+    found = f"{fmt.counted(group.workers, noun='worker')}, {fmt.counted(group.slots, noun='slot')}"
+    if not group.workers:
+        found = "no worker is live"
     return Text.assemble(f"to {pool} ", (f"({found})", "dim"))

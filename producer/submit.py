@@ -15,9 +15,9 @@ from poolbench.calibration import needs_calibration, read_calibration
 from poolbench.errors import ExitCode, StackError
 from poolbench.jobs import rough_job_s
 from poolbench.keys import CALIBRATION, queue_name, records_stream
-from poolbench.presence import Crew, find_crew
+from poolbench.presence import WorkerGroup, find_workers
 from poolbench.records import TrialPlan
-from producer.follow import Ending, Followed, Follower, patience_for
+from producer.follow import Ending, Followed, Follower, wait_limits
 from producer.publisher import Sent, close_run, open_run, publish
 from producer.screen import Screen
 from producer.submission import Submission
@@ -29,7 +29,7 @@ class SubmissionResult:
     """What happened to a submission so far."""
 
     submission: Submission
-    crews: Mapping[str, Crew]
+    groups: Mapping[str, WorkerGroup]
     #: By trial, for the trials that were begun.
     sent: dict[int, Sent] = field(default_factory=dict)
     #: How following each trial ended; empty without ``--wait``.
@@ -78,15 +78,15 @@ def submit(
             what was sent.
     """
     queues = {pool: queue_name(pool, scope=scope) for pool in submission.pools}
-    crews = {pool: find_crew(client, pool, queue=queue) for pool, queue in queues.items()}
-    unserved = [queues[pool] for pool, crew in crews.items() if not crew.workers]
+    groups = {pool: find_workers(client, pool, queue=queue) for pool, queue in queues.items()}
+    unserved = [queues[pool] for pool, group in groups.items() if not group.workers]
     if unserved and not submission.is_forced:
         raise StackError(
             f"no worker listens on {', '.join(unserved)}: nothing was sent; "
             "start the stack (make up), or use --force"
         )
     calibration = _calibration(client, submission)
-    slots = {pool: crew.slots for pool, crew in crews.items()}
+    slots = {pool: group.slots for pool, group in groups.items()}
     plans = submission.plans(slots, calibration=calibration)
     offsets_s = submission.schedule.draw(submission.seed)
     open_run(
@@ -97,8 +97,8 @@ def submit(
         calibration=calibration,
         is_listed=True,
     )
-    result = SubmissionResult(submission=submission, crews=crews)
-    screen.announce(submission, crews)
+    result = SubmissionResult(submission=submission, groups=groups)
+    screen.announce(submission, groups)
     try:
         for plan in plans:
             sent = publish(
@@ -158,7 +158,7 @@ def _follower(
     return Follower(
         trial=plan.trial,
         sent=sent,
-        patience=patience_for(
+        limits=wait_limits(
             job_s=rough_job_s(submission.kind, submission.parameters),
             slots=plan.slots if submission.kind.computes else 1,
             stall_s=submission.stall_s,
@@ -166,7 +166,7 @@ def _follower(
         ),
         read=lambda: read_summary(client, submission.run),
         has_workers=lambda: (
-            submission.is_forced or find_crew(client, plan.contender, queue=queue).workers > 0
+            submission.is_forced or find_workers(client, plan.contender, queue=queue).workers > 0
         ),
         should_stop=should_stop,
         clock=time.monotonic,

@@ -109,7 +109,7 @@ def _remarks(trials: Sequence[TrialSummary], *, run: RunSummary) -> list[Rendera
             found.setdefault((trial.mark, reason), []).append(trial.contender)
     for other in run.overlapped_by:
         if not any(other in reason for _, reason in found):
-            found["!", f"run {other} had jobs here at the same time"] = []
+            found["!", f"run {other} had jobs in flight at the same time"] = []
     lines = [
         Text.assemble((f"{mark or ' '} ", _MARK_STYLES.get(mark, "")), (names, "bold"), reason)
         for (mark, reason), named in found.items()
@@ -140,15 +140,15 @@ def explain(followed: Followed, *, sent: int) -> str:
     """Return in one line why a trial is not closed, with its counts."""
     still = fmt.duration(followed.still_s)
     reason = {
-        Ending.STALLED: f"no job ended for {still}, though workers are there",
-        Ending.DESERTED: f"no worker is there any more, and no job ended for {still}",
+        Ending.STALLED: f"no job ended for {still}, although workers are live",
+        Ending.DESERTED: f"no worker is live any more, and no job ended for {still}",
         Ending.TIMED_OUT: "not finished within --timeout",
         Ending.UNWATCHED: f"no collector published anything within {still} (see: make ps)",
         Ending.STOPPED: "stopped waiting",
         Ending.CLOSED: "closed",
     }[followed.ending]
     if followed.trial is None:
-        return f"{reason}: {fmt.counted(sent, noun='job')} sent, and their records are kept"
+        return f"{reason}: {fmt.counted(sent, noun='job')} sent; their records are kept"
     ledger = followed.trial.ledger
     return (
         f"{reason}: of {fmt.counted(ledger.sent, noun='job')} sent, {ledger.done:,} done, "

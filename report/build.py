@@ -1,4 +1,4 @@
-"""Writes a run's result beside its records: `summary.json` and `report.html`."""
+"""Writes a run's `summary.json` and `report.html` beside its records, and charts as images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pathlib import Path
 
 from collector.files import write_atomically
 from collector.store import RunFolder
+from poolbench.errors import Fault, UsageError, nearest
+from report.charts.render import to_image
 from report.page.page import build_page
+from report.page.sections import charts_of
 from report.result import Summary, to_json
 from report.summary import summarize
 
@@ -25,6 +28,21 @@ def write_reports(path: Path) -> Summary:
     _write(path / "summary.json", text=to_json(summary))
     _write(path / "report.html", text=page)
     return summary
+
+
+def write_chart(path: Path, *, name: str, output: Path) -> None:
+    """Write one of the charts of a run's page as an image; its suffix is ``.svg`` or ``.png``.
+
+    Raises:
+        UsageError: if the page has no such chart; names the nearest, and all.
+        StorageError: if the folder can't be read, or the file can't be written.
+    """
+    charts = charts_of(summarize(RunFolder(path)))
+    if name not in charts:
+        remedy = f"{nearest(name, among=charts)} This run has {', '.join(charts)}"
+        raise UsageError(Fault(problem="no such chart", seen=name, remedy=remedy, where="--chart"))
+    image = to_image(charts[name], suffix=output.suffix)
+    write_atomically(output, write=lambda file: file.write(image))
 
 
 def _write(path: Path, *, text: str) -> None:

@@ -18,7 +18,7 @@ from collector.reasons import Severity
 from collector.run_manifest import Manifest
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA, schema_of
 from collector.store import RunFolder
-from poolbench.records import RECORD_COLUMNS, Column, ColumnType
+from poolbench.records import RECORD_COLUMNS, Column
 from report.result import Summary
 from report.summary import summarize
 
@@ -32,20 +32,13 @@ class Table(StrEnum):
 
 #: Columns that describe a record's trial, added to `RECORD_COLUMNS`.
 TRIAL_COLUMNS: Mapping[str, Column] = {
-    "workload": Column(type=ColumnType.TEXT, help="name of the workload"),
-    "pool": Column(type=ColumnType.TEXT, help="the contender's pool"),
-    "slots": Column(type=ColumnType.INT, help="the contender's slots"),
-    "block": Column(type=ColumnType.INT, help="repetition, from 0"),
-    "arrivals": Column(
-        type=ColumnType.TEXT, help="how jobs arrived; `burst`: the whole backlog at once"
-    ),
-    "is_pilot": Column(
-        type=ColumnType.FLAG,
-        help="whether the trial only warmed up or sized backlogs; no figure uses it",
-    ),
-    "is_valid": Column(
-        type=ColumnType.FLAG, help="whether figures use the trial; false in a repetition marked `!`"
-    ),
+    "workload": (str, "name of the workload"),
+    "pool": (str, "the contender's pool"),
+    "slots": (int, "the contender's slots"),
+    "block": (int, "repetition, from 0"),
+    "arrivals": (str, "how jobs arrived; `burst`: the whole backlog at once"),
+    "is_pilot": (bool, "whether the trial only warmed up or sized backlogs; no figure uses it"),
+    "is_valid": (bool, "whether figures use the trial; false in a repetition marked `!`"),
 }
 
 #: Every column of exported jobs, in this order.

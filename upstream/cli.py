@@ -130,11 +130,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description="Serves GET /wait and /json, both with ?delay_ms=&size_bytes=&tail_sigma="
         "&failure_share=&seed=, and /ceiling and /health, until it is stopped.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--host", default="127.0.0.1", help="listen on this address")
     parser.add_argument(
         "--port",
         type=number(int, low=0, high=MAX_PORT),
-        help="port to listen on, 0 for a free one; default: POOLBENCH_UPSTREAM_PORT",
+        help="listen on this port, 0 for a free one; default: POOLBENCH_UPSTREAM_PORT",
     )
     options = parser.parse_args(argv)
     if options.port is None:

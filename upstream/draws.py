@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -25,40 +27,25 @@ class Draw:
     is_failure: bool
 
 
-class Draws:
-    """Delays with a lognormal tail and failures by chance; the same for the same seed and order.
+def draw(*, median_s: float, tail_sigma: float, failure_share: float, seed: int) -> Iterator[Draw]:
+    """Yield delays with a lognormal tail and failures by chance, without end.
 
     ``median_s`` is the distribution's median, ``tail_sigma`` the standard deviation of the delay's
-    logarithm: at 0 every delay is the median, at 1 one in a hundred is ten times as long.
+    logarithm: at 0 every delay is the median, at 1 one in a hundred is ten times as long. The same
+    seed yields the same, in the same order.
     """
+    if not (tail_sigma or failure_share):
+        yield from itertools.repeat(Draw(delay_s=median_s, is_failure=False))
+    rng = random.Random(seed)
+    while True:
+        for share, chance in zip(_strata(rng), _strata(rng), strict=True):
+            deviations = _NORMAL.inv_cdf(min(max(share, _EDGE), 1 - _EDGE))
+            delay_s = median_s * math.exp(tail_sigma * deviations)
+            yield Draw(delay_s=delay_s, is_failure=chance < failure_share)
 
-    def __init__(
-        self, *, median_s: float, tail_sigma: float, failure_share: float, seed: int
-    ) -> None:
-        self._median_s = median_s
-        self._tail_sigma = tail_sigma
-        self._failure_share = failure_share
-        self._rng = random.Random(seed)
-        self._ahead: list[Draw] = []
 
-    def next(self) -> Draw:
-        """Return the next draw."""
-        if not self._ahead:
-            self._ahead = [
-                Draw(delay_s=self._delay_s(tail), is_failure=chance < self._failure_share)
-                for tail, chance in zip(self._strata(), self._strata(), strict=True)
-            ]
-        return self._ahead.pop()
-
-    def _strata(self) -> list[float]:
-        """Return numbers between 0 and 1, one from each hundredth, in random order."""
-        numbers = [(place + self._rng.random()) / STRATA for place in range(STRATA)]
-        self._rng.shuffle(numbers)
-        return numbers
-
-    def _delay_s(self, share: float) -> float:
-        """Return the delay that ``share`` of all delays don't exceed."""
-        if not self._tail_sigma:
-            return self._median_s
-        deviations = _NORMAL.inv_cdf(min(max(share, _EDGE), 1 - _EDGE))
-        return self._median_s * math.exp(self._tail_sigma * deviations)
+def _strata(rng: random.Random) -> Iterator[float]:
+    """Return numbers between 0 and 1, one from each hundredth, in random order."""
+    numbers = [(place + rng.random()) / STRATA for place in range(STRATA)]
+    rng.shuffle(numbers)
+    return reversed(numbers)

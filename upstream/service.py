@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from poolbench.catalogue import JOB_KINDS
 from poolbench.documents import make_document
 from poolbench.errors import UsageError
-from poolbench.jobs import parse_parameters
-from upstream.account import Account
-from upstream.draws import Draw, Draws
+from poolbench.jobs import JOB_KINDS, parse_parameters
+from upstream.cost_meter import CostMeter
+from upstream.draws import Draw, draw
 
 #: The job kind whose parameters `/wait` and `/json` take, bounds included.
 KIND = JOB_KINDS["io.http"]
@@ -67,70 +66,61 @@ class Service:
 
     def __init__(self) -> None:
         self.waits = Waits()
-        self.account = Account()
-        self._draws: dict[bytes, Draws] = {}
+        self.cost = CostMeter()
+        #: The draws of a query; equal queries share one order of draws.
+        self.draws = functools.lru_cache(maxsize=MAX_QUERIES)(_draws)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        self.account.count()
-        if scope["path"] in _BODIES and scope["method"] == "GET":
-            await self._answer(scope, receive, send)
-        elif scope["path"] == "/ceiling" and scope["method"] == "GET":
-            await self._ceiling()(scope, receive, send)
+        self.cost.count()
+        path = scope["path"]
+        if path not in {*_BODIES, "/ceiling", "/health"}:
+            text = f"no such path: {path!r}; use {', '.join(PATHS)} or /health\n"
+            answer: Response = PlainTextResponse(text, status_code=404)
+        elif scope["method"] != "GET":
+            text = f"{scope['method']} is not for {path}; use GET\n"
+            answer = PlainTextResponse(text, status_code=405, headers={"allow": "GET"})
+        elif path == "/health":
+            answer = PlainTextResponse("ok\n")
+        elif path == "/ceiling":
+            answer = self._ceiling()
         else:
-            await _other(scope)(scope, receive, send)
+            answer = await self._answer(path, query=scope["query_string"])
+        await answer(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, path: str, *, query: bytes) -> Response:
         try:
-            asked = parse_query(scope["query_string"])
+            asked = parse_query(query)
         except UsageError as error:
             text = "; ".join(str(fault) for fault in error.faults)
-            await PlainTextResponse(f"{text}\n", status_code=422)(scope, receive, send)
-            return
-        draw = self._draw(asked, query=scope["query_string"])
-        if not await self.waits.wait(draw.delay_s):
-            answer = PlainTextResponse("upstream is stopping\n", status_code=503)
-            await answer(scope, receive, send)
-            return
-        if draw.is_failure:
-            answer = PlainTextResponse("a failure, as asked for\n", status_code=503)
-            await answer(scope, receive, send)
-            return
-        body_type, make = _BODIES[scope["path"]]
-        body = make(int(asked["size_bytes"]))
-        headers = [
-            (b"content-type", body_type),
-            (b"content-length", str(len(body)).encode()),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    def _draw(self, asked: Mapping[str, float], *, query: bytes) -> Draw:
-        """Return the next draw for a query; equal queries share one order of draws."""
-        delay_s = asked["delay_ms"] / 1_000
-        tail_sigma, failure_share = asked.get("tail_sigma", 0.0), asked.get("failure_share", 0.0)
-        if not (tail_sigma or failure_share):
-            return Draw(delay_s=delay_s, is_failure=False)
-        if query not in self._draws:
-            if len(self._draws) >= MAX_QUERIES:
-                self._draws.clear()
-            self._draws[query] = Draws(
-                median_s=delay_s,
-                tail_sigma=tail_sigma,
-                failure_share=failure_share,
-                seed=int(asked.get("seed", 0)),
-            )
-        return self._draws[query].next()
+            return PlainTextResponse(f"{text}\n", status_code=422)
+        drawn = next(self.draws(query))
+        if not await self.waits.wait(drawn.delay_s):
+            return PlainTextResponse("upstream is stopping\n", status_code=503)
+        if drawn.is_failure:
+            return PlainTextResponse("a failure, as asked for\n", status_code=503)
+        media_type, make = _BODIES[path]
+        return Response(make(int(asked["size_bytes"])), media_type=media_type)
 
     def _ceiling(self) -> Response:
         """Return the ceiling of this process, from the CPU time of its requests."""
         facts = {
-            "ceiling_per_s": self.account.ceiling_per_s,
-            "cpu_s_per_request": self.account.cpu_s_per_request,
-            "requests": self.account.requests,
+            "ceiling_per_s": self.cost.ceiling_per_s,
+            "cpu_s_per_request": self.cost.cpu_s_per_request,
+            "requests": self.cost.requests,
             "waiting": len(self.waits),
         }
         return Response(json.dumps(facts) + "\n", media_type="application/json")
+
+
+def _draws(query: bytes) -> Iterator[Draw]:
+    asked = parse_query(query)
+    return draw(
+        median_s=asked["delay_ms"] / 1_000,
+        tail_sigma=asked.get("tail_sigma", 0.0),
+        failure_share=asked.get("failure_share", 0.0),
+        seed=int(asked.get("seed", 0)),
+    )
 
 
 @functools.lru_cache(maxsize=8)
@@ -139,9 +129,9 @@ def _make_filler(size_bytes: int) -> bytes:
 
 
 #: By path, the type of a body and the function that makes one of a size.
-_BODIES: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
-    "/wait": (b"application/octet-stream", _make_filler),
-    "/json": (b"application/json", make_document),
+_BODIES: dict[str, tuple[str, Callable[[int], bytes]]] = {
+    "/wait": ("application/octet-stream", _make_filler),
+    "/json": ("application/json", make_document),
 }
 
 
@@ -152,21 +142,9 @@ def parse_query(query: bytes) -> Mapping[str, float]:
     Raises:
         UsageError: with everything that is wrong with the query.
     """
-    words = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    return parse_parameters(KIND, words)
+    return parse_parameters(KIND, dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
 
 
 def _settle(future: asyncio.Future[bool], is_whole: bool) -> None:  # noqa: FBT001 -- call_later
     if not future.done():
         future.set_result(is_whole)
-
-
-def _other(scope: Scope) -> PlainTextResponse:
-    path = scope["path"]
-    if path not in {"/wait", "/json", "/ceiling", "/health"}:
-        text = f"no such path: {path!r}; use {', '.join(PATHS)} or /health\n"
-        return PlainTextResponse(text, status_code=404)
-    if scope["method"] != "GET":
-        text = f"{scope['method']} is not for {path}; use GET\n"
-        return PlainTextResponse(text, status_code=405, headers={"allow": "GET"})
-    return PlainTextResponse("ok\n")

@@ -24,6 +24,10 @@ CONNECT_TIMEOUT_S = 5.0
 #: connection that is half open notices after twice this and a second.
 HEALTH_CHECK_S = 10
 
+#: When the kernel tries an idle connection: after so many seconds, how often, how many times. Its
+#: own default is after two hours. macOS calls the first one TCP_KEEPALIVE.
+KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+
 #: Redis gives a message to another worker when it was fetched this long ago and isn't acknowledged,
 #: seconds. The longest job waits an hour, and another may have waited behind it.
 VISIBILITY_TIMEOUT_S = 2 * 3_600
@@ -45,7 +49,21 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """Return the app's settings, by Celery's names."""
     return {
         "broker_url": settings.worker_redis_url,
-        "broker_transport_options": _transport_options(scope=settings.scope),
+        # without retry_on_timeout: a push that timed out may have been stored, and would be doubled
+        "broker_transport_options": {
+            "socket_timeout": SOCKET_TIMEOUT_S,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "socket_keepalive": True,
+            "socket_keepalive_options": {
+                getattr(socket, option): value
+                for option, value in KEEPALIVE.items()
+                if hasattr(socket, option)
+            },
+            "health_check_interval": HEALTH_CHECK_S,
+            "max_connections": MAX_CONNECTIONS,
+            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            **(unacked_keys(settings.scope) if settings.scope else {}),
+        },
         "broker_pool_limit": PUBLISHER_CONNECTIONS,
         # the broker was there when the worker started; later it is waited for without end, since
         # a worker that gives up can't be distinguished from one that died
@@ -55,10 +73,12 @@ def configuration(settings: Settings) -> dict[str, Any]:
         # keeps it from running twice. Only late acknowledgement is concerned. Celery 6's default
         "worker_cancel_long_running_tasks_on_connection_loss": True,
         # results are off, since the ledger is the account and a result costs two round trips; the
-        # backend is there for who asks for one, be it by a setting or by a message
+        # backend is there for a setting or a message that asks for one
         "task_ignore_result": not settings.stores_results,
         "result_backend": settings.worker_redis_url,
-        "result_backend_transport_options": _backend_options(scope=settings.scope),
+        "result_backend_transport_options": (
+            {"global_keyprefix": result_prefix(settings.scope)} if settings.scope else {}
+        ),
         # one backend for all slots: otherwise one a thread and under gevent one a job, since a
         # greenlet counts as a thread; that alone took 0.7 ms of CPU of a no-op's 1.7, results or no
         "result_backend_thread_safe": True,
@@ -76,32 +96,6 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "timezone": "UTC",
     }
-
-
-def _transport_options(*, scope: str) -> dict[str, Any]:
-    # retry_on_timeout stays off: a push that timed out may have been stored, and would be doubled
-    return {
-        "socket_timeout": SOCKET_TIMEOUT_S,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "socket_keepalive": True,
-        "socket_keepalive_options": _keepalive_options(),
-        "health_check_interval": HEALTH_CHECK_S,
-        "max_connections": MAX_CONNECTIONS,
-        "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        **(unacked_keys(scope) if scope else {}),
-    }
-
-
-def _backend_options(*, scope: str) -> dict[str, Any]:
-    return {"global_keyprefix": result_prefix(scope)} if scope else {}
-
-
-def _keepalive_options() -> dict[int, int]:
-    """Return when the kernel tries an idle connection; its own default is after two hours."""
-    # macOS calls the first one otherwise
-    idle = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)
-    wanted = {idle: 30, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 3}
-    return {option: value for option, value in wanted.items() if option is not None}
 
 
 app = Celery("poolbench", include=["worker.tasks"])

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Mapping
 
 import redis
 
-from poolbench.broker_client import open_broker
 from poolbench.errors import StackError
-from poolbench.keys import CALIBRATION
 from poolbench.settings import Settings, load_settings
 
 #: How long the broker may take to appear, seconds; the services of a stack start side by side.
@@ -41,8 +37,7 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
     """
     where = f"the broker at {settings.redis_address}"
     deadline_s = time.monotonic() + within_s
-    url = settings.worker_redis_url
-    with redis.Redis.from_url(url, socket_timeout=SOCKET_TIMEOUT_S) as client:
+    with redis.Redis.from_url(settings.worker_redis_url, socket_timeout=SOCKET_TIMEOUT_S) as client:
         while True:
             try:
                 client.ping()
@@ -54,16 +49,6 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
                 time.sleep(0.2)
             else:
                 return
-
-
-def publish_calibration(found: Mapping[str, float], *, settings: Settings) -> None:
-    """Store CPU-seconds of a unit of work, by kind, where producers read them.
-
-    Raises:
-        StackError: if the broker can't be reached or refuses.
-    """
-    with open_broker(settings) as client:
-        client.set(CALIBRATION, json.dumps(dict(found)))
 
 
 _REMEDY = "see POOLBENCH_REDIS_URL, or POOLBENCH_REDIS_HOST, _PORT and _PASSWORD"

@@ -7,23 +7,28 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import Any
 
 from poolbench.arguments import Parser, number
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError, nearest
-from poolbench.pools import available_pools, find_pool
+from poolbench.keys import CALIBRATION
+from poolbench.pools import POOLS, find_pool
 from poolbench.settings import VARIABLES, load_settings
-from worker.launch import LOG_LEVELS, Launch, plan_launch
+from worker.launch import LOG_LEVELS, plan_launch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Become the worker, or run a command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
     try:
-        if words and not words[0].startswith("-"):
-            return _command(words[0])(words[1:])
-        return _start(**vars(_parser().parse_args(words)))
+        if not words or words[0].startswith("-"):
+            return _start(**vars(_parser().parse_args(words)))
+        if words[0] not in commands:
+            remedy = nearest(words[0], among=commands)
+            raise UsageError(Fault(problem="unknown command", seen=words[0], remedy=remedy))
+        return commands[words[0]](words[1:])
     except PoolbenchError as error:
         sys.stderr.writelines(f"worker: {line}\n" for line in str(error).splitlines())
         return error.exit_code
@@ -31,27 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
 
 
-def _command(word: str) -> Callable[[list[str]], int]:
-    commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
-    if word not in commands:
-        remedy = nearest(word, among=commands)
-        raise UsageError(Fault(problem="unknown command", seen=word, remedy=remedy))
-    return commands[word]
-
-
 def _start(*, print_command: bool, **options: Any) -> int:
     launch = plan_launch(load_settings(), **options)
-    if print_command:
-        sys.stdout.write(shlex.join(launch.command()) + "\n")
-        return ExitCode.OK
-    return _become(launch)
-
-
-def _become(launch: Launch) -> NoReturn:
     command = launch.command()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execvpe(command[0], command, launch.environment(os.environ))  # noqa: S606 -- its purpose
+    if not print_command:
+        os.execvpe(command[0], command, launch.environment(os.environ))  # noqa: S606 -- its purpose
+    sys.stdout.write(shlex.join(command) + "\n")
+    return ExitCode.OK
 
 
 def _gauge(words: list[str]) -> int:
@@ -83,9 +74,10 @@ def _calibrate(words: list[str]) -> int:
         raise UsageError(Fault(problem="--publish is for all kinds together", remedy=remedy))
     found = gauge.calibrate(options.kind or gauge.CALIBRATED)
     if options.publish:
-        from worker.broker import publish_calibration  # noqa: PLC0415 -- as above
+        from poolbench.broker_client import open_broker  # noqa: PLC0415 -- as above
 
-        publish_calibration(found, settings=load_settings())
+        with open_broker(load_settings()) as client:
+            client.set(CALIBRATION, json.dumps(found))
     if options.json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
@@ -116,32 +108,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Without Celery: `python -m worker gauge` and `python -m worker calibrate`.",
     )
     add = parser.add_argument
-    names = ", ".join(pool.name for pool in available_pools())
-    add(
-        "--pool",
-        type=find_pool,
-        required=True,
-        metavar="POOL",
-        help=f"run jobs in this pool: {names}",
-    )
+    text = f"run jobs in this pool: {', '.join(POOLS)}"
+    add("--pool", type=find_pool, required=True, metavar="POOL", help=text)
     add("--contender", help="name the contender, and its queue; default: the pool's name")
     add("--slots", type=int, help="run so many jobs at once; default: POOLBENCH_SLOTS_<POOL>")
-    _add_settings(parser)
-    add(
-        "--log-level",
-        default="warning",
-        type=str.lower,
-        choices=LOG_LEVELS,
-        help="set the log level; default: warning",
-    )
-    add("--print-command", action="store_true", help="print the celery command and exit")
-    return parser
-
-
-def _add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add a worker's options other than its pool and slots."""
-    add = parser.add_argument
-    switch = argparse.BooleanOptionalAction
     low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)
     add(
         "--prefetch-multiplier",
@@ -149,6 +119,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="reserve so many messages for each slot; default: POOLBENCH_PREFETCH",
     )
+    switch = argparse.BooleanOptionalAction
     add("--acks-late", action=switch, help="acknowledge after a job; default: POOLBENCH_ACKS_LATE")
     add(
         "--results",
@@ -163,3 +134,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default=False,
         help="send Celery's events, for Flower; they halve the throughput of no-ops",
     )
+    add(
+        "--log-level",
+        default="warning",
+        type=str.lower,
+        choices=LOG_LEVELS,
+        help="set the log level; default: warning",
+    )
+    add("--print-command", action="store_true", help="print the celery command and exit")
+    return parser

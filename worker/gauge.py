@@ -22,7 +22,7 @@ CALIBRATED = tuple(name for name, kind in JOB_KINDS.items() if kind.calibrated)
 #: How a unit's cost is calibrated: the median of so many rounds, each of so much work. Rounds of
 #: all kinds take turns, so that a busy moment does not fall on one kind. A fifth of a second each.
 CALIBRATION_ROUNDS = 15
-CALIBRATION_ROUND_S = 0.01
+CALIBRATION_ROUND_NS = 10_000_000
 
 
 def answer_requests(requests: TextIO, *, answers: TextIO) -> None:
@@ -40,27 +40,11 @@ def answer_requests(requests: TextIO, *, answers: TextIO) -> None:
 def calibrate(kinds: Sequence[str] = CALIBRATED) -> dict[str, float]:
     """Return the CPU-seconds of one unit of work of each of these kinds, in one thread."""
     units = {kind: _units_of_a_round(kind) for kind in kinds}
-    rounds_s: dict[str, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(CALIBRATION_ROUNDS):
-        for kind in kinds:
-            rounds_s[kind].append(_cpu_s(kind, units=units[kind]) / units[kind])
-    return {kind: statistics.median(found_s) for kind, found_s in rounds_s.items()}
-
-
-def measure(
-    function: Callable[..., object], *, parameters: Mapping[str, int | float]
-) -> tuple[float, int]:
-    """Return a call's CPU-seconds in this thread, and over how many calls they were taken.
-
-    The median of the calls: one that shared its core's other half with a neighbour costs a third
-    more, and a mean would carry that into the ceiling.
-    """
-    calls_ns: list[int] = []
-    while sum(calls_ns) < MIN_MEASURE_NS:
-        begun_ns = time.thread_time_ns()
-        function(**parameters)
-        calls_ns.append(time.thread_time_ns() - begun_ns)
-    return statistics.median(calls_ns) / 1e9, len(calls_ns)
+    rounds = [
+        {kind: _cpu_ns(COMPUTING[kind], {"units": units[kind]}) / units[kind] for kind in kinds}
+        for _ in range(CALIBRATION_ROUNDS)
+    ]
+    return {kind: statistics.median(each[kind] for each in rounds) / 1e9 for kind in kinds}
 
 
 def _answer(request: str) -> dict[str, Any]:
@@ -73,17 +57,22 @@ def _answer(request: str) -> dict[str, Any]:
         return {"error": f"no request: {request.strip()[:80]!r}: {error}"}
     if not kind.computes or parameters.get("units") == 0:
         return {"cpu_s_per_job": None, "jobs": 0}
-    cpu_s, jobs = measure(COMPUTING[kind.name], parameters=parameters)
-    return {"cpu_s_per_job": cpu_s, "jobs": jobs}
+    jobs_ns: list[int] = []
+    while sum(jobs_ns) < MIN_MEASURE_NS:
+        jobs_ns.append(_cpu_ns(COMPUTING[kind.name], parameters))
+    # the median: a job that shared its core's other half with a neighbour costs a third more, and
+    # a mean would carry that into the ceiling
+    return {"cpu_s_per_job": statistics.median(jobs_ns) / 1e9, "jobs": len(jobs_ns)}
 
 
 def _units_of_a_round(kind: str) -> int:
     """Return how many units take a round, by one unit after a first that fills caches."""
-    _cpu_s(kind, units=1)
-    return max(1, round(CALIBRATION_ROUND_S / max(_cpu_s(kind, units=1), 1e-9)))
+    _cpu_ns(COMPUTING[kind], {"units": 1})
+    return max(1, round(CALIBRATION_ROUND_NS / max(_cpu_ns(COMPUTING[kind], {"units": 1}), 1)))
 
 
-def _cpu_s(kind: str, *, units: int) -> float:
+def _cpu_ns(function: Callable[..., object], parameters: Mapping[str, int | float]) -> int:
+    """Return the CPU time that a call takes in this thread."""
     begun_ns = time.thread_time_ns()
-    COMPUTING[kind](units=units)
-    return (time.thread_time_ns() - begun_ns) / 1e9
+    function(**parameters)
+    return time.thread_time_ns() - begun_ns

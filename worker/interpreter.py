@@ -31,25 +31,25 @@ def describe() -> dict[str, Any]:
     Raises:
         UsageError: if something that a worker needs is not installed.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for name in WORKER_IMPORTS:
-            _import(name)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for name in WORKER_IMPORTS:
+                importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        fault = Fault(problem="a worker needs a package that is not here", seen=str(error.name))
+        raise UsageError(fault) from error
     culprits = (_TURNED_ON.search(str(warning.message)) for warning in caught)
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "is_free_threaded": is_free_threaded(),
+        # built to run without the GIL; it may hold one nevertheless
+        "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil_enabled": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
         "gil_turned_on_by": [culprit[1] for culprit in culprits if culprit],
         "versions": {
             found.metadata["Name"].lower(): found.version for found in metadata.distributions()
         },
     }
-
-
-def is_free_threaded() -> bool:
-    """Return whether this Python was built to run without the GIL; it may hold one nevertheless."""
-    return bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 
 def in_words(found: dict[str, Any]) -> str:
@@ -64,18 +64,10 @@ def refuse_gil(found: dict[str, Any]) -> None:
     """Refuse an interpreter that holds its GIL.
 
     Raises:
-        UsageError: with who turned it on, where that is known.
+        UsageError: with the module that turned it on, where that is known.
     """
     if found["gil_enabled"]:
         remedy = "take that package out" if found["gil_turned_on_by"] else "see PYTHON_GIL"
         if not found["is_free_threaded"]:
             remedy = "take one built without it: python3.13t, python3.14t"
         raise UsageError(Fault(problem=in_words(found), remedy=remedy))
-
-
-def _import(name: str) -> None:
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        fault = Fault(problem="a worker needs a package that is not here", seen=str(error.name))
-        raise UsageError(fault) from error

@@ -41,13 +41,11 @@ def register_coroutine(kind: str, function: Callable[..., Coroutine[Any, Any, ob
             report_work_ns(time.perf_counter_ns() - begun_ns)
 
 
-def register_all(*, runs_coroutines: bool) -> None:
-    """Make every kind a job, in its async form where there is one and the pool awaits it."""
-    for kind, function in FUNCTIONS.items():
-        if runs_coroutines and kind in COROUTINES:
-            register_coroutine(kind, COROUTINES[kind])
-        else:
-            register(kind, function)
+#: The kinds that are jobs in their async form: where the pool awaits them.
+_AWAITED = COROUTINES if load_settings().runs_coroutines else {}
 
-
-register_all(runs_coroutines=load_settings().runs_coroutines)
+for _kind, _function in FUNCTIONS.items():
+    if _kind in _AWAITED:
+        register_coroutine(_kind, _AWAITED[_kind])
+    else:
+        register(_kind, _function)

@@ -18,7 +18,7 @@ from collector.run_manifest import Until
 from lab.commands import compare, export, jobs, stack
 from lab.commands import conformance as conformance_cli
 from lab.commands.exit_status import end_by
-from lab.commands.run_lookup import RUN_HELP, find_run
+from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from lab.experiment.interpreters import equip
 from lab.experiment.model import Experiment
 from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, read_until
@@ -28,9 +28,9 @@ from lab.run.conductor import conduct_experiment, trial_count
 from lab.run.progress import RunProgress
 from lab.system import environment
 from lab.system.signals import interrupt_on_signals, uninterrupted
-from poolbench.errors import ExitCode, PoolbenchError
+from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
 from poolbench.settings import load_settings
-from report.build import write_reports
+from report.build import write_chart, write_reports
 from report.result import Summary
 from report.terminal.screen import render
 
@@ -140,14 +140,43 @@ def run(
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help=RUN_HELP)],
     *,
+    chart: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Write this chart of the page alone; lead is its first."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --chart: an .svg or .png file.")
+    ] = None,
     as_json: AsJson = False,
     details: Details = False,
 ) -> None:
     """Rebuild a run's summary and HTML report from its raw records; print the comparison."""
+    image = _image(chart, output=output)
     path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
+    if chart is not None and image is not None:
+        write_chart(path, name=chart, output=image)
+        return
     summary = write_reports(path)
     _show(summary, path=path, as_json=as_json, has_details=details)
     end_by(summary, console=_errors)
+
+
+def _image(chart: str | None, *, output: Path | None) -> Path | None:
+    """Return where a chart is to be written.
+
+    Raises:
+        UsageError: if one of the two options lacks the other, or the file can't be such an image.
+    """
+    if chart is None and output is None:
+        return None
+    if chart is None:
+        raise UsageError(Fault(problem="no chart", remedy="add --chart lead", where="--output"))
+    if output is None or output.suffix not in {".svg", ".png"}:
+        seen, remedy = str(output or ""), "add --output FILE.svg or FILE.png"
+        raise UsageError(Fault(problem="no image file", seen=seen, remedy=remedy, where="--output"))
+    if faults := output_faults(output, where="--output"):
+        raise UsageError(*faults)
+    return output
 
 
 def main() -> int:

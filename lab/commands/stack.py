@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import subprocess
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -14,20 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from lab.commands.stack_tables import status_table, welcome
-from lab.stack.controller import Desk, Stack
-from lab.stack.docker import DockerStack
-from lab.stack.local import LocalStack
-from lab.stack.logs import AddedLines, last_lines
-from lab.stack.state import held
+from lab.stack.controller import Stack, StackController
+from lab.stack.state import LOCAL, stack_lock
 from lab.system.paths import ROOT
 from poolbench.calibration import COMMAND
 from poolbench.errors import ExitCode, Fault, StackError, UsageError, nearest
-
-#: Compose's prefix of a log line: service, number of the container, bar. The first one follows a
-#: code that clears the terminal's line, with any value of --ansi.
-_COMPOSE_PREFIX = re.compile(r"^(?:\x1b\[\dK)?(?P<name>[a-z-]+?)(?:-\d+)?\s+\| ?(?P<line>.*)$")
-
-_NOTHING_UP = "no stack is running; start it by `poolbench up`"
 
 _output = Console()
 _messages = Console(stderr=True)
@@ -51,18 +39,16 @@ def up(
     ] = "",
 ) -> None:
     """Start the stack, or those of its services that are down; wait until all are healthy."""
-    desk = _desk()
-    with held(desk.layout.state_dir):
-        chosen = desk.choose(stack)
-        before = desk.memory if isinstance(chosen, LocalStack) else None
-        was_up = chosen.up(started_with=before.settings if before else desk.plain_values())
+    controller = _controller()
+    with stack_lock(controller.layout.state_dir):
+        chosen = controller.choose_stack(stack)
+        was_up = chosen.up(started_with=controller.public_settings())
         if not was_up:
             _calibrate(chosen)
-        changed = _changed_settings(desk)
-    where = "local processes" if isinstance(chosen, LocalStack) else "Docker"
-    _output.print(welcome(chosen.services, where=where, settings=desk.settings()))
+        changed = controller.changed_settings()
+    _output.print(welcome(chosen.services, where=chosen.title, settings=controller.settings()))
     if was_up:
-        _print("The stack was already running; services that were down are started.")
+        _print("The stack was running; services that were down are started.")
     if changed:
         _print(
             f"Settings changed since the stack started: {', '.join(changed)}. "
@@ -72,23 +58,22 @@ def up(
 
 def down() -> None:
     """Stop the stack with all its processes; keep results, logs and the broker's data."""
-    desk = _desk()
-    with held(desk.layout.state_dir):
-        stack = desk.running() or desk.find_forgotten()
+    controller = _controller()
+    with stack_lock(controller.layout.state_dir):
+        stack = controller.saved_stack() or controller.find_unsaved()
         if stack is None:
             _print("no stack is running")
             return
-        _print("stopping; running jobs finish first")
+        _print("stopping when running jobs have finished")
         stack.down()
-    typer.echo(f"stopped; results are kept in {desk.layout.results_dir}")
+    typer.echo(f"stopped; results are kept in {controller.layout.results_dir}")
 
 
 def ps() -> None:
     """Show each service's state, process id, uptime and health."""
-    desk = _desk()
-    stack = desk.running()
+    stack = _controller().saved_stack()
     if stack is None:
-        _print(_NOTHING_UP)
+        _print("no stack is running; start it by `poolbench up`")
         return
     statuses = stack.statuses()
     _output.print(status_table(statuses))
@@ -109,8 +94,8 @@ def logs(
     ] = 20,
 ) -> None:
     """Show the services' logs."""
-    desk = _desk()
-    stack = desk.running() or desk.stack("local")
+    controller = _controller()
+    stack = controller.saved_stack() or controller.stack(LOCAL)
     names = [known.name for known in stack.services]
     if service and service not in names:
         remedy = nearest(service, among=names)
@@ -118,28 +103,10 @@ def logs(
     wanted = [service] if service else names
     width = max(map(len, wanted))
     try:
-        for name, line in _log_lines(stack, names=wanted, lines=lines, is_following=follow):
+        for name, line in stack.read_logs(wanted, lines=lines, is_following=follow):
             typer.echo(f"{name:<{width}} | {line}")
     except KeyboardInterrupt:
         return
-
-
-def _log_lines(
-    stack: Stack, *, names: list[str], lines: int, is_following: bool
-) -> Iterator[tuple[str, str]]:
-    """Yield each log line with its service, for both kinds of stack."""
-    if isinstance(stack, DockerStack):
-        for printed in stack.follow_logs(names, lines=lines, is_following=is_following):
-            found = _COMPOSE_PREFIX.match(printed)
-            yield (found["name"], found["line"]) if found else ("", printed)
-        return
-    paths = {name: stack.log_of(name) for name in names}
-    with contextlib.closing(AddedLines(paths)) as added:
-        for name, path in paths.items():
-            for line in last_lines(path, count=lines):
-                yield name, line
-        if is_following:
-            yield from added
 
 
 def _calibrate(stack: Stack) -> None:
@@ -150,15 +117,8 @@ def _calibrate(stack: Stack) -> None:
         _print(f"No calibration, so that work_ms can't be used: {error}. Make one by {COMMAND}")
 
 
-def _changed_settings(desk: Desk) -> list[str]:
-    """Return the names of the settings that changed since the stack started."""
-    memory = desk.memory
-    now = desk.plain_values()
-    return [name for name in now if memory and memory.settings.get(name) != now[name]]
-
-
-def _desk() -> Desk:
-    return Desk(ROOT, environ=os.environ, tell=_print)
+def _controller() -> StackController:
+    return StackController(ROOT, environ=os.environ, notify=_print)
 
 
 def _print(text: str) -> None:

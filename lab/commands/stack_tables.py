@@ -46,7 +46,7 @@ def status_table(statuses: Iterable[Status]) -> Table:
             status.address,
             Text("healthy", style="green")
             if status.is_healthy
-            else Text(status.trouble or "–", style="red" if status.trouble else "dim"),
+            else Text(status.problem or "–", style="red" if status.problem else "dim"),
         )
     return table
 
@@ -57,7 +57,7 @@ def welcome(services: Iterable[Service], *, where: str, settings: Settings) -> G
     for heading in ("service", "address", "purpose"):
         table.add_column(heading)
     for service in services:
-        address = f"127.0.0.1:{service.port}" if service.port else ""
+        address = service.address
         if service.contender:
             count = settings.slots[service.contender]
             address = f"{count} slot{'' if count == 1 else 's'}"

@@ -6,12 +6,10 @@ Pure. A draw knows the seed, the block and the workload, and never the contender
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from producer.arrivals import ARRIVALS, Schedule, read_schedule
-from producer.mixes import draw_parts
+from producer.arrivals import Schedule, read_schedule
 
 #: What can be measured of a workload.
 MEASURES = ("capacity", "rate", "sustain", "curve")
@@ -65,36 +63,6 @@ def draw_seed(seed: int, *, block: int, workload: str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def complete_arrivals(table: Mapping[str, Any], *, trial_s: float) -> dict[str, Any]:
-    """Return an ``arrivals`` table that says how many jobs come: by default those of ``trial_s``.
-
-    Where a span would say so (a ramp's ``over_s``), the span is what is added.
-    """
-    how = table.get("how")
-    if how not in ARRIVALS or "count" in table:
-        return dict(table)
-    if how == "ebb":
-        # at least one whole tide, and as many as there is time for
-        period_s = table.get("period_s", 0.0)
-        trial_s = max(trial_s, period_s) if isinstance(period_s, (int, float)) else trial_s
-    elif ARRIVALS[how].span_key in table:
-        return dict(table)
-    elif how == "ramp":
-        return {**table, "over_s": trial_s}
-    elif how == "steps":
-        rates = table.get("rates_per_s")
-        steps = len(rates) if isinstance(rates, (list, tuple)) else 1
-        return {**table, "step_s": trial_s / max(1, steps)}
-    rate_per_s = table.get("rate_per_s", 0.0)
-    is_number = isinstance(rate_per_s, (int, float)) and not isinstance(rate_per_s, bool)
-    return {**table, "count": max(1, round(rate_per_s * trial_s)) if is_number else 1}
-
-
-def rate_load(arrivals: Schedule, *, seed: int) -> Load:
-    """Return the load of a schedule, drawn."""
-    return Load(schedule=arrivals, offsets_s=arrivals.draw(seed))
-
-
 def paced_load(
     how: str,
     *,
@@ -129,8 +97,3 @@ def paced_count(rate_per_s: float, *, trial_s: float) -> int:
     """Return how many jobs a trial at a rate has."""
     wanted = max(rate_per_s * trial_s, min(MIN_JOBS, rate_per_s * trial_s * MAX_STRETCH))
     return max(2, min(MAX_JOBS, round(wanted)))
-
-
-def draw_order(shares: Mapping[str, float], *, count: int, seed: int) -> Sequence[int]:
-    """Return which part of a mix each job is, as an index into the shares in their order."""
-    return draw_parts(shares, count=count, seed=seed)

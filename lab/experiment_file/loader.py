@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from collector.run_manifest import Contender, Part, Workload
-from lab.experiment.arrivals import SEARCH_ARRIVALS, complete_arrivals
-from lab.experiment.model import MIX, Experiment
-from lab.experiment.sweep import points
-from lab.experiment.worker_settings import SLOTS
-from lab.experiment_file.checks import word_faults
-from lab.experiment_file.schema import ExperimentInput, PartInput, SweepInput, WorkloadInput
-from lab.experiment_file.shape_checks import shape_faults
+from collector.run_manifest import Contender, Part, SweepPoint, Workload
+from lab.experiment.model import Experiment
+from lab.experiment_file.contenders import ContenderInput
+from lab.experiment_file.messages import faults_of
+from lab.experiment_file.schema import ExperimentInput
+from lab.experiment_file.workloads import WorkloadInput
 from poolbench.errors import Fault, UsageError, nearest
-from poolbench.jobs import complete_parameters, find_kind
 from producer.arrivals import read_schedule
 
 
@@ -34,60 +29,44 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(Fault(problem="no TOML", seen=str(error), where=str(path))) from error
-    faults: list[Fault] = []
-    parsed: ExperimentInput | None = None
     try:
         parsed = ExperimentInput.model_validate(table)
     except ValidationError as error:
-        faults += shape_faults(error.errors(), table=table, path=path, text=text)
-    faults += word_faults(table, path=path, text=text)
-    if parsed is not None and profile not in parsed.profile:
+        raise UsageError(*faults_of(error, table=table, where=str(path), text=text)) from error
+    if profile not in parsed.profile:
         remedy = nearest(profile, among=parsed.profile)
-        faults.append(
-            Fault(problem="unknown profile", seen=profile, remedy=remedy, where=str(path))
-        )
-    if faults or parsed is None:
-        raise UsageError(*faults)
+        fault = Fault(problem="unknown profile", seen=profile, remedy=remedy, where=str(path))
+        raise UsageError(fault)
     return _resolve(parsed, path=path, text=text, profile=profile, cores=cores)
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise _unread(path, reason="not UTF-8", remedy="save it as UTF-8") from error
-    except PermissionError as error:
-        remedy = f"give this user access to it: chmod u+r {path}"
-        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
-    except IsADirectoryError as error:
-        names = _experiments_in(path)
-        remedy = nearest("", among=names) if names else "name a TOML file"
-        raise _unread(path, reason=str(error.strerror), remedy=remedy) from error
-    except OSError as error:
-        folder = path.parent if path.parent.is_dir() else Path("experiments")
-        names = _experiments_in(folder)
-        remedy = nearest(str(path), among=names) if names else "name a TOML file"
-        seen = f"{path} ({error.strerror})"
-        raise UsageError(Fault(problem="no such experiment", seen=seen, remedy=remedy)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        seen, remedy = f"{path} ({reason})", _read_remedy(error, path=path)
+        fault = Fault(problem="experiment can't be read", seen=seen, remedy=remedy)
+        raise UsageError(fault) from error
 
 
-def _unread(path: Path, *, reason: str, remedy: str) -> UsageError:
-    """Return the fault of an experiment that is there: another name would be no help."""
-    seen = f"{path} ({reason})"
-    return UsageError(Fault(problem="experiment can't be read", seen=seen, remedy=remedy))
-
-
-def _experiments_in(folder: Path) -> list[str]:
-    """Return the paths of the experiments in a folder: files that are there."""
-    return [str(found) for found in sorted(folder.glob("*.toml")) if found.is_file()]
+def _read_remedy(error: OSError | UnicodeDecodeError, *, path: Path) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "save it as UTF-8"
+    if isinstance(error, PermissionError):
+        return f"give this user access to it: chmod u+r {path}"
+    is_folder = isinstance(error, IsADirectoryError)
+    folder = path if is_folder else path.parent
+    folder = folder if folder.is_dir() else Path("experiments")
+    names = [str(found) for found in folder.glob("*.toml") if found.is_file()]
+    return nearest("" if is_folder else str(path), among=names) if names else "name a TOML file"
 
 
 def _resolve(
     parsed: ExperimentInput, *, path: Path, text: str, profile: str, cores: int
 ) -> Experiment:
     chosen = parsed.profile[profile]
-    named = _with_points(_contenders(parsed, cores=cores), sweep=parsed.sweep)
-    workloads = tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload)
+    named = _contenders(parsed, cores=cores)
     return Experiment(
         file=str(path),
         text=text,
@@ -101,74 +80,35 @@ def _resolve(
         contenders=tuple(
             {one.name: one for name in chosen.contenders for one in named[name]}.values()
         ),
-        workloads=workloads,
+        workloads=tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload),
         fail_on=tuple(parsed.fail_on),
         twin=parsed.twin or "",
         slo=parsed.slo,
     )
 
 
-def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, Contender]:
-    return {
-        known.name: Contender(
-            name=known.name,
-            pool=known.pool,
-            slots=cores if known.slots == "cores" else known.slots,
-            note=known.note,
-            interpreter=known.interpreter,
-            settings=known.settings,
-        )
-        for known in parsed.contender
-    }
-
-
-def _with_points(
-    contenders: Mapping[str, Contender], *, sweep: SweepInput | None
-) -> dict[str, tuple[Contender, ...]]:
+def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Contender]]:
     """Return contenders by the names that a profile may use: a swept one's is all its points'."""
-    named: dict[str, tuple[Contender, ...]] = {name: (one,) for name, one in contenders.items()}
-    if sweep is None:
-        return named
-    swept: dict[str, tuple[Contender, ...]] = {}
-    for point in points(sweep.of, setting=sweep.setting, values=sweep.values):
-        base = contenders[point.of]
-        changed = (
-            replace(base, name=point.name, slots=int(point.value), sweep=point)
-            if point.setting == SLOTS
-            else replace(
-                base,
-                name=point.name,
-                settings={**base.settings, point.setting: point.value},
-                sweep=point,
-            )
-        )
-        named[point.name] = (changed,)
-        swept[point.of] = (*swept.get(point.of, ()), changed)
+    named = {known.name: [_contender(known, cores=cores)] for known in parsed.contender}
+    swept: dict[str, list[Contender]] = {}
+    for point, known in parsed.sweep:
+        named[point.name] = [_contender(known, cores=cores, sweep=point)]
+        swept.setdefault(point.of, []).extend(named[point.name])
     return named | swept
+
+
+def _contender(known: ContenderInput, *, cores: int, sweep: SweepPoint | None = None) -> Contender:
+    slots = cores if known.slots == "cores" else known.slots
+    return Contender(**{**dict(known), "slots": slots}, sweep=sweep)
 
 
 def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
     measure = known.measure or ("capacity" if known.arrivals is None else "rate")
     arrivals = known.arrivals
-    if measure == "rate" and arrivals is not None:
-        arrivals = read_schedule(complete_arrivals(arrivals, trial_s=trial_s)).as_table()
-    elif measure in ("sustain", "curve"):
-        arrivals = {"how": SEARCH_ARRIVALS[0], **(arrivals or {})}
-    return Workload(
-        name=known.name or known.kind,
-        kind=MIX if known.mix else known.kind,
-        parameters={} if known.mix else _complete(known),
-        measure=measure,
-        arrivals=arrivals,
-        mix=tuple(
-            Part(name=part.name, kind=part.kind, parameters=_complete(part), share=part.share)
-            for part in known.mix
-        ),
-    )
-
-
-def _complete(job: WorkloadInput | PartInput) -> dict[str, int | float]:
-    return complete_parameters(find_kind(job.kind), job.parameters)
+    if measure == "rate":
+        arrivals = read_schedule(arrivals or {}, span_s=trial_s).as_table()
+    parts = tuple(Part(**dict(part)) for part in known.mix)
+    return Workload(**{**dict(known), "measure": measure, "arrivals": arrivals, "mix": parts})
 
 
 def _opening_comment(text: str) -> str:

@@ -1,86 +1,112 @@
-"""An experiment's file as a person writes it: its tables and keys, typed and bounded."""
+"""An experiment's file as a person writes it: its tables and keys, typed, bounded and checked.
+
+A rule across tables is checked by the later of them, with what is valid of the earlier: the order
+of the fields matters.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, create_model
 
-from poolbench.keys import NAME
+from collector.run_manifest import SweepPoint
+from lab.experiment.file_table import FileTable, broken
+from lab.experiment_file.contenders import ContenderInput, read_sweep
+from lab.experiment_file.rules import Names, each_once, raise_all
+from lab.experiment_file.workloads import LONGEST_STALL_S, WorkloadInput, read_workload
+from report.trials.slo import SLO_KEYS
+from report.verdicts.fail_on import parse_conditions, row_faults
 
 #: A trial without a line for so long is over, where the file doesn't say, seconds.
 DEFAULT_STALL_S = 10.0
 
-#: The most that it may be, seconds.
-LONGEST_STALL_S = 3_600.0
+_BOUNDS: dict[str, Any] = dict.fromkeys(SLO_KEYS, (float, Field(default=None, gt=0)))
+
+#: The `[slo]` table.
+SloInput = create_model("SloInput", __base__=FileTable, **_BOUNDS)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ContenderInput(_Strict):
-    """A `[[contender]]` table."""
-
-    name: str = Field(pattern=f"^{NAME.pattern}$")
-    pool: str
-    slots: int | Literal["cores"]
-    note: str = ""
-    interpreter: str = ""
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class SweepInput(_Strict):
-    """The `[sweep]` table: one contender, or several, at each of some values of one setting."""
-
-    of: str | list[str] = Field(min_length=1)
-    setting: str
-    values: list[Any]
-
-
-class PartInput(_Strict):
-    """A `[[workload.mix]]` table: one sort of job among several, and how many of them it is."""
-
-    name: str = Field(pattern=f"^{NAME.pattern}$")
-    kind: str
-    parameters: dict[str, int | float] = Field(default_factory=dict)
-    share: float
-
-
-class WorkloadInput(_Strict):
-    """A `[[workload]]` table; its name is the kind's unless it is given."""
-
-    #: Empty: a mix.
-    kind: str = ""
-    name: str = ""
-    parameters: dict[str, int | float] = Field(default_factory=dict)
-    mix: list[PartInput] = Field(default_factory=list)
-    #: Empty: `capacity`, or `rate` where arrivals are given.
-    measure: str = ""
-    #: As `producer.arrivals.read_schedule` takes it, or completed by the length of a trial.
-    arrivals: dict[str, Any] | None = None
-
-
-class ProfileInput(_Strict):
+class ProfileInput(FileTable):
     """A `[profile.NAME]` table: how much of the experiment a command runs."""
 
     repetitions: int = Field(ge=1, le=1_000)
     trial_s: float = Field(gt=0.05, le=600)
-    contenders: list[str] = Field(min_length=1)
+    contenders: Names
 
 
-class ExperimentInput(_Strict):
+def _names(file: dict[str, Any]) -> list[str]:
+    """Return the names of a file's contenders and of its sweep; none, if either is invalid."""
+    if not {"contender", "sweep"} <= file.keys():
+        return []
+    return [one.name for one in file["contender"]] + [point.name for point, _ in file["sweep"]]
+
+
+def _bounds_are_valid(slo: dict[str, Any]) -> dict[str, Any]:
+    return SloInput.model_validate(slo).model_dump(exclude_unset=True)
+
+
+def _profiles_name_contenders(
+    profiles: dict[str, ProfileInput], info: ValidationInfo
+) -> dict[str, ProfileInput]:
+    names = _names(info.data)
+    raise_all(
+        ((profile, "contenders", index), broken("unknown contender", among=names))
+        for profile, known in profiles.items()
+        for index, name in enumerate(known.contenders)
+        if names and name not in names
+    )
+    return profiles
+
+
+def _twin_is_a_contender(twin: str, info: ValidationInfo) -> str:
+    names = _names(info.data)
+    if names and twin not in names:
+        raise broken("unknown contender", among=names)
+    return twin
+
+
+def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
+    conditions, faults = parse_conditions(texts, is_one_run=True)
+    names, workloads = _names(info.data), info.data.get("workload", [])
+    if names and workloads:
+        rows = [f"{name}/{one.name}" for name in sorted(names) for one in workloads]
+        faults += row_faults(conditions, names=rows)
+    places = {f'fail_on "{text}"': index for index, text in enumerate(texts)}
+    raise_all(((places[fault.where],), fault) for fault in faults)
+    return texts
+
+
+class ExperimentInput(FileTable):
     """The whole file."""
+
+    misplaced: ClassVar[Mapping[str, str]] = {
+        "require": 'write above all tables fail_on = ["failed_jobs > 0", '
+        '"two: throughput < 1.5 * one"]'
+    }
 
     title: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
     stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=LONGEST_STALL_S)
-    twin: str | None = None
-    contender: list[ContenderInput] = Field(min_length=1)
-    workload: list[WorkloadInput] = Field(min_length=1)
-    profile: dict[str, ProfileInput] = Field(min_length=1)
-    sweep: SweepInput | None = None
-    #: Thresholds, by `report.compare.fail_on`.
-    fail_on: list[str] = Field(default_factory=list)
     #: Bounds that a rate has to keep in order to be held, seconds by name.
-    slo: dict[str, float] = Field(default_factory=dict)
+    slo: Annotated[dict[str, Any], AfterValidator(_bounds_are_valid)] = Field(default_factory=dict)
+    contender: Annotated[list[ContenderInput], Field(min_length=1), each_once(key="name")]
+    #: Each contender of the sweep, with its point.
+    sweep: Annotated[list[tuple[SweepPoint, ContenderInput]], PlainValidator(read_sweep)] = Field(
+        default_factory=list
+    )
+    profile: Annotated[
+        dict[str, ProfileInput], Field(min_length=1), AfterValidator(_profiles_name_contenders)
+    ]
+    workload: Annotated[
+        list[Annotated[WorkloadInput, PlainValidator(read_workload)]],
+        Field(min_length=1),
+        each_once(key="name"),
+    ]
+    #: The contender to be measured a second time; None: the first of the profile.
+    twin: Annotated[str, AfterValidator(_twin_is_a_contender)] | None = None
+    #: Thresholds, by `report.verdicts.fail_on`.
+    fail_on: Annotated[list[str], AfterValidator(_conditions_name_rows)] = Field(
+        default_factory=list
+    )

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from lab.stack.docker import DockerStack
 from lab.stack.docker_engine import Engine, find_engine
-from lab.stack.dotenv import complete_dotenv, secret
+from lab.stack.dotenv import complete_dotenv, new_secret
 from lab.stack.local import LocalStack
-from lab.stack.services import LOOPBACK, Layout, is_broker_ours
-from lab.stack.state import DOCKER, LOCAL, Memory, recall
+from lab.stack.services import Layout, Notify, names_local_broker, starts_broker
+from lab.stack.state import DOCKER, LOCAL, StackState, load_state
 from poolbench.errors import Fault, StackError, UsageError, nearest
 from poolbench.settings import VARIABLES, Settings, load_settings, read_dotenv
 
-#: Variables whose values are secret, or hold a secret.
+#: Variables whose values are secret, or contain a secret.
 SECRETS = frozenset(
     {
         "POOLBENCH_REDIS_URL",
@@ -26,170 +26,178 @@ SECRETS = frozenset(
     }
 )
 
-#: Opens Flower's API to everybody, whatever its login: kept from the services.
-_REFUSED = "FLOWER_UNAUTHENTICATED_API"
+#: Opens Flower's API without its login: never passed to the services.
+_REMOVED = "FLOWER_UNAUTHENTICATED_API"
 
-#: What the stack decides for its services, whatever the caller's environment says.
-_DECIDED = {
+#: Variables of the services that the caller's environment doesn't change.
+_FIXED = {
     "POOLBENCH_UPSTREAM_HOST": "127.0.0.1",
     "POOLBENCH_CONTENDER": "",
     "POOLBENCH_HEARTBEAT_FILE": "",
 }
 
 Stack = LocalStack | DockerStack
-Tell = Callable[[str], None]
 
 
-class Desk:
-    """One checkout with its environment: where commands find out what to act on."""
+class StackController:
+    """Finds or creates the stack of one checkout, from its environment, ``.env`` and state."""
 
-    def __init__(self, root: Path, *, environ: Mapping[str, str], tell: Tell) -> None:
+    def __init__(self, root: Path, *, environ: Mapping[str, str], notify: Notify) -> None:
         self.root = root
         self._environ = environ
-        self._tell = tell
+        self._notify = notify
         self.layout = Layout.of(self._load({}), root=root)
 
     @property
-    def memory(self) -> Memory | None:
-        """Return what is remembered of the stack that is up."""
-        return recall(self.layout.state_dir)
+    def state(self) -> StackState | None:
+        """Return the saved state of the stack that is up."""
+        return load_state(self.layout.state_dir)
 
     def settings(self) -> Settings:
-        """Return the settings of the stack that is up, or else those that one would start with."""
-        memory = self.memory
-        return self._load(memory.settings if memory else {})
+        """Return the settings of the stack that is up, or those that one would start with."""
+        return self._load(self.state.settings if self.state else {})
 
-    def plain_values(self) -> dict[str, str]:
-        """Return the value of every setting that a stack would start with, but secrets."""
+    def public_settings(self) -> dict[str, str]:
+        """Return the settings that a stack would start with, without secrets."""
         values = self._values({})
         return {name: value for name, value in values.items() if name not in SECRETS}
 
+    def changed_settings(self) -> list[str]:
+        """Return the names of settings that changed since the stack that is up was started."""
+        started_with = self.state.settings if self.state else self.public_settings()
+        return [
+            name
+            for name, value in self.public_settings().items()
+            if started_with.get(name) != value
+        ]
+
     def stack(self, kind: str, *, started_with: Mapping[str, str] | None = None) -> Stack:
-        """Return the stack of that kind, with settings that go before those set here."""
-        overlay = started_with or {}
-        settings = self._load(overlay)
+        """Return the stack of that kind; ``started_with`` overrides the settings."""
+        overrides = started_with or {}
+        settings = self._load(overrides)
         if kind == DOCKER:
             return DockerStack(
                 self.layout,
                 settings=settings,
                 environment=self._environ,
                 project=self._project(),
-                tell=self._tell,
+                notify=self._notify,
             )
-        environment = {**self._environ, **self._values(overlay), **_DECIDED}
-        if not is_broker_ours(settings):
+        environment = {**self._environ, **self._values(overrides), **_FIXED}
+        if not starts_broker(settings):
             environment["POOLBENCH_REDIS_URL"] = settings.redis_url
-        environment.pop(_REFUSED, None)
-        return LocalStack(self.layout, settings=settings, environment=environment, tell=self._tell)
+        environment.pop(_REMOVED, None)
+        return LocalStack(
+            self.layout, settings=settings, environment=environment, notify=self._notify
+        )
 
-    def running(self) -> Stack | None:
-        """Return the stack that is remembered, whether or not it still runs.
+    def saved_stack(self) -> Stack | None:
+        """Return the stack of the saved state, whether or not it still runs.
 
         Raises:
-            StackError: if its containers can't be asked for want of an engine.
+            StackError: if it is a Docker stack and no engine answers.
         """
-        memory = self.memory
-        if memory is None:
+        state = self.state
+        if state is None:
             return None
-        if memory.kind == DOCKER:
+        if state.kind == DOCKER:
             engine = find_engine(self._environ)
             if not engine.is_usable:
                 raise StackError(
-                    f"the stack was started with Docker, and now {engine.word}; start the engine, "
-                    f"or remove {self.layout.state_dir / 'stack.json'} if it is gone for good"
+                    f"the stack was started with Docker, and now {engine.description}; start the "
+                    f"engine, or remove {self.layout.state_dir / 'stack.json'} if it is gone"
                 )
-        return self.stack(memory.kind, started_with=memory.settings)
+        return self.stack(state.kind, started_with=state.settings)
 
-    def choose(self, forced: str) -> Stack:
-        """Return the stack that `up` is to start, saying why; a cut-off one is cleared first.
+    def choose_stack(self, forced: str) -> Stack:
+        """Return the stack to start, and print why; what a crash left of another is ended.
+
+        Args:
+            forced: `LOCAL`, `DOCKER`, or empty to choose.
 
         Raises:
             UsageError: if there is no such kind.
             StackError: if the other kind is up, or Docker is forced and can't be used.
         """
-        forced = self._checked(forced or self._dotenv().get("STACK", ""))
-        earlier = self.running()
+        forced = forced or self._dotenv().get("STACK", "")
+        if forced not in {"", LOCAL, DOCKER}:
+            remedy = nearest(forced, among=(LOCAL, DOCKER))
+            raise UsageError(Fault(problem="unknown stack", seen=forced, remedy=remedy))
+        earlier = self.saved_stack()
         if earlier is not None:
             kind = DOCKER if isinstance(earlier, DockerStack) else LOCAL
             if earlier.is_up():
                 if forced not in {"", kind}:
                     remedy = "run `poolbench down` before you start the other"
                     raise StackError(f"the {kind} stack is up already; {remedy}")
-                # compose takes settings up as they are now; running processes have theirs
+                # compose applies changed settings; running processes keep theirs
                 return self.stack(DOCKER) if kind == DOCKER else earlier
-            self._tell("an earlier stack was cut off; clearing what it left")
+            self._notify("an earlier stack was interrupted; removing what it left")
             earlier.down()
-        kind, engine = self._kind_for(forced)
-        self._make_secrets(kind, engine=engine)
-        return self.stack(kind)
+        engine = self._choose_engine(forced)
+        self._create_secrets(engine)
+        return self.stack(DOCKER if engine else LOCAL)
 
-    def find_forgotten(self) -> DockerStack | None:
-        """Return a Docker stack of this checkout that runs although nothing is remembered."""
+    def find_unsaved(self) -> DockerStack | None:
+        """Return a Docker stack of this checkout that is up although no state is saved."""
         if not find_engine(self._environ).is_usable:
             return None
         stack = self.stack(DOCKER)
         assert isinstance(stack, DockerStack)
         return stack if stack.is_up() else None
 
-    def _kind_for(self, forced: str) -> tuple[str, Engine | None]:
+    def _choose_engine(self, forced: str) -> Engine | None:
+        """Return the Docker engine to use, or None for local processes; print why."""
         if forced == LOCAL:
-            self._tell("local processes, as asked")
-            return LOCAL, None
+            self._notify("local processes, as requested")
+            return None
         engine = find_engine(self._environ)
         if forced == DOCKER:
             if not engine.is_usable:
-                raise StackError(f"Docker was asked for: {engine.word}")
-            self._tell(f"Docker, as asked: {engine.word}")
-            return DOCKER, engine
-        settings = self._load({})
+                raise StackError(f"Docker was requested, but {engine.description}")
+            self._notify(f"Docker, as requested: {engine.description}")
+            return engine
         if not engine.is_usable:
-            self._tell(f"local processes, since Docker can't be used: {engine.word}")
-            return LOCAL, None
-        if not is_broker_ours(settings) and settings.redis_address.rpartition(":")[0] in LOOPBACK:
-            self._tell("local processes, since containers don't reach the broker that is set")
-            return LOCAL, None
-        self._tell(f"Docker, since it answers: {engine.word}; STACK=local goes without")
-        return DOCKER, engine
+            self._notify(f"local processes, since Docker can't be used: {engine.description}")
+            return None
+        if names_local_broker(self._load({})):
+            self._notify("local processes, since containers can't reach the broker on this host")
+            return None
+        self._notify(f"Docker: {engine.description}; STACK=local uses local processes instead")
+        return engine
 
-    def _checked(self, kind: str) -> str:
-        if kind in {"", LOCAL, DOCKER}:
-            return kind
-        remedy = nearest(kind, among=(LOCAL, DOCKER))
-        raise UsageError(Fault(problem="unknown stack", seen=kind, remedy=remedy))
-
-    def _make_secrets(self, kind: str, *, engine: Engine | None) -> None:
-        wanted: dict[str, Callable[[], str]] = {
-            "POOLBENCH_REDIS_PASSWORD": secret,
-            "FLOWER_BASIC_AUTH": lambda: f"poolbench:{secret()}",
+    def _create_secrets(self, engine: Engine | None) -> None:
+        required: dict[str, Callable[[], str]] = {
+            "POOLBENCH_REDIS_PASSWORD": new_secret,
+            "FLOWER_BASIC_AUTH": lambda: f"poolbench:{new_secret()}",
         }
-        if kind == DOCKER:
+        if engine is not None:
             # root in a rootless engine's container is the user outside
-            is_rootless = engine is not None and engine.is_rootless
-            wanted["POOLBENCH_UID"] = lambda: "0" if is_rootless else str(os.getuid())
-            wanted["POOLBENCH_GID"] = lambda: "0" if is_rootless else str(os.getgid())
-            wanted["COMPOSE_PROJECT_NAME"] = self._project
+            required["POOLBENCH_UID"] = lambda: "0" if engine.is_rootless else str(os.getuid())
+            required["POOLBENCH_GID"] = lambda: "0" if engine.is_rootless else str(os.getgid())
+            required["COMPOSE_PROJECT_NAME"] = self._project
         path = self.root / ".env"
-        made = complete_dotenv(path, wanted=wanted, environ=self._environ)
-        if made:
-            self._tell(f"wrote {', '.join(made)} to {path}")
+        added = complete_dotenv(path, required=required, environ=self._environ)
+        if added:
+            self._notify(f"wrote {', '.join(added)} to {path}")
 
     def _project(self) -> str:
         """Return compose's name of this checkout's stack: two clones must not share containers."""
-        given = self._environ.get("COMPOSE_PROJECT_NAME")
-        mark = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
-        return given or self._dotenv().get("COMPOSE_PROJECT_NAME") or f"poolbench-{mark}"
+        named = self._environ.get("COMPOSE_PROJECT_NAME")
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:8]
+        return named or self._dotenv().get("COMPOSE_PROJECT_NAME") or f"poolbench-{digest}"
 
     def _dotenv(self) -> dict[str, str]:
         return read_dotenv(self.root / ".env")
 
-    def _load(self, started_with: Mapping[str, str]) -> Settings:
-        return load_settings(self._values(started_with), dotenv=None)
+    def _load(self, overrides: Mapping[str, str]) -> Settings:
+        return load_settings(self._values(overrides), dotenv=None)
 
-    def _values(self, started_with: Mapping[str, str]) -> dict[str, str]:
-        """Return the value of every variable: as the stack was started, else as set here."""
-        dotenv = self._dotenv()
+    def _values(self, overrides: Mapping[str, str]) -> dict[str, str]:
+        """Return each variable's value: overridden, or of the environment, ``.env`` or default."""
         values = {}
+        dotenv = self._dotenv()
         for name, variable in VARIABLES.items():
-            set_here = self._environ.get(name, dotenv.get(name, ""))
-            values[name] = started_with.get(name, set_here or variable.default)
+            found = self._environ.get(name, dotenv.get(name, ""))
+            values[name] = overrides.get(name, found or variable.default)
         return values

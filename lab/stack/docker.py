@@ -1,60 +1,54 @@
-"""The Docker stack: the same services as containers, by way of ``docker compose``."""
+"""The Docker stack: the services as containers, controlled by ``docker compose``."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from lab.stack.health import Health, Status, failure, wait_until_healthy
-from lab.stack.ports import check_ports
+from collector.files import make_folder
+from lab.stack.health import LOG_TAIL_LINES, Status, failure
+from lab.stack.preflight import check_start
 from lab.stack.services import (
     CALIBRATE,
-    LOOPBACK,
     Layout,
+    Notify,
     Service,
-    broker_password,
-    check_room,
-    is_broker_ours,
-    place_of,
-    services,
+    names_local_broker,
+    stack_services,
+    starts_broker,
 )
-from lab.stack.state import DOCKER, Memory, forget, remember
-from poolbench.errors import StackError, StorageError
+from lab.stack.state import DOCKER, StackState, delete_state, save_state
+from lab.system.commands import last_line, run_command
+from poolbench.errors import StackError
 from poolbench.settings import VARIABLES, Settings
 
-#: How long all containers together may take until they are healthy, seconds.
-START_TIMEOUT_S = 90.0
-#: A container that has ended this often in a row is given up while the stack starts.
-_RESTARTS_MAX = 3
-_LOG_TAIL_LINES = 5
-
-#: Folder of the broker's data below the layout's; the image's version stands in its name.
+#: Folder of the broker's data below the layout's; its name has the image's version.
 REDIS_DATA = "docker-redis-8"
 
-#: The workers' own folder under the state folder: files of jobs, lines that found no broker.
+#: The workers' folder below the state folder: files of jobs, undelivered lines.
 CONTAINER_STATE = "containers"
 
-#: Stand for secrets in commands that only ask or remove.
-_UNUSED = {"POOLBENCH_REDIS_PASSWORD": "unused", "FLOWER_BASIC_AUTH": "unused"}
+#: Secrets of commands that don't need them: compose refuses its file without, and `down` must work
+#: after `.env` was removed.
+_PLACEHOLDERS = {"POOLBENCH_REDIS_PASSWORD": "unused", "FLOWER_BASIC_AUTH": "unused"}
 
-_STATE_WORDS = {
-    "running": "running",
-    "created": "starting",
-    "restarting": "starting",
-    "exited": "stopped",
-    "dead": "failed",
-}
+#: Compose's prefix of a log line: service, number of the container, bar. The first one follows a
+#: code that clears a terminal's line, whatever --ansi says.
+_LOG_PREFIX = re.compile(r"^(?:\x1b\[\dK)?(?P<name>[a-z-]+?)(?:-\d+)?\s+\| ?(?P<line>.*)$")
 
-Tell = Callable[[str], None]
+_STATES = {"created": "starting", "restarting": "starting", "exited": "stopped", "dead": "failed"}
 
 
 class DockerStack:
     """The services of one checkout as containers."""
+
+    #: What `up` prints that the services run on.
+    title = "Docker"
 
     def __init__(
         self,
@@ -63,232 +57,192 @@ class DockerStack:
         settings: Settings,
         environment: Mapping[str, str],
         project: str,
-        tell: Tell,
+        notify: Notify,
     ) -> None:
-        """Take the settings, the environment that compose reads beside ``.env``, and its name."""
+        """Set the stack up; compose reads ``environment`` beside ``.env``."""
         self._layout = layout
         self._settings = settings
         self._project = project
-        self._tell = tell
-        self._health = Health(settings)
-        self._is_broker_ours = is_broker_ours(settings)
+        self._notify = notify
         self._environment = dict(environment)
-        if not self._is_broker_ours:
+        if not starts_broker(settings):
             self._environment["POOLBENCH_REDIS_URL"] = settings.redis_url
-        self.services = tuple(
-            service
-            for service in services(place_of(settings))
-            if service.name != "redis" or self._is_broker_ours
-        )
+        self.services = stack_services(settings)
 
     def is_up(self) -> bool:
         """Return whether any container of the stack exists."""
         return bool(self._container_ids())
 
     def up(self, *, started_with: Mapping[str, str]) -> bool:
-        """Start what is down and return when all is healthy; say whether it was up before.
+        """Start what is down, wait until all is healthy, and return whether the stack was up.
+
+        Args:
+            started_with: settings to save, without secrets.
 
         Raises:
             StackError: if something can't be started; a stack that was down is down again.
         """
         was_up = self.is_up()
-        self._make_folders()
+        # created here, since the engine would create them as root
+        make_folder(self._layout.data / REDIS_DATA)
+        make_folder(self._layout.state_dir / CONTAINER_STATE)
+        make_folder(self._layout.results_dir)
         if not was_up:
-            self._check()
-        memory = Memory(kind=DOCKER, token="", settings=started_with)
-        remember(self._layout.state_dir, memory=memory)
+            self._check_start()
+        state = StackState(kind=DOCKER, token="", settings=started_with)
+        save_state(self._layout.state_dir, state=state)
         try:
+            self._build()
             self._start_containers()
         except BaseException:
             if not was_up:
-                self._tell("stopping what was started")
+                self._notify("stopping what was started")
                 self.down()
             raise
         return was_up
 
     def calibrate(self) -> None:
-        """Leave in the broker what a unit of work costs in a worker's container.
+        """Measure what a unit of work costs in a worker's container, and store it in the broker.
 
         Raises:
-            StackError: if that can't be done.
+            StackError: if that fails.
         """
         worker = next(service.name for service in self.services if service.contender)
         words = ("exec", "--no-TTY", worker, "python", "-m", *CALIBRATE)
-        self._compose(*words, what="the work could not be calibrated")
+        self._compose(*words, error="the calibration failed")
 
     def down(self) -> None:
-        """Remove containers and network; keep results and the server's data."""
-        self._compose("down", "--remove-orphans", what="the containers could not be removed")
-        forget(self._layout.state_dir)
+        """Remove containers and network; keep results and the broker's data."""
+        self._compose("down", "--remove-orphans", error="the containers could not be removed")
+        delete_state(self._layout.state_dir)
 
     def statuses(self) -> list[Status]:
-        """Return how each service is."""
+        """Return each service's status."""
         found = {c["Config"]["Labels"]["com.docker.compose.service"]: c for c in self._inspect()}
-        return [
-            self._status(service, container=found.get(service.name)) for service in self.services
-        ]
+        return [_status(service, container=found.get(service.name)) for service in self.services]
 
-    def follow_logs(self, names: Sequence[str], *, lines: int, is_following: bool) -> Iterator[str]:
-        """Yield log lines as compose prints them, ``<service>-1  | <line>``."""
+    def read_logs(
+        self, names: Sequence[str], *, lines: int, is_following: bool
+    ) -> Iterator[tuple[str, str]]:
+        """Yield service and line: the last lines of each log, then the lines that are added."""
         options = ["--no-color", f"--tail={lines}", *(["--follow"] if is_following else [])]
-        command = self._command("logs", *options, *names)
         with subprocess.Popen(
-            command,
-            env=self._environment_for("logs"),
+            self._command("logs", *options, *names),
+            env=self._environment | _PLACEHOLDERS,
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",
         ) as process:
             try:
-                assert process.stdout is not None
-                yield from (line.rstrip("\n") for line in process.stdout)
+                for printed in process.stdout or ():
+                    yield split_log_line(printed.rstrip("\n"))
             finally:
                 process.terminate()
 
     # -- starting
 
-    def _check(self) -> None:
-        """Find out what can't work before anything starts."""
-        check_room(self._layout)
-        if self._is_broker_ours:
-            broker_password(self._settings)
-        else:
-            host = self._settings.redis_address.rpartition(":")[0]
-            if host in LOOPBACK:
-                raise StackError(
-                    f"the broker is set to {host}, which is each container itself there; "
-                    "name an address that containers reach, or use STACK=local"
-                )
-            trouble = self._health.redis_trouble()
-            if trouble:
-                raise StackError(f"the broker named by the settings can't be used: {trouble}")
-            self._tell(f"broker: {self._settings.redis_address}, as set; none is started here")
-        check_ports(self.services)
+    def _check_start(self) -> None:
+        if names_local_broker(self._settings):
+            raise StackError(
+                f"containers can't reach the broker at {self._settings.redis_address}; "
+                "set another address, or use STACK=local"
+            )
+        check_start(self._layout, settings=self._settings, notify=self._notify)
 
-    def _make_folders(self) -> None:
-        """Make the folders that containers write to, since the engine would make them root's."""
-        try:
-            state = self._layout.state_dir / CONTAINER_STATE
-            for folder in (self._layout.data / REDIS_DATA, state, self._layout.results_dir):
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(f"can't make {error.filename}: {error.strerror}") from error
+    def _build(self) -> None:
+        """Build the images, except those that the settings name."""
+        images = {
+            "upstream": (self._settings.image, VARIABLES["POOLBENCH_IMAGE"]),
+            "collector": (self._settings.collector_image, VARIABLES["POOLBENCH_COLLECTOR_IMAGE"]),
+        }
+        built = [name for name, (image, known) in images.items() if image == known.default]
+        if built:
+            self._notify("building the images; the first time takes minutes")
+            self._compose("build", "--quiet", *built, error="the images could not be built")
 
     def _start_containers(self) -> None:
-        if self._settings.image == VARIABLES["POOLBENCH_IMAGE"].default:
-            self._tell("building the image; the first time takes minutes")
-            self._compose("build", "--quiet", "upstream", what="the image could not be built")
-        self._tell("starting containers")
-        options = ["--detach", "--no-build", "--remove-orphans", "--quiet-pull"]
-        names = [service.name for service in self.services]
-        if not self._is_broker_ours:
+        self._notify("starting containers, and waiting until they are healthy")
+        options = ["--wait", "--no-build", "--remove-orphans"]
+        if not starts_broker(self._settings):
             options.append("--no-deps")
-        self._compose("up", *options, *names, what="the containers could not be started")
-        failed = wait_until_healthy(self.statuses, names=names, within_s=START_TIMEOUT_S)
-        if failed is not None:
-            tail = [f"--tail={_LOG_TAIL_LINES}", "--no-color", "--no-log-prefix", failed.name]
-            log = self._compose("logs", *tail, what="no logs")
-            raise StackError(failure(failed, log=log, where="its log"))
+        names = [service.name for service in self.services]
+        try:
+            self._compose("up", *options, *names, error="the containers could not be started")
+        except StackError as error:
+            # compose names the container that it gives up: "container poolbench-1a2b-flower-1 …"
+            named = [status for status in self.statuses() if f"-{status.name}-" in str(error)]
+            if not named:
+                raise
+            options = [f"--tail={LOG_TAIL_LINES}", "--no-color", "--no-log-prefix", named[0].name]
+            log = self._compose("logs", *options, error="its log can't be read")
+            raise StackError(failure(named[0], log=log, where="its log")) from error
 
     # -- asking
-
-    def _status(self, service: Service, *, container: Mapping[str, Any] | None) -> Status:
-        address = f"127.0.0.1:{service.port}" if service.port else ""
-        if container is None:
-            return Status(name=service.name, state="stopped", address=address)
-        state = container["State"]
-        word = _STATE_WORDS.get(state["Status"], state["Status"])
-        if word == "starting" and container["RestartCount"] >= _RESTARTS_MAX:
-            word = "failed"
-        is_running = word == "running"
-        return Status(
-            name=service.name,
-            state=word,
-            pid=state["Pid"] or None,
-            uptime_s=_seconds_since(state["StartedAt"]) if is_running else None,
-            trouble=self._trouble(service, container) if is_running else _ending(state),
-            address=address,
-        )
-
-    def _trouble(self, service: Service, container: Mapping[str, Any]) -> str:
-        if service.port or service.contender:
-            hostname = container["Config"]["Hostname"]
-            return self._health.trouble(
-                service,
-                is_ours=lambda presence: presence.get("host") == hostname,
-                heartbeat=None,
-            )
-        # no way in from outside: the container's own check, without waiting for its turn
-        test = container["Config"]["Healthcheck"]["Test"][-1]
-        done = self._run(["docker", "exec", container["Id"], "sh", "-c", test])
-        return "" if done.returncode == 0 else "not ready: no fresh heartbeat"
 
     def _inspect(self) -> list[dict[str, Any]]:
         ids = self._container_ids()
         if not ids:
             return []
-        done = self._run(["docker", "inspect", *ids])
-        # one that went away meanwhile makes it fail, and the others are told all the same
+        # fails if a container was removed meanwhile, but prints the others
+        done = run_command(["docker", "inspect", *ids], environment=self._environment)
         found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
         return found
 
     def _container_ids(self) -> list[str]:
-        of_ours = f"label=com.docker.compose.project={self._project}"
-        done = self._run(["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", of_ours])
-        if done.returncode != 0:
-            raise StackError(f"the containers can't be listed: {_last_line(done)}")
-        return done.stdout.split()
+        options = ("--all", "--quiet")
+        return self._compose("ps", *options, error="the containers can't be listed").split()
 
-    def _compose(self, *words: str, what: str) -> str:
+    def _compose(self, *words: str, error: str) -> str:
         """Run a compose command; return what it prints.
 
         Raises:
-            StackError: if it fails: ``what``, and the last line it wrote.
+            StackError: if it fails: ``error``, and the last line it printed.
         """
-        done = self._run(self._command(*words), environment=self._environment_for(words[0]))
+        needs_secrets = words[0] in {"up", "build"}
+        environment = self._environment | ({} if needs_secrets else _PLACEHOLDERS)
+        done = run_command(self._command(*words), environment=environment)
         if done.returncode != 0:
-            raise StackError(f"{what}: {_last_line(done)}")
+            raise StackError(f"{error}: {last_line(done)}")
         return done.stdout
 
     def _command(self, *words: str) -> list[str]:
-        root = self._layout.root
-        file = str(Path(root) / "docker-compose.yml")
-        named = ["--project-name", self._project, "--project-directory", str(root), "--file", file]
-        return ["docker", "compose", *named, *words]
-
-    def _environment_for(self, word: str) -> dict[str, str]:
-        """Return a compose command's environment.
-
-        Compose refuses its file without the secrets, also where they don't matter: one who
-        removed ``.env`` must be able to take the stack down.
-        """
-        return self._environment if word in {"up", "build"} else {**self._environment, **_UNUSED}
-
-    def _run(
-        self, command: Sequence[str], *, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            env=dict(environment or self._environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        root = str(self._layout.root)
+        file = str(self._layout.root / "docker-compose.yml")
+        options = ["--project-name", self._project, "--project-directory", root, "--file", file]
+        return ["docker", "compose", *options, *words]
 
 
-def _seconds_since(moment: str) -> float:
-    """Return how long ago a moment was that Docker writes with nanoseconds, in UTC."""
-    return max(0.0, time.time() - datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp())
+def split_log_line(printed: str) -> tuple[str, str]:
+    """Return service and text of a line of ``docker compose logs``."""
+    found = _LOG_PREFIX.match(printed)
+    return (found["name"], found["line"]) if found else ("", printed)
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return said[-1] if said else f"exit code {done.returncode}"
+def _status(service: Service, *, container: Mapping[str, Any] | None) -> Status:
+    if container is None:
+        return Status(name=service.name, state="stopped", address=service.address)
+    state = container["State"]
+    is_running = state["Status"] == "running"
+    return Status(
+        name=service.name,
+        state=_STATES.get(state["Status"], state["Status"]),
+        pid=state["Pid"] or None,
+        uptime_s=_seconds_since(state["StartedAt"]) if is_running else None,
+        problem=_problem(state),
+        address=service.address,
+    )
 
 
-def _ending(state: Mapping[str, Any]) -> str:
+def _problem(state: Mapping[str, Any]) -> str:
+    """Return why a container isn't healthy; empty if it is, or if its state says why."""
+    if state["Status"] == "running":
+        health = state["Health"]["Status"]
+        return "" if health == "healthy" else f"health check: {health}"
     if state.get("Error"):
         return str(state["Error"])
     return f"exit code {state['ExitCode']}" if state["Status"] in {"exited", "restarting"} else ""
+
+
+def _seconds_since(moment: str) -> float:
+    """Return the time since a moment that Docker prints, with nanoseconds, in UTC."""
+    return max(0.0, time.time() - datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp())

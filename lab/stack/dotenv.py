@@ -1,14 +1,14 @@
-"""Makes ``.env``: the stack's secrets, written once, readable by its owner alone."""
+"""Writes ``.env``: the stack's secrets, generated once and readable by their owner alone."""
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from poolbench.errors import StorageError
+from collector.files import storage_errors, write_atomically
 from poolbench.settings import read_dotenv
 
 _HEADING = "# Written by `poolbench up`. Holds secrets: keep it out of version control."
@@ -17,61 +17,51 @@ _HEADING = "# Written by `poolbench up`. Holds secrets: keep it out of version c
 _SECRET_BYTES = 16
 
 
-def secret() -> str:
+def new_secret() -> str:
     """Return a new secret."""
     return secrets.token_hex(_SECRET_BYTES)
 
 
 def complete_dotenv(
-    path: Path, *, wanted: Mapping[str, Callable[[], str]], environ: Mapping[str, str]
+    path: Path, *, required: Mapping[str, Callable[[], str]], environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """Add what is wanted and stands neither in the file nor in the environment; return that.
+    """Add the variables that neither the file nor the environment sets; return the added ones.
 
-    The user's lines stay as they are, except that an empty ``NAME=`` is filled in. The file is
-    replaced in one step and readable by its owner alone, whatever it was before.
+    The user's lines are kept, except that an empty ``NAME=`` is filled in. The file is replaced
+    atomically, and only its owner can read it afterwards.
 
     Raises:
         StorageError: if it can't be written.
     """
     path = path.resolve()
-    try:
+    with storage_errors(path):
         known = read_dotenv(path)
-        made = {
-            name: make()
-            for name, make in wanted.items()
+        added = {
+            name: create()
+            for name, create in required.items()
             if not known.get(name) and not environ.get(name)
         }
-        if made:
-            text = path.read_text(encoding="utf-8") if path.exists() else f"{_HEADING}\n"
-            _replace(path, text=_filled_in(text, made))
+        if added:
+            text = path.read_text(encoding="utf-8") if path.exists() else _HEADING
+            _write_private(path, text=_filled_in(text, added))
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(0o600)
-    except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"can't keep secrets in {path}: {error}") from error
-    return made
+    return added
 
 
-def _filled_in(text: str, made: Mapping[str, str]) -> str:
-    lines = text.splitlines()
-    for name, value in made.items():
-        for index, line in enumerate(lines):
-            if line.partition("=")[0].strip() == name and "=" in line:
-                lines[index] = f"{name}={value}"
-                break
-        else:
-            lines.append(f"{name}={value}")
-    return "\n".join(lines) + "\n"
+def _filled_in(text: str, added: Mapping[str, str]) -> str:
+    for name, value in added.items():
+        line = f"{name}={value}"
+        text, count = re.subn(rf"(?m)^[ \t]*{name}[ \t]*=[ \t]*$", line, text, count=1)
+        if not count:
+            text = text.rstrip("\n") + f"\n{line}\n"
+    return text
 
 
-def _replace(path: Path, *, text: str) -> None:
-    # mkstemp makes its file with mode 0600
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+def _write_private(path: Path, *, text: str) -> None:
+    # nobody else may read the temporary file either
+    umask = os.umask(0o077)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        write_atomically(path, write=lambda file: file.write(text.encode()))
+    finally:
+        os.umask(umask)

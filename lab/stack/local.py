@@ -1,4 +1,4 @@
-"""The local stack: the services as processes under supervisord, with a server of our own."""
+"""The local stack: the services as processes under supervisord, with a broker of its own."""
 
 from __future__ import annotations
 
@@ -6,71 +6,64 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from lab.stack.health import Health, Status, failure, wait_until_healthy
-from lab.stack.ports import check_ports
+from collector.files import make_folder, storage_errors
+from lab.stack.health import Status, failure, service_problem, wait_until_healthy
+from lab.stack.logs import read_logs
+from lab.stack.preflight import check_start
 from lab.stack.processes import (
     TOKEN_VARIABLE,
-    OurProcess,
+    StackProcess,
     end_processes,
     find_processes,
-    heads,
     kill_after,
 )
 from lab.stack.services import (
     CALIBRATE,
-    CALIBRATION_TIMEOUT_S,
     WORKER_STOP_S,
     Layout,
+    Notify,
     Service,
-    broker_password,
-    check_room,
-    is_broker_ours,
-    place_of,
-    services,
+    stack_services,
+    starts_broker,
 )
-from lab.stack.state import LOCAL, Memory, forget, recall, remember
-from lab.stack.supervisor import (
-    ProgramState,
-    Supervisor,
-    configuration,
-    make_runtime_folder,
-    runtime_folder,
-)
+from lab.stack.state import LOCAL, StackState, delete_state, load_state, save_state
+from lab.stack.supervisor import ProgramState, Supervisor, configuration, socket_folder
+from lab.system.commands import last_line, run_command
 from lab.system.redis_server import find_server
-from poolbench.errors import StackError, StorageError
+from poolbench.errors import StackError
 from poolbench.settings import Settings
 
 #: How long all services together may take until they are healthy, seconds.
 START_TIMEOUT_S = 60.0
-#: How long a worker's recorder may take to hand on its last lines, seconds.
+#: How long the calibration may take, seconds; it ends within two.
+CALIBRATION_TIMEOUT_S = 60.0
+#: How long a worker's recorder may take to send its last lines, seconds.
 DRAIN_S = 30.0
-#: How long supervisord and what is left over may take to end, seconds.
+#: How long supervisord may take to end, seconds.
 END_S = 10.0
+#: How long leftover processes may take to end, of which recorders wait for their worker, seconds.
+LEFTOVER_END_S = 20.0
 _POLL_S = 0.1
 
-_STATE_WORDS = {
-    "RUNNING": "running",
-    "STARTING": "running",  # supervisord's patience, not the service's: health says more
+#: States that aren't supervisord's own in lower case.
+_STATES = {
+    "STARTING": "running",  # supervisord waits for a fixed time; the health check is more precise
     "BACKOFF": "starting",
-    "STOPPING": "stopping",
-    "STOPPED": "stopped",
     "EXITED": "starting",
     "FATAL": "failed",
 }
 
-Tell = Callable[[str], None]
-
 
 class LocalStack:
     """The services of one checkout as local processes."""
+
+    #: What `up` prints that the services run on.
+    title = "local processes"
 
     def __init__(
         self,
@@ -78,134 +71,107 @@ class LocalStack:
         *,
         settings: Settings,
         environment: Mapping[str, str],
-        tell: Tell,
+        notify: Notify,
     ) -> None:
-        """Take the settings, and the environment that the services are to have with them."""
+        """Set the stack up; ``environment`` is that of the services."""
         self._layout = layout
         self._settings = settings
         self._environment = environment
-        self._tell = tell
-        self._health = Health(settings)
-        self._runtime = runtime_folder(layout, environ=environment)
-        self._supervisor = Supervisor(self._runtime / "supervisor.sock")
-        self._is_broker_ours = is_broker_ours(settings)
-        self.services = tuple(
-            service
-            for service in services(place_of(settings))
-            if service.name != "redis" or self._is_broker_ours
-        )
+        self._notify = notify
+        self.services = stack_services(settings)
 
     def is_up(self) -> bool:
-        """Return whether our supervisord runs and answers."""
-        memory = recall(self._layout.state_dir)
-        if memory is None or memory.kind != LOCAL:
-            return False
-        is_alive = any(not ours.service for ours in find_processes(memory.token))
-        if is_alive:
+        """Return whether the stack's supervisord runs and answers."""
+        if any(not found.service for found in self._processes()):
             with contextlib.suppress(StackError):
                 self._supervisor.pid()
                 return True
         return False
 
     def up(self, *, started_with: Mapping[str, str]) -> bool:
-        """Start what is down and return when all is healthy; say whether it was up before.
+        """Start what is down, wait until all is healthy, and return whether the stack was up.
+
+        Args:
+            started_with: settings to save, without secrets.
 
         Raises:
             StackError: if something can't be started; then nothing of it is left.
         """
-        was_up = self.is_up()
-        if was_up:
+        if self.is_up():
             self._start_services()
             return True
         self._end_leftovers()
-        self._check()
+        if starts_broker(self._settings):
+            self._notify(f"broker: {find_server().origin}")
+        check_start(self._layout, settings=self._settings, notify=self._notify)
         try:
             self._start_supervisor(started_with)
             self._start_services()
         except BaseException:
-            self._tell("stopping what was started")
+            self._notify("stopping what was started")
             self.down()
             raise
         return False
 
     def calibrate(self) -> None:
-        """Leave in the broker what a unit of work costs here.
+        """Measure what a unit of work costs here, and store it in the broker.
 
         Raises:
-            StackError: if that can't be done.
+            StackError: if that fails.
         """
-        done = subprocess.run(
+        done = run_command(
             [sys.executable, "-m", *CALIBRATE],
-            cwd=self._layout.root,
-            env=dict(self._environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=CALIBRATION_TIMEOUT_S,
-            check=False,
+            environment=self._environment,
+            folder=self._layout.root,
+            timeout_s=CALIBRATION_TIMEOUT_S,
         )
         if done.returncode:
-            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            raise StackError(said[-1])
+            raise StackError(last_line(done))
 
     def down(self) -> None:
-        """Stop everything; keep results, logs and the server's data. Does no harm when down."""
+        """Stop everything; keep results, logs and the broker's data. Does nothing when down."""
         if self.is_up():
             workers = [service for service in self.services if service.contender]
-            front = [*workers, *(s for s in self.services if s.name == "flower")]
-            self._stop_services(front)
-            self._drain(front)
             broker = [service for service in self.services if service.name == "redis"]
-            self._stop_services([s for s in self.services if s not in front and s not in broker])
+            self._stop_services(workers)
+            self._wait_for_recorders(workers)
+            self._stop_services([s for s in self.services if s not in workers and s not in broker])
             self._stop_services(broker)
             self._end_supervisor()
         self._end_leftovers()
-        forget(self._layout.state_dir)
+        delete_state(self._layout.state_dir)
 
     def statuses(self) -> list[Status]:
-        """Return how each service is."""
+        """Return each service's status."""
         if self.is_up():
-            return self._ask(self.services)
-        return [self._status(service, state=None) for service in self.services]
+            return self._statuses(self.services)
+        return [self._status(service, program=None) for service in self.services]
 
-    def log_of(self, service: str) -> Path:
-        """Return the file of a service's log."""
-        return self._layout.logs / f"{service}.log"
+    def read_logs(
+        self, names: Sequence[str], *, lines: int, is_following: bool
+    ) -> Iterator[tuple[str, str]]:
+        """Yield service and line: the last lines of each log, then the lines that are added."""
+        paths = {name: self._log_of(name) for name in names}
+        return read_logs(paths, count=lines, is_following=is_following)
 
     # -- starting
 
-    def _check(self) -> None:
-        """Find out what can't work before anything starts."""
-        check_room(self._layout)
-        if self._is_broker_ours:
-            broker_password(self._settings)
-            binary = find_server()
-            self._tell(f"broker: {binary.origin}")
-        else:
-            trouble = self._health.redis_trouble()
-            if trouble:
-                raise StackError(f"the broker named by the settings can't be used: {trouble}")
-            self._tell(f"broker: {self._settings.redis_address}, as set; none is started here")
-        check_ports(self.services)
-
     def _start_supervisor(self, started_with: Mapping[str, str]) -> None:
         layout = self._layout
-        token = secrets.token_hex(16)
-        make_runtime_folder(self._runtime)
+        state = StackState(kind=LOCAL, token=secrets.token_hex(16), settings=started_with)
         config = layout.state_dir / "supervisord.conf"
-        try:
-            for folder in (layout.logs, layout.data, layout.results_dir):
-                folder.mkdir(parents=True, exist_ok=True)
+        make_folder(layout.logs)
+        make_folder(layout.data)
+        with storage_errors(layout.state_dir):
             shutil.rmtree(layout.heartbeats, ignore_errors=True)
             layout.heartbeats.mkdir()
             config.write_text(configuration(self.services), encoding="utf-8")
-        except OSError as error:
-            raise StorageError(f"can't write {error.filename}: {error.strerror}") from error
-        # remembered first: whatever comes between, the token finds what was started
-        memory = Memory(kind=LOCAL, token=token, settings=started_with)
-        remember(layout.state_dir, memory=memory)
-        self._supervisor.start(config=config, environment=self._daemon_environment(token))
+        # saved first: whatever fails after this, the token finds what was started
+        save_state(layout.state_dir, state=state)
+        folder = socket_folder(state.token)
+        with storage_errors(folder):
+            folder.mkdir(mode=0o700)
+        self._supervisor.start(config=config, environment=self._daemon_environment(state.token))
 
     def _daemon_environment(self, token: str) -> dict[str, str]:
         paths = (str(self._layout.root), self._environment.get("PYTHONPATH", ""))
@@ -222,61 +188,73 @@ class LocalStack:
         }
 
     def _start_services(self) -> None:
-        """Start what doesn't run: the broker first, the rest side by side."""
-        self._wait_until(lambda states: all(s.word != "STOPPING" for s in states.values()))
-        states = self._supervisor.states()
+        """Start the services that are down: the broker first, then the others at the same time."""
+        self._wait_until(lambda programs: all(p.state != "STOPPING" for p in programs.values()))
+        programs = self._supervisor.states()
         for group in (self.services[:1], self.services[1:]):
-            missing = [service.name for service in group if not states[service.name].is_wanted]
+            missing = [service.name for service in group if not programs[service.name].is_started]
             for name in missing:
                 self._supervisor.start_service(name)
             if missing:
-                self._tell(f"starting {', '.join(missing)}")
+                self._notify(f"starting {', '.join(missing)}")
             self._wait_until_healthy(group)
 
     def _wait_until_healthy(self, group: Sequence[Service]) -> None:
-        failed = wait_until_healthy(
-            lambda: self._ask(group),
-            names=[service.name for service in group],
-            within_s=START_TIMEOUT_S,
-        )
+        failed = wait_until_healthy(lambda: self._statuses(group), within_s=START_TIMEOUT_S)
         if failed is not None:
-            log = self.log_of(failed.name)
+            log = self._log_of(failed.name)
             text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
             raise StackError(failure(failed, log=text, where=str(log)))
 
-    def _ask(self, group: Iterable[Service]) -> list[Status]:
-        states = self._supervisor.states()
-        return [self._status(service, state=states[service.name]) for service in group]
+    # -- asking
 
-    def _status(self, service: Service, *, state: ProgramState | None) -> Status:
-        address = f"127.0.0.1:{service.port}" if service.port else ""
-        if state is None:
-            return Status(name=service.name, state="stopped", address=address)
-        word = _STATE_WORDS.get(state.word, state.word.lower())
-        trouble = state.reason
-        if word == "running":
-            trouble = self._health.trouble(
+    @property
+    def _token(self) -> str:
+        state = load_state(self._layout.state_dir)
+        return state.token if state else ""
+
+    @property
+    def _supervisor(self) -> Supervisor:
+        return Supervisor(socket_folder(self._token) / "supervisor.sock")
+
+    def _processes(self) -> list[StackProcess]:
+        return find_processes(self._token) if self._token else []
+
+    def _log_of(self, service: str) -> Path:
+        return self._layout.logs / f"{service}.log"
+
+    def _statuses(self, group: Iterable[Service]) -> list[Status]:
+        programs = self._supervisor.states()
+        return [self._status(service, program=programs[service.name]) for service in group]
+
+    def _status(self, service: Service, *, program: ProgramState | None) -> Status:
+        if program is None:
+            return Status(name=service.name, state="stopped", address=service.address)
+        state = _STATES.get(program.state, program.state.lower())
+        problem = program.reason
+        if state == "running":
+            problem = service_problem(
                 service,
-                is_ours=lambda presence: _is_here(presence, pid=state.pid),
+                settings=self._settings,
+                pid=program.pid,
                 heartbeat=self._layout.heartbeats / service.name,
             )
         return Status(
             name=service.name,
-            state=word,
-            pid=state.pid or None,
-            uptime_s=state.uptime_s if state.pid else None,
-            trouble=trouble,
-            address=address,
+            state=state,
+            pid=program.pid or None,
+            uptime_s=program.uptime_s if program.pid else None,
+            problem=problem,
+            address=service.address,
         )
 
     # -- stopping
 
-    def _stop_services(self, group: Iterable[Service]) -> None:
-        """Stop services side by side."""
-        stopped = list(group)
-        for service in stopped:
+    def _stop_services(self, group: Sequence[Service]) -> None:
+        """Stop services at the same time."""
+        for service in group:
             self._supervisor.stop_service(service.name)
-        self._wait_until(lambda states: not any(states[service.name].pid for service in stopped))
+        self._wait_until(lambda programs: not any(programs[one.name].pid for one in group))
 
     def _wait_until(self, is_reached: Callable[[Mapping[str, ProgramState]], bool]) -> None:
         """Poll until services have stopped; supervisord kills those that take too long."""
@@ -284,37 +262,29 @@ class LocalStack:
         while not is_reached(self._supervisor.states()) and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
 
-    def _drain(self, group: Iterable[Service]) -> None:
-        """Wait for the recorders of stopped workers: they hand on what the workers did last."""
-        names = {service.name for service in group}
-        left = [ours.process for ours in self._find() if ours.service in names]
-        if kill_after(left, patience_s=DRAIN_S):
-            self._tell("a recorder did not finish in time and was ended; records may be missing")
+    def _wait_for_recorders(self, workers: Iterable[Service]) -> None:
+        """Wait for the recorders of stopped workers, which send the workers' last lines."""
+        names = {service.name for service in workers}
+        recorders = [found.process for found in self._processes() if found.service in names]
+        if kill_after(recorders, timeout_s=DRAIN_S):
+            self._notify(f"a recorder did not end within {DRAIN_S:.0f} s; records may be missing")
 
     def _end_supervisor(self) -> None:
-        daemon = [ours.process for ours in self._find() if not ours.service]
+        daemon = [found.process for found in self._processes() if not found.service]
         with contextlib.suppress(StackError):
             self._supervisor.shut_down()
-        kill_after(daemon, patience_s=END_S)
+        kill_after(daemon, timeout_s=END_S)
 
     def _end_leftovers(self) -> None:
-        """End what a killed supervisord or a crash has left: workers first, the broker last."""
-        found = self._find()
+        """End what a crash or a killed supervisord has left: workers first, the broker last."""
+        found = self._processes()
         if found:
-            self._tell(f"ending {len(found)} processes that an earlier stack left behind")
-            # a supervisord that doesn't answer would start again what ends
-            kill_after((ours.process for ours in found if not ours.service), patience_s=0)
-            front = [ours for ours in found if ours.service.startswith("worker-")]
-            rest = [ours for ours in found if ours.service and ours not in front]
-            for group in (front, rest):
-                end_processes(heads(group), patience_s=END_S)
-                kill_after([ours.process for ours in group], patience_s=END_S)
-        shutil.rmtree(self._runtime, ignore_errors=True)
-
-    def _find(self) -> list[OurProcess]:
-        memory = recall(self._layout.state_dir)
-        return find_processes(memory.token) if memory and memory.token else []
-
-
-def _is_here(presence: Mapping[str, Any], *, pid: int) -> bool:
-    return presence.get("pid") == pid and presence.get("host") == socket.gethostname()
+            self._notify(f"ending {len(found)} processes of an earlier stack")
+            # supervisord first, since it would start the services again
+            kill_after((one.process for one in found if not one.service), timeout_s=0)
+            workers = [one for one in found if one.service.startswith("worker-")]
+            others = [one for one in found if one.service and one not in workers]
+            for group in (workers, others):
+                end_processes(group, timeout_s=LEFTOVER_END_S)
+        if self._token:
+            shutil.rmtree(socket_folder(self._token), ignore_errors=True)

@@ -1,7 +1,7 @@
-"""Which processes are the local stack's: each carries its token in the environment.
+"""Finds and ends the local stack's processes: each has the stack's token in its environment.
 
-A pid alone proves nothing after a reboot or a crash. The environment a process was started with
-does, and it covers what services start themselves: a worker's children and its recorder.
+After a reboot or a crash, a pid alone may be another process's. The environment that a process was
+started with identifies it, and covers what services start: a worker's children and its recorder.
 """
 
 from __future__ import annotations
@@ -18,62 +18,53 @@ TOKEN_VARIABLE = "POOLBENCH_STACK"  # noqa: S105 -- a name
 #: Set by supervisord for each service, and inherited by what a service starts.
 _SERVICE_VARIABLE = "SUPERVISOR_PROCESS_NAME"
 
-#: How long a killed process may take to be gone, seconds.
+#: How long a killed process may take to end, seconds.
 _KILL_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OurProcess:
+class StackProcess:
     """A live process of the stack."""
 
     process: psutil.Process
-    #: Service it belongs to; empty for supervisord itself.
+    #: Name of its service; empty for supervisord.
     service: str
 
 
-def find_processes(token: str) -> list[OurProcess]:
-    """Return the live processes that carry a stack's token."""
+def find_processes(token: str) -> list[StackProcess]:
+    """Return the live processes with that token."""
     found = []
     for process in psutil.process_iter():
-        # gone meanwhile, or someone else's: not ours
+        # one that ended meanwhile, or another user's, is not the stack's
         with contextlib.suppress(psutil.Error, OSError):
             environment = process.environ()
             is_alive = process.status() != psutil.STATUS_ZOMBIE
             if environment.get(TOKEN_VARIABLE) == token and is_alive:
                 service = environment.get(_SERVICE_VARIABLE, "")
-                found.append(OurProcess(process=process, service=service))
+                found.append(StackProcess(process=process, service=service))
     return found
 
 
-def end_processes(processes: Iterable[psutil.Process], *, patience_s: float) -> int:
-    """Ask processes to end, and kill those that don't in time; return how many were killed."""
-    waited = list(processes)
-    for process in waited:
+def end_processes(found: Iterable[StackProcess], *, timeout_s: float) -> int:
+    """End processes, and kill those that don't end in time; return how many were killed.
+
+    SIGTERM goes to those that no other of them started: a worker ends its children, and its
+    recorder ends after it.
+    """
+    processes = [one.process for one in found]
+    pids = {process.pid for process in processes}
+    for process in processes:
         with contextlib.suppress(psutil.Error):
-            process.terminate()
-    return kill_after(waited, patience_s=patience_s)
+            if process.ppid() not in pids:
+                process.terminate()
+    return kill_after(processes, timeout_s=timeout_s)
 
 
-def kill_after(processes: Iterable[psutil.Process], *, patience_s: float) -> int:
-    """Wait for processes to end by themselves, then kill the rest; return how many were killed."""
-    _, left = psutil.wait_procs(list(processes), timeout=patience_s)
+def kill_after(processes: Iterable[psutil.Process], *, timeout_s: float) -> int:
+    """Wait for processes to end, then kill the rest; return how many were killed."""
+    _, left = psutil.wait_procs(list(processes), timeout=timeout_s)
     for process in left:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(left, timeout=_KILL_S)
     return len(left)
-
-
-def heads(processes: Iterable[OurProcess]) -> list[psutil.Process]:
-    """Return the processes among these that no other of them started.
-
-    A worker's children and its recorder end with their worker and are asked nothing.
-    """
-    all_of_them = [ours.process for ours in processes]
-    pids = {process.pid for process in all_of_them}
-    found = []
-    for process in all_of_them:
-        with contextlib.suppress(psutil.Error):
-            if process.ppid() not in pids:
-                found.append(process)
-    return found

@@ -1,4 +1,4 @@
-"""Becomes the local stack's broker: gives the server its configuration on standard input."""
+"""Runs the local stack's broker; the server reads its configuration from standard input."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab.stack.services import Layout, broker_password, place_of
+from lab.stack.services import Layout, broker_password, redis_port
 from lab.system.paths import ROOT
 from lab.system.redis_server import ServerBinary, find_server, server_configuration
 from poolbench.errors import PoolbenchError, StackError
 from poolbench.settings import load_settings
 
-#: Keeps the server from overwriting its environment, by which the stack knows it as its own.
+#: Keeps the server from overwriting its environment, which identifies it as the stack's.
 _KEEP_ENVIRONMENT = "set-proc-title no\n"
 
 
 def data_folder(binary: ServerBinary, *, data: Path) -> Path:
     """Return the folder of a server's data, named by server and version.
 
-    Data doesn't travel between servers: a foreign file is refused, or read as empty.
+    Servers can't share data: another server refuses the file, or reads it as empty.
 
     Raises:
-        StackError: if the server doesn't tell its version.
+        StackError: if the server doesn't print its version.
     """
-    words = subprocess.run([binary.path, "--version"], capture_output=True, text=True, check=False)
-    found = re.match(r"(\w+) server v=(\d+\.\d+)", words.stdout)
+    done = subprocess.run([binary.path, "--version"], capture_output=True, text=True, check=False)
+    found = re.match(r"(\w+) server v=(\d+\.\d+)", done.stdout)
     if found is None:
-        raise StackError(f"{binary.path} doesn't tell its version: {words.stdout.strip()[:80]!r}")
+        raise StackError(f"{binary.path} printed no version: {done.stdout.strip()[:80]!r}")
     return data / f"{found[1].lower()}-{found[2]}"
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     folder = data_folder(binary, data=layout.data)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = server_configuration(
-        port=place_of(settings).redis_port, password=broker_password(settings), folder=folder
+        port=redis_port(settings), password=broker_password(settings), folder=folder
     )
     reading, writing = os.pipe()
     os.write(writing, (text + _KEEP_ENVIRONMENT).encode())  # far below a pipe's capacity

@@ -1,38 +1,30 @@
-"""supervisord as the local stack uses it: its configuration, and calls over its UNIX socket."""
+"""Configures supervisord for the local stack, and calls it over its UNIX socket."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import os
 import socket
-import stat
-import subprocess
 import sys
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from lab.stack.services import LOG_FILES, LOG_MAX_MB, Layout, Service
+from lab.stack.services import LOG_FILES, LOG_MAX_MB, Service
+from lab.system.commands import run_command
 from poolbench.errors import StackError
 
-#: macOS cuts a UNIX socket's path at 104 bytes, and supervisord binds `<path>.<pid>` first.
-_SOCKET_PATH_MAX = 90
-#: How long supervisord may take to answer a call, seconds. None of ours waits inside.
+#: How long supervisord may take to answer a call, seconds. It waits for nothing in our calls.
 _CALL_TIMEOUT_S = 10.0
 
-#: A service that ends within this time of its start has not started, seconds.
-_START_S = 5
-#: Further starts of a service that has not started; then it is given up.
-_START_RETRIES = 2
-
-# Paths count from the state folder, where supervisord is started, or come from the environment:
-# its parser takes ` ;` and ` #` in a path for a comment, and expands the `%` of a log's path twice.
-# Secrets are handed on in the environment, and stand nowhere in this file.
+# Paths are relative to the state folder, where supervisord starts, or come from the environment:
+# its parser reads ` ;` and ` #` in a path as a comment, and expands the `%` of a log's path twice.
+# Secrets are passed in the environment and are not in this file.
 _HEAD = """\
 ; written by `poolbench up`
 [supervisord]
@@ -53,8 +45,10 @@ chmod=0600
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 """
 
-# killasgroup ends a worker's children too. Its recorder has a session of its own and is spared:
-# it ends by itself when it has handed on the last line.
+# A service that ends within startsecs has failed to start: it is started startretries times more
+# before its state is FATAL.
+# killasgroup ends a worker's children too, but not its recorder, which has a session of its own: it
+# ends when it has sent the last line.
 _PROGRAM = """
 [program:{name}]
 command="%(ENV_POOLBENCH_PYTHON)s" -m {command}
@@ -62,8 +56,8 @@ directory=%(ENV_POOLBENCH_ROOT)s
 environment=POOLBENCH_HEARTBEAT_FILE="%(ENV_POOLBENCH_STATE_DIR)s/heartbeats/{name}"
 autostart=false
 autorestart=true
-startsecs={start_s}
-startretries={start_retries}
+startsecs=5
+startretries=2
 stopwaitsecs={stop_s}
 killasgroup=true
 redirect_stderr=true
@@ -75,132 +69,110 @@ stdout_logfile_backups={log_backups}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramState:
-    """What supervisord says of one service."""
+    """State of one service, as supervisord reports it."""
 
-    name: str
-    #: supervisord's word: RUNNING, STARTING, STOPPED, BACKOFF, STOPPING, EXITED, FATAL.
-    word: str
+    #: RUNNING, STARTING, STOPPED, BACKOFF, STOPPING, EXITED or FATAL.
+    state: str
     #: Process id, or 0.
     pid: int
     #: Seconds since its start; 0 when it doesn't run.
     uptime_s: int
-    #: Why it isn't running, in supervisord's words.
+    #: supervisord's reason why it could not be started, or empty.
     reason: str
 
     @property
-    def is_wanted(self) -> bool:
+    def is_started(self) -> bool:
         """Return whether supervisord runs it or is about to."""
-        return self.word in {"RUNNING", "STARTING", "BACKOFF"}
+        return self.state in {"RUNNING", "STARTING", "BACKOFF"}
 
 
-def configuration(definitions: Sequence[Service]) -> str:
-    """Return supervisord's configuration for these services; it holds no secret and no path."""
+def configuration(services: Sequence[Service]) -> str:
+    """Return supervisord's configuration for these services; it has no secrets and no paths."""
     sizes = {"log_max_mb": LOG_MAX_MB, "log_backups": LOG_FILES - 1}
     umask = os.umask(0o022)
     os.umask(umask)
-    # only root is asked whom to become; others may have a uid without a name, as in a container
+    # only root must name a user; the uid of another may have no name, as in a container
     user = "user=root" if os.getuid() == 0 else ""
     head = _HEAD.format(umask=umask, user=user, **sizes)
     return head + "".join(
         _PROGRAM.format(
             name=service.name,
             command=" ".join(service.command),
-            start_s=_START_S,
-            start_retries=_START_RETRIES,
             stop_s=service.stop_s,
             **sizes,
         )
-        for service in definitions
+        for service in services
     )
 
 
-def runtime_folder(layout: Layout, *, environ: Mapping[str, str]) -> Path:
-    """Return the short folder of this stack's socket; it need not exist yet."""
-    mark = hashlib.sha256(os.fsencode(layout.state_dir)).hexdigest()[:10]
-    given = Path(environ.get("XDG_RUNTIME_DIR") or "/nonexistent")
-    short = (
-        len(os.fsencode(given)) + len("/poolbench-0123456789/supervisor.sock") < _SOCKET_PATH_MAX
-    )
-    if short and given.is_dir() and given.stat().st_uid == os.getuid():
-        return given / f"poolbench-{mark}"
-    return Path("/tmp") / f"poolbench-{os.getuid()}-{mark}"  # noqa: S108 -- owner and mode checked
+def socket_folder(token: str) -> Path:
+    """Return the folder of a stack's socket.
 
-
-def make_runtime_folder(folder: Path) -> None:
-    """Make the folder, for its owner alone.
-
-    Raises:
-        StackError: if something else stands in its place, or someone else's folder.
+    Its path is short, since macOS limits a UNIX socket's path to 104 bytes, and secret until it
+    is created, since it comes from the stack's token.
     """
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError as error:
-        raise StackError(f"can't make {folder} for supervisord's socket: {error}") from error
-    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
-    if not is_ours or status.st_mode & 0o077:
-        raise StackError(f"{folder} is not a folder of yours alone; remove it and start again")
+    return Path("/tmp") / f"poolbench-{token[:12]}"  # noqa: S108 -- a new folder of mode 0700
 
 
 class Supervisor:
-    """A supervisord behind its socket."""
+    """Calls a supervisord over its socket."""
 
     def __init__(self, socket_path: Path) -> None:
         self.socket_path = socket_path
 
     def start(self, *, config: Path, environment: Mapping[str, str]) -> None:
-        """Start it in its configuration's folder, as a daemon, and wait until it answers.
+        """Start it as a daemon in the folder of its configuration; return when it answers.
 
         Raises:
-            StackError: if it refuses, with what it says.
+            StackError: if it doesn't start, with its message.
         """
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
-        done = subprocess.run(
-            command,
-            cwd=config.parent,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_command(command, environment=environment, folder=config.parent)
         if done.returncode != 0:
-            said = f"{done.stdout}\n{done.stderr}".strip().splitlines() or [str(done.returncode)]
-            told = next((line for line in said if line.startswith("Error")), said[-1])
-            raise StackError(f"supervisord did not start: {told}")
-        # the socket listens before it daemonizes, so this call waits in its queue
+            lines = (
+                f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}".strip().splitlines()
+            )
+            reason = next((line for line in lines if line.startswith("Error")), lines[-1])
+            raise StackError(f"supervisord did not start: {reason}")
+        # supervisord listens before it becomes a daemon, so this call waits in the socket's queue
         self.pid()
 
     def pid(self) -> int:
         """Return its process id."""
-        return int(str(self._call("getPID")))
+        return int(self._call("getPID"))
 
     def states(self) -> dict[str, ProgramState]:
         """Return every service's state, by name."""
-        found = self._call("getAllProcessInfo")
-        assert isinstance(found, list)
-        return {info["name"]: _program_state(info) for info in found}
+        return {
+            info["name"]: ProgramState(
+                state=info["statename"],
+                pid=info["pid"],
+                uptime_s=info["now"] - info["start"] if info["pid"] else 0,
+                reason="" if info["pid"] else info["spawnerr"],
+            )
+            for info in self._call("getAllProcessInfo")
+        }
 
     def start_service(self, name: str) -> None:
-        """Begin to start a service; a running one is left alone."""
-        self._ask("startProcess", name)
+        """Start a service without waiting; a running one is left alone."""
+        self._call_without_waiting("startProcess", name)
 
     def stop_service(self, name: str) -> None:
-        """Begin to stop a service; a stopped one is left alone."""
-        self._ask("stopProcess", name)
+        """Stop a service without waiting; a stopped one is left alone."""
+        self._call_without_waiting("stopProcess", name)
 
     def shut_down(self) -> None:
-        """Begin to end supervisord itself."""
+        """Shut supervisord down, without waiting."""
         self._call("shutdown")
 
-    def _ask(self, method: str, name: str) -> None:
-        # a service that is already as wished, or fails at once, is told by its state
+    def _call_without_waiting(self, method: str, name: str) -> None:
+        # a service that is already in that state, or fails at once, shows it in `states`
         with contextlib.suppress(xmlrpc.client.Fault):
             self._call(method, name, False)
 
-    def _call(self, method: str, *arguments: str | bool) -> object:
+    def _call(self, method: str, *arguments: str | bool) -> Any:
         transport = SupervisorTransport(serverurl=f"unix://{self.socket_path}")
-        # its socket takes no other timeout than the default
+        # supervisor's transport sets no timeout of its own
         default_timeout_s = socket.getdefaulttimeout()
         socket.setdefaulttimeout(_CALL_TIMEOUT_S)
         try:
@@ -214,14 +186,3 @@ class Supervisor:
             ) from error
         finally:
             socket.setdefaulttimeout(default_timeout_s)
-
-
-def _program_state(info: Mapping[str, int | str]) -> ProgramState:
-    is_up = bool(info["pid"])
-    return ProgramState(
-        name=str(info["name"]),
-        word=str(info["statename"]),
-        pid=int(info["pid"]),
-        uptime_s=int(info["now"]) - int(info["start"]) if is_up else 0,
-        reason="" if is_up else str(info["spawnerr"]),
-    )

@@ -1,332 +1,224 @@
-"""Draws panels of lanes, one lane a contender: dots, bars and reaches along a shared axis.
+"""Specifications of lanes: one lane a contender, with bars, points and intervals along an axis.
 
-What a contender's lane says is told by marks in the axis's unit; no figure is decided here.
+A layer draws fields of a chart's rows; a row without the field draws nothing there.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import altair as alt
+from report.charts.chart import Chart, Series, Spec, panels_of, series_of
+from report.charts.style import colour, opacity, tooltip
 
-from report.charts.drawing import (
-    CROSS,
-    INK,
-    PALE,
-    STRONG,
-    Datasets,
-    below,
-    fixed,
-    given,
-    hue,
-    pixels,
-    room,
-    scale_of,
-    text_of,
-    ticks_of,
-    unchecked,
-)
-from report.charts.scales import Axis
+#: Height of a lane, of one in several panels, and of one that holds a curve, pixels.
+_LANE, _DENSE, _RIDGE = 24, 18, 44
 
-#: Height of a lane, pixels: usual, and the least that can be read.
-LANE, LEAST_LANE = 26.0, 14.0
+#: The share of its lane that a bar fills.
+_BAR = 0.62
 
-#: How many times larger a phone shows the words of a drawing of half the page, since it shrinks it.
-GROWTH = 4 / 3
+#: The height that a curve's largest value reaches in its lane, pixels.
+_PEAK = 34
 
-#: Widths of a drawing, pixels: of the page, of half of it, and of a phone's 390 less its margins.
-FULL, HALF, PHONE = 1_076, 516, 346
-
-#: Heights, pixels: of a panel's title, and of an axis with its unit below.
-_TITLE, _AXIS = 24.0, 38.0
-
-#: How much wider the letters of a title are.
-_WIDER = 1.2
-
-#: Distances of panels, pixels: beside each other, and above each other.
-_BESIDE, _BELOW = 36.0, 12.0
-
-#: Room after the names and before the figures, pixels.
-_GAP = 10.0
-
-#: Height above the lanes where heads stand, pixels.
-_HEAD = 12.0
+#: A cross, as a path within the unit square.
+_CROSS = "M-1,-1L1,1M-1,1L1,-1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """One shape in a lane, in the axis's unit; its sort is one of `SORTS`."""
+def lane_chart(
+    rows: Sequence[Spec],
+    *,
+    name: str,
+    title: str,
+    caption: str,
+    told: Mapping[str, str],
+    x: Spec,
+    layers: Sequence[Spec],
+    behind: Sequence[Spec] = (),
+    columns: int = 1,
+) -> Chart:
+    """Return a chart of lanes: a panel for each value of the rows' field ``panel``.
 
-    sort: str
-    at: float | None
-    #: Where a bar or a line ends.
-    to: float | None = None
-    #: Height as a share of the lane: of a column.
-    level: float = 1.0
+    Args:
+        rows: lanes come in their order.
+        name: unique in a report.
+        title: above the chart.
+        caption: how to read it.
+        told: what table and tooltips show: field → title.
+        x: the axis that all lanes share.
+        layers: made by the functions below, of fields in the unit of ``x``.
+        behind: layers behind all lanes.
+        columns: panels beside each other where there is room; lanes of several are lower.
+    """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """A contender's place in a panel."""
-
-    name: str
-    #: Which of the palette's colours it has.
-    shade: str
-    #: Its figure, written at the right, where it can't cover a mark.
-    text: str = ""
-    marks: tuple[Mark, ...] = ()
-    #: Whether it is muted: the second of two equals.
-    is_twin: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """Lanes below a title."""
-
-    title: str
-    lanes: tuple[Lane, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """How panels are laid out."""
-
-    #: Of the whole drawing, pixels.
-    width: float
-    #: Panels beside each other.
-    columns: int = 1
-    lane: float = LANE
-    #: Stands above the figures: what they are.
-    head: str = ""
-    #: Whether names stand at each panel, or at the first column's alone.
-    names_each: bool = True
-    #: An upright line at this value, and a band around it.
-    guide: float | None = None
-    band: tuple[float, float] | None = None
-    #: How many times larger the page may show words where it shrinks the drawing.
-    growth: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sort:
-    """How a mark is drawn: Vega's mark, its size as a share of the lane, and its look."""
-
-    mark: str
-    share: float = 0.0
-    opacity: float = 1.0
-    #: Of a rule, or of a circle's rim, pixels.
-    line: float = 0.0
-    #: Which channel has the contender's colour; empty where the look has a colour of its own.
-    channel: str = "color"
-    look: Mapping[str, Any] = field(default_factory=dict)
-
-
-_CROSS = {
-    "text": "×",
-    "fontSize": CROSS,
-    "dy": 6,
-    "fontWeight": 700,
-    "align": "center",
-    "color": INK["bad"],
-}
-
-#: Sort of a mark → how it is drawn. Bars end at ``to``, rules are lines to it.
-SORTS: Mapping[str, _Sort] = {
-    "bar": _Sort(mark="bar", share=0.46, opacity=0.28),
-    "block": _Sort(mark="bar", share=0.46),
-    "reach": _Sort(mark="rule", line=2),
-    "stem": _Sort(mark="rule", line=2, opacity=0.55),
-    "faint": _Sort(mark="rule", line=3, opacity=0.3),
-    "value": _Sort(mark="tick", share=0.54, look={"thickness": 3}),
-    "small": _Sort(mark="tick", share=0.38, look={"thickness": 2}),
-    "tall": _Sort(mark="tick", share=0.62, look={"thickness": 2}),
-    "ceiling": _Sort(
-        mark="tick", share=0.76, channel="", look={"thickness": 2, "color": INK["ink"]}
-    ),
-    "dot": _Sort(mark="circle", share=0.36),
-    "repetition": _Sort(mark="circle", share=0.29, line=1.3, look={"stroke": INK["ground"]}),
-    "ring": _Sort(
-        mark="circle", share=0.3, line=1.8, channel="stroke", look={"fill": INK["ground"]}
-    ),
-    "cross": _Sort(mark="text", channel="", look=_CROSS),
-    "column": _Sort(mark="rect"),
-}
-
-
-def draw_lanes(panels: Sequence[Panel], *, axis: Axis, layout: Layout) -> str:
-    """Draw the panels row by row; under the last one of each column stands the axis."""
-    with unchecked():
-        return _Drawer(panels, axis=axis, layout=layout).draw()
-
-
-def lane_height(lanes: int, *, most: float) -> float:
-    """Return how high each of so many lanes can be where all have ``most`` pixels."""
-    return min(LANE, max(LEAST_LANE, most / max(lanes, 1)))
-
-
-class _Drawer:
-    """Draws panels that share an axis and a layout."""
-
-    def __init__(self, panels: Sequence[Panel], *, axis: Axis, layout: Layout) -> None:
-        every = [lane for panel in panels for lane in panel.lanes]
-        self.panels, self.axis, self.layout = panels, axis, layout
-        self.names = room((lane.name for lane in every), growth=layout.growth) + _GAP
-        words = [layout.head, *(lane.text for lane in every)]
-        self.figures = room(words, growth=layout.growth) + _GAP
-        self.between = _BESIDE + self.figures + (self.names if layout.names_each else 0.0)
-        free = layout.width - self.names - self.figures - (layout.columns - 1) * self.between
-        self.plot = int(free / layout.columns)
-        self.has_titles = any(panel.title for panel in panels)
-        # titles begin above the plot, or all of them further left where it is narrower than one
-        titles = room((panel.title for panel in panels), growth=_WIDER)
-        self.begins = min(0.0, self.plot + self.figures - titles)
-        self.below = _BELOW + (_TITLE if self.has_titles else 0.0)
-        self.scale = scale_of(axis)
-        self.datasets = Datasets()
-
-    def draw(self) -> str:
-        """Return the drawing."""
-        drawn = alt.TopLevelConcatSpec(
-            concat=[self._panel(panel, place=place) for place, panel in enumerate(self.panels)],
-            columns=self.layout.columns,
-            spacing={"column": self.between, "row": self.below},
-            bounds="flush",
-        )
-        return self.datasets.to_svg(drawn)
-
-    def _panel(self, panel: Panel, *, place: int) -> alt.LayerSpec:
-        columns = self.layout.columns
-        is_last = place + columns >= len(self.panels)
-        has_names = self.layout.names_each or place % columns == 0
-        y = self._y(panel, has_names=has_names)
-        height = self.layout.lane * len(panel.lanes)
-        layers = [
-            *([] if place else [self._frame()]),
-            *self._ground(is_last=is_last),
-            *self._marks(panel, y=y),
-            *self._words(panel, y=y, has_names=has_names, has_heads=place < columns),
-        ]
-        return alt.LayerSpec(layer=layers, width=self.plot, height=height)
-
-    def _frame(self) -> alt.UnitSpec:
-        """Keep room for all panels, as the first one of them sees it."""
-        lanes = [len(panel.lanes) for panel in self.panels]
-        starts = range(0, len(lanes), self.layout.columns)
-        tall = [max(lanes[at : at + self.layout.columns]) * self.layout.lane for at in starts]
-        return self.datasets.frame(
-            left=-self.names,
-            right=self.layout.width - self.names,
-            top=-_TITLE if self.has_titles else -1.5 * _HEAD,
-            bottom=sum(tall) + (len(tall) - 1) * self.below + _AXIS * self.layout.growth,
-        )
-
-    def _y(self, panel: Panel, *, has_names: bool) -> alt.Y:
-        """Return the lanes, with their contenders' names at the left."""
-        twins = [lane.name for lane in panel.lanes if lane.is_twin]
-        muted = {"test": {"field": "value", "oneOf": twins}, "value": INK["muted"]}
-        axis = alt.Axis(
-            title=None,
-            grid=False,
-            labelPadding=_GAP,
-            labelColor={"condition": muted, "value": INK["ink"]} if twins else INK["ink"],
-        )
-        names = [lane.name for lane in panel.lanes]
-        scale = alt.Scale(domain=names)
-        return alt.Y(
-            "lane", type="nominal", sort=None, scale=scale, axis=axis if has_names else None
-        )
-
-    def _ground(self, *, is_last: bool) -> Iterator[alt.UnitSpec]:
-        """Draw what lies below the lanes: a band and a line. The first layer has the axis."""
-        layout, axis = self.layout, self.axis
-        told = below(
-            axis.title if is_last else "",
-            plot=self.plot,
-            left=self.names,
-            right=self.figures,
-            growth=layout.growth,
-        )
-        ticks = ticks_of(axis, pixels=self.plot / layout.growth)
-        lower = alt.Axis(labels=is_last, **told, **ticks)
-        x = alt.X("at", type="quantitative", scale=self.scale, axis=lower)
-        low, high = layout.band or (axis.low, axis.low)
-        band = [{"at": low, "to": high}]
-        at = {"x": x, "x2": alt.X2("to")}
-        yield self.datasets.layer("rect", values=band, at=at, color=INK["line"], opacity=0.6)
-        if layout.guide is not None:
-            values = [{"at": layout.guide}]
-            yield self.datasets.layer("rule", values=values, at={"x": x}, color=INK["muted"])
-
-    def _marks(self, panel: Panel, *, y: alt.Y) -> Iterator[alt.UnitSpec]:
-        """Draw the marks, a layer for each look, in the order in which lanes have them."""
-        found: dict[str, tuple[_Sort, list[dict[str, Any]]]] = {}
-        for index, lane in enumerate(panel.lanes):
-            for mark in lane.marks:
-                sort = SORTS[mark.sort]
-                is_whole = sort.mark not in {"bar", "rule", "rect"} or mark.to is not None
-                if mark.at is not None and is_whole:
-                    value = self._value(lane, mark=mark, bottom=(index + 1) * self.layout.lane - 2)
-                    key = f"{sort.mark}{sort.channel}{sort.look}"
-                    found.setdefault(key, (sort, []))[1].append(value)
-        for sort, values in found.values():
-            yield self._layer(sort, values=values, y=y)
-
-    def _value(self, lane: Lane, *, mark: Mark, bottom: float) -> dict[str, Any]:
-        sort, tall = SORTS[mark.sort], self.layout.lane
-        value: dict[str, Any] = {
-            "lane": lane.name,
-            "hue": hue(lane.shade),
-            "opacity": sort.opacity * (PALE if lane.is_twin else 1.0),
-            "at": mark.at,
-            "to": mark.to,
-            "line": sort.line,
-            "size": tall * sort.share,
+    def draw(of_panel: Sequence[Spec]) -> Spec:
+        series = series_of(of_panel)
+        shown: Spec = {
+            "encoding": {**_of_series(series), "tooltip": tooltip(told)},
+            "layer": [*(_along(layer, x=x) for layer in layers), _figure()],
         }
-        if sort.mark == "circle":
-            value["size"] = math.pi / 4 * max(5.2, min(tall, LANE) * sort.share) ** 2
-        if sort.mark == "rect":
-            value |= {"top": bottom - (tall - 4) * mark.level, "bottom": bottom}
-        return value
+        height = (_DENSE if columns > 1 else _LANE) * len(series)
+        return {"height": height, "layer": [*behind, shown]}
 
-    def _layer(self, sort: _Sort, *, values: list[dict[str, Any]], y: alt.Y) -> alt.UnitSpec:
-        at: dict[str, Any] = {"x": alt.X("at", type="quantitative", scale=self.scale), "y": y}
-        at |= given(opacity="opacity")
-        at |= given(**{sort.channel: "hue"}) if sort.channel else {}
-        at |= given(strokeWidth="line") if sort.line else {}
-        at |= given(size="size") if sort.share else {}
-        if sort.mark in {"bar", "rule", "rect"}:
-            at["x2"] = alt.X2("to")
-        if sort.mark == "rect":
-            at |= {**pixels(y="top"), "y2": alt.Y2("bottom")}
-        return self.datasets.layer(sort.mark, values=values, at=at, **sort.look)
+    return Chart(
+        name=name,
+        title=title,
+        caption=caption,
+        rows=rows,
+        told=told,
+        panels=panels_of(rows, draw=draw),
+        columns=columns,
+    )
 
-    def _words(
-        self, panel: Panel, *, y: alt.Y, has_names: bool, has_heads: bool
-    ) -> Iterator[alt.UnitSpec]:
-        """Write each lane's figure at its right end, and above them what they are."""
-        values = [
-            {
-                "lane": lane.name,
-                "text": lane.text,
-                "hue": INK["muted" if lane.is_twin else "ink"],
-            }
-            for lane in panel.lanes
-        ]
-        at = {**fixed(x=self.plot + _GAP), "y": y, "text": text_of(), **given(color="hue")}
-        yield self.datasets.layer("text", values=values, at=at)
-        if panel.title:
-            look = {"fontSize": STRONG, "fontWeight": 600, "color": INK["ink"]}
-            yield self._head([{"at": self.begins, "text": panel.title}], **look)
-        if self.layout.head and has_heads:
-            heads = [{"at": self.plot + _GAP, "text": self.layout.head}]
-            yield self._head(heads)
-            if has_names:
-                names = [{"at": -_GAP, "text": "contender"}]
-                yield self._head(names, align="right")
 
-    def _head(self, values: list[dict[str, Any]], **look: Any) -> alt.UnitSpec:
-        at = {**pixels(x="at"), **fixed(y=-_HEAD), "text": text_of()}
-        return self.datasets.layer("text", values=values, at=at, **{"color": INK["muted"], **look})
+def ridges(
+    rows: Sequence[Spec], *, x: Spec, fields: Sequence[str], top: float, told: Mapping[str, str]
+) -> Spec:
+    """Return lanes that hold curves: each row draws its fields from its ``x`` to its ``x2``.
+
+    Args:
+        rows: of the chart; lanes come in their order.
+        x: the axis that all lanes share.
+        fields: drawn upon each other, the last one in the colour of its series, others in grey.
+        top: the value that reaches a lane's top.
+        told: what a tooltip shows: field → title.
+    """
+    series = series_of(rows)
+    at_x = {**x, "field": "x"}
+    ends = [(_RIDGE + _PEAK) / 2, (_RIDGE - _PEAK) / 2]
+    offset: Spec = {"type": "quantitative", "scale": {"domain": [0, top], "range": ends}}
+    curves: list[Spec] = [
+        {
+            # upright: Vega-Lite takes the lanes for the axis that the line follows
+            "mark": {"type": "line", "interpolate": "step-after", "orient": "vertical"},
+            "encoding": {
+                "x": at_x,
+                "yOffset": {"field": field, **offset},
+                "order": {"field": "x"},
+                "detail": {"field": "series"},
+                **({} if field == fields[-1] else {"color": {"value": "var(--muted)"}}),
+            },
+        }
+        for field in fields
+    ]
+    # a line has one tooltip for all of its points; a pale bar before each has its own
+    bins: Spec = {
+        "mark": {"type": "bar", "height": _PEAK, "fillOpacity": 0.08},
+        "encoding": {"x": at_x, "x2": {"field": "x2"}, "tooltip": tooltip(told)},
+    }
+    return {
+        "height": _RIDGE * len(series),
+        "encoding": _of_series(series, padding=0),
+        "layer": [*curves, bins],
+    }
+
+
+def median_layers() -> list[Spec]:
+    """Return the layers of `median_fields`: a bar with a tick at its end, and the range."""
+    return [bar("median", opacity=0.3), line("low", "high"), tick("median", height=_BAR, width=3)]
+
+
+def bar(field: str, *, opacity: float = 1) -> Spec:
+    """Return a bar from the axis's origin."""
+    return {
+        "mark": {"type": "bar", "height": {"band": _BAR}, "fillOpacity": opacity},
+        "encoding": {"x": {"field": field, "stack": None}},
+    }
+
+
+def line(start: str, end: str, *, width: float = 2, opacity: float = 1) -> Spec:
+    """Return a line between two fields, such as an interval."""
+    return {
+        "mark": {"type": "rule", "strokeWidth": width, "strokeOpacity": opacity},
+        "encoding": {"x": {"field": start}, "x2": {"field": end}},
+    }
+
+
+def dot(field: str) -> Spec:
+    """Return a dot with a rim in the colour of the ground."""
+    return {
+        "mark": {
+            "type": "circle",
+            "size": 90,
+            "opacity": 1,
+            "stroke": "var(--ground)",
+            "strokeWidth": 1,
+        },
+        "encoding": {"x": {"field": field}},
+    }
+
+
+def tick(field: str, *, height: float, width: float = 2, ink: str = "") -> Spec:
+    """Return an upright tick, ``height`` of its lane high; in the series' colour or in ink."""
+    mark: Spec = {"type": "tick", "height": {"band": height}, "thickness": width}
+    shade = {"color": {"value": ink}} if ink else {}
+    return {"mark": mark, "encoding": {"x": {"field": field}, **shade}}
+
+
+def rings(field: str, *, told: Mapping[str, str]) -> Spec:
+    """Return a small ring for each row; a cross where ``is_invalid``."""
+
+    def invalid(value: object, *, otherwise: object) -> Spec:
+        return {"condition": {"test": "datum.is_invalid", "value": value}, "value": otherwise}
+
+    return {
+        "mark": {"type": "point", "strokeWidth": 1.4},
+        "encoding": {
+            "x": {"field": field},
+            "shape": invalid(_CROSS, otherwise="circle"),
+            "size": invalid(14, otherwise=26),
+            "fill": invalid(None, otherwise="var(--ground)"),
+            "color": invalid("var(--bad)", otherwise="var(--ink)"),
+            "tooltip": tooltip(told),
+        },
+    }
+
+
+def guide(value: float, *, told: str) -> Spec:
+    """Return an upright line behind all lanes; its tooltip is ``told``."""
+    return {
+        "data": {"values": [{"at": value, "told": told}]},
+        "mark": {"type": "rule", "strokeWidth": 1},
+        "encoding": {"x": {"field": "at", "type": "quantitative"}, "tooltip": {"field": "told"}},
+    }
+
+
+def band(low: float, high: float, *, told: str) -> Spec:
+    """Return an upright band behind all lanes; its tooltip is ``told``."""
+    return {
+        "data": {"values": [{"low": low, "high": high, "told": told}]},
+        "mark": {"type": "rect", "color": "var(--line)"},
+        "encoding": {
+            "x": {"field": "low", "type": "quantitative"},
+            "x2": {"field": "high"},
+            "tooltip": {"field": "told"},
+        },
+    }
+
+
+def _of_series(series: Sequence[Series], *, padding: float = 0.2) -> Spec:
+    """Return the encoding of lanes: each has its place, its name, its colour."""
+    # a lane keeps its place if a reader hides its series: the page doesn't jump
+    places: Spec = {"domain": [one.name for one in series], "padding": padding}
+    return {
+        "y": {"field": "series", "type": "nominal", "title": None, "scale": places},
+        "color": {**colour(series), "legend": None},
+        "opacity": opacity(),
+    }
+
+
+def _along(layer: Spec, *, x: Spec) -> Spec:
+    """Return a layer whose x has the axis that all layers share."""
+    encoding = layer["encoding"]
+    return {**layer, "encoding": {**encoding, "x": {**x, **encoding["x"]}}}
+
+
+def _figure() -> Spec:
+    """Return each lane's figure as text, right of the plot, where it covers no mark."""
+    return {
+        "transform": [{"filter": "isValid(datum.figure)"}],
+        "mark": {"type": "text", "align": "left", "dx": 8},
+        "encoding": {
+            "x": {"value": "width"},
+            "text": {"field": "figure"},
+            "color": {"value": "var(--ink)"},
+        },
+    }

@@ -1,207 +1,154 @@
-"""Pictures of where a job's time goes: its parts side by side, and the producer's own lag."""
+"""Charts of where a job's time goes: its parts side by side, and the producer's own lag."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from report import format as fmt
-from report.charts.lanes import PHONE, Lane, Layout, Mark, Panel, draw_lanes, lane_height
-from report.charts.picture import Picture, Row, Summary, both, marked, named, rows_of, twins_told
-from report.charts.scales import SECONDS, logarithmic
-from report.palette import shade_name
+from report.charts import lanes
+from report.charts.chart import Chart, Panel, Spec, largest, marked, named, of_row
+from report.charts.style import SECONDS, logarithmic
+from report.result import RowSummary, Summary
+from report.statistics.percentiles import Tail
 
-#: Percentiles of the tables; pictures have the three that every trial's jobs suffice for.
-PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9")
+READING = "Dot and figure: p50. Line: to p95 (small tick) and p99 (end)."
 
-_READING = "Dot and figure: p50. Line: to p95 (small tick) and p99 (end)."
+#: The percentiles that are drawn, for which every trial has enough jobs.
+DRAWN = ("p50", "p95", "p99")
 
-#: Room that the lanes of one panel of the split share, pixels.
-_SPLIT = 210.0
+#: What table and tooltips show of percentiles: field → title.
+PERCENTILES_TOLD: Mapping[str, str] = {
+    "figure": "p50",
+    "p90_told": "p90",
+    "p95_told": "p95",
+    "p99_told": "p99",
+    "p99_9_told": "p99.9",
+}
 
-#: Height of a lane that has a histogram, pixels.
-_HISTOGRAM = 46.0
+_WAIT = "Wait: due → started"
+_RESPONSE = "Response: due → finished"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A stretch of a job's time, between two of its moments."""
-
-    name: str
-    title: str
-    #: Where a row has it: in `wait_parts_s` under its name, or in a column of its own.
-    column: str
-
-
-PARTS = (
-    Part(name="lag", title="Lag: due → sent", column="lag_s"),
-    Part(name="broker", title="Broker: sent → received", column=""),
-    Part(name="prefetch", title="Prefetch: received → started", column=""),
-    Part(name="wait", title="Wait: due → started", column="wait_s"),
-    Part(name="execution", title="Execution: started → finished", column="execution_s"),
-    Part(name="response", title="Response: due → finished", column="response_s"),
-)
+#: Stretch of a job's time, between two of its moments → where a row has it.
+_PARTS: Mapping[str, Callable[[RowSummary], Tail | None]] = {
+    "Lag: due → sent": lambda row: row.wait_parts_s.lag or row.lag_s,
+    "Broker: sent → received": lambda row: row.wait_parts_s.broker,
+    "Prefetch: received → started": lambda row: row.wait_parts_s.prefetch,
+    _WAIT: lambda row: row.wait_s,
+    "Execution: started → finished": lambda row: row.wait_parts_s.execution or row.execution_s,
+    _RESPONSE: lambda row: row.response_s,
+}
 
 
-def split(summary: Summary, *, workload: str) -> Picture:
-    """Draw the percentiles of each part of a job's time, and of the whole, on one axis."""
-    rows = rows_of(summary, workload=workload)
-    shown = [part for part in PARTS if any(_of(row, part=part) for row in rows)] or [PARTS[3]]
-    every = [
-        _of(row, part=part).get(name)
-        for part in shown
-        for row in rows
-        for name in ("p50", "p95", "p99")
-    ]
-    axis = logarithmic(every, title="time (logarithmic)", show=SECONDS)
-    panels = [
-        Panel(title=part.title, lanes=tuple(_lane(row, part=part) for row in rows))
-        for part in shown
-    ]
-    return Picture(
+def split(summary: Summary, *, workload: str) -> Chart:
+    """Return the percentiles of each part of a job's time, and of the whole, on one axis."""
+    found = summary.of_workload(workload)
+    shown = [part for part, of in _PARTS.items() if any(of(row) for row in found)] or [_WAIT]
+    rows = [_time_row(row, of=_PARTS[part], panel=part) for part in shown for row in found]
+    return lanes.lane_chart(
+        rows,
+        name=f"latency-{workload}",
         title="Where a job's time goes",
         caption=(
-            f"{_READING} Percentiles of parts don't add up to those of the whole, so nothing is "
-            "stacked." + twins_told(rows)
+            f"{READING} Percentiles of parts don't add up to those of the whole, so nothing is "
+            "stacked."
         ),
-        **both(lambda width: _draw_split(panels, axis=axis, width=width, rows=len(rows))),
-        label=f"Percentiles of each part of a job's time on {workload}, of each contender.",
-        header=("part", "contender", "p50", "p90", "p95", "p99", "p99.9"),
-        cells=tuple(
-            (part.title, named(row), *percentile_cells(_of(row, part=part)))
-            for part in shown
-            for row in rows
-        ),
+        told={"panel": "part", **PERCENTILES_TOLD},
+        x=logarithmic("time", rows=rows, fields=DRAWN, show=SECONDS),
+        layers=percentile_layers(),
+        columns=3,
     )
 
 
-def first_response(summary: Summary) -> Picture:
-    """Draw how long jobs took from due to their end, a panel a workload."""
-    part = PARTS[5] if any(_of(row, part=PARTS[5]) for row in summary["rows"]) else PARTS[3]
-    names = [verdict["workload"] for verdict in summary["verdicts"]]
-    panels = [
-        Panel(
-            title=name,
-            lanes=tuple(_lane(row, part=part) for row in rows_of(summary, workload=name)),
-        )
-        for name in names
-    ]
-    every = [
-        _of(row, part=part).get(name) for row in summary["rows"] for name in ("p50", "p95", "p99")
-    ]
-    axis = logarithmic(every, title="time (logarithmic)", show=SECONDS)
-    lanes = max((len(panel.lanes) for panel in panels), default=1)
-    return Picture(
-        title=f"How long does a job take? {part.title}",
-        caption=f"{_READING} Shorter is better." + twins_told(summary["rows"]),
-        **both(lambda width: _draw_split(panels, axis=axis, width=width, rows=lanes)),
-        label="Percentiles of the time from due to the end, of each contender in each workload.",
-        header=("workload", "contender", "p50", "p90", "p95", "p99", "p99.9"),
-        cells=tuple(
-            (name, named(row), *percentile_cells(_of(row, part=part)))
-            for name in names
-            for row in rows_of(summary, workload=name)
-        ),
+def first_response(summary: Summary) -> Chart:
+    """Return how long jobs took from due to their end, a panel a workload."""
+    part = _RESPONSE if any(row.response_s for row in summary.rows) else _WAIT
+    rows = [_time_row(row, of=_PARTS[part], panel=row.workload) for row in summary.rows]
+    return lanes.lane_chart(
+        rows,
+        name="response",
+        title=f"How long does a job take? {part}",
+        caption=f"{READING} Shorter is better.",
+        told={"panel": "workload", **PERCENTILES_TOLD},
+        x=logarithmic("time", rows=rows, fields=DRAWN, show=SECONDS),
+        layers=percentile_layers(),
+        columns=2,
     )
 
 
-def lag_histogram(summary: Summary, *, workload: str) -> Picture | None:
-    """Draw how late the producer sent jobs; None where none were due one by one."""
-    rows = [row for row in rows_of(summary, workload=workload) if row.get("lag_histogram")]
-    if not rows:
+def lag_histogram(summary: Summary, *, workload: str) -> Chart | None:
+    """Return how late the producer sent jobs; None where none were due one by one."""
+    found = [row for row in summary.of_workload(workload) if row.lag_histogram]
+    if not found:
         return None
-    bins = sorted({(one["from_s"], one["to_s"]) for row in rows for one in row["lag_histogram"]})
-    axis = logarithmic(
-        [end for ends in bins for end in ends], title="lag (logarithmic)", show=SECONDS
+    bins = sorted({(one.from_s, one.to_s) for row in found for one in row.lag_histogram})
+    rows = [one for row in found for one in _lags(row, bins=bins)]
+    top = largest(rows, fields=["share"])
+    told = {"lag": "lag", "jobs": "jobs", "share_told": "of its jobs"}
+    spec = lanes.ridges(
+        rows,
+        x=logarithmic("lag", rows=rows, fields=["x", "x2"], beyond=1.0, show=SECONDS),
+        fields=["share"],
+        top=top,
+        told=told,
     )
-    most = max(max(_shares(row).values()) for row in rows)
-    lanes = tuple(_histogram(row, most=most) for row in rows)
-    return Picture(
+    p99 = (f"{named(row)} {fmt.duration((row.lag_s or Tail()).p99)}" for row in found)
+    return Chart(
+        name=f"lag-{workload}",
         title="How late the producer was",
         caption=(
-            "Height: share of the jobs that were sent so long after they were due; figure: p99. "
-            f"The tallest column is {fmt.percent(most)} of a contender's jobs."
+            "Height: share of the jobs that were sent this long after they were due, up to "
+            f"{fmt.percent(top)}. p99: {', '.join(p99)}."
         ),
-        **both(
-            lambda width: draw_lanes(
-                [Panel(title="", lanes=lanes)],
-                axis=axis,
-                layout=Layout(width=width, head="p99", lane=_HISTOGRAM),
-            )
-        ),
-        label=f"Histogram of the producer's lag on {workload}, for each contender.",
-        header=("from", "to", *(named(row) for row in rows)),
-        cells=tuple(
-            (
-                fmt.duration(start),
-                fmt.duration(end),
-                *(fmt.count(_counts(row).get((start, end), 0)) for row in rows),
-            )
-            for start, end in bins
-        ),
+        rows=rows,
+        told=told,
+        panels=[Panel(spec=spec)],
     )
 
 
-def percentile_cells(found: Mapping[str, float | None]) -> tuple[str, ...]:
-    """Return the cells of a table for `PERCENTILES`."""
-    return tuple(fmt.duration(found.get(name)) for name in PERCENTILES)
+def percentile_layers() -> list[Spec]:
+    """Return the layers that draw `percentile_fields` in lanes."""
+    return [
+        lanes.line("p50", "end", opacity=0.6),
+        lanes.dot("p50"),
+        lanes.tick("p95", height=0.35),
+        lanes.tick("p99", height=0.65),
+    ]
 
 
-def _of(row: Row, *, part: Part) -> Mapping[str, Any]:
-    parts: Mapping[str, Any] = row.get("wait_parts_s") or {}
-    return parts.get(part.name) or (row.get(part.column) if part.column else None) or {}
+def percentile_fields(
+    found: Tail | None, *, mark: str, show: Callable[[float | None], str]
+) -> Spec:
+    """Return the fields that `percentile_layers` draws, and those of `PERCENTILES_TOLD`."""
+    tail = found or Tail()
+    drawn = {name: getattr(tail, name) for name in DRAWN}
+    known = [value for value in drawn.values() if value is not None]
+    return {
+        **drawn,
+        "end": max(known, default=None),
+        "figure": marked(show(tail.p50), mark=mark),
+        "p90_told": show(tail.p90),
+        "p95_told": show(tail.p95),
+        "p99_told": show(tail.p99),
+        "p99_9_told": show(tail.p99_9),
+    }
 
 
-def _lane(row: Row, *, part: Part) -> Lane:
-    found = _of(row, part=part)
-    p50, p95, p99 = (found.get(name) for name in ("p50", "p95", "p99"))
-    known = [value for value in (p95, p99) if value is not None]
-    return Lane(
-        name=named(row),
-        shade=shade_name(row),
-        text=marked(fmt.duration(p50), row=row),
-        marks=(
-            Mark(sort="stem", at=p50, to=max(known, default=None)),
-            Mark(sort="dot", at=p50),
-            Mark(sort="small", at=p95),
-            Mark(sort="tall", at=p99),
-        ),
-        is_twin=bool(row.get("is_twin")),
-    )
+def _time_row(row: RowSummary, *, of: Callable[[RowSummary], Tail | None], panel: str) -> Spec:
+    fields = percentile_fields(of(row), mark=row.mark, show=fmt.duration)
+    return of_row(row, panel=panel, **fields)
 
 
-def _draw_split(panels: Sequence[Panel], *, axis: Any, width: float, rows: int) -> str:
-    is_narrow = width <= PHONE
-    columns = 1 if is_narrow else min(3, max(1, len(panels)))
-    layout = Layout(
-        width=width,
-        columns=columns,
-        lane=lane_height(rows, most=150.0 if is_narrow else _SPLIT),
-        names_each=columns == 1,
-    )
-    return draw_lanes(panels, axis=axis, layout=layout)
-
-
-def _counts(row: Row) -> dict[tuple[float, float], int]:
-    return {(one["from_s"], one["to_s"]): one["jobs"] for one in row["lag_histogram"]}
-
-
-def _shares(row: Row) -> dict[tuple[float, float], float]:
-    counts = _counts(row)
+def _lags(row: RowSummary, *, bins: Sequence[tuple[float, float]]) -> list[Spec]:
+    """Return a row for each bin, and one where it ends if no other begins there."""
+    counts = {(one.from_s, one.to_s): one.jobs for one in row.lag_histogram}
     total = sum(counts.values()) or 1
-    return {ends: jobs / total for ends, jobs in counts.items()}
-
-
-def _histogram(row: Row, *, most: float) -> Lane:
-    return Lane(
-        name=named(row),
-        shade=shade_name(row),
-        text=marked(fmt.duration(_of(row, part=PARTS[0]).get("p99")), row=row),
-        marks=tuple(
-            Mark(sort="column", at=start, to=end, level=share / most)
-            for (start, end), share in _shares(row).items()
-            if share
-        ),
-        is_twin=bool(row.get("is_twin")),
-    )
+    begins = {start for start, _ in bins}
+    drawn: list[Spec] = []
+    for start, end in bins:
+        jobs = counts.get((start, end), 0)
+        told = {"jobs": fmt.count(jobs), "share_told": fmt.percent(jobs / total)}
+        lag = f"{fmt.duration(start)} to {fmt.duration(end)}"
+        drawn.append(of_row(row, x=start, x2=end, share=jobs / total, lag=lag, **told))
+        if end not in begins:
+            drawn.append(of_row(row, x=end, share=0.0))
+    return drawn

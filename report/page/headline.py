@@ -1,194 +1,182 @@
-"""Says in a sentence or two what the first chart shows, and how far the run is to be trusted. Pure.
+"""States what the first chart shows in a sentence or two, and how far to trust the run. Pure.
 
-Whole verdicts, with their intervals, stand below; here is what a reader takes home.
+Whole verdicts, with their intervals, are further down the page.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
+from collector.reasons import Severity
 from report import format as fmt
-from report.charts.load import bounded_span, slo_told
-from report.charts.picture import Summary
-from report.charts.scaling import setting_told, sweep_groups, value_told
+from report.analyses.sweep_text import describe_estimate
+from report.charts.load import bounds_wait
+from report.charts.scaling import sweep_groups, value_told
 from report.page.lead_chart import Answer
+from report.result import Summary, Sweep, Verdict
 from report.verdicts.naming import capitalized
+from report.verdicts.offered_load import slo_words
 
-#: Answers that a verdict on throughput or latency is not.
+#: Answers that a verdict on throughput or latency doesn't give.
 _OWN_WORDS = (Answer.CROSSOVER, Answer.SWEEP, Answer.FAIRNESS)
 
-#: Mark → what it says, in few words.
-_SIGNS: Mapping[str, str] = {"!": "invalid", "~": "unstable", "?": "too few"}
+#: Mark → what it means, in few words.
+_SIGNS: Mapping[Severity, str] = {
+    Severity.INVALID: "invalid",
+    Severity.UNSTABLE: "unstable",
+    Severity.TOO_FEW: "too few",
+}
 
-#: Contenders that a sentence lists before it tells of the last alone.
+#: Contenders that a sentence lists before it names the last alone.
 _LISTED = 3
 
-#: The share of the held rate that a curve is summed up at.
+#: The share of the sustained rate at which a curve is summed up.
 _USUAL_LOAD = 0.8
 
 
 def headline(summary: Summary, *, answer: Answer) -> str:
-    """Return what a run's first chart shows, in plain words; empty where nothing can be said.
+    """Return what a run's first chart shows; empty where nothing can be said.
 
-    Of a single workload it is the verdict itself, where that answers the question: there is room.
+    For a single workload it is the verdict itself, if that answers the question: there is room.
     """
-    verdicts = summary["verdicts"]
-    if len(verdicts) == 1 and answer not in _OWN_WORDS:
-        return str(verdicts[0]["text"])
+    if len(summary.verdicts) == 1 and answer not in _OWN_WORDS:
+        return summary.verdicts[0].text
     return _WORDS[answer](summary)
 
 
 def trust(summary: Summary) -> list[tuple[str, str]]:
     """Return what else a reader must know of a run's worth: in a few words, and explained."""
     told: list[tuple[str, str]] = []
-    floors = sorted(one for one in (summary.get("noise_floor") or {}).values() if one is not None)
+    floors = sorted(one for one in summary.noise_floor.values() if one is not None)
     if floors:
         ends = dict.fromkeys(map(fmt.percent, (floors[0], floors[-1])))
-        meaning = "by how much two equal contenders may differ in this run: less is no difference"
+        meaning = "by how much two equal contenders differ in this run; less is no difference"
         told.append((f"noise floor {' to '.join(ends)}", meaning))
-    marks = Counter(row["mark"] for row in summary["rows"])
-    if summary["rows"]:
-        total = fmt.counted(len(summary["rows"]), noun="row")
+    marks = Counter(row.mark for row in summary.rows)
+    if summary.rows:
+        total = fmt.counted(len(summary.rows), noun="row")
         signs = [f"{marks[sign]} {sign} {word}" for sign, word in _SIGNS.items() if marks[sign]]
         words = f"{total}: {', '.join(signs)}" if signs else f"{total}, none marked"
-        told.append((words, "each marked row says why below"))
+        told.append((words, "the reasons for each mark are below"))
     return told
 
 
 def _advantage(summary: Summary) -> str:
-    verdicts = summary["verdicts"]
-    ahead = [verdict for verdict in verdicts if verdict["best"]]
-    claims = [verdict for verdict in ahead if verdict["mark"] != "?"]
-    early = [verdict for verdict in ahead if verdict["mark"] == "?"]
-    equal = [
-        verdict["workload"] for verdict in verdicts if not verdict["best"] and verdict["ratio"]
-    ]
-    none = [verdict["workload"] for verdict in verdicts if not verdict["ratio"]]
+    verdicts = summary.verdicts
+    ahead = [verdict for verdict in verdicts if verdict.best]
+    claims = [verdict for verdict in ahead if verdict.mark != Severity.TOO_FEW]
+    early = [verdict for verdict in ahead if verdict.mark == Severity.TOO_FEW]
+    equal = [verdict.workload for verdict in verdicts if not verdict.best and verdict.ratio]
+    none = [verdict.workload for verdict in verdicts if not verdict.ratio]
     sentences = [
         f"Fastest: {_leaders(claims)}." if claims else "",
-        f"So far fastest: {_leaders(early)}: too few repetitions for a claim." if early else "",
+        f"Fastest so far: {_leaders(early)} (too few repetitions for a claim)." if early else "",
         f"No difference shows on {fmt.listed(equal)}." if equal else "",
         f"Nothing could be compared on {fmt.listed(none)}." if none else "",
     ]
     return " ".join(filter(None, sentences))
 
 
-def _leaders(verdicts: Sequence[Mapping[str, Any]]) -> str:
+def _leaders(verdicts: Sequence[Verdict]) -> str:
     """Return who leads where: ``a or b on w (1.9 × c) and v (2 × c); d or 2 others on u``."""
     groups: dict[str, list[str]] = {}
     for verdict in verdicts:
-        ties = verdict["ties"]
-        equals = ties if len(ties) < 2 else [f"{len(ties)} others"]
-        who = " or ".join([verdict["best"], *equals])
-        where = (
-            f"{verdict['workload']} ({fmt.times(verdict['ratio']['value'])} {verdict['against']})"
-        )
-        groups.setdefault(who, []).append(where)
+        ties = verdict.ties
+        equals = ties if len(ties) < 2 else (f"{len(ties)} others",)
+        who = " or ".join(filter(None, [verdict.best, *equals]))
+        ratio = fmt.times(verdict.ratio.value if verdict.ratio else None)
+        groups.setdefault(who, []).append(f"{verdict.workload} ({ratio} {verdict.against})")
     return "; ".join(f"{who} on {fmt.listed(places)}" for who, places in groups.items())
 
 
-def _crossover(summary: Summary) -> str:
-    return str(summary["crossovers"][0]["text"])
-
-
 def _sweep(summary: Summary) -> str:
-    told = [_swept(one) for one in sweep_groups(summary)[0]]
-    return " ".join(filter(None, told))
+    return " ".join(filter(None, map(_swept, sweep_groups(summary)[0])))
 
 
-def _swept(one: Mapping[str, Any]) -> str:
-    if one.get("text"):
-        return str(one["text"])
-    known = [point for point in one["points"] if point["median"] is not None]
+def _swept(one: Sweep) -> str:
+    known = [(point.median, point.value) for point in one.points if point.median is not None]
     if not known:
         return ""
-    who = capitalized(one["of"])
-    if one["setting"] != "slots":
-        name = setting_told(one["setting"])
+    who = capitalized(one.of)
+    if one.setting != "slots":
         told = [
-            f"{fmt.number(point['median'])}/s with {name} "
-            f"{value_told(point['value'], setting=one['setting'])}"
-            for point in (known[0], known[-1])
+            f"{fmt.number(per_s)}/s with {value_told(value, setting=one.setting)}"
+            for per_s, value in (known[0], known[-1])
         ]
         return f"{who} did {told[0]}, and {told[1]}."
-    best = max(known, key=lambda point: float(point["median"]))
-    most = f"{who} did most, {fmt.number(best['median'])}/s, at {value_told(best['value'])} slots"
-    peak = (one.get("usl") or {}).get("peak")
+    per_s, slots = max(known, key=lambda pair: pair[0])
+    most = f"{who} did most, {fmt.number(per_s)}/s, at {slots} slots"
+    peak = one.usl and one.usl.peak
     if not peak:
         return f"{most}."
-    ends = (peak.get("low"), peak.get("high"))
-    reach = f" [{fmt.span(ends[0], high=ends[1])}]" if None not in ends else ""
-    return f"{most}; the law fitted to all sizes peaks at {fmt.number(peak['value'])} slots{reach}."
+    return f"{most}; the law fitted to all sizes peaks at {describe_estimate(peak)} slots."
 
 
 def _curve(summary: Summary) -> str:
     known = [
-        (curve, point)
-        for curve in summary["curves"]
-        for point in curve["points"]
-        if point["rate_per_s"] is not None
+        (curve, point, point.rate_per_s)
+        for curve in summary.curves
+        for point in curve.points
+        if point.rate_per_s is not None
     ]
     # of the first workload, what is nearest the usual load
-    shares = {point["share"] for _, point in known}
+    shares = {point.share for _, point, _ in known}
     share = min(shares, key=lambda at: abs(at - _USUAL_LOAD), default=_USUAL_LOAD)
-    span = bounded_span(summary)
-    # who holds the most first: that is what the curves are for
+    is_wait = bounds_wait(summary)
+    # who sustains the most first: that is what the curves are for
     told = sorted(
-        (-point["rate_per_s"], f"{fmt.duration(found)} with {curve['contender']} at {per_s}/s")
-        for curve, point in known
-        if curve["workload"] == known[0][0]["workload"]
-        and point["share"] == share
-        and (found := (point.get(span) or point.get("wait_s") or {}).get("p95")) is not None
-        and (per_s := fmt.number(point["rate_per_s"]))
+        (-per_s, f"{fmt.duration(times.p95)} with {curve.contender} at {fmt.number(per_s)}/s")
+        for curve, point, per_s in known
+        if curve.workload == known[0][0].workload
+        and point.share == share
+        and (times := point.wait_s if is_wait else point.response_s or point.wait_s)
     )
-    what = "waits" if span == "wait_s" else "takes, from due to its end,"
-    start = f"At {fmt.percent(share)} of what each holds, a job {what} up to"
+    what = "waits" if is_wait else "takes, from due to its end,"
+    start = f"At {fmt.percent(share)} of its contender's sustained rate, a job {what} up to"
     return f"{start} {_shortened([words for _, words in told])} (p95)." if told else ""
 
 
 def _sustained(summary: Summary) -> str:
     sentences = []
-    for name in dict.fromkeys(row["workload"] for row in summary["rows"]):
-        held = [
-            (row["sustained_per_s"]["median"], row["contender"])
-            for row in summary["rows"]
-            if row["workload"] == name and (row.get("sustained_per_s") or {}).get("median")
+    for workload in summary.workloads:
+        found = [
+            (row.sustained_per_s.median, row.contender)
+            for row in summary.of_workload(workload.name)
+            if row.sustained_per_s and row.sustained_per_s.median
         ]
-        told = [f"{who} {fmt.number(per_s)}/s" for per_s, who in sorted(held, reverse=True)]
+        told = [f"{who} {fmt.number(per_s)}/s" for per_s, who in sorted(found, reverse=True)]
         if told:
-            sentences.append(f"on {name} {_shortened(told)}")
-    return f"Held while {slo_told(summary)}: {'; '.join(sentences)}." if sentences else ""
+            sentences.append(f"on {workload.name} {_shortened(told)}")
+    objective = f" with {slo_words(summary.slo)}" if summary.slo else ""
+    return f"Sustained{objective}: {'; '.join(sentences)}." if sentences else ""
 
 
 def _fairness(summary: Summary) -> str:
-    first = summary["fairness"][0]["workload"]
+    first = summary.fairness[0].workload
     known = sorted(
-        (one["unfairness"], one["contender"])
-        for one in summary["fairness"]
-        if one["workload"] == first and one.get("unfairness")
+        (one.unfairness, one.contender)
+        for one in summary.fairness
+        if one.workload == first and one.unfairness
     )
     if not known:
         return "No contender has figures of two parts to compare."
     (least, fairest), (most, worst) = known[0], known[-1]
-    text = f"Beside each other, the parts fare most alike with {fairest}: {fmt.times(least)} apart"
-    return f"{text}; least with {worst}: {fmt.times(most)}." if len(known) > 1 else f"{text}."
+    text = f"The slowdowns of the parts differ least with {fairest}, {fmt.times(least)}"
+    return f"{text}, and most with {worst}, {fmt.times(most)}." if len(known) > 1 else f"{text}."
 
 
 def _response(summary: Summary) -> str:
     sentences = []
-    for name in dict.fromkeys(row["workload"] for row in summary["rows"]):
+    for workload in summary.workloads:
         known = sorted(
-            (found["p95"], row["contender"])
-            for row in summary["rows"]
-            if row["workload"] == name
-            and (found := row.get("response_s") or row.get("wait_s"))
-            and found.get("p95") is not None
+            (times.p95, row.contender)
+            for row in summary.of_workload(workload.name)
+            if (times := row.response_s or row.wait_s) and times.p95 is not None
         )
         told = [f"{fmt.duration(p95_s)} with {who}" for p95_s, who in known]
         if told:
-            sentences.append(f"On {name}, 95 of 100 jobs took up to {_shortened(told)}.")
+            sentences.append(f"On {workload.name}, 95 of 100 jobs took up to {_shortened(told)}.")
     return " ".join(sentences)
 
 
@@ -200,7 +188,7 @@ def _shortened(told: Sequence[str]) -> str:
 
 
 _WORDS: Mapping[Answer, Callable[[Summary], str]] = {
-    Answer.CROSSOVER: _crossover,
+    Answer.CROSSOVER: lambda summary: summary.crossovers[0].text,
     Answer.SWEEP: _sweep,
     Answer.CURVE: _curve,
     Answer.SUSTAINED: _sustained,

@@ -1,18 +1,18 @@
-"""Chooses what a reader sees first: the one chart that answers the experiment's question. Pure."""
+"""Chooses the chart of the first screen: the one that answers the experiment's question. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from report.charts import capacity, load, scaling, waits
-from report.charts.picture import Picture, Summary
+from report.charts.chart import Chart
+from report.result import LoadCurve, Summary
 
 
 class Answer(StrEnum):
-    """What kind of chart answers a question, by what was asked."""
+    """What kind of chart answers a question."""
 
     CROSSOVER = "crossover"
     SWEEP = "sweep"
@@ -24,65 +24,52 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hero:
+class Lead:
     """The first chart, and what kind it is."""
 
     answer: Answer
-    picture: Picture
+    chart: Chart
 
 
 def choose_answer(summary: Summary) -> Answer:
     """Return what kind of chart comes first, by what the summary holds.
 
     The rarest comes first: an experiment that sweeps a setting or draws a curve was written for
-    that, and throughputs are there in any run.
+    that, and every run has throughputs.
     """
-    rows = summary["rows"]
-    measured = [row for row in rows if row.get("repetitions")]
-    held: Mapping[Answer, bool] = {
-        Answer.CROSSOVER: any(len(one["lines"]) > 0 for one in summary["crossovers"]),
-        Answer.SWEEP: bool(summary.get("sweeps")),
-        Answer.CURVE: any(_is_measured(one) for one in summary.get("curves") or []),
-        Answer.SUSTAINED: any(row.get("sustained_per_s") for row in rows),
-        Answer.FAIRNESS: any(one["by_kind"] for one in summary.get("fairness") or []),
-        Answer.RESPONSE: bool(measured) and not any(row["is_backlog"] for row in measured),
+    measured = [row for row in summary.rows if row.repetitions]
+    holds: Mapping[Answer, bool] = {
+        Answer.CROSSOVER: any(one.lines for one in summary.crossovers),
+        Answer.SWEEP: bool(summary.sweeps),
+        Answer.CURVE: any(_is_measured(one) for one in summary.curves),
+        Answer.SUSTAINED: any(row.sustained_per_s for row in summary.rows),
+        Answer.FAIRNESS: any(one.by_kind for one in summary.fairness),
+        Answer.RESPONSE: bool(measured) and not any(row.is_backlog for row in measured),
     }
-    return next((answer for answer, is_sustained in held.items() if is_sustained), Answer.ADVANTAGE)
+    return next((answer for answer, is_held in holds.items() if is_held), Answer.ADVANTAGE)
 
 
-def choose_hero(summary: Summary) -> Hero:
+def choose_lead(summary: Summary) -> Lead:
     """Return the first chart of a run."""
     answer = choose_answer(summary)
-    return Hero(answer=answer, picture=_DRAWN[answer](summary))
+    return Lead(answer=answer, chart=_DRAWN[answer](summary))
 
 
-def _crossover(summary: Summary) -> Picture:
-    return scaling.crossover(summary, found=summary["crossovers"][0])
+def _is_measured(curve: LoadCurve) -> bool:
+    return any(point.rate_per_s is not None for point in curve.points)
 
 
-def _sweep(summary: Summary) -> Picture:
-    return scaling.sweep(summary, group=scaling.sweep_groups(summary)[0])
+def _curve(summary: Summary) -> Chart:
+    first = next(one for one in summary.curves if _is_measured(one))
+    return load.load_curve(summary, workload=first.workload)
 
 
-def _curve(summary: Summary) -> Picture:
-    first = next(one for one in summary["curves"] if _is_measured(one))
-    return load.load_curve(summary, workload=first["workload"])
-
-
-def _is_measured(curve: Mapping[str, Any]) -> bool:
-    return any(point["rate_per_s"] is not None for point in curve["points"])
-
-
-def _fairness(summary: Summary) -> Picture:
-    return load.fairness(summary, workload=summary["fairness"][0]["workload"])
-
-
-_DRAWN: Mapping[Answer, Callable[[Summary], Picture]] = {
-    Answer.CROSSOVER: _crossover,
-    Answer.SWEEP: _sweep,
+_DRAWN: Mapping[Answer, Callable[[Summary], Chart]] = {
+    Answer.CROSSOVER: lambda summary: scaling.crossover(summary, found=summary.crossovers[0]),
+    Answer.SWEEP: lambda summary: scaling.sweep(summary, group=scaling.sweep_groups(summary)[0]),
     Answer.CURVE: _curve,
     Answer.SUSTAINED: load.sustained,
-    Answer.FAIRNESS: _fairness,
+    Answer.FAIRNESS: lambda summary: load.fairness(summary, workload=summary.fairness[0].workload),
     Answer.RESPONSE: waits.first_response,
     Answer.ADVANTAGE: capacity.advantage,
 }

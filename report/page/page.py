@@ -1,91 +1,82 @@
-"""Writes a run's report as one HTML file that opens offline: no script, no request, no font."""
+"""Writes a run's report as one HTML file that opens offline: the page makes no request."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any
+from hashlib import sha256
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from collector.run_manifest import Manifest
 from poolbench.pools import POOLS
 from report import format as fmt
-from report.charts.convert import Converter
-from report.charts.drawing import converted_by
+from report.charts.render import VARIABLES, figure_json, to_json, to_svg, vega_script
+from report.charts.style import CONFIG
 from report.legend import describe_ledger, integrity, legend, marks_of
 from report.page.conditions import facts_of, settings_of
 from report.page.headline import headline, trust
-from report.page.lead_chart import choose_hero
+from report.page.lead_chart import choose_lead
 from report.page.sections import overviews, section_of
-from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES, shade_name
+from report.palette import POOL_SHADES, shade_name
+from report.result import Summary
+from report.trials.trial import TrialSummary
 from report.verdicts.naming import label
 
-_CODE = re.compile(r"`([^`]*)`")
+#: What follows a number on the same line.
+_UNITS = ("×", "%", "ms", "µs", "slots", "MB", "GB", "kB")
 
-#: A number and its unit stay on one line.
-_UNIT = re.compile(r"(?<=\d) (?=(?:×|%|ms|s|µs|slots|[kMG]?B)(?:\W|$))")
-
-#: A contender's name with a dash in it.
-_NAME = re.compile(r"\b[a-z][a-z0-9.]*-[a-z0-9.-]*[a-z0-9]")
-
-#: A range of ratios.
-_RANGE = re.compile(r"[\d.,]+–[\d.,]*\d\N{NO-BREAK SPACE}×")
-
-#: A ratio with its interval: what a verdict comes to.
-_FIGURE = re.compile(r"[\d.,]+\N{NO-BREAK SPACE}× (?:[\w.]+|<span[^>]*>[^<]*</span>) \[[\d.,–]+\]")
-
-#: What stands for a pool's lesson where its Python ran without the GIL.
+#: Replaces a pool's lesson if its Python ran without the GIL.
 _NO_GIL = (
     "Its Python runs without the GIL: threads run Python code at the same time, each of them "
     "perhaps more slowly than with it."
 )
 
-_LEDGER_COLUMNS = ("sent", "done", "failed", "retried", "lost", "duplicated")
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
-def build_page(
-    summary: Mapping[str, Any],
-    *,
-    manifest: Manifest,
-    converter: Converter | None = None,
-) -> str:
-    """Return the page of a summary.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLesson:
+    """What a slot is in one of the run's pools, and what follows from that."""
 
-    Args:
-        summary: of the run.
-        manifest: tells the conditions.
-        converter: draws the charts meanwhile; without one this process does.
-    """
-    if converter is None:
-        return _render(summary, manifest=manifest)
-    with converted_by(converter.later):
-        page = _render(summary, manifest=manifest)
-    return converter.fill(page)
+    name: str
+    shade: str
+    slot: str
+    lesson: str
 
 
-def _render(summary: Mapping[str, Any], *, manifest: Manifest) -> str:
-    template = _environment().get_template("report.html.j2")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialLine:
+    """A trial in the list of all: when it began, seconds after the first one, and how long."""
+
+    trial: TrialSummary
+    after_s: float | None
+    lasted_s: float | None
+
+
+def build_page(summary: Summary) -> str:
+    """Return the page of a run."""
+    lead = choose_lead(summary)
     is_whole, account = integrity(summary)
-    hero = choose_hero(summary)
-    said = headline(summary, answer=hero.answer)
+    said = headline(summary, answer=lead.answer)
+    scripts = [vega_script(), _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")]
+    names = [contender.name for contender in summary.contenders]
+    template = _environment(names).get_template("report.html.j2")
     return template.render(
         summary=summary,
-        manifest=manifest,
         is_whole=is_whole,
         account=account,
         trust=trust(summary),
         about=_about(summary),
-        hero=hero.picture,
+        lead=lead.chart,
+        still=to_svg(lead.chart),
         headline=said,
-        has_verdicts=len(summary["verdicts"]) > 1 or summary["verdicts"][0]["text"] != said,
-        overviews=overviews(summary, first=hero.answer),
-        sections=[
-            section_of(summary, verdict=verdict, shown=hero.picture)
-            for verdict in summary["verdicts"]
-        ],
+        has_verdicts=len(summary.verdicts) > 1 or summary.verdicts[0].text != said,
+        overviews=[one for one in overviews(summary) if one.chart.name != lead.chart.name],
+        sections=[section_of(summary, verdict=verdict) for verdict in summary.verdicts],
         twins=_twins(summary),
         pools=_pools(summary),
         pool_names=list(POOL_SHADES),
@@ -93,14 +84,22 @@ def _render(summary: Mapping[str, Any], *, manifest: Manifest) -> str:
         legend=legend(summary),
         light=_variables("light"),
         dark=_variables("dark"),
-        settings=settings_of(manifest.celery),
+        settings=settings_of(summary.celery),
         trials=_trials(summary),
-        facts=facts_of(manifest),
-        ledger_columns=_LEDGER_COLUMNS,
+        facts=facts_of(summary),
+        # the page has legends of its own
+        config=to_json({**CONFIG, "legend": {"disable": True}}),
+        scripts=scripts,
+        hashes=[_hash(script) for script in scripts],
     )
 
 
-def _environment() -> Environment:
+def _hash(script: str) -> str:
+    """Return a script's hash, as a content security policy takes it."""
+    return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"
+
+
+def _environment(names: Sequence[str] = ()) -> Environment:
     environment = Environment(
         loader=PackageLoader("report.page"),
         autoescape=True,
@@ -109,7 +108,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters.update(
-        prose=prose,
+        prose=partial(prose, names=names),
         count=fmt.count,
         number=fmt.number,
         duration=fmt.duration,
@@ -119,76 +118,77 @@ def _environment() -> Environment:
         percent=fmt.percent,
         moment=fmt.moment,
         account=lambda ledger: describe_ledger(ledger)[1],
+        counts=asdict,
+        figure_json=figure_json,
     )
     return environment
 
 
-def prose(text: str) -> Markup:
-    """Return a sentence as HTML: code in backticks, its figure strong, nothing torn apart."""
-    kept = _UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text)))
-    named = _NAME.sub(r'<span class="keep">\g<0></span>', kept)
-    named = _RANGE.sub(r'<span class="keep">\g<0></span>', named)
-    told = _FIGURE.sub(r'<b class="keep">\g<0></b>', named)
-    return Markup(_CODE.sub(r"<code>\1</code>", told))  # noqa: S704 -- escaped above
+def prose(text: str, strong: str = "", *, names: Iterable[str] = ()) -> Markup:
+    """Return sentences as HTML: code in backticks, names and numbers with units on one line.
+
+    ``strong`` is the sentence among them that a reader should see first.
+    """
+    kept = str(escape(text))
+    if strong:
+        kept = kept.replace(str(escape(strong)), f"<b>{escape(strong)}</b>")
+    for name in sorted({str(escape(name)) for name in names if "-" in name}, key=len, reverse=True):
+        kept = kept.replace(name, f'<span class="keep">{name}</span>')
+    for unit in _UNITS:
+        kept = kept.replace(f" {unit}", f"\N{NO-BREAK SPACE}{unit}")
+    plain, *parts = kept.split("`")
+    told = [f"<code>{part}</code>" if place % 2 == 0 else part for place, part in enumerate(parts)]
+    return Markup("".join([plain, *told]))  # noqa: S704 -- escaped above
 
 
-def _about(summary: Mapping[str, Any]) -> list[str]:
+def _about(summary: Summary) -> list[str]:
     """Return the paragraphs of the question, without the title that it may begin with."""
-    paragraphs = [" ".join(text.split()) for text in summary["question"].split("\n\n")]
-    return [text for text in paragraphs if text and text != summary["title"]]
+    paragraphs = [" ".join(text.split()) for text in summary.experiment.question.split("\n\n")]
+    return [text for text in paragraphs if text and text != summary.title]
 
 
-def _twins(summary: Mapping[str, Any]) -> list[str]:
-    """Return what each second contender is for, with the noise that it found."""
-    floors = summary.get("noise_floor") or {}
+def _twins(summary: Summary) -> list[str]:
+    """Return what each A/A control is for, with the noise that it found."""
     found = ", ".join(
         f"{fmt.percent(floor)} on {workload}"
-        for workload, floor in floors.items()
+        for workload, floor in summary.noise_floor.items()
         if floor is not None
     )
-    told = f": up to {found}" if found else ""
+    noise = f": up to {found}" if found else ""
     return [
-        f"{one['name']} is {one['twin_of']} a second time, alike in everything. What sets the two "
-        f"apart is the noise of this run{told}; no lesser difference is called one."
-        for one in summary["contenders"]
-        if one.get("twin_of")
+        f"A/A control: {one.name} is {one.twin_of} a second time, with the same settings. Their "
+        f"difference is the noise of this run{noise}. Smaller differences are not claimed."
+        for one in summary.contenders
+        if one.twin_of
     ]
 
 
-def _pools(summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return the pools of the run with what a slot is in each, in the order of the contenders."""
-    found = {(row["pool"], row["is_without_gil"]): row for row in summary["rows"]}
+def _pools(summary: Summary) -> list[PoolLesson]:
+    """Return the pools of the run, in the order of the contenders."""
+    found = {(row.pool, row.is_without_gil): row for row in summary.rows}
     return [
-        {
-            "name": f"{pool}, no GIL" if is_without_gil else pool,
-            "shade": shade_name(row),
-            "slot": POOLS[pool].slot,
-            "lesson": _NO_GIL if is_without_gil else POOLS[pool].lesson,
-        }
+        PoolLesson(
+            name=f"{pool}, no GIL" if is_without_gil else pool,
+            shade=shade_name(row),
+            slot=POOLS[pool].slot,
+            lesson=_NO_GIL if is_without_gil else POOLS[pool].lesson,
+        )
         for (pool, is_without_gil), row in found.items()
         if pool in POOLS
     ]
 
 
 def _variables(scheme: str) -> str:
-    shades = {f"pool-{pool}": shade for pool, shade in POOL_SHADES.items()}
-    shades |= {"pool-other": OTHER_SHADE, **INK_SHADES}
-    return " ".join(f"--{name}: {getattr(shade, scheme)};" for name, shade in shades.items())
+    return " ".join(f"--{name}: {getattr(shade, scheme)};" for name, shade in VARIABLES.items())
 
 
-def _trials(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the trials with their start, seconds after the first one's."""
-    starts_ns = [trial["start_ns"] for trial in summary["trials"] if trial["start_ns"]]
-    first_ns = min(starts_ns, default=0)
+def _trials(summary: Summary) -> list[TrialLine]:
+    first_ns = min((one.start_ns for one in summary.trials if one.start_ns), default=0)
     return [
-        {
-            **trial,
-            "after_s": (trial["start_ns"] - first_ns) / 1e9 if trial["start_ns"] else None,
-            "lasted_s": (
-                (trial["end_ns"] - trial["start_ns"]) / 1e9
-                if trial["end_ns"] and trial["start_ns"]
-                else None
-            ),
-        }
-        for trial in summary["trials"]
+        TrialLine(
+            trial=one,
+            after_s=(one.start_ns - first_ns) / 1e9 if one.start_ns else None,
+            lasted_s=(one.end_ns - one.start_ns) / 1e9 if one.end_ns and one.start_ns else None,
+        )
+        for one in summary.trials
     ]

@@ -1,26 +1,26 @@
-"""The page's table of a workload's rows: which columns there are, and what stands in them. Pure."""
+"""The page's table of a workload's rows: its columns, and what each shows of a row. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from report import format as fmt
 from report.legend import describe_ledger
-
-Row = Mapping[str, Any]
+from report.result import RowSummary
+from report.statistics.percentiles import Tail
+from report.statistics.ratios import Median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """One column of figures."""
 
-    #: Stands above several columns.
+    #: Written above several columns.
     group: str
     head: str
-    show: Callable[[Row], str]
+    show: Callable[[RowSummary], str]
     #: Whether its figures are what the row is about.
     is_strong: bool = False
     is_text: bool = False
@@ -35,10 +35,11 @@ class Table:
     @property
     def groups(self) -> list[tuple[str, int]]:
         """The heads above the heads, each with how many columns it spans."""
-        return [(name, len(list(found))) for name, found in groupby(self.columns, _group)]
+        groups = groupby(column.group for column in self.columns)
+        return [(name, len(list(found))) for name, found in groups]
 
 
-def table_of(rows: Sequence[Row]) -> Table:
+def table_of(rows: Sequence[RowSummary]) -> Table:
     """Return the table of some rows; a column without a figure is left out."""
     return Table(
         columns=tuple(
@@ -47,73 +48,65 @@ def table_of(rows: Sequence[Row]) -> Table:
     )
 
 
-def _group(column: Column) -> str:
-    return column.group
+def _medians(group: str, *, of: Callable[[RowSummary], Median | None]) -> tuple[Column, Column]:
+    def median(row: RowSummary) -> str:
+        found = of(row)
+        return fmt.number(found.median if found else None)
 
+    def span(row: RowSummary) -> str:
+        found = of(row)
+        return fmt.span(found.low, high=found.high) if found else fmt.NOTHING
 
-def _of(name: str, *, show: Callable[[Any], str]) -> Callable[[Row], str]:
-    return lambda row: show(row.get(name))
-
-
-def _part(name: str, *, key: str, show: Callable[[Any], str]) -> Callable[[Row], str]:
-    return lambda row: show((row.get(name) or {}).get(key))
-
-
-def _range(name: str) -> Callable[[Row], str]:
-    def show(row: Row) -> str:
-        found = row.get(name) or {}
-        return fmt.span(found.get("low"), high=found.get("high"))
-
-    return show
-
-
-def _percentiles(group: str, *, column: str, names: Sequence[str]) -> tuple[Column, ...]:
-    return tuple(
-        Column(
-            group=group,
-            head=name.replace("_", "."),
-            show=_part(column, key=name, show=fmt.duration),
-        )
-        for name in names
+    return (
+        Column(group=group, head="jobs/s", show=median, is_strong=True),
+        Column(group=group, head="range", show=span),
     )
+
+
+def _percentiles(group: str, *, of: Callable[[RowSummary], Tail | None]) -> tuple[Column, ...]:
+    shown: dict[str, Callable[[Tail], float | None]] = {
+        "p50": lambda tail: tail.p50,
+        "p95": lambda tail: tail.p95,
+        "p99": lambda tail: tail.p99,
+        "p99.9": lambda tail: tail.p99_9,
+    }
+
+    def column(head: str, *, pick: Callable[[Tail], float | None]) -> Column:
+        return Column(
+            group=group, head=head, show=lambda row: fmt.duration(pick(of(row) or Tail()))
+        )
+
+    return tuple(column(head, pick=pick) for head, pick in shown.items())
 
 
 #: Every column that a table may have, in order.
 COLUMNS = (
-    Column(group="", head="slots", show=_of("slots", show=fmt.count)),
+    Column(group="", head="slots", show=lambda row: fmt.count(row.slots)),
+    *_medians("throughput", of=lambda row: row.throughput_per_s),
+    Column(group="throughput", head="of ceiling", show=lambda row: fmt.percent(row.ceiling_share)),
+    Column(group="throughput", head="peak", show=lambda row: fmt.count(row.peak_in_flight)),
+    *_medians("sustained", of=lambda row: row.sustained_per_s),
+    Column(group="cost", head="CPU-s /1,000", show=lambda row: fmt.number(row.cpu_s_per_1000_jobs)),
     Column(
-        group="throughput",
-        head="jobs/s",
-        show=_part("throughput_per_s", key="median", show=fmt.number),
-        is_strong=True,
+        group="cost",
+        head="jobs/s a busy core",
+        show=lambda row: fmt.number(row.per_busy_core_per_s),
     ),
-    Column(group="throughput", head="range", show=_range("throughput_per_s")),
-    Column(group="throughput", head="of ceiling", show=_of("ceiling_share", show=fmt.percent)),
-    Column(group="throughput", head="peak", show=_of("peak_in_flight", show=fmt.count)),
+    Column(group="cost", head="PSS", show=lambda row: fmt.size(row.pss_bytes)),
+    Column(group="cost", head="jobs/s a GB", show=lambda row: fmt.number(row.per_gb_per_s)),
     Column(
-        group="held",
-        head="jobs/s",
-        show=_part("sustained_per_s", key="median", show=fmt.number),
-        is_strong=True,
+        group="Redis, a job",
+        head="commands",
+        show=lambda row: fmt.number(row.redis_commands_per_job),
     ),
-    Column(group="held", head="range", show=_range("sustained_per_s")),
-    Column(group="cost", head="CPU-s /1,000", show=_of("cpu_s_per_1000_jobs", show=fmt.number)),
-    Column(
-        group="cost", head="jobs/s a busy core", show=_of("per_busy_core_per_s", show=fmt.number)
-    ),
-    Column(group="cost", head="PSS", show=_of("pss_bytes", show=fmt.size)),
-    Column(group="cost", head="jobs/s a GB", show=_of("per_gb_per_s", show=fmt.number)),
-    Column(
-        group="Redis, a job", head="commands", show=_of("redis_commands_per_job", show=fmt.number)
-    ),
-    Column(group="Redis, a job", head="bytes", show=_of("redis_bytes_per_job", show=fmt.size)),
-    *_percentiles("wait", column="wait_s", names=("p50", "p95", "p99", "p99_9")),
-    *_percentiles("execution", column="execution_s", names=("p50", "p95", "p99", "p99_9")),
-    *_percentiles("response", column="response_s", names=("p50", "p95", "p99", "p99_9")),
+    Column(group="Redis, a job", head="bytes", show=lambda row: fmt.size(row.redis_bytes_per_job)),
+    *_percentiles("wait", of=lambda row: row.wait_s),
+    *_percentiles("execution", of=lambda row: row.execution_s),
+    *_percentiles("response", of=lambda row: row.response_s),
     Column(
         group=" ",
         head="ledger",
-        show=lambda row: describe_ledger(row["ledger"])[1],
+        show=lambda row: describe_ledger(row.ledger)[1],
         is_text=True,
     ),
 )

@@ -2,113 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from collector.run_manifest import Workload
 from poolbench.jobs import JOB_KINDS
 from report import format as fmt
-from report.charts import capacity, course, load, scaling, waits
-from report.charts.picture import Picture, Summary, rows_of
-from report.page.lead_chart import Answer
-from report.page.row_table import table_of
-from report.rows.reasons import tell
+from report.charts import capacity, load, scaling, timeline, waits
+from report.charts.chart import Chart, Series, of_row, series_of
+from report.page.lead_chart import choose_lead
+from report.page.row_table import Table, table_of
+from report.result import RowSummary, Summary, Verdict
+from report.rows.reasons import SharedReason, share_reasons
 
-#: The costs that a section draws, and those of them that it draws without a figure too.
-_COSTS: tuple[dict[str, Any], ...] = (
-    {
-        "column": "cpu_s_per_1000_jobs",
-        "title": "CPU for 1,000 jobs",
-        "unit": "CPU-seconds for 1,000 jobs",
-        "show": fmt.number,
-    },
-    {
-        "column": "pss_bytes",
-        "title": "Memory after the last job",
-        "unit": "PSS: its share of memory, MB",
-        "show": fmt.size,
-        "scale": 1e-6,
-    },
-    {
-        "column": "redis_commands_per_job",
-        "title": "Redis commands for a job",
-        "unit": "commands for a job",
-        "show": fmt.number,
-    },
-    {
-        "column": "redis_bytes_per_job",
-        "title": "Bytes to and from Redis for a job",
-        "unit": "bytes for a job",
-        "show": fmt.size,
-    },
-)
-#: Where throughput is the rate that was sought, and drawn as that.
-_SEARCHED = ("sustain", "curve")
+#: Stands for the chart of the first screen.
+LEAD = "lead"
 
-_ALWAYS = ("cpu_s_per_1000_jobs", "pss_bytes")
+#: Measures that search a rate: their throughput is that rate, and has a chart of its own.
+_SEARCHES = ("sustain", "curve")
 
 
-def overviews(summary: Summary, *, first: Answer) -> list[dict[str, Any]]:
-    """Return what tells of several workloads at once, without what is on the first screen."""
-    crossovers = list(enumerate(summary["crossovers"], start=1))
-    sweeps = list(enumerate(scaling.sweep_groups(summary), start=1))
-    found = [
-        {
-            "id": f"crossover-{number}",
-            "title": f"{one['kind']}: how much of a job may compute?",
-            "text": one["text"],
-            "mark": one["mark"],
-            "picture": scaling.crossover(summary, found=one),
-        }
-        for number, one in crossovers[1 if first is Answer.CROSSOVER else 0 :]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A chart of several workloads."""
+
+    chart: Chart
+    title: str
+    text: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """Everything about one workload."""
+
+    name: str
+    kind: str
+    about: str
+    work_class: str
+    parameters: str
+    verdict: Verdict
+    rows: list[RowSummary]
+    table: Table
+    series: tuple[Series, ...]
+    #: Across the page; the timeline comes last, below the table.
+    charts: list[Chart]
+    #: Beside each other.
+    costs: list[Chart]
+    timeline: Chart | None
+    reasons: list[SharedReason]
+
+
+def overviews(summary: Summary) -> list[Overview]:
+    """Return the charts of several workloads."""
+    crossovers = [
+        Overview(
+            chart=scaling.crossover(summary, found=one, number=number),
+            title=f"{one.kind}: how much of a job may compute?",
+            text=one.text,
+            mark=one.mark,
+        )
+        for number, one in enumerate(summary.crossovers, start=1)
     ]
-    found += [
-        _overview(f"sweep-{number}", picture=scaling.sweep(summary, group=group))
-        for number, group in sweeps[1 if first is Answer.SWEEP else 0 :]
+    charts = [scaling.sweep(summary, group=group) for group in scaling.sweep_groups(summary)]
+    if any(row.sustained_per_s for row in summary.rows):
+        charts.append(load.sustained(summary))
+    has_capacity = any(row.is_backlog and row.throughput_per_s for row in summary.rows)
+    if has_capacity and len(summary.contenders) > 1:
+        charts.append(capacity.advantage(summary))
+    return [*crossovers, *(Overview(chart=chart, title=chart.title) for chart in charts)]
+
+
+def section_of(summary: Summary, *, verdict: Verdict) -> Section:
+    """Return what the page shows of a verdict's workload."""
+    name = verdict.workload
+    workload = next(one for one in summary.workloads if one.name == name)
+    rows = summary.of_workload(name)
+    kind = JOB_KINDS.get(workload.kind)
+    return Section(
+        name=name,
+        kind=workload.kind,
+        about=kind.summary if kind else "",
+        work_class=str(kind.work_class) if kind else "",
+        parameters=_parameters(workload),
+        verdict=verdict,
+        rows=rows,
+        table=table_of(rows),
+        series=series_of(of_row(row) for row in rows),
+        charts=list(_charts(summary, workload=name)),
+        costs=list(_costs(summary, workload=name)),
+        timeline=timeline.timeline(summary, workload=name),
+        reasons=share_reasons((row.contender, row.reasons) for row in rows),
+    )
+
+
+def charts_of(summary: Summary) -> dict[str, Chart]:
+    """Return the charts of a page by name, and under ``lead`` the one of its first screen."""
+    lead = choose_lead(summary).chart
+    sections = [section_of(summary, verdict=verdict) for verdict in summary.verdicts]
+    charts = [
+        lead,
+        *(overview.chart for overview in overviews(summary)),
+        *(chart for one in sections for chart in (*one.charts, *one.costs)),
+        *(one.timeline for one in sections if one.timeline),
     ]
-    if first is not Answer.SUSTAINED and any(row.get("sustained_per_s") for row in summary["rows"]):
-        found.append(_overview("sustained", picture=load.sustained(summary)))
-    has_capacity = any(row["is_backlog"] and row["throughput_per_s"] for row in summary["rows"])
-    if first is not Answer.ADVANTAGE and has_capacity and len(summary["contenders"]) > 1:
-        found.append(_overview("advantage", picture=capacity.advantage(summary)))
-    return found
+    return {LEAD: lead, **{chart.name: chart for chart in charts}}
 
 
-def section_of(
-    summary: Summary, *, verdict: Mapping[str, Any], shown: Picture | None = None
-) -> dict[str, Any]:
-    """Return what the page tells of a verdict's workload, without the picture shown before."""
-    name = verdict["workload"]
-    workload = next(one for one in summary["workloads"] if one["name"] == name)
-    rows = rows_of(summary, workload=name)
-    kind = JOB_KINDS.get(workload.get("kind") or "")
-    return {
-        "name": name,
-        "kind": workload.get("kind") or name,
-        "about": kind.summary if kind else "",
-        "work_class": str(kind.work_class) if kind else "",
-        "parameters": _parameters(workload),
-        "verdict": verdict,
-        "rows": rows,
-        "table": table_of(rows),
-        "pictures": [one for one in _pictures(summary, workload=name) if one != shown],
-        "costs": _costs(summary, workload=name),
-        "course": course.course(summary, workload=name),
-        "reasons": tell(rows),
-    }
-
-
-def _overview(name: str, *, picture: Picture) -> dict[str, Any]:
-    return {"id": name, "title": picture.title, "text": "", "mark": "", "picture": picture}
-
-
-def _parameters(workload: Mapping[str, Any]) -> str:
+def _parameters(workload: Workload) -> str:
     """Return the parameters of a workload's jobs in a line; of a mix, those of each part."""
-    parts = workload.get("mix") or []
-    if not parts:
-        return _listed(workload.get("parameters") or {})
-    told = [f"{part['name']} ({fmt.percent(part['share'])}): {part['kind']}" for part in parts]
+    if not workload.mix:
+        return _listed(workload.parameters)
     return "; ".join(
-        f"{start}, {_listed(part['parameters'])}" for start, part in zip(told, parts, strict=True)
+        f"{part.name} ({fmt.percent(part.share)}): {part.kind}, {_listed(part.parameters)}"
+        for part in workload.mix
     )
 
 
@@ -116,33 +123,26 @@ def _listed(parameters: Mapping[str, float]) -> str:
     return ", ".join(f"{key} {value:.12g}" for key, value in parameters.items())
 
 
-def _pictures(summary: Summary, *, workload: str) -> list[Picture]:
-    """Return the pictures across the page, in order."""
-    has_curve = any(one["workload"] == workload for one in summary.get("curves") or [])
-    is_fair = any(one["workload"] == workload for one in summary.get("fairness") or [])
-    lag = waits.lag_histogram(summary, workload=workload)
-    rows = rows_of(summary, workload=workload)
-    is_searched = all(row.get("measure") in _SEARCHED for row in rows)
-    return [
-        *([] if is_searched else [capacity.throughput(summary, workload=workload)]),
-        *([load.load_curve(summary, workload=workload)] if has_curve else []),
-        *([load.fairness(summary, workload=workload)] if is_fair else []),
-        waits.split(summary, workload=workload),
-        *([lag] if lag else []),
-    ]
+def _charts(summary: Summary, *, workload: str) -> Iterator[Chart]:
+    if any(row.measure not in _SEARCHES for row in summary.of_workload(workload)):
+        yield capacity.throughput(summary, workload=workload)
+    if _has_curve(summary, workload=workload):
+        yield load.load_curve(summary, workload=workload)
+    if any(one.workload == workload for one in summary.fairness):
+        yield load.fairness(summary, workload=workload)
+    yield waits.split(summary, workload=workload)
+    if lag := waits.lag_histogram(summary, workload=workload):
+        yield lag
 
 
-def _costs(summary: Summary, *, workload: str) -> list[Picture]:
-    """Return the pictures that stand beside each other."""
-    rows = rows_of(summary, workload=workload)
-    found = [
-        capacity.cost(summary, workload=workload, **how)
-        for how in _COSTS
-        if how["column"] in _ALWAYS or any(row.get(how["column"]) for row in rows)
-    ]
-    if any(one["workload"] == workload for one in summary.get("curves") or []):
-        found += [
-            load.load_curve(summary, workload=workload, percentile=name, is_half=True)
-            for name in ("p50", "p99")
-        ]
-    return found
+def _costs(summary: Summary, *, workload: str) -> Iterator[Chart]:
+    for cost in capacity.COSTS:
+        if any(map(cost.of, summary.of_workload(workload))):
+            yield capacity.cost(summary, workload=workload, cost=cost)
+    if _has_curve(summary, workload=workload):
+        for percentile in ("p50", "p99"):
+            yield load.load_curve(summary, workload=workload, percentile=percentile)
+
+
+def _has_curve(summary: Summary, *, workload: str) -> bool:
+    return any(one.workload == workload for one in summary.curves)

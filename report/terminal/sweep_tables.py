@@ -10,9 +10,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from report import format as fmt
+from report.analyses.sweep_text import describe_law
 from report.palette import MARK_STYLES, row_shade
 from report.result import Crossover, Effect, Summary, Sweep
-from report.terminal.sweep_text import describe_law
 from report.terminal.tables import called, plain_table
 
 

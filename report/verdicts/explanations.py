@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from poolbench.catalogue import JOB_KINDS, WorkClass
+from poolbench.jobs import JOB_KINDS, WorkClass
 from report import format as fmt
 from report.legend import claim
 from report.result import Decided

@@ -98,13 +98,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 @pytest.fixture(scope="session")
 def docker_engine(is_ci: bool) -> str:  # noqa: FBT001 -- a fixture
-    """The Docker engine's word; a test that needs it is skipped without one, except in CI."""
+    """The Docker engine's versions; a test that needs it is skipped without one, except in CI."""
     engine = find_engine(os.environ)
     if not engine.is_usable:
         if is_ci:
-            pytest.fail(f"CI must have a Docker engine: {engine.word}")
-        pytest.skip(f"needs Docker: {engine.word}")
-    return engine.word
+            pytest.fail(f"CI must have a Docker engine: {engine.description}")
+        pytest.skip(f"needs Docker: {engine.description}")
+    return engine.description
 
 
 def _is_ours(name: str) -> bool:

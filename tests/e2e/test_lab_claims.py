@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab.run.blocks import FIRST_LOOK_BLOCKS
 from poolbench.errors import ExitCode
+from report.result import Summary, from_json
 from tests.integration.test_lab_run import (
     experiment,
     leftovers,
@@ -41,10 +40,9 @@ def narrow_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return only_run(results), ended.stdout
 
 
-def summary_of(folder: Path) -> dict[str, Any]:
+def summary_of(folder: Path) -> Summary:
     """Return a run's summary."""
-    found: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return found
+    return from_json((folder / "summary.json").read_bytes())
 
 
 def test_blocks_are_added_until_the_interval_is_narrow(narrow_run: tuple[Path, str]) -> None:
@@ -54,11 +52,12 @@ def test_blocks_are_added_until_the_interval_is_narrow(narrow_run: tuple[Path, s
 
     assert manifest["repetitions"] == FIRST_LOOK_BLOCKS
     assert manifest["until"].keys() == {"half_width", "at_most_s", "block_s"}
-    assert summary["until"]["is_reached"]
-    (width,) = summary["until"]["widths"]
-    assert (width["contender"], width["against"]) == ("threads", "solo")
-    assert 0 < width["half_width"] < 0.5
-    assert f"reached after {FIRST_LOOK_BLOCKS} repetitions." in summary["notes"][-1]
+    assert summary.precision
+    assert summary.precision.is_reached
+    (width,) = summary.precision.widths
+    assert (width.contender, width.against) == ("threads", "solo")
+    assert 0 < (width.half_width or 0) < 0.5
+    assert f"reached after {FIRST_LOOK_BLOCKS} repetitions." in summary.notes[-1]
 
 
 def test_the_twin_is_measured_like_any_other(narrow_run: tuple[Path, str]) -> None:
@@ -81,12 +80,12 @@ def test_the_twin_is_measured_like_any_other(narrow_run: tuple[Path, str]) -> No
     ]
     assert counts["solo"] == counts["solo-twin"] != set()
     assert "solo-twin" not in manifest["ceilings"]["noop_per_s"]
-    assert {row["contender"] for row in summary["rows"] if row["is_twin"]} == {"solo-twin"}
-    assert summary["noise_floor"]["io.sleep"] > 0
-    (verdict,) = summary["verdicts"]
-    assert (verdict["best"], verdict["against"]) == ("threads", "solo")
-    assert "solo-twin" not in {one["contender"] for one in verdict["decisions"]}
-    assert "Noise" in said
+    assert {row.contender for row in summary.rows if row.is_twin} == {"solo-twin"}
+    assert (summary.noise_floor["io.sleep"] or 0) > 0
+    (verdict,) = summary.verdicts
+    assert (verdict.best, verdict.against) == ("threads", "solo")
+    assert "solo-twin" not in {one.contender for one in verdict.decisions}
+    assert "A/A" in said
 
 
 def test_time_that_is_over_is_said(tmp_path: Path, results_dir: Path) -> None:
@@ -97,7 +96,8 @@ def test_time_that_is_over_is_said(tmp_path: Path, results_dir: Path) -> None:
 
     summary = summary_of(only_run(results_dir))
     assert ended.returncode == ExitCode.OK, ended.stderr
-    assert not summary["until"]["is_reached"]
-    assert "not reached in" in summary["notes"][-1]
-    assert "Still wide: io.sleep (threads against solo)" in summary["notes"][-1]
+    assert summary.precision
+    assert not summary.precision.is_reached
+    assert "not reached in" in summary.notes[-1]
+    assert "Still wide: io.sleep (threads against solo)" in summary.notes[-1]
     assert leftovers(results_dir) == []

@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from collector.reasons import Code
 from collector.store import RunFolder
 from lab.experiment.interpreter import NoInterpreterError, find_interpreter
 from lab.system.paths import ROOT
@@ -205,8 +206,8 @@ def test_greenlet_merely_installed_makes_the_row_invalid(
     row = ended.row("threads-2-greenlet")
 
     assert (row["mark"], row["valid_repetitions"], row["is_without_gil"]) == ("!", 0, False)
-    assert "the GIL was on" in row["reasons"][0]
-    assert "importing greenlet turns it on; take that package out" in row["reasons"][0]
+    reason = row["reasons"][0]
+    assert (reason["code"], reason["parameters"]["packages"]) == (Code.GIL_TURNED_ON, ["greenlet"])
     assert ended.exit_code == ExitCode.INVALID
     assert ended.row("threads-2-nogil")["mark"] != "!"
 

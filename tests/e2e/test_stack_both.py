@@ -105,7 +105,7 @@ def test_flower_shows_workers_and_jobs(stack: Checkout) -> None:
     )
 
 
-def test_ps_tells_that_all_is_well(stack: Checkout) -> None:
+def test_ps_shows_every_service_healthy(stack: Checkout) -> None:
     """Every service with state, process id and health; exit code 0."""
     lines = stack.command("poolbench", "ps").splitlines()
 
@@ -114,7 +114,7 @@ def test_ps_tells_that_all_is_well(stack: Checkout) -> None:
     assert all(re.search(r"running +\d+ .* healthy$", line.rstrip()) for line in lines[1:])
 
 
-def test_logs_are_told_by_service(stack: Checkout) -> None:
+def test_logs_name_their_service(stack: Checkout) -> None:
     """The same names and form in both stacks."""
     lines = stack.command("poolbench", "logs", "upstream", "--lines", "5").splitlines()
 
@@ -129,7 +129,7 @@ def test_a_second_up_says_so_and_changes_nothing(stack: Checkout) -> None:
     done = stack.run("poolbench", "up")
 
     assert done.returncode == 0
-    assert "The stack was already running" in done.stderr
+    assert "The stack was running" in done.stderr
     assert f"http://127.0.0.1:{stack.port('flower')}" in done.stdout
     assert login_of(stack).partition(":")[2] in done.stdout
     assert (stack.root / ".env").read_bytes() == before

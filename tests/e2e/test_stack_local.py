@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,13 +9,13 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
-from lab.stack.controller import Desk
+from lab.stack.controller import StackController
 from lab.stack.local import LocalStack
-from lab.stack.processes import OurProcess, find_processes
-from lab.stack.state import recall
+from lab.stack.preflight import check_start
+from lab.stack.processes import StackProcess, find_processes
+from lab.stack.state import load_state
 from lab.system.paths import ROOT
 from lab.system.redis_server import free_port
 from poolbench.errors import StackError
@@ -25,7 +24,7 @@ from tests.conftest import Server, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-MakeDesk = Callable[..., Desk]
+MakeController = Callable[..., StackController]
 
 ROOMS = ("poolbench", "worker", "upstream", "collector", "lab")
 
@@ -48,40 +47,42 @@ def ports() -> dict[str, str]:
 
 
 @pytest.fixture
-def make_desk(checkout: Path, ports: dict[str, str]) -> Iterator[MakeDesk]:
-    """Make desks over the checkout; whatever they started is taken down with the test."""
+def make_controller(checkout: Path, ports: dict[str, str]) -> Iterator[MakeController]:
+    """Make controllers over the checkout; whatever they started is taken down with the test."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    desk = Desk(checkout, environ={**kept, **ports}, tell=lambda _: None)
+    controller = StackController(checkout, environ={**kept, **ports}, notify=lambda _: None)
 
-    def make(**environ: str) -> Desk:
-        return Desk(checkout, environ={**kept, **ports, **environ}, tell=lambda _: None)
+    def make(**environ: str) -> StackController:
+        return StackController(
+            checkout, environ={**kept, **ports, **environ}, notify=lambda _: None
+        )
 
     yield make
-    memory = desk.memory
-    local_stack(desk).down()
-    assert memory is None or find_processes(memory.token) == []
+    state = controller.state
+    local_stack(controller).down()
+    assert state is None or find_processes(state.token) == []
 
 
-def local_stack(desk: Desk) -> LocalStack:
+def local_stack(controller: StackController) -> LocalStack:
     """Return the local stack with the settings that it was started with, or would be."""
-    stack = desk.running() or desk.choose("local")
+    stack = controller.saved_stack() or controller.choose_stack("local")
     assert isinstance(stack, LocalStack)
     return stack
 
 
-def bring_up(desk: Desk) -> LocalStack:
+def bring_up(controller: StackController) -> LocalStack:
     """Start the local stack as `poolbench up` does."""
-    stack = desk.choose("local")
+    stack = controller.choose_stack("local")
     assert isinstance(stack, LocalStack)
-    stack.up(started_with=desk.memory.settings if desk.memory else desk.plain_values())
+    stack.up(started_with=controller.public_settings())
     return stack
 
 
-def processes_of(desk: Desk) -> list[OurProcess]:
+def processes_of(controller: StackController) -> list[StackProcess]:
     """Return the stack's live processes."""
-    memory = desk.memory
-    assert memory is not None
-    return find_processes(memory.token)
+    state = controller.state
+    assert state is not None
+    return find_processes(state.token)
 
 
 def pid_of(stack: LocalStack, name: str) -> int:
@@ -96,17 +97,17 @@ def is_listening(port: str) -> bool:
 
 
 def test_a_stack_lives_is_hurt_and_goes(
-    make_desk: MakeDesk, checkout: Path, ports: dict[str, str]
+    make_controller: MakeController, checkout: Path, ports: dict[str, str]
 ) -> None:
     """One long story, since a start takes seconds: each of its parts is a promise of `up`."""
-    desk = make_desk()
-    stack = bring_up(desk)
+    controller = make_controller()
+    stack = bring_up(controller)
     assert all(status.is_healthy for status in stack.statuses())
     assert {status.name for status in stack.statuses()} >= {"redis", "flower", "collector"}
 
     # secrets: in .env and in environments, and nowhere that others see
     secrets = [value.split(":")[-1] for value in read_dotenv(checkout / ".env").values()]
-    seen = [" ".join(ours.process.cmdline()) for ours in processes_of(desk)]
+    seen = [" ".join(ours.process.cmdline()) for ours in processes_of(controller)]
     seen += [path.read_text() for path in (checkout / ".poolbench").glob("*.*")]
     assert len(secrets) == 2
     assert not [secret for secret in secrets if any(secret in text for text in seen)]
@@ -120,69 +121,71 @@ def test_a_stack_lives_is_hurt_and_goes(
     # a second up repairs what was stopped
     stack._supervisor.stop_service("upstream")
     wait_until(lambda: not is_listening(ports["POOLBENCH_UPSTREAM_PORT"]), what="upstream's end")
-    assert bring_up(desk).is_up()
+    assert bring_up(controller).is_up()
     assert all(status.is_healthy for status in stack.statuses())
 
     # supervisord killed: everything it left is found and ended, then started anew
-    first = processes_of(desk)
+    first = processes_of(controller)
     os.kill(next(o.process.pid for o in first if not o.service), signal.SIGKILL)
     assert {status.state for status in stack.statuses()} == {"stopped"}
-    stack = bring_up(desk)
+    stack = bring_up(controller)
     assert not [ours for ours in first if ours.process.is_running()]
     assert all(status.is_healthy for status in stack.statuses())
 
     # down: no process, no port, no socket; data, logs and results stay
-    second = processes_of(desk)
+    second, folder = processes_of(controller), stack._supervisor.socket_path.parent
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     stack.down()
     stack.down()
     assert not [ours for ours in second if ours.process.is_running()]
     assert not [port for port in ports.values() if is_listening(port)]
-    assert not stack._supervisor.socket_path.parent.exists()
-    assert recall(desk.layout.state_dir) is None
-    assert list(desk.layout.data.glob("*/appendonlydir"))
-    assert desk.layout.results_dir.is_dir()
+    assert not folder.exists()
+    assert load_state(controller.layout.state_dir) is None
+    assert list(controller.layout.data.glob("*/appendonlydir"))
+    assert controller.layout.results_dir.is_dir()
 
 
 def test_a_service_that_fails_stops_what_was_started(
-    make_desk: MakeDesk, checkout: Path, ports: dict[str, str]
+    make_controller: MakeController, checkout: Path, ports: dict[str, str]
 ) -> None:
     """The message holds its name and the end of its log, and nothing stays."""
     (checkout / "upstream").unlink()
     (checkout / "upstream").mkdir()
     (checkout / "upstream" / "__init__.py").touch()
     (checkout / "upstream" / "__main__.py").write_text("raise SystemExit('no such luck')")
-    desk = make_desk()
+    controller = make_controller()
 
     with pytest.raises(StackError, match=r"^upstream did not become healthy") as caught:
-        bring_up(desk)
+        bring_up(controller)
 
     assert "no such luck" in str(caught.value).splitlines()[-1]
-    assert desk.memory is None
+    assert controller.state is None
     assert not is_listening(ports["POOLBENCH_REDIS_PORT"])
 
 
 def test_a_taken_port_stops_it_before_anything_starts(
-    make_desk: MakeDesk, ports: dict[str, str]
+    make_controller: MakeController, ports: dict[str, str]
 ) -> None:
     """Nothing has started when the message comes."""
-    desk = make_desk()
+    controller = make_controller()
     with socket.create_server(("127.0.0.1", int(ports["POOLBENCH_FLOWER_PORT"]))):
         with pytest.raises(StackError, match="POOLBENCH_FLOWER_PORT"):
-            bring_up(desk)
+            bring_up(controller)
 
-        assert desk.memory is None
+        assert controller.state is None
         assert not is_listening(ports["POOLBENCH_REDIS_PORT"])
 
 
 def test_a_broker_that_is_named_is_used_and_none_started(
-    make_desk: MakeDesk, server: Server
+    make_controller: MakeController, server: Server
 ) -> None:
     """The stack has no broker of its own then."""
-    stack = make_desk(POOLBENCH_REDIS_URL=server.url).choose("local")
+    controller = make_controller(POOLBENCH_REDIS_URL=server.url)
+    stack = controller.choose_stack("local")
 
     assert isinstance(stack, LocalStack)
     assert "redis" not in {service.name for service in stack.services}
-    stack._check()
+    check_start(controller.layout, settings=controller.settings(), notify=print)
 
 
 @pytest.mark.parametrize(
@@ -193,33 +196,14 @@ def test_a_broker_that_is_named_is_used_and_none_started(
     ],
 )
 def test_a_broker_that_can_not_be_used_is_told_first(
-    make_desk: MakeDesk, server: Server, url: str, trouble: str
+    make_controller: MakeController, server: Server, url: str, trouble: str
 ) -> None:
     """And its password is not."""
     named = url.format(port=server.port, free=free_port())
-    desk = make_desk(POOLBENCH_REDIS_URL=named)
+    controller = make_controller(POOLBENCH_REDIS_URL=named)
 
     with pytest.raises(StackError, match=trouble) as caught:
-        bring_up(desk)
+        bring_up(controller)
 
     assert "wrong" not in str(caught.value)
-    assert desk.memory is None
-
-
-def test_a_reboot_leaves_nothing_to_end(make_desk: MakeDesk) -> None:
-    """A memory whose processes are gone, and whose ids others may have, is cleared."""
-    desk = make_desk()
-    state = {
-        "format": 1,
-        "kind": "local",
-        "token": "of a time before the reboot",
-        "settings": desk.plain_values(),
-    }
-    desk.layout.state_dir.mkdir(parents=True)
-    (desk.layout.state_dir / "stack.json").write_text(json.dumps(state))
-    before = set(psutil.pids())
-
-    local_stack(desk).down()
-
-    assert desk.memory is None
-    assert os.getpid() in before & set(psutil.pids())
+    assert controller.state is None

@@ -162,7 +162,9 @@ def test_second_writer_of_a_run_is_refused(
     """Two writers would each trim what the other has not stored."""
     with Ingest(client, run=run_id, folder=results_dir / run_id):
         second = Ingest(client, run=run_id, folder=results_dir / run_id)
-        with pytest.raises(StackError, match=rf"run {run_id} is already .* by process \d+ .*; end"):
+        with pytest.raises(
+            StackError, match=rf"run {run_id} is already .* by process \d+ .*; stop"
+        ):
             second.__enter__()
 
     with second:

@@ -187,7 +187,7 @@ def test_silence_while_jobs_are_missing_is_a_stall_until_lines_come(
 
     assert stalled["state"] == "stalled"
     assert stalled["trials"][0]["mark"] == "!"
-    assert stalled["trials"][0]["reasons"][0] == "2 of 3 jobs have no known end"
+    assert stalled["trials"][0]["reasons"][0] == "2 of 3 jobs lost"
     assert manifest.state == "unfinished"
     assert (again["state"], stack.summary(run_id)["state"]) == ("running", "closed")
     assert stack.folder(run_id).read_manifest().state == "finished"
@@ -313,7 +313,7 @@ def test_runs_that_overlap_are_marked_both(stack: Stack) -> None:
     overlaps = {run: stack.summary(run)["overlapped_by"] for run in ("one", "two", "later")}
     assert overlaps == {"one": ["two"], "two": ["one"], "later": []}
     assert stack.trial("one")["mark"] == "!"
-    assert stack.trial("one")["reasons"][0] == "run two had jobs here at the same time"
+    assert stack.trial("one")["reasons"][0] == "run two had jobs in flight at the same time"
     assert stack.folder("one").read_manifest().overlapped_by == ("two",)
 
 
@@ -498,10 +498,11 @@ def test_report_reads_the_folder_of_a_submission(stack: Stack, run_id: str) -> N
     stack.work(run_id, *range(12))
     stack.round()
 
-    (row,) = write_reports(stack.folder(run_id).path)["rows"]
+    (row,) = write_reports(stack.folder(run_id).path).rows
 
-    assert (row["contender"], row["workload"], row["ledger"]["done"]) == ("threads", "io.sleep", 12)
-    assert row["throughput_per_s"]["median"] == pytest.approx(1_000)
+    assert (row.name, row.ledger.done) == ("threads/io.sleep", 12)
+    assert row.throughput_per_s
+    assert row.throughput_per_s.median == pytest.approx(1_000)
 
 
 def test_second_collector_stands_by(

@@ -14,6 +14,7 @@ from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StorageError
 from report.export import JOB_COLUMNS, Format, Table, export
+from report.result import to_json
 from report.summary import summarize
 from tests.recompute import Record, read, row_figures
 from tests.synthetic import BENCH, WORKLOADS, edit_trials, find_trial, make_run
@@ -87,7 +88,7 @@ def test_plain_python_recomputes_every_figure(folder: RunFolder, tmp_path: Path)
     """Ledger, throughput, all percentiles, CPU and memory of each row, from two CSV files."""
     jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
     samples = read(write(folder, tmp_path / "samples.csv", table=Table.SAMPLES))
-    rows = summarize(folder)["rows"]
+    rows = json.loads(to_json(summarize(folder)))["rows"]
 
     for row in rows:
         mine = of_row(jobs, row)
@@ -170,7 +171,8 @@ def test_the_page_of_columns_is_current() -> None:
     page = Path("docs/columns.md").read_text(encoding="utf-8")
     found = [line.split(" | ", 2) for line in page.splitlines() if line.startswith("| `")]
 
-    jobs = [[name, one.type.value, one.help] for name, one in JOB_COLUMNS.items()]
+    kinds = {int: "int64", str: "string", bool: "bool"}
+    jobs = [[name, kinds[kind], text] for name, (kind, text) in JOB_COLUMNS.items()]
     types = [[name, str(dtype).lower()] for name, dtype in SAMPLE_SCHEMA.items()]
     rows = [[name.strip("|` "), kind, text.removesuffix(" |")] for name, kind, text in found]
     assert rows[: len(jobs)] == jobs

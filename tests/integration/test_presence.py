@@ -8,13 +8,13 @@ import pytest
 import redis
 
 from poolbench.keys import queue_name, worker_key
-from poolbench.presence import Crew, find_crew
+from poolbench.presence import WorkerGroup, find_workers
 from tests.integration.producer_stand_ins import show_worker
 
 
 def test_nobody_is_there(client: redis.Redis) -> None:
     """An empty server has no workers."""
-    assert find_crew(client, "gevent") == Crew()
+    assert find_workers(client, "gevent") == WorkerGroup()
 
 
 def test_workers_of_one_contender_are_added_up(client: redis.Redis) -> None:
@@ -24,24 +24,26 @@ def test_workers_of_one_contender_are_added_up(client: redis.Redis) -> None:
     show_worker(client, "gevent-acks", slots=3, name="a-2")
     show_worker(client, "solo", slots=1, name="a-3")
 
-    crew = find_crew(client, "gevent")
+    group = find_workers(client, "gevent")
 
-    assert crew == Crew(workers=2, slots=120, has_events=True)
+    assert group == WorkerGroup(workers=2, slots=120, has_events=True)
 
 
 def test_workers_of_another_scope_are_not_there(client: redis.Redis) -> None:
     """A worker of a lab run has the contender's name and another queue."""
     show_worker(client, "gevent", scope="lab-run")
 
-    assert find_crew(client, "gevent", queue=queue_name("gevent")).workers == 0
-    assert find_crew(client, "gevent", queue=queue_name("gevent", scope="lab-run")).workers == 1
+    assert find_workers(client, "gevent", queue=queue_name("gevent")).workers == 0
+    assert find_workers(client, "gevent", queue=queue_name("gevent", scope="lab-run")).workers == 1
 
 
 def test_a_worker_that_shows_no_queues_counts(client: redis.Redis) -> None:
     """The list is left out where it is too long."""
     client.set(worker_key("gevent", "a-1"), json.dumps({"slots": 2, "queues": []}))
 
-    assert find_crew(client, "gevent", queue=queue_name("gevent")) == Crew(workers=1, slots=2)
+    assert find_workers(client, "gevent", queue=queue_name("gevent")) == WorkerGroup(
+        workers=1, slots=2
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "null"])
@@ -49,4 +51,4 @@ def test_a_garbled_key_is_no_worker(client: redis.Redis, text: str) -> None:
     """Somebody else's key does not stop the producer."""
     client.set(worker_key("gevent", "a-1"), text)
 
-    assert find_crew(client, "gevent").workers == 0
+    assert find_workers(client, "gevent").workers == 0

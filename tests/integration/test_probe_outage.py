@@ -38,7 +38,9 @@ def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path:
             )
             server.stop()
             wait_until(
-                lambda: jobs <= set(worker.witnesses) and "Redis takes no lines" in worker.log,
+                lambda: (
+                    jobs <= set(worker.witnesses) and "Redis does not accept lines" in worker.log
+                ),
                 what="jobs that finished while Redis was away, and a word of it",
                 within_s=PATIENCE_S,
             )

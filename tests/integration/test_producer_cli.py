@@ -306,7 +306,7 @@ def test_without_a_collector_it_says_so(client: redis.Redis, producer: Producer)
 
     assert found.code == 3
     assert "no collector published anything within" in found.errors
-    assert "4 jobs sent, and their records are kept" in found.errors
+    assert "4 jobs sent; their records are kept" in found.errors
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_workers_that_vanish_end_it(
         found = ended(process)
 
     assert found.code == 1
-    assert "no worker is there any more" in found.errors
+    assert "no worker is live any more" in found.errors
     assert "15 done" in found.errors
 
 

@@ -14,13 +14,14 @@ import pytest
 
 from collector.fold import fold
 from collector.schema import LINE_SCHEMA
-from poolbench.errors import StorageError
-from report.build import write_reports
+from poolbench.errors import StorageError, UsageError
+from report.build import write_chart, write_reports
+from report.result import from_json
 from tests.synthetic import WORKLOADS, flat_manifest, make_run
 
 _TOP = Path(__file__).resolve().parents[2]
 _REBUILD = (
-    "import pathlib, sys; from report.build import write_reports;"
+    "import pathlib, sys; from report.build import write_chart, write_reports;"
     "write_reports(pathlib.Path(sys.argv[1]))"
 )
 
@@ -62,7 +63,7 @@ def test_what_is_returned_is_what_is_written(tmp_path: Path) -> None:
 
     summary = write_reports(path)
 
-    assert json.loads((path / "summary.json").read_bytes()) == summary
+    assert from_json((path / "summary.json").read_bytes()) == summary
 
 
 def test_records_folded_from_lines_are_reported(tmp_path: Path) -> None:
@@ -105,6 +106,53 @@ def test_another_format_version_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="format version 99"):
         write_reports(folder.path)
+
+
+def test_a_chart_is_written_as_an_image(tmp_path: Path) -> None:
+    """By the name of the page's chart, or as the one of its first screen; no report is made."""
+    path = make_run(tmp_path / "run", workloads=WORKLOADS[:1]).path
+
+    write_chart(path, name="lead", output=tmp_path / "lead.svg")
+    write_chart(path, name="latency-cpu.primes", output=tmp_path / "latency.png")
+
+    assert "times the throughput of solo" in (tmp_path / "lead.svg").read_text(encoding="utf-8")
+    assert (tmp_path / "latency.png").read_bytes().startswith(b"\x89PNG")
+    assert not (path / "report.html").exists()
+
+
+def test_an_unknown_chart_is_refused_with_the_nearest_and_all_names(tmp_path: Path) -> None:
+    """Nothing is written."""
+    path = make_run(tmp_path / "run", workloads=WORKLOADS[:1]).path
+
+    with pytest.raises(UsageError) as caught:
+        write_chart(path, name="througput-cpu.primes", output=tmp_path / "chart.svg")
+
+    text = str(caught.value)
+    assert "did you mean throughput-cpu.primes?" in text
+    assert "lead, advantage, throughput-cpu.primes, latency-cpu.primes" in text
+    assert not (tmp_path / "chart.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--output", "chart.svg"], "--output: no chart; add --chart lead"),
+        (["--chart", "lead"], "--output: no image file; add --output FILE.svg or FILE.png"),
+        (
+            ["--chart", "lead", "--output", "chart.gif"],
+            "--output: no image file: chart.gif; add --output FILE.svg or FILE.png",
+        ),
+        (["--chart", "lead", "--output", "none/chart.svg"], "--output: no such folder: none;"),
+    ],
+)
+def test_an_image_takes_a_chart_and_a_file(arguments: list[str], message: str) -> None:
+    """One without the other is refused, before the run is looked for."""
+    command = [sys.executable, "-m", "poolbench", "report", "latest", *arguments]
+
+    done = subprocess.run(command, cwd=_TOP, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
 
 
 def _lines(records: pl.DataFrame) -> pl.DataFrame:

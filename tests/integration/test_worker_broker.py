@@ -19,7 +19,8 @@ from poolbench.keys import CALIBRATION
 from poolbench.settings import load_settings
 from tests.conftest import Server
 from tests.integration.working import ROOT
-from worker.broker import publish_calibration, wait_for_broker
+from worker import cli
+from worker.broker import wait_for_broker
 
 
 def test_a_broker_that_answers_is_taken(server: Server) -> None:
@@ -47,12 +48,16 @@ def test_a_calibration_is_published_where_producers_look(
     assert found.keys() == {name for name, kind in JOB_KINDS.items() if kind.calibrated}
 
 
-def test_a_calibration_without_a_broker_is_one_line() -> None:
+def test_a_calibration_without_a_broker_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One line with the broker's address."""
-    environ = {"POOLBENCH_REDIS_PORT": str(free_port())}
+    port = str(free_port())
+    monkeypatch.setenv("POOLBENCH_REDIS_PORT", port)
 
-    with pytest.raises(StackError, match=r"Redis at 127\.0\.0\.1:\d+ does not answer"):
-        publish_calibration({}, settings=load_settings(environ, dotenv=None))
+    assert cli.main(["calibrate", "--publish"]) == ExitCode.STACK
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"worker: Redis at 127.0.0.1:{port} does not answer")
 
 
 def test_a_broker_that_is_away_is_named() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from collector.run_manifest import manifest_schema
-from report.result import schema as summary_schema
+from report.result import summary_schema
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 

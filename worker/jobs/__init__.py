@@ -7,13 +7,17 @@ from typing import Any
 
 from worker.jobs import cpu, io, mixed
 
-#: What each kind of `poolbench.jobs.JOB_KINDS` does; called with that kind's
-#: `message_parameters` by name.
-FUNCTIONS: Mapping[str, Callable[..., object]] = {
+_CPU: Mapping[str, Callable[..., object]] = {
     "cpu.primes": cpu.primes,
     "cpu.json": cpu.parse,
     "cpu.sha256": cpu.sha256,
     "cpu.zlib": cpu.compress,
+}
+
+#: What each kind of `poolbench.jobs.JOB_KINDS` does; called with that kind's
+#: `message_parameters` by name.
+FUNCTIONS: Mapping[str, Callable[..., object]] = {
+    **_CPU,
     "io.sleep": io.sleep,
     "io.http": io.http,
     "io.redis": io.redis_commands,
@@ -33,10 +37,7 @@ COROUTINES: Mapping[str, Callable[..., Coroutine[Any, Any, object]]] = {
 
 #: What of each kind computes, without its wait; called with the same parameters.
 COMPUTING: Mapping[str, Callable[..., object]] = {
-    "cpu.primes": cpu.primes,
-    "cpu.json": cpu.parse,
-    "cpu.sha256": cpu.sha256,
-    "cpu.zlib": cpu.compress,
+    **_CPU,
     "mixed.fetch": mixed.fetch_work,
     "mixed.share": mixed.share_work,
 }

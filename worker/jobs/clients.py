@@ -10,7 +10,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import redis
@@ -45,49 +44,28 @@ class Lender(Generic[Client]):
 
     A pool of n connections inside one httpx client looks through all n at each request, and under
     gevent polls each: 100 greenlets got 150 answers a second so, and 1,631 with a client each.
+    With ``is_per_loop`` a client stays with the event loop that its connection belongs to.
     """
 
-    def __init__(self, make: Callable[[], Client]) -> None:
+    def __init__(self, make: Callable[[], Client], *, is_per_loop: bool = False) -> None:
         self._make = make
-        self._idle: deque[Client] = deque()
+        self._is_per_loop = is_per_loop
+        #: The clients that nobody uses, by the event loop that made them, or else by the lender.
+        self._idle: weakref.WeakKeyDictionary[object, deque[Client]] = weakref.WeakKeyDictionary()
         # a child must not share its parent's connections
         os.register_at_fork(after_in_child=self._idle.clear)
 
     @contextmanager
     def lend(self) -> Iterator[Client]:
         """Lend a client for the block; one whose block failed may have half an answer, and goes."""
-        shelf = self._shelf()
+        owner = asyncio.get_running_loop() if self._is_per_loop else self
+        idle = self._idle.setdefault(owner, deque())
         try:
-            client = shelf.pop()
+            client = idle.pop()
         except IndexError:
             client = self._make()
         yield client
-        shelf.append(client)
-
-    def _shelf(self) -> deque[Client]:
-        return self._idle
-
-
-class LoopLender(Lender[Client]):
-    """Lends a client to a coroutine: its connection belongs to the event loop that made it."""
-
-    def __init__(self, make: Callable[[], Client]) -> None:
-        super().__init__(make)
-        self._shelves: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, deque[Client]] = (
-            weakref.WeakKeyDictionary()
-        )
-        os.register_at_fork(after_in_child=self._shelves.clear)
-
-    def _shelf(self) -> deque[Client]:
-        return self._shelves.setdefault(asyncio.get_running_loop(), deque())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptRedis(Generic[Client]):
-    """A connection to Redis with a key that no other client uses."""
-
-    client: Client
-    key: str = field(default_factory=lambda: scratch_key(secrets.token_hex(8)))
+        idle.append(client)
 
 
 def _http_options() -> dict[str, Any]:
@@ -109,29 +87,20 @@ def _redis_options() -> dict[str, Any]:
     }
 
 
+def _redis_key() -> str:
+    """Return a key that no other client uses."""
+    return scratch_key(secrets.token_hex(8))
+
+
 http_clients = Lender(lambda: httpx.Client(**_http_options()))
-async_http_clients = LoopLender(lambda: httpx.AsyncClient(**_http_options()))
-redis_clients = Lender(lambda: KeptRedis(client=redis.Redis.from_url(**_redis_options())))
-async_redis_clients = LoopLender(
-    lambda: KeptRedis(client=redis.asyncio.Redis.from_url(**_redis_options()))
+async_http_clients = Lender(lambda: httpx.AsyncClient(**_http_options()), is_per_loop=True)
+#: Each client of Redis with a key of its own.
+redis_clients = Lender(lambda: (redis.Redis.from_url(**_redis_options()), _redis_key()))
+async_redis_clients = Lender(
+    lambda: (redis.asyncio.Redis.from_url(**_redis_options()), _redis_key()), is_per_loop=True
 )
 
 
-def get(target: str, *, delay_ms: float) -> httpx.Response:
-    """Return upstream's answer to a request that it is to take ``delay_ms`` for.
-
-    Raises:
-        httpx.TransportError: if upstream can't be reached or breaks off.
-    """
-    with http_clients.lend() as client:
-        return client.get(target, timeout=_timeout(delay_ms))
-
-
-async def get_async(target: str, *, delay_ms: float) -> httpx.Response:
-    """Do what `get` does, on the event loop."""
-    with async_http_clients.lend() as client:
-        return await client.get(target, timeout=_timeout(delay_ms))
-
-
-def _timeout(delay_ms: float) -> httpx.Timeout:
+def timeout(*, delay_ms: float) -> httpx.Timeout:
+    """Return the timeout of a request that upstream is to take ``delay_ms`` for."""
     return httpx.Timeout(ANSWER_TIMEOUT_S + delay_ms / 1_000, connect=CONNECT_TIMEOUT_S)

@@ -9,6 +9,7 @@ import functools
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +29,6 @@ LEFT_AFTER_S = 600.0
 
 #: What `file_round` writes, again and again.
 _PATTERN = bytes(range(256)) * 256
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class UpstreamError(RuntimeError):
@@ -52,47 +51,37 @@ async def sleep_async(*, delay_ms: float) -> None:
         await asyncio.sleep(delay_ms / 1_000)
 
 
-def http(
-    *,
-    delay_ms: float,
-    size_bytes: int,
-    tail_sigma: float = 0.0,
-    failure_share: float = 0.0,
-    seed: int = 0,
-) -> int:
+def http(*, delay_ms: float, size_bytes: int, **draws: float) -> int:
     """Ask upstream to wait and then answer; return the answer's length in bytes.
+
+    ``draws`` are upstream's parameters of a tail and of failures.
 
     Raises:
         UpstreamError: if the answer isn't the one asked for.
         httpx.TransportError: if upstream can't be reached or breaks off.
     """
-    target = _wait_target(delay_ms, size_bytes, tail_sigma, failure_share, seed)
-    return len(_whole(clients.get(target, delay_ms=delay_ms), size_bytes=size_bytes))
+    return len(answer("/wait", delay_ms=delay_ms, size_bytes=size_bytes, **draws))
 
 
-async def http_async(
-    *,
-    delay_ms: float,
-    size_bytes: int,
-    tail_sigma: float = 0.0,
-    failure_share: float = 0.0,
-    seed: int = 0,
-) -> int:
+async def http_async(*, delay_ms: float, size_bytes: int, **draws: float) -> int:
     """Do what `http` does, on the event loop."""
-    target = _wait_target(delay_ms, size_bytes, tail_sigma, failure_share, seed)
-    return len(_whole(await clients.get_async(target, delay_ms=delay_ms), size_bytes=size_bytes))
+    return len(await answer_async("/wait", delay_ms=delay_ms, size_bytes=size_bytes, **draws))
 
 
-def document(*, delay_ms: float, size_bytes: int) -> bytes:
-    """Ask upstream to wait and then answer with a JSON document; raises as `http` does."""
-    target = _json_target(delay_ms, size_bytes)
-    return _whole(clients.get(target, delay_ms=delay_ms), size_bytes=size_bytes)
+def answer(path: str, **query: float) -> bytes:
+    """Return the content of upstream's answer to a query; raises as `http` does."""
+    with clients.http_clients.lend() as client:
+        timeout = clients.timeout(delay_ms=query["delay_ms"])
+        response = client.get(_target(path, query), timeout=timeout)
+    return _whole(response, size_bytes=query["size_bytes"])
 
 
-async def document_async(*, delay_ms: float, size_bytes: int) -> bytes:
-    """Do what `document` does, on the event loop."""
-    target = _json_target(delay_ms, size_bytes)
-    return _whole(await clients.get_async(target, delay_ms=delay_ms), size_bytes=size_bytes)
+async def answer_async(path: str, **query: float) -> bytes:
+    """Do what `answer` does, on the event loop."""
+    with clients.async_http_clients.lend() as client:
+        timeout = clients.timeout(delay_ms=query["delay_ms"])
+        response = await client.get(_target(path, query), timeout=timeout)
+    return _whole(response, size_bytes=query["size_bytes"])
 
 
 def redis_commands(*, commands: int) -> int:
@@ -102,23 +91,23 @@ def redis_commands(*, commands: int) -> int:
         StoreError: if another value comes back.
         redis.RedisError: if Redis can't be reached or refuses.
     """
-    with clients.redis_clients.lend() as kept:
+    with clients.redis_clients.lend() as (client, key):
         for index in range(commands):
             if index % 2:
-                _check(kept.client.get(kept.key), key=kept.key)
+                _check(client.get(key), key=key)
             else:
-                kept.client.set(kept.key, VALUE, ex=VALUE_LIFE_S)
+                client.set(key, VALUE, ex=VALUE_LIFE_S)
     return commands
 
 
 async def redis_commands_async(*, commands: int) -> int:
     """Do what `redis_commands` does, on the event loop."""
-    with clients.async_redis_clients.lend() as kept:
+    with clients.async_redis_clients.lend() as (client, key):
         for index in range(commands):
             if index % 2:
-                _check(await kept.client.get(kept.key), key=kept.key)
+                _check(await client.get(key), key=key)
             else:
-                await kept.client.set(kept.key, VALUE, ex=VALUE_LIFE_S)
+                await client.set(key, VALUE, ex=VALUE_LIFE_S)
     return commands
 
 
@@ -135,10 +124,13 @@ def file_round(*, size_bytes: int) -> int:
     folder = private_folder()
     path = folder / f"{os.getpid()}-{secrets.token_hex(8)}"
     try:
-        _write_synced(path, content)
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         found = path.read_bytes()
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
         raise StoreError(
             f"no room in {folder} for a file of {size_bytes} bytes: "
@@ -147,7 +139,7 @@ def file_round(*, size_bytes: int) -> int:
     finally:
         path.unlink(missing_ok=True)
     if found != content:
-        raise StoreError(f"{path} held another content than was written to it")
+        raise StoreError(f"{path} held other content than was written to it")
     return len(found)
 
 
@@ -164,36 +156,20 @@ def private_folder() -> Path:
     return folder
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _check(value: object, *, key: str) -> None:
     if value != VALUE:
-        raise StoreError(f"{key} held {value!r} and not what was set")
+        raise StoreError(f"{key} contained {value!r} and not what was set")
 
 
-def _wait_target(
-    delay_ms: float, size_bytes: int, tail_sigma: float, failure_share: float, seed: int
-) -> str:
-    target = f"/wait?delay_ms={delay_ms}&size_bytes={size_bytes}"
-    if tail_sigma or failure_share:
-        target += f"&tail_sigma={tail_sigma}&failure_share={failure_share}&seed={seed}"
-    return target
+def _target(path: str, query: Mapping[str, float]) -> str:
+    return f"{path}?{'&'.join(f'{name}={value}' for name, value in query.items())}"
 
 
-def _json_target(delay_ms: float, size_bytes: int) -> str:
-    return f"/json?delay_ms={delay_ms}&size_bytes={size_bytes}"
-
-
-def _whole(answer: httpx.Response, *, size_bytes: int) -> bytes:
-    content = answer.content
-    if answer.status_code != HTTPStatus.OK or len(content) != size_bytes:
+def _whole(response: httpx.Response, *, size_bytes: float) -> bytes:
+    content = response.content
+    if response.status_code != HTTPStatus.OK or len(content) != size_bytes:
         raise UpstreamError(
-            f"{answer.url}: status {answer.status_code} with {len(content)} bytes; "
+            f"{response.url}: status {response.status_code} with {len(content)} bytes; "
             f"expected 200 with {size_bytes}"
         )
     return content

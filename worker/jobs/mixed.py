@@ -20,12 +20,12 @@ def fetch(*, delay_ms: float, size_bytes: int) -> str:
 
     Raises what `io.http` raises.
     """
-    return digest(io.document(delay_ms=delay_ms, size_bytes=size_bytes))
+    return digest(io.answer("/json", delay_ms=delay_ms, size_bytes=size_bytes))
 
 
 async def fetch_async(*, delay_ms: float, size_bytes: int) -> str:
     """Do what `fetch` does, on the event loop, which the parsing blocks."""
-    return digest(await io.document_async(delay_ms=delay_ms, size_bytes=size_bytes))
+    return digest(await io.answer_async("/json", delay_ms=delay_ms, size_bytes=size_bytes))
 
 
 def share(*, units: int, delay_ms: float) -> int:

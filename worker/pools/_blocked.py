@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections import defaultdict
 from typing import Any
 
 #: Between two log lines, seconds.
@@ -16,41 +17,42 @@ _log = logging.getLogger("celery.pool.asyncio")
 class BlockedLog:
     """Counts the stretches in which a job kept the loop without an await."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self.stretches = 0
         self.total_ns = 0
-        self.longest_ns = 0
-        self.longest_by = ""
-        #: Stretches and the longest of them, by kind, since the last log line.
-        self._unreported: dict[str, tuple[int, int]] = {}
+        #: The longest stretch and its kind.
+        self.longest: tuple[int, str] = (0, "")
+        #: Stretches since the last log line, by kind.
+        self._unreported_ns: defaultdict[str, list[int]] = defaultdict(list)
         self._is_quiet = False
 
-    def note(self, kind: str, *, stretch_ns: int, loop: asyncio.AbstractEventLoop) -> None:
+    def note(self, kind: str, *, stretch_ns: int) -> None:
         """Count a stretch."""
         self.stretches += 1
         self.total_ns += stretch_ns
-        if stretch_ns > self.longest_ns:
-            self.longest_ns, self.longest_by = stretch_ns, kind
-        count, longest_ns = self._unreported.get(kind, (0, 0))
-        self._unreported[kind] = (count + 1, max(longest_ns, stretch_ns))
+        self.longest = max(self.longest, (stretch_ns, kind))
+        self._unreported_ns[kind].append(stretch_ns)
         if not self._is_quiet:
-            self._log_unreported(loop)
+            self._log_unreported()
 
     def info(self) -> dict[str, Any]:
         """Return the counts for ``inspect stats``, times in seconds."""
         return {
             "stretches": self.stretches,
             "total-s": round(self.total_ns / 1e9, 3),
-            "longest-s": round(self.longest_ns / 1e9, 3),
-            "longest-by": self.longest_by,
+            "longest-s": round(self.longest[0] / 1e9, 3),
+            "longest-by": self.longest[1],
         }
 
-    def _log_unreported(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._is_quiet = bool(self._unreported)
-        if not self._unreported:
+    def _log_unreported(self) -> None:
+        self._is_quiet = bool(self._unreported_ns)
+        if not self._unreported_ns:
             return
-        worst = sorted(self._unreported.items(), key=lambda item: -item[1][1])
-        parts = (f"{kind} ({n} x, {ns / 1e6:.0f} ms at the longest)" for kind, (n, ns) in worst)
+        worst = sorted(self._unreported_ns.items(), key=lambda item: -max(item[1]))
+        parts = (
+            f"{kind} ({len(ns)} x, {max(ns) / 1e6:.0f} ms at the longest)" for kind, ns in worst
+        )
         _log.warning("The event loop was blocked, without an await, by %s", ", ".join(parts))
-        self._unreported.clear()
-        loop.call_later(LOG_EVERY_S, self._log_unreported, loop, context=contextvars.Context())
+        self._unreported_ns.clear()
+        self._loop.call_later(LOG_EVERY_S, self._log_unreported, context=contextvars.Context())

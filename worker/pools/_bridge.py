@@ -7,10 +7,12 @@ that calls a task's function gets the coroutine, as it does without a worker.
 
 from __future__ import annotations
 
-import functools
 import inspect
+import itertools
 import sys
+import traceback
 from collections.abc import Callable
+from functools import partial, wraps
 from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -71,15 +73,15 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: TaskPool) -> Ca
     function = _original(function)
     is_coroutine = inspect.iscoroutinefunction(inspect.unwrap(function))
 
-    @functools.wraps(function)
+    @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         job: Job | None = getattr(getcurrent(), "celery_job", None)
         if job is not None and job.is_in_tracer:
             is_own = job.request.kind == task.name
             if is_own or job.request.kind in _CALLING_TASKS or _is_errback():
-                return _call(function, args, kwargs, task=task, job=job)
+                return _call(partial(function, *args, **kwargs), task=task, job=job)
         elif is_coroutine and _is_errback():
-            pool.run_errback(functools.partial(errback, *args, **kwargs), kind=task.name)
+            pool.run_errback(partial(errback, *args, **kwargs), kind=task.name)
             return None
         return function(*args, **kwargs)
 
@@ -88,7 +90,8 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: TaskPool) -> Ca
         _task_stack.push(task)
         task.push_request(args=args, kwargs=kwargs)
         try:
-            return _call(function, args, kwargs, task=task, job=getcurrent().celery_job)
+            job: Job = getcurrent().celery_job
+            return _call(partial(function, *args, **kwargs), task=task, job=job)
         finally:
             task.pop_request()
             _task_stack.pop()
@@ -97,18 +100,11 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: TaskPool) -> Ca
     return call
 
 
-def _call(
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    *,
-    task: Any,
-    job: Job,
-) -> Any:
+def _call(call: Callable[[], Any], *, task: Any, job: Job) -> Any:
     """Call a task's function in the job's greenlet; return the value, of a coroutine too."""
     job.is_in_tracer = task.name in _CALLING_TASKS
     try:
-        found = function(*args, **kwargs)
+        found = call()
         return job.finish(found) if inspect.isawaitable(found) else found
     finally:
         job.is_in_tracer = True
@@ -122,11 +118,7 @@ def _is_errback() -> bool:
     The callback's arguments don't show it: those of an immutable signature are the sender's.
     """
     called = sys._getframe(1)  # noqa: SLF001 -- documented, for CPython
-    frame = called.f_back
-    for _ in range(_DEEPEST_CALL):
-        if frame is None or frame.f_code is called.f_code:
-            return False
-        if frame.f_code is _CALLS_ERRBACKS:
-            return True
-        frame = frame.f_back
+    for frame, _ in itertools.islice(traceback.walk_stack(called.f_back), _DEEPEST_CALL):
+        if frame.f_code in (called.f_code, _CALLS_ERRBACKS):
+            return frame.f_code is _CALLS_ERRBACKS
     return False

@@ -1,17 +1,23 @@
-"""The tasks that a job of the asyncio pool starts: they run in the job's greenlet."""
+"""What runs on the asyncio pool's loop on behalf of a job: its tasks, and its callbacks.
+
+A job's tasks run in its greenlet. What exits on the loop ends the job that it belongs to, and not
+the loop.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 import time
+import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from greenlet import getcurrent
 
-from ._job import Job
+from ._job import Job, current_job
 
 _log = logging.getLogger("celery.pool.asyncio")
 
@@ -28,10 +34,6 @@ class Child(Coroutine[Any, Any, Any]):
         self._job = job
         self._coroutine = coroutine
         self._context = context
-        self._step: Callable[[Any], Any] = coroutine.send
-        self._argument: Any = None
-        self._awaited: Any = None
-        self._error: BaseException | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._coroutine, name)
@@ -42,49 +44,37 @@ class Child(Coroutine[Any, Any, Any]):
 
     def send(self, value: Any) -> Any:
         """Take the coroutine's next step."""
-        return self._turn(self._coroutine.send, value)
+        return self._turn(functools.partial(self._coroutine.send, value))
 
     def throw(self, error: Any, *_: Any) -> Any:
         """Take the coroutine's next step, which begins with an exception at its await."""
-        return self._turn(self._coroutine.throw, error)
+        return self._turn(functools.partial(self._coroutine.throw, error))
 
     def close(self) -> None:
         """Close the coroutine."""
         self._coroutine.close()
 
-    def take_turn(self) -> None:
-        """Take the step that is due and keep how it ended, an exception too."""
-        try:
-            self._awaited = self._step(self._argument)
-        except BaseException as error:  # noqa: BLE001 -- raised again in `_turn`
-            self._error = error
-
-    def _turn(self, step: Callable[[Any], Any], argument: Any) -> Any:
-        self._step, self._argument = step, argument
+    def _turn(self, step: Callable[[], Any]) -> Any:
         job, slot = self._job, self._job.slot
         began_ns = time.perf_counter_ns()
-        # the job may have ended, or be at its turn and begin this task at once
-        if job.has_ended or getcurrent() is not slot.parent:
-            self.take_turn()
-        else:
-            slot.gr_context = self._context
-            slot.switch(self)
-            slot.gr_context = job.context
-        job.note_turn(began_ns)
-        error, self._error, self._argument = self._error, None, None
-        if error is None:
-            return self._awaited
         try:
-            if isinstance(error, SystemExit | KeyboardInterrupt):
-                # asyncio would let it end the loop, and every other job with it
-                fail_job(job, exit_=error, where=f"A task of {job}")
-                raise asyncio.CancelledError(f"it raised {error!r}") from error
-            raise error
+            # the job may have ended, or be at its turn and begin this task at once
+            if job.has_ended or getcurrent() is not slot.parent:
+                return step()
+            slot.gr_context = self._context
+            try:
+                return slot.switch(step)
+            finally:
+                slot.gr_context = job.context
+        except (SystemExit, KeyboardInterrupt) as exit_:
+            # asyncio would let it end the loop, and every other job with it
+            _fail_job(job, exit_=exit_, where=f"A task of {job}")
+            raise asyncio.CancelledError(f"it raised {exit_!r}") from exit_
         finally:
-            del error
+            job.note_turn(began_ns)
 
 
-def fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
+def _fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
     """Let a SystemExit or KeyboardInterrupt on the loop cost its own job, if it has one.
 
     ``where`` names what raised it, for the log.
@@ -92,4 +82,27 @@ def fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
     if job is None or job.has_ended:
         _log.error("%s raised %r; the event loop goes on", where, exit_)
     else:
-        job.leave(exit_)
+        job.fail_by_exit(exit_)
+
+
+def run_until(is_stopped: Callable[[], bool], *, loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it stops because the pool does.
+
+    A job may call ``loop.stop()``, and a callback of the loop may raise SystemExit, which asyncio
+    lets through. Both leave the loop as it was, so it runs on. Any other error is raised.
+    """
+    while not is_stopped():
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as exit_:
+            _fail_job(_job_of(exit_), exit_=exit_, where="A callback on the event loop")
+
+
+def _job_of(error: BaseException) -> Job | None:
+    """Return the job that owns the callback which raised; None if it is not known."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        handle = frame.f_locals.get("self")
+        if isinstance(handle, asyncio.Handle):
+            # asyncio has no public name for a handle's context; uvloop's handles have no frame
+            return handle._context.get(current_job)  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+    return None

@@ -1,8 +1,30 @@
 """A job of the asyncio pool: Celery's tracer in a greenlet, driven as a coroutine by the loop.
 
-Where the job's function returns a coroutine, the greenlet takes its steps one by one and hands what
-it waits for to an asyncio task, which wakes the greenlet again. So all of a job runs in one
-greenlet, by which Celery distinguishes jobs, and in one context. The pool is in asyncio.py.
+All of a job runs in one greenlet, by which Celery distinguishes jobs, and in one context. The pool
+is in asyncio.py. How a job goes that awaits once, each arrow down or up a switch or a call::
+
+    loop, asyncio.Task       Job, in the loop's greenlet    the job's greenlet
+    ------------------       ---------------------------    ------------------
+    task's first step -----> send(None): _turn
+                               _begin: greenlet(_run),
+                               on_accepted is posted
+                               slot.switch(None) ---------> _run: Celery's tracer
+                                                              calls the task's function,
+                                                              which returns a coroutine
+                                                            finish: _drive
+                                                              coroutine.send(None)
+    waits for the future <---- returns the future <---------- parent.switch(future)
+    future is done --------> send(None): _turn
+                               slot.switch(None) ---------> _drive
+                                                              coroutine.send(None)
+                                                              StopIteration: the value
+                                                            the tracer stores the result
+                                                            _run: on_success is posted
+    task is done <------------ _end; StopIteration <------- the greenlet ends
+
+A cancellation comes as `throw` instead of `send`, and `_drive` throws it at the await. A task that
+the job starts takes its steps in the same greenlet: `Child` switches to it with the step as a call,
+and `_take_step` switches back with what the step awaits. A plain function takes a single turn.
 """
 
 from __future__ import annotations
@@ -16,18 +38,15 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from billiard.einfo import ExceptionInfo
 from celery import exceptions
 from celery.exceptions import Terminated, WorkerLostError
-from celery.worker import state
-from celery.worker.request import Request
 from greenlet import greenlet
 
 if TYPE_CHECKING:
-    from ._child import Child
+    from ._request import JobRequest
     from .asyncio import TaskPool
 
 #: A job that keeps the loop so long without an await blocks it, nanoseconds.
@@ -40,35 +59,6 @@ _log = logging.getLogger("celery.pool.asyncio")
 
 #: The job on whose behalf code runs, also in the tasks that it started.
 current_job: contextvars.ContextVar[Job] = contextvars.ContextVar("celery_job")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
-    """What Celery asks of the pool: a call, its limits, and the callbacks for how it ended."""
-
-    call: Callable[[], Any]
-    kind: str
-    job_id: str
-    soft_limit_s: float | None = None
-    limit_s: float | None = None
-    on_accepted: Callable[..., Any] | None = None
-    on_success: Callable[..., Any] | None = None
-    on_failure: Callable[..., Any] | None = None
-    on_timeout: Callable[..., Any] | None = None
-
-    @property
-    def celery_request(self) -> Request | None:
-        """Celery's request; None if something else than its consumer uses the pool."""
-        request = getattr(self.on_accepted, "__self__", None)
-        return request if isinstance(request, Request) else None
-
-    def may_be_revoked(self) -> bool:
-        """Return whether it may have been revoked, or have expired, since Celery looked."""
-        request = self.celery_request
-        if request is None:
-            return False
-        has_stamps = bool(state.revoked_stamps and request.stamped_headers)
-        return has_stamps or bool(request.expires) or request.id in state.revoked
 
 
 class SoftTimeLimitExceeded(exceptions.SoftTimeLimitExceeded, asyncio.CancelledError):
@@ -92,11 +82,12 @@ class Job(Coroutine[Any, Any, None]):
         self.is_cleared = False
         #: Whether the greenlet runs Celery's tracer, and not the job's own function.
         self.is_in_tracer = False
-        #: Whether the tracer has returned, so that Celery is to learn how the job ended.
+        #: Whether Celery is to learn how the job ended: the tracer has returned, or the job
+        #: exceeded its limit.
         self.has_outcome = False
         self.has_ended = False
         #: Why it was cancelled, and by which signal; empty if it wasn't.
-        self.called_off = ""
+        self.cancel_reason = ""
         self.signal: int | None = None
         #: The SystemExit or KeyboardInterrupt of a task or callback of the job's.
         self._exit: BaseException | None = None
@@ -108,34 +99,34 @@ class Job(Coroutine[Any, Any, None]):
         self._timers: list[asyncio.TimerHandle] = []
         self._is_soft_limit_due = False
         self._is_over_limit = False
-        self._is_timeout_posted = False
 
     def __str__(self) -> str:
         return f"{self.request.kind}[{self.request.job_id}]"
 
-    def start(self, context: contextvars.Context) -> None:
-        """Let it run, with a context of its own."""
-        context.run(current_job.set, self)
-        self.context = context
-        self._task = asyncio.Task(self, loop=self.pool.loop, name=str(self), context=context)
+    # the pool, Celery and timers call these
+
+    def start(self) -> None:
+        """Let it run, in its context."""
+        self.context.run(current_job.set, self)
+        self._task = asyncio.Task(self, loop=self.pool.loop, name=str(self), context=self.context)
 
     def terminate(self, signal: int | None = None) -> None:
         """Cancel it at its next await; called by Celery, in the consumer's thread."""
-        self.pool.call(functools.partial(self.call_off, "it was terminated", signal=signal))
+        self.pool.call(functools.partial(self.cancel, "it was terminated", signal=signal))
 
-    def call_off(self, reason: str, *, signal: int | None = None) -> None:
+    def cancel(self, reason: str, *, signal: int | None = None) -> None:
         """Cancel it at its next await. One that waits for a slot is not cancelled but skipped."""
         # once: Celery may ask twice, and a second time would break off the job's own clean-up
-        if self._task is not None and not self.called_off:
-            self.called_off, self.signal = reason, signal
+        if self._task is not None and not self.cancel_reason:
+            self.cancel_reason, self.signal = reason, signal
             self._after(STUBBORN_AFTER_S, self._report_stubborn)
             self._task.cancel(reason)
 
-    def leave(self, exit_: BaseException) -> None:
+    def fail_by_exit(self, exit_: BaseException) -> None:
         """Fail it as if its own function had raised this SystemExit or KeyboardInterrupt."""
-        if not self.has_ended and not self.called_off:
+        if not self.has_ended and not self.cancel_reason:
             self._exit = exit_
-            self.call_off(f"one of its tasks raised {exit_!r}")
+            self.cancel(f"one of its tasks raised {exit_!r}")
 
     def abandon(self) -> None:
         """Report that it can't go on, because the event loop has failed; in the consumer's thread.
@@ -156,7 +147,28 @@ class Job(Coroutine[Any, Any, None]):
         turn_ns = time.perf_counter_ns() - began_ns
         if turn_ns > BLOCKED_NS:
             self.blocked_ns += turn_ns
-            self.pool.on_blocked(self, stretch_ns=turn_ns)
+            self.pool.blocked.note(self.request.kind, stretch_ns=turn_ns)
+
+    def _after(self, delay_s: float, callback: Callable[[], None]) -> None:
+        self._timers.append(self.pool.loop.call_later(delay_s, callback))
+
+    def _exceed_soft_limit(self) -> None:
+        if self._task is not None and not self.cancel_reason:
+            self._is_soft_limit_due = True
+            self._task.cancel("soft time limit")
+            self.pool.post(self.request.on_timeout, True, self.request.soft_limit_s)
+
+    def _exceed_limit(self) -> None:
+        if not self.cancel_reason:
+            self._is_over_limit = True
+            self.cancel(f"it exceeded its time limit of {self.request.limit_s:g} s")
+
+    def _report_stubborn(self) -> None:
+        _log.error("Job %s goes on although %s; it keeps its slot", self, self.cancel_reason)
+        if self._is_over_limit:
+            self._post_timeout()
+
+    # the job's asyncio task calls these, in the loop's greenlet
 
     def __await__(self) -> Any:
         """Refuse: its own task alone awaits a job."""
@@ -218,24 +230,7 @@ class Job(Coroutine[Any, Any, None]):
         self.context = contextvars.Context()
         self.pool.on_ended(self)
 
-    def _after(self, delay_s: float, callback: Callable[[], None]) -> None:
-        self._timers.append(self.pool.loop.call_later(delay_s, callback))
-
-    def _exceed_soft_limit(self) -> None:
-        if self._task is not None and not self.called_off:
-            self._is_soft_limit_due = True
-            self._task.cancel("soft time limit")
-            self.pool.post(self.request.on_timeout, True, self.request.soft_limit_s)
-
-    def _exceed_limit(self) -> None:
-        if not self.called_off:
-            self._is_over_limit = True
-            self.call_off(f"it exceeded its time limit of {self.request.limit_s:g} s")
-
-    def _report_stubborn(self) -> None:
-        _log.error("Job %s goes on although %s; it keeps its slot", self, self.called_off)
-        if self._is_over_limit:
-            self._post_timeout()
+    # the job's greenlet runs these
 
     def _run(self, error: BaseException | None) -> None:
         """Run Celery's tracer and post how it ended. The job's greenlet runs this."""
@@ -263,14 +258,14 @@ class Job(Coroutine[Any, Any, None]):
             self._post_timeout()
         elif self.pool.is_terminating:
             return
-        elif self.called_off and self._exit is None:
+        elif self.cancel_reason and self._exit is None:
             self._post_failure(Terminated(self.signal))
         else:
             self._post_failure(WorkerLostError(f"The job left by {self._exit or exit_!r}."))
 
     def _post_timeout(self) -> None:
-        if not self._is_timeout_posted:
-            self._is_timeout_posted = True
+        if not self.has_outcome:
+            self.has_outcome = True
             self.pool.post(self.request.on_timeout, False, self.request.limit_s)
 
     def _post_failure(self, error: Exception) -> None:
@@ -293,13 +288,12 @@ class Job(Coroutine[Any, Any, None]):
         """Await what the job's function returned; return its value. In the job's greenlet."""
         is_coroutine = inspect.iscoroutine(awaitable)
         coroutine = awaitable if is_coroutine else _wait_for(awaitable)
-        was_in_tracer, self.is_in_tracer = self.is_in_tracer, False
         self._enter_loop()
         try:
             value = self._drive(coroutine)
         except (Exception, asyncio.CancelledError) as error:
-            if self.called_off or self.pool.is_terminating:
-                raise asyncio.CancelledError(self.called_off) from error
+            if self.cancel_reason or self.pool.is_terminating:
+                raise asyncio.CancelledError(self.cancel_reason) from error
             if isinstance(error, SoftTimeLimitExceeded):
                 bare = exceptions.SoftTimeLimitExceeded().with_traceback(error.__traceback__)
                 raise bare from error.__cause__
@@ -309,10 +303,9 @@ class Job(Coroutine[Any, Any, None]):
             raise
         finally:
             self._leave_loop()
-            self.is_in_tracer = was_in_tracer
-        if self.called_off:
+        if self.cancel_reason:
             # what it returns after its cancellation must not become its result
-            raise asyncio.CancelledError(self.called_off)
+            raise asyncio.CancelledError(self.cancel_reason)
         return value
 
     def _drive(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -323,16 +316,23 @@ class Job(Coroutine[Any, Any, None]):
                 awaited = step(argument)
             except StopIteration as stop:
                 return stop.value
-            woken_by: Child | BaseException | None = self.slot.parent.switch(awaited)
+            woken_by = self.slot.parent.switch(awaited)
             while not isinstance(woken_by, BaseException | None):
-                woken_by.take_turn()
-                woken_by = self.slot.parent.switch()
+                woken_by = self._take_step(woken_by)
             argument = self._translate(woken_by)
             step = coroutine.send if argument is None else coroutine.throw
 
+    def _take_step(self, step: Callable[[], Any]) -> Any:
+        """Take a step of a task that the job started; return what wakes the greenlet next."""
+        try:
+            awaited = step()
+        except BaseException as error:  # noqa: BLE001 -- raised where the loop took the step
+            return self.slot.parent.throw(type(error), error, error.__traceback__)
+        return self.slot.parent.switch(awaited)
+
     def _translate(self, error: BaseException | None) -> BaseException | None:
         is_cancelled = isinstance(error, asyncio.CancelledError)
-        if not is_cancelled or not self._is_soft_limit_due or self.called_off:
+        if not is_cancelled or not self._is_soft_limit_due or self.cancel_reason:
             return error
         self._is_soft_limit_due = False
         if self._task is not None:

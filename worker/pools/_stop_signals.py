@@ -18,21 +18,15 @@ def wrap_stop_handlers(*, before: Callable[[], None], after: Callable[[], None])
     Celery announces a soft shutdown only after it has waited, in the handler, for the jobs that
     run; jobs that began meanwhile would be cut off.
     """
+
+    def handle(handler: Callable[..., None], *args: Any) -> None:
+        before()
+        try:
+            handler(*args)
+        finally:
+            after()
+
     for name in _STOP_SIGNALS:
         handler: Any = platforms.signals.supported(name) and platforms.signals[name]
         if getattr(handler, "__module__", None) == "celery.apps.worker":
-            wrapper = functools.partial(_handle, handler, before=before, after=after)
-            platforms.signals[name] = wrapper
-
-
-def _handle(
-    handler: Callable[..., None],
-    *args: Any,
-    before: Callable[[], None],
-    after: Callable[[], None],
-) -> None:
-    before()
-    try:
-        handler(*args)
-    finally:
-        after()
+            platforms.signals[name] = functools.partial(handle, handler)

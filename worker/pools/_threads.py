@@ -34,17 +34,17 @@ class CallThreads(concurrent.futures.ThreadPoolExecutor):
     def __init__(self, *, slots: Callable[[], int]) -> None:
         super().__init__(max_workers=1)
         self._slots = slots
-        self._queue: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread_count = 0
         self._is_closed = False
-        #: Calls that were submitted and have not ended.
-        self._calls: set[_Call] = set()
+        #: The names of the calls that were submitted and have not ended.
+        self._names: dict[concurrent.futures.Future[Any], str] = {}
 
     def unfinished(self) -> tuple[str, ...]:
         """Return the names of the calls that wait or run: the function, and the job it is for."""
         with self._lock:
-            return tuple(sorted(str(call) for call in self._calls))
+            return tuple(sorted(self._names.values()))
 
     def submit(
         self, function: Callable[..., Any], /, *args: Any, **kwargs: Any
@@ -54,17 +54,21 @@ class CallThreads(concurrent.futures.ThreadPoolExecutor):
         Raises:
             RuntimeError: after `shutdown`.
         """
-        call = _Call(function, args, kwargs)
+        future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+        job = current_job.get(None)
+        name = _name_of(function) + (f" for {job}" if job is not None else "")
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the asyncio pool has stopped: no thread can be used")
-            self._calls.add(call)
-            self._queue.put(call)
-            if self._thread_count < min(len(self._calls), self._most()):
+            self._names[future] = name
+            call = functools.partial(function, *args, **kwargs)
+            self._queue.put(functools.partial(self._run, future, call))
+            most = max(FEWEST_THREADS, min(self._slots(), MOST_THREADS))
+            if self._thread_count < min(len(self._names), most):
                 self._thread_count += 1
-                name = f"asyncio-pool-call-{self._thread_count}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
-        return call.future
+                title = f"asyncio-pool-call-{self._thread_count}"
+                threading.Thread(target=self._work, name=title, daemon=True).start()
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 -- the executor's signature
         """Accept no more calls. It never waits: the pool has, as long as its shutdown allows."""
@@ -73,47 +77,23 @@ class CallThreads(concurrent.futures.ThreadPoolExecutor):
             for _ in range(self._thread_count):
                 self._queue.put(None)
 
-    def _most(self) -> int:
-        return max(FEWEST_THREADS, min(self._slots(), MOST_THREADS))
-
     def _work(self) -> None:
-        while (call := self._queue.get()) is not None:
-            call.run(self._forget)
-            del call  # it holds its result
+        while (run := self._queue.get()) is not None:
+            run()
+            del run  # it holds the call's result
 
-    def _forget(self, call: _Call) -> None:
+    def _run(self, future: concurrent.futures.Future[Any], call: Callable[[], Any]) -> None:
+        """Make a call unless its future was cancelled; forget it, and only then set the future."""
+        settle = None
+        if future.set_running_or_notify_cancel():
+            try:
+                settle = functools.partial(future.set_result, call())
+            except BaseException as error:  # noqa: BLE001 -- raised where the future is awaited
+                settle = functools.partial(future.set_exception, error)
         with self._lock:
-            self._calls.discard(call)
-
-
-class _Call:
-    """A function, its arguments, and the future of its result."""
-
-    def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
-        self._function = functools.partial(function, *args, **kwargs)
-        self._name = _name_of(function)
-        job = current_job.get(None)
-        self._owner = f" for {job}" if job is not None else ""
-
-    def __str__(self) -> str:
-        return f"{self._name}{self._owner}"
-
-    def run(self, on_ended: Callable[[_Call], None]) -> None:
-        """Call the function unless the future was cancelled; then ``on_ended``; set the future."""
-        if not self.future.set_running_or_notify_cancel():
-            on_ended(self)
-            return
-        try:
-            result = self._function()
-        except BaseException as error:  # noqa: BLE001 -- raised where the future is awaited
-            on_ended(self)
-            self.future.set_exception(error)
-        else:
-            on_ended(self)
-            self.future.set_result(result)
+            del self._names[future]
+        if settle is not None:
+            settle()
 
 
 def _name_of(function: Callable[..., Any]) -> str:

@@ -20,7 +20,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from billiard.einfo import ExceptionInfo
 from celery.app import trace
 from celery.concurrency.base import BasePool
 from celery.platforms import EX_FAILURE
@@ -28,10 +27,10 @@ from celery.worker import state as worker_state
 
 from ._blocked import BlockedLog
 from ._bridge import bridge
-from ._child import Child
-from ._courier import Courier
-from ._job import Job, JobRequest, current_job
-from ._loop import run_until
+from ._child import Child, run_until
+from ._consumer import ConsumerThread
+from ._job import Job, current_job
+from ._request import JobRequest
 from ._stop_signals import wrap_stop_handlers
 from ._threads import CallThreads
 
@@ -70,7 +69,7 @@ class TaskPool(BasePool):
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self.is_terminating = False
         self._is_stopped = False
-        self._blocked = BlockedLog()
+        self.blocked = BlockedLog(self.loop)
         self._threads = CallThreads(slots=lambda: self.limit)
         #: Jobs without a slot, filled by the consumer's thread and emptied by the loop's.
         self._waiting: deque[Job] = deque()
@@ -81,7 +80,7 @@ class TaskPool(BasePool):
         self._is_closed = False
         #: Celery's tasks that are ready to return coroutines here, by name.
         self._bridged: dict[str, Any] = {}
-        self._courier = Courier()
+        self._consumer = ConsumerThread()
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
 
     # Celery calls these in the consumer's thread
@@ -93,12 +92,12 @@ class TaskPool(BasePool):
         for task in self.app.tasks.values() if self.app is not None else ():
             self._bridge(task)
         # the consumer is woken because it sleeps for up to a second otherwise
-        wrap_stop_handlers(before=self._begin_no_more, after=self._courier.wake)
+        wrap_stop_handlers(before=self.on_close, after=self._consumer.wake)
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
         """Let the consumer's hub make the posted calls; called again with each connection."""
-        self._courier.register(loop)
+        self._consumer.register(loop)
 
     def on_apply(  # type: ignore[override]  # celery-types has it return None
         self,
@@ -159,8 +158,8 @@ class TaskPool(BasePool):
         self.on_close()
         has_named_calls = False
         while self._has_work() and not _celery.should_terminate:
-            self._courier.deliver()
-            self._courier.tend_hub()
+            self._consumer.deliver()
+            self._consumer.tend_hub()
             if not has_named_calls and not self._running:
                 has_named_calls = True
                 self._name_calls("Waiting for calls that jobs left in threads: %s")
@@ -169,15 +168,15 @@ class TaskPool(BasePool):
             self.on_terminate()
         else:
             self._stop_loop()
-            self._courier.tend_hub()
+            self._consumer.tend_hub()
 
     def on_terminate(self) -> None:
-        """Cancel the jobs that run, without telling Celery: messages not acknowledged go back."""
+        """Cancel the jobs that run, and report none: messages not acknowledged go back."""
         self.on_close()
         if self._is_stopped:
             return
         self.is_terminating = True
-        self.call(self._call_off_all)
+        self.call(self._cancel_all)
         until_s = time.monotonic() + COLD_STOP_S
         while self._running and self._thread.is_alive() and time.monotonic() < until_s:
             time.sleep(_LOOK_EVERY_S)
@@ -192,7 +191,7 @@ class TaskPool(BasePool):
             "waiting": len(self._waiting),
             "timeouts": [self.options.get(name) or 0 for name in _LIMITS],
             "loop": type(self.loop).__name__,
-            "blocked": self._blocked.info(),
+            "blocked": self.blocked.info(),
         }
 
     def _bridge(self, task: Any) -> None:
@@ -227,13 +226,10 @@ class TaskPool(BasePool):
     def _may_fill(self) -> bool:
         return bool(len(self._running) < self.limit)
 
-    def _begin_no_more(self) -> None:
-        self._is_closed = True
-
     def _has_work(self) -> bool:
         """Return whether a warm shutdown must wait: for jobs, calls in threads, or a delivery."""
         is_running = bool(self._running) or bool(self._threads.unfinished())
-        return bool(self._courier) or (is_running and self._thread.is_alive())
+        return bool(self._consumer) or (is_running and self._thread.is_alive())
 
     def _name_calls(self, message: str) -> None:
         if calls := self._threads.unfinished():
@@ -246,7 +242,7 @@ class TaskPool(BasePool):
         for job in left:
             _log.error("Job %s would not end; the worker ends without it", job)
         self._thread.join(_LOOK_EVERY_S if left else COLD_STOP_S)
-        self._courier.deliver()
+        self._consumer.deliver()
 
     # any thread calls this
 
@@ -264,14 +260,16 @@ class TaskPool(BasePool):
             call=call,
             kind=kind,
             job_id="error callback",
-            on_failure=functools.partial(_log_failed_errback, kind),
+            on_failure=lambda failure: _log.error(
+                "Error callback %s failed: %r\n%s", kind, failure.exception, failure.traceback
+            ),
         )
         if self._is_stopped:
             _log.error("Error callback %s did not run: the event loop has ended", kind)
             return
         job = Job(self, request=request)
         self._running.add(job)
-        self.call(functools.partial(job.start, contextvars.Context()))
+        self.call(job.start)
 
     # the loop's thread runs these
 
@@ -279,44 +277,35 @@ class TaskPool(BasePool):
         """Call a function in the consumer's thread, after those posted before.
 
         A consumer without a hub can't be called, so this thread calls, as in Celery's threads pool.
+        If there are many jobs, arrivals and ends are gathered from now on.
         """
-        if function is None:
+        self._consumer.put(function, *args)
+        if self._consumer.hub is None:
+            self._consumer.deliver()
             return
-        self._courier.put(function, *args)
-        if self._courier.has_hub:
-            self._courier.wake()
-            self._gather()
-        else:
-            self._courier.deliver()
-
-    def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
-        """Call a function in the consumer's thread, together with others posted in `GATHER_S`."""
-        if function is not None and self._is_gathering:
-            self._courier.put(function, *args)
-        else:
-            self.post(function, *args)
-
-    def _gather(self) -> None:
-        """Begin to gather arrivals and ends, if there are many jobs."""
+        self._consumer.wake()
         if not self._is_gathering and len(self._running) >= GATHER_FROM:
             self._is_gathering = True
             # in no job's context: it would be kept for as long as there is something
             self.loop.call_later(GATHER_S, self._hand_over, context=contextvars.Context())
 
+    def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
+        """Call a function in the consumer's thread, together with others posted in `GATHER_S`."""
+        if self._is_gathering:
+            self._consumer.put(function, *args)
+        else:
+            self.post(function, *args)
+
     def _hand_over(self) -> None:
         """Deliver what was gathered; continue gathering while there is something."""
-        has_news = bool(self._courier) or (bool(self._waiting) and self._may_fill())
+        has_news = bool(self._consumer) or (bool(self._waiting) and self._may_fill())
         if has_news and len(self._running) >= GATHER_FROM:
             self.loop.call_later(GATHER_S, self._hand_over)
-        else:  # before a last check: who finds it unset wakes the loop
+        else:  # before a last check: an arrival that finds it unset wakes the loop
             self._is_gathering = False
-        if self._courier:
-            self._courier.wake()
+        if self._consumer:
+            self._consumer.wake()
         self._fill()
-
-    def on_blocked(self, job: Job, *, stretch_ns: int) -> None:
-        """Count a stretch in which a job blocked the loop."""
-        self._blocked.note(job.request.kind, stretch_ns=stretch_ns, loop=self.loop)
 
     def on_ended(self, job: Job) -> None:
         """Give the job's slot to the next.
@@ -325,7 +314,7 @@ class TaskPool(BasePool):
         cancels all jobs first, and only then closes the pool.
         """
         self._running.discard(job)
-        if job.called_off:
+        if job.cancel_reason:
             self.post(self._wake_loop)
         else:
             self._fill()
@@ -338,18 +327,15 @@ class TaskPool(BasePool):
                 try:
                     run_until(lambda: self._is_stopped, loop=runner.get_loop())
                 except BaseException:  # before the runner cancels all tasks, on the way out
-                    self._abandon_jobs()
+                    # jobs that were acknowledged are reported; the others' messages go back
+                    self._is_closed = self.is_terminating = True
+                    for job in tuple(self._running):
+                        self.post(job.abandon)
                     raise
         except BaseException:  # noqa: BLE001 -- without the loop the worker would only seem to live
             _log.critical("The event loop has failed, and the worker with it", exc_info=True)
             _celery.should_stop = EX_FAILURE
-            self._courier.wake()
-
-    def _abandon_jobs(self) -> None:
-        """Report the jobs that were acknowledged; let the messages of the others go back."""
-        self._is_closed = self.is_terminating = True
-        for job in tuple(self._running):
-            self.post(job.abandon)
+            self._consumer.wake()
 
     def _fill(self) -> None:
         """Give free slots to jobs that wait."""
@@ -363,17 +349,14 @@ class TaskPool(BasePool):
                 self.post(self._recheck, job)
             else:
                 self._running.add(job)
-                job.start(contextvars.Context())
+                job.start()
 
-    def _call_off_all(self) -> None:
+    def _cancel_all(self) -> None:
         for job in tuple(self._running):
-            job.call_off("the worker is ending")
+            job.cancel("the worker is ending")
 
     def _make_task(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        coroutine: Any,
-        **options: Any,
+        self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> asyncio.Task[Any]:
         """Make the task that something on the loop asks for; on behalf of a job, a child of it."""
         context = options.pop("context", None)
@@ -383,7 +366,3 @@ class TaskPool(BasePool):
         if job is not None and not job.has_ended:
             coroutine = Child(job, coroutine=coroutine, context=context)
         return asyncio.Task(coroutine, loop=loop, context=context, **options)
-
-
-def _log_failed_errback(kind: str, einfo: ExceptionInfo, **_: object) -> None:
-    _log.error("Error callback %s failed: %r\n%s", kind, einfo.exception, einfo.traceback)

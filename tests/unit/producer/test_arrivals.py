@@ -312,6 +312,32 @@ def test_a_table_of_toml_is_read() -> None:
     assert str(made) == "50, 100, 200/s for 5 s each, steps"
 
 
+@pytest.mark.parametrize(
+    ("table", "count", "span_s"),
+    [
+        ({"how": "poisson", "rate_per_s": 50}, 200, 4.0),
+        ({"how": "constant", "rate_per_s": 0.1}, 1, 10.0),
+        ({"how": "constant", "rate_per_s": 50, "count": 9}, 9, 0.18),
+        ({"how": "ramp", "rate_per_s": 5, "to_rate_per_s": 9}, 28, 4.0),
+        ({"how": "ramp", "rate_per_s": 5, "to_rate_per_s": 9, "over_s": 2}, 14, 2.0),
+        ({"how": "ramp", "rate_per_s": 5, "to_rate_per_s": 9, "count": 7}, 7, 1.0),
+        ({"how": "steps", "rates_per_s": [1, 9]}, 20, 4.0),
+        ({"how": "steps", "rates_per_s": [1, 9], "step_s": 1}, 10, 2.0),
+        ({"how": "ebb", "rate_per_s": 10}, 40, 4.0),
+        ({"how": "ebb", "rate_per_s": 10, "period_s": 2}, 40, 4.0),
+        ({"how": "ebb", "rate_per_s": 10, "period_s": 8}, 80, 8.0),
+    ],
+)
+def test_a_span_is_what_jobs_last_for_that_have_none(
+    table: dict[str, Any], count: int, span_s: float
+) -> None:
+    """Unless the table says how many jobs come, or for how long."""
+    made = read_schedule(table, span_s=4.0)
+
+    assert made.count == count
+    assert made.span_s == pytest.approx(span_s)
+
+
 def test_a_tables_faults_name_its_keys() -> None:
     """All at once, by the words of the file, whatever the types in it."""
     table = {"how": "ramp", "count": "x", "rate_per_s": True, "to_rate_per_s": [1], "over": 3}

@@ -15,12 +15,12 @@ from producer.follow import (
     Ending,
     Followed,
     Follower,
-    Patience,
-    patience_for,
+    WaitLimits,
+    wait_limits,
 )
 from producer.summary import RunSummary, TrialSummary
 
-PATIENCE = Patience(summary_s=5.0, stall_s=60.0, desert_s=20.0)
+LIMITS = WaitLimits(summary_s=5.0, stall_s=60.0, desert_s=20.0)
 
 
 def trial_of(*, sent: int = 10, done: int = 0, failed: int = 0) -> TrialSummary:
@@ -64,13 +64,13 @@ class World:
     now_s: float = 100.0
     seen: list[int] = field(default_factory=list)
 
-    def follow(self, patience: Patience = PATIENCE, *, is_last: bool = False) -> Followed:
+    def follow(self, limits: WaitLimits = LIMITS, *, is_last: bool = False) -> Followed:
         """Follow the trial to its end; the world's time begins at 0."""
         begin_s = self.now_s
         follower = Follower(
             trial=0,
             sent=10,
-            patience=patience,
+            limits=limits,
             read=lambda: self.look(self.now_s - begin_s),
             has_workers=lambda: self.has_workers(self.now_s - begin_s),
             should_stop=lambda: self.should_stop(self.now_s - begin_s),
@@ -142,18 +142,18 @@ def test_no_summary_ends_it_after_a_bounded_time() -> None:
     followed = world.follow()
 
     assert (followed.ending, followed.trial) == (Ending.UNWATCHED, None)
-    assert world.now_s == pytest.approx(PATIENCE.summary_s, abs=2 * READ_EVERY_S)
+    assert world.now_s == pytest.approx(LIMITS.summary_s, abs=2 * READ_EVERY_S)
 
 
 def test_a_stall_is_counted_from_the_last_job_that_ended() -> None:
-    """Slow is not stalled: each job that ends begins the patience anew."""
+    """Slow is not stalled: each job that ends begins the limits anew."""
     world = World(look=lambda now_s: summary_of(done=min(3, int(now_s / 50))))
 
     followed = world.follow()
 
     assert (followed.ending, world.seen[-1]) == (Ending.STALLED, 3)
-    assert world.now_s == pytest.approx(150 + PATIENCE.stall_s, abs=2 * READ_EVERY_S)
-    assert followed.still_s == pytest.approx(PATIENCE.stall_s, abs=2 * READ_EVERY_S)
+    assert world.now_s == pytest.approx(150 + LIMITS.stall_s, abs=2 * READ_EVERY_S)
+    assert followed.still_s == pytest.approx(LIMITS.stall_s, abs=2 * READ_EVERY_S)
 
 
 def test_without_workers_the_patience_is_shorter() -> None:
@@ -163,7 +163,7 @@ def test_without_workers_the_patience_is_shorter() -> None:
     followed = world.follow()
 
     assert followed.ending is Ending.DESERTED
-    assert world.now_s == pytest.approx(PATIENCE.desert_s, abs=2 * READ_EVERY_S)
+    assert world.now_s == pytest.approx(LIMITS.desert_s, abs=2 * READ_EVERY_S)
 
 
 def test_workers_that_come_back_are_waited_for() -> None:
@@ -180,7 +180,7 @@ def test_a_limit_of_the_persons_own_ends_it() -> None:
     """--timeout bounds the whole, however well it goes."""
     world = World(look=lambda now_s: summary_of(done=int(now_s) % 10))
 
-    followed = world.follow(replace(PATIENCE, timeout_s=33.0))
+    followed = world.follow(replace(LIMITS, timeout_s=33.0))
 
     assert followed.ending is Ending.TIMED_OUT
     assert world.now_s == pytest.approx(33.0, abs=2 * READ_EVERY_S)
@@ -205,7 +205,7 @@ def test_a_short_loss_of_the_broker_is_borne() -> None:
 
 
 def test_a_long_loss_of_the_broker_is_not() -> None:
-    """After the patience for a summary the error goes up."""
+    """After the limits for a summary the error goes up."""
     answers: Iterator[RunSummary] = iter([summary_of()])
 
     def look(_now_s: float) -> RunSummary:
@@ -218,15 +218,15 @@ def test_a_long_loss_of_the_broker_is_not() -> None:
 
     with pytest.raises(redis.TimeoutError):
         world.follow()
-    assert world.now_s - 100.0 == pytest.approx(PATIENCE.summary_s, abs=3 * READ_EVERY_S)
+    assert world.now_s - 100.0 == pytest.approx(LIMITS.summary_s, abs=3 * READ_EVERY_S)
 
 
 def test_patience_grows_with_the_length_of_a_job() -> None:
     """A job of an hour is not stalled after a minute; a person's own limit goes before."""
-    short = patience_for(job_s=0.0, slots=1)
-    long = patience_for(job_s=3_600.0, slots=1)
-    own = patience_for(job_s=3_600.0, slots=1, stall_s=2.0, timeout_s=9.0)
+    short = wait_limits(job_s=0.0, slots=1)
+    long = wait_limits(job_s=3_600.0, slots=1)
+    own = wait_limits(job_s=3_600.0, slots=1, stall_s=2.0, timeout_s=9.0)
 
     assert (short.summary_s, short.desert_s, short.stall_s) == (15.0, 10.0, 60.0)
     assert long.stall_s > long.desert_s > 2 * 3_600
-    assert own == Patience(summary_s=2.0, stall_s=2.0, desert_s=2.0, timeout_s=9.0)
+    assert own == WaitLimits(summary_s=2.0, stall_s=2.0, desert_s=2.0, timeout_s=9.0)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from poolbench.jobs import JOB_KINDS, complete_parameters
-from poolbench.presence import Crew
+from poolbench.presence import WorkerGroup
 from poolbench.summaries import Ledger
 from producer.publisher import Sent
 from producer.screen import EVENTS_NOTE, Screen
@@ -32,16 +32,16 @@ TRIAL = TrialSummary(
     mark="",
     reasons=(),
 )
-CREW = Crew(workers=2, slots=1_200)
+GROUP = WorkerGroup(workers=2, slots=1_200)
 
 
-def show(submission: Submission, *, crew: Crew = CREW, is_terminal: bool = False) -> str:
+def show(submission: Submission, *, group: WorkerGroup = GROUP, is_terminal: bool = False) -> str:
     """Everything that a submission shows on its way, control codes taken out."""
     plan = submission.plans(dict.fromkeys(submission.pools, 4), calibration={})[0]
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=is_terminal, force_interactive=is_terminal)
     with Screen(console) as screen:
-        screen.announce(submission, dict.fromkeys(submission.pools, crew))
+        screen.announce(submission, dict.fromkeys(submission.pools, group))
         screen.sending(plan, 25)
         screen.sent(plan, SENT)
         screen.running(TRIAL)
@@ -85,7 +85,7 @@ def test_a_comparison_tells_its_order_and_seed() -> None:
 @pytest.mark.parametrize("has_events", [True, False])
 def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
     """They cost throughput, so they are told before the figures."""
-    text = show(SUBMISSION, crew=replace(CREW, has_events=has_events))
+    text = show(SUBMISSION, group=replace(GROUP, has_events=has_events))
 
     assert (EVENTS_NOTE in text) == has_events
     assert len(EVENTS_NOTE) < 80
@@ -93,7 +93,7 @@ def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
 
 def test_nobody_there_is_said() -> None:
     """With --force jobs are sent to an empty room."""
-    assert "to gevent (no worker listens now)" in show(SUBMISSION, crew=Crew())
+    assert "to gevent (no worker is live)" in show(SUBMISSION, group=WorkerGroup())
 
 
 def test_a_terminal_sees_the_last_state_of_the_bar() -> None:

@@ -126,10 +126,10 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
         ((*GOOD, "--param", "delay_ms"), "io.http delay_ms = '' is invalid: must be a number"),
         ((*GOOD, "--param", "delay=1"), "unknown parameter of io.http: delay; did you"),
         ((*GOOD, "--seed", "-1"), "Invalid value for '--seed'"),
-        ((*GOOD, "--run", "../up"), "impossible name of a run: '../up'"),
+        ((*GOOD, "--run", "../up"), "run = '../up' is invalid"),
         ((*GOOD, "--timeout", "0"), "Invalid value for '--timeout'"),
         ((*GOOD, "--stall", "never"), "Invalid value for '--stall'"),
-        (("--look", "R 1"), "impossible name of a run: 'R 1'"),
+        (("--look", "R 1"), "run = 'R 1' is invalid"),
         (("--look", "r1", "--pool", "solo"), "--look: sends nothing; leave out"),
     ],
 )

@@ -91,13 +91,13 @@ def test_an_overlap_is_marked() -> None:
     run = replace(RUN, overlapped_by=("r0", "r2"))
 
     for text in (read(render_trial(TRIAL, run=run)), read(render_comparison([TRIAL], run=run))):
-        assert "! run r0 had jobs here at the same time" in text
-        assert "! run r2 had jobs here at the same time" in text
+        assert "! run r0 had jobs in flight at the same time" in text
+        assert "! run r2 had jobs in flight at the same time" in text
 
 
 def test_a_reason_is_said_once() -> None:
     """The collector tells each trial of what spoiled the run; whom it concerns is named."""
-    overlap = "run r0 had jobs here at the same time"
+    overlap = "run r0 had jobs in flight at the same time"
     one = replace(TRIAL, mark="!", reasons=(overlap,))
     other = replace(one, contender="solo", reasons=(overlap, "1 of 5 jobs failed"))
 
@@ -142,8 +142,8 @@ def test_a_comparison_fits_80_columns_unbroken() -> None:
 @pytest.mark.parametrize(
     ("ending", "said"),
     [
-        (Ending.STALLED, "no job ended for 61.0 s, though workers are there"),
-        (Ending.DESERTED, "no worker is there any more"),
+        (Ending.STALLED, "no job ended for 61.0 s, although workers are live"),
+        (Ending.DESERTED, "no worker is live any more"),
         (Ending.TIMED_OUT, "not finished within --timeout"),
         (Ending.STOPPED, "stopped waiting"),
     ],
@@ -166,4 +166,4 @@ def test_a_missing_collector_is_explained() -> None:
     text = explain(followed, sent=3)
 
     assert "no collector published anything within 15.0 s" in text
-    assert "3 jobs sent, and their records are kept" in text
+    assert "3 jobs sent; their records are kept" in text

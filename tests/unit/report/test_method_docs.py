@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import doctest
 import re
+from dataclasses import astuple
 from pathlib import Path
 
 from lab.experiment.arrivals import CURVE_SHARES, MAX_STRETCH, MIN_JOBS
 from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S
-from lab.experiment.worker_settings import SETTINGS
+from lab.experiment.worker_settings import Tuning
 from lab.run.blocks import FIRST_LOOK_BLOCKS
 from lab.run.rate_search import MAX_STEPS, MAX_TRIALS, START_SHARE
 from lab.run.trial_sequences import MAX_REPEATS
@@ -55,8 +56,8 @@ def test_every_setting_of_a_contender_is_explained() -> None:
     text = (DOCS / "experiments.md").read_text(encoding="utf-8")
     table = text.partition("| setting | what it does |")[2].partition("\n\n")[0]
     bounds = {
-        name: "" if one.type is bool else f"{one.low:,.0f}–{one.high:,.0f}"
-        for name, one in SETTINGS.items()
+        name: "–".join(f"{bound:,.0f}" for limit in one.metadata for bound in astuple(limit))
+        for name, one in Tuning.model_fields.items()
     }
 
     assert dict(re.findall(r"^\| `(\w+)` \|.*\| ?(.*?) \|$", table, re.MULTILINE)) == bounds

@@ -12,10 +12,8 @@ from collector.reasons import Code
 from collector.run_manifest import Skipped
 from collector.store import RunFolder
 from report.palette import row_shade
-from report.result import RowSummary, Verdict
-from report.rows.comparable import Entry
+from report.result import RowSummary
 from report.summary import summarize
-from report.verdicts.capacity import judge
 from report.verdicts.naming import label
 from tests.summaries import codes, known, row_of
 from tests.synthetic import (
@@ -39,8 +37,6 @@ PRIMES = Workload(
     per_s={"solo": 116.0, "threads-4": 112.0, "prefork-4": 224.0, "threads-4-nogil": 170.0},
 )
 
-_WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
@@ -58,26 +54,6 @@ def turn_gil_on(folder: RunFolder, *, block: int | None = None) -> None:
     jobs = folder.read_jobs()
     is_theirs = pl.col("trial").is_in(trials)
     folder.write_jobs(jobs.with_columns(gil_enabled=pl.col("gil_enabled") | is_theirs))
-
-
-def entry(name: str, per_s: float, *, gil: bool = True, gauged_s: float = 0.0) -> Entry:
-    """Return a contender named ``pool-slots…`` whose five blocks lie around ``per_s``."""
-    pool, _, slots = name.partition("-")
-    turn = sum(map(ord, name)) % len(_WOBBLE)
-    wobble = dict(enumerate([*_WOBBLE[turn:], *_WOBBLE[:turn]]))
-    return Entry(
-        contender=name,
-        pool=pool,
-        slots=4 if slots.startswith("4") else 1,
-        per_s={block: per_s * factor for block, factor in wobble.items()},
-        gil_enabled=gil,
-        gauged_s={block: gauged_s * factor for block, factor in wobble.items()} if gauged_s else {},
-    )
-
-
-def verdict(kind: str, *entries: Entry) -> Verdict:
-    """Return the verdict on one workload of that kind."""
-    return judge(entries, workload=kind, kind=kind)
 
 
 def test_a_row_without_the_gil_is_valid_and_says_so(folder: RunFolder) -> None:
@@ -161,105 +137,6 @@ def test_the_lesson_is_told_with_this_run_s_numbers(folder: RunFolder) -> None:
     assert "run side by side: threads-4-nogil does 1.5" in text
     assert "One job alone takes 1.25 × [1.25–1.25] the CPU time in the Python without" in text
     assert "prefork-4 is fastest" in text
-
-
-def test_more_than_solo_is_not_needed_to_run_side_by_side() -> None:
-    """A slower Python may eat the gain over solo; more than threads with the GIL shows it."""
-    found = verdict(
-        "cpu.primes",
-        entry("solo", 100.0),
-        entry("threads-4", 85.0),
-        entry("threads-4-nogil", 112.0, gil=False),
-    )
-
-    assert "Threads without the GIL run side by side: threads-4-nogil" in found.text
-
-
-def test_threads_without_the_gil_may_win() -> None:
-    """The numbers decide: no word that one runs at a time is said of them."""
-    found = verdict("cpu.primes", entry("solo", 100.0), entry("threads-4-nogil", 180.0, gil=False))
-
-    assert found.best == "threads-4-nogil"
-    assert "Threads without the GIL run side by side" in found.text
-    assert "one run at a time" not in found.text
-
-
-def test_no_figure_where_the_gil_made_no_difference() -> None:
-    """C code that releases the GIL runs side by side either way."""
-    found = verdict(
-        "cpu.sha256",
-        entry("solo", 100.0),
-        entry("threads-4", 180.0),
-        entry("threads-4-nogil", 179.0, gil=False),
-    )
-
-    assert found.text.startswith(
-        "Threads run side by side for `cpu.sha256`, which releases the GIL while it computes. "
-        "Threads without the GIL run side by side. "
-    )
-
-
-def test_those_that_gain_nothing_are_named_without_a_cause() -> None:
-    """They may be slow for many reasons, none of which was measured."""
-    found = verdict(
-        "cpu.primes",
-        entry("solo", 100.0),
-        entry("threads-4", 99.0),
-        entry("prefork-4", 190.0),
-        entry("threads-4-nogil", 99.5, gil=False),
-    )
-
-    assert (
-        "one for `cpu.primes`: the GIL lets one run at a time. Threads without the GIL are no "
-        in (found.text)
-    )
-    assert "side by side" not in found.text
-
-
-@pytest.mark.parametrize(
-    ("freed_s", "is_said"), [(0.0101, False), (0.0103, False), (0.0137, True), (0.008, True)]
-)
-def test_the_price_is_told_where_it_was_seen(freed_s: float, *, is_said: bool) -> None:
-    """More or less CPU for one job alone; nothing where that is a few per cent, or chance."""
-    found = verdict(
-        "cpu.primes",
-        entry("solo", 100.0, gauged_s=0.01),
-        entry("threads-4-nogil", 150.0, gil=False, gauged_s=freed_s),
-    )
-
-    assert ("One job alone takes" in found.text) is is_said
-
-
-def test_a_solo_without_the_gil_is_no_measure_of_those_with_it() -> None:
-    """Two Pythons differ in more than the GIL: nothing is taught from that."""
-    found = verdict(
-        "cpu.primes",
-        entry("solo", 70.0, gil=False),
-        entry("threads-4", 71.0),
-        entry("prefork-4", 190.0),
-    )
-
-    assert "lets one run" not in found.text
-
-
-def test_the_solo_with_the_gil_is_the_measure() -> None:
-    """Where both are there, rows are held against the one that most people have."""
-    found = verdict("cpu.primes", entry("solo-nogil", 120.0, gil=False), entry("solo", 100.0))
-
-    assert found.baseline == "solo"
-
-
-def test_waits_name_both_kinds_of_threads() -> None:
-    """Where one contender doesn't overlap, those that do are listed by what they are."""
-    found = verdict(
-        "io.sleep",
-        entry("solo", 10.0),
-        entry("threads-4", 39.0),
-        entry("threads-4-nogil", 38.0, gil=False),
-        entry("gevent-4", 10.0),
-    )
-
-    assert "others run in threads and threads without the GIL, but not in gevent" in found.text
 
 
 @pytest.mark.parametrize(

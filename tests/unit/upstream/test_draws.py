@@ -1,26 +1,26 @@
-"""Delays with a tail, failures by chance, and the account of what requests cost."""
+"""Delays with a tail, failures by chance, and the meter of what a request costs."""
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Iterator
 
 import pytest
 
-from poolbench.catalogue import JOB_KINDS
-from poolbench.jobs import ideal_wait_s
-from upstream.account import WINDOW_REQUESTS, WINDOW_S, Account
-from upstream.draws import STRATA, Draws
+from poolbench.jobs import JOB_KINDS, ideal_wait_s
+from upstream.cost_meter import WINDOW_REQUESTS, WINDOW_S, CostMeter
+from upstream.draws import STRATA, Draw, draw
 
 
-def draws(*, tail_sigma: float = 0.0, failure_share: float = 0.0, seed: int = 1) -> Draws:
+def draws(*, tail_sigma: float = 0.0, failure_share: float = 0.0, seed: int = 1) -> Iterator[Draw]:
     """Return draws around a median of 0.1 s."""
-    return Draws(median_s=0.1, tail_sigma=tail_sigma, failure_share=failure_share, seed=seed)
+    return draw(median_s=0.1, tail_sigma=tail_sigma, failure_share=failure_share, seed=seed)
 
 
-def delays_s(source: Draws, *, count: int) -> list[float]:
+def delays_s(source: Iterator[Draw], *, count: int) -> list[float]:
     """Return the next delays."""
-    return [source.next().delay_s for _ in range(count)]
+    return [next(source).delay_s for _ in range(count)]
 
 
 def test_without_a_tail_every_delay_is_the_median() -> None:
@@ -67,33 +67,33 @@ def test_every_hundred_draws_are_nearly_the_same_work() -> None:
 def test_failures_are_the_share_asked_for() -> None:
     """All, none, and one in a hundred, whatever the delays are."""
     counts = [
-        sum(source.next().is_failure for _ in range(1_000))
+        sum(next(source).is_failure for _ in range(1_000))
         for source in (draws(failure_share=share, tail_sigma=1) for share in (0.0, 0.01, 1.0))
     ]
 
     assert counts == [0, 10, 1_000]
 
 
-def account_of(*, cpu_s: list[float], now_s: list[float]) -> Account:
-    """Return an account that reads these clocks, one value a look."""
-    return Account(cpu_s=iter(cpu_s).__next__, now_s=iter(now_s).__next__)
+def meter_of(*, cpu_s: list[float], now_s: list[float]) -> CostMeter:
+    """Return a meter that reads these clocks, one value a look."""
+    return CostMeter(cpu_s=iter(cpu_s).__next__, now_s=iter(now_s).__next__)
 
 
 def test_a_ceiling_is_one_by_the_cpu_time_of_a_request() -> None:
     """A quarter of a millisecond each: 4,000 a second."""
-    account = account_of(cpu_s=[1.0, 1.0 + WINDOW_REQUESTS * 0.00025], now_s=[0.0, 1.0])
+    meter = meter_of(cpu_s=[1.0, 1.0 + WINDOW_REQUESTS * 0.00025], now_s=[0.0, 1.0])
 
     for _ in range(WINDOW_REQUESTS):
-        account.count()
+        meter.count()
 
-    assert account.ceiling_per_s == pytest.approx(4_000)
+    assert meter.ceiling_per_s == pytest.approx(4_000)
 
 
 def test_a_slow_stretch_says_nothing_of_the_ceiling() -> None:
     """Whoever waited for an hour between two requests was idle, not slow."""
-    account = account_of(cpu_s=[1.0, 2.0], now_s=[0.0, WINDOW_S + 1])
+    meter = meter_of(cpu_s=[1.0, 2.0], now_s=[0.0, WINDOW_S + 1])
 
     for _ in range(WINDOW_REQUESTS):
-        account.count()
+        meter.count()
 
-    assert (account.requests, account.ceiling_per_s) == (WINDOW_REQUESTS, None)
+    assert (meter.requests, meter.ceiling_per_s) == (WINDOW_REQUESTS, None)

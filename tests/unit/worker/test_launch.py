@@ -41,7 +41,7 @@ def test_defaults_are_the_settings(pool: Pool) -> None:
     """The contender is named as its pool, and has the slots of the stack's worker."""
     found = launch(pool=pool.name)
 
-    assert found.contender == pool.name
+    assert found.settings.contender == pool.name
     assert found.slots == load_settings({}, dotenv=None).slots[pool.name]
 
 
@@ -81,15 +81,15 @@ def test_an_option_goes_before_the_setting() -> None:
     """Be it to turn something off that the environment turns on."""
     found = launch({"POOLBENCH_ACKS_LATE": "1", "POOLBENCH_RESULTS": "1"}, acks_late=False)
 
-    assert (found.acks_late, found.stores_results) == (False, True)
+    assert (found.settings.acks_late, found.settings.stores_results) == (False, True)
 
 
 def test_a_contender_from_the_environment_is_taken() -> None:
     """A worker on another host is told its name so; an option goes before it."""
     environ = {"POOLBENCH_CONTENDER": "far-away"}
 
-    assert launch(environ).contender == "far-away"
-    assert launch(environ, contender="near").contender == "near"
+    assert launch(environ).settings.contender == "far-away"
+    assert launch(environ, contender="near").settings.contender == "near"
 
 
 def test_the_environment_names_the_contender() -> None:
@@ -117,7 +117,7 @@ def test_what_celery_would_obey_is_left_behind() -> None:
         ({"slots": -3}, "slots = -3 is invalid"),
         ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
         ({"pool": "solo", "slots": 2}, "slots = 2 is invalid: pool solo always has 1"),
-        ({"contender": "No Name"}, "impossible contender: 'No Name'"),
+        ({"contender": "No Name"}, "contender = 'No Name' is invalid"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], words: str) -> None:

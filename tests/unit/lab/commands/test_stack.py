@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from lab.commands import stack
-from lab.stack.state import DOCKER, LOCAL, Memory, held, recall, remember
+from lab.stack.state import DOCKER, LOCAL, StackState, load_state, save_state, stack_lock
 from poolbench.errors import ExitCode, StackError, UsageError
 
 
@@ -48,27 +48,27 @@ def test_nothing_up_is_no_error(app: typer.Typer, command: str) -> None:
     assert run(app, command)[0] == ExitCode.OK
 
 
-def test_down_forgets_a_stack_that_is_gone(app: typer.Typer, tmp_path: Path) -> None:
-    """After a reboot `down` clears the memory of what ran before."""
+def test_down_deletes_the_state_of_a_stack_that_is_gone(app: typer.Typer, tmp_path: Path) -> None:
+    """After a reboot `down` removes what is left of it."""
     state_dir = tmp_path / ".poolbench"
     state_dir.mkdir()
-    remember(state_dir, memory=Memory(kind=LOCAL, token="gone", settings={}))
+    save_state(state_dir, state=StackState(kind=LOCAL, token="gone", settings={}))
 
     assert run(app, "ps")[0] == ExitCode.STACK
     assert run(app, "down")[0] == ExitCode.OK
-    assert recall(state_dir) is None
+    assert load_state(state_dir) is None
 
 
 def test_containers_without_an_engine_can_not_be_judged(app: typer.Typer, tmp_path: Path) -> None:
     """`ps` and `down` say why, and nothing is forgotten."""
     state_dir = tmp_path / ".poolbench"
     state_dir.mkdir()
-    remember(state_dir, memory=Memory(kind=DOCKER, token="", settings={}))
+    save_state(state_dir, state=StackState(kind=DOCKER, token="", settings={}))
 
     for command in ("ps", "down"):
         with pytest.raises(StackError, match="now there is no docker command"):
             run(app, command)
-    assert recall(state_dir) is not None
+    assert load_state(state_dir) is not None
 
 
 def test_logs_are_shown_after_the_stack_is_down(app: typer.Typer, tmp_path: Path) -> None:
@@ -87,15 +87,15 @@ def test_an_unknown_service_is_named_with_the_nearest(app: typer.Typer) -> None:
 
 
 def test_docker_asked_for_and_absent_starts_nothing(app: typer.Typer, tmp_path: Path) -> None:
-    """No second choice, no secrets, no memory."""
-    with pytest.raises(StackError, match="Docker was asked for: there is no docker command"):
+    """No other stack, no secrets, no state."""
+    with pytest.raises(StackError, match="Docker was requested, but there is no docker command"):
         run(app, "up", "--stack", "docker")
 
     assert not (tmp_path / ".env").exists()
-    assert recall(tmp_path / ".poolbench") is None
+    assert load_state(tmp_path / ".poolbench") is None
 
 
 def test_up_waits_for_nobody(app: typer.Typer, tmp_path: Path) -> None:
     """While another command works on the stack, it ends with one line."""
-    with held(tmp_path / ".poolbench"), pytest.raises(StackError, match="is at work"):
+    with stack_lock(tmp_path / ".poolbench"), pytest.raises(StackError, match="is running"):
         run(app, "up")

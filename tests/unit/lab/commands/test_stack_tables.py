@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 
 from lab.commands.stack_tables import status_table, uptime_text, welcome
 from lab.stack.health import Status
-from lab.stack.services import place_of, services
+from lab.stack.services import all_services
 from poolbench.settings import load_settings
 
 
@@ -31,17 +31,17 @@ def printed(renderable: RenderableType, *, width: int = 100) -> str:
         (190_800, "2 d 5 h"),
     ],
 )
-def test_uptimes_are_told_for_people(uptime_s: float | None, text: str) -> None:
+def test_uptimes_are_short(uptime_s: float | None, text: str) -> None:
     """Two units at most."""
     assert uptime_text(uptime_s) == text
 
 
-def test_the_table_tells_trouble_where_there_is_some() -> None:
-    """A service that isn't healthy says why."""
+def test_the_table_shows_the_problem_of_an_unhealthy_service() -> None:
+    """Its health column holds the reason."""
     table = status_table(
         [
             Status(name="redis", state="running", pid=7, uptime_s=61, address="127.0.0.1:6390"),
-            Status(name="flower", state="running", pid=8, uptime_s=1, trouble="answers 500"),
+            Status(name="flower", state="running", pid=8, uptime_s=1, problem="answers 500"),
             Status(name="collector", state="stopped"),
         ]
     )
@@ -59,9 +59,10 @@ def test_the_welcome_names_addresses_slots_and_login() -> None:
     """Everything needed to begin stands there, also in a narrow terminal."""
     login = "poolbench:0123456789abcdef0123456789abcdef"
     settings = load_settings({"FLOWER_BASIC_AUTH": login}, dotenv=None)
-    known = services(place_of(settings))
 
-    text = printed(welcome(known, where="local processes", settings=settings), width=80)
+    text = printed(
+        welcome(all_services(settings), where="local processes", settings=settings), width=80
+    )
 
     for wanted in (
         "http://127.0.0.1:5555",

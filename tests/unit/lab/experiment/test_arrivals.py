@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,15 +13,11 @@ from lab.experiment.arrivals import (
     MIN_JOBS,
     SEARCH_ARRIVALS,
     Load,
-    complete_arrivals,
-    draw_order,
     draw_seed,
     paced_count,
     paced_load,
-    rate_load,
 )
 from producer.arrivals import read_schedule
-from producer.mixes import DECK
 
 ways = st.sampled_from(SEARCH_ARRIVALS)
 rates_per_s = st.floats(min_value=0.5, max_value=3_000.0)
@@ -75,27 +69,6 @@ def test_a_draw_knows_block_and_workload_alone(seed: int, block: int) -> None:
     assert one != draw_seed(seed, block=block, workload="io.sleep")
 
 
-def test_a_given_schedule_is_the_same_for_all() -> None:
-    """Its draw is the schedule's own: no contender enters."""
-    arrivals = read_schedule({"how": "poisson", "rate_per_s": 50, "count": 200})
-
-    assert list(rate_load(arrivals, seed=7).offsets_s) == list(
-        rate_load(arrivals, seed=7).offsets_s
-    )
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=seeds, long=st.floats(min_value=0.05, max_value=0.95), decks=st.integers(1, 5))
-def test_a_mix_holds_its_shares(seed: int, long: float, decks: int) -> None:
-    """After each deck the parts are off their shares by fewer jobs than there are parts."""
-    shares = {"short": 1 - long, "long": long}
-
-    order = Counter(draw_order(shares, count=decks * DECK, seed=seed))
-
-    for part, share in enumerate(shares.values()):
-        assert abs(order[part] - share * decks * DECK) < len(shares)
-
-
 @pytest.mark.parametrize(
     ("rate_per_s", "trial_s", "count"),
     [
@@ -113,30 +86,9 @@ def test_a_step_lasts_a_trial_and_longer_for_few_jobs(
     assert paced_count(rate_per_s, trial_s=trial_s) == count
 
 
-@pytest.mark.parametrize(
-    ("table", "added"),
-    [
-        ({"how": "poisson", "rate_per_s": 50}, {"count": 200}),
-        ({"how": "constant", "rate_per_s": 50, "count": 9}, {}),
-        ({"how": "ramp", "rate_per_s": 5, "to_rate_per_s": 9}, {"over_s": 4.0}),
-        ({"how": "ramp", "rate_per_s": 5, "to_rate_per_s": 9, "over_s": 2}, {}),
-        ({"how": "steps", "rates_per_s": [1, 9]}, {"step_s": 2.0}),
-        ({"how": "ebb", "rate_per_s": 10, "period_s": 2}, {"count": 40}),
-    ],
-)
-def test_a_trial_has_the_length_of_the_profile(
-    table: dict[str, Any], added: dict[str, Any]
-) -> None:
-    """Unless the table says how many jobs come, or for how long."""
-    complete = complete_arrivals(table, trial_s=4.0)
-
-    assert complete == table | added
-    assert read_schedule(complete).count > 0
-
-
 def test_only_a_step_of_a_search_is_given_up() -> None:
     """Half of its jobs under way are a backlog that grows; a rate that was asked for goes on."""
     assert paced("constant", 400.0, trial_s=2.0).patience_jobs == 400
     assert paced("constant", 10.0).patience_jobs == MIN_JOBS
-    arrivals = read_schedule({"how": "constant", "rate_per_s": 50, "count": 200})
-    assert rate_load(arrivals, seed=1).patience_jobs is None
+    schedule = read_schedule({"how": "constant", "rate_per_s": 50, "count": 200})
+    assert Load(schedule=schedule, offsets_s=schedule.draw(1)).patience_jobs is None

@@ -21,11 +21,11 @@ from lab.experiment.interpreter import (
 )
 from lab.experiment.interpreters import equip
 from lab.experiment.model import Experiment
-from lab.experiment_file.loader import load_experiment
 from lab.instruments.job_cost import Gauge
 from lab.system.paths import ROOT
 from poolbench.errors import ExitCode, UsageError
 from poolbench.settings import load_settings
+from tests.unit.lab.experiment_file.test_loader import load as load_text
 
 ANSWER: Mapping[str, Any] = {
     "python": "CPython 3.14.2",
@@ -74,14 +74,12 @@ def make_python(folder: Path, *, answer: str, exit_code: int = 0, error: str = "
     return path
 
 
-def load(folder: Path, *, interpreter: str, profile: str = "demo", pool: str = "") -> Experiment:
+def load(
+    folder: Path, *, interpreter: str, profile: str = "demo", pool: str = "threads"
+) -> Experiment:
     """Return an experiment of two contenders, one of which names that Python."""
-    text = EXPERIMENT.replace("INTERPRETER", interpreter)
-    if pool:
-        text = text.replace('"threads"', f'"{pool}"')
-    file = folder / "some.toml"
-    file.write_text(text, encoding="utf-8")
-    return load_experiment(file, profile=profile, cores=2)
+    text = EXPERIMENT.replace("INTERPRETER", interpreter).replace('"threads"', f'"{pool}"')
+    return load_text(folder, text, profile=profile)
 
 
 def no_interpreter(name: str, **options: str) -> NoInterpreterError:
@@ -252,12 +250,3 @@ def test_a_pool_without_its_package_there_is_skipped(tmp_path: Path) -> None:
     (skip,) = equip(load(tmp_path, interpreter=str(python), pool="gevent")).skipped
 
     assert skip.reason == f"pool gevent needs gevent, which {python} doesn't have"
-
-
-def test_gevent_without_the_gil_is_a_mistake_in_the_file(tmp_path: Path) -> None:
-    """It is built on greenlet, which turns the GIL on: said at its line."""
-    with pytest.raises(UsageError) as caught:
-        load(tmp_path, interpreter="free-threaded", pool="gevent")
-
-    (fault,) = map(str, caught.value.faults)
-    assert "some.toml:20: impossible pool without the GIL: gevent; greenlet" in fault

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from lab.experiment.model import Experiment
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.loader import load_experiment
-from poolbench.catalogue import JOB_KINDS
+from poolbench.jobs import JOB_KINDS
 from poolbench.pools import POOLS
 from report.analyses.crossover import AXIS, KIND, MIN_SHARES
 from report.statistics.scalability import MIN_REACH, MIN_SIZES
@@ -108,7 +107,8 @@ def test_mixed_goes_from_waiting_to_computing() -> None:
 def test_observer_turns_each_observer_on_and_off() -> None:
     """Events, Flower and stored results: for each there is a pair that differs in it."""
     tunings = [
-        asdict(Tuning.of(one.settings)) for one in load("observer", profile="bench").contenders
+        Tuning.model_validate(one.settings).model_dump()
+        for one in load("observer", profile="bench").contenders
     ]
     differing = [
         [name for name in mine if mine[name] != theirs[name]]
@@ -129,7 +129,38 @@ def test_slots_reaches_far_enough_for_the_law() -> None:
 
 def test_redis_delay_begins_with_the_proxy_alone() -> None:
     """What the proxy itself costs is in every point, so that they differ by the delay."""
-    delays_ms = {Tuning.of(one.settings).redis_delay_ms for one in load("redis_delay").contenders}
+    delays_ms = {
+        Tuning.model_validate(one.settings).redis_delay_ms for one in load("redis_delay").contenders
+    }
 
     assert 0 in delays_ms
     assert None not in delays_ms
+
+
+def test_the_demo_gives_equal_slots() -> None:
+    """`demo` compares five pools at four slots each; only solo has its one."""
+    experiment = load("pools")
+
+    slots = {contender.pool: contender.slots for contender in experiment.contenders}
+    assert slots == {"prefork": 4, "threads": 4, "gevent": 4, "asyncio": 4, "solo": 1}
+
+
+def test_the_bench_adds_usual_sizes() -> None:
+    """`bench` measures the demo's contenders and each pool at the size people give it."""
+    demo = load("pools")
+    bench = load("pools", profile="bench")
+
+    added = {(one.pool, one.slots) for one in bench.contenders[len(demo.contenders) :]}
+    assert bench.contenders[: len(demo.contenders)] == demo.contenders
+    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 50)}
+    assert bench.repetitions == 5
+
+
+@pytest.mark.parametrize("name", ["load", "mix"])
+def test_kept_experiments_of_loads_measure_what_they_say(name: str) -> None:
+    """Searches and curves, and a mix."""
+    experiment = load(name)
+
+    measures = {workload.measure for workload in experiment.workloads}
+    assert measures == ({"sustain", "curve"} if name == "load" else {"rate"})
+    assert any(workload.mix for workload in experiment.workloads) == (name == "mix")

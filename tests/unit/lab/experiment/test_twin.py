@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from collector.run_manifest import Contender, Until
+from collector.run_manifest import Until
 from lab.experiment.model import Experiment
 from lab.experiment.twin import twin_name, with_twin
-from lab.experiment_file.loader import load_experiment
-from poolbench.errors import UsageError
 from poolbench.keys import NAME, NAME_LENGTH
+from tests.unit.lab.experiment_file.test_loader import load as load_text
 
 TEXT = """\
 title = "Noise?"
@@ -33,7 +30,7 @@ pool = "solo"
 slots = 1
 
 [[contender]]
-name = "{other}"
+name = "gevent-4"
 pool = "gevent"
 slots = 4
 
@@ -42,20 +39,9 @@ kind = "io.sleep"
 """
 
 
-def load(
-    folder: Path, *, twin: str = "", repetitions: int = 5, other: str = "gevent-4"
-) -> Experiment:
+def load(folder: Path, *, twin: str = "", repetitions: int = 5) -> Experiment:
     """Load an experiment of two contenders and one that its profile doesn't have."""
-    file = folder / "some.toml"
-    file.write_text(TEXT.format(twin=twin, repetitions=repetitions, other=other), encoding="utf-8")
-    return load_experiment(file, profile="demo", cores=2)
-
-
-def faults_of(folder: Path, **words: str) -> list[str]:
-    """Return the faults found, as a person reads them."""
-    with pytest.raises(UsageError) as caught:
-        load(folder, **words)  # type: ignore[arg-type]  # all of them are texts
-    return [str(fault) for fault in caught.value.faults]
+    return load_text(folder, TEXT.format(twin=twin, repetitions=repetitions))
 
 
 def names(experiment: Experiment) -> list[str]:
@@ -107,30 +93,3 @@ def test_a_long_name_is_cut_to_what_a_name_may_be() -> None:
     assert NAME.fullmatch(twin_name("a" * NAME_LENGTH))
     assert len(twin_name("a" * NAME_LENGTH)) == NAME_LENGTH
     assert twin_name("solo") == "solo-twin"
-
-
-def test_an_empty_twin_is_no_way_out(tmp_path: Path) -> None:
-    """Whoever wants no twin wants no claim: the fault says so, at its line."""
-    (fault,) = faults_of(tmp_path, twin='twin = ""')
-
-    assert ":2: no twin" in fault
-    assert "leave the line out for the first" in fault
-
-
-def test_an_unknown_twin_is_a_fault(tmp_path: Path) -> None:
-    """With the nearest right word."""
-    (fault,) = faults_of(tmp_path, twin='twin = "thread-4"')
-
-    assert "unknown contender: thread-4; did you mean threads-4?" in fault
-
-
-def test_a_name_that_a_twin_might_get_is_taken(tmp_path: Path) -> None:
-    """Two contenders of one name would share a queue."""
-    (fault,) = faults_of(tmp_path, other="solo-twin")
-
-    assert "taken name: solo-twin" in fault
-
-
-def test_a_twin_is_a_contender_like_any_other() -> None:
-    """Nothing else marks it."""
-    assert Contender(name="a", pool="solo", slots=1, note="").twin_of == ""

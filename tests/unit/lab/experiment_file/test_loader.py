@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.experiment.model import Experiment
+from lab.experiment.model import MIX, Experiment
 from lab.experiment_file.loader import load_experiment
 from poolbench.errors import ExitCode, UsageError
-from poolbench.pools import POOLS
-
-EXPERIMENTS = sorted(Path("experiments").glob("*.toml"))
 
 MINIMAL = """\
 # Does it work?
@@ -32,6 +29,13 @@ slots = 1
 kind = "io.sleep"
 parameters = { delay_ms = 10 }
 """
+
+MIXED = MINIMAL.replace(
+    'kind = "io.sleep"\nparameters = { delay_ms = 10 }\n', 'name = "both"\n'
+) + (
+    '\n[[workload.mix]]\nname = "short"\nkind = "io.sleep"\nparameters = { delay_ms = 10 }\n'
+    'share = 0.9\n\n[[workload.mix]]\nname = "long"\nkind = "cpu.primes"\nshare = 0.1\n'
+)
 
 
 def load(folder: Path, text: str, *, profile: str = "demo") -> Experiment:
@@ -55,7 +59,6 @@ def test_a_minimal_file_is_resolved(tmp_path: Path) -> None:
 
     assert experiment.question == "Does it work?"
     assert experiment.contenders[0].slots == 1
-    assert experiment.workloads[0].name == "io.sleep"
     assert experiment.workloads[0].parameters == {"delay_ms": 10.0}
     assert experiment.text == MINIMAL
 
@@ -74,71 +77,69 @@ def test_cores_become_slots(tmp_path: Path) -> None:
     assert load(tmp_path, text).contenders[0].slots == 2
 
 
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
-@pytest.mark.parametrize("profile", ["demo", "bench"])
-def test_every_kept_experiment_loads(file: Path, profile: str) -> None:
-    """The files of the checkout have both profiles, open with a question and name real pools."""
-    experiment = load_experiment(file, profile=profile, cores=2)
+def test_a_setting_keeps_its_value(tmp_path: Path) -> None:
+    """A whole number stays one: the manifest holds what the file holds."""
+    text = MINIMAL.replace("slots = 1", "slots = 1\nsettings = { redis_delay_ms = 0 }")
 
-    assert experiment.question.endswith((".", "?"))
-    assert {contender.pool for contender in experiment.contenders} <= set(POOLS)
+    assert repr(load(tmp_path, text).contenders[0].settings) == "{'redis_delay_ms': 0}"
 
 
-def test_the_demo_gives_equal_slots() -> None:
-    """`demo` compares five pools at four slots each; only solo has its one."""
-    experiment = load_experiment(Path("experiments/pools.toml"), profile="demo", cores=2)
+def test_thresholds_are_kept_as_written(tmp_path: Path) -> None:
+    """A number with its unit, and a pattern; a file without any has none."""
+    written = """fail_on = ["one: p99_wait_s > 0.5", "o*: failed_jobs > 0"]\n"""
 
-    slots = {contender.pool: contender.slots for contender in experiment.contenders}
-    assert slots == {"prefork": 4, "threads": 4, "gevent": 4, "asyncio": 4, "solo": 1}
-
-
-def test_the_bench_adds_usual_sizes() -> None:
-    """`bench` measures the demo's contenders and each pool at the size people give it."""
-    demo = load_experiment(Path("experiments/pools.toml"), profile="demo", cores=2)
-    bench = load_experiment(Path("experiments/pools.toml"), profile="bench", cores=2)
-
-    added = {(one.pool, one.slots) for one in bench.contenders[len(demo.contenders) :]}
-    assert bench.contenders[: len(demo.contenders)] == demo.contenders
-    assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 50)}
-    assert bench.repetitions == 5
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "words"),
-    [
-        ('"solo"', '"solos"', 11, "unknown pool: solos; did you mean solo?"),
-        ("slots = 1", "slots = 3", 12, "impossible slots: 3; solo always has 1"),
-        ("slots = 1", "slots = 1\npreftech = 2", 13, "unknown key: contender.0.preftech"),
-        ('kind = "io.sleep"', 'kind = "io.sleeps"', 15, "did you mean io.sleep?"),
-        ("delay_ms = 10", "delay_s = 10", 16, "did you mean delay_ms?"),
-        ("delay_ms = 10", "delay_ms = -10", 16, "must be 0 to"),
-        ('["one"]', '["one", "one"]', 7, "contender listed twice"),
-        ("slots = 1", "slots = [1]", 12, "impossible slots: [1]"),
-        ("delay_ms = 10", "delay_ms = 20000", 16, "raise stall_s above 20"),
-        ("delay_ms = 10", "delay_ms = 1" + "0" * 400, 16, "must be 0 to"),
-        ('["one"]', '["on"]', 7, "unknown contender: on; did you mean one?"),
-        ("repetitions = 2", "repetitions = 0", 5, "greater than or equal to 1"),
-        ("trial_s = 0.5", "trial_s = -1.0", 6, "greater than"),
-        ('title = "Does it work?"', 'titel = "Does it work?"', 2, "did you mean title?"),
-        ('name = "one"', 'name = "One Two"', 10, "pattern"),
-    ],
-)
-def test_a_fault_names_its_line_and_the_right_word(
-    tmp_path: Path, old: str, new: str, line: int, words: str
-) -> None:
-    """Each fault says where it stands, what was seen and what would be right."""
-    faults = faults_of(tmp_path, MINIMAL.replace(old, new, 1))
-
-    assert any(f"some.toml:{line}: " in fault and words in fault for fault in faults), faults
-
-
-def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
-    """Somebody who made three mistakes reads of three mistakes."""
-    text = (
-        MINIMAL.replace('"solo"', '"thread"').replace("delay_ms", "delay").replace('["one"]', "[]")
+    assert load(tmp_path, written + MINIMAL).fail_on == (
+        "one: p99_wait_s > 0.5",
+        "o*: failed_jobs > 0",
     )
+    assert load(tmp_path, MINIMAL).fail_on == ()
 
-    assert len(faults_of(tmp_path, text)) >= 3
+
+def test_arrivals_mean_a_rate(tmp_path: Path) -> None:
+    """Without a measure, arrivals make a rate trial of the profile's length."""
+    text = MINIMAL + 'arrivals = { how = "poisson", rate_per_s = 50 }\n'
+
+    (workload,) = load(tmp_path, text).workloads
+
+    assert workload.measure == "rate"
+    assert workload.arrivals == {"how": "poisson", "count": 25, "rate_per_s": 50.0}
+
+
+def test_nothing_means_capacity(tmp_path: Path) -> None:
+    """As it always was: the whole backlog at once."""
+    (workload,) = load(tmp_path, MINIMAL).workloads
+
+    assert (workload.measure, workload.arrivals, workload.mix) == ("capacity", None, ())
+
+
+@pytest.mark.parametrize("measure", ["sustain", "curve"])
+def test_a_search_needs_an_slo_and_no_rate(tmp_path: Path, measure: str) -> None:
+    """How jobs come may be said; at which rate is what is looked for."""
+    text = MINIMAL + f'measure = "{measure}"\n[slo]\np95_wait_s = 0.5\n'
+
+    experiment = load(tmp_path, text)
+
+    assert experiment.workloads[0].arrivals == {"how": "poisson"}
+    assert experiment.slo == {"p95_wait_s": 0.5}
+
+
+def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
+    """Each with its kind, complete parameters and share; together they are the workload."""
+    (workload,) = load(tmp_path, MIXED).workloads
+
+    assert workload.kind == MIX
+    assert [part.name for part in workload.mix] == ["short", "long"]
+    assert [sort.kind for sort in workload.sorts] == ["io.sleep", "cpu.primes"]
+    assert workload.shares == (0.9, 0.1)
+    assert "work_ms" in workload.mix[1].parameters
+
+
+def test_a_workload_without_a_name_is_called_by_its_kind(tmp_path: Path) -> None:
+    """Also a mix."""
+    (job,) = load(tmp_path, MINIMAL).workloads
+    (mix,) = load(tmp_path, MIXED.replace('name = "both"\n', "")).workloads
+
+    assert (job.name, mix.name) == ("io.sleep", MIX)
 
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
@@ -152,13 +153,6 @@ def test_broken_toml_is_one_line(tmp_path: Path) -> None:
 
     assert "no TOML" in fault
     assert "line 18" in fault
-
-
-def test_two_contenders_of_one_name_are_refused(tmp_path: Path) -> None:
-    """Names are keys, columns and file names: each once."""
-    text = MINIMAL + '\n[[contender]]\nname = "one"\npool = "gevent"\nslots = 4\n'
-
-    assert any("contender named twice: one" in fault for fault in faults_of(tmp_path, text))
 
 
 def unread(path: Path) -> str:
@@ -219,7 +213,7 @@ def test_only_files_that_are_there_are_recommended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x" * 5_000, "experiments/pools.toml/x.toml"])
 def test_a_path_that_can_not_be_is_no_traceback(name: str) -> None:
     """Too long for the system, or below a file."""
-    assert unread(Path(name)).startswith("no such experiment: ")
+    assert unread(Path(name)).startswith("experiment can't be read: ")
 
 
 def test_a_missing_file_names_what_is_there() -> None:

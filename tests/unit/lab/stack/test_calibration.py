@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lab.commands import stack
-from lab.stack.controller import Desk
+from lab.stack.controller import StackController
 from lab.stack.state import DOCKER, LOCAL
 from lab.system.paths import ROOT
 from lab.system.redis_server import free_port
@@ -24,8 +24,8 @@ exit 1
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    """A desk over a checkout of the test's own, where no broker answers."""
+def controller(tmp_path: Path) -> StackController:
+    """The controller of a checkout of the test's own, where no broker answers."""
     root = tmp_path / "checkout"
     root.mkdir()
     for room in ("poolbench", "worker"):
@@ -35,34 +35,36 @@ def desk(tmp_path: Path) -> Desk:
     docker.chmod(0o755)
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     environ = {"PATH": path, "POOLBENCH_REDIS_PORT": str(free_port())}
-    return Desk(root, environ=environ, tell=lambda _: None)
+    return StackController(root, environ=environ, notify=lambda _: None)
 
 
-def test_in_docker_a_worker_measures_in_its_container(desk: Desk, tmp_path: Path) -> None:
+def test_in_docker_a_worker_measures_in_its_container(
+    controller: StackController, tmp_path: Path
+) -> None:
     """By compose, as the services are called there; a failure is one line of it."""
-    with pytest.raises(StackError, match="could not be calibrated: service is not running"):
-        desk.stack(DOCKER).calibrate()
+    with pytest.raises(StackError, match="the calibration failed: service is not running"):
+        controller.stack(DOCKER).calibrate()
 
     called = (tmp_path / "docker.log").read_text().strip()
     assert called.startswith("compose --project-name poolbench-")
     assert called.endswith(" exec --no-TTY worker-prefork python -m worker calibrate --publish")
 
 
-def test_locally_a_process_measures_with_the_stacks_settings(desk: Desk) -> None:
+def test_locally_a_process_measures_with_the_stacks_settings(controller: StackController) -> None:
     """It goes to the stack's own broker; a failure is one line without a password."""
-    address = desk.settings().redis_address
+    address = controller.settings().redis_address
 
     with pytest.raises(StackError, match=f"worker: Redis at {address} does not answer") as error:
-        desk.stack(LOCAL).calibrate()
+        controller.stack(LOCAL).calibrate()
     assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_stack_without_a_calibration_is_up_all_the_same(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
+    controller: StackController, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What fails is told with the command that makes up for it."""
-    stack._calibrate(desk.stack(DOCKER))
+    """The message holds the reason, and the command to run later."""
+    stack._calibrate(controller.stack(DOCKER))
 
-    told = capsys.readouterr().err
-    assert "No calibration, so that work_ms can't be used" in told
-    assert "python -m worker calibrate --publish" in told
+    printed = capsys.readouterr().err
+    assert "No calibration, so that work_ms can't be used" in printed
+    assert "python -m worker calibrate --publish" in printed

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.controller import SECRETS, Desk
+from lab.stack.controller import SECRETS, StackController
 from lab.stack.docker import DockerStack
 from lab.stack.local import LocalStack
-from lab.stack.state import DOCKER, LOCAL, Memory, recall, remember
+from lab.stack.state import DOCKER, LOCAL, StackState, load_state, save_state
 from poolbench.errors import StackError, UsageError
 from poolbench.settings import read_dotenv
 
 Docker = Callable[..., Mapping[str, str]]
+MakeController = Callable[..., StackController]
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def docker(tmp_path: Path) -> Docker:
             'case "$*" in\n'
             f"info*) echo {shlex.quote(json.dumps(info))} ;;\n"
             "'compose version'*) echo 2.40.0 ;;\n"
-            f"ps*) echo {shlex.quote(containers)} ;;\n"
+            f"compose*' ps '*) echo {shlex.quote(containers)} ;;\n"
             "esac\n",
             encoding="utf-8",
         )
@@ -45,86 +46,86 @@ def docker(tmp_path: Path) -> Docker:
 
 
 @pytest.fixture
-def told() -> list[str]:
-    """What commands say."""
+def messages() -> list[str]:
+    """The messages that commands print."""
     return []
 
 
 @pytest.fixture
-def desk(tmp_path: Path, told: list[str]) -> Callable[..., Desk]:
-    """Make a desk over an empty checkout with an environment of the test's own."""
+def controller(tmp_path: Path, messages: list[str]) -> MakeController:
+    """Make a controller of an empty checkout with an environment of the test's own."""
 
-    def make(environ: Mapping[str, str]) -> Desk:
+    def make(environ: Mapping[str, str]) -> StackController:
         root = tmp_path / "checkout"
         (root / ".poolbench").mkdir(parents=True, exist_ok=True)
-        return Desk(root, environ=environ, tell=told.append)
+        return StackController(root, environ=environ, notify=messages.append)
 
     return make
 
 
-def test_docker_is_taken_where_it_answers(
-    desk: Callable[..., Desk], docker: Docker, told: list[str]
+@pytest.mark.parametrize(
+    ("version", "forced", "environ", "message"),
+    [
+        ("28.0", "", {}, "Docker: engine 28.0, Compose 2.40.0; STACK=local uses local processes"),
+        ("28.0", DOCKER, {}, "Docker, as requested: engine 28.0"),
+        ("", "", {}, "local processes, since Docker can't be used: no engine answers"),
+        ("28.0", LOCAL, {}, "local processes, as requested"),
+        (
+            "28.0",
+            "",
+            {"POOLBENCH_REDIS_URL": "redis://127.0.0.1:6379/0"},
+            "local processes, since containers can't reach the broker on this host",
+        ),
+    ],
+)
+def test_docker_is_used_if_it_answers_and_nothing_else_is_requested(
+    controller: MakeController,
+    docker: Docker,
+    messages: list[str],
+    *,
+    version: str,
+    forced: str,
+    environ: dict[str, str],
+    message: str,
 ) -> None:
-    """And the choice is told with its reason, and the way around it."""
-    stack = desk(docker(version="28.0")).choose("")
+    """The first message holds the kind and the reason."""
+    stack = controller({**docker(version=version), **environ}).choose_stack(forced)
 
-    assert isinstance(stack, DockerStack)
-    assert any("since it answers: engine 28.0" in text and "STACK=local" in text for text in told)
-
-
-def test_local_is_taken_where_docker_does_not_answer(
-    desk: Callable[..., Desk], docker: Docker, told: list[str]
-) -> None:
-    """And the reason is told."""
-    stack = desk(docker()).choose("")
-
-    assert isinstance(stack, LocalStack)
-    assert "local processes, since Docker can't be used: no engine answers" in told
+    assert isinstance(stack, DockerStack if message.startswith("Docker") else LocalStack)
+    assert messages[0].startswith(message)
 
 
-def test_local_can_be_asked_for(desk: Callable[..., Desk], docker: Docker) -> None:
-    """STACK=local goes without Docker though it answers."""
-    assert isinstance(desk(docker(version="28.0")).choose(LOCAL), LocalStack)
-
-
-def test_the_kind_can_stand_in_dotenv(desk: Callable[..., Desk], docker: Docker) -> None:
-    """Who never wants Docker says so once."""
-    made = desk(docker(version="28.0"))
+def test_the_kind_can_be_set_in_dotenv(controller: MakeController, docker: Docker) -> None:
+    """STACK in `.env` holds for each `up`."""
+    made = controller(docker(version="28.0"))
     (made.root / ".env").write_text("STACK=local\n", encoding="utf-8")
 
-    assert isinstance(made.choose(""), LocalStack)
+    assert isinstance(made.choose_stack(""), LocalStack)
 
 
-def test_docker_asked_for_and_absent_is_an_error(desk: Callable[..., Desk], docker: Docker) -> None:
+def test_docker_asked_for_and_absent_is_an_error(
+    controller: MakeController, docker: Docker
+) -> None:
     """No silent second choice."""
-    with pytest.raises(StackError, match="Docker was asked for: no engine answers"):
-        desk(docker()).choose(DOCKER)
+    with pytest.raises(StackError, match="Docker was requested, but no engine answers"):
+        controller(docker()).choose_stack(DOCKER)
 
 
 def test_an_unknown_kind_is_named_with_the_nearest(
-    desk: Callable[..., Desk], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """A typing error costs one line."""
     with pytest.raises(UsageError, match=r"unknown stack: dokcer; did you mean docker\?"):
-        desk(docker()).choose("dokcer")
+        controller(docker()).choose_stack("dokcer")
 
 
-def test_a_broker_on_loopback_keeps_the_stack_out_of_containers(
-    desk: Callable[..., Desk], docker: Docker
-) -> None:
-    """Inside a container 127.0.0.1 is the container."""
-    environ = {**docker(version="28.0"), "POOLBENCH_REDIS_URL": "redis://127.0.0.1:6379/0"}
-
-    assert isinstance(desk(environ).choose(""), LocalStack)
-
-
-def test_secrets_are_made_once(desk: Callable[..., Desk], docker: Docker) -> None:
+def test_secrets_are_made_once(controller: MakeController, docker: Docker) -> None:
     """The first `up` writes them, the next one keeps them."""
-    made = desk(docker())
-    made.choose("")
+    made = controller(docker())
+    made.choose_stack("")
     first = read_dotenv(made.root / ".env")
 
-    made.choose("")
+    made.choose_stack("")
 
     assert read_dotenv(made.root / ".env") == first
     assert set(first) == {"POOLBENCH_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
@@ -133,11 +134,11 @@ def test_secrets_are_made_once(desk: Callable[..., Desk], docker: Docker) -> Non
 
 @pytest.mark.parametrize(("rootless", "uid"), [(False, str(os.getuid())), (True, "0")])
 def test_containers_run_as_the_caller(
-    desk: Callable[..., Desk], docker: Docker, *, rootless: bool, uid: str
+    controller: MakeController, docker: Docker, *, rootless: bool, uid: str
 ) -> None:
     """Under a rootless engine, root in a container is the caller."""
-    made = desk(docker(version="28.0", rootless=rootless))
-    made.choose("")
+    made = controller(docker(version="28.0", rootless=rootless))
+    made.choose_stack("")
 
     found = read_dotenv(made.root / ".env")
 
@@ -146,79 +147,79 @@ def test_containers_run_as_the_caller(
 
 
 def test_the_other_kind_waits_until_the_first_is_down(
-    desk: Callable[..., Desk], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """Two stacks at the same ports would be no help."""
-    made = desk(docker(version="28.0", containers="0123456789ab"))
-    remember(made.layout.state_dir, memory=Memory(kind=DOCKER, token="", settings={}))
+    made = controller(docker(version="28.0", containers="0123456789ab"))
+    save_state(made.layout.state_dir, state=StackState(kind=DOCKER, token="", settings={}))
 
     with pytest.raises(StackError, match="the docker stack is up already; run `poolbench down`"):
-        made.choose(LOCAL)
-    assert isinstance(made.choose(""), DockerStack)
+        made.choose_stack(LOCAL)
+    assert isinstance(made.choose_stack(""), DockerStack)
 
 
 def test_a_stack_that_was_cut_off_is_cleared(
-    desk: Callable[..., Desk], docker: Docker, told: list[str]
+    controller: MakeController, docker: Docker, messages: list[str]
 ) -> None:
-    """After a reboot the memory is stale: the choice is free again."""
-    made = desk(docker())
-    remember(made.layout.state_dir, memory=Memory(kind=LOCAL, token="gone", settings={}))
+    """After a reboot the saved state is stale: either kind can start."""
+    made = controller(docker())
+    save_state(made.layout.state_dir, state=StackState(kind=LOCAL, token="gone", settings={}))
 
-    assert isinstance(made.choose(""), LocalStack)
-    assert recall(made.layout.state_dir) is None
-    assert "an earlier stack was cut off; clearing what it left" in told
+    assert isinstance(made.choose_stack(""), LocalStack)
+    assert load_state(made.layout.state_dir) is None
+    assert "an earlier stack was interrupted; removing what it left" in messages
 
 
 def test_containers_out_of_reach_are_not_forgotten(
-    desk: Callable[..., Desk], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """An engine that is off may start them again: nothing is decided without it."""
-    made = desk(docker())
-    remember(made.layout.state_dir, memory=Memory(kind=DOCKER, token="", settings={}))
+    made = controller(docker())
+    save_state(made.layout.state_dir, state=StackState(kind=DOCKER, token="", settings={}))
 
     with pytest.raises(StackError, match="was started with Docker, and now no engine answers"):
-        made.choose("")
-    assert recall(made.layout.state_dir) is not None
+        made.choose_stack("")
+    assert load_state(made.layout.state_dir) is not None
 
 
-def test_containers_whose_memory_was_lost_are_found(
-    desk: Callable[..., Desk], docker: Docker
+def test_containers_without_a_saved_state_are_found(
+    controller: MakeController, docker: Docker
 ) -> None:
     """`down` works after somebody removed the state folder."""
-    assert desk(docker(version="28.0", containers="0123456789ab")).find_forgotten() is not None
-    assert desk(docker(version="28.0")).find_forgotten() is None
-    assert desk(docker()).find_forgotten() is None
+    assert controller(docker(version="28.0", containers="0123456789ab")).find_unsaved() is not None
+    assert controller(docker(version="28.0")).find_unsaved() is None
+    assert controller(docker()).find_unsaved() is None
 
 
 def test_a_running_stack_keeps_the_settings_it_was_started_with(
-    desk: Callable[..., Desk], docker: Docker
+    controller: MakeController, docker: Docker
 ) -> None:
     """A port changed in .env moves nothing that runs."""
-    made = desk({**docker(), "POOLBENCH_FLOWER_PORT": "7777"})
+    made = controller({**docker(), "POOLBENCH_FLOWER_PORT": "7777"})
     settings = {"POOLBENCH_FLOWER_PORT": "6666"}
-    remember(made.layout.state_dir, memory=Memory(kind=LOCAL, token="t", settings=settings))
+    save_state(made.layout.state_dir, state=StackState(kind=LOCAL, token="t", settings=settings))
 
-    running = made.running()
+    running = made.saved_stack()
 
     assert running is not None
     assert {service.port for service in running.services if service.name == "flower"} == {6666}
-    assert made.plain_values()["POOLBENCH_FLOWER_PORT"] == "7777"
+    assert made.public_settings()["POOLBENCH_FLOWER_PORT"] == "7777"
 
 
-def test_what_is_remembered_holds_no_secret(desk: Callable[..., Desk], docker: Docker) -> None:
+def test_the_saved_state_holds_no_secret(controller: MakeController, docker: Docker) -> None:
     """The state folder is for everybody's eyes."""
     environ = dict.fromkeys(SECRETS, "redis://:secret@h:1/0")
 
-    values = desk({**docker(), **environ}).plain_values()
+    values = controller({**docker(), **environ}).public_settings()
 
     assert "secret" not in json.dumps(values)
 
 
-def test_services_are_kept_from_an_open_flower(desk: Callable[..., Desk], docker: Docker) -> None:
+def test_services_are_kept_from_an_open_flower(controller: MakeController, docker: Docker) -> None:
     """The variable that opens Flower's API to everybody is not handed on."""
     environ = {**docker(), "FLOWER_UNAUTHENTICATED_API": "1", "POOLBENCH_CONTENDER": "mine"}
 
-    stack = desk(environ).stack(LOCAL)
+    stack = controller(environ).stack(LOCAL)
 
     assert isinstance(stack, LocalStack)
     assert "FLOWER_UNAUTHENTICATED_API" not in stack._environment
@@ -229,7 +230,7 @@ def test_two_clones_have_two_projects(docker: Docker, tmp_path: Path) -> None:
     """One clone's `down` must not remove another's containers."""
     names = set()
     for clone in ("a", "b"):
-        stack = Desk(tmp_path / clone, environ=docker(), tell=print).stack(DOCKER)
+        stack = StackController(tmp_path / clone, environ=docker(), notify=print).stack(DOCKER)
         assert isinstance(stack, DockerStack)
         names.add(stack._project)
 

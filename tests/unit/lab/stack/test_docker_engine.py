@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.docker_engine import find_engine, judge
+from lab.stack.docker_engine import find_engine, read_answers
 
 INFO = {"ServerVersion": "28.1.0", "SecurityOptions": ["name=seccomp,profile=builtin"]}
 
@@ -21,10 +21,10 @@ def said(text: str = "", *, error: str = "", code: int = 0) -> subprocess.Comple
 @pytest.mark.parametrize("compose", ["2.26.1-4", "v2.39.0", "5.0.1"])
 def test_an_engine_with_compose_is_taken(compose: str) -> None:
     """Compose v2 and its successors serve."""
-    engine = judge(info=said(json.dumps(INFO)), compose=said(f"{compose}\n"))
+    engine = read_answers(info=said(json.dumps(INFO)), compose=said(f"{compose}\n"))
 
     assert engine.is_usable
-    assert engine.word == f"engine 28.1.0, Compose {compose.removeprefix('v')}"
+    assert engine.description == f"engine 28.1.0, Compose {compose.removeprefix('v')}"
     assert not engine.is_rootless
 
 
@@ -33,42 +33,42 @@ def test_an_engine_with_compose_is_taken(compose: str) -> None:
 )
 def test_an_engine_without_compose_v2_is_not(compose: str, code: int) -> None:
     """The reason names what is missing."""
-    engine = judge(info=said(json.dumps(INFO)), compose=said(compose, code=code))
+    engine = read_answers(info=said(json.dumps(INFO)), compose=said(compose, code=code))
 
     assert not engine.is_usable
-    assert engine.word == "engine 28.1.0 answers, but Compose v2 is missing"
+    assert engine.description == "engine 28.1.0 answers, but Compose v2 is missing"
 
 
 def test_a_socket_without_permission_is_told_as_such() -> None:
     """The commonest trouble has a remedy of its own."""
     error = "permission denied while trying to connect to the Docker daemon socket"
-    engine = judge(
+    engine = read_answers(
         info=said('{"ServerErrors": ["..."]}', error=error, code=1), compose=said("2.26")
     )
 
     assert not engine.is_usable
-    assert "no permission to use its socket" in engine.word
+    assert "no permission to use its socket" in engine.description
 
 
 @pytest.mark.parametrize("text", ["", '{"ServerVersion": ""}', "[]", "null"])
 def test_an_engine_that_does_not_answer_is_absent(text: str) -> None:
     """Without a server's version there is no server."""
     error = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
-    engine = judge(info=said(text, error=error, code=1), compose=said("2.26.1"))
+    engine = read_answers(info=said(text, error=error, code=1), compose=said("2.26.1"))
 
-    assert engine.word == "no engine answers"
+    assert engine.description == "no engine answers"
 
 
 def test_a_rootless_engine_is_known() -> None:
     """In its containers root is the user, so they run as root."""
     info = {**INFO, "SecurityOptions": ["name=seccomp", "name=rootless"]}
 
-    assert judge(info=said(json.dumps(info)), compose=said("2.30.0")).is_rootless
+    assert read_answers(info=said(json.dumps(info)), compose=said("2.30.0")).is_rootless
 
 
 def test_a_machine_without_docker_is_told_apart(tmp_path: Path) -> None:
     """No command is another thing than no engine."""
-    assert find_engine({"PATH": str(tmp_path)}).word == "there is no docker command"
+    assert find_engine({"PATH": str(tmp_path)}).description == "there is no docker command"
 
 
 def test_a_docker_command_that_can_not_run_is_no_traceback(tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_a_docker_command_that_can_not_run_is_no_traceback(tmp_path: Path) -> No
     engine = find_engine({"PATH": str(tmp_path)})
 
     assert not engine.is_usable
-    assert engine.word.startswith("the docker command fails")
+    assert engine.description.startswith("the docker command fails")

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from lab.stack.health import (
-    Health,
     Status,
     failure,
-    heartbeat_trouble,
-    http_trouble,
+    heartbeat_problem,
+    http_problem,
+    redis_problem,
     wait_until_healthy,
+    worker_problem,
 )
 from lab.stack.services import HEARTBEAT_LIMIT_S
 from lab.system.redis_server import free_port
@@ -55,71 +56,70 @@ def statuses(*answers: list[Status]) -> Callable[[], list[Status]]:
 
 
 def test_a_page_that_answers_200_is_healthy(web_port: int) -> None:
-    """Any other answer, or none, is trouble with its reason."""
-    assert http_trouble(web_port, path="/health") == ""
-    assert http_trouble(web_port, path="/other").endswith("/other answers 500")
-    assert http_trouble(free_port(), path="/health").startswith("no answer from 127.0.0.1:")
+    """Any other answer, or none, is a problem with its reason."""
+    assert http_problem(web_port, path="/health") == ""
+    assert http_problem(web_port, path="/other").endswith("/other answers 500")
+    assert http_problem(free_port(), path="/health").startswith("no answer from 127.0.0.1:")
 
 
 def test_a_heartbeat_must_be_fresh(tmp_path: Path) -> None:
     """An old file is a sign that something hangs."""
     path = tmp_path / "beat"
-    assert heartbeat_trouble(path) == "not ready: no heartbeat yet"
+    assert heartbeat_problem(path) == "not ready: no heartbeat yet"
 
     path.touch()
-    assert heartbeat_trouble(path) == ""
+    assert heartbeat_problem(path) == ""
 
     old_s = time.time() - HEARTBEAT_LIMIT_S - 1
     os.utime(path, (old_s, old_s))
-    assert heartbeat_trouble(path).startswith("no heartbeat for 1")
+    assert heartbeat_problem(path).startswith("no heartbeat for 1")
 
 
-def test_a_broker_that_is_away_is_trouble_for_its_workers_too() -> None:
+def test_a_broker_that_is_away_is_problem_for_its_workers_too() -> None:
     """And the reason names no password."""
     environ = {"POOLBENCH_REDIS_URL": f"redis://:hidden@127.0.0.1:{free_port()}/0"}
-    health = Health(load_settings(environ, dotenv=None))
+    settings = load_settings(environ, dotenv=None)
 
-    said = [health.redis_trouble(), health.worker_trouble("solo", is_ours=lambda _: True)]
+    said = [redis_problem(settings), worker_problem(settings, contender="solo", pid=1)]
 
     assert said[0].startswith("no answer from 127.0.0.1:")
-    assert said[1].startswith("can't tell: ")
+    assert said[1].startswith("unknown, the broker can't be read: ")
     assert "hidden" not in " ".join(said)
 
 
-def test_health_needs_running_and_no_trouble() -> None:
+def test_health_needs_running_and_no_problem() -> None:
     """A service that runs and doesn't answer isn't healthy."""
     assert Status(name="x", state="running").is_healthy
-    assert not Status(name="x", state="running", trouble="no answer").is_healthy
+    assert not Status(name="x", state="running", problem="no answer").is_healthy
     assert not Status(name="x", state="starting").is_healthy
 
 
 def test_waiting_ends_when_all_are_healthy() -> None:
-    """Others than those waited for don't matter."""
+    """One that is not ready yet is asked again."""
     bad, good = Status(name="x", state="starting"), Status(name="x", state="running")
-    other = Status(name="y", state="failed")
+    other = Status(name="y", state="running")
 
-    ask = statuses([bad, other], [good, other])
-
-    assert wait_until_healthy(ask, names=["x"], within_s=5) is None
+    assert wait_until_healthy(statuses([bad, other], [good, other]), within_s=5) is None
 
 
 def test_waiting_ends_at_once_when_one_has_failed() -> None:
-    """Nobody waits for what can't come."""
-    failed = Status(name="x", state="failed", trouble="exit code 1")
+    """Nobody waits for what can't come, even if others are still starting."""
+    failed = Status(name="x", state="failed", problem="exit code 1")
+    starting = Status(name="y", state="starting")
 
-    assert wait_until_healthy(statuses([failed]), names=["x"], within_s=60) == failed
+    assert wait_until_healthy(statuses([starting, failed]), within_s=60) == failed
 
 
 def test_waiting_ends_at_the_limit() -> None:
     """The one that isn't healthy is told."""
-    hung = Status(name="x", state="running", trouble="no answer")
+    hung = Status(name="x", state="running", problem="no answer")
 
-    assert wait_until_healthy(statuses([hung]), names=["x"], within_s=0.01) == hung
+    assert wait_until_healthy(statuses([hung]), within_s=0.01) == hung
 
 
 def test_a_failure_is_told_with_the_end_of_its_log() -> None:
     """Name, reason, where the log is, and its last lines without terminal codes."""
-    status = Status(name="flower", state="failed", trouble="exit code 1")
+    status = Status(name="flower", state="failed", problem="exit code 1")
     log = "".join(f"line {number}\n\n" for number in range(9)) + "\x1b[2Kbad luck\n"
 
     lines = failure(status, log=log, where="x.log").splitlines()

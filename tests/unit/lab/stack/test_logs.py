@@ -1,16 +1,15 @@
-"""Reading logs: their ends, and what is added, across their turning over."""
+"""Reading logs: their ends, and what is added, across their rotation."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from lab.commands.stack import _COMPOSE_PREFIX
-from lab.stack.logs import AddedLines, last_lines
+from lab.stack.docker import split_log_line
+from lab.stack.logs import read_logs
 
 
 def append(path: Path, text: str) -> None:
@@ -19,12 +18,17 @@ def append(path: Path, text: str) -> None:
         file.write(text)
 
 
+def last_lines(log: Path, *, count: int) -> list[tuple[str, str]]:
+    """Return the last lines of a log, each with its name."""
+    return list(read_logs({log.stem: log}, count=count, is_following=False))
+
+
 def test_the_last_lines_of_a_log(tmp_path: Path) -> None:
     """No more than asked for, without their ends."""
     log = tmp_path / "x.log"
     append(log, "one\ntwo\nthree\n")
 
-    assert last_lines(log, count=2) == ["two", "three"]
+    assert last_lines(log, count=2) == [("x", "two"), ("x", "three")]
     assert last_lines(log, count=0) == []
     assert last_lines(tmp_path / "none.log", count=5) == []
 
@@ -34,7 +38,7 @@ def test_bytes_that_are_no_text_are_shown_somehow(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(b"caf\xe9\n")
 
-    assert last_lines(log, count=1) == ["caf�"]
+    assert last_lines(log, count=1) == [("x", "caf�")]
 
 
 @pytest.fixture
@@ -46,11 +50,13 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def followed(log: Path, tmp_path: Path) -> Iterator[Iterator[tuple[str, str]]]:
+def followed(log: Path, tmp_path: Path) -> Iterator[Generator[tuple[str, str]]]:
     """What is added to that log, and to one that isn't there yet."""
     paths = {"x": log, "late": tmp_path / "late.log"}
-    with contextlib.closing(AddedLines(paths, poll_s=0.01)) as lines:
-        yield iter(lines)
+    lines = read_logs(paths, count=1, is_following=True, poll_s=0.01)
+    assert next(lines) == ("x", "before")
+    yield lines
+    lines.close()
 
 
 def test_lines_added_are_followed(log: Path, followed: Iterator[tuple[str, str]]) -> None:
@@ -61,9 +67,7 @@ def test_lines_added_are_followed(log: Path, followed: Iterator[tuple[str, str]]
     assert list(islice(followed, 2)) == [("x", "half and half"), ("x", "last")]
 
 
-def test_a_log_that_is_turned_over_is_followed_on(
-    log: Path, followed: Iterator[tuple[str, str]]
-) -> None:
+def test_a_log_that_is_rotated_is_followed(log: Path, followed: Iterator[tuple[str, str]]) -> None:
     """What was written last to the old file, and first to the new one, are both seen."""
     append(log, "old file\n")
     log.rename(log.with_suffix(".log.1"))
@@ -81,13 +85,11 @@ def test_a_log_that_appears_later_is_followed(
     assert next(followed) == ("late", "here")
 
 
-def test_compose_s_prefix_is_the_local_stack_s() -> None:
-    """Container numbers and terminal codes are no part of a service's name."""
+def test_compose_s_prefix_becomes_the_service_s_name() -> None:
+    """Container numbers and terminal codes are no part of it."""
     for printed in (
         "worker-gevent-1  | ready | now",
         "\x1b[2Kworker-gevent-1  | ready | now",
         "worker-gevent | ready | now",
     ):
-        found = _COMPOSE_PREFIX.match(printed)
-        assert found is not None
-        assert (found["name"], found["line"]) == ("worker-gevent", "ready | now")
+        assert split_log_line(printed) == ("worker-gevent", "ready | now")

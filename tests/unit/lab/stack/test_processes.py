@@ -1,4 +1,4 @@
-"""Knowing and ending the stack's own processes."""
+"""Finding and ending the stack's processes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 
 from lab.stack.processes import (
     TOKEN_VARIABLE,
+    StackProcess,
     end_processes,
     find_processes,
-    heads,
     kill_after,
 )
 from tests.conftest import wait_until
@@ -54,13 +54,18 @@ def start(token: str) -> Iterator[Start]:
         process.communicate()
 
 
+def found(process: subprocess.Popen[bytes]) -> StackProcess:
+    """Return a process as one of the stack's."""
+    return StackProcess(process=psutil.Process(process.pid), service="")
+
+
 def test_a_process_is_known_by_its_token(start: Start, token: str) -> None:
     """Service and process are told; others are not."""
     process = start(SLEEP, service="upstream")
 
-    found = find_processes(token)
+    known = find_processes(token)
 
-    assert [(ours.process.pid, ours.service) for ours in found] == [(process.pid, "upstream")]
+    assert [(one.process.pid, one.service) for one in known] == [(process.pid, "upstream")]
     assert find_processes(secrets.token_hex(8)) == []
 
 
@@ -73,11 +78,11 @@ def test_children_are_known_too(start: Start, token: str) -> None:
     process = start(code, service="worker-solo")
     wait_until(lambda: len(find_processes(token)) == 2, what="the child to be seen")
 
-    found = find_processes(token)
+    known = find_processes(token)
 
-    assert {ours.service for ours in found} == {"worker-solo"}
-    assert [head.pid for head in heads(found)] == [process.pid]
-    end_processes([ours.process for ours in found], patience_s=5)
+    assert {one.service for one in known} == {"worker-solo"}
+    assert end_processes(known, timeout_s=0.2) == 1  # its child gets no SIGTERM
+    assert not psutil.pid_exists(process.pid)
 
 
 def test_a_dead_process_is_not_found(start: Start, token: str) -> None:
@@ -88,21 +93,21 @@ def test_a_dead_process_is_not_found(start: Start, token: str) -> None:
     wait_until(lambda: find_processes(token) == [], what="the zombie to be passed over")
 
 
-def test_a_willing_process_is_asked_only(start: Start) -> None:
+def test_a_willing_process_gets_sigterm_alone(start: Start) -> None:
     """SIGTERM first: a service may have something to finish."""
     process = start(SLEEP)
 
-    assert end_processes([psutil.Process(process.pid)], patience_s=10) == 0
+    assert end_processes([found(process)], timeout_s=10) == 0
     assert not psutil.pid_exists(process.pid)
 
 
 def test_a_stubborn_process_is_killed(start: Start) -> None:
-    """Whoever doesn't end in time is ended, and counted."""
+    """It did not end in time, and is counted."""
     process = start(STUBBORN)
     assert process.stdout is not None
     process.stdout.readline()
 
-    assert end_processes([psutil.Process(process.pid)], patience_s=0.2) == 1
+    assert end_processes([found(process)], timeout_s=0.2) == 1
     assert not psutil.pid_exists(process.pid)
 
 
@@ -110,4 +115,4 @@ def test_one_that_ends_by_itself_is_not_killed(start: Start) -> None:
     """A recorder that drains is waited for."""
     process = start("print(flush=True)")
 
-    assert kill_after([psutil.Process(process.pid)], patience_s=10) == 0
+    assert kill_after([psutil.Process(process.pid)], timeout_s=10) == 0

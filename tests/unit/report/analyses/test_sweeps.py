@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from report.analyses.sweep_text import describe_law
 from report.analyses.sweeps import curve_slots
 from report.result import Summary
 from report.statistics.scalability import MAX_EXTRAPOLATION
 from report.summary import summarize
-from report.terminal.sweep_text import describe_law
 from tests.summaries import known, shown
 from tests.synthetic import Contender, Workload, edit_manifest, flat_manifest, make_run
 

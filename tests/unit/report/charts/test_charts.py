@@ -1,274 +1,339 @@
-"""The charts of a run: drawn, coloured by pool, and told in words beside."""
+"""The charts of every shape of run: what they draw, what a pointer meets, what their table says."""
 
 from __future__ import annotations
 
-import re
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import fromstring
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from report import format as fmt
-from report.charts import capacity, course, load, scaling, waits
-from report.charts.convert import VARIABLES
-from report.charts.drawing import PALE
-from report.charts.lanes import FULL, HALF, PHONE, Lane, Layout, Mark, Panel, draw_lanes
-from report.charts.multiples import Course, Sheet, Strip, draw_multiples
-from report.charts.picture import Picture
-from report.charts.scales import from_zero, to_round
+from report.charts import capacity, load, scaling, timeline, waits
+from report.charts.chart import Chart, Spec
+from report.charts.render import VARIABLES, figure_json, to_image, to_svg
+from report.charts.style import PALE, logarithmic, reaching
+from report.page.sections import charts_of
+from report.result import Summary
 from report.summary import summarize
-from tests.shapes import capacity as shaped
-from tests.shapes import curve, mix, rate, sustain, sweep
+from tests.shapes import SHAPES, empty
 from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
 
-Summary = dict[str, Any]
+#: Every kind of chart, by the start of its name.
+KINDS = {
+    "advantage", "throughput", "cpu", "memory", "redis", "latency", "response", "lag", "sustained",
+    "load", "fairness", "sweep", "crossover", "timeline",
+}  # fmt: skip
 
-#: What tells a disc and a disc's rim among the shapes of a drawing.
-_DISC = re.compile(r'd="M\S*A')
-_RIM = 'stroke="var(--ground)"'
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    """Four pools on one workload, five repetitions."""
-    return summarize(make_run(tmp_path_factory.mktemp("run"), workloads=WORKLOADS[:1]))
+#: Makes a trial invalid.
+INTERRUPTED = {"code": "interrupted", "severity": "!"}
 
 
 @pytest.fixture(scope="module")
-def others(tmp_path_factory: pytest.TempPathFactory) -> list[Picture]:
-    """Return a picture of each sort that only some runs have."""
-    shapes = {
-        make.__name__: make(tmp_path_factory.mktemp(make.__name__))[0]
-        for make in (curve, mix, rate, sustain, sweep)
-    }
-    lag = waits.lag_histogram(shapes["rate"], workload="io.sleep")
-    assert lag
-    return [
-        lag,
-        load.load_curve(shapes["curve"], workload="io.sleep"),
-        load.fairness(shapes["mix"], workload="io.sleep"),
-        load.sustained(shapes["sustain"]),
-        waits.first_response(shapes["rate"]),
-        *(
-            scaling.sweep(shapes["sweep"], group=group)
-            for group in scaling.sweep_groups(shapes["sweep"])
-        ),
-    ]
+def summaries(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Summary]:
+    """A summary of each shape of run."""
+    found = {name: make(tmp_path_factory.mktemp("run")) for name, make in SHAPES.items()}
+    return {**found, "empty": empty(tmp_path_factory.mktemp("empty"))}
 
 
-def every_picture(summary: Summary) -> list[Picture]:
-    """Return one picture of each sort that every run has."""
-    name = summary["workloads"][0]["name"]
-    found = [
-        capacity.advantage(summary),
-        capacity.throughput(summary, workload=name),
-        waits.split(summary, workload=name),
-        capacity.cost(
-            summary, workload=name, column="pss_bytes", title="PSS", unit="MB", show=fmt.size
-        ),
-    ]
-    told = course.course(summary, workload=name)
-    return [*found, told] if told else found
+@pytest.fixture(scope="module")
+def charts(summaries: Mapping[str, Summary]) -> list[Chart]:
+    """Every chart of the pages of every shape of run."""
+    return [chart for summary in summaries.values() for chart in charts_of(summary).values()]
 
 
-def parsed(svg: str) -> Element:
-    """Return the drawing's root; a fault in its XML fails the test."""
-    return fromstring(svg)  # noqa: S314 -- drawn by ourselves
+def marks_of(spec: Spec, *, has_tooltip: bool = False) -> Iterator[tuple[str, bool]]:
+    """Yield each mark of a specification, and whether it has a tooltip."""
+    has_tooltip = has_tooltip or "tooltip" in spec.get("encoding", {})
+    if "mark" in spec:
+        yield spec["mark"]["type"], has_tooltip
+    for layer in spec.get("layer", []):
+        yield from marks_of(layer, has_tooltip=has_tooltip)
 
 
-def test_every_picture_is_well_formed_and_narrow_enough(
-    demo: Summary, others: list[Picture]
-) -> None:
-    """Drawings parse; the narrow one fits a phone of 390 pixels, or the only one half of a page."""
-    for picture in [*every_picture(demo), *others]:
-        wide = float(parsed(picture.wide).get("width", ""))
-
-        if picture.narrow:
-            assert float(parsed(picture.narrow).get("width", "")) <= PHONE < wide <= FULL
-        else:
-            assert wide <= HALF
+def found(charts: list[Chart], *, start: str) -> Chart:
+    """Return the first chart whose name begins so."""
+    return next(chart for chart in charts if chart.name.startswith(start))
 
 
-def test_no_colour_stands_in_a_drawing(demo: Summary, others: list[Picture]) -> None:
-    """Each is a variable of the page, which knows it in light and dark."""
-    known = {name.removeprefix("--") for name in VARIABLES.values()}
-    for picture in [*every_picture(demo), *others]:
-        drawn = picture.wide + picture.narrow
-        colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawn)) - {"none", "transparent"}
-
-        assert colours <= {f"var(--{name})" for name in known}
-        assert "#" not in drawn
+def drawn(chart: Chart) -> str:
+    """Return a chart as SVG text."""
+    return to_image(chart, suffix=".svg").decode()
 
 
-def test_each_pool_has_its_colour_in_every_picture(demo: Summary) -> None:
-    """The four pools of the run, and no other."""
-    for picture in every_picture(demo):
-        seen = set(re.findall(r"var\(--pool-([a-z]+)\)", picture.wide))
-
-        assert seen == {"prefork", "threads", "gevent", "solo"}
+def test_there_is_a_chart_of_every_kind(charts: list[Chart]) -> None:
+    """The tests below see them all."""
+    assert {chart.name.partition("-")[0] for chart in charts} == KINDS
 
 
-def test_each_picture_is_a_table_too(demo: Summary, others: list[Picture]) -> None:
-    """As many cells as heads in each row, and words for those who can't see it."""
-    for picture in [*every_picture(demo), *others]:
-        assert picture.cells
-        assert {len(cells) for cells in picture.cells} == {len(picture.header)}
-        assert picture.label
-        assert picture.caption
+def test_names_are_unique_in_a_report(summaries: Mapping[str, Summary]) -> None:
+    """`--chart` finds one, and the first screen's under a name of its own."""
+    for summary in summaries.values():
+        by_name = charts_of(summary)
+
+        assert by_name.pop("lead").name in by_name
+        assert all(chart.name == name for name, chart in by_name.items())
 
 
-def test_both_axes_say_what_they_are(demo: Summary) -> None:
-    """Units on the one, contenders on the other."""
-    advantage, throughput, split, cost, went = every_picture(demo)
+def test_vega_lite_draws_every_chart_in_colours_of_the_page(charts: list[Chart]) -> None:
+    """Well-formed, with names in it, as wide as an image should be, for light and dark ground."""
+    for chart in charts:
+        text = to_svg(chart)
+        root = fromstring(text)  # noqa: S314 -- drawn by ourselves
 
-    assert "times the throughput of solo (logarithmic)" in advantage.wide
-    assert "jobs per second" in throughput.wide
-    assert "time (logarithmic)" in split.wide
-    assert re.search(r">[\d.]+ (ms|s)<", split.wide)
-    assert ">MB<" in cost.wide
-    assert all(word in went.wide for word in ("jobs/s", "busy cores", "memory, MB", "seconds"))
-    assert all(">contender<" in picture.wide for picture in (throughput, cost))
-
-
-def test_axes_of_curves_say_what_they_are(others: list[Picture]) -> None:
-    """The rate below, the percentile above; slots and jobs per second."""
-    _, loaded, slowed, held, _, swept, _ = others
-
-    assert ">p95 of the wait (logarithmic)<" in loaded.wide
-    assert ">jobs per second that come (logarithmic)<" in loaded.wide
-    assert ">times as long as alone (logarithmic)<" in slowed.wide
-    assert ">jobs per second<" in held.wide
-    assert ">slots (logarithmic)<" in swept.wide
+        assert 500 < float(root.get("width", "")) < 1_200
+        assert chart.series[0].name in "".join(root.itertext())
+        assert "#" not in text
+        assert {one.colour.removeprefix("var(--")[:-1] for one in chart.series} <= set(VARIABLES)
+    assert "var(" not in drawn(charts[0])
 
 
-def test_each_repetition_is_a_dot_and_the_invalid_a_cross(tmp_path: Path) -> None:
+def test_every_mark_that_draws_a_value_has_a_tooltip(charts: list[Chart]) -> None:
+    """A curve in lanes is covered by bars that have one; text says all it knows."""
+    for chart in charts:
+        for panel in chart.panels:
+            silent = {mark for mark, has_tooltip in marks_of(panel.spec) if not has_tooltip}
+            is_covered = any(mark == "bar" for mark, has in marks_of(panel.spec) if has)
+
+            assert silent <= ({"line"} if is_covered else set()), chart.name
+
+
+def test_each_row_belongs_to_a_panel(charts: list[Chart]) -> None:
+    """No figure is left out, and each panel draws something."""
+    for chart in charts:
+        shown = [row for panel in chart.panels for row in chart.rows_of(panel)]
+
+        assert len(shown) >= len(chart.rows)
+        assert all(chart.rows_of(panel) for panel in chart.panels)
+
+
+def test_each_chart_is_a_table_too(charts: list[Chart]) -> None:
+    """As many cells as heads, each a text, and words that say how to read it."""
+    for chart in charts:
+        assert chart.cells
+        assert {len(cells) for cells in chart.cells} == {len(chart.header)}
+        assert "None" not in str(chart.cells)
+        assert chart.caption.endswith(".")
+
+
+def test_a_png_is_an_image(charts: list[Chart]) -> None:
+    """The other format of `--output`."""
+    assert to_image(charts[0], suffix=".png").startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_data_in_a_page_can_end_no_element(charts: list[Chart]) -> None:
+    """A contender's name may hold markup; equal specifications are there once."""
+    chart = found(charts, start="latency")
+    named = replace(chart, rows=[{**row, "series": "</script>"} for row in chart.rows])
+
+    text = figure_json(named)
+
+    assert "<" not in text
+    content = json.loads(text)
+    assert content["rows"][0][content["fields"].index("series")] == "</script>"
+    assert len(content["specs"]) == 1 < len(content["panels"])
+
+
+def test_contenders_of_one_pool_share_a_colour_and_differ_by_dashes(charts: list[Chart]) -> None:
+    """In the legend, and so in every line."""
+    series = found(charts, start="load").series
+
+    assert len({(one.colour, one.dash) for one in series}) == len(series)
+    assert len({one.colour for one in series}) == 4 < len(series)
+
+
+def test_each_repetition_is_a_ring_and_the_invalid_a_cross(tmp_path: Path) -> None:
     """Faulty repetitions are drawn, and drawn otherwise."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
 
     def kill(trial: dict[str, Any]) -> None:
         if (trial["contender"], trial["block"]) == ("threads-4", 1):
-            trial["reasons"] = ["killed"]
+            trial["reasons"] = [INTERRUPTED]
 
     edit_trials(folder, change=kill)
-    drawn = capacity.throughput(summarize(folder), workload="cpu.primes").wide
+    chart = capacity.throughput(summarize(folder), workload="cpu.primes")
+    rings = [row for row in chart.rows if "single" in row]
 
-    assert drawn.count(_RIM) == 4 * 5 - 1
-    assert drawn.count(">×<") == drawn.count("var(--bad)") == 1
+    assert len(rings) == 4 * 5
+    assert [row["which"] for row in rings if row["is_invalid"]] == ["2, invalid"]
+    assert drawn(chart).count("#b3261e") == 1
 
 
-def test_an_invalid_row_is_named_in_the_first_picture(tmp_path: Path) -> None:
+def test_an_invalid_row_is_named_in_the_first_chart(tmp_path: Path) -> None:
     """It has no ratio, and is not left out."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    edit_trials(folder, change=lambda trial: trial["reasons"].append("killed"))
+    edit_trials(folder, change=lambda trial: trial["reasons"].append(INTERRUPTED))
 
-    picture = capacity.advantage(summarize(folder))
+    chart = capacity.advantage(summarize(folder))
 
-    assert picture.wide.count(">invalid !<") == 4
-
-
-def test_a_run_without_figures_draws_empty_lanes(tmp_path: Path) -> None:
-    """Stopped before its first trial: axes, names and dashes; and no course."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    edit_manifest(folder, state="unfinished", trials=[])
-    pictures = every_picture(summarize(folder))
-
-    assert len(pictures) == 4
-    for picture in pictures:
-        assert "prefork-4" in picture.wide
-        parsed(picture.narrow or picture.wide)
+    assert [row["figure"] for row in chart.rows] == ["invalid !"] * 4
+    assert drawn(chart).count(">invalid !<") == 4
 
 
-def test_the_same_values_draw_the_same(demo: Summary) -> None:
-    """Twice drawn, the same text: no ids that count up."""
-    assert every_picture(demo) == every_picture(demo)
+def test_a_run_without_figures_draws_empty_lanes(summaries: Mapping[str, Summary]) -> None:
+    """Stopped before its first trial: axes, names and dashes; and no timeline."""
+    by_name = charts_of(summaries["empty"])
+
+    assert not [name for name in by_name if name.startswith("timeline")]
+    for chart in by_name.values():
+        assert "prefork-4" in drawn(chart)
 
 
-def test_percentiles_of_parts_are_never_stacked(demo: Summary) -> None:
-    """They don't add up: dots and lines, and no bar."""
-    split = waits.split(demo, workload="cpu.primes")
+def test_percentiles_of_parts_are_never_stacked(charts: list[Chart]) -> None:
+    """They don't add up: dots, lines and ticks, and no bar."""
+    chart = found(charts, start="latency")
+    marks = {mark for panel in chart.panels for mark, _ in marks_of(panel.spec)}
 
-    lanes = 4 * 6
-    assert len(_DISC.findall(split.wide)) == lanes
-    assert "<rect" not in split.wide
-    assert "don't add up" in split.caption
-
-
-def test_a_law_is_drawn_within_the_sizes_measured(others: list[Picture]) -> None:
-    """No line beyond the first size or the last; its peak is marked, its terms told."""
-    swept = next(picture for picture in others if "over slots" in picture.title)
-    lines = re.findall(r'<path d="M([^"AZ]*L[^"AZ]*)" stroke="var\(--pool-', swept.wide)
-    xs = [float(place.split(",")[0]) for line in lines for place in line.split("L")]
-    dots = [float(x) for x in re.findall(r'translate\(([\d.]+),[\d.]+\)" d="M\S*A', swept.wide)]
-
-    assert min(dots) <= min(xs) <= max(xs) <= max(dots)
-    assert "threads: peak at" in swept.wide
-    assert "contention sigma" in swept.notes[0]
-    assert "[" in swept.notes[0]
+    assert marks == {"rule", "circle", "tick", "text"}
+    assert "don't add up" in chart.caption
 
 
-def test_a_switch_is_drawn_as_bars(others: list[Picture]) -> None:
+def test_a_law_is_drawn_within_the_sizes_measured(charts: list[Chart]) -> None:
+    """No line beyond the first size or the last; its peak is marked, its terms described."""
+    chart = found(charts, start="sweep-slots")
+    measured = [row["x"] for row in chart.rows if "y" in row]
+    law = [row["x"] for row in chart.rows if "law" in row]
+
+    assert min(measured) <= min(law) < max(law) <= max(measured)
+    assert "threads: peak at" in drawn(chart)
+    assert "Contention" in chart.notes[0]
+
+
+def test_a_switch_is_drawn_as_bars(charts: list[Chart]) -> None:
     """On and off are no places of an axis."""
-    switched = next(picture for picture in others if "over events" in picture.title)
+    chart = found(charts, start="sweep-events")
 
-    assert ">events on<" in switched.wide
-    assert ">events off<" in switched.wide
-    assert not re.search(r'<path d="M[^"AZ]*L[^"]*" stroke="var\(--pool-', switched.wide)
-
-
-def test_a_rate_that_was_not_held_is_a_ring(others: list[Picture]) -> None:
-    """One point of seven in each of the contenders' lines."""
-    loaded = next(picture for picture in others if "against load" in picture.title)
-
-    assert loaded.wide.count('fill="var(--ground)" stroke="var(--pool-') == 7
-    assert loaded.wide.count(_RIM) == 7 * 6
-    assert 'stroke-dasharray="3,3"' in loaded.wide
+    assert [one.name for one in chart.series] == ["events off", "events on"]
+    assert "bar" in {mark for mark, _ in marks_of(chart.panels[0].spec)}
 
 
-def test_a_twin_is_pale_and_told_of(demo: Summary) -> None:
-    """Its lane, its name and its figure are muted; the caption says what it is for."""
-    rows = [{**row, "is_twin": row["contender"] == "solo"} for row in demo["rows"]]
-    picture = capacity.throughput({**demo, "rows": rows}, workload="cpu.primes")
+def test_two_switches_of_different_pools_have_their_colours(
+    summaries: Mapping[str, Summary],
+) -> None:
+    """A panel each, whose lanes are of it alone."""
+    summary = summaries["sweep"]
+    one = summary.sweeps[-1]
+    points = tuple(replace(point, contender="gevent-4") for point in one.points)
+    other = replace(one, of="gevent-4", pool="gevent", points=points)
 
-    assert f'opacity="{PALE}"' in picture.wide
-    assert ">solo, twin<" in picture.wide
-    assert "what sets the two apart is noise" in picture.caption
+    chart = scaling.sweep(summary, group=[one, other])
 
-
-def test_a_twin_stands_beside_the_one_it_is_a_second_time(tmp_path: Path) -> None:
-    """Near it, with an interval as wide as the noise; it is no comparison of its own."""
-    picture = capacity.advantage(shaped(tmp_path / "run")[0])
-    rows = {
-        contender: float(times.removesuffix(" ×"))
-        for workload, contender, times, *_ in picture.cells
-        if workload == "cpu.primes"
-    }
-
-    assert rows["prefork-4-again, twin"] == pytest.approx(rows["prefork-4"], rel=0.05)
-    assert f'opacity="{PALE}"' in picture.wide
+    colours = {entry.name: entry.colour for entry in chart.series}
+    assert colours["threads-4, events on"] == "var(--pool-threads)"
+    assert colours["gevent-4, events on"] == "var(--pool-gevent)"
+    assert [panel.spec["height"] for panel in chart.panels] == [36, 36]
 
 
-def test_words_in_a_drawing_are_text() -> None:
-    """A name with markup in it is shown, not drawn."""
-    lane = Lane(name="<b>&", shade="solo", text="1", marks=(Mark(sort="dot", at=1.0),))
-    drawn = draw_lanes(
-        [Panel(title="", lanes=(lane,))],
-        axis=from_zero([1.0], title="jobs"),
-        layout=Layout(width=300),
+def test_a_rate_that_was_not_sustained_is_a_ring(charts: list[Chart]) -> None:
+    """One point of seven in each of the lines; a point without a figure is in the table alone."""
+    chart = found(charts, start="load-p95")
+    points = [row for row in chart.rows if "y" in row]
+
+    assert (len(points), len(chart.rows)) == (7 * 7, 7 * 8)
+    assert sum("is_hollow" in row for row in points) == 7
+    assert chart.cells[0][1] == "– !"
+
+
+def test_a_crossover_has_its_boundary(summaries: Mapping[str, Summary]) -> None:
+    """A line at the share, with the contender that leads from there on."""
+    summary = summaries["mixed.share"]
+    chart = scaling.crossover(summary, found=summary.crossovers[0])
+
+    assert "prefork-cores leads from 0.49" in drawn(chart)
+    assert len(chart.rows) == 6 * len(summary.crossovers[0].shares)
+
+
+def test_a_twin_is_pale_and_explained(summaries: Mapping[str, Summary]) -> None:
+    """Near its original, with an interval as wide as the noise."""
+    chart = capacity.advantage(summaries["capacity"])
+    values = {row["series"]: row["value"] for row in chart.rows if row["panel"] == "cpu.primes"}
+
+    assert values["prefork-4-again, twin"] == pytest.approx(values["prefork-4"], rel=0.05)
+    assert f'opacity="{PALE}"' in drawn(chart)
+    assert "The difference is noise." in chart.reading
+
+
+def test_a_figure_near_a_limit_is_signed(tmp_path: Path) -> None:
+    """The dagger, beside the figure."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[3:])
+    edit_manifest(folder, ceilings={"upstream_per_s": {"io.http": 86.0}})
+
+    chart = capacity.throughput(summarize(folder), workload="io.http")
+
+    assert [row["figure"][-1] == "†" for row in chart.rows[:4]] == [True, True, True, False]
+
+
+def test_long_timelines_are_merged(summaries: Mapping[str, Summary]) -> None:
+    """Fewer bins for the page's size: counts add up, and states are those at a bin's end."""
+    one = summaries["rate"].timelines[0]
+    points = tuple(
+        replace(point, t_s=index * 0.5, arrivals=3, done=2, backlog=index, cpu_cores=None)
+        for index, point in enumerate((one.points * 200)[:2_000])
+    )
+    long = replace(one, bin_s=0.5, lasted_s=1_000.0, points=points)
+    summary = replace(summaries["rate"], timelines=(long,))
+
+    chart = timeline.timeline(summary, workload=one.workload)
+
+    assert chart is not None
+    assert len(chart.rows) == 667 + 1
+    first = chart.rows[0]
+    assert (first["x2"], first["arrivals"], first["done"], first["backlog"]) == (1.5, 6, 4, 2)
+    assert first["cores"] == "–"
+    drawn(chart)
+
+
+def test_the_lag_histogram_ends_where_its_bins_do(summaries: Mapping[str, Summary]) -> None:
+    """Shares of a contender make one; each bin has a tooltip."""
+    chart = waits.lag_histogram(summaries["rate"], workload="io.sleep")
+
+    assert chart is not None
+    solo = [row for row in chart.rows if row["series"] == "solo"]
+    assert sum(row["share"] for row in solo) == pytest.approx(1)
+    assert [row.get("x2") for row in solo][-1] is None
+    assert waits.lag_histogram(summaries["capacity"], workload="io.sleep") is None
+
+
+def test_the_objective_is_a_line_of_its_percentile(summaries: Mapping[str, Summary]) -> None:
+    """p95 is bounded, p50 is not."""
+    p95, p50 = (
+        load.load_curve(summaries["curve"], workload="io.sleep", percentile=name)
+        for name in ("p95", "p50")
     )
 
-    assert "&lt;b&gt;&amp;" in drawn
+    assert "Line across: the objective, 1.00 s." in p95.caption
+    assert "Line across" not in p50.caption
+    assert len(p95.panels[0].spec["layer"]) == len(p50.panels[0].spec["layer"]) + 1
 
 
-@pytest.mark.parametrize("beside", [2, 1])
-def test_each_small_plot_has_both_ends_of_its_axis(beside: int) -> None:
-    """The first column too, where names stand; beside each other and below."""
-    columns = (to_round([400.0], title="jobs"), to_round([300.0], title="MB"))
-    cells = ((Course(values=(1.0, None, 400.0)),), (Course(values=(300.0, 2.0, 1.0)),))
-    strips = [
-        Strip(name=name, shade="solo", width=1.0, lasted=3.0, cells=cells) for name in ("a", "b")
-    ]
-    x = from_zero([3.0], title="seconds")
-    drawn = draw_multiples(strips, sheet=Sheet(x=x, columns=columns, width=500, beside=beside))
+@settings(deadline=None)
+@given(low=st.floats(1e-6, 1e3), reach=st.floats(1.01, 1e9))
+def test_ticks_of_a_logarithmic_axis_are_round_and_within(low: float, reach: float) -> None:
+    """1, 2, 3 or 5 times a power of ten, ascending, and enough to read an axis by."""
+    axis = logarithmic("time", rows=[{"t": low}, {"t": low * reach}], fields=["t"])
+    first, last = axis["scale"]["domain"]
+    ticks = axis["axis"].get("values", [])
 
-    assert drawn.count(">400<") == drawn.count(">300<") == len(strips)
+    assert first < low <= low * reach < last
+    assert ticks == sorted(tick for tick in ticks if first <= tick <= last)
+    assert all(
+        round(tick / 10 ** math.floor(math.log10(tick) + 1e-9)) in {1, 2, 3, 5} for tick in ticks
+    )
+    assert len(ticks) != 1
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [([1, 2, 4], None), ([1, 2, 32], "log"), ([0, 50], None), ([], None)]
+)
+def test_an_axis_is_logarithmic_where_its_ends_are_far_apart(
+    values: list[float], kind: str | None
+) -> None:
+    """From zero there is no such axis."""
+    rows = [{"x": value, "y": 1.0} for value in values]
+
+    assert reaching("slots", rows=rows)["scale"].get("type") == kind

@@ -16,7 +16,8 @@ from report.result import Checked, Status
 from report.verdicts.fail_on import parse_conditions
 from report.verdicts.metrics import FIGURES
 from tests.pairs import SLEEP, compare_folders, make_pair
-from tests.synthetic import BROKER_LOST, edit_trials
+from tests.summaries import known
+from tests.synthetic import BROKER_LOST, spoil
 
 
 def faults_of(*texts: str) -> list[str]:
@@ -151,8 +152,7 @@ def test_a_condition_that_holds_is_a_threshold_missed(slower: Comparison) -> Non
 
 def test_an_end_of_the_interval_asks_for_proof(slower: Comparison) -> None:
     """0.7 × is below 0.72 as a number; whether it is proved, its upper end says."""
-    ratio = slower.rows[1].change(FIGURES["throughput"]).ratio
-    assert ratio is not None
+    ratio = known(slower.rows[1].change(FIGURES["throughput"]).ratio)
     middle = (ratio.value + ratio.high) / 2
 
     number, proof = check(
@@ -203,12 +203,7 @@ def test_every_row_that_a_fault_names_is_accepted(tmp_path: Path) -> None:
 def test_what_cannot_be_checked_is_no_pass(tmp_path: Path) -> None:
     """An invalid row and an end without an interval: not checked, with the reason."""
     pair = make_pair(tmp_path, blocks=(5, 3))
-
-    def spoil(plan: dict[str, object]) -> None:
-        if plan["contender"] == "threads-4":
-            plan["reasons"] = [BROKER_LOST]
-
-    edit_trials(pair[1], change=spoil)
+    spoil(pair[1], contender="threads-4", reasons=[BROKER_LOST])
     comparison = compare_folders(pair)
 
     invalid, few = check(comparison, "throughput.low < 0.95")

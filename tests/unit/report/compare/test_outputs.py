@@ -24,14 +24,15 @@ from report.summary import summarize
 from report.verdicts.fail_on import parse_conditions
 from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, compare_folders, make_pair
+from tests.summaries import known
 from tests.synthetic import (
     BENCH,
     BROKER_LOST,
     WORKLOADS,
     edit_manifest,
-    edit_trials,
     flat_manifest,
     make_run,
+    spoil,
 )
 
 SCHEMA = Path("docs/schemas/compare.schema.json")
@@ -53,12 +54,9 @@ def forced(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     manifest["versions"]["celery"] = "5.8.0"
     edit_manifest(pair[1], machine=manifest["machine"], versions=manifest["versions"])
 
-    def spoil(plan: dict[str, Any]) -> None:
-        if (plan["contender"], plan["block"]) == ("threads-4", 2):
-            parameters = {"text": "the worker <died> | \x1b[1m*badly*"}
-            plan["reasons"] = [asdict(BROKER_LOST) | {"code": "recorded", "parameters": parameters}]
-
-    edit_trials(pair[1], change=spoil)
+    parameters = {"text": "the worker <died> | \x1b[1m*badly*"}
+    died = asdict(BROKER_LOST) | {"code": "recorded", "parameters": parameters}
+    spoil(pair[1], contender="threads-4", block=2, reasons=[died])
     return compare_folders(pair, is_forced=True, across=["versions"])
 
 
@@ -101,8 +99,7 @@ def test_every_ratio_stands_with_its_interval(forced: Comparison, form: str) -> 
     row = forced.rows[1]
 
     for figure in FIGURES.values():
-        ratio = row.change(figure).ratio
-        assert ratio is not None
+        ratio = known(row.change(figure).ratio)
         assert f"{ratio.value:.2f}" in text
         assert f"{ratio.low:.2f}–{ratio.high:.2f}" in text
     assert "missed" in text
@@ -172,14 +169,13 @@ def undescribed(value: object, schema: dict[str, Any], path: str = "") -> list[s
 
 def test_junit_counts_what_it_holds(forced: Comparison) -> None:
     """A failure is a threshold missed, an error an invalid row or what can't be checked."""
-    suite = ET.fromstring(to_junit(forced, checked=checked(forced))).find("testsuite")  # noqa: S314
-    assert suite is not None
+    root = ET.fromstring(to_junit(forced, checked=checked(forced)))  # noqa: S314 -- our own text
+    suite = known(root.find("testsuite"))
     cases = {case.attrib["name"]: case for case in suite.findall("testcase")}
 
     assert suite.attrib["tests"] == str(len(cases)) == "5"
     assert (suite.attrib["failures"], suite.attrib["errors"]) == ("1", "3")
-    failure = cases["gevent-4: throughput < 0.95"].find("failure")
-    assert failure is not None
+    failure = known(cases["gevent-4: throughput < 0.95"].find("failure"))
     assert "gevent-4/io.sleep: throughput 0.7" in failure.attrib["message"]
     assert cases["threads-4"].find("error") is not None
     assert cases["threads-4: throughput < 0.95"].find("error") is not None

@@ -13,6 +13,7 @@ from collector.store import RunFolder
 from report.compare.compare import compare
 from report.result import RowSummary, Summary
 from report.summary import summarize
+from report.verdicts.metrics import FIGURES
 from tests.loading import make_load_run, serve
 from tests.summaries import codes, known, shown
 from tests.synthetic import BROKER_LOST, Contender, edit_trials
@@ -79,14 +80,26 @@ def load_run(path: Path, *, trials: list[Any], workload: dict[str, Any]) -> RunF
     return make_load_run(path, trials=trials, contenders=contenders, workload=workload, slo=SLO)
 
 
+@pytest.fixture(scope="module")
+def rate(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """The summary of `rate_run`."""
+    return summarize(rate_run(tmp_path_factory.mktemp("run")))
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """The summary of `search_run`."""
+    return summarize(search_run(tmp_path_factory.mktemp("run")))
+
+
 def rows_of(summary: Summary) -> dict[str, RowSummary]:
     """Return the rows by contender."""
     return {row.contender: row for row in summary.rows}
 
 
-def test_a_rate_row_has_what_came_and_who_kept_up(tmp_path: Path) -> None:
+def test_a_rate_row_has_what_came_and_who_kept_up(rate: Summary) -> None:
     """Thirty a second came; four slots kept up each time, and one never did."""
-    rows = rows_of(summarize(rate_run(tmp_path / "run")))
+    rows = rows_of(rate)
 
     assert {row.offered_per_s for row in rows.values()} == {30.0}
     assert (rows["threads-4"].kept_up, rows["solo"].kept_up) == (5, 0)
@@ -96,9 +109,9 @@ def test_a_rate_row_has_what_came_and_who_kept_up(tmp_path: Path) -> None:
     assert rows["solo"].sustained_per_s is None
 
 
-def test_a_rate_verdict_compares_responses(tmp_path: Path) -> None:
+def test_a_rate_verdict_compares_responses(rate: Summary) -> None:
     """Who fell behind, and whose p95 is how many times another's: shorter is better."""
-    (verdict,) = summarize(rate_run(tmp_path / "run")).verdicts
+    (verdict,) = rate.verdicts
 
     assert "Not all kept up with 30.0 jobs/s: solo (in 5 of 5) did not." in verdict.text
     assert "The p95 response of threads-4" in verdict.text
@@ -114,33 +127,23 @@ def test_three_repetitions_claim_nothing_of_responses(tmp_path: Path) -> None:
     assert verdict.mark == "?"
 
 
-def test_the_terminal_shows_a_rate_as_one(tmp_path: Path) -> None:
-    """What was offered stands beside what was done: no table calls it throughput."""
-    text = shown(summarize(rate_run(tmp_path / "run")))
-
-    assert "offered/s" in text
-    assert "kept up" in text
-    assert "0 of 5" in text
-
-
-def test_a_search_row_shows_the_sustained_rate(tmp_path: Path) -> None:
+def test_a_search_row_shows_the_sustained_rate(search: Summary) -> None:
     """The highest of each block; its steps are accounted for and enter no other figure."""
-    summary = summarize(search_run(tmp_path / "run"))
-    rows = rows_of(summary)
+    rows = rows_of(search)
 
     assert known(rows["solo"].sustained_per_s).high == pytest.approx(18.4)
     assert rows["solo"].throughput_per_s == rows["solo"].sustained_per_s
     assert rows["solo"].repetitions == 5
     assert rows["solo"].ledger.sent == 5 * 3 * 120
     assert rows["solo"].jobs == 5 * 120
-    sustained = [one.is_sustained for one in summary.trials if one.contender == "solo"]
+    sustained = [one.is_sustained for one in search.trials if one.contender == "solo"]
     assert sustained == [True, False, True] * 5
-    assert sum(one.is_shown for one in summary.trials) == 10
+    assert sum(one.is_shown for one in search.trials) == 10
 
 
-def test_a_search_without_a_bracket_is_doubtful(tmp_path: Path) -> None:
+def test_a_search_without_a_bracket_is_unstable(search: Summary) -> None:
     """Its ends lie over 5 % apart, so the row says how far."""
-    row = rows_of(summarize(search_run(tmp_path / "run")))["solo"]
+    row = rows_of(search)["solo"]
 
     assert row.mark is Severity.UNSTABLE
     assert {one.code for one in row.reasons} == {Code.SEARCH_OPEN}
@@ -167,14 +170,13 @@ def test_a_search_that_never_turned_says_so(
     assert code in codes(row)
 
 
-def test_a_search_verdict_says_who_sustains_what(tmp_path: Path) -> None:
+def test_a_search_verdict_says_who_sustains_what(search: Summary) -> None:
     """Rates under the SLO, and by how much the first one's is higher."""
-    summary = summarize(search_run(tmp_path / "run"))
-    (verdict,) = summary.verdicts
+    (verdict,) = search.verdicts
 
     assert "threads-4 sustains 72.0 jobs/s with p95 wait 1.00 s; solo 18.0." in verdict.text
     assert "is the highest: 4.00 × solo [4.00–4.00]" in verdict.text
-    assert "sustained/s" in shown(summary)
+    assert "sustained/s" in shown(search)
 
 
 def test_a_broken_search_has_no_figure(tmp_path: Path) -> None:
@@ -291,16 +293,12 @@ def test_a_part_without_a_known_ideal_takes_the_shortest_seen(tmp_path: Path) ->
     assert fairness.by_kind["disk"].ideal_s == pytest.approx(0.02)
 
 
-def test_two_searches_are_compared_by_their_sustained_rates(tmp_path: Path) -> None:
+def test_two_searches_are_compared_by_their_sustained_rates(search: Summary) -> None:
     """One figure a block: steps of a search are no repetitions of its row."""
-    folders = [search_run(tmp_path / name) for name in ("a", "b")]
+    (row,) = [one for one in compare(search, b=search).rows if one.contender == "solo"]
+    ratio = known(row.change(FIGURES["throughput"]).ratio)
 
-    found = compare(summarize(folders[0]), b=summarize(folders[1]))
-
-    (row,) = [one for one in found.rows if one.contender == "solo"]
-    (change,) = [one for one in row.changes if one.figure.name == "throughput"]
-    assert change.ratio is not None
-    assert (change.ratio.value, change.ratio.blocks) == (1.0, 5)
+    assert (ratio.value, ratio.blocks) == (1.0, 5)
 
 
 def test_a_repetition_is_named_once_for_all_its_trials(tmp_path: Path) -> None:
@@ -334,9 +332,7 @@ def test_a_curve_tells_its_valid_points_and_leaves_nobody_out(tmp_path: Path) ->
     assert "Left out" not in text
 
 
-def test_a_run_at_a_rate_is_no_backlog(tmp_path: Path) -> None:
+def test_a_run_at_a_rate_is_no_backlog(rate: Summary) -> None:
     """Its pilots are, and nothing is said of their waits."""
-    remarks = summarize(rate_run(tmp_path / "run", blocks=1)).remarks
-
-    assert not any("place in the queue" in remark for remark in remarks)
-    assert any("came at a rate" in remark for remark in remarks)
+    assert not any("place in the queue" in remark for remark in rate.remarks)
+    assert any("came at a rate" in remark for remark in rate.remarks)

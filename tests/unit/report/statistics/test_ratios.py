@@ -18,6 +18,7 @@ from report.statistics.ratios import (
     spread,
     unpaired_ratio,
 )
+from tests.summaries import known
 
 _positive = st.floats(min_value=0.01, max_value=1e6)
 
@@ -36,9 +37,8 @@ def test_nothing_has_no_median() -> None:
 
 def test_ratio_is_the_geometric_mean_of_the_blocks() -> None:
     """2 × in one block and 8 × in another make 4 ×."""
-    found = paired_ratio({0: 2.0, 1: 8.0}, theirs={0: 1.0, 1: 1.0})
+    found = known(paired_ratio({0: 2.0, 1: 8.0}, theirs={0: 1.0, 1: 1.0}))
 
-    assert found is not None
     assert found.value == pytest.approx(4.0)
 
 
@@ -47,9 +47,8 @@ def test_what_drifts_between_blocks_cancels() -> None:
     ours = {block: 200.0 / (1 + block % 2) for block in range(6)}
     theirs = {block: 100.0 / (1 + block % 2) for block in range(6)}
 
-    found = paired_ratio(ours, theirs=theirs)
+    found = known(paired_ratio(ours, theirs=theirs))
 
-    assert found is not None
     assert (found.low, found.value, found.high) == pytest.approx((2.0, 2.0, 2.0))
 
 
@@ -61,9 +60,8 @@ def test_interval_is_students_on_the_logarithms() -> None:
         0.95, len(logs) - 1, loc=logs.mean(), scale=scipy_stats.sem(logs)
     )
 
-    found = paired_ratio(dict(enumerate(ratios)), theirs=dict.fromkeys(range(5), 1.0))
+    found = known(paired_ratio(dict(enumerate(ratios)), theirs=dict.fromkeys(range(5), 1.0)))
 
-    assert found is not None
     assert found.is_claim
     assert (math.log(found.low), math.log(found.high)) == pytest.approx(expected)
 
@@ -110,9 +108,8 @@ def test_interval_of_two_runs_is_welchs() -> None:
     expected = scipy_stats.ttest_ind(np.log(ours), np.log(theirs), equal_var=False)
     low, high = expected.confidence_interval(0.95)
 
-    found = unpaired_ratio(ours, theirs=theirs)
+    found = known(unpaired_ratio(ours, theirs=theirs))
 
-    assert found is not None
     assert (math.log(found.low), math.log(found.high)) == pytest.approx((low, high))
     assert found.p_value == pytest.approx(expected.pvalue)
     assert found.blocks == 5
@@ -120,18 +117,16 @@ def test_interval_of_two_runs_is_welchs() -> None:
 
 def test_two_runs_without_spread_have_an_interval_of_one_point() -> None:
     """Equal figures make no division by nothing."""
-    found = unpaired_ratio([2.0] * 5, theirs=[1.0] * 5)
+    found = known(unpaired_ratio([2.0] * 5, theirs=[1.0] * 5))
 
-    assert found is not None
     assert (found.low, found.value, found.high) == pytest.approx((2, 2, 2))
     assert found.p_value == 0
 
 
 def test_two_runs_with_too_few_blocks_have_a_range() -> None:
     """Every pair of figures lies in it, and nothing is claimed."""
-    found = unpaired_ratio([2.0, 4.0], theirs=[1.0] * 5)
+    found = known(unpaired_ratio([2.0, 4.0], theirs=[1.0] * 5))
 
-    assert found is not None
     assert (found.low, found.high) == pytest.approx((2, 4))
     assert not found.is_claim
     assert found.p_value is None
@@ -143,9 +138,8 @@ def test_p_value_is_students() -> None:
     ratios = [1.01, 1.04, 0.99, 1.05, 1.02]
     expected = scipy_stats.ttest_1samp(np.log(ratios), 0).pvalue
 
-    found = paired_ratio(dict(enumerate(ratios)), theirs=dict.fromkeys(range(5), 1.0))
+    found = known(paired_ratio(dict(enumerate(ratios)), theirs=dict.fromkeys(range(5), 1.0)))
 
-    assert found is not None
     assert found.p_value == pytest.approx(expected)
     assert found.is_no_difference == (expected > 0.05)
     assert found.inverse().p_value == pytest.approx(expected)
@@ -153,9 +147,10 @@ def test_p_value_is_students() -> None:
 
 def test_below_five_blocks_the_range_stands_and_no_claim() -> None:
     """Four blocks give their smallest and largest ratio, and claim nothing."""
-    found = paired_ratio({0: 3.0, 1: 2.0, 2: 4.0, 3: 2.5}, theirs=dict.fromkeys(range(4), 1.0))
+    found = known(
+        paired_ratio({0: 3.0, 1: 2.0, 2: 4.0, 3: 2.5}, theirs=dict.fromkeys(range(4), 1.0))
+    )
 
-    assert found is not None
     assert (found.low, found.high) == pytest.approx((2.0, 4.0))
     assert not any([found.is_claim, found.is_no_difference])
     assert found.half_width is None
@@ -163,9 +158,8 @@ def test_below_five_blocks_the_range_stands_and_no_claim() -> None:
 
 def test_only_blocks_that_both_have_are_compared() -> None:
     """A block that one of the two lost is in neither side."""
-    found = paired_ratio({0: 2.0, 1: 100.0}, theirs={0: 1.0, 2: 50.0})
+    found = known(paired_ratio({0: 2.0, 1: 100.0}, theirs={0: 1.0, 2: 50.0}))
 
-    assert found is not None
     assert found.blocks == 1
     assert found.value == pytest.approx(2.0)
 
@@ -179,9 +173,8 @@ def test_interval_that_includes_one_is_no_difference() -> None:
     """Ratios on both sides of 1 claim neither more nor less."""
     ours = dict(enumerate([0.97, 1.02, 0.99, 1.03, 1.0]))
 
-    found = paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0))
+    found = known(paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0)))
 
-    assert found is not None
     assert found.is_no_difference
     assert found.low < 1 < found.high
 
@@ -190,9 +183,8 @@ def test_half_width_is_a_share_of_the_value() -> None:
     """The upper half, since the interval is symmetric in logarithms."""
     ours = dict(enumerate([1.9, 2.0, 2.1, 1.95, 2.05]))
 
-    found = paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0))
+    found = known(paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0)))
 
-    assert found is not None
     assert found.half_width == pytest.approx(found.high / found.value - 1)
 
 

@@ -19,15 +19,16 @@ from report.statistics.significance import (
     holm,
     noise_floor_of,
 )
+from tests.summaries import known
 
 P_VALUES = st.dictionaries(st.integers(), st.floats(min_value=0, max_value=1), max_size=12)
 
 
 def ratio_of(*values: float) -> Ratio:
     """The ratio of blocks with these ratios."""
-    found = paired_ratio(dict(enumerate(values)), theirs=dict.fromkeys(range(len(values)), 1.0))
-    assert found is not None
-    return found
+    return known(
+        paired_ratio(dict(enumerate(values)), theirs=dict.fromkeys(range(len(values)), 1.0))
+    )
 
 
 def drawn(rng: np.random.Generator, *, true: float, blocks: int, spread: float) -> Ratio:

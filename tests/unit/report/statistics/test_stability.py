@@ -7,6 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from report.statistics.stability import DRIFT_LEVEL, find_drift
+from tests.summaries import known
 
 
 def per_block(*figures: float) -> dict[int, float]:
@@ -16,17 +17,13 @@ def per_block(*figures: float) -> dict[int, float]:
 
 def test_blocks_that_agree_are_stable() -> None:
     """A few per cent of noise are no news."""
-    found = find_drift(per_block(100, 103, 98, 101, 99))
-
-    assert found is not None
-    assert not found.is_drift
+    assert not known(find_drift(per_block(100, 103, 98, 101, 99))).is_drift
 
 
 def test_a_machine_that_gets_slower_drifts() -> None:
     """5 % less from block to block, nearly without noise: 19 % from first to last."""
-    found = find_drift(per_block(100, 95.5, 90, 86, 81))
+    found = known(find_drift(per_block(100, 95.5, 90, 86, 81)))
 
-    assert found is not None
     assert found.is_drift
     assert found.change == pytest.approx(-0.19, abs=0.01)
 
@@ -43,9 +40,8 @@ def test_drift_is_a_share_of_the_blocks_that_there_are() -> None:
 
 def test_a_certain_but_small_trend_is_no_drift() -> None:
     """1 % a block, without noise: 4 % in all stay within the bound."""
-    found = find_drift(per_block(*(100 * 1.01**n for n in range(5))))
+    found = known(find_drift(per_block(*(100 * 1.01**n for n in range(5)))))
 
-    assert found is not None
     assert found.p_value < DRIFT_LEVEL
     assert not found.is_drift
 
@@ -55,9 +51,8 @@ def test_its_p_value_is_that_of_the_regression() -> None:
     figures = [100, 96, 97, 91, 92, 88]
     expected = scipy_stats.linregress(range(6), np.log(figures)).pvalue
 
-    found = find_drift(per_block(*figures))
+    found = known(find_drift(per_block(*figures)))
 
-    assert found is not None
     assert found.p_value == pytest.approx(expected)
 
 
@@ -76,8 +71,7 @@ def test_too_few_blocks_have_no_trend() -> None:
 
 def test_equal_figures_do_not_drift() -> None:
     """No division by a spread of nothing."""
-    found = find_drift(per_block(*[100] * 5))
+    found = known(find_drift(per_block(*[100] * 5)))
 
-    assert found is not None
     assert not found.is_drift
     assert found.p_value == 1

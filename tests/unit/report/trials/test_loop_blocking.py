@@ -42,9 +42,8 @@ def blocking(*blocked_ms: int | None, are_lost: bool = False) -> TrialBlocking:
 
 def test_the_share_is_of_the_time_from_first_start_to_last_finish() -> None:
     """150 ms of 400; the longest of one job; how many of how many."""
-    found = find_blocking([blocking(90, 0), blocking(60, None)], pool="asyncio")
+    found = known(find_blocking([blocking(90, 0), blocking(60, None)], pool="asyncio"))
 
-    assert found is not None
     assert found.share == pytest.approx(150 / 400)
     assert (found.longest_s, found.jobs, found.seen) == (0.09, 2, 4)
     assert found.reason.code is Code.LOOP_BLOCKED
@@ -53,9 +52,8 @@ def test_the_share_is_of_the_time_from_first_start_to_last_finish() -> None:
 
 def test_a_loop_that_nobody_blocked_is_reported_too() -> None:
     """Silence could mean that nobody looked."""
-    found = find_blocking([blocking(0, None)], pool="asyncio")
+    found = known(find_blocking([blocking(0, None)], pool="asyncio"))
 
-    assert found is not None
     assert found.reason.code is Code.LOOP_FREE
 
 

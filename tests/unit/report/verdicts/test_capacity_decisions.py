@@ -8,22 +8,12 @@ from report.result import Verdict
 from report.rows.comparable import Entry
 from report.statistics.significance import Finding, Why
 from report.verdicts.capacity import judge
+from tests.entries import entry
+from tests.summaries import known
 
 CALM = (100.0, 101.0, 99.0, 100.0, 102.0)
 #: Alike from block to block in no two of them.
 TURNED = (1.0, 0.99, 1.012, 1.004, 0.996)
-
-
-def entry(name: str, *per_s: float, twin_of: str = "") -> Entry:
-    """Return a contender named ``pool-slots``, or solo, with a figure a block."""
-    pool, _, slots = (twin_of or name).partition("-")
-    return Entry(
-        contender=name,
-        pool=pool,
-        slots=int(slots or 1),
-        per_s=dict(enumerate(per_s)),
-        twin_of=twin_of,
-    )
 
 
 def verdict(*entries: Entry) -> Verdict:
@@ -97,8 +87,7 @@ def test_every_comparison_shown_is_kept_once() -> None:
         entry("prefork-4", *times(3.0)),
         entry("solo", *CALM),
     )
-    best = found.best
-    assert best is not None
+    best = known(found.best)
     others = {"threads-4", "gevent-4", "prefork-4"} - {best}
 
     pairs = [(one.contender, one.against) for one in found.decisions]

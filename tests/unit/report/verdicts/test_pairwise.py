@@ -6,34 +6,16 @@ import numpy as np
 import pytest
 
 from report.rows.comparable import Entry
-from report.statistics.significance import Decision, Finding, Why, detectable_difference
-from report.verdicts.pairwise import Pairs, compare_pairs
+from report.statistics.significance import Finding, Why, detectable_difference
+from report.verdicts.pairwise import compare_pairs
 from report.verdicts.ranking import rank
+from tests.entries import entry
 from tests.summaries import known
-
-
-def entry(contender: str, *per_s: float, twin_of: str = "", mark: str = "") -> Entry:
-    """Return an entry with a figure for each block from 0."""
-    pool = contender.partition("-")[0]
-    per_block = dict(enumerate(per_s))
-    return Entry(
-        contender=contender, pool=pool, slots=4, per_s=per_block, mark=mark, twin_of=twin_of
-    )
 
 
 def drawn(rng: np.random.Generator, *, names: list[str], blocks: int) -> list[Entry]:
     """Return equal contenders, each with its own 5 % from block to block."""
     return [entry(name, *np.exp(rng.normal(0, 0.05, blocks)).tolist()) for name in names]
-
-
-def decision(pairs: Pairs, ours: str, *, theirs: str) -> Decision:
-    """Return what a pair shows; both have blocks in common."""
-    return known(pairs.between(ours, theirs=theirs)).decision
-
-
-def decisions_of(pairs: Pairs) -> dict[tuple[str, str], Decision]:
-    """Return what every pair shows."""
-    return {pair: one.decision for pair, one in pairs.decided.items()}
 
 
 CALM = (100.0, 101.0, 99.0, 100.0, 102.0)
@@ -44,14 +26,11 @@ def test_a_pair_is_found_from_either_side() -> None:
     """The other way round is the inverse, finding included."""
     pairs = compare_pairs([entry("prefork", *CALM), entry("solo", *HALF)])
 
-    there = pairs.between("prefork", theirs="solo")
-    back = pairs.between("solo", theirs="prefork")
+    there = known(pairs.between("prefork", theirs="solo"))
+    back = known(pairs.between("solo", theirs="prefork"))
 
-    assert there is not None
-    assert back is not None
     assert back.ratio.value == pytest.approx(1 / there.ratio.value)
-    findings = (there.decision.finding, back.decision.finding)
-    assert findings == (Finding.MORE, Finding.LESS)
+    assert (there.decision.finding, back.decision.finding) == (Finding.MORE, Finding.LESS)
 
 
 def test_the_invalid_are_compared_with_nobody() -> None:
@@ -78,7 +57,7 @@ def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
 
     assert set(pairs.decided) == {("threads", "gevent")}
     assert known(pairs.equal_pair).noise_floor == pytest.approx(0.04)
-    found = decision(pairs, "gevent", theirs="threads")
+    found = known(pairs.between("gevent", theirs="threads")).decision
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
 
 
@@ -111,7 +90,7 @@ def test_a_twin_without_a_claim_tells_no_floor(twin: Entry) -> None:
     pairs = compare_pairs([entry("solo", *HALF), entry("prefork", *CALM), twin])
 
     assert known(pairs.equal_pair).noise_floor is None
-    found = decision(pairs, "prefork", theirs="solo")
+    found = known(pairs.between("prefork", theirs="solo")).decision
     assert found.finding is Finding.MORE
 
 
@@ -140,7 +119,7 @@ def test_without_solo_all_pairs_are_one_family() -> None:
     rng, found = np.random.default_rng(11), 0
     for _ in range(600):
         pairs = compare_pairs(drawn(rng, names=[f"c{n}" for n in range(7)], blocks=5))
-        found += any(one.is_difference for one in decisions_of(pairs).values())
+        found += any(one.decision.is_difference for one in pairs.decided.values())
 
     assert found / 600 <= 0.07
 
@@ -157,11 +136,11 @@ def test_where_some_really_differ_the_others_are_still_equals() -> None:
         entries = drawn(rng, names=[*sorted(equals)], blocks=5)
         fast = [np.exp(rng.normal(np.log(2), 0.05, 5)).tolist() for _ in range(2)]
         entries += [entry(f"fast{n}", *per_s) for n, per_s in enumerate(fast)]
-        decisions = decisions_of(compare_pairs(entries))
+        decided = compare_pairs(entries).decided
         wrong = [
             pair
-            for pair, one in decisions.items()
-            if one.is_difference and (set(pair) <= equals or not set(pair) & equals)
+            for pair, one in decided.items()
+            if one.decision.is_difference and (set(pair) <= equals or not set(pair) & equals)
         ]
         found += bool(wrong)
         beside_solo += any("solo" in pair for pair in wrong)
@@ -175,7 +154,8 @@ def test_nothing_is_asked_among_others_where_none_differs_from_solo() -> None:
     solo = entry("solo", 20.0, 300.0, 45.0, 90.0, 130.0)
     pairs = compare_pairs([entry("threads", *CALM), entry("gevent", *HALF), solo])
 
-    found = decision(pairs, "threads", theirs="gevent")
+    found = known(pairs.between("threads", theirs="gevent")).decision
+
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.UNASKED)
 
 
@@ -202,7 +182,8 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
             entry(name, *(scale * row).tolist())
             for name, scale, row in zip("abcd", scales, figures, strict=True)
         ]
-        seen += decision(compare_pairs(entries), "a", theirs="b").finding is Finding.MORE
+        found = known(compare_pairs(entries).between("a", theirs="b"))
+        seen += found.decision.finding is Finding.MORE
 
     assert seen / 500 == pytest.approx(0.8, abs=0.06)
 
@@ -222,7 +203,7 @@ def test_fewer_open_comparisons_see_more() -> None:
         for n in range(3)
     ]
 
-    among_far = decision(compare_pairs([*near, *far]), "a", theirs="b")
-    among_alike = decision(compare_pairs([*near, *alike]), "a", theirs="b")
+    among_far = known(compare_pairs([*near, *far]).between("a", theirs="b")).decision
+    among_alike = known(compare_pairs([*near, *alike]).between("a", theirs="b")).decision
 
     assert (among_far.detectable or 0) < (among_alike.detectable or 0)

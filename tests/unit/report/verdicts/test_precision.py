@@ -23,6 +23,7 @@ from report.verdicts.precision import (
     still_wide,
     widths,
 )
+from tests.summaries import known
 
 _T = {blocks: float(stdtrit(blocks - 1, 0.975)) for blocks in range(2, 81)}
 
@@ -31,9 +32,9 @@ WOBBLE = (0.96, 1.05, 1.0, 1.03, 0.97, 1.01, 0.99, 1.02)
 
 def ratio_of(values: Sequence[float]) -> Ratio:
     """The ratio of blocks with these ratios."""
-    found = paired_ratio(dict(enumerate(values)), theirs=dict.fromkeys(range(len(values)), 1.0))
-    assert found is not None
-    return found
+    return known(
+        paired_ratio(dict(enumerate(values)), theirs=dict.fromkeys(range(len(values)), 1.0))
+    )
 
 
 def verdict(workload: str, *, blocks: int, wobble: float = 1.0) -> Verdict:
@@ -51,9 +52,8 @@ def test_blocks_needed_are_those_after_which_it_is_narrow() -> None:
     """With one fewer, the same spread would still be too wide."""
     found = ratio_of(WOBBLE)
 
-    needed = blocks_needed(found, asked=0.02)
+    needed = known(blocks_needed(found, asked=0.02))
 
-    assert needed is not None
     assert needed > len(WOBBLE)
     assert blocks_needed(found, asked=found.half_width or 0) == len(WOBBLE)
 

@@ -8,12 +8,7 @@ from hypothesis import strategies as st
 
 from report.rows.comparable import Entry
 from report.verdicts.ranking import rank
-
-
-def entry(contender: str, *per_s: float, mark: str = "") -> Entry:
-    """Return an entry with a figure for each block from 0."""
-    pool = contender.partition("-")[0]
-    return Entry(contender=contender, pool=pool, slots=4, per_s=dict(enumerate(per_s)), mark=mark)
+from tests.entries import entry
 
 
 def test_the_best_is_first() -> None:

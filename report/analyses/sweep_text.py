@@ -20,10 +20,15 @@ def describe_law(sweep: Sweep) -> str:
     if law is None:
         return f"No scalability law: {sweep.usl_reason}."
     return (
-        f"One slot does {_figure(law.one_slot_per_s)} jobs/s. Contention "
+        f"One slot does {describe_estimate(law.one_slot_per_s)} jobs/s. Contention "
         f"{_share(law.sigma)}, coherency {_share(law.kappa)} (shares of a job). "
         f"{_peak(law)}"
     )
+
+
+def describe_estimate(found: Estimate) -> str:
+    """Return a figure with its interval, if it has one: ``21.5 [21.0–22.1]``."""
+    return f"{fmt.number(found.value)}{_interval(found, show=fmt.number)}"
 
 
 def _peak(law: Scaling) -> str:
@@ -34,10 +39,6 @@ def _peak(law: Scaling) -> str:
         return f"The peak lies at about {fmt.number(peak.value)} slots."
     span = f"{fmt.number(peak.low)}–{fmt.number(peak.high)}"
     return f"The peak lies at {fmt.number(peak.value)} slots [{span}]."
-
-
-def _figure(found: Estimate) -> str:
-    return f"{fmt.number(found.value)}{_interval(found, show=fmt.number)}"
 
 
 def _share(found: Estimate) -> str:

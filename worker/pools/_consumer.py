@@ -21,24 +21,20 @@ except ImportError:  # a Celery that has none sends them when its hub closes
 _log = logging.getLogger("celery.pool.asyncio")
 
 
-class Courier:
-    """Brings calls to the thread of the consumer, and wakes its hub for them.
+class ConsumerThread:
+    """Makes calls in the consumer's thread, and wakes its hub for them.
 
-    A consumer without a hub can't be called, so `deliver` is called for it where the call was put
-    in, as Celery's threads pool does.
+    Without a hub nothing can be called there; then `deliver` runs in the thread that puts the call,
+    as in Celery's threads pool.
     """
 
     def __init__(self) -> None:
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
-        self._hub: Any = None
-        #: The pipe that wakes the hub: to read and to write.
-        self._pipe: tuple[int, int] | None = None
+        #: The consumer's hub; None for a consumer without one.
+        self.hub: Any = None
+        #: The pipe that wakes the hub.
+        self._reader, self._writer = os.pipe()
         self._is_wake_sent = False
-
-    @property
-    def has_hub(self) -> bool:
-        """Whether there is a hub to wake."""
-        return self._hub is not None
 
     def __len__(self) -> int:
         """Return how many calls are not delivered yet."""
@@ -46,20 +42,19 @@ class Courier:
 
     def register(self, hub: Any) -> None:
         """Let a consumer's hub deliver from now on; again with each connection."""
-        self._hub = hub
-        if self._pipe is None:
-            self._pipe = os.pipe()
-        hub.add_reader(self._pipe[0], self._on_wake)
+        self.hub = hub
+        hub.add_reader(self._reader, self._on_wake)
 
-    def put(self, function: Callable[..., Any], *args: Any) -> None:
-        """Keep a call until it is delivered, after those put in before; from any thread."""
-        self._calls.append((function, args))
+    def put(self, function: Callable[..., Any] | None, *args: Any) -> None:
+        """Keep a call, if there is one, after those put in before; from any thread."""
+        if function is not None:
+            self._calls.append((function, args))
 
     def wake(self) -> None:
         """Let the hub deliver as soon as it can; from any thread, and from a signal handler."""
-        if self._pipe is not None and not self._is_wake_sent:
+        if not self._is_wake_sent:
             self._is_wake_sent = True
-            os.write(self._pipe[1], b"!")
+            os.write(self._writer, b"!")
 
     def deliver(self) -> None:
         """Make the calls that were put in."""
@@ -71,16 +66,15 @@ class Courier:
             try:
                 function(*args)
             except Exception:  # noqa: BLE001 -- of one job: those of other jobs must be made
-                _log.exception("Celery failed at the news of a job")
+                _log.exception("Celery could not record the start or end of a job")
 
     def tend_hub(self) -> None:
-        """Acknowledge what has ended and keep the heartbeats, while nobody runs the hub."""
-        if self._hub is not None:
-            self._hub.fire_timers()
-            send_acknowledgements(self._hub)
+        """Acknowledge what has ended and keep the heartbeats, while the hub does not run."""
+        if self.hub is not None:
+            self.hub.fire_timers()
+            send_acknowledgements(self.hub)
 
     def _on_wake(self) -> None:
-        if self._pipe is not None:
-            os.read(self._pipe[0], 64)
+        os.read(self._reader, 64)
         self._is_wake_sent = False
         self.deliver()

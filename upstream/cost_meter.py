@@ -12,7 +12,7 @@ WINDOW_REQUESTS = 500
 WINDOW_S = 10.0
 
 
-class Account:
+class CostMeter:
     """Counts requests and takes the CPU time of `WINDOW_REQUESTS` in a row.
 
     One event loop in one thread serves them all, so 1 ÷ CPU-seconds a request is its ceiling.

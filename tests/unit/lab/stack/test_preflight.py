@@ -1,17 +1,19 @@
-"""Ports are looked at before anything starts."""
+"""What is checked before anything starts."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lab.stack.ports import check_ports, port_trouble
-from lab.stack.services import Service
+from lab.stack.preflight import check_disk, check_ports, port_problem
+from lab.stack.services import Layout, Service
 from lab.system.redis_server import free_port
-from poolbench.errors import ExitCode, StackError
+from poolbench.errors import ExitCode, StackError, StorageError
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_two_services_at_one_port_are_a_fault() -> None:
     """Settings that contradict each other are seen before anything starts."""
     port = free_port()
 
-    with pytest.raises(StackError, match="redis is to listen there too"):
+    with pytest.raises(StackError, match="redis uses it too"):
         check_ports([service_at(port, name="redis"), service_at(port)])
 
 
@@ -73,4 +75,28 @@ def test_a_port_that_rests_after_a_close_is_free() -> None:
         accepted.close()
         listener.close()
 
-    assert port_trouble(port) == ""
+    assert port_problem(port) == ""
+
+
+def test_a_disk_without_space_stops_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line instead of services that die of it. Patched: a full disk can't be had in a test."""
+    layout = Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
+    check_disk(layout)
+
+    monkeypatch.setattr(
+        "lab.stack.preflight.shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000)
+    )
+
+    with pytest.raises(StorageError, match=r"state has 3 MB left; the stack needs 50 MB"):
+        check_disk(layout)
+
+
+def test_a_results_folder_that_can_not_be_made_stops_a_start(tmp_path: Path) -> None:
+    """A file stands in its place."""
+    (tmp_path / "results").write_text("", encoding="utf-8")
+    layout = Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
+
+    with pytest.raises(StorageError, match=r"results: "):
+        check_disk(layout)

@@ -1,0 +1,138 @@
+"""The contenders of an experiment's file: `[[contender]]` tables, and the `[sweep]` over some."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+)
+
+from collector.run_manifest import SettingValue, SweepPoint
+from lab.experiment.file_table import FileTable, broken, constraint
+from lab.experiment.interpreter import FREE_THREADED
+from lab.experiment.twin import TWIN_SUFFIX
+from lab.experiment.worker_settings import SLOTS, Tuning
+from lab.experiment_file.rules import Broken, Name, Names, each_once, one_of, raise_all
+from poolbench.pools import POOLS, always_has
+
+#: Pools built on greenlet, which has not declared that it can run without the GIL.
+GREENLET_POOLS = frozenset({"gevent", "asyncio"})
+
+
+def _no_twin(name: str) -> str:
+    if name.endswith(TWIN_SUFFIX):
+        problem = f"{TWIN_SUFFIX} ends the name of a contender that is measured twice"
+        raise broken(problem, remedy="rename it")
+    return name
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    Tuning.model_validate(given)
+    return given
+
+
+def _can_run_without_the_gil(pool: str, info: ValidationInfo) -> str:
+    if info.data.get("interpreter") == FREE_THREADED and pool in GREENLET_POOLS:
+        problem = f"{pool} is built on greenlet, which turns the GIL on"
+        raise broken(problem, among=POOLS)
+    return pool
+
+
+def _suit_the_pool(slots: object, info: ValidationInfo) -> object:
+    pool = POOLS.get(info.data.get("pool", ""))
+    if pool is None:
+        return slots
+    count = slots if isinstance(slots, int) and not isinstance(slots, bool) else 0
+    if pool.fixed_slots is not None:
+        if count != pool.fixed_slots:
+            raise broken(always_has(pool), remedy=f"write slots = {pool.fixed_slots}")
+    elif slots != "cores" and not 1 <= count <= pool.max_slots:
+        remedy = 'write a whole number, or "cores"'
+        raise broken(f"pool {pool.name} takes 1 to {pool.max_slots} slots", remedy=remedy)
+    return slots
+
+
+class ContenderInput(FileTable):
+    """A `[[contender]]` table."""
+
+    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        Tuning.model_fields, "write it in settings"
+    )
+
+    name: Annotated[Name, AfterValidator(_no_twin)]
+    interpreter: str = ""
+    pool: Annotated[str, one_of("pool", POOLS), AfterValidator(_can_run_without_the_gil)]
+    slots: Annotated[int | Literal["cores"], PlainValidator(_suit_the_pool)]
+    note: str = ""
+    settings: Annotated[dict[str, Any], AfterValidator(_settings)] = Field(default_factory=dict)
+
+    def at(self, point: SweepPoint) -> ContenderInput:
+        """Return the contender at a point of a sweep.
+
+        Raises:
+            ValidationError: if it can't be set to that.
+        """
+        table = self.model_dump(exclude_unset=True) | {"name": point.name}
+        if point.setting == SLOTS:
+            table[SLOTS] = point.value
+        else:
+            table["settings"] = {**self.settings, point.setting: point.value}
+        return ContenderInput.model_validate(table)
+
+
+def _as_list(of: object) -> object:
+    return [of] if isinstance(of, str) else of
+
+
+def _is_value(value: object) -> SettingValue:
+    if not isinstance(value, bool | int | float):
+        raise broken("it must be a number, true or false")
+    return value
+
+
+_Value = Annotated[SettingValue, PlainValidator(_is_value)]
+
+
+class SweepInput(FileTable):
+    """The `[sweep]` table: one contender, or several, at each of some values of one setting."""
+
+    #: A file may give one or a list.
+    of: Annotated[Names, BeforeValidator(_as_list)]
+    setting: Annotated[str, one_of("setting", (SLOTS, *Tuning.model_fields))]
+    values: Annotated[list[_Value], Field(min_length=2), each_once()]
+
+
+def read_sweep(table: object, info: ValidationInfo) -> list[tuple[SweepPoint, ContenderInput]]:
+    """Return the contenders of a sweep: base after base, values ascending.
+
+    Raises:
+        ValidationError: with every base that is no contender, and each value that one can't have.
+    """
+    sweep = SweepInput.model_validate(table)
+    known = {contender.name: contender for contender in info.data.get("contender", ())}
+    faults: list[Broken] = [
+        (("of", index), broken("unknown contender", among=known))
+        for index, name in enumerate(sweep.of)
+        if known and name not in known
+    ]
+    found = []
+    for base in (known[name] for name in sweep.of if name in known):
+        for index, value in sorted(enumerate(sweep.values), key=itemgetter(1)):
+            point = SweepPoint(of=base.name, setting=sweep.setting, value=value)
+            if point.name in known:
+                faults.append((("values", index), broken(f"{point.name} is a contender already")))
+            try:
+                found.append((point, base.at(point)))
+            except ValidationError as error:
+                # the last one, since a value that is too long for a name is too large as well
+                faults.append((("values", index), broken(constraint(error.errors()[-1]))))
+    raise_all(faults)
+    return found

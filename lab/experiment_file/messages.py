@@ -1,0 +1,159 @@
+"""Says what is wrong with an experiment's file: each fault at its line, with the nearest word.
+
+A word is recommended only where this file, as it is, would have it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from lab.experiment.file_table import FileTable, constraint
+from lab.experiment.worker_settings import Tuning
+from lab.experiment_file.contenders import ContenderInput, SweepInput
+from lab.experiment_file.rules import Keys
+from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
+from lab.experiment_file.toml_lines import locate
+from lab.experiment_file.workloads import PartInput, SearchArrivals, WorkloadInput
+from poolbench.errors import Fault, nearest
+
+#: The file or a table of it, as TOML has it.
+Table = Mapping[str, Any]
+
+#: The models of the tables below the file, by the first of the keys in them and how many those are.
+_MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
+    ("contender", 3): ContenderInput,
+    ("contender", 4): Tuning,
+    ("workload", 3): WorkloadInput,
+    ("workload", 4): SearchArrivals,
+    ("workload", 5): PartInput,
+    ("profile", 3): ProfileInput,
+    ("slo", 2): SloInput,
+    ("sweep", 2): SweepInput,
+}
+
+#: Longest value in a message, characters.
+_VALUE_LENGTH = 60
+
+
+def faults_of(error: ValidationError, *, table: Table, where: str, text: str) -> list[Fault]:
+    """Return what pydantic found in a file, in our words.
+
+    Args:
+        error: the error of `ExperimentInput`.
+        table: the file, as TOML has it.
+        where: the file's path.
+        text: the file's text.
+    """
+    found = [
+        Fault(problem=_message(one, table=table), where=f"{where}:{locate(text, one['loc'])}")
+        for one in error.errors()
+    ]
+    # two contenders of a sweep may refuse a value for the same reason
+    return list(dict.fromkeys(found))
+
+
+def _message(error: ErrorDetails, *, table: Table) -> str:
+    keys = error["loc"]
+    field = ".".join(key for key in keys if isinstance(key, str))
+    if error["type"] == "missing":
+        return f"{field} is missing. Write it."
+    value, seen = _value_at(table, keys), error.get("ctx", {}).get("seen", "")
+    if isinstance(value, bool | int | float | str):
+        field += f" = {_shown(value)}"
+        seen = "" if seen == str(value) else seen
+    problem = ": ".join(filter(None, (f"{field} is invalid", constraint(error), seen)))
+    remedy = _remedy(error, table=table)
+    return f"{problem}. {_sentence(remedy)}" if remedy else f"{problem}."
+
+
+def _shown(value: object) -> str:
+    """Return a value as TOML has it, cut if it is long."""
+    is_text = isinstance(value, str)
+    text = json.dumps(value, ensure_ascii=False) if is_text else str(value).lower()
+    return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}…"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
+
+
+def _value_at(table: Any, keys: Keys) -> Any:
+    """Return what a file has at a place, None if there is nothing."""
+    for key in keys:
+        if isinstance(table, str):
+            break
+        table = table.get(key) if isinstance(table, dict) else table[key]
+    return table
+
+
+def _remedy(error: ErrorDetails, *, table: Table) -> str:
+    """Return how to repair a fault, empty if its constraint says it all."""
+    keys, context = error["loc"], error.get("ctx", {})
+    if error["type"] == "extra_forbidden":
+        return _key_advice(keys, beside=_value_at(table, keys[:-1]))
+    if context.get("among"):
+        return _word_advice(keys, among=context["among"], table=table)
+    return str(context.get("remedy", ""))
+
+
+def _key_advice(keys: Keys, *, beside: Table) -> str:
+    """Return which key a table takes instead of an unknown one, beside those that it has."""
+    model, key = _MODELS.get((keys[0], len(keys)), ExperimentInput), str(keys[-1])
+    refused = dict(model.misplaced)
+    if key in refused:
+        return refused[key]
+    if beside.get("measure") == "capacity":
+        refused["arrivals"] = 'with measure = "rate"'
+    if model is WorkloadInput:
+        jobs = ["kind", "parameters"] if "mix" in beside else ["mix"]
+        refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
+    free = [name for name in model.model_fields if _is_free(name, key=key, beside=beside)]
+    return nearest(key, among=free, refused=refused)
+
+
+def _is_free(name: str, *, key: str, beside: Table) -> bool:
+    """Return whether a table may still have a key: it isn't there, or is one of several tables."""
+    return name not in beside or (_are_tables(beside[name]) and _are_tables(beside[key]))
+
+
+def _are_tables(value: object) -> bool:
+    rows = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
+
+
+def _word_advice(keys: Keys, *, among: Iterable[str], table: Table) -> str:
+    """Return which word to write, found by trial: validate the file with each of them."""
+    known = _errors(table)
+    # faults elsewhere are no matter of this word: they were hidden by its own
+    area = keys[:2] if keys[0] in ("contender", "workload") else keys[:1]
+    wrong = str(_value_at(table, keys))
+    refused: dict[str, str] = {}
+    others = [word for word in among if word != wrong]
+    for word in others:
+        for place, error in _errors(_replaced(table, keys, word=word)).items():
+            if place[: len(area)] == area and (place == keys or place not in known):
+                reasons = (constraint(error), error.get("ctx", {}).get("remedy"))
+                refused.setdefault(word, ": ".join(filter(None, reasons)))
+    return nearest(wrong, among=others, refused=refused)
+
+
+def _errors(table: Table) -> dict[Keys, ErrorDetails]:
+    try:
+        ExperimentInput.model_validate(table)
+    except ValidationError as error:
+        return {one["loc"]: one for one in error.errors()}
+    return {}
+
+
+def _replaced(table: Any, keys: Keys, *, word: str) -> Any:
+    """Return a copy of a table with another word at a place."""
+    if not keys or isinstance(table, str):
+        return word
+    copy = table.copy()
+    copy[keys[0]] = _replaced(table[keys[0]], keys[1:], word=word)
+    return copy

@@ -1,0 +1,84 @@
+"""Rules that several tables of an experiment's file share, and how to raise several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from lab.experiment.file_table import broken
+from poolbench.errors import Fault
+from poolbench.keys import NAME
+
+#: The keys of a place in a file: a number counts tables, or items of a list.
+Keys = tuple[str | int, ...]
+
+#: The keys below the validated value, and what is wrong there: a broken rule, the fault that a
+#: check outside of the file's tables found, or one of pydantic's types of errors.
+Broken = tuple[Keys, PydanticCustomError | Fault | str]
+
+
+def errors_of(found: Iterable[Broken]) -> ValidationError:
+    """Return broken rules as one error, which pydantic adds to the others of the file."""
+    errors = [
+        InitErrorDetails(
+            type=_broken(what, keys=keys) if isinstance(what, Fault) else what,
+            loc=keys,
+            input=None,
+        )
+        for keys, what in found
+    ]
+    return ValidationError.from_exception_data("experiment", errors)
+
+
+def raise_all(found: Iterable[Broken]) -> None:
+    """Raise every broken rule at once, if there is any.
+
+    Raises:
+        ValidationError: as by `errors_of`.
+    """
+    error = errors_of(found)
+    if error.error_count():
+        raise error
+
+
+def one_of(what: str, words: Iterable[str]) -> AfterValidator:
+    """Return the validator of a word that is one of ``words``."""
+    known = tuple(words)
+
+    def check(word: str) -> str:
+        if word not in known:
+            raise broken(f"unknown {what}", among=known)
+        return word
+
+    return AfterValidator(check)
+
+
+def each_once(*, key: str = "") -> AfterValidator:
+    """Return the validator of a list that has nothing twice, or of tables that differ in ``key``.
+
+    1 and true differ.
+    """
+
+    def check(values: list[Any]) -> list[Any]:
+        words = [repr(getattr(value, key) if key else value) for value in values]
+        raise_all(
+            ((index, key) if key else (index,), broken("it is listed twice", remedy=remedy))
+            for index, word in enumerate(words)
+            if word in words[:index]
+        )
+        return values
+
+    remedy = "rename one" if key else "list each once"
+    return AfterValidator(check)
+
+
+def _broken(fault: Fault, *, keys: Keys) -> PydanticCustomError:
+    field = "" if fault.field in (*keys, "") else f"{fault.field} "
+    return broken(field + fault.problem, seen=fault.seen, remedy=fault.remedy)
+
+
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+Names = Annotated[list[str], Field(min_length=1), each_once()]

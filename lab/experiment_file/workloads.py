@@ -1,0 +1,156 @@
+"""The workloads of an experiment's file: `[[workload]]` tables, of one kind of job or of a mix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
+from lab.experiment.file_table import FileTable, broken
+from lab.experiment.model import MIX
+from lab.experiment_file.rules import Broken, Name, each_once, errors_of, one_of, raise_all
+from poolbench.errors import UsageError
+from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
+from producer.arrivals import ARRIVALS, read_schedule
+from producer.mixes import check_shares
+
+#: The longest that a trial may be without a line, seconds.
+LONGEST_STALL_S = 3_600.0
+
+#: What is measured by looking for a rate.
+SEARCHES = ("sustain", "curve")
+
+#: The arrivals that have no rate.
+BURST = "burst"
+
+#: A trial's length where no profile is valid, seconds: any will do to check arrivals.
+_SOME_TRIAL_S = 1.0
+
+
+def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    if info.data.get("kind", MIX) == MIX:
+        return given
+    kind = find_kind(info.data["kind"])
+    try:
+        complete = complete_parameters(kind, given)
+    except UsageError as error:
+        raise errors_of(((), fault) for fault in error.faults) from error
+    job_s, stall_s = rough_job_s(kind, complete), _above(info).get("stall_s", LONGEST_STALL_S)
+    if job_s >= stall_s:
+        problem = "a job lasts longer than a trial may be silent"
+        remedy = f"shorten the job, or raise stall_s, now {stall_s:g}"
+        raise broken(problem, seen=f"{job_s:g} s", remedy=remedy)
+    return complete
+
+
+class _Job(FileTable):
+    """A kind of job with its parameters, complete."""
+
+    kind: Annotated[str, one_of("job kind", JOB_KINDS)]
+    parameters: Annotated[dict[str, Any], AfterValidator(_complete)] = Field(
+        default_factory=dict, validate_default=True
+    )
+
+
+class PartInput(_Job):
+    """A `[[workload.mix]]` table: one sort of job among several, and how many of them it is."""
+
+    name: Name
+    share: float = Field(gt=0, le=1)
+
+
+def _can_be_measured(measure: str, info: ValidationInfo) -> str:
+    if measure in SEARCHES and not _above(info).get("slo", True):
+        remedy = "write [slo] with p95_wait_s = 1.0, or another bound"
+        raise broken(f"{measure} needs an SLO", remedy=remedy)
+    return measure
+
+
+class SearchArrivals(FileTable):
+    """An `arrivals` table where the rate is what is looked for."""
+
+    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("count", "rate_per_s"), "leave it out: a search finds the rate itself"
+    )
+
+    how: Annotated[str, one_of("arrivals of a search", SEARCH_ARRIVALS)] = SEARCH_ARRIVALS[0]
+
+
+def _suit_the_measure(
+    arrivals: dict[str, Any] | None, info: ValidationInfo
+) -> dict[str, Any] | None:
+    measure = info.data.get("measure")
+    if measure == "rate" and arrivals is None:
+        raise broken("a rate needs it", remedy='write { how = "poisson", rate_per_s = 50 }')
+    if measure == "capacity" and arrivals is not None:
+        remedy = "leave arrivals out"
+        raise broken("the whole backlog of a capacity trial arrives at once", remedy=remedy)
+    if measure in SEARCHES:
+        return SearchArrivals.model_validate(arrivals or {}).model_dump()
+    if arrivals is not None:
+        profiles = _above(info).get("profile", {}).values()
+        longest_s = max((profile.trial_s for profile in profiles), default=_SOME_TRIAL_S)
+        raise_all(_rate_faults(arrivals, trial_s=longest_s))
+    return arrivals
+
+
+def _are_its_jobs(parts: list[PartInput], info: ValidationInfo) -> list[PartInput]:
+    if parts:
+        if info.data.get("kind", MIX) != MIX or info.data.get("parameters"):
+            remedy = "write kind and parameters in each part alone"
+            raise broken("each part of a mix has its own kind and parameters", remedy=remedy)
+        faults = check_shares({part.name: part.share for part in parts})
+        raise_all(((0, "share"), fault) for fault in faults)
+    elif info.data.get("kind") == MIX:
+        remedy = "write a kind, or [[workload.mix]] tables"
+        raise broken("a workload has a kind, or a mix of kinds", remedy=remedy)
+    return parts
+
+
+def _is_named(name: str, info: ValidationInfo) -> str:
+    return name or info.data.get("kind", "")
+
+
+class WorkloadInput(_Job):
+    """A `[[workload]]` table, of one kind of job or of a mix."""
+
+    kind: Annotated[str, one_of("job kind", JOB_KINDS)] = MIX
+    mix: Annotated[list[PartInput], each_once(key="name"), AfterValidator(_are_its_jobs)] = Field(
+        default_factory=list, validate_default=True
+    )
+    #: The kind's, unless it is given.
+    name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)
+    #: Empty: `capacity`, or `rate` where arrivals are given.
+    measure: Annotated[str, one_of("measure", MEASURES), AfterValidator(_can_be_measured)] = ""
+    #: As `producer.arrivals.read_schedule` takes it for the length of a trial; of a search, `how`.
+    arrivals: Annotated[dict[str, Any] | None, AfterValidator(_suit_the_measure)] = Field(
+        default=None, validate_default=True
+    )
+
+
+def read_workload(table: object, info: ValidationInfo) -> WorkloadInput:
+    """Return a workload, checked with what is valid of the tables above."""
+    return WorkloadInput.model_validate(table, context=info.data)
+
+
+def _above(info: ValidationInfo) -> Mapping[str, Any]:
+    """Return what is valid of the tables above a workload."""
+    return info.context or {}
+
+
+def _rate_faults(arrivals: dict[str, Any], *, trial_s: float) -> Iterator[Broken]:
+    how = arrivals.get("how")
+    if how is None:
+        yield ("how",), "missing"
+    elif how == BURST:
+        remedy = 'leave arrivals out, with measure = "capacity"'
+        yield ("how",), broken("a burst has no rate", remedy=remedy)
+    elif str(how) not in ARRIVALS:
+        yield ("how",), broken("unknown arrivals", among=ARRIVALS)
+    else:
+        try:
+            read_schedule(arrivals, span_s=trial_s)
+        except UsageError as error:
+            yield from (((fault.field,), fault) for fault in error.faults)

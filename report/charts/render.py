@@ -1,0 +1,110 @@
+"""Renders charts: as JSON for a page's script, and as SVG or PNG without a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+import vl_convert
+
+from report.charts.chart import Chart, Spec
+from report.charts.style import CONFIG
+from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES, Shade
+
+#: The palette, by the names of its CSS variables.
+VARIABLES: Mapping[str, Shade] = {
+    **{f"pool-{pool}": shade for pool, shade in POOL_SHADES.items()},
+    "pool-other": OTHER_SHADE,
+    **INK_SHADES,
+}
+
+#: Width of an image, distance of its panels and of its edges, pixels.
+_WIDTH, _SPACING, _PADDING = 960, 28, 14
+
+#: Pixels of a PNG for each pixel of a screen.
+_SCALE = 2
+
+#: Digits that nobody sees.
+_LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
+
+_VARIABLE = re.compile(r"var\(--([a-z-]+)\)")
+
+
+@lru_cache(maxsize=1)
+def vega_script() -> str:
+    """Return the script that defines ``vegaEmbed``: Vega-Embed, Vega-Lite and Vega, 0.9 MB."""
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+
+
+def to_json(value: object) -> str:
+    """Return JSON for a script element: no text in it can end the element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c")
+
+
+def figure_json(chart: Chart) -> str:
+    """Return what the page's script draws of a chart: fields and rows, and each panel's spec.
+
+    Rows are lists and equal specs are there once, since the page should be small.
+    """
+    # the shade is in the colours of the specs
+    fields = list(dict.fromkeys(name for row in chart.rows for name in row if name != "shade"))
+    rows = [[row.get(name) for name in fields] for row in chart.rows]
+    specs: list[Spec] = []
+    panels: list[Spec] = []
+    for panel in chart.panels:
+        if panel.spec not in specs:
+            specs.append(panel.spec)
+        panels.append({"title": panel.title, "spec": specs.index(panel.spec)})
+    return to_json({"fields": fields, "rows": rows, "specs": specs, "panels": panels})
+
+
+def to_svg(chart: Chart) -> str:
+    """Return a chart as SVG whose colours are variables of the page."""
+    drawn = str(vl_convert.vegalite_to_svg(_standalone(chart), allowed_base_urls=[]))
+    return _LONG_NUMBER.sub(r"\1", drawn)
+
+
+def to_image(chart: Chart, *, suffix: str) -> bytes:
+    """Return a chart on light ground, as an image: suffix ``.svg`` or ``.png``."""
+    spec = json.loads(_VARIABLE.sub(_light, json.dumps(_standalone(chart, has_title=True))))
+    spec["config"]["background"] = INK_SHADES["ground"].light
+    if suffix == ".svg":
+        return str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])).encode()
+    return bytes(vl_convert.vegalite_to_png(spec, scale=_SCALE, allowed_base_urls=[]))
+
+
+def _standalone(chart: Chart, *, has_title: bool = False) -> Spec:
+    """Return one specification with all panels, of a fixed width, and with the data."""
+    columns = min(chart.columns, len(chart.panels))
+    width = (_WIDTH - _SPACING * (columns - 1)) // columns - _beside(chart)
+    return {
+        "config": CONFIG,
+        "padding": _PADDING,
+        **({"title": {"text": chart.title, "fontSize": 17, "offset": 16}} if has_title else {}),
+        "concat": [
+            {
+                **({"title": panel.title} if panel.title else {}),
+                "data": {"values": chart.rows_of(panel)},
+                "width": width,
+                **panel.spec,
+            }
+            for panel in chart.panels
+        ],
+        "columns": columns,
+        "spacing": _SPACING,
+        "resolve": {"scale": {"yOffset": "independent"}},
+    }
+
+
+def _beside(chart: Chart) -> int:
+    """Return about how many pixels the names and figures beside a plot take."""
+    names = max((len(one.name) for one in chart.series), default=0)
+    figures = max((len(str(row.get("figure", ""))) for row in chart.rows), default=0)
+    return 7 * (names + figures) + 24
+
+
+def _light(match: re.Match[str]) -> str:
+    return VARIABLES[match[1]].light
