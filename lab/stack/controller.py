@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.stack.docker import DockerStack
 from lab.stack.docker_engine import Engine, find_engine
-from lab.stack.dotenv import complete_dotenv, new_secret
+from lab.stack.dotenv import complete_dotenv
 from lab.stack.local import LocalStack
 from lab.stack.services import Layout, Notify, names_local_broker, starts_broker
 from lab.stack.state import DOCKER, LOCAL, StackState, load_state
@@ -167,15 +168,16 @@ class StackController:
         return engine
 
     def _create_secrets(self, engine: Engine | None) -> None:
-        required: dict[str, Callable[[], str]] = {
-            "POOLBENCH_REDIS_PASSWORD": new_secret,
-            "FLOWER_BASIC_AUTH": lambda: f"poolbench:{new_secret()}",
+        # hexadecimal, so that a value means the same in a URL, a shell, compose and Redis
+        required = {
+            "POOLBENCH_REDIS_PASSWORD": secrets.token_hex(16),
+            "FLOWER_BASIC_AUTH": f"poolbench:{secrets.token_hex(16)}",
         }
         if engine is not None:
             # root in a rootless engine's container is the user outside
-            required["POOLBENCH_UID"] = lambda: "0" if engine.is_rootless else str(os.getuid())
-            required["POOLBENCH_GID"] = lambda: "0" if engine.is_rootless else str(os.getgid())
-            required["COMPOSE_PROJECT_NAME"] = self._project
+            required["POOLBENCH_UID"] = "0" if engine.is_rootless else str(os.getuid())
+            required["POOLBENCH_GID"] = "0" if engine.is_rootless else str(os.getgid())
+            required["COMPOSE_PROJECT_NAME"] = self._project()
         path = self.root / ".env"
         added = complete_dotenv(path, required=required, environ=self._environ)
         if added:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -129,7 +130,10 @@ def test_secrets_are_made_once(controller: MakeController, docker: Docker) -> No
 
     assert read_dotenv(made.root / ".env") == first
     assert set(first) == {"POOLBENCH_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
-    assert first["FLOWER_BASIC_AUTH"].startswith("poolbench:")
+    login = first["FLOWER_BASIC_AUTH"].removeprefix("poolbench:")
+    both = {first["POOLBENCH_REDIS_PASSWORD"], login}
+    assert all(re.fullmatch("[0-9a-f]{32}", secret) for secret in both)
+    assert len(both) == 2
 
 
 @pytest.mark.parametrize(("rootless", "uid"), [(False, str(os.getuid())), (True, "0")])
