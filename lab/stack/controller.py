@@ -6,13 +6,15 @@ import hashlib
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lab.stack.docker import DockerStack
 from lab.stack.docker_engine import Engine, find_engine
 from lab.stack.dotenv import complete_dotenv
 from lab.stack.local import LocalStack
-from lab.stack.services import Layout, Notify, names_local_broker, starts_broker
+from lab.stack.services import Notify, names_local_broker, starts_broker
+from lab.stack.stack import Stack
 from lab.stack.state import DOCKER, LOCAL, StackState, load_state
 from poolbench.errors import Fault, StackError, UsageError, nearest
 from poolbench.settings import VARIABLES, Settings, load_settings, read_dotenv
@@ -27,17 +29,16 @@ SECRETS = frozenset(
     }
 )
 
-#: Opens Flower's API without its login: never passed to the services.
-_REMOVED = "FLOWER_UNAUTHENTICATED_API"
-
 #: Variables of the services that the caller's environment doesn't change.
 _FIXED = {
     "POOLBENCH_UPSTREAM_HOST": "127.0.0.1",
     "POOLBENCH_CONTENDER": "",
     "POOLBENCH_HEARTBEAT_FILE": "",
+    # it would open Flower's API without its login; empty means no
+    "FLOWER_UNAUTHENTICATED_API": "",
 }
 
-Stack = LocalStack | DockerStack
+_KINDS: dict[str, type[Stack]] = {LOCAL: LocalStack, DOCKER: DockerStack}
 
 
 class StackController:
@@ -47,16 +48,12 @@ class StackController:
         self.root = root
         self._environ = environ
         self._notify = notify
-        self.layout = Layout.of(self._load({}), root=root)
+        self.state_dir = self._load({}).state_dir
 
     @property
     def state(self) -> StackState | None:
         """Return the saved state of the stack that is up."""
-        return load_state(self.layout.state_dir)
-
-    def settings(self) -> Settings:
-        """Return the settings of the stack that is up, or those that one would start with."""
-        return self._load(self.state.settings if self.state else {})
+        return load_state(self.state_dir)
 
     def public_settings(self) -> dict[str, str]:
         """Return the settings that a stack would start with, without secrets."""
@@ -76,20 +73,12 @@ class StackController:
         """Return the stack of that kind; ``started_with`` overrides the settings."""
         overrides = started_with or {}
         settings = self._load(overrides)
-        if kind == DOCKER:
-            return DockerStack(
-                self.layout,
-                settings=settings,
-                environment=self._environ,
-                project=self._project(),
-                notify=self._notify,
-            )
         environment = {**self._environ, **self._values(overrides), **_FIXED}
+        environment["COMPOSE_PROJECT_NAME"] = self._project()
         if not starts_broker(settings):
             environment["POOLBENCH_REDIS_URL"] = settings.redis_url
-        environment.pop(_REMOVED, None)
-        return LocalStack(
-            self.layout, settings=settings, environment=environment, notify=self._notify
+        return _KINDS[kind](
+            root=self.root, settings=settings, environment=environment, notify=self._notify
         )
 
     def saved_stack(self) -> Stack | None:
@@ -106,7 +95,7 @@ class StackController:
             if not engine.is_usable:
                 raise StackError(
                     f"the stack was started with Docker, and now {engine.description}; start the "
-                    f"engine, or remove {self.layout.state_dir / 'stack.json'} if it is gone"
+                    f"engine, or remove {self.state_dir / 'stack.json'} if it is gone"
                 )
         return self.stack(state.kind, started_with=state.settings)
 
@@ -121,8 +110,8 @@ class StackController:
             StackError: if the other kind is up, or Docker is forced and can't be used.
         """
         forced = forced or self._dotenv().get("STACK", "")
-        if forced not in {"", LOCAL, DOCKER}:
-            remedy = nearest(forced, among=(LOCAL, DOCKER))
+        if forced and forced not in _KINDS:
+            remedy = nearest(forced, among=_KINDS)
             raise UsageError(Fault(problem="unknown stack", seen=forced, remedy=remedy))
         earlier = self.saved_stack()
         if earlier is not None:
@@ -139,12 +128,11 @@ class StackController:
         self._create_secrets(engine)
         return self.stack(DOCKER if engine else LOCAL)
 
-    def find_unsaved(self) -> DockerStack | None:
+    def find_unsaved(self) -> Stack | None:
         """Return a Docker stack of this checkout that is up although no state is saved."""
         if not find_engine(self._environ).is_usable:
             return None
         stack = self.stack(DOCKER)
-        assert isinstance(stack, DockerStack)
         return stack if stack.is_up() else None
 
     def _choose_engine(self, forced: str) -> Engine | None:
@@ -193,7 +181,13 @@ class StackController:
         return read_dotenv(self.root / ".env")
 
     def _load(self, overrides: Mapping[str, str]) -> Settings:
-        return load_settings(self._values(overrides), dotenv=None)
+        """Return the settings; their relative folders start at the checkout."""
+        settings = load_settings(self._values(overrides), dotenv=None)
+        return replace(
+            settings,
+            state_dir=(self.root / settings.state_dir).resolve(),
+            results_dir=(self.root / settings.results_dir).resolve(),
+        )
 
     def _values(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """Return each variable's value: overridden, or of the environment, ``.env`` or default."""

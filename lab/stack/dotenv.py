@@ -34,7 +34,13 @@ def complete_dotenv(
         }
         if added:
             text = path.read_text(encoding="utf-8") if path.exists() else _HEADING
-            _write_private(path, text=_filled_in(text, added))
+            text = _filled_in(text, added)
+            # nobody else may read the temporary file either
+            umask = os.umask(0o077)
+            try:
+                write_atomically(path, write=lambda file: file.write(text.encode()))
+            finally:
+                os.umask(umask)
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(0o600)
     return added
@@ -47,12 +53,3 @@ def _filled_in(text: str, added: Mapping[str, str]) -> str:
         if not count:
             text = text.rstrip("\n") + f"\n{line}\n"
     return text
-
-
-def _write_private(path: Path, *, text: str) -> None:
-    # nobody else may read the temporary file either
-    umask = os.umask(0o077)
-    try:
-        write_atomically(path, write=lambda file: file.write(text.encode()))
-    finally:
-        os.umask(umask)
