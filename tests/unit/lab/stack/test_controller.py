@@ -29,12 +29,12 @@ def docker(tmp_path: Path) -> Docker:
     folder.mkdir()
 
     def make(*, version: str = "", containers: str = "", rootless: bool = False) -> dict[str, str]:
-        info = {"ServerVersion": version, "SecurityOptions": ["name=rootless"] if rootless else []}
+        info = f"{version} [{'name=rootless' if rootless else ''}]"
         script = folder / "docker"
         script.write_text(
             "#!/bin/sh\n"
             'case "$*" in\n'
-            f"info*) echo {shlex.quote(json.dumps(info))} ;;\n"
+            f"info*) echo {shlex.quote(info)} ;;\n"
             "'compose version'*) echo 2.40.0 ;;\n"
             f"compose*' ps '*) echo {shlex.quote(containers)} ;;\n"
             "esac\n",
