@@ -62,7 +62,13 @@ class DockerStack(Stack):
 
     def statuses(self) -> list[Status]:
         """Return each service's status."""
-        found = {c["Config"]["Labels"]["com.docker.compose.service"]: c for c in self._inspect()}
+        # fails if a container was removed meanwhile, or there is none, but prints the others
+        command = ["docker", "inspect", *self._container_ids()]
+        printed = run_command(command, environment=self.environment).stdout or "[]"
+        found = {
+            container["Config"]["Labels"]["com.docker.compose.service"]: container
+            for container in json.loads(printed)
+        }
         return [_status(one.name, container=found.get(one.name)) for one in self.services]
 
     def read_logs(
@@ -132,15 +138,6 @@ class DockerStack(Stack):
             raise StackError(failure(named[0], log=log, where="its log")) from error
 
     # -- asking
-
-    def _inspect(self) -> list[dict[str, Any]]:
-        ids = self._container_ids()
-        if not ids:
-            return []
-        # fails if a container was removed meanwhile, but prints the others
-        done = run_command(["docker", "inspect", *ids], environment=self.environment)
-        found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
-        return found
 
     def _container_ids(self) -> list[str]:
         options = ("--all", "--quiet")
