@@ -62,12 +62,9 @@ class StackController:
 
     def changed_settings(self) -> list[str]:
         """Return the names of settings that changed since the stack that is up was started."""
-        started_with = self.state.settings if self.state else self.public_settings()
-        return [
-            name
-            for name, value in self.public_settings().items()
-            if started_with.get(name) != value
-        ]
+        current = self.public_settings()
+        started_with = self.state.settings if self.state else current
+        return [name for name, value in current.items() if started_with.get(name) != value]
 
     def stack(self, kind: str, *, started_with: Mapping[str, str] | None = None) -> Stack:
         """Return the stack of that kind; ``started_with`` overrides the settings."""
@@ -191,9 +188,6 @@ class StackController:
 
     def _values(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """Return each variable's value: overridden, or of the environment, ``.env`` or default."""
-        values = {}
-        dotenv = self._dotenv()
-        for name, variable in VARIABLES.items():
-            found = self._environ.get(name, dotenv.get(name, ""))
-            values[name] = overrides.get(name, found or variable.default)
-        return values
+        found = {**self._dotenv(), **self._environ}
+        values = {name: found.get(name) or known.default for name, known in VARIABLES.items()}
+        return {**values, **overrides}
