@@ -1,4 +1,4 @@
-"""A worker's options as its jobs meet them: results, payloads, and a way of its own to Redis."""
+"""A worker's options: results, payloads, and a proxy to Redis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import redis
 from collector.run_manifest import Contender
 from lab.fixtures.proxies import Proxy, open_proxies
 from lab.instruments.process_sampler import Sampler
-from lab.trial.redis_usage import count_clients, used
+from lab.trial.redis_usage import Connections, count_clients, used
 from poolbench.jobs import PAYLOAD
 from poolbench.keys import result_prefix
 from poolbench.pools import POOLS
@@ -75,7 +75,7 @@ def result_keys(worker: Worker) -> list[str]:
 
 
 def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> None:
-    """Its key is in Redis; a job whose message asks for none leaves none."""
+    """Its key is in Redis; a message that asks for no result leaves no key."""
     before = ended(worker)
 
     send(worker, 1, count=3)
@@ -86,7 +86,7 @@ def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> Non
 
 
 def test_a_payload_arrives_whole(worker: Worker) -> None:
-    """As an argument of the job in its slot, by Celery's own word."""
+    """Celery reports it as an argument of the job in its slot."""
     send(worker, 3, delay_ms=3_000, payload_bytes=12_345)
 
     def seen() -> list[int]:
@@ -97,23 +97,23 @@ def test_a_payload_arrives_whole(worker: Worker) -> None:
 
 
 def test_commands_are_counted_of_the_worker_alone(server: Server, worker: Worker) -> None:
-    """Nine a job by the server's count, whatever others ask meanwhile.
+    """Nine commands for each job by the server's count, without those of other clients.
 
     BRPOP; MULTI, ZADD, HSET, EXEC to keep it until it is acknowledged; MULTI, ZREM, HDEL, EXEC to
     acknowledge it. Polling while idle comes on top.
     """
     sampler = Sampler(worker.process.pid, contender="threads")
     with redis.Redis.from_url(server.url) as client:
-        base, addresses = ended(worker), sampler.addresses()
-        before = count_clients(client)
+        base = ended(worker)
+        before = Connections(addresses=sampler.addresses(), counts=count_clients(client))
         for _ in range(2_000):
             client.ping()
 
         send(worker, 4, count=300)
         wait_until(lambda: ended(worker) >= base + 300, what="300 jobs ended")
 
-        after = count_clients(client)
-    found = used(before, after=after, addresses=addresses | sampler.addresses())
+        after = Connections(addresses=sampler.addresses(), counts=count_clients(client))
+    found = used(before, after=after)
     assert found is not None
     assert 8 * 300 < found.commands < 12 * 300
     assert found.connections >= 2
@@ -137,13 +137,14 @@ def delayed(proxy: Proxy) -> Iterator[redis.Redis]:
 
 
 def test_each_round_trip_takes_the_delay(proxy: Proxy) -> None:
-    """By the proxy's own measure, which the manifest keeps; straight there is none of it."""
-    assert 0.03 <= proxy.round_trip_s < 0.3
-    assert proxy.round_trip_s - proxy.direct_round_trip_s > 0.025
+    """The measured round trip has the delay; the direct one does not."""
+    times = proxy.round_trip
+    assert 0.03 <= times.round_trip_s < 0.3
+    assert times.round_trip_s - times.direct_round_trip_s > 0.025
 
 
-def test_a_delay_narrows_no_pipeline(delayed: redis.Redis) -> None:
-    """5,000 commands in one trip would take 150 s one after the other; they take a trip or so."""
+def test_a_pipeline_is_delayed_once(delayed: redis.Redis) -> None:
+    """5,000 commands would take 150 s one after the other."""
     began_s, _ = delayed.time()
 
     with delayed.pipeline(transaction=False) as trip:
@@ -157,8 +158,8 @@ def test_a_delay_narrows_no_pipeline(delayed: redis.Redis) -> None:
     assert delayed.getdel("sweep-proxy") == b"4999"
 
 
-def test_large_answers_come_whole(delayed: redis.Redis) -> None:
-    """Whatever pieces they come in."""
+def test_large_answers_arrive_whole(delayed: redis.Redis) -> None:
+    """They arrive in several chunks."""
     text = bytes(range(256)) * 8_000
 
     delayed.set("sweep-proxy", text)
@@ -167,7 +168,7 @@ def test_large_answers_come_whole(delayed: redis.Redis) -> None:
 
 
 def test_an_end_comes_after_the_answers(proxy: Proxy, server: Server) -> None:
-    """What the server said before it closed is delivered first, and then the end."""
+    """Answers that the server sent before it closed are delivered before the end."""
     port = urlsplit(proxy.url).port
     with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
         raw.sendall(f"AUTH {server.password}\r\nQUIT\r\n".encode())
