@@ -13,7 +13,7 @@ from typing import IO
 
 import polars as pl
 
-from collector.files import read_metadata, storage_errors
+from collector.files import scan_table
 from collector.reasons import Severity
 from collector.run_manifest import Manifest
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
@@ -108,14 +108,7 @@ def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
     """Return a kept table row by row; a column that an older Poolbench didn't write is null."""
     if not path.exists():
         return schema.to_frame().lazy()
-    read_metadata(path)
-    with storage_errors(path):
-        rows = pl.scan_parquet(path)
-        known = rows.collect_schema().names()
-    return rows.select(
-        (pl.col(name) if name in known else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in schema.items()
-    )
+    return scan_table(path, schema=schema)
 
 
 def _trials(summary: Summary, *, manifest: Manifest) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from collector.reasons import CATALOGUE, Code, Reason
 from collector.run_hash import RunHash
 from collector.run_manifest import Disturbance, read_manifest
 from collector.schema import RECORD_SCHEMA
-from collector.summary import describe
+from collector.summary import Summary, describe
 from lab.instruments.stream_follower import TrialView
 from lab.run import conductor
 from lab.run.state import Run
@@ -175,14 +175,16 @@ def submissions(_: Path) -> None:
     run = RunHash(
         run="r", created_ns=1, source="producer", plans=(), sent={}, sent_all_ns=2, boot_id=None
     )
-    describe(
-        run,
-        measured=(),
+    summary = Summary(
+        run=run,
+        trials=(),
         state=RunState.CLOSED,
         has_events=False,
-        overlapped_by=["other"],
-        faults=["disk full"],
+        overlapped_by=("other",),
+        lines=0,
+        rejected_lines=0,
     )
+    describe(summary, fault="disk full")
 
 
 def another_machine(path: Path) -> None:
