@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -40,15 +40,9 @@ def trial_of(*, sent: int = 10, done: int = 0, failed: int = 0) -> TrialSummary:
     )
 
 
-def summary_of(
-    *, sent: int = 10, done: int = 0, failed: int = 0, state: str = "running"
-) -> RunSummary:
+def summary_of(*, state: str = "running", **counts: int) -> RunSummary:
     """A run of one trial that has come so far."""
-    return RunSummary(
-        state=RunState(state),
-        trials=(trial_of(sent=sent, done=done, failed=failed),),
-        raw={},
-    )
+    return RunSummary(state=RunState(state), trials=(trial_of(**counts),), raw={})
 
 
 @dataclass(kw_only=True)
@@ -93,8 +87,7 @@ def test_it_ends_when_the_ledger_closes() -> None:
 
     assert followed.ending is Ending.CLOSED
     assert followed.trial == trial_of(done=8, failed=2)
-    assert world.seen[0] == 0
-    assert world.seen[-1] == 10
+    assert (world.seen[0], world.seen[-1]) == (0, 10)
     assert world.seen == sorted(world.seen)
 
 
@@ -130,14 +123,33 @@ def test_a_run_that_is_never_called_closed_is_left_soon() -> None:
     assert world.now_s <= SETTLE_S + 2 * READ_EVERY_S
 
 
-def test_no_summary_ends_it_after_a_bounded_time() -> None:
-    """Without a collector nothing can be said: so much is said."""
-    world = World(look=lambda _now_s: None)
+@pytest.mark.parametrize(
+    ("world", "ending", "after_s"),
+    [
+        (World(look=lambda _: None), Ending.UNWATCHED, LIMITS.summary_s),
+        (
+            World(look=lambda _: summary_of(done=5), has_workers=lambda now_s: now_s < 1),
+            Ending.DESERTED,
+            LIMITS.desert_s,
+        ),
+        (World(look=lambda now_s: summary_of(done=int(now_s) % 10)), Ending.TIMED_OUT, 33.0),
+        (
+            World(look=lambda _: summary_of(), should_stop=lambda now_s: now_s > 2),
+            Ending.STOPPED,
+            2.0,
+        ),
+    ],
+    ids=["no summary", "no workers", "--timeout", "a signal"],
+)
+def test_what_can_not_close_ends_after_a_bounded_time(
+    world: World, ending: Ending, after_s: float
+) -> None:
+    """Without workers sooner than at a stall; a person's own limit or signal ends it anyway."""
+    followed = world.follow(replace(LIMITS, timeout_s=33.0))
 
-    followed = world.follow()
-
-    assert (followed.ending, followed.trial) == (Ending.UNWATCHED, None)
-    assert world.now_s == pytest.approx(LIMITS.summary_s, abs=2 * READ_EVERY_S)
+    assert followed.ending is ending
+    assert (followed.trial is None) == (ending is Ending.UNWATCHED)
+    assert world.now_s == pytest.approx(after_s, abs=2 * READ_EVERY_S)
 
 
 def test_a_stall_is_counted_from_the_last_job_that_ended() -> None:
@@ -151,16 +163,6 @@ def test_a_stall_is_counted_from_the_last_job_that_ended() -> None:
     assert followed.still_s == pytest.approx(LIMITS.stall_s, abs=2 * READ_EVERY_S)
 
 
-def test_without_workers_the_patience_is_shorter() -> None:
-    """Nobody is there to end another job."""
-    world = World(look=lambda _now_s: summary_of(done=5), has_workers=lambda now_s: now_s < 1)
-
-    followed = world.follow()
-
-    assert followed.ending is Ending.DESERTED
-    assert world.now_s == pytest.approx(LIMITS.desert_s, abs=2 * READ_EVERY_S)
-
-
 def test_workers_that_come_back_are_waited_for() -> None:
     """A restart in mid-run is no desertion."""
     world = World(
@@ -169,23 +171,6 @@ def test_workers_that_come_back_are_waited_for() -> None:
     )
 
     assert world.follow().ending is Ending.CLOSED
-
-
-def test_a_limit_of_the_persons_own_ends_it() -> None:
-    """--timeout bounds the whole, however well it goes."""
-    world = World(look=lambda now_s: summary_of(done=int(now_s) % 10))
-
-    followed = world.follow(replace(LIMITS, timeout_s=33.0))
-
-    assert followed.ending is Ending.TIMED_OUT
-    assert world.now_s == pytest.approx(33.0, abs=2 * READ_EVERY_S)
-
-
-def test_a_signal_ends_it() -> None:
-    """Ctrl-C is asked for at each look."""
-    world = World(look=lambda _now_s: summary_of(), should_stop=lambda now_s: now_s > 2)
-
-    assert world.follow().ending is Ending.STOPPED
 
 
 def test_a_short_loss_of_the_broker_is_borne() -> None:
@@ -201,13 +186,11 @@ def test_a_short_loss_of_the_broker_is_borne() -> None:
 
 def test_a_long_loss_of_the_broker_is_not() -> None:
     """After the limits for a summary the error goes up."""
-    answers: Iterator[RunSummary] = iter([summary_of()])
 
-    def look(_now_s: float) -> RunSummary:
-        try:
-            return next(answers)
-        except StopIteration:
-            raise redis.TimeoutError from None
+    def look(now_s: float) -> RunSummary:
+        if now_s:
+            raise redis.TimeoutError
+        return summary_of()
 
     world = World(look=look)
 

@@ -6,31 +6,16 @@ import io
 import re
 from dataclasses import replace
 
-import pytest
 from rich.console import Console
 
 from poolbench.jobs import JOB_KINDS, complete_parameters
 from poolbench.presence import WorkerGroup
-from poolbench.summaries import Ledger
 from producer.publisher import Sent
 from producer.screen import EVENTS_NOTE, Screen
 from producer.submission import Submission, schedule_of
-from producer.summary import TrialSummary
+from tests.unit.producer.test_follow import trial_of
 
 SENT = Sent(count=50, first_due_ns=1, lag_max_s=0.0012, span_s=2.5, is_complete=True)
-TRIAL = TrialSummary(
-    trial=0,
-    contender="gevent",
-    slots=4,
-    kind="io.http",
-    ledger=Ledger(sent=50, done=20, failed=1, lost=29),
-    throughput_per_s=None,
-    wait_s=None,
-    execution_s=None,
-    lag_s=None,
-    mark="",
-    reasons=(),
-)
 GROUP = WorkerGroup(workers=2, slots=1_200)
 
 
@@ -43,7 +28,7 @@ def show(submission: Submission, *, group: WorkerGroup = GROUP, is_terminal: boo
         screen.announce(submission, dict.fromkeys(submission.pools, group))
         screen.sending(plan, 25)
         screen.sent(plan, SENT)
-        screen.running(TRIAL)
+        screen.running(trial_of(sent=50, done=20, failed=1))
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
 
 
@@ -74,25 +59,19 @@ def test_a_backlog_is_not_called_late() -> None:
     assert "late" not in text
 
 
-def test_a_comparison_tells_its_order_and_seed() -> None:
-    """So that it can be repeated."""
+def test_what_is_sent_to_whom_is_said() -> None:
+    """A comparison's order and seed, to repeat it; an empty room, to which --force sends."""
     submission = replace(SUBMISSION, pools=("solo", "gevent"), seed=3)
 
     assert "to solo → gevent, seed 3" in show(submission)
-
-
-@pytest.mark.parametrize("has_events", [True, False])
-def test_events_are_said_where_they_are_on(*, has_events: bool) -> None:
-    """They cost throughput, so they are told before the figures."""
-    text = show(SUBMISSION, group=replace(GROUP, has_events=has_events))
-
-    assert (EVENTS_NOTE in text) == has_events
-    assert len(EVENTS_NOTE) < 80
-
-
-def test_nobody_there_is_said() -> None:
-    """With --force jobs are sent to an empty room."""
     assert "to gevent (no worker is live)" in show(SUBMISSION, group=WorkerGroup())
+
+
+def test_events_are_said_where_they_are_on() -> None:
+    """They cost throughput, so they are told before the figures."""
+    assert EVENTS_NOTE in show(SUBMISSION, group=replace(GROUP, has_events=True))
+    assert EVENTS_NOTE not in show(SUBMISSION)
+    assert len(EVENTS_NOTE) < 80
 
 
 def test_a_terminal_sees_the_last_state_of_the_bar() -> None:

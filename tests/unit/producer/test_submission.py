@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from poolbench.errors import UsageError
 from poolbench.jobs import JOB_KINDS
 from poolbench.keys import check_name, new_run_name
 from poolbench.pools import available_pools
@@ -26,15 +25,11 @@ SUBMISSION = Submission(
 )
 
 
-def test_jobs_without_a_count_are_a_burst_of_a_hundred() -> None:
-    """Pool and job alone are enough."""
+def test_pool_and_job_alone_are_enough() -> None:
+    """A burst of a hundred; a rate alone means constant arrivals."""
     schedule = schedule_of({})
 
     assert (schedule.count, str(schedule)) == (100, "all at once")
-
-
-def test_a_rate_alone_means_constant_arrivals() -> None:
-    """A rate needs no second option."""
     assert str(schedule_of({"rate_per_s": 12.5})) == "12.5/s, constant"
 
 
@@ -108,15 +103,9 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
         ((), "--pool, --job: missing; give both, or --look"),
         (("--pool", "gevnt"), "'gevnt' is not one of 'prefork'"),
         (("--job", "io.htp"), "unknown job kind: io.htp; did you mean io.http?"),
-        (
-            (*GOOD, "--count", "0"),
-            "--count = 0 is invalid: must be at least 1 (a number of jobs)",
-        ),
+        ((*GOOD, "--count", "0"), "--count = 0 is invalid: must be at least 1 (a number of jobs)"),
         ((*GOOD, "--count", "1e3"), "Invalid value for '--count'"),
-        (
-            (*GOOD, "--rate", "nan"),
-            "--rate = nan is invalid: must be a finite number",
-        ),
+        ((*GOOD, "--rate", "nan"), "--rate = nan is invalid: must be a finite number"),
         ((*GOOD, "--rate", "fast"), "Invalid value for '--rate'"),
         ((*GOOD, "--arrivals", "poison"), "Invalid value for '--arrivals'"),
         ((*GOOD, "--arrivals", "poisson"), "--rate: missing for poisson arrivals"),
@@ -147,12 +136,6 @@ def test_a_wrong_option_is_told_with_what_would_be_right(
 
     assert caught.value.code == 2
     assert said in capsys.readouterr().err
-
-
-def test_a_fault_of_a_schedule_names_the_option() -> None:
-    """``--to-rate``, not ``to_rate_per_s``."""
-    with pytest.raises(UsageError, match="--to-rate = -1 is invalid: must be at least"):
-        schedule_of({"to_rate_per_s": -1})
 
 
 def test_run_names_tell_the_time_and_do_not_repeat() -> None:

@@ -26,6 +26,7 @@ TRIAL = TrialSummary(
     mark="",
     reasons=(),
 )
+OPEN = replace(TRIAL, ledger=Ledger(sent=10, done=7, failed=1, lost=2))
 RUN = RunSummary(state=RunState.CLOSED, trials=(TRIAL,), raw={})
 
 
@@ -65,24 +66,16 @@ def test_figures_that_are_not_there_are_dashes() -> None:
 
 
 def test_an_open_account_and_its_reasons_are_said() -> None:
-    """An invalid trial looks like one."""
-    ledger = Ledger(sent=10, done=7, failed=1, lost=2)
-    trial = replace(TRIAL, ledger=ledger, mark="!", reasons=("2 jobs never ended",))
+    """An invalid trial looks like one; of one under way no job is called lost."""
+    trial = replace(OPEN, mark="!", reasons=("2 jobs never ended",))
 
     text = read(render_trial(trial))
 
     assert "10 sent = 7 done + 1 failed + 2 lost  does not close" in text
     assert "! 2 jobs never ended" in text
     assert "7/10" in read(render_comparison([trial]))
-
-
-def test_an_account_under_way_is_not_called_lost() -> None:
-    """A look at a running trial is no verdict."""
-    trial = replace(TRIAL, ledger=Ledger(sent=10, done=7, failed=1, lost=2))
-
-    text = read(render_trial(trial, is_over=False))
-
-    assert "10 sent = 7 done + 1 failed + 2 under way  still open" in text
+    running = read(render_trial(OPEN, is_over=False))
+    assert "10 sent = 7 done + 1 failed + 2 under way  still open" in running
 
 
 def test_a_reason_is_said_once() -> None:
@@ -140,8 +133,7 @@ def test_a_comparison_fits_80_columns_unbroken() -> None:
 )
 def test_an_ending_is_explained_with_its_counts(ending: Ending, said: str) -> None:
     """What was done is told, not only that something is missing."""
-    trial = replace(TRIAL, ledger=Ledger(sent=10, done=7, failed=1, lost=2))
-    followed = Followed(ending=ending, summary=RUN, trial=trial, still_s=61.0)
+    followed = Followed(ending=ending, summary=RUN, trial=OPEN, still_s=61.0)
 
     text = explain(followed, sent=10)
 
