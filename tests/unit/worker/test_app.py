@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,58 +26,74 @@ ROOT = Path(__file__).resolve().parents[3]
 FOREIGN = {"altair", "pandas", "polars", "pydantic", "rich", "scipy", "starlette", "typer"}
 
 
+def run_python(code: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return what a Python of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=dict(environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def configured(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the app's configuration in an environment."""
+    return configuration(load_settings(environ or {}, dotenv=None))
+
+
 def test_the_jobs_are_the_catalogue() -> None:
     """Every kind is registered under its name, and nothing else of ours."""
     assert {name for name in app.tasks if not name.startswith("celery.")} == JOB_KINDS.keys()
 
 
-def test_a_job_reports_its_time_even_if_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The times that jobs report; what a test registers is removed."""
+    known = set(app.tasks)
+    times: list[int] = []
+    monkeypatch.setattr("worker.tasks.report_work_ns", times.append)
+    yield times
+    for name in set(app.tasks) - known:
+        app.tasks.pop(name)
+
+
+def test_a_job_reports_its_time_even_if_it_fails(told: list[int]) -> None:
     """The time around the function alone is told in both cases."""
-    told: list[int] = []
-    monkeypatch.setattr("worker.tasks.report_work_ns", told.append)
 
     def fail(*, units: int) -> None:
         raise ValueError(units)
 
     register("test.fail", fail)
-    try:
-        with pytest.raises(ValueError, match="3"):
-            app.tasks["test.fail"](units=3)
-    finally:
-        app.tasks.pop("test.fail")
+    with pytest.raises(ValueError, match="3"):
+        app.tasks["test.fail"](units=3)
 
     assert len(told) == 1
 
 
-def test_a_coroutine_reports_its_time_even_if_it_is_cancelled(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_coroutine_reports_its_time_even_if_it_is_cancelled(told: list[int]) -> None:
     """Its time counts from the first step to the last, waits included."""
-    told: list[int] = []
-    monkeypatch.setattr("worker.tasks.report_work_ns", told.append)
 
     async def wait(*, delay_s: float) -> None:
         await asyncio.sleep(delay_s)
 
+    async def cancel() -> None:
+        task = asyncio.ensure_future(job(delay_s=60))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
     register_coroutine("test.wait", wait)
-    try:
-        job = app.tasks["test.wait"]
-        asyncio.run(job(delay_s=0.02))
-        with pytest.raises(asyncio.CancelledError):
-            asyncio.run(cancelled(job(delay_s=60)))
-    finally:
-        app.tasks.pop("test.wait")
+    job = app.tasks["test.wait"]
+    asyncio.run(job(delay_s=0.02))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancel())
 
     assert len(told) == 2
     assert told[0] >= 19_000_000
-
-
-async def cancelled(job: Any) -> None:
-    """Await a job that is cancelled after its first step."""
-    task = asyncio.ensure_future(job)
-    await asyncio.sleep(0)
-    task.cancel()
-    await task
 
 
 @pytest.mark.parametrize("pool", [POOLS["asyncio"], POOLS["threads"]], ids=lambda pool: pool.name)
@@ -88,60 +105,36 @@ def test_async_forms_run_where_slots_are_coroutines(pool: Pool) -> None:
         "print(json.dumps({n: f for n, f in ours.items() if not n.startswith('celery.')}))"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={**os.environ, **dict(pool.environment)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    found = json.loads(run_python(code, {**os.environ, **dict(pool.environment)}))
 
-    found = json.loads(done.stdout)
     assert found.keys() == JOB_KINDS.keys()
     expected = set(COROUTINES) if pool.name == "asyncio" else set()
     assert {name for name, is_coroutine in found.items() if is_coroutine} == expected
 
 
 def test_broker_and_backend_are_the_settings() -> None:
-    """Both at the address that every other process uses, with the prefetch asked for."""
+    """Both at the address of every other process, or by the proxy; the probe's address stays."""
     environ = {"POOLBENCH_REDIS_URL": "redis://:s@h:1/2", "POOLBENCH_PREFETCH": "9"}
+    proxy = {"POOLBENCH_WORKER_REDIS_URL": "redis://:s@127.0.0.1:7/2"}
+    settings = load_settings(environ | proxy, dotenv=None)
 
-    found = configuration(load_settings(environ, dotenv=None))
+    usual, delayed = configured(environ), configuration(settings)
 
-    assert found["broker_url"] == found["result_backend"] == "redis://:s@h:1/2"
-    assert found["worker_prefetch_multiplier"] == 9
-
-
-def test_a_worker_may_reach_the_broker_by_another_way() -> None:
-    """Broker, backend and the jobs' own client go by the proxy; the probe's address stays."""
-    environ = {
-        "POOLBENCH_REDIS_URL": "redis://:s@h:1/2",
-        "POOLBENCH_WORKER_REDIS_URL": "redis://:s@127.0.0.1:7/2",
-    }
-    settings = load_settings(environ, dotenv=None)
-
-    found = configuration(settings)
-
-    assert found["broker_url"] == found["result_backend"] == "redis://:s@127.0.0.1:7/2"
+    assert usual["broker_url"] == usual["result_backend"] == "redis://:s@h:1/2"
+    assert usual["worker_prefetch_multiplier"] == 9
+    assert delayed["broker_url"] == delayed["result_backend"] == "redis://:s@127.0.0.1:7/2"
     assert settings.redis_url == "redis://:s@h:1/2"
 
 
 def test_settings_of_a_contender_are_celerys() -> None:
-    """Off unless asked for; each under Celery's own name."""
-    asked = {"POOLBENCH_ACKS_LATE": "1", "POOLBENCH_RESULTS": "1"}
+    """Off unless asked for, each under Celery's own name; a run's results have its own keys."""
+    asked = {"POOLBENCH_ACKS_LATE": "1", "POOLBENCH_RESULTS": "1", "POOLBENCH_SCOPE": "r1"}
 
-    found = [configuration(load_settings(environ, dotenv=None)) for environ in ({}, asked)]
+    found = [configured(environ) for environ in ({}, asked)]
 
     assert [one["task_acks_late"] for one in found] == [False, True]
     assert [one["task_ignore_result"] for one in found] == [True, False]
-
-
-def test_results_of_a_run_have_keys_of_its_own() -> None:
-    """They can be removed at its end from a broker that others use as well."""
-    found = configuration(load_settings({"POOLBENCH_SCOPE": "r1"}, dotenv=None))
-
-    assert found["result_backend_transport_options"] == {"global_keyprefix": "poolbench.r1."}
+    assert found[1]["result_backend_transport_options"] == {"global_keyprefix": "poolbench.r1."}
 
 
 @pytest.mark.parametrize("kind", ["io.sleep", "cpu.primes"])
@@ -155,7 +148,7 @@ def test_a_payload_changes_nothing_of_a_job(kind: str) -> None:
 
 def test_connections_are_never_fewer_than_slots() -> None:
     """A greenlet that finds none loses its acknowledgement, or its result."""
-    found = configuration(load_settings({}, dotenv=None))
+    found = configured()
 
     assert found["broker_transport_options"]["max_connections"] > MAX_SLOTS
     assert found["redis_max_connections"] > MAX_SLOTS
@@ -171,30 +164,20 @@ def test_timeouts_leave_room_for_what_takes_long() -> None:
 
 def test_a_push_is_never_repeated_in_the_dark() -> None:
     """A push that timed out may have been stored: the client must not send it again."""
-    options = configuration(load_settings({}, dotenv=None))["broker_transport_options"]
-
-    assert "retry_on_timeout" not in options
+    assert "retry_on_timeout" not in configured()["broker_transport_options"]
 
 
 def test_the_password_is_masked_where_celery_shows_it() -> None:
     """The banner's addresses and the table of settings hide it."""
-    environ = {"POOLBENCH_REDIS_URL": "redis://:sesame@h:1/0"}
     code = (
         "from worker.app import app\n"
         "print(app.connection().as_uri(), app.backend.as_uri(), app.conf.humanize())"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    printed = run_python(code, {"POOLBENCH_REDIS_URL": "redis://:sesame@h:1/0"})
 
-    assert "redis://:**@h:1/0" in done.stdout
-    assert "sesame" not in done.stdout + done.stderr
+    assert "redis://:**@h:1/0" in printed
+    assert "sesame" not in printed
 
 
 def test_a_worker_imports_nothing_of_other_rooms() -> None:
@@ -204,11 +187,8 @@ def test_a_worker_imports_nothing_of_other_rooms() -> None:
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    imported = set(json.loads(run_python(code)))
 
-    imported = set(json.loads(done.stdout))
     assert imported & {"celery", "httpx", "worker"} == {"celery", "httpx", "worker"}
     assert not imported & (FOREIGN | {"collector", "lab", "producer", "report", "upstream"})
 
@@ -222,9 +202,4 @@ def test_a_worker_does_without_what_turns_the_gil_on() -> None:
         "print(len(worker.tasks.app.tasks))"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= len(JOB_KINDS)
+    assert int(run_python(code)) >= len(JOB_KINDS)

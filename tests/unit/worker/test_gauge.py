@@ -70,16 +70,11 @@ def test_work_that_only_waits_has_none(kind: str, parameters: dict[str, float]) 
     ["no JSON", "[]", "7", '{"kind": "cpu.prims"}', '{"kind": "cpu.primes", "parameters": [1]}'],
 )
 def test_a_line_that_means_nothing_is_answered(request_line: str) -> None:
-    """It gets an error of its own, and the next line its answer."""
-    wrong, right = ask(request_line, '{"kind": "io.sleep"}')
+    """It gets an error of its own, and the next line its answer; a blank line gets none."""
+    wrong, right = ask(request_line, "", "  ", '{"kind": "io.sleep"}')
 
     assert set(wrong) == {"error"}
     assert right["jobs"] == 0
-
-
-def test_a_blank_line_is_passed_over() -> None:
-    """Only a request has an answer."""
-    assert ask("", "  ") == []
 
 
 def test_one_long_job_is_enough() -> None:
@@ -97,18 +92,12 @@ def test_work_in_time_is_not_for_the_gauge() -> None:
 
 
 def test_calibration_covers_what_is_counted_in_units() -> None:
-    """Each such kind has the cost of one unit, and no other kind has one."""
+    """Each such kind has the cost of one unit, and no other has one; some kinds are the sooner."""
     found = gauge.calibrate()
 
-    assert set(found) == {
-        *("cpu.primes", "cpu.json", "cpu.sha256", "cpu.zlib", "mixed.share"),
-    }
+    assert set(found) == {"cpu.primes", "cpu.json", "cpu.sha256", "cpu.zlib", "mixed.share"}
     # wide: a millisecond or a tenth on a current core, whatever else that core does
     assert all(1e-6 < cpu_s < 0.1 for cpu_s in found.values())
-
-
-def test_calibration_may_be_of_some_kinds() -> None:
-    """A run calibrates what it uses, and is begun the sooner."""
     assert list(gauge.calibrate(["mixed.share"])) == ["mixed.share"]
 
 

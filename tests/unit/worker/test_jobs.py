@@ -100,31 +100,23 @@ def test_primes_are_counted_right(function: Callable[..., int], below: int, per_
 
 
 @pytest.mark.parametrize("units", [1, 3])
-def test_each_unit_of_sha256_hashes_the_buffer(units: int) -> None:
-    """The digest is that of the buffer so many times over: 1 MiB a unit."""
-    assert len(cpu.BUFFER) == 2**20
+def test_each_unit_does_its_whole_work_anew(units: int) -> None:
+    """1 MiB is hashed, all items of the document are found, and the text is compressed."""
+    document, packed = make_document(cpu.DOCUMENT_BYTES), zlib.compress(cpu.make_text())
+
     assert cpu.sha256(units=units) == hashlib.sha256(cpu.BUFFER * units).hexdigest()
-
-
-@pytest.mark.parametrize("units", [1, 3])
-def test_each_unit_of_json_parses_the_document(units: int) -> None:
-    """All of its items are found, each time anew."""
-    document = make_document(cpu.DOCUMENT_BYTES)
-
-    assert len(document) == cpu.DOCUMENT_BYTES
     assert cpu.parse(units=units) == units * len(json.loads(document)["items"]) > 0
-
-
-@pytest.mark.parametrize("units", [1, 3])
-def test_each_unit_of_zlib_compresses_the_text(units: int) -> None:
-    """What comes out is the text again, and about half as long: there is work in it."""
-    text = cpu.make_text()
-    packed = zlib.compress(text)
-
-    assert len(text) == cpu.TEXT_BYTES
-    assert zlib.decompress(packed) == text
     assert cpu.compress(units=units) == units * len(packed)
-    assert 0.4 < len(packed) / len(text) < 0.7
+
+
+def test_what_units_work_on_has_its_size() -> None:
+    """What zlib makes of the text is about half as long: there is work in it."""
+    text = cpu.make_text()
+
+    assert len(cpu.BUFFER) == 2**20
+    assert len(make_document(cpu.DOCUMENT_BYTES)) == cpu.DOCUMENT_BYTES
+    assert len(text) == cpu.TEXT_BYTES
+    assert 0.4 < len(zlib.compress(text)) / len(text) < 0.7
 
 
 def test_a_sleep_lasts_at_least_as_long_as_asked() -> None:
@@ -139,13 +131,21 @@ def test_a_sleep_lasts_at_least_as_long_as_asked() -> None:
     assert time.monotonic() - between_s >= 0.019
 
 
-def test_a_sleep_of_zero_sets_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A no-op must not even ask for one, which would give up the slot's turn."""
-    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("a no-op slept"))
-    monkeypatch.setattr(asyncio, "sleep", lambda _: pytest.fail("a no-op slept"))
+def test_no_delay_sets_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A no-op must not even ask for one, which would give up the slot's turn; nor a bare share."""
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setattr(asyncio, "sleep", lambda _: pytest.fail("it waited"))
 
     io.sleep(delay_ms=0)
     asyncio.run(io.sleep_async(delay_ms=0))
+    assert mixed.share(units=2, delay_ms=0) == 2 * mixed.PRIMES_PER_UNIT
+    assert asyncio.run(mixed.share_async(units=2, delay_ms=0)) == 2 * mixed.PRIMES_PER_UNIT
+
+
+def test_a_share_without_units_only_waits() -> None:
+    """In both forms."""
+    assert mixed.share(units=0, delay_ms=1) == 0
+    assert asyncio.run(mixed.share_async(units=0, delay_ms=1)) == 0
 
 
 def test_a_request_says_what_it_wants(answering: Answering) -> None:
@@ -207,18 +207,6 @@ def test_a_fetch_of_something_else_fails(answering: Answering, content: bytes) -
 
     with pytest.raises(io.UpstreamError, match="no document with items"):
         mixed.fetch(delay_ms=0, size_bytes=len(content))
-
-
-def test_a_share_is_exact_at_its_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without units it only waits; without a delay it only computes, and sets no timer."""
-    assert mixed.share(units=0, delay_ms=1) == 0
-    assert asyncio.run(mixed.share_async(units=0, delay_ms=1)) == 0
-
-    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
-    monkeypatch.setattr(asyncio, "sleep", lambda _: pytest.fail("it waited"))
-
-    assert mixed.share(units=2, delay_ms=0) == 2 * mixed.PRIMES_PER_UNIT
-    assert asyncio.run(mixed.share_async(units=2, delay_ms=0)) == 2 * mixed.PRIMES_PER_UNIT
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 65_535, 65_536, 200_001])
@@ -304,15 +292,14 @@ def test_a_client_stays_on_its_loop() -> None:
     """Another event loop gets another client, and the first loop its own again."""
     lender = clients.Lender(object, is_per_loop=True)
 
-    async def lend() -> object:
-        with lender.lend() as client:
-            return client
-
     async def lend_twice() -> tuple[object, object]:
-        return await lend(), await lend()
+        with lender.lend() as client:
+            pass
+        with lender.lend() as again:
+            return client, again
 
     first, again = asyncio.run(lend_twice())
-    other = asyncio.run(lend())
+    other, _ = asyncio.run(lend_twice())
 
     assert first is again
     assert other is not first

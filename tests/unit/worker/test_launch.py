@@ -13,8 +13,6 @@ from poolbench.pools import POOLS, Pool, available_pools
 from poolbench.settings import load_settings
 from worker.launch import Launch, plan_launch
 
-every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
-
 
 def launch(environ: dict[str, str] | None = None, *, pool: str = "prefork", **asked: Any) -> Launch:
     """Return the launch for what is asked, else for prefork."""
@@ -27,35 +25,25 @@ def value_after(command: list[str], option: str) -> str:
     return command[command.index(option) + 1]
 
 
-@every_pool
-def test_the_pool_stands_in_the_command_line(pool: Pool) -> None:
-    """As two words, where Celery looks before anything else is imported."""
-    command = launch(pool=pool.name).command()
+@pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
+def test_a_pool_is_launched_as_celery_takes_it(pool: Pool) -> None:
+    """As two words, before anything else is imported; name and slots are the settings'."""
+    found = launch(pool=pool.name)
+    command = found.command()
 
     assert command[:3] == [sys.executable, "-m", "celery"]
     assert value_after(command, "-P") == pool.celery_value
-
-
-@every_pool
-def test_defaults_are_the_settings(pool: Pool) -> None:
-    """The contender is named as its pool, and has the slots of the stack's worker."""
-    found = launch(pool=pool.name)
-
     assert found.settings.contender == pool.name
     assert found.slots == load_settings({}, dotenv=None).slots[pool.name]
 
 
 def test_the_queue_is_the_contenders() -> None:
-    """Producer and worker find each other by the queue's name, scope included."""
+    """Producer and worker find each other by its name, scope included; the probe is brought in."""
     command = launch({"POOLBENCH_SCOPE": "r1"}, contender="mine").command()
 
     assert value_after(command, "-Q") == "poolbench.r1.mine"
     assert value_after(command, "-n") == "mine.r1@%h"
-
-
-def test_the_probe_is_brought_in() -> None:
-    """No job without a record."""
-    assert value_after(launch().command(), "-I") == "poolbench.probe"
+    assert value_after(command, "-I") == "poolbench.probe"
 
 
 @pytest.mark.parametrize(("has_events", "flag"), [(True, "-E"), (False, "--without-heartbeat")])
@@ -67,21 +55,26 @@ def test_a_heartbeat_comes_with_events_alone(has_events: bool, flag: str) -> Non
     assert {"--without-mingle", "--without-gossip"} <= set(command)
 
 
-def test_settings_travel_by_the_environment() -> None:
-    """The app reads them where it reads all else; what isn't asked for is the setting's word."""
-    asked = launch(prefetch_multiplier=1, acks_late=True, stores_results=True).environment({})
-    silent = launch({"POOLBENCH_PREFETCH": "9", "POOLBENCH_ACKS_LATE": "1"}).environment({})
-    names = ("POOLBENCH_PREFETCH", "POOLBENCH_ACKS_LATE", "POOLBENCH_RESULTS")
+@pytest.mark.parametrize(
+    ("environ", "asked", "expected"),
+    [
+        ({"PREFETCH": "9", "ACKS_LATE": "1"}, {}, ["9", "1", "0"]),
+        ({}, {"prefetch_multiplier": 1, "acks_late": True, "stores_results": True}, ["1"] * 3),
+        (
+            {"PREFETCH": "9", "ACKS_LATE": "1", "RESULTS": "1"},
+            {"acks_late": False},
+            ["9", "0", "1"],
+        ),
+    ],
+)
+def test_settings_travel_by_the_environment(
+    environ: dict[str, str], asked: dict[str, Any], expected: list[str]
+) -> None:
+    """The app reads them there; an option goes before the setting, even to turn it off."""
+    found = launch({f"POOLBENCH_{name}": value for name, value in environ.items()}, **asked)
 
-    assert [asked[name] for name in names] == ["1", "1", "1"]
-    assert [silent[name] for name in names] == ["9", "1", "0"]
-
-
-def test_an_option_goes_before_the_setting() -> None:
-    """Be it to turn something off that the environment turns on."""
-    found = launch({"POOLBENCH_ACKS_LATE": "1", "POOLBENCH_RESULTS": "1"}, acks_late=False)
-
-    assert (found.settings.acks_late, found.settings.stores_results) == (False, True)
+    told = found.environment({})
+    assert [told[f"POOLBENCH_{it}"] for it in ("PREFETCH", "ACKS_LATE", "RESULTS")] == expected
 
 
 def test_a_contender_from_the_environment_is_taken() -> None:
@@ -93,21 +86,21 @@ def test_a_contender_from_the_environment_is_taken() -> None:
 
 
 def test_the_environment_names_the_contender() -> None:
-    """The probe reads it there, and the checkout can be imported from any folder."""
-    environ = launch(contender="mine").environment({"PYTHONPATH": "/elsewhere", "HOME": "/h"})
+    """The probe reads it there, and the checkout can be imported from any folder.
+
+    A broker or an autoscale forgotten in a shell, which Celery would obey, is left behind.
+    """
+    foreign = {"CELERY_BROKER_URL": "redis://else:1/0", "CELERY_WORKER_AUTOSCALE": "9"}
+    outer = {"PYTHONPATH": "/elsewhere", "HOME": "/h", **foreign}
+
+    environ = launch(contender="mine").environment(outer)
 
     assert environ["POOLBENCH_CONTENDER"] == "mine"
     assert environ["HOME"] == "/h"
+    assert not foreign.keys() & environ.keys()
     checkout, elsewhere = environ["PYTHONPATH"].split(os.pathsep)
     assert os.path.isfile(os.path.join(checkout, "worker", "app.py"))  # noqa: PTH113, PTH118 -- text
     assert elsewhere == "/elsewhere"
-
-
-def test_what_celery_would_obey_is_left_behind() -> None:
-    """A broker or an autoscale forgotten in a shell would go before our settings."""
-    foreign = {"CELERY_BROKER_URL": "redis://else:1/0", "CELERY_WORKER_AUTOSCALE": "9"}
-
-    assert not foreign.keys() & launch().environment(foreign).keys()
 
 
 @pytest.mark.parametrize(

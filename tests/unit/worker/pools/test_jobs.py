@@ -5,75 +5,56 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 from celery.exceptions import Terminated, WorkerLostError
 
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import Crew, started_crew
+from tests.unit.worker.pools.crew import Crew
 from worker.pools._bridge import bridge
 
 _colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
 
 
-@pytest.fixture
-def crew() -> Iterator[Crew]:
-    """A pool of two slots."""
-    with started_crew() as it:
-        yield it
-
-
-def test_a_coroutine_is_awaited_and_a_plain_function_called(crew: Crew) -> None:
-    """Each comes to its value, as Celery's tracer tells it."""
+def test_a_job_comes_to_its_value(crew: Crew) -> None:
+    """A coroutine, or any other awaitable, is awaited; a plain function is called."""
 
     async def awaited() -> int:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
         return 7
-
-    def called() -> int:
-        return 8
-
-    assert [crew.run(awaited).value(), crew.run(called).value()] == ["7", "8"]
-
-
-def test_what_can_be_awaited_is(crew: Crew) -> None:
-    """A function may return any awaitable, and not only a coroutine."""
 
     class Answer:
         def __await__(self) -> Generator[Any, None, int]:
             yield from asyncio.sleep(0.01).__await__()
             return 42
 
+    def called() -> int:
+        return 8
+
     def returns_awaitable() -> Answer:
         return Answer()
 
+    calls = crew.run(awaited)
+
+    assert calls.value() == "7"
+    assert calls.order == ["accepted", "success"]
+    assert crew.run(called).value() == "8"
     assert crew.run(returns_awaitable).value() == "42"
 
 
-def test_a_job_is_accepted_before_it_ends(crew: Crew) -> None:
-    """Celery hears first that it was begun, with this process's id, and then how it ended."""
-
-    async def ordinary() -> None:
-        await asyncio.sleep(0.01)
-
-    calls = crew.run(ordinary)
-    calls.last()
-
-    assert calls.order == ["accepted", "success"]
-
-
-def test_a_failure_is_told_as_celery_does(crew: Crew) -> None:
-    """The tracer has stored it: it comes as a success of the tracer's, with the error inside."""
+@pytest.mark.parametrize("error", [ValueError("out of tea"), MemoryError()])
+def test_a_failure_is_told_as_celery_does(crew: Crew, error: Exception) -> None:
+    """It comes as a success of the tracer's, with the error inside, as with prefork."""
 
     async def fails() -> None:
         await asyncio.sleep(0)
-        raise ValueError("out of tea")
+        raise error
 
     calls = crew.run(fails)
 
-    assert repr(calls.error()) == "ValueError('out of tea')"
+    assert repr(calls.error()) == repr(error)
     assert calls.order == ["accepted", "success"]
 
 
@@ -103,15 +84,6 @@ def test_a_plain_job_that_leaves_is_a_lost_worker(crew: Crew, error: BaseExcepti
     assert isinstance(calls.error(), WorkerLostError)
     assert calls.order == ["accepted", "failure"]
     assert crew.run(stays).value() == "1"
-
-
-def test_what_celerys_tracer_lets_out_is_told(crew: Crew) -> None:
-    """A MemoryError is a failure that Celery's request decides on, as with prefork."""
-
-    async def greedy() -> None:
-        raise MemoryError
-
-    assert isinstance(crew.run(greedy).error(), MemoryError)
 
 
 def test_a_job_has_one_context_from_beginning_to_end(crew: Crew) -> None:
@@ -224,19 +196,6 @@ def test_a_job_that_calls_another_gets_its_coroutine(crew: Crew) -> None:
     assert crew.put(other).value() == "5"
     assert crew.run(outer).value() == "6"
     assert crew.run(plain_outer).value() == "True"
-
-
-def test_a_prepared_task_still_returns_its_coroutine_elsewhere(crew: Crew) -> None:
-    """What the pool does to a task shows in the pool alone."""
-
-    async def doubles(x: int) -> int:
-        return 2 * x
-
-    job = crew.job(doubles)
-    bridge(job, pool=crew.pool)
-
-    assert asyncio.run(job(4)) == 8
-    assert crew.put(job, 5).value() == "10"
 
 
 def test_a_terminated_job_ends_at_its_await(crew: Crew) -> None:
@@ -354,17 +313,17 @@ def test_a_job_cannot_swallow_the_exit_of_its_task(crew: Crew) -> None:
     assert isinstance(crew.run(swallows).error(), WorkerLostError)
 
 
-def test_a_later_pool_of_the_process_replaces_an_earlier_ones_functions(crew: Crew) -> None:
-    """As when tests start one worker after another for the same app."""
+def test_a_task_may_be_prepared_again_and_called_elsewhere(crew: Crew) -> None:
+    """By a later pool of the process, as in tests; outside a pool it returns its coroutine."""
 
-    async def answers() -> int:
-        await asyncio.sleep(0)
-        return 6
+    async def doubles(x: int) -> int:
+        return 2 * x
 
-    job = crew.job(answers)
+    job = crew.job(doubles)
     bridge(job, pool=crew.pool)
     first = job.run.celery_original
     bridge(job, pool=crew.pool)
 
     assert job.run.celery_original is first
-    assert crew.put(job).value() == "6"
+    assert asyncio.run(job(4)) == 8
+    assert crew.put(job, 5).value() == "10"

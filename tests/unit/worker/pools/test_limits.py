@@ -5,22 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import Crew, started_crew
+from tests.unit.worker.pools.crew import Crew
 from worker.pools import _blocked, _job
-
-
-@pytest.fixture
-def crew() -> Iterator[Crew]:
-    """A pool of two slots."""
-    with started_crew() as it:
-        yield it
 
 
 def test_a_soft_limit_may_be_survived(crew: Crew) -> None:
@@ -41,13 +33,13 @@ def test_a_soft_limit_may_be_survived(crew: Crew) -> None:
     assert calls.words[1] == ("soft", 0.05)
 
 
+async def _waits(delay_s: float = 30) -> None:
+    await asyncio.sleep(delay_s)
+
+
 def test_a_soft_limit_that_is_not_caught_fails_the_job(crew: Crew) -> None:
     """With the exception that prefork raises."""
-
-    async def waits() -> None:
-        await asyncio.sleep(30)
-
-    error = crew.put(crew.job(waits), soft_timeout=0.05).error()
+    error = crew.put(crew.job(_waits), soft_timeout=0.05).error()
 
     assert type(error) is SoftTimeLimitExceeded
 
@@ -127,11 +119,7 @@ def test_the_hard_limit_comes_after_a_soft_one_that_was_ignored(crew: Crew) -> N
 def test_limits_of_the_worker_hold_for_jobs_without_their_own(crew: Crew) -> None:
     """As `--time-limit` says; a job's own goes first."""
     crew.pool.options["timeout"] = 0.05
-
-    async def waits(delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
-
-    job = crew.job(waits)
+    job = crew.job(_waits)
 
     assert crew.put(job, 30).last() == 0.05
     assert crew.put(job, 0.2, timeout=20).value() == "None"
@@ -163,7 +151,7 @@ def test_a_stubborn_job_is_reported_and_keeps_its_slot(
 
 
 def test_stretches_without_an_await_add_up(crew: Crew) -> None:
-    """Those of the job and of its tasks; short ones and waits are not counted."""
+    """Those of the job and of its tasks; of waits alone they are zero, and not unknown."""
     requests: list[Any] = []
 
     async def blocks(self: Any) -> None:
@@ -176,24 +164,17 @@ def test_stretches_without_an_await_add_up(crew: Crew) -> None:
         await asyncio.sleep(0.01)
         _busy(0.06)
 
-    crew.put(crew.job(blocks, bind=True)).last()
-
-    assert 180_000_000 <= requests[0].loop_blocked_ns < 2_000_000_000
-    assert crew.pool.info["blocked"]["stretches"] == 3
-    assert crew.pool.info["blocked"]["longest-by"] == "blocks"
-
-
-def test_a_job_that_only_waits_blocks_nothing(crew: Crew) -> None:
-    """Its request says zero, and not that nothing is known."""
-    requests: list[Any] = []
-
     async def waits(self: Any) -> None:
         await asyncio.sleep(0.1)
         requests.append(self.request)
 
-    crew.put(crew.job(waits, bind=True)).last()
+    for function in (blocks, waits):
+        crew.put(crew.job(function, bind=True)).last()
 
-    assert requests[0].loop_blocked_ns == 0
+    assert 180_000_000 <= requests[0].loop_blocked_ns < 2_000_000_000
+    assert requests[1].loop_blocked_ns == 0
+    assert crew.pool.info["blocked"]["stretches"] == 3
+    assert crew.pool.info["blocked"]["longest-by"] == "blocks"
 
 
 def test_a_plain_jobs_stretch_counts_to_the_end_of_its_function(crew: Crew) -> None:

@@ -10,14 +10,7 @@ import pytest
 from kombu.asynchronous import Hub
 
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import Crew, started_crew
-
-
-@pytest.fixture
-def crew() -> Iterator[Crew]:
-    """A pool of two slots."""
-    with started_crew() as it:
-        yield it
+from tests.unit.worker.pools.crew import Crew
 
 
 class Gate:
@@ -147,10 +140,7 @@ def test_a_hub_hears_everything_in_its_own_thread(crew: Crew) -> None:
     hub = Hub()
     crew.pool.register_with_event_loop(hub)
 
-    async def ordinary() -> None:
-        await asyncio.sleep(0.01)
-
-    calls = [crew.run(ordinary) for _ in range(3)]
+    calls = [crew.run(_ordinary) for _ in range(3)]
     while not all(one.has_ended for one in calls):
         hub.run_once()
 
@@ -174,20 +164,21 @@ def test_a_cancelled_jobs_slot_is_the_consumers_to_give(crew: Crew, gate: Gate) 
     hub.close()
 
 
+async def _ordinary() -> None:
+    await asyncio.sleep(0.01)
+
+
 def test_an_error_in_celerys_bookkeeping_costs_one_job(
     crew: Crew, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is logged, and the news of other jobs go on."""
-
-    async def ordinary() -> None:
-        await asyncio.sleep(0.01)
 
     def confused(*_: object) -> None:
         raise RuntimeError("no such request")
 
     crew.pool.post(confused)
 
-    assert crew.run(ordinary).value() == "None"
+    assert crew.run(_ordinary).value() == "None"
     assert "no such request" in caplog.text
 
 
