@@ -74,6 +74,12 @@ def make_python(folder: Path, *, answer: str, exit_code: int = 0, error: str = "
     return path
 
 
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """A Python without the GIL that can run a worker."""
+    return make_python(tmp_path, answer=json.dumps(ANSWER))
+
+
 def load(
     folder: Path, *, interpreter: str, profile: str = "demo", pool: str = "threads"
 ) -> Experiment:
@@ -90,7 +96,10 @@ def no_interpreter(name: str, **options: str) -> NoInterpreterError:
 
 
 def test_this_very_python_can_be_named() -> None:
-    """A real one: it imports what a worker imports, and says what it is."""
+    """It imports what a worker imports, says what it is, and a gauge measures in it.
+
+    The checkout is on its path: nothing of ours lies there.
+    """
     found = find_interpreter(sys.executable)
 
     assert found.path == sys.executable
@@ -98,12 +107,6 @@ def test_this_very_python_can_be_named() -> None:
     assert found.versions["celery"].startswith("5.")
     assert "vine" not in found.versions, "only what can change a number"
     assert found.gil_enabled is getattr(sys, "_is_gil_enabled", lambda: True)()
-
-
-def test_a_gauge_measures_in_the_contender_s_python() -> None:
-    """Its process is that Python, with the checkout on its path: nothing of ours lies there."""
-    found = find_interpreter(sys.executable)
-
     assert python_command(found, "worker", "gauge") == [sys.executable, "-m", "worker", "gauge"]
     assert python_environment(found)["PYTHONPATH"].startswith(str(ROOT))
     with Gauge(found) as gauge:
@@ -125,9 +128,8 @@ def test_the_word_means_the_environment_of_make(
     )
 
 
-def test_a_setting_names_another_one(tmp_path: Path) -> None:
+def test_a_setting_names_another_one(python: Path) -> None:
     """POOLBENCH_FREE_THREADED stands for the word, and for nothing else."""
-    python = make_python(tmp_path, answer=json.dumps(ANSWER))
     settings = load_settings({"POOLBENCH_FREE_THREADED": str(python)}, dotenv=None)
 
     found = find_interpreter("free-threaded", free_threaded=settings.free_threaded)
@@ -137,10 +139,10 @@ def test_a_setting_names_another_one(tmp_path: Path) -> None:
     assert "nowhere" in str(no_interpreter("nowhere", free_threaded=str(python)))
 
 
-def test_links_are_not_followed(tmp_path: Path) -> None:
+def test_links_are_not_followed(tmp_path: Path, python: Path) -> None:
     """An environment's Python is a link to the bare one, which has no packages."""
     link = tmp_path / "link"
-    link.symlink_to(make_python(tmp_path, answer=json.dumps(ANSWER)))
+    link.symlink_to(python)
 
     assert find_interpreter(str(link)).path == str(link)
 
@@ -210,10 +212,8 @@ def test_a_contender_without_its_python_is_skipped(tmp_path: Path) -> None:
 
 def test_nobody_left_is_one_clear_error(tmp_path: Path) -> None:
     """Exit 2 before anything starts, with the command that helps."""
-    experiment = load(tmp_path, interpreter="/no/such/python", profile="freed")
-
     with pytest.raises(UsageError) as caught:
-        equip(experiment)
+        equip(load(tmp_path, interpreter="/no/such/python", profile="freed"))
 
     assert caught.value.exit_code is ExitCode.USAGE
     (fault,) = map(str, caught.value.faults)
@@ -221,32 +221,22 @@ def test_nobody_left_is_one_clear_error(tmp_path: Path) -> None:
     assert "other: there is no Python at /no/such/python; get one: uv python install" in fault
 
 
-def test_a_python_is_asked_once(tmp_path: Path) -> None:
-    """However many contenders name it; what it says goes with the experiment."""
-    python = make_python(tmp_path, answer=json.dumps(ANSWER))
+def test_a_python_is_asked_once(tmp_path: Path, python: Path) -> None:
+    """However many contenders name it, and none if none does; its answer goes along."""
     loaded = load(tmp_path, interpreter=str(python))
-    other = loaded.contenders[1]
-    many = replace(loaded, contenders=(*loaded.contenders, replace(other, name="third")))
+    usual, other = loaded.contenders
+    alone = replace(loaded, contenders=(usual,))
 
-    experiment = equip(many)
-
+    assert equip(alone) == alone
+    assert not (tmp_path / "asked").exists()
+    experiment = equip(replace(loaded, contenders=(usual, other, replace(other, name="third"))))
     assert (tmp_path / "asked").read_text() == "asked\n"
     assert len(experiment.contenders) == 3
     assert isinstance(experiment.interpreters[str(python)], Interpreter)
 
 
-def test_without_one_named_nothing_is_asked(tmp_path: Path) -> None:
-    """Most experiments have no Python but the lab's."""
-    loaded = load(tmp_path, interpreter="/no/such/python")
-    usual = replace(loaded, contenders=loaded.contenders[:1])
-
-    assert equip(usual) == usual
-
-
-def test_a_pool_without_its_package_there_is_skipped(tmp_path: Path) -> None:
+def test_a_pool_without_its_package_there_is_skipped(tmp_path: Path, python: Path) -> None:
     """Gevent in a Python that has none would only fail to start."""
-    python = make_python(tmp_path, answer=json.dumps(ANSWER))
-
     (skip,) = equip(load(tmp_path, interpreter=str(python), pool="gevent")).skipped
 
     assert skip.reason == f"pool gevent needs gevent, which {python} doesn't have"

@@ -26,19 +26,12 @@ def load(name: str, *, profile: str = "demo") -> Experiment:
 
 
 @every_file
-def test_it_opens_with_its_question(file: Path) -> None:
-    """The title is the question, and the first line of the comment above it."""
-    experiment = load(file.stem)
-
-    assert experiment.title.endswith("?")
-    assert experiment.question.startswith(f"{experiment.title}\n\n")
-
-
-@every_file
-def test_a_demo_is_a_picture_and_a_bench_a_claim(file: Path) -> None:
-    """Two or three repetitions in the one, five or more in the other."""
+def test_it_has_a_question_a_picture_and_a_claim(file: Path) -> None:
+    """The title is the first line of the comment; `bench` repeats five times or more."""
     demo, bench = load(file.stem), load(file.stem, profile="bench")
 
+    assert demo.title.endswith("?")
+    assert demo.question.startswith(f"{demo.title}\n\n")
     assert demo.repetitions < 5 <= bench.repetitions
 
 
@@ -57,22 +50,15 @@ def test_pools_are_compared_to_solo_and_settings_one_by_one(file: Path, profile:
 
 
 @pytest.mark.parametrize("name", ["io", "cpu", "mixed"])
-def test_every_pool_takes_part(name: str) -> None:
-    """Prefork, threads, gevent, asyncio and solo, in the short profile too."""
-    assert {contender.pool for contender in load(name).contenders} == set(POOLS)
+def test_every_pool_takes_part_at_equal_slots(name: str) -> None:
+    """In the short profile too; in `bench` every pool that can is measured at one count."""
+    alike = [
+        one for one in load(name, profile="bench").contenders if one.note[:11] == "equal slots"
+    ]
 
-
-@pytest.mark.parametrize("name", ["io", "cpu", "mixed"])
-def test_the_claim_is_made_at_equal_slots(name: str) -> None:
-    """In `bench` every pool that can is measured at one count of slots."""
-    contenders = load(name, profile="bench").contenders
-    alike = {contender.pool for contender in contenders if contender.note.startswith("equal slots")}
-    sizes = {
-        contender.slots for contender in contenders if contender.note.startswith("equal slots")
-    }
-
-    assert alike == set(POOLS) - {"solo"}
-    assert len(sizes) == 1
+    assert {one.pool for one in load(name).contenders} == set(POOLS)
+    assert {one.pool for one in alike} == set(POOLS) - {"solo"}
+    assert len({one.slots for one in alike}) == 1
 
 
 def test_cpu_asks_all_that_compute() -> None:
@@ -137,30 +123,23 @@ def test_redis_delay_begins_with_the_proxy_alone() -> None:
     assert None not in delays_ms
 
 
-def test_the_demo_gives_equal_slots() -> None:
-    """`demo` compares five pools at four slots each; only solo has its one."""
-    experiment = load("pools")
+def test_pools_are_compared_at_equal_slots_and_then_at_usual_sizes() -> None:
+    """Four slots each, only solo has its one; `bench` adds the sizes that people give."""
+    demo, bench = load("pools"), load("pools", profile="bench")
+    count = len(demo.contenders)
 
-    slots = {contender.pool: contender.slots for contender in experiment.contenders}
+    slots = {one.pool: one.slots for one in demo.contenders}
     assert slots == {"prefork": 4, "threads": 4, "gevent": 4, "asyncio": 4, "solo": 1}
-
-
-def test_the_bench_adds_usual_sizes() -> None:
-    """`bench` measures the demo's contenders and each pool at the size people give it."""
-    demo = load("pools")
-    bench = load("pools", profile="bench")
-
-    added = {(one.pool, one.slots) for one in bench.contenders[len(demo.contenders) :]}
-    assert bench.contenders[: len(demo.contenders)] == demo.contenders
+    assert bench.contenders[:count] == demo.contenders
+    added = {(one.pool, one.slots) for one in bench.contenders[count:]}
     assert added == {("prefork", 2), ("threads", 50), ("gevent", 100), ("asyncio", 50)}
     assert bench.repetitions == 5
 
 
-@pytest.mark.parametrize("name", ["load", "mix"])
-def test_kept_experiments_of_loads_measure_what_they_say(name: str) -> None:
+def test_kept_experiments_of_loads_measure_what_they_say() -> None:
     """Searches and curves, and a mix."""
-    experiment = load(name)
+    loads, mixes = load("load").workloads, load("mix").workloads
 
-    measures = {workload.measure for workload in experiment.workloads}
-    assert measures == ({"sustain", "curve"} if name == "load" else {"rate"})
-    assert any(workload.mix for workload in experiment.workloads) == (name == "mix")
+    assert {one.measure for one in loads} == {"sustain", "curve"}
+    assert {one.measure for one in mixes} == {"rate"}
+    assert [any(one.mix for one in workloads) for workloads in (loads, mixes)] == [False, True]

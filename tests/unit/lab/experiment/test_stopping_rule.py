@@ -26,26 +26,25 @@ def test_nothing_asked_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "half_width"), [("3%", 0.03), ("0.5 %", 0.005), (" 10% ", 0.1), ("2.5%", 0.025)]
+    ("until", "at_most", "half_width", "at_most_s"),
+    [
+        ("3%", None, 0.03, DEFAULT_AT_MOST_S),
+        ("0.5 %", "15m", 0.005, 900),
+        (" 10% ", "90s", 0.1, 90),
+        ("2.5%", "900", 0.025, 900),
+        ("3%", "1h30m", 0.03, 5_400),
+        ("3%", "2 h", 0.03, 7_200),
+        ("3%", "1m30s", 0.03, 90),
+    ],
 )
-def test_a_percentage_is_a_share(until: str, half_width: float) -> None:
-    """Spaces are forgiven; the time has a default."""
-    found = read_until(until=until, at_most=None, repetitions=None)
+def test_precision_and_time_are_read_as_people_write_them(
+    until: str, at_most: str | None, half_width: float, at_most_s: float
+) -> None:
+    """Spaces are forgiven; hours, minutes, seconds, seconds alone, or the default."""
+    found = read_until(until=until, at_most=at_most, repetitions=None)
 
     assert found is not None
     assert found.half_width == pytest.approx(half_width)
-    assert found.at_most_s == DEFAULT_AT_MOST_S
-
-
-@pytest.mark.parametrize(
-    ("at_most", "at_most_s"),
-    [("15m", 900), ("90s", 90), ("900", 900), ("1h30m", 5_400), ("2 h", 7_200), ("1m30s", 90)],
-)
-def test_a_time_is_read_as_people_write_it(at_most: str, at_most_s: float) -> None:
-    """Hours, minutes, seconds, or seconds alone."""
-    found = read_until(until="3%", at_most=at_most, repetitions=None)
-
-    assert found is not None
     assert found.at_most_s == at_most_s
 
 
@@ -68,10 +67,12 @@ def test_an_impossible_time_is_refused(at_most: str) -> None:
 
 
 def test_a_time_without_a_precision_is_refused() -> None:
-    """Nobody knows what it would bound."""
-    assert faults_of(at_most="15m") == [
-        "--at-most alone: 15m; write --until too, such as --until 3%"
-    ]
+    """Nobody knows what it would bound; beside `--repetitions` a precision is none of the fixes."""
+    (alone,) = faults_of(at_most="15m")
+    (beside,) = faults_of(at_most="15m", repetitions=3)
+
+    assert alone == "--at-most alone: 15m; write --until too, such as --until 3%"
+    assert beside.endswith("leave it out: --repetitions ends the run")
 
 
 @pytest.mark.parametrize(("until", "at_most"), [("3", None), ("3%", "soon")])
@@ -84,13 +85,6 @@ def test_every_value_that_a_fault_names_is_accepted(until: str, at_most: str | N
     for value in values:
         asked = {"until": "3%", "at_most": value} if at_most else {"until": value, "at_most": None}
         assert read_until(**asked, repetitions=None)
-
-
-def test_a_time_beside_repetitions_is_not_told_to_add_a_precision() -> None:
-    """`--until` would be refused beside `--repetitions`."""
-    (fault,) = faults_of(at_most="15m", repetitions=3)
-
-    assert fault.endswith("leave it out: --repetitions ends the run")
 
 
 def test_all_faults_are_said_at_once() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from collector.run_manifest import Contender
-from lab.experiment.model import Experiment
 from poolbench.keys import NAME
 from tests.unit.lab.experiment_file.test_loader import load
 
@@ -41,11 +39,6 @@ parameters = { delay_ms = 10 }
 """
 
 
-def by_name(experiment: Experiment) -> dict[str, Contender]:
-    """Return an experiment's contenders by name."""
-    return {contender.name: contender for contender in experiment.contenders}
-
-
 def test_a_profile_names_all_points_by_their_base(tmp_path: Path) -> None:
     """Values ascend, and what the profile names beside them stays where it is."""
     found = load(tmp_path, SWEPT).contenders
@@ -58,9 +51,12 @@ def test_a_profile_names_all_points_by_their_base(tmp_path: Path) -> None:
 
 
 def test_points_differ_in_the_setting_alone(tmp_path: Path) -> None:
-    """Pool, note and all other settings are the base's."""
-    point = by_name(load(tmp_path, SWEPT))["threads.slots-8"]
+    """Pool, note and all other settings are the base's; a profile may name single points."""
+    text = SWEPT.replace('["threads", "solo"]', '["threads.slots-1", "threads.slots-8"]')
 
+    first, point = load(tmp_path, text).contenders
+
+    assert (first.name, point.name) == ("threads.slots-1", "threads.slots-8")
     assert (point.pool, point.note, point.settings) == ("threads", "swept", {})
     assert point.sweep is not None
     assert (point.sweep.of, point.sweep.setting, point.sweep.value) == ("threads", "slots", 8)
@@ -73,7 +69,8 @@ def test_any_setting_may_be_swept(tmp_path: Path) -> None:
         ("redis_delay_ms", "[0, 0.5]", {"solo.redis_delay_ms-0", "solo.redis_delay_ms-0.5"}),
     ):
         text = SWEPT.replace('of = "threads"', 'of = "solo"').replace("[1, 8, 2]", values)
-        found = by_name(load(tmp_path, text.replace('"slots"\nv', f'"{setting}"\nv')))
+        experiment = load(tmp_path, text.replace('"slots"\nv', f'"{setting}"\nv'))
+        found = {one.name: one for one in experiment.contenders}
 
         assert found.keys() == names | {"threads"}
         for name in names:
@@ -84,15 +81,8 @@ def test_any_setting_may_be_swept(tmp_path: Path) -> None:
 def test_several_contenders_may_be_swept_alike(tmp_path: Path) -> None:
     """Each at every value."""
     text = SWEPT.replace('of = "threads"', 'of = ["threads", "other"]').replace(
-        '["threads", "solo"]', '["threads", "other"]'
+        ', "solo"', ', "other"'
     )
     text += '\n[[contender]]\nname = "other"\npool = "gevent"\nslots = 4\n'
 
     assert len(load(tmp_path, text).contenders) == 6
-
-
-def test_a_profile_may_name_single_points(tmp_path: Path) -> None:
-    """A first picture takes fewer."""
-    text = SWEPT.replace('["threads", "solo"]', '["threads.slots-1", "threads.slots-8"]')
-
-    assert list(by_name(load(tmp_path, text))) == ["threads.slots-1", "threads.slots-8"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from collector.run_manifest import Until
 from lab.experiment.model import Experiment
 from lab.experiment.twin import twin_name, with_twin
@@ -49,43 +51,34 @@ def names(experiment: Experiment) -> list[str]:
     return [one.name for one in experiment.contenders]
 
 
-def test_the_first_contender_has_a_twin_beside_it(tmp_path: Path) -> None:
-    """The same in everything but the name, and it says whose twin it is."""
-    found = with_twin(load(tmp_path))
+@pytest.mark.parametrize(
+    ("twin", "twin_of"),
+    [("", "solo"), ('twin = "threads-4"', "threads-4"), ('twin = "gevent-4"', "solo")],
+    ids=["the first", "another", "one that the profile lacks"],
+)
+def test_a_contender_has_a_twin_beside_it(tmp_path: Path, twin: str, twin_of: str) -> None:
+    """The first, or the file's choice: no claim goes without its noise because a profile is small.
 
-    assert names(found) == ["solo", "solo-twin", "threads-4"]
-    original, twin, _ = found.contenders
-    assert replace(twin, name="solo", twin_of="", note="") == replace(original, note="")
-    assert (twin.twin_of, original.twin_of) == ("solo", "")
-    assert [one.name for one in found.originals] == ["solo", "threads-4"]
+    It is the same in everything but the name, and says whose twin it is.
+    """
+    found = with_twin(load(tmp_path, twin=twin))
 
-
-def test_the_file_chooses_another(tmp_path: Path) -> None:
-    """By its name, wherever it stands."""
-    assert names(with_twin(load(tmp_path, twin='twin = "threads-4"'))) == [
-        "solo",
-        "threads-4",
-        "threads-4-twin",
-    ]
-
-
-def test_a_twin_that_this_profile_lacks_is_the_first_one(tmp_path: Path) -> None:
-    """A claim never goes without its noise because a profile is small."""
-    assert "solo-twin" in names(with_twin(load(tmp_path, twin='twin = "gevent-4"')))
+    expected = ["solo", "threads-4"]
+    assert [one.name for one in found.originals] == expected
+    at = expected.index(twin_of)
+    expected.insert(at + 1, f"{twin_of}-twin")
+    assert names(found) == expected
+    original, copied = found.contenders[at : at + 2]
+    assert replace(copied, name=twin_of, twin_of="", note="") == replace(original, note="")
+    assert (copied.twin_of, original.twin_of) == (twin_of, "")
 
 
 def test_a_run_without_claims_needs_none(tmp_path: Path) -> None:
-    """A first picture isn't made longer."""
+    """A first picture isn't made longer; a run that adds blocks makes claims in any profile."""
+    adding = replace(load(tmp_path, repetitions=1), until=Until(half_width=0.03, at_most_s=60))
+
     assert names(with_twin(load(tmp_path, repetitions=4))) == ["solo", "threads-4"]
-
-
-def test_a_run_that_adds_blocks_makes_claims(tmp_path: Path) -> None:
-    """Whatever its profile's own number is."""
-    until = Until(half_width=0.03, at_most_s=60)
-
-    found = with_twin(replace(load(tmp_path, repetitions=1), until=until))
-
-    assert "solo-twin" in names(found)
+    assert "solo-twin" in names(with_twin(adding))
 
 
 def test_a_long_name_is_cut_to_what_a_name_may_be() -> None:

@@ -31,15 +31,14 @@ def test_every_setting_may_be_given() -> None:
 
 
 def test_a_worker_is_told_by_options_that_it_has() -> None:
-    """The lab never imports the worker, so its command line is tried here."""
+    """The lab never imports the worker, so its command line is tried here.
+
+    Prefetch and acknowledgement are left to the environment where they are not said.
+    """
     tuning = Tuning(prefetch_multiplier=2, acks_late=False, events=True, result_backend=True)
 
     found = _parser().parse_args(["--pool", "solo", *options(tuning)])
 
     assert (found.prefetch_multiplier, found.acks_late) == (2, False)
     assert (found.has_events, found.stores_results) == (True, True)
-
-
-def test_what_is_not_said_is_left_to_the_environment() -> None:
-    """Prefetch and acknowledgement are what POOLBENCH_PREFETCH and _ACKS_LATE say."""
     assert options(Tuning()) == ["--no-events", "--no-results"]
