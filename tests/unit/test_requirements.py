@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from contextlib import suppress
 from importlib import metadata
 
 import pytest
@@ -38,10 +39,9 @@ def pinned(name: str) -> dict[str, set[str]]:
 
 def requires_of(package: str) -> list[str]:
     """Return what an installed package requires; nothing of one that isn't here."""
-    try:
+    with suppress(metadata.PackageNotFoundError):
         return metadata.requires(package) or []
-    except metadata.PackageNotFoundError:
-        return []
+    return []
 
 
 def normal(name: str) -> str:

@@ -37,31 +37,14 @@ ANSWER: Mapping[str, Any] = {
 
 EXPERIMENT = """\
 title = "Does it work?"
-
-[profile.demo]
-repetitions = 1
-trial_s = 0.5
-contenders = ["usual", "other"]
-
-[profile.freed]
-repetitions = 1
-trial_s = 0.5
-contenders = ["other"]
-
-[[contender]]
-name = "usual"
-pool = "threads"
-slots = 2
-
-[[contender]]
-name = "other"
-pool = "threads"
-slots = 2
-interpreter = "INTERPRETER"
-
-[[workload]]
-kind = "io.sleep"
-parameters = { delay_ms = 10 }
+contender = [
+    { name = "usual", pool = "threads", slots = 2 },
+    { name = "other", pool = "threads", slots = 2, interpreter = "INTERPRETER" },
+]
+workload = [{ kind = "io.sleep", parameters = { delay_ms = 10 } }]
+[profile]
+demo = { repetitions = 1, trial_s = 0.5, contenders = ["usual", "other"] }
+freed = { repetitions = 1, trial_s = 0.5, contenders = ["other"] }
 """
 
 

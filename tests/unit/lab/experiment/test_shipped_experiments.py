@@ -52,9 +52,8 @@ def test_pools_are_compared_to_solo_and_settings_one_by_one(file: Path, profile:
 @pytest.mark.parametrize("name", ["io", "cpu", "mixed"])
 def test_every_pool_takes_part_at_equal_slots(name: str) -> None:
     """In the short profile too; in `bench` every pool that can is measured at one count."""
-    alike = [
-        one for one in load(name, profile="bench").contenders if one.note[:11] == "equal slots"
-    ]
+    contenders = load(name, profile="bench").contenders
+    alike = [one for one in contenders if one.note.startswith("equal slots")]
 
     assert {one.pool for one in load(name).contenders} == set(POOLS)
     assert {one.pool for one in alike} == set(POOLS) - {"solo"}

@@ -8,34 +8,19 @@ from poolbench.keys import NAME
 from tests.unit.lab.experiment_file.test_loader import load
 
 SWEPT = """\
-# How many?
 title = "How many?"
-
-[profile.demo]
-repetitions = 2
-trial_s = 0.5
-contenders = ["threads", "solo"]
-
+contender = [
+    { name = "threads", pool = "threads", slots = 4, note = "swept" },
+    { name = "solo", pool = "solo", slots = 1, settings = { acks_late = true } },
+    { name = "other", pool = "gevent", slots = 4 },
+]
+workload = [{ kind = "io.sleep", parameters = { delay_ms = 10 } }]
 [sweep]
 of = "threads"
 setting = "slots"
 values = [1, 8, 2]
-
-[[contender]]
-name = "threads"
-pool = "threads"
-slots = 4
-note = "swept"
-
-[[contender]]
-name = "solo"
-pool = "solo"
-slots = 1
-settings = { acks_late = true }
-
-[[workload]]
-kind = "io.sleep"
-parameters = { delay_ms = 10 }
+[profile]
+demo = { repetitions = 2, trial_s = 0.5, contenders = ["threads", "solo"] }
 """
 
 
@@ -80,9 +65,6 @@ def test_any_setting_may_be_swept(tmp_path: Path) -> None:
 
 def test_several_contenders_may_be_swept_alike(tmp_path: Path) -> None:
     """Each at every value."""
-    text = SWEPT.replace('of = "threads"', 'of = ["threads", "other"]').replace(
-        ', "solo"', ', "other"'
-    )
-    text += '\n[[contender]]\nname = "other"\npool = "gevent"\nslots = 4\n'
+    text = SWEPT.replace('of = "threads"', 'of = ["threads", "other"]')
 
-    assert len(load(tmp_path, text).contenders) == 6
+    assert len(load(tmp_path, text.replace(', "solo"]', ', "other"]')).contenders) == 6

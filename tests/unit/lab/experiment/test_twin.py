@@ -16,28 +16,14 @@ from tests.unit.lab.experiment_file.test_loader import load as load_text
 TEXT = """\
 title = "Noise?"
 {twin}
-[profile.demo]
-repetitions = {repetitions}
-trial_s = 0.5
-contenders = ["solo", "threads-4"]
-
-[[contender]]
-name = "threads-4"
-pool = "threads"
-slots = 4
-
-[[contender]]
-name = "solo"
-pool = "solo"
-slots = 1
-
-[[contender]]
-name = "gevent-4"
-pool = "gevent"
-slots = 4
-
-[[workload]]
-kind = "io.sleep"
+contender = [
+    {{ name = "threads-4", pool = "threads", slots = 4 }},
+    {{ name = "solo", pool = "solo", slots = 1 }},
+    {{ name = "gevent-4", pool = "gevent", slots = 4 }},
+]
+workload = [{{ kind = "io.sleep" }}]
+[profile]
+demo = {{ repetitions = {repetitions}, trial_s = 0.5, contenders = ["solo", "threads-4"] }}
 """
 
 

@@ -274,18 +274,8 @@ def test_a_long_value_is_cut(tmp_path: Path) -> None:
 def mutants(table: Any) -> Iterator[Any]:
     """Yield a table with one value lost, replaced by one of each type, or with one key more."""
     values: tuple[Any, ...] = (
-        "",
-        "x",
-        -1,
-        10**9,
-        0.5,
-        float("nan"),
-        True,
-        [],
-        [5],
-        {},
-        {"x": 1},
-        datetime.now(UTC),
+        *("", "x", -1, 10**9, 0.5, float("nan"), True),
+        *([], [5], {}, {"x": 1}, datetime.now(UTC)),
     )
     if isinstance(table, dict):
         yield {**table, "xyzzy": 1}
