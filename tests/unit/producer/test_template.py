@@ -43,19 +43,6 @@ def rendered(plan: TrialPlan, *, run: str = "r1", count: int = 3) -> list[dict[s
     ]
 
 
-def test_every_kind_has_a_message_with_its_arguments() -> None:
-    """The body holds no positional arguments and the plan's parameters, whole and as numbers."""
-    for kind in JOB_KINDS.values():
-        plan = plan_of(kind)
-        message = rendered(plan)[0]
-        args, kwargs, embedded = json.loads(base64.b64decode(message["body"]))
-
-        assert (args, kwargs) == ([], plan.parameters)
-        assert set(embedded) == {"callbacks", "errbacks", "chain", "chord"}
-        assert message["headers"]["task"] == kind.name
-        assert message["headers"]["ignore_result"] is True
-
-
 def test_a_plan_may_ask_for_a_payload_and_for_the_result() -> None:
     """The payload stands beside the parameters; the message's word goes before Celery's setting."""
     plan = replace(plan_of(JOB_KINDS["io.sleep"]), payload_bytes=5_000, stores_result=True)

@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from tests.conftest import wait_until
 from tests.unit.worker.pools.crew import Crew
-from worker.pools import _blocked, _job
+from worker.pools import _blocked
 
 
 def test_a_soft_limit_may_be_survived(crew: Crew) -> None:
@@ -124,30 +124,6 @@ def test_limits_of_the_worker_hold_for_jobs_without_their_own(crew: Crew) -> Non
     assert crew.put(job, 30).last() == 0.05
     assert crew.put(job, 0.2, timeout=20).value() == "None"
     assert crew.pool.info["timeouts"] == [0, 0.05]
-
-
-def test_a_stubborn_job_is_reported_and_keeps_its_slot(
-    crew: Crew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its verdict comes with the report; its slot is free when it ends, and not before."""
-    monkeypatch.setattr(_job, "STUBBORN_AFTER_S", 0.1)
-    may_end: list[bool] = []
-
-    async def stubborn() -> None:
-        while not may_end:
-            try:
-                await asyncio.sleep(0.01)
-            except asyncio.CancelledError:
-                continue
-
-    calls = crew.put(crew.job(stubborn), timeout=0.05)
-
-    assert calls.last() == 0.05
-    assert "goes on although it exceeded its time limit of 0.05 s" in caplog.text
-    assert crew.pool.info["running"] == 1
-    may_end.append(True)
-    wait_until(lambda: crew.pool.info["running"] == 0, what="its end")
-    assert calls.order == ["accepted", "timeout"]
 
 
 def test_stretches_without_an_await_add_up(crew: Crew) -> None:
