@@ -43,31 +43,21 @@ def refusals(arrivals: str, **options: Any) -> list[str]:
     return [fault for fault in faults_of(arrivals, **options) if "missing" not in fault]
 
 
+@pytest.mark.parametrize("name", ["xyzzy", *ARRIVALS])
 @pytest.mark.parametrize("rate", [{}, {"rate_per_s": 50}], ids=",".join)
 @pytest.mark.parametrize("shape", SHAPES, ids=",".join)
 def test_recommended_arrivals_suit_what_is_given(
-    rate: dict[str, Any], shape: dict[str, Any]
-) -> None:
-    """Each of those named for wrong ones refuses neither the rate nor a parameter."""
-    (fault,) = faults_of("xyzzy", **rate, **shape)
-
-    found = re.search("use one of (.+)$", fault)
-
-    for name in found[1].split(", ") if found else ():
-        assert refusals(name, **rate, **shape) == []
-
-
-@pytest.mark.parametrize("name", ARRIVALS)
-@pytest.mark.parametrize("rate", [{}, {"rate_per_s": 50}], ids=",".join)
-@pytest.mark.parametrize("shape", SHAPES, ids=",".join)
-def test_arrivals_to_take_instead_suit_what_is_given(
     name: str, rate: dict[str, Any], shape: dict[str, Any]
 ) -> None:
-    """As above, where arrivals refuse a parameter or a rate."""
-    found = [re.search("or take (.+)$", fault) for fault in faults_of(name, **rate, **shape)]
+    """Each of those named for a wrong word, or instead of others, refuses no parameter or rate."""
+    faults = faults_of(name, **rate, **shape)
+    assert name in ARRIVALS or len(faults) == 1
 
-    for other in [one for match in found if match for one in match[1].split(" or ")]:
-        assert refusals(other, **rate, **shape) == []
+    advice = "or take (.+)$" if name in ARRIVALS else "use one of (.+)$"
+
+    for match in [found for fault in faults if (found := re.search(advice, fault))]:
+        for other in re.split(", | or ", match[1]):
+            assert refusals(other, **rate, **shape) == []
 
 
 def test_a_close_word_says_what_it_refuses() -> None:

@@ -93,9 +93,8 @@ def test_it_ends_when_the_ledger_closes() -> None:
 
 def test_a_ledger_of_fewer_than_were_sent_is_not_closed() -> None:
     """A summary from before the last batch closes over what it knew."""
-    world = World(
-        look=lambda now_s: summary_of(sent=4 if now_s < 3 else 10, done=4 if now_s < 3 else 10)
-    )
+    early, whole = summary_of(sent=4, done=4), summary_of(done=10)
+    world = World(look=lambda now_s: early if now_s < 3 else whole)
 
     world.follow()
 
@@ -103,24 +102,19 @@ def test_a_ledger_of_fewer_than_were_sent_is_not_closed() -> None:
 
 
 def test_the_last_trial_waits_for_its_run_to_close() -> None:
-    """Only a closed run tells which others overlapped it."""
-    world = World(
+    """Only a closed run tells which others overlapped it; one that never closes is left soon."""
+    closing = World(
         look=lambda now_s: summary_of(done=10, state="closed" if now_s > 1 else "sending")
     )
+    never = World(look=lambda _: summary_of(done=10, state="sending"))
 
-    followed = world.follow(is_last=True)
+    followed = closing.follow(is_last=True)
 
     assert followed.summary is not None
     assert followed.summary.state == "closed"
-    assert world.now_s == pytest.approx(1, abs=2 * READ_EVERY_S)
-
-
-def test_a_run_that_is_never_called_closed_is_left_soon() -> None:
-    """The ledger has closed, and that is what counts."""
-    world = World(look=lambda _now_s: summary_of(done=10, state="sending"))
-
-    assert world.follow(is_last=True).ending is Ending.CLOSED
-    assert world.now_s <= SETTLE_S + 2 * READ_EVERY_S
+    assert closing.now_s == pytest.approx(1, abs=2 * READ_EVERY_S)
+    assert never.follow(is_last=True).ending is Ending.CLOSED
+    assert never.now_s <= SETTLE_S + 2 * READ_EVERY_S
 
 
 @pytest.mark.parametrize(

@@ -149,28 +149,18 @@ def test_a_share_without_units_only_waits() -> None:
 
 
 def test_a_request_says_what_it_wants(answering: Answering) -> None:
-    """Both parameters reach upstream, from both forms; the timeout is above the wait asked for."""
+    """Parameters and draws reach upstream from both forms; the timeout is above the wait."""
     asked = answering(httpx.Response(200, content=b"x" * 7))
 
-    assert io.http(delay_ms=1_234_567.5, size_bytes=7) == 7
-    assert asyncio.run(io.http_async(delay_ms=1_234_567.5, size_bytes=7)) == 7
+    assert io.http(delay_ms=1_234_567.5, size_bytes=7, tail_sigma=0.5, seed=3) == 7
+    assert asyncio.run(io.http_async(delay_ms=1_234_567.5, size_bytes=7, failure_share=0.1)) == 7
 
-    for request in asked:
-        assert str(request.url) == "http://upstream/wait?delay_ms=1234567.5&size_bytes=7"
-        assert request.extensions["timeout"]["read"] > 1_234.5675
-    assert len(asked) == 2
-
-
-def test_a_request_for_draws_says_so(answering: Answering) -> None:
-    """Tail, failures and their seed are asked for as the message names them."""
-    asked = answering(httpx.Response(200, content=b""))
-
-    io.http(delay_ms=5, size_bytes=0, tail_sigma=0.5, seed=3)
-    asyncio.run(io.http_async(delay_ms=5, size_bytes=0, failure_share=0.1))
-
-    queries = [request.url.query.decode() for request in asked]
-    assert queries[0] == "delay_ms=5&size_bytes=0&tail_sigma=0.5&seed=3"
-    assert queries[1] == "delay_ms=5&size_bytes=0&failure_share=0.1"
+    wanted = "http://upstream/wait?delay_ms=1234567.5&size_bytes=7"
+    assert [str(request.url) for request in asked] == [
+        f"{wanted}&tail_sigma=0.5&seed=3",
+        f"{wanted}&failure_share=0.1",
+    ]
+    assert all(request.extensions["timeout"]["read"] > 1_234.5675 for request in asked)
 
 
 @pytest.mark.parametrize(

@@ -131,12 +131,7 @@ PLACES = [
     ('name = "gevent"', 'name = "solo-twin"', 32, "-twin ends the name of a contender that is"),
     ('name = "gevent"', 'name = "solo"', 32, "it is listed twice. Rename one."),
     ('pool = "solo"', 'pool = "solos"', 21, '"solos" is invalid: unknown pool. Did you mean solo?'),
-    (
-        "slots = 1",
-        "slots = 3",
-        22,
-        "slots = 3 is invalid: solo always has 1 slot. Write slots = 1.",
-    ),
+    ("ts = 1", "ts = 3", 22, "slots = 3 is invalid: solo always has 1 slot. Write slots = 1."),
     ("slots = 4\nn", "slots = 0\nn", 34, "slots = 0 is invalid: pool gevent takes 1 to 10000"),
     (
         '"gevent"\nsl',
@@ -163,33 +158,13 @@ PLACES = [
     # arrivals
     ('measure = "curve"', 'measure = "sustian"', 49, "unknown measure. Did you mean sustain?"),
     ('measure = "curve"', 'measure = "capacity"', 50, "arrives at once. Leave arrivals out."),
-    (
-        'measure = "capacity"',
-        'measure = "rate"',
-        52,
-        "arrivals is invalid: a rate needs it. Write {",
-    ),
-    (
-        'how = "ramp"',
-        'how = "rmp"',
-        44,
-        'arrivals.how = "rmp" is invalid: unknown arrivals. Did you',
-    ),
+    ('"capacity"', '"rate"', 52, "arrivals is invalid: a rate needs it. Write {"),
+    ('"ramp",', '"rmp",', 44, 'arrivals.how = "rmp" is invalid: unknown arrivals. Did you'),
     ('how = "ramp", ', "", 44, "workload.arrivals.how is missing. Write it."),
     ('how = "ramp"', 'how = "burst"', 44, "a burst has no rate. Leave arrivals out"),
     (", to_rate_per_s = 9", "", 44, "arrivals.to_rate_per_s is invalid: missing for ramp arrivals"),
-    (
-        "rate_per_s = 5",
-        "rate = 5",
-        44,
-        "ramp arrivals have none. Use one of count, over_s, rate_per_s.",
-    ),
-    (
-        "rate_per_s = 5",
-        "rate_per_s = inf",
-        44,
-        "rate_per_s = inf is invalid: must be a finite number",
-    ),
+    (" rate_per_s", " rate", 44, "ramp arrivals have none. Use one of count, over_s, rate_per_s."),
+    ("= 5,", "= inf,", 44, "rate_per_s = inf is invalid: must be a finite number"),
     ('how = "constant"', 'how = "ramp"', 50, "unknown arrivals of a search. Use one of constant"),
     ('"constant"', '"constant", count = 5', 50, "Leave it out: a search finds the rate itself."),
     # mixes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,9 +94,7 @@ class Crew:
         )
         return calls
 
-    def run(
-        self, function: Callable[..., Any | Coroutine[Any, Any, Any]], *args: Any
-    ) -> CallbackLog:
+    def run(self, function: Callable[..., Any], *args: Any) -> CallbackLog:
         """Make a function a job and put it into the pool."""
         return self.put(self.job(function), *args)
 

@@ -10,14 +10,14 @@ import pytest
 from kombu.asynchronous import Hub
 
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import Crew
+from tests.unit.worker.pools.crew import CallbackLog, Crew
 
 
 class Gate:
     """Jobs that wait until they are let go, and how many did at once."""
 
     def __init__(self, crew: Crew) -> None:
-        self.pool = crew.pool
+        self.crew, self.pool = crew, crew.pool
         self.has_opened = asyncio.Event()
         self.inside = 0
         self.most = 0
@@ -29,6 +29,19 @@ class Gate:
         self.most = max(self.most, self.inside)
         await self.has_opened.wait()
         self.inside -= 1
+
+    def put(self, count: int) -> list[CallbackLog]:
+        """Put so many jobs in; return when those run that have a slot, and the others wait."""
+        calls = [self.crew.put(self.job) for _ in range(count)]
+        self.has(running=min(2, count), waiting=max(0, count - 2))
+        return calls
+
+    def has(self, *, running: int, waiting: int) -> None:
+        """Wait until so many jobs run and wait."""
+        wait_until(
+            lambda: (self.pool.info["running"], self.pool.info["waiting"]) == (running, waiting),
+            what=f"{running} running and {waiting} waiting",
+        )
 
     def open(self) -> None:
         """Let go the jobs that wait, and those to come."""
@@ -43,18 +56,9 @@ def gate(crew: Crew) -> Iterator[Gate]:
     it.open()
 
 
-def _has(crew: Crew, *, running: int, waiting: int) -> None:
-    def is_so() -> bool:
-        info = crew.pool.info
-        return bool((info["running"], info["waiting"]) == (running, waiting))
-
-    wait_until(is_so, what=f"{running} running and {waiting} waiting")
-
-
-def test_never_more_jobs_run_than_there_are_slots(crew: Crew, gate: Gate) -> None:
+def test_never_more_jobs_run_than_there_are_slots(gate: Gate) -> None:
     """The others wait unaccepted, and run as slots become free."""
-    calls = [crew.put(gate.job) for _ in range(20)]
-    _has(crew, running=2, waiting=18)
+    calls = gate.put(20)
     wait_until(lambda: sum(bool(one.order) for one in calls) == 2, what="two to be accepted")
 
     gate.open()
@@ -75,8 +79,7 @@ def test_the_last_slot_can_not_be_taken_away(crew: Crew) -> None:
 
 def test_what_waits_is_forgotten_with_the_connection(crew: Crew, gate: Gate) -> None:
     """Its messages come again over the next one, so it must not run from here."""
-    calls = [crew.put(gate.job) for _ in range(5)]
-    _has(crew, running=2, waiting=3)
+    calls = gate.put(5)
 
     crew.pool.flush()
     gate.open()
@@ -89,8 +92,7 @@ def test_what_waits_is_forgotten_with_the_connection(crew: Crew, gate: Gate) -> 
 
 def test_a_closed_pool_begins_nothing(crew: Crew, gate: Gate) -> None:
     """Neither what waited nor what a timer brings later."""
-    calls = [crew.put(gate.job) for _ in range(3)]
-    _has(crew, running=2, waiting=1)
+    calls = gate.put(3)
 
     crew.pool.close()
     late = crew.put(gate.job)
@@ -104,8 +106,7 @@ def test_a_closed_pool_begins_nothing(crew: Crew, gate: Gate) -> None:
 
 def test_a_stop_waits_for_what_runs(crew: Crew, gate: Gate) -> None:
     """However long it takes; the loop's thread has ended then."""
-    calls = crew.put(gate.job)
-    _has(crew, running=1, waiting=0)
+    (calls,) = gate.put(1)
     timer = threading.Timer(0.2, gate.open)
     timer.start()
 
@@ -118,8 +119,7 @@ def test_a_stop_waits_for_what_runs(crew: Crew, gate: Gate) -> None:
 
 def test_a_termination_cancels_and_tells_nobody(crew: Crew, gate: Gate) -> None:
     """The broker keeps what was not acknowledged."""
-    calls = crew.put(gate.job)
-    _has(crew, running=1, waiting=0)
+    (calls,) = gate.put(1)
 
     crew.pool.terminate()
 
@@ -144,13 +144,12 @@ def test_a_cancelled_jobs_slot_is_the_consumers_to_give(crew: Crew, gate: Gate) 
     """In a cold shutdown it cancels all jobs before it closes the pool: none may begin between."""
     hub = Hub()
     crew.pool.register_with_event_loop(hub)
-    calls = [crew.put(gate.job) for _ in range(3)]
-    _has(crew, running=2, waiting=1)
+    calls = gate.put(3)
     assert calls[0].handle is not None
 
     calls[0].handle.terminate(15)
 
-    _has(crew, running=1, waiting=1)
+    gate.has(running=1, waiting=1)
     while calls[2].order != ["accepted"]:
         hub.run_once()
     hub.close()
