@@ -21,8 +21,6 @@ from poolbench.documents import make_document
 from poolbench.jobs import JOB_KINDS, JobKind
 from worker.jobs import COMPUTING, COROUTINES, FUNCTIONS, clients, cpu, io, mixed
 
-every_kind = pytest.mark.parametrize("kind", JOB_KINDS.values(), ids=lambda kind: kind.name)
-
 #: Makes upstream answer; the requests are in the list that it returns.
 Answering = Callable[[httpx.Response], list[httpx.Request]]
 
@@ -69,7 +67,7 @@ def test_the_functions_are_the_catalogue() -> None:
     assert COMPUTING.keys() == {name for name, kind in JOB_KINDS.items() if kind.computes}
 
 
-@every_kind
+@pytest.mark.parametrize("kind", JOB_KINDS.values(), ids=lambda kind: kind.name)
 def test_every_form_takes_its_kinds_parameters(kind: JobKind) -> None:
     """Parameters are passed by name, so the names must agree."""
     wanted = {parameter.name for parameter in kind.message_parameters}

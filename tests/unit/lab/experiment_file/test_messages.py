@@ -93,21 +93,17 @@ SWEEP = 'of = ["threads", "gevent"]\nsetting = "slots"\nvalues = [1, 8]\n'
 EVENTS = 'of = "solo"\nsetting = "events"\nvalues = [true, false]\n'
 
 PLACES = [
-    # the top
     ('title = "Which?"', 'titel = "Which?"', 1, 'titel = "Which?" is invalid: unknown key. Did'),
     ('title = "Which?"', 'titel = "Which?"', 1, "title is missing. Write it."),
     ('title = "Which?"', 'title = ""', 1, 'title = "" is invalid: it must not be empty.'),
     ("stall_s = 10.0", "stall_s = 4000", 2, "stall_s = 4000 is invalid: it must be 3,600 or less."),
     ('twin = "solo"', 'twin = "sole"', 3, "unknown contender. Did you mean solo?"),
-    # thresholds
     ("throughput <", "throughputs <", 4, "unknown figure: throughputs. Did you mean throughput?"),
     ("threads: thr", "thread: thr", 4, "no such row: thread/*. Did you mean threads?"),
     ("* solo", "* threads", 4, "contender against itself: threads. Name another."),
-    # SLO
     ("p95_wait_s", "p95_wiat_s", 7, "slo.p95_wiat_s = 1.0 is invalid: unknown key. Did you mean"),
     ("p95_wait_s = 1.0", "p95_wait_s = 0.0", 7, "p95_wait_s = 0.0 is invalid: it must be above 0."),
     ("p95_wait_s = 1.0", "", 49, "curve needs an SLO. Write [slo] with p95_wait_s = 1.0"),
-    # sweep
     ('"gevent"]', '"gevnt"]', 10, "unknown contender. Did you mean gevent?"),
     ('"gevent"]', '"threads"]', 10, "it is listed twice. List each once."),
     ('["threads", "gevent"]\ns', '"solo"\ns', 12, "sweep.values = 8 is invalid: solo always has 1"),
@@ -122,11 +118,9 @@ PLACES = [
     ('"slots"', '"flower"', 12, "sweep.values = 1 is invalid: it must be true or false."),
     (SWEEP, EVENTS, 12, "sweep.values = false is invalid: Flower shows what events report."),
     ('name = "solo"', 'name = "threads.slots-8"', 12, "threads.slots-8 is a contender already."),
-    # profiles
     ("repetitions = 2", "repetitions = 0", 15, "demo.repetitions = 0 is invalid: it must be 1 or"),
     ('["solo", "threads"]', '["solo", "solo"]', 17, '= "solo" is invalid: it is listed twice.'),
     ('"threads"]', '"threads.slots-9"]', 17, "unknown contender. Did you mean threads.slots-8?"),
-    # contenders
     ('name = "gevent"', 'name = "Gevent 4"', 32, "a name has at most 64 lowercase letters, digits"),
     ('name = "gevent"', 'name = "solo-twin"', 32, "-twin ends the name of a contender that is"),
     ('name = "gevent"', 'name = "solo"', 32, "it is listed twice. Rename one."),
@@ -141,13 +135,11 @@ PLACES = [
     ),
     ('note = "swept"', "note = [1]", 35, "contender.note is invalid: it must be a string."),
     ('note = "swept"', "acks_late = true", 35, "unknown key. Write it in settings."),
-    # settings
     ("flower", "flwer", 23, "settings.flwer = true is invalid: unknown key. Did you mean flower?"),
     ("events = true", "slots = 2", 23, "unknown key. Write it beside pool, not in settings."),
     ("events = true", "events = false", 23, "Flower shows what events report. Set events = true"),
     ("events = true", "acks_late = 1", 23, "settings.acks_late = 1 is invalid: it must be true or"),
     ("events = true", "redis_delay_ms = nan", 23, "redis_delay_ms = nan is invalid"),
-    # jobs
     ('kind = "io.sleep"', 'kind = "io.sleeps"', 38, "unknown job kind. Did you mean io.sleep?"),
     ('kind = "io.sleep"', "", 37, "workload.mix is invalid: a workload has a kind, or a mix"),
     ("delay_ms = 10", "delay = 10", 39, "unknown parameter of io.sleep: delay. Did you mean"),
@@ -155,7 +147,6 @@ PLACES = [
     ("delay_ms = 10", "delay_ms = 1" + "0" * 400, 39, "must be 0 to 3,600,000 ms"),
     ("delay_ms = 10", "delay_ms = 20000", 39, "20 s. Shorten the job, or raise stall_s, now 10."),
     ('name = "ramp"', 'name = "curve"', 47, "it is listed twice. Rename one."),
-    # arrivals
     ('measure = "curve"', 'measure = "sustian"', 49, "unknown measure. Did you mean sustain?"),
     ('measure = "curve"', 'measure = "capacity"', 50, "arrives at once. Leave arrivals out."),
     ('"capacity"', '"rate"', 52, "arrivals is invalid: a rate needs it. Write {"),
@@ -167,7 +158,6 @@ PLACES = [
     ("= 5,", "= inf,", 44, "rate_per_s = inf is invalid: must be a finite number"),
     ('how = "constant"', 'how = "ramp"', 50, "unknown arrivals of a search. Use one of constant"),
     ('"constant"', '"constant", count = 5', 50, "Leave it out: a search finds the rate itself."),
-    # mixes
     (
         '"both"',
         '"both"\nkind = "io.sleep"',

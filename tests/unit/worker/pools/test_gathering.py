@@ -62,8 +62,9 @@ class Hall:
 
 
 @pytest.fixture
-def hall() -> Iterator[Hall]:
-    """An empty hall."""
+def hall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
+    """An empty hall, whose pool gathers until the test hands over."""
+    monkeypatch.setattr("worker.pools.asyncio.GATHER_S", 60.0)
     with started_crew(slots=SLOTS) as crew:
         hub, is_over = Hub(), threading.Event()
         crew.pool.register_with_event_loop(hub)
@@ -84,13 +85,6 @@ def hall() -> Iterator[Hall]:
             hub.close()
 
 
-@pytest.fixture
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the pool gather until the test hands over."""
-    monkeypatch.setattr("worker.pools.asyncio.GATHER_S", 60.0)
-
-
-@pytest.mark.usefixtures("_patient")
 def test_ends_are_told_together(hall: Hall) -> None:
     """When the time is over, for as long as there are some; then the next is reported at once."""
     count = GATHER_FROM + 4
@@ -99,23 +93,18 @@ def test_ends_are_told_together(hall: Hall) -> None:
     hall.let_go(0, running=count - 1)
     wait_until(lambda: calls[0].has_ended, what="the first end to be reported")
 
-    hall.let_go(1, running=count - 2)
-    hall.let_turn()
-    assert not calls[1].has_ended
-    hall.hand_over()
-    wait_until(lambda: calls[1].has_ended, what="the second to be reported")
-    hall.let_go(2, running=count - 3)
-    hall.let_turn()
-    assert not calls[2].has_ended
-    hall.hand_over()
-    wait_until(lambda: calls[2].has_ended, what="the third to be reported")
+    for number, one in enumerate(calls[1:3], 1):
+        hall.let_go(number, running=count - number - 1)
+        hall.let_turn()
+        assert not one.has_ended
+        hall.hand_over()
+        wait_until(lambda one=one: one.has_ended, what=f"end {number} to be reported")  # type: ignore[misc]
 
     hall.hand_over()  # nothing has happened since
     hall.let_go(3, running=count - 4)
     wait_until(lambda: calls[3].has_ended, what="the fourth to be reported at once")
 
 
-@pytest.mark.usefixtures("_patient")
 def test_what_arrives_begins_when_the_time_is_over(hall: Hall) -> None:
     """Though slots are free; after a time without news, it begins at once."""
     count = GATHER_FROM + 4
@@ -133,7 +122,6 @@ def test_what_arrives_begins_when_the_time_is_over(hall: Hall) -> None:
     wait_until(lambda: soon.order == ["accepted"], what="the next to begin at once")
 
 
-@pytest.mark.usefixtures("_patient")
 def test_of_few_jobs_each_is_told_at_once(hall: Hall) -> None:
     """Where there are few, a slot could stand still for a gathering."""
     count = GATHER_FROM - 1
@@ -144,7 +132,6 @@ def test_of_few_jobs_each_is_told_at_once(hall: Hall) -> None:
         wait_until(lambda one=one: one.has_ended, what="an end to be reported")  # type: ignore[misc]
 
 
-@pytest.mark.usefixtures("_patient")
 def test_a_beginning_is_told_at_once(hall: Hall) -> None:
     """An early acknowledgement must not wait while the job runs; so are earlier ends."""
     count = GATHER_FROM + 4
@@ -158,7 +145,6 @@ def test_a_beginning_is_told_at_once(hall: Hall) -> None:
     wait_until(lambda: calls[0].has_ended, what="the end to be reported")
 
 
-@pytest.mark.usefixtures("_patient")
 def test_gathering_holds_no_job(hall: Hall) -> None:
     """The one that began it, with its context, can be forgotten while others go on."""
     count = GATHER_FROM + 4
