@@ -32,9 +32,7 @@ kind = "io.sleep"
 parameters = { delay_ms = 10 }
 """
 
-MIXED = MINIMAL.replace(
-    'kind = "io.sleep"\nparameters = { delay_ms = 10 }\n', 'name = "both"\n'
-) + (
+MIXED = MINIMAL.replace('kind = "io.sleep"\nparameters = { delay_ms = 10 }\n', "") + (
     '\n[[workload.mix]]\nname = "short"\nkind = "io.sleep"\nparameters = { delay_ms = 10 }\n'
     'share = 0.9\n\n[[workload.mix]]\nname = "long"\nkind = "cpu.primes"\nshare = 0.1\n'
 )
@@ -121,7 +119,7 @@ def test_a_search_needs_an_slo_and_no_rate(tmp_path: Path, measure: str) -> None
 
 def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
     """Each with its kind, complete parameters and share; without a name it is called a mix."""
-    (workload,) = load(tmp_path, MIXED.replace('name = "both"\n', "")).workloads
+    (workload,) = load(tmp_path, MIXED).workloads
 
     assert (workload.name, workload.kind) == (MIX, MIX)
     assert [part.name for part in workload.mix] == ["short", "long"]
