@@ -9,7 +9,7 @@ from report.rows.comparable import Entry
 from report.statistics.significance import Finding, Why, detectable_difference
 from report.verdicts.pairwise import compare_pairs
 from report.verdicts.ranking import rank
-from tests.entries import entry
+from tests.entries import entry, ratio_of
 from tests.summaries import known
 
 
@@ -26,16 +26,12 @@ def test_a_pair_is_found_from_either_side() -> None:
     """The other way round is the inverse, finding included."""
     pairs = compare_pairs([entry("prefork", *CALM), entry("solo", *HALF)])
 
-    there = pairs.ratio("prefork", theirs="solo")
-    back = pairs.ratio("solo", theirs="prefork")
+    there = known(pairs.ratio("prefork", theirs="solo"))
+    back = known(pairs.ratio("solo", theirs="prefork"))
+    more = known(pairs.decision("prefork", theirs="solo"))
+    less = known(pairs.decision("solo", theirs="prefork"))
 
-    assert there is not None
-    assert back is not None
     assert back.value == pytest.approx(1 / there.value)
-    more = pairs.decision("prefork", theirs="solo")
-    less = pairs.decision("solo", theirs="prefork")
-    assert more is not None
-    assert less is not None
     assert (more.finding, less.finding) == (Finding.MORE, Finding.LESS)
 
 
@@ -173,14 +169,9 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
     Three contenders are far apart and two differ by just that much.
     """
     rng, spread = np.random.default_rng(blocks), 0.03
-    ideal = rank(
-        [
-            entry("a", *np.exp(spread * _unit(blocks)).tolist()),
-            entry("b", *([1.0] * blocks)),
-        ]
-    ).ratio
-    assert ideal is not None
-    true = 1 + (detectable_difference(ideal, comparisons=1) or 0.0)
+    steps = np.arange(blocks) - (blocks - 1) / 2
+    ideal = ratio_of(*np.exp(spread * steps / steps.std(ddof=1)))
+    true = 1 + known(detectable_difference(ideal, comparisons=1))
     seen = 0
     for _ in range(500):
         figures = np.exp(rng.normal(0, spread / 2**0.5, (4, blocks)))
@@ -195,12 +186,6 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
     assert seen / 500 == pytest.approx(0.8, abs=0.06)
 
 
-def _unit(blocks: int) -> np.ndarray:
-    """Return deviations whose standard deviation is just one."""
-    steps = np.arange(blocks) - (blocks - 1) / 2
-    return np.asarray(steps / steps.std(ddof=1))
-
-
 def test_fewer_open_comparisons_see_more() -> None:
     """What clearly differs no longer counts against what is still open."""
     near = [entry("a", *CALM), entry("b", *(101.0, 100.0, 100.0, 99.0, 101.0))]
@@ -210,9 +195,8 @@ def test_fewer_open_comparisons_see_more() -> None:
         for n in range(3)
     ]
 
-    among_far = compare_pairs([*near, *far]).decision("a", theirs="b")
-    among_alike = compare_pairs([*near, *alike]).decision("a", theirs="b")
+    among_far, among_alike = (
+        known(compare_pairs([*near, *others]).decision("a", theirs="b")) for others in (far, alike)
+    )
 
-    assert among_far is not None
-    assert among_alike is not None
-    assert (among_far.detectable or 0) < (among_alike.detectable or 0)
+    assert known(among_far.detectable) < known(among_alike.detectable)
