@@ -40,6 +40,7 @@ from tests.synthetic import (
     find_trial,
     flat_manifest,
     make_run,
+    speed_up,
     spoil,
 )
 
@@ -109,18 +110,7 @@ def disturbed_machine(path: Path) -> None:
 def drifting_repetitions(path: Path) -> None:
     """Each block is a sixth faster than the one before."""
     folder = make_run(path, workloads=WORKLOADS[2:3], contenders=[SOLO], noise=0.001)
-    blocks = {one["trial"]: one for one in flat_manifest(folder)["trials"]}
-    start_ns = pl.col("trial").replace_strict({at: one["start_ns"] for at, one in blocks.items()})
-    factor = pl.col("trial").replace_strict(
-        {at: 1.16 ** -one["block"] for at, one in blocks.items()}
-    )
-    stamps = ("received_ns", "started_ns", "finished_ns")
-    folder.write_jobs(
-        folder.read_jobs().with_columns(
-            (start_ns + (pl.col(name) - start_ns) * factor).cast(pl.Int64).alias(name)
-            for name in stamps
-        )
-    )
+    speed_up(folder)
     summarize(folder)
 
 

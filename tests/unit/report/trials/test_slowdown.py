@@ -32,22 +32,20 @@ def jobs(kind: str, *responses_ms: float | None, first_seq: int = 0) -> pl.DataF
     return pl.DataFrame(rows, schema_overrides={"finished_ns": pl.Int64, "outcome": pl.String})
 
 
-def test_slowdown_is_response_over_ideal() -> None:
-    """A short job of 10 ms that took 110 is slowed 11 times, a long one of 1,100 ms 1.1 times."""
-    records = pl.concat([jobs("short", *[110.0] * 5), jobs("long", *[1_100.0] * 5, first_seq=5)])
+@pytest.mark.parametrize(
+    ("short_ms", "long_ms", "slowdowns"), [(110.0, 1_100.0, (11, 1.1)), (20.0, 2_000.0, (2, 2))]
+)
+def test_slowdown_is_response_over_ideal(
+    short_ms: float, long_ms: float, slowdowns: tuple[float, float]
+) -> None:
+    """Of jobs of 10 ms and of 1 s; how far apart they are is the unfairness."""
+    records = pl.concat([jobs("short", *[short_ms] * 5), jobs("long", *[long_ms] * 5, first_seq=5)])
 
     found = judge_fairness(records, ideal_s=IDEAL_S)
 
-    assert found.by_kind["short"].slowdown.p50 == pytest.approx(11)
-    assert found.by_kind["long"].slowdown.p50 == pytest.approx(1.1)
-    assert found.unfairness == pytest.approx(10)
-
-
-def test_kinds_that_are_slowed_alike_are_treated_fairly() -> None:
-    """Twice the ideal for both: 1, whatever their length."""
-    records = pl.concat([jobs("short", *[20.0] * 9), jobs("long", *[2_000.0] * 9, first_seq=9)])
-
-    assert judge_fairness(records, ideal_s=IDEAL_S).unfairness == pytest.approx(1)
+    medians = [found.by_kind[kind].slowdown.p50 for kind in ("short", "long")]
+    assert medians == pytest.approx(slowdowns)
+    assert found.unfairness == pytest.approx(slowdowns[0] / slowdowns[1])
 
 
 def test_jobs_that_were_not_done_count_as_slowed_without_end() -> None:
