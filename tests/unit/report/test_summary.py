@@ -214,14 +214,24 @@ def test_repetitions_far_apart_make_a_row_unstable(tmp_path: Path) -> None:
     assert (row_of(found, "prefork-4").spread or 0.0) > 0.1
 
 
-@pytest.mark.parametrize("blocks", [1, 4])
-def test_fewer_than_five_repetitions_are_marked(tmp_path: Path, blocks: int) -> None:
-    """Every row of a short run says `?`, and why."""
-    found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, blocks=blocks))
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_fewer_than_five_repetitions_are_marked(
+    tmp_path: Path, honest: Summary, blocks: int
+) -> None:
+    """Every row of a short run says `?`, and why; rows follow the manifest.
 
+    That fewer than 100 jobs have no hundredth is noted once.
+    """
+    found = summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:2], blocks=blocks))
+
+    assert [row.contender for row in found.rows] == [one.name for one in DEMO] * 2
+    assert [one.workload for one in found.verdicts] == ["cpu.primes", "cpu.sha256"]
     assert {row.mark for row in found.rows} == {Severity.TOO_FEW}
     assert row_of(found, "prefork-4").reasons[0].parameters == {"have": blocks, "needed": 5}
     assert "95 %" not in found.verdicts[0].text
+    noted = ["The p99 of fewer than 100 jobs is about their maximum."] if blocks < 3 else []
+    assert [remark for remark in found.remarks if "p99" in remark] == noted
+    assert not any("p99" in remark for remark in honest.remarks)
 
 
 def test_pilots_are_listed_and_in_no_figure(folder: RunFolder) -> None:
@@ -316,15 +326,6 @@ def test_backlogs_that_differ_are_noted(
     assert [remark for remark in remarks if "Backlogs differ" in remark] == said
 
 
-def test_a_p99_of_few_jobs_is_noted_once(tmp_path: Path, honest: Summary) -> None:
-    """Two repetitions of 40 jobs have no hundredth; five have."""
-    few = summarize(make_run(tmp_path / "few", workloads=WORKLOADS[:2], blocks=2))
-
-    said = [remark for remark in few.remarks if "p99" in remark]
-    assert said == ["The p99 of fewer than 100 jobs is about their maximum."]
-    assert not any("p99" in remark for remark in honest.remarks)
-
-
 def test_a_run_stopped_before_its_first_trial_has_a_summary(folder: RunFolder) -> None:
     """No record, no sample, no trial: rows without figures, and no crash."""
     edit_manifest(folder, state="unfinished", trials=[])
@@ -408,14 +409,6 @@ def test_the_order_of_records_does_not_show(folder: RunFolder) -> None:
     folder.write_samples(folder.read_samples().sample(fraction=1.0, shuffle=True, seed=3))
 
     assert to_json(summarize(folder)) == before
-
-
-def test_rows_follow_the_manifest(tmp_path: Path) -> None:
-    """Workload by workload, contenders in the experiment's order."""
-    found = summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:2], blocks=1))
-
-    assert [row.contender for row in found.rows] == [one.name for one in DEMO] * 2
-    assert [one.workload for one in found.verdicts] == ["cpu.primes", "cpu.sha256"]
 
 
 def test_a_submission_is_read_like_a_run(folder: RunFolder) -> None:

@@ -192,29 +192,21 @@ def test_a_law_is_drawn_within_the_sizes_measured(charts: list[Chart]) -> None:
     assert "Contention" in chart.notes[0]
 
 
-def test_a_switch_is_drawn_as_bars(charts: list[Chart]) -> None:
-    """On and off are no places of an axis."""
-    chart = found(charts, start="sweep-events")
-
-    assert [one.name for one in chart.series] == ["events off", "events on"]
-    assert "bar" in {mark for mark, _ in marks_of(chart.panels[0].spec)}
-
-
-def test_two_switches_of_different_pools_have_their_colours(
-    summaries: Mapping[str, Summary],
-) -> None:
-    """A panel each, whose lanes are of it alone."""
+def test_a_switch_is_drawn_as_bars(summaries: Mapping[str, Summary]) -> None:
+    """On and off are no places of an axis; each pool has a panel, with lanes of it alone."""
     summary = summaries["sweep"]
     one = summary.sweeps[-1]
     points = tuple(replace(point, contender="gevent-4") for point in one.points)
     other = replace(one, of="gevent-4", pool="gevent", points=points)
 
-    chart = scaling.sweep(summary, group=[one, other])
+    alone, both = (scaling.sweep(summary, group=group) for group in ([one], [one, other]))
 
-    colours = {entry.name: entry.colour for entry in chart.series}
+    assert [entry.name for entry in alone.series] == ["events off", "events on"]
+    assert "bar" in {mark for mark, _ in marks_of(alone.panels[0].spec)}
+    colours = {entry.name: entry.colour for entry in both.series}
     assert colours["threads-4, events on"] == "var(--pool-threads)"
     assert colours["gevent-4, events on"] == "var(--pool-gevent)"
-    assert [panel.spec["height"] for panel in chart.panels] == [36, 36]
+    assert [panel.spec["height"] for panel in both.panels] == [36, 36]
 
 
 def test_a_rate_that_was_not_sustained_is_a_ring(charts: list[Chart]) -> None:

@@ -20,6 +20,7 @@ from tests.synthetic import (
     WORKLOADS,
     Contender,
     edit_manifest,
+    find_trial,
     flat_manifest,
     make_run,
     spoil,
@@ -122,11 +123,7 @@ def test_a_warning_stands_once_with_its_rows_counted(demo: Summary) -> None:
 def test_an_invalid_row_is_named_with_its_reason(tmp_path: Path) -> None:
     """On the first screen; with details its repetitions too, and what to do."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    trial = next(
-        one["trial"]
-        for one in flat_manifest(folder)["trials"]
-        if (one["contender"], one["block"]) == ("threads-4", 1)
-    )
+    trial = find_trial(folder, contender="threads-4", workload="cpu.primes", block=1)
     folder.write_jobs(folder.read_jobs().filter(pl.col("trial") != trial))
     summary = summarize(folder)
     reason = row_of(summary, "threads-4").reasons[0]
@@ -185,15 +182,6 @@ def test_an_unfinished_run_without_a_trial_is_shown(tmp_path: Path) -> None:
     assert "no repetition was measured" in text
 
 
-def test_a_large_parameter_is_written_out(tmp_path: Path) -> None:
-    """A million bytes are no 1e+06."""
-    million = replace(WORKLOADS[3], parameters={"delay_ms": 0.5, "size_bytes": 1_000_000})
-
-    text = details(summarize(make_run(tmp_path / "run", workloads=[million], blocks=1)))
-
-    assert "io.http delay_ms 0.5, size_bytes 1000000" in text
-
-
 def test_a_twin_is_shown_as_what_it_is(bench: Summary) -> None:
     """Beside its equal, with no ratio to solo; the noise is a number, and nobody leads by name."""
     text = shown(bench, has_details=True)
@@ -240,10 +228,12 @@ def test_jobs_at_a_rate_show_where_their_time_goes(tmp_path: Path) -> None:
 
 
 def test_failed_jobs_bring_the_ledger_back(tmp_path: Path) -> None:
-    """A column of its own where not all is done."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    assert "ledger" not in shown(summarize(folder), width=120)
-    jobs = folder.read_jobs()
-    folder.write_jobs(jobs.with_columns(outcome=pl.lit("failed")))
+    """A column of its own where not all is done; a parameter of a million is no 1e+06."""
+    million = replace(WORKLOADS[3], parameters={"delay_ms": 0.5, "size_bytes": 1_000_000})
+    folder = make_run(tmp_path / "run", workloads=[million], blocks=1)
+    honest = summarize(folder)
+    folder.write_jobs(folder.read_jobs().with_columns(outcome=pl.lit("failed")))
 
+    assert "ledger" not in shown(honest, width=120)
+    assert "io.http delay_ms 0.5, size_bytes 1000000" in details(honest)
     assert "ledger" in shown(summarize(folder), width=120)
