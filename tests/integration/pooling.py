@@ -18,10 +18,9 @@ import redis
 from celery import Celery
 from celery.result import AsyncResult
 
+from lab.system.paths import ROOT
 from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: How long a job may take that should be done at once, seconds: the machine may be busy.
 PATIENCE_S = 20.0
