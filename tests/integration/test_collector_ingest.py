@@ -13,18 +13,7 @@ from collector.store import RunFolder
 from poolbench.errors import StackError
 from poolbench.keys import records_stream
 from tests.conftest import Server
-from tests.wire import encode_line, stored_lines
-
-
-def add(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None:
-    """Put one entry into the run's stream, a line for each seq."""
-    lines = [
-        encode_line(
-            {"v": 1, "m": "received", "run": run, "nonce": f"n{seq}", "t_ns": 1, "seq": seq}
-        )
-        for seq in seqs
-    ]
-    client.xadd(records_stream(run), {"lines": b"".join(lines) + rubbish})
+from tests.wire import add_lines, encode_line, stored_lines
 
 
 def stored(folder: Path) -> list[int]:
@@ -34,8 +23,8 @@ def stored(folder: Path) -> list[int]:
 
 def test_step_stores_and_trims(client: redis.Redis, run_id: str, results_dir: Path) -> None:
     """After a step the lines are in the folder and no longer in the stream."""
-    add(client, run_id, 0, 1)
-    add(client, run_id, 2)
+    add_lines(client, run_id, 0, 1)
+    add_lines(client, run_id, 2)
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         counts = [ingest.step(), ingest.step()]
@@ -50,7 +39,7 @@ def test_any_client_will_do(
     server: Server, client: redis.Redis, run_id: str, results_dir: Path, *, decode: bool
 ) -> None:
     """Whether the client decodes answers makes no difference, rubbish included."""
-    add(client, run_id, 0, rubbish=b"\xff\xfe\n")
+    add_lines(client, run_id, 0, rubbish=b"\xff\xfe\n")
 
     with (
         redis.Redis.from_url(server.url, decode_responses=decode) as any_client,
@@ -66,7 +55,7 @@ def test_next_ingest_goes_on_where_the_last_one_stopped(
     """The greatest id in the folder is the cursor, and the counts go on too."""
     folder = results_dir / run_id
     for first in (0, 10):
-        add(client, run_id, first, first + 1, rubbish=b"rubbish\n")
+        add_lines(client, run_id, first, first + 1, rubbish=b"rubbish\n")
         with Ingest(client, run=run_id, folder=folder) as ingest:
             ingest.drain()
 
@@ -103,7 +92,7 @@ def test_leftovers_of_a_killed_writer_are_removed(
     parts.mkdir(parents=True)
     leftover = parts / ".1-0_2-0.parquet.77.tmp"
     leftover.write_bytes(b"half")
-    add(client, run_id, 0)
+    add_lines(client, run_id, 0)
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         ingest.drain()
@@ -115,7 +104,7 @@ def test_leftovers_of_a_killed_writer_are_removed(
 def test_part_is_bounded(client: redis.Redis, run_id: str, results_dir: Path) -> None:
     """A backlog comes in several parts, so that memory is bounded."""
     for seq in range(3 * ingest_module.READ_ENTRIES):
-        add(client, run_id, seq)
+        add_lines(client, run_id, seq)
 
     with Ingest(client, run=run_id, folder=results_dir / run_id, part_max_bytes=1) as ingest:
         assert ingest.step() == ingest_module.READ_ENTRIES
@@ -129,7 +118,7 @@ def test_small_parts_are_compacted(client: redis.Redis, run_id: str, results_dir
     count = ingest_module.COMPACT_AT_PARTS + 3
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         for seq in range(count):
-            add(client, run_id, seq)
+            add_lines(client, run_id, seq)
             ingest.step()
 
     assert len(list((results_dir / run_id / "parts").iterdir())) == 4
@@ -140,9 +129,9 @@ def test_rubbish_is_kept_aside_and_stops_nothing(
     client: redis.Redis, run_id: str, results_dir: Path
 ) -> None:
     """Garbled lines, an entry of another shape, a stream of nothing but rubbish: ingest goes on."""
-    add(client, run_id, rubbish=b"rubbish\n")
+    add_lines(client, run_id, rubbish=b"rubbish\n")
     client.xadd(records_stream(run_id), {"something": "else"})
-    add(client, run_id, 0, rubbish=b'{"v":99}\n')
+    add_lines(client, run_id, 0, rubbish=b'{"v":99}\n')
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         lines = ingest.drain()
