@@ -13,7 +13,7 @@ from collector.store import RunFolder
 from poolbench.errors import StackError
 from poolbench.keys import records_stream
 from tests.conftest import Server
-from tests.wire import add_lines, encode_line, stored_lines
+from tests.wire import add_lines, stored_lines
 
 
 def stored(folder: Path) -> list[int]:
@@ -21,32 +21,26 @@ def stored(folder: Path) -> list[int]:
     return stored_lines(RunFolder(folder))["seq"].to_list()
 
 
-def test_step_stores_and_trims(client: redis.Redis, run_id: str, results_dir: Path) -> None:
-    """After a step the lines are in the folder and no longer in the stream."""
-    add_lines(client, run_id, 0, 1)
-    add_lines(client, run_id, 2)
-
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        counts = [ingest.step(), ingest.step()]
-
-    assert counts == [3, 0]
-    assert stored(results_dir / run_id) == [0, 1, 2]
-    assert client.xlen(records_stream(run_id)) == 0
-
-
 @pytest.mark.parametrize("decode", [True, False])
 def test_any_client_will_do(
     server: Server, client: redis.Redis, run_id: str, results_dir: Path, *, decode: bool
 ) -> None:
-    """Whether the client decodes answers makes no difference, rubbish included."""
-    add_lines(client, run_id, 0, rubbish=b"\xff\xfe\n")
+    """Whether the client decodes answers makes no difference, rubbish included.
+
+    After a step the lines are in the folder and no longer in the stream.
+    """
+    add_lines(client, run_id, 0, 1)
+    add_lines(client, run_id, 2, rubbish=b"\xff\xfe\n")
 
     with (
         redis.Redis.from_url(server.url, decode_responses=decode) as any_client,
         Ingest(any_client, run=run_id, folder=results_dir / run_id) as ingest,
     ):
-        assert ingest.drain() == 1
-        assert ingest.rejected_lines == 1
+        assert [ingest.step(), ingest.step()] == [3, 0]
+
+    assert ingest.rejected_lines == 1
+    assert stored(results_dir / run_id) == [0, 1, 2]
+    assert client.xlen(records_stream(run_id)) == 0
 
 
 def test_next_ingest_goes_on_where_the_last_one_stopped(
@@ -62,26 +56,6 @@ def test_next_ingest_goes_on_where_the_last_one_stopped(
     assert stored(folder) == [0, 1, 10, 11]
     assert (ingest.stored_lines, ingest.rejected_lines) == (4, 2)
     assert len(folder.joinpath("rejects.jsonl").read_text().splitlines()) == 2
-
-
-def test_stored_entries_that_were_not_trimmed_are_not_read_again(
-    client: redis.Redis, run_id: str, results_dir: Path
-) -> None:
-    """Killed between the rename and the trim: the part is there, and so are the entries."""
-    line = encode_line({"v": 1, "m": "received", "nonce": "n0", "t_ns": 1, "seq": 0})
-    entry = client.xadd(records_stream(run_id), {"lines": line})
-    assert entry is not None
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        ingest.drain()
-    # as after a restart of a server that had not yet written the trim to its disk
-    client.delete(records_stream(run_id))
-    client.xadd(records_stream(run_id), {"lines": line}, id=entry)
-
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        assert ingest.drain() == 0
-
-    assert stored(results_dir / run_id) == [0]
-    assert client.xlen(records_stream(run_id)) == 0
 
 
 def test_leftovers_of_a_killed_writer_are_removed(

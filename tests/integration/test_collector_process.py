@@ -157,10 +157,6 @@ def test_stop_is_quick_though_the_broker_hangs(server: Server, tmp_path: Path) -
             "collector: Redis at 127.0.0.1:{port} refuses the password", id="wrong-password",
         ),
         pytest.param(
-            [], {"POOLBENCH_REDIS_URL": "redis://127.0.0.1:{port}/0"}, ExitCode.STACK,
-            "collector: Redis at 127.0.0.1:{port} refuses the password", id="no-password",
-        ),
-        pytest.param(
             [], {"POOLBENCH_REDIS_PORT": "none"}, ExitCode.USAGE,
             "collector: POOLBENCH_REDIS_PORT = 'none' is invalid", id="bad-setting",
         ),

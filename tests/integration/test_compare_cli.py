@@ -218,6 +218,19 @@ def test_an_export_goes_to_a_file(poolbench: Poolbench, tmp_path: Path) -> None:
         (("report", "lastest"), "no such run: lastest; did you mean latest?"),
         (("export", "lastest"), "no such run: lastest; did you mean latest?"),
         (("export", "a", "--output", "no/x.csv"), "--output: no such folder: no; "),
+        (("report", "lastest", "--output", "x.svg"), "--output: no chart; add --chart lead"),
+        (
+            ("report", "lastest", "--chart", "lead"),
+            "--output: no image file; add --output FILE.svg or FILE.png",
+        ),
+        (
+            ("report", "lastest", "--chart", "lead", "--output", "x.gif"),
+            "--output: no image file: x.gif; add --output FILE.svg or FILE.png",
+        ),
+        (
+            ("report", "lastest", "--chart", "lead", "--output", "no/x.svg"),
+            "--output: no such folder: no;",
+        ),
     ],
 )
 def test_a_wrong_word_is_a_fault_of_the_input(

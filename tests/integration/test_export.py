@@ -12,7 +12,6 @@ import pytest
 
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
-from poolbench.errors import StorageError
 from report.export import JOB_COLUMNS, Format, Table, export
 from report.result import to_json
 from report.summary import summarize
@@ -150,12 +149,6 @@ def test_a_run_of_yesterday_lacks_a_column(folder: RunFolder) -> None:
     jobs.drop("slot").write_parquet(folder.jobs_path, metadata=kept)
 
     assert {row["slot"] for row in rows_of(folder)} == {""}
-
-
-def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
-    """A folder without a manifest."""
-    with pytest.raises(StorageError, match=r"manifest\.json: no such file"):
-        exported(RunFolder(tmp_path))
 
 
 def test_the_page_of_columns_is_current() -> None:

@@ -184,33 +184,25 @@ def test_json_is_all_that_stands_on_standard_output(server: Server, producer: Pr
     assert (sent["trials"][0]["sent"], sent["trials"][0]["ending"]) == (20, None)
 
 
-def test_all_goes_pool_after_pool(server: Server, producer: Producer) -> None:
-    """Each pool has its trial; the next gets its jobs when the former's account is closed."""
-    with StandIns(server.url, *POOLS) as stack:
-        found = producer.run("--pool all --job io.sleep --count 40 --seed 5 --json")
+def test_all_goes_pool_after_pool(client: redis.Redis, server: Server, producer: Producer) -> None:
+    """Each pool has its trial; the next gets its jobs when the former's account is closed.
 
-    trials = json.loads(found.out)["summary"]["trials"]
+    It ends with a line a pool, whose slots stand beside its figures where they are unequal.
+    """
+    with StandIns(server.url, *POOLS) as stack:
+        show_worker(client, "gevent", slots=100)
+        found = producer.run("--pool all --job io.sleep --count 40 --seed 5 --run r1")
+        summary = json.loads(producer.run("--look r1 --json").out)["summary"]
+
     assert found.code == 0, found.errors
     assert sorted(stack.order) == sorted(POOLS)
-    assert [trial["contender"] for trial in trials] == stack.order
+    assert [trial["contender"] for trial in summary["trials"]] == stack.order
     assert set(stack.left_when_begun.values()) == {0}
-    assert all(trial["ledger"]["done"] == 40 for trial in trials)
     assert f"to {' → '.join(stack.order)}, seed 5" in found.errors
-
-
-def test_all_ends_with_a_table_that_names_unequal_slots(
-    client: redis.Redis, server: Server, producer: Producer
-) -> None:
-    """One line a pool, its slots beside its figures."""
-    with StandIns(server.url, *POOLS):
-        show_worker(client, "gevent", slots=100)
-        found = producer.run("--pool all --job io.sleep --count 20")
-
-    assert found.code == 0, found.errors
     lines = [line.split() for line in found.out.splitlines()]
     for pool in POOLS:
         slots = "100" if pool == "gevent" else "4"
-        assert any(line[:3] == [pool, slots, "20"] for line in lines)
+        assert any(line[:3] == [pool, slots, "40"] for line in lines)
     assert "The slots differ (" in found.out
     assert "gevent 100" in found.out
     assert "place in the queue" in found.out
