@@ -40,13 +40,11 @@ class Variant:
 
 
 #: Every pool with plain jobs, and asyncio with coroutines too.
-VARIANTS = (
-    *(Variant(pool=pool, has_coroutines=False) for pool in available_pools()),
-    *(
-        Variant(pool=pool, has_coroutines=True)
-        for pool in available_pools()
-        if pool.name == "asyncio"
-    ),
+VARIANTS = tuple(
+    Variant(pool=pool, has_coroutines=has_coroutines)
+    for has_coroutines in (False, True)
+    for pool in available_pools()
+    if pool.name == "asyncio" or not has_coroutines
 )
 
 
