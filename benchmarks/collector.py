@@ -152,7 +152,7 @@ def fold_and_figure(path: Path) -> tuple[float, ...]:
     for lines in folder.iter_lines():
         folding.add(lines)
     stamps_s.append(time.perf_counter())
-    few = folding.records(is_over=False, columns=FIGURE_COLUMNS)
+    few = folding.records(columns=FIGURE_COLUMNS)
     account = ledgers(few, sent={0: few.height})[0]
     found = figures(few, slots=4, is_capacity=True)
     del few

@@ -61,8 +61,10 @@ def write_atomically(path: Path, *, write: Callable[[IO[bytes]], object]) -> Non
         sync_folder(path.parent)
 
 
-def write_table(path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str]) -> None:
-    """Write a Parquet file atomically; its metadata carries the format version.
+def write_table(
+    path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a Parquet file atomically, and make its folder; its metadata has the format version.
 
     Raises:
         StorageError: if it can't be written.
@@ -74,40 +76,33 @@ def write_table(path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str])
         compression="zstd",
         compression_level=1,
         statistics=False,
-        metadata={FORMAT_KEY: str(FORMAT), **metadata},
+        metadata={FORMAT_KEY: str(FORMAT), **(metadata or {})},
     )
+    make_folder(path.parent)
     write_atomically(path, write=lambda file: file.write(content.getbuffer()))
 
 
-def read_table(path: Path, *, columns: list[str] | None = None) -> pl.DataFrame:
-    """Return a Parquet file's table, or some columns of it.
+def scan_table(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
+    """Return a Parquet file's table, to be read later, with exactly the schema's columns.
+
+    A column that the version which wrote the file did not have is null.
 
     Raises:
         StorageError: if it is absent, unreadable or of another format version.
     """
     read_metadata(path)
-    with storage_errors(path):
-        return pl.read_parquet(path, columns=columns)
+    return pl.scan_parquet(path, schema=schema, missing_columns="insert", extra_columns="ignore")
 
 
-def read_rows(path: Path, *, columns: list[str], first: int, rows: int) -> pl.DataFrame:
-    """Return some columns of the rows from ``first`` on, from 0; other rows need no memory.
-
-    Raises:
-        StorageError: if the file is absent or unreadable.
-    """
-    with storage_errors(path):
-        return pl.scan_parquet(path).slice(first, rows).select(columns).collect()
-
-
-def read_names(path: Path) -> list[str]:
-    """Return the names of a Parquet file's columns.
+def read_table(path: Path, *, schema: pl.Schema) -> pl.DataFrame:
+    """Return a Parquet file's table as `scan_table` describes it.
 
     Raises:
-        StorageError: if it is absent or unreadable.
+        StorageError: as `scan_table`.
     """
+    rows = scan_table(path, schema=schema)
     with storage_errors(path):
-        return list(pl.read_parquet_schema(path))
+        return rows.collect()
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -78,15 +78,12 @@ _MAX_PIECES = 64
 _SLICE_ROWS = 200_000
 
 
-def fold(lines: pl.DataFrame, *, is_over: bool = True) -> pl.DataFrame:
-    """Return the records (`RECORD_COLUMNS`) of the lines, sorted by `ORDER`.
+def fold(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the records (`RECORD_COLUMNS`) of a trial that is over, sorted by `ORDER`.
 
-    Args:
-        lines: in any order, repetitions allowed, each with a nonce, a moment and a time.
-        is_over: whether no more lines will come. Then an execution that started and did not end
-            is ``lost-worker``; while the trial runs, its outcome is null.
+    ``lines`` come in any order, repetitions allowed, each with a nonce, a moment and a time.
     """
-    return settle(gather(lines).sort(ORDER), is_over=is_over)
+    return fold_parts([lines])
 
 
 def fold_parts(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
@@ -115,11 +112,12 @@ def merge(gathered: Iterable[pl.DataFrame]) -> pl.DataFrame:
 def settle(
     gathered: pl.DataFrame, *, is_over: bool, columns: Collection[str] = tuple(RECORD_COLUMNS)
 ) -> pl.DataFrame:
-    """Return the records that gathered rows mean, row by row; ``is_over`` as in `fold`.
+    """Return the records that gathered rows mean, row by row.
 
     Args:
         gathered: rows of `gather` or `merge`.
-        is_over: as in `fold`.
+        is_over: whether no more lines will come. Then an execution that started and did not end
+            is ``lost-worker``; while the trial runs, its outcome is null.
         columns: which of `RECORD_COLUMNS` are wanted; fewer need less memory.
     """
     went_wrong = pl.col("outcome").ne_missing(Outcome.DONE.value)
@@ -148,9 +146,9 @@ class Folding:
         if len(self._whole) > _MAX_PIECES:
             self._whole = [pl.concat(self._whole)]
 
-    def records(self, *, is_over: bool, columns: Collection[str]) -> pl.DataFrame:
-        """Return some columns of the records of all lines so far, in no order."""
-        return settle(merge([*self._whole, self._open]), is_over=is_over, columns=columns)
+    def records(self, *, columns: Collection[str]) -> pl.DataFrame:
+        """Return some columns of the records while lines still come, in no order."""
+        return settle(merge([*self._whole, self._open]), is_over=False, columns=columns)
 
     def close(self) -> pl.DataFrame:
         """Return the records of all lines as `fold` does, and free the memory of the lines."""

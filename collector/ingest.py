@@ -11,8 +11,8 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 import polars as pl
@@ -21,7 +21,7 @@ from redis.client import NEVER_DECODE
 
 from collector.files import make_folder, remove_leftovers, storage_errors
 from collector.parse import parse_lines, reject
-from collector.parts import StoredPart, StreamId
+from collector.parts import StreamId
 from collector.schema import LINE_SCHEMA, PART_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StackError
@@ -30,8 +30,8 @@ from poolbench.keys import LINES_FIELD, records_stream
 #: Entries asked for at once: some 250 lines each, so an answer stays within a few MB.
 READ_ENTRIES = 64
 
-#: A part is closed when this many bytes of lines were read: it bounds memory, and is some
-#: 100,000 lines, so that the two fsyncs of a part cost little.
+#: A part is closed when this many bytes of lines were read, or an answer more: it bounds memory,
+#: and is some 100,000 lines, so that the two fsyncs of a part cost little.
 PART_MAX_BYTES = 32 * 2**20
 
 #: So many small parts are merged into one: a live run writes a few of them a second.
@@ -51,7 +51,6 @@ class Ingest:
         run: the run's id, which names the stream.
         folder: the run's own folder, ``results/<run>``; made if it isn't there.
         on_stored: called with the lines (`LINE_SCHEMA`) of each part once it is durable.
-        part_max_bytes: read this much, at most an answer more, into one part.
     """
 
     def __init__(
@@ -61,7 +60,6 @@ class Ingest:
         run: str,
         folder: Path,
         on_stored: Callable[[pl.DataFrame], None] | None = None,
-        part_max_bytes: int = PART_MAX_BYTES,
     ) -> None:
         self.run = run
         self.folder = RunFolder(folder)
@@ -71,7 +69,6 @@ class Ingest:
         self._client = client
         self._stream = records_stream(run)
         self._on_stored = on_stored
-        self._part_max_bytes = part_max_bytes
         self._lock: IO[str] | None = None
         self._cursor: StreamId | None = None
         self._is_trimmed = False
@@ -92,39 +89,26 @@ class Ingest:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Write the rejected lines for people to read, and release the lock."""
         try:
-            if error is None and self.rejected_lines:
+            if kind is None and self.rejected_lines:
                 self.folder.write_rejects()
         finally:
             self._release()
 
+    def drain(self) -> None:
+        """Step until the stream is empty."""
+        while self.step():
+            pass
+
     def step(self) -> int:
-        """Store the lines in the stream, one part at most; return how many there were.
+        """Store the lines in the stream, one part at most; return how many entries they were in.
 
         Raises:
             StorageError: if it can't be written: all of it is in the stream still.
             redis.RedisError: if the broker fails: nothing is lost, the next step continues.
         """
-        before = self.stored_lines
-        self._step()
-        return self.stored_lines - before
-
-    def drain(self) -> int:
-        """Step until the stream is empty; return how many lines were stored."""
-        before = self.stored_lines
-        while self._step():
-            pass
-        return self.stored_lines - before
-
-    def _step(self) -> int:
-        """Store one part at most; return how many entries of the stream it has."""
         if self._lock is None:
             raise RuntimeError("an Ingest stores only inside its `with` block: it needs the lock")
         if not self._is_trimmed:
@@ -146,7 +130,10 @@ class Ingest:
         return len(entries)
 
     def _resume(self) -> None:
-        self.folder.check()
+        # first, since a folder of another format version is refused and left as it is
+        if self.folder.manifest_path.exists():
+            self.folder.read_manifest()
+        self.stored_lines, self.rejected_lines = self.folder.count_lines()
         if self.folder.parts_path.is_dir():
             remove_leftovers(self.folder.parts_path)
             self.folder.remove_covered_parts()
@@ -154,28 +141,23 @@ class Ingest:
         parts = self.folder.parts()
         self._cursor = max((part.last for part in parts), default=None)
         self._is_trimmed = False
-        self.stored_lines, self.rejected_lines = self.folder.count_lines()
 
     def _read(self) -> list[_Entry]:
         """Return the entries after the cursor, up to a part's size."""
+        # undecoded, since a garbled entry may be no text at all; redis-py leaves the call untyped
+        execute: Callable[..., list[_Entry]] = self._client.execute_command
         entries: list[_Entry] = []
         size_bytes = 0
-        after = self._cursor
-        while size_bytes < self._part_max_bytes:
-            found = self._read_after(after)
+        start = f"({self._cursor}" if self._cursor else "-"
+        while size_bytes < PART_MAX_BYTES:
+            command = ("XRANGE", self._stream, start, "+", "COUNT", READ_ENTRIES)
+            found = execute(*command, **{NEVER_DECODE: True})
             entries += found
             size_bytes += sum(len(value) for _, fields in found for value in fields.values())
             if len(found) < READ_ENTRIES:
                 break
-            after = StreamId.parse(entries[-1][0].decode())
+            start = f"({entries[-1][0].decode()}"
         return entries
-
-    def _read_after(self, after: StreamId | None) -> list[_Entry]:
-        start = f"({after}" if after else "-"
-        command = ("XRANGE", self._stream, start, "+", "COUNT", READ_ENTRIES)
-        # undecoded, since a garbled entry may be no text at all; redis-py leaves the call untyped
-        execute: Callable[..., list[_Entry]] = self._client.execute_command
-        return execute(*command, **{NEVER_DECODE: True})
 
     def _trim(self) -> None:
         """Delete the entries from the stream that are in the folder, exactly up to the cursor."""
@@ -185,24 +167,15 @@ class Ingest:
         self._is_trimmed = True
 
     def _compact(self) -> None:
-        small = _small_tail(self.folder.parts())
+        newest = reversed(self.folder.parts())
+        small = [*takewhile(lambda part: part.path.stat().st_size < COMPACT_MAX_BYTES, newest)]
         if len(small) >= COMPACT_AT_PARTS:
-            self.folder.merge_parts(small)
+            self.folder.merge_parts(small[::-1])
 
     def _release(self) -> None:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _small_tail(parts: list[StoredPart]) -> list[StoredPart]:
-    """Return the newest parts up to the first that is big enough to be left alone."""
-    tail: list[StoredPart] = []
-    for part in reversed(parts):
-        if part.path.stat().st_size >= COMPACT_MAX_BYTES:
-            break
-        tail.insert(0, part)
-    return tail
 
 
 def _parse_entries(entries: list[_Entry], *, run: str) -> pl.DataFrame:

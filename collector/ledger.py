@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from collector.reasons import Code, Reason
 from poolbench.records import FINAL_OUTCOMES, Outcome
 from poolbench.summaries import Ledger
 
@@ -34,6 +35,18 @@ def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledg
         trial: _account(counts.get(trial, nothing), sent=sent.get(trial, 0))
         for trial in sorted({*sent, *counts})
     }
+
+
+def ledger_faults(ledger: Ledger) -> list[Reason]:
+    """Return why the figures of a trial with this account don't count; none if they do."""
+    faults = []
+    if ledger.lost > 0:
+        faults.append(Reason.of(Code.JOBS_LOST, lost=ledger.lost, sent=ledger.sent))
+    if ledger.lost < 0:
+        faults.append(Reason.of(Code.JOBS_UNSENT, jobs=-ledger.lost))
+    if ledger.duplicated:
+        faults.append(Reason.of(Code.JOBS_DUPLICATED, jobs=ledger.duplicated))
+    return faults
 
 
 def _account(counts: Mapping[str, int], *, sent: int) -> Ledger:

@@ -1,4 +1,4 @@
-"""Pure: the manifest of a run that a producer submitted, in the shape of the lab's.
+"""The manifest of a run that a producer submitted, in the shape of the lab's.
 
 So the same report reads both. What only the lab measures is null.
 """
@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
 
 from collector.reasons import Code, Reason
-from collector.run_hash import RunHash
 from collector.run_manifest import (
     Contender,
     ExperimentSource,
@@ -23,67 +21,59 @@ from collector.run_manifest import (
     TrialResult,
     Workload,
 )
-from collector.summary import FOREIGN_CLOCK, Interval, Measured, whole_interval
+from collector.summary import FOREIGN_CLOCK, Interval, Measured, Summary, whole_interval
 from poolbench import __version__
 from poolbench.jobs import JOB_KINDS, ideal_wait_s
 from poolbench.records import TrialPlan
 from poolbench.summaries import RunState
 
-Entry = TypeVar("Entry")
 
+def manifest_of(summary: Summary) -> Manifest:
+    """Return the manifest of a run.
 
-def machine() -> Machine:
-    """Return what is known of the machine: the collector's own, which may not be the workers'."""
-    return Machine(
-        cores=os.cpu_count() or 1,
-        os=f"{platform.system()} {platform.release()}",
-        python=platform.python_version(),
-    )
-
-
-def manifest_of(
-    run: RunHash,
-    *,
-    measured: Sequence[Measured],
-    summary: Mapping[str, Any],
-    machine: Machine,
-    lines: int,
-) -> Manifest:
-    """Return the manifest; ``summary`` is what was published of the same trials.
-
-    ``lines`` is how many the folder holds: if it holds more later, the records are not of all.
+    If its folder holds more lines later than ``lines`` says, the records are not of all.
     """
-    plans = [trial.plan for trial in measured]
-    whole = whole_interval(measured)
+    run, plans = summary.run, [trial.plan for trial in summary.trials]
+    whole = whole_interval(summary.trials)
+    contenders = {
+        plan.contender: Contender(name=plan.contender, pool=plan.pool, slots=plan.slots)
+        for plan in plans
+    }
+    workloads = {
+        plan.kind: Workload(name=plan.kind, kind=plan.kind, parameters=plan.parameters)
+        for plan in plans
+    }
     return Manifest(
         run=run.run,
         source=run.source,
         created_ns=run.created_ns,
         finished_ns=whole.last_finish_ns if whole else None,
         first_due_ns=whole.first_due_ns if whole else None,
-        state="finished" if summary["state"] == RunState.CLOSED else "unfinished",
+        state="finished" if summary.state is RunState.CLOSED else "unfinished",
         profile="submission",
         repetitions=1,
         command=_command(plans),
         experiment=ExperimentSource(
             file="(none: submitted by hand)",
             sha256="",
-            title=f"Submission of {', '.join(sorted({plan.kind for plan in plans}))}",
+            title=f"Submission of {', '.join(sorted(workloads))}",
         ),
-        lines=lines,
-        events=summary["events"],
-        overlapped_by=tuple(summary["overlapped_by"]),
-        contenders=_distinct(
-            Contender(name=one.plan.contender, pool=one.plan.pool, slots=one.slots)
-            for one in measured
-        ),
-        workloads=_distinct(
-            Workload(name=plan.kind, kind=plan.kind, parameters=plan.parameters) for plan in plans
-        ),
+        lines=summary.lines,
+        events=summary.has_events,
+        overlapped_by=summary.overlapped_by,
+        contenders=tuple(contenders.values()),
+        workloads=tuple(workloads.values()),
         calibration=run.calibration,
         versions={"poolbench": __version__},
-        machine=machine,
-        trials=tuple(_trial(trial, overlapped_by=summary["overlapped_by"]) for trial in measured),
+        # the collector's own, which may not be the workers'
+        machine=Machine(
+            cores=os.cpu_count() or 1,
+            os=f"{platform.system()} {platform.release()}",
+            python=platform.python_version(),
+        ),
+        trials=tuple(
+            _trial(trial, overlapped_by=summary.overlapped_by) for trial in summary.trials
+        ),
     )
 
 
@@ -96,8 +86,6 @@ def interval_in(manifest: Manifest) -> Interval | None:
 
 def _command(plans: Sequence[TrialPlan]) -> str:
     """Return the producer's command line that asks for the same again, but for its seed."""
-    if not plans:
-        return ""
     plan = plans[0]
     pool = plan.pool if len(plans) == 1 else "all"
     words = ["python -m producer", f"--pool {pool}", f"--job {plan.kind}", f"--count {plan.count}"]
@@ -116,13 +104,13 @@ def _option(parameter: str, value: float | list[float]) -> str:
 
 def _trial(trial: Measured, *, overlapped_by: Sequence[str]) -> TrialEntry:
     plan, interval = trial.plan, trial.interval
+    kind = JOB_KINDS.get(plan.kind)
     planned = PlannedTrial(
-        **{one.name: getattr(plan, one.name) for one in fields(plan) if one.name != "slots"},
-        slots=trial.slots,
+        **{one.name: getattr(plan, one.name) for one in fields(plan)},
         block=0,
         workload=plan.kind,
         is_pilot=False,
-        ideal_wait_s=_ideal_wait_s(plan),
+        ideal_wait_s=ideal_wait_s(kind, plan.parameters) if kind else None,
         measure="capacity" if plan.arrivals == "burst" else "rate",
         workers_up=None,
     )
@@ -133,20 +121,7 @@ def _trial(trial: Measured, *, overlapped_by: Sequence[str]) -> TrialEntry:
         # what the report can't find again in the records
         reasons=(
             *(Reason.of(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
-            *((FOREIGN_CLOCK,) if not trial.figures.is_clock_shared else ()),
+            *(() if trial.figures.is_clock_shared else (FOREIGN_CLOCK,)),
         ),
     )
     return TrialEntry(plan=planned, result=result)
-
-
-def _ideal_wait_s(plan: TrialPlan) -> float | None:
-    kind = JOB_KINDS.get(plan.kind)
-    return ideal_wait_s(kind, plan.parameters) if kind is not None else None
-
-
-def _distinct(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    kept: list[Entry] = []
-    for entry in entries:
-        if entry not in kept:
-            kept.append(entry)
-    return tuple(kept)

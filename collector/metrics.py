@@ -50,7 +50,7 @@ class Figures:
 
 
 def figures(
-    records_of_trial: pl.DataFrame,
+    records: pl.DataFrame,
     *,
     slots: int,
     is_capacity: bool,
@@ -65,24 +65,24 @@ def figures(
     jobs done ÷ (last finish - first due): it shows whether the contender kept up with the rate.
 
     Args:
-        records_of_trial: of `FIGURE_COLUMNS`; without ``boot_id`` the clocks are taken for one.
+        records: those of the trial, of `FIGURE_COLUMNS` at least.
         slots: of the contender; 0 if unknown.
         is_capacity: whether the whole backlog was sent at once.
         sender_boot_id: boot of the machine that stamped ``due_ns``; None if unknown.
     """
-    peak = peak_in_flight(records_of_trial)
+    peak = peak_in_flight(records)
     throughput_per_s, missing = (
-        _capacity(records_of_trial, slots=slots, peak=peak)
-        if is_capacity
-        else _rate(records_of_trial)
+        _capacity(records, slots=slots, peak=peak) if is_capacity else _rate(records)
     )
-    is_clock_shared = _is_clock_shared(records_of_trial, sender_boot_id=sender_boot_id)
+    # null where no slot ran it, None where the sender's machine is unknown
+    boots = {*records["boot_id"].unique(), sender_boot_id} - {None}
+    is_clock_shared = len(boots) < 2
     foreign = None if is_clock_shared else Reason.of(Code.FOREIGN_CLOCK)
     return Figures(
         throughput_per_s=throughput_per_s,
-        wait_s=percentiles(waits_ns(records_of_trial)),
-        execution_s=percentiles(executions_ns(records_of_trial)),
-        lag_s=percentiles(lags_ns(records_of_trial)),
+        wait_s=percentiles(waits_ns(records)),
+        execution_s=percentiles(executions_ns(records)),
+        lag_s=percentiles(lags_ns(records)),
         peak_in_flight=peak,
         is_clock_shared=is_clock_shared,
         reasons=tuple(one for one in (missing, foreign) if one),
@@ -215,10 +215,3 @@ def _rate(records: pl.DataFrame) -> tuple[float | None, Reason | None]:
     if span_ns <= 0:
         return None, Reason.of(Code.DONE_BEFORE_DUE)
     return len(finishes) * _NS_PER_S / span_ns, None
-
-
-def _is_clock_shared(records: pl.DataFrame, *, sender_boot_id: str | None) -> bool:
-    if "boot_id" not in records.columns:
-        return True
-    boots = set(known(records["boot_id"].unique()))
-    return len(boots | ({sender_boot_id} if sender_boot_id else set())) < 2

@@ -32,7 +32,8 @@ def parse_lines(batches: Sequence[bytes], *, run: str) -> pl.DataFrame:
         frame = _judge(frame, run=run)
         if frame["reason"].null_count() == frame.height:
             return frame
-    return _parse_one_by_one(content, run=run)
+    texts = [text for text in content.split(b"\n") if text.strip()]
+    return pl.concat([PART_SCHEMA.to_frame(), *_parse_texts(texts, run=run)])
 
 
 def reject(text: bytes, *, reason: str) -> pl.DataFrame:
@@ -45,35 +46,19 @@ def reject(text: bytes, *, reason: str) -> pl.DataFrame:
     )
 
 
-def _parse_one_by_one(content: bytes, *, run: str) -> pl.DataFrame:
-    """Return the rows of content in which something is garbled."""
-    texts = [text for text in content.split(b"\n") if text.strip()]
-    rows: list[pl.DataFrame] = []
-    start = 0
-    for frame in _bisect(texts):
-        count = frame.height if frame is not None else 1
-        these = texts[start : start + count]
-        start += count
-        if frame is None:
-            rows.append(reject(these[0], reason="no JSON object of a line's types"))
-        else:
-            rows.append(_keep_texts(_judge(frame, run=run), texts=these))
-    return pl.concat([PART_SCHEMA.to_frame(), *rows])
-
-
-def _bisect(texts: list[bytes]) -> list[pl.DataFrame | None]:
-    """Return the frames of the texts in order, None for a text that can't be read.
+def _parse_texts(texts: list[bytes], *, run: str) -> list[pl.DataFrame]:
+    """Return the rows of texts of which some are garbled, in order.
 
     The parser reports neither which line is wrong nor which lines it skips; so halves are tried
     until each wrong line is alone.
     """
-    frame = _parse(b"\n".join(texts)) if texts else LINE_SCHEMA.to_frame()
+    frame = _parse(b"\n".join(texts))
     if frame is not None and frame.height == len(texts):
-        return [frame]
+        return [_keep_texts(_judge(frame, run=run), texts=texts)]
     if len(texts) == 1:
-        return [None]
+        return [reject(texts[0], reason="no JSON object of a line's types")]
     middle = len(texts) // 2
-    return [*_bisect(texts[:middle]), *_bisect(texts[middle:])]
+    return [*_parse_texts(texts[:middle], run=run), *_parse_texts(texts[middle:], run=run)]
 
 
 def _parse(content: bytes) -> pl.DataFrame | None:
@@ -90,19 +75,14 @@ def _parse(content: bytes) -> pl.DataFrame | None:
 
 def _judge(frame: pl.DataFrame, *, run: str) -> pl.DataFrame:
     """Return the frame with the reason to put a line aside, null for a good one."""
-    reason = (
-        pl.when(pl.col("v").ne_missing(FORMAT))
-        .then(pl.lit(f"not of format {FORMAT}"))
-        .when(~pl.col("m").is_in(_MOMENTS).fill_null(value=False))
-        .then(pl.lit("unknown moment"))
-        .when(pl.col("nonce").fill_null("") == "")
-        .then(pl.lit("no nonce"))
-        .when(pl.col("t_ns").is_null())
-        .then(pl.lit("no time"))
-        .when(pl.col("run").fill_null(run) != run)
-        .then(pl.lit("of another run"))
-        .otherwise(pl.lit(None, pl.String))
-    )
+    faults = {
+        f"not of format {FORMAT}": pl.col("v").ne_missing(FORMAT),
+        "unknown moment": ~pl.col("m").is_in(_MOMENTS).fill_null(value=False),
+        "no nonce": pl.col("nonce").fill_null("") == "",
+        "no time": pl.col("t_ns").is_null(),
+        "of another run": pl.col("run").fill_null(run) != run,
+    }
+    reason = pl.coalesce(pl.when(is_fault).then(pl.lit(text)) for text, is_fault in faults.items())
     return frame.with_columns(rejected=pl.lit(None, pl.String), reason=reason)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-_NAME = re.compile(r"(\d+)-(\d+)_(\d+)-(\d+)\.parquet", re.ASCII)
+_NAME = re.compile(r"(\d+-\d+)_(\d+-\d+)\.parquet", re.ASCII)
 
 
 class StreamId(NamedTuple):
@@ -60,8 +60,12 @@ def find_parts(folder: Path) -> list[StoredPart]:
     """Return every part in the folder; none if it isn't there. Other files are ignored."""
     if not folder.is_dir():
         return []
-    found = (_parse(path) for path in folder.iterdir())
-    return [part for part in found if part]
+    found = [(path, _NAME.fullmatch(path.name)) for path in folder.iterdir()]
+    return [
+        StoredPart(first=StreamId.parse(name[1]), last=StreamId.parse(name[2]), path=path)
+        for path, name in found
+        if name
+    ]
 
 
 def outermost(parts: Iterable[StoredPart]) -> list[StoredPart]:
@@ -75,12 +79,3 @@ def outermost(parts: Iterable[StoredPart]) -> list[StoredPart]:
         if not (kept and part.is_within(kept[-1])):
             kept.append(part)
     return kept
-
-
-def _parse(path: Path) -> StoredPart | None:
-    match = _NAME.fullmatch(path.name)
-    if match is None:
-        return None
-    first_ms, first_serial, last_ms, last_serial = map(int, match.groups())
-    first, last = StreamId(first_ms, first_serial), StreamId(last_ms, last_serial)
-    return StoredPart(first=first, last=last, path=path)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Annotated, cast
 
 import redis
+from annotated_types import MinLen
+from pydantic import TypeAdapter, ValidationError
 
+from collector.run_manifest import first_fault
 from poolbench.calibration import read_calibration
 from poolbench.errors import StackError
 from poolbench.jobs import JOB_KINDS, rough_job_s
 from poolbench.keys import run_key, sent_field
 from poolbench.records import TrialPlan
+
+_PLANS = TypeAdapter(Annotated[tuple[TrialPlan, ...], MinLen(1)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,37 +40,41 @@ class RunHash:
     calibration: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def slowest_job_s(self) -> float:
-        """About how long the longest job takes alone, seconds."""
-        return max((_job_s(plan) for plan in self.plans), default=0.0)
+    def longest_silence_s(self) -> float:
+        """About how long no line may come while all is well, seconds.
 
-    @property
-    def longest_gap_s(self) -> float:
-        """How long no job may be due, seconds; 0 for bursts.
-
-        As it was drawn where the rate moves, since there may be pauses; else ten mean gaps.
+        Twice the longest job, and the longest time in which no job may be due: 0 for bursts; as it
+        was drawn where the rate moves, since there may be pauses; else ten mean gaps.
         """
+        jobs_s = (
+            rough_job_s(JOB_KINDS[plan.kind], plan.parameters)
+            for plan in self.plans
+            if plan.kind in JOB_KINDS
+        )
         gaps_s = (
             plan.longest_gap_s or 10 / plan.rate_per_s for plan in self.plans if plan.rate_per_s > 0
         )
-        return max(gaps_s, default=0.0)
+        return 2 * max(jobs_s, default=0.0) + max(gaps_s, default=0.0)
 
 
-def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
-    """Return a run's hash; None if there is none.
+def read_run_hash(client: redis.Redis, run: str) -> RunHash:
+    """Return a run's hash.
 
     Args:
         client: one that decodes its answers.
         run: the run's id.
 
     Raises:
-        StackError: if it is garbled.
+        StackError: if it is absent or garbled.
     """
     found = cast("dict[str, str]", client.hgetall(run_key(run)))
     if not found:
-        return None
+        raise StackError(
+            f"{run_key(run)} is not in Redis: the number of jobs sent is unknown; "
+            "its lines are kept, and nothing is published"
+        )
     try:
-        plans = _plans(found["trials"])
+        plans = _PLANS.validate_json(found["trials"], strict=True)
         return RunHash(
             run=run,
             created_ns=int(found["created_ns"]),
@@ -77,35 +85,9 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash | None:
             boot_id=found.get("boot_id") or None,
             calibration=read_calibration(found.get("calibration")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError) as error:
+        fault = first_fault(error, "trials") if isinstance(error, ValidationError) else repr(error)
         raise StackError(
-            f"{run_key(run)} in Redis is garbled ({error!r}); "
+            f"{run_key(run)} in Redis is garbled ({fault}); "
             "its run can't be accounted for: submit it again"
         ) from error
-
-
-def _plans(text: str) -> tuple[TrialPlan, ...]:
-    trials = json.loads(text)
-    if not isinstance(trials, list) or not trials:
-        raise TypeError(f"no list of trials: {text[:80]}")
-    return tuple(_plan(raw) for raw in trials)
-
-
-def _plan(raw: Mapping[str, Any]) -> TrialPlan:
-    known = {field.name for field in fields(TrialPlan)}
-    plan = TrialPlan(**{name: value for name, value in raw.items() if name in known})
-    numbers = (plan.rate_per_s, plan.longest_gap_s, *plan.parameters.values())
-    is_sound = (
-        all(isinstance(number, int) for number in (plan.trial, plan.slots, plan.count))
-        and all(isinstance(number, int | float) for number in numbers)
-        and all(isinstance(name, str) for name in (plan.contender, plan.pool, plan.kind))
-        and isinstance(plan.shape, dict)
-    )
-    if not is_sound:
-        raise TypeError(f"no plan of a trial: {raw}")
-    return plan
-
-
-def _job_s(plan: TrialPlan) -> float:
-    kind = JOB_KINDS.get(plan.kind)
-    return rough_job_s(kind, plan.parameters) if kind is not None else 0.0

@@ -414,14 +414,18 @@ def read_manifest(content: dict[str, Any], *, where: str) -> Manifest:
     try:
         return manifest_type().validate_python(_from_flat_trials(content) if is_flat else content)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        name = ".".join(str(key) for key in fault["loc"])
-        found = (
-            "is missing" if fault["type"] == "missing" else f"= {fault['input']!r:.60} is invalid"
-        )
         raise StorageError(
-            f"{where}: {name} {found}; restore the file, or use the Poolbench that wrote it"
+            f"{where}: {first_fault(error)}; restore the file, or use the Poolbench that wrote it"
         ) from error
+
+
+def first_fault(error: ValidationError, *where: str) -> str:
+    """Return the first fault that pydantic found: the field, below ``where``, and its value."""
+    fault = error.errors(include_url=False)[0]
+    name = ".".join([*where, *map(str, fault["loc"])])
+    if fault["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} = {fault['input']!r:.60} is invalid"
 
 
 def _from_flat_trials(content: dict[str, Any]) -> dict[str, Any]:

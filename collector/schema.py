@@ -6,17 +6,11 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from poolbench.records import LINE_COLUMNS, RECORD_COLUMNS, Column, ColumnType
-
-_TYPES: Mapping[ColumnType, type[pl.DataType]] = {
-    ColumnType.INT: pl.Int64,
-    ColumnType.TEXT: pl.String,
-    ColumnType.FLAG: pl.Boolean,
-}
+from poolbench.records import LINE_COLUMNS, RECORD_COLUMNS, Column
 
 
 def _schema(columns: Mapping[str, Column]) -> pl.Schema:
-    return pl.Schema({name: _TYPES[column.type]() for name, column in columns.items()})
+    return pl.Schema({name: kind for name, (kind, _) in columns.items()})
 
 
 LINE_SCHEMA = _schema(LINE_COLUMNS)

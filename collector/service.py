@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -17,10 +16,10 @@ import redis
 from collector.active_run import UPDATE_EVERY_S, ActiveRun
 from collector.manifest import interval_in
 from collector.store import RunFolder
-from collector.summary import Interval
-from poolbench.errors import PoolbenchError, StackError, UsageError
+from collector.summary import Interval, Summary
+from poolbench.errors import PoolbenchError, StackError
 from poolbench.keys import RUNS, check_name, records_stream, run_key, summary_key
-from poolbench.summaries import Ledger, RunState
+from poolbench.summaries import RunState
 
 #: How long no line may come while jobs are missing until a run is called stalled, seconds.
 STALL_S = 30.0
@@ -42,14 +41,6 @@ RETRY_S = 5.0
 RECONNECT_S = 2.0
 
 _log = logging.getLogger("collector")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trouble:
-    """Why a run isn't collected at the moment."""
-
-    kind: type[Exception]
-    retry_at_s: float
 
 
 class Service:
@@ -83,9 +74,11 @@ class Service:
         self._stopping = threading.Event()
         self._active: dict[str, ActiveRun] = {}
         #: Runs that are over; lines may still come.
-        self._resting: dict[str, Interval | None] = {}
-        self._troubles: dict[str, _Trouble] = {}
-        self._impossible: set[str] = set()
+        self._resting: set[str] = set()
+        #: When the jobs of each known run were in the system.
+        self._intervals: dict[str, Interval] = {}
+        #: By run that isn't collected at the moment: the kind of its fault, and when to try again.
+        self._troubles: dict[str, tuple[type[Exception], float]] = {}
         self._wake_at_s = float("-inf")
 
     def stop(self) -> None:
@@ -135,67 +128,58 @@ class Service:
             redis.ConnectionError: if the broker is away: nothing is lost, the next round continues.
         """
         listed = cast("list[tuple[str, float]]", self._client.zrange(RUNS, 0, -1, withscores=True))
-        self._forget_unlisted({name for name, _ in listed})
-        for name, _ in listed:
+        created_s = dict(listed)
+        self._forget((self._active.keys() | self._resting) - created_s.keys())
+        for name in created_s:
             self._admit(name)
-        self._wake(dict(listed))
+        self._wake(created_s)
         is_busy = False
         for name in list(self._active):
             if self._stopping.is_set():
                 break
-            with self._run_faults(name):
-                is_busy |= self._serve_run(name)
+            if self._may_try(name):
+                with self._run_faults(name):
+                    is_busy |= self._serve_run(name)
         return is_busy
 
     def close(self) -> None:
         """Release the runs' locks."""
-        for name in list(self._active):
-            with self._run_faults(name):
-                self._active.pop(name).close()
+        self._forget(set(self._active))
 
     def _serve_run(self, name: str) -> bool:
         """Collect and publish one run; return whether its stream may hold more."""
-        if not self._may_try(name):
-            return False
         active = self._active[name]
-        before = active.state
+        before = active.summary
         try:
             is_busy = active.collect()
         finally:
-            active.update(self._intervals(without=name))
-        if active.state is not None and active.state is not before:
-            _log.info("run %s: %s", name, _describe(active.state, active.ledgers))
-        if active.state is not None and active.state.is_over and active.quiet_s > LATE_S:
-            self._rest(name, interval=active.interval)
-        self._recover(name)
+            active.update(self._intervals)
+        if active.summary and not (before and active.summary.state is before.state):
+            _log.info("run %s: %s", name, _describe(active.summary))
+        if active.is_over and active.quiet_s > LATE_S:
+            self._active.pop(name).close()
+            self._resting.add(name)
         return is_busy
 
     def _admit(self, name: str) -> None:
         """Take up a run that isn't known yet."""
-        is_known = name in self._active or name in self._resting or name in self._impossible
-        if is_known or not self._may_try(name):
-            return
-        try:
-            check_name(name, what="run")
-        except UsageError as error:
-            self._impossible.add(name)
-            _log.warning("a run in %s is ignored: %s", RUNS, error)
+        if name in self._active or name in self._resting or not self._may_try(name):
             return
         with self._run_faults(name):
+            check_name(name, what="run")
             folder = RunFolder(self._results_dir / name)
             if self._is_settled(name, folder=folder):
-                self._resting[name] = interval_in(folder.read_manifest())
+                self._resting.add(name)
+                if interval := interval_in(folder.read_manifest()):
+                    self._intervals[name] = interval
             else:
                 self._open(name)
-            self._recover(name)
 
     def _open(self, name: str) -> None:
         folder = self._results_dir / name
-        active = ActiveRun(
+        self._active[name] = ActiveRun(
             self._client, run=name, folder=folder, stall_s=self._stall_s, clock=self._clock
         )
-        active.open()
-        self._active[name] = active
 
     def _is_settled(self, name: str, *, folder: RunFolder) -> bool:
         """Whether an earlier collector brought the run to its end, and nothing came since.
@@ -219,7 +203,10 @@ class Service:
             return False
 
     def _wake(self, created_s: Mapping[str, float]) -> None:
-        """Take up again the resting runs to which lines came; ``created_s`` is Unix time."""
+        """Take up again the resting runs to which lines came, and take the old ones out of Redis.
+
+        ``created_s`` is Unix time by run.
+        """
         if self._clock() < self._wake_at_s:
             return
         self._wake_at_s = self._clock() + WAKE_EVERY_S
@@ -232,37 +219,25 @@ class Service:
             if length:
                 with self._run_faults(name):
                     self._open(name)
-                    del self._resting[name]
+                    self._resting.remove(name)
                     _log.info("run %s: more lines came", name)
             elif created_s[name] < time.time() - LISTED_S:
-                self._unlist(name)
+                # its folder has everything, and its stream is empty
+                with self._client.pipeline(transaction=True) as transaction:
+                    transaction.zrem(RUNS, name)
+                    transaction.unlink(records_stream(name), run_key(name))
+                    transaction.execute()
+                self._forget({name})
 
-    def _unlist(self, name: str) -> None:
-        """Take an old run out of Redis: its folder has everything, and its stream is empty."""
-        with self._client.pipeline(transaction=True) as transaction:
-            transaction.zrem(RUNS, name)
-            transaction.unlink(records_stream(name), run_key(name))
-            transaction.execute()
-        del self._resting[name]
-
-    def _rest(self, name: str, *, interval: Interval | None) -> None:
-        self._active.pop(name).close()
-        self._resting[name] = interval
-
-    def _forget_unlisted(self, listed: set[str]) -> None:
-        """Let go of runs that someone took off the list; their folders stay."""
-        for name in self._active.keys() - listed:
-            with self._run_faults(name):
-                self._active.pop(name).close()
-        for name in self._resting.keys() - listed:
-            del self._resting[name]
-
-    def _intervals(self, *, without: str) -> dict[str, Interval]:
-        known = {
-            **self._resting,
-            **{name: active.interval for name, active in self._active.items()},
-        }
-        return {name: found for name, found in known.items() if found and name != without}
+    def _forget(self, names: set[str]) -> None:
+        """Let go of runs; their folders stay."""
+        for name in names:
+            self._troubles.pop(name, None)
+            self._resting.discard(name)
+            self._intervals.pop(name, None)
+            if name in self._active:
+                with self._run_faults(name):
+                    self._active.pop(name).close()
 
     @contextmanager
     def _run_faults(self, name: str) -> Iterator[None]:
@@ -270,20 +245,16 @@ class Service:
         try:
             yield
         except (PoolbenchError, redis.ResponseError) as error:
-            before = self._troubles.get(name)
             # by kind: the text of a full disk names another part each time
-            if before is None or before.kind is not type(error):
+            if type(error) not in self._troubles.get(name, ()):
                 _log.warning("run %s: %s", name, error)
-            retry_at_s = self._clock() + RETRY_S
-            self._troubles[name] = _Trouble(kind=type(error), retry_at_s=retry_at_s)
+            self._troubles[name] = type(error), self._clock() + RETRY_S
+        else:
+            if self._troubles.pop(name, None):
+                _log.info("run %s: it is collected again", name)
 
     def _may_try(self, name: str) -> bool:
-        trouble = self._troubles.get(name)
-        return trouble is None or self._clock() >= trouble.retry_at_s
-
-    def _recover(self, name: str) -> None:
-        if self._troubles.pop(name, None):
-            _log.info("run %s: it is collected again", name)
+        return name not in self._troubles or self._clock() >= self._troubles[name][1]
 
     def _beat(self) -> None:
         if self._heartbeat_file is None:
@@ -295,15 +266,15 @@ class Service:
             self._heartbeat_file = None
 
 
-def _describe(state: RunState, accounts: tuple[Ledger, ...]) -> str:
+def _describe(summary: Summary) -> str:
     """Return a run's state in one line."""
     sent, done, failed, lost = (
-        sum(getattr(account, name) for account in accounts)
+        sum(getattr(trial.ledger, name) for trial in summary.trials)
         for name in ("sent", "done", "failed", "lost")
     )
     counts = f"{sent:,} sent, {done:,} done"
     if failed:
         counts += f", {failed:,} failed"
     if lost:
-        counts += f", {lost:,} {'without an end' if state.is_over else 'to come'}"
-    return f"{state.value}, {counts}"
+        counts += f", {lost:,} {'without an end' if summary.state.is_over else 'to come'}"
+    return f"{summary.state.value}, {counts}"

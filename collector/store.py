@@ -7,7 +7,7 @@ read, is a `StorageError` whose one line names the file and what to do.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from collector.files import (
     check_format,
     make_folder,
     read_metadata,
-    read_names,
     read_table,
     storage_errors,
     sync_folder,
@@ -58,17 +57,6 @@ class RunFolder:
         #: What could not be read as a line: a JSON object a line, with its reason.
         self.rejects_path = path / "rejects.jsonl"
 
-    def check(self) -> None:
-        """Refuse a folder of another format version; one that isn't there yet is fine.
-
-        Raises:
-            StorageError: with the version found and what to do.
-        """
-        if self.manifest_path.exists():
-            self.read_manifest()
-        for part in self.parts()[:1]:
-            read_metadata(part.path)
-
     # parts, written by ingest ------------------------------------------------------------------
 
     def parts(self) -> list[StoredPart]:
@@ -82,7 +70,6 @@ class RunFolder:
         Raises:
             StorageError: if it can't be written; nothing is stored then.
         """
-        make_folder(self.parts_path)
         rejected = frame.height - frame["rejected"].null_count()
         write_table(
             self.parts_path / part_name(first=first, last=last),
@@ -96,7 +83,7 @@ class RunFolder:
         Killed between its two steps, it leaves parts that lie within the new one: no reader counts
         them, and the next compaction's end removes them.
         """
-        frame = pl.concat([_read_part(part) for part in parts])
+        frame = pl.concat([read_table(part.path, schema=PART_SCHEMA) for part in parts])
         self.write_part(frame, first=parts[0].first, last=parts[-1].last)
         self.remove_covered_parts()
 
@@ -122,19 +109,14 @@ class RunFolder:
         Call it as the run's one writer, or when there is none: compaction replaces files.
         """
         for part in self.parts():
-            frame = _read_part(part)
+            frame = read_table(part.path, schema=PART_SCHEMA)
             yield frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
 
-    def read_rejects(self) -> pl.DataFrame:
-        """Return the rejected lines: the text, ``rejected``, and the ``reason``."""
-        columns = ["rejected", "reason"]
-        frames = [_read_part(part, columns=columns) for part in self.parts()]
-        frame = pl.concat([PART_SCHEMA.to_frame().select(columns), *frames])
-        return frame.filter(pl.col("rejected").is_not_null())
-
     def write_rejects(self) -> None:
-        """Write the rejected lines to `rejects_path`, if there are any."""
-        rejects = self.read_rejects()
+        """Write the texts of the rejected lines, each with its reason, if there are any."""
+        schema = pl.Schema({name: PART_SCHEMA[name] for name in ("rejected", "reason")})
+        frames = [read_table(part.path, schema=schema) for part in self.parts()]
+        rejects = pl.concat([schema.to_frame(), *frames]).drop_nulls("rejected")
         if rejects.height:
             write_atomically(self.rejects_path, write=rejects.write_ndjson)
 
@@ -142,7 +124,7 @@ class RunFolder:
 
     def write_jobs(self, records: pl.DataFrame) -> None:
         """Write the run's records to ``jobs.parquet``."""
-        self._write(self.jobs_path, frame=records, schema=RECORD_SCHEMA)
+        write_table(self.jobs_path, frame=conform(records, schema=RECORD_SCHEMA))
 
     def read_jobs(self, *, columns: list[str] | None = None) -> pl.DataFrame:
         """Return the run's records, or some columns of them: they need less memory.
@@ -150,9 +132,7 @@ class RunFolder:
         A column that the version which wrote them did not have is null.
         """
         schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns or RECORD_SCHEMA})
-        known = read_names(self.jobs_path)
-        frame = read_table(self.jobs_path, columns=[name for name in schema if name in known])
-        return conform(frame, schema=schema)
+        return read_table(self.jobs_path, schema=schema)
 
     def trial_records(self) -> TrialRecords:
         """Return a reader of the run's records that has a few trials in memory at once."""
@@ -160,13 +140,13 @@ class RunFolder:
 
     def write_samples(self, samples: pl.DataFrame) -> None:
         """Write the samples taken during the trials to ``samples.parquet``."""
-        self._write(self.samples_path, frame=samples, schema=SAMPLE_SCHEMA)
+        write_table(self.samples_path, frame=conform(samples, schema=SAMPLE_SCHEMA))
 
     def read_samples(self) -> pl.DataFrame:
         """Return the samples; none, if none were taken: only the lab takes them."""
         if not self.samples_path.exists():
             return SAMPLE_SCHEMA.to_frame()
-        return read_table(self.samples_path)
+        return read_table(self.samples_path, schema=SAMPLE_SCHEMA)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write ``manifest.json``; the format version is set here."""
@@ -192,14 +172,3 @@ class RunFolder:
             raise StorageError(f"{path}: no JSON object; restore it or remove it")
         check_format(content.get("format"), path=path, known=(PREVIOUS_FORMAT, MANIFEST_FORMAT))
         return read_manifest(content, where=str(path))
-
-    def _write(self, path: Path, *, frame: pl.DataFrame, schema: pl.Schema) -> None:
-        make_folder(self.path)
-        write_table(path, frame=conform(frame, schema=schema), metadata={})
-
-
-def _read_part(part: StoredPart, *, columns: Collection[str] = tuple(PART_SCHEMA)) -> pl.DataFrame:
-    """Return a part's table; a column that the version which wrote it did not have is null."""
-    known = set(read_names(part.path))
-    frame = read_table(part.path, columns=[name for name in columns if name in known])
-    return conform(frame, schema=pl.Schema({name: PART_SCHEMA[name] for name in columns}))

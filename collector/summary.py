@@ -8,15 +8,17 @@ from typing import Any
 
 import polars as pl
 
-from collector.ledger import ledgers
+from collector.ledger import ledger_faults, ledgers
 from collector.metrics import Figures, figures
-from collector.reasons import Code, Reason, Severity
+from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_hash import RunHash
 from poolbench.records import FORMAT, TrialPlan
 from poolbench.summaries import Ledger, RunState
 
 #: Makes latencies of a submitted run invalid: the producer's machine stamped the due times.
 FOREIGN_CLOCK = replace(Reason.of(Code.FOREIGN_CLOCK), severity=Severity.INVALID)
+
+_PUBLISHED_FIGURES = ("throughput_per_s", "wait_s", "execution_s", "lag_s", "peak_in_flight")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +39,27 @@ class Interval:
 class Measured:
     """One trial of a run, with the figures of its records."""
 
+    #: With the slots of the contender's live workers, where the sender didn't know them.
     plan: TrialPlan
-    slots: int
     ledger: Ledger
     figures: Figures
     interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What is known of a run at one moment."""
+
+    run: RunHash
+    trials: tuple[Measured, ...]
+    state: RunState
+    #: Whether a worker sent Celery's events.
+    has_events: bool
+    #: Runs that had jobs in the system at the same time.
+    overlapped_by: tuple[str, ...]
+    #: Lines in the folder, those that could not be read among them.
+    lines: int
+    rejected_lines: int
 
 
 def measure(
@@ -56,26 +74,20 @@ def measure(
         slots: by contender, for plans without slots.
     """
     accounts = ledgers(records, sent=run.sent)
-    measured = []
-    for plan in run.plans:
+
+    def measure_trial(plan: TrialPlan) -> Measured:
         of_trial = records.filter(pl.col("trial") == plan.trial)
-        slots_of_trial = plan.slots or slots.get(plan.contender, 0)
+        plan = replace(plan, slots=plan.slots or slots.get(plan.contender, 0))
         found = figures(
             of_trial,
-            slots=slots_of_trial,
+            slots=plan.slots,
             is_capacity=plan.arrivals == "burst",
             sender_boot_id=sender_boot_id,
         )
-        measured.append(
-            Measured(
-                plan=plan,
-                slots=slots_of_trial,
-                ledger=accounts[plan.trial],
-                figures=found,
-                interval=interval_of(of_trial),
-            )
-        )
-    return tuple(measured)
+        interval, ledger = interval_of(of_trial), accounts[plan.trial]
+        return Measured(plan=plan, ledger=ledger, figures=found, interval=interval)
+
+    return tuple(map(measure_trial, run.plans))
 
 
 def interval_of(records: pl.DataFrame) -> Interval | None:
@@ -83,9 +95,8 @@ def interval_of(records: pl.DataFrame) -> Interval | None:
     first_due_ns, last_finish_ns = records["due_ns"].min(), records["finished_ns"].max()
     if not isinstance(first_due_ns, int):
         return None
-    if not isinstance(last_finish_ns, int):
-        last_finish_ns = first_due_ns
-    return Interval(first_due_ns=first_due_ns, last_finish_ns=max(first_due_ns, last_finish_ns))
+    known_ns = (at_ns for at_ns in (first_due_ns, last_finish_ns) if isinstance(at_ns, int))
+    return Interval(first_due_ns=first_due_ns, last_finish_ns=max(known_ns))
 
 
 def whole_interval(measured: Sequence[Measured]) -> Interval | None:
@@ -100,10 +111,10 @@ def whole_interval(measured: Sequence[Measured]) -> Interval | None:
 
 
 def judge_state(
-    run: RunHash, *, accounts: Sequence[Ledger], quiet_s: float, stall_s: float
+    run: RunHash, *, trials: Sequence[Measured], quiet_s: float, stall_s: float
 ) -> RunState:
     """Return how far a run is; ``quiet_s`` is how long no line has come."""
-    is_missing = any(not account.is_closed for account in accounts)
+    is_missing = any(not trial.ledger.is_closed for trial in trials)
     if run.sent_all_ns is not None and not is_missing:
         return RunState.CLOSED
     # a killed producer marks nothing: what it planned and did not send is missing
@@ -113,84 +124,51 @@ def judge_state(
     return RunState.SENDING if run.sent_all_ns is None else RunState.RUNNING
 
 
-def describe(
-    run: RunHash,
-    *,
-    measured: Sequence[Measured],
-    state: RunState,
-    has_events: bool,
-    overlapped_by: Sequence[str],
-    rejected_lines: int = 0,
-    faults: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Return the summary that is published at ``poolbench:summary:<run>``.
+def describe(summary: Summary, *, fault: str = "") -> dict[str, Any]:
+    """Return what is published at ``poolbench:summary:<run>``.
 
-    Args:
-        run: its hash.
-        measured: its trials.
-        state: how far it is.
-        has_events: whether a worker sent Celery's events.
-        overlapped_by: runs that had jobs in the system at the same time.
-        rejected_lines: lines that could not be read.
-        faults: what hinders the collector itself, in words.
+    ``fault`` is what hinders the collector itself, in words; empty if nothing does.
     """
-    common = [
-        *(Reason.of(Code.COLLECTOR_HINDERED, fault=fault) for fault in faults),
-        *(Reason.of(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
-    ]
+    common = [Reason.of(Code.COLLECTOR_HINDERED, fault=fault)] if fault else []
+    common += [Reason.of(Code.RUNS_OVERLAP, run=other) for other in summary.overlapped_by]
     return {
         "format": FORMAT,
-        "run": run.run,
-        "state": state.value,
-        "events": has_events,
-        "overlapped_by": list(overlapped_by),
-        "rejected_lines": rejected_lines,
-        "trials": [_describe_trial(trial, state=state, common=common) for trial in measured],
+        "run": summary.run.run,
+        "state": summary.state.value,
+        "events": summary.has_events,
+        "overlapped_by": list(summary.overlapped_by),
+        "rejected_lines": summary.rejected_lines,
+        "trials": [
+            _describe_trial(trial, is_over=summary.state.is_over, common=common)
+            for trial in summary.trials
+        ],
     }
 
 
-def _describe_trial(trial: Measured, *, state: RunState, common: list[Reason]) -> dict[str, Any]:
-    plan, found = trial.plan, trial.figures
-    invalid = [*_invalid(trial, state=state), *common]
-    unsure = _unsure(trial)
-    is_thin = state.is_over and trial.ledger.done > 0 and found.throughput_per_s is None
+def _describe_trial(trial: Measured, *, is_over: bool, common: list[Reason]) -> dict[str, Any]:
+    plan, ledger, found = trial.plan, trial.ledger, asdict(trial.figures)
+    reasons = [
+        *(one for one in ledger_faults(ledger) if is_over or one.code is not Code.JOBS_LOST),
+        *(() if trial.figures.is_clock_shared else (FOREIGN_CLOCK,)),
+        *common,
+    ]
+    if ledger.failed:
+        reasons.append(Reason.of(Code.JOBS_FAILED, failed=ledger.failed, sent=ledger.sent))
+    mark = strongest(reasons)
+    is_thin = is_over and ledger.done > 0 and found["throughput_per_s"] is None
+    if is_thin and mark is not Severity.INVALID:
+        mark = Severity.TOO_FEW
     return {
         "trial": plan.trial,
         "contender": plan.contender,
         "pool": plan.pool,
-        "slots": trial.slots,
+        "slots": plan.slots,
         "kind": plan.kind,
         "parameters": dict(plan.parameters),
-        "sent": trial.ledger.sent,
-        "ledger": asdict(trial.ledger),
-        "throughput_per_s": found.throughput_per_s,
-        "wait_s": asdict(found.wait_s) if found.wait_s else None,
-        "execution_s": asdict(found.execution_s) if found.execution_s else None,
-        "lag_s": asdict(found.lag_s) if found.lag_s else None,
-        "peak_in_flight": found.peak_in_flight,
-        "mark": "!" if invalid else "?" if is_thin else "~" if unsure else "",
+        "sent": ledger.sent,
+        "ledger": asdict(ledger),
+        **{name: found[name] for name in _PUBLISHED_FIGURES},
+        "mark": mark.value,
         # in words: the producer prints them
-        "reasons": list(dict.fromkeys(one.text for one in (*invalid, *unsure, *found.reasons))),
+        "reasons": list(dict.fromkeys(one.text for one in (*reasons, *trial.figures.reasons))),
     }
-
-
-def _invalid(trial: Measured, *, state: RunState) -> list[Reason]:
-    """Return why a trial's figures don't count."""
-    account, reasons = trial.ledger, []
-    if account.lost > 0 and state.is_over:
-        reasons.append(Reason.of(Code.JOBS_LOST, lost=account.lost, sent=account.sent))
-    if account.lost < 0:
-        reasons.append(Reason.of(Code.JOBS_UNSENT, jobs=-account.lost))
-    if account.duplicated:
-        reasons.append(Reason.of(Code.JOBS_DUPLICATED, jobs=account.duplicated))
-    if not trial.figures.is_clock_shared:
-        reasons.append(FOREIGN_CLOCK)
-    return reasons
-
-
-def _unsure(trial: Measured) -> list[Reason]:
-    """Return what limits figures that are valid."""
-    account = trial.ledger
-    if not account.failed:
-        return []
-    return [Reason.of(Code.JOBS_FAILED, failed=account.failed, sent=account.sent)]

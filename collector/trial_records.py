@@ -1,35 +1,21 @@
 """The records of a run's folder, some trials at a time: a report of millions needs little memory.
 
-`collector.fold` writes records in order of their trials, so that each trial's lie together and are
-read alone. Of a file in another order all are read at once: as right, and in more memory.
+Only the rows of the trials that are asked for become a frame, in whatever order the file has them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import accumulate
 from pathlib import Path
 
 import polars as pl
 
-from collector.files import read_names, read_rows, read_table
-from collector.schema import RECORD_SCHEMA, conform
+from collector.files import read_table, scan_table, storage_errors
+from collector.schema import RECORD_SCHEMA
 
-#: Neighbouring trials are read together until they have so many records. A file's rows are packed
+#: Neighbouring trials are read together that begin within so many records. A file's rows are packed
 #: in groups; fewer would unpack each group again and again, and more would only need memory.
 WINDOW_ROWS = 250_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stretch:
-    """Where the records of a trial lie."""
-
-    trial: int
-    #: Its first row in the file, from 0.
-    first: int
-    rows: int
 
 
 class TrialRecords:
@@ -53,8 +39,13 @@ class TrialRecords:
         Raises:
             StorageError: if the file can't be read, or is of another format version.
         """
-        for window in self._windows():
-            yield self._read(window, columns=columns)
+        if not self._path.exists():
+            return
+        table = read_table(self._path, schema=pl.Schema({"trial": RECORD_SCHEMA["trial"]}))
+        counts = table.drop_nulls().group_by("trial", maintain_order=True).len()
+        first_row = pl.col("len").cum_sum() - pl.col("len")
+        for _, window in counts.group_by(first_row // WINDOW_ROWS, maintain_order=True):
+            yield self._read(window["trial"].to_list(), columns=columns)
 
     def read(self, trial: int, *, columns: Sequence[str]) -> pl.DataFrame:
         """Return the records of one trial; an empty frame if it has none.
@@ -62,54 +53,12 @@ class TrialRecords:
         Raises:
             StorageError: as `windows`.
         """
-        window = [stretch for stretch in self._stretches if stretch.trial == trial]
-        return self._read(window, columns=columns)
+        return self._read([trial], columns=columns)
 
-    @cached_property
-    def _stretches(self) -> list[_Stretch]:
+    def _read(self, trials: Sequence[int], *, columns: Sequence[str]) -> pl.DataFrame:
+        schema = pl.Schema({name: RECORD_SCHEMA[name] for name in ("trial", *columns)})
         if not self._path.exists():
-            return []
-        runs = read_table(self._path, columns=["trial"])["trial"].rle()
-        lengths, trials = (runs.struct.field(name).to_list() for name in ("len", "value"))
-        firsts = accumulate(lengths, initial=0)
-        return [
-            _Stretch(trial=trial, first=first, rows=rows)
-            for trial, first, rows in zip(trials, firsts, lengths, strict=False)
-            if trial is not None
-        ]
-
-    @cached_property
-    def _is_apart(self) -> bool:
-        """Whether the records of some trial don't lie together."""
-        return len({stretch.trial for stretch in self._stretches}) < len(self._stretches)
-
-    def _windows(self) -> Iterator[list[_Stretch]]:
-        """Yield the trials that are read together."""
-        if self._is_apart:
-            yield self._stretches
-            return
-        window: list[_Stretch] = []
-        for stretch in self._stretches:
-            window.append(stretch)
-            if sum(one.rows for one in window) >= WINDOW_ROWS:
-                yield window
-                window = []
-        if window:
-            yield window
-
-    def _read(self, window: Sequence[_Stretch], *, columns: Sequence[str]) -> pl.DataFrame:
-        schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns})
-        if not window:
-            return schema.to_frame()
-        known = [name for name in {"trial": None, **dict.fromkeys(columns)} if name in self._names]
-        first, last = window[0], window[-1]
-        frame = read_rows(
-            self._path, columns=known, first=first.first, rows=last.first + last.rows - first.first
-        )
-        # what lies between them is of other trials where the file is in another order
-        is_wanted = pl.col("trial").is_in({stretch.trial for stretch in window})
-        return conform(frame.filter(is_wanted), schema=schema)
-
-    @cached_property
-    def _names(self) -> list[str]:
-        return read_names(self._path)
+            return schema.to_frame().select(columns)
+        rows = scan_table(self._path, schema=schema).filter(pl.col("trial").is_in(trials))
+        with storage_errors(self._path):
+            return rows.select(columns).collect()

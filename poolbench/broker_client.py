@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from poolbench.errors import StackError
 from poolbench.settings import Settings
@@ -24,12 +22,12 @@ def open_broker(settings: Settings) -> Iterator[redis.Redis]:
     Raises:
         StackError: if the broker does not answer or refuses; never contains the password.
     """
+    # a client made from an address tries once
     client = redis.Redis.from_url(
         settings.redis_url,
         decode_responses=True,
         socket_timeout=ANSWER_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
     )
     where = f"Redis at {settings.redis_address}"
     try:

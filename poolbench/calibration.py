@@ -7,9 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from poolbench.catalogue import JobKind
 from poolbench.errors import StackError
-from poolbench.jobs import complete_parameters
+from poolbench.jobs import JobKind, complete_parameters
 
 #: What measures a calibration and leaves it in Redis for producers.
 COMMAND = "python -m worker calibrate --publish"
@@ -41,17 +40,14 @@ def message_parameters(
             f"run `{COMMAND}`, or give units"
         )
     if "work_ms" in parameters:
-        units = _units(parameters["work_ms"], cpu_s_per_unit=calibration[kind.name])
-        return complete_parameters(kind, {"units": units})
-    if "total_ms" in parameters:
+        work_ms, wait = parameters["work_ms"], {}
+    elif "total_ms" in parameters:
         total_ms, cpu_share = parameters["total_ms"], parameters["cpu_share"]
-        is_work = cpu_share > 0
-        units = (
-            _units(total_ms * cpu_share, cpu_s_per_unit=calibration[kind.name]) if is_work else 0
-        )
-        given = {"units": units, "delay_ms": total_ms * (1 - cpu_share)}
-        return complete_parameters(kind, given)
-    return dict(parameters)
+        work_ms, wait = total_ms * cpu_share, {"delay_ms": total_ms * (1 - cpu_share)}
+    else:
+        return dict(parameters)
+    units = max(1, round(work_ms / 1_000 / calibration[kind.name])) if work_ms else 0
+    return complete_parameters(kind, {"units": units, **wait})
 
 
 def read_calibration(text: str | None) -> dict[str, float]:
@@ -69,10 +65,5 @@ def read_calibration(text: str | None) -> dict[str, float]:
     return {str(kind): float(cost) for kind, cost in found.items()}
 
 
-def _units(work_ms: float, *, cpu_s_per_unit: float) -> int:
-    return max(1, round(work_ms / 1_000 / cpu_s_per_unit))
-
-
 def _is_cost(value: Any) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 < value < math.inf
+    return type(value) in {int, float} and 0 < value < math.inf

@@ -19,14 +19,12 @@ def make_document(size_bytes: int) -> bytes:
     """
     items: list[str] = []
     left_bytes = size_bytes - SHORTEST_BYTES
-    while True:
-        item = _item(len(items))
-        # the comma before it
-        left_bytes -= len(item) + bool(items)
-        if left_bytes < 0:
-            left_bytes += len(item) + bool(items)
-            break
+    item = _item(0)
+    # with the comma before it
+    while (size := len(item) + bool(items)) <= left_bytes:
         items.append(item)
+        left_bytes -= size
+        item = _item(len(items))
     text = _HEAD + ",".join(items) + _FILL + "x" * max(0, left_bytes) + _END
     return text.encode("ascii")
 

@@ -1,29 +1,16 @@
-"""What a job is: its header, and its kind with parameters, checked. The kinds: `catalogue`."""
+"""What a job is: its header, and the job kinds as data, with their parameters, checked."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from poolbench.catalogue import JOB_KINDS, JobKind, Parameter, WorkClass
 from poolbench.errors import Fault, UsageError, nearest
-
-__all__ = [
-    "HEADER",
-    "JOB_KINDS",
-    "PAYLOAD",
-    "JobHeader",
-    "JobKind",
-    "Parameter",
-    "WorkClass",
-    "complete_parameters",
-    "find_kind",
-    "ideal_wait_s",
-    "parse_parameters",
-    "rough_job_s",
-]
 
 #: A job's argument that nobody reads: text of a size that the sender chose.
 PAYLOAD = "payload"
@@ -35,6 +22,13 @@ _TYPE_NAMES = {int: "a whole number", float: "a number"}
 
 #: Rough duration of one of each, where nothing else is known, milliseconds.
 _ROUGH_COSTS_MS = {"units": 1.0, "commands": 0.2, "size_bytes": 1e-4}
+
+#: The longest that a job may wait or work, milliseconds: an hour, and a hundred seconds.
+MAX_WAIT_MS = 3_600_000.0
+MAX_WORK_MS = 100_000.0
+
+#: The most units of work of a job: `MAX_WORK_MS` where a unit takes a hundredth of a millisecond.
+MAX_UNITS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +58,195 @@ class JobHeader:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
+class WorkClass(StrEnum):
+    """What a job kind does to its slot."""
+
+    HOLDS_GIL = "holds the GIL"
+    RELEASES_GIL = "releases the GIL"
+    WAITS = "waits"
+    WAITS_SOME_CPU = "waits, some CPU"
+    WAITS_CHATTY = "waits, chatty"
+    BLOCKS_LOOP = "blocks a gevent or asyncio loop"
+    BOTH = "waits and holds the GIL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One typed and bounded parameter of a job kind."""
+
+    name: str = field(kw_only=False)
+    #: Its type is that of all values.
+    default: int | float
+    #: Bounds, both allowed.
+    low: float
+    high: float
+    #: Unit, as short as it is written behind a number; empty for a share or a mere number.
+    unit: str = ""
+    #: Meaning, as a phrase.
+    help: str
+    #: Whether a message leaves it out where it isn't given.
+    is_optional: bool = False
+
+    @property
+    def type(self) -> type[int | float]:
+        """The type of its values."""
+        return type(self.default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind:
+    """What a job does: a plain function in `worker.jobs`, under one Celery task name."""
+
+    name: str = field(kw_only=False)
+    work_class: WorkClass
+    #: One sentence for tables and help.
+    summary: str
+    #: What a person gives.
+    parameters: tuple[Parameter, ...]
+    #: What messages carry, where a run's calibration makes it of `parameters`; else empty.
+    calibrated: tuple[Parameter, ...] = ()
+
+    @property
+    def message_parameters(self) -> tuple[Parameter, ...]:
+        """What the kind's function takes, by name."""
+        return self.calibrated or self.parameters
+
+    @property
+    def is_cpu_bound(self) -> bool:
+        """Whether the job's time is computing, so that cores bound its throughput."""
+        return self.work_class in {WorkClass.HOLDS_GIL, WorkClass.RELEASES_GIL}
+
+    @property
+    def computes(self) -> bool:
+        """Whether computing is a part of the job that counts, alone or in addition to a wait."""
+        return self.is_cpu_bound or self.work_class is WorkClass.BOTH
+
+    @property
+    def has_async_form(self) -> bool:
+        """Whether the asyncio pool runs it as a coroutine: it waits, and blocks no loop."""
+        return not self.is_cpu_bound and self.work_class is not WorkClass.BLOCKS_LOOP
+
+
+_DELAY_MS = partial(Parameter, "delay_ms", default=50.0, low=0.0, high=MAX_WAIT_MS, unit="ms")
+_SIZE_BYTES = partial(Parameter, "size_bytes", low=0, high=10_000_000, unit="bytes")
+_UNITS = partial(Parameter, "units", default=8, low=1, high=MAX_UNITS, unit="units")
+_DRAW = partial(Parameter, low=0.0, is_optional=True)
+_WORK_MS = partial(Parameter, default=8.0, low=0.1, high=MAX_WORK_MS, unit="ms")
+
+_cpu = partial(
+    JobKind,
+    parameters=(_WORK_MS("work_ms", help="work, in CPU time of one thread that is alone"),),
+)
+
+JOB_KINDS: dict[str, JobKind] = {
+    kind.name: kind
+    for kind in (
+        _cpu(
+            "cpu.primes",
+            work_class=WorkClass.HOLDS_GIL,
+            summary="Counts primes by trial division in pure Python.",
+            calibrated=(_UNITS(help="each about a millisecond of work"),),
+        ),
+        _cpu(
+            "cpu.json",
+            work_class=WorkClass.HOLDS_GIL,
+            summary="Parses a JSON document with the standard library.",
+            calibrated=(_UNITS(help="each a document of 80 kB parsed"),),
+        ),
+        _cpu(
+            "cpu.sha256",
+            work_class=WorkClass.RELEASES_GIL,
+            summary="Hashes a buffer with SHA-256 in C.",
+            calibrated=(_UNITS(help="each 1 MiB hashed"),),
+        ),
+        _cpu(
+            "cpu.zlib",
+            work_class=WorkClass.RELEASES_GIL,
+            summary="Compresses a buffer with zlib in C.",
+            calibrated=(_UNITS(help="each 32 KiB compressed"),),
+        ),
+        JobKind(
+            "io.sleep",
+            work_class=WorkClass.WAITS,
+            summary="Waits for a timer: the ideal wait.",
+            parameters=(_DELAY_MS(help="how long it waits"),),
+        ),
+        JobKind(
+            "io.http",
+            work_class=WorkClass.WAITS_SOME_CPU,
+            summary="Asks the upstream service over a real socket and reads the answer.",
+            parameters=(
+                _DELAY_MS(help="how long upstream waits"),
+                _SIZE_BYTES(default=1_024, help="length of the answer"),
+                _DRAW(
+                    "tail_sigma",
+                    default=0.0,
+                    high=3.0,
+                    help="lognormal tail of the wait, whose median is delay_ms: "
+                    "standard deviation of its logarithm, 0 for none",
+                ),
+                _DRAW(
+                    "failure_share",
+                    default=0.0,
+                    high=1.0,
+                    help="share of answers that are failures (503)",
+                ),
+                _DRAW("seed", default=0, high=2**31 - 1, help="of the tail and the failures"),
+            ),
+        ),
+        JobKind(
+            "io.redis",
+            work_class=WorkClass.WAITS_CHATTY,
+            summary="Sends Redis one small command after the other on a kept connection.",
+            parameters=(
+                Parameter(
+                    "commands",
+                    default=20,
+                    low=1,
+                    high=100_000,
+                    unit="commands",
+                    help="round trips, by turns a SET and a GET",
+                ),
+            ),
+        ),
+        JobKind(
+            "io.file",
+            work_class=WorkClass.BLOCKS_LOOP,
+            summary="Writes a file, syncs it to the disk, reads it back and deletes it.",
+            parameters=(_SIZE_BYTES(default=65_536, help="length of the file"),),
+        ),
+        JobKind(
+            "mixed.fetch",
+            work_class=WorkClass.BOTH,
+            summary="Asks upstream for a JSON document, parses it and hashes it.",
+            parameters=(
+                _DELAY_MS(help="how long upstream waits"),
+                _SIZE_BYTES(default=65_536, low=64, high=1_000_000, help="length of the document"),
+            ),
+        ),
+        JobKind(
+            "mixed.share",
+            work_class=WorkClass.BOTH,
+            summary="Waits, then computes in Python, split at will: the axis of the crossover.",
+            parameters=(
+                _WORK_MS("total_ms", default=50.0, low=1.0, help="wait and work together"),
+                Parameter(
+                    "cpu_share",
+                    default=0.5,
+                    low=0.0,
+                    high=1.0,
+                    help="which part of it is work: 0 only waits, 1 only computes",
+                ),
+            ),
+            calibrated=(
+                _UNITS(low=0, help="each about a tenth of a millisecond of work"),
+                _DELAY_MS(help="how long it waits"),
+            ),
+        ),
+    )
+}
+
+
 def find_kind(name: str) -> JobKind:
     """Return the job kind of that name.
 
@@ -85,28 +268,33 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
     Raises:
         UsageError: with every unknown name, wrong type and value out of bounds, and for a mixture.
     """
-    known = {parameter.name: parameter for parameter in (*kind.parameters, *kind.calibrated)}
+    own, sent = ({one.name: one for one in group} for group in (kind.parameters, kind.calibrated))
+    # the sorts of which a name is given
+    used = [sort for sort in (own, sent) if sort.keys() & given.keys()]
+    meant = used[-1] if used else own
+    free = [name for sort in used or (own, sent) for name in sort if name not in given]
+    unknown = [name for name in given if name not in own | sent]
     faults = [
         Fault(
-            problem=f"unknown parameter of {kind.name}",
-            seen=name,
-            remedy=nearest(name, among=_free_names(kind, given)),
+            problem=f"unknown parameter of {kind.name}", seen=name, remedy=nearest(name, among=free)
         )
-        for name in given
-        if name not in known
+        for name in unknown
     ]
-    faults += _mixture_faults(kind, given)
+    if len(used) > 1:
+        mixture = Fault(
+            problem=f"parameters of {kind.name} that can't be combined",
+            seen=" with ".join(" and ".join(filter(given.__contains__, sort)) for sort in used),
+            remedy=f"give {' and '.join(own)}, or instead {' and '.join(sent)}",
+        )
+        faults.append(mixture)
     values: dict[str, int | float] = {}
-    wanted = _sort_given(kind, given)
-    for name, parameter in known.items():
-        if name not in given and (parameter.is_optional or parameter not in wanted):
-            continue
-        value = given.get(name, parameter.default)
-        fault = _parameter_fault(kind, parameter, value)
-        if fault is None:
-            values[name] = parameter.type(value)
-        else:
-            faults.append(fault)
+    for name, parameter in (own | sent).items():
+        if name in given or (name in meant and not parameter.is_optional):
+            value = given.get(name, parameter.default)
+            if fault := _parameter_fault(kind, parameter, value):
+                faults.append(fault)
+            else:
+                values[name] = parameter.type(value)
     if faults:
         raise UsageError(*faults)
     return values
@@ -114,15 +302,11 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
 
 def parse_parameters(kind: JobKind, words: Mapping[str, str]) -> dict[str, int | float]:
     """Return parameters written as text (``delay_ms=50``), checked like `complete_parameters`."""
-    given: dict[str, Any] = {}
+    given: dict[str, Any] = dict(words)
     for name, word in words.items():
-        try:
-            given[name] = int(word)
-        except ValueError:
-            try:
-                given[name] = float(word)
-            except ValueError:
-                given[name] = word
+        for convert in (float, int):
+            with contextlib.suppress(ValueError):
+                given[name] = convert(word)
     return complete_parameters(kind, given)
 
 
@@ -149,32 +333,6 @@ def rough_job_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float:
     total_ms = parameters.get("total_ms", 0.0) * parameters.get("cpu_share", 0.0)
     others_ms = sum(parameters.get(name, 0) * cost_ms for name, cost_ms in _ROUGH_COSTS_MS.items())
     return (work_ms + total_ms + others_ms) / 1_000 + (ideal_wait_s(kind, parameters) or 0.0)
-
-
-def _sort_given(kind: JobKind, given: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    """Return the parameters that are meant: a person's, unless one of the messages' is given."""
-    is_as_sent = any(parameter.name in given for parameter in kind.calibrated)
-    return kind.calibrated if is_as_sent else kind.parameters
-
-
-def _free_names(kind: JobKind, given: Mapping[str, Any]) -> list[str]:
-    """Return the names that may still be given: of one sort, where a name of it is there."""
-    sorts = [[one.name for one in group] for group in (kind.parameters, kind.calibrated)]
-    meant = [names for names in sorts if any(name in given for name in names)] or sorts
-    return [name for names in meant for name in names if name not in given]
-
-
-def _mixture_faults(kind: JobKind, given: Mapping[str, Any]) -> list[Fault]:
-    own, sent = (
-        [parameter.name for parameter in group] for group in (kind.parameters, kind.calibrated)
-    )
-    mixed = [[name for name in group if name in given] for group in (own, sent)]
-    if not all(mixed):
-        return []
-    seen = f"{' and '.join(mixed[0])} with {' and '.join(mixed[1])}"
-    remedy = f"give {' and '.join(own)}, or instead {' and '.join(sent)}"
-    problem = f"parameters of {kind.name} that can't be combined"
-    return [Fault(problem=problem, seen=seen, remedy=remedy)]
 
 
 def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Fault | None:

@@ -27,11 +27,9 @@ _header_values: Callable[[Any], tuple[Any, ...]] = itemgetter(
     *(name for name in JobHeader.__slots__ if name != "part")
 )
 
-_HEADS = {moment: f'{{"v":{FORMAT},"m":"{moment}",' for moment in Moment}
-_RECEIVED = _HEADS[Moment.RECEIVED]
-_STARTED = _HEADS[Moment.STARTED]
-_FINISHED = _HEADS[Moment.FINISHED]
-_VERDICT = _HEADS[Moment.VERDICT]
+_RECEIVED, _STARTED, _FINISHED, _VERDICT = (
+    f'{{"v":{FORMAT},"m":"{moment}",' for moment in Moment if moment is not Moment.ALIVE
+)
 
 
 def job_members(header: object) -> tuple[str, str] | None:

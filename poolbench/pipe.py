@@ -18,10 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-from poolbench.records import FORMAT, LINE_MAX_BYTES
 
 #: What the pipe should hold, bytes: the most that Linux lets an ordinary user ask for.
 PIPE_BYTES = 1_048_576
@@ -44,9 +42,6 @@ IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 #: Begins the name of a pipe's private folder, among the system's temporary ones.
 FOLDER_PREFIX = "poolbench-pipe-"
 
-#: Moment of the pipe's first line, which holds `RecorderSettings`.
-SETTINGS_MOMENT = "settings"
-
 _log = logging.getLogger("poolbench.probe")
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -66,28 +61,8 @@ class RecorderSettings:
     grace_s: float = GRACE_S
 
     def encode(self) -> bytes:
-        """Return the settings as the pipe's first line.
-
-        Raises:
-            ValueError: if they don't fit into one line.
-        """
-        wire = json.dumps({"v": FORMAT, "m": SETTINGS_MOMENT, **asdict(self)}).encode() + b"\n"
-        if len(wire) >= LINE_MAX_BYTES:
-            raise ValueError("the broker's address is too long for the recorder")
-        return wire
-
-    @classmethod
-    def decode(cls, wire: bytes) -> RecorderSettings:
-        """Return the settings from the pipe's first line.
-
-        Raises:
-            ValueError: if it holds none.
-        """
-        found = json.loads(wire)
-        if not isinstance(found, dict) or found.pop("m", None) != SETTINGS_MOMENT:
-            raise ValueError("the pipe's first line holds no settings")
-        del found["v"]
-        return cls(**found)
+        """Return the settings as the pipe's first line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
 
 
 class Pipe:
@@ -108,11 +83,13 @@ class Pipe:
         if self._is_broken:
             return
         try:
-            os.write(self._fd, line)
-        except BlockingIOError:
-            self._write_when_free(line)
+            try:
+                os.write(self._fd, line)
+            except BlockingIOError:
+                self._write_when_free(line)
         except OSError as error:
-            self._break(error)
+            self._is_broken = True
+            _log.warning("the recorder is gone, jobs run without records: %s", error)
 
     def close(self) -> None:
         """Close the pipe and wait up to `CLOSE_WAIT_S` for the recorder to deliver its lines.
@@ -138,28 +115,15 @@ class Pipe:
         room = select.poll()
         room.register(self._fd, select.POLLOUT)
         deadline_s = time.monotonic() + (0.0 if self._is_full else FULL_PIPE_WAIT_S)
-        while True:
-            left_s = max(deadline_s - time.monotonic(), 0.0)
-            is_free = bool(room.poll(left_s * 1_000))
-            try:
+        while room.poll(max(deadline_s - time.monotonic(), 0.0) * 1_000):
+            # room for one line is seen by every waiting slot
+            with contextlib.suppress(BlockingIOError):
                 os.write(self._fd, line)
-            except BlockingIOError:
-                # room for one line is seen by every waiting slot
-                if is_free and left_s > 0:
-                    continue
-                break
-            except OSError as error:
-                self._break(error)
+                self._is_full = False
                 return
-            self._is_full = False
-            return
         if not self._is_full:
             self._is_full = True
             _log.warning("the recorder's pipe is full; lines are lost until it has room")
-
-    def _break(self, error: OSError) -> None:
-        self._is_broken = True
-        _log.warning("the recorder is gone, jobs run without records: %s", error)
 
 
 def start_pipe(settings: RecorderSettings) -> Pipe:
@@ -167,7 +131,6 @@ def start_pipe(settings: RecorderSettings) -> Pipe:
 
     Raises:
         OSError: if the pipe or the process can't be made.
-        ValueError: if the settings don't fit.
     """
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     try:
@@ -176,8 +139,10 @@ def start_pipe(settings: RecorderSettings) -> Pipe:
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             fd = _open_writer(path)
-            _enlarge(fd)
-            os.write(fd, _with_folder(settings, folder=folder).encode())
+            # macOS can't enlarge a pipe, and a user's pages may all be used
+            with contextlib.suppress(AttributeError, OSError):
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            os.write(fd, replace(settings, folder=str(folder)).encode())
             recorder = start_recorder(reader)
         finally:
             os.close(reader)
@@ -198,18 +163,6 @@ def join_pipe(path: Path) -> Pipe:
 
 def _open_writer(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-
-
-def _enlarge(fd: int) -> None:
-    """Make the pipe hold more where the system can: macOS can't, and a user's pages may be used."""
-    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
-    if set_size is not None:
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(fd, set_size, PIPE_BYTES)
-
-
-def _with_folder(settings: RecorderSettings, *, folder: Path) -> RecorderSettings:
-    return RecorderSettings(**{**asdict(settings), "folder": str(folder)})
 
 
 def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen[bytes]:

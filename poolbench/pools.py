@@ -15,8 +15,6 @@ class Pool:
     """One of Celery's ways to run several jobs at once in a worker."""
 
     name: str
-    #: The word after ``celery worker -P``.
-    celery_value: str
     #: What one slot is, in words.
     slot: str
     #: How jobs share the interpreter, in one sentence for a newcomer.
@@ -28,39 +26,39 @@ class Pool:
     #: Environment variables that the worker needs in addition to its settings.
     environment: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def celery_value(self) -> str:
+        """The word after ``celery worker -P``."""
+        return "custom" if self.environment else self.name
+
 
 POOLS: dict[str, Pool] = {
     pool.name: pool
     for pool in (
         Pool(
             name="prefork",
-            celery_value="prefork",
             slot="a child process",
             lesson="Each slot is a process with an interpreter and a GIL of its own.",
             max_slots=512,
         ),
         Pool(
             name="threads",
-            celery_value="threads",
             slot="a thread",
             lesson="All slots share one interpreter: one runs Python code while the others wait.",
         ),
         Pool(
             name="gevent",
-            celery_value="gevent",
             slot="a greenlet",
             lesson="All slots share one thread and switch only where they wait.",
         ),
         Pool(
             name="asyncio",
-            celery_value="custom",
             slot="a coroutine",
             lesson="All slots share one event loop and switch only at an await.",
             environment=(("CELERY_CUSTOM_WORKER_POOL", "worker.pools.asyncio:TaskPool"),),
         ),
         Pool(
             name="solo",
-            celery_value="solo",
             slot="the worker's own thread",
             lesson="One job after another in the worker's main thread: nothing overlaps.",
             fixed_slots=1,

@@ -20,12 +20,7 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from celery import signals
-from celery.exceptions import (
-    Reject,
-    SoftTimeLimitExceeded,
-    TimeLimitExceeded,
-    WorkerLostError,
-)
+from celery.exceptions import Reject, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
 from poolbench import lines
 from poolbench.broker_url import client_address
@@ -35,7 +30,7 @@ from poolbench.heartbeat import Heartbeat, alive_line, touch
 from poolbench.jobs import HEADER
 from poolbench.pipe import Pipe, RecorderSettings, join_pipe, start_pipe
 from poolbench.records import Outcome
-from poolbench.settings import Settings, hand_over, handed_over, load_settings
+from poolbench.settings import Settings, load_settings
 from poolbench.work import WORK_NS
 
 #: Key in Celery's request, set for each message received: the members of the execution's
@@ -48,6 +43,9 @@ _CPU_FROM_NS = "poolbench_cpu_from_ns"
 
 #: Attribute of a job's request where the pool sets it: how long the job blocked its loop, ns.
 _BLOCKED_NS = "loop_blocked_ns"
+
+#: Environment variable that a worker's probe sets for the worker's own children.
+_HANDOVER = "POOLBENCH_HANDOVER"
 
 _log = logging.getLogger("poolbench.probe")
 
@@ -119,7 +117,7 @@ class Probe:
     @_guarded
     def on_worker_init(self, *, sender: Any, **_: object) -> None:
         """Start the recorder: the app is configured, nothing of the worker is built yet."""
-        hand_over("")
+        os.environ[_HANDOVER] = ""
         sender.app.steps["consumer"].add(Heartbeat)
         try:
             settings = load_settings()
@@ -139,12 +137,13 @@ class Probe:
         pool_seen = class_path(consumer.pool)
         self._evidence = Evidence(pool_seen=pool_seen)
         if self._pipe is not None:
-            hand_over(json.dumps({"path": str(self._pipe.path), "pool_seen": pool_seen}))
+            known = {"path": str(self._pipe.path), "pool_seen": pool_seen}
+            os.environ[_HANDOVER] = json.dumps(known)
 
     @_guarded
     def on_process_init(self, **_: object) -> None:
         """Join the worker's pipe in a spawned slot; a forked one has it already."""
-        text = handed_over()
+        text = os.environ.get(_HANDOVER, "")
         if self._pipe is None and text:
             known = json.loads(text)
             self._evidence = Evidence(pool_seen=known["pool_seen"])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
+import queue
 import select
 import shutil
 import signal
@@ -18,17 +20,15 @@ import tempfile
 import threading
 import time
 from collections import deque
+from io import FileIO
 from itertools import islice
 from pathlib import Path
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from poolbench.buffer import Buffer
 from poolbench.errors import ExitCode
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.line_sorter import SortedLines, Sorter, StreamEntry
+from poolbench.line_sorter import Sorter
 from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
 
 #: Pause after a read, seconds: lines gather in the pipe, and one round trip serves them all. What
@@ -63,17 +63,25 @@ class Recorder:
         ValueError: when built with an address that is not one of Redis.
     """
 
-    def __init__(self, settings: RecorderSettings, *, buffer: Buffer) -> None:
+    def __init__(self, settings: RecorderSettings) -> None:
         self._settings = settings
-        self._buffer = buffer
+        # a client made from an address tries once
         self._client = redis.Redis.from_url(
             settings.redis_url,
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
         )
         self._sorter = Sorter()
-        self._entries: deque[StreamEntry] = deque()
+        #: What was read and is not sorted yet.
+        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        #: Whether the pipe's last writer is gone.
+        self._has_ended = False
+        #: Bytes read, counted by the thread that reads; and those of them that are delivered or
+        #: need no delivery, counted by the other.
+        self._read_bytes = 0
+        self._settled_bytes = 0
+        #: Stream entries to send: a run, and lines of it.
+        self._entries: deque[tuple[str, bytes]] = deque()
         #: Heartbeats by key: the newest of each worker, and those that Redis doesn't have yet.
         self._presence: dict[str, bytes] = {}
         self._unsent_presence: dict[str, bytes] = {}
@@ -82,31 +90,47 @@ class Recorder:
         self._has_seen_garbled = False
         self._is_hurried = False
 
+    def read(self, pipe: FileIO) -> None:
+        """Read until the last writer is gone; stop for room meanwhile, but not after that."""
+        hangup = select.poll()
+        hangup.register(pipe, 0)
+        try:
+            pipe_bytes = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+        except (AttributeError, OSError):
+            pipe_bytes = SMALL_PIPE_BYTES
+        while not self._has_ended:
+            is_full = self._read_bytes - self._settled_bytes >= self._settings.buffer_max_bytes
+            if is_full and not hangup.poll(RETRY_S * 1_000):
+                continue
+            chunk = pipe.read(PIPE_BYTES)
+            self._has_ended = not chunk
+            self._read_bytes += len(chunk)
+            self._chunks.put(chunk)
+            if 0 < len(chunk) < pipe_bytes // 2:
+                time.sleep(GATHER_S)
+
     def run(self) -> None:
         """Deliver until the pipe has ended and nothing is left, or the grace period is over."""
         is_all_delivered = True
-        while not self._buffer.has_ended:
-            if is_all_delivered:
-                self._buffer.wait(timeout_s=PRESENCE_REFRESH_S)
-            else:
-                time.sleep(RETRY_S)
-            self._sort(self._buffer.take())
+        while not self._has_ended:
+            self._sort_read(timeout_s=PRESENCE_REFRESH_S if is_all_delivered else 0.0)
             self._refresh_presence()
             is_all_delivered = self._deliver()
         self._finish()
 
     def _finish(self) -> None:
         """Deliver the rest within the grace period; write what can't be delivered to a file."""
+        if self._settings.folder:
+            shutil.rmtree(self._settings.folder, ignore_errors=True)
         signal.signal(signal.SIGTERM, self._hurry)
-        self._sort(self._buffer.take())
-        self._file(self._sorter.finish())
+        self._chunks.put(b"\n")
+        self._sort_read(timeout_s=0.0)
         self._unsent_presence.clear()
         deadline_s = time.monotonic() + self._settings.grace_s
         while not self._deliver():
             if self._is_hurried or time.monotonic() > deadline_s:
                 self._leave_in_file()
                 break
-            time.sleep(RETRY_S)
         if self._presence and not self._is_redis_away:
             with contextlib.suppress(redis.RedisError, OSError):
                 self._client.delete(*self._presence)
@@ -115,13 +139,17 @@ class Recorder:
     def _hurry(self, *_signal: object) -> None:
         self._is_hurried = True
 
+    def _sort_read(self, *, timeout_s: float) -> None:
+        """Sort all that was read; wait for something where there is nothing."""
+        with contextlib.suppress(queue.Empty):
+            self._sort(self._chunks.get(timeout=timeout_s))
+            while True:
+                self._sort(self._chunks.get_nowait())
+
     def _sort(self, chunk: bytes) -> None:
         found = self._sorter.sort(chunk)
         # what is in no entry needs no delivery, or was counted with an earlier chunk
-        self._buffer.release(len(chunk) - sum(len(entry.lines) for entry in found.entries))
-        self._file(found)
-
-    def _file(self, found: SortedLines) -> None:
+        self._settled_bytes += len(chunk) - sum(len(lines) for _, lines in found.entries)
         self._entries.extend(found.entries)
         self._presence.update(found.presence)
         self._unsent_presence.update(found.presence)
@@ -134,7 +162,7 @@ class Recorder:
             self._unsent_presence.update(self._presence)
 
     def _deliver(self) -> bool:
-        """Send everything; return whether nothing is left.
+        """Send everything; return whether nothing is left. After a failure, pause before it.
 
         What was sent without an answer is sent again: folding collapses identical lines.
         """
@@ -145,37 +173,38 @@ class Recorder:
             if not self._is_redis_away:
                 self._is_redis_away = True
                 _say(f"Redis does not accept lines; they are kept here: {error}")
+            time.sleep(RETRY_S)
             return False
         if self._is_redis_away:
             self._is_redis_away = False
             _say("Redis is back; the kept lines are delivered")
         return True
 
-    def _send(self, entries: list[StreamEntry]) -> None:
+    def _send(self, entries: list[tuple[str, bytes]]) -> None:
         with self._client.pipeline(transaction=False) as trip:
-            for entry in entries:
-                trip.xadd(records_stream(entry.run), {LINES_FIELD: entry.lines})
+            for run, lines in entries:
+                trip.xadd(records_stream(run), {LINES_FIELD: lines})
             for key, heartbeat in self._unsent_presence.items():
                 trip.set(key, heartbeat, ex=PRESENCE_S)
             trip.execute()
         if self._unsent_presence:
             self._unsent_presence.clear()
             self._shown_at_s = time.monotonic()
-        for entry in entries:
+        for _, lines in entries:
             self._entries.popleft()
-            self._buffer.release(len(entry.lines))
+            self._settled_bytes += len(lines)
 
     def _leave_in_file(self) -> None:
         """Write the undelivered lines to a file: they exist nowhere else."""
         name = f"undelivered-{socket.gethostname()}-{os.getpid()}.lines"
-        line_count = sum(entry.line_count for entry in self._entries)
+        line_count = sum(lines.count(b"\n") for _, lines in self._entries)
         for folder in (self._settings.state_dir, tempfile.gettempdir()):
             path = Path(folder) / name
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(fd, "wb") as file:
-                    file.writelines(entry.lines for entry in self._entries)
+                    file.writelines(lines for _, lines in self._entries)
             except OSError as error:
                 _say(f"{path} can't be written: {error}")
             else:
@@ -190,61 +219,17 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
     os.set_blocking(_STDIN, True)
+    # unbuffered, so that what follows the first line stays in the pipe
+    pipe = FileIO(_STDIN, closefd=False)
     try:
-        first, _, rest = _read_first_line().partition(b"\n")
-        settings = RecorderSettings.decode(first)
-        buffer = Buffer(max_bytes=settings.buffer_max_bytes)
-        recorder = Recorder(settings, buffer=buffer)
-    except (ValueError, TypeError, KeyError) as error:
+        recorder = Recorder(RecorderSettings(**json.loads(pipe.readline())))
+    except (ValueError, TypeError) as error:
         # without the content: the line may contain a password
         _say(f"its settings are unusable ({type(error).__name__})")
         return ExitCode.USAGE
-    if rest:
-        buffer.put(rest)
-    threading.Thread(target=_read_all, args=(buffer, settings.folder), daemon=True).start()
+    threading.Thread(target=recorder.read, args=(pipe,), daemon=True).start()
     recorder.run()
     return ExitCode.OK
-
-
-def _read_first_line() -> bytes:
-    """Return the bytes read until the first line was complete."""
-    read = b""
-    while b"\n" not in read:
-        chunk = os.read(_STDIN, PIPE_BYTES)
-        if not chunk:
-            break
-        read += chunk
-    return read
-
-
-def _read_all(buffer: Buffer, folder: str) -> None:
-    """Read until the last writer is gone; stop for room meanwhile, but not after that."""
-    hangup = select.poll()
-    hangup.register(_STDIN, 0)
-    half_full_bytes = _pipe_bytes() // 2
-    while True:
-        if not buffer.wait_for_room(timeout_s=RETRY_S) and not hangup.poll(0):
-            continue
-        chunk = os.read(_STDIN, PIPE_BYTES)
-        if not chunk:
-            break
-        buffer.put(chunk)
-        if len(chunk) < half_full_bytes:
-            time.sleep(GATHER_S)
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
-    buffer.end()
-
-
-def _pipe_bytes() -> int:
-    """Return how much the pipe holds."""
-    get_size = getattr(fcntl, "F_GETPIPE_SZ", None)
-    if get_size is None:
-        return SMALL_PIPE_BYTES
-    try:
-        return fcntl.fcntl(_STDIN, get_size)
-    except OSError:
-        return SMALL_PIPE_BYTES
 
 
 def _say(text: str) -> None:

@@ -55,16 +55,7 @@ class Outcome(StrEnum):
 
 #: Outcomes after which the job needs no further attempt. `RETRIED` and `REJECTED` are left out,
 #: since the job comes again; `LOST_WORKER`, since it may.
-FINAL_OUTCOMES = frozenset(
-    {
-        Outcome.DONE,
-        Outcome.FAILED,
-        Outcome.REVOKED,
-        Outcome.IGNORED,
-        Outcome.EXPIRED,
-        Outcome.TIMED_OUT,
-    }
-)
+FINAL_OUTCOMES = frozenset(Outcome) - {Outcome.RETRIED, Outcome.REJECTED, Outcome.LOST_WORKER}
 
 #: The outcome that a state in a *finished* line means.
 OUTCOME_OF_STATE: Mapping[str, Outcome] = {
@@ -77,83 +68,57 @@ OUTCOME_OF_STATE: Mapping[str, Outcome] = {
 }
 
 
-class ColumnType(StrEnum):
-    """How a value is stored."""
-
-    INT = "int64"
-    TEXT = "string"
-    FLAG = "bool"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One field of a line or of a record."""
-
-    type: ColumnType
-    #: Unit and meaning.
-    help: str
-
-
-def _text(help_text: str) -> Column:
-    return Column(type=ColumnType.TEXT, help=help_text)
-
-
-def _int(help_text: str) -> Column:
-    return Column(type=ColumnType.INT, help=help_text)
-
-
-def _flag(help_text: str) -> Column:
-    return Column(type=ColumnType.FLAG, help=help_text)
-
+#: One field of a line or of a record: the type of its values, and their unit and meaning.
+Column = tuple[type[int | str | bool], str]
 
 _IDENTITY: dict[str, Column] = {
-    "run": _text("id of the run"),
-    "trial": _int("index of the trial in its run, from 0"),
-    "seq": _int("index of the job in its trial, dense from 0; null for a job without our header"),
-    "contender": _text("name of the contender the job was sent to"),
-    "kind": _text("job kind: the Celery task's name"),
-    "task_id": _text("Celery's id of the job"),
-    "attempt": _int("Celery's count of retries before this execution, from 0"),
-    "nonce": _text("16 hexadecimal digits, new for each execution: the only proof of a duplicate"),
-    "due_ns": _int("when the job should have been sent, Unix ns"),
-    "sent_ns": _int("when its batch was flushed, Unix ns"),
-    "part": _text("which part of a mix the job is, by name; null where there is no mix"),
+    "run": (str, "id of the run"),
+    "trial": (int, "index of the trial in its run, from 0"),
+    "seq": (int, "index of the job in its trial, dense from 0; null for a job without our header"),
+    "contender": (str, "name of the contender the job was sent to"),
+    "kind": (str, "job kind: the Celery task's name"),
+    "task_id": (str, "Celery's id of the job"),
+    "attempt": (int, "Celery's count of retries before this execution, from 0"),
+    "nonce": (str, "16 hexadecimal digits, new for each execution: the only proof of a duplicate"),
+    "due_ns": (int, "when the job should have been sent, Unix ns"),
+    "sent_ns": (int, "when its batch was flushed, Unix ns"),
+    "part": (str, "which part of a mix the job is, by name; null where there is no mix"),
 }
 
 _EVIDENCE: dict[str, Column] = {
-    "work_ns": _int("around the function alone, ns; only our own kinds tell it"),
-    "cpu_ns": _int("CPU time of the slot's thread, ns; null where slots share a thread"),
-    "blocked_ns": _int("stretches of 50 ms or more without an await, ns; null without a loop"),
-    "error": _text("type and text of what went wrong, cut short"),
-    "host": _text("name of the machine the slot ran on"),
-    "boot_id": _text("id of that machine's boot: within one, all stamps are of one clock"),
-    "pid": _int("process that ran the job"),
-    "slot": _text("pid and thread or greenlet that ran the job"),
-    "pool_seen": _text("the pool class that really ran it, as module:name"),
-    "sockets_patched": _flag("whether gevent had patched sockets there"),
-    "gil_enabled": _flag("whether that interpreter held its GIL"),
+    "work_ns": (int, "around the function alone, ns; only our own kinds tell it"),
+    "cpu_ns": (int, "CPU time of the slot's thread, ns; null where slots share a thread"),
+    "blocked_ns": (int, "stretches of 50 ms or more without an await, ns; null without a loop"),
+    "error": (str, "type and text of what went wrong, cut short"),
+    "host": (str, "name of the machine the slot ran on"),
+    "boot_id": (str, "id of that machine's boot: within one, all stamps are of one clock"),
+    "pid": (int, "process that ran the job"),
+    "slot": (str, "pid and thread or greenlet that ran the job"),
+    "pool_seen": (str, "the pool class that really ran it, as module:name"),
+    "sockets_patched": (bool, "whether gevent had patched sockets there"),
+    "gil_enabled": (bool, "whether that interpreter held its GIL"),
 }
 
 #: Everything a line may carry. ``error``, ``host`` and the others of a slot come with the moment
 #: that has them.
 LINE_COLUMNS: Mapping[str, Column] = {
-    "v": _int("format version of the line"),
-    "m": _text("moment: received, started, finished, verdict"),
-    "t_ns": _int("when, Unix ns"),
+    "v": (int, "format version of the line"),
+    "m": (str, "moment: received, started, finished, verdict"),
+    "t_ns": (int, "when, Unix ns"),
     **_IDENTITY,
-    "state": _text("finished: Celery's state, or null"),
-    "outcome": _text("verdict: an `Outcome`"),
+    "state": (str, "finished: Celery's state, or null"),
+    "outcome": (str, "verdict: an `Outcome`"),
     **_EVIDENCE,
 }
 
 #: A record: one execution attempt of one job. The columns of ``jobs.parquet``, in this order.
 RECORD_COLUMNS: Mapping[str, Column] = {
     **_IDENTITY,
-    "received_ns": _int("Celery's consumer had it, Unix ns: ends the broker wait"),
-    "started_ns": _int("a slot began, Unix ns: ends the prefetch wait"),
-    "finished_ns": _int("the slot was done: result stored, callbacks dispatched, Unix ns"),
-    "finished_again_ns": _int("the last end of an execution that ended more than once, Unix ns"),
-    "outcome": _text("how it ended, an `Outcome`; null while it runs"),
+    "received_ns": (int, "Celery's consumer had it, Unix ns: ends the broker wait"),
+    "started_ns": (int, "a slot began, Unix ns: ends the prefetch wait"),
+    "finished_ns": (int, "the slot was done: result stored, callbacks dispatched, Unix ns"),
+    "finished_again_ns": (int, "the last end of an execution that ended more than once, Unix ns"),
+    "outcome": (str, "how it ended, an `Outcome`; null while it runs"),
     **_EVIDENCE,
 }
 

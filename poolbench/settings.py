@@ -6,19 +6,16 @@ An environment variable goes before ``.env``, which goes before the default.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from poolbench.errors import Fault, UsageError
-from poolbench.pools import POOLS
+from poolbench.pools import MAX_SLOTS, POOLS
 
 #: Where secrets and settings of a checkout are kept, mode 0600.
 DOTENV = Path(".env")
-
-#: Set by a worker's probe for the worker's own children. Not for people: it is no setting.
-HANDOVER = "POOLBENCH_HANDOVER"
 
 MAX_PORT = 65_535
 
@@ -27,113 +24,41 @@ MAX_PORT = 65_535
 class Variable:
     """One environment variable that Poolbench reads."""
 
-    name: str = field(kw_only=False)
-    default: str = ""
-    help: str
+    default: str = field(default="", kw_only=False)
     #: Bounds of a whole number, both allowed; None for text.
     bounds: tuple[int, int] | None = None
 
 
-#: Slots of the stack's workers, where a pool has no fixed number.
-_DEFAULT_SLOTS = {"prefork": 4, "threads": 50, "gevent": 100, "asyncio": 100}
-
 _PORT = (1, MAX_PORT)
 _SWITCH = (0, 1)
 
+#: By name. Their meaning is in docs/operations.md, in this order.
 VARIABLES: dict[str, Variable] = {
-    variable.name: variable
-    for variable in (
-        Variable(
-            "POOLBENCH_REDIS_URL",
-            help="the broker, as redis://:password@host:port/0; goes before the next three",
-        ),
-        Variable("POOLBENCH_REDIS_HOST", default="127.0.0.1", help="host of the broker"),
-        Variable("POOLBENCH_REDIS_PORT", default="6390", help="port of the broker", bounds=_PORT),
-        Variable("POOLBENCH_REDIS_PASSWORD", help="password of the broker"),
-        Variable("POOLBENCH_UPSTREAM_HOST", default="127.0.0.1", help="host of upstream"),
-        Variable(
-            "POOLBENCH_UPSTREAM_PORT",
-            default="8390",
-            help="port of upstream, the slow service that io.http calls",
-            bounds=_PORT,
-        ),
-        Variable(
-            "POOLBENCH_FLOWER_PORT",
-            default="5555",
-            help="port of Flower on 127.0.0.1",
-            bounds=_PORT,
-        ),
-        Variable("FLOWER_BASIC_AUTH", help="Flower's login, user:password (read by it)"),
-        *(
-            Variable(
-                f"POOLBENCH_SLOTS_{name.upper()}",
-                default=str(slots),
-                help=f"slots of the stack's {name} worker",
-                bounds=(1, POOLS[name].max_slots),
-            )
-            for name, slots in _DEFAULT_SLOTS.items()
-        ),
-        Variable(
-            "POOLBENCH_PREFETCH",
-            default="4",
-            help="messages a worker reserves for each slot (worker_prefetch_multiplier)",
-            bounds=(1, 1_000),
-        ),
-        Variable(
-            "POOLBENCH_ACKS_LATE",
-            default="0",
-            help="1: a worker acknowledges a job after it, not before (task_acks_late)",
-            bounds=_SWITCH,
-        ),
-        Variable(
-            "POOLBENCH_RESULTS",
-            default="0",
-            help="1: a worker stores the results of jobs whose messages leave it to the worker",
-            bounds=_SWITCH,
-        ),
-        Variable(
-            "POOLBENCH_WORKER_REDIS_URL",
-            help="the broker as a worker and its jobs reach it, where that is another way than the "
-            "probe's, as through a proxy; empty: the same",
-        ),
-        Variable(
-            "POOLBENCH_IMAGE",
-            default="poolbench:local",
-            help="image of the Docker stack's workers, upstream and Flower",
-        ),
-        Variable(
-            "POOLBENCH_COLLECTOR_IMAGE",
-            default="poolbench-collector:local",
-            help="image of the Docker stack's collector",
-        ),
-        Variable(
-            "POOLBENCH_STATE_DIR",
-            default=".poolbench",
-            help="state of the local stack: logs, server data, process ids",
-        ),
-        Variable("POOLBENCH_RESULTS_DIR", default="results", help="where runs are kept"),
-        Variable(
-            "POOLBENCH_FREE_THREADED",
-            help="Python without a GIL that runs the contenders with interpreter = free-threaded; "
-            "empty: that of make free-threaded",
-        ),
-        Variable(
-            "POOLBENCH_SCOPE",
-            help="prefix of queue names, so that two runs on one broker stay apart",
-        ),
-        Variable(
-            "POOLBENCH_CONTENDER",
-            help="name of the contender that a worker is; the probe reports it",
-        ),
-        Variable(
-            "POOLBENCH_RUN",
-            help="run that the probe files jobs under that carry no header of ours; empty: none",
-        ),
-        Variable(
-            "POOLBENCH_HEARTBEAT_FILE",
-            help="file that a live worker touches every two seconds, for a container's health",
-        ),
-    )
+    "POOLBENCH_REDIS_URL": Variable(),
+    "POOLBENCH_REDIS_HOST": Variable("127.0.0.1"),
+    "POOLBENCH_REDIS_PORT": Variable("6390", bounds=_PORT),
+    "POOLBENCH_REDIS_PASSWORD": Variable(),
+    "POOLBENCH_UPSTREAM_HOST": Variable("127.0.0.1"),
+    "POOLBENCH_UPSTREAM_PORT": Variable("8390", bounds=_PORT),
+    "POOLBENCH_FLOWER_PORT": Variable("5555", bounds=_PORT),
+    "FLOWER_BASIC_AUTH": Variable(),
+    "POOLBENCH_SLOTS_PREFORK": Variable("4", bounds=(1, POOLS["prefork"].max_slots)),
+    "POOLBENCH_SLOTS_THREADS": Variable("50", bounds=(1, MAX_SLOTS)),
+    "POOLBENCH_SLOTS_GEVENT": Variable("100", bounds=(1, MAX_SLOTS)),
+    "POOLBENCH_SLOTS_ASYNCIO": Variable("100", bounds=(1, MAX_SLOTS)),
+    "POOLBENCH_PREFETCH": Variable("4", bounds=(1, 1_000)),
+    "POOLBENCH_ACKS_LATE": Variable("0", bounds=_SWITCH),
+    "POOLBENCH_RESULTS": Variable("0", bounds=_SWITCH),
+    "POOLBENCH_WORKER_REDIS_URL": Variable(),
+    "POOLBENCH_IMAGE": Variable("poolbench:local"),
+    "POOLBENCH_COLLECTOR_IMAGE": Variable("poolbench-collector:local"),
+    "POOLBENCH_STATE_DIR": Variable(".poolbench"),
+    "POOLBENCH_RESULTS_DIR": Variable("results"),
+    "POOLBENCH_FREE_THREADED": Variable(),
+    "POOLBENCH_SCOPE": Variable(),
+    "POOLBENCH_CONTENDER": Variable(),
+    "POOLBENCH_RUN": Variable(),
+    "POOLBENCH_HEARTBEAT_FILE": Variable(),
 }
 
 
@@ -191,10 +116,7 @@ def load_settings(
     found = dict(read_dotenv(dotenv)) if dotenv else {}
     found.update(os.environ if environ is None else environ)
     values = {name: found.get(name) or known.default for name, known in VARIABLES.items()}
-    faults = [fault for name in VARIABLES if (fault := _fault(VARIABLES[name], values[name]))]
-    for name in ("POOLBENCH_REDIS_URL", "POOLBENCH_WORKER_REDIS_URL"):
-        faults += _redis_url_faults(values[name], name=name)
-    if faults:
+    if faults := tuple(_faults(values)):
         raise UsageError(*faults)
     heartbeat = values["POOLBENCH_HEARTBEAT_FILE"]
     redis_url = values["POOLBENCH_REDIS_URL"] or _compose_redis_url(values)
@@ -243,43 +165,29 @@ def read_dotenv(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def hand_over(text: str) -> None:
-    """Set a text for the processes that this one spawns; empty for none."""
-    os.environ[HANDOVER] = text
-
-
-def handed_over() -> str:
-    """Return the text that this process's parent set for it, or an empty one."""
-    return os.environ.get(HANDOVER, "")
-
-
 def _compose_redis_url(values: Mapping[str, str]) -> str:
     password = values["POOLBENCH_REDIS_PASSWORD"]
     login = f":{quote(password, safe='')}@" if password else ""
     return f"redis://{login}{values['POOLBENCH_REDIS_HOST']}:{values['POOLBENCH_REDIS_PORT']}/0"
 
 
-def _fault(variable: Variable, value: str) -> Fault | None:
-    if variable.bounds is None:
-        return None
-    low, high = variable.bounds
-    if value.isdecimal() and low <= int(value) <= high:
-        return None
-    problem = f"must be a whole number from {low} to {high}"
-    return Fault(field=variable.name, seen=repr(value), problem=problem)
+def _faults(values: Mapping[str, str]) -> Iterator[Fault]:
+    for name, value in values.items():
+        if bounds := VARIABLES[name].bounds:
+            low, high = bounds
+            if not (value.isdecimal() and low <= int(value) <= high):
+                problem = f"must be a whole number from {low} to {high}"
+                yield Fault(field=name, seen=repr(value), problem=problem)
+        elif name.endswith("_REDIS_URL") and value and not _is_redis_url(value):
+            # the value may hold a password, so it is not shown
+            remedy = "write redis://:password@host:port/0"
+            yield Fault(problem=f"{name} is not a Redis address", remedy=remedy)
 
 
-def _redis_url_faults(url: str, *, name: str) -> list[Fault]:
-    if not url:
-        return []
-    parts = urlsplit(url)
+def _is_redis_url(url: str) -> bool:
     try:
-        is_usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname)
+        parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        is_usable = False
-    if is_usable:
-        return []
-    # the value may hold a password, so it is not shown
-    remedy = "write redis://:password@host:port/0"
-    return [Fault(problem=f"{name} is not a Redis address", remedy=remedy)]
+        return False
+    return parts.scheme in {"redis", "rediss"} and bool(parts.hostname)

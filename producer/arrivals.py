@@ -46,18 +46,19 @@ MAX_STEPS = 1_000
 #: A moment of `Ebb` is found to this share of its period, far finer than a job can be sent.
 _EBB_PRECISION = 1e-12
 
-#: What a constraint of pydantic is called in a message.
-_BOUNDS = {"gt": "more than", "ge": "at least", "le": "at most"}
-
 _LIST = f"a list of 1 to {MAX_STEPS} numbers"
 
-#: What a value must be, by pydantic's type of error; else within a bound.
+#: What a value must be, by pydantic's type of error; filled with the error's context.
 _CONSTRAINTS = {
     "int_type": "a whole number",
     "float_type": "a number",
+    "finite_number": "a finite number",
     "list_type": _LIST,
     "too_short": _LIST,
     "too_long": _LIST,
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:,.10g}",
     "value_error": "without a pause at the edge",
 }
 
@@ -104,7 +105,7 @@ class Schedule(BaseModel):
     @property
     def mean_per_s(self) -> float:
         """Jobs per second over the whole span; 0 for a burst."""
-        return self.count / self.span_s
+        return self.count / self.span_s if self.span_s else 0.0
 
     def draw(self, seed: int) -> array[float]:
         """Return when each job is due, seconds from the start: sorted, the first at 0."""
@@ -163,11 +164,6 @@ class Burst(Schedule):
 
     def moment_s(self, jobs: float) -> float:  # noqa: ARG002 -- for all the same
         """Return 0."""
-        return 0.0
-
-    @property
-    def mean_per_s(self) -> float:
-        """0: there is no rate."""
         return 0.0
 
 
@@ -383,12 +379,7 @@ def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fau
     if error["type"] == "missing":
         problem = f"missing for {kind.how} arrivals"
         return Fault(field=key, problem=problem, remedy=f"give {meaning}")
-    bounds = (
-        f"{_BOUNDS[name]} {value:,.10g}"
-        for name, value in error.get("ctx", {}).items()
-        if name in _BOUNDS
-    )
-    constraint = _CONSTRAINTS.get(error["type"]) or next(bounds, "a finite number")
+    constraint = _CONSTRAINTS[error["type"]].format(**error.get("ctx", {}))
     problem = f"must be {constraint} ({meaning})"
     return Fault(field=key, problem=problem, seen=_shown(error["input"]))
 

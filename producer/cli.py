@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.markup import escape
 
 from poolbench import format as fmt
 from poolbench.broker_client import open_broker
 from poolbench.errors import ExitCode, Fault, PoolbenchError, StackError, UsageError
-from poolbench.jobs import parse_parameters
-from poolbench.keys import new_run_name, run_key
+from poolbench.jobs import JOB_KINDS, JobKind, find_kind, parse_parameters
+from poolbench.keys import check_name, new_run_name, run_key
+from poolbench.pools import available_pools
 from poolbench.settings import Settings, load_settings
-from producer import options
+from producer.arrivals import ARRIVALS, MAX_COUNT
+from producer.follow import Ending
 from producer.screen import Screen
-from producer.submission import ALL, Submission, ordered_pools, schedule_of
-from producer.submit import SubmissionResult, submit
+from producer.submission import ALL, DEFAULT_COUNT, Submission, ordered_pools, schedule_of
+from producer.submit import SubmittedRun
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
 
@@ -30,8 +35,8 @@ from producer.terminal import explain, render_comparison, render_trial
 FORMAT = 1
 
 #: For people: progress and messages go to standard error, results to standard output.
-_errors = Console(stderr=True)
-_output = Console()
+_errors = Console(stderr=True, highlight=False)
+_output = Console(highlight=False)
 
 _EXAMPLES = """
 [bold]Examples[/]
@@ -49,32 +54,149 @@ _EXAMPLES = """
   python -m producer --pool all --job io.sleep --param delay_ms=20 --count 200
 """
 
+_what = partial(typer.Option, rich_help_panel="What to send")
+_when = partial(typer.Option, rich_help_panel="When it is due")
+_then = partial(typer.Option, rich_help_panel="Then")
+_run = partial(typer.Option, rich_help_panel="The run")
+
+#: Shortest limit to following a run, seconds.
+_MIN_WAIT_S = 0.001
+
+_ARRIVALS = "; ".join(f"{kind.how}: {kind.help}" for kind in ARRIVALS.values())
+
+PoolName = StrEnum("PoolName", [*(pool.name for pool in available_pools()), ALL])  # type: ignore[misc]  # by the table
+ArrivalsName = StrEnum("ArrivalsName", list(ARRIVALS))  # type: ignore[misc]  # by the table
+
+
+def _shape_option(key: str, *, metavar: str, **kinds: Any) -> Any:
+    """Return the option of a parameter of arrivals; its bounds are checked with the schedule's."""
+    kind = next(kind for kind in ARRIVALS.values() if key in kind.model_fields)
+    field = kind.model_fields[key]
+    default = "as long as --count takes" if key == kind.span_key else field.default
+    return _when(
+        metavar=metavar,
+        help=f"Set {field.description} ({kind.how}).",
+        show_default=False if field.is_required() else str(default),
+        **kinds,
+    )
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(word) for word in text.split(",")]
+
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
 
 @app.command(no_args_is_help=True, epilog=_EXAMPLES)
 def produce(
     *,
-    pool: options.Pool = None,
-    job: options.Job = None,
-    count: options.Count = None,
-    parameters: options.Parameters = [],  # noqa: B006 -- never changed
-    rate: options.Rate = 0,
-    arrivals: options.Arrivals = None,
-    to_rate: options.ToRate = None,
-    over: options.Over = None,
-    rates: options.Rates = None,
-    step: options.Step = None,
-    swing: options.Swing = None,
-    period: options.Period = None,
-    seed: options.Seed = 1,
-    wait: options.Wait = False,
-    timeout: options.Timeout = None,
-    stall: options.Stall = None,
-    as_json: options.AsJson = False,
-    run: options.Run = None,
-    force: options.Force = False,
-    look: options.Look = None,
+    pool: Annotated[
+        PoolName | None,
+        _what(
+            metavar="POOL",
+            help=f"Send to the workers of this pool: {', '.join(PoolName)} "
+            f"({ALL}: one after the other, waiting for each).",
+        ),
+    ] = None,
+    job: Annotated[
+        JobKind | None,
+        _what(
+            parser=find_kind,
+            metavar="KIND",
+            help=f"Send jobs of this kind: {', '.join(JOB_KINDS)}.",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        _what(
+            metavar="N",
+            help=f"Send so many jobs, at most {MAX_COUNT:,}.",
+            show_default=f"{DEFAULT_COUNT}, or as many as are due within --over, the steps, "
+            "or a --period",
+        ),
+    ] = None,
+    parameters: Annotated[
+        list[str],
+        _what(
+            "--param",
+            metavar="NAME=VALUE",
+            help="Set a parameter of the job; may be repeated. `poolbench jobs` lists them.",
+        ),
+    ] = [],  # noqa: B006 -- never changed
+    rate: Annotated[
+        float,
+        _when(
+            metavar="PER_S",
+            help="Set the mean number of jobs per second, or where a ramp begins "
+            "(0: all at once, or from nothing).",
+        ),
+    ] = 0,
+    arrivals: Annotated[
+        ArrivalsName | None,
+        _when(
+            metavar="HOW",
+            help=f"Set how jobs arrive: {_ARRIVALS}.",
+            show_default="what the options below belong to, else constant with a rate, else burst",
+        ),
+    ] = None,
+    to_rate: Annotated[float | None, _shape_option("to_rate_per_s", metavar="PER_S")] = None,
+    over: Annotated[float | None, _shape_option("over_s", metavar="S")] = None,
+    rates: Annotated[
+        Sequence[float] | None, _shape_option("rates_per_s", metavar="PER_S,…", parser=_numbers)
+    ] = None,
+    step: Annotated[float | None, _shape_option("step_s", metavar="S")] = None,
+    swing: Annotated[float | None, _shape_option("swing", metavar="SHARE")] = None,
+    period: Annotated[float | None, _shape_option("period_s", metavar="S")] = None,
+    seed: Annotated[
+        int,
+        _when(min=0, metavar="N", help=f"Seed random arrivals and the order of --pool {ALL}."),
+    ] = 1,
+    wait: Annotated[
+        bool,
+        _then(
+            "--wait/--no-wait",
+            help="Follow the run until each job has ended; print its ledger and latencies.",
+        ),
+    ] = False,
+    timeout: Annotated[
+        float,
+        _then(
+            min=_MIN_WAIT_S,
+            metavar="S",
+            help="Stop following a trial after so many seconds.",
+            show_default="never",
+        ),
+    ] = math.inf,
+    stall: Annotated[
+        float | None,
+        _then(
+            min=_MIN_WAIT_S,
+            metavar="S",
+            help="Stop following when no job ends for so many seconds.",
+            show_default="60, and more for long jobs",
+        ),
+    ] = None,
+    as_json: Annotated[bool, _then("--json", help="Print the result as JSON.")] = False,
+    run: Annotated[
+        str | None,
+        _run(
+            parser=partial(check_name, what="run"),
+            metavar="NAME",
+            help="Name the run.",
+            show_default="made from the time",
+        ),
+    ] = None,
+    force: Annotated[bool, _run("--force", help="Send even if no worker listens.")] = False,
+    look: Annotated[
+        str | None,
+        _run(
+            parser=partial(check_name, what="run"),
+            metavar="RUN",
+            help="Show the current summary of a run, and send nothing.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Send jobs to the workers of a running stack, and show how each ended.
 
@@ -88,23 +210,22 @@ def produce(
     if not (pool and job):
         remedy = "give both, or --look"
         raise UsageError(Fault(where="--pool, --job", problem="missing", remedy=remedy))
-    schedule = {
-        "count": count,
-        "rate_per_s": rate or None,
-        "to_rate_per_s": to_rate,
-        "over_s": over,
-        "rates_per_s": rates,
-        "step_s": step,
-        "swing": swing,
-        "period_s": period,
-    }
     submission = Submission(
         run=run or new_run_name(),
         pools=ordered_pools(pool, seed=seed),
         kind=job,
         parameters=parse_parameters(job, dict(word.partition("=")[::2] for word in parameters)),
         schedule=schedule_of(
-            {key: value for key, value in schedule.items() if value is not None},
+            {
+                "count": count,
+                "rate_per_s": rate or None,
+                "to_rate_per_s": to_rate,
+                "over_s": over,
+                "rates_per_s": rates,
+                "step_s": step,
+                "swing": swing,
+                "period_s": period,
+            },
             arrivals=arrivals,
         ),
         seed=seed,
@@ -113,7 +234,7 @@ def produce(
         timeout_s=timeout,
         stall_s=stall,
     )
-    raise typer.Exit(_submit(submission, settings=load_settings(), as_json=as_json))
+    raise typer.Exit(_submit(submission, as_json=as_json))
 
 
 def main() -> int:
@@ -126,17 +247,23 @@ def main() -> int:
     return ExitCode.OK
 
 
-def _submit(submission: Submission, *, settings: Settings, as_json: bool) -> ExitCode:
+def _submit(submission: Submission, *, as_json: bool) -> ExitCode:
+    settings = load_settings()
     with (
         open_broker(settings) as client,
         _stop_on_signal() as should_stop,
         Screen(_errors) as screen,
     ):
-        result = submit(
-            client, submission, scope=settings.scope, screen=screen, should_stop=should_stop
+        result = SubmittedRun(
+            client=client,
+            submission=submission,
+            scope=settings.scope,
+            screen=screen,
+            should_stop=should_stop,
         )
+        result.carry_out()
     if as_json:
-        _print_json(_document(result))
+        _output.print_json(data=_document(result))
     elif result.summary:
         _show(
             result.summary,
@@ -163,9 +290,9 @@ def _look(run: str, *, as_json: bool) -> ExitCode:
         )
     is_over = summary.state.is_over
     if as_json:
-        _print_json({"format": FORMAT, "run": run, "summary": summary.raw})
+        _output.print_json(data={"format": FORMAT, "run": run, "summary": summary.raw})
     else:
-        _print(f"[dim]run[/] [bold]{run}[/] [dim]{summary.state}[/]")
+        _output.print(f"[dim]run[/] [bold]{run}[/] [dim]{summary.state}[/]")
         is_backlog = any(not plan["rate_per_s"] for plan in json.loads(plans or "[]"))
         _show(summary, is_backlog=is_backlog, is_over=is_over)
     is_whole = all(trial.ledger.is_closed for trial in summary.trials)
@@ -175,35 +302,34 @@ def _look(run: str, *, as_json: bool) -> ExitCode:
 def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
     trials = [trial for trial in summary.trials if trial.ledger.sent]
     if len(summary.trials) > 1:
-        _print(render_comparison(trials, run=summary, is_backlog=is_backlog))
+        _output.print(render_comparison(trials, is_backlog=is_backlog))
     else:
         for trial in trials:
-            _print(render_trial(trial, run=summary, is_backlog=is_backlog, is_over=is_over))
+            _output.print(render_trial(trial, is_backlog=is_backlog, is_over=is_over))
 
 
-def _conclude(result: SubmissionResult, *, settings: Settings) -> None:
+def _conclude(result: SubmittedRun, *, settings: Settings) -> None:
     """Report what went wrong, and where to find more."""
     submission = result.submission
     sent = sum(each.count for each in result.sent.values())
     if any(not each.is_complete for each in result.sent.values()):
-        meant = submission.count * len(submission.pools)
+        meant = submission.schedule.count * len(submission.pools)
         _complain(
             f"stopped: {sent:,} of {fmt.counted(meant, noun='job')} were sent, and will be run"
         )
     for trial, followed in result.followed.items():
-        if followed.ending.value != "closed":
-            contender = submission.pools[trial]
+        if followed.ending is not Ending.CLOSED:
             text = explain(followed, sent=result.sent[trial].count)
-            _complain(f"{contender}: {text}")
+            _complain(f"{submission.pools[trial]}: {text}")
     if not submission.waits or result.exit_code:
-        _hint("status", f"python -m producer --look {submission.run}")
-        _hint("in Flower", f"http://127.0.0.1:{settings.flower_port}")
+        _note("[dim]status:[/]", f"python -m producer --look {submission.run}")
+        _note("[dim]in Flower:[/]", f"http://127.0.0.1:{settings.flower_port}")
     folder = settings.results_dir / submission.run
     if folder.is_dir():
-        _hint("records", str(folder))
+        _note("[dim]records:[/]", str(folder))
 
 
-def _document(result: SubmissionResult) -> dict[str, Any]:
+def _document(result: SubmittedRun) -> dict[str, Any]:
     """Return the output of ``--json`` for a submission."""
     summary, submission = result.summary, result.submission
     return {
@@ -216,7 +342,7 @@ def _document(result: SubmissionResult) -> dict[str, Any]:
                 "workers": result.groups[submission.pools[trial]].workers,
                 "slots": result.groups[submission.pools[trial]].slots,
                 "events": result.groups[submission.pools[trial]].has_events,
-                "count": submission.count,
+                "count": submission.schedule.count,
                 "sent": sent.count,
                 "span_s": sent.span_s,
                 "lag_max_s": sent.lag_max_s,
@@ -246,24 +372,10 @@ def _stop_on_signal() -> Iterator[Callable[[], bool]]:
             signal.signal(each, handler)
 
 
-def _print(what: RenderableType) -> None:
-    _output.print(what, highlight=False)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    _output.print_json(json.dumps(document))
-
-
-def _hint(what: str, where: str) -> None:
-    _errors.print(
-        f"[dim]{what}:[/] {escape(where)}", highlight=False, soft_wrap=not _errors.is_terminal
-    )
-
-
 def _complain(text: str) -> None:
     for line in text.splitlines():
-        _errors.print(
-            f"[bold red]producer:[/] {escape(line)}",
-            highlight=False,
-            soft_wrap=not _errors.is_terminal,
-        )
+        _note("[bold red]producer:[/]", line)
+
+
+def _note(what: str, text: str) -> None:
+    _errors.print(f"{what} {escape(text)}", soft_wrap=not _errors.is_terminal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -48,12 +50,12 @@ class WaitLimits:
     stall_s: float
     #: Until another job ends, while no worker is live.
     desert_s: float
-    #: In all; None: no limit.
-    timeout_s: float | None = None
+    #: In all.
+    timeout_s: float = math.inf
 
 
 def wait_limits(
-    *, job_s: float, slots: int, stall_s: float | None = None, timeout_s: float | None = None
+    *, job_s: float, slots: int, stall_s: float | None = None, timeout_s: float = math.inf
 ) -> WaitLimits:
     """Return how long to wait for jobs of this length; explicit limits override it.
 
@@ -81,88 +83,74 @@ class Followed:
     still_s: float
 
 
-@dataclass(kw_only=True)
-class Follower:
-    """Reads the summary of one trial repeatedly; clocks and sources are parameters."""
+def follow(
+    trial: int,
+    *,
+    sent: int,
+    is_last: bool,
+    limits: WaitLimits,
+    read: Callable[[], RunSummary | None],
+    has_workers: Callable[[], bool],
+    should_stop: Callable[[], bool],
+    on_read: Callable[[TrialSummary], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Followed:
+    """Read the summary repeatedly until the trial ends, for any reason.
 
-    trial: int
-    #: Jobs that were sent.
-    sent: int
-    limits: WaitLimits
-    read: Callable[[], RunSummary | None]
-    has_workers: Callable[[], bool]
-    should_stop: Callable[[], bool]
-    #: Monotonic, seconds.
-    clock: Callable[[], float]
-    sleep: Callable[[float], None]
+    After the last trial of a run its own end is awaited too, for `SETTLE_S` at most.
 
-    def __post_init__(self) -> None:
-        self._start_s = self._moved_at_s = self._reached_at_s = self.clock()
-        self._workers_at_s = float("-inf")
-        self._is_deserted = False
-        self._summary: RunSummary | None = None
+    Args:
+        trial: its index.
+        sent: jobs that were sent.
+        is_last: whether it is the last trial of its run.
+        limits: how long to wait.
+        read: returns the summary, or None.
+        has_workers: whether a worker is live.
+        should_stop: whether a person wants to stop.
+        on_read: called with each state of the trial.
+        clock: monotonic, seconds.
+        sleep: waits so many seconds.
 
-    def follow(self, *, is_last: bool, on_read: Callable[[TrialSummary], None]) -> Followed:
-        """Read the summary until the trial ends, for any reason.
-
-        After the last trial of a run its own end is awaited too, for `SETTLE_S` at most.
-
-        Raises:
-            redis.RedisError: if the broker is lost and doesn't come back.
-        """
-        while True:
-            self._refresh(on_read)
-            ending = self._ending()
-            if ending:
-                break
-            self.sleep(READ_EVERY_S)
-        if ending is Ending.CLOSED and is_last:
-            self._settle()
-        still_s = self.clock() - self._moved_at_s
-        return Followed(ending=ending, summary=self._summary, trial=self._seen, still_s=still_s)
-
-    @property
-    def _seen(self) -> TrialSummary | None:
-        return self._summary.trial(self.trial) if self._summary else None
-
-    def _refresh(self, on_read: Callable[[TrialSummary], None]) -> None:
-        before = self._seen
+    Raises:
+        redis.RedisError: if the broker is lost and doesn't come back.
+    """
+    start_s = moved_at_s = reached_at_s = clock()
+    workers_at_s, is_deserted = -math.inf, False
+    summary: RunSummary | None = None
+    seen: TrialSummary | None = None
+    while True:
+        before = seen and seen.ledger
         try:
-            self._summary = self.read()
-            self._refresh_workers()
-            self._reached_at_s = self.clock()
+            summary = read()
+            if clock() - workers_at_s >= WORKERS_EVERY_S:
+                workers_at_s, is_deserted = clock(), not has_workers()
+            reached_at_s = clock()
         except (redis.ConnectionError, redis.TimeoutError):
-            if self.clock() - self._reached_at_s > self.limits.summary_s:
+            if clock() - reached_at_s > limits.summary_s:
                 raise
-        after = self._seen
-        if after is None:
-            return
-        if before is None or after.ledger != before.ledger:
-            self._moved_at_s = self.clock()
-        on_read(after)
-
-    def _refresh_workers(self) -> None:
-        if self.clock() - self._workers_at_s >= WORKERS_EVERY_S:
-            self._workers_at_s = self.clock()
-            self._is_deserted = not self.has_workers()
-
-    def _ending(self) -> Ending | None:
-        now_s, limits, seen = self.clock(), self.limits, self._seen
-        still_s = now_s - self._moved_at_s
-        is_closed = seen is not None and seen.ledger.is_closed and seen.ledger.sent >= self.sent
-        is_late = limits.timeout_s is not None and now_s - self._start_s > limits.timeout_s
-        endings = (
-            (Ending.CLOSED, is_closed),
-            (Ending.STOPPED, self.should_stop()),
-            (Ending.UNWATCHED, seen is None and still_s > limits.summary_s),
-            (Ending.DESERTED, self._is_deserted and still_s > limits.desert_s),
-            (Ending.STALLED, still_s > limits.stall_s),
-            (Ending.TIMED_OUT, is_late),
-        )
-        return next((ending for ending, is_reached in endings if is_reached), None)
-
-    def _settle(self) -> None:
-        deadline_s = self.clock() + SETTLE_S
-        while self._summary and not self._summary.state.is_over and self.clock() < deadline_s:
-            self.sleep(READ_EVERY_S)
-            self._summary = self.read() or self._summary
+        seen = summary.trial(trial) if summary else None
+        if seen:
+            moved_at_s = moved_at_s if seen.ledger == before else clock()
+            on_read(seen)
+        still_s = clock() - moved_at_s
+        endings = {
+            Ending.CLOSED: seen and seen.ledger.is_closed and seen.ledger.sent >= sent,
+            Ending.STOPPED: should_stop(),
+            Ending.UNWATCHED: not seen and still_s > limits.summary_s,
+            Ending.DESERTED: is_deserted and still_s > limits.desert_s,
+            Ending.STALLED: still_s > limits.stall_s,
+            Ending.TIMED_OUT: clock() - start_s > limits.timeout_s,
+        }
+        ending = next((each for each, is_reached in endings.items() if is_reached), None)
+        if ending:
+            break
+        sleep(READ_EVERY_S)
+    if ending is Ending.CLOSED and is_last:
+        deadline_s = clock() + SETTLE_S
+        while summary and not summary.state.is_over and clock() < deadline_s:
+            sleep(READ_EVERY_S)
+            summary = read() or summary
+    still_s = clock() - moved_at_s
+    seen = summary.trial(trial) if summary else None
+    return Followed(ending=ending, summary=summary, trial=seen, still_s=still_s)

@@ -13,7 +13,7 @@ import random
 from array import array
 from collections.abc import Mapping
 
-from poolbench.errors import Fault, UsageError
+from poolbench.errors import Fault
 
 #: Jobs of a deck: within it the order is random.
 DECK = 100
@@ -26,17 +26,11 @@ SUM_TOLERANCE = 0.01
 
 
 def draw_parts(shares: Mapping[str, float], *, count: int, seed: int) -> array[int]:
-    """Return which part each job is, as an index into ``shares`` in their order.
+    """Return which part each job is, as an index into ``shares`` in their order, as checked.
 
     A longer draw begins with the shorter. After each whole deck, the count of a part is off its
     share by fewer jobs than there are parts.
-
-    Raises:
-        UsageError: with every fault of the shares.
     """
-    faults = check_shares(shares)
-    if faults:
-        raise UsageError(*faults)
     # of another stream than the due times of the same seed, lest long jobs go with long gaps
     source = random.Random(f"mix {seed}")
     strides = [1 / share for share in shares.values()]
@@ -56,20 +50,13 @@ def draw_parts(shares: Mapping[str, float], *, count: int, seed: int) -> array[i
 
 
 def check_shares(shares: Mapping[str, float]) -> list[Fault]:
-    """Return everything that is wrong with the shares of a mix."""
-    faults = [
-        Fault(where=name, problem="share out of bounds", seen=f"{share:g}", remedy=_REMEDY)
-        for name, share in shares.items()
-        if not 0 < share <= 1
-    ]
+    """Return what is wrong with the shares of a mix together; each is above 0 and at most 1."""
     whole = sum(shares.values())
     if not 1 <= len(shares) <= MAX_PARTS:
         problem, remedy = "parts of a mix out of bounds", f"it takes 1 to {MAX_PARTS}"
-        faults.append(Fault(problem=problem, seen=str(len(shares)), remedy=remedy))
-    elif not faults and abs(whole - 1) > SUM_TOLERANCE:
+        return [Fault(problem=problem, seen=str(len(shares)), remedy=remedy)]
+    if abs(whole - 1) > SUM_TOLERANCE:
         seen = f"{' + '.join(f'{share:g}' for share in shares.values())} = {whole:g}"
-        faults.append(Fault(problem="shares that don't make 1", seen=seen, remedy=_REMEDY))
-    return faults
-
-
-_REMEDY = "each is above 0, and together they are 1"
+        remedy = "each is above 0, and together they are 1"
+        return [Fault(problem="shares that don't make 1", seen=seen, remedy=remedy)]
+    return []

@@ -10,8 +10,9 @@ import json
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import redis
 
@@ -57,12 +58,11 @@ def open_run(
     client: redis.Redis,
     *,
     run: str,
-    source: str,
+    source: Literal["producer", "lab"],
     plans: Sequence[TrialPlan],
-    is_listed: bool,
     calibration: Mapping[str, float] | None = None,
 ) -> None:
-    """Write a run's hash; ``is_listed`` makes the stack's collector serve it.
+    """Write a run's hash; the stack's collector serves it if ``source`` is ``producer``.
 
     ``calibration`` holds the CPU-seconds of a unit of work by kind, where it mattered.
 
@@ -79,7 +79,7 @@ def open_run(
         # due times are stamped by this machine's clock, which another's may not be compared with
         transaction.hset(key, mapping={"source": source, "trials": trials, "boot_id": boot_id()})
         transaction.hset(key, "calibration", json.dumps(dict(calibration or {})))
-        if is_listed:
+        if source == "producer":
             transaction.zadd(RUNS, {run: now_ns / 1e9})
         transaction.execute()
 
@@ -102,7 +102,8 @@ def publish(
 ) -> Sent:
     """Send one job for each offset, seconds from now, to the contender's queue.
 
-    With a ``mix`` each job is of its part; else all are of the plan's kind.
+    Jobs that are due go at most `BATCH` at once. While none is, it reads the broker's answers, or
+    sleeps. With a ``mix`` each job is of its part; else all are of the plan's kind.
     ``on_sent`` is called after each batch with the number of jobs sent so far; ``should_stop`` is
     called before each batch, and ten times a second while none is due.
 
@@ -116,15 +117,23 @@ def publish(
         # moments are stamped by one clock and waited for by the other, which is never set back
         start_ns, start_s = time.time_ns(), time.monotonic()
         count = lag_max_ns = 0
-        for batch in _due_batches(
-            offsets_s, start_s=start_s, writer=writer, should_stop=should_stop
-        ):
-            offsets = offsets_s[batch.start : batch.stop]
-            due_ns = array("q", (start_ns + round(offset_s * 1e9) for offset_s in offsets))
-            sent_ns = time.time_ns()
-            writer.put(template.render(due_ns, first_seq=batch.start, sent_ns=sent_ns))
-            count, lag_max_ns = batch.stop, max(lag_max_ns, sent_ns - due_ns[0])
-            on_sent(count)
+        gathered_at_s = 0.0
+        while count < len(offsets_s) and not should_stop():
+            elapsed_s = time.monotonic() - start_s
+            due = bisect_right(offsets_s, elapsed_s, count, min(count + BATCH, len(offsets_s)))
+            next_s = max(offsets_s[count], gathered_at_s)
+            if due == count + BATCH or next_s <= elapsed_s:
+                gathered_at_s = elapsed_s + GATHER_S
+                offsets = offsets_s[count:due]
+                due_ns = array("q", (start_ns + round(offset_s * 1e9) for offset_s in offsets))
+                sent_ns = time.time_ns()
+                writer.put(template.render(due_ns, first_seq=count, sent_ns=sent_ns))
+                count, lag_max_ns = due, max(lag_max_ns, sent_ns - due_ns[0])
+                on_sent(count)
+            elif next_s - elapsed_s > SPARE_S and not writer.is_settled:
+                writer.settle()
+            else:
+                time.sleep(min(next_s - elapsed_s, _NAP_S))
         writer.settle()
         return Sent(
             count=count,
@@ -133,29 +142,3 @@ def publish(
             span_s=time.monotonic() - start_s,
             is_complete=count == len(offsets_s),
         )
-
-
-def _due_batches(
-    offsets_s: Sequence[float],
-    *,
-    start_s: float,
-    writer: QueueWriter,
-    should_stop: Callable[[], bool],
-) -> Iterator[range]:
-    """Yield the jobs that are due, at most `BATCH` at once, when their time comes.
-
-    While nothing is due, it reads the broker's answers, or sleeps.
-    """
-    sent, gathered_at_s = 0, 0.0
-    while sent < len(offsets_s) and not should_stop():
-        elapsed_s = time.monotonic() - start_s
-        due = bisect_right(offsets_s, elapsed_s, sent, min(sent + BATCH, len(offsets_s)))
-        next_s = max(offsets_s[sent], gathered_at_s)
-        if due == sent + BATCH or next_s <= elapsed_s:
-            gathered_at_s = elapsed_s + GATHER_S
-            yield range(sent, due)
-            sent = due
-        elif next_s - elapsed_s > SPARE_S and not writer.is_settled:
-            writer.settle()
-        else:
-            time.sleep(min(next_s - elapsed_s, _NAP_S))

@@ -20,7 +20,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from itertools import accumulate
-from types import TracebackType
 from typing import Any, Self
 
 import hiredis
@@ -52,7 +51,19 @@ class QueueWriter:
     """
 
     def __init__(self, client: redis.Redis, *, run: str, trial: int, queue: str) -> None:
-        self._pool = _single_connection_pool(client, on_connect=self._on_connect)
+        options = client.connection_pool.connection_kwargs
+        self._pool = redis.ConnectionPool(
+            connection_class=client.connection_pool.connection_class,
+            **{
+                **options,
+                "max_connections": 1,
+                "socket_timeout": options.get("socket_timeout") or ANSWER_TIMEOUT_S,
+                "retry": Retry(NoBackoff(), 0),
+                "retry_on_error": [],
+                "redis_connect_func": self._on_connect,
+                "decode_responses": True,
+            },
+        )
         self._queue = queue.encode()
         self._count_key = run_key(run).encode(), sent_field(trial).encode()
         #: Id and address of each connection as the server lists them, the present one last.
@@ -83,12 +94,7 @@ class QueueWriter:
             raise UsageError(Fault(problem="jobs of this run were sent before", remedy=remedy))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.disconnect()
 
     def put(self, messages: Sequence[bytes]) -> None:
@@ -110,8 +116,7 @@ class QueueWriter:
         Raises:
             StackError: as `put` does.
         """
-        if not self.is_settled:
-            self._work(most_unanswered=0)
+        self._work(most_unanswered=0)
 
     @property
     def is_settled(self) -> bool:
@@ -134,7 +139,12 @@ class QueueWriter:
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 self._is_lost = True
                 if pause_s is None:
-                    raise self._lost(error) from error
+                    uncertain = sum(map(len, (*self._unanswered, *self._unsent)))
+                    raise StackError(
+                        f"the broker was lost and did not come back ({type(error).__name__}); "
+                        f"{self._account}, {uncertain} more may be: the run's count in Redis is "
+                        "right"
+                    ) from error
                 time.sleep(pause_s)
             except redis.RedisError as error:
                 # batches behind the refused one may be in the queue
@@ -215,9 +225,7 @@ class QueueWriter:
         connection.on_connect()
         connection.send_command("CLIENT", "INFO")
         words = connection.read_response().split()
-        self._connections.append(
-            {key: value for key, _, value in (w.partition("=") for w in words)}
-        )
+        self._connections.append(dict(word.split("=", 1) for word in words))
 
     @property
     def _account(self) -> str:
@@ -225,26 +233,3 @@ class QueueWriter:
 
     def _refused(self, error: Exception) -> StackError:
         return StackError(f"the broker refuses jobs: {error}; {self._account}")
-
-    def _lost(self, error: Exception) -> StackError:
-        uncertain = sum(map(len, (*self._unanswered, *self._unsent)))
-        return StackError(
-            f"the broker was lost and did not come back ({type(error).__name__}); "
-            f"{self._account}, {uncertain} more may be: the run's count in Redis is right"
-        )
-
-
-def _single_connection_pool(client: redis.Redis, *, on_connect: Any) -> redis.ConnectionPool:
-    """Return a pool of the same server with one connection, which retries nothing by itself."""
-    pool = client.connection_pool
-    options = {
-        **pool.connection_kwargs,
-        "socket_timeout": pool.connection_kwargs.get("socket_timeout") or ANSWER_TIMEOUT_S,
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-        "redis_connect_func": on_connect,
-        "decode_responses": True,
-    }
-    return redis.ConnectionPool(
-        connection_class=pool.connection_class, max_connections=1, **options
-    )

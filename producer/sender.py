@@ -11,9 +11,8 @@ import json
 import os
 import select
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TextIO
 
 import redis
 
@@ -56,7 +55,7 @@ class Requests:
 def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
     """Carry out each request until there are no more.
 
-    A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
+    A request is ``{"run", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
     seconds from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, when
     all is sent or a line asks to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
     """
@@ -64,10 +63,27 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
         asked = json.loads(line)
         if "stop" in asked:
             continue
+        mix = asked["mix"] and Mix(
+            parts=tuple(MixPart(**part) for part in asked["mix"]["parts"]),
+            order=asked["mix"]["order"],
+        )
+        # a collection in the midst of sending would make jobs late by milliseconds
+        gc.disable()
         try:
-            answer = _send(client, asked, requests=requests)
+            sent = publish(
+                client,
+                run=asked["run"],
+                plan=TrialPlan(**asked["plan"]),
+                offsets_s=asked["offsets_s"],
+                scope=asked["run"],
+                mix=mix,
+                should_stop=requests.has_more,
+            )
+            answer = asdict(sent)
         except PoolbenchError as error:
             answer = {"error": str(error)}
+        finally:
+            gc.enable()
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
@@ -81,26 +97,6 @@ def main() -> int:
         sys.stderr.write(f"sender: {error}\n")
         return error.exit_code
     return 0
-
-
-def _send(client: redis.Redis, asked: Mapping[str, Any], *, requests: Requests) -> dict[str, Any]:
-    mix = asked["mix"]
-    # a collection in the midst of sending would make jobs late by milliseconds
-    gc.disable()
-    try:
-        sent = publish(
-            client,
-            run=asked["run"],
-            plan=TrialPlan(**asked["plan"]),
-            offsets_s=asked["offsets_s"],
-            scope=asked["scope"],
-            mix=mix
-            and Mix(parts=tuple(MixPart(**part) for part in mix["parts"]), order=mix["order"]),
-            should_stop=requests.has_more,
-        )
-    finally:
-        gc.enable()
-    return asdict(sent)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -42,20 +43,10 @@ class Submission:
     waits: bool = False
     #: Whether to send even if no worker listens.
     is_forced: bool = False
-    #: How long to follow a run after its jobs were sent, seconds; None: until it ends or stalls.
-    timeout_s: float | None = None
+    #: How long to follow a run after its jobs were sent, seconds.
+    timeout_s: float = math.inf
     #: How long nothing may end until the run counts as stalled, seconds; None: by the job's length.
     stall_s: float | None = None
-
-    @property
-    def is_comparison(self) -> bool:
-        """Whether pools are compared, one after the other."""
-        return len(self.pools) > 1
-
-    @property
-    def count(self) -> int:
-        """Return the number of jobs for each pool."""
-        return self.schedule.count
 
     def plans(
         self, slots: Mapping[str, int], *, calibration: Mapping[str, float]
@@ -66,7 +57,10 @@ class Submission:
             StackError: if the calibration lacks a kind whose work is given as a time.
         """
         parameters = message_parameters(self.kind, self.parameters, calibration=calibration)
-        moves = self._moves()
+        schedule, longest_gap_s = self.schedule, 0.0
+        if schedule.shape:
+            dues_s = itertools.pairwise(schedule.draw(self.seed))
+            longest_gap_s = max((after - before for before, after in dues_s), default=0.0)
         return [
             TrialPlan(
                 trial=index,
@@ -75,22 +69,14 @@ class Submission:
                 slots=slots[pool],
                 kind=self.kind.name,
                 parameters=parameters,
-                arrivals=self.schedule.how,
-                rate_per_s=self.schedule.mean_per_s,
-                count=self.count,
-                **moves,
+                arrivals=schedule.how,
+                rate_per_s=schedule.mean_per_s,
+                shape=schedule.shape,
+                longest_gap_s=longest_gap_s,
+                count=schedule.count,
             )
             for index, pool in enumerate(self.pools)
         ]
-
-    def _moves(self) -> dict[str, Any]:
-        """Return the fields of a plan that describe a changing rate."""
-        if not self.schedule.shape:
-            return {}
-        gaps_s = (
-            after - before for before, after in itertools.pairwise(self.schedule.draw(self.seed))
-        )
-        return {"shape": self.schedule.shape, "longest_gap_s": max(gaps_s, default=0.0)}
 
 
 def ordered_pools(pool: str, *, seed: int) -> tuple[str, ...]:
@@ -103,20 +89,21 @@ def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> S
     """Return when jobs are due; arrivals without a name are those of the shape or the rate.
 
     Args:
-        options: parameters of the arrivals, and the count; those not given are left out.
+        options: parameters of the arrivals, and the count; those not given are left out or None.
         arrivals: one of `ARRIVALS`, or None.
 
     Raises:
         UsageError: with every fault of what is given; ``field`` is the option.
     """
+    given = {key: value for key, value in options.items() if value is not None}
     shaped = [kind for kind in ARRIVALS.values() if kind.span_key]
-    has_span = any(kind.span_key in options for kind in shaped)
+    has_span = any(kind.span_key in given for kind in shaped)
     count = {} if has_span else {"count": DEFAULT_COUNT}
     # the parameters that only one of the arrivals has name it
-    own = [kind.how for kind in shaped if options.keys() & kind.model_fields.keys() - _COMMON]
-    how = arrivals or next(iter(own), "constant" if "rate_per_s" in options else "burst")
+    own = [kind.how for kind in shaped if given.keys() & kind.model_fields.keys() - _COMMON]
+    how = arrivals or next(iter(own), "constant" if "rate_per_s" in given else "burst")
     try:
-        return read_schedule({**count, **options, "how": how})
+        return read_schedule({**count, **given, "how": how})
     except UsageError as error:
         faults = [replace(fault, field=option_of(fault.field)) for fault in error.faults]
         raise UsageError(*faults) from error

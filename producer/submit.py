@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
@@ -17,7 +16,7 @@ from poolbench.jobs import rough_job_s
 from poolbench.keys import CALIBRATION, queue_name, records_stream
 from poolbench.presence import WorkerGroup, find_workers
 from poolbench.records import TrialPlan
-from producer.follow import Ending, Followed, Follower, wait_limits
+from producer.follow import Ending, Followed, follow, wait_limits
 from producer.publisher import Sent, close_run, open_run, publish
 from producer.screen import Screen
 from producer.submission import Submission
@@ -25,11 +24,17 @@ from producer.summary import RunSummary, read_summary
 
 
 @dataclass(slots=True, kw_only=True)
-class SubmissionResult:
-    """What happened to a submission so far."""
+class SubmittedRun:
+    """A submission that is carried out, and what happened to it so far."""
 
+    client: redis.Redis
     submission: Submission
-    groups: Mapping[str, WorkerGroup]
+    #: Prefix of the queues.
+    scope: str
+    screen: Screen
+    should_stop: Callable[[], bool]
+    #: The workers of each pool.
+    groups: dict[str, WorkerGroup] = field(default_factory=dict)
     #: By trial, for the trials that were begun.
     sent: dict[int, Sent] = field(default_factory=dict)
     #: How following each trial ended; empty without ``--wait``.
@@ -58,125 +63,92 @@ class SubmissionResult:
             return ExitCode.STACK
         return ExitCode.INVALID if endings - {Ending.CLOSED} else ExitCode.OK
 
+    def carry_out(self) -> None:
+        """Send the submission's jobs to each pool in turn.
 
-def submit(
-    client: redis.Redis,
-    submission: Submission,
-    *,
-    scope: str,
-    screen: Screen,
-    should_stop: Callable[[], bool],
-) -> SubmissionResult:
-    """Send a submission's jobs to each pool in turn.
+        With ``submission.waits`` the next pool gets its jobs only after the ledger of the one
+        before closed. The run is always marked as sent at the end, so that its ledger can close.
 
-    With ``submission.waits`` the next pool gets its jobs only after the ledger of the one before
-    closed. The run is always marked as sent at the end, so that its ledger can close.
-
-    Raises:
-        UsageError: if the run's name is taken.
-        StackError: if no worker listens, a calibration is missing, or the broker is lost; contains
-            what was sent.
-    """
-    queues = {pool: queue_name(pool, scope=scope) for pool in submission.pools}
-    groups = {pool: find_workers(client, pool, queue=queue) for pool, queue in queues.items()}
-    unserved = [queues[pool] for pool, group in groups.items() if not group.workers]
-    if unserved and not submission.is_forced:
-        raise StackError(
-            f"no worker listens on {', '.join(unserved)}: nothing was sent; "
-            "start the stack (make up), or use --force"
+        Raises:
+            UsageError: if the run's name is taken.
+            StackError: if no worker listens, a calibration is missing, or the broker is lost;
+                contains what was sent.
+        """
+        client, submission = self.client, self.submission
+        self.groups = {pool: self._find_workers(pool) for pool in submission.pools}
+        unserved = [pool for pool, group in self.groups.items() if not group.workers]
+        if unserved and not submission.is_forced:
+            queues = ", ".join(queue_name(pool, scope=self.scope) for pool in unserved)
+            raise StackError(
+                f"no worker listens on {queues}: nothing was sent; "
+                "start the stack (make up), or use --force"
+            )
+        calibration = self._read_calibration()
+        slots = {pool: group.slots for pool, group in self.groups.items()}
+        plans = submission.plans(slots, calibration=calibration)
+        offsets_s = submission.schedule.draw(submission.seed)
+        open_run(
+            client, run=submission.run, source="producer", plans=plans, calibration=calibration
         )
-    calibration = _calibration(client, submission)
-    slots = {pool: group.slots for pool, group in groups.items()}
-    plans = submission.plans(slots, calibration=calibration)
-    offsets_s = submission.schedule.draw(submission.seed)
-    open_run(
-        client,
-        run=submission.run,
-        source="producer",
-        plans=plans,
-        calibration=calibration,
-        is_listed=True,
-    )
-    result = SubmissionResult(submission=submission, groups=groups)
-    screen.announce(submission, groups)
-    try:
-        for plan in plans:
-            sent = publish(
-                client,
-                run=submission.run,
-                plan=plan,
-                offsets_s=offsets_s,
-                scope=scope,
-                on_sent=partial(screen.sending, plan),
-                should_stop=should_stop,
-            )
-            result.sent[plan.trial] = sent
-            screen.sent(plan, sent)
-            if not sent.is_complete:
-                break
-            if not submission.waits:
-                continue
-            is_last = plan is plans[-1]
-            if is_last:
+        self.screen.announce(submission, self.groups)
+        try:
+            for plan in plans:
+                sent = self.sent[plan.trial] = publish(
+                    client,
+                    run=submission.run,
+                    plan=plan,
+                    offsets_s=offsets_s,
+                    scope=self.scope,
+                    on_sent=partial(self.screen.sending, plan),
+                    should_stop=self.should_stop,
+                )
+                self.screen.sent(plan, sent)
+                if not sent.is_complete:
+                    break
+                if submission.waits:
+                    followed = self._follow(plan, is_last=plan is plans[-1])
+                    self.followed[plan.trial] = followed
+                    if followed.ending is not Ending.CLOSED:
+                        break
+        finally:
+            # the error that led here already reports a broker that is away
+            with contextlib.suppress(redis.RedisError):
                 close_run(client, run=submission.run)
-            follower = _follower(
-                client,
-                submission,
-                plan=plan,
-                queue=queues[plan.contender],
-                sent=sent.count,
-                should_stop=should_stop,
-            )
-            followed = follower.follow(is_last=is_last, on_read=screen.running)
-            result.followed[plan.trial] = _blame(followed, client=client, run=submission.run)
-            if followed.ending is not Ending.CLOSED:
-                break
-    finally:
-        # the error that led here already reports a broker that is away
-        with contextlib.suppress(redis.RedisError):
-            close_run(client, run=submission.run)
-    return result
 
+    def _find_workers(self, pool: str) -> WorkerGroup:
+        return find_workers(self.client, pool, queue=queue_name(pool, scope=self.scope))
 
-def _calibration(client: redis.Redis, submission: Submission) -> dict[str, float]:
-    """Return the CPU-seconds of a unit of the submission's kind, if its work is given as a time."""
-    if not needs_calibration(submission.parameters):
-        return {}
-    found = read_calibration(cast("str | None", client.get(CALIBRATION)))
-    return {kind: cost_s for kind, cost_s in found.items() if kind == submission.kind.name}
+    def _read_calibration(self) -> dict[str, float]:
+        """Return the CPU-seconds of a unit of the kind, if its work is given as a time."""
+        if not needs_calibration(self.submission.parameters):
+            return {}
+        found = read_calibration(cast("str | None", self.client.get(CALIBRATION)))
+        name = self.submission.kind.name
+        return {name: found[name]} if name in found else {}
 
-
-def _follower(
-    client: redis.Redis,
-    submission: Submission,
-    *,
-    plan: TrialPlan,
-    queue: str,
-    sent: int,
-    should_stop: Callable[[], bool],
-) -> Follower:
-    return Follower(
-        trial=plan.trial,
-        sent=sent,
-        limits=wait_limits(
-            job_s=rough_job_s(submission.kind, submission.parameters),
-            slots=plan.slots if submission.kind.computes else 1,
-            stall_s=submission.stall_s,
-            timeout_s=submission.timeout_s,
-        ),
-        read=lambda: read_summary(client, submission.run),
-        has_workers=lambda: (
-            submission.is_forced or find_workers(client, plan.contender, queue=queue).workers > 0
-        ),
-        should_stop=should_stop,
-        clock=time.monotonic,
-        sleep=time.sleep,
-    )
-
-
-def _blame(followed: Followed, *, client: redis.Redis, run: str) -> Followed:
-    """Return the ending with its true cause: unread lines mean that the collector stopped."""
-    has_stalled = followed.ending in {Ending.STALLED, Ending.DESERTED}
-    if has_stalled and client.xlen(records_stream(run)):
-        return replace(followed, ending=Ending.UNWATCHED)
-    return followed
+    def _follow(self, plan: TrialPlan, *, is_last: bool) -> Followed:
+        """Follow a trial that was sent whole; unread lines mean that the collector stopped."""
+        submission = self.submission
+        if is_last:
+            close_run(self.client, run=submission.run)
+        followed = follow(
+            plan.trial,
+            sent=plan.count,
+            is_last=is_last,
+            limits=wait_limits(
+                job_s=rough_job_s(submission.kind, submission.parameters),
+                slots=plan.slots if submission.kind.computes else 1,
+                stall_s=submission.stall_s,
+                timeout_s=submission.timeout_s,
+            ),
+            read=lambda: read_summary(self.client, submission.run),
+            has_workers=lambda: (
+                submission.is_forced or self._find_workers(plan.contender).workers > 0
+            ),
+            should_stop=self.should_stop,
+            on_read=self.screen.running,
+        )
+        has_stalled = followed.ending in {Ending.STALLED, Ending.DESERTED}
+        if has_stalled and self.client.xlen(records_stream(submission.run)):
+            return replace(followed, ending=Ending.UNWATCHED)
+        return followed

@@ -24,7 +24,6 @@ class TrialSummary:
     contender: str
     slots: int
     kind: str
-    parameters: Mapping[str, int | float]
     ledger: Ledger
     throughput_per_s: float | None
     wait_s: Percentiles | None
@@ -39,10 +38,7 @@ class TrialSummary:
 class RunSummary:
     """What the collector published of a run."""
 
-    run: str
     state: RunState
-    #: Runs that had jobs in flight at the same time.
-    overlapped_by: tuple[str, ...]
     trials: tuple[TrialSummary, ...]
     #: The whole as it was published.
     raw: Mapping[str, Any] = field(repr=False)

@@ -89,14 +89,10 @@ def capture(plan: TrialPlan, *, run: str, queue: str, mix: Mix | None = None) ->
     """
     if mix is None:
         return Template(forms=(_capture_form(plan, run=run, queue=queue),))
+    plans = (replace(plan, kind=part.kind, parameters=part.parameters) for part in mix.parts)
     forms = (
-        _capture_form(
-            replace(plan, kind=part.kind, parameters=part.parameters),
-            run=run,
-            queue=queue,
-            part=part.name,
-        )
-        for part in mix.parts
+        _capture_form(one, run=run, queue=queue, part=part.name)
+        for one, part in zip(plans, mix.parts, strict=True)
     )
     return Template(forms=tuple(forms), order=mix.order)
 
@@ -141,8 +137,7 @@ def _real_message(
     header = JobHeader(
         run=run, trial=plan.trial, seq=0, contender=plan.contender, due_ns=0, sent_ns=0, part=part
     ).as_dict() | dict(zip(("seq", "due_ns", "sent_ns"), marks[1:], strict=True))
-    tray: list[Any] = []
-    with Connection(transport=_tray_transport(tray)) as connection:
+    with Connection("memory://") as connection:
         job.apply_async(
             kwargs={**plan.parameters, **payload},
             task_id=marks[0],
@@ -150,20 +145,8 @@ def _real_message(
             headers={HEADER: header},
             connection=connection,
         )
-    return tray[0]
-
-
-def _tray_transport(tray: list[Any]) -> type[memory.Transport]:
-    """Return a transport whose channel puts each message for any queue into ``tray``."""
-
-    class TrayChannel(memory.Channel):
-        def _put(self, queue: str, message: Any, **_kwargs: Any) -> None:  # noqa: ARG002 -- by kombu's name
-            tray.append(message)
-
-    class TrayTransport(memory.Transport):
-        Channel = TrayChannel
-
-    return TrayTransport
+        # queues in memory belong to the process: this one must not stay
+        return memory.Channel.queues.pop(queue).get_nowait()
 
 
 def _stub(**_arguments: object) -> None:

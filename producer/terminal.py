@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,7 +13,7 @@ from rich.text import Text
 from poolbench import format as fmt
 from poolbench.summaries import Ledger, Percentiles
 from producer.follow import Ending, Followed
-from producer.summary import RunSummary, TrialSummary
+from producer.summary import TrialSummary
 
 _BACKLOG_NOTE = "All jobs were due at once: the wait is a job's place in the queue."
 
@@ -20,7 +21,7 @@ _MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
 
 def render_trial(
-    trial: TrialSummary, *, run: RunSummary, is_backlog: bool = False, is_over: bool = True
+    trial: TrialSummary, *, is_backlog: bool = False, is_over: bool = True
 ) -> RenderableType:
     """Return one trial's account and figures; in a backlog the wait is the place in the queue."""
     waited = "place in the queue, all due at once" if is_backlog else "from due to started"
@@ -44,11 +45,11 @@ def render_trial(
         (f" · {trial.kind}", "dim"),
     )
     body = Padding(Group(figures, Text(), spans), (1, 0, 0, 2), expand=False)
-    return Group(Text(), title, body, *_remarks([trial], run=run))
+    return Group(Text(), title, body, *_remarks([trial]))
 
 
 def render_comparison(
-    trials: Sequence[TrialSummary], *, run: RunSummary, is_backlog: bool = False
+    trials: Sequence[TrialSummary], *, is_backlog: bool = False
 ) -> RenderableType:
     """Return a table of pools, and the notes for reading it."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", expand=True)
@@ -70,10 +71,13 @@ def render_comparison(
             *_percentiles(trial.wait_s),
             *_percentiles(trial.execution_s),
         )
-    notes = [_BACKLOG_NOTE] if is_backlog else []
-    notes += _slots_notes(trials)
-    lines = [Text(), *(Text(note, "dim") for note in notes)] if notes else []
-    return Group(Text(), table, *_remarks(trials, run=run), *lines)
+    notes = [Text(_BACKLOG_NOTE, "dim")] if is_backlog else []
+    if len({trial.slots for trial in trials}) > 1:
+        each = ", ".join(f"{trial.contender} {trial.slots:,}" for trial in trials)
+        text = f"The slots differ ({each}): workers as they are set, not pools at equal slots."
+        notes.append(Text(text, "dim"))
+    lines = [Text(), *notes] if notes else []
+    return Group(Text(), table, *_remarks(trials), *lines)
 
 
 def _ledger(ledger: Ledger, *, is_over: bool) -> Text:
@@ -97,37 +101,21 @@ def _done(ledger: Ledger) -> Text:
 
 
 def _percentiles(found: Percentiles | None) -> list[str]:
-    spans_s = (found.p50, found.p95, found.p99) if found else (None, None, None)
-    return [fmt.duration(span_s) for span_s in spans_s]
+    return [fmt.duration(span_s) for span_s in (astuple(found) if found else (None,) * 3)]
 
 
-def _remarks(trials: Sequence[TrialSummary], *, run: RunSummary) -> list[RenderableType]:
+def _remarks(trials: Sequence[TrialSummary]) -> list[RenderableType]:
     """Return a line for each reason, once for all trials that share it."""
     found: dict[tuple[str, str], list[str]] = {}
     for trial in trials:
         for reason in trial.reasons:
             found.setdefault((trial.mark, reason), []).append(trial.contender)
-    for other in run.overlapped_by:
-        if not any(other in reason for _, reason in found):
-            found["!", f"run {other} had jobs in flight at the same time"] = []
-    lines = [
-        Text.assemble((f"{mark or ' '} ", _MARK_STYLES.get(mark, "")), (names, "bold"), reason)
-        for (mark, reason), named in found.items()
-        for names in [_prefix(named, of=len(trials))]
-    ]
+    lines = []
+    for (mark, reason), named in found.items():
+        names = "" if len(named) == len(trials) else f"{', '.join(named)}: "
+        style = _MARK_STYLES.get(mark, "")
+        lines.append(Text.assemble((f"{mark or ' '} ", style), (names, "bold"), reason))
     return [Text(), *lines] if lines else []
-
-
-def _prefix(names: Sequence[str], *, of: int) -> str:
-    """Return the contenders that a reason concerns; empty for all."""
-    return "" if len(names) in {0, of} else f"{', '.join(names)}: "
-
-
-def _slots_notes(trials: Sequence[TrialSummary]) -> list[str]:
-    if len({trial.slots for trial in trials}) < 2:
-        return []
-    each = ", ".join(f"{trial.contender} {trial.slots:,}" for trial in trials)
-    return [f"The slots differ ({each}): workers as they are set, not pools at equal slots."]
 
 
 def _grid() -> Table:
@@ -145,7 +133,6 @@ def explain(followed: Followed, *, sent: int) -> str:
         Ending.TIMED_OUT: "not finished within --timeout",
         Ending.UNWATCHED: f"no collector published anything within {still} (see: make ps)",
         Ending.STOPPED: "stopped waiting",
-        Ending.CLOSED: "closed",
     }[followed.ending]
     if followed.trial is None:
         return f"{reason}: {fmt.counted(sent, noun='job')} sent; their records are kept"

@@ -13,12 +13,12 @@ from typing import IO
 
 import polars as pl
 
-from collector.files import read_metadata, storage_errors
+from collector.files import scan_table
 from collector.reasons import Severity
 from collector.run_manifest import Manifest
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
-from poolbench.records import RECORD_COLUMNS, Column, ColumnType
+from poolbench.records import RECORD_COLUMNS, Column
 from report.result import Summary
 from report.summary import summarize
 
@@ -32,20 +32,13 @@ class Table(StrEnum):
 
 #: Columns that describe a record's trial, added to `RECORD_COLUMNS`.
 TRIAL_COLUMNS: Mapping[str, Column] = {
-    "workload": Column(type=ColumnType.TEXT, help="name of the workload"),
-    "pool": Column(type=ColumnType.TEXT, help="the contender's pool"),
-    "slots": Column(type=ColumnType.INT, help="the contender's slots"),
-    "block": Column(type=ColumnType.INT, help="repetition, from 0"),
-    "arrivals": Column(
-        type=ColumnType.TEXT, help="how jobs arrived; `burst`: the whole backlog at once"
-    ),
-    "is_pilot": Column(
-        type=ColumnType.FLAG,
-        help="whether the trial only warmed up or sized backlogs; no figure uses it",
-    ),
-    "is_valid": Column(
-        type=ColumnType.FLAG, help="whether figures use the trial; false in a repetition marked `!`"
-    ),
+    "workload": (str, "name of the workload"),
+    "pool": (str, "the contender's pool"),
+    "slots": (int, "the contender's slots"),
+    "block": (int, "repetition, from 0"),
+    "arrivals": (str, "how jobs arrived; `burst`: the whole backlog at once"),
+    "is_pilot": (bool, "whether the trial only warmed up or sized backlogs; no figure uses it"),
+    "is_valid": (bool, "whether figures use the trial; false in a repetition marked `!`"),
 }
 
 #: Every column of exported jobs, in this order.
@@ -63,19 +56,13 @@ class Format(StrEnum):
 #: The order of records in a file.
 _ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
 
-_TYPES: Mapping[ColumnType, pl.DataType] = {
-    ColumnType.INT: pl.Int64(),
-    ColumnType.TEXT: pl.String(),
-    ColumnType.FLAG: pl.Boolean(),
-}
-
 #: What a trial's plan tells of each of its jobs, and how many it sent.
 _PLAN_SCHEMA = pl.Schema(
     {
         "trial": pl.Int64(),
         "sent": pl.Int64(),
         **{name: RECORD_SCHEMA[name] for name in ("run", "contender", "kind")},
-        **{name: _TYPES[column.type] for name, column in TRIAL_COLUMNS.items()},
+        **{name: kind for name, (kind, _) in TRIAL_COLUMNS.items()},
     }
 )
 
@@ -121,14 +108,7 @@ def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
     """Return a kept table row by row; a column that an older Poolbench didn't write is null."""
     if not path.exists():
         return schema.to_frame().lazy()
-    read_metadata(path)
-    with storage_errors(path):
-        rows = pl.scan_parquet(path)
-        known = rows.collect_schema().names()
-    return rows.select(
-        (pl.col(name) if name in known else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in schema.items()
-    )
+    return scan_table(path, schema=schema)
 
 
 def _trials(summary: Summary, *, manifest: Manifest) -> pl.DataFrame:

@@ -32,10 +32,12 @@ def survey(**changes: Any) -> Survey:
         PROMISES[0].name,
         prefork=finding(WORKS, "Told.", "stamps: long Oh 1.0 s"),
         threads=finding(IGNORED),
+        gevent=finding(IGNORED),
     )
     hard_limit = row(
         PROMISES[1].name,
         prefork=finding(WORKS, "Ended."),
+        threads=finding(IGNORED),
         gevent=finding(BREAKS, "Died.", "exit code: 1"),
     )
     plain: dict[str, Any] = {
@@ -76,6 +78,5 @@ def _stamp(words: list[str], *, pids: dict[str, int], facts: dict[str, Any]) -> 
         moment=moment,
         t_ns=round(float(seconds) * 1e9),
         pid=pids.get(label, 1),
-        thread=1,
-        facts=said,
+        **said,
     )

@@ -14,10 +14,9 @@ from urllib.parse import parse_qsl
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from poolbench.catalogue import JOB_KINDS
 from poolbench.documents import make_document
 from poolbench.errors import UsageError
-from poolbench.jobs import parse_parameters
+from poolbench.jobs import JOB_KINDS, parse_parameters
 from upstream.cost_meter import CostMeter
 from upstream.draws import Draw, draw
 

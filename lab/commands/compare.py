@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.files import write_atomically
+from lab.commands.exit_status import end_by, failed
 from lab.commands.run_lookup import SUMMARY_HELP, find_run, output_faults, read_summary
-from poolbench.errors import ExitCode, Fault, UsageError, nearest
+from poolbench.errors import Fault, UsageError, nearest
 from poolbench.settings import load_settings
 from report.compare.check import check_conditions
 from report.compare.compare import NOISE, compare
@@ -23,20 +24,15 @@ from report.compare.junit import to_junit
 from report.compare.markdown import to_markdown
 from report.compare.model import Comparison
 from report.compare.terminal import render
-from report.conditions import REFUSED, Difference
-from report.result import Checked, Status
+from report.conditions import REFUSED
+from report.result import Checked
 from report.statistics.ratios import rounded
-from report.verdicts.fail_on import Condition, parse_conditions
+from report.verdicts.fail_on import parse_conditions
 
 _output = Console()
 _messages = Console(stderr=True)
 
 Run = Annotated[str, typer.Argument(help=SUMMARY_HELP)]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to a command line."""
-    app.command(name="compare", rich_help_panel="Measure")(compare_runs)
 
 
 def compare_runs(
@@ -77,19 +73,16 @@ def compare_runs(
     ] = None,
 ) -> None:
     """Compare run B with run A, and print which changes exceed the noise."""
-    faults = output_faults(junit, where="--junit")
+    conditions, faults = parse_conditions(fail_on or [])
+    faults += output_faults(junit, where="--junit")
     if as_markdown and as_json:
         faults.append(Fault(problem="two formats", seen="--markdown --json", remedy="choose one"))
-    conditions, paths = _read_input(
-        (a, b), fail_on=fail_on or [], across=across or [], faults=faults
-    )
-    comparison = compare(
-        read_summary(paths[0]),
-        b=read_summary(paths[1]),
-        across=across or (),
-        is_forced=force,
-        noise=noise,
-    )
+    across = across or []
+    for topic in (one for one in across if one not in REFUSED):
+        remedy = nearest(topic, among=REFUSED)
+        faults.append(Fault(problem="unknown topic", seen=topic, remedy=remedy, where="--across"))
+    first, second = map(read_summary, _find_runs(a, b, faults=faults))
+    comparison = compare(first, b=second, across=across, is_forced=force, noise=noise)
     _refuse(comparison)
     checked = check_conditions(conditions, comparison=comparison)
     if junit is not None:
@@ -101,7 +94,11 @@ def compare_runs(
         sys.stdout.write(to_markdown(comparison, checked=checked))
     else:
         _output.print(render(comparison, checked=checked))
-    _end(comparison, checked=checked, is_shown=not (as_json or as_markdown))
+    if as_json or as_markdown:
+        for one in failed(checked):
+            line = f'{one.status}: {one.text} (--fail-on "{one.condition}")'
+            _messages.print(escape(line), highlight=False, soft_wrap=True)
+    end_by(checked, is_invalid=any(row.mark == "!" for row in comparison.rows))
 
 
 def to_json(comparison: Comparison, *, checked: Sequence[Checked]) -> str:
@@ -110,26 +107,12 @@ def to_json(comparison: Comparison, *, checked: Sequence[Checked]) -> str:
     return json.dumps(rounded(whole), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _read_input(
-    words: tuple[str, str], *, fail_on: Sequence[str], across: Sequence[str], faults: list[Fault]
-) -> tuple[list[Condition], list[Path]]:
-    """Return the conditions and the paths of the runs.
+def _find_runs(*words: str, faults: list[Fault]) -> list[Path]:
+    """Return the paths of runs A and B.
 
     Raises:
-        UsageError: with every fault of the input.
+        UsageError: with these faults and those of the words.
     """
-    conditions, wrong = parse_conditions(fail_on)
-    faults = [*faults, *wrong]
-    faults += [
-        Fault(
-            problem="unknown topic",
-            seen=topic,
-            remedy=nearest(topic, among=REFUSED),
-            where="--across",
-        )
-        for topic in across
-        if topic not in REFUSED
-    ]
     paths: list[Path] = []
     for where, word in zip("AB", words, strict=True):
         try:
@@ -138,7 +121,7 @@ def _read_input(
             faults += error.faults
     if faults:
         raise UsageError(*faults)
-    return conditions, paths
+    return paths
 
 
 def _refuse(comparison: Comparison) -> None:
@@ -148,30 +131,13 @@ def _refuse(comparison: Comparison) -> None:
         UsageError: with each differing condition, or if no row can be compared.
     """
     if not comparison.rows:
-        fault = Fault(
-            problem="A and B have no row in common", remedy="name two runs of one experiment"
-        )
-        raise UsageError(fault)
-    if comparison.refusals and not comparison.is_forced:
-        raise UsageError(*(_unlike(one) for one in comparison.refusals))
-
-
-def _unlike(difference: Difference) -> Fault:
-    return Fault(
-        problem="different conditions",
-        seen=str(difference),
-        remedy=f"add --across {difference.topic} if you compare just that, else --force",
-    )
-
-
-def _end(comparison: Comparison, *, checked: Sequence[Checked], is_shown: bool) -> None:
-    """Exit with the code of missed thresholds or invalid rows; print thresholds unless shown."""
-    bad = [one for one in checked if one.status is not Status.MET]
-    if not is_shown:
-        for one in bad:
-            line = f'{one.status}: {one.text} (--fail-on "{one.condition}")'
-            _messages.print(escape(line), highlight=False, soft_wrap=True)
-    if any(one.status is Status.MISSED for one in bad):
-        raise typer.Exit(ExitCode.MISSED)
-    if bad or any(row.mark == "!" for row in comparison.rows):
-        raise typer.Exit(ExitCode.INVALID)
+        remedy = "name two runs of one experiment"
+        raise UsageError(Fault(problem="A and B have no row in common", remedy=remedy))
+    if comparison.is_forced:
+        return
+    faults = []
+    for one in comparison.refusals:
+        remedy = f"add --across {one.topic} if you compare just that, else --force"
+        faults.append(Fault(problem="different conditions", seen=str(one), remedy=remedy))
+    if faults:
+        raise UsageError(*faults)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from collections.abc import MutableMapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,32 +15,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from collector.files import write_atomically
 from lab.commands.run_lookup import output_faults
-from lab.conformance.interpreter import CeleryPython, inspect_python
+from lab.conformance.interpreter import inspect_python
 from lab.conformance.markdown import write_markdown
 from lab.conformance.promise import Promise
 from lab.conformance.promises import PROMISES
 from lab.conformance.runner import conduct
-from lab.conformance.survey import Survey, SurveyRow, read_survey
+from lab.conformance.survey import read_survey
 from lab.conformance.terminal import render
-from lab.system.environment import describe_machine
 from lab.system.signals import interrupt_on_signals
 from poolbench.errors import ExitCode, Fault, UsageError, nearest
-from poolbench.pools import POOLS, Pool, find_pool
+from poolbench.pools import POOLS, find_pool
 
 _output = Console()
 _messages = Console(stderr=True)
 
-#: Variables that override settings of ours: the broker, the meaning of SIGTERM.
-_FOREIGN_PREFIX = "CELERY_"
-_FOREIGN = ("REMAP_SIGTERM",)
-
-#: Facts of the machine that a survey contains.
-_MACHINE = ("os", "architecture", "cores")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to a command line."""
-    app.command(rich_help_panel="Measure")(conformance)
+#: Beginnings of variables that override settings of ours: the broker, the meaning of SIGTERM.
+_FOREIGN = ("CELERY_", "REMAP_SIGTERM")
 
 
 def conformance(
@@ -79,12 +66,26 @@ def conformance(
     if list_rows:
         sys.stdout.write(_listed())
         return
-    promises, pools = _chosen_promises(row or ()), _chosen_pools(pool or ())
+    promises, pools = _chosen_promises(row or ()), tuple(map(find_pool, pool or POOLS))
     _check_target(write)
     forget_foreign_variables(os.environ)
     other = read_survey(beside) if beside else None
-    python = inspect_python(celery_python or Path(sys.executable))
-    survey = _conduct(promises, pools=pools, python=python, tries=tries)
+    interrupt_on_signals(lambda: _messages.print("stopping the workers"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    try:
+        with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
+            bar = progress.add_task("trying", total=len(promises) * len(pools) * tries)
+            survey = conduct(
+                promises,
+                pools=pools,
+                interpreter=inspect_python(celery_python or Path(sys.executable)),
+                tries=tries,
+                command=shlex.join(["poolbench", *sys.argv[1:]]),
+                advance=lambda: progress.advance(bar),
+            )
+    except KeyboardInterrupt:
+        _messages.print("Survey interrupted; its results are discarded.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     if write:
         json_file = write.with_suffix(".json")
         _write(write, text=write_markdown(survey, json_name=json_file.name, other=other))
@@ -96,67 +97,18 @@ def conformance(
         _messages.print(f"took {survey.took_s:.0f} s")
 
 
-def _conduct(
-    promises: Sequence[Promise], *, pools: Sequence[Pool], python: CeleryPython, tries: int
-) -> Survey:
-    interrupt_on_signals(lambda: _messages.print("stopping the workers"))
-    made_at, began_at_s = datetime.now(UTC), time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    try:
-        with Progress(*columns, TimeElapsedColumn(), console=_messages, transient=True) as progress:
-            bar = progress.add_task("trying", total=len(promises) * len(pools) * tries)
-            results = conduct(
-                promises,
-                pools=pools,
-                interpreter=python,
-                tries=tries,
-                advance=lambda: progress.advance(bar),
-            )
-    except KeyboardInterrupt:
-        _messages.print("Survey interrupted; its results are discarded.")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
-    machine = asdict(describe_machine())
-    return Survey(
-        made_at=made_at.isoformat(timespec="seconds"),
-        command=shlex.join(["poolbench", *sys.argv[1:]]),
-        took_s=round(time.monotonic() - began_at_s, 1),
-        versions=python.versions,
-        broker=results.broker,
-        machine={name: machine[name] for name in _MACHINE},
-        pools=tuple(pool.name for pool in pools),
-        rows=tuple(
-            SurveyRow(
-                name=one.name,
-                title=one.title,
-                question=one.question,
-                expected=one.expected,
-                pools={pool.name: results.verdicts[one.name, pool.name] for pool in pools},
-            )
-            for one in promises
-        ),
-    )
-
-
 def _write(path: Path, *, text: str) -> None:
     write_atomically(path, write=lambda file: file.write(text.encode()))
     _messages.print(f"wrote {path}", highlight=False)
 
 
-def _chosen_pools(names: Sequence[str]) -> tuple[Pool, ...]:
-    return tuple(find_pool(name) for name in names) or tuple(POOLS.values())
-
-
 def _chosen_promises(names: Sequence[str]) -> tuple[Promise, ...]:
     known = {key: one for one in PROMISES for key in (_plain(one.title), one.name)}
-    faults = [
-        Fault(
-            problem="unknown row",
-            seen=name,
-            remedy=nearest(name, among=[one.name for one in PROMISES]),
-        )
-        for name in names
-        if _plain(name) not in known
-    ]
+    faults = []
+    for name in names:
+        if _plain(name) not in known:
+            remedy = nearest(name, among=[one.name for one in PROMISES])
+            faults.append(Fault(problem="unknown row", seen=name, remedy=remedy))
     if faults:
         raise UsageError(*faults)
     return tuple(dict.fromkeys(known[_plain(name)] for name in names)) or PROMISES
@@ -175,9 +127,8 @@ def _listed() -> str:
 
 def forget_foreign_variables(environ: MutableMapping[str, str]) -> None:
     """Remove the variables that override settings, here and so in the workers."""
-    for name in list(environ):
-        if name.startswith(_FOREIGN_PREFIX) or name in _FOREIGN:
-            del environ[name]
+    for name in [one for one in environ if one.startswith(_FOREIGN)]:
+        del environ[name]
 
 
 def _check_target(target: Path | None) -> None:
@@ -188,9 +139,7 @@ def _check_target(target: Path | None) -> None:
     """
     faults = output_faults(target, where="--write")
     if target and target.suffix != ".md":
-        remedy = "end its name in .md; the JSON file gets the same name"
-        faults.append(
-            Fault(where="--write", problem="no Markdown file", seen=str(target), remedy=remedy)
-        )
+        seen, remedy = str(target), "end its name in .md; the JSON file gets the same name"
+        faults += [Fault(where="--write", problem="no Markdown file", seen=seen, remedy=remedy)]
     if faults:
         raise UsageError(*faults)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from poolbench.errors import ExitCode
-from report.result import Summary
-from report.verdicts.thresholds import missed, unchecked
+from report.result import Checked, Status
 
 
-def end_by(summary: Summary, *, console: Console) -> None:
-    """Print missed and unchecked thresholds, and exit with their code; return if there are none."""
-    found = {ExitCode.MISSED: ("missed", missed(summary))}
-    found[ExitCode.INVALID] = ("not checked", unchecked(summary))
-    for word, texts in found.values():
-        for text in texts:
-            console.print(f"[bold red]{word}:[/] {escape(text)}", highlight=False, soft_wrap=True)
-    for code, (_, texts) in found.items():
-        if texts:
-            raise typer.Exit(code)
+def failed(checked: Iterable[Checked]) -> list[Checked]:
+    """Return the thresholds that were missed or could not be checked."""
+    return [one for one in checked if one.status in {Status.MISSED, Status.UNCHECKED}]
+
+
+def end_by(checked: Iterable[Checked], *, is_invalid: bool) -> None:
+    """Exit with the code of failed thresholds or of an invalid measurement; else return."""
+    bad = failed(checked)
+    if any(one.status is Status.MISSED for one in bad):
+        raise typer.Exit(ExitCode.MISSED)
+    if bad or is_invalid:
+        raise typer.Exit(ExitCode.INVALID)

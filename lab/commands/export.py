@@ -18,11 +18,6 @@ from poolbench.settings import load_settings
 from report.export import Format, Table, export
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to a command line."""
-    app.command(name="export", rich_help_panel="Measure")(export_run)
-
-
 def export_run(
     run: Annotated[str, typer.Argument(help=RUN_HELP)],
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -19,11 +20,6 @@ from poolbench.jobs import JOB_KINDS, JobKind, Parameter
 FORMAT = 1
 
 _output = Console()
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to a command line."""
-    app.command(rich_help_panel="Measure")(jobs)
 
 
 def jobs(
@@ -90,14 +86,10 @@ def _bounds(parameter: Parameter) -> str:
 
 def _describe(parameter: Parameter) -> dict[str, Any]:
     return {
-        "name": parameter.name,
+        **asdict(parameter),
         "type": parameter.type.__name__,
-        "unit": parameter.unit,
-        "default": parameter.default,
-        "is_optional": parameter.is_optional,
         "low": parameter.type(parameter.low),
         "high": parameter.type(parameter.high),
-        "help": parameter.help,
     }
 
 

@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.reasons import Severity
-from collector.run_manifest import Until
-from lab.commands import compare, export, jobs, stack
-from lab.commands import conformance as conformance_cli
-from lab.commands.exit_status import end_by
+from lab.commands.compare import compare_runs
+from lab.commands.conformance import conformance
+from lab.commands.exit_status import end_by, failed
+from lab.commands.export import export_run
+from lab.commands.jobs import jobs
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
+from lab.commands.stack import down, logs, ps, up
 from lab.experiment.interpreters import equip
-from lab.experiment.model import Experiment
 from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, read_until
 from lab.experiment.twin import with_twin
 from lab.experiment_file.loader import load_experiment
@@ -59,11 +60,12 @@ def options(
         raise typer.Exit
 
 
-jobs.register(app)
-stack.register(app)
-conformance_cli.register(app)
-compare.register(app)
-export.register(app)
+app.command(rich_help_panel="Measure")(jobs)
+for command in (up, ps, logs, down):
+    app.command(rich_help_panel="Stack")(command)
+app.command(rich_help_panel="Measure")(conformance)
+app.command(name="compare", rich_help_panel="Measure")(compare_runs)
+app.command(name="export", rich_help_panel="Measure")(export_run)
 
 #: Progress and messages go to standard error, results to standard output.
 _errors = Console(stderr=True)
@@ -71,29 +73,6 @@ _output = Console()
 
 POOLS_EXPERIMENT = Path("experiments/pools.toml")
 
-Repetitions = Annotated[
-    int | None,
-    typer.Option(min=1, max=1_000, help="Number of repetitions (overrides the profile)."),
-]
-Precision = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SHARE",
-        help="Add repetitions until each interval is at most ± this wide, such as 3%.",
-    ),
-]
-AtMost = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TIME",
-        help="With --until: start no repetition that would end later, such as 15m or 1h30m. "
-        f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
-    ),
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead of the tables.")]
 Details = Annotated[
     bool, typer.Option("--details", help="Print every figure, each reason and what to do about it.")
@@ -103,13 +82,13 @@ Details = Annotated[
 @app.command(rich_help_panel="Measure")
 def demo(*, as_json: AsJson = False, details: Details = False) -> None:
     """Compare five pools at equal slots in under 100 s, too short for a statistical claim."""
-    _run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
+    run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
 def bench(*, as_json: AsJson = False, details: Details = False) -> None:
     """Compare the pools at equal and at usual slots in under 300 s, with five repetitions."""
-    _run(POOLS_EXPERIMENT, profile="bench", as_json=as_json, details=details)
+    run(POOLS_EXPERIMENT, profile="bench", as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
@@ -117,23 +96,72 @@ def run(
     experiment: Annotated[Path, typer.Argument(help="A TOML file, such as those in experiments/.")],
     *,
     profile: Annotated[str, typer.Option(help="Name of a profile in the file.")] = "demo",
-    repetitions: Repetitions = None,
-    until: Precision = None,
-    at_most: AtMost = None,
-    seed: Seed = None,
+    repetitions: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000, help="Number of repetitions (overrides the profile)."),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Add repetitions until each interval is at most ± this wide, such as 3%.",
+        ),
+    ] = None,
+    at_most: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With --until: start no repetition that would end later, such as 15m or 1h30m. "
+            f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
+    ] = None,
     as_json: AsJson = False,
     details: Details = False,
 ) -> None:
     """Run your own experiment."""
-    _run(
-        experiment,
-        profile=profile,
-        repetitions=repetitions,
-        until=read_until(until=until, at_most=at_most, repetitions=repetitions),
-        seed=seed,
-        as_json=as_json,
-        details=details,
+    began_at_s = time.monotonic()
+    rule = read_until(until=until, at_most=at_most, repetitions=repetitions)
+    settings = load_settings()
+    planned = load_experiment(experiment, profile=profile, cores=environment.usable_cores())
+    planned = replace(
+        planned,
+        repetitions=repetitions or planned.repetitions,
+        until=rule,
+        seed=planned.seed if seed is None else seed,
     )
+    planned = with_twin(equip(planned, free_threaded=settings.free_threaded))
+    for skip in planned.skipped:
+        _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
+    interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
+    progress = RunProgress(
+        _errors,
+        title=planned.title,
+        trials=trial_count(planned),
+        blocks=None if rule else planned.repetitions,
+        at_most_s=rule.at_most_s if rule else 0.0,
+    )
+    with progress:
+        folder, cut = conduct_experiment(
+            planned,
+            settings=settings,
+            results_dir=settings.results_dir,
+            command=shlex.join(["poolbench", *sys.argv[1:]]),
+            progress=progress,
+        )
+    with uninterrupted():
+        summary = write_reports(folder.path)
+    _show(summary, path=folder.path, as_json=as_json, has_details=details)
+    _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
+    if isinstance(cut, KeyboardInterrupt):
+        _errors.print("Run interrupted; results so far are kept and marked unfinished.")
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if cut is not None:
+        raise cut
+    _end(summary, is_invalid=any(row.mark is Severity.INVALID for row in summary.rows))
 
 
 @app.command(rich_help_panel="Measure")
@@ -158,7 +186,7 @@ def report(
         return
     summary = write_reports(path)
     _show(summary, path=path, as_json=as_json, has_details=details)
-    end_by(summary, console=_errors)
+    _end(summary)
 
 
 def _image(chart: str | None, *, output: Path | None) -> Path | None:
@@ -189,62 +217,12 @@ def main() -> int:
     return ExitCode.OK
 
 
-def _run(
-    file: Path,
-    *,
-    profile: str,
-    repetitions: int | None = None,
-    until: Until | None = None,
-    seed: int | None = None,
-    as_json: bool,
-    details: bool,
-) -> None:
-    began_at_s = time.monotonic()
-    settings = load_settings()
-    experiment = load_experiment(file, profile=profile, cores=environment.usable_cores())
-    experiment = _adjust(experiment, repetitions=repetitions, until=until, seed=seed)
-    experiment = with_twin(equip(experiment, free_threaded=settings.free_threaded))
-    for skip in experiment.skipped:
-        _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
-    interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
-    progress = RunProgress(
-        _errors,
-        title=experiment.title,
-        trials=trial_count(experiment),
-        blocks=None if until else experiment.repetitions,
-        at_most_s=until.at_most_s if until else 0.0,
-    )
-    with progress:
-        folder, cut = conduct_experiment(
-            experiment,
-            settings=settings,
-            results_dir=settings.results_dir,
-            command=shlex.join(["poolbench", *sys.argv[1:]]),
-            progress=progress,
-        )
-    with uninterrupted():
-        summary = write_reports(folder.path)
-    _show(summary, path=folder.path, as_json=as_json, has_details=details)
-    _errors.print(f"took {time.monotonic() - began_at_s:.0f} s")
-    if isinstance(cut, KeyboardInterrupt):
-        _errors.print("Run interrupted; results so far are kept and marked unfinished.")
-        raise typer.Exit(ExitCode.INTERRUPTED)
-    if cut is not None:
-        raise cut
-    end_by(summary, console=_errors)
-    if any(row.mark is Severity.INVALID for row in summary.rows):
-        raise typer.Exit(ExitCode.INVALID)
-
-
-def _adjust(
-    experiment: Experiment, *, repetitions: int | None, until: Until | None, seed: int | None
-) -> Experiment:
-    return replace(
-        experiment,
-        repetitions=experiment.repetitions if repetitions is None else repetitions,
-        until=until,
-        seed=experiment.seed if seed is None else seed,
-    )
+def _end(summary: Summary, *, is_invalid: bool = False) -> None:
+    """Print missed and unchecked thresholds; exit with their code or that of an invalid run."""
+    for one in sorted(failed(summary.thresholds), key=lambda one: one.status):
+        line = f"[bold red]{one.status}:[/] {escape(one.text)}"
+        _errors.print(line, highlight=False, soft_wrap=True)
+    end_by(summary.thresholds, is_invalid=is_invalid)
 
 
 def _show(summary: Summary, *, path: Path, as_json: bool, has_details: bool) -> None:

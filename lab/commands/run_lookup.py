@@ -31,25 +31,23 @@ def find_run(word: str, *, results_dir: Path, where: str = "", needs_folder: boo
     Raises:
         UsageError: if there is none, with the nearest id, or if it can't be reached.
     """
-    runs = _runs(results_dir)
+    runs = sorted(path.parent for path in results_dir.glob("*/manifest.json"))
     if word == LATEST and runs:
         return max(runs, key=_made_at)
     names = f"a run's id, its folder, {'' if needs_folder else 'a summary.json, '}or {LATEST}"
-    for path in (Path(word), results_dir / word) if word else ():
-        if not _is_there(path, where=where):
-            continue
-        if needs_folder and not path.is_dir():
-            raise UsageError(
-                Fault(problem="no folder of a run", seen=word, remedy=f"name {names}", where=where)
-            )
+    places = (Path(word), results_dir / word) if word else ()
+    path = next((one for one in places if _is_there(one, where=where)), None)
+    if path is not None and (path.is_dir() or not needs_folder):
         return path
-    remedy = f"name {names}"
+    problem, remedy = "no such run", f"name {names}"
     close = nearest(word, among=[LATEST, *(run.name for run in runs)])
-    if not runs:
+    if path is not None:
+        problem = "no folder of a run"
+    elif not runs:
         remedy = f"there is none in {results_dir}; `poolbench run` makes one"
     elif close.startswith("did"):
         remedy = close
-    raise UsageError(Fault(problem="no such run", seen=word or '""', remedy=remedy, where=where))
+    raise UsageError(Fault(problem=problem, seen=word or '""', remedy=remedy, where=where))
 
 
 def _is_there(path: Path, *, where: str) -> bool:
@@ -63,9 +61,8 @@ def _is_there(path: Path, *, where: str) -> bool:
     except PermissionError as error:
         seen = f"{path.name} ({error.strerror})"
         remedy = f"give this user access to {path.parent}"
-        raise UsageError(
-            Fault(problem="run can't be read", seen=seen, remedy=remedy, where=where)
-        ) from error
+        fault = Fault(problem="run can't be read", seen=seen, remedy=remedy, where=where)
+        raise UsageError(fault) from error
     except OSError:
         # the system accepts no such path, for example because it is too long
         return False
@@ -75,14 +72,8 @@ def output_faults(path: Path | None, *, where: str) -> list[Fault]:
     """Return a fault if a file can't be written there."""
     if path is None or path.parent.is_dir():
         return []
-    return [
-        Fault(
-            problem="no such folder",
-            seen=str(path.parent),
-            remedy="create it, or name another",
-            where=where,
-        )
-    ]
+    remedy = "create it, or name another"
+    return [Fault(problem="no such folder", seen=str(path.parent), remedy=remedy, where=where)]
 
 
 def read_summary(path: Path) -> Summary:
@@ -108,13 +99,6 @@ def read_summary(path: Path) -> Summary:
             f"{file}: {field} is invalid: this version reads summaries of format {SUMMARY_FORMAT}. "
             "Name a run: its summary is made anew from its records."
         ) from error
-
-
-def _runs(results_dir: Path) -> list[Path]:
-    """Return the folders of runs."""
-    if not results_dir.is_dir():
-        return []
-    return sorted(path.parent for path in results_dir.glob("*/manifest.json"))
 
 
 def _made_at(run: Path) -> tuple[int, str]:

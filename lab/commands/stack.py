@@ -21,12 +21,6 @@ _output = Console()
 _messages = Console(stderr=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the stack's commands to a command line."""
-    for command in (up, ps, logs, down):
-        app.command(rich_help_panel="Stack")(command)
-
-
 def up(
     *,
     stack: Annotated[

@@ -13,23 +13,20 @@ from lab.stack.services import Service
 from poolbench.settings import Settings
 
 _STATE_STYLES = {"running": "green", "failed": "bold red", "stopped": "dim"}
-_MINUTE_S = 60
-_HOUR_S = 3_600
-_DAY_S = 86_400
 
 
 def uptime_text(uptime_s: float | None) -> str:
     """Return a duration as text: ``12 s``, ``4 min``, ``3 h 20 min``, ``2 d 5 h``."""
     if uptime_s is None:
         return ""
-    whole_s = int(uptime_s)
-    if whole_s < _MINUTE_S:
-        return f"{whole_s} s"
-    if whole_s < _HOUR_S:
-        return f"{whole_s // _MINUTE_S} min"
-    if whole_s < _DAY_S:
-        return f"{whole_s // _HOUR_S} h {whole_s % _HOUR_S // _MINUTE_S} min"
-    return f"{whole_s // _DAY_S} d {whole_s % _DAY_S // _HOUR_S} h"
+    minutes, seconds = divmod(int(uptime_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min" if minutes else f"{seconds} s"
 
 
 def status_table(statuses: Iterable[Status]) -> Table:

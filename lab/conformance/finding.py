@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from pydantic import BaseModel
 
 
 class Outcome(StrEnum):
-    """What a pool did with a promise."""
+    """What a pool did with a promise, the worst first.
 
-    WORKS = "works"
-    IGNORED = "ignored"
+    A try without a verdict doesn't count next to one with a verdict.
+    """
+
     BREAKS = "breaks"
+    IGNORED = "ignored"
+    WORKS = "works"
     #: No verdict on the pool; the finding's sentence is the reason.
     NOT_TRIED = "not tried"
 
@@ -31,8 +35,7 @@ MEANINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(BaseModel, frozen=True):
     """What one pool did with one promise, in one try."""
 
     outcome: Outcome
@@ -48,10 +51,8 @@ Case = tuple[bool, Outcome, str]
 
 def judge(*cases: Case, works: str, evidence: tuple[str, ...]) -> Finding:
     """Return the finding of the first case that applies, else that the promise works."""
-    for applies, outcome, seen in cases:
-        if applies:
-            return Finding(outcome=outcome, seen=seen, evidence=evidence)
-    return Finding(outcome=Outcome.WORKS, seen=works, evidence=evidence)
+    _, outcome, seen = next(case for case in (*cases, (True, Outcome.WORKS, works)) if case[0])
+    return Finding(outcome=outcome, seen=seen, evidence=evidence)
 
 
 def not_tried(reason: str) -> Finding:

@@ -18,7 +18,7 @@ PACKAGES = ("celery", "kombu", "billiard", "redis", "gevent", "greenlet")
 NEEDS = {"gevent": "gevent", "asyncio": "greenlet"}
 
 #: How long it may take to print its versions, seconds.
-_ANSWER_TIMEOUT_S = 30.0
+_TIMEOUT_S = 30.0
 
 _PRINT_VERSIONS = """
 import json, platform, sys
@@ -43,9 +43,9 @@ class CeleryPython:
 
     def lacks(self, pool: Pool) -> str:
         """Return what this Python lacks for a pool, as a sentence; empty if nothing."""
-        needed = NEEDS.get(pool.name, "")
-        is_missing = bool(needed) and needed not in self.versions
-        return f"{needed} is not installed in this Python." if is_missing else ""
+        needed = NEEDS.get(pool.name)
+        is_there = needed is None or needed in self.versions
+        return "" if is_there else f"{needed} is not installed in this Python."
 
 
 def inspect_python(path: Path) -> CeleryPython:
@@ -55,21 +55,15 @@ def inspect_python(path: Path) -> CeleryPython:
         UsageError: if it can't be run, or has no Celery with Redis.
     """
     where = f"--celery-python = {path}"
+    command = [str(path), "-c", _PRINT_VERSIONS, *PACKAGES]
     try:
-        done = subprocess.run(
-            [str(path), "-c", _PRINT_VERSIONS, *PACKAGES],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_ANSWER_TIMEOUT_S,
-        )
-        versions = json.loads(done.stdout)
+        printed = subprocess.check_output(command, stderr=subprocess.DEVNULL, timeout=_TIMEOUT_S)
+        versions = json.loads(printed)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         remedy = "name the python of an environment, such as other/.venv/bin/python"
         raise UsageError(Fault(where=where, problem="not a Python", remedy=remedy)) from error
-    missing = [name for name in ("celery", "redis") if name not in versions]
+    missing = " and ".join(name for name in ("celery", "redis") if name not in versions)
     if missing:
-        problem = f"{' and '.join(missing)} not installed"
         remedy = f"run {path} -m pip install 'celery[redis]'"
-        raise UsageError(Fault(where=where, problem=problem, remedy=remedy))
+        raise UsageError(Fault(where=where, problem=f"{missing} not installed", remedy=remedy))
     return CeleryPython(path=path, versions=versions)

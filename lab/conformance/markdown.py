@@ -6,7 +6,6 @@ import re
 
 from lab.conformance.finding import MEANINGS, Outcome
 from lab.conformance.survey import Survey, SurveyRow
-from lab.conformance.terminal import describe, differing_word
 
 _INTRODUCTION = """\
 # What each pool does with what Celery promises
@@ -31,51 +30,38 @@ without it contains one try each).
 
 def write_markdown(survey: Survey, *, json_name: str, other: Survey | None = None) -> str:
     """Return the document; ``json_name`` is the file next to it that contains the same as JSON."""
-    meanings = [f"- **{word}**: {meaning}" for word, meaning in MEANINGS.items()]
+    versions, *more = survey.describe(other)
+    made = f"Made on {survey.made_at[:10]} by `{survey.command}` in {survey.took_s:.0f} s"
+    overview = [
+        f"| | {' | '.join(survey.pools)} |",
+        f"| --- |{' --- |' * len(survey.pools)}",
+        *(_overview(row, other=other) for row in survey.rows),
+    ]
     parts = [
         _INTRODUCTION,
-        _origin(survey, other=other),
-        _overview(survey, other=other),
-        "\n".join(meanings) + "\n",
-        *(_section(row, pools=survey.pools) for row in survey.rows),
+        "\n\n".join([f"{made}: {versions}.", *more]) + "\n",
+        "\n".join(overview) + "\n",
+        "".join(f"- **{word}**: {meaning}\n" for word, meaning in MEANINGS.items()),
+        *map(_section, survey.rows),
         _FORMAT.format(json=json_name),
     ]
     return "\n".join(parts)
 
 
-def _origin(survey: Survey, *, other: Survey | None) -> str:
-    versions, *more = describe(survey, other=other)
-    made = f"Made on {survey.made_at[:10]} by `{survey.command}` in {survey.took_s:.0f} s"
-    return "\n\n".join([f"{made}: {versions}.", *more]) + "\n"
+def _overview(row: SurveyRow, *, other: Survey | None) -> str:
+    cells = [f"[{row.title}](#{_anchor(row.title)})"]
+    for here, there in row.compare(other):
+        word = f"**{here.word}**" if here.outcome is Outcome.BREAKS else here.word
+        cells.append(f"{word} ({there.word})" if there else word)
+    return f"| {' | '.join(cells)} |"
 
 
-def _overview(survey: Survey, *, other: Survey | None) -> str:
-    lines = [
-        f"| | {' | '.join(survey.pools)} |",
-        f"| --- |{' --- |' * len(survey.pools)}",
-    ]
-    for row in survey.rows:
-        cells = [_cell(survey, other=other, row=row, pool=pool) for pool in survey.pools]
-        lines.append(f"| [{row.title}](#{_anchor(row.title)}) | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _cell(survey: Survey, *, other: Survey | None, row: SurveyRow, pool: str) -> str:
-    verdict = row.pools.get(pool)
-    if verdict is None:
-        return "–"
-    word = f"**{verdict.word}**" if verdict.outcome is Outcome.BREAKS else verdict.word
-    differing = differing_word(survey, other=other, name=row.name, pool=pool)
-    return f"{word} ({differing})" if differing else word
-
-
-def _section(row: SurveyRow, *, pools: tuple[str, ...]) -> str:
+def _section(row: SurveyRow) -> str:
     lines = [f"## {row.title}", "", f"Tried: {row.question}", "", f"Expected: {row.expected}", ""]
-    for pool in pools:
-        if verdict := row.pools.get(pool):
-            lines += [f"- **{pool}: {verdict.words}.** {verdict.seen}", ""]
-            if verdict.evidence:
-                lines += ["  ```text", *(f"  {line}" for line in verdict.evidence), "  ```", ""]
+    for pool, verdict in row.pools.items():
+        lines += [f"- **{pool}: {verdict.words}.** {verdict.seen}", ""]
+        if verdict.evidence:
+            lines += ["  ```text", *(f"  {line}" for line in verdict.evidence), "  ```", ""]
     return "\n".join(lines)
 
 

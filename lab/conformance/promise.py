@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab.conformance.finding import Finding
 from lab.conformance.testbed import Testbed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Promise:
-    """One promise, tried in the same way on every pool."""
+    """One promise, tried in the same way on every pool; it decorates the function that tries it."""
 
-    #: Its name in commands and JSON.
-    name: str
+    #: Its name in commands and JSON: the function's, with hyphens.
+    name: str = field(init=False)
     #: Its name in tables.
     title: str
     #: What is done to find out, in one or two sentences.
     question: str
     #: What a user would expect from Celery's documentation.
     expected: str
-    #: Tries it on a testbed of its own and judges what happened.
-    attempt: Callable[[Testbed], Finding]
-    #: Whether it stops the broker, so that it needs one of its own.
-    needs_own_server: bool = False
     #: About how long its slowest try takes, seconds: the slow ones begin first.
     lasts_s: float = 5.0
+    #: Tries it on a testbed of its own and judges what happened.
+    attempt: Callable[[Testbed], Finding] = field(init=False)
+
+    def __call__(self, attempt: Callable[[Testbed], Finding]) -> Promise:
+        """Return this promise with the function that tries it."""
+        self.name = attempt.__name__.replace("_", "-")
+        self.attempt = attempt
+        return self

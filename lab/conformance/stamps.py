@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lab.instruments.overlap import peak_in_flight
 
@@ -25,9 +24,12 @@ class Stamp:
     #: Wall clock, Unix ns.
     t_ns: int
     pid: int
-    thread: int
-    #: Further facts that the job wrote: ``error``, ``gap_s``, ``total``.
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Name of the exception that interrupted it.
+    error: str = ""
+    #: Longest time between two wake-ups, where the job measures it.
+    gap_s: float = 0.0
+    #: The sum that a chord's callback got.
+    total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,7 @@ class Stamps:
         """Return the stamps of these jobs (default: all) as one line, in seconds from the first."""
         ordered = sorted(self.all, key=lambda one: one.t_ns)
         shown = [
-            f"{one.label} {one.facts.get('error', one.moment)} "
-            f"{(one.t_ns - ordered[0].t_ns) / 1e9:.1f} s"
+            f"{one.label} {one.error or one.moment} {(one.t_ns - ordered[0].t_ns) / 1e9:.1f} s"
             for one in ordered
             if not labels or one.label in labels
         ]
@@ -82,15 +83,10 @@ def read_stamps(path: Path) -> Stamps:
         return Stamps()
     # the text after the last newline is still being written
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return Stamps(tuple(_stamp(json.loads(line)) for line in lines))
+    return Stamps(tuple(Stamp(**json.loads(line)) for line in lines))
 
 
 def longest_wait_s(stamps: Stamps, *, jobs: Iterable[str], since_ns: int) -> float | None:
     """Return the seconds from ``since_ns`` to the last first start; None if a job never started."""
     starts = [stamps.of(label, moment="started") for label in jobs]
     return max((one[0].t_ns - since_ns) / 1e9 for one in starts) if all(starts) else None
-
-
-def _stamp(line: dict[str, Any]) -> Stamp:
-    known = {name: line.pop(name) for name in ("label", "moment", "t_ns", "pid", "thread")}
-    return Stamp(**known, facts=line)

@@ -5,38 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, PositiveInt, ValidationError, model_validator
 
 from lab.conformance.finding import MEANINGS, Finding, Outcome
 from poolbench.errors import Fault, UsageError
 
-#: Outcomes, the worst first; a try without a verdict doesn't count next to one with a verdict.
-WORST_FIRST = (Outcome.BREAKS, Outcome.IGNORED, Outcome.WORKS, Outcome.NOT_TRIED)
 
+class Verdict(Finding, frozen=True):
+    """What one pool did with one promise in one try or more: the first of the worst findings."""
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Verdict(_Model):
-    """What one pool did with one promise, in one try or more."""
-
-    #: The worst outcome of all tries; sentence and evidence of the first try that had it.
-    outcome: Outcome
-    seen: str
-    evidence: tuple[str, ...]
-    #: Number of tries by outcome, the worst first; outcomes without a try are absent.
-    outcomes: Mapping[Outcome, PositiveInt]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _add_count(cls, content: Any) -> Any:
-        """Add the count that files of single tries may lack."""
-        if isinstance(content, dict) and "outcome" in content:
-            return {"outcomes": {content["outcome"]: 1}, **content}
-        return content
+    #: Number of tries by outcome, the worst first; outcomes without a try are absent. Files of
+    #: single tries may lack it.
+    outcomes: Mapping[Outcome, PositiveInt] = Field(
+        default_factory=lambda found: {found["outcome"]: 1}
+    )
 
     @model_validator(mode="after")
     def _check_count(self) -> Verdict:
@@ -73,28 +57,31 @@ def judge_tries(findings: Sequence[Finding]) -> Verdict:
     Raises:
         ValueError: if there is no try.
     """
-    worst = min(findings, key=lambda one: WORST_FIRST.index(one.outcome))
+    worst = min(findings, key=lambda one: list(Outcome).index(one.outcome))
     seen = Counter(one.outcome for one in findings)
-    return Verdict(
-        outcome=worst.outcome,
-        seen=worst.seen,
-        evidence=worst.evidence,
-        outcomes={one: seen[one] for one in WORST_FIRST if seen[one]},
-    )
+    return Verdict(**dict(worst), outcomes={one: seen[one] for one in Outcome if seen[one]})
 
 
-class SurveyRow(_Model):
+class SurveyRow(BaseModel, frozen=True):
     """The verdicts on one promise."""
 
     name: str
     title: str
     question: str
     expected: str
-    #: Verdict by pool.
+    #: Verdict by pool, in the order of the survey's pools.
     pools: Mapping[str, Verdict]
 
+    def compare(self, other: Survey | None) -> list[tuple[Verdict, Verdict | None]]:
+        """Return the verdict on each pool; with the one of another survey, where that differs."""
+        there = other.verdicts(self.name) if other else {}
+        return [
+            (here, there[pool] if pool in there and there[pool].outcome != here.outcome else None)
+            for pool, here in self.pools.items()
+        ]
 
-class Survey(_Model):
+
+class Survey(BaseModel, frozen=True):
     """What one run of the command found. The fields are the JSON format, in its order."""
 
     #: Version of the JSON format; it changes when a reader would have to change.
@@ -119,14 +106,23 @@ class Survey(_Model):
         """Return the version of the Celery that was tried."""
         return self.versions.get("celery", "?")
 
-    @property
-    def tries(self) -> int:
-        """Return how often each promise was tried on each pool."""
-        return max((one.tries for row in self.rows for one in row.pools.values()), default=1)
+    def verdicts(self, name: str) -> Mapping[str, Verdict]:
+        """Return the verdicts on a promise by pool; empty if this survey has no such row."""
+        return next((row.pools for row in self.rows if row.name == name), {})
 
-    def verdict(self, name: str, *, pool: str) -> Verdict | None:
-        """Return the verdict on a promise and a pool, None if this survey has none."""
-        return next((row.pools.get(pool) for row in self.rows if row.name == name), None)
+    def describe(self, other: Survey | None) -> list[str]:
+        """Return sentences about what was tried: versions, number of tries, the other survey."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        broker = f"{self.broker['server']} {self.broker['version']}"
+        lines = [f"{versions}; {broker}; {self.machine['os']}, {self.machine['cores']} cores"]
+        tries = max((one.tries for row in self.rows for one in row.pools.values()), default=1)
+        if tries > 1:
+            shown = "the worst outcome, and the number of tries that had it"
+            lines.append(f"Each promise was tried {tries} times: {shown}.")
+        if other is not None:
+            made = f"celery {other.celery}, {other.made_at[:10]}"
+            lines.append(f"In brackets, where it differs: {made}.")
+        return lines
 
     def to_json(self) -> str:
         """Return the survey as JSON."""

@@ -26,33 +26,12 @@ def render(survey: Survey, *, other: Survey | None = None) -> RenderableType:
     """Return the whole survey, with the outcomes of ``other`` where the two differ."""
     return Group(
         Text(f"What each pool does · celery {survey.celery}", style="bold"),
-        *(Text(line, style="dim") for line in describe(survey, other=other)),
+        *(Text(line, style="dim") for line in survey.describe(other)),
         _table(survey, other=other),
         Text(),
         *(Text(f"{word}: {meaning}", style="dim") for word, meaning in MEANINGS.items()),
-        *(part for row in survey.rows for part in _details(row, pools=survey.pools)),
+        *(part for row in survey.rows for part in _details(row)),
     )
-
-
-def describe(survey: Survey, *, other: Survey | None) -> list[str]:
-    """Return sentences about what was tried: versions, number of tries, the other survey."""
-    versions = ", ".join(f"{name} {version}" for name, version in survey.versions.items())
-    broker = f"{survey.broker['server']} {survey.broker['version']}"
-    machine = f"{survey.machine['os']}, {survey.machine['cores']} cores"
-    lines = [f"{versions}; {broker}; {machine}"]
-    if survey.tries > 1:
-        tries = f"Each promise was tried {survey.tries} times"
-        lines.append(f"{tries}: the worst outcome, and the number of tries that had it.")
-    if other is not None:
-        lines.append(f"In brackets, where it differs: celery {other.celery}, {other.made_at[:10]}.")
-    return lines
-
-
-def differing_word(survey: Survey, *, other: Survey | None, name: str, pool: str) -> str:
-    """Return the other survey's outcome for a cell; empty if it is the same or missing."""
-    here = survey.verdict(name, pool=pool)
-    there = other.verdict(name, pool=pool) if other else None
-    return there.word if here and there and here.outcome != there.outcome else ""
 
 
 def _table(survey: Survey, *, other: Survey | None) -> Table:
@@ -61,30 +40,27 @@ def _table(survey: Survey, *, other: Survey | None) -> Table:
     for pool in survey.pools:
         table.add_column(Text(pool, style=pool_shade(pool).dark), no_wrap=True)
     for row in survey.rows:
-        cells = [_cell(survey, other=other, row=row, pool=pool) for pool in survey.pools]
+        cells = [_cell(verdict, other=there) for verdict, there in row.compare(other)]
         table.add_row(row.title.replace("`", ""), *cells)
     return table
 
 
-def _cell(survey: Survey, *, other: Survey | None, row: SurveyRow, pool: str) -> Text:
-    verdict = row.pools.get(pool)
-    if verdict is None:
-        return Text("–", style="dim")
+def _cell(verdict: Verdict, *, other: Verdict | None) -> Text:
     text = Text(verdict.outcome, style=_STYLES[verdict.outcome])
     if verdict.count:
         # below the outcome: next to it, five pools would be wider than a terminal
         text.append(f"\n{verdict.count}")
-    if differing := differing_word(survey, other=other, name=row.name, pool=pool):
-        text.append(f"\n({differing})", style="magenta")
+    if other:
+        text.append(f"\n({other.word})", style="magenta")
     return text
 
 
-def _details(row: SurveyRow, *, pools: tuple[str, ...]) -> list[RenderableType]:
+def _details(row: SurveyRow) -> list[RenderableType]:
     return [
         Text(f"\n{row.title.replace('`', '')}", style="bold"),
         Text(f"tried: {row.question.replace('`', '')}", style="dim"),
         Text(f"expected: {row.expected}", style="dim"),
-        *(_seen(pool, verdict=row.pools[pool]) for pool in pools if pool in row.pools),
+        *(_seen(pool, verdict=verdict) for pool, verdict in row.pools.items()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The testbed of one try: an empty database of a broker, a file of stamps, and its workers."""
+"""The testbed of one try: a broker, a file of stamps, and workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,23 @@ from typing import Any
 import redis
 from celery import Celery
 
-from lab.conformance.interpreter import CeleryPython
-from lab.conformance.job_fates import JobFates, job_fates
-from lab.conformance.observation import Observation
+from lab.conformance.observation import JobFates, Observation, job_fates
 from lab.conformance.stamps import Stamps, read_stamps
 from lab.conformance.worker import TestbedWorker
 from lab.system import children
 from lab.system.paths import ROOT
 from lab.system.redis_server import RedisServer
+from poolbench.errors import StackError
 from poolbench.pools import Pool
 
 #: Folder of the workers' app. It alone is on their path, with the checkout for the asyncio pool.
 APP_FOLDER = Path(__file__).resolve().parent / "app"
 
-#: The queue of every testbed; each testbed has a database of its own.
+#: The queue of every testbed; each testbed has a broker of its own.
 QUEUE = "jobs"
+
+#: After how many seconds an autoscaled pool may remove idle slots.
+KEEPALIVE_S = 1
 
 #: How long a worker may take to become ready, seconds: many start on few cores.
 READY_WITHIN_S = 40.0
@@ -37,25 +40,15 @@ READY_WITHIN_S = 40.0
 _POLL_S = 0.05
 
 
-class StoppedError(Exception):
-    """The survey was interrupted, so that this try has no result."""
-
-
-class NotReadyError(Exception):
-    """A worker still runs and has not become ready in time."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Testbed:
     """Sends jobs, starts workers of one pool, and observes both."""
 
     pool: Pool
-    interpreter: CeleryPython
-    #: The broker, and the database in it that belongs to this testbed.
+    #: The Python of the workers.
+    python: Path
+    #: The broker, which belongs to this testbed; logs and stamps go to its folder.
     server: RedisServer
-    database: int
-    #: Folder of logs and stamps.
-    folder: Path
     #: Held while a worker starts, which takes a whole core.
     starting: threading.Semaphore
     #: Set when the survey is interrupted.
@@ -67,64 +60,51 @@ class Testbed:
     workers: list[TestbedWorker] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.client = redis.Redis.from_url(self.url, decode_responses=True, socket_timeout=5.0)
-        self.client.flushdb()
-        self.app = Celery("testbed", broker=self.url, set_as_current=False)
-
-    @property
-    def url(self) -> str:
-        """Return the broker's address, database included."""
-        return self.server.url(self.database)
+        url = self.server.url()
+        self.client = redis.Redis.from_url(url, decode_responses=True, socket_timeout=5.0)
+        self.app = Celery("testbed", broker=url, set_as_current=False)
 
     def close(self) -> None:
-        """Kill every worker and close every connection."""
-        for worker in self.workers:
-            worker.kill()
+        """Close every connection."""
         self.app.close()
         self.client.close()
 
-    def slots(self, wanted: int) -> int:
-        """Return the number of slots that this pool has when ``wanted`` are asked for."""
-        return self.pool.fixed_slots or wanted
-
     @contextmanager
     def worker(
-        self,
-        *options: str,
-        slots: int = 2,
-        settings: Mapping[str, object] | None = None,
-        environment: Mapping[str, str] | None = None,
+        self, *options: str, slots: int = 2, settings: Mapping[str, object] | None = None
     ) -> Iterator[TestbedWorker]:
         """Run a worker with these options and settings; yield it when it is ready, kill it after.
 
         Raises:
             WorkerDiedError: if it ends before it is ready.
-            NotReadyError: if it isn't ready in time.
+            StackError: if it isn't ready in time.
         """
+        slots = self.pool.fixed_slots or slots
+        node = f"testbed-{len(self.workers) + 1}@conformance"
+        command = [str(self.python), "-m", "celery", "-A", "conformance_app", "worker"]
+        command += ["-P", self.pool.celery_value, "-c", str(slots), "-n", node, "-l", "INFO"]
+        command += ["--without-mingle", "--without-gossip", "--without-heartbeat", *options]
         path = [str(APP_FOLDER), *([str(ROOT)] if self.pool.environment else [])]
         variables = {
             **dict(self.pool.environment),
-            "CONFORMANCE_BROKER": self.url,
-            "CONFORMANCE_STAMPS": str(self.folder / "stamps"),
-            "CONFORMANCE_SETTINGS": json.dumps(dict(settings or {})),
-            "CONFORMANCE_ASYNC": "1" if self.pool.name == "asyncio" else "0",
+            "AUTOSCALE_KEEPALIVE": str(KEEPALIVE_S),
+            "CONFORMANCE_BROKER": self.server.url(),
+            "CONFORMANCE_STAMPS": str(self.server.folder / "stamps"),
+            "CONFORMANCE_SETTINGS": json.dumps(settings or {}),
             "PYTHONPATH": os.pathsep.join(path),
-            **(environment or {}),
         }
-        with self.starting:
-            worker = self._start(options, slots=self.slots(slots), environment=variables)
-            try:
-                is_ready = worker.until(worker.is_ready, within_s=READY_WITHIN_S)
-            except BaseException:
-                worker.kill()
-                raise
-        try:
-            if not is_ready:
-                raise NotReadyError(f"the worker was not ready within {READY_WITHIN_S:.0f} s")
+        log = self.server.folder / f"{node}.log"
+        with ExitStack() as stack:
+            with self.starting:
+                child = children.start(command, name=node, log=log, environment=variables)
+                worker = TestbedWorker(
+                    child=child, slots=slots, app=self.app, wait_until=self.until
+                )
+                stack.callback(worker.kill)
+                self.workers.append(worker)
+                if not worker.until(worker.is_ready, within_s=READY_WITHIN_S):
+                    raise StackError(f"the worker was not ready within {READY_WITHIN_S:.0f} s")
             yield worker
-        finally:
-            worker.kill()
 
     def send(
         self, job: str, *, label: str, countdown: float | None = None, **arguments: Any
@@ -152,12 +132,12 @@ class Testbed:
         """Return whether the condition became true in time.
 
         Raises:
-            StoppedError: if the survey is interrupted meanwhile.
+            CancelledError: if the survey is interrupted meanwhile.
         """
         deadline_s = time.monotonic() + within_s
         while not reached():
             if self.stopping.wait(_POLL_S):
-                raise StoppedError
+                raise CancelledError
             if time.monotonic() > deadline_s:
                 return False
         return True
@@ -180,7 +160,7 @@ class Testbed:
 
     def stamps(self) -> Stamps:
         """Return what the jobs have stamped so far."""
-        return read_stamps(self.folder / "stamps")
+        return read_stamps(self.server.folder / "stamps")
 
     def has(self, moment: str, *labels: str) -> Callable[[], bool]:
         """Return a condition: all these jobs have stamped this moment."""
@@ -200,10 +180,9 @@ class Testbed:
         held: Any = self.client.hvals("unacked")
         return [json.loads(message)[0]["headers"]["id"] for message in held]
 
-    def fates(self, jobs: Iterable[str] | None = None) -> JobFates:
-        """Return the fate of each of these jobs; by default of all sent from here."""
-        sent = self.sent if jobs is None else jobs
-        return job_fates(sent, stamps=self.stamps(), queued=self.queued(), unacked=self.unacked())
+    def fates(self, jobs: Iterable[str]) -> JobFates:
+        """Return the fate of each of these jobs."""
+        return job_fates(jobs, stamps=self.stamps(), queued=self.queued(), unacked=self.unacked())
 
     def state(self, label: str) -> str | None:
         """Return the state that Celery stored as a job's result, None if there is no result."""
@@ -220,38 +199,14 @@ class Testbed:
             patterns: of the log lines to keep.
             sends_one_more: send the job ``after`` first, to see whether the worker takes it.
         """
-        takes_jobs = not sends_one_more or self._takes_jobs(worker)
+        takes_jobs = not sends_one_more or worker.until(
+            self.has("finished", self.send("wait", label="after", seconds=0.0))
+        )
         return Observation(
             stamps=self.stamps(),
-            fates=self.fates(),
+            fates=self.fates(self.sent),
             states={label: state for label in self.sent if (state := self.state(label))},
             exit_code=worker.exit_code,
             takes_jobs=takes_jobs,
             log=worker.log_lines(*patterns),
         )
-
-    def restart_server(self, *, away_s: float) -> None:
-        """Stop the broker and start it again with its data. It must belong to this testbed."""
-        self.server.stop()
-        self.pause(away_s)
-        self.server.start()
-
-    def _takes_jobs(self, worker: TestbedWorker) -> bool:
-        self.send("wait", label="after", seconds=0.0)
-        return worker.until(self.has("finished", "after"))
-
-    def _start(
-        self, options: tuple[str, ...], *, slots: int, environment: Mapping[str, str]
-    ) -> TestbedWorker:
-        number = len(self.workers) + 1
-        node = f"testbed-{number}@conformance"
-        command = [str(self.interpreter.path), "-m", "celery", "-A", "conformance_app", "worker"]
-        command += ["-P", self.pool.celery_value, "-c", str(slots), "-n", node, "-l", "INFO"]
-        command += ["--without-mingle", "--without-gossip", "--without-heartbeat", *options]
-        log = self.folder / f"{node}.log"
-        child = children.start(command, name=node, log=log, environment=environment)
-        worker = TestbedWorker(
-            child=child, node=node, slots=slots, app=self.app, wait_until=self.until
-        )
-        self.workers.append(worker)
-        return worker

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import signal
@@ -14,7 +13,6 @@ from typing import Any
 
 from celery import Celery
 
-from lab.conformance.worker_exit import OWN_ERROR, WorkerExit
 from lab.system.children import Child
 
 #: How a line of Celery's log begins.
@@ -22,6 +20,10 @@ _LOG_HEAD = re.compile(r"^\[[\d: ,-]+: (?P<level>\w+)/\S+\] ")
 
 #: Longest log line in evidence, characters.
 _LOG_WIDTH = 160
+
+#: Exit codes of a worker that ended as requested, by signal. Celery announces EX_FAILURE (1) for a
+#: cold shutdown, and up to 5.7 exits with 0 all the same.
+EXPECTED_CODES = {None: (), signal.SIGTERM: (0,), signal.SIGQUIT: (0, 1)}
 
 #: How long a condition may take to become true by default, seconds: machines may be busy.
 WITHIN_S = 15.0
@@ -40,8 +42,8 @@ class WorkerDiedError(Exception):
 class TestbedWorker:
     """A started worker."""
 
+    #: Its process; named like its node.
     child: Child
-    node: str
     slots: int
     app: Celery
     #: Waits for a condition; see `Testbed.until`.
@@ -49,12 +51,11 @@ class TestbedWorker:
     #: The last signal that the try sent; None before.
     stop_signal: signal.Signals | None = None
     _was_killed: bool = False
-    _exit_code: int | None = None
 
     @property
     def exit_code(self) -> int | None:
         """Return its exit code; None if it runs, or ran until `kill`."""
-        return self._exit_code if self._was_killed else self.child.exit_code
+        return None if self._was_killed else self.child.exit_code
 
     def has_ended(self) -> bool:
         """Return whether its main process has ended."""
@@ -87,17 +88,20 @@ class TestbedWorker:
 
     def kill(self) -> None:
         """Kill it and everything that it started."""
-        if not self._was_killed:
-            self._exit_code, self._was_killed = self.child.exit_code, True
+        self._was_killed = not self.has_ended()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.child.process.wait(10.0)
 
-    def exit(self) -> WorkerExit:
-        """Return how it ended, before it was killed."""
-        errors = self.log_lines(OWN_ERROR, most=1)
-        return WorkerExit(exit_code=self.exit_code, stop_signal=self.stop_signal, errors=errors)
+    def own_errors(self) -> tuple[str, ...]:
+        """Return the log lines of an error of its own that ended it; it survives all others."""
+        return self.log_lines("^CRITICAL: Unrecoverable error", most=1)
+
+    def has_failed(self) -> bool:
+        """Return whether an error ended it, or it ended without or against a request."""
+        is_asked = self.exit_code in {None, *EXPECTED_CODES[self.stop_signal]}
+        return bool(self.own_errors()) or not is_asked
 
     def is_ready(self) -> bool:
         """Return whether it logged that it is ready."""
@@ -109,26 +113,23 @@ class TestbedWorker:
 
     def inspect(self, command: str, *, within_s: float = 1.5) -> Any:
         """Return its answer to ``celery inspect COMMAND``, None if there is none in time."""
-        asked = self.app.control.inspect(destination=[self.node], timeout=within_s)
-        answers = getattr(asked, command)() or {}
-        return answers.get(self.node)
+        node = self.child.name
+        asked = self.app.control.inspect(destination=[node], timeout=within_s)
+        return (getattr(asked, command)() or {}).get(node)
 
     def revoke(self, jobs: str | list[str], *, terminate: bool = False) -> Any:
         """Return its answer to the remote control command ``revoke``, None if there is none."""
-        replies = self.app.control.broadcast(
-            "revoke",
-            arguments={"task_id": jobs, "terminate": terminate},
-            destination=[self.node],
-            reply=True,
-            timeout=1.5,
+        node = self.child.name
+        replies = self.app.control.revoke(
+            jobs, destination=[node], terminate=terminate, reply=True, timeout=1.5
         )
-        return next((reply[self.node] for reply in replies or () if self.node in reply), None)
+        return next((reply[node] for reply in replies or () if node in reply), None)
 
     def log_lines(self, *patterns: str, most: int = 2) -> tuple[str, ...]:
         """Return the first log lines that match each pattern, as evidence; frames excluded."""
         lines = [line for line in self._log() if line[:1] != " "]
-        found = [[line for line in lines if re.search(one, line)][:most] for one in patterns]
-        return tuple(f"log: {line}" for line in itertools.chain(*found))
+        found = ([line for line in lines if re.search(one, line)] for one in patterns)
+        return tuple(f"log: {line}" for matching in found for line in matching[:most])
 
     def last_words(self) -> tuple[str, ...]:
         """Return the log lines about its end, as evidence."""

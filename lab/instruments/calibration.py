@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
 
 from collector.run_manifest import Workload
+from lab.system.commands import last_line, run_command
 from poolbench.calibration import needs_calibration, read_calibration
 from poolbench.errors import StackError
 
@@ -28,18 +30,9 @@ def calibrate(workloads: Iterable[Workload]) -> dict[str, float]:
         return {}
     command = [sys.executable, "-m", "worker", "calibrate", "--json", *sorted(kinds)]
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=CALIBRATION_TIMEOUT_S,
-            check=False,
-        )
+        done = run_command(command, environment=os.environ, timeout_s=CALIBRATION_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise StackError(f"the calibration took over {CALIBRATION_TIMEOUT_S:.0f} s") from error
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise StackError(f"the work could not be calibrated: {lines[-1]}")
+        raise StackError(f"the work could not be calibrated: {last_line(done)}")
     return read_calibration(done.stdout)

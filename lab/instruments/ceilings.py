@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import redis
@@ -38,21 +39,20 @@ def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict
     Raises:
         StackError: if upstream doesn't answer.
     """
-    found: dict[tuple[str, int], float] = {}
+
+    @cache
+    def per_s(path: str, size_bytes: int) -> float:
+        return round(answers_per_s(port, target=f"{path}?delay_ms=0&size_bytes={size_bytes}"), 1)
+
     ceilings: dict[str, float] = {}
     for workload in workloads:
-        answer_s = 0.0
-        for sort, share in zip(workload.sorts, workload.shares, strict=True):
-            if sort.kind not in UPSTREAM_PATHS:
-                continue
-            question = (UPSTREAM_PATHS[sort.kind], int(sort.parameters["size_bytes"]))
-            if question not in found:
-                path, size_bytes = question
-                target = f"{path}?delay_ms=0&size_bytes={size_bytes}"
-                found[question] = round(answers_per_s(port, target=target), 1)
-            answer_s += share / found[question]
-        if answer_s:
-            ceilings[workload.name] = round(1 / answer_s, 1)
+        answers_s = sum(
+            share / per_s(UPSTREAM_PATHS[sort.kind], int(sort.parameters["size_bytes"]))
+            for sort, share in zip(workload.sorts, workload.shares, strict=True)
+            if sort.kind in UPSTREAM_PATHS
+        )
+        if answers_s:
+            ceilings[workload.name] = round(1 / answers_s, 1)
     return ceilings
 
 
@@ -82,19 +82,21 @@ def redis_cpu_s(client: redis.Redis) -> float:
 
 async def _count(port: int, *, target: str, counted_s: float) -> float:
     loop = asyncio.get_running_loop()
+    failure: asyncio.Future[None] = loop.create_future()
     askers: list[_Asker] = []
     try:
         for _ in range(CONNECTIONS):
             _, asker = await loop.create_connection(
-                lambda: _Asker(target, ended=loop.create_future()), "127.0.0.1", port
+                lambda: _Asker(target, failure=failure), "127.0.0.1", port
             )
             askers.append(asker)
-        await _while_asking(askers, for_s=WARM_UP_S)
+        await _while_asking(failure, for_s=WARM_UP_S)
         answers, begun_s = sum(asker.answers for asker in askers), time.perf_counter()
-        await _while_asking(askers, for_s=counted_s)
+        await _while_asking(failure, for_s=counted_s)
         spent_s = time.perf_counter() - begun_s
         answers = sum(asker.answers for asker in askers) - answers
     finally:
+        failure.cancel()
         for asker in askers:
             asker.close()
     if not answers:
@@ -102,11 +104,9 @@ async def _count(port: int, *, target: str, counted_s: float) -> float:
     return answers / spent_s
 
 
-async def _while_asking(askers: list[_Asker], *, for_s: float) -> None:
+async def _while_asking(failure: asyncio.Future[None], *, for_s: float) -> None:
     """Wait while connections are busy; stop as soon as one fails."""
-    ended, _ = await asyncio.wait(
-        [asker.ended for asker in askers], timeout=for_s, return_when=asyncio.FIRST_COMPLETED
-    )
+    ended, _ = await asyncio.wait([failure], timeout=for_s)
     for future in ended:
         future.result()
 
@@ -117,8 +117,9 @@ class _Asker(asyncio.Protocol):
     A real HTTP client takes more CPU than upstream, and would measure itself.
     """
 
-    def __init__(self, target: str, *, ended: asyncio.Future[None]) -> None:
-        self.ended = ended
+    def __init__(self, target: str, *, failure: asyncio.Future[None]) -> None:
+        #: Of any connection; done once an answer isn't whole, or not 200.
+        self._failure = failure
         self.answers = 0
         self._request = f"GET {target} HTTP/1.1\r\nhost: upstream\r\n\r\n".encode()
         self._head = b""
@@ -146,14 +147,16 @@ class _Asker(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Report the loss, unless the connection was closed here."""
-        if not self.ended.done():
-            self.ended.set_exception(error or ConnectionError("upstream hung up"))
+        self._fail(error or ConnectionError("upstream hung up"))
 
     def close(self) -> None:
         """Close the connection."""
-        self.ended.cancel()
         if self._transport:
             self._transport.abort()
+
+    def _fail(self, error: Exception) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
 
     def _read_head(self, chunk: bytes) -> None:
         self._head += chunk
@@ -163,7 +166,6 @@ class _Asker(asyncio.Protocol):
         lines = head.split(b"\r\n")
         lengths = [line[15:] for line in lines if line.lower().startswith(b"content-length:")]
         if not lines[0].startswith(b"HTTP/1.1 200 ") or not lengths:
-            if not self.ended.done():
-                self.ended.set_exception(ConnectionError(lines[0].decode("latin-1")))
+            self._fail(ConnectionError(lines[0].decode("latin-1")))
             return
         self._whole_bytes = len(head) + len(end) + int(lengths[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -77,30 +78,23 @@ class StreamFollower:
         """Delete the view of a finished trial, and return it."""
         return self._views.pop(trial)
 
-    def read(self, *, wait_s: float) -> int:
-        """Read the entries, waiting up to ``wait_s`` for the first; return the number of lines.
+    def read(self, *, wait_s: float) -> None:
+        """Read the entries, waiting up to ``wait_s`` for the first.
 
         Garbled lines are skipped: the collector keeps and counts them.
         """
         found = self._client.xread(
             {self._stream: self._last_id}, count=READ_ENTRIES, block=max(1, int(wait_s * 1_000))
         )
-        lines = 0
         for _, entries in cast("list[tuple[bytes, list[Entry]]]", found or []):
             for entry_id, fields in entries:
                 self._last_id = entry_id
-                lines += self._take(fields)
-        return lines
+                for wire in fields.get(LINES_FIELD.encode(), b"").splitlines():
+                    self._take(wire)
 
-    def _take(self, fields: dict[bytes, bytes]) -> int:
-        lines = 0
-        for wire in fields.get(LINES_FIELD.encode(), b"").splitlines():
-            try:
-                line = decode_line(wire)
-            except ValueError:
-                continue
+    def _take(self, wire: bytes) -> None:
+        with contextlib.suppress(ValueError):
+            line = decode_line(wire)
             view = self._views.get(line.get("trial", -1))
             if view is not None and line.get("seq") is not None:
                 view.take(line)
-            lines += 1
-        return lines

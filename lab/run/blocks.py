@@ -41,7 +41,7 @@ def blocks(run: Run) -> Iterator[int]:
         if now_s - began_s > left_s:
             return
         if wide:
-            run.progress.say(_width_text(wide, done=block + 1, left_s=left_s))
+            run.progress.print_line(_width_text(wide, done=block + 1, left_s=left_s))
 
 
 def _still_wide(run: Run, *, until: Until) -> list[Width]:

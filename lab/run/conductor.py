@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from functools import partial
 from pathlib import Path
 
+import polars as pl
 import redis
 
 from collector.files import make_folder
@@ -14,9 +14,10 @@ from collector.fold import fold_parts
 from collector.ingest import Ingest
 from collector.reasons import Code, Reason
 from collector.run_manifest import Ceilings, Contender, State
+from collector.schema import SAMPLE_SCHEMA
 from collector.store import RunFolder
 from lab.experiment.model import Experiment
-from lab.fixtures.broker import Broker, open_broker, remove_results
+from lab.fixtures.broker import open_broker, remove_results
 from lab.fixtures.disk_reserve import DiskReserve
 from lab.fixtures.proxies import open_proxies
 from lab.fixtures.sender import Sender
@@ -25,32 +26,18 @@ from lab.instruments.calibration import calibrate
 from lab.instruments.ceilings import upstream_ceilings_per_s
 from lab.instruments.job_cost import Gauge
 from lab.instruments.machine_monitor import MachineMonitor
-from lab.instruments.remote_control import RemoteControl
+from lab.instruments.remote_control import configurations
 from lab.instruments.stream_follower import StreamFollower
 from lab.run.blocks import blocks
 from lab.run.flower import watching
-from lab.run.pilots import (
-    NOBODY,
-    ask_configuration,
-    ceiling_run,
-    producer_ceiling_per_s,
-    size_backlogs,
-)
+from lab.run.pilots import producer_ceiling_per_s, size_backlogs
 from lab.run.progress import RunProgress
-from lab.run.state import Run
+from lab.run.state import Run, first_manifest
 from lab.run.trial_sequences import Unit, block_units, measure_unit
-from lab.system import environment
+from lab.system import children
 from lab.system.signals import uninterrupted
-from lab.trial.context import Bench, LabWorker
-from lab.trial.runner import conduct
-from lab.trial.workers import (
-    ask_to_end,
-    await_end,
-    await_ready,
-    start_worker,
-    stop_workers,
-    warm_up,
-)
+from lab.trial.context import LabWorker
+from lab.trial.workers import await_ready, start_worker, warm_up
 from poolbench.errors import PoolbenchError, StackError, StorageError
 from poolbench.keys import (
     new_run_name,
@@ -82,22 +69,38 @@ def conduct_experiment(
         StackError: if the broker or upstream could not be started.
         StorageError: if the results can't be written.
     """
-    name = new_run_name()
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(open_broker(settings))
+        name = new_run_name()
         folder = RunFolder(results_dir / name)
         make_folder(folder.path / "logs")
         reserve = stack.enter_context(DiskReserve(folder.path))
+        variables = stack.enter_context(open_upstream(folder.path / "logs"))
+        proxies = stack.enter_context(
+            open_proxies(experiment.contenders, url=broker.url, logs=folder.path / "logs")
+        )
+        gauges = {
+            python: stack.enter_context(Gauge(interpreter))
+            for python, interpreter in {"": None, **experiment.interpreters}.items()
+        }
+        sender = None
+        if any(workload.arrivals is not None for workload in experiment.workloads):
+            sender = stack.enter_context(Sender(redis_url=broker.url))
         run = Run(
-            experiment=experiment,
             name=name,
+            experiment=experiment,
             folder=folder,
-            command=command,
-            broker=broker,
-            bench=_open_bench(
-                experiment, run=name, broker=broker, logs=folder.path / "logs", stack=stack
-            ),
+            client=broker.client,
+            follower=StreamFollower(broker.client, run=name),
+            gauges=gauges,
+            environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": name},
+            monitor=MachineMonitor(server_cpu_s=broker.cpu_s),
+            proxies=proxies,
+            sender=sender,
             progress=progress,
+            conditions=first_manifest(
+                experiment, run=name, command=command, broker=broker.description
+            ),
         )
         stack.callback(_leave_broker, run)
         return folder, _carry_out(run, reserve=reserve)
@@ -106,48 +109,6 @@ def conduct_experiment(
 def trial_count(experiment: Experiment) -> int:
     """Return the number of trials in a block, a search counted as one, without pilots."""
     return len(block_units(experiment, block=1))
-
-
-def _open_bench(
-    experiment: Experiment,
-    *,
-    run: str,
-    broker: Broker,
-    logs: Path,
-    stack: contextlib.ExitStack,
-) -> Bench:
-    """Start what a run needs in addition to its workers: upstream, proxies and gauges."""
-    variables = stack.enter_context(open_upstream(logs))
-    proxies = open_proxies(experiment.contenders, url=broker.url, logs=logs)
-    return Bench(
-        run=run,
-        client=broker.client,
-        tail=StreamFollower(broker.client, run=run),
-        gauges=_open_gauges(experiment, stack=stack),
-        watch=MachineMonitor(server_cpu_s=broker.cpu_s),
-        control=RemoteControl(broker.url, run=run),
-        proxies=stack.enter_context(proxies),
-        sender=_open_sender(experiment, stack=stack, redis_url=broker.url),
-        environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": run},
-    )
-
-
-def _open_gauges(experiment: Experiment, *, stack: contextlib.ExitStack) -> dict[str, Gauge]:
-    """Start a gauge in each Python that runs a worker."""
-    own = {
-        name: stack.enter_context(Gauge(interpreter))
-        for name, interpreter in experiment.interpreters.items()
-    }
-    return {"": stack.enter_context(Gauge()), **own}
-
-
-def _open_sender(
-    experiment: Experiment, *, stack: contextlib.ExitStack, redis_url: str
-) -> Sender | None:
-    """Start the sender, if any workload has a rate."""
-    if all(workload.arrivals is None for workload in experiment.workloads):
-        return None
-    return stack.enter_context(Sender(redis_url=redis_url))
 
 
 def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardInterrupt | None:
@@ -174,9 +135,8 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
             _keep(run, state="unfinished" if cut else "finished")
         except redis.RedisError as error:
             cut = cut or StackError(f"the broker was lost at the run's end: {error}")
-            run.bench.invalidate(
-                run.bench.trials[run.kept_trials :],
-                reason=Reason.of(Code.BROKER_LOST),
+            run.invalidate(
+                range(run.kept_trials, len(run.trials)), reason=Reason.of(Code.BROKER_LOST)
             )
             run.folder.write_manifest(run.manifest(state="unfinished"))
     return cut
@@ -184,21 +144,12 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
 
 def _open(run: Run) -> None:
     """Record the conditions, and measure the ceilings of producer and upstream."""
-    bench = run.bench
-    run.server = environment.describe_broker(bench.client, origin=run.broker.origin)
-    bench.calibration = calibrate(run.experiment.workloads)
-    open_run(
-        bench.client,
-        run=run.name,
-        source="lab",
-        plans=[],
-        calibration=bench.calibration,
-        is_listed=False,
-    )
+    run.calibration = calibrate(run.experiment.workloads)
+    open_run(run.client, run=run.name, source="lab", plans=[], calibration=run.calibration)
     run.ceilings = Ceilings(
         producer_per_s=producer_ceiling_per_s(run),
         upstream_per_s=upstream_ceilings_per_s(
-            int(bench.environment["POOLBENCH_UPSTREAM_PORT"]), workloads=run.experiment.workloads
+            int(run.environment["POOLBENCH_UPSTREAM_PORT"]), workloads=run.experiment.workloads
         ),
     )
     run.folder.write_manifest(run.manifest(state="unfinished"))
@@ -206,26 +157,28 @@ def _open(run: Run) -> None:
 
 def _carry_out_block(run: Run, *, block: int) -> None:
     """Measure every contender × workload once, with fresh workers, in a seeded random order."""
-    experiment = run.experiment
-    workers: dict[str, LabWorker] = {}
     try:
-        for contender in experiment.contenders:
-            _start(run, workers, contender=contender, block=block)
+        for contender in run.experiment.contenders:
+            _start(run, contender, block=block)
         run.progress.now("workers getting ready")
-        await_ready(run.bench, list(workers.values()), leaving=run.leaving)
+        await_ready(run, run.up.values())
         _await_leaving(run)
-        warm_up(run.bench, list(workers.values()), workloads=experiment.workloads)
+        warm_up(run, run.up.values())
         if block == 0:
-            ask_configuration(run)
-            size_backlogs(run, workers)
-        for unit in block_units(experiment, block=block):
-            _measure(run, workers, unit=unit)
+            run.celery = configurations(
+                run.environment["POOLBENCH_REDIS_URL"], run=run.name, contenders=run.up
+            )
+            size_backlogs(run)
+        for unit in block_units(run.experiment, block=block):
+            _measure(run, unit)
             run.progress.advance()
     finally:
         run.progress.now("workers ending")
         with uninterrupted():
-            run.leaving += workers.values()
-            ask_to_end(workers.values())
+            run.leaving += run.up.values()
+            run.up.clear()
+            # a warm shutdown, waited for in the next block: gevent takes up to six seconds
+            children.ask_to_end(worker.child for worker in run.leaving)
     with uninterrupted():
         _keep(run, state="unfinished")
 
@@ -233,74 +186,54 @@ def _carry_out_block(run: Run, *, block: int) -> None:
 def _await_leaving(run: Run) -> None:
     """Wait for the workers that were asked to end."""
     with uninterrupted():
-        await_end(run.leaving)
+        children.await_end(worker.child for worker in run.leaving)
     run.leaving.clear()
 
 
-def _start(
-    run: Run, workers: dict[str, LabWorker], *, contender: Contender, block: int
-) -> LabWorker:
+def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
     """Start a contender's worker and add it to those to end; a signal can't separate the two."""
     with uninterrupted():
-        worker = start_worker(
-            run.bench,
-            contender,
-            block=block,
-            logs=run.logs,
-            interpreter=run.experiment.interpreters.get(contender.interpreter),
-        )
+        worker = start_worker(run, contender, block=block)
         run.workers.append(worker)
-        workers[contender.name] = worker
+        run.up[contender.name] = worker
     return worker
 
 
-def _measure(run: Run, workers: dict[str, LabWorker], *, unit: Unit) -> None:
-    """Run a unit's trials; replace the worker after a faulty trial."""
-    worker = workers[unit.contender.name]
-    with watching(run, unit.contender, block=worker.block) as flower:
+def _measure(run: Run, unit: Unit) -> None:
+    """Run a unit's trials; after a faulty trial, replace the worker and empty its queue."""
+    contender = unit.contender
+    worker = run.up[contender.name]
+    with watching(run, worker):
         run.progress.now(unit.title)
-        are_valid = measure_unit(
-            unit,
-            run=run,
-            worker=worker,
-            workers_up=len(workers),
-            conduct=partial(conduct, run.bench, count_events=flower.events if flower else None),
-        )
+        are_valid = measure_unit(unit, run=run, worker=worker)
     if not are_valid:
-        _replace(run, workers, contender=unit.contender)
-
-
-def _replace(run: Run, workers: dict[str, LabWorker], *, contender: Contender) -> None:
-    """Replace a contender's worker by a new one, with an empty queue."""
-    old = workers[contender.name]
-    run.progress.now(f"{contender.name}: fresh worker")
-    stop_workers([old])
-    run.bench.client.delete(queue_name(contender.name, scope=run.name))
-    fresh = _start(run, workers, contender=contender, block=old.block)
-    await_ready(run.bench, [fresh])
-    warm_up(run.bench, [fresh], workloads=run.experiment.workloads)
+        run.progress.now(f"{contender.name}: fresh worker")
+        worker.child.end()
+        run.client.delete(queue_name(contender.name, scope=run.name))
+        fresh = _start(run, contender, block=worker.block)
+        await_ready(run, [fresh])
+        warm_up(run, [fresh])
 
 
 def _keep(run: Run, *, state: State) -> None:
     """Write all results so far into the run's folder."""
-    run.folder.write_samples(run.bench.samples_frame())
-    with Ingest(run.bench.client, run=run.name, folder=run.folder.path) as ingest:
+    run.folder.write_samples(pl.DataFrame(run.samples, schema=SAMPLE_SCHEMA))
+    with Ingest(run.client, run=run.name, folder=run.folder.path) as ingest:
         ingest.drain()
     run.folder.write_jobs(fold_parts(run.folder.iter_lines()))
-    run.bench.count_interrupted()
-    run.kept_trials = len(run.bench.trials)
+    run.count_interrupted()
+    run.kept_trials = len(run.trials)
     run.folder.write_manifest(run.manifest(state=state))
 
 
 def _leave_broker(run: Run) -> None:
     """Delete the run's keys from a broker that outlives the run."""
-    names = [*(contender.name for contender in run.experiment.contenders), NOBODY]
-    queues = [queue_name(name, scope=run.name) for name in names]
+    queues = [queue_name(one.name, scope=run.name) for one in run.experiment.contenders]
     kinds = ("binding", "binding_permanent")
     bindings = [f"_kombu.{kind}.{queue}" for kind in kinds for queue in queues]
     with contextlib.suppress(redis.RedisError):
-        run.bench.client.delete(
-            *(run_key(run.name), run_key(ceiling_run(run.name)), records_stream(run.name)),
+        run.client.delete(
+            *(run_key(run.name), records_stream(run.name)),
             *(*queues, *bindings, *unacked_keys(run.name).values()),
         )
-        remove_results(run.bench.client, prefix=result_prefix(run.name))
+        remove_results(run.client, prefix=result_prefix(run.name))

@@ -36,59 +36,52 @@ class RunProgress:
         """
         self._console = console
         self._blocks = blocks
-        self._trials = trials if blocks is None else trials * blocks
-        self._title = title
-        self._at_most_s = at_most_s
-        self._bar: Progress | None = None
-        if console.is_terminal:
-            limit = (
-                [TextColumn(f"of {fmt.minutes(at_most_s)} at most")]
-                if blocks is None
-                else [TimeRemainingColumn(compact=True), TextColumn("left")]
-            )
-            self._bar = Progress(
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TextColumn("trials"),
-                TimeElapsedColumn(),
-                *limit,
-                TextColumn("[dim]{task.fields[now]}"),
-                console=console,
-                transient=True,
-                # starts and stops of blocks count too: the mean is over the whole run
-                speed_estimate_period=math.inf,
-            )
-            total = None if blocks is None else self._trials
-            self._row = self._bar.add_task("run", total=total, now="starting")
+        limit = (
+            [TextColumn(f"of {fmt.minutes(at_most_s)} at most")]
+            if blocks is None
+            else [TimeRemainingColumn(compact=True), TextColumn("left")]
+        )
+        self._bar = Progress(
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TimeElapsedColumn(),
+            *limit,
+            TextColumn("[dim]{task.fields[now]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            # starts and stops of blocks count too: the mean is over the whole run
+            speed_estimate_period=math.inf,
+        )
+        total = None if blocks is None else trials * blocks
+        self._row = self._bar.add_task("run", total=total, now="starting")
+        much = f"{total} trials"
+        if blocks is None:
+            much = f"{trials} trials in each repetition, {fmt.minutes(at_most_s)} at most"
+        self._head = f"[bold]{escape(title)}[/]  [dim]{much}[/]"
 
     def block(self, number: int) -> None:
         """Print which repetition begins, numbered from 1."""
         of = f" of {self._blocks}" if self._blocks else ""
         self._console.print(f"[dim]repetition {number}{of}: starting workers[/dim]")
 
-    def say(self, what: str) -> None:
+    def print_line(self, what: str) -> None:
         """Print a line about the run."""
         self._console.print(f"[dim]{escape(what)}[/dim]", highlight=False)
 
     def now(self, what: str) -> None:
         """Show what is running at this moment."""
-        if self._bar is not None:
-            self._bar.update(self._row, now=escape(what))
+        self._bar.update(self._row, now=escape(what))
 
     def advance(self) -> None:
         """Count one trial as done."""
-        if self._bar is not None:
-            self._bar.advance(self._row)
+        self._bar.advance(self._row)
 
     def __enter__(self) -> Self:
-        much = f"{self._trials} trials"
-        if self._blocks is None:
-            much += f" in each repetition, {fmt.minutes(self._at_most_s)} at most"
-        self._console.print(f"[bold]{escape(self._title)}[/]  [dim]{much}[/]")
-        if self._bar is not None:
-            self._bar.start()
+        self._console.print(self._head)
+        self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.stop()

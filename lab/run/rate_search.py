@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from report.trials.slo import RESOLUTION
 
@@ -40,6 +40,7 @@ class Search:
 
     #: First rate, jobs a second, above 0.
     start_per_s: float
+    #: Of the next step in the same direction.
     factor: float = UNKNOWN_FACTOR
     #: Highest rate to try, jobs a second: what the producer can send.
     most_per_s: float = math.inf
@@ -49,10 +50,6 @@ class Search:
     steps: int = 0
     #: How long it may still send jobs, seconds.
     left_s: float = math.inf
-    _factor: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._factor = self.factor
 
     @property
     def is_over(self) -> bool:
@@ -80,9 +77,9 @@ class Search:
             # the middle of the ratio, since rates are compared by ratios
             return math.sqrt(sustained * missed)
         if sustained is not None:
-            return min(self.most_per_s, sustained * self._factor)
+            return min(self.most_per_s, sustained * self.factor)
         if missed is not None:
-            return max(LEAST_PER_S, missed / self._factor)
+            return max(LEAST_PER_S, missed / self.factor)
         return min(self.most_per_s, max(LEAST_PER_S, self.start_per_s))
 
     def record(self, rate_per_s: float, *, is_sustained: bool, spent_s: float) -> None:
@@ -94,7 +91,7 @@ class Search:
             self.missed_per_s = min(rate_per_s, self.missed_per_s or math.inf)
         is_one_sided = self.sustained_per_s is None or self.missed_per_s is None
         if is_one_sided and before is not None:
-            self._factor **= 2
+            self.factor **= 2
         self.steps += 1
         self.left_s -= spent_s
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from collector.run_manifest import Contender, Workload
 from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load
@@ -14,8 +14,7 @@ from lab.experiment.model import Experiment
 from lab.run.rate_search import begin_search
 from lab.run.state import Run
 from lab.trial.context import LabWorker
-from lab.trial.plan import TrialOrder
-from lab.trial.runner import ConductedTrial
+from lab.trial.runner import conduct
 from producer.arrivals import read_schedule
 from report.trials.slo import by_job, late_reason
 
@@ -25,9 +24,6 @@ PRODUCER_SHARE = 0.5
 #: Most steps of a search that are repeated because the producer was late: the machine was busy with
 #: something else for a moment, and the contender may have sustained the rate.
 MAX_REPEATS = 3
-
-#: Runs a trial and returns how it went.
-Conduct = Callable[[TrialOrder], ConductedTrial]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +54,7 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     measured at the rates of its original: nothing about the two may differ.
     """
     order = random.Random(f"{experiment.seed}:{block}")
-    pairs = [
-        (contender, workload)
-        for contender in experiment.contenders
-        for workload in experiment.workloads
-    ]
+    pairs = list(itertools.product(experiment.contenders, experiment.workloads))
     searches = [
         Unit(contender=contender, workload=workload)
         for contender, workload in pairs
@@ -78,60 +70,48 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     return searches + units
 
 
-def measure_unit(
-    unit: Unit, *, run: Run, worker: LabWorker, workers_up: int, conduct: Conduct
-) -> bool:
+def measure_unit(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
     """Run a unit's trials, none where there is no rate to measure at; return whether all are valid.
 
     The first invalid trial ends it: the worker can't be trusted with the next.
     """
-    workload, block = unit.workload, worker.block
-    seed = draw_seed(run.experiment.seed, block=block, workload=workload.name)
-    order = TrialOrder(
-        worker=worker,
-        workload=workload,
-        count=run.counts[unit.original, workload.name],
-        draw_seed=seed,
-        stall_s=run.experiment.stall_s,
-        workers_up=workers_up,
-        slo=run.experiment.slo,
-    )
+    workload, load = unit.workload, None
     if unit.share is not None:
-        rate_per_s = _sustained_per_s(unit, run=run)
+        rate_per_s = _middle(run.sustained_per_s.get((unit.original, workload.name), []))
         if not rate_per_s:
             return True
-        load = _paced(unit, run=run, rate_per_s=rate_per_s * unit.share, seed=seed)
+        load = _paced(unit, run=run, block=worker.block, rate_per_s=rate_per_s * unit.share)
     elif workload.measure in ("sustain", "curve"):
-        return _search(unit, run=run, order=order, conduct=conduct)
+        return _search(unit, run=run, worker=worker)
     elif workload.arrivals is not None:
         schedule = read_schedule(workload.arrivals)
+        seed = _seed(unit, run=run, block=worker.block)
         load = Load(schedule=schedule, offsets_s=schedule.draw(seed))
-    else:
-        return not conduct(order).result.reasons
-    return not conduct(replace(order, load=load)).result.reasons
+    count = run.counts[unit.original, workload.name]
+    result, _ = conduct(run, worker, workload, count=count, load=load)
+    return not result.reasons
 
 
-def _search(unit: Unit, *, run: Run, order: TrialOrder, conduct: Conduct) -> bool:
+def _search(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
     """Search for the highest rate that is sustained; return whether all of its trials are valid."""
-    rates_per_s = run.sustained_per_s.setdefault((unit.contender.name, unit.workload.name), [])
-    block = order.worker.block
+    contender, workload, block = unit.contender.name, unit.workload, worker.block
+    rates_per_s = run.sustained_per_s.setdefault((contender, workload.name), [])
     search = begin_search(
-        pilot_per_s=run.rates_per_s[unit.original, unit.workload.name],
+        pilot_per_s=run.rates_per_s[unit.original, workload.name],
         earlier_per_s=_middle(rates_per_s),
         most_per_s=PRODUCER_SHARE * (run.ceilings.producer_per_s or math.inf),
         trial_s=run.experiment.trial_s,
-        seed=f"{run.experiment.seed}:{block}:{unit.workload.name}:{unit.contender.name}",
+        seed=f"{run.experiment.seed}:{block}:{workload.name}:{contender}",
     )
     repeats = 0
     while not search.is_over:
-        rate_per_s = search.next_per_s()
-        step, seed = search.steps + repeats, order.draw_seed
-        load = _paced(unit, run=run, rate_per_s=rate_per_s, seed=seed, step=step)
-        trial = conduct(replace(order, load=load))
-        if trial.result.reasons:
+        rate_per_s, step = search.next_per_s(), search.steps + repeats
+        load = _paced(unit, run=run, block=block, rate_per_s=rate_per_s, step=step)
+        result, view = conduct(run, worker, workload, load=load)
+        if result.reasons:
             return False
-        is_sustained = bool(trial.result.is_sustained)
-        if not is_sustained and repeats < MAX_REPEATS and late_reason(by_job(trial.view.records())):
+        is_sustained = bool(result.is_sustained)
+        if not is_sustained and repeats < MAX_REPEATS and late_reason(by_job(view.records())):
             repeats += 1
             continue
         search.record(rate_per_s, is_sustained=is_sustained, spent_s=load.offsets_s[-1])
@@ -139,20 +119,20 @@ def _search(unit: Unit, *, run: Run, order: TrialOrder, conduct: Conduct) -> boo
     return True
 
 
-def _paced(unit: Unit, *, run: Run, rate_per_s: float, seed: int, step: int | None = None) -> Load:
+def _paced(unit: Unit, *, run: Run, block: int, rate_per_s: float, step: int | None = None) -> Load:
     return paced_load(
         str((unit.workload.arrivals or {})["how"]),
         rate_per_s=rate_per_s,
         trial_s=run.experiment.trial_s,
-        seed=seed,
+        seed=_seed(unit, run=run, block=block),
         measure=unit.workload.measure,
         step=step,
         share=unit.share,
     )
 
 
-def _sustained_per_s(unit: Unit, *, run: Run) -> float | None:
-    return _middle(run.sustained_per_s.get((unit.original, unit.workload.name), []))
+def _seed(unit: Unit, *, run: Run, block: int) -> int:
+    return draw_seed(run.experiment.seed, block=block, workload=unit.workload.name)
 
 
 def _middle(found: list[float | None]) -> float | None:

@@ -7,9 +7,10 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Self
 
 import httpx
 
@@ -20,12 +21,12 @@ from poolbench.errors import StackError
 #: How long a child may take to end after SIGTERM, seconds.
 STOP_TIMEOUT_S = 15.0
 
-_POLL_S = 0.05
+_POLL_S = 0.02
 
 
 @dataclass(slots=True, kw_only=True)
 class Child:
-    """A started process with its log."""
+    """A started process with its log; its context ends it."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -48,11 +49,32 @@ class Child:
             return lines[-1].strip() if lines else ""
         return ""
 
+    def await_up(self, is_up: Callable[[], bool], *, within_s: float) -> None:
+        """Wait until ``is_up`` returns true.
+
+        Raises:
+            StackError: if it ends before, or isn't up in time; with the log's last line.
+        """
+        deadline_s = time.monotonic() + within_s
+        while not is_up():
+            code = self.exit_code
+            if code is not None or time.monotonic() > deadline_s:
+                why = f"no answer in {within_s:.0f} s" if code is None else f"exit code {code}"
+                shown = f"{why}; {self.last_line()} (log: {self.log})"
+                raise StackError(f"{self.name} did not start: {shown}")
+            time.sleep(_POLL_S)
+
     def end(self) -> int:
         """Send SIGTERM, after `STOP_TIMEOUT_S` SIGKILL to its session; return its exit code."""
         ask_to_end([self])
         await_end([self])
         return int(self.process.returncode)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
 
 def start(
@@ -61,6 +83,7 @@ def start(
     name: str,
     log: Path,
     environment: Mapping[str, str] | None = None,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Child:
     """Start a command in a session of its own, its output appended to ``log``.
 
@@ -73,7 +96,7 @@ def start(
     with storage_errors(log), log.open("ab") as out:
         process = subprocess.Popen(
             end_with_parent(list(command)),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=out,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
@@ -82,42 +105,11 @@ def start(
     return Child(name=name, process=process, log=log)
 
 
-@contextlib.contextmanager
-def running(
-    command: Sequence[str],
-    *,
-    name: str,
-    log: Path,
-    is_up: Callable[[], bool],
-    within_s: float,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator[Child]:
-    """Run a command; yield it when ``is_up`` returns true, and end it afterwards.
-
-    Raises:
-        StackError: if it ends before it is up, or isn't up in time; with the log's last line.
-    """
-    child = start(command, name=name, log=log, environment=environment)
-    try:
-        deadline_s = time.monotonic() + within_s
-        while not is_up():
-            if child.exit_code is not None or time.monotonic() > deadline_s:
-                raise StackError(f"{name} did not start: {child.last_line()} (log: {log})")
-            time.sleep(_POLL_S)
-        yield child
-    finally:
-        child.end()
-
-
-def responds(url: str) -> Callable[[], bool]:
-    """Return a condition: an HTTP server answers at ``url``."""
-
-    def is_up() -> bool:
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(url, timeout=1.0).is_success
-        return False
-
-    return is_up
+def responds(url: str) -> bool:
+    """Return whether an HTTP server answers at ``url``."""
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=1.0).is_success
+    return False
 
 
 def ask_to_end(children: Iterable[Child]) -> None:

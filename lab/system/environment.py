@@ -70,10 +70,8 @@ def describe_versions() -> dict[str, str]:
     """Return the versions of Poolbench and of every installed package that can change a number."""
     versions = {"poolbench": __version__}
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
 
 
@@ -84,19 +82,17 @@ def describe_commit() -> Commit:
 
 
 def describe_broker(client: redis.Redis, *, origin: str) -> dict[str, str]:
-    """Return the server's name and version as it tells them, and where it comes from."""
+    """Return the server's name and version as it reports them, and its origin."""
     info = cast("dict[str, str]", client.info("server"))
     version = info.get("valkey_version") or info.get("redis_version", "")
     return {"server": info.get("server_name", "redis"), "version": version, "origin": origin}
 
 
 def _cpu_model() -> str:
-    try:
+    with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()
 
 

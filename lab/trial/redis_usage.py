@@ -6,7 +6,7 @@ They are identified by the addresses that the worker's processes own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import redis
@@ -29,10 +29,11 @@ class ClientCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UseBefore:
-    """A first look at what a worker's connections have asked for."""
+class Connections:
+    """What the server counts of its connections at one time, and which are a worker's."""
 
-    addresses: frozenset[str]
+    addresses: set[str]
+    #: By the connection's id; empty where the server doesn't count by connection.
     counts: Mapping[str, ClientCount]
 
 
@@ -41,57 +42,42 @@ def count_clients(client: redis.Redis) -> dict[str, ClientCount]:
 
     Empty where the server doesn't count by connection.
     """
-    told: list[dict[str, str]] = client.client_list()
+    clients: list[dict[str, str]] = client.client_list()
     return {
         one["id"]: ClientCount(
             address=one["addr"],
             commands=int(one["tot-cmds"]),
             net_bytes=int(one["tot-net-in"]) + int(one["tot-net-out"]),
         )
-        for one in told
+        for one in clients
         if all(field in one for field in FIELDS)
     }
 
 
-def used(
-    before: Mapping[str, ClientCount],
-    *,
-    after: Mapping[str, ClientCount],
-    addresses: Collection[str],
-) -> RedisUse | None:
-    """Return what the connections from ``addresses`` asked for between two looks.
+def look(bench: Bench, worker: LabWorker) -> Connections:
+    """Return what the worker's connections have asked for until now."""
+    proxy = bench.proxies.get(worker.contender.name)
+    return Connections(
+        addresses=proxy.addresses() if proxy else worker.sampler.addresses(),
+        counts=count_clients(bench.client),
+    )
+
+
+def used(before: Connections, *, after: Connections) -> RedisUse | None:
+    """Return what the worker's connections asked for between two looks.
 
     None where the server counts nothing, where none of the connections is there, and where one of
-    them was closed meanwhile: its last commands are known to nobody.
+    them was closed meanwhile: its last commands are unknown.
     """
-    ours = {name: one for name, one in after.items() if one.address in addresses}
-    is_closed = any(one.address in addresses and name not in after for name, one in before.items())
-    if not ours or is_closed:
+    addresses = before.addresses | after.addresses
+    earlier = {key: one for key, one in before.counts.items() if one.address in addresses}
+    ours = {key: one for key, one in after.counts.items() if one.address in addresses}
+    if not ours or earlier.keys() - ours.keys():
         return None
-    earlier = [before[name] for name in ours if name in before]
     return RedisUse(
-        commands=sum(one.commands for one in ours.values()) - sum(one.commands for one in earlier),
+        commands=sum(one.commands for one in ours.values())
+        - sum(one.commands for one in earlier.values()),
         net_bytes=sum(one.net_bytes for one in ours.values())
-        - sum(one.net_bytes for one in earlier),
+        - sum(one.net_bytes for one in earlier.values()),
         connections=len(ours),
     )
-
-
-def begin_use(bench: Bench, worker: LabWorker) -> UseBefore:
-    """Look at what the worker's connections have asked for until now."""
-    return UseBefore(
-        addresses=frozenset(_addresses(bench, worker)), counts=count_clients(bench.client)
-    )
-
-
-def end_use(bench: Bench, worker: LabWorker, *, before: UseBefore) -> RedisUse | None:
-    """Return what the worker's connections have asked for since ``before``, by `used`."""
-    counts = count_clients(bench.client)
-    addresses = before.addresses | _addresses(bench, worker)
-    return used(before.counts, after=counts, addresses=addresses)
-
-
-def _addresses(bench: Bench, worker: LabWorker) -> set[str]:
-    """Return where the server sees the worker's connections come from."""
-    proxy = bench.proxies.get(worker.contender.name)
-    return proxy.addresses() if proxy else worker.sampler.addresses()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from collector.reasons import Code, Reason
-from collector.run_manifest import JobCost, PlannedTrial, TrialResult
-from lab.experiment.arrivals import MAX_JOBS
+from collector.run_manifest import PlannedTrial, TrialResult, Workload
+from lab.experiment.arrivals import MAX_JOBS, Load
 from lab.instruments.stream_follower import TrialView
-from lab.trial.context import Bench
-from lab.trial.plan import TrialOrder, draw_mix, measure_job_cost, plan_trial
+from lab.trial.context import Bench, LabWorker
+from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
-from lab.trial.redis_usage import begin_use, end_use
-from producer.template import Mix
+from lab.trial.redis_usage import look, used
 from report.trials.slo import by_job, judge_rate
 
 #: Time between two samples of the worker's processes, seconds.
@@ -28,57 +26,62 @@ JOBS_IN_FLIGHT = 5
 MORE_THAN_PILOT = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConductedTrial:
-    """A trial that has ended, with the moments of its jobs."""
-
-    plan: PlannedTrial
-    result: TrialResult
-    view: TrialView
-
-
 def conduct(
-    bench: Bench, order: TrialOrder, *, count_events: Callable[[], int] | None = None
-) -> ConductedTrial:
-    """Run one trial to its end and return its result.
+    bench: Bench,
+    worker: LabWorker,
+    workload: Workload,
+    *,
+    count: int = 0,
+    load: Load | None = None,
+    is_pilot: bool = False,
+) -> tuple[TrialResult, TrialView]:
+    """Run one trial to its end; return its result and the moments of its jobs.
 
     A trial ends when every job has ended, when the worker exits, or when no line has arrived for
-    the stall limit. In the last two cases it is invalid, and its result has the reason.
+    the stall limit. In the last two cases it is invalid, and its result has the reason. A Flower
+    that received no event makes it invalid too.
 
     Args:
         bench: of the run.
-        order: what to measure.
-        count_events: returns how many events a Flower has received so far; none make the trial
-            invalid.
+        worker: to be measured.
+        workload: its jobs.
+        count: how many, all at once, where there is no load.
+        load: when its jobs are due.
+        is_pilot: whether it sizes or prepares, and enters no figure.
     """
-    plan = plan_trial(bench, order)
-    mix = draw_mix(plan, seed=order.draw_seed)
-    cost_before = _job_cost(bench, order, plan=plan)
-    use = begin_use(bench, order.worker)
-    _sample(bench, order, plan=plan, is_whole=False)
-    before = bench.watch.look()
-    sent, why_over = _send_and_follow(bench, order, plan=plan, mix=mix)
+    plan = plan_trial(bench, worker, workload, count=count, load=load, is_pilot=is_pilot)
+    mix = draw_mix(plan, seed=bench.experiment.seed)
+    gauge = bench.gauges[worker.contender.interpreter]
+    cost_before = measure_job_cost(gauge, plan=plan)
+    connections = look(bench, worker)
+    _sample(bench, worker, plan=plan, is_whole=False)
+    before = bench.monitor.look()
+    if load is None:
+        bench.send(plan, mix=mix)
+        why_over = _follow(bench, worker, plan=plan, sent_in_all=lambda _: plan.count)
+    else:
+        with Sending(bench, plan=plan, load=load, mix=mix) as sending:
+            why_over = _follow(bench, worker, plan=plan, sent_in_all=sending.look)
     end_ns = time.time_ns()
-    disturbance = bench.watch.since(before)
-    _sample(bench, order, plan=plan, is_whole=not order.is_pilot)
-    redis_use = end_use(bench, order.worker, before=use)
-    cost_after = _job_cost(bench, order, plan=plan)
-    events = count_events() if count_events else None
+    disturbance = bench.monitor.since(before)
+    _sample(bench, worker, plan=plan, is_whole=not is_pilot)
+    redis_use = used(connections, after=look(bench, worker))
+    cost_after = measure_job_cost(gauge, plan=plan)
+    events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
-    view = bench.tail.forget(plan.trial)
-    result = replace(
-        sent,
+    view = bench.follower.forget(plan.trial)
+    result = bench.record(
+        plan.trial,
         end_ns=end_ns,
         cost_before=cost_before,
         cost_after=cost_after,
         disturbance=disturbance,
         redis=redis_use,
         flower_events=events,
-        is_sustained=None if why_over else _is_sustained(plan, view=view, slo=order.slo),
+        is_sustained=None if why_over else _is_sustained(plan, view=view, slo=bench.experiment.slo),
         reasons=tuple(one for one in (why_over, silent) if one),
     )
-    bench.end_trial(plan, result=result)
-    return ConductedTrial(plan=plan, result=result, view=view)
+    return result, view
 
 
 def measured_rate_per_s(view: TrialView) -> float:
@@ -113,25 +116,9 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     return min(MAX_JOBS // slots, waves) * slots
 
 
-def _send_and_follow(
-    bench: Bench, order: TrialOrder, *, plan: PlannedTrial, mix: Mix | None
-) -> tuple[TrialResult, Reason | None]:
-    """Send a trial's jobs, and read the stream until the trial has ended.
-
-    Returns:
-        What was sent, and the reason for the end; None if all jobs have ended.
-    """
-    if order.load is None:
-        sent = bench.send(plan, mix=mix)
-        return sent, _follow(bench, order, plan=plan, sent_in_all=lambda _: sent.sent)
-    with Sending(bench, plan=plan, load=order.load, mix=mix) as sending:
-        why_over = _follow(bench, order, plan=plan, sent_in_all=sending.look)
-    return TrialResult(start_ns=sending.start_ns, sent=sending.sent), why_over
-
-
 def _follow(
     bench: Bench,
-    order: TrialOrder,
+    worker: LabWorker,
     *,
     plan: PlannedTrial,
     sent_in_all: Callable[[TrialView], int | None],
@@ -140,17 +127,23 @@ def _follow(
 
     ``sent_in_all`` returns the number of jobs sent, or None while more are to be sent.
     """
-    view = bench.tail.view(plan.trial)
+    view = bench.follower.view(plan.trial)
     view.last_line_at_s = sampled_at_s = time.monotonic()
     while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
-        bench.tail.read(wait_s=0.1)
+        bench.follower.read(wait_s=0.1)
         now_s = time.monotonic()
-        why_over = _why_over(order, jobs=sent or plan.count, view=view, now_s=now_s)
-        if why_over:
-            return why_over
+        missing = {"sent": sent or plan.count, "missing": (sent or plan.count) - len(view.ended)}
+        quiet_s = now_s - view.last_line_at_s
+        if not worker.is_alive and quiet_s > 1.0:
+            child = worker.child
+            return Reason.of(
+                Code.WORKER_EXITED, exit_code=child.exit_code, log=child.log.name, **missing
+            )
+        if quiet_s > bench.experiment.stall_s:
+            return Reason.of(Code.STALLED, stall_s=bench.experiment.stall_s, **missing)
         if now_s - sampled_at_s >= SAMPLE_EVERY_S:
             sampled_at_s = now_s
-            _sample(bench, order, plan=plan, is_whole=False)
+            _sample(bench, worker, plan=plan, is_whole=False)
     return None
 
 
@@ -162,32 +155,7 @@ def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, floa
     return judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo).is_sustained
 
 
-def _job_cost(bench: Bench, order: TrialOrder, *, plan: PlannedTrial) -> JobCost:
-    """Return what the jobs cost without Celery at this moment; nothing for a pilot."""
-    if order.is_pilot:
-        return JobCost()
-    return measure_job_cost(bench.gauges[order.worker.contender.interpreter], plan=plan)
-
-
-def _why_over(order: TrialOrder, *, jobs: int, view: TrialView, now_s: float) -> Reason | None:
-    """Return the reason to end a trial now; None if it can go on."""
-    quiet_s = now_s - view.last_line_at_s
-    missing = jobs - len(view.ended)
-    if not order.worker.is_alive and quiet_s > 1.0:
-        child = order.worker.child
-        return Reason.of(
-            Code.WORKER_EXITED,
-            exit_code=child.exit_code,
-            missing=missing,
-            sent=jobs,
-            log=child.log.name,
-        )
-    if quiet_s > order.stall_s:
-        return Reason.of(Code.STALLED, stall_s=order.stall_s, missing=missing, sent=jobs)
-    return None
-
-
-def _sample(bench: Bench, order: TrialOrder, *, plan: PlannedTrial, is_whole: bool) -> None:
-    sample = order.worker.sampler.sample(trial=plan.trial, is_whole=is_whole)
+def _sample(bench: Bench, worker: LabWorker, *, plan: PlannedTrial, is_whole: bool) -> None:
+    sample = worker.sampler.sample(trial=plan.trial, is_whole=is_whole)
     if sample is not None:
         bench.samples.append(sample)

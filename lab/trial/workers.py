@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Collection, Mapping
 
-from collector.run_manifest import Contender, Interpreter, TrialEntry, Workload
+from collector.run_manifest import Contender, Workload
 from lab.experiment.interpreter import python_command, python_environment
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.process_sampler import Sampler
+from lab.instruments.stream_follower import TrialView
 from lab.system import children
 from lab.trial.context import Bench, LabWorker
-from lab.trial.plan import TrialOrder, plan_trial
+from lab.trial.plan import plan_trial
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 
@@ -27,15 +26,9 @@ MAX_WARM_UP_CPU_JOBS = 8
 READY_TIMEOUT_S = 60.0
 
 
-def start_worker(
-    bench: Bench,
-    contender: Contender,
-    *,
-    block: int,
-    logs: Path,
-    interpreter: Interpreter | None = None,
-) -> LabWorker:
+def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker:
     """Start a contender's worker in a new process of its own Python, or else of the lab's."""
+    interpreter = bench.experiment.interpreters.get(contender.interpreter)
     command = python_command(interpreter, "worker", "--pool", contender.pool)
     command += ["--contender", contender.name, "--slots", str(contender.slots)]
     command += options(Tuning.model_validate(contender.settings))
@@ -43,7 +36,7 @@ def start_worker(
     child = children.start(
         command,
         name=contender.name,
-        log=logs / f"{block:03d}-{contender.name}.log",
+        log=bench.logs / f"{block:03d}-{contender.name}.log",
         environment={
             **bench.environment,
             **python_environment(interpreter),
@@ -72,44 +65,36 @@ def options(tuning: Tuning) -> list[str]:
     return words
 
 
-def await_ready(
-    bench: Bench, workers: Sequence[LabWorker], *, leaving: Sequence[LabWorker] = ()
-) -> None:
+def await_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
     """Wait until each worker has run as many sleeps at once as it has slots.
 
     A few threads could serve all no-op jobs, which would prove nothing. The sleeps are jobs of the
-    run, in trials of their own. Workers in ``leaving`` are ending and read the same queues: a
-    worker gets no jobs before the old worker of its contender has ended.
+    run, in trials of their own. The workers of the block before are ending and read the same
+    queues: a worker gets no jobs before the old worker of its contender has ended.
 
     Raises:
         StackError: if a worker ends or is not ready in time, with its log's last line.
     """
-    queued = {worker.contender.name: worker for worker in workers}
-    waiting: dict[str, tuple[LabWorker, TrialEntry]] = {}
+    sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
+    queued, waiting = list(workers), dict[int, LabWorker]()
     deadline_s = time.monotonic() + READY_TIMEOUT_S
     leave_by_s = time.monotonic() + children.STOP_TIMEOUT_S
     while queued or waiting:
         if time.monotonic() > leave_by_s:
-            children.await_end((one.child for one in leaving), within_s=0.0)
-        taken = {one.contender.name for one in leaving if one.is_alive}
-        for name in [name for name in queued if name not in taken]:
-            worker = queued.pop(name)
-            waiting[name] = (worker, _send_wave(bench, worker))
-        bench.tail.read(wait_s=0.1)
-        for name, (worker, wave) in list(waiting.items()):
-            _check_alive(worker, is_late=time.monotonic() > deadline_s)
-            view = bench.tail.view(wave.plan.trial)
-            if len(view.ended) < wave.result.sent:
-                continue
-            _end_pilot(bench, wave)
+            children.await_end((one.child for one in bench.leaving), within_s=0.0)
+        taken = {one.contender.name for one in bench.leaving if one.is_alive}
+        for worker in [one for one in queued if one.contender.name not in taken]:
+            queued.remove(worker)
+            trial = _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
+            waiting[trial] = worker
+        for worker, view in _end_pilots(bench, waiting, deadline_s=deadline_s):
             if view.peak_overlap() >= worker.contender.slots:
                 worker.ready_s = time.monotonic() - worker.started_at_s
-                del waiting[name]
             else:
-                waiting[name] = (worker, _send_wave(bench, worker))
+                queued.append(worker)
 
 
-def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[Workload]) -> None:
+def warm_up(bench: Bench, workers: Collection[LabWorker]) -> None:
     """Run a first job of each workload in every slot, before anything is measured.
 
     In its first job a new slot imports, connects and fills its caches: in a short trial of forty
@@ -120,15 +105,10 @@ def warm_up(bench: Bench, workers: Sequence[LabWorker], *, workloads: Sequence[W
         StackError: if a worker ends or is not done in time.
     """
     deadline_s = time.monotonic() + READY_TIMEOUT_S
-    for workload in (sort for each in workloads for sort in each.sorts):
-        sent = [(worker, _send_warm_up(bench, worker, workload=workload)) for worker in workers]
+    for workload in (sort for each in bench.experiment.workloads for sort in each.sorts):
+        sent = {_send_warm_up(bench, worker, workload=workload): worker for worker in workers}
         while sent:
-            bench.tail.read(wait_s=0.1)
-            for worker, pilot in list(sent):
-                _check_alive(worker, is_late=time.monotonic() > deadline_s)
-                if len(bench.tail.view(pilot.plan.trial).ended) >= pilot.result.sent:
-                    _end_pilot(bench, pilot)
-                    sent.remove((worker, pilot))
+            _end_pilots(bench, sent, deadline_s=deadline_s)
 
 
 def first_jobs(
@@ -148,30 +128,7 @@ def first_jobs(
     return kept | changed, slots
 
 
-def ask_to_end(workers: Iterable[LabWorker]) -> None:
-    """Ask workers for a warm shutdown without waiting for it: gevent takes up to six seconds."""
-    children.ask_to_end(worker.child for worker in workers)
-
-
-def await_end(workers: Sequence[LabWorker]) -> None:
-    """Wait for workers that were asked to end, and record their exit codes."""
-    children.await_end(worker.child for worker in workers)
-    for worker in workers:
-        worker.exit_code = worker.child.exit_code
-
-
-def stop_workers(workers: Sequence[LabWorker]) -> None:
-    """Shut workers down warmly, all at once, and record their exit codes."""
-    ask_to_end(workers)
-    await_end(workers)
-
-
-def _send_wave(bench: Bench, worker: LabWorker) -> TrialEntry:
-    sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
-    return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
-
-
-def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> TrialEntry:
+def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> int:
     parameters, count = first_jobs(
         workload.kind, bench.message_parameters(workload), slots=worker.contender.slots
     )
@@ -179,16 +136,29 @@ def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> Tri
     return _send_pilot(bench, worker, workload=warm, count=count)
 
 
-def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> TrialEntry:
-    """Send jobs that are in the ledger and in no figure."""
-    order = TrialOrder(worker=worker, workload=workload, count=count, is_pilot=True, workers_up=0)
-    plan = plan_trial(bench, order)
-    return TrialEntry(plan=plan, result=bench.send(plan))
+def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> int:
+    """Send jobs that are in the ledger and in no figure; return their trial."""
+    plan = plan_trial(bench, worker, workload, count=count, is_pilot=True)
+    bench.send(plan)
+    return plan.trial
 
 
-def _end_pilot(bench: Bench, pilot: TrialEntry) -> None:
-    bench.end_trial(pilot.plan, result=replace(pilot.result, end_ns=time.time_ns()))
-    bench.tail.forget(pilot.plan.trial)
+def _end_pilots(
+    bench: Bench, pilots: dict[int, LabWorker], *, deadline_s: float
+) -> list[tuple[LabWorker, TrialView]]:
+    """Read on; remove the pilots whose jobs have all ended, by trial, and return what was seen.
+
+    Raises:
+        StackError: if a worker of ``pilots`` has ended, or the deadline has passed.
+    """
+    bench.follower.read(wait_s=0.1)
+    ended = []
+    for trial, worker in list(pilots.items()):
+        _check_alive(worker, is_late=time.monotonic() > deadline_s)
+        if len(bench.follower.view(trial).ended) >= bench.trials[trial].plan.count:
+            bench.record(trial, end_ns=time.time_ns())
+            ended.append((pilots.pop(trial), bench.follower.forget(trial)))
+    return ended
 
 
 def _check_alive(worker: LabWorker, *, is_late: bool) -> None:

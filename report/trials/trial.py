@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 
 import polars as pl
 
-from collector.ledger import ledgers
+from collector.ledger import ledger_faults, ledgers
 from collector.metrics import Figures, figures, known
 from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import Interpreter, Manifest, TrialEntry, TrialResult
@@ -306,13 +306,7 @@ def _invalid(
     """Return why a trial's figures don't count."""
     plan, result = entry.plan, entry.result
     reasons = [] if result.end_ns else [Reason.of(Code.INTERRUPTED)]
-    reasons += result.reasons
-    if ledger.lost > 0:
-        reasons.append(Reason.of(Code.JOBS_LOST, lost=ledger.lost, sent=ledger.sent))
-    if ledger.lost < 0:
-        reasons.append(Reason.of(Code.JOBS_UNSENT, jobs=-ledger.lost))
-    if ledger.duplicated > 0:
-        reasons.append(Reason.of(Code.JOBS_DUPLICATED, jobs=ledger.duplicated))
+    reasons += (*result.reasons, *ledger_faults(ledger))
     if plan.pool == "gevent" and evidence.sockets_patched is False:
         reasons.append(Reason.of(Code.SOCKETS_UNPATCHED))
     reasons.extend(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from poolbench.catalogue import JOB_KINDS, WorkClass
+from poolbench.jobs import JOB_KINDS, WorkClass
 from report import format as fmt
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio, paired_ratio

@@ -30,20 +30,6 @@ def check_thresholds(texts: Sequence[str], *, summary: Summary) -> tuple[Checked
     )
 
 
-def missed(summary: Summary) -> list[str]:
-    """Return the sentences of the thresholds that were missed."""
-    return _texts(summary, status=Status.MISSED)
-
-
-def unchecked(summary: Summary) -> list[str]:
-    """Return the sentences of the thresholds that could not be checked."""
-    return _texts(summary, status=Status.UNCHECKED)
-
-
-def _texts(summary: Summary, *, status: Status) -> list[str]:
-    return [one.text for one in summary.thresholds if one.status is status]
-
-
 def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
     # a twin is measured for the noise: what is required of its original, is once
     rows = [row for row in summary.rows if condition.names(row.name) and not row.is_twin]

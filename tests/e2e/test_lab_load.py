@@ -21,7 +21,7 @@ from collector.store import RunFolder
 from lab.run.progress import RunProgress
 from report.build import write_reports
 from report.trials.slo import by_job
-from tests.integration.test_lab_run import CONTENDER, Meddler, conduct
+from tests.integration.test_lab_run import CONTENDER, Disturbance, conduct
 from tests.synthetic import flat_manifest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -47,8 +47,8 @@ def run(
         f"[profile.demo]\nrepetitions = 1\ntrial_s = {trial_s}\ncontenders = [{names}]\n"
         f"{contenders}{''.join(workloads)}"
     )
-    meddler = progress or RunProgress(Console(quiet=True), title="load", trials=1, blocks=1)
-    return conduct(folder, text, progress=meddler)
+    quiet = RunProgress(Console(quiet=True), title="load", trials=1, blocks=1)
+    return conduct(folder, text, progress=progress or quiet)
 
 
 def trials_of(folder: RunFolder, *, workload: str, contender: str = "solo") -> list[dict[str, Any]]:
@@ -183,7 +183,7 @@ def test_a_search_finds_what_one_slot_can_do(tmp_path: Path) -> None:
 
 def test_a_stall_of_the_worker_is_seen_by_all_who_meet_it(tmp_path: Path) -> None:
     """Jobs go out while it stands still; a tool that waits for answers would have seen one."""
-    stopper = Meddler("solo", {1.5: psutil.Process.suspend, 2.0: psutil.Process.resume})
+    stopper = Disturbance("solo", {1.5: psutil.Process.suspend, 2.0: psutil.Process.resume})
     workload = (
         '[[workload]]\nname = "steady"\nkind = "io.sleep"\nparameters = { delay_ms = 5 }\n'
         'arrivals = { how = "constant", rate_per_s = 40 }\n'

@@ -66,6 +66,13 @@ class Countdown:
         return guarded
 
 
+def shrink_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a part hold two entries, and three parts be compacted: more steps to crash before."""
+    monkeypatch.setattr(ingest_module, "READ_ENTRIES", 2)
+    monkeypatch.setattr(ingest_module, "PART_MAX_BYTES", 1)
+    monkeypatch.setattr(ingest_module, "COMPACT_AT_PARTS", 3)
+
+
 def fill(client: redis.Redis, run: str) -> None:
     """Put entries of two lines each into the stream."""
     for first in range(0, 2 * ENTRIES, 2):
@@ -77,8 +84,7 @@ def test_crash_before_any_step_loses_and_doubles_no_line(
     client: redis.Redis, results_dir: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """For the first step of a kind, the second, … until none is left to crash before."""
-    monkeypatch.setattr(ingest_module, "READ_ENTRIES", 2)
-    monkeypatch.setattr(ingest_module, "COMPACT_AT_PARTS", 3)
+    shrink_parts(monkeypatch)
     countdown = Countdown(monkeypatch)
     at = 0
     while True:
@@ -102,7 +108,7 @@ def test_crash_before_any_step_loses_and_doubles_no_line(
 
 def collect(client: redis.Redis, run: str, *, folder: Path) -> None:
     """Collect all there is, in the smallest parts."""
-    with Ingest(client, run=run, folder=folder, part_max_bytes=1) as ingest:
+    with Ingest(client, run=run, folder=folder) as ingest:
         ingest.drain()
 
 
@@ -110,8 +116,7 @@ def test_failed_compaction_is_made_up_for(
     client: redis.Redis, run_id: str, results_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that is full in the middle of a compaction costs nothing but the compaction."""
-    monkeypatch.setattr(ingest_module, "READ_ENTRIES", 2)
-    monkeypatch.setattr(ingest_module, "COMPACT_AT_PARTS", 3)
+    shrink_parts(monkeypatch)
     merge = RunFolder.merge_parts
     failures = [OSError(28, "No space left on device")]
 
@@ -122,7 +127,7 @@ def test_failed_compaction_is_made_up_for(
 
     monkeypatch.setattr(RunFolder, "merge_parts", fail_once)
     fill(client, run_id)
-    with Ingest(client, run=run_id, folder=results_dir, part_max_bytes=1) as ingest:
+    with Ingest(client, run=run_id, folder=results_dir) as ingest:
         with pytest.raises(OSError, match="No space"):
             ingest.drain()
         ingest.drain()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 import redis
 
 from collector import ingest as ingest_module
 from collector.ingest import Ingest
 from collector.store import RunFolder
-from poolbench.errors import StackError
+from poolbench.errors import StackError, StorageError
 from poolbench.keys import records_stream
 from tests.conftest import Server
 from tests.wire import add_lines, stored_lines
@@ -36,9 +37,9 @@ def test_any_client_will_do(
         redis.Redis.from_url(server.url, decode_responses=decode) as any_client,
         Ingest(any_client, run=run_id, folder=results_dir / run_id) as ingest,
     ):
-        assert [ingest.step(), ingest.step()] == [3, 0]
+        assert [ingest.step(), ingest.step()] == [2, 0]
 
-    assert ingest.rejected_lines == 1
+    assert (ingest.stored_lines, ingest.rejected_lines) == (3, 1)
     assert stored(results_dir / run_id) == [0, 1, 2]
     assert client.xlen(records_stream(run_id)) == 0
 
@@ -75,15 +76,35 @@ def test_leftovers_of_a_killed_writer_are_removed(
     assert stored(results_dir / run_id) == [0]
 
 
-def test_part_is_bounded(client: redis.Redis, run_id: str, results_dir: Path) -> None:
-    """A backlog comes in several parts, so that memory is bounded."""
+def test_folder_of_another_version_is_refused_and_left_as_it_is(
+    client: redis.Redis, run_id: str, results_dir: Path
+) -> None:
+    """Another Poolbench may still need what this one would tidy up."""
+    folder = RunFolder(results_dir / run_id)
+    folder.parts_path.mkdir(parents=True)
+    folder.manifest_path.write_text('{"format": 3}')
+    leftover = folder.parts_path / ".1-0_2-0.parquet.77.tmp"
+    leftover.touch()
+
+    with pytest.raises(StorageError, match="format version 3"):
+        Ingest(client, run=run_id, folder=folder.path).__enter__()
+
+    assert leftover.exists()
+
+
+def test_part_is_bounded(
+    client: redis.Redis, run_id: str, results_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog comes in several parts, so that memory is bounded. Patched to a small bound."""
+    monkeypatch.setattr(ingest_module, "PART_MAX_BYTES", 1)
     for seq in range(3 * ingest_module.READ_ENTRIES):
         add_lines(client, run_id, seq)
 
-    with Ingest(client, run=run_id, folder=results_dir / run_id, part_max_bytes=1) as ingest:
+    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         assert ingest.step() == ingest_module.READ_ENTRIES
-        assert ingest.drain() == 2 * ingest_module.READ_ENTRIES
+        ingest.drain()
 
+    assert ingest.stored_lines == 3 * ingest_module.READ_ENTRIES
     assert len(RunFolder(results_dir / run_id).parts()) == 3
 
 
@@ -108,10 +129,10 @@ def test_rubbish_is_kept_aside_and_stops_nothing(
     add_lines(client, run_id, 0, rubbish=b'{"v":99}\n')
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        lines = ingest.drain()
+        ingest.drain()
 
-    rejects = RunFolder(results_dir / run_id).read_rejects()
-    assert (lines, ingest.rejected_lines) == (1, 3)
+    rejects = pl.read_ndjson(RunFolder(results_dir / run_id).rejects_path)
+    assert (ingest.stored_lines, ingest.rejected_lines) == (1, 3)
     assert sorted(rejects["reason"]) == [
         "an entry without lines",
         "no JSON object of a line's types",

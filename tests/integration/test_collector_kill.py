@@ -57,10 +57,11 @@ def test_kill_at_any_instant_loses_and_doubles_no_line(
 def collect_until_killed(url: str, *, run: str, folder: Path) -> NoReturn:
     """Collect for ever, in small parts that are soon compacted: more instants to be killed at."""
     ingest_module.READ_ENTRIES = 4
+    ingest_module.PART_MAX_BYTES = 1
     ingest_module.COMPACT_AT_PARTS = 5
     with (
         redis.Redis.from_url(url) as client,
-        Ingest(client, run=run, folder=folder, part_max_bytes=1) as ingest,
+        Ingest(client, run=run, folder=folder) as ingest,
     ):
         while True:
             if not ingest.step():

@@ -260,7 +260,7 @@ def test_service_that_starts_anew_leaves_ended_runs_alone(stack: Stack, run_id: 
     stack.restart()
 
     assert stack.service._active == {}
-    assert stack.service._resting[run_id] is not None
+    assert stack.service._intervals.keys() == stack.service._resting == {run_id}
 
 
 def test_lines_stored_by_a_collector_that_was_killed_then_are_folded(
@@ -533,7 +533,7 @@ def test_looking_costs_a_bounded_share_of_time(
     """A look that took a second isn't repeated within the next nine. Patched to be so slow."""
     stack.open_run(run_id)
 
-    def slow(client: redis.Redis, run: str) -> RunHash | None:
+    def slow(client: redis.Redis, run: str) -> RunHash:
         stack.clock.now_s += 1.0
         return read_run_hash(client, run)
 

@@ -1,4 +1,4 @@
-"""What upstream and Redis can serve at most, measured as a run's beginning does."""
+"""The ceilings of upstream and Redis, measured as at the start of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def requests_so_far(upstream: Upstream) -> int:
 
 
 def test_each_workload_that_asks_upstream_has_its_ceiling(upstream: Upstream) -> None:
-    """By name; others have none, equal questions are asked once, and it takes about a second."""
+    """Other workloads have none, and equal requests are measured once."""
     small, large = {"delay_ms": 100.0, "size_bytes": 1_000}, {"delay_ms": 5.0, "size_bytes": 65_536}
     workloads = [
         Workload(name="small", kind="io.http", parameters=small),
@@ -51,7 +51,7 @@ def test_each_workload_that_asks_upstream_has_its_ceiling(upstream: Upstream) ->
 
 
 def test_the_ceiling_counts_what_upstream_answered(upstream: Upstream) -> None:
-    """Not more answers than there were requests, and most of these."""
+    """No more answers than requests, and most of them."""
     before = requests_so_far(upstream)
 
     per_s = answers_per_s(upstream.port, target="/wait?delay_ms=0&size_bytes=10", counted_s=0.2)
@@ -69,19 +69,19 @@ def test_the_ceiling_counts_what_upstream_answered(upstream: Upstream) -> None:
     ],
 )
 def test_another_answer_is_no_ceiling(upstream: Upstream, target: str, words: str) -> None:
-    """A refusal, a failure and silence are told with what was asked."""
+    """The message has the request and the refusal, the failure or the timeout."""
     with pytest.raises(StackError, match=rf"no answer to /wait.*{words}"):
         answers_per_s(upstream.port, target=target, counted_s=0.1)
 
 
-def test_an_upstream_that_is_away_is_told() -> None:
-    """Nobody listens there."""
+def test_an_unreachable_upstream_is_reported() -> None:
+    """Nothing listens on the port."""
     with pytest.raises(StackError, match="upstream gave no answer"):
         answers_per_s(free_port(), target="/wait")
 
 
 def test_what_redis_spends_grows_with_its_commands(client: redis.Redis) -> None:
-    """The server's own CPU time, in seconds: more commands, more of it; far less than the wall."""
+    """The server's CPU time in seconds grows with commands and is below the elapsed time."""
     before_s, begun_s = redis_cpu_s(client), time.monotonic()
 
     with client.pipeline(transaction=False) as pipeline:

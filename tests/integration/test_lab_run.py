@@ -144,11 +144,11 @@ def conduct(folder: Path, text: str, *, progress: RunProgress) -> RunFolder:
     return found
 
 
-class Meddler(RunProgress):
+class Disturbance(RunProgress):
     """Acts on the processes of a pool's worker so many seconds into its first trial."""
 
     def __init__(self, pool: str, acts: Mapping[float, Callable[[psutil.Process], None]]) -> None:
-        super().__init__(Console(quiet=True), title="meddling", trials=1, blocks=1)
+        super().__init__(Console(quiet=True), title="disturbance", trials=1, blocks=1)
         self.pool = pool
         self.timers = [threading.Timer(at_s, self._act, [act]) for at_s, act in acts.items()]
 
@@ -169,6 +169,14 @@ class Meddler(RunProgress):
         for one in [one for one in family if "poolbench.recorder" not in one.cmdline()]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 act(one)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether a process is gone, or a zombie; it may end between two looks."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def interrupt_in_trials(
@@ -345,7 +353,7 @@ def test_a_killed_lab_leaves_no_process(results_dir: Path) -> None:
     assert read_manifest(results_dir)["state"] == "unfinished"
     assert len(started) >= 3, "broker, upstream and gauge at least"
     wait_until(
-        lambda: not any(one.is_running() and one.status() != "zombie" for one in started),
+        lambda: all(has_ended(one) for one in started),
         what="broker, upstream, gauge and workers are gone",
         within_s=30,
     )
@@ -357,7 +365,7 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path) -> None:
     text = LONG.replace("repetitions = 50", "repetitions = 2")
 
     # a trial takes 2 s
-    folder = conduct(tmp_path, text, progress=Meddler("prefork", {0.7: psutil.Process.kill}))
+    folder = conduct(tmp_path, text, progress=Disturbance("prefork", {0.7: psutil.Process.kill}))
 
     summary = write_reports(folder.path)
     manifest = flat_manifest(folder)

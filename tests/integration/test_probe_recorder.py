@@ -17,9 +17,7 @@ import pytest
 import redis
 
 from lab.system.redis_server import RedisServer
-from poolbench.buffer import Buffer
 from poolbench.keys import LINES_FIELD, records_stream
-from poolbench.line_sorter import SortedLines
 from poolbench.pipe import RecorderSettings, start_recorder
 from poolbench.recorder import PRESENCE_REFRESH_S, Recorder
 from tests.conftest import Server, wait_until
@@ -151,8 +149,8 @@ def test_a_worker_is_seen_while_its_pipe_is_open(
 
 def test_a_worker_in_a_long_job_is_still_seen(server: Server, client: redis.Redis) -> None:
     """Without a fresh heartbeat, the last one is shown again while the pipe is open."""
-    recorder = Recorder(RecorderSettings(redis_url=server.url), buffer=Buffer(max_bytes=1))
-    recorder._file(SortedLines(presence={"poolbench:worker:c:h-12": b"{}"}))
+    recorder = Recorder(RecorderSettings(redis_url=server.url))
+    recorder._sort(b'{"v":1,"m":"alive","contender":"c","host":"h","pid":12}\n')
     assert recorder._deliver()
     client.flushall()
 
@@ -189,7 +187,9 @@ def test_lines_that_nobody_takes_are_left_in_a_file(start: Start, tmp_path: Path
     for state, folder in (("state", tmp_path / "state"), ("file/state", tmp_path)):
         settings = RecorderSettings(redis_url=NOBODY, state_dir=str(tmp_path / state), grace_s=0.1)
         fed = start(settings)
-        fed.feed(_line("one", 0), _line("two", 0))
+        fed.feed(_line("one", 0))
+        # a last line without its end is one
+        os.write(fed.fd, _line("two", 0))
         assert fed.end() == 0
 
         (kept,) = folder.glob("undelivered-*.lines")
@@ -257,7 +257,7 @@ def test_a_wrong_password_is_redis_away(server: Server, start: Start, tmp_path: 
 
 @pytest.mark.parametrize(
     "first",
-    [b"rubbish\n", b"", b'{"v":1,"m":"settings","redis_url":"amqp://x"}\n', b'{"m":"settings"}\n'],
+    [b"rubbish\n", b"", b'{"redis_url":"amqp://x"}\n', b'{"m":"received"}\n', b"[]\n"],
 )
 def test_a_pipe_without_settings_is_refused(first: bytes, start: Start) -> None:
     """Without usable settings it says so in one line and ends."""

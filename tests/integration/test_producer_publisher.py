@@ -6,7 +6,7 @@ import base64
 import importlib
 import json
 import time
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import redis
@@ -191,27 +191,28 @@ def test_trials_of_a_run_are_counted_apart(client: redis.Redis, run_id: str) -> 
     assert found == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
 
 
-@pytest.mark.parametrize("is_listed", [True, False])
-def test_a_run_is_opened_and_closed(client: redis.Redis, run_id: str, *, is_listed: bool) -> None:
+@pytest.mark.parametrize("source", ["producer", "lab"])
+def test_a_run_is_opened_and_closed(
+    client: redis.Redis, run_id: str, source: Literal["producer", "lab"]
+) -> None:
     """The hash holds the plans as data; the zset holds a run that the collector must serve."""
     plan = plan_of(trial=0)
     open_run(
         client,
         run=run_id,
-        source="lab",
+        source=source,
         plans=[plan],
         calibration={"cpu.json": 0.001},
-        is_listed=is_listed,
     )
 
     kept = client.hgetall(run_key(run_id))
     assert [TrialPlan(**each) for each in json.loads(kept["trials"])] == [plan]
-    assert kept["source"] == "lab"
+    assert kept["source"] == source
     assert kept["boot_id"] == boot_id()
     assert json.loads(kept["calibration"]) == {"cpu.json": 0.001}
     assert "sent_all_ns" not in kept
     created_s = client.zscore(RUNS, run_id)
-    assert (created_s is not None) == is_listed
+    assert (created_s is not None) == (source == "producer")
     if created_s is not None:
         assert created_s == pytest.approx(int(kept["created_ns"]) / 1e9)
 
@@ -225,6 +226,6 @@ def test_a_run_is_opened_and_closed(client: redis.Redis, run_id: str, *, is_list
 def test_an_impossible_name_is_refused(client: redis.Redis) -> None:
     """A run's name becomes a folder: no slash, no dots before it."""
     with pytest.raises(UsageError, match=r"run = .* is invalid: must begin with"):
-        open_run(client, run="../etc", source="producer", plans=[], is_listed=True)
+        open_run(client, run="../etc", source="producer", plans=[])
 
     assert client.dbsize() == 0

@@ -1,4 +1,4 @@
-"""The process that sends for the lab: what it puts into the queue, and how it is stopped."""
+"""The lab's sender: the messages in the queue, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sender(server: Server) -> Iterator[Sender]:
 
 
 def plan_of(*, trial: int, count: int) -> TrialPlan:
-    """Return the plan of a trial whose jobs nobody takes."""
+    """Return the plan of a trial without a worker."""
     return TrialPlan(
         trial=trial, contender="c", pool="solo", slots=1, kind="io.sleep", count=count,
         parameters={"delay_ms": 0.0},
@@ -35,14 +35,14 @@ def plan_of(*, trial: int, count: int) -> TrialPlan:
 
 
 def answer(sender: Sender) -> Sent:
-    """Return what the sender says when all is sent."""
+    """Return the sender's answer when all is sent."""
     found: list[Sent] = []
 
-    def is_told() -> bool:
+    def is_answered() -> bool:
         found.extend(filter(None, [sender.poll()]))
         return bool(found)
 
-    wait_until(is_told, what="the sender answers")
+    wait_until(is_answered, what="the sender answers")
     return found[0]
 
 
@@ -88,12 +88,12 @@ def test_each_job_of_a_mix_is_of_its_part(sender: Sender, client: redis.Redis, r
     assert len({message["headers"]["id"] for message in messages}) == 1_200
 
 
-def test_a_stopped_trial_says_what_went_out(
+def test_a_stopped_trial_reports_what_was_sent(
     sender: Sender, client: redis.Redis, run_id: str
 ) -> None:
-    """It is told in the midst, answers with the count, and sends the next trial.
+    """It answers with the count, and sends the next trial.
 
-    A trial that was sent before is refused: the sender's fault is the lab's, in its own words.
+    The lab raises the sender's error for a trial that was sent before.
     """
     sender.begin(plan_of(trial=0, count=500), run=run_id, offsets_s=[*range(500)], mix=None)
     wait_until(lambda: queued(client, run_id) != [], what="the first job is sent")
@@ -112,8 +112,8 @@ def test_a_stopped_trial_says_what_went_out(
         answer(sender)
 
 
-def test_a_sender_that_ended_is_said() -> None:
-    """A broker that is away: no answer comes, and its exit code is told."""
+def test_a_sender_that_ended_is_reported() -> None:
+    """Without a broker there is no answer, and the message has the exit code."""
     with Sender(redis_url="redis://127.0.0.1:1/0") as sender:
         wait_until(lambda: sender._process.poll() is not None, what="it gives up")
 

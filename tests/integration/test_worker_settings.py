@@ -1,4 +1,4 @@
-"""A worker's options as its jobs meet them: results, payloads, and a way of its own to Redis."""
+"""A worker's options: results, payloads, and a proxy to Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import redis
 from collector.run_manifest import Contender
 from lab.fixtures.proxies import Proxy, open_proxies
 from lab.instruments.process_sampler import Sampler
-from lab.trial.redis_usage import count_clients, used
+from lab.trial.redis_usage import Connections, count_clients, used
 from poolbench.jobs import PAYLOAD
 from poolbench.keys import result_prefix
 from poolbench.pools import POOLS
@@ -68,7 +68,7 @@ def result_keys(worker: Worker) -> list[str]:
 
 
 def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> None:
-    """Its key is in Redis; a job whose message asks for none leaves none."""
+    """Its key is in Redis; a message that asks for no result leaves no key."""
     before = ended(worker)
 
     send(worker, 1, count=3)
@@ -79,7 +79,7 @@ def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> Non
 
 
 def test_a_payload_arrives_whole(worker: Worker) -> None:
-    """As an argument of the job in its slot, by Celery's own word."""
+    """Celery reports it as an argument of the job in its slot."""
     send(worker, 3, delay_ms=3_000, payload_bytes=12_345)
 
     def seen() -> list[int]:
@@ -90,23 +90,23 @@ def test_a_payload_arrives_whole(worker: Worker) -> None:
 
 
 def test_commands_are_counted_of_the_worker_alone(server: Server, worker: Worker) -> None:
-    """Nine a job by the server's count, whatever others ask meanwhile.
+    """Nine commands for each job by the server's count, without those of other clients.
 
     BRPOP; MULTI, ZADD, HSET, EXEC to keep it until it is acknowledged; MULTI, ZREM, HDEL, EXEC to
     acknowledge it. Polling while idle comes on top.
     """
     sampler = Sampler(worker.process.pid, contender="threads")
     with redis.Redis.from_url(server.url) as client:
-        base, addresses = ended(worker), sampler.addresses()
-        before = count_clients(client)
+        base = ended(worker)
+        before = Connections(addresses=sampler.addresses(), counts=count_clients(client))
         for _ in range(2_000):
             client.ping()
 
         send(worker, 4, count=300)
         wait_until(lambda: ended(worker) >= base + 300, what="300 jobs ended")
 
-        after = count_clients(client)
-    found = used(before, after=after, addresses=addresses | sampler.addresses())
+        after = Connections(addresses=sampler.addresses(), counts=count_clients(client))
+    found = used(before, after=after)
     assert found is not None
     assert 8 * 300 < found.commands < 12 * 300
     assert found.connections >= 2
@@ -123,14 +123,14 @@ def proxy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield proxies["far"]
 
 
-def test_a_delay_narrows_no_pipeline(proxy: Proxy) -> None:
-    """Each round trip takes the delay, by the proxy's own measure, and straight there is none.
+def test_a_pipeline_is_delayed_once(proxy: Proxy) -> None:
+    """The measured round trip has the delay; the direct one does not.
 
-    5,000 commands in one trip would take 150 s one after the other; they take a trip or so. A
-    large answer comes whole, whatever pieces it comes in.
+    5,000 commands would take 150 s one after the other. A large answer arrives in several chunks.
     """
-    assert 0.03 <= proxy.round_trip_s < 0.3
-    assert proxy.round_trip_s - proxy.direct_round_trip_s > 0.025
+    times = proxy.round_trip
+    assert 0.03 <= times.round_trip_s < 0.3
+    assert times.round_trip_s - times.direct_round_trip_s > 0.025
     text = bytes(range(256)) * 8_000
     with redis.Redis.from_url(proxy.url) as client:
         began_s, _ = client.time()
@@ -148,7 +148,7 @@ def test_a_delay_narrows_no_pipeline(proxy: Proxy) -> None:
 
 
 def test_an_end_comes_after_the_answers(proxy: Proxy, server: Server) -> None:
-    """What the server said before it closed is delivered first, and then the end."""
+    """Answers that the server sent before it closed are delivered before the end."""
     port = urlsplit(proxy.url).port
     with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
         raw.sendall(f"AUTH {server.password}\r\nQUIT\r\n".encode())

@@ -13,19 +13,19 @@ import inspect
 import json
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, chord
 from celery.exceptions import SoftTimeLimitExceeded
 
 #: File of the stamps, one JSON object on each line.
-STAMPS = os.environ["CONFORMANCE_STAMPS"]
+STAMPS = Path(os.environ["CONFORMANCE_STAMPS"])
 
-#: Whether jobs that wait are coroutines.
-IS_ASYNC = os.environ.get("CONFORMANCE_ASYNC") == "1"
+#: Whether jobs that wait are coroutines: only the asyncio pool is a custom one.
+IS_ASYNC = "CELERY_CUSTOM_WORKER_POOL" in os.environ
 
 app = Celery("conformance")
 app.conf.update(
@@ -35,7 +35,7 @@ app.conf.update(
     task_default_queue="jobs",
     # the default of 4 kills children that start beside many others on a busy machine
     worker_proc_alive_timeout=30.0,
-    **json.loads(os.environ.get("CONFORMANCE_SETTINGS", "{}")),
+    **json.loads(os.environ["CONFORMANCE_SETTINGS"]),
 )
 
 #: Memory that jobs of `hold` keep until their process ends.
@@ -49,14 +49,10 @@ def stamp(label: str, *, moment: str, **facts: Any) -> None:
         "moment": moment,
         "t_ns": time.time_ns(),
         "pid": os.getpid(),
-        "thread": threading.get_native_id(),
         **facts,
     }
-    descriptor = os.open(STAMPS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(descriptor, json.dumps(line).encode() + b"\n")
-    finally:
-        os.close(descriptor)
+    with STAMPS.open("ab", buffering=0) as file:
+        file.write(json.dumps(line).encode() + b"\n")
 
 
 def name_of(error: BaseException) -> str:

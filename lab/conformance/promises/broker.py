@@ -26,7 +26,17 @@ FETCHED, FRESH = 4, 3
 RECOVERS_WITHIN_S = 25.0
 
 
-def _try_redelivery(testbed: Testbed) -> Finding:
+@Promise(
+    title="redelivery after the visibility timeout",
+    question=(
+        f"A worker is killed (SIGKILL) while it runs a job with acks_late; another is started. "
+        f"visibility_timeout is {VISIBLE_AFTER_S} s, and is checked every second."
+    ),
+    expected="The job is redelivered after the timeout and done once.",
+    lasts_s=120.0,
+)
+def redelivery(testbed: Testbed) -> Finding:
+    """Kill a worker that runs a job, and start another."""
     options = {
         "visibility_timeout": VISIBLE_AFTER_S,
         "unacked_restore_interval": 1,
@@ -59,7 +69,17 @@ def judge_redelivery(seen: Observation, *, after_s: float) -> Finding:
     )
 
 
-def _try_restart_idle(testbed: Testbed) -> Finding:
+@Promise(
+    title="a Redis restart, worker idle",
+    question=(
+        f"Redis is stopped for {AWAY_S:.0f} s and started again with its data, while the worker "
+        f"is idle; then {FRESH} jobs are sent."
+    ),
+    expected="The worker reconnects by itself and runs them.",
+    lasts_s=8.0,
+)
+def redis_restart_idle(testbed: Testbed) -> Finding:
+    """Restart the broker of an idle worker."""
     with testbed.worker() as worker:
         before = testbed.send("wait", label="before", seconds=0.1)
         worker.until(testbed.has("finished", before))
@@ -67,7 +87,17 @@ def _try_restart_idle(testbed: Testbed) -> Finding:
         return _restart(testbed, worker)
 
 
-def _try_restart_busy(testbed: Testbed) -> Finding:
+@Promise(
+    title="a Redis restart, worker busy",
+    question=(
+        f"The same, while every slot runs a job of {RUNNING_S:.0f} s and {FETCHED} fetched jobs "
+        "wait in the worker."
+    ),
+    expected="The worker reconnects by itself, and each job is run once.",
+    lasts_s=30.0,
+)
+def redis_restart_busy(testbed: Testbed) -> Finding:
+    """Restart the broker of a worker that runs jobs and holds others."""
     with testbed.worker() as worker:
         testbed.fill_slots(worker, labels="running", seconds=RUNNING_S)
         testbed.send_many("wait", labels="fetched", count=FETCHED, seconds=0.1)
@@ -77,7 +107,9 @@ def _try_restart_busy(testbed: Testbed) -> Finding:
 
 def _restart(testbed: Testbed, worker: TestbedWorker) -> Finding:
     """Restart the broker, send more jobs, and judge when all were run or the time is over."""
-    testbed.restart_server(away_s=AWAY_S)
+    testbed.server.stop()
+    testbed.pause(AWAY_S)
+    testbed.server.start()
     fresh = testbed.send_many("wait", labels="fresh", count=FRESH, seconds=0.1)
     worker.until_or_ended(testbed.has("finished", *testbed.sent), within_s=RECOVERS_WITHIN_S)
     testbed.until(testbed.is_acknowledged, within_s=2)
@@ -99,40 +131,3 @@ def judge_restart(seen: Observation, *, fresh: list[str]) -> Finding:
         works="It continued, and every job was run once.",
         evidence=(fates.describe(), seen.stamps.describe(), *seen.log),
     )
-
-
-REDELIVERY = Promise(
-    name="redelivery",
-    title="redelivery after the visibility timeout",
-    question=(
-        f"A worker is killed (SIGKILL) while it runs a job with acks_late; another is started. "
-        f"visibility_timeout is {VISIBLE_AFTER_S} s, and is checked every second."
-    ),
-    expected="The job is redelivered after the timeout and done once.",
-    attempt=_try_redelivery,
-    lasts_s=120.0,
-)
-RESTART_IDLE = Promise(
-    name="redis-restart-idle",
-    title="a Redis restart, worker idle",
-    question=(
-        f"Redis is stopped for {AWAY_S:.0f} s and started again with its data, while the worker "
-        f"is idle; then {FRESH} jobs are sent."
-    ),
-    expected="The worker reconnects by itself and runs them.",
-    attempt=_try_restart_idle,
-    needs_own_server=True,
-    lasts_s=8.0,
-)
-RESTART_BUSY = Promise(
-    name="redis-restart-busy",
-    title="a Redis restart, worker busy",
-    question=(
-        f"The same, while every slot runs a job of {RUNNING_S:.0f} s and {FETCHED} fetched jobs "
-        "wait in the worker."
-    ),
-    expected="The worker reconnects by itself, and each job is run once.",
-    attempt=_try_restart_busy,
-    needs_own_server=True,
-    lasts_s=30.0,
-)

@@ -19,8 +19,17 @@ WAITING = 3
 CRASH_AFTER_S, BESIDE_S = 1.5, 3.0
 
 
-def _try_blocking(testbed: Testbed) -> Finding:
-    if testbed.slots(3) == 1:
+@Promise(
+    title="a blocking C call beside waiting jobs",
+    question=(
+        f"Two jobs wake up every {TICK_S} s; a third calls usleep(3) in C for {BLOCKED_S:.0f} s, "
+        "which releases the GIL and does not return to an event loop."
+    ),
+    expected="The jobs in the other slots go on.",
+)
+def blocking_call(testbed: Testbed) -> Finding:
+    """Block one slot in C, and watch the others."""
+    if testbed.pool.fixed_slots == 1:
         return not_tried("The pool has a single slot, so that no job runs next to it.")
     with testbed.worker(slots=3) as worker:
         ticking = testbed.send_many("tick", labels="beside", count=2, seconds=4.0, every_s=TICK_S)
@@ -33,13 +42,11 @@ def _try_blocking(testbed: Testbed) -> Finding:
 def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
     """Judge by the longest time for which the jobs next to it did not wake up."""
     ends = [one for label in beside for one in seen.stamps.of(label, moment="finished")]
-    gap_s = max((one.facts["gap_s"] for one in ends), default=0.0)
+    gap_s = max((one.gap_s for one in ends), default=0.0)
+    are_done = seen.stamps.have("finished", "blocker", *beside)
+    cut = f"Not every job ran to its end; {seen.stamps.describe()}."
     return judge(
-        (
-            not seen.stamps.have("finished", "blocker", *beside),
-            BREAKS,
-            f"Not every job ran to its end; {seen.stamps.describe()}.",
-        ),
+        (not are_done, BREAKS, cut),
         (gap_s > GAP_S, BREAKS, "Every other job stopped until the call returned."),
         works="The other jobs went on.",
         evidence=(
@@ -50,7 +57,16 @@ def judge_blocking(seen: Observation, *, beside: list[str]) -> Finding:
     )
 
 
-def _try_crash(testbed: Testbed) -> Finding:
+@Promise(
+    title="a job that crashes its process",
+    question=(
+        "A job kills its own process with SIGKILL, as the kernel does when it runs out of memory; "
+        f"one job runs next to it where there is a slot, {WAITING} wait behind it."
+    ),
+    expected="That job is marked failed (WorkerLostError); the worker and all other jobs go on.",
+)
+def crash(testbed: Testbed) -> Finding:
+    """Kill the process of one job."""
     with testbed.worker() as worker:
         if worker.slots > 1:
             testbed.send("wait", label="beside", seconds=BESIDE_S)
@@ -83,25 +99,3 @@ def judge_crash(seen: Observation) -> Finding:
             *seen.log,
         ),
     )
-
-
-BLOCKING = Promise(
-    name="blocking-call",
-    title="a blocking C call beside waiting jobs",
-    question=(
-        f"Two jobs wake up every {TICK_S} s; a third calls usleep(3) in C for {BLOCKED_S:.0f} s, "
-        "which releases the GIL and does not return to an event loop."
-    ),
-    expected="The jobs in the other slots go on.",
-    attempt=_try_blocking,
-)
-CRASH = Promise(
-    name="crash",
-    title="a job that crashes its process",
-    question=(
-        "A job kills its own process with SIGKILL, as the kernel does when it runs out of memory; "
-        f"one job runs next to it where there is a slot, {WAITING} wait behind it."
-    ),
-    expected="That job is marked failed (WorkerLostError); the worker and all other jobs go on.",
-    attempt=_try_crash,
-)

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
-from lab.conformance.job_fates import JobFates
+from lab.conformance.observation import JobFates
 from lab.conformance.promise import Promise
 from lab.conformance.stamps import Stamps
 from lab.conformance.testbed import Testbed
@@ -37,7 +37,14 @@ MEET_EVERY_S = 1.0
 _REFUSED = "(?i)couldn't ack"
 
 
-def _try_disable_prefetch(testbed: Testbed) -> Finding:
+@Promise(
+    title="`--disable-prefetch`",
+    question=f"`--disable-prefetch`, and {ROUNDS} jobs of {ROUND_S} s for each slot, sent at once.",
+    expected="A job is fetched only when a slot is free, and no slot is idle while jobs wait.",
+    lasts_s=15.0,
+)
+def disable_prefetch(testbed: Testbed) -> Finding:
+    """Watch what a worker fetches while all its slots are busy."""
     with testbed.worker("--disable-prefetch") as worker:
         idle_fetched = 0
 
@@ -99,24 +106,31 @@ class LateJobs:
         return self.fates.harm() or (f"{left} job(s) left in the queue" if left else "")
 
 
-def _try_acks_late(testbed: Testbed) -> Finding:
+@Promise(
+    title="acks_late with all slots busy",
+    question=(
+        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process), acks_late, Celery's own "
+        f"broker options: {LATE_ROUNDS} rounds of jobs of {SHORTEST_S} to {LONGEST_S} s, whose "
+        f"ends are spread out, then {LATE_ROUNDS} rounds that end together at full seconds."
+    ),
+    expected="Each job runs once, and nothing is left in unacked, whenever jobs end.",
+    lasts_s=20.0,
+)
+def acks_late_full(testbed: Testbed) -> Finding:
+    """Run jobs with acks_late whose ends are spread out, then jobs that end together."""
     wanted = MANY_PROCESSES if testbed.pool.name == "prefork" else MANY_SLOTS
     with testbed.worker(slots=wanted, settings={"task_acks_late": True}) as worker:
-        count = worker.slots * LATE_ROUNDS
-        step_s = (LONGEST_S - SHORTEST_S) / worker.slots
-        spread_jobs = [
-            testbed.send(
-                "wait", label=f"spread-{n}", seconds=SHORTEST_S + n % worker.slots * step_s
-            )
+        slots, count = worker.slots, worker.slots * LATE_ROUNDS
+        step_s = (LONGEST_S - SHORTEST_S) / slots
+        jobs = [
+            testbed.send("wait", label=f"spread-{n}", seconds=SHORTEST_S + n % slots * step_s)
             for n in range(count)
         ]
-        spread = _late_jobs(testbed, worker, jobs=spread_jobs, refused_before=0)
-        aligned_jobs = testbed.send_many(
-            "meet", labels="aligned", count=count, every_s=MEET_EVERY_S
-        )
-        aligned = _late_jobs(testbed, worker, jobs=aligned_jobs, refused_before=spread.refused)
+        spread = _late_jobs(testbed, worker, jobs=jobs, refused_before=0)
+        jobs = testbed.send_many("meet", labels="aligned", count=count, every_s=MEET_EVERY_S)
+        aligned = _late_jobs(testbed, worker, jobs=jobs, refused_before=spread.refused)
         log = worker.log_lines(_REFUSED, "Connection to broker lost", most=1)
-        return judge_acks_late(spread=spread, aligned=aligned, slots=worker.slots, log=log)
+        return judge_acks_late(spread=spread, aligned=aligned, slots=slots, log=log)
 
 
 def _late_jobs(
@@ -147,25 +161,3 @@ def judge_acks_late(
             *log,
         ),
     )
-
-
-DISABLE_PREFETCH = Promise(
-    name="disable-prefetch",
-    title="`--disable-prefetch`",
-    question=f"`--disable-prefetch`, and {ROUNDS} jobs of {ROUND_S} s for each slot, sent at once.",
-    expected="A job is fetched only when a slot is free, and no slot is idle while jobs wait.",
-    attempt=_try_disable_prefetch,
-    lasts_s=15.0,
-)
-ACKS_LATE = Promise(
-    name="acks-late-full",
-    title="acks_late with all slots busy",
-    question=(
-        f"{MANY_SLOTS} slots ({MANY_PROCESSES} where each is a process), acks_late, Celery's own "
-        f"broker options: {LATE_ROUNDS} rounds of jobs of {SHORTEST_S} to {LONGEST_S} s, whose "
-        f"ends are spread out, then {LATE_ROUNDS} rounds that end together at full seconds."
-    ),
-    expected="Each job runs once, and nothing is left in unacked, whenever jobs end.",
-    attempt=_try_acks_late,
-    lasts_s=20.0,
-)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
 from lab.conformance.observation import Observation
 from lab.conformance.promise import Promise
-from lab.conformance.testbed import Testbed
+from lab.conformance.testbed import KEEPALIVE_S, Testbed
 from lab.conformance.worker import TestbedWorker
 
 #: Jobs after which a child is to be replaced, and jobs sent.
@@ -16,15 +16,20 @@ JOBS = 6
 MEMORY_LIMIT_KB = 150_000
 HELD_MB = 150
 
-#: Bounds of the slots when the pool scales, and the seconds after which idle slots may go.
+#: Bounds of the slots when the pool scales.
 MOST_SLOTS, FEWEST_SLOTS = 4, 1
-KEEPALIVE_S = 1
 
 #: Jobs that make the pool grow.
 SCALE_JOBS = 8
 
 
-def _try_max_tasks(testbed: Testbed) -> Finding:
+@Promise(
+    title="max tasks per child",
+    question=f"`--max-tasks-per-child {JOBS_PER_CHILD} -c 1`, and {JOBS} jobs.",
+    expected=f"No process runs more than {JOBS_PER_CHILD} jobs; each job runs once.",
+)
+def max_tasks_per_child(testbed: Testbed) -> Finding:
+    """Run more jobs than one process may run."""
     with testbed.worker("--max-tasks-per-child", str(JOBS_PER_CHILD), slots=1) as worker:
         jobs = testbed.send_many("wait", labels="job", count=JOBS, seconds=0.05)
         worker.until(testbed.has("finished", *jobs), within_s=30)
@@ -46,7 +51,16 @@ def judge_max_tasks(seen: Observation, *, jobs: list[str]) -> Finding:
     )
 
 
-def _try_max_memory(testbed: Testbed) -> Finding:
+@Promise(
+    title="max memory per child",
+    question=(
+        f"`--max-memory-per-child {MEMORY_LIMIT_KB} -c 1` (KiB), a job that keeps {HELD_MB} MiB, "
+        "then one more job."
+    ),
+    expected="The job that grew the process finishes; the next one runs in a new process.",
+)
+def max_memory_per_child(testbed: Testbed) -> Finding:
+    """Run a job that exceeds the memory limit of a process."""
     with testbed.worker("--max-memory-per-child", str(MEMORY_LIMIT_KB), slots=1) as worker:
         testbed.send("hold", label="large", megabytes=HELD_MB)
         worker.until(testbed.has("finished", "large"))
@@ -64,14 +78,22 @@ def judge_max_memory(seen: Observation) -> Finding:
     )
 
 
-def _try_autoscale(testbed: Testbed) -> Finding:
+@Promise(
+    title="autoscale",
+    question=(
+        f"`--autoscale {MOST_SLOTS},{FEWEST_SLOTS}` with AUTOSCALE_KEEPALIVE={KEEPALIVE_S}, "
+        f"{SCALE_JOBS} jobs of 1 s, then none."
+    ),
+    expected=f"Up to {MOST_SLOTS} jobs at once under load; {FEWEST_SLOTS} slot again when idle.",
+)
+def autoscale(testbed: Testbed) -> Finding:
+    """Load a pool that may grow, then leave it idle."""
     scale = f"{MOST_SLOTS},{FEWEST_SLOTS}"
-    environment = {"AUTOSCALE_KEEPALIVE": str(KEEPALIVE_S)}
-    with testbed.worker("--autoscale", scale, slots=1, environment=environment) as worker:
+    with testbed.worker("--autoscale", scale, slots=1) as worker:
         jobs = testbed.send_many("wait", labels="job", count=SCALE_JOBS, seconds=1.0)
         worker.until(testbed.has("finished", *jobs), within_s=25)
         has_grown = testbed.stamps().peak_in_flight() > FEWEST_SLOTS
-        has_shrunk = has_grown and worker.until(lambda: _slots(worker) == FEWEST_SLOTS, within_s=12)
+        has_shrunk = has_grown and worker.until(lambda: _is_small(worker), within_s=12)
         seen = testbed.observe(worker, "Scaling up", "Scaling down")
         return judge_autoscale(seen, jobs=jobs, has_shrunk=has_shrunk)
 
@@ -88,36 +110,6 @@ def judge_autoscale(seen: Observation, *, jobs: list[str], has_shrunk: bool) -> 
     )
 
 
-def _slots(worker: TestbedWorker) -> int | None:
+def _is_small(worker: TestbedWorker) -> bool:
     stats = worker.inspect("stats") or {}
-    current: int | None = stats.get("autoscaler", {}).get("current")
-    return current
-
-
-MAX_TASKS = Promise(
-    name="max-tasks-per-child",
-    title="max tasks per child",
-    question=f"`--max-tasks-per-child {JOBS_PER_CHILD} -c 1`, and {JOBS} jobs.",
-    expected=f"No process runs more than {JOBS_PER_CHILD} jobs; each job runs once.",
-    attempt=_try_max_tasks,
-)
-MAX_MEMORY = Promise(
-    name="max-memory-per-child",
-    title="max memory per child",
-    question=(
-        f"`--max-memory-per-child {MEMORY_LIMIT_KB} -c 1` (KiB), a job that keeps {HELD_MB} MiB, "
-        "then one more job."
-    ),
-    expected="The job that grew the process finishes; the next one runs in a new process.",
-    attempt=_try_max_memory,
-)
-AUTOSCALE = Promise(
-    name="autoscale",
-    title="autoscale",
-    question=(
-        f"`--autoscale {MOST_SLOTS},{FEWEST_SLOTS}` with AUTOSCALE_KEEPALIVE={KEEPALIVE_S}, "
-        f"{SCALE_JOBS} jobs of 1 s, then none."
-    ),
-    expected=f"Up to {MOST_SLOTS} jobs at once under load; {FEWEST_SLOTS} slot again when idle.",
-    attempt=_try_autoscale,
-)
+    return bool(stats.get("autoscaler", {}).get("current") == FEWEST_SLOTS)

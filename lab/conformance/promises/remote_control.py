@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from lab.conformance.finding import BREAKS, IGNORED, Finding, judge
@@ -25,8 +24,20 @@ ANSWER_WITHIN_S = 3.0
 #: Jobs by which counts are compared.
 COUNTED = 20
 
+#: A number's name in `inspect`, its value there, where the true number comes from, and that.
+Count = tuple[str, int | None, str, int]
 
-def _try_revoke(testbed: Testbed) -> Finding:
+
+@Promise(
+    title="revoke of a waiting job",
+    question=(
+        "While every slot is busy, six jobs are sent and three of them revoked "
+        "before any could start."
+    ),
+    expected="The worker confirms; the revoked jobs never run, the other three do.",
+)
+def revoke_waiting(testbed: Testbed) -> Finding:
+    """Revoke some of the jobs that wait in a busy worker."""
     with testbed.worker() as worker:
         worker.until(worker.is_listening)
         busy = testbed.fill_slots(worker, seconds=BUSY_S)
@@ -59,7 +70,16 @@ def judge_revoke(
     )
 
 
-def _try_terminate(testbed: Testbed) -> Finding:
+@Promise(
+    title="terminate of a running job",
+    question=(
+        f"`revoke(terminate=True)` on a job that waits {RUNNING_S:.0f} s, next to another "
+        "where the pool has a second slot; then one more job."
+    ),
+    expected="The job is ended and stored as revoked; the other jobs run.",
+)
+def terminate_running(testbed: Testbed) -> Finding:
+    """Terminate one of the running jobs."""
     with testbed.worker() as worker:
         worker.until(worker.is_listening)
         testbed.send("wait", label="target", seconds=RUNNING_S)
@@ -93,7 +113,16 @@ def judge_terminate(seen: Observation, *, beside: list[str], answer: object) -> 
     )
 
 
-def _try_ping(testbed: Testbed) -> Finding:
+@Promise(
+    title="remote control while busy",
+    question=(
+        "Every slot is busy, jobs wait in the worker and in the queue; "
+        "`inspect ping` and `inspect active`."
+    ),
+    expected=f"Each is answered within {ANSWER_WITHIN_S} s while the jobs run.",
+)
+def remote_control_busy(testbed: Testbed) -> Finding:
+    """Ask a worker whose slots are all busy."""
     with testbed.worker() as worker:
         worker.until(worker.is_listening)
         # more jobs than the worker can fetch, so that jobs wait in it and in the queue
@@ -126,18 +155,16 @@ def judge_ping(answers: list[Any], *, was_busy: bool, answers_later: bool, slots
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Count:
-    """A number that `inspect` reports, next to the true one."""
-
-    name: str
-    reported: int | None
-    actual: int
-    #: Where the true number comes from.
-    source: str
-
-
-def _try_counts(testbed: Testbed) -> Finding:
+@Promise(
+    title="inspect's counts",
+    question=(
+        f"After {COUNTED} jobs, and again while every slot is busy: `inspect stats` and "
+        "`inspect active`, compared with what the jobs stamped."
+    ),
+    expected="Each count is the number of jobs run, of jobs in flight, of slots requested.",
+)
+def inspect_counts(testbed: Testbed) -> Finding:
+    """Compare the numbers that `inspect` reports with the true ones."""
     with testbed.worker() as worker:
         worker.until(worker.is_listening)
         quick = testbed.send_many("wait", labels="quick", count=COUNTED, seconds=0.02)
@@ -150,63 +177,20 @@ def _try_counts(testbed: Testbed) -> Finding:
         slots = stats.get("pool", {}).get("max-concurrency")
         total = sum(stats.get("total", {}).values())
         return judge_counts(
-            Count(name="active", reported=len(active), actual=in_flight, source="in flight"),
-            Count(name="stats total", reported=total, actual=ran, source="stamped as run"),
-            Count(
-                name="stats max-concurrency", reported=slots, actual=worker.slots, source="given -c"
-            ),
+            ("active", len(active), "in flight", in_flight),
+            ("stats total", total, "stamped as run", ran),
+            ("stats max-concurrency", slots, "given -c", worker.slots),
         )
 
 
 def judge_counts(*counts: Count) -> Finding:
     """Judge by whether `inspect` reports each true number."""
-    wrong = [one.name for one in counts if one.reported != one.actual]
+    wrong = [name for name, reported, _, actual in counts if reported != actual]
     return judge(
         (bool(wrong), BREAKS, f"It reports a wrong number: {', '.join(wrong)}."),
         works="It reports each number as it is.",
         evidence=tuple(
-            f"inspect {one.name}: {one.reported}; {one.source}: {one.actual}" for one in counts
+            f"inspect {name}: {reported}; {source}: {actual}"
+            for name, reported, source, actual in counts
         ),
     )
-
-
-REVOKE = Promise(
-    name="revoke-waiting",
-    title="revoke of a waiting job",
-    question=(
-        "While every slot is busy, six jobs are sent and three of them revoked "
-        "before any could start."
-    ),
-    expected="The worker confirms; the revoked jobs never run, the other three do.",
-    attempt=_try_revoke,
-)
-TERMINATE = Promise(
-    name="terminate-running",
-    title="terminate of a running job",
-    question=(
-        f"`revoke(terminate=True)` on a job that waits {RUNNING_S:.0f} s, next to another "
-        "where the pool has a second slot; then one more job."
-    ),
-    expected="The job is ended and stored as revoked; the other jobs run.",
-    attempt=_try_terminate,
-)
-PING = Promise(
-    name="remote-control-busy",
-    title="remote control while busy",
-    question=(
-        "Every slot is busy, jobs wait in the worker and in the queue; "
-        "`inspect ping` and `inspect active`."
-    ),
-    expected=f"Each is answered within {ANSWER_WITHIN_S} s while the jobs run.",
-    attempt=_try_ping,
-)
-COUNTS = Promise(
-    name="inspect-counts",
-    title="inspect's counts",
-    question=(
-        f"After {COUNTED} jobs, and again while every slot is busy: `inspect stats` and "
-        "`inspect active`, compared with what the jobs stamped."
-    ),
-    expected="Each count is the number of jobs run, of jobs in flight, of slots requested.",
-    attempt=_try_counts,
-)

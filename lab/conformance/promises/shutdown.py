@@ -15,12 +15,12 @@ from lab.conformance.worker import TestbedWorker
 #: How long jobs run, seconds: a short one and a long one.
 SHORT_S, LONG_S = 3.0, 12.0
 
-#: How long a worker may take to end, beyond what it may wait for, seconds.
-END_WITHIN_S = 12.0
-
 #: The time that a soft shutdown gives to jobs, seconds: a job that starts when a short one ends
 #: can't finish within it.
 SOFT_TIMEOUT_S = 5.0
+
+#: How long a worker may take to end, seconds: longer than all that it may wait for.
+END_WITHIN_S = LONG_S + SOFT_TIMEOUT_S + 12.0
 
 #: How long jobs have run when the signal comes, seconds. Celery learns of a start a moment later;
 #: what it does with a job between the two is chance, on prefork too.
@@ -55,37 +55,29 @@ class Shutdown:
 
     def judge(self, *cases: Case, works: str) -> Finding:
         """Return the finding: a worker that hung and harmed jobs come before ``cases``."""
-        seen, late = self.seen, self.late_starts()
-        started = (f"{len(late)} job(s) started after the signal: {', '.join(late)}",)
-        code = "none: it had to be killed" if seen.exit_code is None else seen.exit_code
-        harm = seen.fates.harm()
+        seen, fates, late = self.seen, self.seen.fates, self.late_starts()
+        harm, is_hanging = fates.harm(), seen.exit_code is None
+        evidence = [fates.describe(), seen.stamps.describe()]
+        if late:
+            evidence.append(f"{len(late)} job(s) started after the signal: {', '.join(late)}")
+        code = "none: it had to be killed" if is_hanging else seen.exit_code
+        evidence.append(f"exit code: {code}, {self.took_s:.0f} s after the signal")
+        evidence += [f"state stored of {one}: {seen.state(one)}" for one in sorted(fates.lost)]
         return judge(
-            (seen.exit_code is None, BREAKS, "The worker hung."),
+            (is_hanging, BREAKS, "The worker hung."),
             (bool(harm), BREAKS, f"It ended with {harm}."),
             *cases,
             works=works,
-            evidence=(
-                seen.fates.describe(),
-                seen.stamps.describe(),
-                *(started if late else ()),
-                f"exit code: {code}, {self.took_s:.0f} s after the signal",
-                *(
-                    f"state stored of {label}: {seen.state(label)}"
-                    for label in sorted(seen.fates.lost)
-                ),
-                *seen.log,
-            ),
+            evidence=(*evidence, *seen.log),
         )
 
 
-def _shut_down(
-    testbed: Testbed, worker: TestbedWorker, *, number: signal.Signals, within_s: float
-) -> Shutdown:
+def _shut_down(testbed: Testbed, worker: TestbedWorker, *, number: signal.Signals) -> Shutdown:
     """Send the signal a moment after the last start; return how the worker ended."""
     testbed.pause(SETTLED_S)
     signalled_ns, began_at_s = time.time_ns(), time.monotonic()
     worker.signal(number)
-    testbed.until(worker.has_ended, within_s=within_s)
+    testbed.until(worker.has_ended, within_s=END_WITHIN_S)
     took_s = time.monotonic() - began_at_s
     worker.kill()
     seen = testbed.observe(worker, _TROUBLE)
@@ -106,11 +98,29 @@ def _let_wait(testbed: Testbed, *, seconds: float) -> None:
     testbed.until(lambda: not testbed.queued(), within_s=FETCHED_WITHIN_S)
 
 
-def _try_warm_running(testbed: Testbed) -> Finding:
+@Promise(
+    title="warm shutdown, jobs running",
+    question=(
+        f"SIGTERM {SETTLED_S} s after every slot started a job of {SHORT_S:.0f} s, in turn with "
+        "early acknowledgement and with acks_late."
+    ),
+    expected="The jobs finish, then the worker ends with exit code 0.",
+)
+def warm_shutdown_running(testbed: Testbed) -> Finding:
+    """Stop a worker while jobs run."""
     return _try_warm(testbed, has_waiting=False)
 
 
-def _try_warm_prefetched(testbed: Testbed) -> Finding:
+@Promise(
+    title="warm shutdown, jobs prefetched",
+    question=(
+        f"The same, while the worker holds {WAITING} fetched jobs that have not started, in turn "
+        "with both acknowledgements too."
+    ),
+    expected="The running jobs finish; the fetched ones are run or are in the queue again.",
+)
+def warm_shutdown_prefetched(testbed: Testbed) -> Finding:
+    """Stop a worker while jobs run and others wait in it."""
     return _try_warm(testbed, has_waiting=True)
 
 
@@ -120,8 +130,7 @@ def _try_warm(testbed: Testbed, *, has_waiting: bool) -> Finding:
         worker.until(testbed.has("started", *jobs))
         if has_waiting:
             _let_wait(testbed, seconds=0.2)
-        within_s = SHORT_S + END_WITHIN_S
-        return judge_warm(_shut_down(testbed, worker, number=signal.SIGTERM, within_s=within_s))
+        return judge_warm(_shut_down(testbed, worker, number=signal.SIGTERM))
 
 
 def judge_warm(end: Shutdown) -> Finding:
@@ -135,12 +144,25 @@ def judge_warm(end: Shutdown) -> Finding:
     )
 
 
-def _try_cold(testbed: Testbed) -> Finding:
+@Promise(
+    title="cold shutdown",
+    question=(
+        f"SIGQUIT {SETTLED_S} s after every slot started a job of {LONG_S:.0f} s with acks_late, "
+        f"while the worker holds {WAITING} fetched jobs, in turn with early acknowledgement and "
+        "with acks_late."
+    ),
+    expected=(
+        "The running jobs are ended at once, no other starts, and all are in the queue again; the "
+        "worker ends."
+    ),
+    lasts_s=15.0,
+)
+def cold_shutdown(testbed: Testbed) -> Finding:
+    """Stop a worker at once."""
     with testbed.worker() as worker:
         testbed.fill_slots(worker, labels="running", job=LATE, seconds=LONG_S)
         _let_wait(testbed, seconds=LONG_S)
-        within_s = LONG_S + END_WITHIN_S
-        return judge_cold(_shut_down(testbed, worker, number=signal.SIGQUIT, within_s=within_s))
+        return judge_cold(_shut_down(testbed, worker, number=signal.SIGQUIT))
 
 
 def judge_cold(end: Shutdown) -> Finding:
@@ -153,65 +175,7 @@ def judge_cold(end: Shutdown) -> Finding:
     )
 
 
-def _try_soft(testbed: Testbed) -> Finding:
-    with testbed.worker(settings={"worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}) as worker:
-        testbed.send(EARLY, label="short", seconds=SHORT_S)
-        if worker.slots > 1:
-            testbed.send(LATE, label="long", seconds=LONG_S)
-        worker.until(testbed.has("started", *testbed.sent))
-        _let_wait(testbed, seconds=LONG_S)
-        within_s = LONG_S + SOFT_TIMEOUT_S + END_WITHIN_S
-        return judge_soft(_shut_down(testbed, worker, number=signal.SIGQUIT, within_s=within_s))
-
-
-def judge_soft(end: Shutdown) -> Finding:
-    """Judge by whether the short job was done, and all others are in the queue again."""
-    done = end.seen.fates.done
-    return end.judge(
-        ("short" not in done, IGNORED, "The short job got no time to finish."),
-        ("long" in done, IGNORED, "It waited for the long job too."),
-        (bool(end.late_starts()), IGNORED, "It started jobs after the signal."),
-        works="The short job finished; all others are in the queue again.",
-    )
-
-
-WARM_RUNNING = Promise(
-    name="warm-shutdown-running",
-    title="warm shutdown, jobs running",
-    question=(
-        f"SIGTERM {SETTLED_S} s after every slot started a job of {SHORT_S:.0f} s, in turn with "
-        "early acknowledgement and with acks_late."
-    ),
-    expected="The jobs finish, then the worker ends with exit code 0.",
-    attempt=_try_warm_running,
-)
-WARM_PREFETCHED = Promise(
-    name="warm-shutdown-prefetched",
-    title="warm shutdown, jobs prefetched",
-    question=(
-        f"The same, while the worker holds {WAITING} fetched jobs that have not started, in turn "
-        "with both acknowledgements too."
-    ),
-    expected="The running jobs finish; the fetched ones are run or are in the queue again.",
-    attempt=_try_warm_prefetched,
-)
-COLD = Promise(
-    name="cold-shutdown",
-    title="cold shutdown",
-    question=(
-        f"SIGQUIT {SETTLED_S} s after every slot started a job of {LONG_S:.0f} s with acks_late, "
-        f"while the worker holds {WAITING} fetched jobs, in turn with early acknowledgement and "
-        "with acks_late."
-    ),
-    expected=(
-        "The running jobs are ended at once, no other starts, and all are in the queue again; the "
-        "worker ends."
-    ),
-    attempt=_try_cold,
-    lasts_s=15.0,
-)
-SOFT = Promise(
-    name="soft-shutdown",
+@Promise(
     title="soft shutdown",
     question=(
         f"SIGQUIT with worker_soft_shutdown_timeout = {SOFT_TIMEOUT_S:.0f} s, {SETTLED_S} s after "
@@ -223,6 +187,25 @@ SOFT = Promise(
         "The short job finishes, the long one is ended, no other starts, and all but the short one "
         "are in the queue again."
     ),
-    attempt=_try_soft,
     lasts_s=15.0,
 )
+def soft_shutdown(testbed: Testbed) -> Finding:
+    """Stop a worker that gives its jobs some time."""
+    with testbed.worker(settings={"worker_soft_shutdown_timeout": SOFT_TIMEOUT_S}) as worker:
+        testbed.send(EARLY, label="short", seconds=SHORT_S)
+        if worker.slots > 1:
+            testbed.send(LATE, label="long", seconds=LONG_S)
+        worker.until(testbed.has("started", *testbed.sent))
+        _let_wait(testbed, seconds=LONG_S)
+        return judge_soft(_shut_down(testbed, worker, number=signal.SIGQUIT))
+
+
+def judge_soft(end: Shutdown) -> Finding:
+    """Judge by whether the short job was done, and all others are in the queue again."""
+    done = end.seen.fates.done
+    return end.judge(
+        ("short" not in done, IGNORED, "The short job got no time to finish."),
+        ("long" in done, IGNORED, "It waited for the long job too."),
+        (bool(end.late_starts()), IGNORED, "It started jobs after the signal."),
+        works="The short job finished; all others are in the queue again.",
+    )

@@ -30,7 +30,20 @@ LATE_S = 3.0
 PARTS = 4
 
 
-def _try_rate_limit(testbed: Testbed) -> Finding:
+@Promise(
+    title="rate limit",
+    question=(
+        f"One slot, {LIMITED} jobs limited to {RATE_PER_S}/s and {BESIDE} of another kind after "
+        "them, all at once; by Celery's own settings, and with worker_prefetch_multiplier = 0."
+    ),
+    expected=(
+        f"At least {1 / RATE_PER_S:g} s lie between two starts of limited jobs; each runs once; "
+        "the others don't wait for them."
+    ),
+    lasts_s=15.0,
+)
+def rate_limit(testbed: Testbed) -> Finding:
+    """Send limited jobs and others, with prefetching and without."""
     limit = {"task_annotations": {"wait": {"rate_limit": f"{RATE_PER_S}/s"}}}
     with testbed.worker(slots=1, settings=limit) as worker:
         limited, beside, sent_ns = _send_beside(testbed, labels="first")
@@ -42,9 +55,7 @@ def _try_rate_limit(testbed: Testbed) -> Finding:
         _, beside, sent_ns = _send_beside(testbed, labels="second")
         worker.until(testbed.has("finished", *beside), within_s=LEFT_WAITING_S * 2)
         without_s = longest_wait_s(testbed.stamps(), jobs=beside, since_ns=sent_ns)
-    return judge_rate_limit(
-        seen, limited=limited, waited_s=waited_s, without_prefetching_s=without_s
-    )
+    return judge_rate_limit(seen, limited=limited, waits_s=(waited_s, without_s))
 
 
 def _send_beside(testbed: Testbed, *, labels: str) -> tuple[list[str], list[str], int]:
@@ -56,50 +67,44 @@ def _send_beside(testbed: Testbed, *, labels: str) -> tuple[list[str], list[str]
 
 
 def judge_rate_limit(
-    seen: Observation,
-    *,
-    limited: list[str],
-    waited_s: float | None,
-    without_prefetching_s: float | None,
+    seen: Observation, *, limited: list[str], waits_s: tuple[float | None, float | None]
 ) -> Finding:
-    """Judge by the starts of the limited jobs, and by how long the others waited."""
+    """Judge by the starts of the limited jobs, and by how long the others waited.
+
+    That is the longest wait by Celery's own settings, and without prefetching; None if one of the
+    others never started.
+    """
     starts = [one.t_ns for label in limited for one in seen.stamps.of(label, moment="started")]
     span_s = (max(starts) - min(starts)) / 1e9 if starts else 0.0
-    waiting = _waiting(waited_s, without_prefetching_s)
+    by_default, without = (one is None or one > LEFT_WAITING_S for one in waits_s)
+    waits = ["not all started" if one is None else f"started within {one:.1f} s" for one in waits_s]
+    left = "The jobs kept the limit. Jobs of another kind were left waiting beside a free slot"
+    setting = "worker_prefetch_multiplier = 0"
+    taken = f"since the limited ones took every prefetched place; with {setting} they started"
     are_done = seen.stamps.have("finished", *limited)
     return judge(
         (len(starts) > len(limited), BREAKS, "Jobs were run twice."),
         (not are_done, BREAKS, "Not every job was run."),
         (span_s < LIMITED_SPAN_S, IGNORED, "The jobs ran without a limit."),
-        (bool(waiting), BREAKS, f"The jobs kept the limit. {waiting}"),
+        (by_default and without, BREAKS, f"{left}, with {setting} too."),
+        (by_default, BREAKS, f"{left}, {taken} at once."),
+        (without, BREAKS, f"{left}, only with {setting}."),
         works="The jobs kept the limit, and others started next to them.",
         evidence=(
             f"{len(starts)} starts of {len(limited)} limited jobs within {span_s:.1f} s",
-            f"jobs of another kind by Celery's own settings: {_started(waited_s)}",
-            f"with worker_prefetch_multiplier = 0: {_started(without_prefetching_s)}",
+            f"jobs of another kind by Celery's own settings: {waits[0]}",
+            f"with {setting}: {waits[1]}",
         ),
     )
 
 
-def _started(waited_s: float | None) -> str:
-    return "not all started" if waited_s is None else f"started within {waited_s:.1f} s"
-
-
-def _waiting(waited_s: float | None, without_prefetching_s: float | None) -> str:
-    """Return with which settings jobs of another kind were left waiting; empty if with none."""
-    by_default, without_prefetching = (
-        one is None or one > LEFT_WAITING_S for one in (waited_s, without_prefetching_s)
-    )
-    what, setting = "were left waiting beside a free slot", "worker_prefetch_multiplier = 0"
-    if by_default and without_prefetching:
-        return f"Jobs of another kind {what}, with {setting} too."
-    if by_default:
-        why = "since the limited ones took every prefetched place"
-        return f"Jobs of another kind {what}, {why}; with {setting} they started at once."
-    return f"Jobs of another kind {what}, only with {setting}." if without_prefetching else ""
-
-
-def _try_eta(testbed: Testbed) -> Finding:
+@Promise(
+    title="eta",
+    question=f"A job with countdown={AHEAD_S:.0f}, sent to an idle worker.",
+    expected="It starts once, not before its time and soon after.",
+)
+def eta(testbed: Testbed) -> Finding:
+    """Send a job that is due later."""
     with testbed.worker() as worker:
         due_ns = time.time_ns() + int(AHEAD_S * 1e9)
         testbed.send("wait", label="later", countdown=AHEAD_S, seconds=0.0)
@@ -124,7 +129,13 @@ def judge_eta(seen: Observation, *, due_ns: int) -> Finding:
     )
 
 
-def _try_chord(testbed: Testbed) -> Finding:
+@Promise(
+    title="chord",
+    question=f"A job sends a chord of {PARTS} parts and a callback that adds up their results.",
+    expected="Each part runs, then the callback once, with all the results.",
+)
+def chord(testbed: Testbed) -> Finding:
+    """Run a chord that a job sends."""
     with testbed.worker() as worker:
         testbed.send("open_chord", label="opener", parts=PARTS)
         worker.until(testbed.has("finished", "sum"), within_s=20)
@@ -135,7 +146,7 @@ def _try_chord(testbed: Testbed) -> Finding:
 def judge_chord(seen: Observation) -> Finding:
     """Judge by the parts that ran, and by the sum that the callback stamped."""
     parts = [label for label in seen.stamps.labels("finished") if label.startswith("part-")]
-    totals = [one.facts["total"] for one in seen.stamps.of("sum", moment="finished")]
+    totals = [one.total for one in seen.stamps.of("sum", moment="finished")]
     is_right = totals == [PARTS * (PARTS + 1) // 2]
     return judge(
         (not totals, BREAKS, "The callback never ran."),
@@ -146,33 +157,3 @@ def judge_chord(seen: Observation) -> Finding:
             *seen.log,
         ),
     )
-
-
-RATE_LIMIT = Promise(
-    name="rate-limit",
-    title="rate limit",
-    question=(
-        f"One slot, {LIMITED} jobs limited to {RATE_PER_S}/s and {BESIDE} of another kind after "
-        "them, all at once; by Celery's own settings, and with worker_prefetch_multiplier = 0."
-    ),
-    expected=(
-        f"At least {1 / RATE_PER_S:g} s lie between two starts of limited jobs; each runs once; "
-        "the others don't wait for them."
-    ),
-    attempt=_try_rate_limit,
-    lasts_s=15.0,
-)
-ETA = Promise(
-    name="eta",
-    title="eta",
-    question=f"A job with countdown={AHEAD_S:.0f}, sent to an idle worker.",
-    expected="It starts once, not before its time and soon after.",
-    attempt=_try_eta,
-)
-CHORD = Promise(
-    name="chord",
-    title="chord",
-    question=f"A job sends a chord of {PARTS} parts and a callback that adds up their results.",
-    expected="Each part runs, then the callback once, with all the results.",
-    attempt=_try_chord,
-)

@@ -73,16 +73,17 @@ def test_table_carries_its_own_metadata(tmp_path: Path) -> None:
     write_table(path, frame=pl.DataFrame({"a": [1], "b": [2]}), metadata={"lines": "1"})
 
     assert read_metadata(path)["lines"] == "1"
-    assert read_table(path, columns=["b"]).to_dicts() == [{"b": 2}]
+    schema = pl.Schema({"b": pl.Int64(), "c": pl.String()})
+    assert read_table(path, schema=schema).to_dicts() == [{"b": 2, "c": None}]
 
 
-def test_absent_column_is_one_clear_line(tmp_path: Path) -> None:
+def test_column_of_another_type_is_one_clear_line(tmp_path: Path) -> None:
     """A table that isn't what its name says is no traceback."""
     path = tmp_path / "table.parquet"
     write_table(path, frame=pl.DataFrame({"a": [1]}), metadata={})
 
     with pytest.raises(StorageError, match=r"table\.parquet: not a readable table: .*; restore it"):
-        read_table(path, columns=["b"])
+        read_table(path, schema=pl.Schema({"a": pl.String()}))
 
 
 def test_folder_is_made_with_its_parents_and_may_be_there(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def verdict(outcome: str, error: str = "") -> Line:
 
 def outcome_of(*lines: Line, is_over: bool = True) -> str | None:
     """Return the outcome of the one execution that the lines are of."""
-    records = fold(table(*lines), is_over=is_over)
+    records = settle(gather(table(*lines)), is_over=is_over)
     assert records.height == 1
     outcome: str | None = records["outcome"][0]
     return outcome
@@ -194,17 +194,15 @@ def executions(draw: st.DrawFn) -> list[Line]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(data=st.data(), lines=executions(), is_over=st.booleans())
-def test_neither_order_nor_repetition_matters(
-    data: st.DataObject, lines: list[Line], *, is_over: bool
-) -> None:
+@given(data=st.data(), lines=executions())
+def test_neither_order_nor_repetition_matters(data: st.DataObject, lines: list[Line]) -> None:
     """Parts may come in any order and a line may be stored twice: the records are the same."""
     repeated = data.draw(st.lists(st.sampled_from(lines), max_size=5)) if lines else []
     shuffled = data.draw(st.permutations(lines + repeated))
 
-    records = fold(table(*shuffled), is_over=is_over)
+    records = fold(table(*shuffled))
 
-    assert_frame_equal(records, fold(table(*lines), is_over=is_over))
+    assert_frame_equal(records, fold(table(*lines)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -219,7 +217,7 @@ def test_folding_part_by_part_is_folding_at_once(data: st.DataObject, lines: lis
     for part in parts:
         folding.add(part)
 
-    live = folding.records(is_over=False, columns=RECORD_COLUMNS)
+    live = folding.records(columns=RECORD_COLUMNS)
 
     at_once = fold(table(*lines))
     assert live.height == at_once.height

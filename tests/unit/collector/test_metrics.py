@@ -238,4 +238,3 @@ def test_figures_need_few_columns() -> None:
     whole = finishing(*range(2, 20))
 
     assert capacity(whole.select(FIGURE_COLUMNS), slots=1) == capacity(whole, slots=1)
-    assert capacity(whole.drop("boot_id"), slots=1).is_clock_shared

@@ -16,7 +16,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from collector.parse import parse_lines
-from collector.parts import StoredPart, StreamId, outermost
+from collector.parts import StreamId
 from collector.run_manifest import ExperimentSource, Machine, Manifest
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
@@ -73,14 +73,6 @@ def test_run_without_samples_has_an_empty_table(folder: RunFolder) -> None:
     assert stored_lines(folder).schema == LINE_SCHEMA
 
 
-def test_no_temporary_file_stays(folder: RunFolder) -> None:
-    """After a write there is the file and nothing else."""
-    folder.write_manifest(MANIFEST)
-    folder.write_manifest(MANIFEST)
-
-    assert [path.name for path in folder.path.iterdir()] == ["manifest.json"]
-
-
 def test_parts_are_read_in_order_of_their_ids(folder: RunFolder) -> None:
     """Ids are numbers: 9 stands before 10."""
     for first, last in [(10, 12), (3, 9), (100, 100)]:
@@ -123,18 +115,6 @@ def test_files_of_other_names_are_left_alone(folder: RunFolder) -> None:
     assert stored_lines(folder).height == 2
 
 
-def test_outermost_parts() -> None:
-    """Nested ranges leave the widest, equal starts too."""
-
-    def make(first: int, last: int) -> StoredPart:
-        ids = StreamId(first, 0), StreamId(last, 0)
-        return StoredPart(first=ids[0], last=ids[1], path=Path(f"{first}-{last}"))
-
-    kept = outermost([make(4, 5), make(1, 2), make(1, 3), make(2, 3), make(4, 9), make(9, 9)])
-
-    assert [str(one.path) for one in kept] == ["1-3", "4-9"]
-
-
 def test_rejects_are_written_for_people(folder: RunFolder) -> None:
     """What was put aside stands in a file of its own, with its reason."""
     folder.write_part(
@@ -154,11 +134,10 @@ def test_other_format_version_is_refused(folder: RunFolder) -> None:
     folder.path.mkdir(parents=True)
     folder.manifest_path.write_text('{"format": 3}')
 
-    for read in (folder.read_manifest, folder.check):
-        with pytest.raises(
-            StorageError, match=r"manifest\.json: format version 3, .* reads 1 and 2; use"
-        ):
-            read()
+    with pytest.raises(
+        StorageError, match=r"manifest\.json: format version 3, .* reads 1 and 2; use"
+    ):
+        folder.read_manifest()
 
 
 def test_table_of_other_format_version_is_refused(folder: RunFolder) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from collector.manifest import interval_in, machine, manifest_of
+from collector.manifest import interval_in, manifest_of
 from collector.reasons import Code, Reason
 from collector.run_hash import RunHash
 from collector.run_manifest import Contender
 from collector.schema import RECORD_SCHEMA, conform
-from collector.summary import Interval, describe, judge_state, measure
+from collector.summary import Interval, Summary, describe, judge_state, measure
 from poolbench.records import TrialPlan
-from poolbench.summaries import Ledger, RunState
+from poolbench.summaries import RunState
 from producer.submission import option_of
 
 PLAN = TrialPlan(
@@ -48,25 +48,20 @@ def records(count: int, **more: Any) -> pl.DataFrame:
     )
 
 
-def published(
+def summarize(
     frame: pl.DataFrame, *, run: RunHash = RUN, state: RunState = RunState.CLOSED, **more: Any
-) -> dict[str, Any]:
-    """Return what is published of a run with these records."""
+) -> Summary:
+    """Return the summary of a run with these records."""
     measured = measure(frame, run=run, sender_boot_id="here", slots={})
-    more = {"has_events": False, "overlapped_by": [], **more}
-    return describe(run, measured=measured, state=state, **more)
+    more = {"has_events": False, "overlapped_by": (), "lines": 3, "rejected_lines": 0, **more}
+    return Summary(run=run, trials=measured, state=state, **more)
 
 
-def trial_of(*args: Any, **kwargs: Any) -> dict[str, Any]:
-    """Return the one trial of `published`."""
-    (trial,) = published(*args, **kwargs)["trials"]
+def trial_of(frame: pl.DataFrame, *, fault: str = "", **more: Any) -> dict[str, Any]:
+    """Return what is published of the run's one trial."""
+    (trial,) = describe(summarize(frame, **more), fault=fault)["trials"]
     found: dict[str, Any] = trial
     return found
-
-
-def ledger(sent: int, *, done: int) -> Ledger:
-    """Return an account without failures."""
-    return Ledger(sent=sent, done=done, failed=0, retried=0, lost=sent - done, duplicated=0)
 
 
 @pytest.mark.parametrize(
@@ -90,15 +85,16 @@ def test_state_of_a_run_of_five_planned(
 ) -> None:
     """From what was sent, what ended, and how long nothing was heard."""
     run = replace(RUN, sent={0: sent}, sent_all_ns=sent_all_ns)
+    trials = summarize(records(done), run=run).trials
 
-    found = judge_state(run, accounts=[ledger(sent, done=done)], quiet_s=quiet_s, stall_s=30)
+    found = judge_state(run, trials=trials, quiet_s=quiet_s, stall_s=30)
 
     assert found is state
 
 
 def test_summary_is_json_of_the_agreed_keys() -> None:
     """The producer reads these by name."""
-    summary = published(records(5))
+    summary = describe(summarize(records(5)))
 
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert {"format", "run", "state", "events", "overlapped_by", "trials"} <= set(summary)
@@ -124,11 +120,12 @@ def test_summary_is_json_of_the_agreed_keys() -> None:
         ),
         pytest.param(
             records(5),
-            {"overlapped_by": ["r2"]}, "!", Reason.of(Code.RUNS_OVERLAP, run="r2"), id="overlapped",
+            {"overlapped_by": ("r2",)},
+            "!", Reason.of(Code.RUNS_OVERLAP, run="r2"), id="overlapped",
         ),
         pytest.param(
             records(5),
-            {"faults": ["disk full"]},
+            {"fault": "disk full"},
             "!", Reason.of(Code.COLLECTOR_HINDERED, fault="disk full"), id="collector-fault",
         ),
         pytest.param(
@@ -174,12 +171,7 @@ def test_intervals_that_share_an_instant(other: tuple[int, int], *, meets: bool)
 
 def test_manifest_has_the_lab_manifests_shape() -> None:
     """The report reads a submission as it reads an experiment's run."""
-    frame = records(5)
-    measured = measure(frame, run=RUN, sender_boot_id="here", slots={})
-
-    manifest = manifest_of(
-        RUN, measured=measured, summary=published(frame), machine=machine(), lines=3
-    )
+    manifest = manifest_of(summarize(records(5)))
 
     assert manifest.state == "finished"
     assert manifest.command == (
@@ -196,12 +188,8 @@ def test_manifests_command_asks_for_the_same_arrivals() -> None:
     """The producer reads its options back, to the same shape."""
     shape = {"rate_per_s": 50.0, "to_rate_per_s": 200.0, "over_s": 2.5}
     run = replace(RUN, plans=(replace(PLAN, arrivals="ramp", rate_per_s=125.0, shape=shape),))
-    frame = records(5)
-    measured = measure(frame, run=run, sender_boot_id="here", slots={})
 
-    manifest = manifest_of(
-        run, measured=measured, summary=published(frame, run=run), machine=machine(), lines=3
-    )
+    manifest = manifest_of(summarize(records(5), run=run))
 
     assert "--arrivals ramp --rate 50 --to-rate 200 --over 2.5 --param" in manifest.command
     assert manifest.trials[0].plan.shape == shape
@@ -209,26 +197,24 @@ def test_manifests_command_asks_for_the_same_arrivals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plan", "gap_s"),
+    ("plan", "silence_s"),
     [
-        (PLAN, 0.0),
-        (replace(PLAN, arrivals="poisson", rate_per_s=2.0), 5.0),
-        (replace(PLAN, arrivals="steps", rate_per_s=2.0, longest_gap_s=60.5), 60.5),
+        (PLAN, 0.1),
+        (replace(PLAN, kind="their.kind"), 0.0),
+        (replace(PLAN, arrivals="poisson", rate_per_s=2.0), 5.1),
+        (replace(PLAN, arrivals="steps", rate_per_s=2.0, longest_gap_s=60.5), 60.6),
     ],
 )
-def test_patience_lasts_over_the_longest_gap(plan: TrialPlan, gap_s: float) -> None:
-    """Ten mean gaps, or what was drawn where the rate moves: a pause is no stall."""
-    assert replace(RUN, plans=(plan,)).longest_gap_s == gap_s
+def test_patience_lasts_over_jobs_and_the_longest_gap(plan: TrialPlan, silence_s: float) -> None:
+    """Twice a job, and ten mean gaps or what was drawn where the rate moves: no stall."""
+    assert replace(RUN, plans=(plan,)).longest_silence_s == pytest.approx(silence_s)
 
 
 def test_manifest_of_a_run_without_jobs_has_no_interval() -> None:
     """Nothing was sent, so it overlapped nobody."""
-    frame = records(0)
     run = replace(RUN, sent={0: 0}, plans=(replace(PLAN, kind="their.kind", parameters={}),))
-    measured = measure(frame, run=run, sender_boot_id=None, slots={})
-    summary = published(frame, run=run, state=RunState.STALLED)
 
-    manifest = manifest_of(run, measured=measured, summary=summary, machine=machine(), lines=3)
+    manifest = manifest_of(summarize(records(0), run=run, state=RunState.STALLED))
 
     assert (manifest.state, interval_in(manifest)) == ("unfinished", None)
     assert manifest.trials[0].plan.ideal_wait_s is None

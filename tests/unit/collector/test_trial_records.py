@@ -80,17 +80,6 @@ def test_one_trial_is_read_alone(folder: RunFolder) -> None:
     assert records.read(1, columns=["seq"]).is_empty()
 
 
-def test_absent_columns_are_null(folder: RunFolder) -> None:
-    """A file of before a column is read all the same."""
-    write(folder, trials=[0])
-    old = pl.read_parquet(folder.jobs_path).drop("blocked_ns")
-    old.write_parquet(folder.jobs_path, metadata={FORMAT_KEY: "1"})
-
-    found = folder.trial_records().read(0, columns=["blocked_ns"])
-
-    assert (found.dtypes, found["blocked_ns"].to_list()) == ([pl.Int64()], [None])
-
-
 def test_no_file_has_no_trials(folder: RunFolder) -> None:
     """A run that was cut before its first records were kept."""
     assert seqs(folder) == {}

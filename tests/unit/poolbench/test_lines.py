@@ -110,8 +110,7 @@ def test_the_recorder_knows_every_kind_of_line_unparsed() -> None:
         + lines.finished_line(_identity(), t_ns=7, pid=8, state="SUCCESS", cpu_ns=1, work_ns=None)
         + lines.verdict_line(_identity(), t_ns=7, outcome=Outcome.DONE, error="ü")
     )
-    (entry,) = Sorter().sort(wire).entries
-    assert (entry.run, entry.lines, entry.line_count) == ("r-1", wire, 4)
+    assert Sorter().sort(wire).entries == [("r-1", wire)]
 
 
 def test_a_job_of_a_mix_names_its_part() -> None:

@@ -70,18 +70,6 @@ def test_a_full_pipe_costs_one_log_line_and_one_wait(
     assert os.read(reader, 100) == b"after\n"
 
 
-def test_settings_survive_the_pipe() -> None:
-    """What the recorder reads is what the probe wrote."""
-    settings = RecorderSettings(redis_url="redis://:ü@h:1/0", folder="/f", grace_s=1.5)
-    assert RecorderSettings.decode(settings.encode()) == settings
-
-
-def test_settings_that_do_not_fit_are_refused() -> None:
-    """An address longer than a line can't be handed over."""
-    with pytest.raises(ValueError, match="too long"):
-        RecorderSettings(redis_url="redis://" + "h" * 5_000).encode()
-
-
 def test_a_started_pipe_is_private_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -230,16 +230,6 @@ def test_a_rejected_message_of_ours_is_told(probe: Probe) -> None:
     assert [line["outcome"] for line in _lines(probe)] == ["rejected"]
 
 
-def test_a_handlers_fault_costs_one_log_line(
-    probe: Probe, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Nothing is raised into the worker, and nothing is said twice."""
-    for _ in range(2):
-        probe.on_received(sender=None, request=None)
-        probe.on_started(sender=None)
-    assert len(caplog.records) == 2
-
-
 @pytest.mark.parametrize(
     ("hostname", "name"),
     [("prefork@h", "prefork"), ("Strange.1@h", "strange.1"), ("_a b@h", "a-b"), ("@h", "worker")],

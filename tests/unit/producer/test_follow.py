@@ -14,8 +14,8 @@ from producer.follow import (
     SETTLE_S,
     Ending,
     Followed,
-    Follower,
     WaitLimits,
+    follow,
     wait_limits,
 )
 from producer.summary import RunSummary, TrialSummary
@@ -30,7 +30,6 @@ def trial_of(*, sent: int = 10, done: int = 0, failed: int = 0) -> TrialSummary:
         contender="gevent",
         slots=4,
         kind="io.http",
-        parameters={},
         ledger=Ledger(sent=sent, done=done, failed=failed, lost=sent - done - failed),
         throughput_per_s=None,
         wait_s=None,
@@ -46,9 +45,7 @@ def summary_of(
 ) -> RunSummary:
     """A run of one trial that has come so far."""
     return RunSummary(
-        run="r1",
         state=RunState(state),
-        overlapped_by=(),
         trials=(trial_of(sent=sent, done=done, failed=failed),),
         raw={},
     )
@@ -67,19 +64,17 @@ class World:
     def follow(self, limits: WaitLimits = LIMITS, *, is_last: bool = False) -> Followed:
         """Follow the trial to its end; the world's time begins at 0."""
         begin_s = self.now_s
-        follower = Follower(
-            trial=0,
+        followed = follow(
+            0,
             sent=10,
+            is_last=is_last,
             limits=limits,
             read=lambda: self.look(self.now_s - begin_s),
             has_workers=lambda: self.has_workers(self.now_s - begin_s),
             should_stop=lambda: self.should_stop(self.now_s - begin_s),
+            on_read=lambda trial: self.seen.append(trial.ledger.done + trial.ledger.failed),
             clock=lambda: self.now_s,
             sleep=self._sleep,
-        )
-        followed = follower.follow(
-            is_last=is_last,
-            on_read=lambda trial: self.seen.append(trial.ledger.done + trial.ledger.failed),
         )
         self.now_s -= begin_s
         return followed

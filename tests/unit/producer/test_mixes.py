@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolbench.errors import UsageError
 from producer.arrivals import read_schedule
 from producer.mixes import DECK, check_shares, draw_parts
 
@@ -86,19 +84,12 @@ def test_thirds_need_no_endless_digits() -> None:
     ("shares", "said"),
     [
         ({"short": 0.5, "long": 0.6}, "shares that don't make 1: 0.5 + 0.6 = 1.1"),
-        ({"short": -0.5, "long": 1.0}, "short: share out of bounds: -0.5"),
-        ({"short": math.nan}, "short: share out of bounds: nan"),
+        ({}, "parts of a mix out of bounds: 0"),
+        ({str(n): 1 / 101 for n in range(101)}, "parts of a mix out of bounds: 101"),
     ],
 )
 def test_impossible_shares_are_refused(shares: dict[str, float], said: str) -> None:
-    """Each fault says what was seen."""
-    with pytest.raises(UsageError) as caught:
-        draw_parts(shares, count=1, seed=1)
+    """The fault says what was seen."""
+    (fault,) = check_shares(shares)
 
-    assert said in str(caught.value)
-
-
-def test_no_part_is_no_mix() -> None:
-    """Neither is one of more parts than there may be."""
-    assert check_shares({})
-    assert check_shares({str(n): 1 / 101 for n in range(101)})
+    assert said in str(fault)

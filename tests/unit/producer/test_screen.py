@@ -23,7 +23,6 @@ TRIAL = TrialSummary(
     contender="gevent",
     slots=4,
     kind="io.http",
-    parameters={},
     ledger=Ledger(sent=50, done=20, failed=1, lost=29),
     throughput_per_s=None,
     wait_s=None,

@@ -18,7 +18,6 @@ TRIAL = TrialSummary(
     contender="gevent",
     slots=100,
     kind="io.http",
-    parameters={"delay_ms": 50.0},
     ledger=Ledger(sent=1_500, done=1_500),
     throughput_per_s=1_234.5,
     wait_s=Percentiles(p50=0.0021, p95=0.0934, p99=1.24),
@@ -27,7 +26,7 @@ TRIAL = TrialSummary(
     mark="",
     reasons=(),
 )
-RUN = RunSummary(run="r1", state=RunState.CLOSED, overlapped_by=(), trials=(TRIAL,), raw={})
+RUN = RunSummary(state=RunState.CLOSED, trials=(TRIAL,), raw={})
 
 
 def read(what: RenderableType) -> str:
@@ -39,7 +38,7 @@ def read(what: RenderableType) -> str:
 
 def test_a_trial_shows_its_account_and_its_figures() -> None:
     """Ledger, throughput and three spans with three percentiles each."""
-    text = read(render_trial(TRIAL, run=RUN))
+    text = read(render_trial(TRIAL))
 
     assert "gevent, 100 slots · io.http" in text
     assert "1,500 sent = 1,500 done + 0 failed + 0 lost  closed" in text
@@ -50,16 +49,16 @@ def test_a_trial_shows_its_account_and_its_figures() -> None:
 
 def test_a_backlog_says_what_its_wait_is() -> None:
     """Waiting in a queue that was filled at once is no latency."""
-    assert "place in the queue" in read(render_trial(TRIAL, run=RUN, is_backlog=True))
-    assert "place in the queue" in read(render_comparison([TRIAL], run=RUN, is_backlog=True))
-    assert "place in the queue" not in read(render_trial(TRIAL, run=RUN))
+    assert "place in the queue" in read(render_trial(TRIAL, is_backlog=True))
+    assert "place in the queue" in read(render_comparison([TRIAL], is_backlog=True))
+    assert "place in the queue" not in read(render_trial(TRIAL))
 
 
 def test_figures_that_are_not_there_are_dashes() -> None:
     """Nothing is made up."""
     bare = replace(TRIAL, throughput_per_s=None, wait_s=None, execution_s=None, lag_s=None)
 
-    text = read(render_trial(bare, run=RUN))
+    text = read(render_trial(bare))
 
     assert "throughput   – jobs/s" in text
     assert text.count("–") == 10
@@ -70,29 +69,20 @@ def test_an_open_account_and_its_reasons_are_said() -> None:
     ledger = Ledger(sent=10, done=7, failed=1, lost=2)
     trial = replace(TRIAL, ledger=ledger, mark="!", reasons=("2 jobs never ended",))
 
-    text = read(render_trial(trial, run=RUN))
+    text = read(render_trial(trial))
 
     assert "10 sent = 7 done + 1 failed + 2 lost  does not close" in text
     assert "! 2 jobs never ended" in text
-    assert "7/10" in read(render_comparison([trial], run=RUN))
+    assert "7/10" in read(render_comparison([trial]))
 
 
 def test_an_account_under_way_is_not_called_lost() -> None:
     """A look at a running trial is no verdict."""
     trial = replace(TRIAL, ledger=Ledger(sent=10, done=7, failed=1, lost=2))
 
-    text = read(render_trial(trial, run=RUN, is_over=False))
+    text = read(render_trial(trial, is_over=False))
 
     assert "10 sent = 7 done + 1 failed + 2 under way  still open" in text
-
-
-def test_an_overlap_is_marked() -> None:
-    """Runs that shared the machine spoil each other's figures."""
-    run = replace(RUN, overlapped_by=("r0", "r2"))
-
-    for text in (read(render_trial(TRIAL, run=run)), read(render_comparison([TRIAL], run=run))):
-        assert "! run r0 had jobs in flight at the same time" in text
-        assert "! run r2 had jobs in flight at the same time" in text
 
 
 def test_a_reason_is_said_once() -> None:
@@ -101,7 +91,7 @@ def test_a_reason_is_said_once() -> None:
     one = replace(TRIAL, mark="!", reasons=(overlap,))
     other = replace(one, contender="solo", reasons=(overlap, "1 of 5 jobs failed"))
 
-    text = read(render_comparison([one, other], run=replace(RUN, overlapped_by=("r0",))))
+    text = read(render_comparison([one, other]))
 
     assert text.count(overlap) == 1
     assert f"! {overlap}" in text
@@ -112,10 +102,10 @@ def test_unequal_slots_are_said_aloud() -> None:
     """A pool with more slots is no better pool."""
     solo = replace(TRIAL, contender="solo", slots=1)
 
-    text = read(render_comparison([TRIAL, solo], run=RUN))
+    text = read(render_comparison([TRIAL, solo]))
 
     assert "The slots differ (gevent 100, solo 1)" in text
-    assert "The slots differ" not in read(render_comparison([TRIAL, TRIAL], run=RUN))
+    assert "The slots differ" not in read(render_comparison([TRIAL, TRIAL]))
 
 
 def test_a_comparison_fits_80_columns_unbroken() -> None:
@@ -129,7 +119,7 @@ def test_a_comparison_fits_80_columns_unbroken() -> None:
         wait_s=Percentiles(p50=1_234.0, p95=1_234.0, p99=1_234.0),
     )
 
-    lines = read(render_comparison([wide], run=RUN)).splitlines()
+    lines = read(render_comparison([wide])).splitlines()
 
     row = next(line for line in lines if "prefork" in line)
     assert row.split() == [

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import polars as pl
 import pytest
@@ -16,14 +16,13 @@ import redis
 from collector.metrics import figures
 from collector.reasons import CATALOGUE, Code, Reason
 from collector.run_hash import RunHash
-from collector.run_manifest import Disturbance, TrialResult, read_manifest
+from collector.run_manifest import Disturbance, read_manifest
 from collector.schema import RECORD_SCHEMA
-from collector.summary import describe
+from collector.summary import Summary, describe
 from lab.instruments.stream_follower import TrialView
 from lab.run import conductor
 from lab.run.state import Run
 from lab.trial import runner
-from lab.trial.context import Bench
 from poolbench.errors import StackError
 from poolbench.summaries import RunState
 from report.summary import summarize
@@ -176,14 +175,16 @@ def submissions(_: Path) -> None:
     run = RunHash(
         run="r", created_ns=1, source="producer", plans=(), sent={}, sent_all_ns=2, boot_id=None
     )
-    describe(
-        run,
-        measured=(),
+    summary = Summary(
+        run=run,
+        trials=(),
         state=RunState.CLOSED,
         has_events=False,
-        overlapped_by=["other"],
-        faults=["disk full"],
+        overlapped_by=("other",),
+        lines=0,
+        rejected_lines=0,
     )
+    describe(summary, fault="disk full")
 
 
 def another_machine(path: Path) -> None:
@@ -196,17 +197,22 @@ def another_machine(path: Path) -> None:
 def trials_that_end_early(path: Path) -> None:
     """A worker that is gone, one that is silent, and a Flower that saw nothing."""
     child = SimpleNamespace(exit_code=-9, log=path / "0-solo.log")
+    silent = TrialView()
+    bench = MagicMock(experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}))
+    bench.follower.view.return_value = silent
+    # patched, since nothing is to be waited for
+    bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
     for is_alive in (True, False):
-        worker = SimpleNamespace(is_alive=is_alive, child=child)
-        order = cast("Any", SimpleNamespace(worker=worker, stall_s=10.0))
-        runner._why_over(order, jobs=9, view=TrialView(), now_s=1e9)
+        worker = cast("Any", SimpleNamespace(is_alive=is_alive, child=child))
+        runner._follow(bench, worker, plan=Mock(), sent_in_all=lambda _: 9)
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
-        for name in ("plan_trial", "draw_mix", "_job_cost", "begin_use", "_sample", "end_use"):
+        for name in ("plan_trial", "draw_mix", "measure_job_cost", "look", "used", "_sample"):
             patch.setattr(runner, name, Mock())
         patch.setattr(runner, "_is_sustained", Mock(return_value=None))
-        patch.setattr(runner, "_send_and_follow", Mock(return_value=(TrialResult(), None)))
-        runner.conduct(cast("Bench", Mock()), Mock(), count_events=lambda: 0)
+        patch.setattr(runner, "_follow", Mock(return_value=None))
+        bench.count_events.return_value = 0
+        runner.conduct(bench, Mock(), Mock())
 
 
 def lost_brokers(_: Path) -> None:
@@ -218,7 +224,7 @@ def lost_brokers(_: Path) -> None:
             patch.setattr(conductor, name, Mock())
         patch.setattr(conductor, "blocks", Mock(return_value=[]))
         run = Mock()
-        run.bench.trials, run.kept_trials = [], 0
+        run.trials, run.kept_trials = [], 0
         cut = conductor._carry_out(cast("Run", run), reserve=Mock(is_disk_full=False))
     assert isinstance(cut, StackError)
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from poolbench.catalogue import JOB_KINDS
-from poolbench.jobs import ideal_wait_s
+from poolbench.jobs import JOB_KINDS, ideal_wait_s
 from upstream.cost_meter import WINDOW_REQUESTS, WINDOW_S, CostMeter
 from upstream.draws import STRATA, Draw, draw
 

@@ -1,35 +1,26 @@
-"""The command's input, the Python it is given, and workers that die."""
+"""The command's input, the Python it is given, and the log of its workers."""
 
 from __future__ import annotations
 
 import ast
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from lab.commands import conformance
-from lab.conformance.finding import Outcome
 from lab.conformance.interpreter import CeleryPython, inspect_python
 from lab.conformance.promises import PROMISES
-from lab.conformance.runner import in_order, judge_death
 from lab.conformance.testbed import APP_FOLDER
-from lab.conformance.worker import WorkerDiedError, clean
+from lab.conformance.worker import clean
 from poolbench.errors import UsageError
 from poolbench.pools import POOLS
-
-
-def test_all_promises_and_pools_are_tried_by_default() -> None:
-    """In the order of the table."""
-    assert conformance._chosen_promises(()) == PROMISES
-    assert conformance._chosen_pools(()) == tuple(POOLS.values())
-    assert conformance._chosen_pools(["solo"]) == (POOLS["solo"],)
 
 
 @pytest.mark.parametrize(
     ("words", "names"),
     [
+        ([], [one.name for one in PROMISES]),
         (["eta", "ETA", "chord"], ["eta", "chord"]),
         (["`--disable-prefetch`"], ["disable-prefetch"]),
         ([" --Disable-Prefetch"], ["disable-prefetch"]),
@@ -37,7 +28,7 @@ def test_all_promises_and_pools_are_tried_by_default() -> None:
     ],
 )
 def test_a_promise_is_found_by_name_or_title(words: list[str], names: list[str]) -> None:
-    """As the document or the terminal prints it; one that is named twice is tried once."""
+    """As the document or the terminal prints it; each once, and by default all."""
     assert [one.name for one in conformance._chosen_promises(words)] == names
 
 
@@ -48,18 +39,6 @@ def test_promises_are_listed_with_names_and_titles_in_columns() -> None:
 
     assert [line.split()[0] for line in lines] == [one.name for one in PROMISES]
     assert [line[column:] for line in lines] == [one.title.replace("`", "") for one in PROMISES]
-
-
-def test_all_promises_are_tried_once_before_any_is_tried_again() -> None:
-    """The slow ones first, so that the end of a survey does not wait for them."""
-    count = len(PROMISES)
-
-    tries = in_order([(one, POOLS["solo"]) for one in PROMISES], tries=3)
-    rounds = [tries[start : start + count] for start in range(0, len(tries), count)]
-
-    assert [{number for number, _, _ in one} for one in rounds] == [{0}, {1}, {2}]
-    assert {frozenset(one for _, one, _ in round_) for round_ in rounds} == {frozenset(PROMISES)}
-    assert [one[0][1].name for one in rounds] == ["redelivery"] * 3
 
 
 def test_every_unknown_row_is_named_with_its_neighbour() -> None:
@@ -145,25 +124,6 @@ def test_the_tried_app_needs_celery_and_nothing_else() -> None:
     }
 
     assert names - {"celery"} <= sys.stdlib_module_names
-
-
-@pytest.mark.parametrize(
-    ("line", "exit_code", "outcome", "seen"),
-    [
-        ("CRITICAL: no grow", 1, Outcome.BREAKS, "The worker died, with exit code 1."),
-        ("Error: No such option: --x", 2, Outcome.NOT_TRIED, "has no such option: Error: No such"),
-    ],
-)
-def test_a_worker_that_dies_breaks_unless_it_lacks_the_option(
-    line: str, exit_code: int, outcome: Outcome, seen: str
-) -> None:
-    """An option that this Celery does not have is no verdict on a pool."""
-    worker = SimpleNamespace(exit_code=exit_code, last_words=lambda: (f"log: {line}",))
-
-    found = judge_death(WorkerDiedError(worker))  # type: ignore[arg-type]  # it is a process
-
-    assert found.outcome is outcome
-    assert seen in found.seen
 
 
 @pytest.mark.parametrize(

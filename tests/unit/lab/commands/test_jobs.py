@@ -20,8 +20,8 @@ from poolbench.jobs import JOB_KINDS, complete_parameters
 def app() -> typer.Typer:
     """The command beside others, as `poolbench` has it."""
     commands = typer.Typer()
-    jobs.register(commands)
-    stack.register(commands)
+    for command in (jobs.jobs, stack.ps):
+        commands.command()(command)
     return commands
 
 

@@ -21,7 +21,8 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     for name in ("POOLBENCH_STATE_DIR", "POOLBENCH_RESULTS_DIR", "STACK"):
         monkeypatch.delenv(name, raising=False)
     commands = typer.Typer()
-    stack.register(commands)
+    for command in (stack.up, stack.ps, stack.logs, stack.down):
+        commands.command()(command)
     return commands
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from lab.conformance.finding import Finding, Outcome
-from lab.conformance.job_fates import JobFates
-from lab.conformance.observation import Observation
+from lab.conformance.observation import JobFates, Observation
 from lab.conformance.promises.broker import judge_redelivery, judge_restart
 from lab.conformance.promises.faulty_jobs import judge_blocking, judge_crash
 from lab.conformance.promises.prefetch import (
@@ -20,7 +19,6 @@ from lab.conformance.promises.prefetch import (
 )
 from lab.conformance.promises.recycling import judge_autoscale, judge_max_memory, judge_max_tasks
 from lab.conformance.promises.remote_control import (
-    Count,
     judge_counts,
     judge_ping,
     judge_revoke,
@@ -81,7 +79,7 @@ judge_target = partial(judge_terminate, beside=["beside"], answer=None)
 judge_grown = partial(judge_autoscale, jobs=["a", "b"], has_shrunk=False)
 judge_shrunk = partial(judge_autoscale, jobs=["a", "b"], has_shrunk=True)
 judge_children = partial(judge_max_tasks, jobs=JOBS)
-judge_rate = partial(judge_rate_limit, limited=JOBS, waited_s=0.1, without_prefetching_s=0.1)
+judge_rate = partial(judge_rate_limit, limited=JOBS, waits_s=(0.1, 0.1))
 judge_due = partial(judge_eta, due_ns=12_000_000_000)
 judge_beside = partial(judge_blocking, beside=["a", "b"])
 judge_again = partial(judge_redelivery, after_s=4.2)
@@ -234,7 +232,7 @@ def test_the_evidence_shows_it(found: Finding, evidence: str) -> None:
 def test_a_wrong_count_breaks_and_is_named(reported: tuple[int | None, ...], named: str) -> None:
     """A user would act on it."""
     counts = [
-        Count(name=name, reported=number, actual=actual, source="stamped")
+        (name, number, "stamped", actual)
         for name, number, actual in zip(("active", "total"), reported, (2, 20), strict=True)
     ]
 
@@ -246,22 +244,20 @@ def test_a_wrong_count_breaks_and_is_named(reported: tuple[int | None, ...], nam
 
 
 @pytest.mark.parametrize(
-    ("waited_s", "without_s", "said"),
+    ("waits_s", "said"),
     [
-        (3.5, 0.1, "with worker_prefetch_multiplier = 0 they started at once"),
-        (3.5, 3.5, "with worker_prefetch_multiplier = 0 too"),
-        (3.5, None, "with worker_prefetch_multiplier = 0 too"),
-        (None, 0.1, "started at once"),
-        (0.1, 3.5, "only with worker_prefetch_multiplier = 0"),
+        ((3.5, 0.1), "with worker_prefetch_multiplier = 0 they started at once"),
+        ((3.5, 3.5), "with worker_prefetch_multiplier = 0 too"),
+        ((3.5, None), "with worker_prefetch_multiplier = 0 too"),
+        ((None, 0.1), "started at once"),
+        ((0.1, 3.5), "only with worker_prefetch_multiplier = 0"),
     ],
 )
 def test_jobs_left_waiting_beside_a_rate_limit_break(
-    waited_s: float | None, without_s: float | None, said: str
+    waits_s: tuple[float | None, float | None], said: str
 ) -> None:
     """The limited ones keep their limit; others have a free slot and don't start."""
-    found = judge_rate_limit(
-        seen(*STARTS, *FINISHES), limited=JOBS, waited_s=waited_s, without_prefetching_s=without_s
-    )
+    found = judge_rate_limit(seen(*STARTS, *FINISHES), limited=JOBS, waits_s=waits_s)
 
     assert found.outcome is BREAKS
     assert said in found.seen

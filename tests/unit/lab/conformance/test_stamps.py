@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.conformance.job_fates import job_fates
+from lab.conformance.observation import job_fates
 from lab.conformance.stamps import Stamps, longest_wait_s, read_stamps
 from tests.conformance import stamps
 
 LINES = """\
-{"label": "a", "moment": "started", "t_ns": 1000000000, "pid": 7, "thread": 8}
-{"label": "a", "moment": "interrupted", "t_ns": 2000000000, "pid": 7, "thread": 8, "error": "Oh"}
+{"label": "a", "moment": "started", "t_ns": 1000000000, "pid": 7}
+{"label": "a", "moment": "interrupted", "t_ns": 2000000000, "pid": 7, "error": "Oh"}
 """
 
 
@@ -23,7 +23,7 @@ def test_stamps_are_read_back_with_their_facts(tmp_path: Path) -> None:
     read = read_stamps(tmp_path / "stamps")
 
     assert [one.moment for one in read.all] == ["started", "interrupted"]
-    assert read.all[1].facts == {"error": "Oh"}
+    assert read.all[1].error == "Oh"
     assert read.all[0].pid == 7
 
 

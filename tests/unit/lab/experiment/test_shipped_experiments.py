@@ -10,7 +10,7 @@ import pytest
 from lab.experiment.model import Experiment
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.loader import load_experiment
-from poolbench.catalogue import JOB_KINDS
+from poolbench.jobs import JOB_KINDS
 from poolbench.pools import POOLS
 from report.analyses.crossover import AXIS, KIND, MIN_SHARES
 from report.statistics.scalability import MIN_REACH, MIN_SIZES

@@ -200,6 +200,7 @@ PLACES = [
         "each part of a mix has its own kind and parameters.",
     ),
     ("share = 0.1", "share = 0.2", 59, "shares that don't make 1: 0.9 + 0.2 = 1.1."),
+    ("share = 0.1", "share = -0.1", 65, "share = -0.1 is invalid: it must be above 0."),
     ("share = 0.1", "shares = 0.1", 65, "shares = 0.1 is invalid: unknown key. Did you mean"),
     ('"cpu.primes"', '"cpu.prime"', 63, "unknown job kind. Did you mean cpu.primes?"),
     ('name = "long"', 'name = "short"', 62, "it is listed twice. Rename one."),

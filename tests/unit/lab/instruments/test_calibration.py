@@ -1,4 +1,4 @@
-"""What the lab makes of work that is given as a time, and of a worker's first jobs."""
+"""Calibration of work that is given as a time, and a worker's warm-up jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from poolbench.errors import StackError
 
 
 def workload(kind: str, **parameters: float) -> Workload:
-    """A workload of that kind."""
+    """Return a workload of that kind."""
     return Workload(name="some", kind=kind, parameters=parameters)
 
 
@@ -23,7 +23,7 @@ HALF = workload("mixed.share", total_ms=20, cpu_share=0.5)
 
 
 def test_only_what_needs_it_is_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Units and waits need none, and then no process is started."""
+    """Units and waits need no calibration, so no process is started."""
     monkeypatch.setattr(sys, "executable", "/nowhere")
     idle = workload("mixed.share", total_ms=20, cpu_share=0)
 
@@ -51,7 +51,7 @@ def test_each_kind_is_calibrated_once() -> None:
 def test_a_calibration_that_fails_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
 ) -> None:
-    """With the last thing it said: without a cost there is nothing to send."""
+    """The message has the calibration's last line."""
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     python.chmod(0o755)
@@ -90,7 +90,7 @@ def test_a_calibration_that_fails_stops_the_run(
 def test_first_jobs_reach_every_slot_and_cost_little(
     kind: str, parameters: dict[str, float], first: dict[str, float], count: int
 ) -> None:
-    """What waits does so long enough to overlap; what computes is done by a few."""
+    """Jobs that wait overlap in all slots; of jobs that compute there are only a few."""
     assert first_jobs(kind, parameters, slots=100) == (first, count)
 
 
@@ -104,6 +104,8 @@ def test_first_jobs_reach_every_slot_and_cost_little(
         (workload("io.redis", commands=9), False),
     ],
 )
-def test_a_pilot_knows_what_more_slots_do_not_hurry(some: Workload, *, only_computes: bool) -> None:
-    """A mixed job without a wait computes like any other."""
+def test_pilots_distinguish_computing_jobs_and_waiting_ones(
+    some: Workload, *, only_computes: bool
+) -> None:
+    """A mixed job without a wait only computes."""
     assert _only_computes(some) == only_computes

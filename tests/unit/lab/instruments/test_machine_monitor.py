@@ -1,4 +1,4 @@
-"""What others did on the machine during a trial, from two readings of its counters."""
+"""Disturbances by other processes, from two readings of the machine's counters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BEFORE = MachineCounters(
 def test_the_cpu_time_of_others_is_a_share_of_all_cores(
     changes: dict[str, Any], foreign_share: float | None, stolen_share: float | None
 ) -> None:
-    """Without the run's own; no share where that is unknown."""
+    """The run's own CPU time is subtracted; if it is unknown, there is no share."""
     after = replace(BEFORE, at_s=102.0, clock_s=1e9 + 2, **changes)
 
     found = disturbance(BEFORE, after=after, cores=2)
@@ -45,7 +45,7 @@ def test_the_cpu_time_of_others_is_a_share_of_all_cores(
 
 
 def test_a_real_machine_has_shares() -> None:
-    """Shares lie between nothing and all, and no clock is set while nothing happens."""
+    """Shares are between 0 and 1, and the clock step is small."""
     watch = MachineMonitor()
 
     found = watch.since(watch.look())

@@ -1,10 +1,10 @@
-"""What the lab counts from outside: connections of Redis, events of Flower."""
+"""Counts from Redis's connections and Flower's metrics."""
 
 from __future__ import annotations
 
 from collector.run_manifest import RedisUse
 from lab.run.flower import count_events
-from lab.trial.redis_usage import ClientCount, used
+from lab.trial.redis_usage import ClientCount, Connections, used
 
 
 def count(address: str, commands: int, *, net_bytes: int = 0) -> ClientCount:
@@ -12,8 +12,13 @@ def count(address: str, commands: int, *, net_bytes: int = 0) -> ClientCount:
     return ClientCount(address=address, commands=commands, net_bytes=net_bytes)
 
 
+def seen(counts: dict[str, ClientCount], *, addresses: set[str]) -> Connections:
+    """Return a look at the server when the worker had these addresses."""
+    return Connections(addresses=addresses, counts=counts)
+
+
 def test_only_the_workers_connections_count() -> None:
-    """Another's thousand commands are another's; one made meanwhile counts from its beginning."""
+    """Other connections are left out; a new connection counts from its start."""
     before = {"1": count("h:1", 10, net_bytes=100), "2": count("h:2", 5)}
     after = {
         "1": count("h:1", 30, net_bytes=700),
@@ -21,25 +26,30 @@ def test_only_the_workers_connections_count() -> None:
         "3": count("h:3", 4, net_bytes=50),
     }
 
-    found = used(before, after=after, addresses={"h:1", "h:3"})
+    found = used(seen(before, addresses={"h:1"}), after=seen(after, addresses={"h:1", "h:3"}))
 
     assert found == RedisUse(commands=24, net_bytes=650, connections=2)
 
 
 def test_a_connection_that_was_closed_leaves_no_count() -> None:
-    """Its last commands are known to nobody, and a smaller figure would be a wrong one."""
+    """Its last commands are unknown, so the figure would be too small."""
     before = {"1": count("h:1", 10), "2": count("h:2", 10)}
+    after = {"1": count("h:1", 20)}
 
-    assert used(before, after={"1": count("h:1", 20)}, addresses={"h:1", "h:2"}) is None
+    found = used(seen(before, addresses={"h:1", "h:2"}), after=seen(after, addresses={"h:1"}))
+
+    assert found is None
 
 
 def test_a_server_that_does_not_count_gives_none() -> None:
-    """No figure, and not zero."""
-    assert used({}, after={}, addresses={"h:1"}) is None
+    """The result is None, not 0."""
+    nothing = seen({}, addresses={"h:1"})
+
+    assert used(nothing, after=nothing) is None
 
 
 def test_flowers_counters_are_added_up() -> None:
-    """Of all workers, types and jobs; its other metrics and when they were made are left out."""
+    """The sum covers all workers, types and jobs, and no other metric."""
     text = (
         "# TYPE flower_events_total counter\n"
         'flower_events_total{task="io.sleep",type="task-received",worker="a@h"} 12.0\n'

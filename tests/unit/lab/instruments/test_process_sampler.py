@@ -38,7 +38,7 @@ sys.stdin.read()
 
 @contextmanager
 def tree(*words: str) -> Iterator[int]:
-    """Give the pid of a process whose child has burnt 0.2 s of CPU."""
+    """Yield the pid of a process whose child has burnt 0.2 s of CPU."""
     with subprocess.Popen(
         [sys.executable, "-c", TREE, BURN, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as parent:
@@ -47,7 +47,7 @@ def tree(*words: str) -> Iterator[int]:
         yield parent.pid
 
 
-def test_the_tree_is_counted_whole() -> None:
+def test_the_whole_tree_is_counted() -> None:
     """CPU, memory and processes of the child belong to the worker."""
     with tree() as pid:
         sample = Sampler(pid, contender="x").sample(trial=3, is_whole=True)
@@ -61,7 +61,7 @@ def test_the_tree_is_counted_whole() -> None:
     assert sample.connections == 0
 
 
-def test_the_recorder_is_counted_apart() -> None:
+def test_the_recorder_is_counted_separately() -> None:
     """The observer's CPU is not the worker's."""
     with tree("poolbench.recorder") as pid:
         sample = Sampler(pid, contender="x").sample(trial=0)
@@ -72,7 +72,7 @@ def test_the_recorder_is_counted_apart() -> None:
     assert sample.cpu_s < 0.2
 
 
-def test_costly_parts_are_left_out_unless_wanted() -> None:
+def test_pss_and_connections_are_optional() -> None:
     """PSS walks every mapping: once a trial is enough."""
     sample = Sampler(os.getpid(), contender="x").sample(trial=0)
 
@@ -91,7 +91,7 @@ def test_a_worker_that_is_gone_gives_no_sample() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the process CPU clock is Linux's")
 def test_cpu_time_is_finer_than_a_tick() -> None:
-    """A short trial of waits costs less CPU than /proc's hundredth of a second can tell."""
+    """A short trial may use less CPU than the hundredth of a second that /proc resolves."""
     sampler = Sampler(os.getpid(), contender="x")
 
     looks = [sampler.sample(trial=0) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""The tail's view of a trial: which jobs have ended, and how many ran at once."""
+"""A trial's view of the stream: which jobs have ended, and how many ran at once."""
 
 from __future__ import annotations
 
@@ -59,39 +59,42 @@ def test_peak_overlap_counts_what_ran_at_one_instant() -> None:
     assert view.peak_overlap() == 2
 
 
-def test_the_tail_reads_each_line_once(server: Any, run_id: str) -> None:
+def test_each_line_is_read_once(server: Any, run_id: str) -> None:
     """Two reads see each entry once, and leave the stream to the collector."""
     with redis.Redis.from_url(server.url) as client:
-        tail = StreamFollower(client, run=run_id)
-        view = tail.view(0)
+        follower = StreamFollower(client, run=run_id)
+        view = follower.view(0)
+        view.lines = []
         for seq in range(3):
             add(client, run_id, encode_line(line(Moment.FINISHED, seq=seq, state="SUCCESS")))
 
-        read = tail.read(wait_s=0.1) + tail.read(wait_s=0.01)
+        for _ in range(2):
+            follower.read(wait_s=0.01)
 
-        assert read == 3
+        assert len(view.lines) == 3
         assert view.ended == {0, 1, 2}
         assert client.xlen(records_stream(run_id)) == 3
 
 
-def test_garbled_lines_are_passed_over(server: Any, run_id: str) -> None:
+def test_garbled_lines_are_skipped(server: Any, run_id: str) -> None:
     """One garbled line doesn't hide the good one beside it."""
     good = encode_line(line(Moment.FINISHED, state="SUCCESS"))
     with redis.Redis.from_url(server.url) as client:
-        tail = StreamFollower(client, run=run_id)
-        view = tail.view(0)
+        follower = StreamFollower(client, run=run_id)
+        view = follower.view(0)
         add(client, run_id, b'{"v":1,"m"\n', b"\xff\xfe\n", b'{"v":99,"m":"x"}\n', good)
 
-        tail.read(wait_s=0.1)
+        follower.read(wait_s=0.1)
 
         assert view.ended == {0}
 
 
 def test_lines_of_other_trials_are_not_kept(server: Any, run_id: str) -> None:
-    """Only trials whose view was asked for take memory."""
+    """Only trials whose view was asked for take memory; a later view begins with later lines."""
     with redis.Redis.from_url(server.url) as client:
-        tail = StreamFollower(client, run=run_id)
+        follower = StreamFollower(client, run=run_id)
         add(client, run_id, encode_line(line(Moment.FINISHED, trial=7, state="SUCCESS")))
 
-        assert tail.read(wait_s=0.1) == 1
-        assert tail.view(7).ended == set()
+        follower.read(wait_s=0.1)
+
+        assert follower.view(7).ended == set()

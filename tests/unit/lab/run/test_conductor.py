@@ -1,10 +1,9 @@
-"""What a run owes its workers, whatever comes in between."""
+"""A run ends every worker that it started, also after a signal."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,12 +12,11 @@ import pytest
 from collector.run_manifest import Contender
 from lab.run import conductor
 from lab.run.state import Run
-from lab.trial.context import LabWorker
 
 
 @pytest.fixture
 def _heard() -> Iterator[None]:
-    """Let Ctrl-C raise, though a shell has it ignored for what runs in its background."""
+    """Let SIGINT raise: a shell makes its background jobs ignore it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -28,21 +26,19 @@ def _heard() -> Iterator[None]:
 def test_a_signal_while_a_worker_starts_leaves_it_among_those_to_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A worker that runs and that nobody knows of would be left behind."""
+    """A worker that is in no list would keep running."""
 
     def start(*_: Any, **__: Any) -> str:
         signal.raise_signal(signal.SIGINT)
         return "worker"
 
-    # patched, since the signal must come in the midst of it
+    # patched, since the signal must arrive during the start
     monkeypatch.setattr(conductor, "start_worker", start)
-    experiment = SimpleNamespace(interpreters={})
-    run = cast("Run", SimpleNamespace(bench=None, logs=Path(), experiment=experiment, workers=[]))
-    workers: dict[str, LabWorker] = {}
+    run = cast("Run", SimpleNamespace(workers=[], up={}))
     solo = Contender(name="solo", pool="solo", slots=1, note="")
 
     with pytest.raises(KeyboardInterrupt):
-        conductor._start(run, workers, contender=solo, block=0)
+        conductor._start(run, solo, block=0)
 
-    assert list(workers) == ["solo"]
+    assert list(run.up) == ["solo"]
     assert len(run.workers) == 1

@@ -1,4 +1,4 @@
-"""The progress of a run, also of one whose end is unknown."""
+"""The progress display of runs with a set and with an open number of repetitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lab.run.progress import RunProgress
 
 
 def shown(*, blocks: int | None, is_terminal: bool) -> str:
-    """Return what a run of two repetitions leaves on the screen."""
+    """Return what a run of two repetitions prints."""
     out = io.StringIO()
     console = Console(file=out, force_terminal=is_terminal, width=120, color_system=None)
     progress = RunProgress(console, title="Which?", trials=4, blocks=blocks, at_most_s=900)
@@ -19,12 +19,12 @@ def shown(*, blocks: int | None, is_terminal: bool) -> str:
             progress.block(block)
             progress.now("solo · io.sleep")
             progress.advance()
-        progress.say("cpu.primes (prefork-4 against solo) ± 4.1 % at the widest")
+        progress.print_line("cpu.primes (prefork-4 against solo) ± 4.1 % at the widest")
     return out.getvalue()
 
 
 def test_a_counted_run_shows_the_number_of_repetitions() -> None:
-    """And of how many trials in all."""
+    """And the number of all trials."""
     text = shown(blocks=5, is_terminal=False)
 
     assert "Which?  20 trials" in text
@@ -32,7 +32,7 @@ def test_a_counted_run_shows_the_number_of_repetitions() -> None:
 
 
 def test_an_open_run_shows_how_long_it_may_take() -> None:
-    """The number of repetitions is unknown."""
+    """The number of repetitions is open."""
     text = shown(blocks=None, is_terminal=False)
 
     assert "Which?  4 trials in each repetition, 15 min at most" in text
@@ -41,15 +41,15 @@ def test_an_open_run_shows_how_long_it_may_take() -> None:
 
 
 def test_the_bar_of_an_open_run_counts_without_an_end() -> None:
-    """Trials so far, and the time that it may take at most."""
+    """It shows the number of trials so far and the longest time."""
     text = shown(blocks=None, is_terminal=True)
 
     assert "2/? trials" in text
     assert "of 15 min at most" in text
 
 
-def test_the_bar_of_a_counted_run_has_one() -> None:
-    """Two of twenty, and the time that is left."""
+def test_the_bar_of_a_counted_run_has_an_end() -> None:
+    """It shows two of twenty trials and the time left."""
     text = shown(blocks=5, is_terminal=True)
 
     assert "2/20 trials" in text

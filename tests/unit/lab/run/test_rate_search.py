@@ -1,4 +1,4 @@
-"""The search for the highest rate that is held, against servers whose capacity is known."""
+"""The search for the highest sustained rate, against servers whose capacity is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ rates_per_s = st.floats(min_value=1.0, max_value=5_000.0)
 
 
 def carry_out(search: Search, *, is_sustained: Callable[[float], bool]) -> Search:
-    """Let a search run against a server that holds some rates."""
+    """Let a search run against a server that sustains some rates."""
     while not search.is_over:
         rate_per_s = search.next_per_s()
         search.record(rate_per_s, is_sustained=is_sustained(rate_per_s), spent_s=1.0)
@@ -27,7 +27,7 @@ def carry_out(search: Search, *, is_sustained: Callable[[float], bool]) -> Searc
 @settings(max_examples=60, deadline=None)
 @given(capacity_per_s=rates_per_s, error=st.floats(min_value=1 / 20, max_value=20.0))
 def test_it_finds_the_capacity_within_its_resolution(capacity_per_s: float, error: float) -> None:
-    """From a start up to twenty times wrong, in bounded steps: held, and hardly below."""
+    """From a start up to twenty times off, in a bounded number of steps; the rate is sustained."""
     search = Search(start_per_s=capacity_per_s * error)
 
     carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= capacity_per_s)
@@ -43,8 +43,8 @@ def test_it_finds_the_capacity_within_its_resolution(capacity_per_s: float, erro
 
 @settings(max_examples=60, deadline=None)
 @given(pilot_per_s=rates_per_s, share=st.floats(min_value=0.8, max_value=1.2))
-def test_a_good_pilot_makes_it_short(pilot_per_s: float, share: float) -> None:
-    """Where the pilot is right within a fifth, it takes seven steps at most."""
+def test_a_search_from_a_good_pilot_is_short(pilot_per_s: float, share: float) -> None:
+    """If the pilot is right within 20 %, the search takes at most seven steps."""
     search = begin_search(
         pilot_per_s=pilot_per_s, earlier_per_s=None, most_per_s=math.inf, trial_s=1.0, seed="1"
     )
@@ -56,8 +56,8 @@ def test_a_good_pilot_makes_it_short(pilot_per_s: float, share: float) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(found_per_s=rates_per_s, block=st.integers(min_value=1, max_value=50))
-def test_a_block_before_makes_it_shorter(found_per_s: float, block: int) -> None:
-    """It begins near what was found, within half its resolution, and takes five steps at most."""
+def test_a_search_after_an_earlier_block_is_shorter(found_per_s: float, block: int) -> None:
+    """It starts within half its resolution of the earlier rate and takes at most five steps."""
     search = begin_search(
         pilot_per_s=1.0,
         earlier_per_s=found_per_s,
@@ -72,8 +72,8 @@ def test_a_block_before_makes_it_shorter(found_per_s: float, block: int) -> None
     assert search.steps <= 5
 
 
-def test_searches_of_equal_contenders_begin_apart() -> None:
-    """Else all would try the same rates, and agree more closely than they can know."""
+def test_searches_of_equal_contenders_start_at_different_rates() -> None:
+    """Equal rates would make repetitions agree more closely than their precision allows."""
     starts_per_s = {
         begin_search(
             pilot_per_s=100.0, earlier_per_s=100.0, most_per_s=math.inf, trial_s=1.0, seed=seed
@@ -84,8 +84,8 @@ def test_searches_of_equal_contenders_begin_apart() -> None:
     assert len(starts_per_s) == 3
 
 
-def test_a_server_that_never_holds_ends_it() -> None:
-    """Downwards by larger and larger steps, to the least rate at most; nothing is found."""
+def test_a_server_that_sustains_nothing_ends_it() -> None:
+    """It goes down in growing steps to the lowest rate, and finds no sustained rate."""
     search = carry_out(Search(start_per_s=1_000.0), is_sustained=lambda _: False)
 
     assert search.sustained_per_s is None
@@ -94,8 +94,8 @@ def test_a_server_that_never_holds_ends_it() -> None:
     assert search.missed_per_s == LEAST_PER_S
 
 
-def test_a_server_that_always_holds_ends_it() -> None:
-    """Upwards to what the producer can send: that much was held, and no bound is known."""
+def test_a_server_that_sustains_everything_ends_it() -> None:
+    """It goes up to the rate that the producer can send, and finds no missed rate."""
     search = carry_out(Search(start_per_s=10.0, most_per_s=2_000.0), is_sustained=lambda _: True)
 
     assert search.sustained_per_s == 2_000.0
@@ -103,8 +103,8 @@ def test_a_server_that_always_holds_ends_it() -> None:
     assert search.steps <= MAX_STEPS
 
 
-def test_time_ends_it_too() -> None:
-    """What was found until then stays, and is not called resolved."""
+def test_a_search_ends_when_its_time_is_over() -> None:
+    """The rate found so far is kept, and is not resolved."""
     search = Search(start_per_s=10.0, left_s=2.0)
 
     carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= 100.0)
@@ -115,8 +115,8 @@ def test_time_ends_it_too() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(), capacity_per_s=rates_per_s)
-def test_noise_does_not_keep_it_from_ending(seed: int, capacity_per_s: float) -> None:
-    """A server that holds by chance near its capacity: bounded steps, held below missed."""
+def test_a_search_with_noise_ends(seed: int, capacity_per_s: float) -> None:
+    """If the capacity varies, steps are bounded and the sustained rate is below the missed one."""
     source = random.Random(seed)
     search = Search(start_per_s=capacity_per_s)
 

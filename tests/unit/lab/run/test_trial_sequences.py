@@ -1,4 +1,4 @@
-"""What a block measures, and in which order: pure, from the experiment and its seed."""
+"""The units of a block and their order, from the experiment and its seed."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ EXPERIMENT = Experiment(
 )
 
 
-def test_a_curve_is_a_trial_a_share_beside_the_others() -> None:
-    """Every contender at every share once, in the midst of what else the block measures."""
+def test_a_curve_has_one_trial_for_each_share() -> None:
+    """Every contender is measured at every share once, among all other trials."""
     units = block_units(EXPERIMENT, block=1)
 
     bends = [unit for unit in units if unit.workload.name == "bend"]
@@ -48,8 +48,8 @@ def test_a_curve_is_a_trial_a_share_beside_the_others() -> None:
         assert tuple(shares) != CURVE_SHARES, "shuffled"
 
 
-def test_its_rate_is_looked_for_before_anything_else() -> None:
-    """Once, in the first block: points at shares of nothing can't be measured."""
+def test_the_sustained_rate_of_a_curve_is_searched_first() -> None:
+    """Once, in the first block: its points are shares of that rate."""
     units = block_units(EXPERIMENT, block=0)
 
     assert [unit.share for unit in units[:2]] == [None, None]
@@ -58,7 +58,7 @@ def test_its_rate_is_looked_for_before_anything_else() -> None:
 
 
 def test_a_twin_is_measured_at_its_originals_rates() -> None:
-    """It is looked for once: nothing about the two may differ."""
+    """The twin has no search: it must not differ from its original."""
     twin = replace(SOLO, name="solo~", twin_of="solo")
     experiment = replace(EXPERIMENT, contenders=(SOLO, THREADS, twin))
 
@@ -69,7 +69,7 @@ def test_a_twin_is_measured_at_its_originals_rates() -> None:
 
 
 def test_the_order_comes_from_seed_and_block() -> None:
-    """The same again, and another in another block."""
+    """The same block has the same order, and another block another."""
     titles = [[unit.title for unit in block_units(EXPERIMENT, block=block)] for block in (1, 1, 2)]
 
     assert titles[0] == titles[1]

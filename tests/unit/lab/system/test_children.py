@@ -1,4 +1,4 @@
-"""Children: every one that was started is ended, whatever it does."""
+"""Every child that was started is ended."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def is_up(child: children.Child) -> bool:
     return child.last_line() == "up"
 
 
-def test_a_child_ends_by_a_polite_signal(tmp_path: Path) -> None:
-    """SIGTERM ends it, and its exit code says so."""
+def test_a_child_ends_by_sigterm(tmp_path: Path) -> None:
+    """Its exit code is the negative signal number."""
     child = children.start(SLEEP, name="sleeper", log=tmp_path / "log")
     wait_until(lambda: is_up(child), what="the child is up")
 
@@ -58,7 +58,7 @@ def test_ending_twice_is_harmless(tmp_path: Path) -> None:
 
 
 def test_the_log_keeps_both_outputs(tmp_path: Path) -> None:
-    """Standard output and standard error stand in one log."""
+    """Standard output and standard error go to one log."""
     script = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
     child = children.start([sys.executable, "-c", script], name="both", log=tmp_path / "log")
     child.process.wait()
@@ -83,19 +83,21 @@ def test_children_end_when_the_lab_is_killed(tmp_path: Path) -> None:
         wait_until(lambda: not psutil.pid_exists(pid), what=f"child {pid} is gone")
 
 
-@pytest.mark.parametrize("script", ["print('no port'); exit(3)", "import time; time.sleep(60)"])
-def test_a_child_that_does_not_come_up_is_ended(tmp_path: Path, script: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("print('no port'); exit(3)", r"exit code 3; no port \(log: "),
+        ("import time; time.sleep(60)", r"no answer in 1 s;  \(log: "),
+    ],
+)
+def test_a_child_that_does_not_come_up_is_ended(tmp_path: Path, script: str, words: str) -> None:
     """Whether it ends or not; the message has its name and the last line of its log."""
     with (
-        pytest.raises(StackError, match=r"the service did not start: (no port|) \(log: "),
-        children.running(
-            [sys.executable, "-c", script],
-            name="the service",
-            log=tmp_path / "log",
-            is_up=lambda: False,
-            within_s=1.0,
-        ),
+        pytest.raises(StackError, match=f"the service did not start: {words}"),
+        children.start(
+            [sys.executable, "-c", script], name="the service", log=tmp_path / "log"
+        ) as child,
     ):
-        pytest.fail("it never came up")
+        child.await_up(lambda: False, within_s=1.0)
 
     assert not [one for one in psutil.Process().children() if script in one.cmdline()]

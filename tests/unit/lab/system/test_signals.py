@@ -1,4 +1,4 @@
-"""Signals wait while something must not be left half done."""
+"""Signals are delayed while an operation must not be interrupted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.system.signals import ENDING, interrupt_on_signals, uninterrupted
 
 
 @pytest.fixture
-def heard() -> Iterator[list[int]]:
+def delivered() -> Iterator[list[int]]:
     """The signals that reached the handlers of a command, in order."""
     numbers: list[int] = []
 
@@ -26,34 +26,36 @@ def heard() -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_a_signal_waits_until_the_body_is_done(heard: list[int], number: signal.Signals) -> None:
-    """It is delivered after the body, to the handler that stood before."""
+def test_a_signal_waits_until_the_body_is_done(
+    delivered: list[int], number: signal.Signals
+) -> None:
+    """It is delivered after the body, to the handler that was set before."""
     with uninterrupted():
         signal.raise_signal(number)
-        assert heard == []
+        assert delivered == []
 
-    assert heard == [number]
+    assert delivered == [number]
 
 
-def test_several_signals_are_one(heard: list[int]) -> None:
-    """An impatient user presses Ctrl-C thrice and is heard once."""
+def test_several_signals_are_one(delivered: list[int]) -> None:
+    """After three times Ctrl-C, one signal is delivered."""
     with uninterrupted():
         for _ in range(3):
             signal.raise_signal(signal.SIGINT)
 
-    assert heard == [signal.SIGINT]
+    assert delivered == [signal.SIGINT]
 
 
-def test_without_a_signal_nothing_happens(heard: list[int]) -> None:
-    """The handlers stand as before."""
+def test_without_a_signal_nothing_happens(delivered: list[int]) -> None:
+    """The handlers are as before."""
     with uninterrupted():
         pass
     signal.raise_signal(signal.SIGTERM)
 
-    assert heard == [signal.SIGTERM]
+    assert delivered == [signal.SIGTERM]
 
 
-def test_a_fault_in_the_body_comes_first(heard: list[int]) -> None:
+def test_a_fault_in_the_body_comes_first(delivered: list[int]) -> None:
     """The handlers are back when the body fails, and the signal is delivered."""
 
     def fail() -> None:
@@ -64,12 +66,12 @@ def test_a_fault_in_the_body_comes_first(heard: list[int]) -> None:
     with pytest.raises(ValueError, match="body"):
         fail()
 
-    assert heard == [signal.SIGINT]
+    assert delivered == [signal.SIGINT]
 
 
-@pytest.mark.usefixtures("heard")
+@pytest.mark.usefixtures("delivered")
 def test_the_first_signal_interrupts_and_the_next_are_ignored() -> None:
-    """An impatient user doesn't keep workers from being stopped."""
+    """A second Ctrl-C doesn't interrupt the end of the workers."""
     announced: list[str] = []
     interrupt_on_signals(lambda: announced.append("stopping"))
 

@@ -1,4 +1,4 @@
-"""Sizing and judging of trials: pure arithmetic."""
+"""A trial's size and rate, from the figures of a pilot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_waits_that_end_in_waves_give_slots_over_wait() -> None:
 
 
 @pytest.mark.parametrize("spans_ns", [[], [(5, 5)]])
-def test_no_span_tells_no_rate(spans_ns: list[tuple[int, int]]) -> None:
+def test_no_span_gives_no_rate(spans_ns: list[tuple[int, int]]) -> None:
     """Without a span there is no rate, and no division by zero."""
     assert measured_rate_per_s(view_of(spans_ns)) == 0
 
@@ -42,7 +42,7 @@ def test_no_span_tells_no_rate(spans_ns: list[tuple[int, int]]) -> None:
     [(100.0, 4, 152), (0.0, 4, 20), (1.0, 100, 500), (1e9, 1, MAX_JOBS), (1e9, 3, 199_998)],
 )
 def test_a_backlog_lasts_about_a_trial(rate_per_s: float, slots: int, jobs: int) -> None:
-    """Rate times length, but enough jobs a slot for a steady part, and never absurdly many."""
+    """Rate times duration, with a minimum of jobs for each slot and a maximum in all."""
     assert backlog_size(rate_per_s, slots=slots, trial_s=1.5) == jobs
 
 
@@ -58,8 +58,8 @@ def test_a_backlog_lasts_about_a_trial(rate_per_s: float, slots: int, jobs: int)
         pytest.param(0, 16, 100, 4, id="none-seen"),
     ],
 )
-def test_slots_that_a_pilot_left_idle_need_no_backlog(
+def test_slots_that_were_idle_in_the_pilot_need_no_backlog(
     peak: int, jobs: int, slots: int, busy: int
 ) -> None:
-    """All slots where the pilot came near what it could show; else some times what it had."""
+    """All slots if the peak was near its maximum, else a multiple of the peak."""
     assert busy_slots(peak, jobs=jobs, slots=slots) == busy

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from poolbench.catalogue import JOB_KINDS
+from poolbench.jobs import JOB_KINDS
 from poolbench.pools import POOLS
 from report.rows.comparable import Entry
 from report.verdicts.capacity import judge
