@@ -38,8 +38,8 @@ def said(kind: str, found: list[Entry]) -> str:
         pytest.param(
             ("cpu.sha256", "cpu.zlib"),
             {"prefork": 1.95, "threads": 1.9, "gevent": 0.99, "asyncio": 1.0},
-            "Threads run side by side for `{kind}`, which lets go of the GIL while it computes. "
-            "gevent and asyncio are no faster than one: their jobs share one thread.",
+            "Threads run side by side for `{kind}`, which releases the GIL while it computes. "
+            "gevent and asyncio are no faster than one: all their jobs share one thread.",
             id="a-released-gil-helps-threads-and-no-single-thread",
         ),
         pytest.param(
@@ -127,8 +127,8 @@ def test_a_held_loop_is_told_in_one_sentence(share: float | None, percentage: st
     found = entries(threads=3.0, asyncio=1.0)
     found[2] = replace(found[2], blocked_share=share)
     sentence = (
-        f"`io.file` blocks asyncio's loop: for {percentage} of the time one job held it, "
-        "and nobody else ran."
+        f"`io.file` blocks asyncio's loop: for {percentage} of the time one job blocked it, "
+        "and no other job ran."
     )
 
     text = said("io.file", found)
@@ -146,7 +146,7 @@ def test_a_held_loop_is_a_count_and_needs_no_claim() -> None:
     text = said("io.file", found)
 
     assert "2 repetitions; a claim needs 5." in text
-    assert "for 60 % of the time one job held it" in text
+    assert "for 60 % of the time one job blocked it" in text
 
 
 @pytest.mark.parametrize("kind", sorted(JOB_KINDS))

@@ -26,13 +26,11 @@ def test_a_pair_is_found_from_either_side() -> None:
     """The other way round is the inverse, finding included."""
     pairs = compare_pairs([entry("prefork", *CALM), entry("solo", *HALF)])
 
-    there = known(pairs.ratio("prefork", theirs="solo"))
-    back = known(pairs.ratio("solo", theirs="prefork"))
-    more = known(pairs.decision("prefork", theirs="solo"))
-    less = known(pairs.decision("solo", theirs="prefork"))
+    there = known(pairs.between("prefork", theirs="solo"))
+    back = known(pairs.between("solo", theirs="prefork"))
 
-    assert back.value == pytest.approx(1 / there.value)
-    assert (more.finding, less.finding) == (Finding.MORE, Finding.LESS)
+    assert back.ratio.value == pytest.approx(1 / there.ratio.value)
+    assert (there.decision.finding, back.decision.finding) == (Finding.MORE, Finding.LESS)
 
 
 def test_the_invalid_are_compared_with_nobody() -> None:
@@ -41,8 +39,8 @@ def test_the_invalid_are_compared_with_nobody() -> None:
         [entry("prefork", *CALM), entry("solo", *HALF, mark="!"), entry("gevent")]
     )
 
-    assert pairs.ratios == {}
-    assert pairs.decision("prefork", theirs="solo") is None
+    assert pairs.decided == {}
+    assert pairs.between("prefork", theirs="solo") is None
 
 
 def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
@@ -58,9 +56,9 @@ def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
 
     pairs, ranking = compare_pairs(entries), rank(entries)
 
-    assert set(pairs.ratios) == {("threads", "gevent")}
-    assert pairs.noise_floor == pytest.approx(0.04)
-    found = known(pairs.decision("gevent", theirs="threads"))
+    assert set(pairs.decided) == {("threads", "gevent")}
+    assert known(pairs.equal_pair).noise_floor == pytest.approx(0.04)
+    found = known(pairs.between("gevent", theirs="threads")).decision
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
     ranked = (*ranking.entries, *ranking.excluded, *ranking.ties)
     assert {one.contender for one in ranked} == {"gevent", "threads"}
@@ -80,9 +78,8 @@ def test_a_twin_without_a_claim_tells_no_floor(twin: Entry) -> None:
     """Invalid, too short, without a figure or without its equal: the floor is not known."""
     pairs = compare_pairs([entry("solo", *HALF), entry("prefork", *CALM), twin])
 
-    assert pairs.equal_pair is not None
-    assert pairs.noise_floor is None
-    found = known(pairs.decision("prefork", theirs="solo"))
+    assert known(pairs.equal_pair).noise_floor is None
+    found = known(pairs.between("prefork", theirs="solo")).decision
     assert found.finding is Finding.MORE
 
 
@@ -111,7 +108,7 @@ def test_without_solo_all_pairs_are_one_family() -> None:
     rng, found = np.random.default_rng(11), 0
     for _ in range(600):
         pairs = compare_pairs(drawn(rng, names=[f"c{n}" for n in range(7)], blocks=5))
-        found += any(one.is_difference for one in pairs.decisions.values())
+        found += any(one.decision.is_difference for one in pairs.decided.values())
 
     assert found / 600 <= 0.07
 
@@ -128,11 +125,11 @@ def test_where_some_really_differ_the_others_are_still_equals() -> None:
         entries = drawn(rng, names=[*sorted(equals)], blocks=5)
         fast = [np.exp(rng.normal(np.log(2), 0.05, 5)).tolist() for _ in range(2)]
         entries += [entry(f"fast{n}", *per_s) for n, per_s in enumerate(fast)]
-        decisions = compare_pairs(entries).decisions
+        decided = compare_pairs(entries).decided
         wrong = [
             pair
-            for pair, one in decisions.items()
-            if one.is_difference and (set(pair) <= equals or not set(pair) & equals)
+            for pair, one in decided.items()
+            if one.decision.is_difference and (set(pair) <= equals or not set(pair) & equals)
         ]
         found += bool(wrong)
         beside_solo += any("solo" in pair for pair in wrong)
@@ -146,7 +143,7 @@ def test_nothing_is_asked_among_others_where_none_differs_from_solo() -> None:
     solo = entry("solo", 20.0, 300.0, 45.0, 90.0, 130.0)
     pairs = compare_pairs([entry("threads", *CALM), entry("gevent", *HALF), solo])
 
-    found = known(pairs.decision("threads", theirs="gevent"))
+    found = known(pairs.between("threads", theirs="gevent")).decision
 
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.UNASKED)
 
@@ -169,8 +166,8 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
             entry(name, *(scale * row).tolist())
             for name, scale, row in zip("abcd", scales, figures, strict=True)
         ]
-        decision = compare_pairs(entries).decision("a", theirs="b")
-        seen += decision is not None and decision.finding is Finding.MORE
+        found = known(compare_pairs(entries).between("a", theirs="b"))
+        seen += found.decision.finding is Finding.MORE
 
     assert seen / 500 == pytest.approx(0.8, abs=0.06)
 
@@ -185,7 +182,8 @@ def test_fewer_open_comparisons_see_more() -> None:
     ]
 
     among_far, among_alike = (
-        known(compare_pairs([*near, *others]).decision("a", theirs="b")) for others in (far, alike)
+        known(compare_pairs([*near, *others]).between("a", theirs="b")).decision
+        for others in (far, alike)
     )
 
     assert known(among_far.detectable) < known(among_alike.detectable)
