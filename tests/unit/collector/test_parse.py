@@ -46,9 +46,10 @@ def test_batches_need_no_newline_at_their_end() -> None:
     assert rows["seq"].to_list() == [1, 2, 3]
 
 
-def test_unknown_members_are_passed_over() -> None:
-    """A newer probe may say more."""
-    assert parse(wire(novelty={"deep": [1]}, seq=4))["seq"].to_list() == [4]
+@pytest.mark.parametrize("more", [{"novelty": {"deep": [1]}}, {"run": None}], ids=str)
+def test_a_line_may_say_more_or_leave_out_its_run(more: dict[str, Any]) -> None:
+    """A newer probe may say more, and the stream's name says which run it is."""
+    assert parse(wire(seq=4, **more))["seq"].to_list() == [4]
 
 
 @pytest.mark.parametrize(
@@ -84,11 +85,6 @@ def test_garbled_line_is_kept_aside_and_its_neighbours_are_not(text: bytes, reas
     assert bad["rejected"].to_list() == [text[:4096].decode("utf-8", "backslashreplace")]
     assert bad["reason"][0].startswith(reason)
     assert bad["nonce"].to_list() == [None]
-
-
-def test_line_that_names_no_run_is_of_this_one() -> None:
-    """The stream's name says it already."""
-    assert parse(wire(run=None, seq=9))["seq"].to_list() == [9]
 
 
 def test_kept_text_is_bounded() -> None:
