@@ -92,7 +92,7 @@ def test_parts_that_count_cover_what_all_parts_cover(ranges: list[tuple[int, int
     """Each part lies within one that counts, and none that counts lies within another."""
     parts = [
         StoredPart(
-            first=StreamId(at, 0), last=StreamId(at + length, 0), path=Path(f"{at}-{length}")
+            first=StreamId(at, 0), last=StreamId(at + length, 0), path=Path(f"{at}_{length}")
         )
         for at, length in ranges
     ]

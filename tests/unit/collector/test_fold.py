@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from collector.fold import Folding, fold, fold_parts, gather, merge, settle
+from collector.fold import Folding, fold, fold_parts, gather, settle
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA
 from poolbench.records import RECORD_COLUMNS
 
@@ -187,7 +187,7 @@ def test_neither_order_nor_repetition_matters(data: st.DataObject, lines: list[L
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), lines=executions())
 def test_folding_part_by_part_is_folding_at_once(data: st.DataObject, lines: list[Line]) -> None:
-    """A run folded while it comes in ends with the same records, wherever the parts are cut."""
+    """Wherever a live run's parts are cut, the records are the same; a part read twice is one."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=4)))
     parts = [
         table(*lines[start:end]) for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)
@@ -202,27 +202,15 @@ def test_folding_part_by_part_is_folding_at_once(data: st.DataObject, lines: lis
     assert live.height == at_once.height
     assert_frame_equal(folding.close(), at_once)
     assert_frame_equal(fold_parts(iter(parts)), at_once)
-
-
-@settings(max_examples=30, deadline=None)
-@given(lines=executions())
-def test_gathering_again_changes_nothing(lines: list[Line]) -> None:
-    """What was gathered may be merged with itself: a part that is read twice counts once."""
-    gathered = gather(table(*lines))
-
-    merged = merge([gathered, gathered])
-
-    once, twice = (settle(rows, is_over=True).sort("nonce") for rows in (gathered, merged))
-    assert_frame_equal(once, twice)
+    assert_frame_equal(fold_parts(iter(parts * 2)), at_once)
 
 
 def test_many_parts_are_kept_together() -> None:
     """A long live run doesn't end as thousands of small pieces."""
     folding = Folding()
     for number in range(200):
-        nonce = f"n{number}"
-        lines = begun(finished("SUCCESS"))
-        folding.add(table(*({**one, "nonce": nonce, "seq": number} for one in lines)))
+        who = {"nonce": f"n{number}", "seq": number}
+        folding.add(table(*({**one, **who} for one in begun(finished("SUCCESS")))))
 
     assert len(folding._whole) < 100
     assert folding.close()["seq"].to_list() == list(range(200))

@@ -24,28 +24,19 @@ PLAN = TrialPlan(
     parameters={"delay_ms": 50.0}, count=5,
 )  # fmt: skip
 RUN = RunHash(
-    run="r1",
-    created_ns=7,
-    source="producer",
-    plans=(PLAN,),
-    sent={0: 5},
-    sent_all_ns=9,
+    run="r1", created_ns=7, source="producer", plans=(PLAN,), sent={0: 5}, sent_all_ns=9,
     boot_id=None,
-)
+)  # fmt: skip
 
 
 def records(count: int, **more: Any) -> pl.DataFrame:
     """Return records of jobs done, a second apart."""
-    frame = pl.DataFrame({"seq": range(count)}).with_columns(
+    second_ns = pl.Series(range(count), dtype=pl.Int64) * 1_000_000_000
+    times = {"seq": range(count), "started_ns": second_ns + 20, "finished_ns": second_ns + 30}
+    frame = pl.DataFrame(times).with_columns(
         trial=0, attempt=0, due_ns=10, sent_ns=10, outcome=pl.lit("done"), **more
     )
-    second_ns = 1_000_000_000
-    return conform(
-        frame.with_columns(
-            started_ns=pl.col("seq") * second_ns + 20, finished_ns=pl.col("seq") * second_ns + 30
-        ),
-        schema=RECORD_SCHEMA,
-    )
+    return conform(frame, schema=RECORD_SCHEMA)
 
 
 def summarize(

@@ -23,7 +23,6 @@ from poolbench.jobs import (
 )
 
 KINDS = list(JOB_KINDS.values())
-every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 
 
 def faults_of(kind: str, given: dict[str, Any]) -> list[str]:
@@ -49,7 +48,7 @@ def kinds_with_parameters(draw: st.DrawFn) -> tuple[JobKind, dict[str, float]]:
     return kind, {parameter.name: draw(values_of(parameter)) for parameter in chosen}
 
 
-@every_kind
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_kind_is_described_for_people(kind: JobKind) -> None:
     """A sentence, phrases for its parameters, defaults within their bounds, names of its own."""
     parameters = [*kind.parameters, *kind.calibrated]
