@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from rich.console import Console, RenderableType
 
 from lab.commands.stack_tables import status_table, uptime_text, welcome
 from lab.stack.health import Status
+from lab.stack.local import LocalStack
 from lab.stack.services import all_services
 from poolbench.settings import load_settings
+
+SERVICES = all_services(load_settings({}, dotenv=None))
 
 
 def printed(renderable: RenderableType, *, width: int = 100) -> str:
@@ -38,16 +43,16 @@ def test_uptimes_are_short(uptime_s: float | None, text: str) -> None:
 
 def test_the_table_shows_the_problem_of_an_unhealthy_service() -> None:
     """Its health column holds the reason."""
-    table = status_table(
-        [
-            Status(name="redis", state="running", pid=7, uptime_s=61, address="127.0.0.1:6390"),
-            Status(name="flower", state="running", pid=8, uptime_s=1, problem="answers 500"),
-            Status(name="collector", state="stopped"),
-        ]
-    )
+    services = [one for one in SERVICES if one.name in {"redis", "flower", "collector"}]
+    statuses = [
+        Status(name="redis", state="running", pid=7, uptime_s=61),
+        Status(name="flower", state="running", pid=8, uptime_s=1, problem="answers 500"),
+        Status(name="collector", state="stopped"),
+    ]
 
-    lines = printed(table).splitlines()
+    lines = printed(status_table(services, statuses=statuses)).splitlines()
 
+    assert "127.0.0.1:6390" in lines[1]
     assert "healthy" in lines[1]
     assert "1 min" in lines[1]
     assert "answers 500" in lines[2]
@@ -55,14 +60,13 @@ def test_the_table_shows_the_problem_of_an_unhealthy_service() -> None:
     assert "healthy" not in lines[3]
 
 
-def test_the_welcome_names_addresses_slots_and_login() -> None:
+def test_the_welcome_names_addresses_slots_and_login(tmp_path: Path) -> None:
     """Everything needed to begin stands there, also in a narrow terminal."""
     login = "poolbench:0123456789abcdef0123456789abcdef"
     settings = load_settings({"FLOWER_BASIC_AUTH": login}, dotenv=None)
+    stack = LocalStack(root=tmp_path, settings=settings, environment={}, notify=print)
 
-    text = printed(
-        welcome(all_services(settings), where="local processes", settings=settings), width=80
-    )
+    text = printed(welcome(stack), width=80)
 
     for wanted in (
         "http://127.0.0.1:5555",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,12 +29,12 @@ def docker(tmp_path: Path) -> Docker:
     folder.mkdir()
 
     def make(*, version: str = "", containers: str = "", rootless: bool = False) -> dict[str, str]:
-        info = {"ServerVersion": version, "SecurityOptions": ["name=rootless"] if rootless else []}
+        info = f"{version} [{'name=rootless' if rootless else ''}]"
         script = folder / "docker"
         script.write_text(
             "#!/bin/sh\n"
             'case "$*" in\n'
-            f"info*) echo {shlex.quote(json.dumps(info))} ;;\n"
+            f"info*) echo {shlex.quote(info)} ;;\n"
             "'compose version'*) echo 2.40.0 ;;\n"
             f"compose*' ps '*) echo {shlex.quote(containers)} ;;\n"
             "esac\n",
@@ -129,7 +130,10 @@ def test_secrets_are_made_once(controller: MakeController, docker: Docker) -> No
 
     assert read_dotenv(made.root / ".env") == first
     assert set(first) == {"POOLBENCH_REDIS_PASSWORD", "FLOWER_BASIC_AUTH"}
-    assert first["FLOWER_BASIC_AUTH"].startswith("poolbench:")
+    login = first["FLOWER_BASIC_AUTH"].removeprefix("poolbench:")
+    both = {first["POOLBENCH_REDIS_PASSWORD"], login}
+    assert all(re.fullmatch("[0-9a-f]{32}", secret) for secret in both)
+    assert len(both) == 2
 
 
 @pytest.mark.parametrize(("rootless", "uid"), [(False, str(os.getuid())), (True, "0")])
@@ -151,7 +155,7 @@ def test_the_other_kind_waits_until_the_first_is_down(
 ) -> None:
     """Two stacks at the same ports would be no help."""
     made = controller(docker(version="28.0", containers="0123456789ab"))
-    save_state(made.layout.state_dir, state=StackState(kind=DOCKER, token="", settings={}))
+    save_state(made.state_dir, state=StackState(kind=DOCKER, token="", settings={}))
 
     with pytest.raises(StackError, match="the docker stack is up already; run `poolbench down`"):
         made.choose_stack(LOCAL)
@@ -163,10 +167,10 @@ def test_a_stack_that_was_cut_off_is_cleared(
 ) -> None:
     """After a reboot the saved state is stale: either kind can start."""
     made = controller(docker())
-    save_state(made.layout.state_dir, state=StackState(kind=LOCAL, token="gone", settings={}))
+    save_state(made.state_dir, state=StackState(kind=LOCAL, token="gone", settings={}))
 
     assert isinstance(made.choose_stack(""), LocalStack)
-    assert load_state(made.layout.state_dir) is None
+    assert load_state(made.state_dir) is None
     assert "an earlier stack was interrupted; removing what it left" in messages
 
 
@@ -175,11 +179,11 @@ def test_containers_out_of_reach_are_not_forgotten(
 ) -> None:
     """An engine that is off may start them again: nothing is decided without it."""
     made = controller(docker())
-    save_state(made.layout.state_dir, state=StackState(kind=DOCKER, token="", settings={}))
+    save_state(made.state_dir, state=StackState(kind=DOCKER, token="", settings={}))
 
     with pytest.raises(StackError, match="was started with Docker, and now no engine answers"):
         made.choose_stack("")
-    assert load_state(made.layout.state_dir) is not None
+    assert load_state(made.state_dir) is not None
 
 
 def test_containers_without_a_saved_state_are_found(
@@ -197,7 +201,7 @@ def test_a_running_stack_keeps_the_settings_it_was_started_with(
     """A port changed in .env moves nothing that runs."""
     made = controller({**docker(), "POOLBENCH_FLOWER_PORT": "7777"})
     settings = {"POOLBENCH_FLOWER_PORT": "6666"}
-    save_state(made.layout.state_dir, state=StackState(kind=LOCAL, token="t", settings=settings))
+    save_state(made.state_dir, state=StackState(kind=LOCAL, token="t", settings=settings))
 
     running = made.saved_stack()
 
@@ -221,9 +225,8 @@ def test_services_are_kept_from_an_open_flower(controller: MakeController, docke
 
     stack = controller(environ).stack(LOCAL)
 
-    assert isinstance(stack, LocalStack)
-    assert "FLOWER_UNAUTHENTICATED_API" not in stack._environment
-    assert stack._environment["POOLBENCH_CONTENDER"] == ""
+    assert stack.environment["FLOWER_UNAUTHENTICATED_API"] == ""
+    assert stack.environment["POOLBENCH_CONTENDER"] == ""
 
 
 def test_two_clones_have_two_projects(docker: Docker, tmp_path: Path) -> None:
@@ -231,7 +234,14 @@ def test_two_clones_have_two_projects(docker: Docker, tmp_path: Path) -> None:
     names = set()
     for clone in ("a", "b"):
         stack = StackController(tmp_path / clone, environ=docker(), notify=print).stack(DOCKER)
-        assert isinstance(stack, DockerStack)
-        names.add(stack._project)
+        names.add(stack.environment["COMPOSE_PROJECT_NAME"])
 
     assert len(names) == 2
+
+
+def test_folders_count_from_the_checkout(controller: MakeController, docker: Docker) -> None:
+    """A stack belongs to its checkout, wherever a command is called."""
+    made = controller({**docker(), "POOLBENCH_RESULTS_DIR": "/elsewhere/results"})
+
+    assert made.state_dir == made.root / ".poolbench"
+    assert str(made.stack(LOCAL).settings.results_dir) == "/elsewhere/results"

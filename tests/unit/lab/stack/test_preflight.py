@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from lab.stack.preflight import check_disk, check_ports, port_problem
-from lab.stack.services import Layout, Service
+from lab.stack.services import Service
 from lab.system.redis_server import free_port
 from poolbench.errors import ExitCode, StackError, StorageError
+from poolbench.settings import Settings, load_settings
 
 
 @pytest.fixture
@@ -26,6 +27,12 @@ def taken_port() -> Iterator[int]:
 def service_at(port: int | None, *, name: str = "flower") -> Service:
     """Return a service that wants a port."""
     return Service(name=name, command=("x",), summary="", port=port)
+
+
+def settings_in(folder: Path) -> Settings:
+    """Return settings whose folders lie in this one."""
+    folders = {f"POOLBENCH_{name}_DIR": str(folder / name.lower()) for name in ("STATE", "RESULTS")}
+    return load_settings(folders, dotenv=None)
 
 
 def test_free_ports_pass() -> None:
@@ -82,21 +89,21 @@ def test_a_disk_without_space_stops_a_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line instead of services that die of it. Patched: a full disk can't be had in a test."""
-    layout = Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
-    check_disk(layout)
+    settings = settings_in(tmp_path)
+    check_disk(settings)
 
     monkeypatch.setattr(
         "lab.stack.preflight.shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000)
     )
 
     with pytest.raises(StorageError, match=r"state has 3 MB left; the stack needs 50 MB"):
-        check_disk(layout)
+        check_disk(settings)
 
 
 def test_a_results_folder_that_can_not_be_made_stops_a_start(tmp_path: Path) -> None:
     """A file stands in its place."""
     (tmp_path / "results").write_text("", encoding="utf-8")
-    layout = Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
+    settings = settings_in(tmp_path)
 
     with pytest.raises(StorageError, match=r"results: "):
-        check_disk(layout)
+        check_disk(settings)

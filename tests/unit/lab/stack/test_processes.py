@@ -12,13 +12,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from lab.stack.processes import (
-    TOKEN_VARIABLE,
-    StackProcess,
-    end_processes,
-    find_processes,
-    kill_after,
-)
+from lab.stack.processes import TOKEN_VARIABLE, end_processes, find_processes, kill_after
 from tests.conftest import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -54,19 +48,12 @@ def start(token: str) -> Iterator[Start]:
         process.communicate()
 
 
-def found(process: subprocess.Popen[bytes]) -> StackProcess:
-    """Return a process as one of the stack's."""
-    return StackProcess(process=psutil.Process(process.pid), service="")
-
-
 def test_a_process_is_known_by_its_token(start: Start, token: str) -> None:
     """Service and process are told; others are not."""
     process = start(SLEEP, service="upstream")
 
-    known = find_processes(token)
-
-    assert [(one.process.pid, one.service) for one in known] == [(process.pid, "upstream")]
-    assert find_processes(secrets.token_hex(8)) == []
+    assert find_processes(token) == {psutil.Process(process.pid): "upstream"}
+    assert find_processes(secrets.token_hex(8)) == {}
 
 
 def test_children_are_known_too(start: Start, token: str) -> None:
@@ -80,7 +67,7 @@ def test_children_are_known_too(start: Start, token: str) -> None:
 
     known = find_processes(token)
 
-    assert {one.service for one in known} == {"worker-solo"}
+    assert set(known.values()) == {"worker-solo"}
     assert end_processes(known, timeout_s=0.2) == 1  # its child gets no SIGTERM
     assert not psutil.pid_exists(process.pid)
 
@@ -90,14 +77,14 @@ def test_a_dead_process_is_not_found(start: Start, token: str) -> None:
     process = start(SLEEP)
     process.send_signal(signal.SIGKILL)
 
-    wait_until(lambda: find_processes(token) == [], what="the zombie to be passed over")
+    wait_until(lambda: find_processes(token) == {}, what="the zombie to be passed over")
 
 
 def test_a_willing_process_gets_sigterm_alone(start: Start) -> None:
     """SIGTERM first: a service may have something to finish."""
     process = start(SLEEP)
 
-    assert end_processes([found(process)], timeout_s=10) == 0
+    assert end_processes([psutil.Process(process.pid)], timeout_s=10) == 0
     assert not psutil.pid_exists(process.pid)
 
 
@@ -107,7 +94,7 @@ def test_a_stubborn_process_is_killed(start: Start) -> None:
     assert process.stdout is not None
     process.stdout.readline()
 
-    assert end_processes([found(process)], timeout_s=0.2) == 1
+    assert end_processes([psutil.Process(process.pid)], timeout_s=0.2) == 1
     assert not psutil.pid_exists(process.pid)
 
 
