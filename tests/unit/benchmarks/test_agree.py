@@ -23,6 +23,7 @@ def test_it_imports_nothing_of_ours_but_the_broker() -> None:
     """What checks our figures shares no code with them."""
     text = Path(agree.__file__).read_text(encoding="utf-8")
     found = re.findall(r"^ *(?:from|import) (\w+)([\w.]*)", text, flags=re.MULTILINE)
+
     assert "lab" in ROOMS
     assert [room + rest for room, rest in found if room in ROOMS] == ["lab.system.redis_server"]
 
@@ -47,6 +48,8 @@ def test_it_says_whether_both_agree(
 ) -> None:
     """A machine at half its speed is taken out where jobs compute."""
     case = next(case for case in CASES if case.computes)
+
     found = agree._tell([case], by_watch={case.name: [watch]}, by_lab={case.name: [lab]})
+
     assert found == code
     assert said in capsys.readouterr().out

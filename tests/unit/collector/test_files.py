@@ -60,7 +60,9 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:
     names = [".part.parquet.12.tmp", "part.parquet", "notes.tmp", ".hidden"]
     for name in names:
         (tmp_path / name).touch()
+
     remove_leftovers(tmp_path)
+
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
@@ -106,6 +108,8 @@ def test_parts_are_found_by_their_names_alone(tmp_path: Path) -> None:
     name = part_name(first=StreamId(5, 0), last=StreamId(7, 3))
     for other in (name, f".{name}.1.tmp", "5-0_7-3.csv", "5_7.parquet", "-5-0_7-3.parquet"):
         (tmp_path / other).touch()
+
     (part,) = find_parts(tmp_path)
+
     assert (part.first, part.last, part.path.name) == (StreamId(5, 0), StreamId(7, 3), name)
     assert find_parts(tmp_path / "absent") == []

@@ -120,14 +120,17 @@ def test_record_holds_what_each_moment_knows() -> None:
 def test_error_is_the_one_of_the_verdict_that_won() -> None:
     """Among several words of Celery's, the text fits the outcome."""
     records = fold(table(RECEIVED, STARTED, LOST, TIMED_OUT, verdict("failed", "zzz")))
+
     assert records["error"].to_list() == ["TimeLimitExceeded(1)"]
 
 
 def test_a_second_end_of_a_nonce_is_kept_beside_the_first() -> None:
     """Prefork may run a message again under its nonce; a line stored twice is no second end."""
     first, late = finished("SUCCESS", 30, cpu_ns=3), finished("FAILURE", 99, cpu_ns=9)
+
     (record,) = fold(table(late, RECEIVED, STARTED, first)).to_dicts()
     (once,) = fold(table(first, first)).to_dicts()
+
     assert (record["outcome"], record["finished_ns"], record["cpu_ns"]) == ("done", 30, 3)
     assert (record["finished_again_ns"], once["finished_again_ns"]) == (99, None)
 
@@ -135,7 +138,9 @@ def test_a_second_end_of_a_nonce_is_kept_beside_the_first() -> None:
 def test_redelivery_is_a_record_of_its_own() -> None:
     """A job that ran twice has two nonces, and both executions are kept."""
     again = [line(moment, 50, nonce="b", state="SUCCESS") for moment in ("received", "finished")]
+
     records = fold(table(RECEIVED, STARTED, finished("SUCCESS"), *again))
+
     assert records["nonce"].to_list() == ["a", "b"]
     assert records["outcome"].to_list() == ["done", "done"]
 
@@ -144,7 +149,9 @@ def test_records_have_the_contracts_columns_and_order() -> None:
     """Of no lines or some: the same columns, sorted by trial, seq, attempt, reception, nonce."""
     lines = [line("received", t_ns, nonce=n, seq=s) for t_ns, n, s in [(2, "b", 1), (1, "c", 1)]]
     lines += [line("received", 9, nonce="a", seq=0), line("received", 0, nonce="z", trial=1)]
+
     records = fold(table(*lines))
+
     assert fold(table()).schema == records.schema == RECORD_SCHEMA
     assert records.columns == list(RECORD_COLUMNS)
     assert records["nonce"].to_list() == ["a", "c", "b", "z"]
@@ -171,7 +178,9 @@ def test_neither_order_nor_repetition_matters(data: st.DataObject, lines: list[L
     """Parts may come in any order and a line may be stored twice: the records are the same."""
     repeated = data.draw(st.lists(st.sampled_from(lines), max_size=5)) if lines else []
     shuffled = data.draw(st.permutations(lines + repeated))
+
     records = fold(table(*shuffled))
+
     assert_frame_equal(records, fold(table(*lines)))
 
 
@@ -202,5 +211,6 @@ def test_many_parts_are_kept_together() -> None:
     for number in range(200):
         who = {"nonce": f"n{number}", "seq": number}
         folding.add(table(*({**one, **who} for one in begun(finished("SUCCESS")))))
+
     assert len(folding._whole) < 100
     assert folding.close()["seq"].to_list() == list(range(200))

@@ -54,27 +54,34 @@ def test_account_of_two_jobs_sent(
 ) -> None:
     """Each outcome lands in one column, and what is missing is lost."""
     lost = 2 - expected.get("done", 0) - expected.get("failed", 0)
+
     found = ledgers(records(*rows), sent={0: 2})
+
     assert found == {0: ledger(sent=2, lost=lost, **expected)}
 
 
 def test_an_execution_that_finished_again_ran_twice() -> None:
     """Prefork may run a message again under its first nonce: done once, and once too often."""
     twice = records((0, 0, "done")).with_columns(finished_again_ns=pl.lit(9, dtype=pl.Int64))
+
     assert ledgers(twice, sent={0: 1}) == {0: ledger(sent=1, done=1, duplicated=1)}
 
 
 def test_ledger_closes_when_every_end_is_known() -> None:
     """Failed jobs close it too; a lost one, or one too many, doesn't, and isn't clipped to zero."""
     table = records((0, 0, "done"), (1, 0, "failed"))
+
     found = [ledgers(table, sent={0: count})[0] for count in (1, 2, 3)]
+
     assert [(one.is_closed, one.lost) for one in found] == [(False, -1), (True, 0), (False, 1)]
 
 
 def test_every_trial_has_an_account() -> None:
     """A trial without records, and one that nobody said was sent, are in the answer."""
     table = pl.concat([records((0, 0, "done")), records((0, 0, "done"), trial=7)])
+
     found = ledgers(table, sent={0: 1, 3: 5})
+
     assert list(found) == [0, 3, 7]
     assert (found[3], found[7].lost) == (ledger(sent=5, lost=5), -1)
     assert ledgers(RECORD_SCHEMA.to_frame(), sent={0: 4}) == {0: ledger(sent=4, lost=4)}
@@ -90,6 +97,7 @@ _ROWS = st.tuples(
 def test_account_is_that_of_plain_counting(rows: list[tuple[int, int, str | None]]) -> None:
     """The vectorised account equals one counted job by job, and always adds up."""
     (found,) = ledgers(records(*rows), sent={0: 5}).values()
+
     assert found == _count_plainly(rows, sent=5)
     assert found.sent == found.done + found.failed + found.lost
 

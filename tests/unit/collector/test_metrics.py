@@ -52,12 +52,14 @@ def test_capacity_throughput_leaves_out_the_filling_of_the_slots() -> None:
     """(n - k) / (f_n - f_k): twelve finishes, two slots; the slow first two don't count."""
     finishes = [50.0, 60.0, *(61.0 + step for step in range(10))]
     records = finishing(*finishes, takes_s=1.5)
+
     assert capacity(records, slots=2).throughput_per_s == pytest.approx(10 / 10)
 
 
 def test_slots_that_were_never_busy_fill_nothing() -> None:
     """A hundred greenlets run one job that computes at a time: k is 1, and ten jobs are enough."""
     found = capacity(finishing(*range(10, 20)), slots=100)
+
     assert found.throughput_per_s == pytest.approx(1.0)
     assert found.peak_in_flight == 1
 
@@ -65,6 +67,7 @@ def test_slots_that_were_never_busy_fill_nothing() -> None:
 def test_capacity_throughput_counts_done_executions_only() -> None:
     """A contender that fails fast is not fast."""
     records = pl.concat([finishing(*range(2, 12)), finishing(*range(2, 90), outcome="failed")])
+
     assert capacity(records, slots=1).throughput_per_s == pytest.approx(1.0)
 
 
@@ -84,6 +87,7 @@ def test_capacity_throughput_is_refused_with_a_reason(
 ) -> None:
     """No figure is guessed."""
     found = capacity(finishing(*finishes_s), slots=slots)
+
     assert (found.throughput_per_s, found.reasons) == (None, (expected,))
 
 
@@ -99,12 +103,14 @@ def test_rate_throughput_runs_from_the_first_due_time(
 ) -> None:
     """Up to the last job done; where that was before the due time, there is a reason instead."""
     found = figures(finishing(*finishes_s), slots=4, is_capacity=False)
+
     assert (found.throughput_per_s, found.reasons) == (throughput_per_s, reasons)
 
 
 def test_trial_without_a_job_done_has_reasons_instead_of_figures() -> None:
     """Nothing done: no figure at all, and no exception."""
     found = figures(table(), slots=4, is_capacity=False)
+
     assert (found.throughput_per_s, found.wait_s, found.execution_s, found.lag_s) == (None,) * 4
     assert (found.peak_in_flight, found.reasons) == (0, (Reason.of(Code.NO_JOB_DONE),))
 
@@ -116,6 +122,7 @@ def test_trial_without_a_job_done_has_reasons_instead_of_figures() -> None:
 def test_percentile_is_the_nearest_rank(count: int, expected: tuple[float, ...]) -> None:
     """The value at rank ceil(p·n / 100) of 1 … n is that rank itself."""
     values = pl.Series(range(count, 0, -1)) * S
+
     assert percentiles(values) == Percentiles(p50=expected[0], p95=expected[1], p99=expected[2])
 
 
@@ -124,6 +131,7 @@ def test_percentile_is_the_nearest_rank(count: int, expected: tuple[float, ...])
 def test_percentile_is_the_least_value_that_covers_its_share(values: list[int]) -> None:
     """At least p % of the values are no greater, and of any smaller measured value fewer."""
     found = known(percentiles(pl.Series(values)))
+
     for percent, value_s in ((50, found.p50), (95, found.p95), (99, found.p99)):
         candidates = [
             v for v in values if 100 * sum(o <= v for o in values) >= percent * len(values)
@@ -147,12 +155,14 @@ def test_wait_counts_once_a_job_and_from_when_it_was_due() -> None:
 def test_execution_is_that_of_jobs_done() -> None:
     """A failure's and a timeout's duration say nothing about the work."""
     records = pl.concat([finishing(4), finishing(9, outcome="timed-out")])
+
     assert executions_ns(records).to_list() == [S]
 
 
 def test_lag_is_the_producers_lateness() -> None:
     """Sent - due stands beside every latency; where nothing has a time, there is none."""
     late = table({"trial": 0, "seq": 0, "due_ns": S, "sent_ns": 3 * S})
+
     assert figures(late, slots=1, is_capacity=False).lag_s == Percentiles(p50=2.0, p95=2.0, p99=2.0)
     assert percentiles(pl.Series([None], dtype=pl.Int64)) is None
 
@@ -164,6 +174,7 @@ def test_lag_is_the_producers_lateness() -> None:
 def test_peak_in_flight(spans: list[tuple[int, int | None]], peak: int) -> None:
     """Touching executions don't overlap; one whose end is unknown is left out."""
     rows = [{"started_ns": start, "finished_ns": end} for start, end in spans]
+
     assert peak_in_flight(table(*rows)) == peak
 
 
@@ -172,7 +183,9 @@ def test_peak_in_flight(spans: list[tuple[int, int | None]], peak: int) -> None:
 def test_peak_in_flight_is_that_of_plain_counting(spans: list[tuple[int, int]]) -> None:
     """The sweep finds what looking at every instant finds."""
     rows = [{"started_ns": start, "finished_ns": start + taken} for start, taken in spans]
+
     plain = max(sum(s <= now < s + taken for s, taken in spans) for now in range(41))
+
     assert peak_in_flight(table(*rows)) == plain
 
 
@@ -191,7 +204,9 @@ def test_latencies_of_another_host_are_called_out(
 ) -> None:
     """Two clocks are never subtracted in silence."""
     rows = [{"trial": 0, "seq": 0, "boot_id": boot, "due_ns": 0} for boot in boots]
+
     found = figures(table(*rows), slots=1, is_capacity=False, sender_boot_id=sender)
+
     assert found.is_clock_shared is is_shared
     assert (Reason.of(Code.FOREIGN_CLOCK) in found.reasons) is not is_shared
 
@@ -199,4 +214,5 @@ def test_latencies_of_another_host_are_called_out(
 def test_figures_need_few_columns() -> None:
     """A report may leave the rest of a million records on disk."""
     whole = finishing(*range(2, 20))
+
     assert capacity(whole.select(FIGURE_COLUMNS), slots=1) == capacity(whole, slots=1)

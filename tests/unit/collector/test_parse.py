@@ -42,6 +42,7 @@ def test_good_lines_become_rows_in_order() -> None:
 def test_batches_need_no_newline_at_their_end() -> None:
     """The last line of one entry and the first of the next stay two lines."""
     rows = parse_lines([wire(seq=1), wire(seq=2) + b"\n", b"", wire(seq=3)], run=RUN)
+
     assert rows["seq"].to_list() == [1, 2, 3]
 
 
@@ -78,6 +79,7 @@ def test_a_line_may_say_more_or_leave_out_its_run(more: dict[str, Any]) -> None:
 def test_garbled_line_is_kept_aside_and_its_neighbours_are_not(text: bytes, reason: str) -> None:
     """One bad line costs that line alone; its text, up to a bound, and its reason are kept."""
     rows = parse(wire(seq=1), text, wire(seq=2), wire(seq=3))
+
     bad = rows.filter(pl.col("rejected").is_not_null())
     assert rows.filter(pl.col("rejected").is_null())["seq"].to_list() == [1, 2, 3]
     assert bad["rejected"].to_list() == [text[:4_096].decode("utf-8", "backslashreplace")]
@@ -98,6 +100,7 @@ _TEXTS = st.one_of(
 def test_what_looks_compressed_is_not_unpacked(magic: bytes) -> None:
     """The parser takes a content that begins like a zlib, gzip or Zstandard file for one."""
     rows = parse(magic, wire(seq=7))
+
     assert rows["seq"].to_list() == [None, 7]
     assert rows["reason"].to_list() == ["no JSON object of a line's types", None]
     assert parse(zlib.compress(wire(seq=8)))["seq"].drop_nulls().is_empty()
@@ -108,6 +111,7 @@ def test_what_looks_compressed_is_not_unpacked(magic: bytes) -> None:
 def test_every_line_is_a_row(texts: list[bytes]) -> None:
     """Nothing vanishes and nothing is made up, whatever the lines are."""
     rows = parse(*texts)
+
     good = [text for text in texts if b'"nonce":"n"' in text]
     assert rows.height == len(texts)
     assert rows["rejected"].null_count() == len(good)

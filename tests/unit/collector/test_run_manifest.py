@@ -119,6 +119,7 @@ def test_numbers_keep_their_type() -> None:
     """A switch is no number, a count no fraction, half a core no core."""
     manifest = read_manifest(FLAT, where="manifest.json")
     (contender,) = manifest.contenders
+
     assert json.dumps(contender.settings) == json.dumps(FLAT["contenders"][0]["settings"])
     assert contender.sweep is not None
     assert (contender.sweep.name, manifest.machine.cores) == ("threads.slots-8", 1.5)

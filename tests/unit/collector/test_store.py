@@ -71,6 +71,7 @@ def test_jobs_samples_and_manifest_come_back(folder: RunFolder) -> None:
 def test_parts_are_read_in_order_and_each_line_once(folder: RunFolder) -> None:
     """Ids are numbers: 9, then 10; a part within another, as a killed compaction leaves, is out."""
     write(folder, (10, 12), (3, 9), (100, 100), (3, 5))
+
     assert stored_lines(folder)["seq"].to_list() == [*range(3, 13), 100]
     assert folder.count_lines() == (11, 0)
 
@@ -195,5 +196,6 @@ def test_table_that_does_not_fit_is_not_there_at_all(folder: RunFolder) -> None:
 def test_folder_that_can_not_be_made_is_one_clear_line(tmp_path: Path) -> None:
     """A file stands where the results should lie."""
     (tmp_path / "results").write_text("in the way")
+
     with pytest.raises(StorageError, match=r"results/r1: Not a directory; check"):
         RunFolder(tmp_path / "results" / "r1").write_manifest(MANIFEST)

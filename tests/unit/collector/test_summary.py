@@ -70,7 +70,9 @@ def test_state_of_a_run_of_five_planned(
     """From what was sent, what ended, and how long nothing was heard."""
     run = replace(RUN, sent={0: sent}, sent_all_ns=sent_all_ns)
     trials = summarize(records(done), run=run).trials
+
     found = judge_state(run, trials=trials, quiet_s=quiet_s, stall_s=30)
+
     assert found is state
 
 
@@ -133,7 +135,9 @@ def test_mark_and_its_reason(
     """No mark without a reason, the strongest mark wins, and jobs that still run aren't lost."""
     more = {"fault": "", **more}
     fault = more.pop("fault")
+
     (trial,) = describe(summarize(frame, **more), fault=fault)["trials"]
+
     assert trial["mark"] == mark
     assert trial["reasons"][:1] == ([first.text] if first else [])
 
@@ -146,6 +150,7 @@ def test_intervals_that_share_an_instant(other: tuple[int, int], *, meets: bool)
     """Both ends belong to a run; the question has one answer from either side."""
     one = Interval(first_due_ns=10, last_finish_ns=20)
     two = Interval(first_due_ns=other[0], last_finish_ns=other[1])
+
     assert one.meets(two) is two.meets(one) is meets
 
 
@@ -168,7 +173,9 @@ def test_manifests_command_asks_for_the_same_arrivals() -> None:
     """The producer reads its options back, to the same shape."""
     shape = {"rate_per_s": 50.0, "to_rate_per_s": 200.0, "over_s": 2.5}
     run = replace(RUN, plans=(replace(PLAN, arrivals="ramp", rate_per_s=125.0, shape=shape),))
+
     manifest = manifest_of(summarize(records(5), run=run))
+
     assert "--arrivals ramp --rate 50 --to-rate 200 --over 2.5 --param" in manifest.command
     assert manifest.trials[0].plan.shape == shape
     assert {option_of(name) for name in shape} == {"--rate", "--to-rate", "--over"}
@@ -191,6 +198,8 @@ def test_patience_lasts_over_jobs_and_the_longest_gap(plan: TrialPlan, silence_s
 def test_manifest_of_a_run_without_jobs_has_no_interval() -> None:
     """Nothing was sent, so it overlapped nobody."""
     run = replace(RUN, sent={0: 0}, plans=(replace(PLAN, kind="their.kind", parameters={}),))
+
     manifest = manifest_of(summarize(records(0), run=run, state=RunState.STALLED))
+
     assert (manifest.state, interval_in(manifest)) == ("unfinished", None)
     assert manifest.trials[0].plan.ideal_wait_s is None

@@ -61,6 +61,7 @@ def test_each_trial_comes_once_and_whole(
     """Patched, so that a small file lies in many windows: their bounds don't show."""
     monkeypatch.setattr(trial_records, "WINDOW_ROWS", rows)
     write(folder, trials=trials)
+
     assert seqs(folder) == expected
 
 
@@ -69,7 +70,9 @@ def test_one_trial_is_read_alone(folder: RunFolder, trials: list[int | None]) ->
     """With the columns that were asked for, in that order, wherever its records lie."""
     write(folder, trials=trials)
     records = folder.trial_records()
+
     found = records.read(3, columns=["outcome", "seq"])
+
     places = [place for place, trial in enumerate(trials) if trial == 3]
     assert_frame_equal(found, folder.read_jobs(columns=["outcome", "seq"])[places])
     assert records.read(1, columns=["seq"]).is_empty()

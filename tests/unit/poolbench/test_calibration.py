@@ -28,6 +28,7 @@ def sent(kind: str, given: dict[str, Any], *, cost_s: float | None = None) -> di
 def test_a_message_carries_what_the_function_takes(kind: Any) -> None:
     """With defaults alone, too; the optional stays away."""
     wanted = {parameter.name for parameter in kind.message_parameters if not parameter.is_optional}
+
     assert set(sent(kind.name, {})) == wanted
 
 
@@ -41,6 +42,7 @@ def test_units_come_as_near_to_the_time_as_whole_numbers_do(
 ) -> None:
     """At least one, and else not half a unit away."""
     units = sent(kind, {"work_ms": work_ms}, cost_s=cost_s)["units"]
+
     assert isinstance(units, int)
     assert units >= 1
     assert units == 1 or abs(units * cost_s - work_ms / 1_000) <= 0.5001 * cost_s
@@ -50,6 +52,7 @@ def test_units_come_as_near_to_the_time_as_whole_numbers_do(
 def test_a_share_splits_the_whole(total_ms: float, cpu_share: float) -> None:
     """Work and wait make up the total, but for half a unit, or for the one unit at the least."""
     found = sent("mixed.share", {"total_ms": total_ms, "cpu_share": cpu_share})
+
     assert found["delay_ms"] == pytest.approx(total_ms * (1 - cpu_share))
     assert abs(found["delay_ms"] + found["units"] * 0.1 - total_ms) <= 0.1001
     assert (found["units"] == 0) == (cpu_share == 0)
@@ -59,6 +62,7 @@ def test_a_share_splits_the_whole(total_ms: float, cpu_share: float) -> None:
 def test_the_ends_of_a_share_are_exact(cpu_share: int, units: int, delay_ms: float) -> None:
     """Nothing but a wait, or nothing but work."""
     found = sent("mixed.share", {"total_ms": 20, "cpu_share": cpu_share})
+
     assert found == {"units": units, "delay_ms": delay_ms}
 
 
@@ -76,7 +80,9 @@ def test_what_is_no_time_of_work_needs_no_calibration(kind: str, given: dict[str
     """Units are taken as they are, and a wait is a wait."""
     known = find_kind(kind)
     complete = complete_parameters(known, given)
+
     found = message_parameters(known, complete, calibration={})
+
     assert not needs_calibration(complete)
     assert complete_parameters(known, found) == found
 
@@ -86,6 +92,7 @@ def test_a_missing_calibration_names_the_command(kind: str) -> None:
     """One line: what is missing, what makes it, and what does without."""
     known = find_kind(kind)
     complete = complete_parameters(known, {})
+
     assert needs_calibration(complete)
     with pytest.raises(StackError, match=r"run `python -m worker calibrate --publish`, or give un"):
         message_parameters(known, complete, calibration={"cpu.sha256": 1e-3})

@@ -78,7 +78,9 @@ def test_what_is_within_bounds_is_taken(case: tuple[JobKind, dict[str, float]]) 
     """Given values stay, the rest have defaults, twice changes nothing, and text means the same."""
     kind, parameters = case
     words = {name: repr(value) for name, value in parameters.items()}
+
     complete = complete_parameters(kind, parameters)
+
     assert parameters.items() <= complete.items()
     assert complete_parameters(kind, complete) == complete
     assert parse_parameters(kind, words) == complete
@@ -89,7 +91,9 @@ def test_times_are_told_of_whatever_is_taken(case: tuple[JobKind, dict[str, floa
     """A wait and a rough length are finite, and no job is shorter than its wait."""
     kind, parameters = case
     complete = complete_parameters(kind, parameters)
+
     wait_s = ideal_wait_s(kind, complete)
+
     assert (wait_s is None) == (kind.is_cpu_bound or kind.name in {"io.redis", "io.file"})
     assert math.isfinite(rough_job_s(kind, complete))
     assert rough_job_s(kind, complete) >= (wait_s or 0.0)
@@ -116,6 +120,7 @@ def test_the_wait_and_the_length_of_a_job(
     """Waits are exact, lengths are rough: they only decide when patience ends."""
     known = find_kind(kind)
     complete = complete_parameters(known, parameters)
+
     assert ideal_wait_s(known, complete) == (None if wait_s is None else pytest.approx(wait_s))
     assert rough_job_s(known, complete) == pytest.approx(rough_s, rel=0.02)
 
@@ -139,6 +144,7 @@ def test_a_fault_says_what_would_be_right(
 ) -> None:
     """The bounds with their unit and meaning, or the type."""
     (fault,) = faults_of(kind, {name: value})
+
     assert fault.startswith(f"{kind} {name} = {value!r} is invalid: must be {constraint}")
 
 

@@ -15,7 +15,9 @@ from upstream import cli
 def test_the_port_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --port it is POOLBENCH_UPSTREAM_PORT, so that jobs and service agree."""
     monkeypatch.setenv("POOLBENCH_UPSTREAM_PORT", "8399")
+
     options = cli._parse([])
+
     assert (options.host, options.port) == ("127.0.0.1", 8_399)
 
 

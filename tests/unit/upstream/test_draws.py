@@ -33,6 +33,7 @@ def test_a_seed_decides_the_order() -> None:
     first, again, other = (
         delays_s(draws(tail_sigma=1, seed=seed), count=300) for seed in (4, 4, 5)
     )
+
     assert first == again
     assert first != other
     assert sorted(first) != sorted(other)
@@ -42,6 +43,7 @@ def test_a_seed_decides_the_order() -> None:
 def test_the_tail_is_lognormal(tail_sigma: float) -> None:
     """Logarithms around that of the median, with the deviation asked for."""
     logs = [math.log(delay_s) for delay_s in delays_s(draws(tail_sigma=tail_sigma), count=5_000)]
+
     assert statistics.fmean(logs) == pytest.approx(math.log(0.1), abs=0.01)
     assert statistics.stdev(logs) == pytest.approx(tail_sigma, rel=0.02)
 
@@ -50,6 +52,7 @@ def test_the_mean_of_the_tail_is_what_the_ceiling_counts_with() -> None:
     """`ideal_wait_s` knows the mean of the delays that upstream draws."""
     mean_s = statistics.fmean(delays_s(draws(tail_sigma=1.0), count=20_000))
     parameters = {"delay_ms": 100.0, "size_bytes": 1, "tail_sigma": 1.0}
+
     assert ideal_wait_s(JOB_KINDS["io.http"], parameters) == pytest.approx(mean_s, rel=0.03)
 
 
@@ -57,6 +60,7 @@ def test_every_hundred_draws_are_nearly_the_same_work() -> None:
     """No trial gets a luckier stretch of the tail than the next."""
     source = draws(tail_sigma=1.0)
     medians_s = [statistics.median(delays_s(source, count=STRATA)) for _ in range(30)]
+
     assert max(medians_s) / min(medians_s) < 1.1
 
 
@@ -66,6 +70,7 @@ def test_failures_are_the_share_asked_for() -> None:
         sum(next(source).is_failure for _ in range(1_000))
         for source in (draws(failure_share=share, tail_sigma=1) for share in (0.0, 0.01, 1.0))
     ]
+
     assert counts == [0, 10, 1_000]
 
 
@@ -79,7 +84,9 @@ def test_a_ceiling_is_one_by_the_cpu_time_of_a_request(
 ) -> None:
     """A quarter of a millisecond each: 4,000 a second; whoever waited was idle, not slow."""
     meter = CostMeter(cpu_s=iter([1.0, 1.0 + cpu_s]).__next__, now_s=iter([0.0, took_s]).__next__)
+
     for _ in range(WINDOW_REQUESTS):
         meter.count()
+
     assert meter.requests == WINDOW_REQUESTS
     assert meter.ceiling_per_s == (pytest.approx(ceiling_per_s) if ceiling_per_s else None)

@@ -60,6 +60,7 @@ def ask_all(service: Service, *targets: str) -> list[Answer]:
 def test_an_answer_has_the_length_asked_for() -> None:
     """The body is as long as asked for, and says so in its header; the health check's is a word."""
     answer, health = ask("/wait?delay_ms=0&size_bytes=3"), ask("/health")
+
     assert (answer.status, answer.body) == (200, b"xxx")
     assert answer.headers[b"content-length"] == b"3"
     assert (health.status, health.body) == (200, b"ok\n")
@@ -83,6 +84,7 @@ def test_an_answer_has_the_length_asked_for() -> None:
 def test_faults_of_a_query_are_one_clear_line(query: str, faults: list[str]) -> None:
     """A value out of bounds, of another type or under another name; all faults come at once."""
     answer = ask(f"/wait?{query}")
+
     assert answer.status == 422
     assert all(fault in answer.body.decode() for fault in faults)
     assert answer.body.count(b"\n") == 1
@@ -91,6 +93,7 @@ def test_faults_of_a_query_are_one_clear_line(query: str, faults: list[str]) -> 
 def test_an_unknown_path_names_the_known() -> None:
     """A wrong path gets 404 and an address that works."""
     answer = ask("/weight")
+
     assert answer.status == 404
     assert b"/wait?delay_ms=50&size_bytes=1024" in answer.body
 
@@ -100,6 +103,7 @@ def test_an_unknown_path_names_the_known() -> None:
 def test_another_method_is_refused(path: str, method: str) -> None:
     """Only GET is served, and the header says so."""
     answer = ask(path, method=method)
+
     assert answer.status == 405
     assert answer.headers[b"allow"] == b"GET"
 
@@ -113,6 +117,7 @@ def test_defaults_are_the_job_kinds() -> None:
 def test_a_document_is_json_of_the_length_asked_for(size_bytes: int) -> None:
     """It parses, and it is as long as it was asked to be, or the shortest that can be had."""
     answer = ask(f"/json?delay_ms=0&size_bytes={size_bytes}")
+
     assert answer.headers[b"content-type"] == b"application/json"
     assert len(answer.body) == max(size_bytes, SHORTEST_BYTES)
     assert json.loads(answer.body).keys() == {"items", "fill"}
@@ -131,6 +136,7 @@ def statuses(target: str) -> list[int]:
 def test_failures_are_as_many_as_asked_for_and_come_in_the_same_order_again() -> None:
     """A fifth of a hundred answers are 503, the same ones for the same seed."""
     first, again, other = (statuses(failing(share=0.2, seed=seed)) for seed in (7, 7, 8))
+
     assert (first.count(503), first.count(200)) == (20, 80)
     assert first == again != other
 
@@ -138,14 +144,18 @@ def test_failures_are_as_many_as_asked_for_and_come_in_the_same_order_again() ->
 def test_each_query_has_draws_of_its_own() -> None:
     """Another workload's requests don't change the order of this one's."""
     theirs, own = failing(share=0.5, seed=1), failing(share=0.2, seed=7)
+
     answers = ask_all(Service(), *[theirs, own] * 100)
+
     assert [answer.status for answer in answers[1::2]] == statuses(own)
 
 
 def test_more_queries_than_are_kept_are_answered() -> None:
     """Their draws begin anew; nothing grows without end."""
     service = Service()
+
     ask_all(service, *(failing(share=0.2, seed=seed) for seed in range(MAX_QUERIES + 5)))
+
     assert service.draws.cache_info().currsize <= MAX_QUERIES
 
 
@@ -202,5 +212,7 @@ def test_a_request_that_a_stop_cuts_short_is_told() -> None:
     """It gets 503, not a body of the length it asked for."""
     service = Service()
     service.waits.stop()
+
     (answer,) = ask_all(service, "/wait?delay_ms=5")
+
     assert (answer.status, answer.body) == (503, b"upstream is stopping\n")
