@@ -98,19 +98,14 @@ def test_a_worker_that_ended_as_asked_or_was_killed_by_the_try_is_no_break(
     assert judge_exits(found, workers=[one]) == found
 
 
-@pytest.mark.parametrize("found", [finding(BREAKS, "Jobs are lost."), not_tried("no such option")])
-def test_a_break_and_a_reason_keep_their_own_words(tmp_path: Path, found: Finding) -> None:
-    """The row's sentence says more than that a worker died."""
-    assert judge_exits(found, workers=[ended(1, None, NO_SHUTDOWN, folder=tmp_path)]) == found
+def test_a_break_or_a_reason_and_its_evidence_stay_as_they_are(tmp_path: Path) -> None:
+    """The row's sentence says more than that a worker died; a log line stands there once."""
+    died = [ended(1, QUIT, NO_SHUTDOWN, folder=tmp_path)]
 
-
-def test_evidence_that_the_row_shows_already_is_not_repeated(tmp_path: Path) -> None:
-    """A log line stands there once."""
-    found = finding(IGNORED, "It waited.", "exit code: 1", f"log: {NO_SHUTDOWN}")
-
-    judged = judge_exits(found, workers=[ended(1, QUIT, NO_SHUTDOWN, folder=tmp_path)])
-
-    assert judged.evidence == found.evidence
+    for found in (finding(BREAKS, "Jobs are lost."), not_tried("no such option")):
+        assert judge_exits(found, workers=died) == found
+    shown = finding(IGNORED, "It waited.", "exit code: 1", f"log: {NO_SHUTDOWN}")
+    assert judge_exits(shown, workers=died).evidence == shown.evidence
 
 
 @pytest.mark.parametrize(
