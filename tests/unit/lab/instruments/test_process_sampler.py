@@ -77,8 +77,7 @@ def test_pss_and_connections_are_optional() -> None:
     sample = Sampler(os.getpid(), contender="x").sample(trial=0)
 
     assert sample is not None
-    assert sample.pss_bytes is None
-    assert sample.connections is None
+    assert (sample.pss_bytes, sample.connections) == (None, None)
 
 
 def test_a_worker_that_is_gone_gives_no_sample() -> None:
