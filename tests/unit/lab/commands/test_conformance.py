@@ -60,15 +60,6 @@ def test_a_target_that_cannot_be_written_is_refused_at_once(tmp_path: Path, name
         conformance._check_target(tmp_path / name)
 
 
-def test_foreign_variables_are_forgotten() -> None:
-    """Celery's own alone."""
-    environ = {"CELERY_BROKER_URL": "redis://x", "REMAP_SIGTERM": "SIGQUIT", "PATH": "/bin"}
-
-    conformance.forget_foreign_variables(environ)
-
-    assert environ == {"PATH": "/bin"}
-
-
 def test_this_python_prints_the_version_of_every_package_that_can_change_a_verdict() -> None:
     """A pool whose package is missing can't be tried."""
     found = inspect_python(Path(sys.executable))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.store import RunFolder
-from lab.commands.run_lookup import find_run, output_faults, read_summary
+from lab.commands.run_lookup import find_run, read_summary
 from poolbench.errors import StorageError, UsageError
 from report.result import to_json
 from report.summary import summarize
@@ -72,7 +72,6 @@ def test_latest_is_not_the_last_in_the_alphabet(results: Path) -> None:
         (f"{RUN[:-1]}c", f"{RUN[:-1]}c; did you mean {RUN}?"),
         # a link to what is gone, which is not recommended either
         (f"{RUN[:-1]}b", f"{RUN[:-1]}b; did you mean {RUN}?"),
-        ("latst", "latst; did you mean latest?"),
         # not the whole list of runs, which may be long
         ("???", "???; name a run's id, its folder, a summary.json, or latest"),
         # nothing, or what no system takes for a path, is not the folder of all runs
@@ -154,12 +153,3 @@ def test_a_summary_that_cannot_be_read_is_one_line(tmp_path: Path, text: str, fa
     said = str(caught.value)
     assert said.startswith(f"{path}: {fault}: this version reads summaries of format 2. ")
     assert "\n" not in said
-
-
-def test_a_file_goes_only_into_a_folder(tmp_path: Path) -> None:
-    """Told with the option, before anything is measured."""
-    (fault,) = output_faults(tmp_path / "no" / "x.xml", where="--junit")
-
-    assert str(fault).startswith(f"--junit: no such folder: {tmp_path / 'no'}; ")
-    assert output_faults(tmp_path / "x.xml", where="--junit") == []
-    assert output_faults(None, where="--junit") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from typer.testing import CliRunner
 from lab.commands import stack
 from lab.commands.main import app
 from lab.stack.state import DOCKER, LOCAL, StackState, load_state, save_state, stack_lock
-from poolbench.errors import ExitCode, StackError, UsageError
+from poolbench.errors import ExitCode, StackError
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +29,6 @@ def run(*words: str) -> tuple[int, str]:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return done.exit_code, done.output
-
-
-def test_the_four_commands_are_there() -> None:
-    """Each with its line of help."""
-    code, text = run("--help")
-
-    assert code == ExitCode.OK
-    for command in ("up", "down", "ps", "logs"):
-        assert re.search(rf"\b{command} +\w", text), command
 
 
 def test_nothing_up_is_no_error() -> None:
@@ -75,12 +65,6 @@ def test_logs_are_shown_after_the_stack_is_down(state_dir: Path) -> None:
     (logs / "redis.log").write_text("one\ntwo\n", encoding="utf-8")
 
     assert run("logs", "redis", "--lines", "1") == (ExitCode.OK, "redis | two\n")
-
-
-def test_an_unknown_service_is_named_with_the_nearest() -> None:
-    """A typing error costs one line."""
-    with pytest.raises(UsageError, match=r"unknown service: colector; did you mean collector\?"):
-        run("logs", "colector")
 
 
 def test_docker_asked_for_and_absent_starts_nothing(state_dir: Path) -> None:

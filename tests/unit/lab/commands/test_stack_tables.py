@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from rich.console import Console, RenderableType
 
@@ -46,13 +48,11 @@ def test_the_table_shows_the_problem_of_an_unhealthy_service() -> None:
         ]
     )
 
-    lines = printed(table).splitlines()
-
-    assert "healthy" in lines[1]
-    assert "1 min" in lines[1]
-    assert "answers 500" in lines[2]
-    assert "stopped" in lines[3]
-    assert "healthy" not in lines[3]
+    _, redis, flower, collector, *_ = printed(table).splitlines()
+    assert re.search(r"1 min .*healthy", redis)
+    assert "answers 500" in flower
+    assert "stopped" in collector
+    assert "healthy" not in collector
 
 
 def test_the_welcome_names_addresses_slots_and_login() -> None:
@@ -60,9 +60,8 @@ def test_the_welcome_names_addresses_slots_and_login() -> None:
     login = "poolbench:0123456789abcdef0123456789abcdef"
     settings = load_settings({"FLOWER_BASIC_AUTH": login}, dotenv=None)
 
-    text = printed(
-        welcome(all_services(settings), where="local processes", settings=settings), width=80
-    )
+    table = welcome(all_services(settings), where="local processes", settings=settings)
+    text = printed(table, width=80)
 
     for wanted in (
         "http://127.0.0.1:5555",

@@ -144,12 +144,9 @@ def test_a_file_that_is_no_survey_is_refused(tmp_path: Path, text: str) -> None:
 
     assert str(path) in str(caught.value)
     assert "conformance --json" in str(caught.value)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """A typing error is the user's, without a traceback."""
-    with pytest.raises(UsageError, match=r"No such file or directory: .*absent\.json"):
-        read_survey(tmp_path / "absent.json")
+    path.unlink()
+    with pytest.raises(UsageError, match=r"No such file or directory: .*wrong\.json"):
+        read_survey(path)
 
 
 PLAIN, TRIED = in_markdown(survey()), in_markdown(several_tries())

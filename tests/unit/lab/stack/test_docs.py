@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.services import LOG_FILES, LOG_MAX_MB
 from lab.system.paths import ROOT
 from poolbench.settings import VARIABLES, load_settings
 
@@ -48,11 +47,6 @@ def test_the_example_shows_every_setting_as_a_comment_with_its_default(tmp_path:
         name: variable.default for name, variable in VARIABLES.items()
     }
     assert load_settings({}, dotenv=path) == load_settings({}, dotenv=None)
-
-
-def test_the_sizes_of_logs_are_told_as_they_are() -> None:
-    """A number in a document is a promise."""
-    assert f"{LOG_FILES} × {LOG_MAX_MB} MB" in OPERATIONS
 
 
 @pytest.mark.parametrize("fragment", MESSAGES)

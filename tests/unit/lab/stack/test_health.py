@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,23 +27,12 @@ from lab.system.redis_server import free_port
 from poolbench.settings import load_settings
 
 
-class Page(http.server.BaseHTTPRequestHandler):
-    """Answers 200 at /health and 500 elsewhere."""
-
-    def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(200 if self.path == "/health" else 500)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
-        """Say nothing."""
-
-
 @pytest.fixture
-def web_port() -> Iterator[int]:
-    """Port of a server that answers."""
-    with http.server.HTTPServer(("127.0.0.1", 0), Page) as web:
+def web_port(tmp_path: Path) -> Iterator[int]:
+    """Port of a server that answers 200 at /health and 404 elsewhere."""
+    (tmp_path / "health").touch()
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as web:
         thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield web.server_address[1]
@@ -60,7 +50,7 @@ HUNG = Status(name="x", state="running", problem="no answer")
 def test_a_page_that_answers_200_is_healthy(web_port: int) -> None:
     """Any other answer, or none, is a problem with its reason."""
     assert http_problem(web_port, path="/health") == ""
-    assert http_problem(web_port, path="/other").endswith("/other answers 500")
+    assert http_problem(web_port, path="/other").endswith("/other answers 404")
     assert http_problem(free_port(), path="/health").startswith("no answer from 127.0.0.1:")
 
 

@@ -118,7 +118,7 @@ def test_compose_publishes_on_loopback_alone() -> None:
     assert all(ports.startswith('["127.0.0.1:') for ports in published)
 
 
-def test_compose_keeps_the_definition_s_times_and_sizes() -> None:
+def test_compose_and_the_documents_keep_the_definition_s_times_and_sizes() -> None:
     """Grace, heartbeat and logs are the same in both stacks."""
     worker = COMPOSE.partition("x-worker:")[2].partition("\nservices:")[0]
     ours = COMPOSE.partition("x-ours:")[2].partition("x-worker:")[0]
@@ -127,6 +127,7 @@ def test_compose_keeps_the_definition_s_times_and_sizes() -> None:
     assert f"stop_grace_period: {SERVICE_STOP_S}s" in ours
     assert f"-lt {HEARTBEAT_LIMIT_S}" in COMPOSE
     assert f'options: {{max-size: {LOG_MAX_MB}m, max-file: "{LOG_FILES}"}}' in COMPOSE
+    assert f"{LOG_FILES} × {LOG_MAX_MB} MB" in (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_no_secret_stands_in_a_command() -> None:
