@@ -85,7 +85,7 @@ def test_a_broker_that_is_away_is_problem_for_its_workers_too() -> None:
         # one that is not ready yet is asked again
         ([[STARTING, OTHER], [RUNNING, OTHER]], 5, None),
         # nobody waits for what can't come, even if others are still starting
-        ([[STARTING, FAILED]], 60, FAILED),
+        ([[STARTING, FAILED]], 3_600, FAILED),
         # at the limit, the one that isn't healthy
         ([[STARTING, OTHER]], 0.01, STARTING),
         ([[OTHER, HUNG]], 0.01, HUNG),
