@@ -9,11 +9,12 @@ import polars as pl
 from poolbench.records import LINE_COLUMNS, RECORD_COLUMNS, Column
 
 
-def _schema(columns: Mapping[str, Column]) -> pl.Schema:
+def schema_of(columns: Mapping[str, Column]) -> pl.Schema:
+    """Return the types of described columns."""
     return pl.Schema({name: kind for name, (kind, _) in columns.items()})
 
 
-LINE_SCHEMA = _schema(LINE_COLUMNS)
+LINE_SCHEMA = schema_of(LINE_COLUMNS)
 
 #: A part's table: its lines, and the text that could not be read as one.
 PART_SCHEMA = pl.Schema(
@@ -27,7 +28,7 @@ PART_SCHEMA = pl.Schema(
 )
 
 #: One execution attempt of one job a row.
-RECORD_SCHEMA = _schema(RECORD_COLUMNS)
+RECORD_SCHEMA = schema_of(RECORD_COLUMNS)
 
 #: What the lab saw of a contender's worker from outside, a moment a row.
 SAMPLE_SCHEMA = pl.Schema(

@@ -255,11 +255,7 @@ def _submit(submission: Submission, *, as_json: bool) -> ExitCode:
         Screen(_errors) as screen,
     ):
         result = SubmittedRun(
-            client=client,
-            submission=submission,
-            scope=settings.scope,
-            screen=screen,
-            should_stop=should_stop,
+            client, submission, scope=settings.scope, screen=screen, should_stop=should_stop
         )
         result.carry_out()
     if as_json:

@@ -27,8 +27,8 @@ from producer.summary import RunSummary, read_summary
 class SubmittedRun:
     """A submission that is carried out, and what happened to it so far."""
 
-    client: redis.Redis
-    submission: Submission
+    client: redis.Redis = field(kw_only=False)
+    submission: Submission = field(kw_only=False)
     #: Prefix of the queues.
     scope: str
     screen: Screen

@@ -1,1 +1,1 @@
-"""Explains a run: what its records say, as a summary, terminal tables and a page."""
+"""Explains a run: what its records show, as a summary, terminal tables and a page."""

@@ -1,13 +1,13 @@
 """Pure: under which conditions a run was made, and where those of two runs differ.
 
 Of two kinds: by a *refusal* the ratio of two runs would answer another question than the one that
-was asked; a *note* is told, and the reader decides. docs/compare.md lists which is which.
+was asked; a *note* is shown, and the reader decides. docs/compare.md lists which is which.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ from collector.run_manifest import Contender, Machine, Manifest, PlannedTrial, W
 #: Topics whose every difference is a refusal, with what they hold.
 REFUSED: Mapping[str, str] = {
     "workload": "the jobs: kind, parameters, arrivals, rate",
-    "contender": "pool, slots and all else that a [[contender]] says, and its own Python",
-    "settings": "Celery's settings of a contender, as its worker tells them",
+    "contender": "pool, slots and all else that a [[contender]] sets, and its own Python",
+    "settings": "Celery's settings of a contender, as its worker reports them",
     "machine": "processor, cores, architecture, memory (by over 10 %)",
     "cgroup": "the control group's limits",
     "python": "implementation, version to the second place, GIL",
@@ -28,7 +28,7 @@ REFUSED: Mapping[str, str] = {
     "events": "whether Celery's events were on",
 }
 
-#: Topics of which a difference is told and refuses nothing.
+#: Topics of which a difference is shown and refuses nothing.
 NOTED: Mapping[str, str] = {
     "work": "units that a time of work came to by each run's calibration: as long, not as much",
     "system": "system release, Python's third place, cores of the host",
@@ -61,7 +61,7 @@ _LABELS = frozenset({"name", "note", "sweep"})
 #: An address without its credentials, port and path: two runs never share those.
 _ADDRESS = re.compile(r"^([a-z+]+://)(?:[^@/]*@)?([^:/]*).*$")
 
-#: So many digits of a digest tell one from another.
+#: So many digits of a digest are enough to identify one.
 _DIGITS = 12
 
 #: Celery writes this in place of what may be secret.
@@ -90,16 +90,6 @@ class Difference:
     def __str__(self) -> str:
         return f"{self.topic} {self.what}: {_word(self.a)} in A, {_word(self.b)} in B"
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the difference as the comparison's JSON holds it."""
-        return {
-            "topic": self.topic,
-            "what": self.what,
-            "a": self.a,
-            "b": self.b,
-            "is_refusal": self.is_refusal,
-        }
-
 
 def conditions(manifest: Manifest) -> Conditions:
     """Return a run's conditions by topic, as ``summary.json`` keeps them.
@@ -120,35 +110,35 @@ def conditions(manifest: Manifest) -> Conditions:
     }
 
 
-def differences(a: Conditions, *, b: Conditions) -> list[Difference]:
+def differences(
+    a: Conditions, *, b: Conditions, names: Mapping[str, Collection[str]] | None = None
+) -> list[Difference]:
     """Return where two runs' conditions differ, refusals first; what only one has by name is left.
 
-    A topic of which one run knows nothing is one difference, not one an entry.
+    A topic of which one run knows nothing is one difference, not one an entry. ``names`` are the
+    contenders and the workloads that are compared, by those words; all if left out.
     """
-    found = [
-        difference
-        for topic in (*REFUSED, *NOTED)
-        for difference in _compare(topic, a=a.get(topic) or {}, b=b.get(topic) or {})
-    ]
+    found: list[Difference] = []
+    for topic in (*REFUSED, *NOTED):
+        ours: Mapping[str, Any] = a.get(topic) or {}
+        theirs: Mapping[str, Any] = b.get(topic) or {}
+        if topic not in BY_NAME:
+            found += _entries(topic, prefix="", a=ours, b=theirs)
+            continue
+        compared = (names or {}).get(BY_NAME[topic], ours)
+        for name in ours:
+            if name in theirs and name in compared:
+                found += _entries(topic, prefix=f"{name}: ", a=ours[name], b=theirs[name])
     return sorted(found, key=lambda difference: not difference.is_refusal)
-
-
-def _compare(topic: str, *, a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Difference]:
-    if topic not in BY_NAME:
-        yield from _entries(topic, prefix="", a=a, b=b)
-        return
-    for name in a:
-        if name in b:
-            yield from _entries(topic, prefix=f"{name}: ", a=a[name], b=b[name])
 
 
 def _entries(
     topic: str, *, prefix: str, a: Mapping[str, Any], b: Mapping[str, Any]
 ) -> Iterator[Difference]:
     if bool(a) != bool(b):
-        told = {True: "known", False: "not known"}
+        state = {True: "known", False: "not known"}
         what = prefix.removesuffix(": ") or "as a whole"
-        yield Difference(topic=topic, what=what, a=told[bool(a)], b=told[bool(b)])
+        yield Difference(topic=topic, what=what, a=state[bool(a)], b=state[bool(b)])
         return
     for key in sorted(a.keys() | b.keys()):
         if not _is_alike(key, a=a.get(key), b=b.get(key)):
@@ -179,7 +169,7 @@ def _workload(manifest: Manifest, workload: Workload) -> dict[str, Any]:
 
 
 def _work(manifest: Manifest, workload: Workload) -> dict[str, Any]:
-    """Return what messages carried that the experiment doesn't say."""
+    """Return what messages carried that the experiment doesn't set."""
     found: dict[str, set[float]] = {}
     for plan in _plans(manifest, workload):
         for name in plan.parameters.keys() - workload.parameters.keys():
@@ -197,13 +187,8 @@ def _contender(manifest: Manifest, contender: Contender) -> dict[str, Any]:
     # a path is a place, not a condition: what lies there is
     known["interpreter"] = "its own" if contender.interpreter else ""
     found = manifest.interpreters.get(contender.interpreter)
-    if found is not None:
-        known |= {
-            "interpreter.python": found.python,
-            "interpreter.is_free_threaded": found.is_free_threaded,
-            "interpreter.gil_enabled": found.gil_enabled,
-            "interpreter.versions": found.versions,
-        }
+    for name in ("python", "is_free_threaded", "gil_enabled", "versions") if found else ():
+        known[f"interpreter.{name}"] = getattr(found, name)
     return _flat(known)
 
 
@@ -222,17 +207,12 @@ def _setting(value: Any) -> Any:
 def _machine(machine: Machine) -> dict[str, Any]:
     minor = re.match(r"\D*\d+\.\d+", machine.python)
     return {
-        "machine": _known(
-            cpu_model=machine.cpu_model,
-            cores=machine.cores,
-            architecture=machine.architecture,
-            memory_bytes=machine.memory_bytes,
-        ),
+        "machine": _known(machine, "cpu_model", "cores", "architecture", "memory_bytes"),
         "python": {
             "version": minor[0] if minor else machine.python,
             "gil_enabled": machine.gil_enabled,
         },
-        "system": _known(python=machine.python, os=machine.os, cores_of_host=machine.cores_of_host),
+        "system": _known(machine, "python", "os", "cores_of_host"),
     }
 
 
@@ -249,11 +229,13 @@ def _run(manifest: Manifest) -> dict[str, Any]:
         "commit": f"{commit}, changed" if manifest.git.is_dirty else commit,
         "experiment": manifest.experiment.sha256[:_DIGITS],
         "profile": manifest.profile,
-        **_known(seed=manifest.seed, trial_s=manifest.trial_s),
+        **_known(manifest, "seed", "trial_s"),
     }
 
 
-def _known(**values: Any) -> dict[str, Any]:
+def _known(found: Machine | Manifest, *names: str) -> dict[str, Any]:
+    """Return the named fields that have a value."""
+    values = {name: getattr(found, name) for name in names}
     return {name: value for name, value in values.items() if value not in (None, "")}
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from collector.files import scan_table
 from collector.reasons import Severity
 from collector.run_manifest import Manifest
-from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
+from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA, schema_of
 from collector.store import RunFolder
 from poolbench.records import RECORD_COLUMNS, Column
 from report.result import Summary
@@ -56,13 +56,13 @@ class Format(StrEnum):
 #: The order of records in a file.
 _ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
 
-#: What a trial's plan tells of each of its jobs, and how many it sent.
+#: What a trial's plan contains about each of its jobs, and how many it sent.
 _PLAN_SCHEMA = pl.Schema(
     {
         "trial": pl.Int64(),
         "sent": pl.Int64(),
         **{name: RECORD_SCHEMA[name] for name in ("run", "contender", "kind")},
-        **{name: kind for name, (kind, _) in TRIAL_COLUMNS.items()},
+        **schema_of(TRIAL_COLUMNS),
     }
 )
 
@@ -78,15 +78,17 @@ def export(folder: RunFolder, file: IO[bytes], *, table: Table, form: Format) ->
 
     Raises:
         StorageError: if the folder can't be read, or is not that of a lab run.
-        OSError: if the file can't be written; polars tells it without an errno.
+        OSError: if the file can't be written; polars' error has no errno.
     """
-    rows = _jobs(folder) if table is Table.JOBS else _samples(folder)
+    rows = (
+        _jobs(folder) if table is Table.JOBS else _scan(folder.samples_path, schema=SAMPLE_SCHEMA)
+    )
     _SINKS[form](rows, file)
 
 
 def _jobs(folder: RunFolder) -> pl.LazyFrame:
     trials = _trials(summarize(folder), manifest=folder.read_manifest())
-    records = _records(folder)
+    records = _scan(folder.jobs_path, schema=RECORD_SCHEMA)
     missing = _missing(records, trials=trials)
     known = trials.lazy().select("trial", *TRIAL_COLUMNS)
     rows = records.join(known, on="trial", how="left", maintain_order="left")
@@ -94,14 +96,6 @@ def _jobs(folder: RunFolder) -> pl.LazyFrame:
         # only then: sorting takes memory for all rows
         rows = pl.concat([rows, missing.lazy()], how="diagonal").sort(_ORDER, nulls_last=True)
     return rows.select(JOB_COLUMNS.keys())
-
-
-def _records(folder: RunFolder) -> pl.LazyFrame:
-    return _scan(folder.jobs_path, schema=RECORD_SCHEMA)
-
-
-def _samples(folder: RunFolder) -> pl.LazyFrame:
-    return _scan(folder.samples_path, schema=SAMPLE_SCHEMA)
 
 
 def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:

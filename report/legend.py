@@ -1,4 +1,4 @@
-"""Words on a run as a whole, shared by terminal and page: its account, and what its marks mean."""
+"""Words that verdicts and outputs share: a run's account, a ratio, and what marks mean."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collector.reasons import Severity
 from poolbench.summaries import Ledger
 from report import format as fmt
 from report.result import Summary
+from report.statistics.ratios import CLAIM_BLOCKS, Ratio
 
 #: Mark → meaning.
 MARKS: Mapping[str, str] = {
@@ -35,13 +36,8 @@ def integrity(summary: Summary) -> tuple[bool, str]:
 
 def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
     """Return whether an account closes without duplicates, and its counts in words."""
-    counts = {
-        "failed": ledger.failed,
-        "retried": ledger.retried,
-        "lost": ledger.lost,
-        "duplicated": ledger.duplicated,
-    }
-    others = [f"{count:,} {name}" for name, count in counts.items() if count]
+    names = ("failed", "retried", "lost", "duplicated")
+    others = [f"{count:,} {name}" for name in names if (count := getattr(ledger, name))]
     is_whole = not ledger.lost and not ledger.duplicated
     start = f"{ledger.done:,} of {ledger.sent:,} done"
     if ledger.done == ledger.sent > 0:
@@ -75,3 +71,14 @@ def legend(summary: Summary) -> list[tuple[str, str]]:
         ("wait", "from due to started; in a backlog it is the job's place in the queue"),
         ("execution", "from started to finished, result stored"),
     ]
+
+
+def claim(ratio: Ratio, *, of: str = "") -> str:
+    """Return a ratio with its interval: ``1.94 × solo [1.90–1.99]``."""
+    start = f"{fmt.times(ratio.value)} {of}".rstrip()
+    return f"{start} {fmt.interval(ratio.low, high=ratio.high)}"
+
+
+def too_few(blocks: int) -> str:
+    """Return what a claim lacks: ``3 repetitions; a claim needs 5``."""
+    return f"{fmt.counted(blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"

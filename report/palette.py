@@ -5,8 +5,12 @@ And one for contenders without the GIL, since they stand beside the same pool wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+#: Mark → its style in a terminal.
+MARK_STYLES: Mapping[str, str] = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

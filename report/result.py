@@ -23,14 +23,14 @@ from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median, Ratio, rounded
 from report.statistics.scalability import Scaling
 from report.statistics.significance import Decision, noise_floor_of
+from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
 from report.trials.loop_blocking import Blocking
-from report.trials.offered_load import LagBin
 from report.trials.slowdown import Slowdown
-from report.trials.timeline import TimelinePoint
+from report.trials.timeline import Timeline
 from report.trials.trial import Evidence, TrialSummary
 
-#: Version of ``summary.json``; 1 held reasons in words.
+#: Version of ``summary.json``; 1 had reasons in words.
 SUMMARY_FORMAT: Final = 2
 
 #: `Verdict.figure` where jobs came at a rate: its ratios are those of 1 ÷ that, so that more is
@@ -45,7 +45,7 @@ Value = bool | int | float | str | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowSummary:
-    """One contender × one workload, over its valid repetitions. Medians, if not said otherwise."""
+    """One contender × one workload, over its valid repetitions. Medians unless noted."""
 
     contender: str
     pool: str
@@ -125,6 +125,15 @@ class Decided:
     ratio: Ratio
     decision: Decision
 
+    def inverse(self) -> Decided:
+        """Return the same comparison the other way round."""
+        return Decided(
+            contender=self.against,
+            against=self.contender,
+            ratio=self.ratio.inverse(),
+            decision=self.decision.inverse(),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualPair:
@@ -143,10 +152,10 @@ class EqualPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a workload's numbers say."""
+    """What a workload's numbers show."""
 
     workload: str
-    #: Who did most and by how much, in one sentence; and all that is to be said.
+    #: Who did most and by how much, in one sentence; and all sentences.
     headline: str = ""
     text: str
     #: The contender that did most, or None where no difference to the one it is compared with
@@ -340,20 +349,6 @@ class MixFairness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """How one trial of a row went, bin by bin."""
-
-    workload: str
-    contender: str
-    pool: str
-    trial: int
-    bin_s: float
-    #: The last bin may be cut short by it.
-    lasted_s: float
-    points: tuple[TimelinePoint, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Width:
     """The interval of one workload's headline, against what `--until` asked for."""
 
@@ -471,10 +466,10 @@ def to_json(summary: Summary) -> str:
 
 
 def from_json(text: str | bytes) -> Summary:
-    """Return the summary that a text holds.
+    """Return the summary that a text contains.
 
     Raises:
-        ValidationError: pydantic's, if it holds none.
+        ValidationError: pydantic's, if it contains none.
     """
     return _adapter().validate_json(text)
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import polars as pl
 
-from collector.run_manifest import Contender, Manifest, RunInfo, Workload
+from collector.run_manifest import Machine, Manifest, RunInfo
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
 from report import format as fmt
@@ -17,24 +17,17 @@ from report.analyses.load_curves import load_curves
 from report.analyses.setting_effects import find_effects
 from report.analyses.sweeps import find_sweeps
 from report.conditions import conditions
-from report.result import (
-    Precision,
-    Summary,
-    Timeline,
-    Verdict,
-    from_json,
-    to_json,
-)
+from report.result import Summary, Verdict, from_json, to_json
 from report.rows.offered_load import pick
 from report.rows.row import Row, sum_ledgers
-from report.trials.timeline import COLUMNS, measure_timeline
+from report.trials.timeline import COLUMNS, Timeline, measure_timeline
 from report.trials.trial import Trial, free_threaded, measure_trials
 from report.verdicts.capacity import judge
 from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
 from report.verdicts.thresholds import check_thresholds
 
-#: From this load average a core on, a machine is told to have been busy before the run.
+#: From this load average a core on, a note says that the machine was busy before the run.
 BUSY_SHARE = 0.5
 
 #: Where the largest backlog is more than this many times the smallest, waits can't be compared.
@@ -58,7 +51,15 @@ def summarize(folder: RunFolder) -> Summary:
     verdicts = _verdicts(manifest, rows=rows)
     shown = {trial.trial for row in rows for trial in row.trials}
     floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
-    precision = _precision(manifest, rows=rows, verdicts=verdicts)
+    precision = None
+    # without it the number of blocks was set beforehand
+    if manifest.until is not None:
+        precision = describe(
+            manifest.until,
+            verdicts=verdicts,
+            blocks=_complete_blocks(rows),
+            is_finished=manifest.state == "finished",
+        )
     summary = Summary(
         **{one.name: getattr(manifest, one.name) for one in fields(RunInfo)},
         conditions=conditions(manifest),
@@ -116,20 +117,8 @@ def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
         )
         for workload in manifest.workloads
         for contender in manifest.contenders
-        for shown, others in [_picked(trials, contender=contender, workload=workload)]
+        for shown, others in [pick(trials, contender=contender.name, workload=workload)]
     ]
-
-
-def _picked(
-    trials: Sequence[Trial], *, contender: Contender, workload: Workload
-) -> tuple[list[Trial], list[Trial]]:
-    """Return the trials that a row shows, by block, and the others of a search or a curve."""
-    own = [
-        trial
-        for trial in trials
-        if trial.contender == contender.name and trial.workload == workload.name
-    ]
-    return pick(own, measure=workload.measure)
 
 
 def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
@@ -146,20 +135,6 @@ def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
     ]
 
 
-def _precision(
-    manifest: Manifest, *, rows: Sequence[Row], verdicts: Sequence[Verdict]
-) -> Precision | None:
-    """Return what became of `--until`; None for a run whose blocks were counted beforehand."""
-    if manifest.until is None:
-        return None
-    return describe(
-        manifest.until,
-        verdicts=verdicts,
-        blocks=_complete_blocks(rows),
-        is_finished=manifest.state == "finished",
-    )
-
-
 def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
     """Return what a reader must know before the numbers, in whole sentences."""
     notes = []
@@ -174,19 +149,22 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
     notes += _worker_notes(manifest)
     if manifest.overlapped_by:
         notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest.overlapped_by])}.")
-    load, cores = next(iter(manifest.machine.load_average), 0.0), manifest.machine.cores
-    if load >= BUSY_SHARE * cores:
-        notes.append(
-            f"The machine was busy when the run began: load {fmt.number(load)} "
-            f"on {cores:g} {'core' if cores == 1 else 'cores'}."
-        )
-    pilots = [trial for trial in trials if trial.is_pilot and not trial.is_valid]
+    notes += busy_notes(manifest.machine, run="the run")
     notes += [
-        f"The pilot of {pilot.contender} on {pilot.workload}: {fmt.listed(words)}."
-        for pilot in pilots
-        for words in [[str(one) for one in pilot.reasons]]
+        f"The pilot of {one.contender} on {one.workload}: {fmt.listed([*map(str, one.reasons)])}."
+        for one in trials
+        if one.is_pilot and not one.is_valid
     ]
     return notes
+
+
+def busy_notes(machine: Machine, *, run: str) -> list[str]:
+    """Return that a machine was busy when a run began, if it was."""
+    load, cores = next(iter(machine.load_average), 0.0), machine.cores
+    if load < BUSY_SHARE * cores:
+        return []
+    of = f"{cores:g} {'core' if cores == 1 else 'cores'}"
+    return [f"The machine was busy when {run} began: load {fmt.number(load)} on {of}."]
 
 
 def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
@@ -231,25 +209,15 @@ def _timelines(
     for row in rows:
         trial = row.typical
         found = trial and measure_timeline(
-            records.read(trial.trial, columns=COLUMNS),
+            trial,
+            pool=row.contender.pool,
+            records=records.read(trial.trial, columns=COLUMNS),
             samples=samples.filter(
                 (pl.col("trial") == trial.trial) & (pl.col("contender") == trial.contender)
             ).sort("t_ns"),
-            start_ns=trial.start_ns,
-            end_ns=trial.end_ns,
         )
-        if trial and found:
-            timelines.append(
-                Timeline(
-                    workload=trial.workload,
-                    contender=trial.contender,
-                    pool=row.contender.pool,
-                    trial=trial.trial,
-                    bin_s=found.bin_s,
-                    lasted_s=found.lasted_s,
-                    points=found.points,
-                )
-            )
+        if found:
+            timelines.append(found)
     return timelines
 
 

@@ -31,7 +31,7 @@ from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
 from report.statistics.scalability import Scaling, fit_scaling
 from report.summary import summarize
-from report.trials.offered_load import LagBin
+from report.trials.lag_histogram import LagBin
 from report.trials.slowdown import Slowdown
 from tests.crossing import make_crossing
 from tests.synthetic import (

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from lab.commands.stack_tables import status_table, welcome
-from lab.stack.controller import Stack, StackController
+from lab.stack.controller import StackController
+from lab.stack.stack import Stack
 from lab.stack.state import LOCAL, stack_lock
 from lab.system.paths import ROOT
 from poolbench.calibration import COMMAND
@@ -34,13 +35,13 @@ def up(
 ) -> None:
     """Start the stack, or those of its services that are down; wait until all are healthy."""
     controller = _controller()
-    with stack_lock(controller.layout.state_dir):
+    with stack_lock(controller.state_dir):
         chosen = controller.choose_stack(stack)
         was_up = chosen.up(started_with=controller.public_settings())
         if not was_up:
             _calibrate(chosen)
         changed = controller.changed_settings()
-    _output.print(welcome(chosen.services, where=chosen.title, settings=controller.settings()))
+    _output.print(welcome(chosen))
     if was_up:
         _print("The stack was running; services that were down are started.")
     if changed:
@@ -53,14 +54,14 @@ def up(
 def down() -> None:
     """Stop the stack with all its processes; keep results, logs and the broker's data."""
     controller = _controller()
-    with stack_lock(controller.layout.state_dir):
+    with stack_lock(controller.state_dir):
         stack = controller.saved_stack() or controller.find_unsaved()
         if stack is None:
             _print("no stack is running")
             return
         _print("stopping when running jobs have finished")
         stack.down()
-    typer.echo(f"stopped; results are kept in {controller.layout.results_dir}")
+    typer.echo(f"stopped; results are kept in {stack.settings.results_dir}")
 
 
 def ps() -> None:
@@ -70,7 +71,7 @@ def ps() -> None:
         _print("no stack is running; start it by `poolbench up`")
         return
     statuses = stack.statuses()
-    _output.print(status_table(statuses))
+    _output.print(status_table(stack.services, statuses=statuses))
     if not stack.is_up():
         _print("the stack was killed, or the machine restarted; start it by `poolbench up`")
     if not all(status.is_healthy for status in statuses):
@@ -116,4 +117,4 @@ def _controller() -> StackController:
 
 
 def _print(text: str) -> None:
-    _messages.print(f"[dim]{escape(text)}[/dim]", highlight=False, soft_wrap=True)
+    _messages.print(Text(text, style="dim"), soft_wrap=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lab.stack.docker import DockerStack
 from lab.stack.docker_engine import Engine, find_engine
-from lab.stack.dotenv import complete_dotenv, new_secret
+from lab.stack.dotenv import complete_dotenv
 from lab.stack.local import LocalStack
-from lab.stack.services import Layout, Notify, names_local_broker, starts_broker
+from lab.stack.services import Notify, names_local_broker, starts_broker
+from lab.stack.stack import Stack
 from lab.stack.state import DOCKER, LOCAL, StackState, load_state
 from poolbench.errors import Fault, StackError, UsageError, nearest
 from poolbench.settings import VARIABLES, Settings, load_settings, read_dotenv
@@ -26,17 +29,16 @@ SECRETS = frozenset(
     }
 )
 
-#: Opens Flower's API without its login: never passed to the services.
-_REMOVED = "FLOWER_UNAUTHENTICATED_API"
-
 #: Variables of the services that the caller's environment doesn't change.
 _FIXED = {
     "POOLBENCH_UPSTREAM_HOST": "127.0.0.1",
     "POOLBENCH_CONTENDER": "",
     "POOLBENCH_HEARTBEAT_FILE": "",
+    # it would open Flower's API without its login; empty means no
+    "FLOWER_UNAUTHENTICATED_API": "",
 }
 
-Stack = LocalStack | DockerStack
+_KINDS: dict[str, type[Stack]] = {LOCAL: LocalStack, DOCKER: DockerStack}
 
 
 class StackController:
@@ -46,16 +48,12 @@ class StackController:
         self.root = root
         self._environ = environ
         self._notify = notify
-        self.layout = Layout.of(self._load({}), root=root)
+        self.state_dir = self._load({}).state_dir
 
     @property
     def state(self) -> StackState | None:
         """Return the saved state of the stack that is up."""
-        return load_state(self.layout.state_dir)
-
-    def settings(self) -> Settings:
-        """Return the settings of the stack that is up, or those that one would start with."""
-        return self._load(self.state.settings if self.state else {})
+        return load_state(self.state_dir)
 
     def public_settings(self) -> dict[str, str]:
         """Return the settings that a stack would start with, without secrets."""
@@ -64,31 +62,20 @@ class StackController:
 
     def changed_settings(self) -> list[str]:
         """Return the names of settings that changed since the stack that is up was started."""
-        started_with = self.state.settings if self.state else self.public_settings()
-        return [
-            name
-            for name, value in self.public_settings().items()
-            if started_with.get(name) != value
-        ]
+        current = self.public_settings()
+        started_with = self.state.settings if self.state else current
+        return [name for name, value in current.items() if started_with.get(name) != value]
 
     def stack(self, kind: str, *, started_with: Mapping[str, str] | None = None) -> Stack:
         """Return the stack of that kind; ``started_with`` overrides the settings."""
         overrides = started_with or {}
         settings = self._load(overrides)
-        if kind == DOCKER:
-            return DockerStack(
-                self.layout,
-                settings=settings,
-                environment=self._environ,
-                project=self._project(),
-                notify=self._notify,
-            )
         environment = {**self._environ, **self._values(overrides), **_FIXED}
+        environment["COMPOSE_PROJECT_NAME"] = self._project()
         if not starts_broker(settings):
             environment["POOLBENCH_REDIS_URL"] = settings.redis_url
-        environment.pop(_REMOVED, None)
-        return LocalStack(
-            self.layout, settings=settings, environment=environment, notify=self._notify
+        return _KINDS[kind](
+            root=self.root, settings=settings, environment=environment, notify=self._notify
         )
 
     def saved_stack(self) -> Stack | None:
@@ -105,7 +92,7 @@ class StackController:
             if not engine.is_usable:
                 raise StackError(
                     f"the stack was started with Docker, and now {engine.description}; start the "
-                    f"engine, or remove {self.layout.state_dir / 'stack.json'} if it is gone"
+                    f"engine, or remove {self.state_dir / 'stack.json'} if it is gone"
                 )
         return self.stack(state.kind, started_with=state.settings)
 
@@ -120,8 +107,8 @@ class StackController:
             StackError: if the other kind is up, or Docker is forced and can't be used.
         """
         forced = forced or self._dotenv().get("STACK", "")
-        if forced not in {"", LOCAL, DOCKER}:
-            remedy = nearest(forced, among=(LOCAL, DOCKER))
+        if forced and forced not in _KINDS:
+            remedy = nearest(forced, among=_KINDS)
             raise UsageError(Fault(problem="unknown stack", seen=forced, remedy=remedy))
         earlier = self.saved_stack()
         if earlier is not None:
@@ -138,12 +125,11 @@ class StackController:
         self._create_secrets(engine)
         return self.stack(DOCKER if engine else LOCAL)
 
-    def find_unsaved(self) -> DockerStack | None:
+    def find_unsaved(self) -> Stack | None:
         """Return a Docker stack of this checkout that is up although no state is saved."""
         if not find_engine(self._environ).is_usable:
             return None
         stack = self.stack(DOCKER)
-        assert isinstance(stack, DockerStack)
         return stack if stack.is_up() else None
 
     def _choose_engine(self, forced: str) -> Engine | None:
@@ -167,15 +153,16 @@ class StackController:
         return engine
 
     def _create_secrets(self, engine: Engine | None) -> None:
-        required: dict[str, Callable[[], str]] = {
-            "POOLBENCH_REDIS_PASSWORD": new_secret,
-            "FLOWER_BASIC_AUTH": lambda: f"poolbench:{new_secret()}",
+        # hexadecimal, so that a value means the same in a URL, a shell, compose and Redis
+        required = {
+            "POOLBENCH_REDIS_PASSWORD": secrets.token_hex(16),
+            "FLOWER_BASIC_AUTH": f"poolbench:{secrets.token_hex(16)}",
         }
         if engine is not None:
             # root in a rootless engine's container is the user outside
-            required["POOLBENCH_UID"] = lambda: "0" if engine.is_rootless else str(os.getuid())
-            required["POOLBENCH_GID"] = lambda: "0" if engine.is_rootless else str(os.getgid())
-            required["COMPOSE_PROJECT_NAME"] = self._project
+            required["POOLBENCH_UID"] = "0" if engine.is_rootless else str(os.getuid())
+            required["POOLBENCH_GID"] = "0" if engine.is_rootless else str(os.getgid())
+            required["COMPOSE_PROJECT_NAME"] = self._project()
         path = self.root / ".env"
         added = complete_dotenv(path, required=required, environ=self._environ)
         if added:
@@ -191,13 +178,16 @@ class StackController:
         return read_dotenv(self.root / ".env")
 
     def _load(self, overrides: Mapping[str, str]) -> Settings:
-        return load_settings(self._values(overrides), dotenv=None)
+        """Return the settings; their relative folders start at the checkout."""
+        settings = load_settings(self._values(overrides), dotenv=None)
+        return replace(
+            settings,
+            state_dir=(self.root / settings.state_dir).resolve(),
+            results_dir=(self.root / settings.results_dir).resolve(),
+        )
 
     def _values(self, overrides: Mapping[str, str]) -> dict[str, str]:
         """Return each variable's value: overridden, or of the environment, ``.env`` or default."""
-        values = {}
-        dotenv = self._dotenv()
-        for name, variable in VARIABLES.items():
-            found = self._environ.get(name, dotenv.get(name, ""))
-            values[name] = overrides.get(name, found or variable.default)
-        return values
+        found = {**self._dotenv(), **self._environ}
+        values = {name: found.get(name) or known.default for name, known in VARIABLES.items()}
+        return {**values, **overrides}

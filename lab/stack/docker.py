@@ -12,22 +12,14 @@ from typing import Any
 
 from collector.files import make_folder
 from lab.stack.health import LOG_TAIL_LINES, Status, failure
-from lab.stack.preflight import check_start
-from lab.stack.services import (
-    CALIBRATE,
-    Layout,
-    Notify,
-    Service,
-    names_local_broker,
-    stack_services,
-    starts_broker,
-)
+from lab.stack.services import CALIBRATE, names_local_broker, starts_broker
+from lab.stack.stack import Stack
 from lab.stack.state import DOCKER, StackState, delete_state, save_state
 from lab.system.commands import last_line, run_command
 from poolbench.errors import StackError
-from poolbench.settings import VARIABLES, Settings
+from poolbench.settings import VARIABLES
 
-#: Folder of the broker's data below the layout's; its name has the image's version.
+#: Folder of the broker's data below that of all data; its name has the image's version.
 REDIS_DATA = "docker-redis-8"
 
 #: The workers' folder below the state folder: files of jobs, undelivered lines.
@@ -44,62 +36,14 @@ _LOG_PREFIX = re.compile(r"^(?:\x1b\[\dK)?(?P<name>[a-z-]+?)(?:-\d+)?\s+\| ?(?P<
 _STATES = {"created": "starting", "restarting": "starting", "exited": "stopped", "dead": "failed"}
 
 
-class DockerStack:
+class DockerStack(Stack):
     """The services of one checkout as containers."""
 
-    #: What `up` prints that the services run on.
     title = "Docker"
-
-    def __init__(
-        self,
-        layout: Layout,
-        *,
-        settings: Settings,
-        environment: Mapping[str, str],
-        project: str,
-        notify: Notify,
-    ) -> None:
-        """Set the stack up; compose reads ``environment`` beside ``.env``."""
-        self._layout = layout
-        self._settings = settings
-        self._project = project
-        self._notify = notify
-        self._environment = dict(environment)
-        if not starts_broker(settings):
-            self._environment["POOLBENCH_REDIS_URL"] = settings.redis_url
-        self.services = stack_services(settings)
 
     def is_up(self) -> bool:
         """Return whether any container of the stack exists."""
         return bool(self._container_ids())
-
-    def up(self, *, started_with: Mapping[str, str]) -> bool:
-        """Start what is down, wait until all is healthy, and return whether the stack was up.
-
-        Args:
-            started_with: settings to save, without secrets.
-
-        Raises:
-            StackError: if something can't be started; a stack that was down is down again.
-        """
-        was_up = self.is_up()
-        # created here, since the engine would create them as root
-        make_folder(self._layout.data / REDIS_DATA)
-        make_folder(self._layout.state_dir / CONTAINER_STATE)
-        make_folder(self._layout.results_dir)
-        if not was_up:
-            self._check_start()
-        state = StackState(kind=DOCKER, token="", settings=started_with)
-        save_state(self._layout.state_dir, state=state)
-        try:
-            self._build()
-            self._start_containers()
-        except BaseException:
-            if not was_up:
-                self._notify("stopping what was started")
-                self.down()
-            raise
-        return was_up
 
     def calibrate(self) -> None:
         """Measure what a unit of work costs in a worker's container, and store it in the broker.
@@ -114,12 +58,18 @@ class DockerStack:
     def down(self) -> None:
         """Remove containers and network; keep results and the broker's data."""
         self._compose("down", "--remove-orphans", error="the containers could not be removed")
-        delete_state(self._layout.state_dir)
+        delete_state(self.settings.state_dir)
 
     def statuses(self) -> list[Status]:
         """Return each service's status."""
-        found = {c["Config"]["Labels"]["com.docker.compose.service"]: c for c in self._inspect()}
-        return [_status(service, container=found.get(service.name)) for service in self.services]
+        # fails if a container was removed meanwhile, or there is none, but prints the others
+        command = ["docker", "inspect", *self._container_ids()]
+        printed = run_command(command, environment=self.environment).stdout or "[]"
+        found = {
+            container["Config"]["Labels"]["com.docker.compose.service"]: container
+            for container in json.loads(printed)
+        }
+        return [_status(one.name, container=found.get(one.name)) for one in self.services]
 
     def read_logs(
         self, names: Sequence[str], *, lines: int, is_following: bool
@@ -128,7 +78,7 @@ class DockerStack:
         options = ["--no-color", f"--tail={lines}", *(["--follow"] if is_following else [])]
         with subprocess.Popen(
             self._command("logs", *options, *names),
-            env=self._environment | _PLACEHOLDERS,
+            env={**self.environment, **_PLACEHOLDERS},
             stdout=subprocess.PIPE,
             text=True,
             errors="replace",
@@ -141,29 +91,39 @@ class DockerStack:
 
     # -- starting
 
-    def _check_start(self) -> None:
-        if names_local_broker(self._settings):
+    def _prepare(self) -> None:
+        if names_local_broker(self.settings):
             raise StackError(
-                f"containers can't reach the broker at {self._settings.redis_address}; "
+                f"containers can't reach the broker at {self.settings.redis_address}; "
                 "set another address, or use STACK=local"
             )
-        check_start(self._layout, settings=self._settings, notify=self._notify)
+
+    def _start(self, started_with: Mapping[str, str]) -> None:
+        state_dir = self.settings.state_dir
+        # created here, since the engine would create them as root
+        make_folder(state_dir / "data" / REDIS_DATA)
+        make_folder(state_dir / CONTAINER_STATE)
+        make_folder(self.settings.results_dir)
+        state = StackState(kind=DOCKER, token="", settings=started_with)
+        save_state(state_dir, state=state)
+        self._build()
+        self._start_containers()
 
     def _build(self) -> None:
         """Build the images, except those that the settings name."""
         images = {
-            "upstream": (self._settings.image, VARIABLES["POOLBENCH_IMAGE"]),
-            "collector": (self._settings.collector_image, VARIABLES["POOLBENCH_COLLECTOR_IMAGE"]),
+            "upstream": (self.settings.image, VARIABLES["POOLBENCH_IMAGE"]),
+            "collector": (self.settings.collector_image, VARIABLES["POOLBENCH_COLLECTOR_IMAGE"]),
         }
         built = [name for name, (image, known) in images.items() if image == known.default]
         if built:
-            self._notify("building the images; the first time takes minutes")
+            self.notify("building the images; the first time takes minutes")
             self._compose("build", "--quiet", *built, error="the images could not be built")
 
     def _start_containers(self) -> None:
-        self._notify("starting containers, and waiting until they are healthy")
+        self.notify("starting containers, and waiting until they are healthy")
         options = ["--wait", "--no-build", "--remove-orphans"]
-        if not starts_broker(self._settings):
+        if not starts_broker(self.settings):
             options.append("--no-deps")
         names = [service.name for service in self.services]
         try:
@@ -179,15 +139,6 @@ class DockerStack:
 
     # -- asking
 
-    def _inspect(self) -> list[dict[str, Any]]:
-        ids = self._container_ids()
-        if not ids:
-            return []
-        # fails if a container was removed meanwhile, but prints the others
-        done = run_command(["docker", "inspect", *ids], environment=self._environment)
-        found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
-        return found
-
     def _container_ids(self) -> list[str]:
         options = ("--all", "--quiet")
         return self._compose("ps", *options, error="the containers can't be listed").split()
@@ -199,17 +150,15 @@ class DockerStack:
             StackError: if it fails: ``error``, and the last line it printed.
         """
         needs_secrets = words[0] in {"up", "build"}
-        environment = self._environment | ({} if needs_secrets else _PLACEHOLDERS)
+        environment = {**self.environment, **({} if needs_secrets else _PLACEHOLDERS)}
         done = run_command(self._command(*words), environment=environment)
         if done.returncode != 0:
             raise StackError(f"{error}: {last_line(done)}")
         return done.stdout
 
     def _command(self, *words: str) -> list[str]:
-        root = str(self._layout.root)
-        file = str(self._layout.root / "docker-compose.yml")
-        options = ["--project-name", self._project, "--project-directory", root, "--file", file]
-        return ["docker", "compose", *options, *words]
+        file = str(self.root / "docker-compose.yml")
+        return ["docker", "compose", "--file", file, *words]
 
 
 def split_log_line(printed: str) -> tuple[str, str]:
@@ -218,18 +167,20 @@ def split_log_line(printed: str) -> tuple[str, str]:
     return (found["name"], found["line"]) if found else ("", printed)
 
 
-def _status(service: Service, *, container: Mapping[str, Any] | None) -> Status:
+def _status(name: str, *, container: Mapping[str, Any] | None) -> Status:
     if container is None:
-        return Status(name=service.name, state="stopped", address=service.address)
+        return Status(name=name, state="stopped")
     state = container["State"]
-    is_running = state["Status"] == "running"
+    uptime_s = None
+    if state["Status"] == "running":
+        # the engine's clock may be another one, as in a virtual machine
+        uptime_s = max(0.0, time.time() - datetime.fromisoformat(state["StartedAt"]).timestamp())
     return Status(
-        name=service.name,
+        name=name,
         state=_STATES.get(state["Status"], state["Status"]),
         pid=state["Pid"] or None,
-        uptime_s=_seconds_since(state["StartedAt"]) if is_running else None,
+        uptime_s=uptime_s,
         problem=_problem(state),
-        address=service.address,
     )
 
 
@@ -241,8 +192,3 @@ def _problem(state: Mapping[str, Any]) -> str:
     if state.get("Error"):
         return str(state["Error"])
     return f"exit code {state['ExitCode']}" if state["Status"] in {"exited", "restarting"} else ""
-
-
-def _seconds_since(moment: str) -> float:
-    """Return the time since a moment that Docker prints, with nanoseconds, in UTC."""
-    return max(0.0, time.time() - datetime.fromisoformat(f"{moment[:19]}+00:00").timestamp())

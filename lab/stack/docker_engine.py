@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Mapping
@@ -13,6 +12,8 @@ from lab.system.commands import run_command
 #: An engine that takes longer to answer counts as absent, seconds.
 _ANSWER_S = 10.0
 _COMPOSE_MAJOR = 2
+#: What `docker info` prints: the engine's version, and options like ``name=rootless``.
+_INFO = "{{.ServerVersion}} {{.SecurityOptions}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ def find_engine(environ: Mapping[str, str]) -> Engine:
     try:
         info, compose = (
             run_command(["docker", *words], environment=environ, timeout_s=_ANSWER_S)
-            for words in (("info", "--format", "{{json .}}"), ("compose", "version", "--short"))
+            for words in (("info", "--format", _INFO), ("compose", "version", "--short"))
         )
     except FileNotFoundError:
         return Engine(description="there is no docker command")
@@ -49,16 +50,11 @@ def read_answers(
     if "permission denied" in f"{info.stdout}\n{info.stderr}".lower():
         description = "no permission to use its socket; is this user in the group docker?"
         return Engine(description=description)
-    try:
-        found = json.loads(info.stdout)
-        version = str(found.get("ServerVersion") or "")
-    except (ValueError, AttributeError):
-        version = ""
-    if not version:
+    version, _, options = info.stdout.partition(" ")
+    if info.returncode != 0 or not version:
         return Engine(description="no engine answers")
     major = re.match(r"v?(\d+)\.", compose.stdout.strip())
     if compose.returncode != 0 or major is None or int(major[1]) < _COMPOSE_MAJOR:
         return Engine(description=f"engine {version} answers, but Compose v2 is missing")
-    is_rootless = any("rootless" in option for option in found.get("SecurityOptions") or ())
     description = f"engine {version}, Compose {compose.stdout.strip().removeprefix('v')}"
-    return Engine(is_usable=True, description=description, is_rootless=is_rootless)
+    return Engine(is_usable=True, description=description, is_rootless="rootless" in options)

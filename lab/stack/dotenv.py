@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from collector.files import storage_errors, write_atomically
@@ -13,17 +12,9 @@ from poolbench.settings import read_dotenv
 
 _HEADING = "# Written by `poolbench up`. Holds secrets: keep it out of version control."
 
-#: Hexadecimal, so that a value means the same in a URL, a shell, compose and Redis.
-_SECRET_BYTES = 16
-
-
-def new_secret() -> str:
-    """Return a new secret."""
-    return secrets.token_hex(_SECRET_BYTES)
-
 
 def complete_dotenv(
-    path: Path, *, required: Mapping[str, Callable[[], str]], environ: Mapping[str, str]
+    path: Path, *, required: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, str]:
     """Add the variables that neither the file nor the environment sets; return the added ones.
 
@@ -37,13 +28,19 @@ def complete_dotenv(
     with storage_errors(path):
         known = read_dotenv(path)
         added = {
-            name: create()
-            for name, create in required.items()
+            name: value
+            for name, value in required.items()
             if not known.get(name) and not environ.get(name)
         }
         if added:
             text = path.read_text(encoding="utf-8") if path.exists() else _HEADING
-            _write_private(path, text=_filled_in(text, added))
+            text = _filled_in(text, added)
+            # nobody else may read the temporary file either
+            umask = os.umask(0o077)
+            try:
+                write_atomically(path, write=lambda file: file.write(text.encode()))
+            finally:
+                os.umask(umask)
         elif path.exists() and path.stat().st_mode & 0o077:
             path.chmod(0o600)
     return added
@@ -56,12 +53,3 @@ def _filled_in(text: str, added: Mapping[str, str]) -> str:
         if not count:
             text = text.rstrip("\n") + f"\n{line}\n"
     return text
-
-
-def _write_private(path: Path, *, text: str) -> None:
-    # nobody else may read the temporary file either
-    umask = os.umask(0o077)
-    try:
-        write_atomically(path, write=lambda file: file.write(text.encode()))
-    finally:
-        os.umask(umask)

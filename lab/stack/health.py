@@ -11,8 +11,6 @@ from pathlib import Path
 
 import httpx
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from lab.stack.services import HEARTBEAT_LIMIT_S, Service
 from poolbench.presence import live_workers
@@ -40,8 +38,6 @@ class Status:
     uptime_s: float | None = None
     #: Why it isn't healthy; empty when it is.
     problem: str = ""
-    #: ``host:port`` or URL, or empty.
-    address: str = ""
 
     @property
     def is_healthy(self) -> bool:
@@ -49,7 +45,7 @@ class Status:
         return self.state == "running" and not self.problem
 
 
-def service_problem(service: Service, *, settings: Settings, pid: int, heartbeat: Path) -> str:
+def service_problem(service: Service, *, settings: Settings, pid: int | None) -> str:
     """Return why a running service doesn't work; empty if it does."""
     if service.contender:
         return worker_problem(settings, contender=service.contender, pid=pid)
@@ -61,7 +57,7 @@ def service_problem(service: Service, *, settings: Settings, pid: int, heartbeat
         case "flower":
             return http_problem(settings.flower_port, path="/healthcheck")
         case _:
-            return heartbeat_problem(heartbeat)
+            return heartbeat_problem(settings.state_dir / "heartbeats" / service.name)
 
 
 def redis_problem(settings: Settings) -> str:
@@ -76,7 +72,7 @@ def redis_problem(settings: Settings) -> str:
     return ""
 
 
-def worker_problem(settings: Settings, *, contender: str, pid: int) -> str:
+def worker_problem(settings: Settings, *, contender: str, pid: int | None) -> str:
     """Return why a contender's worker, with that pid on this host, isn't ready."""
     try:
         with _client(settings) as client:
@@ -93,7 +89,6 @@ def _client(settings: Settings) -> redis.Redis:
         settings.redis_url,
         socket_timeout=_ANSWER_S,
         socket_connect_timeout=_ANSWER_S,
-        retry=Retry(NoBackoff(), 0),
         decode_responses=True,
     )
 

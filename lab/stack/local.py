@@ -8,35 +8,24 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import psutil
 
 from collector.files import make_folder, storage_errors
 from lab.stack.health import Status, failure, service_problem, wait_until_healthy
 from lab.stack.logs import read_logs
-from lab.stack.preflight import check_start
-from lab.stack.processes import (
-    TOKEN_VARIABLE,
-    StackProcess,
-    end_processes,
-    find_processes,
-    kill_after,
-)
-from lab.stack.services import (
-    CALIBRATE,
-    WORKER_STOP_S,
-    Layout,
-    Notify,
-    Service,
-    stack_services,
-    starts_broker,
-)
+from lab.stack.processes import TOKEN_VARIABLE, end_processes, find_processes, kill_after
+from lab.stack.services import CALIBRATE, SERVICE_STOP_S, WORKER_STOP_S, Service, starts_broker
+from lab.stack.stack import Stack
 from lab.stack.state import LOCAL, StackState, delete_state, load_state, save_state
-from lab.stack.supervisor import ProgramState, Supervisor, configuration, socket_folder
+from lab.stack.supervisor import Supervisor, configuration, socket_folder
 from lab.system.commands import last_line, run_command
 from lab.system.redis_server import find_server
 from poolbench.errors import StackError
-from poolbench.settings import Settings
 
 #: How long all services together may take until they are healthy, seconds.
 START_TIMEOUT_S = 60.0
@@ -44,73 +33,24 @@ START_TIMEOUT_S = 60.0
 CALIBRATION_TIMEOUT_S = 60.0
 #: How long a worker's recorder may take to send its last lines, seconds.
 DRAIN_S = 30.0
-#: How long supervisord may take to end, seconds.
-END_S = 10.0
+#: How long supervisord may take to end with the broker, which it stops last, seconds.
+END_S = SERVICE_STOP_S + 10.0
 #: How long leftover processes may take to end, of which recorders wait for their worker, seconds.
 LEFTOVER_END_S = 20.0
 _POLL_S = 0.1
 
-#: States that aren't supervisord's own in lower case.
-_STATES = {
-    "STARTING": "running",  # supervisord waits for a fixed time; the health check is more precise
-    "BACKOFF": "starting",
-    "EXITED": "starting",
-    "FATAL": "failed",
-}
 
-
-class LocalStack:
+class LocalStack(Stack):
     """The services of one checkout as local processes."""
 
-    #: What `up` prints that the services run on.
     title = "local processes"
-
-    def __init__(
-        self,
-        layout: Layout,
-        *,
-        settings: Settings,
-        environment: Mapping[str, str],
-        notify: Notify,
-    ) -> None:
-        """Set the stack up; ``environment`` is that of the services."""
-        self._layout = layout
-        self._settings = settings
-        self._environment = environment
-        self._notify = notify
-        self.services = stack_services(settings)
 
     def is_up(self) -> bool:
         """Return whether the stack's supervisord runs and answers."""
-        if any(not found.service for found in self._processes()):
+        if "" in self._processes().values():
             with contextlib.suppress(StackError):
-                self._supervisor.pid()
+                self._supervisor.states()
                 return True
-        return False
-
-    def up(self, *, started_with: Mapping[str, str]) -> bool:
-        """Start what is down, wait until all is healthy, and return whether the stack was up.
-
-        Args:
-            started_with: settings to save, without secrets.
-
-        Raises:
-            StackError: if something can't be started; then nothing of it is left.
-        """
-        if self.is_up():
-            self._start_services()
-            return True
-        self._end_leftovers()
-        if starts_broker(self._settings):
-            self._notify(f"broker: {find_server().origin}")
-        check_start(self._layout, settings=self._settings, notify=self._notify)
-        try:
-            self._start_supervisor(started_with)
-            self._start_services()
-        except BaseException:
-            self._notify("stopping what was started")
-            self.down()
-            raise
         return False
 
     def calibrate(self) -> None:
@@ -121,8 +61,8 @@ class LocalStack:
         """
         done = run_command(
             [sys.executable, "-m", *CALIBRATE],
-            environment=self._environment,
-            folder=self._layout.root,
+            environment=self.environment,
+            folder=self.root,
             timeout_s=CALIBRATION_TIMEOUT_S,
         )
         if done.returncode:
@@ -131,21 +71,25 @@ class LocalStack:
     def down(self) -> None:
         """Stop everything; keep results, logs and the broker's data. Does nothing when down."""
         if self.is_up():
-            workers = [service for service in self.services if service.contender]
-            broker = [service for service in self.services if service.name == "redis"]
+            workers = {service.name for service in self.services if service.contender}
             self._stop_services(workers)
-            self._wait_for_recorders(workers)
-            self._stop_services([s for s in self.services if s not in workers and s not in broker])
-            self._stop_services(broker)
-            self._end_supervisor()
+            # stopped workers' recorders send the workers' last lines
+            recorders = [found for found, name in self._processes().items() if name in workers]
+            if kill_after(recorders, timeout_s=DRAIN_S):
+                self.notify(
+                    f"a recorder did not end within {DRAIN_S:.0f} s; records may be missing"
+                )
+            self._stop_services({service.name for service in self.services} - workers - {"redis"})
+            supervisor = [found for found, name in self._processes().items() if not name]
+            end_processes(supervisor, timeout_s=END_S)
         self._end_leftovers()
-        delete_state(self._layout.state_dir)
+        delete_state(self.settings.state_dir)
 
     def statuses(self) -> list[Status]:
         """Return each service's status."""
         if self.is_up():
             return self._statuses(self.services)
-        return [self._status(service, program=None) for service in self.services]
+        return [Status(name=service.name, state="stopped") for service in self.services]
 
     def read_logs(
         self, names: Sequence[str], *, lines: int, is_following: bool
@@ -156,135 +100,116 @@ class LocalStack:
 
     # -- starting
 
+    def _prepare(self) -> None:
+        self._end_leftovers()
+        if starts_broker(self.settings):
+            self.notify(f"broker: {find_server().origin}")
+
+    def _start(self, started_with: Mapping[str, str]) -> None:
+        if not self.is_up():
+            self._start_supervisor(started_with)
+        self._start_services()
+
     def _start_supervisor(self, started_with: Mapping[str, str]) -> None:
-        layout = self._layout
+        state_dir = self.settings.state_dir
         state = StackState(kind=LOCAL, token=secrets.token_hex(16), settings=started_with)
-        config = layout.state_dir / "supervisord.conf"
-        make_folder(layout.logs)
-        make_folder(layout.data)
-        with storage_errors(layout.state_dir):
-            shutil.rmtree(layout.heartbeats, ignore_errors=True)
-            layout.heartbeats.mkdir()
+        config = state_dir / "supervisord.conf"
+        heartbeats = state_dir / "heartbeats"
+        make_folder(state_dir / "logs")
+        make_folder(state_dir / "data")
+        with storage_errors(state_dir):
+            shutil.rmtree(heartbeats, ignore_errors=True)
+            heartbeats.mkdir()
             config.write_text(configuration(self.services), encoding="utf-8")
         # saved first: whatever fails after this, the token finds what was started
-        save_state(layout.state_dir, state=state)
+        save_state(state_dir, state=state)
         folder = socket_folder(state.token)
         with storage_errors(folder):
             folder.mkdir(mode=0o700)
         self._supervisor.start(config=config, environment=self._daemon_environment(state.token))
 
     def _daemon_environment(self, token: str) -> dict[str, str]:
-        paths = (str(self._layout.root), self._environment.get("PYTHONPATH", ""))
+        paths = (str(self.root), self.environment.get("PYTHONPATH", ""))
         return {
-            **self._environment,
+            **self.environment,
             TOKEN_VARIABLE: token,
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "PYTHONUNBUFFERED": "1",
-            "POOLBENCH_ROOT": str(self._layout.root),
+            "POOLBENCH_ROOT": str(self.root),
             "POOLBENCH_PYTHON": sys.executable,
             "POOLBENCH_SOCKET": str(self._supervisor.socket_path),
-            "POOLBENCH_STATE_DIR": str(self._layout.state_dir),
-            "POOLBENCH_RESULTS_DIR": str(self._layout.results_dir),
+            "POOLBENCH_STATE_DIR": str(self.settings.state_dir),
+            "POOLBENCH_RESULTS_DIR": str(self.settings.results_dir),
         }
 
     def _start_services(self) -> None:
         """Start the services that are down: the broker first, then the others at the same time."""
-        self._wait_until(lambda programs: all(p.state != "STOPPING" for p in programs.values()))
-        programs = self._supervisor.states()
+        self._wait_until(lambda states: all(s.state != "stopping" for s in states.values()))
+        states = self._supervisor.states()
         for group in (self.services[:1], self.services[1:]):
-            missing = [service.name for service in group if not programs[service.name].is_started]
+            names = [service.name for service in group]
+            missing = [name for name in names if states[name].state not in {"running", "starting"}]
             for name in missing:
-                self._supervisor.start_service(name)
+                self._supervisor.request("startProcess", name)
             if missing:
-                self._notify(f"starting {', '.join(missing)}")
-            self._wait_until_healthy(group)
-
-    def _wait_until_healthy(self, group: Sequence[Service]) -> None:
-        failed = wait_until_healthy(lambda: self._statuses(group), within_s=START_TIMEOUT_S)
-        if failed is not None:
-            log = self._log_of(failed.name)
-            text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-            raise StackError(failure(failed, log=text, where=str(log)))
+                self.notify(f"starting {', '.join(missing)}")
+            failed = wait_until_healthy(partial(self._statuses, group), within_s=START_TIMEOUT_S)
+            if failed is not None:
+                log = self._log_of(failed.name)
+                text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+                raise StackError(failure(failed, log=text, where=str(log)))
 
     # -- asking
 
     @property
     def _token(self) -> str:
-        state = load_state(self._layout.state_dir)
+        state = load_state(self.settings.state_dir)
         return state.token if state else ""
 
     @property
     def _supervisor(self) -> Supervisor:
         return Supervisor(socket_folder(self._token) / "supervisor.sock")
 
-    def _processes(self) -> list[StackProcess]:
-        return find_processes(self._token) if self._token else []
+    def _processes(self) -> dict[psutil.Process, str]:
+        return find_processes(self._token) if self._token else {}
 
     def _log_of(self, service: str) -> Path:
-        return self._layout.logs / f"{service}.log"
+        return self.settings.state_dir / "logs" / f"{service}.log"
 
     def _statuses(self, group: Iterable[Service]) -> list[Status]:
-        programs = self._supervisor.states()
-        return [self._status(service, program=programs[service.name]) for service in group]
-
-    def _status(self, service: Service, *, program: ProgramState | None) -> Status:
-        if program is None:
-            return Status(name=service.name, state="stopped", address=service.address)
-        state = _STATES.get(program.state, program.state.lower())
-        problem = program.reason
-        if state == "running":
-            problem = service_problem(
-                service,
-                settings=self._settings,
-                pid=program.pid,
-                heartbeat=self._layout.heartbeats / service.name,
-            )
-        return Status(
-            name=service.name,
-            state=state,
-            pid=program.pid or None,
-            uptime_s=program.uptime_s if program.pid else None,
-            problem=problem,
-            address=service.address,
-        )
+        states = self._supervisor.states()
+        statuses = []
+        for service in group:
+            status = states[service.name]
+            if status.state == "running":
+                problem = service_problem(service, settings=self.settings, pid=status.pid)
+                status = replace(status, problem=problem)
+            statuses.append(status)
+        return statuses
 
     # -- stopping
 
-    def _stop_services(self, group: Sequence[Service]) -> None:
+    def _stop_services(self, names: Collection[str]) -> None:
         """Stop services at the same time."""
-        for service in group:
-            self._supervisor.stop_service(service.name)
-        self._wait_until(lambda programs: not any(programs[one.name].pid for one in group))
+        for name in names:
+            self._supervisor.request("stopProcess", name)
+        self._wait_until(lambda states: not any(states[name].pid for name in names))
 
-    def _wait_until(self, is_reached: Callable[[Mapping[str, ProgramState]], bool]) -> None:
+    def _wait_until(self, is_reached: Callable[[Mapping[str, Status]], bool]) -> None:
         """Poll until services have stopped; supervisord kills those that take too long."""
         deadline_s = time.monotonic() + WORKER_STOP_S + END_S
         while not is_reached(self._supervisor.states()) and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
 
-    def _wait_for_recorders(self, workers: Iterable[Service]) -> None:
-        """Wait for the recorders of stopped workers, which send the workers' last lines."""
-        names = {service.name for service in workers}
-        recorders = [found.process for found in self._processes() if found.service in names]
-        if kill_after(recorders, timeout_s=DRAIN_S):
-            self._notify(f"a recorder did not end within {DRAIN_S:.0f} s; records may be missing")
-
-    def _end_supervisor(self) -> None:
-        daemon = [found.process for found in self._processes() if not found.service]
-        with contextlib.suppress(StackError):
-            self._supervisor.shut_down()
-        kill_after(daemon, timeout_s=END_S)
-
     def _end_leftovers(self) -> None:
         """End what a crash or a killed supervisord has left: workers first, the broker last."""
         found = self._processes()
         if found:
-            self._notify(f"ending {len(found)} processes of an earlier stack")
+            self.notify(f"ending {len(found)} processes of an earlier stack")
             # supervisord first, since it would start the services again
-            kill_after((one.process for one in found if not one.service), timeout_s=0)
-            workers = [one for one in found if one.service.startswith("worker-")]
-            others = [one for one in found if one.service and one not in workers]
-            for group in (workers, others):
-                end_processes(group, timeout_s=LEFTOVER_END_S)
+            kill_after((process for process, name in found.items() if not name), timeout_s=0)
+            workers = [process for process, name in found.items() if name.startswith("worker-")]
+            end_processes(workers, timeout_s=LEFTOVER_END_S)
+            end_processes(found.keys() - workers, timeout_s=LEFTOVER_END_S)
         if self._token:
             shutil.rmtree(socket_folder(self._token), ignore_errors=True)

@@ -12,14 +12,7 @@ import psutil
 
 from collector.files import make_folder, storage_errors
 from lab.stack.health import redis_problem
-from lab.stack.services import (
-    Layout,
-    Notify,
-    Service,
-    broker_password,
-    stack_services,
-    starts_broker,
-)
+from lab.stack.services import Notify, Service, broker_password, stack_services, starts_broker
 from poolbench.errors import StackError, StorageError
 from poolbench.settings import Settings
 
@@ -29,7 +22,7 @@ FREE_SPACE_MIN_BYTES = 50_000_000
 _COMMAND_MAX_CHARS = 60
 
 
-def check_start(layout: Layout, *, settings: Settings, notify: Notify) -> None:
+def check_start(settings: Settings, *, notify: Notify) -> None:
     """Check the disk, the broker and the ports.
 
     Raises:
@@ -37,7 +30,7 @@ def check_start(layout: Layout, *, settings: Settings, notify: Notify) -> None:
         UsageError: if the broker's password can't be used.
         StackError: if a broker that the settings name can't be used, or a port is taken.
     """
-    check_disk(layout)
+    check_disk(settings)
     if starts_broker(settings):
         broker_password(settings)
     else:
@@ -48,13 +41,13 @@ def check_start(layout: Layout, *, settings: Settings, notify: Notify) -> None:
     check_ports(stack_services(settings))
 
 
-def check_disk(layout: Layout) -> None:
+def check_disk(settings: Settings) -> None:
     """Check that the stack has space to write.
 
     Raises:
         StorageError: if it hasn't, or can't write at all.
     """
-    for folder in (layout.state_dir, layout.results_dir):
+    for folder in (settings.state_dir, settings.results_dir):
         make_folder(folder)
         with storage_errors(folder):
             free_bytes = shutil.disk_usage(folder).free
@@ -74,10 +67,8 @@ def check_ports(services: Sequence[Service]) -> None:
     for service in services:
         if service.port is None:
             continue
-        if service.port in service_at:
-            problem = f"{service_at[service.port]} uses it too"
-        else:
-            problem = port_problem(service.port)
+        other = service_at.get(service.port)
+        problem = f"{other} uses it too" if other else port_problem(service.port)
         service_at[service.port] = service.name
         if problem:
             variable = f"POOLBENCH_{service.name.upper()}_PORT"

@@ -7,8 +7,7 @@ started with identifies it, and covers what services start: a worker's children 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 
 import psutil
 
@@ -22,36 +21,28 @@ _SERVICE_VARIABLE = "SUPERVISOR_PROCESS_NAME"
 _KILL_S = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackProcess:
-    """A live process of the stack."""
+def find_processes(token: str) -> dict[psutil.Process, str]:
+    """Return the live processes with that token, each with its service's name.
 
-    process: psutil.Process
-    #: Name of its service; empty for supervisord.
-    service: str
-
-
-def find_processes(token: str) -> list[StackProcess]:
-    """Return the live processes with that token."""
-    found = []
+    The name is empty for supervisord.
+    """
+    found = {}
     for process in psutil.process_iter():
         # one that ended meanwhile, or another user's, is not the stack's
         with contextlib.suppress(psutil.Error, OSError):
             environment = process.environ()
             is_alive = process.status() != psutil.STATUS_ZOMBIE
             if environment.get(TOKEN_VARIABLE) == token and is_alive:
-                service = environment.get(_SERVICE_VARIABLE, "")
-                found.append(StackProcess(process=process, service=service))
+                found[process] = environment.get(_SERVICE_VARIABLE, "")
     return found
 
 
-def end_processes(found: Iterable[StackProcess], *, timeout_s: float) -> int:
+def end_processes(processes: Collection[psutil.Process], *, timeout_s: float) -> int:
     """End processes, and kill those that don't end in time; return how many were killed.
 
     SIGTERM goes to those that no other of them started: a worker ends its children, and its
     recorder ends after it.
     """
-    processes = [one.process for one in found]
     pids = {process.pid for process in processes}
     for process in processes:
         with contextlib.suppress(psutil.Error):

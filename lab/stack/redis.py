@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab.stack.services import Layout, broker_password, redis_port
+from lab.stack.services import broker_password, redis_port
 from lab.system.paths import ROOT
 from lab.system.redis_server import ServerBinary, find_server, server_configuration
 from poolbench.errors import PoolbenchError, StackError
@@ -36,9 +36,8 @@ def data_folder(binary: ServerBinary, *, data: Path) -> Path:
 def main() -> None:
     """Replace this process by the server of the settings in the environment."""
     settings = load_settings(dotenv=ROOT / ".env")
-    layout = Layout.of(settings, root=ROOT)
     binary = find_server()
-    folder = data_folder(binary, data=layout.data)
+    folder = data_folder(binary, data=ROOT / settings.state_dir / "data")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     text = server_configuration(
         port=redis_port(settings), password=broker_password(settings), folder=folder

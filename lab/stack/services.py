@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from poolbench.errors import Fault, UsageError
@@ -51,39 +50,6 @@ class Service:
     def address(self) -> str:
         """Return where it listens on the host, ``host:port``, or an empty string."""
         return f"127.0.0.1:{self.port}" if self.port else ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """Folders of a stack."""
-
-    root: Path
-    state_dir: Path
-    results_dir: Path
-
-    @classmethod
-    def of(cls, settings: Settings, *, root: Path) -> Layout:
-        """Return the layout of a checkout; relative folders of its settings start at ``root``."""
-        return cls(
-            root=root,
-            state_dir=(root / settings.state_dir).resolve(),
-            results_dir=(root / settings.results_dir).resolve(),
-        )
-
-    @property
-    def logs(self) -> Path:
-        """Return the folder of the local stack's logs, ``<service>.log`` each."""
-        return self.state_dir / "logs"
-
-    @property
-    def data(self) -> Path:
-        """Return the parent of the folders with the broker's data, one a server and version."""
-        return self.state_dir / "data"
-
-    @property
-    def heartbeats(self) -> Path:
-        """Return the folder of the files that live services touch."""
-        return self.state_dir / "heartbeats"
 
 
 def redis_port(settings: Settings) -> int:

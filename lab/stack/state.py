@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ValidationError
 
 from collector.files import storage_errors, write_atomically
 from poolbench.errors import StackError
 
-#: Version of the file; a file of another version is ignored.
-_FORMAT = 1
-
-LOCAL = "local"
-DOCKER = "docker"
+LOCAL: Final = "local"
+DOCKER: Final = "docker"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StackState:
+class StackState(BaseModel, frozen=True, extra="forbid"):
     """The stack that was started last and has not been stopped by `down`."""
 
+    #: Version of the file; a file of another version is ignored.
+    format: Literal[1] = 1
     #: `LOCAL` or `DOCKER`.
-    kind: str
+    kind: Literal["local", "docker"]
     #: Identifies the processes of a local stack, in their environment; empty for Docker.
     token: str
     #: Settings that the stack was started with, without secrets.
@@ -35,11 +34,8 @@ class StackState:
 def load_state(state_dir: Path) -> StackState | None:
     """Return the saved state, or None if there is no valid one."""
     try:
-        found = json.loads(_file(state_dir).read_text(encoding="utf-8"))
-        if found.pop("format") != _FORMAT or found["kind"] not in {LOCAL, DOCKER}:
-            return None
-        return StackState(**found)
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return StackState.model_validate_json(_file(state_dir).read_bytes())
+    except (FileNotFoundError, ValidationError):
         return None
 
 
@@ -49,7 +45,7 @@ def save_state(state_dir: Path, *, state: StackState) -> None:
     Raises:
         StorageError: if it can't be written.
     """
-    text = json.dumps({"format": _FORMAT, **asdict(state)}, indent=1)
+    text = state.model_dump_json(indent=1)
     write_atomically(_file(state_dir), write=lambda file: file.write(text.encode()))
 
 

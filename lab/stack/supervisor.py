@@ -9,12 +9,12 @@ import socket
 import sys
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from lab.stack.health import Status
 from lab.stack.services import LOG_FILES, LOG_MAX_MB, Service
 from lab.system.commands import run_command
 from poolbench.errors import StackError
@@ -67,23 +67,13 @@ stdout_logfile_backups={log_backups}
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramState:
-    """State of one service, as supervisord reports it."""
-
-    #: RUNNING, STARTING, STOPPED, BACKOFF, STOPPING, EXITED or FATAL.
-    state: str
-    #: Process id, or 0.
-    pid: int
-    #: Seconds since its start; 0 when it doesn't run.
-    uptime_s: int
-    #: supervisord's reason why it could not be started, or empty.
-    reason: str
-
-    @property
-    def is_started(self) -> bool:
-        """Return whether supervisord runs it or is about to."""
-        return self.state in {"RUNNING", "STARTING", "BACKOFF"}
+#: States that aren't supervisord's own in lower case.
+_STATES = {
+    "STARTING": "running",  # supervisord waits for a fixed time; the health check is more precise
+    "BACKOFF": "starting",
+    "EXITED": "starting",
+    "FATAL": "failed",
+}
 
 
 def configuration(services: Sequence[Service]) -> str:
@@ -129,43 +119,28 @@ class Supervisor:
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
         done = run_command(command, environment=environment, folder=config.parent)
         if done.returncode != 0:
-            lines = (
-                f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}".strip().splitlines()
-            )
+            printed = f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+            lines = printed.strip().splitlines()
             reason = next((line for line in lines if line.startswith("Error")), lines[-1])
             raise StackError(f"supervisord did not start: {reason}")
         # supervisord listens before it becomes a daemon, so this call waits in the socket's queue
-        self.pid()
+        self.states()
 
-    def pid(self) -> int:
-        """Return its process id."""
-        return int(self._call("getPID"))
-
-    def states(self) -> dict[str, ProgramState]:
-        """Return every service's state, by name."""
+    def states(self) -> dict[str, Status]:
+        """Return every service's state, by name, with supervisord's reason if it can't start."""
         return {
-            info["name"]: ProgramState(
-                state=info["statename"],
-                pid=info["pid"],
-                uptime_s=info["now"] - info["start"] if info["pid"] else 0,
-                reason="" if info["pid"] else info["spawnerr"],
+            info["name"]: Status(
+                name=info["name"],
+                state=_STATES.get(info["statename"], info["statename"].lower()),
+                pid=info["pid"] or None,
+                uptime_s=info["now"] - info["start"] if info["pid"] else None,
+                problem="" if info["pid"] else info["spawnerr"],
             )
             for info in self._call("getAllProcessInfo")
         }
 
-    def start_service(self, name: str) -> None:
-        """Start a service without waiting; a running one is left alone."""
-        self._call_without_waiting("startProcess", name)
-
-    def stop_service(self, name: str) -> None:
-        """Stop a service without waiting; a stopped one is left alone."""
-        self._call_without_waiting("stopProcess", name)
-
-    def shut_down(self) -> None:
-        """Shut supervisord down, without waiting."""
-        self._call("shutdown")
-
-    def _call_without_waiting(self, method: str, name: str) -> None:
+    def request(self, method: str, name: str) -> None:
+        """Start or stop a service, by ``startProcess`` or ``stopProcess``, without waiting."""
         # a service that is already in that state, or fails at once, shows it in `states`
         with contextlib.suppress(xmlrpc.client.Fault):
             self._call(method, name, False)
@@ -178,9 +153,7 @@ class Supervisor:
         try:
             with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
                 return getattr(proxy.supervisor, method)(*arguments)
-        except xmlrpc.client.Fault:
-            raise
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as error:
+        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             raise StackError(
                 f"supervisord doesn't answer at {self.socket_path}: {error}"
             ) from error

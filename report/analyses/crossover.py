@@ -25,7 +25,7 @@ POOL = "prefork"
 
 
 def find_crossovers(
-    rows: Sequence[Row], *, noise_floors: Mapping[str, float | None] | None = None
+    rows: Sequence[Row], *, noise_floors: Mapping[str, float | None]
 ) -> list[Crossover]:
     """Return the crossovers of a run, those with most shares first; none for most runs.
 
@@ -39,7 +39,7 @@ def find_crossovers(
             del parameters[AXIS]
             groups.setdefault(tuple(sorted(parameters.items())), []).append(row)
     found = [
-        _crossover(dict(common), rows=group, noise_floors=noise_floors or {})
+        _crossover(dict(common), rows=group, noise_floors=noise_floors)
         for common, group in groups.items()
     ]
     return sorted(

@@ -54,7 +54,7 @@ def find_boundary(
     *,
     others: Sequence[Line],
     shares: Sequence[float],
-    noise_floors: Mapping[float, float] | None = None,
+    noise_floors: Mapping[float, float],
 ) -> Boundary | None:
     """Return from where on a line leads at every measured share; None if not at the last.
 
@@ -62,9 +62,8 @@ def find_boundary(
     by the ranges of the paired ratios where there are too few repetitions for an interval.
     ``noise_floors`` are by share.
     """
-    floors = noise_floors or {}
     shown = {
-        share: _findings(line, others=others, share=share, noise_floor=floors.get(share, 0.0))
+        share: _findings(line, others=others, share=share, noise_floor=noise_floors[share])
         for share in shares
     }
     ahead = {

@@ -12,10 +12,10 @@ from collector.trial_records import TrialRecords
 from poolbench.records import Outcome
 from report.result import MixFairness
 from report.rows.row import Row
-from report.trials.slowdown import COLUMNS, judge_fairness
+from report.trials.slowdown import COLUMNS, slowdowns, unfairness
 
 #: What is read of a record.
-_COLUMNS = (*COLUMNS, "started_ns", "part")
+_COLUMNS = (*COLUMNS, "started_ns")
 
 
 def mix_fairness(
@@ -23,7 +23,7 @@ def mix_fairness(
 ) -> list[MixFairness]:
     """Return how each row's parts were slowed, for mixes whose jobs came at a rate.
 
-    In a backlog a response is a place in the queue, which tells nothing of fairness.
+    In a backlog a response is a place in the queue, which shows nothing of fairness.
 
     Args:
         rows: of a run.
@@ -45,19 +45,21 @@ def mix_fairness(
 def _fairness(
     row: Row, *, entries: Mapping[int, TrialEntry], records: TrialRecords
 ) -> MixFairness | None:
-    trials = [trial.trial for trial in row.valid if trial.load]
+    trials = [trial.trial for trial in row.valid if not trial.is_backlog]
     if not trials:
         return None
     jobs = pl.concat([records.read(trial, columns=list(_COLUMNS)) for trial in trials])
     ideal_s = _ideal_s([entries[trial] for trial in trials], jobs=jobs)
-    found = judge_fairness(jobs, ideal_s=ideal_s, by="part")
+    found = slowdowns(jobs, ideal_s=ideal_s)
+    by_part = {part: one for part, one in found.items() if one}
+    unknown = "how long one of its jobs takes alone is not known"
     return MixFairness(
         workload=row.workload.name,
         contender=row.contender.name,
         pool=row.contender.pool,
-        by_kind=found.by_kind,
-        unfairness=found.unfairness,
-        left_out=found.left_out,
+        by_kind=by_part,
+        unfairness=unfairness(by_part.values()),
+        left_out={part: unknown for part, one in found.items() if one is None},
     )
 
 
@@ -67,26 +69,17 @@ def _ideal_s(trials: Sequence[TrialEntry], *, jobs: pl.DataFrame) -> dict[str, f
     Its CPU-seconds without Celery, by the gauge beside the trials, and the wait that it was asked
     for. Where neither is known (a disk, Redis), the shortest execution that was seen of it here.
     """
-    shortest_ns = dict(
-        jobs.filter(pl.col("outcome") == Outcome.DONE.value)
-        .group_by("part")
-        .agg(ns=(pl.col("finished_ns") - pl.col("started_ns")).min())
-        .iter_rows()
-    )
-    ideal_s: dict[str, float | None] = {}
-    for name in dict.fromkeys(part.name for trial in trials for part in trial.plan.parts):
-        known_s = [
-            part_s
-            for trial in trials
-            for part in trial.plan.parts
-            if part.name == name and (part_s := _known_s(part, result=trial.result))
-        ]
-        seen_ns = shortest_ns.get(name)
-        if known_s:
-            ideal_s[name] = statistics.fmean(known_s)
-        else:
-            ideal_s[name] = seen_ns / 1e9 if seen_ns else None
-    return ideal_s
+    ran_s = (pl.col("finished_ns") - pl.col("started_ns")) / 1e9
+    done = jobs.filter(pl.col("outcome") == Outcome.DONE.value)
+    shortest_s = dict(done.group_by("part").agg(ran_s.min()).iter_rows())
+    known_s: dict[str, list[float]] = {}
+    for trial in trials:
+        for part in trial.plan.parts:
+            known_s.setdefault(part.name, []).append(_known_s(part, result=trial.result))
+    return {
+        name: statistics.fmean(found) if (found := [*filter(None, both)]) else shortest_s.get(name)
+        for name, both in known_s.items()
+    }
 
 
 def _known_s(part: PlannedPart, *, result: TrialResult) -> float:

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from collector.metrics import percentiles
 from report.result import LoadCurve, LoadPoint
-from report.rows.offered_load import sustained_per_s
 from report.rows.row import Row
 from report.statistics.ratios import CLAIM_BLOCKS
 from report.trials.latency_spans import pool_spans
-from report.trials.offered_load import TrialLoad, sustains_all
 from report.trials.trial import Trial
 
 
@@ -26,26 +24,24 @@ def load_curves(rows: Iterable[Row]) -> list[LoadCurve]:
 def _curve(row: Row) -> LoadCurve:
     by_share: dict[float, list[Trial]] = {}
     for trial in (*row.trials, *row.others):
-        if trial.load and trial.load.share is not None:
-            by_share.setdefault(trial.load.share, []).append(trial)
-    base = list(sustained_per_s([*row.trials, *row.others]).values())
+        if trial.load_share is not None:
+            by_share.setdefault(trial.load_share, []).append(trial)
     return LoadCurve(
         workload=row.workload.name,
         contender=row.contender.name,
         pool=row.contender.pool,
-        sustained_per_s=statistics.median(base) if base else None,
+        sustained_per_s=_median([*row.sustained_per_s.values()]),
         points=tuple(_point(share, by_share[share]) for share in sorted(by_share)),
     )
 
 
 def _point(share: float, trials: Sequence[Trial]) -> LoadPoint:
     valid = [trial for trial in trials if trial.is_valid]
-    loads = [trial.load for trial in valid if trial.load]
     spans = [trial.spans for trial in valid]
     return LoadPoint(
         share=share,
-        rate_per_s=_median_rate(loads),
-        is_sustained=sustains_all(loads),
+        rate_per_s=_median([trial.rate_per_s for trial in valid if trial.rate_per_s is not None]),
+        is_sustained=all(trial.is_sustained for trial in valid) if valid else None,
         wait_s=percentiles(pool_spans(spans, name="wait")),
         response_s=percentiles(pool_spans(spans, name="response")),
         repetitions=len(valid),
@@ -53,8 +49,8 @@ def _point(share: float, trials: Sequence[Trial]) -> LoadPoint:
     )
 
 
-def _median_rate(loads: Sequence[TrialLoad]) -> float | None:
-    return statistics.median([load.rate_per_s for load in loads]) if loads else None
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
 
 
 def _mark(trials: Sequence[Trial]) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 
 from collector.run_manifest import Contender
 from report import format as fmt
+from report.legend import claim
 from report.result import Effect, Value
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import Decision, Finding, decide
 
-#: What holds where a contender doesn't say; as `lab.experiment.worker_settings.Tuning` has it.
+#: The value of a setting that a contender doesn't set, as
+#: `lab.experiment.worker_settings.Tuning` has it.
 DEFAULTS: Mapping[str, bool | int | float | None] = {
     "prefetch_multiplier": None,
     "acks_late": None,
@@ -36,12 +38,10 @@ _CALLED = {
 }
 
 
-def find_effects(
-    rows: Sequence[Row], *, noise_floors: Mapping[str, float | None] | None = None
-) -> list[Effect]:
+def find_effects(rows: Sequence[Row], *, noise_floors: Mapping[str, float | None]) -> list[Effect]:
     """Return the effect of each setting for each pair of rows that differ in it alone.
 
-    The points of a sweep are told of elsewhere; a twin differs in nothing. The effects of one
+    The points of a sweep are shown elsewhere; a twin differs in nothing. The effects of one
     workload are judged as one family, against its noise floor where that is known.
     """
     alone = [row for row in rows if not row.contender.sweep and not row.twin_of]
@@ -54,14 +54,14 @@ def find_effects(
             if ours.workload.name == workload
             and (ratio := paired_ratio(ours.per_s, theirs=theirs.per_s))
         }
-        floor = (noise_floors or {}).get(workload) or 0.0
+        floor = noise_floors.get(workload) or 0.0
         for index, decision in decide(ratios, noise_floor=floor).items():
             found.append(_effect(*pairs[index], ratio=ratios[index], decision=decision))
     return found
 
 
 def settings_of(contender: Contender) -> dict[str, Value]:
-    """Return a contender's settings, with what holds where it doesn't say."""
+    """Return a contender's settings, with the values of those that it doesn't set."""
     return {**DEFAULTS, **contender.settings}
 
 
@@ -109,15 +109,11 @@ def _text(called: str, *, ratio: Ratio, cpu_ratio: Ratio | None, decision: Decis
     if decision.finding is Finding.TOO_FEW:
         seen = fmt.times_range(ratio.low, high=ratio.high)
         return f"With {called}: {seen} the throughput so far, too few repetitions for a claim."
-    cpu = f"; {_claimed(cpu_ratio)} the CPU a job" if cpu_ratio else ""
-    text = f"{_claimed(ratio)} the throughput"
+    cpu = f"; {claim(cpu_ratio)} the CPU a job" if cpu_ratio else ""
+    text = f"{claim(ratio)} the throughput"
     if decision.finding is Finding.NO_DIFFERENCE:
         text = f"no difference, {text}: {decision.why}"
     return f"With {called}: {text}{cpu}."
-
-
-def _claimed(ratio: Ratio) -> str:
-    return f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
 
 
 def _kind_of(row: Row) -> tuple[str, int, str]:

@@ -10,7 +10,7 @@ from report.statistics.scalability import Estimate, Scaling
 
 
 def describe_law(sweep: Sweep) -> str:
-    """Return what a sweep over slots says of scaling; empty for other sweeps.
+    """Return what a sweep over slots shows of scaling; empty for other sweeps.
 
     ``sweep`` is one of the summary's.
     """

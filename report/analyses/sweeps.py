@@ -8,7 +8,7 @@ from collector.run_manifest import SettingValue
 from report.result import LawPoint, Sweep, SweepFigures
 from report.rows.row import Row
 from report.statistics.ratios import Median
-from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, Unfit, fit_scaling
+from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, fit_scaling
 
 #: Points of a fitted curve, about; ends of a chart's line, and close enough to look smooth.
 CURVE_POINTS = 40
@@ -29,9 +29,9 @@ def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
 
 
 def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
-    law: Scaling | Unfit = Unfit(reason="the law is one of slots")
+    law: Scaling | str = "the law is one of slots"
     if setting == "slots":
-        law = fit_scaling({int(row.contender.slots): row.per_s for row in rows})
+        law = fit_scaling({row.contender.slots: row.per_s for row in rows})
     return Sweep(
         of=of,
         pool=rows[0].contender.pool,
@@ -40,12 +40,12 @@ def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
         points=tuple(map(_point, rows)),
         usl=law if isinstance(law, Scaling) else None,
         usl_curve=_curve(law) if isinstance(law, Scaling) else (),
-        usl_reason=law.reason if isinstance(law, Unfit) else "",
+        usl_reason=law if isinstance(law, str) else "",
     )
 
 
 def curve_slots(slots: Sequence[int]) -> list[int]:
-    """Return the numbers of slots at which a curve is told: evenly spaced in ratio, each once.
+    """Return the numbers of slots at which a curve is drawn: evenly spaced in ratio, each once.
 
     From the smallest size that was measured to `MAX_EXTRAPOLATION` times the largest, which is as
     far as anything may be said.

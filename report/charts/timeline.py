@@ -10,8 +10,8 @@ from report import format as fmt
 from report.charts import lanes
 from report.charts.chart import Chart, Panel, Spec, largest, of_row, row_of
 from report.charts.style import linear
-from report.result import RowSummary, Summary, Timeline
-from report.trials.timeline import TimelinePoint
+from report.result import RowSummary, Summary
+from report.trials.timeline import Timeline, TimelinePoint
 
 #: Most points that all timelines of a report have together, for the page's size; and the fewest
 #: bins of one.

@@ -1,13 +1,20 @@
-"""Holds the conditions of `poolbench compare --fail-on` against a comparison. Pure."""
+"""Checks the conditions of `poolbench compare --fail-on` in a comparison. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from poolbench.errors import UsageError
-from report.compare.model import Change, Comparison, Outcome
+from report.compare.model import Comparison, Outcome
 from report.result import Checked
 from report.verdicts.fail_on import Condition, row_faults
+
+#: Outcome → what a number is worth, where the outcome's own word does not say it.
+_NOTES = {
+    Outcome.SAME: "no difference beyond the noise",
+    Outcome.UNPROVED: "not proved among so many comparisons",
+    Outcome.TOO_FEW: "too few repetitions for a claim",
+}
 
 
 def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison) -> list[Checked]:
@@ -25,20 +32,10 @@ def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison)
             contender=row.contender,
             workload=row.workload,
             reason=change.reason,
-            note=_said(change),
+            note=_NOTES.get(change.outcome, change.outcome),
         )
         for condition in conditions
         for row in comparison.rows
         if condition.names(row.name)
         for change in [row.change(condition.figure)]
     ]
-
-
-def _said(change: Change) -> str:
-    if change.outcome is Outcome.SAME:
-        return "no difference beyond the noise"
-    if change.outcome is Outcome.UNPROVED:
-        return "not proved among so many comparisons"
-    if change.outcome is Outcome.TOO_FEW:
-        return "too few repetitions for a claim"
-    return change.outcome.value

@@ -6,17 +6,17 @@ A row that is invalid in one of the runs is shown with its reason and is never c
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from collector.reasons import Code, Reason, Severity, strongest
 from report import format as fmt
 from report.compare.model import Change, Comparison, Outcome, RowChange
 from report.compare.notes import notes_on
-from report.conditions import BY_NAME, Conditions, Difference, differences
+from report.conditions import differences
 from report.legend import MARKS
 from report.result import RowSummary, Summary
-from report.statistics.backlog_wait import Backlog, place_ratio
+from report.statistics.backlog_wait import Backlog, per_place
 from report.statistics.ratios import CONFIDENCE, unpaired_ratio
 from report.statistics.significance import detectable_difference, holm
 from report.trials.trial import TrialSummary
@@ -47,7 +47,12 @@ def compare(
     stays below 0.05 after Holm's correction for all comparisons made here; not proved, where the
     second fails.
     """
-    rows = [_row(mine, theirs=theirs, a=a, b=b) for mine, theirs in _shared_rows(a, b=b)]
+    rows = [
+        _row(row, theirs=other, a=a, b=b)
+        for row in a.rows
+        # a twin is its original once more, and would count twice
+        if not row.is_twin and (other := b.row(row.contender, workload=row.workload))
+    ]
     p_values = {
         (row.name, change.figure.name): change.ratio.p_value
         for row in rows
@@ -56,45 +61,20 @@ def compare(
     }
     corrected = holm(p_values)
     judged = tuple(_judge(row, corrected=corrected, noise=noise) for row in rows)
-    common = {(row.contender, row.workload) for row in rows}
+    names = {
+        "contender": {row.contender for row in rows},
+        "workload": {row.workload for row in rows},
+    }
     return Comparison(
         a=a,
         b=b,
         noise=noise,
-        differences=tuple(_differences(a, b=b, common=common)),
+        differences=tuple(differences(a.conditions, b=b.conditions, names=names)),
         across=tuple(across),
         is_forced=is_forced,
         rows=judged,
         notes=tuple(notes_on(a, b=b, rows=judged)),
     )
-
-
-def _shared_rows(a: Summary, *, b: Summary) -> Iterator[tuple[RowSummary, RowSummary]]:
-    theirs = {(row.contender, row.workload): row for row in b.rows}
-    for row in a.rows:
-        if row.is_twin:
-            # it is its original once more, and would count twice
-            continue
-        if found := theirs.get((row.contender, row.workload)):
-            yield row, found
-
-
-def _differences(a: Summary, *, b: Summary, common: set[tuple[str, str]]) -> list[Difference]:
-    """Return the differing conditions of the rows that are compared."""
-    compared = {
-        "contender": {contender for contender, _ in common},
-        "workload": {workload for _, workload in common},
-    }
-
-    def shared(found: Conditions) -> Conditions:
-        return {
-            topic: {name: one for name, one in table.items() if name in compared[BY_NAME[topic]]}
-            if topic in BY_NAME
-            else table
-            for topic, table in found.items()
-        }
-
-    return differences(shared(a.conditions), b=shared(b.conditions))
 
 
 def _row(mine: RowSummary, *, theirs: RowSummary, a: Summary, b: Summary) -> RowChange:
@@ -117,7 +97,6 @@ def _row(mine: RowSummary, *, theirs: RowSummary, a: Summary, b: Summary) -> Row
         workload=mine.workload,
         pool=theirs.pool,
         slots=theirs.slots,
-        is_without_gil=theirs.is_without_gil,
         is_backlog=mine.is_backlog and theirs.is_backlog,
         mark=mark,
         reasons=tuple(reasons),
@@ -131,11 +110,12 @@ def _row(mine: RowSummary, *, theirs: RowSummary, a: Summary, b: Summary) -> Row
 
 def _machine_ratio(a: Sequence[TrialSummary], b: Sequence[TrialSummary]) -> float | None:
     """Return how many times A's ceiling B's is: what the machine alone does with the same work."""
-    ceilings_a = [trial.ceiling_per_s for trial in a if trial.ceiling_per_s]
-    ceilings_b = [trial.ceiling_per_s for trial in b if trial.ceiling_per_s]
-    if not ceilings_a or not ceilings_b:
-        return None
-    return float(statistics.median(ceilings_b) / statistics.median(ceilings_a))
+    medians = [
+        statistics.median(ceilings)
+        for side in (a, b)
+        if (ceilings := [trial.ceiling_per_s for trial in side if trial.ceiling_per_s])
+    ]
+    return medians[1] / medians[0] if len(medians) == 2 else None
 
 
 def _backlogs(
@@ -161,7 +141,7 @@ def _change(
     invalid: Sequence[str],
     backlogs: tuple[Backlog, Backlog] | None,
 ) -> Change:
-    found = [[figure.of_trial(trial) for trial in side] for side in trials]
+    found = [[figure.of(trial) for trial in side] for side in trials]
     a, b = ([value for value in side if value and value > 0] for side in found)
     mean_a, mean_b = (statistics.geometric_mean(side) if side else None for side in (a, b))
     missing = [name for name, side in (("A", a), ("B", b)) if not side]
@@ -170,17 +150,10 @@ def _change(
         reason = f"invalid in {fmt.listed([*invalid])}"
     ratio = None if reason else unpaired_ratio(b, theirs=a)
     if ratio and backlogs and figure.span == "wait":
-        place = place_ratio(backlogs[0], b=backlogs[1], percentile=figure.percentile)
-        ratio = place.take_from(ratio) if place else None
-        reason = "" if place else "the backlogs differ, and are too small for a place in them"
+        ratio = per_place(ratio, a=backlogs[0], b=backlogs[1], percentile=figure.percentile)
+        reason = "" if ratio else "the backlogs differ, and are too small for a place in them"
     return Change(
-        figure=figure,
-        a=mean_a,
-        b=mean_b,
-        blocks=(len(a), len(b)),
-        ratio=ratio,
-        outcome=Outcome.NOT_COMPARED,
-        reason=reason,
+        figure=figure, a=mean_a, b=mean_b, blocks=(len(a), len(b)), ratio=ratio, reason=reason
     )
 
 
@@ -191,14 +164,8 @@ def _judge(
     for change in row.changes:
         p_value = corrected.get((row.name, change.figure.name))
         outcome = _outcome(change, p_value=p_value, noise=noise)
-        changes.append(
-            replace(
-                change,
-                outcome=outcome,
-                corrected_p=p_value,
-                detectable=_detectable(change, corrected=corrected, noise=noise),
-            )
-        )
+        detectable = _detectable(change, corrected=corrected, noise=noise)
+        changes.append(replace(change, outcome=outcome, corrected_p=p_value, detectable=detectable))
     return replace(row, changes=tuple(changes))
 
 

@@ -11,9 +11,9 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from report import format as fmt
 from report.compare.model import Comparison, RowChange
 from report.compare.wording import forced, headline, side, told
+from report.legend import claim
 from report.result import Checked, Status
 
 _SUITE = "poolbench compare"
@@ -70,8 +70,7 @@ def _figures(row: RowChange) -> list[str]:
     for change in row.changes:
         seen = change.reason
         if change.ratio:
-            span = fmt.interval(change.ratio.low, high=change.ratio.high)
-            seen = f"{fmt.times(change.ratio.value)} {span} {change.outcome}"
+            seen = f"{claim(change.ratio)} {change.outcome}"
         values = f"{change.figure.show(change.a)} → {change.figure.show(change.b)}"
         lines.append(f"{change.figure.absolute}: {values}: {seen}")
     return lines

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from report import format as fmt
 from report.compare.model import Comparison, Outcome, RowChange
-from report.compare.wording import forced, headline, legend, side, told
-from report.result import Checked, Status
+from report.compare.wording import by_condition, forced, headline, legend, side, told
+from report.legend import claim
+from report.result import Checked
 from report.verdicts.metrics import FIGURES, Figure
 
-#: Outcome → what stands behind a ratio: a table in a pull request has no colours.
+#: Outcome → what follows a ratio: a table in a pull request has no colours.
 _SIGNS = {Outcome.BETTER: " 🟢", Outcome.WORSE: " 🔴"}
 
-_MAIN = ("throughput", "cpu", "pss")
-_TITLES = {"throughput": "throughput", "cpu": "CPU", "pss": "PSS"}
+#: The figures of the first table, with their titles.
+_MAIN = {"throughput": "throughput", "cpu": "CPU", "pss": "PSS"}
 
 
 def to_markdown(comparison: Comparison, *, checked: Sequence[Checked]) -> str:
@@ -27,8 +28,10 @@ def _lines(comparison: Comparison, *, checked: Sequence[Checked]) -> Iterator[st
     yield ""
     for one in forced(comparison):
         yield f"- **{_text(one)}**"
-    for condition in dict.fromkeys(one.condition for one in checked):
-        yield from _condition([one for one in checked if one.condition == condition])
+    for head, bad in by_condition(checked):
+        text, _, passing = head.rpartition(": ")
+        yield f"- {'❌' if bad else '✅'} `{text}`: {passing}"
+        yield from (f"  - **{one.status}** {_text(one.text)}" for one in bad)
     yield f"- {_text(side('A', summary=comparison.a))}"
     yield f"- {_text(side('B', summary=comparison.b))}"
     for one in told(comparison):
@@ -40,31 +43,15 @@ def _lines(comparison: Comparison, *, checked: Sequence[Checked]) -> Iterator[st
     yield f"<sub>{_text(words)}</sub>"
 
 
-def _condition(checked: Sequence[Checked]) -> Iterator[str]:
-    bad = [one for one in checked if one.status is not Status.MET]
-    sign = "❌" if bad else "✅"
-    passing = f"{len(checked) - len(bad):,} of {fmt.counted(len(checked), noun='row')} pass"
-    yield f'- {sign} `--fail-on "{checked[0].condition}"`: {passing}'
-    for one in bad:
-        yield f"  - **{one.status}** {_text(one.text)}"
-
-
 def _section(rows: Sequence[RowChange]) -> Iterator[str]:
     spans = [figure for figure in FIGURES.values() if figure.span]
-    main = [FIGURES[name] for name in _MAIN]
     throughput = FIGURES["throughput"]
     yield from ("", f"#### {_text(rows[0].workload)}", "")
-    yield from _head(["", "contender", "jobs/s A", "B", *(_TITLES[name] for name in _MAIN)])
+    yield from _head(["", "contender", "jobs/s A", "B", *_MAIN.values()])
     for row in rows:
         change = row.change(throughput)
-        yield _line(
-            [
-                *_name(row),
-                throughput.show(change.a),
-                throughput.show(change.b),
-                *(_cell(row, figure=figure) for figure in main),
-            ]
-        )
+        seen = [throughput.show(value) for value in (change.a, change.b)]
+        yield _line([*_name(row), *seen, *(_cell(row, figure=FIGURES[name]) for name in _MAIN)])
     yield from ("", "<details><summary>wait and execution</summary>", "")
     yield from _head(["", "contender", *(figure.title for figure in spans)])
     for row in rows:
@@ -72,8 +59,8 @@ def _section(rows: Sequence[RowChange]) -> Iterator[str]:
     yield from ("", "</details>", "")
     for row in rows:
         if row.reasons:
-            reasons = _text("; ".join(row.reasons))
-            yield f"- {_mark(row)} **{_text(row.contender)}**: {reasons}"
+            mark, contender = _name(row)
+            yield f"- {mark} **{contender}**: {_text('; '.join(row.reasons))}"
 
 
 def _head(titles: Sequence[str]) -> Iterator[str]:
@@ -86,22 +73,16 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _name(row: RowChange) -> tuple[str, str]:
-    return _mark(row), _text(row.contender)
-
-
-def _mark(row: RowChange) -> str:
     # a lone tilde may strike out what follows
-    return f"`{row.mark}`" if row.mark else ""
+    return f"`{row.mark}`" if row.mark else "", _text(row.contender)
 
 
 def _cell(row: RowChange, *, figure: Figure) -> str:
     change = row.change(figure)
     if change.ratio is None:
         return change.reason or fmt.NOTHING
-    span = fmt.interval(change.ratio.low, high=change.ratio.high)
-    value = f"{fmt.times(change.ratio.value)} {span}"
-    strong = change.outcome in _SIGNS
-    return f"**{value}**{_SIGNS[change.outcome]}" if strong else value
+    value, sign = claim(change.ratio), _SIGNS.get(change.outcome)
+    return f"**{value}**{sign}" if sign else value
 
 
 def _text(text: str) -> str:

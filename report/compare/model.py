@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +21,7 @@ class Outcome(StrEnum):
     BETTER = "better"
     WORSE = "worse"
     SAME = "no difference"
-    #: Its interval lies beyond the noise, as among so many comparisons one does by chance.
+    #: Its interval lies beyond the noise, as by chance one of so many does.
     UNPROVED = "not proved"
     #: Under `CLAIM_BLOCKS` repetitions in one of the runs.
     TOO_FEW = "too few"
@@ -41,7 +41,7 @@ class Change:
     blocks: tuple[int, int]
     #: b ÷ a.
     ratio: Ratio | None
-    outcome: Outcome
+    outcome: Outcome = Outcome.NOT_COMPARED
     #: The p-value after Holm's correction for all comparisons of the table; None without a claim.
     corrected_p: float | None = None
     #: The smallest change, as a share, that runs like these would show; None without a claim.
@@ -50,28 +50,22 @@ class Change:
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the change as the comparison's JSON holds it."""
+        """Return the change as the comparison's JSON has it."""
         ratio = self.ratio
+        interval = ratio and {
+            **{name: getattr(ratio, name) for name in ("value", "low", "high", "is_claim")},
+            "blocks_a": self.blocks[0],
+            "blocks_b": self.blocks[1],
+            "smallest_difference": self.detectable,
+        }
         return {
             "figure": self.figure.name,
             "measure": self.figure.absolute,
             "is_more_better": self.figure.is_more_better,
-            "a": self.a,
-            "b": self.b,
-            "ratio": ratio
-            and {
-                "value": ratio.value,
-                "low": ratio.low,
-                "high": ratio.high,
-                "is_claim": ratio.is_claim,
-                "blocks_a": self.blocks[0],
-                "blocks_b": self.blocks[1],
-                "smallest_difference": self.detectable,
-            },
+            "ratio": interval,
             "p_value": ratio.p_value if ratio else None,
             "corrected_p_value": self.corrected_p,
-            "outcome": self.outcome.value,
-            "reason": self.reason,
+            **{name: getattr(self, name) for name in ("a", "b", "outcome", "reason")},
         }
 
 
@@ -83,7 +77,6 @@ class RowChange:
     workload: str
     pool: str
     slots: int
-    is_without_gil: bool
     #: Whether the whole backlog was sent at once in both runs.
     is_backlog: bool
     #: The stronger of both runs' marks.
@@ -104,17 +97,10 @@ class RowChange:
         return next(change for change in self.changes if change.figure is figure)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the row as the comparison's JSON holds it."""
-        return {
-            "contender": self.contender,
-            "workload": self.workload,
-            "pool": self.pool,
-            "slots": self.slots,
-            "mark": self.mark,
-            "reasons": [*self.reasons],
-            "machine_ratio": self.machine_ratio,
-            "figures": [change.as_dict() for change in self.changes],
-        }
+        """Return the row as the comparison's JSON has it."""
+        names = ("contender", "workload", "pool", "slots", "mark", "reasons", "machine_ratio")
+        figures = [change.as_dict() for change in self.changes]
+        return {name: getattr(self, name) for name in names} | {"figures": figures}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,22 +137,16 @@ class Comparison:
             "a": _side(self.a),
             "b": _side(self.b),
             "confidence": CONFIDENCE,
-            "noise": self.noise,
-            "is_forced": self.is_forced,
-            "across": [*self.across],
-            "differences": [difference.as_dict() for difference in self.differences],
-            "notes": [*self.notes],
-            "outcomes": {outcome.value: self.count(outcome) for outcome in Outcome},
+            **{name: getattr(self, name) for name in ("noise", "is_forced", "across", "notes")},
+            "differences": [
+                asdict(one) | {"is_refusal": one.is_refusal} for one in self.differences
+            ],
+            "outcomes": {outcome: self.count(outcome) for outcome in Outcome},
             "rows": [row.as_dict() for row in self.rows],
         }
 
 
 def _side(summary: Summary) -> dict[str, Any]:
-    run = summary.conditions.get("run") or {}
-    return {
-        "run": summary.run,
-        "title": summary.title,
-        "created_ns": summary.created_ns,
-        "state": summary.state,
-        "commit": run.get("commit", ""),
-    }
+    names = ("run", "title", "created_ns", "state")
+    commit = summary.conditions.get("run", {}).get("commit", "")
+    return {name: getattr(summary, name) for name in names} | {"commit": commit}

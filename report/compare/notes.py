@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from collector.run_manifest import Machine
 from report import format as fmt
 from report.compare.model import Outcome, RowChange
 from report.result import Summary
 from report.statistics.ratios import CLAIM_BLOCKS
-
-#: From this load average a core on, a machine is told to have been busy.
-BUSY_SHARE = 0.5
-
-#: Of fewer values than this the nearest rank of p99 is the largest.
-P99_JOBS = 100
+from report.summary import P99_JOBS, busy_notes
 
 
 def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:
@@ -24,11 +18,11 @@ def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[s
     for name, summary in (("A", a), ("B", b)):
         if summary.state != "finished":
             yield f"{name} was interrupted; its results are partial."
-        yield from _busy(name, machine=summary.machine)
+        yield from busy_notes(summary.machine, run=name)
     yield from _left_out(a, b=b, rows=rows)
     if any(change.outcome is Outcome.TOO_FEW for row in rows for change in row.changes):
         yield (
-            f"Under {CLAIM_BLOCKS} repetitions in a run nothing is claimed: what stands for an "
+            f"Under {CLAIM_BLOCKS} repetitions in a run nothing is claimed: the "
             "interval is what the extremes allow."
         )
     yield from _backlog_notes(a, b=b, rows=rows)
@@ -40,15 +34,6 @@ def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[s
         if (trial.contender, trial.workload) in compared and not trial.is_pilot
     ):
         yield f"The p99 of a repetition with fewer than {P99_JOBS} jobs is about its maximum."
-
-
-def _busy(name: str, *, machine: Machine) -> Iterator[str]:
-    load = next(iter(machine.load_average), 0.0)
-    cores = machine.cores
-    if load >= BUSY_SHARE * cores:
-        yield (
-            f"The machine was busy when {name} began: load {fmt.number(load)} on {cores:g} cores."
-        )
 
 
 def _left_out(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:
@@ -65,11 +50,11 @@ def _left_out(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[
             ),
             *(one.name for one in summary.workloads if one.name not in workloads),
             *(
-                f"{row.contender}/{row.workload}"
+                row.name
                 for row in summary.rows
                 if row.contender in contenders
                 and row.workload in workloads
-                and f"{row.contender}/{row.workload}" not in shared
+                and row.name not in shared
             ),
         ]
         if missing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -10,10 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from report import format as fmt
-from report.compare.model import Change, Comparison, Outcome, RowChange
-from report.compare.wording import forced, headline, legend, side, told
+from report.compare.model import Comparison, Outcome, RowChange
+from report.compare.wording import by_condition, forced, headline, legend, side, told
 from report.legend import MARKS
-from report.result import Checked, Status
+from report.palette import MARK_STYLES
+from report.result import Checked
 from report.verdicts.metrics import FIGURES, Figure
 
 #: Outcome → the sign behind a ratio, and its style.
@@ -26,10 +27,8 @@ SIGNS: Mapping[Outcome, tuple[str, str]] = {
     Outcome.NOT_COMPARED: ("", "dim"),
 }
 
-_MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
-
 _THROUGHPUT = FIGURES["throughput"]
-_COSTS = (FIGURES["cpu"], FIGURES["pss"])
+_MAIN = (_THROUGHPUT, FIGURES["cpu"], FIGURES["pss"])
 
 
 def render(comparison: Comparison, *, checked: Sequence[Checked]) -> RenderableType:
@@ -53,14 +52,8 @@ def render(comparison: Comparison, *, checked: Sequence[Checked]) -> RenderableT
 
 def _section(comparison: Comparison, *, workload: str) -> RenderableType:
     rows = [row for row in comparison.rows if row.workload == workload]
-    spans = [figure for figure in FIGURES.values() if figure.span]
-    return Group(
-        Text(f"\n{workload}", style="bold"),
-        _throughput_table(rows),
-        Text(),
-        _ratio_table(rows, figures=spans),
-        *_reasons(rows),
-    )
+    title = Text(f"\n{workload}", style="bold")
+    return Group(title, _throughput_table(rows), Text(), _span_table(rows), *_reasons(rows))
 
 
 def _throughput_table(rows: Sequence[RowChange]) -> Table:
@@ -72,23 +65,20 @@ def _throughput_table(rows: Sequence[RowChange]) -> Table:
     table.add_column("throughput", no_wrap=True, width=13)
     for row in rows:
         change = row.change(_THROUGHPUT)
-        table.add_row(
-            *_name(row),
-            _THROUGHPUT.show(change.a),
-            _THROUGHPUT.show(change.b),
-            *(_cell(row.change(figure)) for figure in (_THROUGHPUT, *_COSTS)),
-            Text(change.outcome, style=SIGNS[change.outcome][1]),
-        )
+        seen = [_THROUGHPUT.show(value) for value in (change.a, change.b)]
+        outcome = Text(change.outcome, style=SIGNS[change.outcome][1])
+        table.add_row(*_name(row), *seen, *_cells(row, figures=_MAIN), outcome)
     return table
 
 
-def _ratio_table(rows: Sequence[RowChange], *, figures: Sequence[Figure]) -> Table:
+def _span_table(rows: Sequence[RowChange]) -> Table:
+    spans = [figure for figure in FIGURES.values() if figure.span]
     table = _table(rows)
-    for figure in figures:
+    for figure in spans:
         title = figure.title.replace("execution", "exec.")
         table.add_column(title, justify="right", no_wrap=True, ratio=1)
     for row in rows:
-        table.add_row(*_name(row), *(_cell(row.change(figure)) for figure in figures))
+        table.add_row(*_name(row), *_cells(row, figures=spans))
     return table
 
 
@@ -101,19 +91,19 @@ def _table(rows: Sequence[RowChange]) -> Table:
 
 
 def _name(row: RowChange) -> tuple[Text, Text]:
-    return Text(row.mark, style=_MARK_STYLES.get(row.mark, "")), Text(row.contender)
+    return Text(row.mark, style=MARK_STYLES.get(row.mark, "")), Text(row.contender)
 
 
-def _cell(change: Change) -> Text:
-    """Return the ratio with its sign, and its interval beneath."""
-    ratio = change.ratio
-    if ratio is None:
-        return Text(fmt.NOTHING, style="dim")
-    sign, style = SIGNS[change.outcome]
-    value = fmt.times(ratio.value).removesuffix(" ×")
-    span = fmt.interval(ratio.low, high=ratio.high).strip("[]")
-    shown = f"{value} {sign}".rstrip()
-    return Text.assemble((shown, style or "bold"), (f"\n{span}", "dim"))
+def _cells(row: RowChange, *, figures: Sequence[Figure]) -> Iterator[Text]:
+    """Yield the ratio of each figure with its sign, and its interval beneath."""
+    for change in map(row.change, figures):
+        sign, style = SIGNS[change.outcome]
+        if change.ratio is None:
+            yield Text(fmt.NOTHING, style="dim")
+            continue
+        value = fmt.times(change.ratio.value).removesuffix(" ×")
+        span = fmt.interval(change.ratio.low, high=change.ratio.high).strip("[]")
+        yield Text.assemble((f"{value} {sign}".rstrip(), style or "bold"), (f"\n{span}", "dim"))
 
 
 def _reasons(rows: Sequence[RowChange]) -> list[RenderableType]:
@@ -124,7 +114,7 @@ def _reasons(rows: Sequence[RowChange]) -> list[RenderableType]:
             found.setdefault((row.mark, reason), []).append(row.contender)
     return [
         Text.assemble(
-            (f"{mark or ' '} ", _MARK_STYLES.get(mark, "")),
+            (f"{mark or ' '} ", MARK_STYLES.get(mark, "")),
             ("all" if len(names) == len(rows) > 1 else fmt.listed(names), "bold"),
             f": {reason}",
         )
@@ -135,12 +125,8 @@ def _reasons(rows: Sequence[RowChange]) -> list[RenderableType]:
 def _conditions(checked: Sequence[Checked]) -> list[RenderableType]:
     """Return a line for each row that missed a condition or couldn't be checked; others counted."""
     lines: list[RenderableType] = []
-    for condition in dict.fromkeys(one.condition for one in checked):
-        rows = [one for one in checked if one.condition == condition]
-        bad = [one for one in rows if one.status is not Status.MET]
-        passing = f"{len(rows) - len(bad):,} of {fmt.counted(len(rows), noun='row')} pass"
-        head = f'--fail-on "{condition}": {passing}'
-        lines.append(Text(head, style="green" if not bad else ""))
+    for head, bad in by_condition(checked):
+        lines.append(Text(head, style="" if bad else "green"))
         lines += [
             Padding(Text.assemble((f"{one.status} ", "bold red"), one.text), (0, 0, 0, 2))
             for one in bad

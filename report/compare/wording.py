@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from report import format as fmt
 from report.compare.model import Comparison, Outcome
 from report.conditions import Difference
-from report.result import Summary
+from report.result import Checked, Status, Summary
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE
-from report.statistics.significance import POWER_WORDS
 from report.verdicts.metrics import FIGURES
 
 
@@ -43,7 +44,7 @@ def headline(comparison: Comparison) -> str:
     )  # fmt: skip
     counts = [(comparison.count(outcome), outcome.value) for outcome in order]
     parts = [f"{count:,} {word}" for count, word in counts if count]
-    return f"Of {_compared(comparison)}: {', '.join(parts)}.{_unseen(comparison)}"
+    return f"Of {_compared(comparison)}: {', '.join(parts)}.{_detectable(comparison)}"
 
 
 def legend(comparison: Comparison) -> list[tuple[str, str]]:
@@ -70,15 +71,24 @@ def legend(comparison: Comparison) -> list[tuple[str, str]]:
     return words
 
 
-def _unseen(comparison: Comparison) -> str:
-    """Say which change of throughput these runs would have seen; empty without a claim."""
+def by_condition(checked: Sequence[Checked]) -> Iterator[tuple[str, list[Checked]]]:
+    """Yield a sentence on each condition of `--fail-on`, and the rows that don't pass it."""
+    for condition in dict.fromkeys(one.condition for one in checked):
+        rows = [one for one in checked if one.condition == condition]
+        bad = [one for one in rows if one.status is not Status.MET]
+        passing = f"{len(rows) - len(bad):,} of {fmt.counted(len(rows), noun='row')} pass"
+        yield f'--fail-on "{condition}": {passing}', bad
+
+
+def _detectable(comparison: Comparison) -> str:
+    """Return the minimum detectable change of throughput; empty without a claim."""
     seen = [row.change(FIGURES["throughput"]).detectable for row in comparison.rows]
     known = sorted(share for share in seen if share is not None)
     if not known:
         return ""
     least, most = fmt.percent(known[0]), fmt.percent(known[-1])
-    span = most if least == most else f"{least} to {most}, by row,"
-    return f" Changes of throughput of {span} would have shown in {POWER_WORDS}."
+    span = most if least == most else f"{least} to {most}, by row"
+    return f" Minimum detectable change of throughput: {span} (80 % power)."
 
 
 def _compared(comparison: Comparison) -> str:

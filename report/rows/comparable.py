@@ -19,13 +19,13 @@ class Entry:
     mark: str = ""
     #: The contender that it is a second time, to show the noise; empty for all others.
     twin_of: str = ""
-    #: Whether the interpreters that ran its jobs held the GIL; None if nothing tells.
+    #: Whether the interpreters that ran its jobs held the GIL; None if unknown.
     gil_enabled: bool | None = None
     #: Block → CPU-seconds of one job without Celery, in its own Python; empty for waits.
     gauged_s: Mapping[int, float] = field(default_factory=dict)
     #: Cores that its processes kept busy; None if it wasn't sampled.
     busy_cores: float | None = None
-    #: Part of the time that its jobs held an event loop; None where there is no loop.
+    #: Part of the time that its jobs blocked an event loop; None where there is no loop.
     blocked_share: float | None = None
 
     @property

@@ -16,7 +16,7 @@ class SharedReason:
     reason: Reason
     #: "all", or contenders, with the repetitions that have it.
     who: str
-    #: What to do about it; empty if nothing, or if an earlier reason says it.
+    #: What to do about it; empty if nothing, or if an earlier reason has the same.
     remedy: str
 
 
@@ -53,10 +53,10 @@ def _who(whose: Sequence[tuple[str, Reason]], *, rows: int) -> str:
     if not any(one.repetitions for _, one in whose):
         names = [name for name, _ in whose]
         return "all" if len(names) == rows > 1 else fmt.listed(names)
-    told: list[str] = []
+    words: list[str] = []
     for name, one in whose:
-        # the word stands once, at the first
-        noun = "" if told else "repetition " if len(one.repetitions) == 1 else "repetitions "
+        # the noun once, at the first
+        noun = "" if words else "repetition " if len(one.repetitions) == 1 else "repetitions "
         numbers = fmt.listed([*map(str, one.repetitions)])
-        told.append(f"{name} in {noun}{numbers}" if numbers else name)
-    return "; ".join(told)
+        words.append(f"{name} in {noun}{numbers}" if numbers else name)
+    return "; ".join(words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 
 from collector.reasons import Code, Reason, Severity, strongest
@@ -13,13 +13,13 @@ from poolbench.summaries import Ledger
 from report.result import RowSummary
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
-from report.rows.latency import latencies
-from report.rows.offered_load import load_figures, search_doubts
+from report.rows.latency import pool_sorted, wait_parts, whole_span
+from report.rows.offered_load import search_doubts, sustained_per_s
 from report.rows.reasons import by_repetition
 from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
-from report.statistics.stability import judge_stability
+from report.statistics.stability import find_drift
+from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
-from report.trials.timeline import choose_trial
 from report.trials.trial import Evidence, Trial
 
 
@@ -66,6 +66,11 @@ class Row:
         }
 
     @property
+    def sustained_per_s(self) -> dict[int, float]:
+        """Block → the highest rate that was sustained in a search or a curve's, jobs a second."""
+        return sustained_per_s([*self.trials, *self.others])
+
+    @property
     def mark(self) -> Severity:
         """The strongest of its reasons' marks."""
         return strongest(self.reasons)
@@ -89,13 +94,12 @@ class Row:
         return [Reason.of(Code.TOO_FEW, have=len(self.per_s), needed=CLAIM_BLOCKS)]
 
     def _unstable(self) -> list[Reason]:
-        found, reasons = judge_stability(self.per_s), []
-        if found.is_spread_wide:
+        wide, drift, reasons = spread([*self.per_s.values()]), find_drift(self.per_s), []
+        if wide is not None and wide > UNSTABLE_SPREAD:
             reasons.append(Reason.of(Code.SPREAD, bound=UNSTABLE_SPREAD))
-        if found.drift and found.is_drifting:
-            change = found.drift.change
-            direction = "more" if change > 0 else "less"
-            reasons.append(Reason.of(Code.DRIFT, change=abs(change), direction=direction))
+        if drift and drift.is_drift:
+            direction = "more" if drift.change > 0 else "less"
+            reasons.append(Reason.of(Code.DRIFT, change=abs(drift.change), direction=direction))
         return reasons
 
     @property
@@ -106,15 +110,17 @@ class Row:
 
     @property
     def blocking(self) -> Blocking | None:
-        """What its jobs did to an event loop; None where there is none to tell of."""
+        """What its jobs did to an event loop; None for a pool without a loop."""
         return find_blocking([trial.blocking for trial in self.valid], pool=self.contender.pool)
 
     @property
     def typical(self) -> Trial | None:
-        """The trial that stands for the row in pictures: of median throughput, if one is valid."""
-        known = [(one.trial, one.is_valid, one.figures.throughput_per_s) for one in self.trials]
-        chosen = choose_trial(known)
-        return next((one for one in self.trials if one.trial == chosen), None)
+        """The trial that represents the row in charts: of median throughput, if one is valid."""
+        known = self.valid or self.trials
+        fast = [one for one in known if one.figures.throughput_per_s is not None]
+        fast.sort(key=lambda one: (one.figures.throughput_per_s or 0.0, one.trial))
+        ordered = fast or known
+        return ordered[(len(ordered) - 1) // 2] if ordered else None
 
     def entry(self) -> Entry:
         """Return what a verdict needs of the row."""
@@ -135,8 +141,8 @@ class Row:
         """Return the row as the run's result has it."""
         valid = self.valid
         per_s = Median.of(list(self.per_s.values()))
-        load = load_figures(self.trials, others=self.others)
-        latency = latencies([trial.spans for trial in valid])
+        spans = pool_sorted([trial.spans for trial in valid])
+        came = [trial for trial in valid if not trial.is_backlog]
         return RowSummary(
             contender=self.contender.name,
             pool=self.contender.pool,
@@ -159,19 +165,19 @@ class Row:
             pss_bytes=_whole(_median(trial.pss_bytes for trial in valid)),
             per_busy_core_per_s=_median(trial.per_busy_core_per_s for trial in valid),
             per_gb_per_s=_median(trial.per_gb_per_s for trial in valid),
-            connections=_whole(_median(trial.usage.connections for trial in valid)),
+            connections=_whole(_median(trial.connections for trial in valid)),
             redis_commands_per_job=_median(trial.redis_commands_per_job for trial in valid),
             redis_bytes_per_job=_median(trial.redis_bytes_per_job for trial in valid),
             measure=self.measure,
-            offered_per_s=load.offered_per_s,
-            kept_up=load.kept_up,
-            sustained_per_s=load.sustained_per_s,
-            lag_histogram=load.lag_histogram,
-            wait_s=latency.wait_s,
-            execution_s=latency.execution_s,
-            lag_s=latency.lag_s,
-            response_s=latency.response_s,
-            wait_parts_s=latency.wait_parts_s,
+            offered_per_s=_median(trial.rate_per_s for trial in came),
+            kept_up=sum(trial.is_sustained is True for trial in came) if came else None,
+            sustained_per_s=Median.of([*self.sustained_per_s.values()]),
+            lag_histogram=lag_histogram(spans["lag"]) if came else (),
+            wait_s=whole_span(spans["wait"]),
+            execution_s=whole_span(spans["execution"]),
+            lag_s=whole_span(spans["lag"]),
+            response_s=whole_span(spans["response"]),
+            wait_parts_s=wait_parts(spans),
             blocking=self.blocking,
             is_backlog=all(trial.is_backlog for trial in self.trials),
             peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),
@@ -196,15 +202,8 @@ class Row:
 
 def sum_ledgers(trials: Iterable[Trial]) -> Ledger:
     """Return the account of several trials together."""
-    found = [trial.ledger for trial in trials]
-    return Ledger(
-        sent=sum(ledger.sent for ledger in found),
-        done=sum(ledger.done for ledger in found),
-        failed=sum(ledger.failed for ledger in found),
-        retried=sum(ledger.retried for ledger in found),
-        lost=sum(ledger.lost for ledger in found),
-        duplicated=sum(ledger.duplicated for ledger in found),
-    )
+    found = [asdict(trial.ledger) for trial in trials]
+    return Ledger(**{one.name: sum(each[one.name] for each in found) for one in fields(Ledger)})
 
 
 def _evidence(trials: Sequence[Trial]) -> Evidence:

@@ -24,35 +24,20 @@ class Backlog:
     slots: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaceRatio:
-    """How many times the place in backlog A that in backlog B is."""
+def per_place(ratio: Ratio, *, a: Backlog, b: Backlog, percentile: str) -> Ratio | None:
+    """Return a ratio of waits, B ÷ A, as one of waits for the same place in the queue.
 
-    value: float
-    #: What it may be, since slots may finish together.
-    low: float
-    high: float
-
-    def take_from(self, ratio: Ratio) -> Ratio:
-        """Return a ratio of waits as one of waits for the same place, as much wider as needed."""
-        return replace(
-            ratio,
-            value=ratio.value / self.value,
-            low=ratio.low / self.high,
-            high=ratio.high / self.low,
-        )
-
-
-def place_ratio(a: Backlog, *, b: Backlog, percentile: str) -> PlaceRatio | None:
-    """Return the ratio of the places at a percentile; None if a place is the first turn's."""
+    Its interval is as much wider as slots may finish together. None if a place is the first turn's.
+    """
     if a == b:
-        return PlaceRatio(value=1.0, low=1.0, high=1.0)
+        return ratio
     rank_a, rank_b = (math.ceil(_SHARES[percentile] * one.jobs) for one in (a, b))
     first_a, first_b = rank_a - 1 - a.slots, rank_b - 1 - b.slots
     if min(first_a, first_b) <= 0:
         return None
-    return PlaceRatio(
-        value=(rank_b - b.slots) / (rank_a - a.slots),
-        low=first_b / (rank_a - 1),
-        high=(rank_b - 1) / first_a,
+    return replace(
+        ratio,
+        value=ratio.value * (rank_a - a.slots) / (rank_b - b.slots),
+        low=ratio.low * first_a / (rank_b - 1),
+        high=ratio.high * (rank_a - 1) / first_b,
     )

@@ -20,7 +20,7 @@ import polars as pl
 from collector.metrics import rank
 from report.statistics.ratios import CONFIDENCE
 
-#: Which percentiles are told, by name, in thousandths.
+#: The percentiles that are shown, by name, in thousandths.
 PER_MILLE: Mapping[str, int] = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, "p99_9": 999}
 
 

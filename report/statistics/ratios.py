@@ -63,16 +63,6 @@ class Ratio:
         return self.blocks >= CLAIM_BLOCKS
 
     @property
-    def is_more(self) -> bool:
-        """Whether this is a claim, and its interval lies above 1."""
-        return self.is_claim and self.low > 1
-
-    @property
-    def is_less(self) -> bool:
-        """Whether this is a claim, and its interval lies below 1."""
-        return self.is_claim and self.high < 1
-
-    @property
     def is_no_difference(self) -> bool:
         """Whether this is a claim, and its interval includes 1."""
         return self.is_claim and self.low <= 1 <= self.high

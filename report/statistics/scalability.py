@@ -14,7 +14,7 @@ throughput is. Intervals are the jackknife's: the law is fitted anew without eac
 that moves, times Student's t, is the reach (J. W. Tukey, Annals of Mathematical Statistics 29,
 1958). Blocks are left out whole, since what drifts in a block drifts for all of its sizes. By
 simulation about 95 of 100 such intervals hold the truth at 5, 7 and 10 blocks; a bootstrap's
-percentiles held it in as few as 81.
+percentiles contained it in as few as 81.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MIN_SIZES = 4
 #: By what factor the sizes must reach: three terms can't be told apart within a small range.
 MIN_REACH = 4
 
-#: How far beyond the sizes measured, by a factor, anything is said.
+#: How far beyond the sizes measured, by a factor, a figure is given.
 MAX_EXTRAPOLATION = 2
 
 #: A curve that misses a size's figure by more than this share is no description of it.
@@ -47,17 +47,9 @@ class Estimate:
     """A figure of the law, with its interval."""
 
     value: float
-    #: 95 %; None below `CLAIM_BLOCKS` blocks, and where the end lies beyond what may be said.
+    #: 95 %; None below `CLAIM_BLOCKS` blocks, and where the end lies beyond `MAX_EXTRAPOLATION`.
     low: float | None
     high: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unfit:
-    """Why there is no law."""
-
-    #: In words for a person.
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +73,7 @@ class Scaling:
     misfit: float
 
     def per_s(self, slots: float) -> float | None:
-        """Return the throughput of so many slots; None beyond what the data allow to say."""
+        """Return the throughput of so many slots; None beyond `MAX_EXTRAPOLATION`."""
         if not _is_known(slots, sizes=self.slots):
             return None
         terms = (self.one_slot_per_s.value, self.sigma.value, self.kappa.value)
@@ -92,8 +84,8 @@ class Scaling:
 _Terms = tuple[float, float, float]
 
 
-def fit_scaling(per_s: Mapping[int, Mapping[int, float]]) -> Scaling | Unfit:
-    """Return the law of a sweep, or why there is none.
+def fit_scaling(per_s: Mapping[int, Mapping[int, float]]) -> Scaling | str:
+    """Return the law of a sweep, or why there is none, in words for a person.
 
     Args:
         per_s: slots → block → jobs per second. Blocks that lack a size are left out, since they
@@ -103,15 +95,15 @@ def fit_scaling(per_s: Mapping[int, Mapping[int, float]]) -> Scaling | Unfit:
     blocks = sorted(set.intersection(*(set(per_s[size]) for size in sizes))) if sizes else []
     reason = _refuse(per_s, sizes=sizes, blocks=blocks)
     if reason:
-        return Unfit(reason=reason)
+        return reason
     logs = np.array([[math.log(per_s[size][block]) for size in sizes] for block in blocks])
     terms = _fit(sizes, logs=logs)
     if terms is None:
-        return Unfit(reason="the figures follow no law that has a throughput of one slot")
+        return "the figures follow no law that has a throughput of one slot"
     misfit, worst = _misfit(sizes, logs=logs, terms=terms)
     if misfit > MISFIT_BOUND:
-        reason = f"the law misses the figure at {worst} slots by {misfit:.0%}"
-        return Unfit(reason=f"{reason}: these figures don't follow it")
+        seen = f"the law misses the figure at {worst} slots by {misfit:.0%}"
+        return f"{seen}: these figures don't follow it"
     return _describe(sizes, logs=logs, terms=terms, misfit=misfit)
 
 
@@ -225,14 +217,14 @@ def _no_peak(terms: _Terms, *, kappa: Estimate, sizes: Sequence[int]) -> str:
         return "no peak shows: the interval of the coherency includes 0"
     if not _is_known(peak, sizes=sizes):
         return (
-            f"no peak within what may be said: the sizes reach from {sizes[0]} to {sizes[-1]} "
-            f"slots, and no more is said than a factor of {MAX_EXTRAPOLATION} beyond them"
+            f"no peak within the extrapolation limit: the sizes reach from {sizes[0]} to "
+            f"{sizes[-1]} slots, and the limit is a factor of {MAX_EXTRAPOLATION} beyond them"
         )
     return ""
 
 
 def _bounded(peak: Estimate, *, sizes: Sequence[int]) -> Estimate:
-    """Return the peak without an end of its interval that lies beyond what may be said."""
+    """Return the peak without an end of its interval beyond `MAX_EXTRAPOLATION`."""
     low, high = (
         end if end is not None and _is_known(end, sizes=sizes) else None
         for end in (peak.low, peak.high)

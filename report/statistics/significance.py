@@ -19,9 +19,6 @@ from report.statistics.ratios import CONFIDENCE, Ratio
 #: How often a difference of the smallest detectable size is to be found.
 POWER = 0.80
 
-#: The same in words.
-POWER_WORDS = "four runs of five"
-
 Key = TypeVar("Key")
 
 

@@ -1,4 +1,4 @@
-"""Whether a row's repetitions agree: how far they spread, and whether they drift. Pure."""
+"""Whether a row's repetitions drift from the first to the last. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from report.statistics import student_t
-from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD, spread
+from report.statistics.ratios import CLAIM_BLOCKS
 
 #: A change from the first block to the last that counts as drift, as a share.
 DRIFT_BOUND = 0.10
@@ -31,36 +31,6 @@ class Drift:
     def is_drift(self) -> bool:
         """Whether the change is both large and no chance."""
         return abs(self.change) > DRIFT_BOUND and self.p_value < DRIFT_LEVEL
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stability:
-    """How far a row's repetitions agree."""
-
-    #: Standard deviation as a share of the mean; None below two blocks.
-    spread: float | None
-    #: None below `CLAIM_BLOCKS`.
-    drift: Drift | None
-
-    @property
-    def is_spread_wide(self) -> bool:
-        """Whether the repetitions spread beyond `UNSTABLE_SPREAD`."""
-        return self.spread is not None and self.spread > UNSTABLE_SPREAD
-
-    @property
-    def is_drifting(self) -> bool:
-        """Whether the repetitions go one way."""
-        return self.drift is not None and self.drift.is_drift
-
-    @property
-    def is_stable(self) -> bool:
-        """Whether neither is so; else the row is marked ``~``."""
-        return not self.is_spread_wide and not self.is_drifting
-
-
-def judge_stability(per_block: Mapping[int, float]) -> Stability:
-    """Return how far positive figures, by block, agree."""
-    return Stability(spread=spread(list(per_block.values())), drift=find_drift(per_block))
 
 
 def find_drift(per_block: Mapping[int, float]) -> Drift | None:

@@ -11,7 +11,8 @@ from rich.text import Text
 from collector.reasons import Code, Reason, Severity, describe_alike
 from collector.run_manifest import Workload
 from report import format as fmt
-from report.legend import integrity, legend, marks_of
+from report.legend import claim, integrity, legend, marks_of
+from report.palette import MARK_STYLES
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 from report.terminal.load_tables import curve_table, fairness_table, rate_table
@@ -21,12 +22,12 @@ from report.terminal.sweep_tables import (
     render_sweep,
     sentence,
 )
-from report.terminal.tables import MARK_STYLES, cost_table, parts_table, result_table
+from report.terminal.tables import cost_table, parts_table, result_table
 from report.terminal.threshold_lines import render_thresholds
 
 
 class _Screen:
-    """The whole report; how much of it stands side by side depends on the terminal."""
+    """The whole report; how much of it is side by side depends on the width."""
 
     def __init__(self, summary: Summary, *, has_details: bool) -> None:
         self._summary = summary
@@ -59,7 +60,7 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
 
 
 def _details(summary: Summary, *, width: int) -> Iterator[RenderableType]:
-    """Yield all that there is to say, a section a workload."""
+    """Yield every detail, a section a workload."""
     yield from _account(summary)
     yield from (Text(note, style="dim") for note in (*summary.notes, *summary.remarks))
     for workload, verdict in zip(summary.workloads, summary.verdicts, strict=True):
@@ -158,10 +159,8 @@ def _noise(verdict: Verdict) -> Iterator[RenderableType]:
     """Yield what the contender that was measured twice shows of the noise."""
     pair, floor = verdict.equal_pair, verdict.noise_floor
     if pair is not None and pair.ratio is not None and floor is not None:
-        ratio = pair.ratio
-        figure = f"{fmt.times(ratio.value)} {fmt.interval(ratio.low, high=ratio.high)}"
         yield Text(
-            f"A/A check ({pair.contender} against itself): {figure}; differences below "
+            f"A/A check ({pair.contender} against itself): {claim(pair.ratio)}; differences below "
             f"{fmt.percent(floor)} are noise.",
             style="dim",
         )

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from report import format as fmt
 from report.analyses.sweep_text import describe_law
-from report.palette import row_shade
+from report.palette import MARK_STYLES, row_shade
 from report.result import Crossover, Effect, Summary, Sweep
-from report.terminal.tables import MARK_STYLES, called, plain_table
+from report.terminal.tables import called, plain_table
 
 
 def render_crossover(summary: Summary, *, found: Crossover) -> RenderableType:
@@ -63,7 +63,7 @@ def render_effects(summary: Summary) -> Iterator[RenderableType]:
 
 
 def sentence(text: str, *, mark: str = "") -> RenderableType:
-    """Return what a section says, with its mark, set in from the margin."""
+    """Return the sentence of a section, indented, with its mark."""
     shown = Text.assemble((f"{mark} ", MARK_STYLES[mark]), text) if mark else Text(text)
     return Padding(shown, (0, 0, 0, 2))
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from collector.reasons import Severity
 from report import format as fmt
 from report.legend import describe_ledger
-from report.palette import row_shade
+from report.palette import MARK_STYLES, row_shade
 from report.result import RowSummary, Verdict
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
@@ -18,9 +18,7 @@ from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
 from report.verdicts.naming import label
 
-MARK_STYLES: Mapping[str, str] = {"!": "bold red", "~": "yellow", "?": "cyan"}
-
-#: What stands before a ratio, by what it shows.
+#: The sign before a ratio, by what it shows.
 SIGNS: Mapping[Finding, tuple[str, str]] = {
     Finding.MORE: ("▲", "bold green"),
     Finding.LESS: ("▼", "bold red"),
@@ -28,7 +26,7 @@ SIGNS: Mapping[Finding, tuple[str, str]] = {
     Finding.TOO_FEW: ("?", ""),
 }
 
-#: From this width on, columns, a ratio stands with its interval, and cost for each core and GB.
+#: From this width on, columns, a ratio has its interval, and there is cost for each core and GB.
 WIDE = 100
 #: From this width on, p99.9 and p99 of a job's parts.
 WIDEST = 140
@@ -46,9 +44,8 @@ def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) ->
     title = "sustained/s [range]" if is_search else "jobs/s [range]"
     table.add_column(title, justify="right", no_wrap=True)
     table.add_column(f"× {verdict.baseline or 'baseline'}", justify="right")
-    table.add_column("p95", justify="right", no_wrap=True)
-    table.add_column("CPU-s", justify="right", no_wrap=True)
-    table.add_column("MB", justify="right", no_wrap=True)
+    for title in ("p95", "CPU-s", "MB"):
+        table.add_column(title, justify="right", no_wrap=True)
     # where all is done, the head of the report says so once
     has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
     if has_accounts:

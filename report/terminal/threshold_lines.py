@@ -10,7 +10,7 @@ from rich.text import Text
 
 from report.result import Checked, Status, Summary
 
-#: Status → what stands before its line, and its style.
+#: Status → the sign before its line, and its style.
 _SIGNS: Mapping[str, tuple[str, str]] = {
     Status.MET: ("met", "green"),
     Status.MISSED: ("missed", "bold red"),

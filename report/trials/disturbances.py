@@ -11,7 +11,7 @@ from collector.run_manifest import TrialResult
 CEILING_DRIFT = 0.10
 
 #: Share of the machine's CPU that others may take in a trial: as much could move a figure by as
-#: much as the spread from which on a row is unstable. Far below it, a short trial can't tell:
+#: much as the spread from which on a row is unstable. Far below it, a short trial shows nothing:
 #: systems count CPU in hundredths of a second.
 FOREIGN_CPU_BOUND = 0.10
 
@@ -23,7 +23,7 @@ CLOCK_STEP_BOUND_S = 0.001
 def doubts(result: TrialResult) -> Iterator[Reason]:
     """Yield what makes a trial unstable, with the bounds and without its numbers.
 
-    So the same reason of several trials is one line; the numbers stand with the trial.
+    So the same reason of several trials is one line; the numbers are with the trial.
     """
     before, after = result.cost_before.cpu_s, result.cost_after.cpu_s
     if before and after and abs(after / before - 1) > CEILING_DRIFT:

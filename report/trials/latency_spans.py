@@ -22,7 +22,7 @@ from collector.metrics import (
 from report.statistics.percentiles import Tail
 
 #: Name → how it is taken from the records of a trial: ns, a value a job or an execution, no nulls,
-#: in no order. What a new one needs of a record has to stand in `report.trials.trial.COLUMNS`.
+#: in no order. What a new one needs of a record must be in `report.trials.trial.COLUMNS`.
 SPANS: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
     "wait": waits_ns,
     "execution": executions_ns,

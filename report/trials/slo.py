@@ -39,8 +39,8 @@ LATE_S = 0.05
 #: ... and over this share of its response: 50 ms of an overloaded contender's seconds change
 #: nothing, and of a response of 60 ms they are most.
 LATE_SHARE = 0.1
-#: A trial in which more than this share of the jobs was late tells of the producer. Its p95 and
-#: p99 then may.
+#: A trial in which more than this share of the jobs was late shows the producer and not the
+#: contender. Its p95 and p99 then may.
 MAX_LATE_SHARE = 0.01
 #: So few are never too many: of some dozen jobs one hiccup of the machine is over 1 %.
 FEW_LATE = 2
@@ -70,7 +70,7 @@ def judge_rate(
     It fell behind if the median wait of the last tenth of the jobs, in order of their due times, is
     over `BEHIND_SHARE` of the time in which they came, and the p95 execution ÷ slots on top: what
     one job more in the queue makes of a wait. What counts is how much work was left at the end. How
-    waits grew tells less: jobs that come at random may bring a burst early, and a rate above the
+    waits grew shows less: jobs that come at random may bring a burst early, and a rate above the
     capacity would then seem to be worked off.
 
     Args:
@@ -124,7 +124,7 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def late_jobs(found: pl.DataFrame) -> int:
-    """Return how many jobs of `by_job` the producer sent too late to tell of the contender."""
+    """Return how many jobs of `by_job` the producer sent too late to judge the contender by."""
     bound_ns = pl.max_horizontal(
         pl.lit(LATE_S * _NS_PER_S), pl.col("response_ns").fill_null(0) * LATE_SHARE
     )

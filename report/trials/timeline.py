@@ -6,13 +6,13 @@ Pure. It is drawn, not claimed from: figures come from whole trials and repetiti
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from poolbench.records import Outcome
+from report.trials.trial import TrialSummary
 
 #: Of a record.
 COLUMNS = ("seq", "due_ns", "started_ns", "finished_ns", "outcome")
@@ -20,7 +20,7 @@ COLUMNS = ("seq", "due_ns", "started_ns", "finished_ns", "outcome")
 #: No picture has more bins than this.
 MOST_BINS = 120
 
-#: From this length on a trial is told by the second; a shorter one in about `_SHORT_BINS` bins.
+#: From this length on a trial is shown by the second; a shorter one in about `_SHORT_BINS` bins.
 _BY_SECOND_S = 10.0
 _SHORT_BINS = 20
 
@@ -50,9 +50,13 @@ class TimelinePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bins:
-    """One trial, bin by bin."""
+class Timeline:
+    """How one trial of a row went, bin by bin."""
 
+    workload: str
+    contender: str
+    pool: str
+    trial: int
     bin_s: float
     #: How long the trial took; the last bin may be cut short by it.
     lasted_s: float
@@ -70,16 +74,17 @@ def bin_width_s(lasted_s: float) -> float:
 
 
 def measure_timeline(
-    records: pl.DataFrame, *, samples: pl.DataFrame, start_ns: int | None, end_ns: int | None
-) -> Bins | None:
+    trial: TrialSummary, *, pool: str, records: pl.DataFrame, samples: pl.DataFrame
+) -> Timeline | None:
     """Return one trial bin by bin; None for one that was cut, or has no record.
 
     Args:
+        trial: whose start and end are the edges.
+        pool: of its contender.
         records: one or more an attempt, of `COLUMNS`.
         samples: what was seen of its worker from outside, in order of ``t_ns``.
-        start_ns: when the trial began, Unix ns.
-        end_ns: when it ended.
     """
+    start_ns, end_ns = trial.start_ns, trial.end_ns
     if not start_ns or not end_ns or end_ns <= start_ns or records.is_empty():
         return None
     lasted_s = (end_ns - start_ns) / 1e9
@@ -98,20 +103,15 @@ def measure_timeline(
         )
         for index in range(count)
     )
-    return Bins(bin_s=bin_s, lasted_s=lasted_s, points=points)
-
-
-def choose_trial(trials: Sequence[tuple[int, bool, float | None]]) -> int | None:
-    """Return which trial stands for its row: of median throughput, a valid one if there is any.
-
-    Args:
-        trials: index, whether it is valid, and its throughput, in the order they ran in. Of
-            those without a throughput it is the one in the middle.
-    """
-    known = [trial for trial in trials if trial[1]] or list(trials)
-    fast = [trial for trial in known if trial[2] is not None]
-    ordered = sorted(fast, key=lambda trial: (trial[2] or 0.0, trial[0])) or known
-    return ordered[(len(ordered) - 1) // 2][0] if ordered else None
+    return Timeline(
+        workload=trial.workload,
+        contender=trial.contender,
+        pool=pool,
+        trial=trial.trial,
+        bin_s=bin_s,
+        lasted_s=lasted_s,
+        points=points,
+    )
 
 
 def _counts(records: pl.DataFrame, *, edges_ns: np.ndarray) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""Measures each trial of a run from its records and samples; decides what is invalid, and says why.
+"""Measures each trial of a run from its records and samples; decides what is invalid, and why.
 
 A faulty trial keeps its account and its reasons: nothing is dropped here.
 """
@@ -6,7 +6,7 @@ A faulty trial keeps its account and its reasons: nothing is dropped here.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 import polars as pl
@@ -14,7 +14,7 @@ import polars as pl
 from collector.ledger import ledger_faults, ledgers
 from collector.metrics import Figures, figures, known
 from collector.reasons import Code, Reason, Severity, strongest
-from collector.run_manifest import Interpreter, Manifest, TrialEntry, TrialResult
+from collector.run_manifest import Interpreter, Manifest, PlannedTrial, TrialEntry, TrialResult
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
@@ -23,7 +23,7 @@ from poolbench.summaries import Ledger, Percentiles
 from report.trials.disturbances import doubts
 from report.trials.latency_spans import measure_spans
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
-from report.trials.offered_load import TrialLoad, measure_load
+from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
 
 #: What a trial is measured from; other columns of a record stay on disk.
 COLUMNS = (
@@ -35,7 +35,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Who really ran a trial's jobs, as the slots themselves tell."""
+    """Who really ran a trial's jobs, as the slots themselves report."""
 
     #: Pool classes seen, as module:name.
     pools_seen: tuple[str, ...] = ()
@@ -45,18 +45,6 @@ class Evidence:
     sockets_patched: bool | None = None
     #: Whether an interpreter held its GIL in any of them; None if none reports it.
     gil_enabled: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What a worker's process tree used in a trial, seen from outside."""
-
-    #: User + system, seconds; None without two samples.
-    cpu_s: float | None
-    #: The same of the probe's recorder.
-    recorder_cpu_s: float | None
-    pss_bytes: int | None
-    connections: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,21 +97,21 @@ class Trial(TrialSummary):
     """A trial with all that rows and analyses are made from."""
 
     is_backlog: bool
-    slots: int
     workers_up: int | None
     figures: Figures
-    usage: Usage
     evidence: Evidence
+    connections: int | None
+    #: CPU-seconds of the probe's recorder for a thousand jobs done.
+    recorder_cpu_s_per_1000_jobs: float | None
     #: CPU-seconds of one job without Celery, in the contender's own Python; None for waits.
     gauged_s: float | None
-    redis_commands: int | None
-    redis_bytes: int | None
+    #: What its connections to Redis sent and exchanged for each job done.
+    redis_commands_per_job: float | None
+    redis_bytes_per_job: float | None
     #: Raw times by name, ns: see `report.trials.latency_spans`; of a pilot none. Its records are in
     #: the folder.
     spans: Mapping[str, pl.Series]
     blocking: TrialBlocking
-    #: What came, where jobs came at a rate; None for a backlog.
-    load: TrialLoad | None = None
 
     @property
     def is_valid(self) -> bool:
@@ -134,16 +122,6 @@ class Trial(TrialSummary):
     def summary(self) -> TrialSummary:
         """What is shown of it."""
         return TrialSummary(**{one.name: getattr(self, one.name) for one in fields(TrialSummary)})
-
-    @property
-    def redis_commands_per_job(self) -> float | None:
-        """Commands that the worker's connections sent to Redis, for each job."""
-        return _per_job(self.redis_commands, jobs=self.ledger.done)
-
-    @property
-    def redis_bytes_per_job(self) -> float | None:
-        """Bytes that the worker's connections and Redis exchanged, for each job."""
-        return _per_job(self.redis_bytes, jobs=self.ledger.done)
 
     @property
     def ceiling_share(self) -> float | None:
@@ -166,13 +144,8 @@ class Trial(TrialSummary):
     @property
     def per_gb_per_s(self) -> float | None:
         """Jobs a second for each gigabyte (10^9 bytes) of the worker's PSS."""
-        per_s, pss_bytes = self.figures.throughput_per_s, self.usage.pss_bytes
+        per_s, pss_bytes = self.figures.throughput_per_s, self.pss_bytes
         return per_s / (pss_bytes / 1e9) if per_s and pss_bytes else None
-
-    @property
-    def recorder_cpu_s_per_1000_jobs(self) -> float | None:
-        """CPU-seconds of the probe's recorder for a thousand jobs done."""
-        return _per_1000(self.usage.recorder_cpu_s, jobs=self.ledger.done)
 
 
 def measure_trials(
@@ -183,9 +156,7 @@ def measure_trials(
     Raises:
         StorageError: if the records can't be read.
     """
-    freed = free_threaded(manifest)
     samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
-
     entries = {entry.plan.trial: entry for entry in manifest.trials}
     sent = {trial: entry.result.sent for trial, entry in entries.items()}
 
@@ -195,9 +166,7 @@ def measure_trials(
             ledger=account,
             records=found,
             samples=samples_by_trial.get(trial, samples.clear()),
-            cores=int(manifest.machine.cores),
-            slo=manifest.slo,
-            freed=freed.get(entries[trial].plan.contender),
+            manifest=manifest,
         )
 
     measured: dict[int, Trial] = {}
@@ -231,21 +200,22 @@ def _measure(
     ledger: Ledger,
     records: pl.DataFrame,
     samples: pl.DataFrame,
-    cores: int,
-    slo: Mapping[str, float],
-    freed: Interpreter | None,
+    manifest: Manifest,
 ) -> Trial:
     plan, result = entry.plan, entry.result
     is_backlog = plan.arrivals == "burst"
     found = figures(records, slots=plan.slots, is_capacity=is_backlog)
     evidence = _evidence(records)
-    load = measure_load(plan, records=records, slo=slo)
-    usage = _usage(samples.filter(pl.col("contender") == plan.contender))
-    disturbance = result.disturbance
+    verdict, late = None, None
+    if not is_backlog:
+        verdict, late = _judge_rate(plan, records=records, slo=manifest.slo)
+    freed = free_threaded(manifest).get(plan.contender)
     reasons = (
-        *_invalid(entry, ledger=ledger, evidence=evidence, freed=freed, load=load),
+        *_invalid(entry, ledger=ledger, evidence=evidence, freed=freed, late=late),
         *_unstable(result, ledger=ledger, found=found),
     )
+    own = samples.filter(pl.col("contender") == plan.contender)
+    disturbance, redis = result.disturbance, result.redis
     return Trial(
         trial=plan.trial,
         block=plan.block,
@@ -255,18 +225,18 @@ def _measure(
         start_ns=result.start_ns,
         end_ns=result.end_ns,
         ledger=ledger,
-        measure=load.measure if load else "capacity",
-        step=load.step if load else None,
-        load_share=load.share if load else None,
-        rate_per_s=load.rate_per_s if load else None,
-        is_sustained=load.verdict.is_sustained if load else None,
-        why_not_sustained=load.verdict.reasons if load else (),
-        throughput_per_s=_figure_per_s(found, load=load),
+        measure=plan.measure if verdict else "capacity",
+        step=plan.step if verdict else None,
+        load_share=plan.load_share if verdict else None,
+        rate_per_s=plan.rate_per_s if verdict else None,
+        is_sustained=verdict.is_sustained if verdict else None,
+        why_not_sustained=verdict.reasons if verdict else (),
+        throughput_per_s=_figure_per_s(plan, found=found, verdict=verdict),
         wait_s=found.wait_s,
         execution_s=found.execution_s,
-        ceiling_per_s=_ceiling_per_s(entry, cores=cores),
-        cpu_s_per_1000_jobs=_per_1000(usage.cpu_s, jobs=ledger.done),
-        pss_bytes=usage.pss_bytes,
+        ceiling_per_s=_ceiling_per_s(entry, cores=int(manifest.machine.cores)),
+        cpu_s_per_1000_jobs=_per_job(_spent(own["cpu_s"]), jobs=ledger.done, times=1_000),
+        pss_bytes=_most(own["pss_bytes"]),
         peak_in_flight=found.peak_in_flight,
         foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
         stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
@@ -274,25 +244,39 @@ def _measure(
         mark=strongest(reasons),
         reasons=reasons,
         is_backlog=is_backlog,
-        slots=plan.slots,
         workers_up=plan.workers_up,
         figures=found,
-        usage=usage,
         evidence=evidence,
+        connections=_most(own["connections"]),
+        recorder_cpu_s_per_1000_jobs=_per_job(
+            _spent(own["recorder_cpu_s"]), jobs=ledger.done, times=1_000
+        ),
         gauged_s=_gauged_s(result),
-        redis_commands=result.redis.commands if result.redis else None,
-        redis_bytes=result.redis.net_bytes if result.redis else None,
+        redis_commands_per_job=_per_job(redis.commands if redis else None, jobs=ledger.done),
+        redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=ledger.done),
         spans={} if plan.is_pilot else measure_spans(records),
         blocking=measure_blocking(records),
-        load=load,
     )
 
 
-def _figure_per_s(found: Figures, *, load: TrialLoad | None) -> float | None:
+def _judge_rate(
+    plan: PlannedTrial, *, records: pl.DataFrame, slo: Mapping[str, float]
+) -> tuple[RateVerdict, Reason | None]:
+    """Return whether a rate was sustained, and why its jobs came too late to judge by."""
+    jobs = by_job(records)
+    verdict = judge_rate(jobs, jobs=plan.count, slots=plan.slots, slo=slo)
+    # a rate that was sustained though jobs were sent late would have been without that too
+    is_met = plan.step is not None and verdict.is_sustained
+    return verdict, None if is_met else late_reason(jobs)
+
+
+def _figure_per_s(
+    plan: PlannedTrial, *, found: Figures, verdict: RateVerdict | None
+) -> float | None:
     """Return what a trial adds to its row: its throughput; of a search, the rate if sustained."""
-    if load is None or load.measure != "sustain":
+    if verdict is None or plan.measure != "sustain":
         return found.throughput_per_s
-    return load.rate_per_s if load.verdict.is_sustained else None
+    return plan.rate_per_s if verdict.is_sustained else None
 
 
 def _invalid(
@@ -301,7 +285,7 @@ def _invalid(
     ledger: Ledger,
     evidence: Evidence,
     freed: Interpreter | None,
-    load: TrialLoad | None,
+    late: Reason | None,
 ) -> list[Reason]:
     """Return why a trial's figures don't count."""
     plan, result = entry.plan, entry.result
@@ -314,9 +298,8 @@ def _invalid(
         for seen in dict.fromkeys(map(pool_name, evidence.pools_seen))
         if plan.pool in POOLS and seen != plan.pool
     )
-    # a rate that was sustained though jobs were sent late would have been without that too
-    if load and load.late and (load.step is None or not load.verdict.is_sustained):
-        reasons.append(load.late)
+    if late:
+        reasons.append(late)
     if freed is not None and evidence.gil_enabled and not plan.is_pilot:
         packages = freed.gil_turned_on_by
         reasons.append(
@@ -357,20 +340,16 @@ def _gauged_s(result: TrialResult) -> float | None:
     return statistics.fmean(known) if known else None
 
 
-def _usage(samples: pl.DataFrame) -> Usage:
-    return Usage(
-        cpu_s=_spent(known(samples["cpu_s"]).to_list()),
-        recorder_cpu_s=_spent(known(samples["recorder_cpu_s"]).to_list()),
-        pss_bytes=max(known(samples["pss_bytes"]).to_list(), default=None),
-        connections=max(known(samples["connections"]).to_list(), default=None),
-    )
+def _most(seen: pl.Series) -> int | None:
+    return max(known(seen).to_list(), default=None)
 
 
-def _spent(cumulative_s: Sequence[float]) -> float | None:
+def _spent(cumulative_s: pl.Series) -> float | None:
     """Return last - first; a smaller last one means that processes ended uncounted."""
-    if len(cumulative_s) < 2 or cumulative_s[-1] < cumulative_s[0]:
+    seen_s = known(cumulative_s).to_list()
+    if len(seen_s) < 2 or seen_s[-1] < seen_s[0]:
         return None
-    return cumulative_s[-1] - cumulative_s[0]
+    return float(seen_s[-1] - seen_s[0])
 
 
 def _evidence(records: pl.DataFrame) -> Evidence:
@@ -384,9 +363,5 @@ def _evidence(records: pl.DataFrame) -> Evidence:
     )
 
 
-def _per_job(total: int | None, *, jobs: int) -> float | None:
-    return None if total is None or not jobs else total / jobs
-
-
-def _per_1000(spent_s: float | None, *, jobs: int) -> float | None:
-    return None if spent_s is None or not jobs else 1_000 * spent_s / jobs
+def _per_job(total: float | None, *, jobs: int, times: int = 1) -> float | None:
+    return None if total is None or not jobs else times * total / jobs

@@ -1,7 +1,7 @@
 """Puts a workload's ranking into words that a newcomer understands.
 
 The sentence follows the numbers, never the textbook: every word of it is decided by this run's
-intervals, corrected for all that was compared and held against its noise.
+intervals, corrected for all that was compared and judged by its noise.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from report import format as fmt
+from report.legend import claim, too_few
 from report.result import Decided, Verdict
 from report.rows.comparable import Entry
-from report.statistics.ratios import CLAIM_BLOCKS
 from report.statistics.significance import Why
 from report.verdicts import naming
-from report.verdicts.explanations import held_loop, lesson
+from report.verdicts.explanations import blocked_loop, lesson
 from report.verdicts.ranking import Ranking, rank
 
 #: A headline names at most so many contenders beside the best.
@@ -58,16 +58,7 @@ def _decided(ranking: Ranking) -> Iterator[Decided]:
         return
     shown = [(entry, baseline) for entry in ranking.entries if entry is not baseline]
     shown += [(best, entry) for entry in ranking.entries if entry not in (best, baseline)]
-    for ours, theirs in shown:
-        ratio = ranking.pairs.ratio(ours.contender, theirs=theirs.contender)
-        decision = ranking.decide(ours, theirs=theirs)
-        if ratio and decision:
-            yield Decided(
-                contender=ours.contender,
-                against=theirs.contender,
-                ratio=ratio,
-                decision=decision,
-            )
+    yield from filter(None, (ranking.compare(ours, theirs=theirs) for ours, theirs in shown))
 
 
 def _mark(ranking: Ranking) -> str:
@@ -111,7 +102,8 @@ def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
             _who_leads_peers(peers, baseline=ranking) if peers else "",
             detectable(_smallest(ranking, peers=peers)),
         ]
-    return " ".join(filter(None, [*sentences, held_loop(ranking, kind=kind), _left_out(ranking)]))
+    sentences += [blocked_loop(ranking, kind=kind), _left_out(ranking)]
+    return " ".join(filter(None, sentences))
 
 
 def _so_far(ranking: Ranking) -> str:
@@ -123,8 +115,7 @@ def _so_far(ranking: Ranking) -> str:
 
 
 def _too_few(ranking: Ranking) -> str:
-    blocks = min(ratio.blocks for ratio in ranking.best_to.values())
-    return f"{fmt.counted(blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"
+    return too_few(min(ratio.blocks for ratio in ranking.best_to.values()))
 
 
 def _who_leads(ranking: Ranking, *, most_names: int = sys.maxsize) -> str:
@@ -133,20 +124,15 @@ def _who_leads(ranking: Ranking, *, most_names: int = sys.maxsize) -> str:
     if best is None or against is None or ratio is None:
         return ""
     ties = [entry.contender for entry in ranking.ties]
+    who, figure = naming.sized(best, ranking=ranking), claim(ratio, of=against.contender)
     if len(ties) > most_names:
-        figure = fmt.interval(ratio.low, high=ratio.high)
-        who = f"{naming.sized(best, ranking=ranking)}: {fmt.times(ratio.value)} {against.contender}"
-        return f"{who} {figure}; not proved faster than {len(ties)} others."
-    figure = (
-        f"{fmt.times(ratio.value)} {against.contender} {fmt.interval(ratio.low, high=ratio.high)}"
-    )
+        return f"{who}: {figure}; not proved faster than {len(ties)} others."
     if _is_equal(ranking) and ranking.decision:
-        why = ranking.decision.why.value
         ahead = f"No difference between {best.contender}, ahead, and {fmt.listed(ties)}"
-        return f"{ahead}: {figure}; {why}."
+        return f"{ahead}: {figure}; {ranking.decision.why}."
     if ties:
-        return f"{naming.sized(best, ranking=ranking)}: {figure}; {_not_behind(ranking)}."
-    return f"{naming.sized(best, ranking=ranking)} is fastest: {figure}."
+        return f"{who}: {figure}; {_not_behind(ranking)}."
+    return f"{who} is fastest: {figure}."
 
 
 def _not_behind(ranking: Ranking) -> str:
@@ -155,25 +141,22 @@ def _not_behind(ranking: Ranking) -> str:
     Where the pair's own interval leaves 1 out and only chance among so many comparisons forbids
     the claim, "no difference" would say too much.
     """
-    equal: list[str] = []
     unproved: list[str] = []
+    equal: list[str] = []
     for entry in ranking.ties:
         decision = ranking.decide(ranking.best, theirs=entry)
         is_unproved = decision is not None and decision.why is Why.CORRECTION
         (unproved if is_unproved else equal).append(entry.contender)
-    return "; ".join(
-        (
-            *([f"no difference from {fmt.listed(equal)}"] if equal else []),
-            *([f"not proved to beat {fmt.listed(unproved)}"] if unproved else []),
-        )
-    )
+    parts = [f"no difference from {fmt.listed(equal)}"] if equal else []
+    parts += [f"not proved to beat {fmt.listed(unproved)}"] if unproved else []
+    return "; ".join(parts)
 
 
 def _peers(ranking: Ranking) -> Ranking | None:
     """Return the ranking of the largest group of equal slots; None where it adds nothing.
 
     More slots are no better pool: where the best one has more than the others have in common, the
-    sentence tells of both.
+    sentence names both.
     """
     several = [entry for entry in ranking.entries if entry.slots > 1]
     pools_at = {
@@ -185,8 +168,8 @@ def _peers(ranking: Ranking) -> Ranking | None:
         return None
     at_common = [entry for entry in several if entry.slots == common]
     peers = rank(at_common, pairs=ranking.pairs)
-    is_told = peers.best is None or peers.best in ranking.ties
-    return None if is_told or not peers.is_claim else peers
+    is_named = peers.best is None or peers.best in ranking.ties
+    return None if is_named or not peers.is_claim else peers
 
 
 def _who_leads_peers(peers: Ranking, *, baseline: Ranking) -> str:
@@ -205,7 +188,7 @@ def _who_leads_peers(peers: Ranking, *, baseline: Ranking) -> str:
 
 
 def _smallest(ranking: Ranking, *, peers: Ranking | None) -> float | None:
-    """Return the largest of what the comparisons that the sentences make could see."""
+    """Return the largest of what the comparisons that the sentences make could detect."""
     known = [one.smallest_difference for one in (ranking, peers) if one]
     return max((share for share in known if share is not None), default=None)
 

@@ -23,10 +23,10 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from poolbench.errors import Fault, UsageError, nearest
-from report import format as fmt
+from report.legend import claim
 from report.result import Checked, Status
 from report.statistics.ratios import Ratio
-from report.verdicts.metrics import ABSOLUTE, FIGURES, Figure, find_ratio
+from report.verdicts.metrics import ABSOLUTE, FIGURES, RATIOS, Figure
 
 _SIGNS: Mapping[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
@@ -75,7 +75,7 @@ class Condition:
 
     @property
     def is_ratio(self) -> bool:
-        """Whether a ratio is held against the bound; else it is a number in its unit."""
+        """Whether a ratio is compared with the bound; else a number in its unit is."""
         return not self.is_one_run or bool(self.against)
 
     @property
@@ -85,11 +85,11 @@ class Condition:
 
     @property
     def measure(self) -> str:
-        """The name of what is held against the bound: that of a number has its unit."""
+        """The name of what is compared with the bound: that of a number has its unit."""
         return self.figure.name if self.is_ratio else self.figure.absolute
 
     def names(self, row: str) -> bool:
-        """Return whether it is about a row, by the row's name; none is held against itself."""
+        """Return whether it is about a row, by the row's name; none is compared with itself."""
         return fnmatchcase(row, self.rows) and row.partition("/")[0] != self.against
 
     def judge(
@@ -132,8 +132,7 @@ class Condition:
     def _shown(self, seen: Ratio | float | None) -> str:
         if not isinstance(seen, Ratio):
             return f"{seen:.6g}"
-        times = " ".join(filter(None, [fmt.times(seen.value), self.against]))
-        return f"{times} {fmt.interval(seen.low, high=seen.high)}"
+        return claim(seen, of=self.against)
 
 
 def parse_conditions(
@@ -159,25 +158,21 @@ def row_faults(conditions: Sequence[Condition], *, names: Sequence[str]) -> list
     faults = []
     for one in conditions:
         if one.against and one.against not in contenders:
-            others = [other for other in contenders if _has_row(one, names, against=other)]
-            remedy = nearest(one.against, among=others)
+            others = [
+                other for other in contenders if any(map(replace(one, against=other).names, names))
+            ]
             problem, seen = "unknown contender", one.against
+            remedy = nearest(one.against, among=others)
+        elif any(map(one.names, names)):
+            continue
         elif any(fnmatchcase(name, one.rows) for name in names):
-            if any(map(one.names, names)):
-                continue
             problem, seen, remedy = "contender against itself", one.against, "name another"
         else:
-            remedy = nearest(
-                one.rows.removesuffix("/*"), among=[*contenders, *map(_pattern_of, names)]
-            )
+            rows = [*contenders, *map(_pattern_of, names)]
             problem, seen = "no such row", one.rows
+            remedy = nearest(one.rows.removesuffix("/*"), among=rows)
         faults.append(Fault(problem=problem, seen=seen, remedy=remedy, where=one.where))
     return faults
-
-
-def _has_row(condition: Condition, names: Sequence[str], *, against: str) -> bool:
-    """Return whether a condition names any row if it is held against that contender."""
-    return any(map(replace(condition, against=against).names, names))
 
 
 def _pattern_of(name: str) -> str:
@@ -190,24 +185,21 @@ def _parse(text: str, *, is_one_run: bool) -> Condition:
     found = _CONDITION.fullmatch(text)
     if found is None:
         raise UsageError(Fault(problem="no condition", remedy=FORMS[is_one_run], where=where))
-    against = found["against"]
-    is_ratio = not is_one_run or against is not None
-    figure = find_ratio(found["figure"]) if is_ratio else ABSOLUTE.get(found["figure"])
     faults = [
-        *_figure_faults(found["figure"], is_ratio=is_ratio, where=where),
-        *_bound_faults(found, is_one_run=is_one_run, where=where),
+        Fault(problem=problem, seen=seen, remedy=remedy, where=where)
+        for problem, seen, remedy in _faults(found, is_one_run=is_one_run)
     ]
-    if faults or figure is None:
+    if faults:
         raise UsageError(*faults)
     rows = found["rows"] or "*"
     return Condition(
         text=text,
         rows=rows if "/" in rows else f"{rows}/*",
-        figure=figure,
+        figure=RATIOS.get(found["figure"]) or ABSOLUTE[found["figure"]],
         end=found["end"] or "",
         sign=found["sign"],
         number=float(found["number"]),
-        against=against or "",
+        against=found["against"] or "",
         is_one_run=is_one_run,
     )
 
@@ -216,37 +208,32 @@ def _where(text: str, *, is_one_run: bool) -> str:
     return f'{"fail_on" if is_one_run else "--fail-on"} "{text}"'
 
 
-def _figure_faults(word: str, *, is_ratio: bool, where: str) -> Iterator[Fault]:
-    """Yield what is wrong with a figure's name: a ratio may lack its unit, a number must not."""
-    if find_ratio(word) if is_ratio else word in ABSOLUTE:
-        return
-    if word in FIGURES:
-        remedy = f'write "{FIGURES[word].absolute}", or "* CONTENDER" behind the number'
-        yield Fault(problem="figure without its unit", seen=word, remedy=remedy, where=where)
-        return
-    remedy = nearest(word, among=FIGURES if is_ratio else ABSOLUTE)
-    yield Fault(problem="unknown figure", seen=word or "none", remedy=remedy, where=where)
-
-
-def _bound_faults(found: re.Match[str], *, is_one_run: bool, where: str) -> Iterator[Fault]:
-    end, number, against = found["end"], found["number"], found["against"]
+def _faults(found: re.Match[str], *, is_one_run: bool) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with a condition: the problem, what was read, and the remedy."""
+    word, end, number, against = found.group("figure", "end", "number", "against")
     is_ratio = not is_one_run or against is not None
+    # a ratio may lack its unit, a number must not
+    if word not in (RATIOS if is_ratio else ABSOLUTE):
+        if word in FIGURES:
+            remedy = f'write "{FIGURES[word].absolute}", or "* CONTENDER" behind the number'
+            yield "figure without its unit", word, remedy
+        else:
+            known = FIGURES if is_ratio else ABSOLUTE
+            yield "unknown figure", word or "none", nearest(word, among=known)
     if end is not None and end not in _ENDS:
-        remedy = nearest(end, among=_ENDS)
-        yield Fault(problem="unknown end", seen=end or "none", remedy=remedy, where=where)
+        yield "unknown end", end or "none", nearest(end, among=_ENDS)
     elif end is not None and not is_ratio:
         remedy = 'a ratio has an interval: write "* CONTENDER" behind the number'
-        yield Fault(problem="end of a number", seen=end, remedy=remedy, where=where)
+        yield "end of a number", end, remedy
     if against is not None and not is_one_run:
-        remedy = "it is B ÷ A already; leave it out"
-        yield Fault(problem="ratio to a contender", seen=against, remedy=remedy, where=where)
+        yield "ratio to a contender", against, "it is B ÷ A already; leave it out"
     elif against == "":
-        yield Fault(problem="no contender behind *", remedy=FORMS[is_one_run], where=where)
+        yield "no contender behind *", "", FORMS[is_one_run]
     if not _is_bound(number, is_ratio=is_ratio):
         problem, remedy = ("no number", "write a number, such as 500")
         if is_ratio:
             problem, remedy = ("no ratio", "write a ratio above 0, such as 0.95")
-        yield Fault(problem=problem, seen=number or "none", remedy=remedy, where=where)
+        yield problem, number or "none", remedy
 
 
 def _is_bound(word: str, *, is_ratio: bool) -> bool:

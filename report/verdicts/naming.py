@@ -11,10 +11,7 @@ from report.result import RowSummary
 from report.rows.comparable import Entry
 from report.verdicts.ranking import Ranking
 
-#: The word where a sentence begins with it, and not a contender's name.
-_THREADS = re.compile(r"^threads\b(?!-)")
-
-#: A contender's name that tells by itself that there is no GIL.
+#: A contender's name that shows by itself that there is no GIL.
 _TELLS_NO_GIL = re.compile(r"no-?gil|free")
 
 
@@ -33,29 +30,31 @@ def subject(
 ) -> str:
     """Return the group's names as a sentence begins: ``Threads and gevent are``."""
     text = names(group, ranking=ranking)
-    is_one = " and " not in text and not _THREADS.match(text)
-    return f"{capitalized(text)} {verbs[0] if is_one else verbs[1]}"
+    start = capitalized(text)
+    is_one = " and " not in text and start == text
+    return f"{start} {verbs[0] if is_one else verbs[1]}"
 
 
 def capitalized(text: str) -> str:
     """Return ``text`` as a sentence begins: threads are a word, other names stay as they are."""
-    return _THREADS.sub("Threads", text)
+    word = text.partition(",")[0].partition(" ")[0]
+    return f"Threads{text.removeprefix(word)}" if word == "threads" else text
 
 
 def sized(entry: Entry, *, ranking: Ranking) -> str:
-    """Return the contender's name, with its slots where they differ and it doesn't tell."""
+    """Return the contender's name, with its slots where they differ and it doesn't show them."""
     sizes = {other.slots for other in ranking.entries if other.slots > 1}
     is_told = entry.slots == 1 or len(sizes) < 2 or tells_slots(entry.contender, slots=entry.slots)
     return entry.contender if is_told else f"{entry.contender} ({entry.slots} slots)"
 
 
 def tells_slots(name: str, *, slots: int) -> bool:
-    """Return whether a contender's name says how many slots it has."""
+    """Return whether a contender's name shows how many slots it has."""
     return str(slots) in name.split("-")
 
 
 def label(row: RowSummary, *, has_slots: bool = True) -> str:
-    """Return a row's contender with what its name doesn't tell: slots, and that it has no GIL."""
+    """Return a row's contender with what its name doesn't show: slots, and that it has no GIL."""
     name, slots = row.contender, row.slots
     is_sized = not has_slots or slots == 1 or tells_slots(name, slots=slots)
     sized_name = name if is_sized else f"{name} ({slots})"

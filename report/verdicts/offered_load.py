@@ -7,29 +7,29 @@ figure is answers a second of p95, so that more is better there too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from collector.metrics import percentiles
 from collector.run_manifest import Workload
 from report import format as fmt
+from report.legend import claim, too_few
 from report.result import RESPONSE, SUSTAINED, Verdict
 from report.rows.comparable import Entry
-from report.rows.offered_load import ROW_SHARE, sustained_per_s
+from report.rows.offered_load import ROW_SHARE
 from report.rows.row import Row
-from report.statistics.ratios import CLAIM_BLOCKS, Median
+from report.statistics.ratios import Median, Ratio
 from report.trials.latency_spans import pool_spans
 from report.trials.slo import RESOLUTION
 from report.verdicts.capacity import detectable, judge
 
 #: Share of a curve at which there is next to no load.
 _FREE_SHARE = 0.2
-#: Share beyond what is held.
+#: Share beyond what is sustained.
 _OVER_SHARE = 1.05
 
-#: Where a curve is told in words.
-_TOLD_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
+#: The points of a curve that its sentence names.
+_NAMED_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
 
 
 def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, float]) -> Verdict:
@@ -44,16 +44,17 @@ def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, flo
     else:
         verdict = _judge([_sustained(row) for row in rows], workload=workload)
         sentences = _bends([row for row in rows if not row.twin_of])
-    left_out = [row.contender.name for row in rows if row.mark == "!"]
-    # of a curve, whatever points are valid have been told
-    if left_out and measure != "curve":
-        sentences.append(f"Left out (invalid): {fmt.listed(left_out)}.")
-    said = [*filter(None, sentences)] or ["Nothing could be measured."]
-    # of a rate: who kept up, and who answered first
-    headline = " ".join(said[: 2 if measure == "rate" else 1])
-    text = " ".join(said)
+    invalid = [row.contender.name for row in rows if row.mark == "!"]
+    # of a curve, all valid points are named above
+    if invalid and measure != "curve":
+        sentences.append(f"Left out (invalid): {fmt.listed(invalid)}.")
+    shown = [*filter(None, sentences)] or ["Nothing could be measured."]
     return replace(
-        verdict, headline=headline, text=text, figure=RESPONSE if measure == "rate" else SUSTAINED
+        verdict,
+        # of a rate: who kept up, and who answered first
+        headline=" ".join(shown[: 2 if measure == "rate" else 1]),
+        text=" ".join(shown),
+        figure=RESPONSE if measure == "rate" else SUSTAINED,
     )
 
 
@@ -76,23 +77,22 @@ def _answers(row: Row) -> Entry:
     p95_s = {
         trial.block: found.p95
         for trial in row.valid
-        if trial.load and (found := percentiles(trial.spans["response"])) and found.p95 > 0
+        if (found := percentiles(trial.spans["response"])) and found.p95 > 0
     }
     return replace(row.entry(), per_s={block: 1 / span_s for block, span_s in p95_s.items()})
 
 
 def _sustained(row: Row) -> Entry:
-    return replace(row.entry(), per_s=sustained_per_s([*row.trials, *row.others]))
+    return replace(row.entry(), per_s=row.sustained_per_s)
 
 
 def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
     """Return who fell behind, and how often; or that nobody did."""
     behind = []
     for row in rows:
-        loads = [trial.load for trial in row.valid if trial.load]
-        missed = sum(not load.verdict.is_sustained for load in loads)
-        if missed:
-            behind.append(f"{row.contender.name} (in {missed} of {len(loads)})")
+        kept = [trial.is_sustained for trial in row.valid]
+        if not all(kept):
+            behind.append(f"{row.contender.name} (in {kept.count(False)} of {len(kept)})")
     if not any(row.valid for row in rows):
         return ""
     arrivals = workload.arrivals or {}
@@ -107,22 +107,30 @@ def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
 
 def _soonest(verdict: Verdict, *, rows: Sequence[Row]) -> list[str]:
     """Return who answered sooner than whom, by the p95 of the response."""
-    ratio, first, other = verdict.ratio, verdict.ahead, verdict.against
+    spans_s = {row.contender.name: _p95_s(row) for row in rows}
+    seen = f" ({fmt.duration(spans_s.get(verdict.ahead or ''))})"
+    ratio = verdict.ratio.inverse() if verdict.ratio else None
+    return _compared(verdict, ratio=ratio, what="p95 response", most="shortest", seen=seen)
+
+
+def _compared(
+    verdict: Verdict, *, ratio: Ratio | None, what: str, most: str, seen: str = ""
+) -> list[str]:
+    """Return how the first compares with the one beside it, and what could have been detected."""
+    first, other = verdict.ahead, verdict.against
     if ratio is None or first is None or other is None:
         return []
-    sooner = ratio.inverse()
-    spans_s = {row.contender.name: _p95_s(row) for row in rows}
-    of = f"the p95 response of {first} ({fmt.duration(spans_s.get(first))})"
     if not ratio.is_claim:
-        between = fmt.times_range(sooner.low, high=sooner.high)
-        few = f"{fmt.counted(ratio.blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"
-        return [f"So far {of} was {between} that of {other}: {few}."]
-    figure = f"{fmt.times(sooner.value)} {other} {fmt.interval(sooner.low, high=sooner.high)}"
+        between = fmt.times_range(ratio.low, high=ratio.high)
+        few = too_few(ratio.blocks)
+        return [f"So far the {what} of {first}{seen} was {between} that of {other}: {few}."]
+    figure, ties = claim(ratio, of=other), fmt.listed([*verdict.ties])
     if verdict.best is None:
-        said = f"No difference in the p95 response between {first}, ahead, and {_ties(verdict)}: "
-        return [f"{said}{figure}.", _detectable(verdict)]
-    ties = f"; no difference from {_ties(verdict)}" if verdict.ties else ""
-    return [f"{of[0].upper()}{of[1:]} is the shortest: {figure}{ties}.", _detectable(verdict)]
+        text = f"No difference in the {what} between {first}, ahead, and {ties or other}: {figure}."
+    else:
+        rest = f"; no difference from {ties}" if ties else ""
+        text = f"The {what} of {first}{seen} is the {most}: {figure}{rest}."
+    return [text, detectable(verdict.smallest_difference)]
 
 
 def _p95_s(row: Row) -> float | None:
@@ -137,84 +145,55 @@ def _holds(verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]) -
         for row in rows
         if row.mark != "!" and not row.twin_of
     }
-    known = sorted(
-        ((name, found) for name, found in figures.items() if found),
-        key=lambda item: -item[1].median,
-    )
-    none = [name for name, found in figures.items() if not found]
-    under = slo_words(slo)
+    known = {name: found.median for name, found in figures.items() if found}
+    none = [name for name in figures if name not in known]
     sentences = []
     if known:
-        each = [f"{name} {fmt.number(found.median)}" for name, found in known]
-        start, *rest = each
-        name, rate = start.rsplit(" ", 1)
-        more = f"; {fmt.listed(rest)}" if rest else ""
-        sentences.append(f"{name} sustains {rate} jobs/s with {under}{more}.")
+        (name, best_per_s), *others = sorted(known.items(), key=lambda item: -item[1])
+        rest = fmt.listed([f"{other} {fmt.number(per_s)}" for other, per_s in others])
+        start = f"{name} sustains {fmt.number(best_per_s)} jobs/s with {slo_words(slo)}"
+        sentences.append(f"{start}; {rest}." if rest else f"{start}.")
     if none:
         sentences.append(f"No rate was sustained by {fmt.listed(none)}.")
-    ratio, first, other = verdict.ratio, verdict.ahead, verdict.against
-    if ratio is None or first is None or other is None:
-        return sentences
-    figure = f"{fmt.times(ratio.value)} {other} {fmt.interval(ratio.low, high=ratio.high)}"
-    if not ratio.is_claim:
-        between = fmt.times_range(ratio.low, high=ratio.high)
-        few = f"{fmt.counted(ratio.blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"
-        sentences.append(f"So far {first} sustained {between} the rate of {other}: {few}.")
-    elif verdict.best is None:
-        sentences.append(f"No difference between {first}, ahead, and {_ties(verdict)}: {figure}.")
-    else:
-        ties = f"; no difference from {_ties(verdict)}" if verdict.ties else ""
-        sentences.append(f"That is {figure}{ties}.")
-    bound = fmt.percent(RESOLUTION)
-    return [*sentences, f"Each search ends within {bound}.", _detectable(verdict)]
+    if verdict.ratio:
+        sentences += _compared(verdict, ratio=verdict.ratio, what="sustained rate", most="highest")
+        sentences.append(f"Each search ends within {fmt.percent(RESOLUTION)}.")
+    return sentences
 
 
 def _bends(rows: Sequence[Row]) -> list[str]:
-    """Return how each one's response changes with its load, who holds the most first."""
-    curves, none = [], []
+    """Return how each one's response changes with its load, who sustains the most first."""
+    curves: list[tuple[float, str, dict[float, str]]] = []
+    none = []
     for row in rows:
-        name, rates_per_s = row.contender.name, sustained_per_s([*row.trials, *row.others])
-        if not rates_per_s:
-            none.append(f"{name} sustained no rate, so there is no curve.")
+        if not row.sustained_per_s:
+            none.append(f"{row.contender.name} sustained no rate, so there is no curve.")
             continue
-        found = {share: _share_p95_s(row, share=share) for share in _TOLD_SHARES}
+        found = {share: _share_p95_s(row, share=share) for share in _NAMED_SHARES}
         if found[_FREE_SHARE] and found[ROW_SHARE]:
             p95 = {share: fmt.duration(span_s) for share, span_s in found.items() if span_s}
-            curves.append(_Curve(next(iter(rates_per_s.values())), name, p95))
-    curves.sort(key=lambda curve: -curve.sustained_per_s)
-    pairs = zip([None, *curves], curves, strict=False)
-    return [*(curve.told(before) for before, curve in pairs), *none]
-
-
-class _Curve(NamedTuple):
-    sustained_per_s: float
-    name: str
-    #: Of the response, as it is shown, by share of what is held.
-    p95: Mapping[float, str]
-
-    def told(self, before: _Curve | None) -> str:
-        """Return it in a sentence: in few words after one of the same points."""
-        rate = fmt.number(self.sustained_per_s)
-        if before is not None and before.p95.keys() == self.p95.keys():
-            return f"{self.name} {rate}: {fmt.listed([*self.p95.values()])}."
-        start, *rest = (f"{span} at {fmt.percent(share)}" for share, span in self.p95.items())
-        first = f"{self.name} sustains {rate} jobs/s: p95 of the response is {start} of that"
-        return f"{', '.join([first, *rest])}."
+            curves.append((next(iter(row.sustained_per_s.values())), row.contender.name, p95))
+    sentences = []
+    shares: Collection[float] = ()
+    for per_s, name, p95 in sorted(curves, key=lambda curve: -curve[0]):
+        rate = fmt.number(per_s)
+        # in few words after one of the same points
+        if p95.keys() == shares:
+            sentences.append(f"{name} {rate}: {fmt.listed([*p95.values()])}.")
+        else:
+            spans = [f"{span} at {fmt.percent(share)}" for share, span in p95.items()]
+            spans[0] += " of that"
+            start = f"{name} sustains {rate} jobs/s: p95 of the response is"
+            sentences.append(f"{start} {', '.join(spans)}.")
+        shares = p95.keys()
+    return [*sentences, *none]
 
 
 def _share_p95_s(row: Row, *, share: float) -> float | None:
     spans = [
         trial.spans
         for trial in (*row.trials, *row.others)
-        if trial.is_valid and trial.load and trial.load.share == share
+        if trial.is_valid and trial.load_share == share
     ]
     found = percentiles(pool_spans(spans, name="response"))
     return found.p95 if found else None
-
-
-def _ties(verdict: Verdict) -> str:
-    return fmt.listed([*verdict.ties]) or str(verdict.against)
-
-
-def _detectable(verdict: Verdict) -> str:
-    return detectable(verdict.smallest_difference)

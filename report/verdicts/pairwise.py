@@ -1,14 +1,14 @@
 """Compares every pair of a workload's contenders, and judges them in two families. Pure.
 
 Which pair becomes the headline is decided by the same figures that judge it: of seven equals, the
-luckiest is held against the unluckiest. So a verdict is corrected for every pair that could have
+luckiest is compared with the unluckiest. So a verdict is corrected for every pair that could have
 been shown, and not for those alone that are.
 
 Asked first is what differs from solo: so many comparisons as there are other contenders. Only where
-one does are the others held against each other. So a run of equals shows a difference as rarely as
+one does are the others compared with each other. So a run of equals shows a difference as rarely as
 the first family does, and the first question doesn't pay for the second; where some do differ, each
 of both is wrong in 5 of 100 runs at most. Without solo, nobody knew beforehand whom the others
-would be held against, and all pairs are one family.
+would be compared with, and all pairs are one family.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
-from report.result import EqualPair
+from report.result import Decided, EqualPair
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import Decision, Finding, Why, decide
@@ -31,26 +31,14 @@ class Pairs:
     """What every pair of contenders comes to."""
 
     #: Each pair once, in the order of the entries.
-    ratios: Mapping[Pair, Ratio] = field(default_factory=dict)
-    decisions: Mapping[Pair, Decision] = field(default_factory=dict)
+    decided: Mapping[Pair, Decided] = field(default_factory=dict)
     #: The run's twin in this workload; None if it has none.
     equal_pair: EqualPair | None = None
 
-    @property
-    def noise_floor(self) -> float | None:
-        """By how much two equals may differ here, as a share; None where nothing tells."""
-        return self.equal_pair.noise_floor if self.equal_pair else None
-
-    def ratio(self, ours: str, *, theirs: str) -> Ratio | None:
-        """Return how many times ``theirs`` ``ours`` did; None if they have no block in common."""
-        found = self.ratios.get((ours, theirs))
-        other_way = self.ratios.get((theirs, ours))
-        return found or (other_way.inverse() if other_way else None)
-
-    def decision(self, ours: str, *, theirs: str) -> Decision | None:
-        """Return what that ratio shows; None if there is none."""
-        found = self.decisions.get((ours, theirs))
-        other_way = self.decisions.get((theirs, ours))
+    def between(self, ours: str, *, theirs: str) -> Decided | None:
+        """Return how ``ours`` compares with ``theirs``; None if they have no block in common."""
+        found = self.decided.get((ours, theirs))
+        other_way = self.decided.get((theirs, ours))
         return found or (other_way.inverse() if other_way else None)
 
 
@@ -70,11 +58,17 @@ def compare_pairs(entries: Sequence[Entry]) -> Pairs:
     floor = equal_pair.noise_floor if equal_pair else None
     solo = find_solo(usable)
     decisions = _decide(ratios, solo=solo.contender if solo else "", noise_floor=floor or 0.0)
-    return Pairs(ratios=ratios, decisions=decisions, equal_pair=equal_pair)
+    decided = {
+        (ours, theirs): Decided(
+            contender=ours, against=theirs, ratio=ratio, decision=decisions[ours, theirs]
+        )
+        for (ours, theirs), ratio in ratios.items()
+    }
+    return Pairs(decided=decided, equal_pair=equal_pair)
 
 
 def find_solo(usable: Sequence[Entry]) -> Entry | None:
-    """Return the contender of one slot that others are held against, with the GIL if there is."""
+    """Return the contender of one slot that others are compared with, with the GIL if there is."""
     solos = sorted((one for one in usable if one.pool == "solo"), key=lambda one: one.is_freed)
     return next(iter(solos), None)
 
@@ -86,8 +80,7 @@ def _decide(ratios: Mapping[Pair, Ratio], *, solo: str, noise_floor: float) -> d
     beside = decide(others, noise_floor=noise_floor)
     if first and not any(decision.is_difference for decision in asked.values()):
         beside = {pair: _unasked(decision) for pair, decision in beside.items()}
-    found = asked | beside
-    return {pair: found[pair] for pair in ratios}
+    return asked | beside
 
 
 def _unasked(decision: Decision) -> Decision:

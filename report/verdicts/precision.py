@@ -11,7 +11,7 @@ from report.result import Precision, Verdict, Width
 from report.statistics import student_t
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE, Ratio
 
-#: More blocks than this are not foretold: what a machine does in days is no matter of spread.
+#: More blocks than this are not predicted: what a machine does in days is no matter of spread.
 MOST_BLOCKS = 1_000
 
 
@@ -96,13 +96,13 @@ def describe(
 
 
 def _wide_words(wide: Sequence[Width]) -> str:
-    told = [
+    words = [
         f"{describe_width(one)}, about {fmt.counted(one.blocks_needed, noun='repetition')}"
         if one.blocks_needed
         else describe_width(one)
         for one in wide
     ]
-    return f"Still wide: {'; '.join(told)}."
+    return f"Still wide: {'; '.join(words)}."
 
 
 def _time_words(wide: Sequence[Width], *, done: int, block_s: float | None) -> str:
@@ -113,7 +113,7 @@ def _time_words(wide: Sequence[Width], *, done: int, block_s: float | None) -> s
 
 
 def most_blocks_needed(found: Iterable[Width]) -> int | None:
-    """Return how many blocks the slowest of them takes; None where one of them can't be told."""
+    """Return how many blocks the slowest of them takes; None where one of them isn't known."""
     needed = [one.blocks_needed for one in found]
     known = [blocks for blocks in needed if blocks is not None]
     return max(known) if known and len(known) == len(needed) else None

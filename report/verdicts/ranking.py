@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from report.result import Decided
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Decision
@@ -15,7 +16,7 @@ from report.verdicts.pairwise import Pairs, compare_pairs, find_solo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """What the numbers of one workload say."""
+    """What the numbers of one workload show."""
 
     #: Those that can be compared, best first; never the twin.
     entries: tuple[Entry, ...]
@@ -29,7 +30,7 @@ class Ranking:
     to_baseline: Mapping[str, Ratio]
     #: Contender → the best one's ratio to it.
     best_to: Mapping[str, Ratio]
-    #: What the best is held against: the baseline, or the runner-up where the best *is* the
+    #: What the best is compared with: the baseline, or the runner-up where the best *is* the
     #: baseline or there is no solo.
     against: Entry | None
 
@@ -70,11 +71,16 @@ class Ranking:
         known = [found.detectable for found in named if found and self.is_claim]
         return max((share for share in known if share is not None), default=None)
 
-    def decide(self, ours: Entry | None, *, theirs: Entry | None) -> Decision | None:
-        """Return what one contender beside another shows; None if they were not compared."""
+    def compare(self, ours: Entry | None, *, theirs: Entry | None) -> Decided | None:
+        """Return how one contender compares with another; None if they were not compared."""
         if ours is None or theirs is None:
             return None
-        return self.pairs.decision(ours.contender, theirs=theirs.contender)
+        return self.pairs.between(ours.contender, theirs=theirs.contender)
+
+    def decide(self, ours: Entry | None, *, theirs: Entry | None) -> Decision | None:
+        """Return what that comparison shows."""
+        found = self.compare(ours, theirs=theirs)
+        return found.decision if found else None
 
 
 def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
@@ -85,15 +91,20 @@ def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
     pairs = pairs or compare_pairs(entries)
     originals = [entry for entry in entries if not entry.twin_of]
     ordered = _ordered([entry for entry in originals if entry.is_usable])
-    baseline = _baseline(ordered)
-    best = ordered[0] if ordered else None
+    baseline = find_solo(ordered) or (ordered[-1] if ordered else None)
+    to_baseline = [
+        pairs.between(entry.contender, theirs=baseline.contender)
+        for entry in ordered
+        if baseline and entry is not baseline
+    ]
+    best_to = [pairs.between(ordered[0].contender, theirs=other.contender) for other in ordered[1:]]
     return Ranking(
         entries=tuple(ordered),
         excluded=tuple(entry for entry in originals if not entry.is_usable),
         pairs=pairs,
         baseline=baseline,
-        to_baseline=_ratios(ordered, theirs=baseline, pairs=pairs) if baseline else {},
-        best_to=_best_to(best, others=ordered[1:], pairs=pairs) if best else {},
+        to_baseline={one.contender: one.ratio for one in to_baseline if one},
+        best_to={one.against: one.ratio for one in best_to if one},
         against=_against(ordered, baseline=baseline),
     )
 
@@ -109,28 +120,8 @@ def _ordered(usable: Sequence[Entry]) -> list[Entry]:
     return sorted(usable, key=key)
 
 
-def _baseline(ordered: Sequence[Entry]) -> Entry | None:
-    return find_solo(ordered) or (ordered[-1] if ordered else None)
-
-
 def _against(ordered: Sequence[Entry], *, baseline: Entry | None) -> Entry | None:
     if len(ordered) < 2 or baseline is None:
         return None
     is_solo_beaten = baseline.pool == "solo" and baseline is not ordered[0]
     return baseline if is_solo_beaten else ordered[1]
-
-
-def _ratios(entries: Sequence[Entry], *, theirs: Entry, pairs: Pairs) -> dict[str, Ratio]:
-    ratios = {
-        entry.contender: pairs.ratio(entry.contender, theirs=theirs.contender)
-        for entry in entries
-        if entry is not theirs
-    }
-    return {name: ratio for name, ratio in ratios.items() if ratio}
-
-
-def _best_to(best: Entry, *, others: Sequence[Entry], pairs: Pairs) -> dict[str, Ratio]:
-    ratios = {
-        other.contender: pairs.ratio(best.contender, theirs=other.contender) for other in others
-    }
-    return {name: ratio for name, ratio in ratios.items() if ratio}

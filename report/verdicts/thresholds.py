@@ -1,4 +1,4 @@
-"""Pure: the thresholds of an experiment, its `fail_on`, held against a run's rows."""
+"""Pure: checks the thresholds of an experiment, its `fail_on`, in the rows of a run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
             figure=condition.measure,
             number=None,
             status=Status.UNMEASURED,
-            text=f"{condition.rows}: not measured in this run, so nothing is known of it",
+            text=f"{condition.rows}: not measured in this run",
         )
 
 
@@ -63,7 +63,7 @@ def _seen(
     if invalid:
         return None, f"{fmt.listed(invalid)} invalid"
     if not condition.against:
-        return condition.figure.of_row(row), "no such figure"
+        return condition.figure.of(row), "no such figure"
     if other is None:
         return None, f"{condition.against} was not measured"
     ours, theirs = (_by_block(condition, row=one, summary=summary) for one in (row, other))
@@ -71,7 +71,5 @@ def _seen(
 
 
 def _by_block(condition: Condition, *, row: RowSummary, summary: Summary) -> dict[int, float]:
-    figures = {
-        trial.block: condition.figure.of_trial(trial) for trial in summary.repetitions_of(row)
-    }
+    figures = {trial.block: condition.figure.of(trial) for trial in summary.repetitions_of(row)}
     return {block: figure for block, figure in figures.items() if figure}

@@ -9,12 +9,13 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lab.stack.controller import StackController
 from lab.stack.local import LocalStack
 from lab.stack.preflight import check_start
-from lab.stack.processes import StackProcess, find_processes
+from lab.stack.processes import find_processes
 from lab.stack.state import load_state
 from lab.system.paths import ROOT
 from lab.system.redis_server import free_port
@@ -60,7 +61,7 @@ def make_controller(checkout: Path, ports: dict[str, str]) -> Iterator[MakeContr
     yield make
     state = controller.state
     local_stack(controller).down()
-    assert state is None or find_processes(state.token) == []
+    assert state is None or find_processes(state.token) == {}
 
 
 def local_stack(controller: StackController) -> LocalStack:
@@ -78,8 +79,8 @@ def bring_up(controller: StackController) -> LocalStack:
     return stack
 
 
-def processes_of(controller: StackController) -> list[StackProcess]:
-    """Return the stack's live processes."""
+def processes_of(controller: StackController) -> dict[psutil.Process, str]:
+    """Return the stack's live processes, each with its service's name."""
     state = controller.state
     assert state is not None
     return find_processes(state.token)
@@ -107,7 +108,7 @@ def test_a_stack_lives_is_hurt_and_goes(
 
     # secrets: in .env and in environments, and nowhere that others see
     secrets = [value.split(":")[-1] for value in read_dotenv(checkout / ".env").values()]
-    seen = [" ".join(ours.process.cmdline()) for ours in processes_of(controller)]
+    seen = [" ".join(ours.cmdline()) for ours in processes_of(controller)]
     seen += [path.read_text() for path in (checkout / ".poolbench").glob("*.*")]
     assert len(secrets) == 2
     assert not [secret for secret in secrets if any(secret in text for text in seen)]
@@ -119,17 +120,17 @@ def test_a_stack_lives_is_hurt_and_goes(
     wait_until(lambda: pid_of(stack, "worker-solo") not in {0, old}, what="a new worker")
 
     # a second up repairs what was stopped
-    stack._supervisor.stop_service("upstream")
+    stack._supervisor.request("stopProcess", "upstream")
     wait_until(lambda: not is_listening(ports["POOLBENCH_UPSTREAM_PORT"]), what="upstream's end")
     assert bring_up(controller).is_up()
     assert all(status.is_healthy for status in stack.statuses())
 
     # supervisord killed: everything it left is found and ended, then started anew
     first = processes_of(controller)
-    os.kill(next(o.process.pid for o in first if not o.service), signal.SIGKILL)
+    os.kill(next(ours.pid for ours, name in first.items() if not name), signal.SIGKILL)
     assert {status.state for status in stack.statuses()} == {"stopped"}
     stack = bring_up(controller)
-    assert not [ours for ours in first if ours.process.is_running()]
+    assert not [ours for ours in first if ours.is_running()]
     assert all(status.is_healthy for status in stack.statuses())
 
     # down: no process, no port, no socket; data, logs and results stay
@@ -137,12 +138,12 @@ def test_a_stack_lives_is_hurt_and_goes(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     stack.down()
     stack.down()
-    assert not [ours for ours in second if ours.process.is_running()]
+    assert not [ours for ours in second if ours.is_running()]
     assert not [port for port in ports.values() if is_listening(port)]
     assert not folder.exists()
-    assert load_state(controller.layout.state_dir) is None
-    assert list(controller.layout.data.glob("*/appendonlydir"))
-    assert controller.layout.results_dir.is_dir()
+    assert load_state(controller.state_dir) is None
+    assert list(controller.state_dir.glob("data/*/appendonlydir"))
+    assert stack.settings.results_dir.is_dir()
 
 
 def test_a_service_that_fails_stops_what_was_started(
@@ -179,31 +180,18 @@ def test_a_taken_port_stops_it_before_anything_starts(
 def test_a_broker_that_is_named_is_used_and_none_started(
     make_controller: MakeController, server: Server
 ) -> None:
-    """The stack has no broker of its own then."""
-    controller = make_controller(POOLBENCH_REDIS_URL=server.url)
-    stack = controller.choose_stack("local")
+    """The stack has no broker of its own then; one that can't be used is told without its password.
 
+    Nothing has started when the message comes.
+    """
+    stack = make_controller(POOLBENCH_REDIS_URL=server.url).choose_stack("local")
     assert isinstance(stack, LocalStack)
     assert "redis" not in {service.name for service in stack.services}
-    check_start(controller.layout, settings=controller.settings(), notify=print)
+    check_start(stack.settings, notify=print)
 
-
-@pytest.mark.parametrize(
-    ("url", "trouble"),
-    [
-        ("redis://:wrong@127.0.0.1:{port}/0", "refuses the password"),
-        ("redis://:wrong@127.0.0.1:{free}/0", "no answer from"),
-    ],
-)
-def test_a_broker_that_can_not_be_used_is_told_first(
-    make_controller: MakeController, server: Server, url: str, trouble: str
-) -> None:
-    """And its password is not."""
-    named = url.format(port=server.port, free=free_port())
-    controller = make_controller(POOLBENCH_REDIS_URL=named)
-
-    with pytest.raises(StackError, match=trouble) as caught:
-        bring_up(controller)
-
-    assert "wrong" not in str(caught.value)
-    assert controller.state is None
+    for port, trouble in ((server.port, "refuses the password"), (free_port(), "no answer from")):
+        named = make_controller(POOLBENCH_REDIS_URL=f"redis://:wrong@127.0.0.1:{port}/0")
+        with pytest.raises(StackError, match=trouble) as caught:
+            bring_up(named)
+        assert "wrong" not in str(caught.value)
+        assert named.state is None

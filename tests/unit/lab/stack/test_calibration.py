@@ -45,7 +45,7 @@ def test_in_docker_a_worker_measures_in_its_container_and_a_failure_stops_no_sta
     stack._calibrate(controller.stack(DOCKER))
 
     called = (tmp_path / "docker.log").read_text().strip()
-    assert called.startswith("compose --project-name poolbench-")
+    assert called.startswith("compose --file ")
     assert called.endswith(" exec --no-TTY worker-prefork python -m worker calibrate --publish")
     printed = capsys.readouterr().err
     assert "No calibration, so that work_ms can't be used" in printed
@@ -55,7 +55,7 @@ def test_in_docker_a_worker_measures_in_its_container_and_a_failure_stops_no_sta
 
 def test_locally_a_process_measures_with_the_stacks_settings(controller: StackController) -> None:
     """It goes to the stack's own broker; a failure is one line without a password."""
-    address = controller.settings().redis_address
+    address = controller.stack(LOCAL).settings.redis_address
 
     with pytest.raises(StackError, match=f"worker: Redis at {address} does not answer") as error:
         controller.stack(LOCAL).calibrate()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -18,6 +20,7 @@ from poolbench.errors import StackError, UsageError
 from poolbench.settings import read_dotenv
 
 MakeController = Callable[..., StackController]
+Kind = Literal["local", "docker"]
 
 HERE = {"POOLBENCH_REDIS_URL": "redis://127.0.0.1:6379/0"}
 
@@ -38,12 +41,12 @@ def controller(tmp_path: Path, messages: list[str]) -> MakeController:
     def make(
         *, version: str = "", containers: str = "", rootless: bool = False, **environ: str
     ) -> StackController:
-        info = {"ServerVersion": version, "SecurityOptions": ["name=rootless"] if rootless else []}
+        info = f"{version} [{'name=rootless' if rootless else ''}]"
         script = tmp_path / "docker"
         script.write_text(
             "#!/bin/sh\n"
             'case "$*" in\n'
-            f"info*) echo {shlex.quote(json.dumps(info))} ;;\n"
+            f"info*) echo {shlex.quote(info)} ;;\n"
             "'compose version'*) echo 2.40.0 ;;\n"
             f"compose*' ps '*) echo {shlex.quote(containers)} ;;\n"
             "esac\n",
@@ -58,10 +61,10 @@ def controller(tmp_path: Path, messages: list[str]) -> MakeController:
     return make
 
 
-def save(made: StackController, kind: str, *, token: str = "", **settings: str) -> None:
+def save(made: StackController, kind: Kind, *, token: str = "", **settings: str) -> None:
     """Save the state of a stack that was started."""
     state = StackState(kind=kind, token=token, settings=settings)
-    save_state(made.layout.state_dir, state=state)
+    save_state(made.state_dir, state=state)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +122,10 @@ def test_dotenv_gets_secrets_once_and_who_containers_run_as(
     made.choose_stack("")
 
     assert read_dotenv(made.root / ".env") == found
-    assert len(found.pop("POOLBENCH_REDIS_PASSWORD")) >= 32
-    assert found.pop("FLOWER_BASIC_AUTH").startswith("poolbench:")
+    login = found.pop("FLOWER_BASIC_AUTH").removeprefix("poolbench:")
+    both = {found.pop("POOLBENCH_REDIS_PASSWORD"), login}
+    assert all(re.fullmatch("[0-9a-f]{32}", secret) for secret in both)
+    assert len(both) == 2
     assert found.pop("COMPOSE_PROJECT_NAME").startswith("poolbench-")
     assert found.pop("POOLBENCH_UID") == uid
     assert list(found) == ["POOLBENCH_GID"]
@@ -144,7 +149,7 @@ def test_a_stack_that_was_cut_off_is_cleared(
     save(made, LOCAL, token="gone")
 
     assert isinstance(made.choose_stack(""), LocalStack)
-    assert load_state(made.layout.state_dir) is None
+    assert load_state(made.state_dir) is None
     assert "an earlier stack was interrupted; removing what it left" in messages
 
 
@@ -155,7 +160,7 @@ def test_containers_out_of_reach_are_not_forgotten(controller: MakeController) -
 
     with pytest.raises(StackError, match="was started with Docker, and now no engine answers"):
         made.choose_stack("")
-    assert load_state(made.layout.state_dir) is not None
+    assert load_state(made.state_dir) is not None
 
 
 def test_containers_without_a_saved_state_are_found(controller: MakeController) -> None:
@@ -192,17 +197,23 @@ def test_services_are_kept_from_an_open_flower(controller: MakeController) -> No
 
     stack = made.stack(LOCAL)
 
-    assert isinstance(stack, LocalStack)
-    assert "FLOWER_UNAUTHENTICATED_API" not in stack._environment
-    assert stack._environment["POOLBENCH_CONTENDER"] == ""
+    assert stack.environment["FLOWER_UNAUTHENTICATED_API"] == ""
+    assert stack.environment["POOLBENCH_CONTENDER"] == ""
 
 
 def test_two_clones_have_two_projects(tmp_path: Path) -> None:
     """One clone's `down` must not remove another's containers."""
     names = set()
     for clone in ("a", "b"):
-        stack = StackController(tmp_path / clone, environ={}, notify=print).stack(DOCKER)
-        assert isinstance(stack, DockerStack)
-        names.add(stack._project)
+        stack = StackController(tmp_path / clone, environ={"PATH": ""}, notify=print).stack(DOCKER)
+        names.add(stack.environment["COMPOSE_PROJECT_NAME"])
 
     assert len(names) == 2
+
+
+def test_folders_count_from_the_checkout(controller: MakeController) -> None:
+    """A stack belongs to its checkout, wherever a command is called."""
+    made = controller(POOLBENCH_RESULTS_DIR="/elsewhere/results")
+
+    assert made.state_dir == made.root / ".poolbench"
+    assert str(made.stack(LOCAL).settings.results_dir) == "/elsewhere/results"

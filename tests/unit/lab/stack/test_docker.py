@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from lab.stack.docker import DockerStack
-from lab.stack.services import Layout
 from poolbench.errors import StackError
 from poolbench.settings import load_settings
 
@@ -42,11 +41,11 @@ def stack_in(
     script = folder / "docker"
     script.write_text(DOCKER.format(said=said, found=json.dumps(found)), encoding="utf-8")
     script.chmod(0o755)
+    folders = {f"POOLBENCH_{name}_DIR": str(folder / name) for name in ("STATE", "RESULTS")}
     return DockerStack(
-        Layout(root=folder, state_dir=folder / "state", results_dir=folder / "results"),
-        settings=load_settings(environ, dotenv=None),
+        root=folder,
+        settings=load_settings(folders | environ, dotenv=None),
         environment={"PATH": f"{folder}:/usr/bin:/bin"},
-        project="test",
         notify=lambda _: None,
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.dotenv import complete_dotenv, new_secret
+from lab.stack.dotenv import complete_dotenv
 from poolbench.errors import StorageError
 from poolbench.settings import read_dotenv
 
@@ -25,7 +25,7 @@ def mode_of(path: Path) -> int:
 
 def test_a_missing_file_is_made_once_for_its_owner_alone(path: Path) -> None:
     """The first `up` writes the secrets, mode 0600, and the next one keeps them."""
-    required = {"A": new_secret, "B": lambda: "b"}
+    required = {"A": "a", "B": "b"}
 
     made = complete_dotenv(path, required=required, environ={})
     assert read_dotenv(path) == made
@@ -49,14 +49,14 @@ def test_the_user_s_lines_are_kept(path: Path, before: str, after: str) -> None:
     """What is missing comes after them; an empty value is filled in where it is."""
     path.write_text(before, encoding="utf-8")
 
-    complete_dotenv(path, required={"A": new_secret, "B": lambda: "b"}, environ={})
+    complete_dotenv(path, required={"A": "a", "B": "b"}, environ={})
 
     assert path.read_text(encoding="utf-8") == after
 
 
 def test_what_the_environment_holds_is_not_written(path: Path) -> None:
     """A secret handed in by the environment stays out of the file."""
-    made = complete_dotenv(path, required={"A": new_secret}, environ={"A": "from outside"})
+    made = complete_dotenv(path, required={"A": "a"}, environ={"A": "from outside"})
 
     assert made == {}
     assert not path.exists()
@@ -68,7 +68,7 @@ def test_a_readable_file_is_closed_to_others(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o644)
 
-    complete_dotenv(path, required={"A": new_secret}, environ={})
+    complete_dotenv(path, required={"A": "a"}, environ={})
 
     assert mode_of(path) == 0o600
 
@@ -79,7 +79,7 @@ def test_a_link_stays_a_link(path: Path) -> None:
     target.write_text("A=1\n", encoding="utf-8")
     path.symlink_to(target)
 
-    complete_dotenv(path, required={"B": lambda: "b"}, environ={})
+    complete_dotenv(path, required={"B": "b"}, environ={})
 
     assert path.is_symlink()
     assert read_dotenv(target) == {"A": "1", "B": "b"}
@@ -88,7 +88,7 @@ def test_a_link_stays_a_link(path: Path) -> None:
 def test_a_folder_that_is_missing_is_one_clear_error(path: Path) -> None:
     """What can't be kept is not made."""
     with pytest.raises(StorageError, match=r"\.env: "):
-        complete_dotenv(path.parent / "gone" / ".env", required={"A": new_secret}, environ={})
+        complete_dotenv(path.parent / "gone" / ".env", required={"A": "a"}, environ={})
 
 
 def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,16 +100,7 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("collector.files.os.fsync", refuse)
     with pytest.raises(StorageError, match="No space left"):
-        complete_dotenv(path, required={"B": new_secret}, environ={})
+        complete_dotenv(path, required={"B": "b"}, environ={})
 
     assert path.read_text(encoding="utf-8") == "A=1\n"
     assert [entry.name for entry in path.parent.iterdir()] == [".env"]
-
-
-def test_secrets_are_hexadecimal_and_new_each_time() -> None:
-    """They mean the same in a URL, a shell, compose and Redis."""
-    first, second = new_secret(), new_secret()
-
-    assert first != second
-    assert len(first) >= 32
-    assert int(first, 16)

@@ -10,15 +10,17 @@ from types import SimpleNamespace
 import pytest
 
 from lab.stack.preflight import check_disk, check_ports, port_problem
-from lab.stack.services import Layout, Service
+from lab.stack.services import Service
 from lab.system.redis_server import free_port
 from poolbench.errors import ExitCode, StackError, StorageError
+from poolbench.settings import Settings, load_settings
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    """Folders of the test's own."""
-    return Layout(root=tmp_path, state_dir=tmp_path / "state", results_dir=tmp_path / "results")
+def settings(tmp_path: Path) -> Settings:
+    """Settings with folders of the test's own."""
+    names = {f"POOLBENCH_{name}_DIR": f"{tmp_path}/{name.lower()}" for name in ("STATE", "RESULTS")}
+    return load_settings(names, dotenv=None)
 
 
 def service_at(port: int | None, *, name: str = "flower") -> Service:
@@ -67,22 +69,22 @@ def test_a_port_that_rests_after_a_close_is_free() -> None:
 
 
 def test_a_disk_without_space_stops_a_start(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line instead of services that die of it. Patched: a full disk can't be had in a test."""
-    check_disk(layout)
+    check_disk(settings)
 
     monkeypatch.setattr(
         "lab.stack.preflight.shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000)
     )
 
     with pytest.raises(StorageError, match=r"state has 3 MB left; the stack needs 50 MB"):
-        check_disk(layout)
+        check_disk(settings)
 
 
-def test_a_results_folder_that_can_not_be_made_stops_a_start(layout: Layout) -> None:
+def test_a_results_folder_that_can_not_be_made_stops_a_start(settings: Settings) -> None:
     """A file stands in its place."""
-    layout.results_dir.write_text("", encoding="utf-8")
+    settings.results_dir.write_text("", encoding="utf-8")
 
     with pytest.raises(StorageError, match=r"results: "):
-        check_disk(layout)
+        check_disk(settings)

@@ -12,13 +12,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from lab.stack.processes import (
-    TOKEN_VARIABLE,
-    StackProcess,
-    end_processes,
-    find_processes,
-    kill_after,
-)
+from lab.stack.processes import TOKEN_VARIABLE, end_processes, find_processes, kill_after
 from tests.conftest import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -56,10 +50,8 @@ def test_a_process_is_known_by_its_token(start: Start, token: str) -> None:
     """Service and process are told; others are not."""
     process = start(SLEEP, service="upstream")
 
-    known = find_processes(token)
-
-    assert [(one.process.pid, one.service) for one in known] == [(process.pid, "upstream")]
-    assert find_processes(secrets.token_hex(8)) == []
+    assert find_processes(token) == {psutil.Process(process.pid): "upstream"}
+    assert find_processes(secrets.token_hex(8)) == {}
 
 
 def test_children_are_known_too(start: Start, token: str) -> None:
@@ -73,7 +65,7 @@ def test_children_are_known_too(start: Start, token: str) -> None:
 
     known = find_processes(token)
 
-    assert {one.service for one in known} == {"worker-solo"}
+    assert set(known.values()) == {"worker-solo"}
     assert end_processes(known, timeout_s=0.2) == 1  # its child gets no SIGTERM
     assert not psutil.pid_exists(process.pid)
 
@@ -83,7 +75,7 @@ def test_a_dead_process_is_not_found(start: Start, token: str) -> None:
     process = start(SLEEP)
     process.send_signal(signal.SIGKILL)
 
-    wait_until(lambda: find_processes(token) == [], what="the zombie to be passed over")
+    wait_until(lambda: find_processes(token) == {}, what="the zombie to be passed over")
 
 
 @pytest.mark.parametrize(
@@ -98,9 +90,8 @@ def test_a_process_gets_sigterm_and_is_killed_if_it_does_not_end(
     process = start(code)
     assert process.stdout is not None
     process.stdout.readline()
-    found = StackProcess(process=psutil.Process(process.pid), service="")
 
-    assert end_processes([found], timeout_s=timeout_s) == killed
+    assert end_processes([psutil.Process(process.pid)], timeout_s=timeout_s) == killed
     assert not psutil.pid_exists(process.pid)
 
 

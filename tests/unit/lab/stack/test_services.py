@@ -14,7 +14,6 @@ from lab.stack.services import (
     LOG_MAX_MB,
     SERVICE_STOP_S,
     WORKER_STOP_S,
-    Layout,
     all_services,
     broker_password,
     starts_broker,
@@ -156,13 +155,3 @@ def test_a_password_that_a_configuration_would_misread_is_refused(password: str)
     with pytest.raises(UsageError, match="POOLBENCH_REDIS_PASSWORD") as caught:
         broker_password(settings)
     assert not password or password not in str(caught.value)
-
-
-def test_folders_count_from_the_checkout() -> None:
-    """A stack belongs to its checkout, wherever a command is called."""
-    settings = load_settings({"POOLBENCH_RESULTS_DIR": "/elsewhere/results"}, dotenv=None)
-
-    layout = Layout.of(settings, root=Path("/checkout"))
-
-    assert layout.state_dir == Path("/checkout/.poolbench")
-    assert layout.results_dir == Path("/elsewhere/results")

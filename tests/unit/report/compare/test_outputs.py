@@ -120,7 +120,9 @@ def test_a_run_against_itself_is_said_plainly(tmp_path: Path) -> None:
     a = summarize(make_run(tmp_path, contenders=CONTENDERS, workloads=WORKLOADS[2:3]))
     text = shown(compare(a, b=a), width=200)
 
-    assert "Of 18 figures in 2 rows: 18 no difference. Changes of throughput of" in text
+    assert (
+        "Of 18 figures in 2 rows: 18 no difference. Minimum detectable change of throughput" in text
+    )
     assert "FORCED" not in text
 
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from collector.metrics import broker_waits_ns, prefetch_waits_ns, responses_ns
-from report.rows.latency import latencies
+from report.rows.latency import pool_sorted, wait_parts, whole_span
 from report.trials.latency_spans import PARTS, SPANS, WaitParts, measure_spans
 from tests.summaries import known
 
@@ -33,43 +33,43 @@ def jobs(count: int, *, outcome: str = "done") -> pl.DataFrame:
 
 def test_the_parts_make_up_the_response() -> None:
     """1 + 2 + 3 + 4 ms are the 10 ms from due to finished."""
-    found = latencies([measure_spans(jobs(40))])
+    spans = pool_sorted([measure_spans(jobs(40))])
 
-    parts = [known(getattr(found.wait_parts_s, name)).p50 for name in PARTS]
+    parts = [known(getattr(wait_parts(spans), name)).p50 for name in PARTS]
     assert parts == pytest.approx([0.001, 0.002, 0.003, 0.004])
-    assert known(found.response_s).p50 == pytest.approx(sum(parts))
-    assert known(found.wait_s).p50 == pytest.approx(0.006)
+    assert known(whole_span(spans["response"])).p50 == pytest.approx(sum(parts))
+    assert known(whole_span(spans["wait"])).p50 == pytest.approx(0.006)
 
 
 def test_a_percentile_takes_jobs_enough() -> None:
     """Of forty jobs p90 is told in a part, and p95 on not; p99.9 takes 2,995."""
-    few, many = latencies([measure_spans(jobs(40))]), latencies([measure_spans(jobs(3_000))])
+    few, many = (pool_sorted([measure_spans(jobs(count))]) for count in (40, 3_000))
 
-    assert known(few.wait_parts_s.broker).p90 == pytest.approx(0.002)
-    assert known(few.wait_parts_s.broker).p95 is None
-    assert known(few.wait_s).p99 == pytest.approx(0.006)
-    assert known(few.wait_s).p99_9 is None
-    assert known(many.wait_s).p99_9 == pytest.approx(0.006)
-    assert known(many.wait_parts_s.execution).p99_9 == pytest.approx(0.004)
+    assert known(wait_parts(few).broker).p90 == pytest.approx(0.002)
+    assert known(wait_parts(few).broker).p95 is None
+    assert known(whole_span(few["wait"])).p99 == pytest.approx(0.006)
+    assert known(whole_span(few["wait"])).p99_9 is None
+    assert known(whole_span(many["wait"])).p99_9 == pytest.approx(0.006)
+    assert known(wait_parts(many).execution).p99_9 == pytest.approx(0.004)
 
 
 def test_repetitions_are_pooled_and_never_averaged() -> None:
     """The slow tenth of two trials together, not the mean of two tenths."""
     slow = jobs(30).with_columns(pl.col("finished_ns") + 990 * MS)
 
-    found = latencies([measure_spans(jobs(170)), measure_spans(slow)])
+    spans = pool_sorted([measure_spans(jobs(170)), measure_spans(slow)])
 
-    assert known(found.execution_s).p50 == pytest.approx(0.004)
-    assert known(found.execution_s).p95 == pytest.approx(0.994)
+    found = known(whole_span(spans["execution"]))
+    assert found.p50 == pytest.approx(0.004)
+    assert found.p95 == pytest.approx(0.994)
 
 
 def test_nothing_measured_tells_nothing() -> None:
     """No valid trial: every figure is None, and none is missing."""
-    found = latencies([])
+    spans = pool_sorted([])
 
-    assert found.wait_s is None
-    assert found.response_s is None
-    assert found.wait_parts_s == WaitParts()
+    assert {name: whole_span(times_ns) for name, times_ns in spans.items()} == dict.fromkeys(SPANS)
+    assert wait_parts(spans) == WaitParts()
 
 
 def test_a_retry_lay_in_no_broker_that_was_stamped() -> None:

@@ -175,7 +175,7 @@ def test_a_search_verdict_says_who_sustains_what(search: Summary) -> None:
     (verdict,) = search.verdicts
 
     assert "threads-4 sustains 72.0 jobs/s with p95 wait 1.00 s; solo 18.0." in verdict.text
-    assert "That is 4.00 × solo [4.00–4.00]" in verdict.text
+    assert "is the highest: 4.00 × solo [4.00–4.00]" in verdict.text
     assert "sustained/s" in shown(search)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, Unfit, fit_scaling
+from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, fit_scaling
 from tests.summaries import known
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -180,5 +180,5 @@ def test_figures_without_a_law_say_why(per_s: dict[int, dict[int, float]], said:
     """A clear reason instead of a number."""
     found = fit_scaling(per_s)
 
-    assert isinstance(found, Unfit)
-    assert said in found.reason
+    assert isinstance(found, str)
+    assert said in found

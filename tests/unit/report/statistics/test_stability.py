@@ -1,4 +1,4 @@
-"""Repetitions that spread, or go one way: what makes a row `~`."""
+"""Repetitions that go one way: what makes a row `~`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from report.statistics.stability import DRIFT_LEVEL, find_drift, judge_stability
+from report.statistics.stability import DRIFT_LEVEL, find_drift
 from tests.summaries import known
 
 
@@ -17,25 +17,15 @@ def per_block(*figures: float) -> dict[int, float]:
 
 def test_blocks_that_agree_are_stable() -> None:
     """A few per cent of noise are no news."""
-    found = judge_stability(per_block(100, 103, 98, 101, 99))
-
-    assert found.is_stable
-
-
-def test_a_wide_spread_is_unstable() -> None:
-    """A standard deviation of over 10 % of the mean."""
-    found = judge_stability(per_block(100, 140, 80, 120, 95))
-
-    assert (found.is_spread_wide, found.is_drifting, found.is_stable) == (True, False, False)
+    assert not known(find_drift(per_block(100, 103, 98, 101, 99))).is_drift
 
 
 def test_a_machine_that_gets_slower_drifts() -> None:
     """5 % less from block to block, nearly without noise: 19 % from first to last."""
-    found = judge_stability(per_block(100, 95.5, 90, 86, 81))
+    found = known(find_drift(per_block(100, 95.5, 90, 86, 81)))
 
-    assert found.is_drifting
-    assert found.drift is not None
-    assert found.drift.change == pytest.approx(-0.19, abs=0.01)
+    assert found.is_drift
+    assert found.change == pytest.approx(-0.19, abs=0.01)
 
 
 def test_drift_is_a_share_of_the_blocks_that_there_are() -> None:
@@ -77,13 +67,11 @@ def test_noise_alone_rarely_drifts() -> None:
 def test_too_few_blocks_have_no_trend() -> None:
     """Four points lie on some line."""
     assert find_drift(per_block(100, 90, 80, 70)) is None
-    assert judge_stability(per_block(100)).is_stable
 
 
-def test_equal_figures_neither_spread_nor_drift() -> None:
+def test_equal_figures_do_not_drift() -> None:
     """No division by a spread of nothing."""
-    found = judge_stability(per_block(*[100] * 5))
+    found = known(find_drift(per_block(*[100] * 5)))
 
-    assert found.is_stable
-    assert found.drift is not None
-    assert found.drift.p_value == 1
+    assert not found.is_drift
+    assert found.p_value == 1

@@ -90,7 +90,7 @@ def test_row_and_verdict_say_what_blocking_did(blocked: RunFolder) -> None:
     assert (found.longest_s, found.jobs, found.seen) == (0.09, 200, 200)
     assert codes(row) == [Code.LOOP_BLOCKED]
     assert "`io.file` blocks asyncio's loop: for " in summary.verdicts[0].text
-    assert "and nobody else ran." in summary.verdicts[0].text
+    assert "and no other job ran." in summary.verdicts[0].text
     assert [row.blocking for row in summary.rows if row.pool != "asyncio"] == [None, None]
 
 

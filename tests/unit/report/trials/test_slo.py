@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.reasons import Code, Reason
-from report.trials.offered_load import lag_histogram
+from report.trials.lag_histogram import lag_histogram
 from report.trials.slo import by_job, judge_rate, late_reason
 from tests.loading import serve
 

@@ -1,4 +1,4 @@
-"""Slowdown by kind: response over ideal, and none of the jobs forgotten."""
+"""Slowdown by part: response over ideal, and none of the jobs forgotten."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from report.trials.slowdown import judge_fairness
+from report.trials.slowdown import Slowdown, slowdowns, unfairness
+from tests.summaries import known
 
 MS = 1_000_000
 IDEAL_S = {"short": 0.010, "long": 1.0}
 
 
-def jobs(kind: str, *responses_ms: float | None, first_seq: int = 0) -> pl.DataFrame:
+def jobs(part: str, *responses_ms: float | None, first_seq: int = 0) -> pl.DataFrame:
     """A record a job, due a millisecond apart; None was never done."""
     rows: list[dict[str, Any]] = [
         {
             "trial": 0,
             "seq": first_seq + n,
-            "kind": kind,
+            "part": part,
             "due_ns": n * MS,
             "finished_ns": None if response_ms is None else round((n + response_ms) * MS),
             "outcome": None if response_ms is None else "done",
@@ -32,33 +33,39 @@ def jobs(kind: str, *responses_ms: float | None, first_seq: int = 0) -> pl.DataF
     return pl.DataFrame(rows, schema_overrides={"finished_ns": pl.Int64, "outcome": pl.String})
 
 
+def slowed(records: pl.DataFrame, **ideal_s: float) -> dict[str, Slowdown]:
+    """Return the slowdown of each part; all of them have an ideal."""
+    found = slowdowns(records, ideal_s=ideal_s or IDEAL_S)
+    return {part: known(one) for part, one in found.items()}
+
+
 def test_slowdown_is_response_over_ideal() -> None:
     """A short job of 10 ms that took 110 is slowed 11 times, a long one of 1,100 ms 1.1 times."""
     records = pl.concat([jobs("short", *[110.0] * 5), jobs("long", *[1_100.0] * 5, first_seq=5)])
 
-    found = judge_fairness(records, ideal_s=IDEAL_S)
+    found = slowed(records)
 
-    assert found.by_kind["short"].slowdown.p50 == pytest.approx(11)
-    assert found.by_kind["long"].slowdown.p50 == pytest.approx(1.1)
-    assert found.unfairness == pytest.approx(10)
+    assert found["short"].slowdown.p50 == pytest.approx(11)
+    assert found["long"].slowdown.p50 == pytest.approx(1.1)
+    assert unfairness(found.values()) == pytest.approx(10)
 
 
-def test_kinds_that_are_slowed_alike_are_treated_fairly() -> None:
+def test_parts_that_are_slowed_alike_are_treated_fairly() -> None:
     """Twice the ideal for both: 1, whatever their length."""
     records = pl.concat([jobs("short", *[20.0] * 9), jobs("long", *[2_000.0] * 9, first_seq=9)])
 
-    assert judge_fairness(records, ideal_s=IDEAL_S).unfairness == pytest.approx(1)
+    assert unfairness(slowed(records).values()) == pytest.approx(1)
 
 
 def test_jobs_that_were_not_done_count_as_slowed_without_end() -> None:
     """A pool that drops what it is late with must not look fair."""
-    some = judge_fairness(jobs("short", *[20.0] * 6, None, None), ideal_s=IDEAL_S)
-    most = judge_fairness(jobs("short", *[20.0] * 4, *[None] * 5), ideal_s=IDEAL_S)
+    some = slowed(jobs("short", *[20.0] * 6, None, None))["short"]
+    most = slowed(jobs("short", *[20.0] * 4, *[None] * 5))["short"]
 
-    assert some.by_kind["short"].unfinished == 2
-    assert some.by_kind["short"].slowdown.p50 == pytest.approx(2)
-    assert (most.by_kind["short"].jobs, most.by_kind["short"].unfinished) == (9, 5)
-    assert most.by_kind["short"].slowdown.p50 is None
+    assert some.unfinished == 2
+    assert some.slowdown.p50 == pytest.approx(2)
+    assert (most.jobs, most.unfinished) == (9, 5)
+    assert most.slowdown.p50 is None
 
 
 def test_attempts_of_a_job_are_one_response() -> None:
@@ -66,37 +73,27 @@ def test_attempts_of_a_job_are_one_response() -> None:
     first = jobs("short", *[30.0] * 5).with_columns(outcome=pl.lit("retried"))
     second = jobs("short", *[90.0] * 5)
 
-    found = judge_fairness(pl.concat([first, second]), ideal_s=IDEAL_S).by_kind["short"]
+    found = slowed(pl.concat([first, second]))["short"]
 
     assert (found.jobs, found.unfinished) == (5, 0)
     assert found.slowdown.p50 == pytest.approx(9)
 
 
 @pytest.mark.parametrize("ideal_s", [{}, {"short": None}, {"short": 0.0}, {"short": float("nan")}])
-def test_a_kind_without_an_ideal_is_left_out_and_said(ideal_s: dict[str, float | None]) -> None:
+def test_a_part_without_an_ideal_has_no_slowdown(ideal_s: dict[str, float | None]) -> None:
     """No number is made up."""
-    found = judge_fairness(jobs("short", 20.0), ideal_s=ideal_s)
-
-    assert found.by_kind == {}
-    assert "not known" in found.left_out["short"]
-    assert found.unfairness is None
+    assert slowdowns(jobs("short", 20.0), ideal_s=ideal_s) == {"short": None}
 
 
-def test_parts_of_a_mix_are_told_apart_by_their_own_column() -> None:
-    """Short and long sleeps are of one kind."""
-    records = pl.concat([jobs("short", *[20.0] * 5), jobs("long", *[1_000.0] * 5, first_seq=5)])
-    renamed = records.rename({"kind": "part"}).with_columns(kind=pl.lit("io.sleep"))
+def test_one_part_alone_is_neither_fair_nor_unfair() -> None:
+    """Nor is nothing at all, or a part of which half the jobs were not done."""
+    one = slowed(jobs("short", *[20.0] * 6))
+    undone = slowed(jobs("long", *[None] * 6))
 
-    found = judge_fairness(renamed, ideal_s=IDEAL_S, by="part")
-
-    assert list(found.by_kind) == ["long", "short"]
-
-
-def test_nothing_measured_says_nothing() -> None:
-    """No records, no kinds, no figure."""
-    found = judge_fairness(jobs("short", 1.0).clear(), ideal_s=IDEAL_S)
-
-    assert (found.by_kind, found.left_out, found.unfairness) == ({}, {}, None)
+    assert slowdowns(jobs("short", 1.0).clear(), ideal_s=IDEAL_S) == {}
+    assert unfairness([]) is None
+    assert unfairness(one.values()) is None
+    assert unfairness([*one.values(), *undone.values()]) is None
 
 
 @given(
@@ -105,10 +102,10 @@ def test_nothing_measured_says_nothing() -> None:
 )
 def test_slowdown_has_no_unit(responses_ms: list[float], factor: float) -> None:
     """Jobs of another length, slowed as much, have the same slowdown."""
-    one = judge_fairness(jobs("k", *responses_ms), ideal_s={"k": 0.1}).by_kind["k"]
+    one = slowed(jobs("k", *responses_ms), k=0.1)["k"]
     stretched = [response_ms * factor for response_ms in responses_ms]
-    other = judge_fairness(jobs("k", *stretched), ideal_s={"k": 0.1 * factor}).by_kind["k"]
+    other = slowed(jobs("k", *stretched), k=0.1 * factor)["k"]
 
-    known = {name: value for name, value in asdict(one.slowdown).items() if value is not None}
+    expected = {name: value for name, value in asdict(one.slowdown).items() if value is not None}
     found = {name: value for name, value in asdict(other.slowdown).items() if value is not None}
-    assert found == pytest.approx(known, rel=1e-4)
+    assert found == pytest.approx(expected, rel=1e-4)

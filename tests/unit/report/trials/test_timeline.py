@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from report.summary import summarize
-from report.trials.timeline import MOST_BINS, Bins, bin_width_s, choose_trial, measure_timeline
+from report.trials.timeline import MOST_BINS, Timeline, bin_width_s, measure_timeline
+from report.trials.trial import TrialSummary
+from tests.summaries import known
 from tests.synthetic import BROKER_LOST, START_NS, WORKLOADS, S, make_run, spoil
 
+_TRIAL = TrialSummary(
+    trial=0, block=0, contender="solo", workload="work", start_ns=START_NS, end_ns=START_NS + S
+)
 _NO_SAMPLES = pl.DataFrame(schema={"t_ns": pl.Int64, "cpu_s": pl.Float64, "rss_bytes": pl.Int64})
 
 
@@ -46,15 +52,16 @@ def records(*jobs: tuple[float, float | None, float | None]) -> pl.DataFrame:
 
 def course(
     frame: pl.DataFrame, *, lasted_s: float = 10.0, samples: pl.DataFrame = _NO_SAMPLES
-) -> Bins:
+) -> Timeline:
     """Return the timeline of a trial that began at `START_NS`."""
     end_ns = START_NS + round(lasted_s * S)
-    found = measure_timeline(frame, samples=samples, start_ns=START_NS, end_ns=end_ns)
+    trial = replace(_TRIAL, end_ns=end_ns)
+    found = measure_timeline(trial, pool="solo", records=frame, samples=samples)
     assert found
     return found
 
 
-def column(found: Bins, name: str) -> list[Any]:
+def column(found: Timeline, name: str) -> list[Any]:
     """Return a column of the points."""
     return [getattr(point, name) for point in found.points]
 
@@ -138,37 +145,20 @@ def test_a_trial_that_was_cut_has_no_course() -> None:
     """Nor one without a record."""
     frame = records((0.0, 1.0, 2.0))
 
-    assert not measure_timeline(frame, samples=_NO_SAMPLES, start_ns=START_NS, end_ns=None)
-    assert not measure_timeline(
-        frame.clear(), samples=_NO_SAMPLES, start_ns=START_NS, end_ns=START_NS + S
-    )
-
-
-@pytest.mark.parametrize(
-    ("trials", "chosen"),
-    [
-        ([], None),
-        ([(1, True, 10.0), (2, True, 30.0), (3, True, 20.0)], 3),
-        ([(1, False, 20.0), (2, True, 30.0)], 2),
-        ([(1, False, 20.0)], 1),
-        ([(1, True, None), (2, True, None), (3, True, None)], 2),
-    ],
-)
-def test_the_median_trial_stands_for_the_row(
-    trials: list[tuple[int, bool, float | None]], chosen: int | None
-) -> None:
-    """A valid one where there is any."""
-    assert choose_trial(trials) == chosen
+    for trial, found in ((replace(_TRIAL, end_ns=None), frame), (_TRIAL, frame.clear())):
+        assert not measure_timeline(trial, pool="solo", records=found, samples=_NO_SAMPLES)
 
 
 def test_a_summary_has_the_course_of_each_row(tmp_path: Path) -> None:
-    """One valid trial a row, with its jobs."""
+    """One valid trial a row, with its jobs: that of median throughput."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
     spoil(folder, block=2, reasons=[BROKER_LOST])
     summary = summarize(folder)
 
-    blocks = {trial.trial: trial.block for trial in summary.trials}
     assert len(summary.timelines) == len(summary.rows)
-    for told in summary.timelines:
-        assert blocks[told.trial] != 2
+    for row, told in zip(summary.rows, summary.timelines, strict=True):
+        by_speed = sorted(
+            summary.repetitions_of(row), key=lambda trial: known(trial.throughput_per_s)
+        )
+        assert told.trial == by_speed[1].trial
         assert sum(point.done for point in told.points) == 40

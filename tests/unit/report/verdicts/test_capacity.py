@@ -58,8 +58,8 @@ def verdict(kind: str, *entries: Entry) -> Verdict:
         ),
         pytest.param(
             _SHA, {"prefork-4": 194.0, "threads-4": 180.0, "gevent-4": 99.0, "solo": 100.0},
-            "Threads run side by side for `cpu.sha256`, which lets go of the GIL while it "
-            "computes. gevent is no faster than one: its jobs share one thread. prefork-4 is "
+            "Threads run side by side for `cpu.sha256`, which releases the GIL while it "
+            "computes. gevent is no faster than one: all its jobs share one thread. prefork-4 is "
             "fastest", (), id="a-released-gil",
         ),
         pytest.param(
@@ -91,8 +91,8 @@ def verdict(kind: str, *entries: Entry) -> Verdict:
         ),
         pytest.param(
             _SHA, {"solo": 100.0, "threads-4": 180.0, "threads-4-nogil": 179.0},
-            "Threads run side by side for `cpu.sha256`, which lets go of the GIL while it "
-            "computes. Threads without the GIL run side by side too. ", (),
+            "Threads run side by side for `cpu.sha256`, which releases the GIL while it "
+            "computes. Threads without the GIL run side by side. ", (),
             id="the-gil-made-no-difference",
         ),
         pytest.param(

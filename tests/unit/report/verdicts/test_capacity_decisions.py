@@ -45,7 +45,7 @@ def test_noise_that_decides_is_named() -> None:
     )
 
     assert found.ratio is not None
-    assert found.ratio.is_more
+    assert found.ratio.low > 1
     assert "; two equal contenders differ by as much here." in found.text
     assert found.noise_floor == pytest.approx(found.smallest_difference)
     (decided,) = found.decisions
@@ -60,7 +60,7 @@ def test_a_correction_that_decides_is_named() -> None:
     found = verdict(entry("gevent-4", *edge), entry("solo", *CALM), *others)
 
     assert found.ratio is not None
-    assert found.ratio.is_more
+    assert found.ratio.low > 1
     assert "one of so many comparisons would show as much by chance" in found.text
 
 

@@ -38,8 +38,8 @@ def said(kind: str, found: list[Entry]) -> str:
         pytest.param(
             ("cpu.sha256", "cpu.zlib"),
             {"prefork": 1.95, "threads": 1.9, "gevent": 0.99, "asyncio": 1.0},
-            "Threads run side by side for `{kind}`, which lets go of the GIL while it computes. "
-            "gevent and asyncio are no faster than one: their jobs share one thread.",
+            "Threads run side by side for `{kind}`, which releases the GIL while it computes. "
+            "gevent and asyncio are no faster than one: all their jobs share one thread.",
             id="a-released-gil-helps-threads-and-no-single-thread",
         ),
         pytest.param(
@@ -124,8 +124,8 @@ def test_a_held_loop_is_told_in_one_sentence(share: float) -> None:
     found[2] = replace(found[2], blocked_share=share)
 
     assert (
-        f"`io.file` blocks asyncio's loop: for {share:.0%} of the time one job held it, "
-        "and nobody else ran."
+        f"`io.file` blocks asyncio's loop: for {share:.0%} of the time one job blocked it, "
+        "and no other job ran."
     ).replace("%", " %") in said("io.file", found)
 
 
@@ -148,7 +148,7 @@ def test_a_held_loop_is_a_count_and_needs_no_claim() -> None:
     text = said("io.file", found)
 
     assert "2 repetitions; a claim needs 5." in text
-    assert "for 60 % of the time one job held it" in text
+    assert "for 60 % of the time one job blocked it" in text
 
 
 @pytest.mark.parametrize("kind", sorted(JOB_KINDS))

@@ -26,17 +26,11 @@ def test_a_pair_is_found_from_either_side() -> None:
     """The other way round is the inverse, finding included."""
     pairs = compare_pairs([entry("prefork", *CALM), entry("solo", *HALF)])
 
-    there = pairs.ratio("prefork", theirs="solo")
-    back = pairs.ratio("solo", theirs="prefork")
+    there = known(pairs.between("prefork", theirs="solo"))
+    back = known(pairs.between("solo", theirs="prefork"))
 
-    assert there is not None
-    assert back is not None
-    assert back.value == pytest.approx(1 / there.value)
-    more = pairs.decision("prefork", theirs="solo")
-    less = pairs.decision("solo", theirs="prefork")
-    assert more is not None
-    assert less is not None
-    assert (more.finding, less.finding) == (Finding.MORE, Finding.LESS)
+    assert back.ratio.value == pytest.approx(1 / there.ratio.value)
+    assert (there.decision.finding, back.decision.finding) == (Finding.MORE, Finding.LESS)
 
 
 def test_the_invalid_are_compared_with_nobody() -> None:
@@ -45,8 +39,8 @@ def test_the_invalid_are_compared_with_nobody() -> None:
         [entry("prefork", *CALM), entry("solo", *HALF, mark="!"), entry("gevent")]
     )
 
-    assert pairs.ratios == {}
-    assert pairs.decision("prefork", theirs="solo") is None
+    assert pairs.decided == {}
+    assert pairs.between("prefork", theirs="solo") is None
 
 
 def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
@@ -61,9 +55,9 @@ def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
 
     pairs = compare_pairs(entries)
 
-    assert set(pairs.ratios) == {("threads", "gevent")}
-    assert pairs.noise_floor == pytest.approx(0.04)
-    found = known(pairs.decision("gevent", theirs="threads"))
+    assert set(pairs.decided) == {("threads", "gevent")}
+    assert known(pairs.equal_pair).noise_floor == pytest.approx(0.04)
+    found = known(pairs.between("gevent", theirs="threads")).decision
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
 
 
@@ -95,9 +89,8 @@ def test_a_twin_without_a_claim_tells_no_floor(twin: Entry) -> None:
     """Invalid, too short, without a figure or without its equal: the floor is not known."""
     pairs = compare_pairs([entry("solo", *HALF), entry("prefork", *CALM), twin])
 
-    assert pairs.equal_pair is not None
-    assert pairs.noise_floor is None
-    found = known(pairs.decision("prefork", theirs="solo"))
+    assert known(pairs.equal_pair).noise_floor is None
+    found = known(pairs.between("prefork", theirs="solo")).decision
     assert found.finding is Finding.MORE
 
 
@@ -126,7 +119,7 @@ def test_without_solo_all_pairs_are_one_family() -> None:
     rng, found = np.random.default_rng(11), 0
     for _ in range(600):
         pairs = compare_pairs(drawn(rng, names=[f"c{n}" for n in range(7)], blocks=5))
-        found += any(one.is_difference for one in pairs.decisions.values())
+        found += any(one.decision.is_difference for one in pairs.decided.values())
 
     assert found / 600 <= 0.07
 
@@ -143,11 +136,11 @@ def test_where_some_really_differ_the_others_are_still_equals() -> None:
         entries = drawn(rng, names=[*sorted(equals)], blocks=5)
         fast = [np.exp(rng.normal(np.log(2), 0.05, 5)).tolist() for _ in range(2)]
         entries += [entry(f"fast{n}", *per_s) for n, per_s in enumerate(fast)]
-        decisions = compare_pairs(entries).decisions
+        decided = compare_pairs(entries).decided
         wrong = [
             pair
-            for pair, one in decisions.items()
-            if one.is_difference and (set(pair) <= equals or not set(pair) & equals)
+            for pair, one in decided.items()
+            if one.decision.is_difference and (set(pair) <= equals or not set(pair) & equals)
         ]
         found += bool(wrong)
         beside_solo += any("solo" in pair for pair in wrong)
@@ -161,7 +154,7 @@ def test_nothing_is_asked_among_others_where_none_differs_from_solo() -> None:
     solo = entry("solo", 20.0, 300.0, 45.0, 90.0, 130.0)
     pairs = compare_pairs([entry("threads", *CALM), entry("gevent", *HALF), solo])
 
-    found = known(pairs.decision("threads", theirs="gevent"))
+    found = known(pairs.between("threads", theirs="gevent")).decision
 
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.UNASKED)
 
@@ -189,8 +182,8 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
             entry(name, *(scale * row).tolist())
             for name, scale, row in zip("abcd", scales, figures, strict=True)
         ]
-        decision = compare_pairs(entries).decision("a", theirs="b")
-        seen += decision is not None and decision.finding is Finding.MORE
+        found = known(compare_pairs(entries).between("a", theirs="b"))
+        seen += found.decision.finding is Finding.MORE
 
     assert seen / 500 == pytest.approx(0.8, abs=0.06)
 
@@ -210,9 +203,7 @@ def test_fewer_open_comparisons_see_more() -> None:
         for n in range(3)
     ]
 
-    among_far = compare_pairs([*near, *far]).decision("a", theirs="b")
-    among_alike = compare_pairs([*near, *alike]).decision("a", theirs="b")
+    among_far = known(compare_pairs([*near, *far]).between("a", theirs="b")).decision
+    among_alike = known(compare_pairs([*near, *alike]).between("a", theirs="b")).decision
 
-    assert among_far is not None
-    assert among_alike is not None
     assert (among_far.detectable or 0) < (among_alike.detectable or 0)
