@@ -59,7 +59,7 @@ def results_dir(tmp_path: Path) -> Path:
 
 
 def wait_until(
-    is_reached: Callable[[], bool], *, what: str, within_s: float = 20.0, every_s: float = 0.02
+    is_reached: Callable[[], bool], *, what: str, within_s: float = 30.0, every_s: float = 0.02
 ) -> None:
     """Poll until ``is_reached``; fail with ``what`` was awaited when the deadline passes."""
     deadline_s = time.monotonic() + within_s

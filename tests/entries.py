@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from report.rows.comparable import Entry
+from report.statistics.ratios import Ratio, paired_ratio
+from tests.summaries import known
 
 #: Block to block noise, alike in no two contenders.
 _WOBBLE = (1.0, 1.012, 0.991, 1.006, 0.994)
@@ -39,6 +41,13 @@ def around(
 ) -> Entry:
     """Return an `entry` whose blocks lie around ``per_s``."""
     return entry(name, *_wobbling(name, per_s, blocks=blocks), mark=mark, gauged_s=gauged_s)
+
+
+def ratio_of(*values: float) -> Ratio:
+    """Return the ratio of blocks with these ratios."""
+    return known(
+        paired_ratio(dict(enumerate(values)), theirs=dict.fromkeys(range(len(values)), 1.0))
+    )
 
 
 def _wobbling(name: str, value: float, *, blocks: int) -> list[float]:

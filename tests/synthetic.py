@@ -401,3 +401,18 @@ def _manifest(
             "noop_per_s": {contender.name: 830.0 for contender in contenders},
         },
     }
+
+
+def speed_up(folder: RunFolder) -> None:
+    """Let the jobs of each block come to their ends a sixth sooner than those of the one before."""
+    trials = {one["trial"]: one for one in flat_manifest(folder)["trials"]}
+    start_ns = pl.col("trial").replace_strict({at: one["start_ns"] for at, one in trials.items()})
+    factor = pl.col("trial").replace_strict(
+        {at: 1.16 ** -one["block"] for at, one in trials.items()}
+    )
+    folder.write_jobs(
+        folder.read_jobs().with_columns(
+            (start_ns + (pl.col(name) - start_ns) * factor).cast(pl.Int64).alias(name)
+            for name in ("received_ns", "started_ns", "finished_ns")
+        )
+    )

@@ -7,14 +7,27 @@ from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+import redis
 
 from collector.schema import LINE_SCHEMA
 from collector.store import RunFolder
+from poolbench.keys import records_stream
 
 
 def encode_line(line: Mapping[str, Any]) -> bytes:
     """Return a line in its wire form, with its newline."""
     return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def add_lines(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None:
+    """Put one entry into the run's stream: a line for each seq, and then rubbish."""
+    lines = [
+        encode_line(
+            {"v": 1, "m": "received", "run": run, "nonce": f"n{seq}", "t_ns": 1, "seq": seq}
+        )
+        for seq in seqs
+    ]
+    client.xadd(records_stream(run), {"lines": b"".join(lines) + rubbish})
 
 
 def stored_lines(folder: RunFolder) -> pl.DataFrame:

@@ -11,9 +11,6 @@ from report.result import RowSummary
 from report.rows.comparable import Entry
 from report.verdicts.ranking import Ranking
 
-#: The word where a sentence begins with it, and not a contender's name.
-_THREADS = re.compile(r"^threads\b(?!-)")
-
 #: A contender's name that shows by itself that there is no GIL.
 _TELLS_NO_GIL = re.compile(r"no-?gil|free")
 
@@ -33,13 +30,15 @@ def subject(
 ) -> str:
     """Return the group's names as a sentence begins: ``Threads and gevent are``."""
     text = names(group, ranking=ranking)
-    is_one = " and " not in text and not _THREADS.match(text)
-    return f"{capitalized(text)} {verbs[0] if is_one else verbs[1]}"
+    start = capitalized(text)
+    is_one = " and " not in text and start == text
+    return f"{start} {verbs[0] if is_one else verbs[1]}"
 
 
 def capitalized(text: str) -> str:
     """Return ``text`` as a sentence begins: threads are a word, other names stay as they are."""
-    return _THREADS.sub("Threads", text)
+    word = text.partition(",")[0].partition(" ")[0]
+    return f"Threads{text.removeprefix(word)}" if word == "threads" else text
 
 
 def sized(entry: Entry, *, ranking: Ranking) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from lab.conformance.markdown import write_markdown
 from lab.conformance.promises import PROMISES
-from lab.conformance.survey import Survey, read_survey
+from lab.conformance.survey import read_survey
 from tests.conftest import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -62,24 +62,14 @@ def run(*words: str, environment: Mapping[str, str] | None = None) -> str:
     return done.stdout
 
 
-def survey_of(document: Path) -> Survey:
-    """Return the survey that lies beside a document."""
-    return read_survey(document.with_suffix(".json"))
+def test_real_workers_get_their_word(written: Path) -> None:
+    """Tried here and now, with evidence for each; the document is made from the JSON beside it."""
+    survey = read_survey(written.with_suffix(".json"))
 
-
-@pytest.mark.parametrize("row", KNOWN)
-def test_real_workers_get_their_word(written: Path, row: str) -> None:
-    """Tried here and now, with evidence for each."""
-    found = survey_of(written).verdicts(row)
-
-    assert {pool: one.word for pool, one in found.items()} == KNOWN[row]
-    assert all(one.seen and one.evidence for one in found.values())
-
-
-def test_the_document_is_made_from_the_json_beside_it(written: Path) -> None:
-    """And names the command that made it."""
-    survey = survey_of(written)
-
+    for row, known in KNOWN.items():
+        found = survey.verdicts(row)
+        assert {pool: one.word for pool, one in found.items()} == known, row
+        assert all(one.seen and one.evidence for one in found.values()), row
     assert written.read_text(encoding="utf-8") == write_markdown(survey, json_name="pools.json")
     assert "--row=crash" in survey.command
     assert survey.broker["server"]

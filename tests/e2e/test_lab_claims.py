@@ -29,27 +29,23 @@ WITHIN_S = 300.0
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(WITHIN_S + 20.0)]
 
 
-@pytest.fixture(scope="module")
-def narrow_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A run that was to end when its intervals are ± 50 %; its folder, and what it said."""
-    folder = tmp_path_factory.mktemp("narrow")
-    results = folder / "results"
-    words = ("--until", "50%", "--at-most", f"{WITHIN_S - 60:.0f}s")
-    ended = poolbench("run", write(folder, QUICK), *words, results=results, within_s=WITHIN_S)
-    assert ended.returncode == ExitCode.OK, ended.stderr
-    return only_run(results), ended.stdout
-
-
 def summary_of(folder: Path) -> Summary:
     """Return a run's summary."""
     return from_json((folder / "summary.json").read_bytes())
 
 
-def test_blocks_are_added_until_the_interval_is_narrow(narrow_run: tuple[Path, str]) -> None:
-    """The first look finds it narrow; what was asked and what came of it is kept."""
-    folder, _ = narrow_run
-    manifest, summary = read_manifest(folder.parent), summary_of(folder)
+def test_blocks_are_added_until_the_interval_is_narrow(tmp_path: Path, results_dir: Path) -> None:
+    """The first look finds it within ± 50 %; what was asked and what came of it is kept.
 
+    The twin is measured like any other: its own worker, the same backlog, a row of its own; and
+    the noise is known.
+    """
+    words = ("--until", "50%", "--at-most", f"{WITHIN_S - 60:.0f}s")
+
+    ended = poolbench("run", write(tmp_path, QUICK), *words, results=results_dir, within_s=WITHIN_S)
+
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    manifest, summary = read_manifest(results_dir), summary_of(only_run(results_dir))
     assert manifest["repetitions"] == FIRST_LOOK_BLOCKS
     assert manifest["until"].keys() == {"half_width", "at_most_s", "block_s"}
     assert summary.precision
@@ -59,33 +55,21 @@ def test_blocks_are_added_until_the_interval_is_narrow(narrow_run: tuple[Path, s
     assert 0 < (width.half_width or 0) < 0.5
     assert f"reached after {FIRST_LOOK_BLOCKS} repetitions." in summary.notes[-1]
 
-
-def test_the_twin_is_measured_like_any_other(narrow_run: tuple[Path, str]) -> None:
-    """Its own worker, the same backlog, a row of its own; and the noise is known."""
-    folder, said = narrow_run
-    manifest, summary = read_manifest(folder.parent), summary_of(folder)
-    counts = {
-        name: {
-            trial["count"]
-            for trial in manifest["trials"]
-            if trial["contender"] == name and not trial["is_pilot"]
-        }
+    twins = [(one["name"], one["twin_of"]) for one in manifest["contenders"]]
+    assert twins == [("solo", ""), ("solo-twin", "solo"), ("threads", "")]
+    measured = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
+    solo, twin = (
+        {trial["count"] for trial in measured if trial["contender"] == name}
         for name in ("solo", "solo-twin")
-    }
-
-    assert [(one["name"], one["twin_of"]) for one in manifest["contenders"]] == [
-        ("solo", ""),
-        ("solo-twin", "solo"),
-        ("threads", ""),
-    ]
-    assert counts["solo"] == counts["solo-twin"] != set()
+    )
+    assert solo == twin != set()
     assert "solo-twin" not in manifest["ceilings"]["noop_per_s"]
     assert {row.contender for row in summary.rows if row.is_twin} == {"solo-twin"}
     assert (summary.noise_floor["io.sleep"] or 0) > 0
     (verdict,) = summary.verdicts
     assert (verdict.best, verdict.against) == ("threads", "solo")
     assert "solo-twin" not in {one.contender for one in verdict.decisions}
-    assert "A/A" in said
+    assert "A/A" in ended.stdout
 
 
 def test_time_that_is_over_is_said(tmp_path: Path, results_dir: Path) -> None:

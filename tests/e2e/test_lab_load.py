@@ -5,11 +5,8 @@ The bounds are wide, since a test's machine does other things too.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import signal
 import statistics
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,13 +18,10 @@ from rich.console import Console
 
 from collector.schema import RECORD_SCHEMA
 from collector.store import RunFolder
-from lab.experiment_file.loader import load_experiment
-from lab.run.conductor import conduct_experiment
 from lab.run.progress import RunProgress
-from poolbench.settings import load_settings
 from report.build import write_reports
 from report.trials.slo import by_job
-from tests.integration.test_lab_run import CONTENDER
+from tests.integration.test_lab_run import CONTENDER, Disturbance, conduct
 from tests.synthetic import flat_manifest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -48,34 +42,20 @@ def run(
     contenders = "".join(
         CONTENDER.format(name=name, pool=name, slots=slots) for name, slots in pools.items()
     )
-    file = folder / "some.toml"
-    file.write_text(
+    text = (
         '# Does it hold?\ntitle = "Does it hold?"\n[slo]\np95_wait_s = 1.0\n'
         f"[profile.demo]\nrepetitions = 1\ntrial_s = {trial_s}\ncontenders = [{names}]\n"
-        f"{contenders}{''.join(workloads)}",
-        encoding="utf-8",
+        f"{contenders}{''.join(workloads)}"
     )
-    found, cut = conduct_experiment(
-        load_experiment(file, profile="demo", cores=2),
-        settings=load_settings({}, dotenv=None),
-        results_dir=folder / "results",
-        command="a test",
-        progress=progress
-        or RunProgress(Console(quiet=True), title="load", trials=len(workloads), blocks=1),
-    )
-    assert cut is None
-    write_reports(found.path)
-    return found
+    quiet = RunProgress(Console(quiet=True), title="load", trials=1, blocks=1)
+    return conduct(folder, text, progress=progress or quiet)
 
 
 def trials_of(folder: RunFolder, *, workload: str, contender: str = "solo") -> list[dict[str, Any]]:
     """Return the measured trials of one contender in a workload."""
-    return [
-        trial
-        for trial in flat_manifest(folder)["trials"]
-        if (trial["workload"], trial["contender"], trial["is_pilot"])
-        == (workload, contender, False)
-    ]
+    wanted = (workload, contender, False)
+    trials = flat_manifest(folder)["trials"]
+    return [one for one in trials if (one["workload"], one["contender"], one["is_pilot"]) == wanted]
 
 
 def records_of(folder: RunFolder, trial: dict[str, Any]) -> pl.DataFrame:
@@ -133,11 +113,15 @@ def test_every_contender_meets_the_same_draw(rates: RunFolder) -> None:
     assert drawn[0] == drawn[1]
 
 
-def test_records_of_a_mix_tell_their_part(rates: RunFolder) -> None:
-    """Name and kind go together in the shares that were asked for; other jobs have no part."""
+def test_the_parts_of_a_mix_are_told_apart(rates: RunFolder) -> None:
+    """Name and kind go together in the shares that were asked for; other jobs have no part.
+
+    Short jobs wait behind long ones in a single slot: each part has its slowdown.
+    """
     (trial,) = trials_of(rates, workload="mixed")
     records = records_of(rates, trial)
     (other,) = trials_of(rates, workload="below")
+    (solo,) = [one for one in write_reports(rates.path).fairness if one.contender == "solo"]
 
     pairs = set(records.select("part", "kind").iter_rows())
     assert pairs == {("short", "io.sleep"), ("long", "cpu.primes")}
@@ -146,62 +130,48 @@ def test_records_of_a_mix_tell_their_part(rates: RunFolder) -> None:
     long, short = sorted(trial["parts"], key=lambda part: part["name"])
     assert trial["cost_before"]["parts"][long["name"]] > 0
     assert short["ideal_wait_s"] == pytest.approx(0.005)
-
-
-def test_the_parts_of_a_mix_are_told_apart(rates: RunFolder) -> None:
-    """Short jobs wait behind long ones in a single slot: each part has its slowdown."""
-    summary = write_reports(rates.path)
-
-    (solo,) = [one for one in summary.fairness if one.contender == "solo"]
     assert set(solo.by_kind) == {"short", "long"}
     assert solo.by_kind["short"].ideal_s == pytest.approx(0.005)
     assert (solo.by_kind["short"].slowdown.p50 or 0) >= 1
 
 
-def test_wait_below_the_capacity_is_small(rates: RunFolder) -> None:
-    """Ten a second on one slot of 50 ms: most jobs find it free."""
-    (trial,) = trials_of(rates, workload="below")
-
-    assert statistics.median(jobs_of(rates, trial)["wait_ns"].to_list()) < 50_000_000
-
-
 def test_wait_above_the_capacity_grows_in_a_line(rates: RunFolder) -> None:
-    """Thirty a second where it can do twenty: each second adds about half a second."""
-    (trial,) = trials_of(rates, workload="above")
-    jobs = jobs_of(rates, trial)
+    """Ten a second on one slot of 50 ms find it free; thirty, where it can do twenty, queue.
 
-    due_s, wait_s = (jobs["due_ns"] - jobs["due_ns"][0]) / 1e9, jobs["wait_ns"] / 1e9
+    Each second of these adds about half a second.
+    """
+    below, above = (
+        jobs_of(rates, trial)
+        for name in ("below", "above")
+        for trial in trials_of(rates, workload=name)
+    )
+
+    assert statistics.median(below["wait_ns"].to_list()) < 50_000_000
+    due_s, wait_s = (above["due_ns"] - above["due_ns"][0]) / 1e9, above["wait_ns"] / 1e9
     fit = statistics.linear_regression(due_s.to_list(), wait_s.to_list())
     assert 0.35 < fit.slope < 1.0
     assert statistics.correlation(due_s.to_list(), wait_s.to_list()) > 0.97
 
 
-@pytest.fixture(scope="module")
-def search(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """One search on a single slot whose jobs take 50 ms."""
+def test_a_search_finds_what_one_slot_can_do(tmp_path: Path) -> None:
+    """Twenty a second less Celery's overhead, and never more than five per cent above that.
+
+    Every step is a trial, drained before the next; the lab and the report judge them alike.
+    """
     workload = (
         f'[[workload]]\nname = "search"\n{SLEEP}'
         'measure = "sustain"\narrivals = { how = "constant" }\n'
     )
-    folder = tmp_path_factory.mktemp("search")
-    return run(folder, [workload], pools={"solo": 1}, trial_s=2.0)
 
+    search = run(tmp_path, [workload], pools={"solo": 1}, trial_s=2.0)
 
-def test_a_search_finds_what_one_slot_can_do(search: RunFolder) -> None:
-    """Twenty a second less Celery's overhead, and never more than five per cent above that."""
     summary = write_reports(search.path)
-
     (row,) = summary.rows
     assert row.sustained_per_s
     assert 14.0 < row.sustained_per_s.median <= 21.0
     assert row.throughput_per_s == row.sustained_per_s
-
-
-def test_every_step_is_a_trial_with_its_own_account(search: RunFolder) -> None:
-    """In a row of steps, each drained before the next; the lab and the report judge them alike."""
     steps = trials_of(search, workload="search")
-    reported = {one.trial: one for one in write_reports(search.path).trials}
-
+    reported = {one.trial: one for one in summary.trials}
     assert [step["step"] for step in steps] == list(range(len(steps)))
     assert {step["is_sustained"] for step in steps} == {True, False}
     for before, after in itertools.pairwise(steps):
@@ -211,32 +181,9 @@ def test_every_step_is_a_trial_with_its_own_account(search: RunFolder) -> None:
         assert reported[step["trial"]].ledger.lost == 0
 
 
-class Stopper(RunProgress):
-    """Lets the worker stand still for half a second, a second and a half into its trial."""
-
-    def __init__(self) -> None:
-        super().__init__(Console(quiet=True), title="stall", trials=1, blocks=1)
-        self.timers = [
-            threading.Timer(1.5, self._signal, [signal.SIGSTOP]),
-            threading.Timer(2.0, self._signal, [signal.SIGCONT]),
-        ]
-
-    def now(self, what: str) -> None:
-        """Lie in wait when the trial begins."""
-        if what.startswith("solo ·"):
-            for timer in self.timers:
-                timer.start()
-
-    def _signal(self, number: signal.Signals) -> None:
-        for child in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):
-                if "worker.app" in child.cmdline():
-                    child.send_signal(number)
-
-
 def test_a_stall_of_the_worker_is_seen_by_all_who_meet_it(tmp_path: Path) -> None:
     """Jobs go out while it stands still; a tool that waits for answers would have seen one."""
-    stopper = Stopper()
+    stopper = Disturbance("solo", {1.5: psutil.Process.suspend, 2.0: psutil.Process.resume})
     workload = (
         '[[workload]]\nname = "steady"\nkind = "io.sleep"\nparameters = { delay_ms = 5 }\n'
         'arrivals = { how = "constant", rate_per_s = 40 }\n'

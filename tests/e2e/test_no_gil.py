@@ -28,47 +28,24 @@ from tests.synthetic import flat_manifest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-EXPERIMENT = """\
-# Does the GIL show?
-title = "Does the GIL show?"
+#: Contender → its Python; the fourth has none.
+INTERPRETERS = {
+    "threads-2": "",
+    "threads-2-nogil": 'interpreter = "free-threaded"',
+    "threads-2-greenlet": 'interpreter = "WITH_GREENLET"',
+    "threads-2-gone": 'interpreter = "no/such/python"',
+}
 
-[profile.demo]
-repetitions = 1
-trial_s = 0.3
-contenders = ["threads-2", "threads-2-nogil", "threads-2-greenlet", "threads-2-gone"]
-
-[profile.nobody]
-repetitions = 1
-trial_s = 0.3
-contenders = ["threads-2-gone"]
-
-[[contender]]
-name = "threads-2"
-pool = "threads"
-slots = 2
-
-[[contender]]
-name = "threads-2-nogil"
-pool = "threads"
-slots = 2
-interpreter = "free-threaded"
-
-[[contender]]
-name = "threads-2-greenlet"
-pool = "threads"
-slots = 2
-interpreter = "WITH_GREENLET"
-
-[[contender]]
-name = "threads-2-gone"
-pool = "threads"
-slots = 2
-interpreter = "no/such/python"
-
-[[workload]]
-kind = "cpu.primes"
-parameters = { units = 4 }
-"""
+EXPERIMENT = (
+    '# Does the GIL show?\ntitle = "Does the GIL show?"\n'
+    f"[profile.demo]\nrepetitions = 1\ntrial_s = 0.3\ncontenders = {json.dumps([*INTERPRETERS])}\n"
+    '[profile.nobody]\nrepetitions = 1\ntrial_s = 0.3\ncontenders = ["threads-2-gone"]\n'
+    + "".join(
+        f'[[contender]]\nname = "{name}"\npool = "threads"\nslots = 2\n{interpreter}\n'
+        for name, interpreter in INTERPRETERS.items()
+    )
+    + '[[workload]]\nkind = "cpu.primes"\nparameters = { units = 4 }\n'
+)
 
 #: An extension that has not declared that it can run without the GIL, as greenlet has not.
 GREENLET = """\

@@ -18,10 +18,9 @@ import redis
 from celery import Celery
 from celery.result import AsyncResult
 
+from lab.system.paths import ROOT
 from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: How long a job may take that should be done at once, seconds: the machine may be busy.
 PATIENCE_S = 20.0
@@ -41,13 +40,11 @@ class Variant:
 
 
 #: Every pool with plain jobs, and asyncio with coroutines too.
-VARIANTS = (
-    *(Variant(pool=pool, has_coroutines=False) for pool in available_pools()),
-    *(
-        Variant(pool=pool, has_coroutines=True)
-        for pool in available_pools()
-        if pool.name == "asyncio"
-    ),
+VARIANTS = tuple(
+    Variant(pool=pool, has_coroutines=has_coroutines)
+    for has_coroutines in (False, True)
+    for pool in available_pools()
+    if pool.name == "asyncio" or not has_coroutines
 )
 
 

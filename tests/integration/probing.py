@@ -15,12 +15,11 @@ import psutil
 import redis
 from celery import Celery
 
+from lab.system.paths import ROOT
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.pools import POOLS
 from poolbench.records import decode_line
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: Long enough for a worker on a busy machine to start, or to stop.
 PATIENCE_S = 30.0
@@ -50,11 +49,6 @@ class Worker:
         return next((child for child in self.children if _is_recorder(child)), None)
 
     @property
-    def slots(self) -> list[psutil.Process]:
-        """The processes of its slots, where a slot is one."""
-        return [child for child in self.children if not _is_recorder(child)]
-
-    @property
     def children(self) -> list[psutil.Process]:
         """Its direct child processes that have not ended."""
         children = psutil.Process(self.process.pid).children()
@@ -62,10 +56,10 @@ class Worker:
 
     def kill_slot(self) -> bool:
         """Kill one of its slots; return whether there was one."""
-        for slot in self.slots[:1]:
+        slots = [child for child in self.children if not _is_recorder(child)]
+        for slot in slots[:1]:
             slot.kill()
-            return True
-        return False
+        return bool(slots)
 
     def leftovers(self) -> list[Path]:
         """Return the pipes' folders that are still there."""

@@ -18,7 +18,7 @@ from collector import ingest as ingest_module
 from collector.ingest import Ingest
 from collector.store import RunFolder
 from poolbench.keys import records_stream
-from tests.wire import encode_line, stored_lines
+from tests.wire import add_lines, stored_lines
 
 #: What ingest does to the disk, by its name in the modules that do it; and its one write to Redis.
 STEPS = ("os.fsync", "Path.replace", "Path.unlink", "redis.xtrim")
@@ -76,11 +76,7 @@ def shrink_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def fill(client: redis.Redis, run: str) -> None:
     """Put entries of two lines each into the stream."""
     for first in range(0, 2 * ENTRIES, 2):
-        lines = [
-            {"v": 1, "m": "received", "run": run, "nonce": f"n{seq}", "t_ns": 1, "seq": seq}
-            for seq in (first, first + 1)
-        ]
-        client.xadd(records_stream(run), {"lines": b"".join(map(encode_line, lines))})
+        add_lines(client, run, first, first + 1)
 
 
 @pytest.mark.parametrize("step", STEPS)

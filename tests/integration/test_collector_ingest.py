@@ -14,18 +14,7 @@ from collector.store import RunFolder
 from poolbench.errors import StackError, StorageError
 from poolbench.keys import records_stream
 from tests.conftest import Server
-from tests.wire import encode_line, stored_lines
-
-
-def add(client: redis.Redis, run: str, *seqs: int, rubbish: bytes = b"") -> None:
-    """Put one entry into the run's stream, a line for each seq."""
-    lines = [
-        encode_line(
-            {"v": 1, "m": "received", "run": run, "nonce": f"n{seq}", "t_ns": 1, "seq": seq}
-        )
-        for seq in seqs
-    ]
-    client.xadd(records_stream(run), {"lines": b"".join(lines) + rubbish})
+from tests.wire import add_lines, stored_lines
 
 
 def stored(folder: Path) -> list[int]:
@@ -33,33 +22,26 @@ def stored(folder: Path) -> list[int]:
     return stored_lines(RunFolder(folder))["seq"].to_list()
 
 
-def test_step_stores_and_trims(client: redis.Redis, run_id: str, results_dir: Path) -> None:
-    """After a step the lines are in the folder and no longer in the stream."""
-    add(client, run_id, 0, 1)
-    add(client, run_id, 2)
-
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        counts = [ingest.step(), ingest.step()]
-
-    assert counts == [2, 0]
-    assert stored(results_dir / run_id) == [0, 1, 2]
-    assert client.xlen(records_stream(run_id)) == 0
-
-
 @pytest.mark.parametrize("decode", [True, False])
 def test_any_client_will_do(
     server: Server, client: redis.Redis, run_id: str, results_dir: Path, *, decode: bool
 ) -> None:
-    """Whether the client decodes answers makes no difference, rubbish included."""
-    add(client, run_id, 0, rubbish=b"\xff\xfe\n")
+    """Whether the client decodes answers makes no difference, rubbish included.
+
+    After a step the lines are in the folder and no longer in the stream.
+    """
+    add_lines(client, run_id, 0, 1)
+    add_lines(client, run_id, 2, rubbish=b"\xff\xfe\n")
 
     with (
         redis.Redis.from_url(server.url, decode_responses=decode) as any_client,
         Ingest(any_client, run=run_id, folder=results_dir / run_id) as ingest,
     ):
-        ingest.drain()
+        assert [ingest.step(), ingest.step()] == [2, 0]
 
-    assert (ingest.stored_lines, ingest.rejected_lines) == (1, 1)
+    assert (ingest.stored_lines, ingest.rejected_lines) == (3, 1)
+    assert stored(results_dir / run_id) == [0, 1, 2]
+    assert client.xlen(records_stream(run_id)) == 0
 
 
 def test_next_ingest_goes_on_where_the_last_one_stopped(
@@ -68,33 +50,13 @@ def test_next_ingest_goes_on_where_the_last_one_stopped(
     """The greatest id in the folder is the cursor, and the counts go on too."""
     folder = results_dir / run_id
     for first in (0, 10):
-        add(client, run_id, first, first + 1, rubbish=b"rubbish\n")
+        add_lines(client, run_id, first, first + 1, rubbish=b"rubbish\n")
         with Ingest(client, run=run_id, folder=folder) as ingest:
             ingest.drain()
 
     assert stored(folder) == [0, 1, 10, 11]
     assert (ingest.stored_lines, ingest.rejected_lines) == (4, 2)
     assert len(folder.joinpath("rejects.jsonl").read_text().splitlines()) == 2
-
-
-def test_stored_entries_that_were_not_trimmed_are_not_read_again(
-    client: redis.Redis, run_id: str, results_dir: Path
-) -> None:
-    """Killed between the rename and the trim: the part is there, and so are the entries."""
-    line = encode_line({"v": 1, "m": "received", "nonce": "n0", "t_ns": 1, "seq": 0})
-    entry = client.xadd(records_stream(run_id), {"lines": line})
-    assert entry is not None
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        ingest.drain()
-    # as after a restart of a server that had not yet written the trim to its disk
-    client.delete(records_stream(run_id))
-    client.xadd(records_stream(run_id), {"lines": line}, id=entry)
-
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        assert ingest.step() == 0
-
-    assert stored(results_dir / run_id) == [0]
-    assert client.xlen(records_stream(run_id)) == 0
 
 
 def test_leftovers_of_a_killed_writer_are_removed(
@@ -105,7 +67,7 @@ def test_leftovers_of_a_killed_writer_are_removed(
     parts.mkdir(parents=True)
     leftover = parts / ".1-0_2-0.parquet.77.tmp"
     leftover.write_bytes(b"half")
-    add(client, run_id, 0)
+    add_lines(client, run_id, 0)
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         ingest.drain()
@@ -136,7 +98,7 @@ def test_part_is_bounded(
     """A backlog comes in several parts, so that memory is bounded. Patched to a small bound."""
     monkeypatch.setattr(ingest_module, "PART_MAX_BYTES", 1)
     for seq in range(3 * ingest_module.READ_ENTRIES):
-        add(client, run_id, seq)
+        add_lines(client, run_id, seq)
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         assert ingest.step() == ingest_module.READ_ENTRIES
@@ -151,7 +113,7 @@ def test_small_parts_are_compacted(client: redis.Redis, run_id: str, results_dir
     count = ingest_module.COMPACT_AT_PARTS + 3
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         for seq in range(count):
-            add(client, run_id, seq)
+            add_lines(client, run_id, seq)
             ingest.step()
 
     assert len(list((results_dir / run_id / "parts").iterdir())) == 4
@@ -162,9 +124,9 @@ def test_rubbish_is_kept_aside_and_stops_nothing(
     client: redis.Redis, run_id: str, results_dir: Path
 ) -> None:
     """Garbled lines, an entry of another shape, a stream of nothing but rubbish: ingest goes on."""
-    add(client, run_id, rubbish=b"rubbish\n")
+    add_lines(client, run_id, rubbish=b"rubbish\n")
     client.xadd(records_stream(run_id), {"something": "else"})
-    add(client, run_id, 0, rubbish=b'{"v":99}\n')
+    add_lines(client, run_id, 0, rubbish=b'{"v":99}\n')
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         ingest.drain()

@@ -18,7 +18,7 @@ from collector.ingest import Ingest
 from collector.store import RunFolder
 from poolbench.keys import records_stream
 from tests.conftest import Server
-from tests.wire import encode_line, stored_lines
+from tests.wire import add_lines, stored_lines
 
 LINES = 60_000
 LINES_PER_ENTRY = 25
@@ -38,7 +38,7 @@ def test_kill_at_any_instant_loses_and_doubles_no_line(
         stdout=subprocess.PIPE,
     ) as killer:
         for first in range(0, LINES, LINES_PER_ENTRY):
-            _add(client, run_id, first=first)
+            add_lines(client, run_id, *range(first, first + LINES_PER_ENTRY))
             if killer.poll() is None:
                 # spread over the killer's life, so that lines come in while it kills
                 time.sleep(KILLS * LIFE_MAX_S / 2 / (LINES / LINES_PER_ENTRY))
@@ -52,16 +52,6 @@ def test_kill_at_any_instant_loses_and_doubles_no_line(
     assert lines["nonce"].n_unique() == LINES
     assert ingest.rejected_lines == 0
     assert client.xlen(records_stream(run_id)) == 0
-
-
-def _add(client: redis.Redis, run: str, *, first: int) -> None:
-    lines = [
-        encode_line(
-            {"v": 1, "m": "received", "run": run, "nonce": f"{seq:x}", "t_ns": 1, "seq": seq}
-        )
-        for seq in range(first, first + LINES_PER_ENTRY)
-    ]
-    client.xadd(records_stream(run), {"lines": b"".join(lines)})
 
 
 def collect_until_killed(url: str, *, run: str, folder: Path) -> NoReturn:

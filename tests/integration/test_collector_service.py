@@ -87,11 +87,24 @@ class Stack:
             ]
             self.client.xadd(records_stream(run), {"lines": b"".join(lines)})
 
+    def finish(self, run: str, jobs: int = 1, **plan: Any) -> None:
+        """Open a run, send and run its jobs, and let the service do a round."""
+        self.open_run(run, **plan)
+        self.send(run, jobs)
+        self.work(run, *range(jobs))
+        self.round()
+
     def round(self, after_s: float = UPDATE_EVERY_S) -> None:
         """Let time pass and the service do a round, and its next where more waits."""
         self.clock.now_s += after_s
         while self.service.round():
             self.clock.now_s += UPDATE_EVERY_S
+
+    def restart(self) -> None:
+        """Let a new service take the place of the present one, and do its first round."""
+        self.service.close()
+        self.service = self.new_service()
+        self.round()
 
     def summary(self, run: str) -> dict[str, Any]:
         """Return what is published."""
@@ -120,7 +133,10 @@ def stack(client: redis.Redis, results_dir: Path) -> Iterator[Stack]:
 
 
 def test_run_from_its_first_job_to_its_closed_ledger(stack: Stack, run_id: str) -> None:
-    """Sending, running, closed: the states in order, and the ledger beside them."""
+    """Sending, running, closed: the states in order, and the ledger beside them.
+
+    Redis doesn't fill with the summaries of months.
+    """
     stack.open_run(run_id, count=12)
     stack.send(run_id, 5, is_all=False)
     stack.work(run_id, *range(5))
@@ -143,29 +159,23 @@ def test_run_from_its_first_job_to_its_closed_ledger(stack: Stack, run_id: str) 
         "sent": 12, "done": 12, "failed": 0, "retried": 0, "lost": 0, "duplicated": 0,
     }  # fmt: skip
     assert closed["trials"][0]["mark"] == ""
+    assert 86_000 < stack.client.ttl(summary_key(run_id)) <= 86_400
 
 
 def test_closed_run_leaves_a_whole_folder(stack: Stack, run_id: str) -> None:
-    """Records and manifest are there when "closed" is told, and the stream is empty."""
-    stack.open_run(run_id)
-    stack.send(run_id, 3)
-    stack.work(run_id, 0, 1, 2)
-    stack.round()
+    """Records and manifest are there when "closed" is told, for the same report as of a lab run."""
+    stack.finish(run_id, 12)
 
     folder, manifest = stack.folder(run_id), stack.folder(run_id).read_manifest()
-    assert folder.read_jobs()["outcome"].to_list() == ["done"] * 3
+    assert folder.read_jobs()["outcome"].to_list() == ["done"] * 12
     assert (manifest.run, manifest.source, manifest.state) == (run_id, "producer", "finished")
     assert manifest.created_ns == DUE_NS
-    assert manifest.trials[0].result.sent == 3
+    assert manifest.trials[0].result.sent == 12
     assert stack.client.xlen(records_stream(run_id)) == 0
-
-
-def test_summary_expires(stack: Stack, run_id: str) -> None:
-    """Redis doesn't fill with the summaries of months."""
-    stack.open_run(run_id)
-    stack.round()
-
-    assert 86_000 < stack.client.ttl(summary_key(run_id)) <= 86_400
+    (row,) = write_reports(folder.path).rows
+    assert (row.name, row.ledger.done) == ("threads/io.sleep", 12)
+    assert row.throughput_per_s
+    assert row.throughput_per_s.median == pytest.approx(1_000)
 
 
 def test_silence_while_jobs_are_missing_is_a_stall_until_lines_come(
@@ -217,10 +227,7 @@ def test_producer_that_was_killed_leaves_a_stalled_run(stack: Stack, run_id: str
 
 def test_late_duplicate_is_noticed_after_the_run_closed(stack: Stack, run_id: str) -> None:
     """A job that runs again when its run rests already makes the trial invalid."""
-    stack.open_run(run_id)
-    stack.send(run_id, 2)
-    stack.work(run_id, 0, 1)
-    stack.round()
+    stack.finish(run_id, 2)
     stack.round(after_s=100)
     assert stack.service._active == {}
 
@@ -238,11 +245,9 @@ def test_service_that_starts_anew_goes_on(stack: Stack, run_id: str) -> None:
     stack.send(run_id, 4)
     stack.work(run_id, 0, 1)
     stack.round()
-    stack.service.close()
-
-    stack.service = stack.new_service()
     stack.work(run_id, 2, 3)
-    stack.round()
+
+    stack.restart()
 
     assert stack.trial(run_id)["ledger"]["done"] == 4
     assert stack.summary(run_id)["state"] == "closed"
@@ -250,14 +255,9 @@ def test_service_that_starts_anew_goes_on(stack: Stack, run_id: str) -> None:
 
 def test_service_that_starts_anew_leaves_ended_runs_alone(stack: Stack, run_id: str) -> None:
     """A hundred old runs aren't read again at each start, and their intervals are still known."""
-    stack.open_run(run_id)
-    stack.send(run_id, 1)
-    stack.work(run_id, 0)
-    stack.round()
-    stack.service.close()
+    stack.finish(run_id)
 
-    stack.service = stack.new_service()
-    stack.round()
+    stack.restart()
 
     assert stack.service._active == {}
     assert stack.service._intervals.keys() == stack.service._resting == {run_id}
@@ -267,17 +267,13 @@ def test_lines_stored_by_a_collector_that_was_killed_then_are_folded(
     stack: Stack, run_id: str
 ) -> None:
     """A late line is in the folder and its records are not: the next collector sees that."""
-    stack.open_run(run_id)
-    stack.send(run_id, 1)
-    stack.work(run_id, 0)
-    stack.round()
+    stack.finish(run_id)
     stack.service.close()
     stack.work(run_id, 0, kind="again")
     with Ingest(stack.client, run=run_id, folder=stack.folder(run_id).path) as ingest:
         ingest.drain()
 
-    stack.service = stack.new_service()
-    stack.round()
+    stack.restart()
 
     assert stack.trial(run_id)["ledger"]["duplicated"] == 1
     assert stack.folder(run_id).read_jobs().height == 2
@@ -288,15 +284,10 @@ def test_end_that_a_killed_collector_did_not_tell_is_told(
     stack: Stack, run_id: str, told: str
 ) -> None:
     """The folder is written, and what is published isn't its end: the next collector tells it."""
-    stack.open_run(run_id)
-    stack.send(run_id, 1)
-    stack.work(run_id, 0)
-    stack.round()
-    stack.service.close()
+    stack.finish(run_id)
     stack.client.set(summary_key(run_id), told)
 
-    stack.service = stack.new_service()
-    stack.round()
+    stack.restart()
 
     assert stack.summary(run_id)["state"] == "closed"
 
@@ -437,11 +428,18 @@ def test_one_runs_fault_hinders_no_other(stack: Stack, caplog: pytest.LogCapture
         "{}",
         "[1]",
         "[{}]",
-        '[{"trial": "0", "contender": "a", "pool": "a", "slots": 1, "kind": "k"}]',
-        '[{"trial": 0, "contender": 5, "pool": "a", "slots": 1, "kind": "k"}]',
-        '[{"trial": 0, "contender": "a", "pool": "a", "slots": 1, "kind": "k", "parameters": 5}]',
-        '[{"trial": 0, "contender": "a", "pool": "a", "slots": 1, "kind": "k", "rate_per_s": "1"}]',
-        '[{"trial":0,"contender":"a","pool":"a","slots":1,"kind":"k","parameters":{"x":"long"}}]',
+        *(
+            json.dumps(
+                [{"trial": 0, "contender": "a", "pool": "a", "slots": 1, "kind": "k", **garbled}]
+            )
+            for garbled in (
+                {"trial": "0"},
+                {"contender": 5},
+                {"parameters": 5},
+                {"parameters": {"x": "long"}},
+                {"rate_per_s": "1"},
+            )
+        ),
     ],
 )
 def test_garbled_plan_is_one_line_and_the_lines_are_kept(
@@ -461,15 +459,9 @@ def test_garbled_plan_is_one_line_and_the_lines_are_kept(
 
 def test_trials_of_one_run_are_accounted_for_each(stack: Stack, run_id: str) -> None:
     """Pool after pool in one run: the second has sent nothing yet, and nothing of it is lost."""
+    common = {"slots": 1, "kind": "io.sleep", "count": 6}
     plans = [
-        {
-            "trial": trial,
-            "contender": pool,
-            "pool": pool,
-            "slots": 1,
-            "kind": "io.sleep",
-            "count": 6,
-        }
+        {**common, "trial": trial, "contender": pool, "pool": pool}
         for trial, pool in enumerate(["threads", "gevent"])
     ]
     stack.open_run(run_id)
@@ -489,20 +481,6 @@ def test_trials_of_one_run_are_accounted_for_each(stack: Stack, run_id: str) -> 
     assert [first["state"], second["state"]] == ["sending", "closed"]
     assert [trial["contender"] for trial in second["trials"]] == ["threads", "gevent"]
     assert [trial["mark"] for trial in second["trials"]] == ["", ""]
-
-
-def test_report_reads_the_folder_of_a_submission(stack: Stack, run_id: str) -> None:
-    """The same report as of an experiment, from the same files."""
-    stack.open_run(run_id)
-    stack.send(run_id, 12)
-    stack.work(run_id, *range(12))
-    stack.round()
-
-    (row,) = write_reports(stack.folder(run_id).path).rows
-
-    assert (row.name, row.ledger.done) == ("threads/io.sleep", 12)
-    assert row.throughput_per_s
-    assert row.throughput_per_s.median == pytest.approx(1_000)
 
 
 def test_second_collector_stands_by(
@@ -528,10 +506,7 @@ def test_second_collector_stands_by(
 
 def test_old_run_is_taken_off_the_list_and_keeps_its_folder(stack: Stack, run_id: str) -> None:
     """After a week Redis holds nothing of it, and the results hold everything."""
-    stack.open_run(run_id)
-    stack.send(run_id, 1)
-    stack.work(run_id, 0)
-    stack.round()
+    stack.finish(run_id)
     stack.client.zadd(RUNS, {run_id: time.time() - 8 * 86_400})
 
     stack.round(after_s=100)

@@ -41,45 +41,31 @@ def poolbench(results: Path, monkeypatch: pytest.MonkeyPatch) -> Poolbench:
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
 
 
-@pytest.mark.parametrize(
-    ("words", "exit_code", "said"),
-    [
-        # worse is news, and no threshold was set
-        (("a", "b"), 0, "worse"),
-        # the other way round the same runs pass: latest is b, the last by its name
-        (
-            ("latest", "a", "--markdown", "--fail-on", "throughput < 0.95"),
-            0,
-            '✅ `--fail-on "throughput < 0.95"`: 2 of 2 rows pass',
-        ),
-        (("a", "b", "--fail-on", "throughput < 0.95"), 99, "1 of 2 rows pass"),
-    ],
-)
-def test_only_a_missed_threshold_is_a_failure(
-    poolbench: Poolbench, words: tuple[str, ...], exit_code: int, said: str
-) -> None:
-    """Results on standard output in each case."""
-    ended = poolbench("compare", *words)
+def test_only_a_missed_threshold_is_a_failure(poolbench: Poolbench) -> None:
+    """Results on standard output in each case; what was missed, with row and number, beside it."""
+    fail_on = ("--fail-on", "throughput < 0.95")
 
-    assert ended.exit_code == exit_code
-    assert said in ended.stdout
+    # worse is news, and no threshold was set; latest is b, the last by its name
+    worse, better = (
+        poolbench("compare", "a", "b"),
+        poolbench("compare", "latest", "a", "--markdown", *fail_on),
+    )
+    missed = poolbench("compare", "a", "b", *fail_on)
+    as_json = poolbench("compare", "a", "b", "--json", *fail_on)
 
-
-def test_a_threshold_missed_is_named_with_row_and_number(poolbench: Poolbench) -> None:
-    """On standard error too, where standard output is for programs."""
-    ended = poolbench("compare", "a", "b", "--json", "--fail-on", "throughput < 0.95")
-
-    assert ended.exit_code == 99
-    (missed,) = [one for one in json.loads(ended.stdout)["conditions"] if one["number"] < 0.95]
-    assert (missed["contender"], missed["status"]) == ("gevent-4", "missed")
-    assert f"missed: gevent-4/io.sleep: throughput {missed['number']:.2f} ×" in ended.stderr
+    assert [one.exit_code for one in (worse, better, missed, as_json)] == [0, 0, 99, 99]
+    assert "worse" in worse.stdout
+    assert '✅ `--fail-on "throughput < 0.95"`: 2 of 2 rows pass' in better.stdout
+    assert "1 of 2 rows pass" in missed.stdout
+    (found,) = [one for one in json.loads(as_json.stdout)["conditions"] if one["number"] < 0.95]
+    assert (found["contender"], found["status"]) == ("gevent-4", "missed")
+    assert f"missed: gevent-4/io.sleep: throughput {found['number']:.2f} ×" in as_json.stderr
 
 
 def test_a_kept_summary_is_a_baseline(poolbench: Poolbench, results: Path, tmp_path: Path) -> None:
     """The file alone, without any folder: the same comparison as with the run."""
     baseline = tmp_path / "main.json"
-    summary = summarize_text(results / "a")
-    baseline.write_text(summary, encoding="utf-8")
+    baseline.write_text(to_json(summarize(RunFolder(results / "a"))), encoding="utf-8")
 
     kept = poolbench("compare", baseline, "b", "--json")
 
@@ -100,10 +86,13 @@ def test_junit_is_written_beside(poolbench: Poolbench, tmp_path: Path) -> None:
 
 def test_unlike_conditions_are_refused_by_name(poolbench: Poolbench, tmp_path: Path) -> None:
     """Each of them, with both values and with what would let it pass; nothing is printed."""
-    folder = make_pair(tmp_path)[1].path
-    unlike(folder)
+    run = make_pair(tmp_path)[1]
+    manifest = flat_manifest(run)
+    manifest["machine"]["cores"] = 8
+    manifest["celery"]["threads-4"]["worker_prefetch_multiplier"] = 1
+    write_flat(run, manifest)
 
-    ended = poolbench("compare", "a", folder)
+    ended = poolbench("compare", "a", run.path)
 
     assert isinstance(ended.exception, UsageError)
     assert ended.exception.exit_code == 2
@@ -111,7 +100,7 @@ def test_unlike_conditions_are_refused_by_name(poolbench: Poolbench, tmp_path: P
     assert "machine cores: 2 in A, 8 in B; add --across machine if you compare just that" in said
     assert "settings threads-4: worker_prefetch_multiplier: 4 in A, 1 in B" in said
     assert ended.stdout == ""
-    forced = poolbench("compare", "a", folder, "--across", "machine", "--force")
+    forced = poolbench("compare", "a", run.path, "--across", "machine", "--force")
     assert forced.exit_code == 0
     assert "FORCED, unlike conditions: settings threads-4" in " ".join(forced.stdout.split())
 
@@ -141,10 +130,7 @@ def test_an_invalid_row_ends_with_1(poolbench: Poolbench, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [
-        ("[1", "its text is invalid"),
-        ('{"format": 99}', "format = 99 is invalid"),
-    ],
+    [("[1", "its text is invalid"), ('{"format": 99}', "format = 99 is invalid")],
 )
 def test_a_file_that_is_no_summary_is_one_line(
     poolbench: Poolbench, tmp_path: Path, content: str, said: str
@@ -193,17 +179,11 @@ def test_every_command_takes_latest(
     ended = CliRunner().invoke(app, [*words, "latest"])
 
     assert "`poolbench run` makes one" in str(nothing.exception)
+    said = CliRunner().invoke(app, [words[0], "--help"]).stdout.replace("│", " ")
+    assert "or latest: the newest run" in " ".join(said.split())
     assert ended.exit_code == 0, ended.exception
     if words[0] == "report":
         assert [path.parent.name for path in tmp_path.glob("*/report.html")] == ["b"]
-
-
-@pytest.mark.parametrize("command", ["report", "export", "compare"])
-def test_help_says_what_names_a_run(poolbench: Poolbench, command: str) -> None:
-    """An id, a folder, or latest."""
-    said = " ".join(poolbench(command, "--help").stdout.replace("│", " ").split())
-
-    assert "or latest: the newest run" in said
 
 
 def test_a_reader_that_leaves_early_is_no_fault(results: Path) -> None:
@@ -238,6 +218,19 @@ def test_an_export_goes_to_a_file(poolbench: Poolbench, tmp_path: Path) -> None:
         (("report", "lastest"), "no such run: lastest; did you mean latest?"),
         (("export", "lastest"), "no such run: lastest; did you mean latest?"),
         (("export", "a", "--output", "no/x.csv"), "--output: no such folder: no; "),
+        (("report", "lastest", "--output", "x.svg"), "--output: no chart; add --chart lead"),
+        (
+            ("report", "lastest", "--chart", "lead"),
+            "--output: no image file; add --output FILE.svg or FILE.png",
+        ),
+        (
+            ("report", "lastest", "--chart", "lead", "--output", "x.gif"),
+            "--output: no image file: x.gif; add --output FILE.svg or FILE.png",
+        ),
+        (
+            ("report", "lastest", "--chart", "lead", "--output", "no/x.svg"),
+            "--output: no such folder: no;",
+        ),
     ],
 )
 def test_a_wrong_word_is_a_fault_of_the_input(
@@ -248,17 +241,3 @@ def test_a_wrong_word_is_a_fault_of_the_input(
 
     assert isinstance(ended.exception, UsageError)
     assert str(ended.exception).startswith(said)
-
-
-def summarize_text(path: Path) -> str:
-    """Return a run's summary as `poolbench report --json` prints it."""
-    return to_json(summarize(RunFolder(path)))
-
-
-def unlike(path: Path) -> None:
-    """Make a run of another machine with another prefetch."""
-    folder = RunFolder(path)
-    manifest = flat_manifest(folder)
-    manifest["machine"]["cores"] = 8
-    manifest["celery"]["threads-4"]["worker_prefetch_multiplier"] = 1
-    write_flat(folder, manifest)

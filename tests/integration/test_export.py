@@ -12,7 +12,6 @@ import pytest
 
 from collector.schema import RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
-from poolbench.errors import StorageError
 from report.export import JOB_COLUMNS, Format, Table, export
 from report.result import to_json
 from report.summary import summarize
@@ -60,11 +59,18 @@ def spoil(folder: RunFolder) -> None:
     edit_trials(folder, change=change)
 
 
-def write(folder: RunFolder, path: Path, *, table: Table, form: Format = Format.CSV) -> Path:
-    """Export a table into a file and return its path."""
-    with path.open("wb") as file:
-        export(folder, file, table=table, form=form)
-    return path
+def exported(folder: RunFolder, *, table: Table = Table.JOBS, form: Format = Format.CSV) -> bytes:
+    """Return a table's export."""
+    file = io.BytesIO()
+    export(folder, file, table=table, form=form)
+    return file.getvalue()
+
+
+def rows_of(folder: RunFolder, *, table: Table = Table.JOBS) -> list[Record]:
+    """Return a table as plain Python reads its CSV."""
+    file = folder.path / "exported.csv"
+    file.write_bytes(exported(folder, table=table))
+    return read(file)
 
 
 def of_row(rows: list[Record], row: dict[str, Any]) -> list[Record]:
@@ -84,10 +90,9 @@ def is_close(value: Any, expected: Any) -> bool:
     return bool(value == pytest.approx(expected, rel=1e-5))
 
 
-def test_plain_python_recomputes_every_figure(folder: RunFolder, tmp_path: Path) -> None:
+def test_plain_python_recomputes_every_figure(folder: RunFolder) -> None:
     """Ledger, throughput, all percentiles, CPU and memory of each row, from two CSV files."""
-    jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
-    samples = read(write(folder, tmp_path / "samples.csv", table=Table.SAMPLES))
+    jobs, samples = rows_of(folder), rows_of(folder, table=Table.SAMPLES)
     rows = json.loads(to_json(summarize(folder)))["rows"]
 
     for row in rows:
@@ -100,11 +105,10 @@ def test_plain_python_recomputes_every_figure(folder: RunFolder, tmp_path: Path)
     }  # fmt: skip
 
 
-def test_a_job_without_a_record_has_a_row(folder: RunFolder, tmp_path: Path) -> None:
+def test_a_job_without_a_record_has_a_row(folder: RunFolder) -> None:
     """Its trial and its seq, nothing else, at its place: what is lost can be counted."""
-    jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
     trial = str(find_trial(folder, contender="prefork-4", workload="cpu.sha256", block=1))
-    mine = [row for row in jobs if row["trial"] == trial]
+    mine = [row for row in rows_of(folder) if row["trial"] == trial]
     lost = [row for row in mine if not row["nonce"]]
 
     assert [row["seq"] for row in lost] == ["0", "17", "39"]
@@ -113,57 +117,38 @@ def test_a_job_without_a_record_has_a_row(folder: RunFolder, tmp_path: Path) -> 
     assert {row["outcome"] + row["due_ns"] for row in lost} == {""}
 
 
-def test_formats_hold_the_same(folder: RunFolder, tmp_path: Path) -> None:
+def test_formats_hold_the_same(folder: RunFolder) -> None:
     """CSV, NDJSON and Parquet, in the order of the documented columns, value by value."""
-    paths = {
-        form: write(folder, tmp_path / f"jobs.{form}", table=Table.JOBS, form=form)
-        for form in Format
-    }
-    rows = pl.read_parquet(paths[Format.PARQUET])
-    lines = [json.loads(line) for line in paths[Format.NDJSON].read_text().splitlines()]
+    found = {form: exported(folder, form=form) for form in Format}
+    rows = pl.read_parquet(found[Format.PARQUET])
+    lines = [json.loads(line) for line in found[Format.NDJSON].splitlines()]
     types = {name: rows.schema[name] for name in JOB_COLUMNS}
 
     assert rows.columns == list(JOB_COLUMNS) == list(lines[0])
     assert lines == rows.to_dicts()
-    assert pl.read_csv(paths[Format.CSV], schema=types, null_values="").equals(rows)
+    assert pl.read_csv(found[Format.CSV], schema=types, null_values="").equals(rows)
 
 
 def test_every_record_is_there_unchanged(tmp_path: Path) -> None:
-    """The columns of jobs.parquet, row by row, and the trial's beside them."""
+    """The columns of jobs.parquet, row by row; without records, every job that was sent is lost."""
     folder = make_run(tmp_path / "run", contenders=CONTENDERS[:1], workloads=WORKLOADS[2:3])
-    path = write(folder, tmp_path / "jobs.parquet", table=Table.JOBS, form=Format.PARQUET)
 
-    assert pl.read_parquet(path).select(RECORD_SCHEMA.names()).equals(folder.read_jobs())
+    rows = pl.read_parquet(exported(folder, form=Format.PARQUET))
+
+    assert rows.select(RECORD_SCHEMA.names()).equals(folder.read_jobs())
+    folder.jobs_path.unlink()
+    folder.samples_path.unlink()
+    assert (len(rows_of(folder)), rows_of(folder, table=Table.SAMPLES)) == (5 * 40, [])
 
 
-def test_a_run_of_yesterday_lacks_a_column(folder: RunFolder, tmp_path: Path) -> None:
+def test_a_run_of_yesterday_lacks_a_column(folder: RunFolder) -> None:
     """A column that it didn't write is empty, not a fault."""
     jobs = pl.read_parquet(folder.jobs_path)
     metadata = pl.read_parquet_metadata(folder.jobs_path)
     kept = {key: value for key, value in metadata.items() if key.startswith("poolbench")}
     jobs.drop("slot").write_parquet(folder.jobs_path, metadata=kept)
 
-    rows = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
-
-    assert {row["slot"] for row in rows} == {""}
-
-
-def test_a_run_without_records_exports_the_jobs_it_sent(tmp_path: Path) -> None:
-    """Cut before its records were kept: every job is lost, and every job is there."""
-    folder = make_run(tmp_path / "run", contenders=CONTENDERS[:1], workloads=WORKLOADS[2:3])
-    folder.jobs_path.unlink()
-    folder.samples_path.unlink()
-
-    jobs = read(write(folder, tmp_path / "jobs.csv", table=Table.JOBS))
-    samples = read(write(folder, tmp_path / "samples.csv", table=Table.SAMPLES))
-
-    assert (len(jobs), samples) == (5 * 40, [])
-
-
-def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
-    """A folder without a manifest."""
-    with pytest.raises(StorageError, match=r"manifest\.json: no such file"):
-        export(RunFolder(tmp_path), io.BytesIO(), table=Table.JOBS, form=Format.CSV)
+    assert {row["slot"] for row in rows_of(folder)} == {""}
 
 
 def test_the_page_of_columns_is_current() -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 import redis
 
 from collector.run_manifest import Workload
 from lab.instruments.ceilings import answers_per_s, redis_cpu_s, upstream_ceilings_per_s
+from lab.system.redis_server import free_port
 from poolbench.errors import StackError
 from tests.integration.working import Upstream, running_upstream
 
@@ -77,11 +76,8 @@ def test_another_answer_is_no_ceiling(upstream: Upstream, target: str, words: st
 
 def test_an_unreachable_upstream_is_reported() -> None:
     """Nothing listens on the port."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-
     with pytest.raises(StackError, match="upstream gave no answer"):
-        answers_per_s(port, target="/wait")
+        answers_per_s(free_port(), target="/wait")
 
 
 def test_what_redis_spends_grows_with_its_commands(client: redis.Redis) -> None:

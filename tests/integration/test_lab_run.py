@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from lab.experiment_file.loader import load_experiment
 from lab.fixtures.disk_reserve import RESERVE_BYTES
 from lab.run.conductor import conduct_experiment
 from lab.run.progress import RunProgress
+from poolbench.__main__ import main
 from poolbench.errors import ExitCode
 from poolbench.keys import run_key, sent_field
 from poolbench.pools import available_pools
@@ -57,9 +58,9 @@ def experiment(*, pools: dict[str, int], repetitions: int, kind: str, parameters
     )
 
 
-SMALL = experiment(
-    pools={"solo": 1, "threads": 3}, repetitions=2, kind="io.sleep", parameters="{ delay_ms = 20 }"
-)
+POOLS = {pool.name: pool.fixed_slots or 2 for pool in available_pools()}
+
+SMALL = experiment(pools=POOLS, repetitions=1, kind="cpu.primes", parameters="{ work_ms = 2 }")
 SMALL = SMALL.replace("stall_s", 'fail_on = ["failed_jobs > 0"]\nstall_s', 1)
 LONG = experiment(
     pools={"prefork": 2}, repetitions=50, kind="io.sleep", parameters="{ delay_ms = 400 }"
@@ -129,6 +130,47 @@ def leftovers(results: Path) -> list[str]:
     return found
 
 
+def conduct(folder: Path, text: str, *, progress: RunProgress) -> RunFolder:
+    """Carry out an experiment in this process and write its reports."""
+    found, cut = conduct_experiment(
+        load_experiment(Path(write(folder, text)), profile="demo", cores=2),
+        settings=load_settings({}, dotenv=None),
+        results_dir=folder / "results",
+        command="a test",
+        progress=progress,
+    )
+    assert cut is None
+    write_reports(found.path)
+    return found
+
+
+class Disturbance(RunProgress):
+    """Acts on the processes of a pool's worker so many seconds into its first trial."""
+
+    def __init__(self, pool: str, acts: Mapping[float, Callable[[psutil.Process], None]]) -> None:
+        super().__init__(Console(quiet=True), title="disturbance", trials=1, blocks=1)
+        self.pool = pool
+        self.timers = [threading.Timer(at_s, self._act, [act]) for at_s, act in acts.items()]
+
+    def now(self, what: str) -> None:
+        """Lie in wait when the trial begins."""
+        if what.startswith(f"{self.pool} ·") and not self.timers[0].ident:
+            for timer in self.timers:
+                timer.start()
+
+    def _act(self, act: Callable[[psutil.Process], None]) -> None:
+        family = [
+            one
+            for worker in psutil.Process().children()
+            if "worker.app" in worker.cmdline()
+            for one in (worker, *worker.children())
+        ]
+        # told apart before the first is killed: slots end with their worker
+        for one in [one for one in family if "poolbench.recorder" not in one.cmdline()]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                act(one)
+
+
 def has_ended(process: psutil.Process) -> bool:
     """Return whether a process is gone, or a zombie; it may end between two looks."""
     try:
@@ -163,16 +205,27 @@ def interrupt_in_trials(
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def test_a_run_accounts_for_every_job_of_every_pool(tmp_path: Path, results_dir: Path) -> None:
-    """All pools side by side: each ledger closes, each row has its figures, the exit code is 0."""
-    pools = {pool.name: pool.fixed_slots or 2 for pool in available_pools()}
-    text = experiment(pools=pools, repetitions=1, kind="cpu.primes", parameters="{ work_ms = 2 }")
-
-    ended = poolbench("run", write(tmp_path, text), "--json", results=results_dir)
-
-    summary = json.loads(ended.stdout)
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of one small run of all pools; a test that changes it puts it back."""
+    folder = tmp_path_factory.mktemp("small")
+    results = folder / "results"
+    ended = poolbench("run", write(folder, SMALL), "--json", results=results)
     assert ended.returncode == ExitCode.OK, ended.stderr
-    assert {row["contender"] for row in summary["rows"]} == set(pools)
+    assert ended.stdout == (only_run(results) / "summary.json").read_text(encoding="utf-8")
+    assert leftovers(results) == []
+    return only_run(results)
+
+
+def test_a_run_accounts_for_every_job_of_every_pool(small_run: Path) -> None:
+    """All pools side by side: each ledger closes, each row has its figures, thresholds are checked.
+
+    A time of work became the same units for every contender, by the calibration kept.
+    """
+    summary = json.loads((small_run / "summary.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(small_run.parent)
+
+    assert {row["contender"] for row in summary["rows"]} == set(POOLS)
     for row in summary["rows"]:
         ledger = row["ledger"]
         assert ledger["sent"] == ledger["done"] == row["jobs"] > 0
@@ -181,54 +234,35 @@ def test_a_run_accounts_for_every_job_of_every_pool(tmp_path: Path, results_dir:
         assert row["pss_bytes"] > 0
         assert row["cpu_s_per_1000_jobs"] > 0
         assert row["mark"] == "?"
-    assert leftovers(results_dir) == []
-    assert_equal_work(read_manifest(results_dir))
-
-
-def assert_equal_work(manifest: dict[str, Any]) -> None:
-    """A time of work became the same units for every contender, by the calibration kept."""
-    cost_s = manifest["calibration"]["cpu.primes"]
+    checked = {(one["contender"], one["number"], one["status"]) for one in summary["thresholds"]}
+    assert checked == {(pool, 0, "met") for pool in POOLS}
     measured = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
-    (workload,) = manifest["workloads"]
-    units = max(1, round(0.002 / cost_s))
-    assert workload["parameters"] == {"work_ms": 2.0}
+    units = max(1, round(0.002 / manifest["calibration"]["cpu.primes"]))
+    assert manifest["workloads"][0]["parameters"] == {"work_ms": 2.0}
     assert [trial["parameters"] for trial in measured] == [{"units": units}] * len(measured)
 
 
-@pytest.fixture(scope="module")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one small run, made once; a test that changes it puts it back."""
-    folder = tmp_path_factory.mktemp("small")
-    results = folder / "results"
-    ended = poolbench("run", write(folder, SMALL), results=results)
-    assert ended.returncode == ExitCode.OK, ended.stderr
-    return only_run(results)
-
-
 def test_a_report_is_rebuilt_byte_for_byte(small_run: Path) -> None:
-    """The raw records alone give the same summary and the same page again."""
+    """The raw records alone give the same summary and page, whatever hash seed and threads."""
     first = {name: (small_run / name).read_bytes() for name in ("summary.json", "report.html")}
     for name in first:
         (small_run / name).unlink()
 
-    ended = poolbench("report", small_run.name, "--json", results=small_run.parent)
+    ended = poolbench(
+        *("report", small_run.name, "--json"),
+        results=small_run.parent,
+        PYTHONHASHSEED="1",
+        POLARS_MAX_THREADS="1",
+    )
 
     assert ended.returncode == ExitCode.OK
     assert ended.stdout.encode() == first["summary.json"]
     assert {name: (small_run / name).read_bytes() for name in first} == first
 
 
-def test_thresholds_are_checked_at_the_end_of_a_run(small_run: Path) -> None:
-    """From the file by the manifest into the summary: no job of either row failed."""
-    summary = json.loads((small_run / "summary.json").read_text(encoding="utf-8"))
-
-    checked = [(one["contender"], one["number"], one["status"]) for one in summary["thresholds"]]
-    assert checked == [("solo", 0, "met"), ("threads", 0, "met")]
-
-
 def test_the_manifest_holds_what_repeats_the_run(small_run: Path) -> None:
     """Experiment, versions, machine, configuration in effect; the password is not in it."""
-    manifest = flat_manifest(RunFolder(small_run))
+    manifest = read_manifest(small_run.parent)
 
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.validate(json.loads((small_run / "manifest.json").read_bytes()), manifest_schema())
@@ -241,13 +275,8 @@ def test_the_manifest_holds_what_repeats_the_run(small_run: Path) -> None:
     assert manifest["ceilings"]["redis_per_s"]["threads"] > 0
     assert manifest["ceilings"]["upstream_per_s"] == {}, "none of its workloads asks upstream"
     assert {worker["exit_code"] for worker in manifest["workers"]} == {0}
-    trials = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
-    assert [trial["block"] for trial in trials] == [0, 0, 1, 1]
-    assert {
-        (trial["block"], trial["contender"])
-        for trial in manifest["trials"]
-        if trial["workload"] == "warm"
-    } == {(block, contender) for block in (0, 1) for contender in ("solo", "threads")}
+    warm = {trial["contender"] for trial in manifest["trials"] if trial["workload"] == "warm"}
+    assert warm == set(POOLS)
 
 
 def test_ctrl_c_keeps_what_was_measured(results_dir: Path) -> None:
@@ -331,47 +360,16 @@ def test_a_killed_lab_leaves_no_process(results_dir: Path) -> None:
     wait_until(lambda: leftovers(results_dir) == [], what="the workers are gone", within_s=30)
 
 
-class Saboteur(RunProgress):
-    """Kills the contender's worker, once, 0.7 s into its first trial; each trial takes 2 s."""
-
-    def __init__(self) -> None:
-        super().__init__(Console(quiet=True), title="sabotage", trials=3, blocks=2)
-        self.timer = threading.Timer(0.7, self._kill)
-
-    def now(self, what: str) -> None:
-        """Lie in wait when a trial begins."""
-        if what.startswith("prefork ·") and not self.timer.ident:
-            self.timer.start()
-
-    def _kill(self) -> None:
-        for child in psutil.Process().children():
-            if "worker.app" in child.cmdline():
-                family = (child, *child.children())
-                # told apart before the first is killed: slots end with their worker
-                doomed = [one for one in family if "poolbench.recorder" not in one.cmdline()]
-                for one in doomed:
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        one.kill()
-
-
-def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir: Path) -> None:
+def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path) -> None:
     """The trial says how its worker ended, the log is kept, and the run goes on with a new one."""
-    file = Path(write(tmp_path, LONG.replace("repetitions = 50", "repetitions = 2")))
-    saboteur = Saboteur()
+    text = LONG.replace("repetitions = 50", "repetitions = 2")
 
-    folder, cut = conduct_experiment(
-        load_experiment(file, profile="demo", cores=2),
-        settings=load_settings({}, dotenv=None),
-        results_dir=results_dir,
-        command="a test",
-        progress=saboteur,
-    )
+    # a trial takes 2 s
+    folder = conduct(tmp_path, text, progress=Disturbance("prefork", {0.7: psutil.Process.kill}))
 
-    saboteur.timer.join()
     summary = write_reports(folder.path)
     manifest = flat_manifest(folder)
     first, second = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
-    assert cut is None
     (reason,) = first["reasons"]
     assert (reason["code"], reason["parameters"]["exit_code"]) == (Code.WORKER_EXITED, -9)
     assert second["reasons"] == []
@@ -385,34 +383,31 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path, results_dir:
 @pytest.mark.parametrize(
     ("words", "variable", "exit_code", "said"),
     [
-        (["run", "{faulty}"], {}, ExitCode.USAGE, "Did you mean solo?"),
-        (["report", "no-such-run"], {}, ExitCode.USAGE, "no-such-run"),
-        (["report", "no-such-run", "--json"], {}, ExitCode.USAGE, "no-such-run"),
-        (["run"], {}, ExitCode.USAGE, ""),
-        (["run", "x.toml", "--repetitions", "0"], {}, ExitCode.USAGE, ""),
+        ("run {faulty}", {}, ExitCode.USAGE, "Did you mean solo?"),
+        ("report no-such-run", {}, ExitCode.USAGE, "no-such-run"),
+        ("run", {}, ExitCode.USAGE, ""),
+        ("run x.toml --repetitions 0", {}, ExitCode.USAGE, ""),
+        ("run {small} --until 3 --at-most soon", {}, ExitCode.USAGE, "impossible time: soon"),
+        ("run x.toml --sed 1", {}, ExitCode.USAGE, ""),
+        ("rum", {}, ExitCode.USAGE, ""),
+        ("run {small}", {"REDIS_URL": "redis://127.0.0.1:1/0"}, ExitCode.STACK, "127.0.0.1:1"),
         (
-            ["run", "{small}", "--until", "3", "--at-most", "soon"],
-            {},
-            ExitCode.USAGE,
-            "impossible time: soon",
-        ),
-        (["run", "x.toml", "--sed", "1"], {}, ExitCode.USAGE, ""),
-        (["rum"], {}, ExitCode.USAGE, ""),
-        (["run", "{small}"], {"REDIS_URL": "redis://127.0.0.1:1/0"}, ExitCode.STACK, "127.0.0.1:1"),
-        (
-            ["run", "{small}"],
+            "run {small}",
             {"REDIS_URL": "redis://:wrong-secret@127.0.0.1:{port}/0"},
             ExitCode.STACK,
             "127.0.0.1:{port}",
         ),
-        (["run", "{small}"], {"RESULTS_DIR": "{small}"}, ExitCode.STORAGE, "{small}"),
+        ("run {small}", {"RESULTS_DIR": "{small}"}, ExitCode.STORAGE, "{small}"),
     ],
 )
 def test_what_cant_be_done_is_one_line(
     tmp_path: Path,
     results_dir: Path,
     server: Server,
-    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    words: str,
     variable: dict[str, str],
     exit_code: ExitCode,
     said: str,
@@ -424,29 +419,17 @@ def test_what_cant_be_done_is_one_line(
         "faulty": write(tmp_path / "faulty", SMALL.replace("solo", "sole")),
         "port": server.port,
     }
-    more: dict[str, Any] = {
-        f"POOLBENCH_{name}": text.format(**known) for name, text in variable.items()
-    }
+    more = {f"POOLBENCH_{name}": text.format(**known) for name, text in variable.items()}
+    # in this process: starting Python takes longer than finding the fault
+    monkeypatch.setattr(os, "environ", variables(results_dir, **more))
+    monkeypatch.setattr(sys, "argv", ["poolbench", *words.format(**known).split()])
 
-    ended = poolbench(*(word.format(**known) for word in words), results=results_dir, **more)
+    with pytest.raises(SystemExit) as caught:
+        sys.exit(main())
 
-    assert ended.returncode == exit_code
-    assert said.format(**known) in ended.stderr.replace("\n", "")
-    assert "Traceback" not in ended.stderr
-    assert "wrong-secret" not in ended.stderr
+    errors = capsys.readouterr().err
+    assert caught.value.code == exit_code
+    assert said.format(**known) in errors.replace("\n", "")
+    assert "Traceback" not in errors
+    assert "wrong-secret" not in errors
     assert list(results_dir.iterdir()) == []
-
-
-def test_an_explicit_broker_is_used_and_left_clean(
-    tmp_path: Path, results_dir: Path, server: Server, client: redis.Redis
-) -> None:
-    """POOLBENCH_REDIS_URL goes before the embedded server; the run's keys are taken away."""
-    file = write(tmp_path, SMALL.replace("repetitions = 2", "repetitions = 1"))
-
-    ended = poolbench("run", file, results=results_dir, POOLBENCH_REDIS_URL=server.url)
-
-    assert ended.returncode == ExitCode.OK, ended.stderr
-    assert read_manifest(results_dir)["broker"]["origin"].startswith("POOLBENCH_REDIS_URL")
-    assert server.password not in (only_run(results_dir) / "manifest.json").read_text()
-    assert not client.exists("unacked", "unacked_index")
-    assert [key for key in client.scan_iter() if only_run(results_dir).name in str(key)] == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 import redis
 
 from poolbench.evidence import boot_id, host, pool_name
+from poolbench.keys import records_stream
 from poolbench.pools import Pool, available_pools
 from poolbench.records import LINE_COLUMNS
 from tests.conftest import Server, wait_until
@@ -25,6 +28,8 @@ from tests.integration.probing import (
     strange_worker,
 )
 
+Start = Callable[..., AbstractContextManager[Worker]]
+
 every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
 
 
@@ -33,6 +38,18 @@ def sender(server: Server, run_id: str) -> Iterator[Sender]:
     """A sender of the test's own run."""
     with sending(server.url, run=run_id) as it:
         yield it
+
+
+@pytest.fixture
+def start(server: Server, tmp_path: Path) -> Start:
+    """Start a worker of the strange app, on the session's server."""
+    return functools.partial(strange_worker, server.url, folder=tmp_path)
+
+
+def _recorded(client: redis.Redis, run: str, *, lines: int) -> list[dict[str, Any]]:
+    """Wait for so many lines of a run; return what there is."""
+    wait_until(lambda: len(read_lines(client, run)) >= lines, what=f"{lines} lines of {run}")
+    return read_lines(client, run)
 
 
 def _moments(lines: list[dict[str, Any]]) -> dict[str, list[str]]:
@@ -59,30 +76,40 @@ def _ends(lines: list[dict[str, Any]]) -> Counter[str]:
 
 
 @every_pool
-def test_each_job_has_its_lines(
-    pool: Pool, server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+def test_each_job_has_its_lines_and_each_end_its_outcome(
+    pool: Pool, start: Start, client: redis.Redis, sender: Sender
 ) -> None:
-    """Three lines and one nonce a job, with the evidence of who ran it, in a strange app."""
-    with strange_worker(server.url, pool=pool.celery_value, folder=tmp_path) as worker:
+    """Three lines and one nonce a job, with the evidence of who ran it, in a strange app.
+
+    Failure, retry, reject, ignore, revoke and expiry are told apart; a retry has new nonces. A
+    worker that is stopped leaves nothing of its recorder.
+    """
+    with start(pool=pool.celery_value) as worker:
         for _ in range(20):
             sender.send("strange.works")
-        wait_until(
-            lambda: len(read_lines(client, sender.run)) >= 60,
-            what="60 lines of 20 jobs",
-            within_s=PATIENCE_S,
-        )
-        presence = dict.fromkeys(client.scan_iter("poolbench:worker:*"))
-        lines = read_lines(client, sender.run)
+        lines = _recorded(client, sender.run, lines=60)
+        presence = list(client.scan_iter("poolbench:worker:*"))
 
         assert Counter(map(tuple, _moments(lines).values())) == {
             ("received", "started", "SUCCESS"): 20
         }
         assert [line["seq"] for line in lines if line["m"] == "received"] == list(range(20))
         assert all(line.keys() <= LINE_COLUMNS.keys() for line in lines)
-        assert list(presence) == [f"poolbench:worker:strange.1:{host()}-{worker.process.pid}"]
+        assert presence == [f"poolbench:worker:strange.1:{host()}-{worker.process.pid}"]
         _check_evidence([line for line in lines if line["m"] == "started"], pool=pool)
-        _check_cpu([line for line in lines if line["m"] == "finished"], pool=pool)
-        _check_clean_end(worker, client)
+        has_cpu = {line["cpu_ns"] is not None for line in lines if line["m"] == "finished"}
+        assert has_cpu == {pool.name in {"prefork", "threads", "solo"}}
+
+        client.delete(records_stream(sender.run))
+        _check_outcomes(client, sender)
+
+        recorder = worker.recorder
+        assert recorder is not None
+        worker.process.terminate()
+        assert worker.process.wait(PATIENCE_S) == 0
+        assert is_gone(recorder.pid)
+        assert worker.leftovers() == []
+        assert list(client.scan_iter("poolbench:worker:*")) == []
 
 
 def _check_evidence(started: list[dict[str, Any]], *, pool: Pool) -> None:
@@ -94,64 +121,35 @@ def _check_evidence(started: list[dict[str, Any]], *, pool: Pool) -> None:
     assert all(line["slot"].startswith(f"{line['pid']}-") for line in started)
 
 
-def _check_cpu(finished: list[dict[str, Any]], *, pool: Pool) -> None:
-    has_cpu = {line["cpu_ns"] is not None for line in finished}
-    assert has_cpu == {pool.name in {"prefork", "threads", "solo"}}
-
-
-def _check_clean_end(worker: Worker, client: redis.Redis) -> None:
-    """Stop a worker; see that nothing of its recorder is left when it has ended."""
-    recorder = worker.recorder
-    assert recorder is not None
-    worker.process.terminate()
-    assert worker.process.wait(PATIENCE_S) == 0
-    assert is_gone(recorder.pid)
-    assert worker.leftovers() == []
-    assert list(client.scan_iter("poolbench:worker:*")) == []
-
-
-@every_pool
-def test_each_end_has_its_outcome(
-    pool: Pool, server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
-) -> None:
-    """Failure, retry, reject, ignore, revoke and expiry are told apart; a retry has new nonces."""
-    with strange_worker(server.url, pool=pool.celery_value, folder=tmp_path):
-        revoked = "job-to-be-revoked"
-        _revoke(sender, revoked)
-        failed = sender.send("strange.fails")
-        rejected = sender.send("strange.rejects")
-        ignored = sender.send("strange.ignores")
-        sender.send("strange.works", task_id=revoked)
-        expired = sender.send("strange.works", expires=-1)
-        unknown = sender.send("strange.unheard-of")
-        retried = sender.send("strange.retries")
-        expected = {
-            failed: [["received", "started", "failed", "FAILURE"]],
-            ignored: [["received", "started", "IGNORED"]],
-            revoked: [["revoked"]],
-            expired: [["expired"]],
-            unknown: [["failed"]],
-            retried: [
-                ["received", "started", "retried", "RETRY"],
-                ["received", "started", "SUCCESS"],
-            ],
-            # the consumer's word on a reject comes after the slot's, or before it is stored
-            rejected: [["received", "started", "REJECTED", "rejected"]],
-        }
-        with contextlib.suppress(pytest.fail.Exception):  # what was found instead tells more
-            wait_until(
-                lambda: _by_job(read_lines(client, sender.run)) == expected,
-                what="an end of every job",
-                within_s=PATIENCE_S,
-            )
-        assert _by_job(read_lines(client, sender.run)) == expected
-        errors = {
-            line["task_id"]: line["error"]
-            for line in read_lines(client, sender.run)
-            if line["m"] == "verdict"
-        }
-        assert errors[failed] == "ValueError: out of tea"
-        assert errors[unknown] == "NotRegistered: strange.unheard-of"
+def _check_outcomes(client: redis.Redis, sender: Sender) -> None:
+    revoked = "job-to-be-revoked"
+    _revoke(sender, revoked)
+    failed = sender.send("strange.fails")
+    rejected = sender.send("strange.rejects")
+    ignored = sender.send("strange.ignores")
+    sender.send("strange.works", task_id=revoked)
+    expired = sender.send("strange.works", expires=-1)
+    unknown = sender.send("strange.unheard-of")
+    retried = sender.send("strange.retries")
+    expected = {
+        failed: [["received", "started", "failed", "FAILURE"]],
+        ignored: [["received", "started", "IGNORED"]],
+        revoked: [["revoked"]],
+        expired: [["expired"]],
+        unknown: [["failed"]],
+        retried: [["received", "started", "retried", "RETRY"], ["received", "started", "SUCCESS"]],
+        # the consumer's word on a reject comes after the slot's, or before it is stored
+        rejected: [["received", "started", "REJECTED", "rejected"]],
+    }
+    with contextlib.suppress(pytest.fail.Exception):  # what was found instead tells more
+        wait_until(
+            lambda: _by_job(read_lines(client, sender.run)) == expected, what="an end of every job"
+        )
+    lines = read_lines(client, sender.run)
+    assert _by_job(lines) == expected
+    errors = {line["task_id"]: line["error"] for line in lines if line["m"] == "verdict"}
+    assert errors[failed] == "ValueError: out of tea"
+    assert errors[unknown] == "NotRegistered: strange.unheard-of"
 
 
 def _revoke(sender: Sender, job_id: str) -> None:
@@ -165,100 +163,87 @@ def _revoke(sender: Sender, job_id: str) -> None:
     wait_until(
         lambda: bool(revoke(job_id, reply=True, timeout=1.0, limit=1)),
         what="the worker to confirm the revocation",
-        within_s=PATIENCE_S,
     )
+
+
+def _kill(worker: Worker) -> None:
+    """Kill a worker, not by SIGTERM: prefork may hang after its children were killed."""
+    recorder = worker.recorder
+    assert recorder is not None
+    worker.process.kill()
+    worker.process.wait()
+    wait_until(lambda: is_gone(recorder.pid), what="the recorder's end")
 
 
 @every_pool
 def test_a_killed_worker_loses_no_finished_job(
-    pool: Pool, server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+    pool: Pool, start: Start, client: redis.Redis, sender: Sender
 ) -> None:
     """A worker killed at any moment has a finished line for each job that got as far."""
-    with strange_worker(server.url, pool=pool.celery_value, folder=tmp_path) as worker:
+    with start(pool=pool.celery_value) as worker:
         for _ in range(400):
             sender.send("strange.works", 0.001)
-        wait_until(lambda: len(worker.witnesses) >= 50, what="50 jobs", within_s=PATIENCE_S)
-        recorder = worker.recorder
-        assert recorder is not None
-        worker.process.kill()
-        worker.process.wait()
+        wait_until(lambda: len(worker.witnesses) >= 50, what="50 jobs")
+        _kill(worker)
 
-        wait_until(lambda: is_gone(recorder.pid), what="the recorder's end", within_s=PATIENCE_S)
         assert Counter(worker.witnesses) <= _ends(read_lines(client, sender.run))
         assert worker.leftovers() == []
         assert list(client.scan_iter("poolbench:worker:*")) == []
 
 
 def test_killed_children_lose_no_finished_job(
-    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+    start: Start, client: redis.Redis, sender: Sender
 ) -> None:
     """Slots killed in a loop have a finished line for each time that a job got as far.
 
     Prefork may run a job twice then, even one that was done: both ends are told.
     """
-    with strange_worker(server.url, pool="prefork", folder=tmp_path) as worker:
+    with start(pool="prefork") as worker:
         for _ in range(1_000):
             sender.send("strange.works", 0.002)
         for killed in range(8):
             wait_until(
                 lambda: len(worker.witnesses) >= 50 * (killed + 1),  # noqa: B023 -- called at once
                 what=f"50 jobs after {killed} kills",
-                within_s=PATIENCE_S,
             )
             wait_until(worker.kill_slot, what="a slot to kill")
-        recorder = worker.recorder
-        assert recorder is not None
-        # not SIGTERM: a warm shutdown of prefork may hang after its children were killed
-        worker.process.kill()
-        worker.process.wait()
-        wait_until(lambda: is_gone(recorder.pid), what="the recorder's end", within_s=PATIENCE_S)
+        _kill(worker)
 
         assert len(worker.witnesses) >= 400
         assert Counter(worker.witnesses) <= _ends(read_lines(client, sender.run))
 
 
 def test_what_only_the_consumer_sees_has_its_outcome(
-    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+    start: Start, client: redis.Redis, sender: Sender
 ) -> None:
     """A hard time limit and a lost child are told by the consumer, under the job's own nonce."""
-    with strange_worker(server.url, pool="prefork", folder=tmp_path):
+    with start(pool="prefork"):
         late = sender.send("strange.works", 30.0, time_limit=0.5)
         lost = sender.send("strange.exits")
-        wait_until(
-            lambda: {"timed-out", "lost-worker"} <= _outcomes(read_lines(client, sender.run)),
-            what="both verdicts",
-            within_s=PATIENCE_S,
-        )
+
+        def outcomes() -> set[str]:
+            lines = read_lines(client, sender.run)
+            return {line["outcome"] for line in lines if line["m"] == "verdict"}
+
+        wait_until(lambda: {"timed-out", "lost-worker"} <= outcomes(), what="both verdicts")
         found = _by_job(read_lines(client, sender.run))
         assert len(found[late]) == len(found[lost]) == 1
         assert "timed-out" in found[late][0]
         assert "lost-worker" in found[lost][0]
 
 
-def _outcomes(lines: list[dict[str, Any]]) -> set[str]:
-    return {line["outcome"] for line in lines if line["m"] == "verdict"}
-
-
-def test_spawned_slots_are_recorded(
-    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
-) -> None:
+def test_spawned_slots_are_recorded(start: Start, client: redis.Redis, sender: Sender) -> None:
     """Slots that are fresh interpreters join the worker's pipe by its path."""
-    options = ("--pool-start-method", "spawn")
-    with strange_worker(server.url, pool="prefork", folder=tmp_path, options=options) as worker:
+    with start(pool="prefork", options=("--pool-start-method", "spawn")) as worker:
         for _ in range(6):
             sender.send("strange.works")
-        wait_until(
-            lambda: len(read_lines(client, sender.run)) >= 18,
-            what="18 lines of 6 jobs",
-            within_s=PATIENCE_S,
-        )
-        lines = read_lines(client, sender.run)
+        lines = _recorded(client, sender.run, lines=18)
         assert set(map(tuple, _moments(lines).values())) == {("received", "started", "SUCCESS")}
         assert worker.process.pid not in {line.get("pid") for line in lines}
 
 
 def test_a_worker_does_as_its_settings_say(
-    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+    start: Start, client: redis.Redis, sender: Sender, tmp_path: Path
 ) -> None:
     """A run for jobs without a header, a contender's name and a heartbeat file are heeded."""
     heartbeat_file = tmp_path / "alive"
@@ -267,14 +252,9 @@ def test_a_worker_does_as_its_settings_say(
         "POOLBENCH_CONTENDER": "theirs",
         "POOLBENCH_HEARTBEAT_FILE": str(heartbeat_file),
     }
-    with strange_worker(server.url, pool="solo", folder=tmp_path, environment=environment):
+    with start(pool="solo", environment=environment):
         sender.app.send_task("strange.works")
-        wait_until(
-            lambda: len(read_lines(client, "everything")) >= 3,
-            what="3 lines",
-            within_s=PATIENCE_S,
-        )
-        lines = read_lines(client, "everything")
+        lines = _recorded(client, "everything", lines=3)
         assert {(line["contender"], line["trial"], line["seq"]) for line in lines} == {
             ("theirs", 0, None)
         }
@@ -282,15 +262,12 @@ def test_a_worker_does_as_its_settings_say(
 
 
 def test_a_worker_without_a_recorder_says_so_and_works(
-    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
+    start: Start, client: redis.Redis, sender: Sender
 ) -> None:
     """One line says that nothing is recorded, and why; the jobs run."""
-    environment = {"POOLBENCH_REDIS_PORT": "none"}
-    with strange_worker(
-        server.url, pool="prefork", folder=tmp_path, environment=environment
-    ) as worker:
+    with start(pool="prefork", environment={"POOLBENCH_REDIS_PORT": "none"}) as worker:
         done = sender.send("strange.works")
-        wait_until(lambda: done in worker.witnesses, what="the job", within_s=PATIENCE_S)
+        wait_until(lambda: done in worker.witnesses, what="the job")
 
         said = [line for line in worker.log.splitlines() if "without records" in line]
         assert len(said) == 1
@@ -299,22 +276,16 @@ def test_a_worker_without_a_recorder_says_so_and_works(
         assert read_lines(client, sender.run) == []
 
 
-def test_a_worker_survives_its_recorder(
-    server: Server, client: redis.Redis, sender: Sender, tmp_path: Path
-) -> None:
+def test_a_worker_survives_its_recorder(start: Start, client: redis.Redis, sender: Sender) -> None:
     """A killed recorder costs the worker a log line and no job."""
-    with strange_worker(server.url, pool="threads", folder=tmp_path) as worker:
-        wait_until(
-            lambda: any(client.scan_iter("poolbench:worker:*")),
-            what="a heartbeat",
-            within_s=PATIENCE_S,
-        )
+    with start(pool="threads") as worker:
+        wait_until(lambda: any(client.scan_iter("poolbench:worker:*")), what="a heartbeat")
         recorder = worker.recorder
         assert recorder is not None
         recorder.kill()
         wait_until(lambda: is_gone(recorder.pid), what="the recorder's end")
         jobs = {sender.send("strange.works") for _ in range(10)}
 
-        wait_until(lambda: jobs <= set(worker.witnesses), what="the jobs", within_s=PATIENCE_S)
+        wait_until(lambda: jobs <= set(worker.witnesses), what="the jobs")
         assert worker.log.count("the recorder is gone") == 1
         assert "Traceback" not in worker.log

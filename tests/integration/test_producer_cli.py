@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from lab.system.paths import ROOT
 from lab.system.redis_server import RedisServer, free_port
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import CALIBRATION, RUNS, queue_name, records_stream, run_key, sent_field
@@ -23,7 +24,7 @@ from producer.cli import main
 from tests.conftest import Server, wait_until
 from tests.integration.producer_stand_ins import StandIns, show_worker
 
-ROOT = Path(__file__).resolve().parents[2]
+Process = subprocess.Popen[str]
 
 POOLS = [pool.name for pool in available_pools()]
 
@@ -57,11 +58,11 @@ class Producer:
         patch.setenv("COLUMNS", "80")
         patch.chdir(folder)
 
-    def start(self, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(self, words: str, *, environ: Mapping[str, str] | None = None) -> Process:
         """Start it as a process and leave it running."""
         ours = {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
         return subprocess.Popen(
-            [sys.executable, "-m", "producer", *words],
+            [sys.executable, "-m", "producer", *words.split()],
             cwd=self._folder,
             env={**os.environ, **ours, **(environ or {})},
             stdout=subprocess.PIPE,
@@ -69,20 +70,18 @@ class Producer:
             text=True,
         )
 
-    def run(self, *words: str, environ: Mapping[str, str] | None = None) -> Ended:
+    def run(self, words: str) -> Ended:
         """Run it to its end, in this process: starting Python takes longer than most tests."""
+        self._capture.readouterr()
         with self._patch.context() as patch:
-            patch.setattr(sys, "argv", ["producer", *words])
-            for name, value in (environ or {}).items():
-                patch.setenv(name, value)
-            self._capture.readouterr()
+            patch.setattr(sys, "argv", ["producer", *words.split()])
             with pytest.raises(SystemExit) as caught:
                 sys.exit(main())
         shown = self._capture.readouterr()
         return Ended(code=int(caught.value.code or 0), out=shown.out, errors=shown.err)
 
 
-def ended(process: subprocess.Popen[str]) -> Ended:
+def ended(process: Process) -> Ended:
     """Wait for a command's end; it never shows a traceback."""
     out, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
@@ -116,9 +115,9 @@ def test_jobs_are_sent_and_it_says_how_to_look(client: redis.Redis, producer: Pr
     """Without --wait it ends when all is sent, and tells where to see more."""
     show_worker(client, "prefork")
     client.set(CALIBRATION, '{"cpu.primes": 0.0005, "cpu.zlib": 0.1}')
-    job = ("--job", "cpu.primes", "--param", "work_ms=20")
+    job = "--job cpu.primes --param work_ms=20"
 
-    found = ended(producer.start("--pool", "prefork", *job, "--count", "120", "--run", "r1"))
+    found = ended(producer.start(f"--pool prefork {job} --count 120 --run r1"))
 
     assert found.code == 0
     assert "sent 120 jobs to prefork" in found.errors
@@ -141,15 +140,15 @@ def test_work_in_time_needs_a_calibration(
     show_worker(client, "prefork")
     if calibration:
         client.set(CALIBRATION, calibration)
-    words = ("--pool", "prefork", "--job", "cpu.primes", "--count", "3")
+    words = "--pool prefork --job cpu.primes --count 3"
 
-    found = producer.run(*words, "--param", "work_ms=20")
+    found = producer.run(f"{words} --param work_ms=20")
 
     assert found.code == 3
     assert len(found.errors.splitlines()) == 1
     assert "python -m worker calibrate --publish" in found.errors
     assert not client.exists(queue_name("prefork"), RUNS)
-    assert producer.run(*words, "--param", "units=2").code == 0
+    assert producer.run(f"{words} --param units=2").code == 0
     assert client.llen(queue_name("prefork")) == 3
 
 
@@ -157,8 +156,7 @@ def test_waiting_ends_with_the_published_account(server: Server, producer: Produ
     """Ledger, throughput and percentiles come from the collector; exit 0 when it closes."""
     with StandIns(server.url, "gevent", slots=100):
         found = producer.run(
-            *("--pool", "gevent", "--job", "io.http", "--count", "60", "--rate", "200"),
-            *("--param", "delay_ms=50", "--wait"),
+            "--pool gevent --job io.http --count 60 --rate 200 --param delay_ms=50 --wait"
         )
 
     assert found.code == 0, found.errors
@@ -171,84 +169,60 @@ def test_waiting_ends_with_the_published_account(server: Server, producer: Produ
 
 
 def test_json_is_all_that_stands_on_standard_output(server: Server, producer: Producer) -> None:
-    """A program reads the summary as it was published, and what was sent."""
+    """What was sent, and the summary as it was published; without --wait there is none."""
+    job = "--pool solo --job io.sleep --count 20 --json"
     with StandIns(server.url, "solo", slots=1, failing=2):
-        found = producer.run(
-            *("--pool", "solo", "--job", "io.sleep", "--count", "20", "--wait", "--json")
-        )
+        waited = producer.run(f"{job} --wait")
+        sent = json.loads(producer.run(job).out)
 
-    document = json.loads(found.out)
-    assert found.code == 0
-    assert document["trials"][0]["sent"] == 20
-    assert document["trials"][0]["ending"] == "closed"
+    document = json.loads(waited.out)
+    assert waited.code == 0
+    assert (document["trials"][0]["sent"], document["trials"][0]["ending"]) == (20, "closed")
     assert document["summary"]["run"] == document["run"]
     assert document["summary"]["trials"][0]["ledger"]["failed"] == 2
+    assert sent["summary"] is None
+    assert (sent["trials"][0]["sent"], sent["trials"][0]["ending"]) == (20, None)
 
 
-def test_json_without_waiting_has_no_summary(client: redis.Redis, producer: Producer) -> None:
-    """What was sent is told all the same."""
-    show_worker(client, "solo")
+def test_all_goes_pool_after_pool(client: redis.Redis, server: Server, producer: Producer) -> None:
+    """Each pool has its trial; the next gets its jobs when the former's account is closed.
 
-    found = producer.run("--pool", "solo", "--job", "io.sleep", "--count", "3", "--json")
-
-    document = json.loads(found.out)
-    assert document["summary"] is None
-    assert (document["trials"][0]["sent"], document["trials"][0]["ending"]) == (3, None)
-
-
-def test_all_goes_pool_after_pool(server: Server, producer: Producer) -> None:
-    """Each pool has its trial; the next gets its jobs when the former's account is closed."""
+    It ends with a line a pool, whose slots stand beside its figures where they are unequal.
+    """
     with StandIns(server.url, *POOLS) as stack:
-        found = producer.run(
-            *("--pool", "all", "--job", "io.sleep", "--count", "40", "--seed", "5", "--json")
-        )
+        show_worker(client, "gevent", slots=100)
+        found = producer.run("--pool all --job io.sleep --count 40 --seed 5 --run r1")
+        summary = json.loads(producer.run("--look r1 --json").out)["summary"]
 
-    trials = json.loads(found.out)["summary"]["trials"]
     assert found.code == 0, found.errors
     assert sorted(stack.order) == sorted(POOLS)
-    assert [trial["contender"] for trial in trials] == stack.order
+    assert [trial["contender"] for trial in summary["trials"]] == stack.order
     assert set(stack.left_when_begun.values()) == {0}
-    assert all(trial["ledger"]["done"] == 40 for trial in trials)
     assert f"to {' → '.join(stack.order)}, seed 5" in found.errors
-
-
-def test_all_ends_with_a_table_that_names_unequal_slots(
-    client: redis.Redis, server: Server, producer: Producer
-) -> None:
-    """One line a pool, its slots beside its figures."""
-    with StandIns(server.url, *POOLS):
-        show_worker(client, "gevent", slots=100)
-        found = producer.run("--pool", "all", "--job", "io.sleep", "--count", "20")
-
-    assert found.code == 0, found.errors
     lines = [line.split() for line in found.out.splitlines()]
     for pool in POOLS:
         slots = "100" if pool == "gevent" else "4"
-        assert any(line[:3] == [pool, slots, "20"] for line in lines)
+        assert any(line[:3] == [pool, slots, "40"] for line in lines)
     assert "The slots differ (" in found.out
     assert "gevent 100" in found.out
     assert "place in the queue" in found.out
 
 
-@pytest.mark.parametrize("words", [("--pools", "solo"), ("--pool",), ("solo",)])
-def test_usage_errors_of_the_parser_exit_2(producer: Producer, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", ["--pools solo", "--pool", "solo"])
+def test_usage_errors_of_the_parser_exit_2(producer: Producer, words: str) -> None:
     """An unknown option, a missing value and a stray word."""
-    assert producer.run(*words).code == 2
+    assert producer.run(words).code == 2
 
 
-def test_help_fits_a_terminal(producer: Producer) -> None:
-    """Options stand in groups, with examples below, in 80 columns."""
-    found = ended(producer.start("--help"))
+@pytest.mark.parametrize("words", ["--help", ""])
+def test_help_fits_a_terminal(producer: Producer, words: str) -> None:
+    """Options stand in groups, with examples below, in 80 columns; the bare command shows it."""
+    found = ended(producer.start(words))
 
-    assert found.code == 0
+    assert found.code == (0 if words else 2)
     for title in ("What to send", "When it is due", "Then", "The run", "Examples"):
         assert title in found.out
     assert max(len(line) for line in found.out.splitlines()) <= 80
-
-
-def test_no_words_show_the_help(producer: Producer) -> None:
-    """A newcomer types the bare command."""
-    assert "What to send" in ended(producer.start()).out
 
 
 @pytest.mark.parametrize("is_absent", [True, False], ids=["absent", "wrong password"])
@@ -259,7 +233,7 @@ def test_a_server_that_can_not_be_used_is_one_line(
     port = free_port() if is_absent else server.port
     environ = {"POOLBENCH_REDIS_URL": f"redis://:secret-word@127.0.0.1:{port}/0"}
 
-    found = ended(producer.start("--pool", "solo", "--job", "io.http", environ=environ))
+    found = ended(producer.start("--pool solo --job io.http", environ=environ))
 
     assert found.code == 3
     text = "does not answer; start the stack (make up)" if is_absent else "refuses our password"
@@ -274,7 +248,7 @@ def test_without_workers_nothing_is_sent(client: redis.Redis, producer: Producer
     show_worker(client, "gevent")
     before = client.dbsize()
 
-    found = producer.run("--pool", "all", "--job", "io.http")
+    found = producer.run("--pool all --job io.http")
 
     assert found.code == 3
     for pool in set(POOLS) - {"gevent"}:
@@ -286,10 +260,10 @@ def test_without_workers_nothing_is_sent(client: redis.Redis, producer: Producer
 
 def test_a_taken_name_is_refused(client: redis.Redis, producer: Producer) -> None:
     """Two runs of one name would be one muddle; exit 2, nothing sent."""
-    words = ("--pool", "solo", "--job", "io.http", "--count", "2", "--force", "--run", "r1")
-    producer.run(*words)
+    words = "--pool solo --job io.http --count 2 --force --run r1"
+    producer.run(words)
 
-    found = producer.run(*words)
+    found = producer.run(words)
 
     assert found.code == 2
     assert "a run of this name exists: r1" in found.errors
@@ -300,9 +274,7 @@ def test_without_a_collector_it_says_so(client: redis.Redis, producer: Producer)
     """After a bounded time: exit 3, with the count of jobs sent."""
     show_worker(client, "solo")
 
-    found = producer.run(
-        *("--pool", "solo", "--job", "io.http", "--count", "4", "--wait", "--stall", "0.5")
-    )
+    found = producer.run("--pool solo --job io.http --count 4 --wait --stall 0.5")
 
     assert found.code == 3
     assert "no collector published anything within" in found.errors
@@ -312,10 +284,10 @@ def test_without_a_collector_it_says_so(client: redis.Redis, producer: Producer)
 @pytest.mark.parametrize(
     ("words", "is_unread", "code", "text"),
     [
-        (("--stall", "0.6"), False, 1, "of 40 jobs sent, 15 done, 0 failed, 25 not ended"),
+        ("--stall 0.6", False, 1, "of 40 jobs sent, 15 done, 0 failed, 25 not ended"),
         # lines that nobody reads: the collector stopped, and with it the stack
-        (("--stall", "0.6"), True, 3, "no collector published anything within"),
-        (("--timeout", "0.4"), False, 1, "not finished within --timeout"),
+        ("--stall 0.6", True, 3, "no collector published anything within"),
+        ("--timeout 0.4", False, 1, "not finished within --timeout"),
     ],
     ids=["stall", "collector stopped", "timeout"],
 )
@@ -323,7 +295,7 @@ def test_jobs_that_do_not_end_stop_the_wait(
     client: redis.Redis,
     server: Server,
     producer: Producer,
-    words: tuple[str, ...],
+    words: str,
     *,
     is_unread: bool,
     code: int,
@@ -333,10 +305,7 @@ def test_jobs_that_do_not_end_stop_the_wait(
     if is_unread:
         client.xadd(records_stream("r1"), {"lines": "{}"})
     with StandIns(server.url, "gevent", most=15):
-        found = producer.run(
-            *("--pool", "gevent", "--job", "io.http", "--count", "40", "--wait"),
-            *("--run", "r1", *words),
-        )
+        found = producer.run(f"--pool gevent --job io.http --count 40 --wait --run r1 {words}")
 
     assert found.code == code
     assert text in found.errors
@@ -350,10 +319,7 @@ def test_a_stall_of_one_pool_ends_the_comparison(
 ) -> None:
     """Jobs left in one queue would run beside the next pool's, so no more is sent."""
     with StandIns(server.url, *POOLS, most=15):
-        found = producer.run(
-            *("--pool", "all", "--job", "io.http", "--count", "40", "--stall", "0.6"),
-            *("--run", "r1"),
-        )
+        found = producer.run("--pool all --job io.http --count 40 --stall 0.6 --run r1")
 
     assert found.code == 1
     counts = [sent_of(client, "r1", trial) for trial in range(len(POOLS))]
@@ -366,10 +332,8 @@ def test_workers_that_vanish_end_it(
 ) -> None:
     """Their keys are gone, no job ends: exit 1, sooner than a stall, and it says why."""
     with StandIns(server.url, "gevent", most=15):
-        process = producer.start(
-            *("--pool", "gevent", "--job", "io.sleep", "--param", "delay_ms=0"),
-            *("--count", "40", "--wait", "--stall", "3", "--run", "r1"),
-        )
+        job = "--job io.sleep --param delay_ms=0"
+        process = producer.start(f"--pool gevent {job} --count 40 --wait --stall 3 --run r1")
         wait_until(lambda: sent_of(client, "r1") == 40, what="40 jobs sent")
         client.delete(*client.scan_iter("poolbench:worker:*"))
         found = ended(process)
@@ -386,8 +350,7 @@ def test_a_signal_stops_sending(
     """It says what was sent and marks the run, so that its ledger closes: exit 130."""
     show_worker(client, "gevent")
     process = producer.start(
-        *("--pool", "gevent", "--job", "io.http", "--count", "100000", "--rate", "500"),
-        *("--run", "r1", "--wait"),
+        "--pool gevent --job io.http --count 100000 --rate 500 --run r1 --wait"
     )
     wait_until(lambda: sent_of(client, "r1") > 20, what="some jobs sent")
 
@@ -412,9 +375,7 @@ def seq_of(message: object) -> int:
 def test_a_signal_stops_waiting(server: Server, client: redis.Redis, producer: Producer) -> None:
     """All is sent and stays so; what has ended by then is told: exit 130."""
     with StandIns(server.url, "gevent", most=5):
-        process = producer.start(
-            *("--pool", "gevent", "--job", "io.http", "--count", "8", "--wait", "--run", "r1")
-        )
+        process = producer.start("--pool gevent --job io.http --count 8 --wait --run r1")
         wait_until(lambda: is_marked_sent(client, "r1"), what="the run marked as sent")
         wait_until(lambda: client.llen(queue_name("gevent")) == 3, what="five jobs taken")
         # a second signal ends it at once, the first alone must do
@@ -429,11 +390,9 @@ def test_a_signal_stops_waiting(server: Server, client: redis.Redis, producer: P
 def test_look_shows_how_a_run_stands(server: Server, producer: Producer) -> None:
     """Nothing is sent: the summary is shown as it was published."""
     with StandIns(server.url, "gevent"):
-        producer.run(
-            *("--pool", "gevent", "--job", "io.sleep", "--count", "6", "--run", "r1", "--wait")
-        )
-        shown = producer.run("--look", "r1")
-        as_json = producer.run("--look", "r1", "--json")
+        producer.run("--pool gevent --job io.sleep --count 6 --run r1 --wait")
+        shown = producer.run("--look r1")
+        as_json = producer.run("--look r1 --json")
 
     assert shown.code == as_json.code == 0
     assert "run r1 closed" in shown.out
@@ -441,22 +400,16 @@ def test_look_shows_how_a_run_stands(server: Server, producer: Producer) -> None
     assert json.loads(as_json.out)["summary"]["trials"][0]["ledger"]["done"] == 6
 
 
-def test_look_at_an_unknown_run_is_refused(producer: Producer) -> None:
-    """Exit 2, with its name."""
-    found = producer.run("--look", "r9")
-
-    assert found.code == 2
-    assert "no run of this name: r9" in found.errors
-
-
-def test_look_without_a_collector_says_so(client: redis.Redis, producer: Producer) -> None:
-    """The run is known, and nobody has told of it."""
+def test_look_says_what_is_missing(client: redis.Redis, producer: Producer) -> None:
+    """A run of that name, or the collector that would have told of it."""
     client.hset(run_key("r1"), "trials", "[]")
 
-    found = producer.run("--look", "r1")
+    unknown, untold = producer.run("--look r9"), producer.run("--look r1")
 
-    assert found.code == 3
-    assert "no summary of r1 is published" in found.errors
+    assert unknown.code == 2
+    assert "no run of this name: r9" in unknown.errors
+    assert untold.code == 3
+    assert "no summary of r1 is published" in untold.errors
 
 
 def test_a_broker_that_is_started_anew_gets_each_job_once(
@@ -467,8 +420,7 @@ def test_a_broker_that_is_started_anew_gets_each_job_once(
         url = server.url()
         with redis.Redis.from_url(url, decode_responses=True) as client:
             running = producer.start(
-                *("--pool", "gevent", "--job", "io.http", "--count", "3000", "--rate", "1500"),
-                *("--run", "r1", "--force"),
+                "--pool gevent --job io.http --count 3000 --rate 1500 --run r1 --force",
                 environ={"POOLBENCH_REDIS_URL": url},
             )
             wait_until(lambda: sent_of(client, "r1") > 20, what="some jobs sent")

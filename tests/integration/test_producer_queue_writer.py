@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import pytest
 import redis
@@ -241,15 +241,14 @@ def test_a_trial_is_sent_once_only(client: redis.Redis) -> None:
     """A second sending of the same trial would make the same seqs twice."""
     client.hset(run_key(RUN), sent_field(0), 3)
 
-    with pytest.raises(UsageError, match="sent before"), ExitStack() as stack:
-        stack.enter_context(QueueWriter(client, run=RUN, trial=0, queue=QUEUE))
+    writer = QueueWriter(client, run=RUN, trial=0, queue=QUEUE)
+    with pytest.raises(UsageError, match="sent before"):
+        writer.__enter__()
 
 
 def test_an_absent_broker_is_a_stack_error() -> None:
     """Nothing listens: said before the first batch."""
-    with (
-        redis.Redis(port=free_port()) as away,
-        pytest.raises(StackError, match="can't be reached"),
-        ExitStack() as stack,
-    ):
-        stack.enter_context(QueueWriter(away, run=RUN, trial=0, queue=QUEUE))
+    with redis.Redis(port=free_port()) as away:
+        writer = QueueWriter(away, run=RUN, trial=0, queue=QUEUE)
+        with pytest.raises(StackError, match="can't be reached"):
+            writer.__enter__()

@@ -91,7 +91,10 @@ def test_each_job_of_a_mix_is_of_its_part(sender: Sender, client: redis.Redis, r
 def test_a_stopped_trial_reports_what_was_sent(
     sender: Sender, client: redis.Redis, run_id: str
 ) -> None:
-    """It answers with the count, and sends the next trial."""
+    """It answers with the count, and sends the next trial.
+
+    The lab raises the sender's error for a trial that was sent before.
+    """
     sender.begin(plan_of(trial=0, count=500), run=run_id, offsets_s=[*range(500)], mix=None)
     wait_until(lambda: queued(client, run_id) != [], what="the first job is sent")
 
@@ -104,16 +107,7 @@ def test_a_stopped_trial_reports_what_was_sent(
     assert 1 <= cut.count < 500
     assert client.hget(run_key(run_id), sent_field(0)) == str(cut.count)
     assert (whole.count, whole.is_complete) == (2, True)
-
-
-def test_a_trial_that_was_sent_before_is_refused(sender: Sender, run_id: str) -> None:
-    """The lab raises the sender's error."""
-    plan = plan_of(trial=0, count=1)
-    sender.begin(plan, run=run_id, offsets_s=[0.0], mix=None)
-    answer(sender)
-
-    sender.begin(plan, run=run_id, offsets_s=[0.0], mix=None)
-
+    sender.begin(plan_of(trial=1, count=2), run=run_id, offsets_s=[0.0, 0.0], mix=None)
     with pytest.raises(StackError, match="were sent before"):
         answer(sender)
 

@@ -13,13 +13,13 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from lab.system.paths import ROOT
 from poolbench.errors import ExitCode
 from tests.conftest import wait_until
-from tests.integration.working import ROOT, Upstream, running_upstream
+from tests.integration.working import Upstream, running_upstream
 from upstream.cli import raise_open_files_limit
 
 #: Requests of a second that are sent at once.
@@ -29,9 +29,9 @@ MANY = 500
 HELD = 5_000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    """An upstream service of the test's own."""
+    """One upstream for the tests that don't end it."""
     with running_upstream() as it:
         yield it
 
@@ -47,15 +47,14 @@ async def _ask(port: int, *, delay_ms: float, size_bytes: int = 10) -> tuple[int
     return int(head.split()[1]), len(body)
 
 
-async def _ask_many(port: int, *, delay_ms: float) -> list[tuple[int, int]]:
-    return await asyncio.gather(*(_ask(port, delay_ms=delay_ms) for _ in range(MANY)))
-
-
 def test_waits_overlap(upstream: Upstream) -> None:
     """Hundreds of waits of a second take far less than hundreds of seconds."""
-    begun_s = time.monotonic()
 
-    answers = asyncio.run(_ask_many(upstream.port, delay_ms=1_000))
+    async def ask_many() -> list[tuple[int, int]]:
+        return await asyncio.gather(*(_ask(upstream.port, delay_ms=1_000) for _ in range(MANY)))
+
+    begun_s = time.monotonic()
+    answers = asyncio.run(ask_many())
 
     assert set(answers) == {(200, 10)}
     assert 1.0 <= time.monotonic() - begun_s < 30.0
@@ -75,41 +74,38 @@ def test_a_connection_is_kept_and_answers_without_delay(upstream: Upstream) -> N
     assert elapsed_s < 3.0  # 40 ms for each would be 4 s
 
 
-def _facts(port: int) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/ceiling", timeout=10) as answer:
-        found: dict[str, Any] = json.load(answer)
-        return found
-
-
-def test_a_stop_answers_all_the_five_thousand_that_wait(upstream: Upstream) -> None:
+def test_a_stop_answers_all_the_five_thousand_that_wait() -> None:
     """It holds 5,000 at once and says so; SIGTERM: each gets 503, and the exit code is 0."""
     raise_open_files_limit(2 * HELD)
 
-    async def stop_while_waiting() -> list[tuple[int, int]]:
-        asked = asyncio.gather(*(_ask(upstream.port, delay_ms=600_000) for _ in range(HELD)))
-        await asyncio.to_thread(
-            wait_until,
-            lambda: _facts(upstream.port)["waiting"] == HELD,
-            what=f"{HELD} requests to wait",
-            within_s=60,
-            every_s=0.2,
-        )
-        upstream.process.send_signal(signal.SIGTERM)
-        return await asked
+    with running_upstream() as upstream:
+        url = f"http://127.0.0.1:{upstream.port}/ceiling"
 
-    answers = asyncio.run(stop_while_waiting())
+        def are_held() -> bool:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return bool(json.load(answer)["waiting"] == HELD)
 
-    assert Counter(status for status, _ in answers) == {503: HELD}
-    assert upstream.process.wait(20) == ExitCode.OK
+        async def stop_while_waiting() -> list[tuple[int, int]]:
+            asked = asyncio.gather(*(_ask(upstream.port, delay_ms=600_000) for _ in range(HELD)))
+            what = f"{HELD} requests to wait"
+            await asyncio.to_thread(wait_until, are_held, what=what, within_s=60, every_s=0.2)
+            upstream.process.send_signal(signal.SIGTERM)
+            return await asked
+
+        answers = asyncio.run(stop_while_waiting())
+
+        assert Counter(status for status, _ in answers) == {503: HELD}
+        assert upstream.process.wait(20) == ExitCode.OK
 
 
-def test_ctrl_c_ends_it(upstream: Upstream) -> None:
+def test_ctrl_c_ends_it() -> None:
     """SIGINT ends it with the code of an interrupt, and no traceback."""
-    upstream.process.send_signal(signal.SIGINT)
+    with running_upstream() as upstream:
+        upstream.process.send_signal(signal.SIGINT)
 
-    assert upstream.process.wait(10) == ExitCode.INTERRUPTED
-    assert upstream.process.stderr is not None
-    assert not upstream.process.stderr.read()
+        assert upstream.process.wait(10) == ExitCode.INTERRUPTED
+        assert upstream.process.stderr is not None
+        assert not upstream.process.stderr.read()
 
 
 def test_a_taken_port_is_one_line(upstream: Upstream) -> None:

@@ -15,12 +15,7 @@ from lab.instruments.overlap import peak_in_flight
 from poolbench.jobs import JOB_KINDS
 from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
-from tests.integration.working import (
-    Upstream,
-    Worker,
-    running_upstream,
-    running_worker,
-)
+from tests.integration.working import Upstream, Worker, running_upstream, running_worker
 from worker.jobs import cpu, mixed
 
 #: One job of each kind, with the value it must return.
@@ -109,25 +104,20 @@ def test_waits_overlap_slots_deep(worker: Worker, kind: str) -> None:
     assert peak_in_flight(starts_ns, [line["t_ns"] for line in finished]) == worker.slots
 
 
-def test_the_time_of_the_function_alone_is_told(worker: Worker) -> None:
-    """A sleep's work is at least the sleep, and within the execution around it."""
-    job = worker.send("io.sleep", delay_ms=30.0)
-
-    (finished,) = worker.finished(job)
-
-    (started,) = worker.lines("started", of=[job])
-    assert 30_000_000 <= finished["work_ns"] <= finished["t_ns"] - started["t_ns"]
-
-
 def test_a_job_that_fails_fails_alone(worker: Worker) -> None:
-    """Wrong parameters and an unknown kind cost their own job; the next one is done."""
+    """Wrong parameters and an unknown kind cost their own job; the next one is done.
+
+    Its work is at least its sleep, and within the execution around it.
+    """
     wrong = worker.send("io.sleep", delay_s=1)
     worker.send("io.slep", delay_ms=1)
-    right = worker.send("io.sleep", delay_ms=0)
+    right = worker.send("io.sleep", delay_ms=30.0)
 
-    states = [line["state"] for line in worker.finished(wrong, right)]
+    failed, done = worker.finished(wrong, right)
 
-    assert states == ["FAILURE", "SUCCESS"]
+    (started,) = worker.lines("started", of=[right])
+    assert [failed["state"], done["state"]] == ["FAILURE", "SUCCESS"]
+    assert 30_000_000 <= done["work_ns"] <= done["t_ns"] - started["t_ns"]
 
 
 @every_pool
@@ -150,12 +140,8 @@ def test_a_stop_finishes_the_jobs_that_run(
 
         assert code == 0
         assert [line["state"] for line in worker.finished(*jobs)] == ["SUCCESS"] * slots
-        assert not _unacknowledged(worker)
+        stored: Any = worker.client.hvals("unacked")
+        assert not [message for message in stored if run_id in message]
     log = worker.log.read_text()
     assert "Warm shutdown" in log
     assert server.password not in log
-
-
-def _unacknowledged(worker: Worker) -> list[str]:
-    stored: Any = worker.client.hvals("unacked")
-    return [message for message in stored if worker.run in message]

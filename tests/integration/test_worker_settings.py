@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,15 +38,9 @@ def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def send(worker: Worker, trial: int, *, count: int = 1, delay_ms: float = 0, **more: Any) -> None:
     """Send jobs of a trial as the lab does."""
     plan = TrialPlan(
-        trial=trial,
-        contender=worker.pool.name,
-        pool=worker.pool.name,
-        slots=worker.slots,
-        kind="io.sleep",
-        parameters={"delay_ms": delay_ms},
-        count=count,
-        **more,
-    )
+        trial=trial, contender=worker.pool.name, pool=worker.pool.name, slots=worker.slots,
+        kind="io.sleep", parameters={"delay_ms": delay_ms}, count=count, **more,
+    )  # fmt: skip
     with redis.Redis.from_url(str(worker.app.conf.broker_url)) as client:
         publish(client, run=RUN, plan=plan, offsets_s=[0.0] * count, scope=RUN)
 
@@ -119,52 +112,39 @@ def test_commands_are_counted_of_the_worker_alone(server: Server, worker: Worker
     assert found.connections >= 2
 
 
-@pytest.fixture
-def proxy(server: Server, tmp_path: Path) -> Iterator[Proxy]:
+@pytest.fixture(scope="module")
+def proxy(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """A proxy before the server that adds 30 ms."""
     contender = Contender(
         name="far", pool="threads", slots=1, note="", settings={"redis_delay_ms": 30}
     )
-    with open_proxies([contender], url=server.url, logs=tmp_path) as proxies:
+    logs = tmp_path_factory.mktemp("proxy")
+    with open_proxies([contender], url=server.url, logs=logs) as proxies:
         yield proxies["far"]
 
 
-@pytest.fixture
-def delayed(proxy: Proxy) -> Iterator[redis.Redis]:
-    """A client that reaches the server through it."""
-    with redis.Redis.from_url(proxy.url) as client:
-        yield client
+def test_a_pipeline_is_delayed_once(proxy: Proxy) -> None:
+    """The measured round trip has the delay; the direct one does not.
 
-
-def test_each_round_trip_takes_the_delay(proxy: Proxy) -> None:
-    """The measured round trip has the delay; the direct one does not."""
+    5,000 commands would take 150 s one after the other. A large answer arrives in several chunks.
+    """
     times = proxy.round_trip
     assert 0.03 <= times.round_trip_s < 0.3
     assert times.round_trip_s - times.direct_round_trip_s > 0.025
-
-
-def test_a_pipeline_is_delayed_once(delayed: redis.Redis) -> None:
-    """5,000 commands would take 150 s one after the other."""
-    began_s, _ = delayed.time()
-
-    with delayed.pipeline(transaction=False) as trip:
-        for number in range(5_000):
-            trip.set("sweep-proxy", number)
-        answers = trip.execute()
-
-    ended_s, _ = delayed.time()
-    assert answers == [True] * 5_000
-    assert ended_s - began_s < 30
-    assert delayed.getdel("sweep-proxy") == b"4999"
-
-
-def test_large_answers_arrive_whole(delayed: redis.Redis) -> None:
-    """They arrive in several chunks."""
     text = bytes(range(256)) * 8_000
+    with redis.Redis.from_url(proxy.url) as client:
+        began_s, _ = client.time()
+        with client.pipeline(transaction=False) as trip:
+            for number in range(5_000):
+                trip.set("sweep-proxy", number)
+            answers = trip.execute()
+        ended_s, _ = client.time()
 
-    delayed.set("sweep-proxy", text)
-
-    assert delayed.getdel("sweep-proxy") == text
+        assert answers == [True] * 5_000
+        assert ended_s - began_s < 30
+        assert client.getdel("sweep-proxy") == b"4999"
+        client.set("sweep-proxy", text)
+        assert client.getdel("sweep-proxy") == text
 
 
 def test_an_end_comes_after_the_answers(proxy: Proxy, server: Server) -> None:

@@ -18,13 +18,12 @@ from typing import Any
 import redis
 from celery import Celery
 
+from lab.system.paths import ROOT
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import queue_name, result_prefix, worker_key
 from poolbench.pools import Pool
 from tests.conftest import Server, wait_until
 from tests.integration.probing import read_lines
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +137,10 @@ def running_worker(
             stderr=out,
             start_new_session=True,
         )
-    with _sending(server.url) as (app, client):
+    with (
+        Celery("sender", broker=server.url, set_as_current=False) as app,
+        redis.Redis.from_url(server.url, decode_responses=True) as client,
+    ):
         worker = Worker(
             process=process, pool=pool, slots=slots, client=client, run=run, log=log, app=app
         )
@@ -149,15 +151,6 @@ def running_worker(
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-@contextmanager
-def _sending(url: str) -> Iterator[tuple[Celery, redis.Redis]]:
-    with (
-        Celery("sender", broker=url, set_as_current=False) as app,
-        redis.Redis.from_url(url, decode_responses=True) as client,
-    ):
-        yield app, client
 
 
 def _is_present(worker: Worker) -> Callable[[], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -21,22 +21,11 @@ def figure(per_s: float, *, loop_s: float = 0.02, others: float = 0.0) -> Figure
 
 def test_it_imports_nothing_of_ours_but_the_broker() -> None:
     """What checks our figures shares no code with them."""
-    tree = ast.parse(Path(agree.__file__).read_text(encoding="utf-8"))
-    found = {
-        name
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-        if name.partition(".")[0] in ROOMS
-    }
+    text = Path(agree.__file__).read_text(encoding="utf-8")
+    found = re.findall(r"^ *(?:from|import) (\w+)([\w.]*)", text, flags=re.MULTILINE)
 
     assert "lab" in ROOMS
-    assert found == {"lab.system.redis_server"}
+    assert [room + rest for room, rest in found if room in ROOMS] == ["lab.system.redis_server"]
 
 
 def test_its_computing_is_the_kinds() -> None:

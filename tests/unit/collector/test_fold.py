@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from collector.fold import Folding, fold, fold_parts, gather, merge, settle
+from collector.fold import Folding, fold, fold_parts, gather, settle
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA
 from poolbench.records import RECORD_COLUMNS
 
@@ -50,64 +50,51 @@ TIMED_OUT = verdict("timed-out", "TimeLimitExceeded(1)")
 LOST = verdict("lost-worker", "WorkerLostError()")
 
 
-@pytest.mark.parametrize(
-    ("lines", "outcome"),
-    [
-        pytest.param([finished("SUCCESS")], "done", id="success"),
-        pytest.param([finished("FAILURE"), verdict("failed")], "failed", id="failure"),
-        pytest.param([finished("FAILURE"), TIMED_OUT], "timed-out", id="soft-limit-raises"),
-        pytest.param([finished("RETRY"), verdict("retried")], "retried", id="retry"),
-        pytest.param([finished("IGNORED")], "ignored", id="ignored"),
-        pytest.param([finished("REJECTED"), verdict("failed")], "rejected", id="reject"),
-        pytest.param([finished("REVOKED")], "revoked", id="revoked-in-the-slot"),
-        pytest.param(
-            [finished(None), TIMED_OUT, TIMED_OUT], "timed-out", id="hard-limit-prefork-tells-twice"
-        ),
-        pytest.param([finished(None), TIMED_OUT], "timed-out", id="hard-limit-gevent"),
-        pytest.param([TIMED_OUT, LOST], "timed-out", id="the-limit-killed-the-child"),
-        pytest.param([LOST], "lost-worker", id="killed-child"),
-        pytest.param(
-            [LOST, verdict("failed")], "lost-worker", id="killed-child-is-told-as-failure"
-        ),
-        pytest.param([], "lost-worker", id="killed-worker-or-reject-on-worker-lost"),
-        pytest.param([finished(None)], "lost-worker", id="slot-left-without-a-word"),
-        pytest.param([finished("PENDING")], "lost-worker", id="a-state-that-is-no-end"),
-        pytest.param([finished(None), LOST], "lost-worker", id="lost-beats-no-state"),
-        pytest.param(
-            [finished("SUCCESS"), TIMED_OUT], "done", id="done-in-the-instant-of-the-limit"
-        ),
-        pytest.param([finished("SUCCESS"), LOST], "done", id="done-and-then-killed"),
-        pytest.param([verdict("revoked"), LOST], "revoked", id="terminated"),
-        pytest.param([verdict("no-such-outcome")], "lost-worker", id="unknown-verdict"),
-        pytest.param([finished(None), verdict("failed")], "failed", id="failure-without-a-state"),
-    ],
-)
-def test_outcome_of_an_execution_that_started(lines: list[Line], outcome: str) -> None:
-    """The slot's own state goes first, then Celery's strongest word, then silence."""
-    assert outcome_of(RECEIVED, STARTED, *lines) == outcome
+def begun(*lines: Line) -> list[Line]:
+    """Return the lines of an execution that started, with these behind."""
+    return [RECEIVED, STARTED, *lines]
 
 
 @pytest.mark.parametrize(
     ("lines", "outcome"),
     [
+        pytest.param(begun(finished("SUCCESS")), "done", id="success"),
+        pytest.param(begun(finished("FAILURE"), verdict("failed")), "failed", id="failure"),
+        pytest.param(begun(finished("FAILURE"), TIMED_OUT), "timed-out", id="soft-limit"),
+        pytest.param(begun(finished("RETRY"), verdict("retried")), "retried", id="retry"),
+        pytest.param(begun(finished("IGNORED")), "ignored", id="ignored"),
+        pytest.param(begun(finished("REJECTED"), verdict("failed")), "rejected", id="reject"),
+        pytest.param(begun(finished("REVOKED")), "revoked", id="revoked-in-the-slot"),
+        pytest.param(begun(finished(None), TIMED_OUT, TIMED_OUT), "timed-out", id="prefork-limit"),
+        pytest.param(begun(finished(None), TIMED_OUT), "timed-out", id="gevent-limit"),
+        pytest.param(begun(TIMED_OUT, LOST), "timed-out", id="the-limit-killed-the-child"),
+        pytest.param(begun(LOST), "lost-worker", id="killed-child"),
+        pytest.param(begun(LOST, verdict("failed")), "lost-worker", id="killed-child-told-failed"),
+        pytest.param(begun(), "lost-worker", id="killed-worker-or-reject-on-worker-lost"),
+        pytest.param(begun(finished(None)), "lost-worker", id="slot-left-without-a-word"),
+        pytest.param(begun(finished("PENDING")), "lost-worker", id="a-state-that-is-no-end"),
+        pytest.param(begun(finished(None), LOST), "lost-worker", id="lost-beats-no-state"),
+        pytest.param(begun(finished("SUCCESS"), TIMED_OUT), "done", id="done-at-the-limit"),
+        pytest.param(begun(finished("SUCCESS"), LOST), "done", id="done-and-then-killed"),
+        pytest.param(begun(verdict("revoked"), LOST), "revoked", id="terminated"),
+        pytest.param(begun(verdict("no-such-outcome")), "lost-worker", id="unknown-verdict"),
+        pytest.param(begun(finished(None), verdict("failed")), "failed", id="failed-stateless"),
         pytest.param([RECEIVED], None, id="prefetched-and-never-begun"),
         pytest.param([RECEIVED, verdict("revoked")], "revoked", id="revoked-while-it-waited"),
         pytest.param([verdict("expired")], "expired", id="expired-before-it-was-received"),
         pytest.param([finished("SUCCESS")], "done", id="earlier-lines-are-missing"),
     ],
 )
-def test_outcome_without_a_start(lines: list[Line], outcome: str | None) -> None:
-    """A job that no slot ever ran is lost-worker under no circumstances."""
+def test_outcome_of_an_execution(lines: list[Line], outcome: str | None) -> None:
+    """The slot's own state, then Celery's strongest word, then silence: lost if a slot began it."""
     assert outcome_of(*lines) == outcome
 
 
 @pytest.mark.parametrize("ends", [[], [finished(None)]], ids=["running", "verdict-on-its-way"])
 def test_running_execution_has_no_outcome_until_the_trial_is_over(ends: list[Line]) -> None:
     """Only who knows that no line will come may call an execution lost."""
-    lines = [RECEIVED, STARTED, *ends]
-
-    assert outcome_of(*lines, is_over=False) is None
-    assert outcome_of(*lines, is_over=True) == "lost-worker"
+    assert outcome_of(*begun(*ends), is_over=False) is None
+    assert outcome_of(*begun(*ends), is_over=True) == "lost-worker"
 
 
 def test_record_holds_what_each_moment_knows() -> None:
@@ -138,20 +125,14 @@ def test_error_is_the_one_of_the_verdict_that_won() -> None:
 
 
 def test_a_second_end_of_a_nonce_is_kept_beside_the_first() -> None:
-    """Prefork may run a message again under its nonce: the first end counts, the last is told."""
-    late = finished("FAILURE", 99, cpu_ns=9)
+    """Prefork may run a message again under its nonce; a line stored twice is no second end."""
+    first, late = finished("SUCCESS", 30, cpu_ns=3), finished("FAILURE", 99, cpu_ns=9)
 
-    (record,) = fold(table(late, RECEIVED, STARTED, finished("SUCCESS", 30, cpu_ns=3))).to_dicts()
+    (record,) = fold(table(late, RECEIVED, STARTED, first)).to_dicts()
+    (once,) = fold(table(first, first)).to_dicts()
 
     assert (record["outcome"], record["finished_ns"], record["cpu_ns"]) == ("done", 30, 3)
-    assert record["finished_again_ns"] == 99
-
-
-def test_one_end_stored_twice_is_one_end() -> None:
-    """A line that was sent again, since its answer was lost, is no second end."""
-    (record,) = fold(table(finished("SUCCESS"), finished("SUCCESS"))).to_dicts()
-
-    assert record["finished_again_ns"] is None
+    assert (record["finished_again_ns"], once["finished_again_ns"]) == (99, None)
 
 
 def test_redelivery_is_a_record_of_its_own() -> None:
@@ -164,18 +145,16 @@ def test_redelivery_is_a_record_of_its_own() -> None:
     assert records["outcome"].to_list() == ["done", "done"]
 
 
-def test_records_have_the_contracts_columns_and_types() -> None:
-    """The same table comes of no lines, of some, and of lines that lack most columns."""
-    assert fold(table()).schema == fold(table(RECEIVED)).schema == RECORD_SCHEMA
-    assert fold(table()).columns == list(RECORD_COLUMNS)
-
-
-def test_records_are_sorted() -> None:
-    """Same lines, same file: by trial, seq, attempt, reception, nonce."""
+def test_records_have_the_contracts_columns_and_order() -> None:
+    """Of no lines or some: the same columns, sorted by trial, seq, attempt, reception, nonce."""
     lines = [line("received", t_ns, nonce=n, seq=s) for t_ns, n, s in [(2, "b", 1), (1, "c", 1)]]
     lines += [line("received", 9, nonce="a", seq=0), line("received", 0, nonce="z", trial=1)]
 
-    assert fold(table(*lines))["nonce"].to_list() == ["a", "c", "b", "z"]
+    records = fold(table(*lines))
+
+    assert fold(table()).schema == records.schema == RECORD_SCHEMA
+    assert records.columns == list(RECORD_COLUMNS)
+    assert records["nonce"].to_list() == ["a", "c", "b", "z"]
 
 
 @st.composite
@@ -208,7 +187,7 @@ def test_neither_order_nor_repetition_matters(data: st.DataObject, lines: list[L
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), lines=executions())
 def test_folding_part_by_part_is_folding_at_once(data: st.DataObject, lines: list[Line]) -> None:
-    """A run folded while it comes in ends with the same records, wherever the parts are cut."""
+    """Wherever a live run's parts are cut, the records are the same; a part read twice is one."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=4)))
     parts = [
         table(*lines[start:end]) for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)
@@ -223,27 +202,15 @@ def test_folding_part_by_part_is_folding_at_once(data: st.DataObject, lines: lis
     assert live.height == at_once.height
     assert_frame_equal(folding.close(), at_once)
     assert_frame_equal(fold_parts(iter(parts)), at_once)
-
-
-@settings(max_examples=30, deadline=None)
-@given(lines=executions())
-def test_gathering_again_changes_nothing(lines: list[Line]) -> None:
-    """What was gathered may be merged with itself: a part that is read twice counts once."""
-    gathered = gather(table(*lines))
-
-    merged = merge([gathered, gathered])
-
-    once, twice = (settle(rows, is_over=True).sort("nonce") for rows in (gathered, merged))
-    assert_frame_equal(once, twice)
+    assert_frame_equal(fold_parts(iter(parts * 2)), at_once)
 
 
 def test_many_parts_are_kept_together() -> None:
     """A long live run doesn't end as thousands of small pieces."""
     folding = Folding()
     for number in range(200):
-        nonce = f"n{number}"
-        lines = [RECEIVED, STARTED, finished("SUCCESS")]
-        folding.add(table(*({**one, "nonce": nonce, "seq": number} for one in lines)))
+        who = {"nonce": f"n{number}", "seq": number}
+        folding.add(table(*({**one, **who} for one in begun(finished("SUCCESS")))))
 
     assert len(folding._whole) < 100
     assert folding.close()["seq"].to_list() == list(range(200))

@@ -24,13 +24,6 @@ def records(*rows: tuple[int | None, int, str | None], trial: int = 0) -> pl.Dat
     return conform(frame.with_columns(trial=pl.lit(trial)), schema=RECORD_SCHEMA)
 
 
-def test_an_execution_that_finished_again_ran_twice() -> None:
-    """Prefork may run a message again under its first nonce: done once, and once too often."""
-    twice = records((0, 0, "done")).with_columns(finished_again_ns=pl.lit(9, dtype=pl.Int64))
-
-    assert ledgers(twice, sent={0: 1}) == {0: ledger(sent=1, done=1, duplicated=1)}
-
-
 def ledger(**counts: int) -> Ledger:
     """Return a ledger, zero where nothing is said."""
     zero = {"sent": 0, "done": 0, "failed": 0, "retried": 0, "lost": 0, "duplicated": 0}
@@ -67,18 +60,20 @@ def test_account_of_two_jobs_sent(
     assert found == {0: ledger(sent=2, lost=lost, **expected)}
 
 
+def test_an_execution_that_finished_again_ran_twice() -> None:
+    """Prefork may run a message again under its first nonce: done once, and once too often."""
+    twice = records((0, 0, "done")).with_columns(finished_again_ns=pl.lit(9, dtype=pl.Int64))
+
+    assert ledgers(twice, sent={0: 1}) == {0: ledger(sent=1, done=1, duplicated=1)}
+
+
 def test_ledger_closes_when_every_end_is_known() -> None:
-    """Failed jobs close it too; a lost one, or one too many, doesn't."""
+    """Failed jobs close it too; a lost one, or one too many, doesn't, and isn't clipped to zero."""
     table = records((0, 0, "done"), (1, 0, "failed"))
 
-    closed = [ledgers(table, sent={0: count})[0].is_closed for count in (1, 2, 3)]
+    found = [ledgers(table, sent={0: count})[0] for count in (1, 2, 3)]
 
-    assert closed == [False, True, False]
-
-
-def test_more_ends_than_sent_show_as_negative_loss() -> None:
-    """A wrong count of sent is seen, not clipped to zero."""
-    assert ledgers(records((0, 0, "done")), sent={0: 0})[0].lost == -1
+    assert [(one.is_closed, one.lost) for one in found] == [(False, -1), (True, 0), (False, 1)]
 
 
 def test_every_trial_has_an_account() -> None:
@@ -88,11 +83,7 @@ def test_every_trial_has_an_account() -> None:
     found = ledgers(table, sent={0: 1, 3: 5})
 
     assert list(found) == [0, 3, 7]
-    assert (found[3].lost, found[7].lost) == (5, -1)
-
-
-def test_no_records_at_all() -> None:
-    """A trial in which nothing was received has lost all of its jobs."""
+    assert (found[3], found[7].lost) == (ledger(sent=5, lost=5), -1)
     assert ledgers(RECORD_SCHEMA.to_frame(), sent={0: 4}) == {0: ledger(sent=4, lost=4)}
 
 

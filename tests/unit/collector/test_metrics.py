@@ -35,20 +35,12 @@ def table(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def finishing(*finishes_s: float, outcome: str = "done", takes_s: float = 1.0) -> pl.DataFrame:
     """Return one job for each finish, due at 1 s and begun ``takes_s`` before its end."""
-    return table(
-        *(
-            {
-                "trial": 0,
-                "seq": seq,
-                "due_ns": S,
-                "sent_ns": S,
-                "started_ns": int((finish_s - takes_s) * S),
-                "finished_ns": int(finish_s * S),
-                "outcome": outcome,
-            }
-            for seq, finish_s in enumerate(finishes_s)
-        )
-    )
+    rows = [
+        {"seq": seq, "started_ns": int((finish_s - takes_s) * S), "finished_ns": int(finish_s * S)}
+        for seq, finish_s in enumerate(finishes_s)
+    ]
+    known = {"trial": 0, "due_ns": S, "sent_ns": S, "outcome": outcome}
+    return table(*({**known, **row} for row in rows))
 
 
 def capacity(records: pl.DataFrame, *, slots: int) -> Figures:
@@ -94,34 +86,33 @@ def test_capacity_throughput_is_refused_with_a_reason(
     finishes_s: Sequence[float], slots: int, expected: Reason
 ) -> None:
     """No figure is guessed."""
-    records = finishing(*finishes_s) if finishes_s else RECORD_SCHEMA.to_frame()
-
-    found = capacity(records, slots=slots)
+    found = capacity(finishing(*finishes_s), slots=slots)
 
     assert (found.throughput_per_s, found.reasons) == (None, (expected,))
 
 
-def test_rate_throughput_runs_from_the_first_due_time() -> None:
-    """Four jobs due from 1 s on, the last done at 9 s: half a job a second."""
-    found = figures(finishing(3, 5, 7, 9), slots=4, is_capacity=False)
+@pytest.mark.parametrize(
+    ("finishes_s", "throughput_per_s", "reasons"),
+    [
+        pytest.param((3, 5, 7, 9), 4 / 8, (), id="from-due-at-1-s-to-the-last-end"),
+        pytest.param((0.5,), None, (Reason.of(Code.DONE_BEFORE_DUE),), id="clock-set-back"),
+    ],
+)
+def test_rate_throughput_runs_from_the_first_due_time(
+    finishes_s: Sequence[float], throughput_per_s: float | None, reasons: tuple[Reason, ...]
+) -> None:
+    """Up to the last job done; where that was before the due time, there is a reason instead."""
+    found = figures(finishing(*finishes_s), slots=4, is_capacity=False)
 
-    assert found.throughput_per_s == pytest.approx(4 / 8)
+    assert (found.throughput_per_s, found.reasons) == (throughput_per_s, reasons)
 
 
 def test_trial_without_a_job_done_has_reasons_instead_of_figures() -> None:
     """Nothing done: no figure at all, and no exception."""
-    found = figures(finishing(3, outcome="failed").clear(), slots=4, is_capacity=False)
+    found = figures(table(), slots=4, is_capacity=False)
 
     assert (found.throughput_per_s, found.wait_s, found.execution_s, found.lag_s) == (None,) * 4
-    assert found.peak_in_flight == 0
-    assert found.reasons == (Reason.of(Code.NO_JOB_DONE),)
-
-
-def test_a_job_done_before_it_was_due_gives_no_throughput() -> None:
-    """The clock was set back in between."""
-    found = figures(finishing(0.5), slots=4, is_capacity=False)
-
-    assert (found.throughput_per_s, found.reasons) == (None, (Reason.of(Code.DONE_BEFORE_DUE),))
+    assert (found.peak_in_flight, found.reasons) == (0, (Reason.of(Code.NO_JOB_DONE),))
 
 
 @pytest.mark.parametrize(
@@ -148,11 +139,6 @@ def test_percentile_is_the_least_value_that_covers_its_share(values: list[int]) 
         assert value_s == min(candidates) / S
 
 
-def test_no_times_have_no_percentiles() -> None:
-    """Null, not zero."""
-    assert percentiles(pl.Series([None], dtype=pl.Int64)) is None
-
-
 def test_wait_counts_once_a_job_and_from_when_it_was_due() -> None:
     """A retried or redelivered job waited until its first start; without a due time it is out."""
     records = table(
@@ -174,30 +160,22 @@ def test_execution_is_that_of_jobs_done() -> None:
 
 
 def test_lag_is_the_producers_lateness() -> None:
-    """Sent - due stands beside every latency."""
-    found = figures(
-        table({"trial": 0, "seq": 0, "due_ns": S, "sent_ns": 3 * S}), slots=1, is_capacity=False
-    )
+    """Sent - due stands beside every latency; where nothing has a time, there is none."""
+    late = table({"trial": 0, "seq": 0, "due_ns": S, "sent_ns": 3 * S})
 
-    assert found.lag_s == Percentiles(p50=2.0, p95=2.0, p99=2.0)
+    assert figures(late, slots=1, is_capacity=False).lag_s == Percentiles(p50=2.0, p95=2.0, p99=2.0)
+    assert percentiles(pl.Series([None], dtype=pl.Int64)) is None
 
 
 @pytest.mark.parametrize(
     ("spans", "peak"),
-    [
-        ([], 0),
-        ([(0, 10)], 1),
-        ([(0, 10), (10, 20)], 1),
-        ([(0, 10), (9, 20), (5, 6)], 2),
-        ([(0, 10), (1, 9), (2, 8), (20, 30)], 3),
-        ([(0, None), (1, 2)], 1),
-    ],
+    [([], 0), ([(0, 10), (10, 20)], 1), ([(0, 10), (9, 20), (5, 6)], 2), ([(0, None), (1, 2)], 1)],
 )
 def test_peak_in_flight(spans: list[tuple[int, int | None]], peak: int) -> None:
     """Touching executions don't overlap; one whose end is unknown is left out."""
     rows = [{"started_ns": start, "finished_ns": end} for start, end in spans]
 
-    assert peak_in_flight(table(*rows) if rows else RECORD_SCHEMA.to_frame()) == peak
+    assert peak_in_flight(table(*rows)) == peak
 
 
 @settings(max_examples=60, deadline=None)

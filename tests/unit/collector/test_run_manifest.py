@@ -12,7 +12,6 @@ from collector.reasons import Code, Severity
 from collector.run_manifest import (
     Disturbance,
     JobCost,
-    Manifest,
     PlannedPart,
     RedisUse,
     manifest_schema,
@@ -20,6 +19,17 @@ from collector.run_manifest import (
 )
 from poolbench.errors import StorageError
 from tests.synthetic import DEMO, WORKLOADS, make_run
+
+_COSTS = {"cpu_s_per_job_before": 0.2, "cpu_s_per_job_after": 0.3}
+
+_TRIAL = {
+    "contender": "threads.slots-8",
+    "pool": "threads",
+    "slots": 8,
+    "kind": "mix",
+    "workload": "mix",
+    "block": 2,
+}
 
 #: A manifest as version 1 had it, cut to what this one reads.
 FLAT: dict[str, Any] = {
@@ -40,23 +50,17 @@ FLAT: dict[str, Any] = {
     "machine": {"cores": 1.5, "os": "Linux", "python": "CPython 3.13.1"},
     "trials": [
         {
+            **_TRIAL,
             "trial": 0,
-            "contender": "threads.slots-8",
-            "pool": "threads",
-            "slots": 8,
-            "kind": "mix",
             "parameters": {},
             "arrivals": "poisson",
             "rate_per_s": 20.0,
             "count": 40,
-            "block": 2,
-            "workload": "mix",
             "is_pilot": False,
             "start_ns": 10,
             "end_ns": 20,
             "sent": 40,
-            "cpu_s_per_job_before": 0.2,
-            "cpu_s_per_job_after": 0.3,
+            **_COSTS,
             "parts": [
                 {
                     "name": "long",
@@ -64,8 +68,7 @@ FLAT: dict[str, Any] = {
                     "parameters": {"units": 7},
                     "share": 1.0,
                     "ideal_wait_s": None,
-                    "cpu_s_per_job_before": 0.2,
-                    "cpu_s_per_job_after": 0.3,
+                    **_COSTS,
                 }
             ],
             "foreign_cpu_share": None,
@@ -77,13 +80,8 @@ FLAT: dict[str, Any] = {
             "reasons": ["no line for 10 s"],
         },
         {
+            **_TRIAL,
             "trial": 1,
-            "contender": "threads.slots-8",
-            "pool": "threads",
-            "slots": 8,
-            "kind": "mix",
-            "block": 2,
-            "workload": "mix",
             "is_pilot": True,
             "start_ns": 0,
             "end_ns": 0,
@@ -94,15 +92,10 @@ FLAT: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def manifest() -> Manifest:
-    """The manifest of format 1, read."""
-    return read_manifest(FLAT, where="manifest.json")
-
-
-def test_the_previous_format_is_read_with_plan_and_result_apart(manifest: Manifest) -> None:
-    """Every fact of a trial is where it belongs."""
-    plan, result = manifest.trials[0].plan, manifest.trials[0].result
+def test_the_previous_format_is_read_with_plan_and_result_apart() -> None:
+    """Every fact of a trial is where it belongs; what was not measured then is None."""
+    watched, interrupted = read_manifest(FLAT, where="manifest.json").trials
+    plan, result = watched.plan, watched.result
 
     assert (plan.rate_per_s, plan.count, plan.block) == (20.0, 40, 2)
     assert plan.parts == (
@@ -118,18 +111,13 @@ def test_the_previous_format_is_read_with_plan_and_result_apart(manifest: Manife
     assert [(one.code, one.severity, one.text) for one in result.reasons] == [
         (Code.RECORDED, Severity.INVALID, "no line for 10 s")
     ]
+    unseen = interrupted.result
+    assert (unseen.start_ns, unseen.end_ns, unseen.disturbance, unseen.redis) == (None,) * 4
 
 
-def test_what_was_not_measured_then_is_none(manifest: Manifest) -> None:
-    """An interrupted trial, and one that nobody watched."""
-    result = manifest.trials[1].result
-
-    assert (result.start_ns, result.end_ns) == (None, None)
-    assert (result.disturbance, result.redis) == (None, None)
-
-
-def test_numbers_keep_their_type(manifest: Manifest) -> None:
+def test_numbers_keep_their_type() -> None:
     """A switch is no number, a count no fraction, half a core no core."""
+    manifest = read_manifest(FLAT, where="manifest.json")
     (contender,) = manifest.contenders
 
     assert json.dumps(contender.settings) == json.dumps(FLAT["contenders"][0]["settings"])

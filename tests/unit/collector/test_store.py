@@ -40,22 +40,23 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "results" / "r1")
 
 
-def part(*seqs: int) -> pl.DataFrame:
-    """Return a part's rows, one line for each seq."""
-    lines = [{"v": 1, "m": "received", "nonce": f"n{seq}", "t_ns": 5, "seq": seq} for seq in seqs]
-    return parse_lines([encode_line(line) for line in lines], run="r1")
-
-
-def write(folder: RunFolder, first: int, last: int) -> None:
-    """Store entries first to last, each of one line whose seq is the entry's."""
-    frame = part(*range(first, last + 1))
-    folder.write_part(frame, first=StreamId(first, 0), last=StreamId(last, 0))
+def write(folder: RunFolder, *ranges: tuple[int, int]) -> None:
+    """Store a part for each range of entries, each of one line whose seq is the entry's."""
+    for first, last in ranges:
+        lines = [
+            {"v": 1, "m": "received", "nonce": f"n{seq}", "t_ns": 5, "seq": seq}
+            for seq in range(first, last + 1)
+        ]
+        frame = parse_lines([encode_line(line) for line in lines], run="r1")
+        folder.write_part(frame, first=StreamId(first, 0), last=StreamId(last, 0))
 
 
 def test_jobs_samples_and_manifest_come_back(folder: RunFolder) -> None:
-    """What was written is what is read."""
+    """What was written is what is read; only the lab samples, so that none are an empty table."""
     jobs = RECORD_SCHEMA.to_frame().clear(2).with_columns(seq=pl.Series([1, 2]))
     samples = SAMPLE_SCHEMA.to_frame().clear(1).with_columns(cpu_s=pl.lit(0.5))
+    assert folder.read_samples().schema == SAMPLE_SCHEMA
+    assert stored_lines(folder).schema == LINE_SCHEMA
 
     folder.write_jobs(jobs)
     folder.write_samples(samples)
@@ -67,59 +68,32 @@ def test_jobs_samples_and_manifest_come_back(folder: RunFolder) -> None:
     assert folder.read_manifest() == MANIFEST
 
 
-def test_run_without_samples_has_an_empty_table(folder: RunFolder) -> None:
-    """Only the lab samples; a submission's folder reads all the same."""
-    assert folder.read_samples().schema == SAMPLE_SCHEMA
-    assert stored_lines(folder).schema == LINE_SCHEMA
-
-
-def test_parts_are_read_in_order_of_their_ids(folder: RunFolder) -> None:
-    """Ids are numbers: 9 stands before 10."""
-    for first, last in [(10, 12), (3, 9), (100, 100)]:
-        write(folder, first, last)
+def test_parts_are_read_in_order_and_each_line_once(folder: RunFolder) -> None:
+    """Ids are numbers: 9, then 10; a part within another, as a killed compaction leaves, is out."""
+    write(folder, (10, 12), (3, 9), (100, 100), (3, 5))
 
     assert stored_lines(folder)["seq"].to_list() == [*range(3, 13), 100]
     assert folder.count_lines() == (11, 0)
 
 
-def test_part_that_another_contains_does_not_count(folder: RunFolder) -> None:
-    """A compaction that was killed before it removed the old parts doubles nothing."""
-    for first, last in [(1, 2), (3, 4), (1, 4), (5, 6)]:
-        write(folder, first, last)
-
-    assert stored_lines(folder)["seq"].to_list() == [1, 2, 3, 4, 5, 6]
-
-
 def test_compaction_keeps_the_lines_and_the_whole_range(folder: RunFolder) -> None:
-    """One part where there were three, of the same lines."""
-    for first, last in [(1, 2), (3, 4), (5, 6)]:
-        write(folder, first, last)
+    """One part where there were three, of the same lines; a person's copy beside it is left."""
+    write(folder, (1, 2), (3, 4), (5, 6))
+    (folder.parts_path / "1-0_2-0.copy.parquet").write_bytes(b"mine")
     before = stored_lines(folder)
 
     folder.merge_parts(folder.parts())
 
     assert_frame_equal(stored_lines(folder), before)
-    assert [path.name for path in folder.parts_path.iterdir()] == ["1-0_6-0.parquet"]
+    names = sorted(path.name for path in folder.parts_path.iterdir())
+    assert names == ["1-0_2-0.copy.parquet", "1-0_6-0.parquet"]
     assert folder.count_lines() == (6, 0)
-
-
-def test_files_of_other_names_are_left_alone(folder: RunFolder) -> None:
-    """A person's copy beside the parts is neither read nor removed."""
-    write(folder, 1, 2)
-    copy = folder.parts_path / "1-0_2-0.copy.parquet"
-    copy.write_bytes(b"mine")
-
-    folder.remove_covered_parts()
-
-    assert copy.exists()
-    assert stored_lines(folder).height == 2
 
 
 def test_rejects_are_written_for_people(folder: RunFolder) -> None:
     """What was put aside stands in a file of its own, with its reason."""
-    folder.write_part(
-        parse_lines([b"rubbish"], run="r1"), first=StreamId(1, 0), last=StreamId(1, 0)
-    )
+    rubbish = parse_lines([b"rubbish"], run="r1")
+    folder.write_part(rubbish, first=StreamId(1, 0), last=StreamId(1, 0))
 
     folder.write_rejects()
 
@@ -129,49 +103,38 @@ def test_rejects_are_written_for_people(folder: RunFolder) -> None:
     assert stored_lines(folder).is_empty()
 
 
-def test_other_format_version_is_refused(folder: RunFolder) -> None:
-    """One line: the file, what it is, what we read, what to do."""
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [({"poolbench_format": "9"}, "format version 9"), ({}, "no format version")],
+)
+def test_other_format_version_is_refused(
+    folder: RunFolder, metadata: dict[str, str], said: str
+) -> None:
+    """One line: the file, what it is, what we read, what to do; tables carry their version too."""
     folder.path.mkdir(parents=True)
     folder.manifest_path.write_text('{"format": 3}')
+    RECORD_SCHEMA.to_frame().write_parquet(folder.jobs_path, metadata=metadata)
 
-    with pytest.raises(
-        StorageError, match=r"manifest\.json: format version 3, .* reads 1 and 2; use"
+    with pytest.raises(StorageError, match=r"manifest\.json: format version 3, .* 1 and 2; use"):
+        folder.read_manifest()
+    with pytest.raises(StorageError, match=rf"jobs\.parquet: {said}"):
+        folder.read_jobs()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{cut", b"[]", b"\xff\xfe", b"PAR1", b"PAR1 is all PAR1"]
+)
+def test_garbled_file_is_one_clear_line(folder: RunFolder, content: bytes) -> None:
+    """The file is named, and what to do; a library's own complaint is cut to a line."""
+    folder.path.mkdir(parents=True)
+    for path, read, said in (
+        (folder.manifest_path, folder.read_manifest, r"manifest\.json: no JSON"),
+        (folder.jobs_path, folder.read_jobs, r"jobs\.parquet: not a readable table: "),
     ):
-        folder.read_manifest()
-
-
-def test_table_of_other_format_version_is_refused(folder: RunFolder) -> None:
-    """Tables carry their version too, and one that carries none is a stranger."""
-    folder.path.mkdir(parents=True)
-    RECORD_SCHEMA.to_frame().write_parquet(folder.jobs_path, metadata={"poolbench_format": "9"})
-    LINE_SCHEMA.to_frame().write_parquet(folder.samples_path)
-
-    with pytest.raises(StorageError, match="format version 9"):
-        folder.read_jobs()
-    with pytest.raises(StorageError, match="no format version"):
-        folder.read_samples()
-
-
-@pytest.mark.parametrize("content", [b"", b"{cut", b"[]", b"\xff\xfe"])
-def test_garbled_manifest_is_one_clear_line(folder: RunFolder, content: bytes) -> None:
-    """The file is named, and what to do."""
-    folder.path.mkdir(parents=True)
-    folder.manifest_path.write_bytes(content)
-
-    with pytest.raises(StorageError, match=r"manifest\.json: no JSON.*; restore it or remove it"):
-        folder.read_manifest()
-
-
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1 is how one begins PAR1"])
-def test_garbled_table_is_one_clear_line(folder: RunFolder, content: bytes) -> None:
-    """The library's own complaint is cut to a line that names the file."""
-    folder.path.mkdir(parents=True)
-    folder.jobs_path.write_bytes(content)
-
-    with pytest.raises(StorageError, match=r"jobs\.parquet: not a readable table: ") as caught:
-        folder.read_jobs()
-
-    assert "\n" not in str(caught.value)
+        path.write_bytes(content)
+        with pytest.raises(StorageError, match=rf"{said}.*; restore it or remove it") as caught:
+            read()
+        assert "\n" not in str(caught.value)
 
 
 def test_absent_file_is_one_clear_line(folder: RunFolder) -> None:

@@ -43,40 +43,38 @@ def seqs(folder: RunFolder) -> dict[int, list[int]]:
     return found
 
 
-@pytest.mark.parametrize("rows", [1, 4, 100])
+@pytest.mark.parametrize(
+    ("trials", "rows", "expected"),
+    [
+        *((TRIALS, rows, {0: [0, 1], 3: [*range(2, 9)], 4: [9, 10]}) for rows in (1, 4, 100)),
+        pytest.param([3, 0, 3, 4, 0], 100, {0: [1, 4], 3: [0, 2], 4: [3]}, id="another-order"),
+        pytest.param([None, None, 0, None, 1], 100, {0: [2], 1: [4]}, id="jobs-of-no-trial"),
+    ],
+)
 def test_each_trial_comes_once_and_whole(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, rows: int
+    folder: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    trials: list[int | None],
+    rows: int,
+    expected: dict[int, list[int]],
 ) -> None:
     """Patched, so that a small file lies in many windows: their bounds don't show."""
     monkeypatch.setattr(trial_records, "WINDOW_ROWS", rows)
-    write(folder, trials=[*TRIALS])
+    write(folder, trials=trials)
 
-    assert seqs(folder) == {0: [0, 1], 3: [*range(2, 9)], 4: [9, 10]}
-
-
-def test_a_file_in_another_order_reads_alike(folder: RunFolder) -> None:
-    """Nobody promises that a file which another tool wrote is in order."""
-    write(folder, trials=[3, 0, 3, 4, 0])
-
-    assert seqs(folder) == {0: [1, 4], 3: [0, 2], 4: [3]}
-    assert folder.trial_records().read(3, columns=["seq"])["seq"].to_list() == [0, 2]
+    assert seqs(folder) == expected
 
 
-def test_records_of_no_trial_are_left_out(folder: RunFolder) -> None:
-    """Another's job on the same worker has no header of ours, and so no trial."""
-    write(folder, trials=[None, None, 0, None, 1])
-
-    assert seqs(folder) == {0: [2], 1: [4]}
-
-
-def test_one_trial_is_read_alone(folder: RunFolder) -> None:
-    """With the columns that were asked for, in that order."""
-    write(folder, trials=[*TRIALS])
+@pytest.mark.parametrize("trials", [[3, 0, 3, 4, 0], [0, 0, 3, 3, 4]], ids=["unordered", "ordered"])
+def test_one_trial_is_read_alone(folder: RunFolder, trials: list[int | None]) -> None:
+    """With the columns that were asked for, in that order, wherever its records lie."""
+    write(folder, trials=trials)
     records = folder.trial_records()
 
-    found = records.read(4, columns=["outcome", "seq"])
+    found = records.read(3, columns=["outcome", "seq"])
 
-    assert_frame_equal(found, folder.read_jobs(columns=["outcome", "seq"])[9:11])
+    places = [place for place, trial in enumerate(trials) if trial == 3]
+    assert_frame_equal(found, folder.read_jobs(columns=["outcome", "seq"])[places])
     assert records.read(1, columns=["seq"]).is_empty()
 
 

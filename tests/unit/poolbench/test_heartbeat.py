@@ -32,41 +32,30 @@ class Timer:
             call()
 
 
-@pytest.fixture
-def beats(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The consumers that a heartbeat was made for, in order."""
-    made: list[object] = []
+def test_reconnections_leave_one_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It beats at once and goes on; however often it starts, one beat is due; stopped, none."""
+    beats: list[object] = []
     monkeypatch.setattr(Heartbeat, "on_pool", lambda _consumer: None, raising=False)
-    monkeypatch.setattr(Heartbeat, "on_beat", made.append, raising=False)
-    return made
-
-
-def test_it_beats_at_once_and_goes_on(beats: list[object]) -> None:
-    """A consumer that is ready is shown, and shown again."""
-    consumer = SimpleNamespace(timer=Timer())
-    Heartbeat(consumer).start(consumer)
-    consumer.timer.fire()
-    assert beats == [consumer, consumer]
-
-
-def test_reconnections_leave_one_heartbeat(beats: list[object]) -> None:
-    """However often the consumer starts again, one beat is due; after the stop, none."""
+    monkeypatch.setattr(Heartbeat, "on_beat", beats.append, raising=False)
     consumer = SimpleNamespace(timer=Timer())
     step = Heartbeat(consumer)
     for _ in range(3):
         step.start(consumer)
         step.stop(consumer)
-    step.start(consumer)
     beats.clear()
+
+    step.start(consumer)
     consumer.timer.fire()
-    assert len(beats) == len(consumer.timer.due) == 1
+    assert beats == [consumer, consumer]
+    assert len(consumer.timer.due) == 1
+
     step.terminate(consumer)
     consumer.timer.fire()
-    assert len(beats) == 1
+    assert len(beats) == 2
     assert consumer.timer.due == []
 
 
-def _consumer(*, queues: int = 1, dispatcher: object = None) -> Any:
+def _consumer(*, queues: int, dispatcher: object = None) -> Any:
     return SimpleNamespace(
         pool=SimpleNamespace(num_processes=3),
         event_dispatcher=dispatcher,
@@ -86,17 +75,12 @@ def _consumer(*, queues: int = 1, dispatcher: object = None) -> Any:
         (SimpleNamespace(enabled=True, groups=set()), True),
     ],
 )
-def test_it_tells_whether_jobs_have_events(dispatcher: object, are_sent: bool) -> None:  # noqa: FBT001
-    """Celery's own heartbeats are no events of jobs."""
-    line = json.loads(alive_line(_consumer(dispatcher=dispatcher), contender="c"))
-    assert line["events"] is are_sent
-
-
-def test_it_tells_who_serves_what() -> None:
-    """Contender, slots and queues stand in the line."""
-    line = json.loads(alive_line(_consumer(queues=2), contender="c"))
+def test_it_tells_who_serves_what(dispatcher: object, are_sent: bool) -> None:  # noqa: FBT001
+    """Contender, slots, queues, and events of jobs: Celery's own heartbeats are none."""
+    line = json.loads(alive_line(_consumer(queues=2, dispatcher=dispatcher), contender="c"))
     assert (line["m"], line["contender"], line["slots"]) == ("alive", "c", 3)
     assert line["queues"] == ["queue-0", "queue-1"]
+    assert line["events"] is are_sent
 
 
 def test_a_worker_of_many_queues_is_still_seen() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from poolbench.line_sorter import ENTRY_MAX_LINES, SortedLines, Sorter
 from poolbench.records import LINE_MAX_BYTES
+from tests.wire import encode_line
 
 
 def _line(run: str, seq: int) -> bytes:
@@ -69,13 +70,7 @@ def test_a_line_that_never_ends_takes_no_memory() -> None:
 
 def test_the_newest_heartbeat_counts() -> None:
     """Of several heartbeats of one worker the last is kept, under the worker's key."""
-    beats = [
-        json.dumps(
-            {"v": 1, "m": "alive", "t_ns": t_ns, "contender": "c", "host": "h", "pid": 1}
-        ).encode()
-        for t_ns in (1, 2)
-    ]
-    found = Sorter().sort(b"\n".join([*beats, b""]))
-    assert {key: json.loads(beat)["t_ns"] for key, beat in found.presence.items()} == {
-        "poolbench:worker:c:h-1": 2
-    }
+    beat = {"v": 1, "m": "alive", "contender": "c", "host": "h", "pid": 1}
+    found = Sorter().sort(b"".join(encode_line({**beat, "t_ns": t_ns}) for t_ns in (1, 2)))
+    ((key, newest),) = found.presence.items()
+    assert (key, json.loads(newest)["t_ns"]) == ("poolbench:worker:c:h-1", 2)

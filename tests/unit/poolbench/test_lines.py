@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,21 +33,20 @@ IDENTITY = {
 
 def _identity(header: JobHeader | None = HEADER, **other: Any) -> str:
     given_members: dict[str, Any] = {
-        "kind": "cpu.primes",
-        "task_id": "an id",
-        "attempt": 1,
-        "nonce": 0x0123456789ABCDEF,
-        **other,
+        name: IDENTITY[name] for name in ("kind", "task_id", "attempt")
     }
     job = lines.job_members(header.as_dict()) if header else None
     job = job or lines.foreign_members(run="mine", contender="me")
-    return lines.identity(job, **given_members)
+    return lines.identity(job, **given_members | {"nonce": 0x0123456789ABCDEF} | other)
 
 
-def test_a_received_line_tells_which_job() -> None:
-    """It carries the job's whole identity and its moment."""
-    line = decode_line(lines.received_line(_identity(), t_ns=7))
-    assert line == {"v": 1, "m": "received", "t_ns": 7, **IDENTITY}
+@pytest.mark.parametrize("part", [None, "long"])
+def test_a_received_line_tells_which_job(part: str | None) -> None:
+    """It carries the job's whole identity and its moment; the part, if it is a job of a mix."""
+    line = decode_line(lines.received_line(_identity(replace(HEADER, part=part)), t_ns=7))
+    members = {"part": part} if part else {}
+    assert line == {"v": 1, "m": "received", "t_ns": 7, **IDENTITY, **members}
+    assert line.keys() <= LINE_COLUMNS.keys()
 
 
 def test_a_started_line_carries_the_evidence() -> None:
@@ -111,16 +111,6 @@ def test_the_recorder_knows_every_kind_of_line_unparsed() -> None:
         + lines.verdict_line(_identity(), t_ns=7, outcome=Outcome.DONE, error="ü")
     )
     assert Sorter().sort(wire).entries == [("r-1", wire)]
-
-
-def test_a_job_of_a_mix_names_its_part() -> None:
-    """Every line of its execution carries it; other jobs' lines have no such member."""
-    header = JobHeader(run="r-1", trial=2, seq=3, contender="c.4", due_ns=5, sent_ns=6, part="long")
-
-    line = decode_line(lines.received_line(_identity(header), t_ns=7))
-
-    assert line == {"v": 1, "m": "received", "t_ns": 7, **IDENTITY, "part": "long"}
-    assert line.keys() <= LINE_COLUMNS.keys()
 
 
 @pytest.mark.parametrize("part", ['so "long"', 7, "", ["long"]])

@@ -66,13 +66,16 @@ def _task(context: Context | None = None) -> Any:
     return SimpleNamespace(name="kind", request=context or Context())
 
 
-def _nonce(probe: Probe) -> str:
-    probe.on_received(sender=None, request=Request(**_header()))
-    return str(_lines(probe)[-1]["nonce"])
+def _received(probe: Probe) -> Request:
+    """Return the request of a job of ours that the consumer has received."""
+    request = Request(**_header())
+    probe.on_received(sender=None, request=request)
+    return request
 
 
 def _put_nonce(probe: Probe, queue: SimpleQueue[str]) -> None:
-    queue.put(_nonce(probe))
+    _received(probe)
+    queue.put(_lines(probe)[-1]["nonce"])
 
 
 def test_every_reception_has_a_nonce_of_its_own(probe: Probe) -> None:
@@ -106,14 +109,14 @@ def test_a_job_that_is_not_ours_is_not_recorded(probe: Probe, fields: dict[str, 
 def test_a_forked_child_has_nonces_of_its_own(probe: Probe) -> None:
     """Parent and child, from the same state on, mint different ones; so do two children."""
     os.register_at_fork(after_in_child=probe._on_fork)
-    children = [multiprocessing.get_context("fork").SimpleQueue() for _ in range(2)]
-    for queue in children:
-        process = multiprocessing.get_context("fork").Process(
-            target=_put_nonce, args=(probe, queue)
-        )
+    fork = multiprocessing.get_context("fork")
+    queues = [fork.SimpleQueue() for _ in range(3)]
+    for queue in queues[1:]:
+        process = fork.Process(target=_put_nonce, args=(probe, queue))
         process.start()
         process.join(10)
-    assert len({_nonce(probe), *(queue.get() for queue in children)}) == 3
+    _put_nonce(probe, queues[0])
+    assert len({queue.get() for queue in queues}) == 3
 
 
 def test_a_fault_of_the_probe_never_reaches_the_job(
@@ -134,8 +137,7 @@ def test_a_fault_of_the_probe_never_reaches_the_job(
 
 def test_the_slot_writes_the_consumers_nonce(probe: Probe) -> None:
     """All lines of an execution carry one nonce, and what its function and its pool told."""
-    request = Request(**_header())
-    probe.on_received(sender=None, request=request)
+    request = _received(probe)
     app = Celery("own", set_as_current=False)
 
     @app.task(name="kind", bind=True, shared=False)
@@ -174,8 +176,7 @@ def test_a_failure_has_its_outcome(probe: Probe, exception: Exception, outcome: 
 
 def test_a_job_revoked_in_the_queue_keeps_its_nonce(probe: Probe) -> None:
     """Celery's word on a received job belongs to that execution."""
-    request = Request(**_header())
-    probe.on_received(sender=None, request=request)
+    request = _received(probe)
     context = Context(request.request_dict)
     probe.on_revoked(sender=_task(), request=context, terminated=True, expired=False)
     received, verdict = _lines(probe)
@@ -185,8 +186,7 @@ def test_a_job_revoked_in_the_queue_keeps_its_nonce(probe: Probe) -> None:
 
 def test_a_job_revoked_unreceived_has_a_nonce_of_its_own(probe: Probe) -> None:
     """A retry that is revoked before it is received is not taken for the attempt before it."""
-    request = Request(**_header())
-    probe.on_received(sender=None, request=request)
+    request = _received(probe)
     carried = json.loads(json.dumps(request.request_dict))
     again = Context({**carried, "retries": 1})
     probe.on_revoked(sender=_task(), request=again, terminated=False, expired=True)
@@ -197,8 +197,7 @@ def test_a_job_revoked_unreceived_has_a_nonce_of_its_own(probe: Probe) -> None:
 
 def test_a_retry_is_told_with_and_without_a_reason(probe: Probe) -> None:
     """Celery leaves the reason out when it cancels a job itself."""
-    request = Request(**_header())
-    probe.on_received(sender=None, request=request)
+    request = _received(probe)
     context = Context(request.request_dict)
     probe.on_retry(sender=_task(), request=context, einfo=None)
     probe.on_retry(sender=_task(), request=context, reason=ValueError("later"))
@@ -207,27 +206,20 @@ def test_a_retry_is_told_with_and_without_a_reason(probe: Probe) -> None:
 
 def test_a_failure_around_a_job_is_told(probe: Probe) -> None:
     """When Celery fails to store a result, the execution failed."""
-    request = Request(**_header())
-    probe.on_received(sender=None, request=request)
+    request = _received(probe)
     probe.on_internal_error(request=request.request_dict, exception=OSError("full"))
     probe.on_internal_error(request=None, exception=OSError("full"))
     assert [line["m"] for line in _lines(probe)] == ["received", "verdict"]
 
 
-@pytest.mark.parametrize("headers", [None, {}, {"task": None, "id": 7}, "text"])
-def test_a_message_that_is_no_job_is_passed_over(probe: Probe, headers: object) -> None:
-    """A message without our header leaves no line, whatever it holds."""
+@pytest.mark.parametrize("headers", [None, {}, {"task": None, "id": 7}, "text", _header()])
+def test_only_a_message_of_ours_that_is_no_job_is_told(probe: Probe, headers: object) -> None:
+    """A message without our header leaves no line, whatever it holds; one with it has outcomes."""
     message = SimpleNamespace(headers=headers)
     probe.on_rejected(sender=None, message=message, exc=None)
     probe.on_unknown(sender=None, message=message, name="n", id="i", exc=None)
-    assert _lines(probe) == []
-
-
-def test_a_rejected_message_of_ours_is_told(probe: Probe) -> None:
-    """A message with our header that Celery doesn't understand has an outcome."""
-    message = SimpleNamespace(headers=_header())
-    probe.on_rejected(sender=None, message=message, exc=ValueError("no"))
-    assert [line["outcome"] for line in _lines(probe)] == ["rejected"]
+    expected = ["rejected", "failed"] if headers == _header() else []
+    assert [line["outcome"] for line in _lines(probe)] == expected
 
 
 @pytest.mark.parametrize(

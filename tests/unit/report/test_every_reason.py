@@ -40,6 +40,7 @@ from tests.synthetic import (
     find_trial,
     flat_manifest,
     make_run,
+    speed_up,
     spoil,
 )
 
@@ -93,15 +94,11 @@ def spoiled_trials(path: Path) -> None:
 def disturbed_machine(path: Path) -> None:
     """Neighbours, a hypervisor, the clock and the processor's frequency."""
     folder = make_run(path, workloads=WORKLOADS[:1], contenders=[SOLO], noise=0.3)
-    calm = Disturbance(foreign_cpu_share=0.0, stolen_cpu_share=0.0, clock_step_s=0.0)
-    for block, change in enumerate(
-        (
-            {"foreign_cpu_share": 0.5},
-            {"foreign_cpu_share": 0.5, "stolen_cpu_share": 0.5},
-            {"clock_step_s": 1.0},
+    for block, (foreign, stolen, step_s) in enumerate([(0.5, 0, 0), (0.5, 0.5, 0), (0, 0, 1.0)]):
+        disturbance = Disturbance(
+            foreign_cpu_share=foreign, stolen_cpu_share=stolen, clock_step_s=step_s
         )
-    ):
-        spoil(folder, block=block, disturbance=asdict(calm) | change)
+        spoil(folder, block=block, disturbance=asdict(disturbance))
     spoil(folder, block=3, cost_after={"cpu_s": 1.0})
     summarize(folder)
 
@@ -109,18 +106,7 @@ def disturbed_machine(path: Path) -> None:
 def drifting_repetitions(path: Path) -> None:
     """Each block is a sixth faster than the one before."""
     folder = make_run(path, workloads=WORKLOADS[2:3], contenders=[SOLO], noise=0.001)
-    blocks = {one["trial"]: one for one in flat_manifest(folder)["trials"]}
-    start_ns = pl.col("trial").replace_strict({at: one["start_ns"] for at, one in blocks.items()})
-    factor = pl.col("trial").replace_strict(
-        {at: 1.16 ** -one["block"] for at, one in blocks.items()}
-    )
-    stamps = ("received_ns", "started_ns", "finished_ns")
-    folder.write_jobs(
-        folder.read_jobs().with_columns(
-            (start_ns + (pl.col(name) - start_ns) * factor).cast(pl.Int64).alias(name)
-            for name in stamps
-        )
-    )
+    speed_up(folder)
     summarize(folder)
 
 

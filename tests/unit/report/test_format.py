@@ -60,15 +60,9 @@ def test_percentages_are_whole_from_ten_on(share: float | None, text: str) -> No
 
 
 def test_ratios_and_intervals_read_as_in_the_readme() -> None:
-    """1.94 × [1.90–1.99]."""
-    assert fmt.times(1.9412) == "1.94 ×"
+    """1.94 × [1.90–1.99]; a single block has no range."""
+    assert [fmt.times(one) for one in (1.9412, 39.14, None)] == ["1.94 ×", "39.1 ×", "–"]
     assert fmt.interval(1.9, high=1.994) == "[1.90–1.99]"
-    assert fmt.times(39.14) == "39.1 ×"
-    assert fmt.times(None) == "–"
-
-
-def test_a_range_of_one_value_is_that_value() -> None:
-    """A single block has no range."""
     assert fmt.times_range(1.9, high=1.9) == "1.90 ×"
     assert fmt.times_range(1.9, high=1.98) == "1.90–1.98 ×"
 

@@ -1,18 +1,19 @@
-"""docs/method.md and docs/experiments.md: examples, tables and bounds are those of the code."""
+"""What docs say of methods, experiments and free-threading is what the code does."""
 
 from __future__ import annotations
 
 import doctest
 import re
 from dataclasses import astuple
-from pathlib import Path
 
 from lab.experiment.arrivals import CURVE_SHARES, MAX_STRETCH, MIN_JOBS
+from lab.experiment.interpreter import FREE_THREADED, FREE_THREADED_PYTHON, REMEDY
 from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S
 from lab.experiment.worker_settings import Tuning
 from lab.run.blocks import FIRST_LOOK_BLOCKS
 from lab.run.rate_search import MAX_STEPS, MAX_TRIALS, START_SHARE
 from lab.run.trial_sequences import MAX_REPEATS
+from lab.system.paths import ROOT
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS
 from report.rows.offered_load import ROW_SHARE
@@ -29,7 +30,7 @@ from report.trials.slo import (
     RESOLUTION,
 )
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = ROOT / "docs"
 METHOD = DOCS / "method.md"
 
 
@@ -64,31 +65,42 @@ def test_every_setting_of_a_contender_is_explained() -> None:
 
 
 def test_bounds_are_those_of_the_code() -> None:
-    """The numbers that a reader relies on."""
+    """The numbers that a reader relies on: of repetitions, of loads, of a search."""
     text = " ".join(METHOD.read_text(encoding="utf-8").split())
 
     assert (CLAIM_BLOCKS, UNSTABLE_SPREAD, CEILING_DRIFT) == (5, 0.10, 0.10)
     assert (DRIFT_BOUND, DRIFT_LEVEL, FOREIGN_CPU_BOUND) == (0.10, 0.01, 0.10)
     assert (CLOCK_STEP_BOUND_S, FIRST_LOOK_BLOCKS, DEFAULT_AT_MOST_S) == (0.001, 7, 900)
+    assert (LATE_S, LATE_SHARE, MAX_LATE_SHARE, FEW_LATE) == (0.05, 0.1, 0.01, 2)
+    assert (BEHIND_SHARE, LAST_SHARE, RESOLUTION) == (0.05, 0.1, 0.05)
+    assert (MAX_STEPS, MAX_TRIALS, MIN_JOBS, MAX_STRETCH, MAX_REPEATS) == (12, 20, 100, 3, 3)
+    assert (START_SHARE, ROW_SHARE) == (0.9, 0.8)
+    shares = ", ".join(f"{share * 100:g}" for share in CURVE_SHARES)
     for said in (
+        "A claim needs five repetitions",
         "over 10 % of their mean",
         "would show in 1 of 100 rows",
         "other processes took over 10 %",
         "the clock was set by over 1 ms",
         "looks from the seventh repetition on",
         "15 minutes unless you say otherwise",
+        shares.replace(", 105", " and 105 %"),
     ):
         assert said in text
-    assert "A claim needs five repetitions" in text
 
 
-def test_bounds_of_loads_are_those_of_the_code() -> None:
-    """What makes a job late, a contender fall behind, and a search end."""
-    text = METHOD.read_text(encoding="utf-8")
+def test_free_threading_is_set_up_as_the_page_says() -> None:
+    """The commands that a run prints, the word, the place, the variable and the pins."""
+    page = (DOCS / "free-threading.md").read_text(encoding="utf-8")
+    folder = FREE_THREADED_PYTHON.parts[0]
 
-    assert (LATE_S, LATE_SHARE, MAX_LATE_SHARE, FEW_LATE) == (0.05, 0.1, 0.01, 2)
-    assert (BEHIND_SHARE, LAST_SHARE, RESOLUTION) == (0.05, 0.1, 0.05)
-    assert (MAX_STEPS, MAX_TRIALS, MIN_JOBS, MAX_STRETCH, MAX_REPEATS) == (12, 20, 100, 3, 3)
-    assert (START_SHARE, ROW_SHARE) == (0.9, 0.8)
-    shares = ", ".join(f"{share * 100:g}" for share in CURVE_SHARES)
-    assert shares.replace(", 105", " and 105 %") in " ".join(text.split())
+    for words in (
+        *REMEDY.removeprefix("get one: ").split(", then "),
+        f'interpreter = "{FREE_THREADED}"',
+        str(FREE_THREADED_PYTHON),
+        "POOLBENCH_FREE_THREADED",
+    ):
+        assert words in page
+    assert (ROOT / "requirements" / "free-threaded.txt").exists()
+    assert f"FREE   := {folder}\n" in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"{folder}/\n" in (ROOT / ".gitignore").read_text(encoding="utf-8")

@@ -57,13 +57,31 @@ def turn_gil_on(folder: RunFolder, *, block: int | None = None) -> None:
 
 
 def test_a_row_without_the_gil_is_valid_and_says_so(folder: RunFolder) -> None:
-    """What its slots saw is what was asked for."""
-    row = row_of(summarize(folder), FREED.name)
+    """What its slots saw is what was asked for.
 
-    assert row.mark == ""
-    assert row.is_without_gil is True
-    assert row.evidence.gil_enabled is False
-    assert row_of(summarize(folder), "threads-4").is_without_gil is False
+    It has a colour of its own in every chart, and a ceiling by its own Python: cores ÷ the
+    CPU-seconds that a job takes there.
+    """
+    summary = summarize(folder)
+    freed, usual = row_of(summary, FREED.name), row_of(summary, "threads-4")
+
+    assert freed.mark == ""
+    assert (freed.is_without_gil, usual.is_without_gil) == (True, False)
+    assert freed.evidence.gil_enabled is False
+    assert known(usual.ceiling_per_s) / known(freed.ceiling_per_s) == pytest.approx(
+        FREE_THREADED_COST, rel=1e-3
+    )
+    assert len({row_shade(row) for row in summary.rows}) == len(CONTENDERS)
+
+
+def test_the_lesson_is_told_with_this_run_s_numbers(folder: RunFolder) -> None:
+    """Threads with the GIL, threads without it, and what that costs one job alone."""
+    text = summarize(folder).verdicts[0].text
+
+    assert "for `cpu.primes`: the GIL lets one run at a time. Threads without the GIL run " in text
+    assert "run side by side: threads-4-nogil does 1.5" in text
+    assert "One job alone takes 1.25 × [1.25–1.25] the CPU time in the Python without" in text
+    assert "prefork-4 is fastest" in text
 
 
 def test_a_gil_that_was_on_makes_the_row_invalid(folder: RunFolder) -> None:
@@ -95,9 +113,8 @@ def test_who_turned_the_gil_on_stands_in_the_reason(folder: RunFolder) -> None:
     assert "Left out (invalid" in summarize(folder).verdicts[0].text
 
 
-def test_a_gil_that_was_to_be_on_is_no_fault(tmp_path: Path) -> None:
+def test_a_gil_that_was_to_be_on_is_no_fault(folder: RunFolder) -> None:
     """Another usual Python may run a contender: what counts is how it was built."""
-    folder = make_run(tmp_path / "run", contenders=CONTENDERS, workloads=[PRIMES])
     turn_gil_on(folder)
     usual = FREE_THREADED | {"is_free_threaded": False, "gil_enabled": True}
     edit_manifest(folder, interpreters={"free-threaded": usual})
@@ -105,15 +122,6 @@ def test_a_gil_that_was_to_be_on_is_no_fault(tmp_path: Path) -> None:
     row = row_of(summarize(folder), FREED.name)
 
     assert (row.mark, row.is_without_gil) == ("", False)
-
-
-def test_its_ceiling_is_that_of_its_own_python(folder: RunFolder) -> None:
-    """Cores ÷ the CPU-seconds that a job takes there, beside those of the others."""
-    freed, usual = row_of(summarize(folder), FREED.name), row_of(summarize(folder), "threads-4")
-
-    assert known(usual.ceiling_per_s) / known(freed.ceiling_per_s) == pytest.approx(
-        FREE_THREADED_COST, rel=1e-3
-    )
 
 
 def test_a_manifest_without_interpreters_has_none(folder: RunFolder) -> None:
@@ -127,16 +135,6 @@ def test_a_manifest_without_interpreters_has_none(folder: RunFolder) -> None:
 
     assert summarize(folder).skipped == ()
     assert row_of(summarize(folder), "threads-4").mark == ""
-
-
-def test_the_lesson_is_told_with_this_run_s_numbers(folder: RunFolder) -> None:
-    """Threads with the GIL, threads without it, and what that costs one job alone."""
-    text = summarize(folder).verdicts[0].text
-
-    assert "for `cpu.primes`: the GIL lets one run at a time. Threads without the GIL run " in text
-    assert "run side by side: threads-4-nogil does 1.5" in text
-    assert "One job alone takes 1.25 × [1.25–1.25] the CPU time in the Python without" in text
-    assert "prefork-4 is fastest" in text
 
 
 @pytest.mark.parametrize(
@@ -166,31 +164,21 @@ def test_a_label_tells_what_the_name_does_not(
     assert label(row) == called
 
 
-def test_a_colour_of_its_own(folder: RunFolder) -> None:
-    """It stands beside the same pool with the GIL, in every chart."""
-    shades = {row.contender: row_shade(row) for row in summarize(folder).rows}
+def test_what_never_ran_is_called_what_it_was_to_be(folder: RunFolder) -> None:
+    """A run stopped before its first trial has its names and colours all the same.
 
-    assert len(set(shades.values())) == len(CONTENDERS)
-
-
-def test_the_skipped_are_noted_with_the_command_that_helps(folder: RunFolder) -> None:
-    """In the summary for programs, and among the notes before the numbers."""
+    The skipped are in the summary for programs, and noted with the command that helps.
+    """
     skip = Skipped(
         contender="threads-9-nogil",
         reason="there is no Python at .venv-free-threaded/bin/python",
         remedy="get one: uv python install 3.14t",
     )
-    edit_manifest(folder, skipped=[asdict(skip)])
+    edit_manifest(folder, state="unfinished", trials=[], skipped=[asdict(skip)])
 
     summary = summarize(folder)
 
+    assert row_of(summary, FREED.name).is_without_gil is True
+    assert row_of(summary, "threads-4").is_without_gil is False
     assert summary.skipped == (skip,)
     assert f"Skipped {skip}." in summary.notes
-
-
-def test_what_never_ran_is_called_what_it_was_to_be(folder: RunFolder) -> None:
-    """A run stopped before its first trial has its names and colours all the same."""
-    edit_manifest(folder, state="unfinished", trials=[])
-
-    assert row_of(summarize(folder), FREED.name).is_without_gil is True
-    assert row_of(summarize(folder), "threads-4").is_without_gil is False

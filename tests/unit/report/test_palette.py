@@ -63,30 +63,17 @@ def test_no_two_pools_look_alike_to_any_eye(eye: str, scheme: str) -> None:
     assert {pair: apart for pair, apart in distances.items() if apart < APART} == {}
 
 
-@pytest.mark.parametrize("pool", _SHADES)
-def test_pools_stand_out_from_their_ground(pool: str) -> None:
-    """WCAG asks a contrast of 3 of graphics: on paper and on a dark screen."""
-    ground = INK_SHADES["ground"]
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_graphics_and_words_stand_out_and_mean_one_thing(scheme: str) -> None:
+    """WCAG asks a contrast of 3 of graphics and 4.5 of text; no two meanings share a colour."""
+    inks = {name: getattr(shade, scheme) for name, shade in INK_SHADES.items()}
+    pools = {name: getattr(shade, scheme) for name, shade in _SHADES.items()}
+    colours = [*inks.values(), *pools.values()]
+    words = {name: inks[name] for name in ("ink", "muted", "bad")}
 
-    assert _contrast(_SHADES[pool].light, ground.light) >= 3
-    assert _contrast(_SHADES[pool].dark, ground.dark) >= 3
-
-
-@pytest.mark.parametrize("ink", ["ink", "muted", "bad"])
-def test_words_are_readable_on_their_ground(ink: str) -> None:
-    """WCAG asks a contrast of 4.5 of text."""
-    ground = INK_SHADES["ground"]
-
-    assert _contrast(INK_SHADES[ink].light, ground.light) >= 4.5
-    assert _contrast(INK_SHADES[ink].dark, ground.dark) >= 4.5
-
-
-def test_no_two_meanings_share_a_colour() -> None:
-    """On paper or on a dark screen."""
-    shades = [*_SHADES.values(), *INK_SHADES.values()]
-
-    assert len({shade.light for shade in shades}) == len(shades)
-    assert len({shade.dark for shade in shades}) == len(shades)
+    assert {pool: one for pool, one in pools.items() if _contrast(one, inks["ground"]) < 3} == {}
+    assert {ink: one for ink, one in words.items() if _contrast(one, inks["ground"]) < 4.5} == {}
+    assert len(set(colours)) == len(colours)
 
 
 def test_distances_are_those_of_the_definition() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,8 @@ from report.trials.trial import Evidence
 from tests.crossing import make_crossing
 from tests.summaries import codes, known, row_of
 from tests.synthetic import (
-    BENCH,
     BROKER_LOST,
     DEMO,
-    DISTURBED,
     WORKLOADS,
     edit_manifest,
     find_trial,
@@ -45,17 +44,30 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Summary:
 
 
 def test_an_honest_run_has_no_mark_and_closes(honest: Summary) -> None:
-    """Five repetitions without a fault: no mark, no reason, every job done."""
+    """Five repetitions without a fault: no mark, no reason, every job done; nothing not asked."""
     assert {(row.mark, row.reasons) for row in honest.rows} == {(Severity.NOTE, ())}
     assert honest.ledger.sent == honest.ledger.done == 4 * 5 * 40
+    assert not any([honest.effects, honest.sweeps, honest.crossovers, honest.thresholds])
 
 
-def test_a_row_is_the_median_of_its_repetitions(honest: Summary) -> None:
-    """Median and range of the trials' throughputs, as the trials' own list shows them."""
+def test_a_row_has_the_figures_of_its_repetitions(honest: Summary) -> None:
+    """The median of their throughputs, CPU as last sampled less first, and what ran the jobs.
+
+    The synthetic worker spends 9.1 ms a job and its recorder a hundredth of that.
+    """
     row = row_of(honest, "prefork-4")
     per_s = sorted(trial.throughput_per_s or 0.0 for trial in honest.repetitions_of(row))
 
     assert row.throughput_per_s == Median(median=per_s[2], low=per_s[0], high=per_s[4])
+    assert row.cpu_s_per_1000_jobs == pytest.approx(9.1)
+    assert row.recorder_cpu_s_per_1000_jobs == pytest.approx(0.091)
+    assert row.pss_bytes == 126_000_000
+    assert row.evidence == Evidence(
+        pools_seen=("celery.concurrency.prefork:TaskPool",),
+        processes=4,
+        sockets_patched=False,
+        gil_enabled=True,
+    )
 
 
 def test_percentiles_are_pooled_from_the_raw_records(folder: RunFolder) -> None:
@@ -66,15 +78,6 @@ def test_percentiles_are_pooled_from_the_raw_records(folder: RunFolder) -> None:
     found = known(row_of(summarize(folder), "prefork-4").execution_s)
 
     assert found.p50 == pytest.approx(spans_ns[len(spans_ns) // 2 - 1] / 1e9, rel=1e-5)
-
-
-def test_cpu_is_the_last_sample_less_the_first(honest: Summary) -> None:
-    """The synthetic worker spends 9.1 ms a job and its recorder a hundredth of that."""
-    found = row_of(honest, "prefork-4")
-
-    assert found.cpu_s_per_1000_jobs == pytest.approx(9.1)
-    assert found.recorder_cpu_s_per_1000_jobs == pytest.approx(0.091)
-    assert found.pss_bytes == 126_000_000
 
 
 @pytest.mark.parametrize(
@@ -138,29 +141,43 @@ def test_invalid_repetitions_are_in_no_figure(folder: RunFolder) -> None:
     assert (row.repetitions, row.valid_repetitions, row.ledger.sent) == (5, 4, 200)
 
 
-def test_a_job_that_ran_twice_makes_its_row_invalid(folder: RunFolder) -> None:
-    """Two finished executions of one attempt are a duplicate, and the ledger says so."""
-    jobs = folder.read_jobs()
-    again = jobs.head(1).with_columns(pl.lit("f" * 16).alias("nonce"))
-    folder.write_jobs(pl.concat([jobs, again]))
-
-    found = row_of(summarize(folder), jobs["contender"][0])
-
-    assert (found.mark, found.ledger.duplicated) == ("!", 1)
-    assert codes(found) == [Code.JOBS_DUPLICATED, Code.TOO_FEW]
-
-
-def test_failed_jobs_are_accounted_and_make_the_row_unsure(folder: RunFolder) -> None:
-    """A failure is an end: the ledger closes, and the row says how many failed."""
+@pytest.mark.parametrize(
+    ("change", "mark", "counts", "reasons"),
+    [
+        # a second finished execution of one attempt
+        (
+            lambda jobs, is_one: pl.concat(
+                [jobs, jobs.filter(is_one).with_columns(nonce=pl.lit("f" * 16))]
+            ),
+            "!", {"duplicated": 1}, [Code.JOBS_DUPLICATED, Code.TOO_FEW],
+        ),
+        # a failure is an end: nothing is lost
+        (
+            lambda jobs, is_one: jobs.with_columns(
+                outcome=pl.when(is_one).then(pl.lit("failed")).otherwise("outcome")
+            ),
+            "~", {"failed": 1, "lost": 0}, [Code.JOBS_FAILED],
+        ),
+    ],
+    ids=["ran-twice", "failed"],
+)  # fmt: skip
+def test_how_jobs_ended_is_accounted_and_marks_the_row(
+    folder: RunFolder,
+    change: Callable[[pl.DataFrame, pl.Expr], pl.DataFrame],
+    mark: str,
+    counts: dict[str, int],
+    reasons: list[Code],
+) -> None:
+    """One job of one repetition is enough: the ledger counts it, and the row says so."""
     trial = find_trial(folder, contender="prefork-4", workload="cpu.primes", block=0)
-    is_failed = (pl.col("trial") == trial) & (pl.col("seq") == 7)
-    outcome = pl.when(is_failed).then(pl.lit("failed")).otherwise("outcome").alias("outcome")
-    folder.write_jobs(folder.read_jobs().with_columns(outcome))
+    is_one = (pl.col("trial") == trial) & (pl.col("seq") == 7)
+    folder.write_jobs(change(folder.read_jobs(), is_one))
 
     found = row_of(summarize(folder), "prefork-4")
 
-    assert (found.mark, found.ledger.failed, found.ledger.lost) == ("~", 1, 0)
-    assert codes(found) == [Code.JOBS_FAILED]
+    assert found.mark == mark
+    assert {name: getattr(found.ledger, name) for name in counts} == counts
+    assert codes(found) == reasons
 
 
 @pytest.mark.parametrize(
@@ -187,17 +204,6 @@ def test_a_pool_that_is_not_what_it_says_is_invalid(
     assert row_of(found, "solo").mark is Severity.NOTE
 
 
-def test_what_the_lab_tolerated_makes_a_row_unstable(folder: RunFolder) -> None:
-    """It is no fault, and is shown once with its repetitions."""
-    for block in (1, 4):
-        spoil(folder, contender="prefork-4", block=block, reasons=[DISTURBED])
-
-    found = row_of(summarize(folder), "prefork-4")
-
-    assert found.mark is Severity.UNSTABLE
-    assert [(one.code, one.repetitions) for one in found.reasons] == [(Code.FOREIGN_CPU, (2, 5))]
-
-
 def test_repetitions_far_apart_make_a_row_unstable(tmp_path: Path) -> None:
     """A standard deviation above a tenth of the mean."""
     found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, noise=0.35))
@@ -208,14 +214,24 @@ def test_repetitions_far_apart_make_a_row_unstable(tmp_path: Path) -> None:
     assert (row_of(found, "prefork-4").spread or 0.0) > 0.1
 
 
-@pytest.mark.parametrize("blocks", [1, 4])
-def test_fewer_than_five_repetitions_are_marked(tmp_path: Path, blocks: int) -> None:
-    """Every row of a short run says `?`, and why."""
-    found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, blocks=blocks))
+@pytest.mark.parametrize("blocks", [1, 2, 4])
+def test_fewer_than_five_repetitions_are_marked(
+    tmp_path: Path, honest: Summary, blocks: int
+) -> None:
+    """Every row of a short run says `?`, and why; rows follow the manifest.
 
+    That fewer than 100 jobs have no hundredth is noted once.
+    """
+    found = summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:2], blocks=blocks))
+
+    assert [row.contender for row in found.rows] == [one.name for one in DEMO] * 2
+    assert [one.workload for one in found.verdicts] == ["cpu.primes", "cpu.sha256"]
     assert {row.mark for row in found.rows} == {Severity.TOO_FEW}
     assert row_of(found, "prefork-4").reasons[0].parameters == {"have": blocks, "needed": 5}
     assert "95 %" not in found.verdicts[0].text
+    noted = ["The p99 of fewer than 100 jobs is about their maximum."] if blocks < 3 else []
+    assert [remark for remark in found.remarks if "p99" in remark] == noted
+    assert not any("p99" in remark for remark in honest.remarks)
 
 
 def test_pilots_are_listed_and_in_no_figure(folder: RunFolder) -> None:
@@ -233,7 +249,10 @@ def test_pilots_are_listed_and_in_no_figure(folder: RunFolder) -> None:
 
 
 def test_an_interrupted_run_says_so(folder: RunFolder) -> None:
-    """What was measured is kept; the trial that was cut is invalid, and its block not whole."""
+    """What was measured is kept; the trial that was cut is invalid, and its block not whole.
+
+    So is a block that was cut between two trials, each of which has its end.
+    """
     spoil(folder, contender="prefork-4", block=2, end_ns=None)
     trials = [trial for trial in flat_manifest(folder)["trials"] if trial["block"] < 3]
     edit_manifest(folder, state="unfinished", trials=trials)
@@ -244,16 +263,9 @@ def test_an_interrupted_run_says_so(folder: RunFolder) -> None:
     assert found.notes[0] == "Run interrupted after 2 of 5 repetitions; results are partial."
     assert (row.reasons[0].code, row.reasons[0].repetitions) == (Code.INTERRUPTED, (3,))
     assert row_of(found, "solo").mark is Severity.TOO_FEW
-
-
-def test_a_block_that_lacks_a_trial_is_not_counted(folder: RunFolder) -> None:
-    """Cut between two trials: every trial has its end, and the block is still not whole."""
-    last = find_trial(folder, contender="solo", workload="cpu.primes", block=3)
-    trials = [plan for plan in flat_manifest(folder)["trials"] if plan["block"] < 4]
-    trials = [plan for plan in trials if plan["trial"] != last]
-    edit_manifest(folder, state="unfinished", trials=trials)
-
-    assert "interrupted after 3 of 5 repetitions" in summarize(folder).notes[0]
+    last = find_trial(folder, contender="solo", workload="cpu.primes", block=1)
+    edit_manifest(folder, trials=[trial for trial in trials if trial["trial"] != last])
+    assert "interrupted after 1 of 5 repetitions" in summarize(folder).notes[0]
 
 
 @pytest.mark.parametrize("sent", [40, 0])
@@ -275,54 +287,43 @@ def test_a_trial_that_was_cut_is_never_valid(folder: RunFolder, sent: int) -> No
     assert (row.mark, row.valid_repetitions, row.ledger.sent) == ("!", 4, 160 + sent)
 
 
-def test_workers_that_were_killed_are_noted(folder: RunFolder) -> None:
-    """Whoever ended otherwise than asked is named with the exit code; who still runs is not."""
-    workers = flat_manifest(folder)["workers"]
+def test_what_may_have_disturbed_the_run_is_noted(folder: RunFolder) -> None:
+    """Who else used the cores when it began, and workers that were killed, with the exit code.
+
+    Who still runs is not named.
+    """
+    manifest = flat_manifest(folder)
+    workers, machine = manifest["workers"], manifest["machine"]
     workers[0]["exit_code"] = workers[4]["exit_code"] = -9
     workers[1]["exit_code"] = None
-    edit_manifest(folder, workers=workers)
+    edit_manifest(folder, workers=workers, machine=machine | {"load_average": [2.6, 1.0, 1.0]})
 
-    assert summarize(folder).notes[0] == (
-        "2 workers did not end by themselves: prefork-4 (exit code -9)."
-    )
+    notes = summarize(folder).notes
 
-
-def test_backlogs_that_differ_are_noted(tmp_path: Path) -> None:
-    """A wait in 40 jobs and one in 600 are no measure of each other."""
-    found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, contenders=BENCH))
-
-    assert (
-        "Backlogs differ (40–600 jobs): compare execution times and throughput, not waits."
-        in found.remarks
-    )
+    assert "2 workers did not end by themselves: prefork-4 (exit code -9)." in notes
+    assert any("load 2.60 on 2 cores" in note for note in notes)
 
 
 @pytest.mark.parametrize(
-    ("least", "arrivals", "is_noted"),
-    [(40, "burst", False), (10, "burst", True), (10, "constant", False)],
-)
-def test_backlogs_alike_and_jobs_at_a_rate_are_not_noted(
-    folder: RunFolder,
-    least: int,
-    arrivals: str,
-    is_noted: bool,  # noqa: FBT001 -- a case
+    ("least", "arrivals", "said"),
+    [
+        (40, "burst", []),
+        (10, "burst", [
+            "Backlogs differ (10–80 jobs): compare execution times and throughput, not waits."
+        ]),
+        (10, "constant", []),
+    ],
+)  # fmt: skip
+def test_backlogs_that_differ_are_noted(
+    folder: RunFolder, least: int, arrivals: str, said: list[str]
 ) -> None:
-    """Twice as many is alike; and what comes at a rate is no backlog."""
+    """Twice as many is alike, a wait in more is no measure; what comes at a rate is no backlog."""
     spoil(folder, count=80, arrivals=arrivals)
     spoil(folder, contender="solo", count=least)
 
     remarks = summarize(folder).remarks
 
-    assert any("Backlogs differ" in remark for remark in remarks) is is_noted
-
-
-def test_a_p99_of_few_jobs_is_noted_once(tmp_path: Path, honest: Summary) -> None:
-    """Two repetitions of 40 jobs have no hundredth; five have."""
-    few = summarize(make_run(tmp_path / "few", workloads=WORKLOADS[:2], blocks=2))
-
-    said = [remark for remark in few.remarks if "p99" in remark]
-    assert said == ["The p99 of fewer than 100 jobs is about their maximum."]
-    assert not any("p99" in remark for remark in honest.remarks)
+    assert [remark for remark in remarks if "Backlogs differ" in remark] == said
 
 
 def test_a_run_stopped_before_its_first_trial_has_a_summary(folder: RunFolder) -> None:
@@ -353,9 +354,10 @@ def test_too_few_finishes_for_a_throughput_claim_nothing(tmp_path: Path) -> None
     found = row_of(summarize(make_run(tmp_path / "run", workloads=_PRIMES, jobs=12)), "prefork-4")
 
     assert (found.mark, found.throughput_per_s) == (Severity.TOO_FEW, None)
-    assert codes(found) == [Code.TOO_FEW, Code.FEW_JOBS]
-    assert found.reasons[0].parameters == {"have": 0, "needed": 5}
-    assert found.reasons[1].parameters == {"done": 12, "in_flight": 4, "needed": 20}
+    assert [(one.code, one.parameters) for one in found.reasons] == [
+        (Code.TOO_FEW, {"have": 0, "needed": 5}),
+        (Code.FEW_JOBS, {"done": 12, "in_flight": 4, "needed": 20}),
+    ]
 
 
 def test_a_repetition_without_a_throughput_does_not_count_towards_a_claim(
@@ -407,32 +409,6 @@ def test_the_order_of_records_does_not_show(folder: RunFolder) -> None:
     folder.write_samples(folder.read_samples().sample(fraction=1.0, shuffle=True, seed=3))
 
     assert to_json(summarize(folder)) == before
-
-
-def test_a_contender_keeps_its_evidence(honest: Summary) -> None:
-    """Which pool class ran the jobs, in how many processes, with what of the GIL."""
-    assert row_of(honest, "prefork-4").evidence == Evidence(
-        pools_seen=("celery.concurrency.prefork:TaskPool",),
-        processes=4,
-        sockets_patched=False,
-        gil_enabled=True,
-    )
-
-
-def test_rows_follow_the_manifest(tmp_path: Path) -> None:
-    """Workload by workload, contenders in the experiment's order."""
-    found = summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:2], blocks=1))
-
-    assert [row.contender for row in found.rows] == [one.name for one in DEMO] * 2
-    assert [one.workload for one in found.verdicts] == ["cpu.primes", "cpu.sha256"]
-
-
-def test_a_busy_machine_is_noted(folder: RunFolder) -> None:
-    """Who else used the cores when the run began may have slowed it."""
-    machine = flat_manifest(folder)["machine"]
-    edit_manifest(folder, machine=machine | {"load_average": [2.6, 1.0, 1.0]})
-
-    assert any("load 2.60 on 2 cores" in note for note in summarize(folder).notes)
 
 
 def test_a_submission_is_read_like_a_run(folder: RunFolder) -> None:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import resource
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from poolbench.errors import ExitCode, StackError, UsageError
 from upstream import cli
-
-
-@pytest.fixture
-def open_files() -> Iterator[tuple[int, int]]:
-    """The limits of open files, put back afterwards."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    yield limits
-    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_the_port_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,17 +21,19 @@ def test_the_port_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (options.host, options.port) == ("127.0.0.1", 8_399)
 
 
-@pytest.mark.parametrize("words", [["--port", "65536"], ["--port", "-1"]])
-def test_an_impossible_port_names_the_bounds(words: list[str]) -> None:
-    """A port out of bounds is refused with the bounds."""
-    with pytest.raises(UsageError, match="is invalid: must be 0 to 65535"):
-        cli._parse(words)
-
-
-@pytest.mark.parametrize("words", [["--port", "x"], ["--prt", "1"], ["stray"]])
-def test_words_that_mean_nothing_are_one_line(words: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--port", "65536"], "is invalid: must be 0 to 65535"),
+        (["--port", "-1"], "is invalid: must be 0 to 65535"),
+        (["--port", "x"], "--port"),
+        (["--prt", "1"], "--prt"),
+        (["stray"], "stray"),
+    ],
+)
+def test_words_that_mean_nothing_are_one_line(words: list[str], said: str) -> None:
     """What argparse refuses is a fault like any other, without its usage text."""
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(UsageError, match=said) as caught:
         cli._parse(words)
 
     assert caught.value.exit_code == ExitCode.USAGE
@@ -63,20 +56,13 @@ def test_answers_are_not_held_back() -> None:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_a_low_limit_of_open_files_is_raised(open_files: tuple[int, int]) -> None:
-    """A laptop's soft limit of 256 isn't the end of 5,000 requests."""
-    _, hard = open_files
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
-
-    cli.raise_open_files_limit(300)
-
-    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, hard)
-
-
-def test_a_high_limit_of_open_files_stays(open_files: tuple[int, int]) -> None:
-    """More than is needed isn't taken away."""
-    soft, hard = open_files
-
-    cli.raise_open_files_limit(16)
-
-    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+@pytest.mark.parametrize(("soft", "wanted", "raised"), [(256, 300, 300), (256, 16, 256)])
+def test_a_low_limit_of_open_files_is_raised(soft: int, wanted: int, raised: int) -> None:
+    """A laptop's soft limit of 256 isn't the end of 5,000 requests; more is not taken away."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
+    try:
+        cli.raise_open_files_limit(wanted)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (raised, before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

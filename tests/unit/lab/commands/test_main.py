@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 
 from typer.testing import CliRunner
 
@@ -19,3 +20,12 @@ def test_the_version_names_all_that_a_number_depends_on() -> None:
     assert lines[0] == f"poolbench {__version__}"
     assert {line.split()[0] for line in lines} >= {"celery", "redis", "polars"}
     assert platform.python_version() in lines[-1]
+
+
+def test_every_command_has_its_line_of_help() -> None:
+    """A newcomer starts here."""
+    done = CliRunner().invoke(app, ["--help"])
+
+    assert done.exit_code == 0
+    for name in ("run", "report", "compare", "export", "jobs", "up", "down", "ps", "logs"):
+        assert re.search(rf"^\W*{name} +[A-Z]\w+ ", done.stdout, re.MULTILINE), name

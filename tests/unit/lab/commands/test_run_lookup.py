@@ -7,20 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from lab.commands.run_lookup import find_run, output_faults, read_summary
+from collector.store import RunFolder
+from lab.commands.run_lookup import find_run, read_summary
 from poolbench.errors import StorageError, UsageError
 from report.result import to_json
 from report.summary import summarize
 from tests.pairs import CONTENDERS, SLEEP
 from tests.synthetic import edit_manifest, make_run
 
+RUN, LATER = "20260101-120000-aaaa", "20260301-090000-bbbb"
+
+
+def make(path: Path) -> RunFolder:
+    """Make a run of one repetition."""
+    return make_run(path, blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
+
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """A results folder with two runs and something else."""
-    for name in ("20260101-120000-aaaa", "20260301-090000-bbbb"):
-        make_run(tmp_path / name, blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
+    """A results folder with two runs, something else and the link to a run that is gone."""
+    make(tmp_path / RUN)
+    make(tmp_path / LATER)
     (tmp_path / "zzz-no-run").mkdir()
+    (tmp_path / "20260101-120000-aaab").symlink_to(tmp_path / "gone")
     return tmp_path
 
 
@@ -31,50 +40,44 @@ def fault_of(word: str, *, results: Path) -> str:
     return str(caught.value)
 
 
-def test_a_run_is_named_by_id_path_or_latest(results: Path, tmp_path: Path) -> None:
+def test_a_run_is_named_by_id_path_or_latest(results: Path) -> None:
     """A folder or a file anywhere; `latest` ignores folders without a manifest."""
-    folder = results / "20260101-120000-aaaa"
-    file = tmp_path / "main.json"
+    folder, file = results / RUN, results / "main.json"
     file.write_text("{}")
 
-    assert find_run(folder.name, results_dir=results) == folder
+    assert find_run(RUN, results_dir=results) == folder
     assert find_run(str(folder), results_dir=Path("elsewhere")) == folder
     assert find_run(str(file), results_dir=results) == file
-    assert find_run("latest", results_dir=results).name == "20260301-090000-bbbb"
-
-
-def test_latest_is_not_the_last_in_the_alphabet(results: Path) -> None:
-    """A run may have a name of its own: what counts is when it was made."""
-    old = make_run(results / "zoo", blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
-    edit_manifest(old, created_ns=1)
-    new = make_run(results / "ant", blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
-    edit_manifest(new, created_ns=2**62)
-    (results / "20260301-090000-bbbb" / "manifest.json").write_text("{", encoding="utf-8")
-
-    assert find_run("latest", results_dir=results) == new.path
-
-
-def test_a_summary_is_no_folder(results: Path, tmp_path: Path) -> None:
-    """Where records are needed neither is it taken, nor is it recommended."""
-    file = tmp_path / "main.json"
-    file.write_text("{}")
+    assert find_run("latest", results_dir=results).name == LATER
+    # where records are needed a summary is neither taken nor recommended
     for word in (str(file), "???"):
         with pytest.raises(UsageError) as caught:
             find_run(word, results_dir=results, needs_folder=True)
         assert str(caught.value).endswith("; name a run's id, its folder, or latest")
 
 
+def test_latest_is_not_the_last_in_the_alphabet(results: Path) -> None:
+    """A run may have a name of its own: what counts is when it was made."""
+    edit_manifest(make(results / "zoo"), created_ns=1)
+    new = make(results / "ant")
+    edit_manifest(new, created_ns=2**62)
+    (results / LATER / "manifest.json").write_text("{", encoding="utf-8")
+
+    assert find_run("latest", results_dir=results) == new.path
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("20260101-120000-aaab", "20260101-120000-aaab; did you mean 20260101-120000-aaaa?"),
-        ("latst", "latst; did you mean latest?"),
+        (f"{RUN[:-1]}c", f"{RUN[:-1]}c; did you mean {RUN}?"),
+        # a link to what is gone, which is not recommended either
+        (f"{RUN[:-1]}b", f"{RUN[:-1]}b; did you mean {RUN}?"),
         # not the whole list of runs, which may be long
         ("???", "???; name a run's id, its folder, a summary.json, or latest"),
         # nothing, or what no system takes for a path, is not the folder of all runs
         ("", '""; '),
         ("x" * 5_000, "xxx; "),
-        ("20260101-120000-aaaa/manifest.json/x", "manifest.json/x; "),
+        (f"{RUN}/manifest.json/x", "manifest.json/x; "),
     ],
 )
 def test_a_word_that_names_no_run_is_refused(results: Path, word: str, said: str) -> None:
@@ -83,15 +86,6 @@ def test_a_word_that_names_no_run_is_refused(results: Path, word: str, said: str
 
     assert found.startswith("A: no such run: ")
     assert said in found
-
-
-def test_a_broken_link_is_not_recommended(results: Path) -> None:
-    """What it leads to is gone; other runs are named."""
-    (results / "20260101-120000-aaab").symlink_to(results / "gone")
-
-    said = fault_of("20260101-120000-aaab", results=results)
-
-    assert said.endswith("did you mean 20260101-120000-aaaa?")
 
 
 def test_a_run_that_can_not_be_reached_says_why(
@@ -104,13 +98,13 @@ def test_a_run_that_can_not_be_reached_says_why(
 
     monkeypatch.setattr(Path, "exists", refuse)
 
-    said = fault_of("20260101-120000-aaaa", results=results)
+    said = fault_of(RUN, results=results)
 
-    assert said.startswith("A: run can't be read: 20260101-120000-aaaa (Permission denied); ")
+    assert said.startswith(f"A: run can't be read: {RUN} (Permission denied); ")
     assert "did you mean" not in said
 
 
-@pytest.mark.parametrize("word", ["latest", "20260101-120000-aaaa"])
+@pytest.mark.parametrize("word", ["latest", RUN])
 def test_without_any_run_it_says_what_makes_one(tmp_path: Path, word: str) -> None:
     """An empty folder, or none."""
     for place in (tmp_path, tmp_path / "absent"):
@@ -118,24 +112,18 @@ def test_without_any_run_it_says_what_makes_one(tmp_path: Path, word: str) -> No
         assert said.endswith(f"there is none in {place}; `poolbench run` makes one")
 
 
-def test_a_folder_is_measured_anew(results: Path) -> None:
-    """Whatever stands in its summary.json: the records are the truth."""
-    folder = results / "20260101-120000-aaaa"
-    (folder / "summary.json").write_text("{}")
+def test_a_folder_is_measured_anew_while_it_has_records(results: Path) -> None:
+    """Then its summary.json counts: a CI system keeps that of a run, without the large files."""
+    folder = make(results / RUN)
+    kept = folder.path / "summary.json"
+    kept.write_text("{}")
+    summary = read_summary(folder.path)
+    assert summary == summarize(folder)
 
-    assert read_summary(folder).rows
-
-
-def test_a_folder_without_records_has_its_summary(results: Path) -> None:
-    """What a CI system kept of a run, without the large files."""
-    path = results / "20260101-120000-aaaa"
-    folder = make_run(path, blocks=1, contenders=CONTENDERS, workloads=[SLEEP])
-    summary = summarize(folder)
-    (path / "summary.json").write_text(to_json(summary), encoding="utf-8")
+    kept.write_text(to_json(summary), encoding="utf-8")
     folder.jobs_path.unlink()
     folder.samples_path.unlink()
-
-    assert read_summary(path) == summary
+    assert read_summary(folder.path) == summary
 
 
 def test_a_folder_that_is_no_run_is_one_line(tmp_path: Path) -> None:
@@ -165,12 +153,3 @@ def test_a_summary_that_cannot_be_read_is_one_line(tmp_path: Path, text: str, fa
     said = str(caught.value)
     assert said.startswith(f"{path}: {fault}: this version reads summaries of format 2. ")
     assert "\n" not in said
-
-
-def test_a_file_goes_only_into_a_folder(tmp_path: Path) -> None:
-    """Told with the option, before anything is measured."""
-    (fault,) = output_faults(tmp_path / "no" / "x.xml", where="--junit")
-
-    assert str(fault).startswith(f"--junit: no such folder: {tmp_path / 'no'}; ")
-    assert output_faults(tmp_path / "x.xml", where="--junit") == []
-    assert output_faults(None, where="--junit") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,24 +18,31 @@ from lab.conformance.worker import WorkerDiedError
 from poolbench.pools import POOLS
 from tests.conformance import BREAKS, IGNORED, WORKS, finding
 
+Ended = Callable[..., worker.TestbedWorker]
+
 TERM, QUIT = signal.SIGTERM, signal.SIGQUIT
 NO_SHUTDOWN = "CRITICAL: Unrecoverable error: NotImplementedError()"
 
 
-def ended(
-    exit_code: int | None, stop_signal: signal.Signals | None, *log: str, folder: Path
-) -> worker.TestbedWorker:
-    """Return a worker that ended like this, or runs, and whose log has these lines."""
-    path = folder / f"{len(list(folder.iterdir()))}.log"
-    path.write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
-    child = SimpleNamespace(exit_code=exit_code, log=path)
-    return worker.TestbedWorker(
-        child=child,  # type: ignore[arg-type]  # it is a process
-        slots=2,
-        app=Celery(set_as_current=False),
-        wait_until=lambda: False,
-        stop_signal=stop_signal,
-    )
+@pytest.fixture
+def ended(tmp_path: Path) -> Ended:
+    """Make a worker that ended like this, or runs, and whose log has these lines."""
+
+    def make(
+        exit_code: int | None, stop_signal: signal.Signals | None, *log: str
+    ) -> worker.TestbedWorker:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.log"
+        path.write_text("".join(f"{line}\n" for line in log), encoding="utf-8")
+        child = SimpleNamespace(exit_code=exit_code, log=path)
+        return worker.TestbedWorker(
+            child=child,  # type: ignore[arg-type]  # it is a process
+            slots=2,
+            app=Celery(set_as_current=False),
+            wait_until=lambda: False,
+            stop_signal=stop_signal,
+        )
+
+    return make
 
 
 def test_all_promises_are_tried_once_before_any_is_tried_again() -> None:
@@ -63,17 +71,14 @@ def test_all_promises_are_tried_once_before_any_is_tried_again() -> None:
     ],
 )
 def test_a_worker_that_died_breaks_whatever_its_jobs_did(
-    tmp_path: Path,
+    ended: Ended,
     found: Finding,
     exit_code: int | None,
     stop_signal: signal.Signals | None,
     log: list[str],
 ) -> None:
     """An error of its own, another exit code than asked for, or an end that nobody asked for."""
-    workers = [
-        ended(None, None, folder=tmp_path),
-        ended(exit_code, stop_signal, *log, folder=tmp_path),
-    ]
+    workers = [ended(None, None), ended(exit_code, stop_signal, *log)]
 
     judged = judge_exits(found, workers=workers)
 
@@ -88,29 +93,24 @@ def test_a_worker_that_died_breaks_whatever_its_jobs_did(
     [(0, TERM), (0, QUIT), (1, QUIT), (None, TERM), (None, None)],
 )
 def test_a_worker_that_ended_as_asked_or_was_killed_by_the_try_is_no_break(
-    tmp_path: Path, exit_code: int | None, stop_signal: signal.Signals | None
+    ended: Ended, exit_code: int | None, stop_signal: signal.Signals | None
 ) -> None:
     """Celery announces exit code 1 for a cold shutdown; a hang is the row's own finding."""
     found = finding(WORKS, "Fine.", "jobs: 1 done")
 
-    one = ended(exit_code, stop_signal, "CRITICAL: Couldn't ack", folder=tmp_path)
+    one = ended(exit_code, stop_signal, "CRITICAL: Couldn't ack")
 
     assert judge_exits(found, workers=[one]) == found
 
 
-@pytest.mark.parametrize("found", [finding(BREAKS, "Jobs are lost."), not_tried("no such option")])
-def test_a_break_and_a_reason_keep_their_own_words(tmp_path: Path, found: Finding) -> None:
-    """The row's sentence says more than that a worker died."""
-    assert judge_exits(found, workers=[ended(1, None, NO_SHUTDOWN, folder=tmp_path)]) == found
+def test_a_break_or_a_reason_and_its_evidence_stay_as_they_are(ended: Ended) -> None:
+    """The row's sentence says more than that a worker died; a log line stands there once."""
+    died = [ended(1, QUIT, NO_SHUTDOWN)]
 
-
-def test_evidence_that_the_row_shows_already_is_not_repeated(tmp_path: Path) -> None:
-    """A log line stands there once."""
-    found = finding(IGNORED, "It waited.", "exit code: 1", f"log: {NO_SHUTDOWN}")
-
-    judged = judge_exits(found, workers=[ended(1, QUIT, NO_SHUTDOWN, folder=tmp_path)])
-
-    assert judged.evidence == found.evidence
+    for found in (finding(BREAKS, "Jobs are lost."), not_tried("no such option")):
+        assert judge_exits(found, workers=died) == found
+    shown = finding(IGNORED, "It waited.", "exit code: 1", f"log: {NO_SHUTDOWN}")
+    assert judge_exits(shown, workers=died).evidence == shown.evidence
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_evidence_that_the_row_shows_already_is_not_repeated(tmp_path: Path) -> 
     ],
 )
 def test_a_worker_that_dies_breaks_unless_it_lacks_the_option(
-    tmp_path: Path, line: str, exit_code: int, outcome: Outcome, seen: str
+    ended: Ended, line: str, exit_code: int, outcome: Outcome, seen: str
 ) -> None:
     """An option that this Celery does not have is no verdict on a pool."""
-    found = judge_death(WorkerDiedError(ended(exit_code, None, line, folder=tmp_path)))
+    found = judge_death(WorkerDiedError(ended(exit_code, None, line)))
 
     assert found.outcome is outcome
     assert seen in found.seen

@@ -16,27 +16,17 @@ LINES = """\
 """
 
 
-def test_stamps_are_read_back_with_their_facts(tmp_path: Path) -> None:
-    """What a job wrote beside the moment is kept."""
-    (tmp_path / "stamps").write_text(LINES, encoding="utf-8")
+def test_whole_stamps_are_read_back_with_their_facts(tmp_path: Path) -> None:
+    """A try may look before the first job has begun, and while a line is being written."""
+    path = tmp_path / "stamps"
+    assert read_stamps(path) == Stamps()
 
-    read = read_stamps(tmp_path / "stamps")
+    path.write_text(f'{LINES}{{"label": "b", "mom', encoding="utf-8")
+    read = read_stamps(path)
 
     assert [one.moment for one in read.all] == ["started", "interrupted"]
     assert read.all[1].error == "Oh"
     assert read.all[0].pid == 7
-
-
-def test_a_file_that_no_job_has_written_has_no_stamps(tmp_path: Path) -> None:
-    """A try may look before the first job has begun."""
-    assert read_stamps(tmp_path / "stamps") == Stamps()
-
-
-def test_a_line_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
-    """A reader that comes between two writes sees whole stamps alone."""
-    (tmp_path / "stamps").write_text(f'{LINES}{{"label": "b", "mom', encoding="utf-8")
-
-    assert len(read_stamps(tmp_path / "stamps").all) == 2
 
 
 def test_jobs_in_flight_are_those_without_an_end() -> None:
@@ -62,19 +52,15 @@ def test_the_peak_is_the_most_jobs_at_once(moments: tuple[str, ...], peak: int) 
 
 
 def test_stamps_are_described_in_seconds_from_the_first() -> None:
-    """In the order of time, whatever the order of writing."""
+    """In the order of time, whatever the order of writing, and cut to a line."""
     found = stamps("b started 11", "a started 10", "a finished 12.5")
 
     assert found.describe() == "stamps: a started 0.0 s, b started 1.0 s, a finished 2.5 s"
     assert found.describe("b") == "stamps: b started 1.0 s"
     assert found.describe("z") == Stamps().describe() == "stamps: none"
 
-
-def test_a_long_description_is_cut() -> None:
-    """Evidence is a line, not a page."""
-    found = stamps(*(f"job-{number} started {number}" for number in range(14)))
-
-    assert found.describe().endswith("job-9 started 9.0 s, 4 more")
+    long = stamps(*(f"job-{number} started {number}" for number in range(14)))
+    assert long.describe().endswith("job-9 started 9.0 s, 4 more")
 
 
 def test_each_job_has_one_fate() -> None:
@@ -86,28 +72,16 @@ def test_each_job_has_one_fate() -> None:
     )
     sent = ["done", "cut", "held", "again", "twice", "gone", "fresh"]
 
-    found = job_fates(sent, stamps=seen, queued=["cut", "fresh"], unacked=["held", "again"])
+    # between two looks a job may go from the queue to unacked: `fresh` is in both
+    found = job_fates(
+        sent, stamps=seen, queued=["cut", "fresh"], unacked=["held", "again", "fresh"]
+    )
 
     assert found.done == {"done"}
     assert found.queued == {"cut", "fresh"}
     assert found.unacked == {"held"}
     assert found.doubled == {"again", "twice"}
     assert found.lost == {"gone"}
-
-
-def test_a_job_in_the_queue_and_in_unacked_counts_once() -> None:
-    """Between two looks a job may go from one to the other."""
-    found = job_fates(["a"], stamps=Stamps(), queued=["a"], unacked=["a"])
-
-    assert found.queued == {"a"}
-    assert not found.unacked | found.lost
-
-
-def test_fates_without_a_job_are_left_out() -> None:
-    """Zeros would only hide the other counts."""
-    found = job_fates(["a", "b"], stamps=stamps("a finished 1"), queued=[], unacked=[])
-
-    assert found.describe() == "jobs: 1 done, 1 lost"
 
 
 def test_the_wait_of_jobs_is_that_of_the_last_to_start() -> None:
@@ -119,13 +93,17 @@ def test_the_wait_of_jobs_is_that_of_the_last_to_start() -> None:
 
 
 def test_harm_is_counted_by_kind() -> None:
-    """Jobs that are done or back in the queue are unharmed."""
+    """Jobs that are done or back in the queue are unharmed; kinds without a job are left out."""
     ran_twice = stamps("a finished 1", "a finished 2", "c finished 1")
 
-    found = job_fates("abcde", stamps=ran_twice, queued=["e"], unacked=["d"])
+    harmed = job_fates("abcde", stamps=ran_twice, queued=["e"], unacked=["d"])
+    unharmed = job_fates("ce", stamps=ran_twice, queued=["e"], unacked=[])
 
-    assert found.harm() == (
+    assert harmed.harm() == (
         "1 job(s) lost; 1 job(s) run twice or about to be; "
         "1 job(s) left in unacked until the visibility timeout"
     )
-    assert not job_fates("ce", stamps=ran_twice, queued=["e"], unacked=[]).harm()
+    assert not unharmed.harm()
+    assert job_fates("cb", stamps=ran_twice, queued=[], unacked=[]).describe() == (
+        "jobs: 1 done, 1 lost"
+    )

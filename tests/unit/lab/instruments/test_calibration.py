@@ -20,24 +20,18 @@ def workload(kind: str, **parameters: float) -> Workload:
 
 
 HALF = workload("mixed.share", total_ms=20, cpu_share=0.5)
+WAIT = workload("io.sleep", delay_ms=3)
 
 
 def test_only_what_needs_it_is_calibrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Units and waits need no calibration, so no process is started."""
-    monkeypatch.setattr(sys, "executable", "/nowhere")
-    idle = workload("mixed.share", total_ms=20, cpu_share=0)
-
-    found = calibrate([workload("cpu.primes", units=3), workload("io.sleep", delay_ms=3), idle])
-
-    assert found == {}
-
-
-def test_each_kind_is_calibrated_once() -> None:
-    """Two workloads of a kind share its cost."""
-    found = calibrate([HALF, HALF, workload("io.sleep", delay_ms=3)])
-
+    """Units and waits need no calibration, so no process is started; a kind is done once."""
+    found = calibrate([HALF, HALF, WAIT])
     assert list(found) == ["mixed.share"]
     assert 1e-6 < found["mixed.share"] < 0.1
+
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    idle = workload("mixed.share", total_ms=20, cpu_share=0)
+    assert calibrate([workload("cpu.primes", units=3), WAIT, idle]) == {}
 
 
 @pytest.mark.parametrize(
@@ -61,30 +55,18 @@ def test_a_calibration_that_fails_stops_the_run(
         calibrate([HALF])
 
 
+LATER, SLEEP = {"delay_ms": 5}, {"delay_ms": READY_SLEEP_MS}
+
+
 @pytest.mark.parametrize(
     ("kind", "parameters", "first", "count"),
     [
         ("cpu.json", {"units": 9}, {"units": 9}, MAX_WARM_UP_CPU_JOBS),
         ("io.redis", {"commands": 9}, {"commands": 9}, 200),
         ("io.file", {"size_bytes": 9}, {"size_bytes": 9}, 200),
-        (
-            "io.http",
-            {"delay_ms": 5, "size_bytes": 9, "tail_sigma": 2},
-            {"delay_ms": READY_SLEEP_MS, "size_bytes": 9},
-            100,
-        ),
-        (
-            "mixed.share",
-            {"units": 40, "delay_ms": 5},
-            {"units": 1, "delay_ms": READY_SLEEP_MS},
-            100,
-        ),
-        (
-            "mixed.share",
-            {"units": 0, "delay_ms": 5},
-            {"units": 0, "delay_ms": READY_SLEEP_MS},
-            100,
-        ),
+        ("io.http", {"size_bytes": 9, "tail_sigma": 2, **LATER}, {"size_bytes": 9, **SLEEP}, 100),
+        ("mixed.share", {"units": 40, **LATER}, {"units": 1, **SLEEP}, 100),
+        ("mixed.share", {"units": 0, **LATER}, {"units": 0, **SLEEP}, 100),
     ],
 )
 def test_first_jobs_reach_every_slot_and_cost_little(

@@ -12,21 +12,8 @@ import pytest
 
 from lab.instruments.process_sampler import Sampler
 
-#: A parent with one child; both wait for their standard input to end after burning some CPU.
-TREE = """
-import subprocess, sys
-child = subprocess.Popen(
-    [sys.executable, "-c", sys.argv[1], *sys.argv[2:]],
-    stdin=subprocess.PIPE,
-    stdout=subprocess.PIPE,
-)
-child.stdout.readline()
-print("up", flush=True)
-sys.stdin.read()
-child.stdin.close()
-child.wait()
-"""
-
+#: A parent with one child, which has its input and output and burns some CPU time.
+TREE = "import subprocess, sys; subprocess.run([sys.executable, '-c', *sys.argv[1:]])"
 BURN = """
 import sys, time
 while time.process_time() < 0.2:
@@ -43,7 +30,7 @@ def tree(*words: str) -> Iterator[int]:
         [sys.executable, "-c", TREE, BURN, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as parent:
         assert parent.stdout is not None
-        assert parent.stdout.readline() == b"up\n"
+        assert parent.stdout.readline() == b"burnt\n"
         yield parent.pid
 
 
@@ -77,8 +64,7 @@ def test_pss_and_connections_are_optional() -> None:
     sample = Sampler(os.getpid(), contender="x").sample(trial=0)
 
     assert sample is not None
-    assert sample.pss_bytes is None
-    assert sample.connections is None
+    assert (sample.pss_bytes, sample.connections) == (None, None)
 
 
 def test_a_worker_that_is_gone_gives_no_sample() -> None:

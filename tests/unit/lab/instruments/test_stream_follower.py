@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import redis
 from lab.instruments.stream_follower import StreamFollower, TrialView
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FORMAT, Moment
+from tests.conftest import Server
 from tests.wire import encode_line
 
 
@@ -59,42 +61,41 @@ def test_peak_overlap_counts_what_ran_at_one_instant() -> None:
     assert view.peak_overlap() == 2
 
 
-def test_each_line_is_read_once(server: Any, run_id: str) -> None:
+@pytest.fixture
+def client(server: Server) -> Iterator[redis.Redis]:
+    """A client that decodes nothing, as the lab's."""
+    with redis.Redis.from_url(server.url) as connection:
+        yield connection
+
+
+def test_each_line_is_read_once(client: redis.Redis, run_id: str) -> None:
     """Two reads see each entry once, and leave the stream to the collector."""
-    with redis.Redis.from_url(server.url) as client:
-        follower = StreamFollower(client, run=run_id)
-        view = follower.view(0)
-        view.lines = []
-        for seq in range(3):
-            add(client, run_id, encode_line(line(Moment.FINISHED, seq=seq, state="SUCCESS")))
+    follower = StreamFollower(client, run=run_id)
+    view = follower.view(0)
+    view.lines = []
+    for seq in range(3):
+        add(client, run_id, encode_line(line(Moment.FINISHED, seq=seq, state="SUCCESS")))
 
-        for _ in range(2):
-            follower.read(wait_s=0.01)
+    for _ in range(2):
+        follower.read(wait_s=0.01)
 
-        assert len(view.lines) == 3
-        assert view.ended == {0, 1, 2}
-        assert client.xlen(records_stream(run_id)) == 3
-
-
-def test_garbled_lines_are_skipped(server: Any, run_id: str) -> None:
-    """One garbled line doesn't hide the good one beside it."""
-    good = encode_line(line(Moment.FINISHED, state="SUCCESS"))
-    with redis.Redis.from_url(server.url) as client:
-        follower = StreamFollower(client, run=run_id)
-        view = follower.view(0)
-        add(client, run_id, b'{"v":1,"m"\n', b"\xff\xfe\n", b'{"v":99,"m":"x"}\n', good)
-
-        follower.read(wait_s=0.1)
-
-        assert view.ended == {0}
+    assert len(view.lines) == 3
+    assert view.ended == {0, 1, 2}
+    assert client.xlen(records_stream(run_id)) == 3
 
 
-def test_lines_of_other_trials_are_not_kept(server: Any, run_id: str) -> None:
-    """Only trials whose view was asked for take memory; a later view begins with later lines."""
-    with redis.Redis.from_url(server.url) as client:
-        follower = StreamFollower(client, run=run_id)
-        add(client, run_id, encode_line(line(Moment.FINISHED, trial=7, state="SUCCESS")))
+def test_garbled_lines_and_those_of_other_trials_are_skipped(
+    client: redis.Redis, run_id: str
+) -> None:
+    """They don't hide the good one; only trials whose view was asked for take memory."""
+    follower = StreamFollower(client, run=run_id)
+    good, other = (
+        encode_line(line(Moment.FINISHED, trial=trial, state="SUCCESS")) for trial in (0, 7)
+    )
+    view = follower.view(0)
+    add(client, run_id, b'{"v":1,"m"\n', b"\xff\xfe\n", b'{"v":99,"m":"x"}\n', other, good)
 
-        follower.read(wait_s=0.1)
+    follower.read(wait_s=0.1)
 
-        assert follower.view(7).ended == set()
+    assert view.ended == {0}
+    assert follower.view(7).ended == set()

@@ -23,34 +23,22 @@ def shown(*, blocks: int | None, is_terminal: bool) -> str:
     return out.getvalue()
 
 
-def test_a_counted_run_shows_the_number_of_repetitions() -> None:
-    """And the number of all trials."""
-    text = shown(blocks=5, is_terminal=False)
+def test_a_counted_run_shows_the_number_of_repetitions_and_of_all_trials() -> None:
+    """Its bar has an end: two of twenty trials and the time left."""
+    text, bar = (shown(blocks=5, is_terminal=is_terminal) for is_terminal in (False, True))
 
     assert "Which?  20 trials" in text
     assert "repetition 2 of 5: starting workers" in text
+    assert "2/20 trials" in bar
+    assert " left " in bar
 
 
 def test_an_open_run_shows_how_long_it_may_take() -> None:
-    """The number of repetitions is open."""
-    text = shown(blocks=None, is_terminal=False)
+    """Its number of repetitions is open, so its bar counts without an end."""
+    text, bar = (shown(blocks=None, is_terminal=is_terminal) for is_terminal in (False, True))
 
     assert "Which?  4 trials in each repetition, 15 min at most" in text
     assert "repetition 2: starting workers" in text
     assert "± 4.1 % at the widest" in text
-
-
-def test_the_bar_of_an_open_run_counts_without_an_end() -> None:
-    """It shows the number of trials so far and the longest time."""
-    text = shown(blocks=None, is_terminal=True)
-
-    assert "2/? trials" in text
-    assert "of 15 min at most" in text
-
-
-def test_the_bar_of_a_counted_run_has_an_end() -> None:
-    """It shows two of twenty trials and the time left."""
-    text = shown(blocks=5, is_terminal=True)
-
-    assert "2/20 trials" in text
-    assert text.count(" left ") >= 1
+    assert "2/? trials" in bar
+    assert "of 15 min at most" in bar

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -41,13 +42,17 @@ def test_it_finds_the_capacity_within_its_resolution(capacity_per_s: float, erro
     )
 
 
+def begin(**changes: Any) -> Search:
+    """Begin a search whose trials take a second."""
+    plain = {"pilot_per_s": 1.0, "earlier_per_s": None, "most_per_s": math.inf, "seed": "1"}
+    return begin_search(**{**plain, **changes}, trial_s=1.0)
+
+
 @settings(max_examples=60, deadline=None)
 @given(pilot_per_s=rates_per_s, share=st.floats(min_value=0.8, max_value=1.2))
 def test_a_search_from_a_good_pilot_is_short(pilot_per_s: float, share: float) -> None:
     """If the pilot is right within 20 %, the search takes at most seven steps."""
-    search = begin_search(
-        pilot_per_s=pilot_per_s, earlier_per_s=None, most_per_s=math.inf, trial_s=1.0, seed="1"
-    )
+    search = begin(pilot_per_s=pilot_per_s)
 
     carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= pilot_per_s * share)
 
@@ -58,13 +63,7 @@ def test_a_search_from_a_good_pilot_is_short(pilot_per_s: float, share: float) -
 @given(found_per_s=rates_per_s, block=st.integers(min_value=1, max_value=50))
 def test_a_search_after_an_earlier_block_is_shorter(found_per_s: float, block: int) -> None:
     """It starts within half its resolution of the earlier rate and takes at most five steps."""
-    search = begin_search(
-        pilot_per_s=1.0,
-        earlier_per_s=found_per_s,
-        most_per_s=math.inf,
-        trial_s=1.0,
-        seed=f"1:{block}",
-    )
+    search = begin(earlier_per_s=found_per_s, seed=f"1:{block}")
     assert abs(math.log(search.start_per_s / found_per_s)) <= math.log(1 + RESOLUTION) / 2 + 1e-9
 
     carry_out(search, is_sustained=lambda rate_per_s: rate_per_s <= found_per_s * 1.03)
@@ -74,33 +73,22 @@ def test_a_search_after_an_earlier_block_is_shorter(found_per_s: float, block: i
 
 def test_searches_of_equal_contenders_start_at_different_rates() -> None:
     """Equal rates would make repetitions agree more closely than their precision allows."""
-    starts_per_s = {
-        begin_search(
-            pilot_per_s=100.0, earlier_per_s=100.0, most_per_s=math.inf, trial_s=1.0, seed=seed
-        ).start_per_s
-        for seed in ("1:1:w:a", "1:2:w:a", "1:1:w:b")
-    }
+    seeds = ("1:1:w:a", "1:2:w:a", "1:1:w:b")
+
+    starts_per_s = {begin(earlier_per_s=100.0, seed=seed).start_per_s for seed in seeds}
 
     assert len(starts_per_s) == 3
 
 
-def test_a_server_that_sustains_nothing_ends_it() -> None:
-    """It goes down in growing steps to the lowest rate, and finds no sustained rate."""
-    search = carry_out(Search(start_per_s=1_000.0), is_sustained=lambda _: False)
+def test_a_server_that_sustains_nothing_or_everything_ends_it() -> None:
+    """It goes down to the lowest rate, or up to the one that the producer can send."""
+    down = carry_out(Search(start_per_s=1_000.0), is_sustained=lambda _: False)
+    up = carry_out(Search(start_per_s=10.0, most_per_s=2_000.0), is_sustained=lambda _: True)
 
-    assert search.sustained_per_s is None
-    assert not search.is_resolved
-    assert search.steps <= MAX_STEPS
-    assert search.missed_per_s == LEAST_PER_S
-
-
-def test_a_server_that_sustains_everything_ends_it() -> None:
-    """It goes up to the rate that the producer can send, and finds no missed rate."""
-    search = carry_out(Search(start_per_s=10.0, most_per_s=2_000.0), is_sustained=lambda _: True)
-
-    assert search.sustained_per_s == 2_000.0
-    assert search.missed_per_s is None
-    assert search.steps <= MAX_STEPS
+    assert (down.sustained_per_s, down.missed_per_s) == (None, LEAST_PER_S)
+    assert not down.is_resolved
+    assert (up.sustained_per_s, up.missed_per_s) == (2_000.0, None)
+    assert max(down.steps, up.steps) <= MAX_STEPS
 
 
 def test_a_search_ends_when_its_time_is_over() -> None:

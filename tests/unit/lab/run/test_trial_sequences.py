@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from collector.run_manifest import Contender, Workload
 from lab.experiment.arrivals import CURVE_SHARES
@@ -11,6 +12,7 @@ from lab.run.trial_sequences import block_units
 
 SOLO = Contender(name="solo", pool="solo", slots=1, note="")
 THREADS = Contender(name="threads", pool="threads", slots=4, note="")
+workload = partial(Workload, kind="io.sleep", parameters={})
 
 EXPERIMENT = Experiment(
     file="some.toml",
@@ -24,14 +26,8 @@ EXPERIMENT = Experiment(
     stall_s=10.0,
     contenders=(SOLO, THREADS),
     workloads=(
-        Workload(name="backlog", kind="io.sleep", parameters={}),
-        Workload(
-            name="bend",
-            kind="io.sleep",
-            parameters={},
-            measure="curve",
-            arrivals={"how": "poisson"},
-        ),
+        workload(name="backlog"),
+        workload(name="bend", measure="curve", arrivals={"how": "poisson"}),
     ),
 )
 

@@ -10,6 +10,7 @@ import pytest
 from lab.stack.docker_engine import find_engine, read_answers
 
 INFO = "28.1.0 [name=seccomp,profile=builtin]\n"
+NO_COMPOSE = "engine 28.1.0 answers, but Compose v2 is missing"
 
 
 def said(text: str = "", *, error: str = "", code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -17,25 +18,25 @@ def said(text: str = "", *, error: str = "", code: int = 0) -> subprocess.Comple
     return subprocess.CompletedProcess([], code, stdout=text, stderr=error)
 
 
-@pytest.mark.parametrize("compose", ["2.26.1-4", "v2.39.0", "5.0.1"])
-def test_an_engine_with_compose_is_taken(compose: str) -> None:
-    """Compose v2 and its successors serve."""
-    engine = read_answers(info=said(INFO), compose=said(f"{compose}\n"))
-
-    assert engine.is_usable
-    assert engine.description == f"engine 28.1.0, Compose {compose.removeprefix('v')}"
-    assert not engine.is_rootless
-
-
 @pytest.mark.parametrize(
-    ("compose", "code"), [("1.29.2", 0), ("docker: 'compose' is not a docker command.", 1)]
+    ("compose", "code", "description"),
+    [
+        ("2.26.1-4", 0, "engine 28.1.0, Compose 2.26.1-4"),
+        ("v2.39.0", 0, "engine 28.1.0, Compose 2.39.0"),
+        ("5.0.1", 0, "engine 28.1.0, Compose 5.0.1"),
+        ("1.29.2", 0, NO_COMPOSE),
+        ("docker: 'compose' is not a docker command.", 1, NO_COMPOSE),
+    ],
 )
-def test_an_engine_without_compose_v2_is_not(compose: str, code: int) -> None:
-    """The reason names what is missing."""
-    engine = read_answers(info=said(INFO), compose=said(compose, code=code))
+def test_an_engine_is_usable_with_compose_v2_or_its_successors(
+    compose: str, code: int, description: str
+) -> None:
+    """The description names the versions, or what is missing."""
+    engine = read_answers(info=said(INFO), compose=said(f"{compose}\n", code=code))
 
-    assert not engine.is_usable
-    assert engine.description == "engine 28.1.0 answers, but Compose v2 is missing"
+    assert engine.description == description
+    assert engine.is_usable == (description != NO_COMPOSE)
+    assert not engine.is_rootless
 
 
 def test_a_socket_without_permission_is_told_as_such() -> None:
@@ -63,17 +64,13 @@ def test_a_rootless_engine_is_known() -> None:
     assert read_answers(info=info, compose=said("2.30.0")).is_rootless
 
 
-def test_a_machine_without_docker_is_told_apart(tmp_path: Path) -> None:
-    """No command is another thing than no engine."""
+def test_no_docker_command_and_one_that_can_not_run_are_told_apart(tmp_path: Path) -> None:
+    """Neither is the same as no engine, and neither a traceback."""
     assert find_engine({"PATH": str(tmp_path)}).description == "there is no docker command"
 
-
-def test_a_docker_command_that_can_not_run_is_no_traceback(tmp_path: Path) -> None:
-    """A file of that name that is no program counts as absent."""
     command = tmp_path / "docker"
     command.write_text("no program", encoding="utf-8")
     command.chmod(0o755)
-
     engine = find_engine({"PATH": str(tmp_path)})
 
     assert not engine.is_usable

@@ -12,57 +12,50 @@ from poolbench.errors import StorageError
 from poolbench.settings import read_dotenv
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the file belongs."""
+    return tmp_path / ".env"
+
+
 def mode_of(path: Path) -> int:
     """Return a file's permission bits."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_missing_file_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    """The first `up` writes the secrets, mode 0600."""
-    path = tmp_path / ".env"
+def test_a_missing_file_is_made_once_for_its_owner_alone(path: Path) -> None:
+    """The first `up` writes the secrets, mode 0600, and the next one keeps them."""
+    required = {"A": "a", "B": "b"}
 
-    made = complete_dotenv(path, required={"A": "a", "B": "b"}, environ={})
-
+    made = complete_dotenv(path, required=required, environ={})
     assert read_dotenv(path) == made
     assert made["B"] == "b"
     assert mode_of(path) == 0o600
 
-
-def test_a_second_call_changes_nothing(tmp_path: Path) -> None:
-    """Secrets are made once and kept."""
-    path = tmp_path / ".env"
-    complete_dotenv(path, required={"A": "a"}, environ={})
     before = path.read_bytes()
-
-    assert complete_dotenv(path, required={"A": "a"}, environ={}) == {}
+    assert complete_dotenv(path, required=required, environ={}) == {}
     assert path.read_bytes() == before
 
 
-def test_the_user_s_lines_are_kept(tmp_path: Path) -> None:
-    """Values, comments and their order stay; what is missing comes after."""
-    path = tmp_path / ".env"
-    path.write_text("# mine\nPOOLBENCH_SLOTS_GEVENT=7\nA=chosen", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("# mine\nSLOTS=7\nA=chosen", "# mine\nSLOTS=7\nA=chosen\nB=b\n"),
+        ("B=\nA=3\n", "B=b\nA=3\n"),
+    ],
+    ids=["missing", "empty"],
+)
+def test_the_user_s_lines_are_kept(path: Path, before: str, after: str) -> None:
+    """What is missing comes after them; an empty value is filled in where it is."""
+    path.write_text(before, encoding="utf-8")
 
     complete_dotenv(path, required={"A": "a", "B": "b"}, environ={})
 
-    wanted = "# mine\nPOOLBENCH_SLOTS_GEVENT=7\nA=chosen\nB=b\n"
-    assert path.read_text(encoding="utf-8") == wanted
+    assert path.read_text(encoding="utf-8") == after
 
 
-def test_an_empty_value_is_filled_in_where_it_stands(tmp_path: Path) -> None:
-    """A copy of .env.example with empty secrets becomes a working file."""
-    path = tmp_path / ".env"
-    path.write_text("A=\nC=3\n", encoding="utf-8")
-
-    complete_dotenv(path, required={"A": "a"}, environ={})
-
-    assert path.read_text(encoding="utf-8") == "A=a\nC=3\n"
-
-
-def test_what_the_environment_holds_is_not_written(tmp_path: Path) -> None:
+def test_what_the_environment_holds_is_not_written(path: Path) -> None:
     """A secret handed in by the environment stays out of the file."""
-    path = tmp_path / ".env"
-
     made = complete_dotenv(path, required={"A": "a"}, environ={"A": "from outside"})
 
     assert made == {}
@@ -70,9 +63,8 @@ def test_what_the_environment_holds_is_not_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["A=1\n", ""])
-def test_a_readable_file_is_closed_to_others(tmp_path: Path, text: str) -> None:
+def test_a_readable_file_is_closed_to_others(path: Path, text: str) -> None:
     """Whatever mode it had, after `up` nobody else reads it."""
-    path = tmp_path / ".env"
     path.write_text(text, encoding="utf-8")
     path.chmod(0o644)
 
@@ -81,29 +73,26 @@ def test_a_readable_file_is_closed_to_others(tmp_path: Path, text: str) -> None:
     assert mode_of(path) == 0o600
 
 
-def test_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_a_link_stays_a_link(path: Path) -> None:
     """A `.env` kept elsewhere is changed there."""
-    target, link = tmp_path / "kept", tmp_path / ".env"
+    target = path.with_name("kept")
     target.write_text("A=1\n", encoding="utf-8")
-    link.symlink_to(target)
+    path.symlink_to(target)
 
-    complete_dotenv(link, required={"B": "b"}, environ={})
+    complete_dotenv(path, required={"B": "b"}, environ={})
 
-    assert link.is_symlink()
+    assert path.is_symlink()
     assert read_dotenv(target) == {"A": "1", "B": "b"}
 
 
-def test_a_folder_that_is_missing_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_is_one_clear_error(path: Path) -> None:
     """What can't be kept is not made."""
     with pytest.raises(StorageError, match=r"\.env: "):
-        complete_dotenv(tmp_path / "gone" / ".env", required={"A": "a"}, environ={})
+        complete_dotenv(path.parent / "gone" / ".env", required={"A": "a"}, environ={})
 
 
-def test_a_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk costs nothing that was there. Patched: a full disk can't be had in a test."""
-    path = tmp_path / ".env"
     path.write_text("A=1\n", encoding="utf-8")
 
     def refuse(_: int) -> None:
@@ -114,4 +103,4 @@ def test_a_failed_write_leaves_the_old_file(
         complete_dotenv(path, required={"B": "b"}, environ={})
 
     assert path.read_text(encoding="utf-8") == "A=1\n"
-    assert [entry.name for entry in tmp_path.iterdir()] == [".env"]
+    assert [entry.name for entry in path.parent.iterdir()] == [".env"]

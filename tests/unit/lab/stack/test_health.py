@@ -6,7 +6,9 @@ import http.server
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,23 +27,12 @@ from lab.system.redis_server import free_port
 from poolbench.settings import load_settings
 
 
-class Page(http.server.BaseHTTPRequestHandler):
-    """Answers 200 at /health and 500 elsewhere."""
-
-    def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(200 if self.path == "/health" else 500)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the library's name
-        """Say nothing."""
-
-
 @pytest.fixture
-def web_port() -> Iterator[int]:
-    """Port of a server that answers."""
-    with http.server.HTTPServer(("127.0.0.1", 0), Page) as web:
+def web_port(tmp_path: Path) -> Iterator[int]:
+    """Port of a server that answers 200 at /health and 404 elsewhere."""
+    (tmp_path / "health").touch()
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as web:
         thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield web.server_address[1]
@@ -49,16 +40,17 @@ def web_port() -> Iterator[int]:
         thread.join()
 
 
-def statuses(*answers: list[Status]) -> Callable[[], list[Status]]:
-    """Return what is asked in a row: each answer once, the last one for ever."""
-    left = list(answers)
-    return lambda: left.pop(0) if len(left) > 1 else left[0]
+STARTING = Status(name="x", state="starting")
+RUNNING = Status(name="x", state="running")
+OTHER = Status(name="y", state="running")
+FAILED = Status(name="y", state="failed", problem="exit code 1")
+HUNG = Status(name="x", state="running", problem="no answer")
 
 
 def test_a_page_that_answers_200_is_healthy(web_port: int) -> None:
     """Any other answer, or none, is a problem with its reason."""
     assert http_problem(web_port, path="/health") == ""
-    assert http_problem(web_port, path="/other").endswith("/other answers 500")
+    assert http_problem(web_port, path="/other").endswith("/other answers 404")
     assert http_problem(free_port(), path="/health").startswith("no answer from 127.0.0.1:")
 
 
@@ -87,39 +79,34 @@ def test_a_broker_that_is_away_is_problem_for_its_workers_too() -> None:
     assert "hidden" not in " ".join(said)
 
 
-def test_health_needs_running_and_no_problem() -> None:
-    """A service that runs and doesn't answer isn't healthy."""
-    assert Status(name="x", state="running").is_healthy
-    assert not Status(name="x", state="running", problem="no answer").is_healthy
-    assert not Status(name="x", state="starting").is_healthy
+@pytest.mark.parametrize(
+    ("answers", "within_s", "found"),
+    [
+        # one that is not ready yet is asked again
+        ([[STARTING, OTHER], [RUNNING, OTHER]], 5, None),
+        # nobody waits for what can't come, even if others are still starting
+        ([[STARTING, FAILED]], 3_600, FAILED),
+        # at the limit, the one that isn't healthy
+        ([[STARTING, OTHER]], 0.01, STARTING),
+        ([[OTHER, HUNG]], 0.01, HUNG),
+    ],
+    ids=["all healthy", "one failed", "still starting", "no answer"],
+)
+def test_waiting_ends_when_all_are_healthy_or_one_has_failed_or_at_the_limit(
+    answers: list[list[Status]], within_s: float, found: Status | None
+) -> None:
+    """It returns the service that isn't healthy."""
+    left = list(answers)
 
+    def ask() -> list[Status]:
+        return left.pop(0) if len(left) > 1 else left[0]
 
-def test_waiting_ends_when_all_are_healthy() -> None:
-    """One that is not ready yet is asked again."""
-    bad, good = Status(name="x", state="starting"), Status(name="x", state="running")
-    other = Status(name="y", state="running")
-
-    assert wait_until_healthy(statuses([bad, other], [good, other]), within_s=5) is None
-
-
-def test_waiting_ends_at_once_when_one_has_failed() -> None:
-    """Nobody waits for what can't come, even if others are still starting."""
-    failed = Status(name="x", state="failed", problem="exit code 1")
-    starting = Status(name="y", state="starting")
-
-    assert wait_until_healthy(statuses([starting, failed]), within_s=60) == failed
-
-
-def test_waiting_ends_at_the_limit() -> None:
-    """The one that isn't healthy is told."""
-    hung = Status(name="x", state="running", problem="no answer")
-
-    assert wait_until_healthy(statuses([hung]), within_s=0.01) == hung
+    assert wait_until_healthy(ask, within_s=within_s) == found
 
 
 def test_a_failure_is_told_with_the_end_of_its_log() -> None:
     """Name, reason, where the log is, and its last lines without terminal codes."""
-    status = Status(name="flower", state="failed", problem="exit code 1")
+    status = replace(FAILED, name="flower")
     log = "".join(f"line {number}\n\n" for number in range(9)) + "\x1b[2Kbad luck\n"
 
     lines = failure(status, log=log, where="x.log").splitlines()

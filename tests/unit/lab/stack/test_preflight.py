@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,10 +17,10 @@ from poolbench.settings import Settings, load_settings
 
 
 @pytest.fixture
-def taken_port() -> Iterator[int]:
-    """A port that this process listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
+def settings(tmp_path: Path) -> Settings:
+    """Settings with folders of the test's own."""
+    names = {f"POOLBENCH_{name}_DIR": f"{tmp_path}/{name.lower()}" for name in ("STATE", "RESULTS")}
+    return load_settings(names, dotenv=None)
 
 
 def service_at(port: int | None, *, name: str = "flower") -> Service:
@@ -29,40 +28,24 @@ def service_at(port: int | None, *, name: str = "flower") -> Service:
     return Service(name=name, command=("x",), summary="", port=port)
 
 
-def settings_in(folder: Path) -> Settings:
-    """Return settings whose folders lie in this one."""
-    folders = {f"POOLBENCH_{name}_DIR": str(folder / name.lower()) for name in ("STATE", "RESULTS")}
-    return load_settings(folders, dotenv=None)
-
-
-def test_free_ports_pass() -> None:
-    """Services without a port are not asked."""
+def test_every_taken_port_is_told_with_service_and_listener() -> None:
+    """The message says who is there, and which setting moves our service; free ports pass."""
     check_ports([service_at(free_port()), service_at(None, name="collector")])
 
-
-def test_a_taken_port_names_service_and_listener(taken_port: int) -> None:
-    """The message says who is there, and which setting moves our service."""
-    with pytest.raises(StackError) as caught:
-        check_ports([service_at(taken_port)])
-
-    text = str(caught.value)
-    assert f"port {taken_port} of flower" in text
-    assert f"(pid {os.getpid()})" in text
-    assert "POOLBENCH_FLOWER_PORT" in text
-    assert caught.value.exit_code == ExitCode.STACK
-
-
-def test_every_taken_port_is_told_at_once(taken_port: int) -> None:
-    """Nobody wants to learn of them one by one."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        definitions = [
-            service_at(taken_port),
-            service_at(other.getsockname()[1], name="upstream"),
-        ]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as first,
+        socket.create_server(("127.0.0.1", 0)) as second,
+    ):
+        port = first.getsockname()[1]
+        upstream = service_at(second.getsockname()[1], name="upstream")
         with pytest.raises(StackError) as caught:
-            check_ports(definitions)
+            check_ports([service_at(port), upstream])
 
-    assert len(str(caught.value).splitlines()) == 2
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 2
+    for part in (f"port {port} of flower", f"(pid {os.getpid()})", "POOLBENCH_FLOWER_PORT"):
+        assert part in lines[0]
+    assert caught.value.exit_code == ExitCode.STACK
 
 
 def test_two_services_at_one_port_are_a_fault() -> None:
@@ -86,10 +69,9 @@ def test_a_port_that_rests_after_a_close_is_free() -> None:
 
 
 def test_a_disk_without_space_stops_a_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line instead of services that die of it. Patched: a full disk can't be had in a test."""
-    settings = settings_in(tmp_path)
     check_disk(settings)
 
     monkeypatch.setattr(
@@ -100,10 +82,9 @@ def test_a_disk_without_space_stops_a_start(
         check_disk(settings)
 
 
-def test_a_results_folder_that_can_not_be_made_stops_a_start(tmp_path: Path) -> None:
+def test_a_results_folder_that_can_not_be_made_stops_a_start(settings: Settings) -> None:
     """A file stands in its place."""
-    (tmp_path / "results").write_text("", encoding="utf-8")
-    settings = settings_in(tmp_path)
+    settings.results_dir.write_text("", encoding="utf-8")
 
     with pytest.raises(StorageError, match=r"results: "):
         check_disk(settings)

@@ -17,10 +17,8 @@ from tests.conftest import wait_until
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
-SLEEP = "import time; time.sleep(60)"
-STUBBORN = (
-    "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
-)
+SLEEP = "import time; print(flush=True); time.sleep(60)"
+STUBBORN = f"import signal; signal.signal(15, signal.SIG_IGN); {SLEEP}"
 
 
 @pytest.fixture
@@ -80,21 +78,20 @@ def test_a_dead_process_is_not_found(start: Start, token: str) -> None:
     wait_until(lambda: find_processes(token) == {}, what="the zombie to be passed over")
 
 
-def test_a_willing_process_gets_sigterm_alone(start: Start) -> None:
-    """SIGTERM first: a service may have something to finish."""
-    process = start(SLEEP)
-
-    assert end_processes([psutil.Process(process.pid)], timeout_s=10) == 0
-    assert not psutil.pid_exists(process.pid)
-
-
-def test_a_stubborn_process_is_killed(start: Start) -> None:
-    """It did not end in time, and is counted."""
-    process = start(STUBBORN)
+@pytest.mark.parametrize(
+    ("code", "timeout_s", "killed"),
+    [(SLEEP, 10, 0), (STUBBORN, 0.2, 1)],
+    ids=["willing", "stubborn"],
+)
+def test_a_process_gets_sigterm_and_is_killed_if_it_does_not_end(
+    start: Start, code: str, timeout_s: float, killed: int
+) -> None:
+    """A service may have something to finish; the killed are counted."""
+    process = start(code)
     assert process.stdout is not None
     process.stdout.readline()
 
-    assert end_processes([psutil.Process(process.pid)], timeout_s=0.2) == 1
+    assert end_processes([psutil.Process(process.pid)], timeout_s=timeout_s) == killed
     assert not psutil.pid_exists(process.pid)
 
 

@@ -14,7 +14,6 @@ from lab.stack.services import (
     LOG_MAX_MB,
     SERVICE_STOP_S,
     WORKER_STOP_S,
-    Service,
     all_services,
     broker_password,
     starts_broker,
@@ -53,17 +52,13 @@ def section_of(service: str) -> str:
     return found[1]
 
 
-def test_there_is_a_worker_for_every_available_pool() -> None:
-    """A pool that becomes available gets its worker, named after it."""
-    workers = [service.contender for service in SERVICES if service.contender]
-
-    assert workers == [pool.name for pool in available_pools()]
-
-
-def test_the_broker_starts_first_and_the_collector_after_those_it_needs() -> None:
-    """The order of the definition is the order of starting."""
+def test_the_broker_starts_first_then_a_worker_for_every_pool_and_the_collector_last() -> None:
+    """The order of the definition is the order of starting; workers are named after their pool."""
     names = [service.name for service in SERVICES]
 
+    assert [one.contender for one in SERVICES if one.contender] == [
+        pool.name for pool in available_pools()
+    ]
     assert names[0] == "redis"
     assert names[-1] == "collector"
     assert len(set(names)) == len(names)
@@ -80,27 +75,17 @@ def test_a_local_stack_listens_on_loopback_at_the_settings_ports() -> None:
     assert ports == {"redis": 6001, "upstream": 8390, "flower": 5001}
 
 
-@pytest.mark.parametrize("service", SERVICES[1:], ids=lambda service: service.name)
-def test_compose_runs_the_same_command(service: Service) -> None:
-    """Each container's command is the definition's, in exec form."""
-    words = [f'"{word}"' if word.isdigit() else word for word in service.command]
-
-    assert f"command: [{', '.join(words)}]" in section_of(service.name)
-
-
-def test_compose_has_no_other_services() -> None:
-    """What runs in containers is what runs locally."""
+def test_compose_has_the_same_services_with_the_same_commands() -> None:
+    """Each container's command is the definition's, in exec form; workers differ by it alone."""
     names = re.findall(r"^  ([a-z-]+):$", COMPOSE.partition("\nservices:\n")[2], re.MULTILINE)
 
     assert names == [service.name for service in SERVICES]
-
-
-def test_workers_differ_by_their_command_alone() -> None:
-    """A worker's section is an anchor and a command."""
-    for pool in available_pools():
-        lines = section_of(f"worker-{pool.name}").split("\n")
-        keys = [line.split(":")[0].strip() for line in lines if line.strip()]
-        assert keys == ["<<", "command"]
+    for service in SERVICES[1:]:
+        section = section_of(service.name)
+        words = [f'"{word}"' if word.isdigit() else word for word in service.command]
+        assert f"command: [{', '.join(words)}]" in section
+        if service.contender:
+            assert re.findall(r"^ *([^ :]+):", section, re.MULTILINE) == ["<<", "command"]
 
 
 def test_compose_takes_every_setting_with_its_default() -> None:
@@ -132,7 +117,7 @@ def test_compose_publishes_on_loopback_alone() -> None:
     assert all(ports.startswith('["127.0.0.1:') for ports in published)
 
 
-def test_compose_keeps_the_definition_s_times_and_sizes() -> None:
+def test_compose_and_the_documents_keep_the_definition_s_times_and_sizes() -> None:
     """Grace, heartbeat and logs are the same in both stacks."""
     worker = COMPOSE.partition("x-worker:")[2].partition("\nservices:")[0]
     ours = COMPOSE.partition("x-ours:")[2].partition("x-worker:")[0]
@@ -141,6 +126,7 @@ def test_compose_keeps_the_definition_s_times_and_sizes() -> None:
     assert f"stop_grace_period: {SERVICE_STOP_S}s" in ours
     assert f"-lt {HEARTBEAT_LIMIT_S}" in COMPOSE
     assert f'options: {{max-size: {LOG_MAX_MB}m, max-file: "{LOG_FILES}"}}' in COMPOSE
+    assert f"{LOG_FILES} × {LOG_MAX_MB} MB" in (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_no_secret_stands_in_a_command() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from lab.stack.state import (
-    DOCKER,
     LOCAL,
     StackState,
     delete_state,
@@ -21,22 +20,17 @@ from poolbench.errors import StackError, StorageError
 STATE = StackState(kind=LOCAL, token="abc", settings={"POOLBENCH_PREFETCH": "4"})
 
 
-def test_a_saved_state_is_loaded(tmp_path: Path) -> None:
-    """A later command knows which stack is up."""
-    save_state(tmp_path, state=STATE)
+def test_a_saved_state_is_loaded_until_it_is_deleted(tmp_path: Path) -> None:
+    """Before the first `up` there is no folder; `down` may be called twice."""
+    assert load_state(tmp_path / "none") is None
 
+    save_state(tmp_path, state=STATE)
     assert load_state(tmp_path) == STATE
     assert [path.name for path in tmp_path.iterdir()] == ["stack.json"]
 
-
-def test_a_deleted_state_is_gone(tmp_path: Path) -> None:
-    """After `down` nothing is up, also when it is called twice."""
-    save_state(tmp_path, state=StackState(kind=DOCKER, token="", settings={}))
-
-    delete_state(tmp_path)
-    delete_state(tmp_path)
-
-    assert load_state(tmp_path) is None
+    for _ in range(2):
+        delete_state(tmp_path)
+        assert load_state(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -59,15 +53,14 @@ def test_a_garbled_file_counts_as_none(tmp_path: Path, text: str) -> None:
     assert load_state(tmp_path) is None
 
 
-def test_a_folder_that_is_missing_holds_no_state(tmp_path: Path) -> None:
-    """Before the first `up` there is no folder."""
-    assert load_state(tmp_path / "none") is None
+def test_a_state_that_can_not_be_kept_is_one_clear_error(tmp_path: Path) -> None:
+    """The folder is missing, or can't be made since a file has its name."""
+    (tmp_path / "state").write_text("", encoding="utf-8")
 
-
-def test_a_state_that_can_not_be_written_is_one_clear_error(tmp_path: Path) -> None:
-    """A state that can't be kept is told, not lost."""
     with pytest.raises(StorageError, match=r"stack\.json: "):
         save_state(tmp_path / "none", state=STATE)
+    with pytest.raises(StorageError, match="state: "), stack_lock(tmp_path / "state"):
+        pass
 
 
 def test_two_commands_do_not_work_on_one_stack(tmp_path: Path) -> None:
@@ -84,11 +77,3 @@ def test_two_commands_do_not_work_on_one_stack(tmp_path: Path) -> None:
         pass
 
     assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
-
-
-def test_a_state_folder_that_can_not_be_made_is_one_clear_error(tmp_path: Path) -> None:
-    """A file stands where the folder should."""
-    (tmp_path / "state").write_text("", encoding="utf-8")
-
-    with pytest.raises(StorageError, match="state: "), stack_lock(tmp_path / "state"):
-        pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stack.services import WORKER_STOP_S, Service, all_services
+from lab.stack.services import WORKER_STOP_S, all_services
 from lab.stack.supervisor import Supervisor, configuration, socket_folder
 from poolbench.errors import StackError
 from poolbench.settings import load_settings
@@ -17,30 +17,20 @@ from poolbench.settings import load_settings
 SERVICES = all_services(load_settings({}, dotenv=None))
 
 
-def parsed() -> configparser.RawConfigParser:
-    """Return the configuration as supervisord's parser reads it."""
+def test_services_are_programs_and_workers_get_time_to_finish() -> None:
+    """They restart, and write one log each; the kill after SIGTERM goes to a worker's group."""
     parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
     parser.read_string(configuration(SERVICES))
-    return parser
 
-
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-def test_every_service_is_a_program(service: Service) -> None:
-    """Programs restart, and write one log each."""
-    program = parsed()[f"program:{service.name}"]
-
-    assert program["autorestart"] == "true"
-    assert program["stdout_logfile"] == f"logs/{service.name}.log"
-    assert program["redirect_stderr"] == "true"
-
-
-def test_workers_get_time_to_finish_and_take_their_children_along() -> None:
-    """SIGTERM goes to the worker alone; the kill after it to all of its group."""
-    program = parsed()["program:worker-prefork"]
-
-    assert program["stopwaitsecs"] == str(WORKER_STOP_S)
-    assert program["killasgroup"] == "true"
-    assert "stopasgroup" not in program
+    for service in SERVICES:
+        program = parser[f"program:{service.name}"]
+        assert program["autorestart"] == "true"
+        assert program["stdout_logfile"] == f"logs/{service.name}.log"
+        assert program["redirect_stderr"] == "true"
+    worker = parser["program:worker-prefork"]
+    assert worker["stopwaitsecs"] == str(WORKER_STOP_S)
+    assert worker["killasgroup"] == "true"
+    assert "stopasgroup" not in worker
 
 
 @pytest.mark.parametrize(("uid", "is_told"), [(0, True), (1234, False)])

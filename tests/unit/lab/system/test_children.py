@@ -15,54 +15,35 @@ from lab.system import children
 from poolbench.errors import StackError
 from tests.conftest import wait_until
 
-SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
-STUBBORN = [
-    sys.executable,
-    "-c",
-    (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "print('up', flush=True); time.sleep(60)"
-    ),
-]
+UP = "import time; print('up', flush=True); time.sleep(60)"
+SLEEP = [sys.executable, "-c", UP]
+STUBBORN = [sys.executable, "-c", f"import signal; signal.signal(15, signal.SIG_IGN); {UP}"]
 
 
-def is_up(child: children.Child) -> bool:
-    """Return whether the child has printed its first line."""
-    return child.last_line() == "up"
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [(SLEEP, signal.SIGTERM), (STUBBORN, signal.SIGKILL)],
+    ids=["willing", "stubborn"],
+)
+def test_a_child_ends_by_sigterm_or_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], number: int
+) -> None:
+    """Its exit code is the negative signal number. The deadline is patched, to save time."""
+    if command is STUBBORN:
+        monkeypatch.setattr(children, "STOP_TIMEOUT_S", 0.3)
+    child = children.start(command, name="child", log=tmp_path / "log")
+    wait_until(lambda: child.last_line() == "up", what="the child is up")
+
+    assert child.end() == -number
 
 
-def test_a_child_ends_by_sigterm(tmp_path: Path) -> None:
-    """Its exit code is the negative signal number."""
-    child = children.start(SLEEP, name="sleeper", log=tmp_path / "log")
-    wait_until(lambda: is_up(child), what="the child is up")
-
-    assert child.end() == -signal.SIGTERM
-
-
-def test_a_stubborn_child_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that ignores SIGTERM is killed after the deadline (shortened here, to save time)."""
-    monkeypatch.setattr(children, "STOP_TIMEOUT_S", 0.3)
-    child = children.start(STUBBORN, name="stubborn", log=tmp_path / "log")
-    wait_until(lambda: is_up(child), what="the child is up")
-
-    assert child.end() == -signal.SIGKILL
-
-
-def test_ending_twice_is_harmless(tmp_path: Path) -> None:
-    """A child that ended by itself keeps its own exit code."""
-    child = children.start([sys.executable, "-c", "exit(7)"], name="brief", log=tmp_path / "log")
+def test_a_child_that_ended_by_itself_keeps_its_exit_code_and_log(tmp_path: Path) -> None:
+    """Ending it, twice, is harmless; standard output and standard error go to one log."""
+    script = "import sys; print('out', flush=True); print('err', file=sys.stderr); exit(7)"
+    child = children.start([sys.executable, "-c", script], name="brief", log=tmp_path / "log")
     child.process.wait()
 
-    assert child.end() == 7
-    assert child.end() == 7
-
-
-def test_the_log_keeps_both_outputs(tmp_path: Path) -> None:
-    """Standard output and standard error go to one log."""
-    script = "import sys; print('out', flush=True); print('err', file=sys.stderr)"
-    child = children.start([sys.executable, "-c", script], name="both", log=tmp_path / "log")
-    child.process.wait()
-
+    assert (child.end(), child.end()) == (7, 7)
     assert child.log.read_text(encoding="utf-8").split() == ["out", "err"]
 
 

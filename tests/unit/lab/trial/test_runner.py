@@ -9,32 +9,26 @@ from lab.instruments.stream_follower import TrialView
 from lab.trial.runner import backlog_size, busy_slots, measured_rate_per_s
 
 
-def view_of(spans_ns: list[tuple[int, int]]) -> TrialView:
-    """Return a view in which jobs started and finished at the given moments."""
+@pytest.mark.parametrize(
+    ("spans_ms", "rate_per_s"),
+    [
+        # a job each 10 ms
+        ([(10 * index, 10 * index + 10) for index in range(20)], 100),
+        # four slots and 100 ms, though four finish at one instant
+        ([(0, 100), (100, 200)] * 4, 40),
+        # without a span there is no rate, and no division by zero
+        ([], 0),
+        ([(5, 5)], 0),
+    ],
+    ids=["steady", "waves", "no job", "no span"],
+)
+def test_a_pilot_gives_its_rate(spans_ms: list[tuple[int, int]], rate_per_s: float) -> None:
+    """Jobs a second, also of waits that end in waves."""
     view = TrialView()
-    view.started_ns = {str(index): start_ns for index, (start_ns, _) in enumerate(spans_ns)}
-    view.finished_ns = {str(index): end_ns for index, (_, end_ns) in enumerate(spans_ns)}
-    return view
+    view.started_ns = {str(index): start * 10**6 for index, (start, _) in enumerate(spans_ms)}
+    view.finished_ns = {str(index): end * 10**6 for index, (_, end) in enumerate(spans_ms)}
 
-
-def test_a_steady_pilot_gives_its_rate() -> None:
-    """A job each 10 ms is 100 jobs a second."""
-    view = view_of([(index * 10_000_000, (index + 1) * 10_000_000) for index in range(20)])
-
-    assert measured_rate_per_s(view) == pytest.approx(100)
-
-
-def test_waits_that_end_in_waves_give_slots_over_wait() -> None:
-    """Four slots and 100 ms are 40 jobs a second, though four finish at one instant."""
-    waves = [(wave * 100_000_000, (wave + 1) * 100_000_000) for wave in range(2)]
-
-    assert measured_rate_per_s(view_of(waves * 4)) == pytest.approx(40)
-
-
-@pytest.mark.parametrize("spans_ns", [[], [(5, 5)]])
-def test_no_span_gives_no_rate(spans_ns: list[tuple[int, int]]) -> None:
-    """Without a span there is no rate, and no division by zero."""
-    assert measured_rate_per_s(view_of(spans_ns)) == 0
+    assert measured_rate_per_s(view) == pytest.approx(rate_per_s)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +43,14 @@ def test_a_backlog_lasts_about_a_trial(rate_per_s: float, slots: int, jobs: int)
 @pytest.mark.parametrize(
     ("peak", "jobs", "slots", "busy"),
     [
-        pytest.param(1, 16, 100, 4, id="one-at-a-time"),
-        pytest.param(16, 16, 50, 50, id="as-many-as-the-pilot-had"),
-        pytest.param(4, 16, 50, 50, id="near-that"),
-        pytest.param(4, 8, 4, 4, id="all-slots"),
-        pytest.param(20, 200, 100, 80, id="some-of-many"),
-        pytest.param(31, 200, 100, 100, id="a-third-of-many"),
-        pytest.param(0, 16, 100, 4, id="none-seen"),
+        (1, 16, 100, 4),
+        # as many as the pilot had, or near that
+        (16, 16, 50, 50),
+        (4, 16, 50, 50),
+        (4, 8, 4, 4),
+        (20, 200, 100, 80),
+        (31, 200, 100, 100),
+        (0, 16, 100, 4),
     ],
 )
 def test_slots_that_were_idle_in_the_pilot_need_no_backlog(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,10 @@ def boundary(summary: Summary, contender: str) -> Boundary:
 
 
 def test_a_boundary_lies_where_the_lines_cross(crossing: Summary) -> None:
-    """Two processes do what one thread does where it computes for half of a job's time, about."""
+    """Two processes do what one thread does where it computes for half of a job's time, about.
+
+    The sentence says that it is interpolated: nobody takes it for a measured share.
+    """
     found = boundary(crossing, "prefork-cores")
 
     # two processes: 2 ÷ 41.3 ms; one thread: 1 ÷ (40 ms · share + 1.3 ms)
@@ -44,17 +46,11 @@ def test_a_boundary_lies_where_the_lines_cross(crossing: Summary) -> None:
     assert found.share == pytest.approx(exact, abs=0.02)
     assert known(found.low) <= known(found.share) <= known(found.high)
     assert found.is_claim
-
-
-def test_the_sentence_says_that_it_is_interpolated_and_between_what(crossing: Summary) -> None:
-    """Nobody takes it for a measured share."""
-    found = describe_boundary(boundary(crossing, "prefork-cores"))
-
     assert re.fullmatch(
         r"prefork-cores leads every other pool from a CPU share of about 0\.4\d on "
         r"\(0\.4\d–0\.\d+ over the repetitions, "
         r"interpolated between the measured 0\.25 and 0\.5\)\.",
-        found,
+        describe_boundary(found),
     )
 
 
@@ -110,35 +106,27 @@ def test_lines_cross_where_straight_lines_do(ours: dict[float, float], crossing:
     assert last_crossing(ours, others=others, shares=list(ours)) == pytest.approx(crossing)
 
 
-def always(factor: float) -> Callable[..., float]:
-    """Return rates in which processes do so many times what the others do, at every share."""
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [
+        # nothing is interpolated below the first share measured
+        (1.5, "prefork-10 leads every other pool at every share measured."),
+        (0.8, "There is no CPU share from which on prefork-10 and prefork-cores lead every other"),
+    ],
+)
+def test_who_leads_everywhere_or_nowhere_is_told_so(
+    tmp_path: Path, factor: float, text: str
+) -> None:
+    """No boundary where processes lead nowhere, and a sentence instead of silence."""
 
     def per_s(contender: Contender, *, share: float) -> float:
         del share
         return 100.0 * (factor if contender.pool == "prefork" else 1.0)
 
-    return per_s
+    found = the_one(summarize(make_crossing(tmp_path / "run", per_s=per_s, shares=SHARES[:3])))
 
-
-def test_who_leads_everywhere_is_told_so(tmp_path: Path) -> None:
-    """Nothing is interpolated below the first share measured."""
-    run = make_crossing(tmp_path / "run", per_s=always(1.5), shares=SHARES[:3])
-
-    assert describe_boundary(boundary(summarize(run), "prefork-10")) == (
-        "prefork-10 leads every other pool at every share measured."
-    )
-
-
-def test_who_leads_nowhere_is_told_so(tmp_path: Path) -> None:
-    """No boundary, and a sentence instead of silence."""
-    run = make_crossing(tmp_path / "run", per_s=always(0.8), shares=SHARES[:3])
-
-    found = the_one(summarize(run))
-
-    assert found.boundaries == ()
-    assert found.text == (
-        "There is no CPU share from which on prefork-10 and prefork-cores lead every other pool."
-    )
+    assert found.text.startswith(text)
+    assert (found.boundaries == ()) is (factor < 1) is found.text.endswith("lead every other pool.")
 
 
 def test_few_repetitions_are_no_claim(tmp_path: Path) -> None:
@@ -151,15 +139,21 @@ def test_few_repetitions_are_no_claim(tmp_path: Path) -> None:
 
 
 def test_the_invalid_are_on_no_line(tmp_path: Path) -> None:
-    """A row whose ledger is open has no point, and the whole is marked."""
-    folder = make_crossing(tmp_path / "run", shares=SHARES[:3])
-    spoil(folder, contender="gevent-10", workload="mixed-0.1", reasons=[BROKER_LOST])
+    """A row whose ledger is open has no point, and the whole is marked.
 
-    found = the_one(summarize(folder))
+    A boundary is found without the invalid share of its own line: what is known decides.
+    """
+    folder = make_crossing(tmp_path / "run", shares=(0.1, 0.25, 0.5, 1.0))
+    spoil(folder, contender="prefork-cores", workload="mixed-0.25", reasons=[BROKER_LOST])
 
-    line = next(line for line in found.lines if line.contender == "gevent-10")
-    assert [point.share for point in line.points] == [0.0, 0.25]
-    assert found.mark == "!"
+    summary = summarize(folder)
+
+    line = next(one for one in the_one(summary).lines if one.contender == "prefork-cores")
+    assert [point.share for point in line.points] == [0.1, 0.5, 1.0]
+    assert the_one(summary).mark == "!"
+    found = boundary(summary, "prefork-cores")
+    assert (found.after, found.even, found.until) == (0.1, (), 0.5)
+    assert 0.1 < known(found.share) < 0.5
 
 
 @pytest.mark.parametrize("shares", [SHARES[:1], SHARES[:2]])
@@ -198,14 +192,3 @@ def test_the_textbook_of_these_tests_is_bound_by_cores() -> None:
 
     assert at["prefork-10"] == pytest.approx(2 * at["gevent-10"])
     assert at["threads-10"] == pytest.approx(at["solo"])
-
-
-def test_a_boundary_is_found_without_the_invalid_share_of_its_own_line(tmp_path: Path) -> None:
-    """Processes were killed at a quarter: what is known of them decides."""
-    folder = make_crossing(tmp_path / "run", shares=(0.1, 0.25, 0.5, 1.0))
-    spoil(folder, contender="prefork-cores", workload="mixed-0.25", reasons=[BROKER_LOST])
-
-    found = boundary(summarize(folder), "prefork-cores")
-
-    assert (found.after, found.even, found.until) == (0.1, (), 0.5)
-    assert 0.1 < known(found.share) < 0.5

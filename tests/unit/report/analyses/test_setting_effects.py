@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,31 +73,37 @@ def test_the_effect_is_the_ratio_of_the_paired_blocks(tmp_path: Path) -> None:
     assert found.text.startswith("With Celery's events: 0.")
 
 
-def test_equals_show_no_difference(tmp_path: Path) -> None:
-    """In these words, with what decided it."""
-    (found,) = effects_of(tmp_path / "run", {"plain": {}, "late": {"acks_late": True}})
+@pytest.mark.parametrize(
+    ("settings", "blocks", "finding", "words"),
+    [
+        (
+            {"late": {"acks_late": True}}, 5, Finding.NO_DIFFERENCE,
+            "^With late acknowledgement: no difference, ",
+        ),
+        # the larger against the smaller
+        (
+            {"few": {"prefetch_multiplier": 1}, "late": {"prefetch_multiplier": 10}},
+            5, Finding.NO_DIFFERENCE, r"the prefetch multiplier \(1 → 10\)",
+        ),
+        (
+            {"late": {"events": True}}, 3, Finding.TOO_FEW,
+            r"so far, too few repetitions for a claim\.$",
+        ),
+    ],
+    ids=["equals", "numbers", "few-blocks"],
+)  # fmt: skip
+def test_what_decided_is_told(
+    tmp_path: Path, settings: Mapping[str, Settings], blocks: int, finding: Finding, words: str
+) -> None:
+    """Equals show no difference, in these words; of few repetitions the range is no claim."""
+    against = "few" if "few" in settings else "plain"
+    contenders = settings if against == "few" else {"plain": {}, **settings}
 
-    assert found.decision.finding is Finding.NO_DIFFERENCE
-    assert found.text.startswith("With late acknowledgement: no difference, ")
+    (found,) = effects_of(tmp_path / "run", contenders, blocks=blocks)
 
-
-def test_a_number_is_told_with_its_values(tmp_path: Path) -> None:
-    """The larger against the smaller."""
-    found = effects_of(
-        tmp_path / "run",
-        {"few": {"prefetch_multiplier": 1}, "many": {"prefetch_multiplier": 10}},
-    )
-
-    assert [(one.contender, one.against) for one in found] == [("many", "few")]
-    assert "the prefetch multiplier (1 → 10)" in found[0].text
-
-
-def test_few_blocks_make_no_claim(tmp_path: Path) -> None:
-    """The range is told, and that it is none."""
-    (found,) = effects_of(tmp_path / "run", {"a": {}, "b": {"events": True}}, blocks=3)
-
-    assert found.decision.finding is Finding.TOO_FEW
-    assert found.text.endswith("so far, too few repetitions for a claim.")
+    assert (found.contender, found.against) == ("late", against)
+    assert found.decision.finding is finding
+    assert re.search(words, found.text)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +120,3 @@ def test_unlike_contenders_are_not_compared(tmp_path: Path, changed: dict[str, A
     found = effects_of(tmp_path / "run", {"a": {}, "b": {"events": True}}, b=changed)
 
     assert found == ()
-
-
-def test_a_run_without_settings_has_no_effects(tmp_path: Path) -> None:
-    """Old folders know of none."""
-    folder = make_run(tmp_path / "run")
-
-    assert summarize(folder).effects == ()

@@ -54,9 +54,15 @@ def summary_of(
     return summarize(folder)
 
 
-def test_points_ascend_with_their_range(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def lawful(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """A sweep of slots by the law, whose contenders come in an order of their own."""
+    return summary_of(tmp_path_factory.mktemp("run"), LAW, order=(8, 1, 32, 4, 2, 16))
+
+
+def test_points_ascend_with_their_range(lawful: Summary) -> None:
     """Whatever the order of the contenders; each point names its own."""
-    (sweep,) = summary_of(tmp_path / "run", LAW, order=(8, 1, 32, 4, 2, 16)).sweeps
+    (sweep,) = lawful.sweeps
 
     assert (sweep.of, sweep.setting, sweep.pool) == ("threads", "slots", "threads")
     assert [point.value for point in sweep.points] == [1, 2, 4, 8, 16, 32]
@@ -66,27 +72,41 @@ def test_points_ascend_with_their_range(tmp_path: Path) -> None:
         assert point.mark == ""
 
 
-def test_slots_follow_their_law(tmp_path: Path) -> None:
-    """Terms and peak with their intervals, near those that the figures were made from."""
-    (sweep,) = summary_of(tmp_path / "run", LAW).sweeps
-    law = known(sweep.usl)
+def test_slots_follow_their_law(lawful: Summary) -> None:
+    """Terms and peak with their intervals, near those that the figures were made from.
+
+    The curve has each size measured, and ends where nothing may be said: at twice the largest.
+    """
+    (sweep,) = lawful.sweeps
+    law, words = known(sweep.usl), describe_law(sweep)
     peak = known(law.peak)
+    slots = [point.slots for point in sweep.usl_curve]
 
     assert law.sigma.value == pytest.approx(0.05, abs=0.02)
     assert law.kappa.value == pytest.approx(0.005, abs=0.001)
     assert known(peak.low) < peak.value < known(peak.high)
     assert peak.value == pytest.approx((0.95 / 0.005) ** 0.5, rel=0.1)
     assert sweep.usl_reason == ""
-
-
-def test_the_curve_ends_where_nothing_may_be_said(tmp_path: Path) -> None:
-    """Each size measured is on it, and the last is twice the largest of them."""
-    (sweep,) = summary_of(tmp_path / "run", LAW).sweeps
-    slots = [point.slots for point in sweep.usl_curve]
-
+    assert "Contention 0.0" in words
+    assert "The peak lies at" in words
+    assert words.count("[") == 4
     assert set(LAW) <= set(slots)
     assert (slots[0], slots[-1]) == (1, MAX_EXTRAPOLATION * 32)
     assert slots == sorted(set(slots))
+
+
+def test_a_terminal_shows_sweeps(lawful: Summary) -> None:
+    """The law on the first screen; a line a value, in the order of the values, in the details."""
+    title = "threads by slots  io.http"
+
+    points = shown(lawful, has_details=True).partition(title)[2]
+    lines = [line.split() for line in points.splitlines()]
+
+    assert title in shown(lawful)
+    assert "The peak lies at" in points
+    assert [line[0] for line in lines if len(line) > 2 and line[0].isdecimal()] == [
+        str(slots) for slots in LAW
+    ]
 
 
 @pytest.mark.parametrize("slots", [(1, 2), (3, 200), (1, 10_000), (7, 7)])
@@ -110,50 +130,12 @@ def test_other_settings_have_no_law(tmp_path: Path) -> None:
     assert describe_law(sweep) == ""
 
 
-def test_why_there_is_no_law_is_said(tmp_path: Path) -> None:
-    """Three sizes are too few for three unknowns."""
-    (sweep,) = summary_of(tmp_path / "run", {1: 100.0, 2: 190.0, 4: 350.0}).sweeps
+def test_why_there_is_no_law_or_no_peak_is_said(tmp_path: Path) -> None:
+    """Three sizes are too few for three unknowns, and figures that grow all along have no peak."""
+    (few,) = summary_of(tmp_path / "few", {1: 100.0, 2: 190.0, 4: 350.0}).sweeps
+    (growing,) = summary_of(tmp_path / "run", {n: 100.0 * n for n in (1, 2, 4, 8, 16)}).sweeps
 
-    assert sweep.usl is None
-    assert describe_law(sweep) == (
-        "No scalability law: 3 sizes were measured, and the law takes 4."
-    )
-
-
-def test_the_law_is_put_into_words(tmp_path: Path) -> None:
-    """Contention, coherency and the peak, each with its interval."""
-    (sweep,) = summary_of(tmp_path / "run", LAW).sweeps
-
-    words = describe_law(sweep)
-
-    assert "Contention 0.0" in words
-    assert "The peak lies at" in words
-    assert words.count("[") == 4
-
-
-def test_no_peak_is_said_too(tmp_path: Path) -> None:
-    """Figures that grow all along have none."""
-    (sweep,) = summary_of(tmp_path / "run", {n: 100.0 * n for n in (1, 2, 4, 8, 16)}).sweeps
-
-    assert known(sweep.usl).peak is None
-    assert "o peak" in describe_law(sweep)
-
-
-def test_a_terminal_shows_sweeps(tmp_path: Path) -> None:
-    """The law on the first screen; a line a value, in the order of the values, in the details."""
-    summary = summary_of(tmp_path / "run", LAW)
-    title = "threads by slots  io.http"
-
-    points = shown(summary, has_details=True).partition(title)[2]
-    lines = [line.split() for line in points.splitlines()]
-
-    assert title in shown(summary)
-    assert "The peak lies at" in points
-    assert [line[0] for line in lines if len(line) > 2 and line[0].isdecimal()] == [
-        str(slots) for slots in LAW
-    ]
-
-
-def test_a_run_without_a_sweep_has_none(tmp_path: Path) -> None:
-    """Old folders know of none."""
-    assert summarize(make_run(tmp_path / "run", blocks=1)).sweeps == ()
+    assert few.usl is None
+    assert describe_law(few) == "No scalability law: 3 sizes were measured, and the law takes 4."
+    assert known(growing.usl).peak is None
+    assert "o peak" in describe_law(growing)

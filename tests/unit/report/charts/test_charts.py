@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
@@ -21,8 +20,7 @@ from report.charts.style import PALE, logarithmic, reaching
 from report.page.sections import charts_of
 from report.result import Summary
 from report.summary import summarize
-from tests.shapes import SHAPES, empty
-from tests.synthetic import WORKLOADS, edit_manifest, edit_trials, make_run
+from tests.synthetic import WORKLOADS, edit_manifest, make_run, spoil
 
 #: Every kind of chart, by the start of its name.
 KINDS = {
@@ -32,13 +30,6 @@ KINDS = {
 
 #: Makes a trial invalid.
 INTERRUPTED = {"code": "interrupted", "severity": "!"}
-
-
-@pytest.fixture(scope="module")
-def summaries(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Summary]:
-    """A summary of each shape of run."""
-    found = {name: make(tmp_path_factory.mktemp("run")) for name, make in SHAPES.items()}
-    return {**found, "empty": empty(tmp_path_factory.mktemp("empty"))}
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +57,13 @@ def drawn(chart: Chart) -> str:
     return to_image(chart, suffix=".svg").decode()
 
 
-def test_there_is_a_chart_of_every_kind(charts: list[Chart]) -> None:
-    """The tests below see them all."""
+def test_there_is_a_chart_of_every_kind(
+    charts: list[Chart], summaries: Mapping[str, Summary]
+) -> None:
+    """The tests below see them all; `--chart` finds each by its name, the lead under two."""
     assert {chart.name.partition("-")[0] for chart in charts} == KINDS
-
-
-def test_names_are_unique_in_a_report(summaries: Mapping[str, Summary]) -> None:
-    """`--chart` finds one, and the first screen's under a name of its own."""
     for summary in summaries.values():
         by_name = charts_of(summary)
-
         assert by_name.pop("lead").name in by_name
         assert all(chart.name == name for name, chart in by_name.items())
 
@@ -103,18 +91,12 @@ def test_every_mark_that_draws_a_value_has_a_tooltip(charts: list[Chart]) -> Non
             assert silent <= ({"line"} if is_covered else set()), chart.name
 
 
-def test_each_row_belongs_to_a_panel(charts: list[Chart]) -> None:
-    """No figure is left out, and each panel draws something."""
+def test_each_chart_shows_every_row_and_is_a_table_too(charts: list[Chart]) -> None:
+    """Each panel draws something; as many cells as heads, each a text, and how to read it."""
     for chart in charts:
-        shown = [row for panel in chart.panels for row in chart.rows_of(panel)]
-
-        assert len(shown) >= len(chart.rows)
-        assert all(chart.rows_of(panel) for panel in chart.panels)
-
-
-def test_each_chart_is_a_table_too(charts: list[Chart]) -> None:
-    """As many cells as heads, each a text, and words that say how to read it."""
-    for chart in charts:
+        shown = [chart.rows_of(panel) for panel in chart.panels]
+        assert all(shown)
+        assert sum(map(len, shown)) >= len(chart.rows)
         assert chart.cells
         assert {len(cells) for cells in chart.cells} == {len(chart.header)}
         assert "None" not in str(chart.cells)
@@ -150,15 +132,11 @@ def test_contenders_of_one_pool_share_a_colour_and_differ_by_dashes(charts: list
 def test_each_repetition_is_a_ring_and_the_invalid_a_cross(tmp_path: Path) -> None:
     """Faulty repetitions are drawn, and drawn otherwise."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
+    spoil(folder, contender="threads-4", block=1, reasons=[INTERRUPTED])
 
-    def kill(trial: dict[str, Any]) -> None:
-        if (trial["contender"], trial["block"]) == ("threads-4", 1):
-            trial["reasons"] = [INTERRUPTED]
-
-    edit_trials(folder, change=kill)
     chart = capacity.throughput(summarize(folder), workload="cpu.primes")
-    rings = [row for row in chart.rows if "single" in row]
 
+    rings = [row for row in chart.rows if "single" in row]
     assert len(rings) == 4 * 5
     assert [row["which"] for row in rings if row["is_invalid"]] == ["2, invalid"]
     assert drawn(chart).count("#b3261e") == 1
@@ -167,12 +145,22 @@ def test_each_repetition_is_a_ring_and_the_invalid_a_cross(tmp_path: Path) -> No
 def test_an_invalid_row_is_named_in_the_first_chart(tmp_path: Path) -> None:
     """It has no ratio, and is not left out."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    edit_trials(folder, change=lambda trial: trial["reasons"].append(INTERRUPTED))
+    spoil(folder, reasons=[INTERRUPTED])
 
     chart = capacity.advantage(summarize(folder))
 
     assert [row["figure"] for row in chart.rows] == ["invalid !"] * 4
     assert drawn(chart).count(">invalid !<") == 4
+
+
+def test_a_figure_near_a_limit_is_signed(tmp_path: Path) -> None:
+    """The dagger, beside the figure."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[3:])
+    edit_manifest(folder, ceilings={"upstream_per_s": {"io.http": 86.0}})
+
+    chart = capacity.throughput(summarize(folder), workload="io.http")
+
+    assert [row["figure"][-1] == "†" for row in chart.rows[:4]] == [True, True, True, False]
 
 
 def test_a_run_without_figures_draws_empty_lanes(summaries: Mapping[str, Summary]) -> None:
@@ -204,29 +192,21 @@ def test_a_law_is_drawn_within_the_sizes_measured(charts: list[Chart]) -> None:
     assert "Contention" in chart.notes[0]
 
 
-def test_a_switch_is_drawn_as_bars(charts: list[Chart]) -> None:
-    """On and off are no places of an axis."""
-    chart = found(charts, start="sweep-events")
-
-    assert [one.name for one in chart.series] == ["events off", "events on"]
-    assert "bar" in {mark for mark, _ in marks_of(chart.panels[0].spec)}
-
-
-def test_two_switches_of_different_pools_have_their_colours(
-    summaries: Mapping[str, Summary],
-) -> None:
-    """A panel each, whose lanes are of it alone."""
+def test_a_switch_is_drawn_as_bars(summaries: Mapping[str, Summary]) -> None:
+    """On and off are no places of an axis; each pool has a panel, with lanes of it alone."""
     summary = summaries["sweep"]
     one = summary.sweeps[-1]
     points = tuple(replace(point, contender="gevent-4") for point in one.points)
     other = replace(one, of="gevent-4", pool="gevent", points=points)
 
-    chart = scaling.sweep(summary, group=[one, other])
+    alone, both = (scaling.sweep(summary, group=group) for group in ([one], [one, other]))
 
-    colours = {entry.name: entry.colour for entry in chart.series}
+    assert [entry.name for entry in alone.series] == ["events off", "events on"]
+    assert "bar" in {mark for mark, _ in marks_of(alone.panels[0].spec)}
+    colours = {entry.name: entry.colour for entry in both.series}
     assert colours["threads-4, events on"] == "var(--pool-threads)"
     assert colours["gevent-4, events on"] == "var(--pool-gevent)"
-    assert [panel.spec["height"] for panel in chart.panels] == [36, 36]
+    assert [panel.spec["height"] for panel in both.panels] == [36, 36]
 
 
 def test_a_rate_that_was_not_sustained_is_a_ring(charts: list[Chart]) -> None:
@@ -256,16 +236,6 @@ def test_a_twin_is_pale_and_explained(summaries: Mapping[str, Summary]) -> None:
     assert values["prefork-4-again, twin"] == pytest.approx(values["prefork-4"], rel=0.05)
     assert f'opacity="{PALE}"' in drawn(chart)
     assert "The difference is noise." in chart.reading
-
-
-def test_a_figure_near_a_limit_is_signed(tmp_path: Path) -> None:
-    """The dagger, beside the figure."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[3:])
-    edit_manifest(folder, ceilings={"upstream_per_s": {"io.http": 86.0}})
-
-    chart = capacity.throughput(summarize(folder), workload="io.http")
-
-    assert [row["figure"][-1] == "†" for row in chart.rows[:4]] == [True, True, True, False]
 
 
 def test_long_timelines_are_merged(summaries: Mapping[str, Summary]) -> None:

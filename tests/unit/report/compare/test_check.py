@@ -20,22 +20,11 @@ from tests.summaries import known
 from tests.synthetic import BROKER_LOST, spoil
 
 
-def faults_of(*texts: str) -> list[str]:
-    """Return the faults of conditions, as a person reads them."""
-    return [str(fault) for fault in parse_conditions(texts)[1]]
-
-
 def check(comparison: Comparison, *texts: str) -> list[Checked]:
     """Return what becomes of conditions that can be read."""
     conditions, faults = parse_conditions(texts)
     assert faults == []
     return check_conditions(conditions, comparison=comparison)
-
-
-@pytest.fixture(scope="module")
-def slower(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """B's gevent does 0.7 × the work of A's; its threads do the same."""
-    return compare_folders(make_pair(tmp_path_factory.mktemp("pair"), speeds={"gevent-4": 0.7}))
 
 
 @pytest.mark.parametrize(
@@ -59,41 +48,6 @@ def test_a_condition_is_read(text: str, parts: tuple[str, str, str, str, float])
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("throuput < 0.9", "unknown figure: throuput; did you mean throughput?"),
-        ("p99_wiat > 1", "unknown figure: p99_wiat; did you mean p99_wait?"),
-        ("throughput.hihg < 0.9", "unknown end: hihg; did you mean high?"),
-        ("throughput < 0,95", "no ratio: 0,95; write a ratio above 0"),
-        ("throughput < nan", "no ratio: nan"),
-        ("throughput < -1", "no ratio: -1"),
-        ("throughput < 1.5 * solo", "ratio to a contender: solo; it is B ÷ A already"),
-        ("throughput <", "no ratio: none"),
-        ("failed > 1", "unknown figure: failed"),
-        ("< 1", "unknown figure: none; use one of cpu"),
-        ("throughput", 'no condition; write it like "throughput < 0.95"'),
-        ("throughput == 1", "no condition"),
-        ("a: b: throughput < 1", "no condition"),
-        ("", "no condition"),
-    ],
-)
-def test_a_fault_names_the_condition_and_what_is_right(text: str, said: str) -> None:
-    """What is wrong, the value seen, the nearest right word."""
-    (fault,) = faults_of(text)
-
-    assert fault.startswith(f'--fail-on "{text}": ')
-    assert said in fault
-
-
-def test_all_faults_are_told_at_once() -> None:
-    """Two in one condition, one in another; the good one between them is kept."""
-    conditions, faults = parse_conditions(["thru.mid < x", "cpu > 1.1", "cpu"])
-
-    assert [one.text for one in conditions] == ["cpu > 1.1"]
-    assert len(faults) == 4
-
-
-@pytest.mark.parametrize(
     ("text", "parts"),
     [
         ("throughput_per_s < 500", ("*/*", "throughput_per_s", "", "<", 500.0, "")),
@@ -111,25 +65,56 @@ def test_a_condition_of_one_run_is_read(text: str, parts: tuple[object, ...]) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("field", "text", "said"),
     [
-        ("throughput < 1", 'without its unit: throughput; write "throughput_per_s", or "* CONT'),
-        ("p99_wiat_s > 1", "unknown figure: p99_wiat_s; did you mean p99_wait_s?"),
-        ("failed > 1", "unknown figure: failed; did you mean failed_jobs?"),
-        ("failed_jobs > 1 * solo", "unknown figure: failed_jobs; use one of cpu"),
-        ("pss_bytes.low > 1", 'end of a number: low; a ratio has an interval: write "* CONTENDER"'),
-        ("pss_bytes > -1", "no number: -1; write a number, such as 500"),
-        ("pss > 0 * solo", "no ratio: 0"),
-        ("pss > 2 *", "no contender behind *; write it like"),
-        ("pss", 'no condition; write it like "gevent-*/io.http: throughput_per_s < 500"'),
+        ("--fail-on", "throuput < 0.9", "unknown figure: throuput; did you mean throughput?"),
+        ("--fail-on", "p99_wiat > 1", "unknown figure: p99_wiat; did you mean p99_wait?"),
+        ("--fail-on", "throughput.hihg < 0.9", "unknown end: hihg; did you mean high?"),
+        ("--fail-on", "throughput < 0,95", "no ratio: 0,95; write a ratio above 0"),
+        ("--fail-on", "throughput < nan", "no ratio: nan"),
+        ("--fail-on", "throughput < -1", "no ratio: -1"),
+        (
+            "--fail-on", "throughput < 1.5 * solo",
+            "ratio to a contender: solo; it is B ÷ A already",
+        ),
+        ("--fail-on", "throughput <", "no ratio: none"),
+        ("--fail-on", "failed > 1", "unknown figure: failed"),
+        ("--fail-on", "< 1", "unknown figure: none; use one of cpu"),
+        ("--fail-on", "throughput", 'no condition; write it like "throughput < 0.95"'),
+        ("--fail-on", "throughput == 1", "no condition"),
+        ("--fail-on", "a: b: throughput < 1", "no condition"),
+        ("--fail-on", "", "no condition"),
+        ("fail_on", "throughput < 1", 'its unit: throughput; write "throughput_per_s", or "* CONT'),
+        ("fail_on", "p99_wiat_s > 1", "unknown figure: p99_wiat_s; did you mean p99_wait_s?"),
+        ("fail_on", "failed > 1", "unknown figure: failed; did you mean failed_jobs?"),
+        ("fail_on", "failed_jobs > 1 * solo", "unknown figure: failed_jobs; use one of cpu"),
+        (
+            "fail_on", "pss_bytes.low > 1",
+            'end of a number: low; a ratio has an interval: write "* CONTENDER"',
+        ),
+        ("fail_on", "pss_bytes > -1", "no number: -1; write a number, such as 500"),
+        ("fail_on", "pss > 0 * solo", "no ratio: 0"),
+        ("fail_on", "pss > 2 *", "no contender behind *; write it like"),
+        (
+            "fail_on", "pss",
+            'no condition; write it like "gevent-*/io.http: throughput_per_s < 500"',
+        ),
     ],
-)
-def test_a_fault_of_one_run_shows_what_is_right(text: str, said: str) -> None:
-    """In the words of one run, and named as an experiment names it."""
-    (fault,) = parse_conditions([text], is_one_run=True)[1]
+)  # fmt: skip
+def test_a_fault_names_the_condition_and_what_is_right(field: str, text: str, said: str) -> None:
+    """What is wrong, the value seen, the nearest right word; of two runs and of an experiment's."""
+    _, (fault,) = parse_conditions([text], is_one_run=field == "fail_on")
 
-    assert str(fault).startswith(f'fail_on "{text}": ')
+    assert str(fault).startswith(f'{field} "{text}": ')
     assert said in str(fault)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """Two in one condition, one in another; the good one between them is kept."""
+    conditions, faults = parse_conditions(["thru.mid < x", "cpu > 1.1", "cpu"])
+
+    assert [one.text for one in conditions] == ["cpu > 1.1"]
+    assert len(faults) == 4
 
 
 @given(st.text(alphabet="apu9_.:*/<>= \n", max_size=20), st.booleans())
@@ -168,13 +153,8 @@ def test_an_end_of_the_interval_asks_for_proof(slower: Comparison) -> None:
     [("", 2), ("*: ", 2), ("gevent-*: ", 1), ("*/io.sleep: ", 2), ("threads-4/io.sleep: ", 1)],
 )
 def test_rows_are_chosen_by_name(slower: Comparison, rows: str, count: int) -> None:
-    """A contender, a contender in a workload, or a pattern."""
-    assert len(check(slower, f"{rows}pss > 2")) == count
-
-
-def test_a_condition_said_twice_is_checked_once(slower: Comparison) -> None:
-    """A matrix of CI variables may repeat itself."""
-    assert len(check(slower, "pss > 2", "pss > 2")) == 2
+    """A contender, one in a workload, or a pattern; what a matrix of CI says twice counts once."""
+    assert len(check(slower, f"{rows}pss > 2", f"{rows}pss > 2")) == count
 
 
 def test_conditions_without_a_row_are_faults(slower: Comparison) -> None:
@@ -201,24 +181,20 @@ def test_every_row_that_a_fault_names_is_accepted(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_checked_is_no_pass(tmp_path: Path) -> None:
-    """An invalid row and an end without an interval: not checked, with the reason."""
-    pair = make_pair(tmp_path, blocks=(5, 3))
+    """An invalid row and an end without an interval: not checked, with the reason.
+
+    A number of three repetitions is checked, and the line tells what it is worth.
+    """
+    pair = make_pair(tmp_path, speeds={"gevent-4": 0.5}, blocks=(5, 3))
     spoil(pair[1], contender="threads-4", reasons=[BROKER_LOST])
     comparison = compare_folders(pair)
 
     invalid, few = check(comparison, "throughput.low < 0.95")
+    (number,) = check(comparison, "gevent-4: throughput < 0.95")
 
     assert (invalid.status, few.status) == (Status.UNCHECKED, Status.UNCHECKED)
     assert invalid.text == "threads-4/io.sleep: throughput: invalid in B"
     assert few.text.endswith("too few repetitions for an interval")
     assert (invalid.number, few.number) == (None, None)
-
-
-def test_a_number_without_a_claim_is_checked_and_says_so(tmp_path: Path) -> None:
-    """Three repetitions at half the speed: missed, and the line tells what it is worth."""
-    comparison = compare_folders(make_pair(tmp_path, speeds={"gevent-4": 0.5}, blocks=(3, 3)))
-
-    (found,) = check(comparison, "gevent-4: throughput < 0.95")
-
-    assert found.status is Status.MISSED
-    assert found.text.endswith("too few repetitions for a claim")
+    assert number.status is Status.MISSED
+    assert number.text.endswith("too few repetitions for a claim")

@@ -12,9 +12,10 @@ from report.compare.compare import compare
 from report.compare.model import Comparison, Outcome, RowChange
 from report.summary import summarize
 from report.verdicts.metrics import FIGURES
-from tests.pairs import CONTENDERS, SLEEP, compare_folders, make_pair
+from tests.pairs import SLEEP, compare_folders, make_pair
 from tests.summaries import known
 from tests.synthetic import (
+    DEMO,
     DISTURBED,
     WORKLOADS,
     edit_manifest,
@@ -33,12 +34,6 @@ def row(comparison: Comparison, contender: str = "gevent-4") -> RowChange:
 def outcome(comparison: Comparison, figure: str, contender: str = "gevent-4") -> Outcome:
     """Return what a figure of a contender came to."""
     return row(comparison, contender).change(FIGURES[figure]).outcome
-
-
-@pytest.fixture(scope="module")
-def slower(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """B's gevent does 0.7 × the work of A's; its threads do the same."""
-    return compare_folders(make_pair(tmp_path_factory.mktemp("pair"), speeds={"gevent-4": 0.7}))
 
 
 @pytest.mark.parametrize(
@@ -69,13 +64,19 @@ def test_a_slower_contender_is_worse(
     assert found.value == pytest.approx(known(change.b) / known(change.a), rel=1e-6)
 
 
-def test_a_faster_contender_is_better(tmp_path: Path) -> None:
-    """1.4 × the work is better, and its shorter waits are, too."""
-    found = compare_folders(make_pair(tmp_path, speeds={"gevent-4": 1.4}))
+def test_the_other_way_round_better_is_worse(tmp_path: Path) -> None:
+    """B against A mirrors A against B, figure by figure: more work and shorter waits are better."""
+    a, b = make_pair(tmp_path, speeds={"gevent-4": 0.7})
+    there, back = compare_folders((a, b)), compare_folders((b, a))
+    mirror = {Outcome.BETTER: Outcome.WORSE, Outcome.WORSE: Outcome.BETTER}
 
-    assert outcome(found, "throughput") is Outcome.BETTER
-    assert outcome(found, "p99_wait") is Outcome.BETTER
-    assert found.count(Outcome.WORSE) == 0
+    assert outcome(back, "throughput") is outcome(back, "p99_wait") is Outcome.BETTER
+    assert back.count(Outcome.WORSE) == 0
+    for mine, theirs in zip(there.rows, back.rows, strict=True):
+        for change, other in zip(mine.changes, theirs.changes, strict=True):
+            product = known(change.ratio).value * known(other.ratio).value
+            assert product == pytest.approx(1.0)
+            assert mirror.get(change.outcome, change.outcome) is other.outcome
 
 
 def test_a_run_against_itself_shows_nothing(tmp_path: Path) -> None:
@@ -114,15 +115,22 @@ def test_so_many_comparisons_make_no_difference_by_chance(tmp_path: Path) -> Non
     assert found.count(Outcome.UNPROVED) + found.count(Outcome.SAME) == 144
 
 
-def test_a_busy_machine_is_named(tmp_path: Path) -> None:
-    """Whose it was, and how busy: that may be all the difference there is."""
+def test_what_a_run_says_of_itself_is_named(tmp_path: Path) -> None:
+    """A busy machine may be all the difference there is; Ctrl-C leaves a part, compared and said.
+
+    More cores are refused, unless the comparison is across machines.
+    """
     pair = make_pair(tmp_path)
-    machine = flat_manifest(pair[1])["machine"] | {"load_average": [3.2, 1.0, 0.5]}
+    machine = flat_manifest(pair[1])["machine"] | {"load_average": [9.2, 1.0, 0.5], "cores": 8}
+    edit_manifest(pair[0], state="unfinished")
     edit_manifest(pair[1], machine=machine)
 
-    notes = compare_folders(pair).notes
+    found = compare_folders(pair)
 
-    assert "The machine was busy when B began: load 3.20 on 2 cores." in notes
+    assert "A was interrupted; its results are partial." in found.notes
+    assert "The machine was busy when B began: load 9.20 on 8 cores." in found.notes
+    assert [one.what for one in found.refusals] == ["cores"]
+    assert compare_folders(pair, across=["machine"]).refusals == ()
 
 
 def test_under_five_repetitions_nothing_is_claimed(tmp_path: Path) -> None:
@@ -154,35 +162,32 @@ def test_an_invalid_row_is_never_compared(tmp_path: Path, place: int) -> None:
 
 
 def test_a_figure_that_a_run_lacks_is_named(tmp_path: Path) -> None:
-    """Where memory can't be told, its ratio is absent with the reason, and the rest is there."""
+    """Where memory can't be told, its ratio is absent with the reason, and the rest is there.
+
+    So it is in an unstable row, which has the mark and the reasons of both runs, by name.
+    """
     pair = make_pair(tmp_path)
     samples = pair[1].read_samples()
     pair[1].write_samples(samples.with_columns(pss_bytes=pl.lit(None, pl.Int64)))
+    edit_trials(pair[1], change=lambda plan: plan["reasons"].append(DISTURBED))
 
     found = compare_folders(pair)
 
     change = row(found).change(FIGURES["pss"])
     assert (change.ratio, change.reason) == (None, "no figure in B")
     assert change.a is not None
-    assert outcome(found, "throughput") is Outcome.SAME
-
-
-def test_an_unstable_row_is_compared_with_its_mark(tmp_path: Path) -> None:
-    """`~` with the reasons of both runs, by name."""
-    pair = make_pair(tmp_path)
-    edit_trials(pair[1], change=lambda plan: plan["reasons"].append(DISTURBED))
-
-    found = compare_folders(pair)
-
     assert row(found).mark == "~"
     assert any(one.startswith("B: ") and str(DISTURBED) in one for one in row(found).reasons)
     assert outcome(found, "throughput") is Outcome.SAME
 
 
 def test_rows_that_one_run_alone_has_are_named(tmp_path: Path) -> None:
-    """Neither contenders nor workloads are left out in silence."""
-    a = make_run(tmp_path / "a", contenders=CONTENDERS, workloads=WORKLOADS[2:4])
-    b = make_run(tmp_path / "b", contenders=CONTENDERS[:1], workloads=[SLEEP])
+    """Neither contenders nor workloads are left out in silence; only a twin is, as no row."""
+    a = make_run(tmp_path / "a", contenders=DEMO[1:], workloads=WORKLOADS[2:4])
+    b = make_run(tmp_path / "b", contenders=DEMO[1:2], workloads=[SLEEP])
+    contenders = flat_manifest(a)["contenders"]
+    contenders[2]["twin_of"] = contenders[0]["name"]
+    edit_manifest(a, contenders=contenders)
 
     found = compare_folders((a, b))
 
@@ -191,8 +196,12 @@ def test_rows_that_one_run_alone_has_are_named(tmp_path: Path) -> None:
 
 
 def test_waits_of_a_larger_backlog_are_compared_by_place(tmp_path: Path) -> None:
-    """40 jobs and 80 at the same speed: half the wait is the queue, and no difference is told."""
-    found = compare_folders(make_pair(tmp_path, jobs=(40, 80)))
+    """40 jobs and 80 at the same speed: half the wait is the queue, and no difference is told.
+
+    Of jobs that came at a rate, which are no backlog, the ratio stays as it was measured.
+    """
+    pair = make_pair(tmp_path, jobs=(40, 80))
+    found = compare_folders(pair)
 
     for figure in ("p50_wait", "p95_wait", "p99_wait"):
         change = row(found).change(FIGURES[figure])
@@ -201,6 +210,13 @@ def test_waits_of_a_larger_backlog_are_compared_by_place(tmp_path: Path) -> None
         assert ratio.low < 1 < ratio.high
         assert change.outcome is Outcome.SAME
     assert any("its ratio is per place" in note for note in found.notes)
+
+    for folder in pair:
+        edit_trials(folder, change=lambda plan: plan.update(arrivals="constant", rate_per_s=60.0))
+    at_a_rate = compare_folders(pair)
+    change = row(at_a_rate).change(FIGURES["p99_wait"])
+    assert known(change.ratio).value == pytest.approx(known(change.b) / known(change.a))
+    assert not any("per place" in note for note in at_a_rate.notes)
 
 
 def test_a_slower_machine_is_told_apart_from_a_slower_pool(tmp_path: Path) -> None:
@@ -219,53 +235,6 @@ def test_a_slower_machine_is_told_apart_from_a_slower_pool(tmp_path: Path) -> No
     assert "without Celery, B's machine did 0." in row(found).reasons[-1]
 
 
-def test_refusals_are_those_of_the_compared_rows(tmp_path: Path) -> None:
-    """Slots of a contender that B doesn't have forbid nothing."""
-    pair = make_pair(tmp_path)
-    manifest = flat_manifest(pair[1])
-    manifest["machine"]["cores"] = 8
-    edit_manifest(pair[1], machine=manifest["machine"])
-
-    found = compare_folders(pair)
-
-    assert [one.what for one in found.refusals] == ["cores"]
-    assert compare_folders(pair, across=["machine"]).refusals == ()
-
-
-def test_an_interrupted_run_is_named(tmp_path: Path) -> None:
-    """Ctrl-C leaves a part: compared, and said."""
-    pair = make_pair(tmp_path)
-    edit_manifest(pair[0], state="unfinished")
-
-    assert "A was interrupted; its results are partial." in compare_folders(pair).notes
-
-
-def test_the_other_way_round_better_is_worse(tmp_path: Path) -> None:
-    """B against A mirrors A against B, figure by figure."""
-    a, b = make_pair(tmp_path, speeds={"gevent-4": 0.7})
-    there, back = compare_folders((a, b)), compare_folders((b, a))
-    mirror = {Outcome.BETTER: Outcome.WORSE, Outcome.WORSE: Outcome.BETTER}
-
-    for mine, theirs in zip(there.rows, back.rows, strict=True):
-        for change, other in zip(mine.changes, theirs.changes, strict=True):
-            product = known(change.ratio).value * known(other.ratio).value
-            assert product == pytest.approx(1.0)
-            assert mirror.get(change.outcome, change.outcome) is other.outcome
-
-
-def test_jobs_that_came_at_a_rate_are_compared_as_they_waited(tmp_path: Path) -> None:
-    """No backlog, no places: twice the jobs leave the ratio of waits as it was measured."""
-    pair = make_pair(tmp_path, jobs=(40, 80))
-    for folder in pair:
-        edit_trials(folder, change=lambda plan: plan.update(arrivals="constant", rate_per_s=60.0))
-
-    found = compare_folders(pair)
-
-    change = row(found).change(FIGURES["p99_wait"])
-    assert known(change.ratio).value == pytest.approx(known(change.b) / known(change.a))
-    assert not any("per place" in note for note in found.notes)
-
-
 def test_submissions_to_a_running_stack_are_compared_too(tmp_path: Path) -> None:
     """Their manifests know no settings, no limits and no broker: nothing is made up for them."""
     pair = make_pair(tmp_path, blocks=(1, 1))
@@ -279,17 +248,3 @@ def test_submissions_to_a_running_stack_are_compared_too(tmp_path: Path) -> None
 
     assert found.refusals == ()
     assert found.count(Outcome.TOO_FEW) == len(found.rows) * len(FIGURES)
-
-
-def test_a_twin_is_not_compared(tmp_path: Path) -> None:
-    """It is its original once more: neither a row, nor named as missing from the other run."""
-    pair = make_pair(tmp_path)
-    manifest = flat_manifest(pair[0])
-    manifest["contenders"][1]["twin_of"] = manifest["contenders"][0]["name"]
-    write_flat(pair[0], manifest)
-
-    found = compare_folders(pair)
-
-    twin = manifest["contenders"][1]["name"]
-    assert [row.contender for row in found.rows] == [manifest["contenders"][0]["name"]]
-    assert not any(twin in note for note in found.notes if "Only in A" in note)

@@ -15,19 +15,12 @@ MS = 1_000_000
 
 def jobs(count: int, *, outcome: str = "done") -> pl.DataFrame:
     """Return jobs due 10 ms apart: 1 ms late, 2 ms in the broker, 3 prefetched, 4 executing."""
-    due_ns = [index * 10 * MS for index in range(count)]
-    return pl.DataFrame(
-        {
-            "trial": [0] * count,
-            "seq": [*range(count)],
-            "attempt": [0] * count,
-            "due_ns": due_ns,
-            "sent_ns": [due + 1 * MS for due in due_ns],
-            "received_ns": [due + 3 * MS for due in due_ns],
-            "started_ns": [due + 6 * MS for due in due_ns],
-            "finished_ns": [due + 10 * MS for due in due_ns],
-            "outcome": [outcome] * count,
-        }
+    stamps_ms = {"due_ns": 0, "sent_ns": 1, "received_ns": 3, "started_ns": 6, "finished_ns": 10}
+    return pl.select(seq=pl.int_range(count)).with_columns(
+        trial=0,
+        attempt=0,
+        outcome=pl.lit(outcome),
+        **{name: (pl.col("seq") * 10 + at_ms) * MS for name, at_ms in stamps_ms.items()},
     )
 
 
@@ -72,19 +65,10 @@ def test_nothing_measured_tells_nothing() -> None:
     assert wait_parts(spans) == WaitParts()
 
 
-def test_a_retry_lay_in_no_broker_that_was_stamped() -> None:
-    """The worker sends it, at a moment nobody wrote down: only first attempts count there."""
+def test_only_what_was_stamped_and_done_has_a_span() -> None:
+    """A worker sends a retry at a moment nobody wrote down; a job that failed was not answered."""
     retried = jobs(2).with_columns(attempt=pl.Series([0, 1]))
 
     assert broker_waits_ns(retried).to_list() == [2 * MS]
     assert prefetch_waits_ns(retried).to_list() == [3 * MS, 3 * MS]
-
-
-def test_only_jobs_done_have_a_response() -> None:
-    """One that failed was not answered."""
     assert responses_ns(jobs(3, outcome="failed")).to_list() == []
-
-
-def test_every_part_is_measured() -> None:
-    """The split names spans that a trial keeps."""
-    assert set(PARTS) <= set(SPANS)

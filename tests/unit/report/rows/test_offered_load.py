@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,13 @@ import polars as pl
 import pytest
 
 from collector.reasons import Code, Severity
-from collector.store import RunFolder
 from report.compare.compare import compare
 from report.result import RowSummary, Summary
 from report.summary import summarize
 from report.verdicts.metrics import FIGURES
 from tests.loading import make_load_run, serve
 from tests.summaries import codes, known, shown
-from tests.synthetic import BROKER_LOST, Contender, edit_trials
+from tests.synthetic import BROKER_LOST, Contender
 
 FAST = Contender(name="threads-4", pool="threads", slots=4)
 SLOW = Contender(name="solo", pool="solo", slots=1)
@@ -24,23 +24,28 @@ SLO = {"p95_wait_s": 1.0}
 JOB_S = 0.05
 
 
-def workload_of(measure: str, **more: Any) -> dict[str, Any]:
-    """Return a workload as a manifest has it."""
-    arrivals = {"how": "poisson", "rate_per_s": 10.0} if measure == "rate" else {"how": "poisson"}
-    return {
+def summary_of(path: Path, measure: str, trials: list[Any], **workload: Any) -> Summary:
+    """Return the summary of a finished run of these trials, under `SLO`."""
+    rate = {"rate_per_s": trials[0][0]["rate_per_s"]}
+    described = {
         "name": "work",
         "kind": "io.sleep",
         "parameters": {"delay_ms": 50.0},
         "measure": measure,
-        "arrivals": arrivals,
+        "arrivals": {"how": "poisson"} | (rate if measure == "rate" else {}),
         "mix": [],
-        **more,
     }
-
-
-def part(name: str, *, share: float, **more: Any) -> dict[str, Any]:
-    """Return a part of a mix as a manifest has it."""
-    return {"name": name, "kind": "io.sleep", "parameters": {}, "share": share, **more}
+    contenders = [
+        one for one in (FAST, SLOW) if one.name in {plan["contender"] for plan, _ in trials}
+    ]
+    folder = make_load_run(
+        path / "run",
+        trials=trials,
+        contenders=contenders,
+        workload=described | workload,
+        slo=SLO,
+    )
+    return summarize(folder)
 
 
 def trial(contender: Contender, *, block: int, rate_per_s: float, **more: Any) -> Any:
@@ -50,46 +55,58 @@ def trial(contender: Contender, *, block: int, rate_per_s: float, **more: Any) -
     return {"contender": contender.name, "block": block, "rate_per_s": rate_per_s, **more}, records
 
 
-def rate_run(path: Path, *, blocks: int = 5) -> RunFolder:
-    """Return a run in which 30 jobs a second come, which solo can't do."""
-    trials = [
+def rates(*, blocks: int = 5) -> list[Any]:
+    """Return trials in which 30 jobs a second come, which solo can't do."""
+    return [
         trial(contender, block=block, rate_per_s=30.0)
         for block in range(blocks)
         for contender in (FAST, SLOW)
     ]
-    workload = workload_of("rate", arrivals={"how": "poisson", "rate_per_s": 30.0})
-    return load_run(path, trials=trials, workload=workload)
 
 
-def search_run(path: Path, *, blocks: int = 5) -> RunFolder:
-    """Return a run of searches: three steps a block, of which the second is not sustained."""
-    trials = [
+def searches(*, blocks: int = 5) -> list[Any]:
+    """Return searches: three steps a block, of which the second is not sustained."""
+    return [
         trial(contender, block=block, rate_per_s=share * contender.slots / JOB_S, step=step)
         for block in range(blocks)
         for contender in (FAST, SLOW)
         for step, share in enumerate((0.9, 1.25, 0.88 + 0.01 * block))
     ]
-    return load_run(path, trials=trials, workload=workload_of("sustain"))
 
 
-def load_run(path: Path, *, trials: list[Any], workload: dict[str, Any]) -> RunFolder:
-    """Return a finished run of these trials, under `SLO`."""
-    contenders = [
-        one for one in (FAST, SLOW) if one.name in {plan["contender"] for plan, _ in trials}
+def curve(
+    contender: Contender, *, sustained_per_s: float, shares: Sequence[float], blocks: int = 1
+) -> list[Any]:
+    """Return a search of one step, and trials at shares of the rate that it sustained."""
+    return [
+        trial(contender, block=0, rate_per_s=sustained_per_s, step=0),
+        *(
+            trial(contender, block=block, rate_per_s=share * sustained_per_s, load_share=share)
+            for block in range(blocks)
+            for share in shares
+        ),
     ]
-    return make_load_run(path, trials=trials, contenders=contenders, workload=workload, slo=SLO)
+
+
+def mixed(
+    path: Path, records: pl.DataFrame, *, rate_per_s: float, parts: list[dict[str, Any]]
+) -> Summary:
+    """Return the summary of a mix that comes to solo."""
+    mix = [{"kind": "io.sleep", "parameters": {}, **part} for part in parts]
+    plan = {"contender": "solo", "block": 0, "rate_per_s": rate_per_s, "parts": mix}
+    return summary_of(path, "rate", [(plan, records)], kind="mix", parameters={}, mix=mix)
 
 
 @pytest.fixture(scope="module")
 def rate(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    """The summary of `rate_run`."""
-    return summarize(rate_run(tmp_path_factory.mktemp("run")))
+    """The summary of `rates`."""
+    return summary_of(tmp_path_factory.mktemp("run"), "rate", rates())
 
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    """The summary of `search_run`."""
-    return summarize(search_run(tmp_path_factory.mktemp("run")))
+    """The summary of `searches`."""
+    return summary_of(tmp_path_factory.mktemp("run"), "sustain", searches())
 
 
 def rows_of(summary: Summary) -> dict[str, RowSummary]:
@@ -109,46 +126,36 @@ def test_a_rate_row_has_what_came_and_who_kept_up(rate: Summary) -> None:
     assert rows["solo"].sustained_per_s is None
 
 
-def test_a_rate_verdict_compares_responses(rate: Summary) -> None:
+def test_a_rate_verdict_compares_responses(rate: Summary, tmp_path: Path) -> None:
     """Who fell behind, and whose p95 is how many times another's: shorter is better."""
     (verdict,) = rate.verdicts
+    (few,) = summary_of(tmp_path, "rate", rates(blocks=3)).verdicts
 
     assert "Not all kept up with 30.0 jobs/s: solo (in 5 of 5) did not." in verdict.text
     assert "The p95 response of threads-4" in verdict.text
     assert "is the shortest: 0.0" in verdict.text
     assert (verdict.best, verdict.against) == ("threads-4", "solo")
-
-
-def test_three_repetitions_claim_nothing_of_responses(tmp_path: Path) -> None:
-    """The range, and how many it takes."""
-    (verdict,) = summarize(rate_run(tmp_path / "run", blocks=3)).verdicts
-
-    assert verdict.text.endswith(" that of solo: 3 repetitions; a claim needs 5.")
-    assert verdict.mark == "?"
+    assert few.text.endswith(" that of solo: 3 repetitions; a claim needs 5.")
+    assert few.mark == "?"
 
 
 def test_a_search_row_shows_the_sustained_rate(search: Summary) -> None:
-    """The highest of each block; its steps are accounted for and enter no other figure."""
-    rows = rows_of(search)
+    """The highest of each block; its steps are accounted for and enter no other figure.
 
-    assert known(rows["solo"].sustained_per_s).high == pytest.approx(18.4)
-    assert rows["solo"].throughput_per_s == rows["solo"].sustained_per_s
-    assert rows["solo"].repetitions == 5
-    assert rows["solo"].ledger.sent == 5 * 3 * 120
-    assert rows["solo"].jobs == 5 * 120
+    Its ends lie over 5 % apart, so the row is unstable and says how far.
+    """
+    row = rows_of(search)["solo"]
+
+    assert known(row.sustained_per_s).high == pytest.approx(18.4)
+    assert row.throughput_per_s == row.sustained_per_s
+    assert (row.repetitions, row.ledger.sent, row.jobs) == (5, 5 * 3 * 120, 5 * 120)
     sustained = [one.is_sustained for one in search.trials if one.contender == "solo"]
     assert sustained == [True, False, True] * 5
     assert sum(one.is_shown for one in search.trials) == 10
-
-
-def test_a_search_without_a_bracket_is_unstable(search: Summary) -> None:
-    """Its ends lie over 5 % apart, so the row says how far."""
-    row = rows_of(search)["solo"]
-
     assert row.mark is Severity.UNSTABLE
     assert {one.code for one in row.reasons} == {Code.SEARCH_OPEN}
-    first = row.reasons[0].parameters
-    assert first == {"steps": 3, "apart": pytest.approx(1.25 / 0.9 - 1)}
+    apart = pytest.approx(1.25 / 0.9 - 1)
+    assert row.reasons[0].parameters == {"steps": 3, "apart": apart}
 
 
 @pytest.mark.parametrize(
@@ -163,9 +170,8 @@ def test_a_search_that_never_turned_says_so(
         trial(SLOW, block=0, rate_per_s=share / JOB_S, step=step)
         for step, share in enumerate(shares)
     ]
-    folder = load_run(tmp_path / "run", trials=trials, workload=workload_of("sustain"))
 
-    (row,) = summarize(folder).rows
+    (row,) = summary_of(tmp_path, "sustain", trials).rows
 
     assert code in codes(row)
 
@@ -181,12 +187,10 @@ def test_a_search_verdict_says_who_sustains_what(search: Summary) -> None:
 
 def test_a_broken_search_has_no_figure(tmp_path: Path) -> None:
     """A worker that died in a step: the block counts for nothing, and the row is marked."""
-    folder = search_run(tmp_path / "run", blocks=2)
-    edit_trials(
-        folder, change=lambda one: one.update(reasons=[BROKER_LOST]) if one["trial"] == 3 else None
-    )
+    trials = searches(blocks=2)
+    trials[3][0]["reasons"] = [BROKER_LOST]
 
-    rows = rows_of(summarize(folder))
+    rows = rows_of(summary_of(tmp_path, "sustain", trials))
 
     assert rows["solo"].reasons[0].repetitions == (1,)
     assert (rows["solo"].mark, rows["solo"].valid_repetitions) == (Severity.INVALID, 1)
@@ -200,9 +204,8 @@ def test_a_step_that_was_repeated_marks_nothing(tmp_path: Path) -> None:
         sent_ns=pl.col("due_ns") + 2_000_000_000, started_ns=pl.col("started_ns") + 2_000_000_000
     )
     trials = [(plan, late), trial(SLOW, block=0, rate_per_s=18.0, step=1)]
-    folder = load_run(tmp_path / "run", trials=trials, workload=workload_of("sustain"))
 
-    summary = summarize(folder)
+    summary = summary_of(tmp_path, "sustain", trials)
 
     assert [one.is_sustained for one in summary.trials] == [False, True]
     assert summary.rows[0].mark == "?"
@@ -211,23 +214,17 @@ def test_a_step_that_was_repeated_marks_nothing(tmp_path: Path) -> None:
 
 def test_a_curve_has_a_point_for_each_share(tmp_path: Path) -> None:
     """Percentiles of all repetitions together; short below the sustained rate, long beyond it."""
-    shares = (0.2, 0.8, 1.05)
-    trials = [trial(SLOW, block=0, rate_per_s=19.0, step=0)]
-    trials += [
-        trial(SLOW, block=block, rate_per_s=share * 19.6, load_share=share)
-        for block in range(5)
-        for share in shares
-    ]
-    folder = load_run(tmp_path / "run", trials=trials, workload=workload_of("curve"))
+    shares = (0.2, 0.8, 1.08)
+    trials = curve(SLOW, sustained_per_s=19.0, shares=shares, blocks=5)
 
-    summary = summarize(folder)
+    summary = summary_of(tmp_path, "curve", trials)
 
-    (curve,) = summary.curves
-    assert curve.sustained_per_s == 19.0
-    assert [point.share for point in curve.points] == list(shares)
-    assert [point.repetitions for point in curve.points] == [5, 5, 5]
-    assert [point.is_sustained for point in curve.points] == [True, True, False]
-    first, _, last = curve.points
+    (found,) = summary.curves
+    assert found.sustained_per_s == 19.0
+    assert [point.share for point in found.points] == list(shares)
+    assert [point.repetitions for point in found.points] == [5, 5, 5]
+    assert [point.is_sustained for point in found.points] == [True, True, False]
+    first, _, last = found.points
     assert known(first.response_s).p95 == pytest.approx(JOB_S, rel=0.05)
     assert known(last.wait_s).p95 > known(first.wait_s).p95
     assert "sustains 19.0 jobs/s: p95 of the response is" in summary.verdicts[0].text
@@ -236,17 +233,13 @@ def test_a_curve_has_a_point_for_each_share(tmp_path: Path) -> None:
 
 def test_curves_are_listed_by_sustained_rate_each_in_fewer_words(tmp_path: Path) -> None:
     """Who sustains the most comes first, in full; the next ones' figures are of the same points."""
-    plans = []
-    for one, per_s in ((SLOW, 18.0), (FAST, 60.0)):
-        plans.append(trial(one, block=0, rate_per_s=per_s, step=0))
-        plans += [
-            trial(one, block=0, rate_per_s=share * per_s, load_share=share) for share in (0.2, 0.8)
-        ]
-    folder = load_run(tmp_path / "run", trials=plans, workload=workload_of("curve"))
+    trials = [
+        *curve(SLOW, sustained_per_s=18.0, shares=(0.2, 0.8)),
+        *curve(FAST, sustained_per_s=60.0, shares=(0.2, 0.8)),
+    ]
 
-    text = summarize(folder).verdicts[0].text
+    first, second = summary_of(tmp_path, "curve", trials).verdicts[0].text.split(". ")
 
-    first, second = text.split(". ")
     assert first.startswith("threads-4 sustains 60.0 jobs/s: p95 of the response is ")
     assert first.endswith(" at 80 %")
     assert second.startswith("solo 18.0: ")
@@ -258,15 +251,13 @@ def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
     parts = ["long" if seq % 10 == 0 else "short" for seq in range(200)]
     jobs_s = [0.4 if part == "long" else 0.01 for part in parts]
     records = serve(rate_per_s=15.0, job_s=0.0, jobs=200, jobs_s=jobs_s, parts=parts)
+    cost = {"cpu_s_per_job_before": 0.4, "cpu_s_per_job_after": 0.4}
     mix = [
-        part("short", share=0.9, ideal_wait_s=0.01),
-        part("long", share=0.1, cpu_s_per_job_before=0.4, cpu_s_per_job_after=0.4),
+        {"name": "short", "share": 0.9, "ideal_wait_s": 0.01},
+        {"name": "long", "share": 0.1, **cost},
     ]
-    plan = {"contender": "solo", "block": 0, "rate_per_s": 15.0, "parts": mix}
-    workload = workload_of("rate", kind="mix", parameters={}, mix=mix)
-    folder = load_run(tmp_path / "run", trials=[(plan, records)], workload=workload)
 
-    summary = summarize(folder)
+    summary = mixed(tmp_path, records, rate_per_s=15.0, parts=mix)
 
     (fairness,) = summary.fairness
     short, long = fairness.by_kind["short"], fairness.by_kind["long"]
@@ -283,12 +274,9 @@ def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
 def test_a_part_without_a_known_ideal_takes_the_shortest_seen(tmp_path: Path) -> None:
     """A disk's time nobody knows beforehand: what was seen at best stands for it."""
     records = serve(rate_per_s=10.0, job_s=0.02, jobs=50, parts=["disk"] * 50)
-    mix = [part("disk", share=1.0, ideal_wait_s=None)]
-    plan = {"contender": "solo", "block": 0, "rate_per_s": 10.0, "parts": mix}
-    workload = workload_of("rate", kind="mix", parameters={}, mix=mix)
-    folder = load_run(tmp_path / "run", trials=[(plan, records)], workload=workload)
+    mix = [{"name": "disk", "share": 1.0, "ideal_wait_s": None}]
 
-    (fairness,) = summarize(folder).fairness
+    (fairness,) = mixed(tmp_path, records, rate_per_s=10.0, parts=mix).fairness
 
     assert fairness.by_kind["disk"].ideal_s == pytest.approx(0.02)
 
@@ -301,32 +289,17 @@ def test_two_searches_are_compared_by_their_sustained_rates(search: Summary) -> 
     assert (ratio.value, ratio.blocks) == (1.0, 5)
 
 
-def test_a_repetition_is_named_once_for_all_its_trials(tmp_path: Path) -> None:
-    """A curve has several trials in a block: one with the same fault names the block once."""
-    plans = [
-        trial(SLOW, block=0, rate_per_s=share * 19.6, load_share=share) for share in (0.2, 0.4)
-    ]
-    for plan, _ in plans:
-        plan["reasons"] = [BROKER_LOST]
-    folder = load_run(tmp_path / "run", trials=plans, workload=workload_of("curve"))
-
-    (row,) = summarize(folder).rows
-
-    assert (codes(row)[0], row.reasons[0].repetitions) == (Code.BROKER_LOST, (1,))
-
-
 def test_a_curve_tells_its_valid_points_and_leaves_nobody_out(tmp_path: Path) -> None:
-    """One point of seven that is invalid marks the row; what it says is of the others."""
-    plans = [trial(SLOW, block=0, rate_per_s=19.0, step=0)]
-    plans += [
-        trial(SLOW, block=0, rate_per_s=share * 19.0, load_share=share) for share in (0.2, 0.8, 0.9)
-    ]
-    plans[-1][0]["reasons"] = [BROKER_LOST]
-    folder = load_run(tmp_path / "run", trials=plans, workload=workload_of("curve"))
+    """Two points that are invalid mark the row, once for the block; the words are of the others."""
+    trials = curve(SLOW, sustained_per_s=19.0, shares=(0.2, 0.8, 0.9, 0.95))
+    for plan, _ in trials[-2:]:
+        plan["reasons"] = [BROKER_LOST]
 
-    summary = summarize(folder)
+    summary = summary_of(tmp_path, "curve", trials)
 
-    assert summary.rows[0].mark == "!"
+    (row,) = summary.rows
+    assert row.mark == "!"
+    assert (codes(row)[0], row.reasons[0].repetitions) == (Code.BROKER_LOST, (1,))
     text = summary.verdicts[0].text
     assert "sustains 19.0 jobs/s: p95 of the response is" in text
     assert "Left out" not in text

@@ -18,28 +18,21 @@ from report.statistics.ratios import (
     spread,
     unpaired_ratio,
 )
+from tests.entries import ratio_of
 from tests.summaries import known
 
 _positive = st.floats(min_value=0.01, max_value=1e6)
 
 
 def test_a_median_comes_with_its_range() -> None:
-    """The middle value stands between the smallest and the largest."""
-    found = Median.of([3.0, 1.0, 2.0, 9.0])
-
-    assert found == Median(median=2.5, low=1.0, high=9.0)
-
-
-def test_nothing_has_no_median() -> None:
-    """No repetitions, no figure."""
+    """The middle value lies between the smallest and the largest; no repetitions have none."""
+    assert Median.of([3.0, 1.0, 2.0, 9.0]) == Median(median=2.5, low=1.0, high=9.0)
     assert Median.of([]) is None
 
 
 def test_ratio_is_the_geometric_mean_of_the_blocks() -> None:
     """2 × in one block and 8 × in another make 4 ×."""
-    found = known(paired_ratio({0: 2.0, 1: 8.0}, theirs={0: 1.0, 1: 1.0}))
-
-    assert found.value == pytest.approx(4.0)
+    assert ratio_of(2.0, 8.0).value == pytest.approx(4.0)
 
 
 def test_what_drifts_between_blocks_cancels() -> None:
@@ -52,18 +45,21 @@ def test_what_drifts_between_blocks_cancels() -> None:
     assert (found.low, found.value, found.high) == pytest.approx((2.0, 2.0, 2.0))
 
 
-def test_interval_is_students_on_the_logarithms() -> None:
-    """From five blocks on, low and high are what scipy's t interval says."""
-    ratios = [1.9, 2.0, 2.1, 1.95, 2.2]
-    logs = np.log(ratios)
-    expected = scipy_stats.t.interval(
-        0.95, len(logs) - 1, loc=logs.mean(), scale=scipy_stats.sem(logs)
-    )
+@pytest.mark.parametrize("ratios", [(1.9, 2.0, 2.1, 1.95, 2.2), (1.01, 1.04, 0.99, 1.05, 1.02)])
+def test_interval_and_p_value_are_students_on_the_logarithms(ratios: tuple[float, ...]) -> None:
+    """From five blocks on they are what scipy's t-test says, and of one mind."""
+    expected = scipy_stats.ttest_1samp(np.log(ratios), 0)
 
-    found = known(paired_ratio(dict(enumerate(ratios)), theirs=dict.fromkeys(range(5), 1.0)))
+    found = ratio_of(*ratios)
 
     assert found.is_claim
-    assert (math.log(found.low), math.log(found.high)) == pytest.approx(expected)
+    assert (math.log(found.low), math.log(found.high)) == pytest.approx(
+        tuple(expected.confidence_interval(0.95))
+    )
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.is_no_difference == (expected.pvalue > 0.05)
+    assert found.inverse().p_value == pytest.approx(expected.pvalue)
+    assert found.half_width == pytest.approx(found.high / found.value - 1)
 
 
 @pytest.mark.parametrize("blocks", [5, 7, 10])
@@ -123,69 +119,33 @@ def test_two_runs_without_spread_have_an_interval_of_one_point() -> None:
     assert found.p_value == 0
 
 
-def test_two_runs_with_too_few_blocks_have_a_range() -> None:
-    """Every pair of figures lies in it, and nothing is claimed."""
-    found = known(unpaired_ratio([2.0, 4.0], theirs=[1.0] * 5))
+def test_too_few_blocks_have_a_range_and_claim_nothing() -> None:
+    """Every pair of figures lies in it, of one run and of two."""
+    paired, unpaired = ratio_of(3.0, 2.0, 4.0, 2.5), unpaired_ratio([2.0, 4.0], theirs=[1.0] * 5)
 
-    assert (found.low, found.high) == pytest.approx((2, 4))
-    assert not found.is_claim
-    assert found.p_value is None
+    for found in (paired, known(unpaired)):
+        assert (found.low, found.high) == pytest.approx((2.0, 4.0))
+        assert not any([found.is_claim, found.is_no_difference])
+        assert found.p_value is None
+        assert found.half_width is None
     assert unpaired_ratio([], theirs=[1.0]) is None
 
 
-def test_p_value_is_students() -> None:
-    """What scipy says of the blocks' logarithms; with the interval it is of one mind."""
-    ratios = [1.01, 1.04, 0.99, 1.05, 1.02]
-    expected = scipy_stats.ttest_1samp(np.log(ratios), 0).pvalue
-
-    found = known(paired_ratio(dict(enumerate(ratios)), theirs=dict.fromkeys(range(5), 1.0)))
-
-    assert found.p_value == pytest.approx(expected)
-    assert found.is_no_difference == (expected > 0.05)
-    assert found.inverse().p_value == pytest.approx(expected)
-
-
-def test_below_five_blocks_the_range_stands_and_no_claim() -> None:
-    """Four blocks give their smallest and largest ratio, and claim nothing."""
-    found = known(
-        paired_ratio({0: 3.0, 1: 2.0, 2: 4.0, 3: 2.5}, theirs=dict.fromkeys(range(4), 1.0))
-    )
-
-    assert (found.low, found.high) == pytest.approx((2.0, 4.0))
-    assert not any([found.is_claim, found.is_no_difference])
-    assert found.half_width is None
-
-
 def test_only_blocks_that_both_have_are_compared() -> None:
-    """A block that one of the two lost is in neither side."""
+    """A block that one of the two lost is in neither side, and without a common one is no ratio."""
     found = known(paired_ratio({0: 2.0, 1: 100.0}, theirs={0: 1.0, 2: 50.0}))
 
     assert found.blocks == 1
     assert found.value == pytest.approx(2.0)
-
-
-def test_no_common_block_no_ratio() -> None:
-    """Figures of different blocks are not comparable."""
     assert paired_ratio({0: 2.0}, theirs={1: 1.0}) is None
 
 
 def test_interval_that_includes_one_is_no_difference() -> None:
     """Ratios on both sides of 1 claim neither more nor less."""
-    ours = dict(enumerate([0.97, 1.02, 0.99, 1.03, 1.0]))
-
-    found = known(paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0)))
+    found = ratio_of(0.97, 1.02, 0.99, 1.03, 1.0)
 
     assert found.is_no_difference
     assert found.low < 1 < found.high
-
-
-def test_half_width_is_a_share_of_the_value() -> None:
-    """The upper half, since the interval is symmetric in logarithms."""
-    ours = dict(enumerate([1.9, 2.0, 2.1, 1.95, 2.05]))
-
-    found = known(paired_ratio(ours, theirs=dict.fromkeys(range(5), 1.0)))
-
-    assert found.half_width == pytest.approx(found.high / found.value - 1)
 
 
 @given(st.lists(st.tuples(_positive, _positive), min_size=1, max_size=9))
@@ -194,10 +154,9 @@ def test_the_other_way_round_is_the_inverse(pairs: list[tuple[float, float]]) ->
     ours = {block: pair[0] for block, pair in enumerate(pairs)}
     theirs = {block: pair[1] for block, pair in enumerate(pairs)}
 
-    found, other = paired_ratio(ours, theirs=theirs), paired_ratio(theirs, theirs=ours)
+    found = known(paired_ratio(ours, theirs=theirs))
+    other = known(paired_ratio(theirs, theirs=ours))
 
-    assert found is not None
-    assert other is not None
     assert found.low <= found.value * (1 + 1e-9)
     assert found.value <= found.high * (1 + 1e-9)
     assert (1 / other.value, 1 / other.high) == pytest.approx((found.value, found.low))
@@ -213,21 +172,12 @@ def test_spread_is_the_relative_standard_deviation() -> None:
 
 
 def test_rounding_reaches_every_float_and_nothing_else() -> None:
-    """Six significant digits, in any depth; whole numbers, text and null stay."""
+    """Six significant digits, in any depth; whole numbers, text and null stay; JSON has no NaN."""
     value = {"a": [1.23456789, {"b": 123456.789}], "n": 10**18 + 1, "t": "x", "no": None}
+    digits = {"a": [1.23457, {"b": 123457.0}], "n": 10**18 + 1, "t": "x", "no": None}
 
-    assert rounded(value) == {
-        "a": [1.23457, {"b": 123457.0}],
-        "n": 10**18 + 1,
-        "t": "x",
-        "no": None,
-    }
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_what_is_no_number_becomes_null(value: float) -> None:
-    """JSON has no NaN."""
-    assert rounded([value]) == [None]
+    assert rounded(value) == digits
+    assert rounded([math.nan, math.inf, -math.inf]) == [None] * 3
 
 
 def test_a_claim_takes_five_blocks() -> None:

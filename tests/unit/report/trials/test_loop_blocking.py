@@ -9,7 +9,6 @@ import pytest
 
 from collector.files import FORMAT_KEY
 from collector.reasons import Code
-from collector.store import RunFolder
 from report.summary import summarize
 from report.trials.loop_blocking import TrialBlocking, find_blocking, measure_blocking
 from tests.summaries import codes, known, row_of
@@ -27,15 +26,13 @@ _FILE = Workload(
 
 def blocking(*blocked_ms: int | None, are_lost: bool = False) -> TrialBlocking:
     """Return what a trial of jobs of 100 ms, one after the other, reports of its loop."""
-    count = range(len(blocked_ms))
+    jobs = pl.DataFrame({"blocked_ms": blocked_ms}, schema={"blocked_ms": pl.Int64})
+    index = pl.int_range(pl.len())
     return measure_blocking(
-        pl.DataFrame(
-            {
-                "started_ns": [index * 100 * _MS for index in count],
-                "finished_ns": [None if are_lost else (index + 1) * 100 * _MS for index in count],
-                "blocked_ns": [None if one is None else one * _MS for one in blocked_ms],
-            },
-            schema=dict.fromkeys(("started_ns", "finished_ns", "blocked_ns"), pl.Int64),
+        jobs.select(
+            started_ns=index * 100 * _MS,
+            finished_ns=pl.when(not are_lost).then((index + 1) * 100 * _MS),
+            blocked_ns=pl.col("blocked_ms") * _MS,
         )
     )
 
@@ -51,16 +48,12 @@ def test_the_share_is_of_the_time_from_first_start_to_last_finish() -> None:
 
 
 def test_a_loop_that_nobody_blocked_is_reported_too() -> None:
-    """Silence could mean that nobody looked."""
-    found = known(find_blocking([blocking(0, None)], pool="asyncio"))
+    """Silence could mean that nobody looked; other pools have no loop and say nothing."""
+    trials = [blocking(0, None)]
 
-    assert found.reason.code is Code.LOOP_FREE
-
-
-@pytest.mark.parametrize("pool", ["gevent", "threads", "prefork", "solo"])
-def test_other_pools_have_no_loop(pool: str) -> None:
-    """They say nothing, rather than that nothing was blocked."""
-    assert find_blocking([blocking(None, None)], pool=pool) is None
+    assert known(find_blocking(trials, pool="asyncio")).reason.code is Code.LOOP_FREE
+    for pool in ("gevent", "threads", "prefork", "solo"):
+        assert find_blocking(trials, pool=pool) is None
 
 
 def test_without_a_job_nothing_is_known() -> None:
@@ -69,20 +62,13 @@ def test_without_a_job_nothing_is_known() -> None:
     assert find_blocking([blocking(None, are_lost=True)], pool="asyncio") is None
 
 
-@pytest.fixture(scope="module")
-def blocked(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run in which asyncio's jobs blocked its loop for 90 of their 100 ms."""
-    folder = make_run(
-        tmp_path_factory.mktemp("run"), contenders=[_ASYNCIO, _THREADS, _SOLO], workloads=[_FILE]
-    )
+def test_row_and_verdict_say_what_blocking_did(tmp_path: Path) -> None:
+    """Jobs blocked asyncio's loop for 90 of their 100 ms: figures, and one plain sentence."""
+    folder = make_run(tmp_path / "run", contenders=[_ASYNCIO, _THREADS, _SOLO], workloads=[_FILE])
     blocked_ns = pl.when(pl.col("contender") == "asyncio-4").then(90 * _MS).alias("blocked_ns")
     folder.write_jobs(folder.read_jobs().with_columns(blocked_ns))
-    return folder
 
-
-def test_row_and_verdict_say_what_blocking_did(blocked: RunFolder) -> None:
-    """The row has the figures; the verdict one plain sentence with the share."""
-    summary = summarize(blocked)
+    summary = summarize(folder)
     row = row_of(summary, "asyncio-4")
     found = known(row.blocking)
 

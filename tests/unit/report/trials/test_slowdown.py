@@ -39,22 +39,19 @@ def slowed(records: pl.DataFrame, **ideal_s: float) -> dict[str, Slowdown]:
     return {part: known(one) for part, one in found.items()}
 
 
-def test_slowdown_is_response_over_ideal() -> None:
-    """A short job of 10 ms that took 110 is slowed 11 times, a long one of 1,100 ms 1.1 times."""
-    records = pl.concat([jobs("short", *[110.0] * 5), jobs("long", *[1_100.0] * 5, first_seq=5)])
+@pytest.mark.parametrize(
+    ("short_ms", "long_ms", "medians"), [(110.0, 1_100.0, (11, 1.1)), (20.0, 2_000.0, (2, 2))]
+)
+def test_slowdown_is_response_over_ideal(
+    short_ms: float, long_ms: float, medians: tuple[float, float]
+) -> None:
+    """Of jobs of 10 ms and of 1 s; how far apart they are is the unfairness."""
+    records = pl.concat([jobs("short", *[short_ms] * 5), jobs("long", *[long_ms] * 5, first_seq=5)])
 
     found = slowed(records)
 
-    assert found["short"].slowdown.p50 == pytest.approx(11)
-    assert found["long"].slowdown.p50 == pytest.approx(1.1)
-    assert unfairness(found.values()) == pytest.approx(10)
-
-
-def test_parts_that_are_slowed_alike_are_treated_fairly() -> None:
-    """Twice the ideal for both: 1, whatever their length."""
-    records = pl.concat([jobs("short", *[20.0] * 9), jobs("long", *[2_000.0] * 9, first_seq=9)])
-
-    assert unfairness(slowed(records).values()) == pytest.approx(1)
+    assert [found[part].slowdown.p50 for part in ("short", "long")] == pytest.approx(medians)
+    assert unfairness(found.values()) == pytest.approx(medians[0] / medians[1])
 
 
 def test_jobs_that_were_not_done_count_as_slowed_without_end() -> None:

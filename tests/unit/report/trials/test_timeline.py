@@ -25,28 +25,15 @@ _NO_SAMPLES = pl.DataFrame(schema={"t_ns": pl.Int64, "cpu_s": pl.Float64, "rss_b
 
 def records(*jobs: tuple[float, float | None, float | None]) -> pl.DataFrame:
     """Return records of jobs due, started and finished so many seconds after the start."""
-
-    def stamp(at_s: float | None) -> int | None:
-        return None if at_s is None else START_NS + round(at_s * S)
-
-    return pl.DataFrame(
-        [
-            {
-                "seq": seq,
-                "due_ns": stamp(due),
-                "started_ns": stamp(start),
-                "finished_ns": stamp(end),
-            }
-            | {"outcome": "done" if end is not None else "lost-worker"}
-            for seq, (due, start, end) in enumerate(jobs)
-        ],
-        schema={
-            "seq": pl.Int64,
-            "due_ns": pl.Int64,
-            "started_ns": pl.Int64,
-            "finished_ns": pl.Int64,
-            "outcome": pl.String,
-        },
+    names = ("due_ns", "started_ns", "finished_ns")
+    after_s = pl.DataFrame(jobs, schema=dict.fromkeys(names, pl.Float64), orient="row")
+    return after_s.select(
+        pl.int_range(pl.len()).alias("seq"),
+        *((START_NS + (pl.col(name) * S).round().cast(pl.Int64)).alias(name) for name in names),
+        pl.when(pl.col("finished_ns").is_null())
+        .then(pl.lit("lost-worker"))
+        .otherwise(pl.lit("done"))
+        .alias("outcome"),
     )
 
 
@@ -119,7 +106,7 @@ def test_there_are_never_too_many_bins(lasted_s: float) -> None:
 
 
 def test_cores_are_what_was_spent_between_two_looks() -> None:
-    """Two cores for five seconds, then none; memory as last seen."""
+    """Two cores for five seconds, then none; memory as last seen; without a look None, not 0."""
     samples = pl.DataFrame(
         {
             "t_ns": [START_NS, START_NS + 5 * S, START_NS + 10 * S],
@@ -127,18 +114,12 @@ def test_cores_are_what_was_spent_between_two_looks() -> None:
             "rss_bytes": [100, 200, 300],
         }
     )
-    found = course(records((0.0, 1.0, 2.0)), samples=samples)
+    frame = records((0.0, 1.0, 2.0))
+    found, unseen = course(frame, samples=samples), course(frame)
 
     assert column(found, "cpu_cores") == pytest.approx([2.0] * 5 + [0.0] * 5)
     assert column(found, "rss_bytes") == [100] * 4 + [200] * 5 + [300]
-
-
-def test_without_a_look_nothing_is_said_of_cores() -> None:
-    """None, not 0."""
-    found = course(records((0.0, 1.0, 2.0)))
-
-    assert set(column(found, "cpu_cores")) == {None}
-    assert set(column(found, "rss_bytes")) == {None}
+    assert {*column(unseen, "cpu_cores"), *column(unseen, "rss_bytes")} == {None}
 
 
 def test_a_trial_that_was_cut_has_no_course() -> None:

@@ -11,7 +11,8 @@ from report.result import Verdict
 from report.rows.comparable import Entry
 from report.statistics.significance import POWER, detectable_difference
 from report.verdicts.capacity import judge
-from tests.entries import around
+from tests.entries import around, entry
+from tests.summaries import known
 
 _PRIMES, _SHA = "cpu.primes", "cpu.sha256"
 
@@ -197,21 +198,23 @@ def test_the_price_of_no_gil_is_said_where_it_was_seen(freed_s: float, *, is_sai
 
 
 def test_numbers_in_the_text_are_those_of_the_ratio() -> None:
-    """What the sentence prints is what summary.json holds."""
+    """What the sentence prints is what summary.json holds, and which difference would show."""
     found = verdict("cpu.primes", around("prefork-4", 194.0), around("solo", 100.0))
+    ratio = known(found.ratio)
 
-    assert found.ratio is not None
-    assert f"{found.ratio.value:.2f} × solo" in found.text
-    assert f"[{found.ratio.low:.2f}–{found.ratio.high:.2f}]" in found.text
+    assert f"{ratio.value:.2f} × solo" in found.text
+    assert f"[{ratio.low:.2f}–{ratio.high:.2f}]" in found.text
+    assert found.smallest_difference == pytest.approx(detectable_difference(ratio))
+    smallest = fmt.percent(found.smallest_difference)
+    assert f"Minimum detectable difference: {smallest} (80 % power)." in found.text
+    assert POWER == 4 / 5
 
 
 def test_a_wide_interval_is_not_sold_as_no_faster() -> None:
     """Where threads may have gained a fifth or more, nothing is said of them."""
-    solo = around("solo", 100.0)
-    wild = dict(enumerate([70.0, 140.0, 90.0, 130.0, 85.0]))
-    threads = Entry(contender="threads-4", pool="threads", slots=4, per_s=wild, mark="~")
+    threads = entry("threads-4", 70.0, 140.0, 90.0, 130.0, 85.0, mark="~")
 
-    found = verdict("cpu.primes", around("prefork-4", 194.0), threads, solo)
+    found = verdict("cpu.primes", around("prefork-4", 194.0), threads, around("solo", 100.0))
 
     assert "Threads" not in found.text
     assert "GIL" not in found.text
@@ -220,85 +223,66 @@ def test_a_wide_interval_is_not_sold_as_no_faster() -> None:
 
 def test_the_smallest_difference_covers_every_comparison_made() -> None:
     """The sentence on equal slots is held to its own, wider interval."""
-    wobbly = dict(enumerate([70.0, 84.0, 75.0, 80.0, 77.0]))
     found = verdict(
         "io.sleep",
         around("gevent-4", 77.0),
-        Entry(contender="threads-4", pool="threads", slots=4, per_s=wobbly),
+        entry("threads-4", 70.0, 84.0, 75.0, 80.0, 77.0),
         around("gevent-100", 744.0),
         around("solo", 19.2),
     )
 
     headline = next(one for one in found.decisions if one.contender == "gevent-100")
-    assert headline.decision.detectable is not None
-    assert found.smallest_difference is not None
-    assert found.smallest_difference > headline.decision.detectable * 2
+    assert known(found.smallest_difference) > known(headline.decision.detectable) * 2
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 4])
-def test_few_repetitions_make_no_claim(blocks: int) -> None:
-    """Below five the range stands, says that it is no claim, and teaches nothing."""
+@pytest.mark.parametrize("blocks", [(1, 1, 1), (3, 3, 3), (4, 4, 4), (5, 3, 5)])
+def test_few_repetitions_make_no_claim(blocks: tuple[int, int, int]) -> None:
+    """Below five the range stands, says that it is no claim, and teaches nothing.
+
+    Nobody is fastest while one of them is hardly known.
+    """
+    per_s = {"prefork-4": 194.0, "threads-4": 99.0, "solo": 100.0}
     found = verdict(
         "cpu.primes",
-        around("prefork-4", 194.0, blocks=blocks, mark="?"),
-        around("threads-4", 99.0, blocks=blocks, mark="?"),
-        around("solo", 100.0, blocks=blocks, mark="?"),
+        *(
+            around(name, one, blocks=count, mark="?" if count < 5 else "")
+            for (name, one), count in zip(per_s.items(), blocks, strict=True)
+        ),
     )
 
-    assert f"{fmt.counted(blocks, noun='repetition')}; a claim needs 5." in found.text
-    assert "95 %" not in found.text
-    assert "GIL" not in found.text
-    assert "[" not in found.text
+    assert f"{fmt.counted(min(blocks), noun='repetition')}; a claim needs 5." in found.text
+    assert not [words for words in ("95 %", "GIL", "[") if words in found.text]
     assert (found.best, found.mark, found.smallest_difference) == ("prefork-4", "?", None)
 
 
-def test_one_contender_of_few_repetitions_withholds_the_claim() -> None:
-    """Nobody is fastest while one of them is hardly known."""
+@pytest.mark.parametrize(
+    ("marks", "best", "against", "mark"),
+    [
+        # the one ahead is invalid: left out
+        ({"prefork-4": "!"}, "threads-4", "solo", ""),
+        # solo is: the best is held against the runner-up
+        ({"solo": "!"}, "prefork-4", "threads-4", ""),
+        ({"prefork-4": "!", "threads-4": "!", "solo": "!"}, None, None, "!"),
+        # a winner whose repetitions wobble carries its doubt along
+        ({"prefork-4": "~"}, "prefork-4", "solo", "~"),
+    ],
+)
+def test_the_invalid_are_left_out_and_the_unstable_mark_their_verdict(
+    marks: Mapping[str, str], best: str | None, against: str | None, mark: str
+) -> None:
+    """Who never wins and is no measure is named."""
+    per_s = {"prefork-4": 194.0, "threads-4": 99.0, "solo": 90.0}
     found = verdict(
-        "cpu.primes",
-        around("prefork-4", 194.0),
-        around("threads-4", 99.0, blocks=3, mark="?"),
-        around("solo", 100.0),
+        _PRIMES, *(around(name, one, mark=marks.get(name, "")) for name, one in per_s.items())
     )
+    left_out = [name for name, one in marks.items() if one == "!"]
 
-    assert "3 repetitions; a claim needs 5." in found.text
-    assert found.mark == "?"
-
-
-def test_the_invalid_never_win() -> None:
-    """A row whose ledger is open is left out, and the sentence says so."""
-    found = verdict(
-        "cpu.primes",
-        around("prefork-4", 900.0, mark="!"),
-        around("threads-4", 99.0),
-        around("solo", 90.0),
-    )
-
-    assert found.best == "threads-4"
-    assert "Left out (invalid or without a figure): prefork-4." in found.text
-    assert "prefork-4" not in found.to_baseline
-
-
-def test_an_invalid_solo_is_no_measure() -> None:
-    """Then the best is held against the runner-up."""
-    found = verdict(
-        "cpu.primes",
-        around("prefork-4", 194.0),
-        around("threads-4", 99.0),
-        around("solo", 100.0, mark="!"),
-    )
-
-    assert (found.best, found.against) == ("prefork-4", "threads-4")
-
-
-def test_all_invalid_is_said() -> None:
-    """No valid row, no ratio, and the mark of the invalid."""
-    found = verdict(
-        "cpu.primes", around("prefork-4", 194.0, mark="!"), around("solo", 1.0, mark="!")
-    )
-
-    assert found.text.startswith("Nothing could be measured. Left out")
-    assert (found.best, found.ratio, found.mark) == (None, None, "!")
+    assert (found.best, found.against, found.mark) == (best, against, mark)
+    assert not {*left_out} & {*found.to_baseline}
+    said = f"Left out (invalid or without a figure): {fmt.listed(left_out)}."
+    assert (said in found.text) is bool(left_out)
+    assert found.text.startswith("Nothing could be measured. Left out") is (best is None)
+    assert (found.ratio is None) is (best is None)
 
 
 def test_nothing_measured_is_said() -> None:
@@ -306,21 +290,3 @@ def test_nothing_measured_is_said() -> None:
     found = verdict("cpu.primes", around("prefork-4", 1.0, blocks=0, mark="?"))
 
     assert found.text.startswith("Nothing could be measured.")
-
-
-def test_the_unstable_mark_their_verdict() -> None:
-    """A winner whose repetitions wobble carries its doubt along."""
-    found = verdict("cpu.primes", around("prefork-4", 194.0, mark="~"), around("solo", 100.0))
-
-    assert (found.best, found.mark) == ("prefork-4", "~")
-
-
-def test_each_claim_says_what_it_could_have_seen() -> None:
-    """The difference that four runs of five would show, in words and as a figure."""
-    found = verdict("cpu.primes", around("prefork-4", 194.0), around("solo", 100.0))
-
-    assert found.ratio is not None
-    assert found.smallest_difference == pytest.approx(detectable_difference(found.ratio))
-    smallest = fmt.percent(found.smallest_difference)
-    assert f"Minimum detectable difference: {smallest} (80 % power)." in found.text
-    assert POWER == 4 / 5

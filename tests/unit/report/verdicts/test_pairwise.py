@@ -9,7 +9,7 @@ from report.rows.comparable import Entry
 from report.statistics.significance import Finding, Why, detectable_difference
 from report.verdicts.pairwise import compare_pairs
 from report.verdicts.ranking import rank
-from tests.entries import entry
+from tests.entries import entry, ratio_of
 from tests.summaries import known
 
 
@@ -44,36 +44,25 @@ def test_the_invalid_are_compared_with_nobody() -> None:
 
 
 def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
-    """Its interval's far end is the floor; a difference as small is none."""
-    shifted = [one * 1.04 for one in CALM]
-    ahead = [one * 1.03 for one in CALM]
+    """Its interval's far end is the floor; a difference as small is none.
+
+    However fast it came out, it is in no place of the ranking.
+    """
     entries = [
         entry("threads", *CALM),
-        entry("threads-twin", *shifted, twin_of="threads"),
-        entry("gevent", *ahead),
+        entry("threads-twin", *(one * 1.04 for one in CALM), twin_of="threads"),
+        entry("gevent", *(one * 1.03 for one in CALM)),
     ]
 
-    pairs = compare_pairs(entries)
+    pairs, ranking = compare_pairs(entries), rank(entries)
 
     assert set(pairs.decided) == {("threads", "gevent")}
     assert known(pairs.equal_pair).noise_floor == pytest.approx(0.04)
     found = known(pairs.between("gevent", theirs="threads")).decision
     assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
-
-
-def test_a_twin_never_leads() -> None:
-    """However fast it came out, it is in no place of the ranking."""
-    found = rank(
-        [
-            entry("prefork", *CALM),
-            entry("prefork-twin", *(1.1 * one for one in CALM), twin_of="prefork"),
-            entry("solo", *HALF),
-        ]
-    )
-
-    named = [one.contender for one in (*found.entries, *found.excluded, *found.ties)]
-    assert named == ["prefork", "solo"]
-    assert "prefork-twin" not in {*found.to_baseline, *found.best_to}
+    ranked = (*ranking.entries, *ranking.excluded, *ranking.ties)
+    assert {one.contender for one in ranked} == {"gevent", "threads"}
+    assert "threads-twin" not in {*ranking.to_baseline, *ranking.best_to}
 
 
 @pytest.mark.parametrize(
@@ -166,14 +155,9 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
     Three contenders are far apart and two differ by just that much.
     """
     rng, spread = np.random.default_rng(blocks), 0.03
-    ideal = rank(
-        [
-            entry("a", *np.exp(spread * _unit(blocks)).tolist()),
-            entry("b", *([1.0] * blocks)),
-        ]
-    ).ratio
-    assert ideal is not None
-    true = 1 + (detectable_difference(ideal, comparisons=1) or 0.0)
+    steps = np.arange(blocks) - (blocks - 1) / 2
+    ideal = ratio_of(*np.exp(spread * steps / steps.std(ddof=1)))
+    true = 1 + known(detectable_difference(ideal, comparisons=1))
     seen = 0
     for _ in range(500):
         figures = np.exp(rng.normal(0, spread / 2**0.5, (4, blocks)))
@@ -188,12 +172,6 @@ def test_a_verdict_sees_what_it_says_it_could(blocks: int) -> None:
     assert seen / 500 == pytest.approx(0.8, abs=0.06)
 
 
-def _unit(blocks: int) -> np.ndarray:
-    """Return deviations whose standard deviation is just one."""
-    steps = np.arange(blocks) - (blocks - 1) / 2
-    return np.asarray(steps / steps.std(ddof=1))
-
-
 def test_fewer_open_comparisons_see_more() -> None:
     """What clearly differs no longer counts against what is still open."""
     near = [entry("a", *CALM), entry("b", *(101.0, 100.0, 100.0, 99.0, 101.0))]
@@ -203,7 +181,9 @@ def test_fewer_open_comparisons_see_more() -> None:
         for n in range(3)
     ]
 
-    among_far = known(compare_pairs([*near, *far]).between("a", theirs="b")).decision
-    among_alike = known(compare_pairs([*near, *alike]).between("a", theirs="b")).decision
+    among_far, among_alike = (
+        known(compare_pairs([*near, *others]).between("a", theirs="b")).decision
+        for others in (far, alike)
+    )
 
-    assert (among_far.detectable or 0) < (among_alike.detectable or 0)
+    assert known(among_far.detectable) < known(among_alike.detectable)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from scipy.special import stdtrit
@@ -11,8 +9,6 @@ from scipy.special import stdtrit
 from collector.run_manifest import Until
 from lab.run.blocks import FIRST_LOOK_BLOCKS
 from report.result import Verdict
-from report.rows.comparable import Entry
-from report.statistics.ratios import Ratio, paired_ratio
 from report.verdicts.capacity import judge
 from report.verdicts.precision import (
     MOST_BLOCKS,
@@ -23,6 +19,7 @@ from report.verdicts.precision import (
     still_wide,
     widths,
 )
+from tests.entries import entry, ratio_of
 from tests.summaries import known
 
 _T = {blocks: float(stdtrit(blocks - 1, 0.975)) for blocks in range(2, 81)}
@@ -30,40 +27,21 @@ _T = {blocks: float(stdtrit(blocks - 1, 0.975)) for blocks in range(2, 81)}
 WOBBLE = (0.96, 1.05, 1.0, 1.03, 0.97, 1.01, 0.99, 1.02)
 
 
-def ratio_of(values: Sequence[float]) -> Ratio:
-    """The ratio of blocks with these ratios."""
-    return known(
-        paired_ratio(dict(enumerate(values)), theirs=dict.fromkeys(range(len(values)), 1.0))
-    )
-
-
 def verdict(workload: str, *, blocks: int, wobble: float = 1.0) -> Verdict:
     """Return a verdict on threads beside solo whose ratio wobbles from block to block."""
-    factors = [1 + (one - 1) * wobble for one in WOBBLE[:blocks]]
-    threads = dict(enumerate(40 * one for one in factors))
-    entries = [
-        Entry(contender="threads-4", pool="threads", slots=4, per_s=threads),
-        Entry(contender="solo", pool="solo", slots=1, per_s=dict.fromkeys(range(blocks), 10.0)),
-    ]
+    threads = [40 * (1 + (one - 1) * wobble) for one in WOBBLE[:blocks]]
+    entries = [entry("threads-4", *threads), entry("solo", *[10.0] * blocks)]
     return judge(entries, workload=workload, kind="io.sleep")
 
 
 def test_blocks_needed_are_those_after_which_it_is_narrow() -> None:
-    """With one fewer, the same spread would still be too wide."""
-    found = ratio_of(WOBBLE)
+    """None are foretold from three blocks, which have no spread, nor over a thousand."""
+    found = ratio_of(*WOBBLE)
 
-    needed = known(blocks_needed(found, asked=0.02))
-
-    assert needed > len(WOBBLE)
+    assert known(blocks_needed(found, asked=0.02)) > len(WOBBLE)
     assert blocks_needed(found, asked=found.half_width or 0) == len(WOBBLE)
-
-
-def test_no_claim_and_no_end_in_sight_foretell_nothing() -> None:
-    """Three blocks have no spread to go by, and a thousand blocks are no advice."""
-    wild = ratio_of([0.2, 5.0, 0.3, 4.0, 1.0])
-
-    assert blocks_needed(ratio_of(WOBBLE[:3]), asked=0.02) is None
-    assert blocks_needed(wild, asked=0.02) is None
+    assert blocks_needed(ratio_of(*WOBBLE[:3]), asked=0.02) is None
+    assert blocks_needed(ratio_of(0.2, 5.0, 0.3, 4.0, 1.0), asked=0.02) is None
     assert MOST_BLOCKS >= 100
 
 
@@ -85,50 +63,46 @@ def test_the_widest_is_named_first() -> None:
     assert describe_width(wide[1]) == "some (threads-4 against solo) ± 2.6 %"
 
 
-def test_reached_is_said_plainly() -> None:
-    """With what was asked, and after how many repetitions."""
-    asked = Until(half_width=0.03, at_most_s=900.0, block_s=20.0)
-
-    found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
-
-    assert found.is_reached
-    assert found.text == "Asked for intervals of ± 3 %: reached after 8 repetitions."
-
-
-def test_not_reached_names_rows_repetitions_and_time() -> None:
+@pytest.mark.parametrize(
+    ("half_width", "at_most_s", "blocks", "text"),
+    [
+        pytest.param(
+            0.03, 900.0, 8, "Asked for intervals of ± 3 %: reached after 8 repetitions.",
+            id="reached",
+        ),
+        pytest.param(
+            0.01, 900.0, 8,
+            "Asked for intervals of ± 1 % within 15 min: not reached in 8 repetitions. Still wide: "
+            "io (threads-4 against solo) ± 2.6 %, about {needed} repetitions. That would be about "
+            "{more} min more.", id="not-reached",
+        ),
+        # Ctrl-C after three repetitions: nothing is known of the width
+        pytest.param(
+            0.01, 30.0, 3,
+            "Asked for intervals of ± 1 % within 30 s: stopped after 3 repetitions. Still wide: "
+            "io (threads-4 against solo) unknown.", id="interrupted",
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_asked_for_is_held_against_what_was_reached(
+    half_width: float, at_most_s: float, blocks: int, text: str
+) -> None:
     """What is still wide, how many repetitions it would take, and how long that is."""
-    asked = Until(half_width=0.01, at_most_s=900.0, block_s=60.0)
-
-    found = describe(asked, verdicts=[verdict("io", blocks=8)], blocks=8, is_finished=True)
-
-    needed = found.widths[0].blocks_needed or 0
-    assert not found.is_reached
-    assert found.text == (
-        "Asked for intervals of ± 1 % within 15 min: not reached in 8 repetitions. Still wide: "
-        f"io (threads-4 against solo) ± 2.6 %, about {needed} repetitions. That would be about "
-        f"{needed - 8} min more."
+    found = describe(
+        Until(half_width=half_width, at_most_s=at_most_s, block_s=60.0),
+        verdicts=[verdict("io", blocks=blocks)],
+        blocks=blocks,
+        is_finished=blocks == 8,
     )
 
-
-def test_interrupted_is_not_sold_as_an_end() -> None:
-    """Ctrl-C after three repetitions: nothing is known of the width."""
-    asked = Until(half_width=0.01, at_most_s=30.0)
-
-    found = describe(asked, verdicts=[verdict("io", blocks=3)], blocks=3, is_finished=False)
-
-    assert found.text == (
-        "Asked for intervals of ± 1 % within 30 s: stopped after 3 repetitions. Still wide: "
-        "io (threads-4 against solo) unknown."
-    )
+    needed = (found.widths[0].blocks_needed or 0) if found.widths else 0
+    assert found.is_reached == ("reached after" in text)
+    assert found.text == text.format(needed=needed, more=needed - 8)
 
 
 def test_nothing_to_compare_is_said() -> None:
     """One contender has no ratio, however long it runs."""
-    alone = judge(
-        [Entry(contender="solo", pool="solo", slots=1, per_s=dict.fromkeys(range(5), 10.0))],
-        workload="io",
-        kind="io.sleep",
-    )
+    alone = judge([entry("solo", *[10.0] * 5)], workload="io", kind="io.sleep")
 
     found = describe(
         Until(half_width=0.03, at_most_s=900.0), verdicts=[alone], blocks=5, is_finished=True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,30 +11,32 @@ from hypothesis import strategies as st
 from report.rows.comparable import Entry
 from report.verdicts.ranking import rank
 from tests.entries import entry
+from tests.summaries import known
 
 
-def test_the_best_is_first() -> None:
-    """Entries come ordered by what they did."""
-    found = rank([entry("a", 1.0), entry("c", 3.0), entry("b", 2.0)])
+@pytest.mark.parametrize(
+    ("entries", "order", "baseline"),
+    [
+        ([entry("a", 1.0), entry("c", 3.0), entry("b", 2.0)], "cba", "a"),
+        # equals by name, whatever the order of the input
+        ([entry("b", 2.0), entry("a", 2.0)], "ab", "b"),
+        # a lucky block that the others lost gives no lead
+        ([entry("a", 10.0, 99.0), entry("b", 11.0)], "ba", "a"),
+        ([entry("a", 1.0), entry("solo", 2.0), entry("b", 4.0)], ["b", "solo", "a"], "solo"),
+    ],
+    ids=["best-first", "equals", "common-blocks", "solo"],
+)
+def test_the_best_of_common_blocks_is_first(
+    entries: list[Entry], order: Sequence[str], baseline: str
+) -> None:
+    """The baseline is solo, wherever it comes; without it the slowest."""
+    found = rank(entries)
 
-    assert [one.contender for one in found.entries] == ["c", "b", "a"]
-
-
-def test_only_common_blocks_decide() -> None:
-    """A lucky block that the others lost gives no lead."""
-    lucky = Entry(contender="a", pool="a", slots=4, per_s={0: 10.0, 1: 99.0})
-
-    found = rank([lucky, entry("b", 11.0)])
-
-    assert found.best is not None
-    assert found.best.contender == "b"
-
-
-def test_equal_figures_are_ordered_by_name() -> None:
-    """The order never depends on the order of the input."""
-    found = rank([entry("b", 2.0), entry("a", 2.0)])
-
-    assert [one.contender for one in found.entries] == ["a", "b"]
+    assert [one.contender for one in found.entries] == [*order]
+    assert found.best is found.entries[0]
+    assert known(found.baseline).contender == baseline
+    ours, theirs = (known(one).per_s[0] for one in (found.best, found.baseline))
+    assert found.to_baseline[order[0]].value == pytest.approx(ours / theirs)
 
 
 def test_the_invalid_and_the_empty_are_left_out() -> None:
@@ -41,23 +45,6 @@ def test_the_invalid_and_the_empty_are_left_out() -> None:
 
     assert [one.contender for one in found.excluded] == ["a", "b"]
     assert set(found.best_to) == {"c"}
-
-
-def test_solo_is_the_baseline_wherever_it_stands() -> None:
-    """Even where others are slower."""
-    found = rank([entry("threads", 1.0), entry("solo", 2.0), entry("prefork", 3.0)])
-
-    assert found.baseline is not None
-    assert found.baseline.contender == "solo"
-    assert found.to_baseline["threads"].value == pytest.approx(0.5)
-
-
-def test_without_solo_the_slowest_is_the_baseline() -> None:
-    """Then every ratio is at least one."""
-    found = rank([entry("threads", 1.0), entry("prefork", 3.0)])
-
-    assert found.baseline is not None
-    assert found.baseline.contender == "threads"
 
 
 def test_nobody_to_rank() -> None:
