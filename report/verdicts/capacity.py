@@ -13,6 +13,7 @@ from report import format as fmt
 from report.legend import claim, too_few
 from report.result import Decided, Verdict
 from report.rows.comparable import Entry
+from report.statistics.ratios import CLAIM_BLOCKS
 from report.statistics.significance import Why
 from report.verdicts import naming
 from report.verdicts.explanations import blocked_loop, lesson
@@ -80,7 +81,13 @@ def _headline(ranking: Ranking) -> str:
         return f"Nothing to compare {ranking.entries[0].contender} with."
     if ranking.is_claim:
         return _who_leads(ranking, most_names=_HEADLINE_NAMES)
-    return f"{_so_far(ranking)} ({_too_few(ranking)})."
+    best, ratio, against = ranking.best, ranking.ratio, ranking.against
+    if best is None or against is None:
+        return ""
+    times = fmt.times_range(ratio.low, high=ratio.high)
+    blocks = min(one.blocks for one in ranking.best_to.values())
+    done = f"{blocks} of {CLAIM_BLOCKS} repetitions"
+    return f"{best.contender} leads so far: {times} {against.contender} ({done})."
 
 
 def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:

@@ -251,6 +251,8 @@ def test_few_repetitions_make_no_claim(blocks: tuple[int, int, int]) -> None:
     )
 
     assert f"{fmt.counted(min(blocks), noun='repetition')}; a claim needs 5." in found.text
+    assert found.headline.startswith("prefork-4 leads so far: 1.9")
+    assert found.headline.endswith(f" × solo ({min(blocks)} of 5 repetitions).")
     assert not [words for words in ("95 %", "GIL", "[") if words in found.text]
     assert (found.best, found.mark, found.smallest_difference) == ("prefork-4", "?", None)
 
