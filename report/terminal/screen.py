@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
@@ -99,14 +99,16 @@ def _beyond_rows(summary: Summary, *, has_details: bool) -> Iterator[RenderableT
 
 
 def _warnings(summary: Summary) -> Iterator[RenderableType]:
-    """Yield each kind of reason once: with its rows where it makes them invalid, else counted."""
-    found: dict[tuple[Severity, Code], dict[str, Reason]] = {}
+    """Yield what makes rows invalid with the rows, and each other kind of reason once, counted."""
+    found: dict[tuple[str, ...], dict[str, Reason]] = {}
     for row in summary.rows:
         for one in row.reasons:
-            found.setdefault((one.severity, one.code), {})[row.name] = one
-    for (severity, _), rows in sorted(
-        found.items(), key=lambda item: [*Severity].index(item[0][0])
-    ):
+            # an earlier version's reasons have a text of their own, and nothing else in common
+            is_own = one.severity is Severity.INVALID or one.code is Code.RECORDED
+            found.setdefault(one.key if is_own else (one.severity, one.code), {})[row.name] = one
+    order = [*Severity]
+    for rows in sorted(found.values(), key=lambda rows: order.index(_severity(rows))):
+        severity = _severity(rows)
         if severity is Severity.INVALID:
             who = fmt.listed([*rows])
         else:
@@ -117,6 +119,10 @@ def _warnings(summary: Summary) -> Iterator[RenderableType]:
             yield Text.assemble(
                 (f"{severity} ", style), f"{who}: {describe_alike([*rows.values()])}"
             )
+
+
+def _severity(rows: Mapping[str, Reason]) -> Severity:
+    return next(iter(rows.values())).severity
 
 
 def _section(

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from collector.reasons import Code
+from collector.reasons import Code, Reason
 from report.result import Summary, from_json, to_json
 from report.summary import summarize
 from tests.summaries import details, row_of, shown
@@ -101,6 +101,23 @@ def test_every_figure_of_a_row_is_there(bench: Summary, width: int) -> None:
     section = shown(bench, width=width, has_details=True).partition("\ncpu.sha256  ")[0]
     costs = [line for line in section.splitlines() if line.strip().startswith("gevent-100")][1]
     assert sum(unit in {"ms", "s"} for unit in costs.split()) == 6
+
+
+def test_what_makes_rows_invalid_keeps_its_numbers(demo: Summary) -> None:
+    """And two reasons in words of an earlier version are two lines: they share no text."""
+    lost = [Reason.of(Code.JOBS_LOST, lost=count, sent=100) for count in (3, 7)]
+    old = [Reason.of(Code.RECORDED, text=text) for text in ("it was odd", "it was late")]
+    rows = (
+        replace(demo.rows[0], reasons=(lost[0], *old)),
+        replace(demo.rows[1], reasons=(lost[1],)),
+        *(replace(row, reasons=()) for row in demo.rows[2:]),
+    )
+
+    text = shown(replace(demo, rows=rows))
+
+    for row, reason in zip(rows[:2], lost, strict=True):
+        assert f"! {row.name}: {reason.text}" in text
+    assert all(f"~ 1 row: {reason.text}" in text for reason in old)
 
 
 def test_a_warning_stands_once_with_its_rows_counted(demo: Summary) -> None:
