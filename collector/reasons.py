@@ -109,6 +109,16 @@ class Reason:
     #: Repetitions that have it, from 1; empty where it holds for the whole.
     repetitions: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse a reason whose words could not be filled.
+
+        Raises:
+            ValueError: if a parameter is missing.
+        """
+        missing = CATALOGUE[self.code].parameters - self.parameters.keys()
+        if missing:
+            raise ValueError(f"{self.code} needs {listed(sorted(missing))}")
+
     @classmethod
     def of(cls, code: Code, **parameters: Parameter) -> Self:
         """Return a reason with the severity that the catalogue gives it."""
@@ -157,6 +167,12 @@ class Entry:
     measured: str
     #: What helps; empty where nothing is to do.
     remedy: str = ""
+
+    @property
+    def parameters(self) -> set[str]:
+        """The names of what its words are filled with."""
+        parsed = string.Formatter().parse(f"{self.text}{self.remedy}")
+        return {name for _, name, _, _ in parsed if name}
 
 
 class _Words(string.Formatter):

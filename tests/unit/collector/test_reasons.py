@@ -59,3 +59,9 @@ def test_the_strongest_mark_wins() -> None:
 def test_the_page_of_marks_is_that_of_the_catalogue() -> None:
     """docs/marks.md: `python -m collector.reasons` writes it anew."""
     assert Path("docs/marks.md").read_text(encoding="utf-8") == marks_page()
+
+
+def test_a_reason_whose_words_can_not_be_filled_is_refused() -> None:
+    """As in a file that was edited: its reader would fail later, without its place."""
+    with pytest.raises(ValueError, match="jobs-lost needs lost"):
+        Reason.of(Code.JOBS_LOST, sent=5)
