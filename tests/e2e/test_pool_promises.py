@@ -125,10 +125,11 @@ def test_a_rate_limit_is_kept(worker: PoolWorker) -> None:
 
 def test_a_late_acknowledgement_comes(worker: PoolWorker) -> None:
     """A message stays with the worker until its job is done, failed or refused, and no longer."""
-    jobs = [worker.send("waits", 0.3, "late"), worker.send("rejects")]
-    assert worker.unacknowledged() + worker.waiting() > 0
+    job = worker.send("waits", 1, "late")
+    worker.send("rejects")
+    wait_until(lambda: worker.unacknowledged() > 0, what="a message that is not acknowledged")
 
-    value_of(jobs[0])
+    value_of(job)
 
     wait_until(lambda: worker.unacknowledged() + worker.waiting() == 0, what="an empty queue")
 
