@@ -1,8 +1,9 @@
-"""Pure: how far two backlogs of different size explain that their jobs wait differently.
+"""Corrects a ratio of waits for the sizes of the two backlogs. Pure.
 
-In a backlog a wait is a place in the queue. Of n jobs with k slots the one at rank r waits until
-r - k others have finished, where the slots finish one by one; where they finish together it waits
-whole turns, and the count lies between r - 1 - k and r - 1. Nothing in a percentile tells which.
+In a backlog, the wait of a job depends on its place in the queue. Of n jobs with k slots, the job
+at rank r waits until r - k others have finished if the slots finish one by one. If they finish
+together, it waits whole turns, and the count is between r - 1 - k and r - 1. A percentile doesn't
+show which of the two happened.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ _SHARES: Mapping[str, float] = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What decides upon a job's place."""
+    """The numbers of jobs and slots, which determine a job's place in the queue."""
 
     jobs: int
     slots: int
 
 
 def per_place(ratio: Ratio, *, a: Backlog, b: Backlog, percentile: str) -> Ratio | None:
-    """Return a ratio of waits, B ÷ A, as one of waits for the same place in the queue.
+    """Return the ratio of waits, B ÷ A, per place in the queue.
 
-    Its interval is as much wider as slots may finish together. None if a place is the first turn's.
+    The interval is widened, because slots may finish together. Returns None if a percentile's job
+    may run in the first turn.
     """
     if a == b:
         return ratio

@@ -1,12 +1,12 @@
-"""Percentiles of raw values up to p99.9, each only where there are values enough. Pure.
+"""Percentiles of raw values up to p99.9, each only if there are enough values. Pure.
 
 A percentile is the nearest rank, as `collector.metrics` defines it: the value at rank
-ceil(p·n / 100) of n, so always one that occurred, and never interpolated or averaged.
+ceil(p·n / 100) of n. It is always a measured value, never interpolated or averaged.
 
-Where n is small, the largest value of all may still lie below the true percentile, and printing it
-would promise what nobody has seen. It exceeds the p-th percentile with probability
-1 - (p/100)^n (S. S. Wilks, Annals of Mathematical Statistics 12, 1941). A percentile is shown from
-the n on at which this is 95 %: p50 takes 5 values, p90 29, p95 59, p99 299, p99.9 2,995.
+If n is small, even the largest value may be below the true percentile. It exceeds the p-th
+percentile with probability 1 - (p/100)^n (S. S. Wilks, Annals of Mathematical Statistics 12,
+1941). A percentile is given if this probability is at least 95 %: p50 needs 5 values, p90 29,
+p95 59, p99 299, p99.9 2,995.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PER_MILLE: Mapping[str, int] = {"p50": 500, "p90": 900, "p95": 950, "p99": 990, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tail:
-    """Percentiles, each None where there are too few values for it."""
+    """Percentiles, each None if there are too few values for it."""
 
     p50: float | None = None
     p90: float | None = None
@@ -36,15 +36,15 @@ class Tail:
 
 
 def values_needed(per_mille: int) -> int:
-    """Return how many values a percentile takes."""
+    """Return the number of values that a percentile needs."""
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(per_mille / 1_000))
 
 
 def percentiles(values: pl.Series, *, unit: float = 1.0) -> Tail:
-    """Return the percentiles of `PER_MILLE`, divided by ``unit``; nulls left out.
+    """Return the percentiles of `PER_MILLE`, divided by ``unit``; nulls are ignored.
 
-    None where there are fewer than `values_needed`. Those of several trials are taken from all
-    their values together: percentiles have no average.
+    A percentile is None if there are fewer values than `values_needed`. For several trials, pass
+    all their values together: percentiles can't be averaged.
     """
     ordered = values.drop_nulls().sort()
     count = len(ordered)

@@ -1,4 +1,4 @@
-"""The arithmetic of a comparison, pure: medians with ranges, and ratios with their intervals."""
+"""Arithmetic of comparisons: medians with ranges, and ratios with intervals. Pure."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Self
 
 from report.statistics import student_t
 
-#: With fewer blocks the range is printed and nothing is claimed: the range of three covers the
-#: true median in 75 % of runs, that of five in 94 % (1 - 2^(1-n)).
+#: With fewer blocks, only the range is given, without a statistical claim: the range of three
+#: blocks covers the true median in 75 % of runs, that of five in 94 % (1 - 2^(1-n)).
 CLAIM_BLOCKS = 5
 
 #: Coverage of a claim's interval.
 CONFIDENCE = 0.95
 
-#: Standard deviation of the repetitions, as a share of their mean, above which a row is unstable.
-#: pyperf warns that a benchmark "may be unstable" from the same 10 % on.
+#: A row is unstable if the standard deviation of its repetitions exceeds this share of their mean.
+#: pyperf warns at the same 10 % that a benchmark "may be unstable".
 UNSTABLE_SPREAD = 0.10
 
-#: Figures leave the report with so many significant digits: enough for any claim, and few enough
-#: that the order of a sum can't show.
+#: Significant digits of the figures in a summary: enough for any claim, and few enough that the
+#: order of additions doesn't change them.
 SIGNIFICANT_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Median:
-    """The middle of some repetitions, with their range."""
+    """The median of some repetitions, with their range."""
 
     median: float
     low: float
@@ -44,14 +44,14 @@ class Median:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """How many times one contender did what another did, over the blocks that both have."""
+    """The ratio of one contender's figures to another's, over the blocks that both have."""
 
     #: Geometric mean of the blocks' ratios.
     value: float
-    #: Interval around it: 95 % from `CLAIM_BLOCKS` blocks on, the blocks' range below.
+    #: Interval around the value: the 95 % interval, or the range with fewer than `CLAIM_BLOCKS`.
     low: float
     high: float
-    #: Blocks in which both were measured; of two runs, those of the shorter.
+    #: Number of blocks in which both were measured; for two runs, that of the shorter run.
     blocks: int
     #: Standard error of the ratio's logarithm, and its degrees of freedom; None without a claim.
     log_error: float | None = None
@@ -59,7 +59,7 @@ class Ratio:
 
     @property
     def is_claim(self) -> bool:
-        """Whether there were blocks enough for an interval."""
+        """Whether there are enough blocks for a 95 % interval."""
         return self.blocks >= CLAIM_BLOCKS
 
     @property
@@ -69,15 +69,15 @@ class Ratio:
 
     @property
     def half_width(self) -> float | None:
-        """The half-width of the interval as a share of the value.
+        """The upper half-width of the interval, as a share of the value; None without a claim.
 
-        None without a claim. The interval is symmetric in logarithms, so this is its upper half.
+        The interval is symmetric in logarithms, so the lower half is narrower.
         """
         return self.high / self.value - 1 if self.is_claim else None
 
     @property
     def p_value(self) -> float | None:
-        """How often equal contenders would show as much, by Student's t; None without a claim."""
+        """The p-value if both contenders were equal, by Student's t; None without a claim."""
         if self.log_error is None or self.freedom is None:
             return None
         if self.log_error == 0:
@@ -85,17 +85,18 @@ class Ratio:
         return 2 * student_t.cdf(-abs(math.log(self.value)) / self.log_error, freedom=self.freedom)
 
     def inverse(self) -> Ratio:
-        """Return the same comparison the other way round."""
+        """Return the ratio with both sides swapped."""
         return replace(self, value=1 / self.value, low=1 / self.high, high=1 / self.low)
 
 
 def paired_ratio(ours: Mapping[int, float], *, theirs: Mapping[int, float]) -> Ratio | None:
-    """Return how many times ``theirs`` lies in ``ours``, block by block; None without a pair.
+    """Return the ratio ``ours`` ÷ ``theirs``, paired by block; None if they share no block.
 
-    Both map a block to a positive figure. Each block's ratio is taken first, so that what drifts
-    from block to block cancels. The value is their geometric mean (Fleming and Wallace, CACM
-    29(3), 1986), the interval Student's t on their logarithms (Georges, Buytaert and Eeckhout,
-    OOPSLA 2007, section 3.2). Below `CLAIM_BLOCKS` blocks the interval is their range.
+    Both map a block to a positive figure. The ratio is computed within each block, so that drift
+    from block to block cancels. The value is the geometric mean of these ratios (Fleming and
+    Wallace, CACM 29(3), 1986), the interval is Student's t on their logarithms (Georges, Buytaert
+    and Eeckhout, OOPSLA 2007, section 3.2). With fewer than `CLAIM_BLOCKS` blocks, the interval is
+    their range.
     """
     blocks = sorted(set(ours) & set(theirs))
     logs = [
@@ -114,12 +115,12 @@ def paired_ratio(ours: Mapping[int, float], *, theirs: Mapping[int, float]) -> R
 
 
 def unpaired_ratio(ours: Sequence[float], *, theirs: Sequence[float]) -> Ratio | None:
-    """Return how many times ``theirs`` lies in ``ours``, which have no blocks in common.
+    """Return the ratio ``ours`` ÷ ``theirs`` of two runs; None if a side has no positive figure.
 
-    Two runs share no block, so what drifted between them does not cancel. The value is the ratio of
-    the geometric means, the interval Welch's on the logarithms, whose degrees of freedom follow
-    from both spreads (B. L. Welch, Biometrika 34, 1947). None without a figure on either side;
-    below `CLAIM_BLOCKS` on either, the range of all pairs.
+    Two runs share no block, so drift between them does not cancel. The value is the ratio of the
+    geometric means, the interval is Welch's on the logarithms, with degrees of freedom from both
+    spreads (B. L. Welch, Biometrika 34, 1947). If a side has fewer than `CLAIM_BLOCKS` figures, the
+    interval is the range of all pairs.
     """
     left, right = ([math.log(one) for one in side if one > 0] for side in (ours, theirs))
     if not left or not right:
@@ -135,7 +136,7 @@ def unpaired_ratio(ours: Sequence[float], *, theirs: Sequence[float]) -> Ratio |
 
 
 def spread(values: Sequence[float]) -> float | None:
-    """Return the standard deviation as a share of the mean; None below two values."""
+    """Return the standard deviation as a share of the mean; None with fewer than two values."""
     if len(values) < 2:
         return None
     mean = statistics.fmean(values)
@@ -143,7 +144,7 @@ def spread(values: Sequence[float]) -> float | None:
 
 
 def rounded(value: object) -> object:
-    """Return ``value`` with every float in it cut to `SIGNIFICANT_DIGITS`, NaN and ∞ to None."""
+    """Return ``value`` with each float rounded to `SIGNIFICANT_DIGITS`; NaN and ∞ become None."""
     if isinstance(value, float):
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, Mapping):

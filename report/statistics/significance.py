@@ -1,8 +1,8 @@
-"""Decides what comparisons show: more, less, or no difference. Pure; its words are a verdict's.
+"""Decides whether comparisons show more, less or no difference. Pure.
 
-An interval that leaves 1 out is not enough. Of twenty comparisons between equals one leaves it out
-by chance, so p-values are corrected for how many there are; and two equal contenders differ a
-little on any machine, so what lies within their difference counts for nothing.
+An interval that excludes 1 is not enough. Of twenty comparisons between equal contenders, one
+excludes it by chance, so p-values are corrected for the number of comparisons. Two equal
+contenders differ a little on any machine, so a difference within this noise floor is ignored.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import TypeVar
 from report.statistics import student_t
 from report.statistics.ratios import CONFIDENCE, Ratio
 
-#: How often a difference of the smallest detectable size is to be found.
+#: Probability that a run finds a difference of the minimum detectable size.
 POWER = 0.80
 
 Key = TypeVar("Key")
 
 
 class Finding(StrEnum):
-    """What a comparison shows."""
+    """The result of a comparison."""
 
     MORE = "more"
     LESS = "less"
@@ -35,7 +35,7 @@ _OPPOSITE = {Finding.MORE: Finding.LESS, Finding.LESS: Finding.MORE}
 
 
 class Why(StrEnum):
-    """What decided against a difference."""
+    """The reason why a comparison shows no difference."""
 
     NOTHING = ""
     TOO_FEW = "too few blocks for a claim"
@@ -47,39 +47,39 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a comparison shows, among the others that were made with it."""
+    """The result of a comparison, corrected for the other comparisons of its family."""
 
     finding: Finding
     why: Why
-    #: Corrected by Holm for all comparisons together; None where there is no claim.
+    #: Corrected by Holm for all comparisons together; None without a claim.
     p_value: float | None
-    #: The smallest difference, as a share, that a run like this would find; None without a claim.
+    #: Minimum detectable difference of a run like this, as a share; None without a claim.
     detectable: float | None
 
     @property
     def is_difference(self) -> bool:
-        """Whether one did more than the other."""
+        """Whether the comparison shows a difference, in either direction."""
         return self.finding in (Finding.MORE, Finding.LESS)
 
     @property
     def is_no_difference(self) -> bool:
-        """Whether there were blocks enough, and none shows."""
+        """Whether there are enough blocks, and they show no difference."""
         return self.finding is Finding.NO_DIFFERENCE
 
     def inverse(self) -> Decision:
-        """Return what the same comparison shows the other way round."""
+        """Return the decision with both sides swapped."""
         return replace(self, finding=_OPPOSITE.get(self.finding, self.finding))
 
 
 def decide(ratios: Mapping[Key, Ratio], *, noise_floor: float = 0.0) -> dict[Key, Decision]:
-    """Return what each of some comparisons shows, judged as one family.
+    """Return the decision on each comparison of one family.
 
-    A difference takes a p-value, corrected by `holm`, below 1 - `CONFIDENCE`, and a ratio beyond
-    the noise floor.
+    A difference requires a p-value, corrected by `holm`, below 1 - `CONFIDENCE`, and a ratio
+    beyond the noise floor.
 
     Args:
-        ratios: all that a reader is shown side by side, the A/A pair left out.
-        noise_floor: from `noise_floor_of`, as a share of 1; 0 where nothing is known.
+        ratios: all comparisons that are shown together, without the A/A control's.
+        noise_floor: from `noise_floor_of`, as a share of 1; 0 if it is unknown.
     """
     claims = {key: ratio.p_value for key, ratio in ratios.items() if ratio.is_claim}
     adjusted = holm({key: p_value for key, p_value in claims.items() if p_value is not None})
@@ -90,7 +90,7 @@ def decide(ratios: Mapping[Key, Ratio], *, noise_floor: float = 0.0) -> dict[Key
             ratio,
             p_value=adjusted.get(key),
             noise_floor=noise_floor,
-            # Holm goes on as long as it finds: a comparison contends with those that it left open
+            # Holm stops at the first open one: a comparison competes with those left open
             comparisons=still_open + (not is_open.get(key, True)),
         )
         for key, ratio in ratios.items()
@@ -102,8 +102,8 @@ def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
 
     The smallest of m is multiplied by m, the next by m - 1, and none is smaller than the one
     before it (S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian
-    Journal of Statistics 6, 1979). The chance of a single false difference among all of them then
-    stays below the level, however the comparisons hang together.
+    Journal of Statistics 6, 1979). The probability of any false difference among them is then
+    below the level, however the comparisons depend on each other.
     """
     adjusted: dict[Key, float] = {}
     largest = 0.0
@@ -114,10 +114,10 @@ def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
 
 
 def noise_floor_of(equal_pair: Ratio) -> float | None:
-    """Return by how much two equal contenders may differ here, as a share; None without a claim.
+    """Return the noise floor from an A/A control's ratio, as a share; None without a claim.
 
-    It is the end of the A/A pair's interval that lies further from 1, not its value: by chance, a
-    run's two equals may come out alike.
+    It is the distance from 1 of the further end of the interval. The ratio itself may be close to
+    1 by chance.
     """
     return max(equal_pair.high, 1 / equal_pair.low) - 1 if equal_pair.is_claim else None
 
@@ -125,18 +125,18 @@ def noise_floor_of(equal_pair: Ratio) -> float | None:
 def detectable_difference(
     ratio: Ratio, *, comparisons: int = 1, power: float = POWER
 ) -> float | None:
-    """Return the smallest difference that a comparison with these blocks and this spread finds.
+    """Return the minimum detectable difference of a comparison, as a share; None without a claim.
 
-    As a share: 0.08 says that a true ratio of 1.08 would have been found in `POWER` of runs like
-    this. It solves the power of Student's test, by the noncentral t distribution, for the
-    difference of the logarithms. Among several ``comparisons`` the level is divided by their
-    number, as each step of Holm's does. None without a claim.
+    0.08 means that a share `POWER` of runs with this number of blocks and this spread finds a true
+    ratio of 1.08. The function solves the power of Student's test, by the noncentral t
+    distribution, for the difference of the logarithms. With several ``comparisons``, the level is
+    divided by their number, as in each step of Holm's correction.
     """
     if ratio.log_error is None or ratio.freedom is None:
         return None
     level = (1 - CONFIDENCE) / max(1, comparisons)
     bound = student_t.quantile(1 - level / 2, freedom=ratio.freedom)
-    # the other tail is left out: it holds less than a thousandth at this power
+    # the other tail is ignored: its probability is below 0.001 at this power
     return math.expm1(
         student_t.noncentrality(1 - power, freedom=ratio.freedom, value=bound) * ratio.log_error
     )

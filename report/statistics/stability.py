@@ -1,4 +1,4 @@
-"""Whether a row's repetitions drift from the first to the last. Pure."""
+"""Detects drift from a row's first repetition to its last. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from report.statistics import student_t
 from report.statistics.ratios import CLAIM_BLOCKS
 
-#: A change from the first block to the last that counts as drift, as a share.
+#: Smallest change from the first block to the last that counts as drift, as a share.
 DRIFT_BOUND = 0.10
 
-#: How often blocks that don't drift may seem to: a run has some thirty rows, and a false alarm in
-#: three runs is bearable. Most are stopped by `DRIFT_BOUND` beforehand.
+#: Probability of a false alarm per row: a run has some thirty rows, and one false alarm in three
+#: runs is acceptable. `DRIFT_BOUND` excludes most of them beforehand.
 DRIFT_LEVEL = 0.01
 
 
@@ -22,22 +22,23 @@ DRIFT_LEVEL = 0.01
 class Drift:
     """The straight line through the logarithms of a row's figures, block by block."""
 
-    #: From the first block to the last, along the line, as a share: 0.1 is 10 % more.
+    #: Change along the line from the first block to the last, as a share: 0.1 is 10 % more.
     change: float
-    #: How often blocks without drift would show as much.
+    #: Probability that blocks without drift show a slope at least this large.
     p_value: float
 
     @property
     def is_drift(self) -> bool:
-        """Whether the change is both large and no chance."""
+        """Whether the change is both large and significant."""
         return abs(self.change) > DRIFT_BOUND and self.p_value < DRIFT_LEVEL
 
 
 def find_drift(per_block: Mapping[int, float]) -> Drift | None:
-    """Return the trend of positive figures over their blocks; None below `CLAIM_BLOCKS`.
+    """Return the trend of positive figures over their blocks; None with fewer than `CLAIM_BLOCKS`.
 
-    Least squares on the logarithms, Student's t on the slope with n - 2 degrees of freedom. What
-    drifts for all contenders alike cancels in their ratios, and still moves each row's own figure.
+    The method is least squares on the logarithms, and Student's t on the slope with n - 2 degrees
+    of freedom. A drift common to all contenders cancels in their ratios, but changes each row's
+    own figure.
     """
     blocks = sorted(block for block, figure in per_block.items() if figure > 0)
     if len(blocks) < CLAIM_BLOCKS:

@@ -13,7 +13,7 @@ from lab.experiment_file.loader import load_experiment
 from poolbench.jobs import JOB_KINDS
 from poolbench.pools import POOLS
 from report.analyses.crossover import AXIS, KIND, MIN_SHARES
-from report.statistics.scalability import MIN_REACH, MIN_SIZES
+from report.statistics.scalability import MIN_SIZE_RATIO, MIN_SIZES
 
 FILES = sorted(Path("experiments").glob("*.toml"))
 
@@ -109,7 +109,7 @@ def test_slots_reaches_far_enough_for_the_law() -> None:
     slots = sorted(one.slots for one in load("slots", profile="bench").contenders)
 
     assert len(slots) >= MIN_SIZES
-    assert slots[-1] >= MIN_REACH * slots[0]
+    assert slots[-1] >= MIN_SIZE_RATIO * slots[0]
 
 
 def test_redis_delay_begins_with_the_proxy_alone() -> None:

@@ -136,6 +136,6 @@ def test_why_there_is_no_law_or_no_peak_is_said(tmp_path: Path) -> None:
     (growing,) = summary_of(tmp_path / "run", {n: 100.0 * n for n in (1, 2, 4, 8, 16)}).sweeps
 
     assert few.usl is None
-    assert describe_law(few) == "No scalability law: 3 sizes were measured, and the law takes 4."
+    assert describe_law(few) == "No scalability law: 3 sizes were measured, and the law needs 4."
     assert known(growing.usl).peak is None
     assert "o peak" in describe_law(growing)

@@ -159,16 +159,19 @@ def test_blocks_that_lack_a_size_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("per_s", "said"),
     [
-        ({}, "0 sizes were measured, and the law takes 4"),
+        ({}, "0 sizes were measured, and the law needs 4"),
         (sweep(sizes=(1, 2, 4)), "3 sizes were measured"),
-        (sweep(sizes=(8, 10, 12, 14)), "the sizes reach from 8 to 14 slots"),
-        (sweep(sizes=(0, 1, 2, 4)), "0 slots are no size"),
-        ({size: {size: 1.0} for size in SIZES}, "no block has a figure at every size"),
-        ({size: {} for size in SIZES}, "no block has a figure at every size"),
+        (sweep(sizes=(8, 10, 12, 14)), "the sizes range from 8 to 14 slots"),
+        (sweep(sizes=(0, 1, 2, 4)), "a size of 0 slots is invalid"),
+        ({size: {size: 1.0} for size in SIZES}, "no repetition has a figure at every size"),
+        ({size: {} for size in SIZES}, "no repetition has a figure at every size"),
         (sweep() | {8: dict.fromkeys(range(5), 0.0)}, "not above 0"),
         (sweep() | {8: dict.fromkeys(range(5), math.nan)}, "not above 0"),
-        ({size: {0: size**2.0} for size in SIZES}, "these figures don't follow it"),
-        ({size: {0: 1.0 + 50 * (size == 4)} for size in SIZES}, "the figures follow no law"),
+        ({size: {0: size**2.0} for size in SIZES}, "the law doesn't fit: it is off by"),
+        (
+            {size: {0: 1.0 + 50 * (size == 4)} for size in SIZES},
+            "gives no throughput for one slot",
+        ),
     ],
 )
 def test_figures_without_a_law_say_why(per_s: dict[int, dict[int, float]], said: str) -> None:
