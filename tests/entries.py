@@ -14,14 +14,14 @@ def entry(
     name: str,
     *per_s: float,
     mark: str = "",
-    twin_of: str = "",
+    control_of: str = "",
     gauged_s: float = 0.0,
 ) -> Entry:
     """Return a contender named ``pool-slots`` or ``…-nogil`` with a figure for each block from 0.
 
     ``gauged_s`` is what a job costs without Celery, in each of the blocks.
     """
-    pool, _, rest = (twin_of or name).partition("-")
+    pool, _, rest = (control_of or name).partition("-")
     slots = rest.partition("-")[0]
     gauged = zip(range(len(per_s)), _wobbling(name, gauged_s, blocks=len(per_s)), strict=True)
     return Entry(
@@ -30,7 +30,7 @@ def entry(
         slots=int(slots) if slots.isdecimal() else 1,
         per_s=dict(enumerate(per_s)),
         mark=mark,
-        twin_of=twin_of,
+        control_of=control_of,
         gil_enabled=not name.endswith("-nogil"),
         gauged_s={block: cost_s for block, cost_s in gauged if gauged_s},
     )

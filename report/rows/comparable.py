@@ -18,7 +18,7 @@ class Entry:
     #: The row's mark: `!`, `?`, `~` or nothing.
     mark: str = ""
     #: The contender that it is a second time, to show the noise; empty for all others.
-    twin_of: str = ""
+    control_of: str = ""
     #: Whether the interpreters that ran its jobs held the GIL; None if unknown.
     gil_enabled: bool | None = None
     #: Block → CPU-seconds of one job without Celery, in its own Python; empty for waits.
@@ -34,11 +34,11 @@ class Entry:
         return self.mark != "!" and bool(self.per_s)
 
     @property
-    def is_freed(self) -> bool:
+    def is_without_gil(self) -> bool:
         """Whether its jobs were seen to run without the GIL."""
         return self.gil_enabled is False
 
     @property
     def family(self) -> tuple[str, bool]:
         """What it has in common with others of its pool: whether they hold the GIL."""
-        return self.pool, self.is_freed
+        return self.pool, self.is_without_gil

@@ -130,7 +130,7 @@ class Row:
             slots=self.contender.slots,
             per_s=self.per_s,
             mark=self.mark,
-            twin_of=self.twin_of,
+            control_of=self.twin_of,
             gil_enabled=_any(trial.evidence.gil_enabled for trial in self.valid),
             gauged_s={trial.block: trial.gauged_s for trial in self.valid if trial.gauged_s},
             busy_cores=_median(trial.busy_cores for trial in self.valid),

@@ -1,7 +1,7 @@
-"""Puts a workload's ranking into words that a newcomer understands.
+"""Describes a workload's ranking in sentences for newcomers.
 
-The sentence follows the numbers, never the textbook: every word of it is decided by this run's
-intervals, corrected for all that was compared and judged by its noise.
+The sentences follow this run's numbers, never general knowledge: the intervals, corrected for all
+comparisons and for the noise floor, select every word.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from report.verdicts import naming
 from report.verdicts.explanations import blocked_loop, lesson
 from report.verdicts.ranking import Ranking, rank
 
-#: A headline names at most so many contenders beside the best.
+#: Largest number of contenders that a headline names in addition to the best one.
 _HEADLINE_NAMES = 3
 
 
@@ -47,13 +47,13 @@ def judge(entries: Sequence[Entry], *, workload: str, kind: str) -> Verdict:
 
 
 def _is_equal(ranking: Ranking) -> bool:
-    """Return whether there were blocks enough, and the headline shows no difference."""
+    """Return whether there are enough blocks, and the headline shows no difference."""
     decision = ranking.decision
     return ranking.is_claim and decision is not None and decision.is_no_difference
 
 
 def _decided(ranking: Ranking) -> Iterator[Decided]:
-    """Give each contender beside the baseline, then the best beside each of the others, once."""
+    """Yield each contender against the baseline, then the best against each of the others."""
     best, baseline = ranking.best, ranking.baseline
     if best is None or baseline is None:
         return
@@ -74,7 +74,7 @@ def _mark(ranking: Ranking) -> str:
 
 
 def _headline(ranking: Ranking) -> str:
-    """Return who did most and by how much, in one sentence."""
+    """Return the best contender and its ratio, in one sentence."""
     if not ranking.entries:
         return "Nothing could be measured."
     if ranking.ratio is None:
@@ -100,8 +100,8 @@ def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
             if ranking.against is ranking.baseline
             and (found := ranking.to_baseline.get(entry.contender))
         ]
-        seen = "; ".join(filter(None, [_so_far(ranking), ", ".join(others)]))
-        sentences = [f"{seen}: {_too_few(ranking)}."]
+        figures = "; ".join(filter(None, [_so_far(ranking), ", ".join(others)]))
+        sentences = [f"{figures}: {_too_few(ranking)}."]
     else:
         sentences = [
             lesson(ranking, kind=kind),
@@ -126,7 +126,7 @@ def _too_few(ranking: Ranking) -> str:
 
 
 def _who_leads(ranking: Ranking, *, most_names: int = sys.maxsize) -> str:
-    """Return who did most; of more than ``most_names`` ties the others are counted."""
+    """Return the best contender and its ties; more than ``most_names`` ties are counted only."""
     best, against, ratio = ranking.best, ranking.against, ranking.ratio
     if best is None or against is None or ratio is None:
         return ""
@@ -143,10 +143,10 @@ def _who_leads(ranking: Ranking, *, most_names: int = sys.maxsize) -> str:
 
 
 def _not_behind(ranking: Ranking) -> str:
-    """Return whom the best one was not shown to be ahead of.
+    """Return the contenders that the best one is not proved to beat.
 
-    Where the pair's own interval leaves 1 out and only chance among so many comparisons forbids
-    the claim, "no difference" would say too much.
+    If a pair's own interval excludes 1, and only the correction for the number of comparisons
+    prevents the claim, "no difference" would be wrong.
     """
     unproved: list[str] = []
     equal: list[str] = []
@@ -160,10 +160,10 @@ def _not_behind(ranking: Ranking) -> str:
 
 
 def _peers(ranking: Ranking) -> Ranking | None:
-    """Return the ranking of the largest group of equal slots; None where it adds nothing.
+    """Return the ranking of the largest group of equal slots; None if it adds nothing.
 
-    More slots are no better pool: where the best one has more than the others have in common, the
-    sentence names both.
+    More slots don't make a better pool: if the best contender has another number of slots than
+    this group, the text names the best of both.
     """
     several = [entry for entry in ranking.entries if entry.slots > 1]
     pools_at = {
@@ -195,13 +195,13 @@ def _who_leads_peers(peers: Ranking, *, baseline: Ranking) -> str:
 
 
 def _smallest(ranking: Ranking, *, peers: Ranking | None) -> float | None:
-    """Return the largest of what the comparisons that the sentences make could detect."""
+    """Return the largest detectable difference of the comparisons that the sentences mention."""
     known = [one.smallest_difference for one in (ranking, peers) if one]
     return max((share for share in known if share is not None), default=None)
 
 
 def detectable(smallest: float | None) -> str:
-    """Return the minimum detectable difference: a smaller one may be there, and hide."""
+    """Return the minimum detectable difference in words: a smaller one may exist undetected."""
     return (
         f"Minimum detectable difference: {fmt.percent(smallest)} (80 % power)." if smallest else ""
     )

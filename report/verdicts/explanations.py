@@ -1,4 +1,4 @@
-"""Explains what a kind of work does to the pools, as far as this run's intervals show it."""
+"""Explains how a kind of job affects the pools, if this run's intervals show it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from report.statistics.significance import Finding
 from report.verdicts import naming
 from report.verdicts.ranking import Ranking
 
-#: Pools whose slots share one interpreter, so that its GIL, or its one thread, is theirs too.
+#: Pools whose slots share one interpreter, and with it the GIL or a single thread.
 _SHARED_INTERPRETER = frozenset({"threads", "gevent", "asyncio"})
 
-#: "Faster than one" means an interval that lies above this, "no faster" one that reaches down to
-#: one and ends below it; of any other, nothing. So a gain of a few per cent is not taught
-#: as beating the GIL, and neither is chance where several are compared with solo, whose intervals
-#: are each of 95 %. A second core would give up to 2.
+#: "Faster than one" requires an interval above this bound, "no faster" a ratio that is not proved
+#: to be above 1 and an interval that ends below the bound. So the text doesn't explain a gain of a
+#: few per cent as parallelism, nor chance among several intervals of 95 % each. A second core
+#: would give up to 2.
 NO_FASTER_BELOW = 1.2
 
-#: One job alone costs more CPU without the GIL, or less, if the interval lies beyond this factor,
-#: or below its inverse: a per cent is clear of 1 in a quiet run, and no price.
+#: The CPU time of one job without the GIL is mentioned if the interval is above this factor or
+#: below its inverse. In a quiet run, even 1 % is significant, but it is irrelevant.
 PRICE_FROM = 1.05
 
-#: Work that an interpreter for each slot would speed up.
+#: Work that one interpreter per slot would speed up.
 _COMPUTING = frozenset({WorkClass.HOLDS_GIL, WorkClass.RELEASES_GIL, WorkClass.BOTH})
 
 #: Pools whose jobs all run in one thread.
 _ONE_THREAD = frozenset({"gevent", "asyncio"})
 
-#: From this part of the time on that jobs blocked an event loop, the verdict says so.
+#: Smallest share of the time with a blocked event loop that a verdict mentions.
 BLOCKED_SHARE = 0.1
 
-#: From this part of a core on, what one job after another computes is named as the cause.
+#: Smallest share of a core used by solo at which a verdict names computing as the cause.
 _BUSY_SHARE = 0.6
 
 
 def lesson(ranking: Ranking, *, kind: str) -> str:
-    """Return a sentence or two, or nothing where the run shows nothing.
+    """Return one or two sentences that explain the ranking; empty if the intervals show nothing.
 
-    Without solo, or for a kind that this version doesn't know, there is nothing to say.
+    Also empty without solo and for an unknown kind.
     """
     if ranking.baseline is None or ranking.baseline.pool != "solo" or kind not in JOB_KINDS:
         return ""
@@ -53,7 +53,10 @@ def lesson(ranking: Ranking, *, kind: str) -> str:
 
 
 def blocked_loop(ranking: Ranking, *, kind: str) -> str:
-    """Return what jobs did to asyncio's event loop, or nothing; a count, so one block is enough."""
+    """Return a sentence on the time that jobs blocked asyncio's event loop; empty if it was short.
+
+    The time is measured directly, so one block is enough.
+    """
     most = max((entry.blocked_share or 0.0 for entry in ranking.entries), default=0.0)
     if most < BLOCKED_SHARE:
         return ""
@@ -64,8 +67,8 @@ def blocked_loop(ranking: Ranking, *, kind: str) -> str:
 
 
 def _describe_computing(ranking: Ranking, *, kind: str, work: WorkClass) -> list[str]:
-    """Return which pools gain from slots that share an interpreter, with the GIL and without."""
-    faster, stuck = _split(ranking, pools=_SHARED_INTERPRETER, is_freed=False)
+    """Return which pools gain from slots that share an interpreter, with and without the GIL."""
+    faster, stuck = _split(ranking, pools=_SHARED_INTERPRETER, without_gil=False)
     is_releasing = work is WorkClass.RELEASES_GIL
     if is_releasing:
         faster = [entry for entry in faster if entry.pool == "threads"]
@@ -81,8 +84,8 @@ def _describe_computing(ranking: Ranking, *, kind: str, work: WorkClass) -> list
         who = naming.subject(faster, ranking=ranking)
         sentences.append(f"{who} faster than one at a time{where}")
     if stuck:
-        # a cause is named only where something was seen to help: threads, or processes
-        processes, _ = _split(ranking, pools={"prefork"}, is_freed=False)
+        # name a cause only if threads or processes were measured to be faster
+        processes, _ = _split(ranking, pools={"prefork"}, without_gil=False)
         has_proof = faster if is_releasing else processes
         cause = ""
         if has_proof and _is_one_thread(stuck):
@@ -95,15 +98,15 @@ def _describe_computing(ranking: Ranking, *, kind: str, work: WorkClass) -> list
 
 
 def _describe_freed(ranking: Ranking, *, where: str) -> list[str]:
-    """Return what jobs do that share an interpreter without the GIL, and what that costs each.
+    """Return how jobs that share an interpreter without the GIL run, and what each job costs.
 
-    ``where`` ends the first clause: the kind, if no sentence before has named it.
+    ``where`` ends the first clause: the job kind, if no earlier sentence has named it.
     """
-    faster, stuck = _split(ranking, pools=_SHARED_INTERPRETER, is_freed=True)
+    faster, stuck = _split(ranking, pools=_SHARED_INTERPRETER, without_gil=True)
     gains = {
         entry.contender: gain
         for entry in ranking.entries
-        if entry.is_freed and (gain := _over_own_pool(entry, ranking=ranking))
+        if entry.is_without_gil and (gain := _over_own_pool(entry, ranking=ranking))
     }
     much = {name for name, gain in gains.items() if gain.ratio.is_claim and _is_much(gain.ratio)}
     overlapping = [entry for entry in ranking.entries if entry in faster or entry.contender in much]
@@ -120,18 +123,18 @@ def _describe_freed(ranking: Ranking, *, where: str) -> list[str]:
 
 
 def _over_own_pool(entry: Entry, *, ranking: Ranking) -> Decided | None:
-    """Return the entry beside the same pool with the GIL, at the same slots."""
+    """Return the comparison with the same pool with the GIL, at the same number of slots."""
     for other in ranking.entries:
-        if (other.pool, other.slots, other.is_freed) == (entry.pool, entry.slots, False):
+        if (other.pool, other.slots, other.is_without_gil) == (entry.pool, entry.slots, False):
             return ranking.compare(entry, theirs=other)
     return None
 
 
 def _price(ranking: Ranking) -> list[str]:
-    """Return what one job alone costs without the GIL, if that differs; measured beside trials."""
-    freed = next((entry for entry in ranking.entries if entry.is_freed), None)
+    """Return the relative CPU time of one job without the GIL, if it differs."""
+    freed = next((entry for entry in ranking.entries if entry.is_without_gil), None)
     baseline = ranking.baseline
-    if freed is None or baseline is None or baseline.is_freed:
+    if freed is None or baseline is None or baseline.is_without_gil:
         return []
     price = paired_ratio(freed.gauged_s, theirs=baseline.gauged_s)
     if price is None or not price.is_claim:
@@ -142,7 +145,7 @@ def _price(ranking: Ranking) -> list[str]:
 
 
 def _describe_waiting(ranking: Ranking, *, kind: str, work: WorkClass) -> list[str]:
-    """Return in which pools others run while a job waits, or reads and writes a disk."""
+    """Return the pools in which other jobs run while one waits, or reads and writes a disk."""
     faster, stuck = _split(ranking, pools={entry.pool for entry in ranking.entries})
     is_disk = work is WorkClass.BLOCKS_LOOP
     if not faster:
@@ -162,7 +165,7 @@ def _describe_waiting(ranking: Ranking, *, kind: str, work: WorkClass) -> list[s
 
 
 def _processes(shared: Entry, *, ranking: Ranking) -> str:
-    """Return what processes do beside the best that shares an interpreter, if much more."""
+    """Return how much faster prefork is than ``shared``; empty if it isn't much faster."""
     prefork = next((entry for entry in ranking.entries if entry.pool == "prefork"), None)
     gain = ranking.compare(prefork, theirs=shared)
     if gain is None or not _is_more(gain) or not _is_much(gain.ratio):
@@ -178,22 +181,23 @@ def _stuck(group: Sequence[Entry], *, ranking: Ranking) -> str:
 
 
 def _split(
-    ranking: Ranking, *, pools: Collection[str], is_freed: bool | None = None
+    ranking: Ranking, *, pools: Collection[str], without_gil: bool | None = None
 ) -> tuple[list[Entry], list[Entry]]:
     """Return the contenders of these pools that are faster than solo, and those that are not.
 
-    Of those with several slots; some are in neither. ``is_freed`` takes those without the GIL, or
-    those with it; None takes both. Where solo itself ran without the GIL, nothing is learned of
-    those that hold one.
+    Only contenders with several slots count; some are in neither list. ``without_gil`` selects
+    those without the GIL or those with it; None selects both. If solo itself ran without the GIL,
+    both lists are empty for contenders with the GIL.
     """
     faster: list[Entry] = []
     stuck: list[Entry] = []
-    if is_freed is False and ranking.baseline is not None and ranking.baseline.is_freed:
+    if without_gil is False and ranking.baseline is not None and ranking.baseline.is_without_gil:
         return faster, stuck
     for entry in ranking.entries:
         found = ranking.compare(entry, theirs=ranking.baseline)
-        is_asked = entry.pool in pools and entry.slots > 1 and is_freed in (entry.is_freed, None)
-        if found is None or not is_asked:
+        if found is None or entry.pool not in pools or entry.slots == 1:
+            continue
+        if without_gil not in (entry.is_without_gil, None):
             continue
         if _is_more(found):
             faster += [entry] if _is_much(found.ratio) else []

@@ -1,16 +1,16 @@
-"""The conditions of `poolbench compare --fail-on` and of an experiment's `fail_on`: one language.
+"""Parses the conditions of `poolbench compare --fail-on` and of an experiment's `fail_on`.
 
     condition = [ rows ":" ] figure [ "." end ] sign bound
-    rows      = contender [ "/" workload ]      * stands for any text; all rows if left out
+    rows      = contender [ "/" workload ]      * matches any text; default: all rows
     figure    = a name of `report.verdicts.metrics`, with its unit or without
-    end       = "low" | "high"                  of a ratio's interval; the ratio itself if left out
+    end       = "low" | "high"                  of a ratio's interval; default: the ratio itself
     sign      = "<" | "<=" | ">" | ">="
     bound     = number [ "*" contender ]
 
-Between two runs a number is a ratio, B ÷ A: 0.95. Within one run it is a figure in its unit: 500;
-with a contender it is a ratio to that one's figure: 1.5 * solo.
+Between two runs, a number is a ratio, B ÷ A: 0.95. Within one run, it is a figure in its unit: 500;
+with a contender, it is a ratio to the contender's figure: 1.5 * solo.
 
-A condition that holds in a row is a threshold missed.
+A threshold is missed in each row for which its condition is true.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _CONDITION = re.compile(
     re.VERBOSE,
 )
 
-#: In a row's name: what ends the rows of a condition, or is a pattern.
+#: Characters of a row's name that have a meaning in a condition.
 _SPECIAL = re.compile(r"[:<>=*?\[\]]")
 
-#: How a condition is written: between two runs, and within one.
+#: Remedies with examples of conditions: between two runs, and within one.
 FORMS = (
     'write it like "throughput < 0.95" or "gevent-*/io.http: p99_wait.low > 1.2"',
     'write it like "gevent-*/io.http: throughput_per_s < 500" or "prefork-4: cpu > 1.2 * solo"',
@@ -57,7 +57,7 @@ FORMS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What must not hold."""
+    """A condition that must not be true."""
 
     #: As the user wrote it.
     text: str
@@ -68,57 +68,57 @@ class Condition:
     end: str
     sign: str
     number: float
-    #: The contender of the same run whose figure is the number's unit; empty: none.
+    #: The contender of the same run whose figure is multiplied by the number; empty: none.
     against: str
-    #: Whether it is an experiment's, and not of a comparison of two runs.
+    #: Whether it belongs to an experiment, not to a comparison of two runs.
     is_one_run: bool
 
     @property
     def is_ratio(self) -> bool:
-        """Whether a ratio is compared with the bound; else a number in its unit is."""
+        """Whether the bound applies to a ratio; otherwise it applies to a number in its unit."""
         return not self.is_one_run or bool(self.against)
 
     @property
     def where(self) -> str:
-        """Where it was written, for faults."""
+        """The place of the condition, for faults."""
         return _where(self.text, is_one_run=self.is_one_run)
 
     @property
     def measure(self) -> str:
-        """The name of what is compared with the bound: that of a number has its unit."""
+        """The name of the figure that the bound applies to; of a number, with its unit."""
         return self.figure.name if self.is_ratio else self.figure.absolute
 
     def names(self, row: str) -> bool:
-        """Return whether it is about a row, by the row's name; none is compared with itself."""
+        """Return whether the condition applies to a row; no contender is compared with itself."""
         return fnmatchcase(row, self.rows) and row.partition("/")[0] != self.against
 
     def judge(
         self,
-        seen: Ratio | float | None,
+        measured: Ratio | float | None,
         *,
         contender: str,
         workload: str,
         reason: str = "",
         note: str = "",
     ) -> Checked:
-        """Return what becomes of the condition in a row.
+        """Return the result of the condition in a row.
 
         Args:
-            seen: the row's ratio or number; None if there is none.
-            contender: the row's.
-            workload: the row's.
-            reason: why there is none.
-            note: what the number is worth.
+            measured: the row's ratio or number; None if there is none.
+            contender: the row's contender.
+            workload: the row's workload.
+            reason: why there is no ratio or number.
+            note: the text after the number.
         """
-        number = getattr(seen, self.end or "value") if isinstance(seen, Ratio) else seen
-        if isinstance(seen, Ratio) and self.end and not seen.is_claim:
+        number = getattr(measured, self.end or "value") if isinstance(measured, Ratio) else measured
+        if isinstance(measured, Ratio) and self.end and not measured.is_claim:
             number, reason = None, "too few repetitions for an interval"
         start = f"{contender}/{workload}: {self.measure}"
         status, text = Status.UNCHECKED, f"{start}: {reason}"
         if number is not None:
             is_missed = _SIGNS[self.sign](number, self.number)
             status = Status.MISSED if is_missed else Status.MET
-            text = f"{start} {self._shown(seen)}, {note}"
+            text = f"{start} {self._format(measured)}, {note}"
         return Checked(
             condition=self.text,
             contender=contender,
@@ -129,18 +129,18 @@ class Condition:
             text=text,
         )
 
-    def _shown(self, seen: Ratio | float | None) -> str:
-        if not isinstance(seen, Ratio):
-            return f"{seen:.6g}"
-        return claim(seen, of=self.against)
+    def _format(self, measured: Ratio | float | None) -> str:
+        if not isinstance(measured, Ratio):
+            return f"{measured:.6g}"
+        return claim(measured, of=self.against)
 
 
 def parse_conditions(
     texts: Sequence[str], *, is_one_run: bool = False
 ) -> tuple[list[Condition], list[Fault]]:
-    """Return the conditions that can be read, each once, and every fault of the others.
+    """Return the valid conditions, without duplicates, and all faults of the invalid ones.
 
-    ``is_one_run`` says that they are an experiment's, and not of a comparison of two runs.
+    ``is_one_run`` is true for an experiment's conditions, false for a comparison of two runs.
     """
     conditions: list[Condition] = []
     faults: list[Fault] = []
@@ -153,7 +153,7 @@ def parse_conditions(
 
 
 def row_faults(conditions: Sequence[Condition], *, names: Sequence[str]) -> list[Fault]:
-    """Return what is wrong with conditions that name none of the rows called ``names``."""
+    """Return the faults of conditions that match none of the rows ``names``."""
     contenders = dict.fromkeys(name.partition("/")[0] for name in names)
     faults = []
     for one in conditions:
@@ -166,7 +166,7 @@ def row_faults(conditions: Sequence[Condition], *, names: Sequence[str]) -> list
         elif any(map(one.names, names)):
             continue
         elif any(fnmatchcase(name, one.rows) for name in names):
-            problem, seen, remedy = "contender against itself", one.against, "name another"
+            problem, seen, remedy = "contender compared with itself", one.against, "name another"
         else:
             rows = [*contenders, *map(_pattern_of, names)]
             problem, seen = "no such row", one.rows
@@ -176,7 +176,7 @@ def row_faults(conditions: Sequence[Condition], *, names: Sequence[str]) -> list
 
 
 def _pattern_of(name: str) -> str:
-    """Return a row's name as a condition may hold it: what means something there is any text."""
+    """Return a pattern that matches the row's name, with ``*`` for each special character."""
     return _SPECIAL.sub("*", name)
 
 
@@ -184,7 +184,7 @@ def _parse(text: str, *, is_one_run: bool) -> Condition:
     where = _where(text, is_one_run=is_one_run)
     found = _CONDITION.fullmatch(text)
     if found is None:
-        raise UsageError(Fault(problem="no condition", remedy=FORMS[is_one_run], where=where))
+        raise UsageError(Fault(problem="not a condition", remedy=FORMS[is_one_run], where=where))
     faults = [
         Fault(problem=problem, seen=seen, remedy=remedy, where=where)
         for problem, seen, remedy in _faults(found, is_one_run=is_one_run)
@@ -209,13 +209,13 @@ def _where(text: str, *, is_one_run: bool) -> str:
 
 
 def _faults(found: re.Match[str], *, is_one_run: bool) -> Iterator[tuple[str, str, str]]:
-    """Yield what is wrong with a condition: the problem, what was read, and the remedy."""
+    """Yield each fault of a condition: the problem, the invalid text and the remedy."""
     word, end, number, against = found.group("figure", "end", "number", "against")
     is_ratio = not is_one_run or against is not None
-    # a ratio may lack its unit, a number must not
+    # a number needs its unit, a ratio doesn't
     if word not in (RATIOS if is_ratio else ABSOLUTE):
         if word in FIGURES:
-            remedy = f'write "{FIGURES[word].absolute}", or "* CONTENDER" behind the number'
+            remedy = f'write "{FIGURES[word].absolute}", or "* CONTENDER" after the number'
             yield "figure without its unit", word, remedy
         else:
             known = FIGURES if is_ratio else ABSOLUTE
@@ -223,16 +223,16 @@ def _faults(found: re.Match[str], *, is_one_run: bool) -> Iterator[tuple[str, st
     if end is not None and end not in _ENDS:
         yield "unknown end", end or "none", nearest(end, among=_ENDS)
     elif end is not None and not is_ratio:
-        remedy = 'a ratio has an interval: write "* CONTENDER" behind the number'
-        yield "end of a number", end, remedy
+        remedy = 'only a ratio has an interval: write "* CONTENDER" after the number'
+        yield "a number has no interval", end, remedy
     if against is not None and not is_one_run:
-        yield "ratio to a contender", against, "it is B ÷ A already; leave it out"
+        yield "ratio to a contender", against, "the ratio is always B ÷ A; leave it out"
     elif against == "":
-        yield "no contender behind *", "", FORMS[is_one_run]
+        yield "no contender after *", "", FORMS[is_one_run]
     if not _is_bound(number, is_ratio=is_ratio):
-        problem, remedy = ("no number", "write a number, such as 500")
+        problem, remedy = ("not a number", "write a number, such as 500")
         if is_ratio:
-            problem, remedy = ("no ratio", "write a ratio above 0, such as 0.95")
+            problem, remedy = ("not a ratio", "write a ratio above 0, such as 0.95")
         yield problem, number or "none", remedy
 
 

@@ -1,4 +1,4 @@
-"""The figures that runs are compared by and that thresholds name, each by one word."""
+"""The figures of comparisons between runs and of thresholds, by name."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from report.trials.trial import TrialSummary
 class Figure:
     """One column of a comparison."""
 
-    #: Its name as a ratio, which has no unit.
+    #: Name as a ratio, without a unit.
     name: str
-    #: Its name as a number, with the unit.
+    #: Name as a number, with the unit.
     absolute: str
-    #: What a table calls it.
+    #: Title in tables.
     title: str
-    #: The attributes that lead to it from a trial or a row.
+    #: Attribute path from a trial or a row to the figure.
     path: str
     is_more_better: bool = False
 
-    #: Of a percentile: what is timed, and which one.
+    #: Span and name of a percentile; empty for other figures.
     span: str = ""
     percentile: str = ""
 
@@ -40,7 +40,7 @@ class Figure:
         return None if value is None else float(value)
 
     def show(self, value: float | None) -> str:
-        """Return the figure as people read it, with its unit where the title doesn't have it."""
+        """Return the figure as text, with its unit if the title doesn't contain it."""
         if self.absolute.endswith("_bytes"):
             return fmt.size(value)
         if self.absolute.endswith("_s") and not self.absolute.endswith("_per_s"):
@@ -77,17 +77,17 @@ _CATALOGUE = (
     ),
 )
 
-#: What two runs are compared by, in the order of the tables.
+#: The figures of a comparison between two runs, in the order of the tables.
 FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _CATALOGUE}
 
-#: What a ratio may be taken of, by either of its names.
+#: The figures that have a ratio, by both of their names.
 RATIOS: Mapping[str, Figure] = {
     **FIGURES,
     **{figure.absolute: figure for figure in _CATALOGUE},
 }
 
-#: Jobs that ended, and not well: a count with a bound, and nothing to take a ratio of.
+#: Number of failed jobs: thresholds can bound it, but it has no ratio.
 _FAILED = Figure(name="failed", absolute="failed_jobs", title="failed", path="ledger.failed")
 
-#: What a threshold may name as a number.
+#: The figures that a threshold can use as a number.
 ABSOLUTE: Mapping[str, Figure] = {figure.absolute: figure for figure in (*_CATALOGUE, _FAILED)}

@@ -1,8 +1,8 @@
-"""Puts into words what contenders did with jobs that came at a rate: who kept up, who was sooner.
+"""Describes in sentences how contenders handled jobs that arrived at a rate.
 
-Every word is decided by this run's numbers. What is compared, how sure that is and what could have
-been seen comes from `report.verdicts.capacity`, as for throughput; where latency is compared, its
-figure is answers a second of p95, so that more is better there too.
+Every word follows from this run's numbers. The comparison, its confidence and its minimum
+detectable difference come from `report.verdicts.capacity`, as for throughput. For latency, the
+compared figure is 1 ÷ p95, so that more is better there too.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from report.trials.latency_spans import pool_spans
 from report.trials.slo import RESOLUTION
 from report.verdicts.capacity import detectable, judge
 
-#: Share of a curve at which there is next to no load.
+#: Share of the sustained rate with almost no load.
 _FREE_SHARE = 0.2
-#: Share beyond what is sustained.
+#: Share of the sustained rate with overload.
 _OVER_SHARE = 1.05
 
-#: The points of a curve that its sentence names.
+#: The points of a load curve that its sentence names.
 _NAMED_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
 
 
 def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, float]) -> Verdict:
-    """Return the verdict on a workload whose jobs came at a rate."""
+    """Return the verdict on a workload whose jobs arrived at a rate."""
     measure = workload.measure
     if measure == "rate":
         verdict = _judge([_answers(row) for row in rows], workload=workload)
         sentences = [_kept_up(rows, workload=workload), *_soonest(verdict, rows=rows)]
     elif measure == "sustain":
         verdict = _judge([row.entry() for row in rows], workload=workload)
-        sentences = [*_holds(verdict, rows=rows, slo=slo)]
+        sentences = _sustained_rates(verdict, rows=rows, slo=slo)
     else:
         verdict = _judge([_sustained(row) for row in rows], workload=workload)
-        sentences = _bends([row for row in rows if not row.twin_of])
+        sentences = _curves([row for row in rows if not row.twin_of])
     invalid = [row.contender.name for row in rows if row.mark == "!"]
-    # of a curve, all valid points are named above
+    # the sentences on curves name all contenders
     if invalid and measure != "curve":
         sentences.append(f"Left out (invalid): {fmt.listed(invalid)}.")
     shown = [*filter(None, sentences)] or ["Nothing could be measured."]
     return replace(
         verdict,
-        # of a rate: who kept up, and who answered first
+        # at a given rate: which contenders kept up, and which had the shortest response
         headline=" ".join(shown[: 2 if measure == "rate" else 1]),
         text=" ".join(shown),
         figure=RESPONSE if measure == "rate" else SUSTAINED,
@@ -68,12 +68,12 @@ def slo_words(slo: Mapping[str, float]) -> str:
 
 
 def _judge(entries: Sequence[Entry], *, workload: Workload) -> Verdict:
-    # the kind's lesson is one of throughput: there is none to teach here
+    # the explanations of job kinds are about throughput: no kind, no explanation
     return judge(entries, workload=workload.name, kind="")
 
 
 def _answers(row: Row) -> Entry:
-    """Return the row's entry with 1 ÷ the p95 response of each block as its figure."""
+    """Return the row's entry, with 1 ÷ p95 of the response as the figure of each block."""
     p95_s = {
         trial.block: found.p95
         for trial in row.valid
@@ -87,7 +87,7 @@ def _sustained(row: Row) -> Entry:
 
 
 def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
-    """Return who fell behind, and how often; or that nobody did."""
+    """Return which contenders fell behind, and in how many trials; or that all kept up."""
     behind = []
     for row in rows:
         kept = [trial.is_sustained for trial in row.valid]
@@ -106,30 +106,30 @@ def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
 
 
 def _soonest(verdict: Verdict, *, rows: Sequence[Row]) -> list[str]:
-    """Return who answered sooner than whom, by the p95 of the response."""
+    """Return how the shortest p95 response compares with the others."""
     spans_s = {row.contender.name: _p95_s(row) for row in rows}
-    seen = f" ({fmt.duration(spans_s.get(verdict.ahead or ''))})"
+    value = f" ({fmt.duration(spans_s.get(verdict.ahead or ''))})"
     ratio = verdict.ratio.inverse() if verdict.ratio else None
-    return _compared(verdict, ratio=ratio, what="p95 response", most="shortest", seen=seen)
+    return _compared(verdict, ratio=ratio, what="p95 response", most="shortest", value=value)
 
 
 def _compared(
-    verdict: Verdict, *, ratio: Ratio | None, what: str, most: str, seen: str = ""
+    verdict: Verdict, *, ratio: Ratio | None, what: str, most: str, value: str = ""
 ) -> list[str]:
-    """Return how the first compares with the one beside it, and what could have been detected."""
+    """Return how the first compares with `against`, and the minimum detectable difference."""
     first, other = verdict.ahead, verdict.against
     if ratio is None or first is None or other is None:
         return []
     if not ratio.is_claim:
         between = fmt.times_range(ratio.low, high=ratio.high)
         few = too_few(ratio.blocks)
-        return [f"So far the {what} of {first}{seen} was {between} that of {other}: {few}."]
+        return [f"So far the {what} of {first}{value} was {between} that of {other}: {few}."]
     figure, ties = claim(ratio, of=other), fmt.listed([*verdict.ties])
     if verdict.best is None:
         text = f"No difference in the {what} between {first}, ahead, and {ties or other}: {figure}."
     else:
         rest = f"; no difference from {ties}" if ties else ""
-        text = f"The {what} of {first}{seen} is the {most}: {figure}{rest}."
+        text = f"The {what} of {first}{value} is the {most}: {figure}{rest}."
     return [text, detectable(verdict.smallest_difference)]
 
 
@@ -138,8 +138,10 @@ def _p95_s(row: Row) -> float | None:
     return found.p95 if found else None
 
 
-def _holds(verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]) -> list[str]:
-    """Return what each holds, best first, and by how much the best holds more."""
+def _sustained_rates(
+    verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]
+) -> list[str]:
+    """Return the sustained rate of each contender, best first, and how the best compares."""
     figures = {
         row.contender.name: Median.of(list(row.per_s.values()))
         for row in rows
@@ -161,8 +163,8 @@ def _holds(verdict: Verdict, *, rows: Sequence[Row], slo: Mapping[str, float]) -
     return sentences
 
 
-def _bends(rows: Sequence[Row]) -> list[str]:
-    """Return how each one's response changes with its load, who sustains the most first."""
+def _curves(rows: Sequence[Row]) -> list[str]:
+    """Return how each contender's response changes with load, the highest sustained rate first."""
     curves: list[tuple[float, str, dict[float, str]]] = []
     none = []
     for row in rows:
@@ -177,7 +179,7 @@ def _bends(rows: Sequence[Row]) -> list[str]:
     shares: Collection[float] = ()
     for per_s, name, p95 in sorted(curves, key=lambda curve: -curve[0]):
         rate = fmt.number(per_s)
-        # in few words after one of the same points
+        # shorter if the previous sentence has the same points
         if p95.keys() == shares:
             sentences.append(f"{name} {rate}: {fmt.listed([*p95.values()])}.")
         else:

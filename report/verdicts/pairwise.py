@@ -1,14 +1,14 @@
-"""Compares every pair of a workload's contenders, and judges them in two families. Pure.
+"""Compares every pair of a workload's contenders in two families. Pure.
 
-Which pair becomes the headline is decided by the same figures that judge it: of seven equals, the
-luckiest is compared with the unluckiest. So a verdict is corrected for every pair that could have
-been shown, and not for those alone that are.
+The figures that decide a comparison also select the pair in the headline: of seven equal
+contenders, it compares the luckiest with the unluckiest. So a verdict is corrected for every pair
+that could be shown, not only for those that are.
 
-Asked first is what differs from solo: so many comparisons as there are other contenders. Only where
-one does are the others compared with each other. So a run of equals shows a difference as rarely as
-the first family does, and the first question doesn't pay for the second; where some do differ, each
-of both is wrong in 5 of 100 runs at most. Without solo, nobody knew beforehand whom the others
-would be compared with, and all pairs are one family.
+The first family compares each contender with solo. The second family, all other pairs, counts only
+if the first one contains a difference. So a run of equal contenders shows a difference as rarely as
+the first family alone, whose correction doesn't depend on the second. If some contenders differ,
+each family contains a false difference in at most 5 of 100 runs. Without solo, no baseline is known
+beforehand, and all pairs are one family.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """What every pair of contenders comes to."""
+    """The comparisons of all pairs of contenders."""
 
     #: Each pair once, in the order of the entries.
     decided: Mapping[Pair, Decided] = field(default_factory=dict)
-    #: The run's twin in this workload; None if it has none.
+    #: The A/A control in this workload; None if the run has none.
     equal_pair: EqualPair | None = None
 
     def between(self, ours: str, *, theirs: str) -> Decided | None:
@@ -43,12 +43,12 @@ class Pairs:
 
 
 def compare_pairs(entries: Sequence[Entry]) -> Pairs:
-    """Return every comparison among the valid ones of ``entries``, the twin apart.
+    """Return the comparisons of all valid ``entries`` except the A/A control.
 
-    Without a twin, or with one that has too few blocks, there is no noise floor: then the interval
-    and the correction decide alone.
+    Without an A/A control, or if it has too few blocks, there is no noise floor: then only the
+    interval and the correction decide.
     """
-    usable = [one for one in entries if one.is_usable and not one.twin_of]
+    usable = [one for one in entries if one.is_usable and not one.control_of]
     ratios = {
         (ours.contender, theirs.contender): ratio
         for ours, theirs in combinations(usable, 2)
@@ -68,19 +68,19 @@ def compare_pairs(entries: Sequence[Entry]) -> Pairs:
 
 
 def find_solo(usable: Sequence[Entry]) -> Entry | None:
-    """Return the contender of one slot that others are compared with, with the GIL if there is."""
-    solos = sorted((one for one in usable if one.pool == "solo"), key=lambda one: one.is_freed)
-    return next(iter(solos), None)
+    """Return the solo contender, preferably the one with the GIL; None if there is none."""
+    solos = [one for one in usable if one.pool == "solo"]
+    return min(solos, key=lambda one: one.is_without_gil, default=None)
 
 
 def _decide(ratios: Mapping[Pair, Ratio], *, solo: str, noise_floor: float) -> dict[Pair, Decision]:
-    first = {pair: ratio for pair, ratio in ratios.items() if solo in pair}
-    others = {pair: ratio for pair, ratio in ratios.items() if solo not in pair}
-    asked = decide(first, noise_floor=noise_floor)
-    beside = decide(others, noise_floor=noise_floor)
-    if first and not any(decision.is_difference for decision in asked.values()):
-        beside = {pair: _unasked(decision) for pair, decision in beside.items()}
-    return asked | beside
+    with_solo = {pair: ratio for pair, ratio in ratios.items() if solo in pair}
+    without_solo = {pair: ratio for pair, ratio in ratios.items() if solo not in pair}
+    first = decide(with_solo, noise_floor=noise_floor)
+    second = decide(without_solo, noise_floor=noise_floor)
+    if first and not any(decision.is_difference for decision in first.values()):
+        second = {pair: _unasked(decision) for pair, decision in second.items()}
+    return first | second
 
 
 def _unasked(decision: Decision) -> Decision:
@@ -90,10 +90,10 @@ def _unasked(decision: Decision) -> Decision:
 
 
 def _equal_pair(entries: Sequence[Entry]) -> EqualPair | None:
-    twin = next((one for one in entries if one.twin_of), None)
-    if twin is None:
+    control = next((one for one in entries if one.control_of), None)
+    if control is None:
         return None
-    original = next((one for one in entries if one.contender == twin.twin_of), None)
-    is_known = original is not None and original.is_usable and twin.is_usable
-    ratio = paired_ratio(twin.per_s, theirs=original.per_s) if original and is_known else None
-    return EqualPair(contender=twin.twin_of, twin=twin.contender, ratio=ratio)
+    original = next((one for one in entries if one.contender == control.control_of), None)
+    is_known = original is not None and original.is_usable and control.is_usable
+    ratio = paired_ratio(control.per_s, theirs=original.per_s) if original and is_known else None
+    return EqualPair(contender=control.control_of, twin=control.contender, ratio=ratio)

@@ -1,4 +1,4 @@
-"""How wide the intervals of a run's verdicts are, and how many blocks narrower ones take. Pure."""
+"""Widths of the intervals of a run's verdicts, and blocks needed for narrower ones. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from report.result import Precision, Verdict, Width
 from report.statistics import student_t
 from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE, Ratio
 
-#: More blocks than this are not predicted: what a machine does in days is no matter of spread.
+#: Larger numbers are not predicted: over days, a machine's speed changes for other reasons.
 MOST_BLOCKS = 1_000
 
 
 def widths(verdicts: Iterable[Verdict], *, asked: float) -> list[Width]:
-    """Return the widths of all verdicts that compare something; ``asked`` is a share."""
+    """Return the widths of all verdicts with a comparison; ``asked`` is a half-width as a share."""
     return [
         Width(
             workload=verdict.workload,
@@ -32,16 +32,16 @@ def widths(verdicts: Iterable[Verdict], *, asked: float) -> list[Width]:
 
 
 def describe_width(width: Width) -> str:
-    """Return it in words: ``cpu.primes (prefork-4 against solo) ± 4.1 %``."""
+    """Return the width as text: ``cpu.primes (prefork-4 against solo) ± 4.1 %``."""
     half = f"± {fmt.percent(width.half_width)}" if width.half_width is not None else "unknown"
     return f"{width.workload} ({width.contender} against {width.against}) {half}"
 
 
 def blocks_needed(ratio: Ratio, *, asked: float) -> int | None:
-    """Return how many blocks narrow a ratio's interval to ± ``asked``, a share.
+    """Return the number of blocks that narrows a ratio's interval to ± ``asked``, a share.
 
-    The spread from block to block is taken as it was seen; Student's t and the square root of the
-    number do the rest. None without a claim, and where more than `MOST_BLOCKS` would be needed.
+    It assumes the spread from block to block that was measured. None without a claim, and if more
+    than `MOST_BLOCKS` blocks are needed.
     """
     if ratio.log_error is None:
         return None
@@ -55,7 +55,7 @@ def blocks_needed(ratio: Ratio, *, asked: float) -> int | None:
 
 
 def still_wide(found: Sequence[Width], *, asked: float) -> list[Width]:
-    """Return those that are not yet as narrow as asked, the widest first."""
+    """Return the widths above ``asked``, the widest first."""
     return sorted(
         (one for one in found if one.half_width is None or one.half_width > asked),
         key=lambda one: -(math.inf if one.half_width is None else one.half_width),
@@ -65,13 +65,13 @@ def still_wide(found: Sequence[Width], *, asked: float) -> list[Width]:
 def describe(
     asked: Until, *, verdicts: Iterable[Verdict], blocks: int, is_finished: bool
 ) -> Precision:
-    """Return what `--until` asked for and what came of it.
+    """Return the precision that `--until` asked for, and whether the run reached it.
 
     Args:
-        asked: what the run was to reach.
-        verdicts: of the run.
-        blocks: that were measured whole.
-        is_finished: whether the run came to its own end.
+        asked: the requested half-width and time limit.
+        verdicts: the run's verdicts.
+        blocks: number of complete blocks.
+        is_finished: whether the run ended without an interruption.
     """
     found = widths(verdicts, asked=asked.half_width)
     wide = still_wide(found, asked=asked.half_width)
@@ -113,7 +113,7 @@ def _time_words(wide: Sequence[Width], *, done: int, block_s: float | None) -> s
 
 
 def most_blocks_needed(found: Iterable[Width]) -> int | None:
-    """Return how many blocks the slowest of them takes; None where one of them isn't known."""
+    """Return the largest number of blocks needed; None if one of them is unknown."""
     needed = [one.blocks_needed for one in found]
     known = [blocks for blocks in needed if blocks is not None]
     return max(known) if known and len(known) == len(needed) else None

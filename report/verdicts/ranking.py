@@ -1,4 +1,4 @@
-"""Who did more in a workload, and by how much: the facts of a verdict, without its words."""
+"""Ranks the contenders of a workload: the facts of a verdict, without its text."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from report.verdicts.pairwise import Pairs, compare_pairs, find_solo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """What the numbers of one workload show."""
+    """The contenders of one workload, best first, and their comparisons."""
 
-    #: Those that can be compared, best first; never the twin.
+    #: Contenders that can be compared, best first, without the A/A control.
     entries: tuple[Entry, ...]
-    #: Those left out: invalid, or without a figure.
+    #: Contenders that are invalid or have no figure.
     excluded: tuple[Entry, ...]
-    #: What every pair of the workload's contenders comes to.
+    #: The comparisons of all pairs of the workload's contenders.
     pairs: Pairs
-    #: What every row is measured against: solo, or the slowest where solo has no valid figure.
+    #: The baseline of all rows: solo, or the slowest contender if solo has no valid figure.
     baseline: Entry | None
     #: Contender → its ratio to the baseline.
     to_baseline: Mapping[str, Ratio]
-    #: Contender → the best one's ratio to it.
+    #: Contender → ratio of the best contender to it.
     best_to: Mapping[str, Ratio]
-    #: What the best is compared with: the baseline, or the runner-up where the best *is* the
-    #: baseline or there is no solo.
+    #: The contender that the best is compared with: the baseline; or the runner-up if the best *is*
+    #: the baseline or there is no solo.
     against: Entry | None
 
     @property
     def best(self) -> Entry | None:
-        """The one that did most."""
+        """The contender with the largest figure; None without entries."""
         return self.entries[0] if self.entries else None
 
     @property
     def ratio(self) -> Ratio | None:
-        """How many times `against` the best one did."""
+        """The ratio of `best` to `against`."""
         return self.best_to.get(self.against.contender) if self.against else None
 
     @property
     def is_claim(self) -> bool:
-        """Whether every comparison with the best one has blocks enough."""
+        """Whether every comparison with the best contender has enough blocks."""
         is_compared = len(self.best_to) == len(self.entries) - 1 > 0
         return is_compared and all(ratio.is_claim for ratio in self.best_to.values())
 
     @property
     def decision(self) -> Decision | None:
-        """What that ratio shows."""
+        """The decision on `ratio`."""
         return self.decide(self.best, theirs=self.against)
 
     @property
     def ties(self) -> tuple[Entry, ...]:
-        """Those between whom and the best there is no difference."""
+        """The contenders without a difference from the best one."""
         return tuple(
             entry
             for entry in self.entries[1:]
@@ -66,30 +66,33 @@ class Ranking:
 
     @property
     def smallest_difference(self) -> float | None:
-        """The largest of what the comparisons that a verdict names could see; None if no claim."""
+        """The largest minimum detectable difference of the named comparisons, as a share.
+
+        None without a claim.
+        """
         named = [self.decision, *(self.decide(self.best, theirs=entry) for entry in self.ties)]
         known = [found.detectable for found in named if found and self.is_claim]
         return max((share for share in known if share is not None), default=None)
 
     def compare(self, ours: Entry | None, *, theirs: Entry | None) -> Decided | None:
-        """Return how one contender compares with another; None if they were not compared."""
+        """Return the comparison of two contenders; None if they were not compared."""
         if ours is None or theirs is None:
             return None
         return self.pairs.between(ours.contender, theirs=theirs.contender)
 
     def decide(self, ours: Entry | None, *, theirs: Entry | None) -> Decision | None:
-        """Return what that comparison shows."""
+        """Return the decision on the comparison of two contenders; None if there is none."""
         found = self.compare(ours, theirs=theirs)
         return found.decision if found else None
 
 
 def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
-    """Return who leads among ``entries``; invalid ones never do, and neither does a twin.
+    """Return the ranking of ``entries``, without invalid ones and the A/A control.
 
-    ``pairs`` are those of the whole workload, where ``entries`` are a part of it.
+    If ``entries`` are a part of a workload, pass the whole workload's ``pairs``.
     """
     pairs = pairs or compare_pairs(entries)
-    originals = [entry for entry in entries if not entry.twin_of]
+    originals = [entry for entry in entries if not entry.control_of]
     ordered = _ordered([entry for entry in originals if entry.is_usable])
     baseline = find_solo(ordered) or (ordered[-1] if ordered else None)
     to_baseline = [
@@ -110,7 +113,7 @@ def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
 
 
 def _ordered(usable: Sequence[Entry]) -> list[Entry]:
-    """Sort by the mean logarithm over the blocks that all share, so that pairs agree with it."""
+    """Sort by the mean logarithm over the common blocks, in agreement with the pairs' ratios."""
     shared = set.intersection(*(set(entry.per_s) for entry in usable)) if usable else set()
 
     def key(entry: Entry) -> tuple[float, str]:

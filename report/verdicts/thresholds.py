@@ -1,4 +1,4 @@
-"""Pure: checks the thresholds of an experiment, its `fail_on`, in the rows of a run."""
+"""Checks an experiment's thresholds, its `fail_on`, in the rows of a run. Pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from report.verdicts.fail_on import Condition, parse_conditions
 
 
 def check_thresholds(texts: Sequence[str], *, summary: Summary) -> tuple[Checked, ...]:
-    """Return what became of each threshold in each row that it names.
+    """Return the result of each threshold in each row that it matches.
 
     Args:
         texts: the conditions, as in the manifest.
-        summary: the run's, with the figures that people see.
+        summary: the summary of the run.
 
     Raises:
-        UsageError: with every condition that can't be read.
+        UsageError: with the faults of all invalid conditions.
     """
     conditions, faults = parse_conditions(texts, is_one_run=True)
     if faults:
@@ -31,15 +31,15 @@ def check_thresholds(texts: Sequence[str], *, summary: Summary) -> tuple[Checked
 
 
 def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
-    # a twin is measured for the noise: what is required of its original, is once
+    # an A/A control is measured for the noise only: thresholds apply to its original
     rows = [row for row in summary.rows if condition.names(row.name) and not row.is_twin]
     end = f"its {condition.end} end " if condition.end else ""
     unit = f" × {condition.against}" if condition.against else ""
     note = f"and {end}must not be {condition.sign} {condition.number:g}{unit}"
     for row in rows:
-        seen, reason = _seen(condition, row=row, summary=summary)
+        measured, reason = _measured(condition, row=row, summary=summary)
         yield condition.judge(
-            seen, contender=row.contender, workload=row.workload, reason=reason, note=note
+            measured, contender=row.contender, workload=row.workload, reason=reason, note=note
         )
     if not rows:
         yield Checked(
@@ -53,10 +53,10 @@ def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
         )
 
 
-def _seen(
+def _measured(
     condition: Condition, *, row: RowSummary, summary: Summary
 ) -> tuple[Ratio | float | None, str]:
-    """Return a row's ratio or number, or None and why there is none."""
+    """Return a row's ratio or number, and the reason to print if it is None."""
     other = summary.row(condition.against, workload=row.workload)
     compared = [row, *([other] if other else [])]
     invalid = [one.contender for one in compared if one.mark is Severity.INVALID]

@@ -100,7 +100,7 @@ PLACES = [
     ('twin = "solo"', 'twin = "sole"', 3, "unknown contender. Did you mean solo?"),
     ("throughput <", "throughputs <", 4, "unknown figure: throughputs. Did you mean throughput?"),
     ("threads: thr", "thread: thr", 4, "no such row: thread/*. Did you mean threads?"),
-    ("* solo", "* threads", 4, "contender against itself: threads. Name another."),
+    ("* solo", "* threads", 4, "contender compared with itself: threads. Name another."),
     ("p95_wait_s", "p95_wiat_s", 7, "slo.p95_wiat_s = 1.0 is invalid: unknown key. Did you mean"),
     ("p95_wait_s = 1.0", "p95_wait_s = 0.0", 7, "p95_wait_s = 0.0 is invalid: it must be above 0."),
     ("p95_wait_s = 1.0", "", 49, "curve needs an SLO. Write [slo] with p95_wait_s = 1.0"),

@@ -43,7 +43,7 @@ def test_noise_that_decides_is_named() -> None:
     found = verdict(
         entry("threads-4", *times(1.04)),
         entry("solo", *CALM),
-        entry("solo-twin", *times(1.05), twin_of="solo"),
+        entry("solo-twin", *times(1.05), control_of="solo"),
     )
 
     assert known(found.ratio).low > 1

@@ -1,4 +1,4 @@
-"""Every pair of contenders judged as one family, held against the noise that a twin shows."""
+"""Every pair of contenders judged as one family, against the noise floor of an A/A control."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def test_the_invalid_are_compared_with_nobody() -> None:
     assert pairs.between("prefork", theirs="solo") is None
 
 
-def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
+def test_a_control_sets_the_noise_floor_and_enters_no_comparison() -> None:
     """Its interval's far end is the floor; a difference as small is none.
 
     However fast it came out, it is in no place of the ranking.
     """
     entries = [
         entry("threads", *CALM),
-        entry("threads-twin", *(one * 1.04 for one in CALM), twin_of="threads"),
+        entry("threads-twin", *(one * 1.04 for one in CALM), control_of="threads"),
         entry("gevent", *(one * 1.03 for one in CALM)),
     ]
 
@@ -66,17 +66,17 @@ def test_a_twin_tells_the_noise_and_enters_no_comparison() -> None:
 
 
 @pytest.mark.parametrize(
-    "twin",
+    "control",
     [
-        entry("solo-twin", *HALF, twin_of="solo", mark="!"),
-        entry("solo-twin", *HALF[:3], twin_of="solo"),
-        entry("solo-twin", twin_of="solo"),
-        entry("gone-twin", *HALF, twin_of="gone"),
+        entry("solo-twin", *HALF, control_of="solo", mark="!"),
+        entry("solo-twin", *HALF[:3], control_of="solo"),
+        entry("solo-twin", control_of="solo"),
+        entry("gone-twin", *HALF, control_of="gone"),
     ],
 )
-def test_a_twin_without_a_claim_tells_no_floor(twin: Entry) -> None:
+def test_a_control_without_a_claim_sets_no_floor(control: Entry) -> None:
     """Invalid, too short, without a figure or without its equal: the floor is not known."""
-    pairs = compare_pairs([entry("solo", *HALF), entry("prefork", *CALM), twin])
+    pairs = compare_pairs([entry("solo", *HALF), entry("prefork", *CALM), control])
 
     assert known(pairs.equal_pair).noise_floor is None
     found = known(pairs.between("prefork", theirs="solo")).decision
