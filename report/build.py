@@ -1,4 +1,4 @@
-"""Writes a run's `summary.json` and `report.html` beside its records, and charts as images."""
+"""Writes `summary.json` and `report.html` into a run's folder, and charts as images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from report.summary import summarize
 def write_reports(path: Path) -> Summary:
     """Write ``summary.json`` and ``report.html`` into a run's folder; return the result.
 
-    Both come from the manifest, the records and the samples alone.
+    Both depend only on the manifest, the records and the samples.
 
     Raises:
         StorageError: if the folder can't be read or written, or is not that of a lab run.
@@ -31,10 +31,10 @@ def write_reports(path: Path) -> Summary:
 
 
 def write_chart(path: Path, *, name: str, output: Path) -> None:
-    """Write one of the charts of a run's page as an image; its suffix is ``.svg`` or ``.png``.
+    """Write one chart of a run's page as an image; the suffix of ``output`` selects SVG or PNG.
 
     Raises:
-        UsageError: if the page has no such chart; names the nearest, and all.
+        UsageError: if the page has no such chart; the message lists the charts.
         StorageError: if the folder can't be read, or the file can't be written.
     """
     charts = charts_of(summarize(RunFolder(path)))

@@ -1,7 +1,7 @@
-"""Pure: under which conditions a run was made, and where those of two runs differ.
+"""The conditions of a run, and the differences between those of two runs. Pure.
 
-Of two kinds: by a *refusal* the ratio of two runs would answer another question than the one that
-was asked; a *note* is shown, and the reader decides. docs/compare.md lists which is which.
+A difference is a *refusal* if it makes the ratio of two runs meaningless, or a *note* that is only
+shown. docs/compare.md lists the topics of both.
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from pydantic import JsonValue
 
 from collector.run_manifest import Contender, Machine, Manifest, PlannedTrial, Workload
 
-#: Topics whose every difference is a refusal, with what they hold.
+#: Topics in which a difference is a refusal, with their content.
 REFUSED: Mapping[str, str] = {
-    "workload": "the jobs: kind, parameters, arrivals, rate",
-    "contender": "pool, slots and all else that a [[contender]] sets, and its own Python",
-    "settings": "Celery's settings of a contender, as its worker reports them",
-    "machine": "processor, cores, architecture, memory (by over 10 %)",
-    "cgroup": "the control group's limits",
-    "python": "implementation, version to the second place, GIL",
-    "versions": "packages that a job's way passes through",
-    "broker": "server, its version, where it comes from",
+    "workload": "jobs: kind, parameters, arrivals, rate",
+    "contender": "pool, slots, all other keys of its [[contender]] table, and its Python",
+    "settings": "Celery's settings of each contender, as its worker reports them",
+    "machine": "processor, cores, architecture, memory (differs by more than 10 %)",
+    "cgroup": "limits of the control group",
+    "python": "Python implementation, major and minor version, GIL",
+    "versions": "versions of the packages that handle a job",
+    "broker": "server, version, and source of the program",
     "events": "whether Celery's events were on",
 }
 
-#: Topics of which a difference is shown and refuses nothing.
+#: Topics in which a difference is a note, with their content.
 NOTED: Mapping[str, str] = {
-    "work": "units that a time of work came to by each run's calibration: as long, not as much",
-    "system": "system release, Python's third place, cores of the host",
-    "tools": "packages beside a job's way, Poolbench's own version among them",
-    "run": "commit, profile, seed, length of a trial, the experiment's text",
+    "work": "amount of work per job, if calibrated to a duration: equal time, different work",
+    "system": "operating system release, Python's patch version, cores of the host",
+    "tools": "versions of all other packages, including Poolbench",
+    "run": "commit, profile, random seed, trial duration, text of the experiment",
 }
 
-#: Packages that a job's way passes through: client, worker, pool, the HTTP job and its upstream.
-_ON_THE_WAY = frozenset(
+#: Packages that handle a job: client, worker, pool, the HTTP job and its upstream.
+_JOB_PACKAGES = frozenset(
     {
         "amqp", "billiard", "celery", "gevent", "greenlet", "h11", "hiredis", "httpx", "kombu",
         "redis", "starlette", "uvicorn", "vine",
     }
 )  # fmt: skip
 
-#: Memory of two machines of one size differs by what their firmware keeps.
+#: Tolerated difference of memory, as a share: firmware reserves different amounts.
 _MEMORY_TOLERANCE = 0.10
 
-#: Topics whose entries are by name, with whose: only names that both runs have are compared.
+#: Topics with an entry per workload or contender: only names that both runs have are compared.
 BY_NAME: Mapping[str, str] = {
     "workload": "workload",
     "work": "workload",
@@ -55,36 +55,36 @@ BY_NAME: Mapping[str, str] = {
     "settings": "contender",
 }
 
-#: Says nothing of how a job runs.
+#: Fields that don't affect how a job runs.
 _LABELS = frozenset({"name", "note", "sweep"})
 
-#: An address without its credentials, port and path: two runs never share those.
+#: Matches an address; its groups leave out credentials, port and path, which differ in every run.
 _ADDRESS = re.compile(r"^([a-z+]+://)(?:[^@/]*@)?([^:/]*).*$")
 
-#: So many digits of a digest are enough to identify one.
+#: Number of a digest's digits that identify it.
 _DIGITS = 12
 
-#: Celery writes this in place of what may be secret.
+#: Celery's replacement for values that may be secret.
 _CENSORED = "********"
 
 
-#: Topic → condition → value; of topics `BY_NAME`, whose → condition → value.
+#: Topic → condition → value; for topics `BY_NAME`: topic → name → condition → value.
 Conditions = Mapping[str, Mapping[str, JsonValue]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One condition that two runs don't share."""
+    """A condition that differs between two runs."""
 
     topic: str
-    #: Which workload or contender, and what of it: ``io.sleep: delay_ms``.
+    #: The condition, after the name of its workload or contender: ``io.sleep: delay_ms``.
     what: str
     a: Any
     b: Any
 
     @property
     def is_refusal(self) -> bool:
-        """Whether the runs must not be compared without saying so."""
+        """Whether the difference must be allowed before the runs are compared."""
         return self.topic in REFUSED
 
     def __str__(self) -> str:
@@ -92,9 +92,9 @@ class Difference:
 
 
 def conditions(manifest: Manifest) -> Conditions:
-    """Return a run's conditions by topic, as ``summary.json`` keeps them.
+    """Return a run's conditions by topic, as ``summary.json`` contains them.
 
-    Topics of `REFUSED` and `NOTED`; those by name map a name to its conditions, each flat.
+    The topics are those of `REFUSED` and `NOTED`. Nested tables are flat, with dotted keys.
     """
     return {
         "workload": {one.name: _workload(manifest, one) for one in manifest.workloads},
@@ -113,10 +113,15 @@ def conditions(manifest: Manifest) -> Conditions:
 def differences(
     a: Conditions, *, b: Conditions, names: Mapping[str, Collection[str]] | None = None
 ) -> list[Difference]:
-    """Return where two runs' conditions differ, refusals first; what only one has by name is left.
+    """Return the differences between two runs' conditions, refusals first.
 
-    A topic of which one run knows nothing is one difference, not one an entry. ``names`` are the
-    contenders and the workloads that are compared, by those words; all if left out.
+    Workloads and contenders of only one run are ignored. A topic that is empty in one run is a
+    single difference.
+
+    Args:
+        a: conditions of the first run.
+        b: conditions of the second run.
+        names: "contender" and "workload" → the names to compare; default: all.
     """
     found: list[Difference] = []
     for topic in (*REFUSED, *NOTED):
@@ -154,10 +159,10 @@ def _is_alike(key: str, *, a: Any, b: Any) -> bool:
 def _workload(manifest: Manifest, workload: Workload) -> dict[str, Any]:
     plans = _plans(manifest, workload)
     arrivals = sorted({plan.arrivals for plan in plans})
-    # a rate that was searched for is a result
+    # the rate that a search finds is a result, not a condition
     is_found = workload.measure in ("sustain", "curve")
     rates = [] if is_found else sorted({plan.rate_per_s for plan in plans})
-    # what a workload has by default is no condition
+    # defaults are not conditions
     given = {
         key: value
         for key, value in asdict(workload).items()
@@ -169,7 +174,7 @@ def _workload(manifest: Manifest, workload: Workload) -> dict[str, Any]:
 
 
 def _work(manifest: Manifest, workload: Workload) -> dict[str, Any]:
-    """Return what messages carried that the experiment doesn't set."""
+    """Return the parameters of messages that the experiment doesn't set."""
     found: dict[str, set[float]] = {}
     for plan in _plans(manifest, workload):
         for name in plan.parameters.keys() - workload.parameters.keys():
@@ -184,7 +189,7 @@ def _plans(manifest: Manifest, workload: Workload) -> list[PlannedTrial]:
 
 def _contender(manifest: Manifest, contender: Contender) -> dict[str, Any]:
     known = {key: value for key, value in asdict(contender).items() if key not in _LABELS}
-    # a path is a place, not a condition: what lies there is
+    # the interpreter at a path is a condition, the path itself is not
     known["interpreter"] = "its own" if contender.interpreter else ""
     found = manifest.interpreters.get(contender.interpreter)
     for name in ("python", "is_free_threaded", "gil_enabled", "versions") if found else ():
@@ -200,7 +205,7 @@ def _settings(table: Mapping[str, object]) -> dict[str, Any]:
 def _setting(value: Any) -> Any:
     if isinstance(value, str):
         return _ADDRESS.sub(r"\1\2", value)
-    # lists such as `include` come from sets: their order changes from process to process
+    # lists such as `include` are made from sets: their order differs between processes
     return sorted(map(str, value)) if isinstance(value, list) else value
 
 
@@ -218,8 +223,8 @@ def _machine(machine: Machine) -> dict[str, Any]:
 
 def _versions(versions: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "versions": {name: one for name, one in versions.items() if name in _ON_THE_WAY},
-        "tools": {name: one for name, one in versions.items() if name not in _ON_THE_WAY},
+        "versions": {name: one for name, one in versions.items() if name in _JOB_PACKAGES},
+        "tools": {name: one for name, one in versions.items() if name not in _JOB_PACKAGES},
     }
 
 
@@ -246,7 +251,7 @@ def _flat(table: Mapping[str, object], *, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flat(value, prefix=f"{prefix}{key}.")
         else:
-            # a summary that was read back has lists
+            # JSON has no tuples: use lists, as in a summary that was read
             flat[f"{prefix}{key}"] = [*value] if isinstance(value, tuple) else value
     return flat
 

@@ -1,6 +1,6 @@
-"""Writes a run's records or samples as a file of which every figure can be recomputed.
+"""Exports a run's records or samples as a file, from which every figure can be recomputed.
 
-Rows go from disk to disk: a run of millions of jobs needs no memory for all of them.
+Rows are streamed from disk to disk, so that millions of jobs don't have to fit into memory.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Format(StrEnum):
 #: The order of records in a file.
 _ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
 
-#: What a trial's plan contains about each of its jobs, and how many it sent.
+#: Columns from a trial's plan that apply to each of its jobs, and the number of sent jobs.
 _PLAN_SCHEMA = pl.Schema(
     {
         "trial": pl.Int64(),
@@ -93,20 +93,20 @@ def _jobs(folder: RunFolder) -> pl.LazyFrame:
     known = trials.lazy().select("trial", *TRIAL_COLUMNS)
     rows = records.join(known, on="trial", how="left", maintain_order="left")
     if missing.height:
-        # only then: sorting takes memory for all rows
+        # sort only if necessary: it needs memory for all rows
         rows = pl.concat([rows, missing.lazy()], how="diagonal").sort(_ORDER, nulls_last=True)
     return rows.select(JOB_COLUMNS.keys())
 
 
 def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
-    """Return a kept table row by row; a column that an older Poolbench didn't write is null."""
+    """Return a stored table as a stream of rows; missing columns of older versions are null."""
     if not path.exists():
         return schema.to_frame().lazy()
     return scan_table(path, schema=schema)
 
 
 def _trials(summary: Summary, *, manifest: Manifest) -> pl.DataFrame:
-    """Return by trial what is known of all its jobs, `TRIAL_COLUMNS` among it, and their count."""
+    """Return a row for each trial with `_PLAN_SCHEMA`."""
     is_valid = {trial.trial: trial.mark is not Severity.INVALID for trial in summary.trials}
     rows = [
         {name: known.get(name) for name in _PLAN_SCHEMA}
@@ -118,7 +118,7 @@ def _trials(summary: Summary, *, manifest: Manifest) -> pl.DataFrame:
 
 
 def _missing(records: pl.LazyFrame, *, trials: pl.DataFrame) -> pl.DataFrame:
-    """Return rows for the jobs that were sent and left no record: seq is dense from 0."""
+    """Return rows for jobs that were sent without a record; ``seq`` has no gaps from 0."""
     seen = records.filter(pl.col("seq").is_not_null()).select("trial", "seq").unique()
     counts = seen.group_by("trial").len().collect()
     short = trials.join(counts, on="trial", how="left").filter(

@@ -1,4 +1,4 @@
-"""Numbers as people read them; the terminal, the page, the charts and the verdicts share it."""
+"""Formats numbers for people, in the terminal, the page, the charts and the verdicts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def plain(value: float) -> str:
 
 
 def count(value: int | None) -> str:
-    """Return a count with its thousands apart."""
+    """Return a count with thousands separators."""
     return NOTHING if value is None else f"{value:,}"
 
 
 def minutes(value_s: float) -> str:
-    """Return a time that a person waits for: 45 s · 12 min · 3.5 h."""
+    """Return a waiting time: 45 s · 12 min · 3.5 h."""
     if value_s < 90:
         return f"{max(0.0, value_s):.0f} s"
     return f"{value_s / 60:.0f} min" if value_s < 90 * 60 else f"{value_s / 3_600:.1f} h"

@@ -1,4 +1,4 @@
-"""Words that verdicts and outputs share: a run's account, a ratio, and what marks mean."""
+"""Text that verdicts and outputs share: a run's ledger, ratios, and the meaning of marks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def marks_of(summary: Summary) -> dict[str, str]:
 
 
 def integrity(summary: Summary) -> tuple[bool, str]:
-    """Return whether every job of the run is accounted for, and that in words."""
+    """Return whether every job is accounted for and every row valid, and a sentence about it."""
     ledger = summary.ledger
     if not ledger.sent:
         return False, "No job was measured."
@@ -35,7 +35,7 @@ def integrity(summary: Summary) -> tuple[bool, str]:
 
 
 def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
-    """Return whether an account closes without duplicates, and its counts in words."""
+    """Return whether a ledger has no lost or duplicated jobs, and its counts as text."""
     names = ("failed", "retried", "lost", "duplicated")
     others = [f"{count:,} {name}" for name in names if (count := getattr(ledger, name))]
     is_whole = not ledger.lost and not ledger.duplicated
@@ -46,7 +46,7 @@ def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
 
 
 def legend(summary: Summary) -> list[tuple[str, str]]:
-    """Return the words for this run's figures, each with its meaning."""
+    """Return the terms for this run's figures, each with its meaning."""
     words = [("jobs/s", "median of the repetitions, with their range")]
     if any(verdict.smallest_difference is not None for verdict in summary.verdicts):
         meaning = (
@@ -55,9 +55,9 @@ def legend(summary: Summary) -> list[tuple[str, str]]:
         )
         words.append(("1.94 × solo [1.90–1.99]", meaning))
     ceiling = (
-        "what the workload allows without Celery: for computing, cores ÷ CPU-seconds per job, "
-        "measured beside each trial; for waiting, slots ÷ wait; for jobs that do both, the smaller "
-        "of cores ÷ CPU-seconds and slots ÷ (wait + CPU-seconds)"
+        "throughput that the workload allows without Celery: for computing, cores ÷ CPU-seconds "
+        "per job, measured before and after each trial; for waiting, slots ÷ wait; for jobs that "
+        "do both, the smaller of cores ÷ CPU-seconds and slots ÷ (wait + CPU-seconds)"
     )
     pss = (
         "the worker's share of memory after the last job; pages shared with other processes are "
@@ -80,5 +80,5 @@ def claim(ratio: Ratio, *, of: str = "") -> str:
 
 
 def too_few(blocks: int) -> str:
-    """Return what a claim lacks: ``3 repetitions; a claim needs 5``."""
+    """Return the reason why there is no claim: ``3 repetitions; a claim needs 5``."""
     return f"{fmt.counted(blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"

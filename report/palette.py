@@ -1,6 +1,6 @@
-"""One colour a pool, the same in the terminal, in every chart and on the page.
+"""Colours of pools, the same in the terminal, in every chart and on the page.
 
-And one for contenders without the GIL, since they stand beside the same pool with it.
+Contenders without the GIL have a colour of their own, to distinguish them from their pool.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ MARK_STYLES: Mapping[str, str] = {"!": "bold red", "~": "yellow", "?": "cyan"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shade:
-    """A colour on light ground and the same one on dark ground."""
+    """The variants of one colour for a light and a dark background."""
 
     light: str
     dark: str
 
 
-#: Okabe and Ito's colours (Color Universal Design, 2008), darkened for white paper and lightened
-#: for a dark screen until each has a contrast of at least 3 to its ground, and moved apart until
-#: no two look alike to an eye without red or green cones (a test measures both).
+#: Okabe and Ito's colours (Color Universal Design, 2008), adjusted to a contrast of at least 3 to
+#: their background, and to be distinguishable with red or green colour blindness (a test measures
+#: both).
 POOL_SHADES: dict[str, Shade] = {
     "prefork": Shade(light="#0072b2", dark="#71c4f8"),
     "threads": Shade(light="#c25400", dark="#f08a3c"),
@@ -33,10 +33,10 @@ POOL_SHADES: dict[str, Shade] = {
     "no-gil": Shade(light="#6246c7", dark="#9687e5"),
 }
 
-#: Of a pool this version doesn't know.
+#: The colour of pools that this version doesn't know.
 OTHER_SHADE = Shade(light="#5e1e00", dark="#fff3a0")
 
-#: What charts are drawn with beside the pools; the names become CSS variables.
+#: The other colours of charts; the names become CSS variables.
 INK_SHADES: dict[str, Shade] = {
     "ink": Shade(light="#1c2430", dark="#e8ebf0"),
     "muted": Shade(light="#5b6574", dark="#9aa5b5"),
@@ -47,7 +47,7 @@ INK_SHADES: dict[str, Shade] = {
 
 
 class Coloured(Protocol):
-    """What has a pool's colour: a row, in a report or in a comparison."""
+    """A row with a pool's colour, in a report or a comparison."""
 
     @property
     def pool(self) -> str:
@@ -59,7 +59,7 @@ class Coloured(Protocol):
 
 
 def shade_name(row: Coloured) -> str:
-    """Return which of the colours a row's contender has."""
+    """Return the name of the colour of a row's contender."""
     return "no-gil" if row.is_without_gil else row.pool
 
 

@@ -1,7 +1,7 @@
-"""The result of a run, as one frozen value: what terminal, page, comparison and `--json` read.
+"""Types of a run's result: one frozen value, which terminal, page, compare and `--json` read.
 
-Types alone, with their units; `report.summary` fills them. ``summary.json`` is this value with six
-significant digits, and docs/schemas/summary.schema.json its schema: `make schemas` writes it.
+This module contains no logic; `report.summary` creates the value. ``summary.json`` is this value
+with six significant digits. `make schemas` writes its schema, docs/schemas/summary.schema.json.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from report.trials.slowdown import Slowdown
 from report.trials.timeline import Timeline
 from report.trials.trial import Evidence, TrialSummary
 
-#: Version of ``summary.json``; 1 had reasons in words.
+#: Version of ``summary.json``; version 1 contained reasons as text.
 SUMMARY_FORMAT: Final = 2
 
-#: `Verdict.figure` where jobs came at a rate: its ratios are those of 1 ÷ that, so that more is
-#: better in them too.
+#: `Verdict.figure` if jobs arrived at a rate. Its ratios are ratios of 1 ÷ p95, so that more is
+#: better.
 RESPONSE = "p95 response"
 #: `Verdict.figure` of a search.
 SUSTAINED = "sustained rate"
@@ -50,28 +50,28 @@ class RowSummary:
     contender: str
     pool: str
     slots: int
-    #: Whether it is a contender a second time, for the A/A check.
+    #: Whether it is the A/A control: another contender, measured a second time.
     is_twin: bool = False
-    #: Whether its jobs ran without the GIL; where none ran, whether they were to.
+    #: Whether its jobs ran without the GIL; if none ran, whether its Python can.
     is_without_gil: bool = False
     workload: str
     kind: str
     settings: Mapping[str, Value] = field(default_factory=dict)
     repetitions: int = 0
     valid_repetitions: int = 0
-    #: Jobs a second; of a search, the sustained rate.
+    #: Jobs per second; for a search, the sustained rate.
     throughput_per_s: Median | None = None
     #: Standard deviation of the repetitions as a share of their mean.
     spread: float | None = None
-    #: What the workload allows this contender without Celery, jobs a second, and the throughput
-    #: as a share of it.
+    #: Ceiling of this contender in this workload without Celery, jobs per second, and the
+    #: throughput as a share of it.
     ceiling_per_s: float | None = None
     ceiling_share: float | None = None
-    #: Of the worker's whole process tree, and of the probe's recorder apart.
+    #: CPU-seconds of the worker's whole process tree, and of the probe's recorder alone.
     cpu_s_per_1000_jobs: float | None = None
     recorder_cpu_s_per_1000_jobs: float | None = None
     pss_bytes: int | None = None
-    #: Jobs a second for each core kept busy, and for each 10^9 bytes of PSS.
+    #: Jobs per second for each busy core, and for each 10^9 bytes of PSS.
     per_busy_core_per_s: float | None = None
     per_gb_per_s: float | None = None
     connections: int | None = None
@@ -79,12 +79,12 @@ class RowSummary:
     redis_bytes_per_job: float | None = None
     #: What was measured: `capacity`, `rate`, `sustain` or `curve`.
     measure: str = "capacity"
-    #: Of jobs that came at a rate: that rate, and in how many valid repetitions it kept up.
+    #: If jobs arrived at a rate: the rate, and the valid repetitions in which the row kept up.
     offered_per_s: float | None = None
     kept_up: int | None = None
     sustained_per_s: Median | None = None
     lag_histogram: tuple[LagBin, ...] = ()
-    #: Percentiles over the jobs of all valid repetitions together: first start - due,
+    #: Percentiles of the jobs of all valid repetitions together, seconds: first start - due,
     #: finish - start, sent - due, finish - due.
     wait_s: Tail | None = None
     execution_s: Tail | None = None
@@ -97,36 +97,36 @@ class RowSummary:
     peak_in_flight: int | None = None
     #: Jobs done in valid repetitions.
     jobs: int = 0
-    #: Of all its trials, valid or not.
+    #: Account of all its trials, valid or not.
     ledger: Ledger = field(default_factory=Ledger)
     evidence: Evidence = field(default_factory=Evidence)
     mark: Severity = Severity.NOTE
-    #: The strongest first.
+    #: Reasons of the mark and notes, the strongest first.
     reasons: tuple[Reason, ...] = ()
 
     @property
     def name(self) -> str:
-        """What conditions and messages call the row."""
+        """The row's name in conditions and messages."""
         return f"{self.contender}/{self.workload}"
 
     @property
     def is_near_limit(self) -> bool:
-        """Whether the harness itself may be the limit."""
+        """Whether the harness itself may limit the row."""
         return any(one.severity is Severity.LIMITED for one in self.reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """One comparison of two contenders, and what it shows."""
+    """One comparison of two contenders, with its decision."""
 
     contender: str
     against: str
-    #: How many times ``against``'s jobs ``contender`` did.
+    #: Ratio of ``contender`` to ``against``.
     ratio: Ratio
     decision: Decision
 
     def inverse(self) -> Decided:
-        """Return the same comparison the other way round."""
+        """Return the comparison with both sides swapped."""
         return Decided(
             contender=self.against,
             against=self.contender,
@@ -137,55 +137,56 @@ class Decided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EqualPair:
-    """A contender and its twin: the same under two names, so all their difference is noise."""
+    """A contender and its A/A control: both are equal, so any difference is noise."""
 
     contender: str
+    #: The name of the A/A control.
     twin: str
-    #: How many times the contender's jobs the twin did; None where one of them has no figure.
+    #: Ratio of the control to the contender; None if one of them has no figure.
     ratio: Ratio | None
 
     @property
     def noise_floor(self) -> float | None:
-        """By how much two equals may differ here, as a share; None without a claim."""
+        """The noise floor, as a share; None without a claim."""
         return noise_floor_of(self.ratio) if self.ratio else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a workload's numbers show."""
+    """The result of one workload."""
 
     workload: str
-    #: Who did most and by how much, in one sentence; and all sentences.
+    #: The best contender and its ratio in one sentence; and all sentences.
     headline: str = ""
     text: str
-    #: The contender that did most, or None where no difference to the one it is compared with
-    #: shows, or nothing could be compared. Below `CLAIM_BLOCKS` blocks: who led, no claim.
+    #: The best contender; None if there is no difference to `against`, or no comparison. With
+    #: fewer than `CLAIM_BLOCKS` blocks, it leads so far, without a claim.
     best: str | None
-    #: Who did most, be it by a difference or not; None where nothing could be compared.
+    #: The contender with the largest figure, with a difference or not; None without a comparison.
     ahead: str | None
-    #: Whom `ratio` is against: solo, or the runner-up where solo leads or wasn't measured.
+    #: The denominator of `ratio`: solo, or the runner-up if solo leads or wasn't measured.
     against: str | None
     ratio: Ratio | None
-    #: Whom every row is compared with: solo, or the slowest where solo has no figure.
+    #: The baseline of every row: solo, or the slowest contender if solo has no figure.
     baseline: str | None
     #: Contender → its ratio to the baseline, best first.
     to_baseline: Mapping[str, Ratio] = field(default_factory=dict)
-    #: Contenders between whom and the best there is no difference.
+    #: Contenders without a difference from the best.
     ties: tuple[str, ...] = ()
-    #: The minimum detectable difference, as a share: every comparison named here would have shown
-    #: it with a power of 80 %; None without a claim.
+    #: Minimum detectable difference of the comparisons named in the text, as a share, with a power
+    #: of 80 %; None without a claim.
     smallest_difference: float | None = None
-    #: What each comparison that a reader is shown comes to.
+    #: Every comparison that is shown.
     decisions: tuple[Decided, ...] = ()
-    #: The contender that was measured twice, and its twin; None without one.
+    #: The contender that was measured twice, and its A/A control; None without one.
     equal_pair: EqualPair | None = None
     mark: str = ""
-    #: What was compared: jobs a second, `RESPONSE` or `SUSTAINED`.
+    #: The compared figure: jobs per second, `RESPONSE` or `SUSTAINED`.
     figure: str = "jobs/s"
 
     @property
     def noise_floor(self) -> float | None:
-        """By how much two equal contenders may differ here, as a share; None if unknown."""
+        """The noise floor, as a share; None if unknown."""
         return self.equal_pair.noise_floor if self.equal_pair else None
 
     def decided(self, contender: str, *, against: str | None) -> Decided | None:
@@ -196,7 +197,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossoverPoint:
-    """A contender's throughput at one share of computing, jobs a second."""
+    """A contender's throughput at one share of computing, jobs per second."""
 
     share: float
     median: float
@@ -216,32 +217,32 @@ class CrossoverLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boundary:
-    """The share from which on a contender leads every other pool."""
+    """The share above which a contender leads every other pool."""
 
     contender: str
-    #: The last measured share at which it is behind one of them; None if it is at none.
+    #: The last measured share at which it is behind another pool; None if there is none.
     after: float | None
-    #: Measured shares between, at which no difference shows.
+    #: Measured shares in between, without a difference.
     even: tuple[float, ...]
-    #: The measured share from which on it leads at all of them.
+    #: The first measured share from which it leads at all shares.
     until: float
-    #: Where the straight lines between the medians cross, on a logarithmic axis; None where it is
-    #: behind nowhere, so that nothing crosses.
+    #: The share at which the straight lines between the medians cross, on a logarithmic axis; None
+    #: if it is never behind, so that no lines cross.
     share: float | None
-    #: The same for each repetition alone: the least and the most.
+    #: Smallest and largest of these shares, computed for each repetition alone.
     low: float | None
     high: float | None
-    #: Whether there were repetitions enough at every share.
+    #: Whether there are enough repetitions at every share.
     is_claim: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossover:
-    """Throughput over the share of a job that computes, and where pools change places."""
+    """Throughput over the share of computing in a job, and the crossover points of pools."""
 
     kind: str
     axis: str
-    #: What the workloads have in common.
+    #: Parameters that the workloads have in common.
     parameters: Mapping[str, float]
     shares: tuple[float, ...]
     lines: tuple[CrossoverLine, ...]
@@ -252,7 +253,7 @@ class Crossover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepFigures:
-    """A contender at one value of the setting; jobs a second, None without a figure."""
+    """A contender at one value of the setting; jobs per second, None without a figure."""
 
     value: Value
     contender: str
@@ -264,7 +265,7 @@ class SweepFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LawPoint:
-    """Throughput by the fitted law, jobs a second."""
+    """Throughput of the fitted law, jobs per second."""
 
     slots: int
     per_s: float
@@ -275,13 +276,13 @@ class Sweep:
     """One contender at several values of one setting, in one workload."""
 
     setting: str
-    #: Contender that all points come from, and its pool.
+    #: The contender that the sweep varies, and its pool.
     of: str
     pool: str
     workload: str
-    #: By value, ascending.
+    #: In ascending order of the value.
     points: tuple[SweepFigures, ...]
-    #: The scalability law of a sweep over slots, and its curve; None and why there is none.
+    #: The scalability law of a sweep over slots, its curve, and the reason if there is no law.
     usl: Scaling | None = None
     usl_curve: tuple[LawPoint, ...] = ()
     usl_reason: str = ""
@@ -289,20 +290,20 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What one setting does to one workload's throughput."""
+    """The effect of one setting on one workload's throughput."""
 
     workload: str
     setting: str
-    #: The contender that has it, and the one that is the same without.
+    #: The contender with the setting, and the one that is the same without it.
     contender: str
     against: str
     value: Value
     against_value: Value
-    #: Throughput with it ÷ without it, paired by block.
+    #: Throughput with the setting ÷ without it, paired by block.
     ratio: Ratio
-    #: CPU time of the worker for each job, likewise; None where it isn't known.
+    #: Ratio of the worker's CPU time per job, likewise; None if unknown.
     cpu_ratio: Ratio | None
-    #: What that shows, among the other effects of the workload.
+    #: The decision on `ratio`, corrected for the other effects of the workload.
     decision: Decision
     text: str
     mark: str = ""
@@ -310,7 +311,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPoint:
-    """Latency at one share of the sustained rate; None where no trial is valid."""
+    """Latency at one share of the sustained rate; fields are None without a valid trial."""
 
     share: float
     rate_per_s: float | None = None
@@ -335,37 +336,36 @@ class LoadCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixFairness:
-    """How the parts of a mix fared beside each other."""
+    """The slowdowns of the parts of a mix."""
 
     workload: str
     contender: str
     pool: str
     by_kind: Mapping[str, Slowdown]
-    #: Median slowdown of the part that fared worst ÷ of the one that fared best: 1 is fair. None
-    #: unless two parts have one.
+    #: Largest median slowdown of a part ÷ the smallest: 1 is fair. None unless two parts have one.
     unfairness: float | None = None
-    #: Parts without figures, with the reason in words.
+    #: Parts without figures, with the reason as text.
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Width:
-    """The interval of one workload's headline, against what `--until` asked for."""
+    """The width of the interval in one workload's headline."""
 
     workload: str
-    #: Who is ahead, and whom it is compared with.
+    #: The contender that is ahead, and the one that it is compared with.
     contender: str
     against: str
-    #: Half of the interval's width, as a share of the ratio; None below `CLAIM_BLOCKS`.
+    #: Half-width of the interval, as a share of the ratio; None with fewer than `CLAIM_BLOCKS`.
     half_width: float | None
     blocks: int
-    #: How many blocks it would take at the spread seen so far; None if unknown.
+    #: Number of blocks needed for the requested width, at the measured spread; None if unknown.
     blocks_needed: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
-    """What `--until` asked for, and what came of it."""
+    """The precision that `--until` asked for, and whether the run reached it."""
 
     half_width: float
     at_most_s: float
@@ -375,51 +375,51 @@ class Precision:
 
 
 class Status(StrEnum):
-    """What became of a threshold in a row."""
+    """The result of a threshold in a row."""
 
     MET = "met"
     MISSED = "missed"
-    #: The row is invalid or has no such figure: nobody knows.
+    #: The row is invalid or has no such figure.
     UNCHECKED = "not checked"
-    #: This run measured no such row: another profile does.
+    #: This run measured no such row; another profile does.
     UNMEASURED = "not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What became of a threshold in a row."""
+    """A threshold in a row, with its result."""
 
-    #: As the user wrote it.
+    #: The text that the user wrote.
     condition: str
-    #: The row's; empty where no row was measured.
+    #: Contender and workload of the row; empty if no row was measured.
     contender: str
     workload: str
-    #: The name of the figure, with its unit if it is no ratio.
+    #: The name of the figure, with its unit unless it is a ratio.
     figure: str
     #: The number, the ratio or the end of its interval; None if there is none.
     number: float | None
     status: Status
-    #: The row and the number, for people.
+    #: The row and the number as text.
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary(RunInfo):
-    """All that is shown of a run: how it was made, and what came of it."""
+    """The result of a run, with its conditions."""
 
     format: Literal[2] = SUMMARY_FORMAT
-    #: By topic, see `report.conditions`.
+    #: Conditions by topic, see `report.conditions`.
     conditions: Conditions = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
-    #: What a reader must know before the numbers, in whole sentences.
+    #: Warnings to read before the numbers, in whole sentences.
     notes: tuple[str, ...] = ()
-    #: What helps to read them, likewise.
+    #: Explanations of the numbers, in whole sentences.
     remarks: tuple[str, ...] = ()
     rows: tuple[RowSummary, ...] = ()
     precision: Precision | None = None
-    #: By workload: by how much two equal contenders may differ, as a share; None if unknown.
+    #: Workload → noise floor, as a share; None if unknown.
     noise_floor: Mapping[str, float | None] = field(default_factory=dict)
-    #: One a workload, in their order.
+    #: One verdict per workload, in the order of the workloads.
     verdicts: tuple[Verdict, ...] = ()
     crossovers: tuple[Crossover, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
@@ -460,16 +460,16 @@ def _adapter() -> TypeAdapter[Summary]:
 
 
 def to_json(summary: Summary) -> str:
-    """Return the summary's text, the same for the same content."""
+    """Return the summary as JSON; equal summaries give equal text."""
     content = rounded(_adapter().dump_python(summary, mode="json"))
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def from_json(text: str | bytes) -> Summary:
-    """Return the summary that a text contains.
+    """Return the summary from its JSON.
 
     Raises:
-        ValidationError: pydantic's, if it contains none.
+        ValidationError: pydantic's, if the text isn't a valid summary.
     """
     return _adapter().validate_json(text)
 

@@ -1,4 +1,4 @@
-"""Sums up a run, pure from its manifest, records and samples: the same folder, the same result."""
+"""Computes a run's result from its manifest, records and samples alone."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
 from report.verdicts.thresholds import check_thresholds
 
-#: From this load average a core on, a note says that the machine was busy before the run.
+#: Smallest load average per core before the run at which a note reports a busy machine.
 BUSY_SHARE = 0.5
 
-#: Where the largest backlog is more than this many times the smallest, waits can't be compared.
+#: Waits can't be compared if the largest backlog exceeds this multiple of the smallest.
 BACKLOG_RATIO = 2.0
 
-#: Of fewer values than this the nearest rank of p99 is the largest.
+#: With fewer values than this, the nearest rank of p99 is the maximum.
 P99_JOBS = 100
 
 
 def summarize(folder: RunFolder) -> Summary:
-    """Return the run's result, its figures rounded as people see them.
+    """Return the run's result, with rounded figures.
 
     Raises:
         StorageError: if the folder can't be read, or is not that of a lab run.
@@ -52,7 +52,7 @@ def summarize(folder: RunFolder) -> Summary:
     shown = {trial.trial for row in rows for trial in row.trials}
     floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
     precision = None
-    # without it the number of blocks was set beforehand
+    # without `until`, the number of blocks was fixed
     if manifest.until is not None:
         precision = describe(
             manifest.until,
@@ -85,14 +85,14 @@ def summarize(folder: RunFolder) -> Summary:
         ),
         timelines=tuple(_timelines(rows, records=records, samples=samples)),
     )
-    # of the rounded figures, so that anyone can check them in summary.json
+    # check the rounded figures, so that summary.json alone confirms the results
     result = from_json(to_json(summary))
     checked = check_thresholds(manifest.fail_on, summary=result)
     return from_json(to_json(replace(result, thresholds=checked)))
 
 
 def judge_run(folder: RunFolder) -> list[Verdict]:
-    """Return the verdicts of what a run has measured so far.
+    """Return the verdicts on the trials that a run has measured so far.
 
     Raises:
         StorageError: if the folder can't be read, or is not that of a lab run.
@@ -105,7 +105,7 @@ def judge_run(folder: RunFolder) -> list[Verdict]:
 
 def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
     """Return a row for each workload and contender, measured or not, in the manifest's order."""
-    freed = free_threaded(manifest)
+    can_run_without_gil = free_threaded(manifest)
     return [
         Row(
             contender=contender,
@@ -113,7 +113,7 @@ def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
             trials=tuple(shown),
             others=tuple(others),
             ceilings=manifest.ceilings,
-            is_free_threaded=contender.name in freed,
+            is_free_threaded=contender.name in can_run_without_gil,
         )
         for workload in manifest.workloads
         for contender in manifest.contenders
@@ -136,19 +136,19 @@ def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
 
 
 def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
-    """Return what a reader must know before the numbers, in whole sentences."""
+    """Return the warnings to read before the numbers, in whole sentences."""
     notes = []
     if manifest.state != "finished":
         done = _complete_blocks(rows)
         planned = fmt.counted(manifest.repetitions, noun="repetition")
-        # how many `--until` would have taken, nobody knows
+        # with `until`, the total number is unknown
         part = fmt.counted(done, noun="repetition") if manifest.until else planned
         of = "" if manifest.until else f"{done} of "
         notes.append(f"Run interrupted after {of}{part}; results are partial.")
     notes += [f"Skipped {skip}." for skip in manifest.skipped]
     notes += _worker_notes(manifest)
     if manifest.overlapped_by:
-        notes.append(f"Other runs ran meanwhile: {fmt.listed([*manifest.overlapped_by])}.")
+        notes.append(f"Other runs ran at the same time: {fmt.listed([*manifest.overlapped_by])}.")
     notes += busy_notes(manifest.machine, run="the run")
     notes += [
         f"The pilot of {one.contender} on {one.workload}: {fmt.listed([*map(str, one.reasons)])}."
@@ -159,7 +159,7 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
 
 
 def busy_notes(machine: Machine, *, run: str) -> list[str]:
-    """Return that a machine was busy when a run began, if it was."""
+    """Return a note if the machine was busy when the run began; otherwise nothing."""
     load, cores = next(iter(machine.load_average), 0.0), machine.cores
     if load < BUSY_SHARE * cores:
         return []
@@ -168,14 +168,14 @@ def busy_notes(machine: Machine, *, run: str) -> list[str]:
 
 
 def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
-    """Return what helps to read the numbers, in whole sentences."""
+    """Return explanations of the numbers, in whole sentences."""
     remarks = []
     if any(trial.is_backlog and not trial.is_pilot for trial in trials):
         remarks.append("The whole backlog is sent at once: a job's wait is its place in the queue.")
     remarks += _backlog_remarks(manifest)
     if any(not trial.is_backlog for trial in trials):
         remarks.append(
-            "Jobs came at a rate: throughput shows whether a contender kept up, not what it can do."
+            "Jobs arrived at a rate: throughput shows whether a contender kept up, not its maximum."
         )
     if manifest.events:
         remarks.append("Celery's events were on, which costs the worker part of its throughput.")
@@ -188,7 +188,7 @@ def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]
 
 
 def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
-    """Name the workloads whose noise is not known, though a twin was there to show it."""
+    """Return a note on the workloads whose A/A control gives no noise floor."""
     missing = [
         one.workload
         for one in verdicts
@@ -197,14 +197,14 @@ def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
     if not missing:
         return []
     who = fmt.listed([*dict.fromkeys(one.equal_pair.twin for one in verdicts if one.equal_pair)])
-    why = f"{who} or its equal is invalid or has too few repetitions"
+    why = f"{who} or its original is invalid or has too few repetitions"
     return [f"No noise floor in {fmt.listed(missing)}: {why}."]
 
 
 def _timelines(
     rows: Sequence[Row], *, records: TrialRecords, samples: pl.DataFrame
 ) -> list[Timeline]:
-    """Return how one trial of each row went, bin by bin; none of a row without a whole trial."""
+    """Return the timeline of one trial of each row that has a complete trial."""
     timelines = []
     for row in rows:
         trial = row.typical
@@ -222,13 +222,13 @@ def _timelines(
 
 
 def _complete_blocks(rows: Sequence[Row]) -> int:
-    """Return how many blocks brought every row's trial to its end, valid or not."""
+    """Return the number of blocks in which every row's trial ended, valid or not."""
     ended = [{trial.block for trial in row.trials if trial.end_ns} for row in rows]
     return len(set.intersection(*ended)) if ended else 0
 
 
 def _worker_notes(manifest: Manifest) -> list[str]:
-    """Name the workers that failed or were killed."""
+    """Return a note on the workers that failed or were killed."""
     ends = [
         f"{worker.contender} (exit code {worker.exit_code})"
         for worker in manifest.workers
@@ -242,7 +242,7 @@ def _worker_notes(manifest: Manifest) -> list[str]:
 
 
 def _backlog_remarks(manifest: Manifest) -> list[str]:
-    """Warn where contenders of one workload were given backlogs of very different sizes."""
+    """Return a warning if backlogs of one workload differ greatly in size between contenders."""
     counts: dict[str, list[int]] = {}
     for plan in (entry.plan for entry in manifest.trials):
         if plan.arrivals == "burst" and not plan.is_pilot:

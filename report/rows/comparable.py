@@ -1,4 +1,4 @@
-"""A contender in one workload, as far as it can be compared."""
+"""The figures of a contender in one workload that comparisons use."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A contender in one workload, as far as it can be compared."""
+    """The figures of a contender in one workload that comparisons use."""
 
     contender: str
     pool: str
     slots: int
-    #: Block → jobs per second of its valid repetition.
+    #: Block → jobs per second of the valid repetition.
     per_s: Mapping[int, float]
-    #: The row's mark: `!`, `?`, `~` or nothing.
+    #: The row's mark: `!`, `?`, `~` or empty.
     mark: str = ""
-    #: The contender that it is a second time, to show the noise; empty for all others.
+    #: For an A/A control, the contender that it measures a second time; otherwise empty.
     control_of: str = ""
     #: Whether the interpreters that ran its jobs held the GIL; None if unknown.
     gil_enabled: bool | None = None
     #: Block → CPU-seconds of one job without Celery, in its own Python; empty for waits.
     gauged_s: Mapping[int, float] = field(default_factory=dict)
-    #: Cores that its processes kept busy; None if it wasn't sampled.
+    #: Mean number of cores that its processes used; None if it wasn't sampled.
     busy_cores: float | None = None
-    #: Part of the time that its jobs blocked an event loop; None where there is no loop.
+    #: Share of the time in which its jobs blocked the event loop; None without a loop.
     blocked_share: float | None = None
 
     @property
@@ -35,10 +35,10 @@ class Entry:
 
     @property
     def is_without_gil(self) -> bool:
-        """Whether its jobs were seen to run without the GIL."""
+        """Whether its jobs ran without the GIL, as measured."""
         return self.gil_enabled is False
 
     @property
     def family(self) -> tuple[str, bool]:
-        """What it has in common with others of its pool: whether they hold the GIL."""
+        """The pool, and whether the contender runs without the GIL."""
         return self.pool, self.is_without_gil

@@ -1,20 +1,20 @@
-"""Finds where a throughput comes near what the harness itself can do: then it may be the limit."""
+"""Detects throughputs near a ceiling of the harness, which may then be the limit."""
 
 from __future__ import annotations
 
 from collector.reasons import Code, Reason
 from collector.run_manifest import Ceilings
 
-#: From this share of a harness's own ceiling on, the harness is named as the limit.
+#: Smallest share of a harness ceiling at which the harness is reported as a possible limit.
 LIMIT_SHARE = 0.8
 
 
 def near_limits(
     per_s: float | None, *, contender: str, workload: str, ceilings: Ceilings
 ) -> list[Reason]:
-    """Return a reason for each part of the harness near whose own ceiling a row runs.
+    """Return a reason for each ceiling of the harness that the throughput is near.
 
-    ``ceilings`` is the manifest's. A row above a ceiling disproves it: that one is not named.
+    ``ceilings`` is the manifest's. A throughput above a ceiling disproves it, and gives no reason.
     """
     if per_s is None:
         return []

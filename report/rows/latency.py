@@ -1,4 +1,4 @@
-"""The latencies of a row: percentiles of all its valid repetitions' jobs together. Pure."""
+"""Latency percentiles of a row, over the jobs of all its valid repetitions together. Pure."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _NS_PER_S = 1_000_000_000
 
 
 def pool_sorted(trials: Sequence[Mapping[str, pl.Series]]) -> dict[str, pl.Series]:
-    """Return the spans of some trials' jobs together by name, ns, in ascending order.
+    """Return the spans of several trials together by name, ns, in ascending order.
 
     Args:
-        trials: the spans of each, as `report.trials.latency_spans.measure_spans` gives them.
+        trials: the spans of each trial, from `report.trials.latency_spans.measure_spans`.
     """
     return {name: pool_spans(trials, name=name).sort() for name in SPANS}
 
 
 def whole_span(times_ns: pl.Series) -> Tail | None:
-    """Return the percentiles of a span that a row shows whole, seconds; None of no times.
+    """Return the percentiles of a span, seconds; None if it is empty.
 
-    It has p50, p95 and p99 always; the others where there are jobs enough.
+    p50, p95 and p99 are always given; the others only if there are enough jobs.
     """
     found, bounded = percentiles(times_ns), _tail(times_ns)
     return replace(bounded, **asdict(found)) if found and bounded else None
 
 
 def wait_parts(spans: Mapping[str, pl.Series]) -> WaitParts:
-    """Return the response by its parts, seconds; each percentile where there are jobs enough."""
+    """Return the parts of the response, seconds; percentiles without enough jobs are None."""
     return WaitParts(**{name: _tail(spans[name]) for name in PARTS})
 
 

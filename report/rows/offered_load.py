@@ -1,6 +1,7 @@
-"""Jobs that came at a rate: which trials of a row count, and which rate they sustained. Pure.
+"""Selects the trials of a row whose jobs arrived at a rate, and finds its sustained rate. Pure.
 
-A search has many trials in a block and a curve a trial a share; a row has one a block.
+In a block, a search has many trials, and a load curve has one trial per share. A row uses one of
+them per block.
 """
 
 from __future__ import annotations
@@ -12,21 +13,22 @@ from collector.run_manifest import Workload
 from report.trials.slo import RESOLUTION
 from report.trials.trial import Trial
 
-#: The point of a curve that its row shows, as a share of the sustained rate: as full as people
-#: dare to plan.
+#: The point of a load curve that its row shows, as a share of the sustained rate: a usual maximum
+#: in capacity planning.
 ROW_SHARE = 0.8
 
-#: A bracket counts as closed if it misses the resolution by a rounding.
+#: Relative rounding error that a closed bracket may exceed the resolution by.
 _ROUNDING = 1e-9
 
 
 def pick(
     trials: Iterable[Trial], *, contender: str, workload: Workload
 ) -> tuple[list[Trial], list[Trial]]:
-    """Return the trials that count for a row, by block, and those that are accounted for only.
+    """Return the trials that a row's figures use, by block, and the row's other trials.
 
-    Of a search it is the step with the highest sustained rate, or its first where there is none;
-    of a curve the point at `ROW_SHARE`. What is invalid is always shown, since it marks the row.
+    A search uses the step with the highest sustained rate, or its first step if there is none. A
+    load curve uses the point at `ROW_SHARE`. Invalid trials are always among the first, because
+    they mark the row.
     """
     own = (one for one in trials if (one.contender, one.workload) == (contender, workload.name))
     ordered = sorted(own, key=lambda trial: (trial.block, trial.trial))
@@ -41,9 +43,9 @@ def pick(
 
 
 def sustained_per_s(trials: Iterable[Trial]) -> dict[int, float]:
-    """Return block → the highest rate that was sustained in its search, jobs a second.
+    """Return block → the highest rate that was sustained in its search, jobs per second.
 
-    A block in which a step was invalid has none: the search was interrupted.
+    A block with an invalid step is left out, because its search was interrupted.
     """
     return {
         steps[0].block: max(rates)
@@ -54,7 +56,7 @@ def sustained_per_s(trials: Iterable[Trial]) -> dict[int, float]:
 
 
 def search_doubts(trials: Iterable[Trial]) -> list[tuple[int, list[Reason]]]:
-    """Return by block what makes a search's figure less sure: that it ended without a bracket."""
+    """Return by block the reasons why a search's figure is uncertain: it has no closed bracket."""
     return [
         (steps[0].block, _open_bracket(steps))
         for steps in _searches(trials)
@@ -63,7 +65,7 @@ def search_doubts(trials: Iterable[Trial]) -> list[tuple[int, list[Reason]]]:
 
 
 def _searches(trials: Iterable[Trial]) -> list[list[Trial]]:
-    """Return the steps of the search in each block, of those at the same rate the last one."""
+    """Return the steps of the search in each block; of steps at the same rate, only the last."""
     blocks: dict[int, dict[float | None, Trial]] = {}
     for trial in sorted(trials, key=lambda trial: (trial.block, trial.trial)):
         if trial.step is not None:
@@ -84,7 +86,7 @@ def _rate_per_s(trial: Trial) -> float:
 
 
 def _open_bracket(steps: Sequence[Trial]) -> list[Reason]:
-    """Return how far a search was from its end, or nothing."""
+    """Return the reason why a search's bracket is open; empty if it is closed."""
     sustained = max((_rate_per_s(one) for one in steps if one.is_sustained), default=None)
     missed = min((_rate_per_s(one) for one in steps if not one.is_sustained), default=None)
     if sustained is None:

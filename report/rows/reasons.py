@@ -1,4 +1,4 @@
-"""Gathers reasons: over the repetitions of a row, and over the rows of a table. Pure."""
+"""Groups reasons: over the repetitions of a row, and over the rows of a table. Pure."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class SharedReason:
     """A reason, with the rows that have it."""
 
     reason: Reason
-    #: "all", or contenders, with the repetitions that have it.
+    #: "all", or the contenders and their repetitions that have it.
     who: str
-    #: What to do about it; empty if nothing, or if an earlier reason has the same.
+    #: The remedy; empty if there is none, or if an earlier reason has the same.
     remedy: str
 
 
@@ -26,14 +26,14 @@ def by_repetition(found: Iterable[tuple[int, Iterable[Reason]]]) -> list[Reason]
     for block, reasons in found:
         for one in reasons:
             first = known.setdefault(one.key, one)
-            # several trials of a block may have it, where a rate was searched for
+            # in a search, several trials of a block may have it
             if block + 1 not in first.repetitions:
                 known[one.key] = replace(first, repetitions=(*first.repetitions, block + 1))
     return list(known.values())
 
 
 def share_reasons(rows: Iterable[tuple[str, Sequence[Reason]]]) -> list[SharedReason]:
-    """Return the reasons of some rows, each once, with the contenders that have it."""
+    """Return each reason of ``rows`` once, with the contenders that have it."""
     found: dict[tuple[str, str, str], list[tuple[str, Reason]]] = {}
     whole = list(rows)
     for contender, reasons in whole:
@@ -55,7 +55,7 @@ def _who(whose: Sequence[tuple[str, Reason]], *, rows: int) -> str:
         return "all" if len(names) == rows > 1 else fmt.listed(names)
     words: list[str] = []
     for name, one in whose:
-        # the noun once, at the first
+        # only the first contender has the noun
         noun = "" if words else "repetition " if len(one.repetitions) == 1 else "repetitions "
         numbers = fmt.listed([*map(str, one.repetitions)])
         words.append(f"{name} in {noun}{numbers}" if numbers else name)

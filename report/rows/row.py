@@ -1,4 +1,4 @@
-"""Sums up the repetitions of one contender in one workload as a row of the comparison."""
+"""Combines the repetitions of one contender in one workload into a row."""
 
 from __future__ import annotations
 
@@ -29,55 +29,55 @@ class Row:
 
     contender: Contender
     workload: Workload
-    #: Its measured trials, no pilots; valid or not.
+    #: Its measured trials without pilots, valid or not.
     trials: tuple[Trial, ...]
     #: Ceilings of the harness, as in the manifest.
     ceilings: Ceilings
-    #: Trials beside them, of a search or a curve: accounted for, and in no figure of the row.
+    #: Other trials of a search or a load curve: in the row's ledger, but not in its figures.
     others: tuple[Trial, ...] = ()
     #: Whether its Python is built to run without the GIL.
     is_free_threaded: bool = False
 
     @property
     def twin_of(self) -> str:
-        """The contender that it is a second time; empty for all others."""
+        """For an A/A control, the contender that it measures a second time; otherwise empty."""
         return self.contender.twin_of
 
     @property
     def is_valid(self) -> bool:
-        """Whether no trial of it is invalid."""
+        """Whether all its trials are valid."""
         return all(trial.is_valid for trial in self.trials)
 
     @property
     def measure(self) -> str:
-        """What was measured of its workload: `capacity`, `rate`, `sustain` or `curve`."""
+        """The measure of its workload: `capacity`, `rate`, `sustain` or `curve`."""
         return self.workload.measure
 
     @property
     def valid(self) -> tuple[Trial, ...]:
-        """The trials whose figures count."""
+        """The valid trials."""
         return tuple(trial for trial in self.trials if trial.is_valid)
 
     @property
     def per_s(self) -> dict[int, float]:
-        """Block → jobs per second of the valid trials; of a search, the sustained rate."""
+        """Block → jobs per second of the valid trials; for a search, the sustained rate."""
         return {
             trial.block: trial.throughput_per_s for trial in self.valid if trial.throughput_per_s
         }
 
     @property
     def sustained_per_s(self) -> dict[int, float]:
-        """Block → the highest rate that was sustained in a search or a curve's, jobs a second."""
+        """Block → the highest sustained rate of its search, jobs per second."""
         return sustained_per_s([*self.trials, *self.others])
 
     @property
     def mark(self) -> Severity:
-        """The strongest of its reasons' marks."""
+        """The strongest severity of its reasons."""
         return strongest(self.reasons)
 
     @cached_property
     def reasons(self) -> tuple[Reason, ...]:
-        """Every reason of a mark, the strongest first."""
+        """The reasons of its mark, the strongest first."""
         trials = [
             *((trial.block, trial.reasons) for trial in self.trials),
             *search_doubts([*self.trials, *self.others]),
@@ -104,18 +104,21 @@ class Row:
 
     @property
     def is_without_gil(self) -> bool:
-        """Whether its jobs ran without the GIL, valid or not; where none ran, if they were to."""
-        seen = _any(trial.evidence.gil_enabled for trial in self.valid or self.trials)
-        return self.is_free_threaded if seen is None else not seen
+        """Whether its jobs ran without the GIL; if none ran, whether its Python can."""
+        gil_enabled = _any(trial.evidence.gil_enabled for trial in self.valid or self.trials)
+        return self.is_free_threaded if gil_enabled is None else not gil_enabled
 
     @property
     def blocking(self) -> Blocking | None:
-        """What its jobs did to an event loop; None for a pool without a loop."""
+        """How its jobs blocked the event loop; None for a pool without a loop."""
         return find_blocking([trial.blocking for trial in self.valid], pool=self.contender.pool)
 
     @property
     def typical(self) -> Trial | None:
-        """The trial that represents the row in charts: of median throughput, if one is valid."""
+        """The trial with the median throughput, a valid one if there is any; None without trials.
+
+        It represents the row in charts.
+        """
         known = self.valid or self.trials
         fast = [one for one in known if one.figures.throughput_per_s is not None]
         fast.sort(key=lambda one: (one.figures.throughput_per_s or 0.0, one.trial))
@@ -123,7 +126,7 @@ class Row:
         return ordered[(len(ordered) - 1) // 2] if ordered else None
 
     def entry(self) -> Entry:
-        """Return what a verdict needs of the row."""
+        """Return the figures that verdicts use."""
         return Entry(
             contender=self.contender.name,
             pool=self.contender.pool,
@@ -138,7 +141,7 @@ class Row:
         )
 
     def summary(self) -> RowSummary:
-        """Return the row as the run's result has it."""
+        """Return the row as it is in the run's result."""
         valid = self.valid
         per_s = Median.of(list(self.per_s.values()))
         spans = pool_sorted([trial.spans for trial in valid])
@@ -189,10 +192,10 @@ class Row:
         )
 
     def _notes(self, per_s: Median | None) -> list[Reason]:
-        """Return what marks nothing: limits of the harness, and what blocked the loop."""
+        """Return the reasons without a mark: limits of the harness, and a blocked event loop."""
         limits = near_limits(
             per_s.median if per_s else None,
-            # a twin's ceilings were measured once, as its original's
+            # the ceilings of an A/A control were measured for its original
             contender=self.twin_of or self.contender.name,
             workload=self.workload.name,
             ceilings=self.ceilings,
@@ -201,7 +204,7 @@ class Row:
 
 
 def sum_ledgers(trials: Iterable[Trial]) -> Ledger:
-    """Return the account of several trials together."""
+    """Return the sum of the ledgers of several trials."""
     found = [asdict(trial.ledger) for trial in trials]
     return Ledger(**{one.name: sum(each[one.name] for each in found) for one in fields(Ledger)})
 

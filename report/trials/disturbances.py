@@ -1,4 +1,4 @@
-"""What makes a trial unstable, judged from the numbers that the lab recorded. Pure."""
+"""Detects disturbances of a trial from the figures that the lab recorded. Pure."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterator
 from collector.reasons import Code, Reason
 from collector.run_manifest import TrialResult
 
-#: The ceiling before and after a trial may differ by this share.
+#: Largest accepted change of the job cost from before a trial to after it, as a share.
 CEILING_DRIFT = 0.10
 
-#: Share of the machine's CPU that others may take in a trial: as much could move a figure by as
-#: much as the spread from which on a row is unstable. Far below it, a short trial shows nothing:
-#: systems count CPU in hundredths of a second.
+#: Largest accepted share of the machine's CPU that other processes use during a trial: more could
+#: change a figure by as much as the spread of an unstable row. A much smaller share can't be
+#: measured in a short trial, because systems count CPU in hundredths of a second.
 FOREIGN_CPU_BOUND = 0.10
 
-#: From this step of the wall clock on, a job's wait is wrong by as much as a no-op takes. Reading
-#: two clocks is good to some microseconds.
+#: Largest accepted step of the wall clock: the error of a wait is then the duration of a no-op.
+#: Reading two clocks is accurate to a few microseconds.
 CLOCK_STEP_BOUND_S = 0.001
 
 
-def doubts(result: TrialResult) -> Iterator[Reason]:
-    """Yield what makes a trial unstable, with the bounds and without its numbers.
+def disturbances(result: TrialResult) -> Iterator[Reason]:
+    """Yield the reasons why a trial is unstable, with the bounds, but without its numbers.
 
-    So the same reason of several trials is one line; the numbers are with the trial.
+    So several trials can share one reason. The trial itself contains the numbers.
     """
     before, after = result.cost_before.cpu_s, result.cost_after.cpu_s
     if before and after and abs(after / before - 1) > CEILING_DRIFT:

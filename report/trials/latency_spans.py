@@ -1,7 +1,7 @@
-"""The spans of a trial: raw times between two moments of its jobs, kept for percentiles. Pure.
+"""The spans of a trial: raw times between two moments of its jobs, for percentiles. Pure.
 
-Percentiles have no average: those of several trials are taken from all their values together. So a
-trial keeps the values, eight bytes each, where its records would take a hundred times as much.
+Percentiles can't be averaged, so those of several trials need all their values together. A trial
+keeps the values, eight bytes each; its records take a hundred times as much memory.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from collector.metrics import (
 )
 from report.statistics.percentiles import Tail
 
-#: Name → how it is taken from the records of a trial: ns, a value a job or an execution, no nulls,
-#: in no order. What a new one needs of a record must be in `report.trials.trial.COLUMNS`.
+#: Name → function that measures the span from a trial's records: ns, one value per job or
+#: execution, without nulls, unordered. `report.trials.trial.COLUMNS` lists the columns they read.
 SPANS: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
     "wait": waits_ns,
     "execution": executions_ns,
@@ -32,13 +32,13 @@ SPANS: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
     "response": responses_ns,
 }
 
-#: What a job's time from due to finished is made of, in order.
+#: The parts of a job's time from due to finished, in order.
 PARTS = ("lag", "broker", "prefetch", "execution")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitParts:
-    """What a job's time from due to finished consists of, seconds; None without a value."""
+    """The parts of a job's time from due to finished, seconds; None without a value."""
 
     lag: Tail | None = None
     broker: Tail | None = None
@@ -47,7 +47,7 @@ class WaitParts:
 
 
 def measure_spans(records: pl.DataFrame) -> dict[str, pl.Series]:
-    """Return the spans of one trial by name; empty ones where there is nothing to take them of."""
+    """Return the spans of one trial by name; a span without values is empty."""
     return {name: measure(records) for name, measure in SPANS.items()}
 
 

@@ -1,4 +1,4 @@
-"""How jobs blocked an event loop: for how long, as the asyncio pool saw it."""
+"""Measures how long jobs blocked an event loop, as the asyncio pool recorded it. Pure."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import polars as pl
 from collector.metrics import known
 from collector.reasons import Code, Reason
 
-#: A stretch shorter than this is not counted by the pool, milliseconds.
+#: Shortest blocking that the pool records, milliseconds.
 COUNTED_MS = 50
 
-#: The pool that reports it: its slots are coroutines on one loop.
+#: The pool that records it: its slots are coroutines on one loop.
 LOOP_POOL = "asyncio"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocking:
-    """How jobs blocked a worker's event loop, over some trials."""
+    """How jobs blocked a worker's event loop, over several trials."""
 
-    #: Part of the time, from each trial's first start to its last finish, that jobs blocked it in
-    #: stretches of over `COUNTED_MS`.
+    #: Share of the time, from each trial's first start to its last finish, in which jobs blocked
+    #: the loop for more than `COUNTED_MS`.
     share: float
-    #: The most that one job blocked it, seconds.
+    #: Longest blocking by one job, seconds.
     longest_s: float
-    #: Jobs that blocked it, and all jobs that report it.
+    #: Number of jobs that blocked the loop, and of all finished jobs.
     jobs: int
     seen: int
 
     @property
     def reason(self) -> Reason:
-        """What a reader should know of it."""
+        """The reason that describes the blocking, as a note."""
         if not self.jobs:
             return Reason.of(Code.LOOP_FREE, counted_ms=COUNTED_MS)
         return Reason.of(Code.LOOP_BLOCKED, counted_ms=COUNTED_MS, **asdict(self))
@@ -40,12 +40,12 @@ class Blocking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialBlocking:
-    """For how long the jobs of one trial blocked the loop of their worker."""
+    """How the jobs of one trial blocked the event loop of their worker."""
 
-    #: All stretches that were counted, and the longest of one job, ns.
+    #: Total recorded blocking, and the longest of one job, ns.
     blocked_ns: int
     longest_ns: int
-    #: Jobs that blocked it, and all that report it.
+    #: Number of jobs that blocked the loop, and of all finished jobs.
     jobs: int
     seen: int
     #: From the first start to the last finish, ns.
@@ -53,9 +53,10 @@ class TrialBlocking:
 
 
 def measure_blocking(records: pl.DataFrame) -> TrialBlocking:
-    """Return what the records of one trial hold: ``started_ns``, ``finished_ns``, ``blocked_ns``.
+    """Return the blocking in one trial's records.
 
-    A job whose ``blocked_ns`` is null blocked the loop for no stretch that was counted.
+    It reads ``started_ns``, ``finished_ns`` and ``blocked_ns``, which is null for a job without
+    recorded blocking.
     """
     if records["finished_ns"].null_count():
         records = records.filter(pl.col("finished_ns").is_not_null())
@@ -71,7 +72,7 @@ def measure_blocking(records: pl.DataFrame) -> TrialBlocking:
 
 
 def find_blocking(trials: Sequence[TrialBlocking], *, pool: str) -> Blocking | None:
-    """Return what some trials come to together; None for a pool without an event loop."""
+    """Return the blocking over several trials; None for a pool without an event loop."""
     seen = sum(trial.seen for trial in trials)
     if pool != LOOP_POOL or not seen:
         return None

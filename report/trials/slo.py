@@ -1,7 +1,7 @@
-"""Whether a contender kept up with jobs that came at a rate, and kept to an SLO.
+"""Decides whether a contender kept up with jobs that arrived at a rate, within an SLO. Pure.
 
-Pure. The lab judges the steps of a search by this while they run, and the report again from the
-kept records.
+The lab uses it for the steps of a search while they run, and the report again for the stored
+records.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ SLO_KEYS = tuple(
     for percentile in ("p50", "p95", "p99")
 )
 
-#: A contender fell behind if its last jobs waited for more than this share of the time in which the
-#: jobs came: it would have had to be so much faster to do them in that time.
+#: A contender fell behind if its last jobs waited longer than this share of the arrival period. It
+#: would have to be faster by this share to keep up.
 BEHIND_SHARE = 0.05
 
-#: A search for the highest sustained rate ends when that and the lowest that isn't are within
-#: this share of each other. Closer, they could not be told apart by `BEHIND_SHARE`.
+#: A search ends when the highest sustained rate and the lowest rate that isn't sustained are within
+#: this share of each other. `BEHIND_SHARE` can't distinguish closer rates.
 RESOLUTION = 0.05
 
-#: So many of the jobs are the last: one alone may have met a hiccup.
+#: Share of the jobs that count as the last ones: a single job may be an outlier.
 LAST_SHARE = 0.1
 
-#: A job was sent too late if its lag is over this, seconds, ...
+#: A job was sent too late if its lag exceeds this bound, seconds, ...
 LATE_S = 0.05
-#: ... and over this share of its response: 50 ms of an overloaded contender's seconds change
-#: nothing, and of a response of 60 ms they are most.
+#: ... and this share of its response: a lag of 50 ms is irrelevant in a response of seconds, but
+#: not in one of 60 ms.
 LATE_SHARE = 0.1
-#: A trial in which more than this share of the jobs was late shows the producer and not the
-#: contender. Its p95 and p99 then may.
+#: If more than this share of the jobs was sent too late, a trial measures the producer instead of
+#: the contender: p99, and soon p95, are then wrong.
 MAX_LATE_SHARE = 0.01
-#: So few are never too many: of some dozen jobs one hiccup of the machine is over 1 %.
+#: This number of late jobs is always accepted: in a few dozen jobs, one delay exceeds 1 %.
 FEW_LATE = 2
 
-#: Of a record.
+#: Columns of a record that are read.
 COLUMNS = ("seq", "due_ns", "sent_ns", "started_ns", "finished_ns", "outcome")
 
 _NS_PER_S = 1_000_000_000
@@ -56,28 +56,27 @@ class RateVerdict:
     """Whether a contender sustained a rate."""
 
     is_sustained: bool
-    #: Why not; empty if it was sustained.
+    #: The reasons why the rate was not sustained; empty if it was.
     reasons: tuple[Reason, ...]
-    #: Median wait of the last jobs as a share of the time in which jobs came; None of one job.
+    #: Median wait of the last jobs as a share of the arrival period; None with fewer than 2 jobs.
     behind_share: float | None
 
 
 def judge_rate(
     found: pl.DataFrame, *, jobs: int, slots: int, slo: Mapping[str, float]
 ) -> RateVerdict:
-    """Return whether all jobs were done, within the SLO, and the contender did not fall behind.
+    """Return whether all jobs were done within the SLO and the contender did not fall behind.
 
-    It fell behind if the median wait of the last tenth of the jobs, in order of their due times, is
-    over `BEHIND_SHARE` of the time in which they came, and the p95 execution ÷ slots on top: what
-    one job more in the queue makes of a wait. What counts is how much work was left at the end. How
-    waits grew shows less: jobs that come at random may bring a burst early, and a rate above the
-    capacity would then seem to be worked off.
+    It fell behind if the median wait of the last tenth of the jobs, in order of their due times,
+    exceeds the sum of `BEHIND_SHARE` of the arrival period and p95 of the execution ÷ slots, the
+    wait for one more job in the queue. This measures the work left at the end. The growth of waits
+    is less reliable: with random arrivals, an early burst can hide a rate above the capacity.
 
     Args:
-        found: what `by_job` makes of a trial's records.
-        jobs: that were to be sent; those that were not were given up.
-        slots: of the contender; 0 where nobody knows.
-        slo: bounds in seconds by name, of `SLO_KEYS`; none asks for nothing but to keep up.
+        found: from `by_job`, for one trial.
+        jobs: number of planned jobs; jobs that were not sent count as not done.
+        slots: the contender's slots; 0 if unknown.
+        slo: bounds in seconds by name of `SLO_KEYS`; empty: the contender only has to keep up.
     """
     done = found.drop_nulls("response_ns").height
     reasons = []
@@ -97,13 +96,13 @@ def judge_rate(
 
 
 def by_job(records: pl.DataFrame) -> pl.DataFrame:
-    """Return a row a job, in order of due times: its spans in ns, null where it has no end.
+    """Return one row per job with its spans in ns, in order of due times; unknown spans are null.
 
-    Columns ``seq``, ``due_ns``, ``lag_ns``, ``wait_ns``, ``execution_ns``, ``response_ns``: from
-    due to sent, due to first start, start to end of the first attempt that was done, due to that.
+    Columns: ``seq``, ``due_ns``, ``lag_ns`` (due to sent), ``wait_ns`` (due to first start),
+    ``execution_ns`` (start to end of the attempt that was done), ``response_ns`` (due to its end).
 
     Args:
-        records: of `COLUMNS`, one or more an attempt, of one trial.
+        records: one trial's records with `COLUMNS`, one or more per attempt.
     """
     is_done = pl.col("outcome") == Outcome.DONE.value
     known = records.filter(pl.col("seq").is_not_null() & pl.col("due_ns").is_not_null())
@@ -124,7 +123,7 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def late_jobs(found: pl.DataFrame) -> int:
-    """Return how many jobs of `by_job` the producer sent too late to judge the contender by."""
+    """Return the number of jobs in `by_job` that the producer sent too late."""
     bound_ns = pl.max_horizontal(
         pl.lit(LATE_S * _NS_PER_S), pl.col("response_ns").fill_null(0) * LATE_SHARE
     )
@@ -132,7 +131,7 @@ def late_jobs(found: pl.DataFrame) -> int:
 
 
 def late_reason(found: pl.DataFrame) -> Reason | None:
-    """Return why a trial's jobs were too late to count; None if they were not."""
+    """Return the reason if too many of a trial's jobs were sent too late; otherwise None."""
     late = late_jobs(found)
     if late <= max(FEW_LATE, MAX_LATE_SHARE * found.height):
         return None
@@ -140,27 +139,27 @@ def late_reason(found: pl.DataFrame) -> Reason | None:
 
 
 def _behind(found: pl.DataFrame, *, slots: int) -> tuple[float | None, bool]:
-    """Return the last jobs' wait as a share of the time in which jobs came, and if it is behind."""
+    """Return the last jobs' wait as a share of the arrival period, and whether it is too long."""
     known = found.drop_nulls("wait_ns")
     if known.height < 2 or known["due_ns"][-1] <= known["due_ns"][0]:
         return None, False
-    came_ns = known["due_ns"][-1] - known["due_ns"][0]
+    period_ns = known["due_ns"][-1] - known["due_ns"][0]
     last_ns = _median(known.tail(math.ceil(LAST_SHARE * known.height))["wait_ns"])
     one_more_ns = _nearest_rank_s(known["execution_ns"].drop_nulls(), percent=95) * _NS_PER_S
-    bound_ns = BEHIND_SHARE * came_ns
+    bound_ns = BEHIND_SHARE * period_ns
     if math.isfinite(one_more_ns):
         bound_ns += one_more_ns / max(1, slots)
-    return last_ns / came_ns, last_ns > bound_ns
+    return last_ns / period_ns, last_ns > bound_ns
 
 
 def _median(values: pl.Series) -> int:
-    """Return the nearest rank of p50, a value that occurred."""
+    """Return the nearest rank of p50, which is a measured value."""
     ordered = values.sort()
     return int(ordered[rank(500, count=len(ordered)) - 1])
 
 
 def _nearest_rank_s(values: pl.Series, *, percent: int, jobs: int = 0) -> float:
-    """Return a percentile, seconds; of jobs that have no value it is without end."""
+    """Return a percentile, seconds; jobs without a value count as infinite."""
     ordered = values.drop_nulls().sort()
     place = rank(10 * percent, count=max(jobs, len(values)))
     return float(ordered[place - 1]) / _NS_PER_S if 0 < place <= len(ordered) else math.inf

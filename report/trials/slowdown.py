@@ -1,10 +1,10 @@
-"""Whether short jobs suffer beside long ones: the slowdown of each part of a mix. Pure.
+"""Measures how much long jobs slow short ones down: the slowdown of each part of a mix. Pure.
 
-The slowdown of a job is its response ÷ its ideal: from when it was due to its end, over how long it
-takes alone with a slot free. 1 is perfect. A job of 10 ms that waits a second behind long ones is
-slowed 101 times, and the long one beside it hardly (the "stretch" of M. A. Bender, S. Chakrabarti
-and S. Muthukrishnan, "Flow and Stretch Metrics for Scheduling Continuous Job Streams", SODA 1998).
-It means something in a rate trial; in a backlog the response is a job's place in the queue.
+The slowdown of a job is its response (from due to finished) ÷ its ideal (its duration alone, with a
+free slot). 1 is perfect. A job of 10 ms that waits 1 s for long jobs has a slowdown of 101, while
+that of the long jobs is near 1. The slowdown is the "stretch" of M. A. Bender, S. Chakrabarti and
+S. Muthukrishnan, "Flow and Stretch Metrics for Scheduling Continuous Job Streams", SODA 1998. It is
+meaningful only if jobs arrive at a rate; in a backlog, a response is a job's place in the queue.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ import polars as pl
 from poolbench.records import Outcome
 from report.statistics.percentiles import Tail, percentiles
 
-#: Of a record.
+#: Columns of a record that are read.
 COLUMNS = ("trial", "seq", "part", "due_ns", "finished_ns", "outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slowdown:
-    """How much longer than ideal one part's jobs took."""
+    """The slowdown of one part's jobs."""
 
-    #: How long one takes alone, seconds.
+    #: Duration of a job alone, seconds.
     ideal_s: float
     jobs: int
-    #: Jobs that were not done; they count as slowed without end.
+    #: Jobs that were not done; their slowdown is infinite.
     unfinished: int
-    #: None also where that share of the jobs was not done.
+    #: Percentiles of response ÷ ideal; None also if a percentile is infinite.
     slowdown: Tail
 
 
 def slowdowns(
     records: pl.DataFrame, *, ideal_s: Mapping[str, float | None]
 ) -> dict[str, Slowdown | None]:
-    """Return by part how each in some records was slowed; None for one without an ideal.
+    """Return part → slowdown of its jobs; None for a part without an ideal.
 
     Args:
-        records: one or more an attempt, of `COLUMNS`; of one contender.
-        ideal_s: part → seconds that a job takes alone; None or absent where nobody knows.
+        records: one contender's records with `COLUMNS`, one or more per attempt.
+        ideal_s: part → duration of a job alone, seconds; None or absent if unknown.
     """
     is_done = pl.col("outcome") == Outcome.DONE.value
     # the first attempt that was done ends a job; attempts before it are part of its response
@@ -58,9 +58,9 @@ def slowdowns(
 
 
 def unfairness(found: Iterable[Slowdown]) -> float | None:
-    """Return the median slowdown of the part that fared worst ÷ of the one that fared best.
+    """Return the largest median slowdown of a part ÷ the smallest; 1 is fair.
 
-    1 is fair. None unless all of two parts or more have one.
+    None unless there are at least two parts and all have a median.
     """
     medians = [one.slowdown.p50 for one in found]
     known = [median for median in medians if median]

@@ -1,6 +1,6 @@
-"""What a trial looked like as it went, bin by bin: jobs that came, ran and ended, CPU and memory.
+"""Time series of a trial in bins: jobs that arrived, ran and ended, CPU and memory. Pure.
 
-Pure. It is drawn, not claimed from: figures come from whole trials and repetitions.
+Charts draw it; no claim uses it. Figures come from whole trials and repetitions.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import polars as pl
 from poolbench.records import Outcome
 from report.trials.trial import TrialSummary
 
-#: Of a record.
+#: Columns of a record that are read.
 COLUMNS = ("seq", "due_ns", "started_ns", "finished_ns", "outcome")
 
-#: No picture has more bins than this.
+#: Largest number of bins.
 MOST_BINS = 120
 
-#: From this length on a trial is shown by the second; a shorter one in about `_SHORT_BINS` bins.
+#: Shortest trial with bins of at least 1 s; a shorter one has about `_SHORT_BINS` bins.
 _BY_SECOND_S = 10.0
 _SHORT_BINS = 20
 
-#: Widths of a bin, seconds: what people count in.
+#: Possible widths of a bin, seconds.
 _WIDTHS_S = (
     *(step * 10.0**power for power in range(-4, 0) for step in (1, 2, 5)),
     *(1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0),
@@ -33,38 +33,38 @@ _WIDTHS_S = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelinePoint:
-    """One bin of a trial; None where nothing was seen."""
+    """One bin of a trial; values are None without a sample."""
 
-    #: When it begins, seconds after the trial did.
+    #: Start of the bin, seconds after the start of the trial.
     t_s: float
-    #: Jobs that were due and done within it.
+    #: Jobs that were due, and jobs that were done, within the bin.
     arrivals: int
     done: int
-    #: At its end: jobs due that no attempt had started, and attempts started and not ended.
+    #: At the end of the bin: jobs due that no attempt had started, and attempts that were running.
     backlog: int
     in_flight: int
-    #: Mean of cores that were busy.
+    #: Mean number of busy cores.
     cpu_cores: float | None
-    #: As last seen.
+    #: Last sample before the end of the bin.
     rss_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """How one trial of a row went, bin by bin."""
+    """The time series of one trial of a row."""
 
     workload: str
     contender: str
     pool: str
     trial: int
     bin_s: float
-    #: How long the trial took; the last bin may be cut short by it.
+    #: Duration of the trial, seconds; the last bin may be shorter than `bin_s`.
     lasted_s: float
     points: tuple[TimelinePoint, ...]
 
 
 def bin_width_s(lasted_s: float) -> float:
-    """Return the width of a trial's bins: 1 s from 10 s to 2 min, at most `MOST_BINS` of them."""
+    """Return the width of a trial's bins: 1 s for trials of 10 s to 2 min, at most `MOST_BINS`."""
     if lasted_s < _BY_SECOND_S:
         return max(
             (width for width in _WIDTHS_S if width <= lasted_s / _SHORT_BINS), default=_WIDTHS_S[0]
@@ -76,13 +76,13 @@ def bin_width_s(lasted_s: float) -> float:
 def measure_timeline(
     trial: TrialSummary, *, pool: str, records: pl.DataFrame, samples: pl.DataFrame
 ) -> Timeline | None:
-    """Return one trial bin by bin; None for one that was cut, or has no record.
+    """Return the timeline of one trial; None if the trial was interrupted or has no records.
 
     Args:
-        trial: whose start and end are the edges.
-        pool: of its contender.
-        records: one or more an attempt, of `COLUMNS`.
-        samples: what was seen of its worker from outside, in order of ``t_ns``.
+        trial: its start and end are the outer edges.
+        pool: the contender's pool.
+        records: the trial's records with `COLUMNS`, one or more per attempt.
+        samples: the samples of its worker's processes, in order of ``t_ns``.
     """
     start_ns, end_ns = trial.start_ns, trial.end_ns
     if not start_ns or not end_ns or end_ns <= start_ns or records.is_empty():
@@ -93,7 +93,7 @@ def measure_timeline(
     edges_ns = start_ns + np.minimum(np.arange(count + 1) * bin_s * 1e9, lasted_s * 1e9)
     counts = _counts(records, edges_ns=edges_ns)
     cpu_cores = _cores(samples, edges_ns=edges_ns)
-    rss_bytes = _last_seen(samples, edges_ns=edges_ns)
+    rss_bytes = _last_rss(samples, edges_ns=edges_ns)
     points = tuple(
         TimelinePoint(
             t_s=round(index * bin_s, 9),
@@ -115,8 +115,8 @@ def measure_timeline(
 
 
 def _counts(records: pl.DataFrame, *, edges_ns: np.ndarray) -> dict[str, list[int]]:
-    """Return the jobs that came and ended within each bin, and those open at its end."""
-    # a job that was due, or a finish stamped, on the far edge is still of the last bin
+    """Return the jobs that arrived and ended within each bin, and those open at its end."""
+    # an event exactly on the last edge belongs to the last bin
     counted_ns = np.array([*edges_ns[:-1], np.inf])
     jobs = records.group_by("seq").agg(pl.col("due_ns").min(), pl.col("started_ns").min())
     begun = records.filter(pl.col("started_ns").is_not_null())
@@ -134,30 +134,30 @@ def _counts(records: pl.DataFrame, *, edges_ns: np.ndarray) -> dict[str, list[in
 
 
 def _reached(moments_ns: pl.Series, *, edges_ns: np.ndarray) -> np.ndarray:
-    """Return how many moments lie before each edge; nulls lie before none."""
+    """Return the number of moments before each edge, ignoring nulls."""
     ordered = np.sort(moments_ns.drop_nulls().to_numpy())
     return np.searchsorted(ordered, edges_ns, side="left")
 
 
 def _within(reached: np.ndarray) -> list[int]:
-    # what was before the first edge belongs to the first bin
+    # events before the first edge belong to the first bin
     return [int(reached[1]), *(int(one) for one in np.diff(reached[1:]))]
 
 
 def _cores(samples: pl.DataFrame, *, edges_ns: np.ndarray) -> list[float | None]:
-    """Return the cores that were busy in each bin: the mean rate between two looks."""
+    """Return the mean number of busy cores in each bin, interpolated between samples."""
     known = samples.filter(pl.col("cpu_s").is_not_null())
     if known.height < 2:
         return [None] * (len(edges_ns) - 1)
-    seen_ns, spent_s = known["t_ns"].to_numpy(), known["cpu_s"].to_numpy()
-    at_edges = np.interp(edges_ns, seen_ns, np.maximum.accumulate(spent_s))
+    sampled_ns, spent_s = known["t_ns"].to_numpy(), known["cpu_s"].to_numpy()
+    at_edges = np.interp(edges_ns, sampled_ns, np.maximum.accumulate(spent_s))
     cores = np.diff(at_edges) / (np.diff(edges_ns) / 1e9)
-    is_seen = (edges_ns[1:] > seen_ns[0]) & (edges_ns[:-1] < seen_ns[-1])
-    return [float(one) if seen else None for one, seen in zip(cores, is_seen, strict=True)]
+    is_sampled = (edges_ns[1:] > sampled_ns[0]) & (edges_ns[:-1] < sampled_ns[-1])
+    return [float(one) if has else None for one, has in zip(cores, is_sampled, strict=True)]
 
 
-def _last_seen(samples: pl.DataFrame, *, edges_ns: np.ndarray) -> list[int | None]:
-    """Return the memory as last seen before each bin's end."""
+def _last_rss(samples: pl.DataFrame, *, edges_ns: np.ndarray) -> list[int | None]:
+    """Return the last sample of memory before each bin's end, bytes."""
     known = samples.filter(pl.col("rss_bytes").is_not_null())
     found_bytes = known["rss_bytes"].to_list()
     places = np.searchsorted(known["t_ns"].to_numpy(), edges_ns[1:], side="right")

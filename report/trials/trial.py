@@ -1,6 +1,6 @@
-"""Measures each trial of a run from its records and samples; decides what is invalid, and why.
+"""Measures each trial of a run from its records and samples, and decides whether it is valid.
 
-A faulty trial keeps its account and its reasons: nothing is dropped here.
+An invalid trial keeps its ledger and its reasons: nothing is dropped here.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
 from poolbench.summaries import Ledger, Percentiles
-from report.trials.disturbances import doubts
+from report.trials.disturbances import disturbances
 from report.trials.latency_spans import measure_spans
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
 from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
 
-#: What a trial is measured from; other columns of a record stay on disk.
+#: Columns of a record that are read; the others stay on disk.
 COLUMNS = (
     "trial", "seq", "attempt", "due_ns", "sent_ns", "received_ns", "started_ns", "finished_ns",
     "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen", "sockets_patched",
@@ -35,15 +35,15 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Who really ran a trial's jobs, as the slots themselves report."""
+    """The pools and processes that ran a trial's jobs, as recorded by the slots."""
 
-    #: Pool classes seen, as module:name.
+    #: Pool classes, as module:name.
     pools_seen: tuple[str, ...] = ()
-    #: Processes that ran at least one job; of several trials, the most.
+    #: Processes that ran at least one job; for several trials, the maximum.
     processes: int = 0
-    #: Whether sockets were patched for greenlets in all of them; None if none reports it.
+    #: Whether sockets were patched for greenlets in all processes; None if no job reports it.
     sockets_patched: bool | None = None
-    #: Whether an interpreter held its GIL in any of them; None if none reports it.
+    #: Whether the GIL was on in any process; None if no job reports it.
     gil_enabled: bool | None = None
 
 
@@ -52,24 +52,24 @@ class TrialSummary:
     """One contender × one workload × one repetition."""
 
     trial: int
-    #: Its repetition, from 0.
+    #: The repetition, from 0.
     block: int
     contender: str
     workload: str
     is_pilot: bool = False
-    #: Unix ns; None for a trial that was cut.
+    #: Unix ns; None for a trial that was interrupted.
     start_ns: int | None = None
     end_ns: int | None = None
     ledger: Ledger = field(default_factory=Ledger)
     measure: str = "capacity"
-    #: Which step of a search it is, from 0; the share of the sustained rate, of a curve's point.
+    #: Step of a search, from 0; share of the sustained rate, for a point of a load curve.
     step: int | None = None
     load_share: float | None = None
-    #: Of jobs that came at a rate: the rate, whether it was sustained, and why not.
+    #: If jobs arrived at a rate: the rate, whether it was sustained, and the reasons why not.
     rate_per_s: float | None = None
     is_sustained: bool | None = None
     why_not_sustained: tuple[Reason, ...] = ()
-    #: Whether it is one of its row's repetitions; others are of a search, or of a curve.
+    #: Whether it is a repetition of its row; other trials belong to a search or a load curve.
     is_shown: bool = True
     throughput_per_s: float | None = None
     wait_s: Percentiles | None = None
@@ -78,10 +78,10 @@ class TrialSummary:
     cpu_s_per_1000_jobs: float | None = None
     pss_bytes: int | None = None
     peak_in_flight: int = 0
-    #: Shares of the machine's CPU: what others took, and the part of it that the host took.
+    #: Shares of the machine's CPU that other processes used, and that the host took away.
     foreign_cpu_share: float | None = None
     stolen_cpu_share: float | None = None
-    #: How far the wall clock was set, seconds.
+    #: Step of the wall clock during the trial, seconds.
     clock_step_s: float | None = None
     mark: Severity = Severity.NOTE
     reasons: tuple[Reason, ...] = ()
@@ -94,56 +94,55 @@ class TrialSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial(TrialSummary):
-    """A trial with all that rows and analyses are made from."""
+    """A trial with all figures that rows and analyses use."""
 
     is_backlog: bool
     workers_up: int | None
     figures: Figures
     evidence: Evidence
     connections: int | None
-    #: CPU-seconds of the probe's recorder for a thousand jobs done.
+    #: CPU-seconds of the probe's recorder per 1,000 jobs done.
     recorder_cpu_s_per_1000_jobs: float | None
     #: CPU-seconds of one job without Celery, in the contender's own Python; None for waits.
     gauged_s: float | None
-    #: What its connections to Redis sent and exchanged for each job done.
+    #: Redis commands, and bytes to and from Redis, per job done.
     redis_commands_per_job: float | None
     redis_bytes_per_job: float | None
-    #: Raw times by name, ns: see `report.trials.latency_spans`; of a pilot none. Its records are in
-    #: the folder.
+    #: Raw times by name, ns: see `report.trials.latency_spans`; empty for a pilot.
     spans: Mapping[str, pl.Series]
     blocking: TrialBlocking
 
     @property
     def is_valid(self) -> bool:
-        """Whether its figures count."""
+        """Whether figures use the trial."""
         return self.mark is not Severity.INVALID
 
     @property
     def summary(self) -> TrialSummary:
-        """What is shown of it."""
+        """The part of the trial that the run's result contains."""
         return TrialSummary(**{one.name: getattr(self, one.name) for one in fields(TrialSummary)})
 
     @property
     def ceiling_share(self) -> float | None:
-        """Its figure as a share of its ceiling."""
+        """Throughput as a share of the ceiling."""
         per_s = self.throughput_per_s
         return per_s / self.ceiling_per_s if per_s and self.ceiling_per_s else None
 
     @property
     def busy_cores(self) -> float | None:
-        """CPU-seconds that the worker's processes spent in a second of its throughput."""
+        """Mean number of cores that the worker's processes used."""
         per_s, cost_s = self.figures.throughput_per_s, self.cpu_s_per_1000_jobs
         return per_s * cost_s / 1_000 if per_s and cost_s else None
 
     @property
     def per_busy_core_per_s(self) -> float | None:
-        """Jobs a second for each core that the worker kept busy: jobs for a CPU-second."""
+        """Jobs per second for each busy core of the worker, which is jobs per CPU-second."""
         cost_s = self.cpu_s_per_1000_jobs
         return 1_000 / cost_s if cost_s else None
 
     @property
     def per_gb_per_s(self) -> float | None:
-        """Jobs a second for each gigabyte (10^9 bytes) of the worker's PSS."""
+        """Jobs per second for each gigabyte (10^9 bytes) of the worker's PSS."""
         per_s, pss_bytes = self.figures.throughput_per_s, self.pss_bytes
         return per_s / (pss_bytes / 1e9) if per_s and pss_bytes else None
 
@@ -151,7 +150,7 @@ class Trial(TrialSummary):
 def measure_trials(
     manifest: Manifest, *, records: TrialRecords, samples: pl.DataFrame
 ) -> list[Trial]:
-    """Return the run's trials, pilots too, in the order of the manifest.
+    """Return the run's trials, including pilots, in the order of the manifest.
 
     Raises:
         StorageError: if the records can't be read.
@@ -181,7 +180,7 @@ def measure_trials(
 
 
 def free_threaded(manifest: Manifest) -> dict[str, Interpreter]:
-    """Return contender → what its Python is, for those whose Python can run without the GIL."""
+    """Return contender → its Python, for contenders whose Python can run without the GIL."""
     return {
         contender.name: found
         for contender in manifest.contenders
@@ -209,9 +208,9 @@ def _measure(
     verdict, late = None, None
     if not is_backlog:
         verdict, late = _judge_rate(plan, records=records, slo=manifest.slo)
-    freed = free_threaded(manifest).get(plan.contender)
+    no_gil = free_threaded(manifest).get(plan.contender)
     reasons = (
-        *_invalid(entry, ledger=ledger, evidence=evidence, freed=freed, late=late),
+        *_invalid(entry, ledger=ledger, evidence=evidence, no_gil=no_gil, late=late),
         *_unstable(result, ledger=ledger, found=found),
     )
     own = samples.filter(pl.col("contender") == plan.contender)
@@ -262,10 +261,10 @@ def _measure(
 def _judge_rate(
     plan: PlannedTrial, *, records: pl.DataFrame, slo: Mapping[str, float]
 ) -> tuple[RateVerdict, Reason | None]:
-    """Return whether a rate was sustained, and why its jobs came too late to judge by."""
+    """Return whether a rate was sustained, and the reason if its jobs were sent too late."""
     jobs = by_job(records)
     verdict = judge_rate(jobs, jobs=plan.count, slots=plan.slots, slo=slo)
-    # a rate that was sustained though jobs were sent late would have been without that too
+    # late jobs can't cause a rate to be sustained
     is_met = plan.step is not None and verdict.is_sustained
     return verdict, None if is_met else late_reason(jobs)
 
@@ -273,7 +272,7 @@ def _judge_rate(
 def _figure_per_s(
     plan: PlannedTrial, *, found: Figures, verdict: RateVerdict | None
 ) -> float | None:
-    """Return what a trial adds to its row: its throughput; of a search, the rate if sustained."""
+    """Return the trial's figure for its row: the throughput; for a search, the sustained rate."""
     if verdict is None or plan.measure != "sustain":
         return found.throughput_per_s
     return plan.rate_per_s if verdict.is_sustained else None
@@ -284,10 +283,10 @@ def _invalid(
     *,
     ledger: Ledger,
     evidence: Evidence,
-    freed: Interpreter | None,
+    no_gil: Interpreter | None,
     late: Reason | None,
 ) -> list[Reason]:
-    """Return why a trial's figures don't count."""
+    """Return the reasons why a trial is invalid."""
     plan, result = entry.plan, entry.result
     reasons = [] if result.end_ns else [Reason.of(Code.INTERRUPTED)]
     reasons += (*result.reasons, *ledger_faults(ledger))
@@ -300,10 +299,10 @@ def _invalid(
     )
     if late:
         reasons.append(late)
-    if freed is not None and evidence.gil_enabled and not plan.is_pilot:
-        packages = freed.gil_turned_on_by
+    if no_gil is not None and evidence.gil_enabled and not plan.is_pilot:
+        packages = no_gil.gil_turned_on_by
         reasons.append(
-            Reason.of(Code.GIL_TURNED_ON, packages=packages, path=freed.path)
+            Reason.of(Code.GIL_TURNED_ON, packages=packages, path=no_gil.path)
             if packages
             else Reason.of(Code.GIL_ON)
         )
@@ -311,19 +310,18 @@ def _invalid(
 
 
 def _unstable(result: TrialResult, *, ledger: Ledger, found: Figures) -> list[Reason]:
-    """Return what makes a trial less sure, and not invalid."""
-    reasons = [*doubts(result)]
+    """Return the reasons why a trial is unstable, but not invalid."""
+    reasons = [*disturbances(result)]
     if ledger.failed:
         reasons.append(Reason.of(Code.JOBS_FAILED, failed=ledger.failed, sent=ledger.sent))
     return [*reasons, *(found.reasons if ledger.done else ())]
 
 
 def _ceiling_per_s(entry: TrialEntry, *, cores: int) -> float | None:
-    """Return the lesser of slots ÷ (wait + CPU-seconds a job) and cores ÷ CPU-seconds a job.
+    """Return the smaller of slots ÷ (wait + CPU-seconds) and cores ÷ CPU-seconds, per job.
 
-    Work that only waits is bound by its slots alone; work that only computes, by cores as soon as
-    there is a slot for each. That one pool runs Python code one at a time is no ceiling: it is what
-    a run finds out.
+    The slots alone limit a job that only waits. If there are enough slots, the cores limit a job
+    that only computes. The GIL is not part of the ceiling: a run measures its effect.
     """
     slots = entry.plan.slots
     wait_s, cpu_s = entry.plan.ideal_wait_s or 0.0, _gauged_s(entry.result) or 0.0
@@ -334,7 +332,7 @@ def _ceiling_per_s(entry: TrialEntry, *, cores: int) -> float | None:
 
 
 def _gauged_s(result: TrialResult) -> float | None:
-    """Return the mean of what a job cost without Celery before the trial and after it."""
+    """Return the mean CPU-seconds of a job without Celery, from before and after the trial."""
     both = [result.cost_before.cpu_s, result.cost_after.cpu_s]
     known = [gauge_s for gauge_s in both if gauge_s]
     return statistics.fmean(known) if known else None
@@ -345,7 +343,7 @@ def _most(seen: pl.Series) -> int | None:
 
 
 def _spent(cumulative_s: pl.Series) -> float | None:
-    """Return last - first; a smaller last one means that processes ended uncounted."""
+    """Return last - first; None if the last is smaller, because processes ended uncounted."""
     seen_s = known(cumulative_s).to_list()
     if len(seen_s) < 2 or seen_s[-1] < seen_s[0]:
         return None

@@ -423,7 +423,7 @@ def test_a_submission_is_read_like_a_run(folder: RunFolder) -> None:
     assert (row.ceiling_per_s, row.cpu_s_per_1000_jobs) == (None, None)
     assert row.throughput_per_s
     assert [note.split(":")[0].split(",")[0] for note in (*found.notes, *found.remarks)] == [
-        "Other runs ran meanwhile",
-        "Jobs came at a rate",
+        "Other runs ran at the same time",
+        "Jobs arrived at a rate",
         "Celery's events were on",
     ]

@@ -308,4 +308,4 @@ def test_a_curve_tells_its_valid_points_and_leaves_nobody_out(tmp_path: Path) ->
 def test_a_run_at_a_rate_is_no_backlog(rate: Summary) -> None:
     """Its pilots are, and nothing is said of their waits."""
     assert not any("place in the queue" in remark for remark in rate.remarks)
-    assert any("came at a rate" in remark for remark in rate.remarks)
+    assert any("arrived at a rate" in remark for remark in rate.remarks)

@@ -162,7 +162,7 @@ def test_details_explain_what_they_show(bench: Summary) -> None:
     for words in (
         "! invalid: ", "~ unstable: ", "? too few repetitions",
         "share of memory after the last job; pages shared with other processes",
-        "measured beside each trial; for waiting, slots ÷ wait",
+        "measured before and after each trial; for waiting, slots ÷ wait",
         "a job's wait is its place in the queue",
         *(verdict.text for verdict in bench.verdicts),
     ):  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from collector.reasons import Code, Severity
 from collector.run_manifest import Disturbance, JobCost, TrialResult
 from report.summary import summarize
-from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, doubts
+from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, disturbances
 from tests.summaries import codes, row_of
 from tests.synthetic import DEMO, DISTURBED, WORKLOADS, make_run, speed_up, spoil
 
@@ -38,7 +38,7 @@ def result(**change: float | None) -> TrialResult:
 )
 def test_a_calm_trial_raises_no_doubt(calm: TrialResult) -> None:
     """Neither does one of which nothing is known, or one that reaches a bound and is not beyond."""
-    assert [*doubts(calm)] == []
+    assert [*disturbances(calm)] == []
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_calm_trial_raises_no_doubt(calm: TrialResult) -> None:
 def test_each_disturbance_has_its_code(change: dict[str, float], code: Code) -> None:
     """With the bound and without the number, so that several trials share a line."""
     seen = set(change.values())
-    (doubt,) = doubts(result(**change))
+    (doubt,) = disturbances(result(**change))
 
     assert doubt.code is code
     assert not {*doubt.parameters.values()} & seen
