@@ -1,1 +1,1 @@
-"""What a run shows beyond its rows: sweeps, crossovers, fairness, latency under load."""
+"""Analyses over several rows: sweeps, crossovers, fairness, latency under load."""

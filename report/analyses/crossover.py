@@ -1,6 +1,6 @@
-"""Where pools change places as a job's share of computing grows: facts and words of the crossover.
+"""Finds crossovers: the shares of computing in a job at which another pool becomes the fastest.
 
-A run has one for each set of `KIND` workloads that differ in nothing but their `AXIS`.
+A run has a crossover for each set of `KIND` workloads that differ only in their `AXIS`.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from report.statistics.ratios import Median
 
 KIND, AXIS = "mixed.share", "cpu_share"
 
-#: With fewer measured shares there is no curve to speak of.
+#: Smallest number of measured shares for a crossover.
 MIN_SHARES = 3
 
-#: The pool whose slots compute side by side, and whose boundary is sought.
+#: The pool whose slots compute in parallel, and whose boundary is searched.
 POOL = "prefork"
 
 
 def find_crossovers(
     rows: Sequence[Row], *, noise_floors: Mapping[str, float | None]
 ) -> list[Crossover]:
-    """Return the crossovers of a run, those with most shares first; none for most runs.
+    """Return the crossovers of a run, those with most shares first; A/A controls are left out.
 
-    ``noise_floors`` are by workload, as a share; a twin is in no crossover.
+    ``noise_floors`` maps a workload to its noise floor, as a share.
     """
     groups: dict[tuple[tuple[str, float], ...], list[Row]] = {}
     for row in rows:
@@ -92,14 +92,14 @@ def _crossover(
 
 
 def _mark(lines: Sequence[Line], *, shares: Sequence[float]) -> str:
-    """Return the strongest mark of the rows, ``!`` for one that was left out."""
+    """Return the strongest mark of the rows; ``!`` if a row was left out."""
     if any(len(line.rows) < len(shares) for line in lines):
         return Severity.INVALID
     return strongest([one for line in lines for row in line.rows.values() for one in row.reasons])
 
 
 def _text(lines: Sequence[Line], *, boundaries: Sequence[Boundary]) -> str:
-    """Return what a crossover shows, in sentences."""
+    """Return a description of the crossover, in sentences."""
     if len({line.pool == POOL for line in lines}) < 2:
         return ""
     sentences = [*map(describe_boundary, boundaries)]
@@ -108,9 +108,8 @@ def _text(lines: Sequence[Line], *, boundaries: Sequence[Boundary]) -> str:
         line.contender for line in lines if line.pool == POOL and line.contender not in found
     ]
     if without:
-        verb = "leads" if len(without) == 1 else "lead"
-        who = f"{fmt.listed(without)} {verb} every other pool"
-        sentences.append(f"There is no CPU share from which on {who}.")
+        who = f"{fmt.listed(without)} {'does' if len(without) == 1 else 'do'} not lead"
+        sentences.append(f"{who} every other pool at the largest measured CPU share.")
     is_claim = all(boundary.is_claim for boundary in boundaries)
     return " ".join(["So far:", *sentences] if sentences and not is_claim else sentences)
 

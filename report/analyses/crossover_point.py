@@ -1,4 +1,4 @@
-"""From which share on a contender does more than every contender of another pool."""
+"""Finds the share above which a contender is faster than every contender of another pool. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from report.rows.row import Row
 from report.statistics.ratios import CLAIM_BLOCKS, Ratio, paired_ratio
 from report.statistics.significance import Finding, decide
 
-#: Share → jobs per second, of one contender: medians, or what one repetition had.
+#: Share → jobs per second of one contender: medians, or the figures of one repetition.
 Curve = Mapping[float, float]
 
 
@@ -28,17 +28,17 @@ class Line:
     rows: Mapping[float, Row]
 
     def per_s(self, share: float) -> Mapping[int, float]:
-        """Return block → jobs per second at a measured share; none where it has no row."""
+        """Return block → jobs per second at a measured share; empty without a row."""
         return self.rows[share].per_s if share in self.rows else {}
 
 
 def describe_boundary(found: Boundary) -> str:
     """Return a boundary as a sentence."""
     who = f"{found.contender} leads every other pool"
-    even = f"at {fmt.listed([*map(fmt.plain, found.even)])} no difference shows"
+    even = f"no difference at {fmt.listed([*map(fmt.plain, found.even)])}"
     if found.share is None or found.after is None:
         if not found.even:
-            return f"{who} at every share measured."
+            return f"{who} at every measured share."
         return f"{who} from a CPU share of {fmt.plain(found.until)} on; {even}."
     reach = ""
     if found.low is not None and found.high is not None:
@@ -56,11 +56,11 @@ def find_boundary(
     shares: Sequence[float],
     noise_floors: Mapping[float, float],
 ) -> Boundary | None:
-    """Return from where on a line leads at every measured share; None if not at the last.
+    """Return the share above which a line leads all ``others``; None if it doesn't at the last.
 
-    Ahead and behind are decided as in a verdict, with all the others at a share as one family, or
-    by the ranges of the paired ratios where there are too few repetitions for an interval.
-    ``noise_floors`` are by share.
+    "Ahead" and "behind" are decided as in a verdict, with all comparisons at a share as one family.
+    With too few repetitions for an interval, the ranges of the paired ratios decide.
+    ``noise_floors`` maps a share to its noise floor.
     """
     shown = {
         share: _findings(line, others=others, share=share, noise_floor=noise_floors[share])
@@ -100,8 +100,8 @@ def find_boundary(
 def last_crossing(line: Curve, *, others: Sequence[Curve], shares: Sequence[float]) -> float:
     """Return the last share at which one of the others stops being ahead.
 
-    All are straight between neighbouring shares, on a logarithmic axis. The first share if none is
-    ever ahead; the last one if one still is there.
+    The lines are interpolated between neighbouring shares, on a logarithmic axis. Returns the first
+    share if no other line is ever ahead, and the last share if one is still ahead there.
     """
     if any(other.get(shares[-1], 0.0) > line[shares[-1]] for other in others):
         return shares[-1]
@@ -119,7 +119,7 @@ def last_crossing(line: Curve, *, others: Sequence[Curve], shares: Sequence[floa
 def _findings(
     line: Line, *, others: Sequence[Line], share: float, noise_floor: float
 ) -> list[Finding]:
-    """Return what the line beside each of the others shows at a share."""
+    """Return the findings of the line against each of the others at a share."""
     ratios = {
         other.contender: ratio
         for other in others
@@ -145,7 +145,7 @@ def _medians(line: Line) -> Curve:
 def _crossed_in_repetitions(
     line: Line, *, others: Sequence[Line], shares: Sequence[float]
 ) -> list[float]:
-    """Return where the lines of each repetition alone cross."""
+    """Return the last crossing of the lines in each repetition alone."""
     blocks = set.intersection(*(set(line.per_s(share)) for share in shares))
     return [
         last_crossing(

@@ -1,4 +1,4 @@
-"""How the parts of each mix fared beside each other, contender by contender."""
+"""Measures the fairness of each contender in each mix: the slowdowns of the mix's parts."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from report.result import MixFairness
 from report.rows.row import Row
 from report.trials.slowdown import COLUMNS, slowdowns, unfairness
 
-#: What is read of a record.
+#: Columns of a record that are read.
 _COLUMNS = (*COLUMNS, "started_ns")
 
 
 def mix_fairness(
     rows: Iterable[Row], *, trials: Sequence[TrialEntry], records: TrialRecords
 ) -> list[MixFairness]:
-    """Return how each row's parts were slowed, for mixes whose jobs came at a rate.
+    """Return the slowdowns of each row's parts, for mixes whose jobs arrived at a rate.
 
-    In a backlog a response is a place in the queue, which shows nothing of fairness.
+    In a backlog, a response is a place in the queue, which says nothing about fairness.
 
     Args:
-        rows: of a run.
-        trials: the manifest's.
-        records: the run's; those of one trial are read at a time.
+        rows: the rows of a run.
+        trials: the trials in its manifest.
+        records: its records; they are read trial by trial.
 
     Raises:
-        StorageError: if they can't be read.
+        StorageError: if the records can't be read.
     """
     known = {one.plan.trial: one for one in trials}
     return [
@@ -52,7 +52,7 @@ def _fairness(
     ideal_s = _ideal_s([entries[trial] for trial in trials], jobs=jobs)
     found = slowdowns(jobs, ideal_s=ideal_s)
     by_part = {part: one for part, one in found.items() if one}
-    unknown = "how long one of its jobs takes alone is not known"
+    unknown = "the duration of its jobs alone is unknown"
     return MixFairness(
         workload=row.workload.name,
         contender=row.contender.name,
@@ -64,10 +64,10 @@ def _fairness(
 
 
 def _ideal_s(trials: Sequence[TrialEntry], *, jobs: pl.DataFrame) -> dict[str, float | None]:
-    """Return how long a job of each part takes alone, seconds.
+    """Return the duration of a job of each part alone, seconds.
 
-    Its CPU-seconds without Celery, by the gauge beside the trials, and the wait that it was asked
-    for. Where neither is known (a disk, Redis), the shortest execution that was seen of it here.
+    It is the CPU-seconds without Celery, measured before and after the trials, plus the wait in the
+    job's parameters. If both are unknown (disk, Redis), it is the shortest execution.
     """
     ran_s = (pl.col("finished_ns") - pl.col("started_ns")) / 1e9
     done = jobs.filter(pl.col("outcome") == Outcome.DONE.value)

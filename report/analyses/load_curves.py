@@ -1,4 +1,4 @@
-"""Latency against load: what each contender's jobs met at shares of the rate that it sustains."""
+"""Latency against load: percentiles at shares of each contender's sustained rate."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from report.trials.trial import Trial
 
 
 def load_curves(rows: Iterable[Row]) -> list[LoadCurve]:
-    """Return the curves of a run, in the order of its rows.
+    """Return the load curves of a run, in the order of its rows.
 
-    Percentiles are those of all valid repetitions' jobs together, s.
+    Percentiles are over the jobs of all valid repetitions together, seconds.
     """
     return [_curve(row) for row in rows if row.measure == "curve" and not row.twin_of]
 

@@ -1,4 +1,4 @@
-"""Pure: what a setting changes, where two contenders differ in it and in nothing else."""
+"""Finds the effect of a setting, from two contenders that differ only in it. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import Decision, Finding, decide
 
-#: The value of a setting that a contender doesn't set, as
-#: `lab.experiment.worker_settings.Tuning` has it.
+#: Setting → its default, as in `lab.experiment.worker_settings.Tuning`.
 DEFAULTS: Mapping[str, bool | int | float | None] = {
     "prefetch_multiplier": None,
     "acks_late": None,
@@ -26,7 +25,7 @@ DEFAULTS: Mapping[str, bool | int | float | None] = {
     "payload_bytes": 0,
 }
 
-#: Setting → what it is called in a sentence.
+#: Setting → its name in a sentence.
 _CALLED = {
     "events": "Celery's events",
     "flower": "Flower",
@@ -39,10 +38,10 @@ _CALLED = {
 
 
 def find_effects(rows: Sequence[Row], *, noise_floors: Mapping[str, float | None]) -> list[Effect]:
-    """Return the effect of each setting for each pair of rows that differ in it alone.
+    """Return the effect of each setting for each pair of rows that differ only in it.
 
-    The points of a sweep are shown elsewhere; a twin differs in nothing. The effects of one
-    workload are judged as one family, against its noise floor where that is known.
+    Points of sweeps and A/A controls are left out. The effects of one workload are one family of
+    comparisons, with the workload's noise floor if it is known.
     """
     alone = [row for row in rows if not row.contender.sweep and not row.twin_of]
     pairs = [pair for pair in permutations(alone, 2) if _changed(*pair)]
@@ -61,12 +60,12 @@ def find_effects(rows: Sequence[Row], *, noise_floors: Mapping[str, float | None
 
 
 def settings_of(contender: Contender) -> dict[str, Value]:
-    """Return a contender's settings, with the values of those that it doesn't set."""
+    """Return a contender's settings, with defaults for those that it doesn't set."""
     return {**DEFAULTS, **contender.settings}
 
 
 def _changed(ours: Row, theirs: Row) -> str:
-    """Return the one setting that ours has and theirs hasn't; empty where it is not just one."""
+    """Return the setting that only ``ours`` has; empty unless it is the only difference."""
     if ours.workload.name != theirs.workload.name or _kind_of(ours) != _kind_of(theirs):
         return ""
     mine, other = settings_of(ours.contender), settings_of(theirs.contender)
@@ -99,7 +98,7 @@ def _effect(ours: Row, theirs: Row, *, ratio: Ratio, decision: Decision) -> Effe
 
 
 def _cpu_s(row: Row) -> dict[int, float]:
-    """Return block → CPU-seconds of the worker for a thousand jobs, of the valid trials."""
+    """Return block → CPU-seconds of the worker per 1,000 jobs, for the valid trials."""
     found = {trial.block: trial.cpu_s_per_1000_jobs for trial in row.valid}
     return {block: cpu_s for block, cpu_s in found.items() if cpu_s}
 
@@ -107,9 +106,9 @@ def _cpu_s(row: Row) -> dict[int, float]:
 def _text(called: str, *, ratio: Ratio, cpu_ratio: Ratio | None, decision: Decision) -> str:
     """Return an effect as a sentence."""
     if decision.finding is Finding.TOO_FEW:
-        seen = fmt.times_range(ratio.low, high=ratio.high)
-        return f"With {called}: {seen} the throughput so far, too few repetitions for a claim."
-    cpu = f"; {claim(cpu_ratio)} the CPU a job" if cpu_ratio else ""
+        times = fmt.times_range(ratio.low, high=ratio.high)
+        return f"With {called}: {times} the throughput so far, too few repetitions for a claim."
+    cpu = f"; {claim(cpu_ratio)} the CPU per job" if cpu_ratio else ""
     text = f"{claim(ratio)} the throughput"
     if decision.finding is Finding.NO_DIFFERENCE:
         text = f"no difference, {text}: {decision.why}"
@@ -117,13 +116,13 @@ def _text(called: str, *, ratio: Ratio, cpu_ratio: Ratio | None, decision: Decis
 
 
 def _kind_of(row: Row) -> tuple[str, int, str]:
-    """Return all that two contenders must share for their settings to be what differs."""
+    """Return what two contenders must have in common for a comparison of their settings."""
     contender = row.contender
     return contender.pool, contender.slots, contender.interpreter
 
 
 def _is_more(value: Any, *, than: Any) -> bool:
-    """Return whether a value is the one that is added: on is more than off, said than unsaid."""
+    """Return whether a value is larger: on is more than off, and a set value than an unset one."""
     return (value is not None) and (than is None or value > than)
 
 

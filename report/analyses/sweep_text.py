@@ -1,4 +1,4 @@
-"""Puts the scalability law of a sweep into words; for terminal and page alike."""
+"""Describes the scalability law of a sweep in sentences, for terminal and page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from report.statistics.scalability import Estimate, Scaling
 
 
 def describe_law(sweep: Sweep) -> str:
-    """Return what a sweep over slots shows of scaling; empty for other sweeps.
-
-    ``sweep`` is one of the summary's.
-    """
+    """Return a description of the scalability of a sweep over slots; empty for other sweeps."""
     if sweep.setting != "slots":
         return ""
     law = sweep.usl
@@ -36,9 +33,9 @@ def _peak(law: Scaling) -> str:
     if peak is None:
         return f"{law.no_peak[:1].upper()}{law.no_peak[1:]}."
     if peak.low is None or peak.high is None:
-        return f"The peak lies at about {fmt.number(peak.value)} slots."
+        return f"The peak is at about {fmt.number(peak.value)} slots."
     span = f"{fmt.number(peak.low)}–{fmt.number(peak.high)}"
-    return f"The peak lies at {fmt.number(peak.value)} slots [{span}]."
+    return f"The peak is at {fmt.number(peak.value)} slots [{span}]."
 
 
 def _share(found: Estimate) -> str:

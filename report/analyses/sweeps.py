@@ -1,4 +1,4 @@
-"""Pure: what a sweep measured, point by point; for slots, the law that its figures follow."""
+"""Collects the points of sweeps, and fits the scalability law to sweeps over slots. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from report.rows.row import Row
 from report.statistics.ratios import Median
 from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, fit_scaling
 
-#: Points of a fitted curve, about; ends of a chart's line, and close enough to look smooth.
+#: Approximate number of points of a fitted curve, enough for a smooth line.
 CURVE_POINTS = 40
 
 
@@ -29,7 +29,7 @@ def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
 
 
 def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
-    law: Scaling | str = "the law is one of slots"
+    law: Scaling | str = "the law applies to sweeps over slots only"
     if setting == "slots":
         law = fit_scaling({row.contender.slots: row.per_s for row in rows})
     return Sweep(
@@ -45,10 +45,9 @@ def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
 
 
 def curve_slots(slots: Sequence[int]) -> list[int]:
-    """Return the numbers of slots at which a curve is drawn: evenly spaced in ratio, each once.
+    """Return the numbers of slots of a curve's points, evenly spaced in ratio, without duplicates.
 
-    From the smallest size that was measured to `MAX_EXTRAPOLATION` times the largest, which is as
-    far as anything may be said.
+    They range from the smallest measured size to `MAX_EXTRAPOLATION` times the largest.
     """
     first, last = min(slots), MAX_EXTRAPOLATION * max(slots)
     factor = (last / first) ** (1 / CURVE_POINTS)
@@ -56,7 +55,7 @@ def curve_slots(slots: Sequence[int]) -> list[int]:
 
 
 def _value(row: Row) -> SettingValue:
-    """Return the value of a row's point; the row must be one of a sweep."""
+    """Return the value of a row's setting; the row must belong to a sweep."""
     assert row.contender.sweep is not None
     return row.contender.sweep.value
 

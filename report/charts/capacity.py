@@ -1,4 +1,4 @@
-"""Charts of what contenders can do and what it costs: advantage, throughput, costs."""
+"""Charts of throughput and cost: ratios to the baseline, throughput, costs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Cost:
 
     name: str
     title: str
-    #: What the axis shows, with its unit.
+    #: Title of the axis, with the unit.
     unit: str
     of: Callable[[RowSummary], float | None]
     show: Callable[[float | None], str]
@@ -30,8 +30,8 @@ class Cost:
 COSTS = (
     Cost(
         name="cpu",
-        title="CPU for 1,000 jobs",
-        unit="CPU-seconds for 1,000 jobs",
+        title="CPU per 1,000 jobs",
+        unit="CPU-seconds per 1,000 jobs",
         of=lambda row: row.cpu_s_per_1000_jobs,
         show=fmt.number,
     ),
@@ -44,15 +44,15 @@ COSTS = (
     ),
     Cost(
         name="redis-commands",
-        title="Redis commands for a job",
-        unit="commands for a job",
+        title="Redis commands per job",
+        unit="commands per job",
         of=lambda row: row.redis_commands_per_job,
         show=fmt.number,
     ),
     Cost(
         name="redis-bytes",
-        title="Bytes to and from Redis for a job",
-        unit="bytes for a job",
+        title="Bytes to and from Redis per job",
+        unit="bytes per job",
         of=lambda row: row.redis_bytes_per_job,
         show=fmt.size,
     ),
@@ -60,7 +60,7 @@ COSTS = (
 
 
 def advantage(summary: Summary) -> Chart:
-    """Return every workload's throughput as multiples of its baseline's: the run in one chart."""
+    """Return the chart of all workloads' throughput, as ratios to the baseline."""
     rows = [
         _ratio_row(row, verdict=verdict)
         for verdict in summary.verdicts
@@ -71,17 +71,17 @@ def advantage(summary: Summary) -> Chart:
     is_claim = any(verdict.smallest_difference is not None for verdict in summary.verdicts)
     reach = "95 % interval" if is_claim else "range of the repetitions"
     caption = f"Dot: geometric mean of the paired repetitions' ratios. Line: {reach}."
-    behind = [lanes.guide(1.0, told=f"as many jobs as {against}")]
+    behind = [lanes.guide(1.0, text=f"as many jobs as {against}")]
     if floor := max((one or 0.0 for one in summary.noise_floor.values()), default=0.0):
         noise = f"differences within {fmt.percent(floor)} are noise"
         caption += f" Band: {noise}."
-        behind.insert(0, lanes.band(1 / (1 + floor), 1 + floor, told=noise))
+        behind.insert(0, lanes.band(1 / (1 + floor), 1 + floor, text=noise))
     return lanes.lane_chart(
         rows,
         name="advantage",
         title=f"How many times the throughput of {against}?",
         caption=caption,
-        told={"panel": "workload", "figure": f"× {against}", "reach": reach},
+        titles={"panel": "workload", "figure": f"× {against}", "reach": reach},
         x=logarithmic(
             f"times the throughput of {against}",
             rows=rows,
@@ -100,7 +100,7 @@ def advantage(summary: Summary) -> Chart:
 
 
 def throughput(summary: Summary, *, workload: str) -> Chart:
-    """Return a workload's throughput: median, range, each repetition, and the ceiling."""
+    """Return the chart of a workload's throughput: median, range, repetitions and ceiling."""
     found = summary.of_workload(workload)
     rows = [_throughput_row(row) for row in found]
     rows += [
@@ -117,18 +117,18 @@ def throughput(summary: Summary, *, workload: str) -> Chart:
             "Bar and figure: median. Line: range. Rings: repetitions; a cross is an invalid one. "
             "Dark tick: ceiling, what the workload allows without Celery."
         ),
-        told={"figure": "jobs/s", "reach": "range", "most": "ceiling"},
+        titles={"figure": "jobs/s", "reach": "range", "most": "ceiling"},
         x=linear("jobs per second", rows=rows, fields=["high", "ceiling", "single"]),
         layers=[
             *lanes.median_layers(),
             lanes.tick("ceiling", height=0.85, ink="var(--ink)"),
-            lanes.rings("single", told={"single_told": "jobs/s", "which": "repetition"}),
+            lanes.rings("single", titles={"single_text": "jobs/s", "which": "repetition"}),
         ],
     )
 
 
 def cost(summary: Summary, *, workload: str, cost: Cost) -> Chart:
-    """Return one cost of a workload as bars."""
+    """Return the chart of one cost in a workload."""
     rows = [
         of_row(row, value=cost.of(row), figure=marked(cost.show(cost.of(row)), mark=row.mark))
         for row in summary.of_workload(workload)
@@ -138,7 +138,7 @@ def cost(summary: Summary, *, workload: str, cost: Cost) -> Chart:
         name=f"{cost.name}-{workload}",
         title=cost.title,
         caption="Median of the repetitions.",
-        told={"figure": cost.title},
+        titles={"figure": cost.title},
         x=linear(cost.unit, rows=rows, fields=["value"]),
         layers=[lanes.bar("value")],
     )
@@ -147,8 +147,8 @@ def cost(summary: Summary, *, workload: str, cost: Cost) -> Chart:
 def _ratio_row(row: RowSummary, *, verdict: Verdict) -> Spec:
     """Return a contender's ratio to the baseline.
 
-    The A/A control takes no part in comparisons. Its ratio is that of its original times what sets
-    the two apart, so that its interval shows the noise.
+    The A/A control is not compared with the baseline. Its ratio is its original's, times the ratio
+    of the two, so that its interval shows the noise.
     """
     ends = _ends(row.contender, verdict=verdict)
     pair = verdict.equal_pair
@@ -170,7 +170,7 @@ def _ratio_row(row: RowSummary, *, verdict: Verdict) -> Spec:
 
 
 def _ends(contender: str, *, verdict: Verdict) -> tuple[float, ...]:
-    """Return a ratio to the baseline with its low and high end; nothing where none is known."""
+    """Return a ratio to the baseline with its low and high end; empty if it is unknown."""
     if contender == verdict.baseline:
         return 1.0, 1.0, 1.0
     found = verdict.to_baseline.get(contender)
@@ -199,6 +199,6 @@ def _repetition(row: RowSummary, *, trial: TrialSummary) -> Spec:
         row,
         single=trial.throughput_per_s,
         is_invalid=is_invalid,
-        single_told=fmt.number(trial.throughput_per_s),
+        single_text=fmt.number(trial.throughput_per_s),
         which=f"{trial.block + 1}{', invalid' if is_invalid else ''}",
     )

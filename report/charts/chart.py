@@ -1,4 +1,4 @@
-"""A chart as data: words, rows with named fields, and what to draw of them as Vega-Lite."""
+"""A chart as data: text, rows with named fields, and Vega-Lite specifications."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from report.verdicts.naming import label
 #: A part of a Vega-Lite specification, or a row of a chart.
 Spec = dict[str, Any]
 
-#: How the first, second, … series of one colour is drawn as a line.
+#: Dashes of the first, second, … series of one colour.
 _DASHES = ((1, 0), (6, 3), (2, 3), (9, 3, 2, 3))
 
 _PALE = " Pale: the A/A control, a contender measured a second time. The difference is noise."
@@ -23,18 +23,18 @@ _PALE = " Pale: the A/A control, a contender measured a second time. The differe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One entry of a legend: everything that is drawn of one contender."""
+    """One entry of a legend: all marks of one contender."""
 
     #: The field ``series`` of its rows.
     name: str
-    #: A CSS variable, which the page defines for light and dark ground.
+    #: A CSS variable, which the page defines for light and dark backgrounds.
     colour: str
     dash: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One of a chart's drawings; rows with a field ``panel`` belong to the one with that title."""
+    """One of a chart's plots; a row with the field ``panel`` belongs to the panel of that title."""
 
     #: Vega-Lite, without the data.
     spec: Spec
@@ -43,19 +43,19 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A chart: its panels, the words beside them, and its data as a table."""
+    """A chart: its panels, its text, and its data as a table."""
 
-    #: Unique in a report: `poolbench report --chart` takes it.
+    #: Unique in a report: the name for `poolbench report --chart`.
     name: str
     title: str
-    #: How to read it.
+    #: Explanation of the marks.
     caption: str
-    #: What the panels draw, made by `of_row`.
+    #: The data of the panels, from `of_row`.
     rows: Sequence[Spec]
-    #: What table and tooltips show of a row: field → title.
-    told: Mapping[str, str]
+    #: Columns of the table and lines of tooltips: field → title.
+    titles: Mapping[str, str]
     panels: Sequence[Panel]
-    #: Panels beside each other where there is room.
+    #: Maximum number of panels side by side.
     columns: int = 1
     #: Sentences below it.
     notes: tuple[str, ...] = ()
@@ -67,26 +67,26 @@ class Chart:
 
     @property
     def reading(self) -> str:
-        """How to read it, the A/A control included."""
+        """The caption, with an explanation of the A/A control if there is one."""
         return self.caption + (_PALE if any("is_pale" in row for row in self.rows) else "")
 
     @property
     def header(self) -> list[str]:
         """The titles of its table's columns."""
-        return ["contender", *self.told.values()]
+        return ["contender", *self.titles.values()]
 
     @property
     def cells(self) -> list[list[str]]:
-        """Its table: the rows that have the first of the fields that are told."""
-        first = next(name for name in self.told if name != "panel")
+        """The cells of its table: the rows that have the first field in `titles`."""
+        first = next(name for name in self.titles if name != "panel")
         return [
-            [str(row.get(name, fmt.NOTHING)) for name in ("series", *self.told)]
+            [str(row.get(name, fmt.NOTHING)) for name in ("series", *self.titles)]
             for row in self.rows
             if first in row
         ]
 
     def rows_of(self, panel: Panel) -> list[Spec]:
-        """Return the rows that a panel draws."""
+        """Return the rows of a panel."""
         return [row for row in self.rows if row.get("panel", panel.title) == panel.title]
 
 
@@ -94,9 +94,9 @@ def of_row(row: RowSummary, *, name: str = "", **fields: Any) -> Spec:
     """Return a row of a chart.
 
     Args:
-        row: gives the series its name and its colour.
-        name: of the series, if it isn't the row's contender.
-        fields: what is drawn and told; those that are None are left out.
+        row: determines the name and the colour of the series.
+        name: name of the series, if it isn't the row's contender.
+        fields: values to draw and texts to show; fields that are None are left out.
     """
     known = {key: value for key, value in fields.items() if value is not None}
     pale = {"is_pale": True} if row.is_twin else {}
@@ -104,7 +104,7 @@ def of_row(row: RowSummary, *, name: str = "", **fields: Any) -> Spec:
 
 
 def series_of(rows: Iterable[Spec]) -> tuple[Series, ...]:
-    """Return the series of a chart's rows in their order; those of one colour differ by dashes."""
+    """Return the series of a chart's rows, in order; series of one colour have different dashes."""
     shades = {row["series"]: row["shade"] for row in rows}
     turns: dict[str, int] = {}
     found: list[Series] = []
@@ -116,7 +116,7 @@ def series_of(rows: Iterable[Spec]) -> tuple[Series, ...]:
 
 
 def panels_of(rows: Iterable[Spec], *, draw: Callable[[list[Spec]], Spec]) -> list[Panel]:
-    """Return a panel for each value of the field ``panel``; ``draw`` specifies it by its rows."""
+    """Return a panel for each value of the field ``panel``; ``draw`` returns its specification."""
     groups: dict[str, list[Spec]] = {}
     for row in rows:
         groups.setdefault(row.get("panel", ""), []).append(row)
@@ -124,21 +124,21 @@ def panels_of(rows: Iterable[Spec], *, draw: Callable[[list[Spec]], Spec]) -> li
 
 
 def row_of(summary: Summary, *, contender: str, workload: str) -> RowSummary:
-    """Return a row, or one of the contender's in another workload, for its name and its colour."""
+    """Return a contender's row in the workload, or else in another one, for name and colour."""
     elsewhere = (row for row in summary.rows if row.contender == contender)
     return summary.row(contender, workload=workload) or next(elsewhere)
 
 
 def named(row: RowSummary) -> str:
-    """Return what a row's contender is called in a chart."""
+    """Return the name of a row's contender in charts."""
     name = label(row)
-    # the lab names its own A/A control so
+    # the lab's default name of an A/A control
     is_clear = not row.is_twin or name.endswith("-twin")
-    return name if is_clear else f"{name}, twin"
+    return name if is_clear else f"{name}, A/A"
 
 
 def marked(text: str, *, mark: str) -> str:
-    """Return a figure with its row's mark: a doubtful number never appears without it."""
+    """Return a figure as text, with its row's mark if there is one."""
     return f"{text} {mark}" if mark else text
 
 

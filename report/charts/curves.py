@@ -1,7 +1,7 @@
-"""Specifications of lines over an axis, one a contender, with points and intervals.
+"""Specifications of lines over an axis, one per contender, with points and intervals.
 
-Rows have ``x``, and what they draw: ``y`` a point on the line, ``low`` and ``high`` its interval,
-``law`` a point of a fitted curve. A ring instead of a dot is a point that ``is_hollow``.
+Rows have ``x`` and fields to draw: ``y`` is a point on the line, ``low`` and ``high`` its interval,
+``law`` a point of a fitted curve. If ``is_hollow``, the point is a ring instead of a dot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HEIGHT, _NOTE = 320, 18
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """A place on the x axis that an upright line marks."""
+    """A value on the x axis with a vertical line and a text."""
 
     x: float
     text: str
@@ -31,7 +31,7 @@ def curve_chart(
     name: str,
     title: str,
     caption: str,
-    told: Mapping[str, str],
+    titles: Mapping[str, str],
     x: Spec,
     y: Spec,
     line: str = "y",
@@ -42,16 +42,16 @@ def curve_chart(
     """Return a chart of lines with their points.
 
     Args:
-        rows: what is drawn, as above.
+        rows: rows with the fields described above.
         name: unique in a report.
-        title: above the chart.
-        caption: how to read it.
-        told: what table and tooltips show of a point: field → title.
+        title: text above the chart.
+        caption: explanation of the marks.
+        titles: columns of the table and lines of tooltips: field → title.
         x: the axis of the field ``x``.
         y: the axis of the fields ``y``, ``low``, ``high`` and ``law``.
-        line: the field that the lines follow, ``y`` or ``law``.
-        flags: marked places on the x axis.
-        bound: a value of y that a line across marks.
+        line: the field of the lines, ``y`` or ``law``.
+        flags: marked values on the x axis.
+        bound: a value of y, marked by a horizontal line.
         notes: sentences below the chart.
     """
     series = series_of(rows)
@@ -71,7 +71,7 @@ def curve_chart(
     }
     intervals: Spec = {
         "mark": {"type": "rule", "strokeWidth": 2, "strokeOpacity": 0.55},
-        "encoding": {"y": at_y("low"), "y2": {"field": "high"}, "tooltip": tooltip(told)},
+        "encoding": {"y": at_y("low"), "y2": {"field": "high"}, "tooltip": tooltip(titles)},
     }
     points: Spec = {
         "transform": [{"filter": "isValid(datum.y)"}],
@@ -82,7 +82,7 @@ def curve_chart(
                 "condition": {"test": "datum.is_hollow", "value": "var(--ground)"},
                 **colour(series),
             },
-            "tooltip": tooltip(told),
+            "tooltip": tooltip(titles),
         },
     }
     shown: Spec = {
@@ -96,17 +96,17 @@ def curve_chart(
         title=title,
         caption=caption,
         rows=rows,
-        told=told,
+        titles=titles,
         panels=[Panel(spec=spec)],
         notes=notes,
     )
 
 
 def _flags(flags: Sequence[Flag], *, x: Spec) -> list[Spec]:
-    """Return an upright line at each place, and its text at the top.
+    """Return a vertical line for each flag, with its text at the top.
 
-    Lines begin at their texts. Texts of the left third are at the right of their lines, those of
-    the right third at the left, and others above: none leaves the plot.
+    In the left third of the plot, the text is right of its line; in the right third, left of it;
+    otherwise above it. So all texts are inside the plot.
     """
     layers: list[Spec] = []
     for row, flag in enumerate(sorted(flags, key=lambda one: one.x)):
@@ -138,7 +138,7 @@ def _flags(flags: Sequence[Flag], *, x: Spec) -> list[Spec]:
 
 
 def _share(value: float, *, x: Spec) -> float:
-    """Return where a value is on an axis, from 0 at the low end to 1 at the high one."""
+    """Return the position of a value on an axis, from 0 at the low end to 1 at the high end."""
     low, high = x["scale"]["domain"]
     if x["scale"].get("type") == "log":
         return math.log(value / low) / math.log(high / low)
@@ -147,7 +147,7 @@ def _share(value: float, *, x: Spec) -> float:
 
 def _across(bound: float) -> Spec:
     return {
-        "data": {"values": [{"bound": bound, "told": "objective"}]},
+        "data": {"values": [{"bound": bound, "text": "objective"}]},
         "mark": {"type": "rule", "strokeDash": [3, 3]},
-        "encoding": {"y": {"field": "bound", "type": "quantitative"}, "tooltip": {"field": "told"}},
+        "encoding": {"y": {"field": "bound", "type": "quantitative"}, "tooltip": {"field": "text"}},
     }

@@ -1,6 +1,6 @@
-"""Specifications of lanes: one lane a contender, with bars, points and intervals along an axis.
+"""Specifications of lanes: one per contender, with bars, points and intervals along an axis.
 
-A layer draws fields of a chart's rows; a row without the field draws nothing there.
+A layer draws a field of a chart's rows; for a row without the field, it draws nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from report.charts.chart import Chart, Series, Spec, panels_of, series_of
 from report.charts.style import colour, opacity, tooltip
 
-#: Height of a lane, of one in several panels, and of one that holds a curve, pixels.
+#: Height of a lane, of a lane in one of several columns, and of a lane with a curve, pixels.
 _LANE, _DENSE, _RIDGE = 24, 18, 44
 
-#: The share of its lane that a bar fills.
+#: Height of a bar, as a share of its lane.
 _BAR = 0.62
 
-#: The height that a curve's largest value reaches in its lane, pixels.
+#: Height of a curve's largest value in its lane, pixels.
 _PEAK = 34
 
 #: A cross, as a path within the unit square.
@@ -29,7 +29,7 @@ def lane_chart(
     name: str,
     title: str,
     caption: str,
-    told: Mapping[str, str],
+    titles: Mapping[str, str],
     x: Spec,
     layers: Sequence[Spec],
     behind: Sequence[Spec] = (),
@@ -38,21 +38,21 @@ def lane_chart(
     """Return a chart of lanes: a panel for each value of the rows' field ``panel``.
 
     Args:
-        rows: lanes come in their order.
+        rows: determine the order of the lanes.
         name: unique in a report.
-        title: above the chart.
-        caption: how to read it.
-        told: what table and tooltips show: field → title.
-        x: the axis that all lanes share.
-        layers: made by the functions below, of fields in the unit of ``x``.
+        title: text above the chart.
+        caption: explanation of the marks.
+        titles: columns of the table and lines of tooltips: field → title.
+        x: the common axis of all lanes.
+        layers: from the functions below, with fields in the unit of ``x``.
         behind: layers behind all lanes.
-        columns: panels beside each other where there is room; lanes of several are lower.
+        columns: maximum number of panels side by side; with several, lanes are lower.
     """
 
     def draw(of_panel: Sequence[Spec]) -> Spec:
         series = series_of(of_panel)
         shown: Spec = {
-            "encoding": {**_of_series(series), "tooltip": tooltip(told)},
+            "encoding": {**_of_series(series), "tooltip": tooltip(titles)},
             "layer": [*(_along(layer, x=x) for layer in layers), _figure()],
         }
         height = (_DENSE if columns > 1 else _LANE) * len(series)
@@ -63,23 +63,23 @@ def lane_chart(
         title=title,
         caption=caption,
         rows=rows,
-        told=told,
+        titles=titles,
         panels=panels_of(rows, draw=draw),
         columns=columns,
     )
 
 
 def ridges(
-    rows: Sequence[Spec], *, x: Spec, fields: Sequence[str], top: float, told: Mapping[str, str]
+    rows: Sequence[Spec], *, x: Spec, fields: Sequence[str], top: float, titles: Mapping[str, str]
 ) -> Spec:
-    """Return lanes that hold curves: each row draws its fields from its ``x`` to its ``x2``.
+    """Return lanes with curves: each row draws its fields from its ``x`` to its ``x2``.
 
     Args:
-        rows: of the chart; lanes come in their order.
-        x: the axis that all lanes share.
-        fields: drawn upon each other, the last one in the colour of its series, others in grey.
-        top: the value that reaches a lane's top.
-        told: what a tooltip shows: field → title.
+        rows: the rows of the chart; they determine the order of the lanes.
+        x: the common axis of all lanes.
+        fields: overlaid curves, the last one in the colour of its series, the others in grey.
+        top: the value at the top of a lane.
+        titles: lines of tooltips: field → title.
     """
     series = series_of(rows)
     at_x = {**x, "field": "x"}
@@ -87,7 +87,7 @@ def ridges(
     offset: Spec = {"type": "quantitative", "scale": {"domain": [0, top], "range": ends}}
     curves: list[Spec] = [
         {
-            # upright: Vega-Lite takes the lanes for the axis that the line follows
+            # without this, Vega-Lite draws the line along the axis of the lanes
             "mark": {"type": "line", "interpolate": "step-after", "orient": "vertical"},
             "encoding": {
                 "x": at_x,
@@ -99,10 +99,10 @@ def ridges(
         }
         for field in fields
     ]
-    # a line has one tooltip for all of its points; a pale bar before each has its own
+    # a line has only one tooltip, so a pale bar in front of each point has the point's
     bins: Spec = {
         "mark": {"type": "bar", "height": _PEAK, "fillOpacity": 0.08},
-        "encoding": {"x": at_x, "x2": {"field": "x2"}, "tooltip": tooltip(told)},
+        "encoding": {"x": at_x, "x2": {"field": "x2"}, "tooltip": tooltip(titles)},
     }
     return {
         "height": _RIDGE * len(series),
@@ -112,12 +112,12 @@ def ridges(
 
 
 def median_layers() -> list[Spec]:
-    """Return the layers of `median_fields`: a bar with a tick at its end, and the range."""
+    """Return the layers for `median_fields`: a bar with a tick at its end, and the range."""
     return [bar("median", opacity=0.3), line("low", "high"), tick("median", height=_BAR, width=3)]
 
 
 def bar(field: str, *, opacity: float = 1) -> Spec:
-    """Return a bar from the axis's origin."""
+    """Return a bar from the origin of the axis."""
     return {
         "mark": {"type": "bar", "height": {"band": _BAR}, "fillOpacity": opacity},
         "encoding": {"x": {"field": field, "stack": None}},
@@ -133,7 +133,7 @@ def line(start: str, end: str, *, width: float = 2, opacity: float = 1) -> Spec:
 
 
 def dot(field: str) -> Spec:
-    """Return a dot with a rim in the colour of the ground."""
+    """Return a dot with an outline in the background colour."""
     return {
         "mark": {
             "type": "circle",
@@ -147,14 +147,14 @@ def dot(field: str) -> Spec:
 
 
 def tick(field: str, *, height: float, width: float = 2, ink: str = "") -> Spec:
-    """Return an upright tick, ``height`` of its lane high; in the series' colour or in ink."""
+    """Return a vertical tick; ``height`` is a share of its lane, ``ink`` replaces the colour."""
     mark: Spec = {"type": "tick", "height": {"band": height}, "thickness": width}
     shade = {"color": {"value": ink}} if ink else {}
     return {"mark": mark, "encoding": {"x": {"field": field}, **shade}}
 
 
-def rings(field: str, *, told: Mapping[str, str]) -> Spec:
-    """Return a small ring for each row; a cross where ``is_invalid``."""
+def rings(field: str, *, titles: Mapping[str, str]) -> Spec:
+    """Return a small ring for each row, or a cross if ``is_invalid``."""
 
     def invalid(value: object, *, otherwise: object) -> Spec:
         return {"condition": {"test": "datum.is_invalid", "value": value}, "value": otherwise}
@@ -167,36 +167,36 @@ def rings(field: str, *, told: Mapping[str, str]) -> Spec:
             "size": invalid(14, otherwise=26),
             "fill": invalid(None, otherwise="var(--ground)"),
             "color": invalid("var(--bad)", otherwise="var(--ink)"),
-            "tooltip": tooltip(told),
+            "tooltip": tooltip(titles),
         },
     }
 
 
-def guide(value: float, *, told: str) -> Spec:
-    """Return an upright line behind all lanes; its tooltip is ``told``."""
+def guide(value: float, *, text: str) -> Spec:
+    """Return a vertical line behind all lanes, with ``text`` as tooltip."""
     return {
-        "data": {"values": [{"at": value, "told": told}]},
+        "data": {"values": [{"at": value, "text": text}]},
         "mark": {"type": "rule", "strokeWidth": 1},
-        "encoding": {"x": {"field": "at", "type": "quantitative"}, "tooltip": {"field": "told"}},
+        "encoding": {"x": {"field": "at", "type": "quantitative"}, "tooltip": {"field": "text"}},
     }
 
 
-def band(low: float, high: float, *, told: str) -> Spec:
-    """Return an upright band behind all lanes; its tooltip is ``told``."""
+def band(low: float, high: float, *, text: str) -> Spec:
+    """Return a vertical band behind all lanes, with ``text`` as tooltip."""
     return {
-        "data": {"values": [{"low": low, "high": high, "told": told}]},
+        "data": {"values": [{"low": low, "high": high, "text": text}]},
         "mark": {"type": "rect", "color": "var(--line)"},
         "encoding": {
             "x": {"field": "low", "type": "quantitative"},
             "x2": {"field": "high"},
-            "tooltip": {"field": "told"},
+            "tooltip": {"field": "text"},
         },
     }
 
 
 def _of_series(series: Sequence[Series], *, padding: float = 0.2) -> Spec:
-    """Return the encoding of lanes: each has its place, its name, its colour."""
-    # a lane keeps its place if a reader hides its series: the page doesn't jump
+    """Return the encoding of lanes: position, name and colour of each."""
+    # a hidden series keeps its lane, so that the page's layout doesn't change
     places: Spec = {"domain": [one.name for one in series], "padding": padding}
     return {
         "y": {"field": "series", "type": "nominal", "title": None, "scale": places},
@@ -206,13 +206,13 @@ def _of_series(series: Sequence[Series], *, padding: float = 0.2) -> Spec:
 
 
 def _along(layer: Spec, *, x: Spec) -> Spec:
-    """Return a layer whose x has the axis that all layers share."""
+    """Return the layer with the common axis for its x."""
     encoding = layer["encoding"]
     return {**layer, "encoding": {**encoding, "x": {**x, **encoding["x"]}}}
 
 
 def _figure() -> Spec:
-    """Return each lane's figure as text, right of the plot, where it covers no mark."""
+    """Return a layer with each lane's figure as text, right of the plot."""
     return {
         "transform": [{"filter": "isValid(datum.figure)"}],
         "mark": {"type": "text", "align": "left", "dx": 8},

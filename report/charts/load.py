@@ -1,4 +1,4 @@
-"""Charts of contenders under load: rates they sustain, latency against load, fairness."""
+"""Charts of contenders under load: sustained rates, latency against load, fairness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from report.charts.curves import curve_chart
 from report.charts.style import SECONDS, linear, logarithmic, reaching
 from report.charts.waits import (
     DRAWN,
-    PERCENTILES_TOLD,
+    PERCENTILE_TITLES,
     READING,
     percentile_fields,
     percentile_layers,
@@ -19,7 +19,7 @@ from report.verdicts.offered_load import slo_words
 
 
 def sustained(summary: Summary) -> Chart:
-    """Return the highest rate that each contender sustains under the experiment's objective."""
+    """Return the chart of the highest rate that each contender sustains within the objective."""
     rows = [
         _sustained_row(row)
         for row in summary.rows
@@ -29,12 +29,12 @@ def sustained(summary: Summary) -> Chart:
     return lanes.lane_chart(
         rows,
         name="sustained",
-        title="What rate does each sustain?",
+        title="What rate does each contender sustain?",
         caption=(
             f"The highest rate at which the backlog doesn't grow{objective}. "
             "Bar and figure: median of the repetitions. Line: range."
         ),
-        told={"panel": "workload", "figure": "sustained", "reach": "range, jobs/s"},
+        titles={"panel": "workload", "figure": "sustained", "reach": "range, jobs/s"},
         x=linear("jobs per second", rows=rows, fields=["median", "high"]),
         layers=lanes.median_layers(),
         columns=2,
@@ -42,7 +42,7 @@ def sustained(summary: Summary) -> Chart:
 
 
 def load_curve(summary: Summary, *, workload: str, percentile: str = "p95") -> Chart:
-    """Return a percentile of latency over the rate at which jobs arrive."""
+    """Return the chart of a percentile of latency over the arrival rate."""
     is_wait = bounds_wait(summary)
     what, stretch = ("wait", "due → started") if is_wait else ("response", "due → finished")
     bound = summary.slo.get(f"{percentile}_{what}_s")
@@ -53,17 +53,17 @@ def load_curve(summary: Summary, *, workload: str, percentile: str = "p95") -> C
         for row in [row_of(summary, contender=curve.contender, workload=workload)]
         for point in curve.points
     ]
-    across = f" Line across: the objective, {fmt.duration(bound)}." if bound else ""
+    across = f" Horizontal line: the objective, {fmt.duration(bound)}." if bound else ""
     return curve_chart(
         rows,
         name=f"load-{percentile}-{workload}",
         title=f"Latency against load: {percentile} of the {what}, {workload}",
         caption=(
             f"{what.capitalize()}: {stretch}. Ring: the rate was not sustained, so the figure "
-            f"grows with the length of the trial. Lines are a guide for the eye.{across}"
+            f"grows with the trial's duration. Lines only connect the points.{across}"
         ),
-        told={
-            "told": f"{percentile} of the {what}",
+        titles={
+            "shown": f"{percentile} of the {what}",
             "rate": "arrivals",
             "share": "of its sustained rate",
             "is_sustained": "sustained",
@@ -82,7 +82,7 @@ def load_curve(summary: Summary, *, workload: str, percentile: str = "p95") -> C
 
 
 def fairness(summary: Summary, *, workload: str) -> Chart:
-    """Return how much longer than alone the jobs of each part of a mix took."""
+    """Return the chart of the slowdown of each part of a mix."""
     rows = [
         of_row(
             row,
@@ -97,19 +97,19 @@ def fairness(summary: Summary, *, workload: str) -> Chart:
         for row in [row_of(summary, contender=one.contender, workload=workload)]
         for part, slowed in one.by_kind.items()
     ]
-    told = {"jobs": "jobs", "unfinished": "not done", "unfairness": "unfairness"}
+    titles = {"jobs": "jobs", "unfinished": "not done", "unfairness": "unfairness"}
     return lanes.lane_chart(
         rows,
         name=f"fairness-{workload}",
-        title=f"Do short jobs suffer beside long ones? {workload}",
+        title=f"Do long jobs slow short ones down? {workload}",
         caption=(
-            "Slowdown: response ÷ what the job takes alone; 1 is perfect. "
+            "Slowdown: response ÷ the job's duration alone; 1 is perfect. "
             f"{READING} A contender is fair if its parts have the same slowdown."
         ),
-        told={"panel": "part", **PERCENTILES_TOLD, **told},
+        titles={"panel": "part", **PERCENTILE_TITLES, **titles},
         x=logarithmic("times as long as alone", rows=rows, fields=DRAWN, also=[1.0], beyond=1.1),
         layers=percentile_layers(),
-        behind=[lanes.guide(1.0, told="as fast as alone")],
+        behind=[lanes.guide(1.0, text="as fast as alone")],
         columns=2,
     )
 
@@ -137,7 +137,7 @@ def _load_row(row: RowSummary, *, point: LoadPoint, percentile: str, is_wait: bo
         x=point.rate_per_s,
         y=latency_s or None,
         is_hollow=True if point.is_sustained is False else None,
-        told=marked(fmt.duration(latency_s), mark=point.mark),
+        shown=marked(fmt.duration(latency_s), mark=point.mark),
         rate=rate,
         share=fmt.percent(point.share),
         is_sustained=answers[point.is_sustained],

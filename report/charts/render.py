@@ -20,13 +20,13 @@ VARIABLES: Mapping[str, Shade] = {
     **INK_SHADES,
 }
 
-#: Width of an image, distance of its panels and of its edges, pixels.
+#: Width of an image, space between its panels and at its edges, pixels.
 _WIDTH, _SPACING, _PADDING = 960, 28, 14
 
 #: Pixels of a PNG for each pixel of a screen.
 _SCALE = 2
 
-#: Digits that nobody sees.
+#: Matches numbers with invisible digits.
 _LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 
 _VARIABLE = re.compile(r"var\(--([a-z-]+)\)")
@@ -39,17 +39,17 @@ def vega_script() -> str:
 
 
 def to_json(value: object) -> str:
-    """Return JSON for a script element: no text in it can end the element."""
+    """Return JSON for a script element, escaped so that it can't end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
 
 
 def figure_json(chart: Chart) -> str:
-    """Return what the page's script draws of a chart: fields and rows, and each panel's spec.
+    """Return a chart for the page's script: fields, rows, and the specification of each panel.
 
-    Rows are lists and equal specs are there once, since the page should be small.
+    To keep the page small, rows are lists and equal specifications are stored once.
     """
-    # the shade is in the colours of the specs
+    # the colours of the specifications already contain the shade
     fields = list(dict.fromkeys(name for row in chart.rows for name in row if name != "shade"))
     rows = [[row.get(name) for name in fields] for row in chart.rows]
     specs: list[Spec] = []
@@ -68,7 +68,7 @@ def to_svg(chart: Chart) -> str:
 
 
 def to_image(chart: Chart, *, suffix: str) -> bytes:
-    """Return a chart on light ground, as an image: suffix ``.svg`` or ``.png``."""
+    """Return a chart as an image with a light background; the suffix is ``.svg`` or ``.png``."""
     spec = json.loads(_VARIABLE.sub(_light, json.dumps(_standalone(chart, has_title=True))))
     spec["config"]["background"] = INK_SHADES["ground"].light
     if suffix == ".svg":
@@ -77,7 +77,7 @@ def to_image(chart: Chart, *, suffix: str) -> bytes:
 
 
 def _standalone(chart: Chart, *, has_title: bool = False) -> Spec:
-    """Return one specification with all panels, of a fixed width, and with the data."""
+    """Return one specification with all panels and the data, of a fixed width."""
     columns = min(chart.columns, len(chart.panels))
     width = (_WIDTH - _SPACING * (columns - 1)) // columns - _beside(chart)
     return {
@@ -100,7 +100,7 @@ def _standalone(chart: Chart, *, has_title: bool = False) -> Spec:
 
 
 def _beside(chart: Chart) -> int:
-    """Return about how many pixels the names and figures beside a plot take."""
+    """Return the approximate width of the names and figures next to a plot, pixels."""
     names = max((len(one.name) for one in chart.series), default=0)
     figures = max((len(str(row.get("figure", ""))) for row in chart.rows), default=0)
     return 7 * (names + figures) + 24

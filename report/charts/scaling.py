@@ -1,4 +1,4 @@
-"""Charts of what changes as one setting does: a sweep with its law, a crossover."""
+"""Charts over the values of one setting: sweeps with their law, and crossovers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from report.charts.curves import Flag, curve_chart
 from report.charts.style import linear, logarithmic, reaching
 from report.result import Crossover, CrossoverPoint, RowSummary, Summary, Sweep, SweepFigures, Value
 
-#: Setting → its name in words, and its unit; others are called as they are.
+#: Setting → its name in text, and its unit; others are named by their key.
 _SETTINGS: Mapping[str, tuple[str, str]] = {
     "redis_delay_ms": ("delay of Redis", "ms"),
     "payload_bytes": ("payload", "bytes"),
 }
 
-_CAPTION = "Dot: median of the repetitions. Upright line: range."
+_CAPTION = "Dot: median of the repetitions. Vertical line: range."
 
 
 def sweep_groups(summary: Summary) -> list[list[Sweep]]:
-    """Return the sweeps of a run, those of one setting and workload together."""
+    """Return the sweeps of a run, grouped by setting and workload."""
     groups: dict[tuple[str, str], list[Sweep]] = {}
     for one in summary.sweeps:
         groups.setdefault((one.setting, one.workload), []).append(one)
@@ -30,16 +30,16 @@ def sweep_groups(summary: Summary) -> list[list[Sweep]]:
 
 
 def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
-    """Return throughput over the values of one setting, with the law where one was fitted."""
+    """Return the chart of throughput over the values of one setting, with the fitted law."""
     setting, workload = group[0].setting, group[0].workload
     values = {point.value for one in group for point in one.points}
     is_numeric = not any(isinstance(value, bool | str | None) for value in values)
     name, unit = _SETTINGS.get(setting, (setting.replace("_", " "), ""))
-    told = {"at": name, "told": "jobs/s", "reach": "range"}
+    titles = {"at": name, "shown": "jobs/s", "reach": "range"}
     chart_name, title = f"sweep-{setting}-{workload}", f"Throughput over {name}, {workload}"
     if not is_numeric or len(values) < 3:
         rows = [
-            row | {"panel": one.of, "figure": row["told"]}
+            row | {"panel": one.of, "figure": row["shown"]}
             for one in group
             for point in one.points
             for name in [_value_name(one, value=point.value, is_alone=len(group) == 1)]
@@ -50,19 +50,19 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
             name=chart_name,
             title=title,
             caption="Bar and figure: median of the repetitions. Line: range.",
-            told=told,
+            titles=titles,
             x=linear("jobs per second", rows=rows, fields=["median", "high"]),
             layers=lanes.median_layers(),
             columns=min(2, len(group)),
         )
     rows = _swept(summary, group=group)
-    law = " Curve: the Universal Scalability Law, drawn within the sizes measured."
+    law = " Curve: the Universal Scalability Law, within the measured sizes."
     return curve_chart(
         rows,
         name=chart_name,
         title=title,
         caption=_CAPTION + (law if any(one.usl for one in group) else ""),
-        told=told,
+        titles=titles,
         x=reaching(", ".join(filter(None, [name, unit])), rows=rows, has_ticks=True),
         y=linear("jobs per second", rows=rows, fields=["high", "law"]),
         line="law",
@@ -71,14 +71,14 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
     )
 
 
-def value_told(value: Value, *, setting: str) -> str:
+def value_text(value: Value, *, setting: str) -> str:
     """Return a setting's value with its name and unit: ``events on``, ``delay of Redis 5 ms``."""
     name, unit = _SETTINGS.get(setting, (setting.replace("_", " "), ""))
     return " ".join(filter(None, [name, _plain(value), unit]))
 
 
 def crossover(summary: Summary, *, found: Crossover, number: int = 1) -> Chart:
-    """Return throughput over the share of computing, with the places where processes take over."""
+    """Return the chart of throughput over the share of computing, with its crossover points."""
     rows = [
         _median_row(row, x=point.share, point=point)
         for line in found.lines
@@ -88,9 +88,9 @@ def crossover(summary: Summary, *, found: Crossover, number: int = 1) -> Chart:
     return curve_chart(
         rows,
         name=f"crossover-{number}",
-        title="Where the pools change places",
-        caption=f"{_CAPTION} Crossings are read off the straight lines between measured shares.",
-        told={"at": "computing", "told": "jobs/s", "reach": "range"},
+        title="Crossover points of the pools",
+        caption=f"{_CAPTION} Crossover points are interpolated between measured shares.",
+        titles={"at": "computing", "shown": "jobs/s", "reach": "range"},
         x=reaching("share of a job that computes", rows=rows, has_ticks=True),
         y=logarithmic("jobs per second", rows=rows, fields=["low", "high"], beyond=1.25),
         flags=[
@@ -102,7 +102,7 @@ def crossover(summary: Summary, *, found: Crossover, number: int = 1) -> Chart:
 
 
 def _swept(summary: Summary, *, group: Sequence[Sweep]) -> list[Spec]:
-    """Return the points of some sweeps, and what leads through them: a law, or straight lines."""
+    """Return the points of the sweeps, and those of the line: the law, or straight lines."""
     rows: list[Spec] = []
     for one in group:
         row = _row_of(summary, one=one)
@@ -132,9 +132,9 @@ def _peaks(group: Sequence[Sweep]) -> list[Flag]:
 
 
 def _value_name(one: Sweep, *, value: Value, is_alone: bool) -> str:
-    """Return what a lane is called: the value, and whose it is where there are several sweeps."""
-    told = value_told(value, setting=one.setting)
-    return told if is_alone else f"{one.of}, {told}"
+    """Return the name of a lane: the value, after the contender if there are several sweeps."""
+    text = value_text(value, setting=one.setting)
+    return text if is_alone else f"{one.of}, {text}"
 
 
 def _row_of(summary: Summary, *, one: Sweep) -> RowSummary:
@@ -155,7 +155,7 @@ def _median_row(
         reach=fmt.span(point.low, high=point.high),
         is_hollow=True if point.mark == "!" else None,
         at=f"{x:g}" if x is not None else name,
-        told=marked(fmt.number(point.median), mark=point.mark),
+        shown=marked(fmt.number(point.median), mark=point.mark),
     )
 
 

@@ -1,4 +1,4 @@
-"""What all charts share: theme, axes, colours and tooltips, as parts of a Vega-Lite spec."""
+"""Theme, axes, colours and tooltips of all charts, as parts of a Vega-Lite specification."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from report.charts.chart import Series, Spec, largest, values_of
 
-#: How numbers on an axis are written, as Vega expressions: 0.5 · 20 · 1.5k; 2 s · 50 ms · 300 µs.
+#: Formats of numbers on an axis, as Vega expressions: 0.5 · 20 · 1.5k; 2 s · 50 ms · 300 µs.
 SHORT = "abs(datum.value) < 1 ? format(datum.value, '~g') : format(datum.value, '~s')"
 SECONDS = (
     "datum.value >= 1 ? format(datum.value, '~g') + ' s'"
@@ -18,13 +18,13 @@ SECONDS = (
 #: Opacity of the A/A control.
 PALE = 0.45
 
-#: From this ratio of its ends on, an axis is logarithmic.
+#: Smallest ratio of its ends at which an axis is logarithmic.
 _FAR_APART = 8.0
 
-#: Decades that an axis shows at most → where it has labels within each.
+#: Maximum number of decades of an axis, and its labels within each decade.
 _STEPS = ((1.4, (1, 2, 5)), (2.6, (1, 3)))
 
-#: Vega's configuration. Colours are CSS variables, so that they follow the reader's scheme.
+#: Vega's configuration. Colours are CSS variables, so that they follow the colour scheme.
 CONFIG: Spec = {
     "font": "system-ui, sans-serif",
     "background": None,
@@ -67,7 +67,7 @@ CONFIG: Spec = {
 
 
 def linear(title: str, *, rows: Iterable[Spec], fields: Sequence[str]) -> Spec:
-    """Return an axis from 0 to a round number from the largest value of some fields on."""
+    """Return an axis from 0 to a round number above the largest value of the fields."""
     scale = {"domain": [0, largest(rows, fields=fields)], "nice": True}
     return _axis(title, scale=scale, labelExpr=SHORT, tickCount=6)
 
@@ -81,7 +81,7 @@ def logarithmic(
     beyond: float = 1.15,
     show: str = SHORT,
 ) -> Spec:
-    """Return a logarithmic axis around the values of some fields, and others; around 1 without."""
+    """Return a logarithmic axis around the fields' values and ``also``; around 1 without any."""
     values = [*also, *values_of(rows, fields=fields)]
     known = [value for value in values if value > 0]
     low, high = min(known, default=0.5) / beyond, max(known, default=2.0) * beyond
@@ -94,9 +94,9 @@ def logarithmic(
 def reaching(
     title: str, *, rows: Iterable[Spec], beyond: float = 1.0, has_ticks: bool = False
 ) -> Spec:
-    """Return an axis over the fields ``x`` of points: logarithmic if their ends are far apart.
+    """Return an axis over the field ``x`` of points, logarithmic if its ends are far apart.
 
-    With ``has_ticks`` it has a label at each of the values, as far as there is room.
+    With ``has_ticks``, the axis has a label at each value, if there is room.
     """
     points = [row for row in rows if "y" in row]
     known = sorted(set(values_of(points, fields=["x"]))) or [0.0, 1.0]
@@ -126,9 +126,9 @@ def opacity() -> Spec:
     return {"condition": {"test": "datum.is_pale", "value": PALE}, "value": 1}
 
 
-def tooltip(told: Mapping[str, str]) -> list[Spec]:
-    """Return a tooltip of a row's series and of some fields that hold text: field → title."""
-    shown = {"series": "contender", **told}
+def tooltip(titles: Mapping[str, str]) -> list[Spec]:
+    """Return a tooltip with a row's series and the given text fields: field → title."""
+    shown = {"series": "contender", **titles}
     return [{"field": name, "title": title} for name, title in shown.items()]
 
 
@@ -137,9 +137,9 @@ def _axis(title: str, *, scale: Spec, **look: object) -> Spec:
 
 
 def _log_ticks(low: float, *, high: float) -> list[float]:
-    """Return powers of ten, with steps between them where few decades are shown.
+    """Return powers of ten, with steps between them if there are few decades.
 
-    Empty where fewer than three fall within the bounds: there Vega chooses.
+    Empty if fewer than three are within the bounds; Vega then chooses the ticks.
     """
     decades = math.log10(high / low)
     steps = next((steps for most, steps in _STEPS if decades < most), (1,))

@@ -1,4 +1,4 @@
-"""The chart of how trials went: jobs that arrived, waited, ran and ended, CPU and memory."""
+"""The chart of trials over time: jobs that arrived, waited, ran and ended, CPU and memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from report.charts.style import linear
 from report.result import RowSummary, Summary
 from report.trials.timeline import Timeline, TimelinePoint
 
-#: Most points that all timelines of a report have together, for the page's size; and the fewest
-#: bins of one.
+#: Maximum number of points in all timelines of a report, to limit the page's size; and minimum
+#: number of bins of one timeline.
 _MOST_POINTS, _LEAST_BINS = 800, 8
 
-#: Field → what it is, and its unit.
+#: Field → its name, and its unit.
 _PANELS: Mapping[str, tuple[str, str]] = {
     "done": ("done", "jobs/s"),
     "backlog": ("backlog", "jobs"),
@@ -28,7 +28,7 @@ _PANELS: Mapping[str, tuple[str, str]] = {
 
 
 def timeline(summary: Summary, *, workload: str) -> Chart | None:
-    """Return one trial of each contender, bin by bin; None where no trial has its timeline kept."""
+    """Return the chart of one trial of each contender; None without a timeline."""
     most = max(_LEAST_BINS, _MOST_POINTS // max(1, len(summary.timelines)))
     found = [_merged(one, most=most) for one in summary.timelines if one.workload == workload]
     if not found:
@@ -40,26 +40,26 @@ def timeline(summary: Summary, *, workload: str) -> Chart | None:
         for row, one in zip(contenders, found, strict=True)
         for point in _points(row, one=one, has_arrivals=has_arrivals)
     ]
-    told = {"at": "after", **({"arrivals": "arrived, jobs/s"} if has_arrivals else {})}
-    told |= {field: ", ".join(filter(None, words)) for field, words in _PANELS.items()}
+    titles = {"at": "after", **({"arrivals": "arrived, jobs/s"} if has_arrivals else {})}
+    titles |= {field: ", ".join(filter(None, words)) for field, words in _PANELS.items()}
     arrivals = "Grey: arrivals." if has_arrivals else "All jobs were due at once."
     widths = fmt.listed([fmt.duration(width) for width in sorted({one.bin_s for one in found})])
     return Chart(
         name=f"timeline-{workload}",
-        title="How it went",
+        title="Timeline",
         caption=(
-            f"One trial of each, that of median throughput. {arrivals} Backlog: due and not "
+            f"One trial of each contender, with median throughput. {arrivals} Backlog: due and not "
             "started. Memory is RSS: pages that processes share count for each. "
             f"Bins of {widths}."
         ),
         rows=rows,
-        told=told,
-        panels=[_panel(field, rows=rows, told=told) for field in _PANELS],
+        titles=titles,
+        panels=[_panel(field, rows=rows, titles=titles) for field in _PANELS],
         columns=3,
     )
 
 
-def _panel(field: str, *, rows: Sequence[Spec], told: Mapping[str, str]) -> Panel:
+def _panel(field: str, *, rows: Sequence[Spec], titles: Mapping[str, str]) -> Panel:
     name, unit = _PANELS[field]
     fields = ["arrivals", field] if field == "done" else [field]
     top = largest(rows, fields=fields)
@@ -68,20 +68,20 @@ def _panel(field: str, *, rows: Sequence[Spec], told: Mapping[str, str]) -> Pane
         x=linear("seconds", rows=rows, fields=["x2"]),
         fields=fields,
         top=top,
-        told=told,
+        titles=titles,
     )
     return Panel(title=f"{name}, 0 to {fmt.plain(top)} {unit}".rstrip(), spec=spec)
 
 
 def _merged(one: Timeline, *, most: int) -> Timeline:
-    """Return a timeline of at most ``most`` bins: each holds several of the original's."""
+    """Return a timeline of at most ``most`` bins, each from one or more of the original's."""
     size = max(1, math.ceil(len(one.points) / most))
     groups = [one.points[start : start + size] for start in range(0, len(one.points), size)]
     return replace(one, bin_s=one.bin_s * size, points=tuple(_one_bin(group) for group in groups))
 
 
 def _one_bin(points: Sequence[TimelinePoint]) -> TimelinePoint:
-    """Return what several bins hold together: counts add up, states are those at the end."""
+    """Return several bins as one: counts are summed, states are those at the end."""
     cores = [point.cpu_cores for point in points if point.cpu_cores is not None]
     return replace(
         points[-1],
@@ -93,7 +93,7 @@ def _one_bin(points: Sequence[TimelinePoint]) -> TimelinePoint:
 
 
 def _points(row: RowSummary, *, one: Timeline, has_arrivals: bool) -> list[Spec]:
-    """Return a row for each bin, and one where the last one ends."""
+    """Return a row for each bin, and a row at the end of the last bin."""
     rows: list[Spec] = []
     for point in one.points:
         width_s = min(one.bin_s, one.lasted_s - point.t_s) or one.bin_s
@@ -113,5 +113,5 @@ def _points(row: RowSummary, *, one: Timeline, has_arrivals: bool) -> list[Spec]
 
 
 def _digits(value: float | None, *, scale: float = 1.0) -> float | str:
-    """Return a value with three significant digits, as tooltips show it; text draws nothing."""
+    """Return a value with three significant digits; without a value, a text, which isn't drawn."""
     return fmt.NOTHING if value is None else float(f"{value * scale:.3g}")

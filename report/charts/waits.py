@@ -1,4 +1,4 @@
-"""Charts of where a job's time goes: its parts side by side, and the producer's own lag."""
+"""Charts of latency: the parts of a job's time, and the producer's lag."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from report.statistics.percentiles import Tail
 
 READING = "Dot and figure: p50. Line: to p95 (small tick) and p99 (end)."
 
-#: The percentiles that are drawn, for which every trial has enough jobs.
+#: The percentiles that charts draw.
 DRAWN = ("p50", "p95", "p99")
 
-#: What table and tooltips show of percentiles: field → title.
-PERCENTILES_TOLD: Mapping[str, str] = {
+#: Titles of percentiles in tables and tooltips: field → title.
+PERCENTILE_TITLES: Mapping[str, str] = {
     "figure": "p50",
-    "p90_told": "p90",
-    "p95_told": "p95",
-    "p99_told": "p99",
-    "p99_9_told": "p99.9",
+    "p90_text": "p90",
+    "p95_text": "p95",
+    "p99_text": "p99",
+    "p99_9_text": "p99.9",
 }
 
 _WAIT = "Wait: due → started"
 _RESPONSE = "Response: due → finished"
 
-#: Stretch of a job's time, between two of its moments → where a row has it.
+#: Part of a job's time → function that returns it from a row.
 _PARTS: Mapping[str, Callable[[RowSummary], Tail | None]] = {
     "Lag: due → sent": lambda row: row.wait_parts_s.lag or row.lag_s,
     "Broker: sent → received": lambda row: row.wait_parts_s.broker,
@@ -40,7 +40,7 @@ _PARTS: Mapping[str, Callable[[RowSummary], Tail | None]] = {
 
 
 def split(summary: Summary, *, workload: str) -> Chart:
-    """Return the percentiles of each part of a job's time, and of the whole, on one axis."""
+    """Return the chart of each part of a job's time, and of the whole, on one axis."""
     found = summary.of_workload(workload)
     shown = [part for part, of in _PARTS.items() if any(of(row) for row in found)] or [_WAIT]
     rows = [_time_row(row, of=_PARTS[part], panel=part) for part in shown for row in found]
@@ -52,7 +52,7 @@ def split(summary: Summary, *, workload: str) -> Chart:
             f"{READING} Percentiles of parts don't add up to those of the whole, so nothing is "
             "stacked."
         ),
-        told={"panel": "part", **PERCENTILES_TOLD},
+        titles={"panel": "part", **PERCENTILE_TITLES},
         x=logarithmic("time", rows=rows, fields=DRAWN, show=SECONDS),
         layers=percentile_layers(),
         columns=3,
@@ -60,7 +60,7 @@ def split(summary: Summary, *, workload: str) -> Chart:
 
 
 def first_response(summary: Summary) -> Chart:
-    """Return how long jobs took from due to their end, a panel a workload."""
+    """Return the chart of the response by workload, or of the wait if no row has a response."""
     part = _RESPONSE if any(row.response_s for row in summary.rows) else _WAIT
     rows = [_time_row(row, of=_PARTS[part], panel=row.workload) for row in summary.rows]
     return lanes.lane_chart(
@@ -68,7 +68,7 @@ def first_response(summary: Summary) -> Chart:
         name="response",
         title=f"How long does a job take? {part}",
         caption=f"{READING} Shorter is better.",
-        told={"panel": "workload", **PERCENTILES_TOLD},
+        titles={"panel": "workload", **PERCENTILE_TITLES},
         x=logarithmic("time", rows=rows, fields=DRAWN, show=SECONDS),
         layers=percentile_layers(),
         columns=2,
@@ -76,37 +76,37 @@ def first_response(summary: Summary) -> Chart:
 
 
 def lag_histogram(summary: Summary, *, workload: str) -> Chart | None:
-    """Return how late the producer sent jobs; None where none were due one by one."""
+    """Return the chart of the producer's lag; None if no row has a lag histogram."""
     found = [row for row in summary.of_workload(workload) if row.lag_histogram]
     if not found:
         return None
     bins = sorted({(one.from_s, one.to_s) for row in found for one in row.lag_histogram})
     rows = [one for row in found for one in _lags(row, bins=bins)]
     top = largest(rows, fields=["share"])
-    told = {"lag": "lag", "jobs": "jobs", "share_told": "of its jobs"}
+    titles = {"lag": "lag", "jobs": "jobs", "share_text": "of its jobs"}
     spec = lanes.ridges(
         rows,
         x=logarithmic("lag", rows=rows, fields=["x", "x2"], beyond=1.0, show=SECONDS),
         fields=["share"],
         top=top,
-        told=told,
+        titles=titles,
     )
     p99 = (f"{named(row)} {fmt.duration((row.lag_s or Tail()).p99)}" for row in found)
     return Chart(
         name=f"lag-{workload}",
-        title="How late the producer was",
+        title="Lag of the producer",
         caption=(
-            "Height: share of the jobs that were sent this long after they were due, up to "
+            "Height: share of the jobs with this lag, the time from due to sent, up to "
             f"{fmt.percent(top)}. p99: {', '.join(p99)}."
         ),
         rows=rows,
-        told=told,
+        titles=titles,
         panels=[Panel(spec=spec)],
     )
 
 
 def percentile_layers() -> list[Spec]:
-    """Return the layers that draw `percentile_fields` in lanes."""
+    """Return the layers for `percentile_fields` in lanes."""
     return [
         lanes.line("p50", "end", opacity=0.6),
         lanes.dot("p50"),
@@ -118,7 +118,7 @@ def percentile_layers() -> list[Spec]:
 def percentile_fields(
     found: Tail | None, *, mark: str, show: Callable[[float | None], str]
 ) -> Spec:
-    """Return the fields that `percentile_layers` draws, and those of `PERCENTILES_TOLD`."""
+    """Return the fields for `percentile_layers` and `PERCENTILE_TITLES`."""
     tail = found or Tail()
     drawn = {name: getattr(tail, name) for name in DRAWN}
     known = [value for value in drawn.values() if value is not None]
@@ -126,10 +126,10 @@ def percentile_fields(
         **drawn,
         "end": max(known, default=None),
         "figure": marked(show(tail.p50), mark=mark),
-        "p90_told": show(tail.p90),
-        "p95_told": show(tail.p95),
-        "p99_told": show(tail.p99),
-        "p99_9_told": show(tail.p99_9),
+        "p90_text": show(tail.p90),
+        "p95_text": show(tail.p95),
+        "p99_text": show(tail.p99),
+        "p99_9_text": show(tail.p99_9),
     }
 
 
@@ -139,16 +139,16 @@ def _time_row(row: RowSummary, *, of: Callable[[RowSummary], Tail | None], panel
 
 
 def _lags(row: RowSummary, *, bins: Sequence[tuple[float, float]]) -> list[Spec]:
-    """Return a row for each bin, and one where it ends if no other begins there."""
+    """Return a row for each bin, and a row at its end if no other bin begins there."""
     counts = {(one.from_s, one.to_s): one.jobs for one in row.lag_histogram}
     total = sum(counts.values()) or 1
     begins = {start for start, _ in bins}
     drawn: list[Spec] = []
     for start, end in bins:
         jobs = counts.get((start, end), 0)
-        told = {"jobs": fmt.count(jobs), "share_told": fmt.percent(jobs / total)}
+        texts = {"jobs": fmt.count(jobs), "share_text": fmt.percent(jobs / total)}
         lag = f"{fmt.duration(start)} to {fmt.duration(end)}"
-        drawn.append(of_row(row, x=start, x2=end, share=jobs / total, lag=lag, **told))
+        drawn.append(of_row(row, x=start, x2=end, share=jobs / total, lag=lag, **texts))
         if end not in begins:
             drawn.append(of_row(row, x=end, share=0.0))
     return drawn

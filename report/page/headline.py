@@ -12,7 +12,7 @@ from collector.reasons import Severity
 from report import format as fmt
 from report.analyses.sweep_text import describe_estimate
 from report.charts.load import bounds_wait
-from report.charts.scaling import sweep_groups, value_told
+from report.charts.scaling import sweep_groups, value_text
 from report.page.lead_chart import Answer
 from report.result import Summary, Sweep, Verdict
 from report.verdicts.naming import capitalized
@@ -101,7 +101,7 @@ def _swept(one: Sweep) -> str:
     who = capitalized(one.of)
     if one.setting != "slots":
         told = [
-            f"{fmt.number(per_s)}/s with {value_told(value, setting=one.setting)}"
+            f"{fmt.number(per_s)}/s with {value_text(value, setting=one.setting)}"
             for per_s, value in (known[0], known[-1])
         ]
         return f"{who} did {told[0]}, and {told[1]}."

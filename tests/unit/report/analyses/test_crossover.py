@@ -60,7 +60,7 @@ def test_where_no_difference_goes_before_nothing_crosses(crossing: Summary) -> N
 
     assert found.share is None
     assert describe_boundary(found) == (
-        "prefork-10 leads every other pool from a CPU share of 0.1 on; at 0 no difference shows."
+        "prefork-10 leads every other pool from a CPU share of 0.1 on; no difference at 0."
     )
 
 
@@ -82,7 +82,7 @@ def test_a_share_without_a_difference_lies_within_the_boundary(tmp_path: Path) -
     assert (found.after, found.even, found.until) == (0.25, (0.5,), 0.75)
     assert found.share == pytest.approx(0.5, abs=0.03)
     assert describe_boundary(found).endswith(
-        "interpolated between the measured 0.25 and 0.75; at 0.5 no difference shows)."
+        "interpolated between the measured 0.25 and 0.75; no difference at 0.5)."
     )
 
 
@@ -110,8 +110,8 @@ def test_lines_cross_where_straight_lines_do(ours: dict[float, float], crossing:
     ("factor", "text"),
     [
         # nothing is interpolated below the first share measured
-        (1.5, "prefork-10 leads every other pool at every share measured."),
-        (0.8, "There is no CPU share from which on prefork-10 and prefork-cores lead every other"),
+        (1.5, "prefork-10 leads every other pool at every measured share."),
+        (0.8, "prefork-10 and prefork-cores do not lead every other pool at the largest"),
     ],
 )
 def test_who_leads_everywhere_or_nowhere_is_told_so(
@@ -126,7 +126,7 @@ def test_who_leads_everywhere_or_nowhere_is_told_so(
     found = the_one(summarize(make_crossing(tmp_path / "run", per_s=per_s, shares=SHARES[:3])))
 
     assert found.text.startswith(text)
-    assert (found.boundaries == ()) is (factor < 1) is found.text.endswith("lead every other pool.")
+    assert (found.boundaries == ()) is (factor < 1) is found.text.endswith("measured CPU share.")
 
 
 def test_few_repetitions_are_no_claim(tmp_path: Path) -> None:

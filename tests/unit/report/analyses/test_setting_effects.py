@@ -69,7 +69,7 @@ def test_the_effect_is_the_ratio_of_the_paired_blocks(tmp_path: Path) -> None:
     assert found.ratio.value == pytest.approx(0.5, rel=0.05)
     assert found.decision.finding is Finding.LESS
     assert known(found.cpu_ratio).value == pytest.approx(1, rel=0.01)
-    assert found.text.endswith(" the CPU a job.")
+    assert found.text.endswith(" the CPU per job.")
     assert found.text.startswith("With Celery's events: 0.")
 
 

@@ -88,7 +88,7 @@ def test_slots_follow_their_law(lawful: Summary) -> None:
     assert peak.value == pytest.approx((0.95 / 0.005) ** 0.5, rel=0.1)
     assert sweep.usl_reason == ""
     assert "Contention 0.0" in words
-    assert "The peak lies at" in words
+    assert "The peak is at" in words
     assert words.count("[") == 4
     assert set(LAW) <= set(slots)
     assert (slots[0], slots[-1]) == (1, MAX_EXTRAPOLATION * 32)
@@ -103,7 +103,7 @@ def test_a_terminal_shows_sweeps(lawful: Summary) -> None:
     lines = [line.split() for line in points.splitlines()]
 
     assert title in shown(lawful)
-    assert "The peak lies at" in points
+    assert "The peak is at" in points
     assert [line[0] for line in lines if len(line) > 2 and line[0].isdecimal()] == [
         str(slots) for slots in LAW
     ]

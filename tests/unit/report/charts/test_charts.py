@@ -228,12 +228,12 @@ def test_a_crossover_has_its_boundary(summaries: Mapping[str, Summary]) -> None:
     assert len(chart.rows) == 6 * len(summary.crossovers[0].shares)
 
 
-def test_a_twin_is_pale_and_explained(summaries: Mapping[str, Summary]) -> None:
+def test_an_a_a_control_is_pale_and_explained(summaries: Mapping[str, Summary]) -> None:
     """Near its original, with an interval as wide as the noise."""
     chart = capacity.advantage(summaries["capacity"])
     values = {row["series"]: row["value"] for row in chart.rows if row["panel"] == "cpu.primes"}
 
-    assert values["prefork-4-again, twin"] == pytest.approx(values["prefork-4"], rel=0.05)
+    assert values["prefork-4-again, A/A"] == pytest.approx(values["prefork-4"], rel=0.05)
     assert f'opacity="{PALE}"' in drawn(chart)
     assert "The difference is noise." in chart.reading
 
@@ -276,8 +276,8 @@ def test_the_objective_is_a_line_of_its_percentile(summaries: Mapping[str, Summa
         for name in ("p95", "p50")
     )
 
-    assert "Line across: the objective, 1.00 s." in p95.caption
-    assert "Line across" not in p50.caption
+    assert "Horizontal line: the objective, 1.00 s." in p95.caption
+    assert "Horizontal line" not in p50.caption
     assert len(p95.panels[0].spec["layer"]) == len(p50.panels[0].spec["layer"]) + 1
 
 
