@@ -9,7 +9,7 @@ from report.compare.model import Comparison, Outcome
 from report.result import Checked
 from report.verdicts.fail_on import Condition, row_faults
 
-#: Outcome → what a number is worth, where the outcome's own word does not say it.
+#: Outcome → the note on a number, if it differs from the outcome's own text.
 _NOTES = {
     Outcome.SAME: "no difference beyond the noise",
     Outcome.UNPROVED: "not proved among so many comparisons",
@@ -18,10 +18,10 @@ _NOTES = {
 
 
 def check_conditions(conditions: Sequence[Condition], *, comparison: Comparison) -> list[Checked]:
-    """Return what became of each condition in each row of a comparison that it names.
+    """Return the result of each condition in each row of a comparison that it matches.
 
     Raises:
-        UsageError: with every condition that names no row.
+        UsageError: with the faults of all conditions that match no row.
     """
     faults = row_faults(conditions, names=[row.name for row in comparison.rows])
     if faults:

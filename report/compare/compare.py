@@ -1,4 +1,4 @@
-"""Pure: what changed from run A to run B, row by row, and whether it lies beyond the noise.
+"""Compares two runs: the change of each figure from A to B, and whether it exceeds the noise. Pure.
 
 A row that is invalid in one of the runs is shown with its reason and is never compared.
 """
@@ -22,11 +22,11 @@ from report.statistics.significance import detectable_difference, holm
 from report.trials.trial import TrialSummary
 from report.verdicts.metrics import FIGURES, Figure
 
-#: A change within ± this share is none, however narrow its interval: between two runs a machine
-#: differs by more. Criterion's noise threshold has the same default.
+#: A change within ± this share is noise, however narrow its interval: the speed of a machine varies
+#: by more between two runs. Criterion's noise threshold has the same default.
 NOISE = 0.01
 
-#: From this change of a job's speed without Celery on, not the pools alone differ.
+#: Largest accepted change of a job's speed without Celery; beyond it, the machine has changed.
 MACHINE_DRIFT = 0.05
 
 #: The valid trials of one row in A and in B.
@@ -41,16 +41,16 @@ def compare(
     is_forced: bool = False,
     noise: float = NOISE,
 ) -> Comparison:
-    """Compare two runs; the caller looks at `Comparison.refusals` first.
+    """Return the comparison of two runs; the caller checks `Comparison.refusals` before its rows.
 
-    A figure is better or worse where its Welch interval lies beyond ``noise`` and its p-value
-    stays below 0.05 after Holm's correction for all comparisons made here; not proved, where the
-    second fails.
+    A figure is better or worse if its Welch interval is outside ``noise`` and its p-value is below
+    0.05 after Holm's correction for all comparisons made here. If only the interval is, it is not
+    proved.
     """
     rows = [
         _row(row, theirs=other, a=a, b=b)
         for row in a.rows
-        # a twin is its original once more, and would count twice
+        # an A/A control would count its original twice
         if not row.is_twin and (other := b.row(row.contender, workload=row.workload))
     ]
     p_values = {
@@ -109,7 +109,7 @@ def _row(mine: RowSummary, *, theirs: RowSummary, a: Summary, b: Summary) -> Row
 
 
 def _machine_ratio(a: Sequence[TrialSummary], b: Sequence[TrialSummary]) -> float | None:
-    """Return how many times A's ceiling B's is: what the machine alone does with the same work."""
+    """Return the ratio of B's ceiling to A's: the speed of the machine without Celery."""
     medians = [
         statistics.median(ceilings)
         for side in (a, b)
@@ -121,7 +121,7 @@ def _machine_ratio(a: Sequence[TrialSummary], b: Sequence[TrialSummary]) -> floa
 def _backlogs(
     rows: tuple[RowSummary, RowSummary], *, trials: Trials
 ) -> tuple[Backlog, Backlog] | None:
-    """Return what stood in the queues of A and B; None where jobs came at a rate."""
+    """Return the backlogs of A and B; None if jobs arrived at a rate."""
     if not all(row.is_backlog for row in rows) or not all(trials):
         return None
     a, b = (
@@ -151,7 +151,7 @@ def _change(
     ratio = None if reason else unpaired_ratio(b, theirs=a)
     if ratio and backlogs and figure.span == "wait":
         ratio = per_place(ratio, a=backlogs[0], b=backlogs[1], percentile=figure.percentile)
-        reason = "" if ratio else "the backlogs differ, and are too small for a place in them"
+        reason = "" if ratio else "the backlogs differ, and are too small for a ratio per place"
     return Change(
         figure=figure, a=mean_a, b=mean_b, blocks=(len(a), len(b)), ratio=ratio, reason=reason
     )
@@ -172,7 +172,7 @@ def _judge(
 def _detectable(
     change: Change, *, corrected: Mapping[tuple[str, str], float], noise: float
 ) -> float | None:
-    """Return the smallest change that would show: beyond the noise, and among those left open."""
+    """Return the minimum detectable change, beyond the noise and among the open comparisons."""
     if change.ratio is None:
         return None
     still_open = sum(p_value >= 1 - CONFIDENCE for p_value in corrected.values())

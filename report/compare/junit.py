@@ -1,8 +1,8 @@
-"""Writes a comparison of two runs as JUnit's XML: what a CI system shows as tests.
+"""Formats a comparison of two runs as JUnit's XML, which CI systems show as tests.
 
-A test case is a row, or a condition of `--fail-on` in a row. A *failure* is a threshold missed, an
-*error* a row that is invalid or a condition that could not be checked; without conditions nothing
-fails, as with the exit code.
+A test case is a row, or a condition of `--fail-on` in a row. A *failure* is a missed threshold, an
+*error* is an invalid row or a condition that could not be checked. Without conditions, there is no
+failure, as with the exit code.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from report.compare.model import Comparison, RowChange
-from report.compare.wording import forced, headline, side, told
+from report.compare.wording import forced, headline, remarks, side
 from report.legend import claim
 from report.result import Checked, Status
 
 _SUITE = "poolbench compare"
 
-#: What XML 1.0 can't hold, escaped or not (section 2.2, Char): an error's text may have it.
+#: Characters that XML 1.0 excludes, even escaped (section 2.2, Char): an error may contain them.
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -35,7 +35,7 @@ def to_junit(comparison: Comparison, *, checked: Sequence[Checked]) -> bytes:
     suite = ET.SubElement(suites, "testsuite", {"name": _SUITE, **counts})
     _properties(suite, comparison=comparison)
     suite.extend(cases)
-    lines = [headline(comparison), *forced(comparison), *told(comparison)]
+    lines = [headline(comparison), *forced(comparison), *remarks(comparison)]
     ET.SubElement(suite, "system-out").text = "\n".join(lines)
     for element in suites.iter():
         element.text = _clean(element.text or "") or None
@@ -59,7 +59,7 @@ def _properties(suite: ET.Element, *, comparison: Comparison) -> None:
 def _row_case(row: RowChange) -> ET.Element:
     case = ET.Element("testcase", {"classname": row.workload, "name": row.contender})
     if row.mark == "!":
-        message = "invalid, and so not compared"
+        message = "invalid, not compared"
         ET.SubElement(case, "error", {"message": message}).text = "\n".join(row.reasons)
     ET.SubElement(case, "system-out").text = "\n".join(_figures(row))
     return case
@@ -68,11 +68,11 @@ def _row_case(row: RowChange) -> ET.Element:
 def _figures(row: RowChange) -> list[str]:
     lines = []
     for change in row.changes:
-        seen = change.reason
+        text = change.reason
         if change.ratio:
-            seen = f"{claim(change.ratio)} {change.outcome}"
+            text = f"{claim(change.ratio)} {change.outcome}"
         values = f"{change.figure.show(change.a)} → {change.figure.show(change.b)}"
-        lines.append(f"{change.figure.absolute}: {values}: {seen}")
+        lines.append(f"{change.figure.absolute}: {values}: {text}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Writes a comparison of two runs as Markdown for a pull request."""
+"""Formats a comparison of two runs as Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from report import format as fmt
 from report.compare.model import Comparison, Outcome, RowChange
-from report.compare.wording import by_condition, forced, headline, legend, side, told
+from report.compare.wording import by_condition, forced, headline, legend, remarks, side
 from report.legend import claim
 from report.result import Checked
 from report.verdicts.metrics import FIGURES, Figure
 
-#: Outcome → what follows a ratio: a table in a pull request has no colours.
+#: Outcome → sign after a ratio, because a table in a pull request has no colours.
 _SIGNS = {Outcome.BETTER: " 🟢", Outcome.WORSE: " 🔴"}
 
 #: The figures of the first table, with their titles.
@@ -19,7 +19,7 @@ _MAIN = {"throughput": "throughput", "cpu": "CPU", "pss": "PSS"}
 
 
 def to_markdown(comparison: Comparison, *, checked: Sequence[Checked]) -> str:
-    """Return the whole comparison; waits and executions lie folded beneath each table."""
+    """Return the whole comparison; waits and executions are collapsed below each table."""
     return "\n".join(_lines(comparison, checked=checked)) + "\n"
 
 
@@ -34,7 +34,7 @@ def _lines(comparison: Comparison, *, checked: Sequence[Checked]) -> Iterator[st
         yield from (f"  - **{one.status}** {_text(one.text)}" for one in bad)
     yield f"- {_text(side('A', summary=comparison.a))}"
     yield f"- {_text(side('B', summary=comparison.b))}"
-    for one in told(comparison):
+    for one in remarks(comparison):
         yield f"- {_text(one)}"
     for workload in dict.fromkeys(row.workload for row in comparison.rows):
         yield from _section([row for row in comparison.rows if row.workload == workload])
@@ -50,8 +50,8 @@ def _section(rows: Sequence[RowChange]) -> Iterator[str]:
     yield from _head(["", "contender", "jobs/s A", "B", *_MAIN.values()])
     for row in rows:
         change = row.change(throughput)
-        seen = [throughput.show(value) for value in (change.a, change.b)]
-        yield _line([*_name(row), *seen, *(_cell(row, figure=FIGURES[name]) for name in _MAIN)])
+        values = [throughput.show(value) for value in (change.a, change.b)]
+        yield _line([*_name(row), *values, *(_cell(row, figure=FIGURES[name]) for name in _MAIN)])
     yield from ("", "<details><summary>wait and execution</summary>", "")
     yield from _head(["", "contender", *(figure.title for figure in spans)])
     for row in rows:
@@ -73,7 +73,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _name(row: RowChange) -> tuple[str, str]:
-    # a lone tilde may strike out what follows
+    # Markdown may read a single tilde as strikethrough
     return f"`{row.mark}`" if row.mark else "", _text(row.contender)
 
 
@@ -86,7 +86,7 @@ def _cell(row: RowChange, *, figure: Figure) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a text that Markdown shows as it is."""
+    """Return the text, escaped for Markdown."""
     for sign in "\\`*_<>|~[]#":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())

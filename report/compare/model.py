@@ -1,4 +1,4 @@
-"""The values of a comparison: what a figure, a row and a whole run came to."""
+"""Types of a comparison: the changes of figures, of rows and of a whole run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ COMPARE_FORMAT = 1
 
 
 class Outcome(StrEnum):
-    """What a figure's change comes to."""
+    """The result of a figure's change."""
 
     BETTER = "better"
     WORSE = "worse"
     SAME = "no difference"
-    #: Its interval lies beyond the noise, as by chance one of so many does.
+    #: The interval is outside the noise, but among so many comparisons this may be chance.
     UNPROVED = "not proved"
-    #: Under `CLAIM_BLOCKS` repetitions in one of the runs.
+    #: Fewer than `CLAIM_BLOCKS` repetitions in one of the runs.
     TOO_FEW = "too few"
     #: Invalid, or without a figure.
     NOT_COMPARED = "not compared"
@@ -37,20 +37,20 @@ class Change:
     #: Geometric means over the valid repetitions; None without a figure.
     a: float | None
     b: float | None
-    #: Repetitions of A and of B that have one.
+    #: Repetitions of A and of B with a figure.
     blocks: tuple[int, int]
     #: b ÷ a.
     ratio: Ratio | None
     outcome: Outcome = Outcome.NOT_COMPARED
     #: The p-value after Holm's correction for all comparisons of the table; None without a claim.
     corrected_p: float | None = None
-    #: The smallest change, as a share, that runs like these would show; None without a claim.
+    #: Minimum detectable change, as a share; None without a claim.
     detectable: float | None = None
-    #: Why there is no ratio.
+    #: The reason why there is no ratio; empty if there is one.
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the change as the comparison's JSON has it."""
+        """Return the change for the comparison's JSON."""
         ratio = self.ratio
         interval = ratio and {
             **{name: getattr(ratio, name) for name in ("value", "low", "high", "is_claim")},
@@ -82,14 +82,14 @@ class RowChange:
     #: The stronger of both runs' marks.
     mark: str
     reasons: tuple[str, ...]
-    #: How many times A's speed a job had in B without Celery; None for waits.
+    #: Ratio of a job's speed without Celery in B to that in A; None for waits.
     machine_ratio: float | None
     #: In the order of `FIGURES`.
     changes: tuple[Change, ...]
 
     @property
     def name(self) -> str:
-        """What conditions and messages call the row."""
+        """The row's name in conditions and messages."""
         return f"{self.contender}/{self.workload}"
 
     def change(self, figure: Figure) -> Change:
@@ -97,7 +97,7 @@ class RowChange:
         return next(change for change in self.changes if change.figure is figure)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the row as the comparison's JSON has it."""
+        """Return the row for the comparison's JSON."""
         names = ("contender", "workload", "pool", "slots", "mark", "reasons", "machine_ratio")
         figures = [change.as_dict() for change in self.changes]
         return {name: getattr(self, name) for name in names} | {"figures": figures}
@@ -105,33 +105,33 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What changed from run A to run B."""
+    """The changes from run A to run B."""
 
     a: Summary
     b: Summary
-    #: Change within ± this share is none.
+    #: A change within ± this share is noise.
     noise: float
     differences: tuple[Difference, ...]
-    #: Topics whose differences were asked for.
+    #: Topics whose differences `--across` allows.
     across: tuple[str, ...]
-    #: Whether refusals were overruled.
+    #: Whether `--force` overrides the refusals.
     is_forced: bool
     rows: tuple[RowChange, ...]
     notes: tuple[str, ...]
 
     @property
     def refusals(self) -> tuple[Difference, ...]:
-        """Conditions that forbid the comparison, those that were asked for left out."""
+        """Differences that forbid the comparison, without those that `--across` allows."""
         return tuple(
             one for one in self.differences if one.is_refusal and one.topic not in self.across
         )
 
     def count(self, outcome: Outcome) -> int:
-        """Return how many figures came to this."""
+        """Return the number of figures with this outcome."""
         return sum(change.outcome is outcome for row in self.rows for change in row.changes)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the content of the comparison's JSON, but for the conditions of `--fail-on`."""
+        """Return the content of the comparison's JSON, without the conditions of `--fail-on`."""
         return {
             "format": COMPARE_FORMAT,
             "a": _side(self.a),

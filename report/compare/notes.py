@@ -1,4 +1,4 @@
-"""What a reader must know before the ratios of two runs, in whole sentences."""
+"""Notes to read before the ratios of two runs, in whole sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from report.summary import P99_JOBS, busy_notes
 
 
 def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:
-    """Yield what a reader must know before the ratios, in whole sentences."""
+    """Yield the notes to read before the ratios, in whole sentences."""
     if a.run == b.run:
         yield "A and B are the same run."
     for name, summary in (("A", a), ("B", b)):
@@ -22,8 +22,8 @@ def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[s
     yield from _left_out(a, b=b, rows=rows)
     if any(change.outcome is Outcome.TOO_FEW for row in rows for change in row.changes):
         yield (
-            f"Under {CLAIM_BLOCKS} repetitions in a run nothing is claimed: the "
-            "interval is what the extremes allow."
+            f"A run with fewer than {CLAIM_BLOCKS} repetitions allows no claim: the interval is "
+            "the range of all pairs."
         )
     yield from _backlog_notes(a, b=b, rows=rows)
     compared = {(row.contender, row.workload) for row in rows}
@@ -37,7 +37,7 @@ def notes_on(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[s
 
 
 def _left_out(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:
-    """Name what one run alone has: whole contenders and workloads first, then single rows."""
+    """Yield a note on what only one run has: contenders and workloads first, then single rows."""
     contenders = {row.contender for row in rows}
     workloads = {row.workload for row in rows}
     shared = {row.name for row in rows}
@@ -58,7 +58,7 @@ def _left_out(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[
             ),
         ]
         if missing:
-            yield f"Only in {name}, and so not compared: {fmt.listed(missing)}."
+            yield f"Only in {name}, not compared: {fmt.listed(missing)}."
 
 
 def _backlog_notes(a: Summary, *, b: Summary, rows: Sequence[RowChange]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Shows a comparison of two runs in a terminal: every ratio with its interval."""
+"""Prints a comparison of two runs in a terminal: every ratio with its interval."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.text import Text
 
 from report import format as fmt
 from report.compare.model import Comparison, Outcome, RowChange
-from report.compare.wording import by_condition, forced, headline, legend, side, told
+from report.compare.wording import by_condition, forced, headline, legend, remarks, side
 from report.legend import MARKS
 from report.palette import MARK_STYLES
 from report.result import Checked
 from report.verdicts.metrics import FIGURES, Figure
 
-#: Outcome → the sign behind a ratio, and its style.
+#: Outcome → the sign after a ratio, and its style.
 SIGNS: Mapping[Outcome, tuple[str, str]] = {
     Outcome.BETTER: ("+", "green"),
     Outcome.WORSE: ("-", "bold red"),
@@ -32,13 +32,13 @@ _MAIN = (_THROUGHPUT, FIGURES["cpu"], FIGURES["pss"])
 
 
 def render(comparison: Comparison, *, checked: Sequence[Checked]) -> RenderableType:
-    """Return the whole comparison; it wants 80 columns."""
+    """Return the whole comparison, for 80 columns or more."""
     workloads = list(dict.fromkeys(row.workload for row in comparison.rows))
     parts: list[RenderableType] = [
         Text(side("A", summary=comparison.a)),
         Text(side("B", summary=comparison.b)),
         *(Text(one, style="bold red") for one in forced(comparison)),
-        *(Text(one, style="dim") for one in told(comparison)),
+        *(Text(one, style="dim") for one in remarks(comparison)),
         *(_section(comparison, workload=workload) for workload in workloads),
         Text(),
         Text(headline(comparison), style="bold"),
@@ -65,9 +65,9 @@ def _throughput_table(rows: Sequence[RowChange]) -> Table:
     table.add_column("throughput", no_wrap=True, width=13)
     for row in rows:
         change = row.change(_THROUGHPUT)
-        seen = [_THROUGHPUT.show(value) for value in (change.a, change.b)]
+        values = [_THROUGHPUT.show(value) for value in (change.a, change.b)]
         outcome = Text(change.outcome, style=SIGNS[change.outcome][1])
-        table.add_row(*_name(row), *seen, *_cells(row, figures=_MAIN), outcome)
+        table.add_row(*_name(row), *values, *_cells(row, figures=_MAIN), outcome)
     return table
 
 
@@ -95,7 +95,7 @@ def _name(row: RowChange) -> tuple[Text, Text]:
 
 
 def _cells(row: RowChange, *, figures: Sequence[Figure]) -> Iterator[Text]:
-    """Yield the ratio of each figure with its sign, and its interval beneath."""
+    """Yield the ratio of each figure with its sign, and its interval below."""
     for change in map(row.change, figures):
         sign, style = SIGNS[change.outcome]
         if change.ratio is None:
@@ -107,7 +107,7 @@ def _cells(row: RowChange, *, figures: Sequence[Figure]) -> Iterator[Text]:
 
 
 def _reasons(rows: Sequence[RowChange]) -> list[RenderableType]:
-    """Return a line for each reason that a row has; what all rows share, once."""
+    """Return a line for each distinct reason, with its contenders."""
     found: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for reason in row.reasons:
@@ -123,7 +123,7 @@ def _reasons(rows: Sequence[RowChange]) -> list[RenderableType]:
 
 
 def _conditions(checked: Sequence[Checked]) -> list[RenderableType]:
-    """Return a line for each row that missed a condition or couldn't be checked; others counted."""
+    """Return a line for each condition, and for each row that doesn't pass it."""
     lines: list[RenderableType] = []
     for head, bad in by_condition(checked):
         lines.append(Text(head, style="" if bad else "green"))

@@ -13,7 +13,7 @@ from report.verdicts.metrics import FIGURES
 
 
 def side(name: str, *, summary: Summary) -> str:
-    """Return which run A or B is."""
+    """Return a description of run A or B."""
     commit = (summary.conditions.get("run") or {}).get("commit")
     facts = [fmt.moment(summary.created_ns), f"commit {commit}" if commit else ""]
     title = f": {summary.title}" if summary.title else ""
@@ -21,58 +21,60 @@ def side(name: str, *, summary: Summary) -> str:
 
 
 def forced(comparison: Comparison) -> list[str]:
-    """Return the refusals that `--force` overruled, in the words that it gets."""
+    """Return a warning for each refusal that `--force` overrode; empty without `--force`."""
     if not comparison.is_forced:
         return []
-    return [f"FORCED, unlike conditions: {one}" for one in comparison.refusals] or [
-        "FORCED, and nothing had to be: the conditions are alike."
+    return [f"FORCED, different conditions: {one}" for one in comparison.refusals] or [
+        "--force was not needed: no difference refuses the comparison."
     ]
 
 
-def told(comparison: Comparison) -> list[str]:
-    """Return the notes, the differences that were asked for and those that refuse nothing."""
+def remarks(comparison: Comparison) -> list[str]:
+    """Return the notes, the differences that `--across` allows, and those that refuse nothing."""
     asked = [f"Across {one}" for one in comparison.differences if one.topic in comparison.across]
     noted = [_noted(one) for one in comparison.differences if not one.is_refusal]
     return [*comparison.notes, *asked, *noted]
 
 
 def headline(comparison: Comparison) -> str:
-    """Return how many figures came to what: ``2 worse, 1 better, 33 no difference``."""
+    """Return the number of figures by outcome: ``2 worse, 1 better, 33 no difference``."""
     order = (
         Outcome.WORSE, Outcome.BETTER, Outcome.UNPROVED, Outcome.SAME, Outcome.TOO_FEW,
         Outcome.NOT_COMPARED,
     )  # fmt: skip
     counts = [(comparison.count(outcome), outcome.value) for outcome in order]
     parts = [f"{count:,} {word}" for count, word in counts if count]
-    return f"Of {_compared(comparison)}: {', '.join(parts)}.{_detectable(comparison)}"
+    rows = fmt.counted(len(comparison.rows), noun="row")
+    figures = fmt.counted(len(comparison.rows) * len(FIGURES), noun="figure")
+    return f"Of {figures} in {rows}: {', '.join(parts)}.{_detectable(comparison)}"
 
 
 def legend(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return the words of the tables, each with its meaning."""
+    """Return the terms of the tables, each with its meaning."""
     claims = sum(
         change.corrected_p is not None for row in comparison.rows for change in row.changes
     )
     drawn = (
         f"geometric means of the repetitions, with the {CONFIDENCE * 100:.0f} % interval of "
-        "Welch's t on their logarithms; it knows what varies between repetitions, not what "
-        "changed between the runs"
+        "Welch's t on their logarithms; it covers the variation between repetitions, not changes "
+        "between the runs"
     )
     words = [("ratio", f"B ÷ A, of {drawn}")]
     if claims:
         beyond = (
-            f"its interval lies beyond ± {fmt.percent(comparison.noise)}, and it holds among "
-            f"{fmt.counted(claims, noun='comparison')} (Holm's correction)"
+            f"the interval is outside ± {fmt.percent(comparison.noise)}, and the difference is "
+            f"significant among {fmt.counted(claims, noun='comparison')} (Holm's correction)"
         )
         words.append(("better +, worse -", beyond))
     if comparison.count(Outcome.UNPROVED):
-        words.append(("not proved", "the first without the second: it may be chance; repeat it"))
+        words.append(("not proved", "outside, but not significant: may be chance; repeat the runs"))
     if comparison.count(Outcome.TOO_FEW):
-        words.append(("too few", f"under {CLAIM_BLOCKS} repetitions: what the extremes allow"))
+        words.append(("too few", f"fewer than {CLAIM_BLOCKS} repetitions: the range of all pairs"))
     return words
 
 
 def by_condition(checked: Sequence[Checked]) -> Iterator[tuple[str, list[Checked]]]:
-    """Yield a sentence on each condition of `--fail-on`, and the rows that don't pass it."""
+    """Yield a sentence on each condition of `--fail-on`, with the rows that don't pass it."""
     for condition in dict.fromkeys(one.condition for one in checked):
         rows = [one for one in checked if one.condition == condition]
         bad = [one for one in rows if one.status is not Status.MET]
@@ -82,18 +84,13 @@ def by_condition(checked: Sequence[Checked]) -> Iterator[tuple[str, list[Checked
 
 def _detectable(comparison: Comparison) -> str:
     """Return the minimum detectable change of throughput; empty without a claim."""
-    seen = [row.change(FIGURES["throughput"]).detectable for row in comparison.rows]
-    known = sorted(share for share in seen if share is not None)
+    shares = [row.change(FIGURES["throughput"]).detectable for row in comparison.rows]
+    known = sorted(share for share in shares if share is not None)
     if not known:
         return ""
     least, most = fmt.percent(known[0]), fmt.percent(known[-1])
     span = most if least == most else f"{least} to {most}, by row"
     return f" Minimum detectable change of throughput: {span} (80 % power)."
-
-
-def _compared(comparison: Comparison) -> str:
-    rows, figures = len(comparison.rows), len(FIGURES)
-    return f"{fmt.counted(rows * figures, noun='figure')} in {fmt.counted(rows, noun='row')}"
 
 
 def _noted(difference: Difference) -> str:

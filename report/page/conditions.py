@@ -1,4 +1,4 @@
-"""Under which conditions a run was measured, as the page lists them. Pure."""
+"""The page's list of the conditions of a run. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Settings:
     """Celery's settings of a run."""
 
     contenders: list[str]
-    #: By name: what all contenders have, and what each has.
+    #: Setting and the value of all contenders; setting and the values of each contender.
     shared: list[tuple[str, object]]
     different: list[tuple[str, list[object]]]
 
@@ -36,7 +36,7 @@ def settings_of(celery: Mapping[str, Mapping[str, object]]) -> Settings:
 
 
 def facts_of(summary: Summary) -> list[tuple[str, str]]:
-    """Return the conditions of the run in a few words each; unknown ones are left out."""
+    """Return the conditions of the run by name, as short texts; unknown ones are left out."""
     machine, ceilings = summary.machine, summary.ceilings
     facts = [
         ("processor", machine.cpu_model),
@@ -63,11 +63,11 @@ def facts_of(summary: Summary) -> list[tuple[str, str]]:
 
 
 def _interpreter(found: Interpreter) -> str:
-    culprits = fmt.listed([*found.gil_turned_on_by])
+    packages_at_fault = fmt.listed([*found.gil_turned_on_by])
     gil = "GIL on" if found.gil_enabled else "GIL off"
-    told = f"{gil}, turned on by {culprits}" if culprits else gil
+    state = f"{gil}, turned on by {packages_at_fault}" if packages_at_fault else gil
     packages = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-    return f"{found.python}, {told}; {packages}; {found.path}"
+    return f"{found.python}, {state}; {packages}; {found.path}"
 
 
 def _each_per_s(found: Mapping[str, float]) -> str:

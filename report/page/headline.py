@@ -1,6 +1,6 @@
-"""States what the first chart shows in a sentence or two, and how far to trust the run. Pure.
+"""Summarizes the first chart in one or two sentences, and the quality of the run. Pure.
 
-Whole verdicts, with their intervals, are further down the page.
+Complete verdicts, with their intervals, are further down the page.
 """
 
 from __future__ import annotations
@@ -18,48 +18,48 @@ from report.result import Summary, Sweep, Verdict
 from report.verdicts.naming import capitalized
 from report.verdicts.offered_load import slo_words
 
-#: Answers that a verdict on throughput or latency doesn't give.
-_OWN_WORDS = (Answer.CROSSOVER, Answer.SWEEP, Answer.FAIRNESS)
+#: Answers that the verdict on a workload doesn't contain.
+_OWN_TEXT = (Answer.CROSSOVER, Answer.SWEEP, Answer.FAIRNESS)
 
-#: Mark → what it means, in few words.
+#: Mark → its short meaning.
 _SIGNS: Mapping[Severity, str] = {
     Severity.INVALID: "invalid",
     Severity.UNSTABLE: "unstable",
     Severity.TOO_FEW: "too few",
 }
 
-#: Contenders that a sentence lists before it names the last alone.
+#: Number of contenders that a sentence lists before the last one.
 _LISTED = 3
 
-#: The share of the sustained rate at which a curve is summed up.
+#: The share of the sustained rate that the sentence on a load curve uses.
 _USUAL_LOAD = 0.8
 
 
 def headline(summary: Summary, *, answer: Answer) -> str:
-    """Return what a run's first chart shows; empty where nothing can be said.
+    """Return the result that a run's first chart shows; empty if there is none.
 
-    For a single workload it is the verdict itself, if that answers the question: there is room.
+    For a single workload, it is the whole verdict, if that answers the question.
     """
-    if len(summary.verdicts) == 1 and answer not in _OWN_WORDS:
+    if len(summary.verdicts) == 1 and answer not in _OWN_TEXT:
         return summary.verdicts[0].text
-    return _WORDS[answer](summary)
+    return _TEXTS[answer](summary)
 
 
 def trust(summary: Summary) -> list[tuple[str, str]]:
-    """Return what else a reader must know of a run's worth: in a few words, and explained."""
-    told: list[tuple[str, str]] = []
+    """Return short texts on the quality of a run, each with its explanation."""
+    facts: list[tuple[str, str]] = []
     floors = sorted(one for one in summary.noise_floor.values() if one is not None)
     if floors:
         ends = dict.fromkeys(map(fmt.percent, (floors[0], floors[-1])))
-        meaning = "by how much two equal contenders differ in this run; less is no difference"
-        told.append((f"noise floor {' to '.join(ends)}", meaning))
+        meaning = "largest difference of two equal contenders in this run; smaller ones are noise"
+        facts.append((f"noise floor {' to '.join(ends)}", meaning))
     marks = Counter(row.mark for row in summary.rows)
     if summary.rows:
         total = fmt.counted(len(summary.rows), noun="row")
         signs = [f"{marks[sign]} {sign} {word}" for sign, word in _SIGNS.items() if marks[sign]]
         words = f"{total}: {', '.join(signs)}" if signs else f"{total}, none marked"
-        told.append((words, "the reasons for each mark are below"))
-    return told
+        facts.append((words, "the reasons for each mark are below"))
+    return facts
 
 
 def _advantage(summary: Summary) -> str:
@@ -72,14 +72,14 @@ def _advantage(summary: Summary) -> str:
     sentences = [
         f"Fastest: {_leaders(claims)}." if claims else "",
         f"Fastest so far: {_leaders(early)} (too few repetitions for a claim)." if early else "",
-        f"No difference shows on {fmt.listed(equal)}." if equal else "",
+        f"No difference on {fmt.listed(equal)}." if equal else "",
         f"Nothing could be compared on {fmt.listed(none)}." if none else "",
     ]
     return " ".join(filter(None, sentences))
 
 
 def _leaders(verdicts: Sequence[Verdict]) -> str:
-    """Return who leads where: ``a or b on w (1.9 × c) and v (2 × c); d or 2 others on u``."""
+    """Return the best by workload: ``a or b on w (1.9 × c) and v (2 × c); d or 2 others on u``."""
     groups: dict[str, list[str]] = {}
     for verdict in verdicts:
         ties = verdict.ties
@@ -100,13 +100,13 @@ def _swept(one: Sweep) -> str:
         return ""
     who = capitalized(one.of)
     if one.setting != "slots":
-        told = [
+        ends = [
             f"{fmt.number(per_s)}/s with {value_text(value, setting=one.setting)}"
             for per_s, value in (known[0], known[-1])
         ]
-        return f"{who} did {told[0]}, and {told[1]}."
+        return f"{who} did {ends[0]}, and {ends[1]}."
     per_s, slots = max(known, key=lambda pair: pair[0])
-    most = f"{who} did most, {fmt.number(per_s)}/s, at {slots} slots"
+    most = f"{who}: highest throughput {fmt.number(per_s)}/s at {slots} slots"
     peak = one.usl and one.usl.peak
     if not peak:
         return f"{most}."
@@ -120,12 +120,12 @@ def _curve(summary: Summary) -> str:
         for point in curve.points
         if point.rate_per_s is not None
     ]
-    # of the first workload, what is nearest the usual load
+    # use the share nearest to the usual load
     shares = {point.share for _, point, _ in known}
     share = min(shares, key=lambda at: abs(at - _USUAL_LOAD), default=_USUAL_LOAD)
     is_wait = bounds_wait(summary)
-    # who sustains the most first: that is what the curves are for
-    told = sorted(
+    # highest arrival rate first
+    texts = sorted(
         (-per_s, f"{fmt.duration(times.p95)} with {curve.contender} at {fmt.number(per_s)}/s")
         for curve, point, per_s in known
         if curve.workload == known[0][0].workload
@@ -134,7 +134,7 @@ def _curve(summary: Summary) -> str:
     )
     what = "waits" if is_wait else "takes, from due to its end,"
     start = f"At {fmt.percent(share)} of its contender's sustained rate, a job {what} up to"
-    return f"{start} {_shortened([words for _, words in told])} (p95)." if told else ""
+    return f"{start} {_shortened([text for _, text in texts])} (p95)." if texts else ""
 
 
 def _sustained(summary: Summary) -> str:
@@ -145,9 +145,9 @@ def _sustained(summary: Summary) -> str:
             for row in summary.of_workload(workload.name)
             if row.sustained_per_s and row.sustained_per_s.median
         ]
-        told = [f"{who} {fmt.number(per_s)}/s" for per_s, who in sorted(found, reverse=True)]
-        if told:
-            sentences.append(f"on {workload.name} {_shortened(told)}")
+        rates = [f"{who} {fmt.number(per_s)}/s" for per_s, who in sorted(found, reverse=True)]
+        if rates:
+            sentences.append(f"on {workload.name} {_shortened(rates)}")
     objective = f" with {slo_words(summary.slo)}" if summary.slo else ""
     return f"Sustained{objective}: {'; '.join(sentences)}." if sentences else ""
 
@@ -170,24 +170,24 @@ def _response(summary: Summary) -> str:
     sentences = []
     for workload in summary.workloads:
         known = sorted(
-            (times.p95, row.contender)
+            (found.p95, row.contender)
             for row in summary.of_workload(workload.name)
-            if (times := row.response_s or row.wait_s) and times.p95 is not None
+            if (found := row.response_s or row.wait_s) and found.p95 is not None
         )
-        told = [f"{fmt.duration(p95_s)} with {who}" for p95_s, who in known]
-        if told:
-            sentences.append(f"On {workload.name}, 95 of 100 jobs took up to {_shortened(told)}.")
+        times = [f"{fmt.duration(p95_s)} with {who}" for p95_s, who in known]
+        if times:
+            sentences.append(f"On {workload.name}, 95 of 100 jobs took up to {_shortened(times)}.")
     return " ".join(sentences)
 
 
-def _shortened(told: Sequence[str]) -> str:
-    """Return the first few and the last."""
-    if len(told) <= _LISTED + 1:
-        return fmt.listed([*told])
-    return f"{', '.join(told[:_LISTED])}, … and {told[-1]}"
+def _shortened(texts: Sequence[str]) -> str:
+    """Return a list in words of the first few texts and the last one."""
+    if len(texts) <= _LISTED + 1:
+        return fmt.listed([*texts])
+    return f"{', '.join(texts[:_LISTED])}, … and {texts[-1]}"
 
 
-_WORDS: Mapping[Answer, Callable[[Summary], str]] = {
+_TEXTS: Mapping[Answer, Callable[[Summary], str]] = {
     Answer.CROSSOVER: lambda summary: summary.crossovers[0].text,
     Answer.SWEEP: _sweep,
     Answer.CURVE: _curve,

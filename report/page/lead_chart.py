@@ -1,4 +1,4 @@
-"""Chooses the chart of the first screen: the one that answers the experiment's question. Pure."""
+"""Selects the first chart of the page: the one that answers the experiment's question. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from report.result import LoadCurve, Summary
 
 
 class Answer(StrEnum):
-    """What kind of chart answers a question."""
+    """The kind of chart that answers a question."""
 
     CROSSOVER = "crossover"
     SWEEP = "sweep"
@@ -25,20 +25,20 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lead:
-    """The first chart, and what kind it is."""
+    """The first chart, and its kind."""
 
     answer: Answer
     chart: Chart
 
 
 def choose_answer(summary: Summary) -> Answer:
-    """Return what kind of chart comes first, by what the summary holds.
+    """Return the kind of the first chart, by the content of the summary.
 
-    The rarest comes first: an experiment that sweeps a setting or draws a curve was written for
-    that, and every run has throughputs.
+    The rarest kind comes first: if an experiment has a sweep or a load curve, that is its purpose,
+    while every run has throughputs.
     """
     measured = [row for row in summary.rows if row.repetitions]
-    holds: Mapping[Answer, bool] = {
+    available: Mapping[Answer, bool] = {
         Answer.CROSSOVER: any(one.lines for one in summary.crossovers),
         Answer.SWEEP: bool(summary.sweeps),
         Answer.CURVE: any(_is_measured(one) for one in summary.curves),
@@ -46,7 +46,7 @@ def choose_answer(summary: Summary) -> Answer:
         Answer.FAIRNESS: any(one.by_kind for one in summary.fairness),
         Answer.RESPONSE: bool(measured) and not any(row.is_backlog for row in measured),
     }
-    return next((answer for answer, is_held in holds.items() if is_held), Answer.ADVANTAGE)
+    return next((answer for answer, has in available.items() if has), Answer.ADVANTAGE)
 
 
 def choose_lead(summary: Summary) -> Lead:

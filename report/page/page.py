@@ -1,4 +1,4 @@
-"""Writes a run's report as one HTML file that opens offline: the page makes no request."""
+"""Renders a run's report as one HTML page, which works offline and makes no request."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from report.result import Summary
 from report.trials.trial import TrialSummary
 from report.verdicts.naming import label
 
-#: What follows a number on the same line.
+#: Units that stay on the same line as their number.
 _UNITS = ("×", "%", "ms", "µs", "slots", "MB", "GB", "kB")
 
 #: Replaces a pool's lesson if its Python ran without the GIL.
 _NO_GIL = (
-    "Its Python runs without the GIL: threads run Python code at the same time, each of them "
-    "perhaps more slowly than with it."
+    "Its Python runs without the GIL: threads run Python code at the same time, but each of them "
+    "may be slower than with the GIL."
 )
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -40,7 +40,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLesson:
-    """What a slot is in one of the run's pools, and what follows from that."""
+    """The slots of one of the run's pools, and their properties."""
 
     name: str
     shade: str
@@ -50,7 +50,7 @@ class PoolLesson:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialLine:
-    """A trial in the list of all: when it began, seconds after the first one, and how long."""
+    """A trial in the list of trials: its start, seconds after the first trial's, and duration."""
 
     trial: TrialSummary
     after_s: float | None
@@ -58,10 +58,10 @@ class TrialLine:
 
 
 def build_page(summary: Summary) -> str:
-    """Return the page of a run."""
+    """Return the HTML page of a run."""
     lead = choose_lead(summary)
     is_whole, account = integrity(summary)
-    said = headline(summary, answer=lead.answer)
+    text = headline(summary, answer=lead.answer)
     scripts = [vega_script(), _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")]
     names = [contender.name for contender in summary.contenders]
     template = _environment(names).get_template("report.html.j2")
@@ -73,11 +73,11 @@ def build_page(summary: Summary) -> str:
         about=_about(summary),
         lead=lead.chart,
         still=to_svg(lead.chart),
-        headline=said,
-        has_verdicts=len(summary.verdicts) > 1 or summary.verdicts[0].text != said,
+        headline=text,
+        has_verdicts=len(summary.verdicts) > 1 or summary.verdicts[0].text != text,
         overviews=[one for one in overviews(summary) if one.chart.name != lead.chart.name],
         sections=[section_of(summary, verdict=verdict) for verdict in summary.verdicts],
-        twins=_twins(summary),
+        controls=_controls(summary),
         pools=_pools(summary),
         pool_names=list(POOL_SHADES),
         marks=marks_of(summary),
@@ -87,7 +87,7 @@ def build_page(summary: Summary) -> str:
         settings=settings_of(summary.celery),
         trials=_trials(summary),
         facts=facts_of(summary),
-        # the page has legends of its own
+        # the page's own legends replace Vega's
         config=to_json({**CONFIG, "legend": {"disable": True}}),
         scripts=scripts,
         hashes=[_hash(script) for script in scripts],
@@ -95,7 +95,7 @@ def build_page(summary: Summary) -> str:
 
 
 def _hash(script: str) -> str:
-    """Return a script's hash, as a content security policy takes it."""
+    """Return a script's hash in the format of a content security policy."""
     return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"
 
 
@@ -125,9 +125,9 @@ def _environment(names: Sequence[str] = ()) -> Environment:
 
 
 def prose(text: str, strong: str = "", *, names: Iterable[str] = ()) -> Markup:
-    """Return sentences as HTML: code in backticks, names and numbers with units on one line.
+    """Return sentences as HTML: backticks become code, names and numbers with units don't wrap.
 
-    ``strong`` is the sentence among them that a reader should see first.
+    ``strong`` is a sentence among them to print in bold.
     """
     kept = str(escape(text))
     if strong:
@@ -137,18 +137,18 @@ def prose(text: str, strong: str = "", *, names: Iterable[str] = ()) -> Markup:
     for unit in _UNITS:
         kept = kept.replace(f" {unit}", f"\N{NO-BREAK SPACE}{unit}")
     plain, *parts = kept.split("`")
-    told = [f"<code>{part}</code>" if place % 2 == 0 else part for place, part in enumerate(parts)]
-    return Markup("".join([plain, *told]))  # noqa: S704 -- escaped above
+    rest = [f"<code>{part}</code>" if place % 2 == 0 else part for place, part in enumerate(parts)]
+    return Markup("".join([plain, *rest]))  # noqa: S704 -- escaped above
 
 
 def _about(summary: Summary) -> list[str]:
-    """Return the paragraphs of the question, without the title that it may begin with."""
+    """Return the paragraphs of the question, without the title."""
     paragraphs = [" ".join(text.split()) for text in summary.experiment.question.split("\n\n")]
     return [text for text in paragraphs if text and text != summary.title]
 
 
-def _twins(summary: Summary) -> list[str]:
-    """Return what each A/A control is for, with the noise that it found."""
+def _controls(summary: Summary) -> list[str]:
+    """Return an explanation of each A/A control, with the noise floors."""
     found = ", ".join(
         f"{fmt.percent(floor)} on {workload}"
         for workload, floor in summary.noise_floor.items()

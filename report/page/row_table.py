@@ -1,4 +1,4 @@
-"""The page's table of a workload's rows: its columns, and what each shows of a row. Pure."""
+"""The page's table of a workload's rows: its columns and their cells. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from report.statistics.ratios import Median
 class Column:
     """One column of figures."""
 
-    #: Written above several columns.
+    #: The common head of several columns.
     group: str
     head: str
     show: Callable[[RowSummary], str]
-    #: Whether its figures are what the row is about.
+    #: Whether its figures are the row's main result.
     is_strong: bool = False
     is_text: bool = False
 
@@ -34,13 +34,13 @@ class Table:
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """The heads above the heads, each with how many columns it spans."""
+        """The common heads of columns, each with the number of columns that it spans."""
         groups = groupby(column.group for column in self.columns)
         return [(name, len(list(found))) for name, found in groups]
 
 
 def table_of(rows: Sequence[RowSummary]) -> Table:
-    """Return the table of some rows; a column without a figure is left out."""
+    """Return the table of the rows; a column without a figure is left out."""
     return Table(
         columns=tuple(
             column for column in COLUMNS if any(column.show(row) != fmt.NOTHING for row in rows)
@@ -89,17 +89,17 @@ COLUMNS = (
     Column(group="cost", head="CPU-s /1,000", show=lambda row: fmt.number(row.cpu_s_per_1000_jobs)),
     Column(
         group="cost",
-        head="jobs/s a busy core",
+        head="jobs/s per busy core",
         show=lambda row: fmt.number(row.per_busy_core_per_s),
     ),
     Column(group="cost", head="PSS", show=lambda row: fmt.size(row.pss_bytes)),
-    Column(group="cost", head="jobs/s a GB", show=lambda row: fmt.number(row.per_gb_per_s)),
+    Column(group="cost", head="jobs/s per GB", show=lambda row: fmt.number(row.per_gb_per_s)),
     Column(
-        group="Redis, a job",
+        group="Redis / job",
         head="commands",
         show=lambda row: fmt.number(row.redis_commands_per_job),
     ),
-    Column(group="Redis, a job", head="bytes", show=lambda row: fmt.size(row.redis_bytes_per_job)),
+    Column(group="Redis / job", head="bytes", show=lambda row: fmt.size(row.redis_bytes_per_job)),
     *_percentiles("wait", of=lambda row: row.wait_s),
     *_percentiles("execution", of=lambda row: row.execution_s),
     *_percentiles("response", of=lambda row: row.response_s),

@@ -1,4 +1,4 @@
-"""What the page shows below its first screen: overviews, and a section a workload. Pure."""
+"""The page below its first screen: overviews, and a section per workload. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from report.page.row_table import Table, table_of
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 
-#: Stands for the chart of the first screen.
+#: Alias of the first chart's name.
 LEAD = "lead"
 
-#: Measures that search a rate: their throughput is that rate, and has a chart of its own.
+#: Measures that search for a rate: their throughput is this rate, which has its own chart.
 _SEARCHES = ("sustain", "curve")
 
 
@@ -34,7 +34,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Everything about one workload."""
+    """The section of one workload."""
 
     name: str
     kind: str
@@ -45,9 +45,9 @@ class Section:
     rows: list[RowSummary]
     table: Table
     series: tuple[Series, ...]
-    #: Across the page; the timeline comes last, below the table.
+    #: Charts of the page's full width; the timeline comes last, below the table.
     charts: list[Chart]
-    #: Beside each other.
+    #: Charts side by side.
     costs: list[Chart]
     timeline: Chart | None
     reasons: list[SharedReason]
@@ -58,7 +58,7 @@ def overviews(summary: Summary) -> list[Overview]:
     crossovers = [
         Overview(
             chart=scaling.crossover(summary, found=one, number=number),
-            title=f"{one.kind}: how much of a job may compute?",
+            title=f"{one.kind}: which pool for which share of computing?",
             text=one.text,
             mark=one.mark,
         )
@@ -74,7 +74,7 @@ def overviews(summary: Summary) -> list[Overview]:
 
 
 def section_of(summary: Summary, *, verdict: Verdict) -> Section:
-    """Return what the page shows of a verdict's workload."""
+    """Return the section of a verdict's workload."""
     name = verdict.workload
     workload = next(one for one in summary.workloads if one.name == name)
     rows = summary.of_workload(name)
@@ -97,7 +97,7 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
 
 
 def charts_of(summary: Summary) -> dict[str, Chart]:
-    """Return the charts of a page by name, and under ``lead`` the one of its first screen."""
+    """Return the charts of a page by name; ``lead`` is the first one."""
     lead = choose_lead(summary).chart
     sections = [section_of(summary, verdict=verdict) for verdict in summary.verdicts]
     charts = [
@@ -110,7 +110,7 @@ def charts_of(summary: Summary) -> dict[str, Chart]:
 
 
 def _parameters(workload: Workload) -> str:
-    """Return the parameters of a workload's jobs in a line; of a mix, those of each part."""
+    """Return the parameters of a workload's jobs as text; for a mix, those of each part."""
     if not workload.mix:
         return _listed(workload.parameters)
     return "; ".join(

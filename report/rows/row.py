@@ -145,7 +145,7 @@ class Row:
         valid = self.valid
         per_s = Median.of(list(self.per_s.values()))
         spans = pool_sorted([trial.spans for trial in valid])
-        came = [trial for trial in valid if not trial.is_backlog]
+        at_rate = [trial for trial in valid if not trial.is_backlog]
         return RowSummary(
             contender=self.contender.name,
             pool=self.contender.pool,
@@ -172,10 +172,10 @@ class Row:
             redis_commands_per_job=_median(trial.redis_commands_per_job for trial in valid),
             redis_bytes_per_job=_median(trial.redis_bytes_per_job for trial in valid),
             measure=self.measure,
-            offered_per_s=_median(trial.rate_per_s for trial in came),
-            kept_up=sum(trial.is_sustained is True for trial in came) if came else None,
+            offered_per_s=_median(trial.rate_per_s for trial in at_rate),
+            kept_up=sum(trial.is_sustained is True for trial in at_rate) if at_rate else None,
             sustained_per_s=Median.of([*self.sustained_per_s.values()]),
-            lag_histogram=lag_histogram(spans["lag"]) if came else (),
+            lag_histogram=lag_histogram(spans["lag"]) if at_rate else (),
             wait_s=whole_span(spans["wait"]),
             execution_s=whole_span(spans["execution"]),
             lag_s=whole_span(spans["lag"]),

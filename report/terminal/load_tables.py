@@ -1,4 +1,4 @@
-"""Tables of a workload whose jobs came at a rate: what came, who kept up, how latency bends."""
+"""Tables of a workload whose jobs arrived at a rate: rates, latency over load, fairness."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from report.terminal.tables import head, new_table
 
 
 def rate_table(rows: Sequence[RowSummary]) -> Table:
-    """Return what came, what was done of it, and the response; the bar is the p95 response."""
+    """Return the table of arrivals, jobs done and response; the bar is the p95 response."""
     table = new_table(rows)
     for title in ("slots", "offered/s", "done/s", "kept up", "response p95"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -40,7 +40,7 @@ def rate_table(rows: Sequence[RowSummary]) -> Table:
 
 
 def curve_table(rows: Sequence[RowSummary], *, curves: Sequence[LoadCurve]) -> Table:
-    """Return the p95 response by share of the sustained rate; dim where it was not sustained."""
+    """Return the table of p95 response by share of the sustained rate; dim if not sustained."""
     by_contender = {curve.contender: curve for curve in curves}
     shares = sorted({point.share for curve in curves for point in curve.points})
     table = new_table(rows)
@@ -60,7 +60,7 @@ def curve_table(rows: Sequence[RowSummary], *, curves: Sequence[LoadCurve]) -> T
 
 
 def fairness_table(rows: Sequence[RowSummary], *, fairness: Sequence[MixFairness]) -> Table | None:
-    """Return how many times its ideal each part of a mix took; None where there is no mix."""
+    """Return the table of slowdowns of each part of a mix; None without a mix."""
     by_contender = {one.contender: one for one in fairness}
     parts = list(dict.fromkeys(part for one in fairness for part in one.by_kind))
     if not parts:

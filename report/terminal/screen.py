@@ -1,4 +1,4 @@
-"""Shows a run's result in a terminal: who did most, by how much, and whether to believe it."""
+"""Prints a run's result in a terminal: the best contender, its ratio, and warnings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from report.terminal.threshold_lines import render_thresholds
 
 
 class _Screen:
-    """The whole report; how much of it is side by side depends on the width."""
+    """The whole report; its layout depends on the width."""
 
     def __init__(self, summary: Summary, *, has_details: bool) -> None:
         self._summary = summary
@@ -39,12 +39,12 @@ class _Screen:
 
 
 def render(summary: Summary, *, has_details: bool = False) -> RenderableType:
-    """Return the report for 80 columns or more: what a newcomer needs, or every detail."""
+    """Return the report for 80 columns or more: the first screen, or every detail."""
     return _Screen(summary, has_details=has_details)
 
 
 def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
-    """Yield the account, a sentence and a table a workload, and each distinct warning once."""
+    """Yield the ledger, a sentence and a table per workload, and each distinct warning once."""
     yield from _account(summary)
     for workload, verdict in zip(summary.workloads, summary.verdicts, strict=True):
         rows = summary.of_workload(workload.name)
@@ -60,7 +60,7 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
 
 
 def _details(summary: Summary, *, width: int) -> Iterator[RenderableType]:
-    """Yield every detail, a section a workload."""
+    """Yield every detail, with a section per workload."""
     yield from _account(summary)
     yield from (Text(note, style="dim") for note in (*summary.notes, *summary.remarks))
     for workload, verdict in zip(summary.workloads, summary.verdicts, strict=True):
@@ -74,9 +74,9 @@ def _details(summary: Summary, *, width: int) -> Iterator[RenderableType]:
         yield Text(f"{word}: {meaning}", style="dim")
 
 
-#: What the columns of the first screen mean.
+#: The meaning of the first screen's columns.
 _KEY = (
-    "▲ more, ▼ less, = no difference; p95: execution, or response where jobs come at a rate; "
+    "▲ more, ▼ less, = no difference; p95: execution, or response if jobs arrive at a rate; "
     "CPU-s: per 1,000 jobs; MB: PSS. Details: --details, docs/marks.md"
 )
 
@@ -89,7 +89,7 @@ def _account(summary: Summary) -> Iterator[RenderableType]:
 
 
 def _beyond_rows(summary: Summary, *, has_details: bool) -> Iterator[RenderableType]:
-    """Yield what several workloads or contenders show together."""
+    """Yield the results over several rows: crossovers, sweeps, effects and thresholds."""
     for found in summary.crossovers:
         yield render_crossover(summary, found=found)
     for sweep in summary.sweeps:
@@ -99,11 +99,11 @@ def _beyond_rows(summary: Summary, *, has_details: bool) -> Iterator[RenderableT
 
 
 def _warnings(summary: Summary) -> Iterator[RenderableType]:
-    """Yield what makes rows invalid with the rows, and each other kind of reason once, counted."""
+    """Yield the reasons of invalid rows with the rows, and each other kind of reason once."""
     found: dict[tuple[str, ...], dict[str, Reason]] = {}
     for row in summary.rows:
         for one in row.reasons:
-            # an earlier version's reasons have a text of their own, and nothing else in common
+            # reasons of earlier versions have only a text, so they can't be grouped
             is_own = one.severity is Severity.INVALID or one.code is Code.RECORDED
             found.setdefault(one.key if is_own else (one.severity, one.code), {})[row.name] = one
     order = [*Severity]
@@ -148,25 +148,25 @@ def _section(
 
 
 def _table_words(summary: Summary, *, width: int) -> list[tuple[str, str]]:
-    """Return the words that only these tables use, each with its meaning."""
+    """Return the terms that only these tables use, each with its meaning."""
     parts = (
-        "a job's time from due to finished: until it is sent, until its worker has it, until a "
-        "slot has it, until it is done"
+        "the parts of a job's time from due to finished; they end when it is sent, received by a "
+        "worker, started and done"
     )
     has_parts = parts_table(summary.rows, width=width) is not None if summary.rows else False
     words = [("lag, broker, worker, exec.", parts)] if has_parts else []
-    words += [("a core, a GB", "jobs/s for each core kept busy, and for each 10^9 bytes of PSS")]
+    words += [("per core, per GB", "jobs/s for each busy core, and for each 10^9 bytes of PSS")]
     if all(verdict.smallest_difference is None for verdict in summary.verdicts):
         return words
-    return [("▲ ▼ =", "more, less, no difference, beyond noise and chance"), *words]
+    return [("▲ ▼ =", "more, less, no difference, after correction for noise and chance"), *words]
 
 
 def _noise(verdict: Verdict) -> Iterator[RenderableType]:
-    """Yield what the contender that was measured twice shows of the noise."""
+    """Yield the noise floor of the A/A control, if it is known."""
     pair, floor = verdict.equal_pair, verdict.noise_floor
     if pair is not None and pair.ratio is not None and floor is not None:
         yield Text(
-            f"A/A check ({pair.contender} against itself): {claim(pair.ratio)}; differences below "
+            f"A/A control ({pair.contender} twice): {claim(pair.ratio)}; differences below "
             f"{fmt.percent(floor)} are noise.",
             style="dim",
         )
@@ -175,7 +175,7 @@ def _noise(verdict: Verdict) -> Iterator[RenderableType]:
 def _main_table(
     summary: Summary, *, rows: Sequence[RowSummary], verdict: Verdict, width: int
 ) -> Table:
-    """Return the table of what was measured: a throughput, a rate that came, or a curve."""
+    """Return the table for the workload's measure."""
     measure = rows[0].measure
     if measure == "rate":
         return rate_table(rows)
@@ -191,7 +191,7 @@ def _marked(verdict: Verdict, *, text: str) -> Text:
 
 
 def _reason(shared: SharedReason) -> Text:
-    """Return a line for a reason that rows have, with what to do."""
+    """Return a line with a reason, its rows and the remedy."""
     severity = shared.reason.severity
     return Text.assemble(
         (f"{severity or ' '} ", MARK_STYLES.get(severity, "")),

@@ -1,4 +1,4 @@
-"""Shows in a terminal what changes along an axis: crossovers, sweeps, and single settings."""
+"""Prints crossovers, sweeps and effects of settings in a terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from report.terminal.tables import called, plain_table
 
 
 def render_crossover(summary: Summary, *, found: Crossover) -> RenderableType:
-    """Return throughput over the share of computing: a contender a line, the leader bold."""
+    """Return throughput over the share of computing: a line per contender, the best in bold."""
     rows = {row.contender: row for row in summary.rows}
     title = Text.assemble(
         "\n", (found.kind, "bold"), ("  jobs/s by the share of a job that computes", "dim")
@@ -46,7 +46,7 @@ def render_crossover(summary: Summary, *, found: Crossover) -> RenderableType:
 
 
 def render_sweep(sweep: Sweep, *, has_table: bool) -> RenderableType:
-    """Return what a sweep shows, in words and point by point."""
+    """Return the description of a sweep, with a table of its points if ``has_table``."""
     title = Text.assemble(
         "\n", (f"{sweep.of} by {sweep.setting}", "bold"), (f"  {sweep.workload}", "dim")
     )
@@ -56,9 +56,9 @@ def render_sweep(sweep: Sweep, *, has_table: bool) -> RenderableType:
 
 
 def render_effects(summary: Summary) -> Iterator[RenderableType]:
-    """Yield a heading and a line for each setting in which two contenders differ alone."""
+    """Yield a heading and a line for each effect of a setting."""
     if summary.effects:
-        yield Text("\nWhat one setting changes", style="bold")
+        yield Text("\nEffects of single settings", style="bold")
     yield from map(_effect, summary.effects)
 
 

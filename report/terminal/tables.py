@@ -1,4 +1,4 @@
-"""The tables of a workload in a terminal: results, waits and costs, and where time goes."""
+"""The tables of a workload in a terminal: results, waits and costs, and parts of the response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
 from report.verdicts.naming import label
 
-#: The sign before a ratio, by what it shows.
+#: Finding → the sign before a ratio, and its style.
 SIGNS: Mapping[Finding, tuple[str, str]] = {
     Finding.MORE: ("▲", "bold green"),
     Finding.LESS: ("▼", "bold red"),
@@ -26,17 +26,17 @@ SIGNS: Mapping[Finding, tuple[str, str]] = {
     Finding.TOO_FEW: ("?", ""),
 }
 
-#: From this width on, columns, a ratio has its interval, and there is cost for each core and GB.
+#: Smallest width, columns, for the intervals of ratios, and for throughput per core and per GB.
 WIDE = 100
-#: From this width on, p99.9 and p99 of a job's parts.
+#: Smallest width, columns, for p99.9, and for p99 of a job's parts.
 WIDEST = 140
 
-#: Columns of the widest name; a longer one breaks.
+#: Largest width of a name, columns; a longer name wraps.
 _NAME_COLUMNS = 18
 
 
 def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> Table:
-    """Return what each contender did: throughput, ratio to the baseline, latency and cost."""
+    """Return the table of throughput, ratio to the baseline, latency and cost."""
     is_backlog = all(row.is_backlog for row in rows)
     table = new_table(rows, most=_NAME_COLUMNS if width < WIDE else None)
     table.add_column("slots", justify="right", no_wrap=True)
@@ -46,7 +46,7 @@ def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) ->
     table.add_column(f"× {verdict.baseline or 'baseline'}", justify="right")
     for title in ("p95", "CPU-s", "MB"):
         table.add_column(title, justify="right", no_wrap=True)
-    # where all is done, the head of the report says so once
+    # if all jobs are done, the head of the report says so once
     has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
     if has_accounts:
         table.add_column("ledger", no_wrap=width >= WIDE)
@@ -68,16 +68,16 @@ def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) ->
 
 
 def cost_table(rows: Sequence[RowSummary], *, width: int) -> Table:
-    """Return the share of the ceiling, and the percentiles of waiting and executing."""
+    """Return the table of the ceiling's share, and the percentiles of wait and execution."""
     names = ("p50", "p95", "p99", *(("p99_9",) if width >= WIDEST else ()))
     figures = 2 * len(names) + (3 if width >= WIDE else 1)
-    # a mark, and the others as wide as "23.2 ms"
+    # a mark, and columns as wide as "23.2 ms"
     most = max(width - 2 - 8 * figures, len("contender"))
     table = new_table(rows, header="\ncontender", most=most)
     table.add_column("of\nceiling", justify="right", no_wrap=True)
     if width >= WIDE:
-        table.add_column("jobs/s\na core", justify="right", no_wrap=True, ratio=1)
-        table.add_column("\na GB", justify="right", no_wrap=True, ratio=1)
+        table.add_column("jobs/s\nper core", justify="right", no_wrap=True, ratio=1)
+        table.add_column("\nper GB", justify="right", no_wrap=True, ratio=1)
     _percentile_columns(table, spans=("wait", "exec."), names=names)
     for row in rows:
         cells = [fmt.percent(row.ceiling_share)]
@@ -89,10 +89,10 @@ def cost_table(rows: Sequence[RowSummary], *, width: int) -> Table:
 
 
 def parts_table(rows: Sequence[RowSummary], *, width: int) -> Table | None:
-    """Return where the time of a job goes; None where it is but a place in the queue.
+    """Return the table of the parts of a job's time; None for backlogs unless it is wide enough.
 
-    Of a backlog the broker holds whatever was not yet taken: that is worth a look where there is
-    room for it, and a table of its own where jobs came at a rate.
+    In a backlog, most of the time is the wait in the broker, a place in the queue, so the table is
+    less useful.
     """
     if width < WIDEST and all(row.is_backlog for row in rows):
         return None
@@ -112,7 +112,7 @@ def parts_table(rows: Sequence[RowSummary], *, width: int) -> Table | None:
 
 
 def plain_table() -> Table:
-    """Return an empty table in the look of all of them, whose first column is a mark."""
+    """Return an empty table in the common style, whose first column is a mark."""
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("", width=1)
     return table
@@ -123,7 +123,7 @@ def new_table(
 ) -> Table:
     """Return an empty table whose first two columns are a row's mark and its contender.
 
-    The second is at most as wide as ``most``: see `head`.
+    ``most`` is the maximum width of the second: see `head`.
     """
     table = plain_table()
     name_width = max(*(len(called(row)) for row in rows), len("contender"))
@@ -134,7 +134,7 @@ def new_table(
 def head(row: RowSummary, *, most: int | None = None) -> list[Text]:
     """Return a row's mark and its contender, the first two cells of every table.
 
-    A name that is longer than ``most`` goes on in a second line.
+    A name that is longer than ``most`` wraps.
     """
     mark = Text(row.mark, style=MARK_STYLES.get(row.mark, ""))
     name = _broken(called(row), room=most) if most else called(row)
@@ -142,12 +142,12 @@ def head(row: RowSummary, *, most: int | None = None) -> list[Text]:
 
 
 def called(row: RowSummary) -> str:
-    """Return the contender's name; its slots have a column."""
+    """Return the contender's name without its slots, which have their own column."""
     return label(row, has_slots=False)
 
 
 def _broken(name: str, *, room: int) -> str:
-    """Return a name in lines of at most ``room``, broken where its words are joined."""
+    """Return a name in lines of at most ``room`` columns, wrapped after "-", "." or "_"."""
     lines = []
     while len(name) > room:
         end = max(name.rfind(sign, 0, room) for sign in "-._") + 1 or room
@@ -164,7 +164,7 @@ def _percentile_columns(table: Table, *, spans: Iterable[str], names: Sequence[s
 
 
 def _throughput(row: RowSummary) -> Text:
-    """Return the throughput with its range, and a sign where the harness may be the limit."""
+    """Return the throughput with its range, and a sign if the harness may be the limit."""
     per_s = row.throughput_per_s
     if per_s is None:
         return Text(fmt.NOTHING)
@@ -176,7 +176,7 @@ def _throughput(row: RowSummary) -> Text:
 
 
 def _to_baseline(row: RowSummary, *, verdict: Verdict, width: int) -> Text:
-    """Return how many times the baseline's jobs a row did, with what that shows."""
+    """Return a row's ratio to the baseline, with the sign of its finding."""
     if row.is_twin:
         ratio = verdict.equal_pair.ratio if verdict.equal_pair else None
         return Text(f"A/A {_bare(ratio)}" if ratio else "A/A")

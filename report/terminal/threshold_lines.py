@@ -1,4 +1,4 @@
-"""Shows in a terminal which thresholds were met and missed."""
+"""Prints the results of the thresholds in a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIGNS: Mapping[str, tuple[str, str]] = {
 
 
 def render_thresholds(summary: Summary) -> list[RenderableType]:
-    """Return a heading and a line a threshold; nothing where none is set."""
+    """Return a heading and a line per threshold; empty without thresholds."""
     checked = summary.thresholds
     if not checked:
         return []

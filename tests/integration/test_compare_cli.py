@@ -102,7 +102,7 @@ def test_unlike_conditions_are_refused_by_name(poolbench: Poolbench, tmp_path: P
     assert ended.stdout == ""
     forced = poolbench("compare", "a", run.path, "--across", "machine", "--force")
     assert forced.exit_code == 0
-    assert "FORCED, unlike conditions: settings threads-4" in " ".join(forced.stdout.split())
+    assert "FORCED, different conditions: settings threads-4" in " ".join(forced.stdout.split())
 
 
 def test_every_fault_of_the_input_is_told_at_once(poolbench: Poolbench, tmp_path: Path) -> None:

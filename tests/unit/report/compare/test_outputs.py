@@ -86,7 +86,7 @@ def test_force_is_said_wherever_it_is_shown(forced: Comparison) -> None:
         to_markdown(forced, checked=checked(forced)),
         to_junit(forced, checked=checked(forced)).decode(),
     ):
-        assert "FORCED, unlike conditions: machine cores: 2 in A, 8 in B" in text
+        assert "FORCED, different conditions: machine cores: 2 in A, 8 in B" in text
         assert "Across versions celery: 5.7.0 in A, 5.8.0 in B" in text
 
 

@@ -45,7 +45,7 @@ def test_the_chart_that_answers_comes_first(summaries: Mapping[str, Summary], sh
         ("rate", "On io.sleep, 95 of 100 jobs took up to "),
         ("sustain", "Sustained with p95 wait 1.00 s: on io.sleep gevent-100 5"),
         ("curve", "At 80 % of its contender's sustained rate, a job waits up to "),
-        ("sweep", "Threads did most, "),
+        ("sweep", "Threads: highest throughput "),
         ("mix", "differ least with gevent-4, 5.00 ×, and most with solo, 20.0 ×."),
         ("mixed.share", "prefork-10 leads every other pool from a CPU share of 0.1 on"),
         ("empty", "Nothing could be compared on"),
@@ -68,7 +68,7 @@ def test_its_sentence_says_what_it_shows(
         ({"mark": "?"}, r"^Fastest so far: .*\(too few repetitions for a claim\)\.$"),
         (
             {"best": None},
-            r"^No difference shows on cpu\.primes, cpu\.sha256, io\.sleep and io\.http\.$",
+            r"^No difference on cpu\.primes, cpu\.sha256, io\.sleep and io\.http\.$",
         ),
     ],
     ids=["tie", "ties", "too-few", "no-difference"],

@@ -137,7 +137,7 @@ def test_the_conditions_are_all_there(page: str) -> None:
         "celery.concurrency.thread:TaskPool", "poolbench run experiments/pools.toml",
     ):  # fmt: skip
         assert word in page
-    differing, _, alike = page.partition("The same for all:")
+    differing, _, alike = page.partition("Equal for all contenders:")
     assert "worker_concurrency" in differing
     assert "task_acks_late" in alike
 
@@ -157,7 +157,7 @@ def test_what_a_manifest_says_is_shown(tmp_path: Path) -> None:
     page = page_of(folder)
 
     assert "<h1>&lt;script&gt;alert(1)&lt;/script&gt;?</h1>" in page
-    assert "changes that were not committed" in page
+    assert "uncommitted changes" in page
 
 
 def test_an_invalid_run_says_so_first(tmp_path: Path) -> None:

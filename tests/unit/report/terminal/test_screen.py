@@ -199,13 +199,13 @@ def test_an_unfinished_run_without_a_trial_is_shown(tmp_path: Path) -> None:
     assert "no repetition was measured" in text
 
 
-def test_a_twin_is_shown_as_what_it_is(bench: Summary) -> None:
+def test_a_control_is_shown_as_what_it_is(bench: Summary) -> None:
     """Beside its equal, with no ratio to solo; the noise is a number, and nobody leads by name."""
     text = shown(bench, has_details=True)
     floor = bench.verdicts[0].noise_floor
 
     assert re.search(r"prefork-4-twin +4 .* A/A [\d.]+", text)
-    assert re.search(r"A/A check \(prefork-4 against itself\): [\d.]+ × \[", text)
+    assert re.search(r"A/A control \(prefork-4 twice\): [\d.]+ × \[", text)
     assert floor == pytest.approx(bench.noise_floor["cpu.primes"], rel=1e-3)
     assert not any("twin" in one.text for one in bench.verdicts)
 
@@ -220,7 +220,7 @@ def test_more_room_shows_more(bench: Summary, width: int) -> None:
     text = shown(bench, width=width, has_details=True)
     with_long = shown(long, width=width, has_details=True)
 
-    assert ("a core     " in text) is (width >= 100)
+    assert ("per core   " in text) is (width >= 100)
     assert ("lag, broker, worker, exec.:" in text) is (width >= 140)
     assert "…" not in with_long
     assert max(map(len, with_long.splitlines())) <= width
