@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collector.reasons import Severity
 from poolbench.summaries import Ledger
 from report import format as fmt
-from report.result import Summary
+from report.result import EqualPair, Summary
 from report.statistics.ratios import CLAIM_BLOCKS, Ratio
 
 #: Mark → meaning.
@@ -50,8 +50,8 @@ def legend(summary: Summary) -> list[tuple[str, str]]:
     words = [("jobs/s", "median of the repetitions, with their range")]
     if any(verdict.smallest_difference is not None for verdict in summary.verdicts):
         meaning = (
-            "geometric mean of the paired repetitions' ratios, with its 95 % interval "
-            "(Student's t on their logarithms)"
+            "ratio of the geometric means, what a repetition has in common removed, with an "
+            "interval that is right for all of a table's comparisons at once in 95 % of runs"
         )
         words.append(("1.94 × solo [1.90–1.99]", meaning))
     ceiling = (
@@ -77,6 +77,15 @@ def claim(ratio: Ratio, *, of: str = "") -> str:
     """Return a ratio with its interval: ``1.94 × solo [1.90–1.99]``."""
     start = f"{fmt.times(ratio.value)} {of}".rstrip()
     return f"{start} {fmt.interval(ratio.low, high=ratio.high)}"
+
+
+def describe_control(pair: EqualPair) -> str:
+    """Return what the A/A control shows; nothing is known of one without a claim."""
+    start = f"A/A control: {pair.contender} measured twice"
+    if pair.ratio is None or not pair.ratio.is_claim:
+        return f"{start}, with too few valid repetitions"
+    shown = "differs, as 1 in 20 does by chance" if pair.is_different else "no difference"
+    return f"{start}, {claim(pair.ratio)}: {shown}"
 
 
 def too_few(blocks: int) -> str:

@@ -7,7 +7,7 @@ with six significant digits. `make schemas` writes its schema, docs/schemas/summ
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -22,7 +22,7 @@ from report.conditions import Conditions
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median, Ratio, rounded
 from report.statistics.scalability import Scaling
-from report.statistics.significance import Decision, noise_floor_of
+from report.statistics.significance import Decision
 from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
 from report.trials.loop_blocking import Blocking
@@ -36,6 +36,8 @@ SUMMARY_FORMAT: Final = 2
 #: `Verdict.figure` if jobs arrived at a rate. Its ratios are ratios of 1 ÷ p95, so that more is
 #: better.
 RESPONSE = "p95 response"
+#: `Verdict.figure` of a workload whose jobs are sent all at once.
+THROUGHPUT = "jobs/s"
 #: `Verdict.figure` of a search.
 SUSTAINED = "sustained rate"
 
@@ -146,9 +148,10 @@ class EqualPair:
     ratio: Ratio | None
 
     @property
-    def noise_floor(self) -> float | None:
-        """The noise floor, as a share; None without a claim."""
-        return noise_floor_of(self.ratio) if self.ratio else None
+    def is_different(self) -> bool:
+        """Whether the two differ, by an interval of 95 % of their own: 1 pair in 20, by chance."""
+        ratio = self.ratio
+        return ratio is not None and ratio.is_claim and not ratio.low <= 1 <= ratio.high
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +170,7 @@ class Verdict:
     #: The denominator of `ratio`: solo, or the runner-up if solo leads or wasn't measured.
     against: str | None
     ratio: Ratio | None
-    #: The baseline of every row: solo, or the slowest contender if solo has no figure.
+    #: The baseline of every row: solo, or the first contender that has a figure.
     baseline: str | None
     #: Contender → its ratio to the baseline, best first.
     to_baseline: Mapping[str, Ratio] = field(default_factory=dict)
@@ -178,21 +181,30 @@ class Verdict:
     smallest_difference: float | None = None
     #: Every comparison that is shown.
     decisions: tuple[Decided, ...] = ()
+    #: Figure of `report.verdicts.metrics` → each contender beside the baseline, as a question of
+    #: its own; throughput is in `decisions`.
+    figures: Mapping[str, tuple[Decided, ...]] = field(default_factory=dict)
     #: The contender that was measured twice, and its A/A control; None without one.
     equal_pair: EqualPair | None = None
     mark: str = ""
-    #: The compared figure: jobs per second, `RESPONSE` or `SUSTAINED`.
-    figure: str = "jobs/s"
-
-    @property
-    def noise_floor(self) -> float | None:
-        """The noise floor, as a share; None if unknown."""
-        return self.equal_pair.noise_floor if self.equal_pair else None
+    #: The compared figure: `THROUGHPUT`, `RESPONSE` or `SUSTAINED`.
+    figure: str = THROUGHPUT
 
     def decided(self, contender: str, *, against: str | None) -> Decided | None:
         """Return the comparison of two contenders; None if it was not made."""
-        pairs = {(one.contender, one.against): one for one in self.decisions}
-        return pairs.get((contender, against or ""))
+        return find_decided(self.decisions, contender=contender, against=against)
+
+
+def find_decided(
+    decisions: Iterable[Decided], *, contender: str, against: str | None
+) -> Decided | None:
+    """Return the comparison of two contenders, whichever way round it is; None without one."""
+    for one in decisions:
+        if (one.contender, one.against) == (contender, against):
+            return one
+        if (one.against, one.contender) == (contender, against):
+            return one.inverse()
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -417,8 +429,6 @@ class Summary(RunInfo):
     remarks: tuple[str, ...] = ()
     rows: tuple[RowSummary, ...] = ()
     precision: Precision | None = None
-    #: Workload → noise floor, as a share; None if unknown.
-    noise_floor: Mapping[str, float | None] = field(default_factory=dict)
     #: One verdict per workload, in the order of the workloads.
     verdicts: tuple[Verdict, ...] = ()
     crossovers: tuple[Crossover, ...] = ()
@@ -438,6 +448,10 @@ class Summary(RunInfo):
     def of_workload(self, name: str) -> list[RowSummary]:
         """Return the rows of a workload, in the order of the contenders."""
         return [row for row in self.rows if row.workload == name]
+
+    def verdict(self, workload: str) -> Verdict:
+        """Return the verdict on a workload of the run."""
+        return next(one for one in self.verdicts if one.workload == workload)
 
     def row(self, contender: str, *, workload: str) -> RowSummary | None:
         """Return a row; None if there is none."""

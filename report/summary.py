@@ -23,6 +23,7 @@ from report.rows.row import Row, sum_ledgers
 from report.trials.timeline import COLUMNS, Timeline, measure_timeline
 from report.trials.trial import Trial, free_threaded, measure_trials
 from report.verdicts.capacity import judge
+from report.verdicts.figures import compare_figures
 from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
 from report.verdicts.thresholds import check_thresholds
@@ -50,7 +51,6 @@ def summarize(folder: RunFolder) -> Summary:
     rows = _rows(manifest, trials=measured)
     verdicts = _verdicts(manifest, rows=rows)
     shown = {trial.trial for row in rows for trial in row.trials}
-    floors = {verdict.workload: verdict.noise_floor for verdict in verdicts}
     precision = None
     # without `until`, the number of blocks was fixed
     if manifest.until is not None:
@@ -66,17 +66,15 @@ def summarize(folder: RunFolder) -> Summary:
         ledger=sum_ledgers(measured),
         notes=(
             *_notes(manifest, trials=trials, rows=rows),
-            *_noise_notes(verdicts),
             *([precision.text] if precision else []),
         ),
         remarks=tuple(_remarks(manifest, trials=trials, rows=rows)),
         rows=tuple(row.summary() for row in rows),
         precision=precision,
-        noise_floor=floors,
         verdicts=tuple(verdicts),
-        crossovers=tuple(find_crossovers(rows, noise_floors=floors)),
+        crossovers=tuple(find_crossovers(rows)),
         sweeps=tuple(find_sweeps(rows)),
-        effects=tuple(find_effects(rows, noise_floors=floors)),
+        effects=tuple(find_effects(rows)),
         curves=tuple(load_curves(rows)),
         fairness=tuple(mix_fairness(rows, trials=manifest.trials, records=records)),
         trials=tuple(
@@ -87,6 +85,11 @@ def summarize(folder: RunFolder) -> Summary:
     )
     # check the rounded figures, so that summary.json alone confirms the results
     result = from_json(to_json(summary))
+    verdicts = [
+        replace(verdict, figures=compare_figures(result, verdict=verdict))
+        for verdict in result.verdicts
+    ]
+    result = replace(result, verdicts=tuple(verdicts))
     checked = check_thresholds(manifest.fail_on, summary=result)
     return from_json(to_json(replace(result, thresholds=checked)))
 
@@ -185,20 +188,6 @@ def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]
     if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in rows):
         remarks.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
     return remarks
-
-
-def _noise_notes(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return a note on the workloads whose A/A control gives no noise floor."""
-    missing = [
-        one.workload
-        for one in verdicts
-        if one.equal_pair and one.ratio and one.ratio.is_claim and one.noise_floor is None
-    ]
-    if not missing:
-        return []
-    who = fmt.listed([*dict.fromkeys(one.equal_pair.twin for one in verdicts if one.equal_pair)])
-    why = f"{who} or its original is invalid or has too few repetitions"
-    return [f"No noise floor in {fmt.listed(missing)}: {why}."]
 
 
 def _timelines(

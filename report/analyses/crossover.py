@@ -24,12 +24,10 @@ MIN_SHARES = 3
 POOL = "prefork"
 
 
-def find_crossovers(
-    rows: Sequence[Row], *, noise_floors: Mapping[str, float | None]
-) -> list[Crossover]:
-    """Return the crossovers of a run, those with most shares first; A/A controls are left out.
+def find_crossovers(rows: Sequence[Row]) -> list[Crossover]:
+    """Return the crossovers of a run, those with most shares first; none for most runs.
 
-    ``noise_floors`` maps a workload to its noise floor, as a share.
+    An A/A control is in no crossover.
     """
     groups: dict[tuple[tuple[str, float], ...], list[Row]] = {}
     for row in rows:
@@ -38,24 +36,15 @@ def find_crossovers(
         if row.workload.kind == KIND and AXIS in parameters and is_one:
             del parameters[AXIS]
             groups.setdefault(tuple(sorted(parameters.items())), []).append(row)
-    found = [
-        _crossover(dict(common), rows=group, noise_floors=noise_floors)
-        for common, group in groups.items()
-    ]
+    found = [_crossover(dict(common), rows=group) for common, group in groups.items()]
     return sorted(
         (one for one in found if len(one.shares) >= MIN_SHARES),
         key=lambda one: -len(one.shares),
     )
 
 
-def _crossover(
-    parameters: Mapping[str, float],
-    *,
-    rows: Sequence[Row],
-    noise_floors: Mapping[str, float | None],
-) -> Crossover:
+def _crossover(parameters: Mapping[str, float], *, rows: Sequence[Row]) -> Crossover:
     shares = sorted({_of(row) for row in rows})
-    floors = {_of(row): noise_floors.get(row.workload.name) or 0.0 for row in rows}
     names = dict.fromkeys(row.contender.name for row in rows)
     lines = [
         Line(
@@ -71,9 +60,7 @@ def _crossover(
     ]
     others = [line for line in lines if line.pool != POOL]
     found = [
-        find_boundary(line, others=others, shares=shares, noise_floors=floors)
-        for line in lines
-        if line.pool == POOL
+        find_boundary(line, others=others, shares=shares) for line in lines if line.pool == POOL
     ]
     boundaries = tuple(boundary for boundary in found if boundary)
     return Crossover(

@@ -11,8 +11,8 @@ from itertools import pairwise, takewhile
 from report import format as fmt
 from report.result import Boundary
 from report.rows.row import Row
-from report.statistics.ratios import CLAIM_BLOCKS, Ratio, paired_ratio
-from report.statistics.significance import Finding, decide
+from report.statistics.ratios import CLAIM_BLOCKS, Ratio
+from report.statistics.significance import Finding, compare_planned_figures
 
 #: Share → jobs per second of one contender: medians, or the figures of one repetition.
 Curve = Mapping[float, float]
@@ -54,18 +54,13 @@ def find_boundary(
     *,
     others: Sequence[Line],
     shares: Sequence[float],
-    noise_floors: Mapping[float, float],
 ) -> Boundary | None:
     """Return the share above which a line leads all ``others``; None if it doesn't at the last.
 
-    "Ahead" and "behind" are decided as in a verdict, with all comparisons at a share as one family.
-    With too few repetitions for an interval, the ranges of the paired ratios decide.
-    ``noise_floors`` maps a share to its noise floor.
+    Ahead and behind are decided as in a verdict, with all the others at a share as one question, or
+    by the ranges of the paired ratios where there are too few repetitions for an interval.
     """
-    shown = {
-        share: _findings(line, others=others, share=share, noise_floor=noise_floors[share])
-        for share in shares
-    }
+    shown = {share: _findings(line, others=others, share=share) for share in shares}
     ahead = {
         share: bool(found) and all(one is Finding.MORE for one in found)
         for share, found in shown.items()
@@ -116,19 +111,15 @@ def last_crossing(line: Curve, *, others: Sequence[Curve], shares: Sequence[floa
     return shares[0]
 
 
-def _findings(
-    line: Line, *, others: Sequence[Line], share: float, noise_floor: float
-) -> list[Finding]:
-    """Return the findings of the line against each of the others at a share."""
-    ratios = {
-        other.contender: ratio
-        for other in others
-        if (ratio := paired_ratio(line.per_s(share), theirs=other.per_s(share)))
-    }
-    decided = decide(ratios, noise_floor=noise_floor)
+def _findings(line: Line, *, others: Sequence[Line], share: float) -> list[Finding]:
+    """Return what the line beside each of the others shows at a share."""
+    figures = {one.contender: one.per_s(share) for one in (line, *others)}
+    answers = compare_planned_figures(
+        figures, pairs=[(line.contender, other.contender) for other in others]
+    )
     return [
-        _by_range(ratios[name]) if one.finding is Finding.TOO_FEW else one.finding
-        for name, one in decided.items()
+        _by_range(one.ratio) if one.decision.finding is Finding.TOO_FEW else one.decision.finding
+        for one in answers.values()
     ]
 
 

@@ -12,7 +12,7 @@ from report.legend import claim
 from report.result import Effect, Value
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
-from report.statistics.significance import Decision, Finding, decide
+from report.statistics.significance import Answer, Decision, Finding, compare_planned_figures
 
 #: Setting → its default, as in `lab.experiment.worker_settings.Tuning`.
 DEFAULTS: Mapping[str, bool | int | float | None] = {
@@ -37,25 +37,24 @@ _CALLED = {
 }
 
 
-def find_effects(rows: Sequence[Row], *, noise_floors: Mapping[str, float | None]) -> list[Effect]:
-    """Return the effect of each setting for each pair of rows that differ only in it.
+def find_effects(rows: Sequence[Row]) -> list[Effect]:
+    """Return the effect of each setting for each pair of rows that differ in it alone.
 
-    Points of sweeps and A/A controls are left out. The effects of one workload are one family of
-    comparisons, with the workload's noise floor if it is known.
+    The points of a sweep are shown elsewhere; an A/A control differs in nothing. The effects in one
+    workload are one question.
     """
     alone = [row for row in rows if not row.contender.sweep and not row.twin_of]
     pairs = [pair for pair in permutations(alone, 2) if _changed(*pair)]
     found: list[Effect] = []
     for workload in dict.fromkeys(row.workload.name for row in alone):
-        ratios = {
-            index: ratio
-            for index, (ours, theirs) in enumerate(pairs)
+        changed = {
+            (ours.contender.name, theirs.contender.name): (ours, theirs)
+            for ours, theirs in pairs
             if ours.workload.name == workload
-            and (ratio := paired_ratio(ours.per_s, theirs=theirs.per_s))
         }
-        floor = noise_floors.get(workload) or 0.0
-        for index, decision in decide(ratios, noise_floor=floor).items():
-            found.append(_effect(*pairs[index], ratio=ratios[index], decision=decision))
+        figures = {row.contender.name: row.per_s for row in alone if row.workload.name == workload}
+        for pair, answer in compare_planned_figures(figures, pairs=changed).items():
+            found.append(_effect(*changed[pair], answer=answer))
     return found
 
 
@@ -75,7 +74,8 @@ def _changed(ours: Row, theirs: Row) -> str:
     return changed[0]
 
 
-def _effect(ours: Row, theirs: Row, *, ratio: Ratio, decision: Decision) -> Effect:
+def _effect(ours: Row, theirs: Row, *, answer: Answer) -> Effect:
+    ratio, decision = answer.ratio, answer.decision
     setting, marks = _changed(ours, theirs), (ours.mark, theirs.mark)
     value, against_value = (settings_of(row.contender)[setting] for row in (ours, theirs))
     cpu_ratio = paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs))

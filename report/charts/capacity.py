@@ -67,15 +67,11 @@ def advantage(summary: Summary) -> Chart:
         for row in summary.of_workload(verdict.workload)
     ]
     baselines = sorted({verdict.baseline for verdict in summary.verdicts if verdict.baseline})
-    against = fmt.listed(baselines) or "the slowest"
+    against = fmt.listed(baselines) or "the baseline"
     is_claim = any(verdict.smallest_difference is not None for verdict in summary.verdicts)
-    reach = "95 % interval" if is_claim else "range of the repetitions"
-    caption = f"Dot: geometric mean of the paired repetitions' ratios. Line: {reach}."
+    reach = "95 % interval, for all comparisons at once" if is_claim else "range of the repetitions"
+    caption = f"Dot: ratio of the geometric means. Line: {reach}."
     behind = [lanes.guide(1.0, text=f"as many jobs as {against}")]
-    if floor := max((one or 0.0 for one in summary.noise_floor.values()), default=0.0):
-        noise = f"differences within {fmt.percent(floor)} are noise"
-        caption += f" Band: {noise}."
-        behind.insert(0, lanes.band(1 / (1 + floor), 1 + floor, text=noise))
     return lanes.lane_chart(
         rows,
         name="advantage",

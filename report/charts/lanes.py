@@ -181,19 +181,6 @@ def guide(value: float, *, text: str) -> Spec:
     }
 
 
-def band(low: float, high: float, *, text: str) -> Spec:
-    """Return a vertical band behind all lanes, with ``text`` as tooltip."""
-    return {
-        "data": {"values": [{"low": low, "high": high, "text": text}]},
-        "mark": {"type": "rect", "color": "var(--line)"},
-        "encoding": {
-            "x": {"field": "low", "type": "quantitative"},
-            "x2": {"field": "high"},
-            "tooltip": {"field": "text"},
-        },
-    }
-
-
 def _of_series(series: Sequence[Series], *, padding: float = 0.2) -> Spec:
     """Return the encoding of lanes: position, name and colour of each."""
     # a hidden series keeps its lane, so that the page's layout doesn't change

@@ -16,8 +16,9 @@ from report.compare.notes import notes_on
 from report.conditions import differences
 from report.legend import MARKS
 from report.result import RowSummary, Summary
+from report.statistics import student_t
 from report.statistics.backlog_wait import Backlog, per_place
-from report.statistics.ratios import CONFIDENCE, unpaired_ratio
+from report.statistics.ratios import CONFIDENCE, Ratio, unpaired_ratio
 from report.statistics.significance import detectable_difference, holm
 from report.trials.trial import TrialSummary
 from report.verdicts.metrics import FIGURES, Figure
@@ -176,9 +177,17 @@ def _detectable(
     if change.ratio is None:
         return None
     still_open = sum(p_value >= 1 - CONFIDENCE for p_value in corrected.values())
-    alone = detectable_difference(change.ratio)
-    among = detectable_difference(change.ratio, comparisons=still_open)
+    alone, among = (_detectable_of(change.ratio, comparisons=count) for count in (1, still_open))
     return None if alone is None or among is None else max(among, (1 + alone) * (1 + noise) - 1)
+
+
+def _detectable_of(ratio: Ratio, *, comparisons: int) -> float | None:
+    """Return it for one of some comparisons: each step of Holm's divides the level so."""
+    if ratio.freedom is None:
+        return None
+    level = (1 - CONFIDENCE) / max(1, comparisons)
+    critical = student_t.quantile(1 - level / 2, freedom=ratio.freedom)
+    return detectable_difference(ratio, critical=critical)
 
 
 def _outcome(change: Change, *, p_value: float | None, noise: float) -> Outcome:

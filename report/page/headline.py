@@ -48,11 +48,12 @@ def headline(summary: Summary, *, answer: Answer) -> str:
 def trust(summary: Summary) -> list[tuple[str, str]]:
     """Return short texts on the quality of a run, each with its explanation."""
     facts: list[tuple[str, str]] = []
-    floors = sorted(one for one in summary.noise_floor.values() if one is not None)
-    if floors:
-        ends = dict.fromkeys(map(fmt.percent, (floors[0], floors[-1])))
-        meaning = "largest difference of two equal contenders in this run; smaller ones are noise"
-        facts.append((f"noise floor {' to '.join(ends)}", meaning))
+    controls = [one.equal_pair for one in summary.verdicts if one.equal_pair]
+    known = [one for one in controls if one.ratio and one.ratio.is_claim]
+    if known:
+        equal = sum(not one.is_different for one in known)
+        meaning = "a contender was measured twice; 1 such pair in 20 differs by chance"
+        facts.append((f"A/A control: no difference in {equal} of {len(known)}", meaning))
     marks = Counter(row.mark for row in summary.rows)
     if summary.rows:
         total = fmt.counted(len(summary.rows), noun="row")

@@ -16,7 +16,7 @@ from poolbench.pools import POOLS
 from report import format as fmt
 from report.charts.render import VARIABLES, figure_json, to_json, to_svg, vega_script
 from report.charts.style import CONFIG
-from report.legend import describe_ledger, integrity, legend, marks_of
+from report.legend import describe_control, describe_ledger, integrity, legend, marks_of
 from report.page.conditions import facts_of, settings_of
 from report.page.headline import headline, trust
 from report.page.lead_chart import choose_lead
@@ -148,18 +148,11 @@ def _about(summary: Summary) -> list[str]:
 
 
 def _controls(summary: Summary) -> list[str]:
-    """Return an explanation of each A/A control, with the noise floors."""
-    found = ", ".join(
-        f"{fmt.percent(floor)} on {workload}"
-        for workload, floor in summary.noise_floor.items()
-        if floor is not None
-    )
-    noise = f": up to {found}" if found else ""
+    """Return what the A/A control is for, and what it shows in each workload."""
     return [
-        f"A/A control: {one.name} is {one.twin_of} a second time, with the same settings. Their "
-        f"difference is the noise of this run{noise}. Smaller differences are not claimed."
-        for one in summary.contenders
-        if one.twin_of
+        f"{describe_control(verdict.equal_pair)} ({verdict.workload})."
+        for verdict in summary.verdicts
+        if verdict.equal_pair
     ]
 
 

@@ -48,7 +48,8 @@ class Ratio:
 
     #: Geometric mean of the blocks' ratios.
     value: float
-    #: Interval around the value: the 95 % interval, or the range with fewer than `CLAIM_BLOCKS`.
+    #: Interval around the value, of 95 % for all comparisons of its question at once; with fewer
+    #: than `CLAIM_BLOCKS` the range.
     low: float
     high: float
     #: Number of blocks in which both were measured; for two runs, that of the shorter run.
@@ -63,17 +64,15 @@ class Ratio:
         return self.blocks >= CLAIM_BLOCKS
 
     @property
-    def is_no_difference(self) -> bool:
-        """Whether this is a claim, and its interval includes 1."""
-        return self.is_claim and self.low <= 1 <= self.high
+    def half_width(self) -> float | None:
+        """The larger half-width of the interval, as a share of the value; None without a claim."""
+        return max(self.high / self.value, self.value / self.low) - 1 if self.is_claim else None
 
     @property
-    def half_width(self) -> float | None:
-        """The upper half-width of the interval, as a share of the value; None without a claim.
-
-        The interval is symmetric in logarithms, so the lower half is narrower.
-        """
-        return self.high / self.value - 1 if self.is_claim else None
+    def margin(self) -> float:
+        """How many standard errors the logarithm is away from 0; 0 without a claim."""
+        log = abs(math.log(self.value))
+        return 0.0 if not log or self.log_error is None else log / (self.log_error or 1e-300)
 
     @property
     def p_value(self) -> float | None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from collector.reasons import Code, Reason, Severity, describe_alike
 from collector.run_manifest import Workload
 from report import format as fmt
-from report.legend import claim, integrity, legend, marks_of
+from report.legend import describe_control, integrity, legend, marks_of
 from report.palette import MARK_STYLES
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
@@ -22,7 +22,7 @@ from report.terminal.sweep_tables import (
     render_sweep,
     sentence,
 )
-from report.terminal.tables import cost_table, parts_table, result_table
+from report.terminal.tables import cost_table, parts_table, ratio_table, result_table
 from report.terminal.threshold_lines import render_thresholds
 
 
@@ -134,9 +134,10 @@ def _section(
     yield sentence(verdict.text, mark=verdict.mark)
     yield Text()
     yield _main_table(summary, rows=rows, verdict=verdict, width=width)
-    yield from _noise(verdict)
+    yield from _control(verdict)
     fairness = [one for one in summary.fairness if one.workload == workload.name]
     for table in (
+        ratio_table(rows, verdict=verdict, width=width),
         cost_table(rows, width=width),
         parts_table(rows, width=width),
         fairness_table(rows, fairness=fairness),
@@ -158,18 +159,14 @@ def _table_words(summary: Summary, *, width: int) -> list[tuple[str, str]]:
     words += [("per core, per GB", "jobs/s for each busy core, and for each 10^9 bytes of PSS")]
     if all(verdict.smallest_difference is None for verdict in summary.verdicts):
         return words
-    return [("▲ ▼ =", "more, less, no difference, after correction for noise and chance"), *words]
+    return [("▲ ▼ =", "more, less, no difference, for all comparisons of a table at once"), *words]
 
 
-def _noise(verdict: Verdict) -> Iterator[RenderableType]:
-    """Yield the noise floor of the A/A control, if it is known."""
-    pair, floor = verdict.equal_pair, verdict.noise_floor
-    if pair is not None and pair.ratio is not None and floor is not None:
-        yield Text(
-            f"A/A control ({pair.contender} twice): {claim(pair.ratio)}; differences below "
-            f"{fmt.percent(floor)} are noise.",
-            style="dim",
-        )
+def _control(verdict: Verdict) -> Iterator[RenderableType]:
+    """Yield what the contender that was measured twice shows."""
+    pair = verdict.equal_pair
+    if pair is not None and pair.ratio is not None and pair.ratio.is_claim:
+        yield Text(f"{describe_control(pair)}.", style="dim")
 
 
 def _main_table(

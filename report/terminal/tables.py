@@ -11,11 +11,12 @@ from collector.reasons import Severity
 from report import format as fmt
 from report.legend import describe_ledger
 from report.palette import MARK_STYLES, row_shade
-from report.result import RowSummary, Verdict
+from report.result import Decided, RowSummary, Verdict, find_decided
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
+from report.verdicts.metrics import FIGURES
 from report.verdicts.naming import label
 
 #: Finding → the sign before a ratio, and its style.
@@ -30,6 +31,9 @@ SIGNS: Mapping[Finding, tuple[str, str]] = {
 WIDE = 100
 #: Smallest width, columns, for p99.9, and for p99 of a job's parts.
 WIDEST = 140
+
+#: What a narrow table of ratios shows.
+_RATIOS = ("cpu", "pss", "p95_wait", "p95_execution")
 
 #: Largest width of a name, columns; a longer name wraps.
 _NAME_COLUMNS = 18
@@ -85,6 +89,25 @@ def cost_table(rows: Sequence[RowSummary], *, width: int) -> Table:
             cells += [fmt.number(row.per_busy_core_per_s), fmt.number(row.per_gb_per_s)]
         cells += [*_durations(row.wait_s, names=names), *_durations(row.execution_s, names=names)]
         table.add_row(*head(row, most=most), *cells, style="dim" if row.is_twin else "")
+    return table
+
+
+def ratio_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> Table | None:
+    """Return each contender's other figures as multiples of the baseline's; None without any."""
+    shown = [FIGURES[name] for name in verdict.figures if width >= WIDEST or name in _RATIOS]
+    if not shown:
+        return None
+    most = _NAME_COLUMNS if width < WIDE else None
+    table = new_table(rows, header=f"× {verdict.baseline}", most=most)
+    for figure in shown:
+        table.add_column(figure.title, justify="right")
+    for row in rows:
+        cells = [
+            _decided(find_decided(found, contender=row.contender, against=verdict.baseline))
+            for found in (verdict.figures[figure.name] for figure in shown)
+        ]
+        if any(cell.plain for cell in cells):
+            table.add_row(*head(row, most=most), *cells)
     return table
 
 
@@ -183,16 +206,21 @@ def _to_baseline(row: RowSummary, *, verdict: Verdict, width: int) -> Text:
     if row.contender == verdict.baseline:
         return Text("1")
     decided = verdict.decided(row.contender, against=verdict.baseline)
+    return _decided(decided, has_interval=width >= WIDE)
+
+
+def _decided(decided: Decided | None, *, has_interval: bool = True) -> Text:
+    """Return a ratio with a sign for what it shows; nothing where there is none."""
     if decided is None:
         return Text("")
     finding, ratio = decided.decision.finding, decided.ratio
     sign, style = SIGNS[finding]
     if finding is Finding.TOO_FEW:
         shown = fmt.times_range(ratio.low, high=ratio.high).removesuffix(" ×")
-    elif width < WIDE:
-        shown = _bare(ratio)
-    else:
+    elif has_interval:
         shown = f"{_bare(ratio)} {fmt.interval(ratio.low, high=ratio.high)}"
+    else:
+        shown = _bare(ratio)
     return Text.assemble((f"{sign} ", style), shown)
 
 

@@ -1,7 +1,7 @@
 """Describes a workload's ranking in sentences for newcomers.
 
-The sentences follow this run's numbers, never general knowledge: the intervals, corrected for all
-comparisons and for the noise floor, select every word.
+The sentences follow this run's numbers, never general knowledge: the intervals, each for
+all comparisons of its question at once, select every word.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from report.legend import claim, too_few
 from report.result import Decided, Verdict
 from report.rows.comparable import Entry
 from report.statistics.ratios import CLAIM_BLOCKS
-from report.statistics.significance import Why
 from report.verdicts import naming
 from report.verdicts.explanations import blocked_loop, lesson
 from report.verdicts.ranking import Ranking, rank
@@ -132,31 +131,15 @@ def _who_leads(ranking: Ranking, *, most_names: int = sys.maxsize) -> str:
         return ""
     ties = [entry.contender for entry in ranking.ties]
     who, figure = naming.sized(best, ranking=ranking), claim(ratio, of=against.contender)
-    if len(ties) > most_names:
-        return f"{who}: {figure}; not proved faster than {len(ties)} others."
     if _is_equal(ranking) and ranking.decision:
-        ahead = f"No difference between {best.contender}, ahead, and {fmt.listed(ties)}"
+        others = fmt.listed(ties) if len(ties) <= most_names else f"{len(ties)} others"
+        ahead = f"No difference between {best.contender}, ahead, and {others}"
         return f"{ahead}: {figure}; {ranking.decision.why}."
-    if ties:
-        return f"{who}: {figure}; {_not_behind(ranking)}."
-    return f"{who} is fastest: {figure}."
-
-
-def _not_behind(ranking: Ranking) -> str:
-    """Return the contenders that the best one is not proved to beat.
-
-    If a pair's own interval excludes 1, and only the correction for the number of comparisons
-    prevents the claim, "no difference" would be wrong.
-    """
-    unproved: list[str] = []
-    equal: list[str] = []
-    for entry in ranking.ties:
-        decision = ranking.decide(ranking.best, theirs=entry)
-        is_unproved = decision is not None and decision.why is Why.CORRECTION
-        (unproved if is_unproved else equal).append(entry.contender)
-    parts = [f"no difference from {fmt.listed(equal)}"] if equal else []
-    parts += [f"not proved to beat {fmt.listed(unproved)}"] if unproved else []
-    return "; ".join(parts)
+    others = ", ".join([who, *ties[:-1]])
+    others = f"{others} or {ties[-1]}" if ties else who
+    if len(ties) > most_names:
+        others = f"{who} or {len(ties)} others"
+    return f"{others} is fastest: {figure}."
 
 
 def _peers(ranking: Ranking) -> Ranking | None:
@@ -174,7 +157,8 @@ def _peers(ranking: Ranking) -> Ranking | None:
     if ranking.best is None or pools_at.get(common, 0) < 2 or ranking.best.slots == common:
         return None
     at_common = [entry for entry in several if entry.slots == common]
-    peers = rank(at_common, pairs=ranking.pairs)
+    names = [entry.contender for entry in at_common]
+    peers = rank(at_common, pairs=ranking.pairs.best_among(names))
     is_named = peers.best is None or peers.best in ranking.ties
     return None if is_named or not peers.is_claim else peers
 

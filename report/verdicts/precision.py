@@ -9,7 +9,7 @@ from collector.run_manifest import Until
 from report import format as fmt
 from report.result import Precision, Verdict, Width
 from report.statistics import student_t
-from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE, Ratio
+from report.statistics.ratios import CLAIM_BLOCKS, Ratio
 
 #: Larger numbers are not predicted: over days, a machine's speed changes for other reasons.
 MOST_BLOCKS = 1_000
@@ -40,15 +40,17 @@ def describe_width(width: Width) -> str:
 def blocks_needed(ratio: Ratio, *, asked: float) -> int | None:
     """Return the number of blocks that narrows a ratio's interval to ± ``asked``, a share.
 
-    It assumes the spread from block to block that was measured. None without a claim, and if more
-    than `MOST_BLOCKS` blocks are needed.
+    It assumes the spread from block to block that was measured, and the level of the ratio's own
+    interval. None without a claim, and if more than `MOST_BLOCKS` blocks are needed.
     """
-    if ratio.log_error is None:
+    if not ratio.log_error or ratio.freedom is None or ratio.half_width is None:
         return None
     spread = ratio.log_error * math.sqrt(ratio.blocks)
     reach = math.log1p(asked)
+    level = student_t.cdf(math.log1p(ratio.half_width) / ratio.log_error, freedom=ratio.freedom)
     for blocks in range(CLAIM_BLOCKS, MOST_BLOCKS + 1):
-        bound = student_t.quantile((1 + CONFIDENCE) / 2, freedom=blocks - 1)
+        freedom = ratio.freedom * (blocks - 1) / (ratio.blocks - 1)
+        bound = student_t.quantile(level, freedom=freedom)
         if bound * spread / math.sqrt(blocks) <= reach:
             return blocks
     return None

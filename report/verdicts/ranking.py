@@ -11,7 +11,7 @@ from report.result import Decided
 from report.rows.comparable import Entry
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Decision
-from report.verdicts.pairwise import Pairs, compare_pairs, find_solo
+from report.verdicts.pairwise import Pairs, compare_pairs, find_baseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +22,9 @@ class Ranking:
     entries: tuple[Entry, ...]
     #: Contenders that are invalid or have no figure.
     excluded: tuple[Entry, ...]
-    #: The comparisons of all pairs of the workload's contenders.
+    #: The comparisons of the workload's contenders.
     pairs: Pairs
-    #: The baseline of all rows: solo, or the slowest contender if solo has no valid figure.
+    #: The baseline of all rows, see `find_baseline`.
     baseline: Entry | None
     #: Contender → its ratio to the baseline.
     to_baseline: Mapping[str, Ratio]
@@ -66,13 +66,19 @@ class Ranking:
 
     @property
     def smallest_difference(self) -> float | None:
-        """The largest minimum detectable difference of the named comparisons, as a share.
+        """The minimum detectable difference, as a share; None without a claim.
 
-        None without a claim.
+        It is that of the widest comparison with the best contender that is still open. If all are
+        proved, it is that of the one proved by the smallest margin.
         """
-        named = [self.decision, *(self.decide(self.best, theirs=entry) for entry in self.ties)]
-        known = [found.detectable for found in named if found and self.is_claim]
-        return max((share for share in known if share is not None), default=None)
+        if not self.is_claim:
+            return None
+        found = [self.compare(self.best, theirs=entry) for entry in self.entries[1:]]
+        known = [one for one in found if one and one.decision.detectable is not None]
+        still_open = [one for one in known if not one.decision.is_difference]
+        proved = sorted(known, key=lambda one: one.ratio.margin)[:1]
+        shown = still_open or proved
+        return max((one.decision.detectable or 0.0 for one in shown), default=None)
 
     def compare(self, ours: Entry | None, *, theirs: Entry | None) -> Decided | None:
         """Return the comparison of two contenders; None if they were not compared."""
@@ -93,8 +99,9 @@ def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
     """
     pairs = pairs or compare_pairs(entries)
     originals = [entry for entry in entries if not entry.control_of]
-    ordered = _ordered([entry for entry in originals if entry.is_usable])
-    baseline = find_solo(ordered) or (ordered[-1] if ordered else None)
+    usable = [entry for entry in originals if entry.is_usable]
+    ordered = _ordered(usable, pairs=pairs)
+    baseline = find_baseline(usable)
     to_baseline = [
         pairs.between(entry.contender, theirs=baseline.contender)
         for entry in ordered
@@ -112,11 +119,14 @@ def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
     )
 
 
-def _ordered(usable: Sequence[Entry]) -> list[Entry]:
-    """Sort by the mean logarithm over the common blocks, in agreement with the pairs' ratios."""
+def _ordered(usable: Sequence[Entry], *, pairs: Pairs) -> list[Entry]:
+    """Sort by the fitted means, as the pairs' ratios do; without a fit, over the common blocks."""
     shared = set.intersection(*(set(entry.per_s) for entry in usable)) if usable else set()
+    is_fitted = all(entry.contender in pairs.estimates for entry in usable)
 
     def key(entry: Entry) -> tuple[float, str]:
+        if is_fitted:
+            return -pairs.estimates[entry.contender].log_mean, entry.contender
         blocks = sorted(shared or entry.per_s)
         return -statistics.fmean(math.log(entry.per_s[block]) for block in blocks), entry.contender
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from collector.reasons import Severity
 from poolbench.errors import UsageError
 from report import format as fmt
-from report.result import Checked, RowSummary, Status, Summary
-from report.statistics.ratios import Ratio, paired_ratio
+from report.result import THROUGHPUT, Checked, RowSummary, Status, Summary, find_decided
+from report.statistics.ratios import Ratio
 from report.verdicts.fail_on import Condition, parse_conditions
+from report.verdicts.figures import compare_pairs_by
+from report.verdicts.metrics import FIGURES
 
 
 def check_thresholds(texts: Sequence[str], *, summary: Summary) -> tuple[Checked, ...]:
@@ -66,10 +68,21 @@ def _measured(
         return condition.figure.of(row), "no such figure"
     if other is None:
         return None, f"{condition.against} was not measured"
-    ours, theirs = (_by_block(condition, row=one, summary=summary) for one in (row, other))
-    return paired_ratio(ours, theirs=theirs), "no such figure in both"
+    return _ratio(condition, row=row, summary=summary), "no such figure in both"
 
 
-def _by_block(condition: Condition, *, row: RowSummary, summary: Summary) -> dict[int, float]:
-    figures = {trial.block: condition.figure.of(trial) for trial in summary.repetitions_of(row)}
-    return {block: figure for block, figure in figures.items() if figure}
+def _ratio(condition: Condition, *, row: RowSummary, summary: Summary) -> Ratio | None:
+    """Return the ratio that the tables show, or if they have none, one of a single comparison."""
+    verdict = summary.verdict(row.workload)
+    if condition.figure is not FIGURES["throughput"]:
+        shown = verdict.figures.get(condition.figure.name, ())
+    else:
+        shown = verdict.decisions if verdict.figure == THROUGHPUT else ()
+    found = find_decided(shown, contender=row.contender, against=condition.against)
+    if found is None:
+        pair = (row.contender, condition.against)
+        answers = compare_pairs_by(
+            condition.figure, summary=summary, workload=row.workload, pairs=[pair]
+        )
+        found = answers.get(pair)
+    return found.ratio if found else None

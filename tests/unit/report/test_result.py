@@ -67,7 +67,7 @@ def closed(schema: Mapping[str, Any]) -> dict[str, Any]:
 def test_the_runs_show_all_that_a_summary_has(written: list[str]) -> None:
     """Else the two tests above would pass by what is absent."""
     for name in (
-        "rows", "verdicts", "noise_floor", "precision", "thresholds", "crossovers", "sweeps",
+        "rows", "verdicts", "precision", "thresholds", "crossovers", "sweeps",
         "effects", "curves", "fairness", "trials", "timelines", "conditions", "slo",
     ):  # fmt: skip
         assert any(getattr(from_json(text), name) for text in written), name

@@ -12,7 +12,8 @@ import pytest
 from collector.reasons import Severity
 from report.page.headline import headline, trust
 from report.page.lead_chart import Answer, choose_answer, choose_lead
-from report.result import Summary
+from report.result import EqualPair, Summary
+from report.statistics.ratios import Ratio
 from tests.shapes import SHAPES
 
 ANSWERS = {
@@ -40,7 +41,7 @@ def test_the_chart_that_answers_comes_first(summaries: Mapping[str, Summary], sh
     [
         (
             "capacity",
-            "Fastest: prefork-cores or prefork-4 on cpu.primes (1.98 × solo) and cpu.sha256",
+            "Fastest: prefork-cores on cpu.primes (1.98 × solo) and cpu.sha256",
         ),
         ("rate", "On io.sleep, 95 of 100 jobs took up to "),
         ("sustain", "Sustained with p95 wait 1.00 s: on io.sleep gevent-100 5"),
@@ -113,12 +114,18 @@ def test_a_sweep_names_what_did_most_or_its_ends(
 
 
 def test_the_runs_worth_is_told_in_few_words(summaries: Mapping[str, Summary]) -> None:
-    """The noise floor, and how many rows are marked."""
-    summary = replace(summaries["capacity"], noise_floor={"a": 0.02, "b": None, "c": 0.05})
+    """In how many workloads the A/A control differs, and how many rows are marked."""
+    summary = summaries["capacity"]
+    alike = Ratio(value=1.0, low=0.9, high=1.1, blocks=5)
+    pairs = [alike, replace(alike, low=1.01), replace(alike, blocks=4), None]
+    verdicts = [
+        replace(one, equal_pair=EqualPair(contender="a", twin="a-twin", ratio=ratio))
+        for one, ratio in zip(summary.verdicts, pairs, strict=True)
+    ]
 
-    words = [said for said, _ in trust(summary)]
+    words = [said for said, _ in trust(replace(summary, verdicts=tuple(verdicts)))]
 
-    assert words == ["noise floor 2 % to 5 %", "32 rows, none marked"]
+    assert words == ["A/A control: no difference in 1 of 2", "32 rows, none marked"]
 
 
 def test_marks_are_counted(summaries: Mapping[str, Summary]) -> None:

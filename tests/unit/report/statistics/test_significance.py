@@ -1,33 +1,52 @@
-"""More, less or no difference: corrected for how many are compared, and beyond the noise."""
+"""Questions of several comparisons: a claim's direction, its interval, and how often it errs."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from report.statistics.block_model import Estimate, fit_blocks
 from report.statistics.ratios import Ratio
 from report.statistics.significance import (
     POWER,
     Finding,
     Why,
-    decide,
+    compare_all,
+    compare_planned,
+    compare_planned_figures,
     detectable_difference,
+    find_best,
     holm,
-    noise_floor_of,
 )
-from tests.entries import ratio_of
 from tests.summaries import known
 
 P_VALUES = st.dictionaries(st.integers(), st.floats(min_value=0, max_value=1), max_size=12)
 
 
-def drawn(rng: np.random.Generator, *, true: float, blocks: int, spread: float) -> Ratio:
-    """The ratio that a run of so many blocks finds."""
-    return ratio_of(*(true * np.exp(rng.normal(0, spread, blocks))))
+def estimates(**log_means: float) -> dict[str, Estimate]:
+    """Contenders with these means and an error of 1 % each."""
+    return {
+        name: Estimate(log_mean=log_mean, squared_error=0.01**2, freedom=4, blocks=5)
+        for name, log_mean in log_means.items()
+    }
+
+
+def drawn(
+    rng: np.random.Generator, *, means: Mapping[str, float], noise: float = 0.05, blocks: int = 5
+) -> dict[str, Estimate]:
+    """What a run finds of contenders with these true means."""
+    common = rng.normal(0, 0.05, blocks)
+    return fit_blocks(
+        {
+            name: dict(enumerate(np.exp(mean + common + rng.normal(0, noise, blocks)).tolist()))
+            for name, mean in means.items()
+        }
+    )
 
 
 def test_holm_multiplies_from_the_smallest_on() -> None:
@@ -49,89 +68,125 @@ def test_holm_lies_between_none_and_bonferroni(p_values: dict[int, float]) -> No
     assert [adjusted[key] for key in by_p] == sorted(adjusted.values())
 
 
-def test_equal_contenders_rarely_show_a_difference() -> None:
-    """Of runs that compare six equals with a seventh, 95 of 100 find nothing at all.
+def test_a_claim_has_its_direction_and_an_interval_that_agrees() -> None:
+    """More, less and no difference, each beside the baseline; the interval leaves out 1 or not."""
+    found = compare_planned(
+        estimates(up=0.7, down=-0.7, same=0.01, solo=0.0),
+        pairs=[("up", "solo"), ("down", "solo"), ("same", "solo")],
+    )
 
-    Uncorrected, one run in six would find something.
+    shown = {ours: one.decision.finding for (ours, _), one in found.items()}
+    assert shown == {"up": Finding.MORE, "down": Finding.LESS, "same": Finding.NO_DIFFERENCE}
+    assert found["up", "solo"].ratio.low > 1
+    assert found["down", "solo"].ratio.high < 1
+    same = found["same", "solo"]
+    assert same.ratio.low < 1 < same.ratio.high
+    assert same.decision.why is Why.INTERVAL
+
+
+def test_the_error_of_a_pair_is_welchs() -> None:
+    """0.01² + 0.01², and 8 degrees of freedom where both are equally noisy."""
+    ratio = compare_planned(estimates(a=0.1, b=0.0), pairs=[("a", "b")])["a", "b"].ratio
+
+    assert ratio.log_error == pytest.approx(math.sqrt(2) * 0.01)
+    assert ratio.freedom == pytest.approx(8)
+    assert ratio.value == pytest.approx(math.exp(0.1))
+    # Student's t of 95 % at 8 degrees of freedom
+    assert math.log(ratio.high / ratio.value) == pytest.approx(
+        2.306 * math.sqrt(2) * 0.01, rel=1e-3
+    )
+
+
+def test_those_proved_behind_leave_and_the_rest_is_judged_anew() -> None:
+    """A lead that is no difference among four is one between the last two.
+
+    Its interval keeps the width of all comparisons made, and ends at 1.
     """
+    close = {"a": 0.0, "b": -0.0345}
+    alone = find_best(estimates(**close), among=close)["a", "b"]
+    behind = estimates(**close, c=-2.0, d=-2.0)
+
+    found = find_best(behind, among=behind)
+    one_step = compare_all(behind)["a", "b"]
+
+    assert one_step.decision.finding is Finding.NO_DIFFERENCE
+    assert found["a", "b"].decision.finding is alone.decision.finding is Finding.MORE
+    assert found["a", "b"].ratio.low == 1.0
+    assert alone.ratio.low > 1.0
+    assert found["a", "b"].decision.detectable == alone.decision.detectable
+    assert [theirs for _, theirs in found] == ["b", "c", "d"]
+
+
+def test_an_unasked_question_claims_nothing() -> None:
+    """Where no contender differs from the baseline, none is proved the best of the others."""
+    found = find_best(estimates(a=1.0, b=0.0), among="ab", is_asked=False)["a", "b"]
+
+    assert (found.decision.finding, found.decision.why) == (Finding.NO_DIFFERENCE, Why.UNASKED)
+    assert found.ratio.low > 1
+
+
+def test_equal_contenders_rarely_show_a_difference() -> None:
+    """Of runs that compare six equals with a seventh, 95 of 100 find nothing at all."""
     rng = np.random.default_rng(3)
-    corrected = plain = 0
-    for _ in range(600):
-        figures = np.exp(rng.normal(0, 0.05, (7, 5)))
-        ratios = {n: ratio_of(*(figures[n] / figures[6])) for n in range(6)}
-        found = decide(ratios)
-        corrected += any(one.finding is not Finding.NO_DIFFERENCE for one in found.values())
-        plain += any(not ratio.is_no_difference for ratio in ratios.values())
+    runs, names = 600, "abcdefg"
+    pairs = [(name, "g") for name in names[:-1]]
+    claims = alone = 0
+    for _ in range(runs):
+        found = drawn(rng, means=dict.fromkeys(names, 0.0))
+        claims += any(
+            one.decision.is_difference for one in compare_planned(found, pairs=pairs).values()
+        )
+        alone += any(
+            one.decision.is_difference
+            for pair in pairs
+            for one in compare_planned(found, pairs=[pair]).values()
+        )
 
-    assert corrected / 600 <= 0.07
-    assert plain / 600 >= 0.12
+    assert claims / runs <= 0.07
+    assert alone / runs >= 0.12
 
 
-@pytest.mark.parametrize("blocks", [5, 7, 10])
-def test_a_detectable_difference_is_found_as_often_as_promised(blocks: int) -> None:
-    """Where the truth is as large as what could be seen, four runs of five see it."""
-    rng = np.random.default_rng(blocks)
-    spread, error = 0.04, 0.04 / math.sqrt(blocks)
+def test_a_detectable_difference_is_found_as_often_as_promised() -> None:
+    """Where the truth is as large as what could be detected, four runs of five detect it."""
+    rng = np.random.default_rng(4)
+    runs, blocks, noise = 1_000, 7, 0.04
+    error = noise * math.sqrt(2 / blocks)
     ideal = Ratio(value=1, low=0.9, high=1.1, blocks=blocks, log_error=error, freedom=blocks - 1)
-    true = 1 + (detectable_difference(ideal) or 0)
+    true = math.log1p(known(detectable_difference(ideal, critical=2.447)))
 
-    seen = sum(drawn(rng, true=true, blocks=blocks, spread=spread).low > 1 for _ in range(1_000))
+    seen = 0
+    for _ in range(runs):
+        found = drawn(rng, means={"a": true, "b": 0.0}, noise=noise, blocks=blocks)
+        answer = compare_planned(found, pairs=[("a", "b")])["a", "b"]
+        seen += answer.decision.finding is Finding.MORE
 
-    assert seen / 1_000 == pytest.approx(POWER, abs=0.04)
-
-
-def test_more_comparisons_see_less() -> None:
-    """What could be seen grows with their number, and shrinks with the blocks."""
-    five, ten = ratio_of(1.0, 1.1, 0.9, 1.05, 0.95), ratio_of(*[1.0, 1.1, 0.9, 1.05, 0.95] * 2)
-
-    alone, longer = known(detectable_difference(five)), known(detectable_difference(ten))
-
-    assert longer < alone < known(detectable_difference(five, comparisons=6))
-
-
-def test_a_clear_difference_is_said_with_its_direction() -> None:
-    """Far from 1, beyond the noise, and enough blocks."""
-    found = decide({"up": ratio_of(1.9, 2, 2.1, 2, 2), "down": ratio_of(0.5, 0.52, 0.49, 0.5, 0.5)})
-
-    assert (found["up"].finding, found["down"].finding) == (Finding.MORE, Finding.LESS)
-    assert found["up"].why is Why.NOTHING
-
-
-def test_what_equal_contenders_differ_by_counts_for_nothing() -> None:
-    """A ratio of 1.03 with a narrow interval is none where two equals differ by 4 %."""
-    faster = ratio_of(1.03, 1.031, 1.029, 1.03, 1.03)
-    assert decide({"b": faster})["b"].finding is Finding.MORE
-
-    for ratio in (faster, faster.inverse()):
-        found = decide({"b": ratio}, noise_floor=0.04)["b"]
-        assert (found.finding, found.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
-        assert found.detectable == 0.04
-
-
-def test_noise_floor_is_the_far_end_of_the_equal_pairs_interval() -> None:
-    """Either side counts; too few blocks tell nothing."""
-    pair = ratio_of(0.97, 1.01, 0.98, 0.99, 1.0)
-
-    assert noise_floor_of(pair) == pytest.approx(1 / pair.low - 1)
-    assert noise_floor_of(pair) == pytest.approx(noise_floor_of(pair.inverse()))
-    assert noise_floor_of(ratio_of(1.0, 1.1)) is None
-
-
-def test_correction_alone_can_take_a_difference_back() -> None:
-    """An interval just beside 1 is a difference alone, and none among eight."""
-    edge = ratio_of(1.01, 1.04, 1.005, 1.05, 1.02)
-    others = {n: ratio_of(0.9, 1.1, 1.0, 1.05, 0.96) for n in range(7)}
-
-    alone, among = decide({"edge": edge})["edge"], decide({**others, "edge": edge})["edge"]
-
-    assert alone.finding is Finding.MORE
-    assert (among.finding, among.why) == (Finding.NO_DIFFERENCE, Why.CORRECTION)
+    assert seen / runs == pytest.approx(POWER, abs=0.05)
 
 
 def test_too_few_blocks_decide_nothing_and_count_for_nothing() -> None:
-    """A comparison without a claim is no member of the family."""
-    found = decide({"few": ratio_of(2.0, 2.0), "many": ratio_of(1.01, 1.04, 1.005, 1.05, 1.02)})
+    """Their comparison has the range, and is no member of the question."""
+    figures = {
+        "few": {0: 2.0, 1: 2.2},
+        "many": dict(enumerate((1.01, 1.04, 1.005, 1.05, 1.02))),
+        "solo": dict.fromkeys(range(5), 1.0),
+    }
 
-    assert (found["few"].finding, found["few"].p_value) == (Finding.TOO_FEW, None)
-    assert found["few"].detectable is None
-    assert found["many"].finding is Finding.MORE
+    found = compare_planned_figures(figures, pairs=[("few", "solo"), ("many", "solo")])
+    alone = compare_planned_figures(figures, pairs=[("many", "solo")])
+
+    few = found["few", "solo"]
+    assert few.decision.finding is Finding.TOO_FEW
+    assert few.decision.detectable is None
+    assert (few.ratio.low, few.ratio.high) == pytest.approx((2.0, 2.2))
+    assert found["many", "solo"] == alone["many", "solo"]
+
+
+def test_contenders_without_noise_are_judged_by_their_figures() -> None:
+    """An error of 0 is no division by 0: equal is equal, and anything else differs."""
+    exact = {name: dict.fromkeys(range(5), value) for name, value in (("a", 2.0), ("b", 2.0))}
+    exact["c"] = dict.fromkeys(range(5), 1.0)
+
+    found = compare_planned_figures(exact, pairs=[("a", "b"), ("a", "c")])
+
+    assert found["a", "b"].decision.finding is Finding.NO_DIFFERENCE
+    assert found["a", "c"].decision.finding is Finding.MORE

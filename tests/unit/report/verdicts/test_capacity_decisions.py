@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from report.result import Verdict
 from report.rows.comparable import Entry
-from report.statistics.significance import Finding, Why
 from report.verdicts.capacity import judge
 from tests.entries import entry
 from tests.summaries import known
@@ -38,42 +35,34 @@ def test_an_interval_that_includes_one_is_said_to() -> None:
     assert "; the interval includes 1. Minimum detectable difference: " in found.text
 
 
-def test_noise_that_decides_is_named() -> None:
-    """An interval clear of 1, and no wider apart than two equals are."""
-    found = verdict(
-        entry("threads-4", *times(1.04)),
-        entry("solo", *CALM),
-        entry("solo-twin", *times(1.05), control_of="solo"),
-    )
-
-    assert known(found.ratio).low > 1
-    assert "; two equal contenders differ by as much here." in found.text
-    assert found.noise_floor == pytest.approx(found.smallest_difference)
-    (decided,) = found.decisions
-    assert (decided.decision.finding, decided.decision.why) == (Finding.NO_DIFFERENCE, Why.NOISE)
-
-
-def test_a_correction_that_decides_is_named() -> None:
-    """One edge among many equals is what chance gives."""
-    others = [entry(f"threads-{n + 2}", *times(1.0 - n / 10_000, of=CALM[::-1])) for n in range(7)]
-
-    found = verdict(entry("gevent-4", *EDGE), entry("solo", *CALM), *others)
-
-    assert known(found.ratio).low > 1
-    assert "one of so many comparisons would show as much by chance" in found.text
-
-
-def test_what_only_the_correction_forbids_is_not_called_equal() -> None:
-    """An edge that chance may show among so many is not proved; equality is not, either."""
+def test_what_is_as_good_is_named_with_the_best() -> None:
+    """An edge that chance may show among so many is no lead."""
     found = verdict(
         entry("gevent-4", *(4 * one for one in EDGE)),
         entry("threads-4", *(4 * one for one in CALM)),
-        entry("prefork-4", *times(4.0, of=CALM[::-1])),
+        entry("prefork-4", *times(2.0, of=CALM[::-1])),
         entry("solo", *CALM),
     )
 
-    assert found.best == "gevent-4"
-    assert "; no difference from prefork-4; not proved to beat threads-4." in found.text
+    assert (found.best, found.ties) == ("gevent-4", ("threads-4",))
+    assert "gevent-4 or threads-4 is fastest: 4.10 × solo [" in found.text
+
+
+def test_what_could_be_detected_is_that_of_what_is_open() -> None:
+    """The widest comparison with the best that shows no difference; of none, the closest one."""
+    open_, proved = (
+        verdict(
+            entry("gevent-4", *(4 * one for one in EDGE)),
+            entry("threads-4", *(factor * one for one in CALM)),
+            entry("solo", *CALM),
+        )
+        for factor in (4.1, 2.0)
+    )
+
+    for found in (open_, proved):
+        pair = known(found.decided("gevent-4", against="threads-4"))
+        assert found.smallest_difference == pair.decision.detectable
+    assert (len(open_.ties), len(proved.ties)) == (1, 0)
 
 
 def test_every_comparison_shown_is_kept_once() -> None:

@@ -29,7 +29,7 @@ from tests.summaries import known
 def test_the_best_of_common_blocks_is_first(
     entries: list[Entry], order: Sequence[str], baseline: str
 ) -> None:
-    """The baseline is solo, wherever it comes; without it the slowest."""
+    """The baseline is solo, wherever it comes; without it the first."""
     found = rank(entries)
 
     assert [one.contender for one in found.entries] == [*order]

@@ -1,0 +1,60 @@
+"""Compares contenders by every figure: throughput, CPU and memory per job, percentiles. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from collector.reasons import Severity
+from report.result import Decided, RowSummary, Summary, Verdict
+from report.statistics.significance import compare_planned_figures
+from report.verdicts.metrics import FIGURES, Figure
+
+
+def compare_figures(summary: Summary, *, verdict: Verdict) -> dict[str, tuple[Decided, ...]]:
+    """Return figure → each contender beside the baseline; none of figures that can't be compared.
+
+    Each figure is a question of its own. Throughput is in `Verdict.decisions`. Waits in a backlog
+    are places in the queue, which depend on its size.
+    """
+    rows = [row for row in summary.of_workload(verdict.workload) if is_comparable(row)]
+    names = [row.contender for row in rows if row.contender != verdict.baseline]
+    if verdict.baseline not in {row.contender for row in rows}:
+        return {}
+    found = {
+        figure.name: compare_pairs_by(
+            figure,
+            summary=summary,
+            workload=verdict.workload,
+            pairs=[(name, verdict.baseline) for name in names],
+        )
+        for figure in FIGURES.values()
+        if figure.name != "throughput"
+        and not (figure.span == "wait" and any(row.is_backlog for row in rows))
+    }
+    return {name: tuple(answers.values()) for name, answers in found.items() if answers}
+
+
+def compare_pairs_by(
+    figure: Figure, *, summary: Summary, workload: str, pairs: list[tuple[str, str]]
+) -> Mapping[tuple[str, str], Decided]:
+    """Return pairs of a workload's contenders, compared by a figure as one question."""
+    rows = [row for row in summary.of_workload(workload) if is_comparable(row)]
+    answers = compare_planned_figures(
+        {row.contender: _by_block(figure, row=row, summary=summary) for row in rows}, pairs=pairs
+    )
+    return {
+        (ours, theirs): Decided(
+            contender=ours, against=theirs, ratio=answer.ratio, decision=answer.decision
+        )
+        for (ours, theirs), answer in answers.items()
+    }
+
+
+def is_comparable(row: RowSummary) -> bool:
+    """Return whether a row is valid, and not an A/A control."""
+    return row.mark is not Severity.INVALID and not row.is_twin
+
+
+def _by_block(figure: Figure, *, row: RowSummary, summary: Summary) -> dict[int, float]:
+    found = {trial.block: figure.of(trial) for trial in summary.repetitions_of(row)}
+    return {block: value for block, value in found.items() if value}
