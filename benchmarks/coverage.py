@@ -138,7 +138,7 @@ def _partial_ties(contenders: int) -> Iterator[Floats]:
     """
     yield np.zeros(contenders)
     for ahead, by in ((2, 1.0), (contenders // 2, 1.0), (3, 0.2)):
-        yield by * (np.arange(contenders) < ahead)
+        yield np.asarray(by * (np.arange(contenders) < ahead), dtype=float)
     yield -0.08 * np.arange(contenders)
 
 

@@ -14,16 +14,17 @@ from report.result import Summary, to_json
 from report.summary import summarize
 
 
-def write_reports(path: Path) -> Summary:
+def write_reports(path: Path, *, is_every_pair: bool = False) -> Summary:
     """Write ``summary.json`` and ``report.html`` into a run's folder; return the result.
 
-    Both depend only on the manifest, the records and the samples.
+    Both depend only on the manifest, the records and the samples, and on whether every pair of
+    contenders is to be compared.
 
     Raises:
         StorageError: if the folder can't be read or written, or is not that of a lab run.
     """
     folder = RunFolder(path)
-    summary = summarize(folder)
+    summary = summarize(folder, is_every_pair=is_every_pair)
     page = build_page(summary)
     _write(path / "summary.json", text=to_json(summary))
     _write(path / "report.html", text=page)

@@ -431,6 +431,8 @@ class Summary(RunInfo):
     precision: Precision | None = None
     #: One verdict per workload, in the order of the workloads.
     verdicts: tuple[Verdict, ...] = ()
+    #: Whether all pairs of contenders were compared, as one question.
+    is_every_pair: bool = False
     crossovers: tuple[Crossover, ...] = ()
     sweeps: tuple[Sweep, ...] = ()
     effects: tuple[Effect, ...] = ()

@@ -38,8 +38,10 @@ BACKLOG_RATIO = 2.0
 P99_JOBS = 100
 
 
-def summarize(folder: RunFolder) -> Summary:
+def summarize(folder: RunFolder, *, is_every_pair: bool = False) -> Summary:
     """Return the run's result, with rounded figures.
+
+    With ``is_every_pair``, all pairs of a workload's contenders are compared, as one question.
 
     Raises:
         StorageError: if the folder can't be read, or is not that of a lab run.
@@ -49,7 +51,7 @@ def summarize(folder: RunFolder) -> Summary:
     trials = measure_trials(manifest, records=records, samples=samples)
     measured = [trial for trial in trials if not trial.is_pilot]
     rows = _rows(manifest, trials=measured)
-    verdicts = _verdicts(manifest, rows=rows)
+    verdicts = _verdicts(manifest, rows=rows, is_every_pair=is_every_pair)
     shown = {trial.trial for row in rows for trial in row.trials}
     precision = None
     # without `until`, the number of blocks was fixed
@@ -72,6 +74,7 @@ def summarize(folder: RunFolder) -> Summary:
         rows=tuple(row.summary() for row in rows),
         precision=precision,
         verdicts=tuple(verdicts),
+        is_every_pair=is_every_pair,
         crossovers=tuple(find_crossovers(rows)),
         sweeps=tuple(find_sweeps(rows)),
         effects=tuple(find_effects(rows)),
@@ -124,14 +127,17 @@ def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
     ]
 
 
-def _verdicts(manifest: Manifest, *, rows: Sequence[Row]) -> list[Verdict]:
+def _verdicts(
+    manifest: Manifest, *, rows: Sequence[Row], is_every_pair: bool = False
+) -> list[Verdict]:
     return [
-        judge_load(of_workload, workload=workload, slo=manifest.slo)
+        judge_load(of_workload, workload=workload, slo=manifest.slo, is_every_pair=is_every_pair)
         if workload.measure != "capacity"
         else judge(
             [row.entry() for row in of_workload],
             workload=workload.name,
             kind=workload.kind,
+            is_every_pair=is_every_pair,
         )
         for workload in manifest.workloads
         for of_workload in [[row for row in rows if row.workload is workload]]

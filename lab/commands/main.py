@@ -175,6 +175,10 @@ def report(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="With --chart: an .svg or .png file.")
     ] = None,
+    pairs: Annotated[
+        bool,
+        typer.Option("--pairs", help="Compare every pair of contenders; intervals get wider."),
+    ] = False,
     as_json: AsJson = False,
     details: Details = False,
 ) -> None:
@@ -184,7 +188,7 @@ def report(
     if chart is not None and image is not None:
         write_chart(path, name=chart, output=image)
         return
-    summary = write_reports(path)
+    summary = write_reports(path, is_every_pair=pairs)
     _show(summary, path=path, as_json=as_json, has_details=details)
     _end(summary)
 

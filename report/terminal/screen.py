@@ -22,7 +22,7 @@ from report.terminal.sweep_tables import (
     render_sweep,
     sentence,
 )
-from report.terminal.tables import cost_table, parts_table, ratio_table, result_table
+from report.terminal.tables import cost_table, pair_table, parts_table, ratio_table, result_table
 from report.terminal.threshold_lines import render_thresholds
 
 
@@ -52,6 +52,7 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
             "\n", (workload.name, "bold"), "  ", _marked(verdict, text=verdict.headline)
         )
         yield _main_table(summary, rows=rows, verdict=verdict, width=width)
+        yield from _pairs(summary, verdict=verdict)
     yield from _beyond_rows(summary, has_details=False)
     yield Text()
     yield from _warnings(summary)
@@ -135,6 +136,7 @@ def _section(
     yield Text()
     yield _main_table(summary, rows=rows, verdict=verdict, width=width)
     yield from _control(verdict)
+    yield from _pairs(summary, verdict=verdict)
     fairness = [one for one in summary.fairness if one.workload == workload.name]
     for table in (
         ratio_table(rows, verdict=verdict, width=width),
@@ -160,6 +162,13 @@ def _table_words(summary: Summary, *, width: int) -> list[tuple[str, str]]:
     if all(verdict.smallest_difference is None for verdict in summary.verdicts):
         return words
     return [("▲ ▼ =", "more, less, no difference, for all comparisons of a table at once"), *words]
+
+
+def _pairs(summary: Summary, *, verdict: Verdict) -> Iterator[RenderableType]:
+    """Yield every pair of a workload's contenders, where that was asked for."""
+    if summary.is_every_pair and verdict.decisions:
+        yield Text()
+        yield pair_table(verdict)
 
 
 def _control(verdict: Verdict) -> Iterator[RenderableType]:

@@ -103,11 +103,27 @@ def ratio_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> 
         table.add_column(figure.title, justify="right")
     for row in rows:
         cells = [
-            _decided(find_decided(found, contender=row.contender, against=verdict.baseline))
+            _decided(
+                find_decided(found, contender=row.contender, against=verdict.baseline),
+                is_cost=True,
+            )
             for found in (verdict.figures[figure.name] for figure in shown)
         ]
         if any(cell.plain for cell in cells):
             table.add_row(*head(row, most=most), *cells)
+    return table
+
+
+def pair_table(verdict: Verdict) -> Table:
+    """Return every comparison of a workload, the larger side first, by contender."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("contender", "× interval", "of"):
+        table.add_column(title, no_wrap=title != "of")
+    turned = [one if one.ratio.value >= 1 else one.inverse() for one in verdict.decisions]
+    faster = [name for name, ratio in verdict.to_baseline.items() if ratio.value >= 1]
+    order = [*dict.fromkeys([*faster, verdict.baseline, *verdict.to_baseline])]
+    for one in sorted(turned, key=lambda one: (order.index(one.contender), one.ratio.value)):
+        table.add_row(one.contender, _decided(one), one.against)
     return table
 
 
@@ -209,12 +225,14 @@ def _to_baseline(row: RowSummary, *, verdict: Verdict, width: int) -> Text:
     return _decided(decided, has_interval=width >= WIDE)
 
 
-def _decided(decided: Decided | None, *, has_interval: bool = True) -> Text:
+def _decided(decided: Decided | None, *, has_interval: bool = True, is_cost: bool = False) -> Text:
     """Return a ratio with a sign for what it shows; nothing where there is none."""
     if decided is None:
         return Text("")
     finding, ratio = decided.decision.finding, decided.ratio
     sign, style = SIGNS[finding]
+    if is_cost:
+        style = ""
     if finding is Finding.TOO_FEW:
         shown = fmt.times_range(ratio.low, high=ratio.high).removesuffix(" ×")
     elif has_interval:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from report import format as fmt
 from report.legend import claim, too_few
@@ -16,15 +17,18 @@ from report.rows.comparable import Entry
 from report.statistics.ratios import CLAIM_BLOCKS
 from report.verdicts import naming
 from report.verdicts.explanations import blocked_loop, lesson
+from report.verdicts.pairwise import compare_pairs
 from report.verdicts.ranking import Ranking, rank
 
 #: Largest number of contenders that a headline names in addition to the best one.
 _HEADLINE_NAMES = 3
 
 
-def judge(entries: Sequence[Entry], *, workload: str, kind: str) -> Verdict:
-    """Return the verdict on one workload's rows."""
-    ranking = rank(entries)
+def judge(
+    entries: Sequence[Entry], *, workload: str, kind: str, is_every_pair: bool = False
+) -> Verdict:
+    """Return the verdict on one workload's rows, on every pair of them if that is asked for."""
+    ranking = rank(entries, pairs=compare_pairs(entries, is_every_pair=is_every_pair))
     peers = _peers(ranking)
     best = ranking.best if ranking.ratio and not _is_equal(ranking) else None
     return Verdict(
@@ -52,12 +56,18 @@ def _is_equal(ranking: Ranking) -> bool:
 
 
 def _decided(ranking: Ranking) -> Iterator[Decided]:
-    """Yield each contender against the baseline, then the best against each of the others."""
+    """Yield each contender against the baseline, the best against each of the others, then more."""
     best, baseline = ranking.best, ranking.baseline
     if best is None or baseline is None:
         return
     shown = [(entry, baseline) for entry in ranking.entries if entry is not baseline]
     shown += [(best, entry) for entry in ranking.entries if entry not in (best, baseline)]
+    if ranking.pairs.is_every_pair:
+        shown += [
+            pair
+            for pair in combinations(ranking.entries, 2)
+            if best not in pair and baseline not in pair
+        ]
     yield from filter(None, (ranking.compare(ours, theirs=theirs) for ours, theirs in shown))
 
 

@@ -32,17 +32,26 @@ _OVER_SHARE = 1.05
 _NAMED_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
 
 
-def judge_load(rows: Sequence[Row], *, workload: Workload, slo: Mapping[str, float]) -> Verdict:
+def judge_load(
+    rows: Sequence[Row],
+    *,
+    workload: Workload,
+    slo: Mapping[str, float],
+    is_every_pair: bool = False,
+) -> Verdict:
     """Return the verdict on a workload whose jobs arrived at a rate."""
     measure = workload.measure
     if measure == "rate":
-        verdict = _judge([_answers(row) for row in rows], workload=workload)
+        entries = [_answers(row) for row in rows]
+        verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
         sentences = [_kept_up(rows, workload=workload), *_soonest(verdict, rows=rows)]
     elif measure == "sustain":
-        verdict = _judge([row.entry() for row in rows], workload=workload)
+        entries = [row.entry() for row in rows]
+        verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
         sentences = _sustained_rates(verdict, rows=rows, slo=slo)
     else:
-        verdict = _judge([_sustained(row) for row in rows], workload=workload)
+        entries = [_sustained(row) for row in rows]
+        verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
         sentences = _curves([row for row in rows if not row.twin_of])
     invalid = [row.contender.name for row in rows if row.mark == "!"]
     # the sentences on curves name all contenders
@@ -67,9 +76,9 @@ def slo_words(slo: Mapping[str, float]) -> str:
     return fmt.listed(words)
 
 
-def _judge(entries: Sequence[Entry], *, workload: Workload) -> Verdict:
+def _judge(entries: Sequence[Entry], *, workload: Workload, is_every_pair: bool) -> Verdict:
     # the explanations of job kinds are about throughput: no kind, no explanation
-    return judge(entries, workload=workload.name, kind="")
+    return judge(entries, workload=workload.name, kind="", is_every_pair=is_every_pair)
 
 
 def _answers(row: Row) -> Entry:

@@ -43,6 +43,8 @@ class Pairs:
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
     #: Whether a contender differs from the baseline, or there is none to differ from.
     is_asked: bool = True
+    #: Whether all pairs are one question.
+    is_every_pair: bool = False
     #: The A/A control in this workload; None if the run has none.
     equal_pair: EqualPair | None = None
 
@@ -99,6 +101,7 @@ def compare_pairs(entries: Sequence[Entry], *, is_every_pair: bool = False) -> P
         decided=decided,
         estimates=estimates,
         is_asked=is_asked,
+        is_every_pair=is_every_pair,
         equal_pair=_equal_pair(entries),
     )
 

@@ -252,3 +252,16 @@ def test_failed_jobs_bring_the_ledger_back(tmp_path: Path) -> None:
     assert "ledger" not in shown(honest, width=120)
     assert "io.http delay_ms 0.5, size_bytes 1000000" in details(honest)
     assert "ledger" in shown(summarize(folder), width=120)
+
+
+def test_every_pair_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
+    """Each once, the larger side first; the contenders by rank, as the wider intervals have it."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], blocks=5, noise=0.02)
+    summary = summarize(folder, is_every_pair=True)
+    (verdict,) = summary.verdicts
+    count = len(verdict.to_baseline) + 1
+
+    assert len(verdict.decisions) == count * (count - 1) / 2
+    lines = re.findall(r"^\S+ +[▲=] ([\d.]+) \[.+\] +\S+ *$", shown(summary), re.MULTILINE)
+    assert len(lines) == len(verdict.decisions)
+    assert min(map(float, lines)) >= 1
