@@ -1,1 +1,1 @@
-"""The lab conducts experiments and keeps the stack; it starts workers and never imports them."""
+"""Conducts experiments and manages the stack; it starts workers and never imports them."""

@@ -72,7 +72,7 @@ def compare_runs(
         Path | None, typer.Option(metavar="FILE", help="Also write JUnit XML to this file.")
     ] = None,
 ) -> None:
-    """Compare run B with run A, and print which changes exceed the noise."""
+    """Compare run B with run A; print the changes that exceed the noise."""
     conditions, faults = parse_conditions(fail_on or [])
     faults += output_faults(junit, where="--junit")
     if as_markdown and as_json:
@@ -111,7 +111,7 @@ def _find_runs(*words: str, faults: list[Fault]) -> list[Path]:
     """Return the paths of runs A and B.
 
     Raises:
-        UsageError: with these faults and those of the words.
+        UsageError: with ``faults`` and those of ``words``.
     """
     paths: list[Path] = []
     for where, word in zip("AB", words, strict=True):

@@ -1,4 +1,4 @@
-"""`poolbench conformance`: tries what each pool does, and prints or writes the results."""
+"""`poolbench conformance`: tests each pool on real workers, and prints or writes the results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from poolbench.pools import POOLS, find_pool
 _output = Console()
 _messages = Console(stderr=True)
 
-#: Beginnings of variables that override settings of ours: the broker, the meaning of SIGTERM.
+#: Prefixes of variables that override settings of the tried workers, such as the broker.
 _FOREIGN = ("CELERY_", "REMAP_SIGTERM")
 
 
@@ -59,7 +59,7 @@ def conformance(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     list_rows: Annotated[
-        bool, typer.Option("--list", help="Print the names and titles of the rows, without a try.")
+        bool, typer.Option("--list", help="Print the names and titles of the rows, and exit.")
     ] = False,
 ) -> None:
     """Test on real workers which of Celery's promises each pool keeps, in under 4 minutes."""
@@ -126,7 +126,7 @@ def _listed() -> str:
 
 
 def forget_foreign_variables(environ: MutableMapping[str, str]) -> None:
-    """Remove the variables that override settings, here and so in the workers."""
+    """Remove the variables that override settings of the workers, which inherit ``environ``."""
     for name in [one for one in environ if one.startswith(_FOREIGN)]:
         del environ[name]
 

@@ -1,4 +1,4 @@
-"""Ends a command with the exit code of its thresholds."""
+"""Exits with the code of a command's thresholds."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _output = Console()
 def jobs(
     *, as_json: Annotated[bool, typer.Option("--json", help="Print the catalogue as JSON.")] = False
 ) -> None:
-    """List the kinds of job: what each does to its slot, and its parameters."""
+    """List the kinds of job, with their effect on a slot and their parameters."""
     if as_json:
         sys.stdout.write(json.dumps(document(), indent=1) + "\n")
         return

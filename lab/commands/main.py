@@ -21,9 +21,9 @@ from lab.commands.export import export_run
 from lab.commands.jobs import jobs
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from lab.commands.stack import down, logs, ps, up
+from lab.experiment.control import with_control
 from lab.experiment.interpreters import equip
 from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, read_until
-from lab.experiment.twin import with_twin
 from lab.experiment_file.loader import load_experiment
 from lab.run.conductor import conduct_experiment, trial_count
 from lab.run.progress import RunProgress
@@ -133,7 +133,7 @@ def run(
         until=rule,
         seed=planned.seed if seed is None else seed,
     )
-    planned = with_twin(equip(planned, free_threaded=settings.free_threaded))
+    planned = with_control(equip(planned, free_threaded=settings.free_threaded))
     for skip in planned.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
     interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))

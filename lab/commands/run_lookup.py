@@ -13,13 +13,13 @@ from poolbench.errors import Fault, StorageError, UsageError, nearest
 from report.result import SUMMARY_FORMAT, Summary, from_json
 from report.summary import summarize
 
-#: Names the newest run in the results folder.
+#: Word for the newest run in the results folder.
 LATEST = "latest"
 
-#: Help of an argument that `find_run` reads.
+#: Help text of an argument that `find_run` reads.
 RUN_HELP = f"A run's id, its folder, or {LATEST}: the newest run."
 
-#: The same, where a summary will do.
+#: Help text of an argument that may also be a summary.
 SUMMARY_HELP = f"A run's id, its folder, a kept summary.json, or {LATEST}: the newest run."
 
 
@@ -29,7 +29,7 @@ def find_run(word: str, *, results_dir: Path, where: str = "", needs_folder: boo
     With ``needs_folder`` a summary file is refused: it has no records.
 
     Raises:
-        UsageError: if there is none, with the nearest id, or if it can't be reached.
+        UsageError: if there is none, with the nearest id, or if this user can't read it.
     """
     runs = sorted(path.parent for path in results_dir.glob("*/manifest.json"))
     if word == LATEST and runs:
@@ -54,7 +54,7 @@ def _is_there(path: Path, *, where: str) -> bool:
     """Return whether a path exists.
 
     Raises:
-        UsageError: if this user has no permission to see that.
+        UsageError: if this user has no permission to check it.
     """
     try:
         return path.exists()
@@ -77,7 +77,7 @@ def output_faults(path: Path | None, *, where: str) -> list[Fault]:
 
 
 def read_summary(path: Path) -> Summary:
-    """Return the result of a run, computed from its records, or that of a kept file.
+    """Return the summary of a run, computed from its records, or the one in a file.
 
     Raises:
         StorageError: if it can't be read, is of another format version, or is no summary.
@@ -102,9 +102,9 @@ def read_summary(path: Path) -> Summary:
 
 
 def _made_at(run: Path) -> tuple[int, str]:
-    """Return when a run was made, Unix ns, and its id, as a sort key.
+    """Return a sort key: when a run was made, Unix ns, and its id.
 
-    The time is the manifest's, since a run may have any name; 0 if that can't be read.
+    The time comes from the manifest, since a run may have any name; 0 if that can't be read.
     """
     try:
         manifest = json.loads((run / "manifest.json").read_bytes())

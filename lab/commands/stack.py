@@ -105,7 +105,7 @@ def logs(
 
 
 def _calibrate(stack: Stack) -> None:
-    """Measure a unit of work while the workers are idle; a failure is only reported."""
+    """Measure a unit of work while the workers are idle; print a failure without raising it."""
     try:
         stack.calibrate()
     except (StackError, subprocess.TimeoutExpired) as error:

@@ -16,7 +16,7 @@ class Outcome(StrEnum):
     BREAKS = "breaks"
     IGNORED = "ignored"
     WORKS = "works"
-    #: No verdict on the pool; the finding's sentence is the reason.
+    #: There is no verdict on the pool; the finding's sentence is the reason.
     NOT_TRIED = "not tried"
 
 

@@ -1,4 +1,4 @@
-"""The Python that runs the tried workers, and what it lacks for a pool."""
+"""The Python that runs the tried workers, and the packages that it lacks for a pool."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CeleryPython:
 
 
 def inspect_python(path: Path) -> CeleryPython:
-    """Return a Python with the versions that it prints.
+    """Return the Python at a path, with its versions.
 
     Raises:
         UsageError: if it can't be run, or has no Celery with Redis.

@@ -1,4 +1,4 @@
-"""What can be seen from outside after a try, and what happened to each job. Pure."""
+"""Observations from outside the worker after a try, and the fate of each job. Pure."""
 
 from __future__ import annotations
 

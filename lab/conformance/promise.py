@@ -11,19 +11,19 @@ from lab.conformance.testbed import Testbed
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Promise:
-    """One promise, tried in the same way on every pool; it decorates the function that tries it."""
+    """One promise and its test, the same for every pool; decorates the function that tries it."""
 
     #: Its name in commands and JSON: the function's, with hyphens.
     name: str = field(init=False)
     #: Its name in tables.
     title: str
-    #: What is done to find out, in one or two sentences.
+    #: Procedure of the test, in one or two sentences.
     question: str
-    #: What a user would expect from Celery's documentation.
+    #: Result that a user expects from Celery's documentation.
     expected: str
-    #: About how long its slowest try takes, seconds: the slow ones begin first.
+    #: Approximate duration of its slowest try, seconds: slow tries begin first.
     lasts_s: float = 5.0
-    #: Tries it on a testbed of its own and judges what happened.
+    #: Tries it on a testbed of its own and returns the finding.
     attempt: Callable[[Testbed], Finding] = field(init=False)
 
     def __call__(self, attempt: Callable[[Testbed], Finding]) -> Promise:

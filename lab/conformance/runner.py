@@ -29,8 +29,8 @@ from lab.system.redis_server import RedisServer, find_server
 from poolbench.errors import StackError
 from poolbench.pools import Pool
 
-#: Number of tries at the same time. Most wait; with more of them workers start more slowly.
-ABREAST = 8
+#: Number of tries at the same time. Most of a try is waiting; more would slow down worker starts.
+CONCURRENT_TRIES = 8
 
 #: Exit code of a `celery` command that does not know an option.
 _USAGE_EXIT = 2
@@ -59,7 +59,7 @@ def conduct(
     attempt = partial(_attempt, interpreter=interpreter, make_testbed=testbed)
     cells = in_order(promises, pools=pools, tries=tries)
     # threads that live as long as their workers: a worker ends with the thread that started it
-    with ThreadPoolExecutor(max_workers=ABREAST) as executor:
+    with ThreadPoolExecutor(max_workers=CONCURRENT_TRIES) as executor:
         try:
             futures = [executor.submit(attempt, *cell) for cell in cells]
             for future in as_completed(futures):
@@ -103,7 +103,7 @@ def in_order(
 def _attempt(
     promise: Promise, pool: Pool, *, interpreter: CeleryPython, make_testbed: Callable[..., Testbed]
 ) -> Finding:
-    """Try a promise on a pool; an obstacle becomes the finding that it was not tried."""
+    """Return the finding of a try; `NOT_TRIED`, with the reason, if it could not be carried out."""
     if lacking := interpreter.lacks(pool):
         return not_tried(lacking)
     try:

@@ -25,7 +25,7 @@ from lab.system.redis_server import RedisServer
 from poolbench.errors import StackError
 from poolbench.pools import Pool
 
-#: Folder of the workers' app. It alone is on their path, with the checkout for the asyncio pool.
+#: Folder of the workers' app: their only path, with the checkout's for the asyncio pool.
 APP_FOLDER = Path(__file__).resolve().parent / "app"
 
 #: The queue of every testbed; each testbed has a broker of its own.
@@ -109,7 +109,7 @@ class Testbed:
     def send(
         self, job: str, *, label: str, countdown: float | None = None, **arguments: Any
     ) -> str:
-        """Send a job; its label is its id too, so that logs name it. Return the label."""
+        """Send a job and return its label, which is also its id, so that logs contain it."""
         kwargs = {"label": label, **arguments}
         self.app.send_task(job, kwargs=kwargs, task_id=label, queue=QUEUE, countdown=countdown)
         self.sent.append(label)
@@ -155,11 +155,11 @@ class Testbed:
         return True
 
     def pause(self, seconds: float) -> None:
-        """Wait, to see that something does not happen."""
+        """Wait, to verify that something does not happen."""
         self.until(lambda: False, within_s=seconds)
 
     def stamps(self) -> Stamps:
-        """Return what the jobs have stamped so far."""
+        """Return the stamps that jobs have written so far."""
         return read_stamps(self.server.folder / "stamps")
 
     def has(self, moment: str, *labels: str) -> Callable[[], bool]:
@@ -192,12 +192,12 @@ class Testbed:
     def observe(
         self, worker: TestbedWorker, *patterns: str, sends_one_more: bool = False
     ) -> Observation:
-        """Return what can be seen of all jobs and of this worker now.
+        """Return the current observation of all jobs and of this worker.
 
         Args:
-            worker: the worker that matters.
+            worker: the worker to observe.
             patterns: of the log lines to keep.
-            sends_one_more: send the job ``after`` first, to see whether the worker takes it.
+            sends_one_more: send the job ``after`` first, to check whether the worker runs it.
         """
         takes_jobs = not sends_one_more or worker.until(
             self.has("finished", self.send("wait", label="after", seconds=0.0))

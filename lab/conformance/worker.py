@@ -30,11 +30,11 @@ WITHIN_S = 15.0
 
 
 class WorkerDiedError(Exception):
-    """A worker ended that had to survive a try."""
+    """A worker ended during a try that it had to survive."""
 
     def __init__(self, worker: TestbedWorker) -> None:
         self.exit_code = worker.exit_code
-        self.evidence = worker.last_words()
+        self.evidence = worker.last_log_lines()
         super().__init__(f"the worker ended with exit code {self.exit_code}")
 
 
@@ -95,7 +95,7 @@ class TestbedWorker:
             self.child.process.wait(10.0)
 
     def own_errors(self) -> tuple[str, ...]:
-        """Return the log lines of an error of its own that ended it; it survives all others."""
+        """Return the log lines of an internal error that ended it."""
         return self.log_lines("^CRITICAL: Unrecoverable error", most=1)
 
     def has_failed(self) -> bool:
@@ -131,7 +131,7 @@ class TestbedWorker:
         found = ([line for line in lines if re.search(one, line)] for one in patterns)
         return tuple(f"log: {line}" for matching in found for line in matching[:most])
 
-    def last_words(self) -> tuple[str, ...]:
+    def last_log_lines(self) -> tuple[str, ...]:
         """Return the log lines about its end, as evidence."""
         lines = [line.strip() for line in self._log() if line.strip()]
         grave = [line for line in lines if re.search(r"^CRITICAL|^[\w.]*(Error|Exit)\b", line)]

@@ -1,6 +1,6 @@
-"""How the jobs of a trial come: drawn beforehand, from the run's seed, the same for all contenders.
+"""Draws the due times of a trial's jobs before it starts, the same for all contenders.
 
-Pure. A draw knows the seed, the block and the workload, and never the contender.
+Pure. A draw depends on the seed, the block and the workload, and never on the contender.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from producer.arrivals import Schedule, read_schedule
 #: What can be measured of a workload.
 MEASURES = ("capacity", "rate", "sustain", "curve")
 
-#: How jobs may come where the rate is what is looked for; the first unless the file says.
+#: Arrival patterns of a workload whose rate is searched for; the first is the default.
 SEARCH_ARRIVALS = ("poisson", "constant")
 
-#: Shares of the sustained rate at which a curve measures latency. The last lies beyond it, to show
-#: what then happens; below 80 % little does.
+#: Shares of the sustained rate at which a curve measures latency. The last exceeds it, to show the
+#: latency under overload; below 80 % latency changes little.
 CURVE_SHARES = (0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.05)
 
-#: A trial at a rate that was looked for has so many jobs at the least: of fewer, one burst decides,
-#: and the p95 of fewer than 59 says little (`report.statistics.percentiles`).
+#: Fewest jobs of a trial of a search or curve. With fewer, one burst could decide the result, and
+#: the p95 of fewer than 59 jobs has no bound (`report.statistics.percentiles`).
 MIN_JOBS = 100
 
-#: It lasts no longer than so many times ``trial_s`` for that.
+#: Longest that such a trial becomes to reach `MIN_JOBS`, as a multiple of ``trial_s``.
 MAX_STRETCH = 3.0
 
-#: No trial has more jobs, whatever a rate comes to: their due times go to the sender as a line.
+#: Most jobs of a trial at any rate: their due times are sent to the sender as one line.
 MAX_JOBS = 200_000
 
 
@@ -42,17 +42,17 @@ class Load:
     offsets_s: Sequence[float]
     #: One of `MEASURES`, without capacity.
     measure: str = "rate"
-    #: Which step of a search it is, from 0; None elsewhere.
+    #: Index of the step of a search, from 0; None elsewhere.
     step: int | None = None
-    #: Of a point of a curve: its rate as a share of the sustained one.
+    #: For a point of a curve: its rate as a share of the sustained rate.
     share: float | None = None
 
     @property
-    def patience_jobs(self) -> int | None:
-        """How many jobs may be under way before a search's step is given up: half of all.
+    def max_in_flight_jobs(self) -> int | None:
+        """Return the jobs in flight above which a step of a search stops: half of all its jobs.
 
-        A backlog of half of what came is one that grows, so that the rest would change nothing.
-        None where nothing is looked for.
+        Such a backlog is growing, so that the remaining jobs would not change the result. None
+        if the trial is not a step of a search.
         """
         return max(MIN_JOBS, len(self.offsets_s) // 2) if self.step is not None else None
 
@@ -73,12 +73,12 @@ def paced_load(
     step: int | None = None,
     share: float | None = None,
 ) -> Load:
-    """Return a load at a rate that was looked for, for about ``trial_s``.
+    """Return the load of a search's step or of a curve's point, for about ``trial_s``.
 
-    The draw is stretched so that its mean rate is just the rate: of a Poisson process with n jobs
-    the times lie as at random in any span, while n in a given span would miss its mean by 10 % at
-    100 jobs, and a search to within 5 % would find its own draw. At another rate it is the same
-    draw, faster or slower.
+    The drawn times are scaled so that the mean rate of the load equals ``rate_per_s``. They remain
+    a Poisson process, given its number of jobs. Without scaling, the mean rate of 100 jobs would
+    deviate by 10 %, more than the 5 % to which a search determines a rate. Loads at two rates are
+    the same draw, scaled differently.
     """
     count = paced_count(rate_per_s, trial_s=trial_s)
     schedule = read_schedule({"how": how, "count": count, "rate_per_s": rate_per_s})
@@ -94,6 +94,6 @@ def paced_load(
 
 
 def paced_count(rate_per_s: float, *, trial_s: float) -> int:
-    """Return how many jobs a trial at a rate has."""
+    """Return the number of jobs of a trial at a rate, between 2 and `MAX_JOBS`."""
     wanted = max(rate_per_s * trial_s, min(MIN_JOBS, rate_per_s * trial_s * MAX_STRETCH))
     return max(2, min(MAX_JOBS, round(wanted)))

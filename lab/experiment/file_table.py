@@ -1,4 +1,4 @@
-"""The base of every table of an experiment's file, and the rules that a value of it can break."""
+"""The base of every table in an experiment file, and the rules that its values must follow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poolbench.keys import NAME_LENGTH
 #: The pydantic error type of `broken`.
 RULE = "rule"
 
-#: What a value has to be, by pydantic's type of the error; filled with the error's context.
+#: Constraint that a value breaks, by pydantic's error type; a template for the error's context.
 CONSTRAINTS = {
     RULE: "{problem}",
     "extra_forbidden": "unknown key",
@@ -36,11 +36,11 @@ CONSTRAINTS = {
 
 
 class FileTable(BaseModel):
-    """A table of an experiment's file: its keys are the fields, and no value is converted."""
+    """A table in an experiment file: its keys are the fields, and no value is converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    #: Keys that people write here and that belong elsewhere, each with what to do instead.
+    #: Remedy for each key that people write here although it belongs elsewhere.
     misplaced: ClassVar[Mapping[str, str]] = {}
 
 
@@ -51,14 +51,14 @@ def broken(
 
     Args:
         problem: the rule, as a clause.
-        seen: the part of the value that breaks it, if that is not all of it.
+        seen: the part of the value that breaks it, if it is not the whole value.
         remedy: how to repair it.
-        among: the words that are valid in place of this one; the message recommends of these.
+        among: the valid words; the message recommends the nearest of them.
     """
     context = {"problem": problem, "seen": seen, "remedy": remedy, "among": tuple(among)}
     return PydanticCustomError(RULE, "{problem}", context)
 
 
 def constraint(error: ErrorDetails) -> str:
-    """Return what the value of an error has to be, as a clause without pydantic's words."""
+    """Return the constraint that an error's value breaks, as a clause in Poolbench's words."""
     return CONSTRAINTS[error["type"]].format(**error.get("ctx", {}))

@@ -1,6 +1,6 @@
-"""Finds the Python that a contender names, asks it what it is, and says how to get one.
+"""Finds and inspects the Python that a contender names; errors contain how to install one.
 
-Such a Python runs a worker and nothing else of ours: it needs `requirements/free-threaded.txt`.
+Such a Python runs only workers, so it needs `requirements/free-threaded.txt` alone.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from collector.run_manifest import Interpreter
 from lab.system.environment import PACKAGES
 from lab.system.paths import ROOT
 
-#: The word in an experiment that means the environment of `make free-threaded`.
+#: Word in an experiment file for the environment that `make free-threaded` creates.
 FREE_THREADED = "free-threaded"
 
-#: Where that command puts its Python, below the checkout.
+#: Path of that environment's Python, relative to the checkout.
 FREE_THREADED_PYTHON = Path(".venv-free-threaded/bin/python")
 
-#: How a person without such a Python gets one.
+#: How to install such a Python.
 REMEDY = "get one: uv python install 3.14t, then make free-threaded PYTHON=$(uv python find 3.14t)"
 
-#: How long a Python may take to import what a worker imports and to answer, seconds.
+#: Timeout for a Python to import a worker's modules and print its properties, seconds.
 _ANSWER_TIMEOUT_S = 60.0
 
 
 class NoInterpreterError(Exception):
-    """There is no such Python here, or it can't run a worker: why, and how to get one."""
+    """The Python is missing or can't run a worker; has the reason and a remedy."""
 
     def __init__(self, reason: str, *, remedy: str = REMEDY) -> None:
         super().__init__(reason)
@@ -43,12 +43,12 @@ class NoInterpreterError(Exception):
 def find_interpreter(name: str, *, free_threaded: str = "") -> Interpreter:
     """Return the Python of that name: a path, or `FREE_THREADED`.
 
-    ``free_threaded`` names another one than that of `make free-threaded`. Relative paths are
-    relative to the checkout.
+    ``free_threaded`` replaces the path of the Python that `make free-threaded` creates. Relative
+    paths are relative to the checkout.
 
     Raises:
-        NoInterpreterError: if it isn't there, can't run a worker, or holds a GIL by its build where
-            one without was asked for.
+        NoInterpreterError: if it doesn't exist, can't run a worker, or was built with the GIL
+            although the name is `FREE_THREADED`.
     """
     is_by_word = name == FREE_THREADED
     path = _path(free_threaded or str(FREE_THREADED_PYTHON) if is_by_word else name)
@@ -57,24 +57,24 @@ def find_interpreter(name: str, *, free_threaded: str = "") -> Interpreter:
             remedy = f"name a Python, or let this one be run: chmod +x {path}"
             raise NoInterpreterError(f"{_shown(path)} is not executable", remedy=remedy)
         raise NoInterpreterError(f"there is no Python at {_shown(path)}")
-    found = _ask(path)
+    found = _inspect(path)
     if is_by_word and not found.is_free_threaded:
         raise NoInterpreterError(f"{_shown(path)} is {found.python}, built with the GIL")
     return found
 
 
 def python_command(interpreter: Interpreter | None, *words: str) -> list[str]:
-    """Return the command line of one of the checkout's modules; None: in the lab's own Python."""
+    """Return the command line that runs a module of the checkout; None is the lab's own Python."""
     return [interpreter.path if interpreter else sys.executable, "-m", *words]
 
 
 def python_environment(interpreter: Interpreter | None) -> dict[str, str]:
-    """Return the variables by which a Python finds the checkout, which is not installed there."""
+    """Return the variables that put the checkout on the path of a Python that lacks it."""
     return _environment() if interpreter else {}
 
 
 def _path(name: str) -> Path:
-    """Return where a Python lies; its links are kept, since they lead to its packages."""
+    """Return the path of a Python; its links are kept, since they determine its packages."""
     return ROOT / Path(name).expanduser()
 
 
@@ -82,8 +82,8 @@ def _shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def _ask(path: Path) -> Interpreter:
-    """Let the Python import what a worker imports and tell what it is then."""
+def _inspect(path: Path) -> Interpreter:
+    """Return the properties that a Python prints after it has imported a worker's modules."""
     try:
         answer = subprocess.run(
             [str(path), "-m", "worker", "interpreter", "--json"],
@@ -97,8 +97,8 @@ def _ask(path: Path) -> Interpreter:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoInterpreterError(f"{_shown(path)} can't be run: {error}") from error
     if answer.returncode:
-        said = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
-        reason = f"{_shown(path)} can't run a worker: {said[-1].removeprefix('worker: ')}"
+        printed = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
+        reason = f"{_shown(path)} can't run a worker: {printed[-1].removeprefix('worker: ')}"
         remedy = (
             f"make free-threaded PYTHON={path}, or install requirements/free-threaded.txt there"
         )

@@ -1,4 +1,4 @@
-"""Gives the contenders that name a Python theirs, and leaves out those whose Python isn't here."""
+"""Assigns interpreters to contenders; skips contenders whose Python can't run a worker."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from lab.experiment.interpreter import NoInterpreterError, find_interpreter
 from lab.experiment.model import Experiment
 from poolbench.errors import Fault, UsageError
 
-#: Packages that a pool can't do without, beside Celery.
+#: Package that a pool needs in addition to Celery.
 _POOL_PACKAGES: Mapping[str, str] = {"gevent": "gevent", "asyncio": "greenlet"}
 
 
 def equip(experiment: Experiment, *, free_threaded: str = "") -> Experiment:
     """Return the experiment with its interpreters, and without contenders that can't run here.
 
-    Each Python is asked once. ``free_threaded`` is the one that the word stands for; empty: that of
-    `make free-threaded`.
+    Each Python is inspected once. ``free_threaded`` is the path of the free-threaded Python; if
+    empty, it is the one that `make free-threaded` creates.
 
     Raises:
         UsageError: if no contender is left.

@@ -1,4 +1,4 @@
-"""An experiment, resolved for this machine: its contenders, its workloads, and what it asks."""
+"""An experiment, resolved for this machine: its contenders, its workloads, its thresholds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from collector.run_manifest import Contender, Interpreter, Skipped, Until, Workload
 from report.statistics.ratios import CLAIM_BLOCKS
 
-#: Stands for the kind of a workload whose jobs are of several.
+#: Kind of a workload with jobs of several kinds.
 MIX = "mix"
 
 
@@ -18,40 +18,40 @@ class Experiment:
     """An experiment resolved for this machine and one profile."""
 
     file: str
-    #: The file's text, as it was read.
+    #: Text of the file.
     text: str
     title: str
-    #: The comment that opens the file: a line a paragraph, a blank one between two.
+    #: Comment at the top of the file: one line for each paragraph, with blank lines between them.
     question: str
     profile: str
     seed: int
     repetitions: int
-    #: How long a trial should last, about, seconds.
+    #: Approximate duration of a trial, seconds.
     trial_s: float
-    #: A trial without a line for so long is over and invalid, seconds.
+    #: A trial that reports no line for this time is stopped and invalid, seconds.
     stall_s: float
     contenders: tuple[Contender, ...]
     workloads: tuple[Workload, ...]
-    #: What the contenders' own Pythons are, by the name that a contender gives.
+    #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
-    #: Thresholds, by `report.compare.fail_on`.
+    #: Thresholds, as `report.verdicts.fail_on` reads them.
     fail_on: tuple[str, ...] = ()
-    #: What a rate has to keep in order to be held: bounds in seconds by name (`report.trials.slo`).
+    #: Bounds that a sustained rate must meet, seconds by name (`report.trials.slo`).
     slo: Mapping[str, float] = field(default_factory=dict)
-    #: The contender to be measured a second time; empty: the first.
-    twin: str = ""
-    #: What ends the run; None: the number of repetitions.
+    #: Contender of the A/A control, the file's `twin`; empty for the first contender.
+    controlled: str = ""
+    #: Stopping rule of the run; None for a fixed number of repetitions.
     until: Until | None = None
 
     @property
     def makes_claims(self) -> bool:
-        """Whether a whole run of it has blocks enough for a claim."""
+        """Return whether a complete run has enough blocks for a statistical claim."""
         return self.until is not None or self.repetitions >= CLAIM_BLOCKS
 
     @property
     def originals(self) -> tuple[Contender, ...]:
-        """The contenders without the twin."""
+        """Return the contenders without the A/A control."""
         return tuple(one for one in self.contenders if not one.twin_of)
 
     @property

@@ -1,4 +1,4 @@
-"""How narrow a run's intervals are to become, and how long that may take."""
+"""Reads the stopping rule of a run: the width of its intervals, and its longest duration."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from collector.run_manifest import Until
 from poolbench.errors import Fault, UsageError
 
-#: How long a run may go on where nobody says, seconds.
+#: Longest duration of a run with `--until`, if `--at-most` is not given, seconds.
 DEFAULT_AT_MOST_S = 900.0
 
-#: Half-widths that can be asked for, as a share. Below the first, a machine's own drift is larger
-#: than anything a day of blocks could tell; beyond the second, five blocks always do.
+#: Bounds of the half-width, as a ratio. Below the first, the machine's drift exceeds the interval
+#: even after a day of blocks; above the second, five blocks always suffice.
 NARROWEST, WIDEST = 0.002, 0.5
 
-#: A run of a minute has hardly one block, and one of a week has outlived its question.
+#: Bounds of `--at-most`, seconds: one block needs more than the first, and the second is a week.
 SHORTEST_S, LONGEST_S = 10.0, 7 * 86_400.0
 
 _SHARE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -22,15 +22,15 @@ _SPAN = re.compile(r"\s*(?:(\d+)\s*h)?\s*(?:(\d+)\s*m)?\s*(?:(\d+(?:\.\d+)?)\s*s
 
 
 def read_until(*, until: str | None, at_most: str | None, repetitions: int | None) -> Until | None:
-    """Return what `--until` and `--at-most` ask for; None where nothing was asked.
+    """Return the stopping rule of `--until` and `--at-most`; None if neither is given.
 
     Args:
         until: a percentage, ``3%``.
         at_most: hours, minutes and seconds, ``1h30m``, ``15m``, ``90s``, ``90``.
-        repetitions: blocks that were asked for; they can't be fixed and open at once.
+        repetitions: the number of blocks; excludes the other two.
 
     Raises:
-        UsageError: with everything that is wrong with it.
+        UsageError: with every fault of these options.
     """
     faults: list[Fault] = []
     if until is None:

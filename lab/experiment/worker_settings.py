@@ -1,4 +1,4 @@
-"""What a contender may be set to beside its pool and slots, checked."""
+"""The settings of a contender in addition to its pool and slots, checked."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from lab.experiment.file_table import FileTable, broken
 
-#: The setting that a contender has in a key of its own, and that a sweep may take as well.
+#: The setting that has a key of its own in a contender's table; a sweep may vary it too.
 SLOTS = "slots"
 
 
 class Tuning(FileTable):
-    """A contender's settings, with what holds where nothing is said."""
+    """A contender's settings and their defaults."""
 
     misplaced: ClassVar[Mapping[str, str]] = {SLOTS: "write it beside pool, not in settings"}
 
-    #: Messages that a worker reserves for each slot. None: what POOLBENCH_PREFETCH says.
+    #: Messages that a worker reserves for each slot. None: the value of POOLBENCH_PREFETCH.
     prefetch_multiplier: int | None = Field(default=None, ge=1, le=1_000)
-    #: A job is acknowledged after it, not before. None: what POOLBENCH_ACKS_LATE says.
+    #: Whether a job is acknowledged after it ran. None: the value of POOLBENCH_ACKS_LATE.
     acks_late: bool | None = None
-    #: The worker sends Celery's events.
+    #: Whether the worker sends Celery's events.
     events: bool = False
-    #: Each job's result is stored in Redis.
+    #: Whether each job's result is stored in Redis.
     result_backend: bool = False
-    #: A Flower watches the worker during its trials.
+    #: Whether Flower monitors the worker during its trials.
     flower: bool = False
-    #: Milliseconds that a proxy adds to each answer of Redis to the worker. None: no proxy. 0 is a
-    #: proxy that adds no more than its own way.
+    #: Delay that a proxy adds to each answer of Redis to the worker, milliseconds. None: no proxy;
+    #: 0: a proxy without an added delay.
     redis_delay_ms: float | None = Field(default=None, ge=0, le=1_000)
-    #: Bytes of an argument that every job carries and none reads.
+    #: Size of an argument that is sent with every job and read by none, bytes.
     payload_bytes: int = Field(default=0, ge=0, le=100_000)
 
     @field_validator("flower")

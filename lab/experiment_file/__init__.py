@@ -1,1 +1,1 @@
-"""Reads an experiment's TOML file and reports every fault in it."""
+"""Reads an experiment file and reports every fault in it."""

@@ -1,4 +1,4 @@
-"""The contenders of an experiment's file: `[[contender]]` tables, and the `[sweep]` over some."""
+"""The contenders of an experiment file: its `[[contender]]` tables and its `[sweep]`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from pydantic import (
 )
 
 from collector.run_manifest import SettingValue, SweepPoint
+from lab.experiment.control import CONTROL_SUFFIX
 from lab.experiment.file_table import FileTable, broken, constraint
 from lab.experiment.interpreter import FREE_THREADED
-from lab.experiment.twin import TWIN_SUFFIX
 from lab.experiment.worker_settings import SLOTS, Tuning
 from lab.experiment_file.rules import Broken, Name, Names, each_once, one_of, raise_all
 from poolbench.pools import POOLS, always_has
 
-#: Pools built on greenlet, which has not declared that it can run without the GIL.
+#: Pools built on greenlet, whose import turns the GIL on.
 GREENLET_POOLS = frozenset({"gevent", "asyncio"})
 
 
-def _no_twin(name: str) -> str:
-    if name.endswith(TWIN_SUFFIX):
-        problem = f"{TWIN_SUFFIX} ends the name of a contender that is measured twice"
+def _is_no_control(name: str) -> str:
+    if name.endswith(CONTROL_SUFFIX):
+        problem = f"{CONTROL_SUFFIX} ends the name of a contender that is measured twice"
         raise broken(problem, remedy="rename it")
     return name
 
@@ -67,7 +67,7 @@ class ContenderInput(FileTable):
         Tuning.model_fields, "write it in settings"
     )
 
-    name: Annotated[Name, AfterValidator(_no_twin)]
+    name: Annotated[Name, AfterValidator(_is_no_control)]
     interpreter: str = ""
     pool: Annotated[str, one_of("pool", POOLS), AfterValidator(_can_run_without_the_gil)]
     slots: Annotated[int | Literal["cores"], PlainValidator(_suit_the_pool)]
@@ -75,10 +75,10 @@ class ContenderInput(FileTable):
     settings: Annotated[dict[str, Any], AfterValidator(_settings)] = Field(default_factory=dict)
 
     def at(self, point: SweepPoint) -> ContenderInput:
-        """Return the contender at a point of a sweep.
+        """Return the contender with the value of a point of a sweep.
 
         Raises:
-            ValidationError: if it can't be set to that.
+            ValidationError: if the value is invalid for this contender.
         """
         table = self.model_dump(exclude_unset=True) | {"name": point.name}
         if point.setting == SLOTS:
@@ -102,19 +102,19 @@ _Value = Annotated[SettingValue, PlainValidator(_is_value)]
 
 
 class SweepInput(FileTable):
-    """The `[sweep]` table: one contender, or several, at each of some values of one setting."""
+    """The `[sweep]` table: one or several contenders at each value of one setting."""
 
-    #: A file may give one or a list.
+    #: Names of the contenders; a file may contain one name or a list.
     of: Annotated[Names, BeforeValidator(_as_list)]
     setting: Annotated[str, one_of("setting", (SLOTS, *Tuning.model_fields))]
     values: Annotated[list[_Value], Field(min_length=2), each_once()]
 
 
 def read_sweep(table: object, info: ValidationInfo) -> list[tuple[SweepPoint, ContenderInput]]:
-    """Return the contenders of a sweep: base after base, values ascending.
+    """Return the contenders of a sweep, in the order of its bases, with ascending values.
 
     Raises:
-        ValidationError: with every base that is no contender, and each value that one can't have.
+        ValidationError: with every unknown contender and every invalid value.
     """
     sweep = SweepInput.model_validate(table)
     known = {contender.name: contender for contender in info.data.get("contender", ())}
@@ -132,7 +132,7 @@ def read_sweep(table: object, info: ValidationInfo) -> list[tuple[SweepPoint, Co
             try:
                 found.append((point, base.at(point)))
             except ValidationError as error:
-                # the last one, since a value that is too long for a name is too large as well
+                # only the last error: a value that makes the name too long is also too large
                 faults.append((("values", index), broken(constraint(error.errors()[-1]))))
     raise_all(faults)
     return found

@@ -1,4 +1,4 @@
-"""Reads an experiment's TOML file: checked, and resolved for this machine."""
+"""Reads an experiment file, checks it and resolves it for this machine."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from producer.arrivals import read_schedule
 
 
 def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
-    """Read an experiment's file and resolve it.
+    """Return the experiment in a file, resolved for one profile and this number of cores.
 
     Raises:
-        UsageError: with every fault of the file, each with its line and the nearest right word.
+        UsageError: with every fault of the file, each with its line and the nearest valid word.
     """
     text = _read(path)
     try:
@@ -82,13 +82,13 @@ def _resolve(
         ),
         workloads=tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload),
         fail_on=tuple(parsed.fail_on),
-        twin=parsed.twin or "",
+        controlled=parsed.twin or "",
         slo=parsed.slo,
     )
 
 
 def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Contender]]:
-    """Return contenders by the names that a profile may use: a swept one's is all its points'."""
+    """Return contenders by the names that a profile may use; a swept name has all its points."""
     named = {known.name: [_contender(known, cores=cores)] for known in parsed.contender}
     swept: dict[str, list[Contender]] = {}
     for point, known in parsed.sweep:
@@ -112,7 +112,7 @@ def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
 
 
 def _opening_comment(text: str) -> str:
-    """Return the comment that opens a file, without the line breaks of the file's own width."""
+    """Return the comment at the top of a file, without the line breaks within paragraphs."""
     lines = list(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
     words = "\n".join(line.lstrip("#").strip() for line in lines)
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in words.split("\n\n"))

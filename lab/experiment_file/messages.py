@@ -1,6 +1,6 @@
-"""Says what is wrong with an experiment's file: each fault at its line, with the nearest word.
+"""Writes the error messages of an experiment file: each fault with its line and a remedy.
 
-A word is recommended only where this file, as it is, would have it.
+A word is recommended only if it is valid in this file without any other change.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from lab.experiment_file.toml_lines import locate
 from lab.experiment_file.workloads import PartInput, SearchArrivals, WorkloadInput
 from poolbench.errors import Fault, nearest
 
-#: The file or a table of it, as TOML has it.
+#: A parsed TOML file, or a table in it.
 Table = Mapping[str, Any]
 
-#: The models of the tables below the file, by the first of the keys in them and how many those are.
+#: Models of the tables in the file, by the first key of a path and the number of its keys.
 _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
     ("contender", 3): ContenderInput,
     ("contender", 4): Tuning,
@@ -41,11 +41,11 @@ _VALUE_LENGTH = 60
 
 
 def faults_of(error: ValidationError, *, table: Table, where: str, text: str) -> list[Fault]:
-    """Return what pydantic found in a file, in our words.
+    """Return pydantic's errors about a file as faults.
 
     Args:
         error: the error of `ExperimentInput`.
-        table: the file, as TOML has it.
+        table: the parsed file.
         where: the file's path.
         text: the file's text.
     """
@@ -53,7 +53,7 @@ def faults_of(error: ValidationError, *, table: Table, where: str, text: str) ->
         Fault(problem=_message(one, table=table), where=f"{where}:{locate(text, one['loc'])}")
         for one in error.errors()
     ]
-    # two contenders of a sweep may refuse a value for the same reason
+    # a value of a sweep may be invalid for two contenders, for the same reason
     return list(dict.fromkeys(found))
 
 
@@ -72,7 +72,7 @@ def _message(error: ErrorDetails, *, table: Table) -> str:
 
 
 def _shown(value: object) -> str:
-    """Return a value as TOML has it, cut if it is long."""
+    """Return a value as TOML text, cut to `_VALUE_LENGTH`."""
     is_text = isinstance(value, str)
     text = json.dumps(value, ensure_ascii=False) if is_text else str(value).lower()
     return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}…"
@@ -83,7 +83,7 @@ def _sentence(text: str) -> str:
 
 
 def _value_at(table: Any, keys: Keys) -> Any:
-    """Return what a file has at a place, None if there is nothing."""
+    """Return the value at a path in a file, None if there is none."""
     for key in keys:
         if isinstance(table, str):
             break
@@ -92,33 +92,33 @@ def _value_at(table: Any, keys: Keys) -> Any:
 
 
 def _remedy(error: ErrorDetails, *, table: Table) -> str:
-    """Return how to repair a fault, empty if its constraint says it all."""
+    """Return how to repair a fault; empty if its constraint is enough."""
     keys, context = error["loc"], error.get("ctx", {})
     if error["type"] == "extra_forbidden":
-        return _key_advice(keys, beside=_value_at(table, keys[:-1]))
+        return _key_advice(keys, given=_value_at(table, keys[:-1]))
     if context.get("among"):
         return _word_advice(keys, among=context["among"], table=table)
     return str(context.get("remedy", ""))
 
 
-def _key_advice(keys: Keys, *, beside: Table) -> str:
-    """Return which key a table takes instead of an unknown one, beside those that it has."""
+def _key_advice(keys: Keys, *, given: Table) -> str:
+    """Return which key to write instead of an unknown one in the table ``given``."""
     model, key = _MODELS.get((keys[0], len(keys)), ExperimentInput), str(keys[-1])
     refused = dict(model.misplaced)
     if key in refused:
         return refused[key]
-    if beside.get("measure") == "capacity":
+    if given.get("measure") == "capacity":
         refused["arrivals"] = 'with measure = "rate"'
     if model is WorkloadInput:
-        jobs = ["kind", "parameters"] if "mix" in beside else ["mix"]
+        jobs = ["kind", "parameters"] if "mix" in given else ["mix"]
         refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
-    free = [name for name in model.model_fields if _is_free(name, key=key, beside=beside)]
+    free = [name for name in model.model_fields if _is_free(name, key=key, given=given)]
     return nearest(key, among=free, refused=refused)
 
 
-def _is_free(name: str, *, key: str, beside: Table) -> bool:
-    """Return whether a table may still have a key: it isn't there, or is one of several tables."""
-    return name not in beside or (_are_tables(beside[name]) and _are_tables(beside[key]))
+def _is_free(name: str, *, key: str, given: Table) -> bool:
+    """Return whether ``key`` may be renamed to ``name``: it is absent, or both hold tables."""
+    return name not in given or (_are_tables(given[name]) and _are_tables(given[key]))
 
 
 def _are_tables(value: object) -> bool:
@@ -127,9 +127,9 @@ def _are_tables(value: object) -> bool:
 
 
 def _word_advice(keys: Keys, *, among: Iterable[str], table: Table) -> str:
-    """Return which word to write, found by trial: validate the file with each of them."""
+    """Return which word to write, found by validating the file with each of them."""
     known = _errors(table)
-    # faults elsewhere are no matter of this word: they were hidden by its own
+    # new faults elsewhere don't count against a word: this fault only hid them
     area = keys[:2] if keys[0] in ("contender", "workload") else keys[:1]
     wrong = str(_value_at(table, keys))
     refused: dict[str, str] = {}
@@ -151,7 +151,7 @@ def _errors(table: Table) -> dict[Keys, ErrorDetails]:
 
 
 def _replaced(table: Any, keys: Keys, *, word: str) -> Any:
-    """Return a copy of a table with another word at a place."""
+    """Return a copy of a table with another word at the path ``keys``."""
     if not keys or isinstance(table, str):
         return word
     copy = table.copy()

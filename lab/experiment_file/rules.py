@@ -1,4 +1,4 @@
-"""Rules that several tables of an experiment's file share, and how to raise several at once."""
+"""Rules that several tables of an experiment file share, and a function that raises all at once."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lab.experiment.file_table import broken
 from poolbench.errors import Fault
 from poolbench.keys import NAME
 
-#: The keys of a place in a file: a number counts tables, or items of a list.
+#: Path of a value in a file; a number is the index of a table or of an item in a list.
 Keys = tuple[str | int, ...]
 
-#: The keys below the validated value, and what is wrong there: a broken rule, the fault that a
-#: check outside of the file's tables found, or one of pydantic's types of errors.
+#: Path below the validated value, and its error: a broken rule, a fault found by a check outside
+#: the file's tables, or one of pydantic's error types.
 Broken = tuple[Keys, PydanticCustomError | Fault | str]
 
 
 def errors_of(found: Iterable[Broken]) -> ValidationError:
-    """Return broken rules as one error, which pydantic adds to the others of the file."""
+    """Return broken rules as one error, which pydantic merges with the file's other errors."""
     errors = [
         InitErrorDetails(
             type=_broken(what, keys=keys) if isinstance(what, Fault) else what,
@@ -37,7 +37,7 @@ def raise_all(found: Iterable[Broken]) -> None:
     """Raise every broken rule at once, if there is any.
 
     Raises:
-        ValidationError: as by `errors_of`.
+        ValidationError: as `errors_of` returns it.
     """
     error = errors_of(found)
     if error.error_count():
@@ -45,7 +45,7 @@ def raise_all(found: Iterable[Broken]) -> None:
 
 
 def one_of(what: str, words: Iterable[str]) -> AfterValidator:
-    """Return the validator of a word that is one of ``words``."""
+    """Return a validator that accepts only ``words``; ``what`` names them in the message."""
     known = tuple(words)
 
     def check(word: str) -> str:
@@ -57,7 +57,7 @@ def one_of(what: str, words: Iterable[str]) -> AfterValidator:
 
 
 def each_once(*, key: str = "") -> AfterValidator:
-    """Return the validator of a list that has nothing twice, or of tables that differ in ``key``.
+    """Return a validator of a list without duplicates, or of tables that differ in ``key``.
 
     1 and true differ.
     """

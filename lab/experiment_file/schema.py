@@ -1,7 +1,7 @@
-"""An experiment's file as a person writes it: its tables and keys, typed, bounded and checked.
+"""The schema of an experiment file: its tables and keys, with types, bounds and rules.
 
-A rule across tables is checked by the later of them, with what is valid of the earlier: the order
-of the fields matters.
+The order of the fields matters: the later table of a rule checks it, and uses the valid parts of
+the earlier ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lab.experiment_file.workloads import LONGEST_STALL_S, WorkloadInput, read_w
 from report.trials.slo import SLO_KEYS
 from report.verdicts.fail_on import parse_conditions, row_faults
 
-#: A trial without a line for so long is over, where the file doesn't say, seconds.
+#: Default of `stall_s`: a trial that reports no line for this time is stopped, seconds.
 DEFAULT_STALL_S = 10.0
 
 _BOUNDS: dict[str, Any] = dict.fromkeys(SLO_KEYS, (float, Field(default=None, gt=0)))
@@ -29,7 +29,7 @@ SloInput = create_model("SloInput", __base__=FileTable, **_BOUNDS)
 
 
 class ProfileInput(FileTable):
-    """A `[profile.NAME]` table: how much of the experiment a command runs."""
+    """A `[profile.NAME]` table: contenders, repetitions and trial length of a run."""
 
     repetitions: int = Field(ge=1, le=1_000)
     trial_s: float = Field(gt=0.05, le=600)
@@ -37,7 +37,7 @@ class ProfileInput(FileTable):
 
 
 def _names(file: dict[str, Any]) -> list[str]:
-    """Return the names of a file's contenders and of its sweep; none, if either is invalid."""
+    """Return the names of all contenders, swept ones included; none if either part is invalid."""
     if not {"contender", "sweep"} <= file.keys():
         return []
     return [one.name for one in file["contender"]] + [point.name for point, _ in file["sweep"]]
@@ -60,11 +60,11 @@ def _profiles_name_contenders(
     return profiles
 
 
-def _twin_is_a_contender(twin: str, info: ValidationInfo) -> str:
+def _is_a_contender(name: str, info: ValidationInfo) -> str:
     names = _names(info.data)
-    if names and twin not in names:
+    if names and name not in names:
         raise broken("unknown contender", among=names)
-    return twin
+    return name
 
 
 def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
@@ -89,7 +89,7 @@ class ExperimentInput(FileTable):
     title: str = Field(min_length=1)
     seed: int = Field(default=0, ge=0)
     stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=LONGEST_STALL_S)
-    #: Bounds that a rate has to keep in order to be held, seconds by name.
+    #: Bounds that a sustained rate must meet, seconds by name.
     slo: Annotated[dict[str, Any], AfterValidator(_bounds_are_valid)] = Field(default_factory=dict)
     contender: Annotated[list[ContenderInput], Field(min_length=1), each_once(key="name")]
     #: Each contender of the sweep, with its point.
@@ -104,9 +104,9 @@ class ExperimentInput(FileTable):
         Field(min_length=1),
         each_once(key="name"),
     ]
-    #: The contender to be measured a second time; None: the first of the profile.
-    twin: Annotated[str, AfterValidator(_twin_is_a_contender)] | None = None
-    #: Thresholds, by `report.verdicts.fail_on`.
+    #: Contender of the A/A control; None for the first of the profile.
+    twin: Annotated[str, AfterValidator(_is_a_contender)] | None = None
+    #: Thresholds, as `report.verdicts.fail_on` reads them.
     fail_on: Annotated[list[str], AfterValidator(_conditions_name_rows)] = Field(
         default_factory=list
     )

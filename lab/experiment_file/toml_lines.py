@@ -12,9 +12,9 @@ _KEY = re.compile(r"""\s*["']?([\w-]+)["']?\s*[=.]""")
 
 
 def locate(text: str, keys: tuple[str | int, ...]) -> int:
-    """Return the line, from 1, where the value at ``keys`` stands, or the nearest place above.
+    """Return the line, from 1, of the value at ``keys``, or of the nearest table that contains it.
 
-    ``keys`` is a path such as ``("contender", 2, "pool")``; a number counts ``[[tables]]``.
+    ``keys`` is a path such as ``("contender", 2, "pool")``; a number is an index in ``[[tables]]``.
     """
     found, depth = 1, 0
     section: tuple[str | int, ...] = ()

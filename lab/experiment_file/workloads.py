@@ -1,4 +1,4 @@
-"""The workloads of an experiment's file: `[[workload]]` tables, of one kind of job or of a mix."""
+"""The workloads of an experiment file: `[[workload]]` tables, of one kind of job or of a mix."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_
 from producer.arrivals import ARRIVALS, read_schedule
 from producer.mixes import check_shares
 
-#: The longest that a trial may be without a line, seconds.
+#: Upper bound of `stall_s`, seconds.
 LONGEST_STALL_S = 3_600.0
 
-#: What is measured by looking for a rate.
+#: The measures that search for a rate.
 SEARCHES = ("sustain", "curve")
 
 #: The arrivals that have no rate.
 BURST = "burst"
 
-#: A trial's length where no profile is valid, seconds: any will do to check arrivals.
+#: Length of a trial to check arrivals with if no profile is valid, seconds.
 _SOME_TRIAL_S = 1.0
 
 
@@ -55,7 +55,7 @@ class _Job(FileTable):
 
 
 class PartInput(_Job):
-    """A `[[workload.mix]]` table: one sort of job among several, and how many of them it is."""
+    """A `[[workload.mix]]` table: one kind of job in a mix, and its share of the jobs."""
 
     name: Name
     share: float = Field(gt=0, le=1)
@@ -69,7 +69,7 @@ def _can_be_measured(measure: str, info: ValidationInfo) -> str:
 
 
 class SearchArrivals(FileTable):
-    """An `arrivals` table where the rate is what is looked for."""
+    """The `arrivals` table of a workload whose rate is searched for."""
 
     misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("count", "rate_per_s"), "leave it out: a search finds the rate itself"
@@ -120,23 +120,23 @@ class WorkloadInput(_Job):
     mix: Annotated[list[PartInput], each_once(key="name"), AfterValidator(_are_its_jobs)] = Field(
         default_factory=list, validate_default=True
     )
-    #: The kind's, unless it is given.
+    #: Defaults to the kind.
     name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)
-    #: Empty: `capacity`, or `rate` where arrivals are given.
+    #: Empty for `capacity`, or for `rate` if arrivals are given.
     measure: Annotated[str, one_of("measure", MEASURES), AfterValidator(_can_be_measured)] = ""
-    #: As `producer.arrivals.read_schedule` takes it for the length of a trial; of a search, `how`.
+    #: Arguments of `producer.arrivals.read_schedule`; for a search, only `how`.
     arrivals: Annotated[dict[str, Any] | None, AfterValidator(_suit_the_measure)] = Field(
         default=None, validate_default=True
     )
 
 
 def read_workload(table: object, info: ValidationInfo) -> WorkloadInput:
-    """Return a workload, checked with what is valid of the tables above."""
+    """Return a workload, checked against the valid parts of the tables above it."""
     return WorkloadInput.model_validate(table, context=info.data)
 
 
 def _above(info: ValidationInfo) -> Mapping[str, Any]:
-    """Return what is valid of the tables above a workload."""
+    """Return the valid parts of the tables above a workload."""
     return info.context or {}
 
 

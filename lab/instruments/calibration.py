@@ -19,7 +19,7 @@ CALIBRATION_TIMEOUT_S = 60.0
 def calibrate(workloads: Iterable[Workload]) -> dict[str, float]:
     """Return the CPU-seconds of a unit of work, for each kind whose work is given as a time.
 
-    The lab's own Python measures them: all contenders get equal work, not equal times.
+    They are measured in the lab's own Python, so that all contenders get equal amounts of work.
 
     Raises:
         StackError: if it can't be measured.

@@ -1,4 +1,4 @@
-"""Measures what upstream and Redis can serve: a trial near these ceilings may measure them."""
+"""Measures the ceilings of upstream and Redis; a trial near them may measure them instead."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _HEAD_END = b"\r\n\r\n"
 def upstream_ceilings_per_s(port: int, *, workloads: Iterable[Workload]) -> dict[str, float]:
     """Return the most answers a second by workload, for workloads whose jobs call upstream.
 
-    Measured without delay, with answers of the workload's size; equal requests are measured once.
-    For a mix, the most jobs a second.
+    For a mix, return the most jobs a second. Measured without delay, with answers of the workload's
+    size; equal requests are measured once.
 
     Raises:
         StackError: if upstream doesn't answer.
@@ -114,11 +114,11 @@ async def _while_asking(failure: asyncio.Future[None], *, for_s: float) -> None:
 class _Asker(asyncio.Protocol):
     """A connection that repeats its request after each answer.
 
-    A real HTTP client takes more CPU than upstream, and would measure itself.
+    A real HTTP client takes more CPU time than upstream, and would be the bottleneck.
     """
 
     def __init__(self, target: str, *, failure: asyncio.Future[None]) -> None:
-        #: Of any connection; done once an answer isn't whole, or not 200.
+        #: Shared by all connections; done as soon as an answer is incomplete, or not 200.
         self._failure = failure
         self.answers = 0
         self._request = f"GET {target} HTTP/1.1\r\nhost: upstream\r\n\r\n".encode()

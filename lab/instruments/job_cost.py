@@ -1,4 +1,4 @@
-"""Measures what a job's work costs at this moment, in a process without Celery."""
+"""Measures the current CPU time of a job's work, in a process without Celery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Gauge(LineProcess):
     """A long-lived ``python -m worker gauge``; each answer takes about 30 ms."""
 
     def __init__(self, interpreter: Interpreter | None = None) -> None:
-        """Start it in a contender's own Python, since each computes at a speed of its own."""
+        """Start it in a contender's Python, since the speed depends on the interpreter."""
         super().__init__(
             python_command(interpreter, "worker", "gauge"),
             name="the gauge",

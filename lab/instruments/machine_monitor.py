@@ -38,11 +38,11 @@ class MachineMonitor:
     """Reads the counters of the machine, and of this run's processes, which the lab started."""
 
     def __init__(self, *, server_cpu_s: Callable[[], float] = lambda: 0.0) -> None:
-        """Set what returns the CPU time of a server on this machine that is no child of the lab."""
+        """Set the function that returns the CPU time of a local server of another owner."""
         self._server_cpu_s = server_cpu_s
         self._lab = psutil.Process()
 
-    def look(self) -> MachineCounters:
+    def read(self) -> MachineCounters:
         """Return the counters now; this takes some milliseconds."""
         pids = [os.getpid(), *(child.pid for child in self._lab.children(recursive=True))]
         known = {pid: process_clock_s(pid) for pid in pids}
@@ -58,12 +58,12 @@ class MachineMonitor:
         )
 
     def since(self, before: MachineCounters) -> Disturbance:
-        """Return what changed since a look."""
-        return disturbance(before, after=self.look(), cores=os.cpu_count() or 1)
+        """Return the changes since an earlier reading."""
+        return disturbance(before, after=self.read(), cores=os.cpu_count() or 1)
 
 
 def disturbance(before: MachineCounters, *, after: MachineCounters, cores: int) -> Disturbance:
-    """Return what changed between two looks at a machine with this number of cores.
+    """Return the changes between two readings on a machine with this number of cores.
 
     The shares are None if a process of the run ended in between: its CPU time can't be separated
     from that of others.

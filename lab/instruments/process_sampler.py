@@ -13,7 +13,7 @@ import psutil
 #: The module of the probe's recorder, which belongs to the observer instead of the worker.
 _RECORDER = "poolbench.recorder"
 
-#: Linux: which of a process's clocks, in the id's last bits; this one counts user and system.
+#: Linux: the last bits of a clock's id that select the sum of user and system time.
 _CPUCLOCK_SCHED = 2
 
 _IS_LINUX = sys.platform == "linux"
@@ -40,7 +40,7 @@ class Sample:
 
 
 class Sampler:
-    """Measures one worker. The recorder is one of its descendants, and measured apart."""
+    """Measures one worker; its recorder, one of its descendants, is measured separately."""
 
     def __init__(self, pid: int, *, contender: str) -> None:
         self._root = psutil.Process(pid)
@@ -69,7 +69,7 @@ class Sampler:
         )
 
     def addresses(self) -> set[str]:
-        """Return the near ends of the worker's TCP connections, as ``host:port``."""
+        """Return the local addresses of the worker's TCP connections, as ``host:port``."""
         try:
             workers, _ = self._tree()
         except psutil.NoSuchProcess:
@@ -98,7 +98,7 @@ class Sampler:
 
 
 def tcp_addresses(process: psutil.Process) -> set[str]:
-    """Return the near ends of a process's TCP connections, as a server names them."""
+    """Return the local addresses of a process's TCP connections, as a server reports them."""
     try:
         ends = [one.laddr for one in process.net_connections(kind="tcp") if one.laddr]
     except psutil.Error:
@@ -109,8 +109,8 @@ def tcp_addresses(process: psutil.Process) -> set[str]:
 def process_clock_s(pid: int) -> float | None:
     """Return the CPU time of a process and all its threads, seconds; None if it is gone.
 
-    On Linux by the process's CPU-time clock (the id that clock_getcpuclockid(3) gives), in
-    nanoseconds: the counts in /proc come in hundredths of a second, too coarse for a short trial.
+    On Linux it reads the process's CPU-time clock (the id from clock_getcpuclockid(3)) in
+    nanoseconds: the counts in /proc are in hundredths of a second, too coarse for a short trial.
     """
     try:
         if _IS_LINUX:
@@ -124,7 +124,7 @@ def process_clock_s(pid: int) -> float | None:
 def _total(
     processes: Iterable[psutil.Process], measure: Callable[[psutil.Process], float]
 ) -> float:
-    """Return the sum over processes; one that is gone counts nothing."""
+    """Return the sum over processes; a process that has ended counts as 0."""
     total: float = 0
     for process in processes:
         with contextlib.suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""Follows a run's stream during trials: which jobs have started and ended, and when."""
+"""Follows a run's stream during trials, to find out which jobs have started and ended, and when."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lab.instruments.overlap import peak_in_flight
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FINAL_OUTCOMES, OUTCOME_OF_STATE, Moment, decode_line
 
-#: Entries in one read; each has up to some hundred lines.
+#: Entries in one read; each has up to a few hundred lines.
 READ_ENTRIES = 200
 
-#: An entry as redis-py gives it: id and fields, as bytes.
+#: An entry as redis-py returns it: id and fields, as bytes.
 Entry = tuple[bytes, dict[bytes, bytes]]
 
 

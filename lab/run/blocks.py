@@ -1,4 +1,4 @@
-"""Decides whether there is a next block: by a number, or by the widths of the intervals."""
+"""Decides whether a run continues: by its number of blocks, or by the widths of its intervals."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from report.result import Width
 from report.summary import judge_run
 from report.verdicts.precision import describe_width, most_blocks_needed, still_wide, widths
 
-#: Blocks before the widths are first checked. A rule that waits for a narrow interval prefers runs
-#: whose spread is small by chance: checked from five blocks on, such intervals contain the true
-#: ratio in 92 of 100 runs at the worst, from seven on in 93
+#: Blocks before the widths are first checked. A rule that stops at a narrow interval prefers runs
+#: whose spread is small by chance: checked after each block from the fifth on, the intervals
+#: contain the true ratio in 92 of 100 runs in the worst case, from the seventh on in 93
 #: (tests/unit/report/verdicts/test_precision.py).
 FIRST_LOOK_BLOCKS = 7
 
 
 def blocks(run: Run) -> Iterator[int]:
-    """Yield the blocks of a run, from 0; the caller asks for the next when one has ended.
+    """Yield the numbers of a run's blocks, from 0; advance only when a block has ended.
 
-    With `Experiment.until` no block starts that would end too late if it took as long as the last.
-    The rule looks at widths and never at differences, so it favors no contender.
+    With `Experiment.until`, no block starts that would exceed the time limit if it took as long as
+    the last one. The rule uses widths and never differences, so it favors no contender.
     """
     until = run.experiment.until
     if until is None:

@@ -128,7 +128,7 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
     with uninterrupted():
         _await_leaving(run)
         if isinstance(cut, StackError) and reserve.is_disk_full:
-            # a worker whose log can't be written ends, and anything else may break as well
+            # workers end if they can't write their log, and other errors may follow from it
             cut = StorageError(f"{run.folder.path}: the disk is full; free some space ({cut})")
         reserve.release()
         try:
@@ -178,20 +178,20 @@ def _carry_out_block(run: Run, *, block: int) -> None:
             run.leaving += run.up.values()
             run.up.clear()
             # a warm shutdown, waited for in the next block: gevent takes up to six seconds
-            children.ask_to_end(worker.child for worker in run.leaving)
+            children.request_end(worker.child for worker in run.leaving)
     with uninterrupted():
         _keep(run, state="unfinished")
 
 
 def _await_leaving(run: Run) -> None:
-    """Wait for the workers that were asked to end."""
+    """Wait for the workers that were sent a signal to end."""
     with uninterrupted():
         children.await_end(worker.child for worker in run.leaving)
     run.leaving.clear()
 
 
 def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
-    """Start a contender's worker and add it to those to end; a signal can't separate the two."""
+    """Start a contender's worker and register it for its end; no signal interrupts in between."""
     with uninterrupted():
         worker = start_worker(run, contender, block=block)
         run.workers.append(worker)
@@ -216,7 +216,7 @@ def _measure(run: Run, unit: Unit) -> None:
 
 
 def _keep(run: Run, *, state: State) -> None:
-    """Write all results so far into the run's folder."""
+    """Write all results so far to the run's folder."""
     run.folder.write_samples(pl.DataFrame(run.samples, schema=SAMPLE_SCHEMA))
     with Ingest(run.client, run=run.name, folder=run.folder.path) as ingest:
         ingest.drain()

@@ -17,7 +17,7 @@ from lab.system import children
 from lab.system.redis_server import free_port
 from lab.trial.context import LabWorker
 
-#: How long it may take until it answers, seconds.
+#: Timeout for it to start, seconds.
 START_TIMEOUT_S = 30.0
 
 #: Flower's own count of the events that it received, by worker, type and task.
@@ -55,14 +55,14 @@ def watching(run: Run, worker: LabWorker) -> Iterator[None]:
             lambda: children.responds(f"http://127.0.0.1:{port}/healthcheck"),
             within_s=START_TIMEOUT_S,
         )
-        run.count_events = partial(_ask_events, port)
+        run.count_events = partial(_received_events, port)
         try:
             yield
         finally:
             run.count_events = None
 
 
-def _ask_events(port: int) -> int:
+def _received_events(port: int) -> int:
     """Return how many events a Flower has received; 0 if it doesn't answer."""
     with contextlib.suppress(httpx.HTTPError):
         return count_events(httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text)

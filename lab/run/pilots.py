@@ -1,4 +1,4 @@
-"""Measures before the first trial: sizes of backlogs, and ceilings."""
+"""Determines the sizes of backlogs, and ceilings, before the first trial."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from producer.publisher import publish
 #: Jobs of the trial that measures a worker's ceiling with no-op jobs.
 NOOP_JOBS = 250
 NOOP_JOBS_PER_SLOT = 5
-#: Contender of a queue that no worker reads.
-NOBODY = "nobody"
+#: Contender name of a queue that no worker reads.
+NO_WORKER = "no-worker"
 #: Messages of the burst that measures the producer's ceiling.
 PRODUCER_JOBS = 5_000
 #: Jobs of a pilot that only computes: enough for a rate, since more slots don't speed them up.
@@ -88,14 +88,14 @@ def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple
 
 def producer_ceiling_per_s(run: Run) -> float:
     """Return the messages a second that the producer sends into a queue without a worker."""
-    # of another run, which keeps it apart from this one's jobs
+    # a run of its own, so that its jobs don't count as jobs of this run
     name = f"{run.name}-ceiling"
     plan = TrialPlan(
-        trial=0, contender=NOBODY, pool="", slots=0, kind="io.sleep", parameters={"delay_ms": 0}
+        trial=0, contender=NO_WORKER, pool="", slots=0, kind="io.sleep", parameters={"delay_ms": 0}
     )
     began_s = time.perf_counter()
     try:
         publish(run.client, run=name, plan=plan, offsets_s=[0.0] * PRODUCER_JOBS, scope=run.name)
         return round(PRODUCER_JOBS / (time.perf_counter() - began_s), 1)
     finally:
-        run.client.delete(queue_name(NOBODY, scope=run.name), run_key(name))
+        run.client.delete(queue_name(NO_WORKER, scope=run.name), run_key(name))

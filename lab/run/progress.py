@@ -51,7 +51,7 @@ class RunProgress:
             console=console,
             transient=True,
             disable=not console.is_terminal,
-            # starts and stops of blocks count too: the mean is over the whole run
+            # the mean is over the whole run, which includes starts and stops of blocks
             speed_estimate_period=math.inf,
         )
         total = None if blocks is None else trials * blocks

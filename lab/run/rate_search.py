@@ -2,8 +2,8 @@
 
 After each rate, the search records whether the contender sustained it, and returns the next. It
 ends when the highest sustained rate and the lowest missed rate are within `RESOLUTION` of each
-other. It never looks for a sustained rate above a missed one: noise can produce such, and the
-search would not end.
+other. It never tries a rate above a missed one: noise can make such a rate appear sustained, and
+the search would not end.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from report.trials.slo import RESOLUTION
 #: capacity, and at capacity latencies have no bound.
 START_SHARE = 0.9
 
-#: First factor of the bracket, by how well the start is known: from a pilot, or an earlier block.
-#: Squared at each further step in the same direction, so that a wrong start costs few steps.
+#: First factor of the bracket, for a start from a pilot and for one from an earlier block. It is
+#: squared at each further step in the same direction, so that a wrong start costs few steps.
 UNKNOWN_FACTOR = 1.25
 KNOWN_FACTOR = 1.10
 
-#: Steps at most. From a pilot it takes 5 to 7 where the pilot is right within a fifth; with 12 a
-#: start that is 28 times too low or too high is still found.
+#: Most steps. A search takes 5 to 7 if the pilot is correct within a fifth; 12 suffice for a start
+#: that is 28 times too low or too high.
 MAX_STEPS = 12
 
-#: All steps of a search together send for no longer than so many times ``trial_s``.
+#: Longest time of sending in all steps of a search together, as a multiple of ``trial_s``.
 MAX_TRIALS = 20.0
 
-#: No lower rate is tried, jobs a second: a step would have a handful of jobs.
+#: Lowest rate that is tried, jobs a second: at lower rates a step would have too few jobs.
 LEAST_PER_S = 0.1
 
 
@@ -40,7 +40,7 @@ class Search:
 
     #: First rate, jobs a second, above 0.
     start_per_s: float
-    #: Of the next step in the same direction.
+    #: Factor of the next step in the same direction.
     factor: float = UNKNOWN_FACTOR
     #: Highest rate to try, jobs a second: what the producer can send.
     most_per_s: float = math.inf
@@ -53,7 +53,7 @@ class Search:
 
     @property
     def is_over(self) -> bool:
-        """Whether the rate is found, a limit is reached, or no time is left."""
+        """Return whether the rate is found, a limit is reached, or no time is left."""
         return (
             self.is_resolved
             or self.steps >= MAX_STEPS
@@ -64,7 +64,7 @@ class Search:
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the bracket is narrow enough."""
+        """Return whether the bracket is narrow enough."""
         sustained, missed = self.sustained_per_s, self.missed_per_s
         if sustained is None or missed is None:
             return False
@@ -106,9 +106,9 @@ def begin_search(
 ) -> Search:
     """Return a search that starts at the rate of an earlier block, or below the pilot's.
 
-    A random shift of the start, from the seed, is at most half of `RESOLUTION` in either direction.
-    Searches with the same start would try the same rates and end at the same one: repetitions would
-    agree more than their precision allows.
+    The start is shifted at random, from the seed, by at most half of `RESOLUTION` in either
+    direction. Searches with the same start would try the same rates and end at the same one, so
+    that repetitions would agree more closely than their precision.
 
     Args:
         pilot_per_s: rate of the pilot, jobs a second.

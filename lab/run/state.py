@@ -41,7 +41,7 @@ class Run(Bench):
     celery: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
     def manifest(self, *, state: State) -> Manifest:
-        """Return everything needed to repeat the run, and what became of each trial.
+        """Return the manifest: everything needed to repeat the run, and the result of each trial.
 
         With a stopping rule the number of repetitions is that of the blocks that have ended.
         """

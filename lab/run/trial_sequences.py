@@ -1,4 +1,4 @@
-"""What a block measures, and each contender's trials in a workload: one, or a search for a rate."""
+"""The units of a block, and the trials of each: a single one, or a search for a rate."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_REPEATS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A contender and a workload, measured without another in between."""
+    """A contender and a workload whose trials run without another unit's in between."""
 
     contender: Contender
     workload: Workload
@@ -37,7 +37,7 @@ class Unit:
 
     @property
     def original(self) -> str:
-        """Return the contender whose pilot applies: a twin has no pilot of its own."""
+        """Return the contender whose pilot applies: an A/A control has no pilot of its own."""
         return self.contender.twin_of or self.contender.name
 
     @property
@@ -50,8 +50,8 @@ class Unit:
 def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     """Return the units of a block, in a random order from the seed.
 
-    In the first block, searches for the sustained rates of load curves come first. A twin is
-    measured at the rates of its original: nothing about the two may differ.
+    In the first block, searches for the sustained rates of load curves come first. An A/A control
+    is measured at the rates of its original, since the two must not differ.
     """
     order = random.Random(f"{experiment.seed}:{block}")
     pairs = list(itertools.product(experiment.contenders, experiment.workloads))
@@ -71,9 +71,10 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
 
 
 def measure_unit(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
-    """Run a unit's trials, none where there is no rate to measure at; return whether all are valid.
+    """Run a unit's trials; return whether all are valid.
 
-    The first invalid trial ends it: the worker can't be trusted with the next.
+    There are none if no rate was sustained. The first invalid trial ends the unit, since its worker
+    may be faulty.
     """
     workload, load = unit.workload, None
     if unit.share is not None:

@@ -97,7 +97,7 @@ class StackController:
         return self.stack(state.kind, started_with=state.settings)
 
     def choose_stack(self, forced: str) -> Stack:
-        """Return the stack to start, and print why; what a crash left of another is ended.
+        """Return the stack to start, and print why; remove the rest of an interrupted stack.
 
         Args:
             forced: `LOCAL`, `DOCKER`, or empty to choose.

@@ -129,7 +129,7 @@ class DockerStack(Stack):
         try:
             self._compose("up", *options, *names, error="the containers could not be started")
         except StackError as error:
-            # compose names the container that it gives up: "container poolbench-1a2b-flower-1 …"
+            # compose prints the container that failed: "container poolbench-1a2b-flower-1 …"
             named = [status for status in self.statuses() if f"-{status.name}-" in str(error)]
             if not named:
                 raise
@@ -137,7 +137,7 @@ class DockerStack(Stack):
             log = self._compose("logs", *options, error="its log can't be read")
             raise StackError(failure(named[0], log=log, where="its log")) from error
 
-    # -- asking
+    # -- querying
 
     def _container_ids(self) -> list[str]:
         options = ("--all", "--quiet")
@@ -185,7 +185,7 @@ def _status(name: str, *, container: Mapping[str, Any] | None) -> Status:
 
 
 def _problem(state: Mapping[str, Any]) -> str:
-    """Return why a container isn't healthy; empty if it is, or if its state says why."""
+    """Return why a container isn't healthy; empty if it is, or if its state is the reason."""
     if state["Status"] == "running":
         health = state["Health"]["Status"]
         return "" if health == "healthy" else f"health check: {health}"

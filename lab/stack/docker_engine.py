@@ -1,4 +1,4 @@
-"""Detects a Docker engine with Compose v2, and why it can't be used."""
+"""Detects a Docker engine with Compose v2, or the reason why none can be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes ``.env``: the stack's secrets, generated once and readable by their owner alone."""
+"""Writes ``.env``: the stack's secrets, generated once and readable only by their owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from collector.files import storage_errors, write_atomically
 from poolbench.settings import read_dotenv
 
-_HEADING = "# Written by `poolbench up`. Holds secrets: keep it out of version control."
+_HEADING = "# Written by `poolbench up`. Contains secrets: keep it out of version control."
 
 
 def complete_dotenv(
@@ -35,7 +35,7 @@ def complete_dotenv(
         if added:
             text = path.read_text(encoding="utf-8") if path.exists() else _HEADING
             text = _filled_in(text, added)
-            # nobody else may read the temporary file either
+            # no other user may read the temporary file either
             umask = os.umask(0o077)
             try:
                 write_atomically(path, write=lambda file: file.write(text.encode()))

@@ -121,7 +121,7 @@ class LocalStack(Stack):
             shutil.rmtree(heartbeats, ignore_errors=True)
             heartbeats.mkdir()
             config.write_text(configuration(self.services), encoding="utf-8")
-        # saved first: whatever fails after this, the token finds what was started
+        # saved first, so that after a failure the token identifies the started processes
         save_state(state_dir, state=state)
         folder = socket_folder(state.token)
         with storage_errors(folder):
@@ -159,7 +159,7 @@ class LocalStack(Stack):
                 text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
                 raise StackError(failure(failed, log=text, where=str(log)))
 
-    # -- asking
+    # -- querying
 
     @property
     def _token(self) -> str:
@@ -202,7 +202,7 @@ class LocalStack(Stack):
             time.sleep(_POLL_S)
 
     def _end_leftovers(self) -> None:
-        """End what a crash or a killed supervisord has left: workers first, the broker last."""
+        """End the processes left by a crash or a killed supervisord: workers first, broker last."""
         found = self._processes()
         if found:
             self.notify(f"ending {len(found)} processes of an earlier stack")

@@ -45,7 +45,7 @@ def check_disk(settings: Settings) -> None:
     """Check that the stack has space to write.
 
     Raises:
-        StorageError: if it hasn't, or can't write at all.
+        StorageError: if a folder has too little space, or can't be written to.
     """
     for folder in (settings.state_dir, settings.results_dir):
         make_folder(folder)

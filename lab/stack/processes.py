@@ -1,7 +1,7 @@
 """Finds and ends the local stack's processes: each has the stack's token in its environment.
 
-After a reboot or a crash, a pid alone may be another process's. The environment that a process was
-started with identifies it, and covers what services start: a worker's children and its recorder.
+A pid doesn't identify a process after a reboot or a crash, since it may be reused. The environment
+does, and it is inherited by the processes that services start: children of workers, and recorders.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 
 import psutil
 
-#: The variable that holds the token of the stack that started a process.
+#: Variable with the token of the stack that started a process.
 TOKEN_VARIABLE = "POOLBENCH_STACK"  # noqa: S105 -- a name
 
 #: Set by supervisord for each service, and inherited by what a service starts.
@@ -28,7 +28,7 @@ def find_processes(token: str) -> dict[psutil.Process, str]:
     """
     found = {}
     for process in psutil.process_iter():
-        # one that ended meanwhile, or another user's, is not the stack's
+        # skip processes that have ended meanwhile, and those of other users
         with contextlib.suppress(psutil.Error, OSError):
             environment = process.environ()
             is_alive = process.status() != psutil.STATUS_ZOMBIE
@@ -40,7 +40,7 @@ def find_processes(token: str) -> dict[psutil.Process, str]:
 def end_processes(processes: Collection[psutil.Process], *, timeout_s: float) -> int:
     """End processes, and kill those that don't end in time; return how many were killed.
 
-    SIGTERM goes to those that no other of them started: a worker ends its children, and its
+    Only processes that none of the others started get SIGTERM: a worker ends its children, and its
     recorder ends after it.
     """
     pids = {process.pid for process in processes}

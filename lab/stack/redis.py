@@ -21,7 +21,7 @@ _KEEP_ENVIRONMENT = "set-proc-title no\n"
 def data_folder(binary: ServerBinary, *, data: Path) -> Path:
     """Return the folder of a server's data, named by server and version.
 
-    Servers can't share data: another server refuses the file, or reads it as empty.
+    Servers can't share data: another version rejects the file, or reads it as empty.
 
     Raises:
         StackError: if the server doesn't print its version.

@@ -35,7 +35,7 @@ class Service:
     """One long-running process of the stack."""
 
     name: str
-    #: Words after ``python -m``; the broker's is the local stack's own.
+    #: Words after ``python -m``; the broker's are for the local stack.
     command: tuple[str, ...]
     #: One line for tables.
     summary: str

@@ -1,4 +1,4 @@
-"""What both kinds of stack share: their parts, and a start that leaves nothing if it fails."""
+"""The base of both kinds of stack: their parts, and a start that is undone if it fails."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from poolbench.settings import Settings
 class Stack(abc.ABC):
     """The services of one checkout."""
 
-    #: What `up` prints that the services run on.
+    #: Name of the kind, as `up` prints it.
     title: ClassVar[str]
 
     #: The checkout.
     root: Path
-    #: Their folders are absolute.
+    #: Settings, with absolute folders.
     settings: Settings
-    #: Of the commands that start services, and of local services.
+    #: Environment of the commands that start services, and of local services.
     environment: Mapping[str, str]
     notify: Notify
 
     def __post_init__(self) -> None:
-        """Find the services that the settings ask for."""
+        """Set the services from the settings."""
         self.services = stack_services(self.settings)
 
     def up(self, *, started_with: Mapping[str, str]) -> bool:
@@ -61,7 +61,7 @@ class Stack(abc.ABC):
 
     @abc.abstractmethod
     def calibrate(self) -> None:
-        """Measure what a unit of work costs in a worker's place, and store it in the broker.
+        """Measure the cost of a unit of work where the workers run, and store it in the broker.
 
         Raises:
             StackError: if that fails.
@@ -83,7 +83,7 @@ class Stack(abc.ABC):
 
     @abc.abstractmethod
     def _prepare(self) -> None:
-        """Check and clear, before a start, what only this kind of stack has."""
+        """Run the checks and the cleanup of this kind of stack before a start."""
 
     @abc.abstractmethod
     def _start(self, started_with: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Child processes of a lab run: each in a session of its own, and all of them ended."""
+"""Child processes of a lab run: each has a session of its own, and all are ended with the run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Child:
 
     def end(self) -> int:
         """Send SIGTERM, after `STOP_TIMEOUT_S` SIGKILL to its session; return its exit code."""
-        ask_to_end([self])
+        request_end([self])
         await_end([self])
         return int(self.process.returncode)
 
@@ -112,7 +112,7 @@ def responds(url: str) -> bool:
     return False
 
 
-def ask_to_end(children: Iterable[Child]) -> None:
+def request_end(children: Iterable[Child]) -> None:
     """Send SIGTERM to children, without waiting."""
     for child in children:
         if child.exit_code is None:
@@ -120,7 +120,7 @@ def ask_to_end(children: Iterable[Child]) -> None:
 
 
 def await_end(children: Iterable[Child], *, within_s: float | None = None) -> None:
-    """Wait for children that were asked to end; send SIGKILL to those that take longer.
+    """Wait for children that were sent SIGTERM; send SIGKILL to those that take longer.
 
     Args:
         children: they share one deadline.

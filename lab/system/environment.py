@@ -42,12 +42,12 @@ def usable_cpus() -> float:
 
 
 def usable_cores() -> int:
-    """Return the whole cores in `usable_cpus`, at least one, by which pools are sized."""
+    """Return the whole cores in `usable_cpus`, at least one; pools are sized by them."""
     return max(1, int(usable_cpus()))
 
 
 def describe_machine() -> Machine:
-    """Return what the machine is: processor, cores, memory, system, interpreter."""
+    """Return the machine's description: processor, cores, memory, system, interpreter."""
     return Machine(
         cpu_model=_cpu_model(),
         cores=cpus if (cpus := usable_cpus()) % 1 else int(cpus),

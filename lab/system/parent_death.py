@@ -1,7 +1,7 @@
 """Makes a command end with the process that started it.
 
-Runs as a script (``parent_death.py PARENT_PID COMMAND…``) before anything else is imported: Linux
-sends the signal set by prctl(2) PR_SET_PDEATHSIG when the parent dies, and keeps it across exec.
+Runs as a script (``parent_death.py PARENT_PID COMMAND…``) before anything else is imported. Linux
+sends the signal set by prctl(2) PR_SET_PDEATHSIG when the parent ends; exec keeps the setting.
 """
 
 import ctypes
@@ -13,9 +13,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(command: "list[str]") -> "list[str]":
-    """Return a command line that ends, on Linux, when this process dies, even by SIGKILL.
+    """Return a command line whose process ends, on Linux, when this process does, even by SIGKILL.
 
-    Linux sends the signal when the thread ends that started the command, not the process.
+    Linux sends the signal when the thread that started the command ends, not its process.
     """
     if sys.platform != "linux":
         return command

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: The checkout that runs, with its experiments, its stack and its results.
+#: The checkout that this code runs from, with its experiments, stack and results.
 ROOT = Path(__file__).resolve().parents[2]

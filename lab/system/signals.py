@@ -1,4 +1,4 @@
-"""Signals that interrupt a run, and how they are delayed."""
+"""Turns signals into interruptions of a run, and delays them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One trial: its workers, its jobs, and what they used."""
+"""One trial: its workers, its jobs, and their resource usage."""

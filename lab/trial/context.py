@@ -1,4 +1,4 @@
-"""What the trials of one run share: its workers, the broker, the account so far."""
+"""What the trials of one run share: workers, broker, instruments, and the results so far."""
 
 from __future__ import annotations
 
@@ -64,31 +64,31 @@ class LabWorker:
 
 @dataclass(slots=True, kw_only=True)
 class Bench:
-    """One run as its trials see it: what they measure with, and everything gathered so far."""
+    """The instruments of a run's trials, and the results gathered so far."""
 
-    #: Of the run.
+    #: Name of the run.
     name: str
     experiment: Experiment
     folder: RunFolder
     client: redis.Redis
     follower: StreamFollower
-    #: By the Python that a contender names; empty: the lab's own.
+    #: Gauges by the name of a contender's Python; the lab's own has an empty name.
     gauges: Mapping[str, Gauge]
-    #: Variables that every worker of the run gets.
+    #: Environment variables of every worker.
     environment: Mapping[str, str]
     monitor: MachineMonitor
     #: The proxies between workers and Redis, by contender.
     proxies: Mapping[str, Proxy]
-    #: What sends jobs at their times; None where all workloads are backlogs.
+    #: Sends jobs at their due times; None if all workloads are backlogs.
     sender: Sender | None
-    #: Returns how many events a Flower has received so far; None without one.
+    #: Returns the number of events that Flower has received so far; None without Flower.
     count_events: Callable[[], int] | None = None
-    #: CPU-seconds of a unit of work, by kind; of those kinds that need one here.
+    #: CPU-seconds of a unit of work, by kind; only kinds of this run that need it.
     calibration: Mapping[str, float] = field(default_factory=dict)
-    #: Every trial that was begun, by its index; of one under way, with what is known so far.
+    #: Every trial that was begun, by its index; a running one has a partial result.
     trials: list[TrialEntry] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
-    #: Workers of the block before, which end while the next block starts.
+    #: Workers of the previous block, which end while the next block starts.
     leaving: list[LabWorker] = field(default_factory=list)
 
     @property
@@ -97,16 +97,16 @@ class Bench:
         return self.folder.path / "logs"
 
     def message_parameters(self, workload: Workload) -> dict[str, int | float]:
-        """Return what the messages of a workload carry: its work in units, by the calibration."""
+        """Return the parameters in a workload's messages: work in units, from the calibration."""
         kind = find_kind(workload.kind)
         return message_parameters(kind, workload.parameters, calibration=self.calibration)
 
     def begin_trial(self, plan: PlannedTrial) -> None:
-        """Keep a trial in the account, whatever becomes of it."""
+        """Add a trial to the run, so that it is reported even if it fails."""
         self.trials.append(TrialEntry(plan=plan))
 
     def record(self, trial: int, **known: Any) -> TrialResult:
-        """Change the fields of a trial's result that are now known, and return it."""
+        """Set fields of a trial's result, and return the new result."""
         entry = self.trials[trial]
         result = replace(entry.result, **known)
         self.trials[trial] = replace(entry, result=result)
@@ -127,11 +127,11 @@ class Bench:
         self.record(plan.trial, start_ns=sent.first_due_ns, sent=self.count_sent(plan.trial))
 
     def count_sent(self, trial: int) -> int:
-        """Return how many of a trial's jobs the broker has counted, interrupted or not."""
+        """Return the number of a trial's jobs that the broker has counted so far."""
         return int(self.client.hget(run_key(self.name), sent_field(trial)) or 0)
 
     def count_interrupted(self) -> None:
-        """Record of each trial that was interrupted how many of its jobs were sent."""
+        """Record the number of jobs sent for each interrupted trial."""
         for trial, entry in enumerate(self.trials):
             if entry.result.end_ns is None:
                 self.record(trial, sent=self.count_sent(trial))

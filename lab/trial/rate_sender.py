@@ -19,9 +19,9 @@ from producer.template import Mix
 
 
 class Sending:
-    """Another process sends the jobs of a new trial while the body runs.
+    """Sends the jobs of a new trial, in another process, while the context is open.
 
-    When the body ends before all jobs are sent, the rest is not sent.
+    Jobs that are not sent when the context closes are never sent.
     """
 
     def __init__(self, bench: Bench, *, plan: PlannedTrial, load: Load, mix: Mix | None) -> None:
@@ -34,7 +34,7 @@ class Sending:
     def __enter__(self) -> Self:
         self._bench.begin_trial(self._plan)
         view = self._bench.follower.view(self._plan.trial)
-        # a step of a search is judged while the run goes on
+        # a step of a search is judged during the run
         view.lines = None if self._plan.step is None else []
         self._sender.begin(
             self._plan, run=self._bench.name, offsets_s=self._load.offsets_s, mix=self._mix
@@ -42,11 +42,11 @@ class Sending:
         self._began_at_s = time.monotonic()
         return self
 
-    def look(self, view: TrialView) -> int | None:
+    def sent_in_all(self, view: TrialView) -> int | None:
         """Return how many jobs were sent; None while there are more to send.
 
-        Stops a step of a search whose backlog has grown beyond recovery. While every due job has
-        ended, silence does not count as a stall.
+        Stops a step of a search whose backlog exceeds `Load.max_in_flight_jobs`. While every due
+        job has ended, the time without a line does not count as a stall.
 
         Raises:
             StackError: if the sender lost the broker, or ended.
@@ -57,8 +57,8 @@ class Sending:
         in_flight = (due if self._sent is None else self._sent) - len(view.ended)
         if in_flight <= 0:
             view.last_line_at_s = time.monotonic()
-        patience = self._load.patience_jobs
-        if patience is not None and in_flight > patience and self._sent is None:
+        limit = self._load.max_in_flight_jobs
+        if limit is not None and in_flight > limit and self._sent is None:
             self._sender.stop()
         return self._sent
 

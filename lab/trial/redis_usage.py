@@ -1,7 +1,7 @@
-"""Redis commands and bytes of a worker, by the server's own count of each connection.
+"""Redis commands and bytes of a worker, from the server's counters of each connection.
 
 Only the worker's connections count, not those of the probe's recorder, the lab and the producer.
-They are identified by the addresses that the worker's processes own.
+They are identified by the local addresses of the worker's processes.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ import redis
 from collector.run_manifest import RedisUse
 from lab.trial.context import Bench, LabWorker
 
-#: What the server must report of a connection (Valkey from 8.0 on; Redis 7 does not).
+#: Counters that the server must report for a connection (Valkey from 8.0 on; Redis 7 does not).
 FIELDS = ("tot-cmds", "tot-net-in", "tot-net-out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientCount:
-    """What one connection has asked for since it was made."""
+    """The server's counters of one connection since it was opened."""
 
     address: str
     commands: int
-    #: Both ways, as the server read and wrote them.
+    #: Bytes in both directions, as the server read and wrote them.
     net_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """What the server counts of its connections at one time, and which are a worker's."""
+    """The server's counters at one time, and the addresses of a worker's connections."""
 
     addresses: set[str]
-    #: By the connection's id; empty where the server doesn't count by connection.
+    #: By the connection's id; empty if the server doesn't count by connection.
     counts: Mapping[str, ClientCount]
 
 
 def count_clients(client: redis.Redis) -> dict[str, ClientCount]:
-    """Return the server's count of each connection by the connection's id.
+    """Return the server's counters of each connection by the connection's id.
 
-    Empty where the server doesn't count by connection.
+    The result is empty if the server doesn't count by connection.
     """
     clients: list[dict[str, str]] = client.client_list()
     return {
@@ -54,8 +54,8 @@ def count_clients(client: redis.Redis) -> dict[str, ClientCount]:
     }
 
 
-def look(bench: Bench, worker: LabWorker) -> Connections:
-    """Return what the worker's connections have asked for until now."""
+def read_connections(bench: Bench, worker: LabWorker) -> Connections:
+    """Return the current counters, and the addresses of the worker's connections."""
     proxy = bench.proxies.get(worker.contender.name)
     return Connections(
         addresses=proxy.addresses() if proxy else worker.sampler.addresses(),
@@ -64,10 +64,10 @@ def look(bench: Bench, worker: LabWorker) -> Connections:
 
 
 def used(before: Connections, *, after: Connections) -> RedisUse | None:
-    """Return what the worker's connections asked for between two looks.
+    """Return the commands and bytes of the worker's connections between two readings.
 
-    None where the server counts nothing, where none of the connections is there, and where one of
-    them was closed meanwhile: its last commands are unknown.
+    None if the server doesn't count by connection, if the worker has no connection, or if one was
+    closed in between, since its last commands are unknown.
     """
     addresses = before.addresses | after.addresses
     earlier = {key: one for key, one in before.counts.items() if one.address in addresses}

@@ -1,4 +1,4 @@
-"""Runs one trial: sends its jobs, follows them to the last one, measures from outside."""
+"""Runs one trial: sends its jobs, waits for the last one, and measures the worker from outside."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
-from lab.trial.redis_usage import look, used
+from lab.trial.redis_usage import read_connections, used
 from report.trials.slo import by_job, judge_rate
 
 #: Time between two samples of the worker's processes, seconds.
@@ -21,8 +21,8 @@ SAMPLE_EVERY_S = 0.5
 #: Jobs that a capacity trial needs for each job in flight, for its steady state.
 JOBS_IN_FLIGHT = 5
 
-#: How many times the pilot's jobs in flight a trial may have. Three times were measured, with a
-#: hundred coroutines that had just opened their connections.
+#: Most jobs in flight of a trial, as a multiple of its pilot's. The highest measured multiple is 3,
+#: with a hundred coroutines that had just opened their connections.
 MORE_THAN_PILOT = 4
 
 
@@ -35,37 +35,37 @@ def conduct(
     load: Load | None = None,
     is_pilot: bool = False,
 ) -> tuple[TrialResult, TrialView]:
-    """Run one trial to its end; return its result and the moments of its jobs.
+    """Run one trial to its end; return its result and the start and end times of its jobs.
 
     A trial ends when every job has ended, when the worker exits, or when no line has arrived for
-    the stall limit. In the last two cases it is invalid, and its result has the reason. A Flower
-    that received no event makes it invalid too.
+    `Experiment.stall_s`. In the last two cases it is invalid, and its result has the reason. It is
+    also invalid if it has a Flower that received no event.
 
     Args:
-        bench: of the run.
-        worker: to be measured.
-        workload: its jobs.
-        count: how many, all at once, where there is no load.
-        load: when its jobs are due.
-        is_pilot: whether it sizes or prepares, and enters no figure.
+        bench: instruments and results of the run.
+        worker: the worker to measure.
+        workload: the kind and parameters of the jobs.
+        count: the number of jobs, all sent at once; ignored with a load.
+        load: the due times of the jobs; None for a backlog.
+        is_pilot: whether the trial is excluded from all figures.
     """
     plan = plan_trial(bench, worker, workload, count=count, load=load, is_pilot=is_pilot)
     mix = draw_mix(plan, seed=bench.experiment.seed)
     gauge = bench.gauges[worker.contender.interpreter]
     cost_before = measure_job_cost(gauge, plan=plan)
-    connections = look(bench, worker)
+    connections = read_connections(bench, worker)
     _sample(bench, worker, plan=plan, is_whole=False)
-    before = bench.monitor.look()
+    before = bench.monitor.read()
     if load is None:
         bench.send(plan, mix=mix)
         why_over = _follow(bench, worker, plan=plan, sent_in_all=lambda _: plan.count)
     else:
         with Sending(bench, plan=plan, load=load, mix=mix) as sending:
-            why_over = _follow(bench, worker, plan=plan, sent_in_all=sending.look)
+            why_over = _follow(bench, worker, plan=plan, sent_in_all=sending.sent_in_all)
     end_ns = time.time_ns()
     disturbance = bench.monitor.since(before)
     _sample(bench, worker, plan=plan, is_whole=not is_pilot)
-    redis_use = used(connections, after=look(bench, worker))
+    redis_use = used(connections, after=read_connections(bench, worker))
     cost_after = measure_job_cost(gauge, plan=plan)
     events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
@@ -87,7 +87,7 @@ def conduct(
 def measured_rate_per_s(view: TrialView) -> float:
     """Return the jobs a second from the first start to the last finish; 0 if there is no span.
 
-    Jobs that wait finish in waves, so the span begins at a start and not at a finish.
+    Waiting jobs finish in waves, so that a span from the first finish would be too short.
     """
     if not view.finished_ns or not view.started_ns:
         return 0.0
@@ -98,9 +98,9 @@ def measured_rate_per_s(view: TrialView) -> float:
 def busy_slots(peak: int, *, jobs: int, slots: int) -> int:
     """Return how many slots may be busy at once in a trial, from the peak of a pilot of ``jobs``.
 
-    All slots, if the pilot came near the most that it could show; else `MORE_THAN_PILOT` times its
-    peak. gevent runs jobs that compute one at a time, so a backlog for its hundred slots would last
-    ten times too long.
+    The result is ``slots`` if the peak is near the highest possible one; else `MORE_THAN_PILOT`
+    times the peak. gevent runs CPU-bound jobs one at a time, so a backlog for its hundred slots
+    would take ten times too long.
     """
     may_be = MORE_THAN_PILOT * max(1, peak)
     return slots if may_be >= min(jobs, slots) else may_be
@@ -109,8 +109,8 @@ def busy_slots(peak: int, *, jobs: int, slots: int) -> int:
 def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     """Return how many jobs make a trial of about ``trial_s``, at least `JOBS_IN_FLIGHT` a slot.
 
-    Each slot gets the same number of jobs: equal waits end in waves, and a half-empty last wave
-    would lower the throughput.
+    The result is a multiple of ``slots``: jobs of equal duration end in waves, and an incomplete
+    last wave would lower the throughput.
     """
     waves = max(JOBS_IN_FLIGHT, round(rate_per_s * trial_s / slots))
     return min(MAX_JOBS // slots, waves) * slots
@@ -123,7 +123,7 @@ def _follow(
     plan: PlannedTrial,
     sent_in_all: Callable[[TrialView], int | None],
 ) -> Reason | None:
-    """Read the stream until the trial has ended; return the reason unless all jobs have ended.
+    """Read the stream until the trial has ended; return why it is invalid, None if all jobs ended.
 
     ``sent_in_all`` returns the number of jobs sent, or None while more are to be sent.
     """

@@ -19,7 +19,7 @@ from poolbench.jobs import find_kind
 #: Length of the sleeps that prove a worker's slots, milliseconds.
 READY_SLEEP_MS = 500.0
 
-#: Most warm-up jobs of a CPU-bound kind: those of all workers run at the same time.
+#: Most warm-up jobs of a CPU-bound kind: all workers run theirs at the same time.
 MAX_WARM_UP_CPU_JOBS = 8
 
 #: How long a worker may take until it is ready, seconds.
@@ -27,7 +27,7 @@ READY_TIMEOUT_S = 60.0
 
 
 def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker:
-    """Start a contender's worker in a new process of its own Python, or else of the lab's."""
+    """Start a contender's worker in a new process, with its own Python or else the lab's."""
     interpreter = bench.experiment.interpreters.get(contender.interpreter)
     command = python_command(interpreter, "worker", "--pool", contender.pool)
     command += ["--contender", contender.name, "--slots", str(contender.slots)]
@@ -68,9 +68,9 @@ def options(tuning: Tuning) -> list[str]:
 def await_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
     """Wait until each worker has run as many sleeps at once as it has slots.
 
-    A few threads could serve all no-op jobs, which would prove nothing. The sleeps are jobs of the
-    run, in trials of their own. The workers of the block before are ending and read the same
-    queues: a worker gets no jobs before the old worker of its contender has ended.
+    No-op jobs would not prove that all slots work, since a few threads could run all of them. The
+    sleeps are jobs of the run, in trials of their own. The workers of the previous block are still
+    ending and read the same queues, so a worker gets no jobs before its predecessor has ended.
 
     Raises:
         StackError: if a worker ends or is not ready in time, with its log's last line.
@@ -97,9 +97,9 @@ def await_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
 def warm_up(bench: Bench, workers: Collection[LabWorker]) -> None:
     """Run a first job of each workload in every slot, before anything is measured.
 
-    In its first job a new slot imports, connects and fills its caches: in a short trial of forty
-    jobs that would be most of the CPU time. Jobs that wait take long enough to reach every slot.
-    All workers warm up at the same time.
+    In its first job a new slot imports modules, connects and fills its caches, which would be most
+    of the CPU time of a short trial of forty jobs. Waiting jobs take long enough to reach every
+    slot. All workers warm up at the same time.
 
     Raises:
         StackError: if a worker ends or is not done in time.
@@ -118,7 +118,7 @@ def first_jobs(
     if find_kind(kind).is_cpu_bound:
         return dict(parameters), min(slots, MAX_WARM_UP_CPU_JOBS)
     if "delay_ms" not in parameters:
-        # the length of these jobs is not ours to set, so one slot may run two of them
+        # the duration of these jobs can't be set, so one slot may run two of them
         return dict(parameters), 2 * slots
     # the same wait for all jobs: with a tail, the worker would wait for the last one
     changed = {"delay_ms": READY_SLEEP_MS}
@@ -137,7 +137,7 @@ def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> int
 
 
 def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> int:
-    """Send jobs that are in the ledger and in no figure; return their trial."""
+    """Send jobs that are in the ledger and excluded from all figures; return their trial."""
     plan = plan_trial(bench, worker, workload, count=count, is_pilot=True)
     bench.send(plan)
     return plan.trial
@@ -146,7 +146,7 @@ def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: i
 def _end_pilots(
     bench: Bench, pilots: dict[int, LabWorker], *, deadline_s: float
 ) -> list[tuple[LabWorker, TrialView]]:
-    """Read on; remove the pilots whose jobs have all ended, by trial, and return what was seen.
+    """Read the stream once; remove the pilots whose jobs have all ended, and return their views.
 
     Raises:
         StackError: if a worker of ``pilots`` has ended, or the deadline has passed.

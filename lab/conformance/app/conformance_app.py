@@ -1,4 +1,4 @@
-"""The app of the tried workers: its jobs write stamps of what happens to them into a file.
+"""The app of the tried workers: its jobs write a stamp to a file at each moment of their life.
 
 It runs on any Python with Celery, so it imports Celery and the standard library only. Stamps go to
 a file instead of Redis, so that they are kept while Redis is away.
@@ -33,7 +33,7 @@ app.conf.update(
     result_backend=os.environ["CONFORMANCE_BROKER"],
     broker_connection_retry_on_startup=True,
     task_default_queue="jobs",
-    # the default of 4 kills children that start beside many others on a busy machine
+    # the default of 4 kills children that start at the same time as many others on a busy machine
     worker_proc_alive_timeout=30.0,
     **json.loads(os.environ["CONFORMANCE_SETTINGS"]),
 )
@@ -43,7 +43,7 @@ _held: list[bytearray] = []
 
 
 def stamp(label: str, *, moment: str, **facts: Any) -> None:
-    """Write a moment of a job to the file; it has left the process when this returns."""
+    """Append a moment of a job to the file; the line is in the file when this returns."""
     line = {
         "label": label,
         "moment": moment,
@@ -56,13 +56,13 @@ def stamp(label: str, *, moment: str, **facts: Any) -> None:
 
 
 def name_of(error: BaseException) -> str:
-    """Return the name under which a job would catch it."""
+    """Return the name of the exception class that a job would catch."""
     is_limit = isinstance(error, SoftTimeLimitExceeded)
     return SoftTimeLimitExceeded.__name__ if is_limit else type(error).__name__
 
 
 async def sleep(seconds: float) -> None:
-    """Wait as the jobs of the pool wait: in asyncio by its event loop, else in `time.sleep`."""
+    """Wait in the pool's own way: on the event loop in asyncio, else in `time.sleep`."""
     if IS_ASYNC:
         await asyncio.sleep(seconds)
     else:
@@ -70,7 +70,7 @@ async def sleep(seconds: float) -> None:
 
 
 def run_without_loop(function: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    """Return a function that does the same as a coroutine function that never suspends."""
+    """Return a plain function equivalent to a coroutine function that never suspends."""
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -83,7 +83,7 @@ def run_without_loop(function: Callable[..., Coroutine[Any, Any, Any]]) -> Calla
 
 
 def register(function: Callable[..., Any], **options: Any) -> Any:
-    """Register a function as a job under its own name; a coroutine only where jobs are those."""
+    """Register a function as a job under its own name; as a coroutine in the asyncio pool only."""
     if inspect.iscoroutinefunction(function) and not IS_ASYNC:
         function = run_without_loop(function)
     return app.task(**{"name": function.__name__, **options})(function)

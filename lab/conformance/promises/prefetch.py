@@ -16,7 +16,7 @@ from lab.conformance.worker import TestbedWorker
 ROUNDS = 8
 ROUND_S = 0.5
 
-#: How much longer than with the slots always busy it may take on a busy machine.
+#: Longest total time, as a multiple of the time with all slots always busy, on a busy machine.
 SLOWER_RATIO = 1.4
 
 #: Time without a stamp after which no more progress is expected, seconds.
@@ -33,7 +33,7 @@ LATE_ROUNDS = 3
 SHORTEST_S, LONGEST_S = 0.25, 0.75
 MEET_EVERY_S = 1.0
 
-#: What the worker logs of an acknowledgement that failed.
+#: Pattern of the worker's log line about a failed acknowledgement.
 _REFUSED = "(?i)couldn't ack"
 
 
@@ -69,7 +69,7 @@ def judge_disable_prefetch(
 ) -> Finding:
     """Judge by the total time, and by ``idle_fetched``.
 
-    That is the most jobs seen fetched and not started while every slot was busy.
+    ``idle_fetched`` is the most jobs that were fetched and not started while every slot was busy.
     """
     count, ideal_s = slots * ROUNDS, ROUNDS * ROUND_S
     done, runs = len(stamps.labels("finished")), stamps.count("started").total()
@@ -136,7 +136,7 @@ def acks_late_full(testbed: Testbed) -> Finding:
 def _late_jobs(
     testbed: Testbed, worker: TestbedWorker, *, jobs: list[str], refused_before: int
 ) -> LateJobs:
-    """Return what happened to these jobs when all have ended, or nothing happens any more."""
+    """Return the fates of these jobs when all have ended, or when there are no more stamps."""
     testbed.until_stalled(testbed.has("finished", *jobs), stall_s=STALL_S)
     testbed.until(testbed.is_acknowledged, within_s=4)
     refused = len(worker.log_lines(_REFUSED, most=len(testbed.sent)))

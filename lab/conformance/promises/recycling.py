@@ -12,7 +12,7 @@ from lab.conformance.worker import TestbedWorker
 JOBS_PER_CHILD = 2
 JOBS = 6
 
-#: The memory limit of a child, and what a job keeps of it.
+#: Memory limit of a child, KiB, and the memory that a job keeps, MiB.
 MEMORY_LIMIT_KB = 150_000
 HELD_MB = 150
 

@@ -12,7 +12,7 @@ from lab.conformance.testbed import Testbed
 #: How long the jobs of a busy worker wait, seconds.
 BUSY_S = 4.0
 
-#: How long they wait while questions are asked, seconds: longer than all of these may take.
+#: Duration of the jobs during all requests, seconds: longer than the timeouts of all requests.
 ASKED_S = 9.0
 
 #: How long a job that is to be terminated would take, seconds.
@@ -24,7 +24,7 @@ ANSWER_WITHIN_S = 3.0
 #: Jobs by which counts are compared.
 COUNTED = 20
 
-#: A number's name in `inspect`, its value there, where the true number comes from, and that.
+#: Name of a number in `inspect`, its value there, the source of the true number, and that number.
 Count = tuple[str, int | None, str, int]
 
 
@@ -87,7 +87,7 @@ def terminate_running(testbed: Testbed) -> Finding:
         beside = testbed.send_many("wait", labels="beside", count=worker.slots - 1, seconds=2.0)
         worker.until(testbed.has("started", *beside))
         answer = worker.revoke("target", terminate=True)
-        # past the target's own end, so that a job that went on has stamped it
+        # past the target's own end, by which a job that was not terminated has stamped it
         worker.until(testbed.has("finished", "target"), within_s=RUNNING_S + 1)
         trace = "NotImplementedError|Terminating target|not implement"
         seen = testbed.observe(worker, trace, sends_one_more=True)
@@ -122,7 +122,7 @@ def judge_terminate(seen: Observation, *, beside: list[str], answer: object) -> 
     expected=f"Each is answered within {ANSWER_WITHIN_S} s while the jobs run.",
 )
 def remote_control_busy(testbed: Testbed) -> Finding:
-    """Ask a worker whose slots are all busy."""
+    """Send requests to a worker whose slots are all busy."""
     with testbed.worker() as worker:
         worker.until(worker.is_listening)
         # more jobs than the worker can fetch, so that jobs wait in it and in the queue

@@ -22,8 +22,8 @@ SOFT_TIMEOUT_S = 5.0
 #: How long a worker may take to end, seconds: longer than all that it may wait for.
 END_WITHIN_S = LONG_S + SOFT_TIMEOUT_S + 12.0
 
-#: How long jobs have run when the signal comes, seconds. Celery learns of a start a moment later;
-#: what it does with a job between the two is chance, on prefork too.
+#: How long jobs have run when the signal is sent, seconds. Celery registers a start a moment later;
+#: the fate of a job that has started and is not yet registered is random, on prefork too.
 SETTLED_S = 0.5
 
 #: Jobs that a worker has fetched and not started, and how long it may take to fetch them, seconds;
@@ -34,7 +34,7 @@ FETCHED_WITHIN_S = 1.0
 #: The same job with early acknowledgement, Celery's own default, and with acks_late.
 EARLY, LATE = "wait", "wait_late"
 
-#: What a worker logs when its shutdown fails.
+#: Pattern of the worker's log lines about a failed shutdown.
 _TROUBLE = r"^(CRITICAL|ERROR)|^[\w.]*Error\b|^[\w.]*Error:|not implement"
 
 
@@ -93,7 +93,7 @@ def _send_in_turn(testbed: Testbed, *, labels: str, count: int, seconds: float) 
 
 
 def _let_wait(testbed: Testbed, *, seconds: float) -> None:
-    """Send jobs that the worker fetches and has no slot for."""
+    """Send jobs that the worker fetches while it has no free slot."""
     _send_in_turn(testbed, labels="waiting", count=WAITING, seconds=seconds)
     testbed.until(lambda: not testbed.queued(), within_s=FETCHED_WITHIN_S)
 

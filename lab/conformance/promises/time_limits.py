@@ -66,7 +66,7 @@ def _exceed(testbed: Testbed, option: str, *, log: str) -> Observation:
     with testbed.worker(option, str(LIMIT_S)) as worker:
         testbed.send("wait", label="long", seconds=JOB_S)
         worker.until(testbed.has("started", "long"))
-        # a job that went on has stamped its end by then
+        # a job that was not ended has stamped its own end by then
         worker.until(testbed.has("finished", "long"), within_s=JOB_S + 1)
         testbed.until(lambda: testbed.state("long") is not None, within_s=2)
         return testbed.observe(worker, log, sends_one_more=True)

@@ -16,13 +16,14 @@ RATE_PER_S = 2
 LIMITED = 12
 BESIDE = 3
 
-#: Half of what all starts take that keep the limit: a busy machine may delay the first of them.
+#: Shortest span of all starts that counts as limited, seconds: half of the exact span, since a busy
+#: machine may delay the first start.
 LIMITED_SPAN_S = (LIMITED - 1) / RATE_PER_S / 2
 
 #: How late a job with a free slot may start on a busy machine, seconds.
 LEFT_WAITING_S = 2.0
 
-#: How far ahead a job is sent, and how late it may be on a busy machine, seconds.
+#: Countdown of the job, and how late it may start on a busy machine, seconds.
 AHEAD_S = 2.0
 LATE_S = 3.0
 
@@ -71,8 +72,8 @@ def judge_rate_limit(
 ) -> Finding:
     """Judge by the starts of the limited jobs, and by how long the others waited.
 
-    That is the longest wait by Celery's own settings, and without prefetching; None if one of the
-    others never started.
+    ``waits_s`` has the longest wait with Celery's own settings, and without prefetching; None if
+    one of the others never started.
     """
     starts = [one.t_ns for label in limited for one in seen.stamps.of(label, moment="started")]
     span_s = (max(starts) - min(starts)) / 1e9 if starts else 0.0

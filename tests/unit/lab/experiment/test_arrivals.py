@@ -84,7 +84,7 @@ def test_a_step_lasts_a_trial_and_longer_for_few_jobs(
 
 def test_only_a_step_of_a_search_is_given_up() -> None:
     """Half of its jobs under way are a backlog that grows; a rate that was asked for goes on."""
-    assert paced("constant", 400.0, trial_s=2.0).patience_jobs == 400
-    assert paced("constant", 10.0).patience_jobs == MIN_JOBS
+    assert paced("constant", 400.0, trial_s=2.0).max_in_flight_jobs == 400
+    assert paced("constant", 10.0).max_in_flight_jobs == MIN_JOBS
     schedule = read_schedule({"how": "constant", "rate_per_s": 50, "count": 200})
-    assert Load(schedule=schedule, offsets_s=schedule.draw(1)).patience_jobs is None
+    assert Load(schedule=schedule, offsets_s=schedule.draw(1)).max_in_flight_jobs is None

@@ -48,7 +48,7 @@ def test_a_real_machine_has_shares() -> None:
     """Shares are between 0 and 1, and the clock step is small."""
     watch = MachineMonitor()
 
-    found = watch.since(watch.look())
+    found = watch.since(watch.read())
 
     assert found.foreign_cpu_share is not None
     assert found.stolen_cpu_share is not None

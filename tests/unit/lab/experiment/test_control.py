@@ -1,4 +1,4 @@
-"""The contender that is measured twice: who it is, what it is called, and when there is one."""
+"""The A/A control: which contender it repeats, its name, and when there is one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from collector.run_manifest import Until
+from lab.experiment.control import control_name, with_control
 from lab.experiment.model import Experiment
-from lab.experiment.twin import twin_name, with_twin
 from poolbench.keys import NAME, NAME_LENGTH
 from tests.unit.lab.experiment_file.test_loader import load as load_text
 
@@ -42,12 +42,12 @@ def names(experiment: Experiment) -> list[str]:
     [("", "solo"), ('twin = "threads-4"', "threads-4"), ('twin = "gevent-4"', "solo")],
     ids=["the first", "another", "one that the profile lacks"],
 )
-def test_a_contender_has_a_twin_beside_it(tmp_path: Path, twin: str, twin_of: str) -> None:
-    """The first, or the file's choice: no claim goes without its noise because a profile is small.
+def test_a_contender_has_a_control(tmp_path: Path, twin: str, twin_of: str) -> None:
+    """The control repeats the first contender or the file's choice, in all but the name.
 
-    It is the same in everything but the name, and says whose twin it is.
+    A profile without the file's choice has a control too.
     """
-    found = with_twin(load(tmp_path, twin=twin))
+    found = with_control(load(tmp_path, twin=twin))
 
     expected = ["solo", "threads-4"]
     assert [one.name for one in found.originals] == expected
@@ -59,16 +59,16 @@ def test_a_contender_has_a_twin_beside_it(tmp_path: Path, twin: str, twin_of: st
     assert (copied.twin_of, original.twin_of) == (twin_of, "")
 
 
-def test_a_run_without_claims_needs_none(tmp_path: Path) -> None:
-    """A first picture isn't made longer; a run that adds blocks makes claims in any profile."""
+def test_a_run_without_claims_has_no_control(tmp_path: Path) -> None:
+    """Fewer than five repetitions support no claim; a run with `--until` does in any profile."""
     adding = replace(load(tmp_path, repetitions=1), until=Until(half_width=0.03, at_most_s=60))
 
-    assert names(with_twin(load(tmp_path, repetitions=4))) == ["solo", "threads-4"]
-    assert "solo-twin" in names(with_twin(adding))
+    assert names(with_control(load(tmp_path, repetitions=4))) == ["solo", "threads-4"]
+    assert "solo-twin" in names(with_control(adding))
 
 
 def test_a_long_name_is_cut_to_what_a_name_may_be() -> None:
-    """It becomes a queue, a key and a file like any other."""
-    assert NAME.fullmatch(twin_name("a" * NAME_LENGTH))
-    assert len(twin_name("a" * NAME_LENGTH)) == NAME_LENGTH
-    assert twin_name("solo") == "solo-twin"
+    """The name is valid for a queue, a key and a file."""
+    assert NAME.fullmatch(control_name("a" * NAME_LENGTH))
+    assert len(control_name("a" * NAME_LENGTH)) == NAME_LENGTH
+    assert control_name("solo") == "solo-twin"
