@@ -1,1 +1,1 @@
-"""Sends jobs to a contender's queue, at due times drawn beforehand; never imports worker."""
+"""Sends jobs to a contender's queue, at due times drawn in advance; never imports worker."""

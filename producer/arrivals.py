@@ -1,10 +1,10 @@
-"""How the jobs of a trial arrive: the same due times for the same seed. Pure.
+"""Arrival patterns of a trial's jobs; the same seed gives the same due times. Pure.
 
-Each class is one way to arrive: what it takes, with bounds, and by when a number of jobs is due. A
-new one is a class in `ARRIVALS`.
+Each class is one arrival pattern: its parameters with their bounds, and the time by which a number
+of jobs is due. To add a pattern, add its class to `ARRIVALS`.
 
-Arrivals at a changing rate are made by rescaling time. Let Λ(t) be the mean number of jobs due by
-t, and s₁ < s₂ < … a Poisson process of rate 1; then the moments Λ⁻¹(sᵢ) are a Poisson process whose
+Arrivals at a changing rate are drawn by rescaling time. Let Λ(t) be the mean number of jobs due by
+t, and s₁ < s₂ < … a Poisson process of rate 1; then the times Λ⁻¹(sᵢ) are a Poisson process whose
 rate is the slope of Λ (E. Çinlar, Introduction to Stochastic Processes, 1975, chapter 4, on
 non-stationary Poisson processes; the "time-rescaling theorem" of E. N. Brown et al., Neural
 Computation 14(2), 2002). `Schedule.moment_s` is Λ⁻¹.
@@ -31,24 +31,24 @@ MAX_COUNT = 10_000_000
 #: Highest rate, jobs per second: beyond what one broker accepts.
 MAX_RATE_PER_S = 1_000_000.0
 
-#: Lowest rate that may continue without end, jobs per second: a job in 17 minutes.
+#: Lowest rate that may continue without end, jobs per second: one job in 17 minutes.
 MIN_RATE_PER_S = 0.001
 
 #: Longest span of due times, seconds: a day.
 MAX_SPAN_S = 86_400.0
 
-#: Shortest span that a parameter may set, seconds: a producer sends no finer.
+#: Shortest span that a parameter may set, seconds: the resolution of a producer.
 MIN_SPAN_S = 0.001
 
 #: Most rates of `Steps`.
 MAX_STEPS = 1_000
 
-#: A moment of `Ebb` is found to this share of its period, far finer than a job can be sent.
+#: Precision of a due time of `Ebb`, as a share of its period: far finer than a job can be sent.
 _EBB_PRECISION = 1e-12
 
 _LIST = f"a list of 1 to {MAX_STEPS} numbers"
 
-#: What a value must be, by pydantic's type of error; filled with the error's context.
+#: Constraint that a value breaks, by pydantic's error type; a template for the error's context.
 _CONSTRAINTS = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -68,47 +68,47 @@ _Span = Annotated[float, Field(ge=MIN_SPAN_S, le=MAX_SPAN_S)]
 
 
 class Schedule(BaseModel):
-    """How many jobs arrive and how; with a seed, their due times. Made by `read_schedule`.
+    """The number of jobs and their arrival pattern; create it by `read_schedule`.
 
-    The default 0 of a count and of a span means that one follows from the other.
+    The default 0 of the count or the span means that it is computed from the other.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    #: The name, in files and on the command line.
+    #: Name in files and on the command line.
     how: ClassVar[str]
     #: One clause for help and tables.
     help: ClassVar[str]
-    #: How a schedule is shown; filled with its parameters.
+    #: Text that shows a schedule; a template for its parameters.
     text: ClassVar[str]
-    #: Whether jobs arrive at random; else exactly when `moment_s` says.
+    #: Whether due times are random; else they are exactly `moment_s`.
     is_random: ClassVar[bool] = True
-    #: The parameter that says how long the shape takes; empty where the rate does not change.
+    #: Parameter with the duration of the shape; empty if the rate is constant.
     span_key: ClassVar[str] = ""
 
     count: int = Field(default=0, ge=1, le=MAX_COUNT, description="a number of jobs")
 
     def moment_s(self, jobs: float) -> float:
-        """Return by when so many jobs are due in the mean, seconds."""
+        """Return the time by which this number of jobs is due on average, seconds."""
         raise NotImplementedError
 
     @property
     def jobs_per_span_s(self) -> float:
-        """Jobs due in the mean for each second of `span_key`; without that, per second."""
+        """Return the mean number of jobs for each second of `span_key`, or else per second."""
         return self.mean_per_s
 
     @property
     def span_s(self) -> float:
-        """By when all jobs are due in the mean, seconds; 0 for a burst."""
+        """Return the time by which all jobs are due on average, seconds; 0 for a burst."""
         return self.moment_s(self.count)
 
     @property
     def mean_per_s(self) -> float:
-        """Jobs per second over the whole span; 0 for a burst."""
+        """Return the jobs per second over the whole span; 0 for a burst."""
         return self.count / self.span_s if self.span_s else 0.0
 
     def draw(self, seed: int) -> array[float]:
-        """Return when each job is due, seconds from the start: sorted, the first at 0."""
+        """Return the due time of each job, seconds from the start, sorted; the first is 0."""
         if not self.is_random:
             return array("d", map(self.moment_s, range(self.count)))
         source = random.Random(seed)
@@ -121,20 +121,20 @@ class Schedule(BaseModel):
         return offsets_s
 
     def as_table(self) -> dict[str, Any]:
-        """Return the table that `read_schedule` reads, in values that TOML and JSON have."""
+        """Return the table that `read_schedule` reads; its values are valid in TOML and JSON."""
         return {"how": self.how, **self.model_dump()}
 
     @property
     def shape(self) -> dict[str, Any]:
-        """How the rate changes, in values that JSON has; empty where it does not change."""
+        """Return the parameters of the rate's change, as JSON values; empty if it is constant."""
         return self.model_dump(exclude={"count"}) if self.span_key else {}
 
     def lasting(self, span_s: float) -> Self:
-        """Return a schedule that has no count, made to last for about ``span_s``."""
+        """Return this schedule, which has no count, with the count for about ``span_s``."""
         return self.model_copy(update={"count": max(1, round(self.jobs_per_span_s * span_s))})
 
     def complete(self) -> Self:
-        """Return the schedule with the count that follows from its span, or the span from it."""
+        """Return the schedule with its count computed from its span, or its span from the count."""
         if not self.span_key:
             return self
         given_s = getattr(self, self.span_key)
@@ -168,7 +168,7 @@ class Burst(Schedule):
 
 
 class Constant(Schedule):
-    """One rate throughout, evenly spaced."""
+    """A constant rate, evenly spaced."""
 
     how = "constant"
     help = "evenly spaced"
@@ -178,17 +178,17 @@ class Constant(Schedule):
     rate_per_s: _MeanRate
 
     def moment_s(self, jobs: float) -> float:
-        """Return by when so many jobs are due in the mean, seconds."""
+        """Return the time at which this number of jobs is due, seconds."""
         return jobs / self.rate_per_s
 
     @property
     def mean_per_s(self) -> float:
-        """The rate, jobs per second."""
+        """Return the rate, jobs per second."""
         return self.rate_per_s
 
 
 class Poisson(Constant):
-    """One rate throughout, at random."""
+    """A constant rate, at random times."""
 
     how = "poisson"
     help = "at random, each independent of the others"
@@ -197,7 +197,7 @@ class Poisson(Constant):
 
 
 class Ramp(Schedule):
-    """A rate that changes in a straight line to another, which then continues."""
+    """A rate that changes linearly to a second rate, which then continues."""
 
     how = "ramp"
     help = "at random, from one rate to another in a straight line"
@@ -218,24 +218,24 @@ class Ramp(Schedule):
             return self.over_s + (jobs - whole) / self.to_rate_per_s
         if jobs <= 0:
             return 0.0
-        # the root of rate·t + slope·t²/2 = jobs, in the form that subtracts nothing
+        # the root of rate·t + slope·t²/2 = jobs, in the form without a subtraction
         end_per_s = math.sqrt(max(0.0, self.rate_per_s**2 + 2 * slope * jobs))
         sum_per_s = self.rate_per_s + end_per_s
-        # from rate 0, the root of the smallest numbers is 0
+        # from rate 0, the root of the smallest floats is 0
         return 2 * jobs / sum_per_s if sum_per_s else 0.0
 
     def lasting(self, span_s: float) -> Self:
-        """Return a schedule that changes its rate for ``span_s``, unless it says how long."""
+        """Return a schedule that changes its rate during ``span_s``, unless its span is set."""
         return self if self.over_s else self.model_copy(update={"over_s": span_s})
 
     @property
     def jobs_per_span_s(self) -> float:
-        """The mean of the two rates, jobs per second."""
+        """Return the mean of the two rates, jobs per second."""
         return (self.rate_per_s + self.to_rate_per_s) / 2
 
 
 class Steps(Schedule):
-    """One rate after the other, each for as long; the last continues. 0 is a pause."""
+    """A sequence of rates, each for the same time; the last continues. 0 is a pause."""
 
     how = "steps"
     help = "at random, at one rate after the other"
@@ -257,29 +257,29 @@ class Steps(Schedule):
         return rates_per_s
 
     def moment_s(self, jobs: float) -> float:
-        """Return by when so many jobs are due in the mean, seconds; never within a pause."""
+        """Return the time by which this number of jobs is due on average; never within a pause."""
         step = bisect_right(self._before, max(0.0, jobs)) - 1
         return step * self.step_s + (jobs - self._before[step]) / self.rates_per_s[step]
 
     def lasting(self, span_s: float) -> Self:
-        """Return a schedule whose steps share ``span_s``, unless it says how long they take."""
+        """Return a schedule whose steps share ``span_s``, unless their duration is set."""
         step_s = self.step_s or span_s / len(self.rates_per_s)
         return self.model_copy(update={"step_s": step_s})
 
     @property
     def jobs_per_span_s(self) -> float:
-        """The sum of the rates, jobs per second."""
+        """Return the sum of the rates, jobs per second."""
         return sum(self.rates_per_s)
 
     @cached_property
     def _before(self) -> Sequence[float]:
-        """Jobs due in the mean before each step begins."""
+        """Return the mean number of jobs due before each step begins."""
         due = (rate_per_s * self.step_s for rate_per_s in self.rates_per_s[:-1])
         return tuple(itertools.accumulate(due, initial=0.0))
 
 
 class Ebb(Schedule):
-    """A rate that swings around its mean as a sine does, rising first."""
+    """A rate that oscillates around its mean as a sine wave, rising first."""
 
     how = "ebb"
     help = "at random, at a rate that swings around its mean like a tide"
@@ -293,15 +293,15 @@ class Ebb(Schedule):
     period_s: _Span = Field(default=0.0, description="seconds from one high to the next")
 
     def moment_s(self, jobs: float) -> float:
-        """Return by when so many jobs are due in the mean, seconds.
+        """Return the time by which this number of jobs is due on average, seconds.
 
-        Newton's steps, kept within a bracket that halves where a step would leave it: where the
-        rate touches 0, Newton alone would leap away.
+        Newton's method within a bracket, which is halved if a step would leave it: near a rate of
+        0, Newton's method alone diverges.
         """
         whole, wanted = divmod(jobs / (self.rate_per_s * self.period_s), 1.0)
         low, high, phase = 0.0, 1.0, wanted
         while high - low > _EBB_PRECISION:
-            # in periods' worth of jobs
+            # in units of the jobs of one period
             due = phase + self.swing / math.tau * (1 - math.cos(math.tau * phase))
             missing = wanted - due
             low, high = (phase, high) if missing > 0 else (low, phase)
@@ -313,12 +313,12 @@ class Ebb(Schedule):
         return (whole + phase) * self.period_s
 
     def lasting(self, span_s: float) -> Self:
-        """Return a schedule that lasts for ``span_s``, and for a whole tide at the least."""
+        """Return a schedule that lasts for ``span_s``, but at least for one whole period."""
         return super().lasting(max(span_s, self.period_s))
 
     @property
     def jobs_per_span_s(self) -> float:
-        """The mean rate, jobs per second."""
+        """Return the mean rate, jobs per second."""
         return self.rate_per_s
 
 
@@ -328,13 +328,13 @@ ARRIVALS: dict[str, type[Schedule]] = {
 
 
 def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
-    """Return the schedule of a table as TOML has it, complete.
+    """Return the complete schedule of a TOML table.
 
-    ``{ how = "ramp", rate_per_s = 50, to_rate_per_s = 200, over_s = 30 }``. A ramp of 30 s, steps
-    of 5 s, a tide of a minute have as many jobs as are due in them once, in the mean; if only the
-    count is given, they last until its last job. If both are given, jobs beyond the shape continue
-    at its last rate, and a tide continues. If neither is given, it lasts for about ``span_s``; with
-    0, one of them is missing.
+    For example ``{ how = "ramp", rate_per_s = 50, to_rate_per_s = 200, over_s = 30 }``. If only the
+    duration of the shape is given, the count is the mean number of jobs in one pass. If only the
+    count is given, the shape lasts until the last job. If both are given, jobs after the shape
+    arrive at its last rate, or in further periods of `Ebb`. If neither is given, the schedule lasts
+    for about ``span_s``; if that is 0, one of them is missing.
 
     Raises:
         UsageError: with every fault of the table; ``field`` is its key.
@@ -363,7 +363,7 @@ def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
 
 
 def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fault:
-    """Return an error of pydantic as a `Fault`."""
+    """Return pydantic's error as a `Fault`."""
     key = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         owners = [
@@ -385,7 +385,7 @@ def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fau
 
 
 def _size_fault(found: Schedule) -> Fault | None:
-    """Return the fault of no count, of too many jobs, or of too long a span."""
+    """Return the fault of a missing count, of too many jobs or of too long a span; else None."""
     how, count = found.how, found.count
     if not count:
         problem = f"missing for {how} arrivals"
@@ -394,7 +394,7 @@ def _size_fault(found: Schedule) -> Fault | None:
     if count > MAX_COUNT:
         problem, remedy = f"must be at most {MAX_COUNT:,}", "lower the rate or the span"
         return Fault(field="count", problem=problem, seen=str(count), remedy=remedy)
-    # the span of the lowest rates is no number
+    # the span at the lowest rates is not finite
     if not found.span_s <= MAX_SPAN_S:
         problem = f"{how} arrivals must be due within a day"
         return Fault(field="count", problem=problem, seen=str(count))

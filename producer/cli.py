@@ -47,7 +47,7 @@ _EXAMPLES = """
 [dim]A steady load, followed to its last job:[/]
   python -m producer --pool gevent --job io.http --count 500 --rate 100 --wait
 
-[dim]More and more jobs, from 50 to 200 a second in half a minute:[/]
+[dim]A rising load, from 50 to 200 jobs a second in half a minute:[/]
   python -m producer --pool gevent --job io.http --rate 50 --to-rate 200 --over 30
 
 [dim]The same jobs to every pool, one after the other, compared:[/]
@@ -59,7 +59,7 @@ _when = partial(typer.Option, rich_help_panel="When it is due")
 _then = partial(typer.Option, rich_help_panel="Then")
 _run = partial(typer.Option, rich_help_panel="The run")
 
-#: Shortest limit to following a run, seconds.
+#: Shortest timeout for following a run, seconds.
 _MIN_WAIT_S = 0.001
 
 _ARRIVALS = "; ".join(f"{kind.how}: {kind.help}" for kind in ARRIVALS.values())
@@ -111,7 +111,7 @@ def produce(
         int | None,
         _what(
             metavar="N",
-            help=f"Send so many jobs, at most {MAX_COUNT:,}.",
+            help=f"Number of jobs to send, at most {MAX_COUNT:,}.",
             show_default=f"{DEFAULT_COUNT}, or as many as are due within --over, the steps, "
             "or a --period",
         ),
@@ -128,8 +128,8 @@ def produce(
         float,
         _when(
             metavar="PER_S",
-            help="Set the mean number of jobs per second, or where a ramp begins "
-            "(0: all at once, or from nothing).",
+            help="Set the mean number of jobs per second, or a ramp's first rate "
+            "(0: all at once, or a ramp from 0).",
         ),
     ] = 0,
     arrivals: Annotated[
@@ -137,7 +137,7 @@ def produce(
         _when(
             metavar="HOW",
             help=f"Set how jobs arrive: {_ARRIVALS}.",
-            show_default="what the options below belong to, else constant with a rate, else burst",
+            show_default="the arrivals of the options below, else constant with a rate, else burst",
         ),
     ] = None,
     to_rate: Annotated[float | None, _shape_option("to_rate_per_s", metavar="PER_S")] = None,
@@ -164,7 +164,7 @@ def produce(
         _then(
             min=_MIN_WAIT_S,
             metavar="S",
-            help="Stop following a trial after so many seconds.",
+            help="Stop following a trial after this number of seconds.",
             show_default="never",
         ),
     ] = math.inf,
@@ -173,7 +173,7 @@ def produce(
         _then(
             min=_MIN_WAIT_S,
             metavar="S",
-            help="Stop following when no job ends for so many seconds.",
+            help="Stop following when no job ends for this number of seconds.",
             show_default="60, and more for long jobs",
         ),
     ] = None,
@@ -184,7 +184,7 @@ def produce(
             parser=partial(check_name, what="run"),
             metavar="NAME",
             help="Name the run.",
-            show_default="made from the time",
+            show_default="generated from the time",
         ),
     ] = None,
     force: Annotated[bool, _run("--force", help="Send even if no worker listens.")] = False,
@@ -200,7 +200,7 @@ def produce(
 ) -> None:
     """Send jobs to the workers of a running stack, and show how each ended.
 
-    Jobs are sent when they are due, however busy the workers are. Every job is accounted for.
+    Jobs are sent when they are due, even if all workers are busy. Every job is in the ledger.
     """
     if look:
         if pool or job:
@@ -238,7 +238,7 @@ def produce(
 
 
 def main() -> int:
-    """Run the command line; a failure is a clear line on standard error and its exit code."""
+    """Run the command line; print a failure as one line on standard error, return its exit code."""
     try:
         app()
     except PoolbenchError as error:
@@ -305,7 +305,7 @@ def _show(summary: RunSummary, *, is_backlog: bool, is_over: bool) -> None:
 
 
 def _conclude(result: SubmittedRun, *, settings: Settings) -> None:
-    """Report what went wrong, and where to find more."""
+    """Print what failed, and where to find more."""
     submission = result.submission
     sent = sum(each.count for each in result.sent.values())
     if any(not each.is_complete for each in result.sent.values()):

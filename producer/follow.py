@@ -12,14 +12,14 @@ import redis
 
 from producer.summary import RunSummary, TrialSummary
 
-#: Between two reads of the summary, seconds.
+#: Interval between two reads of the summary, seconds.
 READ_EVERY_S = 0.2
 
-#: Between two reads of the live workers, seconds; a worker sends a heartbeat every two.
+#: Interval between two reads of the live workers, seconds; workers send a heartbeat every 2 s.
 WORKERS_EVERY_S = 2.0
 
-#: How long to wait for a run to close after its last trial closed, seconds: only then the summary
-#: contains which runs overlapped it.
+#: Timeout for a run to close after its last trial closed, seconds: only a closed run's summary
+#: contains the runs that overlapped it.
 SETTLE_S = 3.0
 
 
@@ -28,38 +28,38 @@ class Ending(Enum):
 
     #: Each job sent has ended.
     CLOSED = "closed"
-    #: No job ended for too long, though workers are live.
+    #: No job ended for too long, although workers are live.
     STALLED = "stalled"
     #: No job ended for a while, and no worker is live.
-    DESERTED = "deserted"
+    NO_WORKERS = "no-workers"
     #: The limit of ``--timeout`` was reached.
     TIMED_OUT = "timed-out"
     #: No summary was published, or the collector stopped reading lines.
-    UNWATCHED = "unwatched"
-    #: Ctrl-C.
+    NO_COLLECTOR = "no-collector"
+    #: Interrupted by Ctrl-C.
     STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitLimits:
-    """How long to wait, seconds."""
+    """Timeouts of following a trial, seconds."""
 
-    #: Until the collector publishes something.
+    #: Until the collector publishes a summary.
     summary_s: float
     #: Until another job ends, while workers are live.
     stall_s: float
     #: Until another job ends, while no worker is live.
-    desert_s: float
-    #: In all.
+    no_workers_s: float
+    #: For the whole trial.
     timeout_s: float = math.inf
 
 
 def wait_limits(
     *, job_s: float, slots: int, stall_s: float | None = None, timeout_s: float = math.inf
 ) -> WaitLimits:
-    """Return how long to wait for jobs of this length; explicit limits override it.
+    """Return the timeouts for jobs of this duration; explicit limits override them.
 
-    Slots may all be busy with one job each on one core, and a worker that runs jobs in its main
+    All slots may be busy with one job each on one core, and a worker that runs jobs in its main
     thread sends heartbeats only between them.
     """
     own_s = 12 * job_s * max(1, slots)
@@ -67,19 +67,19 @@ def wait_limits(
     return WaitLimits(
         summary_s=min(15.0, stall_s),
         stall_s=stall_s,
-        desert_s=min(10.0 + own_s, stall_s),
+        no_workers_s=min(10.0 + own_s, stall_s),
         timeout_s=timeout_s,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed:
-    """How following a trial ended, and the last summary of it."""
+    """Why following a trial ended, and its last summary."""
 
     ending: Ending
     summary: RunSummary | None
     trial: TrialSummary | None
-    #: How long no job had ended then, seconds.
+    #: Time since the last job ended, seconds.
     still_s: float
 
 
@@ -96,27 +96,27 @@ def follow(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Followed:
-    """Read the summary repeatedly until the trial ends, for any reason.
+    """Read the summary repeatedly until the trial ends or a limit is reached.
 
-    After the last trial of a run its own end is awaited too, for `SETTLE_S` at most.
+    After the last trial of a run, also wait up to `SETTLE_S` for the run's end.
 
     Args:
         trial: its index.
         sent: jobs that were sent.
         is_last: whether it is the last trial of its run.
-        limits: how long to wait.
+        limits: the timeouts.
         read: returns the summary, or None.
-        has_workers: whether a worker is live.
-        should_stop: whether a person wants to stop.
+        has_workers: returns whether a worker is live.
+        should_stop: returns whether the user interrupted the command.
         on_read: called with each state of the trial.
         clock: monotonic, seconds.
-        sleep: waits so many seconds.
+        sleep: waits for a number of seconds.
 
     Raises:
-        redis.RedisError: if the broker is lost and doesn't come back.
+        redis.RedisError: if the broker is lost and can't be reached again.
     """
     start_s = moved_at_s = reached_at_s = clock()
-    workers_at_s, is_deserted = -math.inf, False
+    workers_at_s, has_no_workers = -math.inf, False
     summary: RunSummary | None = None
     seen: TrialSummary | None = None
     while True:
@@ -124,7 +124,7 @@ def follow(
         try:
             summary = read()
             if clock() - workers_at_s >= WORKERS_EVERY_S:
-                workers_at_s, is_deserted = clock(), not has_workers()
+                workers_at_s, has_no_workers = clock(), not has_workers()
             reached_at_s = clock()
         except (redis.ConnectionError, redis.TimeoutError):
             if clock() - reached_at_s > limits.summary_s:
@@ -137,8 +137,8 @@ def follow(
         endings = {
             Ending.CLOSED: seen and seen.ledger.is_closed and seen.ledger.sent >= sent,
             Ending.STOPPED: should_stop(),
-            Ending.UNWATCHED: not seen and still_s > limits.summary_s,
-            Ending.DESERTED: is_deserted and still_s > limits.desert_s,
+            Ending.NO_COLLECTOR: not seen and still_s > limits.summary_s,
+            Ending.NO_WORKERS: has_no_workers and still_s > limits.no_workers_s,
             Ending.STALLED: still_s > limits.stall_s,
             Ending.TIMED_OUT: clock() - start_s > limits.timeout_s,
         }

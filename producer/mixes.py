@@ -1,9 +1,9 @@
-"""Draws which part of a mix each job is: pure, by share, and the same for the same seed.
+"""Draws the part of each job of a mix, from the shares and a seed. Pure.
 
 A mix has named parts (``short``, ``long``: job kinds with their parameters) and a share for each.
-Jobs come as from shuffled decks, each with the parts in their shares: the order is random, and yet
-trials of different length have the same mix. Drawn job by job, a trial of 200 jobs with a tenth
-long ones would have 20 ± 4 of them, and some contenders more work than others.
+The order is that of shuffled decks, each with the parts in their shares, so that it is random and
+trials of different length have the same mix. If each job were drawn on its own, a trial of 200 jobs
+with 10 % long ones would have 20 ± 4 of them, and contenders would get different amounts of work.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ DECK = 100
 #: Most parts of a mix.
 MAX_PARTS = 100
 
-#: Shares may miss 1 by so much: a third is written 0.333.
+#: Largest deviation of the sum of all shares from 1: a third may be written as 0.333.
 SUM_TOLERANCE = 0.01
 
 
 def draw_parts(shares: Mapping[str, float], *, count: int, seed: int) -> array[int]:
-    """Return which part each job is, as an index into ``shares`` in their order, as checked.
+    """Return the part of each job, as an index into ``shares``, which `check_shares` has checked.
 
-    A longer draw begins with the shorter. After each whole deck, the count of a part is off its
-    share by fewer jobs than there are parts.
+    A shorter draw is the beginning of a longer one. After each whole deck, the count of a part
+    deviates from its share by fewer jobs than there are parts.
     """
-    # of another stream than the due times of the same seed, lest long jobs go with long gaps
+    # another random stream than that of the due times, so that the two are independent
     source = random.Random(f"mix {seed}")
     strides = [1 / share for share in shares.values()]
-    # when each part has its next turn, if its turns lay evenly in time
+    # the position of each part's next job, if its jobs were evenly spaced
     turns = [(stride / 2, part) for part, stride in enumerate(strides)]
     heapq.heapify(turns)
     parts = array("H")
@@ -50,7 +50,7 @@ def draw_parts(shares: Mapping[str, float], *, count: int, seed: int) -> array[i
 
 
 def check_shares(shares: Mapping[str, float]) -> list[Fault]:
-    """Return what is wrong with the shares of a mix together; each is above 0 and at most 1."""
+    """Return the faults of a mix's shares together; each share is above 0 and at most 1."""
     whole = sum(shares.values())
     if not 1 <= len(shares) <= MAX_PARTS:
         problem, remedy = "parts of a mix out of bounds", f"it takes 1 to {MAX_PARTS}"

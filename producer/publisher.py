@@ -1,7 +1,7 @@
-"""Sends a trial's jobs when they are due, in batches, and keeps the run's account in Redis.
+"""Sends a trial's jobs when they are due, in batches, and counts them in Redis.
 
-Open loop: due times are drawn beforehand and never wait for workers, so a late job is recorded
-as late; none is skipped.
+Open loop: due times are drawn in advance and don't depend on the workers. A late job is recorded as
+late; none is skipped.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from poolbench.records import TrialPlan
 from producer.queue_writer import QueueWriter
 from producer.template import Mix, capture
 
-#: Most jobs of one LPUSH: larger ones send no faster and block the broker for longer.
+#: Most jobs of one LPUSH: larger ones are no faster and block the broker for longer.
 BATCH = 500
 
-#: Jobs due within this span of the last batch go together, seconds. A job waits at most so long,
-#: and p99 of the lag is to stay below a millisecond. It bounds the producer to two thousand batches
-#: a second, so that it leaves the cores to the workers it measures.
+#: Jobs due within this time after the last batch are sent together, seconds. It is the longest
+#: delay of a job, so that the p99 of the lag stays below a millisecond. It limits the producer to
+#: 2,000 batches a second, which leaves the cores to the measured workers.
 GATHER_S = 0.0005
 
 #: If the next job is due later than this, seconds, the sender reads the broker's answers first.
 SPARE_S = 0.005
 
-#: Longest sleep before asking whether to stop, seconds.
+#: Longest sleep between two calls of ``should_stop``, seconds.
 _NAP_S = 0.1
 
 
@@ -44,11 +44,11 @@ class Sent:
 
     #: Jobs in the queue.
     count: int
-    #: When the first was due, Unix nanoseconds.
+    #: Due time of the first job, Unix nanoseconds.
     first_due_ns: int
-    #: The most that a job was sent after it was due, seconds.
+    #: Longest time from a job's due time until it was sent, seconds.
     lag_max_s: float
-    #: From the start until the broker had the last batch, seconds.
+    #: From the start until the broker acknowledged the last batch, seconds.
     span_s: float
     #: False if it was stopped before all were sent.
     is_complete: bool
@@ -64,10 +64,10 @@ def open_run(
 ) -> None:
     """Write a run's hash; the stack's collector serves it if ``source`` is ``producer``.
 
-    ``calibration`` holds the CPU-seconds of a unit of work by kind, where it mattered.
+    ``calibration`` has the CPU-seconds of a unit of work by kind, for kinds that need it.
 
     Raises:
-        UsageError: if the name is impossible or taken.
+        UsageError: if the name is invalid or taken.
     """
     key, now_ns = run_key(check_name(run, what="run")), time.time_ns()
     if not client.hsetnx(key, "created_ns", now_ns):
@@ -76,7 +76,7 @@ def open_run(
         )
     with client.pipeline(transaction=True) as transaction:
         trials = json.dumps([asdict(plan) for plan in plans])
-        # due times are stamped by this machine's clock, which another's may not be compared with
+        # due times are stamped by this machine's clock, which can't be compared with another's
         transaction.hset(key, mapping={"source": source, "trials": trials, "boot_id": boot_id()})
         transaction.hset(key, "calibration", json.dumps(dict(calibration or {})))
         if source == "producer":
@@ -85,7 +85,7 @@ def open_run(
 
 
 def close_run(client: redis.Redis, *, run: str) -> None:
-    """Mark the run as sent, once: only then can its ledger close."""
+    """Mark the run as sent, so that its ledger can close; repeated calls do nothing."""
     client.hsetnx(run_key(run), "sent_all_ns", time.time_ns())
 
 
@@ -102,19 +102,19 @@ def publish(
 ) -> Sent:
     """Send one job for each offset, seconds from now, to the contender's queue.
 
-    Jobs that are due go at most `BATCH` at once. While none is, it reads the broker's answers, or
-    sleeps. With a ``mix`` each job is of its part; else all are of the plan's kind.
+    Jobs that are due are sent in batches of at most `BATCH`. While no job is due, it reads the
+    broker's answers, or sleeps. With a ``mix``, each job is of its part's kind; else of the plan's.
     ``on_sent`` is called after each batch with the number of jobs sent so far; ``should_stop`` is
     called before each batch, and ten times a second while none is due.
 
     Raises:
         UsageError: if jobs of this trial were sent before.
-        StackError: if the broker is lost, with the count of jobs that went in.
+        StackError: if the broker is lost, with the number of jobs in the queue.
     """
     queue = queue_name(plan.contender, scope=scope)
     template = capture(plan, run=run, queue=queue, mix=mix)
     with QueueWriter(client, run=run, trial=plan.trial, queue=queue) as writer:
-        # moments are stamped by one clock and waited for by the other, which is never set back
+        # the wall clock stamps times; the monotonic clock, which is never set back, is waited for
         start_ns, start_s = time.time_ns(), time.monotonic()
         count = lag_max_ns = 0
         gathered_at_s = 0.0

@@ -1,16 +1,16 @@
-"""Puts batches into a queue, each exactly once, whatever happens to the connection.
+"""Puts batches into a queue, each exactly once, even if the connection breaks.
 
-A job that is due does not wait for the broker's answer to the batch before. The writer has two
+A job that is due does not wait for the broker's answer to the previous batch. The writer has two
 states:
 
 * **connected**: every batch in ``unanswered`` was sent on the present connection, in order.
 * **lost**: the connection broke. The first batches in ``unanswered`` may be in the queue, since a
   connection keeps their order; how many is unknown.
 
-A connection error leads from *connected* to *lost*, and `QueueWriter._reconcile` back: it opens a
-new connection, kills the old one on the server, so that nothing can still arrive through it, and
-reads how many jobs were counted. The count is part of each batch's transaction, so it shows which
-batches are in the queue; the others are sent again.
+A connection error changes *connected* to *lost*, and `QueueWriter._reconcile` changes it back: it
+opens a new connection, kills the old one on the server, so that no more data arrive through it, and
+reads the count of jobs. Each batch's transaction updates that count, so it determines which batches
+are in the queue; the others are sent again.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from redis.retry import Retry
 from poolbench.errors import Fault, StackError, UsageError
 from poolbench.keys import run_key, sent_field
 
-#: How long to wait before each new attempt to reach a lost broker, seconds; about 15 in all.
+#: Pause before each new attempt to reach a lost broker, seconds; about 15 in total.
 PAUSES_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 4.0)
 
-#: How long the broker may take to answer before its connection counts as lost, seconds,
-#: where the caller's client sets no limit.
+#: Timeout for an answer, after which the connection counts as lost, seconds; used if the caller's
+#: client has no timeout.
 ANSWER_TIMEOUT_S = 5.0
 
 #: Batches, and jobs in them, that may be unanswered when the next is sent; beyond that the writer
@@ -45,9 +45,9 @@ MOST_UNANSWERED, MOST_UNANSWERED_JOBS = 64, 2_000
 class QueueWriter:
     """Writes one trial's jobs to its queue, on a connection of its own, and counts them.
 
-    redis-py retries a transaction by itself and so doubles a batch whose answer was lost; this
-    connection has that turned off. It is written to directly: a pipeline of redis-py needs more
-    time for a transaction than this code and Redis together, and a job that waits for it is late.
+    redis-py retries a transaction by itself, which would duplicate a batch whose answer was lost;
+    retries are turned off for this connection. Commands are written to it directly, since a
+    pipeline of redis-py needs more time for a transaction than this code and Redis together.
     """
 
     def __init__(self, client: redis.Redis, *, run: str, trial: int, queue: str) -> None:
@@ -76,7 +76,7 @@ class QueueWriter:
         self._is_lost = False
 
     def __enter__(self) -> Self:
-        """Connect, so that no job waits for that.
+        """Connect in advance, so that no job waits for the connection.
 
         Raises:
             UsageError: if jobs of this trial were sent before.
@@ -100,12 +100,11 @@ class QueueWriter:
     def put(self, messages: Sequence[bytes]) -> None:
         """Put a batch into the queue, in order, and count it, in one transaction.
 
-        A later call reads the answer, so that the next batch is sent when it is due however long
-        this one's answer takes.
+        A later call reads the answer, so that the next batch does not wait for it.
 
         Raises:
-            StackError: if the broker refuses it, or can't be reached for 15 seconds; contains how
-                many jobs are in the queue.
+            StackError: if the broker refuses it, or can't be reached for 15 seconds; contains the
+                number of jobs in the queue.
         """
         self._unsent.append(messages)
         self._work(most_unanswered=MOST_UNANSWERED)
@@ -120,7 +119,7 @@ class QueueWriter:
 
     @property
     def is_settled(self) -> bool:
-        """Whether the answers to all batches have been read."""
+        """Return whether the answers to all batches have been read."""
         return not (self._unsent or self._unanswered)
 
     def _work(self, *, most_unanswered: int) -> None:
@@ -192,18 +191,19 @@ class QueueWriter:
 
     def _recount(self) -> int:
         """Return the count of jobs in the queue, once no older connection can change it."""
-        self._ask(b"PING")  # on a new connection
+        self._request(b"PING")  # on a new connection
         for old in self._connections[:-1]:
-            # by address too: a restarted server gives the same ids to others
-            self._ask(b"CLIENT", b"KILL", b"ID", old["id"].encode(), b"ADDR", old["addr"].encode())
+            # by address too: a restarted server reuses the ids for other clients
+            client_id, address = old["id"].encode(), old["addr"].encode()
+            self._request(b"CLIENT", b"KILL", b"ID", client_id, b"ADDR", address)
         del self._connections[:-1]
         return self._read_count()
 
     def _read_count(self) -> int:
-        return int(self._ask(b"HGET", *self._count_key) or 0)
+        return int(self._request(b"HGET", *self._count_key) or 0)
 
-    def _ask(self, *command: bytes) -> Any:
-        """Send a command and return its answer, while no other answer is due."""
+    def _request(self, *command: bytes) -> Any:
+        """Send a command and return its answer; no other answer may be outstanding."""
         self._send(command)
         return self._read(1)[0]
 
@@ -217,7 +217,7 @@ class QueueWriter:
         try:
             return [self._connection.read_response() for _ in range(count)]
         except BaseException:
-            # the answers behind a refusal would be taken for those to other commands
+            # answers after an error would be taken for those to later commands
             self._connection.disconnect()  # type: ignore[no-untyped-call]
             raise
 

@@ -1,4 +1,4 @@
-"""Shows the progress of a submission: a bar on a terminal, or a line at each step."""
+"""Shows the progress of a submission: a bar on a terminal, else a line at each step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS_NOTE = "Celery's events are on, for Flower: small jobs run slower than wi
 
 
 class Screen(Progress):
-    """Progress on a terminal; where there is none, a line at each step."""
+    """A progress bar on a terminal; elsewhere a line at each step."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(
@@ -66,7 +66,7 @@ class Screen(Progress):
     def sent(self, plan: TrialPlan, sent: Sent) -> None:
         """Print that a trial's jobs are sent."""
         text = f"sent {fmt.counted(sent.count, noun='job')} to {plan.contender} "
-        # a backlog is due all at once, so its jobs can't be in time
+        # all jobs of a backlog are due at once, so they are always late
         late = f", at most {fmt.duration(sent.lag_max_s)} late" if plan.rate_per_s else ""
         self.console.print(Text.assemble(f"{text}in {fmt.duration(sent.span_s)}", (late, "dim")))
         self._show(description="running", completed=0, total=max(1, sent.count))

@@ -1,7 +1,7 @@
 """`python -m producer.sender`: sends a trial's jobs in a process of its own.
 
-So what the caller does meanwhile (following lines, taking samples) makes no job late. It reads
-a request a line from standard input and writes an answer a line.
+So the caller's own work (following lines, taking samples) delays no job. It reads one request per
+line from standard input and writes one answer per line.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from poolbench.settings import load_settings
 from producer.publisher import publish
 from producer.template import Mix, MixPart
 
-#: What a caller writes to make it stop sending.
+#: Line that makes it stop sending.
 STOP = b'{"stop": true}\n'
 
 _READ_BYTES = 1 << 16
 
 
 class Requests:
-    """Lines from a pipe, and whether another is waiting."""
+    """Reads lines from a pipe."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -48,16 +48,16 @@ class Requests:
         return line
 
     def has_more(self) -> bool:
-        """Return whether a line, or the pipe's end, is there: either means to stop."""
+        """Return whether a line or the pipe's end can be read; either is a request to stop."""
         return bool(self._rest) or bool(select.select([self._descriptor], [], [], 0)[0])
 
 
 def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
-    """Carry out each request until there are no more.
+    """Carry out each request until the input ends.
 
-    A request is ``{"run", "plan", "offsets_s", "mix"}``: the plan as `TrialPlan` has it,
-    seconds from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, when
-    all is sent or a line asks to stop, is a `producer.publisher.Sent`, or ``{"error"}``.
+    A request is ``{"run", "plan", "offsets_s", "mix"}``: the fields of a `TrialPlan`, the seconds
+    from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, written when
+    all jobs are sent or sending was stopped, is a `producer.publisher.Sent`, or ``{"error"}``.
     """
     while (line := requests.read()) is not None:
         asked = json.loads(line)
@@ -67,7 +67,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
             parts=tuple(MixPart(**part) for part in asked["mix"]["parts"]),
             order=asked["mix"]["order"],
         )
-        # a collection in the midst of sending would make jobs late by milliseconds
+        # a garbage collection during sending would delay jobs by milliseconds
         gc.disable()
         try:
             sent = publish(
@@ -89,7 +89,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
 
 
 def main() -> int:
-    """Serve the process that started this one; a broker's failure is an answer or an exit code."""
+    """Serve the parent process; report a broker's failure as an answer or an exit code."""
     try:
         with open_broker(load_settings()) as client:
             serve(client, requests=Requests(sys.stdin.fileno()), answers=sys.stdout)

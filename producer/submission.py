@@ -1,4 +1,4 @@
-"""The submission that the command line asks for."""
+"""The submission that the command line describes."""
 
 from __future__ import annotations
 
@@ -16,36 +16,37 @@ from poolbench.pools import available_pools
 from poolbench.records import TrialPlan
 from producer.arrivals import ARRIVALS, Schedule, read_schedule
 
-#: The word for every pool, one after the other.
+#: Word for all pools, one after the other.
 ALL = "all"
 
-#: Jobs where no option determines how many.
+#: Number of jobs if no option determines it.
 DEFAULT_COUNT = 100
 
-#: What several ways to arrive take.
+#: Parameters that several arrival patterns have.
 _COMMON = {"count", "rate_per_s"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A run as it was asked for: the same jobs to each of its pools."""
+    """A requested run: the same jobs for each of its pools."""
 
     run: str
     #: In the order in which they get their jobs.
     pools: tuple[str, ...]
     kind: JobKind
-    #: As a person gives them.
+    #: Job parameters as given on the command line.
     parameters: Mapping[str, int | float]
-    #: How many jobs, and how they arrive.
+    #: Number of jobs and their arrival pattern.
     schedule: Schedule
     seed: int = 1
     #: Whether to follow the run until its ledger closes.
     waits: bool = False
     #: Whether to send even if no worker listens.
     is_forced: bool = False
-    #: How long to follow a run after its jobs were sent, seconds.
+    #: Timeout for following a run after its jobs were sent, seconds.
     timeout_s: float = math.inf
-    #: How long nothing may end until the run counts as stalled, seconds; None: by the job's length.
+    #: Time without the end of a job after which the run counts as stalled, seconds; None: from the
+    #: duration of a job.
     stall_s: float | None = None
 
     def plans(
@@ -80,26 +81,26 @@ class Submission:
 
 
 def ordered_pools(pool: str, *, seed: int) -> tuple[str, ...]:
-    """Return the pools that get the jobs, in their order; `ALL` is each, in a random order."""
+    """Return the pools in the order in which they get jobs; `ALL` is every pool, shuffled."""
     names = [each.name for each in available_pools()]
     return tuple(random.Random(seed).sample(names, k=len(names))) if pool == ALL else (pool,)
 
 
 def schedule_of(options: Mapping[str, Any], *, arrivals: str | None = None) -> Schedule:
-    """Return when jobs are due; arrivals without a name are those of the shape or the rate.
+    """Return the schedule that the options describe.
 
     Args:
-        options: parameters of the arrivals, and the count; those not given are left out or None.
-        arrivals: one of `ARRIVALS`, or None.
+        options: parameters of the arrivals, and the count; those not given are absent or None.
+        arrivals: one of `ARRIVALS`, or None to choose it from the options.
 
     Raises:
-        UsageError: with every fault of what is given; ``field`` is the option.
+        UsageError: with every fault of the options; ``field`` is the option.
     """
     given = {key: value for key, value in options.items() if value is not None}
     shaped = [kind for kind in ARRIVALS.values() if kind.span_key]
     has_span = any(kind.span_key in given for kind in shaped)
     count = {} if has_span else {"count": DEFAULT_COUNT}
-    # the parameters that only one of the arrivals has name it
+    # a parameter that only one arrival pattern has determines the pattern
     own = [kind.how for kind in shaped if given.keys() & kind.model_fields.keys() - _COMMON]
     how = arrivals or next(iter(own), "constant" if "rate_per_s" in given else "burst")
     try:

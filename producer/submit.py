@@ -1,4 +1,4 @@
-"""Carries out a submission: sends to one pool after the other, and follows each to its end."""
+"""Carries out a submission: sends to one pool after another, and follows each trial to its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from producer.summary import RunSummary, read_summary
 
 @dataclass(slots=True, kw_only=True)
 class SubmittedRun:
-    """A submission that is carried out, and what happened to it so far."""
+    """A submission while it is carried out, and its results so far."""
 
     client: redis.Redis = field(kw_only=False)
     submission: Submission = field(kw_only=False)
@@ -42,32 +42,32 @@ class SubmittedRun:
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether a signal stopped it."""
+        """Return whether a signal stopped it."""
         return any(not sent.is_complete for sent in self.sent.values()) or any(
             followed.ending is Ending.STOPPED for followed in self.followed.values()
         )
 
     @property
     def summary(self) -> RunSummary | None:
-        """The last summary that was read."""
+        """Return the last summary that was read."""
         found = [followed.summary for followed in self.followed.values() if followed.summary]
         return found[-1] if found else None
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code of the command."""
+        """Return the exit code of the command."""
         endings = {followed.ending for followed in self.followed.values()}
         if self.is_interrupted:
             return ExitCode.INTERRUPTED
-        if Ending.UNWATCHED in endings:
+        if Ending.NO_COLLECTOR in endings:
             return ExitCode.STACK
         return ExitCode.INVALID if endings - {Ending.CLOSED} else ExitCode.OK
 
     def carry_out(self) -> None:
         """Send the submission's jobs to each pool in turn.
 
-        With ``submission.waits`` the next pool gets its jobs only after the ledger of the one
-        before closed. The run is always marked as sent at the end, so that its ledger can close.
+        With ``submission.waits`` a pool gets its jobs only after the ledger of the previous pool
+        has closed. The run is always marked as sent at the end, so that its ledger can close.
 
         Raises:
             UsageError: if the run's name is taken.
@@ -111,7 +111,7 @@ class SubmittedRun:
                     if followed.ending is not Ending.CLOSED:
                         break
         finally:
-            # the error that led here already reports a broker that is away
+            # the original error already reports a lost broker
             with contextlib.suppress(redis.RedisError):
                 close_run(client, run=submission.run)
 
@@ -127,7 +127,7 @@ class SubmittedRun:
         return {name: found[name]} if name in found else {}
 
     def _follow(self, plan: TrialPlan, *, is_last: bool) -> Followed:
-        """Follow a trial that was sent whole; unread lines mean that the collector stopped."""
+        """Follow a trial whose jobs are all sent; unread lines show that the collector stopped."""
         submission = self.submission
         if is_last:
             close_run(self.client, run=submission.run)
@@ -148,7 +148,7 @@ class SubmittedRun:
             should_stop=self.should_stop,
             on_read=self.screen.running,
         )
-        has_stalled = followed.ending in {Ending.STALLED, Ending.DESERTED}
+        has_stalled = followed.ending in {Ending.STALLED, Ending.NO_WORKERS}
         if has_stalled and self.client.xlen(records_stream(submission.run)):
-            return replace(followed, ending=Ending.UNWATCHED)
+            return replace(followed, ending=Ending.NO_COLLECTOR)
         return followed

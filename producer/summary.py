@@ -36,15 +36,15 @@ class TrialSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What the collector published of a run."""
+    """The summary of a run, as the collector published it."""
 
     state: RunState
     trials: tuple[TrialSummary, ...]
-    #: The whole as it was published.
+    #: The complete JSON object.
     raw: Mapping[str, Any] = field(repr=False)
 
     def trial(self, index: int) -> TrialSummary | None:
-        """Return one trial, or None if the collector has published nothing of it yet."""
+        """Return one trial, or None if the collector has not published it yet."""
         return next((trial for trial in self.trials if trial.trial == index), None)
 
 

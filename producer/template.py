@@ -1,8 +1,8 @@
-"""A trial's messages, captured from a real `apply_async`, with holes for what differs.
+"""A trial's messages, captured from a real `apply_async`, with placeholders for what differs.
 
-Between two messages of one kind only the ids, the delivery tag and our own header differ;
-everything else is as Celery and kombu write it. To fill holes in a string is about fifty times as
-fast as to call Celery.
+Two messages of one kind differ only in their ids, the delivery tag and Poolbench's own header; all
+other text is as Celery and kombu write it. Formatting the text is about fifty times as fast as
+calling Celery.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from poolbench.errors import StackError
 from poolbench.jobs import HEADER, PAYLOAD, JobHeader
 from poolbench.records import TrialPlan
 
-#: What fills the holes of one message: id, seq, due_ns, sent_ns.
+#: Values of one message: id, seq, due_ns, sent_ns.
 _Values = tuple[bytes, int, int, int]
 
-#: Which of `_Values` each hole takes, when every message has just the holes it must have.
-_HOLES = (0, 0, 0, 0, 1, 2, 3)
+#: Index into `_Values` of each placeholder that a message must have, sorted.
+_PLACEHOLDERS = (0, 0, 0, 0, 1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixPart:
     """The jobs of one part of a mix."""
 
-    #: Travels in the job's header, so that its record contains it.
+    #: Sent in the job's header, so that its record contains it.
     name: str
     kind: str
     parameters: Mapping[str, int | float]
@@ -44,7 +44,7 @@ class MixPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """Which part each job of a trial is."""
+    """The part of each job of a trial."""
 
     parts: tuple[MixPart, ...]
     #: By seq, an index into ``parts``; at least as long as the trial has jobs.
@@ -52,10 +52,10 @@ class Mix:
 
 
 class _Form(NamedTuple):
-    """A protocol-2 message in kombu's wire form, with holes for `_Values`."""
+    """A protocol-2 message in kombu's wire form, with placeholders for `_Values`."""
 
     text: bytes
-    #: Puts values in the order of the holes.
+    #: Returns values in the order of the placeholders.
     in_order: Callable[[_Values], tuple[Any, ...]]
 
 
@@ -65,7 +65,7 @@ class Template:
 
     #: One for each part of a mix, or one.
     forms: tuple[_Form, ...]
-    #: By seq, an index into ``forms``; None where there is one.
+    #: By seq, an index into ``forms``; None if there is only one.
     order: Sequence[int] | None = None
 
     def render(self, due_ns: Sequence[int], *, first_seq: int, sent_ns: int) -> list[bytes]:
@@ -82,10 +82,10 @@ class Template:
 
 
 def capture(plan: TrialPlan, *, run: str, queue: str, mix: Mix | None = None) -> Template:
-    """Return the template of a trial's messages, from messages that Celery writes now.
+    """Return the template of a trial's messages, from messages that Celery generates.
 
     Raises:
-        StackError: if Celery's message does not have its ids where protocol 2 has them.
+        StackError: if Celery's message is not of protocol 2.
     """
     if mix is None:
         return Template(forms=(_capture_form(plan, run=run, queue=queue),))
@@ -101,7 +101,7 @@ def task_ids(count: int) -> Iterator[bytes]:
     """Yield new random ids, each a valid version-4 UUID, from one read of the system's source."""
     digits = os.urandom(16 * count).hex().encode()
     for at in range(0, 32 * count, 32):
-        # the fixed digits of version and variant, by RFC 9562
+        # the fixed digits of version and variant (RFC 9562)
         yield b"%b-%b-4%b-a%b-%b" % (
             digits[at : at + 8],
             digits[at + 8 : at + 12],
@@ -118,7 +118,7 @@ def _capture_form(plan: TrialPlan, *, run: str, queue: str, part: str | None = N
     message["properties"]["delivery_tag"] = marks[0]
     text = dumps(message).replace("%", "%%")
     order = [marks.index(found) for found in re.findall("|".join(marks), text)]
-    if tuple(sorted(order)) != _HOLES:
+    if tuple(sorted(order)) != _PLACEHOLDERS:
         raise StackError("this Celery does not write messages of protocol 2; use Celery 5")
     for mark, hole in zip(marks, ('"%b"', "%d", "%d", "%d"), strict=True):
         text = text.replace(f'"{mark}"', hole)
@@ -128,10 +128,10 @@ def _capture_form(plan: TrialPlan, *, run: str, queue: str, part: str | None = N
 def _real_message(
     plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str], part: str | None
 ) -> Any:
-    """Return the message that Celery gives to a broker's channel for this job, body encoded."""
+    """Return the message that Celery passes to a broker's channel for this job, body encoded."""
     app = Celery("producer", set_as_current=False)
-    # unshared, since Celery would otherwise give it to every app of this process; what a message
-    # asks for overrides the worker's setting
+    # unshared, since Celery would otherwise register it in every app of this process; a message's
+    # own option overrides the worker's setting
     job: Any = app.task(name=plan.kind, ignore_result=not plan.stores_result, shared=False)(_stub)
     payload = {PAYLOAD: "x" * plan.payload_bytes} if plan.payload_bytes else {}
     header = JobHeader(
@@ -145,7 +145,7 @@ def _real_message(
             headers={HEADER: header},
             connection=connection,
         )
-        # queues in memory belong to the process: this one must not stay
+        # queues in memory are shared by the process, so this one is deleted
         return memory.Channel.queues.pop(queue).get_nowait()
 
 

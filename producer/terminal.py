@@ -1,4 +1,4 @@
-"""Renders trials for the terminal: ledger, figures, and why following one ended."""
+"""Renders trials for the terminal: ledger, figures, and why following a trial ended."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MARK_STYLES = {"!": "bold red", "~": "yellow", "?": "cyan"}
 def render_trial(
     trial: TrialSummary, *, is_backlog: bool = False, is_over: bool = True
 ) -> RenderableType:
-    """Return one trial's account and figures; in a backlog the wait is the place in the queue."""
+    """Return one trial's ledger and figures; in a backlog the wait is the place in the queue."""
     waited = "place in the queue, all due at once" if is_backlog else "from due to started"
     figures = _grid()
     figures.add_row("ledger", _ledger(trial.ledger, is_over=is_over))
@@ -74,7 +74,7 @@ def render_comparison(
     notes = [Text(_BACKLOG_NOTE, "dim")] if is_backlog else []
     if len({trial.slots for trial in trials}) > 1:
         each = ", ".join(f"{trial.contender} {trial.slots:,}" for trial in trials)
-        text = f"The slots differ ({each}): workers as they are set, not pools at equal slots."
+        text = f"The slots differ ({each}): this compares the workers' settings, not pools alone."
         notes.append(Text(text, "dim"))
     lines = [Text(), *notes] if notes else []
     return Group(Text(), table, *_remarks(trials), *lines)
@@ -85,7 +85,7 @@ def _ledger(ledger: Ledger, *, is_over: bool) -> Text:
     if ledger.is_closed:
         word, style = "closed", "green"
     elif not is_over:
-        rest, word, style = "under way", "still open", "yellow"
+        rest, word, style = "in flight", "still open", "yellow"
     return Text.assemble(
         f"{ledger.sent:,} sent = {ledger.done:,} done + {ledger.failed:,} failed "
         f"+ {ledger.lost:,} {rest}  ",
@@ -105,7 +105,7 @@ def _percentiles(found: Percentiles | None) -> list[str]:
 
 
 def _remarks(trials: Sequence[TrialSummary]) -> list[RenderableType]:
-    """Return a line for each reason, once for all trials that share it."""
+    """Return one line for each reason, with all trials that have it."""
     found: dict[tuple[str, str], list[str]] = {}
     for trial in trials:
         for reason in trial.reasons:
@@ -125,13 +125,13 @@ def _grid() -> Table:
 
 
 def explain(followed: Followed, *, sent: int) -> str:
-    """Return in one line why a trial is not closed, with its counts."""
+    """Return one line with the reason why a trial is not closed, and its counts."""
     still = fmt.duration(followed.still_s)
     reason = {
         Ending.STALLED: f"no job ended for {still}, although workers are live",
-        Ending.DESERTED: f"no worker is live any more, and no job ended for {still}",
+        Ending.NO_WORKERS: f"no worker is live any more, and no job ended for {still}",
         Ending.TIMED_OUT: "not finished within --timeout",
-        Ending.UNWATCHED: f"no collector published anything within {still} (see: make ps)",
+        Ending.NO_COLLECTOR: f"no collector published anything within {still} (see: make ps)",
         Ending.STOPPED: "stopped waiting",
     }[followed.ending]
     if followed.trial is None:

@@ -20,7 +20,7 @@ from producer.follow import (
 )
 from producer.summary import RunSummary, TrialSummary
 
-LIMITS = WaitLimits(summary_s=5.0, stall_s=60.0, desert_s=20.0)
+LIMITS = WaitLimits(summary_s=5.0, stall_s=60.0, no_workers_s=20.0)
 
 
 def trial_of(*, sent: int = 10, done: int = 0, failed: int = 0) -> TrialSummary:
@@ -120,11 +120,11 @@ def test_the_last_trial_waits_for_its_run_to_close() -> None:
 @pytest.mark.parametrize(
     ("world", "ending", "after_s"),
     [
-        (World(look=lambda _: None), Ending.UNWATCHED, LIMITS.summary_s),
+        (World(look=lambda _: None), Ending.NO_COLLECTOR, LIMITS.summary_s),
         (
             World(look=lambda _: summary_of(done=5), has_workers=lambda now_s: now_s < 1),
-            Ending.DESERTED,
-            LIMITS.desert_s,
+            Ending.NO_WORKERS,
+            LIMITS.no_workers_s,
         ),
         (World(look=lambda now_s: summary_of(done=int(now_s) % 10)), Ending.TIMED_OUT, 33.0),
         (
@@ -142,7 +142,7 @@ def test_what_can_not_close_ends_after_a_bounded_time(
     followed = world.follow(replace(LIMITS, timeout_s=33.0))
 
     assert followed.ending is ending
-    assert (followed.trial is None) == (ending is Ending.UNWATCHED)
+    assert (followed.trial is None) == (ending is Ending.NO_COLLECTOR)
     assert world.now_s == pytest.approx(after_s, abs=2 * READ_EVERY_S)
 
 
@@ -199,6 +199,6 @@ def test_patience_grows_with_the_length_of_a_job() -> None:
     long = wait_limits(job_s=3_600.0, slots=1)
     own = wait_limits(job_s=3_600.0, slots=1, stall_s=2.0, timeout_s=9.0)
 
-    assert (short.summary_s, short.desert_s, short.stall_s) == (15.0, 10.0, 60.0)
-    assert long.stall_s > long.desert_s > 2 * 3_600
-    assert own == WaitLimits(summary_s=2.0, stall_s=2.0, desert_s=2.0, timeout_s=9.0)
+    assert (short.summary_s, short.no_workers_s, short.stall_s) == (15.0, 10.0, 60.0)
+    assert long.stall_s > long.no_workers_s > 2 * 3_600
+    assert own == WaitLimits(summary_s=2.0, stall_s=2.0, no_workers_s=2.0, timeout_s=9.0)

@@ -1,4 +1,4 @@
-"""The template: Celery's own message, but for the holes."""
+"""The template: Celery's own message, except for its placeholders."""
 
 from __future__ import annotations
 

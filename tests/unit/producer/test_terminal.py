@@ -66,7 +66,7 @@ def test_figures_that_are_not_there_are_dashes() -> None:
 
 
 def test_an_open_account_and_its_reasons_are_said() -> None:
-    """An invalid trial looks like one; of one under way no job is called lost."""
+    """An invalid trial looks like one; a running trial calls no job lost."""
     trial = replace(OPEN, mark="!", reasons=("2 jobs never ended",))
 
     text = read(render_trial(trial))
@@ -75,7 +75,7 @@ def test_an_open_account_and_its_reasons_are_said() -> None:
     assert "! 2 jobs never ended" in text
     assert "7/10" in read(render_comparison([trial]))
     running = read(render_trial(OPEN, is_over=False))
-    assert "10 sent = 7 done + 1 failed + 2 under way  still open" in running
+    assert "10 sent = 7 done + 1 failed + 2 in flight  still open" in running
 
 
 def test_a_reason_is_said_once() -> None:
@@ -126,7 +126,7 @@ def test_a_comparison_fits_80_columns_unbroken() -> None:
     ("ending", "said"),
     [
         (Ending.STALLED, "no job ended for 61.0 s, although workers are live"),
-        (Ending.DESERTED, "no worker is live any more"),
+        (Ending.NO_WORKERS, "no worker is live any more"),
         (Ending.TIMED_OUT, "not finished within --timeout"),
         (Ending.STOPPED, "stopped waiting"),
     ],
@@ -143,7 +143,7 @@ def test_an_ending_is_explained_with_its_counts(ending: Ending, said: str) -> No
 
 def test_a_missing_collector_is_explained() -> None:
     """The jobs are sent and their records kept: only nobody tells of them."""
-    followed = Followed(ending=Ending.UNWATCHED, summary=None, trial=None, still_s=15.0)
+    followed = Followed(ending=Ending.NO_COLLECTOR, summary=None, trial=None, still_s=15.0)
 
     text = explain(followed, sent=3)
 
