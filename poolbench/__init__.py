@@ -1,7 +1,7 @@
-"""What every Poolbench process agrees on, and the probe that enters workers.
+"""The contract between all Poolbench processes, and the probe that runs in workers.
 
-Standard library and Celery only: this package runs inside other people's workers.
+It uses only the standard library and Celery, since it runs inside other people's workers.
 """
 
-#: Version of the project; it is in every manifest.
+#: Version of the project, recorded in every manifest.
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The `poolbench` command: runs the lab, which is in a checkout and in no wheel."""
+"""The `poolbench` command: runs the lab, which is part of a checkout but not of the wheel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> int:
         if error.name not in {"lab", "lab.commands.main"}:
             raise
         sys.stderr.write(
-            "poolbench: this package holds the probe alone; the commands run from a checkout\n"
+            "poolbench: this package contains only the probe; run the commands from a checkout\n"
         )
         return ExitCode.USAGE
     return int(cli.main())

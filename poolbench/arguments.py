@@ -28,6 +28,6 @@ def number(kind: type[_Number], *, low: float, high: float) -> Callable[[str], _
             raise argparse.ArgumentTypeError(f"{text} is invalid: must be {low:g} to {high:g}")
         return value
 
-    # argparse names it where the text is no number
+    # argparse prints this name if the text is not a number
     convert.__name__ = kind.__name__
     return convert

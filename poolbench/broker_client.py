@@ -1,4 +1,4 @@
-"""A connection to the broker for commands: each failure is one clear line."""
+"""Connects commands to the broker; each failure is a message of one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import redis
 from poolbench.errors import StackError
 from poolbench.settings import Settings
 
-#: How long to wait for a connection, and for an answer, seconds.
+#: Timeouts of a connection and of an answer, seconds.
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 5.0
 
@@ -20,9 +20,9 @@ def open_broker(settings: Settings) -> Iterator[redis.Redis]:
     """Yield a connected client of the broker; its errors become a `StackError`.
 
     Raises:
-        StackError: if the broker does not answer or refuses; never contains the password.
+        StackError: if the broker does not answer or refuses the password, which is not in the text.
     """
-    # a client made from an address tries once
+    # a client created by `from_url` doesn't retry
     client = redis.Redis.from_url(
         settings.redis_url,
         decode_responses=True,

@@ -1,4 +1,4 @@
-"""Turns the address of a Celery app's broker into one that the Redis client takes. Pure."""
+"""Converts the broker address of a Celery app into one for the Redis client. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _CLIENT_OPTIONS = ("ssl_", "db")
 
 
 def client_address(broker_url: object) -> str | None:
-    """Return the address of the first broker named, for `redis.Redis.from_url`; None if not Redis.
+    """Return the address of the first broker for `redis.Redis.from_url`; None if it isn't Redis.
 
-    Celery takes a list of addresses, or several with ``;`` between them; kombu writes sockets as
-    ``redis+socket://`` and certificates as ``CERT_NONE``, and takes options that are none here.
+    Celery accepts a list of addresses, or several separated by ``;``. kombu writes sockets as
+    ``redis+socket://`` and certificates as ``CERT_NONE``, and has options that redis-py lacks.
     """
     first = broker_url[0] if isinstance(broker_url, list | tuple) and broker_url else broker_url
     if not isinstance(first, str):

@@ -10,12 +10,12 @@ from typing import Any
 from poolbench.errors import StackError
 from poolbench.jobs import JobKind, complete_parameters
 
-#: What measures a calibration and leaves it in Redis for producers.
+#: Command that measures a calibration and stores it in Redis for producers.
 COMMAND = "python -m worker calibrate --publish"
 
 
 def needs_calibration(parameters: Mapping[str, int | float]) -> bool:
-    """Return whether a job's units hang on a calibration: its work is given as a time."""
+    """Return whether a job needs a calibration, since its work is given as a time."""
     return "work_ms" in parameters or parameters.get("cpu_share", 0) > 0
 
 
@@ -25,14 +25,14 @@ def message_parameters(
     *,
     calibration: Mapping[str, float],
 ) -> dict[str, int | float]:
-    """Return the parameters of a job's message, from those that `complete_parameters` returned.
+    """Return the parameters of a job's message, from the result of `complete_parameters`.
 
-    ``calibration`` holds the CPU-seconds of one unit of work by kind. Work that was given as a time
-    becomes a whole number of units, one at the least, so that all contenders get the same amount.
+    ``calibration`` has the CPU-seconds of one unit of work by kind. Work that was given as a time
+    becomes a whole number of units, at least one, so that all contenders get the same amount.
 
     Raises:
-        StackError: if the kind is not in the calibration and has to be.
-        UsageError: if the work is more than a message may ask for.
+        StackError: if the calibration lacks a kind that needs it.
+        UsageError: if the work exceeds the limit of a message.
     """
     if needs_calibration(parameters) and kind.name not in calibration:
         raise StackError(
@@ -54,7 +54,7 @@ def read_calibration(text: str | None) -> dict[str, float]:
     """Return a calibration from its JSON, ``{kind: CPU-seconds of a unit}``; empty for None.
 
     Raises:
-        StackError: if it is garbled.
+        StackError: if it can't be parsed.
     """
     try:
         found: Any = json.loads(text or "{}")

@@ -1,4 +1,4 @@
-"""Makes the JSON documents that jobs fetch: of a given length, and always the same."""
+"""Generates the JSON documents that jobs fetch: the same document for the same length."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SHORTEST_BYTES = len(_HEAD + _FILL + _END)
 
 @functools.lru_cache(maxsize=8)
 def make_document(size_bytes: int) -> bytes:
-    """Return a JSON object of ``size_bytes``, or of `SHORTEST_BYTES` where that is more.
+    """Return a JSON object of ``size_bytes``, but at least `SHORTEST_BYTES`.
 
-    It holds ``items``, about a hundred bytes each, and a ``fill`` for what is left.
+    It contains ``items`` of about a hundred bytes each, and a ``fill`` for the remaining length.
     """
     items: list[str] = []
     left_bytes = size_bytes - SHORTEST_BYTES
@@ -30,7 +30,7 @@ def make_document(size_bytes: int) -> bytes:
 
 
 def _item(index: int) -> str:
-    """Return one item: text, numbers, a flag, a list, an object, as an API's answers have them."""
+    """Return one item, like those of an API's answers: text, numbers, a flag, a list, an object."""
     item = {
         "id": index,
         "name": f"item-{index * 7_919 % 10_007:05d}",

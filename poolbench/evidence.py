@@ -1,4 +1,4 @@
-"""Who really runs a job here: host, process, slot, pool class, patched sockets, GIL."""
+"""Evidence of what runs a job: host, process, slot, pool class, patched sockets, GIL."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from poolbench.pools import POOLS
 #: Names longer than this are cut, characters.
 _NAME_MAX_CHARS = 100
 
-#: From Python 3.13 on; its answer may change when a module is imported.
-_ask_gil: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+#: Available from Python 3.13 on; its result may change when a module is imported.
+_is_gil_enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 #: Celery's pool classes by their ``-P`` value, as ``module:name``.
 _CLASSES: Mapping[str, str] = vars(concurrency)["ALIASES"]
 
-#: Pools whose slot has its thread alone, so that the thread's CPU time is the job's.
+#: Pools whose slots have a thread each, so that the thread's CPU time is the job's.
 OWN_THREAD_POOLS = frozenset(_CLASSES[name] for name in ("prefork", "threads", "solo"))
 
 
@@ -35,7 +35,7 @@ def host() -> str:
 
 
 def boot_id() -> str:
-    """Return the id of this machine's boot; its name where the system has no such id."""
+    """Return the id of this machine's boot, or the machine's name if the system has no such id."""
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
@@ -60,7 +60,7 @@ def pool_name(seen: str) -> str:
 class Evidence:
     """The evidence of one process, as the members of a *started* line."""
 
-    #: The process, as the system counts.
+    #: Process id.
     pid: int
 
     def __init__(self, *, pool_seen: str) -> None:
@@ -70,7 +70,7 @@ class Evidence:
         self.describe_process()
 
     def describe_process(self) -> None:
-        """Read the process's identity again: a fork is another process."""
+        """Read the process's identity; call it again after a fork."""
         self.pid = os.getpid()
         are_patched = socket.socket.__module__.partition(".")[0] == "gevent"
         self._constant = (
@@ -80,12 +80,12 @@ class Evidence:
         )
 
     def fragment(self) -> str:
-        """Return the members for the slot that calls."""
-        gil = "true" if _ask_gil is None or _ask_gil() else "false"
+        """Return the members for the calling slot."""
+        gil = "true" if _is_gil_enabled is None or _is_gil_enabled() else "false"
         return f'{self._constant}{self._slot_ident()}","gil_enabled":{gil}'
 
 
 def _greenlet_ident() -> int:
-    """Return the id of the running greenlet, or of the thread where there is no greenlet."""
+    """Return the id of the running greenlet, or of the thread if there is no greenlet."""
     greenlet = sys.modules.get("greenlet")
     return id(greenlet.getcurrent()) if greenlet else threading.get_ident()

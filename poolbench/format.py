@@ -1,8 +1,8 @@
-"""Numbers as people read them, for every terminal and page of Poolbench."""
+"""Formats numbers for every terminal and page of Poolbench."""
 
 from __future__ import annotations
 
-#: Stands where there is no figure.
+#: Text of a missing figure.
 NOTHING = "–"
 
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
@@ -39,7 +39,7 @@ def listed(words: list[str]) -> str:
 
 
 def duration(value_s: float | None) -> str:
-    """Return seconds in the unit that reads best: 1.20 s · 45.0 ms · 310 µs."""
+    """Return seconds in s, ms or µs: 1.20 s · 45.0 ms · 310 µs."""
     if value_s is None:
         return NOTHING
     if value_s == 0:

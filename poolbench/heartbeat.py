@@ -1,4 +1,4 @@
-"""The step in Celery's consumer that shows, every two seconds, that a worker is alive."""
+"""The step in Celery's consumer that reports every two seconds that a worker is alive."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from celery import bootsteps
 from poolbench.evidence import class_path, host, pool_name
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
 
-#: Between two heartbeats, seconds.
+#: Interval between two heartbeats, seconds.
 HEARTBEAT_S = 2.0
 
 _log = logging.getLogger("poolbench.probe")
 
 
 class Heartbeat(bootsteps.StartStopStep):
-    """Beats while the consumer has its broker, in the consumer's own loop.
+    """Writes a heartbeat while the consumer is connected, in the consumer's own loop.
 
-    Each start is a life of its own. Kombu's ``call_repeatedly`` is not used: on gevent it can't be
-    cancelled after its first call, so every reconnection would leave one more of them running.
+    Each start has a number, and a stop ends the timer of that number. kombu's ``call_repeatedly``
+    is not used: on gevent it can't be cancelled after its first call, so each reconnection would
+    leave one more timer running.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -36,26 +37,26 @@ class Heartbeat(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
-        self._life = 0
+        self._start_number = 0
         type(self).on_pool(consumer)
 
     def start(self, parent: Any) -> None:
-        """Beat now, and again and again."""
-        self._life += 1
-        self._beat(parent, self._life)
+        """Write a heartbeat now and every `HEARTBEAT_S`."""
+        self._start_number += 1
+        self._beat(parent, self._start_number)
 
     def stop(self, parent: Any) -> None:  # noqa: ARG002 -- Celery's signature
-        """Let the next beat be none."""
-        self._life += 1
+        """Stop the heartbeats."""
+        self._start_number += 1
 
     def terminate(self, parent: Any) -> None:
         """Stop, also in a cold shutdown."""
         self.stop(parent)
 
-    def _beat(self, consumer: Any, life: int) -> None:
-        if life == self._life:
+    def _beat(self, consumer: Any, number: int) -> None:
+        if number == self._start_number:
             type(self).on_beat(consumer)
-            consumer.timer.call_after(HEARTBEAT_S, self._beat, (consumer, life))
+            consumer.timer.call_after(HEARTBEAT_S, self._beat, (consumer, number))
 
 
 def alive_line(consumer: Any, *, contender: str) -> bytes:
@@ -73,7 +74,7 @@ def alive_line(consumer: Any, *, contender: str) -> bytes:
         "queues": [queue.name for queue in consumer.task_consumer.queues],
     }
     wire = _dump(fields)
-    # a worker of hundreds of queues is still shown
+    # a worker with hundreds of queues is reported without them
     return wire if len(wire) < LINE_MAX_BYTES else _dump({**fields, "queues": []})
 
 
@@ -85,7 +86,7 @@ def _sends_job_events(dispatcher: Any) -> bool:
 
 
 def touch(path: Path) -> None:
-    """Renew a heartbeat file; a file that can't be written is logged."""
+    """Set the time of a heartbeat file; log a warning if it can't be written."""
     try:
         path.touch()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a job is: its header, and the job kinds as data, with their parameters, checked."""
+"""A job's header, and the job kinds as data, with checked parameters."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any
 
 from poolbench.errors import Fault, UsageError, nearest
 
-#: A job's argument that nobody reads: text of a size that the sender chose.
+#: Name of a job's unused argument: text of a size that the sender chooses.
 PAYLOAD = "payload"
 
-#: The message header that holds a job's identity, a mapping of `JobHeader`'s fields.
+#: Name of the message header with a job's identity, a mapping of `JobHeader`'s fields.
 HEADER = "poolbench"
 
 _TYPE_NAMES = {int: "a whole number", float: "a number"}
 
-#: Rough duration of one of each, where nothing else is known, milliseconds.
+#: Rough duration of one of each, for parameters without a known time, milliseconds.
 _ROUGH_COSTS_MS = {"units": 1.0, "commands": 0.2, "size_bytes": 1e-4}
 
-#: The longest that a job may wait or work, milliseconds: an hour, and a hundred seconds.
+#: Longest wait and longest work of a job, milliseconds: an hour, and a hundred seconds.
 MAX_WAIT_MS = 3_600_000.0
 MAX_WORK_MS = 100_000.0
 
-#: The most units of work of a job: `MAX_WORK_MS` where a unit takes a hundredth of a millisecond.
+#: Most units of work of a job: `MAX_WORK_MS` if a unit takes a hundredth of a millisecond.
 MAX_UNITS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHeader:
-    """Which job this is. Travels as the message header `HEADER`.
+    """The identity of a job, sent in the message header `HEADER`.
 
     `poolbench.lines.job_members` checks the header of a message that was received.
     """
@@ -46,20 +46,20 @@ class JobHeader:
     seq: int
     #: Name of the contender the job was sent to.
     contender: str
-    #: When the job should have been sent, Unix nanoseconds; latency counts from here.
+    #: When the job should have been sent, Unix nanoseconds; latencies start at this time.
     due_ns: int
     #: When its batch was flushed, Unix nanoseconds.
     sent_ns: int
-    #: Which part of a mix it is, by name; None for a job of no mix.
+    #: Name of its part in a mix; None without a mix.
     part: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the mapping that travels in the message; without a part there is no such key."""
+        """Return the mapping for the message; it has a key ``part`` only if there is a part."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class WorkClass(StrEnum):
-    """What a job kind does to its slot."""
+    """How a job kind uses its slot."""
 
     HOLDS_GIL = "holds the GIL"
     RELEASES_GIL = "releases the GIL"
@@ -75,55 +75,55 @@ class Parameter:
     """One typed and bounded parameter of a job kind."""
 
     name: str = field(kw_only=False)
-    #: Its type is that of all values.
+    #: Default value; all values have its type.
     default: int | float
     #: Bounds, both allowed.
     low: float
     high: float
-    #: Unit, as short as it is written behind a number; empty for a share or a mere number.
+    #: Unit, as it is written after a number; empty for a share or a plain number.
     unit: str = ""
     #: Meaning, as a phrase.
     help: str
-    #: Whether a message leaves it out where it isn't given.
+    #: Whether messages omit it if it isn't given.
     is_optional: bool = False
 
     @property
     def type(self) -> type[int | float]:
-        """The type of its values."""
+        """Return the type of its values."""
         return type(self.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobKind:
-    """What a job does: a plain function in `worker.jobs`, under one Celery task name."""
+    """A kind of job: a plain function in `worker.jobs` with one Celery task name."""
 
     name: str = field(kw_only=False)
     work_class: WorkClass
     #: One sentence for tables and help.
     summary: str
-    #: What a person gives.
+    #: Parameters that users set.
     parameters: tuple[Parameter, ...]
-    #: What messages carry, where a run's calibration makes it of `parameters`; else empty.
+    #: Parameters in messages, if they are computed from `parameters` by a calibration; else empty.
     calibrated: tuple[Parameter, ...] = ()
 
     @property
     def message_parameters(self) -> tuple[Parameter, ...]:
-        """What the kind's function takes, by name."""
+        """Return the parameters of the kind's function, which messages contain."""
         return self.calibrated or self.parameters
 
     @property
     def is_cpu_bound(self) -> bool:
-        """Whether the job's time is computing, so that cores bound its throughput."""
+        """Return whether the job only computes, so that cores bound its throughput."""
         return self.work_class in {WorkClass.HOLDS_GIL, WorkClass.RELEASES_GIL}
 
     @property
     def computes(self) -> bool:
-        """Whether computing is a part of the job that counts, alone or in addition to a wait."""
+        """Return whether computing is a relevant part of the job, alone or with a wait."""
         return self.is_cpu_bound or self.work_class is WorkClass.BOTH
 
     @property
     def has_async_form(self) -> bool:
-        """Whether the asyncio pool runs it as a coroutine: it waits, and blocks no loop."""
+        """Return whether the asyncio pool runs it as a coroutine: it waits without blocking."""
         return not self.is_cpu_bound and self.work_class is not WorkClass.BLOCKS_LOOP
 
 
@@ -260,16 +260,16 @@ def find_kind(name: str) -> JobKind:
 
 
 def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, int | float]:
-    """Return the given parameters, checked, with defaults for the rest but the optional.
+    """Return the given parameters, checked, with defaults for all others that aren't optional.
 
-    A kind that is calibrated takes what a person gives (``work_ms``), or instead what its messages
-    carry (``units``); what is returned is of the same sort.
+    A calibrated kind takes either the parameters that users set (``work_ms``) or those of its
+    messages (``units``), and the result has the same ones.
 
     Raises:
         UsageError: with every unknown name, wrong type and value out of bounds, and for a mixture.
     """
     own, sent = ({one.name: one for one in group} for group in (kind.parameters, kind.calibrated))
-    # the sorts of which a name is given
+    # users' parameters, messages' parameters, or both
     used = [sort for sort in (own, sent) if sort.keys() & given.keys()]
     meant = used[-1] if used else own
     free = [name for sort in used or (own, sent) for name in sort if name not in given]
@@ -311,11 +311,11 @@ def parse_parameters(kind: JobKind, words: Mapping[str, str]) -> dict[str, int |
 
 
 def ideal_wait_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float | None:
-    """Return how long a job of this kind waits at the least, seconds.
+    """Return the shortest time that a job of this kind waits, seconds.
 
-    Takes what a person gives or what messages carry. None for a kind that only computes, and for
-    one whose wait is as long as a disk or Redis makes it. With a lognormal tail it is the mean: the
-    median times exp(sigma² / 2).
+    Accepts users' or messages' parameters. None for a kind that only computes, and for one whose
+    wait depends on a disk or Redis. With a lognormal tail it is the mean: the median times
+    exp(sigma² / 2).
     """
     if kind.is_cpu_bound:
         return None
@@ -328,7 +328,7 @@ def ideal_wait_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float 
 
 
 def rough_job_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float:
-    """Return about how long one job takes alone, seconds: to set a timeout."""
+    """Return the approximate duration of one job without concurrency, seconds, for timeouts."""
     work_ms = parameters.get("work_ms", 0.0)
     total_ms = parameters.get("total_ms", 0.0) * parameters.get("cpu_share", 0.0)
     others_ms = sum(parameters.get(name, 0) * cost_ms for name, cost_ms in _ROUGH_COSTS_MS.items())

@@ -1,4 +1,4 @@
-"""Sorts the bytes of a worker's pipe: lines by run, heartbeats by worker. Pure."""
+"""Sorts the lines in a worker's pipe by run, and its heartbeats by worker. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from poolbench.keys import NAME, worker_key
 from poolbench.records import LINE_MAX_BYTES, Moment, decode_line
 
-#: Lines that travel in one stream entry, at most.
+#: Most lines in one stream entry.
 ENTRY_MAX_LINES = 500
 
-#: A job's line as `poolbench.lines` builds it: no other process writes one.
+#: A job's line as `poolbench.lines` builds it, the only source of such lines.
 _JOB_LINE = re.compile(
     rb'\{"v":1,"m":"(?:received|started|finished|verdict)",'
     rb'"run":"(%s)",[ -~]*\}' % NAME.pattern.encode()
@@ -20,24 +20,24 @@ _JOB_LINE = re.compile(
 
 @dataclass(slots=True, kw_only=True)
 class SortedLines:
-    """What was found in some bytes."""
+    """The sorted content of some bytes."""
 
     #: Stream entries: a run, and lines of it in the order they were written.
     entries: list[tuple[str, bytes]] = field(default_factory=list)
     #: The newest heartbeat of each worker, as JSON, by its key.
     presence: dict[str, bytes] = field(default_factory=dict)
-    #: Lines that are none of ours; they are dropped.
+    #: Lines that the probe didn't write; they are dropped.
     garbled: list[bytes] = field(default_factory=list)
 
 
 class Sorter:
-    """Cuts a flow of bytes into lines and sorts them; keeps an unfinished line for later."""
+    """Splits a stream of bytes into lines and sorts them; buffers an incomplete line."""
 
     def __init__(self) -> None:
         self._tail = b""
 
     def sort(self, chunk: bytes) -> SortedLines:
-        """Return the lines in the bytes since the last call."""
+        """Return the complete lines since the last call."""
         *lines, self._tail = (self._tail + chunk).split(b"\n")
         found = SortedLines()
         if len(self._tail) > LINE_MAX_BYTES:
@@ -59,7 +59,7 @@ class Sorter:
 
 
 def _presence_key(line: bytes) -> str | None:
-    """Return the key of the worker whose heartbeat the line is; None if it is none."""
+    """Return the key of the worker if the line is a heartbeat, else None."""
     try:
         fields = decode_line(line)
         if fields["m"] == Moment.ALIVE:

@@ -1,6 +1,7 @@
-"""Lines as the probe writes them: JSON built from text, since a job waits for each.
+"""Builds the probe's lines: JSON from text fragments, which is fast, since jobs wait for it.
 
-Every line begins ``{"v":1,"m":<moment>,"run":<run>,``, so that the recorder can sort it unparsed.
+Every line begins with ``{"v":1,"m":<moment>,"run":<run>,``, so that the recorder can sort lines
+without parsing them.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from poolbench.jobs import JobHeader
 from poolbench.keys import NAME
 from poolbench.records import ERROR_MAX_CHARS, FORMAT, LINE_MAX_BYTES, Moment, Outcome
 
-#: A name or an id that needs more than this on the wire is cut, so that two of them and an
-#: error always fit into one line. Names in use are far shorter.
+#: Longest name or id in a line; longer ones are cut, so that two of them and an error always fit
+#: into one line. Actual names are much shorter.
 _TEXT_MAX_BYTES = 300
 _CUT_TEXT_CHARS = 100
 
 _INT64_MAX = 2**63 - 1
 
-#: What every header has; a part comes on top where the job is one of a mix.
+#: Values that every header has; jobs of a mix also have a part.
 _header_values: Callable[[Any], tuple[Any, ...]] = itemgetter(
     *(name for name in JobHeader.__slots__ if name != "part")
 )
@@ -35,8 +36,8 @@ _RECEIVED, _STARTED, _FINISHED, _VERDICT = (
 def job_members(header: object) -> tuple[str, str] | None:
     """Return the members that identify a job, and its times, as fragments of JSON.
 
-    Takes what a message holds under `poolbench.jobs.HEADER`, the form of `JobHeader.as_dict`.
-    Returns None for anything else: it came from outside.
+    ``header`` is a message's header `poolbench.jobs.HEADER`. Returns None if it doesn't have the
+    form of `JobHeader.as_dict`, since other programs can send messages too.
     """
     try:
         run, trial, seq, contender, due_ns, sent_ns = _header_values(header)
@@ -56,7 +57,7 @@ def job_members(header: object) -> tuple[str, str] | None:
 
 
 def foreign_members(*, run: str, contender: str) -> tuple[str, str]:
-    """Return the members of a job that carries no header: in trial 0, without a seq."""
+    """Return the members of a job without a header: in trial 0, without a seq."""
     return (
         f'"run":{quote(run)},"trial":0,"seq":null,"contender":{quote(contender)}',
         '"due_ns":null,"sent_ns":null',
@@ -64,9 +65,9 @@ def foreign_members(*, run: str, contender: str) -> tuple[str, str]:
 
 
 def identity(job: tuple[str, str], *, kind: str, task_id: str, attempt: object, nonce: int) -> str:
-    """Return the members that every line of one execution carries, as a fragment of JSON.
+    """Return the members in every line of one execution, as a fragment of JSON.
 
-    ``attempt`` came from outside; what is no count is taken as the first.
+    ``attempt`` is not checked by Celery; a value that is no count becomes 0.
     """
     which, times = job
     attempts = attempt if isinstance(attempt, int) and 0 <= attempt <= _INT64_MAX else 0
@@ -77,7 +78,7 @@ def identity(job: tuple[str, str], *, kind: str, task_id: str, attempt: object, 
 
 
 def received_line(identity: str, *, t_ns: int) -> bytes:
-    """Return the line of a message that Celery's consumer has."""
+    """Return the line of a message that Celery's consumer has received."""
     return f'{_RECEIVED}{identity},"t_ns":{t_ns}}}\n'.encode()
 
 
@@ -96,11 +97,11 @@ def finished_line(
     work_ns: int | None,
     blocked_ns: int | None = None,
 ) -> bytes:
-    """Return the line of a slot that is done with a job.
+    """Return the line of a slot that has finished a job.
 
-    It names its process: prefork runs a job again, as the same execution of the same message, if
-    the slot that ran it is killed before its parent has read that it began (celery 5.7,
-    ``AsynPool.on_partial_read``). Two *finished* lines of one nonce are such a duplicate.
+    It contains the process id: prefork runs a job again, as the same execution of the same message,
+    if its slot is killed before the parent has read that the job began (celery 5.7,
+    ``AsynPool.on_partial_read``). Two *finished* lines with one nonce are such a duplicate.
     """
     return (
         f'{_FINISHED}{identity},"t_ns":{t_ns},"pid":{pid},"state":{_text(state)},'

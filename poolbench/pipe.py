@@ -1,7 +1,7 @@
-"""The pipe between a worker and its recorder: the writing end, and how the recorder starts.
+"""The writing end of the pipe between a worker and its recorder; starts the recorder.
 
-A line is one `os.write`, so it is whole or absent, and it is out of the process before the next
-instruction. Nothing here raises into a job.
+A line is one `os.write`: it is written completely or not at all, and a crash after the call doesn't
+lose it. Writing never raises an exception into a job.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-#: What the pipe should hold, bytes: the most that Linux lets an ordinary user ask for.
+#: Requested capacity of the pipe, bytes: the most that Linux allows an ordinary user.
 PIPE_BYTES = 1_048_576
 
-#: How long a line may wait for room in a full pipe before it is given up, seconds.
+#: Timeout of a line in a full pipe, after which it is dropped, seconds.
 FULL_PIPE_WAIT_S = 5.0
 
-#: How long a worker that stops waits for its recorder to have delivered, seconds.
+#: Time that a stopping worker waits for its recorder to deliver all lines, seconds.
 CLOSE_WAIT_S = 5.0
 
-#: Lines that the recorder buffers while Redis is away, bytes; then the pipe fills.
+#: Size of the recorder's buffer while Redis is unreachable, bytes; beyond it the pipe fills.
 BUFFER_MAX_BYTES = 64 * 1_048_576
 
-#: How long the recorder retries after its worker is gone, seconds.
+#: Time for which the recorder retries after its worker has ended, seconds.
 GRACE_S = 60.0
 
-#: Signals that end a worker; sent to a whole group or container, they reach its recorder.
+#: Signals that end a worker; they also reach its recorder if sent to a group or container.
 IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
-#: Begins the name of a pipe's private folder, among the system's temporary ones.
+#: Prefix of a pipe's private folder in the system's temporary folder.
 FOLDER_PREFIX = "poolbench-pipe-"
 
 _log = logging.getLogger("poolbench.probe")
@@ -49,13 +49,13 @@ _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecorderSettings:
-    """What a recorder must know. It travels as the pipe's first line, never as an argument."""
+    """The settings of a recorder, sent as the pipe's first line and never as an argument."""
 
-    #: Where the lines go; holds the password.
+    #: Address of Redis, with the password.
     redis_url: str
-    #: The pipe's private folder, removed when the last writer is gone; empty: none.
+    #: The pipe's private folder, removed after the last writer has closed it; empty if none.
     folder: str = ""
-    #: Where lines are left that could not be delivered.
+    #: Folder for undelivered lines.
     state_dir: str = ""
     buffer_max_bytes: int = BUFFER_MAX_BYTES
     grace_s: float = GRACE_S
@@ -79,7 +79,7 @@ class Pipe:
         self._is_full = False
 
     def write(self, line: bytes) -> None:
-        """Write one whole line; a pipe that is broken or stays full costs one log line."""
+        """Write one complete line; log a warning once if the pipe is broken or stays full."""
         if self._is_broken:
             return
         try:
@@ -94,13 +94,13 @@ class Pipe:
     def close(self) -> None:
         """Close the pipe and wait up to `CLOSE_WAIT_S` for the recorder to deliver its lines.
 
-        Does nothing in other processes than the one that started the recorder, nor a second time.
+        It does nothing in a process that didn't start the recorder, or if called again.
         """
         recorder, self._recorder = self._recorder, None
         if recorder is None or os.getpid() != self._owner_pid:
             return
         self._is_broken = True
-        # The number stays taken: a late write of another thread must not go to another file.
+        # Keep the descriptor's number in use: a late write of another thread must not reach a file.
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 -- a descriptor is wanted
             os.dup2(nowhere.fileno(), self._fd, inheritable=False)
         try:
@@ -111,12 +111,12 @@ class Pipe:
             shutil.rmtree(self.path.parent, ignore_errors=True)
 
     def _write_when_free(self, line: bytes) -> None:
-        """Wait for room; while the pipe stays full only the first line waits."""
+        """Wait until the pipe has room; while it stays full, only the first line waits."""
         room = select.poll()
         room.register(self._fd, select.POLLOUT)
         deadline_s = time.monotonic() + (0.0 if self._is_full else FULL_PIPE_WAIT_S)
         while room.poll(max(deadline_s - time.monotonic(), 0.0) * 1_000):
-            # room for one line is seen by every waiting slot
+            # every waiting slot is notified of room for one line
             with contextlib.suppress(BlockingIOError):
                 os.write(self._fd, line)
                 self._is_full = False
@@ -127,10 +127,10 @@ class Pipe:
 
 
 def start_pipe(settings: RecorderSettings) -> Pipe:
-    """Make a pipe in a private folder and start the recorder at its other end.
+    """Create a pipe in a private folder and start the recorder at its other end.
 
     Raises:
-        OSError: if the pipe or the process can't be made.
+        OSError: if the pipe or the process can't be created.
     """
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     try:
@@ -139,7 +139,7 @@ def start_pipe(settings: RecorderSettings) -> Pipe:
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
             fd = _open_writer(path)
-            # macOS can't enlarge a pipe, and a user's pages may all be used
+            # macOS can't enlarge a pipe, and a user's limit of pipe pages may be reached
             with contextlib.suppress(AttributeError, OSError):
                 fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             os.write(fd, replace(settings, folder=str(folder)).encode())
@@ -166,9 +166,9 @@ def _open_writer(path: Path) -> int:
 
 
 def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen[bytes]:
-    """Start a recorder in a session of its own, out of reach of signals to the worker's group.
+    """Start a recorder in a session of its own, which signals to the worker's group don't reach.
 
-    Until it can ignore what ends a worker, those signals are blocked in it: a mask is inherited.
+    `IGNORED_SIGNALS` are blocked in it, by an inherited mask, until it can ignore them.
     """
     environ = dict(os.environ)
     if _PACKAGE_PARENT.name not in {"site-packages", "dist-packages"}:
@@ -177,7 +177,7 @@ def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen
     before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
     try:
         return subprocess.Popen(
-            # -P: a redis.py in the worker's folder is not the client
+            # -P: a redis.py in the worker's folder must not hide the client
             [sys.executable, "-P", "-m", "poolbench.recorder"],
             stdin=stdin,
             stdout=subprocess.DEVNULL,

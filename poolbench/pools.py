@@ -6,29 +6,29 @@ from dataclasses import dataclass
 
 from poolbench.errors import Fault, UsageError, nearest
 
-#: Bound of a worker's slots where the pool has none of its own.
+#: Most slots of a pool without a bound of its own.
 MAX_SLOTS = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """One of Celery's ways to run several jobs at once in a worker."""
+    """A worker pool of Celery."""
 
     name: str
-    #: What one slot is, in words.
+    #: Description of one slot.
     slot: str
     #: How jobs share the interpreter, in one sentence for a newcomer.
     lesson: str
-    #: The only possible count of slots, or None where it is free.
+    #: The only possible number of slots, or None.
     fixed_slots: int | None = None
-    #: The most slots that make sense.
+    #: Most slots.
     max_slots: int = MAX_SLOTS
     #: Environment variables that the worker needs in addition to its settings.
     environment: tuple[tuple[str, str], ...] = ()
 
     @property
     def celery_value(self) -> str:
-        """The word after ``celery worker -P``."""
+        """Return the value of ``celery worker -P``."""
         return "custom" if self.environment else self.name
 
 
@@ -68,7 +68,7 @@ POOLS: dict[str, Pool] = {
 
 
 def always_has(pool: Pool) -> str:
-    """Return, for a message, how many slots a pool has that always has as many."""
+    """Return the clause of a message about a pool with a fixed number of slots."""
     return f"{pool.name} always has {pool.fixed_slots} slot"
 
 

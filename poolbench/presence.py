@@ -1,4 +1,4 @@
-"""The live workers of a contender, as they report themselves in Redis."""
+"""Reads the live workers of a contender from their heartbeats in Redis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class WorkerGroup:
 def live_workers(client: redis.Redis, contender: str) -> list[dict[str, Any]]:
     """Return the heartbeats of a contender's live workers, as `poolbench.heartbeat` writes them.
 
-    A key that expired meanwhile, or that somebody else wrote, is left out.
+    Keys that have expired meanwhile, or that another program wrote, are skipped.
     """
     keys = list(client.scan_iter(match=worker_key(contender, "*"), count=1_000))
     found = []
@@ -41,7 +41,7 @@ def live_workers(client: redis.Redis, contender: str) -> list[dict[str, Any]]:
 
 
 def find_workers(client: redis.Redis, contender: str, *, queue: str | None = None) -> WorkerGroup:
-    """Return the workers of a contender at this moment; there may be none.
+    """Return the current workers of a contender; there may be none.
 
     Args:
         client: any client of the broker.
@@ -51,7 +51,7 @@ def find_workers(client: redis.Redis, contender: str, *, queue: str | None = Non
     workers = [
         worker
         for worker in live_workers(client, contender)
-        # a worker of very many queues lists none of them
+        # a worker with very many queues reports none of them
         if queue is None or queue in (worker.get("queues") or [queue])
     ]
     slots = (worker.get("slots") for worker in workers)

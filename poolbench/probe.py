@@ -1,7 +1,7 @@
 """Writes a line for each moment of each job. Loaded by ``celery … -I poolbench.probe``.
 
-It works on any Celery app, unchanged, in any pool, and never raises into the worker: without a
-recorder the jobs run on, and one log line reports that they are not recorded.
+It works with any unchanged Celery app in any pool, and never raises an exception into the worker.
+Without a recorder the jobs continue, and one log line reports that they are not recorded.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from poolbench.settings import Settings, load_settings
 from poolbench.work import WORK_NS
 
 #: Key in Celery's request, set for each message received: the members of the execution's
-#: lines, with its nonce. A retry carries it away as a header, so its value is trusted in
-#: the slot only, after the consumer has replaced it.
+#: lines, with its nonce. A retry copies it into a header, so its value is valid only in the slot,
+#: after the consumer has replaced it.
 EXECUTION = "poolbench_execution"
 
 #: Attribute of a job's request: the thread's CPU time when the job began, ns.
 _CPU_FROM_NS = "poolbench_cpu_from_ns"
 
-#: Attribute of a job's request where the pool sets it: how long the job blocked its loop, ns.
+#: Attribute of a job's request, if the pool sets it: how long the job blocked its loop, ns.
 _BLOCKED_NS = "loop_blocked_ns"
 
 #: Environment variable that a worker's probe sets for the worker's own children.
@@ -49,31 +49,31 @@ _HANDOVER = "POOLBENCH_HANDOVER"
 
 _log = logging.getLogger("poolbench.probe")
 
-#: Handlers that have failed in this process: each logs it once.
+#: Handlers that have failed in this process, and have logged it.
 _failed: set[str] = set()
 
 P = ParamSpec("P")
 
 
-def _say_once(handler: Callable[..., None], error: Exception) -> None:
-    """Log a handler's fault once; the job runs on."""
+def _log_once(handler: Callable[..., None], error: Exception) -> None:
+    """Log a handler's fault once; the job continues."""
     if handler.__qualname__ not in _failed:
         _failed.add(handler.__qualname__)
         _log.warning("%s failed (logged once): %r", handler.__qualname__, error)
 
 
 def _guarded(handler: Callable[P, None]) -> Callable[P, None]:
-    """Keep a handler's fault out of the worker.
+    """Return a handler that logs its faults instead of raising them into the worker.
 
-    The three that every job meets do the same in their own bodies: a wrapper costs them 5 %.
+    The three handlers that run for every job do this themselves: a wrapper makes them 5 % slower.
     """
 
     @functools.wraps(handler)
     def call(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             handler(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 -- see _say_once
-            _say_once(handler, error)
+        except Exception as error:  # noqa: BLE001 -- see _log_once
+            _log_once(handler, error)
 
     return call
 
@@ -87,10 +87,10 @@ class Probe:
         self._run = ""
         self._contender = ""
         self._heartbeat_file: Path | None = None
-        #: Unseeded, so it differs by process; a system call for each nonce would cost more.
+        #: Unseeded, so it differs by process; a system call for each nonce would be slower.
         self._nonces = random.Random()
-        #: In the consumer's process: requests by job id, as long as Celery holds them. A hard time
-        #: limit is reported without its request.
+        #: In the consumer's process: requests by job id, as long as Celery keeps them. Celery
+        #: reports a hard time limit without the request.
         self._requests: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
     def connect(self) -> None:
@@ -116,7 +116,7 @@ class Probe:
 
     @_guarded
     def on_worker_init(self, *, sender: Any, **_: object) -> None:
-        """Start the recorder: the app is configured, nothing of the worker is built yet."""
+        """Start the recorder; the app is configured, and the worker is not built yet."""
         os.environ[_HANDOVER] = ""
         sender.app.steps["consumer"].add(Heartbeat)
         try:
@@ -133,7 +133,7 @@ class Probe:
 
     @_guarded
     def on_pool(self, consumer: Any) -> None:
-        """Note which pool was built, before it starts; spawned slots get it by environment."""
+        """Record the pool's class before it starts; spawned slots get it from the environment."""
         pool_seen = class_path(consumer.pool)
         self._evidence = Evidence(pool_seen=pool_seen)
         if self._pipe is not None:
@@ -151,13 +151,13 @@ class Probe:
 
     @_guarded
     def on_worker_shutdown(self, **_: object) -> None:
-        """Give the recorder time to deliver: a container ends with its main process."""
+        """Wait for the recorder to deliver, since a container ends with its main process."""
         if self._pipe is not None:
             self._pipe.close()
 
     @_guarded
     def on_beat(self, consumer: Any) -> None:
-        """Show that the worker is alive."""
+        """Write the worker's heartbeat."""
         if self._pipe is not None:
             self._pipe.write(alive_line(consumer, contender=self._contender))
         if self._heartbeat_file is not None:
@@ -171,18 +171,18 @@ class Probe:
             return
         try:
             fields = request.request_dict
-            execution = self._mint(fields, kind=request.type, job_id=request.id)
+            execution = self._new_execution(fields, kind=request.type, job_id=request.id)
             if execution is None:
                 fields.pop(EXECUTION, None)
                 return
             fields[EXECUTION] = execution
             self._requests[request.id] = request
             pipe.write(lines.received_line(execution, t_ns=t_ns))
-        except Exception as error:  # noqa: BLE001 -- see _say_once
-            _say_once(self.on_received, error)
+        except Exception as error:  # noqa: BLE001 -- see _log_once
+            _log_once(self.on_received, error)
 
     def on_started(self, *, sender: Any, **_: object) -> None:
-        """Write that a slot starts the job, with the evidence of the slot."""
+        """Write a *started* line, with the evidence of the slot."""
         pipe = self._pipe
         if pipe is None:
             return
@@ -196,11 +196,11 @@ class Probe:
             pipe.write(lines.started_line(execution, t_ns=t_ns, evidence=evidence.fragment()))
             if evidence.has_own_thread:
                 request.poolbench_cpu_from_ns = time.thread_time_ns()
-        except Exception as error:  # noqa: BLE001 -- see _say_once
-            _say_once(self.on_started, error)
+        except Exception as error:  # noqa: BLE001 -- see _log_once
+            _log_once(self.on_started, error)
 
     def on_finished(self, *, sender: Any, state: str | None = None, **_: object) -> None:
-        """Write that a slot has finished the job."""
+        """Write a *finished* line."""
         pipe = self._pipe
         if pipe is None:
             return
@@ -220,14 +220,14 @@ class Probe:
                 blocked_ns=request.get(_BLOCKED_NS),
             )
             pipe.write(line)
-        except Exception as error:  # noqa: BLE001 -- see _say_once
-            _say_once(self.on_finished, error)
+        except Exception as error:  # noqa: BLE001 -- see _log_once
+            _log_once(self.on_finished, error)
 
     @_guarded
     def on_failure(
         self, *, sender: Any, task_id: str, exception: BaseException, **_: object
     ) -> None:
-        """Write why an execution failed; called in the slot, in the consumer's process, or both."""
+        """Write a failure verdict; called in the slot, in the consumer's process, or both."""
         request = sender.request
         execution = request.get(EXECUTION) if request.id == task_id else None
         if execution is None and (known := self._requests.get(task_id)) is not None:
@@ -238,13 +238,13 @@ class Probe:
     def on_internal_error(
         self, *, request: Mapping[str, Any] | None, exception: BaseException, **_: object
     ) -> None:
-        """Write that Celery failed around a job, as when its result can't be stored."""
+        """Write a verdict about an error of Celery itself, such as a failure to store a result."""
         execution = (request or {}).get(EXECUTION)
         self._write_verdict(execution, outcome=Outcome.FAILED, error=_describe(exception))
 
     @_guarded
     def on_retry(self, *, request: Any, reason: object = None, **_: object) -> None:
-        """Write that the job comes again, as another attempt."""
+        """Write a retry verdict: the job runs again, as another attempt."""
         error = "" if reason is None else str(reason)
         self._write_verdict(request.get(EXECUTION), outcome=Outcome.RETRIED, error=error)
 
@@ -252,13 +252,13 @@ class Probe:
     def on_revoked(
         self, *, sender: Any, request: Any, terminated: bool, expired: bool, **_: object
     ) -> None:
-        """Write that a job was called off: before it was received, in the queue, or running."""
+        """Write that a job was revoked before it was received, while it waited, or while it ran."""
         execution = request.get(EXECUTION)
         known = self._requests.get(request.id)
-        # Not received by this probe: the value came with a retry from another execution.
-        # Equality does not show it, since that other may still be known here.
+        # Not received by this probe: a retry copied the value from another execution. Comparing
+        # the values can't detect this, since that execution may still be in `_requests`.
         if known is None or known.request_dict.get(EXECUTION) is not execution:
-            execution = self._mint(vars(request), kind=sender.name, job_id=request.id)
+            execution = self._new_execution(vars(request), kind=sender.name, job_id=request.id)
         self._write_verdict(
             execution,
             outcome=Outcome.EXPIRED if expired else Outcome.REVOKED,
@@ -267,12 +267,12 @@ class Probe:
 
     @_guarded
     def on_rejected(self, *, message: Any, exc: object = None, **_: object) -> None:
-        """Write that a message of ours was no job that Celery understands."""
+        """Write that Celery rejected a message of Poolbench as no valid job."""
         self._write_message_verdict(message, outcome=Outcome.REJECTED, error=str(exc or ""))
 
     @_guarded
     def on_unknown(self, *, message: Any, name: str, **_: object) -> None:
-        """Write that this app has no such job kind: Celery drops it as failed."""
+        """Write that this app lacks the job kind; Celery drops the job as failed."""
         error = f"NotRegistered: {name}"
         self._write_message_verdict(message, outcome=Outcome.FAILED, error=error)
 
@@ -281,7 +281,7 @@ class Probe:
         self._nonces.seed()
         self._evidence.describe_process()
 
-    def _mint(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> str | None:
+    def _new_execution(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> str | None:
         """Return a new execution's members, or None if the job is not to be recorded."""
         job = lines.job_members(fields[HEADER]) if HEADER in fields else None
         if job is None:
@@ -296,7 +296,7 @@ class Probe:
     def _write_message_verdict(self, message: Any, *, outcome: Outcome, error: str) -> None:
         headers = message.headers if isinstance(message.headers, Mapping) else {}
         kind, job_id = str(headers.get("task", "")), str(headers.get("id", ""))
-        execution = self._mint(headers, kind=kind, job_id=job_id)
+        execution = self._new_execution(headers, kind=kind, job_id=job_id)
         self._write_verdict(execution, outcome=outcome, error=error)
 
     def _write_verdict(self, execution: str | None, *, outcome: Outcome, error: str) -> None:
@@ -315,7 +315,7 @@ def _recorder_settings(settings: Settings, *, app: Any) -> RecorderSettings:
 
 
 def _name_from(hostname: str) -> str:
-    """Return a contender's name made of the part of a worker's name before its host."""
+    """Return a contender's name from the part of a worker's name before its host."""
     first = hostname.partition("@")[0].lower()
     return re.sub(r"[^a-z0-9._-]", "-", first).lstrip("._-")[:64] or "worker"
 

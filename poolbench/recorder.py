@@ -1,7 +1,8 @@
-"""The process at the other end of a worker's pipe: reads lines, stores them in Redis.
+"""The process at the reading end of a worker's pipe: reads lines and stores them in Redis.
 
-It outlives a killed worker and ends when the pipe's last writer is gone and its lines are
-delivered. Reading and delivering are two threads, so that the worker never waits for Redis.
+It continues after its worker is killed, and ends when all writers have closed the pipe and all
+lines are delivered. Reading and delivering are two threads, so that the worker never waits for
+Redis.
 """
 
 from __future__ import annotations
@@ -31,26 +32,27 @@ from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.line_sorter import Sorter
 from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
 
-#: Pause after a read, seconds: lines gather in the pipe, and one round trip serves them all. What
-#: this process costs is its waking up, about 0.8 ms of CPU with cold caches, not the lines.
+#: Pause after a read, seconds, so that one round trip delivers many lines. The cost of this process
+#: is its wake-ups, about 0.8 ms of CPU time with cold caches, rather than the lines.
 GATHER_S = 0.1
 
-#: What a pipe holds at least, bytes, where the system doesn't report it (macOS).
+#: Least capacity of a pipe, bytes, for systems that don't report it (macOS).
 SMALL_PIPE_BYTES = 16_384
 
-#: Stream entries in one round trip, at most: about 4 MB.
+#: Most stream entries in one round trip: about 4 MB.
 ENTRIES_PER_TRIP = 16
 
-#: A worker without a heartbeat for this long is no longer seen, seconds.
+#: Expiry of a worker's heartbeat, seconds.
 PRESENCE_S = 15
 
-#: A live worker whose loop is busy (solo, in a long job) is shown this often, seconds.
+#: Interval at which the recorder renews the heartbeat of a worker whose loop is busy (solo, in a
+#: long job), seconds.
 PRESENCE_REFRESH_S = 5.0
 
-#: How long one exchange with Redis may take, seconds.
+#: Timeout of one exchange with Redis, seconds.
 REDIS_TIMEOUT_S = 2.0
 
-#: Pause before Redis is tried again, seconds.
+#: Pause before the next attempt to reach Redis, seconds.
 RETRY_S = 0.25
 
 _STDIN = 0
@@ -65,24 +67,24 @@ class Recorder:
 
     def __init__(self, settings: RecorderSettings) -> None:
         self._settings = settings
-        # a client made from an address tries once
+        # a client created by `from_url` doesn't retry
         self._client = redis.Redis.from_url(
             settings.redis_url,
             socket_timeout=REDIS_TIMEOUT_S,
             socket_connect_timeout=REDIS_TIMEOUT_S,
         )
         self._sorter = Sorter()
-        #: What was read and is not sorted yet.
+        #: Bytes that were read and are not sorted yet.
         self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        #: Whether the pipe's last writer is gone.
+        #: Whether all writers have closed the pipe.
         self._has_ended = False
-        #: Bytes read, counted by the thread that reads; and those of them that are delivered or
-        #: need no delivery, counted by the other.
+        #: Bytes read, counted by the reading thread, and bytes that are delivered or need no
+        #: delivery, counted by the other thread.
         self._read_bytes = 0
         self._settled_bytes = 0
         #: Stream entries to send: a run, and lines of it.
         self._entries: deque[tuple[str, bytes]] = deque()
-        #: Heartbeats by key: the newest of each worker, and those that Redis doesn't have yet.
+        #: Heartbeats by key: the newest of each worker, and those that are not in Redis yet.
         self._presence: dict[str, bytes] = {}
         self._unsent_presence: dict[str, bytes] = {}
         self._shown_at_s = time.monotonic()
@@ -91,7 +93,7 @@ class Recorder:
         self._is_hurried = False
 
     def read(self, pipe: FileIO) -> None:
-        """Read until the last writer is gone; stop for room meanwhile, but not after that."""
+        """Read until all writers have closed the pipe; pause while the buffer is full."""
         hangup = select.poll()
         hangup.register(pipe, 0)
         try:
@@ -110,7 +112,7 @@ class Recorder:
                 time.sleep(GATHER_S)
 
     def run(self) -> None:
-        """Deliver until the pipe has ended and nothing is left, or the grace period is over."""
+        """Deliver until the pipe has ended and all is delivered, or the grace period is over."""
         is_all_delivered = True
         while not self._has_ended:
             self._sort_read(timeout_s=PRESENCE_REFRESH_S if is_all_delivered else 0.0)
@@ -122,7 +124,7 @@ class Recorder:
         """Deliver the rest within the grace period; write what can't be delivered to a file."""
         if self._settings.folder:
             shutil.rmtree(self._settings.folder, ignore_errors=True)
-        signal.signal(signal.SIGTERM, self._hurry)
+        signal.signal(signal.SIGTERM, self._end_grace)
         self._chunks.put(b"\n")
         self._sort_read(timeout_s=0.0)
         self._unsent_presence.clear()
@@ -136,11 +138,11 @@ class Recorder:
                 self._client.delete(*self._presence)
         self._client.close()
 
-    def _hurry(self, *_signal: object) -> None:
+    def _end_grace(self, *_signal: object) -> None:
         self._is_hurried = True
 
     def _sort_read(self, *, timeout_s: float) -> None:
-        """Sort all that was read; wait for something where there is nothing."""
+        """Sort everything that was read; wait up to ``timeout_s`` if there is nothing."""
         with contextlib.suppress(queue.Empty):
             self._sort(self._chunks.get(timeout=timeout_s))
             while True:
@@ -148,23 +150,23 @@ class Recorder:
 
     def _sort(self, chunk: bytes) -> None:
         found = self._sorter.sort(chunk)
-        # what is in no entry needs no delivery, or was counted with an earlier chunk
+        # bytes outside of entries need no delivery, or were counted with an earlier chunk
         self._settled_bytes += len(chunk) - sum(len(lines) for _, lines in found.entries)
         self._entries.extend(found.entries)
         self._presence.update(found.presence)
         self._unsent_presence.update(found.presence)
         if found.garbled and not self._has_seen_garbled:
             self._has_seen_garbled = True
-            _say(f"dropped a garbled line (logged once): {found.garbled[0][:60]!r}")
+            _log(f"dropped a garbled line (logged once): {found.garbled[0][:60]!r}")
 
     def _refresh_presence(self) -> None:
         if time.monotonic() - self._shown_at_s > PRESENCE_REFRESH_S:
             self._unsent_presence.update(self._presence)
 
     def _deliver(self) -> bool:
-        """Send everything; return whether nothing is left. After a failure, pause before it.
+        """Send everything; return whether all is delivered. After a failure, pause first.
 
-        What was sent without an answer is sent again: folding collapses identical lines.
+        Lines without an answer are sent again, since folding removes duplicates.
         """
         try:
             while self._entries or self._unsent_presence:
@@ -172,12 +174,12 @@ class Recorder:
         except (redis.RedisError, OSError) as error:
             if not self._is_redis_away:
                 self._is_redis_away = True
-                _say(f"Redis does not accept lines; they are kept here: {error}")
+                _log(f"Redis does not accept lines; they are buffered: {error}")
             time.sleep(RETRY_S)
             return False
         if self._is_redis_away:
             self._is_redis_away = False
-            _say("Redis is back; the kept lines are delivered")
+            _log("Redis is reachable again; the buffered lines are delivered")
         return True
 
     def _send(self, entries: list[tuple[str, bytes]]) -> None:
@@ -195,7 +197,7 @@ class Recorder:
             self._settled_bytes += len(lines)
 
     def _leave_in_file(self) -> None:
-        """Write the undelivered lines to a file: they exist nowhere else."""
+        """Write the undelivered lines to a file, their only copy."""
         name = f"undelivered-{socket.gethostname()}-{os.getpid()}.lines"
         line_count = sum(lines.count(b"\n") for _, lines in self._entries)
         for folder in (self._settings.state_dir, tempfile.gettempdir()):
@@ -206,33 +208,33 @@ class Recorder:
                 with os.fdopen(fd, "wb") as file:
                     file.writelines(lines for _, lines in self._entries)
             except OSError as error:
-                _say(f"{path} can't be written: {error}")
+                _log(f"{path} can't be written: {error}")
             else:
-                _say(f"Redis stayed away: {line_count} undelivered lines are in {path}")
+                _log(f"Redis was unreachable: {line_count} undelivered lines are in {path}")
                 return
 
 
 def main() -> int:
     """Run the recorder on standard input; return its exit code."""
     for number in IGNORED_SIGNALS:
-        # when a worker is stopped, its last lines are yet to come
+        # a stopping worker still writes its last lines
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
     os.set_blocking(_STDIN, True)
-    # unbuffered, so that what follows the first line stays in the pipe
+    # unbuffered, so that the bytes after the first line stay in the pipe
     pipe = FileIO(_STDIN, closefd=False)
     try:
         recorder = Recorder(RecorderSettings(**json.loads(pipe.readline())))
     except (ValueError, TypeError) as error:
         # without the content: the line may contain a password
-        _say(f"its settings are unusable ({type(error).__name__})")
+        _log(f"its settings are unusable ({type(error).__name__})")
         return ExitCode.USAGE
     threading.Thread(target=recorder.read, args=(pipe,), daemon=True).start()
     recorder.run()
     return ExitCode.OK
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.write(f"poolbench recorder {os.getpid()}: {text}\n")
         sys.stderr.flush()

@@ -1,8 +1,8 @@
-"""What is known of one execution attempt: the lines as the probe writes them, and the record.
+"""The data about one execution attempt: the probe's lines, and the record made from them.
 
-A *line* is one moment, a JSON object on one line of less than 4 KiB. Every line carries ``v``
-(format), ``m`` (moment), ``nonce``, ``t_ns`` (Unix nanoseconds) and as much of the job's identity
-as its writer knows. The collector folds the lines of one nonce into one record.
+A *line* is one moment, a JSON object on one line of less than 4 KiB. Every line contains ``v``
+(format), ``m`` (moment), ``nonce``, ``t_ns`` (Unix nanoseconds) and the parts of the job's identity
+that its writer has. The collector folds the lines of one nonce into one record.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-#: Version of the line, of the record and of a results folder. Raised when an old reader
-#: would misunderstand a new file.
+#: Version of the line, of the record and of a results folder. It is raised if an old reader would
+#: misread a new file.
 FORMAT = 1
 
-#: A line is written whole or not at all up to this size (POSIX PIPE_BUF on Linux), bytes.
+#: Largest line that is written completely or not at all (POSIX PIPE_BUF on Linux), bytes.
 LINE_MAX_BYTES = 4_096
 
-#: An error's text is cut to this many characters, so that a line stays below its limit.
+#: Longest text of an error, characters; longer ones are cut, so that a line keeps its limit.
 ERROR_MAX_CHARS = 300
 
 
 class Moment(StrEnum):
     """The moment of a job that a line records."""
 
-    #: Celery's consumer has the message. Written by the consumer's process.
+    #: Celery's consumer has received the message. Written by the consumer's process.
     RECEIVED = "received"
     #: The slot is about to call the job's function.
     STARTED = "started"
-    #: The slot is done with it: result stored, callbacks dispatched.
+    #: The slot has finished: result stored, callbacks dispatched.
     FINISHED = "finished"
     #: Celery's own verdict on an execution, often from the parent of the slot.
     VERDICT = "verdict"
-    #: A worker's heartbeat: of no job; becomes a key with an expiry.
+    #: A worker's heartbeat, which belongs to no job; it becomes a key with an expiry.
     ALIVE = "alive"
 
 
@@ -54,10 +54,10 @@ class Outcome(StrEnum):
 
 
 #: Outcomes after which the job needs no further attempt. `RETRIED` and `REJECTED` are left out,
-#: since the job comes again; `LOST_WORKER`, since it may.
+#: since the job runs again; `LOST_WORKER`, since it may.
 FINAL_OUTCOMES = frozenset(Outcome) - {Outcome.RETRIED, Outcome.REJECTED, Outcome.LOST_WORKER}
 
-#: The outcome that a state in a *finished* line means.
+#: Outcome for each state in a *finished* line.
 OUTCOME_OF_STATE: Mapping[str, Outcome] = {
     "SUCCESS": Outcome.DONE,
     "FAILURE": Outcome.FAILED,
@@ -99,8 +99,7 @@ _EVIDENCE: dict[str, Column] = {
     "gil_enabled": (bool, "whether that interpreter held its GIL"),
 }
 
-#: Everything a line may carry. ``error``, ``host`` and the others of a slot come with the moment
-#: that has them.
+#: All members that a line may have; some are in the lines of certain moments only.
 LINE_COLUMNS: Mapping[str, Column] = {
     "v": (int, "format version of the line"),
     "m": (str, "moment: received, started, finished, verdict"),
@@ -130,7 +129,7 @@ class TrialPlan:
     trial: int
     contender: str
     pool: str
-    #: Slots of the contender; 0 if the sender doesn't know it.
+    #: Slots of the contender; 0 if unknown.
     slots: int
     kind: str
     parameters: Mapping[str, int | float] = field(default_factory=dict)
@@ -138,15 +137,15 @@ class TrialPlan:
     arrivals: str = "burst"
     #: Mean arrivals per second; 0 for a burst.
     rate_per_s: float = 0.0
-    #: Where the rate changes: the parameters that describe how; several numbers are a list.
+    #: If the rate changes: the parameters of the change; several numbers are a list.
     shape: Mapping[str, float | list[float]] = field(default_factory=dict)
-    #: Where the rate changes: the longest time between two jobs as drawn, seconds.
+    #: If the rate changes: the longest time between two jobs as drawn, seconds.
     longest_gap_s: float = 0.0
-    #: Jobs meant to be sent.
+    #: Number of jobs to send.
     count: int = 0
     #: Size of an unused argument, bytes; 0 for none.
     payload_bytes: int = 0
-    #: Whether its messages ask for the result to be stored.
+    #: Whether its messages request that results be stored.
     stores_result: bool = False
 
 
@@ -154,7 +153,7 @@ def decode_line(wire: bytes | str) -> dict[str, Any]:
     """Return the line in its wire form as a mapping.
 
     Raises:
-        ValueError: if it is garbled or of another format.
+        ValueError: if it can't be parsed or is of another format.
     """
     line = json.loads(wire)
     if not isinstance(line, dict) or line.get("v") != FORMAT or "m" not in line:

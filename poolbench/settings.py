@@ -1,6 +1,6 @@
 """The only reader of environment variables and of ``.env``.
 
-An environment variable goes before ``.env``, which goes before the default.
+An environment variable overrides ``.env``, which overrides the default.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from poolbench.errors import Fault, UsageError
 from poolbench.pools import MAX_SLOTS, POOLS
 
-#: Where secrets and settings of a checkout are kept, mode 0600.
+#: File with the secrets and settings of a checkout, mode 0600.
 DOTENV = Path(".env")
 
 MAX_PORT = 65_535
@@ -25,7 +25,7 @@ class Variable:
     """One environment variable that Poolbench reads."""
 
     default: str = field(default="", kw_only=False)
-    #: Bounds of a whole number, both allowed; None for text.
+    #: Bounds of a whole number, inclusive; None for text.
     bounds: tuple[int, int] | None = None
 
 
@@ -64,9 +64,9 @@ VARIABLES: dict[str, Variable] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that the environment may decide, checked."""
+    """All settings from the environment, checked."""
 
-    #: The broker with its password: show `redis_address` to people, never this.
+    #: Address of the broker with its password; print `redis_address` instead.
     redis_url: str
     upstream_url: str
     upstream_port: int
@@ -79,15 +79,15 @@ class Settings:
     prefetch_multiplier: int
     #: Whether a job is acknowledged after it ran.
     acks_late: bool
-    #: Whether a worker stores the results of messages that leave it to the worker.
+    #: Whether a worker stores the results of messages that don't specify it.
     stores_results: bool
-    #: The broker as a worker and its jobs reach it, with its password.
+    #: Address of the broker for a worker and its jobs, with its password.
     worker_redis_url: str
     image: str
     collector_image: str
     state_dir: Path
     results_dir: Path
-    #: Path of a Python without a GIL that has a worker's packages; empty: that of the checkout.
+    #: Path of a Python without a GIL that has a worker's packages; empty for the checkout's.
     free_threaded: str
     scope: str
     contender: str
@@ -95,7 +95,7 @@ class Settings:
     #: Whether the broker was named by POOLBENCH_REDIS_URL.
     redis_is_explicit: bool
     heartbeat_file: Path | None = None
-    #: Whether this process is a worker whose slots are coroutines, by its environment.
+    #: Whether this process is a worker whose slots are coroutines.
     runs_coroutines: bool = False
 
     @property
@@ -111,7 +111,7 @@ def load_settings(
     """Return the settings of this process.
 
     Raises:
-        UsageError: with every value that can't be used.
+        UsageError: with every invalid value.
     """
     found = dict(read_dotenv(dotenv)) if dotenv else {}
     found.update(os.environ if environ is None else environ)

@@ -7,45 +7,45 @@ from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """How far a run is."""
+    """The progress of a run."""
 
-    #: The producer may send more.
+    #: The producer may send more jobs.
     SENDING = "sending"
-    #: All is sent, and jobs are missing.
+    #: All jobs are sent, and some have not ended.
     RUNNING = "running"
-    #: All is sent, and the end of every job is known.
+    #: All jobs are sent, and the end of every job is known.
     CLOSED = "closed"
-    #: Jobs are missing, and for long there was no line. Lines may still come.
+    #: Some jobs have not ended, and no line has arrived for a long time. Lines may still arrive.
     STALLED = "stalled"
 
     @property
     def is_over(self) -> bool:
-        """Whether no more lines are expected."""
+        """Return whether no more lines are expected."""
         return self in {RunState.CLOSED, RunState.STALLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """The account of a trial: sent = done + failed + lost, counted in jobs."""
+    """The ledger of a trial: sent = done + failed + lost, counted in jobs."""
 
     #: Jobs that the producer put into the queue.
     sent: int = 0
-    #: Jobs with an execution that was done.
+    #: Jobs with a successful execution.
     done: int = 0
-    #: Jobs without one, with an outcome after which no further attempt comes.
+    #: Jobs without one whose last outcome is final (`poolbench.records.FINAL_OUTCOMES`).
     failed: int = 0
     #: Attempts, not jobs, that ended in a retry.
     retried: int = 0
-    #: Jobs of which no end is known: unfinished while the trial runs. Negative if more ended
-    #: than were sent.
+    #: Jobs without a known end, which are unfinished while the trial runs. Negative if more jobs
+    #: ended than were sent.
     lost: int = 0
-    #: Attempts that finished and had finished before, be it as another execution or, under one
-    #: nonce, as the same.
+    #: Attempts that finished although they had finished before, as another execution or, with the
+    #: same nonce, as the same one.
     duplicated: int = 0
 
     @property
     def is_closed(self) -> bool:
-        """Whether the end of every job sent is known, and of no other."""
+        """Return whether the end of every job sent is known, and of no other job."""
         return self.lost == 0
 
 

@@ -53,7 +53,7 @@ def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path:
                 lambda: _last_heartbeat_ns(client) > back_ns,
                 what="a heartbeat after the outage",
             )
-            assert worker.log.count("Redis is back") == 1
+            assert worker.log.count("Redis is reachable again") == 1
 
 
 def _ids(client: redis.Redis, run: str, moment: str) -> set[str]:
