@@ -1,1 +1,1 @@
-"""The collector stores lines from Redis in a run's folder, and folds and counts them."""
+"""Stores lines from Redis in a run's folder, folds them into records, and computes figures."""

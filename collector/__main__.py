@@ -1,4 +1,4 @@
-"""`python -m collector`: the service that gathers a running stack's records into its results."""
+"""`python -m collector`: the service that stores a running stack's records in its results."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from poolbench.arguments import Parser, number
 from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.settings import Settings, load_settings
 
-#: How long a stop may take, seconds. To leave earlier loses nothing: an incomplete part does not
-#: exist, and its lines are in the stream.
+#: Timeout of a stop, seconds. Nothing is lost at the timeout: an incomplete part is not kept, and
+#: its lines are still in the stream.
 STOP_S = 1.5
 
 
@@ -63,18 +63,18 @@ def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.N
         type=number(float, low=0.001, high=86_400),
         default=STALL_S,
         metavar="SECONDS",
-        help="mark a run as stalled after so many seconds without a line while jobs are missing, "
-        "in addition to the length of its jobs (default: %(default)g)",
+        help="mark a run with missing jobs as stalled after this number of seconds without a line, "
+        "in addition to the duration of its jobs (default: %(default)g)",
     )
     return parser.parse_args(arguments)
 
 
 def _connect(settings: Settings) -> redis.Redis:
-    """Return a client that fails soon: the service itself waits for the broker and logs that."""
+    """Return a client with short timeouts; the service itself waits for the broker and logs it."""
     return redis.Redis.from_url(
         settings.redis_url,
         decode_responses=True,
-        # foreign bytes under one of our keys are shown as such and do not stop the service
+        # undecodable bytes in one of our keys must not stop the service
         encoding_errors="backslashreplace",
         socket_timeout=10.0,
         socket_connect_timeout=2.0,

@@ -29,31 +29,33 @@ from poolbench.evidence import boot_id
 from poolbench.keys import summary_key
 from poolbench.presence import find_workers
 
-#: A published summary is forgotten after this, seconds; a run's folder stays.
+#: Expiry of a published summary, seconds; a run's folder is kept.
 SUMMARY_EXPIRES_S = 86_400
 
-#: An unchanged summary is published again after this, so that its expiry counts from its end.
+#: Interval at which an unchanged summary is published again, seconds: its expiry then starts when
+#: the run is over.
 REPUBLISH_S = 60.0
 
-#: Between two updates of a run, seconds.
+#: Interval between two updates of a run, seconds.
 UPDATE_EVERY_S = 0.5
 
-#: Share of time that updating a run may take at most: a million records take a second, and the
-#: collector runs on the cores that it measures.
+#: Largest share of time for updating a run: a million records take a second, and the collector
+#: shares the cores with the measured workers.
 UPDATE_SHARE = 0.1
 
-#: Between two reads of a run's workers, seconds.
+#: Interval between two reads of a run's workers, seconds.
 PRESENCE_EVERY_S = 5.0
 
 
 class ActiveRun:
-    """A run in progress, or just over; it has the run's lock until `close`.
+    """A run in progress, or recently over; has the run's lock until `close`.
 
     Args:
         client: a client of the broker that decodes its answers.
         run: the run's id.
         folder: the run's folder.
-        stall_s: how long no line may come while jobs are missing, beyond the jobs' own length.
+        stall_s: time without a line after which a run with missing jobs is stalled, in addition to
+            the duration of its jobs.
         clock: monotonic, seconds.
 
     Raises:
@@ -71,7 +73,7 @@ class ActiveRun:
         clock: Callable[[], float],
     ) -> None:
         self.run = run
-        #: What was published last; None before that.
+        #: The summary that was published last; None before that.
         self.summary: Summary | None = None
         self._client = client
         self._stall_s = stall_s
@@ -83,7 +85,7 @@ class ActiveRun:
         self._has_events = False
         self._measured: tuple[Measured, ...] = ()
         self._fault = ""
-        # what has changed since it was last worked out, written and published
+        # whether anything has changed since the summary was computed, written and published
         self._is_stale = True
         self._saved: Summary | None = None
         self._published = ""
@@ -93,24 +95,24 @@ class ActiveRun:
 
     @property
     def is_over(self) -> bool:
-        """Whether no more lines are expected, as was published."""
+        """Return whether the published summary expects no more lines."""
         return self.summary is not None and self.summary.state.is_over
 
     @property
     def quiet_s(self) -> float:
-        """How long neither a line came nor a job was sent, seconds."""
+        """Return the time since the last line arrived or the last job was sent, seconds."""
         return self._clock() - max(self._line_at_s, self._moved_at_s)
 
     def close(self) -> None:
-        """Release the lock; the published summary stays."""
+        """Release the lock; the published summary is kept."""
         self._ingest.__exit__(None, None, None)
         self._folding = None
 
     def collect(self) -> bool:
-        """Store the lines in the stream, one part at most; return whether there were any.
+        """Store lines from the stream, at most one part; return whether there were any.
 
         Raises:
-            StorageError: if it can't be written: it is in the stream still.
+            StorageError: if they can't be written; they are still in the stream.
         """
         try:
             has_entries = self._ingest.step() > 0
@@ -126,12 +128,12 @@ class ActiveRun:
         """Publish the summary, if it is due; write the run's folder when the run is over.
 
         Args:
-            intervals: when the jobs of each run of the stack were in the system; this run's own is
-                brought up to date.
+            intervals: when the jobs of each run of the stack were in the system; the interval of
+                this run is updated.
 
         Raises:
             StackError: if the run's hash is absent or garbled.
-            StorageError: if the folder can't be written; what is known is published nevertheless.
+            StorageError: if the folder can't be written; the summary is published nevertheless.
         """
         start_s = self._clock()
         if start_s < self._update_at_s:
@@ -141,19 +143,19 @@ class ActiveRun:
             if run.sent != self._sent:
                 self._sent, self._moved_at_s = run.sent, self._clock()
                 self._is_stale = True
-            self._work_out(run)
+            self._measure(run)
             self._conclude(run, intervals)
         finally:
             cost_s = self._clock() - start_s
             self._update_at_s = start_s + max(UPDATE_EVERY_S, cost_s / UPDATE_SHARE)
 
-    def _work_out(self, run: RunHash) -> None:
-        """Bring the figures up to date, if anything is new."""
+    def _measure(self, run: RunHash) -> None:
+        """Update the figures if there are new lines or jobs."""
         now_s = self._clock()
         if now_s >= self._presence_at_s and not self.is_over:
             contenders = {plan.contender for plan in run.plans}
             groups = {name: find_workers(self._client, name) for name in contenders}
-            # to scan the keys of a broker full of results may take long
+            # scanning the keys of a broker with many results may take long
             self._presence_at_s = now_s + max(PRESENCE_EVERY_S, 20 * (self._clock() - now_s))
             slots = {name: group.slots for name, group in groups.items()}
             self._is_stale |= slots != self._slots
@@ -164,7 +166,7 @@ class ActiveRun:
         self._measured = measure(
             self._records().records(columns=FIGURE_COLUMNS),
             run=run,
-            # without it the producer is taken to run on the collector's machine
+            # without it the producer is assumed to run on the collector's machine
             sender_boot_id=run.boot_id or boot_id(),
             slots=self._slots,
         )
@@ -184,7 +186,7 @@ class ActiveRun:
                 run,
                 trials=self._measured,
                 quiet_s=self._clock() - self._line_at_s,
-                # gaps between arrivals and long jobs are no stall
+                # gaps between arrivals and long jobs don't count as a stall
                 stall_s=self._stall_s + run.longest_silence_s,
             ),
             has_events=self._has_events,
@@ -193,7 +195,7 @@ class ActiveRun:
             rejected_lines=self._ingest.rejected_lines,
         )
         try:
-            # closed is published last: who waits for it finds the folder written
+            # the state "closed" is published last, when the folder is written
             if summary.state.is_over:
                 self._save(summary)
         except StorageError as error:
@@ -203,11 +205,11 @@ class ActiveRun:
         self.summary = summary
 
     def _save(self, summary: Summary) -> None:
-        """Write the run's folder, if it doesn't hold this already."""
+        """Write the run's folder, unless it already contains this summary."""
         folder, saved = self._ingest.folder, self._saved
         if saved is None or (saved.state, saved.lines) != (summary.state, summary.lines):
             records = self._records().close()
-            # its memory is given back; for a late line, or a second attempt, the folder is read
+            # free the memory; for a late line or a second attempt, the folder is read again
             self._folding = None
             folder.write_jobs(records)
             if summary.rejected_lines:
@@ -224,7 +226,7 @@ class ActiveRun:
             self._published, self._published_at_s = text, now_s
 
     def _records(self) -> Folding:
-        """Return the records so far; from the folder, if they aren't in memory."""
+        """Return the records so far, from the folder if they aren't in memory."""
         if self._folding is None:
             self._folding = Folding()
             for lines in self._ingest.folder.iter_lines():

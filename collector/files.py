@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and disk faults as one clear line."""
+"""Reads and writes files atomically; reports faults of the disk as errors of one line."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import polars as pl
 from poolbench.errors import StorageError
 from poolbench.records import FORMAT
 
-#: Ends the name of a file that is still being written; a leftover is worthless.
+#: Suffix of a file that is still being written; leftovers are removed.
 TEMPORARY = ".tmp"
 
 #: Key of a Parquet file's own metadata that holds the format version.
 FORMAT_KEY = "poolbench_format"
 
-#: Errors that mean a full disk: the write limits of a process and a quota too.
+#: Errors that mean a full disk, including the write limit of a process and a quota.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn faults of the disk and of a file's content into a `StorageError` that names ``path``."""
+    """Convert faults of the disk and of a file's content into a `StorageError` with ``path``."""
     try:
         yield
     except OSError as error:
@@ -40,12 +40,12 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, *, write: Callable[[IO[bytes]], object]) -> None:
-    """Let ``write`` fill a temporary file, then put it at ``path``, durably.
+    """Write a temporary file with ``write``, then move it to ``path``, durably.
 
-    After a crash at any instant the old content is there or the new one, never a mixture.
+    After a crash at any time, the file has either the old or the new content.
 
     Raises:
-        StorageError: if it can't be written; then the temporary file is gone.
+        StorageError: if it can't be written; the temporary file is then removed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     with storage_errors(path):
@@ -64,7 +64,7 @@ def write_atomically(path: Path, *, write: Callable[[IO[bytes]], object]) -> Non
 def write_table(
     path: Path, *, frame: pl.DataFrame, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write a Parquet file atomically, and make its folder; its metadata has the format version.
+    """Write a Parquet file atomically and create its folder; its metadata has the format version.
 
     Raises:
         StorageError: if it can't be written.
@@ -83,9 +83,9 @@ def write_table(
 
 
 def scan_table(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
-    """Return a Parquet file's table, to be read later, with exactly the schema's columns.
+    """Return a lazy frame of a Parquet file with exactly the schema's columns.
 
-    A column that the version which wrote the file did not have is null.
+    A column that the file lacks, since an earlier version wrote it, is null.
 
     Raises:
         StorageError: if it is absent, unreadable or of another format version.
@@ -133,10 +133,10 @@ def check_format(seen: object, *, path: Path, known: Collection[int] = (FORMAT,)
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder with its parents, durably; nothing if it is there.
+    """Create a folder with its parents, durably, if it doesn't exist.
 
     Raises:
-        StorageError: if it can't be made.
+        StorageError: if it can't be created.
     """
     with storage_errors(path):
         if not path.is_dir():
@@ -145,7 +145,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Make the folder's entries durable: a rename is safe only after this."""
+    """Make the folder's entries durable, which is required after a rename."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -154,14 +154,14 @@ def sync_folder(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of a writer that was killed; call it only as the one writer."""
+    """Remove the temporary files of a killed writer; call it only as the run's single writer."""
     with storage_errors(folder):
         for path in folder.glob(f".*{TEMPORARY}"):
             path.unlink(missing_ok=True)
 
 
 def _explain(error: OSError) -> str:
-    # by class where there is one: polars raises it without an errno
+    # by class if there is one, since polars raises it without an errno
     if isinstance(error, FileNotFoundError):
         return "no such file; is it the folder of a run, and has the run been collected?"
     text = error.strerror or str(error).partition("\n")[0]

@@ -1,24 +1,24 @@
-"""Pure: lines → records, one an execution attempt.
+"""Folds lines into records, one for each execution attempt. Pure.
 
 Folding uses *gathered* rows: the content of all lines of one nonce, before it is interpreted.
-Gathering any part of the lines, and then the results together, gives what gathering all of them
-gives. So a run can be folded part by part, in any order, and a line that was stored twice counts
-once.
+Gathering is associative: gathering parts of the lines and merging the results equals gathering all
+lines at once. A run can therefore be folded part by part, in any order, and a line that was stored
+twice counts once.
 
-How an execution ended, first rule that fits:
+The outcome of an execution is that of the first rule that applies:
 
-1. The *finished* line has a state that we know (`OUTCOME_OF_STATE`): that is the outcome. The
-   slot saw the function end; what its parent reported meanwhile (a time limit in the same instant,
-   the `task_failure` that comes with a Reject) changes nothing of that. But a failure whose verdict
-   is a time limit was the soft one, which raises in the function: ``timed-out``.
-2. There is a verdict: its outcome, the strongest of several (`_STRENGTH`). So a time limit or a
-   lost worker beats a *finished* line with no state, which is what a timed-out slot leaves.
-3. It started, and the trial is over: ``lost-worker``. A killed worker writes nothing, and neither
+1. The *finished* line has a known state (`OUTCOME_OF_STATE`), which determines the outcome: the
+   slot has ended the function, whatever its parent reported meanwhile (a time limit at the same
+   instant, the `task_failure` of a Reject). Exception: a failure whose verdict is a time limit is
+   ``timed-out``, since the soft time limit raises its exception in the function.
+2. There is a verdict: its outcome, the strongest of several (`_STRENGTH`). A time limit or a lost
+   worker therefore overrides a *finished* line without a state, which a timed-out slot writes.
+3. It started, and the trial is over: ``lost-worker``. A killed worker writes no line, and neither
    does a killed child under ``reject_on_worker_lost``.
-4. Else null: it still runs, or it was received and never began, which is no attempt that ran.
+4. Otherwise null: it still runs, or it was received and never started, which is not an attempt.
 
-One nonce may end more than once: prefork runs a message again, as the same execution, when a slot
-is killed before its parent has read that it took the message. Then `finished_again_ns` is set.
+One nonce may end more than once: prefork runs a message again, as the same execution, if a slot is
+killed before its parent has read that it took the message. Then `finished_again_ns` is set.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ import polars as pl
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, conform
 from poolbench.records import OUTCOME_OF_STATE, RECORD_COLUMNS, Moment, Outcome
 
-#: Verdicts of one execution, from the weakest to the strongest. What Celery did comes before what
-#: then happened to the slot because of it: a time limit kills the child, and its parent then
-#: reports a lost worker as well. A bare failure is the weakest, since `task_failure` comes beside
-#: all the others too.
+#: Verdicts of one execution, from the weakest to the strongest. A cause is stronger than its
+#: effect: a time limit kills the child, and its parent then reports a lost worker as well. A bare
+#: failure is the weakest, since `task_failure` accompanies all the others.
 _STRENGTH: tuple[Outcome, ...] = (
     Outcome.DONE,
     Outcome.FAILED,
@@ -46,42 +45,42 @@ _STRENGTH: tuple[Outcome, ...] = (
     Outcome.REVOKED,
 )
 
-#: One character an outcome, in the order of strength, so that the greatest text is the verdict.
+#: One character for each outcome, in the order of strength, so that the maximum is the verdict.
 _CODES: Mapping[str, str] = {outcome.value: str(rank) for rank, outcome in enumerate(_STRENGTH)}
 
-#: The execution that a line is about: on every line, as far as its writer knows.
+#: Identity of a line's execution: in every line, except for parts that its writer lacks.
 _IDENTITY = ("run", "trial", "seq", "contender", "kind", "task_id", "attempt", "part")
 _SENT = ("due_ns", "sent_ns")
 
-#: What only the slot knows; in other lines it would be about the parent process.
+#: Columns from the slot's lines only; in other lines they would describe the parent process.
 _SLOT = ("host", "boot_id", "pid", "slot", "pool_seen", "sockets_patched", "gil_enabled")
 
-#: What an execution cost.
+#: Costs of an execution.
 _COSTS = ("work_ns", "cpu_ns", "blocked_ns")
 
-#: The content of a *finished* line; of several in one nonce, the first.
+#: Content of the *finished* line; if a nonce has several, of the first one.
 _END = (*_COSTS, "state", "end_error")
 
 _MOMENT_WORDS = (Moment.RECEIVED.value, Moment.STARTED.value, Moment.FINISHED.value)
 _MOMENTS = tuple(f"{word}_ns" for word in _MOMENT_WORDS)
 
-#: Texts that repeat: as categories they take a quarter of the memory.
+#: Columns with repeated texts: as categories they need a quarter of the memory.
 _REPEATED = ("run", "contender", "kind", "part", "host", "boot_id", "pool_seen", "state")
 
-#: In this order records do not depend on the order of their lines.
+#: Sort key of records, which makes them independent of the order of their lines.
 ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
 
-#: How many pieces a live run's whole rows may lie in before they are put together.
+#: Number of frames with complete rows of a live run at which they are concatenated.
 _MAX_PIECES = 64
 
-#: Rows that become records at once when a run is closed.
+#: Number of rows that are converted into records at once when a run is closed.
 _SLICE_ROWS = 200_000
 
 
 def fold(lines: pl.DataFrame) -> pl.DataFrame:
     """Return the records (`RECORD_COLUMNS`) of a trial that is over, sorted by `ORDER`.
 
-    ``lines`` come in any order, repetitions allowed, each with a nonce, a moment and a time.
+    ``lines`` may be in any order and repeated; each has a nonce, a moment and a time.
     """
     return fold_parts([lines])
 
@@ -95,12 +94,12 @@ def fold_parts(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 
 def gather(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return the content of the lines of each nonce, a row a nonce, in no order."""
+    """Return one row for each nonce with the content of its lines, in no order."""
     return _join(lines.lazy().select(_spread())).collect()
 
 
 def merge(gathered: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Return gathered rows as if their lines had been gathered together."""
+    """Return the gathered rows of all lines together."""
     rows = pl.concat(gathered, rechunk=False)
     is_shared = rows["nonce"].is_duplicated()
     if not is_shared.any():
@@ -112,13 +111,13 @@ def merge(gathered: Iterable[pl.DataFrame]) -> pl.DataFrame:
 def settle(
     gathered: pl.DataFrame, *, is_over: bool, columns: Collection[str] = tuple(RECORD_COLUMNS)
 ) -> pl.DataFrame:
-    """Return the records that gathered rows mean, row by row.
+    """Return the record of each gathered row.
 
     Args:
         gathered: rows of `gather` or `merge`.
-        is_over: whether no more lines will come. Then an execution that started and did not end
+        is_over: whether no more lines will arrive. Then an execution that started and did not end
             is ``lost-worker``; while the trial runs, its outcome is null.
-        columns: which of `RECORD_COLUMNS` are wanted; fewer need less memory.
+        columns: those of `RECORD_COLUMNS` to return; fewer need less memory.
     """
     went_wrong = pl.col("outcome").ne_missing(Outcome.DONE.value)
     error = pl.coalesce("end_error", pl.col("verdict").str.slice(1).replace("", None))
@@ -130,15 +129,15 @@ def settle(
 
 
 class Folding:
-    """Folds a run while its lines come in, in memory for the records and not for the lines."""
+    """Folds a run while its lines arrive; keeps rows in memory, and not the lines."""
 
     def __init__(self) -> None:
-        # whole rows, of which few will change, and those to which lines will come
+        # rows that are probably complete, and rows that wait for more lines
         self._whole: list[pl.DataFrame] = []
         self._open = gather(LINE_SCHEMA.to_frame())
 
     def add(self, lines: pl.DataFrame) -> None:
-        """Take in more lines."""
+        """Add lines."""
         rows = merge([self._open, gather(lines)])
         is_whole = pl.all_horizontal(pl.col(*_MOMENTS).is_not_null())
         self._whole.append(rows.filter(is_whole))
@@ -147,7 +146,7 @@ class Folding:
             self._whole = [pl.concat(self._whole)]
 
     def records(self, *, columns: Collection[str]) -> pl.DataFrame:
-        """Return some columns of the records while lines still come, in no order."""
+        """Return some columns of the records so far, in no order."""
         return settle(merge([*self._whole, self._open]), is_over=False, columns=columns)
 
     def close(self) -> pl.DataFrame:
@@ -155,14 +154,14 @@ class Folding:
         rows = merge([*self._whole, self._open])
         self._whole, self._open = [], self._open.clear()
         order = rows.select(pl.arg_sort_by(ORDER)).to_series()
-        # slice by slice, so that memory never holds all sorted rows and all records at once
+        # slice by slice, so that sorted rows and records are never all in memory at once
         slices = order.to_frame("at").iter_slices(_SLICE_ROWS)
         pieces = (settle(rows[piece["at"]], is_over=True) for piece in slices)
         return pl.concat([RECORD_SCHEMA.to_frame(), *pieces], rechunk=False)
 
 
 def _spread() -> list[pl.Expr]:
-    """Return the columns of a gathered row, made of one line."""
+    """Return the expressions that make a gathered row from one line."""
     moment, at_ns = pl.col("m"), pl.col("t_ns")
     from_slot = moment.is_in([Moment.STARTED.value, Moment.FINISHED.value])
     is_end = moment == Moment.FINISHED.value
@@ -185,7 +184,7 @@ def _spread() -> list[pl.Expr]:
 
 
 def _join(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Return one row a nonce. Each aggregate is indifferent to order, repetition and grouping."""
+    """Return one row for each nonce; no aggregate depends on order, repetition or grouping."""
     return rows.group_by("nonce").agg(
         pl.col(*_IDENTITY, *_SLOT, "verdict", "last_finished_ns").max(),
         pl.col(*_END).min_by("finished_ns"),
@@ -194,7 +193,7 @@ def _join(rows: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _outcome(*, is_over: bool) -> pl.Expr:
-    """Return how an execution ended, by the rules at the head of this module."""
+    """Return the outcome of an execution, by the rules in this module's docstring."""
     state = pl.col("state").cast(pl.String)
     by_state = state.replace_strict(OUTCOME_OF_STATE, default=None, return_dtype=pl.String)
     outcomes = {code: outcome for outcome, code in _CODES.items()}

@@ -1,9 +1,10 @@
-"""A run's stream → the parts in its folder, each line exactly once.
+"""Moves a run's lines from its stream to parts in its folder, each line exactly once.
 
-A part is written to a temporary file, made durable and renamed to its range of ids; the greatest
-id in the folder is the cursor; only then is the stream trimmed. A reader killed at any instant
-therefore finds, when it starts again, each entry in the folder or in the stream, and in the folder
-first. No consumer group is needed, since a run has one writer, held by a lock on the folder.
+A part is written to a temporary file, made durable and renamed to its range of ids. The greatest id
+in the folder is the cursor. The stream is trimmed only after that, so a process that is killed at
+any time leaves each entry in the folder, in the stream, or in both; entries up to the cursor are
+read from the folder. No consumer group is needed, since a lock on the folder ensures that a run has
+a single writer.
 """
 
 from __future__ import annotations
@@ -27,29 +28,29 @@ from collector.store import RunFolder
 from poolbench.errors import StackError
 from poolbench.keys import LINES_FIELD, records_stream
 
-#: Entries asked for at once: some 250 lines each, so an answer stays within a few MB.
+#: Entries in one read: about 250 lines each, so that an answer has a few MB.
 READ_ENTRIES = 64
 
-#: A part is closed when this many bytes of lines were read, or an answer more: it bounds memory,
-#: and is some 100,000 lines, so that the two fsyncs of a part cost little.
+#: A part is closed after this many bytes of lines, exceeded by at most one answer. It bounds the
+#: memory, and is about 100,000 lines, so that the two fsyncs of a part cost little.
 PART_MAX_BYTES = 32 * 2**20
 
-#: So many small parts are merged into one: a live run writes a few of them a second.
+#: Number of small parts that are merged into one: a live run writes a few of them a second.
 COMPACT_AT_PARTS = 48
 
-#: A part of this size is left as it is: merging it again would cost more than it saves.
+#: Parts of at least this size are not merged: that would cost more than it saves.
 COMPACT_MAX_BYTES = 8 * 2**20
 
 _Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class Ingest:
-    """Moves one run's lines from Redis into its folder; a context manager that holds its lock.
+    """Moves one run's lines from Redis to its folder; has the run's lock within its context.
 
     Args:
-        client: any client of the broker; whether it decodes answers makes no difference.
-        run: the run's id, which names the stream.
-        folder: the run's own folder, ``results/<run>``; made if it isn't there.
+        client: any client of the broker, decoding or not.
+        run: the run's id, which determines the stream.
+        folder: the run's own folder, ``results/<run>``; created if it doesn't exist.
         on_stored: called with the lines (`LINE_SCHEMA`) of each part once it is durable.
     """
 
@@ -74,7 +75,7 @@ class Ingest:
         self._is_trimmed = False
 
     def __enter__(self) -> Self:
-        """Take the run's lock and find where ingest stopped.
+        """Take the run's lock and find the cursor of an earlier ingest.
 
         Raises:
             StackError: if another process collects this run.
@@ -90,7 +91,7 @@ class Ingest:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Write the rejected lines for people to read, and release the lock."""
+        """Write the rejected lines to a file, and release the lock."""
         try:
             if kind is None and self.rejected_lines:
                 self.folder.write_rejects()
@@ -98,16 +99,16 @@ class Ingest:
             self._release()
 
     def drain(self) -> None:
-        """Step until the stream is empty."""
+        """Store lines until the stream is empty."""
         while self.step():
             pass
 
     def step(self) -> int:
-        """Store the lines in the stream, one part at most; return how many entries they were in.
+        """Store lines from the stream, at most one part; return the number of their entries.
 
         Raises:
-            StorageError: if it can't be written: all of it is in the stream still.
-            redis.RedisError: if the broker fails: nothing is lost, the next step continues.
+            StorageError: if they can't be written; they are still in the stream.
+            redis.RedisError: if the broker fails; nothing is lost, and the next step continues.
         """
         if self._lock is None:
             raise RuntimeError("an Ingest stores only inside its `with` block: it needs the lock")
@@ -130,7 +131,7 @@ class Ingest:
         return len(entries)
 
     def _resume(self) -> None:
-        # first, since a folder of another format version is refused and left as it is
+        # first, since a folder of another format version must not be changed
         if self.folder.manifest_path.exists():
             self.folder.read_manifest()
         self.stored_lines, self.rejected_lines = self.folder.count_lines()
@@ -144,7 +145,7 @@ class Ingest:
 
     def _read(self) -> list[_Entry]:
         """Return the entries after the cursor, up to a part's size."""
-        # undecoded, since a garbled entry may be no text at all; redis-py leaves the call untyped
+        # undecoded, since a garbled entry may not be text; redis-py leaves the call untyped
         execute: Callable[..., list[_Entry]] = self._client.execute_command
         entries: list[_Entry] = []
         size_bytes = 0
@@ -160,7 +161,7 @@ class Ingest:
         return entries
 
     def _trim(self) -> None:
-        """Delete the entries from the stream that are in the folder, exactly up to the cursor."""
+        """Delete the entries up to the cursor, which are in the folder, from the stream."""
         if self._cursor is not None:
             minimum = str(self._cursor.following)
             self._client.xtrim(self._stream, minid=minimum, approximate=False)
@@ -190,9 +191,9 @@ def _parse_entries(entries: list[_Entry], *, run: str) -> pl.DataFrame:
 
 
 def _take_lock(path: Path, *, run: str) -> IO[str]:
-    """Return the open file whose lock makes this process the run's one writer.
+    """Return an open, locked file; the lock makes this process the run's single writer.
 
-    The lock ends with the process, however that ends.
+    The system releases the lock when the process ends, even if it is killed.
     """
     with storage_errors(path):
         file = path.open("a+", encoding="ascii")

@@ -1,4 +1,4 @@
-"""Pure: the ledger of a trial. A number whose ledger is open is invalid."""
+"""Computes the ledger of a trial; figures of a trial with an open ledger are invalid. Pure."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from collector.reasons import Code, Reason
 from poolbench.records import FINAL_OUTCOMES, Outcome
 from poolbench.summaries import Ledger
 
-#: Outcomes of an execution that came to its end: two of them for one attempt of one job mean that
-#: it ran twice.
+#: Outcomes of a finished execution: two of them for one attempt of one job show that it ran twice.
 _FINISHED = (Outcome.DONE.value, Outcome.FAILED.value, Outcome.TIMED_OUT.value)
 
 _JOB = ("trial", "seq")
 
 
 def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledger]:
-    """Return the account of each trial that was sent or recorded, in order of the trials.
+    """Return the ledger of each trial that was sent or recorded, in order of the trials.
 
-    Records of jobs without our header (null ``seq``) are in no account.
+    Records of jobs without Poolbench's header (null ``seq``) are in no ledger.
 
     Args:
         records: of the columns ``trial, seq, attempt, outcome, finished_again_ns``; others are
@@ -38,7 +37,7 @@ def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledg
 
 
 def ledger_faults(ledger: Ledger) -> list[Reason]:
-    """Return why the figures of a trial with this account don't count; none if they do."""
+    """Return why the figures of a trial with this ledger are invalid; none if they are valid."""
     faults = []
     if ledger.lost > 0:
         faults.append(Reason.of(Code.JOBS_LOST, lost=ledger.lost, sent=ledger.sent))
@@ -54,7 +53,7 @@ def _account(counts: Mapping[str, int], *, sent: int) -> Ledger:
 
 
 def _jobs(ours: pl.LazyFrame) -> pl.LazyFrame:
-    """Return how many jobs of each trial were done, and how many failed for good."""
+    """Return the number of jobs of each trial that were done, and that failed finally."""
     outcome = pl.col("outcome")
     by_job = ours.group_by(_JOB).agg(
         is_done=(outcome == Outcome.DONE.value).any(),
@@ -73,7 +72,7 @@ def _retried(ours: pl.LazyFrame) -> pl.LazyFrame:
 
 def _duplicated(ours: pl.LazyFrame) -> pl.LazyFrame:
     finished = ours.filter(pl.col("outcome").is_in(_FINISHED))
-    # an execution that finished again is counted as two, however often it did
+    # an execution that finished again counts as two, even if it finished more often
     ends = 1 + pl.col("finished_again_ns").is_not_null().cast(pl.Int64)
     by_attempt = finished.group_by(*_JOB, "attempt").agg(executions=ends.sum())
     return by_attempt.group_by("trial").agg(duplicated=(pl.col("executions") - 1).sum())

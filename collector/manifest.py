@@ -1,6 +1,6 @@
-"""The manifest of a run that a producer submitted, in the shape of the lab's.
+"""Makes the manifest of a run that a producer submitted, in the same format as the lab's.
 
-So the same report reads both. What only the lab measures is null.
+The same report reads both. Fields that only the lab measures are null.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from poolbench.summaries import RunState
 def manifest_of(summary: Summary) -> Manifest:
     """Return the manifest of a run.
 
-    If its folder holds more lines later than ``lines`` says, the records are not of all.
+    If its folder later has more than ``Manifest.lines`` lines, the records are incomplete.
     """
     run, plans = summary.run, [trial.plan for trial in summary.trials]
     whole = whole_interval(summary.trials)
@@ -85,7 +85,7 @@ def interval_in(manifest: Manifest) -> Interval | None:
 
 
 def _command(plans: Sequence[TrialPlan]) -> str:
-    """Return the producer's command line that asks for the same again, but for its seed."""
+    """Return the producer's command line that repeats the submission, except for the seed."""
     plan = plans[0]
     pool = plan.pool if len(plans) == 1 else "all"
     words = ["python -m producer", f"--pool {pool}", f"--job {plan.kind}", f"--count {plan.count}"]
@@ -118,7 +118,7 @@ def _trial(trial: Measured, *, overlapped_by: Sequence[str]) -> TrialEntry:
         start_ns=interval.first_due_ns if interval else None,
         end_ns=interval.last_finish_ns if interval else None,
         sent=trial.ledger.sent,
-        # what the report can't find again in the records
+        # reasons that the report can't derive from the records
         reasons=(
             *(Reason.of(Code.RUNS_OVERLAP, run=other) for other in overlapped_by),
             *(() if trial.figures.is_clock_shared else (FOREIGN_CLOCK,)),

@@ -1,8 +1,8 @@
-"""Pure: the figures of a trial, from its raw records.
+"""Computes the figures of a trial from its raw records. Pure.
 
 A percentile is the nearest rank: the smallest measured value that at least p % of all values do not
 exceed, the value at rank ceil(p·n / 100) (type 1 in R. J. Hyndman and Y. Fan, "Sample quantiles in
-statistical packages", The American Statistician 50, 1996). So it is always a value that occurred.
+statistical packages", The American Statistician 50, 1996). It is always a value that occurred.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collector.reasons import Code, Reason
 from poolbench.records import Outcome
 from poolbench.summaries import Percentiles
 
-#: A capacity trial of fewer finishes than this many for each job in flight is mostly its own
-#: beginning and end.
+#: Fewest finishes of a capacity trial for each job in flight; with fewer, it would consist mostly
+#: of its beginning and its end.
 MIN_FINISHES_IN_FLIGHT = 5
 
-#: What figures are made of; other columns of a record are not looked at.
+#: Columns of a record that figures are computed from.
 FIGURE_COLUMNS = (
     "trial", "seq", "attempt", "due_ns", "sent_ns", "started_ns", "finished_ns",
     "finished_again_ns", "outcome", "boot_id",
@@ -31,21 +31,21 @@ _NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The figures of a trial; None where the records do not contain one."""
+    """The figures of a trial; None if the records do not contain one."""
 
-    #: Jobs done a second; see `figures`.
+    #: Jobs done per second; see `figures`.
     throughput_per_s: float | None
-    #: First start of a job - when it was due, over jobs. Holds the broker's queue and the worker's.
+    #: First start - due time, over jobs. Includes the queues of the broker and of the worker.
     wait_s: Percentiles | None
     #: Finish - start, over executions that were done.
     execution_s: Percentiles | None
-    #: When a job was sent - when it was due, over jobs: the producer's own lateness.
+    #: Sent - due time, over jobs: the lateness of the producer.
     lag_s: Percentiles | None
     #: The greatest number of executions at one instant, among those with a start and an end.
     peak_in_flight: int
-    #: Whether all stamps are of one machine's clock; else waits are not to be trusted.
+    #: Whether all stamps are from one machine's clock; else waits are unreliable.
     is_clock_shared: bool
-    #: Why a figure is None, or not to be trusted.
+    #: Why a figure is None or unreliable.
     reasons: tuple[Reason, ...]
 
 
@@ -58,14 +58,15 @@ def figures(
 ) -> Figures:
     """Return the figures of a trial.
 
-    Throughput of a capacity trial, whose backlog is there at once, is (n - k) / (f_n - f_k) over
-    the n finishes f of jobs done, in order, where k is the greatest number in flight, at most the
-    slots: the first k finishes are the filling. It needs n ≥ `MIN_FINISHES_IN_FLIGHT` · k. Slots
-    that are never busy at once (gevent's while jobs compute) fill nothing. That of a rate trial is
-    jobs done ÷ (last finish - first due): it shows whether the contender kept up with the rate.
+    The throughput of a capacity trial is (n - k) / (f_n - f_k) over the n finish times f of jobs
+    done, in order. k is the greatest number of jobs in flight, at most the number of slots, since
+    the first k finishes belong to the filling of the slots. It needs n ≥ `MIN_FINISHES_IN_FLIGHT` ·
+    k. Slots that are never busy at the same time, such as gevent's while jobs compute, don't count
+    for k. The throughput of a rate trial is jobs done ÷ (last finish - first due): it shows whether
+    the contender kept up with the rate.
 
     Args:
-        records: those of the trial, of `FIGURE_COLUMNS` at least.
+        records: those of the trial, with at least `FIGURE_COLUMNS`.
         slots: of the contender; 0 if unknown.
         is_capacity: whether the whole backlog was sent at once.
         sender_boot_id: boot of the machine that stamped ``due_ns``; None if unknown.
@@ -90,7 +91,7 @@ def figures(
 
 
 def percentiles(times_ns: pl.Series) -> Percentiles | None:
-    """Return the percentiles of times in ns, as seconds; None of no times."""
+    """Return the percentiles, in seconds, of times in ns; None if there are no times."""
     ordered = known(times_ns).sort()
     count = len(ordered)
     if not count:
@@ -104,47 +105,47 @@ def percentiles(times_ns: pl.Series) -> Percentiles | None:
 
 
 def rank(per_mille: int, *, count: int) -> int:
-    """Return the place of a percentile among ``count`` sorted values, from 1."""
-    # in whole numbers, since 0.999 · 3000 is not exactly 2997 on every path
+    """Return the rank of a percentile among ``count`` sorted values, from 1."""
+    # in integers, since 0.999 · 3000 is not exactly 2997 in floats
     return -(-per_mille * count // 1_000)
 
 
 def known(values: pl.Series) -> pl.Series:
-    """Return values without nulls. It costs nothing where there is none, as it mostly is."""
+    """Return values without nulls; fast in the usual case without any."""
     return values.drop_nulls() if values.null_count() else values
 
 
 def waits_ns(records: pl.DataFrame) -> pl.Series:
-    """Return each job's wait: from when it was due to when it first started."""
+    """Return each job's wait, from its due time to its first start, ns."""
     return _by_job(records, end="started_ns")
 
 
 def lags_ns(records: pl.DataFrame) -> pl.Series:
-    """Return how late each job was sent."""
+    """Return each job's lag, from its due time until it was sent, ns."""
     return _by_job(records, end="sent_ns")
 
 
 def executions_ns(records: pl.DataFrame) -> pl.Series:
-    """Return how long each execution took that was done."""
+    """Return the duration of each execution that was done, ns."""
     return known((records["finished_ns"] - records["started_ns"]).filter(_is_done(records)))
 
 
 def broker_waits_ns(records: pl.DataFrame) -> pl.Series:
-    """Return how long each job lay in the broker: from sent to when the consumer first had it.
+    """Return each job's time in the broker, from sent to received by the consumer, ns.
 
-    Of first attempts alone: a retry is sent by the worker, at a moment that is not recorded.
+    Only first attempts count: a worker sends retries, and the time is not recorded.
     """
     is_first = records["attempt"] == 0
     return known((records["received_ns"] - records["sent_ns"]).filter(is_first))
 
 
 def prefetch_waits_ns(records: pl.DataFrame) -> pl.Series:
-    """Return how long each execution waited in its worker: from received to started."""
+    """Return each execution's wait in its worker, from received to started, ns."""
     return known(records["started_ns"] - records["received_ns"])
 
 
 def responses_ns(records: pl.DataFrame) -> pl.Series:
-    """Return each done job's time from due to finished, retries within."""
+    """Return each done job's time from due to finished, including retries, ns."""
     return known((records["finished_ns"] - records["due_ns"]).filter(_is_done(records)))
 
 
@@ -158,7 +159,7 @@ def peak_in_flight(records: pl.DataFrame) -> int:
     if started_ns.null_count() or finished_ns.null_count():
         is_known = started_ns.is_not_null() & finished_ns.is_not_null()
         started_ns, finished_ns = started_ns.filter(is_known), finished_ns.filter(is_known)
-    # one column to sort: twice the moment, and a start one later than an end of the same instant
+    # one sort key: twice the time, plus 1 for a start, so that an end precedes a start at that time
     moments = np.concatenate([2 * finished_ns.to_numpy(), 2 * started_ns.to_numpy() + 1])
     moments.sort()
     return int((2 * (moments % 2) - 1).cumsum().max(initial=0))
@@ -173,16 +174,16 @@ def _by_job(records: pl.DataFrame, *, end: str) -> pl.Series:
 
 
 def _is_job_a_row(records: pl.DataFrame) -> bool:
-    """Return whether certainly no job has two records: seqs only grow.
+    """Return whether seqs are strictly increasing, so that no job has two records.
 
-    So it is in a trial as it was folded, without a retry or a duplicate: mostly.
+    This is usual: records of a folded trial are sorted, and most have no retry or duplicate.
     """
     seqs = records["seq"]
     return not seqs.null_count() and bool((seqs[1:] > seqs[:-1]).all())
 
 
 def _is_done(records: pl.DataFrame) -> pl.Series:
-    # null where there is no outcome, which a filter leaves out
+    # null without an outcome, which a filter drops
     return records["outcome"] == Outcome.DONE.value
 
 

@@ -1,6 +1,6 @@
-"""Pure: the batches of a stream's entries → lines, and the text that is no line.
+"""Parses the batches of a stream's entries into lines. Pure.
 
-Nothing is dropped: what can't be read as a line of this run is kept as text, with its reason.
+Nothing is dropped: text that is not a line of this run is kept, with the reason.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import polars as pl
 from collector.schema import LINE_SCHEMA, PART_SCHEMA
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
 
-#: First bytes of JSON objects. Other content is kept from the parser, which unpacks anything that
-#: begins like a compressed file.
+#: First bytes of JSON objects. Other content is not passed to the parser, which would unpack any
+#: content that begins like a compressed file.
 _BEGINNINGS = (b"{", b" ", b"\t", b"\r", b"\n")
 
-#: The moments of a job. `Moment.ALIVE` is no line of a run: it becomes a key.
+#: The moments of a job. `Moment.ALIVE` is not a line of a run; it becomes a key.
 _MOMENTS = tuple(moment.value for moment in Moment if moment is not Moment.ALIVE)
 
 
 def parse_lines(batches: Sequence[bytes], *, run: str) -> pl.DataFrame:
-    """Return one row (`PART_SCHEMA`) a line of the batches, in order.
+    """Return one row (`PART_SCHEMA`) for each line of the batches, in order.
 
-    A line counts if it is a JSON object with our types, of our format and of this run, and has
-    a known moment, a nonce and a time. A line that names no run counts as one of this run.
+    A valid line is a JSON object of `LINE_SCHEMA`, of this format and this run, with a known
+    moment, a nonce and a time. A line without a run counts as one of this run.
     """
     content = b"\n".join(batches)
     frame = _parse(content)
@@ -37,7 +37,7 @@ def parse_lines(batches: Sequence[bytes], *, run: str) -> pl.DataFrame:
 
 
 def reject(text: bytes, *, reason: str) -> pl.DataFrame:
-    """Return the one row that keeps a text which is no line."""
+    """Return one row with a text that is not a valid line."""
     kept = text[:LINE_MAX_BYTES].decode("utf-8", "backslashreplace")
     return (
         PART_SCHEMA.to_frame()
@@ -47,10 +47,10 @@ def reject(text: bytes, *, reason: str) -> pl.DataFrame:
 
 
 def _parse_texts(texts: list[bytes], *, run: str) -> list[pl.DataFrame]:
-    """Return the rows of texts of which some are garbled, in order.
+    """Return the rows of texts, in order; some of the texts are garbled.
 
-    The parser reports neither which line is wrong nor which lines it skips; so halves are tried
-    until each wrong line is alone.
+    The parser reports neither which line is wrong nor which lines it skips, so the texts are halved
+    until each wrong line is isolated.
     """
     frame = _parse(b"\n".join(texts))
     if frame is not None and frame.height == len(texts):
@@ -62,7 +62,7 @@ def _parse_texts(texts: list[bytes], *, run: str) -> list[pl.DataFrame]:
 
 
 def _parse(content: bytes) -> pl.DataFrame | None:
-    """Return the lines of a content (`LINE_SCHEMA`), or None if any of them is garbled."""
+    """Return the lines in a content (`LINE_SCHEMA`), or None if any of them is garbled."""
     if not content:
         return LINE_SCHEMA.to_frame()
     if content[:1] not in _BEGINNINGS:
@@ -74,7 +74,7 @@ def _parse(content: bytes) -> pl.DataFrame | None:
 
 
 def _judge(frame: pl.DataFrame, *, run: str) -> pl.DataFrame:
-    """Return the frame with the reason to put a line aside, null for a good one."""
+    """Return the frame with the reason why a line is rejected, null for a valid one."""
     faults = {
         f"not of format {FORMAT}": pl.col("v").ne_missing(FORMAT),
         "unknown moment": ~pl.col("m").is_in(_MOMENTS).fill_null(value=False),

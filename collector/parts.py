@@ -1,7 +1,7 @@
-"""The parts of a run: which stream entries lie in which file, and which files count.
+"""The parts of a run: the range of stream entries in each file, and the files that count.
 
-A part is named by the first and the last stream id in it. The largest last id of a folder is the
-cursor of ingest; there is no other.
+A part's name has its first and its last stream id. The largest last id in a folder is the only
+cursor of ingest.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _NAME = re.compile(r"(\d+-\d+)_(\d+-\d+)\.parquet", re.ASCII)
 
 
 class StreamId(NamedTuple):
-    """The id of a Redis stream's entry; ordered as Redis orders them."""
+    """The id of an entry in a Redis stream, with Redis's order."""
 
     #: Milliseconds of the server's clock.
     ms: int
-    #: Which of the entries of one millisecond.
+    #: Index of the entry within its millisecond.
     serial: int
 
     def __str__(self) -> str:
@@ -40,14 +40,14 @@ class StreamId(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPart:
-    """A file that holds a run's entries from the first id to the last, both included."""
+    """A file with a run's entries from the first id to the last, inclusive."""
 
     first: StreamId
     last: StreamId
     path: Path
 
     def is_within(self, other: StoredPart) -> bool:
-        """Whether the other part's range covers this one's."""
+        """Return whether the other part's range contains this one's."""
         return other.first <= self.first and self.last <= other.last
 
 
@@ -57,7 +57,7 @@ def part_name(*, first: StreamId, last: StreamId) -> str:
 
 
 def find_parts(folder: Path) -> list[StoredPart]:
-    """Return every part in the folder; none if it isn't there. Other files are ignored."""
+    """Return every part in the folder; none if it doesn't exist. Other files are ignored."""
     if not folder.is_dir():
         return []
     found = [(path, _NAME.fullmatch(path.name)) for path in folder.iterdir()]
@@ -69,13 +69,13 @@ def find_parts(folder: Path) -> list[StoredPart]:
 
 
 def outermost(parts: Iterable[StoredPart]) -> list[StoredPart]:
-    """Return the parts that lie within no other, in order of their ids: those that count.
+    """Return the parts that no other part contains, in order of their ids: those that count.
 
-    A part within another is what compaction had no time to remove.
+    Compaction that was interrupted leaves parts that another one contains.
     """
     kept: list[StoredPart] = []
     for part in sorted(parts, key=lambda part: (part.first, [-number for number in part.last])):
-        # sorted so, a part that contains this one stands before it and reaches at least as far
+        # in this order, a part that contains this one precedes it and ends at least as late
         if not (kept and part.is_within(kept[-1])):
             kept.append(part)
     return kept

@@ -1,7 +1,7 @@
-"""Why a trial or a row deserves its mark: reasons as data, with one catalogue of their words.
+"""The reasons for marks, as data, with one catalogue of their texts and remedies.
 
-A reason is made where its condition is found. Its text and its remedy are looked up here when a
-person reads them; nothing parses them. The catalogue also is docs/marks.md:
+A reason is created where its condition is detected. Its text and remedy are looked up here when
+they are printed, and never parsed. docs/marks.md is generated from the catalogue:
 
 python -m collector.reasons > docs/marks.md
 """
@@ -19,24 +19,24 @@ from typing import Any, Self
 
 from poolbench.format import counted, duration, listed, number, percent
 
-#: What a reason's text is filled with; lists are shown as "a, b and c".
+#: A value in a reason's text; lists are shown as "a, b and c".
 Parameter = bool | int | float | str | Sequence[str] | None
 
 
 class Severity(StrEnum):
-    """What a reason means for a row, as its mark; the strongest first."""
+    """The effect of a reason on a row, as its mark; the strongest first."""
 
     INVALID = "!"
     TOO_FEW = "?"
     UNSTABLE = "~"
-    #: The harness may be the limit, and not the pool.
+    #: The harness may be the limit instead of the pool.
     LIMITED = "†"
-    #: Good to know; marks nothing.
+    #: For information; sets no mark.
     NOTE = ""
 
     @property
     def meaning(self) -> str:
-        """What the mark means, for legends."""
+        """Return the meaning of the mark, for legends."""
         return _MEANINGS[self]
 
 
@@ -50,7 +50,7 @@ _MEANINGS = {
 
 
 class Code(StrEnum):
-    """Every reason that Poolbench gives."""
+    """Every reason that Poolbench reports."""
 
     INTERRUPTED = "interrupted"
     WORKER_EXITED = "worker-exited"
@@ -100,17 +100,17 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One thing to know of a trial or a row."""
+    """A condition of a trial or a row that a reader must know."""
 
     code: Code
     severity: Severity
-    #: What its text is filled with.
+    #: Values in its text.
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    #: Repetitions that have it, from 1; empty where it holds for the whole.
+    #: Repetitions that have it, from 1; empty if it concerns the whole trial or row.
     repetitions: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a reason whose words could not be filled.
+        """Check that the parameters are complete.
 
         Raises:
             ValueError: if a parameter is missing.
@@ -121,22 +121,22 @@ class Reason:
 
     @classmethod
     def of(cls, code: Code, **parameters: Parameter) -> Self:
-        """Return a reason with the severity that the catalogue gives it."""
+        """Return a reason with the severity in the catalogue."""
         return cls(code=code, severity=CATALOGUE[code].severity, parameters=parameters)
 
     @property
     def text(self) -> str:
-        """The reason in words, without a full stop and without the repetitions."""
+        """Return the text, without a full stop and without the repetitions."""
         return _Words().vformat(CATALOGUE[self.code].text, (), self.parameters)
 
     @property
     def remedy(self) -> str:
-        """What to do about it, as an order without a full stop; empty where nothing is to do."""
+        """Return what to do, as an imperative without a full stop; empty if nothing."""
         return _Words().vformat(CATALOGUE[self.code].remedy, (), self.parameters)
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What two rows' reasons share that are the same but for the repetitions."""
+        """Return a key that is equal for reasons that differ only in their repetitions."""
         return self.severity, self.code, repr(sorted(self.parameters.items()))
 
     def __str__(self) -> str:
@@ -147,7 +147,7 @@ class Reason:
 
 
 def describe_alike(reasons: Sequence[Reason]) -> str:
-    """Return the text that reasons of one code share: what differs between them is left open."""
+    """Return one text for reasons of one code, with "…" for parameters that differ."""
     first = reasons[0]
     shared = {
         name: value if all(one.parameters.get(name) == value for one in reasons) else ...
@@ -158,19 +158,19 @@ def describe_alike(reasons: Sequence[Reason]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What the catalogue has of a code."""
+    """The catalogue's entry for a code."""
 
     severity: Severity
-    #: With the names of parameters in braces; see `_Words` for the formats.
+    #: Text with the names of parameters in braces; `_Words` has the formats.
     text: str
-    #: How the condition is found.
+    #: How the condition is detected.
     measured: str
-    #: What helps; empty where nothing is to do.
+    #: What to do; empty if nothing.
     remedy: str = ""
 
     @property
     def parameters(self) -> set[str]:
-        """The names of what its words are filled with."""
+        """Return the names of the parameters in its text and remedy."""
         parsed = string.Formatter().parse(f"{self.text}{self.remedy}")
         return {name for _, name, _, _ in parsed if name}
 
@@ -179,14 +179,14 @@ class _Words(string.Formatter):
     """Formats such as ``{jobs:count job}``, ``{share:percent}``, ``{seen_s:duration}``."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        """Return a parameter in words; of one that differs from row to row, an ellipsis."""
+        """Return a formatted parameter, or an ellipsis for one that differs between rows."""
         if value is ...:
             return "…"
         kind, _, noun = format_spec.partition(" ")
         shown = {
             "count": lambda: counted(value, noun=noun),
             "percent": lambda: percent(value),
-            # a job that was not done has no end
+            # None is the duration of a job that was not done
             "duration": lambda: "without end" if value is None else duration(value),
             "number": lambda: number(value),
             "list": lambda: listed([*value]),
@@ -203,12 +203,12 @@ def _read_catalogue() -> dict[Code, Entry]:
     }
 
 
-#: Code → its words; reasons.toml holds them.
+#: Entry by code, from reasons.toml.
 CATALOGUE: Mapping[Code, Entry] = _read_catalogue()
 
 
 def strongest(reasons: Sequence[Reason]) -> Severity:
-    """Return the strongest mark of some reasons: invalid, too few, unstable or none."""
+    """Return the strongest severity of some reasons: invalid, too few, unstable or none."""
     marks = {one.severity for one in reasons}
     marking = (Severity.INVALID, Severity.TOO_FEW, Severity.UNSTABLE)
     return next((mark for mark in marking if mark in marks), Severity.NOTE)
@@ -218,7 +218,7 @@ _OPENING = """\
 # Marks and their reasons
 
 A row of a report has at most one mark, its strongest. Each reason has a code, which `summary.json`
-holds with its parameters.
+contains with its parameters.
 
 This page is generated from the catalogue that the reports use:
 `python -m collector.reasons > docs/marks.md`.
@@ -243,7 +243,7 @@ def marks_page() -> str:
 
 
 def _blank(text: str) -> str:
-    """Return a text with its parameters' names in place of their values."""
+    """Return a text with the names of its parameters instead of their values."""
     shown = ""
     for words, name, form, _ in string.Formatter().parse(text):
         noun = f" {form.removeprefix('count ')}s" if form and form.startswith("count ") else ""

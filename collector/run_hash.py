@@ -1,4 +1,4 @@
-"""A run as the producer describes it in Redis: its plan, how much was sent, whether all was."""
+"""Reads a run's hash, in which the producer describes the run: its plan and its progress."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class RunHash:
     """A run's hash, read and checked."""
 
     run: str
-    #: Unix ns.
+    #: When the run was created, Unix ns.
     created_ns: int
     #: ``producer`` or ``lab``.
     source: str
     plans: tuple[TrialPlan, ...]
     #: Jobs sent so far, by trial.
     sent: Mapping[int, int]
-    #: When the last job was sent, Unix ns; None while more may come.
+    #: When the last job was sent, Unix ns; None while more may be sent.
     sent_all_ns: int | None
     #: Boot of the machine that stamps the due times; None if it is unknown.
     boot_id: str | None
-    #: CPU-seconds of a unit of work by kind, where work was given as a time.
+    #: CPU-seconds of a unit of work by kind, for kinds whose work was given as a time.
     calibration: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def longest_silence_s(self) -> float:
-        """About how long no line may come while all is well, seconds.
+        """Return about how long no line may arrive in a healthy run, seconds.
 
-        Twice the longest job, and the longest time in which no job may be due: 0 for bursts; as it
-        was drawn where the rate moves, since there may be pauses; else ten mean gaps.
+        It is twice the longest job plus the longest time without a due job. The latter is 0 for
+        bursts, the drawn gap if the rate changes, since there may be pauses, else ten mean gaps.
         """
         jobs_s = (
             rough_job_s(JOB_KINDS[plan.kind], plan.parameters)
@@ -61,7 +61,7 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash:
     """Return a run's hash.
 
     Args:
-        client: one that decodes its answers.
+        client: a client that decodes its answers.
         run: the run's id.
 
     Raises:

@@ -1,6 +1,6 @@
-"""What ``manifest.json`` holds: how a run was made, and what became of each of its trials.
+"""The content of ``manifest.json``: the conditions of a run, and the result of each trial.
 
-Plain values that the lab and the collector write and the report reads. Nothing is measured here.
+The lab and the collector write it, and the report reads it. Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from collector.reasons import Code, Reason, Severity
 from poolbench.errors import StorageError
 from poolbench.records import TrialPlan
 
-#: Version of the manifest's shape.
+#: Version of the manifest's format.
 MANIFEST_FORMAT = 2
 
-#: The one before, which can still be read: it had each trial's plan and result in one flat table.
+#: The previous version, which can still be read: each trial's plan and result are one flat table.
 PREVIOUS_FORMAT = 1
 
-#: A setting's value, as an experiment file gives it.
+#: Value of a setting in an experiment file.
 SettingValue = bool | int | float
 
 #: Parameters of a job: numbers by name, the unit in the name.
 Parameters = Mapping[str, int | float]
 
-#: Whether a run came to its own end.
+#: Whether a run is complete.
 State = Literal["finished", "unfinished"]
 
-#: What an ``arrivals`` table says under one key.
+#: Value in an ``arrivals`` table.
 ArrivalValue = str | int | float | Sequence[int | float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepPoint:
-    """What makes a contender one of a sweep."""
+    """One point of a sweep: the value of the setting that a contender has."""
 
-    #: The contender that all its points come from.
+    #: Name of the swept contender.
     of: str
     setting: str
     value: SettingValue
@@ -55,20 +55,20 @@ class SweepPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """One column of the comparison."""
+    """A pool with its slots and settings, which is compared with others."""
 
     name: str
     pool: str
     slots: int
     note: str = ""
-    #: The Python that runs its worker: a path, or ``free-threaded``. Empty: the lab's own.
+    #: The Python that runs its worker: a path, or ``free-threaded``. Empty for the lab's own.
     interpreter: str = ""
-    #: The contender that it measures a second time (the A/A control); empty for all others.
+    #: For an A/A control: the contender that it repeats; empty for all others.
     twin_of: str = ""
-    #: Its settings beside pool and slots, by `lab.experiment.worker_settings.Tuning`; only those
-    #: that the file gives.
+    #: Its settings in addition to pool and slots (`lab.experiment.worker_settings.Tuning`); only
+    #: those in the file.
     settings: Mapping[str, SettingValue] = field(default_factory=dict)
-    #: Which point of a sweep it is; None for a contender of its own.
+    #: Its point of a sweep; None without a sweep.
     sweep: SweepPoint | None = None
 
 
@@ -78,7 +78,7 @@ class Skipped:
 
     contender: str
     reason: str
-    #: The command that helps.
+    #: The command that makes it runnable.
     remedy: str
 
     def __str__(self) -> str:
@@ -87,34 +87,34 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One sort of job in a mix."""
+    """One kind of job in a mix, with its parameters and its share."""
 
     name: str
     kind: str
     parameters: Parameters
-    #: How many of a mix's jobs are of this sort, above 0; those of all parts make about 1.
+    #: Its share of the jobs, above 0; the shares of all parts add up to about 1.
     share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """The jobs that every contender gets."""
+    """A kind of job with its parameters, or a mix; the same for every contender."""
 
     name: str
-    #: ``mix`` where its jobs are of several sorts.
+    #: The job kind; ``mix`` for a mix.
     kind: str
     parameters: Parameters
-    #: What is measured of it: ``capacity``, ``rate``, ``sustain`` or ``curve``.
+    #: What is measured: ``capacity``, ``rate``, ``sustain`` or ``curve``.
     measure: str = "capacity"
-    #: How its jobs come, as `producer.arrivals.read_schedule` takes it, complete for a rate; where
-    #: a rate is searched for, ``how`` alone. None: the whole backlog at once.
+    #: The arrivals, as `producer.arrivals.read_schedule` reads them; for a search, only ``how``.
+    #: None if the whole backlog is sent at once.
     arrivals: Mapping[str, ArrivalValue] | None = None
-    #: Its parts, or none.
+    #: The parts of a mix; else empty.
     mix: tuple[Part, ...] = ()
 
     @property
     def sorts(self) -> tuple[Workload, ...]:
-        """A workload of one kind for each sort of its jobs, in the order of the mix."""
+        """Return a workload of one kind for each part, in the order of the mix."""
         if not self.mix:
             return (self,)
         return tuple(
@@ -124,20 +124,20 @@ class Workload:
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """How many of its jobs are of each of the `sorts`; together 1."""
+        """Return the share of each of the `sorts`; they add up to 1."""
         whole = sum(part.share for part in self.mix)
         return tuple(part.share / whole for part in self.mix) or (1.0,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """What ends a run that adds repetitions until its intervals are narrow."""
+    """The stopping rule of a run that adds repetitions until its intervals are narrow."""
 
     #: Half of the width of each verdict's interval, as a share of the ratio.
     half_width: float
-    #: From the run's start to the end of its last block, seconds.
+    #: Longest time from the run's start to the end of its last block, seconds.
     at_most_s: float
-    #: How long a block took, seconds; None before the first has ended.
+    #: Duration of a block, seconds; None before the first has ended.
     block_s: float | None = None
 
 
@@ -148,33 +148,33 @@ class ExperimentSource:
     file: str
     sha256: str
     title: str
-    #: The comment that opens the file: a line a paragraph, a blank one between two.
+    #: Comment at the top of the file: one line for each paragraph, with blank lines between them.
     question: str = ""
     text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """A Python that can run a worker, as it describes itself."""
+    """A Python that can run a worker, with the properties that it reports."""
 
     path: str
     #: Implementation and version: ``CPython 3.14.2``.
     python: str
     #: Whether it was built to run without the GIL.
     is_free_threaded: bool
-    #: Whether its GIL was on when everything was imported that a worker imports.
+    #: Whether its GIL was on after all of a worker's imports.
     gil_enabled: bool
     #: The modules that turned it on.
     gil_turned_on_by: tuple[str, ...]
-    #: Of its own packages, those whose version can change a number.
+    #: Versions of its own packages that can change a number.
     versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """Where a run was made; what isn't known is None or empty."""
+    """The machine of a run; unknown fields are None or empty."""
 
-    #: Cores that the run could use at once; a quota may give half of one.
+    #: Cores that the run could use at once; a fraction if there is a quota.
     cores: int | float
     os: str
     #: Implementation and version.
@@ -198,7 +198,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundTrip:
-    """Median time of a PING to Redis, through a contender's proxy and straight, seconds."""
+    """Median time of a PING to Redis, through a contender's proxy and directly, seconds."""
 
     round_trip_s: float
     direct_round_trip_s: float
@@ -206,91 +206,91 @@ class RoundTrip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ceilings:
-    """What each part of the harness can do at most, per second."""
+    """The highest rate of each part of the harness, per second."""
 
-    #: Messages that the producer sends at once.
+    #: Messages that the producer sends, all due at once.
     producer_per_s: float | None = None
     #: Answers of upstream, by workload.
     upstream_per_s: Mapping[str, float] = field(default_factory=dict)
-    #: Empty jobs of a worker, by contender.
+    #: No-op jobs of a worker, by contender.
     noop_per_s: Mapping[str, float] = field(default_factory=dict)
-    #: Empty jobs that Redis can serve, by contender.
+    #: No-op jobs that Redis can serve, by contender.
     redis_per_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnd:
-    """A worker of the run, and how it ended."""
+    """A worker of the run, with its exit code."""
 
     block: int
     contender: str
-    #: From start to proved ready, seconds; None if it never was.
+    #: Time from its start until it was ready, seconds; None if it never was.
     ready_s: float | None
-    #: None while it runs.
+    #: Exit code; None while it runs.
     exit_code: int | None
-    #: Its log, relative to the run's folder.
+    #: Path of its log, relative to the run's folder.
     log: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPart(Part):
-    """One sort of job in a trial of a mix; the parameters are those of its messages."""
+    """One part of a mix in a trial; the parameters are those of its messages."""
 
-    #: What it is asked to wait for, seconds; None if it only computes.
+    #: Requested wait of a job, seconds; None if it only computes.
     ideal_wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTrial(TrialPlan):
-    """A trial before its first job is sent: what its messages carry, and what it is for."""
+    """The plan of a trial, which is complete before its first job is sent."""
 
     block: int
     workload: str
-    #: A pilot sizes or prepares, and enters no figure.
+    #: Whether it is a pilot, which is excluded from all figures.
     is_pilot: bool
-    #: What a job is asked to wait for, seconds: of a mix, the mean; None if it only computes.
+    #: Requested wait of a job, seconds; for a mix, the mean; None if it only computes.
     ideal_wait_s: float | None = None
-    #: Of a mix: its parts.
+    #: The parts of a mix; else empty.
     parts: tuple[PlannedPart, ...] = ()
-    #: What the workload measures.
+    #: The workload's measure.
     measure: str = "capacity"
-    #: Which step of a search it is, from 0; None elsewhere.
+    #: Index of the step of a search, from 0; None elsewhere.
     step: int | None = None
-    #: Of a point of a curve: its rate as a share of the sustained one.
+    #: For a point of a curve: its rate as a share of the sustained rate.
     load_share: float | None = None
-    #: Workers that are up, idle but for the one measured; None if unknown.
+    #: Workers that are running, all idle except the measured one; None if unknown.
     workers_up: int | None = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobCost:
-    """CPU-seconds of what a job computes, in one thread without Celery; None if it only waits."""
+    """CPU-seconds of a job's work, in one thread without Celery; None if it only waits."""
 
-    #: Of a mix, the mean.
+    #: For a mix, the mean.
     cpu_s: float | None = None
-    #: Of a mix: by the part's name.
+    #: For a mix: CPU-seconds by the part's name.
     parts: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disturbance:
-    """What happened on the machine during a trial."""
+    """The disturbances of the machine during a trial."""
 
-    #: Share of all the machine's CPU that others took, stolen time included; None if unknown.
+    #: Share of the machine's CPU time of other processes, with stolen time; None if unknown.
     foreign_cpu_share: float | None
-    #: The part of it that a hypervisor took.
+    #: Share of the machine's CPU time that the hypervisor gave to others.
     stolen_cpu_share: float | None
-    #: How far the wall clock was set, forward or back, seconds.
+    #: Step of the wall clock, seconds; negative if it was set back.
     clock_step_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisUse:
-    """What a worker's connections asked of Redis during a trial."""
+    """The load of a worker's connections on Redis during a trial."""
 
-    #: Commands carried out, those within a transaction or a script each.
+    #: Executed commands; each command in a transaction or a script counts.
     commands: int
-    #: Both ways, as the server read and wrote them.
+    #: Bytes in both directions, as the server read and wrote them.
     net_bytes: int
     #: Connections at the trial's end.
     connections: int
@@ -298,32 +298,32 @@ class RedisUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What became of a trial."""
+    """The result of a trial."""
 
     #: When its first job was due, Unix ns; None if it was interrupted before.
     start_ns: int | None = None
-    #: When it was over, Unix ns; None for a trial that was interrupted.
+    #: When it ended, Unix ns; None for an interrupted trial.
     end_ns: int | None = None
-    #: Jobs that were sent.
+    #: Number of jobs sent.
     sent: int = 0
-    #: Before the trial and after it; without a value where nothing was measured.
+    #: Cost of a job before the trial and after it; empty if nothing was measured.
     cost_before: JobCost = field(default_factory=JobCost)
     cost_after: JobCost = field(default_factory=JobCost)
-    #: None where nobody watched the machine.
+    #: None if the machine was not monitored.
     disturbance: Disturbance | None = None
-    #: None where the server doesn't count by connection.
+    #: None if the server doesn't count by connection.
     redis: RedisUse | None = None
-    #: Events that a Flower received during it; None without one.
+    #: Events that Flower received during the trial; None without Flower.
     flower_events: int | None = None
-    #: Of a step of a search: whether its rate was sustained; None elsewhere.
+    #: For a step of a search: whether its rate was sustained; None elsewhere.
     is_sustained: bool | None = None
-    #: Why it is invalid or unstable, as far as its records don't show it.
+    #: Why it is invalid or unstable; reasons that its records show are not included.
     reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialEntry:
-    """A trial of the run: what was to be done, and what happened."""
+    """A trial of the run: its plan and its result."""
 
     plan: PlannedTrial
     result: TrialResult = field(default_factory=TrialResult)
@@ -331,33 +331,33 @@ class TrialEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """How a run was made: everything needed to repeat it."""
+    """The conditions of a run: everything needed to repeat it."""
 
     run: str
-    #: Who wrote it: the lab, or the collector for a producer.
+    #: Origin of the run: ``lab``, or ``producer`` for a submitted run.
     source: str = "lab"
-    #: Unix ns.
+    #: When the run was created, Unix ns.
     created_ns: int | None = None
     finished_ns: int | None = None
     state: State
-    #: The command line that asks for the same again.
+    #: The command line that repeats the run.
     command: str = ""
     profile: str = ""
     experiment: ExperimentSource
     seed: int | None = None
     repetitions: int = 0
-    #: About how long a trial was to last, seconds.
+    #: Requested duration of a trial, seconds.
     trial_s: float | None = None
     contenders: tuple[Contender, ...]
-    #: The contenders' own Pythons, by the name that a contender gives.
+    #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     workloads: tuple[Workload, ...]
-    #: What a rate has to keep to be sustained: bounds in seconds by name (`report.trials.slo`).
+    #: Bounds that a sustained rate must meet, seconds by name (`report.trials.slo`).
     slo: Mapping[str, float] = field(default_factory=dict)
     #: CPU-seconds of a unit of work, by kind.
     calibration: Mapping[str, float] = field(default_factory=dict)
-    #: Thresholds, by `report.verdicts.fail_on`.
+    #: Thresholds, as `report.verdicts.fail_on` reads them.
     fail_on: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Machine
@@ -368,32 +368,32 @@ class RunInfo:
     broker: Mapping[str, str] = field(default_factory=dict)
     #: Celery's configuration in effect, secrets censored, by contender.
     celery: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    #: By contender that has a proxy.
+    #: Round trips by contender, for those with a proxy.
     proxies: Mapping[str, RoundTrip] = field(default_factory=dict)
     ceilings: Ceilings = field(default_factory=Ceilings)
     workers: tuple[WorkerEnd, ...] = ()
-    #: Of a submitted run: when its first job was due, Unix ns.
+    #: For a submitted run: when its first job was due, Unix ns.
     first_due_ns: int | None = None
-    #: Of a submitted run: lines in the folder when this was written.
+    #: For a submitted run: number of lines in the folder when the manifest was written.
     lines: int | None = None
-    #: Of a submitted run: whether a worker sent Celery's events.
+    #: For a submitted run: whether a worker sent Celery's events.
     events: bool = False
-    #: Of a submitted run: other runs that had jobs in the system at the same time.
+    #: For a submitted run: other runs that had jobs in the system at the same time.
     overlapped_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest(RunInfo):
-    """How a run was made, and what became of each trial."""
+    """The conditions of a run, and the result of each trial."""
 
-    #: None for a run whose number of repetitions was set.
+    #: The stopping rule; None for a fixed number of repetitions.
     until: Until | None = None
     trials: tuple[TrialEntry, ...]
 
 
 @cache
 def manifest_type() -> TypeAdapter[Manifest]:
-    """Return what reads a manifest from JSON, and describes that JSON as a schema."""
+    """Return the adapter that reads a manifest from JSON and generates its schema."""
     return TypeAdapter(Manifest)
 
 
@@ -405,10 +405,10 @@ def manifest_schema() -> dict[str, Any]:
 
 
 def read_manifest(content: dict[str, Any], *, where: str) -> Manifest:
-    """Return the manifest in the content of a ``manifest.json``, of this format or the one before.
+    """Return the manifest in the content of a ``manifest.json`` of this or the previous format.
 
     Raises:
-        StorageError: if a field is missing or wrong; ``where`` begins the message.
+        StorageError: if a field is missing or invalid; its message begins with ``where``.
     """
     is_flat = content["format"] == PREVIOUS_FORMAT
     try:
@@ -420,7 +420,7 @@ def read_manifest(content: dict[str, Any], *, where: str) -> Manifest:
 
 
 def first_fault(error: ValidationError, *where: str) -> str:
-    """Return the first fault that pydantic found: the field, below ``where``, and its value."""
+    """Return pydantic's first fault: the field, with the path ``where``, and its value."""
     fault = error.errors(include_url=False)[0]
     name = ".".join([*where, *map(str, fault["loc"])])
     if fault["type"] == "missing":
@@ -455,7 +455,7 @@ def _from_flat_trial(trial: dict[str, Any]) -> dict[str, Any]:
         if clock_step_s is not None
         else None,
         "redis": known if None not in known.values() else None,
-        # a trial that was interrupted had 0 at first
+        # format 1 has 0 for an interrupted trial
         "start_ns": trial.get("start_ns") or None,
         "end_ns": trial.get("end_ns") or None,
         "is_sustained": trial.get("held"),

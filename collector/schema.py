@@ -10,7 +10,7 @@ from poolbench.records import LINE_COLUMNS, RECORD_COLUMNS, Column
 
 
 def schema_of(columns: Mapping[str, Column]) -> pl.Schema:
-    """Return the types of described columns."""
+    """Return the polars schema of columns."""
     return pl.Schema({name: kind for name, (kind, _) in columns.items()})
 
 
@@ -20,17 +20,17 @@ LINE_SCHEMA = schema_of(LINE_COLUMNS)
 PART_SCHEMA = pl.Schema(
     {
         **LINE_SCHEMA,
-        # the text of a rejected line; null in a good one
+        # the text of a rejected line; null for a valid one
         "rejected": pl.String(),
         # why it was rejected
         "reason": pl.String(),
     }
 )
 
-#: One execution attempt of one job a row.
+#: One row for each execution attempt of a job.
 RECORD_SCHEMA = schema_of(RECORD_COLUMNS)
 
-#: What the lab saw of a contender's worker from outside, a moment a row.
+#: Measurements of a contender's worker from outside, one row for each.
 SAMPLE_SCHEMA = pl.Schema(
     {
         "trial": pl.Int64(),
@@ -39,7 +39,7 @@ SAMPLE_SCHEMA = pl.Schema(
         "t_ns": pl.Int64(),
         # user + system of the worker's process tree so far, without its recorder, seconds
         "cpu_s": pl.Float64(),
-        # the same of its recorder, seconds
+        # the same for its recorder, seconds
         "recorder_cpu_s": pl.Float64(),
         "pss_bytes": pl.Int64(),
         "rss_bytes": pl.Int64(),

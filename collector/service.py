@@ -21,20 +21,20 @@ from poolbench.errors import PoolbenchError, StackError
 from poolbench.keys import RUNS, check_name, records_stream, run_key, summary_key
 from poolbench.summaries import RunState
 
-#: How long no line may come while jobs are missing until a run is called stalled, seconds.
+#: Time without a line after which a run with missing jobs is stalled, seconds.
 STALL_S = 30.0
 
-#: How long a run that is over is still worked on, seconds: later lines wake it.
+#: Time for which a run that is over stays active, seconds; later lines make it active again.
 LATE_S = 60.0
 
-#: Between two checks for lines of runs that rest, seconds.
+#: Interval between two checks for lines of resting runs, seconds.
 WAKE_EVERY_S = 2.0
 
-#: A run that rests is taken off the list so long after its creation, seconds: redelivered jobs come
-#: within hours, and a list that only grows is asked about every two seconds.
+#: Age at which a resting run is removed from the list, seconds. Redelivered jobs arrive within
+#: hours, and the list, which is checked every two seconds, must not grow forever.
 LISTED_S = 7 * 86_400.0
 
-#: Between two attempts at a run that can't be stored or read, seconds.
+#: Interval between two attempts at a run that can't be stored or read, seconds.
 RETRY_S = 5.0
 
 #: Longest pause between two attempts to reach Redis, seconds.
@@ -48,10 +48,10 @@ class Service:
 
     Args:
         client: a client of the broker that decodes its answers.
-        results_dir: where each run gets its folder.
-        address: the broker's, for messages; without its password.
-        stall_s: how long no line may come while jobs are missing.
-        heartbeat_file: touched in every round, for a container's health.
+        results_dir: the folder in which each run has a folder.
+        address: the broker's address for messages, without its password.
+        stall_s: time without a line after which a run with missing jobs is stalled.
+        heartbeat_file: touched in every round, for a container's health check.
         clock: monotonic, seconds.
     """
 
@@ -73,20 +73,20 @@ class Service:
         self._clock = clock
         self._stopping = threading.Event()
         self._active: dict[str, ActiveRun] = {}
-        #: Runs that are over; lines may still come.
+        #: Runs that are over; lines may still arrive.
         self._resting: set[str] = set()
         #: When the jobs of each known run were in the system.
         self._intervals: dict[str, Interval] = {}
-        #: By run that isn't collected at the moment: the kind of its fault, and when to try again.
+        #: For runs with a fault: the kind of the fault, and when to try again.
         self._troubles: dict[str, tuple[type[Exception], float]] = {}
         self._wake_at_s = float("-inf")
 
     def stop(self) -> None:
-        """Let `serve` return when the part in hand is stored; callable from a signal handler."""
+        """Make `serve` return after the current part; may be called in a signal handler."""
         self._stopping.set()
 
     def serve(self) -> None:
-        """Collect until stopped; a broker that is away is waited for.
+        """Collect until stopped; wait for a broker that is unreachable.
 
         Raises:
             StackError: if the broker refuses the password or the list of runs.
@@ -125,7 +125,8 @@ class Service:
         """Collect and publish each run once; return whether more lines are waiting.
 
         Raises:
-            redis.ConnectionError: if the broker is away: nothing is lost, the next round continues.
+            redis.ConnectionError: if the broker is unreachable; nothing is lost, and the next round
+                continues.
         """
         listed = cast("list[tuple[str, float]]", self._client.zrange(RUNS, 0, -1, withscores=True))
         created_s = dict(listed)
@@ -147,7 +148,7 @@ class Service:
         self._forget(set(self._active))
 
     def _serve_run(self, name: str) -> bool:
-        """Collect and publish one run; return whether its stream may hold more."""
+        """Collect and publish one run; return whether its stream may contain more lines."""
         active = self._active[name]
         before = active.summary
         try:
@@ -162,7 +163,7 @@ class Service:
         return is_busy
 
     def _admit(self, name: str) -> None:
-        """Take up a run that isn't known yet."""
+        """Start to collect a new run, or let it rest if it is over."""
         if name in self._active or name in self._resting or not self._may_try(name):
             return
         with self._run_faults(name):
@@ -182,9 +183,9 @@ class Service:
         )
 
     def _is_settled(self, name: str, *, folder: RunFolder) -> bool:
-        """Whether an earlier collector brought the run to its end, and nothing came since.
+        """Return whether an earlier collector completed the run and no lines arrived since.
 
-        It may have been killed between any two of its steps.
+        That collector may have been killed between any two of its steps.
         """
         return (
             folder.manifest_path.exists()
@@ -195,7 +196,7 @@ class Service:
         )
 
     def _is_end_published(self, name: str) -> bool:
-        """Whether the end of a run was published, perhaps so long ago that it has expired."""
+        """Return whether the end of a run was published, even if it has expired since."""
         text = self._client.get(summary_key(name))
         try:
             return text is None or RunState(json.loads(str(text))["state"]).is_over
@@ -203,9 +204,9 @@ class Service:
             return False
 
     def _wake(self, created_s: Mapping[str, float]) -> None:
-        """Take up again the resting runs to which lines came, and take the old ones out of Redis.
+        """Resume resting runs that have new lines, and remove old ones from Redis.
 
-        ``created_s`` is Unix time by run.
+        ``created_s`` has the creation times by run, Unix seconds.
         """
         if self._clock() < self._wake_at_s:
             return
@@ -220,9 +221,9 @@ class Service:
                 with self._run_faults(name):
                     self._open(name)
                     self._resting.remove(name)
-                    _log.info("run %s: more lines came", name)
+                    _log.info("run %s: more lines arrived", name)
             elif created_s[name] < time.time() - LISTED_S:
-                # its folder has everything, and its stream is empty
+                # all lines are in its folder, and its stream is empty
                 with self._client.pipeline(transaction=True) as transaction:
                     transaction.zrem(RUNS, name)
                     transaction.unlink(records_stream(name), run_key(name))
@@ -230,7 +231,7 @@ class Service:
                 self._forget({name})
 
     def _forget(self, names: set[str]) -> None:
-        """Let go of runs; their folders stay."""
+        """Stop collecting runs; their folders are kept."""
         for name in names:
             self._troubles.pop(name, None)
             self._resting.discard(name)
@@ -241,11 +242,11 @@ class Service:
 
     @contextmanager
     def _run_faults(self, name: str) -> Iterator[None]:
-        """Keep a fault of one run from the others: log it once, and try again later."""
+        """Isolate a fault of one run from the others: log it once, and try again later."""
         try:
             yield
         except (PoolbenchError, redis.ResponseError) as error:
-            # by kind: the text of a full disk names another part each time
+            # by kind, since the text about a full disk contains another part each time
             if type(error) not in self._troubles.get(name, ()):
                 _log.warning("run %s: %s", name, error)
             self._troubles[name] = type(error), self._clock() + RETRY_S
@@ -262,7 +263,7 @@ class Service:
         try:
             self._heartbeat_file.touch()
         except OSError as error:
-            _log.warning("the heartbeat file can't be written (%s); going on without", error)
+            _log.warning("the heartbeat file can't be written (%s); continuing without it", error)
             self._heartbeat_file = None
 
 

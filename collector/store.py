@@ -1,7 +1,7 @@
-"""A run's folder in ``results/``: everything that is kept of a run, and its format version.
+"""A run's folder in ``results/``: all stored data of a run, and its format version.
 
-Every file is there whole or not at all; a fault of the disk, and a folder that this version can't
-read, is a `StorageError` whose one line names the file and what to do.
+Files are written atomically. A fault of the disk, or a folder that this version can't read, is a
+`StorageError` of one line with the file and a remedy.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from collector.schema import (
 from collector.trial_records import TrialRecords
 from poolbench.errors import StorageError
 
-#: Keys of a part's metadata: how many good lines it holds, and how many rejected ones.
+#: Keys of a part's metadata: its numbers of valid and of rejected lines.
 _LINES_KEY = "poolbench_lines"
 _REJECTED_KEY = "poolbench_rejected"
 
 
 class RunFolder:
-    """The folder of one run: ``results/<run>``. It is made by the first write."""
+    """The folder of one run: ``results/<run>``. The first write creates it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,7 +54,7 @@ class RunFolder:
         self.manifest_path = path / "manifest.json"
         self.jobs_path = path / "jobs.parquet"
         self.samples_path = path / "samples.parquet"
-        #: What could not be read as a line: a JSON object a line, with its reason.
+        #: Rejected lines with their reasons, one JSON object on each line.
         self.rejects_path = path / "rejects.jsonl"
 
     # parts, written by ingest ------------------------------------------------------------------
@@ -65,7 +65,7 @@ class RunFolder:
             return outermost(find_parts(self.parts_path))
 
     def write_part(self, frame: pl.DataFrame, *, first: StreamId, last: StreamId) -> None:
-        """Store the entries from ``first`` to ``last``, durably, or not at all.
+        """Store the entries from ``first`` to ``last``, atomically and durably.
 
         Raises:
             StorageError: if it can't be written; nothing is stored then.
@@ -78,17 +78,17 @@ class RunFolder:
         )
 
     def merge_parts(self, parts: list[StoredPart]) -> None:
-        """Put neighbouring parts into one that carries their whole range.
+        """Merge neighbouring parts into one with their whole range.
 
-        Killed between its two steps, it leaves parts that lie within the new one: no reader counts
-        them, and the next compaction's end removes them.
+        If the process is killed between the two steps, parts remain that the new one contains: no
+        reader counts them, and the next compaction removes them.
         """
         frame = pl.concat([read_table(part.path, schema=PART_SCHEMA) for part in parts])
         self.write_part(frame, first=parts[0].first, last=parts[-1].last)
         self.remove_covered_parts()
 
     def remove_covered_parts(self) -> None:
-        """Remove the parts that another contains; call it only as the run's one writer."""
+        """Remove parts that another one contains; call it only as the run's single writer."""
         with storage_errors(self.parts_path):
             found = find_parts(self.parts_path)
             covered = set(found) - set(outermost(found))
@@ -98,44 +98,44 @@ class RunFolder:
                 sync_folder(self.parts_path)
 
     def count_lines(self) -> tuple[int, int]:
-        """Return how many good lines are stored, and how many rejected ones."""
+        """Return the numbers of valid and of rejected lines that are stored."""
         metadata = [read_metadata(part.path) for part in self.parts()]
         kept = sum(int(one.get(_LINES_KEY, 0)) for one in metadata)
         return kept, sum(int(one.get(_REJECTED_KEY, 0)) for one in metadata)
 
     def iter_lines(self) -> Iterator[pl.DataFrame]:
-        """Yield the lines part by part, so that a long run needs no memory for all of them.
+        """Yield the lines part by part, so that they are never all in memory.
 
-        Call it as the run's one writer, or when there is none: compaction replaces files.
+        Call it as the run's single writer, or when there is none, since compaction replaces files.
         """
         for part in self.parts():
             frame = read_table(part.path, schema=PART_SCHEMA)
             yield frame.filter(pl.col("rejected").is_null()).select(LINE_SCHEMA.names())
 
     def write_rejects(self) -> None:
-        """Write the texts of the rejected lines, each with its reason, if there are any."""
+        """Write the rejected lines with their reasons to `rejects_path`, if there are any."""
         schema = pl.Schema({name: PART_SCHEMA[name] for name in ("rejected", "reason")})
         frames = [read_table(part.path, schema=schema) for part in self.parts()]
         rejects = pl.concat([schema.to_frame(), *frames]).drop_nulls("rejected")
         if rejects.height:
             write_atomically(self.rejects_path, write=rejects.write_ndjson)
 
-    # what a run comes to ----------------------------------------------------------------------
+    # results of a run -------------------------------------------------------------------------
 
     def write_jobs(self, records: pl.DataFrame) -> None:
         """Write the run's records to ``jobs.parquet``."""
         write_table(self.jobs_path, frame=conform(records, schema=RECORD_SCHEMA))
 
     def read_jobs(self, *, columns: list[str] | None = None) -> pl.DataFrame:
-        """Return the run's records, or some columns of them: they need less memory.
+        """Return the run's records, or some of their columns, which need less memory.
 
-        A column that the version which wrote them did not have is null.
+        A column that the file lacks, since an earlier version wrote it, is null.
         """
         schema = pl.Schema({name: RECORD_SCHEMA[name] for name in columns or RECORD_SCHEMA})
         return read_table(self.jobs_path, schema=schema)
 
     def trial_records(self) -> TrialRecords:
-        """Return a reader of the run's records that has a few trials in memory at once."""
+        """Return a reader of the run's records that keeps only a few trials in memory."""
         return TrialRecords(self.jobs_path)
 
     def write_samples(self, samples: pl.DataFrame) -> None:
@@ -143,13 +143,13 @@ class RunFolder:
         write_table(self.samples_path, frame=conform(samples, schema=SAMPLE_SCHEMA))
 
     def read_samples(self) -> pl.DataFrame:
-        """Return the samples; none, if none were taken: only the lab takes them."""
+        """Return the samples, which only the lab takes; else an empty table."""
         if not self.samples_path.exists():
             return SAMPLE_SCHEMA.to_frame()
         return read_table(self.samples_path, schema=SAMPLE_SCHEMA)
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write ``manifest.json``; the format version is set here."""
+        """Write ``manifest.json`` with the format version."""
         whole = {"format": MANIFEST_FORMAT, **asdict(manifest)}
         text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         make_folder(self.path)

@@ -1,4 +1,4 @@
-"""Pure: the summary of a run, from its records and its hash."""
+"""Computes the summary of a run from its records and its hash. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collector.run_hash import RunHash
 from poolbench.records import FORMAT, TrialPlan
 from poolbench.summaries import Ledger, RunState
 
-#: Makes latencies of a submitted run invalid: the producer's machine stamped the due times.
+#: Reason that makes a submitted run invalid if the producer's machine has another clock.
 FOREIGN_CLOCK = replace(Reason.of(Code.FOREIGN_CLOCK), severity=Severity.INVALID)
 
 _PUBLISHED_FIGURES = ("throughput_per_s", "wait_s", "execution_s", "lag_s", "peak_in_flight")
@@ -29,7 +29,7 @@ class Interval:
     last_finish_ns: int
 
     def meets(self, other: Interval) -> bool:
-        """Whether the two share an instant."""
+        """Return whether the two overlap."""
         return (
             self.first_due_ns <= other.last_finish_ns and other.first_due_ns <= self.last_finish_ns
         )
@@ -39,7 +39,7 @@ class Interval:
 class Measured:
     """One trial of a run, with the figures of its records."""
 
-    #: With the slots of the contender's live workers, where the sender didn't know them.
+    #: The plan, with the slots of the contender's live workers if the sender had none.
     plan: TrialPlan
     ledger: Ledger
     figures: Figures
@@ -48,7 +48,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What is known of a run at one moment."""
+    """The state and the figures of a run at one time."""
 
     run: RunHash
     trials: tuple[Measured, ...]
@@ -57,7 +57,7 @@ class Summary:
     has_events: bool
     #: Runs that had jobs in the system at the same time.
     overlapped_by: tuple[str, ...]
-    #: Lines in the folder, those that could not be read among them.
+    #: Number of lines in the folder, including rejected ones.
     lines: int
     rejected_lines: int
 
@@ -65,10 +65,10 @@ class Summary:
 def measure(
     records: pl.DataFrame, *, run: RunHash, sender_boot_id: str | None, slots: Mapping[str, int]
 ) -> tuple[Measured, ...]:
-    """Return each planned trial's account and figures.
+    """Return each planned trial's ledger and figures.
 
     Args:
-        records: those of the run, of `collector.metrics.FIGURE_COLUMNS` at least.
+        records: those of the run, with at least `collector.metrics.FIGURE_COLUMNS`.
         run: its hash.
         sender_boot_id: boot of the machine that stamped the due times.
         slots: by contender, for plans without slots.
@@ -91,7 +91,7 @@ def measure(
 
 
 def interval_of(records: pl.DataFrame) -> Interval | None:
-    """Return when records' jobs were in the system; None if there are none of ours."""
+    """Return when the jobs of records were in the system; None without jobs of Poolbench."""
     first_due_ns, last_finish_ns = records["due_ns"].min(), records["finished_ns"].max()
     if not isinstance(first_due_ns, int):
         return None
@@ -100,7 +100,7 @@ def interval_of(records: pl.DataFrame) -> Interval | None:
 
 
 def whole_interval(measured: Sequence[Measured]) -> Interval | None:
-    """Return from the first due time to the last finish of all trials."""
+    """Return the interval from the first due time to the last finish of all trials."""
     found = [trial.interval for trial in measured if trial.interval]
     if not found:
         return None
@@ -113,11 +113,11 @@ def whole_interval(measured: Sequence[Measured]) -> Interval | None:
 def judge_state(
     run: RunHash, *, trials: Sequence[Measured], quiet_s: float, stall_s: float
 ) -> RunState:
-    """Return how far a run is; ``quiet_s`` is how long no line has come."""
+    """Return the state of a run; ``quiet_s`` is the time since the last line, seconds."""
     is_missing = any(not trial.ledger.is_closed for trial in trials)
     if run.sent_all_ns is not None and not is_missing:
         return RunState.CLOSED
-    # a killed producer marks nothing: what it planned and did not send is missing
+    # a killed producer does not mark its run as sent: planned jobs that it didn't send are missing
     is_short = any(run.sent[plan.trial] < plan.count for plan in run.plans)
     if quiet_s >= stall_s and (is_missing or is_short):
         return RunState.STALLED
@@ -125,9 +125,9 @@ def judge_state(
 
 
 def describe(summary: Summary, *, fault: str = "") -> dict[str, Any]:
-    """Return what is published at ``poolbench:summary:<run>``.
+    """Return the content to publish at ``poolbench:summary:<run>``.
 
-    ``fault`` is what hinders the collector itself, in words; empty if nothing does.
+    ``fault`` is the text of a fault of the collector itself; empty without one.
     """
     common = [Reason.of(Code.COLLECTOR_HINDERED, fault=fault)] if fault else []
     common += [Reason.of(Code.RUNS_OVERLAP, run=other) for other in summary.overlapped_by]
@@ -169,6 +169,6 @@ def _describe_trial(trial: Measured, *, is_over: bool, common: list[Reason]) -> 
         "ledger": asdict(ledger),
         **{name: found[name] for name in _PUBLISHED_FIGURES},
         "mark": mark.value,
-        # in words: the producer prints them
+        # as text, since the producer prints them
         "reasons": list(dict.fromkeys(one.text for one in (*reasons, *trial.figures.reasons))),
     }

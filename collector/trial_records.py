@@ -1,6 +1,6 @@
-"""The records of a run's folder, some trials at a time: a report of millions needs little memory.
+"""Reads a run's records a few trials at a time, so that millions of them need little memory.
 
-Only the rows of the trials that are asked for become a frame, in whatever order the file has them.
+Only the rows of the requested trials become a frame, in the order of the file.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ import polars as pl
 from collector.files import read_table, scan_table, storage_errors
 from collector.schema import RECORD_SCHEMA
 
-#: Neighbouring trials are read together that begin within so many records. A file's rows are packed
-#: in groups; fewer would unpack each group again and again, and more would only need memory.
+#: Neighbouring trials that begin within this number of records are read together. A file's rows
+#: are compressed in groups: fewer rows would decompress each group repeatedly, and more would need
+#: more memory without a gain.
 WINDOW_ROWS = 250_000
 
 
 class TrialRecords:
-    """The records of one ``jobs.parquet``, by trial; of none, if the file isn't there.
+    """The records of one ``jobs.parquet``, by trial; empty if the file doesn't exist.
 
-    Records of jobs without our header, which are of no trial, are left out. A column that the
-    version which wrote the file did not have is null.
+    Records of jobs without Poolbench's header, which belong to no trial, are excluded. A column
+    that the file lacks, since an earlier version wrote it, is null.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def windows(self, *, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Yield the records of some trials after those of others, each trial's all in one frame.
+        """Yield frames with the records of some trials; all records of a trial are in one frame.
 
-        Only one frame is in memory at once: keep what you make of it, not the frame.
+        Don't keep the frames, so that only one is in memory at a time.
 
         Args:
-            columns: of a record; with ``trial`` among them, since a frame holds several.
+            columns: columns of a record, including ``trial``, since a frame has several trials.
 
         Raises:
             StorageError: if the file can't be read, or is of another format version.
