@@ -74,29 +74,29 @@ Column = tuple[type[int | str | bool], str]
 _IDENTITY: dict[str, Column] = {
     "run": (str, "id of the run"),
     "trial": (int, "index of the trial in its run, from 0"),
-    "seq": (int, "index of the job in its trial, dense from 0; null for a job without our header"),
+    "seq": (int, "index of the job in its trial, dense from 0; null without Poolbench's header"),
     "contender": (str, "name of the contender the job was sent to"),
     "kind": (str, "job kind: the Celery task's name"),
     "task_id": (str, "Celery's id of the job"),
     "attempt": (int, "Celery's count of retries before this execution, from 0"),
-    "nonce": (str, "16 hexadecimal digits, new for each execution: the only proof of a duplicate"),
+    "nonce": (str, "16 hexadecimal digits, unique for each execution; it reveals duplicates"),
     "due_ns": (int, "when the job should have been sent, Unix ns"),
     "sent_ns": (int, "when its batch was flushed, Unix ns"),
-    "part": (str, "which part of a mix the job is, by name; null where there is no mix"),
+    "part": (str, "name of the job's part in a mix; null without a mix"),
 }
 
 _EVIDENCE: dict[str, Column] = {
-    "work_ns": (int, "around the function alone, ns; only our own kinds tell it"),
-    "cpu_ns": (int, "CPU time of the slot's thread, ns; null where slots share a thread"),
+    "work_ns": (int, "duration of the function alone, ns; null for kinds that are not Poolbench's"),
+    "cpu_ns": (int, "CPU time of the slot's thread, ns; null if slots share a thread"),
     "blocked_ns": (int, "stretches of 50 ms or more without an await, ns; null without a loop"),
-    "error": (str, "type and text of what went wrong, cut short"),
+    "error": (str, "type and text of the error, shortened"),
     "host": (str, "name of the machine the slot ran on"),
-    "boot_id": (str, "id of that machine's boot: within one, all stamps are of one clock"),
+    "boot_id": (str, "id of that machine's boot; times with the same id are from one clock"),
     "pid": (int, "process that ran the job"),
     "slot": (str, "pid and thread or greenlet that ran the job"),
-    "pool_seen": (str, "the pool class that really ran it, as module:name"),
+    "pool_seen": (str, "class of the pool that ran it, as module:name"),
     "sockets_patched": (bool, "whether gevent had patched sockets there"),
-    "gil_enabled": (bool, "whether that interpreter held its GIL"),
+    "gil_enabled": (bool, "whether the GIL was enabled in that interpreter"),
 }
 
 #: All members that a line may have; some are in the lines of certain moments only.
@@ -113,9 +113,9 @@ LINE_COLUMNS: Mapping[str, Column] = {
 #: A record: one execution attempt of one job. The columns of ``jobs.parquet``, in this order.
 RECORD_COLUMNS: Mapping[str, Column] = {
     **_IDENTITY,
-    "received_ns": (int, "Celery's consumer had it, Unix ns: ends the broker wait"),
-    "started_ns": (int, "a slot began, Unix ns: ends the prefetch wait"),
-    "finished_ns": (int, "the slot was done: result stored, callbacks dispatched, Unix ns"),
+    "received_ns": (int, "when Celery's consumer received it, Unix ns: the end of the broker wait"),
+    "started_ns": (int, "when a slot started it, Unix ns: the end of the prefetch wait"),
+    "finished_ns": (int, "when the slot finished it: result stored, callbacks dispatched, Unix ns"),
     "finished_again_ns": (int, "the last end of an execution that ended more than once, Unix ns"),
     "outcome": (str, "how it ended, an `Outcome`; null while it runs"),
     **_EVIDENCE,

@@ -79,11 +79,11 @@ def test_bounds_are_those_of_the_code() -> None:
     for said in (
         "A claim needs five repetitions",
         "over 10 % of their mean",
-        "would show in 1 of 100 rows",
+        "would occur in only 1 of 100 rows",
         "other processes took over 10 %",
         "the clock was set by over 1 ms",
-        "looks from the seventh repetition on",
-        "15 minutes unless you say otherwise",
+        "checks the widths from the seventh repetition on",
+        "(default: 15 minutes)",
         shares.replace(", 105", " and 105 %"),
     ):
         assert said in text
