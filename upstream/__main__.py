@@ -1,4 +1,4 @@
-"""`python -m upstream`: serves until it is stopped."""
+"""`python -m upstream`: serves requests until it is stopped."""
 
 from __future__ import annotations
 

@@ -17,22 +17,22 @@ from poolbench.errors import ExitCode, PoolbenchError, StackError
 from poolbench.settings import MAX_PORT, load_settings
 from upstream.service import Service
 
-#: Connections that the kernel may hold until they are accepted; Linux cuts it to somaxconn.
+#: Most connections that wait to be accepted; Linux limits it to somaxconn.
 BACKLOG = 8_192
 
-#: Open files to ask for where the soft limit is lower: 5,000 requests at once, with room.
+#: Requested limit of open files, if the soft limit is lower: enough for 5,000 concurrent requests.
 OPEN_FILES = 16_384
 
-#: An idle connection lives longer here than in a client's pool, so that none is closed
-#: while a request is on its way to it, seconds.
+#: Timeout of an idle connection, seconds. It is longer than in clients' pools, so that none is
+#: closed while a client sends a request.
 KEEP_ALIVE_S = 75
 
-#: How long a stop waits for answers that a client doesn't take, seconds.
+#: Time that a stop waits for answers that a client doesn't read, seconds.
 STOP_TIMEOUT_S = 1
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which ends the waiting requests when it is stopped."""
+    """Uvicorn's server; ends the waiting requests when it is stopped."""
 
     def __init__(self, config: uvicorn.Config, *, service: Service) -> None:
         super().__init__(config)
@@ -48,7 +48,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer the waiting requests with 503, then close.
 
-        Uvicorn alone waits for the requests, and when it cancels them logs a traceback for each.
+        Uvicorn itself would wait for the requests, and log a traceback for each that it cancels.
         """
         self._service.waits.stop()
         await super().shutdown(sockets)
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; return the exit code."""
-    # uvicorn raises a signal again when it is done with it, which would end us as killed
+    # uvicorn raises a handled signal again, which would end this process as killed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     try:
@@ -73,14 +73,14 @@ def listen(host: str, *, port: int) -> socket.socket:
     """Return a listening socket.
 
     Raises:
-        StackError: if the port is taken or the address isn't ours.
+        StackError: if the port is taken or the address is not one of this host.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # inherited by what is accepted; asyncio sets it only where a socket's protocol number
-        # is known, and without it each answer would wait 40 ms for a delayed acknowledgement
+        # accepted sockets inherit it; asyncio sets it only if a socket's protocol number is known,
+        # and without it each answer would wait 40 ms for a delayed acknowledgement
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind((host, port))
         listener.listen(BACKLOG)
@@ -117,7 +117,7 @@ def serve(listener: socket.socket) -> None:
 
 
 def raise_open_files_limit(wanted: int) -> None:
-    """Raise this process's soft limit of open files to ``wanted``, or as near as is allowed."""
+    """Raise this process's soft limit of open files to ``wanted``, or to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:

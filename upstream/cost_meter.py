@@ -1,4 +1,4 @@
-"""What a request costs upstream in CPU time, and so how many a second it could serve at most."""
+"""Measures the CPU time of a request in upstream, which determines its highest request rate."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 #: Requests of one measurement.
 WINDOW_REQUESTS = 500
 
-#: A measurement that took longer is thrown away: much of it would be the price of being idle.
+#: A measurement that took longer is discarded: much of its CPU time would be that of idling.
 WINDOW_S = 10.0
 
 
 class CostMeter:
-    """Counts requests and takes the CPU time of `WINDOW_REQUESTS` in a row.
+    """Counts requests and measures the CPU time of each `WINDOW_REQUESTS` consecutive ones.
 
-    One event loop in one thread serves them all, so 1 ÷ CPU-seconds a request is its ceiling.
+    One event loop in one thread serves all requests, so its ceiling is 1 ÷ CPU-seconds per request.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class CostMeter:
 
     @property
     def ceiling_per_s(self) -> float | None:
-        """Requests a second that one core could serve."""
+        """Return the requests per second that one core can serve; None if unknown."""
         return 1 / self.cpu_s_per_request if self.cpu_s_per_request else None
 
     def count(self) -> None:

@@ -1,1 +1,1 @@
-"""Runs jobs: the Celery app, the work as plain functions, and the command that starts a worker."""
+"""Runs jobs: the Celery app, the jobs' functions, and the command that starts a worker."""

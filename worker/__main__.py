@@ -1,4 +1,4 @@
-"""`python -m worker`: becomes a Celery worker, or measures the work without Celery."""
+"""`python -m worker`: runs a Celery worker, or measures the work without Celery."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The Celery app. What isn't named here is Celery's default, as most people run it.
+"""The Celery app. Settings that are not named here have Celery's defaults.
 
-`python -m worker` starts it; `celery -A worker.app` serves for Flower and for looking.
+`python -m worker` starts it; use `celery -A worker.app` for Flower and for inspection.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from poolbench.pools import MAX_SLOTS
 from poolbench.settings import Settings, load_settings
 from worker.broker import refuse_without_broker
 
-#: How long a read from or a write to the broker may take, seconds. It must be above the second
-#: for which an idle consumer's BRPOP waits, and above a stall of the server's fsync.
+#: Timeout of a read from or a write to the broker, seconds. It must exceed the second for which an
+#: idle consumer's BRPOP waits, and the longest fsync of the server.
 SOCKET_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
 
-#: How long a connection may be idle until it is tried before use, seconds. An idle consumer on a
-#: connection that is half open notices after twice this and a second.
+#: Idle time after which a connection is checked before its next use, seconds. An idle consumer
+#: detects a half-open connection after twice this time and a second.
 HEALTH_CHECK_S = 10
 
-#: When the kernel tries an idle connection: after so many seconds, how often, how many times. Its
-#: own default is after two hours. macOS calls the first one TCP_KEEPALIVE.
+#: The kernel's keepalive probes of an idle connection: delay and interval, seconds, and number of
+#: probes. The default delay is two hours. TCP_KEEPALIVE is macOS's name of TCP_KEEPIDLE.
 KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
-#: Redis gives a message to another worker when it was fetched this long ago and isn't acknowledged,
-#: seconds. The longest job waits an hour, and another may have waited behind it.
+#: Time after which an unacknowledged message is redelivered to another worker, seconds. The longest
+#: job waits an hour, and another one may have waited for the same slot.
 VISIBILITY_TIMEOUT_S = 2 * 3_600
 
-#: Connections that a pool of the client may open. Under gevent each slot acknowledges over a
-#: connection of its own; one too many is refused, the acknowledgement is lost with a log line, and
-#: the job comes again. Ten is the default. Nothing is opened ahead, so this is only a bound.
+#: Most connections of a client's pool. Under gevent each slot acknowledges over a connection of its
+#: own. Beyond the bound a connection is refused, the acknowledgement is lost with a log line, and
+#: the job is redelivered. The default is 10. Connections are opened on demand only.
 MAX_CONNECTIONS = MAX_SLOTS + 100
 
-#: Connections for messages that jobs send, mostly retries. A slot waits for one.
+#: Connections for messages that jobs send, mostly retries. A slot waits until one is free.
 PUBLISHER_CONNECTIONS = 10
 
-#: How long prefork's children may take to report, seconds. With the default of 4 a child is killed
-#: when several workers start side by side on two busy cores.
+#: Timeout for prefork's children to start, seconds. With the default of 4 a child is killed when
+#: several workers start at the same time on two busy cores.
 CHILD_START_TIMEOUT_S = 30.0
 
 
@@ -49,7 +49,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     """Return the app's settings, by Celery's names."""
     return {
         "broker_url": settings.worker_redis_url,
-        # without retry_on_timeout: a push that timed out may have been stored, and would be doubled
+        # without retry_on_timeout: a push that timed out may be stored, and would be duplicated
         "broker_transport_options": {
             "socket_timeout": SOCKET_TIMEOUT_S,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
@@ -65,22 +65,22 @@ def configuration(settings: Settings) -> dict[str, Any]:
             **(unacked_keys(settings.scope) if settings.scope else {}),
         },
         "broker_pool_limit": PUBLISHER_CONNECTIONS,
-        # the broker was there when the worker started; later it is waited for without end, since
-        # a worker that gives up can't be distinguished from one that died
+        # the broker was reachable when the worker started; a lost broker is waited for without end,
+        # since an exited worker can't be distinguished from one that crashed
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # a job whose acknowledgement is lost with the connection comes again: ending it at once
-        # keeps it from running twice. Only late acknowledgement is concerned. Celery 6's default
+        # a job whose acknowledgement is lost with the connection is redelivered; ending it at once
+        # prevents it from running twice. Applies to late acknowledgement; Celery 6's default
         "worker_cancel_long_running_tasks_on_connection_loss": True,
-        # results are off, since the ledger is the account and a result costs two round trips; the
-        # backend is there for a setting or a message that asks for one
+        # results are off, since the ledger counts the jobs and a result costs two round trips; the
+        # backend is for settings or messages that turn results on
         "task_ignore_result": not settings.stores_results,
         "result_backend": settings.worker_redis_url,
         "result_backend_transport_options": (
             {"global_keyprefix": result_prefix(settings.scope)} if settings.scope else {}
         ),
-        # one backend for all slots: otherwise one a thread and under gevent one a job, since a
-        # greenlet counts as a thread; that alone took 0.7 ms of CPU of a no-op's 1.7, results or no
+        # one backend for all slots: otherwise one per thread, and under gevent one per job, since a
+        # greenlet counts as a thread; that took 0.7 of a no-op's 1.7 ms of CPU, without results too
         "result_backend_thread_safe": True,
         "redis_max_connections": MAX_CONNECTIONS,
         "redis_socket_timeout": SOCKET_TIMEOUT_S,
@@ -90,9 +90,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_prefetch_multiplier": settings.prefetch_multiplier,
         "task_acks_late": settings.acks_late,
         "worker_proc_alive_timeout": CHILD_START_TIMEOUT_S,
-        # the log handlers of a module that `-I` brings in stay as they are
+        # keep the log handlers of modules that `-I` imports
         "worker_hijack_root_logger": False,
-        # nothing prints; a traceback of the interpreter's own belongs on the real standard error
+        # no job prints; tracebacks of the interpreter must reach the real standard error
         "worker_redirect_stdouts": False,
         "timezone": "UTC",
     }

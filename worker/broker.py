@@ -1,4 +1,4 @@
-"""Checks the broker before a worker starts: Celery would retry a wrong password for ever."""
+"""Checks the broker before a worker starts, since Celery retries a wrong password forever."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import redis
 from poolbench.errors import StackError
 from poolbench.settings import Settings, load_settings
 
-#: How long the broker may take to appear, seconds; the services of a stack start side by side.
+#: Timeout for the broker to start, seconds; the services of a stack start at the same time.
 WAIT_S = 15.0
 
-#: How long it may take to answer, seconds.
+#: Timeout of an answer, seconds.
 SOCKET_TIMEOUT_S = 2.0
 
 
@@ -33,7 +33,7 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
     """Wait until the broker answers.
 
     Raises:
-        StackError: if it doesn't within ``within_s``, or if it refuses us.
+        StackError: if it doesn't within ``within_s``, or if it refuses the login.
     """
     where = f"the broker at {settings.redis_address}"
     deadline_s = time.monotonic() + within_s

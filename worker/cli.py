@@ -1,4 +1,4 @@
-"""The command line of a worker. What is slow to import waits until it is known to be needed."""
+"""The command line of a worker. Slow modules are imported only by the commands that need them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.launch import LOG_LEVELS, plan_launch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Become the worker, or run a command and return its exit code."""
+    """Replace this process by a worker, or run a command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
     try:
@@ -46,7 +46,7 @@ def _start(*, print_command: bool, **options: Any) -> int:
 
 
 def _gauge(words: list[str]) -> int:
-    text = 'Answers each line {"kind", "parameters"} on standard input with its CPU-seconds a job.'
+    text = 'Answers each line {"kind", "parameters"} on standard input with CPU-seconds per job.'
     Parser(prog="python -m worker gauge", description=text).parse_args(words)
     from worker import gauge  # noqa: PLC0415 -- a worker's start must not wait for httpx
 
@@ -55,7 +55,7 @@ def _gauge(words: list[str]) -> int:
 
 
 def _calibrate(words: list[str]) -> int:
-    text = "Measures what a unit of work costs, in CPU time of one thread."
+    text = "Measures the CPU time of a unit of work in one thread."
     parser = Parser(prog="python -m worker calibrate", description=text)
     parser.add_argument("kind", nargs="*", help="measure these job kinds; default: all with units")
     parser.add_argument("--json", action="store_true", help="print JSON, kind to CPU-seconds")
@@ -111,13 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     text = f"run jobs in this pool: {', '.join(POOLS)}"
     add("--pool", type=find_pool, required=True, metavar="POOL", help=text)
     add("--contender", help="name the contender, and its queue; default: the pool's name")
-    add("--slots", type=int, help="run so many jobs at once; default: POOLBENCH_SLOTS_<POOL>")
+    add("--slots", type=int, help="number of jobs to run at once; default: POOLBENCH_SLOTS_<POOL>")
     low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)
     add(
         "--prefetch-multiplier",
         type=number(int, low=low, high=high),
         metavar="N",
-        help="reserve so many messages for each slot; default: POOLBENCH_PREFETCH",
+        help="number of messages to reserve for each slot; default: POOLBENCH_PREFETCH",
     )
     switch = argparse.BooleanOptionalAction
     add("--acks-late", action=switch, help="acknowledge after a job; default: POOLBENCH_ACKS_LATE")

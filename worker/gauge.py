@@ -1,4 +1,4 @@
-"""Measures what the work costs without Celery: the ceiling of a pool's figures."""
+"""Measures the CPU time of the work without Celery, from which ceilings are computed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from poolbench.errors import PoolbenchError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind
 from worker.jobs import COMPUTING
 
-#: The least CPU time over which a cost is taken, nanoseconds: some calls of a job of a few ms.
+#: Least CPU time of a measurement, nanoseconds: several calls of a job of a few ms.
 MIN_MEASURE_NS = 50_000_000
 
 #: The kinds whose work is counted in units.
 CALIBRATED = tuple(name for name, kind in JOB_KINDS.items() if kind.calibrated)
 
-#: How a unit's cost is calibrated: the median of so many rounds, each of so much work. Rounds of
-#: all kinds take turns, so that a busy moment does not fall on one kind. A fifth of a second each.
+#: Calibration of a unit: the number of rounds, whose median counts, and the CPU time of each. The
+#: rounds of all kinds alternate, so that a disturbance doesn't affect only one kind. A kind takes a
+#: fifth of a second.
 CALIBRATION_ROUNDS = 15
 CALIBRATION_ROUND_NS = 10_000_000
 
@@ -28,8 +29,8 @@ CALIBRATION_ROUND_NS = 10_000_000
 def answer_requests(requests: TextIO, *, answers: TextIO) -> None:
     """Answer each line ``{"kind", "parameters"}`` with one line until the requests end.
 
-    An answer is ``{"cpu_s_per_job", "jobs"}``: what of the job computes, or null if nothing does;
-    or ``{"error"}`` for a line that can't be used. Parameters are those that messages carry.
+    An answer is ``{"cpu_s_per_job", "jobs"}``, with null for a kind that only waits, or
+    ``{"error"}`` for an invalid line. The parameters are those of messages.
     """
     for request in requests:
         if request.strip():
@@ -60,19 +61,19 @@ def _answer(request: str) -> dict[str, Any]:
     jobs_ns: list[int] = []
     while sum(jobs_ns) < MIN_MEASURE_NS:
         jobs_ns.append(_cpu_ns(COMPUTING[kind.name], parameters))
-    # the median: a job that shared its core's other half with a neighbour costs a third more, and
-    # a mean would carry that into the ceiling
+    # the median: a job that shares a core's second hardware thread with another process costs a
+    # third more, which would change a mean and so the ceiling
     return {"cpu_s_per_job": statistics.median(jobs_ns) / 1e9, "jobs": len(jobs_ns)}
 
 
 def _units_of_a_round(kind: str) -> int:
-    """Return how many units take a round, by one unit after a first that fills caches."""
+    """Return the number of units in a round, from the cost of one unit after a warm-up unit."""
     _cpu_ns(COMPUTING[kind], {"units": 1})
     return max(1, round(CALIBRATION_ROUND_NS / max(_cpu_ns(COMPUTING[kind], {"units": 1}), 1)))
 
 
 def _cpu_ns(function: Callable[..., object], parameters: Mapping[str, int | float]) -> int:
-    """Return the CPU time that a call takes in this thread."""
+    """Return the CPU time of a call in this thread, ns."""
     begun_ns = time.thread_time_ns()
     function(**parameters)
     return time.thread_time_ns() - begun_ns

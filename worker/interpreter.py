@@ -1,6 +1,6 @@
 """Describes the running Python for a worker: its build, its packages, its GIL.
 
-Nothing of Celery is imported before `describe` does it: what turns the GIL on is seen by that.
+Celery is imported only by `describe`, which detects the modules that turn the GIL on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from poolbench.errors import Fault, UsageError
 
-#: What a worker imports before its first job: Celery, the probe, the jobs.
+#: Modules that a worker imports before its first job: Celery, the probe, the jobs.
 WORKER_IMPORTS = ("celery", "celery.bin.celery", "poolbench.probe", "worker.tasks")
 
 #: CPython's warning when an extension module turns the GIL on (Python/import.c, 3.13).
@@ -26,10 +26,10 @@ _TURNED_ON = re.compile(r"\(GIL\) has been enabled to load module '([^']+)'")
 def describe() -> dict[str, Any]:
     """Return a description of this interpreter after importing everything that a worker needs.
 
-    ``gil_turned_on_by`` names the modules that did so; it is empty for a GIL that was on before.
+    ``gil_turned_on_by`` has the modules that turned the GIL on; it is empty if it was on before.
 
     Raises:
-        UsageError: if something that a worker needs is not installed.
+        UsageError: if a package that a worker needs is not installed.
     """
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -42,7 +42,7 @@ def describe() -> dict[str, Any]:
     culprits = (_TURNED_ON.search(str(warning.message)) for warning in caught)
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        # built to run without the GIL; it may hold one nevertheless
+        # the build supports running without the GIL; it may be enabled nevertheless
         "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil_enabled": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
         "gil_turned_on_by": [culprit[1] for culprit in culprits if culprit],
@@ -61,10 +61,10 @@ def in_words(found: dict[str, Any]) -> str:
 
 
 def refuse_gil(found: dict[str, Any]) -> None:
-    """Refuse an interpreter that holds its GIL.
+    """Refuse an interpreter whose GIL is on.
 
     Raises:
-        UsageError: with the module that turned it on, where that is known.
+        UsageError: with the module that turned it on, if known.
     """
     if found["gil_enabled"]:
         remedy = "take that package out" if found["gil_turned_on_by"] else "see PYTHON_GIL"

@@ -17,7 +17,7 @@ from poolbench.settings import Settings
 #: The values of ``--log-level``, by Celery's names.
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
-#: Celery obeys variables of this prefix before any setting of ours, the broker's address included.
+#: Prefix of variables that override Poolbench's settings in Celery, including the broker's address.
 _FOREIGN_PREFIX = "CELERY_"
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -25,24 +25,24 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A worker to be started, checked."""
+    """The checked options of a worker to start."""
 
     pool: Pool
     slots: int
-    #: Whether it sends Celery's events, for Flower; they cost about half of a no-op's throughput.
+    #: Whether it sends Celery's events, for Flower; they halve the throughput of no-op jobs.
     has_events: bool
     log_level: str
-    #: The environment's settings, with those that the command line overrides.
+    #: Settings of the environment, with the overrides of the command line.
     settings: Settings
 
     def command(self) -> list[str]:
         """Return the `celery` command line, for `os.execvpe`.
 
-        ``-P`` must be in the command line: named anywhere else, gevent is chosen after the
-        sockets were imported, and leaves them as they are.
+        ``-P`` must be in the command line: with any other way to select gevent, sockets are
+        imported before gevent could patch them.
         """
         contender, scope = self.settings.contender, self.settings.scope
-        # two nodes of one name would share their control
+        # two nodes with the same name would share their remote control
         node = f"{contender}.{scope}" if scope else contender
         return [
             *(sys.executable, "-m", "celery", "-A", "worker.app", "worker"),
@@ -52,9 +52,9 @@ class Launch:
             *("-n", f"{node}@%h"),
             *("-I", "poolbench.probe"),
             *("-l", self.log_level),
-            # both talk to other workers at the start and ever after, and none of ours listens
+            # both exchange messages with other workers, which Poolbench's workers don't need
             *("--without-mingle", "--without-gossip"),
-            # a heartbeat is an event: only Flower reads it
+            # a heartbeat is an event, which only Flower reads
             "-E" if self.has_events else "--without-heartbeat",
         ]
 
@@ -84,12 +84,12 @@ def plan_launch(
     log_level: str = "warning",
     **overrides: Any,
 ) -> Launch:
-    """Return the launch that was asked for.
+    """Return the launch for these options.
 
-    ``overrides`` go before the settings of those names; None stands for the setting's value.
+    ``overrides`` replace the settings of those names; None keeps the setting.
 
     Raises:
-        UsageError: if the contender's name or the number of slots is impossible.
+        UsageError: if the contender's name or the number of slots is invalid.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = replace(settings, **given)

@@ -1,6 +1,6 @@
-"""Hands the functions of `worker.jobs` to Celery under their kinds' names; nothing else.
+"""Registers the functions of `worker.jobs` in Celery under the names of their kinds.
 
-A job also takes `poolbench.jobs.PAYLOAD`, which it does not pass to its function.
+A job also accepts `poolbench.jobs.PAYLOAD`, which it does not pass to its function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from worker.jobs import COROUTINES, FUNCTIONS
 
 
 def register(kind: str, function: Callable[..., object]) -> None:
-    """Make ``function`` the job of that kind."""
+    """Register ``function`` as the job of that kind."""
 
     @app.task(name=kind)
     def job(*, payload: str = "", **parameters: float) -> object:  # noqa: ARG001 -- see PAYLOAD
@@ -28,7 +28,7 @@ def register(kind: str, function: Callable[..., object]) -> None:
 
 
 def register_coroutine(kind: str, function: Callable[..., Coroutine[Any, Any, object]]) -> None:
-    """Make the coroutine ``function`` the job of that kind, for a pool that awaits it."""
+    """Register a coroutine function as the job of that kind, for a pool that awaits it."""
 
     @app.task(name=kind)
     async def job(*, payload: str = "", **parameters: float) -> object:  # noqa: ARG001 -- as above

@@ -82,7 +82,7 @@ def test_a_job_that_swallows_its_cancellation_is_reported(worker: PoolWorker) ->
     with pytest.raises(TimeLimitExceeded):
         value_of(job)
 
-    said = f"Job stubborn[{job.id}] goes on although it exceeded its time limit of 0.2 s"
+    said = f"Job stubborn[{job.id}] still runs although it exceeded its time limit of 0.2 s"
     assert said in worker.log
     assert worker.ask("stats")["pool"]["running"] == 1
     wait_until(lambda: worker.ask("stats")["pool"]["running"] == 0, what="its end")

@@ -1,4 +1,4 @@
-"""The work as plain functions, by job kind. No Celery here."""
+"""The jobs' work as plain functions, by job kind. It doesn't use Celery."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _CPU: Mapping[str, Callable[..., object]] = {
     "cpu.zlib": cpu.compress,
 }
 
-#: What each kind of `poolbench.jobs.JOB_KINDS` does; called with that kind's
-#: `message_parameters` by name.
+#: Function of each kind in `poolbench.jobs.JOB_KINDS`; its keyword arguments are that kind's
+#: `message_parameters`.
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     **_CPU,
     "io.sleep": io.sleep,
@@ -26,7 +26,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "mixed.share": mixed.share,
 }
 
-#: The same work as coroutines, for the kinds that have such a form.
+#: The same work as coroutine functions, for kinds that have such a form.
 COROUTINES: Mapping[str, Callable[..., Coroutine[Any, Any, object]]] = {
     "io.sleep": io.sleep_async,
     "io.http": io.http_async,
@@ -35,7 +35,7 @@ COROUTINES: Mapping[str, Callable[..., Coroutine[Any, Any, object]]] = {
     "mixed.share": mixed.share_async,
 }
 
-#: What of each kind computes, without its wait; called with the same parameters.
+#: Computing part of each kind, without its wait; called with the same parameters.
 COMPUTING: Mapping[str, Callable[..., object]] = {
     **_CPU,
     "mixed.fetch": mixed.fetch_work,

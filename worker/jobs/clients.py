@@ -1,4 +1,4 @@
-"""Clients with a kept connection, each lent to one job at a time: to upstream, and to Redis."""
+"""Clients of upstream and of Redis with persistent connections, each used by one job at a time."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ import redis.asyncio
 from poolbench.keys import scratch_key
 from poolbench.settings import load_settings
 
-# httpx imports its own command line where rich happens to be installed: ten megabytes in each
-# worker. It does without when the module is barred. https://github.com/encode/httpx/blob/0.28.1/httpx/__init__.py
+# httpx imports its own command line if rich is installed, which needs ten megabytes in each worker.
+# It works without that module. https://github.com/encode/httpx/blob/0.28.1/httpx/__init__.py
 sys.modules["httpx._main"] = None  # type: ignore[assignment]
 try:
     import httpx
 finally:
     del sys.modules["httpx._main"]
 
-#: What upstream may take beyond the wait that was asked for, seconds.
+#: Timeout of upstream in addition to the requested wait, seconds.
 ANSWER_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
 
-#: How long Redis may take to accept a connection, and to answer, seconds.
+#: Timeouts for Redis to accept a connection, and to answer, seconds.
 REDIS_TIMEOUT_S = 10.0
 
-#: An idle connection is given up before upstream closes it (`upstream.cli.KEEP_ALIVE_S`), seconds.
+#: Time after which an idle connection is closed, seconds: before upstream closes it
+#: (`upstream.cli.KEEP_ALIVE_S`).
 KEEP_ALIVE_S = 30.0
 
 Client = TypeVar("Client")
@@ -42,22 +43,22 @@ Client = TypeVar("Client")
 class Lender(Generic[Client]):
     """Lends a client to one user at a time: for processes, threads and greenlets.
 
-    A pool of n connections inside one httpx client looks through all n at each request, and under
-    gevent polls each: 100 greenlets got 150 answers a second so, and 1,631 with a client each.
-    With ``is_per_loop`` a client stays with the event loop that its connection belongs to.
+    A pool of n connections in one httpx client iterates over all n at each request, and under
+    gevent polls each: 100 greenlets got 150 answers a second this way, and 1,631 with a client
+    each. With ``is_per_loop``, a client is lent only on the event loop of its connection.
     """
 
     def __init__(self, make: Callable[[], Client], *, is_per_loop: bool = False) -> None:
         self._make = make
         self._is_per_loop = is_per_loop
-        #: The clients that nobody uses, by the event loop that made them, or else by the lender.
+        #: Unused clients, by the event loop that created them, or else by the lender.
         self._idle: weakref.WeakKeyDictionary[object, deque[Client]] = weakref.WeakKeyDictionary()
         # a child must not share its parent's connections
         os.register_at_fork(after_in_child=self._idle.clear)
 
     @contextmanager
     def lend(self) -> Iterator[Client]:
-        """Lend a client for the block; one whose block failed may have half an answer, and goes."""
+        """Lend a client within the context; drop it after an error, as it may have unread data."""
         owner = asyncio.get_running_loop() if self._is_per_loop else self
         idle = self._idle.setdefault(owner, deque())
         try:
@@ -71,9 +72,9 @@ class Lender(Generic[Client]):
 def _http_options() -> dict[str, Any]:
     return {
         "base_url": load_settings().upstream_url,
-        # straight to upstream, whatever proxy the environment names
+        # ignore proxies in the environment
         "trust_env": False,
-        # plain HTTP: loading the certificates would cost more than a hundred requests
+        # plain HTTP: loading certificates would take longer than a hundred requests
         "verify": False,
         "limits": httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE_S),
     }
@@ -102,5 +103,5 @@ async_redis_clients = Lender(
 
 
 def timeout(*, delay_ms: float) -> httpx.Timeout:
-    """Return the timeout of a request that upstream is to take ``delay_ms`` for."""
+    """Return the timeout of a request with a delay of ``delay_ms``."""
     return httpx.Timeout(ANSWER_TIMEOUT_S + delay_ms / 1_000, connect=CONNECT_TIMEOUT_S)

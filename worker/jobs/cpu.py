@@ -1,4 +1,4 @@
-"""Work that computes. A unit is always the same work, about a millisecond on a current core."""
+"""CPU-bound work. A unit is a fixed amount of work, about a millisecond on a current core."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import zlib
 
 from poolbench.documents import make_document
 
-#: One unit of `primes` counts those below this; there are `PRIMES_PER_UNIT`.
+#: Upper bound of the primes that one unit of `primes` counts; there are `PRIMES_PER_UNIT`.
 PRIMES_BELOW = 5_000
 PRIMES_PER_UNIT = 669
 
-#: What one unit of `sha256` hashes, 1 MiB. No zeros: those would all be one page of memory.
+#: Buffer that one unit of `sha256` hashes, 1 MiB. It is not all zeros, which would share one page.
 BUFFER = bytes(range(256)) * 4_096
 
 #: Length of the document that one unit of `parse` parses, and of the text that one of `compress`
@@ -25,15 +25,15 @@ TEXT_BYTES = 32_768
 def primes(*, units: int) -> int:
     """Count the primes below `PRIMES_BELOW`, ``units`` times over; return the sum.
 
-    Pure Python: it holds the GIL throughout.
+    It is pure Python and always holds the GIL.
     """
     return sum(count_primes(PRIMES_BELOW) for _ in range(units))
 
 
 def parse(*, units: int) -> int:
-    """Parse a JSON document ``units`` times over; return how many items were found in all.
+    """Parse a JSON document ``units`` times over; return the total number of items.
 
-    Holds the GIL: the parser is C code, but every value that it makes is a Python object.
+    It holds the GIL: the parser is C code, but every value that it creates is a Python object.
     """
     document = make_document(DOCUMENT_BYTES)
     return sum(len(json.loads(document)["items"]) for _ in range(units))
@@ -61,13 +61,13 @@ def compress(*, units: int) -> int:
 
 @functools.cache
 def make_text() -> bytes:
-    """Return `TEXT_BYTES` of hexadecimal digits: they shrink by half and never repeat."""
+    """Return `TEXT_BYTES` of hexadecimal digits, which compress to half and never repeat."""
     digests = (hashlib.sha256(b"%d" % index).hexdigest() for index in range(TEXT_BYTES // 64))
     return "".join(digests).encode("ascii")
 
 
 def count_primes(below: int) -> int:
-    """Count by trial division; deliberately plain, since how long it takes is the point."""
+    """Return the number of primes below a number, by trial division, which is deliberately slow."""
     count = 1  # 2
     for candidate in range(3, below, 2):
         divisor = 3

@@ -1,4 +1,4 @@
-"""Work that waits: for a timer, for upstream or Redis over a real socket, for the disk."""
+"""Work that waits for a timer, for upstream or Redis over a real socket, or for the disk."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from worker.jobs import clients
 if TYPE_CHECKING:
     import httpx  # at run time `clients` imports it, in its own way
 
-#: The value that `redis_commands` sets and gets, and how long it outlives the last of them.
+#: Value that `redis_commands` sets and gets, and its expiry, seconds.
 VALUE = b"0123456789abcdef" * 4
 VALUE_LIFE_S = 60
 
-#: A file this old was left by a job that was killed, seconds.
+#: Age of a file that a killed job has left, seconds.
 LEFT_AFTER_S = 600.0
 
-#: What `file_round` writes, again and again.
+#: Content that `file_round` repeats.
 _PATTERN = bytes(range(256)) * 256
 
 
 class UpstreamError(RuntimeError):
-    """The upstream service gave another answer than the one asked for."""
+    """The answer of the upstream service is not the requested one."""
 
 
 class StoreError(RuntimeError):
-    """Redis or a disk gave back another value than was written, or had no room for it."""
+    """Redis or a disk returned another value than was written, or had no room for it."""
 
 
 def sleep(*, delay_ms: float) -> None:
@@ -46,25 +46,25 @@ def sleep(*, delay_ms: float) -> None:
 
 
 async def sleep_async(*, delay_ms: float) -> None:
-    """Do what `sleep` does, on the event loop."""
+    """Like `sleep`, on the event loop."""
     if delay_ms > 0:
         await asyncio.sleep(delay_ms / 1_000)
 
 
 def http(*, delay_ms: float, size_bytes: int, **draws: float) -> int:
-    """Ask upstream to wait and then answer; return the answer's length in bytes.
+    """Request an answer after a delay from upstream; return its length in bytes.
 
     ``draws`` are upstream's parameters of a tail and of failures.
 
     Raises:
-        UpstreamError: if the answer isn't the one asked for.
-        httpx.TransportError: if upstream can't be reached or breaks off.
+        UpstreamError: if the answer isn't the requested one.
+        httpx.TransportError: if upstream can't be reached or closes the connection.
     """
     return len(answer("/wait", delay_ms=delay_ms, size_bytes=size_bytes, **draws))
 
 
 async def http_async(*, delay_ms: float, size_bytes: int, **draws: float) -> int:
-    """Do what `http` does, on the event loop."""
+    """Like `http`, on the event loop."""
     return len(await answer_async("/wait", delay_ms=delay_ms, size_bytes=size_bytes, **draws))
 
 
@@ -77,7 +77,7 @@ def answer(path: str, **query: float) -> bytes:
 
 
 async def answer_async(path: str, **query: float) -> bytes:
-    """Do what `answer` does, on the event loop."""
+    """Like `answer`, on the event loop."""
     with clients.async_http_clients.lend() as client:
         timeout = clients.timeout(delay_ms=query["delay_ms"])
         response = await client.get(_target(path, query), timeout=timeout)
@@ -85,11 +85,11 @@ async def answer_async(path: str, **query: float) -> bytes:
 
 
 def redis_commands(*, commands: int) -> int:
-    """Set and get a small value by turns, each command after the other's answer; return how many.
+    """Set and get a small value in turns, one command after another; return the number of commands.
 
     Raises:
-        StoreError: if another value comes back.
-        redis.RedisError: if Redis can't be reached or refuses.
+        StoreError: if another value is returned.
+        redis.RedisError: if Redis can't be reached or refuses a command.
     """
     with clients.redis_clients.lend() as (client, key):
         for index in range(commands):
@@ -101,7 +101,7 @@ def redis_commands(*, commands: int) -> int:
 
 
 async def redis_commands_async(*, commands: int) -> int:
-    """Do what `redis_commands` does, on the event loop."""
+    """Like `redis_commands`, on the event loop."""
     with clients.async_redis_clients.lend() as (client, key):
         for index in range(commands):
             if index % 2:
@@ -114,7 +114,7 @@ async def redis_commands_async(*, commands: int) -> int:
 def file_round(*, size_bytes: int) -> int:
     """Write a file, sync it to the disk, read it back and delete it; return its length in bytes.
 
-    No event loop can wait for a disk: this blocks the thread.
+    It blocks the thread, since no event loop can wait for a disk.
 
     Raises:
         StoreError: if the disk is full, or another content is read back.
@@ -145,11 +145,11 @@ def file_round(*, size_bytes: int) -> int:
 
 @functools.cache
 def private_folder() -> Path:
-    """Return the folder of `file_round`'s files, private, without the files of killed jobs."""
+    """Return the private folder of `file_round`'s files; remove those left by killed jobs."""
     folder = load_settings().state_dir.resolve() / "scratch"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in folder.iterdir():
-        # another process may sweep, too
+        # another process may remove files too
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > LEFT_AFTER_S:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Work that waits and computes: where pools change places."""
+"""Work that waits and computes, for which the best pool depends on the share of computing."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from poolbench.documents import make_document
 from worker.jobs import io
 from worker.jobs.cpu import count_primes
 
-#: One unit of `share` counts the primes below this, a tenth of a millisecond; there are so many.
-#: Smaller than those of `cpu`, since a tenth of a short job must be a number of them.
+#: Upper bound of the primes that one unit of `share` counts, and their number. A unit takes a tenth
+#: of a millisecond, less than in `cpu`, so that 10 % of a short job is a whole number of units.
 PRIMES_BELOW = 1_000
 PRIMES_PER_UNIT = 168
 
 
 def fetch(*, delay_ms: float, size_bytes: int) -> str:
-    """Ask upstream for a JSON document, parse it and hash it; return the digest in hexadecimal.
+    """Request a JSON document from upstream, parse it and hash it; return the hexadecimal digest.
 
-    Raises what `io.http` raises.
+    Raises the same exceptions as `io.http`.
     """
     return digest(io.answer("/json", delay_ms=delay_ms, size_bytes=size_bytes))
 
 
 async def fetch_async(*, delay_ms: float, size_bytes: int) -> str:
-    """Do what `fetch` does, on the event loop, which the parsing blocks."""
+    """Like `fetch`, on the event loop, which the parsing blocks."""
     return digest(await io.answer_async("/json", delay_ms=delay_ms, size_bytes=size_bytes))
 
 
 def share(*, units: int, delay_ms: float) -> int:
     """Wait, then count primes below `PRIMES_BELOW` ``units`` times over; return the sum.
 
-    Neither part is there at all where its number is zero.
+    A part whose number is zero is skipped.
     """
     io.sleep(delay_ms=delay_ms)
     return share_work(units=units)
 
 
 async def share_async(*, units: int, delay_ms: float) -> int:
-    """Do what `share` does, on the event loop, which the computing blocks."""
+    """Like `share`, on the event loop, which the computing blocks."""
     await io.sleep_async(delay_ms=delay_ms)
     return share_work(units=units)
 
@@ -57,7 +57,7 @@ def digest(document: bytes) -> str:
     """Parse a document and hash it.
 
     Raises:
-        io.UpstreamError: if it is no JSON with items.
+        io.UpstreamError: if it is not JSON with items.
     """
     try:
         items = json.loads(document)["items"]

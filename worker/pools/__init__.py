@@ -1,1 +1,1 @@
-"""Worker pools of our own."""
+"""Poolbench's own worker pools."""

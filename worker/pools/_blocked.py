@@ -1,4 +1,4 @@
-"""Counts what blocked the asyncio pool's loop, and logs it from time to time."""
+"""Counts the times for which jobs blocked the asyncio pool's loop, and logs them periodically."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import logging
 from collections import defaultdict
 from typing import Any
 
-#: Between two log lines, seconds.
+#: Least interval between two log lines, seconds.
 LOG_EVERY_S = 10.0
 
 _log = logging.getLogger("celery.pool.asyncio")
 
 
 class BlockedLog:
-    """Counts the stretches in which a job kept the loop without an await."""
+    """Counts the stretches in which a job blocked the loop without an await."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self.stretches = 0
         self.total_ns = 0
-        #: The longest stretch and its kind.
+        #: Duration of the longest stretch, ns, and its job kind.
         self.longest: tuple[int, str] = (0, "")
         #: Stretches since the last log line, by kind.
         self._unreported_ns: defaultdict[str, list[int]] = defaultdict(list)
         self._is_quiet = False
 
     def note(self, kind: str, *, stretch_ns: int) -> None:
-        """Count a stretch."""
+        """Count a stretch of ``stretch_ns``."""
         self.stretches += 1
         self.total_ns += stretch_ns
         self.longest = max(self.longest, (stretch_ns, kind))

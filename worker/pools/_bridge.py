@@ -1,7 +1,7 @@
-"""Lets a Celery task's function return a coroutine, where Celery's own code calls it.
+"""Allows a Celery task's function to return a coroutine if Celery's own code calls it.
 
-Celery takes what a function returns for its value. So each task's function is replaced, on the task
-alone, by one that awaits the coroutine in the job's greenlet and returns its value. Code of users
+Celery uses the returned object as the result. Each task's function is therefore replaced, on the
+task only, by one that awaits the coroutine in the job's greenlet and returns its value. User code
 that calls a task's function gets the coroutine, as it does without a worker.
 """
 
@@ -28,18 +28,19 @@ if TYPE_CHECKING:
 #: Celery's own tasks that call the functions of other tasks: `.map`, `.starmap` and `.chunks`.
 _CALLING_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})
 
-#: What calls error callbacks in the same process: those that take more than a task's id.
+#: Celery's code that calls error callbacks in the same process, if they accept more than an id.
 _CALLS_ERRBACKS: CodeType = Backend._call_task_errbacks.__code__  # type: ignore[attr-defined]  # noqa: SLF001 -- no public name
 
-#: The most calls between it and the callback's function: Celery's, and those of other libraries.
+#: Most stack frames between it and the callback's function, of Celery and of other libraries.
 _DEEPEST_CALL = 16
 
 
 def bridge(task: Any, *, pool: TaskPool) -> None:
-    """Let a task's function, or its own ``__call__``, return a coroutine; again for a new pool.
+    """Allow a task's function, or its own ``__call__``, to return a coroutine.
 
-    Celery wraps a function for ``autoretry_for`` and for ``pydantic=True``. Those wrappers would
-    take the coroutine for the value, so the innermost function is replaced.
+    It may be called again for a new pool. Celery wraps a function for ``autoretry_for`` and for
+    ``pydantic=True``. These wrappers would use the coroutine as the result, so the innermost
+    function is replaced.
     """
     inner = "_orig_run" if hasattr(task, "_orig_run") else "run"
     function = getattr(task, inner)
@@ -54,7 +55,7 @@ def bridge(task: Any, *, pool: TaskPool) -> None:
 
 
 def _pydantic_cell(function: Callable[..., Any]) -> CellType | None:
-    """Return where Celery's wrapper for ``pydantic=True`` keeps the function, None without one."""
+    """Return the cell of Celery's ``pydantic=True`` wrapper with the function; None without one."""
     wrapper: Any = getattr(function, "__func__", function)
     if not hasattr(wrapper, "dump_arguments"):
         return None
@@ -86,7 +87,7 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: TaskPool) -> Ca
         return function(*args, **kwargs)
 
     def errback(*args: Any, **kwargs: Any) -> Any:
-        """Do the same as Celery's own `Task.__call__`, in a slot."""
+        """Like Celery's own `Task.__call__`, in a slot."""
         _task_stack.push(task)
         task.push_request(args=args, kwargs=kwargs)
         try:
@@ -101,7 +102,7 @@ def _finishing(function: Callable[..., Any], *, task: Any, pool: TaskPool) -> Ca
 
 
 def _call(call: Callable[[], Any], *, task: Any, job: Job) -> Any:
-    """Call a task's function in the job's greenlet; return the value, of a coroutine too."""
+    """Call a task's function in the job's greenlet; return its value, or that of its coroutine."""
     job.is_in_tracer = task.name in _CALLING_TASKS
     try:
         found = call()
@@ -115,7 +116,7 @@ def _call(call: Callable[[], Any], *, task: Any, job: Job) -> Any:
 def _is_errback() -> bool:
     """Return whether Celery, and not another task's function, calls the caller as an errback.
 
-    The callback's arguments don't show it: those of an immutable signature are the sender's.
+    The callback's arguments can't show it: an immutable signature has the sender's arguments.
     """
     called = sys._getframe(1)  # noqa: SLF001 -- documented, for CPython
     for frame, _ in itertools.islice(traceback.walk_stack(called.f_back), _DEEPEST_CALL):

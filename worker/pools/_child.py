@@ -1,7 +1,6 @@
-"""What runs on the asyncio pool's loop on behalf of a job: its tasks, and its callbacks.
+"""Tasks and callbacks that run on the asyncio pool's loop on behalf of a job.
 
-A job's tasks run in its greenlet. What exits on the loop ends the job that it belongs to, and not
-the loop.
+A job's tasks run in its greenlet. A SystemExit in them ends their job, and not the loop.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ _log = logging.getLogger("celery.pool.asyncio")
 
 
 class Child(Coroutine[Any, Any, Any]):
-    """The coroutine of a task that a job started: takes its turns in the job's greenlet.
+    """The coroutine of a task that a job started; its steps run in the job's greenlet.
 
-    So Celery finds the job's request there, and a blocked loop is counted for the job.
+    Celery therefore finds the job's request, and a blocked loop is counted for the job.
     """
 
     def __init__(
@@ -39,15 +38,15 @@ class Child(Coroutine[Any, Any, Any]):
         return getattr(self._coroutine, name)
 
     def __await__(self) -> Any:
-        """Refuse: its own task alone awaits it."""
+        """Raise TypeError: only its own task may await it."""
         raise TypeError(f"{self!r} can't be awaited")
 
     def send(self, value: Any) -> Any:
-        """Take the coroutine's next step."""
+        """Run the coroutine's next step."""
         return self._turn(functools.partial(self._coroutine.send, value))
 
     def throw(self, error: Any, *_: Any) -> Any:
-        """Take the coroutine's next step, which begins with an exception at its await."""
+        """Run the coroutine's next step, which begins with an exception at its await."""
         return self._turn(functools.partial(self._coroutine.throw, error))
 
     def close(self) -> None:
@@ -58,7 +57,7 @@ class Child(Coroutine[Any, Any, Any]):
         job, slot = self._job, self._job.slot
         began_ns = time.perf_counter_ns()
         try:
-            # the job may have ended, or be at its turn and begin this task at once
+            # the job may have ended, or its current turn may start this task eagerly
             if job.has_ended or getcurrent() is not slot.parent:
                 return step()
             slot.gr_context = self._context
@@ -67,7 +66,7 @@ class Child(Coroutine[Any, Any, Any]):
             finally:
                 slot.gr_context = job.context
         except (SystemExit, KeyboardInterrupt) as exit_:
-            # asyncio would let it end the loop, and every other job with it
+            # asyncio would end the loop, and every other job with it
             _fail_job(job, exit_=exit_, where=f"A task of {job}")
             raise asyncio.CancelledError(f"it raised {exit_!r}") from exit_
         finally:
@@ -75,21 +74,21 @@ class Child(Coroutine[Any, Any, Any]):
 
 
 def _fail_job(job: Job | None, *, exit_: BaseException, where: str) -> None:
-    """Let a SystemExit or KeyboardInterrupt on the loop cost its own job, if it has one.
+    """Fail the job of a SystemExit or KeyboardInterrupt on the loop, if it has one.
 
-    ``where`` names what raised it, for the log.
+    ``where`` is the code that raised it, for the log.
     """
     if job is None or job.has_ended:
-        _log.error("%s raised %r; the event loop goes on", where, exit_)
+        _log.error("%s raised %r; the event loop continues", where, exit_)
     else:
         job.fail_by_exit(exit_)
 
 
 def run_until(is_stopped: Callable[[], bool], *, loop: asyncio.AbstractEventLoop) -> None:
-    """Run the loop until it stops because the pool does.
+    """Run the loop until it stops and ``is_stopped`` is true.
 
     A job may call ``loop.stop()``, and a callback of the loop may raise SystemExit, which asyncio
-    lets through. Both leave the loop as it was, so it runs on. Any other error is raised.
+    propagates. The loop is intact after both, so it continues. Any other error is raised.
     """
     while not is_stopped():
         try:
@@ -99,7 +98,7 @@ def run_until(is_stopped: Callable[[], bool], *, loop: asyncio.AbstractEventLoop
 
 
 def _job_of(error: BaseException) -> Job | None:
-    """Return the job that owns the callback which raised; None if it is not known."""
+    """Return the job of the callback that raised an error; None if it is unknown."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         handle = frame.f_locals.get("self")
         if isinstance(handle, asyncio.Handle):

@@ -12,10 +12,10 @@ try:
     from celery.concurrency.prefork import (  # type: ignore[attr-defined]  # not in celery-types
         _run_ready_callbacks as send_acknowledgements,
     )
-except ImportError:  # a Celery that has none sends them when its hub closes
+except ImportError:  # a Celery without this function sends them when its hub closes
 
     def send_acknowledgements(hub: Any) -> None:
-        """Leave them to the hub."""
+        """Do nothing: the hub sends them."""
 
 
 _log = logging.getLogger("celery.pool.asyncio")
@@ -24,8 +24,8 @@ _log = logging.getLogger("celery.pool.asyncio")
 class ConsumerThread:
     """Makes calls in the consumer's thread, and wakes its hub for them.
 
-    Without a hub nothing can be called there; then `deliver` runs in the thread that puts the call,
-    as in Celery's threads pool.
+    Without a hub this isn't possible; then `deliver` runs in the thread that adds the call, as in
+    Celery's threads pool.
     """
 
     def __init__(self) -> None:
@@ -37,39 +37,39 @@ class ConsumerThread:
         self._is_wake_sent = False
 
     def __len__(self) -> int:
-        """Return how many calls are not delivered yet."""
+        """Return the number of calls that are not delivered yet."""
         return len(self._calls)
 
     def register(self, hub: Any) -> None:
-        """Let a consumer's hub deliver from now on; again with each connection."""
+        """Deliver in a consumer's hub from now on; called again for each connection."""
         self.hub = hub
         hub.add_reader(self._reader, self._on_wake)
 
     def put(self, function: Callable[..., Any] | None, *args: Any) -> None:
-        """Keep a call, if there is one, after those put in before; from any thread."""
+        """Append a call, unless it is None; may be called from any thread."""
         if function is not None:
             self._calls.append((function, args))
 
     def wake(self) -> None:
-        """Let the hub deliver as soon as it can; from any thread, and from a signal handler."""
+        """Wake the hub to deliver; may be called from any thread and from a signal handler."""
         if not self._is_wake_sent:
             self._is_wake_sent = True
             os.write(self._writer, b"!")
 
     def deliver(self) -> None:
-        """Make the calls that were put in."""
+        """Make the pending calls, in order."""
         while True:
             try:
                 function, args = self._calls.popleft()
-            except IndexError:  # at once, since a signal may let this run within itself
+            except IndexError:  # not checked first, since a signal handler may deliver in between
                 return
             try:
                 function(*args)
-            except Exception:  # noqa: BLE001 -- of one job: those of other jobs must be made
+            except Exception:  # noqa: BLE001 -- the calls of other jobs must still be made
                 _log.exception("Celery could not record the start or end of a job")
 
     def tend_hub(self) -> None:
-        """Acknowledge what has ended and keep the heartbeats, while the hub does not run."""
+        """Acknowledge ended jobs and send heartbeats while the hub does not run."""
         if self.hub is not None:
             self.hub.fire_timers()
             send_acknowledgements(self.hub)

@@ -1,7 +1,7 @@
 """A job of the asyncio pool: Celery's tracer in a greenlet, driven as a coroutine by the loop.
 
-All of a job runs in one greenlet, by which Celery distinguishes jobs, and in one context. The pool
-is in asyncio.py. How a job goes that awaits once, each arrow down or up a switch or a call::
+A job runs in one greenlet, by which Celery distinguishes jobs, and in one context. The pool is in
+asyncio.py. The sequence of a job that awaits once; each arrow is a switch or a call::
 
     loop, asyncio.Task       Job, in the loop's greenlet    the job's greenlet
     ------------------       ---------------------------    ------------------
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from ._request import JobRequest
     from .asyncio import TaskPool
 
-#: A job that keeps the loop so long without an await blocks it, nanoseconds.
+#: Least time without an await that counts as blocking the loop, nanoseconds.
 BLOCKED_NS = 50_000_000
 
-#: A job that runs on for so long after its cancellation is reported, seconds.
+#: Time after its cancellation at which a job that still runs is reported, seconds.
 STUBBORN_AFTER_S = 1.0
 
 _log = logging.getLogger("celery.pool.asyncio")
@@ -64,25 +64,25 @@ current_job: contextvars.ContextVar[Job] = contextvars.ContextVar("celery_job")
 class SoftTimeLimitExceeded(exceptions.SoftTimeLimitExceeded, asyncio.CancelledError):
     """Celery's exception, as it is raised at a job's await.
 
-    Jobs catch it by that name. What must clean up when it is cancelled, as a group of tasks
-    does, takes it for a cancellation, which is how it came.
+    Jobs catch it by that name. It is also a CancelledError, so that code that cleans up after a
+    cancellation, such as a task group, handles it as one.
     """
 
 
 class Job(Coroutine[Any, Any, None]):
-    """A job on its way through the pool, and the coroutine of its asyncio task.
+    """A job in the pool, and the coroutine of its asyncio task.
 
-    Celery keeps a weak reference and calls `terminate`; everything else happens on the loop.
+    Celery keeps a weak reference and calls `terminate`; all other methods run on the loop.
     """
 
     def __init__(self, pool: TaskPool, *, request: JobRequest) -> None:
         self.pool = pool
         self.request = request
-        #: Whether Celery was asked, when the job's turn for a slot came, if it still is to run.
+        #: Whether Celery has confirmed, when a slot became free, that the job should still run.
         self.is_cleared = False
         #: Whether the greenlet runs Celery's tracer, and not the job's own function.
         self.is_in_tracer = False
-        #: Whether Celery is to learn how the job ended: the tracer has returned, or the job
+        #: Whether the job's outcome is reported to Celery: the tracer has returned, or the job
         #: exceeded its limit.
         self.has_outcome = False
         self.has_ended = False
@@ -106,7 +106,7 @@ class Job(Coroutine[Any, Any, None]):
     # the pool, Celery and timers call these
 
     def start(self) -> None:
-        """Let it run, in its context."""
+        """Start its task, in its context."""
         self.context.run(current_job.set, self)
         self._task = asyncio.Task(self, loop=self.pool.loop, name=str(self), context=self.context)
 
@@ -115,8 +115,8 @@ class Job(Coroutine[Any, Any, None]):
         self.pool.call(functools.partial(self.cancel, "it was terminated", signal=signal))
 
     def cancel(self, reason: str, *, signal: int | None = None) -> None:
-        """Cancel it at its next await. One that waits for a slot is not cancelled but skipped."""
-        # once: Celery may ask twice, and a second time would break off the job's own clean-up
+        """Cancel it at its next await. A job that waits for a slot is skipped instead."""
+        # once: Celery may call it twice, and a second call would interrupt the job's own clean-up
         if self._task is not None and not self.cancel_reason:
             self.cancel_reason, self.signal = reason, signal
             self._after(STUBBORN_AFTER_S, self._report_stubborn)
@@ -129,16 +129,16 @@ class Job(Coroutine[Any, Any, None]):
             self.cancel(f"one of its tasks raised {exit_!r}")
 
     def abandon(self) -> None:
-        """Report that it can't go on, because the event loop has failed; in the consumer's thread.
+        """Report its failure because the event loop has failed; runs in the consumer's thread.
 
-        A job that is not acknowledged yet is not reported: its message goes back to the queue.
+        A job that is not acknowledged yet is not reported: its message returns to the queue.
         """
         request = self.request.celery_request
         if not self.has_outcome and (request is None or request.acknowledged):
             self._post_failure(WorkerLostError("The event loop of the worker has failed."))
 
     def blocked_so_far_ns(self) -> int:
-        """Return for how long it has blocked the loop, its present turn included."""
+        """Return how long it has blocked the loop, including its current turn, ns."""
         turn_ns = time.perf_counter_ns() - self.turn_began_ns
         return self.blocked_ns + (turn_ns if turn_ns > BLOCKED_NS else 0)
 
@@ -164,31 +164,31 @@ class Job(Coroutine[Any, Any, None]):
             self.cancel(f"it exceeded its time limit of {self.request.limit_s:g} s")
 
     def _report_stubborn(self) -> None:
-        _log.error("Job %s goes on although %s; it keeps its slot", self, self.cancel_reason)
+        _log.error("Job %s still runs although %s; it keeps its slot", self, self.cancel_reason)
         if self._is_over_limit:
             self._post_timeout()
 
     # the job's asyncio task calls these, in the loop's greenlet
 
     def __await__(self) -> Any:
-        """Refuse: its own task alone awaits a job."""
+        """Raise TypeError: only its own task may await a job."""
         raise TypeError(f"{self} can't be awaited")
 
     def send(self, _: Any) -> Any:
-        """Take the job's next turn and return the awaitable that it waits for."""
+        """Run the job's next turn; return the awaitable that it waits for."""
         return self._turn(None)
 
     def close(self) -> None:
-        """Do nothing: a job ends by its own steps."""
+        """Do nothing: a job ends by itself."""
 
     def throw(self, error: Any, *_: Any) -> Any:
-        """Take the job's next turn, which begins with an exception at its await."""
+        """Run the job's next turn, which begins with an exception at its await."""
         return self._turn(error)
 
     def _turn(self, error: BaseException | None) -> Any:
         if self.slot is None:
             if error is not None and self.pool.is_terminating:
-                self._end()  # it never began: nothing is reported, and its message goes back
+                self._end()  # it never began: nothing is reported, and its message is returned
                 raise StopIteration
             self._begin()
         self.turn_began_ns = time.perf_counter_ns()
@@ -214,9 +214,9 @@ class Job(Coroutine[Any, Any, None]):
             self._after(request.limit_s, self._exceed_limit)
 
     def _accept(self, pid: int, begun_at_s: float) -> None:
-        """Report its start to Celery, unless it was cancelled before Celery knew of it.
+        """Report its start to Celery, unless it was cancelled before that.
 
-        Its message then goes back to the queue; acknowledged now, it would be lost.
+        The message of a cancelled job returns to the queue; acknowledging it would lose the job.
         """
         if self.request.on_accepted and (self.has_outcome or not self.pool.is_terminating):
             self.request.on_accepted(pid, begun_at_s)
@@ -225,7 +225,7 @@ class Job(Coroutine[Any, Any, None]):
         self.has_ended = True
         for timer in self._timers:
             timer.cancel()
-        # each of these holds the job
+        # each of these references the job
         self._timers, self._task, self.slot = [], None, None
         self.context = contextvars.Context()
         self.pool.on_ended(self)
@@ -244,7 +244,7 @@ class Job(Coroutine[Any, Any, None]):
             finally:
                 self.is_in_tracer = False
                 self._enter_loop()
-        except Exception:  # noqa: BLE001 -- the tracer lets out few; Celery's request decides
+        except Exception:  # noqa: BLE001 -- the tracer raises few; Celery's request handles them
             self.has_outcome = True
             self.pool.post_soon(self.request.on_failure, ExceptionInfo())
         except BaseException as exit_:  # noqa: BLE001 -- a job that exits must not end the loop
@@ -275,17 +275,17 @@ class Job(Coroutine[Any, Any, None]):
             self.pool.post(self.request.on_failure, ExceptionInfo())
 
     def _leave_loop(self) -> None:
-        """Let plain code see no running loop, as in any other pool: it may call `asyncio.run`."""
+        """Hide the running loop from plain code, which may call `asyncio.run` in any other pool."""
         asyncio._leave_task(self.pool.loop, self._task)  # noqa: SLF001 -- as below
         asyncio._set_running_loop(None)  # noqa: SLF001 -- as below
 
     def _enter_loop(self) -> None:
-        # documented for those who extend asyncio: docs.python.org/3/library/asyncio-extending.html
+        # documented for extensions of asyncio: docs.python.org/3/library/asyncio-extending.html
         asyncio._set_running_loop(self.pool.loop)  # noqa: SLF001
         asyncio._enter_task(self.pool.loop, self._task)  # noqa: SLF001
 
     def finish(self, awaitable: Any) -> Any:
-        """Await what the job's function returned; return its value. In the job's greenlet."""
+        """Await what the job's function returned, and return its value, in the job's greenlet."""
         is_coroutine = inspect.iscoroutine(awaitable)
         coroutine = awaitable if is_coroutine else _wait_for(awaitable)
         self._enter_loop()
@@ -304,7 +304,7 @@ class Job(Coroutine[Any, Any, None]):
         finally:
             self._leave_loop()
         if self.cancel_reason:
-            # what it returns after its cancellation must not become its result
+            # a value returned after its cancellation must not become its result
             raise asyncio.CancelledError(self.cancel_reason)
         return value
 
@@ -323,7 +323,7 @@ class Job(Coroutine[Any, Any, None]):
             step = coroutine.send if argument is None else coroutine.throw
 
     def _take_step(self, step: Callable[[], Any]) -> Any:
-        """Take a step of a task that the job started; return what wakes the greenlet next."""
+        """Run a step of a task that the job started; return the value of the next switch."""
         try:
             awaited = step()
         except BaseException as error:  # noqa: BLE001 -- raised where the loop took the step

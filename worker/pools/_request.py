@@ -1,4 +1,4 @@
-"""What Celery asks of the asyncio pool for one job."""
+"""Celery's request to the asyncio pool for one job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from celery.worker.request import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What Celery asks of the pool: a call, its limits, and the callbacks for how it ended."""
+    """Celery's request to the pool: a call, its time limits, and callbacks for its outcome."""
 
     call: Callable[[], Any]
     kind: str
@@ -26,12 +26,12 @@ class JobRequest:
 
     @property
     def celery_request(self) -> Request | None:
-        """Celery's request; None if something else than its consumer uses the pool."""
+        """Return Celery's request; None if the pool is not used by its consumer."""
         request = getattr(self.on_accepted, "__self__", None)
         return request if isinstance(request, Request) else None
 
     def may_be_revoked(self) -> bool:
-        """Return whether it may have been revoked, or have expired, since Celery looked."""
+        """Return whether it may have been revoked or have expired since Celery's own check."""
         request = self.celery_request
         return request is not None and bool(
             request.expires

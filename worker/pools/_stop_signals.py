@@ -8,15 +8,15 @@ from typing import Any
 
 from celery import platforms
 
-#: Signals for which Celery has a handler that stops the worker, where the system has them.
+#: Signals for which Celery has a handler that stops the worker, if the system has them.
 _STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP")
 
 
 def wrap_stop_handlers(*, before: Callable[[], None], after: Callable[[], None]) -> None:
-    """Call these around each of Celery's handlers; handlers of other code are left alone.
+    """Call these before and after each of Celery's handlers; handlers of other code are unchanged.
 
-    Celery announces a soft shutdown only after it has waited, in the handler, for the jobs that
-    run; jobs that began meanwhile would be cut off.
+    Celery sets the state of a soft shutdown only after it has waited, in the handler, for running
+    jobs; jobs that started meanwhile would be interrupted.
     """
 
     def handle(handler: Callable[..., None], *args: Any) -> None:

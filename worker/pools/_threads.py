@@ -1,7 +1,7 @@
 """The threads that `asyncio.to_thread` and `loop.run_in_executor(None, …)` use in the asyncio pool.
 
-Unlike asyncio's own, they grow with the pool's slots, each running call is known by name, and a
-call that never ends doesn't keep the process from exiting.
+Unlike asyncio's own threads, their number depends on the pool's slots, each running call has a
+name, and a call that never ends doesn't prevent the process from exiting.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from typing import Any
 
 from ._job import current_job
 
-#: The most threads, whatever the number of slots.
+#: Most threads for any number of slots.
 MOST_THREADS = 256
 
-#: What asyncio's own executor has (`concurrent.futures.ThreadPoolExecutor`): never fewer.
+#: Fewest threads for any number of slots: as many as asyncio's own executor has
+#: (`concurrent.futures.ThreadPoolExecutor`).
 FEWEST_THREADS = min(32, (os.cpu_count() or 1) + 4)
 
 
 class CallThreads(concurrent.futures.ThreadPoolExecutor):
-    """An executor of daemon threads, each started when there are more calls than threads.
+    """An executor of daemon threads, which are started when there are more calls than threads.
 
     It inherits from ThreadPoolExecutor only because asyncio accepts no other default executor; it
     uses its own queue and threads, since those of ThreadPoolExecutor are joined at exit.
@@ -38,11 +39,11 @@ class CallThreads(concurrent.futures.ThreadPoolExecutor):
         self._lock = threading.Lock()
         self._thread_count = 0
         self._is_closed = False
-        #: The names of the calls that were submitted and have not ended.
+        #: Names of the calls that were submitted and have not ended.
         self._names: dict[concurrent.futures.Future[Any], str] = {}
 
     def unfinished(self) -> tuple[str, ...]:
-        """Return the names of the calls that wait or run: the function, and the job it is for."""
+        """Return the names of the calls that wait or run: function and job."""
         with self._lock:
             return tuple(sorted(self._names.values()))
 
@@ -71,7 +72,7 @@ class CallThreads(concurrent.futures.ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 -- the executor's signature
-        """Accept no more calls. It never waits: the pool has, as long as its shutdown allows."""
+        """Accept no more calls. It never waits, since the pool has waited as long as it may."""
         with self._lock:
             self._is_closed = True
             for _ in range(self._thread_count):
@@ -80,10 +81,10 @@ class CallThreads(concurrent.futures.ThreadPoolExecutor):
     def _work(self) -> None:
         while (run := self._queue.get()) is not None:
             run()
-            del run  # it holds the call's result
+            del run  # it references the call's result
 
     def _run(self, future: concurrent.futures.Future[Any], call: Callable[[], Any]) -> None:
-        """Make a call unless its future was cancelled; forget it, and only then set the future."""
+        """Make a call unless its future was cancelled; drop its name, then set the future."""
         settle = None
         if future.set_running_or_notify_cancel():
             try:

@@ -1,11 +1,11 @@
 """A pool for Celery whose slots are coroutines: runs `async def` jobs, and plain ones, on one loop.
 
-Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. This
-file and its neighbours need nothing but Celery and greenlet, and patch neither them nor
-asyncio: docs/asyncio-pool.md lists what they promise.
+Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. The
+modules of this package need only Celery and greenlet, and patch neither them nor asyncio.
+docs/asyncio-pool.md lists the supported features.
 
-The loop has a thread of its own. Celery's bookkeeping stays in the consumer's: the loop only posts
-there what has happened. So a job that blocks the loop blocks jobs, and not remote control.
+The loop has a thread of its own. Celery's bookkeeping stays in the consumer's thread, to which the
+loop posts events. A job that blocks the loop therefore blocks other jobs, but not remote control.
 """
 
 from __future__ import annotations
@@ -34,30 +34,29 @@ from ._request import JobRequest
 from ._stop_signals import wrap_stop_handlers
 from ._threads import CallThreads
 
-#: How long a cold shutdown waits for its cancelled jobs, and any for the loop to end, seconds.
+#: Time that a cold shutdown waits for its cancelled jobs, and every shutdown for the loop, seconds.
 COLD_STOP_S = 5.0
 
-#: Between two checks of the jobs that a shutdown waits for, seconds.
-_LOOK_EVERY_S = 0.02
+#: Interval between two checks of the jobs that a shutdown waits for, seconds.
+_CHECK_EVERY_S = 0.02
 
-#: From so many jobs in flight on, arrivals and ends that follow each other within `GATHER_S`
-#: seconds are posted together, since two threads of one interpreter delay each other at each post
-#: (docs/asyncio-pool.md). Of few slots each would miss the time, where a job is fetched only when
-#: one has ended.
+#: Jobs in flight from which on arrivals and ends within `GATHER_S` seconds are posted together,
+#: since two threads of one interpreter delay each other at each post (docs/asyncio-pool.md). With
+#: few slots, the delay would be noticeable if a job is fetched only when another has ended.
 GATHER_FROM = 32
 GATHER_S = 0.002
 
-#: The limits that a job may have, by Celery's names, and a worker for all its jobs.
+#: Celery's names of the limits that a job, or all jobs of a worker, may have.
 _LIMITS = ("soft_timeout", "timeout")
 
-#: What Celery's signal handlers set for the worker.
+#: State that Celery's signal handlers set for the worker.
 _celery: Any = worker_state
 
 _log = logging.getLogger("celery.pool.asyncio")
 
 
 class TaskPool(BasePool):
-    """The pool that Celery builds for ``-P custom``."""
+    """The pool that Celery creates for ``-P custom``."""
 
     #: A message's body never leaves the process.
     body_can_be_buffer = True
@@ -78,7 +77,7 @@ class TaskPool(BasePool):
         self._is_filling = False
         self._is_gathering = False
         self._is_closed = False
-        #: Celery's tasks that are ready to return coroutines here, by name.
+        #: Celery's tasks that are prepared to return coroutines, by name.
         self._bridged: dict[str, Any] = {}
         self._consumer = ConsumerThread()
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
@@ -87,8 +86,8 @@ class TaskPool(BasePool):
 
     def on_start(self) -> None:
         """Start the loop."""
-        # before the consumer builds the tracers: a wrapper that a library puts around a function
-        # when it is traced, as Sentry does, must be given the coroutine's value
+        # before the consumer builds the tracers: a wrapper that a library adds to a function then,
+        # such as Sentry's, must get the coroutine's value
         for task in self.app.tasks.values() if self.app is not None else ():
             self._bridge(task)
         # the consumer is woken because it sleeps for up to a second otherwise
@@ -96,7 +95,7 @@ class TaskPool(BasePool):
         self._thread.start()
 
     def register_with_event_loop(self, loop: Any) -> None:
-        """Let the consumer's hub make the posted calls; called again with each connection."""
+        """Make the posted calls in the consumer's hub; called again for each connection."""
         self._consumer.register(loop)
 
     def on_apply(  # type: ignore[override]  # celery-types has it return None
@@ -106,7 +105,7 @@ class TaskPool(BasePool):
         kwargs: Any = None,
         **options: Any,
     ) -> Job:
-        """Take a job; it waits here until a slot is free, and is accepted only then."""
+        """Queue a job; it waits in the pool until a slot is free, and is accepted only then."""
         if len(args) > 2:
             self._bridge_late(args[0], fields=args[2])
         limits = {name: options.get(name) or self.options.get(name) for name in _LIMITS}
@@ -122,13 +121,13 @@ class TaskPool(BasePool):
             on_timeout=options.get("timeout_callback"),
         )
         job = Job(self, request=request)
-        if not self._is_closed:  # a timer may bring a job while the worker stops: it goes back
+        if not self._is_closed:  # a job that a timer adds while the worker stops is redelivered
             self._waiting.append(job)
             self._wake_loop()
         return job
 
     def flush(self) -> None:
-        """Forget the jobs that wait: the broker delivers them again, unacknowledged."""
+        """Drop the waiting jobs; they are unacknowledged, so the broker redelivers them."""
         self._waiting.clear()
 
     def grow(self, n: int = 1) -> None:
@@ -137,23 +136,23 @@ class TaskPool(BasePool):
         self._wake_loop()
 
     def shrink(self, n: int = 1) -> None:
-        """Take slots away; a job in one of them is let end first."""
+        """Remove slots; a job in a removed slot finishes first."""
         if n > self.limit:
             raise ValueError(f"{n} of {self.limit} slots can't be taken away")
         self.limit -= n
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
-        """Do nothing: Celery terminates the job's handle as well, which is not found by a pid."""
+        """Do nothing: a pid identifies no job, and Celery terminates the job's handle too."""
 
     def on_close(self) -> None:
-        """Begin no more jobs; those that wait go back to the broker with the connection."""
+        """Start no more jobs; waiting jobs return to the broker when the connection closes."""
         self._is_closed = True
         self.flush()
 
     def on_stop(self) -> None:
-        """Wait for the jobs that run: as long as they take, or shortly in a cold shutdown.
+        """Wait for the running jobs to finish, or up to `COLD_STOP_S` in a cold shutdown.
 
-        Celery calls it in its handler of the signal that asks for a cold one.
+        Celery calls it in its handler of the signal for a cold shutdown.
         """
         self.on_close()
         has_named_calls = False
@@ -163,7 +162,7 @@ class TaskPool(BasePool):
             if not has_named_calls and not self._running:
                 has_named_calls = True
                 self._name_calls("Waiting for calls that jobs left in threads: %s")
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_CHECK_EVERY_S)
         if _celery.should_terminate:
             self.on_terminate()
         else:
@@ -171,7 +170,7 @@ class TaskPool(BasePool):
             self._consumer.tend_hub()
 
     def on_terminate(self) -> None:
-        """Cancel the jobs that run, and report none: messages not acknowledged go back."""
+        """Cancel the running jobs without a report; unacknowledged messages return to the queue."""
         self.on_close()
         if self._is_stopped:
             return
@@ -179,7 +178,7 @@ class TaskPool(BasePool):
         self.call(self._cancel_all)
         until_s = time.monotonic() + COLD_STOP_S
         while self._running and self._thread.is_alive() and time.monotonic() < until_s:
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_CHECK_EVERY_S)
         self._name_calls("The worker ends without these calls in threads: %s")
         self._stop_loop()
 
@@ -199,24 +198,24 @@ class TaskPool(BasePool):
         bridge(task, pool=self)
 
     def _bridge_late(self, kind: str, *, fields: Any) -> None:
-        """Let a task's function return a coroutine if it was registered after the start."""
+        """Prepare a task that was registered after the start to return a coroutine."""
         task = self.app.tasks.get(kind) if self.app is not None else None
         if task is None or self._bridged.get(kind) is task:
             return
         self._bridge(task)
-        # found through its module at each call: a library may have replaced it since the import
+        # looked up in its module at each call, since a library may have replaced it
         task.__trace__ = trace.build_tracer(
             kind, task, self.app.loader, fields.get("hostname"), app=self.app
         )
 
     def _wake_loop(self) -> None:
-        # while ends are gathered, arrivals are; with all slots taken, an end is what fills one
+        # while ends are gathered, so are arrivals; with all slots busy, only an end frees one
         if self._may_fill() and not self._is_filling and not self._is_gathering:
             self._is_filling = True
             self.call(self._fill)
 
     def _recheck(self, job: Job) -> None:
-        """Let Celery drop a job that was revoked while it waited, or has expired."""
+        """Ask Celery whether a job that waited still runs; it drops revoked and expired jobs."""
         request = job.request.celery_request
         if request is None or not request.revoked():
             job.is_cleared = True
@@ -241,13 +240,13 @@ class TaskPool(BasePool):
         left = tuple(self._running)
         for job in left:
             _log.error("Job %s would not end; the worker ends without it", job)
-        self._thread.join(_LOOK_EVERY_S if left else COLD_STOP_S)
+        self._thread.join(_CHECK_EVERY_S if left else COLD_STOP_S)
         self._consumer.deliver()
 
     # any thread calls this
 
     def call(self, function: Callable[[], Any]) -> None:
-        """Call a function on the loop; nothing happens if that has ended."""
+        """Call a function on the loop; do nothing if the loop has ended."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(function)
 
@@ -276,8 +275,8 @@ class TaskPool(BasePool):
     def post(self, function: Callable[..., Any] | None, *args: Any) -> None:
         """Call a function in the consumer's thread, after those posted before.
 
-        A consumer without a hub can't be called, so this thread calls, as in Celery's threads pool.
-        If there are many jobs, arrivals and ends are gathered from now on.
+        For a consumer without a hub, this thread makes the call, as in Celery's threads pool. If
+        there are many jobs, arrivals and ends are gathered from now on.
         """
         self._consumer.put(function, *args)
         if self._consumer.hub is None:
@@ -286,7 +285,7 @@ class TaskPool(BasePool):
         self._consumer.wake()
         if not self._is_gathering and len(self._running) >= GATHER_FROM:
             self._is_gathering = True
-            # in no job's context: it would be kept for as long as there is something
+            # not in a job's context, which would be kept alive while calls are gathered
             self.loop.call_later(GATHER_S, self._hand_over, context=contextvars.Context())
 
     def post_soon(self, function: Callable[..., Any] | None, *args: Any) -> None:
@@ -297,21 +296,21 @@ class TaskPool(BasePool):
             self.post(function, *args)
 
     def _hand_over(self) -> None:
-        """Deliver what was gathered; continue gathering while there is something."""
+        """Deliver the gathered calls; continue gathering while there are any."""
         has_news = bool(self._consumer) or (bool(self._waiting) and self._may_fill())
         if has_news and len(self._running) >= GATHER_FROM:
             self.loop.call_later(GATHER_S, self._hand_over)
-        else:  # before a last check: an arrival that finds it unset wakes the loop
+        else:  # before a last check, since a later arrival wakes the loop if this is unset
             self._is_gathering = False
         if self._consumer:
             self._consumer.wake()
         self._fill()
 
     def on_ended(self, job: Job) -> None:
-        """Give the job's slot to the next.
+        """Give the job's slot to the next job.
 
-        After a cancellation the consumer does, since it may be in the midst of a cold shutdown: it
-        cancels all jobs first, and only then closes the pool.
+        After a cancellation the consumer's thread does this, since it may be in a cold shutdown,
+        which cancels all jobs first and closes the pool after that.
         """
         self._running.discard(job)
         if job.cancel_reason:
@@ -326,19 +325,19 @@ class TaskPool(BasePool):
             with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
                 try:
                     run_until(lambda: self._is_stopped, loop=runner.get_loop())
-                except BaseException:  # before the runner cancels all tasks, on the way out
-                    # jobs that were acknowledged are reported; the others' messages go back
+                except BaseException:  # before the runner cancels all tasks at its exit
+                    # acknowledged jobs are reported; the messages of others return to the queue
                     self._is_closed = self.is_terminating = True
                     for job in tuple(self._running):
                         self.post(job.abandon)
                     raise
-        except BaseException:  # noqa: BLE001 -- without the loop the worker would only seem to live
+        except BaseException:  # noqa: BLE001 -- without its loop the worker must end
             _log.critical("The event loop has failed, and the worker with it", exc_info=True)
             _celery.should_stop = EX_FAILURE
             self._consumer.wake()
 
     def _fill(self) -> None:
-        """Give free slots to jobs that wait."""
+        """Give free slots to waiting jobs."""
         self._is_filling = False
         while self._may_fill() and not self._is_closed:
             try:
@@ -358,7 +357,7 @@ class TaskPool(BasePool):
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> asyncio.Task[Any]:
-        """Make the task that something on the loop asks for; on behalf of a job, a child of it."""
+        """Create a task for code on the loop; code of a job gets a `Child` of that job."""
         context = options.pop("context", None)
         if context is None:
             context = contextvars.copy_context()
