@@ -1,16 +1,16 @@
-"""Do Poolbench's figures agree with nothing but Celery and a stop-watch?
+"""Compares Poolbench's figures with an independent measurement of plain Celery workers.
 
     python -m benchmarks.agree --rounds 3
 
-Three contenders are measured twice in turns: by a tiny Celery app of this file's own, whose jobs
-write their start and end into a file, and by `poolbench run` on the same broker. Nothing of
-Poolbench is imported here but the start of that broker. The stop-watch takes jobs ÷ (last end -
-first start), another formula than Poolbench's, which is the same thing where slots are kept busy.
+Three contenders are measured in turns by two methods: by a small Celery app in this file, whose
+jobs write their start and end into a file, and by `poolbench run` on the same broker. From
+Poolbench, only the function that starts the broker is imported. The independent throughput is
+jobs ÷ (last end - first start), which equals Poolbench's formula if all slots are busy.
 
-It prints both with their ratio, and ends with 1 if one is over 5 % apart. Two measurements of one
-worker differ too: the range over the rounds tells by how much. Where jobs compute, the machine's
-own speed is taken out: the same loop, in this process, is timed before and after each measurement.
-That other processes take cores away can't be taken out; it is seen and said.
+It prints both figures with their ratio, and exits with 1 if any differ by over 5 %. The range over
+the rounds shows how much measurements of one worker differ. For jobs that compute, the ratio is
+corrected by the machine's speed: the same loop is timed in this process before and after each
+measurement. CPU time used by other processes can't be corrected; it is measured and printed.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ from celery import Celery
 
 from lab.system.redis_server import RedisServer
 
-#: Both sides agree if they are nearer than this share.
+#: Largest difference at which both figures agree, as a ratio.
 AGREED = 0.05
 
 #: Parameters of the jobs, the same on both sides.
 WAIT_S = 0.1
 UNITS = 20
 
-#: Times that the loop is run to tell the machine's speed; the fastest counts.
+#: Runs of the loop that measures the machine's speed; the fastest counts.
 GAUGES = 5
 
-#: Others keep so many cores busy on a machine that is not quiet; the broker takes less.
+#: Cores used by other processes above which the machine is not quiet; the broker needs less.
 BUSY_CORES = 0.2
 
-#: How long a worker may take to start, or to do its jobs, seconds.
-PATIENCE_S = 60.0
+#: Timeout for a worker to start, or to run its jobs, seconds.
+TIMEOUT_S = 60.0
 
 _ROOT = Path(__file__).resolve().parent.parent
 _BROKER, _TIMES = "AGREE_BROKER", "AGREE_TIMES"
@@ -71,20 +71,20 @@ class Case:
     argument: float
     kind: str
     parameters: str
-    #: Jobs a slot in the stop-watch's backlog.
+    #: Jobs per slot in the backlog of the independent measurement.
     jobs_per_slot: int
-    #: Whether its jobs compute, so that the machine's speed is theirs.
+    #: Whether its jobs compute, so that they depend on the machine's speed.
     computes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """What one measurement found, and how fast the machine was beside it."""
+    """The result of one measurement, and the machine's speed before and after it."""
 
     per_s: float
     #: CPU time of the computing job in this process.
     loop_s: float
-    #: Cores that others kept busy, the broker among them.
+    #: Cores used by other processes, including the broker.
     others: float
 
 
@@ -127,14 +127,14 @@ def _stamped(work: Any, argument: float) -> None:
     start_ns = time.time_ns()
     work(argument)
     line = f"{start_ns} {time.time_ns()}\n".encode()
-    # one short write at the file's end stays whole, from any process and thread
+    # one short write to the file's end is atomic, from any process and thread
     times = os.open(os.environ[_TIMES], os.O_WRONLY | os.O_APPEND)
     os.write(times, line)
     os.close(times)
 
 
 def _count_primes(units: float) -> int:
-    """Count the primes below 5,000 so many times: what a unit of cpu.primes is documented to be."""
+    """Count the primes below 5,000 ``units`` times, the documented work of cpu.primes."""
     found = 0
     for _ in range(int(units)):
         found += 1
@@ -162,7 +162,7 @@ def compute(units: float) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure both ways in turns and print; 1 if they don't agree."""
+    """Measure by both methods in turns and print; return 1 if they don't agree."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.agree")
     parser.add_argument("--rounds", type=int, default=3, help="of both, in turns")
     parser.add_argument("--trial-s", type=float, default=2.0, help="length of a Poolbench trial")
@@ -177,28 +177,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         RedisServer(folder=Path(name) / "broker") as server,
     ):
         for number in range(options.rounds):
-            # who goes first changes, so that what the first does to the machine cancels
+            # the order alternates, so that effects of the first method on the second cancel
             for is_watch in (number % 2 == 0, number % 2 == 1):
                 for case in cases:
-                    measure = _watch if is_watch else _ask_poolbench
+                    measure = _watch if is_watch else _run_poolbench
                     ask = partial(
                         measure, url=server.url(), folder=Path(name), trial_s=options.trial_s
                     )
                     found = _measure(partial(ask, case))
                     (by_watch if is_watch else by_lab)[case.name].append(found)
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-    return _tell(cases, by_watch=by_watch, by_lab=by_lab)
+    return _report(cases, by_watch=by_watch, by_lab=by_lab)
 
 
-def _tell(
+def _report(
     cases: Sequence[Case],
     *,
     by_watch: Mapping[str, list[Figure]],
     by_lab: Mapping[str, list[Figure]],
 ) -> int:
-    """Print a line a case; return 1 if one is apart by more than `AGREED`."""
+    """Print one line for each case; return 1 if any differs by more than `AGREED`."""
     is_apart = False
-    print(f"{'':<24}{'stop-watch':>22}{'Poolbench':>22}{'machine':>10}{'ratio':>22}")
+    print(f"{'':<24}{'plain Celery':>22}{'Poolbench':>22}{'machine':>10}{'ratio':>22}")
     for case in cases:
         watch, lab = by_watch[case.name], by_lab[case.name]
         slower = [ours.loop_s / theirs.loop_s for ours, theirs in zip(lab, watch, strict=True)]
@@ -214,15 +214,15 @@ def _tell(
         if abs(ratio - 1) > AGREED:
             is_apart = True
             word = "more" if ratio > 1 else "less"
-            print(f"  apart: Poolbench says {abs(ratio - 1):.1%} {word} than the stop-watch")
+            print(f"  differs: Poolbench reports {abs(ratio - 1):.1%} {word} than plain Celery")
     print("jobs a second: median (range); ratio: geometric mean (range) of the rounds'")
     print(
-        "machine: its speed beside Poolbench ÷ beside the stop-watch; taken out where jobs compute"
+        "machine: its speed with Poolbench ÷ with plain Celery; corrects ratios of computing jobs"
     )
     others = max(one.others for side in (by_watch, by_lab) for of in side.values() for one in of)
     if others > BUSY_CORES:
-        print(f"others kept up to {others:.1f} cores busy: where jobs compute, that decides more")
-        print("than pools do, and nothing is said of them before the machine is quiet")
+        print(f"other processes used up to {others:.1f} cores, so results of computing jobs")
+        print("are invalid: repeat on a quiet machine")
     print(f"{'not all' if is_apart else 'all'} within {AGREED:.0%} of each other")
     return int(is_apart)
 
@@ -243,7 +243,7 @@ def _loop_s() -> float:
 
 
 def _measure(measure: Callable[[], float]) -> Figure:
-    """Return what a measurement finds, with the machine's state beside it."""
+    """Return the result of a measurement, with the machine's speed and load."""
     before_s, begun_s, foreign_s = _loop_s(), time.perf_counter(), _foreign_cpu_s()
     per_s = measure()
     others = (_foreign_cpu_s() - foreign_s) / (time.perf_counter() - begun_s)
@@ -266,7 +266,7 @@ def _watch(case: Case, *, url: str, folder: Path, trial_s: float) -> float:  # n
     times.touch()
     app.conf.update(broker_url=url)
     with _worker(case, url=url, times=times, log=folder / "worker.log") as process:
-        # the first jobs of each slot: the worker is there, and has imported what it needs
+        # the first jobs of each slot, after which the worker has imported its modules
         _send(case, count=4 * case.slots)
         _await(times, lines=4 * case.slots, process=process)
         first = case.jobs_per_slot * case.slots
@@ -285,11 +285,11 @@ def _send(case: Case, *, count: int) -> None:
 
 
 def _await(times: Path, *, lines: int, process: subprocess.Popen[bytes]) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
+    deadline_s = time.monotonic() + TIMEOUT_S
     while times.read_bytes().count(b"\n") < lines:
         if process.poll() is not None or time.monotonic() > deadline_s:
             raise SystemExit(f"the worker did not do its jobs (exit code {process.returncode})")
-        # seldom, since looking takes CPU from the worker
+        # at long intervals, since reading takes CPU time from the worker
         time.sleep(0.1)
 
 
@@ -317,8 +317,8 @@ def _worker(case: Case, *, url: str, times: Path, log: Path) -> Iterator[subproc
             process.wait()
 
 
-def _ask_poolbench(case: Case, *, url: str, folder: Path, trial_s: float) -> float:
-    """Return the jobs a second that `poolbench run` says of the same, by its own command."""
+def _run_poolbench(case: Case, *, url: str, folder: Path, trial_s: float) -> float:
+    """Return the jobs a second that `poolbench run` reports for the same worker and jobs."""
     file = folder / f"{case.name}.toml"
     file.write_text(
         f'# Does it agree?\ntitle = "Does it agree?"\n\n[profile.demo]\nrepetitions = 1\n'

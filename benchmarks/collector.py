@@ -1,9 +1,9 @@
-"""How fast the collector is, and in how much memory: `python -m benchmarks.collector`.
+"""Measures the collector's speed and memory: `python -m benchmarks.collector`.
 
-First from stream to Parquet, on an embedded server, with lines as the recorder sends them; then
-from a million records' lines to their file, ledger and figures. The promises: 100,000 lines a
-second; a million records within 10 s and 1 GB. Each step runs in a process of its own, so that its
-peak is its own. It prints, and asserts nothing.
+First it measures stream to Parquet, on an embedded server, with lines as the recorder sends them;
+then the lines of a million records to their file, ledger and figures. The goals are 100,000 lines a
+second, and a million records within 10 s and 1 GB. Each step runs in a process of its own, which
+has its own peak of memory. It prints the results, and asserts nothing.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _lines_to_figures(folder: Path, *, records: int) -> None:
 
 
 def fill(url: str, jobs: int, batch: int) -> tuple[float, ...]:
-    """Put the lines of so many jobs into the run's stream; return their count and bytes."""
+    """Write the lines of ``jobs`` jobs to the run's stream; return their number and bytes."""
     count, size_bytes = 0, 0
     with redis.Redis.from_url(url) as client:
         pipeline = client.pipeline(transaction=False)
@@ -115,7 +115,7 @@ def fill(url: str, jobs: int, batch: int) -> tuple[float, ...]:
 
 
 def read_alone(url: str) -> tuple[float, ...]:
-    """Read the stream as ingest does, and do nothing with it: what the server allows."""
+    """Read the stream as ingest does, without storing it, to measure the server's limit."""
     start_s = time.perf_counter()
     after = "-"
     with redis.Redis.from_url(url) as client:
@@ -136,7 +136,7 @@ def ingest(url: str, folder: Path) -> tuple[float, ...]:
 
 
 def make_parts(path: Path, records: int) -> tuple[float, ...]:
-    """Write parts with the lines of so many jobs, as ingest would have."""
+    """Write parts with the lines of ``records`` jobs, as ingest does."""
     folder = RunFolder(path)
     for index, entry in enumerate(_entries(records, batch=90_000)):
         frame = parse_lines([b"".join(entry)], run=RUN)
@@ -145,7 +145,7 @@ def make_parts(path: Path, records: int) -> tuple[float, ...]:
 
 
 def fold_and_figure(path: Path) -> tuple[float, ...]:
-    """Fold the folder's lines, work out ledger and figures, write the records: as the service."""
+    """Fold the folder's lines, compute ledger and figures and write the records, as the service."""
     folder = RunFolder(path)
     stamps_s, start_cpu_s = [time.perf_counter()], time.process_time()
     folding = Folding()

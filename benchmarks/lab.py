@@ -1,7 +1,7 @@
-"""How a run spent its wall time: `python -m benchmarks.lab RUN_FOLDER`.
+"""Prints how a run spent its wall time: `python -m benchmarks.lab RUN_FOLDER`.
 
-`make bench` should give at least half of its time to trials; the rest is starting workers, proving
-them ready, pilots and writing.
+`make bench` should spend at least half of its time in trials; the rest is starting workers, waiting
+until they are ready, pilots and writing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def spent_s(folder: RunFolder) -> dict[str, float]:
     manifest = folder.read_manifest()
     spent = {"trials": 0.0, "pilots": 0.0}
     for plan, result in ((one.plan, one.result) for one in manifest.trials):
-        # readiness is proved side by side, so its spans overlap and don't add up
+        # workers become ready at the same time, so their spans overlap and don't add up
         if result.start_ns and result.end_ns and plan.workload not in {"ready", "warm"}:
             name = "pilots" if plan.is_pilot else "trials"
             spent[name] += (result.end_ns - result.start_ns) / 1e9

@@ -1,14 +1,14 @@
-"""What our asyncio pool is worth: rate and CPU a job beside gevent's; memory with 2,000 jobs.
+"""Compares the asyncio pool with gevent: throughput, CPU per job, and memory with 2,000 jobs.
 
     python -m benchmarks.pools --blocks 5
 
 The pool is measured on asyncio's own event loop and on uvloop's, which the app may install. Each
 block starts all workers anew and measures them in turn, in a seeded random order, on waits of
 100 ms at 100 slots; the ratio is taken within blocks. Throughput is (n - slots) / (f_n - f_slots),
-finishes in order. Beside it stands what a job took of the worker: CPU time, and how often a thread
-gave up its core to wait, for another thread as for an answer (proc(5), on Linux alone). Then a
-worker of 2,000 slots gets 2,000 long waits, and its resident memory is looked at while it has them
-all. It prints, and asserts nothing.
+finishes in order. It also prints the worker's CPU time per job, and its voluntary context switches
+per job, in which a thread waits for another thread or for an answer (proc(5), on Linux only). Then
+a worker of 2,000 slots gets 2,000 long waits, and its resident memory is measured while all are in
+flight. It prints the results, and asserts nothing.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ OURS, OURS_ON_UVLOOP, THEIRS = "asyncio", "uvloop", "gevent"
 #: The pool of each contender.
 _POOLS = {OURS: OURS, OURS_ON_UVLOOP: OURS, THEIRS: THEIRS}
 
-#: What an app's module does to use uvloop; here each Python that starts does it.
+#: Code with which an app uses uvloop; here each Python runs it at its start.
 _INSTALL_UVLOOP = "import uvloop\nuvloop.install()\n"
 
 #: In a thread's status, proc(5).
 _SWITCHES = re.compile(r"^voluntary_ctxt_switches:\s+(\d+)", re.MULTILINE)
 
-#: How long a trial may take, seconds.
-PATIENCE_S = 120.0
+#: Timeout of a trial, seconds.
+TIMEOUT_S = 120.0
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(slots=True, kw_only=True)
 class Stand:
-    """A broker, one run on it, and what the run's jobs have told."""
+    """A broker, one run on it, and the follower of the run's stream."""
 
     url: str
     client: redis.Redis
@@ -68,7 +68,7 @@ class Stand:
     trials: int = 0
 
     def measure(self, contender: str, *, jobs: int, slots: int, delay_ms: float) -> TrialView:
-        """Send waits to a contender's worker; return what became of them when all have ended."""
+        """Send waits to a contender's worker; return their trial's view when all have ended."""
         self.begin(contender, jobs=jobs, slots=slots, delay_ms=delay_ms)
         return self.wait(jobs)
 
@@ -88,33 +88,33 @@ class Stand:
 
     def wait(self, jobs: int, *, meanwhile: Callable[[], object] = lambda: None) -> TrialView:
         """Wait until the jobs sent last have ended."""
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + TIMEOUT_S
         view = self.tail.view(self.trials)
         while len(view.ended) < jobs:
             self.tail.read(wait_s=0.1)
             meanwhile()
             if time.monotonic() > deadline_s:
-                raise SystemExit(f"{len(view.ended)} of {jobs} jobs ended within {PATIENCE_S:g} s")
+                raise SystemExit(f"{len(view.ended)} of {jobs} jobs ended within {TIMEOUT_S:g} s")
         return view
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """What a worker's process took: CPU time, and voluntary context switches of all its threads."""
+    """CPU time of a worker's process, and voluntary context switches of all its threads."""
 
     user_s: float
     system_s: float
-    #: None where the system doesn't tell.
+    #: None if the system doesn't report it.
     switches: float | None
 
     @classmethod
     def of(cls, pid: int) -> Use:
-        """Return what a process has taken until now."""
+        """Return a process's usage so far."""
         times = psutil.Process(pid).cpu_times()
         return cls(user_s=times.user, system_s=times.system, switches=_switches(pid))
 
     def a_job(self, before: Use, *, jobs: int) -> Use:
-        """Return what each of the jobs since an earlier look took."""
+        """Return the usage per job since an earlier reading."""
         switches = None
         if self.switches is not None and before.switches is not None:
             switches = (self.switches - before.switches) / jobs
@@ -127,7 +127,7 @@ class Use:
 
 @dataclass(slots=True, kw_only=True)
 class Rates:
-    """Of a pool: jobs a second by block, the mean of its trials there, and what a job took."""
+    """Results of a pool: jobs a second by block, as the mean of its trials, and usage per job."""
 
     by_block: dict[int, float] = field(default_factory=dict)
     peaks: list[int] = field(default_factory=list)
@@ -160,7 +160,7 @@ def _measure_rates(stand: Stand, options: argparse.Namespace) -> Mapping[str, Ra
                 for pool in rates
             }
             for pool in rates:
-                # not kept: imports, connections, the first job of each slot
+                # discarded: it includes imports, connections, and the first job of each slot
                 stand.measure(pool, jobs=2 * options.slots, slots=options.slots, delay_ms=200)
             found: dict[str, list[float]] = {pool: [] for pool in rates}
             for pool in order.sample([*rates] * options.trials, len(rates) * options.trials):
@@ -234,7 +234,7 @@ def _print_memory(peak: int, idle_mb: float, most_mb: float) -> None:
 
 @contextlib.contextmanager
 def _worker(stand: Stand, contender: str, *, slots: int) -> Iterator[int]:
-    """Run a worker of ours; give its process id."""
+    """Run a worker of Poolbench; yield its process id."""
     command = [sys.executable, "-m", "worker", "--pool", _POOLS[contender]]
     command += ["--contender", contender, "--slots", str(slots)]
     environment = dict(os.environ)

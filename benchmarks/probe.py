@@ -1,14 +1,14 @@
-"""What the probe costs: no-op jobs with it and without it, and with Celery's events, in pairs.
+"""Measures the cost of the probe: no-op jobs with and without it, and with Celery's events.
 
     python -m benchmarks.probe --pool prefork --at-most-s 180
 
 Each block starts every arm's worker anew and measures each several times in turn, in a seeded
-random order, while all are up; the ratio is taken within blocks. Fresh workers matter: where a
-process happens to lie in memory, and how its strings hash, is worth some percent for as long as it
-lives, which no number of trials in it averages out. A second worker without anything shows what is
-left of that: its ratio is the noise. It ends when the interval is within ±3 %, or with the time. It
-prints, and asserts nothing. Throughput is that of the queue's middle: from the moment a tenth is
-fetched to the moment all is.
+random order, while all are running; the ratio is taken within blocks. Workers are fresh because the
+memory layout and the hash seed of a process change its speed by a few percent for its whole life,
+which further trials in it can't average out. A second bare worker is an A/A control: its ratio is
+the noise. It ends when the interval is within ±3 %, or at the time limit. It prints the results,
+and asserts nothing. Throughput is measured from the time at which a tenth of the queue is fetched
+to the time at which all of it is.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 @app.task(name="benchmark.noop")
 def noop() -> None:
-    """Do nothing: all that is measured is Celery, and what is added to it."""
+    """Do nothing, so that only Celery and the additions to it are measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +79,17 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What one trial measured."""
+    """The results of one trial."""
 
     jobs_per_s: float
-    #: CPU-seconds per 1,000 jobs: of the worker with all it started, and of the recorder in it.
+    #: CPU-seconds per 1,000 jobs: of the worker with all its children, and of its recorder.
     cpu_s: float
     recorder_cpu_s: float
 
 
 @dataclass(slots=True, kw_only=True)
 class Arm:
-    """What was measured of an arm, by block: the mean of its trials there."""
+    """The results of an arm by block, as the means of its trials."""
 
     name: str
     jobs_per_s: dict[int, float] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Arm:
     recorder_cpu_s: dict[int, float] = field(default_factory=dict)
 
     def add(self, block: int, trials: Sequence[Trial]) -> None:
-        """Take in one block's trials."""
+        """Add one block's trials."""
         self.jobs_per_s[block] = statistics.fmean(trial.jobs_per_s for trial in trials)
         self.cpu_s[block] = statistics.fmean(trial.cpu_s for trial in trials)
         self.recorder_cpu_s[block] = statistics.fmean(trial.recorder_cpu_s for trial in trials)
@@ -135,7 +135,7 @@ def _run_block(
     found: dict[str, list[Trial]] = {name: [] for name in ARMS}
     with _workers(url, options, folder) as workers:
         for worker in workers:
-            # not kept: imports, connections, the first jobs of each slot
+            # discarded: it includes imports, connections, and the first jobs of each slot
             _measure(worker, client, template, jobs=400)
         for _ in range(options.trials):
             for worker in order.sample(workers, len(workers)):
@@ -168,7 +168,7 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 @contextlib.contextmanager
 def _workers(url: str, options: argparse.Namespace, folder: Path) -> Iterator[list[Worker]]:
-    """Have a worker of each arm, and end them all at once."""
+    """Start a worker of each arm; end all of them at the same time."""
     workers: list[Worker] = []
     try:
         for name in ARMS:
@@ -200,7 +200,7 @@ def _start(
 
 
 def _template(url: str, client: redis.Redis) -> str:
-    """Return one real message with our header, captured from Celery."""
+    """Return one real message with Poolbench's header, captured from Celery."""
     header = JobHeader(run=RUN, trial=0, seq=0, contender="x", due_ns=1, sent_ns=1)
     options: dict[str, Any] = {"queue": "capture", "headers": {HEADER: header.as_dict()}}
     with app.connection_for_write(url) as connection, app.amqp.Producer(connection) as producer:
@@ -211,7 +211,7 @@ def _template(url: str, client: redis.Redis) -> str:
 
 
 def _messages(template: str, *, count: int, queue: str) -> Iterator[str]:
-    """Give messages that differ as Celery's would: in their ids, tags and queue."""
+    """Yield messages that differ, like Celery's, in their ids, tags and queue."""
     message = json.loads(template)
     properties, headers = message["properties"], message["headers"]
     properties["delivery_info"]["routing_key"] = queue
@@ -245,7 +245,7 @@ def _measure(worker: Worker, client: redis.Redis, template: str, *, jobs: int) -
 
 
 def _wait_for_length(client: redis.Redis, worker: Worker, *, at_most: int) -> float:
-    """Wait until no more than so many jobs are in the queue; return when that was."""
+    """Wait until at most ``at_most`` jobs are in the queue; return the time of that."""
     deadline_s = time.monotonic() + 120
     while True:
         length = client.llen(worker.arm)
@@ -258,13 +258,13 @@ def _wait_for_length(client: redis.Redis, worker: Worker, *, at_most: int) -> fl
 
 
 def _wait_until_idle(client: redis.Redis, worker: Worker, template: str) -> None:
-    """Wait until what was prefetched is done as well: one more job, and all is acknowledged."""
+    """Wait until prefetched jobs are done too: one more job has run, and all are acknowledged."""
     client.lpush(worker.arm, *_messages(template, count=1, queue=worker.arm))
     _wait_for_length(client, worker, at_most=0)
     deadline_s = time.monotonic() + 30
     while client.hlen("unacked") and time.monotonic() < deadline_s:
         time.sleep(0.01)
-    # the recorder gathers for a moment, and its work belongs to this trial
+    # the recorder delivers lines after a pause, and its work belongs to this trial
     time.sleep(0.2)
 
 
@@ -292,7 +292,7 @@ def _print(arms: Mapping[str, Arm], options: argparse.Namespace) -> None:
         f"{len(bare.jobs_per_s)} blocks; ratios within blocks, with 95 % intervals from five on\n"
     )
     if not _is_good_enough(arms):
-        write("the time was over before the interval was within 3 %\n")
+        write("the time limit was reached before the interval was within 3 %\n")
 
 
 def _ratio(ours: dict[int, float], *, theirs: dict[int, float]) -> str:

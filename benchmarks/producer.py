@@ -1,9 +1,9 @@
-"""How fast and how punctual the producer is: `python -m benchmarks.producer`.
+"""Measures the producer's speed and lateness: `python -m benchmarks.producer`.
 
-Against an embedded server of its own, in one process. The producer and a loop of `task.delay()`
-send the same jobs in turns, so that both see the same machine; the ratio's median and range are
-printed, and beside them what the server takes in when nothing has to be made. Then jobs are sent
-when they are due, without a worker and beside one that keeps every core busy: how late are they?
+It uses an embedded server of its own, in one process. The producer and a loop of `task.delay()`
+send the same jobs in turns, under the same conditions. It prints the median and the range of their
+ratio, and the server's limit with messages made in advance. Then it measures how late jobs with due
+times are sent, without a worker and with one that keeps every core busy.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from producer.publisher import BATCH, publish
 from producer.template import capture
 
 ROUNDS = 7
-#: Jobs of one round; each round takes about half a second a side.
+#: Jobs of one round; each method takes about half a second.
 DELAY_JOBS = 1_000
 PRODUCER_JOBS = 50_000
-#: How long each rate is kept, seconds.
+#: Duration of each rate, seconds.
 RATE_SPAN_S = 5.0
 LAG_ROUNDS = 5
-#: Rate → what p99 of the lag is to stay below, ms, with nobody working.
+#: Rate → limit of the p99 of the lag without a worker, ms.
 LIMITS_MS = {1_000.0: 1.0, 5_000.0: 5.0}
-#: How long the busy worker may take to begin, and to end, seconds.
-PATIENCE_S = 30.0
+#: Timeout for the busy worker to begin, and to end, seconds.
+TIMEOUT_S = 30.0
 
 KIND = JOB_KINDS["io.http"]
 PLAN = TrialPlan(
@@ -71,14 +71,14 @@ BUSY = TrialPlan(
 
 
 def rate_per_s(jobs: int, work: Callable[[], object]) -> float:
-    """Return the jobs a second that ``work`` gets done."""
+    """Return the jobs a second of ``work``."""
     begun_s = time.perf_counter()
     work()
     return jobs / (time.perf_counter() - begun_s)
 
 
 def delay_per_s(job: object) -> float:
-    """Return how many jobs a second a loop of `task.delay()` sends."""
+    """Return the jobs a second that a loop of `task.delay()` sends."""
 
     def loop() -> None:
         for _ in range(DELAY_JOBS):
@@ -88,7 +88,7 @@ def delay_per_s(job: object) -> float:
 
 
 def producer_per_s(client: redis.Redis) -> float:
-    """Return how many jobs a second the producer sends, its connecting and capturing included."""
+    """Return the jobs a second that the producer sends, including its connection and template."""
     run = secrets.token_hex(4)
     offsets_s = [0.0] * PRODUCER_JOBS
     return rate_per_s(
@@ -97,7 +97,7 @@ def producer_per_s(client: redis.Redis) -> float:
 
 
 def server_per_s(client: redis.Redis, *, port: int, password: str) -> float:
-    """Return how many such jobs a second the server takes in, made beforehand."""
+    """Return the jobs a second that the server accepts, with messages made in advance."""
     now_ns = time.time_ns()
     messages = capture(PLAN, run="bench", queue=QUEUE).render(
         [now_ns] * BATCH, first_seq=0, sent_ns=now_ns
@@ -118,8 +118,8 @@ def server_per_s(client: redis.Redis, *, port: int, password: str) -> float:
 
 
 def compare(client: redis.Redis, *, port: int, password: str) -> None:
-    """Print the producer beside `task.delay()` and beside the server's limit, in turns."""
-    # it reads the broker's address when it is imported
+    """Print the producer's rate, that of `task.delay()` and the server's limit, in turns."""
+    # the app reads the broker's address when it is imported
     app: Celery = importlib.import_module("worker.tasks").app
     app.conf.task_default_queue = QUEUE
     contenders: dict[str, Callable[[], float]] = {
@@ -136,20 +136,20 @@ def compare(client: redis.Redis, *, port: int, password: str) -> None:
     app.close()
     print(f"{ROUNDS} rounds in turns, one process each, {KIND.name} jobs")
     for name, rates_per_s in found.items():
-        print(f"  {name:<18} {tell(rates_per_s, digits=0)} jobs/s")
+        print(f"  {name:<18} {spread(rates_per_s, digits=0)} jobs/s")
     for name, other in (("task.delay() loop", "producer"), ("producer", "server's limit")):
         ratios = [b / a for a, b in zip(found[name], found[other], strict=True)]
-        print(f"  {other} ÷ {name}: {tell(ratios, digits=1)} ×")
+        print(f"  {other} ÷ {name}: {spread(ratios, digits=1)} ×")
 
 
-def tell(values: list[float], *, digits: int) -> str:
+def spread(values: list[float], *, digits: int) -> str:
     """Return a median with its range."""
     low, high = min(values), max(values)
     return f"{statistics.median(values):,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def measure_lag(client: redis.Redis, *, offsets_s: Sequence[float]) -> dict[str, float]:
-    """Return how late jobs are sent that are due so many seconds from now, ms, and its cores."""
+    """Return the lags of jobs that are due at these offsets, ms, and the producer's CPU, cores."""
     begun_s, cpu_s = time.perf_counter(), time.process_time()
     publish(client, run=secrets.token_hex(4), plan=PLAN, offsets_s=offsets_s)
     share = (time.process_time() - cpu_s) / (time.perf_counter() - begun_s)
@@ -160,7 +160,7 @@ def measure_lag(client: redis.Redis, *, offsets_s: Sequence[float]) -> dict[str,
 
 
 def measure_waking(offsets_s: Sequence[float]) -> dict[str, float]:
-    """Return how late this machine lets a process wake that does nothing but sleep, ms."""
+    """Return how late a process that only sleeps until these offsets wakes, ms."""
     lates_ms: list[float] = []
     begun_s = time.perf_counter()
     for offset_s in offsets_s:
@@ -172,16 +172,16 @@ def measure_waking(offsets_s: Sequence[float]) -> dict[str, float]:
 
 
 def ranks(values: Sequence[float]) -> dict[str, float]:
-    """Return nearest-rank percentiles and the greatest."""
+    """Return nearest-rank percentiles and the maximum."""
     ordered = sorted(values)
     found = {percent: ordered[-(-percent * len(ordered) // 100) - 1] for percent in (50, 95, 99)}
     return {f"p{percent}": value for percent, value in found.items()} | {"max": ordered[-1]}
 
 
-def tell_lags(client: redis.Redis, *, beside: str) -> None:
+def print_lags(client: redis.Redis, *, beside: str) -> None:
     """Print the lags at each rate: median and range over the rounds.
 
-    Each round is followed by one of sleeping alone at the same moments: what this machine adds.
+    Each round is followed by one that only sleeps until the same times, as a baseline.
     """
     print(f"poisson arrivals, {beside}: how late jobs are sent, ms, in {LAG_ROUNDS} rounds")
     for rate_per_s, limit_ms in LIMITS_MS.items():
@@ -196,17 +196,17 @@ def tell_lags(client: redis.Redis, *, beside: str) -> None:
         print(f"   sleeping: {_listed(idle)}")
         kept = [sum(one["p99"] < limit_ms for one in found) for found in (rounds, idle)]
         print(f"            p99 below {limit_ms:g} ms in {kept[0]} of {LAG_ROUNDS}, ", end="")
-        print(f"of sleeping alone in {kept[1]}")
+        print(f"of the sleeping process in {kept[1]}")
 
 
 def _listed(rounds: Sequence[Mapping[str, float]]) -> str:
     names = rounds[0]
-    return ", ".join(f"{name} {tell([one[name] for one in rounds], digits=2)}" for name in names)
+    return ", ".join(f"{name} {spread([one[name] for one in rounds], digits=2)}" for name in names)
 
 
 @contextmanager
 def busy_worker(client: redis.Redis, *, log: Path) -> Iterator[None]:
-    """Let a worker compute on every core meanwhile, as in a trial.
+    """Run a worker that computes on every core, as in a trial, while the context is open.
 
     Raises:
         StackError: if it does not begin.
@@ -220,7 +220,7 @@ def busy_worker(client: redis.Redis, *, log: Path) -> Iterator[None]:
             [sys.executable, "-m", "worker", *words, "--no-events"], stdout=out, stderr=out
         )
     try:
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + TIMEOUT_S
         while client.xlen(records_stream(run)) < cores:
             if worker.poll() is not None or time.monotonic() > deadline_s:
                 raise StackError(f"the busy worker did not begin: {log.read_text()[-400:]}")
@@ -229,7 +229,7 @@ def busy_worker(client: redis.Redis, *, log: Path) -> Iterator[None]:
     finally:
         worker.terminate()
         try:
-            worker.wait(timeout=PATIENCE_S)
+            worker.wait(timeout=TIMEOUT_S)
         except subprocess.TimeoutExpired:
             worker.kill()
             worker.wait()
@@ -245,9 +245,9 @@ def main() -> None:
             os.environ["POOLBENCH_REDIS_URL"] = server.url()
             with redis.Redis.from_url(server.url(), decode_responses=True) as client:
                 compare(client, port=server.port, password=server.password)
-                tell_lags(client, beside="nobody working")
+                print_lags(client, beside="no worker")
                 with busy_worker(client, log=folder / "worker.log"):
-                    tell_lags(client, beside="a worker computing on every core")
+                    print_lags(client, beside="a worker computing on every core")
 
 
 if __name__ == "__main__":

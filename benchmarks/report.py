@@ -1,8 +1,8 @@
-"""Times the report of runs of growing size, and its memory: `python -m benchmarks.report`.
+"""Measures the time and memory of reports of growing runs: `python -m benchmarks.report`.
 
-From the start of a fresh process to both files on disk. The promises: a million records within 8 s
-and 1 GB, ten million within 60 s and 2 GB, and a cost that grows no faster than the records do. The
-first line is the default experiment as `make bench` leaves it, whose statistics take under 5 s.
+Times are from the start of a fresh process until both files are on disk. The limits are 8 s and
+1 GB for a million records, 60 s and 2 GB for ten million, and a cost that is at most linear. The
+first line is the default experiment, as `make bench` runs it; its statistics take under 5 s.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 SIZES = (100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
-#: Trials a contender × workload.
+#: Trials per contender × workload.
 BLOCKS = 5
-#: Records → seconds and bytes at the most.
+#: Records → most seconds and bytes.
 LIMITS = {1_000_000: (8.0, 1_000_000_000), 10_000_000: (60.0, 2_000_000_000)}
-#: For the statistics of the default experiment.
+#: Limit for the statistics of the default experiment, seconds.
 STATISTICS_S = 5.0
 
 _TOP = Path(__file__).resolve().parent.parent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make runs and report them, each in a process of its own; print; 1 if a promise is broken."""
+    """Make and report runs, each in its own process; print; return 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report")
     parser.add_argument("--records", type=int, nargs="+", default=SIZES, help="of one run each")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -50,13 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(records: int) -> float:
-    """Print a line of the table; return the summary's seconds, infinite beyond a limit."""
+    """Print a line of the table; return the summary's seconds, infinite if a limit is exceeded."""
     with tempfile.TemporaryDirectory(prefix="poolbench-") as folder:
         path = Path(folder) / "run"
         made = _in_child("make", path=path, records=records)
         start_s = time.perf_counter()
         told = _in_child("report", path=path, records=records)
-        # it sums up once more, to time that alone
+        # it computes the summary once more, to time it separately
         whole_s = time.perf_counter() - start_s - told["summary_s"]
     line = (
         f"{made['records']:>11,.0f}{made['trials']:>8.0f}{whole_s:>7.1f} s{told['cpu_s']:>7.1f} s"
@@ -81,7 +81,7 @@ def _make(path: Path, records: int) -> dict[str, float]:
 
 
 def _report(path: Path) -> dict[str, float]:
-    # imported here, since they are part of the price
+    # imported here, since the imports are part of the measured time
     from collector.store import RunFolder  # noqa: PLC0415
     from report.build import write_reports  # noqa: PLC0415
     from report.summary import summarize  # noqa: PLC0415
@@ -99,7 +99,7 @@ def _report(path: Path) -> dict[str, float]:
 
 
 def _in_child(step: str, *, path: Path, records: int) -> dict[str, float]:
-    """Return the figures of one step; a process of its own has a peak of its own."""
+    """Return the figures of one step, in its own process, which has its own peak of memory."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.report", "--child", step, path, str(records)],
         cwd=_TOP,

@@ -1,7 +1,7 @@
-"""What upstream can serve and hold: `python -m benchmarks.upstream`.
+"""Measures upstream's rate and its capacity for waiting requests: `python -m benchmarks.upstream`.
 
-Against a process of its own: answers a second without delay, beside what it says of itself; then
-`HELD` requests at once, with the memory they take and how late their answers are.
+It starts an upstream process and measures the answers a second without delay, next to the ceiling
+that upstream reports; then the memory and the lateness of `HELD` concurrent requests.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TARGETS = {
     "1 MB": "/wait?delay_ms=0&size_bytes=1000000",
 }
 HELD = 5_000
-#: Long enough that the last has come before the first is answered, seconds.
+#: Delay of these requests, seconds: the last one arrives before the first is answered.
 HELD_S = 10.0
 
 
@@ -60,7 +60,7 @@ def _await(port: int) -> None:
 
 
 def facts(port: int) -> dict[str, Any]:
-    """Return what upstream publishes of itself."""
+    """Return upstream's own figures."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/ceiling", timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
@@ -68,12 +68,12 @@ def facts(port: int) -> dict[str, Any]:
 
 def _print_ceiling(port: int, *, name: str, target: str) -> None:
     rates_per_s = [answers_per_s(port, target=target) for _ in range(ROUNDS)]
-    told = facts(port)
+    reported = facts(port)
     print(
         f"{name:<14} {statistics.median(rates_per_s):6,.0f}/s "
         f"[{min(rates_per_s):,.0f}-{max(rates_per_s):,.0f}], "
-        f"by its own account {told['ceiling_per_s']:,.0f}/s: "
-        f"{told['cpu_s_per_request'] * 1e6:.0f} us of CPU a request"
+        f"reported ceiling {reported['ceiling_per_s']:,.0f}/s: "
+        f"{reported['cpu_s_per_request'] * 1e6:.0f} us of CPU a request"
     )
 
 
@@ -82,12 +82,12 @@ def _print_held(port: int, *, process: psutil.Process) -> None:
     begun_s = time.monotonic()
     lags_s, held_bytes, most = asyncio.run(_hold(port, process=process))
     print(
-        f"{most:,} held at once: {(held_bytes - empty_bytes) / 1e6:.0f} MB more than "
+        f"{most:,} waiting at once: {(held_bytes - empty_bytes) / 1e6:.0f} MB more than "
         f"{empty_bytes / 1e6:.0f} MB, {(held_bytes - empty_bytes) / most / 1e3:.1f} kB each"
     )
     lags_s.sort()
     print(
-        f"answers later than asked for: p50 {lags_s[len(lags_s) // 2] * 1e3:.0f} ms, "
+        f"answers later than requested: p50 {lags_s[len(lags_s) // 2] * 1e3:.0f} ms, "
         f"p99 {lags_s[int(len(lags_s) * 0.99)] * 1e3:.0f} ms, of {len(lags_s):,}; "
         f"in all {time.monotonic() - begun_s:.1f} s"
     )
@@ -98,14 +98,14 @@ async def _hold(port: int, *, process: psutil.Process) -> tuple[list[float], int
     held_bytes = most = 0
     while not asked.done():
         await asyncio.sleep(0.2)
-        told = await asyncio.to_thread(facts, port)
+        reported = await asyncio.to_thread(facts, port)
         held_bytes = max(held_bytes, process.memory_info().rss)
-        most = max(most, told["waiting"])
+        most = max(most, reported["waiting"])
     return await asked, held_bytes, most
 
 
 async def _ask(port: int) -> float:
-    """Return how much later than asked for an answer came, seconds."""
+    """Return how much later than requested an answer arrived, seconds."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     target = f"/wait?delay_ms={HELD_S * 1_000}&size_bytes=100"
     writer.write(f"GET {target} HTTP/1.1\r\nhost: upstream\r\nconnection: close\r\n\r\n".encode())

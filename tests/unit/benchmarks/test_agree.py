@@ -1,4 +1,4 @@
-"""The stop-watch of benchmarks/agree.py: apart from our code, and of the same work."""
+"""benchmarks/agree.py shares no code with Poolbench and measures the same work."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_its_computing_is_the_kinds() -> None:
     ("watch", "lab", "said", "code"),
     [
         (figure(100), figure(103), "all within 5%", 0),
-        (figure(100), figure(110), "Poolbench says 10.0% more", 1),
-        (figure(100), figure(90), "Poolbench says 10.0% less", 1),
+        (figure(100), figure(110), "Poolbench reports 10.0% more", 1),
+        (figure(100), figure(90), "Poolbench reports 10.0% less", 1),
         (figure(100), figure(50, loop_s=0.04), "all within 5%", 0),
-        (figure(100), figure(100, others=1.2), "others kept up to 1.2 cores busy", 0),
+        (figure(100), figure(100, others=1.2), "other processes used up to 1.2 cores", 0),
     ],
 )
 def test_it_says_whether_both_agree(
@@ -49,7 +49,7 @@ def test_it_says_whether_both_agree(
     """A machine at half its speed is taken out where jobs compute."""
     case = next(case for case in CASES if case.computes)
 
-    found = agree._tell([case], by_watch={case.name: [watch]}, by_lab={case.name: [lab]})
+    found = agree._report([case], by_watch={case.name: [watch]}, by_lab={case.name: [lab]})
 
     assert found == code
     assert said in capsys.readouterr().out
