@@ -191,18 +191,17 @@ class QueueWriter:
 
     def _recount(self) -> int:
         """Return the count of jobs in the queue, once no older connection can change it."""
-        self._request(b"PING")  # on a new connection
+        self._call(b"PING")  # on a new connection
         for old in self._connections[:-1]:
             # by address too: a restarted server reuses the ids for other clients
-            client_id, address = old["id"].encode(), old["addr"].encode()
-            self._request(b"CLIENT", b"KILL", b"ID", client_id, b"ADDR", address)
+            self._call(b"CLIENT", b"KILL", b"ID", old["id"].encode(), b"ADDR", old["addr"].encode())
         del self._connections[:-1]
         return self._read_count()
 
     def _read_count(self) -> int:
-        return int(self._request(b"HGET", *self._count_key) or 0)
+        return int(self._call(b"HGET", *self._count_key) or 0)
 
-    def _request(self, *command: bytes) -> Any:
+    def _call(self, *command: bytes) -> Any:
         """Send a command and return its answer; no other answer may be outstanding."""
         self._send(command)
         return self._read(1)[0]
