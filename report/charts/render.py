@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -38,6 +40,11 @@ def vega_script() -> str:
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
+def packed(script: str) -> str:
+    """Return a script compressed by gzip, in Base64: Vega is less than half as large so."""
+    return b64encode(gzip.compress(script.encode(), mtime=0)).decode()
+
+
 def to_json(value: object) -> str:
     """Return JSON for a script element, escaped so that it can't end the element."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -47,11 +54,12 @@ def to_json(value: object) -> str:
 def figure_json(chart: Chart) -> str:
     """Return a chart for the page's script: fields, rows, and the specification of each panel.
 
-    To keep the page small, rows are lists and equal specifications are stored once.
+    Rows are lists, numbers have the digits that a drawing can show, and equal specs are there
+    once, since the page should be small.
     """
     # the colours of the specifications already contain the shade
     fields = list(dict.fromkeys(name for row in chart.rows for name in row if name != "shade"))
-    rows = [[row.get(name) for name in fields] for row in chart.rows]
+    rows = [[_drawn(row.get(name)) for name in fields] for row in chart.rows]
     specs: list[Spec] = []
     panels: list[Spec] = []
     for panel in chart.panels:
@@ -104,6 +112,11 @@ def _beside(chart: Chart) -> int:
     names = max((len(one.name) for one in chart.series), default=0)
     figures = max((len(str(row.get("figure", ""))) for row in chart.rows), default=0)
     return 7 * (names + figures) + 24
+
+
+def _drawn(value: object) -> object:
+    """Return a value of a row as a drawing needs it: six significant digits."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _light(match: re.Match[str]) -> str:

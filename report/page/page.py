@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from poolbench.pools import POOLS
 from report import format as fmt
-from report.charts.render import VARIABLES, figure_json, to_json, to_svg, vega_script
+from report.charts.render import VARIABLES, figure_json, packed, to_json, to_svg, vega_script
 from report.charts.style import CONFIG
 from report.legend import describe_control, describe_ledger, integrity, legend, marks_of
 from report.page.conditions import facts_of, settings_of
@@ -62,7 +62,7 @@ def build_page(summary: Summary) -> str:
     lead = choose_lead(summary)
     is_whole, account = integrity(summary)
     text = headline(summary, answer=lead.answer)
-    scripts = [vega_script(), _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")]
+    vega, script = vega_script(), _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")
     names = [contender.name for contender in summary.contenders]
     template = _environment(names).get_template("report.html.j2")
     return template.render(
@@ -89,8 +89,9 @@ def build_page(summary: Summary) -> str:
         facts=facts_of(summary),
         # the page's own legends replace Vega's
         config=to_json({**CONFIG, "legend": {"disable": True}}),
-        scripts=scripts,
-        hashes=[_hash(script) for script in scripts],
+        vega=packed(vega),
+        script=script,
+        hashes=[_hash(vega), _hash(script)],
     )
 
 

@@ -109,15 +109,18 @@ def test_a_png_is_an_image(charts: list[Chart]) -> None:
 
 
 def test_data_in_a_page_can_end_no_element(charts: list[Chart]) -> None:
-    """A contender's name may hold markup; equal specifications are there once."""
+    """A contender's name may hold markup; equal specs are there once, numbers with six digits."""
     chart = found(charts, start="latency")
-    named = replace(chart, rows=[{**row, "series": "</script>"} for row in chart.rows])
+    named = replace(
+        chart, rows=[{**row, "series": "</script>", "p50": 12 / 7} for row in chart.rows]
+    )
 
     text = figure_json(named)
 
     assert "<" not in text
     content = json.loads(text)
-    assert content["rows"][0][content["fields"].index("series")] == "</script>"
+    first = dict(zip(content["fields"], content["rows"][0], strict=True))
+    assert (first["series"], first["p50"]) == ("</script>", 1.71429)
     assert len(content["specs"]) == 1 < len(content["panels"])
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from collector.store import RunFolder
+from report.charts.render import vega_script
 from report.page.page import build_page, prose
 from report.result import Summary
 from report.summary import summarize
@@ -63,11 +65,17 @@ def test_elements_are_balanced(page: str) -> None:
 
 
 def test_nothing_is_fetched_and_only_known_scripts_run(page: str) -> None:
-    """No address to load from; the policy names each script by its hash, and forbids eval."""
-    scripts = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    """No address to load from; the policy names each script by its hash, and forbids eval.
+
+    The packed script is Vega, byte for byte.
+    """
+    [script] = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    [vega] = re.findall(r'<script type="application/gzip" id="vega">(.*?)</script>', page)
+    scripts = [gzip.decompress(b64decode(vega)).decode(), script]
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in scripts]
 
+    assert scripts[0] == vega_script()
     assert policy is not None
     assert policy[1] == (
         f"default-src 'none'; script-src 'sha256-{hashes[0]}' 'sha256-{hashes[1]}'; "
