@@ -14,6 +14,9 @@ from report.result import RowSummary, Summary, Verdict
 from report.statistics.ratios import Ratio
 from report.trials.trial import TrialSummary
 
+#: Most rings that all charts of throughput have together, for the page's size.
+_MOST_RINGS = 2_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -97,21 +100,23 @@ def advantage(summary: Summary) -> Chart:
 
 def throughput(summary: Summary, *, workload: str) -> Chart:
     """Return the chart of a workload's throughput: median, range, repetitions and ceiling."""
-    found = summary.of_workload(workload)
-    rows = [_throughput_row(row) for row in found]
-    rows += [
-        _repetition(row, trial=trial)
-        for row in found
+    found = {row.contender: row for row in summary.of_workload(workload)}
+    trials = [
+        trial
         for trial in summary.trials
-        if (trial.contender, trial.workload) == (row.contender, workload) and not trial.is_pilot
+        if trial.workload == workload and trial.contender in found and not trial.is_pilot
     ]
+    most = max(1, _MOST_RINGS // len(summary.workloads))
+    rows = [_throughput_row(row) for row in found.values()]
+    rows += [_repetition(found[trial.contender], trial=trial) for trial in trials[-most:]]
+    last = f"the last {most:,} of {len(trials):,} " if len(trials) > most else ""
     return lanes.lane_chart(
         rows,
         name=f"throughput-{workload}",
         title="Throughput",
         caption=(
-            "Bar and figure: median. Line: range. Rings: repetitions; a cross is an invalid one. "
-            "Dark tick: ceiling, what the workload allows without Celery."
+            f"Bar and figure: median. Line: range. Rings: {last}repetitions; a cross is an invalid "
+            "one. Dark tick: ceiling, what the workload allows without Celery."
         ),
         titles={"figure": "jobs/s", "reach": "range", "most": "ceiling"},
         x=linear("jobs per second", rows=rows, fields=["high", "ceiling", "single"]),

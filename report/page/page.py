@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import accumulate, zip_longest
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,6 +28,18 @@ from report.palette import POOL_SHADES, shade_name
 from report.result import Summary
 from report.trials.trial import TrialSummary
 from report.verdicts.naming import label
+
+#: The most that a page has: it goes by mail.
+MOST_BYTES = 1_500_000
+
+#: Most rows that it shows, and so most workloads.
+_MOST_ROWS = 400
+
+#: Of the drawing that is there without scripts.
+_MOST_STILL_BYTES = 150_000
+
+#: Most lines of the lists of trials and of workers.
+MOST_LINES = 800
 
 #: Units that stay on the same line as their number.
 _UNITS = ("×", "%", "ms", "µs", "slots", "MB", "GB", "kB")
@@ -58,25 +73,82 @@ class TrialLine:
 
 
 def build_page(summary: Summary) -> str:
-    """Return the HTML page of a run."""
-    lead = choose_lead(summary)
+    """Return the HTML page of a run, of at most `MOST_BYTES`.
+
+    A page that would be larger names charts instead of drawing them: of every workload first how
+    trials went, and its throughput last. Of very many workloads, trials and workers it shows some,
+    and says of how many.
+    """
+    shown = _shown(summary)
+    render = _renderer(summary, shown=shown)
+    page = render(left_out=())
+    if _fits(page):
+        return page
+    names = _least_first(shown)
+    sufficient = bisect_left(
+        range(len(names)), True, key=lambda count: _fits(render(left_out=names[:count]))
+    )
+    return render(left_out=names[:sufficient])
+
+
+def _fits(page: str) -> bool:
+    return len(page.encode()) <= MOST_BYTES
+
+
+def _shown(summary: Summary) -> Summary:
+    """Return what the page shows in detail: the first workloads, of at most `_MOST_ROWS` rows."""
+    counts = Counter(row.workload for row in summary.rows)
+    ends = accumulate(counts[one.name] for one in summary.workloads)
+    count = sum(end <= _MOST_ROWS for end in ends) or 1
+    names = [one.name for one in summary.workloads[:count]]
+    return replace(
+        summary,
+        workloads=summary.workloads[:count],
+        rows=tuple(one for one in summary.rows if one.workload in names),
+        verdicts=tuple(one for one in summary.verdicts if one.workload in names),
+        sweeps=tuple(one for one in summary.sweeps if one.workload in names),
+    )
+
+
+def _least_first(summary: Summary) -> list[str]:
+    """Return the names of the charts that may be left out: the last of every section come first.
+
+    Of alike ones, that of the last workload does. Charts of several workloads come last, and the
+    page's first chart is not among them.
+    """
+    sections = [section_of(summary, verdict=one).figures[::-1] for one in summary.verdicts[::-1]]
+    alike = [chart for charts in zip_longest(*sections) for chart in charts if chart]
+    charts = [*alike, *(one.chart for one in overviews(summary)[::-1])]
+    lead = choose_lead(summary).chart
+    return [chart.name for chart in charts if chart.name != lead.name]
+
+
+def _renderer(summary: Summary, *, shown: Summary) -> Callable[..., str]:
+    """Return what makes the page without the charts named in ``left_out``."""
+    lead = choose_lead(shown)
     is_whole, account = integrity(summary)
     text = headline(summary, answer=lead.answer)
     vega, script = vega_script(), _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")
     names = [contender.name for contender in summary.contenders]
+    trials, workers = summary.trials, summary.workers
+    first_ns = min((one.start_ns for one in trials if one.start_ns), default=0)
     template = _environment(names).get_template("report.html.j2")
-    return template.render(
+    still = to_svg(lead.chart)
+    return partial(
+        template.render,
         summary=summary,
         is_whole=is_whole,
         account=account,
         trust=trust(summary),
         about=_about(summary),
         lead=lead.chart,
-        still=to_svg(lead.chart),
+        still=still if len(still) <= _MOST_STILL_BYTES else "",
         headline=text,
         has_verdicts=len(summary.verdicts) > 1 or summary.verdicts[0].text != text,
-        overviews=[one for one in overviews(summary) if one.chart.name != lead.chart.name],
-        sections=[section_of(summary, verdict=verdict) for verdict in summary.verdicts],
+        overviews=[one for one in overviews(shown) if one.chart.name != lead.chart.name],
+        rows=shown.rows,
+        others=[one.name for one in summary.workloads[len(shown.workloads) :]],
+        sections=[section_of(shown, verdict=verdict) for verdict in shown.verdicts],
         controls=_controls(summary),
         pools=_pools(summary),
         pool_names=list(POOL_SHADES),
@@ -85,7 +157,10 @@ def build_page(summary: Summary) -> str:
         light=_variables("light"),
         dark=_variables("dark"),
         settings=settings_of(summary.celery),
-        trials=_trials(summary),
+        trials=[
+            _line(trials[at], first_ns=first_ns) for at in _listed([one.mark for one in trials])
+        ],
+        workers=[workers[at] for at in _listed([one.exit_code for one in workers])],
         facts=facts_of(summary),
         # the page's own legends replace Vega's
         config=to_json({**CONFIG, "legend": {"disable": True}}),
@@ -176,13 +251,15 @@ def _variables(scheme: str) -> str:
     return " ".join(f"--{name}: {getattr(shade, scheme)};" for name, shade in VARIABLES.items())
 
 
-def _trials(summary: Summary) -> list[TrialLine]:
-    first_ns = min((one.start_ns for one in summary.trials if one.start_ns), default=0)
-    return [
-        TrialLine(
-            trial=one,
-            after_s=(one.start_ns - first_ns) / 1e9 if one.start_ns else None,
-            lasted_s=(one.end_ns - one.start_ns) / 1e9 if one.end_ns and one.start_ns else None,
-        )
-        for one in summary.trials
-    ]
+def _line(trial: TrialSummary, *, first_ns: int) -> TrialLine:
+    start_ns, end_ns = trial.start_ns, trial.end_ns
+    return TrialLine(
+        trial=trial,
+        after_s=(start_ns - first_ns) / 1e9 if start_ns else None,
+        lasted_s=(end_ns - start_ns) / 1e9 if end_ns and start_ns else None,
+    )
+
+
+def _listed(notable: Sequence[object]) -> list[int]:
+    """Return which of some lines are listed, at most `MOST_LINES`: rather those that are true."""
+    return sorted(sorted(range(len(notable)), key=lambda at: not notable[at])[:MOST_LINES])

@@ -52,6 +52,11 @@ class Section:
     timeline: Chart | None
     reasons: list[SharedReason]
 
+    @property
+    def figures(self) -> list[Chart]:
+        """All of its charts."""
+        return [*self.charts, *self.costs, *([self.timeline] if self.timeline else [])]
+
 
 def overviews(summary: Summary) -> list[Overview]:
     """Return the charts of several workloads."""
@@ -103,8 +108,7 @@ def charts_of(summary: Summary) -> dict[str, Chart]:
     charts = [
         lead,
         *(overview.chart for overview in overviews(summary)),
-        *(chart for one in sections for chart in (*one.charts, *one.costs)),
-        *(one.timeline for one in sections if one.timeline),
+        *(chart for one in sections for chart in one.figures),
     ]
     return {LEAD: lead, **{chart.name: chart for chart in charts}}
 

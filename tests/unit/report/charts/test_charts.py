@@ -145,6 +145,17 @@ def test_each_repetition_is_a_ring_and_the_invalid_a_cross(tmp_path: Path) -> No
     assert drawn(chart).count("#b3261e") == 1
 
 
+def test_of_very_many_repetitions_the_last_are_rings(tmp_path: Path) -> None:
+    """A page has room for so many, and its caption says how many they are."""
+    summary = summarize(make_run(tmp_path / "run", workloads=WORKLOADS[:1]))
+    many = replace(summary, trials=summary.trials * 101)
+
+    chart = capacity.throughput(many, workload="cpu.primes")
+
+    assert len([row for row in chart.rows if "single" in row]) == 2_000
+    assert "Rings: the last 2,000 of 2,020 repetitions;" in chart.caption
+
+
 def test_an_invalid_row_is_named_in_the_first_chart(tmp_path: Path) -> None:
     """It has no ratio, and is not left out."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])

@@ -6,16 +6,19 @@ import gzip
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from collector.reasons import Severity
 from collector.store import RunFolder
 from report.charts.render import vega_script
-from report.page.page import build_page, prose
+from report.page.page import MOST_BYTES, build_page, prose
 from report.result import Summary
 from report.summary import summarize
 from tests.synthetic import WORKLOADS, edit_manifest, flat_manifest, make_run, spoil
@@ -48,6 +51,36 @@ class _Balance(HTMLParser):
 def page_of(folder: RunFolder) -> str:
     """Return the page of a folder."""
     return build_page(summarize(folder))
+
+
+def _crowded(summary: Summary, *, times: int) -> Summary:
+    """Return a run with each workload several times, each with several times the trials.
+
+    The last trial of each workload has a mark.
+    """
+
+    def copies(found: Iterable[Any]) -> tuple[Any, ...]:
+        return tuple(
+            replace(one, workload=f"{one.workload}-{turn}")
+            for turn in range(times)
+            for one in found
+        )
+
+    trials = [*summary.trials[:-1] * 4, replace(summary.trials[-1], mark=Severity.UNSTABLE)]
+    return replace(
+        summary,
+        run="run",
+        workloads=tuple(
+            replace(one, name=f"{one.name}-{turn}")
+            for turn in range(times)
+            for one in summary.workloads
+        ),
+        rows=copies(summary.rows),
+        verdicts=copies(summary.verdicts),
+        timelines=copies(summary.timelines),
+        trials=copies(trials),
+        workers=summary.workers * times * 4,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +185,33 @@ def test_the_conditions_are_all_there(page: str) -> None:
 
 def test_it_is_small(summaries: Mapping[str, Summary]) -> None:
     """A report goes by mail: eight contenders on four workloads, with every kind of cost."""
-    assert len(build_page(summaries["capacity"]).encode()) < 1_500_000
+    page = build_page(summaries["capacity"])
+
+    assert len(page.encode()) < 1_000_000
+    assert "left out" not in page.lower()
+
+
+def test_a_page_of_very_much_is_small_and_says_what_it_lacks(
+    summaries: Mapping[str, Summary],
+) -> None:
+    """Throughput comes before other charts of each workload, trials with a mark before others."""
+    page = build_page(_crowded(summaries["capacity"], times=15))
+
+    assert 0.9 * MOST_BYTES < len(page.encode()) <= MOST_BYTES
+    for words in (
+        "The page shows 50 of 60 workloads",
+        "Left out: io.sleep-12, io.http-12,",
+        "<summary>Trials, in order (9,555)</summary>",
+        "The page lists 800 of them, those with a mark before others",
+        "<summary>Workers (2,400)</summary>",
+        "The page lists 800 of them, those with an exit code other than 0 before others",
+        "Charts left out, to keep the page small: latency-cpu.primes-0, cpu-cpu.primes-0",
+    ):
+        assert words in page
+    assert page.count("<tr><td>~<td>") == 15
+    charts = re.findall(r'<figure class="[a-z-]*" id="chart-([a-z]+)', page)
+    assert set(charts) == {"advantage", "throughput"}
+    assert 10 < charts.count("throughput") < 50
 
 
 def test_what_a_manifest_says_is_shown(tmp_path: Path) -> None:
