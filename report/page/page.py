@@ -35,7 +35,7 @@ MOST_BYTES = 1_500_000
 #: Most rows that it shows, and so most workloads.
 _MOST_ROWS = 400
 
-#: Of the drawing that is there without scripts.
+#: Most of the first chart's drawing for readers without scripts.
 _MOST_STILL_BYTES = 150_000
 
 #: Most lines of the lists of trials and of workers.
