@@ -35,8 +35,8 @@ MOST_BYTES = 1_500_000
 #: Most rows that it shows, and so most workloads.
 _MOST_ROWS = 400
 
-#: Most of the first chart's drawing for readers without scripts.
-_MOST_STILL_BYTES = 150_000
+#: Most rows of the first chart that are drawn for readers without scripts, at about 1 kB a row.
+_MOST_STILL_ROWS = 150
 
 #: Most lines of the lists of trials and of workers.
 MOST_LINES = 800
@@ -133,7 +133,7 @@ def _renderer(summary: Summary, *, shown: Summary) -> Callable[..., str]:
     trials, workers = summary.trials, summary.workers
     first_ns = min((one.start_ns for one in trials if one.start_ns), default=0)
     template = _environment(names).get_template("report.html.j2")
-    still = to_svg(lead.chart)
+    is_still = len(lead.chart.rows) <= _MOST_STILL_ROWS
     return partial(
         template.render,
         summary=summary,
@@ -142,7 +142,7 @@ def _renderer(summary: Summary, *, shown: Summary) -> Callable[..., str]:
         trust=trust(summary),
         about=_about(summary),
         lead=lead.chart,
-        still=still if len(still) <= _MOST_STILL_BYTES else "",
+        still=to_svg(lead.chart) if is_still else "",
         headline=text,
         has_verdicts=len(summary.verdicts) > 1 or summary.verdicts[0].text != text,
         overviews=[one for one in overviews(shown) if one.chart.name != lead.chart.name],

@@ -205,6 +205,7 @@ def test_a_page_of_very_much_is_small_and_says_what_it_lacks(
         "The page lists 800 of them, those with a mark before others",
         "<summary>Workers (2,400)</summary>",
         "The page lists 800 of them, those with an exit code other than 0 before others",
+        "Without scripts, this chart is too large to draw",
         "Charts left out, to keep the page small: latency-cpu.primes-0, cpu-cpu.primes-0",
     ):
         assert words in page
