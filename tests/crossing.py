@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from collector.run_manifest import Contender
 from collector.store import RunFolder
-from tests.synthetic import CORES, Contender, Workload, make_run
+from tests.synthetic import CORES, Workload, make_run
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 TOTAL_MS = 40.0

@@ -12,9 +12,10 @@ from typing import Any
 
 import polars as pl
 
+from collector.run_manifest import Contender
 from collector.schema import RECORD_SCHEMA, conform
 from collector.store import RunFolder
-from tests.synthetic import START_NS, Contender, Workload, flat_manifest, make_run, write_flat
+from tests.synthetic import START_NS, Workload, flat_manifest, make_run, write_flat
 
 S = 1_000_000_000
 

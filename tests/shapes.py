@@ -14,22 +14,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from collector.run_manifest import Part
+from collector.run_manifest import Contender, Part, SweepPoint
 from collector.store import RunFolder
 from poolbench.summaries import Percentiles
-from report.result import (
-    LawPoint,
-    LoadCurve,
-    LoadPoint,
-    MixFairness,
-    RowSummary,
-    Summary,
-    Sweep,
-    SweepFigures,
-)
+from report.result import LoadCurve, LoadPoint, MixFairness, RowSummary, Summary
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
-from report.statistics.scalability import Scaling, fit_scaling
 from report.summary import summarize
 from report.trials.lag_histogram import LagBin
 from report.trials.slowdown import Slowdown
@@ -37,11 +27,9 @@ from tests.crossing import make_crossing
 from tests.synthetic import (
     BENCH,
     WORKLOADS,
-    Contender,
     Workload,
     edit_manifest,
     edit_trials,
-    flat_manifest,
     make_run,
 )
 
@@ -56,18 +44,11 @@ _SIGMA, _KAPPA = 0.06, 0.002
 
 def capacity(path: Path) -> Summary:
     """Seven contenders and a second prefork-4 on four workloads, with all that a row can tell."""
-    twin = Contender(name="prefork-4-again", pool="prefork", slots=4, note="the noise")
+    twin = Contender(name="prefork-4-again", pool="prefork", slots=4, twin_of="prefork-4")
     workloads = [
-        Workload(
-            name=one.name, kind=one.kind, per_s={**one.per_s, twin.name: one.per_s["prefork-4"]}
-        )
-        for one in WORKLOADS
+        replace(one, per_s={**one.per_s, twin.name: one.per_s[twin.twin_of]}) for one in WORKLOADS
     ]
-    folder = make_run(path, contenders=(*BENCH, twin), workloads=workloads)
-    contenders = flat_manifest(folder)["contenders"]
-    contenders[-1]["twin_of"] = "prefork-4"
-    edit_manifest(folder, contenders=contenders)
-    return _summed(folder)
+    return _summed(make_run(path, contenders=(*BENCH, twin), workloads=workloads))
 
 
 def rate(path: Path) -> Summary:
@@ -119,31 +100,22 @@ def curve(path: Path) -> Summary:
 def sweep(path: Path) -> Summary:
     """Two pools at six sizes each, with the law; and Celery's events on and off."""
     contenders = [
-        Contender(name=f"{pool}-{slots}", pool=pool, slots=slots)
+        Contender(
+            name=f"{pool}-{slots}",
+            pool=pool,
+            slots=slots,
+            sweep=SweepPoint(of=pool, setting="slots", value=slots),
+        )
         for pool in ("threads", "gevent")
         for slots in _SIZES
     ]
+    for name, is_on in (("quiet-4", False), ("events-4", True)):
+        switch = SweepPoint(of="threads-4", setting="events", value=is_on)
+        contenders.append(Contender(name=name, pool="threads", slots=4, sweep=switch))
     per_s = {one.name: _law(one.slots, pool=one.pool) for one in contenders}
+    per_s["events-4"] *= 0.6
     workload = Workload(name="io.http", kind="io.http", per_s=per_s)
-    summary = _summed(make_run(path, contenders=contenders, workloads=[workload]))
-    events = Sweep(
-        setting="events",
-        of="threads-4",
-        workload="io.http",
-        pool="threads",
-        points=tuple(
-            SweepFigures(
-                value=value,
-                contender="threads-4",
-                median=figure,
-                low=0.97 * figure,
-                high=1.02 * figure,
-            )
-            for value, figure in ((False, 96.0), (True, 61.0))
-        ),
-    )
-    slots = [_swept(summary, pool=pool) for pool in ("threads", "gevent")]
-    return replace(summary, sweeps=(*slots, events))
+    return _summed(make_run(path, contenders=contenders, workloads=[workload]))
 
 
 def mix(path: Path) -> Summary:
@@ -232,47 +204,6 @@ def _loaded(row: RowSummary, *, share: float) -> LoadPoint:
 def _law(slots: float, *, pool: str) -> float:
     sigma = _SIGMA if pool == "threads" else _SIGMA / 4
     return 10 * slots / (1 + sigma * (slots - 1) + _KAPPA * slots * (slots - 1))
-
-
-def _swept(summary: Summary, *, pool: str) -> Sweep:
-    rows = [row for row in summary.rows if row.pool == pool]
-    found = {
-        row.slots: {
-            trial.block: trial.throughput_per_s
-            for trial in summary.repetitions_of(row)
-            if trial.throughput_per_s is not None
-        }
-        for row in rows
-    }
-    law = fit_scaling(found)
-    assert isinstance(law, Scaling)
-    points = [
-        SweepFigures(
-            value=row.slots,
-            contender=row.contender,
-            median=row.throughput_per_s.median,
-            low=row.throughput_per_s.low,
-            high=row.throughput_per_s.high,
-            mark=row.mark,
-        )
-        for row in rows
-        if row.throughput_per_s
-    ]
-    sizes = sorted({1, *(round(size) for size in np.geomspace(1, law.slots[-1] * 2, 40))})
-    curve = [
-        LawPoint(slots=size, per_s=per_s)
-        for size in sizes
-        if (per_s := law.per_s(size)) is not None
-    ]
-    return Sweep(
-        setting="slots",
-        of=pool,
-        workload="io.http",
-        pool=pool,
-        points=tuple(points),
-        usl=law,
-        usl_curve=tuple(curve),
-    )
 
 
 def _slowed(ideal_s: float, *, by: float) -> Slowdown:

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from collector.reasons import Code, Reason
-from collector.run_manifest import MANIFEST_FORMAT, PlannedTrial, read_manifest
+from collector.run_manifest import MANIFEST_FORMAT, Contender, PlannedTrial, read_manifest
 from collector.schema import RECORD_SCHEMA
 from collector.store import RunFolder
 from poolbench.jobs import complete_parameters, find_kind, ideal_wait_s
@@ -30,17 +30,6 @@ _POOL_SEEN = {
     "threads": "celery.concurrency.thread:TaskPool",
     "asyncio": "worker.pools.asyncio:TaskPool",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
-    """A pool at a size."""
-
-    name: str
-    pool: str
-    slots: int
-    note: str = ""
-    interpreter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import redis
 from collector.metrics import figures
 from collector.reasons import CATALOGUE, Code, Reason
 from collector.run_hash import RunHash
-from collector.run_manifest import Disturbance, read_manifest
+from collector.run_manifest import Contender, Disturbance, read_manifest
 from collector.schema import RECORD_SCHEMA
 from collector.summary import Summary, describe
 from lab.instruments.stream_follower import TrialView
@@ -34,7 +34,6 @@ from tests.synthetic import (
     FREE_THREADED,
     START_NS,
     WORKLOADS,
-    Contender,
     Workload,
     edit_manifest,
     find_trial,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from collector.reasons import Code
-from collector.run_manifest import Skipped
+from collector.run_manifest import Contender, Skipped
 from collector.store import RunFolder
 from report.palette import row_shade
 from report.result import RowSummary
@@ -20,7 +20,6 @@ from tests.synthetic import (
     DEMO,
     FREE_THREADED,
     FREE_THREADED_COST,
-    Contender,
     Workload,
     edit_manifest,
     flat_manifest,

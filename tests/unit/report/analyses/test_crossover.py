@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from collector.run_manifest import Contender
 from report.analyses.crossover_point import describe_boundary, last_crossing
 from report.result import Boundary, Crossover, Summary
 from report.summary import summarize
 from tests.crossing import CONTENDERS, SHARES, make_crossing, textbook_per_s
 from tests.summaries import known, shown
-from tests.synthetic import BROKER_LOST, Contender, spoil
+from tests.synthetic import BROKER_LOST, spoil
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from collector.run_manifest import Contender, SweepPoint
 from report.result import Effect
 from report.statistics.significance import Finding
 from report.summary import summarize
 from tests.summaries import known
-from tests.synthetic import Contender, Workload, edit_manifest, flat_manifest, make_run
+from tests.synthetic import Workload, make_run
 
 Settings = Mapping[str, Any]
 
@@ -28,17 +30,14 @@ def effects_of(
 ) -> tuple[Effect, ...]:
     """Return the effects in a run of contenders with these settings, by name."""
     rates = dict.fromkeys(settings, 400.0) | dict(per_s or {})
-    folder = make_run(
-        path,
-        contenders=[Contender(name=name, pool="threads", slots=4) for name in settings],
-        workloads=[Workload(name="io.sleep", kind="io.sleep", per_s=rates)],
-        blocks=blocks,
-    )
     contenders = [
-        {**one, "settings": dict(settings[one["name"]]), **changed.get(one["name"], {})}
-        for one in flat_manifest(folder)["contenders"]
+        replace(
+            Contender(name=name, pool="threads", slots=4, settings=given), **changed.get(name, {})
+        )
+        for name, given in settings.items()
     ]
-    edit_manifest(folder, contenders=contenders)
+    workload = Workload(name="io.sleep", kind="io.sleep", per_s=rates)
+    folder = make_run(path, contenders=contenders, workloads=[workload], blocks=blocks)
     return summarize(folder).effects
 
 
@@ -112,7 +111,7 @@ def test_what_decided_is_told(
         {"slots": 8},
         {"pool": "gevent"},
         {"interpreter": "other"},
-        {"sweep": {"of": "a", "setting": "events", "value": True}},
+        {"sweep": SweepPoint(of="a", setting="events", value=True)},
     ],
 )
 def test_unlike_contenders_are_not_compared(tmp_path: Path, changed: dict[str, Any]) -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from collector.run_manifest import Contender, SweepPoint
 from report.analyses.sweep_text import describe_law
 from report.analyses.sweeps import curve_slots
 from report.result import Summary
 from report.statistics.scalability import MAX_EXTRAPOLATION
 from report.summary import summarize
 from tests.summaries import known, shown
-from tests.synthetic import Contender, Workload, edit_manifest, flat_manifest, make_run
+from tests.synthetic import Workload, make_run
 
 #: What the Universal Scalability Law gives with 100/s a slot, 5 % contention, 0.5 % coherency.
 LAW = {n: 100 * n / (1 + 0.05 * (n - 1) + 0.005 * n * (n - 1)) for n in (1, 2, 4, 8, 16, 32)}
@@ -24,34 +25,23 @@ def summary_of(
     per_s: Mapping[int, float],
     *,
     setting: str = "slots",
-    blocks: int = 5,
     order: Sequence[int] = (),
 ) -> Summary:
     """Return the summary of a sweep of threads with these figures, by slots or another value."""
-    values = list(order or per_s)
-    names = {value: f"threads.{setting}-{value}" for value in values}
-    folder = make_run(
-        path,
-        contenders=[
-            Contender(name=names[one], pool="threads", slots=one if setting == "slots" else 4)
-            for one in values
-        ],
-        workloads=[
-            Workload(
-                name="io.http",
-                kind="io.http",
-                per_s={names[value]: figure for value, figure in per_s.items()},
-            )
-        ],
-        blocks=blocks,
-        noise=0.005,
-    )
-    contenders = flat_manifest(folder)["contenders"]
-    for contender, value in zip(contenders, values, strict=True):
-        contender["sweep"] = {"of": "threads", "setting": setting, "value": value}
-        contender["settings"] = {} if setting == "slots" else {setting: value}
-    edit_manifest(folder, contenders=contenders)
-    return summarize(folder)
+    points = [SweepPoint(of="threads", setting=setting, value=one) for one in order or per_s]
+    contenders = [
+        Contender(
+            name=one.name,
+            pool="threads",
+            slots=int(one.value) if setting == "slots" else 4,
+            settings={} if setting == "slots" else {setting: one.value},
+            sweep=one,
+        )
+        for one in points
+    ]
+    rates = {one.name: per_s[int(one.value)] for one in points}
+    workload = Workload(name="io.http", kind="io.http", per_s=rates)
+    return summarize(make_run(path, contenders=contenders, workloads=[workload], noise=0.005))
 
 
 @pytest.fixture(scope="module")

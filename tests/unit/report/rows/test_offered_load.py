@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 
 from collector.reasons import Code, Severity
+from collector.run_manifest import Contender
 from report.compare.compare import compare
 from report.result import RowSummary, Summary
 from report.summary import summarize
 from report.verdicts.metrics import FIGURES
 from tests.loading import make_load_run, serve
 from tests.summaries import codes, known, shown
-from tests.synthetic import BROKER_LOST, Contender
+from tests.synthetic import BROKER_LOST
 
 FAST = Contender(name="threads-4", pool="threads", slots=4)
 SLOW = Contender(name="solo", pool="solo", slots=1)

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from collector.reasons import Code, Reason
+from collector.run_manifest import Contender
 from report.result import Summary, from_json, to_json
 from report.summary import summarize
 from tests.summaries import details, row_of, shown
@@ -18,7 +19,6 @@ from tests.synthetic import (
     BENCH,
     DEMO,
     WORKLOADS,
-    Contender,
     edit_manifest,
     find_trial,
     flat_manifest,
@@ -26,27 +26,21 @@ from tests.synthetic import (
     spoil,
 )
 
-TWIN = Contender(name="prefork-4-twin", pool="prefork", slots=4)
+TWIN = Contender(name="prefork-4-twin", pool="prefork", slots=4, twin_of="prefork-4")
 ASYNCIO = Contender(name="asyncio-50", pool="asyncio", slots=50)
 NO_GIL = Contender(name="threads-4-nogil", pool="threads", slots=4, interpreter="free-threaded")
 
 
-def summary_of(
-    path: Path, *, contenders: Sequence[Contender], workloads: int = 4, blocks: int = 5
-) -> Summary:
-    """Return the summary of a run with `TWIN` as the twin of prefork-4, if it is among them."""
+def summary_of(path: Path, *, contenders: Sequence[Contender], blocks: int = 5) -> Summary:
+    """Return the summary of a run in which `BENCH` and these do four workloads."""
     alike = {TWIN.name: "prefork-4", ASYNCIO.name: "threads-50", NO_GIL.name: "prefork-4"}
     run = [
         replace(one, per_s={**one.per_s, **{name: one.per_s[of] for name, of in alike.items()}})
-        for one in WORKLOADS[:workloads]
+        for one in WORKLOADS
     ]
-    folder = make_run(path, contenders=contenders, workloads=run, blocks=blocks, noise=0.02)
-    marked = [
-        one | {"twin_of": "prefork-4" if one["name"] == TWIN.name else ""}
-        for one in flat_manifest(folder)["contenders"]
-    ]
-    edit_manifest(folder, contenders=marked)
-    return summarize(folder)
+    return summarize(
+        make_run(path, contenders=contenders, workloads=run, blocks=blocks, noise=0.02)
+    )
 
 
 @pytest.fixture(scope="module")

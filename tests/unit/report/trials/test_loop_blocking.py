@@ -9,10 +9,11 @@ import pytest
 
 from collector.files import FORMAT_KEY
 from collector.reasons import Code
+from collector.run_manifest import Contender
 from report.summary import summarize
 from report.trials.loop_blocking import TrialBlocking, find_blocking, measure_blocking
 from tests.summaries import codes, known, row_of
-from tests.synthetic import Contender, S, Workload, make_run
+from tests.synthetic import S, Workload, make_run
 
 _MS = S // 1_000
 
