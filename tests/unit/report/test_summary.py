@@ -16,7 +16,7 @@ from report.statistics.ratios import Median
 from report.summary import summarize
 from report.trials.trial import Evidence
 from tests.crossing import make_crossing
-from tests.summaries import codes, known, row_of
+from tests.summaries import codes, row_of
 from tests.synthetic import (
     BROKER_LOST,
     DEMO,
@@ -68,16 +68,6 @@ def test_a_row_has_the_figures_of_its_repetitions(honest: Summary) -> None:
         sockets_patched=False,
         gil_enabled=True,
     )
-
-
-def test_percentiles_are_pooled_from_the_raw_records(folder: RunFolder) -> None:
-    """p50 of execution is the nearest rank over all records of the row."""
-    jobs = folder.read_jobs().filter(pl.col("contender") == "prefork-4")
-    spans_ns = (jobs["finished_ns"] - jobs["started_ns"]).sort()
-
-    found = known(row_of(summarize(folder), "prefork-4").execution_s)
-
-    assert found.p50 == pytest.approx(spans_ns[len(spans_ns) // 2 - 1] / 1e9, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -90,20 +90,3 @@ def test_the_wait_of_jobs_is_that_of_the_last_to_start() -> None:
 
     assert longest_wait_s(found, jobs=["a", "b"], since_ns=2_000_000_000) == 3.0
     assert longest_wait_s(found, jobs=["a", "b", "c"], since_ns=0) is None
-
-
-def test_harm_is_counted_by_kind() -> None:
-    """Jobs that are done or back in the queue are unharmed; kinds without a job are left out."""
-    ran_twice = stamps("a finished 1", "a finished 2", "c finished 1")
-
-    harmed = job_fates("abcde", stamps=ran_twice, queued=["e"], unacked=["d"])
-    unharmed = job_fates("ce", stamps=ran_twice, queued=["e"], unacked=[])
-
-    assert harmed.harm() == (
-        "1 job(s) lost; 1 job(s) run twice or about to be; "
-        "1 job(s) left in unacked until the visibility timeout"
-    )
-    assert not unharmed.harm()
-    assert job_fates("cb", stamps=ran_twice, queued=[], unacked=[]).describe() == (
-        "jobs: 1 done, 1 lost"
-    )

@@ -11,7 +11,7 @@ from collector.run_manifest import Contender
 from report.analyses.crossover_point import describe_boundary, last_crossing
 from report.result import Boundary, Crossover, Summary
 from report.summary import summarize
-from tests.crossing import CONTENDERS, SHARES, make_crossing, textbook_per_s
+from tests.crossing import CONTENDERS, SHARES, make_crossing
 from tests.summaries import known, shown
 from tests.synthetic import BROKER_LOST, spoil
 
@@ -185,11 +185,3 @@ def test_the_terminal_shows_a_line_a_contender(crossing: Summary) -> None:
     assert all(len(line.split()) == 7 for line in lines[:6])
     assert "interpolated" in section
     assert max(map(len, section.splitlines())) <= 80
-
-
-def test_the_textbook_of_these_tests_is_bound_by_cores() -> None:
-    """Ten processes on two cores do twice what one thread does, where jobs only compute."""
-    at = {one.name: textbook_per_s(one, share=1.0) for one in CONTENDERS}
-
-    assert at["prefork-10"] == pytest.approx(2 * at["gevent-10"])
-    assert at["threads-10"] == pytest.approx(at["solo"])

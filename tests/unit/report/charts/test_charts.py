@@ -103,11 +103,6 @@ def test_each_chart_shows_every_row_and_is_a_table_too(charts: list[Chart]) -> N
         assert chart.caption.endswith(".")
 
 
-def test_a_png_is_an_image(charts: list[Chart]) -> None:
-    """The other format of `--output`."""
-    assert to_image(charts[0], suffix=".png").startswith(b"\x89PNG\r\n\x1a\n")
-
-
 def test_data_in_a_page_can_end_no_element(charts: list[Chart]) -> None:
     """A contender's name may hold markup; equal specs are there once, numbers with six digits."""
     chart = found(charts, start="latency")

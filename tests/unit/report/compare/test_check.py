@@ -28,37 +28,27 @@ def check(comparison: Comparison, *texts: str) -> list[Checked]:
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"),
+    ("field", "text", "parts"),
     [
-        ("throughput < 0.95", ("*/*", "throughput", "", "<", 0.95)),
-        ("p99_wait>1.2", ("*/*", "p99_wait", "", ">", 1.2)),
-        ("p99_wait_s >= 2", ("*/*", "p99_wait", "", ">=", 2.0)),
-        ("cpu_s_per_1000_jobs <= .5", ("*/*", "cpu", "", "<=", 0.5)),
-        ("throughput.high < 0.95", ("*/*", "throughput", "high", "<", 0.95)),
-        (" gevent-* : pss . low > 1.1 ", ("gevent-*/*", "pss", "low", ">", 1.1)),
-        ("solo/io.http:p50_execution>1e1", ("solo/io.http", "p50_execution", "", ">", 10.0)),
+        ("--fail-on", "throughput < 0.95", ("*/*", "throughput", "", "<", 0.95, "")),
+        ("--fail-on", "p99_wait>1.2", ("*/*", "p99_wait", "", ">", 1.2, "")),
+        ("--fail-on", "p99_wait_s >= 2", ("*/*", "p99_wait", "", ">=", 2.0, "")),
+        ("--fail-on", "cpu_s_per_1000_jobs <= .5", ("*/*", "cpu", "", "<=", 0.5, "")),
+        ("--fail-on", "throughput.high < 0.95", ("*/*", "throughput", "high", "<", 0.95, "")),
+        ("--fail-on", " gevent-* : pss . low > 1.1 ", ("gevent-*/*", "pss", "low", ">", 1.1, "")),
+        ("--fail-on", "solo/x:p50_execution>1e1", ("solo/x", "p50_execution", "", ">", 10.0, "")),
+        ("fail_on", "throughput_per_s < 500", ("*/*", "throughput_per_s", "", "<", 500.0, "")),
+        ("fail_on", "solo: failed_jobs>0", ("solo/*", "failed_jobs", "", ">", 0.0, "")),
+        ("fail_on", "p99_wait > .5*solo", ("*/*", "p99_wait", "", ">", 0.5, "solo")),
+        ("fail_on", "pss_bytes . high >= 2 * t.x-1 ", ("*/*", "pss", "high", ">=", 2.0, "t.x-1")),
     ],
 )
-def test_a_condition_is_read(text: str, parts: tuple[str, str, str, str, float]) -> None:
-    """Rows, figure with or without its unit, end, sign and number; blanks don't matter."""
-    (found,), faults = parse_conditions([text])
+def test_a_condition_is_read(field: str, text: str, parts: tuple[object, ...]) -> None:
+    """Rows, figure with or without its unit, end, sign and number; blanks don't matter.
 
-    assert faults == []
-    assert (found.rows, found.figure.name, found.end, found.sign, found.number) == parts
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("throughput_per_s < 500", ("*/*", "throughput_per_s", "", "<", 500.0, "")),
-        ("solo: failed_jobs>0", ("solo/*", "failed_jobs", "", ">", 0.0, "")),
-        ("p99_wait > .5*solo", ("*/*", "p99_wait", "", ">", 0.5, "solo")),
-        ("pss_bytes . high >= 2 * t.x-1 ", ("*/*", "pss", "high", ">=", 2.0, "t.x-1")),
-    ],
-)
-def test_a_condition_of_one_run_is_read(text: str, parts: tuple[object, ...]) -> None:
-    """A number in its figure's unit, or times the figure of another contender."""
-    (one,), faults = parse_conditions([text], is_one_run=True)
+    Within one run the number is in its figure's unit, or times that of another contender.
+    """
+    (one,), faults = parse_conditions([text], is_one_run=field == "fail_on")
 
     assert faults == []
     assert (one.rows, one.measure, one.end, one.sign, one.number, one.against) == parts

@@ -79,18 +79,6 @@ def test_the_other_way_round_better_is_worse(tmp_path: Path) -> None:
             assert mirror.get(change.outcome, change.outcome) is other.outcome
 
 
-def test_a_run_against_itself_shows_nothing(tmp_path: Path) -> None:
-    """Every ratio is 1, no outcome is a difference, and it is said that both are one run."""
-    folder, _ = make_pair(tmp_path)
-    summary = summarize(folder)
-
-    found = compare(summary, b=summary)
-
-    assert found.count(Outcome.SAME) == len(found.rows) * len(FIGURES)
-    assert "A and B are the same run." in found.notes
-    assert found.differences == ()
-
-
 def test_a_change_within_the_noise_is_none(tmp_path: Path) -> None:
     """However narrow the interval: 0.95 × is worse at ± 1 % and no difference at ± 10 %."""
     pair = make_pair(tmp_path, speeds={"gevent-4": 0.8}, noise=0.001)

@@ -110,14 +110,15 @@ def test_better_and_worse_show_without_colours(forced: Comparison) -> None:
 
 
 def test_a_run_against_itself_is_said_plainly(tmp_path: Path) -> None:
-    """No difference, and which difference would have shown."""
+    """No difference in any figure, which difference would have shown, and that both are one run."""
     a = summarize(make_run(tmp_path, contenders=CONTENDERS, workloads=WORKLOADS[2:3]))
     text = shown(compare(a, b=a), width=200)
 
     assert (
         "Of 18 figures in 2 rows: 18 no difference. Minimum detectable change of throughput" in text
     )
-    assert "FORCED" not in text
+    assert "A and B are the same run." in text
+    assert not [words for words in ("FORCED", "Across") if words in text]
 
 
 def test_markdown_is_tables_that_nothing_breaks(forced: Comparison) -> None:

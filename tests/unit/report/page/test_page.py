@@ -273,13 +273,6 @@ def test_an_unfinished_run_without_a_trial_renders(tmp_path: Path) -> None:
     assert "Nothing could be measured." in page
 
 
-def test_the_same_run_makes_the_same_page(tmp_path: Path) -> None:
-    """No date of today, no id that counts up."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-
-    assert page_of(folder) == page_of(folder)
-
-
 def test_prose_keeps_numbers_with_their_units() -> None:
     """No break between them, nor in a name; code in backticks; markup escaped."""
     found = str(prose("`a<b`: a-4 1.94 × solo [1.90–1.99], 3 % of 12 ms", names=["a-4", "solo"]))

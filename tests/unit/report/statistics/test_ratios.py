@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from report.statistics.ratios import (
-    CLAIM_BLOCKS,
     Median,
     paired_ratio,
     rounded,
@@ -169,8 +168,3 @@ def test_rounding_reaches_every_float_and_nothing_else() -> None:
 
     assert rounded(value) == digits
     assert rounded([math.nan, math.inf, -math.inf]) == [None] * 3
-
-
-def test_a_claim_takes_five_blocks() -> None:
-    """The bound that README and legend name."""
-    assert CLAIM_BLOCKS == 5

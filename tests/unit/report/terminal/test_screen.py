@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,12 +181,9 @@ def test_a_figure_near_a_limit_of_the_harness_carries_its_sign(tmp_path: Path) -
     assert "† near the limit of the harness itself" in details(summary)
 
 
-def test_an_unfinished_run_without_a_trial_is_shown(tmp_path: Path) -> None:
+def test_an_unfinished_run_without_a_trial_is_shown(summaries: Mapping[str, Summary]) -> None:
     """Nothing but dashes, and the words that say why."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    edit_manifest(folder, state="unfinished", trials=[])
-
-    text = shown(summarize(folder), width=80)
+    text = shown(summaries["empty"], width=80)
 
     assert "No job was measured." in text
     assert "Run interrupted after 0 of 5 repetitions; results are partial." in text

@@ -7,7 +7,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from collector.files import FORMAT_KEY
 from collector.reasons import Code
 from collector.run_manifest import Contender
 from report.summary import summarize
@@ -79,14 +78,3 @@ def test_row_and_verdict_say_what_blocking_did(tmp_path: Path) -> None:
     assert "`io.file` blocks asyncio's loop: for " in summary.verdicts[0].text
     assert "and no other job ran." in summary.verdicts[0].text
     assert [row.blocking for row in summary.rows if row.pool != "asyncio"] == [None, None]
-
-
-def test_a_run_of_before_the_column_is_read(tmp_path: Path) -> None:
-    """Its records have no such column: nothing was held, and the report is whole."""
-    folder = make_run(tmp_path / "run", contenders=[_THREADS, _SOLO], workloads=[_FILE], blocks=1)
-    old = pl.read_parquet(folder.jobs_path).drop("blocked_ns")
-    metadata = pl.read_parquet_metadata(folder.jobs_path)
-    old.write_parquet(folder.jobs_path, metadata={FORMAT_KEY: metadata[FORMAT_KEY]})
-
-    assert folder.read_jobs()["blocked_ns"].null_count() == 2 * 40
-    assert {row.jobs for row in summarize(folder).rows} == {40}
