@@ -5,10 +5,8 @@ Their figures follow simple laws, so that a picture of them can be judged by eye
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,6 @@ from report.result import LoadCurve, LoadPoint, MixFairness, RowSummary, Summary
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
 from report.summary import summarize
-from report.trials.lag_histogram import LagBin
 from report.trials.slowdown import Slowdown
 from tests.crossing import make_crossing
 from tests.synthetic import (
@@ -29,8 +26,9 @@ from tests.synthetic import (
     WORKLOADS,
     Workload,
     edit_manifest,
-    edit_trials,
+    flat_manifest,
     make_run,
+    spoil,
 )
 
 #: What a contender sustains of what it can do, and where a curve is measured.
@@ -54,16 +52,11 @@ def capacity(path: Path) -> Summary:
 def rate(path: Path) -> Summary:
     """Four contenders to which jobs come at a rate, and how late the producer was."""
     folder = make_run(path, workloads=WORKLOADS[2:], jobs=300)
-    edit_trials(folder, change=lambda trial: trial.update(arrivals="poisson", measure="rate"))
+    spoil(folder, arrivals="poisson", measure="rate", rate_per_s=15.0)
+    workloads = [one | {"measure": "rate"} for one in flat_manifest(folder)["workloads"]]
+    edit_manifest(folder, workloads=workloads)
     folder.write_jobs(_come_at_a_rate(folder.read_jobs()))
-    bounds_s = [1e-5 * 2**step for step in range(10)]
-    lags = tuple(
-        LagBin(from_s=low, to_s=high, jobs=round(900 * math.exp(-((step - 3) ** 2) / 4)))
-        for step, (low, high) in enumerate(pairwise(bounds_s))
-    )
-    return _with_rows(
-        _summed(folder), change=lambda row: replace(row, measure="rate", lag_histogram=lags)
-    )
+    return _summed(folder)
 
 
 def sustain(path: Path) -> Summary:
@@ -181,9 +174,11 @@ def _with_rows(summary: Summary, *, change: Callable[[RowSummary], RowSummary]) 
 
 def _come_at_a_rate(jobs: pl.DataFrame) -> pl.DataFrame:
     """Return the records as of jobs that were due shortly before each was started."""
-    waits_ns = np.random.default_rng(3).exponential(5e6, jobs.height).astype(int)
-    due_ns = pl.col("started_ns") - 1_500_000 - pl.Series(waits_ns)
-    return jobs.with_columns(due_ns=due_ns, sent_ns=due_ns + 80_000, received_ns=due_ns + 900_000)
+    rng = np.random.default_rng(3)
+    waits_ns = pl.Series(rng.exponential(5e6, jobs.height).astype(int))
+    lags_ns = pl.Series(rng.lognormal(11, 0.6, jobs.height).astype(int))
+    due_ns = pl.col("started_ns") - 1_500_000 - waits_ns
+    return jobs.with_columns(due_ns=due_ns, sent_ns=due_ns + lags_ns, received_ns=due_ns + 900_000)
 
 
 def _loaded(row: RowSummary, *, share: float) -> LoadPoint:

@@ -48,12 +48,12 @@ def test_down_deletes_the_state_of_a_stack_that_is_gone(state_dir: Path) -> None
 
 
 def test_containers_without_an_engine_can_not_be_judged(state_dir: Path) -> None:
-    """`ps` and `down` say why, and nothing is forgotten."""
+    """Commands say why, and nothing is forgotten: the engine may start them again."""
     state_dir.mkdir()
     save_state(state_dir, state=StackState(kind=DOCKER, token="", settings={}))
 
-    for command in ("ps", "down"):
-        with pytest.raises(StackError, match="now there is no docker command"):
+    for command in ("up", "ps", "down"):
+        with pytest.raises(StackError, match="started with Docker, and now there is no docker "):
             run(command)
     assert load_state(state_dir) is not None
 

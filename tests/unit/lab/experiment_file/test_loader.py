@@ -78,13 +78,6 @@ def test_the_opening_comment_is_set_anew(tmp_path: Path) -> None:
     assert load(tmp_path, text).question == "Does it work?\n\nIt should say so."
 
 
-def test_cores_become_slots(tmp_path: Path) -> None:
-    """``slots = "cores"`` is this machine's count of usable cores."""
-    text = MINIMAL.replace('"solo"', '"prefork"').replace("slots = 1", 'slots = "cores"')
-
-    assert load(tmp_path, text).contenders[0].slots == 2
-
-
 def test_values_are_kept_as_written(tmp_path: Path) -> None:
     """A whole number stays one in a setting; a threshold has a unit, or a pattern."""
     written = ("one: p99_wait_s > 0.5", "o*: failed_jobs > 0")

@@ -153,16 +153,6 @@ def test_a_stack_that_was_cut_off_is_cleared(
     assert "an earlier stack was interrupted; removing what it left" in messages
 
 
-def test_containers_out_of_reach_are_not_forgotten(controller: MakeController) -> None:
-    """An engine that is off may start them again: nothing is decided without it."""
-    made = controller()
-    save(made, DOCKER)
-
-    with pytest.raises(StackError, match="was started with Docker, and now no engine answers"):
-        made.choose_stack("")
-    assert load_state(made.state_dir) is not None
-
-
 def test_containers_without_a_saved_state_are_found(controller: MakeController) -> None:
     """`down` works after somebody removed the state folder."""
     assert controller(**UP).find_unsaved() is not None

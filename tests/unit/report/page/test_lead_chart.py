@@ -14,51 +14,34 @@ from report.page.headline import headline, trust
 from report.page.lead_chart import Answer, choose_answer, choose_lead
 from report.result import EqualPair, Summary
 from report.statistics.ratios import Ratio
-from tests.shapes import SHAPES
-
-ANSWERS = {
-    "capacity": Answer.ADVANTAGE,
-    "rate": Answer.RESPONSE,
-    "sustain": Answer.SUSTAINED,
-    "curve": Answer.CURVE,
-    "sweep": Answer.SWEEP,
-    "mix": Answer.FAIRNESS,
-    "mixed.share": Answer.CROSSOVER,
-}
-
-
-@pytest.mark.parametrize("shape", [*SHAPES, "empty"])
-def test_the_chart_that_answers_comes_first(summaries: Mapping[str, Summary], shape: str) -> None:
-    """By what the summary holds, since that is what was asked; without it, who was faster."""
-    summary = summaries[shape]
-
-    assert choose_answer(summary) is ANSWERS.get(shape, Answer.ADVANTAGE)
-    assert choose_lead(summary).chart.cells
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"),
+    ("shape", "answer", "words"),
     [
         (
             "capacity",
+            Answer.ADVANTAGE,
             "Fastest: prefork-cores on cpu.primes (1.98 × solo) and cpu.sha256",
         ),
-        ("rate", "On io.sleep, 95 of 100 jobs took up to "),
-        ("sustain", "Sustained with p95 wait 1.00 s: on io.sleep gevent-100 5"),
-        ("curve", "At 80 % of its contender's sustained rate, a job waits up to "),
-        ("sweep", "Threads: highest throughput "),
-        ("mix", "differ least with gevent-4, 5.00 ×, and most with solo, 20.0 ×."),
-        ("mixed.share", "prefork-10 leads every other pool from a CPU share of 0.1 on"),
-        ("empty", "Nothing could be compared on"),
+        ("rate", Answer.RESPONSE, "On io.sleep, 95 of 100 jobs took up to "),
+        ("sustain", Answer.SUSTAINED, "Sustained with p95 wait 1.00 s: on io.sleep gevent-100 5"),
+        ("curve", Answer.CURVE, "At 80 % of its contender's sustained rate, a job waits up to "),
+        ("sweep", Answer.SWEEP, "Threads: highest throughput "),
+        ("mix", Answer.FAIRNESS, "least with gevent-4, 5.00 ×, and most with solo, 20.0 ×."),
+        ("mixed.share", Answer.CROSSOVER, "prefork-10 leads every other pool from a CPU share of"),
+        ("empty", Answer.ADVANTAGE, "Nothing could be compared on"),
     ],
 )
-def test_its_sentence_says_what_it_shows(
-    summaries: Mapping[str, Summary], shape: str, words: str
+def test_the_chart_that_answers_comes_first_with_its_sentence(
+    summaries: Mapping[str, Summary], shape: str, answer: Answer, words: str
 ) -> None:
-    """In plain words, with the figure."""
+    """By what the summary holds, since that is what was asked; without it, who was faster."""
     summary = summaries[shape]
 
-    assert words in headline(summary, answer=choose_answer(summary))
+    assert choose_answer(summary) is answer
+    assert choose_lead(summary).chart.cells
+    assert words in headline(summary, answer=answer)
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,7 @@ from tests.synthetic import (
     WORKLOADS,
     edit_manifest,
     find_trial,
-    flat_manifest,
     make_run,
-    spoil,
 )
 
 TWIN = Contender(name="prefork-4-twin", pool="prefork", slots=4, twin_of="prefork-4")
@@ -216,13 +214,9 @@ def test_more_room_shows_more(bench: Summary, width: int) -> None:
     assert ("threads.redis_ " in with_long) is (width < 100)
 
 
-def test_jobs_at_a_rate_show_where_their_time_goes(tmp_path: Path) -> None:
+def test_jobs_at_a_rate_show_where_their_time_goes(summaries: Mapping[str, Summary]) -> None:
     """The broker's wait is no place in a queue: the split stands at any width, and rates do."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[2:3])
-    spoil(folder, arrivals="poisson")
-    workloads = [one | {"measure": "rate"} for one in flat_manifest(folder)["workloads"]]
-    edit_manifest(folder, workloads=workloads)
-    summary = summarize(folder)
+    summary = summaries["rate"]
 
     text = shown(summary, width=80, has_details=True)
 
