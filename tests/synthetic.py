@@ -7,7 +7,7 @@ clock, latency from the due time. A test spoils the folder afterwards to see wha
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -193,14 +193,6 @@ def write_flat(folder: RunFolder, content: Mapping[str, Any]) -> None:
     folder.write_manifest(read_manifest(nested(content), where=str(folder.path)))
 
 
-def edit_trials(folder: RunFolder, *, change: Callable[[dict[str, Any]], None]) -> None:
-    """Let ``change`` alter each trial of the manifest in place: its plan and result in one."""
-    manifest = flat_manifest(folder)
-    for trial in manifest["trials"]:
-        change(trial)
-    write_flat(folder, manifest)
-
-
 def spoil(
     folder: RunFolder,
     *,
@@ -210,13 +202,12 @@ def spoil(
     **values: Any,
 ) -> None:
     """Set keys of the manifest's trials that are of all that is named."""
-
-    def change(plan: dict[str, Any]) -> None:
-        is_of = contender in ("", plan["contender"]) and workload in ("", plan["workload"])
-        if is_of and block in (None, plan["block"]):
-            plan.update(values)
-
-    edit_trials(folder, change=change)
+    manifest = flat_manifest(folder)
+    for trial in manifest["trials"]:
+        is_of = contender in ("", trial["contender"]) and workload in ("", trial["workload"])
+        if is_of and block in (None, trial["block"]):
+            trial.update(values)
+    write_flat(folder, manifest)
 
 
 def edit_manifest(folder: RunFolder, **values: Any) -> None:

@@ -21,7 +21,7 @@ from poolbench.errors import UsageError
 from report.result import to_json
 from report.summary import summarize
 from tests.pairs import make_pair
-from tests.synthetic import BROKER_LOST, edit_manifest, edit_trials, flat_manifest, write_flat
+from tests.synthetic import BROKER_LOST, edit_manifest, flat_manifest, spoil, write_flat
 
 Poolbench = Callable[..., Result]
 
@@ -120,7 +120,7 @@ def test_every_fault_of_the_input_is_told_at_once(poolbench: Poolbench, tmp_path
 def test_an_invalid_row_ends_with_1(poolbench: Poolbench, tmp_path: Path) -> None:
     """Nothing of it is compared, and the exit code says so."""
     pair = make_pair(tmp_path)
-    edit_trials(pair[0], change=lambda plan: plan["reasons"].append(BROKER_LOST))
+    spoil(pair[0], reasons=[BROKER_LOST])
 
     ended = poolbench("compare", pair[0].path, pair[1].path, "--fail-on", "throughput < 0.9")
 

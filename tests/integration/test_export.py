@@ -16,7 +16,7 @@ from report.export import JOB_COLUMNS, Format, Table, export
 from report.result import to_json
 from report.summary import summarize
 from tests.recompute import Record, read, row_figures
-from tests.synthetic import BENCH, WORKLOADS, edit_trials, find_trial, make_run
+from tests.synthetic import BENCH, WORKLOADS, find_trial, make_run, spoil
 
 #: Two contenders at sizes of their own, on work that computes and work that waits.
 CONTENDERS = (BENCH[0], BENCH[6])
@@ -26,18 +26,16 @@ CONTENDERS = (BENCH[0], BENCH[6])
 def folder(tmp_path: Path) -> RunFolder:
     """A run in which jobs failed, came again, ran twice and were lost; with a pilot and a rate."""
     folder = make_run(tmp_path / "run", contenders=CONTENDERS, workloads=WORKLOADS[1:3])
-    spoil(folder)
+    let_go_wrong(folder)
     return folder
 
 
-def spoil(folder: RunFolder) -> None:
+def let_go_wrong(folder: RunFolder) -> None:
     """Let go wrong what can, each in a trial of its own."""
-
-    def of(block: int, contender: str = "prefork-4", workload: str = "cpu.sha256") -> int:
-        return find_trial(folder, contender=contender, workload=workload, block=block)
-
-    failed, lost, twice, again, pilot = of(0), of(1), of(2), of(3), of(4)
-    rate = of(2, contender="gevent-100", workload="io.sleep")
+    failed, lost, twice, again = (
+        find_trial(folder, contender="prefork-4", workload="cpu.sha256", block=block)
+        for block in range(4)
+    )
     jobs = folder.read_jobs()
     trial, seq = pl.col("trial"), pl.col("seq")
     bad = pl.when((trial == failed) & (seq < 4)).then(pl.lit("failed")).otherwise("outcome")
@@ -50,13 +48,9 @@ def spoil(folder: RunFolder) -> None:
     )
     kept = jobs.filter((trial != lost) | ~seq.is_in([0, 17, 39]))
     folder.write_jobs(pl.concat([kept, repeated, retried]))
-
-    def change(plan: dict[str, Any]) -> None:
-        plan["is_pilot"] = plan["trial"] == pilot
-        if plan["trial"] == rate:
-            plan |= {"arrivals": "constant", "rate_per_s": 40.0}
-
-    edit_trials(folder, change=change)
+    spoil(folder, contender="prefork-4", workload="cpu.sha256", block=4, is_pilot=True)
+    at_a_rate: dict[str, Any] = {"arrivals": "constant", "rate_per_s": 40.0}
+    spoil(folder, contender="gevent-100", workload="io.sleep", block=2, **at_a_rate)
 
 
 def exported(folder: RunFolder, *, table: Table = Table.JOBS, form: Format = Format.CSV) -> bytes:

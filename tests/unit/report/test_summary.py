@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -131,67 +130,43 @@ def test_invalid_repetitions_are_in_no_figure(folder: RunFolder) -> None:
     assert (row.repetitions, row.valid_repetitions, row.ledger.sent) == (5, 4, 200)
 
 
-@pytest.mark.parametrize(
-    ("change", "mark", "counts", "reasons"),
-    [
-        # a second finished execution of one attempt
-        (
-            lambda jobs, is_one: pl.concat(
-                [jobs, jobs.filter(is_one).with_columns(nonce=pl.lit("f" * 16))]
-            ),
-            "!", {"duplicated": 1}, [Code.JOBS_DUPLICATED, Code.TOO_FEW],
-        ),
-        # a failure is an end: nothing is lost
-        (
-            lambda jobs, is_one: jobs.with_columns(
-                outcome=pl.when(is_one).then(pl.lit("failed")).otherwise("outcome")
-            ),
-            "~", {"failed": 1, "lost": 0}, [Code.JOBS_FAILED],
-        ),
-    ],
-    ids=["ran-twice", "failed"],
-)  # fmt: skip
-def test_how_jobs_ended_is_accounted_and_marks_the_row(
-    folder: RunFolder,
-    change: Callable[[pl.DataFrame, pl.Expr], pl.DataFrame],
-    mark: str,
-    counts: dict[str, int],
-    reasons: list[Code],
-) -> None:
-    """One job of one repetition is enough: the ledger counts it, and the row says so."""
-    trial = find_trial(folder, contender="prefork-4", workload="cpu.primes", block=0)
-    is_one = (pl.col("trial") == trial) & (pl.col("seq") == 7)
-    folder.write_jobs(change(folder.read_jobs(), is_one))
+def test_how_jobs_ended_is_accounted_and_marks_the_row(folder: RunFolder) -> None:
+    """One job of one repetition is enough, and a failure is an end: nothing is lost."""
+    jobs = folder.read_jobs()
 
-    found = row_of(summarize(folder), "prefork-4")
+    def one_of(contender: str) -> pl.Expr:
+        trial = find_trial(folder, contender=contender, workload="cpu.primes")
+        return (pl.col("trial") == trial) & (pl.col("seq") == 7)
 
-    assert found.mark == mark
-    assert {name: getattr(found.ledger, name) for name in counts} == counts
-    assert codes(found) == reasons
-
-
-@pytest.mark.parametrize(
-    ("contender", "column", "code"),
-    [
-        ("gevent-4", pl.lit(value=False).alias("sockets_patched"), Code.SOCKETS_UNPATCHED),
-        (
-            "prefork-4",
-            pl.lit("celery.concurrency.solo:TaskPool").alias("pool_seen"),
-            Code.WRONG_POOL,
-        ),
-    ],
-)
-def test_a_pool_that_is_not_what_it_says_is_invalid(
-    folder: RunFolder, contender: str, column: pl.Expr, code: Code
-) -> None:
-    """Whatever the command line said, what the slots report decides."""
-    folder.write_jobs(folder.read_jobs().with_columns(column))
+    twice = jobs.filter(one_of("prefork-4")).with_columns(nonce=pl.lit("f" * 16))
+    failed = pl.when(one_of("threads-4")).then(pl.lit("failed")).otherwise("outcome")
+    folder.write_jobs(pl.concat([jobs, twice]).with_columns(outcome=failed))
 
     found = summarize(folder)
 
-    assert codes(row_of(found, contender)) == [code, Code.TOO_FEW]
-    assert row_of(found, contender).mark is Severity.INVALID
-    assert row_of(found, "solo").mark is Severity.NOTE
+    row = row_of(found, "prefork-4")
+    assert (row.mark, row.ledger.duplicated) == (Severity.INVALID, 1)
+    assert codes(row) == [Code.JOBS_DUPLICATED, Code.TOO_FEW]
+    row = row_of(found, "threads-4")
+    assert (row.mark, row.ledger.failed, row.ledger.lost) == (Severity.UNSTABLE, 1, 0)
+    assert codes(row) == [Code.JOBS_FAILED]
+
+
+def test_a_pool_that_is_not_what_it_says_is_invalid(folder: RunFolder) -> None:
+    """Whatever the command line said, what the slots report decides."""
+    is_prefork = pl.col("contender") == "prefork-4"
+    solo = pl.when(is_prefork).then(pl.lit("celery.concurrency.solo:TaskPool"))
+    jobs = folder.read_jobs()
+    folder.write_jobs(
+        jobs.with_columns(pool_seen=solo.otherwise("pool_seen"), sockets_patched=False)
+    )
+
+    found = summarize(folder)
+
+    assert codes(row_of(found, "prefork-4")) == [Code.WRONG_POOL, Code.TOO_FEW]
+    assert codes(row_of(found, "gevent-4")) == [Code.SOCKETS_UNPATCHED, Code.TOO_FEW]
+    marks = {row.pool: row.mark for row in found.rows}
+    assert marks == {"prefork": "!", "gevent": "!", "threads": "", "solo": ""}
 
 
 def test_repetitions_far_apart_make_a_row_unstable(tmp_path: Path) -> None:

@@ -20,16 +20,13 @@ from report.charts.style import PALE, logarithmic, reaching
 from report.page.sections import charts_of
 from report.result import Summary
 from report.summary import summarize
-from tests.synthetic import WORKLOADS, edit_manifest, make_run, spoil
+from tests.synthetic import BROKER_LOST, WORKLOADS, edit_manifest, make_run, spoil
 
 #: Every kind of chart, by the start of its name.
 KINDS = {
     "advantage", "throughput", "cpu", "memory", "redis", "latency", "response", "lag", "sustained",
     "load", "fairness", "sweep", "crossover", "timeline",
 }  # fmt: skip
-
-#: Makes a trial invalid.
-INTERRUPTED = {"code": "interrupted", "severity": "!"}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +127,7 @@ def test_contenders_of_one_pool_share_a_colour_and_differ_by_dashes(charts: list
 def test_each_repetition_is_a_ring_and_the_invalid_a_cross(tmp_path: Path) -> None:
     """Faulty repetitions are drawn, and drawn otherwise."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    spoil(folder, contender="threads-4", block=1, reasons=[INTERRUPTED])
+    spoil(folder, contender="threads-4", block=1, reasons=[BROKER_LOST])
 
     chart = capacity.throughput(summarize(folder), workload="cpu.primes")
 
@@ -154,7 +151,7 @@ def test_of_very_many_repetitions_the_last_are_rings(tmp_path: Path) -> None:
 def test_an_invalid_row_is_named_in_the_first_chart(tmp_path: Path) -> None:
     """It has no ratio, and is not left out."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    spoil(folder, reasons=[INTERRUPTED])
+    spoil(folder, reasons=[BROKER_LOST])
 
     chart = capacity.advantage(summarize(folder))
 

@@ -21,13 +21,10 @@ from report.charts.render import vega_script
 from report.page.page import MOST_BYTES, build_page, prose
 from report.result import Summary
 from report.summary import summarize
-from tests.synthetic import WORKLOADS, edit_manifest, flat_manifest, make_run, spoil
+from tests.synthetic import BROKER_LOST, WORKLOADS, edit_manifest, flat_manifest, make_run, spoil
 
 #: Elements that have no end tag, or may go without.
 _VOID = {"meta", "link", "br", "img", "hr", "input", "td", "tr"}
-
-#: Makes a trial invalid.
-INTERRUPTED = {"code": "interrupted", "severity": "!"}
 
 
 class _Balance(HTMLParser):
@@ -231,12 +228,12 @@ def test_what_a_manifest_says_is_shown(tmp_path: Path) -> None:
 def test_an_invalid_run_says_so_first(tmp_path: Path) -> None:
     """The head carries the account's fault, and rows their marks with reasons."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1])
-    spoil(folder, reasons=[INTERRUPTED])
+    spoil(folder, reasons=[BROKER_LOST])
 
     page = page_of(folder)
 
     assert '<p class="integrity bad">All 800 jobs accounted for; 4 rows invalid.</p>' in page
-    assert "the run was interrupted during this trial" in page
+    assert "the broker was lost before the trial" in page
     assert page.count('<abbr class="mark bad"') > 4
 
 

@@ -11,8 +11,8 @@ from collector.reasons import Code, Severity
 from collector.run_manifest import Disturbance, JobCost, TrialResult
 from report.summary import summarize
 from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, disturbances
-from tests.summaries import codes, row_of
-from tests.synthetic import DEMO, DISTURBED, WORKLOADS, make_run, speed_up, spoil
+from tests.summaries import row_of
+from tests.synthetic import DEMO, DISTURBED, WORKLOADS, make_run, spoil
 
 CALM = Disturbance(foreign_cpu_share=0.02, stolen_cpu_share=0.01, clock_step_s=0.00001)
 
@@ -72,15 +72,3 @@ def test_a_disturbed_row_has_its_mark_and_its_reason(tmp_path: Path) -> None:
     assert row.mark is Severity.UNSTABLE
     assert [(one.code, one.repetitions) for one in row.reasons] == [(Code.FOREIGN_CPU, (3, 5))]
     assert 0.41 in {trial.foreign_cpu_share for trial in summary.trials}
-
-
-def test_a_row_that_goes_one_way_says_so(tmp_path: Path) -> None:
-    """Each repetition a tenth faster than the one before: unstable, and it drifts."""
-    folder = make_run(tmp_path / "run", workloads=WORKLOADS[2:3], contenders=DEMO[3:])
-    assert Code.DRIFT not in codes(summarize(folder).rows[0])
-
-    speed_up(folder)
-    row = summarize(folder).rows[0]
-
-    assert row.mark is Severity.UNSTABLE
-    assert Code.DRIFT in codes(row)
