@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from typing import TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from collector.reasons import Code
 from report.result import RowSummary, Summary
@@ -25,12 +24,17 @@ def codes(found: RowSummary | TrialSummary) -> list[Code]:
     return [one.code for one in found.reasons]
 
 
+def printed(what: RenderableType, *, width: int) -> str:
+    """Return what a terminal of that width shows, without colours."""
+    console = Console(width=width, color_system=None)
+    with console.capture() as captured:
+        console.print(what)
+    return captured.get()
+
+
 def shown(summary: Summary, *, width: int = 100, has_details: bool = False) -> str:
     """Return the report as a terminal of that width shows it, without colours."""
-    out = io.StringIO()
-    console = Console(file=out, width=width, color_system=None)
-    console.print(render(summary, has_details=has_details))
-    return out.getvalue()
+    return printed(render(summary, has_details=has_details), width=width)
 
 
 def details(summary: Summary, *, width: int = 100) -> str:

@@ -5,23 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rich.console import Console, RenderableType
 
 from lab.commands.stack_tables import status_table, uptime_text, welcome
 from lab.stack.health import Status
 from lab.stack.local import LocalStack
 from lab.stack.services import all_services
 from poolbench.settings import load_settings
+from tests.summaries import printed
 
 SERVICES = all_services(load_settings({}, dotenv=None))
-
-
-def printed(renderable: RenderableType, *, width: int = 100) -> str:
-    """Return what a terminal of that width shows."""
-    console = Console(width=width, force_terminal=False)
-    with console.capture() as captured:
-        console.print(renderable)
-    return captured.get()
 
 
 @pytest.mark.parametrize(
@@ -50,7 +42,7 @@ def test_the_table_shows_the_problem_of_an_unhealthy_service() -> None:
         Status(name="collector", state="stopped"),
     ]
 
-    _, *rows = printed(status_table(services, statuses=statuses)).splitlines()
+    _, *rows = printed(status_table(services, statuses=statuses), width=100).splitlines()
 
     for part in ("127.0.0.1:6390", "healthy", "1 min"):
         assert part in rows[0]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from lab.conformance.finding import MEANINGS, Outcome, not_tried
 from lab.conformance.markdown import write_markdown
@@ -20,6 +19,7 @@ from lab.system.paths import ROOT
 from poolbench.errors import UsageError
 from poolbench.pools import POOLS
 from tests.conformance import BREAKS, IGNORED, WORKS, finding, row, survey
+from tests.summaries import printed
 
 DOCUMENT = ROOT / "docs" / "pools.md"
 KEPT = ROOT / "docs" / "pools.json"
@@ -27,10 +27,7 @@ KEPT = ROOT / "docs" / "pools.json"
 
 def in_terminal(found: Survey, *, other: Survey | None = None, columns: int = 120) -> str:
     """Return what a terminal of so many columns shows."""
-    console = Console(width=columns)
-    with console.capture() as capture:
-        console.print(render(found, other=other))
-    return capture.get()
+    return printed(render(found, other=other), width=columns)
 
 
 def in_markdown(found: Survey, *, other: Survey | None = None) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lab.experiment.worker_settings import Tuning
 from lab.trial.workers import options
 from report.analyses.setting_effects import DEFAULTS
@@ -13,21 +11,6 @@ from worker.cli import _parser
 def test_what_is_not_said_is_what_a_report_assumes() -> None:
     """Their names are those that a report compares, with the same defaults."""
     assert Tuning().model_dump() == DEFAULTS
-
-
-def test_every_setting_may_be_given() -> None:
-    """Together, since Flower takes events."""
-    given: dict[str, Any] = {
-        "prefetch_multiplier": 1_000,
-        "acks_late": True,
-        "events": True,
-        "flower": True,
-        "result_backend": True,
-        "payload_bytes": 100_000,
-        "redis_delay_ms": 0.5,
-    }
-
-    assert Tuning.model_validate(given).model_dump() == given
 
 
 def test_a_worker_is_told_by_options_that_it_has() -> None:

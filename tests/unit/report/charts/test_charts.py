@@ -169,15 +169,6 @@ def test_a_figure_near_a_limit_is_signed(tmp_path: Path) -> None:
     assert [row["figure"][-1] == "†" for row in chart.rows[:4]] == [True, True, True, False]
 
 
-def test_a_run_without_figures_draws_empty_lanes(summaries: Mapping[str, Summary]) -> None:
-    """Stopped before its first trial: axes, names and dashes; and no timeline."""
-    by_name = charts_of(summaries["empty"])
-
-    assert not [name for name in by_name if name.startswith("timeline")]
-    for chart in by_name.values():
-        assert "prefork-4" in drawn(chart)
-
-
 def test_percentiles_of_parts_are_never_stacked(charts: list[Chart]) -> None:
     """They don't add up: dots, lines and ticks, and no bar."""
     chart = found(charts, start="latency")

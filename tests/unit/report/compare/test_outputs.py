@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import xml.etree.ElementTree as ET
 from dataclasses import asdict
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from lab.commands.compare import to_json
 from report.compare.check import check_conditions
@@ -24,7 +22,7 @@ from report.summary import summarize
 from report.verdicts.fail_on import parse_conditions
 from report.verdicts.metrics import FIGURES
 from tests.pairs import CONTENDERS, compare_folders, make_pair
-from tests.summaries import known
+from tests.summaries import known, printed
 from tests.synthetic import (
     BENCH,
     BROKER_LOST,
@@ -62,10 +60,7 @@ def forced(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
 
 def shown(comparison: Comparison, *, width: int = 80) -> str:
     """Return the comparison as a terminal of that width shows it, without colours."""
-    out = io.StringIO()
-    console = Console(file=out, width=width, color_system=None)
-    console.print(render(comparison, checked=checked(comparison)))
-    return out.getvalue()
+    return printed(render(comparison, checked=checked(comparison)), width=width)
 
 
 @pytest.mark.parametrize("width", [80, 120])
