@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,16 @@ import pytest
 from collector.store import RunFolder
 from report.result import Summary, from_json, summary_schema, to_json
 from report.summary import summarize
-from tests.synthetic import WORKLOADS, edit_manifest, flat_manifest, make_run
+from tests.synthetic import DEMO, WORKLOADS, edit_manifest, make_run
 
 
 def judged(path: Path) -> RunFolder:
     """A run with thresholds, a precision asked for, and a setting in which two are unlike."""
-    folder = make_run(path, workloads=WORKLOADS[:1])
-    contenders = flat_manifest(folder)["contenders"]
-    contenders[1] |= {"pool": "prefork", "settings": {"events": True}}
+    observed = replace(DEMO[0], name="threads-4", settings={"events": True})
+    folder = make_run(path, contenders=(DEMO[0], observed, *DEMO[2:]), workloads=WORKLOADS[:1])
     until = {"half_width": 0.01, "at_most_s": 900.0}
     fail_on = ["throughput_per_s < 200", "absent: p95_wait_s > 1"]
-    edit_manifest(folder, contenders=contenders, until=until, fail_on=fail_on)
+    edit_manifest(folder, until=until, fail_on=fail_on)
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -170,11 +171,9 @@ def test_a_figure_that_a_run_lacks_is_named(tmp_path: Path) -> None:
 
 def test_rows_that_one_run_alone_has_are_named(tmp_path: Path) -> None:
     """Neither contenders nor workloads are left out in silence; only a twin is, as no row."""
-    a = make_run(tmp_path / "a", contenders=DEMO[1:], workloads=WORKLOADS[2:4])
+    contenders = (*DEMO[1:3], replace(DEMO[3], twin_of=DEMO[1].name))
+    a = make_run(tmp_path / "a", contenders=contenders, workloads=WORKLOADS[2:4])
     b = make_run(tmp_path / "b", contenders=DEMO[1:2], workloads=[SLEEP])
-    contenders = flat_manifest(a)["contenders"]
-    contenders[2]["twin_of"] = contenders[0]["name"]
-    edit_manifest(a, contenders=contenders)
 
     found = compare_folders((a, b))
 
