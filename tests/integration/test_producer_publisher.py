@@ -141,56 +141,6 @@ def test_late_jobs_are_sent_all_the_same(client: redis.Redis, run_id: str) -> No
     assert len({header.sent_ns for header in found}) < 100
 
 
-def test_it_stops_when_told(client: redis.Redis, run_id: str) -> None:
-    """What was sent until then is counted, and the rest is not sent."""
-    told: list[int] = []
-    offsets_s = [0.0] * (5 * BATCH)
-
-    sent = publish(
-        client, run=run_id, plan=plan_of(), offsets_s=offsets_s,
-        on_sent=told.append, should_stop=lambda: len(told) == 2,
-    )  # fmt: skip
-
-    assert (sent.count, sent.is_complete) == (2 * BATCH, False)
-    assert client.llen(QUEUE) == 2 * BATCH
-    assert client.hget(run_key(run_id), sent_field(0)) == str(2 * BATCH)
-
-
-def test_it_stops_while_waiting_for_a_due_time(client: redis.Redis, run_id: str) -> None:
-    """A job due in an hour does not keep the producer from stopping."""
-    asked: list[float] = []
-
-    def should_stop() -> bool:
-        asked.append(time.monotonic())
-        return len(asked) > 3
-
-    sent = publish(
-        client, run=run_id, plan=plan_of(), offsets_s=[0.0, 3600.0], should_stop=should_stop
-    )
-
-    assert (sent.count, sent.is_complete) == (1, False)
-
-
-def test_scope_keeps_queues_apart(client: redis.Redis, run_id: str) -> None:
-    """A lab run's jobs go to queues of its own."""
-    publish(client, run=run_id, plan=plan_of(), offsets_s=[0.0], scope=run_id)
-
-    queue = queue_name("gevent", scope=run_id)
-    assert client.llen(QUEUE) == 0
-    (message,) = queued(client, queue=queue)
-    assert message["properties"]["delivery_info"]["routing_key"] == queue
-
-
-def test_trials_of_a_run_are_counted_apart(client: redis.Redis, run_id: str) -> None:
-    """Each trial has its count and its seqs from 0."""
-    for trial, count in ((0, 2), (1, 3)):
-        publish(client, run=run_id, plan=plan_of(trial=trial), offsets_s=[0.0] * count)
-
-    assert client.hmget(run_key(run_id), sent_field(0), sent_field(1)) == ["2", "3"]
-    found = [(header.trial, header.seq) for header in headers(client)]
-    assert found == [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]
-
-
 @pytest.mark.parametrize("source", ["producer", "lab"])
 def test_a_run_is_opened_and_closed(
     client: redis.Redis, run_id: str, source: Literal["producer", "lab"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
-import pytest
 from rich.console import Console, RenderableType
 
 from poolbench.summaries import Ledger, Percentiles, RunState
-from producer.follow import Ending, Followed
 from producer.summary import RunSummary, TrialSummary
-from producer.terminal import explain, render_comparison, render_trial
+from producer.terminal import render_comparison, render_trial
 
 TRIAL = TrialSummary(
     trial=0,
@@ -120,32 +118,3 @@ def test_a_comparison_fits_80_columns_unbroken() -> None:
         *("1,234", "s", "1,234", "s", "1,234", "s"),
         *("52.1", "ms", "53.0", "ms", "60.3", "ms"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("ending", "said"),
-    [
-        (Ending.STALLED, "no job ended for 61.0 s, although workers are live"),
-        (Ending.NO_WORKERS, "no worker is live any more"),
-        (Ending.TIMED_OUT, "not finished within --timeout"),
-        (Ending.STOPPED, "stopped waiting"),
-    ],
-)
-def test_an_ending_is_explained_with_its_counts(ending: Ending, said: str) -> None:
-    """What was done is told, not only that something is missing."""
-    followed = Followed(ending=ending, summary=RUN, trial=OPEN, still_s=61.0)
-
-    text = explain(followed, sent=10)
-
-    assert text.startswith(said)
-    assert "of 10 jobs sent, 7 done, 1 failed, 2 not ended" in text
-
-
-def test_a_missing_collector_is_explained() -> None:
-    """The jobs are sent and their records kept: only nobody tells of them."""
-    followed = Followed(ending=Ending.NO_COLLECTOR, summary=None, trial=None, still_s=15.0)
-
-    text = explain(followed, sent=3)
-
-    assert "no collector published anything within 15.0 s" in text
-    assert "3 jobs sent; their records are kept" in text
