@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import json
 import os
@@ -15,15 +14,13 @@ from typing import Any
 
 from celery import Celery, Task, signals
 from celery.app import trace
-from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject
 from pydantic import BaseModel
 
 #: Where jobs write down what no result tells.
 DIARY = Path(os.environ["POOL_APP_DIARY"])
 
 IS_ASYNC = os.environ.get("POOL_APP_COROUTINES") == "1"
-
-_mark: contextvars.ContextVar[str] = contextvars.ContextVar("mark", default="nobody's")
 
 app = Celery("pools", broker=os.environ["POOL_APP_URL"], backend=os.environ["POOL_APP_URL"])
 app.conf.update(
@@ -306,26 +303,6 @@ async def async_call(x: int) -> int:
     return x
 
 
-@job("marks")
-async def marks(word: str) -> list[str]:
-    """Set a context variable; tell what it was before and after a wait."""
-    before = _mark.get()
-    _mark.set(word)
-    await pause(0.05)
-    return [before, _mark.get()]
-
-
-@job("soft", soft_time_limit=0.3, time_limit=20)
-async def soft(delay_s: float) -> str:
-    """Notice its soft time limit."""
-    try:
-        await pause(delay_s)
-    except SoftTimeLimitExceeded:
-        await pause(0.01)
-        return "noticed"
-    return "unlimited"
-
-
 @job("hard", time_limit=0.3)
 async def hard(delay_s: float) -> None:
     """Have a hard time limit."""
@@ -351,17 +328,6 @@ async def stubborn(delay_s: float) -> str:
 def blocks(delay_s: float) -> None:
     """Wait without letting anybody else."""
     time.sleep(delay_s)
-
-
-@job("family", bind=True)
-async def family(self: Any) -> list[str]:
-    """Let tasks of its own tell whose they are."""
-
-    async def member(number: int) -> str:
-        await asyncio.sleep(0.01 * number)
-        return str(self.request.id)
-
-    return list(await asyncio.gather(*map(member, range(3))))
 
 
 @app.task(name="exits")

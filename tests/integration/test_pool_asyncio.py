@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from celery.exceptions import TaskRevokedError, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import TaskRevokedError, TimeLimitExceeded
 
 from poolbench.pools import find_pool
 from tests.conftest import Server, wait_until
@@ -34,33 +34,9 @@ def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield it
 
 
-def test_context_variables_are_private_to_a_job(worker: PoolWorker) -> None:
-    """A job keeps what it sets over its awaits, and no other job ever sees it."""
-    jobs = [worker.send("marks", str(number)) for number in range(3 * SLOTS)]
-
-    found = [value_of(job) for job in jobs]
-
-    assert found == [["nobody's", str(number)] for number in range(3 * SLOTS)]
-
-
-def test_tasks_that_a_job_starts_know_whose_they_are(worker: PoolWorker) -> None:
-    """In a gathered coroutine, as in the job's own, the request is the job's."""
-    jobs = [worker.send("family") for _ in range(3)]
-
-    assert [set(value_of(job)) for job in jobs] == [{job.id} for job in jobs]
-
-
 def test_a_task_class_may_have_a_coroutine_for_its_call(worker: PoolWorker) -> None:
     """`async def __call__` around the function is awaited like the function."""
     assert value_of(worker.send("async-call", 7)) == "(7)"
-
-
-def test_a_soft_limit_is_raised_at_the_await(worker: PoolWorker) -> None:
-    """The coroutine may catch it and still return a value; Celery says that it was exceeded."""
-    job = worker.send("soft", 30)
-
-    assert value_of(job) == "noticed"
-    assert f"Soft time limit (0.3s) exceeded for soft[{job.id}]" in worker.log
 
 
 def test_a_hard_limit_ends_the_job(worker: PoolWorker) -> None:
@@ -184,19 +160,6 @@ def test_slots_come_and_go_by_remote_control(worker: PoolWorker) -> None:
     for job in jobs:
         value_of(job)
     assert worker.ask("stats")["pool"]["max-concurrency"] == SLOTS
-
-
-def test_a_task_that_exits_costs_its_job_alone(worker: PoolWorker) -> None:
-    """`SystemExit` in a gathered coroutine is its job's: the others go on, and so does the loop."""
-    beside = worker.send("gated", "beside-exit")
-    worker.wait_for("begun beside-exit")
-
-    with pytest.raises(WorkerLostError):
-        value_of(worker.send("exits-in-task", "early"))
-
-    worker.wait_for("exits-in-task: left early")
-    worker.open_gate("beside-exit")
-    assert value_of(beside) == "beside-exit"
 
 
 def test_a_job_that_stops_the_loop_stops_nothing(worker: PoolWorker) -> None:

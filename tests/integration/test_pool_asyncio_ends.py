@@ -30,16 +30,29 @@ def _done(worker: PoolWorker) -> list[str]:
     return sorted(line for line in worker.diary if line.startswith("done"))
 
 
-def test_a_stubborn_job_does_not_stop_a_cold_shutdown(start: Any) -> None:
-    """One that blocks the loop for long is left behind, and named."""
+@pytest.mark.parametrize(
+    ("name", "begun", "said"),
+    [
+        ("blocks-until", "prerun {}", "Job blocks-until[{}] would not end"),
+        (
+            "leaves-call",
+            "postrun {} SUCCESS",
+            "The worker ends without these calls in threads: blocks_until for leaves-call[{}]",
+        ),
+    ],
+)
+def test_what_would_not_end_does_not_stop_a_cold_shutdown(
+    start: Any, name: str, begun: str, said: str
+) -> None:
+    """A job that blocks the loop, or a call that goes on in a thread, is left behind and named."""
     with start(slots=2) as worker:
-        job = worker.send("blocks-until", "never")
-        wait_until(lambda: f"prerun {job.id}" in worker.diary, what="the job to run")
+        job = worker.send(name, "never")
+        worker.wait_for(begun.format(job.id))
 
         worker.process.send_signal(signal.SIGQUIT)
 
         assert worker.process.wait(30) == 0
-        assert f"Job blocks-until[{job.id}] would not end" in worker.log
+        assert said.format(job.id) in worker.log
 
 
 def test_autoscale_adds_slots_and_takes_them_away(start: Any) -> None:
@@ -109,19 +122,6 @@ def test_a_warm_shutdown_waits_for_calls_in_threads(start: Any) -> None:
 
         worker.open_gate("left")
         assert worker.process.wait(20) == 0
-
-
-def test_a_cold_shutdown_leaves_calls_in_threads_behind(start: Any) -> None:
-    """A call that goes on is named, and doesn't keep the worker from ending."""
-    with start(slots=2) as worker:
-        job = worker.send("leaves-call", "never")
-        value_of(job)
-
-        worker.process.send_signal(signal.SIGQUIT)
-
-        assert worker.process.wait(20) == 0
-        said = "The worker ends without these calls in threads: blocks_until for leaves-call"
-        assert f"{said}[{job.id}]" in worker.log
 
 
 def test_a_library_that_wraps_tracers_is_given_values(start: Any) -> None:

@@ -87,25 +87,27 @@ def test_a_plain_job_that_leaves_is_a_lost_worker(crew: Crew, error: BaseExcepti
 
 
 def test_a_job_has_one_context_from_beginning_to_end(crew: Crew) -> None:
-    """What it sets is there after an await and in the tasks it starts, and in no other job."""
-    seen: list[str] = []
+    """What it sets is there after an await and in the tasks it starts, and in no other job.
 
-    async def paints(colour: str) -> None:
-        seen.append(_colour.get())
+    Neither in one beside it nor in the next.
+    """
+
+    async def paints(colour: str) -> list[str]:
+        before = _colour.get()
         _colour.set(colour)
         await asyncio.sleep(0.01)
-        await asyncio.create_task(shows())
-        seen.append(_colour.get())
+        return [before, await asyncio.create_task(shows()), _colour.get()]
 
-    async def shows() -> None:
-        seen.append(_colour.get())
+    async def shows() -> str:
+        found = _colour.get()
         _colour.set("of a task")
+        return found
 
     job = crew.job(paints)
-    for colour in ("red", "blue"):
-        crew.put(job, colour).last()
+    calls = {colour: crew.put(job, colour) for colour in ("red", "blue", "green")}
 
-    assert seen == ["none", "red", "red", "none", "blue", "blue"]
+    for colour, one in calls.items():
+        assert one.value() == str(["none", colour, colour])
 
 
 def test_a_plain_job_sees_no_running_loop(crew: Crew) -> None:
@@ -297,7 +299,7 @@ def test_an_exit_that_is_no_jobs_is_logged(crew: Crew, caplog: pytest.LogCapture
 
 
 def test_a_job_cannot_swallow_the_exit_of_its_task(crew: Crew) -> None:
-    """What it returns after that counts nothing."""
+    """What it returns after that counts nothing; the other job goes on."""
 
     async def swallows() -> str:
         try:
@@ -310,7 +312,14 @@ def test_a_job_cannot_swallow_the_exit_of_its_task(crew: Crew) -> None:
         await asyncio.sleep(0.01)
         raise SystemExit(3)
 
+    async def stays() -> str:
+        await asyncio.sleep(0.1)
+        return "stayed"
+
+    other = crew.run(stays)
+
     assert isinstance(crew.run(swallows).error(), WorkerLostError)
+    assert other.value() == "'stayed'"
 
 
 def test_a_task_may_be_prepared_again_and_called_elsewhere(crew: Crew) -> None:

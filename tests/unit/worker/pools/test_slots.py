@@ -14,21 +14,16 @@ from tests.unit.worker.pools.crew import CallbackLog, Crew
 
 
 class Gate:
-    """Jobs that wait until they are let go, and how many did at once."""
+    """Jobs that wait until they are let go."""
 
     def __init__(self, crew: Crew) -> None:
         self.crew, self.pool = crew, crew.pool
         self.has_opened = asyncio.Event()
-        self.inside = 0
-        self.most = 0
         self.job = crew.job(self.wait, name="gate")
 
     async def wait(self) -> None:
         """Wait until the gate is open."""
-        self.inside += 1
-        self.most = max(self.most, self.inside)
         await self.has_opened.wait()
-        self.inside -= 1
 
     def put(self, count: int) -> list[CallbackLog]:
         """Put so many jobs in; return when those run that have a slot, and the others wait."""
@@ -54,18 +49,6 @@ def gate(crew: Crew) -> Iterator[Gate]:
     it = Gate(crew)
     yield it
     it.open()
-
-
-def test_never_more_jobs_run_than_there_are_slots(gate: Gate) -> None:
-    """The others wait unaccepted, and run as slots become free."""
-    calls = gate.put(20)
-    wait_until(lambda: sum(bool(one.order) for one in calls) == 2, what="two to be accepted")
-
-    gate.open()
-
-    for one in calls:
-        one.last()
-    assert gate.most == 2
 
 
 def test_the_last_slot_can_not_be_taken_away(crew: Crew) -> None:
@@ -102,19 +85,6 @@ def test_a_closed_pool_begins_nothing(crew: Crew, gate: Gate) -> None:
 
     crew.pool.stop()
     assert [calls[2].order, late.order] == [[], []]
-
-
-def test_a_stop_waits_for_what_runs(crew: Crew, gate: Gate) -> None:
-    """However long it takes; the loop's thread has ended then."""
-    (calls,) = gate.put(1)
-    timer = threading.Timer(0.2, gate.open)
-    timer.start()
-
-    crew.pool.stop()
-
-    timer.join()
-    assert calls.order == ["accepted", "success"]
-    assert crew.pool.loop.is_closed()
 
 
 def test_a_termination_cancels_and_tells_nobody(crew: Crew, gate: Gate) -> None:
