@@ -11,7 +11,7 @@ import redis
 from collector import ingest as ingest_module
 from collector.ingest import Ingest
 from collector.store import RunFolder
-from poolbench.errors import StackError, StorageError
+from poolbench.errors import StorageError
 from poolbench.keys import records_stream
 from tests.conftest import Server
 from tests.wire import add_lines, stored_lines
@@ -62,17 +62,19 @@ def test_next_ingest_goes_on_where_the_last_one_stopped(
 def test_leftovers_of_a_killed_writer_are_removed(
     client: redis.Redis, run_id: str, results_dir: Path
 ) -> None:
-    """Half a part is no part, and doesn't stay for ever."""
+    """Half a part is no part, and doesn't stay for ever; what isn't our writer's does."""
     parts = results_dir / run_id / "parts"
     parts.mkdir(parents=True)
-    leftover = parts / ".1-0_2-0.parquet.77.tmp"
-    leftover.write_bytes(b"half")
+    leftover, *others = (parts / name for name in (".1-0_2-0.parquet.77.tmp", "notes.tmp", ".own"))
+    for path in (leftover, *others):
+        path.write_bytes(b"half")
     add_lines(client, run_id, 0)
 
     with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
         ingest.drain()
 
     assert not leftover.exists()
+    assert all(path.exists() for path in others)
     assert stored(results_dir / run_id) == [0]
 
 
@@ -108,18 +110,6 @@ def test_part_is_bounded(
     assert len(RunFolder(results_dir / run_id).parts()) == 3
 
 
-def test_small_parts_are_compacted(client: redis.Redis, run_id: str, results_dir: Path) -> None:
-    """A run that is live for hours doesn't end as thousands of files."""
-    count = ingest_module.COMPACT_AT_PARTS + 3
-    with Ingest(client, run=run_id, folder=results_dir / run_id) as ingest:
-        for seq in range(count):
-            add_lines(client, run_id, seq)
-            ingest.step()
-
-    assert len(list((results_dir / run_id / "parts").iterdir())) == 4
-    assert stored(results_dir / run_id) == list(range(count))
-
-
 def test_rubbish_is_kept_aside_and_stops_nothing(
     client: redis.Redis, run_id: str, results_dir: Path
 ) -> None:
@@ -138,21 +128,6 @@ def test_rubbish_is_kept_aside_and_stops_nothing(
         "no JSON object of a line's types",
         "not of format 1",
     ]
-
-
-def test_second_writer_of_a_run_is_refused(
-    client: redis.Redis, run_id: str, results_dir: Path
-) -> None:
-    """Two writers would each trim what the other has not stored."""
-    with Ingest(client, run=run_id, folder=results_dir / run_id):
-        second = Ingest(client, run=run_id, folder=results_dir / run_id)
-        with pytest.raises(
-            StackError, match=rf"run {run_id} is already .* by process \d+ .*; stop"
-        ):
-            second.__enter__()
-
-    with second:
-        assert second.step() == 0
 
 
 def test_step_outside_of_the_lock_is_an_error(client: redis.Redis, results_dir: Path) -> None:

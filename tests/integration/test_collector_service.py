@@ -214,17 +214,6 @@ def test_long_jobs_and_slow_arrivals_are_no_stall(stack: Stack, run_id: str) -> 
     assert stack.summary(run_id)["state"] == "sending"
 
 
-def test_producer_that_was_killed_leaves_a_stalled_run(stack: Stack, run_id: str) -> None:
-    """Half of what it planned is sent and done, and nobody will say that this is all."""
-    stack.open_run(run_id, count=4)
-    stack.send(run_id, 2, is_all=False)
-    stack.work(run_id, 0, 1)
-    stack.round()
-    stack.round(after_s=31)
-
-    assert stack.summary(run_id)["state"] == "stalled"
-
-
 def test_late_duplicate_is_noticed_after_the_run_closed(stack: Stack, run_id: str) -> None:
     """A job that runs again when its run rests already makes the trial invalid."""
     stack.finish(run_id, 2)

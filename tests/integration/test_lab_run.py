@@ -265,7 +265,10 @@ def test_the_manifest_holds_what_repeats_the_run(small_run: Path) -> None:
     manifest = read_manifest(small_run.parent)
 
     jsonschema = pytest.importorskip("jsonschema")
-    jsonschema.validate(json.loads((small_run / "manifest.json").read_bytes()), manifest_schema())
+    content, schema = json.loads((small_run / "manifest.json").read_bytes()), manifest_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(content, schema)
+    assert content.keys() == schema["properties"].keys()
     assert manifest["state"] == "finished"
     assert manifest["experiment"]["text"] == SMALL
     assert manifest["celery"]["solo"]["worker_prefetch_multiplier"] == 4

@@ -115,17 +115,6 @@ def test_trial_without_a_job_done_has_reasons_instead_of_figures() -> None:
     assert (found.peak_in_flight, found.reasons) == (0, (Reason.of(Code.NO_JOB_DONE),))
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"),
-    [(1, (1, 1, 1)), (2, (1, 2, 2)), (20, (10, 19, 20)), (100, (50, 95, 99)), (101, (51, 96, 100))],
-)
-def test_percentile_is_the_nearest_rank(count: int, expected: tuple[float, ...]) -> None:
-    """The value at rank ceil(p·n / 100) of 1 … n is that rank itself."""
-    values = pl.Series(range(count, 0, -1)) * S
-
-    assert percentiles(values) == Percentiles(p50=expected[0], p95=expected[1], p99=expected[2])
-
-
 @settings(max_examples=60, deadline=None)
 @given(values=st.lists(st.integers(0, 10**12), min_size=1, max_size=300))
 def test_percentile_is_the_least_value_that_covers_its_share(values: list[int]) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import subprocess
 import sys
 import textwrap
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -90,19 +86,6 @@ def test_compaction_keeps_the_lines_and_the_whole_range(folder: RunFolder) -> No
     assert folder.count_lines() == (6, 0)
 
 
-def test_rejects_are_written_for_people(folder: RunFolder) -> None:
-    """What was put aside stands in a file of its own, with its reason."""
-    rubbish = parse_lines([b"rubbish"], run="r1")
-    folder.write_part(rubbish, first=StreamId(1, 0), last=StreamId(1, 0))
-
-    folder.write_rejects()
-
-    (reject,) = map(json.loads, folder.rejects_path.read_text().splitlines())
-    assert reject["rejected"] == "rubbish"
-    assert folder.count_lines() == (0, 1)
-    assert stored_lines(folder).is_empty()
-
-
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [({"poolbench_format": "9"}, "format version 9"), ({}, "no format version")],
@@ -144,26 +127,6 @@ def test_absent_file_is_one_clear_line(folder: RunFolder) -> None:
             read()
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EIO])
-def test_fault_of_the_disk_is_one_clear_line_and_the_old_file_stays(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    """Patched, since a really full disk needs root to mount a small one."""
-    folder.write_manifest(MANIFEST)
-
-    def fail(_: int) -> None:
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr("collector.files.os.fsync", fail)
-    with pytest.raises(StorageError) as caught:
-        folder.write_manifest(replace(MANIFEST, state="unfinished"))
-
-    monkeypatch.undo()
-    assert str(caught.value).startswith(f"{folder.manifest_path}: {os.strerror(code)}; ")
-    assert folder.read_manifest() == MANIFEST
-    assert [path.name for path in folder.path.iterdir()] == ["manifest.json"]
-
-
 def test_table_that_does_not_fit_is_not_there_at_all(folder: RunFolder) -> None:
     """A limit on file sizes, set in a process of its own, stops a real write half way."""
     script = """
@@ -191,11 +154,3 @@ def test_table_that_does_not_fit_is_not_there_at_all(folder: RunFolder) -> None:
 
     assert "jobs.parquet: File too large; free some space" in done.stdout
     assert list(folder.path.iterdir()) == []
-
-
-def test_folder_that_can_not_be_made_is_one_clear_line(tmp_path: Path) -> None:
-    """A file stands where the results should lie."""
-    (tmp_path / "results").write_text("in the way")
-
-    with pytest.raises(StorageError, match=r"results/r1: Not a directory; check"):
-        RunFolder(tmp_path / "results" / "r1").write_manifest(MANIFEST)
