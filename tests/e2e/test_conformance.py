@@ -15,7 +15,6 @@ import psutil
 import pytest
 
 from lab.conformance.markdown import write_markdown
-from lab.conformance.promises import PROMISES
 from lab.conformance.survey import read_survey
 from tests.conftest import wait_until
 
@@ -96,14 +95,6 @@ def test_each_row_is_tried_as_often_as_asked_and_counted() -> None:
     assert re.search(r"eta +works *\n +3 of 3", shown)
     assert "solo     works 3 of 3  " in shown
     assert "Each promise was tried 3 times" in shown
-
-
-def test_rows_can_be_listed_without_a_try() -> None:
-    """Names for `--row`, with their titles."""
-    lines = run("--list").splitlines()
-
-    assert len(lines) == len(PROMISES)
-    assert re.match(r"soft-limit +soft time limit$", lines[0])
 
 
 def test_variables_of_celery_do_not_reach_the_workers() -> None:

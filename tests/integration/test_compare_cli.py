@@ -128,23 +128,6 @@ def test_an_invalid_row_ends_with_1(poolbench: Poolbench, tmp_path: Path) -> Non
     assert "18 not compared" in ended.stdout
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [("[1", "its text is invalid"), ('{"format": 99}', "format = 99 is invalid")],
-)
-def test_a_file_that_is_no_summary_is_one_line(
-    poolbench: Poolbench, tmp_path: Path, content: str, said: str
-) -> None:
-    """Garbled, something else, of tomorrow, of yesterday."""
-    file = tmp_path / "main.json"
-    file.write_text(content)
-
-    ended = poolbench("compare", file, "b")
-
-    assert said in str(ended.exception)
-    assert getattr(ended.exception, "exit_code", None) == 4
-
-
 def test_a_required_threshold_missed_is_99(tmp_path: Path) -> None:
     """`poolbench report`, in a process of its own: row and number on standard error and page."""
     pair = make_pair(tmp_path)

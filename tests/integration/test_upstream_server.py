@@ -22,9 +22,6 @@ from tests.conftest import wait_until
 from tests.integration.working import Upstream, running_upstream
 from upstream.cli import raise_open_files_limit
 
-#: Requests of a second that are sent at once.
-MANY = 500
-
 #: Requests that wait at once; each holds a socket here and one there.
 HELD = 5_000
 
@@ -45,19 +42,6 @@ async def _ask(port: int, *, delay_ms: float, size_bytes: int = 10) -> tuple[int
     writer.close()
     await writer.wait_closed()
     return int(head.split()[1]), len(body)
-
-
-def test_waits_overlap(upstream: Upstream) -> None:
-    """Hundreds of waits of a second take far less than hundreds of seconds."""
-
-    async def ask_many() -> list[tuple[int, int]]:
-        return await asyncio.gather(*(_ask(upstream.port, delay_ms=1_000) for _ in range(MANY)))
-
-    begun_s = time.monotonic()
-    answers = asyncio.run(ask_many())
-
-    assert set(answers) == {(200, 10)}
-    assert 1.0 <= time.monotonic() - begun_s < 30.0
 
 
 def test_a_connection_is_kept_and_answers_without_delay(upstream: Upstream) -> None:

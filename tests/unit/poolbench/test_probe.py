@@ -11,16 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from celery import Celery
 from celery.app.task import Context
-from celery.app.trace import build_tracer
 from celery.exceptions import Reject, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
 
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.pipe import Pipe
 from poolbench.probe import EXECUTION, Probe, _name_from
 from poolbench.records import decode_line
-from poolbench.work import report_work_ns
 
 
 class FakePipe(Pipe):
@@ -135,25 +132,6 @@ def test_a_fault_of_the_probe_never_reaches_the_job(
     ]
 
 
-def test_the_slot_writes_the_consumers_nonce(probe: Probe) -> None:
-    """All lines of an execution carry one nonce, and what its function and its pool told."""
-    request = _received(probe)
-    app = Celery("own", set_as_current=False)
-
-    @app.task(name="kind", bind=True, shared=False)
-    def job(self: Any) -> None:
-        probe.on_started(sender=self)
-        report_work_ns(77)
-        self.request.loop_blocked_ns = 88
-        probe.on_finished(sender=self, state="SUCCESS")
-
-    build_tracer("kind", job, app=app)("id-1", [], {}, request.request_dict)
-    received, started, finished = _lines(probe)
-    assert received["nonce"] == started["nonce"] == finished["nonce"]
-    costs = ("SUCCESS", 77, 88)
-    assert (finished["state"], finished["work_ns"], finished["blocked_ns"]) == costs
-
-
 @pytest.mark.parametrize(
     ("exception", "outcome"),
     [
@@ -229,8 +207,3 @@ def test_only_a_message_of_ours_that_is_no_job_is_told(probe: Probe, headers: ob
 def test_a_contenders_name_is_made_of_the_workers(hostname: str, name: str) -> None:
     """Whatever a worker is called, the name can be a key."""
     assert _name_from(hostname) == name
-
-
-def test_no_work_is_reported_outside_a_job() -> None:
-    """Without a job and without a probe it does nothing."""
-    report_work_ns(1)

@@ -1,4 +1,4 @@
-"""Delays with a tail, failures by chance, and the meter of what a request costs."""
+"""Delays with a tail, and the meter of what a request costs."""
 
 from __future__ import annotations
 
@@ -62,16 +62,6 @@ def test_every_hundred_draws_are_nearly_the_same_work() -> None:
     medians_s = [statistics.median(delays_s(source, count=STRATA)) for _ in range(30)]
 
     assert max(medians_s) / min(medians_s) < 1.1
-
-
-def test_failures_are_the_share_asked_for() -> None:
-    """All, none, and one in a hundred, whatever the delays are."""
-    counts = [
-        sum(next(source).is_failure for _ in range(1_000))
-        for source in (draws(failure_share=share, tail_sigma=1) for share in (0.0, 0.01, 1.0))
-    ]
-
-    assert counts == [0, 10, 1_000]
 
 
 @pytest.mark.parametrize(

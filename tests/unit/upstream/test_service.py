@@ -70,11 +70,8 @@ def test_an_answer_has_the_length_asked_for() -> None:
     ("query", "faults"),
     [
         ("delay_ms=-1", ["delay_ms = -1 is invalid: must be 0 to"]),
-        ("delay_ms=nan", ["delay_ms = nan is invalid"]),
-        ("delay_ms=inf", ["delay_ms = inf is invalid"]),
         ("delay_ms=", ["delay_ms = '' is invalid: must be a number"]),
         ("size_bytes=1.5", ["size_bytes = 1.5 is invalid: must be a whole number"]),
-        ("size_bytes=99999999999", ["size_bytes = 99999999999 is invalid"]),
         ("failure_share=1.5", ["failure_share = 1.5 is invalid: must be 0 to 1"]),
         ("tail_sigma=-1", ["tail_sigma = -1 is invalid: must be 0 to 3"]),
         ("delay=5", ["unknown parameter of io.http: delay; did you mean delay_ms?"]),
@@ -177,21 +174,6 @@ def test_a_fault_is_told_each_time() -> None:
     for _ in range(2):
         with pytest.raises(UsageError):
             parse_query(b"delay_ms=no")
-
-
-def test_a_stop_lets_every_wait_go() -> None:
-    """What waits is told that it was not for the whole, at once; so is what comes later."""
-
-    async def scene() -> tuple[list[bool], bool, int]:
-        waits = Waits()
-        waiting = asyncio.gather(*(waits.wait(3_600) for _ in range(100)))
-        await asyncio.sleep(0)  # each of them begins
-        waits.stop()
-        return await waiting, await waits.wait(3_600), len(waits)
-
-    whole, late, left = asyncio.run(scene())
-
-    assert (set(whole), late, left) == ({False}, False, 0)
 
 
 def test_a_wait_leaves_nothing_behind() -> None:

@@ -45,11 +45,6 @@ def configured(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     return configuration(load_settings(environ or {}, dotenv=None))
 
 
-def test_the_jobs_are_the_catalogue() -> None:
-    """Every kind is registered under its name, and nothing else of ours."""
-    assert {name for name in app.tasks if not name.startswith("celery.")} == JOB_KINDS.keys()
-
-
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The times that jobs report; what a test registers is removed."""
