@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from lab.system.paths import ROOT
 from lab.system.redis_server import free_port
 from tests.conftest import Server
 from tests.integration.pooling import VARIANTS, PoolWorker, Variant, running_pool
+from tests.processes import run_python
 
 #: What a stack and its commands need of a checkout.
 PARTS = (
@@ -44,15 +44,8 @@ class Checkout:
 
     def run(self, *words: str, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
         """Run ``python -m`` with these words; return what it printed."""
-        return subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=self.root,
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
+        return run_python(
+            *("-m", *words), environ=self.environment, folder=self.root, within_s=timeout_s
         )
 
     def command(self, *words: str) -> str:
@@ -118,7 +111,7 @@ def worker(
     """One worker a module, in each pool, with plain jobs and with coroutines where they can be."""
     variant: Variant = request.param
     with running_pool(
-        server,
+        server.url,
         pool=variant.pool,
         folder=tmp_path_factory.mktemp(str(variant)),
         queue=f"q-{secrets.token_hex(4)}",

@@ -17,10 +17,9 @@ import pytest
 from lab.conformance.markdown import write_markdown
 from lab.conformance.survey import read_survey
 from tests.conftest import wait_until
+from tests.processes import run_python
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
-
-COMMAND = [sys.executable, "-m", "poolbench", "conformance"]
 
 #: What is known of these rows whatever the machine, by pool.
 KNOWN = {
@@ -49,14 +48,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*words: str, environment: Mapping[str, str] | None = None) -> str:
     """Run the command, which must succeed; return what it printed."""
-    done = subprocess.run(
-        [*COMMAND, *words],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env={**os.environ, "COLUMNS": "120", **(environment or {})},
-    )
+    environ = {**os.environ, "COLUMNS": "120", **(environment or {})}
+    done = run_python("-m", "poolbench", "conformance", *words, environ=environ, within_s=100)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -108,7 +101,8 @@ def test_variables_of_celery_do_not_reach_the_workers() -> None:
 
 def test_an_interrupted_survey_leaves_no_process_behind() -> None:
     """Ctrl-C ends workers and server, and says so by its exit code."""
-    command = [*COMMAND, "--row", "cold-shutdown", "--row", "redelivery"]
+    command = [sys.executable, "-m", "poolbench", "conformance"]
+    command += ["--row", "cold-shutdown", "--row", "redelivery"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as survey:
         tree = psutil.Process(survey.pid)
         wait_until(lambda: len(workers(tree)) >= 2, what="two workers")

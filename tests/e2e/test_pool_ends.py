@@ -34,7 +34,7 @@ def start(server: Server, run_id: str, tmp_path: Path) -> Start:
     @contextmanager
     def start(variant: Variant, *, runs: str = "gated", **options: Any) -> Iterator[PoolWorker]:
         with running_pool(
-            server,
+            server.url,
             pool=variant.pool,
             folder=tmp_path,
             queue=run_id,

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import os
+import signal
 import time
 import warnings
 from collections.abc import Callable, Coroutine
@@ -325,7 +326,7 @@ async def stubborn(delay_s: float) -> str:
 
 
 @app.task(name="blocks")
-def blocks(delay_s: float) -> None:
+def blocks(delay_s: float = 0.0) -> None:
     """Wait without letting anybody else."""
     time.sleep(delay_s)
 
@@ -334,6 +335,12 @@ def blocks(delay_s: float) -> None:
 def exits() -> None:
     """Leave as if the process were its own."""
     raise SystemExit(3)
+
+
+@app.task(name="dies")
+def dies() -> None:
+    """Take its process along."""
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @job("exits-in-task")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,8 @@ from celery.result import AsyncResult
 
 from lab.system.paths import ROOT
 from poolbench.pools import Pool, available_pools
-from tests.conftest import Server, wait_until
+from tests.conftest import wait_until
+from tests.processes import has_ended, running_python
 
 #: How long a job may take that should be done at once, seconds: the machine may be busy.
 PATIENCE_S = 20.0
@@ -126,6 +125,12 @@ class PoolWorker:
 
         wait_until(is_so, what=f"{running} jobs to run and {waiting} to wait")
 
+    @property
+    def children(self) -> list[psutil.Process]:
+        """Its direct child processes that have not ended: slots and its recorder."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if not has_ended(child)]
+
     def drop_connections(self) -> None:
         """Let the server close the worker's connections, and nobody else's."""
         for connection in psutil.Process(self.process.pid).net_connections(kind="tcp"):
@@ -145,7 +150,7 @@ def value_of(result: Any) -> Any:
 
 @contextmanager
 def running_pool(
-    server: Server,
+    url: str,
     *,
     pool: Pool,
     folder: Path,
@@ -164,26 +169,23 @@ def running_pool(
     environ = {
         **os.environ,
         **dict(pool.environment),
-        "POOL_APP_URL": server.url,
+        "POOL_APP_URL": url,
         "POOL_APP_QUEUE": queue,
         "POOL_APP_DIARY": str(folder / "diary"),
         "POOL_APP_COROUTINES": str(int(is_async)),
         "POOL_APP_SETTINGS": json.dumps(dict(settings or {})),
         "POOLBENCH_STATE_DIR": str(folder),
-        "POOLBENCH_REDIS_URL": server.url,
         "PYTHONPATH": str(ROOT),
         **(environment or {}),
     }
-    command = [sys.executable, "-m", "celery", "-A", "tests.integration.pool_app", "worker"]
+    command = ["-m", "celery", "-A", "tests.integration.pool_app", "worker"]
     command += ["-P", pool.celery_value, "-c", str(slots), "-n", f"{queue}@here", "-l", "info"]
     command += ["--without-mingle", "--without-gossip", "--without-heartbeat", *options]
-    with (folder / "worker.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environ, stdout=log, stderr=log, start_new_session=True
-        )
+    log = folder / "worker.log"
     with (
-        Celery("sender", broker=server.url, backend=server.url, set_as_current=False) as app,
-        redis.Redis.from_url(server.url, decode_responses=True) as client,
+        running_python(*command, log=log, environ=environ, folder=folder) as process,
+        Celery("sender", broker=url, backend=url, set_as_current=False) as app,
+        redis.Redis.from_url(url, decode_responses=True) as client,
     ):
         app.conf.task_default_queue = queue
         worker = PoolWorker(
@@ -199,9 +201,6 @@ def running_pool(
             wait_until(lambda: _is_ready(worker), what="the worker to be ready", within_s=30)
             yield worker
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
             # `Celery.close` leaves these open, and a result that is forgotten would open another
             backend: Any = app.backend
             backend.result_consumer.stop()

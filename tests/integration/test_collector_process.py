@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,13 +21,14 @@ from poolbench.errors import ExitCode
 from poolbench.keys import RUNS, records_stream, run_key, summary_key
 from poolbench.records import TrialPlan
 from tests.conftest import Server, wait_until
+from tests.processes import running_python
 from tests.wire import encode_line
 
 
 class Collector:
     """A collector in a process of its own."""
 
-    def __init__(self, process: subprocess.Popen[str], *, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, log: Path) -> None:
         self.process = process
         self._log = log
 
@@ -50,18 +50,9 @@ class Collector:
 def collector(tmp_path: Path, *arguments: str, **environ: str) -> Iterator[Collector]:
     """Run a collector; it is killed if the test doesn't stop it."""
     log = tmp_path / "collector.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "collector", *arguments],
-            env={**os.environ, **environ},
-            stderr=out,
-            text=True,
-        )
-    try:
+    words = ("-m", "collector", *arguments)
+    with running_python(*words, log=log, environ={**os.environ, **environ}) as process:
         yield Collector(process, log=log)
-    finally:
-        process.kill()
-        process.wait()
 
 
 def submit(client: redis.Redis, run: str) -> None:

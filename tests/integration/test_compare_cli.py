@@ -21,6 +21,7 @@ from poolbench.errors import UsageError
 from report.result import to_json
 from report.summary import summarize
 from tests.pairs import make_pair
+from tests.processes import run_python
 from tests.synthetic import BROKER_LOST, edit_manifest, flat_manifest, spoil, write_flat
 
 Poolbench = Callable[..., Result]
@@ -133,11 +134,8 @@ def test_a_required_threshold_missed_is_99(tmp_path: Path) -> None:
     pair = make_pair(tmp_path)
     edit_manifest(pair[0], fail_on=["gevent-4: throughput_per_s < 500"])
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "poolbench", "report", str(pair[0].path)],
-        capture_output=True, text=True, check=False,
-        env=os.environ | {"COLUMNS": "120"},
-    )  # fmt: skip
+    environ = os.environ | {"COLUMNS": "120"}
+    ended = run_python("-m", "poolbench", "report", str(pair[0].path), environ=environ)
 
     assert ended.returncode == 99
     assert "missed: gevent-4/io.sleep: throughput_per_s 7" in ended.stderr

@@ -33,9 +33,8 @@ from poolbench.pools import available_pools
 from poolbench.settings import load_settings
 from report.build import write_reports
 from tests.conftest import Server, wait_until
+from tests.processes import has_ended, run_python
 from tests.synthetic import flat_manifest
-
-POOLBENCH = [sys.executable, "-m", "poolbench"]
 
 CONTENDER = """
 [[contender]]
@@ -89,14 +88,8 @@ def poolbench(
     *words: str, results: Path, within_s: float = 100.0, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    return subprocess.run(
-        [*POOLBENCH, *words],
-        env=variables(results, **more),
-        capture_output=True,
-        text=True,
-        timeout=within_s,
-        check=False,
-    )
+    environ = variables(results, **more)
+    return run_python("-m", "poolbench", *words, environ=environ, within_s=within_s)
 
 
 def write(folder: Path, text: str) -> str:
@@ -171,14 +164,6 @@ class Disturbance(RunProgress):
                 act(one)
 
 
-def has_ended(process: psutil.Process) -> bool:
-    """Return whether a process is gone, or a zombie; it may end between two looks."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def interrupt_in_trials(
     text: str,
     results: Path,
@@ -186,7 +171,7 @@ def interrupt_in_trials(
     **more: str,
 ) -> subprocess.CompletedProcess[str]:
     """Start a run, let ``act`` do its worst once a first block is kept, and wait for the end."""
-    command = [*POOLBENCH, "run", write(results.parent, text)]
+    command = [sys.executable, "-m", "poolbench", "run", write(results.parent, text)]
     with subprocess.Popen(
         command,
         env=variables(results, **more),

@@ -23,7 +23,7 @@ def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """One worker of four slots, with the probe."""
     queue = f"q-{secrets.token_hex(4)}"
     with running_pool(
-        server,
+        server.url,
         pool=find_pool("asyncio"),
         folder=tmp_path_factory.mktemp("asyncio"),
         queue=queue,

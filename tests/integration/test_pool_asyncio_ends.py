@@ -21,7 +21,7 @@ def start(server: Server, run_id: str, tmp_path: Path) -> Any:
 
     def start(**options: Any) -> AbstractContextManager[PoolWorker]:
         pool = find_pool("asyncio")
-        return running_pool(server, pool=pool, folder=tmp_path, queue=run_id, **options)
+        return running_pool(server.url, pool=pool, folder=tmp_path, queue=run_id, **options)
 
     return start
 

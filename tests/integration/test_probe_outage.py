@@ -12,7 +12,7 @@ import redis
 from lab.system.redis_server import RedisServer
 from poolbench.pools import Pool, available_pools
 from tests.conftest import wait_until
-from tests.integration.probing import read_lines, sending, strange_worker
+from tests.integration.probing import read_lines, recorded_pool, sending, witnesses
 
 
 @pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
@@ -21,13 +21,13 @@ def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path:
     with RedisServer(folder=tmp_path / "data") as server:
         url = server.url()
         with (
-            strange_worker(url, pool=pool.celery_value, folder=tmp_path) as worker,
+            recorded_pool(url, pool=pool, folder=tmp_path, queue=run_id) as worker,
             sending(url, run=run_id) as sender,
             redis.Redis.from_url(url, decode_responses=True) as client,
         ):
             # no more than run at once: with prefetched jobs, kombu 5.7 ends the worker when it
             # closes the lost connection (AttributeError in its restore_unacked)
-            jobs = {sender.send("strange.works", 0.5) for _ in range(pool.fixed_slots or 2)}
+            jobs = {sender.send("blocks", 0.5) for _ in range(pool.fixed_slots or 2)}
             wait_until(
                 lambda: (
                     len(_ids(client, run_id, "started")) == len(jobs)
@@ -38,7 +38,7 @@ def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path:
             server.stop()
             wait_until(
                 lambda: (
-                    jobs <= set(worker.witnesses) and "Redis does not accept lines" in worker.log
+                    jobs <= set(witnesses(worker)) and "Redis does not accept lines" in worker.log
                 ),
                 what="jobs that finished while Redis was away, and a word of it",
             )

@@ -15,20 +15,24 @@ import redis
 
 from poolbench.evidence import boot_id, host, pool_name
 from poolbench.keys import records_stream
-from poolbench.pools import Pool, available_pools
+from poolbench.pools import POOLS, Pool, available_pools
 from poolbench.records import LINE_COLUMNS
 from tests.conftest import Server, wait_until
+from tests.integration.pooling import PoolWorker
 from tests.integration.probing import (
     PATIENCE_S,
     Sender,
-    Worker,
-    is_gone,
+    kill_slot,
+    leftovers,
     read_lines,
+    recorded_pool,
+    recorder_of,
     sending,
-    strange_worker,
+    witnesses,
 )
+from tests.processes import has_ended
 
-Start = Callable[..., AbstractContextManager[Worker]]
+Start = Callable[..., AbstractContextManager[PoolWorker]]
 
 every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
 
@@ -41,9 +45,9 @@ def sender(server: Server, run_id: str) -> Iterator[Sender]:
 
 
 @pytest.fixture
-def start(server: Server, tmp_path: Path) -> Start:
-    """Start a worker of the strange app, on the session's server."""
-    return functools.partial(strange_worker, server.url, folder=tmp_path)
+def start(server: Server, run_id: str, tmp_path: Path) -> Start:
+    """Start a worker with the probe, on the session's server and the sender's queue."""
+    return functools.partial(recorded_pool, server.url, folder=tmp_path, queue=run_id)
 
 
 def _recorded(client: redis.Redis, run: str, *, lines: int) -> list[dict[str, Any]]:
@@ -79,14 +83,14 @@ def _ends(lines: list[dict[str, Any]]) -> Counter[str]:
 def test_each_job_has_its_lines_and_each_end_its_outcome(
     pool: Pool, start: Start, client: redis.Redis, sender: Sender
 ) -> None:
-    """Three lines and one nonce a job, with the evidence of who ran it, in a strange app.
+    """Three lines and one nonce a job, with the evidence of who ran it.
 
     Failure, retry, reject, ignore, revoke and expiry are told apart; a retry has new nonces. A
     worker that is stopped leaves nothing of its recorder.
     """
-    with start(pool=pool.celery_value) as worker:
+    with start(pool=pool) as worker:
         for _ in range(20):
-            sender.send("strange.works")
+            sender.send("blocks")
         lines = _recorded(client, sender.run, lines=60)
         presence = list(client.scan_iter("poolbench:worker:*"))
 
@@ -95,7 +99,7 @@ def test_each_job_has_its_lines_and_each_end_its_outcome(
         }
         assert [line["seq"] for line in lines if line["m"] == "received"] == list(range(20))
         assert all(line.keys() <= LINE_COLUMNS.keys() for line in lines)
-        assert presence == [f"poolbench:worker:strange.1:{host()}-{worker.process.pid}"]
+        assert presence == [f"poolbench:worker:{sender.run}:{host()}-{worker.process.pid}"]
         _check_evidence([line for line in lines if line["m"] == "started"], pool=pool)
         has_cpu = {line["cpu_ns"] is not None for line in lines if line["m"] == "finished"}
         assert has_cpu == {pool.name in {"prefork", "threads", "solo"}}
@@ -103,12 +107,12 @@ def test_each_job_has_its_lines_and_each_end_its_outcome(
         client.delete(records_stream(sender.run))
         _check_outcomes(client, sender)
 
-        recorder = worker.recorder
+        recorder = recorder_of(worker)
         assert recorder is not None
         worker.process.terminate()
         assert worker.process.wait(PATIENCE_S) == 0
-        assert is_gone(recorder.pid)
-        assert worker.leftovers() == []
+        assert has_ended(recorder)
+        assert leftovers(worker) == []
         assert list(client.scan_iter("poolbench:worker:*")) == []
 
 
@@ -124,13 +128,13 @@ def _check_evidence(started: list[dict[str, Any]], *, pool: Pool) -> None:
 def _check_outcomes(client: redis.Redis, sender: Sender) -> None:
     revoked = "job-to-be-revoked"
     _revoke(sender, revoked)
-    failed = sender.send("strange.fails")
-    rejected = sender.send("strange.rejects")
-    ignored = sender.send("strange.ignores")
-    sender.send("strange.works", task_id=revoked)
-    expired = sender.send("strange.works", expires=-1)
-    unknown = sender.send("strange.unheard-of")
-    retried = sender.send("strange.retries")
+    failed = sender.send("fails")
+    rejected = sender.send("rejects")
+    ignored = sender.send("ignores")
+    sender.send("blocks", task_id=revoked)
+    expired = sender.send("blocks", expires=-1)
+    unknown = sender.send("unheard-of")
+    retried = sender.send("retries", 1)
     expected = {
         failed: [["received", "started", "failed", "FAILURE"]],
         ignored: [["received", "started", "IGNORED"]],
@@ -149,7 +153,7 @@ def _check_outcomes(client: redis.Redis, sender: Sender) -> None:
     assert _by_job(lines) == expected
     errors = {line["task_id"]: line["error"] for line in lines if line["m"] == "verdict"}
     assert errors[failed] == "ValueError: out of tea"
-    assert errors[unknown] == "NotRegistered: strange.unheard-of"
+    assert errors[unknown] == "NotRegistered: unheard-of"
 
 
 def _revoke(sender: Sender, job_id: str) -> None:
@@ -166,13 +170,13 @@ def _revoke(sender: Sender, job_id: str) -> None:
     )
 
 
-def _kill(worker: Worker) -> None:
+def _kill(worker: PoolWorker) -> None:
     """Kill a worker, not by SIGTERM: prefork may hang after its children were killed."""
-    recorder = worker.recorder
+    recorder = recorder_of(worker)
     assert recorder is not None
     worker.process.kill()
     worker.process.wait()
-    wait_until(lambda: is_gone(recorder.pid), what="the recorder's end")
+    wait_until(lambda: has_ended(recorder), what="the recorder's end")
 
 
 @every_pool
@@ -180,14 +184,14 @@ def test_a_killed_worker_loses_no_finished_job(
     pool: Pool, start: Start, client: redis.Redis, sender: Sender
 ) -> None:
     """A worker killed at any moment has a finished line for each job that got as far."""
-    with start(pool=pool.celery_value) as worker:
+    with start(pool=pool) as worker:
         for _ in range(400):
-            sender.send("strange.works", 0.001)
-        wait_until(lambda: len(worker.witnesses) >= 50, what="50 jobs")
+            sender.send("blocks", 0.001)
+        wait_until(lambda: len(witnesses(worker)) >= 50, what="50 jobs")
         _kill(worker)
 
-        assert Counter(worker.witnesses) <= _ends(read_lines(client, sender.run))
-        assert worker.leftovers() == []
+        assert Counter(witnesses(worker)) <= _ends(read_lines(client, sender.run))
+        assert leftovers(worker) == []
         assert list(client.scan_iter("poolbench:worker:*")) == []
 
 
@@ -198,28 +202,28 @@ def test_killed_children_lose_no_finished_job(
 
     Prefork may run a job twice then, even one that was done: both ends are told.
     """
-    with start(pool="prefork") as worker:
+    with start(pool=POOLS["prefork"]) as worker:
         for _ in range(1_000):
-            sender.send("strange.works", 0.002)
+            sender.send("blocks", 0.002)
         for killed in range(8):
             wait_until(
-                lambda: len(worker.witnesses) >= 50 * (killed + 1),  # noqa: B023 -- called at once
+                lambda: len(witnesses(worker)) >= 50 * (killed + 1),  # noqa: B023 -- called at once
                 what=f"50 jobs after {killed} kills",
             )
-            wait_until(worker.kill_slot, what="a slot to kill")
+            wait_until(lambda: kill_slot(worker), what="a slot to kill")
         _kill(worker)
 
-        assert len(worker.witnesses) >= 400
-        assert Counter(worker.witnesses) <= _ends(read_lines(client, sender.run))
+        assert len(witnesses(worker)) >= 400
+        assert Counter(witnesses(worker)) <= _ends(read_lines(client, sender.run))
 
 
 def test_what_only_the_consumer_sees_has_its_outcome(
     start: Start, client: redis.Redis, sender: Sender
 ) -> None:
     """A hard time limit and a lost child are told by the consumer, under the job's own nonce."""
-    with start(pool="prefork"):
-        late = sender.send("strange.works", 30.0, time_limit=0.5)
-        lost = sender.send("strange.exits")
+    with start(pool=POOLS["prefork"]):
+        late = sender.send("blocks", 30.0, time_limit=0.5)
+        lost = sender.send("dies")
 
         def outcomes() -> set[str]:
             lines = read_lines(client, sender.run)
@@ -234,9 +238,9 @@ def test_what_only_the_consumer_sees_has_its_outcome(
 
 def test_spawned_slots_are_recorded(start: Start, client: redis.Redis, sender: Sender) -> None:
     """Slots that are fresh interpreters join the worker's pipe by its path."""
-    with start(pool="prefork", options=("--pool-start-method", "spawn")) as worker:
+    with start(pool=POOLS["prefork"], options=("--pool-start-method", "spawn")) as worker:
         for _ in range(6):
-            sender.send("strange.works")
+            sender.send("blocks")
         lines = _recorded(client, sender.run, lines=18)
         assert set(map(tuple, _moments(lines).values())) == {("received", "started", "SUCCESS")}
         assert worker.process.pid not in {line.get("pid") for line in lines}
@@ -252,8 +256,8 @@ def test_a_worker_does_as_its_settings_say(
         "POOLBENCH_CONTENDER": "theirs",
         "POOLBENCH_HEARTBEAT_FILE": str(heartbeat_file),
     }
-    with start(pool="solo", environment=environment):
-        sender.app.send_task("strange.works")
+    with start(pool=POOLS["solo"], environment=environment):
+        sender.app.send_task("blocks")
         lines = _recorded(client, "everything", lines=3)
         assert {(line["contender"], line["trial"], line["seq"]) for line in lines} == {
             ("theirs", 0, None)
@@ -265,9 +269,9 @@ def test_a_worker_without_a_recorder_says_so_and_works(
     start: Start, client: redis.Redis, sender: Sender
 ) -> None:
     """One line says that nothing is recorded, and why; the jobs run."""
-    with start(pool="prefork", environment={"POOLBENCH_REDIS_PORT": "none"}) as worker:
-        done = sender.send("strange.works")
-        wait_until(lambda: done in worker.witnesses, what="the job")
+    with start(pool=POOLS["prefork"], environment={"POOLBENCH_REDIS_PORT": "none"}) as worker:
+        done = sender.send("blocks")
+        wait_until(lambda: done in witnesses(worker), what="the job")
 
         said = [line for line in worker.log.splitlines() if "without records" in line]
         assert len(said) == 1
@@ -278,14 +282,14 @@ def test_a_worker_without_a_recorder_says_so_and_works(
 
 def test_a_worker_survives_its_recorder(start: Start, client: redis.Redis, sender: Sender) -> None:
     """A killed recorder costs the worker a log line and no job."""
-    with start(pool="threads") as worker:
+    with start(pool=POOLS["threads"]) as worker:
         wait_until(lambda: any(client.scan_iter("poolbench:worker:*")), what="a heartbeat")
-        recorder = worker.recorder
+        recorder = recorder_of(worker)
         assert recorder is not None
         recorder.kill()
-        wait_until(lambda: is_gone(recorder.pid), what="the recorder's end")
-        jobs = {sender.send("strange.works") for _ in range(10)}
+        wait_until(lambda: has_ended(recorder), what="the recorder's end")
+        jobs = {sender.send("blocks") for _ in range(10)}
 
-        wait_until(lambda: jobs <= set(worker.witnesses), what="the jobs")
+        wait_until(lambda: jobs <= set(witnesses(worker)), what="the jobs")
         assert worker.log.count("the recorder is gone") == 1
         assert "Traceback" not in worker.log

@@ -7,8 +7,6 @@ import http.client
 import json
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter
@@ -16,10 +14,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.system.paths import ROOT
 from poolbench.errors import ExitCode
 from tests.conftest import wait_until
 from tests.integration.working import Upstream, running_upstream
+from tests.processes import run_python
 from upstream.cli import raise_open_files_limit
 
 #: Requests that wait at once; each holds a socket here and one there.
@@ -94,9 +92,7 @@ def test_ctrl_c_ends_it() -> None:
 
 def test_a_taken_port_is_one_line(upstream: Upstream) -> None:
     """Where something listens already, the message names the place; exit 3."""
-    command = [sys.executable, "-m", "upstream", "--port", str(upstream.port)]
-
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run_python("-m", "upstream", "--port", str(upstream.port))
 
     assert done.returncode == ExitCode.STACK
     (line,) = done.stderr.splitlines()

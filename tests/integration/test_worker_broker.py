@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from poolbench.jobs import JOB_KINDS
 from poolbench.keys import CALIBRATION
 from poolbench.settings import load_settings
 from tests.conftest import Server
+from tests.processes import run_python
 from worker import cli
 from worker.broker import wait_for_broker
 
@@ -27,15 +26,10 @@ def test_a_calibration_is_published_where_producers_look(
     client: redis.Redis, server: Server, tmp_path: Path
 ) -> None:
     """One command leaves what every kind with units costs, and tells the same."""
-    done = subprocess.run(
-        [sys.executable, "-m", "worker", "calibrate", "--publish", "--json"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "POOLBENCH_REDIS_URL": server.url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "POOLBENCH_REDIS_URL": server.url}
+
+    words = ("calibrate", "--publish", "--json")
+    done = run_python("-m", "worker", *words, environ=environ, folder=tmp_path)
 
     assert done.returncode == ExitCode.OK, done.stderr
     found = read_calibration(str(client.get(CALIBRATION)))
@@ -79,11 +73,8 @@ def test_a_wrong_password_ends_the_worker_with_one_line(server: Server) -> None:
     """Celery alone would try for ever; we say so at once, exit 3, and don't print the password."""
     url = f"redis://:not-the-secret@127.0.0.1:{server.port}/0"
     environ = {**os.environ, "POOLBENCH_REDIS_URL": url, "PYTHONWARNINGS": "ignore"}
-    command = [sys.executable, "-m", "worker", "--pool", "gevent"]
 
-    done = subprocess.run(
-        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False, timeout=30
-    )
+    done = run_python("-m", "worker", "--pool", "gevent", environ=environ, within_s=30)
 
     assert done.returncode == ExitCode.STACK
     (line,) = done.stderr.splitlines()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from poolbench.keys import queue_name, result_prefix, worker_key
 from poolbench.pools import Pool
 from tests.conftest import Server, wait_until
 from tests.integration.probing import read_lines
+from tests.processes import running_python
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def running_worker(
 ) -> Iterator[Worker]:
     """Run `python -m worker`, wait until it takes jobs, and kill what is left of it at the end."""
     log = folder / f"{pool.name}.log"
-    command = [sys.executable, "-m", "worker", "--pool", pool.name, "--slots", str(slots)]
+    command = ("-m", "worker", "--pool", pool.name, "--slots", str(slots), *options)
     environ = {
         **os.environ,
         "POOLBENCH_REDIS_URL": server.url,
@@ -128,29 +128,16 @@ def running_worker(
         "POOLBENCH_STATE_DIR": str(folder),
         **(environment or {}),
     }
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [*command, *options],
-            cwd=ROOT,
-            env=environ,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
     with (
+        running_python(*command, log=log, environ=environ) as process,
         Celery("sender", broker=server.url, set_as_current=False) as app,
         redis.Redis.from_url(server.url, decode_responses=True) as client,
     ):
         worker = Worker(
             process=process, pool=pool, slots=slots, client=client, run=run, log=log, app=app
         )
-        try:
-            wait_until(_is_present(worker), what=f"the {pool.name} worker: {log.read_text()}")
-            yield worker
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        wait_until(_is_present(worker), what=f"the {pool.name} worker: {log.read_text()}")
+        yield worker
 
 
 def _is_present(worker: Worker) -> Callable[[], bool]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from collector.run_manifest import ExperimentSource, Machine, Manifest
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, SAMPLE_SCHEMA
 from collector.store import RunFolder
 from poolbench.errors import StorageError
+from tests.processes import run_python
 from tests.wire import encode_line, stored_lines
 
 MANIFEST = Manifest(
@@ -145,12 +144,7 @@ def test_table_that_does_not_fit_is_not_there_at_all(folder: RunFolder) -> None:
         except StorageError as error:
             print(error)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(folder.path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python("-c", textwrap.dedent(script), str(folder.path))
 
     assert "jobs.parquet: File too large; free some space" in done.stdout
     assert list(folder.path.iterdir()) == []

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,26 +13,18 @@ import pytest
 from poolbench.jobs import JOB_KINDS
 from poolbench.pools import MAX_SLOTS, POOLS, Pool
 from poolbench.settings import load_settings
+from tests.processes import run_python
 from worker.app import SOCKET_TIMEOUT_S, VISIBILITY_TIMEOUT_S, app, configuration
 from worker.jobs import COROUTINES
 from worker.tasks import register, register_coroutine
-
-ROOT = Path(__file__).resolve().parents[3]
 
 #: Libraries of other rooms: heavy in every worker, and in what is measured of it.
 FOREIGN = {"altair", "pandas", "polars", "pydantic", "rich", "scipy", "starlette", "typer"}
 
 
-def run_python(code: str, environ: Mapping[str, str] = os.environ) -> str:
+def run_code(code: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return what a Python of its own prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=dict(environ),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_python("-c", code, environ=environ)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
@@ -100,7 +89,7 @@ def test_async_forms_run_where_slots_are_coroutines(pool: Pool) -> None:
         "print(json.dumps({n: f for n, f in ours.items() if not n.startswith('celery.')}))"
     )
 
-    found = json.loads(run_python(code, {**os.environ, **dict(pool.environment)}))
+    found = json.loads(run_code(code, {**os.environ, **dict(pool.environment)}))
 
     assert found.keys() == JOB_KINDS.keys()
     expected = set(COROUTINES) if pool.name == "asyncio" else set()
@@ -169,7 +158,7 @@ def test_the_password_is_masked_where_celery_shows_it() -> None:
         "print(app.connection().as_uri(), app.backend.as_uri(), app.conf.humanize())"
     )
 
-    printed = run_python(code, {"POOLBENCH_REDIS_URL": "redis://:sesame@h:1/0"})
+    printed = run_code(code, {"POOLBENCH_REDIS_URL": "redis://:sesame@h:1/0"})
 
     assert "redis://:**@h:1/0" in printed
     assert "sesame" not in printed
@@ -182,7 +171,7 @@ def test_a_worker_imports_nothing_of_other_rooms() -> None:
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
 
-    imported = set(json.loads(run_python(code)))
+    imported = set(json.loads(run_code(code)))
 
     assert imported & {"celery", "httpx", "worker"} == {"celery", "httpx", "worker"}
     assert not imported & (FOREIGN | {"collector", "lab", "producer", "report", "upstream"})
@@ -197,4 +186,4 @@ def test_a_worker_does_without_what_turns_the_gil_on() -> None:
         "print(len(worker.tasks.app.tasks))"
     )
 
-    assert int(run_python(code)) >= len(JOB_KINDS)
+    assert int(run_code(code)) >= len(JOB_KINDS)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import sysconfig
 import warnings
-from pathlib import Path
 
 import pytest
 
 from poolbench.errors import ExitCode, UsageError
+from tests.processes import run_python
 from worker import cli, interpreter
 
 #: What CPython 3.13 says when an extension turns the GIL on, word for word.
@@ -20,8 +19,6 @@ WARNING = (
     "has not declared that it can run safely without the GIL. To override this behavior and keep "
     "the GIL disabled (at your own risk), run with PYTHON_GIL=0 or -Xgil=0."
 )
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -62,14 +59,7 @@ def test_a_python_built_with_the_gil_is_refused_in_one_line() -> None:
     """What `make free-threaded` would say in the end; in a process of its own, as there."""
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         pytest.skip("this Python is built without the GIL")
-    ended = subprocess.run(
-        [sys.executable, "-m", "worker", "interpreter", "--no-gil"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_python("-m", "worker", "interpreter", "--no-gil")
 
     assert ended.returncode == ExitCode.USAGE
     assert ended.stderr.count("\n") == 1
