@@ -70,12 +70,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Run:
     assert server.password not in (only_run(results) / "manifest.json").read_text()
     summary = json.loads((only_run(results) / "summary.json").read_text(encoding="utf-8"))
     rows = {row["contender"]: row for row in summary["rows"]}
-    return Run(manifest=read_manifest(results), rows=rows)
-
-
-def test_an_explicit_broker_is_used(run: Run) -> None:
-    """POOLBENCH_REDIS_URL goes before the embedded server."""
-    assert run.manifest["broker"]["origin"].startswith("POOLBENCH_REDIS_URL")
+    manifest = read_manifest(results)
+    assert manifest["broker"]["origin"].startswith("POOLBENCH_REDIS_URL")
+    return Run(manifest=manifest, rows=rows)
 
 
 def test_celery_says_that_the_settings_hold(run: Run) -> None:

@@ -101,26 +101,21 @@ def test_each_linked_callback_is_called(worker: PoolWorker) -> None:
 
 @pytest.mark.parametrize("where", _FAILING)
 def test_an_error_callback_is_called(worker: PoolWorker, where: str) -> None:
-    """With the failed job's request and its error, in the process that saw it fail."""
-    before = len(worker.diary)
+    """With the failed job's request and its error, in the process that saw it fail.
 
-    _FAILING[where](worker.sign, worker.sign("on-error")).apply_async()
+    An immutable one is called with the sender's arguments alone.
+    """
+    before, word = len(worker.diary), secrets.token_hex(4)
+
+    immutable = worker.sign("note", word, "failed").set(immutable=True)
+    for errback in (worker.sign("on-error"), immutable):
+        _FAILING[where](worker.sign, errback).apply_async()
 
     def found() -> list[str]:
         return [line.split()[-1] for line in worker.diary[before:] if line.startswith("on-error ")]
 
     error = "ChordError" if where == "a chord's body" else "ValueError"
     wait_until(lambda: error in found(), what=f"the callback: {worker.diary[before:]}")
-
-
-@pytest.mark.parametrize("where", _FAILING)
-def test_an_immutable_error_callback_is_called(worker: PoolWorker, where: str) -> None:
-    """With the sender's arguments alone."""
-    word = secrets.token_hex(4)
-
-    errback = worker.sign("note", word, "failed").set(immutable=True)
-    _FAILING[where](worker.sign, errback).apply_async()
-
     worker.wait_for(f"note {word} failed")
 
 

@@ -100,22 +100,19 @@ def test_a_remote_shutdown_finishes_what_runs(start: Start, variant: Variant) ->
 
 
 @pytest.mark.parametrize("variant", _CANCELLING, ids=str)
-def test_a_cold_shutdown_puts_back_what_runs(start: Start, variant: Variant) -> None:
-    """SIGQUIT: a job with acks_late is ended and in the queue again, with those that wait."""
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGINT], ids=["SIGQUIT", "SIGINT twice"])
+def test_a_cold_shutdown_puts_back_what_runs(
+    start: Start, variant: Variant, number: signal.Signals
+) -> None:
+    """A job with acks_late is ended and in the queue again, with those that wait.
+
+    The first Ctrl-C waits for what runs, the second ends it.
+    """
     with start(variant) as worker:
-        worker.process.send_signal(signal.SIGQUIT)
-
-        worker.process.wait(20)
-        _assert_put_back(worker)
-
-
-@pytest.mark.parametrize("variant", _CANCELLING, ids=str)
-def test_a_second_interrupt_makes_a_shutdown_cold(start: Start, variant: Variant) -> None:
-    """The first Ctrl-C waits for what runs, the second ends it."""
-    with start(variant) as worker:
-        worker.process.send_signal(signal.SIGINT)
-        wait_until(lambda: "Hitting Ctrl+C again" in worker.log, what="the first")
-        worker.process.send_signal(signal.SIGINT)
+        if number is signal.SIGINT:
+            worker.process.send_signal(number)
+            wait_until(lambda: "Hitting Ctrl+C again" in worker.log, what="the first")
+        worker.process.send_signal(number)
 
         worker.process.wait(20)
         _assert_put_back(worker)

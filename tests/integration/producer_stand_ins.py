@@ -26,9 +26,7 @@ def show_worker(
     contender: str,
     *,
     slots: int = 4,
-    has_events: bool = False,
     scope: str = "",
-    name: str = "host-1",
 ) -> None:
     """Make a worker seen, as the recorder does."""
     shown = {
@@ -38,12 +36,12 @@ def show_worker(
         "contender": contender,
         "pool": contender,
         "slots": slots,
-        "events": has_events,
+        "events": False,
         "host": "host",
         "pid": 1,
         "queues": [queue_name(contender, scope=scope)],
     }
-    client.set(worker_key(contender, name), json.dumps(shown), ex=600)
+    client.set(worker_key(contender, "host-1"), json.dumps(shown), ex=600)
 
 
 class StandIns:

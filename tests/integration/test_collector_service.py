@@ -30,29 +30,20 @@ MS = 1_000_000
 DUE_NS = 1_800_000_000_000_000_000
 
 
-class Clock:
-    """A clock that a test moves, so that nothing waits."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        """Return the time, seconds."""
-        return self.now_s
-
-
 class Stack:
     """A producer and a worker in words: what they leave in Redis, and the service beside them."""
 
     def __init__(self, client: redis.Redis, results_dir: Path) -> None:
         self.client = client
         self.results_dir = results_dir
-        self.clock = Clock()
+        #: The service's time, which a test moves, so that nothing waits.
+        self.now_s = 0.0
         self.service = self.new_service()
 
     def new_service(self) -> Service:
         """Return a service as one that has just started."""
-        return Service(self.client, results_dir=self.results_dir, address="here", clock=self.clock)
+        folder = self.results_dir
+        return Service(self.client, results_dir=folder, address="here", clock=lambda: self.now_s)
 
     def open_run(self, run: str, *, slots: int = 2, kind: str = "io.sleep", **plan: Any) -> None:
         """Write a run's hash as the producer does."""
@@ -96,9 +87,9 @@ class Stack:
 
     def round(self, after_s: float = UPDATE_EVERY_S) -> None:
         """Let time pass and the service do a round, and its next where more waits."""
-        self.clock.now_s += after_s
+        self.now_s += after_s
         while self.service.round():
-            self.clock.now_s += UPDATE_EVERY_S
+            self.now_s += UPDATE_EVERY_S
 
     def restart(self) -> None:
         """Let a new service take the place of the present one, and do its first round."""
@@ -309,13 +300,17 @@ def test_producer_on_the_workers_host_is_believed(stack: Stack, run_id: str) -> 
 
 
 def test_workers_tell_of_events_and_slots(stack: Stack, run_id: str) -> None:
-    """Events cost throughput, so a summary says that they were on; slots come from the workers."""
+    """Events cost throughput, so a summary says that they were on; slots come from the workers.
+
+    Those of several hosts are added up, without another contender's and without garbled keys.
+    """
     for worker, text in {
         "h-1": json.dumps({"events": True, "slots": 3}),
         "h-2": json.dumps({"events": False, "slots": 2}),
-        "h-3": "garbled",
+        **{f"h-{3 + n}": text for n, text in enumerate(("garbled", "", "{", "[]", "3", "null"))},
     }.items():
         stack.client.set(worker_key("threads", worker), text)
+    stack.client.set(worker_key("threads-acks", "h-1"), json.dumps({"slots": 9}))
     stack.open_run(run_id, slots=0)
     stack.round()
 
@@ -414,21 +409,8 @@ def test_one_runs_fault_hinders_no_other(stack: Stack, caplog: pytest.LogCapture
     "trials",
     [
         "[",
-        "{}",
-        "[1]",
         "[{}]",
-        *(
-            json.dumps(
-                [{"trial": 0, "contender": "a", "pool": "a", "slots": 1, "kind": "k", **garbled}]
-            )
-            for garbled in (
-                {"trial": "0"},
-                {"contender": 5},
-                {"parameters": 5},
-                {"parameters": {"x": "long"}},
-                {"rate_per_s": "1"},
-            )
-        ),
+        '[{"trial": "0", "contender": "a", "pool": "a", "slots": 1, "kind": "k"}]',
     ],
 )
 def test_garbled_plan_is_one_line_and_the_lines_are_kept(
@@ -481,7 +463,7 @@ def test_second_collector_stands_by(
     second = stack.new_service()
     for _ in range(2):
         second.round()
-        stack.clock.now_s += RETRY_S
+        stack.now_s += RETRY_S
     stack.service.close()
 
     stack.service = second
@@ -523,7 +505,7 @@ def test_looking_costs_a_bounded_share_of_time(
     stack.open_run(run_id)
 
     def slow(client: redis.Redis, run: str) -> RunHash:
-        stack.clock.now_s += 1.0
+        stack.now_s += 1.0
         return read_run_hash(client, run)
 
     monkeypatch.setattr("collector.active_run.read_run_hash", slow)

@@ -117,7 +117,9 @@ def test_the_password_is_in_no_argument_and_no_environment(server: Server, start
 def test_garbled_lines_stop_nothing(server: Server, client: redis.Redis, start: Start) -> None:
     """What is no line of ours is dropped with one word, and its neighbours are kept."""
     fed = start(RecorderSettings(redis_url=server.url))
-    rubbish = (b"", b"\xff\xfe", b"{", b'{"v":9,"m":"received","run":"x"}', b"[" * 3_000, b"null")
+    rubbish = [b"", b"\xff\xfe", b"{", b'{"v":9,"m":"received","run":"x"}', b"[" * 3_000, b"null"]
+    # runs that can be no key
+    rubbish += [_line("../etc", 1), _line("", 1)]
     for seq, bad in enumerate(rubbish):
         fed.feed(bad, _line("one", seq))
     os.write(fed.fd, b"no end " * 900)

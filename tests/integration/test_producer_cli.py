@@ -169,17 +169,23 @@ def test_waiting_ends_with_the_published_account(server: Server, producer: Produ
 
 
 def test_json_is_all_that_stands_on_standard_output(server: Server, producer: Producer) -> None:
-    """What was sent, and the summary as it was published; without --wait there is none."""
+    """What was sent, and the summary as it was published; without --wait there is none.
+
+    --look sends nothing, and shows how the run stands.
+    """
     job = "--pool solo --job io.sleep --count 20 --json"
     with StandIns(server.url, "solo", slots=1, failing=2):
-        waited = producer.run(f"{job} --wait")
+        waited = producer.run(f"{job} --wait --run r1")
         sent = json.loads(producer.run(job).out)
+        looked = producer.run("--look r1")
 
     document = json.loads(waited.out)
     assert waited.code == 0
     assert (document["trials"][0]["sent"], document["trials"][0]["ending"]) == (20, "closed")
     assert document["summary"]["run"] == document["run"]
     assert document["summary"]["trials"][0]["ledger"]["failed"] == 2
+    assert (looked.code, "run r1 closed" in looked.out) == (0, True)
+    assert "20 sent = 18 done + 2 failed" in looked.out
     assert sent["summary"] is None
     assert (sent["trials"][0]["sent"], sent["trials"][0]["ending"]) == (20, None)
 
@@ -253,12 +259,15 @@ def test_without_workers_nothing_is_sent(client: redis.Redis, producer: Producer
 
 
 def test_a_taken_name_is_refused(client: redis.Redis, producer: Producer) -> None:
-    """Two runs of one name would be one muddle; exit 2, nothing sent."""
+    """Two runs of one name would be one muddle; exit 2, nothing sent.
+
+    With --force the first is sent to a queue that nobody serves, which is said.
+    """
     words = "--pool solo --job io.http --count 2 --force --run r1"
-    producer.run(words)
 
-    found = producer.run(words)
+    forced, found = producer.run(words), producer.run(words)
 
+    assert "to solo (no worker is live)" in forced.errors
     assert found.code == 2
     assert "a run of this name exists: r1" in found.errors
     assert client.llen(queue_name("solo")) == 2
@@ -384,19 +393,6 @@ def test_a_signal_stops_waiting(server: Server, client: redis.Redis, producer: P
 
     assert found.code == 130
     assert "stopped waiting: of 8 jobs sent, 5 done" in found.errors
-
-
-def test_look_shows_how_a_run_stands(server: Server, producer: Producer) -> None:
-    """Nothing is sent: the summary is shown as it was published."""
-    with StandIns(server.url, "gevent"):
-        producer.run("--pool gevent --job io.sleep --count 6 --run r1 --wait")
-        shown = producer.run("--look r1")
-        as_json = producer.run("--look r1 --json")
-
-    assert shown.code == as_json.code == 0
-    assert "run r1 closed" in shown.out
-    assert "6 sent = 6 done" in shown.out
-    assert json.loads(as_json.out)["summary"]["trials"][0]["ledger"]["done"] == 6
 
 
 def test_look_says_what_is_missing(client: redis.Redis, producer: Producer) -> None:

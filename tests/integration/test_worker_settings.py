@@ -20,6 +20,7 @@ from poolbench.pools import POOLS
 from poolbench.records import TrialPlan
 from producer.publisher import publish
 from tests.conftest import Server, wait_until
+from tests.integration.probing import read_lines
 from tests.integration.working import Worker, running_worker
 
 RUN = "worker-settings"
@@ -46,20 +47,8 @@ def send(worker: Worker, trial: int, *, count: int = 1, delay_ms: float = 0, **m
 
 
 def ended(worker: Worker) -> int:
-    """Return how many jobs have ended, by Celery's own counts, asked until there is an answer."""
-    found: list[int] = []
-
-    def is_counted() -> bool:
-        # begun is asked first: what begins between the two questions makes the difference less
-        begun = worker.app.control.inspect(timeout=1, limit=1).stats()
-        active = worker.app.control.inspect(timeout=1, limit=1).active()
-        if begun and active:
-            total = sum(sum(told["total"].values()) for told in begun.values())
-            found.append(total - sum(len(jobs) for jobs in active.values()))
-        return bool(found)
-
-    wait_until(is_counted, what="the worker's counts of its jobs")
-    return found[0]
+    """Return how many jobs have ended, by their records."""
+    return sum(line["m"] == "finished" for line in read_lines(worker.client, RUN))
 
 
 def result_keys(worker: Worker) -> list[str]:

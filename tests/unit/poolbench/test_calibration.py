@@ -58,14 +58,6 @@ def test_a_share_splits_the_whole(total_ms: float, cpu_share: float) -> None:
     assert (found["units"] == 0) == (cpu_share == 0)
 
 
-@pytest.mark.parametrize(("cpu_share", "units", "delay_ms"), [(0, 0, 20.0), (1, 200, 0.0)])
-def test_the_ends_of_a_share_are_exact(cpu_share: int, units: int, delay_ms: float) -> None:
-    """Nothing but a wait, or nothing but work."""
-    found = sent("mixed.share", {"total_ms": 20, "cpu_share": cpu_share})
-
-    assert found == {"units": units, "delay_ms": delay_ms}
-
-
 @pytest.mark.parametrize(
     ("kind", "given"),
     [

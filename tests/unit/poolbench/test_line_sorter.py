@@ -55,12 +55,6 @@ def test_an_entry_is_no_longer_than_its_bound() -> None:
     assert _joined([found])["a"] == wire
 
 
-def test_a_run_that_can_be_no_key_is_garbled() -> None:
-    """A line of a run with an impossible name is dropped."""
-    found = Sorter().sort(_line("../etc", 1) + _line("", 1))
-    assert (len(found.garbled), found.entries) == (2, [])
-
-
 def test_a_line_that_never_ends_takes_no_memory() -> None:
     """Bytes without an end are dropped beyond the length of a line."""
     sorter = Sorter()

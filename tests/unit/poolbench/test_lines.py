@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from poolbench import lines
 from poolbench.evidence import Evidence
 from poolbench.jobs import JobHeader
-from poolbench.line_sorter import Sorter
 from poolbench.records import LINE_COLUMNS, LINE_MAX_BYTES, Outcome, decode_line
 
 HEADER = JobHeader(run="r-1", trial=2, seq=3, contender="c.4", due_ns=5, sent_ns=6)
@@ -100,17 +99,6 @@ def test_any_text_makes_a_whole_short_line(
         assert len(wire) < LINE_MAX_BYTES
         assert wire.index(b"\n") == len(wire) - 1
         assert decode_line(wire)["nonce"] == IDENTITY["nonce"]
-
-
-def test_the_recorder_knows_every_kind_of_line_unparsed() -> None:
-    """All four kinds are sorted into the job's run, byte for byte."""
-    wire = (
-        lines.received_line(_identity(), t_ns=7)
-        + lines.started_line(_identity(), t_ns=7, evidence='"host":"h"')
-        + lines.finished_line(_identity(), t_ns=7, pid=8, state="SUCCESS", cpu_ns=1, work_ns=None)
-        + lines.verdict_line(_identity(), t_ns=7, outcome=Outcome.DONE, error="ü")
-    )
-    assert Sorter().sort(wire).entries == [("r-1", wire)]
 
 
 @pytest.mark.parametrize("part", ['so "long"', 7, "", ["long"]])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from celery.app.task import Context
-from celery.exceptions import Reject, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import SoftTimeLimitExceeded
 
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.pipe import Pipe
@@ -132,24 +132,13 @@ def test_a_fault_of_the_probe_never_reaches_the_job(
     ]
 
 
-@pytest.mark.parametrize(
-    ("exception", "outcome"),
-    [
-        (ValueError("x"), "failed"),
-        (WorkerLostError("x"), "lost-worker"),
-        (TimeLimitExceeded(1), "timed-out"),
-        (SoftTimeLimitExceeded(), "timed-out"),
-        (Reject("x"), "rejected"),
-    ],
-)
-def test_a_failure_has_its_outcome(probe: Probe, exception: Exception, outcome: str) -> None:
-    """It is found by the job's id where Celery tells it without a request."""
-    request = Request(**_header())
-    probe.on_received(sender=None, request=request)
-    probe.on_failure(sender=_task(), task_id="id-1", exception=exception)
+def test_a_soft_time_limit_is_a_time_out(probe: Probe) -> None:
+    """The execution is found by the job's id where Celery tells it without a request."""
+    request = _received(probe)
+    probe.on_failure(sender=_task(), task_id=request.id, exception=SoftTimeLimitExceeded())
     received, verdict = _lines(probe)
-    assert (verdict["outcome"], verdict["nonce"]) == (outcome, received["nonce"])
-    assert verdict["error"].startswith(type(exception).__name__)
+    assert (verdict["outcome"], verdict["nonce"]) == ("timed-out", received["nonce"])
+    assert verdict["error"].startswith("SoftTimeLimitExceeded")
 
 
 def test_a_job_revoked_in_the_queue_keeps_its_nonce(probe: Probe) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
@@ -124,20 +124,6 @@ def test_seeds_draw_different_arrivals(name: str) -> None:
     first = offsets_of(name, count=10, rate_per_s=1.0, seed=1)
 
     assert first != offsets_of(name, count=10, rate_per_s=1.0, seed=2)
-
-
-@settings(max_examples=50)
-@given(
-    name=st.sampled_from(["poisson", "ramp", "steps", "ebb"]),
-    rate_per_s=st.floats(min_value=1.0, max_value=1_000.0),
-    seed=SEEDS,
-)
-def test_the_last_job_comes_when_the_mean_says(name: str, rate_per_s: float, seed: int) -> None:
-    """The jobs due by the last offset are gamma distributed: within 6 deviations of the count."""
-    count = 2_000
-    made = read_schedule(table_of(name, count=count, rate_per_s=rate_per_s))
-
-    assert abs(due_by(made, made.draw(seed)[-1]) - count) < 6 * math.sqrt(count)
 
 
 @given(schedule=CHANGING, jobs=st.floats(min_value=0.0, max_value=1e5))

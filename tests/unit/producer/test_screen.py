@@ -59,14 +59,6 @@ def test_a_backlog_is_not_called_late() -> None:
     assert "late" not in text
 
 
-def test_what_is_sent_to_whom_is_said() -> None:
-    """A comparison's order and seed, to repeat it; an empty room, to which --force sends."""
-    submission = replace(SUBMISSION, pools=("solo", "gevent"), seed=3)
-
-    assert "to solo → gevent, seed 3" in show(submission)
-    assert "to gevent (no worker is live)" in show(SUBMISSION, group=WorkerGroup())
-
-
 def test_events_are_said_where_they_are_on() -> None:
     """They cost throughput, so they are told before the figures."""
     assert EVENTS_NOTE in show(SUBMISSION, group=replace(GROUP, has_events=True))

@@ -153,19 +153,6 @@ def test_stretches_without_an_await_add_up(crew: Crew) -> None:
     assert crew.pool.info["blocked"]["longest-by"] == "blocks"
 
 
-def test_a_plain_jobs_stretch_counts_to_the_end_of_its_function(crew: Crew) -> None:
-    """It is set on the request before `task_postrun`, so that a record can hold it."""
-    requests: list[Any] = []
-
-    def plain(self: Any) -> None:
-        _busy(0.07)
-        requests.append(self.request)
-
-    crew.put(crew.job(plain, bind=True)).last()
-
-    assert requests[0].loop_blocked_ns >= 70_000_000
-
-
 def test_the_log_names_what_blocks_at_once_and_then_now_and_then(
     crew: Crew, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
