@@ -27,8 +27,6 @@ PARTS = (
     *("requirements", "experiments", "Dockerfile", ".dockerignore", "docker-compose.yml"),
 )
 
-_PORTS = ("POOLBENCH_REDIS_PORT", "POOLBENCH_UPSTREAM_PORT", "POOLBENCH_FLOWER_PORT")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
@@ -83,8 +81,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
             shutil.copy(source, root / part)
     (root / "results").mkdir()
     mine = {name: value for name, value in os.environ.items() if not _is_ours(name)}
-    ports = {name: str(free_port()) for name in _PORTS}
-    found = Checkout(root=root, environment={**mine, **ports, "PYTHONPATH": str(root)})
+    found = Checkout(root=root, environment={**mine, **free_ports(), "PYTHONPATH": str(root)})
     yield found
     found.run("poolbench", "down")
 
@@ -98,6 +95,12 @@ def docker_engine(is_ci: bool) -> str:  # noqa: FBT001 -- a fixture
             pytest.fail(f"CI must have a Docker engine: {engine.description}")
         pytest.skip(f"needs Docker: {engine.description}")
     return engine.description
+
+
+def free_ports() -> dict[str, str]:
+    """Return variables with free ports, so that nobody's own stack is disturbed."""
+    services = ("REDIS", "UPSTREAM", "FLOWER")
+    return {f"POOLBENCH_{service}_PORT": str(free_port()) for service in services}
 
 
 def _is_ours(name: str) -> bool:

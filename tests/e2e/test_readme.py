@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.system.redis_server import free_port
+from tests.e2e.conftest import free_ports
 
 README = Path("README.md").read_text(encoding="utf-8")
 
@@ -52,9 +52,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         "COLUMNS": "100",
         "POOLBENCH_STATE_DIR": str(folder / "state"),
         "POOLBENCH_RESULTS_DIR": str(folder / "results"),
-        "POOLBENCH_REDIS_PORT": str(free_port()),
-        "POOLBENCH_UPSTREAM_PORT": str(free_port()),
-        "POOLBENCH_FLOWER_PORT": str(free_port()),
+        **free_ports(),
     }
     yield variables
     run("make down", variables=variables)

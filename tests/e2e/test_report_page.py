@@ -17,8 +17,9 @@ from tests.synthetic import BENCH, make_run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-_SCHEMES = ("light", "dark")
 _DESK, _PHONE = (1_400, 800), (390, 844)
+
+each_scheme = pytest.mark.parametrize("scheme", ["light", "dark"])
 
 #: Set when every chart is drawn.
 _DRAWN = "body[data-charts=drawn]"
@@ -96,12 +97,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.path / "report.html"
 
 
-@pytest.fixture(params=_SCHEMES)
-def scheme(request: pytest.FixtureRequest) -> str:
-    """Light, then dark."""
-    return str(request.param)
-
-
 def opened(
     browser: Browser, path: Path, *, scheme: str = "light", size: tuple[int, int] = _DESK
 ) -> Page:
@@ -119,6 +114,7 @@ def opened(
     return page
 
 
+@each_scheme
 @pytest.mark.parametrize("shape", [*SHAPES, "empty"])
 def test_it_is_whole_and_silent_on_a_desk_and_a_phone(
     browser: Browser, pages: Mapping[str, Path], shape: str, scheme: str
@@ -210,6 +206,7 @@ def test_a_legend_hides_a_series_and_shows_it_again(browser: Browser, report: Pa
     page.context.close()
 
 
+@each_scheme
 def test_the_scheme_reaches_page_and_charts(browser: Browser, report: Path, scheme: str) -> None:
     """Dark ground with light words, and the other way round; in the drawings too."""
     page = opened(browser, report, scheme=scheme)

@@ -22,6 +22,7 @@ from lab.system.redis_server import free_port
 from poolbench.errors import StackError
 from poolbench.settings import read_dotenv
 from tests.conftest import Server, wait_until
+from tests.e2e.conftest import free_ports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -42,9 +43,8 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ports() -> dict[str, str]:
-    """Free ports, so that nobody's own stack is disturbed."""
-    names = ("POOLBENCH_REDIS_PORT", "POOLBENCH_UPSTREAM_PORT", "POOLBENCH_FLOWER_PORT")
-    return {name: str(free_port()) for name in names}
+    """Ports of the test's own."""
+    return free_ports()
 
 
 @pytest.fixture

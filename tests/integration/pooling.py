@@ -7,7 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,8 @@ class PoolWorker:
     client: redis.Redis
     queue: str
     folder: Path
+    #: Ids of the jobs that were sent to be recorded, in order.
+    sent: list[str] = field(default_factory=list)
 
     @property
     def log(self) -> str:

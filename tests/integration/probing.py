@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
 import redis
-from celery import Celery
 
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.keys import LINES_FIELD, records_stream
@@ -37,6 +35,16 @@ def recorded_pool(
         yield worker
 
 
+def send(worker: PoolWorker, name: str, *args: object, **options: Any) -> str:
+    """Send one job with our header, of a run that has the queue's name; return its id."""
+    header = JobHeader(
+        run=worker.queue, trial=1, seq=len(worker.sent), contender="c", due_ns=5, sent_ns=6
+    )
+    headers = {HEADER: header.as_dict()}
+    worker.sent.append(worker.send(name, *args, headers=headers, ignore_result=True, **options).id)
+    return worker.sent[-1]
+
+
 def witnesses(worker: PoolWorker) -> list[str]:
     """Return the ids of the jobs whose finished line was due, in order."""
     path = worker.folder / "witness"
@@ -59,32 +67,6 @@ def kill_slot(worker: PoolWorker) -> bool:
 def leftovers(worker: PoolWorker) -> list[Path]:
     """Return the pipes' folders that are still there."""
     return sorted(worker.folder.glob("poolbench-pipe-*"))
-
-
-@dataclass(slots=True, kw_only=True)
-class Sender:
-    """Sends jobs of one run to the queue of that name."""
-
-    app: Celery
-    run: str
-    sent: list[str] = field(default_factory=list)
-
-    def send(self, name: str, *args: object, **options: Any) -> str:
-        """Send one job with our header; return its id."""
-        header = JobHeader(
-            run=self.run, trial=1, seq=len(self.sent), contender="c", due_ns=5, sent_ns=6
-        )
-        result = self.app.send_task(name, args, headers={HEADER: header.as_dict()}, **options)
-        self.sent.append(str(result.id))
-        return self.sent[-1]
-
-
-@contextmanager
-def sending(broker_url: str, *, run: str) -> Iterator[Sender]:
-    """Give a sender and close its connections."""
-    with Celery("sender", broker=broker_url, set_as_current=False) as app:
-        app.conf.update(task_ignore_result=True, task_default_queue=run)
-        yield Sender(app=app, run=run)
 
 
 def read_lines(client: redis.Redis, run: str) -> list[dict[str, Any]]:

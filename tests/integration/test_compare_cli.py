@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -21,7 +20,6 @@ from poolbench.errors import UsageError
 from report.result import to_json
 from report.summary import summarize
 from tests.pairs import make_pair
-from tests.processes import run_python
 from tests.synthetic import BROKER_LOST, edit_manifest, flat_manifest, spoil, write_flat
 
 Poolbench = Callable[..., Result]
@@ -129,15 +127,14 @@ def test_an_invalid_row_ends_with_1(poolbench: Poolbench, tmp_path: Path) -> Non
     assert "18 not compared" in ended.stdout
 
 
-def test_a_required_threshold_missed_is_99(tmp_path: Path) -> None:
-    """`poolbench report`, in a process of its own: row and number on standard error and page."""
+def test_a_required_threshold_missed_is_99(poolbench: Poolbench, tmp_path: Path) -> None:
+    """`poolbench report`: row and number on standard error and page."""
     pair = make_pair(tmp_path)
     edit_manifest(pair[0], fail_on=["gevent-4: throughput_per_s < 500"])
 
-    environ = os.environ | {"COLUMNS": "120"}
-    ended = run_python("-m", "poolbench", "report", str(pair[0].path), environ=environ)
+    ended = poolbench("report", pair[0].path)
 
-    assert ended.returncode == 99
+    assert ended.exit_code == 99
     assert "missed: gevent-4/io.sleep: throughput_per_s 7" in ended.stderr
     assert "Thresholds" in ended.stdout
     page = (pair[0].path / "report.html").read_text(encoding="utf-8")

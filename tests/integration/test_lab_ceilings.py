@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
 import redis
@@ -14,14 +13,7 @@ from collector.run_manifest import Workload
 from lab.instruments.ceilings import answers_per_s, redis_cpu_s, upstream_ceilings_per_s
 from lab.system.redis_server import free_port
 from poolbench.errors import StackError
-from tests.integration.working import Upstream, running_upstream
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    """One upstream for the module."""
-    with running_upstream() as it:
-        yield it
+from tests.integration.working import Upstream
 
 
 def requests_so_far(upstream: Upstream) -> int:

@@ -12,7 +12,7 @@ import redis
 from lab.system.redis_server import RedisServer
 from poolbench.pools import Pool, available_pools
 from tests.conftest import wait_until
-from tests.integration.probing import read_lines, recorded_pool, sending, witnesses
+from tests.integration.probing import read_lines, recorded_pool, send, witnesses
 
 
 @pytest.mark.parametrize("pool", available_pools(), ids=lambda pool: pool.name)
@@ -22,12 +22,11 @@ def test_a_redis_that_was_away_has_every_line(pool: Pool, run_id: str, tmp_path:
         url = server.url()
         with (
             recorded_pool(url, pool=pool, folder=tmp_path, queue=run_id) as worker,
-            sending(url, run=run_id) as sender,
             redis.Redis.from_url(url, decode_responses=True) as client,
         ):
             # no more than run at once: with prefetched jobs, kombu 5.7 ends the worker when it
             # closes the lost connection (AttributeError in its restore_unacked)
-            jobs = {sender.send("blocks", 0.5) for _ in range(pool.fixed_slots or 2)}
+            jobs = {send(worker, "blocks", 0.5) for _ in range(pool.fixed_slots or 2)}
             wait_until(
                 lambda: (
                     len(_ids(client, run_id, "started")) == len(jobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,12 @@ from tests.conftest import Server, wait_until
 from tests.integration.pooling import PoolWorker
 from tests.integration.probing import (
     PATIENCE_S,
-    Sender,
     kill_slot,
     leftovers,
     read_lines,
     recorded_pool,
     recorder_of,
-    sending,
+    send,
     witnesses,
 )
 from tests.processes import has_ended
@@ -38,15 +37,8 @@ every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool:
 
 
 @pytest.fixture
-def sender(server: Server, run_id: str) -> Iterator[Sender]:
-    """A sender of the test's own run."""
-    with sending(server.url, run=run_id) as it:
-        yield it
-
-
-@pytest.fixture
 def start(server: Server, run_id: str, tmp_path: Path) -> Start:
-    """Start a worker with the probe, on the session's server and the sender's queue."""
+    """Start a worker with the probe, on the session's server and a queue that is its run."""
     return functools.partial(recorded_pool, server.url, folder=tmp_path, queue=run_id)
 
 
@@ -81,7 +73,7 @@ def _ends(lines: list[dict[str, Any]]) -> Counter[str]:
 
 @every_pool
 def test_each_job_has_its_lines_and_each_end_its_outcome(
-    pool: Pool, start: Start, client: redis.Redis, sender: Sender
+    pool: Pool, start: Start, client: redis.Redis
 ) -> None:
     """Three lines and one nonce a job, with the evidence of who ran it.
 
@@ -90,22 +82,23 @@ def test_each_job_has_its_lines_and_each_end_its_outcome(
     """
     with start(pool=pool) as worker:
         for _ in range(20):
-            sender.send("blocks")
-        lines = _recorded(client, sender.run, lines=60)
-        presence = list(client.scan_iter("poolbench:worker:*"))
+            send(worker, "blocks")
+        lines = _recorded(client, worker.queue, lines=60)
+        key = f"poolbench:worker:{worker.queue}:{host()}-{worker.process.pid}"
+        # the recorder writes its lines before its worker's presence
+        wait_until(lambda: list(client.scan_iter("poolbench:worker:*")) == [key], what=key)
 
         assert Counter(map(tuple, _moments(lines).values())) == {
             ("received", "started", "SUCCESS"): 20
         }
         assert [line["seq"] for line in lines if line["m"] == "received"] == list(range(20))
         assert all(line.keys() <= LINE_COLUMNS.keys() for line in lines)
-        assert presence == [f"poolbench:worker:{sender.run}:{host()}-{worker.process.pid}"]
         _check_evidence([line for line in lines if line["m"] == "started"], pool=pool)
         has_cpu = {line["cpu_ns"] is not None for line in lines if line["m"] == "finished"}
         assert has_cpu == {pool.name in {"prefork", "threads", "solo"}}
 
-        client.delete(records_stream(sender.run))
-        _check_outcomes(client, sender)
+        client.delete(records_stream(worker.queue))
+        _check_outcomes(client, worker)
 
         recorder = recorder_of(worker)
         assert recorder is not None
@@ -125,16 +118,16 @@ def _check_evidence(started: list[dict[str, Any]], *, pool: Pool) -> None:
     assert all(line["slot"].startswith(f"{line['pid']}-") for line in started)
 
 
-def _check_outcomes(client: redis.Redis, sender: Sender) -> None:
+def _check_outcomes(client: redis.Redis, worker: PoolWorker) -> None:
     revoked = "job-to-be-revoked"
-    _revoke(sender, revoked)
-    failed = sender.send("fails")
-    rejected = sender.send("rejects")
-    ignored = sender.send("ignores")
-    sender.send("blocks", task_id=revoked)
-    expired = sender.send("blocks", expires=-1)
-    unknown = sender.send("unheard-of")
-    retried = sender.send("retries", 1)
+    _revoke(worker, revoked)
+    failed = send(worker, "fails")
+    rejected = send(worker, "rejects")
+    ignored = send(worker, "ignores")
+    send(worker, "blocks", task_id=revoked)
+    expired = send(worker, "blocks", expires=-1)
+    unknown = send(worker, "unheard-of")
+    retried = send(worker, "retries", 1)
     expected = {
         failed: [["received", "started", "failed", "FAILURE"]],
         ignored: [["received", "started", "IGNORED"]],
@@ -147,23 +140,24 @@ def _check_outcomes(client: redis.Redis, sender: Sender) -> None:
     }
     with contextlib.suppress(pytest.fail.Exception):  # what was found instead tells more
         wait_until(
-            lambda: _by_job(read_lines(client, sender.run)) == expected, what="an end of every job"
+            lambda: _by_job(read_lines(client, worker.queue)) == expected,
+            what="an end of every job",
         )
-    lines = read_lines(client, sender.run)
+    lines = read_lines(client, worker.queue)
     assert _by_job(lines) == expected
     errors = {line["task_id"]: line["error"] for line in lines if line["m"] == "verdict"}
     assert errors[failed] == "ValueError: out of tea"
     assert errors[unknown] == "NotRegistered: unheard-of"
 
 
-def _revoke(sender: Sender, job_id: str) -> None:
+def _revoke(worker: PoolWorker, job_id: str) -> None:
     """Revoke a job in the worker, which may not listen yet.
 
     Redis delivers a broadcast to the workers that have subscribed, and keeps it for no other.
     gevent subscribes in a greenlet of its own, after its heartbeat and its word "ready"
     (`celery.worker.pidbox.gPidbox`). So the revocation is sent until it is confirmed.
     """
-    revoke = sender.app.control.revoke
+    revoke = worker.app.control.revoke
     wait_until(
         lambda: bool(revoke(job_id, reply=True, timeout=1.0, limit=1)),
         what="the worker to confirm the revocation",
@@ -181,30 +175,28 @@ def _kill(worker: PoolWorker) -> None:
 
 @every_pool
 def test_a_killed_worker_loses_no_finished_job(
-    pool: Pool, start: Start, client: redis.Redis, sender: Sender
+    pool: Pool, start: Start, client: redis.Redis
 ) -> None:
     """A worker killed at any moment has a finished line for each job that got as far."""
     with start(pool=pool) as worker:
         for _ in range(400):
-            sender.send("blocks", 0.001)
+            send(worker, "blocks", 0.001)
         wait_until(lambda: len(witnesses(worker)) >= 50, what="50 jobs")
         _kill(worker)
 
-        assert Counter(witnesses(worker)) <= _ends(read_lines(client, sender.run))
+        assert Counter(witnesses(worker)) <= _ends(read_lines(client, worker.queue))
         assert leftovers(worker) == []
         assert list(client.scan_iter("poolbench:worker:*")) == []
 
 
-def test_killed_children_lose_no_finished_job(
-    start: Start, client: redis.Redis, sender: Sender
-) -> None:
+def test_killed_children_lose_no_finished_job(start: Start, client: redis.Redis) -> None:
     """Slots killed in a loop have a finished line for each time that a job got as far.
 
     Prefork may run a job twice then, even one that was done: both ends are told.
     """
     with start(pool=POOLS["prefork"]) as worker:
         for _ in range(1_000):
-            sender.send("blocks", 0.002)
+            send(worker, "blocks", 0.002)
         for killed in range(8):
             wait_until(
                 lambda: len(witnesses(worker)) >= 50 * (killed + 1),  # noqa: B023 -- called at once
@@ -214,40 +206,38 @@ def test_killed_children_lose_no_finished_job(
         _kill(worker)
 
         assert len(witnesses(worker)) >= 400
-        assert Counter(witnesses(worker)) <= _ends(read_lines(client, sender.run))
+        assert Counter(witnesses(worker)) <= _ends(read_lines(client, worker.queue))
 
 
-def test_what_only_the_consumer_sees_has_its_outcome(
-    start: Start, client: redis.Redis, sender: Sender
-) -> None:
+def test_what_only_the_consumer_sees_has_its_outcome(start: Start, client: redis.Redis) -> None:
     """A hard time limit and a lost child are told by the consumer, under the job's own nonce."""
-    with start(pool=POOLS["prefork"]):
-        late = sender.send("blocks", 30.0, time_limit=0.5)
-        lost = sender.send("dies")
+    with start(pool=POOLS["prefork"]) as worker:
+        late = send(worker, "blocks", 30.0, time_limit=0.5)
+        lost = send(worker, "dies")
 
         def outcomes() -> set[str]:
-            lines = read_lines(client, sender.run)
+            lines = read_lines(client, worker.queue)
             return {line["outcome"] for line in lines if line["m"] == "verdict"}
 
         wait_until(lambda: {"timed-out", "lost-worker"} <= outcomes(), what="both verdicts")
-        found = _by_job(read_lines(client, sender.run))
+        found = _by_job(read_lines(client, worker.queue))
         assert len(found[late]) == len(found[lost]) == 1
         assert "timed-out" in found[late][0]
         assert "lost-worker" in found[lost][0]
 
 
-def test_spawned_slots_are_recorded(start: Start, client: redis.Redis, sender: Sender) -> None:
+def test_spawned_slots_are_recorded(start: Start, client: redis.Redis) -> None:
     """Slots that are fresh interpreters join the worker's pipe by its path."""
     with start(pool=POOLS["prefork"], options=("--pool-start-method", "spawn")) as worker:
         for _ in range(6):
-            sender.send("blocks")
-        lines = _recorded(client, sender.run, lines=18)
+            send(worker, "blocks")
+        lines = _recorded(client, worker.queue, lines=18)
         assert set(map(tuple, _moments(lines).values())) == {("received", "started", "SUCCESS")}
         assert worker.process.pid not in {line.get("pid") for line in lines}
 
 
 def test_a_worker_does_as_its_settings_say(
-    start: Start, client: redis.Redis, sender: Sender, tmp_path: Path
+    start: Start, client: redis.Redis, tmp_path: Path
 ) -> None:
     """A run for jobs without a header, a contender's name and a heartbeat file are heeded."""
     heartbeat_file = tmp_path / "alive"
@@ -256,8 +246,8 @@ def test_a_worker_does_as_its_settings_say(
         "POOLBENCH_CONTENDER": "theirs",
         "POOLBENCH_HEARTBEAT_FILE": str(heartbeat_file),
     }
-    with start(pool=POOLS["solo"], environment=environment):
-        sender.app.send_task("blocks")
+    with start(pool=POOLS["solo"], environment=environment) as worker:
+        worker.send("blocks")
         lines = _recorded(client, "everything", lines=3)
         assert {(line["contender"], line["trial"], line["seq"]) for line in lines} == {
             ("theirs", 0, None)
@@ -265,22 +255,20 @@ def test_a_worker_does_as_its_settings_say(
         assert heartbeat_file.exists()
 
 
-def test_a_worker_without_a_recorder_says_so_and_works(
-    start: Start, client: redis.Redis, sender: Sender
-) -> None:
+def test_a_worker_without_a_recorder_says_so_and_works(start: Start, client: redis.Redis) -> None:
     """One line says that nothing is recorded, and why; the jobs run."""
     with start(pool=POOLS["prefork"], environment={"POOLBENCH_REDIS_PORT": "none"}) as worker:
-        done = sender.send("blocks")
+        done = send(worker, "blocks")
         wait_until(lambda: done in witnesses(worker), what="the job")
 
         said = [line for line in worker.log.splitlines() if "without records" in line]
         assert len(said) == 1
         assert "POOLBENCH_REDIS_PORT" in said[0]
         assert "Traceback" not in worker.log
-        assert read_lines(client, sender.run) == []
+        assert read_lines(client, worker.queue) == []
 
 
-def test_a_worker_survives_its_recorder(start: Start, client: redis.Redis, sender: Sender) -> None:
+def test_a_worker_survives_its_recorder(start: Start, client: redis.Redis) -> None:
     """A killed recorder costs the worker a log line and no job."""
     with start(pool=POOLS["threads"]) as worker:
         wait_until(lambda: any(client.scan_iter("poolbench:worker:*")), what="a heartbeat")
@@ -288,7 +276,7 @@ def test_a_worker_survives_its_recorder(start: Start, client: redis.Redis, sende
         assert recorder is not None
         recorder.kill()
         wait_until(lambda: has_ended(recorder), what="the recorder's end")
-        jobs = {sender.send("blocks") for _ in range(10)}
+        jobs = {send(worker, "blocks") for _ in range(10)}
 
         wait_until(lambda: jobs <= set(witnesses(worker)), what="the jobs")
         assert worker.log.count("the recorder is gone") == 1

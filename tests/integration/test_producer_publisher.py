@@ -11,44 +11,22 @@ from typing import Any, Literal
 import pytest
 import redis
 
-from poolbench.calibration import message_parameters
 from poolbench.errors import UsageError
 from poolbench.evidence import boot_id
-from poolbench.jobs import HEADER, JOB_KINDS, JobHeader, complete_parameters
+from poolbench.jobs import HEADER, JOB_KINDS, JobHeader
 from poolbench.keys import RUNS, queue_name, run_key, sent_field
 from poolbench.records import TrialPlan
 from producer.arrivals import read_schedule
 from producer.publisher import BATCH, close_run, open_run, publish
 from tests.conftest import Server
+from tests.wire import plan_of, queued
 
 QUEUE = queue_name("gevent")
 
 
-def plan_of(kind: str = "io.http", *, trial: int = 0) -> TrialPlan:
-    """A plan for the gevent contender."""
-    return TrialPlan(
-        trial=trial,
-        contender="gevent",
-        pool="gevent",
-        slots=4,
-        kind=kind,
-        parameters=message_parameters(
-            JOB_KINDS[kind],
-            complete_parameters(JOB_KINDS[kind], {}),
-            calibration=dict.fromkeys(JOB_KINDS, 0.001),
-        ),
-        count=3,
-    )
-
-
-def queued(client: redis.Redis, *, queue: str = QUEUE) -> list[dict[str, Any]]:
-    """The messages of a queue, in the order in which a worker takes them."""
-    return [json.loads(message) for message in reversed(client.lrange(queue, 0, -1))]
-
-
 def headers(client: redis.Redis) -> list[JobHeader]:
     """Our headers of the queued messages."""
-    return [JobHeader(**message["headers"][HEADER]) for message in queued(client)]
+    return [JobHeader(**message["headers"][HEADER]) for message in queued(client, QUEUE)]
 
 
 def without(message: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +62,7 @@ def test_message_equals_a_real_one_field_by_field(
     send_for_real(plan, url=server.url)
     publish(client, run=run_id, plan=plan, offsets_s=[0.0])
 
-    real, ours = queued(client)
+    real, ours = queued(client, QUEUE)
 
     assert without(ours) == without(real)
     assert list(ours["headers"]) == [*real["headers"], HEADER]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import redis
@@ -17,6 +15,7 @@ from poolbench.records import TrialPlan
 from producer.publisher import Sent
 from producer.template import Mix, MixPart
 from tests.conftest import Server, wait_until
+from tests.wire import queued
 
 
 @pytest.fixture
@@ -46,12 +45,6 @@ def answer(sender: Sender) -> Sent:
     return found[0]
 
 
-def queued(client: redis.Redis, run: str) -> list[dict[str, Any]]:
-    """Return the messages in the contender's queue, in order."""
-    texts = client.lrange(queue_name("c", scope=run), 0, -1)
-    return [json.loads(text) for text in reversed(texts)]
-
-
 def test_jobs_go_out_at_their_times(sender: Sender, client: redis.Redis, run_id: str) -> None:
     """Each after its offset, in order, and counted in the run's hash."""
     offsets_s = [0.0, 0.05, 0.1]
@@ -59,7 +52,9 @@ def test_jobs_go_out_at_their_times(sender: Sender, client: redis.Redis, run_id:
     sender.begin(plan_of(trial=0, count=3), run=run_id, offsets_s=offsets_s, mix=None)
     sent = answer(sender)
 
-    headers = [message["headers"][HEADER] for message in queued(client, run_id)]
+    headers = [
+        message["headers"][HEADER] for message in queued(client, queue_name("c", scope=run_id))
+    ]
     due_ns = [header["due_ns"] - sent.first_due_ns for header in headers]
     assert due_ns == [0, 50_000_000, 100_000_000]
     assert all(header["sent_ns"] >= header["due_ns"] for header in headers)
@@ -80,7 +75,7 @@ def test_each_job_of_a_mix_is_of_its_part(sender: Sender, client: redis.Redis, r
     sender.begin(plan_of(trial=0, count=1_200), run=run_id, offsets_s=[0.0] * 1_200, mix=mix)
     answer(sender)
 
-    messages = queued(client, run_id)
+    messages = queued(client, queue_name("c", scope=run_id))
     assert [message["headers"][HEADER]["seq"] for message in messages] == list(range(1_200))
     assert [
         (message["headers"]["task"], message["headers"][HEADER]["part"]) for message in messages
@@ -96,7 +91,9 @@ def test_a_stopped_trial_reports_what_was_sent(
     The lab raises the sender's error for a trial that was sent before.
     """
     sender.begin(plan_of(trial=0, count=2), run=run_id, offsets_s=[0.0, 3_600.0], mix=None)
-    wait_until(lambda: queued(client, run_id) != [], what="the first job is sent")
+    wait_until(
+        lambda: queued(client, queue_name("c", scope=run_id)) != [], what="the first job is sent"
+    )
 
     sender.stop()
     cut = answer(sender)

@@ -6,13 +6,9 @@ import asyncio
 import http.client
 import json
 import signal
-import socket
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-
-import pytest
 
 from poolbench.errors import ExitCode
 from tests.conftest import wait_until
@@ -22,13 +18,6 @@ from upstream.cli import raise_open_files_limit
 
 #: Requests that wait at once; each holds a socket here and one there.
 HELD = 5_000
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    """One upstream for the tests that don't end it."""
-    with running_upstream() as it:
-        yield it
 
 
 async def _ask(port: int, *, delay_ms: float, size_bytes: int = 10) -> tuple[int, int]:
@@ -97,12 +86,3 @@ def test_a_taken_port_is_one_line(upstream: Upstream) -> None:
     assert done.returncode == ExitCode.STACK
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"upstream: can't listen on 127.0.0.1:{upstream.port}: Address already")
-
-
-def test_garbage_is_refused_and_survived(upstream: Upstream) -> None:
-    """Bytes that are no HTTP get 400; the next request is answered."""
-    with socket.create_connection(("127.0.0.1", upstream.port), timeout=10) as strange:
-        strange.sendall(b"\x00\x01 nonsense\r\n\r\n")
-        assert strange.recv(1_000).startswith(b"HTTP/1.1 400 ")
-
-    assert asyncio.run(_ask(upstream.port, delay_ms=0)) == (200, 10)

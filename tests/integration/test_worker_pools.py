@@ -15,7 +15,7 @@ from lab.instruments.overlap import peak_in_flight
 from poolbench.jobs import JOB_KINDS
 from poolbench.pools import Pool, available_pools
 from tests.conftest import Server, wait_until
-from tests.integration.working import Upstream, Worker, running_upstream, running_worker
+from tests.integration.working import Upstream, Worker, running_worker
 from worker.jobs import cpu, mixed
 
 #: One job of each kind, with the value it must return.
@@ -41,13 +41,6 @@ every_pool = pytest.mark.parametrize("pool", available_pools(), ids=lambda pool:
 def slots_of(pool: Pool) -> int:
     """Return as many slots as show that they overlap."""
     return pool.fixed_slots or 4
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    """One upstream for the module."""
-    with running_upstream() as it:
-        yield it
 
 
 @pytest.fixture(scope="module", params=available_pools(), ids=lambda pool: pool.name)

@@ -51,11 +51,6 @@ def ended(worker: Worker) -> int:
     return sum(line["m"] == "finished" for line in read_lines(worker.client, RUN))
 
 
-def result_keys(worker: Worker) -> list[str]:
-    """Return the keys of the run's results."""
-    return list(worker.client.scan_iter(match=f"{result_prefix(RUN)}celery-task-meta-*"))
-
-
 def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> None:
     """Its key is in Redis; a message that asks for no result leaves no key."""
     before = ended(worker)
@@ -64,7 +59,8 @@ def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> Non
     send(worker, 2, count=2, stores_result=True)
 
     wait_until(lambda: ended(worker) >= before + 5, what="five jobs ended")
-    assert len(result_keys(worker)) == 2
+    keys = worker.client.scan_iter(match=f"{result_prefix(RUN)}celery-task-meta-*")
+    assert len(list(keys)) == 2
 
 
 def test_a_payload_arrives_whole(worker: Worker) -> None:

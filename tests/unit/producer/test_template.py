@@ -11,27 +11,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolbench.calibration import message_parameters
-from poolbench.jobs import HEADER, JOB_KINDS, PAYLOAD, JobHeader, JobKind, complete_parameters
+from poolbench.jobs import HEADER, PAYLOAD, JobHeader
 from poolbench.keys import NAME
 from poolbench.records import TrialPlan
 from producer.template import capture, task_ids
+from tests.wire import plan_of
 
 NAMES = st.from_regex(NAME, fullmatch=True)
-
-
-def plan_of(kind: JobKind, *, contender: str = "gevent", trial: int = 3) -> TrialPlan:
-    """A plan of that kind with its defaults."""
-    return TrialPlan(
-        trial=trial,
-        contender=contender,
-        pool="gevent",
-        slots=4,
-        kind=kind.name,
-        parameters=message_parameters(
-            kind, complete_parameters(kind, {}), calibration=dict.fromkeys(JOB_KINDS, 0.001)
-        ),
-    )
 
 
 def rendered(plan: TrialPlan, *, run: str = "r1", count: int = 3) -> list[dict[str, Any]]:
@@ -45,7 +31,7 @@ def rendered(plan: TrialPlan, *, run: str = "r1", count: int = 3) -> list[dict[s
 
 def test_a_plan_may_ask_for_a_payload_and_for_the_result() -> None:
     """The payload stands beside the parameters; the message's word goes before Celery's setting."""
-    plan = replace(plan_of(JOB_KINDS["io.sleep"]), payload_bytes=5_000, stores_result=True)
+    plan = replace(plan_of("io.sleep"), payload_bytes=5_000, stores_result=True)
 
     message = rendered(plan)[0]
 
@@ -58,7 +44,7 @@ def test_a_plan_may_ask_for_a_payload_and_for_the_result() -> None:
 @given(run=NAMES, contender=NAMES, trial=st.integers(min_value=0, max_value=2**40))
 def test_our_header_reads_back(run: str, contender: str, trial: int) -> None:
     """Whatever the names, the header in the message is the job's."""
-    plan = plan_of(JOB_KINDS["io.http"], contender=contender, trial=trial)
+    plan = plan_of("io.http", contender=contender, trial=trial)
 
     headers = [JobHeader(**message["headers"][HEADER]) for message in rendered(plan, run=run)]
 
@@ -70,7 +56,7 @@ def test_our_header_reads_back(run: str, contender: str, trial: int) -> None:
 
 def test_messages_differ_in_their_ids_tags_and_our_header_alone() -> None:
     """One id a job, in each place where Celery writes it; a tag of its own for kombu."""
-    messages = rendered(plan_of(JOB_KINDS["io.http"]), count=50)
+    messages = rendered(plan_of("io.http"), count=50)
 
     ids = [message["headers"].pop("id") for message in messages]
     assert [message["headers"].pop("root_id") for message in messages] == ids
@@ -84,7 +70,7 @@ def test_messages_differ_in_their_ids_tags_and_our_header_alone() -> None:
 
 def test_percent_signs_survive() -> None:
     """A text of ours that looks like a format stays as it is."""
-    plan = plan_of(JOB_KINDS["io.sleep"], contender="50%d-%s%%")
+    plan = plan_of("io.sleep", contender="50%d-%s%%")
 
     assert rendered(plan)[0]["headers"][HEADER]["contender"] == "50%d-%s%%"
 
