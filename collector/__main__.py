@@ -17,8 +17,8 @@ from redis.retry import Retry
 
 from collector.files import make_folder
 from collector.service import STALL_S, Service
-from poolbench.arguments import Parser, number
-from poolbench.errors import ExitCode, PoolbenchError
+from poolbench.arguments import Parser, number, run
+from poolbench.errors import ExitCode
 from poolbench.settings import Settings, load_settings
 
 #: Timeout of a stop, seconds. Nothing is lost at the timeout: an incomplete part is not kept, and
@@ -29,23 +29,23 @@ STOP_S = 1.5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; return the exit code."""
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", level=logging.INFO)
-    try:
-        settings = load_settings()
-        options = _parse(arguments, settings=settings)
-        make_folder(options.results)
-        with _connect(settings) as client:
-            service = Service(
-                client,
-                results_dir=options.results,
-                address=settings.redis_address,
-                stall_s=options.stall_after,
-                heartbeat_file=settings.heartbeat_file,
-            )
-            _stop_on_signals(service)
-            service.serve()
-    except PoolbenchError as error:
-        sys.stderr.write(f"collector: {error}\n")
-        return error.exit_code
+    return run(_run, arguments, program="collector")
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    settings = load_settings()
+    options = _parse(arguments, settings=settings)
+    make_folder(options.results)
+    with _connect(settings) as client:
+        service = Service(
+            client,
+            results_dir=options.results,
+            address=settings.redis_address,
+            stall_s=options.stall_after,
+            heartbeat_file=settings.heartbeat_file,
+        )
+        _stop_on_signals(service)
+        service.serve()
     return ExitCode.OK
 
 
@@ -60,7 +60,7 @@ def _parse(arguments: Sequence[str] | None, *, settings: Settings) -> argparse.N
     )
     parser.add_argument(
         "--stall-after",
-        type=number(float, low=0.001, high=86_400),
+        type=number(float, option="--stall-after", low=0.001, high=86_400),
         default=STALL_S,
         metavar="SECONDS",
         help="mark a run with missing jobs as stalled after this number of seconds without a line, "

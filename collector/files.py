@@ -35,7 +35,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     except pl.exceptions.PolarsError as error:
         first = str(error).partition("\n")[0]
         raise StorageError(
-            f"{path}: not a readable table: {first}; restore it or remove it"
+            f"{path}: not a readable table: {first}. Restore it or remove it."
         ) from error
 
 
@@ -127,8 +127,8 @@ def check_format(seen: object, *, path: Path, known: Collection[int] = (FORMAT,)
         return
     found = "no format version" if seen is None else f"format version {seen}"
     raise StorageError(
-        f"{path}: {found}, and this Poolbench reads {' and '.join(map(str, known))}; "
-        "use the Poolbench that wrote it, or choose another results folder"
+        f"{path}: {found}, and this Poolbench reads {' and '.join(map(str, known))}. "
+        "Use the Poolbench that wrote it, or choose another results folder."
     )
 
 
@@ -163,14 +163,14 @@ def remove_leftovers(folder: Path) -> None:
 def _explain(error: OSError) -> str:
     # by class if there is one, since polars raises it without an errno
     if isinstance(error, FileNotFoundError):
-        return "no such file; is it the folder of a run, and has the run been collected?"
+        return "no such file. Is it the folder of a run, and has the run been collected?"
     text = error.strerror or str(error).partition("\n")[0]
     if error.errno in _FULL:
-        return f"{text}; free some space; stored records are safe"
+        return f"{text}. Free some space: stored records are safe."
     if isinstance(error, IsADirectoryError):
-        return f"{text}; a file is expected there: name another"
+        return f"{text}. Name a file."
     if isinstance(error, PermissionError):
-        return f"{text}; let this user read and write there, or choose another folder"
+        return f"{text}. Let this user read and write there, or choose another folder."
     if error.errno == errno.EROFS:
-        return f"{text}; make the folder writable for this user, or choose another"
-    return f"{text}; check the disk and the folder"
+        return f"{text}. Make the folder writable for this user, or choose another."
+    return f"{text}. Check the disk and the folder."

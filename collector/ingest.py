@@ -204,8 +204,8 @@ def _take_lock(path: Path, *, run: str) -> IO[str]:
         holder = file.read(20).strip() or "unknown"
         file.close()
         raise StackError(
-            f"run {run} is already being collected, by process {holder} ({path.parent}); "
-            "stop it or let it finish"
+            f"run {run} is already being collected, by process {holder} ({path.parent}). "
+            "Stop it or let it finish."
         ) from error
     file.truncate(0)
     file.write(f"{os.getpid()}\n")

@@ -70,8 +70,8 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash:
     found = cast("dict[str, str]", client.hgetall(run_key(run)))
     if not found:
         raise StackError(
-            f"{run_key(run)} is not in Redis: the number of jobs sent is unknown; "
-            "its lines are kept, and nothing is published"
+            f"{run_key(run)} is not in Redis: the number of jobs sent is unknown. "
+            "Its lines are kept, and no summary is published."
         )
     try:
         plans = _PLANS.validate_json(found["trials"], strict=True)
@@ -88,6 +88,6 @@ def read_run_hash(client: redis.Redis, run: str) -> RunHash:
     except (KeyError, ValueError) as error:
         fault = first_fault(error, "trials") if isinstance(error, ValidationError) else repr(error)
         raise StackError(
-            f"{run_key(run)} in Redis is garbled ({fault}); "
-            "its run can't be accounted for: submit it again"
+            f"{run_key(run)} in Redis can't be read: {fault}. "
+            "Submit the run again under another name."
         ) from error

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from collector.reasons import Code, Reason, Severity
-from poolbench.errors import StorageError
+from poolbench.errors import Fault, StorageError
 from poolbench.records import TrialPlan
 
 #: Version of the manifest's format.
@@ -82,7 +82,7 @@ class Skipped:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.contender}: {self.reason}; {self.remedy}"
+        return str(Fault(where=self.contender, problem=self.reason, remedy=self.remedy))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,7 +415,7 @@ def read_manifest(content: dict[str, Any], *, where: str) -> Manifest:
         return manifest_type().validate_python(_from_flat_trials(content) if is_flat else content)
     except ValidationError as error:
         raise StorageError(
-            f"{where}: {first_fault(error)}; restore the file, or use the Poolbench that wrote it"
+            f"{where}: {first_fault(error)}. Restore the file, or use the Poolbench that wrote it."
         ) from error
 
 

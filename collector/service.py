@@ -99,8 +99,8 @@ class Service:
                 is_busy = self.round()
             except redis.AuthenticationError as error:
                 raise StackError(
-                    f"Redis at {self._address} refuses the password ({error}); "
-                    "check POOLBENCH_REDIS_PASSWORD or POOLBENCH_REDIS_URL"
+                    f"Redis at {self._address} refuses the password ({error}). "
+                    "Check POOLBENCH_REDIS_PASSWORD or POOLBENCH_REDIS_URL."
                 ) from error
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 if away_since_s is None:
@@ -110,8 +110,8 @@ class Service:
                 continue
             except redis.ResponseError as error:
                 raise StackError(
-                    f"Redis at {self._address} can't list the runs ({error}); "
-                    f"check its key {RUNS} and the permissions of its user"
+                    f"Redis at {self._address} can't list the runs ({error}). "
+                    f"Check its key {RUNS} and the permissions of its user."
                 ) from error
             if away_since_s is not None:
                 _log.info("Redis is back after %.0f s", self._clock() - away_since_s)

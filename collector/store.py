@@ -167,8 +167,8 @@ class RunFolder:
         try:
             content = json.loads(text)
         except ValueError as error:
-            raise StorageError(f"{path}: no JSON: {error}; restore it or remove it") from error
+            raise StorageError(f"{path}: not JSON: {error}. Restore it or remove it.") from error
         if not isinstance(content, dict):
-            raise StorageError(f"{path}: no JSON object; restore it or remove it")
+            raise StorageError(f"{path}: not a JSON object. Restore it or remove it.")
         check_format(content.get("format"), path=path, known=(PREVIOUS_FORMAT, MANIFEST_FORMAT))
         return read_manifest(content, where=str(path))

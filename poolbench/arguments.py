@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from poolbench.errors import Fault, UsageError
+from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
 
 _Number = TypeVar("_Number", int, float)
 
@@ -19,15 +21,33 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(Fault(problem=message, remedy="see --help"))
 
 
-def number(kind: type[_Number], *, low: float, high: float) -> Callable[[str], _Number]:
-    """Return the type of an option that takes a number from ``low`` to ``high``."""
+def run(command: Callable[..., int], *arguments: object, program: str) -> int:
+    """Return the exit code of a command; print each line of its failure on standard error."""
+    try:
+        return command(*arguments)
+    except PoolbenchError as error:
+        sys.stderr.writelines(f"{program}: {line}\n" for line in str(error).splitlines())
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def number(
+    kind: type[_Number], *, option: str, low: float, high: float
+) -> Callable[[str], _Number]:
+    """Return the type of ``option``, which takes a number from ``low`` to ``high``.
+
+    What it returns raises a `UsageError` for another text.
+    """
 
     def convert(text: str) -> _Number:
-        value = kind(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is invalid: must be {low:g} to {high:g}")
+        value = None
+        with contextlib.suppress(ValueError):
+            value = kind(text)
+        if value is None or not low <= value <= high:
+            noun = "a whole number" if kind is int else "a number"
+            problem = f"must be {noun} from {low:g} to {high:g}"
+            raise UsageError(Fault(field=option, seen=text, problem=problem))
         return value
 
-    # argparse prints this name if the text is not a number
-    convert.__name__ = kind.__name__
     return convert

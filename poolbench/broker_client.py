@@ -34,14 +34,14 @@ def open_broker(settings: Settings) -> Iterator[redis.Redis]:
         client.ping()
         yield client
     except redis.AuthenticationError as error:
-        raise StackError(f"{where} refuses our password; {_REFUSED_REMEDY}") from error
+        raise StackError(f"{where} refuses the password. {_REFUSED_REMEDY}") from error
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise StackError(f"{where} does not answer; {_AWAY_REMEDY}") from error
+        raise StackError(f"{where} doesn't answer. {_AWAY_REMEDY}") from error
     except redis.RedisError as error:
-        raise StackError(f"{where} refuses: {error}") from error
+        raise StackError(f"{where} refuses a command: {error}") from error
     finally:
         client.close()
 
 
-_REFUSED_REMEDY = "set POOLBENCH_REDIS_PASSWORD, or POOLBENCH_REDIS_URL, in .env or for this call"
-_AWAY_REMEDY = "start the stack (make up), or set POOLBENCH_REDIS_URL"
+_REFUSED_REMEDY = "Set POOLBENCH_REDIS_PASSWORD or POOLBENCH_REDIS_URL in .env."
+_AWAY_REMEDY = "Start the stack (make up), or set POOLBENCH_REDIS_URL."

@@ -36,8 +36,8 @@ def message_parameters(
     """
     if needs_calibration(parameters) and kind.name not in calibration:
         raise StackError(
-            f"no calibration of {kind.name}, which turns milliseconds of work into units: "
-            f"run `{COMMAND}`, or give units"
+            f"there is no calibration of {kind.name}, which turns milliseconds of work into units. "
+            f"Run `{COMMAND}`, or give units."
         )
     if "work_ms" in parameters:
         work_ms, wait = parameters["work_ms"], {}
@@ -61,7 +61,7 @@ def read_calibration(text: str | None) -> dict[str, float]:
     except ValueError:
         found = None
     if not isinstance(found, dict) or not all(map(_is_cost, found.values())):
-        raise StackError(f"the calibration is garbled; run `{COMMAND}`")
+        raise StackError(f"the calibration in Redis can't be read. Run `{COMMAND}`.")
     return {str(kind): float(cost) for kind, cost in found.items()}
 
 

@@ -30,8 +30,8 @@ class ExitCode(IntEnum):
 class Fault:
     """One thing wrong with an input.
 
-    Printed as ``where: field = seen is invalid: problem; remedy``, or without a field as
-    ``where: problem: seen; remedy``; empty parts are left out.
+    Printed as ``where: field = seen is invalid: problem. Remedy.``, or without a field as
+    ``where: problem: seen. Remedy.``; empty parts are left out.
     """
 
     #: What is wrong: a constraint of the field, or a noun phrase: ``unknown pool``.
@@ -40,7 +40,7 @@ class Fault:
     field: str = ""
     #: The value seen, as the user wrote it.
     seen: str = ""
-    #: What would be right.
+    #: What to do, as an imperative clause or as a question; printed as a sentence of its own.
     remedy: str = ""
     #: File and line, or option.
     where: str = ""
@@ -48,10 +48,11 @@ class Fault:
     def __str__(self) -> str:
         parts = [self.where, self.problem, self.seen]
         if self.field:
-            value = f" = {self.seen} is invalid" if self.seen else ""
-            parts = [self.where, f"{self.field}{value}", self.problem]
+            value = f" = {self.seen}" if self.seen else ""
+            parts = [self.where, f"{self.field}{value} is invalid", self.problem]
         text = ": ".join(part for part in parts if part)
-        return f"{text}; {self.remedy}" if self.remedy else text
+        remedy = f" {self.remedy[0].upper()}{self.remedy[1:]}" if self.remedy else ""
+        return f"{text}.{remedy}{'.' if remedy and not remedy.endswith('?') else ''}"
 
 
 class PoolbenchError(Exception):
@@ -93,6 +94,6 @@ def nearest(word: str, *, among: Iterable[str], refused: Mapping[str, str] | Non
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
         change = f" ({refused[close[0]]})" if close[0] in refused else ""
-        return f"did you mean {close[0]}?{change}"
+        return f"did you mean {close[0]}{change}?"
     accepted = [known for known in words if known not in refused]
     return f"use one of {', '.join(accepted)}" if accepted else "leave it out"

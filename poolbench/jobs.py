@@ -255,7 +255,7 @@ def find_kind(name: str) -> JobKind:
     """
     if name not in JOB_KINDS:
         remedy = nearest(name, among=JOB_KINDS)
-        raise UsageError(Fault(problem="unknown job kind", seen=name, remedy=remedy))
+        raise UsageError(Fault(field="job", seen=name, problem="unknown job kind", remedy=remedy))
     return JOB_KINDS[name]
 
 
@@ -276,13 +276,16 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
     unknown = [name for name in given if name not in own | sent]
     faults = [
         Fault(
-            problem=f"unknown parameter of {kind.name}", seen=name, remedy=nearest(name, among=free)
+            field=name,
+            seen=repr(given[name])[:40],
+            problem=f"unknown parameter of {kind.name}",
+            remedy=nearest(name, among=free),
         )
         for name in unknown
     ]
     if len(used) > 1:
         mixture = Fault(
-            problem=f"parameters of {kind.name} that can't be combined",
+            problem=f"these parameters of {kind.name} can't be combined",
             seen=" with ".join(" and ".join(filter(given.__contains__, sort)) for sort in used),
             remedy=f"give {' and '.join(own)}, or instead {' and '.join(sent)}",
         )
@@ -291,7 +294,7 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
     for name, parameter in (own | sent).items():
         if name in given or (name in meant and not parameter.is_optional):
             value = given.get(name, parameter.default)
-            if fault := _parameter_fault(kind, parameter, value):
+            if fault := _parameter_fault(parameter, value):
                 faults.append(fault)
             else:
                 values[name] = parameter.type(value)
@@ -335,7 +338,7 @@ def rough_job_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float:
     return (work_ms + total_ms + others_ms) / 1_000 + (ideal_wait_s(kind, parameters) or 0.0)
 
 
-def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Fault | None:
+def _parameter_fault(parameter: Parameter, value: object) -> Fault | None:
     allowed = (int,) if parameter.type is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, allowed):
         constraint = _TYPE_NAMES[parameter.type]
@@ -345,7 +348,7 @@ def _parameter_fault(kind: JobKind, parameter: Parameter, value: object) -> Faul
     else:
         return None
     return Fault(
-        field=f"{kind.name} {parameter.name}",
+        field=parameter.name,
         seen=repr(value)[:40],
         problem=f"must be {constraint}",
     )

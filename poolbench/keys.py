@@ -21,6 +21,12 @@ NAME_LENGTH = 64
 #: Names of runs and contenders: they become keys, file names and queue names.
 NAME = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{NAME_LENGTH - 1}}}", re.ASCII)
 
+#: The rule of `NAME`, for messages.
+NAME_RULE = (
+    f"must have at most {NAME_LENGTH} lowercase letters, digits, dots, underscores and dashes, "
+    "and begin with a letter or digit"
+)
+
 #: Field of a stream entry whose value is a batch of lines, one JSON object each.
 LINES_FIELD = "lines"
 
@@ -93,9 +99,5 @@ def check_name(name: str, *, what: str) -> str:
         UsageError: if it is not valid as a key and a file name.
     """
     if not NAME.fullmatch(name):
-        problem = (
-            "must begin with a small letter or digit and contain only those, dots, dashes and "
-            f"underscores, at most {NAME_LENGTH}"
-        )
-        raise UsageError(Fault(field=what, seen=repr(name), problem=problem))
+        raise UsageError(Fault(field=what, seen=repr(name), problem=NAME_RULE))
     return name

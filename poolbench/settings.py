@@ -181,7 +181,7 @@ def _faults(values: Mapping[str, str]) -> Iterator[Fault]:
         elif name.endswith("_REDIS_URL") and value and not _is_redis_url(value):
             # the value may hold a password, so it is not shown
             remedy = "write redis://:password@host:port/0"
-            yield Fault(problem=f"{name} is not a Redis address", remedy=remedy)
+            yield Fault(field=name, problem="must be a Redis address", remedy=remedy)
 
 
 def _is_redis_url(url: str) -> bool:

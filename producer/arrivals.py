@@ -56,7 +56,7 @@ _CONSTRAINTS = {
     "list_type": _LIST,
     "too_short": _LIST,
     "too_long": _LIST,
-    "greater_than": "more than {gt:g}",
+    "greater_than": "above {gt:g}",
     "greater_than_equal": "at least {ge:g}",
     "less_than_equal": "at most {le:,.10g}",
     "value_error": "without a pause at the edge",
@@ -348,7 +348,7 @@ def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
             if not given.keys() <= kind.model_fields.keys()
         }
         remedy = nearest(how, among=ARRIVALS, refused=refused)
-        raise UsageError(Fault(field="how", problem="unknown", seen=how, remedy=remedy))
+        raise UsageError(Fault(field="how", seen=how, problem="unknown arrivals", remedy=remedy))
     kind = ARRIVALS[how]
     try:
         found = kind.model_validate(given)
@@ -377,7 +377,7 @@ def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fau
         return Fault(field=key, problem=f"{kind.how} arrivals have none", remedy=remedy)
     meaning = kind.model_fields[key].description
     if error["type"] == "missing":
-        problem = f"missing for {kind.how} arrivals"
+        problem = f"{kind.how} arrivals need it"
         return Fault(field=key, problem=problem, remedy=f"give {meaning}")
     constraint = _CONSTRAINTS[error["type"]].format(**error.get("ctx", {}))
     problem = f"must be {constraint} ({meaning})"
@@ -388,7 +388,7 @@ def _size_fault(found: Schedule) -> Fault | None:
     """Return the fault of a missing count, of too many jobs or of too long a span; else None."""
     how, count = found.how, found.count
     if not count:
-        problem = f"missing for {how} arrivals"
+        problem = f"{how} arrivals need it"
         remedy = f"give it, or {found.span_key}" if found.span_key else "give the number of jobs"
         return Fault(field="count", problem=problem, remedy=remedy)
     if count > MAX_COUNT:

@@ -205,11 +205,11 @@ def produce(
     if look:
         if pool or job:
             remedy = "leave out --pool and --job"
-            raise UsageError(Fault(where="--look", problem="sends nothing", remedy=remedy))
+            raise UsageError(Fault(field="--look", problem="sends no jobs", remedy=remedy))
         raise typer.Exit(_look(look, as_json=as_json))
     if not (pool and job):
-        remedy = "give both, or --look"
-        raise UsageError(Fault(where="--pool, --job", problem="missing", remedy=remedy))
+        problem, remedy = "--pool and --job are required", "give both, or --look"
+        raise UsageError(Fault(problem=problem, remedy=remedy))
     submission = Submission(
         run=run or new_run_name(),
         pools=ordered_pools(pool, seed=seed),
@@ -277,12 +277,12 @@ def _look(run: str, *, as_json: bool) -> ExitCode:
         plans = client.hget(run_key(run), "trials")
         summary = read_summary(client, run)
     if summary is None and plans is None:
-        raise UsageError(Fault(where="--look", problem="no run of this name", seen=run))
+        raise UsageError(Fault(field="--look", seen=run, problem="there is no such run"))
     if summary is None:
         folder = settings.results_dir / run
         raise StackError(
-            f"no summary of {run} is published: no collector runs (see: make ps), "
-            f"or the run ended more than a day ago (see: {folder})"
+            f"no summary of {run} is published: no collector runs, or the run ended more than a "
+            f"day ago. See `make ps` and {folder}."
         )
     is_over = summary.state.is_over
     if as_json:

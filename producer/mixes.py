@@ -53,10 +53,9 @@ def check_shares(shares: Mapping[str, float]) -> list[Fault]:
     """Return the faults of a mix's shares together; each share is above 0 and at most 1."""
     whole = sum(shares.values())
     if not 1 <= len(shares) <= MAX_PARTS:
-        problem, remedy = "parts of a mix out of bounds", f"it takes 1 to {MAX_PARTS}"
-        return [Fault(problem=problem, seen=str(len(shares)), remedy=remedy)]
+        problem = f"a mix must have 1 to {MAX_PARTS} parts"
+        return [Fault(problem=problem, seen=str(len(shares)))]
     if abs(whole - 1) > SUM_TOLERANCE:
         seen = f"{' + '.join(f'{share:g}' for share in shares.values())} = {whole:g}"
-        remedy = "each is above 0, and together they are 1"
-        return [Fault(problem="shares that don't make 1", seen=seen, remedy=remedy)]
+        return [Fault(problem="the shares must sum to 1", seen=seen)]
     return []

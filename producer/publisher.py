@@ -71,9 +71,8 @@ def open_run(
     """
     key, now_ns = run_key(check_name(run, what="run")), time.time_ns()
     if not client.hsetnx(key, "created_ns", now_ns):
-        raise UsageError(
-            Fault(problem="a run of this name exists", seen=run, remedy="take another")
-        )
+        problem, remedy = "there is a run of this name", "use another name"
+        raise UsageError(Fault(field="run", seen=run, problem=problem, remedy=remedy))
     with client.pipeline(transaction=True) as transaction:
         trials = json.dumps([asdict(plan) for plan in plans])
         # due times are stamped by this machine's clock, which can't be compared with another's

@@ -140,9 +140,9 @@ class QueueWriter:
                 if pause_s is None:
                     uncertain = sum(map(len, (*self._unanswered, *self._unsent)))
                     raise StackError(
-                        f"the broker was lost and did not come back ({type(error).__name__}); "
-                        f"{self._account}, {uncertain} more may be: the run's count in Redis is "
-                        "right"
+                        f"the broker was lost and did not come back ({type(error).__name__}). "
+                        f"{self._account}, and {uncertain} more may be. The run's count in Redis "
+                        "is right."
                     ) from error
                 time.sleep(pause_s)
             except redis.RedisError as error:
@@ -181,7 +181,7 @@ class QueueWriter:
         if counted not in totals:
             raise StackError(
                 f"the broker came back with another count, {counted}: it lost writes, or "
-                f"something else sends jobs of this trial; {self._account}"
+                f"something else sends jobs of this trial. {self._account}."
             )
         self.sent = counted
         missing = list(self._unanswered)[totals.index(counted) :]
@@ -231,4 +231,4 @@ class QueueWriter:
         return f"{self.sent} jobs are in the queue"
 
     def _refused(self, error: Exception) -> StackError:
-        return StackError(f"the broker refuses jobs: {error}; {self._account}")
+        return StackError(f"the broker refuses jobs: {error}. {self._account}.")

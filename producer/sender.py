@@ -16,8 +16,9 @@ from typing import TextIO
 
 import redis
 
+from poolbench.arguments import run
 from poolbench.broker_client import open_broker
-from poolbench.errors import PoolbenchError
+from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.records import TrialPlan
 from poolbench.settings import load_settings
 from producer.publisher import publish
@@ -90,13 +91,13 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
 
 def main() -> int:
     """Serve the parent process; report a broker's failure as an answer or an exit code."""
-    try:
-        with open_broker(load_settings()) as client:
-            serve(client, requests=Requests(sys.stdin.fileno()), answers=sys.stdout)
-    except PoolbenchError as error:
-        sys.stderr.write(f"sender: {error}\n")
-        return error.exit_code
-    return 0
+    return run(_run, program="sender")
+
+
+def _run() -> int:
+    with open_broker(load_settings()) as client:
+        serve(client, requests=Requests(sys.stdin.fileno()), answers=sys.stdout)
+    return ExitCode.OK
 
 
 if __name__ == "__main__":

@@ -80,8 +80,8 @@ class SubmittedRun:
         if unserved and not submission.is_forced:
             queues = ", ".join(queue_name(pool, scope=self.scope) for pool in unserved)
             raise StackError(
-                f"no worker listens on {queues}: nothing was sent; "
-                "start the stack (make up), or use --force"
+                f"no worker listens on {queues}: no jobs were sent. "
+                "Start the stack (make up), or use --force."
             )
         calibration = self._read_calibration()
         slots = {pool: group.slots for pool, group in self.groups.items()}

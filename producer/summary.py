@@ -68,15 +68,15 @@ def parse_summary(text: str) -> RunSummary:
         raw = json.loads(text)
         if raw["format"] != FORMAT:
             raise StackError(
-                f"the collector publishes format {raw['format']}, this producer reads {FORMAT}; "
-                "run both from one version"
+                f"the collector publishes format {raw['format']}, this producer reads {FORMAT}. "
+                "Run both from one version."
             )
         # additional fields of a newer collector are ignored
         return _SUMMARY.validate_python({**raw, "raw": raw})
     except (KeyError, TypeError, ValueError) as error:
         raise StackError(
-            f"the collector's summary can't be read ({type(error).__name__}); "
-            "run producer and collector from one version"
+            f"the collector's summary can't be read ({type(error).__name__}). "
+            "Run producer and collector from one version."
         ) from error
 
 

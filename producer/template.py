@@ -119,7 +119,7 @@ def _capture_form(plan: TrialPlan, *, run: str, queue: str, part: str | None = N
     text = dumps(message).replace("%", "%%")
     order = [marks.index(found) for found in re.findall("|".join(marks), text)]
     if tuple(sorted(order)) != _PLACEHOLDERS:
-        raise StackError("this Celery does not write messages of protocol 2; use Celery 5")
+        raise StackError("this Celery does not write messages of protocol 2. Use Celery 5.")
     for mark, hole in zip(marks, ('"%b"', "%d", "%d", "%d"), strict=True):
         text = text.replace(f'"{mark}"', hole)
     return _Form(text.encode(), itemgetter(*order))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from collector.files import write_atomically
 from collector.store import RunFolder
-from poolbench.errors import Fault, UsageError, nearest
+from poolbench.errors import Fault, UsageError
 from report.charts.render import to_image
 from report.page.page import build_page
 from report.page.sections import charts_of
@@ -40,8 +40,8 @@ def write_chart(path: Path, *, name: str, output: Path) -> None:
     """
     charts = charts_of(summarize(RunFolder(path)))
     if name not in charts:
-        remedy = f"{nearest(name, among=charts)} This run has {', '.join(charts)}"
-        raise UsageError(Fault(problem="no such chart", seen=name, remedy=remedy, where="--chart"))
+        remedy = f"use one of {', '.join(charts)}"
+        raise UsageError(Fault(field="--chart", seen=name, problem="unknown chart", remedy=remedy))
     image = to_image(charts[name], suffix=output.suffix)
     write_atomically(output, write=lambda file: file.write(image))
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from poolbench.arguments import Parser, number
-from poolbench.errors import ExitCode, PoolbenchError, StackError
+from poolbench.arguments import Parser, number, run
+from poolbench.errors import ExitCode, StackError
 from poolbench.settings import MAX_PORT, load_settings
 from upstream.service import Service
 
@@ -59,13 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # uvicorn raises a handled signal again, which would end this process as killed
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.OK))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(ExitCode.INTERRUPTED))
-    try:
-        options = _parse(argv)
-        raise_open_files_limit(OPEN_FILES)
-        serve(listen(options.host, port=options.port))
-    except PoolbenchError as error:
-        sys.stderr.writelines(f"upstream: {line}\n" for line in str(error).splitlines())
-        return error.exit_code
+    return run(_run, argv, program="upstream")
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    options = _parse(argv)
+    raise_open_files_limit(OPEN_FILES)
+    serve(listen(options.host, port=options.port))
     return ExitCode.OK
 
 
@@ -88,8 +88,8 @@ def listen(host: str, *, port: int) -> socket.socket:
         listener.close()
         reason = error.strerror or str(error)
         raise StackError(
-            f"can't listen on {host}:{port}: {reason}; stop what listens there, "
-            "or choose another with --port or POOLBENCH_UPSTREAM_PORT"
+            f"can't listen on {host}:{port}: {reason}. Stop what listens there, "
+            "or set another port with --port or POOLBENCH_UPSTREAM_PORT."
         ) from error
     return listener
 
@@ -133,7 +133,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="listen on this address")
     parser.add_argument(
         "--port",
-        type=number(int, low=0, high=MAX_PORT),
+        type=number(int, option="--port", low=0, high=MAX_PORT),
         help="listen on this port, 0 for a free one; default: POOLBENCH_UPSTREAM_PORT",
     )
     options = parser.parse_args(argv)

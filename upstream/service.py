@@ -92,8 +92,7 @@ class Service:
         try:
             asked = parse_query(query)
         except UsageError as error:
-            text = "; ".join(str(fault) for fault in error.faults)
-            return PlainTextResponse(f"{text}\n", status_code=422)
+            return PlainTextResponse(f"{error}\n", status_code=422)
         drawn = next(self.draws(query))
         if not await self.waits.wait(drawn.delay_s):
             return PlainTextResponse("upstream is stopping\n", status_code=503)

@@ -42,13 +42,13 @@ def wait_for_broker(settings: Settings, *, within_s: float = WAIT_S) -> None:
             try:
                 client.ping()
             except (redis.AuthenticationError, redis.ResponseError) as error:
-                raise StackError(f"{where} refuses us: {error}; {_REMEDY}") from error
+                raise StackError(f"{where} refuses commands: {error}. {_REMEDY}") from error
             except redis.RedisError as error:
                 if time.monotonic() > deadline_s:
-                    raise StackError(f"{where} can't be reached: {error}; {_REMEDY}") from error
+                    raise StackError(f"{where} can't be reached: {error}. {_REMEDY}") from error
                 time.sleep(0.2)
             else:
                 return
 
 
-_REMEDY = "see POOLBENCH_REDIS_URL, or POOLBENCH_REDIS_HOST, _PORT and _PASSWORD"
+_REMEDY = "Check POOLBENCH_REDIS_URL, or POOLBENCH_REDIS_HOST, _PORT and _PASSWORD."

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from poolbench.arguments import Parser, number
-from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError, nearest
+from poolbench.arguments import Parser, number, run
+from poolbench.errors import ExitCode, Fault, UsageError, nearest
 from poolbench.keys import CALIBRATION
-from poolbench.pools import POOLS, find_pool
+from poolbench.pools import MAX_SLOTS, POOLS, find_pool
 from poolbench.settings import VARIABLES, load_settings
 from worker.launch import LOG_LEVELS, plan_launch
 
@@ -21,19 +21,17 @@ from worker.launch import LOG_LEVELS, plan_launch
 def main(argv: Sequence[str] | None = None) -> int:
     """Replace this process by a worker, or run a command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    return run(_run, words, program="worker")
+
+
+def _run(words: list[str]) -> int:
     commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
-    try:
-        if not words or words[0].startswith("-"):
-            return _start(**vars(_parser().parse_args(words)))
-        if words[0] not in commands:
-            remedy = nearest(words[0], among=commands)
-            raise UsageError(Fault(problem="unknown command", seen=words[0], remedy=remedy))
-        return commands[words[0]](words[1:])
-    except PoolbenchError as error:
-        sys.stderr.writelines(f"worker: {line}\n" for line in str(error).splitlines())
-        return error.exit_code
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+    if not words or words[0].startswith("-"):
+        return _start(**vars(_parser().parse_args(words)))
+    if words[0] not in commands:
+        remedy = nearest(words[0], among=commands)
+        raise UsageError(Fault(field="command", seen=words[0], problem="unknown", remedy=remedy))
+    return commands[words[0]](words[1:])
 
 
 def _start(*, print_command: bool, **options: Any) -> int:
@@ -68,10 +66,10 @@ def _calibrate(words: list[str]) -> int:
     unknown = [kind for kind in options.kind if kind not in gauge.CALIBRATED]
     if unknown:
         remedy = nearest(unknown[0], among=gauge.CALIBRATED)
-        raise UsageError(Fault(problem="no kind with units", seen=unknown[0], remedy=remedy))
+        raise UsageError(Fault(field="kind", seen=unknown[0], problem="no units", remedy=remedy))
     if options.kind and options.publish:
-        remedy = "leave the kinds out, or --publish"
-        raise UsageError(Fault(problem="--publish is for all kinds together", remedy=remedy))
+        remedy = "leave out the kinds, or --publish"
+        raise UsageError(Fault(field="--publish", problem="needs all kinds", remedy=remedy))
     found = gauge.calibrate(options.kind or gauge.CALIBRATED)
     if options.publish:
         from poolbench.broker_client import open_broker  # noqa: PLC0415 -- as above
@@ -111,11 +109,15 @@ def _parser() -> argparse.ArgumentParser:
     text = f"run jobs in this pool: {', '.join(POOLS)}"
     add("--pool", type=find_pool, required=True, metavar="POOL", help=text)
     add("--contender", help="name the contender, and its queue; default: the pool's name")
-    add("--slots", type=int, help="number of jobs to run at once; default: POOLBENCH_SLOTS_<POOL>")
+    add(
+        "--slots",
+        type=number(int, option="--slots", low=1, high=MAX_SLOTS),
+        help="number of jobs to run at once; default: POOLBENCH_SLOTS_<POOL>",
+    )
     low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)
     add(
         "--prefetch-multiplier",
-        type=number(int, low=low, high=high),
+        type=number(int, option="--prefetch-multiplier", low=low, high=high),
         metavar="N",
         help="number of messages to reserve for each slot; default: POOLBENCH_PREFETCH",
     )

@@ -37,8 +37,8 @@ def describe() -> dict[str, Any]:
             for name in WORKER_IMPORTS:
                 importlib.import_module(name)
     except ModuleNotFoundError as error:
-        fault = Fault(problem="a worker needs a package that is not here", seen=str(error.name))
-        raise UsageError(fault) from error
+        problem = "a package that workers need is not installed"
+        raise UsageError(Fault(problem=problem, seen=str(error.name))) from error
     culprits = (_TURNED_ON.search(str(warning.message)) for warning in caught)
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -67,7 +67,7 @@ def refuse_gil(found: dict[str, Any]) -> None:
         UsageError: with the module that turned it on, if known.
     """
     if found["gil_enabled"]:
-        remedy = "take that package out" if found["gil_turned_on_by"] else "see PYTHON_GIL"
+        remedy = "remove that package" if found["gil_turned_on_by"] else "unset PYTHON_GIL"
         if not found["is_free_threaded"]:
-            remedy = "take one built without it: python3.13t, python3.14t"
+            remedy = "use a Python built without it, such as python3.14t"
         raise UsageError(Fault(problem=in_words(found), remedy=remedy))

@@ -74,13 +74,14 @@ def compare_runs(
 ) -> None:
     """Compare run B with run A; print the changes that exceed the noise."""
     conditions, faults = parse_conditions(fail_on or [])
-    faults += output_faults(junit, where="--junit")
+    faults += output_faults(junit, option="--junit")
     if as_markdown and as_json:
-        faults.append(Fault(problem="two formats", seen="--markdown --json", remedy="choose one"))
+        problem = "can't be combined with --json"
+        faults.append(Fault(field="--markdown", problem=problem, remedy="leave out one of them"))
     across = across or []
     for topic in (one for one in across if one not in REFUSED):
         remedy = nearest(topic, among=REFUSED)
-        faults.append(Fault(problem="unknown topic", seen=topic, remedy=remedy, where="--across"))
+        faults.append(Fault(field="--across", seen=topic, problem="unknown topic", remedy=remedy))
     first, second = map(read_summary, _find_runs(a, b, faults=faults))
     comparison = compare(first, b=second, across=across, is_forced=force, noise=noise)
     _refuse(comparison)
@@ -114,9 +115,9 @@ def _find_runs(*words: str, faults: list[Fault]) -> list[Path]:
         UsageError: with ``faults`` and those of ``words``.
     """
     paths: list[Path] = []
-    for where, word in zip("AB", words, strict=True):
+    for argument, word in zip("AB", words, strict=True):
         try:
-            paths.append(find_run(word, results_dir=load_settings().results_dir, where=where))
+            paths.append(find_run(word, results_dir=load_settings().results_dir, argument=argument))
         except UsageError as error:
             faults += error.faults
     if faults:
@@ -137,7 +138,7 @@ def _refuse(comparison: Comparison) -> None:
         return
     faults = []
     for one in comparison.refusals:
-        remedy = f"add --across {one.topic} if you compare just that, else --force"
+        remedy = f"add --across {one.topic} if you compare that, or --force"
         faults.append(Fault(problem="different conditions", seen=str(one), remedy=remedy))
     if faults:
         raise UsageError(*faults)

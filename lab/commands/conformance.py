@@ -108,7 +108,7 @@ def _chosen_promises(names: Sequence[str]) -> tuple[Promise, ...]:
     for name in names:
         if _plain(name) not in known:
             remedy = nearest(name, among=[one.name for one in PROMISES])
-            faults.append(Fault(problem="unknown row", seen=name, remedy=remedy))
+            faults.append(Fault(field="--row", seen=name, problem="unknown row", remedy=remedy))
     if faults:
         raise UsageError(*faults)
     return tuple(dict.fromkeys(known[_plain(name)] for name in names)) or PROMISES
@@ -137,9 +137,9 @@ def _check_target(target: Path | None) -> None:
     Raises:
         UsageError: if it is no Markdown file, or its folder does not exist.
     """
-    faults = output_faults(target, where="--write")
+    faults = output_faults(target, option="--write")
     if target and target.suffix != ".md":
-        seen, remedy = str(target), "end its name in .md; the JSON file gets the same name"
-        faults += [Fault(where="--write", problem="no Markdown file", seen=seen, remedy=remedy)]
+        problem, remedy = "must end in .md", "rename it; the JSON file gets the same name"
+        faults += [Fault(field="--write", seen=str(target), problem=problem, remedy=remedy)]
     if faults:
         raise UsageError(*faults)

@@ -31,15 +31,15 @@ def export_run(
     ] = None,
 ) -> None:
     """Export a run's raw records; docs/columns.md describes the columns."""
-    faults = output_faults(output, where="--output")
+    faults = output_faults(output, option="--output")
     path = Path()
     try:
         path = find_run(run, results_dir=load_settings().results_dir, needs_folder=True)
     except UsageError as error:
         faults += error.faults
     if form is Format.PARQUET and output is None and sys.stdout.isatty():
-        remedy = "add --output FILE"
-        faults.append(Fault(problem="Parquet can't be printed to a terminal", remedy=remedy))
+        problem, remedy = "can't be printed to a terminal", "add --output FILE"
+        faults.append(Fault(field="--format", seen=form, problem=problem, remedy=remedy))
     if faults:
         raise UsageError(*faults)
     folder = RunFolder(path)

@@ -202,11 +202,14 @@ def _image(chart: str | None, *, output: Path | None) -> Path | None:
     if chart is None and output is None:
         return None
     if chart is None:
-        raise UsageError(Fault(problem="no chart", remedy="add --chart lead", where="--output"))
+        raise UsageError(
+            Fault(field="--output", problem="needs --chart", remedy="add --chart lead")
+        )
     if output is None or output.suffix not in {".svg", ".png"}:
         seen, remedy = str(output or ""), "add --output FILE.svg or FILE.png"
-        raise UsageError(Fault(problem="no image file", seen=seen, remedy=remedy, where="--output"))
-    if faults := output_faults(output, where="--output"):
+        problem = "must end in .svg or .png" if output else "--chart needs it"
+        raise UsageError(Fault(field="--output", seen=seen, problem=problem, remedy=remedy))
+    if faults := output_faults(output, option="--output"):
         raise UsageError(*faults)
     return output
 

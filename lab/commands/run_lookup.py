@@ -23,7 +23,9 @@ RUN_HELP = f"A run's id, its folder, or {LATEST}: the newest run."
 SUMMARY_HELP = f"A run's id, its folder, a kept summary.json, or {LATEST}: the newest run."
 
 
-def find_run(word: str, *, results_dir: Path, where: str = "", needs_folder: bool = False) -> Path:
+def find_run(
+    word: str, *, results_dir: Path, argument: str = "run", needs_folder: bool = False
+) -> Path:
     """Return the folder of a run, or the summary file that ``word`` names.
 
     With ``needs_folder`` a summary file is refused: it has no records.
@@ -36,21 +38,22 @@ def find_run(word: str, *, results_dir: Path, where: str = "", needs_folder: boo
         return max(runs, key=_made_at)
     names = f"a run's id, its folder, {'' if needs_folder else 'a summary.json, '}or {LATEST}"
     places = (Path(word), results_dir / word) if word else ()
-    path = next((one for one in places if _is_there(one, where=where)), None)
+    path = next((one for one in places if _is_there(one, argument=argument)), None)
     if path is not None and (path.is_dir() or not needs_folder):
         return path
-    problem, remedy = "no such run", f"name {names}"
+    problem, remedy = "there is no such run", f"name {names}"
     close = nearest(word, among=[LATEST, *(run.name for run in runs)])
     if path is not None:
-        problem = "no folder of a run"
+        problem = "must be a run's folder"
     elif not runs:
-        remedy = f"there is none in {results_dir}; `poolbench run` makes one"
+        problem = f"there is no run in {results_dir}"
+        remedy = "make one with `poolbench run`"
     elif close.startswith("did"):
         remedy = close
-    raise UsageError(Fault(problem=problem, seen=word or '""', remedy=remedy, where=where))
+    raise UsageError(Fault(field=argument, seen=word or '""', problem=problem, remedy=remedy))
 
 
-def _is_there(path: Path, *, where: str) -> bool:
+def _is_there(path: Path, *, argument: str) -> bool:
     """Return whether a path exists.
 
     Raises:
@@ -59,21 +62,21 @@ def _is_there(path: Path, *, where: str) -> bool:
     try:
         return path.exists()
     except PermissionError as error:
-        seen = f"{path.name} ({error.strerror})"
+        problem = f"can't be read ({error.strerror})"
         remedy = f"give this user access to {path.parent}"
-        fault = Fault(problem="run can't be read", seen=seen, remedy=remedy, where=where)
+        fault = Fault(field=argument, seen=path.name, problem=problem, remedy=remedy)
         raise UsageError(fault) from error
     except OSError:
         # the system accepts no such path, for example because it is too long
         return False
 
 
-def output_faults(path: Path | None, *, where: str) -> list[Fault]:
+def output_faults(path: Path | None, *, option: str) -> list[Fault]:
     """Return a fault if a file can't be written there."""
     if path is None or path.parent.is_dir():
         return []
-    remedy = "create it, or name another"
-    return [Fault(problem="no such folder", seen=str(path.parent), remedy=remedy, where=where)]
+    problem, remedy = f"there is no folder {path.parent}", "create it, or name another"
+    return [Fault(field=option, seen=str(path), problem=problem, remedy=remedy)]
 
 
 def read_summary(path: Path) -> Summary:

@@ -94,7 +94,9 @@ def logs(
     names = [known.name for known in stack.services]
     if service and service not in names:
         remedy = nearest(service, among=names)
-        raise UsageError(Fault(problem="unknown service", seen=service, remedy=remedy))
+        raise UsageError(
+            Fault(field="service", seen=service, problem="unknown service", remedy=remedy)
+        )
     wanted = [service] if service else names
     width = max(map(len, wanted))
     try:

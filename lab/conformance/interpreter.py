@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from poolbench.errors import Fault, UsageError
@@ -54,16 +55,16 @@ def inspect_python(path: Path) -> CeleryPython:
     Raises:
         UsageError: if it can't be run, or has no Celery with Redis.
     """
-    where = f"--celery-python = {path}"
+    fault = partial(Fault, field="--celery-python", seen=str(path))
     command = [str(path), "-c", _PRINT_VERSIONS, *PACKAGES]
     try:
         printed = subprocess.check_output(command, stderr=subprocess.DEVNULL, timeout=_TIMEOUT_S)
         versions = json.loads(printed)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         remedy = "name the python of an environment, such as other/.venv/bin/python"
-        raise UsageError(Fault(where=where, problem="not a Python", remedy=remedy)) from error
+        raise UsageError(fault(problem="must be a Python", remedy=remedy)) from error
     missing = " and ".join(name for name in ("celery", "redis") if name not in versions)
     if missing:
         remedy = f"run {path} -m pip install 'celery[redis]'"
-        raise UsageError(Fault(where=where, problem=f"{missing} not installed", remedy=remedy))
+        raise UsageError(fault(problem=f"has no {missing}", remedy=remedy))
     return CeleryPython(path=path, versions=versions)

@@ -139,5 +139,5 @@ def read_survey(path: Path) -> Survey:
         return Survey.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a survey of format 1"
-        remedy = "make one by `poolbench conformance --json`"
-        raise UsageError(Fault(problem=str(reason), seen=str(path), remedy=remedy)) from error
+        remedy = "make one with `poolbench conformance --json`"
+        raise UsageError(Fault(where=str(path), problem=str(reason), remedy=remedy)) from error

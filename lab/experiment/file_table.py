@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from poolbench.keys import NAME_LENGTH
+from poolbench.keys import NAME_RULE
 
 #: The pydantic error type of `broken`.
 RULE = "rule"
@@ -18,20 +18,19 @@ CONSTRAINTS = {
     RULE: "{problem}",
     "extra_forbidden": "unknown key",
     "missing": "missing",
-    "bool_type": "it must be true or false",
-    "dict_type": "it must be a table",
-    "float_type": "it must be a number",
-    "int_type": "it must be a whole number",
-    "list_type": "it must be a list",
-    "model_type": "it must be a table",
-    "string_type": "it must be a string",
-    "greater_than": "it must be above {gt:g}",
-    "greater_than_equal": "it must be {ge:g} or more",
-    "less_than_equal": "it must be {le:,g} or less",
-    "string_pattern_mismatch": f"a name has at most {NAME_LENGTH} lowercase letters, digits, dots, "
-    "underscores and dashes, and begins with a letter or digit",
-    "string_too_short": "it must not be empty",
-    "too_short": "it must have {min_length} or more items",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "list_type": "must be a list",
+    "model_type": "must be a table",
+    "string_type": "must be a string",
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:,g}",
+    "string_pattern_mismatch": NAME_RULE,
+    "string_too_short": "must not be empty",
+    "too_short": "must have at least {min_length} items",
 }
 
 

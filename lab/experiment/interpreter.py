@@ -25,7 +25,7 @@ FREE_THREADED = "free-threaded"
 FREE_THREADED_PYTHON = Path(".venv-free-threaded/bin/python")
 
 #: How to install such a Python.
-REMEDY = "get one: uv python install 3.14t, then make free-threaded PYTHON=$(uv python find 3.14t)"
+REMEDY = "run uv python install 3.14t, then make free-threaded PYTHON=$(uv python find 3.14t)"
 
 #: Timeout for a Python to import a worker's modules and print its properties, seconds.
 _ANSWER_TIMEOUT_S = 60.0
@@ -54,7 +54,7 @@ def find_interpreter(name: str, *, free_threaded: str = "") -> Interpreter:
     path = _path(free_threaded or str(FREE_THREADED_PYTHON) if is_by_word else name)
     if not os.access(path, os.X_OK) or path.is_dir():
         if path.is_file():
-            remedy = f"name a Python, or let this one be run: chmod +x {path}"
+            remedy = f"name a Python, or make this one executable: chmod +x {path}"
             raise NoInterpreterError(f"{_shown(path)} is not executable", remedy=remedy)
         raise NoInterpreterError(f"there is no Python at {_shown(path)}")
     found = _inspect(path)
@@ -98,9 +98,11 @@ def _inspect(path: Path) -> Interpreter:
         raise NoInterpreterError(f"{_shown(path)} can't be run: {error}") from error
     if answer.returncode:
         printed = answer.stderr.strip().splitlines() or [f"exit code {answer.returncode}"]
-        reason = f"{_shown(path)} can't run a worker: {printed[-1].removeprefix('worker: ')}"
+        reason = (
+            f"{_shown(path)} can't run a worker: {printed[-1].removeprefix('worker: ').rstrip('.')}"
+        )
         remedy = (
-            f"make free-threaded PYTHON={path}, or install requirements/free-threaded.txt there"
+            f"run make free-threaded PYTHON={path}, or install requirements/free-threaded.txt there"
         )
         raise NoInterpreterError(reason, remedy=remedy)
     try:

@@ -35,28 +35,27 @@ def read_until(*, until: str | None, at_most: str | None, repetitions: int | Non
     faults: list[Fault] = []
     if until is None:
         if at_most is not None:
-            remedy = "write --until too, such as --until 3%"
+            remedy = "add --until, such as --until 3%"
             if repetitions is not None:
                 remedy = "leave it out: --repetitions ends the run"
-            raise UsageError(Fault(problem="--at-most alone", seen=at_most, remedy=remedy))
+            raise UsageError(
+                Fault(field="--at-most", seen=at_most, problem="needs --until", remedy=remedy)
+            )
         return None
     if repetitions is not None:
-        remedy = "take one: --until adds blocks until the intervals are narrow"
-        seen = f"--until {until} and --repetitions {repetitions}"
-        faults.append(Fault(problem="two ways to end a run", seen=seen, remedy=remedy))
+        problem, remedy = "can't be combined with --repetitions", "leave out one of them"
+        faults.append(Fault(field="--until", seen=until, problem=problem, remedy=remedy))
     half_width, at_most_s = _share(until), DEFAULT_AT_MOST_S
     if half_width is None or not NARROWEST <= half_width <= WIDEST:
-        remedy = f"write a percentage from {NARROWEST:.1%} to {WIDEST:.0%}, such as 3%"
-        faults.append(
-            Fault(problem="impossible precision", seen=until, remedy=remedy, where="--until")
-        )
+        problem = f"must be a percentage from {NARROWEST:.1%} to {WIDEST:.0%}"
+        remedy = "write a number and a percent sign, such as 3%"
+        faults.append(Fault(field="--until", seen=until, problem=problem, remedy=remedy))
     if at_most is not None:
         given_s = _span_s(at_most)
         if given_s is None or not SHORTEST_S <= given_s <= LONGEST_S:
-            remedy = "write a time from 10s to 168h, such as 15m, 1h30m or 900"
-            faults.append(
-                Fault(problem="impossible time", seen=at_most, remedy=remedy, where="--at-most")
-            )
+            problem = "must be a time from 10s to 168h"
+            remedy = "write hours, minutes and seconds, such as 15m, 1h30m or 900"
+            faults.append(Fault(field="--at-most", seen=at_most, problem=problem, remedy=remedy))
         at_most_s = given_s or at_most_s
     if faults or half_width is None:
         raise UsageError(*faults)

@@ -94,7 +94,7 @@ def _as_list(of: object) -> object:
 
 def _is_value(value: object) -> SettingValue:
     if not isinstance(value, bool | int | float):
-        raise broken("it must be a number, true or false")
+        raise broken("must be a number, true or false")
     return value
 
 

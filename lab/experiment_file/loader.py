@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -28,15 +29,15 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(Fault(problem="no TOML", seen=str(error), where=str(path))) from error
+        raise UsageError(Fault(problem="invalid TOML", seen=str(error), where=str(path))) from error
     try:
         parsed = ExperimentInput.model_validate(table)
     except ValidationError as error:
         raise UsageError(*faults_of(error, table=table, where=str(path), text=text)) from error
     if profile not in parsed.profile:
         remedy = nearest(profile, among=parsed.profile)
-        fault = Fault(problem="unknown profile", seen=profile, remedy=remedy, where=str(path))
-        raise UsageError(fault)
+        fault = Fault(field="profile", seen=profile, problem="unknown profile", remedy=remedy)
+        raise UsageError(replace(fault, where=str(path)))
     return _resolve(parsed, path=path, text=text, profile=profile, cores=cores)
 
 
@@ -45,9 +46,8 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        seen, remedy = f"{path} ({reason})", _read_remedy(error, path=path)
-        fault = Fault(problem="experiment can't be read", seen=seen, remedy=remedy)
-        raise UsageError(fault) from error
+        problem, remedy = f"can't be read ({reason})", _read_remedy(error, path=path)
+        raise UsageError(Fault(where=str(path), problem=problem, remedy=remedy)) from error
 
 
 def _read_remedy(error: OSError | UnicodeDecodeError, *, path: Path) -> str:
@@ -57,7 +57,8 @@ def _read_remedy(error: OSError | UnicodeDecodeError, *, path: Path) -> str:
         return f"give this user access to it: chmod u+r {path}"
     is_folder = isinstance(error, IsADirectoryError)
     folder = path if is_folder else path.parent
-    folder = folder if folder.is_dir() else Path("experiments")
+    # a checkout's top has a TOML file, and it is no experiment
+    folder = folder if folder.is_dir() and folder != Path() else Path("experiments")
     names = [str(found) for found in folder.glob("*.toml") if found.is_file()]
     return nearest("" if is_folder else str(path), among=names) if names else "name a TOML file"
 

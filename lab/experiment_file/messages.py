@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -50,25 +51,27 @@ def faults_of(error: ValidationError, *, table: Table, where: str, text: str) ->
         text: the file's text.
     """
     found = [
-        Fault(problem=_message(one, table=table), where=f"{where}:{locate(text, one['loc'])}")
+        replace(_fault(one, table=table), where=f"{where}:{locate(text, one['loc'])}")
         for one in error.errors()
     ]
     # a value of a sweep may be invalid for two contenders, for the same reason
     return list(dict.fromkeys(found))
 
 
-def _message(error: ErrorDetails, *, table: Table) -> str:
+def _fault(error: ErrorDetails, *, table: Table) -> Fault:
     keys = error["loc"]
     field = ".".join(key for key in keys if isinstance(key, str))
     if error["type"] == "missing":
-        return f"{field} is missing. Write it."
-    value, seen = _value_at(table, keys), error.get("ctx", {}).get("seen", "")
-    if isinstance(value, bool | int | float | str):
-        field += f" = {_shown(value)}"
-        seen = "" if seen == str(value) else seen
-    problem = ": ".join(filter(None, (f"{field} is invalid", constraint(error), seen)))
-    remedy = _remedy(error, table=table)
-    return f"{problem}. {_sentence(remedy)}" if remedy else f"{problem}."
+        return Fault(problem=f"{field} is missing", remedy="write it")
+    value, part = _value_at(table, keys), error.get("ctx", {}).get("seen", "")
+    seen = _shown(value) if isinstance(value, bool | int | float | str) else ""
+    rules = [constraint(error), "" if seen and part == str(value) else part]
+    return Fault(
+        field=field,
+        seen=seen,
+        problem=": ".join(filter(None, rules)),
+        remedy=_remedy(error, table=table),
+    )
 
 
 def _shown(value: object) -> str:
@@ -76,10 +79,6 @@ def _shown(value: object) -> str:
     is_text = isinstance(value, str)
     text = json.dumps(value, ensure_ascii=False) if is_text else str(value).lower()
     return text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}…"
-
-
-def _sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
 
 
 def _value_at(table: Any, keys: Keys) -> Any:

@@ -24,7 +24,7 @@ def errors_of(found: Iterable[Broken]) -> ValidationError:
     """Return broken rules as one error, which pydantic merges with the file's other errors."""
     errors = [
         InitErrorDetails(
-            type=_broken(what, keys=keys) if isinstance(what, Fault) else what,
+            type=_broken(what) if isinstance(what, Fault) else what,
             loc=keys,
             input=None,
         )
@@ -75,9 +75,10 @@ def each_once(*, key: str = "") -> AfterValidator:
     return AfterValidator(check)
 
 
-def _broken(fault: Fault, *, keys: Keys) -> PydanticCustomError:
-    field = "" if fault.field in (*keys, "") else f"{fault.field} "
-    return broken(field + fault.problem, seen=fault.seen, remedy=fault.remedy)
+def _broken(fault: Fault) -> PydanticCustomError:
+    # the value of a field is at its place in the file
+    seen = "" if fault.field else fault.seen
+    return broken(fault.problem, seen=seen, remedy=fault.remedy)
 
 
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]

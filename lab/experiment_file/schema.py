@@ -73,8 +73,8 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
     if names and workloads:
         rows = [f"{name}/{one.name}" for name in sorted(names) for one in workloads]
         faults += row_faults(conditions, names=rows)
-    places = {f'fail_on "{text}"': index for index, text in enumerate(texts)}
-    raise_all(((places[fault.where],), fault) for fault in faults)
+    places = {f'"{text}"': index for index, text in enumerate(texts)}
+    raise_all(((places[fault.seen],), fault) for fault in faults)
     return texts
 
 

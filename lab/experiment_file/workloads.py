@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
-from lab.experiment_file.rules import Broken, Name, each_once, errors_of, one_of, raise_all
-from poolbench.errors import UsageError
+from lab.experiment_file.rules import Broken, Keys, Name, each_once, errors_of, one_of, raise_all
+from poolbench.errors import Fault, UsageError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
 from producer.arrivals import ARRIVALS, read_schedule
 from producer.mixes import check_shares
@@ -36,7 +36,7 @@ def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     try:
         complete = complete_parameters(kind, given)
     except UsageError as error:
-        raise errors_of(((), fault) for fault in error.faults) from error
+        raise errors_of((_keys(fault), fault) for fault in error.faults) from error
     job_s, stall_s = rough_job_s(kind, complete), _above(info).get("stall_s", LONGEST_STALL_S)
     if job_s >= stall_s:
         problem = "a job lasts longer than a trial may be silent"
@@ -153,4 +153,9 @@ def _rate_faults(arrivals: dict[str, Any], *, trial_s: float) -> Iterator[Broken
         try:
             read_schedule(arrivals, span_s=trial_s)
         except UsageError as error:
-            yield from (((fault.field,), fault) for fault in error.faults)
+            yield from ((_keys(fault), fault) for fault in error.faults)
+
+
+def _keys(fault: Fault) -> Keys:
+    """Return the place of a fault below the validated table."""
+    return (fault.field,) if fault.field else ()

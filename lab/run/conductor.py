@@ -129,7 +129,7 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
         _await_leaving(run)
         if isinstance(cut, StackError) and reserve.is_disk_full:
             # workers end if they can't write their log, and other errors may follow from it
-            cut = StorageError(f"{run.folder.path}: the disk is full; free some space ({cut})")
+            cut = StorageError(f"{run.folder.path}: the disk is full ({cut}). Free some space.")
         reserve.release()
         try:
             _keep(run, state="unfinished" if cut else "finished")

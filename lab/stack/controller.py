@@ -91,8 +91,8 @@ class StackController:
             engine = find_engine(self._environ)
             if not engine.is_usable:
                 raise StackError(
-                    f"the stack was started with Docker, and now {engine.description}; start the "
-                    f"engine, or remove {self.state_dir / 'stack.json'} if it is gone"
+                    f"the stack was started with Docker, and now {engine.description}. Start the "
+                    f"engine, or remove {self.state_dir / 'stack.json'} if it is gone."
                 )
         return self.stack(state.kind, started_with=state.settings)
 
@@ -109,14 +109,16 @@ class StackController:
         forced = forced or self._dotenv().get("STACK", "")
         if forced and forced not in _KINDS:
             remedy = nearest(forced, among=_KINDS)
-            raise UsageError(Fault(problem="unknown stack", seen=forced, remedy=remedy))
+            raise UsageError(
+                Fault(field="STACK", seen=forced, problem="unknown stack", remedy=remedy)
+            )
         earlier = self.saved_stack()
         if earlier is not None:
             kind = DOCKER if isinstance(earlier, DockerStack) else LOCAL
             if earlier.is_up():
                 if forced not in {"", kind}:
-                    remedy = "run `poolbench down` before you start the other"
-                    raise StackError(f"the {kind} stack is up already; {remedy}")
+                    remedy = "Run `poolbench down` before you start the other."
+                    raise StackError(f"the {kind} stack is up already. {remedy}")
                 # compose applies changed settings; running processes keep theirs
                 return self.stack(DOCKER) if kind == DOCKER else earlier
             self._notify("an earlier stack was interrupted; removing what it left")

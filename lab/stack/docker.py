@@ -94,8 +94,8 @@ class DockerStack(Stack):
     def _prepare(self) -> None:
         if names_local_broker(self.settings):
             raise StackError(
-                f"containers can't reach the broker at {self.settings.redis_address}; "
-                "set another address, or use STACK=local"
+                f"containers can't reach the broker at {self.settings.redis_address}. "
+                "Set another address, or use STACK=local."
             )
 
     def _start(self, started_with: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ import psutil
 from collector.files import make_folder, storage_errors
 from lab.stack.health import redis_problem
 from lab.stack.services import Notify, Service, broker_password, stack_services, starts_broker
-from poolbench.errors import StackError, StorageError
+from poolbench.errors import Fault, StackError, StorageError
 from poolbench.settings import Settings
 
 #: Free space that a start needs for logs, the broker's data and first results, bytes.
@@ -53,7 +53,7 @@ def check_disk(settings: Settings) -> None:
             free_bytes = shutil.disk_usage(folder).free
         if free_bytes < FREE_SPACE_MIN_BYTES:
             free_mb, min_mb = free_bytes // 1_000_000, FREE_SPACE_MIN_BYTES // 1_000_000
-            raise StorageError(f"{folder} has {free_mb} MB left; the stack needs {min_mb} MB")
+            raise StorageError(f"{folder} has {free_mb} MB left: the stack needs {min_mb} MB")
 
 
 def check_ports(services: Sequence[Service]) -> None:
@@ -68,13 +68,15 @@ def check_ports(services: Sequence[Service]) -> None:
         if service.port is None:
             continue
         other = service_at.get(service.port)
-        problem = f"{other} uses it too" if other else port_problem(service.port)
+        problem = f"{other} uses this port too" if other else port_problem(service.port)
         service_at[service.port] = service.name
         if problem:
             variable = f"POOLBENCH_{service.name.upper()}_PORT"
-            faults.append(f"port {service.port} of {service.name}: {problem}; change {variable}")
+            faults.append(
+                Fault(field=variable, seen=str(service.port), problem=problem, remedy="change it")
+            )
     if faults:
-        raise StackError("\n".join(faults))
+        raise StackError("\n".join(map(str, faults)))
 
 
 def port_problem(port: int) -> str:
@@ -87,7 +89,7 @@ def port_problem(port: int) -> str:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return f"{_listener(port)} listens there"
-            return f"it can't be used ({error.strerror})"
+            return f"this port can't be used ({error.strerror})"
     return ""
 
 

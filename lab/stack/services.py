@@ -128,5 +128,10 @@ def broker_password(settings: Settings) -> str:
     password = unquote(urlsplit(settings.redis_url).password or "")
     if _PASSWORD.fullmatch(password):
         return password
-    remedy = "use at least 8 letters, digits or ._~-, or delete it to get a new one"
-    raise UsageError(Fault(problem="POOLBENCH_REDIS_PASSWORD is invalid", remedy=remedy))
+    raise UsageError(
+        Fault(
+            field="POOLBENCH_REDIS_PASSWORD",
+            problem="must have at least 8 characters, of letters, digits and ._~-",
+            remedy="set another, or delete it to get a new one",
+        )
+    )

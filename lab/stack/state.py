@@ -70,7 +70,7 @@ def stack_lock(state_dir: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StackError(
-                "another `poolbench up` or `down` of this stack is running; wait until it ends"
+                "another `poolbench up` or `down` of this stack is running. Wait until it ends."
             ) from error
         yield
     finally:

@@ -121,9 +121,9 @@ def find_server() -> ServerBinary:
             return ServerBinary(path=Path(found), origin=f"{name} on PATH")
     where = f"{platform.system()} {platform.machine()}"
     raise StackError(
-        f"no embedded Redis server for {where}, and no valkey-server or redis-server on PATH; "
-        "install one of them (Debian: apt install redis-server; macOS: brew install valkey), "
-        "or set POOLBENCH_REDIS_URL"
+        f"no embedded Redis server for {where}, and no valkey-server or redis-server on PATH. "
+        "Install one of them (Debian: apt install redis-server; macOS: brew install valkey), "
+        "or set POOLBENCH_REDIS_URL."
     )
 
 

@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 
 from poolbench.errors import Fault, UsageError, nearest
 from report.legend import claim
@@ -77,11 +78,6 @@ class Condition:
     def is_ratio(self) -> bool:
         """Whether the bound applies to a ratio; otherwise it applies to a number in its unit."""
         return not self.is_one_run or bool(self.against)
-
-    @property
-    def where(self) -> str:
-        """The place of the condition, for faults."""
-        return _where(self.text, is_one_run=self.is_one_run)
 
     @property
     def measure(self) -> str:
@@ -161,17 +157,18 @@ def row_faults(conditions: Sequence[Condition], *, names: Sequence[str]) -> list
             others = [
                 other for other in contenders if any(map(replace(one, against=other).names, names))
             ]
-            problem, seen = "unknown contender", one.against
+            problem = f"unknown contender: {one.against}"
             remedy = nearest(one.against, among=others)
         elif any(map(one.names, names)):
             continue
         elif any(fnmatchcase(name, one.rows) for name in names):
-            problem, seen, remedy = "contender compared with itself", one.against, "name another"
+            problem = f"{one.against} can't be compared with itself"
+            remedy = "name another contender"
         else:
             rows = [*contenders, *map(_pattern_of, names)]
-            problem, seen = "no such row", one.rows
+            problem = f"there is no such row: {one.rows}"
             remedy = nearest(one.rows.removesuffix("/*"), among=rows)
-        faults.append(Fault(problem=problem, seen=seen, remedy=remedy, where=one.where))
+        faults.append(_fault(one.text, is_one_run=one.is_one_run, problem=problem, remedy=remedy))
     return faults
 
 
@@ -181,13 +178,13 @@ def _pattern_of(name: str) -> str:
 
 
 def _parse(text: str, *, is_one_run: bool) -> Condition:
-    where = _where(text, is_one_run=is_one_run)
+    fault = partial(_fault, text, is_one_run=is_one_run)
     found = _CONDITION.fullmatch(text)
     if found is None:
-        raise UsageError(Fault(problem="not a condition", remedy=FORMS[is_one_run], where=where))
+        raise UsageError(fault(problem="must be a condition", remedy=FORMS[is_one_run]))
     faults = [
-        Fault(problem=problem, seen=seen, remedy=remedy, where=where)
-        for problem, seen, remedy in _faults(found, is_one_run=is_one_run)
+        fault(problem=problem, remedy=remedy)
+        for problem, remedy in _faults(found, is_one_run=is_one_run)
     ]
     if faults:
         raise UsageError(*faults)
@@ -204,36 +201,37 @@ def _parse(text: str, *, is_one_run: bool) -> Condition:
     )
 
 
-def _where(text: str, *, is_one_run: bool) -> str:
-    return f'{"fail_on" if is_one_run else "--fail-on"} "{text}"'
+def _fault(text: str, *, is_one_run: bool, problem: str, remedy: str) -> Fault:
+    field = "fail_on" if is_one_run else "--fail-on"
+    return Fault(field=field, seen=f'"{text}"', problem=problem, remedy=remedy)
 
 
-def _faults(found: re.Match[str], *, is_one_run: bool) -> Iterator[tuple[str, str, str]]:
-    """Yield each fault of a condition: the problem, the invalid text and the remedy."""
+def _faults(found: re.Match[str], *, is_one_run: bool) -> Iterator[tuple[str, str]]:
+    """Yield each fault of a condition: the problem and the remedy."""
     word, end, number, against = found.group("figure", "end", "number", "against")
     is_ratio = not is_one_run or against is not None
     # a number needs its unit, a ratio doesn't
     if word not in (RATIOS if is_ratio else ABSOLUTE):
         if word in FIGURES:
             remedy = f'write "{FIGURES[word].absolute}", or "* CONTENDER" after the number'
-            yield "figure without its unit", word, remedy
+            yield f"figure without its unit: {word}", remedy
         else:
             known = FIGURES if is_ratio else ABSOLUTE
-            yield "unknown figure", word or "none", nearest(word, among=known)
+            yield f"unknown figure: {word or 'none'}", nearest(word, among=known)
     if end is not None and end not in _ENDS:
-        yield "unknown end", end or "none", nearest(end, among=_ENDS)
+        yield f"unknown end: {end or 'none'}", nearest(end, among=_ENDS)
     elif end is not None and not is_ratio:
-        remedy = 'only a ratio has an interval: write "* CONTENDER" after the number'
-        yield "a number has no interval", end, remedy
+        remedy = 'write "* CONTENDER" after the number for a ratio'
+        yield f"a number has no interval, and so no {end} end", remedy
     if against is not None and not is_one_run:
-        yield "ratio to a contender", against, "the ratio is always B ÷ A; leave it out"
+        yield "a comparison already uses the ratio B ÷ A", f'leave out "* {against}"'
     elif against == "":
-        yield "no contender after *", "", FORMS[is_one_run]
+        yield "* needs a contender after it", FORMS[is_one_run]
     if not _is_bound(number, is_ratio=is_ratio):
-        problem, remedy = ("not a number", "write a number, such as 500")
+        problem, remedy = "the bound must be a number", "write a number, such as 500"
         if is_ratio:
-            problem, remedy = ("not a ratio", "write a ratio above 0, such as 0.95")
-        yield problem, number or "none", remedy
+            problem, remedy = "the bound must be a ratio above 0", "write one, such as 0.95"
+        yield f"{problem}: {number or 'none'}", remedy
 
 
 def _is_bound(word: str, *, is_ratio: bool) -> bool:

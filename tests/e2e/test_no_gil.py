@@ -193,7 +193,7 @@ def test_who_has_no_python_is_skipped(ended: Ended) -> None:
     """Said in the terminal, in the manifest and in the report, with the command that helps."""
     (skip,) = [one for one in flat_manifest(ended.folder)["skipped"] if "gone" in one["contender"]]
 
-    assert "skipped threads-2-gone: there is no Python at no/such/python; get one" in ended.stderr
+    assert "skipped threads-2-gone: there is no Python at no/such/python. Run uv" in ended.stderr
     assert "uv python install" in skip["remedy"]
     assert ended.summary["skipped"][-1] == skip
     assert skip["remedy"].split(", then")[0] in (ended.folder.path / "report.html").read_text()
@@ -220,6 +220,6 @@ def test_make_refuses_a_python_with_the_gil(tmp_path: Path) -> None:
     ours = [line for line in done.stderr.splitlines() if not line.startswith("make")]
     assert done.returncode == 2
     assert len(ours) == 1
-    assert "is built with the GIL; get one without: uv python install 3.14t" in ours[0]
+    assert "is built with the GIL. Run uv python install 3.14t" in ours[0]
     assert "PYTHON=$(uv python find 3.14t)" in ours[0]
     assert not (tmp_path / "made").exists()

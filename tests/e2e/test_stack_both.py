@@ -119,7 +119,7 @@ def test_logs_name_their_service(stack: Checkout) -> None:
     lines = stack.command("poolbench", "logs", "upstream", "--lines", "5").splitlines()
 
     assert any(line.startswith("upstream | upstream: listening on http://") for line in lines)
-    assert "did you mean flower?" in stack.run("poolbench", "logs", "flowr").stderr
+    assert "Did you mean flower?" in stack.run("poolbench", "logs", "flowr").stderr
 
 
 def test_a_second_up_says_so_and_changes_nothing(stack: Checkout) -> None:

@@ -153,11 +153,11 @@ def test_stop_is_quick_though_the_broker_hangs(server: Server, tmp_path: Path) -
         ),
         pytest.param(
             ["--stall-after", "-1"], {}, ExitCode.USAGE,
-            "collector: argument --stall-after: -1 is invalid", id="bad-option",
+            "collector: --stall-after = -1 is invalid", id="bad-option",
         ),
         pytest.param(
             ["--results", "{taken}"], {}, ExitCode.STORAGE,
-            "collector: {taken}: File exists; check the disk", id="results-is-a-file",
+            "collector: {taken}: File exists. Check the disk", id="results-is-a-file",
         ),
     ],
 )  # fmt: skip

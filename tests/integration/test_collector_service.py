@@ -352,7 +352,7 @@ def test_full_disk_is_said_once_and_loses_nothing(
     stack.round(after_s=RETRY_S)
 
     assert len(told) == 1
-    assert "No space left on device; free some space" in during["reasons"][0]
+    assert "No space left on device. Free some space" in during["reasons"][0]
     assert during["mark"] == "!"
     assert stack.trial(run_id)["ledger"]["done"] == 1
     assert f"run {run_id}: it is collected again" in caplog.messages
@@ -364,7 +364,7 @@ def test_folder_that_can_not_be_finished_is_said_in_the_summary(
     """The lines are stored and the disk fills then. Patched: the records alone don't fit."""
 
     def fail(*_: object) -> None:
-        raise StorageError("jobs.parquet: No space left on device; free some space")
+        raise StorageError("jobs.parquet: No space left on device. Free some space")
 
     stack.open_run(run_id)
     stack.send(run_id, 12)
@@ -376,7 +376,7 @@ def test_folder_that_can_not_be_finished_is_said_in_the_summary(
     stack.round(after_s=RETRY_S)
 
     assert (during["ledger"]["done"], during["mark"]) == (12, "!")
-    assert during["reasons"] == ["jobs.parquet: No space left on device; free some space"]
+    assert during["reasons"] == ["jobs.parquet: No space left on device. Free some space"]
     assert stack.trial(run_id)["mark"] == ""
     assert stack.folder(run_id).read_jobs().height == 12
 

@@ -96,7 +96,7 @@ def test_unlike_conditions_are_refused_by_name(poolbench: Poolbench, tmp_path: P
     assert isinstance(ended.exception, UsageError)
     assert ended.exception.exit_code == 2
     said = str(ended.exception)
-    assert "machine cores: 2 in A, 8 in B; add --across machine if you compare just that" in said
+    assert "machine cores: 2 in A, 8 in B. Add --across machine if you compare that" in said
     assert "settings threads-4: worker_prefetch_multiplier: 4 in A, 1 in B" in said
     assert ended.stdout == ""
     forced = poolbench("compare", "a", run.path, "--across", "machine", "--force")
@@ -113,7 +113,9 @@ def test_every_fault_of_the_input_is_told_at_once(poolbench: Poolbench, tmp_path
 
     assert isinstance(ended.exception, UsageError)
     assert len(ended.exception.faults) == 6
-    assert "unknown topic: verions; did you mean versions?" in str(ended.exception)
+    assert "--across = verions is invalid: unknown topic. Did you mean versions?" in str(
+        ended.exception
+    )
 
 
 def test_an_invalid_row_ends_with_1(poolbench: Poolbench, tmp_path: Path) -> None:
@@ -189,21 +191,33 @@ def test_an_export_goes_to_a_file(poolbench: Poolbench, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("report", "lastest"), "no such run: lastest; did you mean latest?"),
-        (("export", "lastest"), "no such run: lastest; did you mean latest?"),
-        (("export", "a", "--output", "no/x.csv"), "--output: no such folder: no; "),
-        (("report", "lastest", "--output", "x.svg"), "--output: no chart; add --chart lead"),
+        (
+            ("report", "lastest"),
+            "run = lastest is invalid: there is no such run. Did you mean latest?",
+        ),
+        (
+            ("export", "lastest"),
+            "run = lastest is invalid: there is no such run. Did you mean latest?",
+        ),
+        (
+            ("export", "a", "--output", "no/x.csv"),
+            "--output = no/x.csv is invalid: there is no folder no. Create",
+        ),
+        (
+            ("report", "lastest", "--output", "x.svg"),
+            "--output is invalid: needs --chart. Add --chart lead.",
+        ),
         (
             ("report", "lastest", "--chart", "lead"),
-            "--output: no image file; add --output FILE.svg or FILE.png",
+            "--output is invalid: --chart needs it. Add --output FILE.svg or FILE.png.",
         ),
         (
             ("report", "lastest", "--chart", "lead", "--output", "x.gif"),
-            "--output: no image file: x.gif; add --output FILE.svg or FILE.png",
+            "--output = x.gif is invalid: must end in .svg or .png.",
         ),
         (
             ("report", "lastest", "--chart", "lead", "--output", "no/x.svg"),
-            "--output: no such folder: no;",
+            "--output = no/x.svg is invalid: there is no folder no.",
         ),
     ],
 )

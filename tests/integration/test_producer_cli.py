@@ -236,7 +236,7 @@ def test_a_server_that_can_not_be_used_is_one_line(
     found = ended(producer.start("--pool solo --job io.http", environ=environ))
 
     assert found.code == 3
-    text = "does not answer; start the stack (make up)" if is_absent else "refuses our password"
+    text = "doesn't answer. Start the stack (make up)" if is_absent else "refuses the password"
     assert text in found.errors
     assert "secret-word" not in found.errors
     assert server.password not in found.errors
@@ -269,7 +269,7 @@ def test_a_taken_name_is_refused(client: redis.Redis, producer: Producer) -> Non
 
     assert "to solo (no worker is live)" in forced.errors
     assert found.code == 2
-    assert "a run of this name exists: r1" in found.errors
+    assert "run = r1 is invalid: there is a run of this name" in found.errors
     assert client.llen(queue_name("solo")) == 2
 
 
@@ -402,7 +402,7 @@ def test_look_says_what_is_missing(client: redis.Redis, producer: Producer) -> N
     unknown, untold = producer.run("--look r9"), producer.run("--look r1")
 
     assert unknown.code == 2
-    assert "no run of this name: r9" in unknown.errors
+    assert "--look = r9 is invalid: there is no such run" in unknown.errors
     assert untold.code == 3
     assert "no summary of r1 is published" in untold.errors
 

@@ -153,7 +153,7 @@ def test_a_run_is_opened_and_closed(
 
 def test_an_impossible_name_is_refused(client: redis.Redis) -> None:
     """A run's name becomes a folder: no slash, no dots before it."""
-    with pytest.raises(UsageError, match=r"run = .* is invalid: must begin with"):
+    with pytest.raises(UsageError, match=r"run = .* is invalid: must have at most 64"):
         open_run(client, run="../etc", source="producer", plans=[])
 
     assert client.dbsize() == 0

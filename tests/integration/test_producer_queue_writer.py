@@ -176,7 +176,7 @@ def test_a_broker_that_stays_away_is_said_with_the_count(
     proxy.faults.extend(["before"] * 3)
     writer.put([b"3"])
 
-    with pytest.raises(StackError, match="2 jobs are in the queue, 1 more may be"):
+    with pytest.raises(StackError, match="2 jobs are in the queue, and 1 more may be"):
         writer.settle()
 
 
@@ -185,7 +185,7 @@ def test_a_queue_that_is_no_list_refuses(client: redis.Redis, writer: QueueWrite
     client.set(QUEUE, "no list")
     writer.put([b"1"])
 
-    with pytest.raises(StackError, match=r"refuses jobs: .*WRONGTYPE.*; 0 jobs are in"):
+    with pytest.raises(StackError, match=r"refuses jobs: .*WRONGTYPE.*. 0 jobs are in"):
         writer.settle()
 
 
@@ -215,7 +215,7 @@ def test_a_refusal_among_many_leaves_a_true_account(
     client.config_set("maxmemory", "0")
     writer.put([b"3", b"4"])
 
-    with pytest.raises(StackError, match=r"refuses jobs: .*memory.*; 3 jobs are in the queue"):
+    with pytest.raises(StackError, match=r"refuses jobs: .*memory.*. 3 jobs are in the queue"):
         writer.settle()
 
     assert queued(client) == ["1", "3", "4"]

@@ -46,7 +46,7 @@ def test_a_calibration_without_a_broker_is_one_line(
 
     assert cli.main(["calibrate", "--publish"]) == ExitCode.STACK
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"worker: Redis at 127.0.0.1:{port} does not answer")
+    assert line.startswith(f"worker: Redis at 127.0.0.1:{port} doesn't answer")
 
 
 def test_a_broker_that_is_away_is_named() -> None:
@@ -65,7 +65,7 @@ def test_an_impossible_database_is_refused(server: Server) -> None:
     wait_for_broker(load_settings({"POOLBENCH_REDIS_URL": server.url}, dotenv=None))
     url = server.url.removesuffix("/0") + "/9999"
 
-    with pytest.raises(StackError, match="refuses us"):
+    with pytest.raises(StackError, match="refuses commands"):
         wait_for_broker(load_settings({"POOLBENCH_REDIS_URL": url}, dotenv=None), within_s=60.0)
 
 
@@ -78,5 +78,5 @@ def test_a_wrong_password_ends_the_worker_with_one_line(server: Server) -> None:
 
     assert done.returncode == ExitCode.STACK
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"worker: the broker at 127.0.0.1:{server.port} refuses us: ")
+    assert line.startswith(f"worker: the broker at 127.0.0.1:{server.port} refuses commands: ")
     assert "not-the-secret" not in line

@@ -43,12 +43,12 @@ def test_writer_that_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "advice"),
     [
-        (errno.EACCES, "let this user read and write there"),
-        (errno.EISDIR, "a file is expected there"),
-        (errno.EROFS, "make the folder writable"),
-        (errno.ENOSPC, "free some space"),
-        (errno.EDQUOT, "free some space"),
-        (errno.EIO, "check the disk"),
+        (errno.EACCES, "Let this user read and write there"),
+        (errno.EISDIR, "Name a file"),
+        (errno.EROFS, "Make the folder writable"),
+        (errno.ENOSPC, "Free some space"),
+        (errno.EDQUOT, "Free some space"),
+        (errno.EIO, "Check the disk"),
     ],
 )
 def test_a_fault_of_the_disk_advises_what_helps(code: int, advice: str) -> None:
@@ -66,7 +66,7 @@ def test_table_carries_its_own_metadata(tmp_path: Path) -> None:
     assert read_metadata(path)["lines"] == "1"
     schema = pl.Schema({"b": pl.Int64(), "c": pl.String()})
     assert read_table(path, schema=schema).to_dicts() == [{"b": 2, "c": None}]
-    with pytest.raises(StorageError, match=r"table\.parquet: not a readable table: .*; restore it"):
+    with pytest.raises(StorageError, match=r"table\.parquet: not a readable table: .*. Restore it"):
         read_table(path, schema=pl.Schema({"a": pl.String()}))
 
 

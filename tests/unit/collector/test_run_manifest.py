@@ -125,9 +125,9 @@ def test_numbers_keep_their_type() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"machine": {"os": "Linux", "python": "3"}}, "m.json: machine.cores is missing; restore"),
-        ({"state": "odd"}, "m.json: state = 'odd' is invalid; restore"),
-        ({"trials": [{"trial": 0}]}, "m.json: trials.0.plan.contender is missing; restore"),
+        ({"machine": {"os": "Linux", "python": "3"}}, "m.json: machine.cores is missing. Restore"),
+        ({"state": "odd"}, "m.json: state = 'odd' is invalid. Restore"),
+        ({"trials": [{"trial": 0}]}, "m.json: trials.0.plan.contender is missing. Restore"),
     ],
 )
 def test_a_field_that_is_missing_or_wrong_is_named(change: dict[str, Any], message: str) -> None:

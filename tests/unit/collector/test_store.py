@@ -97,7 +97,7 @@ def test_other_format_version_is_refused(
     folder.manifest_path.write_text('{"format": 3}')
     RECORD_SCHEMA.to_frame().write_parquet(folder.jobs_path, metadata=metadata)
 
-    with pytest.raises(StorageError, match=r"manifest\.json: format version 3, .* 1 and 2; use"):
+    with pytest.raises(StorageError, match=r"manifest\.json: format version 3, .* 1 and 2. Use"):
         folder.read_manifest()
     with pytest.raises(StorageError, match=rf"jobs\.parquet: {said}"):
         folder.read_jobs()
@@ -110,11 +110,11 @@ def test_garbled_file_is_one_clear_line(folder: RunFolder, content: bytes) -> No
     """The file is named, and what to do; a library's own complaint is cut to a line."""
     folder.path.mkdir(parents=True)
     for path, read, said in (
-        (folder.manifest_path, folder.read_manifest, r"manifest\.json: no JSON"),
+        (folder.manifest_path, folder.read_manifest, r"manifest\.json: not "),
         (folder.jobs_path, folder.read_jobs, r"jobs\.parquet: not a readable table: "),
     ):
         path.write_bytes(content)
-        with pytest.raises(StorageError, match=rf"{said}.*; restore it or remove it") as caught:
+        with pytest.raises(StorageError, match=rf"{said}.*. Restore it or remove it") as caught:
             read()
         assert "\n" not in str(caught.value)
 
@@ -122,7 +122,7 @@ def test_garbled_file_is_one_clear_line(folder: RunFolder, content: bytes) -> No
 def test_absent_file_is_one_clear_line(folder: RunFolder) -> None:
     """The commonest mistake: the folder is no run's, or the run isn't collected yet."""
     for read in (folder.read_manifest, folder.read_jobs):
-        with pytest.raises(StorageError, match=r"r1/\w+\.\w+: no such file; is it the folder of"):
+        with pytest.raises(StorageError, match=r"r1/\w+\.\w+: no such file. Is it the folder of"):
             read()
 
 
@@ -146,5 +146,5 @@ def test_table_that_does_not_fit_is_not_there_at_all(folder: RunFolder) -> None:
     """
     done = run_python("-c", textwrap.dedent(script), str(folder.path))
 
-    assert "jobs.parquet: File too large; free some space" in done.stdout
+    assert "jobs.parquet: File too large. Free some space" in done.stdout
     assert list(folder.path.iterdir()) == []

@@ -19,10 +19,10 @@ def test_every_value_that_cannot_be_used_is_named_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         load_settings(environ, dotenv=None)
 
-    address = "is not a Redis address; write redis://:password@host:port/0"
+    address = "is invalid: must be a Redis address. Write redis://:password@host:port/0."
     assert sorted(map(str, caught.value.faults)) == [
-        "POOLBENCH_ACKS_LATE = 'yes' is invalid: must be a whole number from 0 to 1",
-        "POOLBENCH_REDIS_PORT = '65536' is invalid: must be a whole number from 1 to 65535",
+        "POOLBENCH_ACKS_LATE = 'yes' is invalid: must be a whole number from 0 to 1.",
+        "POOLBENCH_REDIS_PORT = '65536' is invalid: must be a whole number from 1 to 65535.",
         f"POOLBENCH_REDIS_URL {address}",
         f"POOLBENCH_WORKER_REDIS_URL {address}",
     ]

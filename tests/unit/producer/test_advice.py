@@ -40,7 +40,7 @@ def faults_of(arrivals: str, **options: Any) -> list[str]:
 
 def refusals(arrivals: str, **options: Any) -> list[str]:
     """Return the faults that refuse what is given; what is missing is asked for."""
-    return [fault for fault in faults_of(arrivals, **options) if "missing" not in fault]
+    return [fault for fault in faults_of(arrivals, **options) if "need it" not in fault]
 
 
 @pytest.mark.parametrize("name", ["xyzzy", *ARRIVALS])
@@ -53,7 +53,7 @@ def test_recommended_arrivals_suit_what_is_given(
     faults = faults_of(name, **rate, **shape)
     assert name in ARRIVALS or len(faults) == 1
 
-    advice = "or take (.+)$" if name in ARRIVALS else "use one of (.+)$"
+    advice = r"or take (.+)\.$" if name in ARRIVALS else r"Use one of (.+)\.$"
 
     for match in [found for fault in faults if (found := re.search(advice, fault))]:
         for other in re.split(", | or ", match[1]):
@@ -64,4 +64,7 @@ def test_a_close_word_says_what_it_refuses() -> None:
     """A burst has no rate, so the word alone would be refused."""
     (fault,) = faults_of("brst", rate_per_s=50)
 
-    assert fault == "--arrivals = brst is invalid: unknown; did you mean burst? (it takes count)"
+    assert (
+        fault
+        == "--arrivals = brst is invalid: unknown arrivals. Did you mean burst (it takes count)?"
+    )

@@ -252,17 +252,21 @@ def test_a_tables_faults_name_its_keys() -> None:
     assert [fault.field for fault in caught.value.faults] == [
         *("count", "rate_per_s", "to_rate_per_s", "over"),
     ]
-    assert "did you mean over_s?" in str(caught.value)
+    assert "Did you mean over_s?" in str(caught.value)
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("poison", {"count": 1}, "did you mean poisson?"),
-    ("burst", {}, "count: missing for burst arrivals; give the number of jobs"),
+    ("poison", {"count": 1}, "Did you mean poisson?"),
+    ("burst", {}, "count is invalid: burst arrivals need it. Give the number of jobs"),
     ("burst", {"count": 0}, "count = 0 is invalid: must be at least 1 (a number of jobs)"),
     ("burst", {"count": MAX_COUNT + 1}, "at most 10,000,000"),
     ("burst", {"count": 1.5}, "count = 1.5 is invalid: must be a whole number"),
-    ("burst", {"count": 1, "rate_per_s": 10}, "rate_per_s: burst arrivals have none; leave"),
-    ("constant", {"count": 1, "rate_per_s": -1}, "rate_per_s = -1 is invalid: must be more than 0"),
+    (
+        "burst",
+        {"count": 1, "rate_per_s": 10},
+        "burst arrivals have none. Leave it out, or",
+    ),
+    ("constant", {"count": 1, "rate_per_s": -1}, "rate_per_s = -1 is invalid: must be above 0"),
     (
         "constant",
         {"count": 1, "rate_per_s": math.nan},
@@ -271,17 +275,21 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("constant", {"count": 1, "rate_per_s": math.inf}, "rate_per_s = inf is invalid"),
     ("constant", {"count": 1, "rate_per_s": MAX_RATE_PER_S * 2}, "at most 1,000,000"),
     ("constant", {"count": 1, "rate_per_s": 0.0}, "rate_per_s = 0 is invalid"),
-    ("constant", {"count": 1}, "rate_per_s: missing for constant arrivals"),
-    ("constant", {"rate_per_s": 2.0}, "count: missing for constant arrivals"),
+    ("constant", {"count": 1}, "rate_per_s is invalid: constant arrivals need it"),
+    ("constant", {"rate_per_s": 2.0}, "count is invalid: constant arrivals need it"),
     ("constant", {"count": 1_000_000, "rate_per_s": 0.01}, "arrivals must be due within a day"),
-    ("constant", {"rate_per_s": 2.0, "over_s": 3}, "leave it out, or take ramp"),
+    ("constant", {"rate_per_s": 2.0, "over_s": 3}, "Leave it out, or take ramp."),
     ("poisson", {"count": 10, "rate_per_s": 5e-324}, "arrivals must be due within a day"),
-    ("ramp", {"count": 10}, "to_rate_per_s: missing for ramp arrivals"),
+    ("ramp", {"count": 10}, "to_rate_per_s is invalid: ramp arrivals need it"),
     ("ramp", {"to_rate_per_s": 0}, "to_rate_per_s = 0 is invalid: must be at least 0.001"),
     ("ramp", {"to_rate_per_s": "x"}, "to_rate_per_s = x is invalid: must be a number"),
     ("ramp", {"to_rate_per_s": 5, "over_s": 1e9}, "over_s = 1e+09 is invalid"),
-    ("ramp", {"to_rate_per_s": 5, "swing": 1}, "swing: ramp arrivals have none; leave it out"),
-    ("steps", {"count": 10}, "rates_per_s: missing for steps arrivals"),
+    (
+        "ramp",
+        {"to_rate_per_s": 5, "swing": 1},
+        "swing is invalid: ramp arrivals have none. Leave",
+    ),
+    ("steps", {"count": 10}, "rates_per_s is invalid: steps arrivals need it"),
     ("steps", {"rates_per_s": []}, "must be a list of 1 to 1000 numbers"),
     (
         "steps",
@@ -301,7 +309,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"rates_per_s": [1e6], "step_s": 60},
         "count = 60000000 is invalid: must be at most 10,000,000",
     ),
-    ("ebb", {"rate_per_s": 2.0}, "count: missing for ebb arrivals; give it, or period_s"),
+    ("ebb", {"rate_per_s": 2.0}, "count is invalid: ebb arrivals need it. Give it, or period_s"),
     ("ebb", {"rate_per_s": 2, "swing": 1.5}, "swing = 1.5 is invalid: must be at most 1"),
     ("ebb", {"count": 10, "rate_per_s": 5e-324}, "arrivals must be due within a day"),
 ]

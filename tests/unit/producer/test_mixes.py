@@ -77,9 +77,9 @@ def test_thirds_need_no_endless_digits() -> None:
 @pytest.mark.parametrize(
     ("shares", "said"),
     [
-        ({"short": 0.5, "long": 0.6}, "shares that don't make 1: 0.5 + 0.6 = 1.1"),
-        ({}, "parts of a mix out of bounds: 0"),
-        ({str(n): 1 / 101 for n in range(101)}, "parts of a mix out of bounds: 101"),
+        ({"short": 0.5, "long": 0.6}, "the shares must sum to 1: 0.5 + 0.6 = 1.1"),
+        ({}, "a mix must have 1 to 100 parts: 0"),
+        ({str(n): 1 / 101 for n in range(101)}, "a mix must have 1 to 100 parts: 101"),
     ],
 )
 def test_impossible_shares_are_refused(shares: dict[str, float], said: str) -> None:

@@ -100,20 +100,23 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "--pool, --job: missing; give both, or --look"),
+        ((), "--pool and --job are required. Give both, or --look."),
         (("--pool", "gevnt"), "'gevnt' is not one of 'prefork'"),
-        (("--job", "io.htp"), "unknown job kind: io.htp; did you mean io.http?"),
+        (("--job", "io.htp"), "job = io.htp is invalid: unknown job kind. Did you mean io.http?"),
         ((*GOOD, "--count", "0"), "--count = 0 is invalid: must be at least 1 (a number of jobs)"),
         ((*GOOD, "--count", "1e3"), "Invalid value for '--count'"),
         ((*GOOD, "--rate", "nan"), "--rate = nan is invalid: must be a finite number"),
         ((*GOOD, "--rate", "fast"), "Invalid value for '--rate'"),
         ((*GOOD, "--arrivals", "poison"), "Invalid value for '--arrivals'"),
-        ((*GOOD, "--arrivals", "poisson"), "--rate: missing for poisson arrivals"),
-        ((*GOOD, "--over", "5"), "--to-rate: missing for ramp arrivals"),
+        ((*GOOD, "--arrivals", "poisson"), "--rate is invalid: poisson arrivals need it"),
+        ((*GOOD, "--over", "5"), "--to-rate is invalid: ramp arrivals need it"),
         ((*GOOD, "--rates", "5,"), "Invalid value for '--rates'"),
         ((*GOOD, "--rates", "5,0"), "--rates = 5, 0 is invalid: must be without a pause"),
-        ((*GOOD, "--param", "delay_ms"), "io.http delay_ms = '' is invalid: must be a number"),
-        ((*GOOD, "--param", "delay=1"), "unknown parameter of io.http: delay; did you"),
+        ((*GOOD, "--param", "delay_ms"), "delay_ms = '' is invalid: must be a number"),
+        (
+            (*GOOD, "--param", "delay=1"),
+            "delay = 1 is invalid: unknown parameter of io.http.",
+        ),
         ((*GOOD, "--seed", "-1"), "Invalid value for '--seed'"),
         (("--pools", "solo"), "No such option: --pools"),
         (("--pool",), "Option '--pool' requires an argument"),
@@ -122,7 +125,7 @@ def test_plans_are_one_a_pool_with_what_its_workers_tell() -> None:
         ((*GOOD, "--timeout", "0"), "Invalid value for '--timeout'"),
         ((*GOOD, "--stall", "never"), "Invalid value for '--stall'"),
         (("--look", "R 1"), "run = 'R 1' is invalid"),
-        (("--look", "r1", "--pool", "solo"), "--look: sends nothing; leave out"),
+        (("--look", "r1", "--pool", "solo"), "--look is invalid: sends no jobs. Leave out"),
     ],
 )
 def test_a_wrong_option_is_told_with_what_would_be_right(

@@ -24,9 +24,9 @@ def test_the_port_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--port", "65536"], "is invalid: must be 0 to 65535"),
-        (["--port", "-1"], "is invalid: must be 0 to 65535"),
-        (["--port", "x"], "--port"),
+        (["--port", "65536"], "--port = 65536 is invalid: must be a whole number from 0 to 65535"),
+        (["--port", "-1"], "--port = -1 is"),
+        (["--port", "x"], "--port = x is"),
         (["--prt", "1"], "--prt"),
         (["stray"], "stray"),
     ],

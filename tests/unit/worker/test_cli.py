@@ -33,19 +33,22 @@ def test_the_command_can_be_looked_at(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 MISTAKES = [
-    ([], "the following arguments are required: --pool; see --help"),
-    (["--pool", "gevnt"], "unknown pool: gevnt; did you mean gevent?"),
-    (["--pool", "solo", "--slts", "1"], "unrecognized arguments: --slts 1; see --help"),
-    (["guage"], "unknown command: guage; did you mean gauge?"),
+    ([], "the following arguments are required: --pool. See --help."),
+    (["--pool", "gevnt"], "pool = gevnt is invalid: unknown pool. Did you mean gevent?"),
+    (["--pool", "solo", "--slts", "1"], "unrecognized arguments: --slts 1. See --help."),
+    (["guage"], "command = guage is invalid: unknown. Did you mean gauge?"),
     (
         ["--pool", "solo", "--prefetch-multiplier", "0"],
-        "argument --prefetch-multiplier: 0 is invalid: must be 1 to 1000; see --help",
+        "--prefetch-multiplier = 0 is invalid: must be a whole number from 1 to 1000.",
     ),
-    (["gauge", "now"], "unrecognized arguments: now; see --help"),
-    (["calibrate", "cpu.prime"], "no kind with units: cpu.prime; did you mean cpu.primes?"),
+    (["gauge", "now"], "unrecognized arguments: now. See --help."),
+    (
+        ["calibrate", "cpu.prime"],
+        "kind = cpu.prime is invalid: no units. Did you mean cpu.primes?",
+    ),
     (
         ["calibrate", "cpu.primes", "--publish"],
-        "--publish is for all kinds together; leave the kinds out, or --publish",
+        "--publish is invalid: needs all kinds. Leave out the kinds, or --publish.",
     ),
 ]
 

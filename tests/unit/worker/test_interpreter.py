@@ -51,7 +51,7 @@ def test_who_turned_the_gil_on_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     found = interpreter.describe() | {"is_free_threaded": True, "gil_enabled": True}
 
     assert found["gil_turned_on_by"] == ["greenlet._greenlet"]
-    with pytest.raises(UsageError, match=r"turned on by greenlet\._greenlet; take that package"):
+    with pytest.raises(UsageError, match=r"turned on by greenlet\._greenlet. Remove that package"):
         interpreter.refuse_gil(found)
 
 
@@ -75,7 +75,7 @@ def test_a_missing_package_is_named(
 
     assert cli.main(["interpreter", "--json"]) == ExitCode.USAGE
     assert capsys.readouterr().err == (
-        "worker: a worker needs a package that is not here: celeri\n"
+        "worker: a package that workers need is not installed: celeri.\n"
     )
 
 

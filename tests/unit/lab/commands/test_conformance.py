@@ -47,7 +47,7 @@ def test_every_unknown_row_is_named_with_its_neighbour() -> None:
         conformance._chosen_promises(["soft-limt", "eta", "crsh"])
 
     assert [fault.seen for fault in caught.value.faults] == ["soft-limt", "crsh"]
-    assert "did you mean soft-limit?" in str(caught.value)
+    assert "Did you mean soft-limit?" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["pools.txt", "pools", "absent/pools.md"])
@@ -75,9 +75,9 @@ def test_this_python_prints_the_version_of_every_package_that_can_change_a_verdi
 @pytest.mark.parametrize(
     ("printed", "message"),
     [
-        ("hello", "not a Python"),
-        ('{"python": "3.13.1"}', "celery and redis not installed; run .* install 'celery.redis.'"),
-        (None, "not a Python"),
+        ("hello", "must be a Python"),
+        ('{"python": "3.13.1"}', "has no celery and redis. Run .* install 'celery.redis.'"),
+        (None, "must be a Python"),
     ],
 )
 def test_a_python_without_celery_is_refused(

@@ -36,7 +36,7 @@ def results(tmp_path: Path) -> Path:
 def fault_of(word: str, *, results: Path) -> str:
     """Return what is said of a word that names no run."""
     with pytest.raises(UsageError) as caught:
-        find_run(word, results_dir=results, where="A")
+        find_run(word, results_dir=results, argument="A")
     return str(caught.value)
 
 
@@ -53,7 +53,7 @@ def test_a_run_is_named_by_id_path_or_latest(results: Path) -> None:
     for word in (str(file), "???"):
         with pytest.raises(UsageError) as caught:
             find_run(word, results_dir=results, needs_folder=True)
-        assert str(caught.value).endswith("; name a run's id, its folder, or latest")
+        assert str(caught.value).endswith(". Name a run's id, its folder, or latest.")
 
 
 def test_latest_is_not_the_last_in_the_alphabet(results: Path) -> None:
@@ -69,22 +69,22 @@ def test_latest_is_not_the_last_in_the_alphabet(results: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        (f"{RUN[:-1]}c", f"{RUN[:-1]}c; did you mean {RUN}?"),
+        (f"{RUN[:-1]}c", f"Did you mean {RUN}?"),
         # a link to what is gone, which is not recommended either
-        (f"{RUN[:-1]}b", f"{RUN[:-1]}b; did you mean {RUN}?"),
+        (f"{RUN[:-1]}b", f"Did you mean {RUN}?"),
         # not the whole list of runs, which may be long
-        ("???", "???; name a run's id, its folder, a summary.json, or latest"),
+        ("???", "Name a run's id, its folder, a summary.json, or latest"),
         # nothing, or what no system takes for a path, is not the folder of all runs
-        ("", '""; '),
-        ("x" * 5_000, "xxx; "),
-        (f"{RUN}/manifest.json/x", "manifest.json/x; "),
+        ("", 'A = "" is'),
+        ("x" * 5_000, "xxx is"),
+        (f"{RUN}/manifest.json/x", "manifest.json/x is"),
     ],
 )
 def test_a_word_that_names_no_run_is_refused(results: Path, word: str, said: str) -> None:
     """With the nearest name, or with what names a run."""
     found = fault_of(word, results=results)
 
-    assert found.startswith("A: no such run: ")
+    assert " is invalid: there is no such run. " in found
     assert said in found
 
 
@@ -100,8 +100,8 @@ def test_a_run_that_can_not_be_reached_says_why(
 
     said = fault_of(RUN, results=results)
 
-    assert said.startswith(f"A: run can't be read: {RUN} (Permission denied); ")
-    assert "did you mean" not in said
+    assert said.startswith(f"A = {RUN} is invalid: can't be read (Permission denied). ")
+    assert "Did you mean" not in said
 
 
 @pytest.mark.parametrize("word", ["latest", RUN])
@@ -109,7 +109,7 @@ def test_without_any_run_it_says_what_makes_one(tmp_path: Path, word: str) -> No
     """An empty folder, or none."""
     for place in (tmp_path, tmp_path / "absent"):
         said = fault_of(word, results=place)
-        assert said.endswith(f"there is none in {place}; `poolbench run` makes one")
+        assert said.endswith(f"there is no run in {place}. Make one with `poolbench run`.")
 
 
 def test_a_folder_is_measured_anew_while_it_has_records(results: Path) -> None:

@@ -107,7 +107,7 @@ def test_the_word_means_the_environment_of_make(
 
     assert str(missing) == "there is no Python at .venv-free-threaded/bin/python"
     assert missing.remedy == (
-        "get one: uv python install 3.14t, then make free-threaded PYTHON=$(uv python find 3.14t)"
+        "run uv python install 3.14t, then make free-threaded PYTHON=$(uv python find 3.14t)"
     )
 
 
@@ -166,7 +166,7 @@ def test_a_file_that_is_not_executable_says_so(tmp_path: Path) -> None:
     missing = no_interpreter(str(file))
 
     assert str(missing) == f"{file} is not executable"
-    assert missing.remedy == f"name a Python, or let this one be run: chmod +x {file}"
+    assert missing.remedy == f"name a Python, or make this one executable: chmod +x {file}"
 
 
 def test_the_word_wants_a_build_without_the_gil(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_contender_without_its_python_is_skipped(tmp_path: Path) -> None:
         reason="there is no Python at /no/such/python",
         remedy=interpreter.REMEDY,
     )
-    assert str(skip).startswith("other: there is no Python at /no/such/python; get one: uv ")
+    assert str(skip).startswith("other: there is no Python at /no/such/python. Run uv ")
 
 
 def test_nobody_left_is_one_clear_error(tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_nobody_left_is_one_clear_error(tmp_path: Path) -> None:
     assert caught.value.exit_code is ExitCode.USAGE
     (fault,) = map(str, caught.value.faults)
     assert fault.startswith(f"{tmp_path}/some.toml: profile freed has no contender that can run")
-    assert "other: there is no Python at /no/such/python; get one: uv python install" in fault
+    assert "other: there is no Python at /no/such/python. Run uv python install" in fault
 
 
 def test_a_python_is_asked_once(tmp_path: Path, python: Path) -> None:

@@ -154,19 +154,19 @@ def test_what_a_fault_recommends_is_accepted_there(tmp_path: Path, place: str) -
 
 NEEDING_MORE = [
     ("slots = 4", "slots = 4\nsettings = { time_limit = 3 }", "Use one of acks_late, events, "),
-    ("slots = 4", "slots = 4\nsettings = { slot = 2 }", "slots? (write it beside pool"),
-    ("slots = 4", "slots = 4\nacks_lat = true", "acks_late? (write it in settings"),
-    ('"threads"', '"sol"', "Did you mean solo? (solo always has 1 slot: write slots = 1)"),
-    ('"web"', '"web"\nmeasure = "curv"', "Did you mean curve? (curve needs an SLO: write [slo]"),
-    ('"web"', '"web"\nmeasure = "rat"', "Did you mean rate? (a rate needs it: write {"),
-    ('"web"', '"web"\narrivals = { how = "brst" }', "burst? (a burst has no rate: leave arri"),
-    ('"io.sleep"', '"io.sleep"\nmx = "a"', "Did you mean mix? (a workload has a kind, or a mix)"),
+    ("slots = 4", "slots = 4\nsettings = { slot = 2 }", "slots (write it beside pool"),
+    ("slots = 4", "slots = 4\nacks_lat = true", "acks_late (write it in settings"),
+    ('"threads"', '"sol"', "Did you mean solo (solo always has 1 slot: write slots = 1)?"),
+    ('"web"', '"web"\nmeasure = "curv"', "Did you mean curve (curve needs an SLO: write [slo]"),
+    ('"web"', '"web"\nmeasure = "rat"', "Did you mean rate (a rate needs it: write {"),
+    ('"web"', '"web"\narrivals = { how = "brst" }', "burst (a burst has no rate: leave arri"),
+    ('"io.sleep"', '"io.sleep"\nmx = "a"', "Did you mean mix (a workload has a kind, or a mix)?"),
     ("[[contender]]", "[[contendr]]", "unknown key. Did you mean contender?"),
     ("[profile", "[profil.x]\na = 1\n[profile", "unknown key. Did you mean profile?"),
     (
         "[profile",
         '[sweep]\nof = "one"\nsetting = "slot"\nvalues = [1, 2]\n[profile',
-        "Did you mean slots? (solo always has 1 slot)",
+        "Did you mean slots (solo always has 1 slot)?",
     ),
 ]
 

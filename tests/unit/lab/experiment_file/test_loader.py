@@ -123,14 +123,17 @@ def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
     """A profile that the file doesn't have is a fault of the command line."""
-    assert "unknown profile: bench" in faults_of(tmp_path, MINIMAL, profile="bench")[0]
+    assert (
+        "profile = bench is invalid: unknown profile."
+        in faults_of(tmp_path, MINIMAL, profile="bench")[0]
+    )
 
 
 def test_broken_toml_is_one_line(tmp_path: Path) -> None:
     """The parser's own word is kept, with its line."""
     (fault,) = faults_of(tmp_path, MINIMAL + "\n[[contender\n")
 
-    assert "no TOML" in fault
+    assert "invalid TOML: " in fault
     assert "line 18" in fault
 
 
@@ -146,7 +149,7 @@ def test_a_file_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
     file = tmp_path / "some.toml"
     file.write_bytes(MINIMAL.encode() + b"# \xff")
 
-    assert unread(file) == f"experiment can't be read: {file} (not UTF-8); save it as UTF-8"
+    assert unread(file) == f"{file}: can't be read (not UTF-8). Save it as UTF-8."
 
 
 def test_a_file_that_may_not_be_read_says_so(
@@ -159,19 +162,19 @@ def test_a_file_that_may_not_be_read_says_so(
 
     said = unread(tmp_path / "some.toml")
 
-    assert said.startswith(f"experiment can't be read: {tmp_path}/some.toml (Permission denied); ")
-    assert "did you mean" not in said
+    assert said.startswith(f"{tmp_path}/some.toml: can't be read (Permission denied). Give")
+    assert "Did you mean" not in said
 
 
 def test_a_folder_names_the_experiments_in_it(tmp_path: Path) -> None:
     """And not itself, though its name ends as theirs do."""
     folder = tmp_path / "more.toml"
     folder.mkdir()
-    assert unread(folder).endswith("(Is a directory); name a TOML file")
+    assert unread(folder).endswith("(Is a directory). Name a TOML file.")
 
     for name in ("b.toml", "a.toml"):
         (folder / name).write_text(MINIMAL, encoding="utf-8")
-    assert unread(folder).endswith(f"use one of {folder}/a.toml, {folder}/b.toml")
+    assert unread(folder).endswith(f"Use one of {folder}/a.toml, {folder}/b.toml.")
 
 
 def test_only_files_that_are_there_are_recommended(tmp_path: Path) -> None:
@@ -179,18 +182,18 @@ def test_only_files_that_are_there_are_recommended(tmp_path: Path) -> None:
     (tmp_path / "some.toml").symlink_to(tmp_path / "gone")
     (tmp_path / "some1.toml").symlink_to(tmp_path / "gone")
     (tmp_path / "some2.toml").mkdir()
-    assert unread(tmp_path / "some.toml").endswith("; name a TOML file")
+    assert unread(tmp_path / "some.toml").endswith(". Name a TOML file.")
 
     (tmp_path / "some-more.toml").write_text(MINIMAL, encoding="utf-8")
-    assert unread(tmp_path / "some.toml").endswith(f"did you mean {tmp_path}/some-more.toml?")
+    assert unread(tmp_path / "some.toml").endswith(f"Did you mean {tmp_path}/some-more.toml?")
 
 
 @pytest.mark.parametrize("name", ["x" * 5_000, "experiments/pools.toml/x.toml"])
 def test_a_path_that_can_not_be_is_no_traceback(name: str) -> None:
     """Too long for the system, or below a file."""
-    assert unread(Path(name)).startswith("experiment can't be read: ")
+    assert unread(Path(name)).startswith(f"{name}: can't be read (")
 
 
 def test_a_missing_file_names_what_is_there() -> None:
     """A wrong path answers with the experiments there are."""
-    assert "did you mean experiments/pools.toml" in unread(Path("experiments/pool.toml"))
+    assert "Did you mean experiments/pools.toml" in unread(Path("experiments/pool.toml"))

@@ -39,7 +39,7 @@ def test_only_what_needs_it_is_calibrated(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("echo one >&2; echo no such thing >&2; exit 2", "calibrated: no such thing"),
         ("exit 7", "calibrated: exit code 7"),
-        ("echo nonsense", "garbled"),
+        ("echo nonsense", "can't be read"),
     ],
 )
 def test_a_calibration_that_fails_stops_the_run(

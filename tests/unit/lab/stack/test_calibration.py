@@ -57,6 +57,6 @@ def test_locally_a_process_measures_with_the_stacks_settings(controller: StackCo
     """It goes to the stack's own broker; a failure is one line without a password."""
     address = controller.stack(LOCAL).settings.redis_address
 
-    with pytest.raises(StackError, match=f"worker: Redis at {address} does not answer") as error:
+    with pytest.raises(StackError, match=f"worker: Redis at {address} doesn't answer") as error:
         controller.stack(LOCAL).calibrate()
     assert len(str(error.value).splitlines()) == 1

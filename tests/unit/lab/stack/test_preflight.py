@@ -43,7 +43,7 @@ def test_every_taken_port_is_told_with_service_and_listener() -> None:
 
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
-    for part in (f"port {port} of flower", f"(pid {os.getpid()})", "POOLBENCH_FLOWER_PORT"):
+    for part in (f"POOLBENCH_FLOWER_PORT = {port} is", f"(pid {os.getpid()})", "Change it."):
         assert part in lines[0]
     assert caught.value.exit_code == ExitCode.STACK
 
@@ -52,7 +52,7 @@ def test_two_services_at_one_port_are_a_fault() -> None:
     """Settings that contradict each other are seen before anything starts."""
     port = free_port()
 
-    with pytest.raises(StackError, match="redis uses it too"):
+    with pytest.raises(StackError, match="redis uses this port too"):
         check_ports([service_at(port, name="redis"), service_at(port)])
 
 
@@ -78,7 +78,7 @@ def test_a_disk_without_space_stops_a_start(
         "lab.stack.preflight.shutil.disk_usage", lambda _: SimpleNamespace(free=3_000_000)
     )
 
-    with pytest.raises(StorageError, match=r"state has 3 MB left; the stack needs 50 MB"):
+    with pytest.raises(StorageError, match=r"state has 3 MB left: the stack needs 50 MB"):
         check_disk(settings)
 
 

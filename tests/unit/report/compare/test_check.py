@@ -57,37 +57,37 @@ def test_a_condition_is_read(field: str, text: str, parts: tuple[object, ...]) -
 @pytest.mark.parametrize(
     ("field", "text", "said"),
     [
-        ("--fail-on", "throuput < 0.9", "unknown figure: throuput; did you mean throughput?"),
-        ("--fail-on", "p99_wiat > 1", "unknown figure: p99_wiat; did you mean p99_wait?"),
-        ("--fail-on", "throughput.hihg < 0.9", "unknown end: hihg; did you mean high?"),
-        ("--fail-on", "throughput < 0,95", "not a ratio: 0,95; write a ratio above 0"),
-        ("--fail-on", "throughput < nan", "not a ratio: nan"),
-        ("--fail-on", "throughput < -1", "not a ratio: -1"),
+        ("--fail-on", "throuput < 0.9", "unknown figure: throuput. Did you mean throughput?"),
+        ("--fail-on", "p99_wiat > 1", "unknown figure: p99_wiat. Did you mean p99_wait?"),
+        ("--fail-on", "throughput.hihg < 0.9", "unknown end: hihg. Did you mean high?"),
+        ("--fail-on", "throughput < 0,95", "must be a ratio above 0: 0,95. Write one"),
+        ("--fail-on", "throughput < nan", "must be a ratio above 0: nan"),
+        ("--fail-on", "throughput < -1", "must be a ratio above 0: -1"),
         (
             "--fail-on", "throughput < 1.5 * solo",
-            "ratio to a contender: solo; the ratio is always B ÷ A",
+            'already uses the ratio B ÷ A. Leave out "* solo"',
         ),
-        ("--fail-on", "throughput <", "not a ratio: none"),
+        ("--fail-on", "throughput <", "must be a ratio above 0: none"),
         ("--fail-on", "failed > 1", "unknown figure: failed"),
-        ("--fail-on", "< 1", "unknown figure: none; use one of cpu"),
-        ("--fail-on", "throughput", 'not a condition; write it like "throughput < 0.95"'),
-        ("--fail-on", "throughput == 1", "not a condition"),
-        ("--fail-on", "a: b: throughput < 1", "not a condition"),
-        ("--fail-on", "", "not a condition"),
-        ("fail_on", "throughput < 1", 'its unit: throughput; write "throughput_per_s", or "* CONT'),
-        ("fail_on", "p99_wiat_s > 1", "unknown figure: p99_wiat_s; did you mean p99_wait_s?"),
-        ("fail_on", "failed > 1", "unknown figure: failed; did you mean failed_jobs?"),
-        ("fail_on", "failed_jobs > 1 * solo", "unknown figure: failed_jobs; use one of cpu"),
+        ("--fail-on", "< 1", "unknown figure: none. Use one of cpu"),
+        ("--fail-on", "throughput", 'must be a condition. Write it like "throughput < 0.95"'),
+        ("--fail-on", "throughput == 1", "must be a condition"),
+        ("--fail-on", "a: b: throughput < 1", "must be a condition"),
+        ("--fail-on", "", "must be a condition"),
+        ("fail_on", "throughput < 1", 'its unit: throughput. Write "throughput_per_s", or "* CONT'),
+        ("fail_on", "p99_wiat_s > 1", "unknown figure: p99_wiat_s. Did you mean p99_wait_s?"),
+        ("fail_on", "failed > 1", "unknown figure: failed. Did you mean failed_jobs?"),
+        ("fail_on", "failed_jobs > 1 * solo", "unknown figure: failed_jobs. Use one of cpu"),
         (
             "fail_on", "pss_bytes.low > 1",
-            'a number has no interval: low; only a ratio has an interval: write "* CONTENDER"',
+            'no low end. Write "* CONTENDER"',
         ),
-        ("fail_on", "pss_bytes > -1", "not a number: -1; write a number, such as 500"),
-        ("fail_on", "pss > 0 * solo", "not a ratio: 0"),
-        ("fail_on", "pss > 2 *", "no contender after *; write it like"),
+        ("fail_on", "pss_bytes > -1", "must be a number: -1. Write a number, such as 500"),
+        ("fail_on", "pss > 0 * solo", "must be a ratio above 0: 0"),
+        ("fail_on", "pss > 2 *", "* needs a contender after it. Write it like"),
         (
             "fail_on", "pss",
-            'not a condition; write it like "gevent-*/io.http: throughput_per_s < 500"',
+            'must be a condition. Write it like "gevent-*/io.http: throughput_per_s < 500"',
         ),
     ],
 )  # fmt: skip
@@ -95,7 +95,7 @@ def test_a_fault_names_the_condition_and_what_is_right(field: str, text: str, sa
     """What is wrong, the value seen, the nearest right word; of two runs and of an experiment's."""
     _, (fault,) = parse_conditions([text], is_one_run=field == "fail_on")
 
-    assert str(fault).startswith(f'{field} "{text}": ')
+    assert str(fault).startswith(f'{field} = "{text}" is invalid: ')
     assert said in str(fault)
 
 
@@ -153,7 +153,7 @@ def test_conditions_without_a_row_are_faults(slower: Comparison) -> None:
         check(slower, "gevnt-4/io.sleep: cpu > 1", "solo: cpu > 1", "cpu > 1")
 
     assert len(caught.value.faults) == 2
-    assert "no such row: gevnt-4/io.sleep; did you mean gevent-4/io.sleep?" in str(caught.value)
+    assert "no such row: gevnt-4/io.sleep. Did you mean gevent-4/io.sleep?" in str(caught.value)
 
 
 def test_every_row_that_a_fault_names_is_accepted(tmp_path: Path) -> None:
