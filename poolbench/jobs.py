@@ -255,7 +255,7 @@ def find_kind(name: str) -> JobKind:
     """
     if name not in JOB_KINDS:
         remedy = nearest(name, among=JOB_KINDS)
-        raise UsageError(Fault(field="job", seen=name, problem="unknown job kind", remedy=remedy))
+        raise UsageError(Fault(field="--job", seen=name, problem="unknown job kind", remedy=remedy))
     return JOB_KINDS[name]
 
 

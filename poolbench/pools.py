@@ -80,7 +80,7 @@ def find_pool(name: str) -> Pool:
     """
     if name not in POOLS:
         remedy = nearest(name, among=POOLS)
-        raise UsageError(Fault(field="pool", seen=name, problem="unknown pool", remedy=remedy))
+        raise UsageError(Fault(field="--pool", seen=name, problem="unknown pool", remedy=remedy))
     return POOLS[name]
 
 

@@ -23,6 +23,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from poolbench.constraints import CONSTRAINTS, constraint
 from poolbench.errors import Fault, UsageError, nearest
 
 #: Most jobs of one trial; their due times alone take 80 MB.
@@ -46,20 +47,13 @@ MAX_STEPS = 1_000
 #: Precision of a due time of `Ebb`, as a share of its period: far finer than a job can be sent.
 _EBB_PRECISION = 1e-12
 
-_LIST = f"a list of 1 to {MAX_STEPS} numbers"
+_LIST = f"must be a list of 1 to {MAX_STEPS} numbers"
 
 #: Constraint that a value breaks, by pydantic's error type; a template for the error's context.
 _CONSTRAINTS = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "list_type": _LIST,
-    "too_short": _LIST,
-    "too_long": _LIST,
-    "greater_than": "above {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than_equal": "at most {le:,.10g}",
-    "value_error": "without a pause at the edge",
+    **CONSTRAINTS,
+    **dict.fromkeys(("list_type", "too_short", "too_long"), _LIST),
+    "value_error": "must be without a pause at the edge",
 }
 
 _Rate = Annotated[float, Field(le=MAX_RATE_PER_S)]
@@ -379,8 +373,7 @@ def _fault(kind: type[Schedule], error: Any, *, given: Mapping[str, Any]) -> Fau
     if error["type"] == "missing":
         problem = f"{kind.how} arrivals need it"
         return Fault(field=key, problem=problem, remedy=f"give {meaning}")
-    constraint = _CONSTRAINTS[error["type"]].format(**error.get("ctx", {}))
-    problem = f"must be {constraint} ({meaning})"
+    problem = f"{constraint(error, constraints=_CONSTRAINTS)} ({meaning})"
     return Fault(field=key, problem=problem, seen=_shown(error["input"]))
 
 

@@ -23,6 +23,7 @@ from poolbench.jobs import JOB_KINDS, JobKind, find_kind, parse_parameters
 from poolbench.keys import check_name, new_run_name, run_key
 from poolbench.pools import available_pools
 from poolbench.settings import Settings, load_settings
+from poolbench.typer_app import run_app
 from producer.arrivals import ARRIVALS, MAX_COUNT
 from producer.follow import Ending
 from producer.screen import Screen
@@ -82,7 +83,10 @@ def _shape_option(key: str, *, metavar: str, **kinds: Any) -> Any:
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(word) for word in text.split(",")]
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise ValueError("must be numbers with commas between them") from error
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
@@ -181,7 +185,7 @@ def produce(
     run: Annotated[
         str | None,
         _run(
-            parser=partial(check_name, what="run"),
+            parser=partial(check_name, what="--run"),
             metavar="NAME",
             help="Name the run.",
             show_default="generated from the time",
@@ -191,7 +195,7 @@ def produce(
     look: Annotated[
         str | None,
         _run(
-            parser=partial(check_name, what="run"),
+            parser=partial(check_name, what="--look"),
             metavar="RUN",
             help="Show the current summary of a run, and send nothing.",
             show_default=False,
@@ -240,11 +244,10 @@ def produce(
 def main() -> int:
     """Run the command line; print a failure as one line on standard error, return its exit code."""
     try:
-        app()
+        return run_app(app)
     except PoolbenchError as error:
         _complain(str(error))
         return error.exit_code
-    return ExitCode.OK
 
 
 def _submit(submission: Submission, *, as_json: bool) -> ExitCode:

@@ -30,7 +30,9 @@ def _run(words: list[str]) -> int:
         return _start(**vars(_parser().parse_args(words)))
     if words[0] not in commands:
         remedy = nearest(words[0], among=commands)
-        raise UsageError(Fault(field="command", seen=words[0], problem="unknown", remedy=remedy))
+        raise UsageError(
+            Fault(field="command", seen=words[0], problem="unknown command", remedy=remedy)
+        )
     return commands[words[0]](words[1:])
 
 
@@ -66,7 +68,9 @@ def _calibrate(words: list[str]) -> int:
     unknown = [kind for kind in options.kind if kind not in gauge.CALIBRATED]
     if unknown:
         remedy = nearest(unknown[0], among=gauge.CALIBRATED)
-        raise UsageError(Fault(field="kind", seen=unknown[0], problem="no units", remedy=remedy))
+        raise UsageError(
+            Fault(field="kind", seen=unknown[0], problem="must be a kind with units", remedy=remedy)
+        )
     if options.kind and options.publish:
         remedy = "leave out the kinds, or --publish"
         raise UsageError(Fault(field="--publish", problem="needs all kinds", remedy=remedy))

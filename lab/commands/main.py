@@ -31,6 +31,7 @@ from lab.system import environment
 from lab.system.signals import interrupt_on_signals, uninterrupted
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
 from poolbench.settings import load_settings
+from poolbench.typer_app import run_app
 from report.build import write_chart, write_reports
 from report.result import Summary
 from report.terminal.screen import render
@@ -217,11 +218,10 @@ def _image(chart: str | None, *, output: Path | None) -> Path | None:
 def main() -> int:
     """Run the command line; print a failure as one line on standard error, return its exit code."""
     try:
-        app()
+        return run_app(app)
     except PoolbenchError as error:
         _errors.print(f"[bold red]poolbench:[/] {escape(str(error))}", highlight=False)
         return error.exit_code
-    return ExitCode.OK
 
 
 def _end(summary: Summary, *, is_invalid: bool = False) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from poolbench import constraints
 from poolbench.keys import NAME_RULE
 
 #: The pydantic error type of `broken`.
@@ -15,19 +16,15 @@ RULE = "rule"
 
 #: Constraint that a value breaks, by pydantic's error type; a template for the error's context.
 CONSTRAINTS = {
+    **constraints.CONSTRAINTS,
     RULE: "{problem}",
     "extra_forbidden": "unknown key",
     "missing": "missing",
     "bool_type": "must be true or false",
     "dict_type": "must be a table",
-    "float_type": "must be a number",
-    "int_type": "must be a whole number",
     "list_type": "must be a list",
     "model_type": "must be a table",
     "string_type": "must be a string",
-    "greater_than": "must be above {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than_equal": "must be at most {le:,g}",
     "string_pattern_mismatch": NAME_RULE,
     "string_too_short": "must not be empty",
     "too_short": "must have at least {min_length} items",
@@ -60,4 +57,4 @@ def broken(
 
 def constraint(error: ErrorDetails) -> str:
     """Return the constraint that an error's value breaks, as a clause in Poolbench's words."""
-    return CONSTRAINTS[error["type"]].format(**error.get("ctx", {}))
+    return constraints.constraint(error, constraints=CONSTRAINTS)

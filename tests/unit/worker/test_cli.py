@@ -34,9 +34,9 @@ def test_the_command_can_be_looked_at(capsys: pytest.CaptureFixture[str]) -> Non
 
 MISTAKES = [
     ([], "the following arguments are required: --pool. See --help."),
-    (["--pool", "gevnt"], "pool = gevnt is invalid: unknown pool. Did you mean gevent?"),
+    (["--pool", "gevnt"], "--pool = gevnt is invalid: unknown pool. Did you mean gevent?"),
     (["--pool", "solo", "--slts", "1"], "unrecognized arguments: --slts 1. See --help."),
-    (["guage"], "command = guage is invalid: unknown. Did you mean gauge?"),
+    (["guage"], "command = guage is invalid: unknown command. Did you mean gauge?"),
     (
         ["--pool", "solo", "--prefetch-multiplier", "0"],
         "--prefetch-multiplier = 0 is invalid: must be a whole number from 1 to 1000.",
@@ -44,7 +44,7 @@ MISTAKES = [
     (["gauge", "now"], "unrecognized arguments: now. See --help."),
     (
         ["calibrate", "cpu.prime"],
-        "kind = cpu.prime is invalid: no units. Did you mean cpu.primes?",
+        "kind = cpu.prime is invalid: must be a kind with units. Did you mean cpu.primes?",
     ),
     (
         ["calibrate", "cpu.primes", "--publish"],

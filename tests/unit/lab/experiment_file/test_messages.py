@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from lab.experiment.file_table import CONSTRAINTS
 from lab.experiment_file import messages
 from lab.experiment_file.schema import ExperimentInput
+from poolbench import constraints
 from tests.unit.lab.experiment_file.test_loader import faults_of, load
 
 #: Every table and nearly every key, once.
@@ -267,7 +268,7 @@ def mutants(table: Any) -> Iterator[Any]:
 
 
 def test_every_error_of_pydantic_has_words_of_ours() -> None:
-    """The catalogue has all types of errors that a file can cause, and no other."""
+    """The catalogue has all types of errors that a file can cause; its own are all needed."""
     types: set[str] = set()
     for mutant in mutants(tomllib.loads(FULL)):
         try:
@@ -280,4 +281,4 @@ def test_every_error_of_pydantic_has_words_of_ours() -> None:
                     r"Input should|Field required|not permitted|valid ", str(fault)
                 )
 
-    assert types == CONSTRAINTS.keys()
+    assert CONSTRAINTS.keys() - constraints.CONSTRAINTS.keys() <= types <= CONSTRAINTS.keys()
