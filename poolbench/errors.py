@@ -55,6 +55,12 @@ class Fault:
         return f"{text}.{remedy}{'.' if remedy and not remedy.endswith('?') else ''}"
 
 
+def unknown(what: str, *, field: str, seen: str, among: Iterable[str]) -> Fault:
+    """Return the fault of a word that is none of ``among``; it names the nearest."""
+    remedy = nearest(seen, among=among)
+    return Fault(field=field, seen=seen, problem=f"unknown {what}", remedy=remedy)
+
+
 class PoolbenchError(Exception):
     """Base of every failure that a command turns into one clear line and an exit code."""
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from poolbench.errors import Fault, UsageError, nearest
+from poolbench.errors import Fault, UsageError, nearest, unknown
 
 #: Name of a job's unused argument: text of a size that the sender chooses.
 PAYLOAD = "payload"
@@ -254,8 +254,7 @@ def find_kind(name: str) -> JobKind:
         UsageError: if there is none; names the nearest.
     """
     if name not in JOB_KINDS:
-        remedy = nearest(name, among=JOB_KINDS)
-        raise UsageError(Fault(field="--job", seen=name, problem="unknown job kind", remedy=remedy))
+        raise UsageError(unknown("job kind", field="--job", seen=name, among=JOB_KINDS))
     return JOB_KINDS[name]
 
 
@@ -273,7 +272,6 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
     used = [sort for sort in (own, sent) if sort.keys() & given.keys()]
     meant = used[-1] if used else own
     free = [name for sort in used or (own, sent) for name in sort if name not in given]
-    unknown = [name for name in given if name not in own | sent]
     faults = [
         Fault(
             field=name,
@@ -281,7 +279,8 @@ def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, in
             problem=f"unknown parameter of {kind.name}",
             remedy=nearest(name, among=free),
         )
-        for name in unknown
+        for name in given
+        if name not in own | sent
     ]
     if len(used) > 1:
         mixture = Fault(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from poolbench.errors import Fault, UsageError, nearest
+from poolbench.errors import UsageError, unknown
 
 #: Most slots of a pool without a bound of its own.
 MAX_SLOTS = 10_000
@@ -79,8 +79,7 @@ def find_pool(name: str) -> Pool:
         UsageError: if there is none.
     """
     if name not in POOLS:
-        remedy = nearest(name, among=POOLS)
-        raise UsageError(Fault(field="--pool", seen=name, problem="unknown pool", remedy=remedy))
+        raise UsageError(unknown("pool", field="--pool", seen=name, among=POOLS))
     return POOLS[name]
 
 

@@ -23,7 +23,6 @@ from poolbench.jobs import JOB_KINDS, JobKind, find_kind, parse_parameters
 from poolbench.keys import check_name, new_run_name, run_key
 from poolbench.pools import available_pools
 from poolbench.settings import Settings, load_settings
-from poolbench.typer_app import run_app
 from producer.arrivals import ARRIVALS, MAX_COUNT
 from producer.follow import Ending
 from producer.screen import Screen
@@ -31,6 +30,7 @@ from producer.submission import ALL, DEFAULT_COUNT, Submission, ordered_pools, s
 from producer.submit import SubmittedRun
 from producer.summary import RunSummary, read_summary
 from producer.terminal import explain, render_comparison, render_trial
+from producer.typer_app import run_app
 
 #: Version of the output of ``--json``.
 FORMAT = 1

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from poolbench.arguments import Parser, number, run
-from poolbench.errors import ExitCode, Fault, UsageError, nearest
+from poolbench.errors import ExitCode, Fault, UsageError, unknown
 from poolbench.keys import CALIBRATION
 from poolbench.pools import MAX_SLOTS, POOLS, find_pool
 from poolbench.settings import VARIABLES, load_settings
@@ -29,10 +29,7 @@ def _run(words: list[str]) -> int:
     if not words or words[0].startswith("-"):
         return _start(**vars(_parser().parse_args(words)))
     if words[0] not in commands:
-        remedy = nearest(words[0], among=commands)
-        raise UsageError(
-            Fault(field="command", seen=words[0], problem="unknown command", remedy=remedy)
-        )
+        raise UsageError(unknown("command", field="command", seen=words[0], among=commands))
     return commands[words[0]](words[1:])
 
 
@@ -65,12 +62,11 @@ def _calibrate(words: list[str]) -> int:
     options = parser.parse_args(words)
     from worker import gauge  # noqa: PLC0415 -- as above
 
-    unknown = [kind for kind in options.kind if kind not in gauge.CALIBRATED]
-    if unknown:
-        remedy = nearest(unknown[0], among=gauge.CALIBRATED)
-        raise UsageError(
-            Fault(field="kind", seen=unknown[0], problem="must be a kind with units", remedy=remedy)
-        )
+    for kind in options.kind:
+        if kind not in gauge.CALIBRATED:
+            raise UsageError(
+                unknown("kind with units", field="kind", seen=kind, among=gauge.CALIBRATED)
+            )
     if options.kind and options.publish:
         remedy = "leave out the kinds, or --publish"
         raise UsageError(Fault(field="--publish", problem="needs all kinds", remedy=remedy))

@@ -16,7 +16,7 @@ from rich.markup import escape
 from collector.files import write_atomically
 from lab.commands.exit_status import end_by, failed
 from lab.commands.run_lookup import SUMMARY_HELP, find_run, output_faults, read_summary
-from poolbench.errors import Fault, UsageError, nearest
+from poolbench.errors import Fault, UsageError, unknown
 from poolbench.settings import load_settings
 from report.compare.check import check_conditions
 from report.compare.compare import NOISE, compare
@@ -80,8 +80,7 @@ def compare_runs(
         faults.append(Fault(field="--markdown", problem=problem, remedy="leave out one of them"))
     across = across or []
     for topic in (one for one in across if one not in REFUSED):
-        remedy = nearest(topic, among=REFUSED)
-        faults.append(Fault(field="--across", seen=topic, problem="unknown topic", remedy=remedy))
+        faults.append(unknown("topic", field="--across", seen=topic, among=REFUSED))
     first, second = map(read_summary, _find_runs(a, b, faults=faults))
     comparison = compare(first, b=second, across=across, is_forced=force, noise=noise)
     _refuse(comparison)

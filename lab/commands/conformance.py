@@ -23,7 +23,7 @@ from lab.conformance.runner import conduct
 from lab.conformance.survey import read_survey
 from lab.conformance.terminal import render
 from lab.system.signals import interrupt_on_signals
-from poolbench.errors import ExitCode, Fault, UsageError, nearest
+from poolbench.errors import ExitCode, Fault, UsageError, unknown
 from poolbench.pools import POOLS, find_pool
 
 _output = Console()
@@ -107,8 +107,8 @@ def _chosen_promises(names: Sequence[str]) -> tuple[Promise, ...]:
     faults = []
     for name in names:
         if _plain(name) not in known:
-            remedy = nearest(name, among=[one.name for one in PROMISES])
-            faults.append(Fault(field="--row", seen=name, problem="unknown row", remedy=remedy))
+            among = [one.name for one in PROMISES]
+            faults.append(unknown("row", field="--row", seen=name, among=among))
     if faults:
         raise UsageError(*faults)
     return tuple(dict.fromkeys(known[_plain(name)] for name in names)) or PROMISES

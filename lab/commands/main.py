@@ -31,7 +31,7 @@ from lab.system import environment
 from lab.system.signals import interrupt_on_signals, uninterrupted
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
 from poolbench.settings import load_settings
-from poolbench.typer_app import run_app
+from producer.typer_app import run_app
 from report.build import write_chart, write_reports
 from report.result import Summary
 from report.terminal.screen import render

@@ -16,7 +16,7 @@ from lab.stack.stack import Stack
 from lab.stack.state import LOCAL, stack_lock
 from lab.system.paths import ROOT
 from poolbench.calibration import COMMAND
-from poolbench.errors import ExitCode, Fault, StackError, UsageError, nearest
+from poolbench.errors import ExitCode, StackError, UsageError, unknown
 
 _output = Console()
 _messages = Console(stderr=True)
@@ -93,10 +93,7 @@ def logs(
     stack = controller.saved_stack() or controller.stack(LOCAL)
     names = [known.name for known in stack.services]
     if service and service not in names:
-        remedy = nearest(service, among=names)
-        raise UsageError(
-            Fault(field="service", seen=service, problem="unknown service", remedy=remedy)
-        )
+        raise UsageError(unknown("service", field="service", seen=service, among=names))
     wanted = [service] if service else names
     width = max(map(len, wanted))
     try:

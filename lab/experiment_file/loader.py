@@ -15,7 +15,7 @@ from lab.experiment_file.contenders import ContenderInput
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
 from lab.experiment_file.workloads import WorkloadInput
-from poolbench.errors import Fault, UsageError, nearest
+from poolbench.errors import Fault, UsageError, nearest, unknown
 from producer.arrivals import read_schedule
 
 
@@ -35,8 +35,7 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
     except ValidationError as error:
         raise UsageError(*faults_of(error, table=table, where=str(path), text=text)) from error
     if profile not in parsed.profile:
-        remedy = nearest(profile, among=parsed.profile)
-        fault = Fault(field="profile", seen=profile, problem="unknown profile", remedy=remedy)
+        fault = unknown("profile", field="profile", seen=profile, among=parsed.profile)
         raise UsageError(replace(fault, where=str(path)))
     return _resolve(parsed, path=path, text=text, profile=profile, cores=cores)
 

@@ -16,7 +16,7 @@ from lab.stack.local import LocalStack
 from lab.stack.services import Notify, names_local_broker, starts_broker
 from lab.stack.stack import Stack
 from lab.stack.state import DOCKER, LOCAL, StackState, load_state
-from poolbench.errors import Fault, StackError, UsageError, nearest
+from poolbench.errors import StackError, UsageError, unknown
 from poolbench.settings import VARIABLES, Settings, load_settings, read_dotenv
 
 #: Variables whose values are secret, or contain a secret.
@@ -108,10 +108,7 @@ class StackController:
         """
         forced = forced or self._dotenv().get("STACK", "")
         if forced and forced not in _KINDS:
-            remedy = nearest(forced, among=_KINDS)
-            raise UsageError(
-                Fault(field="STACK", seen=forced, problem="unknown stack", remedy=remedy)
-            )
+            raise UsageError(unknown("stack", field="STACK", seen=forced, among=_KINDS))
         earlier = self.saved_stack()
         if earlier is not None:
             kind = DOCKER if isinstance(earlier, DockerStack) else LOCAL

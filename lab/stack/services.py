@@ -128,10 +128,6 @@ def broker_password(settings: Settings) -> str:
     password = unquote(urlsplit(settings.redis_url).password or "")
     if _PASSWORD.fullmatch(password):
         return password
-    raise UsageError(
-        Fault(
-            field="POOLBENCH_REDIS_PASSWORD",
-            problem="must have at least 8 characters, of letters, digits and ._~-",
-            remedy="set another, or delete it to get a new one",
-        )
-    )
+    problem = "must have at least 8 characters, of letters, digits and ._~-"
+    remedy = "set another, or delete it to get a new one"
+    raise UsageError(Fault(field="POOLBENCH_REDIS_PASSWORD", problem=problem, remedy=remedy))

@@ -95,7 +95,7 @@ def test_free_threading_is_set_up_as_the_page_says() -> None:
     folder = FREE_THREADED_PYTHON.parts[0]
 
     for words in (
-        *REMEDY.removeprefix("get one: ").split(", then "),
+        *REMEDY.removeprefix("run ").split(", then "),
         f'interpreter = "{FREE_THREADED}"',
         str(FREE_THREADED_PYTHON),
         "POOLBENCH_FREE_THREADED",

@@ -44,7 +44,7 @@ MISTAKES = [
     (["gauge", "now"], "unrecognized arguments: now. See --help."),
     (
         ["calibrate", "cpu.prime"],
-        "kind = cpu.prime is invalid: must be a kind with units. Did you mean cpu.primes?",
+        "kind = cpu.prime is invalid: unknown kind with units. Did you mean cpu.primes?",
     ),
     (
         ["calibrate", "cpu.primes", "--publish"],

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from poolbench.errors import ExitCode
-from poolbench.typer_app import run_app
+from producer.typer_app import run_app
 
 
 @pytest.mark.parametrize(("words", "code"), [([], ExitCode.USAGE), (["7"], 7), (["0"], 0)])
