@@ -53,7 +53,7 @@ format: $(VENV)/.dev  ## format the code
 	$(BIN)/ruff check --fix .
 
 free-threaded:  ## create .venv-free-threaded, for threads without the GIL: PYTHON=python3.14t
-	@$(PYTHON) -c 'import sys, sysconfig; sysconfig.get_config_var("Py_GIL_DISABLED") or sys.exit("poolbench: $(PYTHON) is built with the GIL; get one without: uv python install 3.14t, then: make free-threaded PYTHON=$$(uv python find 3.14t)")'
+	@$(PYTHON) -c 'import sys, sysconfig; sysconfig.get_config_var("Py_GIL_DISABLED") or sys.exit("poolbench: $(PYTHON) is built with the GIL. Run uv python install 3.14t, then make free-threaded PYTHON=$$(uv python find 3.14t).")'
 	@echo "setting up $(FREE)"
 	@$(PYTHON) -m venv --clear $(FREE)
 	@$(FREE)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/free-threaded.txt
