@@ -138,8 +138,8 @@ def _partial_ties(contenders: int) -> Iterator[Floats]:
     """
     yield np.zeros(contenders)
     for ahead, by in ((2, 1.0), (contenders // 2, 1.0), (3, 0.2)):
-        yield np.asarray(by * (np.arange(contenders) < ahead), dtype=float)
-    yield -0.08 * np.arange(contenders)
+        yield np.asarray(by * (np.arange(contenders) < ahead), dtype=np.float64)
+    yield np.asarray(-0.08 * np.arange(contenders), dtype=np.float64)
 
 
 def _draw(

@@ -82,7 +82,7 @@ def advantage(summary: Summary) -> Chart:
         caption=caption,
         titles={"panel": "workload", "figure": f"× {against}", "reach": reach},
         x=logarithmic(
-            f"times the throughput of {against}",
+            f"× {against}",
             rows=rows,
             fields=["value", "low", "high"],
             also=[0.8, 1.5],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import IO
 
@@ -53,7 +54,7 @@ def test_writer_that_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
 )
 def test_a_fault_of_the_disk_advises_what_helps(code: int, advice: str) -> None:
     """Also where nothing was to be written."""
-    said = rf"^summary\.json: {os.strerror(code)}; .*{advice}"
+    said = rf"^summary\.json: {re.escape(os.strerror(code))}\. .*{advice}"
     with pytest.raises(StorageError, match=said), storage_errors(Path("summary.json")):
         raise OSError(code, os.strerror(code))
 

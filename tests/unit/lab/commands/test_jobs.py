@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import re
 
+from rich.console import Console
 from typer.testing import CliRunner
 
+from lab.commands.jobs import render
 from lab.commands.main import app
 from poolbench.errors import ExitCode
 from poolbench.jobs import JOB_KINDS, complete_parameters
 
 
 def text_of(*, width: int = 80) -> str:
-    """Return the catalogue as the command prints it in a terminal of that width."""
-    done = CliRunner().invoke(app, ["jobs"], env={"COLUMNS": str(width)})
-    assert done.exit_code == ExitCode.OK
-    return done.stdout
+    """Return the catalogue as a terminal of that width shows it."""
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(render(JOB_KINDS.values()), highlight=False)
+    return captured.get()
 
 
 def test_every_kind_is_shown_with_what_a_person_must_know() -> None:
@@ -56,3 +59,11 @@ def test_json_is_the_whole_catalogue() -> None:
         assert shown == complete_parameters(kind, {})
         assert told["class"] == kind.work_class.value
         assert bool(told["instead"]) == bool(kind.calibrated)
+
+
+def test_the_command_prints_the_catalogue() -> None:
+    """Without an option it is for people."""
+    done = CliRunner().invoke(app, ["jobs"])
+
+    assert done.exit_code == ExitCode.OK
+    assert "io.redis  waits, chatty" in done.stdout
