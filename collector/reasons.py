@@ -43,7 +43,7 @@ class Severity(StrEnum):
 _MEANINGS = {
     Severity.INVALID: "invalid: jobs are missing, or the conditions of the trial did not hold",
     Severity.TOO_FEW: "too few repetitions for a statistical claim",
-    Severity.UNSTABLE: "unstable: repetitions differ or drift, or something disturbed the machine",
+    Severity.UNSTABLE: "unstable: repetitions drift, jobs failed, or the machine was disturbed",
     Severity.LIMITED: "near the limit of the harness itself, which may be what is measured",
     Severity.NOTE: "no mark: good to know",
 }
@@ -69,7 +69,6 @@ class Code(StrEnum):
     SENT_LATE = "sent-late"
     NOT_MEASURED = "not-measured"
     TOO_FEW = "too-few"
-    SPREAD = "spread"
     DRIFT = "drift"
     CEILING_DRIFT = "ceiling-drift"
     FOREIGN_CPU = "foreign-cpu"

@@ -16,7 +16,7 @@ from report.rows.harness_ceilings import near_limits
 from report.rows.latency import pool_sorted, wait_parts, whole_span
 from report.rows.offered_load import search_doubts, sustained_per_s
 from report.rows.reasons import by_repetition
-from report.statistics.ratios import CLAIM_BLOCKS, UNSTABLE_SPREAD, Median, spread
+from report.statistics.ratios import CLAIM_BLOCKS, Median, spread
 from report.statistics.stability import find_drift
 from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
@@ -94,13 +94,11 @@ class Row:
         return [Reason.of(Code.TOO_FEW, have=len(self.per_s), needed=CLAIM_BLOCKS)]
 
     def _unstable(self) -> list[Reason]:
-        wide, drift, reasons = spread([*self.per_s.values()]), find_drift(self.per_s), []
-        if wide is not None and wide > UNSTABLE_SPREAD:
-            reasons.append(Reason.of(Code.SPREAD, bound=UNSTABLE_SPREAD))
-        if drift and drift.is_drift:
-            direction = "more" if drift.change > 0 else "less"
-            reasons.append(Reason.of(Code.DRIFT, change=abs(drift.change), direction=direction))
-        return reasons
+        drift = find_drift(self.per_s)
+        if drift is None or not drift.is_drift:
+            return []
+        direction = "more" if drift.change > 0 else "less"
+        return [Reason.of(Code.DRIFT, change=abs(drift.change), direction=direction)]
 
     @property
     def is_without_gil(self) -> bool:

@@ -17,10 +17,6 @@ CLAIM_BLOCKS = 5
 #: Coverage of a claim's interval.
 CONFIDENCE = 0.95
 
-#: A row is unstable if the standard deviation of its repetitions exceeds this share of their mean.
-#: pyperf warns at the same 10 % that a benchmark "may be unstable".
-UNSTABLE_SPREAD = 0.10
-
 #: Significant digits of the figures in a summary: enough for any claim, and few enough that the
 #: order of additions doesn't change them.
 SIGNIFICANT_DIGITS = 6

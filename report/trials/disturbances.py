@@ -11,7 +11,7 @@ from collector.run_manifest import TrialResult
 CEILING_DRIFT = 0.10
 
 #: Largest accepted share of the machine's CPU that other processes use during a trial: more could
-#: change a figure by as much as the spread of an unstable row. A much smaller share can't be
+#: change a figure by a tenth. A much smaller share can't be
 #: measured in a short trial, because systems count CPU in hundredths of a second.
 FOREIGN_CPU_BOUND = 0.10
 

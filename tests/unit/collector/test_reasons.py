@@ -46,7 +46,7 @@ def test_the_strongest_mark_wins() -> None:
     """What only limits or notes marks nothing."""
     found = [
         Reason.of(Code.NEAR_NOOP, share=0.9),
-        Reason.of(Code.SPREAD, bound=0.1),
+        Reason.of(Code.FOREIGN_CLOCK),
         Reason.of(Code.NOT_MEASURED),
     ]
 

@@ -169,14 +169,12 @@ def test_a_pool_that_is_not_what_it_says_is_invalid(folder: RunFolder) -> None:
     assert marks == {"prefork": "!", "gevent": "!", "threads": "", "solo": ""}
 
 
-def test_repetitions_far_apart_make_a_row_unstable(tmp_path: Path) -> None:
-    """A standard deviation above a tenth of the mean."""
+def test_repetitions_far_apart_mark_no_row(tmp_path: Path) -> None:
+    """The interval contains their spread, which the row has as a figure."""
     found = summarize(make_run(tmp_path / "run", workloads=_PRIMES, noise=0.35))
 
-    assert {(row.mark, row.reasons[0].code) for row in found.rows} == {
-        (Severity.UNSTABLE, Code.SPREAD)
-    }
-    assert (row_of(found, "prefork-4").spread or 0.0) > 0.1
+    assert {row.mark for row in found.rows} == {Severity.NOTE}
+    assert all((row.spread or 0.0) > 0.1 for row in found.rows)
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 4])
