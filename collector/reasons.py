@@ -90,6 +90,7 @@ class Code(StrEnum):
     NEAR_UPSTREAM = "near-upstream"
     NEAR_REDIS = "near-redis"
     NEAR_PRODUCER = "near-producer"
+    MEASURED_AGAIN = "measured-again"
     LOOP_BLOCKED = "loop-blocked"
     LOOP_FREE = "loop-free"
     JOBS_NOT_DONE = "jobs-not-done"

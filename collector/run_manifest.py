@@ -260,6 +260,8 @@ class PlannedTrial(TrialPlan):
     load_share: float | None = None
     #: Workers that are running, all idle except the measured one; None if unknown.
     workers_up: int | None = 0
+    #: Index of the trial that it measures once more, since that one was disturbed from outside.
+    repeats: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

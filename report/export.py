@@ -38,7 +38,8 @@ TRIAL_COLUMNS: Mapping[str, Column] = {
     "block": (int, "repetition, from 0"),
     "arrivals": (str, "how jobs arrived; `burst`: the whole backlog at once"),
     "is_pilot": (bool, "whether the trial only warmed up or sized backlogs; no figure uses it"),
-    "is_valid": (bool, "whether figures use the trial; false in a repetition marked `!`"),
+    "repeats": (int, "index of the trial that it replaces, which steal or a clock step disturbed"),
+    "is_valid": (bool, "whether figures use the trial; false if replaced or marked `!`"),
 }
 
 #: Every column of exported jobs, in this order.
@@ -107,7 +108,10 @@ def _scan(path: Path, *, schema: pl.Schema) -> pl.LazyFrame:
 
 def _trials(summary: Summary, *, manifest: Manifest) -> pl.DataFrame:
     """Return a row for each trial with `_PLAN_SCHEMA`."""
-    is_valid = {trial.trial: trial.mark is not Severity.INVALID for trial in summary.trials}
+    is_valid = {
+        trial.trial: trial.mark is not Severity.INVALID and not trial.is_replaced
+        for trial in summary.trials
+    }
     rows = [
         {name: known.get(name) for name in _PLAN_SCHEMA}
         | {"run": manifest.run, "is_valid": is_valid[entry.plan.trial]}

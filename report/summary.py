@@ -118,6 +118,12 @@ def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
             workload=workload,
             trials=tuple(shown),
             others=tuple(others),
+            replaced=tuple(
+                one
+                for one in trials
+                if one.is_replaced
+                and (one.contender, one.workload) == (contender.name, workload.name)
+            ),
             ceilings=manifest.ceilings,
             is_free_threaded=contender.name in can_run_without_gil,
         )

@@ -210,6 +210,13 @@ def spoil(
     write_flat(folder, manifest)
 
 
+def measure_again(folder: RunFolder, *, trial: int, by: int) -> None:
+    """Let the trial ``by`` be one that replaced ``trial``, in its block."""
+    manifest = flat_manifest(folder)
+    manifest["trials"][by] |= {"block": manifest["trials"][trial]["block"], "repeats": trial}
+    write_flat(folder, manifest)
+
+
 def edit_manifest(folder: RunFolder, **values: Any) -> None:
     """Set keys of the manifest; trials are flat."""
     write_flat(folder, flat_manifest(folder) | values)

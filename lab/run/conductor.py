@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -49,6 +50,7 @@ from poolbench.keys import (
 )
 from poolbench.settings import Settings
 from producer.publisher import open_run
+from report.trials.disturbances import is_disturbed_from_outside
 
 
 def conduct_experiment(
@@ -169,9 +171,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
                 run.environment["POOLBENCH_REDIS_URL"], run=run.name, contenders=run.up
             )
             size_backlogs(run)
-        for unit in block_units(run.experiment, block=block):
-            _measure(run, unit)
-            run.progress.advance()
+        _measure_units(run, block_units(run.experiment, block=block))
     finally:
         run.progress.now("workers ending")
         with uninterrupted():
@@ -199,13 +199,31 @@ def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
     return worker
 
 
-def _measure(run: Run, unit: Unit) -> None:
+def _measure_units(run: Run, units: Iterable[Unit]) -> None:
+    """Measure each unit, and those disturbed from outside once more, in the order of their trials.
+
+    The disturbance alone decides, never the result. Searches are not repeated.
+    """
+    disturbed: list[tuple[Unit, int]] = []
+    for unit in units:
+        trial = len(run.trials)
+        _measure(run, unit)
+        run.progress.advance()
+        # a point of a curve has no trial where its contender sustains no rate
+        measured = [] if unit.is_search else run.trials[trial : trial + 1]
+        if any(is_disturbed_from_outside(one.result) for one in measured):
+            disturbed.append((unit, trial))
+    for unit, trial in disturbed:
+        _measure(run, unit, repeats=trial)
+
+
+def _measure(run: Run, unit: Unit, *, repeats: int | None = None) -> None:
     """Run a unit's trials; after a faulty trial, replace the worker and empty its queue."""
     contender = unit.contender
     worker = run.up[contender.name]
     with watching(run, worker):
-        run.progress.now(unit.title)
-        are_valid = measure_unit(unit, run=run, worker=worker)
+        run.progress.now(unit.title if repeats is None else f"{unit.title} once more")
+        are_valid = measure_unit(unit, run=run, worker=worker, repeats=repeats)
     if not are_valid:
         run.progress.now(f"{contender.name}: fresh worker")
         worker.child.end()

@@ -41,6 +41,11 @@ class Unit:
         return self.contender.twin_of or self.contender.name
 
     @property
+    def is_search(self) -> bool:
+        """Return whether it has many trials: the steps of a search for a rate."""
+        return self.share is None and self.workload.measure in ("sustain", "curve")
+
+    @property
     def title(self) -> str:
         """Return the text for the progress display."""
         at = "" if self.share is None else f" at {self.share * 100:g} %"
@@ -70,11 +75,11 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     return searches + units
 
 
-def measure_unit(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
+def measure_unit(unit: Unit, *, run: Run, worker: LabWorker, repeats: int | None = None) -> bool:
     """Run a unit's trials; return whether all are valid.
 
     There are none if no rate was sustained. The first invalid trial ends the unit, since its worker
-    may be faulty.
+    may be faulty. ``repeats`` is the trial that a unit's only one replaces.
     """
     workload, load = unit.workload, None
     if unit.share is not None:
@@ -82,14 +87,14 @@ def measure_unit(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
         if not rate_per_s:
             return True
         load = _paced(unit, run=run, block=worker.block, rate_per_s=rate_per_s * unit.share)
-    elif workload.measure in ("sustain", "curve"):
+    elif unit.is_search:
         return _search(unit, run=run, worker=worker)
     elif workload.arrivals is not None:
         schedule = read_schedule(workload.arrivals)
         seed = _seed(unit, run=run, block=worker.block)
         load = Load(schedule=schedule, offsets_s=schedule.draw(seed))
     count = run.counts[unit.original, workload.name]
-    result, _ = conduct(run, worker, workload, count=count, load=load)
+    result, _ = conduct(run, worker, workload, count=count, load=load, repeats=repeats)
     return not result.reasons
 
 

@@ -22,6 +22,7 @@ def plan_trial(
     count: int,
     load: Load | None = None,
     is_pilot: bool = False,
+    repeats: int | None = None,
 ) -> PlannedTrial:
     """Return the plan of the next trial: of a load, or of a backlog of ``count`` jobs."""
     contender, tuning = worker.contender, Tuning.model_validate(worker.contender.settings)
@@ -62,6 +63,7 @@ def plan_trial(
         step=load.step if load else None,
         load_share=load.share if load else None,
         workers_up=len(bench.experiment.contenders),
+        repeats=repeats,
     )
 
 

@@ -34,6 +34,7 @@ def conduct(
     count: int = 0,
     load: Load | None = None,
     is_pilot: bool = False,
+    repeats: int | None = None,
 ) -> tuple[TrialResult, TrialView]:
     """Run one trial to its end; return its result and the start and end times of its jobs.
 
@@ -48,8 +49,11 @@ def conduct(
         count: the number of jobs, all sent at once; ignored with a load.
         load: the due times of the jobs; None for a backlog.
         is_pilot: whether the trial is excluded from all figures.
+        repeats: index of the trial that it replaces.
     """
-    plan = plan_trial(bench, worker, workload, count=count, load=load, is_pilot=is_pilot)
+    plan = plan_trial(
+        bench, worker, workload, count=count, load=load, is_pilot=is_pilot, repeats=repeats
+    )
     mix = draw_mix(plan, seed=bench.experiment.seed)
     gauge = bench.gauges[worker.contender.interpreter]
     cost_before = measure_job_cost(gauge, plan=plan)

@@ -104,7 +104,8 @@ def throughput(summary: Summary, *, workload: str) -> Chart:
     trials = [
         trial
         for trial in summary.trials
-        if trial.workload == workload and trial.contender in found and not trial.is_pilot
+        if trial.workload == workload and trial.contender in found
+        if trial.is_shown and not trial.is_pilot
     ]
     most = max(1, _MOST_RINGS // len(summary.workloads))
     rows = [_throughput_row(row) for row in found.values()]

@@ -30,7 +30,11 @@ def pick(
     load curve uses the point at `ROW_SHARE`. Invalid trials are always among the first, because
     they mark the row.
     """
-    own = (one for one in trials if (one.contender, one.workload) == (contender, workload.name))
+    own = (
+        one
+        for one in trials
+        if (one.contender, one.workload) == (contender, workload.name) and not one.is_replaced
+    )
     ordered = sorted(own, key=lambda trial: (trial.block, trial.trial))
     if workload.measure == "sustain":
         shown = [one for steps in _searches(ordered) for one in _of_search(steps)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 
 from collector.reasons import Code, Reason, Severity, strongest
@@ -35,6 +35,8 @@ class Row:
     ceilings: Ceilings
     #: Other trials of a search or a load curve: in the row's ledger, but not in its figures.
     others: tuple[Trial, ...] = ()
+    #: Trials that were measured once more, accounted for likewise.
+    replaced: tuple[Trial, ...] = ()
     #: Whether its Python is built to run without the GIL.
     is_free_threaded: bool = False
 
@@ -183,14 +185,14 @@ class Row:
             is_backlog=all(trial.is_backlog for trial in self.trials),
             peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),
             jobs=sum(trial.ledger.done for trial in valid),
-            ledger=sum_ledgers([*self.trials, *self.others]),
+            ledger=sum_ledgers([*self.trials, *self.others, *self.replaced]),
             evidence=_evidence(valid),
             mark=self.mark,
             reasons=(*self.reasons, *self._notes(per_s)),
         )
 
     def _notes(self, per_s: Median | None) -> list[Reason]:
-        """Return the reasons without a mark: limits of the harness, and a blocked event loop."""
+        """Return the reasons without a mark: limits of the harness, the loop, repeated trials."""
         limits = near_limits(
             per_s.median if per_s else None,
             # the ceilings of an A/A control were measured for its original
@@ -198,7 +200,22 @@ class Row:
             workload=self.workload.name,
             ceilings=self.ceilings,
         )
-        return [*limits, *([self.blocking.reason] if self.blocking else [])]
+        blocking = [self.blocking.reason] if self.blocking else []
+        return [*limits, *blocking, *self._measured_again()]
+
+    def _measured_again(self) -> list[Reason]:
+        """Return the row's figure beside the one with the trials that were replaced."""
+        first: dict[int | None, Trial] = {trial.trial: trial for trial in self.replaced}
+        blocks = tuple(trial.block + 1 for trial in self.trials if trial.repeats in first)
+        if not blocks:
+            return []
+        trials = tuple(first.get(trial.repeats, trial) for trial in self.trials)
+        again = Reason.of(
+            Code.MEASURED_AGAIN,
+            per_s=_median(self.per_s.values()),
+            first_per_s=_median(replace(self, trials=trials).per_s.values()),
+        )
+        return [replace(again, repetitions=blocks)]
 
 
 def sum_ledgers(trials: Iterable[Trial]) -> Ledger:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from collector.reasons import Code, Reason
-from collector.run_manifest import TrialResult
+from collector.run_manifest import Disturbance, TrialResult
 
 #: Largest accepted change of the job cost from before a trial to after it, as a share.
 CEILING_DRIFT = 0.10
@@ -14,6 +14,9 @@ CEILING_DRIFT = 0.10
 #: change a figure by a tenth. A much smaller share can't be
 #: measured in a short trial, because systems count CPU in hundredths of a second.
 FOREIGN_CPU_BOUND = 0.10
+
+#: The same for what the machine's host gave to others.
+STOLEN_CPU_BOUND = 0.10
 
 #: Largest accepted step of the wall clock: the error of a wait is then the duration of a no-op.
 #: Reading two clocks is accurate to a few microseconds.
@@ -31,9 +34,19 @@ def disturbances(result: TrialResult) -> Iterator[Reason]:
     found = result.disturbance
     if found is None:
         return
-    foreign, stolen = found.foreign_cpu_share or 0.0, found.stolen_cpu_share or 0.0
+    foreign = (found.foreign_cpu_share or 0.0) - (found.stolen_cpu_share or 0.0)
     if foreign > FOREIGN_CPU_BOUND:
-        code = Code.STOLEN_CPU if stolen > foreign / 2 else Code.FOREIGN_CPU
-        yield Reason.of(code, bound=FOREIGN_CPU_BOUND)
+        yield Reason.of(Code.FOREIGN_CPU, bound=FOREIGN_CPU_BOUND)
+    yield from _from_outside(found)
+
+
+def is_disturbed_from_outside(result: TrialResult) -> bool:
+    """Return whether the machine's host or the setting of its clock disturbed a trial."""
+    return result.disturbance is not None and any(_from_outside(result.disturbance))
+
+
+def _from_outside(found: Disturbance) -> Iterator[Reason]:
+    if (found.stolen_cpu_share or 0.0) > STOLEN_CPU_BOUND:
+        yield Reason.of(Code.STOLEN_CPU, bound=STOLEN_CPU_BOUND)
     if abs(found.clock_step_s) > CLOCK_STEP_BOUND_S:
         yield Reason.of(Code.CLOCK_STEP, bound_s=CLOCK_STEP_BOUND_S)

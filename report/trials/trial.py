@@ -71,6 +71,10 @@ class TrialSummary:
     why_not_sustained: tuple[Reason, ...] = ()
     #: Whether it is a repetition of its row; other trials belong to a search or a load curve.
     is_shown: bool = True
+    #: The trial that it measures once more, and whether it is such a trial itself: figures use the
+    #: later one, unless the first is invalid.
+    repeats: int | None = None
+    is_replaced: bool = False
     throughput_per_s: float | None = None
     wait_s: Percentiles | None = None
     execution_s: Percentiles | None = None
@@ -158,6 +162,7 @@ def measure_trials(
     samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
     entries = {entry.plan.trial: entry for entry in manifest.trials}
     sent = {trial: entry.result.sent for trial, entry in entries.items()}
+    repeated = {entry.plan.repeats for entry in manifest.trials}
 
     def measure(trial: int, found: pl.DataFrame, account: Ledger) -> Trial:
         return _measure(
@@ -166,6 +171,7 @@ def measure_trials(
             records=found,
             samples=samples_by_trial.get(trial, samples.clear()),
             manifest=manifest,
+            is_repeated=trial in repeated,
         )
 
     measured: dict[int, Trial] = {}
@@ -200,6 +206,7 @@ def _measure(
     records: pl.DataFrame,
     samples: pl.DataFrame,
     manifest: Manifest,
+    is_repeated: bool,
 ) -> Trial:
     plan, result = entry.plan, entry.result
     is_backlog = plan.arrivals == "burst"
@@ -214,7 +221,7 @@ def _measure(
         *_unstable(result, ledger=ledger, found=found),
     )
     own = samples.filter(pl.col("contender") == plan.contender)
-    disturbance, redis = result.disturbance, result.redis
+    disturbance, redis, mark = result.disturbance, result.redis, strongest(reasons)
     return Trial(
         trial=plan.trial,
         block=plan.block,
@@ -227,6 +234,8 @@ def _measure(
         measure=plan.measure if verdict else "capacity",
         step=plan.step if verdict else None,
         load_share=plan.load_share if verdict else None,
+        repeats=plan.repeats,
+        is_replaced=is_repeated and mark is not Severity.INVALID,
         rate_per_s=plan.rate_per_s if verdict else None,
         is_sustained=verdict.is_sustained if verdict else None,
         why_not_sustained=verdict.reasons if verdict else (),
@@ -240,7 +249,7 @@ def _measure(
         foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
         stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
         clock_step_s=disturbance.clock_step_s if disturbance else None,
-        mark=strongest(reasons),
+        mark=mark,
         reasons=reasons,
         is_backlog=is_backlog,
         workers_up=plan.workers_up,

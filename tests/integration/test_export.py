@@ -16,7 +16,7 @@ from report.export import JOB_COLUMNS, Format, Table, export
 from report.result import to_json
 from report.summary import summarize
 from tests.recompute import Record, read, row_figures
-from tests.synthetic import BENCH, WORKLOADS, find_trial, make_run, spoil
+from tests.synthetic import BENCH, WORKLOADS, find_trial, make_run, measure_again, spoil
 
 #: Two contenders at sizes of their own, on work that computes and work that waits.
 CONTENDERS = (BENCH[0], BENCH[6])
@@ -24,7 +24,10 @@ CONTENDERS = (BENCH[0], BENCH[6])
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    """A run in which jobs failed, came again, ran twice and were lost; with a pilot and a rate."""
+    """A run in which jobs failed, came again, ran twice and were lost; with a pilot and a rate.
+
+    One trial was measured once more.
+    """
     folder = make_run(tmp_path / "run", contenders=CONTENDERS, workloads=WORKLOADS[1:3])
     let_go_wrong(folder)
     return folder
@@ -35,6 +38,10 @@ def let_go_wrong(folder: RunFolder) -> None:
     failed, lost, twice, again = (
         find_trial(folder, contender="prefork-4", workload="cpu.sha256", block=block)
         for block in range(4)
+    )
+    disturbed, later = (
+        find_trial(folder, contender="gevent-100", workload="cpu.sha256", block=block)
+        for block in (3, 4)
     )
     jobs = folder.read_jobs()
     trial, seq = pl.col("trial"), pl.col("seq")
@@ -51,6 +58,7 @@ def let_go_wrong(folder: RunFolder) -> None:
     spoil(folder, contender="prefork-4", workload="cpu.sha256", block=4, is_pilot=True)
     at_a_rate: dict[str, Any] = {"arrivals": "constant", "rate_per_s": 40.0}
     spoil(folder, contender="gevent-100", workload="io.sleep", block=2, **at_a_rate)
+    measure_again(folder, trial=disturbed, by=later)
 
 
 def exported(folder: RunFolder, *, table: Table = Table.JOBS, form: Format = Format.CSV) -> bytes:

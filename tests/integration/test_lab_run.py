@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import psutil
 import pytest
 import redis
@@ -20,10 +23,12 @@ from rich.console import Console
 
 from collector.ledger import ledgers
 from collector.reasons import Code, Severity
+from collector.run_manifest import Disturbance as SeenDisturbance
 from collector.run_manifest import manifest_schema
 from collector.store import RunFolder
 from lab.experiment_file.loader import load_experiment
 from lab.fixtures.disk_reserve import RESERVE_BYTES
+from lab.instruments.machine_monitor import MachineCounters, MachineMonitor
 from lab.run.conductor import conduct_experiment
 from lab.run.progress import RunProgress
 from poolbench.__main__ import main
@@ -32,8 +37,11 @@ from poolbench.keys import run_key, sent_field
 from poolbench.pools import available_pools
 from poolbench.settings import load_settings
 from report.build import write_reports
+from report.export import Format, Table, export
+from report.result import from_json
 from tests.conftest import Server, wait_until
 from tests.processes import has_ended, run_python
+from tests.summaries import codes, row_of
 from tests.synthetic import flat_manifest
 
 CONTENDER = """
@@ -366,6 +374,47 @@ def test_a_worker_that_dies_makes_its_trial_invalid(tmp_path: Path) -> None:
     assert summary.rows[0].ledger.lost > 0
     assert [worker["exit_code"] for worker in manifest["workers"]] == [-signal.SIGKILL, 0, 0]
     assert all((folder.path / worker["log"]).exists() for worker in manifest["workers"])
+
+
+class LastShown(RunProgress):
+    """Keeps what runs at the moment."""
+
+    what = ""
+
+    def now(self, what: str) -> None:
+        """Keep it."""
+        self.what = what
+
+
+def test_a_trial_hit_by_steal_is_measured_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the end of its repetition, and again never; account, report and records have both."""
+    progress = LastShown(Console(quiet=True), title="steal", trials=2, blocks=1)
+    since = MachineMonitor.since
+
+    def steal(monitor: MachineMonitor, before: MachineCounters) -> SeenDisturbance:
+        share = 0.5 if progress.what.startswith("threads ·") else 0.0
+        return replace(since(monitor, before), stolen_cpu_share=share, clock_step_s=0.0)
+
+    # patched, since no test can make a hypervisor steal
+    monkeypatch.setattr(MachineMonitor, "since", steal)
+    text = SEVERAL.replace("repetitions = 20", "repetitions = 1")
+    folder = conduct(tmp_path, text, progress=progress)
+
+    plans = [one.plan for one in folder.read_manifest().trials if not one.plan.is_pilot]
+    first = next(plan for plan in plans if plan.contender == "threads")
+    assert [plan.repeats for plan in plans] == [None, None, first.trial]
+    assert (plans[-1].contender, plans[-1].count) == ("threads", first.count)
+    summary = from_json((folder.path / "summary.json").read_bytes())
+    row = row_of(summary, "threads")
+    assert (row.repetitions, row.ledger.done) == (1, 2 * first.count)
+    assert {Code.MEASURED_AGAIN, Code.STOLEN_CPU} <= {*codes(row)}
+    file = io.BytesIO()
+    export(folder, file, table=Table.JOBS, form=Format.PARQUET)
+    jobs = pl.read_parquet(file.getvalue()).filter(contender="threads", is_pilot=False)
+    seen = jobs.select("trial", "repeats", "is_valid").unique(maintain_order=True)
+    assert seen.rows() == [(first.trial, None, False), (plans[-1].trial, first.trial, True)]
 
 
 @pytest.mark.parametrize(

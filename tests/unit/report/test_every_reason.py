@@ -99,6 +99,7 @@ def disturbed_machine(path: Path) -> None:
         )
         spoil(folder, block=block, disturbance=asdict(disturbance))
     spoil(folder, block=3, cost_after={"cpu_s": 1.0})
+    spoil(folder, block=4, repeats=1)
     summarize(folder)
 
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from collector.reasons import Code, Severity
 from collector.run_manifest import Disturbance, JobCost, TrialResult
+from collector.store import RunFolder
+from report.build import write_reports
 from report.summary import summarize
 from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, disturbances
-from tests.summaries import row_of
-from tests.synthetic import DEMO, DISTURBED, WORKLOADS, make_run, spoil
+from tests.summaries import codes, details, known, row_of
+from tests.synthetic import (
+    DEMO,
+    DISTURBED,
+    WORKLOADS,
+    find_trial,
+    flat_manifest,
+    make_run,
+    measure_again,
+    spoil,
+    write_flat,
+)
 
 CALM = Disturbance(foreign_cpu_share=0.02, stolen_cpu_share=0.01, clock_step_s=0.00001)
 
@@ -72,3 +86,60 @@ def test_a_disturbed_row_has_its_mark_and_its_reason(tmp_path: Path) -> None:
     assert row.mark is Severity.UNSTABLE
     assert [(one.code, one.repetitions) for one in row.reasons] == [(Code.FOREIGN_CPU, (3, 5))]
     assert 0.41 in {trial.foreign_cpu_share for trial in summary.trials}
+
+
+@pytest.fixture
+def repeated(tmp_path: Path) -> RunFolder:
+    """A run whose second repetition, slow beside a thief, was measured once more."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], contenders=DEMO[3:], blocks=6)
+    first = find_trial(folder, contender="solo", workload="cpu.primes", block=1)
+    spoil(folder, block=1, disturbance=asdict(CALM) | {"stolen_cpu_share": 0.4})
+
+    later = find_trial(folder, contender="solo", workload="cpu.primes", block=5)
+    measure_again(folder, trial=first, by=later)
+    jobs, ended_ns = folder.read_jobs(), pl.col("finished_ns")
+    late_ns = pl.when(pl.col("trial") == first).then(2 * (ended_ns - ended_ns.min().over("trial")))
+    folder.write_jobs(jobs.with_columns(finished_ns=ended_ns + late_ns.otherwise(0)))
+    return folder
+
+
+def test_a_trial_measured_once_more_is_kept_and_does_not_count(repeated: RunFolder) -> None:
+    """The row has no mark, every job in its account, and its figure with either trial."""
+    summary = summarize(repeated)
+
+    (row,) = summary.rows
+    (again,) = [one for one in row.reasons if one.code is Code.MEASURED_AGAIN]
+    first, *others, later = summary.trials[1:]
+    assert (row.mark, row.repetitions, row.ledger.done) == ("", 5, 6 * 40)
+    assert (first.is_replaced, first.is_shown, first.mark) == (True, False, "~")
+    assert (later.repeats, later.block, later.is_shown) == (first.trial, 1, True)
+    assert again.repetitions == (2,)
+    per_s = [one.throughput_per_s for one in (summary.trials[0], *others)]
+    for name, trial in {"per_s": later, "first_per_s": first}.items():
+        middle = statistics.median(known(one) for one in [*per_s, trial.throughput_per_s])
+        assert again.parameters[name] == pytest.approx(middle, rel=1e-5)
+    assert known(first.throughput_per_s) < 0.5 * known(later.throughput_per_s)
+
+
+def test_the_screen_and_the_page_show_what_was_measured_once_more(repeated: RunFolder) -> None:
+    """With both figures; the page's trials name the one that was replaced."""
+    write_reports(repeated.path)
+
+    page = (repeated.path / "report.html").read_text(encoding="utf-8")
+    assert "2, replaced" in page
+    assert "2, again" in page
+    text = "measured once more after steal or a clock step"
+    assert text in page
+    assert text in details(summarize(repeated))
+
+
+def test_an_invalid_trial_is_never_replaced(repeated: RunFolder) -> None:
+    """A worker that died beside a thief marks its row, whatever came later."""
+    manifest = flat_manifest(repeated)
+    first = next(one["repeats"] for one in manifest["trials"] if one.get("repeats") is not None)
+    manifest["trials"][first]["sent"] += 1
+    write_flat(repeated, manifest)
+    row = summarize(repeated).rows[0]
+
+    assert (row.mark, row.repetitions, row.valid_repetitions) == ("!", 6, 5)
+    assert Code.MEASURED_AGAIN not in codes(row)
