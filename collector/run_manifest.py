@@ -284,6 +284,10 @@ class Disturbance:
     stolen_cpu_share: float | None
     #: Step of the wall clock, seconds; negative if it was set back.
     clock_step_s: float
+    #: CPU-seconds by who spent them (`lab.instruments.machine_monitor`); others are ``foreign``.
+    cpu_s: Mapping[str, float] = field(default_factory=dict)
+    #: Name of the foreign process that spent most; empty if none did, or unknown.
+    largest_foreign: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,40 @@
-"""Monitors the machine during a trial: CPU time of other processes, and steps of the clock."""
+"""Monitors the machine during a trial: who spends its CPU time, and steps of the clock."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import psutil
 
 from collector.run_manifest import Disturbance
-from lab.instruments.process_sampler import process_clock_s
+from lab.instruments.process_sampler import RECORDER, process_clock_s
 
 #: Number of readings of both clocks. The pair with the shortest time between them counts, since
 #: this process may be descheduled between the two.
 CLOCK_READINGS = 3
+
+#: Who spends the CPU time that is neither the run's nor the kernel's.
+FOREIGN = "foreign"
+
+#: The same of the kernel's own threads, which work for everybody.
+KERNEL = "kernel"
+
+#: Who spends that of a process of the run and of its children, by its name or by a word of its
+#: command line; the first found counts.
+_OWNERS = {
+    "valkey-server": "broker",
+    "redis-server": "broker",
+    RECORDER: "recorder",
+    "flower": "Flower",
+    "worker.app": "workers",
+    "producer.sender": "sender",
+    "upstream": "upstream",
+    "lab.fixtures.delay_proxy": "proxies",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,34 +46,48 @@ class MachineCounters:
     #: CPU time of all processes, and CPU time that the hypervisor gave to others, seconds.
     busy_s: float
     stolen_s: float
-    #: CPU time of each process of the run by process id, seconds.
-    own_s: Mapping[int, float]
-    #: CPU time of the run's server if it is no child of the lab, seconds.
-    server_s: float
+    #: CPU time of the run's processes and the kernel's threads by who spent it, with that of ended
+    #: children, seconds.
+    cpu_s: Mapping[str, float]
+    #: CPU time of each foreign process that can be seen, by id and name, seconds.
+    foreign_s: Mapping[tuple[int, str], float]
     #: Wall clock minus monotonic clock, seconds.
     clock_s: float
 
 
 class MachineMonitor:
-    """Reads the counters of the machine, and of this run's processes, which the lab started."""
+    """Reads the counters of the machine, and of all its processes."""
 
     def __init__(self, *, server_cpu_s: Callable[[], float] = lambda: 0.0) -> None:
         """Set the function that returns the CPU time of a local server of another owner."""
         self._server_cpu_s = server_cpu_s
-        self._lab = psutil.Process()
+        #: Of the run's processes, which stay its own when their parent ends.
+        self._owners = {psutil.Process(): "lab"}
 
     def read(self) -> MachineCounters:
-        """Return the counters now; this takes some milliseconds."""
-        pids = [os.getpid(), *(child.pid for child in self._lab.children(recursive=True))]
-        known = {pid: process_clock_s(pid) for pid in pids}
-        times = psutil.cpu_times()
+        """Return the counters now; this takes some milliseconds, more with many processes."""
+        processes = {one.pid: one for one in psutil.process_iter(["ppid", "name", "cpu_times"])}
+        cpu_s, foreign_s = defaultdict[str, float](float), dict[tuple[int, str], float]()
+        for pid, process in processes.items():
+            owner, times = self._owner(pid, processes=processes), process.info["cpu_times"]
+            if times is None:
+                # macOS shows those of other users to root alone
+                continue
+            spent_s = process_clock_s(pid) or times.user + times.system
+            if owner != FOREIGN:
+                cpu_s[owner] += spent_s + times.children_user + times.children_system
+            elif process.info["name"] not in _OWNERS:
+                # a server may be the run's own, though the lab didn't start it
+                foreign_s[pid, process.info["name"]] = spent_s
+        cpu_s["broker"] += self._server_cpu_s()
+        machine = psutil.cpu_times()
         return MachineCounters(
             at_s=time.monotonic(),
             # without interrupts: they belong to no process, and include the run's own traffic
-            busy_s=times.user + times.system + getattr(times, "nice", 0.0),
-            stolen_s=getattr(times, "steal", 0.0),
-            own_s={pid: cpu_s for pid, cpu_s in known.items() if cpu_s is not None},
-            server_s=self._server_cpu_s(),
+            busy_s=machine.user + machine.system + getattr(machine, "nice", 0.0),
+            stolen_s=getattr(machine, "steal", 0.0),
+            cpu_s=cpu_s,
+            foreign_s=foreign_s,
             clock_s=_clock_s(),
         )
 
@@ -61,28 +95,51 @@ class MachineMonitor:
         """Return the changes since an earlier reading."""
         return disturbance(before, after=self.read(), cores=os.cpu_count() or 1)
 
+    def _owner(self, pid: int, *, processes: Mapping[int, psutil.Process]) -> str:
+        """Return who spends a process's CPU time: by its own name, else as its parent's."""
+        process = processes.get(pid)
+        if process is None:
+            return FOREIGN
+        if process not in self._owners:
+            if process.info["name"] == "kthreadd":
+                return KERNEL
+            owner = self._owner(process.info["ppid"] or 0, processes=processes)
+            if owner in (FOREIGN, KERNEL):
+                return owner
+            self._owners[process] = _named_owner(process) or owner
+        return self._owners[process]
+
 
 def disturbance(before: MachineCounters, *, after: MachineCounters, cores: int) -> Disturbance:
-    """Return the changes between two readings on a machine with this number of cores.
-
-    The shares are None if a process of the run ended in between: its CPU time can't be separated
-    from that of others.
-    """
-    span_s = after.at_s - before.at_s
-    clock_step_s = after.clock_s - before.clock_s
-    has_ended = bool(before.own_s.keys() - after.own_s.keys())
-    if has_ended or span_s <= 0:
-        return Disturbance(foreign_cpu_share=None, stolen_cpu_share=None, clock_step_s=clock_step_s)
-    own_s = sum(cpu_s - before.own_s.get(pid, 0.0) for pid, cpu_s in after.own_s.items())
-    own_s += after.server_s - before.server_s
+    """Return the changes between two readings on a machine with this number of cores."""
+    capacity_s = (after.at_s - before.at_s) * cores
+    cpu_s = {
+        # less than nothing, where a process ended for which nobody waited
+        who: max(0.0, spent_s - before.cpu_s.get(who, 0.0))
+        for who, spent_s in after.cpu_s.items()
+    }
+    # the machine counts in ticks, and may lag behind the nanoseconds of processes
+    cpu_s[FOREIGN] = max(0.0, after.busy_s - before.busy_s - sum(cpu_s.values()))
     stolen_s = after.stolen_s - before.stolen_s
-    others_s = max(0.0, after.busy_s - before.busy_s - own_s)
-    capacity_s = span_s * cores
+    by_process = {
+        one: spent_s - before.foreign_s.get(one, 0.0) for one, spent_s in after.foreign_s.items()
+    }
+    (_, largest), most_s = max(by_process.items(), key=lambda one: one[1], default=((0, ""), 0.0))
     return Disturbance(
-        foreign_cpu_share=round((others_s + stolen_s) / capacity_s, 4),
+        foreign_cpu_share=round((cpu_s[FOREIGN] + stolen_s) / capacity_s, 4),
         stolen_cpu_share=round(stolen_s / capacity_s, 4),
-        clock_step_s=clock_step_s,
+        clock_step_s=after.clock_s - before.clock_s,
+        cpu_s={who: seen_s for who, spent_s in cpu_s.items() if (seen_s := round(spent_s, 4))},
+        largest_foreign=largest if most_s > 0 else "",
     )
+
+
+def _named_owner(process: psutil.Process) -> str | None:
+    try:
+        words = {process.info["name"], *process.cmdline()}
+    except psutil.Error:
+        return None
+    return next((owner for word, owner in _OWNERS.items() if word in words), None)
 
 
 def _clock_s() -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import psutil
 
 #: The module of the probe's recorder, which belongs to the observer instead of the worker.
-_RECORDER = "poolbench.recorder"
+RECORDER = "poolbench.recorder"
 
 #: Linux: the last bits of a clock's id that select the sum of user and system time.
 _CPUCLOCK_SCHED = 2
@@ -91,7 +91,7 @@ class Sampler:
     def _runs_recorder(self, process: psutil.Process) -> bool:
         if process.pid not in self._is_recorder:
             try:
-                self._is_recorder[process.pid] = _RECORDER in process.cmdline()
+                self._is_recorder[process.pid] = RECORDER in process.cmdline()
             except psutil.Error:
                 return False
         return self._is_recorder[process.pid]

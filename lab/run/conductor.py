@@ -50,7 +50,7 @@ from poolbench.keys import (
 )
 from poolbench.settings import Settings
 from producer.publisher import open_run
-from report.trials.disturbances import is_disturbed_from_outside
+from report.trials.disturbances import from_outside
 
 
 def conduct_experiment(
@@ -211,8 +211,9 @@ def _measure_units(run: Run, units: Iterable[Unit]) -> None:
         run.progress.advance()
         # a point of a curve has no trial where its contender sustains no rate
         measured = [] if unit.is_search else run.trials[trial : trial + 1]
-        if any(is_disturbed_from_outside(one.result) for one in measured):
-            disturbed.append((unit, trial))
+        disturbed += [
+            (unit, trial) for one in measured if any(from_outside(one.result.disturbance))
+        ]
     for unit, trial in disturbed:
         _measure(run, unit, repeats=trial)
 

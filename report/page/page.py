@@ -70,6 +70,8 @@ class TrialLine:
     trial: TrialSummary
     after_s: float | None
     lasted_s: float | None
+    #: Who spent CPU-seconds, the most first; the largest foreign process with its name.
+    spenders: str
 
 
 def build_page(summary: Summary) -> str:
@@ -257,9 +259,16 @@ def _line(trial: TrialSummary, *, first_ns: int) -> TrialLine:
         trial=trial,
         after_s=(start_ns - first_ns) / 1e9 if start_ns else None,
         lasted_s=(end_ns - start_ns) / 1e9 if end_ns and start_ns else None,
+        spenders=_spenders(trial),
     )
 
 
 def _listed(notable: Sequence[object]) -> list[int]:
     """Return which of some lines are listed, at most `MOST_LINES`: rather those that are true."""
     return sorted(sorted(range(len(notable)), key=lambda at: not notable[at])[:MOST_LINES])
+
+
+def _spenders(trial: TrialSummary) -> str:
+    names = {"foreign": f"foreign ({trial.largest_foreign})"} if trial.largest_foreign else {}
+    ordered = sorted(trial.cpu_s.items(), key=lambda one: -one[1])
+    return ", ".join(f"{names.get(who, who)} {fmt.number(spent_s)}" for who, spent_s in ordered)

@@ -18,6 +18,7 @@ from report.rows.offered_load import search_doubts, sustained_per_s
 from report.rows.reasons import by_repetition
 from report.statistics.ratios import CLAIM_BLOCKS, Median, spread
 from report.statistics.stability import find_drift
+from report.trials.disturbances import FOREIGN_CPU_BOUND
 from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.trial import Evidence, Trial
@@ -96,11 +97,13 @@ class Row:
         return [Reason.of(Code.TOO_FEW, have=len(self.per_s), needed=CLAIM_BLOCKS)]
 
     def _unstable(self) -> list[Reason]:
-        drift = find_drift(self.per_s)
-        if drift is None or not drift.is_drift:
-            return []
-        direction = "more" if drift.change > 0 else "less"
-        return [Reason.of(Code.DRIFT, change=abs(drift.change), direction=direction)]
+        drift, reasons = find_drift(self.per_s), []
+        if drift and drift.is_drift:
+            direction = "more" if drift.change > 0 else "less"
+            reasons.append(Reason.of(Code.DRIFT, change=abs(drift.change), direction=direction))
+        if (_median(one.processes_cpu_share for one in self.trials) or 0.0) > FOREIGN_CPU_BOUND:
+            reasons.append(Reason.of(Code.FOREIGN_CPU, bound=FOREIGN_CPU_BOUND))
+        return reasons
 
     @property
     def is_without_gil(self) -> bool:

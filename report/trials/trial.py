@@ -87,6 +87,9 @@ class TrialSummary:
     stolen_cpu_share: float | None = None
     #: Step of the wall clock during the trial, seconds.
     clock_step_s: float | None = None
+    #: CPU-seconds by who spent them, and the name of the foreign process that spent most.
+    cpu_s: Mapping[str, float] = field(default_factory=dict)
+    largest_foreign: str = ""
     mark: Severity = Severity.NOTE
     reasons: tuple[Reason, ...] = ()
 
@@ -94,6 +97,12 @@ class TrialSummary:
     def is_repetition(self) -> bool:
         """Whether it is a valid repetition of its row."""
         return not self.is_pilot and self.is_shown and self.mark is not Severity.INVALID
+
+    @property
+    def processes_cpu_share(self) -> float | None:
+        """Share of the machine's CPU that processes of others took; None if unknown."""
+        share = self.foreign_cpu_share
+        return None if share is None else share - (self.stolen_cpu_share or 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +258,8 @@ def _measure(
         foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
         stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
         clock_step_s=disturbance.clock_step_s if disturbance else None,
+        cpu_s=disturbance.cpu_s if disturbance else {},
+        largest_foreign=disturbance.largest_foreign if disturbance else "",
         mark=mark,
         reasons=reasons,
         is_backlog=is_backlog,

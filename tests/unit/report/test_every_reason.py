@@ -93,9 +93,9 @@ def spoiled_trials(path: Path) -> None:
 def disturbed_machine(path: Path) -> None:
     """Neighbours, a hypervisor, the clock and the processor's frequency."""
     folder = make_run(path, workloads=WORKLOADS[:1], contenders=[SOLO], noise=0.3)
-    for block, (foreign, stolen, step_s) in enumerate([(0.5, 0, 0), (0.5, 0.5, 0), (0, 0, 1.0)]):
+    for block, (stolen, step_s) in enumerate([(0.0, 0.0), (0.5, 0.0), (0.0, 1.0)]):
         disturbance = Disturbance(
-            foreign_cpu_share=foreign, stolen_cpu_share=stolen, clock_step_s=step_s
+            foreign_cpu_share=0.5 + stolen, stolen_cpu_share=stolen, clock_step_s=step_s
         )
         spoil(folder, block=block, disturbance=asdict(disturbance))
     spoil(folder, block=3, cost_after={"cpu_s": 1.0})

@@ -1,40 +1,57 @@
-"""Disturbances by other processes, from two readings of the machine's counters."""
+"""Who spent a trial's CPU time, from two readings of the machine's counters."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from lab.instruments.machine_monitor import MachineCounters, MachineMonitor, disturbance
+from lab.instruments.machine_monitor import (
+    FOREIGN,
+    MachineCounters,
+    MachineMonitor,
+    disturbance,
+)
+from tests.conftest import wait_until
 
 BEFORE = MachineCounters(
-    at_s=100.0, busy_s=50.0, stolen_s=1.0, own_s={1: 10.0, 2: 5.0}, server_s=3.0, clock_s=1e9
+    at_s=100.0,
+    busy_s=50.0,
+    stolen_s=1.0,
+    cpu_s={"workers": 10.0, "broker": 5.0, "kernel": 1.0},
+    foreign_s={(7, "make"): 3.0, (8, "idle"): 90.0},
+    clock_s=1e9,
 )
 
 
 @pytest.mark.parametrize(
     ("changes", "foreign_share", "stolen_share"),
     [
-        # the run's workers and its server used all CPU time
-        ({"busy_s": 53.0, "own_s": {1: 12.0, 2: 5.5}, "server_s": 3.5}, 0, 0),
+        # the run's workers and its broker used all CPU time
+        ({"busy_s": 53.0, "cpu_s": {"workers": 12.0, "broker": 6.0, "kernel": 1.0}}, 0, 0),
         # one core of two for two seconds is half of the machine
-        ({"busy_s": 53.0, "own_s": {1: 11.0, 2: 5.0}}, 0.5, 0),
+        ({"busy_s": 53.0, "cpu_s": {"workers": 11.0, "broker": 5.0, "kernel": 1.0}}, 0.5, 0),
+        # the kernel's threads work for everybody
+        ({"busy_s": 51.0, "cpu_s": {"workers": 10.0, "broker": 5.0, "kernel": 2.0}}, 0, 0),
         # the hypervisor's other guests are others too
-        ({"busy_s": 51.0, "own_s": {1: 11.0, 2: 5.0}, "stolen_s": 1.8}, 0.2, 0.2),
-        # a child that prefork replaced belongs to the run from its start
-        ({"busy_s": 53.0, "own_s": {1: 11.0, 2: 5.0, 9: 2.0}}, 0, 0),
+        ({"busy_s": 51.0, "cpu_s": {"workers": 11.0}, "stolen_s": 1.8}, 0.2, 0.2),
+        # what appears during the trial belongs to the run from its start
+        ({"busy_s": 53.0, "cpu_s": {"workers": 11.0, "recorder": 2.0}}, 0, 0),
         # the machine's counts may lag behind a process's nanoseconds
-        ({"busy_s": 50.9, "own_s": {1: 11.0, 2: 5.0}}, 0, 0),
-        # the CPU time of a process that has ended would look like another's
-        ({"busy_s": 53.0, "own_s": {1: 11.0}}, None, None),
+        ({"busy_s": 50.9, "cpu_s": {"workers": 11.0}}, 0, 0),
+        # a process that ended unseen takes nothing back
+        ({"busy_s": 52.0, "cpu_s": {"workers": 11.0, "broker": 1.0}}, 0.25, 0),
     ],
 )
 def test_the_cpu_time_of_others_is_a_share_of_all_cores(
-    changes: dict[str, Any], foreign_share: float | None, stolen_share: float | None
+    changes: dict[str, Any], foreign_share: float, stolen_share: float
 ) -> None:
-    """The run's own CPU time is subtracted; if it is unknown, there is no share."""
+    """It is what the run and the kernel did not spend."""
     after = replace(BEFORE, at_s=102.0, clock_s=1e9 + 2, **changes)
 
     found = disturbance(BEFORE, after=after, cores=2)
@@ -42,15 +59,60 @@ def test_the_cpu_time_of_others_is_a_share_of_all_cores(
     assert found.foreign_cpu_share == pytest.approx(foreign_share)
     assert found.stolen_cpu_share == pytest.approx(stolen_share)
     assert found.clock_step_s == pytest.approx(2)
+    assert found.cpu_s.get(FOREIGN, 0.0) == pytest.approx(4 * (foreign_share - stolen_share))
+    assert 0 not in found.cpu_s.values()
+
+
+@pytest.mark.parametrize(
+    ("foreign_s", "name"),
+    [
+        ({(7, "make"): 4.0, (8, "idle"): 90.0, (9, "cc"): 1.5}, "cc"),
+        ({(8, "idle"): 90.0}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_foreign_process_that_spent_most_is_named(
+    foreign_s: dict[tuple[int, str], float], name: str
+) -> None:
+    """By what it spent in between, and not before; nobody if none did."""
+    after = replace(BEFORE, at_s=102.0, foreign_s=foreign_s)
+
+    assert disturbance(BEFORE, after=after, cores=2).largest_foreign == name
 
 
 def test_a_real_machine_has_shares() -> None:
-    """Shares are between 0 and 1, and the clock step is small."""
-    watch = MachineMonitor()
+    """Shares are of one, and the clock step is small."""
+    monitor = MachineMonitor()
 
-    found = watch.since(watch.read())
+    found = monitor.since(monitor.read())
 
     assert found.foreign_cpu_share is not None
     assert found.stolen_cpu_share is not None
     assert 0 <= found.stolen_cpu_share <= found.foreign_cpu_share
     assert abs(found.clock_step_s) < 1
+
+
+def test_a_process_of_the_run_is_known_by_its_command_and_its_children_by_theirs() -> None:
+    """Its CPU time is its own from its start; what it started and didn't name counts with it."""
+    monitor = MachineMonitor()
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    before = monitor.look()
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "upstream"], start_new_session=True
+    ) as parent:
+        wait_until(
+            lambda: monitor.since(before).cpu_s.get("upstream", 0.0) > 0.3,
+            what="a child has spent CPU time",
+        )
+        os.killpg(parent.pid, signal.SIGKILL)
+
+
+def test_a_process_that_has_ended_counts_with_its_parent() -> None:
+    """It would look like a stranger's."""
+    monitor = MachineMonitor()
+    before, spent_s = monitor.look(), os.times().children_user
+    subprocess.run([sys.executable, "-c", "sum(range(10_000_000))"], check=True)
+    spent_s = os.times().children_user - spent_s
+
+    assert spent_s > 0
+    assert monitor.since(before).cpu_s["lab"] >= spent_s

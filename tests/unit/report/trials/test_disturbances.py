@@ -9,16 +9,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from collector.reasons import Code, Severity
+from collector.reasons import Code, Reason, Severity
 from collector.run_manifest import Disturbance, JobCost, TrialResult
 from collector.store import RunFolder
 from report.build import write_reports
 from report.summary import summarize
-from report.trials.disturbances import CLOCK_STEP_BOUND_S, FOREIGN_CPU_BOUND, disturbances
+from report.trials.disturbances import CLOCK_STEP_BOUND_S, STOLEN_CPU_BOUND, disturbances
 from tests.summaries import codes, details, known, row_of
 from tests.synthetic import (
     DEMO,
-    DISTURBED,
     WORKLOADS,
     find_trial,
     flat_manifest,
@@ -28,6 +27,7 @@ from tests.synthetic import (
     write_flat,
 )
 
+STEPPED = Reason.of(Code.CLOCK_STEP, bound_s=CLOCK_STEP_BOUND_S)
 CALM = Disturbance(foreign_cpu_share=0.02, stolen_cpu_share=0.01, clock_step_s=0.00001)
 
 
@@ -46,9 +46,10 @@ def result(**change: float | None) -> TrialResult:
         result(),
         TrialResult(),
         result(foreign_cpu_share=None, stolen_cpu_share=None),
-        result(foreign_cpu_share=FOREIGN_CPU_BOUND, clock_step_s=CLOCK_STEP_BOUND_S),
+        result(stolen_cpu_share=STOLEN_CPU_BOUND, clock_step_s=CLOCK_STEP_BOUND_S),
+        result(foreign_cpu_share=0.9),
     ],
-    ids=["calm", "unknown", "in-part-unknown", "at-the-bounds"],
+    ids=["calm", "unknown", "in-part-unknown", "at-the-bounds", "beside-others"],
 )
 def test_a_calm_trial_raises_no_doubt(calm: TrialResult) -> None:
     """Neither does one of which nothing is known, or one that reaches a bound and is not beyond."""
@@ -59,8 +60,7 @@ def test_a_calm_trial_raises_no_doubt(calm: TrialResult) -> None:
     ("change", "code"),
     [
         ({"after_s": 0.0114}, Code.CEILING_DRIFT),
-        ({"foreign_cpu_share": 0.3}, Code.FOREIGN_CPU),
-        ({"foreign_cpu_share": 0.3, "stolen_cpu_share": 0.28}, Code.STOLEN_CPU),
+        ({"foreign_cpu_share": 0.9, "stolen_cpu_share": 0.28}, Code.STOLEN_CPU),
         ({"clock_step_s": -0.25}, Code.CLOCK_STEP),
     ],
 )
@@ -76,16 +76,38 @@ def test_each_disturbance_has_its_code(change: dict[str, float], code: Code) -> 
 def test_a_disturbed_row_has_its_mark_and_its_reason(tmp_path: Path) -> None:
     """Shown once with its repetitions, whoever saw it; the number is the trial's."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], contenders=DEMO)
-    noisy = asdict(CALM) | {"foreign_cpu_share": 0.41}
-    spoil(folder, contender="solo", block=2, disturbance=noisy)
-    spoil(folder, contender="solo", block=4, reasons=[DISTURBED])
+    stepped = asdict(CALM) | {"clock_step_s": 0.25}
+    spoil(folder, contender="solo", block=2, disturbance=stepped)
+    spoil(folder, contender="solo", block=4, reasons=[STEPPED])
 
     summary = summarize(folder)
 
     row = row_of(summary, "solo")
     assert row.mark is Severity.UNSTABLE
-    assert [(one.code, one.repetitions) for one in row.reasons] == [(Code.FOREIGN_CPU, (3, 5))]
-    assert 0.41 in {trial.foreign_cpu_share for trial in summary.trials}
+    assert [(one.code, one.repetitions) for one in row.reasons] == [(Code.CLOCK_STEP, (3, 5))]
+    assert 0.25 in {trial.clock_step_s for trial in summary.trials}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "stolen", "mark"),
+    [([0, 2, 4], 0.0, Severity.UNSTABLE), ([0, 2], 0.0, Severity.NOTE), ([0, 2, 4], 0.09, "")],
+)
+def test_other_processes_mark_a_row_that_they_disturbed_most_of_the_time(
+    tmp_path: Path, blocks: list[int], stolen: float, mark: str
+) -> None:
+    """A burst is spread, which the interval contains; what the host took has its own reason."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], contenders=DEMO[3:])
+    spoil(folder, disturbance=asdict(CALM))
+    noisy = asdict(CALM) | {"foreign_cpu_share": 0.12, "stolen_cpu_share": stolen}
+    for block in blocks:
+        spoil(folder, block=block, disturbance=noisy | {"cpu_s": {"foreign": 0.3}})
+
+    summary = summarize(folder)
+
+    assert summary.rows[0].mark == mark
+    assert (Code.FOREIGN_CPU in codes(summary.rows[0])) is bool(mark)
+    assert [one.block for one in summary.trials if one.cpu_s == {"foreign": 0.3}] == blocks
+    assert {one.mark for one in summary.trials} == {""}
 
 
 @pytest.fixture
