@@ -115,7 +115,8 @@ def repeated(tmp_path: Path) -> RunFolder:
     """A run whose second repetition, slow beside a thief, was measured once more."""
     folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], contenders=DEMO[3:], blocks=6)
     first = find_trial(folder, contender="solo", workload="cpu.primes", block=1)
-    spoil(folder, block=1, disturbance=asdict(CALM) | {"stolen_cpu_share": 0.4})
+    spent = {"cpu_s": {"foreign": 0.5, "workers": 1.25}, "largest_foreign": "make"}
+    spoil(folder, block=1, disturbance=asdict(CALM) | {"stolen_cpu_share": 0.4} | spent)
 
     later = find_trial(folder, contender="solo", workload="cpu.primes", block=5)
     measure_again(folder, trial=first, by=later)
@@ -144,12 +145,13 @@ def test_a_trial_measured_once_more_is_kept_and_does_not_count(repeated: RunFold
 
 
 def test_the_screen_and_the_page_show_what_was_measured_once_more(repeated: RunFolder) -> None:
-    """With both figures; the page's trials name the one that was replaced."""
+    """With both figures; the page's trials name the one that was replaced, and who spent CPU."""
     write_reports(repeated.path)
 
     page = (repeated.path / "report.html").read_text(encoding="utf-8")
     assert "2, replaced" in page
     assert "2, again" in page
+    assert "workers 1.25, foreign (make) 0.5<" in page
     text = "measured once more after steal or a clock step"
     assert text in page
     assert text in details(summarize(repeated))
