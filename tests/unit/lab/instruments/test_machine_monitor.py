@@ -116,3 +116,11 @@ def test_a_process_that_has_ended_counts_with_its_parent() -> None:
 
     assert spent_s > 0
     assert monitor.since(before).cpu_s["lab"] >= spent_s
+
+
+def test_a_server_that_the_lab_did_not_start_is_the_broker() -> None:
+    """By what the server itself reports."""
+    reported_s = iter((1.0, 1.5))
+    monitor = MachineMonitor(server_cpu_s=lambda: next(reported_s))
+
+    assert monitor.since(monitor.look()).cpu_s["broker"] == 0.5
