@@ -24,7 +24,7 @@ def test_a_chart_is_written_as_an_image(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"did you mean throughput-cpu\.primes\?") as caught:
         write_chart(folder.path, name="througput-cpu.primes", output=none)
 
-    assert "times the throughput of solo" in lead.read_text(encoding="utf-8")
+    assert "How many times the throughput of solo?" in lead.read_text(encoding="utf-8")
     assert latency.read_bytes().startswith(b"\x89PNG")
     assert not (folder.path / "report.html").exists()
     assert "lead, advantage, throughput-cpu.primes, latency-cpu.primes" in str(caught.value)

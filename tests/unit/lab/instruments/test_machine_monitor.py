@@ -96,7 +96,7 @@ def test_a_process_of_the_run_is_known_by_its_command_and_its_children_by_theirs
     """Its CPU time is its own from its start; what it started and didn't name counts with it."""
     monitor = MachineMonitor()
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
-    before = monitor.look()
+    before = monitor.read()
     with subprocess.Popen(
         [sys.executable, "-c", code, "upstream"], start_new_session=True
     ) as parent:
@@ -110,7 +110,7 @@ def test_a_process_of_the_run_is_known_by_its_command_and_its_children_by_theirs
 def test_a_process_that_has_ended_counts_with_its_parent() -> None:
     """It would look like a stranger's."""
     monitor = MachineMonitor()
-    before, spent_s = monitor.look(), os.times().children_user
+    before, spent_s = monitor.read(), os.times().children_user
     subprocess.run([sys.executable, "-c", "sum(range(10_000_000))"], check=True)
     spent_s = os.times().children_user - spent_s
 
@@ -123,4 +123,4 @@ def test_a_server_that_the_lab_did_not_start_is_the_broker() -> None:
     reported_s = iter((1.0, 1.5))
     monitor = MachineMonitor(server_cpu_s=lambda: next(reported_s))
 
-    assert monitor.since(monitor.look()).cpu_s["broker"] == 0.5
+    assert monitor.since(monitor.read()).cpu_s["broker"] == 0.5

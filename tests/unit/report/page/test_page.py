@@ -161,7 +161,7 @@ def test_the_first_chart_is_there_without_a_script(page: str) -> None:
 
     assert len(stills) == 1
     assert "var(--pool-prefork)" in stills[0]
-    assert "times the throughput of solo (logarithmic)" in stills[0]
+    assert "× solo (logarithmic)" in stills[0]
 
 
 def test_the_conditions_are_all_there(page: str) -> None:
