@@ -9,10 +9,20 @@ from poolbench.summaries import Ledger
 from report import format as fmt
 from report.result import EqualPair, Summary
 from report.statistics.ratios import CLAIM_BLOCKS, Ratio
+from report.statistics.significance import Finding
 
 #: Mark → meaning.
 MARKS: Mapping[str, str] = {
     mark: mark.meaning for mark in (Severity.INVALID, Severity.UNSTABLE, Severity.TOO_FEW)
+}
+
+
+#: Finding → the sign before a ratio.
+SIGNS: Mapping[Finding, str] = {
+    Finding.MORE: "▲",
+    Finding.LESS: "▼",
+    Finding.NO_DIFFERENCE: "=",
+    Finding.TOO_FEW: "?",
 }
 
 

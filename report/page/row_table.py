@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 
 from report import format as fmt
-from report.legend import describe_ledger
-from report.result import RowSummary
+from report.legend import SIGNS, describe_ledger
+from report.result import Decided, RowSummary, Verdict, find_decided
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
+from report.verdicts.metrics import FIGURES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,29 @@ def table_of(rows: Sequence[RowSummary]) -> Table:
             column for column in COLUMNS if any(column.show(row) != fmt.NOTHING for row in rows)
         )
     )
+
+
+def ratios_of(rows: Sequence[RowSummary], *, verdict: Verdict) -> Table:
+    """Return the table of the figures that are compared with the baseline, throughput aside."""
+    columns = [
+        Column(
+            group="",
+            head=FIGURES[name].title,
+            show=partial(_ratio, decisions=decisions, baseline=verdict.baseline),
+        )
+        for name, decisions in verdict.figures.items()
+    ]
+    return Table(
+        columns=tuple(one for one in columns if any(one.show(row) != fmt.NOTHING for row in rows))
+    )
+
+
+def _ratio(row: RowSummary, *, decisions: Sequence[Decided], baseline: str | None) -> str:
+    found = find_decided(decisions, contender=row.contender, against=baseline)
+    if found is None:
+        return fmt.NOTHING
+    times, sign = fmt.times(found.ratio.value), SIGNS[found.decision.finding]
+    return f"{sign} {times} {fmt.interval(found.ratio.low, high=found.ratio.high)}"
 
 
 def _medians(group: str, *, of: Callable[[RowSummary], Median | None]) -> tuple[Column, Column]:

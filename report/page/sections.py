@@ -11,7 +11,7 @@ from report import format as fmt
 from report.charts import capacity, load, scaling, timeline, waits
 from report.charts.chart import Chart, Series, of_row, series_of
 from report.page.lead_chart import choose_lead
-from report.page.row_table import Table, table_of
+from report.page.row_table import Table, ratios_of, table_of
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 
@@ -44,6 +44,8 @@ class Section:
     verdict: Verdict
     rows: list[RowSummary]
     table: Table
+    #: Other figures as multiples of the baseline's.
+    ratios: Table
     series: tuple[Series, ...]
     #: Charts of the page's full width; the timeline comes last, below the table.
     charts: list[Chart]
@@ -93,6 +95,7 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
         verdict=verdict,
         rows=rows,
         table=table_of(rows),
+        ratios=ratios_of(rows, verdict=verdict),
         series=series_of(of_row(row) for row in rows),
         charts=list(_charts(summary, workload=name)),
         costs=list(_costs(summary, workload=name)),

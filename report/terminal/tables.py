@@ -9,7 +9,7 @@ from rich.text import Text
 
 from collector.reasons import Severity
 from report import format as fmt
-from report.legend import describe_ledger
+from report.legend import SIGNS, describe_ledger
 from report.palette import MARK_STYLES, row_shade
 from report.result import Decided, RowSummary, Verdict, find_decided
 from report.statistics.percentiles import Tail
@@ -19,13 +19,8 @@ from report.trials.latency_spans import PARTS
 from report.verdicts.metrics import FIGURES
 from report.verdicts.naming import label
 
-#: Finding → the sign before a ratio, and its style.
-SIGNS: Mapping[Finding, tuple[str, str]] = {
-    Finding.MORE: ("▲", "bold green"),
-    Finding.LESS: ("▼", "bold red"),
-    Finding.NO_DIFFERENCE: ("=", ""),
-    Finding.TOO_FEW: ("?", ""),
-}
+#: Finding → the style of its sign, for a figure of which more is better.
+_STYLES: Mapping[Finding, str] = {Finding.MORE: "bold green", Finding.LESS: "bold red"}
 
 #: Smallest width, columns, for the intervals of ratios, and for throughput per core and per GB.
 WIDE = 100
@@ -230,16 +225,14 @@ def _decided(decided: Decided | None, *, has_interval: bool = True, is_cost: boo
     if decided is None:
         return Text("")
     finding, ratio = decided.decision.finding, decided.ratio
-    sign, style = SIGNS[finding]
-    if is_cost:
-        style = ""
+    style = "" if is_cost else _STYLES.get(finding, "")
     if finding is Finding.TOO_FEW:
         shown = fmt.times_range(ratio.low, high=ratio.high).removesuffix(" ×")
     elif has_interval:
         shown = f"{_bare(ratio)} {fmt.interval(ratio.low, high=ratio.high)}"
     else:
         shown = _bare(ratio)
-    return Text.assemble((f"{sign} ", style), shown)
+    return Text.assemble((f"{SIGNS[finding]} ", style), shown)
 
 
 def _bare(ratio: Ratio) -> str:

@@ -116,7 +116,7 @@ def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
             lesson(ranking, kind=kind),
             _who_leads(ranking),
             _who_leads_peers(peers, baseline=ranking) if peers else "",
-            detectable(_smallest(ranking, peers=peers)),
+            detectable(_smallest(ranking, peers=peers), also=_to_baseline(ranking)),
         ]
     sentences += [blocked_loop(ranking, kind=kind), _left_out(ranking)]
     return " ".join(filter(None, sentences))
@@ -194,11 +194,18 @@ def _smallest(ranking: Ranking, *, peers: Ranking | None) -> float | None:
     return max((share for share in known if share is not None), default=None)
 
 
-def detectable(smallest: float | None) -> str:
+def detectable(smallest: float | None, *, also: str = "") -> str:
     """Return the minimum detectable difference in words: a smaller one may exist undetected."""
-    return (
-        f"Minimum detectable difference: {fmt.percent(smallest)} (80 % power)." if smallest else ""
-    )
+    if not smallest:
+        return ""
+    return f"Minimum detectable difference: {fmt.percent(smallest)}{also} (80 % power)."
+
+
+def _to_baseline(ranking: Ranking) -> str:
+    share, baseline = ranking.smallest_difference_to_baseline, ranking.baseline
+    if share is None or baseline is None or share == ranking.smallest_difference:
+        return ""
+    return f", to {baseline.contender} {fmt.percent(share)}"
 
 
 def _left_out(ranking: Ranking) -> str:

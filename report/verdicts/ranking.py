@@ -68,17 +68,25 @@ class Ranking:
     def smallest_difference(self) -> float | None:
         """The minimum detectable difference, as a share; None without a claim.
 
-        It is that of the widest comparison with the best contender that is still open. If all are
-        proved, it is that of the one proved by the smallest margin.
+        It is that of the widest comparison between the best contender and the others, apart from
+        the baseline, that is still open. If all are proved, it is that of the one proved by the
+        smallest margin.
         """
-        if not self.is_claim:
-            return None
-        found = [self.compare(self.best, theirs=entry) for entry in self.entries[1:]]
+        others = [entry for entry in self.entries[1:] if entry is not self.baseline]
+        found = [self.compare(self.best, theirs=entry) for entry in others or self.entries[1:]]
         known = [one for one in found if one and one.decision.detectable is not None]
+        if not self.is_claim or not known:
+            return None
         still_open = [one for one in known if not one.decision.is_difference]
-        proved = sorted(known, key=lambda one: one.ratio.margin)[:1]
-        shown = still_open or proved
-        return max((one.decision.detectable or 0.0 for one in shown), default=None)
+        shown = still_open or [min(known, key=lambda one: one.ratio.margin)]
+        return max(one.decision.detectable or 0.0 for one in shown)
+
+    @property
+    def smallest_difference_to_baseline(self) -> float | None:
+        """The same for the best contender and the baseline, if that comparison is still open."""
+        found = self.compare(self.best, theirs=self.baseline)
+        is_open = self.is_claim and found is not None and not found.decision.is_difference
+        return found.decision.detectable if found and is_open else None
 
     def compare(self, ours: Entry | None, *, theirs: Entry | None) -> Decided | None:
         """Return the comparison of two contenders; None if they were not compared."""
