@@ -16,9 +16,13 @@ def compare_figures(summary: Summary, *, verdict: Verdict) -> dict[str, tuple[De
     Each figure is a question of its own. Throughput is in `Verdict.decisions`. Waits in a backlog
     are places in the queue, which depend on its size.
     """
-    rows = [row for row in summary.of_workload(verdict.workload) if is_comparable(row)]
+    rows = [
+        row
+        for row in summary.of_workload(verdict.workload)
+        if row.mark is not Severity.INVALID and not row.is_twin
+    ]
     names = [row.contender for row in rows if row.contender != verdict.baseline]
-    if verdict.baseline not in {row.contender for row in rows}:
+    if verdict.baseline is None or len(names) == len(rows):
         return {}
     found = {
         figure.name: compare_pairs_by(
@@ -38,10 +42,8 @@ def compare_pairs_by(
     figure: Figure, *, summary: Summary, workload: str, pairs: list[tuple[str, str]]
 ) -> Mapping[tuple[str, str], Decided]:
     """Return pairs of a workload's contenders, compared by a figure as one question."""
-    rows = [row for row in summary.of_workload(workload) if is_comparable(row)]
-    answers = compare_planned_figures(
-        {row.contender: _by_block(figure, row=row, summary=summary) for row in rows}, pairs=pairs
-    )
+    figures = figures_by_contender(figure, summary=summary, workload=workload)
+    answers = compare_planned_figures(figures, pairs=pairs)
     return {
         (ours, theirs): Decided(
             contender=ours, against=theirs, ratio=answer.ratio, decision=answer.decision
@@ -50,9 +52,15 @@ def compare_pairs_by(
     }
 
 
-def is_comparable(row: RowSummary) -> bool:
-    """Return whether a row is valid, and not an A/A control."""
-    return row.mark is not Severity.INVALID and not row.is_twin
+def figures_by_contender(
+    figure: Figure, *, summary: Summary, workload: str, has_controls: bool = False
+) -> dict[str, dict[int, float]]:
+    """Return contender → block → figure of a workload's valid rows."""
+    return {
+        row.contender: _by_block(figure, row=row, summary=summary)
+        for row in summary.of_workload(workload)
+        if row.mark is not Severity.INVALID and (has_controls or not row.is_twin)
+    }
 
 
 def _by_block(figure: Figure, *, row: RowSummary, summary: Summary) -> dict[int, float]:
