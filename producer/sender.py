@@ -56,9 +56,10 @@ class Requests:
 def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
     """Carry out each request until the input ends.
 
-    A request is ``{"run", "plan", "offsets_s", "mix"}``: the fields of a `TrialPlan`, the seconds
-    from now for each job, and null or ``{"parts", "order"}`` of a `Mix`. The answer, written when
-    all jobs are sent or sending was stopped, is a `producer.publisher.Sent`, or ``{"error"}``.
+    A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the scope of its queue, the fields
+    of a `TrialPlan`, the seconds from now for each job, and null or ``{"parts", "order"}`` of a
+    `Mix`. The answer, written when all jobs are sent or sending was stopped, is a
+    `producer.publisher.Sent`, or ``{"error"}``.
     """
     while (line := requests.read()) is not None:
         asked = json.loads(line)
@@ -76,7 +77,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
                 run=asked["run"],
                 plan=TrialPlan(**asked["plan"]),
                 offsets_s=asked["offsets_s"],
-                scope=asked["run"],
+                scope=asked["scope"],
                 mix=mix,
                 should_stop=requests.has_more,
             )

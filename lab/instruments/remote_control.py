@@ -12,10 +12,10 @@ TIMEOUT_S = 3.0
 
 
 def configurations(
-    url: str, *, run: str, contenders: Iterable[str]
+    url: str, *, scope: str, contenders: Iterable[str]
 ) -> dict[str, Mapping[str, object]]:
     """Return the configuration in effect by contender; Celery censors the secrets."""
-    nodes = {f"{name}.{run}@{platform.node()}": name for name in contenders}
+    nodes = {f"{name}.{scope}@{platform.node()}": name for name in contenders}
     app = Celery(broker=url, set_as_current=False)
     with app.connection_for_write() as connection:
         inspect = app.control.inspect(

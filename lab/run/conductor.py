@@ -18,7 +18,7 @@ from collector.run_manifest import Ceilings, Contender, State
 from collector.schema import SAMPLE_SCHEMA
 from collector.store import RunFolder
 from lab.experiment.model import Experiment
-from lab.fixtures.broker import open_broker, remove_results
+from lab.fixtures.broker import open_broker, remove_keys
 from lab.fixtures.disk_reserve import DiskReserve
 from lab.fixtures.proxies import open_proxies
 from lab.fixtures.sender import Sender
@@ -38,16 +38,9 @@ from lab.run.trial_sequences import Unit, block_units, measure_unit
 from lab.system import children
 from lab.system.signals import uninterrupted
 from lab.trial.context import LabWorker
-from lab.trial.workers import await_ready, start_worker, warm_up
+from lab.trial.workers import get_ready, start_worker
 from poolbench.errors import PoolbenchError, StackError, StorageError
-from poolbench.keys import (
-    new_run_name,
-    queue_name,
-    records_stream,
-    result_prefix,
-    run_key,
-    unacked_keys,
-)
+from poolbench.keys import new_run_name, queue_name, records_stream, run_key
 from poolbench.settings import Settings
 from producer.publisher import open_run
 from report.trials.disturbances import from_outside
@@ -95,7 +88,7 @@ def conduct_experiment(
             client=broker.client,
             follower=StreamFollower(broker.client, run=name),
             gauges=gauges,
-            environment={**variables, "POOLBENCH_REDIS_URL": broker.url, "POOLBENCH_SCOPE": name},
+            environment={**variables, "POOLBENCH_REDIS_URL": broker.url},
             monitor=MachineMonitor(server_cpu_s=broker.cpu_s),
             proxies=proxies,
             sender=sender,
@@ -163,12 +156,11 @@ def _carry_out_block(run: Run, *, block: int) -> None:
         for contender in run.experiment.contenders:
             _start(run, contender, block=block)
         run.progress.now("workers getting ready")
-        await_ready(run, run.up.values())
+        get_ready(run, run.up.values())
         _await_leaving(run)
-        warm_up(run, run.up.values())
         if block == 0:
             run.celery = configurations(
-                run.environment["POOLBENCH_REDIS_URL"], run=run.name, contenders=run.up
+                run.environment["POOLBENCH_REDIS_URL"], scope=run.scope(block), contenders=run.up
             )
             size_backlogs(run)
         _measure_units(run, block_units(run.experiment, block=block))
@@ -177,7 +169,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
         with uninterrupted():
             run.leaving += run.up.values()
             run.up.clear()
-            # a warm shutdown, waited for in the next block: gevent takes up to six seconds
+            # a warm shutdown, during the next block's start: gevent takes up to six seconds
             children.request_end(worker.child for worker in run.leaving)
     with uninterrupted():
         _keep(run, state="unfinished")
@@ -228,10 +220,8 @@ def _measure(run: Run, unit: Unit, *, repeats: int | None = None) -> None:
     if not are_valid:
         run.progress.now(f"{contender.name}: fresh worker")
         worker.child.end()
-        run.client.delete(queue_name(contender.name, scope=run.name))
-        fresh = _start(run, contender, block=worker.block)
-        await_ready(run, [fresh])
-        warm_up(run, [fresh])
+        run.client.delete(queue_name(contender.name, scope=run.scope(worker.block)))
+        get_ready(run, [_start(run, contender, block=worker.block)])
 
 
 def _keep(run: Run, *, state: State) -> None:
@@ -247,12 +237,7 @@ def _keep(run: Run, *, state: State) -> None:
 
 def _leave_broker(run: Run) -> None:
     """Delete the run's keys from a broker that outlives the run."""
-    queues = [queue_name(one.name, scope=run.name) for one in run.experiment.contenders]
-    kinds = ("binding", "binding_permanent")
-    bindings = [f"_kombu.{kind}.{queue}" for kind in kinds for queue in queues]
     with contextlib.suppress(redis.RedisError):
-        run.client.delete(
-            *(run_key(run.name), records_stream(run.name)),
-            *(*queues, *bindings, *unacked_keys(run.name).values()),
-        )
-        remove_results(run.client, prefix=result_prefix(run.name))
+        run.client.delete(run_key(run.name), records_stream(run.name))
+        # queues with their bindings, what was not acknowledged, results: all have the scope's name
+        remove_keys(run.client, pattern=f"*poolbench.{run.name}.*")

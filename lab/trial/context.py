@@ -101,6 +101,10 @@ class Bench:
         kind = find_kind(workload.kind)
         return message_parameters(kind, workload.parameters, calibration=self.calibration)
 
+    def scope(self, block: int) -> str:
+        """Return the scope of a block's queues: the workers of the block before may still end."""
+        return f"{self.name}.{block}"
+
     def begin_trial(self, plan: PlannedTrial) -> None:
         """Add a trial to the run, so that it is reported even if it fails."""
         self.trials.append(TrialEntry(plan=plan))
@@ -121,7 +125,7 @@ class Bench:
             run=self.name,
             plan=plan,
             offsets_s=[0.0] * plan.count,
-            scope=self.name,
+            scope=self.scope(plan.block),
             mix=mix,
         )
         self.record(plan.trial, start_ns=sent.first_due_ns, sent=self.count_sent(plan.trial))

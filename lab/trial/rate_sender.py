@@ -37,7 +37,11 @@ class Sending:
         # a step of a search is judged during the run
         view.lines = None if self._plan.step is None else []
         self._sender.begin(
-            self._plan, run=self._bench.name, offsets_s=self._load.offsets_s, mix=self._mix
+            self._plan,
+            run=self._bench.name,
+            scope=self._bench.scope(self._plan.block),
+            offsets_s=self._load.offsets_s,
+            mix=self._mix,
         )
         self._began_at_s = time.monotonic()
         return self

@@ -16,10 +16,14 @@ from lab.trial.plan import plan_trial
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 
-#: Length of the sleeps that prove a worker's slots, milliseconds.
+#: Job kind of the sleeps that prove a worker's slots, and their length at first, milliseconds.
+SLEEP = "io.sleep"
 READY_SLEEP_MS = 500.0
 
-#: Most warm-up jobs of a CPU-bound kind: all workers run theirs at the same time.
+#: Workload of the first jobs.
+WARM_UP = "warm"
+
+#: Most first jobs of a CPU-bound kind: all workers run theirs at the same time.
 MAX_WARM_UP_CPU_JOBS = 8
 
 #: How long a worker may take until it is ready, seconds.
@@ -39,6 +43,7 @@ def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker
         log=bench.logs / f"{block:03d}-{contender.name}.log",
         environment={
             **bench.environment,
+            "POOLBENCH_SCOPE": bench.scope(block),
             **python_environment(interpreter),
             **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
         },
@@ -65,50 +70,34 @@ def options(tuning: Tuning) -> list[str]:
     return words
 
 
-def await_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
-    """Wait until each worker has run as many sleeps at once as it has slots.
+def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
+    """Prove the slots of new workers, and run a first job of each workload in every slot.
 
-    No-op jobs would not prove that all slots work, since a few threads could run all of them. The
-    sleeps are jobs of the run, in trials of their own. The workers of the previous block are still
-    ending and read the same queues, so a worker gets no jobs before its predecessor has ended.
-
-    Raises:
-        StackError: if a worker ends or is not ready in time, with its log's last line.
-    """
-    sleep = Workload(name="ready", kind="io.sleep", parameters={"delay_ms": READY_SLEEP_MS})
-    queued, waiting = list(workers), dict[int, LabWorker]()
-    deadline_s = time.monotonic() + READY_TIMEOUT_S
-    leave_by_s = time.monotonic() + children.STOP_TIMEOUT_S
-    while queued or waiting:
-        if time.monotonic() > leave_by_s:
-            children.await_end((one.child for one in bench.leaving), within_s=0.0)
-        taken = {one.contender.name for one in bench.leaving if one.is_alive}
-        for worker in [one for one in queued if one.contender.name not in taken]:
-            queued.remove(worker)
-            trial = _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
-            waiting[trial] = worker
-        for worker, view in _end_pilots(bench, waiting, deadline_s=deadline_s):
-            if view.peak_overlap() >= worker.contender.slots:
-                worker.ready_s = time.monotonic() - worker.started_at_s
-            else:
-                queued.append(worker)
-
-
-def warm_up(bench: Bench, workers: Collection[LabWorker]) -> None:
-    """Run a first job of each workload in every slot, before anything is measured.
-
-    In its first job a new slot imports modules, connects and fills its caches, which would be most
-    of the CPU time of a short trial of forty jobs. Waiting jobs take long enough to reach every
-    slot. All workers warm up at the same time.
+    A worker has proved its slots when it has run as many sleeps at once: no-op jobs would not prove
+    them, since a few threads could run all of them. If fewer overlap, it gets sleeps twice as long.
+    In its first job a slot imports modules, connects and fills its caches, which would be most of
+    the CPU time of a short trial of forty jobs. Waiting jobs take long enough to reach every slot.
 
     Raises:
-        StackError: if a worker ends or is not done in time.
+        StackError: if a worker ends or isn't ready in time, with its log's last line.
     """
     deadline_s = time.monotonic() + READY_TIMEOUT_S
-    for workload in (sort for each in bench.experiment.workloads for sort in each.sorts):
-        sent = {_send_warm_up(bench, worker, workload=workload): worker for worker in workers}
-        while sent:
-            _end_pilots(bench, sent, deadline_s=deadline_s)
+    pilots = {_send_sleeps(bench, one, delay_ms=READY_SLEEP_MS): one for one in workers}
+    while pilots:
+        for trial, view in _end_pilots(bench, pilots, deadline_s=deadline_s):
+            worker, plan = pilots.pop(trial), bench.trials[trial].plan
+            if plan.workload == WARM_UP:
+                continue
+            if view.peak_overlap() < worker.contender.slots:
+                delay_ms = 2 * plan.parameters["delay_ms"]
+                pilots[_send_sleeps(bench, worker, delay_ms=delay_ms)] = worker
+                continue
+            worker.ready_s = time.monotonic() - worker.started_at_s
+            for workload in bench.experiment.workloads:
+                for sort in workload.sorts:
+                    # the slots have already run sleeps
+                    if sort.kind != SLEEP:
+                        pilots[_send_first_jobs(bench, worker, workload=sort)] = worker
 
 
 def first_jobs(
@@ -128,11 +117,16 @@ def first_jobs(
     return kept | changed, slots
 
 
-def _send_warm_up(bench: Bench, worker: LabWorker, *, workload: Workload) -> int:
+def _send_sleeps(bench: Bench, worker: LabWorker, *, delay_ms: float) -> int:
+    sleep = Workload(name="ready", kind=SLEEP, parameters={"delay_ms": delay_ms})
+    return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
+
+
+def _send_first_jobs(bench: Bench, worker: LabWorker, *, workload: Workload) -> int:
     parameters, count = first_jobs(
         workload.kind, bench.message_parameters(workload), slots=worker.contender.slots
     )
-    warm = Workload(name="warm", kind=workload.kind, parameters=parameters)
+    warm = Workload(name=WARM_UP, kind=workload.kind, parameters=parameters)
     return _send_pilot(bench, worker, workload=warm, count=count)
 
 
@@ -144,20 +138,20 @@ def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: i
 
 
 def _end_pilots(
-    bench: Bench, pilots: dict[int, LabWorker], *, deadline_s: float
-) -> list[tuple[LabWorker, TrialView]]:
-    """Read the stream once; remove the pilots whose jobs have all ended, and return their views.
+    bench: Bench, pilots: Mapping[int, LabWorker], *, deadline_s: float
+) -> list[tuple[int, TrialView]]:
+    """Read the stream once; return the pilots whose jobs have all ended, with their views.
 
     Raises:
         StackError: if a worker of ``pilots`` has ended, or the deadline has passed.
     """
     bench.follower.read(wait_s=0.1)
     ended = []
-    for trial, worker in list(pilots.items()):
+    for trial, worker in pilots.items():
         _check_alive(worker, is_late=time.monotonic() > deadline_s)
         if len(bench.follower.view(trial).ended) >= bench.trials[trial].plan.count:
             bench.record(trial, end_ns=time.time_ns())
-            ended.append((pilots.pop(trial), bench.follower.forget(trial)))
+            ended.append((trial, bench.follower.forget(trial)))
     return ended
 
 

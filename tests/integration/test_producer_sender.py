@@ -49,7 +49,7 @@ def test_jobs_go_out_at_their_times(sender: Sender, client: redis.Redis, run_id:
     """Each after its offset, in order, and counted in the run's hash."""
     offsets_s = [0.0, 0.05, 0.1]
 
-    sender.begin(plan_of(trial=0, count=3), run=run_id, offsets_s=offsets_s, mix=None)
+    sender.begin(plan_of(trial=0, count=3), run=run_id, scope=run_id, offsets_s=offsets_s, mix=None)
     sent = answer(sender)
 
     headers = [
@@ -72,7 +72,9 @@ def test_each_job_of_a_mix_is_of_its_part(sender: Sender, client: redis.Redis, r
     order = [number % 3 == 0 for number in range(1_200)]
     mix = Mix(parts=parts, order=[int(is_long) for is_long in order])
 
-    sender.begin(plan_of(trial=0, count=1_200), run=run_id, offsets_s=[0.0] * 1_200, mix=mix)
+    sender.begin(
+        plan_of(trial=0, count=1_200), run=run_id, scope=run_id, offsets_s=[0.0] * 1_200, mix=mix
+    )
     answer(sender)
 
     messages = queued(client, queue_name("c", scope=run_id))
@@ -90,20 +92,26 @@ def test_a_stopped_trial_reports_what_was_sent(
 
     The lab raises the sender's error for a trial that was sent before.
     """
-    sender.begin(plan_of(trial=0, count=2), run=run_id, offsets_s=[0.0, 3_600.0], mix=None)
+    sender.begin(
+        plan_of(trial=0, count=2), run=run_id, scope=run_id, offsets_s=[0.0, 3_600.0], mix=None
+    )
     wait_until(
         lambda: queued(client, queue_name("c", scope=run_id)) != [], what="the first job is sent"
     )
 
     sender.stop()
     cut = answer(sender)
-    sender.begin(plan_of(trial=1, count=2), run=run_id, offsets_s=[0.0, 0.0], mix=None)
+    sender.begin(
+        plan_of(trial=1, count=2), run=run_id, scope=run_id, offsets_s=[0.0, 0.0], mix=None
+    )
     whole = answer(sender)
 
     assert (cut.count, cut.is_complete) == (1, False)
     assert (whole.count, whole.is_complete) == (2, True)
     assert client.hmget(run_key(run_id), sent_field(0), sent_field(1)) == ["1", "2"]
-    sender.begin(plan_of(trial=1, count=2), run=run_id, offsets_s=[0.0, 0.0], mix=None)
+    sender.begin(
+        plan_of(trial=1, count=2), run=run_id, scope=run_id, offsets_s=[0.0, 0.0], mix=None
+    )
     with pytest.raises(StackError, match="were sent before"):
         answer(sender)
 
