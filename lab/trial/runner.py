@@ -57,7 +57,7 @@ def conduct(
     mix = draw_mix(plan, seed=bench.experiment.seed)
     gauge = bench.gauges[worker.contender.interpreter]
     cost_before = measure_job_cost(gauge, plan=plan)
-    connections = read_connections(bench, worker)
+    connections = None if is_pilot else read_connections(bench, worker)
     _sample(bench, worker, plan=plan, is_whole=False)
     before = bench.monitor.read()
     if load is None:
@@ -69,7 +69,7 @@ def conduct(
     end_ns = time.time_ns()
     disturbance = bench.monitor.since(before)
     _sample(bench, worker, plan=plan, is_whole=not is_pilot)
-    redis_use = used(connections, after=read_connections(bench, worker))
+    redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
     cost_after = measure_job_cost(gauge, plan=plan)
     events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None

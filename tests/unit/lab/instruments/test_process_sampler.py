@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
+from lab.instruments import process_sampler
 from lab.instruments.process_sampler import Sampler
 
 #: A parent with one child, which has its input and output and burns some CPU time.
@@ -57,6 +60,29 @@ def test_the_recorder_is_counted_separately() -> None:
     assert sample.processes == 1
     assert sample.recorder_cpu_s > 0.2
     assert sample.cpu_s < 0.2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proc is Linux's")
+@pytest.mark.parametrize(
+    ("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_near_ends_are_named_as_psutil_names_them(family: socket.AddressFamily, host: str) -> None:
+    """Their server is asked about these very addresses; another process's are left out."""
+    with socket.socket(family) as server, socket.socket(family) as client, tree() as pid:
+        try:
+            server.bind((host, 0))
+        except OSError as error:
+            pytest.skip(f"no {host} on this machine: {error}")
+        server.listen()
+        client.connect(server.getsockname())
+        expected = process_sampler._psutil_ends([psutil.Process()])
+
+        found = process_sampler._linux_ends([psutil.Process(), psutil.Process(pid)])
+
+        ends = set(found)
+        assert client.getsockname()[:2] in ends
+        assert ends == {tuple(end) for end in expected}
+        assert list(process_sampler._linux_ends([psutil.Process(pid)])) == []
 
 
 def test_pss_and_connections_are_optional() -> None:
