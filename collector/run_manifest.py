@@ -131,10 +131,10 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """The stopping rule of a run that adds repetitions until its intervals are narrow."""
+    """The stopping rule of a run whose number of repetitions is open."""
 
-    #: Half of the width of each verdict's interval, as a share of the ratio.
-    half_width: float
+    #: Half of the width of each verdict's interval, as a share of the ratio; None: the time alone.
+    half_width: float | None = None
     #: Longest time from the run's start to the end of its last block, seconds.
     at_most_s: float
     #: Duration of a block, seconds; None before the first has ended.

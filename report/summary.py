@@ -54,8 +54,8 @@ def summarize(folder: RunFolder, *, is_every_pair: bool = False) -> Summary:
     verdicts = _verdicts(manifest, rows=rows, is_every_pair=is_every_pair)
     shown = {trial.trial for row in rows for trial in row.trials}
     precision = None
-    # without `until`, the number of blocks was fixed
-    if manifest.until is not None:
+    # without a width, the number of blocks or the time was fixed
+    if manifest.until is not None and manifest.until.half_width is not None:
         precision = describe(
             manifest.until,
             verdicts=verdicts,

@@ -23,7 +23,7 @@ from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from lab.commands.stack import down, logs, ps, up
 from lab.experiment.control import with_control
 from lab.experiment.interpreters import equip
-from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S, read_until
+from lab.experiment.stopping_rule import DEFAULT_BUDGET_S, read_until
 from lab.experiment_file.loader import load_experiment
 from lab.run.conductor import conduct_experiment, trial_count
 from lab.run.progress import RunProgress
@@ -78,18 +78,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print summary.json instead
 Details = Annotated[
     bool, typer.Option("--details", help="Print every figure, each reason and what to do about it.")
 ]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        "--at-most",
+        metavar="TIME",
+        help="Add repetitions until this time is used, such as 5m or 1h30m: none starts that would "
+        "end later.",
+    ),
+]
 
 
 @app.command(rich_help_panel="Measure")
-def demo(*, as_json: AsJson = False, details: Details = False) -> None:
-    """Compare five pools at equal slots in under 100 s, too short for a statistical claim."""
-    run(POOLS_EXPERIMENT, profile="demo", as_json=as_json, details=details)
+def demo(*, budget: Budget = None, as_json: AsJson = False, details: Details = False) -> None:
+    """Compare five pools at equal slots in under 100 s, with five repetitions."""
+    run(POOLS_EXPERIMENT, profile="demo", budget=budget, as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
-def bench(*, as_json: AsJson = False, details: Details = False) -> None:
-    """Compare the pools at equal and at usual slots in under 300 s, with five repetitions."""
-    run(POOLS_EXPERIMENT, profile="bench", as_json=as_json, details=details)
+def bench(*, budget: Budget = None, as_json: AsJson = False, details: Details = False) -> None:
+    """Compare the pools at equal and at usual slots for 240 s, with at least seven repetitions."""
+    run(POOLS_EXPERIMENT, profile="bench", budget=budget, as_json=as_json, details=details)
 
 
 @app.command(rich_help_panel="Measure")
@@ -105,17 +115,11 @@ def run(
         str | None,
         typer.Option(
             metavar="SHARE",
-            help="Add repetitions until each interval is at most ± this wide, such as 3%.",
+            help="Add repetitions until each interval is at most ± this wide, such as 3%, for "
+            f"{DEFAULT_BUDGET_S / 60:.0f}m at most unless --budget is given.",
         ),
     ] = None,
-    at_most: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="With --until: start no repetition that would end later, such as 15m or 1h30m. "
-            f"[default: {DEFAULT_AT_MOST_S / 60:.0f}m]",
-        ),
-    ] = None,
+    budget: Budget = None,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
@@ -125,15 +129,13 @@ def run(
 ) -> None:
     """Run your own experiment."""
     began_at_s = time.monotonic()
-    rule = read_until(until=until, at_most=at_most, repetitions=repetitions)
+    rule = read_until(until=until, budget=budget, repetitions=repetitions)
     settings = load_settings()
     planned = load_experiment(experiment, profile=profile, cores=environment.usable_cores())
-    planned = replace(
-        planned,
-        repetitions=repetitions or planned.repetitions,
-        until=rule,
-        seed=planned.seed if seed is None else seed,
-    )
+    if rule is not None or repetitions is not None:
+        planned = replace(planned, repetitions=repetitions or 1, until=rule)
+    if seed is not None:
+        planned = replace(planned, seed=seed)
     planned = with_control(equip(planned, free_threaded=settings.free_threaded))
     for skip in planned.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
@@ -142,8 +144,8 @@ def run(
         _errors,
         title=planned.title,
         trials=trial_count(planned),
-        blocks=None if rule else planned.repetitions,
-        at_most_s=rule.at_most_s if rule else 0.0,
+        blocks=None if planned.until else planned.repetitions,
+        at_most_s=planned.until.at_most_s if planned.until else 0.0,
     )
     with progress:
         folder, cut = conduct_experiment(

@@ -25,6 +25,7 @@ class Experiment:
     question: str
     profile: str
     seed: int
+    #: Number of blocks; the least number where `until` ends the run.
     repetitions: int
     #: Approximate duration of a trial, seconds.
     trial_s: float

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from collector.run_manifest import Contender, Part, SweepPoint, Workload
+from collector.run_manifest import Contender, Part, SweepPoint, Until, Workload
 from lab.experiment.model import Experiment
 from lab.experiment_file.contenders import ContenderInput
 from lab.experiment_file.messages import faults_of
@@ -75,6 +75,7 @@ def _resolve(
         profile=profile,
         seed=parsed.seed,
         repetitions=chosen.repetitions,
+        until=None if chosen.budget_s is None else Until(at_most_s=chosen.budget_s),
         trial_s=chosen.trial_s,
         stall_s=parsed.stall_s,
         contenders=tuple(

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, crea
 
 from collector.run_manifest import SweepPoint
 from lab.experiment.file_table import FileTable, broken
+from lab.experiment.stopping_rule import LONGEST_S, SHORTEST_S
 from lab.experiment_file.contenders import ContenderInput, read_sweep
 from lab.experiment_file.rules import Names, each_once, raise_all
 from lab.experiment_file.workloads import LONGEST_STALL_S, WorkloadInput, read_workload
@@ -32,6 +33,8 @@ class ProfileInput(FileTable):
     """A `[profile.NAME]` table: contenders, repetitions and trial length of a run."""
 
     repetitions: int = Field(ge=1, le=1_000)
+    #: From the run's start to the end of its last repetition; `repetitions` is the least number.
+    budget_s: float | None = Field(default=None, ge=SHORTEST_S, le=LONGEST_S)
     trial_s: float = Field(gt=0.05, le=600)
     contenders: Names
 

@@ -1,4 +1,4 @@
-"""Decides whether a run continues: by its number of blocks, or by the widths of its intervals."""
+"""Decides whether a run continues: by number, by time, or by the widths of its intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 
-from collector.run_manifest import Until
 from lab.run.state import Run
 from report import format as fmt
 from report.result import Width
@@ -24,29 +23,29 @@ def blocks(run: Run) -> Iterator[int]:
     """Yield the numbers of a run's blocks, from 0; advance only when a block has ended.
 
     With `Experiment.until`, no block starts that would exceed the time limit if it took as long as
-    the last one. The rule uses widths and never differences, so it favors no contender.
+    the longest so far, from the experiment's number of repetitions on. The rule uses times and
+    widths and never differences, so it favors no contender.
     """
-    until = run.experiment.until
+    until, least = run.experiment.until, run.experiment.repetitions
     if until is None:
-        yield from range(run.experiment.repetitions)
+        yield from range(least)
         return
     for block in itertools.count():
-        began_s = time.monotonic()
         yield block
-        now_s = time.monotonic()
-        wide = _still_wide(run, until=until) if block + 1 >= FIRST_LOOK_BLOCKS else None
-        if wide == []:
-            return
-        left_s = run.began_at_s + until.at_most_s - now_s
-        if now_s - began_s > left_s:
+        wide = None
+        if until.half_width is not None and block + 1 >= FIRST_LOOK_BLOCKS:
+            wide = _still_wide(run, asked=until.half_width)
+            if not wide:
+                return
+        left_s = run.began_at_s + until.at_most_s - time.monotonic()
+        if block + 1 >= least and max(run.blocks_s) > left_s:
             return
         if wide:
             run.progress.print_line(_width_text(wide, done=block + 1, left_s=left_s))
 
 
-def _still_wide(run: Run, *, until: Until) -> list[Width]:
-    found = widths(judge_run(run.folder), asked=until.half_width)
-    return still_wide(found, asked=until.half_width)
+def _still_wide(run: Run, *, asked: float) -> list[Width]:
+    return still_wide(widths(judge_run(run.folder), asked=asked), asked=asked)
 
 
 def _width_text(wide: Sequence[Width], *, done: int, left_s: float) -> str:

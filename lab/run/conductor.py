@@ -112,10 +112,10 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
     try:
         _open(run)
         for block in blocks(run):
-            began_at_s = time.monotonic()
             run.progress.block(block + 1)
-            _carry_out_block(run, block=block)
-            run.blocks_s.append(time.monotonic() - began_at_s)
+            began_at_s = time.monotonic()
+            pilots_s = _carry_out_block(run, block=block)
+            run.blocks_s.append(time.monotonic() - began_at_s - pilots_s)
     except (PoolbenchError, KeyboardInterrupt) as error:
         cut = error
     except redis.RedisError as error:
@@ -150,8 +150,12 @@ def _open(run: Run) -> None:
     run.folder.write_manifest(run.manifest(state="unfinished"))
 
 
-def _carry_out_block(run: Run, *, block: int) -> None:
-    """Measure every contender × workload once, with fresh workers, in a seeded random order."""
+def _carry_out_block(run: Run, *, block: int) -> float:
+    """Measure every contender × workload once, with fresh workers, in a seeded random order.
+
+    Returns how long pilots took, seconds: other blocks than the first have none.
+    """
+    pilots_s = 0.0
     try:
         for contender in run.experiment.contenders:
             _start(run, contender, block=block)
@@ -162,7 +166,9 @@ def _carry_out_block(run: Run, *, block: int) -> None:
             run.celery = configurations(
                 run.environment["POOLBENCH_REDIS_URL"], scope=run.scope(block), contenders=run.up
             )
+            began_at_s = time.monotonic()
             size_backlogs(run)
+            pilots_s = time.monotonic() - began_at_s
         _measure_units(run, block_units(run.experiment, block=block))
     finally:
         run.progress.now("workers ending")
@@ -173,6 +179,7 @@ def _carry_out_block(run: Run, *, block: int) -> None:
             children.request_end(worker.child for worker in run.leaving)
     with uninterrupted():
         _keep(run, state="unfinished")
+    return pilots_s
 
 
 def _await_leaving(run: Run) -> None:

@@ -31,7 +31,7 @@ class RunProgress:
             console: where the progress is shown.
             title: of the experiment.
             trials: number in one repetition.
-            blocks: number of repetitions; None if the run ends by `--until`.
+            blocks: number of repetitions; None if it is open.
             at_most_s: longest time of such a run, seconds.
         """
         self._console = console

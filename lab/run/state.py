@@ -23,7 +23,7 @@ class Run(Bench):
     conditions: Manifest
     #: Start by the monotonic clock, seconds.
     began_at_s: float = field(default_factory=time.monotonic)
-    #: Duration of each block that has ended, seconds.
+    #: Duration of each block that has ended, seconds, without the pilots of the first.
     blocks_s: list[float] = field(default_factory=list)
     #: All workers so far, and those of this block by contender.
     workers: list[LabWorker] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Run(Bench):
     def manifest(self, *, state: State) -> Manifest:
         """Return the manifest: everything needed to repeat the run, and the result of each trial.
 
-        With a stopping rule the number of repetitions is that of the blocks that have ended.
+        Where the number of repetitions is open, it is that of the blocks that have ended.
         """
         repetitions, until = self.experiment.repetitions, self.experiment.until
         if until:

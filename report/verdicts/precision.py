@@ -75,6 +75,7 @@ def describe(
         blocks: number of complete blocks.
         is_finished: whether the run ended without an interruption.
     """
+    assert asked.half_width is not None, "a run that ends by time alone asks for no width"
     found = widths(verdicts, asked=asked.half_width)
     wide = still_wide(found, asked=asked.half_width)
     is_reached = bool(found) and not wide and blocks >= CLAIM_BLOCKS

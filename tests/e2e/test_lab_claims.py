@@ -72,9 +72,21 @@ def test_blocks_are_added_until_the_interval_is_narrow(tmp_path: Path, results_d
     assert "A/A" in ended.stdout
 
 
+def test_a_budget_is_used_up_by_whole_repetitions(tmp_path: Path, results_dir: Path) -> None:
+    """The run is finished, not interrupted; what was asked is kept, and no width was."""
+    ended = poolbench("run", write(tmp_path, QUICK), "--budget", "25s", results=results_dir)
+
+    manifest, summary = read_manifest(results_dir), summary_of(only_run(results_dir))
+    assert ended.returncode == ExitCode.OK, ended.stderr
+    assert (manifest["until"]["at_most_s"], manifest["until"]["half_width"]) == (25, None)
+    assert (manifest["state"], summary.precision) == ("finished", None)
+    assert "interrupted" not in " ".join(summary.notes)
+    assert manifest["repetitions"] == len({one["block"] for one in manifest["trials"]}) > 1
+
+
 def test_time_that_is_over_is_said(tmp_path: Path, results_dir: Path) -> None:
     """No block begins that would end too late; the wide rows are named, and nothing is left."""
-    words = ("--until", "0.2%", "--at-most", "12s")
+    words = ("--until", "0.2%", "--budget", "12s")
 
     ended = poolbench("run", write(tmp_path, QUICK), *words, results=results_dir)
 

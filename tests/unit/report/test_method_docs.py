@@ -8,7 +8,7 @@ from dataclasses import astuple
 
 from lab.experiment.arrivals import CURVE_SHARES, MAX_STRETCH, MIN_JOBS
 from lab.experiment.interpreter import FREE_THREADED, FREE_THREADED_PYTHON, REMEDY
-from lab.experiment.stopping_rule import DEFAULT_AT_MOST_S
+from lab.experiment.stopping_rule import DEFAULT_BUDGET_S
 from lab.experiment.worker_settings import Tuning
 from lab.run.blocks import FIRST_LOOK_BLOCKS
 from lab.run.rate_search import MAX_STEPS, MAX_TRIALS, START_SHARE
@@ -76,7 +76,7 @@ def test_bounds_are_those_of_the_code() -> None:
     assert (CLAIM_BLOCKS, CEILING_DRIFT) == (5, 0.10)
     assert (DRIFT_BOUND, DRIFT_LEVEL) == (0.10, 0.01)
     assert (FOREIGN_CPU_BOUND, STOLEN_CPU_BOUND) == (0.10, 0.10)
-    assert (CLOCK_STEP_BOUND_S, FIRST_LOOK_BLOCKS, DEFAULT_AT_MOST_S) == (0.001, 7, 900)
+    assert (CLOCK_STEP_BOUND_S, FIRST_LOOK_BLOCKS, DEFAULT_BUDGET_S) == (0.001, 7, 900)
     assert (LATE_S, LATE_SHARE, MAX_LATE_SHARE, FEW_LATE) == (0.05, 0.1, 0.01, 2)
     assert (BEHIND_SHARE, LAST_SHARE, RESOLUTION) == (0.05, 0.1, 0.05)
     assert (MAX_STEPS, MAX_TRIALS, MIN_JOBS, MAX_STRETCH, MAX_REPEATS) == (12, 20, 100, 3, 3)
@@ -89,7 +89,7 @@ def test_bounds_are_those_of_the_code() -> None:
         "gave over 10 % of its CPU to others",
         "the clock was set by over 1 ms",
         "checks the widths from the seventh repetition on",
-        "(default: 15 minutes)",
+        "(default: 15 minutes;",
         shares.replace(", 105", " and 105 %"),
     ):
         assert said in text
