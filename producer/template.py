@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -129,10 +130,7 @@ def _real_message(
     plan: TrialPlan, *, run: str, queue: str, marks: Sequence[str], part: str | None
 ) -> Any:
     """Return the message that Celery passes to a broker's channel for this job, body encoded."""
-    app = Celery("producer", set_as_current=False)
-    # unshared, since Celery would otherwise register it in every app of this process; a message's
-    # own option overrides the worker's setting
-    job: Any = app.task(name=plan.kind, ignore_result=not plan.stores_result, shared=False)(_stub)
+    job = _job(plan.kind, stores_result=plan.stores_result)
     payload = {PAYLOAD: "x" * plan.payload_bytes} if plan.payload_bytes else {}
     header = JobHeader(
         run=run, trial=plan.trial, seq=0, contender=plan.contender, due_ns=0, sent_ns=0, part=part
@@ -147,6 +145,15 @@ def _real_message(
         )
         # queues in memory are shared by the process, so this one is deleted
         return memory.Channel.queues.pop(queue).get_nowait()
+
+
+@cache
+def _job(kind: str, *, stores_result: bool) -> Any:
+    """Return a task to send, in an app of its own; to make one takes 15 ms of CPU."""
+    app = Celery("producer", set_as_current=False)
+    # unshared, since Celery would otherwise give it to every app of this process; what a message
+    # asks for overrides the worker's setting
+    return app.task(name=kind, ignore_result=not stores_result, shared=False)(_stub)
 
 
 def _stub(**_arguments: object) -> None:
