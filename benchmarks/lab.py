@@ -1,6 +1,6 @@
 """Prints how a run spent its wall time: `python -m benchmarks.lab RUN_FOLDER`.
 
-`make bench` should spend at least half of its time in trials; the rest is starting workers, waiting
+`make bench` should spend at least 65 % of its time in trials; the rest is starting workers, waiting
 until they are ready, pilots and writing.
 """
 

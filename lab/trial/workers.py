@@ -18,16 +18,19 @@ from poolbench.jobs import find_kind
 
 #: Job kind of the sleeps that prove a worker's slots, and their length at first, milliseconds.
 SLEEP = "io.sleep"
-READY_SLEEP_MS = 500.0
+READY_SLEEP_MS = 300.0
 
 #: Workload of the first jobs.
 WARM_UP = "warm"
 
+#: How long a first job waits, milliseconds: until all slots have begun theirs.
+FIRST_WAIT_MS = 500.0
+
 #: Most first jobs of a CPU-bound kind: all workers run theirs at the same time.
 MAX_WARM_UP_CPU_JOBS = 8
 
-#: How long a worker may take until it is ready, seconds.
-READY_TIMEOUT_S = 60.0
+#: How long a worker may take until it is ready and warm, seconds.
+READY_TIMEOUT_S = 90.0
 
 
 def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker:
@@ -110,7 +113,7 @@ def first_jobs(
         # the duration of these jobs can't be set, so one slot may run two of them
         return dict(parameters), 2 * slots
     # the same wait for all jobs: with a tail, the worker would wait for the last one
-    changed = {"delay_ms": READY_SLEEP_MS}
+    changed = {"delay_ms": FIRST_WAIT_MS}
     if "units" in parameters:
         changed["units"] = min(parameters["units"], 1)
     kept = {name: value for name, value in parameters.items() if name != "tail_sigma"}

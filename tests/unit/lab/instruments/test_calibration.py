@@ -10,7 +10,7 @@ import pytest
 from collector.run_manifest import Workload
 from lab.instruments.calibration import calibrate
 from lab.run.pilots import _only_computes
-from lab.trial.workers import MAX_WARM_UP_CPU_JOBS, READY_SLEEP_MS, first_jobs
+from lab.trial.workers import FIRST_WAIT_MS, MAX_WARM_UP_CPU_JOBS, first_jobs
 from poolbench.errors import StackError
 
 
@@ -55,7 +55,7 @@ def test_a_calibration_that_fails_stops_the_run(
         calibrate([HALF])
 
 
-LATER, SLEEP = {"delay_ms": 5}, {"delay_ms": READY_SLEEP_MS}
+LATER, SLEEP = {"delay_ms": 5}, {"delay_ms": FIRST_WAIT_MS}
 
 
 @pytest.mark.parametrize(
