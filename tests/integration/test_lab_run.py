@@ -424,7 +424,7 @@ def test_a_trial_hit_by_steal_is_measured_once_more(
         ("report no-such-run", {}, ExitCode.USAGE, "no-such-run"),
         ("run", {}, ExitCode.USAGE, "missing argument"),
         ("run x.toml --repetitions 0", {}, ExitCode.USAGE, "--repetitions = 0 is invalid"),
-        ("run {small} --until 3 --at-most soon", {}, ExitCode.USAGE, "--at-most = soon is"),
+        ("run {small} --until 3 --at-most soon", {}, ExitCode.USAGE, "--budget = soon is"),
         ("run x.toml --sed 1", {}, ExitCode.USAGE, "no such option: --sed"),
         ("rum", {}, ExitCode.USAGE, "Did you mean 'run'?"),
         ("run {small}", {"REDIS_URL": "redis://127.0.0.1:1/0"}, ExitCode.STACK, "127.0.0.1:1"),

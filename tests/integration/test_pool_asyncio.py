@@ -131,7 +131,8 @@ def test_what_blocked_the_loop_is_in_the_record(worker: PoolWorker) -> None:
     wait_until(lambda: len(told_ns()) == 2, what="both lines")
     assert told_ns()[blocking.id] >= 200_000_000
     assert told_ns()[waiting.id] == 0
-    assert worker.ask("stats")["pool"]["blocked"]["longest-by"] == "blocks"
+    # another test of this worker may block it for longer
+    assert worker.ask("stats")["pool"]["blocked"]["longest-by"] in {"blocks", "blocks-until"}
     said = "The event loop was blocked, without an await, by blocks"
     wait_until(lambda: said in worker.log, what="the log", within_s=15)
 
