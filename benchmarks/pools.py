@@ -57,7 +57,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(slots=True, kw_only=True)
-class Stand:
+class Testbed:
     """A broker, one run on it, and the follower of the run's stream."""
 
     url: str
@@ -143,29 +143,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         client = stack.enter_context(redis.Redis.from_url(url))
         run = f"pools-{secrets.token_hex(3)}"
         tail = StreamFollower(client, run=run)
-        stand = Stand(url=url, client=client, folder=folder, run=run, tail=tail)
-        rates = _measure_rates(stand, options)
+        testbed = Testbed(url=url, client=client, folder=folder, run=run, tail=tail)
+        rates = _measure_rates(testbed, options)
         _print_rates(rates, options)
-        _print_memory(*_measure_memory(stand, options))
+        _print_memory(*_measure_memory(testbed, options))
     return 0
 
 
-def _measure_rates(stand: Stand, options: argparse.Namespace) -> Mapping[str, Rates]:
+def _measure_rates(testbed: Testbed, options: argparse.Namespace) -> Mapping[str, Rates]:
     order = random.Random(options.seed)
     rates = {pool: Rates() for pool in _POOLS}
     for block in range(options.blocks):
         with contextlib.ExitStack() as workers:
             pids = {
-                pool: workers.enter_context(_worker(stand, pool, slots=options.slots))
+                pool: workers.enter_context(_worker(testbed, pool, slots=options.slots))
                 for pool in rates
             }
             for pool in rates:
                 # discarded: it includes imports, connections, and the first job of each slot
-                stand.measure(pool, jobs=2 * options.slots, slots=options.slots, delay_ms=200)
+                testbed.measure(pool, jobs=2 * options.slots, slots=options.slots, delay_ms=200)
             found: dict[str, list[float]] = {pool: [] for pool in rates}
             for pool in order.sample([*rates] * options.trials, len(rates) * options.trials):
                 before = Use.of(pids[pool])
-                view = stand.measure(
+                view = testbed.measure(
                     pool, jobs=options.jobs, slots=options.slots, delay_ms=options.delay_ms
                 )
                 rates[pool].uses.append(Use.of(pids[pool]).a_job(before, jobs=options.jobs))
@@ -181,15 +181,15 @@ def _rate_per_s(view: TrialView, *, slots: int) -> float:
     return (len(ends_ns) - slots) * 1e9 / (ends_ns[-1] - ends_ns[slots - 1])
 
 
-def _measure_memory(stand: Stand, options: argparse.Namespace) -> tuple[int, float, float]:
+def _measure_memory(testbed: Testbed, options: argparse.Namespace) -> tuple[int, float, float]:
     """Return jobs in flight at most, and resident megabytes: idle, and at most."""
     slots = options.many
-    with _worker(stand, OURS, slots=slots) as pid:
-        stand.measure(OURS, jobs=10, slots=slots, delay_ms=1)
+    with _worker(testbed, OURS, slots=slots) as pid:
+        testbed.measure(OURS, jobs=10, slots=slots, delay_ms=1)
         sampler = Sampler(pid, contender=OURS)
         seen_bytes = [_rss_bytes(sampler)]
-        stand.begin(OURS, jobs=slots, slots=slots, delay_ms=options.long_s * 1_000)
-        view = stand.wait(slots, meanwhile=lambda: seen_bytes.append(_rss_bytes(sampler)))
+        testbed.begin(OURS, jobs=slots, slots=slots, delay_ms=options.long_s * 1_000)
+        view = testbed.wait(slots, meanwhile=lambda: seen_bytes.append(_rss_bytes(sampler)))
     return view.peak_overlap(), seen_bytes[0] / 1e6, max(seen_bytes) / 1e6
 
 
@@ -233,18 +233,18 @@ def _print_memory(peak: int, idle_mb: float, most_mb: float) -> None:
 
 
 @contextlib.contextmanager
-def _worker(stand: Stand, contender: str, *, slots: int) -> Iterator[int]:
+def _worker(testbed: Testbed, contender: str, *, slots: int) -> Iterator[int]:
     """Run a worker of Poolbench; yield its process id."""
     command = [sys.executable, "-m", "worker", "--pool", _POOLS[contender]]
     command += ["--contender", contender, "--slots", str(slots)]
     environment = dict(os.environ)
-    environment |= {"POOLBENCH_REDIS_URL": stand.url, "POOLBENCH_SCOPE": stand.run}
+    environment |= {"POOLBENCH_REDIS_URL": testbed.url, "POOLBENCH_SCOPE": testbed.run}
     if contender == OURS_ON_UVLOOP:
-        path = stand.folder / "uvloop"
+        path = testbed.folder / "uvloop"
         path.mkdir(exist_ok=True)
         (path / "sitecustomize.py").write_text(_INSTALL_UVLOOP)
         environment["PYTHONPATH"] = str(path)
-    with (stand.folder / f"{contender}.log").open("ab") as log:
+    with (testbed.folder / f"{contender}.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=log, stderr=log)
     try:
         yield process.pid

@@ -55,21 +55,21 @@ def _measure(records: int) -> float:
         path = Path(folder) / "run"
         made = _in_child("make", path=path, records=records)
         start_s = time.perf_counter()
-        told = _in_child("report", path=path, records=records)
+        done = _in_child("report", path=path, records=records)
         # it computes the summary once more, to time it separately
-        whole_s = time.perf_counter() - start_s - told["summary_s"]
+        whole_s = time.perf_counter() - start_s - done["summary_s"]
     line = (
-        f"{made['records']:>11,.0f}{made['trials']:>8.0f}{whole_s:>7.1f} s{told['cpu_s']:>7.1f} s"
-        f"{told['summary_s']:>8.1f} s{1e6 * whole_s / made['records']:>8.1f} µs"
-        f"{told['peak_bytes'] / 1e6:>6.0f} MB"
+        f"{made['records']:>11,.0f}{made['trials']:>8.0f}{whole_s:>7.1f} s{done['cpu_s']:>7.1f} s"
+        f"{done['summary_s']:>8.1f} s{1e6 * whole_s / made['records']:>8.1f} µs"
+        f"{done['peak_bytes'] / 1e6:>6.0f} MB"
     )
     limit_s, limit_bytes = LIMITS.get(records, (float("inf"), float("inf")))
     if records in LIMITS:
         line += f"   {whole_s / limit_s:.2f} of its {limit_s:.0f} s"
-        line += f", {told['peak_bytes'] / limit_bytes:.2f} of its {limit_bytes / 1e9:.0f} GB"
+        line += f", {done['peak_bytes'] / limit_bytes:.2f} of its {limit_bytes / 1e9:.0f} GB"
     print(line, flush=True)
-    is_kept = whole_s <= limit_s and told["peak_bytes"] <= limit_bytes
-    return told["summary_s"] if is_kept else float("inf")
+    is_kept = whole_s <= limit_s and done["peak_bytes"] <= limit_bytes
+    return done["summary_s"] if is_kept else float("inf")
 
 
 def _make(path: Path, records: int) -> dict[str, float]:

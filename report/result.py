@@ -181,7 +181,7 @@ class Verdict:
     smallest_difference: float | None = None
     #: Every comparison that is shown.
     decisions: tuple[Decided, ...] = ()
-    #: Figure of `report.verdicts.metrics` → each contender beside the baseline, as a question of
+    #: Figure of `report.verdicts.metrics` → each contender against the baseline, as a question of
     #: its own; throughput is in `decisions`.
     figures: Mapping[str, tuple[Decided, ...]] = field(default_factory=dict)
     #: The contender that was measured twice, and its A/A control; None without one.

@@ -112,7 +112,7 @@ def last_crossing(line: Curve, *, others: Sequence[Curve], shares: Sequence[floa
 
 
 def _findings(line: Line, *, others: Sequence[Line], share: float) -> list[Finding]:
-    """Return what the line beside each of the others shows at a share."""
+    """Return the findings of the line against each of the others at a share."""
     figures = {one.contender: one.per_s(share) for one in (line, *others)}
     answers = compare_planned_figures(
         figures, pairs=[(line.contender, other.contender) for other in others]

@@ -207,7 +207,7 @@ class Row:
         return [*limits, *blocking, *self._measured_again()]
 
     def _measured_again(self) -> list[Reason]:
-        """Return the row's figure beside the one with the trials that were replaced."""
+        """Return the row's figure, and that with the trials that were replaced."""
         first: dict[int | None, Trial] = {trial.trial: trial for trial in self.replaced}
         blocks = tuple(trial.block + 1 for trial in self.trials if trial.repeats in first)
         if not blocks:

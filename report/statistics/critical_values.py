@@ -1,7 +1,7 @@
 """Critical values for several comparisons at once, in standard errors of a difference.
 
-``python -m report.statistics.critical_values`` prints the table of the studentized range that lies
-beside this module: scipy takes 89 ms to compute one of its values.
+``python -m report.statistics.critical_values`` prints the table of the studentized range, the CSV
+file next to this module: scipy takes 89 ms to compute one of its values.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from report.verdicts.metrics import FIGURES, Figure
 
 
 def compare_figures(summary: Summary, *, verdict: Verdict) -> dict[str, tuple[Decided, ...]]:
-    """Return figure → each contender beside the baseline; none of figures that can't be compared.
+    """Return figure → each contender against the baseline; without figures that can't be compared.
 
     Each figure is a question of its own. Throughput is in `Verdict.decisions`. Waits in a backlog
     are places in the queue, which depend on its size.

@@ -2,11 +2,11 @@
 
 Each pair belongs to one question, and so it has one interval and one finding:
 
-- *Beside the baseline*: which contenders differ from it? Fixed before the run.
+- *Against the baseline*: which contenders differ from it? Fixed before the run.
 - *Who is best of the others*: is the best one ahead of each? Asked only if the first question finds
   a difference, so a run of equal contenders shows one as rarely as the first question alone.
 - *Who is best at equal slots*, where the best one has more slots than the others have in common.
-- *What the GIL changes*: a pool without it beside the same pool with it. Fixed before the run.
+- *What the GIL changes*: a pool without it against the same pool with it. Fixed before the run.
 
 Each question contains a false difference in at most 5 of 100 runs (`benchmarks.coverage`). Pairs
 that no question contains are not compared, unless all pairs are asked for, in one question.
