@@ -107,7 +107,7 @@ def compare_pairs(entries: Sequence[Entry], *, is_every_pair: bool = False) -> P
 
 
 def find_baseline(usable: Sequence[Entry]) -> Entry | None:
-    """Return what all others are compared with: solo, with the GIL if there is one, or the first.
+    """Return the baseline: solo, preferably with the GIL, or else the first contender.
 
     It must not depend on the figures: the slowest of several equals differs from the others.
     """
