@@ -53,25 +53,29 @@ class Unit:
 
 
 def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
-    """Return the units of a block, in a random order from the seed.
+    """Return the units of a block, in a random order from the seed, one workload after another.
 
+    Contenders are compared within a workload, so its trials come close together: the less the
+    machine changes between them, the smaller a difference can be detected.
     In the first block, searches for the sustained rates of load curves come first. An A/A control
     is measured at the rates of its original, since the two must not differ.
     """
     order = random.Random(f"{experiment.seed}:{block}")
-    pairs = list(itertools.product(experiment.contenders, experiment.workloads))
     searches = [
         Unit(contender=contender, workload=workload)
-        for contender, workload in pairs
+        for contender, workload in itertools.product(experiment.contenders, experiment.workloads)
         if workload.measure == "curve" and block == 0 and not contender.twin_of
     ]
-    units = [
-        Unit(contender=contender, workload=workload, share=share)
-        for contender, workload in pairs
-        for share in (CURVE_SHARES if workload.measure == "curve" else (None,))
-    ]
-    for group in (searches, units):
+    order.shuffle(searches)
+    units = []
+    for workload in order.sample(experiment.workloads, k=len(experiment.workloads)):
+        shares = CURVE_SHARES if workload.measure == "curve" else (None,)
+        group = [
+            Unit(contender=contender, workload=workload, share=share)
+            for contender, share in itertools.product(experiment.contenders, shares)
+        ]
         order.shuffle(group)
+        units += group
     return searches + units
 
 

@@ -89,14 +89,27 @@ def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
     )
 
 
-def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial) -> JobCost:
-    """Return what a trial's jobs cost without Celery; for a mix, also by part; none for a pilot."""
+def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial, is_after: bool = False) -> JobCost:
+    """Return what a trial's jobs cost without Celery; for a mix, also by part; none for a pilot.
+
+    Before a trial, the measurement after the one before it is used again, if that had the same jobs
+    and ended just now: two of them would follow each other.
+    """
     if plan.is_pilot:
         return JobCost()
-    if not plan.parts:
-        return JobCost(cpu_s=gauge.measure(plan.kind, parameters=plan.parameters))
-    found = {part.name: gauge.measure(part.kind, parameters=part.parameters) for part in plan.parts}
-    return JobCost(cpu_s=_mean(found, parts=plan.parts), parts=found)
+    jobs = [(part.kind, part.parameters) for part in plan.parts or (plan,)]
+    if not is_after and (recent := gauge.recent(jobs)):
+        return recent
+    if plan.parts:
+        found = {
+            part.name: gauge.measure(part.kind, parameters=part.parameters) for part in plan.parts
+        }
+        cost = JobCost(cpu_s=_mean(found, parts=plan.parts), parts=found)
+    else:
+        cost = JobCost(cpu_s=gauge.measure(plan.kind, parameters=plan.parameters))
+    if is_after:
+        gauge.keep(cost, jobs=jobs)
+    return cost
 
 
 def _mean(values: Mapping[str, float | None], *, parts: Sequence[PlannedPart]) -> float | None:

@@ -70,7 +70,7 @@ def conduct(
     disturbance = bench.monitor.since(before)
     _sample(bench, worker, plan=plan, is_whole=not is_pilot)
     redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
-    cost_after = measure_job_cost(gauge, plan=plan)
+    cost_after = measure_job_cost(gauge, plan=plan, is_after=True)
     events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
     view = bench.follower.forget(plan.trial)

@@ -71,3 +71,17 @@ def test_the_order_comes_from_seed_and_block() -> None:
     assert titles[0] == titles[1]
     assert titles[0] != titles[2]
     assert sorted(titles[0]) == sorted(titles[2])
+
+
+def test_a_workload_is_measured_without_another_in_between() -> None:
+    """Its contenders are compared; which workload comes first differs from block to block."""
+    several = tuple(workload(name=name) for name in "abcd")
+    experiment = replace(EXPERIMENT, workloads=several)
+    orders = set()
+    for block in range(8):
+        names = [unit.workload.name for unit in block_units(experiment, block=block)]
+        found = tuple(dict.fromkeys(names))
+        assert names == [name for name in found for _ in experiment.contenders]
+        orders.add(found)
+
+    assert len(orders) > 1
