@@ -98,6 +98,14 @@ def describe_control(pair: EqualPair) -> str:
     return f"{start}, {claim(pair.ratio)}: {shown}"
 
 
+def describe_controls(summary: Summary) -> str:
+    """Return in how many workloads the A/A control shows no difference; empty without a claim."""
+    found = [one.equal_pair for one in summary.verdicts if one.equal_pair]
+    known = [one for one in found if one.ratio and one.ratio.is_claim]
+    equal = sum(not one.is_different for one in known)
+    return f"A/A control: no difference in {equal} of {len(known)}" if known else ""
+
+
 def too_few(blocks: int) -> str:
     """Return the reason why there is no claim: ``3 repetitions; a claim needs 5``."""
     return f"{fmt.counted(blocks, noun='repetition')}; a claim needs {CLAIM_BLOCKS}"

@@ -13,6 +13,7 @@ from report import format as fmt
 from report.analyses.sweep_text import describe_estimate
 from report.charts.load import bounds_wait
 from report.charts.scaling import sweep_groups, value_text
+from report.legend import describe_controls
 from report.page.lead_chart import Answer
 from report.result import Summary, Sweep, Verdict
 from report.verdicts.naming import capitalized
@@ -48,12 +49,9 @@ def headline(summary: Summary, *, answer: Answer) -> str:
 def trust(summary: Summary) -> list[tuple[str, str]]:
     """Return short texts on the quality of a run, each with its explanation."""
     facts: list[tuple[str, str]] = []
-    controls = [one.equal_pair for one in summary.verdicts if one.equal_pair]
-    known = [one for one in controls if one.ratio and one.ratio.is_claim]
-    if known:
-        equal = sum(not one.is_different for one in known)
+    if controls := describe_controls(summary):
         meaning = "a contender was measured twice; 1 such pair in 20 differs by chance"
-        facts.append((f"A/A control: no difference in {equal} of {len(known)}", meaning))
+        facts.append((controls, meaning))
     marks = Counter(row.mark for row in summary.rows)
     if summary.rows:
         total = fmt.counted(len(summary.rows), noun="row")

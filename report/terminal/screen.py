@@ -11,7 +11,7 @@ from rich.text import Text
 from collector.reasons import Code, Reason, Severity, describe_alike
 from collector.run_manifest import Workload
 from report import format as fmt
-from report.legend import describe_control, integrity, legend, marks_of
+from report.legend import describe_control, describe_controls, integrity, legend, marks_of
 from report.palette import MARK_STYLES
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
@@ -47,7 +47,8 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
     """Yield the ledger, a sentence and a table per workload, and each distinct warning once."""
     yield from _account(summary)
     for workload, verdict in zip(summary.workloads, summary.verdicts, strict=True):
-        rows = summary.of_workload(workload.name)
+        # the A/A control is in the details; here its result is one line
+        rows = [row for row in summary.of_workload(workload.name) if not row.is_twin]
         yield Text.assemble(
             "\n", (workload.name, "bold"), "  ", _marked(verdict, text=verdict.headline)
         )
@@ -56,6 +57,8 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
     yield from _beyond_rows(summary, has_details=False)
     yield Text()
     yield from _warnings(summary)
+    if controls := describe_controls(summary):
+        yield Text(f"{controls} workloads.", style="dim")
     yield from (Text(note, style="dim") for note in summary.notes)
     yield Text(_KEY, style="dim")
 
