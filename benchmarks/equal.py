@@ -37,9 +37,11 @@ COMPARISONS, TOO_MANY = 40, 6
 
 _CONTENDERS = {"prefork": 2, "threads": 4, "gevent": 4, "asyncio": 4, "solo": 1}
 
-_EXPERIMENT = (
-    'title = "Do equals differ?"\nseed = {seed}\n'
-    "[profile.bench]\nrepetitions = 7\ntrial_s = 0.5\n"
+EXPERIMENT = (
+    '# Do equals differ?\ntitle = "Do equals differ?"\nseed = {seed}\n'
+    "[profile.bench]\nrepetitions = 7\ntrial_s = 0.5\ncontenders = ["
+    + ", ".join(f'"{pool}-{letter}"' for pool in _CONTENDERS for letter in "ab")
+    + "]\n"
     + "".join(
         f'[[contender]]\nname = "{pool}-{letter}"\npool = "{pool}"\nslots = {slots}\n'
         for pool, slots in _CONTENDERS.items()
@@ -103,7 +105,7 @@ def _fresh(*, seed: int) -> Summary:
     """Measure a run of equals, by the command that people use."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "equal.toml")
-        file.write_text(_EXPERIMENT.format(seed=seed), encoding="utf-8")
+        file.write_text(EXPERIMENT.format(seed=seed), encoding="utf-8")
         words = [sys.executable, "-m", "poolbench", "run", str(file), "--profile", "bench"]
         results = {"POOLBENCH_RESULTS_DIR": str(Path(folder, "results"))}
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **results})

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.equal import equals_of
+from benchmarks.equal import EXPERIMENT, equals_of
 from collector.run_manifest import Contender
 from collector.store import RunFolder
+from lab.experiment_file.loader import load_experiment
 from report.summary import summarize
 from tests.synthetic import WORKLOADS, find_trial, make_run
 
@@ -24,6 +25,17 @@ def run(path: Path) -> RunFolder:
     per_s = {one.name: 100.0 * one.slots for one in CONTENDERS}
     workloads = [replace(one, per_s=per_s) for one in WORKLOADS[:2]]
     return make_run(path, workloads=workloads, contenders=CONTENDERS, blocks=5, noise=0.02)
+
+
+def test_a_fresh_run_has_five_pairs_of_equals(tmp_path: Path) -> None:
+    """Its experiment is one that people could write."""
+    file = tmp_path / "equal.toml"
+    file.write_text(EXPERIMENT.format(seed=1), encoding="utf-8")
+
+    found = load_experiment(file, profile="bench", cores=2)
+
+    assert len({(one.pool, one.slots) for one in found.contenders}) == 5
+    assert (len(found.contenders), len(found.workloads)) == (10, 4)
 
 
 def test_equals_are_compared_once_in_each_workload(tmp_path: Path) -> None:
