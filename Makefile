@@ -14,7 +14,7 @@ setup: $(VENV)/.run  ## create .venv from the hash-pinned requirements
 demo: setup  ## compare five pools in under 100 s; needs only Python
 	@$(BIN)/poolbench demo
 
-bench: setup  ## compare more pool sizes, at least seven repetitions, in about 250 s
+bench: setup  ## compare more pool sizes, at least seven repetitions, in about 270 s
 	@$(BIN)/poolbench bench
 
 up: setup  ## start the stack: on Docker if an engine answers, else as local processes
