@@ -106,7 +106,13 @@ class MachineMonitor:
             owner = self._owner(process.info["ppid"] or 0, processes=processes)
             if owner in (FOREIGN, KERNEL):
                 return owner
-            self._owners[process] = _named_owner(process) or owner
+            words = _command(process)
+            names = {process.info["name"], *words}
+            owner = next((named for word, named in _OWNERS.items() if word in names), owner)
+            if not words:
+                # just started: Linux shows no command line for a moment
+                return owner
+            self._owners[process] = owner
         return self._owners[process]
 
 
@@ -134,12 +140,11 @@ def disturbance(before: MachineCounters, *, after: MachineCounters, cores: int) 
     )
 
 
-def _named_owner(process: psutil.Process) -> str | None:
+def _command(process: psutil.Process) -> list[str]:
     try:
-        words = {process.info["name"], *process.cmdline()}
+        return process.cmdline()
     except psutil.Error:
-        return None
-    return next((owner for word, owner in _OWNERS.items() if word in words), None)
+        return []
 
 
 def _clock_s() -> float:
