@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
+from collector.reasons import Severity
 from collector.run_manifest import Contender
 from report import format as fmt
 from report.legend import claim
 from report.result import Effect, Value
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
-from report.statistics.significance import Answer, Decision, Finding, compare_planned_figures
+from report.statistics.significance import (
+    Answer,
+    Decision,
+    Finding,
+    compare_planned_figures,
+    compare_range,
+)
 
 #: Setting → its default, as in `lab.experiment.worker_settings.Tuning`.
 DEFAULTS: Mapping[str, bool | int | float | None] = {
@@ -52,9 +59,20 @@ def find_effects(rows: Sequence[Row]) -> list[Effect]:
             for ours, theirs in pairs
             if ours.workload.name == workload
         }
-        figures = {row.contender.name: row.per_s for row in alone if row.workload.name == workload}
-        for pair, answer in compare_planned_figures(figures, pairs=changed).items():
-            found.append(_effect(*changed[pair], answer=answer))
+        rows_of = {row.contender.name: row for row in alone if row.workload.name == workload}
+        figures = {name: row.per_s for name, row in rows_of.items()}
+        # an invalid row would widen all other intervals; a pair that has one shows its range
+        valid = {name for name, row in rows_of.items() if row.mark is not Severity.INVALID}
+        answers = compare_planned_figures(
+            {name: figures[name] for name in valid},
+            pairs=[pair for pair in changed if set(pair) <= valid],
+        )
+        for (ours, theirs), pair in changed.items():
+            answer = answers.get((ours, theirs)) or compare_range(
+                figures[ours], theirs=figures[theirs]
+            )
+            if answer:
+                found.append(_effect(*pair, answer=answer))
     return found
 
 

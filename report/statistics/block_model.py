@@ -114,5 +114,18 @@ def _comparable(figures: Mapping[str, Mapping[int, float]]) -> dict[str, dict[in
         }
         fewer = {name: found for name, found in fewer.items() if len(found) > 1}
         if fewer == kept:
-            return kept
+            return _connected(kept)
         kept = fewer
+
+
+def _connected(figures: Mapping[str, dict[int, float]]) -> dict[str, dict[int, float]]:
+    """Return the largest group of contenders that blocks connect: only these can be compared."""
+    groups: list[set[str]] = []
+    for name, found in figures.items():
+        linked = [
+            group for group in groups if any(found.keys() & figures[one].keys() for one in group)
+        ]
+        groups = [group for group in groups if group not in linked]
+        groups.append({name}.union(*linked))
+    largest = max(groups, key=len, default=set())
+    return {name: found for name, found in figures.items() if name in largest}

@@ -22,6 +22,9 @@ from report.statistics.ratios import CLAIM_BLOCKS, Ratio, paired_ratio
 #: How often a difference of the smallest detectable size is to be found.
 POWER = 0.80
 
+#: Logarithms that differ by less are equal: the rest of a sum that should be 0.
+_ROUNDING = 1e-9
+
 Key = TypeVar("Key")
 
 #: Two contenders, the first over the second.
@@ -193,7 +196,8 @@ def _answer(
     weights = ours.squared_error**2 / ours.freedom + theirs.squared_error**2 / theirs.freedom
     freedom = error_2**2 / weights if weights else min(ours.freedom, theirs.freedom)
     error, bound = math.sqrt(error_2), critical(freedom=freedom)
-    is_more, is_less = difference > bound * error, difference < -bound * error
+    least = max(bound * error, _ROUNDING)
+    is_more, is_less = difference > least, difference < -least
     reach = max(bound, interval(freedom=freedom) if interval else 0.0) * error
     low, high = difference - reach, difference + reach
     ratio = Ratio(
@@ -210,15 +214,16 @@ def _answer(
         decision=Decision(
             finding=finding,
             why=Why.NOTHING if is_more or is_less else Why.INTERVAL,
-            detectable=detectable_difference(ratio, critical=bound),
+            detectable=detectable_difference(ratio, critical=bound) if error > _ROUNDING else None,
         ),
     )
 
 
 def _unasked(answer: Answer) -> Answer:
-    if not answer.decision.is_difference:
-        return answer
-    changed = replace(answer.decision, finding=Finding.NO_DIFFERENCE, why=Why.UNASKED)
+    """Return an answer without a claim: what it could detect depends on the question before it."""
+    changed = replace(answer.decision, detectable=None)
+    if changed.is_difference:
+        changed = replace(changed, finding=Finding.NO_DIFFERENCE, why=Why.UNASKED)
     return replace(answer, decision=changed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +12,7 @@ from collector.reasons import Severity
 from report import format as fmt
 from report.legend import SIGNS, describe_ledger
 from report.palette import MARK_STYLES, row_shade
-from report.result import Decided, RowSummary, Verdict, find_decided
+from report.result import RESPONSE, Decided, RowSummary, Verdict, find_decided
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
@@ -112,12 +113,22 @@ def ratio_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> 
 def pair_table(verdict: Verdict) -> Table:
     """Return every comparison of a workload, the larger side first, by contender."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("contender", "× interval", "of"):
+    for title in ("contender", f"× {verdict.figure}", "of"):
         table.add_column(title, no_wrap=title != "of")
-    turned = [one if one.ratio.value >= 1 else one.inverse() for one in verdict.decisions]
+    decisions: Sequence[Decided] = verdict.decisions
+    if verdict.figure == RESPONSE:
+        # the ratios are of 1 ÷ p95
+        decisions = [
+            replace(one, ratio=one.ratio.inverse(), decision=one.decision.inverse())
+            for one in decisions
+        ]
+    turned = [one if one.ratio.value >= 1 else one.inverse() for one in decisions]
     faster = [name for name, ratio in verdict.to_baseline.items() if ratio.value >= 1]
-    order = [*dict.fromkeys([*faster, verdict.baseline, *verdict.to_baseline])]
-    for one in sorted(turned, key=lambda one: (order.index(one.contender), one.ratio.value)):
+    names = dict.fromkeys([*faster, verdict.baseline, *verdict.to_baseline])
+    order = {name: place for place, name in enumerate(names)}
+    for one in sorted(
+        turned, key=lambda one: (order.get(one.contender, len(order)), one.ratio.value)
+    ):
         table.add_row(one.contender, _decided(one), one.against)
     return table
 

@@ -171,7 +171,12 @@ def measure_trials(
     samples_by_trial = _by_trial(samples.sort("trial", "contender", "t_ns"))
     entries = {entry.plan.trial: entry for entry in manifest.trials}
     sent = {trial: entry.result.sent for trial, entry in entries.items()}
-    repeated = {entry.plan.repeats for entry in manifest.trials}
+    # a repeat that was interrupted replaces nothing, and doesn't count itself
+    repeated = {
+        entry.plan.repeats if entry.result.end_ns else trial
+        for trial, entry in entries.items()
+        if entry.plan.repeats is not None
+    }
 
     def measure(trial: int, found: pl.DataFrame, account: Ledger) -> Trial:
         return _measure(
@@ -244,7 +249,7 @@ def _measure(
         step=plan.step if verdict else None,
         load_share=plan.load_share if verdict else None,
         repeats=plan.repeats,
-        is_replaced=is_repeated and mark is not Severity.INVALID,
+        is_replaced=is_repeated and (mark is not Severity.INVALID or plan.repeats is not None),
         rate_per_s=plan.rate_per_s if verdict else None,
         is_sustained=verdict.is_sustained if verdict else None,
         why_not_sustained=verdict.reasons if verdict else (),

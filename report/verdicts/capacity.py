@@ -68,7 +68,12 @@ def _decided(ranking: Ranking) -> Iterator[Decided]:
             for pair in combinations(ranking.entries, 2)
             if best not in pair and baseline not in pair
         ]
-    yield from filter(None, (ranking.compare(ours, theirs=theirs) for ours, theirs in shown))
+    seen: set[frozenset[str]] = set()
+    for ours, theirs in shown:
+        pair = frozenset((ours.contender, theirs.contender))
+        if pair not in seen and (found := ranking.compare(ours, theirs=theirs)):
+            seen.add(pair)
+            yield found
 
 
 def _mark(ranking: Ranking) -> str:
@@ -144,7 +149,9 @@ def _who_leads(ranking: Ranking, *, most_names: int = sys.maxsize) -> str:
     if _is_equal(ranking) and ranking.decision:
         others = fmt.listed(ties) if len(ties) <= most_names else f"{len(ties)} others"
         ahead = f"No difference between {best.contender}, ahead, and {others}"
-        return f"{ahead}: {figure}; {ranking.decision.why}."
+        found = [ranking.decide(best, theirs=entry) for entry in ranking.ties]
+        reasons = dict.fromkeys([ranking.decision.why, *(one.why for one in found if one)])
+        return f"{ahead}: {figure}; {'; '.join(reasons)}."
     others = ", ".join([who, *ties[:-1]])
     others = f"{others} or {ties[-1]}" if ties else who
     if len(ties) > most_names:

@@ -134,8 +134,11 @@ def _compared(
         few = too_few(ratio.blocks)
         return [f"So far the {what} of {first}{value} was {between} that of {other}: {few}."]
     figure, ties = claim(ratio, of=other), fmt.listed([*verdict.ties])
-    if verdict.best is None:
-        text = f"No difference in the {what} between {first}, ahead, and {ties or other}: {figure}."
+    decided = verdict.decided(first, against=other)
+    if verdict.best is None or (decided and decided.decision.is_no_difference):
+        why = f"; {decided.decision.why}" if decided else ""
+        start = f"No difference in the {what} between {first}, ahead, and {ties or other}"
+        text = f"{start}: {figure}{why}."
     else:
         rest = f"; no difference from {ties}" if ties else ""
         text = f"The {what} of {first}{value} is the {most}: {figure}{rest}."

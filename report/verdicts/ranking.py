@@ -72,11 +72,12 @@ class Ranking:
         the baseline, that is still open. If all are proved, it is that of the one proved by the
         smallest margin.
         """
-        others = [entry for entry in self.entries[1:] if entry is not self.baseline]
-        found = [self.compare(self.best, theirs=entry) for entry in others or self.entries[1:]]
-        known = [one for one in found if one and one.decision.detectable is not None]
-        if not self.is_claim or not known:
+        found = [self.compare(self.best, theirs=entry) for entry in self.entries[1:]]
+        every = [one for one in found if one and one.decision.detectable is not None]
+        if not self.is_claim or not every:
             return None
+        baseline = self.baseline.contender if self.baseline else ""
+        known = [one for one in every if baseline not in (one.contender, one.against)] or every
         still_open = [one for one in known if not one.decision.is_difference]
         shown = still_open or [min(known, key=lambda one: one.ratio.margin)]
         return max(one.decision.detectable or 0.0 for one in shown)

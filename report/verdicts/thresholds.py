@@ -77,7 +77,9 @@ def _ratio(condition: Condition, *, row: RowSummary, summary: Summary) -> Ratio 
     if condition.figure is not FIGURES["throughput"]:
         shown = verdict.figures.get(condition.figure.name, ())
     else:
-        shown = verdict.decisions if verdict.figure == THROUGHPUT else ()
+        # of a search, both are the sustained rate; of a rate or a curve, the figures differ
+        is_same = verdict.figure == THROUGHPUT or row.measure == "sustain"
+        shown = verdict.decisions if is_same else ()
     found = find_decided(shown, contender=row.contender, against=condition.against)
     if found is None:
         pair = (row.contender, condition.against)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from collector.run_manifest import Contender, SweepPoint
@@ -15,7 +16,7 @@ from report.result import Effect
 from report.statistics.significance import Finding
 from report.summary import summarize
 from tests.summaries import known
-from tests.synthetic import Workload, make_run
+from tests.synthetic import Workload, find_trial, make_run
 
 Settings = Mapping[str, Any]
 
@@ -56,6 +57,27 @@ def test_pairs_that_differ_in_one_setting_are_compared(tmp_path: Path) -> None:
         ("events", "events", "plain"),
         ("flower", "flower", "events"),
     }
+
+
+def test_an_invalid_row_changes_no_other_effect(tmp_path: Path) -> None:
+    """Its figures are in no fit; its own effect is a range without a claim."""
+    settings = {"plain": {}, "events": {"events": True}, "late": {"acks_late": True}}
+    found = {}
+    for name, others in (("alone", ("plain", "events")), ("beside", tuple(settings))):
+        contenders = [
+            Contender(name=one, pool="threads", slots=4, settings=settings[one]) for one in others
+        ]
+        workload = Workload(name="io.sleep", kind="io.sleep", per_s=dict.fromkeys(others, 400.0))
+        folder = make_run(tmp_path / name, contenders=contenders, workloads=[workload], blocks=6)
+        if "late" in others:
+            trial = find_trial(folder, contender="late", workload="io.sleep", block=2)
+            folder.write_jobs(folder.read_jobs().filter(pl.col("trial") != trial))
+        found[name] = {one.contender: one for one in summarize(folder).effects}
+
+    late = found["beside"]["late"]
+    assert (late.mark, late.decision.finding) == ("!", Finding.TOO_FEW)
+    alone, beside = (known(found[name]["events"].ratio.freedom) for name in found)
+    assert alone == pytest.approx(beside) == pytest.approx(5)
 
 
 def test_the_effect_is_the_ratio_of_the_paired_blocks(tmp_path: Path) -> None:

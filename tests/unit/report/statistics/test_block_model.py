@@ -102,3 +102,15 @@ def test_what_can_be_compared_with_nothing_is_left_out() -> None:
     assert set(found) == {"a", "b"}
     assert found["a"].blocks == 3
     assert fit_blocks({"a": whole["a"]}) == {}
+
+
+def test_only_contenders_that_blocks_connect_are_fitted() -> None:
+    """The largest group: between two that share no block, the machine may have changed."""
+    groups = {"abc": range(5), "de": range(5, 10)}
+    apart = {
+        name: {block: 1.0 + ord(name) + block for block in blocks}
+        for names, blocks in groups.items()
+        for name in names
+    }
+
+    assert set(fit_blocks(apart)) == {"a", "b", "c"}

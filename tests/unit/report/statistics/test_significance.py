@@ -122,6 +122,7 @@ def test_an_unasked_question_claims_nothing() -> None:
     found = find_best(estimates(a=1.0, b=0.0), among="ab", is_asked=False)["a", "b"]
 
     assert (found.decision.finding, found.decision.why) == (Finding.NO_DIFFERENCE, Why.UNASKED)
+    assert found.decision.detectable is None, "it depends on the question before"
     assert found.ratio.low > 1
 
 
@@ -190,3 +191,15 @@ def test_contenders_without_noise_are_judged_by_their_figures() -> None:
 
     assert found["a", "b"].decision.finding is Finding.NO_DIFFERENCE
     assert found["a", "c"].decision.finding is Finding.MORE
+
+
+@pytest.mark.parametrize(("contenders", "blocks"), [(4, 7), (5, 10), (7, 10)])
+def test_the_same_figures_are_no_difference(contenders: int, blocks: int) -> None:
+    """What rounding leaves of an error and of a difference is nothing."""
+    names = "abcdefg"[:contenders]
+    figures = {name: {block: 3_000.1 + block for block in range(blocks)} for name in names}
+
+    found = compare_planned_figures(figures, pairs=[(name, "a") for name in names[1:]])
+
+    assert {one.decision.finding for one in found.values()} == {Finding.NO_DIFFERENCE}
+    assert {one.decision.detectable for one in found.values()} == {None}

@@ -157,6 +157,19 @@ def test_the_screen_and_the_page_show_what_was_measured_once_more(repeated: RunF
     assert text in details(summarize(repeated))
 
 
+def test_an_interrupted_repeat_replaces_nothing(repeated: RunFolder) -> None:
+    """The first trial counts; the repeat is in the account, and in no row."""
+    manifest = flat_manifest(repeated)
+    (later,) = [one for one in manifest["trials"] if one.get("repeats") is not None]
+    later["end_ns"] = None
+    write_flat(repeated, manifest)
+
+    row = summarize(repeated).rows[0]
+
+    assert (row.repetitions, row.valid_repetitions) == (5, 5)
+    assert Code.MEASURED_AGAIN not in codes(row)
+
+
 def test_an_invalid_trial_is_never_replaced(repeated: RunFolder) -> None:
     """A worker that died beside a thief marks its row, whatever came later."""
     manifest = flat_manifest(repeated)

@@ -83,3 +83,23 @@ def test_every_comparison_shown_is_kept_once() -> None:
         *((best, name) for name in others),
     }
     assert len(pairs) == len(set(pairs))
+
+
+def test_a_question_that_is_not_asked_detects_nothing() -> None:
+    """What it could detect depends on the first; the reason for each tie is given once."""
+    noisy = [50.0, 210.0, 60.0, 190.0, 80.0]
+    close = [entry(f"threads-{n}", *times(1 + n / 1_000)) for n in range(2, 11)]
+    found = verdict(entry("gevent-4", *times(2.0)), *close, entry("solo", *noisy))
+
+    assert "; the interval includes 1; no contender differs from the baseline" in found.text
+    pair = known(found.decided("gevent-4", against="solo"))
+    assert found.smallest_difference == pair.decision.detectable
+
+
+def test_each_pair_is_kept_once_where_solo_leads() -> None:
+    """It is the baseline and the best."""
+    entries = [entry("solo", *times(2.0)), entry("threads-4", *CALM), entry("gevent-4", *EDGE)]
+    found = judge(entries, workload="io", kind="io.sleep", is_every_pair=True)
+
+    pairs = [frozenset((one.contender, one.against)) for one in found.decisions]
+    assert len(pairs) == len(set(pairs)) == 3
