@@ -160,7 +160,7 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
         part = fmt.counted(done, noun="repetition") if manifest.until else planned
         of = "" if manifest.until else f"{done} of "
         notes.append(f"Run interrupted after {of}{part}; results are partial.")
-    notes += [f"Skipped {skip}." for skip in manifest.skipped]
+    notes += [f"Skipped {str(skip).rstrip('.')}." for skip in manifest.skipped]
     notes += _worker_notes(manifest)
     if manifest.overlapped_by:
         notes.append(f"Other runs ran at the same time: {fmt.listed([*manifest.overlapped_by])}.")
