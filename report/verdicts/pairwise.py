@@ -8,8 +8,8 @@ Each pair belongs to one question, and so it has one interval and one finding:
 - *Who is best at equal slots*, where the best one has more slots than the others have in common.
 - *What the GIL changes*: a pool without it against the same pool with it. Fixed before the run.
 
-Each question contains a false difference in at most 5 of 100 runs (`benchmarks.coverage`). Pairs
-that no question contains are not compared, unless all pairs are asked for, in one question.
+Each question contains a false difference in about 5 of 100 runs at most (`benchmarks.coverage` has
+the figures). Pairs that no question contains are not compared, unless all pairs are asked for, in one question.
 """
 
 from __future__ import annotations
