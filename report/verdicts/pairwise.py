@@ -9,7 +9,8 @@ Each pair belongs to one question, and so it has one interval and one finding:
 - *What the GIL changes*: a pool without it against the same pool with it. Fixed before the run.
 
 Each question contains a false difference in about 5 of 100 runs at most (`benchmarks.coverage` has
-the figures). Pairs that no question contains are not compared, unless all pairs are asked for, in one question.
+the figures). Pairs that no question contains are not compared, unless all pairs are asked for, in
+one question.
 """
 
 from __future__ import annotations
