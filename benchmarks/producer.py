@@ -178,12 +178,12 @@ def ranks(values: Sequence[float]) -> dict[str, float]:
     return {f"p{percent}": value for percent, value in found.items()} | {"max": ordered[-1]}
 
 
-def print_lags(client: redis.Redis, *, beside: str) -> None:
+def print_lags(client: redis.Redis, *, load: str) -> None:
     """Print the lags at each rate: median and range over the rounds.
 
     Each round is followed by one that only sleeps until the same times, as a baseline.
     """
-    print(f"poisson arrivals, {beside}: how late jobs are sent, ms, in {LAG_ROUNDS} rounds")
+    print(f"poisson arrivals, {load}: how late jobs are sent, ms, in {LAG_ROUNDS} rounds")
     for rate_per_s, limit_ms in LIMITS_MS.items():
         count = round(rate_per_s * RATE_SPAN_S)
         table = {"how": "poisson", "count": count, "rate_per_s": rate_per_s}
@@ -245,9 +245,9 @@ def main() -> None:
             os.environ["POOLBENCH_REDIS_URL"] = server.url()
             with redis.Redis.from_url(server.url(), decode_responses=True) as client:
                 compare(client, port=server.port, password=server.password)
-                print_lags(client, beside="no worker")
+                print_lags(client, load="no worker")
                 with busy_worker(client, log=folder / "worker.log"):
-                    print_lags(client, beside="a worker computing on every core")
+                    print_lags(client, load="a worker computing on every core")
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A condition of a trial or a row that a reader must know."""
+    """A condition of a trial or a row that affects how a figure is read."""
 
     code: Code
     severity: Severity

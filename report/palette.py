@@ -33,7 +33,7 @@ POOL_SHADES: dict[str, Shade] = {
     "no-gil": Shade(light="#6246c7", dark="#9687e5"),
 }
 
-#: The colour of pools that this version doesn't know.
+#: The color of pools that are unknown to this version.
 OTHER_SHADE = Shade(light="#5e1e00", dark="#fff3a0")
 
 #: The other colours of charts; the names become CSS variables.

@@ -120,7 +120,7 @@ def disturbance(before: MachineCounters, *, after: MachineCounters, cores: int) 
     """Return the changes between two readings on a machine with this number of cores."""
     capacity_s = (after.at_s - before.at_s) * cores
     cpu_s = {
-        # less than nothing, where a process ended for which nobody waited
+        # negative if a process ended and its parent did not wait for it
         who: max(0.0, spent_s - before.cpu_s.get(who, 0.0))
         for who, spent_s in after.cpu_s.items()
     }

@@ -23,7 +23,7 @@ def mix_fairness(
 ) -> list[MixFairness]:
     """Return the slowdowns of each row's parts, for mixes whose jobs arrived at a rate.
 
-    In a backlog, a response is a place in the queue, which says nothing about fairness.
+    In a backlog, a response is a place in the queue, which doesn't depend on fairness.
 
     Args:
         rows: the rows of a run.

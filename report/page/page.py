@@ -79,7 +79,7 @@ def build_page(summary: Summary) -> str:
 
     A page that would be larger names charts instead of drawing them: of every workload first how
     trials went, and its throughput last. Of very many workloads, trials and workers it shows some,
-    and prints of how many.
+    and states the total number.
     """
     shown = _shown(summary)
     render = _renderer(summary, shown=shown)

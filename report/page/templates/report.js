@@ -12,7 +12,7 @@ const options = {
 };
 const views = new Map();
 
-// Vega is compressed, since the page should be small; the page's policy knows its hash.
+// Vega is compressed, to keep the page small; the page's policy contains its hash.
 async function loadVega() {
   const text = atob(document.getElementById("vega").textContent);
   const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
