@@ -110,7 +110,13 @@ def _effect(ours: Row, theirs: Row, *, answer: Answer) -> Effect:
         ratio=ratio,
         cpu_ratio=cpu_ratio,
         decision=decision,
-        text=_text(called, ratio=ratio, cpu_ratio=cpu_ratio, decision=decision),
+        text=_text(
+            called,
+            ratio=ratio,
+            cpu_ratio=cpu_ratio,
+            decision=decision,
+            is_invalid=Severity.INVALID in marks,
+        ),
         mark=next((sign for sign in "!?~" if sign in marks), ""),
     )
 
@@ -121,11 +127,19 @@ def _cpu_s(row: Row) -> dict[int, float]:
     return {block: cpu_s for block, cpu_s in found.items() if cpu_s}
 
 
-def _text(called: str, *, ratio: Ratio, cpu_ratio: Ratio | None, decision: Decision) -> str:
+def _text(
+    called: str,
+    *,
+    ratio: Ratio,
+    cpu_ratio: Ratio | None,
+    decision: Decision,
+    is_invalid: bool,
+) -> str:
     """Return an effect as a sentence."""
     if decision.finding is Finding.TOO_FEW:
         times = fmt.times_range(ratio.low, high=ratio.high)
-        return f"With {called}: {times} the throughput so far, too few repetitions for a claim."
+        why = "one of the two rows is invalid" if is_invalid else "too few repetitions for a claim"
+        return f"With {called}: {times} the throughput so far, {why}."
     cpu = f"; {claim(cpu_ratio)} the CPU per job" if cpu_ratio else ""
     text = f"{claim(ratio)} the throughput"
     if decision.finding is Finding.NO_DIFFERENCE:

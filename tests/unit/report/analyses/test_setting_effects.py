@@ -76,6 +76,7 @@ def test_an_invalid_row_changes_no_other_effect(tmp_path: Path) -> None:
 
     late = found["beside"]["late"]
     assert (late.mark, late.decision.finding) == ("!", Finding.TOO_FEW)
+    assert late.text.endswith("one of the two rows is invalid.")
     alone, beside = (known(found[name]["events"].ratio.freedom) for name in found)
     assert alone == pytest.approx(beside) == pytest.approx(5)
 
