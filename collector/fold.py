@@ -50,6 +50,9 @@ _CODES: Mapping[str, str] = {outcome.value: str(rank) for rank, outcome in enume
 
 #: Identity of a line's execution: in every line, except for parts that its writer lacks.
 _IDENTITY = ("run", "trial", "seq", "contender", "kind", "task_id", "attempt", "part")
+
+#: Content of the *received* line.
+_RECEIPT = ("worker", "eta_ns")
 _SENT = ("due_ns", "sent_ns")
 
 #: Columns from the slot's lines only; in other lines they would describe the parent process.
@@ -65,7 +68,7 @@ _MOMENT_WORDS = (Moment.RECEIVED.value, Moment.STARTED.value, Moment.FINISHED.va
 _MOMENTS = tuple(f"{word}_ns" for word in _MOMENT_WORDS)
 
 #: Columns with repeated texts: as categories they need a quarter of the memory.
-_REPEATED = ("run", "contender", "kind", "part", "host", "boot_id", "pool_seen", "state")
+_REPEATED = ("run", "contender", "kind", "part", "worker", "host", "boot_id", "pool_seen", "state")
 
 #: Sort key of records, which makes them independent of the order of their lines.
 ORDER = ("trial", "seq", "attempt", "received_ns", "nonce")
@@ -169,7 +172,7 @@ def _spread() -> list[pl.Expr]:
     verdict = code + pl.col("error").fill_null("")
     columns = {
         "nonce": pl.col("nonce"),
-        **{name: pl.col(name) for name in (*_IDENTITY, *_SENT)},
+        **{name: pl.col(name) for name in (*_IDENTITY, *_RECEIPT, *_SENT)},
         **{name: pl.when(from_slot).then(pl.col(name)) for name in _SLOT},
         **{name: pl.when(is_end).then(pl.col(name)) for name in (*_COSTS, "state")},
         "end_error": pl.when(is_end).then(pl.col("error")),
@@ -186,7 +189,7 @@ def _spread() -> list[pl.Expr]:
 def _join(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Return one row for each nonce; no aggregate depends on order, repetition or grouping."""
     return rows.group_by("nonce").agg(
-        pl.col(*_IDENTITY, *_SLOT, "verdict", "last_finished_ns").max(),
+        pl.col(*_IDENTITY, *_RECEIPT, *_SLOT, "verdict", "last_finished_ns").max(),
         pl.col(*_END).min_by("finished_ns"),
         pl.col(*_SENT, *_MOMENTS).min(),
     )

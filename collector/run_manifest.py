@@ -6,7 +6,7 @@ The lab and the collector write it, and the report reads it. Nothing is measured
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from collector.reasons import Code, Reason, Severity
 from poolbench.errors import Fault, StorageError
+from poolbench.job_options import JobOptions
 from poolbench.records import TrialPlan
 
 #: Version of the manifest's format.
@@ -23,7 +24,13 @@ MANIFEST_FORMAT = 2
 PREVIOUS_FORMAT = 1
 
 #: Value of a setting in an experiment file.
-SettingValue = bool | int | float
+SettingValue = bool | int | float | str
+
+#: Celery's settings by name, with JSON values.
+CelerySettings = Mapping[str, Any]
+
+#: Pool of a contender whose groups of workers have different pools.
+MIXED_POOLS = "groups"
 
 #: Parameters of a job: numbers by name, the unit in the name.
 Parameters = Mapping[str, int | float]
@@ -54,22 +61,64 @@ class SweepPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
-    """A pool with its slots and settings, which is compared with others."""
+class WorkerGroup:
+    """Workers that are started alike and consume the same queues."""
 
-    name: str
+    #: Empty for the only group of a contender.
+    name: str = ""
     pool: str
+    #: Slots of each worker.
     slots: int
-    note: str = ""
-    #: The Python that runs its worker: a path, or ``free-threaded``. Empty for the lab's own.
+    #: Whether ``-c`` is left out, so that Celery starts as many slots as the host has cores.
+    is_unset: bool = False
+    #: Number of workers.
+    workers: int = 1
+    #: Names of the queues that they consume; empty for the contender's default queue.
+    queues: tuple[str, ...] = ()
+    #: The Python that runs them: a path, or ``free-threaded``. Empty for the lab's own.
     interpreter: str = ""
+    #: Settings in addition to pool and slots (`lab.experiment.worker_settings.Tuning`); only those
+    #: in the file.
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
+    #: Celery's settings, by Celery's names.
+    celery: CelerySettings = field(default_factory=dict)
+    #: Arguments of ``celery worker`` in addition to Poolbench's.
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender(WorkerGroup):
+    """A pool with its slots and settings, or several groups of workers, compared with others.
+
+    With groups, ``pool`` is that of all groups or else `MIXED_POOLS`, and the other fields of
+    `WorkerGroup` are those that the file gives for all groups. ``slots`` is the sum over all
+    workers.
+    """
+
+    #: Its groups of workers; empty for a single one, which `crew` returns.
+    groups: tuple[WorkerGroup, ...] = ()
+    #: CPU quota of all its workers together, cores; None for no limit.
+    cpus: float | None = None
+    #: Memory limit of all its workers together, bytes; None for no limit.
+    memory_bytes: int | None = None
+    note: str = ""
     #: For an A/A control: the contender that it repeats; empty for all others.
     twin_of: str = ""
-    #: Its settings in addition to pool and slots (`lab.experiment.worker_settings.Tuning`); only
-    #: those in the file.
-    settings: Mapping[str, SettingValue] = field(default_factory=dict)
     #: Its point of a sweep; None without a sweep.
     sweep: SweepPoint | None = None
+
+    @property
+    def crew(self) -> tuple[WorkerGroup, ...]:
+        """Return its groups of workers, at least one."""
+        if self.groups:
+            return self.groups
+        own = {one.name: getattr(self, one.name) for one in fields(WorkerGroup)}
+        return (WorkerGroup(**own | {"name": "", "slots": self.slots // self.workers}),)
+
+    @property
+    def queues_consumed(self) -> frozenset[str]:
+        """Return the names of the queues that its workers consume; "" is its default queue."""
+        return frozenset(queue for group in self.crew for queue in group.queues or ("",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +143,7 @@ class Part:
     parameters: Parameters
     #: Its share of the jobs, above 0; the shares of all parts add up to about 1.
     share: float
+    options: JobOptions = field(default_factory=JobOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +159,11 @@ class Workload:
     #: The arrivals, as `producer.arrivals.read_schedule` reads them; for a search, only ``how``.
     #: None if the whole backlog is sent at once.
     arrivals: Mapping[str, ArrivalValue] | None = None
-    #: The parts of a mix; else empty.
+    #: The parts of a mix; else empty. A workload of one kind whose jobs have options is a mix of
+    #: one part.
     mix: tuple[Part, ...] = ()
+    #: Whether the parts of a mix are sent one after another instead of in random order.
+    is_in_sequence: bool = False
 
     @property
     def sorts(self) -> tuple[Workload, ...]:

@@ -62,9 +62,13 @@ def worker_key(contender: str, worker: str) -> str:
     return f"poolbench:worker:{contender}:{worker}"
 
 
-def queue_name(contender: str, *, scope: str = "") -> str:
-    """Return the Celery queue of a contender; ``scope`` separates the queues of a lab run."""
-    return f"poolbench.{scope}.{contender}" if scope else f"poolbench.{contender}"
+def queue_name(contender: str, *, scope: str = "", queue: str = "") -> str:
+    """Return a Celery queue of a contender: its default one, or that of the name ``queue``.
+
+    ``scope`` separates the queues of a lab run. No name contains the colon.
+    """
+    default = f"poolbench.{scope}.{contender}" if scope else f"poolbench.{contender}"
+    return f"{default}:{queue}" if queue else default
 
 
 def scratch_key(token: str) -> str:

@@ -77,9 +77,16 @@ def identity(job: tuple[str, str], *, kind: str, task_id: str, attempt: object, 
     )
 
 
-def received_line(identity: str, *, t_ns: int) -> bytes:
-    """Return the line of a message that Celery's consumer has received."""
-    return f'{_RECEIVED}{identity},"t_ns":{t_ns}}}\n'.encode()
+def received_line(
+    identity: str, *, t_ns: int, worker: str | None = None, eta_ns: int | None = None
+) -> bytes:
+    """Return the line of a message that Celery's consumer has received.
+
+    ``worker`` is the consumer's name, and ``eta_ns`` the earliest start by a countdown, Unix ns.
+    """
+    return (
+        f'{_RECEIVED}{identity},"t_ns":{t_ns},"worker":{_text(worker)},"eta_ns":{_number(eta_ns)}}}\n'
+    ).encode()
 
 
 def started_line(identity: str, *, t_ns: int, evidence: str) -> bytes:

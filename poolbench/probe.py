@@ -177,7 +177,15 @@ class Probe:
                 return
             fields[EXECUTION] = execution
             self._requests[request.id] = request
-            pipe.write(lines.received_line(execution, t_ns=t_ns))
+            eta = request.eta
+            pipe.write(
+                lines.received_line(
+                    execution,
+                    t_ns=t_ns,
+                    worker=request.hostname,
+                    eta_ns=None if eta is None else round(eta.timestamp() * 1e9),
+                )
+            )
         except Exception as error:  # noqa: BLE001 -- see _log_once
             _log_once(self.on_received, error)
 

@@ -85,6 +85,11 @@ _IDENTITY: dict[str, Column] = {
     "part": (str, "name of the job's part in a mix; null without a mix"),
 }
 
+_RECEIPT: dict[str, Column] = {
+    "worker": (str, "name of the Celery worker that received it"),
+    "eta_ns": (int, "earliest start by a countdown, Unix ns; null without one"),
+}
+
 _EVIDENCE: dict[str, Column] = {
     "work_ns": (int, "duration of the function alone, ns; null for kinds that are not Poolbench's"),
     "cpu_ns": (int, "CPU time of the slot's thread, ns; null if slots share a thread"),
@@ -105,6 +110,7 @@ LINE_COLUMNS: Mapping[str, Column] = {
     "m": (str, "moment: received, started, finished, verdict"),
     "t_ns": (int, "when, Unix ns"),
     **_IDENTITY,
+    **_RECEIPT,
     "state": (str, "finished: Celery's state, or null"),
     "outcome": (str, "verdict: an `Outcome`"),
     **_EVIDENCE,
@@ -113,6 +119,7 @@ LINE_COLUMNS: Mapping[str, Column] = {
 #: A record: one execution attempt of one job. The columns of ``jobs.parquet``, in this order.
 RECORD_COLUMNS: Mapping[str, Column] = {
     **_IDENTITY,
+    **_RECEIPT,
     "received_ns": (int, "when Celery's consumer received it, Unix ns: the end of the broker wait"),
     "started_ns": (int, "when a slot started it, Unix ns: the end of the prefetch wait"),
     "finished_ns": (int, "when the slot finished it: result stored, callbacks dispatched, Unix ns"),

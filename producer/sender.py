@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import TextIO
 
 import redis
+from pydantic import TypeAdapter
 
 from poolbench.arguments import run
 from poolbench.broker_client import open_broker
@@ -22,12 +23,14 @@ from poolbench.errors import ExitCode, PoolbenchError
 from poolbench.records import TrialPlan
 from poolbench.settings import load_settings
 from producer.publisher import publish
-from producer.template import Mix, MixPart
+from producer.template import Mix
 
 #: Line that makes it stop sending.
 STOP = b'{"stop": true}\n'
 
 _READ_BYTES = 1 << 16
+
+_MIX = TypeAdapter(Mix)
 
 
 class Requests:
@@ -65,10 +68,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
         asked = json.loads(line)
         if "stop" in asked:
             continue
-        mix = asked["mix"] and Mix(
-            parts=tuple(MixPart(**part) for part in asked["mix"]["parts"]),
-            order=asked["mix"]["order"],
-        )
+        mix = asked["mix"] and _MIX.validate_python(asked["mix"])
         # a garbage collection during sending would delay jobs by milliseconds
         gc.disable()
         try:

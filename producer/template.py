@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import repeat
 from operator import itemgetter
@@ -23,6 +23,7 @@ from kombu.transport import memory
 from kombu.utils.json import dumps
 
 from poolbench.errors import StackError
+from poolbench.job_options import JobOptions
 from poolbench.jobs import HEADER, PAYLOAD, JobHeader
 from poolbench.records import TrialPlan
 
@@ -41,6 +42,7 @@ class MixPart:
     name: str
     kind: str
     parameters: Mapping[str, int | float]
+    options: JobOptions = field(default_factory=JobOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

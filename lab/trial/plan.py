@@ -32,6 +32,7 @@ def plan_trial(
             kind=sort.kind,
             parameters=bench.message_parameters(sort),
             share=part.share,
+            options=part.options,
             ideal_wait_s=ideal_wait_s(find_kind(sort.kind), sort.parameters),
         )
         for part, sort in zip(workload.mix, workload.sorts, strict=False)
@@ -78,7 +79,12 @@ def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
         return None
     return Mix(
         parts=tuple(
-            MixPart(name=part.name, kind=part.kind, parameters=part.parameters)
+            MixPart(
+                name=part.name,
+                kind=part.kind,
+                parameters=part.parameters,
+                options=part.options,
+            )
             for part in plan.parts
         ),
         order=draw_parts(

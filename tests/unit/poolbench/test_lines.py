@@ -41,10 +41,12 @@ def _identity(header: JobHeader | None = HEADER, **other: Any) -> str:
 
 @pytest.mark.parametrize("part", [None, "long"])
 def test_a_received_line_tells_which_job(part: str | None) -> None:
-    """It carries the job's whole identity and its moment; the part, if it is a job of a mix."""
-    line = decode_line(lines.received_line(_identity(replace(HEADER, part=part)), t_ns=7))
+    """It has the job's identity, its moment, worker and countdown; the part of a mix's job."""
+    identity = _identity(replace(HEADER, part=part))
+    receipt: dict[str, Any] = {"worker": "me@here", "eta_ns": 9}
+    line = decode_line(lines.received_line(identity, t_ns=7, **receipt))
     members = {"part": part} if part else {}
-    assert line == {"v": 1, "m": "received", "t_ns": 7, **IDENTITY, **members}
+    assert line == {"v": 1, "m": "received", "t_ns": 7, **IDENTITY, **receipt, **members}
     assert line.keys() <= LINE_COLUMNS.keys()
 
 
@@ -90,7 +92,7 @@ def test_any_text_makes_a_whole_short_line(
     """Whatever a job is called or says, its lines are one line each, short, and keep the nonce."""
     identity = _identity(kind=kind * 300, task_id=task_id * 300)
     for wire in (
-        lines.received_line(identity, t_ns=2**63 - 1),
+        lines.received_line(identity, t_ns=2**63 - 1, worker=kind * 300, eta_ns=2**63 - 1),
         lines.verdict_line(identity, t_ns=2**63 - 1, outcome=Outcome.FAILED, error=error * 300),
         lines.finished_line(
             identity, t_ns=2**63 - 1, pid=1, state=state, cpu_ns=2**63 - 1, work_ns=0

@@ -1,0 +1,37 @@
+"""What Celery does with a job in addition to running it: where, when, how often. Data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Jobs that fail in their first attempt, and are retried once."""
+
+    #: Share of the jobs, above 0.
+    share: float
+    #: Countdown of the second attempt, seconds.
+    countdown_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """The options of the jobs of one part of a mix; all have no effect by default."""
+
+    #: Name of its queue; a contender that doesn't consume it gets the jobs in its default queue.
+    queue: str = ""
+    #: Celery's priority on Redis: 0 is served first, 9 last; None for a message without one.
+    priority: int | None = None
+    #: Time from when a job is due until a slot may start it, seconds; 0 for none.
+    countdown_s: float = 0.0
+    #: Time from when a job is due until it expires, seconds; 0 for never.
+    expires_s: float = 0.0
+    #: Share of the jobs that fail in each attempt.
+    fail_share: float = 0.0
+    retry: Retry | None = None
+    #: Most starts of its kind in each worker, as Celery writes it: ``6/m``; empty for no limit.
+    rate_limit: str = ""
+    #: Size of an unused argument, and of the result, bytes.
+    payload_bytes: int = 0
+    result_bytes: int = 0
