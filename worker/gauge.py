@@ -13,8 +13,9 @@ from poolbench.errors import PoolbenchError
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind
 from worker.jobs import COMPUTING
 
-#: Least CPU time of a measurement, nanoseconds: several calls of a job of a few ms.
-MIN_MEASURE_NS = 50_000_000
+#: Least CPU time of a measurement, nanoseconds: several calls of a job of a few ms. A row has ten
+#: measurements or more, whose median counts, and each delays a trial.
+MIN_MEASURE_NS = 25_000_000
 
 #: The kinds whose work is counted in units.
 CALIBRATED = tuple(name for name, kind in JOB_KINDS.items() if kind.calibrated)

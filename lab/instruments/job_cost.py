@@ -18,7 +18,7 @@ _Jobs = list[tuple[str, Mapping[str, int | float]]]
 
 
 class Gauge(LineProcess):
-    """A long-lived ``python -m worker gauge``; each answer takes about 55 ms."""
+    """A long-lived ``python -m worker gauge``; each answer takes about 30 ms."""
 
     def __init__(self, interpreter: Interpreter | None = None) -> None:
         """Start it in a contender's Python, since the speed depends on the interpreter."""
