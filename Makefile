@@ -45,7 +45,7 @@ e2e: $(VENV)/.dev  ## test whole stacks, experiments and commands, as people use
 	$(BIN)/pytest -n 3 --dist loadfile tests/e2e/test_lab_*.py tests/e2e/test_pool_*.py
 	$(BIN)/pytest --ignore-glob='*/test_lab_*.py' --ignore-glob='*/test_pool_*.py' tests/e2e
 
-schemas: $(VENV)/.dev  ## write docs/schemas from the types
+schemas: $(VENV)/.dev  ## write docs/schemas and docs/experiment.md from the types
 	$(BIN)/python docs/write_schemas.py
 
 format: $(VENV)/.dev  ## format the code

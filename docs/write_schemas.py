@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas that follow from types into docs/schemas: `make schemas`."""
+"""Writes the documents that follow from types: docs/schemas and docs/experiment.md."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 from collector.run_manifest import manifest_schema
+from lab.experiment_file.reference import reference_page
 from report.result import summary_schema
 
 SCHEMAS = {"manifest.schema.json": manifest_schema, "summary.schema.json": summary_schema}
 
 if __name__ == "__main__":
+    folder = Path(__file__).parent
+    (folder / "experiment.md").write_text(reference_page(), encoding="utf-8")
     for name, schema_of in SCHEMAS.items():
         text = json.dumps(schema_of(), indent=1, ensure_ascii=False) + "\n"
-        (Path(__file__).parent / "schemas" / name).write_text(text, encoding="utf-8")
+        (folder / "schemas" / name).write_text(text, encoding="utf-8")

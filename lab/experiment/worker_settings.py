@@ -14,24 +14,24 @@ SLOTS = "slots"
 
 
 class Tuning(FileTable):
-    """A contender's settings and their defaults."""
+    """Settings of a contender's workers."""
 
     misplaced: ClassVar[Mapping[str, str]] = {SLOTS: "write it beside pool, not in settings"}
 
-    #: Messages that a worker reserves for each slot. None: the value of POOLBENCH_PREFETCH.
+    #: Messages that a worker reserves for each slot; by default the value of POOLBENCH_PREFETCH.
     prefetch_multiplier: int | None = Field(default=None, ge=1, le=1_000)
-    #: Whether a job is acknowledged after it ran. None: the value of POOLBENCH_ACKS_LATE.
+    #: Acknowledge a job after it ran; by default the value of POOLBENCH_ACKS_LATE.
     acks_late: bool | None = None
-    #: Whether the worker sends Celery's events.
+    #: The worker sends Celery's events.
     events: bool = False
-    #: Whether each job's result is stored in Redis.
+    #: Store each job's result in Redis.
     result_backend: bool = False
-    #: Whether Flower monitors the worker during its trials.
+    #: Flower monitors the worker during its trials; requires `events`.
     flower: bool = False
-    #: Delay that a proxy adds to each answer of Redis to the worker, milliseconds. None: no proxy;
-    #: 0: a proxy without an added delay.
+    #: Delay that a proxy adds to each answer of Redis to the worker; there is no proxy by default,
+    #: and 0 is a proxy without an added delay.
     redis_delay_ms: float | None = Field(default=None, ge=0, le=1_000)
-    #: Size of an argument that is sent with every job and read by none, bytes.
+    #: Size of an argument that is sent with every job and read by none.
     payload_bytes: int = Field(default=0, ge=0, le=100_000)
 
     @field_validator("flower")

@@ -61,17 +61,23 @@ def _suit_the_pool(slots: object, info: ValidationInfo) -> object:
 
 
 class ContenderInput(FileTable):
-    """A `[[contender]]` table."""
+    """A pool with its slots and settings."""
 
     misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
         Tuning.model_fields, "write it in settings"
     )
 
+    #: Its name in tables and charts.
     name: Annotated[Name, AfterValidator(_is_no_control)]
+    #: Path of the Python that runs the worker, or `free-threaded`; Poolbench's own by default.
     interpreter: str = ""
+    #: Celery's pool.
     pool: Annotated[str, one_of("pool", POOLS), AfterValidator(_can_run_without_the_gil)]
+    #: Jobs in flight at once in each worker; `"cores"` is the number of usable cores.
     slots: Annotated[int | Literal["cores"], PlainValidator(_suit_the_pool)]
+    #: Text beside its name in the report.
     note: str = ""
+    #: Settings in addition to pool and slots.
     settings: Annotated[dict[str, Any], AfterValidator(_settings)] = Field(default_factory=dict)
 
     def at(self, point: SweepPoint) -> ContenderInput:
@@ -102,11 +108,13 @@ _Value = Annotated[SettingValue, PlainValidator(_is_value)]
 
 
 class SweepInput(FileTable):
-    """The `[sweep]` table: one or several contenders at each value of one setting."""
+    """One or several contenders at each value of one setting; each is a contender of its own."""
 
-    #: Names of the contenders; a file may contain one name or a list.
+    #: Names of the contenders, or one name.
     of: Annotated[Names, BeforeValidator(_as_list)]
+    #: The setting that varies.
     setting: Annotated[str, one_of("setting", (SLOTS, *Tuning.model_fields))]
+    #: Its values.
     values: Annotated[list[_Value], Field(min_length=2), each_once()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -46,14 +47,21 @@ def raise_all(found: Iterable[Broken]) -> None:
 
 def one_of(what: str, words: Iterable[str]) -> AfterValidator:
     """Return a validator that accepts only ``words``; ``what`` names them in the message."""
-    known = tuple(words)
+    return AfterValidator(partial(_check_word, what=what, known=tuple(words)))
 
-    def check(word: str) -> str:
-        if word not in known:
-            raise broken(f"unknown {what}", among=known)
-        return word
 
-    return AfterValidator(check)
+def words_of(validator: AfterValidator) -> tuple[str, ...]:
+    """Return the words that a validator of `one_of` accepts; none for any other validator."""
+    check = validator.func
+    if isinstance(check, partial) and check.func is _check_word:
+        return tuple(check.keywords["known"])
+    return ()
+
+
+def _check_word(word: str, *, what: str, known: tuple[str, ...]) -> str:
+    if word not in known:
+        raise broken(f"unknown {what}", among=known)
+    return word
 
 
 def each_once(*, key: str = "") -> AfterValidator:

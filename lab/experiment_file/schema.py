@@ -23,19 +23,34 @@ from report.verdicts.fail_on import parse_conditions, row_faults
 #: Default of `stall_s`: a trial that reports no line for this time is stopped, seconds.
 DEFAULT_STALL_S = 10.0
 
-_BOUNDS: dict[str, Any] = dict.fromkeys(SLO_KEYS, (float, Field(default=None, gt=0)))
+
+def _bound(key: str) -> tuple[type[float], Any]:
+    percentile, span, _ = key.split("_")
+    effect = f"Longest {percentile} of the jobs' {span}"
+    return float, Field(default=None, gt=0, description=effect)
+
+
+_BOUNDS: dict[str, Any] = {key: _bound(key) for key in SLO_KEYS}
 
 #: The `[slo]` table.
-SloInput = create_model("SloInput", __base__=FileTable, **_BOUNDS)
+SloInput = create_model(
+    "SloInput",
+    __base__=FileTable,
+    __doc__="The latency that a contender must keep; at least one bound.",
+    **_BOUNDS,
+)
 
 
 class ProfileInput(FileTable):
-    """A `[profile.NAME]` table: contenders, repetitions and trial length of a run."""
+    """Contenders, repetitions and trial length of a run; `--profile NAME` selects it."""
 
+    #: Number of repetitions: each measures every contender and workload once, with fresh workers.
     repetitions: int = Field(ge=1, le=1_000)
-    #: From the run's start to the end of its last repetition; `repetitions` is the least number.
+    #: Add repetitions as long as they end within this time; `repetitions` is the least number.
     budget_s: float | None = Field(default=None, ge=SHORTEST_S, le=LONGEST_S)
+    #: Approximate length of a trial.
     trial_s: float = Field(gt=0.05, le=600)
+    #: Names of the contenders that it measures; a swept one stands for all its points.
     contenders: Names
 
 
@@ -82,34 +97,40 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
 
 
 class ExperimentInput(FileTable):
-    """The whole file."""
+    """Keys of the file itself, and its tables."""
 
     misplaced: ClassVar[Mapping[str, str]] = {
         "require": 'write above all tables fail_on = ["failed_jobs > 0", '
         '"two: throughput < 1.5 * one"]'
     }
 
+    #: The question, as a title.
     title: str = Field(min_length=1)
+    #: Random seed of the order of trials, of arrivals and of mixes.
     seed: int = Field(default=0, ge=0)
+    #: A trial that reports no line for this time is stopped and invalid.
     stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=LONGEST_STALL_S)
-    #: Bounds that a sustained rate must meet, seconds by name.
+    #: The latency that a sustained rate must keep.
     slo: Annotated[dict[str, Any], AfterValidator(_bounds_are_valid)] = Field(default_factory=dict)
+    #: What is compared: pools with their slots and settings.
     contender: Annotated[list[ContenderInput], Field(min_length=1), each_once(key="name")]
-    #: Each contender of the sweep, with its point.
+    #: One or several contenders at each value of one setting.
     sweep: Annotated[list[tuple[SweepPoint, ContenderInput]], PlainValidator(read_sweep)] = Field(
         default_factory=list
     )
+    #: How long to measure what.
     profile: Annotated[
         dict[str, ProfileInput], Field(min_length=1), AfterValidator(_profiles_name_contenders)
     ]
+    #: Jobs and how they arrive, the same for every contender.
     workload: Annotated[
         list[Annotated[WorkloadInput, PlainValidator(read_workload)]],
         Field(min_length=1),
         each_once(key="name"),
     ]
-    #: Contender of the A/A control; None for the first of the profile.
+    #: Contender of the A/A control; the first of the profile by default.
     twin: Annotated[str, AfterValidator(_is_a_contender)] | None = None
-    #: Thresholds, as `report.verdicts.fail_on` reads them.
+    #: Thresholds: a run that misses one exits with code 99.
     fail_on: Annotated[list[str], AfterValidator(_conditions_name_rows)] = Field(
         default_factory=list
     )

@@ -48,16 +48,20 @@ def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
 class _Job(FileTable):
     """A kind of job with its parameters, complete."""
 
+    #: What a job does.
     kind: Annotated[str, one_of("job kind", JOB_KINDS)]
+    #: Parameters of that kind; those left out have their defaults.
     parameters: Annotated[dict[str, Any], AfterValidator(_complete)] = Field(
         default_factory=dict, validate_default=True
     )
 
 
 class PartInput(_Job):
-    """A `[[workload.mix]]` table: one kind of job in a mix, and its share of the jobs."""
+    """One kind of job in a mix, and its share of the jobs."""
 
+    #: Its name in tables, charts and records.
     name: Name
+    #: Its share of the jobs; the shares of all parts add up to 1.
     share: float = Field(gt=0, le=1)
 
 
@@ -69,12 +73,13 @@ def _can_be_measured(measure: str, info: ValidationInfo) -> str:
 
 
 class SearchArrivals(FileTable):
-    """The `arrivals` table of a workload whose rate is searched for."""
+    """How jobs arrive where the rate is searched for."""
 
     misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("count", "rate_per_s"), "leave it out: a search finds the rate itself"
     )
 
+    #: At random times, or evenly spaced.
     how: Annotated[str, one_of("arrivals of a search", SEARCH_ARRIVALS)] = SEARCH_ARRIVALS[0]
 
 
@@ -114,17 +119,19 @@ def _is_named(name: str, info: ValidationInfo) -> str:
 
 
 class WorkloadInput(_Job):
-    """A `[[workload]]` table, of one kind of job or of a mix."""
+    """Jobs of one kind, or a mix of several kinds, and how they arrive."""
 
+    #: What a job does; left out with a mix.
     kind: Annotated[str, one_of("job kind", JOB_KINDS)] = MIX
+    #: The kinds of a mix.
     mix: Annotated[list[PartInput], each_once(key="name"), AfterValidator(_are_its_jobs)] = Field(
         default_factory=list, validate_default=True
     )
-    #: Defaults to the kind.
+    #: Its name in tables and charts; the kind by default.
     name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)
-    #: Empty for `capacity`, or for `rate` if arrivals are given.
+    #: What is measured; by default `capacity`, or `rate` if there are arrivals.
     measure: Annotated[str, one_of("measure", MEASURES), AfterValidator(_can_be_measured)] = ""
-    #: Arguments of `producer.arrivals.read_schedule`; for a search, only `how`.
+    #: How jobs arrive; without it, the whole backlog is sent at once.
     arrivals: Annotated[dict[str, Any] | None, AfterValidator(_suit_the_measure)] = Field(
         default=None, validate_default=True
     )
