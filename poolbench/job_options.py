@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Seconds of the periods of a rate limit, by Celery's letter.
+_PERIODS_S = {"s": 1, "m": 60, "h": 3_600}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
@@ -32,6 +35,19 @@ class JobOptions:
     retry: Retry | None = None
     #: Most starts of its kind in each worker, as Celery writes it: ``6/m``; empty for no limit.
     rate_limit: str = ""
-    #: Size of an unused argument, and of the result, bytes.
+    #: Size of an unused argument, bytes; 0 for the contender's setting.
     payload_bytes: int = 0
+    #: Size of the result, bytes; it is stored where the contender stores results.
     result_bytes: int = 0
+
+    @property
+    def limit_per_s(self) -> float | None:
+        """Return the most starts a second of its kind in each worker; None for no limit."""
+        starts, _, period = self.rate_limit.partition("/")
+        return float(starts) / _PERIODS_S[period] if starts else None
+
+    @property
+    def longest_pause_s(self) -> float:
+        """Return the longest time that these options keep a job from its next start, seconds."""
+        retry_s = self.retry.countdown_s if self.retry else 0.0
+        return max(self.countdown_s, retry_s, 1 / self.limit_per_s if self.limit_per_s else 0.0)

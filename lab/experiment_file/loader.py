@@ -10,12 +10,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from collector.run_manifest import Contender, Part, SweepPoint, Until, Workload
-from lab.experiment.model import Experiment
+from lab.experiment.model import MIX, Experiment
 from lab.experiment_file.contenders import ContenderInput
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
-from lab.experiment_file.workloads import WorkloadInput
+from lab.experiment_file.workloads import PartInput, WorkloadInput
 from poolbench.errors import Fault, UsageError, nearest, unknown
+from poolbench.job_options import JobOptions
 from producer.arrivals import read_schedule
 
 
@@ -108,8 +109,28 @@ def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
     arrivals = known.arrivals
     if measure == "rate":
         arrivals = read_schedule(arrivals or {}, span_s=trial_s).as_table()
-    parts = tuple(Part(**dict(part)) for part in known.mix)
-    return Workload(**{**dict(known), "measure": measure, "arrivals": arrivals, "mix": parts})
+    parts = tuple(_part(part, name=part.name, share=part.share) for part in known.mix)
+    if known.options != JobOptions():
+        parts = (_part(known, name=known.kind, share=1.0),)
+    return Workload(
+        name=known.name,
+        kind=MIX if parts else known.kind,
+        parameters={} if parts else known.parameters,
+        measure=measure,
+        arrivals=arrivals,
+        mix=parts,
+        is_in_sequence=known.mix_order == "sequence",
+    )
+
+
+def _part(known: PartInput | WorkloadInput, *, name: str, share: float) -> Part:
+    return Part(
+        name=name,
+        kind=known.kind,
+        parameters=known.parameters,
+        share=share,
+        options=known.options,
+    )
 
 
 def _opening_comment(text: str) -> str:

@@ -19,7 +19,13 @@ from lab.experiment_file.contenders import ContenderInput, SweepInput
 from lab.experiment_file.rules import Keys
 from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
 from lab.experiment_file.toml_lines import locate
-from lab.experiment_file.workloads import PartInput, SearchArrivals, WorkloadInput
+from lab.experiment_file.workloads import (
+    OPTIONS,
+    PartInput,
+    RetryInput,
+    SearchArrivals,
+    WorkloadInput,
+)
 from poolbench.errors import Fault, nearest
 
 #: A parsed TOML file, or a table in it.
@@ -103,14 +109,18 @@ def _remedy(error: ErrorDetails, *, table: Table) -> str:
 def _key_advice(keys: Keys, *, given: Table) -> str:
     """Return which key to write instead of an unknown one in the table ``given``."""
     model, key = _MODELS.get((keys[0], len(keys)), ExperimentInput), str(keys[-1])
+    if "retry" in keys[:-1]:
+        model = RetryInput
     refused = dict(model.misplaced)
     if key in refused:
         return refused[key]
     if given.get("measure") == "capacity":
         refused["arrivals"] = 'with measure = "rate"'
     if model is WorkloadInput:
-        jobs = ["kind", "parameters"] if "mix" in given else ["mix"]
+        jobs = ["kind", "parameters"] if "mix" in given else ["mix", "mix_order"]
         refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
+        if "mix" in given:
+            refused |= dict.fromkeys(OPTIONS, "write it in the parts")
     free = [name for name in model.model_fields if _is_free(name, key=key, given=given)]
     return nearest(key, among=free, refused=refused)
 

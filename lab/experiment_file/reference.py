@@ -21,7 +21,13 @@ from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.contenders import ContenderInput, SweepInput
 from lab.experiment_file.rules import words_of
 from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
-from lab.experiment_file.workloads import BURST, PartInput, SearchArrivals, WorkloadInput
+from lab.experiment_file.workloads import (
+    BURST,
+    PartInput,
+    RetryInput,
+    SearchArrivals,
+    WorkloadInput,
+)
 from poolbench.jobs import JOB_KINDS, Parameter
 from producer.arrivals import ARRIVALS
 
@@ -34,6 +40,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "`[sweep]`": SweepInput,
     "`[[workload]]`": WorkloadInput,
     "`[[workload.mix]]`": PartInput,
+    "`retry` of a workload or of a part": RetryInput,
     "`[slo]`": SloInput,
     "`arrivals` of a search": SearchArrivals,
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -12,12 +13,24 @@ from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
 from lab.experiment_file.rules import Broken, Keys, Name, each_once, errors_of, one_of, raise_all
 from poolbench.errors import Fault, UsageError
+from poolbench.format import listed
+from poolbench.job_options import JobOptions, Retry
 from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind, rough_job_s
 from producer.arrivals import ARRIVALS, read_schedule
 from producer.mixes import check_shares
 
 #: Upper bound of `stall_s`, seconds.
 LONGEST_STALL_S = 3_600.0
+
+#: Longest countdown and longest time until a job expires, seconds.
+LONGEST_DELAY_S = 3_600.0
+
+#: Largest unused argument and largest result of a job, bytes.
+MAX_PAYLOAD_BYTES = 100_000
+MAX_RESULT_BYTES = 1_000_000
+
+#: The orders in which the parts of a mix are sent.
+MIX_ORDERS = ("random", "sequence")
 
 #: The measures that search for a rate.
 SEARCHES = ("sustain", "curve")
@@ -45,8 +58,37 @@ def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     return complete
 
 
+#: Keys of a job that are its options.
+OPTIONS = {option.name for option in fields(JobOptions)}
+
+
+class RetryInput(FileTable):
+    """Jobs that do their work, fail once, and are retried."""
+
+    #: Share of the jobs.
+    share: float = Field(gt=0, le=1)
+    #: Countdown of the second attempt, seconds.
+    countdown_s: float = Field(default=1.0, ge=0, le=LONGEST_DELAY_S)
+
+
+def _leaves_shares_below_one(retry: RetryInput | None, info: ValidationInfo) -> RetryInput | None:
+    fail_share = info.data.get("fail_share", 0.0)
+    if retry and fail_share + retry.share > 1:
+        seen = f"{fail_share:g} + {retry.share:g}"
+        raise broken("fail_share and retry.share must not exceed 1 together", seen=seen)
+    return retry
+
+
+def _is_a_rate_limit(limit: str) -> str:
+    starts, _, period = limit.partition("/")
+    if not (starts.isdecimal() and int(starts) and period in ("s", "m", "h")):
+        remedy = 'write "6/m"; s, m and h are a second, a minute and an hour'
+        raise broken("must be a whole number of starts in a period", remedy=remedy)
+    return limit
+
+
 class _Job(FileTable):
-    """A kind of job with its parameters, complete."""
+    """A kind of job with its parameters, complete, and what Celery does with the jobs."""
 
     #: What a job does.
     kind: Annotated[str, one_of("job kind", JOB_KINDS)]
@@ -54,6 +96,34 @@ class _Job(FileTable):
     parameters: Annotated[dict[str, Any], AfterValidator(_complete)] = Field(
         default_factory=dict, validate_default=True
     )
+    #: Queue of the jobs; a contender that doesn't consume it gets them in its default queue.
+    queue: Name | None = None
+    #: Celery's priority on Redis: 0 is served first, 9 last.
+    priority: int | None = Field(default=None, ge=0, le=9)
+    #: Time from when a job is due until a slot may start it, seconds.
+    countdown_s: float = Field(default=0.0, ge=0, le=LONGEST_DELAY_S)
+    #: Time from when a job is due until it expires, seconds.
+    expires_s: float | None = Field(default=None, gt=0, le=LONGEST_DELAY_S)
+    #: Share of the jobs that do their work and then fail.
+    fail_share: float = Field(default=0.0, ge=0, le=1)
+    #: Jobs that do their work, fail once, and are retried.
+    retry: Annotated[RetryInput | None, AfterValidator(_leaves_shares_below_one)] = None
+    #: Most starts of its kind in each worker, as Celery writes it.
+    rate_limit: Annotated[str, AfterValidator(_is_a_rate_limit)] | None = None
+    #: Size of an argument that is sent with every job and read by none, bytes; it replaces the
+    #: contender's.
+    payload_bytes: int = Field(default=0, ge=0, le=MAX_PAYLOAD_BYTES)
+    #: Size of each job's result, bytes; it is stored where the contender stores results.
+    result_bytes: int = Field(default=0, ge=0, le=MAX_RESULT_BYTES)
+
+    @property
+    def options(self) -> JobOptions:
+        """Return what Celery does with the jobs in addition to running them."""
+        given = {name: getattr(self, name) for name in OPTIONS & self.model_fields_set}
+        given = {name: value for name, value in given.items() if value is not None}
+        if self.retry:
+            given["retry"] = Retry(**dict(self.retry))
+        return JobOptions(**given)
 
 
 class PartInput(_Job):
@@ -106,12 +176,37 @@ def _are_its_jobs(parts: list[PartInput], info: ValidationInfo) -> list[PartInpu
         if info.data.get("kind", MIX) != MIX or info.data.get("parameters"):
             remedy = "write kind and parameters in each part alone"
             raise broken("each part of a mix has its own kind and parameters", remedy=remedy)
+        given = [
+            name
+            for name, key in _Job.model_fields.items()
+            if name in OPTIONS and name in info.data and info.data[name] != key.default
+        ]
+        if given:
+            remedy = f"write {listed(given)} in each part alone"
+            raise broken("each part of a mix has its own job options", remedy=remedy)
         faults = check_shares({part.name: part.share for part in parts})
         raise_all(((0, "share"), fault) for fault in faults)
+        raise_all(_limit_faults(parts))
     elif info.data.get("kind") == MIX:
         remedy = "write a kind, or [[workload.mix]] tables"
         raise broken("a workload has a kind, or a mix of kinds", remedy=remedy)
     return parts
+
+
+def _limit_faults(parts: Sequence[PartInput]) -> Iterator[Broken]:
+    """Yield the parts whose rate limit differs from that of an earlier part of their kind."""
+    limits: dict[str, str | None] = {}
+    for index, part in enumerate(parts):
+        if part.rate_limit != limits.setdefault(part.kind, part.rate_limit):
+            remedy = "write the same in all parts of the kind, or change the kind of one"
+            problem = f"Celery limits all jobs of a kind, and another part of {part.kind} differs"
+            yield (index, "rate_limit"), broken(problem, remedy=remedy)
+
+
+def _orders_a_mix(order: str, info: ValidationInfo) -> str:
+    if not info.data.get("mix", True):
+        raise broken("only a mix has an order", remedy="leave it out, or write [[workload.mix]]")
+    return order
 
 
 def _is_named(name: str, info: ValidationInfo) -> str:
@@ -126,6 +221,10 @@ class WorkloadInput(_Job):
     #: The kinds of a mix.
     mix: Annotated[list[PartInput], each_once(key="name"), AfterValidator(_are_its_jobs)] = Field(
         default_factory=list, validate_default=True
+    )
+    #: Whether the parts are sent in random order, or one part after another.
+    mix_order: Annotated[str, one_of("mix_order", MIX_ORDERS), AfterValidator(_orders_a_mix)] = (
+        MIX_ORDERS[0]
     )
     #: Its name in tables and charts; the kind by default.
     name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)

@@ -18,7 +18,7 @@ VALUES = (
     *("true", "false", "[true, false]", "1", "5.0", "[1, 2]", "[5, 10]", "{}"),
     *('"capacity"', '"rate"', '"one"', '"web"', '["failed_jobs > 0"]', "{ p95_wait_s = 1.0 }"),
     '{ of = "two", setting = "slots", values = [1, 2] }',
-    '{ how = "poisson", rate_per_s = 5 }',
+    *('{ how = "poisson", rate_per_s = 5 }', "{ share = 0.1 }", '"6/m"', '"sequence"'),
 )
 
 BASE = """\

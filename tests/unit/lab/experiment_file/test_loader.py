@@ -9,9 +9,11 @@ from unittest.mock import Mock
 
 import pytest
 
+from collector.run_manifest import Part
 from lab.experiment.model import MIX, Experiment
 from lab.experiment_file.loader import load_experiment
 from poolbench.errors import ExitCode, UsageError
+from poolbench.job_options import JobOptions, Retry
 
 MINIMAL = """\
 # Does it work?
@@ -119,6 +121,61 @@ def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
     assert [sort.kind for sort in workload.sorts] == ["io.sleep", "cpu.primes"]
     assert workload.shares == (0.9, 0.1)
     assert "work_ms" in workload.mix[1].parameters
+
+
+def test_jobs_of_one_kind_with_options_are_a_mix_of_one_part(tmp_path: Path) -> None:
+    """What Celery does with the jobs is an option of their part, whose defaults are filled in."""
+    text = MINIMAL + 'queue = "io"\npriority = 0\nexpires_s = 3\nretry = { share = 0.1 }\n'
+
+    (workload,) = load(tmp_path, text).workloads
+
+    options = JobOptions(queue="io", priority=0, expires_s=3.0, retry=Retry(share=0.1))
+    part = Part(
+        name="io.sleep",
+        kind="io.sleep",
+        parameters={"delay_ms": 10.0},
+        share=1.0,
+        options=options,
+    )
+    assert (workload.name, workload.kind, workload.parameters) == ("io.sleep", MIX, {})
+    assert workload.mix == (part,)
+
+
+def test_the_parts_of_a_mix_have_options_and_an_order(tmp_path: Path) -> None:
+    """Options of one part don't concern the others; the order is random if none is given."""
+    text = MIXED + 'rate_limit = "6/m"\ncountdown_s = 2\n'
+    in_sequence = text.replace("[[workload]]", '[[workload]]\nmix_order = "sequence"')
+
+    mixes = [load(tmp_path, one).workloads[0] for one in (text, in_sequence)]
+
+    assert [mix.is_in_sequence for mix in mixes] == [False, True]
+    assert [part.options for part in mixes[0].mix] == [
+        JobOptions(),
+        JobOptions(rate_limit="6/m", countdown_s=2.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (MINIMAL + "fail_share = 0.6\nretry = { share = 0.5 }\n", "must not exceed 1 together"),
+        (MINIMAL + "retry = { count = 1, share = 0.5 }\n", "unknown key"),
+        (MINIMAL + "priority = 10\n", "must be at most 9"),
+        (MINIMAL + 'rate_limit = "6 a minute"\n', 'Write "6/m"'),
+        (MINIMAL + 'rate_limit = "0/s"\n', "whole number of starts"),
+        (MINIMAL + 'mix_order = "sequence"\n', "only a mix has an order"),
+        (
+            MIXED.replace("[[workload]]", "[[workload]]\npriority = 0"),
+            "Write priority in each part",
+        ),
+        (MIXED.replace('"cpu.primes"', '"io.sleep"') + 'rate_limit = "6/m"\n', "limits all jobs"),
+    ],
+)
+def test_impossible_options_of_jobs_are_refused(tmp_path: Path, text: str, fault: str) -> None:
+    """Each of them is one fault, which says what is wrong and what to write."""
+    (found,) = faults_of(tmp_path, text)
+
+    assert fault in found
 
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
