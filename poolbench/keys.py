@@ -27,6 +27,13 @@ NAME_RULE = (
     "and begin with a letter or digit"
 )
 
+#: kombu's steps of priority on Redis, the first to be served first: a message has the priority of
+#: the highest step that doesn't exceed its own.
+PRIORITY_STEPS = (0, 3, 6, 9)
+
+#: What separates a queue's name from the step in the key of each list but the first.
+PRIORITY_SEPARATOR = "\x06\x16"
+
 #: Field of a stream entry whose value is a batch of lines, one JSON object each.
 LINES_FIELD = "lines"
 
@@ -69,6 +76,29 @@ def queue_name(contender: str, *, scope: str = "", queue: str = "") -> str:
     """
     default = f"poolbench.{scope}.{contender}" if scope else f"poolbench.{contender}"
     return f"{default}:{queue}" if queue else default
+
+
+def queue_lists(queue: str) -> tuple[str, ...]:
+    """Return the keys of a Celery queue in Redis: a list for each of kombu's steps of priority."""
+    return (queue, *(f"{queue}{PRIORITY_SEPARATOR}{step}" for step in PRIORITY_STEPS[1:]))
+
+
+def worker_name(contender: str, *, scope: str = "", instance: str = "") -> str:
+    """Return Celery's name of a contender's worker, without the host.
+
+    ``instance`` distinguishes the workers of one contender: the number, or ``group:number``.
+    """
+    name = f"{contender}:{instance}" if instance else contender
+    return f"{name}.{scope}" if scope else name
+
+
+def group_of(worker: str) -> str:
+    """Return the group in the name of a contender's worker; empty for a contender without groups.
+
+    No name contains the colon.
+    """
+    _, *instance = worker.partition("@")[0].split(":")
+    return instance[0] if len(instance) == 2 else ""
 
 
 def scratch_key(token: str) -> str:

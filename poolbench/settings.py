@@ -5,10 +5,12 @@ An environment variable overrides ``.env``, which overrides the default.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from poolbench.errors import Fault, UsageError
@@ -46,9 +48,10 @@ VARIABLES: dict[str, Variable] = {
     "POOLBENCH_SLOTS_THREADS": Variable("50", bounds=(1, MAX_SLOTS)),
     "POOLBENCH_SLOTS_GEVENT": Variable("100", bounds=(1, MAX_SLOTS)),
     "POOLBENCH_SLOTS_ASYNCIO": Variable("100", bounds=(1, MAX_SLOTS)),
-    "POOLBENCH_PREFETCH": Variable("4", bounds=(1, 1_000)),
+    "POOLBENCH_PREFETCH": Variable("4", bounds=(0, 1_000)),
     "POOLBENCH_ACKS_LATE": Variable("0", bounds=_SWITCH),
     "POOLBENCH_RESULTS": Variable("0", bounds=_SWITCH),
+    "POOLBENCH_CELERY": Variable(),
     "POOLBENCH_WORKER_REDIS_URL": Variable(),
     "POOLBENCH_IMAGE": Variable("poolbench:local"),
     "POOLBENCH_COLLECTOR_IMAGE": Variable("poolbench-collector:local"),
@@ -75,12 +78,14 @@ class Settings:
     flower_basic_auth: str
     #: Slots of the stack's worker, by pool.
     slots: Mapping[str, int]
-    #: Messages reserved for each slot.
+    #: Messages reserved for each slot; 0 for no limit.
     prefetch_multiplier: int
     #: Whether a job is acknowledged after it ran.
     acks_late: bool
     #: Whether a worker stores the results of messages that don't specify it.
     stores_results: bool
+    #: Celery's settings of a worker in addition to Poolbench's, by Celery's names.
+    celery: Mapping[str, Any]
     #: Address of the broker for a worker and its jobs, with its password.
     worker_redis_url: str
     image: str
@@ -136,6 +141,7 @@ def load_settings(
         prefetch_multiplier=int(values["POOLBENCH_PREFETCH"]),
         acks_late=values["POOLBENCH_ACKS_LATE"] == "1",
         stores_results=values["POOLBENCH_RESULTS"] == "1",
+        celery=json.loads(values["POOLBENCH_CELERY"] or "{}"),
         worker_redis_url=values["POOLBENCH_WORKER_REDIS_URL"] or redis_url,
         image=values["POOLBENCH_IMAGE"],
         collector_image=values["POOLBENCH_COLLECTOR_IMAGE"],
@@ -150,6 +156,19 @@ def load_settings(
             found.get(name) == value for name, value in POOLS["asyncio"].environment
         ),
     )
+
+
+def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with changes; a table in both is merged likewise instead of replaced."""
+    return {
+        **table,
+        **{
+            name: merged(table[name], value)
+            if isinstance(value, Mapping) and isinstance(table.get(name), Mapping)
+            else value
+            for name, value in changes.items()
+        },
+    }
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -178,10 +197,20 @@ def _faults(values: Mapping[str, str]) -> Iterator[Fault]:
             if not (value.isdecimal() and low <= int(value) <= high):
                 problem = f"must be a whole number from {low} to {high}"
                 yield Fault(field=name, seen=repr(value), problem=problem)
+        elif name == "POOLBENCH_CELERY" and value and not _is_json_object(value):
+            remedy = 'write {"worker_eta_task_limit": 500}'
+            yield Fault(field=name, seen=value, problem="must be a JSON object", remedy=remedy)
         elif name.endswith("_REDIS_URL") and value and not _is_redis_url(value):
             # the value may hold a password, so it is not shown
             remedy = "write redis://:password@host:port/0"
             yield Fault(field=name, problem="must be a Redis address", remedy=remedy)
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 def _is_redis_url(url: str) -> bool:

@@ -14,7 +14,7 @@ from celery import Celery, signals
 
 from poolbench.keys import result_prefix, unacked_keys
 from poolbench.pools import MAX_SLOTS
-from poolbench.settings import Settings, load_settings
+from poolbench.settings import Settings, load_settings, merged
 from worker.broker import refuse_without_broker
 
 #: Timeout of a read from or a write to the broker, seconds. It must exceed the second for which an
@@ -48,8 +48,8 @@ CHILD_START_TIMEOUT_S = 30.0
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
-    """Return the app's settings, by Celery's names."""
-    return {
+    """Return the app's settings, by Celery's names: Poolbench's, changed by `Settings.celery`."""
+    own = {
         "broker_url": settings.worker_redis_url,
         # without retry_on_timeout: a push that timed out may be stored, and would be duplicated
         "broker_transport_options": {
@@ -98,6 +98,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "timezone": "UTC",
     }
+    return merged(own, settings.celery)
 
 
 app = Celery("poolbench", include=["worker.tasks"])

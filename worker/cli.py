@@ -27,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     commands = {"gauge": _gauge, "calibrate": _calibrate, "interpreter": _interpreter}
     if not words or words[0].startswith("-"):
-        return _start(**vars(_parser().parse_args(words)))
+        at = words.index("--") if "--" in words else len(words)
+        options = vars(_parser().parse_args(words[:at]))
+        return _start(**options, arguments=words[at + 1 :])
     if words[0] not in commands:
         raise UsageError(unknown("command", field="command", seen=words[0], among=commands))
     return commands[words[0]](words[1:])
@@ -102,7 +104,7 @@ def _interpreter(words: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m worker",
-        description="Runs jobs in one of Celery's pools.",
+        description="Runs jobs in one of Celery's pools. Arguments after -- are passed to Celery.",
         epilog="Without Celery: `python -m worker gauge` and `python -m worker calibrate`.",
     )
     add = parser.add_argument
@@ -143,5 +145,25 @@ def _parser() -> argparse.ArgumentParser:
         choices=LOG_LEVELS,
         help="set the log level; default: warning",
     )
+    add(
+        "--queue",
+        dest="queues",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="consume this queue of the contender; repeat it for several; default: its only one",
+    )
+    add(
+        "--instance",
+        default="",
+        metavar="NAME",
+        help="distinguish this worker from the contender's others: a number, or group:number",
+    )
+    for feature, text in (
+        ("gossip", "exchange messages with other workers"),
+        ("mingle", "ask other workers for their state at the start"),
+        ("heartbeat", "send Celery's heartbeat events, as --events does too"),
+    ):
+        add(f"--{feature}", dest=f"has_{feature}", action="store_true", help=text)
     add("--print-command", action="store_true", help="print the celery command and exit")
     return parser

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from poolbench.errors import Fault, UsageError
-from poolbench.keys import check_name, queue_name
+from poolbench.keys import check_name, queue_name, worker_name
 from poolbench.pools import Pool
 from poolbench.settings import Settings
 
@@ -32,6 +32,17 @@ class Launch:
     #: Whether it sends Celery's events, for Flower; they halve the throughput of no-op jobs.
     has_events: bool
     log_level: str
+    #: Names of the queues that it consumes; empty for the contender's default queue.
+    queues: tuple[str, ...] = ()
+    #: What distinguishes it from the contender's other workers: a number, or ``group:number``.
+    instance: str = ""
+    #: Whether it exchanges messages with other workers: all the time, and when it starts.
+    has_gossip: bool = False
+    has_mingle: bool = False
+    #: Whether it sends Celery's heartbeat events. They come with events anyway.
+    has_heartbeat: bool = False
+    #: More arguments of ``celery worker``.
+    arguments: tuple[str, ...] = ()
     #: Settings of the environment, with the overrides of the command line.
     settings: Settings
 
@@ -42,20 +53,27 @@ class Launch:
         imported before gevent could patch them.
         """
         contender, scope = self.settings.contender, self.settings.scope
+        queues = (queue_name(contender, scope=scope, queue=one) for one in self.queues or ("",))
         # two nodes with the same name would share their remote control
-        node = f"{contender}.{scope}" if scope else contender
+        node = worker_name(contender, scope=scope, instance=self.instance)
+        # these exchange messages with other workers, which Poolbench's workers don't need, and a
+        # heartbeat is an event, which only Flower reads
+        switches = {
+            "--without-mingle": not self.has_mingle,
+            "--without-gossip": not self.has_gossip,
+            "--without-heartbeat": not (self.has_heartbeat or self.has_events),
+            "-E": self.has_events,
+        }
         return [
             *(sys.executable, "-m", "celery", "-A", "worker.app", "worker"),
             *("-P", self.pool.celery_value),
             *("-c", str(self.slots)),
-            *("-Q", queue_name(contender, scope=scope)),
+            *("-Q", ",".join(queues)),
             *("-n", f"{node}@%h"),
             *("-I", "poolbench.probe"),
             *("-l", self.log_level),
-            # both exchange messages with other workers, which Poolbench's workers don't need
-            *("--without-mingle", "--without-gossip"),
-            # a heartbeat is an event, which only Flower reads
-            "-E" if self.has_events else "--without-heartbeat",
+            *(option for option, is_given in switches.items() if is_given),
+            *self.arguments,
         ]
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -82,6 +100,12 @@ def plan_launch(
     slots: int | None = None,
     has_events: bool = False,
     log_level: str = "warning",
+    queues: Sequence[str] = (),
+    instance: str = "",
+    has_gossip: bool = False,
+    has_mingle: bool = False,
+    has_heartbeat: bool = False,
+    arguments: Sequence[str] = (),
     **overrides: Any,
 ) -> Launch:
     """Return the launch for these options.
@@ -89,7 +113,7 @@ def plan_launch(
     ``overrides`` replace the settings of those names; None keeps the setting.
 
     Raises:
-        UsageError: if the contender's name or the number of slots is invalid.
+        UsageError: if a name or the number of slots is invalid.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = replace(settings, **given)
@@ -100,10 +124,18 @@ def plan_launch(
         problem = f"pool {pool.name} {bounds}{pool.slot}"
         raise UsageError(Fault(field="slots", seen=str(slots), problem=problem))
     contender = check_name(settings.contender or pool.name, what="contender")
+    for part in instance.split(":") if instance else ():
+        check_name(part, what="instance")
     return Launch(
         pool=pool,
         slots=slots,
         has_events=has_events,
         log_level=log_level,
+        queues=tuple(check_name(queue, what="queue") for queue in queues),
+        instance=instance,
+        has_gossip=has_gossip,
+        has_mingle=has_mingle,
+        has_heartbeat=has_heartbeat,
+        arguments=tuple(arguments),
         settings=replace(settings, contender=contender),
     )

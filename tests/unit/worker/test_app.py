@@ -34,6 +34,17 @@ def configured(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     return configuration(load_settings(environ or {}, dotenv=None))
 
 
+def test_any_setting_of_celery_changes_poolbench_s() -> None:
+    """A table is merged into Poolbench's own, and other values replace it."""
+    celery = {"broker_transport_options": {"visibility_timeout": 5}, "task_time_limit": 3}
+
+    found = configured({"POOLBENCH_CELERY": json.dumps(celery)})
+
+    options = configured()["broker_transport_options"] | {"visibility_timeout": 5}
+    changes = {"broker_transport_options": options, "task_time_limit": 3}
+    assert found == configured() | changes
+
+
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """The times that jobs report; what a test registers is removed."""

@@ -32,14 +32,21 @@ def test_the_command_can_be_looked_at(capsys: pytest.CaptureFixture[str]) -> Non
     assert {"gevent", "7", "poolbench.mine", "-E", "info"} <= set(words)
 
 
+def test_arguments_after_two_dashes_are_celery_s(capsys: pytest.CaptureFixture[str]) -> None:
+    """They come last, and none of them is read here."""
+    cli.main(["--pool", "solo", "--print-command", "--", "--autoscale", "8,1", "--pool"])
+
+    assert capsys.readouterr().out.split()[-3:] == ["--autoscale", "8,1", "--pool"]
+
+
 MISTAKES = [
     ([], "the following arguments are required: --pool. See --help."),
     (["--pool", "gevnt"], "--pool = gevnt is invalid: unknown pool. Did you mean gevent?"),
     (["--pool", "solo", "--slts", "1"], "unrecognized arguments: --slts 1. See --help."),
     (["guage"], "command = guage is invalid: unknown command. Did you mean gauge?"),
     (
-        ["--pool", "solo", "--prefetch-multiplier", "0"],
-        "--prefetch-multiplier = 0 is invalid: must be a whole number from 1 to 1000.",
+        ["--pool", "solo", "--prefetch-multiplier", "-1"],
+        "--prefetch-multiplier = -1 is invalid: must be a whole number from 0 to 1000.",
     ),
     (["gauge", "now"], "unrecognized arguments: now. See --help."),
     (

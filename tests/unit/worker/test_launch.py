@@ -55,6 +55,27 @@ def test_a_heartbeat_comes_with_events_alone(has_events: bool, flag: str) -> Non
     assert {"--without-mingle", "--without-gossip"} <= set(command)
 
 
+def test_a_worker_of_several_has_a_name_and_queues_of_its_own() -> None:
+    """Both begin with the contender's; more arguments for Celery come last."""
+    command = launch(
+        {"POOLBENCH_SCOPE": "r1"},
+        contender="two",
+        queues=["cpu", "io"],
+        instance="web:2",
+        has_gossip=True,
+        has_heartbeat=True,
+        arguments=["--autoscale", "8,1"],
+    ).command()
+
+    assert value_after(command, "-Q") == "poolbench.r1.two:cpu,poolbench.r1.two:io"
+    assert value_after(command, "-n") == "two:web:2.r1@%h"
+    assert [word for word in command if word.startswith("--")] == [
+        "--without-mingle",
+        "--autoscale",
+    ]
+    assert command[-2:] == ["--autoscale", "8,1"]
+
+
 @pytest.mark.parametrize(
     ("environ", "asked", "expected"),
     [
@@ -111,6 +132,8 @@ def test_the_environment_names_the_contender() -> None:
         ({"slots": POOLS["prefork"].max_slots + 1}, "each a child process"),
         ({"pool": "solo", "slots": 2}, "slots = 2 is invalid: pool solo always has 1"),
         ({"contender": "No Name"}, "contender = 'No Name' is invalid"),
+        ({"queues": ["io", "No Queue"]}, "queue = 'No Queue' is invalid"),
+        ({"instance": "web:#2"}, "instance = '#2' is invalid"),
     ],
 )
 def test_what_makes_no_sense_is_refused(asked: dict[str, Any], words: str) -> None:
