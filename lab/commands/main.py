@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.reasons import Severity
+from lab.commands.check import check
 from lab.commands.compare import compare_runs
 from lab.commands.conformance import conformance
 from lab.commands.exit_status import end_by, failed
@@ -25,8 +26,10 @@ from lab.experiment.control import with_control
 from lab.experiment.interpreters import equip
 from lab.experiment.stopping_rule import DEFAULT_BUDGET_S, read_until
 from lab.experiment_file.loader import load_experiment
-from lab.run.conductor import conduct_experiment, trial_count
+from lab.run.conductor import conduct_experiment
+from lab.run.duration import expected_s
 from lab.run.progress import RunProgress
+from lab.run.trial_sequences import trial_count
 from lab.system import environment
 from lab.system.signals import interrupt_on_signals, uninterrupted
 from poolbench.errors import ExitCode, Fault, PoolbenchError, UsageError
@@ -61,6 +64,7 @@ def options(
         raise typer.Exit
 
 
+app.command(rich_help_panel="Measure")(check)
 app.command(rich_help_panel="Measure")(jobs)
 for command in (up, ps, logs, down):
     app.command(rich_help_panel="Stack")(command)
@@ -131,7 +135,8 @@ def run(
     began_at_s = time.monotonic()
     rule = read_until(until=until, budget=budget, repetitions=repetitions)
     settings = load_settings()
-    planned = load_experiment(experiment, profile=profile, cores=environment.usable_cores())
+    cores = environment.usable_cores()
+    planned = load_experiment(experiment, profile=profile, cores=cores)
     if rule is not None or repetitions is not None:
         planned = replace(planned, repetitions=repetitions or 1, until=rule)
     if seed is not None:
@@ -140,12 +145,15 @@ def run(
     for skip in planned.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
     interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
+    # with a width to reach, only the limit is known
+    is_open = planned.until is not None and planned.until.half_width is not None
     progress = RunProgress(
         _errors,
         title=planned.title,
         trials=trial_count(planned),
         blocks=None if planned.until else planned.repetitions,
         at_most_s=planned.until.at_most_s if planned.until else 0.0,
+        expected_s=None if is_open else expected_s(planned, cores=cores),
     )
     with progress:
         folder, cut = conduct_experiment(

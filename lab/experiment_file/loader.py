@@ -26,19 +26,37 @@ def load_experiment(path: Path, *, profile: str, cores: int) -> Experiment:
     Raises:
         UsageError: with every fault of the file, each with its line and the nearest valid word.
     """
+    parsed, text = _parse(path)
+    if profile not in parsed.profile:
+        fault = unknown("profile", field="profile", seen=profile, among=parsed.profile)
+        raise UsageError(replace(fault, where=str(path)))
+    return _resolve(parsed, path=path, text=text, profile=profile, cores=cores)
+
+
+def load_profiles(path: Path, *, cores: int) -> dict[str, Experiment]:
+    """Return the experiment in a file for each of its profiles, in the order of the file.
+
+    Raises:
+        UsageError: as `load_experiment`.
+    """
+    parsed, text = _parse(path)
+    return {
+        profile: _resolve(parsed, path=path, text=text, profile=profile, cores=cores)
+        for profile in parsed.profile
+    }
+
+
+def _parse(path: Path) -> tuple[ExperimentInput, str]:
+    """Return the checked tables of a file, and its text."""
     text = _read(path)
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(Fault(problem="invalid TOML", seen=str(error), where=str(path))) from error
     try:
-        parsed = ExperimentInput.model_validate(table)
+        return ExperimentInput.model_validate(table), text
     except ValidationError as error:
         raise UsageError(*faults_of(error, table=table, where=str(path), text=text)) from error
-    if profile not in parsed.profile:
-        fault = unknown("profile", field="profile", seen=profile, among=parsed.profile)
-        raise UsageError(replace(fault, where=str(path)))
-    return _resolve(parsed, path=path, text=text, profile=profile, cores=cores)
 
 
 def _read(path: Path) -> str:

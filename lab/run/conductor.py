@@ -101,11 +101,6 @@ def conduct_experiment(
         return folder, _carry_out(run, reserve=reserve)
 
 
-def trial_count(experiment: Experiment) -> int:
-    """Return the number of trials in a block, a search counted as one, without pilots."""
-    return len(block_units(experiment, block=1))
-
-
 def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardInterrupt | None:
     """Run the blocks; return the error that interrupted them."""
     cut: PoolbenchError | KeyboardInterrupt | None = None

@@ -23,7 +23,14 @@ class RunProgress:
     """A live bar in a terminal; elsewhere a line at each block's start."""
 
     def __init__(
-        self, console: Console, *, title: str, trials: int, blocks: int | None, at_most_s: float = 0
+        self,
+        console: Console,
+        *,
+        title: str,
+        trials: int,
+        blocks: int | None,
+        at_most_s: float = 0,
+        expected_s: float | None = None,
     ) -> None:
         """Set up the display.
 
@@ -33,6 +40,7 @@ class RunProgress:
             trials: number in one repetition.
             blocks: number of repetitions; None if it is open.
             at_most_s: longest time of such a run, seconds.
+            expected_s: expected duration, seconds; None if it is unknown.
         """
         self._console = console
         self._blocks = blocks
@@ -56,10 +64,12 @@ class RunProgress:
         )
         total = None if blocks is None else trials * blocks
         self._row = self._bar.add_task("run", total=total, now="starting")
-        much = f"{total} trials"
-        if blocks is None:
-            much = f"{trials} trials in each repetition, {fmt.minutes(at_most_s)} at most"
-        self._head = f"[bold]{escape(title)}[/]  [dim]{much}[/]"
+        much = [f"{total} trials" if blocks else f"{trials} trials in each repetition"]
+        if expected_s is not None:
+            much.append(f"about {fmt.minutes(expected_s)}")
+        elif blocks is None:
+            much.append(f"{fmt.minutes(at_most_s)} at most")
+        self._head = f"[bold]{escape(title)}[/]  [dim]{', '.join(much)}[/]"
 
     def block(self, number: int) -> None:
         """Print which repetition begins, numbered from 1."""

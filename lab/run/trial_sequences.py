@@ -79,6 +79,11 @@ def block_units(experiment: Experiment, *, block: int) -> list[Unit]:
     return searches + units
 
 
+def trial_count(experiment: Experiment) -> int:
+    """Return the number of trials in a block, a search counted as one, without pilots."""
+    return len(block_units(experiment, block=1))
+
+
 def measure_unit(unit: Unit, *, run: Run, worker: LabWorker, repeats: int | None = None) -> bool:
     """Run a unit's trials; return whether all are valid.
 

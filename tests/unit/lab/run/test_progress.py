@@ -33,6 +33,16 @@ def test_a_counted_run_shows_the_number_of_repetitions_and_of_all_trials() -> No
     assert " left " in bar
 
 
+def test_the_expected_duration_is_printed_before_the_run() -> None:
+    """Beside the number of trials; where the number of repetitions is open, too."""
+    for blocks, much in ((5, "20 trials"), (None, "4 trials in each repetition")):
+        out = io.StringIO()
+        console = Console(file=out, width=120, color_system=None)
+        with RunProgress(console, title="Which?", trials=4, blocks=blocks, expected_s=75.4):
+            pass
+        assert out.getvalue() == f"Which?  {much}, about 75 s\n"
+
+
 def test_an_open_run_shows_how_long_it_may_take() -> None:
     """Its number of repetitions is open, so its bar counts without an end."""
     text, bar = (shown(blocks=None, is_terminal=is_terminal) for is_terminal in (False, True))

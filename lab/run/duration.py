@@ -1,0 +1,149 @@
+"""Estimates how long a run takes, from its plan alone. Pure.
+
+The constants were fitted to kept runs on two cores: `demo`, `bench`, `cpu`, `io`, `mixed` and
+`mix`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from collector.run_manifest import Contender, WorkerGroup, Workload
+from lab.experiment.arrivals import paced_count
+from lab.experiment.model import Experiment
+from lab.run.pilots import CPU_PILOT_JOBS, NOOP_JOBS, NOOP_JOBS_PER_SLOT
+from lab.run.rate_search import START_SHARE
+from lab.run.trial_sequences import Unit, block_units
+from lab.trial.runner import JOBS_IN_FLIGHT, MORE_THAN_PILOT
+from lab.trial.workers import FIRST_WAIT_MS, MAX_WARM_UP_CPU_JOBS, SLEEP
+from poolbench.jobs import find_kind, ideal_wait_s, rough_job_s
+from producer.arrivals import read_schedule
+
+#: Until the first worker starts: broker, upstream, calibration, ceilings, seconds.
+OPEN_S = 1.0
+#: CPU time of a worker until it has run its first sleeps, seconds.
+WORKER_CPU_S = 1.2
+#: From a trial's end to the next one's start, seconds.
+BETWEEN_TRIALS_S = 0.1
+#: Of a trial or pilot: until its slots are busy, and from the end of its last job until that is
+#: seen, seconds.
+EDGES_S = 0.08
+#: Celery's own CPU time for a job, seconds.
+CELERY_CPU_S = 0.0012
+#: Steps of a search; most have four to seven.
+SEARCH_STEPS = 5
+#: To read the records and to write the report, seconds.
+END_S = 3.5
+#: Until a gevent worker has stopped, seconds; between blocks others start meanwhile.
+GEVENT_STOP_S = 4.0
+#: To fetch a byte, or to write and sync it, seconds; `rough_job_s` is for the slowest disks.
+BYTE_S = 4e-9
+
+
+def expected_s(experiment: Experiment, *, cores: int) -> float:
+    """Return how long a run of an experiment is expected to take, seconds.
+
+    Trials that are repeated because the machine was disturbed are not included.
+
+    Args:
+        experiment: with its A/A control, and without contenders that can't run here.
+        cores: number of usable cores.
+    """
+    start_s = _start_s(experiment, cores=cores)
+    first_s, block_s = (
+        start_s + sum(_unit_s(unit, trial_s=experiment.trial_s, cores=cores) for unit in units)
+        for units in (block_units(experiment, block=0), block_units(experiment, block=1))
+    )
+    first_s += OPEN_S + _pilots_s(experiment, cores=cores)
+    others, until = experiment.repetitions - 1, experiment.until
+    if until is not None:
+        others = max(others, math.floor((until.at_most_s - first_s) / block_s))
+    has_gevent = any(group.pool == "gevent" for one in experiment.contenders for group in one.crew)
+    return first_s + others * block_s + END_S + GEVENT_STOP_S * has_gevent
+
+
+def _start_s(experiment: Experiment, *, cores: int) -> float:
+    """Return the time until all workers of a block are ready and have run their first jobs."""
+    contenders = experiment.contenders
+    wait_s = 0.0
+    cpu_s = WORKER_CPU_S * sum(group.workers for one in contenders for group in one.crew)
+    for sort in _sorts(experiment):
+        kind = find_kind(sort.kind)
+        if kind.is_cpu_bound:
+            jobs = sum(min(one.slots, MAX_WARM_UP_CPU_JOBS) for one in contenders)
+            cpu_s += jobs * _cpu_s(sort)
+        elif ideal_wait_s(kind, sort.parameters) is None:
+            cpu_s += sum(2 * one.slots for one in contenders) * _cpu_s(sort)
+        elif sort.kind != SLEEP:
+            wait_s += FIRST_WAIT_MS / 1_000
+            cpu_s += sum(one.slots for one in contenders) * CELERY_CPU_S
+    return wait_s + cpu_s / cores
+
+
+def _pilots_s(experiment: Experiment, *, cores: int) -> float:
+    """Return the time to size the backlogs."""
+    total_s = 0.0
+    for contender in experiment.originals:
+        noops = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
+        total_s += noops * CELERY_CPU_S + EDGES_S
+        for sort in _sorts(experiment):
+            count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * contender.slots
+            total_s += count / _rate_per_s(contender, sort, cores=cores) + EDGES_S
+    return total_s
+
+
+def _unit_s(unit: Unit, *, trial_s: float, cores: int) -> float:
+    """Return the time of a unit's trials, with the pause after each."""
+    contender, workload, trials = unit.contender, unit.workload, 1
+    rate_per_s = _rate_per_s(contender, workload, cores=cores)
+    if unit.is_search or unit.share is not None:
+        trials = SEARCH_STEPS if unit.is_search else 1
+        paced_per_s = START_SHARE * rate_per_s * (unit.share or 1.0)
+        busy_s = paced_count(paced_per_s, trial_s=trial_s) / paced_per_s
+    elif workload.arrivals is not None:
+        schedule = read_schedule(workload.arrivals)
+        busy_s = max(schedule.span_s, schedule.count / rate_per_s)
+    else:
+        slots = contender.slots
+        if contender.pool in ("gevent", "asyncio") and _only_computes(workload):
+            # its pilot finds one busy slot
+            slots = min(slots, MORE_THAN_PILOT)
+        busy_s = max(trial_s, JOBS_IN_FLIGHT * slots / rate_per_s)
+    return trials * (busy_s + EDGES_S + BETWEEN_TRIALS_S)
+
+
+def _rate_per_s(contender: Contender, workload: Workload, *, cores: int) -> float:
+    """Return about how many jobs a second a contender does at most."""
+    shared = list(zip(workload.sorts, workload.shares, strict=True))
+    cpu_s = CELERY_CPU_S + sum(share * _cpu_s(sort) for sort, share in shared)
+    job_s = cpu_s + sum(share * _wait_s(sort) for sort, share in shared)
+    rates_per_s = (
+        group.workers * min(group.slots / job_s, _cores(group, cores=cores) / cpu_s)
+        for group in contender.crew
+    )
+    return min(sum(rates_per_s), (contender.cpus or cores) / cpu_s)
+
+
+def _cores(group: WorkerGroup, *, cores: int) -> int:
+    """Return how many cores one of the group's workers can use for Python code."""
+    return min(cores, group.slots) if group.pool == "prefork" else 1
+
+
+def _sorts(experiment: Experiment) -> Iterator[Workload]:
+    for workload in experiment.workloads:
+        yield from workload.sorts
+
+
+def _only_computes(workload: Workload) -> bool:
+    return not workload.mix and find_kind(workload.kind).computes and not _wait_s(workload)
+
+
+def _wait_s(sort: Workload) -> float:
+    return ideal_wait_s(find_kind(sort.kind), sort.parameters) or 0.0
+
+
+def _cpu_s(sort: Workload) -> float:
+    timed = {name: value for name, value in sort.parameters.items() if name != "size_bytes"}
+    size_bytes = sort.parameters.get("size_bytes", 0)
+    return rough_job_s(find_kind(sort.kind), timed) - _wait_s(sort) + size_bytes * BYTE_S
