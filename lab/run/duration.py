@@ -7,12 +7,14 @@ The constants were fitted to kept runs on two cores: `demo`, `bench`, `cpu`, `io
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+
+from celery.utils.time import rate as starts_per_s
 
 from collector.run_manifest import Contender, WorkerGroup, Workload
-from lab.experiment.arrivals import paced_count
+from lab.experiment.arrivals import MEASURES, paced_count
 from lab.experiment.model import Experiment
-from lab.run.pilots import CPU_PILOT_JOBS, NOOP_JOBS, NOOP_JOBS_PER_SLOT
+from lab.run.pilots import CPU_PILOT_JOBS, NOOP_JOBS, NOOP_JOBS_PER_SLOT, PILOTED
 from lab.run.rate_search import START_SHARE
 from lab.run.trial_sequences import Unit, block_units
 from lab.trial.runner import JOBS_IN_FLIGHT, MORE_THAN_PILOT
@@ -87,7 +89,7 @@ def _pilots_s(experiment: Experiment, *, cores: int) -> float:
     for contender in experiment.originals:
         noops = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         total_s += noops * CELERY_CPU_S + EDGES_S
-        for sort in _sorts(experiment):
+        for sort in _sorts(experiment, measures=PILOTED):
             count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * contender.slots
             total_s += count / _rate_per_s(contender, sort, cores=cores) + EDGES_S
     return total_s
@@ -104,13 +106,37 @@ def _unit_s(unit: Unit, *, trial_s: float, cores: int) -> float:
     elif workload.arrivals is not None:
         schedule = read_schedule(workload.arrivals)
         busy_s = max(schedule.span_s, schedule.count / rate_per_s)
+        busy_s = max(busy_s, _limited_s(contender, workload, jobs=schedule.count))
     else:
         slots = contender.slots
         if contender.pool in ("gevent", "asyncio") and _only_computes(workload):
             # its pilot finds one busy slot
             slots = min(slots, MORE_THAN_PILOT)
         busy_s = max(trial_s, JOBS_IN_FLIGHT * slots / rate_per_s)
-    return trials * (busy_s + EDGES_S + BETWEEN_TRIALS_S)
+        busy_s = max(busy_s, _limited_s(contender, workload, jobs=rate_per_s * trial_s))
+    return trials * (busy_s + _countdown_s(workload) + EDGES_S + BETWEEN_TRIALS_S)
+
+
+def _limited_s(contender: Contender, workload: Workload, *, jobs: float) -> float:
+    """Return the time until all jobs of a kind with a rate limit have started; 0 without one."""
+    workers = sum(group.workers for group in contender.crew)
+    return max(
+        (
+            share * jobs / (workers * starts_per_s(part.options.rate_limit))
+            for part, share in zip(workload.mix, workload.shares, strict=False)
+            if part.options.rate_limit
+        ),
+        default=0.0,
+    )
+
+
+def _countdown_s(workload: Workload) -> float:
+    """Return the longest that a job waits for a countdown and for that of its retry."""
+    options = [part.options for part in workload.mix]
+    return max(
+        (one.countdown_s + (one.retry.countdown_s if one.retry else 0.0) for one in options),
+        default=0.0,
+    )
 
 
 def _rate_per_s(contender: Contender, workload: Workload, *, cores: int) -> float:
@@ -130,9 +156,10 @@ def _cores(group: WorkerGroup, *, cores: int) -> int:
     return min(cores, group.slots) if group.pool == "prefork" else 1
 
 
-def _sorts(experiment: Experiment) -> Iterator[Workload]:
+def _sorts(experiment: Experiment, *, measures: Container[str] = MEASURES) -> Iterator[Workload]:
     for workload in experiment.workloads:
-        yield from workload.sorts
+        if workload.measure in measures:
+            yield from workload.sorts
 
 
 def _only_computes(workload: Workload) -> bool:

@@ -20,6 +20,8 @@ from producer.publisher import publish
 #: Jobs of the trial that measures a worker's ceiling with no-op jobs.
 NOOP_JOBS = 250
 NOOP_JOBS_PER_SLOT = 5
+#: The measures that need a pilot: to size a backlog, or to start a search.
+PILOTED = frozenset({"capacity", "sustain", "curve"})
 #: Contender name of a queue that no worker reads.
 NO_WORKER = "no-worker"
 #: Messages of the burst that measures the producer's ceiling.
@@ -44,7 +46,8 @@ def size_backlogs(run: Run) -> None:
             # one thread of the server runs all commands
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
-            _size_backlog(run, worker, workload)
+            if workload.measure in PILOTED:
+                _size_backlog(run, worker, workload)
     run.ceilings = replace(run.ceilings, noop_per_s=rates_per_s, redis_per_s=redis_per_s)
 
 

@@ -102,7 +102,7 @@ def measure_unit(unit: Unit, *, run: Run, worker: LabWorker, repeats: int | None
         schedule = read_schedule(workload.arrivals)
         seed = _seed(unit, run=run, block=worker.block)
         load = Load(schedule=schedule, offsets_s=schedule.draw(seed))
-    count = run.counts[unit.original, workload.name]
+    count = 0 if load else run.counts[unit.original, workload.name]
     result, _ = conduct(run, worker, workload, count=count, load=load, repeats=repeats)
     return not result.reasons
 

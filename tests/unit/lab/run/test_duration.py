@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from collector.run_manifest import Until, WorkerGroup
+from collector.run_manifest import Part, Until, WorkerGroup
 from lab.experiment.control import with_control
 from lab.experiment.model import Experiment
 from lab.experiment_file.loader import load_experiment
 from lab.run.duration import expected_s
+from poolbench.job_options import JobOptions, Retry
 
 #: What whole runs took on two cores, seconds, by file and profile.
 TOOK_S = {
@@ -56,6 +57,22 @@ def test_a_rate_above_the_capacity_lasts_until_the_backlog_is_done() -> None:
     overloaded = replace(mix, workloads=(replace(workload, arrivals=arrivals),))
 
     assert expected_s(overloaded, cores=2) > 3 * expected_s(mix, cores=2)
+
+
+def test_countdowns_and_rate_limits_make_a_trial_longer() -> None:
+    """The last retry waits for two countdowns; 81 jobs at two a second take 40 s."""
+    (workload,) = planned("mix").workloads
+    short, long = workload.mix
+    countdowns = JobOptions(countdown_s=30, retry=Retry(share=0.1, countdown_s=10))
+    limited = JobOptions(rate_limit="2/s")
+
+    def block_s(part: Part) -> float:
+        changed = replace(planned("mix"), workloads=(replace(workload, mix=(part, long)),))
+        return expected_s(changed, cores=2) / changed.repetitions / len(changed.contenders)
+
+    plain_s = block_s(short)
+    assert block_s(replace(short, options=countdowns)) == pytest.approx(plain_s + 40)
+    assert block_s(replace(short, options=limited)) == pytest.approx(plain_s + 40.5 - 6, rel=0.05)
 
 
 def test_each_worker_of_a_contender_takes_its_time_to_start() -> None:
