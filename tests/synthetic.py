@@ -294,6 +294,8 @@ def _records(
         "finished_again_ns": None,
         "cpu_ns": None,
         "part": None,
+        "worker": f"{plan.contender}@bench",
+        "eta_ns": None,
         "error": None,
         "blocked_ns": 0 if plan.pool == "asyncio" else None,
     }
