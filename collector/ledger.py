@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
 import polars as pl
 
 from collector.reasons import Code, Reason
+from poolbench.errors import PlannedError
 from poolbench.records import FINAL_OUTCOMES, Outcome
 from poolbench.summaries import Ledger
 
 #: Outcomes of a finished execution: two of them for one attempt of one job show that it ran twice.
 _FINISHED = (Outcome.DONE.value, Outcome.FAILED.value, Outcome.TIMED_OUT.value)
+
+_FINAL = [final.value for final in FINAL_OUTCOMES]
+
+#: Ends of a job, from the one that counts most: a job that was done in any execution is done.
+_ENDS = ("done", "failed", "failed_as_planned", "expired")
 
 _JOB = ("trial", "seq")
 
@@ -22,14 +29,14 @@ def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledg
     Records of jobs without Poolbench's header (null ``seq``) are in no ledger.
 
     Args:
-        records: of the columns ``trial, seq, attempt, outcome, finished_again_ns``; others are
-            ignored.
+        records: of the columns ``trial, seq, attempt, outcome, error, finished_again_ns``; others
+            are ignored.
         sent: jobs sent, by trial.
     """
     ours = records.lazy().filter(pl.all_horizontal(pl.col(*_JOB).is_not_null()))
     counted = pl.concat([_jobs(ours), _retried(ours), _duplicated(ours)], how="align")
     counts = {row.pop("trial"): row for row in counted.collect().fill_null(0).to_dicts()}
-    nothing = {"done": 0, "failed": 0, "retried": 0, "duplicated": 0}
+    nothing = {one.name: 0 for one in fields(Ledger) if one.name not in ("sent", "lost")}
     return {
         trial: _account(counts.get(trial, nothing), sent=sent.get(trial, 0))
         for trial in sorted({*sent, *counts})
@@ -49,19 +56,23 @@ def ledger_faults(ledger: Ledger) -> list[Reason]:
 
 
 def _account(counts: Mapping[str, int], *, sent: int) -> Ledger:
-    return Ledger(sent=sent, lost=sent - counts["done"] - counts["failed"], **counts)
+    return Ledger(sent=sent, lost=sent - sum(counts[end] for end in _ENDS), **counts)
 
 
 def _jobs(ours: pl.LazyFrame) -> pl.LazyFrame:
-    """Return the number of jobs of each trial that were done, and that failed finally."""
+    """Return the number of jobs of each trial by their end; the first of `_ENDS` counts."""
     outcome = pl.col("outcome")
+    is_planned = pl.col("error").str.starts_with(PlannedError.__name__).fill_null(value=False)
+    is_expired = outcome == Outcome.EXPIRED.value
     by_job = ours.group_by(_JOB).agg(
-        is_done=(outcome == Outcome.DONE.value).any(),
-        is_final=outcome.is_in([final.value for final in FINAL_OUTCOMES]).any(),
+        done=(outcome == Outcome.DONE.value).any(),
+        failed=(outcome.is_in(_FINAL) & ~is_planned & ~is_expired).any(),
+        failed_as_planned=(outcome.is_in(_FINAL) & is_planned).any(),
+        expired=is_expired.any(),
     )
     return by_job.group_by("trial").agg(
-        done=pl.col("is_done").sum(),
-        failed=(pl.col("is_final") & ~pl.col("is_done")).sum(),
+        pl.when(~pl.any_horizontal(False, *_ENDS[:rank])).then(pl.col(end)).sum().alias(end)
+        for rank, end in enumerate(_ENDS)
     )
 
 

@@ -23,7 +23,7 @@ MIN_FINISHES_IN_FLIGHT = 5
 #: Columns of a record that figures are computed from.
 FIGURE_COLUMNS = (
     "trial", "seq", "attempt", "due_ns", "sent_ns", "started_ns", "finished_ns",
-    "finished_again_ns", "outcome", "boot_id",
+    "finished_again_ns", "outcome", "error", "boot_id",
 )  # fmt: skip
 
 _NS_PER_S = 1_000_000_000

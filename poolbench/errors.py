@@ -89,6 +89,10 @@ class StorageError(PoolbenchError):
     exit_code = ExitCode.STORAGE
 
 
+class PlannedError(Exception):
+    """The failure of a job that its experiment lets fail."""
+
+
 def nearest(word: str, *, among: Iterable[str], refused: Mapping[str, str] | None = None) -> str:
     """Return advice that names the closest of ``among``, or all of them if none is close.
 

@@ -26,14 +26,22 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """The ledger of a trial: sent = done + failed + lost, counted in jobs."""
+    """The ledger of a trial, counted in jobs.
+
+    sent = done + failed + failed as planned + expired + lost.
+    """
 
     #: Jobs that the producer put into the queue.
     sent: int = 0
     #: Jobs with a successful execution.
     done: int = 0
-    #: Jobs without one whose last outcome is final (`poolbench.records.FINAL_OUTCOMES`).
+    #: Jobs without one whose last outcome is final (`poolbench.records.FINAL_OUTCOMES`), and that
+    #: belong to none of the next two.
     failed: int = 0
+    #: Jobs that failed because the experiment lets them fail.
+    failed_as_planned: int = 0
+    #: Jobs that expired before a slot could start them.
+    expired: int = 0
     #: Attempts, not jobs, that ended in a retry.
     retried: int = 0
     #: Jobs without a known end, which are unfinished while the trial runs. Negative if more jobs

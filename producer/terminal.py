@@ -86,9 +86,10 @@ def _ledger(ledger: Ledger, *, is_over: bool) -> Text:
         word, style = "closed", "green"
     elif not is_over:
         rest, word, style = "in flight", "still open", "yellow"
+    expired = f"+ {ledger.expired:,} expired " if ledger.expired else ""
     return Text.assemble(
         f"{ledger.sent:,} sent = {ledger.done:,} done + {ledger.failed:,} failed "
-        f"+ {ledger.lost:,} {rest}  ",
+        f"{expired}+ {ledger.lost:,} {rest}  ",
         (word, style),
         (f"\n{ledger.retried:,} retried, {ledger.duplicated:,} duplicated", "dim"),
     )

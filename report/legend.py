@@ -46,8 +46,9 @@ def integrity(summary: Summary) -> tuple[bool, str]:
 
 def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
     """Return whether a ledger has no lost or duplicated jobs, and its counts as text."""
-    names = ("failed", "retried", "lost", "duplicated")
-    others = [f"{count:,} {name}" for name in names if (count := getattr(ledger, name))]
+    names = ("failed", "failed_as_planned", "expired", "retried", "lost", "duplicated")
+    counts = {name.replace("_", " "): getattr(ledger, name) for name in names}
+    others = [f"{count:,} {name}" for name, count in counts.items() if count]
     is_whole = not ledger.lost and not ledger.duplicated
     start = f"{ledger.done:,} of {ledger.sent:,} done"
     if ledger.done == ledger.sent > 0:

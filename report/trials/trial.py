@@ -28,7 +28,7 @@ from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
 #: Columns of a record that are read; the others stay on disk.
 COLUMNS = (
     "trial", "seq", "attempt", "due_ns", "sent_ns", "received_ns", "started_ns", "finished_ns",
-    "finished_again_ns", "outcome", "boot_id", "pid", "pool_seen", "sockets_patched",
+    "finished_again_ns", "outcome", "error", "boot_id", "pid", "pool_seen", "sockets_patched",
     "gil_enabled", "blocked_ns",
 )  # fmt: skip
 

@@ -15,19 +15,18 @@ from poolbench.records import FINAL_OUTCOMES, Outcome
 from poolbench.summaries import Ledger
 
 
-def records(*rows: tuple[int | None, int, str | None], trial: int = 0) -> pl.DataFrame:
-    """Return records of (seq, attempt, outcome)."""
-    names = ("seq", "attempt", "outcome")
+def records(*rows: tuple[int | str | None, ...], trial: int = 0) -> pl.DataFrame:
+    """Return records of (seq, attempt, outcome), or of (seq, attempt, outcome, error)."""
+    names = ("seq", "attempt", "outcome", "error")
     frame = pl.DataFrame(
-        [dict(zip(names, row, strict=True)) for row in rows], infer_schema_length=None
+        [dict(zip(names, row, strict=False)) for row in rows], infer_schema_length=None
     )
     return conform(frame.with_columns(trial=pl.lit(trial)), schema=RECORD_SCHEMA)
 
 
 def ledger(**counts: int) -> Ledger:
     """Return a ledger, zero where nothing is said."""
-    zero = {"sent": 0, "done": 0, "failed": 0, "retried": 0, "lost": 0, "duplicated": 0}
-    return Ledger(**{**zero, **counts})
+    return Ledger(**counts)
 
 
 @pytest.mark.parametrize(
@@ -45,15 +44,26 @@ def ledger(**counts: int) -> Ledger:
         pytest.param([(0, 0, "rejected")], {}, id="rejected-comes-again"),
         pytest.param([(0, 0, None)], {}, id="running"),
         pytest.param([(0, 0, "timed-out")], {"failed": 1}, id="timed-out"),
-        pytest.param([(0, 0, "revoked"), (1, 0, "expired")], {"failed": 2}, id="never-ran"),
+        pytest.param(
+            [(0, 0, "revoked"), (1, 0, "expired")], {"failed": 1, "expired": 1}, id="never-ran"
+        ),
+        pytest.param(
+            [(0, 0, "failed", "PlannedError: "), (1, 0, "failed", "ValueError: PlannedError")],
+            {"failed": 1, "failed_as_planned": 1},
+            id="planned",
+        ),
+        pytest.param(
+            [(0, 0, "retried"), (0, 1, "expired")], {"retried": 1, "expired": 1}, id="late"
+        ),
         pytest.param([(None, 0, "done")], {}, id="a-job-without-our-header"),
     ],
 )
 def test_account_of_two_jobs_sent(
-    rows: list[tuple[int | None, int, str | None]], expected: dict[str, int]
+    rows: list[tuple[int | str | None, ...]], expected: dict[str, int]
 ) -> None:
     """Each outcome lands in one column, and what is missing is lost."""
-    lost = 2 - expected.get("done", 0) - expected.get("failed", 0)
+    ends = ("done", "failed", "failed_as_planned", "expired")
+    lost = 2 - sum(expected.get(end, 0) for end in ends)
 
     found = ledgers(records(*rows), sent={0: 2})
 
@@ -99,7 +109,7 @@ def test_account_is_that_of_plain_counting(rows: list[tuple[int, int, str | None
     (found,) = ledgers(records(*rows), sent={0: 5}).values()
 
     assert found == _count_plainly(rows, sent=5)
-    assert found.sent == found.done + found.failed + found.lost
+    assert found.sent == found.done + found.failed + found.expired + found.lost
 
 
 def _count_plainly(rows: list[tuple[int, int, str | None]], *, sent: int) -> Ledger:
@@ -110,12 +120,17 @@ def _count_plainly(rows: list[tuple[int, int, str | None]], *, sent: int) -> Led
         if outcome in {"done", "failed", "timed-out"}:
             finished[seq, attempt] = finished.get((seq, attempt), 0) + 1
     done = sum("done" in found for found in ends.values())
-    failed = sum("done" not in found and bool(found & FINAL_OUTCOMES) for found in ends.values())
+    failing = FINAL_OUTCOMES - {Outcome.DONE, Outcome.EXPIRED}
+    failed = sum("done" not in found and bool(found & failing) for found in ends.values())
+    expired = sum(
+        "expired" in found and not found & (failing | {"done"}) for found in ends.values()
+    )
     return Ledger(
         sent=sent,
         done=done,
         failed=failed,
+        expired=expired,
         retried=sum(outcome == "retried" for _, _, outcome in rows),
-        lost=sent - done - failed,
+        lost=sent - done - failed - expired,
         duplicated=sum(count - 1 for count in finished.values()),
     )
