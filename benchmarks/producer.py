@@ -99,10 +99,10 @@ def producer_per_s(client: redis.Redis) -> float:
 def server_per_s(client: redis.Redis, *, port: int, password: str) -> float:
     """Return the jobs a second that the server accepts, with messages made in advance."""
     now_ns = time.time_ns()
-    messages = capture(PLAN, run="bench", queue=QUEUE).render(
-        [now_ns] * BATCH, first_seq=0, sent_ns=now_ns
+    (command,) = (
+        capture(PLAN, run="bench").render([now_ns] * BATCH, first_seq=0, sent_ns=now_ns).commands
     )
-    packed = hiredis.pack_command((b"LPUSH", QUEUE.encode(), *messages))  # type: ignore[arg-type]  # as the producer
+    packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # as the producer
     batches = PRODUCER_JOBS // BATCH
     with socket.create_connection(("127.0.0.1", port)) as bare:
         bare.sendall(f"AUTH {password}\r\n".encode())

@@ -57,6 +57,7 @@ class Code(StrEnum):
     STALLED = "stalled"
     BROKER_LOST = "broker-lost"
     FLOWER_SILENT = "flower-silent"
+    RATE_LIMIT_UNCONFIRMED = "rate-limit-unconfirmed"
     JOBS_LOST = "jobs-lost"
     JOBS_UNSENT = "jobs-unsent"
     JOBS_DUPLICATED = "jobs-duplicated"

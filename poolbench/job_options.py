@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 #: Seconds of the periods of a rate limit, by Celery's letter.
 _PERIODS_S = {"s": 1, "m": 60, "h": 3_600}
+
+#: Largest error of a sum of shares in floating point.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +55,18 @@ class JobOptions:
         """Return the longest time that these options keep a job from its next start, seconds."""
         retry_s = self.retry.countdown_s if self.retry else 0.0
         return max(self.countdown_s, retry_s, 1 / self.limit_per_s if self.limit_per_s else 0.0)
+
+    @property
+    def fates(self) -> tuple[tuple[float, Self], ...]:
+        """Return the options of the jobs that end alike, each with their share of the jobs.
+
+        In these options the shares of failures and retries are 0 or 1.
+        """
+        retry_share = self.retry.share if self.retry else 0.0
+        always = self.retry and replace(self.retry, share=1.0)
+        found = (
+            (1 - self.fail_share - retry_share, replace(self, fail_share=0.0, retry=None)),
+            (self.fail_share, replace(self, fail_share=1.0, retry=None)),
+            (retry_share, replace(self, fail_share=0.0, retry=always)),
+        )
+        return tuple((share, options) for share, options in found if share > ROUNDING)

@@ -15,6 +15,11 @@ from poolbench.errors import Fault, UsageError, nearest, unknown
 #: Name of a job's unused argument: text of a size that the sender chooses.
 PAYLOAD = "payload"
 
+#: Name of a job's argument for how it ends after its work, a mapping: ``fails``, whether
+#: it raises; ``retry_s``, the countdown of its retry after the first attempt, seconds;
+#: ``result_bytes``, the size of its result.
+ENDING = "ending"
+
 #: Name of the message header with a job's identity, a mapping of `JobHeader`'s fields.
 HEADER = "poolbench"
 

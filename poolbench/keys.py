@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from bisect import bisect
+from collections.abc import Sequence
 
 from poolbench.errors import Fault, UsageError
 
@@ -78,9 +80,15 @@ def queue_name(contender: str, *, scope: str = "", queue: str = "") -> str:
     return f"{default}:{queue}" if queue else default
 
 
-def queue_lists(queue: str) -> tuple[str, ...]:
+def queue_lists(queue: str, *, steps: Sequence[int] = PRIORITY_STEPS) -> tuple[str, ...]:
     """Return the keys of a Celery queue in Redis: a list for each of kombu's steps of priority."""
-    return (queue, *(f"{queue}{PRIORITY_SEPARATOR}{step}" for step in PRIORITY_STEPS[1:]))
+    return tuple(list_key(queue, priority=step, steps=steps) for step in steps)
+
+
+def list_key(queue: str, *, priority: int, steps: Sequence[int] = PRIORITY_STEPS) -> str:
+    """Return the key of the Redis list with a queue's messages of a priority."""
+    step = steps[bisect(steps, priority) - 1]
+    return f"{queue}{PRIORITY_SEPARATOR}{step}" if step else queue
 
 
 def worker_name(contender: str, *, scope: str = "", instance: str = "") -> str:

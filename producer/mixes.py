@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 import random
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from poolbench.errors import Fault
 
@@ -47,6 +47,26 @@ def draw_parts(shares: Mapping[str, float], *, count: int, seed: int) -> array[i
         source.shuffle(deck)
         parts.extend(deck)
     return parts[:count]
+
+
+def draw_in_sequence(groups: Sequence[Sequence[float]], *, count: int, seed: int) -> array[int]:
+    """Return the part of each job, where each group of parts is sent after the one before it.
+
+    Args:
+        groups: the shares of each group's parts; all of them add up to about 1.
+        count: the number of jobs.
+        seed: of the random order within each group.
+    """
+    whole = sum(map(sum, groups))
+    parts, first, done = array("H"), 0, 0.0
+    for shares in groups:
+        done += sum(shares)
+        jobs = round(count * done / whole) - len(parts)
+        named = {str(number): share for number, share in enumerate(shares)}
+        drawn = draw_parts(named, count=jobs, seed=seed)
+        parts.extend(first + part for part in drawn)
+        first += len(shares)
+    return parts
 
 
 def check_shares(shares: Mapping[str, float]) -> list[Fault]:

@@ -18,7 +18,7 @@ import redis
 
 from poolbench.errors import Fault, UsageError
 from poolbench.evidence import boot_id
-from poolbench.keys import RUNS, check_name, queue_name, run_key
+from poolbench.keys import RUNS, check_name, run_key
 from poolbench.records import TrialPlan
 from producer.queue_writer import QueueWriter
 from producer.template import Mix, capture
@@ -99,7 +99,7 @@ def publish(
     on_sent: Callable[[int], None] = lambda _count: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Sent:
-    """Send one job for each offset, seconds from now, to the contender's queue.
+    """Send one job for each offset, seconds from now, to the contender's queues.
 
     Jobs that are due are sent in batches of at most `BATCH`. While no job is due, it reads the
     broker's answers, or sleeps. With a ``mix``, each job is of its part's kind; else of the plan's.
@@ -110,9 +110,8 @@ def publish(
         UsageError: if jobs of this trial were sent before.
         StackError: if the broker is lost, with the number of jobs in the queue.
     """
-    queue = queue_name(plan.contender, scope=scope)
-    template = capture(plan, run=run, queue=queue, mix=mix)
-    with QueueWriter(client, run=run, trial=plan.trial, queue=queue) as writer:
+    template = capture(plan, run=run, scope=scope, mix=mix)
+    with QueueWriter(client, run=run, trial=plan.trial) as writer:
         # the wall clock stamps times; the monotonic clock, which is never set back, is waited for
         start_ns, start_s = time.time_ns(), time.monotonic()
         count = lag_max_ns = 0

@@ -1,4 +1,4 @@
-"""Puts batches into a queue, each exactly once, even if the connection breaks.
+"""Puts batches into their queues, each exactly once, even if the connection breaks.
 
 A job that is due does not wait for the broker's answer to the previous batch. The writer has two
 states:
@@ -18,9 +18,9 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import hiredis
 import redis
@@ -42,15 +42,29 @@ ANSWER_TIMEOUT_S = 5.0
 MOST_UNANSWERED, MOST_UNANSWERED_JOBS = 64, 2_000
 
 
+class Batch(NamedTuple):
+    """Jobs that are put into their queues, and counted, in one transaction."""
+
+    #: Redis commands that put them there, in order.
+    commands: Sequence[Sequence[bytes]]
+    #: Number of jobs to count.
+    jobs: int
+
+    @classmethod
+    def of_queue(cls, queue: bytes, messages: Sequence[bytes]) -> Self:
+        """Return the batch of one message for each job, all for one queue, in order."""
+        return cls(commands=((b"LPUSH", queue, *messages),), jobs=len(messages))
+
+
 class QueueWriter:
-    """Writes one trial's jobs to its queue, on a connection of its own, and counts them.
+    """Writes one trial's jobs to their queues, on a connection of its own, and counts them.
 
     redis-py retries a transaction by itself, which would duplicate a batch whose answer was lost;
     retries are turned off for this connection. Commands are written to it directly, since a
     pipeline of redis-py needs more time for a transaction than this code and Redis together.
     """
 
-    def __init__(self, client: redis.Redis, *, run: str, trial: int, queue: str) -> None:
+    def __init__(self, client: redis.Redis, *, run: str, trial: int) -> None:
         options = client.connection_pool.connection_kwargs
         self._pool = redis.ConnectionPool(
             connection_class=client.connection_pool.connection_class,
@@ -64,15 +78,14 @@ class QueueWriter:
                 "decode_responses": True,
             },
         )
-        self._queue = queue.encode()
         self._count_key = run_key(run).encode(), sent_field(trial).encode()
         #: Id and address of each connection as the server lists them, the present one last.
         self._connections: list[dict[str, str]] = []
         #: Jobs that are certainly in the queue.
         self.sent = 0
         #: Batches to be sent on the present connection, and those sent, in order.
-        self._unsent: deque[Sequence[bytes]] = deque()
-        self._unanswered: deque[Sequence[bytes]] = deque()
+        self._unsent: deque[Batch] = deque()
+        self._unanswered: deque[Batch] = deque()
         self._is_lost = False
 
     def __enter__(self) -> Self:
@@ -97,8 +110,8 @@ class QueueWriter:
     def __exit__(self, *_: object) -> None:
         self._pool.disconnect()
 
-    def put(self, messages: Sequence[bytes]) -> None:
-        """Put a batch into the queue, in order, and count it, in one transaction.
+    def put(self, batch: Batch) -> None:
+        """Put a batch into its queues and count it, in one transaction.
 
         A later call reads the answer, so that the next batch does not wait for it.
 
@@ -106,7 +119,7 @@ class QueueWriter:
             StackError: if the broker refuses it, or can't be reached for 15 seconds; contains the
                 number of jobs in the queue.
         """
-        self._unsent.append(messages)
+        self._unsent.append(batch)
         self._work(most_unanswered=MOST_UNANSWERED)
 
     def settle(self) -> None:
@@ -132,13 +145,13 @@ class QueueWriter:
                     self._send_batch()
                 while (
                     len(self._unanswered) > most_unanswered
-                    or sum(map(len, self._unanswered)) > MOST_UNANSWERED_JOBS
+                    or _jobs(self._unanswered) > MOST_UNANSWERED_JOBS
                 ):
                     self._read_answer()
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 self._is_lost = True
                 if pause_s is None:
-                    uncertain = sum(map(len, (*self._unanswered, *self._unsent)))
+                    uncertain = _jobs((*self._unanswered, *self._unsent))
                     raise StackError(
                         f"the broker was lost and did not come back ({type(error).__name__}). "
                         f"{self._account}, and {uncertain} more may be. The run's count in Redis "
@@ -158,26 +171,28 @@ class QueueWriter:
         self._unanswered.append(batch)
         self._send(
             (b"MULTI",),
-            (b"LPUSH", self._queue, *batch),
-            (b"HINCRBY", *self._count_key, b"%d" % len(batch)),
+            *batch.commands,
+            (b"HINCRBY", *self._count_key, b"%d" % batch.jobs),
             (b"EXEC",),
         )
 
     def _read_answer(self) -> None:
         """Read the answer to the oldest unanswered batch."""
-        *_, (pushed, counted) = self._read(4)
-        if isinstance(pushed, redis.RedisError):
-            # counted and not pushed: the count in Redis is no longer the queue's
-            raise self._refused(pushed)
-        batch = self._unanswered.popleft()
-        if counted != self.sent + len(batch):
+        batch = self._unanswered[0]
+        *_, (*done, counted) = self._read(3 + len(batch.commands))
+        for refusal in done:
+            if isinstance(refusal, redis.RedisError):
+                # counted and not pushed: the count in Redis is no longer the queue's
+                raise self._refused(refusal)
+        self._unanswered.popleft()
+        if counted != self.sent + batch.jobs:
             raise StackError(f"something else counts jobs of this trial: {counted}")
-        self.sent += len(batch)
+        self.sent += batch.jobs
 
     def _reconcile(self) -> None:
         """Drop the unanswered batches that are in the queue; the others will be sent again."""
         counted = self._recount()
-        totals = list(accumulate(map(len, self._unanswered), initial=self.sent))
+        totals = list(accumulate((batch.jobs for batch in self._unanswered), initial=self.sent))
         if counted not in totals:
             raise StackError(
                 f"the broker came back with another count, {counted}: it lost writes, or "
@@ -232,3 +247,7 @@ class QueueWriter:
 
     def _refused(self, error: Exception) -> StackError:
         return StackError(f"the broker refuses jobs: {error}. {self._account}.")
+
+
+def _jobs(batches: Iterable[Batch]) -> int:
+    return sum(batch.jobs for batch in batches)

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import replace
 
-from collector.run_manifest import Workload
+from collector.run_manifest import Contender, Workload
 from lab.instruments.ceilings import redis_cpu_s
 from lab.run.state import Run
 from lab.trial.context import LabWorker
@@ -55,7 +55,7 @@ def _size_backlog(run: Run, worker: LabWorker, workload: Workload) -> None:
     """Record a worker's rate in a workload, and how many jobs its trial needs.
 
     For a mix both are computed from a pilot of each of its parts. A pilot of the mix itself would
-    mostly wait for its longest job.
+    mostly wait for its longest job. A rate limit may allow fewer jobs than the worker can run.
     """
     contender, job_s = worker.contender, 0.0
     #: The most jobs in flight at once, and the number of jobs of that pilot.
@@ -66,11 +66,24 @@ def _size_backlog(run: Run, worker: LabWorker, workload: Workload) -> None:
         job_s += share / rate_per_s if rate_per_s else math.inf
         if seen > peak:
             peak, jobs = seen, count
+    job_s = max(job_s, _limited_job_s(contender, workload))
     run.rates_per_s[contender.name, workload.name] = 1 / job_s
     run.counts[contender.name, workload.name] = backlog_size(
         1 / job_s,
         slots=busy_slots(peak, jobs=jobs, slots=contender.slots),
         trial_s=run.experiment.trial_s,
+    )
+
+
+def _limited_job_s(contender: Contender, workload: Workload) -> float:
+    """Return the time for each job of a workload by its rate limits; 0 without any."""
+    workers = sum(group.workers for group in contender.crew)
+    shares: dict[str, float] = {}
+    for part, share in zip(workload.mix, workload.shares, strict=False):
+        shares[part.kind] = shares.get(part.kind, 0.0) + share
+    limits = {part.kind: part.options.limit_per_s for part in workload.mix}
+    return max(
+        (shares[kind] / (limit * workers) for kind, limit in limits.items() if limit), default=0.0
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from collector.run_manifest import JobCost, PlannedPart, PlannedTrial, Workload
+from collector.run_manifest import Contender, JobCost, PlannedPart, PlannedTrial, Workload
 from lab.experiment.arrivals import Load, draw_seed
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
 from lab.trial.context import Bench, LabWorker
+from poolbench.job_options import JobOptions
 from poolbench.jobs import find_kind, ideal_wait_s
-from producer.mixes import draw_parts
+from poolbench.keys import PRIORITY_STEPS
+from producer.mixes import draw_in_sequence
 from producer.template import Mix, MixPart
 
 
@@ -32,7 +37,7 @@ def plan_trial(
             kind=sort.kind,
             parameters=bench.message_parameters(sort),
             share=part.share,
-            options=part.options,
+            options=_routed(part.options, contender=contender),
             ideal_wait_s=ideal_wait_s(find_kind(sort.kind), sort.parameters),
         )
         for part, sort in zip(workload.mix, workload.sorts, strict=False)
@@ -68,31 +73,55 @@ def plan_trial(
     )
 
 
-def draw_mix(plan: PlannedTrial, *, seed: int) -> Mix | None:
+def draw_mix(
+    plan: PlannedTrial, *, contender: Contender, seed: int, is_in_sequence: bool = False
+) -> Mix | None:
     """Return the part of each job in a trial of a mix; None for a workload of one kind.
+
+    Jobs that fail or are retried are drawn like parts, since they are as different in their work.
 
     Args:
         plan: of the trial; all contenders have the same draw in a block and a workload.
+        contender: of the trial.
         seed: of the experiment.
+        is_in_sequence: whether the parts are sent one after another.
     """
     if not plan.parts:
         return None
-    return Mix(
-        parts=tuple(
-            MixPart(
-                name=part.name,
-                kind=part.kind,
-                parameters=part.parameters,
-                options=part.options,
+    groups = [
+        [
+            (
+                part.share * share,
+                MixPart(
+                    name=part.name, kind=part.kind, parameters=part.parameters, options=options
+                ),
             )
-            for part in plan.parts
-        ),
-        order=draw_parts(
-            {part.name: part.share for part in plan.parts},
+            for share, options in part.options.fates
+        ]
+        for part in plan.parts
+    ]
+    drawn = groups if is_in_sequence else [list(itertools.chain.from_iterable(groups))]
+    steps = _transport_options(contender).get("priority_steps", PRIORITY_STEPS)
+    return Mix(
+        parts=tuple(part for group in drawn for _, part in group),
+        order=draw_in_sequence(
+            [[share for share, _ in group] for group in drawn],
             count=plan.count,
             seed=draw_seed(seed, block=plan.block, workload=plan.workload),
         ),
+        priority_steps=tuple(steps),
     )
+
+
+def _routed(options: JobOptions, *, contender: Contender) -> JobOptions:
+    """Return options with the queue that the contender's workers consume."""
+    is_consumed = options.queue in contender.queues_consumed
+    return options if is_consumed else replace(options, queue="")
+
+
+def _transport_options(contender: Contender) -> Mapping[str, Any]:
+    """Return kombu's options of the contender's workers."""
+    return contender.crew[0].celery.get("broker_transport_options", {})
 
 
 def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial, is_after: bool = False) -> JobCost:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from collector.reasons import Code, Reason
 from collector.run_manifest import PlannedTrial, TrialResult, Workload
 from lab.experiment.arrivals import MAX_JOBS, Load
+from lab.instruments.remote_control import limit_rates, nodes_of
 from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
@@ -40,7 +41,8 @@ def conduct(
 
     A trial ends when every job has ended, when the worker exits, or when no line has arrived for
     `Experiment.stall_s`. In the last two cases it is invalid, and its result has the reason. It is
-    also invalid if it has a Flower that received no event.
+    also invalid if it has a Flower that received no event, or if a worker did not confirm a rate
+    limit. Rate limits are removed after it: workers also run other jobs.
 
     Args:
         bench: instruments and results of the run.
@@ -54,9 +56,16 @@ def conduct(
     plan = plan_trial(
         bench, worker, workload, count=count, load=load, is_pilot=is_pilot, repeats=repeats
     )
-    mix = draw_mix(plan, seed=bench.experiment.seed)
+    mix = draw_mix(
+        plan,
+        contender=worker.contender,
+        seed=bench.experiment.seed,
+        is_in_sequence=workload.is_in_sequence,
+    )
     gauge = bench.gauges[worker.contender.interpreter]
     cost_before = measure_job_cost(gauge, plan=plan)
+    limits = {one.kind: one.options.rate_limit for one in plan.parts if one.options.rate_limit}
+    unlimited = _limit_rates(bench, worker, limits)
     connections = None if is_pilot else read_connections(bench, worker)
     _sample(bench, worker, plan=plan, is_whole=False)
     before = bench.monitor.read()
@@ -70,6 +79,7 @@ def conduct(
     disturbance = bench.monitor.since(before)
     _sample(bench, worker, plan=plan, is_whole=not is_pilot)
     redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
+    unlimited = unlimited or _limit_rates(bench, worker, dict.fromkeys(limits))
     cost_after = measure_job_cost(gauge, plan=plan, is_after=True)
     events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
@@ -83,7 +93,7 @@ def conduct(
         redis=redis_use,
         flower_events=events,
         is_sustained=None if why_over else _is_sustained(plan, view=view, slo=bench.experiment.slo),
-        reasons=tuple(one for one in (why_over, silent) if one),
+        reasons=tuple(one for one in (why_over, silent, unlimited) if one),
     )
     return result, view
 
@@ -131,6 +141,9 @@ def _follow(
 
     ``sent_in_all`` returns the number of jobs sent, or None while more are to be sent.
     """
+    # no line comes while all jobs wait for a countdown
+    pauses_s = (part.options.longest_pause_s for part in plan.parts)
+    stall_s = bench.experiment.stall_s + max(pauses_s, default=0.0)
     view = bench.follower.view(plan.trial)
     view.last_line_at_s = sampled_at_s = time.monotonic()
     while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
@@ -143,12 +156,28 @@ def _follow(
             return Reason.of(
                 Code.WORKER_EXITED, exit_code=child.exit_code, log=child.log.name, **missing
             )
-        if quiet_s > bench.experiment.stall_s:
-            return Reason.of(Code.STALLED, stall_s=bench.experiment.stall_s, **missing)
+        if quiet_s > stall_s:
+            return Reason.of(Code.STALLED, stall_s=stall_s, **missing)
         if now_s - sampled_at_s >= SAMPLE_EVERY_S:
             sampled_at_s = now_s
             _sample(bench, worker, plan=plan, is_whole=False)
     return None
+
+
+def _limit_rates(
+    bench: Bench, worker: LabWorker, limits: Mapping[str, str | None]
+) -> Reason | None:
+    """Set the workers' rate limits by kind; return why the trial is invalid, if one is unknown."""
+    if not limits:
+        return None
+    unconfirmed = limit_rates(
+        bench.environment["POOLBENCH_REDIS_URL"],
+        nodes=nodes_of(worker.contender, scope=bench.scope(worker.block)),
+        limits=limits,
+    )
+    if not unconfirmed:
+        return None
+    return Reason.of(Code.RATE_LIMIT_UNCONFIRMED, kinds=unconfirmed)
 
 
 def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, float]) -> bool | None:

@@ -15,7 +15,7 @@ import redis
 from poolbench.errors import StackError, UsageError
 from poolbench.keys import run_key, sent_field
 from producer import queue_writer
-from producer.queue_writer import QueueWriter
+from producer.queue_writer import Batch, QueueWriter
 from tests.conftest import Server
 
 QUEUE = "poolbench.gevent"
@@ -121,8 +121,13 @@ def broken_client(server: Server, proxy: Proxy) -> Iterator[redis.Redis]:
 def writer(client: redis.Redis, broken_client: redis.Redis) -> Iterator[QueueWriter]:
     """A writer through the proxy, on an empty server."""
     assert client.dbsize() == 0
-    with QueueWriter(broken_client, run=RUN, trial=0, queue=QUEUE) as writer:
+    with QueueWriter(broken_client, run=RUN, trial=0) as writer:
         yield writer
+
+
+def put(writer: QueueWriter, *messages: bytes) -> None:
+    """Put a batch into the queue."""
+    writer.put(Batch.of_queue(QUEUE.encode(), messages))
 
 
 def queued(client: redis.Redis) -> list[str]:
@@ -153,7 +158,7 @@ def test_batches_go_in_exactly_once(
     proxy.faults.extend(faults)
 
     for batch in ([b"1", b"2"], [b"3"], [b"4", b"5"]):
-        writer.put(batch)
+        put(writer, *batch)
         if is_patient:
             writer.settle()
     writer.settle()
@@ -171,10 +176,10 @@ def test_a_broker_that_stays_away_is_said_with_the_count(
 ) -> None:
     """Attempts are bounded, and the error says what is in for certain and what may be."""
     monkeypatch.setattr(queue_writer, "PAUSES_S", (0.01, 0.01))
-    writer.put([b"1", b"2"])
+    put(writer, b"1", b"2")
     writer.settle()
     proxy.faults.extend(["before"] * 3)
-    writer.put([b"3"])
+    put(writer, b"3")
 
     with pytest.raises(StackError, match="2 jobs are in the queue, and 1 more may be"):
         writer.settle()
@@ -183,7 +188,7 @@ def test_a_broker_that_stays_away_is_said_with_the_count(
 def test_a_queue_that_is_no_list_refuses(client: redis.Redis, writer: QueueWriter) -> None:
     """The fault stands within the answer to EXEC, and the job was counted: it is not in."""
     client.set(QUEUE, "no list")
-    writer.put([b"1"])
+    put(writer, b"1")
 
     with pytest.raises(StackError, match=r"refuses jobs: .*WRONGTYPE.*. 0 jobs are in"):
         writer.settle()
@@ -195,7 +200,7 @@ def test_a_count_that_others_change_is_refused(
     """If the count can't tell what went in, the writer says so and does not guess."""
     proxy.faults.append("before")
     client.hset(run_key(RUN), sent_field(0), 7)
-    writer.put([b"1"])
+    put(writer, b"1")
 
     with pytest.raises(StackError, match="another count, 7"):
         writer.settle()
@@ -207,13 +212,13 @@ def test_a_refusal_among_many_leaves_a_true_account(
     client: redis.Redis, writer: QueueWriter
 ) -> None:
     """A batch behind the refused one may have gone in before anybody knew: it is counted."""
-    writer.put([b"1"])
+    put(writer, b"1")
     writer.settle()
     client.config_set("maxmemory", "1")
-    writer.put([b"2"])
+    put(writer, b"2")
     time.sleep(0.2)
     client.config_set("maxmemory", "0")
-    writer.put([b"3", b"4"])
+    put(writer, b"3", b"4")
 
     with pytest.raises(StackError, match=r"refuses jobs: .*memory.*. 3 jobs are in the queue"):
         writer.settle()
@@ -224,13 +229,13 @@ def test_a_refusal_among_many_leaves_a_true_account(
 
 def test_a_job_does_not_wait_for_the_answer_to_another(writer: QueueWriter) -> None:
     """A broker that has not answered yet is given the next batch; too many open are waited for."""
-    writer.put([b"1"])
-    writer.put([b"2"])
+    put(writer, b"1")
+    put(writer, b"2")
 
     assert not writer.is_settled
     assert writer.sent == 0
     for number in range(queue_writer.MOST_UNANSWERED):
-        writer.put([b"%d" % number])
+        put(writer, b"%d" % number)
     assert writer.sent >= 2
     writer.settle()
     assert writer.sent == queue_writer.MOST_UNANSWERED + 2
@@ -240,6 +245,6 @@ def test_a_trial_is_sent_once_only(client: redis.Redis) -> None:
     """A second sending of the same trial would make the same seqs twice."""
     client.hset(run_key(RUN), sent_field(0), 3)
 
-    writer = QueueWriter(client, run=RUN, trial=0, queue=QUEUE)
+    writer = QueueWriter(client, run=RUN, trial=0)
     with pytest.raises(UsageError, match="sent before"):
         writer.__enter__()

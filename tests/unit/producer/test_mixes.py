@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producer.arrivals import read_schedule
-from producer.mixes import DECK, check_shares, draw_parts
+from producer.mixes import DECK, check_shares, draw_in_sequence, draw_parts
 
 WEIGHTS = st.lists(st.integers(min_value=1, max_value=50), min_size=1, max_size=6)
 SEEDS = st.integers(min_value=0, max_value=2**63)
@@ -44,6 +44,33 @@ def test_a_longer_draw_begins_with_the_shorter(
 
     assert len(short) == count
     assert draw_parts(shares, count=count + more, seed=seed)[:count] == short
+
+
+@given(weights=st.lists(WEIGHTS, min_size=1, max_size=3), count=COUNTS, seed=SEEDS)
+def test_a_sequence_sends_one_group_after_another(
+    weights: list[list[int]], count: int, seed: int
+) -> None:
+    """Each group has its share of the jobs, to the nearest job."""
+    whole = sum(map(sum, weights))
+    groups = [[weight / whole for weight in group] for group in weights]
+
+    parts = draw_in_sequence(groups, count=count, seed=seed)
+
+    group_of = [number for number, group in enumerate(groups) for _ in group]
+    sent = [group_of[part] for part in parts]
+    assert len(parts) == count
+    assert sent == sorted(sent)
+    for number, group in enumerate(groups):
+        assert abs(sent.count(number) - count * sum(group)) <= 1.01
+
+
+def test_one_group_is_drawn_like_a_mix() -> None:
+    """So that a mix in random order is what it was."""
+    shares = {"a": 0.7, "b": 0.3}
+
+    assert draw_in_sequence([[0.7, 0.3]], count=250, seed=5) == draw_parts(
+        shares, count=250, seed=5
+    )
 
 
 def test_the_order_is_random_and_hangs_on_the_seed() -> None:

@@ -8,13 +8,15 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from poolbench.jobs import HEADER, PAYLOAD, JobHeader
-from poolbench.keys import NAME
+from poolbench.job_options import JobOptions, Retry
+from poolbench.jobs import ENDING, HEADER, PAYLOAD, JobHeader
+from poolbench.keys import NAME, PRIORITY_SEPARATOR, PRIORITY_STEPS
 from poolbench.records import TrialPlan
-from producer.template import capture, task_ids
+from producer.template import Mix, MixPart, capture, task_ids
 from tests.wire import plan_of
 
 NAMES = st.from_regex(NAME, fullmatch=True)
@@ -22,11 +24,92 @@ NAMES = st.from_regex(NAME, fullmatch=True)
 
 def rendered(plan: TrialPlan, *, run: str = "r1", count: int = 3) -> list[dict[str, Any]]:
     """Messages of a trial, decoded."""
-    template = capture(plan, run=run, queue="poolbench.gevent")
-    return [
-        json.loads(message)
-        for message in template.render([10 + n for n in range(count)], first_seq=5, sent_ns=99)
+    batch = capture(plan, run=run).render([10 + n for n in range(count)], first_seq=5, sent_ns=99)
+    ((_, _, *messages),) = batch.commands
+    return [json.loads(message) for message in messages]
+
+
+def rendered_with(
+    options: JobOptions, *, steps: tuple[int, ...] = PRIORITY_STEPS
+) -> tuple[str, Any]:
+    """Return the list and the message of one job with options, due a second after the epoch."""
+    part = MixPart(name="p", kind="io.sleep", parameters={"delay_ms": 1.0}, options=options)
+    mix = Mix(parts=(part,), order=[0], priority_steps=steps)
+    batch = capture(plan_of("io.sleep"), run="r1", scope="s", mix=mix).render(
+        [1_000_000_000], first_seq=0, sent_ns=99
+    )
+    ((_, key, message),) = batch.commands
+    return key.decode(), json.loads(message)
+
+
+def arguments(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments in a message's body."""
+    _, kwargs, _ = json.loads(base64.b64decode(message["body"]))
+    return dict(kwargs)
+
+
+def test_countdown_and_expiry_count_from_the_due_time() -> None:
+    """Both are points in time, as Celery writes them, whenever the message is sent."""
+    _, message = rendered_with(JobOptions(countdown_s=1.5, expires_s=60.0))
+
+    assert message["headers"]["eta"] == "1970-01-01T00:00:02.500000+00:00"
+    assert message["headers"]["expires"] == "1970-01-01T00:01:01+00:00"
+
+
+@pytest.mark.parametrize(
+    ("priority", "steps", "end"),
+    [
+        (None, PRIORITY_STEPS, ""),
+        (0, PRIORITY_STEPS, ""),
+        (5, PRIORITY_STEPS, f"{PRIORITY_SEPARATOR}3"),
+        (9, PRIORITY_STEPS, f"{PRIORITY_SEPARATOR}9"),
+        (5, tuple(range(10)), f"{PRIORITY_SEPARATOR}5"),
+    ],
+)
+def test_a_job_is_in_the_list_of_its_queue_and_priority(
+    priority: int | None, steps: tuple[int, ...], end: str
+) -> None:
+    """There is a list for each step; the message has the priority, for a return to its list."""
+    key, message = rendered_with(JobOptions(queue="io", priority=priority), steps=steps)
+
+    assert key == f"poolbench.s.gevent:io{end}"
+    assert message["properties"]["priority"] == (priority or 0)
+    assert message["properties"]["delivery_info"]["routing_key"] == "poolbench.s.gevent:io"
+
+
+@pytest.mark.parametrize(
+    ("options", "more"),
+    [
+        (JobOptions(), {}),
+        (JobOptions(fail_share=1.0), {ENDING: {"fails": True}}),
+        (JobOptions(retry=Retry(share=1.0, countdown_s=0.0)), {ENDING: {"retry_s": 0.0}}),
+        (JobOptions(result_bytes=9), {ENDING: {"result_bytes": 9}}),
+        (JobOptions(payload_bytes=3), {PAYLOAD: "xxx"}),
+    ],
+)
+def test_a_message_determines_how_its_job_ends(options: JobOptions, more: dict[str, Any]) -> None:
+    """The worker draws nothing; a job without options has its parameters alone."""
+    _, message = rendered_with(options)
+
+    assert arguments(message) == {"delay_ms": 1.0, **more}
+
+
+def test_a_batch_of_several_lists_keeps_the_order_within_each() -> None:
+    """One command for each list; seqs count up over all jobs."""
+    parts = [
+        MixPart(name=name, kind="io.sleep", parameters={}, options=JobOptions(queue=name))
+        for name in ("a", "b")
     ]
+    mix = Mix(parts=tuple(parts), order=[0, 0, 1, 0, 1])
+
+    batch = capture(plan_of(), run="r1", mix=mix).render([1] * 4, first_seq=1, sent_ns=9)
+
+    seqs = {
+        key: [json.loads(message)["headers"][HEADER]["seq"] for message in messages]
+        for _, key, *messages in batch.commands
+    }
+    assert seqs == {b"poolbench.gevent:a": [1, 3], b"poolbench.gevent:b": [2, 4]}
+    assert batch.jobs == 4
 
 
 def test_a_plan_may_ask_for_a_payload_and_for_the_result() -> None:
@@ -35,8 +118,7 @@ def test_a_plan_may_ask_for_a_payload_and_for_the_result() -> None:
 
     message = rendered(plan)[0]
 
-    _, kwargs, _ = json.loads(base64.b64decode(message["body"]))
-    assert kwargs == {**plan.parameters, PAYLOAD: "x" * 5_000}
+    assert arguments(message) == {**plan.parameters, PAYLOAD: "x" * 5_000}
     assert message["headers"]["ignore_result"] is False
 
 

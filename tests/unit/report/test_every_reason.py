@@ -181,7 +181,7 @@ def another_machine(path: Path) -> None:
 
 
 def trials_that_end_early(path: Path) -> None:
-    """A worker that is gone, one that is silent, and a Flower that saw nothing."""
+    """A worker that is gone, one that is silent, one that is deaf, a Flower that saw nothing."""
     child = SimpleNamespace(exit_code=-9, log=path / "0-solo.log")
     silent = TrialView()
     bench = MagicMock(experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}))
@@ -190,16 +190,20 @@ def trials_that_end_early(path: Path) -> None:
     bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
     for is_alive in (True, False):
         worker = cast("Any", SimpleNamespace(is_alive=is_alive, child=child))
-        runner._follow(bench, worker, plan=Mock(), sent_in_all=lambda _: 9)
+        runner._follow(bench, worker, plan=Mock(parts=()), sent_in_all=lambda _: 9)
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
-        for name in ("plan_trial", "draw_mix", "measure_job_cost", "used", "_sample"):
+        for name in ("draw_mix", "measure_job_cost", "used", "_sample"):
             patch.setattr(runner, name, Mock())
         patch.setattr(runner, "read_connections", Mock())
         patch.setattr(runner, "_is_sustained", Mock(return_value=None))
         patch.setattr(runner, "_follow", Mock(return_value=None))
         bench.count_events.return_value = 0
+        patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=())))
         runner.conduct(bench, Mock(), Mock())
+        patch.setattr(runner, "limit_rates", Mock(return_value=["io.sleep"]))
+        patch.setattr(runner, "nodes_of", Mock())
+        runner._limit_rates(bench, Mock(), {"io.sleep": "6/m"})
 
 
 def lost_brokers(_: Path) -> None:
