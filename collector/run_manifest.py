@@ -5,6 +5,7 @@ The lab and the collector write it, and the report reads it. Nothing is measured
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -53,11 +54,16 @@ class SweepPoint:
 
     @property
     def name(self) -> str:
-        """Return the name of the contender at this point, such as ``threads.slots-8``."""
+        """Return the name of the contender at this point, such as ``threads.slots-8``.
+
+        One of Celery's settings has no prefix in it, and a text has only the characters of names.
+        """
         value = f"{self.value:.12g}" if isinstance(self.value, float) else str(self.value)
         if isinstance(self.value, bool):
             value = "on" if self.value else "off"
-        return f"{self.of}.{self.setting}-{value}"
+        if isinstance(self.value, str):
+            value = re.sub(r"[^a-z0-9._-]+", "-", self.value.lower())
+        return f"{self.of}.{self.setting.rpartition('.')[2]}-{value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +289,8 @@ class WorkerEnd:
     exit_code: int | None
     #: Path of its log, relative to the run's folder.
     log: str = ""
+    #: Most slots of its contender that were seen busy at once before the trials; None if unknown.
+    busy_slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -425,8 +433,10 @@ class RunInfo:
     git: Commit = field(default_factory=Commit)
     #: ``server``, ``version`` and ``origin``.
     broker: Mapping[str, str] = field(default_factory=dict)
-    #: Celery's configuration in effect, secrets censored, by contender.
+    #: Celery's configuration in effect, secrets censored, by contender or ``contender/group``.
     celery: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    #: Settings that are not in effect as the experiment asks for them, by contender.
+    settings_unmet: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
     #: Round trips by contender, for those with a proxy.
     proxies: Mapping[str, RoundTrip] = field(default_factory=dict)
     ceilings: Ceilings = field(default_factory=Ceilings)

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import polars as pl
 
-from collector.run_manifest import Machine, Manifest, RunInfo
+from collector.run_manifest import Contender, Machine, Manifest, RunInfo
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
 from report import format as fmt
@@ -126,11 +126,18 @@ def _rows(manifest: Manifest, *, trials: Sequence[Trial]) -> list[Row]:
             ),
             ceilings=manifest.ceilings,
             is_free_threaded=contender.name in can_run_without_gil,
+            slots_seen=_slots_seen(manifest, contender=contender),
         )
         for workload in manifest.workloads
         for contender in manifest.contenders
         for shown, others in [pick(trials, contender=contender.name, workload=workload)]
     ]
+
+
+def _slots_seen(manifest: Manifest, *, contender: Contender) -> int | None:
+    """Return the slots seen busy at once, the least of all blocks; None if all were seen."""
+    found = (one.busy_slots for one in manifest.workers if one.contender == contender.name)
+    return min((seen for seen in found if seen and seen < contender.slots), default=None)
 
 
 def _verdicts(

@@ -24,7 +24,8 @@ def equip(experiment: Experiment, *, free_threaded: str = "") -> Experiment:
         UsageError: if no contender is left.
     """
     found: dict[str, Interpreter | NoInterpreterError] = {}
-    for name in dict.fromkeys(one.interpreter for one in experiment.contenders if one.interpreter):
+    groups = [group for one in experiment.contenders for group in one.crew]
+    for name in dict.fromkeys(group.interpreter for group in groups if group.interpreter):
         try:
             found[name] = find_interpreter(name, free_threaded=free_threaded)
         except NoInterpreterError as error:
@@ -41,22 +42,20 @@ def equip(experiment: Experiment, *, free_threaded: str = "") -> Experiment:
 def _skip(
     contender: Contender, *, found: Mapping[str, Interpreter | NoInterpreterError]
 ) -> Skipped | None:
-    """Return why a contender can't run here; None if it can."""
-    interpreter = found.get(contender.interpreter)
-    if interpreter is None:
-        return None
-    if isinstance(interpreter, NoInterpreterError):
-        return Skipped(
-            contender=contender.name, reason=interpreter.reason, remedy=interpreter.remedy
-        )
-    needed = _POOL_PACKAGES.get(contender.pool)
-    if needed is None or needed in interpreter.versions:
-        return None
-    return Skipped(
-        contender=contender.name,
-        reason=f"pool {contender.pool} needs {needed}, which {interpreter.path} doesn't have",
-        remedy=f"get it: {interpreter.path} -m pip install {needed}",
-    )
+    """Return why a contender can't run here; None if all its groups can."""
+    for group in contender.crew:
+        interpreter, needed = found.get(group.interpreter), _POOL_PACKAGES.get(group.pool)
+        if isinstance(interpreter, NoInterpreterError):
+            return Skipped(
+                contender=contender.name, reason=interpreter.reason, remedy=interpreter.remedy
+            )
+        if interpreter and needed and needed not in interpreter.versions:
+            return Skipped(
+                contender=contender.name,
+                reason=f"pool {group.pool} needs {needed}, which {interpreter.path} doesn't have",
+                remedy=f"get it: {interpreter.path} -m pip install {needed}",
+            )
+    return None
 
 
 def _fault(skip: Skipped, *, experiment: Experiment) -> Fault:

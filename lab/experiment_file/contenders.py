@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from operator import itemgetter
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -19,9 +18,23 @@ from collector.run_manifest import SettingValue, SweepPoint
 from lab.experiment.control import CONTROL_SUFFIX
 from lab.experiment.file_table import FileTable, broken, constraint
 from lab.experiment.interpreter import FREE_THREADED
-from lab.experiment.worker_settings import SLOTS, Tuning
-from lab.experiment_file.rules import Broken, Name, Names, each_once, one_of, raise_all
+from lab.experiment.worker_settings import GROUP_SETTINGS, SLOTS, WORKERS, Tuning
+from lab.experiment_file.celery_options import (
+    argument_faults,
+    conflicts,
+    most_slots,
+    name_fault,
+    setting_faults,
+)
+from lab.experiment_file.rules import Broken, Keys, Name, Names, each_once, one_of, raise_all
 from poolbench.pools import POOLS, always_has
+
+#: Most workers of a group.
+MAX_WORKERS = 64
+
+#: Prefix of one of Celery's settings in a sweep.
+CELERY = "celery"
+
 
 #: Pools built on greenlet, whose import turns the GIL on.
 GREENLET_POOLS = frozenset({"gevent", "asyncio"})
@@ -60,38 +73,180 @@ def _suit_the_pool(slots: object, info: ValidationInfo) -> object:
     return slots
 
 
-class ContenderInput(FileTable):
-    """A pool with its slots and settings."""
+def _known_settings(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    raise_all(setting_faults(given))
+    settings = info.data.get("settings", {})
+    found = conflicts(settings=settings, celery=given, arguments=())
+    raise_all((keys[1:], what) for keys, what in found)
+    return given
+
+
+def _known_arguments(given: list[str], info: ValidationInfo) -> list[str]:
+    raise_all(argument_faults(given))
+    settings, celery = info.data.get("settings", {}), info.data.get("celery", {})
+    found = conflicts(settings=settings, celery=celery, arguments=given)
+    raise_all((keys[1:], what) for keys, what in found if keys[0] == "arguments")
+    _scale_to_slots(given, slots=info.data.get("slots"))
+    return given
+
+
+def _scale_to_slots(arguments: list[str], *, slots: object) -> None:
+    most = most_slots(arguments)
+    if most is not None and slots is not None and slots != most:
+        remedy = f"write slots = {most}"
+        raise broken("slots must be the largest number of --autoscale", remedy=remedy)
+
+
+_Settings = Annotated[dict[str, Any], AfterValidator(_settings)]
+_CelerySettings = Annotated[dict[str, Any], AfterValidator(_known_settings)]
+_Arguments = Annotated[list[str], AfterValidator(_known_arguments)]
+
+
+class GroupInput(FileTable):
+    """Workers that are alike: one group of a contender that has several."""
 
     misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
         Tuning.model_fields, "write it in settings"
     )
 
-    #: Its name in tables and charts.
-    name: Annotated[Name, AfterValidator(_is_no_control)]
-    #: Path of the Python that runs the worker, or `free-threaded`; Poolbench's own by default.
+    #: Its name in tables.
+    name: Name
+    #: Path of the Python that runs the workers, or `free-threaded`; Poolbench's own by default.
     interpreter: str = ""
     #: Celery's pool.
     pool: Annotated[str, one_of("pool", POOLS), AfterValidator(_can_run_without_the_gil)]
     #: Jobs in flight at once in each worker; `"cores"` is the number of usable cores.
     slots: Annotated[int | Literal["cores"], PlainValidator(_suit_the_pool)]
+    #: Number of workers.
+    workers: int = Field(default=1, ge=1, le=MAX_WORKERS)
+    #: Names of the queues that the workers consume; the contender's default queue if left out.
+    queues: Annotated[list[Name], Field(min_length=1), each_once()] = Field(default_factory=list)
+    #: Settings in addition to pool and slots.
+    settings: _Settings = Field(default_factory=dict)
+    #: Celery's settings, by Celery's names; a table is merged into Poolbench's own.
+    celery: _CelerySettings = Field(default_factory=dict)
+    #: More arguments of `celery worker`.
+    arguments: _Arguments = Field(default_factory=list)
+
+
+class ContenderInput(GroupInput):
+    """A pool with its slots and settings."""
+
+    #: Its name in tables and charts.
+    name: Annotated[Name, AfterValidator(_is_no_control)]
     #: Text beside its name in the report.
     note: str = ""
+
+
+def _suit_each_other(groups: list[GroupInput], info: ValidationInfo) -> list[GroupInput]:
+    raise_all(
+        ((index, *keys), what)
+        for index, group in enumerate(groups)
+        for keys, what in _group_faults(group, common=info.data)
+    )
+    return groups
+
+
+def _group_faults(group: GroupInput, *, common: Mapping[str, Any]) -> Iterator[Broken]:
+    """Yield the faults of a group beside the keys that its contender has for all groups."""
+    for name in group.settings.keys() - GROUP_SETTINGS:
+        remedy = "write it in the settings of the contender"
+        yield ("settings", name), broken("it concerns all groups", remedy=remedy)
+    found = conflicts(
+        settings={**common.get("settings", {}), **group.settings},
+        celery={**common.get("celery", {}), **group.celery},
+        arguments=[*common.get("arguments", ()), *group.arguments],
+    )
+    for _, what in found:
+        yield (), what
+
+
+class GroupedInput(FileTable):
+    """Several groups of workers, which are compared as one contender; the keys are for all."""
+
+    misplaced: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(Tuning.model_fields, "write it in settings"),
+        **dict.fromkeys(("pool", SLOTS, WORKERS, "queues"), "write it in each group"),
+    }
+
+    #: Its name in tables and charts.
+    name: Annotated[Name, AfterValidator(_is_no_control)]
+    #: Path of the Python that runs the workers, or `free-threaded`; Poolbench's own by default.
+    interpreter: str = ""
     #: Settings in addition to pool and slots.
-    settings: Annotated[dict[str, Any], AfterValidator(_settings)] = Field(default_factory=dict)
+    settings: _Settings = Field(default_factory=dict)
+    #: Celery's settings, by Celery's names; a group's own come before them.
+    celery: _CelerySettings = Field(default_factory=dict)
+    #: More arguments of `celery worker`; those of the group follow.
+    arguments: _Arguments = Field(default_factory=list)
+    #: Its groups of workers.
+    group: Annotated[
+        list[GroupInput],
+        Field(min_length=1),
+        each_once(key="name"),
+        AfterValidator(_suit_each_other),
+    ]
+    #: Text beside its name in the report.
+    note: str = ""
 
-    def at(self, point: SweepPoint) -> ContenderInput:
-        """Return the contender with the value of a point of a sweep.
 
-        Raises:
-            ValidationError: if the value is invalid for this contender.
-        """
-        table = self.model_dump(exclude_unset=True) | {"name": point.name}
-        if point.setting == SLOTS:
-            table[SLOTS] = point.value
-        else:
-            table["settings"] = {**self.settings, point.setting: point.value}
-        return ContenderInput.model_validate(table)
+#: A `[[contender]]` table.
+AnyContender = ContenderInput | GroupedInput
+
+
+def queues_of(contender: AnyContender) -> list[tuple[Keys, str]]:
+    """Return the queues that a contender consumes, each with its place in the table.
+
+    The default queue is an empty text.
+    """
+    if isinstance(contender, ContenderInput):
+        return _queues(contender)
+    return [
+        (("group", index, *keys), queue)
+        for index, group in enumerate(contender.group)
+        for keys, queue in _queues(group)
+    ]
+
+
+def _queues(group: GroupInput) -> list[tuple[Keys, str]]:
+    named = [(("queues", index), queue) for index, queue in enumerate(group.queues)]
+    return [*named] if named else [((), "")]
+
+
+def read_contender(table: object) -> AnyContender:
+    """Return a contender, with groups or without.
+
+    Raises:
+        ValidationError: with every fault of the table.
+    """
+    has_groups = isinstance(table, dict) and "group" in table
+    return (GroupedInput if has_groups else ContenderInput).model_validate(table)
+
+
+def at_point(contender: AnyContender, point: SweepPoint) -> AnyContender:
+    """Return a contender with the value of a point of a sweep.
+
+    Raises:
+        ValidationError: if the value is invalid for this contender.
+    """
+    table = contender.model_dump(exclude_unset=True) | {"name": point.name}
+    *above, key = point.setting.split(".")
+    if key in Tuning.model_fields and not above:
+        above = ["settings"]
+    inner = table
+    for name in above:
+        given = inner.get(name)
+        inner[name] = given if isinstance(given, dict) else {}
+        inner = inner[name]
+    inner[key] = point.value
+    return read_contender(table)
+
+
+#: The settings that a sweep may vary, beside Celery's.
+SWEPT = (
+    *(key for key in (SLOTS, WORKERS, "cpus", "memory") if key in ContenderInput.model_fields),
+    *Tuning.model_fields,
+)
 
 
 def _as_list(of: object) -> object:
@@ -99,9 +254,26 @@ def _as_list(of: object) -> object:
 
 
 def _is_value(value: object) -> SettingValue:
-    if not isinstance(value, bool | int | float):
-        raise broken("must be a number, true or false")
+    if not isinstance(value, bool | int | float | str):
+        raise broken("must be a text, a number, true or false")
     return value
+
+
+def _are_alike(values: list[SettingValue]) -> list[SettingValue]:
+    texts = [isinstance(value, str) for value in values]
+    if any(texts) and not all(texts):
+        raise_all([((texts.index(True),), broken("must be a number, as the others are"))])
+    return values
+
+
+def _can_be_swept(setting: str) -> str:
+    area, _, name = setting.partition(".")
+    if area == CELERY:
+        if fault := name_fault(name.partition(".")[0]):
+            raise fault
+    elif setting not in SWEPT:
+        raise broken("unknown setting", among=SWEPT)
+    return setting
 
 
 _Value = Annotated[SettingValue, PlainValidator(_is_value)]
@@ -112,14 +284,17 @@ class SweepInput(FileTable):
 
     #: Names of the contenders, or one name.
     of: Annotated[Names, BeforeValidator(_as_list)]
-    #: The setting that varies.
-    setting: Annotated[str, one_of("setting", (SLOTS, *Tuning.model_fields))]
-    #: Its values.
-    values: Annotated[list[_Value], Field(min_length=2), each_once()]
+    #: The setting that varies: `slots`, `workers`, `cpus`, `memory`, one of `settings`, or one of
+    #: Celery's, such as `celery.worker_eta_task_limit`.
+    setting: Annotated[str, AfterValidator(_can_be_swept)]
+    #: Its values: numbers, texts, or true and false.
+    values: Annotated[list[_Value], Field(min_length=2), each_once(), AfterValidator(_are_alike)]
 
 
-def read_sweep(table: object, info: ValidationInfo) -> list[tuple[SweepPoint, ContenderInput]]:
-    """Return the contenders of a sweep, in the order of its bases, with ascending values.
+def read_sweep(table: object, info: ValidationInfo) -> list[tuple[SweepPoint, AnyContender]]:
+    """Return the contenders of a sweep, in the order of its bases.
+
+    Numbers ascend; texts have the order of the file.
 
     Raises:
         ValidationError: with every unknown contender and every invalid value.
@@ -131,14 +306,17 @@ def read_sweep(table: object, info: ValidationInfo) -> list[tuple[SweepPoint, Co
         for index, name in enumerate(sweep.of)
         if known and name not in known
     ]
-    found = []
+    numbers = {index: value for index, value in enumerate(sweep.values) if value != str(value)}
+    order = sorted(range(len(sweep.values)), key=lambda index: numbers.get(index, 0))
+    found, names = [], set(known)
     for base in (known[name] for name in sweep.of if name in known):
-        for index, value in sorted(enumerate(sweep.values), key=itemgetter(1)):
-            point = SweepPoint(of=base.name, setting=sweep.setting, value=value)
-            if point.name in known:
+        for index in order:
+            point = SweepPoint(of=base.name, setting=sweep.setting, value=sweep.values[index])
+            if point.name in names:
                 faults.append((("values", index), broken(f"{point.name} is a contender already")))
+            names.add(point.name)
             try:
-                found.append((point, base.at(point)))
+                found.append((point, at_point(base, point)))
             except ValidationError as error:
                 # only the last error: a value that makes the name too long is also too large
                 faults.append((("values", index), broken(constraint(error.errors()[-1]))))

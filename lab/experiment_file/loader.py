@@ -6,17 +6,27 @@ import itertools
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from collector.run_manifest import Contender, Part, SweepPoint, Until, Workload
+from collector.run_manifest import (
+    MIXED_POOLS,
+    Contender,
+    Part,
+    SweepPoint,
+    Until,
+    WorkerGroup,
+    Workload,
+)
 from lab.experiment.model import MIX, Experiment
-from lab.experiment_file.contenders import ContenderInput
+from lab.experiment_file.contenders import AnyContender, GroupedInput, GroupInput
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
 from lab.experiment_file.workloads import PartInput, WorkloadInput
 from poolbench.errors import Fault, UsageError, nearest, unknown
 from poolbench.job_options import JobOptions
+from poolbench.settings import merged
 from producer.arrivals import read_schedule
 
 
@@ -117,9 +127,55 @@ def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Conten
     return named | swept
 
 
-def _contender(known: ContenderInput, *, cores: int, sweep: SweepPoint | None = None) -> Contender:
+def _contender(known: AnyContender, *, cores: int, sweep: SweepPoint | None = None) -> Contender:
+    if not isinstance(known, GroupedInput):
+        table = _group_table(known, cores=cores)
+        return Contender(
+            **{**table, "slots": table["slots"] * known.workers}, note=known.note, sweep=sweep
+        )
+    groups = tuple(_group(group, contender=known, cores=cores) for group in known.group)
+    pools = {group.pool for group in groups}
+    return Contender(
+        name=known.name,
+        pool=pools.pop() if len(pools) == 1 else MIXED_POOLS,
+        slots=sum(group.slots * group.workers for group in groups),
+        interpreter=known.interpreter,
+        settings=known.settings,
+        celery=known.celery,
+        arguments=tuple(known.arguments),
+        groups=groups,
+        note=known.note,
+        sweep=sweep,
+    )
+
+
+def _group(known: GroupInput, *, contender: GroupedInput, cores: int) -> WorkerGroup:
+    """Return a group with what its contender sets for all groups."""
+    table = _group_table(known, cores=cores)
+    return WorkerGroup(
+        **{
+            **table,
+            "interpreter": known.interpreter or contender.interpreter,
+            "settings": {**contender.settings, **known.settings},
+            "celery": merged(contender.celery, known.celery),
+            "arguments": (*contender.arguments, *known.arguments),
+        }
+    )
+
+
+def _group_table(known: GroupInput, *, cores: int) -> dict[str, Any]:
     slots = cores if known.slots == "cores" else known.slots
-    return Contender(**{**dict(known), "slots": slots}, sweep=sweep)
+    return {
+        "name": known.name,
+        "pool": known.pool,
+        "slots": slots,
+        "workers": known.workers,
+        "queues": tuple(known.queues),
+        "interpreter": known.interpreter,
+        "settings": known.settings,
+        "celery": known.celery,
+        "arguments": tuple(known.arguments),
+    }
 
 
 def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from lab.experiment.file_table import FileTable, constraint
 from lab.experiment.worker_settings import Tuning
-from lab.experiment_file.contenders import ContenderInput, SweepInput
+from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
 from lab.experiment_file.rules import Keys
 from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
 from lab.experiment_file.toml_lines import locate
@@ -35,6 +35,8 @@ Table = Mapping[str, Any]
 _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
     ("contender", 3): ContenderInput,
     ("contender", 4): Tuning,
+    ("contender", 5): GroupInput,
+    ("contender", 6): Tuning,
     ("workload", 3): WorkloadInput,
     ("workload", 4): SearchArrivals,
     ("workload", 5): PartInput,
@@ -111,6 +113,8 @@ def _key_advice(keys: Keys, *, given: Table) -> str:
     model, key = _MODELS.get((keys[0], len(keys)), ExperimentInput), str(keys[-1])
     if "retry" in keys[:-1]:
         model = RetryInput
+    if model is ContenderInput and "group" in given:
+        model = GroupedInput
     refused = dict(model.misplaced)
     if key in refused:
         return refused[key]

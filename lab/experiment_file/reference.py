@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from lab.experiment.worker_settings import Tuning
-from lab.experiment_file.contenders import ContenderInput, SweepInput
+from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
 from lab.experiment_file.rules import words_of
 from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
 from lab.experiment_file.workloads import (
@@ -36,6 +36,8 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "Above all tables": ExperimentInput,
     "`[profile.NAME]`": ProfileInput,
     "`[[contender]]`": ContenderInput,
+    "`[[contender]]` with groups": GroupedInput,
+    "`[[contender.group]]`": GroupInput,
     "`settings` of a contender": Tuning,
     "`[sweep]`": SweepInput,
     "`[[workload]]`": WorkloadInput,
@@ -155,7 +157,7 @@ def _type(annotation: Any) -> str:
 
 def _is_plain(annotation: Any) -> bool:
     """Return whether a list's or table's values are no tables themselves."""
-    while get_origin(annotation) is Annotated:
+    while get_origin(annotation) in (Annotated, UnionType):
         annotation = get_args(annotation)[0]
     is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
     return not is_model and get_origin(annotation) is not tuple

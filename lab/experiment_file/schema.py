@@ -6,17 +6,25 @@ the earlier ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, create_model
+from pydantic import (
+    AfterValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
 
 from collector.run_manifest import SweepPoint
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.stopping_rule import LONGEST_S, SHORTEST_S
-from lab.experiment_file.contenders import ContenderInput, read_sweep
-from lab.experiment_file.rules import Names, each_once, raise_all
+from lab.experiment_file.contenders import AnyContender, queues_of, read_contender, read_sweep
+from lab.experiment_file.rules import Broken, Keys, Names, each_once, raise_all
 from lab.experiment_file.workloads import LONGEST_STALL_S, WorkloadInput, read_workload
+from poolbench.errors import nearest
 from report.trials.slo import SLO_KEYS
 from report.verdicts.fail_on import parse_conditions, row_faults
 
@@ -96,6 +104,37 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
     return texts
 
 
+def _sent_to(workloads: list[WorkloadInput]) -> Iterator[tuple[Keys, str]]:
+    """Yield the queue of each sort of jobs with its place; the default queue is an empty text."""
+    for index, workload in enumerate(workloads):
+        for number, part in enumerate(workload.mix):
+            yield ("workload", index, "mix", number, "queue"), part.queue or ""
+        if not workload.mix:
+            yield ("workload", index, "queue"), workload.queue or ""
+
+
+def _queue_faults(
+    contenders: list[AnyContender], *, workloads: list[WorkloadInput]
+) -> Iterator[Broken]:
+    """Yield jobs that would wait for ever, and queues to which no job is sent."""
+    sent = list(_sent_to(workloads))
+    named = sorted({queue for _, queue in sent if queue})
+    for index, contender in enumerate(contenders):
+        consumed = queues_of(contender)
+        for keys, queue in consumed:
+            if queue and queue not in named:
+                remedy = nearest(queue, among=named) if named else "write queue in the workload"
+                place = ("contender", index, *keys)
+                yield place, broken("no workload sends jobs to this queue", remedy=remedy)
+        names = {queue for _, queue in consumed}
+        for keys, queue in sent if "" not in names else ():
+            if queue not in names:
+                which = f'queue "{queue}" nor its default queue' if queue else "the default queue"
+                verb = "consumes neither" if queue else "doesn't consume"
+                remedy = "add a group without queues, or name one of its queues here"
+                yield keys, broken(f"{contender.name} {verb} {which}", remedy=remedy)
+
+
 class ExperimentInput(FileTable):
     """Keys of the file itself, and its tables."""
 
@@ -113,9 +152,13 @@ class ExperimentInput(FileTable):
     #: The latency that a sustained rate must keep.
     slo: Annotated[dict[str, Any], AfterValidator(_bounds_are_valid)] = Field(default_factory=dict)
     #: What is compared: pools with their slots and settings.
-    contender: Annotated[list[ContenderInput], Field(min_length=1), each_once(key="name")]
+    contender: Annotated[
+        list[Annotated[AnyContender, PlainValidator(read_contender)]],
+        Field(min_length=1),
+        each_once(key="name"),
+    ]
     #: One or several contenders at each value of one setting.
-    sweep: Annotated[list[tuple[SweepPoint, ContenderInput]], PlainValidator(read_sweep)] = Field(
+    sweep: Annotated[list[tuple[SweepPoint, AnyContender]], PlainValidator(read_sweep)] = Field(
         default_factory=list
     )
     #: How long to measure what.
@@ -134,3 +177,8 @@ class ExperimentInput(FileTable):
     fail_on: Annotated[list[str], AfterValidator(_conditions_name_rows)] = Field(
         default_factory=list
     )
+
+    @model_validator(mode="after")
+    def _jobs_reach_workers(self) -> Self:
+        raise_all(_queue_faults(self.contender, workloads=self.workload))
+        return self

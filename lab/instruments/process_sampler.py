@@ -1,4 +1,4 @@
-"""Measures a worker's whole process tree from outside: CPU, memory, connections."""
+"""Measures the whole process trees of workers from outside: CPU, memory, connections."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _IS_LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One measurement of a worker's process tree; the columns of ``samples.parquet``."""
+    """One measurement of process trees; the columns of ``samples.parquet``."""
 
     trial: int
+    #: The contender, or ``contender/group`` for the workers of one group.
     contender: str
     #: When, Unix ns.
     t_ns: int
@@ -42,15 +43,15 @@ class Sample:
 
 
 class Sampler:
-    """Measures one worker; its recorder, one of its descendants, is measured separately."""
+    """Measures workers together; their recorders, descendants of them, are measured separately."""
 
-    def __init__(self, pid: int, *, contender: str) -> None:
-        self._root = psutil.Process(pid)
+    def __init__(self, *pids: int, contender: str) -> None:
+        self._roots = [psutil.Process(pid) for pid in pids]
         self._contender = contender
         self._is_recorder: dict[int, bool] = {}
 
     def sample(self, *, trial: int, is_whole: bool = False) -> Sample | None:
-        """Return a measurement of the process tree; None if the worker is gone.
+        """Return a measurement of the process trees; None if a worker is gone.
 
         ``is_whole`` includes PSS and connections, which takes milliseconds for each process.
         """
@@ -71,7 +72,7 @@ class Sampler:
         )
 
     def addresses(self) -> set[str]:
-        """Return the local addresses of the worker's TCP connections, as ``host:port``."""
+        """Return the local addresses of the workers' TCP connections, as ``host:port``."""
         try:
             workers, _ = self._tree()
         except psutil.NoSuchProcess:
@@ -79,15 +80,16 @@ class Sampler:
         return set(tcp_addresses(workers))
 
     def _tree(self) -> tuple[list[psutil.Process], list[psutil.Process]]:
-        """Return the worker's processes and the probe's recorders.
+        """Return the workers' processes and the probe's recorders.
 
         Raises:
-            psutil.NoSuchProcess: if the worker is gone.
+            psutil.NoSuchProcess: if a worker is gone.
         """
-        workers = [self._root]
+        workers = [*self._roots]
         recorders: list[psutil.Process] = []
-        for process in self._root.children(recursive=True):
-            (recorders if self._runs_recorder(process) else workers).append(process)
+        for root in self._roots:
+            for process in root.children(recursive=True):
+                (recorders if self._runs_recorder(process) else workers).append(process)
         return workers, recorders
 
     def _runs_recorder(self, process: psutil.Process) -> bool:

@@ -1,36 +1,121 @@
-"""Reads the configuration of workers and limits their rates, by Celery's remote control."""
+"""Reads and checks the settings of workers, and limits their rates, by remote control."""
 
 from __future__ import annotations
 
+import json
 import platform
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from celery import Celery
 
-from collector.run_manifest import Contender
+from collector.reasons import Code, Reason
+from collector.run_manifest import Contender, WorkerGroup
+from lab.experiment.worker_settings import celery_settings, instances
 from poolbench.keys import worker_name
 
-#: How long workers may take to answer, seconds.
+#: How long workers may take to answer, seconds, and how often they are asked.
 TIMEOUT_S = 3.0
+ATTEMPTS = 2
+
+#: What Celery answers instead of a secret, which can't be checked.
+CENSORED = "********"
+
+#: A value that is unknown, in a message.
+UNKNOWN = "unknown (no answer)"
+
+#: The setting with which a worker doesn't answer.
+_REMOTE_CONTROL = "worker_enable_remote_control"
 
 
-def configurations(
-    url: str, *, scope: str, contenders: Iterable[str]
-) -> dict[str, Mapping[str, object]]:
-    """Return the configuration in effect by contender; Celery censors the secrets."""
-    nodes = {f"{name}.{scope}@{platform.node()}": name for name in contenders}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """Celery's settings in effect in one worker."""
+
+    contender: str
+    group: WorkerGroup
+    #: By Celery's names, secrets censored; None if the worker didn't answer.
+    settings: Mapping[str, object] | None
+
+
+def read_settings(url: str, *, scope: str, contenders: Iterable[Contender]) -> list[WorkerSettings]:
+    """Return the settings in effect in each worker of these contenders."""
+    workers = {
+        node: (contender.name, group)
+        for contender in contenders
+        for node, (group, _) in zip(
+            nodes_of(contender, scope=scope), instances(contender), strict=True
+        )
+    }
+    silent = {
+        node for node, (_, group) in workers.items() if group.celery.get(_REMOTE_CONTROL) is False
+    }
+    answers: dict[str, Mapping[str, object]] = {}
     app = Celery(broker=url, set_as_current=False)
     with app.connection_for_write() as connection:
-        inspect = app.control.inspect(
-            list(nodes), connection=connection, timeout=TIMEOUT_S, limit=len(nodes)
-        )
-        answers = inspect.conf() or {}
-    return {nodes[node]: found for node, found in answers.items() if node in nodes}
+        for _ in range(ATTEMPTS):
+            missing = [node for node in workers if node not in answers and node not in silent]
+            if not missing:
+                break
+            inspect = app.control.inspect(
+                missing, connection=connection, timeout=TIMEOUT_S, limit=len(missing)
+            )
+            answers |= inspect.conf() or {}
+    return [
+        WorkerSettings(contender=contender, group=group, settings=answers.get(node))
+        for node, (contender, group) in workers.items()
+    ]
 
 
 def nodes_of(contender: Contender, *, scope: str) -> list[str]:
-    """Return the names of a contender's workers on this machine."""
-    return [f"{worker_name(contender.name, scope=scope)}@{platform.node()}"]
+    """Return the names of a contender's workers on this machine, in the order of `instances`."""
+    return [
+        f"{worker_name(contender.name, scope=scope, instance=instance)}@{platform.node()}"
+        for _, instance in instances(contender)
+    ]
+
+
+def in_effect(found: Sequence[WorkerSettings]) -> dict[str, Mapping[str, object]]:
+    """Return the settings in effect of a first worker, by contender or ``contender/group``."""
+    known: dict[str, Mapping[str, object]] = {}
+    for one in found:
+        if one.settings is not None:
+            name = f"{one.contender}/{one.group.name}" if one.group.name else one.contender
+            known.setdefault(name, one.settings)
+    return known
+
+
+def unmet(found: Sequence[WorkerSettings]) -> dict[str, tuple[Reason, ...]]:
+    """Return by contender the settings that differ from what the experiment asks for."""
+    reasons: dict[str, dict[str, Reason]] = {}
+    for one in found:
+        for setting, asked, seen in _differences(one):
+            reason = Reason.of(Code.SETTING_DIFFERS, setting=setting, asked=asked, seen=seen)
+            reasons.setdefault(one.contender, {}).setdefault(setting, reason)
+    return {name: tuple(known.values()) for name, known in reasons.items()}
+
+
+def _differences(one: WorkerSettings) -> Iterator[tuple[str, str, str]]:
+    """Yield name, value asked for and value in effect, of each setting that differs."""
+    if one.settings is not None:
+        yield from _differing(celery_settings(one.group), seen=one.settings)
+    elif one.group.celery.get(_REMOTE_CONTROL) is not False:
+        asked = celery_settings(one.group) if one.group.celery or one.group.settings else {}
+        for name, value in asked.items():
+            yield name, json.dumps(value), UNKNOWN
+
+
+def _differing(
+    asked: Mapping[str, Any], *, seen: Mapping[str, Any], where: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """Compare tables key by key: the one in effect has Poolbench's own keys too."""
+    for name, value in asked.items():
+        found = seen.get(name)
+        if isinstance(value, Mapping) and isinstance(found, Mapping):
+            yield from _differing(value, seen=found, where=f"{where}{name}.")
+        elif found not in (value, CENSORED):
+            yield f"{where}{name}", json.dumps(value), json.dumps(found)
 
 
 def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, str | None]) -> list[str]:

@@ -27,7 +27,7 @@ from lab.instruments.calibration import calibrate
 from lab.instruments.ceilings import upstream_ceilings_per_s
 from lab.instruments.job_cost import Gauge
 from lab.instruments.machine_monitor import MachineMonitor
-from lab.instruments.remote_control import configurations
+from lab.instruments.remote_control import in_effect, read_settings, unmet
 from lab.instruments.stream_follower import StreamFollower
 from lab.run.blocks import blocks
 from lab.run.flower import watching
@@ -36,11 +36,12 @@ from lab.run.progress import RunProgress
 from lab.run.state import Run, first_manifest
 from lab.run.trial_sequences import Unit, block_units, measure_unit
 from lab.system import children
+from lab.system.children import Child
 from lab.system.signals import uninterrupted
 from lab.trial.context import LabWorker
 from lab.trial.workers import get_ready, start_worker
 from poolbench.errors import PoolbenchError, StackError, StorageError
-from poolbench.keys import new_run_name, queue_name, records_stream, run_key
+from poolbench.keys import new_run_name, queue_lists, queue_name, records_stream, run_key
 from poolbench.settings import Settings
 from producer.publisher import open_run
 from report.trials.disturbances import from_outside
@@ -158,9 +159,12 @@ def _carry_out_block(run: Run, *, block: int) -> float:
         get_ready(run, run.up.values())
         _await_leaving(run)
         if block == 0:
-            run.celery = configurations(
-                run.environment["POOLBENCH_REDIS_URL"], scope=run.scope(block), contenders=run.up
+            found = read_settings(
+                run.environment["POOLBENCH_REDIS_URL"],
+                scope=run.scope(block),
+                contenders=[worker.contender for worker in run.up.values()],
             )
+            run.celery, run.settings_unmet = in_effect(found), unmet(found)
             began_at_s = time.monotonic()
             size_backlogs(run)
             pilots_s = time.monotonic() - began_at_s
@@ -171,7 +175,7 @@ def _carry_out_block(run: Run, *, block: int) -> float:
             run.leaving += run.up.values()
             run.up.clear()
             # a warm shutdown, during the next block's start: gevent takes up to six seconds
-            children.request_end(worker.child for worker in run.leaving)
+            children.request_end(_processes(run.leaving))
     with uninterrupted():
         _keep(run, state="unfinished")
     return pilots_s
@@ -180,12 +184,16 @@ def _carry_out_block(run: Run, *, block: int) -> float:
 def _await_leaving(run: Run) -> None:
     """Wait for the workers that were sent a signal to end."""
     with uninterrupted():
-        children.await_end(worker.child for worker in run.leaving)
+        children.await_end(_processes(run.leaving))
     run.leaving.clear()
 
 
+def _processes(workers: Iterable[LabWorker]) -> list[Child]:
+    return [process for worker in workers for process in worker.processes]
+
+
 def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
-    """Start a contender's worker and register it for its end; no signal interrupts in between."""
+    """Start a contender's workers and register them for their end, not interrupted by a signal."""
     with uninterrupted():
         worker = start_worker(run, contender, block=block)
         run.workers.append(worker)
@@ -213,7 +221,7 @@ def _measure_units(run: Run, units: Iterable[Unit]) -> None:
 
 
 def _measure(run: Run, unit: Unit, *, repeats: int | None = None) -> None:
-    """Run a unit's trials; after a faulty trial, replace the worker and empty its queue."""
+    """Run a unit's trials; after a faulty trial, replace the workers and empty their queues."""
     contender = unit.contender
     worker = run.up[contender.name]
     with watching(run, worker):
@@ -221,8 +229,13 @@ def _measure(run: Run, unit: Unit, *, repeats: int | None = None) -> None:
         are_valid = measure_unit(unit, run=run, worker=worker, repeats=repeats)
     if not are_valid:
         run.progress.now(f"{contender.name}: fresh worker")
-        worker.child.end()
-        run.client.delete(queue_name(contender.name, scope=run.scope(worker.block)))
+        children.request_end(worker.processes)
+        children.await_end(worker.processes)
+        scope = run.scope(worker.block)
+        # jobs may have been sent to the default queue in any case
+        for queue in {"", *contender.queues_consumed}:
+            name = queue_name(contender.name, scope=scope, queue=queue)
+            run.client.delete(*queue_lists(name, steps=range(10)))
         get_ready(run, [_start(run, contender, block=worker.block)])
 
 

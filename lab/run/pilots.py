@@ -10,6 +10,7 @@ from collector.run_manifest import Contender, Workload
 from lab.instruments.ceilings import redis_cpu_s
 from lab.run.state import Run
 from lab.trial.context import LabWorker
+from lab.trial.queues import addressed, spread
 from lab.trial.runner import backlog_size, busy_slots, conduct, measured_rate_per_s
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind, ideal_wait_s
@@ -39,7 +40,8 @@ def size_backlogs(run: Run) -> None:
         worker = run.up[contender.name]
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         before_s = redis_cpu_s(run.client)
-        rate_per_s = round(_pilot(run, worker, noop, count)[0], 1)
+        every_worker = spread(noop, contender=contender)
+        rate_per_s = round(_pilot(run, worker, every_worker, count)[0], 1)
         spent_s = redis_cpu_s(run.client) - before_s
         rates_per_s[contender.name] = rate_per_s
         if spent_s > 0:
@@ -55,18 +57,25 @@ def _size_backlog(run: Run, worker: LabWorker, workload: Workload) -> None:
     """Record a worker's rate in a workload, and how many jobs its trial needs.
 
     For a mix both are computed from a pilot of each of its parts. A pilot of the mix itself would
-    mostly wait for its longest job. A rate limit may allow fewer jobs than the worker can run.
+    mostly wait for its longest job. The queue that takes longest determines the rate, or a rate
+    limit that allows fewer jobs than the workers can run.
     """
-    contender, job_s = worker.contender, 0.0
+    contender = worker.contender
+    #: Seconds that a queue takes for a job of the workload, by the queue.
+    queues_s: dict[str, float] = {}
     #: The most jobs in flight at once, and the number of jobs of that pilot.
     peak, jobs = 0, 0
-    for sort, share in zip(workload.sorts, workload.shares, strict=True):
+    queues = [part.options.queue for part in workload.mix] or [""]
+    for sort, share, asked in zip(workload.sorts, workload.shares, queues, strict=True):
+        queue = asked if asked in contender.queues_consumed else ""
         count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * contender.slots
-        rate_per_s, seen = _pilot(run, worker, sort, count)
-        job_s += share / rate_per_s if rate_per_s else math.inf
+        pilot = addressed(sort, contender=contender, queue=queue)
+        rate_per_s, seen = _pilot(run, worker, pilot, count)
+        job_s = share / rate_per_s if rate_per_s else math.inf
+        queues_s[queue] = queues_s.get(queue, 0.0) + job_s
         if seen > peak:
             peak, jobs = seen, count
-    job_s = max(job_s, _limited_job_s(contender, workload))
+    job_s = max(*queues_s.values(), _limited_job_s(contender, workload))
     run.rates_per_s[contender.name, workload.name] = 1 / job_s
     run.counts[contender.name, workload.name] = backlog_size(
         1 / job_s,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from collector.reasons import Reason
 from collector.run_manifest import Ceilings, ExperimentSource, Manifest, State
 from lab.experiment.model import Experiment
 from lab.run.progress import RunProgress
@@ -37,8 +38,10 @@ class Run(Bench):
     ceilings: Ceilings = field(default_factory=Ceilings)
     #: How many of the trials have their records in the folder.
     kept_trials: int = 0
-    #: The configuration in effect, by contender.
+    #: The configuration in effect by contender, or by ``contender/group``.
     celery: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    #: Settings that are not in effect as the experiment asks for them, by contender.
+    settings_unmet: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
 
     def manifest(self, *, state: State) -> Manifest:
         """Return the manifest: everything needed to repeat the run, and the result of each trial.
@@ -58,9 +61,12 @@ class Run(Bench):
             until=until,
             calibration=self.calibration,
             celery=self.celery,
+            settings_unmet=self.settings_unmet,
             proxies={name: proxy.round_trip for name, proxy in self.proxies.items()},
             ceilings=self.ceilings,
-            workers=tuple(worker.describe(folder=self.folder.path) for worker in self.workers),
+            workers=tuple(
+                end for worker in self.workers for end in worker.describe(folder=self.folder.path)
+            ),
             trials=tuple(self.trials),
         )
 

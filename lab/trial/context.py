@@ -36,29 +36,45 @@ from producer.template import Mix
 
 @dataclass(slots=True, kw_only=True)
 class LabWorker:
-    """One contender's worker within a block."""
+    """One contender's workers within a block, which start, are measured and end together."""
 
     contender: Contender
     block: int
-    child: Child
+    #: The processes of its workers, at least one, in the order of its groups.
+    processes: tuple[Child, ...]
+    #: Measures the process trees of all of them together.
     sampler: Sampler
+    #: One for each group; none for a contender without groups.
+    group_samplers: tuple[Sampler, ...] = ()
     started_at_s: float
     #: From start to proved ready, seconds; None until then.
     ready_s: float | None = None
+    #: Most slots seen busy at once before it was taken as ready; None until then.
+    busy_slots: int | None = None
+
+    @property
+    def child(self) -> Child:
+        """Return the first process that has ended, or else the first of all."""
+        ended = (child for child in self.processes if child.exit_code is not None)
+        return next(ended, self.processes[0])
 
     @property
     def is_alive(self) -> bool:
-        """Return whether its process runs."""
+        """Return whether all its processes run."""
         return self.child.exit_code is None
 
-    def describe(self, *, folder: Path) -> WorkerEnd:
-        """Return the manifest's entry of the worker, its log relative to ``folder``."""
-        return WorkerEnd(
-            block=self.block,
-            contender=self.contender.name,
-            ready_s=None if self.ready_s is None else round(self.ready_s, 3),
-            exit_code=self.child.exit_code,
-            log=str(self.child.log.relative_to(folder)),
+    def describe(self, *, folder: Path) -> tuple[WorkerEnd, ...]:
+        """Return the manifest's entries of the workers, their logs relative to ``folder``."""
+        return tuple(
+            WorkerEnd(
+                block=self.block,
+                contender=self.contender.name,
+                ready_s=None if self.ready_s is None else round(self.ready_s, 3),
+                exit_code=child.exit_code,
+                log=str(child.log.relative_to(folder)),
+                busy_slots=self.busy_slots,
+            )
+            for child in self.processes
         )
 
 

@@ -189,6 +189,7 @@ def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, floa
 
 
 def _sample(bench: Bench, worker: LabWorker, *, plan: PlannedTrial, is_whole: bool) -> None:
-    sample = worker.sampler.sample(trial=plan.trial, is_whole=is_whole)
-    if sample is not None:
-        bench.samples.append(sample)
+    for sampler in (worker.sampler, *worker.group_samplers):
+        sample = sampler.sample(trial=plan.trial, is_whole=is_whole)
+        if sample is not None:
+            bench.samples.append(sample)

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Collection, Mapping
 
-from collector.run_manifest import Contender, Workload
+from collector.run_manifest import Contender, WorkerGroup, Workload
 from lab.experiment.interpreter import python_command, python_environment
-from lab.experiment.worker_settings import Tuning
+from lab.experiment.worker_settings import (
+    celery_settings,
+    instances,
+    launch_options,
+    limits_overlap,
+)
 from lab.instruments.process_sampler import Sampler
 from lab.instruments.stream_follower import TrialView
 from lab.system import children
+from lab.system.children import Child
 from lab.trial.context import Bench, LabWorker
-from lab.trial.plan import plan_trial
+from lab.trial.plan import draw_mix, plan_trial
+from lab.trial.queues import spread
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
 
 #: Job kind of the sleeps that prove a worker's slots, and their length at first, milliseconds.
 SLEEP = "io.sleep"
 READY_SLEEP_MS = 300.0
+
+#: Sleeps for each slot where several workers share them: one of them may take more than its part.
+SLEEPS_OF_SEVERAL = 4
+
+#: Longest sleeps of a contender whose settings limit the overlap, milliseconds, and how long all
+#: sleeps of such a contender may take to get another, seconds.
+LIMITED_SLEEP_MS = 1_200.0
+LIMITED_SLEEPS_S = 2.0
 
 #: Workload of the first jobs.
 WARM_UP = "warm"
@@ -34,50 +51,62 @@ READY_TIMEOUT_S = 90.0
 
 
 def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker:
-    """Start a contender's worker in a new process, with its own Python or else the lab's."""
-    interpreter = bench.experiment.interpreters.get(contender.interpreter)
-    command = python_command(interpreter, "worker", "--pool", contender.pool)
-    command += ["--contender", contender.name, "--slots", str(contender.slots)]
-    command += options(Tuning.model_validate(contender.settings))
+    """Start a contender's workers in new processes, each with its own Python or else the lab's."""
+    started_at_s = time.monotonic()
+    of_groups: dict[str, list[Child]] = {}
+    with contextlib.ExitStack() as stack:
+        for group, instance in instances(contender):
+            child = _start_process(bench, contender, group=group, instance=instance, block=block)
+            # if another one can't be started
+            stack.callback(child.end)
+            of_groups.setdefault(group.name, []).append(child)
+        stack.pop_all()
+    processes = [child for group in of_groups.values() for child in group]
+    samplers = {
+        name: Sampler(*(child.pid for child in group), contender=f"{contender.name}/{name}")
+        for name, group in of_groups.items()
+    }
+    return LabWorker(
+        contender=contender,
+        block=block,
+        processes=tuple(processes),
+        sampler=Sampler(*(child.pid for child in processes), contender=contender.name),
+        group_samplers=tuple(samplers.values()) if contender.groups else (),
+        started_at_s=started_at_s,
+    )
+
+
+def _start_process(
+    bench: Bench, contender: Contender, *, group: WorkerGroup, instance: str, block: int
+) -> Child:
+    """Start one worker of a contender."""
+    interpreter = bench.experiment.interpreters.get(group.interpreter)
+    command = python_command(interpreter, "worker", "--pool", group.pool)
+    command += ["--contender", contender.name]
+    command += ["--instance", instance] if instance else []
     proxy = bench.proxies.get(contender.name)
-    child = children.start(
-        command,
-        name=contender.name,
-        log=bench.logs / f"{block:03d}-{contender.name}.log",
+    name = "-".join([contender.name, *filter(None, instance.split(":"))])
+    return children.start(
+        [*command, *launch_options(group)],
+        name=name,
+        log=bench.logs / f"{block:03d}-{name}.log",
         environment={
             **bench.environment,
             "POOLBENCH_SCOPE": bench.scope(block),
+            "POOLBENCH_CELERY": json.dumps(celery_settings(group)),
             **python_environment(interpreter),
             **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
         },
     )
-    return LabWorker(
-        contender=contender,
-        block=block,
-        child=child,
-        sampler=Sampler(child.pid, contender=contender.name),
-        started_at_s=time.monotonic(),
-    )
-
-
-def options(tuning: Tuning) -> list[str]:
-    """Return a contender's settings as options of ``python -m worker``."""
-    switches = {
-        "events": tuning.events,
-        "results": tuning.result_backend,
-        **({} if tuning.acks_late is None else {"acks-late": tuning.acks_late}),
-    }
-    words = [f"--{name}" if is_on else f"--no-{name}" for name, is_on in switches.items()]
-    if tuning.prefetch_multiplier is not None:
-        words += ["--prefetch-multiplier", str(tuning.prefetch_multiplier)]
-    return words
 
 
 def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
     """Prove the slots of new workers, and run a first job of each workload in every slot.
 
-    A worker has proved its slots when it has run as many sleeps at once: no-op jobs would not prove
-    them, since a few threads could run all of them. If fewer overlap, it gets sleeps twice as long.
+    A contender has proved its slots when it has run as many sleeps at once: no-op jobs would not
+    prove them, since a few threads could run all of them. If fewer overlap, it gets sleeps twice as
+    long. Settings may keep the slots from being busy all at once: such a contender is taken as
+    ready after at most three attempts, and `LabWorker.busy_slots` has the most that were seen.
     In its first job a slot imports modules, connects and fills its caches, which would be most of
     the CPU time of a short trial of forty jobs. Waiting jobs take long enough to reach every slot.
 
@@ -85,15 +114,23 @@ def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
         StackError: if a worker ends or isn't ready in time, with its log's last line.
     """
     deadline_s = time.monotonic() + READY_TIMEOUT_S
-    pilots = {_send_sleeps(bench, one, delay_ms=READY_SLEEP_MS): one for one in workers}
+    sleeps_ms: dict[int, float] = {}
+
+    def send_sleeps(worker: LabWorker, *, delay_ms: float) -> int:
+        trial = _send_sleeps(bench, worker, delay_ms=delay_ms)
+        sleeps_ms[trial] = delay_ms
+        return trial
+
+    pilots = {send_sleeps(one, delay_ms=READY_SLEEP_MS): one for one in workers}
     while pilots:
         for trial, view in _end_pilots(bench, pilots, deadline_s=deadline_s):
-            worker, plan = pilots.pop(trial), bench.trials[trial].plan
-            if plan.workload == WARM_UP:
+            worker = pilots.pop(trial)
+            if trial not in sleeps_ms:
                 continue
-            if view.peak_overlap() < worker.contender.slots:
-                delay_ms = 2 * plan.parameters["delay_ms"]
-                pilots[_send_sleeps(bench, worker, delay_ms=delay_ms)] = worker
+            seen = worker.busy_slots = max(view.peak_overlap(), worker.busy_slots or 0)
+            delay_ms = 2 * sleeps_ms[trial]
+            if seen < worker.contender.slots and _may_show_more(worker, view, delay_ms=delay_ms):
+                pilots[send_sleeps(worker, delay_ms=delay_ms)] = worker
                 continue
             worker.ready_s = time.monotonic() - worker.started_at_s
             for workload in bench.experiment.workloads:
@@ -101,6 +138,14 @@ def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
                     # the slots have already run sleeps
                     if sort.kind != SLEEP:
                         pilots[_send_first_jobs(bench, worker, workload=sort)] = worker
+
+
+def _may_show_more(worker: LabWorker, view: TrialView, *, delay_ms: float) -> bool:
+    """Return whether longer sleeps may show more slots of a contender."""
+    if not any(limits_overlap(group) for group in worker.contender.crew):
+        return True
+    span_ns = max(view.finished_ns.values(), default=0) - min(view.started_ns.values(), default=0)
+    return delay_ms <= LIMITED_SLEEP_MS and span_ns < LIMITED_SLEEPS_S * 1e9
 
 
 def first_jobs(
@@ -122,12 +167,18 @@ def first_jobs(
 
 def _send_sleeps(bench: Bench, worker: LabWorker, *, delay_ms: float) -> int:
     sleep = Workload(name="ready", kind=SLEEP, parameters={"delay_ms": delay_ms})
-    return _send_pilot(bench, worker, workload=sleep, count=worker.contender.slots)
+    sleeps_per_slot = SLEEPS_OF_SEVERAL if len(worker.processes) > 1 else 1
+    return _send_pilot(
+        bench, worker, workload=sleep, count=sleeps_per_slot * worker.contender.slots
+    )
 
 
 def _send_first_jobs(bench: Bench, worker: LabWorker, *, workload: Workload) -> int:
     parameters, count = first_jobs(
-        workload.kind, bench.message_parameters(workload), slots=worker.contender.slots
+        workload.kind,
+        bench.message_parameters(workload),
+        # if fewer slots can be busy at once, the jobs of the others would only wait
+        slots=min(worker.contender.slots, worker.busy_slots or worker.contender.slots),
     )
     warm = Workload(name=WARM_UP, kind=workload.kind, parameters=parameters)
     return _send_pilot(bench, worker, workload=warm, count=count)
@@ -135,8 +186,15 @@ def _send_first_jobs(bench: Bench, worker: LabWorker, *, workload: Workload) -> 
 
 def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: int) -> int:
     """Send jobs that are in the ledger and excluded from all figures; return their trial."""
+    workload = spread(workload, contender=worker.contender)
     plan = plan_trial(bench, worker, workload, count=count, is_pilot=True)
-    bench.send(plan)
+    mix = draw_mix(
+        plan,
+        contender=worker.contender,
+        seed=bench.experiment.seed,
+        is_in_sequence=workload.is_in_sequence,
+    )
+    bench.send(plan, mix=mix)
     return plan.trial
 
 

@@ -40,6 +40,8 @@ class Row:
     replaced: tuple[Trial, ...] = ()
     #: Whether its Python is built to run without the GIL.
     is_free_threaded: bool = False
+    #: Slots that were seen busy at once before the trials; None if all were, or if unknown.
+    slots_seen: int | None = None
 
     @property
     def twin_of(self) -> str:
@@ -204,7 +206,11 @@ class Row:
             ceilings=self.ceilings,
         )
         blocking = [self.blocking.reason] if self.blocking else []
-        return [*limits, *blocking, *self._measured_again()]
+        unseen = []
+        if self.slots_seen is not None:
+            slots = self.contender.slots
+            unseen = [Reason.of(Code.SLOTS_UNSEEN, seen=self.slots_seen, slots=slots)]
+        return [*limits, *blocking, *unseen, *self._measured_again()]
 
     def _measured_again(self) -> list[Reason]:
         """Return the row's figure, and that with the trials that were replaced."""

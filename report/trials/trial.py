@@ -232,6 +232,7 @@ def _measure(
     no_gil = free_threaded(manifest).get(plan.contender)
     reasons = (
         *_invalid(entry, ledger=ledger, evidence=evidence, no_gil=no_gil, late=late),
+        *manifest.settings_unmet.get(plan.contender, ()),
         *_unstable(result, ledger=ledger, found=found),
     )
     own = samples.filter(pl.col("contender") == plan.contender)

@@ -16,9 +16,10 @@ import redis
 from collector.metrics import figures
 from collector.reasons import CATALOGUE, Code, Reason
 from collector.run_hash import RunHash
-from collector.run_manifest import Contender, Disturbance, read_manifest
+from collector.run_manifest import Contender, Disturbance, WorkerGroup, read_manifest
 from collector.schema import RECORD_SCHEMA
 from collector.summary import Summary, describe
+from lab.instruments.remote_control import WorkerSettings, unmet
 from lab.instruments.stream_follower import TrialView
 from lab.run import conductor
 from lab.run.state import Run
@@ -206,6 +207,16 @@ def trials_that_end_early(path: Path) -> None:
         runner._limit_rates(bench, Mock(), {"io.sleep": "6/m"})
 
 
+def limited_settings(path: Path) -> None:
+    """A worker with another setting than the experiment's, and slots that are never all busy."""
+    asked = WorkerGroup(pool="threads", slots=4, celery={"task_time_limit": 3})
+    unmet([WorkerSettings(contender="threads-4", group=asked, settings={"task_time_limit": 9})])
+    folder = make_run(path, workloads=WORKLOADS[:1], contenders=[DEMO[1]], blocks=1)
+    worker = {"block": 0, "contender": DEMO[1].name, "ready_s": 1.0, "exit_code": 0}
+    edit_manifest(folder, workers=[worker | {"busy_slots": 1}])
+    summarize(folder)
+
+
 def lost_brokers(_: Path) -> None:
     """A broker that is gone when the last records are to be kept."""
     with pytest.MonkeyPatch.context() as patch:
@@ -222,7 +233,8 @@ def lost_brokers(_: Path) -> None:
 
 SCENARIOS: tuple[Callable[[Path], None], ...] = (
     spoiled_trials, disturbed_machine, drifting_repetitions, interpreters_and_loops, rates,
-    no_throughput, submissions, another_machine, trials_that_end_early, lost_brokers,
+    no_throughput, submissions, another_machine, trials_that_end_early, limited_settings,
+    lost_brokers,
 )  # fmt: skip
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from collector.reasons import Code, Severity
+from collector.reasons import Code, Reason, Severity
 from collector.store import RunFolder
 from report.result import Summary, to_json
 from report.statistics.ratios import Median
@@ -390,3 +391,35 @@ def test_a_submission_is_read_like_a_run(folder: RunFolder) -> None:
         "Jobs arrived at a rate",
         "Celery's events were on",
     ]
+
+
+def test_a_setting_that_is_not_in_effect_makes_a_contender_s_rows_invalid(
+    folder: RunFolder,
+) -> None:
+    """All its trials, and no other contender's."""
+    reason = Reason.of(Code.SETTING_DIFFERS, setting="task_time_limit", asked="3", seen="9")
+    edit_manifest(folder, settings_unmet={"solo": [asdict(reason)]})
+
+    rows = summarize(folder).rows
+
+    invalid = {row.contender for row in rows if reason.text in [one.text for one in row.reasons]}
+    assert invalid == {"solo"}
+    assert all(row.mark == Severity.INVALID for row in rows if row.contender == "solo")
+
+
+def test_slots_that_were_not_seen_busy_are_noted(folder: RunFolder) -> None:
+    """The least of all repetitions, without a mark."""
+    seen = {0: 3, 1: 1, 2: 4}
+    edit_manifest(
+        folder,
+        workers=[
+            {"block": block, "contender": "threads-4", "ready_s": 1, "exit_code": 0}
+            | {"busy_slots": slots}
+            for block, slots in seen.items()
+        ],
+    )
+
+    rows = [row for row in summarize(folder).rows if row.contender == "threads-4"]
+
+    texts = [one.text for row in rows for one in row.reasons if one.code is Code.SLOTS_UNSEEN]
+    assert texts == ["slots seen busy at once before the trials: 1 of 4"] * len(rows)

@@ -19,6 +19,7 @@ VALUES = (
     *('"capacity"', '"rate"', '"one"', '"web"', '["failed_jobs > 0"]', "{ p95_wait_s = 1.0 }"),
     '{ of = "two", setting = "slots", values = [1, 2] }',
     *('{ how = "poisson", rate_per_s = 5 }', "{ share = 0.1 }", '"6/m"', '"sequence"'),
+    *('["mail"]', '["-O", "fair"]'),
 )
 
 BASE = """\
@@ -71,7 +72,8 @@ PLACES = {
     "free-threaded pool": BASE.replace(
         '"threads"', f'"{WORD}"\ninterpreter = "free-threaded"'
     ),
-    "contender key": BASE.replace("slots = 4", f"slots = 4\n{WORD} = {VALUE}"),
+    "contender key": BASE.replace("slots = 4", f"slots = 4\n{WORD} = {VALUE}")
+    + 'queue = "mail"\n',
     "setting": BASE.replace("slots = 4", f"slots = 4\nsettings = {{ {WORD} = {VALUE} }}"),
     "another setting": WATCHED.replace("flower", f"{WORD} = {VALUE}, flower"),
     "workload key": BASE + f"{WORD} = {VALUE}\n",
