@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from collector.reasons import Severity
 from poolbench.summaries import Ledger
 from report import format as fmt
-from report.result import EqualPair, Summary
+from report.result import EqualPair, RowSummary, Summary
 from report.statistics.ratios import CLAIM_BLOCKS, Ratio
 from report.statistics.significance import Finding
+from report.trials.wait_causes import Cause
 
 #: Mark → meaning.
 MARKS: Mapping[str, str] = {
@@ -24,6 +25,27 @@ SIGNS: Mapping[Finding, str] = {
     Finding.NO_DIFFERENCE: "=",
     Finding.TOO_FEW: "?",
 }
+
+#: Cause of a wait → its name in tables, and its meaning.
+CAUSES: Mapping[Cause, tuple[str, str]] = {
+    Cause.COUNTDOWN: ("countdown", "the job's countdown, or that of its retry, is not over"),
+    Cause.RATE_LIMIT: ("rate limit", "its worker limits the rate of its kind"),
+    Cause.IDLE_SLOT: ("idle slot", "its worker has received it, and has an idle slot"),
+    Cause.IDLE_WORKER: (
+        "idle worker",
+        "its worker has received it and is busy, while another worker has an idle slot",
+    ),
+    Cause.BUSY: ("all busy", "its worker has received it, and all slots are busy"),
+    Cause.QUEUE: ("queue", "no worker has received it: lag and broker"),
+    Cause.UNKNOWN: ("unknown", "the records don't show it"),
+}
+
+#: A wait beside an idle slot is worth a line if it is at least this share of the mean wait, and
+#: this long on average, seconds: a dispatch takes milliseconds.
+NOTABLE_SHARE, NOTABLE_S = 0.1, 0.01
+
+#: Most contenders that the line names.
+_NAMED = 3
 
 
 def marks_of(summary: Summary) -> dict[str, str]:
@@ -81,7 +103,15 @@ def legend(summary: Summary) -> list[tuple[str, str]]:
         ("PSS", pss),
         ("wait", "from due to started; in a backlog it is the job's place in the queue"),
         ("execution", "from started to finished, result stored"),
+        *_cause_words(summary),
     ]
+
+
+def _cause_words(summary: Summary) -> list[tuple[str, str]]:
+    """Return the causes of this run's waits in one entry; nothing without any."""
+    found = {cause for row in summary.rows for waits in row.wait_causes for cause in waits.causes}
+    known = [": ".join(words) for cause, words in CAUSES.items() if cause in found]
+    return [("wait by cause", f"the first that applies. {'; '.join(known)}")] if known else []
 
 
 def claim(ratio: Ratio, *, of: str = "") -> str:
@@ -105,6 +135,26 @@ def describe_controls(summary: Summary) -> str:
     known = [one for one in found if one.ratio and one.ratio.is_claim]
     equal = sum(not one.is_different for one in known)
     return f"A/A control: no difference in {equal} of {len(known)}" if known else ""
+
+
+def beside_idle(rows: Iterable[RowSummary]) -> str:
+    """Return whose jobs waited in a worker although a slot was idle; empty if hardly any did.
+
+    The longest waits come first. In a mix, each part has a wait of its own.
+    """
+    found: list[tuple[float, str]] = []
+    for row in rows:
+        for waits in row.wait_causes[1:] or row.wait_causes:
+            causes = [waits.causes.get(cause) for cause in (Cause.IDLE_SLOT, Cause.IDLE_WORKER)]
+            idle_s = sum(one.mean_s for one in causes if one)
+            if idle_s >= max(NOTABLE_S, NOTABLE_SHARE * waits.mean_s):
+                who = f"{row.contender} ({waits.part})" if waits.part else row.contender
+                spent = f"{fmt.duration(idle_s)} of {fmt.duration(waits.mean_s)}"
+                found.append((-idle_s, f"{who} {spent}"))
+    texts = [text for _, text in sorted(found)]
+    if len(texts) > _NAMED + 1:
+        texts = [*texts[:_NAMED], f"{len(texts) - _NAMED} others"]
+    return f"Waited in a worker beside an idle slot: {fmt.listed(texts)}." if texts else ""
 
 
 def too_few(blocks: int) -> str:

@@ -36,6 +36,17 @@ POOL_SHADES: dict[str, Shade] = {
 #: The color of pools that are unknown to this version.
 OTHER_SHADE = Shade(light="#5e1e00", dark="#fff3a0")
 
+#: The colours of the causes of waits (`report.trials.wait_causes.Cause`), told apart likewise.
+CAUSE_SHADES: dict[str, Shade] = {
+    "countdown": Shade(light="#268fe3", dark="#2468db"),
+    "rate-limit": Shade(light="#4c2281", dark="#bda3ed"),
+    "idle-slot": Shade(light="#ad1315", dark="#ca1b37"),
+    "idle-worker": Shade(light="#eb7007", dark="#fcdeab"),
+    "busy": Shade(light="#6a7f9b", dark="#607185"),
+    "queue": Shade(light="#30373e", dark="#d0d4da"),
+    "unknown": Shade(light="#419669", dark="#7ecc3a"),
+}
+
 #: The other colours of charts; the names become CSS variables.
 INK_SHADES: dict[str, Shade] = {
     "ink": Shade(light="#1c2430", dark="#e8ebf0"),

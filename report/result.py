@@ -27,8 +27,10 @@ from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
 from report.trials.loop_blocking import Blocking
 from report.trials.slowdown import Slowdown
+from report.trials.start_order import StartOrder
 from report.trials.timeline import Timeline
 from report.trials.trial import Evidence, TrialSummary
+from report.trials.wait_causes import WaitCauses
 
 #: Version of ``summary.json``; version 1 contained reasons as text.
 SUMMARY_FORMAT: Final = 2
@@ -93,6 +95,10 @@ class RowSummary:
     lag_s: Tail | None = None
     response_s: Tail | None = None
     wait_parts_s: WaitParts = field(default_factory=WaitParts)
+    #: The waits by cause: of all jobs, then of each part of a mix; empty for a plain backlog.
+    wait_causes: tuple[WaitCauses, ...] = ()
+    #: How far jobs started in the order of their priorities; None without priorities.
+    start_order: StartOrder | None = None
     blocking: Blocking | None = None
     #: Whether the whole backlog was sent at once.
     is_backlog: bool = True

@@ -20,6 +20,8 @@ from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
 from report.summary import summarize
 from report.trials.slowdown import Slowdown
+from report.trials.start_order import StartOrder
+from report.trials.wait_causes import Cause, CauseTimes, WaitCauses
 from tests.crossing import make_crossing
 from tests.synthetic import (
     BENCH,
@@ -133,6 +135,14 @@ def mix(path: Path) -> Summary:
         for row in summary.of_workload(first.name)
     ]
     workloads = (replace(first, mix=parts), *others)
+    summary = _with_rows(
+        summary,
+        change=lambda row: replace(
+            row,
+            wait_causes=tuple(_waits(name, slots=row.slots) for name in ("", "short", "long")),
+            start_order=StartOrder(pairs=900, in_order=400 + 100 * row.slots),
+        ),
+    )
     return replace(summary, workloads=workloads, fairness=tuple(found))
 
 
@@ -199,6 +209,19 @@ def _loaded(row: RowSummary, *, share: float) -> LoadPoint:
 def _law(slots: float, *, pool: str) -> float:
     sigma = _SIGMA if pool == "threads" else _SIGMA / 4
     return 10 * slots / (1 + sigma * (slots - 1) + _KAPPA * slots * (slots - 1))
+
+
+def _waits(part: str, *, slots: int) -> WaitCauses:
+    """Return waits that have every cause, each half as long as the one before."""
+    lengths_s = {cause: 2.0**-turn / slots for turn, cause in enumerate(Cause)}
+    whole_s = sum(lengths_s.values())
+    causes = {
+        cause: CauseTimes(
+            share=mean_s / whole_s, mean_s=mean_s, times_s=Tail(p50=mean_s, p95=2 * mean_s)
+        )
+        for cause, mean_s in lengths_s.items()
+    }
+    return WaitCauses(part=part, jobs=300, mean_s=whole_s, causes=causes)
 
 
 def _slowed(ideal_s: float, *, by: float) -> Slowdown:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from report.charts.chart import Chart, Series, Spec, panels_of, series_of
-from report.charts.style import colour, opacity, tooltip
+from report.charts.style import CONFIG, colour, opacity, tooltip
 
 #: Height of a lane, of a lane in one of several columns, and of a lane with a curve, pixels.
 _LANE, _DENSE, _RIDGE = 24, 18, 44
@@ -121,6 +121,19 @@ def bar(field: str, *, opacity: float = 1) -> Spec:
     return {
         "mark": {"type": "bar", "height": {"band": _BAR}, "fillOpacity": opacity},
         "encoding": {"x": {"field": field, "stack": None}},
+    }
+
+
+def segments(start: str, end: str, *, by: str, colours: Mapping[str, str]) -> Spec:
+    """Return bars between two fields, coloured by the field ``by``: value → colour."""
+    scale = {"domain": [*colours], "range": [*colours.values()]}
+    # the page disables legends, because it has its own of the series
+    legend = {**CONFIG["legend"], "disable": False, "symbolType": "square", "symbolSize": 120}
+    # not ``color``, whose scale is that of the series
+    fill = {"field": by, "type": "nominal", "scale": scale, "legend": legend}
+    return {
+        "mark": {"type": "bar", "height": {"band": _BAR}},
+        "encoding": {"x": {"field": start}, "x2": {"field": end}, "fill": fill},
     }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from report import format as fmt
 from report.charts import lanes
 from report.charts.chart import Chart, Panel, Spec, largest, marked, named, of_row
 from report.charts.style import SECONDS, logarithmic
+from report.legend import CAUSES
 from report.result import RowSummary, Summary
 from report.statistics.percentiles import Tail
+from report.trials.wait_causes import Cause, WaitCauses
 
 READING = "Dot and figure: p50. Line: to p95 (small tick) and p99 (end)."
 
@@ -24,6 +26,9 @@ PERCENTILE_TITLES: Mapping[str, str] = {
     "p99_text": "p99",
     "p99_9_text": "p99.9",
 }
+
+#: Titles of a cause's times: field → title.
+_CAUSE_TITLES = {"mean": "mean", "p50": "p50", "p95": "p95"}
 
 _WAIT = "Wait: due → started"
 _RESPONSE = "Response: due → finished"
@@ -56,6 +61,31 @@ def split(summary: Summary, *, workload: str) -> Chart:
         x=logarithmic("time", rows=rows, fields=DRAWN, show=SECONDS),
         layers=percentile_layers(),
         columns=3,
+    )
+
+
+def causes(summary: Summary, *, workload: str) -> Chart | None:
+    """Return the chart of the shares of the wait by cause; None if no row has any."""
+    found = [(row, waits) for row in summary.of_workload(workload) for waits in row.wait_causes]
+    shown = [cause for cause in Cause if any(cause in waits.causes for _, waits in found)]
+    if not shown:
+        return None
+    names = {cause: CAUSES[cause][0] for cause in shown}
+    rows = [one for row, waits in found for one in _segments(row, waits=waits, names=names)]
+    colours = {name: f"var(--cause-{cause.replace('_', '-')})" for cause, name in names.items()}
+    axis = {"field": "x", "type": "quantitative", "title": "share of the wait"}
+    return lanes.lane_chart(
+        rows,
+        name=f"causes-{workload}",
+        title="Why do jobs wait?",
+        caption=(
+            "Shares of all jobs' waiting time; figure: mean wait. "
+            f"{'; '.join(f'{name}: {CAUSES[cause][1]}' for cause, name in names.items())}."
+        ),
+        titles={"panel": "part", "cause": "cause", "share": "share", **_CAUSE_TITLES},
+        x={**axis, "scale": {"domain": [0, 1]}, "axis": {"format": "%", "tickCount": 5}},
+        layers=[lanes.segments("x", "x2", by="cause", colours=colours)],
+        columns=2,
     )
 
 
@@ -136,6 +166,26 @@ def percentile_fields(
 def _time_row(row: RowSummary, *, of: Callable[[RowSummary], Tail | None], panel: str) -> Spec:
     fields = percentile_fields(of(row), mark=row.mark, show=fmt.duration)
     return of_row(row, panel=panel, **fields)
+
+
+def _segments(row: RowSummary, *, waits: WaitCauses, names: Mapping[Cause, str]) -> Iterator[Spec]:
+    """Yield a row for each cause: where its share begins and ends, in the order of the causes."""
+    end, whole = 0.0, marked(fmt.duration(waits.mean_s), mark=row.mark)
+    for cause, times in waits.causes.items():
+        start, end = end, end + times.share
+        yield of_row(
+            row,
+            panel=waits.part or "all jobs",
+            cause=names[cause],
+            x=start,
+            x2=end,
+            share=fmt.percent(times.share),
+            mean=fmt.duration(times.mean_s),
+            p50=fmt.duration(times.times_s.p50),
+            p95=fmt.duration(times.times_s.p95),
+            # once for each lane
+            figure=None if start else whole,
+        )
 
 
 def _lags(row: RowSummary, *, bins: Sequence[tuple[float, float]]) -> list[Spec]:

@@ -129,6 +129,11 @@ COLUMNS = (
     *_percentiles("execution", of=lambda row: row.execution_s),
     *_percentiles("response", of=lambda row: row.response_s),
     Column(
+        group="priorities",
+        head="started in order",
+        show=lambda row: fmt.percent(row.start_order.share if row.start_order else None),
+    ),
+    Column(
         group=" ",
         head="ledger",
         show=lambda row: describe_ledger(row.ledger)[1],

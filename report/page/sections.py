@@ -137,6 +137,8 @@ def _charts(summary: Summary, *, workload: str) -> Iterator[Chart]:
         yield load.load_curve(summary, workload=workload)
     if any(one.workload == workload for one in summary.fairness):
         yield load.fairness(summary, workload=workload)
+    if causes := waits.causes(summary, workload=workload):
+        yield causes
     yield waits.split(summary, workload=workload)
     if lag := waits.lag_histogram(summary, workload=workload):
         yield lag

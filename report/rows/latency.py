@@ -11,6 +11,7 @@ from collector.metrics import percentiles
 from report.statistics.percentiles import Tail
 from report.statistics.percentiles import percentiles as tail
 from report.trials.latency_spans import PARTS, SPANS, WaitParts, pool_spans
+from report.trials.wait_causes import Cause, CauseTimes, WaitCauses
 
 _NS_PER_S = 1_000_000_000
 
@@ -36,6 +37,41 @@ def whole_span(times_ns: pl.Series) -> Tail | None:
 def wait_parts(spans: Mapping[str, pl.Series]) -> WaitParts:
     """Return the parts of the response, seconds; percentiles without enough jobs are None."""
     return WaitParts(**{name: _tail(spans[name]) for name in PARTS})
+
+
+def pool_causes(
+    trials: Sequence[pl.DataFrame], *, parts: Sequence[str] = ()
+) -> tuple[WaitCauses, ...]:
+    """Return the waits by cause of all jobs of several trials, then of each of several parts.
+
+    Args:
+        trials: the waits of each trial, from `report.trials.wait_causes.wait_causes`.
+        parts: the parts of the mix; empty without a mix.
+    """
+    found = pl.concat([pl.DataFrame({"part": []}, {"part": pl.String}), *trials], how="diagonal")
+    found = found.with_columns(pl.exclude("part").fill_null(0))
+    of_parts = parts if len(parts) > 1 else ()
+    groups = {"": found, **{part: found.filter(pl.col("part") == part) for part in of_parts}}
+    return tuple(_causes(waits, part=part) for part, waits in groups.items() if waits.height)
+
+
+def _causes(waits: pl.DataFrame, *, part: str) -> WaitCauses:
+    totals = {cause: waits[cause].sum() for cause in Cause if cause in waits.columns}
+    total, jobs = sum(totals.values()), waits.height
+    return WaitCauses(
+        part=part,
+        jobs=jobs,
+        mean_s=total / jobs / _NS_PER_S,
+        causes={
+            cause: CauseTimes(
+                share=spent / total,
+                mean_s=spent / jobs / _NS_PER_S,
+                times_s=tail(waits[cause], unit=_NS_PER_S),
+            )
+            for cause, spent in totals.items()
+            if spent
+        },
+    )
 
 
 def _tail(times_ns: pl.Series) -> Tail | None:

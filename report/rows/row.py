@@ -13,7 +13,7 @@ from poolbench.summaries import Ledger
 from report.result import RowSummary
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
-from report.rows.latency import pool_sorted, wait_parts, whole_span
+from report.rows.latency import pool_causes, pool_sorted, wait_parts, whole_span
 from report.rows.offered_load import search_doubts, sustained_per_s
 from report.rows.reasons import by_repetition
 from report.statistics.ratios import CLAIM_BLOCKS, Median, spread
@@ -21,6 +21,7 @@ from report.statistics.stability import find_drift
 from report.trials.disturbances import FOREIGN_CPU_BOUND
 from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
+from report.trials.start_order import sum_orders
 from report.trials.trial import Evidence, Trial
 
 
@@ -186,6 +187,11 @@ class Row:
             lag_s=whole_span(spans["lag"]),
             response_s=whole_span(spans["response"]),
             wait_parts_s=wait_parts(spans),
+            wait_causes=pool_causes(
+                [trial.waits for trial in valid if trial.waits is not None],
+                parts=[part.name for part in self.workload.mix],
+            ),
+            start_order=sum_orders(trial.start_order for trial in valid),
             blocking=self.blocking,
             is_backlog=all(trial.is_backlog for trial in self.trials),
             peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),

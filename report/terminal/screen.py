@@ -11,7 +11,14 @@ from rich.text import Text
 from collector.reasons import Code, Reason, Severity, describe_alike
 from collector.run_manifest import Workload
 from report import format as fmt
-from report.legend import describe_control, describe_controls, integrity, legend, marks_of
+from report.legend import (
+    beside_idle,
+    describe_control,
+    describe_controls,
+    integrity,
+    legend,
+    marks_of,
+)
 from report.palette import MARK_STYLES
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
@@ -22,7 +29,15 @@ from report.terminal.sweep_tables import (
     render_sweep,
     sentence,
 )
-from report.terminal.tables import cost_table, pair_table, parts_table, ratio_table, result_table
+from report.terminal.tables import (
+    causes_table,
+    cost_table,
+    order_table,
+    pair_table,
+    parts_table,
+    ratio_table,
+    result_table,
+)
 from report.terminal.threshold_lines import render_thresholds
 
 
@@ -53,6 +68,10 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
             "\n", (workload.name, "bold"), "  ", _marked(verdict, text=verdict.headline)
         )
         yield _main_table(summary, rows=rows, verdict=verdict, width=width)
+        if order := order_table(rows):
+            yield order
+        if idle := beside_idle(rows):
+            yield Text(f"  {idle}")
         yield from _pairs(summary, verdict=verdict)
     yield from _beyond_rows(summary, has_details=False)
     yield Text()
@@ -145,6 +164,8 @@ def _section(
         ratio_table(rows, verdict=verdict, width=width),
         cost_table(rows, width=width),
         parts_table(rows, width=width),
+        causes_table(rows),
+        order_table(rows),
         fairness_table(rows, fairness=fairness),
     ):
         if table:

@@ -10,13 +10,14 @@ from rich.text import Text
 
 from collector.reasons import Severity
 from report import format as fmt
-from report.legend import SIGNS, describe_ledger
+from report.legend import CAUSES, SIGNS, describe_ledger
 from report.palette import MARK_STYLES, row_shade
 from report.result import RESPONSE, Decided, RowSummary, Verdict, find_decided
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
+from report.trials.wait_causes import Cause
 from report.verdicts.metrics import FIGURES
 from report.verdicts.naming import label
 
@@ -153,6 +154,44 @@ def parts_table(rows: Sequence[RowSummary], *, width: int) -> Table | None:
             for cell in _durations(part, names=names)
         ]
         table.add_row(*head(row), *cells, style="dim" if row.is_twin else "")
+    return table
+
+
+def causes_table(rows: Sequence[RowSummary]) -> Table | None:
+    """Return the table of the mean wait and its shares by cause, by part of a mix; or None."""
+    found = [(row, waits) for row in rows for waits in row.wait_causes]
+    causes = [cause for cause in Cause if any(cause in waits.causes for _, waits in found)]
+    if not causes:
+        return None
+    table = new_table(rows)
+    if any(waits.part for _, waits in found):
+        table.add_column("part", no_wrap=True)
+    table.add_column("mean wait", justify="right", no_wrap=True)
+    for cause in causes:
+        table.add_column(CAUSES[cause][0], justify="right", ratio=1)
+    for row, waits in found:
+        times = [waits.causes.get(cause) for cause in causes]
+        table.add_row(
+            *head(row),
+            *([waits.part or "all"] if len(row.wait_causes) > 1 else []),
+            fmt.duration(waits.mean_s),
+            *(fmt.percent(one.share if one else None) for one in times),
+            style="dim" if row.is_twin else "",
+        )
+    return table
+
+
+def order_table(rows: Sequence[RowSummary]) -> Table | None:
+    """Return the table of the pairs of jobs that started by priority; None without priorities."""
+    if not any(row.start_order for row in rows):
+        return None
+    table = new_table(rows)
+    table.add_column("started by priority", justify="right", no_wrap=True)
+    table.add_column("of pairs that waited together", no_wrap=True)
+    table.add_column("", ratio=1)
+    for row in rows:
+        if order := row.start_order:
+            table.add_row(*head(row), fmt.percent(order.share), fmt.count(order.pairs), "")
     return table
 
 

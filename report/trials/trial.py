@@ -24,12 +24,14 @@ from report.trials.disturbances import disturbances
 from report.trials.latency_spans import measure_spans
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
 from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
+from report.trials.start_order import StartOrder, start_order
+from report.trials.wait_causes import has_causes, wait_causes
 
 #: Columns of a record that are read; the others stay on disk.
 COLUMNS = (
-    "trial", "seq", "attempt", "due_ns", "sent_ns", "received_ns", "started_ns", "finished_ns",
-    "finished_again_ns", "outcome", "error", "boot_id", "pid", "pool_seen", "sockets_patched",
-    "gil_enabled", "blocked_ns",
+    "trial", "seq", "attempt", "part", "worker", "due_ns", "sent_ns", "eta_ns", "received_ns",
+    "started_ns", "finished_ns", "finished_again_ns", "outcome", "error", "boot_id", "pid",
+    "pool_seen", "sockets_patched", "gil_enabled", "blocked_ns",
 )  # fmt: skip
 
 
@@ -123,6 +125,10 @@ class Trial(TrialSummary):
     redis_bytes_per_job: float | None
     #: Raw times by name, ns: see `report.trials.latency_spans`; empty for a pilot.
     spans: Mapping[str, pl.Series]
+    #: The waits of its jobs by cause (`report.trials.wait_causes`); None if they tell nothing.
+    waits: pl.DataFrame | None
+    #: How far jobs started in the order of their priorities; None without priorities.
+    start_order: StartOrder | None
     blocking: TrialBlocking
 
     @property
@@ -236,6 +242,8 @@ def _measure(
         *_unstable(result, ledger=ledger, found=found),
     )
     own = samples.filter(pl.col("contender") == plan.contender)
+    contender = next(one for one in manifest.contenders if one.name == plan.contender)
+    is_left_out = plan.is_pilot or not has_causes(plan)
     disturbance, redis, mark = result.disturbance, result.redis, strongest(reasons)
     return Trial(
         trial=plan.trial,
@@ -280,6 +288,8 @@ def _measure(
         redis_commands_per_job=_per_job(redis.commands if redis else None, jobs=ledger.done),
         redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=ledger.done),
         spans={} if plan.is_pilot else measure_spans(records),
+        waits=None if is_left_out else wait_causes(records, plan=plan, contender=contender),
+        start_order=None if is_left_out else start_order(records, plan=plan, contender=contender),
         blocking=measure_blocking(records),
     )
 

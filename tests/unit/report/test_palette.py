@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from report.palette import INK_SHADES, OTHER_SHADE, POOL_SHADES
+from report.palette import CAUSE_SHADES, INK_SHADES, OTHER_SHADE, POOL_SHADES, Shade
 
 #: The least distance of two pools' colours, in CIELAB (CIE 1976); about 2 is just seen, side by
 #: side, and dots in a chart lie apart and are small.
@@ -47,13 +47,16 @@ _WHITE = _TO_XYZ @ np.ones(3)
 _SHADES = {**POOL_SHADES, "other": OTHER_SHADE}
 
 
+@pytest.mark.parametrize("shades", [_SHADES, CAUSE_SHADES], ids=["pools", "causes"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("eye", EYES)
-def test_no_two_pools_look_alike_to_any_eye(eye: str, scheme: str) -> None:
+def test_no_two_of_a_chart_look_alike_to_any_eye(
+    eye: str, scheme: str, shades: dict[str, Shade]
+) -> None:
     """Without red or green cones too, each pair lies `APART`."""
     seen = {
-        pool: _lab(np.clip(EYES[eye] @ _linear(getattr(shade, scheme)), 0, 1))
-        for pool, shade in _SHADES.items()
+        name: _lab(np.clip(EYES[eye] @ _linear(getattr(shade, scheme)), 0, 1))
+        for name, shade in shades.items()
     }
     distances = {
         (one, other): float(np.linalg.norm(seen[one] - seen[other]))
@@ -67,7 +70,7 @@ def test_no_two_pools_look_alike_to_any_eye(eye: str, scheme: str) -> None:
 def test_graphics_and_words_stand_out_and_mean_one_thing(scheme: str) -> None:
     """WCAG asks a contrast of 3 of graphics and 4.5 of text; no two meanings share a colour."""
     inks = {name: getattr(shade, scheme) for name, shade in INK_SHADES.items()}
-    pools = {name: getattr(shade, scheme) for name, shade in _SHADES.items()}
+    pools = {name: getattr(shade, scheme) for name, shade in {**_SHADES, **CAUSE_SHADES}.items()}
     colours = [*inks.values(), *pools.values()]
     words = {name: inks[name] for name in ("ink", "muted", "bad")}
 

@@ -25,7 +25,7 @@ from tests.synthetic import BROKER_LOST, WORKLOADS, edit_manifest, make_run, spo
 #: Every kind of chart, by the start of its name.
 KINDS = {
     "advantage", "throughput", "cpu", "memory", "redis", "latency", "response", "lag", "sustained",
-    "load", "fairness", "sweep", "crossover", "timeline",
+    "load", "fairness", "sweep", "crossover", "timeline", "causes",
 }  # fmt: skip
 
 
@@ -176,6 +176,19 @@ def test_percentiles_of_parts_are_never_stacked(charts: list[Chart]) -> None:
 
     assert marks == {"rule", "circle", "tick", "text"}
     assert "don't add up" in chart.caption
+
+
+def test_the_causes_of_a_wait_are_stacked(charts: list[Chart]) -> None:
+    """Each begins where the one before ends, and the last at the whole; the key is in the chart."""
+    chart = found(charts, start="causes")
+    ends: dict[tuple[str, str], float] = {}
+    for row in chart.rows:
+        assert row["x"] == ends.get((row["panel"], row["series"]), 0.0)
+        ends[row["panel"], row["series"]] = row["x2"]
+
+    assert set(ends.values()) == pytest.approx({1.0})
+    assert {"idle slot", "queue"} <= {row["cause"] for row in chart.rows}
+    assert all(f">{row['cause']}<" in drawn(chart) for row in chart.rows)
 
 
 def test_a_law_is_drawn_within_the_sizes_measured(charts: list[Chart]) -> None:

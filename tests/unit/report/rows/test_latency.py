@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from collector.metrics import broker_waits_ns, prefetch_waits_ns, responses_ns
-from report.rows.latency import pool_sorted, wait_parts, whole_span
+from report.rows.latency import pool_causes, pool_sorted, wait_parts, whole_span
 from report.trials.latency_spans import PARTS, SPANS, WaitParts, measure_spans
+from report.trials.wait_causes import Cause
 from tests.summaries import known
 
 MS = 1_000_000
@@ -57,12 +58,30 @@ def test_repetitions_are_pooled_and_never_averaged() -> None:
     assert found.p95 == pytest.approx(0.994)
 
 
+def test_a_cause_that_a_trial_lacks_counts_as_no_wait() -> None:
+    """Two trials together, all jobs and then each part; the means add up to that of the wait."""
+    queued = pl.DataFrame({"part": ["a", "b"], Cause.QUEUE: [MS, 3 * MS]})
+    held = pl.DataFrame({"part": ["a", "a"], Cause.QUEUE: [0, 0], Cause.BUSY: [5 * MS, 7 * MS]})
+
+    whole, a, b = pool_causes([queued, held], parts=["a", "b"])
+
+    assert (whole.part, whole.jobs, whole.mean_s) == ("", 4, pytest.approx(0.004))
+    assert {cause: one.share for cause, one in whole.causes.items()} == {
+        Cause.BUSY: pytest.approx(0.75),
+        Cause.QUEUE: pytest.approx(0.25),
+    }
+    assert sum(one.mean_s for one in whole.causes.values()) == pytest.approx(whole.mean_s)
+    assert (a.part, a.jobs, a.causes[Cause.BUSY].mean_s) == ("a", 3, pytest.approx(0.004))
+    assert (b.part, b.jobs, [*b.causes]) == ("b", 1, [Cause.QUEUE])
+
+
 def test_nothing_measured_tells_nothing() -> None:
     """No valid trial: every figure is None, and none is missing."""
     spans = pool_sorted([])
 
     assert {name: whole_span(times_ns) for name, times_ns in spans.items()} == dict.fromkeys(SPANS)
     assert wait_parts(spans) == WaitParts()
+    assert pool_causes([]) == ()
 
 
 def test_only_what_was_stamped_and_done_has_a_span() -> None:

@@ -227,6 +227,27 @@ def test_jobs_at_a_rate_show_where_their_time_goes(summaries: Mapping[str, Summa
     assert "5 of 5" in shown(summary)
 
 
+def test_a_wait_beside_an_idle_slot_has_a_line(summaries: Mapping[str, Summary]) -> None:
+    """The longest first, by part; waits of a few milliseconds are dispatch, and have none."""
+    text = " ".join(shown(summaries["mix"], width=80).split())
+
+    start = "Waited in a worker beside an idle slot: solo (long) 375 ms of 1.98 s"
+    assert start in text
+    assert "others." in text.partition(start)[2]
+    assert "beside an idle slot" not in shown(summaries["rate"])
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_details_have_every_cause_by_part(summaries: Mapping[str, Summary], width: int) -> None:
+    """The mean wait and its shares; and how many jobs started in the order of priorities."""
+    text = shown(summaries["mix"], width=width, has_details=True)
+
+    assert re.search(r"solo +long +1\.98 s( +[\d.]+ %){7} *$", text, re.MULTILINE)
+    assert re.search(r"prefork-4 +89 % +900", text)
+    assert max(map(len, text.splitlines())) <= width
+    assert "idle worker: its worker has received it and is busy" in " ".join(text.split())
+
+
 def test_failed_jobs_bring_the_ledger_back(tmp_path: Path) -> None:
     """A column of its own where not all is done; a parameter of a million is no 1e+06."""
     million = replace(WORKLOADS[3], parameters={"delay_ms": 0.5, "size_bytes": 1_000_000})
