@@ -180,6 +180,9 @@ class Verdict:
     baseline: str | None
     #: Contender → its ratio to the baseline, best first.
     to_baseline: Mapping[str, Ratio] = field(default_factory=dict)
+    #: The best against the contender furthest behind, if the headline begins with it because it
+    #: is a larger finding than the lead of the best; otherwise None.
+    furthest_behind: Decided | None = None
     #: Contenders without a difference from the best.
     ties: tuple[str, ...] = ()
     #: Minimum detectable difference of the comparisons named in the text, as a share, with a power

@@ -68,13 +68,25 @@ def _advantage(summary: Summary) -> str:
     early = [verdict for verdict in ahead if verdict.mark == Severity.TOO_FEW]
     equal = [verdict.workload for verdict in verdicts if not verdict.best and verdict.ratio]
     none = [verdict.workload for verdict in verdicts if not verdict.ratio]
+    behind = [_behind(verdict) for verdict in verdicts]
     sentences = [
+        f"Furthest behind: {'; '.join(filter(None, behind))}." if any(behind) else "",
         f"Fastest: {_leaders(claims)}." if claims else "",
         f"Fastest so far: {_leaders(early)} (too few repetitions for a claim)." if early else "",
         f"No difference on {fmt.listed(equal)}." if equal else "",
         f"Nothing could be compared on {fmt.listed(none)}." if none else "",
     ]
     return " ".join(filter(None, sentences))
+
+
+def _behind(verdict: Verdict) -> str:
+    """Return who is far behind on a workload, if that is the larger finding."""
+    found = verdict.furthest_behind
+    if found is None:
+        return ""
+    so_far = "" if found.ratio.is_claim else ", so far"
+    times = f"{found.contender} does {fmt.times(found.ratio.value)} its work{so_far}"
+    return f"{found.against} on {verdict.workload} ({times})"
 
 
 def _leaders(verdicts: Sequence[Verdict]) -> str:

@@ -41,6 +41,7 @@ def judge(
         ratio=ranking.ratio,
         baseline=ranking.baseline.contender if ranking.baseline else None,
         to_baseline=ranking.to_baseline,
+        furthest_behind=ranking.furthest_behind,
         ties=tuple(entry.contender for entry in ranking.ties),
         smallest_difference=_smallest(ranking, peers=peers),
         decisions=tuple(_decided(ranking)),
@@ -88,6 +89,23 @@ def _mark(ranking: Ranking) -> str:
 
 
 def _headline(ranking: Ranking) -> str:
+    """Return the largest finding: the best contender and its ratio, or first who is far behind."""
+    return " ".join(filter(None, [_furthest_behind(ranking), _best(ranking)]))
+
+
+def _furthest_behind(ranking: Ranking) -> str:
+    found = ranking.furthest_behind
+    if found is None:
+        return ""
+    ratio = found.ratio
+    if not ratio.is_claim:
+        times = fmt.times_range(ratio.low, high=ratio.high)
+        return f"{found.against} is furthest behind so far: {found.contender} did {times} its work."
+    times = f"{fmt.times(ratio.value)} its work {fmt.interval(ratio.low, high=ratio.high)}"
+    return f"{found.against} is furthest behind: {found.contender} does {times}."
+
+
+def _best(ranking: Ranking) -> str:
     """Return the best contender and its ratio, in one sentence."""
     if not ranking.entries:
         return "Nothing could be measured."
@@ -106,7 +124,7 @@ def _headline(ranking: Ranking) -> str:
 
 def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
     if not ranking.entries or ranking.ratio is None:
-        sentences = [_headline(ranking)]
+        sentences = [_best(ranking)]
     elif not ranking.is_claim:
         others = [
             f"{entry.contender} {fmt.times_range(found.low, high=found.high)}"
@@ -115,10 +133,11 @@ def _text(ranking: Ranking, *, peers: Ranking | None, kind: str) -> str:
             and (found := ranking.to_baseline.get(entry.contender))
         ]
         figures = "; ".join(filter(None, [_so_far(ranking), ", ".join(others)]))
-        sentences = [f"{figures}: {_too_few(ranking)}."]
+        sentences = [_furthest_behind(ranking), f"{figures}: {_too_few(ranking)}."]
     else:
         sentences = [
             lesson(ranking, kind=kind),
+            _furthest_behind(ranking),
             _who_leads(ranking),
             _who_leads_peers(peers, baseline=ranking) if peers else "",
             detectable(_smallest(ranking, peers=peers), also=_to_baseline(ranking)),

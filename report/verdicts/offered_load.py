@@ -44,7 +44,8 @@ def judge_load(
     if measure == "rate":
         entries = [_answers(row) for row in rows]
         verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
-        sentences = [_kept_up(rows, workload=workload), *_soonest(verdict, rows=rows)]
+        behind = _furthest_behind(verdict, rows=rows)
+        sentences = [_kept_up(rows, workload=workload), behind, *_soonest(verdict, rows=rows)]
     elif measure == "sustain":
         entries = [row.entry() for row in rows]
         verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
@@ -60,8 +61,8 @@ def judge_load(
     shown = [*filter(None, sentences)] or ["Nothing could be measured."]
     return replace(
         verdict,
-        # at a given rate: which contenders kept up, and which had the shortest response
-        headline=" ".join(shown[: 2 if measure == "rate" else 1]),
+        # at a given rate: which contenders kept up, and the largest finding on the response
+        headline=" ".join(shown[: 1 if measure != "rate" else 3 if verdict.furthest_behind else 2]),
         text=" ".join(shown),
         figure=RESPONSE if measure == "rate" else SUSTAINED,
     )
@@ -120,6 +121,21 @@ def _soonest(verdict: Verdict, *, rows: Sequence[Row]) -> list[str]:
     value = f" ({fmt.duration(spans_s.get(verdict.ahead or ''))})"
     ratio = verdict.ratio.inverse() if verdict.ratio else None
     return _compared(verdict, ratio=ratio, what="p95 response", most="shortest", value=value)
+
+
+def _furthest_behind(verdict: Verdict, *, rows: Sequence[Row]) -> str:
+    """Return whose p95 response is far longer than the shortest, if that is the larger finding."""
+    found = verdict.furthest_behind
+    if found is None:
+        return ""
+    behind, ratio = found.against, found.ratio
+    p95 = next(fmt.duration(_p95_s(row)) for row in rows if row.contender.name == behind)
+    start = f"The p95 response of {behind} ({p95})"
+    if not ratio.is_claim:
+        times = fmt.times_range(ratio.low, high=ratio.high)
+        return f"{start} was the longest so far: {times} that of {found.contender}."
+    times = f"{fmt.times(ratio.value)} that of {found.contender}"
+    return f"{start} is the longest: {times} {fmt.interval(ratio.low, high=ratio.high)}."
 
 
 def _compared(

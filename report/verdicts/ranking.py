@@ -13,6 +13,14 @@ from report.statistics.ratios import Ratio
 from report.statistics.significance import Decision
 from report.verdicts.pairwise import Pairs, compare_pairs, find_baseline
 
+#: The best contender is clearly ahead if it is proved to do this many times the work of the one
+#: that the headline compares it with.
+CLEARLY_AHEAD = 1.5
+
+#: If it isn't, a contender of which it is proved to do this many times the work is the larger
+#: finding.
+FAR_BEHIND = 2.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
@@ -63,6 +71,20 @@ class Ranking:
             for entry in self.entries[1:]
             if (found := self.decide(self.best, theirs=entry)) and found.is_no_difference
         )
+
+    @property
+    def furthest_behind(self) -> Decided | None:
+        """The best against the contender furthest behind, if that is the larger finding.
+
+        None if the best is clearly ahead of `against`, or if no contender is far behind. With too
+        few blocks for a proof, each ratio of the range has to be as large.
+        """
+        lead = self.compare(self.best, theirs=self.against)
+        if lead is None or _proved(lead) >= CLEARLY_AHEAD:
+            return None
+        found = [self.compare(self.best, theirs=entry) for entry in self.entries[1:]]
+        behind = [one for one in found if one and _proved(one) >= FAR_BEHIND]
+        return max(behind, key=lambda one: one.ratio.value, default=None)
 
     @property
     def smallest_difference(self) -> float | None:
@@ -126,6 +148,11 @@ def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
         best_to={one.against: one.ratio for one in best_to if one},
         against=_against(ordered, baseline=baseline),
     )
+
+
+def _proved(found: Decided) -> float:
+    """Return the smallest ratio that a comparison allows; 1 if it shows no difference."""
+    return 1.0 if found.decision.is_no_difference else found.ratio.low
 
 
 def _ordered(usable: Sequence[Entry], *, pairs: Pairs) -> list[Entry]:

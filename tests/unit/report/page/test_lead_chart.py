@@ -12,8 +12,16 @@ import pytest
 from collector.reasons import Severity
 from report.page.headline import headline, trust
 from report.page.lead_chart import Answer, choose_answer, choose_lead
-from report.result import EqualPair, Summary
+from report.result import Decided, EqualPair, Summary
 from report.statistics.ratios import Ratio
+from report.statistics.significance import Decision, Finding
+
+_FAR_BEHIND = Decided(
+    contender="threads-4",
+    against="solo",
+    ratio=Ratio(value=10.0, low=9.0, high=11.0, blocks=5),
+    decision=Decision(finding=Finding.MORE),
+)
 
 
 @pytest.mark.parametrize(
@@ -49,13 +57,17 @@ def test_the_chart_that_answers_comes_first_with_its_sentence(
     [
         ({"ties": ("threads-50",)}, "gevent-100 or threads-50 on io.sleep"),
         ({"ties": ("threads-50", "gevent-4")}, "gevent-100 or 2 others on io.sleep"),
+        (
+            {"furthest_behind": _FAR_BEHIND},
+            r"^Furthest behind: solo on cpu\.primes \(threads-4 does 10\.0 × its work\); .*Fas",
+        ),
         ({"mark": "?"}, r"^Fastest so far: .*\(too few repetitions for a claim\)\.$"),
         (
             {"best": None},
             r"^No difference on cpu\.primes, cpu\.sha256, io\.sleep and io\.http\.$",
         ),
     ],
-    ids=["tie", "ties", "too-few", "no-difference"],
+    ids=["tie", "ties", "far-behind", "too-few", "no-difference"],
 )
 def test_a_lead_is_claimed_as_far_as_the_verdicts_do(
     summaries: Mapping[str, Summary], change: dict[str, Any], words: str

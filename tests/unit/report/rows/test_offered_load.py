@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ from tests.summaries import codes, known, shown
 from tests.synthetic import BROKER_LOST
 
 FAST = Contender(name="threads-4", pool="threads", slots=4)
+OTHERS = (
+    Contender(name="threads-8", pool="threads", slots=8),
+    Contender(name="prefork-1", pool="prefork", slots=1),
+)
 SLOW = Contender(name="solo", pool="solo", slots=1)
 SLO = {"p95_wait_s": 1.0}
 JOB_S = 0.05
@@ -37,7 +42,9 @@ def summary_of(path: Path, measure: str, trials: list[Any], **workload: Any) -> 
         "mix": [],
     }
     contenders = [
-        one for one in (FAST, SLOW) if one.name in {plan["contender"] for plan, _ in trials}
+        one
+        for one in (FAST, *OTHERS, SLOW)
+        if one.name in {plan["contender"] for plan, _ in trials}
     ]
     folder = make_load_run(
         path / "run",
@@ -49,9 +56,11 @@ def summary_of(path: Path, measure: str, trials: list[Any], **workload: Any) -> 
     return summarize(folder)
 
 
-def trial(contender: Contender, *, block: int, rate_per_s: float, **more: Any) -> Any:
+def trial(
+    contender: Contender, *, block: int, rate_per_s: float, job_s: float = JOB_S, **more: Any
+) -> Any:
     """Return a plan and the records of a contender that meets a rate with all its slots."""
-    job_s = JOB_S * (1 + 0.01 * block)
+    job_s *= 1 + 0.01 * block
     records = serve(rate_per_s=rate_per_s, job_s=job_s, jobs=120, slots=contender.slots)
     return {"contender": contender.name, "block": block, "rate_per_s": rate_per_s, **more}, records
 
@@ -138,6 +147,23 @@ def test_a_rate_verdict_compares_responses(rate: Summary, tmp_path: Path) -> Non
     assert (verdict.best, verdict.against) == ("threads-4", "solo")
     assert few.text.endswith(" that of solo: 3 repetitions; a claim needs 5.")
     assert few.mark == "?"
+
+
+def test_a_rate_headline_begins_with_who_is_far_behind(tmp_path: Path) -> None:
+    """Of two that answer alike and one that takes ten times as long, the last comes first."""
+    trials = [
+        trial(contender, block=block, rate_per_s=5.0, job_s=job_s)
+        for block in range(5)
+        for contender, job_s in zip((FAST, *OTHERS), (0.05, 0.051, 0.5), strict=True)
+    ]
+
+    (verdict,) = summary_of(tmp_path, "rate", trials).verdicts
+
+    longest = r"prefork-1 \([\d.]+ s\) is the longest: [\d.]+ × that of threads-4 \[.*\]"
+    shortest = r"threads-4 \(5\d\.\d ms\) is the shortest: 0\.98 × threads-8 \[.*\]"
+    response = "The p95 response of"
+    assert re.search(f"{response} {longest}\\. {response} {shortest}", verdict.headline)
+    assert verdict.headline in verdict.text
 
 
 def test_a_search_row_shows_the_sustained_rate(search: Summary) -> None:

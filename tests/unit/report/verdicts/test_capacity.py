@@ -275,3 +275,45 @@ def test_the_invalid_are_left_out_and_the_unstable_mark_their_verdict(
     assert (said in found.text) is bool(left_out)
     assert found.text.startswith("Nothing could be measured. Left out") is (best is None)
     assert (found.ratio is None) is (best is None)
+
+
+@pytest.mark.parametrize(
+    ("per_s", "behind"),
+    [
+        # the best against the second says nothing
+        ({"threads-4": 10.1, "prefork-4": 10.0, "gevent-4": 1.0}, "gevent-4"),
+        ({"threads-4": 11.0, "prefork-4": 10.0, "gevent-4": 4.0, "asyncio-4": 1.0}, "asyncio-4"),
+        ({"threads-4": 10.8, "solo": 10.0, "gevent-4": 1.0}, "gevent-4"),
+        # the best is clearly ahead
+        ({"threads-4": 20.0, "prefork-4": 10.0, "gevent-4": 1.0}, None),
+        ({"threads-4": 40.0, "prefork-4": 39.0, "solo": 10.0}, None),
+        # nobody is far behind
+        ({"threads-4": 10.1, "prefork-4": 10.0, "gevent-4": 6.0}, None),
+    ],
+)
+@pytest.mark.parametrize("blocks", [3, 5])
+def test_the_headline_begins_with_the_largest_finding(
+    per_s: Mapping[str, float], behind: str | None, blocks: int
+) -> None:
+    """A contender far behind goes before a best one that is hardly ahead, with claims or not."""
+    mark = "" if blocks == 5 else "?"
+    found = verdict(
+        "io.sleep",
+        *(around(name, one, blocks=blocks, mark=mark) for name, one in per_s.items()),
+    )
+
+    shown = found.furthest_behind
+    assert (shown and shown.against) == behind
+    assert found.headline.startswith(f"{behind} is furthest behind") is bool(behind)
+    assert found.headline in found.text or blocks < 5
+    assert ("threads-4 leads so far" if blocks < 5 else "threads-4") in found.headline
+
+
+def test_a_difference_that_is_not_proved_is_no_finding() -> None:
+    """One repetition of a tenth among others of the same speed leads no headline."""
+    wild = entry("gevent-4", 10.0, 1.0, 10.2, 3.0, 10.1)
+
+    found = verdict("io.sleep", around("threads-4", 10.1), around("prefork-4", 10.0), wild)
+
+    assert found.furthest_behind is None
+    assert "furthest behind" not in found.text
