@@ -30,7 +30,7 @@ from report.trials.slowdown import Slowdown
 from report.trials.start_order import StartOrder
 from report.trials.timeline import Timeline
 from report.trials.trial import Evidence, TrialSummary
-from report.trials.wait_causes import WaitCauses
+from report.trials.wait_causes import Cause, WaitCauses
 
 #: Version of ``summary.json``; version 1 contained reasons as text.
 SUMMARY_FORMAT: Final = 2
@@ -274,7 +274,7 @@ class Crossover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepFigures:
-    """A contender at one value of the setting; jobs per second, None without a figure."""
+    """A contender at one value of the setting, by the figure of its sweep; None without one."""
 
     value: Value
     contender: str
@@ -301,6 +301,9 @@ class Sweep:
     of: str
     pool: str
     workload: str
+    #: The figure of the points: `THROUGHPUT` or `SUSTAINED`, jobs per second; at a given rate
+    #: `RESPONSE`, seconds.
+    figure: str = THROUGHPUT
     #: In ascending order of the value.
     points: tuple[SweepFigures, ...]
     #: The scalability law of a sweep over slots, its curve, and the reason if there is no law.
@@ -310,18 +313,32 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CauseChange:
+    """The mean wait of a job for one cause, without a setting and with it, seconds."""
+
+    cause: Cause
+    before_s: float
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """The effect of one setting on one workload's throughput."""
+    """The effect of one setting on one workload."""
 
     workload: str
     setting: str
+    #: The figure of `ratio`: `THROUGHPUT`; `SUSTAINED` for a search; `RESPONSE` at a given rate.
+    figure: str = THROUGHPUT
     #: The contender with the setting, and the one that is the same without it.
     contender: str
     against: str
     value: Value
     against_value: Value
-    #: Throughput with the setting ÷ without it, paired by block.
+    #: The figure with the setting ÷ without it, paired by block.
     ratio: Ratio
+    #: At a given rate: the ratio of the p95 wait, likewise; and the mean wait by cause.
+    wait_ratio: Ratio | None = None
+    causes: tuple[CauseChange, ...] = ()
     #: Ratio of the worker's CPU time per job, likewise; None if unknown.
     cpu_ratio: Ratio | None
     #: The decision on `ratio`, corrected for the other effects of the workload.

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
 from collector.reasons import Severity
 from collector.run_manifest import Contender
 from report import format as fmt
-from report.legend import claim
-from report.result import Effect, Value
+from report.legend import CAUSES, claim
+from report.result import RESPONSE, SUSTAINED, THROUGHPUT, CauseChange, Effect, Value
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import (
     Answer,
     Decision,
     Finding,
+    Pair,
     compare_planned_figures,
     compare_range,
 )
+from report.trials.wait_causes import Cause
 
 #: Setting → its default, as in `lab.experiment.worker_settings.Tuning`.
 DEFAULTS: Mapping[str, bool | int | float | None] = {
@@ -46,9 +50,18 @@ _CALLED = {
     "payload_bytes": "a payload",
 }
 
+#: Figure → its name in a sentence.
+_FIGURES = {
+    THROUGHPUT: "the throughput",
+    SUSTAINED: "the sustained rate",
+    RESPONSE: "the p95 response",
+}
+
 
 def find_effects(rows: Sequence[Row]) -> list[Effect]:
     """Return the effect of each setting for each pair of rows that differ in it alone.
+
+    It is told by what can change: at a given rate by response and wait, else by throughput.
 
     The points of a sweep are shown elsewhere; an A/A control differs in nothing. The effects in one
     workload are one question.
@@ -62,26 +75,56 @@ def find_effects(rows: Sequence[Row]) -> list[Effect]:
             for ours, theirs in pairs
             if ours.workload.name == workload
         }
-        rows_of = {row.contender.name: row for row in alone if row.workload.name == workload}
-        figures = {name: row.per_s for name, row in rows_of.items()}
-        # an invalid row would widen all other intervals; a pair that has one shows its range
-        valid = {name for name, row in rows_of.items() if row.mark is not Severity.INVALID}
-        answers = compare_planned_figures(
-            {name: figures[name] for name in valid},
-            pairs=[pair for pair in changed if set(pair) <= valid],
-        )
-        for (ours, theirs), pair in changed.items():
-            answer = answers.get((ours, theirs)) or compare_range(
-                figures[ours], theirs=figures[theirs]
-            )
-            if answer:
-                found.append(_effect(*pair, answer=answer))
+        own = [row for row in alone if row.workload.name == workload]
+        answers = _compare(own, pairs=changed, of=lambda row: row.compared_by_block)
+        at_rate = own if own[0].compared == RESPONSE else []
+        waits = _compare(at_rate, pairs=changed, of=lambda row: row.p95_s("wait"))
+        found += [
+            _effect(*pair, answer=answers[names], wait=waits.get(names))
+            for names, pair in changed.items()
+            if names in answers
+        ]
     return found
 
 
 def settings_of(contender: Contender) -> dict[str, Value]:
-    """Return a contender's settings, with defaults for those that it doesn't set."""
-    return {**DEFAULTS, **contender.settings}
+    """Return a contender's settings, with defaults for those that it doesn't set.
+
+    They are its own settings, Celery's by Celery's names, the arguments of ``celery worker``, and
+    the number and the limits of its workers.
+    """
+    celery = {
+        name: value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
+        for name, value in contender.celery.items()
+    }
+    return {
+        **DEFAULTS,
+        **contender.settings,
+        **celery,
+        "arguments": " ".join(contender.arguments) or None,
+        "workers": contender.workers,
+        "cpus": contender.cpus,
+        "memory_bytes": contender.memory_bytes,
+    }
+
+
+def _compare(
+    rows: Sequence[Row], *, pairs: Iterable[Pair], of: Callable[[Row], Mapping[int, float]]
+) -> dict[Pair, Answer]:
+    """Return the answers to one question: how pairs of a workload's rows compare in a figure."""
+    figures = {row.contender.name: of(row) for row in rows}
+    # an invalid row would widen all other intervals; a pair that has one shows its range
+    valid = {row.contender.name for row in rows if row.mark is not Severity.INVALID}
+    known = [pair for pair in pairs if set(pair) <= figures.keys()]
+    answers = compare_planned_figures(
+        {name: figures[name] for name in valid},
+        pairs=[pair for pair in known if set(pair) <= valid],
+    )
+    for ours, theirs in known:
+        found = answers.get((ours, theirs)) or compare_range(figures[ours], theirs=figures[theirs])
+        if found:
+            answers[ours, theirs] = found
+    return answers
 
 
 def _changed(ours: Row, theirs: Row) -> str:
@@ -89,39 +132,50 @@ def _changed(ours: Row, theirs: Row) -> str:
     if ours.workload.name != theirs.workload.name or _kind_of(ours) != _kind_of(theirs):
         return ""
     mine, other = settings_of(ours.contender), settings_of(theirs.contender)
-    changed = [name for name in DEFAULTS if mine[name] != other[name]]
-    if len(changed) != 1 or not _is_more(mine[changed[0]], than=other[changed[0]]):
+    changed = [name for name in {**mine, **other} if mine.get(name) != other.get(name)]
+    if len(changed) != 1:
         return ""
-    return changed[0]
+    (name,) = changed
+    return name if _is_more(mine.get(name), than=other.get(name)) else ""
 
 
-def _effect(ours: Row, theirs: Row, *, answer: Answer) -> Effect:
-    ratio, decision = answer.ratio, answer.decision
+def _effect(ours: Row, theirs: Row, *, answer: Answer, wait: Answer | None) -> Effect:
     setting, marks = _changed(ours, theirs), (ours.mark, theirs.mark)
-    value, against_value = (settings_of(row.contender)[setting] for row in (ours, theirs))
-    cpu_ratio = paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs))
+    value, against_value = (settings_of(row.contender).get(setting) for row in (ours, theirs))
     called = _CALLED.get(setting, setting)
-    if not isinstance(value, bool):
+    if value is not True:
         called = f"{called} ({_shown(against_value)} → {_shown(value)})"
-    return Effect(
+    effect = Effect(
         workload=ours.workload.name,
         setting=setting,
+        figure=ours.compared,
         contender=ours.contender.name,
         against=theirs.contender.name,
         value=value,
         against_value=against_value,
-        ratio=ratio,
-        cpu_ratio=cpu_ratio,
-        decision=decision,
-        text=_text(
-            called,
-            ratio=ratio,
-            cpu_ratio=cpu_ratio,
-            decision=decision,
-            is_invalid=Severity.INVALID in marks,
-        ),
+        ratio=answer.ratio,
+        wait_ratio=wait.ratio if wait else None,
+        causes=tuple(_cause_changes(ours, theirs)) if wait else (),
+        cpu_ratio=paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs)),
+        decision=answer.decision,
+        text="",
         mark=next((sign for sign in "!?~" if sign in marks), ""),
     )
+    is_invalid = Severity.INVALID in marks
+    text = _text(effect, called=called, wait=wait, is_invalid=is_invalid)
+    return replace(effect, text=text)
+
+
+def _cause_changes(ours: Row, theirs: Row) -> Iterator[CauseChange]:
+    after, before = (
+        {cause: one.mean_s for waits in row.wait_causes[:1] for cause, one in waits.causes.items()}
+        for row in (ours, theirs)
+    )
+    for cause in Cause:
+        if cause in before or cause in after:
+            yield CauseChange(
+                cause=cause, before_s=before.get(cause, 0.0), after_s=after.get(cause, 0.0)
+            )
 
 
 def _cpu_s(row: Row) -> dict[int, float]:
@@ -130,36 +184,50 @@ def _cpu_s(row: Row) -> dict[int, float]:
     return {block: cpu_s for block, cpu_s in found.items() if cpu_s}
 
 
-def _text(
-    called: str,
-    *,
-    ratio: Ratio,
-    cpu_ratio: Ratio | None,
-    decision: Decision,
-    is_invalid: bool,
-) -> str:
-    """Return an effect as a sentence."""
-    if decision.finding is Finding.TOO_FEW:
-        times = fmt.times_range(ratio.low, high=ratio.high)
+def _text(effect: Effect, *, called: str, wait: Answer | None, is_invalid: bool) -> str:
+    """Return an effect as a sentence: the figure, at a rate the wait and its cause, and the CPU."""
+    ratio, what = effect.ratio, _FIGURES[effect.figure]
+    if effect.decision.finding is Finding.TOO_FEW:
+        spans = [f"{fmt.times_range(ratio.low, high=ratio.high)} {what}"]
+        if wait:
+            spans.append(f"{fmt.times_range(wait.ratio.low, high=wait.ratio.high)} the p95 wait")
         why = "one of the two rows is invalid" if is_invalid else "too few repetitions for a claim"
-        return f"With {called}: {times} the throughput so far, {why}."
-    cpu = f"; {claim(cpu_ratio)} the CPU per job" if cpu_ratio else ""
-    text = f"{claim(ratio)} the throughput"
-    if decision.finding is Finding.NO_DIFFERENCE:
-        text = f"no difference, {text}: {decision.why}"
-    return f"With {called}: {text}{cpu}."
+        return f"With {called}: {fmt.listed(spans)} so far, {why}."
+    clauses = [_claimed(ratio, decision=effect.decision, what=what)]
+    if wait:
+        clauses.append(_claimed(wait.ratio, decision=wait.decision, what="the p95 wait"))
+        if wait.decision.is_difference and effect.causes:
+            most = max(effect.causes, key=lambda one: abs(one.after_s - one.before_s))
+            means = f"{fmt.duration(most.before_s)} → {fmt.duration(most.after_s)}"
+            clauses.append(f"most of it {CAUSES[most.cause][0]}, {means} a job")
+    if effect.cpu_ratio:
+        clauses.append(f"{claim(effect.cpu_ratio)} the CPU per job")
+    return f"With {called}: {'; '.join(clauses)}."
 
 
-def _kind_of(row: Row) -> tuple[str, int, str]:
+def _claimed(ratio: Ratio, *, decision: Decision, what: str) -> str:
+    text = f"{claim(ratio)} {what}"
+    return f"no difference, {text}: {decision.why}" if decision.is_no_difference else text
+
+
+def _kind_of(row: Row) -> tuple[object, ...]:
     """Return what two contenders must have in common for a comparison of their settings."""
     contender = row.contender
-    return contender.pool, contender.slots, contender.interpreter
+    return (
+        contender.pool, contender.slots, contender.is_unset, contender.interpreter,
+        contender.queues, contender.groups,
+    )  # fmt: skip
 
 
 def _is_more(value: Any, *, than: Any) -> bool:
     """Return whether a value is larger: on is more than off, and a set value than an unset one."""
-    return (value is not None) and (than is None or value > than)
+    if value is None or than is None:
+        return than is None
+    are_numbers = all(isinstance(one, int | float) for one in (value, than))
+    return bool(value > than) if are_numbers else str(value) > str(than)
 
 
-def _shown(value: Any) -> str:
-    return "unset" if value is None else f"{value:g}"
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "unset" if value is None else f"{value:g}" if isinstance(value, int | float) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from report import format as fmt
-from report.result import Sweep
+from report.result import RESPONSE, Sweep
 from report.statistics.scalability import Estimate, Scaling
 
 
@@ -21,6 +21,19 @@ def describe_law(sweep: Sweep) -> str:
         f"{_share(law.sigma)}, coherency {_share(law.kappa)} (shares of a job). "
         f"{_peak(law)}"
     )
+
+
+def figure_text(value: float | None, *, figure: str) -> str:
+    """Return a figure of a sweep as text: a duration, or jobs per second without the unit."""
+    return fmt.duration(value) if figure == RESPONSE else fmt.number(value)
+
+
+def range_text(low: float | None, *, high: float | None, figure: str) -> str:
+    """Return the range of a sweep's figure as text."""
+    if figure != RESPONSE:
+        return fmt.span(low, high=high)
+    known = None not in (low, high)
+    return f"{fmt.duration(low)}–{fmt.duration(high)}" if known else fmt.NOTHING
 
 
 def describe_estimate(found: Estimate) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collector.run_manifest import SettingValue
-from report.result import LawPoint, Sweep, SweepFigures
+from report.result import RESPONSE, LawPoint, Sweep, SweepFigures
 from report.rows.row import Row
 from report.statistics.ratios import Median
 from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, fit_scaling
@@ -30,13 +30,17 @@ def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
 
 def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
     law: Scaling | str = "the law applies to sweeps over slots only"
-    if setting == "slots":
+    figure = rows[0].compared
+    if figure == RESPONSE:
+        law = "at a given rate, throughput doesn't show how slots scale"
+    elif setting == "slots":
         law = fit_scaling({row.contender.slots: row.per_s for row in rows})
     return Sweep(
         of=of,
         pool=rows[0].contender.pool,
         setting=setting,
         workload=rows[0].workload.name,
+        figure=figure,
         points=tuple(map(_point, rows)),
         usl=law if isinstance(law, Scaling) else None,
         usl_curve=_curve(law) if isinstance(law, Scaling) else (),
@@ -61,13 +65,13 @@ def _value(row: Row) -> SettingValue:
 
 
 def _point(row: Row) -> SweepFigures:
-    per_s = Median.of(list(row.per_s.values()))
+    found = Median.of(list(row.compared_by_block.values()))
     return SweepFigures(
         value=_value(row),
         contender=row.contender.name,
-        median=per_s.median if per_s else None,
-        low=per_s.low if per_s else None,
-        high=per_s.high if per_s else None,
+        median=found.median if found else None,
+        low=found.low if found else None,
+        high=found.high if found else None,
         mark=row.mark,
     )
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from report import format as fmt
-from report.analyses.sweep_text import describe_estimate, describe_law
+from report.analyses.sweep_text import describe_estimate, describe_law, figure_text, range_text
 from report.charts import lanes
 from report.charts.chart import Chart, Spec, marked, of_row, row_of
 from report.charts.curves import Flag, curve_chart
-from report.charts.style import linear, logarithmic, reaching
-from report.result import Crossover, CrossoverPoint, RowSummary, Summary, Sweep, SweepFigures, Value
+from report.charts.style import SECONDS, linear, logarithmic, reaching
+from report.result import (
+    RESPONSE,
+    THROUGHPUT,
+    Crossover,
+    CrossoverPoint,
+    RowSummary,
+    Summary,
+    Sweep,
+    SweepFigures,
+    Value,
+)
 
 #: Setting → its name in text, and its unit; others are named by their key.
 _SETTINGS: Mapping[str, tuple[str, str]] = {
@@ -35,15 +45,24 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
     values = {point.value for one in group for point in one.points}
     is_numeric = not any(isinstance(value, bool | str | None) for value in values)
     name, unit = _SETTINGS.get(setting, (setting.replace("_", " "), ""))
-    titles = {"at": name, "shown": "jobs/s", "reach": "range"}
-    chart_name, title = f"sweep-{setting}-{workload}", f"Throughput over {name}, {workload}"
+    figure = group[0].figure
+    titles = {"at": name, "shown": figure, "reach": "range"}
+    what = {THROUGHPUT: "throughput"}.get(figure, figure)
+    chart_name, title = (
+        f"sweep-{setting}-{workload}",
+        f"{what[0].upper()}{what[1:]} over {name}, {workload}",
+    )
     if not is_numeric or len(values) < 3:
         rows = [
             row | {"panel": one.of, "figure": row["shown"]}
             for one in group
             for point in one.points
             for name in [_value_name(one, value=point.value, is_alone=len(group) == 1)]
-            for row in [_median_row(_row_of(summary, one=one), name=name, x=None, point=point)]
+            for row in [
+                _median_row(
+                    _row_of(summary, one=one), name=name, x=None, point=point, figure=figure
+                )
+            ]
         ]
         return lanes.lane_chart(
             rows,
@@ -51,7 +70,7 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
             title=title,
             caption="Bar and figure: median of the repetitions. Line: range.",
             titles=titles,
-            x=linear("jobs per second", rows=rows, fields=["median", "high"]),
+            x=_axis(figure, rows=rows, fields=["median", "high"]),
             layers=lanes.median_layers(),
             columns=min(2, len(group)),
         )
@@ -64,7 +83,7 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
         caption=_CAPTION + (law if any(one.usl for one in group) else ""),
         titles=titles,
         x=reaching(", ".join(filter(None, [name, unit])), rows=rows, has_ticks=True),
-        y=linear("jobs per second", rows=rows, fields=["high", "law"]),
+        y=_axis(figure, rows=rows, fields=["high", "law"]),
         line="law",
         flags=_peaks(group),
         notes=tuple(f"{one.of}: {text}" for one in group if (text := describe_law(one))),
@@ -108,7 +127,7 @@ def _swept(summary: Summary, *, group: Sequence[Sweep]) -> list[Spec]:
         row = _row_of(summary, one=one)
         points = [point for point in one.points if point.median is not None]
         drawn = [
-            _median_row(row, name=one.of, x=float(str(point.value)), point=point)
+            _median_row(row, name=one.of, x=float(str(point.value)), point=point, figure=one.figure)
             for point in points
         ]
         xs = [point["x"] for point in drawn]
@@ -142,7 +161,12 @@ def _row_of(summary: Summary, *, one: Sweep) -> RowSummary:
 
 
 def _median_row(
-    row: RowSummary, *, name: str = "", x: float | None, point: SweepFigures | CrossoverPoint
+    row: RowSummary,
+    *,
+    name: str = "",
+    x: float | None,
+    point: SweepFigures | CrossoverPoint,
+    figure: str = THROUGHPUT,
 ) -> Spec:
     return of_row(
         row,
@@ -152,11 +176,17 @@ def _median_row(
         median=point.median,
         low=point.low,
         high=point.high,
-        reach=fmt.span(point.low, high=point.high),
+        reach=range_text(point.low, high=point.high, figure=figure),
         is_hollow=True if point.mark == "!" else None,
         at=f"{x:g}" if x is not None else name,
-        shown=marked(fmt.number(point.median), mark=point.mark),
+        shown=marked(figure_text(point.median, figure=figure), mark=point.mark),
     )
+
+
+def _axis(figure: str, *, rows: Sequence[Spec], fields: Sequence[str]) -> Spec:
+    if figure == RESPONSE:
+        return linear("p95 response", rows=rows, fields=fields, show=SECONDS)
+    return linear("jobs per second", rows=rows, fields=fields)
 
 
 def _plain(value: Value) -> str:

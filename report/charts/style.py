@@ -66,10 +66,10 @@ CONFIG: Spec = {
 }
 
 
-def linear(title: str, *, rows: Iterable[Spec], fields: Sequence[str]) -> Spec:
+def linear(title: str, *, rows: Iterable[Spec], fields: Sequence[str], show: str = SHORT) -> Spec:
     """Return an axis from 0 to a round number above the largest value of the fields."""
     scale = {"domain": [0, largest(rows, fields=fields)], "nice": True}
-    return _axis(title, scale=scale, labelExpr=SHORT, tickCount=6)
+    return _axis(title, scale=scale, labelExpr=show, tickCount=6)
 
 
 def logarithmic(

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from collector.reasons import Severity
 from report import format as fmt
-from report.analyses.sweep_text import describe_estimate
+from report.analyses.sweep_text import describe_estimate, figure_text
 from report.charts.load import bounds_wait
 from report.charts.scaling import sweep_groups, value_text
 from report.legend import describe_controls
 from report.page.lead_chart import Answer
-from report.result import Summary, Sweep, Verdict
+from report.result import RESPONSE, Summary, Sweep, Verdict
 from report.verdicts.naming import capitalized
 from report.verdicts.offered_load import slo_words
 
@@ -110,12 +110,15 @@ def _swept(one: Sweep) -> str:
     if not known:
         return ""
     who = capitalized(one.of)
-    if one.setting != "slots":
+    if one.setting != "slots" or one.figure == RESPONSE:
+        unit = "" if one.figure == RESPONSE else "/s"
         ends = [
-            f"{fmt.number(per_s)}/s with {value_text(value, setting=one.setting)}"
-            for per_s, value in (known[0], known[-1])
+            f"{figure_text(found, figure=one.figure)}{unit} with "
+            f"{value_text(value, setting=one.setting)}"
+            for found, value in (known[0], known[-1])
         ]
-        return f"{who} did {ends[0]}, and {ends[1]}."
+        verb = "had a p95 response of" if one.figure == RESPONSE else "did"
+        return f"{who} {verb} {ends[0]}, and {ends[1]}."
     per_s, slots = max(known, key=lambda pair: pair[0])
     most = f"{who}: highest throughput {fmt.number(per_s)}/s at {slots} slots"
     peak = one.usl and one.usl.peak

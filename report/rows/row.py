@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 
+from collector.metrics import percentiles
 from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import Ceilings, Contender, Workload
 from poolbench.summaries import Ledger
-from report.result import RowSummary
+from report.result import RESPONSE, SUSTAINED, THROUGHPUT, RowSummary
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
 from report.rows.latency import pool_causes, pool_sorted, wait_parts, whole_span
@@ -23,6 +24,7 @@ from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.start_order import sum_orders
 from report.trials.trial import Evidence, Trial
+from report.trials.wait_causes import WaitCauses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,24 @@ class Row:
         return sustained_per_s([*self.trials, *self.others])
 
     @property
+    def compared(self) -> str:
+        """The figure that shows what a setting changed; at a given rate, throughput can't."""
+        figures = {"rate": RESPONSE, "sustain": SUSTAINED, "curve": SUSTAINED}
+        return figures.get(self.measure, THROUGHPUT)
+
+    @property
+    def compared_by_block(self) -> dict[int, float]:
+        """Block → that figure: jobs per second, or the p95 response, seconds."""
+        if self.measure == "rate":
+            return self.p95_s("response")
+        return self.sustained_per_s if self.measure == "curve" else self.per_s
+
+    def p95_s(self, span: str) -> dict[int, float]:
+        """Return block → p95 of a span of the valid trials, seconds; without those that are 0."""
+        found = {trial.block: percentiles(trial.spans[span]) for trial in self.valid}
+        return {block: one.p95 for block, one in found.items() if one and one.p95 > 0}
+
+    @property
     def mark(self) -> Severity:
         """The strongest severity of its reasons."""
         return strongest(self.reasons)
@@ -113,6 +133,12 @@ class Row:
         """Whether its jobs ran without the GIL; if none ran, whether its Python can."""
         gil_enabled = _any(trial.evidence.gil_enabled for trial in self.valid or self.trials)
         return self.is_free_threaded if gil_enabled is None else not gil_enabled
+
+    @cached_property
+    def wait_causes(self) -> tuple[WaitCauses, ...]:
+        """The waits by cause: of all jobs, then of each part of a mix."""
+        waits = [trial.waits for trial in self.valid if trial.waits is not None]
+        return pool_causes(waits, parts=[part.name for part in self.workload.mix])
 
     @property
     def blocking(self) -> Blocking | None:
@@ -187,10 +213,7 @@ class Row:
             lag_s=whole_span(spans["lag"]),
             response_s=whole_span(spans["response"]),
             wait_parts_s=wait_parts(spans),
-            wait_causes=pool_causes(
-                [trial.waits for trial in valid if trial.waits is not None],
-                parts=[part.name for part in self.workload.mix],
-            ),
+            wait_causes=self.wait_causes,
             start_order=sum_orders(trial.start_order for trial in valid),
             blocking=self.blocking,
             is_backlog=all(trial.is_backlog for trial in self.trials),

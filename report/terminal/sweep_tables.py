@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from report import format as fmt
-from report.analyses.sweep_text import describe_law
+from report.analyses.sweep_text import describe_law, figure_text, range_text
 from report.palette import MARK_STYLES, row_shade
 from report.result import Crossover, Effect, Summary, Sweep
 from report.terminal.tables import called, plain_table
@@ -79,7 +79,7 @@ def _effect(effect: Effect) -> Text:
 def _points(sweep: Sweep) -> RenderableType:
     table = plain_table()
     table.add_column(sweep.setting, justify="right", no_wrap=True)
-    table.add_column("jobs/s", justify="right", no_wrap=True)
+    table.add_column(sweep.figure, justify="right", no_wrap=True)
     table.add_column("range", no_wrap=True)
     table.add_column("", ratio=1)
     largest = max((point.high or 0.0 for point in sweep.points), default=0.0)
@@ -87,8 +87,8 @@ def _points(sweep: Sweep) -> RenderableType:
         table.add_row(
             Text(point.mark, style=MARK_STYLES.get(point.mark, "")),
             f"{point.value}".lower(),
-            Text(fmt.number(point.median), style="bold"),
-            fmt.span(point.low, high=point.high),
+            Text(figure_text(point.median, figure=sweep.figure), style="bold"),
+            range_text(point.low, high=point.high, figure=sweep.figure),
             Bar(largest or 1.0, 0, point.median or 0.0),
         )
     return table

@@ -84,11 +84,7 @@ def _judge(entries: Sequence[Entry], *, workload: Workload, is_every_pair: bool)
 
 def _answers(row: Row) -> Entry:
     """Return the row's entry, with 1 ÷ p95 of the response as the figure of each block."""
-    p95_s = {
-        trial.block: found.p95
-        for trial in row.valid
-        if (found := percentiles(trial.spans["response"])) and found.p95 > 0
-    }
+    p95_s = row.p95_s("response")
     return replace(row.entry(), per_s={block: 1 / span_s for block, span_s in p95_s.items()})
 
 

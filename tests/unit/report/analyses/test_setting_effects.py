@@ -12,9 +12,11 @@ import polars as pl
 import pytest
 
 from collector.run_manifest import Contender, SweepPoint
-from report.result import Effect
+from report.result import RESPONSE, Effect
 from report.statistics.significance import Finding
 from report.summary import summarize
+from report.trials.wait_causes import Cause
+from tests.loading import make_load_run, serve
 from tests.summaries import known
 from tests.synthetic import Workload, find_trial, make_run
 
@@ -126,6 +128,62 @@ def test_what_decided_is_told(
     assert (found.contender, found.against) == ("late", against)
     assert found.decision.finding is finding
     assert re.search(words, found.text)
+
+
+def test_at_a_rate_an_effect_is_told_by_response_and_wait(tmp_path: Path) -> None:
+    """Throughput was offered: the p95s, and the cause of the wait that changed most."""
+    contenders = [
+        Contender(name=f"prefetch-{count}", pool="threads", slots=1, settings=settings)
+        for count, settings in ((1, {"prefetch_multiplier": 1}), (4, {"prefetch_multiplier": 4}))
+    ]
+    trials = [
+        (
+            {"contender": one.name, "block": block, "rate_per_s": 10.0},
+            serve(rate_per_s=10, job_s=0.05, jobs=100, stall_at_s=2, stall_s=stall_s + block / 20),
+        )
+        for block in range(5)
+        for one, stall_s in zip(contenders, (0.5, 2.0), strict=True)
+    ]
+    workload = {
+        "name": "work", "kind": "io.sleep", "parameters": {"delay_ms": 50.0}, "measure": "rate",
+        "arrivals": {"how": "constant", "rate_per_s": 10.0}, "mix": [],
+    }  # fmt: skip
+
+    folder = make_load_run(
+        tmp_path / "run", trials=trials, contenders=contenders, workload=workload
+    )
+    (found,) = summarize(folder).effects
+
+    assert (found.figure, found.contender) == (RESPONSE, "prefetch-4")
+    assert found.ratio.value > 2
+    assert known(found.wait_ratio).value > found.ratio.value
+    (busiest,) = (one for one in found.causes if one.cause is Cause.IDLE_SLOT)
+    assert busiest.after_s > 4 * busiest.before_s
+    assert re.match(
+        r"With the prefetch multiplier \(1 → 4\): .* × .* the p95 response; .* × \[.*\] "
+        r"the p95 wait; most of it idle slot, [\d.]+ ms → [\d.]+ ms a job; ",
+        found.text,
+    )
+    assert "throughput" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"celery": {"worker_eta_task_limit": 500}}, r"worker_eta_task_limit (unset → 500)"),
+        ({"celery": {"task_acks_late": True}}, "With task_acks_late: "),
+        ({"celery": {"task_acks_late": False}}, "With task_acks_late (unset → off): "),
+        ({"arguments": ("--autoscale", "8,1")}, "With arguments (unset → --autoscale 8,1): "),
+        ({"workers": 2}, "With workers (1 → 2): "),
+        ({"cpus": 0.5}, "With cpus (unset → 0.5): "),
+    ],
+)
+def test_any_setting_has_an_effect(tmp_path: Path, changed: dict[str, Any], words: str) -> None:
+    """Celery's own by its name, arguments of its worker, the number of workers and their limits."""
+    (found,) = effects_of(tmp_path / "run", {"a": {}, "b": {}}, b=changed)
+
+    assert found.contender == "b"
+    assert words in found.text
 
 
 @pytest.mark.parametrize(

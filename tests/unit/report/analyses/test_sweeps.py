@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,9 +11,13 @@ import pytest
 from collector.run_manifest import Contender, SweepPoint
 from report.analyses.sweep_text import describe_law
 from report.analyses.sweeps import curve_slots
-from report.result import Summary
+from report.page.headline import headline
+from report.page.lead_chart import Answer
+from report.page.sections import charts_of
+from report.result import RESPONSE, Summary
 from report.statistics.scalability import MAX_EXTRAPOLATION
 from report.summary import summarize
+from tests.loading import make_load_run, serve
 from tests.summaries import known, shown
 from tests.synthetic import Workload, make_run
 
@@ -129,3 +134,36 @@ def test_why_there_is_no_law_or_no_peak_is_said(tmp_path: Path) -> None:
     assert describe_law(few) == "No scalability law: 3 sizes were measured, and the law needs 4."
     assert known(growing.usl).peak is None
     assert "o peak" in describe_law(growing)
+
+
+def test_at_a_rate_points_are_responses(tmp_path: Path) -> None:
+    """Throughput was offered; slots have no law there, and the page and the chart show seconds."""
+    points = [SweepPoint(of="threads", setting="slots", value=slots) for slots in (1, 2, 4)]
+    contenders = [
+        Contender(name=one.name, pool="threads", slots=int(one.value), sweep=one) for one in points
+    ]
+    trials = [
+        (
+            {"contender": one.name, "block": block, "rate_per_s": 12.0},
+            serve(rate_per_s=12, job_s=0.08 + block / 1_000, jobs=60, slots=one.slots),
+        )
+        for block in range(5)
+        for one in contenders
+    ]
+    workload = {
+        "name": "work", "kind": "io.sleep", "parameters": {"delay_ms": 80.0}, "measure": "rate",
+        "arrivals": {"how": "constant", "rate_per_s": 12.0}, "mix": [],
+    }  # fmt: skip
+
+    summary = summarize(
+        make_load_run(tmp_path / "run", trials=trials, contenders=contenders, workload=workload)
+    )
+    (sweep,) = summary.sweeps
+
+    assert sweep.figure == RESPONSE
+    assert known(sweep.points[-1].median) == pytest.approx(0.082)
+    assert (sweep.usl, describe_law(sweep)[:20]) == (None, "No scalability law: ")
+    assert re.search(r"4 +82\.0 ms +80\.0 ms–84\.0 ms", shown(summary, has_details=True))
+    chart = charts_of(summary)["sweep-slots-work"]
+    assert (chart.title, chart.cells[-1][2]) == ("P95 response over slots, work", "82.0 ms")
+    assert "Threads had a p95 response of" in headline(summary, answer=Answer.SWEEP)
