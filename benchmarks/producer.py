@@ -100,7 +100,7 @@ def server_per_s(client: redis.Redis, *, port: int, password: str) -> float:
     """Return the jobs a second that the server accepts, with messages made in advance."""
     now_ns = time.time_ns()
     (command,) = (
-        capture(PLAN, run="bench").render([now_ns] * BATCH, first_seq=0, sent_ns=now_ns).commands
+        capture(PLAN, run="bench").render([now_ns] * BATCH, first_job=0, sent_ns=now_ns).commands
     )
     packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # as the producer
     batches = PRODUCER_JOBS // BATCH

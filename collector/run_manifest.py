@@ -141,15 +141,28 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """A job that Celery runs as several executions, each of which is a part of its mix."""
+
+    #: Its name in the file.
+    name: str
+    #: ``chain``, ``group`` or ``chord``. Its parts follow each other in the order of the
+    #: executions; the last one of a chord is its body.
+    shape: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One kind of job in a mix, with its parameters and its share."""
 
     name: str
     kind: str
     parameters: Parameters
-    #: Its share of the jobs, above 0; the shares of all parts add up to about 1.
+    #: Its share of the executions, above 0; the shares of all parts add up to about 1.
     share: float
     options: JobOptions = field(default_factory=JobOptions)
+    #: The job that it is an execution of; None for a job of one execution.
+    canvas: Canvas | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,7 @@ def publish(
                 offsets = offsets_s[count:due]
                 due_ns = array("q", (start_ns + round(offset_s * 1e9) for offset_s in offsets))
                 sent_ns = time.time_ns()
-                writer.put(template.render(due_ns, first_seq=count, sent_ns=sent_ns))
+                writer.put(template.render(due_ns, first_job=count, sent_ns=sent_ns))
                 count, lag_max_ns = due, max(lag_max_ns, sent_ns - due_ns[0])
                 on_sent(count)
             elif next_s - elapsed_s > SPARE_S and not writer.is_settled:

@@ -59,9 +59,9 @@ class Requests:
 def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
     """Carry out each request until the input ends.
 
-    A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the scope of its queue, the
-    fields of a `TrialPlan`, the seconds from now for each job, and null or ``{"parts", "order"}``
-    of a `Mix`. The answer, written when all jobs are sent or sending was stopped, is a
+    A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the scope of its queues, the
+    fields of a `TrialPlan`, the seconds from now for each job, and null or the fields of a `Mix`.
+    The answer, written when all jobs are sent or sending was stopped, is a
     `producer.publisher.Sent`, or ``{"error"}``.
     """
     while (line := requests.read()) is not None:

@@ -1,4 +1,4 @@
-"""A trial's messages, captured from a real `apply_async`, with placeholders for what differs.
+"""A trial's messages, captured from real calls of Celery, with placeholders for what differs.
 
 Two messages of one kind differ only in their ids, the delivery tag, times and Poolbench's own
 header; all other text is as Celery and kombu write it. Formatting the text is about fifty times as
@@ -7,38 +7,42 @@ fast as calling Celery.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from itertools import repeat
+from itertools import accumulate, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from celery import Celery
-from kombu import Connection
-from kombu.transport import memory
 from kombu.utils.json import dumps
 
 from poolbench.errors import StackError
 from poolbench.job_options import JobOptions
 from poolbench.jobs import ENDING, HEADER, PAYLOAD, JobHeader
-from poolbench.keys import PRIORITY_STEPS, list_key, queue_name
+from poolbench.keys import PRIORITY_STEPS, list_key, queue_name, result_prefix
 from poolbench.records import TrialPlan
+from producer.captured import Call, capture_canvas, capture_message, chord_size_key
 from producer.queue_writer import Batch
 
-#: Values of one message: id, seq, due_ns, sent_ns, and the times of its countdown and its expiry.
+#: Values that differ from one job to the next: id, seq, due_ns, sent_ns, and the times of its
+#: countdown and its expiry. For a job of several executions: due_ns, sent_ns, the id of its group,
+#: and the id and the seq of each execution.
 _Values = tuple[bytes | int, ...]
 
-#: Index into `_Values` of each placeholder that a message must have, sorted.
-_PLACEHOLDERS = (0, 0, 0, 0, 1, 2, 3)
+#: How each of the values is written, in place of a JSON text.
+_STRING, _NUMBER = '"%b"', "%d"
+_HOLES = (_STRING, _NUMBER, _NUMBER, _NUMBER, _STRING, _STRING)
 
-#: How each of `_Values` is written, in place of a JSON text.
-_HOLES = ('"%b"', "%d", "%d", "%d", '"%b"', '"%b"')
+#: How often each of the first four values is in a message.
+_PLACEHOLDERS = [4, 1, 1, 1]
+
+#: Time for which Celery keeps the number of calls before a chord's body by default, seconds.
+_CHORD_EXPIRES_S = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +58,41 @@ class MixPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MixCanvas:
+    """The jobs of several executions that have the same shape."""
+
+    #: ``chain``, ``group`` or ``chord``.
+    shape: str
+    #: The executions of a job; the last one of a chord is its body. All have the same queue.
+    steps: tuple[MixPart, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
     """The part of each job of a trial."""
 
-    parts: tuple[MixPart, ...]
-    #: By seq, an index into ``parts``; at least as long as the trial has jobs.
+    parts: tuple[MixPart | MixCanvas, ...]
+    #: By job, an index into ``parts``; at least as long as the trial has jobs.
     order: Sequence[int]
     #: Priorities that have a list of their own in Redis, ascending: the consumer's setting
     #: ``priority_steps``.
     priority_steps: Sequence[int] = PRIORITY_STEPS
+
+    @property
+    def first_seqs(self) -> Sequence[int]:
+        """Return the seq of the first execution of each job, and then the number of executions."""
+        if not any(isinstance(part, MixCanvas) for part in self.parts):
+            return range(len(self.order) + 1)
+        counts = [len(one.steps) if isinstance(one, MixCanvas) else 1 for one in self.parts]
+        return [*accumulate((counts[place] for place in self.order), initial=0)]
+
+
+class _Text(NamedTuple):
+    """A text with placeholders for `_Values`."""
+
+    text: bytes
+    #: Returns values in the order of the placeholders.
+    in_order: Callable[[_Values], tuple[Any, ...]]
 
 
 class _Form(NamedTuple):
@@ -73,9 +103,37 @@ class _Form(NamedTuple):
     in_order: Callable[[_Values], tuple[Any, ...]]
     #: Key of the list that the consumer takes it from.
     key: bytes
-    #: Times from the due time until a slot may start the job, and until it expires, ns; None
+    #: Times from the due time until a slot may start the job, and until it expires, ns; empty
     #: without any.
-    delays_ns: tuple[int, int] | None
+    delays_ns: tuple[int, ...]
+
+    def commands(self, *, seq: int, due_ns: int, sent_ns: int) -> Iterator[tuple[bytes, ...]]:
+        """Yield the Redis commands that send a job."""
+        times = (_iso_time(due_ns + delay_ns) for delay_ns in self.delays_ns)
+        (task_id,) = task_ids(1)
+        yield b"LPUSH", self.key, self.text % self.in_order((task_id, seq, due_ns, sent_ns, *times))
+
+
+class _CanvasForm(NamedTuple):
+    """The first messages of a job of several executions, with placeholders for `_Values`."""
+
+    #: Body and envelope of each message; the body, encoded, is the envelope's last value.
+    messages: tuple[tuple[_Text, _Text], ...]
+    executions: int
+    key: bytes
+    #: For a chord: the key of the number of executions before its body, around the group's id.
+    size_key: tuple[bytes, ...]
+
+    def commands(self, *, seq: int, due_ns: int, sent_ns: int) -> Iterator[tuple[bytes, ...]]:
+        """Yield the Redis commands that send a job, in order."""
+        group_id, *ids = task_ids(1 + self.executions)
+        values = (due_ns, sent_ns, group_id, *ids, *range(seq, seq + self.executions))
+        if self.size_key:
+            size = b"%d" % (self.executions - 1)
+            yield b"SET", group_id.join(self.size_key), size, b"EX", b"%d" % _CHORD_EXPIRES_S
+        for body, envelope in self.messages:
+            encoded = base64.b64encode(body.text % body.in_order(values))
+            yield b"LPUSH", self.key, envelope.text % envelope.in_order((*values, encoded))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,42 +141,51 @@ class Template:
     """The messages of a trial, without the values that differ by job."""
 
     #: One for each part of a mix, or one.
-    forms: tuple[_Form, ...]
-    #: By seq, an index into ``forms``; None if there is only one.
+    forms: tuple[_Form | _CanvasForm, ...]
+    #: By job, an index into ``forms``; None if there is only one.
     order: Sequence[int] | None = None
+    #: By job, its first seq, and then the number of executions; None if each job has one.
+    first_seqs: Sequence[int] | None = None
 
     @property
-    def only_key(self) -> bytes | None:
-        """Return the key of all messages, if none has times of its own; else None."""
-        is_plain = not any(form.delays_ns for form in self.forms)
-        keys = {form.key for form in self.forms}
-        return self.forms[0].key if is_plain and len(keys) == 1 else None
+    def plain_forms(self) -> tuple[_Form, ...]:
+        """Return the forms if each job is one message in one list, without times; else none."""
+        plain = [one for one in self.forms if isinstance(one, _Form) and not one.delays_ns]
+        is_one_list = len({form.key for form in self.forms}) == 1
+        return tuple(plain) if is_one_list and len(plain) == len(self.forms) else ()
 
-    def render(self, due_ns: Sequence[int], *, first_seq: int, sent_ns: int) -> Batch:
-        """Return the batch of one job for each due time; seqs count up from ``first_seq``."""
+    def render(self, due_ns: Sequence[int], *, first_job: int, sent_ns: int) -> Batch:
+        """Return the batch of one job for each due time, from the trial's job ``first_job`` on."""
         count = len(due_ns)
-        places = self.order[first_seq : first_seq + count] if self.order else repeat(0, count)
-        ids = task_ids(count)
-        jobs = zip(
-            range(first_seq, first_seq + count),
-            map(self.forms.__getitem__, places),
-            ids,
-            due_ns,
-            strict=True,
-        )
-        if only_key := self.only_key:
+        places = self.order[first_job : first_job + count] if self.order else repeat(0, count)
+        if plain := self.plain_forms:
+            seqs = range(first_job, first_job + count)
+            forms = map(plain.__getitem__, places)
             messages = [
                 text % in_order((task_id, seq, due, sent_ns))
-                for seq, (text, in_order, _, _), task_id, due in jobs
+                for seq, (text, in_order, _, _), task_id, due in zip(
+                    seqs, forms, task_ids(count), due_ns, strict=True
+                )
             ]
-            return Batch.of_queue(only_key, messages)
-        lists: dict[bytes, list[bytes]] = defaultdict(list)
-        for seq, form, task_id, due in jobs:
-            times = (_iso_time(due + delay_ns) for delay_ns in form.delays_ns or ())
-            values = form.in_order((task_id, seq, due, sent_ns, *times))
-            lists[form.key].append(form.text % values)
-        commands = [(b"LPUSH", key, *messages) for key, messages in lists.items()]
-        return Batch(commands=commands, jobs=count)
+            return Batch.of_queue(plain[0].key, messages)
+        return self._render_any(places, due_ns, first_job=first_job, sent_ns=sent_ns)
+
+    def _render_any(
+        self, places: Iterable[int], due_ns: Sequence[int], *, first_job: int, sent_ns: int
+    ) -> Batch:
+        last_job = first_job + len(due_ns)
+        firsts = self.first_seqs or range(last_job + 1)
+        others: list[tuple[bytes, ...]] = []
+        pushes: dict[bytes, list[bytes]] = defaultdict(list)
+        for seq, place, due in zip(firsts[first_job:last_job], places, due_ns, strict=True):
+            form = self.forms[place]
+            for command in form.commands(seq=seq, due_ns=due, sent_ns=sent_ns):
+                if command[0] == b"LPUSH":
+                    pushes[command[1]] += command[2:]
+                else:
+                    others.append(command)
+        joined = ((b"LPUSH", key, *messages) for key, messages in pushes.items())
+        return Batch(commands=(*others, *joined), jobs=firsts[last_job] - firsts[first_job])
 
 
 def capture(plan: TrialPlan, *, run: str, scope: str = "", mix: Mix | None = None) -> Template:
@@ -130,19 +197,18 @@ def capture(plan: TrialPlan, *, run: str, scope: str = "", mix: Mix | None = Non
         StackError: if Celery's message is not of protocol 2.
     """
     if mix is None:
-        return Template(forms=(_capture_form(plan, run=run, scope=scope),))
-    forms = (
-        _capture_form(
-            replace(plan, kind=part.kind, parameters=part.parameters),
-            run=run,
-            scope=scope,
-            part=part.name,
-            options=part.options,
-            priority_steps=mix.priority_steps,
-        )
+        part = MixPart(name="", kind=plan.kind, parameters=plan.parameters)
+        return Template(forms=(_capture_form(part, plan=plan, run=run, scope=scope),))
+    steps = mix.priority_steps
+    forms = tuple(
+        _capture_canvas(part, plan=plan, run=run, scope=scope, steps=steps)
+        if isinstance(part, MixCanvas)
+        else _capture_form(part, plan=plan, run=run, scope=scope, steps=steps)
         for part in mix.parts
     )
-    return Template(forms=tuple(forms), order=mix.order)
+    has_canvas = any(isinstance(part, MixCanvas) for part in mix.parts)
+    first_seqs = mix.first_seqs if has_canvas else None
+    return Template(forms=forms, order=mix.order, first_seqs=first_seqs)
 
 
 def task_ids(count: int) -> Iterator[bytes]:
@@ -160,65 +226,127 @@ def task_ids(count: int) -> Iterator[bytes]:
 
 
 def _capture_form(
-    plan: TrialPlan,
+    part: MixPart,
     *,
+    plan: TrialPlan,
     run: str,
     scope: str,
-    part: str | None = None,
-    options: JobOptions = JobOptions(),  # noqa: B008 -- frozen
-    priority_steps: Sequence[int] = PRIORITY_STEPS,
+    steps: Sequence[int] = PRIORITY_STEPS,
 ) -> _Form:
-    marks = [secrets.token_hex(16) for _ in _HOLES]
+    options = part.options
+    marks = _marks(len(_HOLES))
+    task_id, seq, due_ns, sent_ns, eta, expires = marks
     queue = queue_name(plan.contender, scope=scope, queue=options.queue)
-    message = _real_message(plan, run=run, queue=queue, marks=marks, part=part, options=options)
+    times = {"seq": seq, "due_ns": due_ns, "sent_ns": sent_ns}
+    message = capture_message(
+        _call(part, plan=plan, run=run, task_id=task_id, times=times), queue=queue
+    )
     # kombu's delivery tag only has to be unique: the job's id is
-    message["properties"]["delivery_tag"] = marks[0]
-    for name, mark in zip(("eta", "expires"), marks[4:], strict=True):
+    message["properties"]["delivery_tag"] = task_id
+    for name, mark in (("eta", eta), ("expires", expires)):
         if message["headers"][name]:
             message["headers"][name] = mark
-    text = dumps(message).replace("%", "%%")
-    order = [marks.index(found) for found in re.findall("|".join(marks), text)]
-    if tuple(sorted(place for place in order if place < 4)) != _PLACEHOLDERS:
+    text = dumps(message)
+    if [text.count(mark) for mark in (task_id, seq, due_ns, sent_ns)] != _PLACEHOLDERS:
         raise StackError("this Celery does not write messages of protocol 2. Use Celery 5.")
-    for mark, hole in zip(marks, _HOLES, strict=True):
-        text = text.replace(f'"{mark}"', hole)
+    filled = _text(text, holes=dict(zip(marks, _HOLES, strict=True)))
     delays_ns = (round(options.countdown_s * 1e9), round(options.expires_s * 1e9))
-    key = list_key(queue, priority=options.priority or 0, steps=priority_steps)
-    return _Form(
-        text.encode(), itemgetter(*order), key.encode(), delays_ns if any(delays_ns) else None
+    key = list_key(queue, priority=options.priority or 0, steps=steps)
+    return _Form(*filled, key=key.encode(), delays_ns=delays_ns if any(delays_ns) else ())
+
+
+def _capture_canvas(
+    canvas: MixCanvas, *, plan: TrialPlan, run: str, scope: str, steps: Sequence[int]
+) -> _CanvasForm:
+    count, options = len(canvas.steps), canvas.steps[0].options
+    due_ns, sent_ns, group_id, *marks = _marks(3 + 2 * count)
+    ids, seqs = marks[:count], marks[count:]
+    queue = queue_name(plan.contender, scope=scope, queue=options.queue)
+    calls = [
+        _call(
+            step,
+            plan=plan,
+            run=run,
+            task_id=task_id,
+            times={"seq": seq, "due_ns": due_ns, "sent_ns": sent_ns},
+        )
+        for step, task_id, seq in zip(canvas.steps, ids, seqs, strict=True)
+    ]
+    holes = {
+        due_ns: _NUMBER,
+        sent_ns: _NUMBER,
+        group_id: _STRING,
+        **dict.fromkeys(ids, _STRING),
+        **dict.fromkeys(seqs, _NUMBER),
+    }
+    (body_mark,) = _marks(1)
+    messages = []
+    for message in capture_canvas(canvas.shape, calls, queue=queue):
+        body = base64.b64decode(message["body"]).decode()
+        message["body"] = body_mark
+        message["properties"]["delivery_tag"] = message["headers"]["id"]
+        envelope = dumps(message)
+        if drawn := message["headers"]["group"]:
+            body, envelope = (text.replace(drawn, group_id) for text in (body, envelope))
+        messages.append(
+            (_text(body, holes=holes), _text(envelope, holes={**holes, body_mark: _STRING}))
+        )
+    size_key: tuple[bytes, ...] = ()
+    if canvas.shape == "chord":
+        name = chord_size_key(group_id, prefix=result_prefix(scope) if scope else "")
+        size_key = tuple(name.encode().split(group_id.encode()))
+    return _CanvasForm(
+        messages=tuple(messages),
+        executions=count,
+        key=list_key(queue, priority=options.priority or 0, steps=steps).encode(),
+        size_key=size_key,
     )
 
 
-def _real_message(
-    plan: TrialPlan,
-    *,
-    run: str,
-    queue: str,
-    marks: Sequence[str],
-    part: str | None,
-    options: JobOptions,
-) -> Any:
-    """Return the message that Celery passes to a broker's channel for this job, body encoded."""
-    job = _job(plan.kind, stores_result=plan.stores_result)
+def _marks(count: int) -> list[str]:
+    """Return texts that occur nowhere else in a message."""
+    return [secrets.token_hex(16) for _ in range(count)]
+
+
+def _text(message: str, *, holes: Mapping[str, str]) -> _Text:
+    """Return a text with a placeholder instead of each mark; ``holes`` are in the values' order."""
+    marks = list(holes)
+    text = message.replace("%", "%%")
+    order = [marks.index(found) for found in re.findall("|".join(marks), text)]
+    for mark, hole in holes.items():
+        text = text.replace(f'"{mark}"', hole)
+    if len(order) > 1:
+        return _Text(text.encode(), itemgetter(*order))
+    return _Text(text.encode(), lambda values: tuple(values[place] for place in order))
+
+
+def _call(
+    part: MixPart, *, plan: TrialPlan, run: str, task_id: str, times: Mapping[str, str]
+) -> Call:
+    """Return the call of a job or of one of its executions; ``times`` are members of its header."""
+    options = part.options
     header = JobHeader(
-        run=run, trial=plan.trial, seq=0, contender=plan.contender, due_ns=0, sent_ns=0, part=part
-    ).as_dict() | dict(zip(("seq", "due_ns", "sent_ns"), marks[1:4], strict=True))
+        run=run,
+        trial=plan.trial,
+        seq=0,
+        contender=plan.contender,
+        due_ns=0,
+        sent_ns=0,
+        part=part.name or None,
+    )
     given = {
         "countdown": options.countdown_s or None,
         "expires": options.expires_s or None,
         "priority": options.priority,
     }
-    with Connection("memory://") as connection:
-        job.apply_async(
-            kwargs={**plan.parameters, **_arguments(plan, options=options)},
-            task_id=marks[0],
-            queue=queue,
-            headers={HEADER: header},
-            connection=connection,
-            **{name: value for name, value in given.items() if value is not None},
-        )
-        # queues in memory are shared by the process, so this one is deleted
-        return memory.Channel.queues.pop(queue).get_nowait()
+    return Call(
+        kind=part.kind,
+        arguments={**part.parameters, **_arguments(plan, options=options)},
+        task_id=task_id,
+        headers={HEADER: header.as_dict() | times},
+        stores_result=plan.stores_result,
+        options={name: value for name, value in given.items() if value is not None},
+    )
 
 
 def _arguments(plan: TrialPlan, *, options: JobOptions) -> dict[str, Any]:
@@ -239,16 +367,3 @@ def _arguments(plan: TrialPlan, *, options: JobOptions) -> dict[str, Any]:
 def _iso_time(at_ns: int) -> bytes:
     """Return a time as Celery writes it."""
     return datetime.fromtimestamp(at_ns / 1e9, UTC).isoformat().encode()
-
-
-@cache
-def _job(kind: str, *, stores_result: bool) -> Any:
-    """Return a task to send, in an app of its own; to make one takes 15 ms of CPU."""
-    app = Celery("producer", set_as_current=False)
-    # unshared, since Celery would otherwise give it to every app of this process; what a message
-    # asks for overrides the worker's setting
-    return app.task(name=kind, ignore_result=not stores_result, shared=False)(_stub)
-
-
-def _stub(**_arguments: object) -> None:
-    """Represents the job in the producer, which never runs it."""

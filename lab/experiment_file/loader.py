@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from collector.run_manifest import (
     MIXED_POOLS,
+    Canvas,
     Contender,
     Part,
     SweepPoint,
@@ -183,9 +185,23 @@ def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
     arrivals = known.arrivals
     if measure == "rate":
         arrivals = read_schedule(arrivals or {}, span_s=trial_s).as_table()
-    parts = tuple(_part(part, name=part.name, share=part.share) for part in known.mix)
+    # the shares in the file are of jobs; without jobs of several executions they are kept exactly
+    has_canvas = any(part.shape for part in known.mix)
+    executions = sum(part.share * len(part.executions) for part in known.mix)
+    parts = tuple(
+        one
+        for part in known.mix
+        for one in _parts(part, share=part.share / executions if has_canvas else part.share)
+    )
     if known.options != JobOptions():
-        parts = (_part(known, name=known.kind, share=1.0),)
+        part = Part(
+            name=known.kind,
+            kind=known.kind,
+            parameters=known.parameters,
+            share=1.0,
+            options=known.options,
+        )
+        parts = (part,)
     return Workload(
         name=known.name,
         kind=MIX if parts else known.kind,
@@ -197,14 +213,18 @@ def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
     )
 
 
-def _part(known: PartInput | WorkloadInput, *, name: str, share: float) -> Part:
-    return Part(
-        name=name,
-        kind=known.kind,
-        parameters=known.parameters,
-        share=share,
-        options=known.options,
-    )
+def _parts(known: PartInput, *, share: float) -> Iterator[Part]:
+    """Yield the part, or one for each execution of its jobs."""
+    canvas = Canvas(name=known.name, shape=known.shape) if known.shape else None
+    for number, step in enumerate(known.executions, start=1):
+        yield Part(
+            name=f"{known.name}.{number}-{step.kind}" if canvas else known.name,
+            kind=step.kind,
+            parameters=step.parameters,
+            share=share,
+            options=known.options,
+            canvas=canvas,
+        )
 
 
 def _opening_comment(text: str) -> str:

@@ -21,9 +21,11 @@ from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
 from lab.experiment_file.toml_lines import locate
 from lab.experiment_file.workloads import (
     OPTIONS,
+    SHAPES,
     PartInput,
     RetryInput,
     SearchArrivals,
+    StepInput,
     WorkloadInput,
 )
 from poolbench.errors import Fault, nearest
@@ -40,6 +42,8 @@ _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
     ("workload", 3): WorkloadInput,
     ("workload", 4): SearchArrivals,
     ("workload", 5): PartInput,
+    ("workload", 6): StepInput,
+    ("workload", 7): StepInput,
     ("profile", 3): ProfileInput,
     ("slo", 2): SloInput,
     ("sweep", 2): SweepInput,
@@ -125,6 +129,9 @@ def _key_advice(keys: Keys, *, given: Table) -> str:
         refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
         if "mix" in given:
             refused |= dict.fromkeys(OPTIONS, "write it in the parts")
+    if model is PartInput:
+        others = [*SHAPES, "body"] if "kind" in given else []
+        refused |= dict.fromkeys(others, "a part has a kind, a chain, a group or a chord")
     free = [name for name in model.model_fields if _is_free(name, key=key, given=given)]
     return nearest(key, among=free, refused=refused)
 

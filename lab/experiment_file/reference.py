@@ -26,6 +26,7 @@ from lab.experiment_file.workloads import (
     PartInput,
     RetryInput,
     SearchArrivals,
+    StepInput,
     WorkloadInput,
 )
 from poolbench.jobs import JOB_KINDS, Parameter
@@ -42,6 +43,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "`[sweep]`": SweepInput,
     "`[[workload]]`": WorkloadInput,
     "`[[workload.mix]]`": PartInput,
+    "`chain`, `group`, `chord` and `body` of a part": StepInput,
     "`retry` of a workload or of a part": RetryInput,
     "`[slo]`": SloInput,
     "`arrivals` of a search": SearchArrivals,

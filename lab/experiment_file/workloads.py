@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
@@ -28,6 +28,13 @@ LONGEST_DELAY_S = 3_600.0
 #: Largest unused argument and largest result of a job, bytes.
 MAX_PAYLOAD_BYTES = 100_000
 MAX_RESULT_BYTES = 1_000_000
+
+#: What a job of several executions may be, and which of the options it may have.
+SHAPES = ("chain", "group", "chord")
+CANVAS_OPTIONS = ("queue", "priority")
+
+#: Fewest executions of such a job; Celery sends a chord of one as a chain.
+MIN_STEPS = 2
 
 #: The orders in which the parts of a mix are sent.
 MIX_ORDERS = ("random", "sequence")
@@ -87,15 +94,22 @@ def _is_a_rate_limit(limit: str) -> str:
     return limit
 
 
-class _Job(FileTable):
-    """A kind of job with its parameters, complete, and what Celery does with the jobs."""
+class StepInput(FileTable):
+    """One execution of a job of several: a kind with its parameters, complete."""
 
-    #: What a job does.
+    #: What it does.
     kind: Annotated[str, one_of("job kind", JOB_KINDS)]
     #: Parameters of that kind; those left out have their defaults.
     parameters: Annotated[dict[str, Any], AfterValidator(_complete)] = Field(
         default_factory=dict, validate_default=True
     )
+
+
+class _Job(StepInput):
+    """A kind of job with its parameters, and what Celery does with the jobs."""
+
+    #: What a job does.
+    kind: Annotated[str, one_of("job kind", JOB_KINDS)] = MIX
     #: Queue of the jobs; a contender that doesn't consume it gets them in its default queue.
     queue: Name | None = None
     #: Celery's priority on Redis: 0 is served first, 9 last.
@@ -133,12 +147,53 @@ class PartInput(_Job):
     name: Name
     #: Its share of the jobs; the shares of all parts add up to 1.
     share: float = Field(gt=0, le=1)
+    #: Instead of a kind: the executions of each job, one after another.
+    chain: list[StepInput] = Field(default=[], min_length=MIN_STEPS)
+    #: Instead of a kind: the executions of each job, all at once.
+    group: list[StepInput] = Field(default=[], min_length=MIN_STEPS)
+    #: Instead of a kind: the executions of each job that are sent at once; `body` follows the last.
+    chord: list[StepInput] = Field(default=[], min_length=MIN_STEPS)
+    #: The last execution of a chord.
+    body: StepInput | None = None
+
+    @model_validator(mode="after")
+    def _is_one_sort_of_job(self) -> Self:
+        shapes = [shape for shape in SHAPES if getattr(self, shape)]
+        if len(shapes) + (self.kind != MIX) != 1:
+            raise broken("a part has a kind, a chain, a group or a chord", remedy="write one")
+        if (shapes == ["chord"]) != (self.body is not None):
+            remedy = 'write body = { kind = "io.sleep" } beside chord, and nowhere else'
+            raise broken("a chord has a body", remedy=remedy)
+        unused = [
+            name
+            for name in self.model_fields_set & {*OPTIONS, "parameters"}
+            if name not in CANVAS_OPTIONS
+        ]
+        if shapes and unused:
+            problem = f"a {shapes[0]} can't have {listed(sorted(unused))}"
+            raise broken(problem, remedy=f"it can have {listed(list(CANVAS_OPTIONS))}")
+        return self
+
+    @property
+    def shape(self) -> str:
+        """Return ``chain``, ``group`` or ``chord``; empty for a job of one execution."""
+        return next((shape for shape in SHAPES if getattr(self, shape)), "")
+
+    @property
+    def executions(self) -> tuple[StepInput, ...]:
+        """Return the executions of each job, in order."""
+        steps = [*self.chain, *self.group, *self.chord, *([self.body] if self.body else ())]
+        return tuple(steps) or (self,)
 
 
 def _can_be_measured(measure: str, info: ValidationInfo) -> str:
     if measure in SEARCHES and not _above(info).get("slo", True):
         remedy = "write [slo] with p95_wait_s = 1.0, or another bound"
         raise broken(f"{measure} needs an SLO", remedy=remedy)
+    shapes = [part.shape for part in info.data.get("mix", ()) if part.shape]
+    if measure in SEARCHES and shapes:
+        remedy = 'write measure = "rate", or "capacity"'
+        raise broken(f"no rate is searched for with jobs that are a {shapes[0]}", remedy=remedy)
     return measure
 
 
@@ -197,10 +252,11 @@ def _limit_faults(parts: Sequence[PartInput]) -> Iterator[Broken]:
     """Yield the parts whose rate limit differs from that of an earlier part of their kind."""
     limits: dict[str, str | None] = {}
     for index, part in enumerate(parts):
-        if part.rate_limit != limits.setdefault(part.kind, part.rate_limit):
-            remedy = "write the same in all parts of the kind, or change the kind of one"
-            problem = f"Celery limits all jobs of a kind, and another part of {part.kind} differs"
-            yield (index, "rate_limit"), broken(problem, remedy=remedy)
+        for kind in dict.fromkeys(one.kind for one in part.executions):
+            if part.rate_limit != limits.setdefault(kind, part.rate_limit):
+                remedy = "write the same in all parts of the kind, or change the kind of one"
+                problem = f"Celery limits all jobs of a kind, and another part of {kind} differs"
+                yield (index, "rate_limit"), broken(problem, remedy=remedy)
 
 
 def _orders_a_mix(order: str, info: ValidationInfo) -> str:
@@ -216,9 +272,7 @@ def _is_named(name: str, info: ValidationInfo) -> str:
 class WorkloadInput(_Job):
     """Jobs of one kind, or a mix of several kinds, and how they arrive."""
 
-    #: What a job does; left out with a mix.
-    kind: Annotated[str, one_of("job kind", JOB_KINDS)] = MIX
-    #: The kinds of a mix.
+    #: The kinds of a mix, instead of one kind.
     mix: Annotated[list[PartInput], each_once(key="name"), AfterValidator(_are_its_jobs)] = Field(
         default_factory=list, validate_default=True
     )

@@ -140,7 +140,7 @@ class Bench:
             self.client,
             run=self.name,
             plan=plan,
-            offsets_s=[0.0] * plan.count,
+            offsets_s=[0.0] * (len(mix.order) if mix else plan.count),
             scope=self.scope(plan.block),
             mix=mix,
         )

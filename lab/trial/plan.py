@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from collector.run_manifest import Contender, JobCost, PlannedPart, PlannedTrial, Workload
 from lab.experiment.arrivals import Load, draw_seed
@@ -16,7 +15,7 @@ from poolbench.job_options import JobOptions
 from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import PRIORITY_STEPS
 from producer.mixes import draw_in_sequence
-from producer.template import Mix, MixPart
+from producer.template import Mix, MixCanvas, MixPart
 
 
 def plan_trial(
@@ -37,7 +36,8 @@ def plan_trial(
             kind=sort.kind,
             parameters=bench.message_parameters(sort),
             share=part.share,
-            options=_routed(part.options, contender=contender),
+            options=routed(part.options, contender=contender),
+            canvas=part.canvas,
             ideal_wait_s=ideal_wait_s(find_kind(sort.kind), sort.parameters),
         )
         for part, sort in zip(workload.mix, workload.sorts, strict=False)
@@ -89,39 +89,43 @@ def draw_mix(
     if not plan.parts:
         return None
     groups = [
-        [
-            (
-                part.share * share,
-                MixPart(
-                    name=part.name, kind=part.kind, parameters=part.parameters, options=options
-                ),
-            )
-            for share, options in part.options.fates
-        ]
-        for part in plan.parts
+        _drawn_alike(list(parts))
+        for _, parts in itertools.groupby(plan.parts, lambda one: one.canvas or one.name)
     ]
-    drawn = groups if is_in_sequence else [list(itertools.chain.from_iterable(groups))]
-    steps = _transport_options(contender).get("priority_steps", PRIORITY_STEPS)
+    if not is_in_sequence:
+        groups = [list(itertools.chain.from_iterable(groups))]
+    shares = [[share for share, _ in group] for group in groups]
+    jobs = plan.count
+    if plan.arrivals == "burst":
+        # the count is of executions
+        jobs = max(1, round(jobs * sum(map(sum, shares)) / sum(part.share for part in plan.parts)))
+    steps = contender.crew[0].celery.get("broker_transport_options", {}).get("priority_steps")
     return Mix(
-        parts=tuple(part for group in drawn for _, part in group),
+        parts=tuple(part for group in groups for _, part in group),
         order=draw_in_sequence(
-            [[share for share, _ in group] for group in drawn],
-            count=plan.count,
-            seed=draw_seed(seed, block=plan.block, workload=plan.workload),
+            shares, count=jobs, seed=draw_seed(seed, block=plan.block, workload=plan.workload)
         ),
-        priority_steps=tuple(steps),
+        priority_steps=tuple(steps or PRIORITY_STEPS),
     )
 
 
-def _routed(options: JobOptions, *, contender: Contender) -> JobOptions:
+def _drawn_alike(parts: Sequence[PlannedPart]) -> list[tuple[float, MixPart | MixCanvas]]:
+    """Return the jobs of a part by their end, or the job of several parts, with their shares."""
+
+    def mixed(part: PlannedPart, options: JobOptions) -> MixPart:
+        return MixPart(name=part.name, kind=part.kind, parameters=part.parameters, options=options)
+
+    first = parts[0]
+    if first.canvas:
+        steps = tuple(mixed(part, part.options) for part in parts)
+        return [(first.share, MixCanvas(shape=first.canvas.shape, steps=steps))]
+    return [(first.share * share, mixed(first, options)) for share, options in first.options.fates]
+
+
+def routed(options: JobOptions, *, contender: Contender) -> JobOptions:
     """Return options with the queue that the contender's workers consume."""
     is_consumed = options.queue in contender.queues_consumed
     return options if is_consumed else replace(options, queue="")
-
-
-def _transport_options(contender: Contender) -> Mapping[str, Any]:
-    """Return kombu's options of the contender's workers."""
-    return contender.crew[0].celery.get("broker_transport_options", {})
 
 
 def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial, is_after: bool = False) -> JobCost:

@@ -28,6 +28,8 @@ class Sending:
         assert bench.sender is not None, "a workload with a rate has a sender"
         self._bench, self._plan, self._load, self._mix = bench, plan, load, mix
         self._sender = bench.sender
+        #: Executions due by the number of jobs due.
+        self._executions = mix.first_seqs if mix else range(len(load.offsets_s) + 1)
         #: How many jobs were sent; None while there are more to send.
         self._sent: int | None = None
 
@@ -58,7 +60,8 @@ class Sending:
         if self._sent is None:
             self._take(wait_s=0.0)
         due = bisect_right(self._load.offsets_s, time.monotonic() - self._began_at_s)
-        in_flight = (due if self._sent is None else self._sent) - len(view.ended)
+        due_or_sent = self._executions[due] if self._sent is None else self._sent
+        in_flight = due_or_sent - len(view.ended)
         if in_flight <= 0:
             view.last_line_at_s = time.monotonic()
         limit = self._load.max_in_flight_jobs

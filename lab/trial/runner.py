@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from collector.reasons import Code, Reason
 from collector.run_manifest import PlannedTrial, TrialResult, Workload
@@ -62,6 +63,8 @@ def conduct(
         seed=bench.experiment.seed,
         is_in_sequence=workload.is_in_sequence,
     )
+    if mix:
+        plan = replace(plan, count=mix.first_seqs[-1])
     gauge = bench.gauges[worker.contender.interpreter]
     cost_before = measure_job_cost(gauge, plan=plan)
     limits = {one.kind: one.options.rate_limit for one in plan.parts if one.options.rate_limit}

@@ -16,7 +16,7 @@ from poolbench.job_options import JobOptions, Retry
 from poolbench.jobs import ENDING, HEADER, PAYLOAD, JobHeader
 from poolbench.keys import NAME, PRIORITY_SEPARATOR, PRIORITY_STEPS
 from poolbench.records import TrialPlan
-from producer.template import Mix, MixPart, capture, task_ids
+from producer.template import Mix, MixCanvas, MixPart, capture, task_ids
 from tests.wire import plan_of
 
 NAMES = st.from_regex(NAME, fullmatch=True)
@@ -24,7 +24,7 @@ NAMES = st.from_regex(NAME, fullmatch=True)
 
 def rendered(plan: TrialPlan, *, run: str = "r1", count: int = 3) -> list[dict[str, Any]]:
     """Messages of a trial, decoded."""
-    batch = capture(plan, run=run).render([10 + n for n in range(count)], first_seq=5, sent_ns=99)
+    batch = capture(plan, run=run).render([10 + n for n in range(count)], first_job=5, sent_ns=99)
     ((_, _, *messages),) = batch.commands
     return [json.loads(message) for message in messages]
 
@@ -36,7 +36,7 @@ def rendered_with(
     part = MixPart(name="p", kind="io.sleep", parameters={"delay_ms": 1.0}, options=options)
     mix = Mix(parts=(part,), order=[0], priority_steps=steps)
     batch = capture(plan_of("io.sleep"), run="r1", scope="s", mix=mix).render(
-        [1_000_000_000], first_seq=0, sent_ns=99
+        [1_000_000_000], first_job=0, sent_ns=99
     )
     ((_, key, message),) = batch.commands
     return key.decode(), json.loads(message)
@@ -102,7 +102,7 @@ def test_a_batch_of_several_lists_keeps_the_order_within_each() -> None:
     ]
     mix = Mix(parts=tuple(parts), order=[0, 0, 1, 0, 1])
 
-    batch = capture(plan_of(), run="r1", mix=mix).render([1] * 4, first_seq=1, sent_ns=9)
+    batch = capture(plan_of(), run="r1", mix=mix).render([1] * 4, first_job=1, sent_ns=9)
 
     seqs = {
         key: [json.loads(message)["headers"][HEADER]["seq"] for message in messages]
@@ -110,6 +110,63 @@ def test_a_batch_of_several_lists_keeps_the_order_within_each() -> None:
     }
     assert seqs == {b"poolbench.gevent:a": [1, 3], b"poolbench.gevent:b": [2, 4]}
     assert batch.jobs == 4
+
+
+def canvas_of(shape: str, *names: str) -> MixCanvas:
+    """Return a job of several sleeps."""
+    steps = (MixPart(name=name, kind="io.sleep", parameters={"delay_ms": 1.0}) for name in names)
+    return MixCanvas(shape=shape, steps=tuple(steps))
+
+
+def headers_in(value: Any) -> list[tuple[int, str]]:
+    """Return seq and part in each header of ours in a message, the deepest ones last."""
+    if isinstance(value, list):
+        return [found for one in value for found in headers_in(one)]
+    if not isinstance(value, dict):
+        return []
+    ours = value.get(HEADER)
+    own = [(ours["seq"], ours["part"])] if isinstance(ours, dict) else []
+    return own + [found for one in value.values() for found in headers_in(one)]
+
+
+@pytest.mark.parametrize("shape", ["chain", "group", "chord"])
+def test_each_execution_of_a_canvas_has_its_own_header(shape: str) -> None:
+    """Seqs are dense over all executions, of jobs before and behind too; each is counted."""
+    plain = MixPart(name="plain", kind="io.sleep", parameters={})
+    mix = Mix(parts=(plain, canvas_of(shape, "a", "b", "c")), order=[0, 1, 0, 1])
+
+    batch = capture(plan_of(), run="r1", mix=mix).render([7] * 3, first_job=1, sent_ns=9)
+
+    pushes = [messages for name, _, *messages in batch.commands if name == b"LPUSH"]
+    found = {
+        header
+        for (*messages,) in pushes
+        for one in map(json.loads, messages)
+        for header in headers_in([one["headers"], json.loads(base64.b64decode(one["body"]))])
+    }
+    expected = [(1, "a"), (2, "b"), (3, "c"), (4, "plain"), (5, "a"), (6, "b"), (7, "c")]
+    assert sorted(found) == expected
+    assert batch.jobs == 7
+
+
+def test_a_chord_has_its_size_in_the_result_backend_before_its_calls() -> None:
+    """Under its group's id; the body is in each call, and its id is that of no other chord."""
+    mix = Mix(parts=(canvas_of("chord", "a", "b", "body"),), order=[0, 0])
+
+    batch = capture(plan_of(), run="r1", scope="s", mix=mix).render([7, 7], first_job=0, sent_ns=9)
+
+    *sizes, (_, _, *wire) = batch.commands
+    messages = [json.loads(one) for one in wire]
+    groups = [message["headers"]["group"] for message in messages]
+    bodies = [json.loads(base64.b64decode(one["body"]))[2]["chord"] for one in messages]
+    assert [name for name, *_ in sizes] == [b"SET", b"SET"]
+    assert [(key.decode(), size) for _, key, size, *_ in sizes] == [
+        (f"poolbench.s.celery-taskset-meta-{group}.s", b"2") for group in dict.fromkeys(groups)
+    ]
+    assert groups[0] == groups[1] != groups[2] == groups[3]
+    ids = [body["options"]["task_id"] for body in bodies]
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+    assert len({*ids, *(message["headers"]["id"] for message in messages)}) == 6
 
 
 def test_a_plan_may_ask_for_a_payload_and_for_the_result() -> None:

@@ -194,8 +194,9 @@ def trials_that_end_early(path: Path) -> None:
         runner._follow(bench, worker, plan=Mock(parts=()), sent_in_all=lambda _: 9)
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
-        for name in ("draw_mix", "measure_job_cost", "used", "_sample"):
+        for name in ("measure_job_cost", "used", "_sample"):
             patch.setattr(runner, name, Mock())
+        patch.setattr(runner, "draw_mix", Mock(return_value=None))
         patch.setattr(runner, "read_connections", Mock())
         patch.setattr(runner, "_is_sustained", Mock(return_value=None))
         patch.setattr(runner, "_follow", Mock(return_value=None))

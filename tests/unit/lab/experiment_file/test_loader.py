@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from collector.run_manifest import Part
+from collector.run_manifest import Canvas, Part
 from lab.experiment.model import MIX, Experiment
 from lab.experiment_file.loader import load_experiment
 from poolbench.errors import ExitCode, UsageError
@@ -155,6 +155,36 @@ def test_the_parts_of_a_mix_have_options_and_an_order(tmp_path: Path) -> None:
     ]
 
 
+def with_shape(shape: str) -> str:
+    """Return a mix of short jobs and of jobs of this shape, three in ten."""
+    part = f'name = "order"\nshare = 0.3\nqueue = "io"\n{shape}\n'
+    start, _, _ = MIXED.replace("0.9", "0.7").rpartition('name = "long"')
+    return start + part
+
+
+STEPS = '[{ kind = "io.sleep" }, { kind = "cpu.primes", parameters = { work_ms = 3 } }]'
+
+
+def test_each_execution_of_a_chord_is_a_part(tmp_path: Path) -> None:
+    """With a share of all executions, of which a chord has as many as calls and its body."""
+    text = with_shape(f'chord = {STEPS}\nbody = {{ kind = "io.redis" }}')
+
+    short, *steps = load(tmp_path, text).workloads[0].mix
+
+    assert short.canvas is None
+    assert [(part.name, part.kind) for part in steps] == [
+        ("order.1-io.sleep", "io.sleep"),
+        ("order.2-cpu.primes", "cpu.primes"),
+        ("order.3-io.redis", "io.redis"),
+    ]
+    assert {part.canvas for part in steps} == {Canvas(name="order", shape="chord")}
+    assert {part.options for part in steps} == {JobOptions(queue="io")}
+    assert steps[1].parameters == {"work_ms": 3.0}
+    assert [short.share, *(part.share for part in steps)] == pytest.approx(
+        [0.7 / 1.6, *[0.3 / 1.6] * 3]
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -168,6 +198,10 @@ def test_the_parts_of_a_mix_have_options_and_an_order(tmp_path: Path) -> None:
             MIXED.replace("[[workload]]", "[[workload]]\npriority = 0"),
             "Write priority in each part",
         ),
+        (with_shape(f"chain = {STEPS}\nfail_share = 0.1"), "a chain can't have fail_share"),
+        (with_shape(f'chain = {STEPS}\nkind = "io.sleep"'), "a chain, a group or a chord"),
+        (with_shape(f"chord = {STEPS}"), "a chord has a body"),
+        (with_shape('chain = [{ kind = "io.sleep" }]'), "at least 2 items"),
         (MIXED.replace('"cpu.primes"', '"io.sleep"') + 'rate_limit = "6/m"\n', "limits all jobs"),
     ],
 )
