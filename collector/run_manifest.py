@@ -5,6 +5,7 @@ The lab and the collector write it, and the report reads it. Nothing is measured
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -66,6 +67,18 @@ class SweepPoint:
         return f"{self.of}.{self.setting.rpartition('.')[2]}-{value}"
 
 
+def _flattened(table: Mapping[str, Any], *, prefix: str) -> dict[str, SettingValue]:
+    found: dict[str, SettingValue] = {}
+    for key, value in table.items():
+        name = f"{prefix}.{key}"
+        if isinstance(value, Mapping):
+            found |= _flattened(value, prefix=name)
+        else:
+            is_plain = isinstance(value, bool | int | float | str)
+            found[name] = value if is_plain else json.dumps(value)
+    return found
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerGroup:
     """Workers that are started alike and consume the same queues."""
@@ -90,6 +103,14 @@ class WorkerGroup:
     celery: CelerySettings = field(default_factory=dict)
     #: Arguments of ``celery worker`` in addition to Poolbench's.
     arguments: tuple[str, ...] = ()
+
+    @property
+    def all_settings(self) -> dict[str, SettingValue]:
+        """Return its settings with Celery's: ``celery.worker_eta_task_limit``.
+
+        The values of tables have names of their own; a list is JSON.
+        """
+        return {**self.settings, **_flattened(self.celery, prefix="celery")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,14 @@ def _plans(manifest: Manifest, workload: Workload) -> list[PlannedTrial]:
 
 
 def _contender(manifest: Manifest, contender: Contender) -> dict[str, Any]:
-    known = {key: value for key, value in asdict(contender).items() if key not in _LABELS}
+    # defaults are not conditions: earlier versions lack these keys
+    defaults = {"groups": (), "queues": (), "arguments": (), "workers": 1, "is_unset": False}
+    defaults |= {"cpus": None, "memory_bytes": None}
+    known = {
+        key: value
+        for key, value in asdict(contender).items()
+        if key not in _LABELS and (key not in defaults or value != defaults[key])
+    }
     # the interpreter at a path is a condition, the path itself is not
     known["interpreter"] = "its own" if contender.interpreter else ""
     found = manifest.interpreters.get(contender.interpreter)
@@ -251,9 +258,15 @@ def _flat(table: Mapping[str, object], *, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flat(value, prefix=f"{prefix}{key}.")
         else:
-            # JSON has no tuples: use lists, as in a summary that was read
-            flat[f"{prefix}{key}"] = [*value] if isinstance(value, tuple) else value
+            flat[f"{prefix}{key}"] = _listed(value)
     return flat
+
+
+def _listed(value: Any) -> Any:
+    """Return a value with lists instead of tuples, as in a summary that was read from JSON."""
+    if isinstance(value, Mapping):
+        return {key: _listed(one) for key, one in value.items()}
+    return [_listed(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _word(value: Any) -> str:

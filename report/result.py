@@ -23,6 +23,7 @@ from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median, Ratio, rounded
 from report.statistics.scalability import Scaling
 from report.statistics.significance import Decision
+from report.trials.groups import GroupSummary
 from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
 from report.trials.loop_blocking import Blocking
@@ -111,6 +112,8 @@ class RowSummary:
     mark: Severity = Severity.NOTE
     #: Reasons of the mark and notes, the strongest first.
     reasons: tuple[Reason, ...] = ()
+    #: Figures by group, for a contender with groups.
+    groups: tuple[GroupSummary, ...] = ()
 
     @property
     def name(self) -> str:
@@ -304,7 +307,7 @@ class Sweep:
     #: The figure of the points: `THROUGHPUT` or `SUSTAINED`, jobs per second; at a given rate
     #: `RESPONSE`, seconds.
     figure: str = THROUGHPUT
-    #: In ascending order of the value.
+    #: In ascending order of the value; texts in the order of the experiment.
     points: tuple[SweepFigures, ...]
     #: The scalability law of a sweep over slots, its curve, and the reason if there is no law.
     usl: Scaling | None = None

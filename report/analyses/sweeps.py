@@ -23,7 +23,7 @@ def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
             key = (row.workload.name, sweep.of, sweep.setting)
             found.setdefault(key, []).append(row)
     return [
-        _sweep(sorted(points, key=_value), of=of, setting=setting)
+        _sweep(sorted(points, key=_place), of=of, setting=setting)
         for (_, of, setting), points in found.items()
     ]
 
@@ -62,6 +62,12 @@ def _value(row: Row) -> SettingValue:
     """Return the value of a row's setting; the row must belong to a sweep."""
     assert row.contender.sweep is not None
     return row.contender.sweep.value
+
+
+def _place(row: Row) -> float:
+    """Return a key that sorts numbers, and leaves texts in the order of the experiment."""
+    value = _value(row)
+    return 0.0 if isinstance(value, str) else float(value)
 
 
 def _point(row: Row) -> SweepFigures:

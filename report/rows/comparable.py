@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from collector.run_manifest import MIXED_POOLS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -40,5 +42,8 @@ class Entry:
 
     @property
     def family(self) -> tuple[str, bool]:
-        """The pool, and whether the contender runs without the GIL."""
-        return self.pool, self.is_without_gil
+        """The pool, and whether the contender runs without the GIL.
+
+        A contender whose groups have different pools is a family of its own.
+        """
+        return self.contender if self.pool == MIXED_POOLS else self.pool, self.is_without_gil

@@ -20,6 +20,7 @@ from report.rows.reasons import by_repetition
 from report.statistics.ratios import CLAIM_BLOCKS, Median, spread
 from report.statistics.stability import find_drift
 from report.trials.disturbances import FOREIGN_CPU_BOUND
+from report.trials.groups import summarize_groups
 from report.trials.lag_histogram import lag_histogram
 from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.start_order import sum_orders
@@ -186,7 +187,7 @@ class Row:
             is_without_gil=self.is_without_gil,
             workload=self.workload.name,
             kind=self.workload.kind,
-            settings=dict(self.contender.settings),
+            settings=dict(self.contender.all_settings),
             repetitions=len(self.trials),
             valid_repetitions=len(valid),
             throughput_per_s=per_s,
@@ -223,6 +224,7 @@ class Row:
             evidence=_evidence(valid),
             mark=self.mark,
             reasons=(*self.reasons, *self._notes(per_s)),
+            groups=summarize_groups(self.contender, trials=[trial.groups for trial in valid]),
         )
 
     def _notes(self, per_s: Median | None) -> list[Reason]:

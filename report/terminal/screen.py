@@ -22,6 +22,7 @@ from report.legend import (
 from report.palette import MARK_STYLES
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
+from report.terminal.group_table import group_table
 from report.terminal.load_tables import curve_table, fairness_table, rate_table
 from report.terminal.sweep_tables import (
     render_crossover,
@@ -163,6 +164,7 @@ def _section(
     for table in (
         ratio_table(rows, verdict=verdict, width=width),
         cost_table(rows, width=width),
+        group_table(rows),
         parts_table(rows, width=width),
         causes_table(rows),
         order_table(rows),

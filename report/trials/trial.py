@@ -14,13 +14,21 @@ import polars as pl
 from collector.ledger import ledger_faults, ledgers
 from collector.metrics import Figures, figures, known
 from collector.reasons import Code, Reason, Severity, strongest
-from collector.run_manifest import Interpreter, Manifest, PlannedTrial, TrialEntry, TrialResult
+from collector.run_manifest import (
+    Contender,
+    Interpreter,
+    Manifest,
+    PlannedTrial,
+    TrialEntry,
+    TrialResult,
+)
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
 from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
 from poolbench.summaries import Ledger, Percentiles
 from report.trials.disturbances import disturbances
+from report.trials.groups import GroupTrial, measure_groups
 from report.trials.latency_spans import measure_spans
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
 from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
@@ -130,6 +138,8 @@ class Trial(TrialSummary):
     #: How far jobs started in the order of their priorities; None without priorities.
     start_order: StartOrder | None
     blocking: TrialBlocking
+    #: Figures of each group of a contender with groups, by its name.
+    groups: Mapping[str, GroupTrial] = field(default_factory=dict)
 
     @property
     def is_valid(self) -> bool:
@@ -291,6 +301,26 @@ def _measure(
         waits=None if is_left_out else wait_causes(records, plan=plan, contender=contender),
         start_order=None if is_left_out else start_order(records, plan=plan, contender=contender),
         blocking=measure_blocking(records),
+        groups=_groups(plan, contender=contender, records=records, samples=samples),
+    )
+
+
+def _groups(
+    plan: PlannedTrial, *, contender: Contender, records: pl.DataFrame, samples: pl.DataFrame
+) -> dict[str, GroupTrial]:
+    """Return the figures of the groups of a contender that has any."""
+    if plan.is_pilot:
+        return {}
+    own = {
+        group.name: samples.filter(pl.col("contender") == f"{plan.contender}/{group.name}")
+        for group in contender.groups
+    }
+    return measure_groups(
+        contender,
+        records=records,
+        is_capacity=plan.arrivals == "burst",
+        cpu_s={name: _spent(found["cpu_s"]) for name, found in own.items()},
+        pss_bytes={name: _most(found["pss_bytes"]) for name, found in own.items()},
     )
 
 

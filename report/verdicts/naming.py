@@ -66,7 +66,8 @@ def label(row: RowSummary, *, has_slots: bool = True) -> str:
 
 
 def _family(entry: Entry) -> str:
-    return f"{entry.pool} without the GIL" if entry.is_without_gil else entry.pool
+    name, is_without_gil = entry.family
+    return f"{name} without the GIL" if is_without_gil else name
 
 
 def _place(entry: Entry) -> tuple[int, bool, int]:
