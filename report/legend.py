@@ -42,7 +42,7 @@ CAUSES: Mapping[Cause, tuple[str, str]] = {
 
 #: A wait beside an idle slot is worth a line if it is at least this share of the mean wait, and
 #: this long on average, seconds: a dispatch takes milliseconds.
-NOTABLE_SHARE, NOTABLE_S = 0.1, 0.01
+NOTABLE_SHARE, NOTABLE_S = 0.2, 0.01
 
 #: Most contenders that the line names.
 _NAMED = 3

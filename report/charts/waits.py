@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from report import format as fmt
 from report.charts import lanes
 from report.charts.chart import Chart, Panel, Spec, largest, marked, named, of_row
 from report.charts.style import SECONDS, logarithmic
-from report.legend import CAUSES
+from report.legend import CAUSES, beside_idle
 from report.result import RowSummary, Summary
 from report.statistics.percentiles import Tail
 from report.trials.wait_causes import Cause, WaitCauses
@@ -74,7 +75,8 @@ def causes(summary: Summary, *, workload: str) -> Chart | None:
     rows = [one for row, waits in found for one in _segments(row, waits=waits, names=names)]
     colours = {name: f"var(--cause-{cause.replace('_', '-')})" for cause, name in names.items()}
     axis = {"field": "x", "type": "quantitative", "title": "share of the wait"}
-    return lanes.lane_chart(
+    idle = beside_idle(row for row in summary.of_workload(workload) if not row.is_twin)
+    chart = lanes.lane_chart(
         rows,
         name=f"causes-{workload}",
         title="Why do jobs wait?",
@@ -87,6 +89,7 @@ def causes(summary: Summary, *, workload: str) -> Chart | None:
         layers=[lanes.segments("x", "x2", by="cause", colours=colours)],
         columns=2,
     )
+    return replace(chart, notes=(idle,) if idle else ())
 
 
 def first_response(summary: Summary) -> Chart:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from collector.run_manifest import Contender, PlannedTrial
+from collector.run_manifest import PlannedTrial
+from report.trials.wait_causes import executions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,35 +47,29 @@ class _Waits:
         return int((begun - np.searchsorted(self.starts, moments, side="right")).sum())
 
 
-def start_order(
-    records: pl.DataFrame, *, plan: PlannedTrial, contender: Contender
-) -> StartOrder | None:
+def start_order(records: pl.DataFrame, *, plan: PlannedTrial) -> StartOrder | None:
     """Return the pairs of a trial; None if there are none.
 
     A job waits from when it is due, or its countdown is over, until its first start.
 
     Args:
         records: with the columns of `report.trials.wait_causes`.
-        plan: its parts determine the priorities; a message without one has Redis' first, 0.
-        contender: determines which queues exist.
+        plan: its parts determine queues and priorities; a message without one has Redis' first, 0.
     """
     if all(part.options.priority is None for part in plan.parts):
         return None
-    first = records.filter(pl.col("attempt") == 0).group_by("seq", "part")
-    jobs = first.agg(
-        begin_ns=pl.max_horizontal(pl.col("due_ns").min(), pl.col("eta_ns").min()),
-        start_ns=pl.col("started_ns").min(),
-    ).drop_nulls()
+    first = executions(records, plan=plan).filter(pl.col("attempt") == 0)
+    jobs = first.with_columns(begin_ns=pl.max_horizontal("begin_ns", "eta_ns"))
     classes: dict[tuple[str, int], list[str]] = {}
     for part in plan.parts:
-        queue = part.options.queue if part.options.queue in contender.queues_consumed else ""
-        classes.setdefault((queue, part.options.priority or 0), []).append(part.name)
+        key = (part.options.queue, part.options.priority or 0)
+        classes.setdefault(key, []).append(part.name)
     waits = [
         _Waits(
             queue=queue,
             priority=priority,
             begins=own["begin_ns"].sort().to_numpy(),
-            starts=own["start_ns"].sort().to_numpy(),
+            starts=own["started_ns"].sort().to_numpy(),
         )
         for (queue, priority), parts in classes.items()
         for own in [jobs.filter(pl.col("part").is_in(parts))]

@@ -299,7 +299,7 @@ def _measure(
         redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=ledger.done),
         spans={} if plan.is_pilot else measure_spans(records),
         waits=None if is_left_out else wait_causes(records, plan=plan, contender=contender),
-        start_order=None if is_left_out else start_order(records, plan=plan, contender=contender),
+        start_order=None if is_left_out else start_order(records, plan=plan),
         blocking=measure_blocking(records),
         groups=_groups(plan, contender=contender, records=records, samples=samples),
     )

@@ -1,7 +1,8 @@
 """Splits the wait of jobs by its cause, from the records alone. Pure.
 
 The wait of an execution ends when a slot starts it. It begins when the job is due; that of a retry,
-when the attempt before ended. Each instant of it has one cause, the first of `Cause` that applies.
+when the attempt before ended; that of a later link of a chain, or of a chord's body, when the last
+one before it ended. Each instant of it has one cause, the first of `Cause` that applies.
 
 A slot is busy from the start of an execution to its end. An execution whose end isn't recorded may
 still run or not; where that decides, the cause is unknown. It is also unknown where the receiving
@@ -92,7 +93,8 @@ class _Slots:
 
 def has_causes(plan: PlannedTrial) -> bool:
     """Return whether waits by cause answer a question; in a plain backlog, all are the queue's."""
-    return plan.arrivals != "burst" or any(part.options != JobOptions() for part in plan.parts)
+    has_options = any(part.options != JobOptions() or part.canvas for part in plan.parts)
+    return plan.arrivals != "burst" or has_options
 
 
 def wait_causes(records: pl.DataFrame, *, plan: PlannedTrial, contender: Contender) -> pl.DataFrame:
@@ -103,15 +105,14 @@ def wait_causes(records: pl.DataFrame, *, plan: PlannedTrial, contender: Contend
 
     Args:
         records: one trial's records with `COLUMNS`.
-        plan: of the trial; its parts determine queues and rate limits.
+        plan: of the trial; its parts determine queues, rate limits, chains and chords.
         contender: determines the workers, their slots and their queues.
     """
     is_alone = sum(group.workers for group in contender.crew) == 1
     # records of earlier versions have no worker
     name = pl.lit(contender.name) if is_alone else pl.col("worker").cast(pl.String)
-    started = records.filter(pl.col("seq").is_not_null() & pl.col("started_ns").is_not_null())
-    started = started.with_columns(worker=name)
-    found = _executions(started)
+    started = records.filter(pl.col("started_ns").is_not_null()).with_columns(worker=name)
+    found = executions(started, plan=plan)
     end = found["started_ns"].to_numpy()
     begin = np.minimum(found["begin_ns"].to_numpy(), end)
     # a moment before the wait has no effect
@@ -126,7 +127,7 @@ def wait_causes(records: pl.DataFrame, *, plan: PlannedTrial, contender: Contend
     }
     waiting = found.select(
         "worker",
-        queue=_queues(found["part"], plan=plan, contender=contender),
+        queue=_queues(found["part"], plan=plan),
         start_ns=received,
         end_ns=end,
     )
@@ -136,14 +137,63 @@ def wait_causes(records: pl.DataFrame, *, plan: PlannedTrial, contender: Contend
     return _by_job(found, waits=waits)
 
 
-def _executions(started: pl.DataFrame) -> pl.DataFrame:
-    """Return the first execution of each attempt, and in ``begin_ns`` when its wait began."""
+def executions(records: pl.DataFrame, *, plan: PlannedTrial) -> pl.DataFrame:
+    """Return the first execution of each attempt that started, with its job's sequence.
+
+    The column ``begin_ns`` is when its wait began. Executions for which that is unknown are left
+    out.
+    """
     seq, attempt = pl.col("seq"), pl.col("attempt")
-    is_next = (seq == seq.shift(1)) & (attempt == attempt.shift(1) + 1)
-    begin = pl.when(attempt == 0).then("due_ns").when(is_next).then(pl.col("finished_ns").shift(1))
+    started = records.filter(seq.is_not_null() & pl.col("started_ns").is_not_null())
     ordered = started.sort("seq", "attempt", "started_ns", maintain_order=True)
     first = ordered.unique(["seq", "attempt"], keep="first", maintain_order=True)
-    return first.with_columns(begin_ns=begin).drop_nulls("begin_ns")
+    is_next = (seq == seq.shift(1)) & (attempt == attempt.shift(1) + 1)
+    begin = pl.when(attempt == 0).then("due_ns").when(is_next).then(pl.col("finished_ns").shift(1))
+    found = first.with_columns(begin_ns=begin)
+    if predecessors := _predecessors(plan):
+        found = _after(found, predecessors=predecessors)
+    return found.drop_nulls("begin_ns")
+
+
+def _predecessors(plan: PlannedTrial) -> dict[str, int]:
+    """Return part → the number of executions before it that have to end first, by seq.
+
+    Only parts that are later links of a chain, or the body of a chord.
+    """
+    found: dict[str, int] = {}
+    for canvas in dict.fromkeys(part.canvas for part in plan.parts if part.canvas):
+        steps = [part.name for part in plan.parts if part.canvas == canvas]
+        if canvas.shape == "chain":
+            found |= dict.fromkeys(steps[1:], 1)
+        elif canvas.shape == "chord":
+            found[steps[-1]] = len(steps) - 1
+    return found
+
+
+def _after(first: pl.DataFrame, *, predecessors: Mapping[str, int]) -> pl.DataFrame:
+    """Return the executions; the waits of some parts begin when those before them have ended."""
+    ends = first.group_by("seq").agg(end_ns=pl.col("finished_ns").max())
+    needed = pl.col("part").cast(pl.String).replace_strict(predecessors, default=0)
+    before = (
+        first.filter(pl.col("attempt") == 0)
+        .select("seq", needed=needed)
+        .filter(pl.col("needed") > 0)
+        .select("seq", before=pl.int_ranges(pl.col("seq") - pl.col("needed"), pl.col("seq")))
+        .explode("before")
+        .join(ends, left_on="before", right_on="seq", how="left")
+        .group_by("seq")
+        # unknown if any is
+        .agg(end_ns=pl.when(pl.col("end_ns").is_not_null().all()).then(pl.col("end_ns").max()))
+    )
+    joined = first.join(
+        before.with_columns(attempt=pl.lit(0, pl.Int64)),
+        on=["seq", "attempt"],
+        how="left",
+        maintain_order="left",
+    )
+    is_after = needed.gt(0) & (pl.col("attempt") == 0)
+    begin = pl.when(is_after).then("end_ns").otherwise("begin_ns")
+    return joined.with_columns(begin_ns=begin).drop("end_ns")
 
 
 def _is_limited(parts: pl.Series, *, plan: PlannedTrial, contender: Contender) -> Flags:
@@ -156,12 +206,10 @@ def _is_limited(parts: pl.Series, *, plan: PlannedTrial, contender: Contender) -
     return parts.is_in(names).fill_null(value=False).to_numpy()
 
 
-def _queues(parts: pl.Series, *, plan: PlannedTrial, contender: Contender) -> pl.Series:
+def _queues(parts: pl.Series, *, plan: PlannedTrial) -> pl.Series:
     """Return the queue of each job; empty for the contender's default queue."""
-    consumed = contender.queues_consumed
-    queue_of = {part.name: part.options.queue for part in plan.parts}
-    own = {name: queue for name, queue in queue_of.items() if queue in consumed}
-    return parts.cast(pl.String).replace_strict(own, default="", return_dtype=pl.String)
+    queues = {part.name: part.options.queue for part in plan.parts}
+    return parts.cast(pl.String).replace_strict(queues, default="", return_dtype=pl.String)
 
 
 def _by_slots(
@@ -259,13 +307,13 @@ def _measure(during: Flags, *, axis: Times, start: Times, end: Times) -> Times:
     return until(end) - until(start)
 
 
-def _by_job(executions: pl.DataFrame, *, waits: Mapping[Cause, Times]) -> pl.DataFrame:
+def _by_job(waited: pl.DataFrame, *, waits: Mapping[Cause, Times]) -> pl.DataFrame:
     """Return the sum of each job's executions, with a column for each cause."""
     known = [cause for cause in Cause if waits[cause].any()]
-    found = executions.select("seq", "part").with_columns(
+    found = waited.select("seq", "part").with_columns(
         pl.Series(cause, waits[cause]) for cause in known
     )
-    if executions["seq"].n_unique() < executions.height:
+    if waited["seq"].n_unique() < waited.height:
         by_seq = found.group_by("seq", maintain_order=True)
         found = by_seq.agg(pl.col("part").first(), pl.col(known).sum())
     return found.drop("seq")

@@ -10,12 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.run_manifest import Contender, PlannedPart, PlannedTrial
+from collector.run_manifest import PlannedPart, PlannedTrial
 from collector.schema import RECORD_SCHEMA, conform
 from poolbench.job_options import JobOptions
 from report.trials.start_order import StartOrder, start_order
-
-CONTENDER = Contender(name="solo", pool="solo", slots=1)
 
 #: A job of a part: when it is due and when it starts, ns.
 Job = tuple[str, int, int]
@@ -45,7 +43,7 @@ def order_of(
     ]
     rows[0]["eta_ns"] = eta_ns
     frame = conform(pl.DataFrame(rows, infer_schema_length=None), schema=RECORD_SCHEMA)
-    return start_order(frame, plan=plan, contender=CONTENDER)
+    return start_order(frame, plan=plan)
 
 
 def test_pairs_that_waited_together_are_counted() -> None:

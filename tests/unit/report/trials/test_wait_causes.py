@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.run_manifest import Contender, PlannedPart, PlannedTrial, WorkerGroup
+from collector.run_manifest import Canvas, Contender, PlannedPart, PlannedTrial, WorkerGroup
 from collector.schema import RECORD_SCHEMA, conform
 from poolbench.job_options import JobOptions
 from report.trials.wait_causes import wait_causes
@@ -40,6 +40,13 @@ def split(
         PlannedPart(name=name, kind="io.sleep", parameters={}, share=0.5, options=one)
         for name, one in options.items()
     ]
+    return split_parts(*records, contender=contender, parts=parts)
+
+
+def split_parts(
+    *records: dict[str, Any], parts: list[PlannedPart], contender: Contender = ONE_SLOT
+) -> pl.DataFrame:
+    """Return the waits of these records of a mix."""
     plan = PlannedTrial(
         trial=0,
         contender=contender.name,
@@ -82,6 +89,27 @@ def test_a_retry_waits_from_the_end_of_the_attempt_before() -> None:
     found = split(ran(0, 5, 20, 100), again)
 
     assert last(found) == {"queue": 5, "idle_slot": 25, "countdown": 10}
+
+
+@pytest.mark.parametrize(
+    ("shape", "queued"),
+    [("chain", {"b": 5, "c": 15}), ("chord", {"b": 25, "c": 15}), ("group", {"b": 25, "c": 45})],
+)
+def test_a_later_link_waits_from_the_end_of_those_before(
+    shape: str, queued: dict[str, int]
+) -> None:
+    """A chain's of the one before, a chord's body of all; those of a group are due at once."""
+    canvas = Canvas(name="all", shape=shape)
+    moments = {"a": (0, 0, 20), "b": (25, 25, 30), "c": (45, 45, 50)}
+    parts = [
+        PlannedPart(name=name, kind="io.sleep", parameters={}, share=1 / 3, canvas=canvas)
+        for name in moments
+    ]
+    records = [ran(seq, *at, part=name) for seq, (name, at) in enumerate(moments.items())]
+
+    found = split_parts(*records, parts=parts)
+
+    assert dict(found.select("part", "queue").rows()) == {"a": 0, **queued}
 
 
 @pytest.mark.parametrize("limited", ["slow", "alike"])
