@@ -20,6 +20,9 @@ _FINAL = [final.value for final in FINAL_OUTCOMES]
 #: Ends of a job, from the one that counts most: a job that was done in any execution is done.
 _ENDS = ("done", "failed", "failed_as_planned", "expired")
 
+#: Whether a record is of an execution that failed because its experiment lets it fail.
+IS_PLANNED_FAILURE = pl.col("error").str.starts_with(PlannedError.__name__).fill_null(value=False)
+
 _JOB = ("trial", "seq")
 
 
@@ -62,12 +65,11 @@ def _account(counts: Mapping[str, int], *, sent: int) -> Ledger:
 def _jobs(ours: pl.LazyFrame) -> pl.LazyFrame:
     """Return the number of jobs of each trial by their end; the first of `_ENDS` counts."""
     outcome = pl.col("outcome")
-    is_planned = pl.col("error").str.starts_with(PlannedError.__name__).fill_null(value=False)
     is_expired = outcome == Outcome.EXPIRED.value
     by_job = ours.group_by(_JOB).agg(
         done=(outcome == Outcome.DONE.value).any(),
-        failed=(outcome.is_in(_FINAL) & ~is_planned & ~is_expired).any(),
-        failed_as_planned=(outcome.is_in(_FINAL) & is_planned).any(),
+        failed=(outcome.is_in(_FINAL) & ~IS_PLANNED_FAILURE & ~is_expired).any(),
+        failed_as_planned=(outcome.is_in(_FINAL) & IS_PLANNED_FAILURE).any(),
         expired=is_expired.any(),
     )
     return by_job.group_by("trial").agg(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from collector.ledger import IS_PLANNED_FAILURE
 from collector.metrics import rank
 from collector.reasons import Code, Reason
 from poolbench.records import Outcome
@@ -46,7 +47,10 @@ MAX_LATE_SHARE = 0.01
 FEW_LATE = 2
 
 #: Columns of a record that are read.
-COLUMNS = ("seq", "due_ns", "sent_ns", "started_ns", "finished_ns", "outcome")
+COLUMNS = (
+    "seq", "attempt", "due_ns", "sent_ns", "eta_ns", "started_ns", "finished_ns", "outcome",
+    "error",
+)  # fmt: skip
 
 _NS_PER_S = 1_000_000_000
 
@@ -99,16 +103,18 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
     """Return one row per job with its spans in ns, in order of due times; unknown spans are null.
 
     Columns: ``seq``, ``due_ns``, ``lag_ns`` (due to sent), ``wait_ns`` (due to first start),
-    ``execution_ns`` (start to end of the attempt that was done), ``response_ns`` (due to its end).
+    ``execution_ns`` (start to end of the attempt that was done), ``response_ns`` (due to its end),
+    ``delay_ns`` (the wait beyond a countdown). A job that failed as planned counts as done.
 
     Args:
         records: one trial's records with `COLUMNS`, one or more per attempt.
     """
-    is_done = pl.col("outcome") == Outcome.DONE.value
+    is_done = (pl.col("outcome") == Outcome.DONE.value) | IS_PLANNED_FAILURE
     known = records.filter(pl.col("seq").is_not_null() & pl.col("due_ns").is_not_null())
     done = pl.col("finished_ns").filter(is_done)
     ran_ns = (pl.col("finished_ns") - pl.col("started_ns")).filter(is_done)
     due_ns = pl.col("due_ns").min()
+    countdown_ns = pl.col("eta_ns").filter(pl.col("attempt") == 0).min() - due_ns
     return (
         known.group_by("seq")
         .agg(
@@ -117,6 +123,7 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
             wait_ns=pl.col("started_ns").min() - due_ns,
             execution_ns=ran_ns.min(),
             response_ns=done.min() - due_ns,
+            delay_ns=pl.col("started_ns").min() - due_ns - countdown_ns.fill_null(0),
         )
         .sort("due_ns", "seq")
     )
@@ -144,7 +151,7 @@ def _behind(found: pl.DataFrame, *, slots: int) -> tuple[float | None, bool]:
     if known.height < 2 or known["due_ns"][-1] <= known["due_ns"][0]:
         return None, False
     period_ns = known["due_ns"][-1] - known["due_ns"][0]
-    last_ns = _median(known.tail(math.ceil(LAST_SHARE * known.height))["wait_ns"])
+    last_ns = _median(known.tail(math.ceil(LAST_SHARE * known.height))["delay_ns"])
     one_more_ns = _nearest_rank_s(known["execution_ns"].drop_nulls(), percent=95) * _NS_PER_S
     bound_ns = BEHIND_SHARE * period_ns
     if math.isfinite(one_more_ns):

@@ -124,3 +124,30 @@ def test_lags_are_counted_in_bins_that_grow() -> None:
     assert bins[0].from_s == 0
     assert all(one.to_s == after.from_s for one, after in itertools.pairwise(bins))
     assert lag_histogram(pl.Series(dtype=pl.Int64)) == ()
+
+
+def test_a_countdown_is_not_a_backlog() -> None:
+    """Jobs that may start a second after they are due wait for it; none of them is behind."""
+    second_ns = 1_000_000_000
+    records = serve(rate_per_s=10.0, job_s=0.01, jobs=20).with_columns(
+        pl.col("started_ns", "finished_ns") + second_ns, eta_ns=pl.col("due_ns") + second_ns
+    )
+
+    jobs = by_job(records)
+
+    assert jobs["wait_ns"].to_list() == [second_ns] * 20
+    assert judge_rate(jobs, jobs=20, slots=1, slo={}).is_sustained
+    without = by_job(records.with_columns(eta_ns=pl.lit(None, pl.Int64)))
+    assert not judge_rate(without, jobs=20, slots=1, slo={}).is_sustained
+
+
+@pytest.mark.parametrize(("error", "is_sustained"), [("PlannedError: ", True), ("OSError", False)])
+def test_jobs_that_fail_as_planned_are_done(error: str, is_sustained: bool) -> None:  # noqa: FBT001 -- a parameter
+    """They did their work, and the experiment wanted them to fail; others are missing."""
+    records = serve(rate_per_s=10.0, job_s=0.01, jobs=20).with_columns(
+        outcome=pl.lit("failed"), error=pl.lit(error)
+    )
+
+    verdict = judge_rate(by_job(records), jobs=20, slots=1, slo={})
+
+    assert verdict.is_sustained is is_sustained
