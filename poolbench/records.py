@@ -81,7 +81,10 @@ _IDENTITY: dict[str, Column] = {
     "attempt": (int, "Celery's count of retries before this execution, from 0"),
     "nonce": (str, "16 hexadecimal digits, unique for each execution; it reveals duplicates"),
     "due_ns": (int, "when the job should have been sent, Unix ns"),
-    "sent_ns": (int, "when its batch was flushed, Unix ns"),
+    "sent_ns": (
+        int,
+        "when its batch was flushed, Unix ns; for a later step of a chain or chord, the first's",
+    ),
     "part": (str, "name of the job's part in a mix; null without a mix"),
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 Record = dict[str, str]
 
-ENDED_BADLY = {"failed", "revoked", "ignored", "expired", "timed-out"}
+ENDED_BADLY = {"failed", "revoked", "ignored", "timed-out"}
 CAME_TO_AN_END = {"done", "failed", "timed-out"}
 
 
@@ -37,7 +37,13 @@ def ledger(records: list[Record]) -> dict[str, int]:
     records = [row for row in records if row["seq"]]
     sent = {row["seq"] for row in records}
     done = {row["seq"] for row in records if row["outcome"] == "done"}
-    failed = {row["seq"] for row in records if row["outcome"] in ENDED_BADLY} - done
+    badly = [row for row in records if row["outcome"] in ENDED_BADLY]
+    planned = {row["seq"] for row in badly if row["error"].startswith("PlannedError")}
+    others = {row["seq"] for row in badly if not row["error"].startswith("PlannedError")}
+    expired = {row["seq"] for row in records if row["outcome"] == "expired"}
+    failed = others - done
+    planned -= done | failed
+    expired -= done | failed | planned
     ends: dict[tuple[str, str], int] = defaultdict(int)
     for row in records:
         if row["outcome"] in CAME_TO_AN_END:
@@ -46,8 +52,10 @@ def ledger(records: list[Record]) -> dict[str, int]:
         "sent": len(sent),
         "done": len(done),
         "failed": len(failed),
+        "failed_as_planned": len(planned),
+        "expired": len(expired),
         "retried": sum(row["outcome"] == "retried" for row in records),
-        "lost": len(sent) - len(done) - len(failed),
+        "lost": len(sent - done - failed - planned - expired),
         "duplicated": sum(count - 1 for count in ends.values()),
     }
 
