@@ -137,11 +137,12 @@ def _contender(known: AnyContender, *, cores: int, sweep: SweepPoint | None = No
         )
     groups = tuple(_group(group, contender=known, cores=cores) for group in known.group)
     pools = {group.pool for group in groups}
+    interpreters = {group.interpreter for group in groups}
     return Contender(
         name=known.name,
         pool=pools.pop() if len(pools) == 1 else MIXED_POOLS,
         slots=sum(group.slots * group.workers for group in groups),
-        interpreter=known.interpreter,
+        interpreter=interpreters.pop() if len(interpreters) == 1 else "",
         settings=known.settings,
         celery=known.celery,
         arguments=tuple(known.arguments),

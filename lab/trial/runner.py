@@ -155,16 +155,25 @@ def _follow(
         missing = {"sent": sent or plan.count, "missing": (sent or plan.count) - len(view.ended)}
         quiet_s = now_s - view.last_line_at_s
         if not worker.is_alive and quiet_s > 1.0:
-            child = worker.child
-            return Reason.of(
-                Code.WORKER_EXITED, exit_code=child.exit_code, log=child.log.name, **missing
-            )
+            return _exited(worker, **missing)
         if quiet_s > stall_s:
             return Reason.of(Code.STALLED, stall_s=stall_s, **missing)
         if now_s - sampled_at_s >= SAMPLE_EVERY_S:
             sampled_at_s = now_s
             _sample(bench, worker, plan=plan, is_whole=False)
-    return None
+    # other workers of the contender may have done all jobs
+    return None if worker.is_alive else _exited(worker, sent=sent, missing=0)
+
+
+def _exited(worker: LabWorker, *, sent: int, missing: int) -> Reason:
+    child = worker.child
+    return Reason.of(
+        Code.WORKER_EXITED,
+        exit_code=child.exit_code,
+        log=child.log.name,
+        sent=sent,
+        missing=missing,
+    )
 
 
 def _limit_rates(

@@ -44,7 +44,7 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
     setting, workload = group[0].setting, group[0].workload
     values = {point.value for one in group for point in one.points}
     is_numeric = not any(isinstance(value, bool | str | None) for value in values)
-    name, unit = _SETTINGS.get(setting, (setting.replace("_", " "), ""))
+    name, unit = _named(setting)
     figure = group[0].figure
     titles = {"at": name, "shown": figure, "reach": "range"}
     what = {THROUGHPUT: "throughput"}.get(figure, figure)
@@ -92,8 +92,14 @@ def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
 
 def value_text(value: Value, *, setting: str) -> str:
     """Return a setting's value with its name and unit: ``events on``, ``delay of Redis 5 ms``."""
-    name, unit = _SETTINGS.get(setting, (setting.replace("_", " "), ""))
+    name, unit = _named(setting)
     return " ".join(filter(None, [name, _plain(value), unit]))
+
+
+def _named(setting: str) -> tuple[str, str]:
+    """Return a setting's name in text, and its unit; Celery's settings keep their names."""
+    _, is_celery, name = setting.rpartition(".")
+    return _SETTINGS.get(setting, (name if is_celery else name.replace("_", " "), ""))
 
 
 def crossover(summary: Summary, *, found: Crossover, number: int = 1) -> Chart:
