@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -26,7 +27,16 @@ from lab.experiment_file.celery_options import (
     name_fault,
     setting_faults,
 )
-from lab.experiment_file.rules import Broken, Keys, Name, Names, each_once, one_of, raise_all
+from lab.experiment_file.rules import (
+    Broken,
+    Keys,
+    Name,
+    Names,
+    each_once,
+    errors_of,
+    one_of,
+    raise_all,
+)
 from poolbench.pools import POOLS, always_has
 
 #: Most workers of a group.
@@ -230,10 +240,16 @@ def at_point(contender: AnyContender, point: SweepPoint) -> AnyContender:
         ValidationError: if the value is invalid for this contender.
     """
     table = contender.model_dump(exclude_unset=True) | {"name": point.name}
-    *above, key = point.setting.split(".")
+    inner, setting = table, point.setting
+    if of_group := _OF_GROUP.fullmatch(setting):
+        setting = of_group["setting"]
+        named = [group for group in table.get("group", ()) if group["name"] == of_group["name"]]
+        if not named:
+            raise errors_of([((), broken(f"{contender.name} has no group {of_group['name']}"))])
+        (inner,) = named
+    *above, key = setting.split(".")
     if key in Tuning.model_fields and not above:
         above = ["settings"]
-    inner = table
     for name in above:
         given = inner.get(name)
         inner[name] = given if isinstance(given, dict) else {}
@@ -247,6 +263,10 @@ SWEPT = (
     *(key for key in (SLOTS, WORKERS, "cpus", "memory") if key in ContenderInput.model_fields),
     *Tuning.model_fields,
 )
+
+
+#: A setting of one group in a sweep: ``group.NAME.slots``.
+_OF_GROUP = re.compile(rf"group\.(?P<name>.+?)\.(?P<setting>{CELERY}\..+|\w+)")
 
 
 def _as_list(of: object) -> object:
@@ -267,11 +287,13 @@ def _are_alike(values: list[SettingValue]) -> list[SettingValue]:
 
 
 def _can_be_swept(setting: str) -> str:
-    area, _, name = setting.partition(".")
+    of_group = _OF_GROUP.fullmatch(setting)
+    swept = of_group["setting"] if of_group else setting
+    area, _, name = swept.partition(".")
     if area == CELERY:
         if fault := name_fault(name.partition(".")[0]):
             raise fault
-    elif setting not in SWEPT:
+    elif swept not in SWEPT:
         raise broken("unknown setting", among=SWEPT)
     return setting
 
@@ -285,7 +307,7 @@ class SweepInput(FileTable):
     #: Names of the contenders, or one name.
     of: Annotated[Names, BeforeValidator(_as_list)]
     #: The setting that varies: `slots`, `workers`, `cpus`, `memory`, one of `settings`, or one of
-    #: Celery's, such as `celery.worker_eta_task_limit`.
+    #: Celery's, such as `celery.worker_eta_task_limit`; for one group `group.NAME.slots`.
     setting: Annotated[str, AfterValidator(_can_be_swept)]
     #: Its values: numbers, texts, or true and false.
     values: Annotated[list[_Value], Field(min_length=2), each_once(), AfterValidator(_are_alike)]

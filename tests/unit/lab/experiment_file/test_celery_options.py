@@ -200,3 +200,15 @@ def test_any_of_it_can_be_swept(
     assert [one.name for one in found] == names
     assert all(NAME.fullmatch(one.name) for one in found)
     assert all(one.celery["broker_transport_options"]["socket_timeout"] == 9 for one in found)
+
+
+def test_a_setting_of_one_group_can_be_swept(tmp_path: Path) -> None:
+    """The other groups keep theirs; a contender without that group is a fault."""
+    sweep = '[sweep]\nof = "one"\nsetting = "group.io.slots"\nvalues = [8, 4]\n'
+
+    first, second = load(tmp_path, GROUPED + sweep).contenders
+    faults = faults_of(tmp_path, GROUPED + sweep.replace("group.io", "group.oi"))
+
+    assert [first.name, second.name] == ["one.slots-4", "one.slots-8"]
+    assert [[group.slots for group in one.crew] for one in (first, second)] == [[4, 4], [4, 8]]
+    assert "sweep.values = 8 is invalid: one has no group oi." in faults[0] + faults[1]
