@@ -184,6 +184,8 @@ class Part:
     options: JobOptions = field(default_factory=JobOptions)
     #: The job that it is an execution of; None for a job of one execution.
     canvas: Canvas | None = None
+    #: Bounds on its jobs (`report.trials.slo`); None: the workload's, or the file's.
+    slo: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +206,8 @@ class Workload:
     mix: tuple[Part, ...] = ()
     #: Whether the parts of a mix are sent one after another instead of in random order.
     is_in_sequence: bool = False
+    #: Bounds on its jobs; None: the file's.
+    slo: Mapping[str, float] | None = None
 
     @property
     def sorts(self) -> tuple[Workload, ...]:
@@ -214,6 +218,21 @@ class Workload:
             Workload(name=f"{self.name}/{part.name}", kind=part.kind, parameters=part.parameters)
             for part in self.mix
         )
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Return the names of the parts of a mix; none if there are fewer than two."""
+        return tuple(part.name for part in self.mix) if len(self.mix) > 1 else ()
+
+    @property
+    def has_waits_by_part(self) -> bool:
+        """Return whether each part of a mix has a wait of its own.
+
+        In a backlog, a job's wait is its place in the queue, the same for all parts, unless they
+        are sent one after another or differ in a job option, such as the queue.
+        """
+        differ = self.is_in_sequence or len({part.options for part in self.mix}) > 1
+        return len(self.mix) > 1 and (self.arrivals is not None or differ)
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -454,7 +473,7 @@ class RunInfo:
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     workloads: tuple[Workload, ...]
-    #: Bounds that a sustained rate must meet, seconds by name (`report.trials.slo`).
+    #: Bounds on jobs that arrive at a rate, seconds by name (`report.trials.slo`).
     slo: Mapping[str, float] = field(default_factory=dict)
     #: CPU-seconds of a unit of work, by kind.
     calibration: Mapping[str, float] = field(default_factory=dict)
@@ -492,6 +511,10 @@ class Manifest(RunInfo):
     #: The stopping rule; None for a fixed number of repetitions.
     until: Until | None = None
     trials: tuple[TrialEntry, ...]
+
+    def workload(self, name: str) -> Workload | None:
+        """Return a workload; None if there is none of that name."""
+        return next((one for one in self.workloads if one.name == name), None)
 
 
 @cache

@@ -20,7 +20,7 @@ from collector.run_manifest import RunInfo
 from poolbench.summaries import Ledger, Percentiles
 from report.conditions import Conditions
 from report.statistics.percentiles import Tail
-from report.statistics.ratios import Median, Ratio, rounded
+from report.statistics.ratios import CLAIM_BLOCKS, Median, Ratio, rounded
 from report.statistics.scalability import Scaling
 from report.statistics.significance import Decision
 from report.trials.groups import GroupSummary
@@ -44,8 +44,53 @@ THROUGHPUT = "jobs/s"
 #: `Verdict.figure` of a search.
 SUSTAINED = "sustained rate"
 
+#: `Verdict.figure` of a part whose jobs are sent all at once. Its ratios are of 1 ÷ p95 too.
+WAIT = "p95 wait"
+
 #: A setting of a contender, or a parameter of a job.
 Value = bool | int | float | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSummary:
+    """One part of a mix in a row: percentiles of its jobs of all valid repetitions, seconds."""
+
+    jobs: int
+    wait_s: Tail | None = None
+    execution_s: Tail | None = None
+    response_s: Tail | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSummary:
+    """One bound of an SLO in a row, on all jobs or on those of one part.
+
+    Jobs of a repetition are not independent: one burst delays many of them. So the repetitions are
+    what is counted, as everywhere: how many met the bound, and each one's share of jobs that missed
+    it. See `report.rows.targets`.
+    """
+
+    #: Name of the part; empty for all jobs.
+    part: str
+    #: A name of `report.trials.slo.SLO_KEYS`, and its bound in seconds.
+    figure: str
+    bound_s: float
+    #: The percentile in the median repetition, seconds; None if too many of its jobs were not done.
+    seen_s: float | None
+    #: Number of valid repetitions that met it, and of all valid repetitions.
+    met: int
+    repetitions: int
+    #: Share of the jobs that exceeded the bound or were not done: the median repetition, with an
+    #: interval that covers the true median in at least 94 % of runs; with fewer than `CLAIM_BLOCKS`
+    #: repetitions their range.
+    missed_share: Median
+    #: Whether it is met; None if the repetitions don't agree.
+    is_met: bool | None
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether there are enough repetitions for a claim."""
+        return self.repetitions >= CLAIM_BLOCKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +145,10 @@ class RowSummary:
     wait_causes: tuple[WaitCauses, ...] = ()
     #: How far jobs started in the order of their priorities; None without priorities.
     start_order: StartOrder | None = None
+    #: Part of a mix → its latencies; only the execution, if a wait is the place in the queue.
+    parts: Mapping[str, PartSummary] = field(default_factory=dict)
+    #: The bounds of the SLO, if jobs arrived at a given rate.
+    targets: tuple[TargetSummary, ...] = ()
     blocking: Blocking | None = None
     #: Whether the whole backlog was sent at once.
     is_backlog: bool = True
@@ -165,9 +214,11 @@ class EqualPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The result of one workload."""
+    """The result of one workload, or of one part of a mix."""
 
     workload: str
+    #: The part of a mix whose jobs it compares; empty for all jobs.
+    part: str = ""
     #: The best contender and its ratio in one sentence; and all sentences.
     headline: str = ""
     text: str
@@ -176,7 +227,8 @@ class Verdict:
     best: str | None
     #: The contender with the largest figure, with a difference or not; None without a comparison.
     ahead: str | None
-    #: The denominator of `ratio`: solo, or the runner-up if solo leads or wasn't measured.
+    #: The denominator of `ratio`: solo, or the runner-up if solo leads or wasn't measured; of a
+    #: part, the contender that is furthest behind.
     against: str | None
     ratio: Ratio | None
     #: The baseline of every row: solo, or the first contender that has a figure.
@@ -199,8 +251,11 @@ class Verdict:
     #: The contender that was measured twice, and its A/A control; None without one.
     equal_pair: EqualPair | None = None
     mark: str = ""
-    #: The compared figure: `THROUGHPUT`, `RESPONSE` or `SUSTAINED`.
+    #: The compared figure: `THROUGHPUT`, `RESPONSE`, `SUSTAINED` or `WAIT`.
     figure: str = THROUGHPUT
+    #: The verdict on each part of a mix, the largest difference first. At a rate, the verdict on
+    #: the workload has the comparisons of the first.
+    parts: tuple[Verdict, ...] = ()
 
     def decided(self, contender: str, *, against: str | None) -> Decided | None:
         """Return the comparison of two contenders; None if it was not made."""
@@ -435,6 +490,8 @@ class Checked:
     #: Contender and workload of the row; empty if no row was measured.
     contender: str
     workload: str
+    #: The part of a mix, if the threshold is about one.
+    part: str = ""
     #: The name of the figure, with its unit unless it is a ratio.
     figure: str
     #: The number, the ratio or the end of its interval; None if there is none.

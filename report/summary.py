@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 
 import polars as pl
 
-from collector.run_manifest import Contender, Machine, Manifest, RunInfo
+from collector.run_manifest import Contender, Machine, Manifest, RunInfo, Workload
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
 from report import format as fmt
@@ -24,6 +24,7 @@ from report.trials.timeline import COLUMNS, Timeline, measure_timeline
 from report.trials.trial import Trial, free_threaded, measure_trials
 from report.verdicts.capacity import judge
 from report.verdicts.figures import compare_figures
+from report.verdicts.latency import judge_parts
 from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
 from report.verdicts.thresholds import check_thresholds
@@ -146,15 +147,25 @@ def _verdicts(
     return [
         judge_load(of_workload, workload=workload, slo=manifest.slo, is_every_pair=is_every_pair)
         if workload.measure != "capacity"
-        else judge(
-            [row.entry() for row in of_workload],
-            workload=workload.name,
-            kind=workload.kind,
-            is_every_pair=is_every_pair,
-        )
+        else _judge_backlog(of_workload, workload=workload, is_every_pair=is_every_pair)
         for workload in manifest.workloads
         for of_workload in [[row for row in rows if row.workload is workload]]
     ]
+
+
+def _judge_backlog(rows: Sequence[Row], *, workload: Workload, is_every_pair: bool) -> Verdict:
+    verdict = judge(
+        [row.entry() for row in rows],
+        workload=workload.name,
+        kind=workload.kind,
+        is_every_pair=is_every_pair,
+    )
+    parts = judge_parts(rows, workload=workload, is_every_pair=is_every_pair)
+    if not parts:
+        return verdict
+    headline = f"{verdict.headline} {parts[0].headline}".rstrip()
+    text = " ".join([verdict.text, *(one.text for one in parts)])
+    return replace(verdict, headline=headline, text=text, parts=parts)
 
 
 def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:

@@ -15,7 +15,15 @@ import polars as pl
 from collector.run_manifest import Contender, Part, SweepPoint
 from collector.store import RunFolder
 from poolbench.summaries import Percentiles
-from report.result import LoadCurve, LoadPoint, MixFairness, RowSummary, Summary
+from report.result import (
+    LoadCurve,
+    LoadPoint,
+    MixFairness,
+    PartSummary,
+    RowSummary,
+    Summary,
+    TargetSummary,
+)
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
 from report.summary import summarize
@@ -138,12 +146,35 @@ def mix(path: Path) -> Summary:
     summary = _with_rows(
         summary,
         change=lambda row: replace(
-            row,
+            _of_parts(row) if row.workload == first.name else row,
             wait_causes=tuple(_waits(name, slots=row.slots) for name in ("", "short", "long")),
             start_order=StartOrder(pairs=900, in_order=400 + 100 * row.slots),
         ),
     )
-    return replace(summary, workloads=workloads, fairness=tuple(found))
+    verdict, *verdicts = summary.verdicts
+    by_part = tuple(replace(verdict, part=part.name) for part in parts)
+    verdicts = [replace(by_part[0], parts=by_part), *verdicts]
+    return replace(summary, workloads=workloads, fairness=tuple(found), verdicts=tuple(verdicts))
+
+
+def _of_parts(row: RowSummary) -> RowSummary:
+    """Return the row with two parts, of which one has a bound."""
+    wait = Tail(p50=0.08 / row.slots, p95=0.4 / row.slots, p99=0.8 / row.slots)
+    target = TargetSummary(
+        part="short",
+        figure="p95_wait_s",
+        bound_s=0.2,
+        seen_s=wait.p95,
+        met=5 if row.slots > 2 else 1,
+        repetitions=5,
+        missed_share=Median(median=0.04, low=0.0, high=0.13),
+        is_met=True if row.slots > 2 else None,
+    )
+    parts = {
+        name: PartSummary(jobs=jobs, wait_s=wait, execution_s=ran, response_s=ran)
+        for name, jobs, ran in (("short", 900, Tail(p50=0.02)), ("long", 100, Tail(p50=1.1)))
+    }
+    return replace(row, parts=parts, targets=(target,))
 
 
 def mixed_share(path: Path) -> Summary:

@@ -38,7 +38,7 @@ class Experiment:
     skipped: tuple[Skipped, ...] = ()
     #: Thresholds, as `report.verdicts.fail_on` reads them.
     fail_on: tuple[str, ...] = ()
-    #: Bounds that a sustained rate must meet, seconds by name (`report.trials.slo`).
+    #: Bounds on jobs that arrive at a rate, seconds by name (`report.trials.slo`).
     slo: Mapping[str, float] = field(default_factory=dict)
     #: Contender of the A/A control, the file's `twin`; empty for the first contender.
     controlled: str = ""

@@ -25,7 +25,7 @@ from lab.experiment.model import MIX, Experiment
 from lab.experiment_file.contenders import AnyContender, GroupedInput, GroupInput
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
-from lab.experiment_file.workloads import PartInput, WorkloadInput
+from lab.experiment_file.workloads import PartInput, WorkloadInput, measure_of
 from poolbench.errors import Fault, UsageError, nearest, unknown
 from poolbench.job_options import JobOptions
 from poolbench.settings import merged
@@ -182,8 +182,7 @@ def _group_table(known: GroupInput, *, cores: int) -> dict[str, Any]:
 
 
 def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
-    measure = known.measure or ("capacity" if known.arrivals is None else "rate")
-    arrivals = known.arrivals
+    measure, arrivals = measure_of(known), known.arrivals
     if measure == "rate":
         arrivals = read_schedule(arrivals or {}, span_s=trial_s).as_table()
     # the shares in the file are of jobs; without jobs of several executions they are kept exactly
@@ -211,20 +210,22 @@ def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
         arrivals=arrivals,
         mix=parts,
         is_in_sequence=known.mix_order == "sequence",
+        slo=known.slo,
     )
 
 
 def _parts(known: PartInput, *, share: float) -> Iterator[Part]:
     """Yield the part, or one for each execution of its jobs."""
     canvas = Canvas(name=known.name, shape=known.shape) if known.shape else None
-    for number, step in enumerate(known.executions, start=1):
+    for name, step in zip(known.part_names, known.executions, strict=True):
         yield Part(
-            name=f"{known.name}.{number}-{step.kind}" if canvas else known.name,
+            name=name,
             kind=step.kind,
             parameters=step.parameters,
             share=share,
             options=known.options,
             canvas=canvas,
+            slo=known.slo,
         )
 
 

@@ -17,7 +17,8 @@ from lab.experiment.file_table import FileTable, constraint
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
 from lab.experiment_file.rules import Keys
-from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
+from lab.experiment_file.schema import ExperimentInput, ProfileInput
+from lab.experiment_file.slo import SloInput
 from lab.experiment_file.toml_lines import locate
 from lab.experiment_file.workloads import (
     OPTIONS,
@@ -45,9 +46,11 @@ _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
     ("workload", 6): StepInput,
     ("workload", 7): StepInput,
     ("profile", 3): ProfileInput,
-    ("slo", 2): SloInput,
     ("sweep", 2): SweepInput,
 }
+
+#: Models of tables that several tables may have, by their key.
+_INNER_MODELS: Mapping[str, type[FileTable]] = {"retry": RetryInput, "slo": SloInput}
 
 #: Longest value in a message, characters.
 _VALUE_LENGTH = 60
@@ -115,8 +118,9 @@ def _remedy(error: ErrorDetails, *, table: Table) -> str:
 def _key_advice(keys: Keys, *, given: Table) -> str:
     """Return which key to write instead of an unknown one in the table ``given``."""
     model, key = _MODELS.get((keys[0], len(keys)), ExperimentInput), str(keys[-1])
-    if "retry" in keys[:-1]:
-        model = RetryInput
+    for name, inner in _INNER_MODELS.items():
+        if name in keys[:-1]:
+            model = inner
     if model is ContenderInput and "group" in given:
         model = GroupedInput
     refused = dict(model.misplaced)
@@ -124,6 +128,11 @@ def _key_advice(keys: Keys, *, given: Table) -> str:
         return refused[key]
     if given.get("measure") == "capacity":
         refused["arrivals"] = 'with measure = "rate"'
+    has_rate = model is WorkloadInput and (
+        "arrivals" in given or given.get("measure", "capacity") != "capacity"
+    )
+    if not has_rate:
+        refused["slo"] = "where jobs arrive at a rate"
     if model is WorkloadInput:
         jobs = ["kind", "parameters"] if "mix" in given else ["mix", "mix_order"]
         refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
@@ -149,16 +158,28 @@ def _are_tables(value: object) -> bool:
 def _word_advice(keys: Keys, *, among: Iterable[str], table: Table) -> str:
     """Return which word to write, found by validating the file with each of them."""
     known = _errors(table)
-    # new faults elsewhere don't count against a word: this fault only hid them
     area = keys[:2] if keys[0] in ("contender", "workload") else keys[:1]
     wrong = str(_value_at(table, keys))
-    refused: dict[str, str] = {}
     others = [word for word in among if word != wrong]
+    near: dict[str, ErrorDetails] = {}
+    far: dict[str, dict[Keys, ErrorDetails]] = {}
     for word in others:
-        for place, error in _errors(_replaced(table, keys, word=word)).items():
-            if place[: len(area)] == area and (place == keys or place not in known):
-                reasons = (constraint(error), error.get("ctx", {}).get("remedy"))
-                refused.setdefault(word, ": ".join(filter(None, reasons)))
+        found = _errors(_replaced(table, keys, word=word))
+        new = {place: one for place, one in found.items() if place == keys or place not in known}
+        of_area = [one for place, one in new.items() if place[: len(area)] == area]
+        if of_area:
+            near[word] = of_area[0]
+        else:
+            far[word] = new
+    # this fault only hid those that every word has elsewhere
+    hidden = set.intersection(*map(set, far.values())) if far else set()
+    for word, errors in far.items():
+        caused = [one for place, one in errors.items() if place not in hidden]
+        near |= {word: caused[0]} if caused else {}
+    refused = {
+        word: ": ".join(filter(None, (constraint(one), one.get("ctx", {}).get("remedy"))))
+        for word, one in near.items()
+    }
     return nearest(wrong, among=others, refused=refused)
 
 

@@ -20,7 +20,8 @@ from pydantic.fields import FieldInfo
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
 from lab.experiment_file.rules import words_of
-from lab.experiment_file.schema import ExperimentInput, ProfileInput, SloInput
+from lab.experiment_file.schema import ExperimentInput, ProfileInput
+from lab.experiment_file.slo import SloInput
 from lab.experiment_file.workloads import (
     BURST,
     PartInput,

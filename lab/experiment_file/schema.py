@@ -14,39 +14,28 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationInfo,
-    create_model,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from collector.run_manifest import SweepPoint
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.stopping_rule import LONGEST_S, SHORTEST_S
 from lab.experiment_file.contenders import AnyContender, queues_of, read_contender, read_sweep
 from lab.experiment_file.rules import Broken, Keys, Names, each_once, raise_all
-from lab.experiment_file.workloads import LONGEST_STALL_S, WorkloadInput, read_workload
+from lab.experiment_file.slo import Slo
+from lab.experiment_file.workloads import (
+    LONGEST_STALL_S,
+    WorkloadInput,
+    measure_of,
+    read_workload,
+)
 from poolbench.errors import nearest
-from report.trials.slo import SLO_KEYS
+from report.trials.slo import slo_by_part
 from report.verdicts.fail_on import parse_conditions, row_faults
 
 #: Default of `stall_s`: a trial that reports no line for this time is stopped, seconds.
 DEFAULT_STALL_S = 10.0
-
-
-def _bound(key: str) -> tuple[type[float], Any]:
-    percentile, span, _ = key.split("_")
-    effect = f"Longest {percentile} of the jobs' {span}"
-    return float, Field(default=None, gt=0, description=effect)
-
-
-_BOUNDS: dict[str, Any] = {key: _bound(key) for key in SLO_KEYS}
-
-#: The `[slo]` table.
-SloInput = create_model(
-    "SloInput",
-    __base__=FileTable,
-    __doc__="The latency that a contender must keep; at least one bound.",
-    **_BOUNDS,
-)
 
 
 class ProfileInput(FileTable):
@@ -69,10 +58,6 @@ def _names(file: dict[str, Any]) -> list[str]:
     return [one.name for one in file["contender"]] + [point.name for point, _ in file["sweep"]]
 
 
-def _bounds_are_valid(slo: dict[str, Any]) -> dict[str, Any]:
-    return SloInput.model_validate(slo).model_dump(exclude_unset=True)
-
-
 def _profiles_name_contenders(
     profiles: dict[str, ProfileInput], info: ValidationInfo
 ) -> dict[str, ProfileInput]:
@@ -86,10 +71,17 @@ def _profiles_name_contenders(
     return profiles
 
 
-def _is_a_contender(name: str, info: ValidationInfo) -> str:
+def _is_measured(name: str, info: ValidationInfo) -> str:
     names = _names(info.data)
     if names and name not in names:
         raise broken("unknown contender", among=names)
+    swept = [point for point, _ in info.data.get("sweep", ())]
+    measured = {
+        one for profile in info.data.get("profile", {}).values() for one in profile.contenders
+    }
+    measured |= {point.name for point in swept if point.of in measured}
+    if measured and name not in measured:
+        raise broken("no profile measures it", remedy="add it to a profile, or leave twin out")
     return name
 
 
@@ -98,7 +90,14 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
     names, workloads = _names(info.data), info.data.get("workload", [])
     if names and workloads:
         rows = [f"{name}/{one.name}" for name in sorted(names) for one in workloads]
-        faults += row_faults(conditions, names=rows)
+        parts = [
+            (f"{name}/{one.name}", part)
+            for name in sorted(names)
+            for one in workloads
+            for parts in [[part for known in one.mix for part in known.part_names]]
+            for part in (parts if len(parts) > 1 else ())
+        ]
+        faults += row_faults(conditions, names=rows, parts=parts)
     places = {f'"{text}"': index for index, text in enumerate(texts)}
     raise_all(((places[fault.seen],), fault) for fault in faults)
     return texts
@@ -135,6 +134,34 @@ def _queue_faults(
                 yield keys, broken(f"{contender.name} {verb} {which}", remedy=remedy)
 
 
+def _slo_faults(slo: Mapping[str, Any], *, workloads: list[WorkloadInput]) -> Iterator[Broken]:
+    """Yield the fault of each SLO that bounds no job: of a backlog, or hidden by nearer ones."""
+    every: list[Mapping[str, float]] = []
+    for index, one in enumerate(workloads):
+        parts = {part.name: part.slo for part in one.mix}
+        found = slo_by_part(slo, measure=measure_of(one), own=one.slo, parts=parts).values()
+        every += found
+        own: dict[Keys, Mapping[str, float] | None] = {("workload", index, "slo"): one.slo}
+        for number, part in enumerate(one.mix):
+            own["workload", index, "mix", number, "slo"] = part.slo
+        yield from (
+            (place, _without_effect(has_rate=bool(found)))
+            for place, bounds in own.items()
+            if bounds is not None and not any(bounds is other for other in found)
+        )
+    if slo and not any(slo is other for other in every):
+        yield ("slo",), _without_effect(has_rate=bool(every))
+
+
+def _without_effect(*, has_rate: bool) -> PydanticCustomError:
+    if has_rate:
+        problem = "it bounds no job: each workload at a rate, or each part, has its own"
+        return broken(problem, remedy="leave one of them out")
+    problem = "it bounds no job: the whole backlog arrives at once"
+    remedy = 'give the workload arrivals or measure = "sustain", or leave slo out'
+    return broken(problem, remedy=remedy)
+
+
 class ExperimentInput(FileTable):
     """Keys of the file itself, and its tables."""
 
@@ -149,8 +176,8 @@ class ExperimentInput(FileTable):
     seed: int = Field(default=0, ge=0)
     #: A trial that reports no line for this time is stopped and invalid.
     stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=LONGEST_STALL_S)
-    #: The latency that a sustained rate must keep.
-    slo: Annotated[dict[str, Any], AfterValidator(_bounds_are_valid)] = Field(default_factory=dict)
+    #: The latency that jobs must keep where they arrive at a rate; by part of a mix.
+    slo: Slo = Field(default_factory=dict)
     #: What is compared: pools with their slots and settings.
     contender: Annotated[
         list[Annotated[AnyContender, PlainValidator(read_contender)]],
@@ -172,13 +199,14 @@ class ExperimentInput(FileTable):
         each_once(key="name"),
     ]
     #: Contender of the A/A control; the first of the profile by default.
-    twin: Annotated[str, AfterValidator(_is_a_contender)] | None = None
+    twin: Annotated[str, AfterValidator(_is_measured)] | None = None
     #: Thresholds: a run that misses one exits with code 99.
     fail_on: Annotated[list[str], AfterValidator(_conditions_name_rows)] = Field(
         default_factory=list
     )
 
     @model_validator(mode="after")
-    def _jobs_reach_workers(self) -> Self:
-        raise_all(_queue_faults(self.contender, workloads=self.workload))
+    def _suit_each_other(self) -> Self:
+        queue_faults = _queue_faults(self.contender, workloads=self.workload)
+        raise_all([*queue_faults, *_slo_faults(self.slo, workloads=self.workload)])
         return self

@@ -12,6 +12,7 @@ from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
 from lab.experiment_file.rules import Broken, Keys, Name, each_once, errors_of, one_of, raise_all
+from lab.experiment_file.slo import Slo
 from poolbench.errors import Fault, UsageError
 from poolbench.format import listed
 from poolbench.job_options import JobOptions, Retry
@@ -110,6 +111,8 @@ class _Job(StepInput):
 
     #: What a job does.
     kind: Annotated[str, one_of("job kind", JOB_KINDS)] = MIX
+    #: Its own `[slo]`, instead of the workload's or the file's; `{}` for none.
+    slo: Slo | None = None
     #: Queue of the jobs; a contender that doesn't consume it gets them in its default queue.
     queue: Name | None = None
     #: Celery's priority on Redis: 0 is served first, 9 last.
@@ -185,9 +188,19 @@ class PartInput(_Job):
         steps = [*self.chain, *self.group, *self.chord, *([self.body] if self.body else ())]
         return tuple(steps) or (self,)
 
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Return the name of each execution in records and tables."""
+        if not self.shape:
+            return (self.name,)
+        steps = enumerate(self.executions, start=1)
+        return tuple(f"{self.name}.{number}-{step.kind}" for number, step in steps)
+
 
 def _can_be_measured(measure: str, info: ValidationInfo) -> str:
-    if measure in SEARCHES and not _above(info).get("slo", True):
+    own, parts = info.data.get("slo"), info.data.get("mix", ())
+    whole = _above(info).get("slo", True) if own is None else own
+    if measure in SEARCHES and not whole and not any(part.slo for part in parts):
         remedy = "write [slo] with p95_wait_s = 1.0, or another bound"
         raise broken(f"{measure} needs an SLO", remedy=remedy)
     shapes = [part.shape for part in info.data.get("mix", ()) if part.shape]
@@ -293,6 +306,11 @@ class WorkloadInput(_Job):
 def read_workload(table: object, info: ValidationInfo) -> WorkloadInput:
     """Return a workload, checked against the valid parts of the tables above it."""
     return WorkloadInput.model_validate(table, context=info.data)
+
+
+def measure_of(workload: WorkloadInput) -> str:
+    """Return what is measured of a workload."""
+    return workload.measure or ("capacity" if workload.arrivals is None else "rate")
 
 
 def _above(info: ValidationInfo) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import read_connections, used
-from report.trials.slo import by_job, judge_rate
+from report.trials.slo import by_job, judge_rate, slo_of
 
 #: Time between two samples of the worker's processes, seconds.
 SAMPLE_EVERY_S = 0.5
@@ -95,7 +95,7 @@ def conduct(
         disturbance=disturbance,
         redis=redis_use,
         flower_events=events,
-        is_sustained=None if why_over else _is_sustained(plan, view=view, slo=bench.experiment.slo),
+        is_sustained=None if why_over else _is_sustained(bench, workload, plan=plan, view=view),
         reasons=tuple(one for one in (why_over, silent, unlimited) if one),
     )
     return result, view
@@ -192,11 +192,13 @@ def _limit_rates(
     return Reason.of(Code.RATE_LIMIT_UNCONFIRMED, kinds=unconfirmed)
 
 
-def _is_sustained(plan: PlannedTrial, *, view: TrialView, slo: Mapping[str, float]) -> bool | None:
+def _is_sustained(
+    bench: Bench, workload: Workload, *, plan: PlannedTrial, view: TrialView
+) -> bool | None:
     """Return whether the rate of a search's step was sustained; None elsewhere."""
     if plan.step is None:
         return None
-    found = by_job(view.records())
+    found, slo = by_job(view.records()), slo_of(workload, slo=bench.experiment.slo)
     return judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo).is_sustained
 
 

@@ -20,7 +20,7 @@ from report.verdicts.naming import capitalized
 from report.verdicts.offered_load import slo_words
 
 #: Answers that the verdict on a workload doesn't contain.
-_OWN_TEXT = (Answer.CROSSOVER, Answer.SWEEP, Answer.FAIRNESS)
+_OWN_TEXT = (Answer.CROSSOVER, Answer.SWEEP)
 
 #: Mark → its short meaning.
 _SIGNS: Mapping[Severity, str] = {

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
 from report import format as fmt
 from report.legend import SIGNS, describe_ledger
-from report.result import Decided, RowSummary, Verdict, find_decided
+from report.result import (
+    Decided,
+    MixFairness,
+    RowSummary,
+    TargetSummary,
+    Verdict,
+    find_decided,
+)
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
+from report.trials.slowdown import Slowdown
 from report.verdicts.metrics import FIGURES
+from report.verdicts.targets import (
+    describe_bound,
+    describe_missed,
+    describe_seen,
+    describe_status,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +57,48 @@ class Table:
 
 def table_of(rows: Sequence[RowSummary]) -> Table:
     """Return the table of the rows; a column without a figure is left out."""
-    return Table(
-        columns=tuple(
-            column for column in COLUMNS if any(column.show(row) != fmt.NOTHING for row in rows)
-        )
-    )
+    return _with_figures(COLUMNS, rows=rows)
+
+
+def parts_of(rows: Sequence[RowSummary], *, fairness: Sequence[MixFairness]) -> Table:
+    """Return the table of wait, response and slowdown of each part of a mix that has its own."""
+    by_contender = {one.contender: one.by_kind for one in fairness}
+    columns: list[Column] = []
+    for part in dict.fromkeys(part for row in rows for part in row.parts):
+        for span in ("wait", "response"):
+            columns += [
+                Column(
+                    group=part,
+                    head=f"{span} {percentile}",
+                    show=partial(_part_span, part=part, span=span, percentile=percentile),
+                    is_strong=(span, percentile) == ("response", "p95"),
+                )
+                for percentile in _PART_PERCENTILES
+            ]
+        columns += [
+            Column(
+                group=part,
+                head=f"slowdown {percentile}",
+                show=partial(_slowdown, by_contender=by_contender, part=part, name=percentile),
+            )
+            for percentile in _PART_PERCENTILES
+        ]
+    return _with_figures(columns, rows=rows)
+
+
+def targets_of(rows: Sequence[RowSummary]) -> Table:
+    """Return the table of the bounds of an SLO: who meets them, and how many jobs miss them."""
+    columns: list[Column] = []
+    count = max((len(row.targets) for row in rows), default=0)
+    first = next((row.targets for row in rows if row.targets), ())
+    for place in range(count):
+        one = first[place]
+        group = f"{one.part}: {describe_bound(one)}" if one.part else describe_bound(one)
+        columns += [
+            Column(group=group, head=head, show=partial(_target, place=place, show=show))
+            for head, show in _TARGET_COLUMNS.items()
+        ]
+    return _with_figures(columns, rows=rows)
 
 
 def ratios_of(rows: Sequence[RowSummary], *, verdict: Verdict) -> Table:
@@ -60,9 +111,34 @@ def ratios_of(rows: Sequence[RowSummary], *, verdict: Verdict) -> Table:
         )
         for name, decisions in verdict.figures.items()
     ]
+    return _with_figures(columns, rows=rows)
+
+
+def _with_figures(columns: Sequence[Column], *, rows: Sequence[RowSummary]) -> Table:
+    """Return the table of the columns that have a figure in any row."""
     return Table(
         columns=tuple(one for one in columns if any(one.show(row) != fmt.NOTHING for row in rows))
     )
+
+
+def _part_span(row: RowSummary, *, part: str, span: str, percentile: str) -> str:
+    tail = getattr(row.parts.get(part), f"{span}_s", None)
+    return fmt.duration(getattr(tail, percentile, None))
+
+
+def _slowdown(
+    row: RowSummary,
+    *,
+    by_contender: Mapping[str, Mapping[str, Slowdown]],
+    part: str,
+    name: str,
+) -> str:
+    found = by_contender.get(row.contender, {}).get(part)
+    return fmt.times(getattr(found.slowdown, name)) if found else fmt.NOTHING
+
+
+def _target(row: RowSummary, *, place: int, show: Callable[[TargetSummary], str]) -> str:
+    return show(row.targets[place]) if row.targets else fmt.NOTHING
 
 
 def _ratio(row: RowSummary, *, decisions: Sequence[Decided], baseline: str | None) -> str:
@@ -103,6 +179,17 @@ def _percentiles(group: str, *, of: Callable[[RowSummary], Tail | None]) -> tupl
 
     return tuple(column(head, pick=pick) for head, pick in shown.items())
 
+
+#: The percentiles of the parts of a mix.
+_PART_PERCENTILES = ("p50", "p95", "p99")
+
+#: Head of a column on a bound of an SLO → its text.
+_TARGET_COLUMNS: Mapping[str, Callable[[TargetSummary], str]] = {
+    "target": describe_status,
+    "repetitions": lambda one: f"{one.met} of {one.repetitions}",
+    "seen": describe_seen,
+    "exceeded by [94 %]": describe_missed,
+}
 
 #: Every column that a table may have, in order.
 COLUMNS = (

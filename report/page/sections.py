@@ -11,7 +11,7 @@ from report import format as fmt
 from report.charts import capacity, load, scaling, timeline, waits
 from report.charts.chart import Chart, Series, of_row, series_of
 from report.page.lead_chart import choose_lead
-from report.page.row_table import Table, ratios_of, table_of
+from report.page.row_table import Table, parts_of, ratios_of, table_of, targets_of
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 
@@ -44,7 +44,9 @@ class Section:
     verdict: Verdict
     rows: list[RowSummary]
     table: Table
-    #: Other figures as multiples of the baseline's.
+    #: Latencies by part of a mix; bounds of an SLO; other figures as multiples of the baseline's.
+    parts: Table
+    targets: Table
     ratios: Table
     series: tuple[Series, ...]
     #: Charts of the page's full width; the timeline comes last, below the table.
@@ -95,6 +97,8 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
         verdict=verdict,
         rows=rows,
         table=table_of(rows),
+        parts=parts_of(rows, fairness=[one for one in summary.fairness if one.workload == name]),
+        targets=targets_of(rows),
         ratios=ratios_of(rows, verdict=verdict),
         series=series_of(of_row(row) for row in rows),
         charts=list(_charts(summary, workload=name)),

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 
 import polars as pl
 
 from collector.metrics import percentiles
+from report.result import PartSummary
 from report.statistics.percentiles import Tail
 from report.statistics.percentiles import percentiles as tail
-from report.trials.latency_spans import PARTS, SPANS, WaitParts, pool_spans
+from report.trials.latency_spans import JOB_SPANS, PARTS, SPANS, WaitParts, pool_spans
 from report.trials.wait_causes import Cause, CauseTimes, WaitCauses
 
 _NS_PER_S = 1_000_000_000
 
 
-def pool_sorted(trials: Sequence[Mapping[str, pl.Series]]) -> dict[str, pl.Series]:
+def pool_sorted(
+    trials: Sequence[Mapping[str, pl.Series]], *, names: Iterable[str] = tuple(SPANS)
+) -> dict[str, pl.Series]:
     """Return the spans of several trials together by name, ns, in ascending order.
 
     Args:
         trials: the spans of each trial, from `report.trials.latency_spans.measure_spans`.
+        names: the spans that are needed.
     """
-    return {name: pool_spans(trials, name=name).sort() for name in SPANS}
+    return {name: pool_spans(trials, name=name).sort() for name in names}
+
+
+def part_summary(trials: Sequence[Mapping[str, pl.Series]]) -> PartSummary:
+    """Return the percentiles of one part of a mix, over several trials together."""
+    names = [name for name in JOB_SPANS if all(name in spans for spans in trials)]
+    found = pool_sorted(trials, names=names)
+    tails = {f"{name}_s": whole_span(span) for name, span in found.items()}
+    return PartSummary(jobs=len(found["execution"]), **tails)
 
 
 def whole_span(times_ns: pl.Series) -> Tail | None:

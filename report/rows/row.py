@@ -11,12 +11,13 @@ from collector.metrics import percentiles
 from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import Ceilings, Contender, Workload
 from poolbench.summaries import Ledger
-from report.result import RESPONSE, SUSTAINED, THROUGHPUT, RowSummary
+from report.result import RESPONSE, SUSTAINED, THROUGHPUT, RowSummary, TargetSummary
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
-from report.rows.latency import pool_causes, pool_sorted, wait_parts, whole_span
+from report.rows.latency import part_summary, pool_causes, pool_sorted, wait_parts, whole_span
 from report.rows.offered_load import search_doubts, sustained_per_s
 from report.rows.reasons import by_repetition
+from report.rows.targets import sum_targets
 from report.statistics.ratios import CLAIM_BLOCKS, Median, spread
 from report.statistics.stability import find_drift
 from report.trials.disturbances import FOREIGN_CPU_BOUND
@@ -92,9 +93,15 @@ class Row:
             return self.p95_s("response")
         return self.sustained_per_s if self.measure == "curve" else self.per_s
 
-    def p95_s(self, span: str) -> dict[int, float]:
-        """Return block → p95 of a span of the valid trials, seconds; without those that are 0."""
-        found = {trial.block: percentiles(trial.spans[span]) for trial in self.valid}
+    def p95_s(self, span: str, *, part: str = "") -> dict[int, float]:
+        """Return block → p95 of a span of the valid trials, seconds; without those that are 0.
+
+        With ``part``, it is that of a part of a mix.
+        """
+        found = {
+            trial.block: percentiles((trial.part_spans[part] if part else trial.spans)[span])
+            for trial in self.valid
+        }
         return {block: one.p95 for block, one in found.items() if one and one.p95 > 0}
 
     @property
@@ -145,6 +152,11 @@ class Row:
     def blocking(self) -> Blocking | None:
         """How its jobs blocked the event loop; None for a pool without a loop."""
         return find_blocking([trial.blocking for trial in self.valid], pool=self.contender.pool)
+
+    @property
+    def targets(self) -> tuple[TargetSummary, ...]:
+        """The bounds of the SLO, if its jobs arrived at a given rate."""
+        return sum_targets([trial.targets for trial in self.valid])
 
     @property
     def typical(self) -> Trial | None:
@@ -216,6 +228,11 @@ class Row:
             wait_parts_s=wait_parts(spans),
             wait_causes=self.wait_causes,
             start_order=sum_orders(trial.start_order for trial in valid),
+            parts={
+                part: part_summary([trial.part_spans[part] for trial in valid])
+                for part in self.workload.part_names
+            },
+            targets=self.targets,
             blocking=self.blocking,
             is_backlog=all(trial.is_backlog for trial in self.trials),
             peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),

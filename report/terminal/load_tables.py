@@ -13,29 +13,99 @@ from report.legend import describe_ledger
 from report.palette import row_shade
 from report.result import LoadCurve, LoadPoint, MixFairness, RowSummary
 from report.statistics.percentiles import Tail
-from report.terminal.tables import head, new_table
+from report.terminal.tables import durations, head, new_table, percentile_columns
+from report.verdicts.targets import (
+    describe_bound,
+    describe_missed,
+    describe_seen,
+    describe_status,
+)
 
 
 def rate_table(rows: Sequence[RowSummary]) -> Table:
-    """Return the table of arrivals, jobs done and response; the bar is the p95 response."""
-    table = new_table(rows)
-    for title in ("slots", "offered/s", "done/s", "kept up", "response p95"):
+    """Return the table of arrivals, jobs done and response; the bar is the p95 response.
+
+    Of a mix, it has p95 of wait and response of each part below its contender, and no bar.
+    """
+    parts = list(dict.fromkeys(part for row in rows for part in row.parts))
+    has_targets = any(row.targets for row in rows)
+    has_accounts = not parts or any(row.ledger.done != row.ledger.sent for row in rows)
+    table = new_table(rows, names=[_part_name(part) for part in parts])
+    for title in ("slots", "offered/s", "done/s", "kept up"):
         table.add_column(title, justify="right", no_wrap=True)
+    for title in (*(("wait p95",) if parts else ()), "response p95"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if has_targets:
+        table.add_column("target", justify="right", no_wrap=True)
     table.add_column("", ratio=1)
-    table.add_column("ledger", no_wrap=True)
+    if has_accounts:
+        table.add_column("ledger", no_wrap=True)
     largest = max((_p95(row) or 0.0 for row in rows), default=0.0)
     for row in rows:
         is_whole, account = describe_ledger(row.ledger)
+        latency: list[Text | str | Bar] = [Text(fmt.duration(_p95(row)), style="bold")]
+        bar: Bar | str = Bar(largest or 1.0, 0, _p95(row) or 0.0, color=row_shade(row).dark)
+        if parts:
+            latency, bar = ["", ""], ""
         table.add_row(
             *head(row),
             fmt.count(row.slots),
             fmt.number(row.offered_per_s),
             fmt.number(row.throughput_per_s.median if row.throughput_per_s else None),
             fmt.NOTHING if row.kept_up is None else f"{row.kept_up} of {row.valid_repetitions}",
-            Text(fmt.duration(_p95(row)), style="bold"),
-            Bar(largest or 1.0, 0, _p95(row) or 0.0, color=row_shade(row).dark),
-            Text(account, style="" if is_whole else "red"),
+            *latency,
+            *([_status(row, part="")] if has_targets else []),
+            bar,
+            *([Text(account, style="" if is_whole else "red")] if has_accounts else []),
         )
+        for part, found in row.parts.items():
+            response_s = found.response_s.p95 if found.response_s else None
+            table.add_row(
+                "",
+                _part_name(part),
+                *[""] * 4,
+                fmt.duration(found.wait_s.p95 if found.wait_s else None),
+                Text(fmt.duration(response_s), style="bold"),
+                *([_status(row, part=part)] if has_targets else []),
+            )
+    return table
+
+
+def part_table(rows: Sequence[RowSummary]) -> Table | None:
+    """Return the table of each part's wait and response; None if they have none of their own."""
+    parts = [_part_name(part) for row in rows for part, one in row.parts.items() if one.wait_s]
+    if not parts:
+        return None
+    names = ("p50", "p95", "p99")
+    table = new_table(rows, header="\ncontender", names=parts)
+    percentile_columns(table, spans=("wait", "response"), names=names)
+    for row in rows:
+        table.add_row(*head(row), style="dim" if row.is_twin else "")
+        for part, found in row.parts.items():
+            cells = [durations(one, names=names) for one in (found.wait_s, found.response_s)]
+            table.add_row("", _part_name(part), *cells[0], *cells[1])
+    return table
+
+
+def target_table(rows: Sequence[RowSummary]) -> Table | None:
+    """Return the table of the bounds of an SLO, and by how many jobs they were exceeded."""
+    known = [row for row in rows if row.targets]
+    if not known:
+        return None
+    table = new_table(known)
+    table.add_column("target")
+    for title in ("seen", "met", "exceeded by [94 %]"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in known:
+        for place, one in enumerate(row.targets):
+            table.add_row(
+                *(head(row) if not place else ("", "")),
+                f"{one.part}: {describe_bound(one)}" if one.part else describe_bound(one),
+                describe_seen(one),
+                f"{one.met} of {one.repetitions}",
+                describe_missed(one),
+                style="dim" if row.is_twin else "",
+            )
     return table
 
 
@@ -67,7 +137,7 @@ def fairness_table(rows: Sequence[RowSummary], *, fairness: Sequence[MixFairness
         return None
     table = new_table(rows, header="\ncontender")
     for part in parts:
-        for title in (f"{part} ×\np50", "\np90", "\np99"):
+        for title in (f"{part} ×\np50", "\np95", "\np99"):
             table.add_column(title, justify="right", no_wrap=True, ratio=1)
     table.add_column("unfair\np50 ÷ p50", justify="right", no_wrap=True)
     for row in rows:
@@ -77,10 +147,25 @@ def fairness_table(rows: Sequence[RowSummary], *, fairness: Sequence[MixFairness
                 found.by_kind[part].slowdown if part in found.by_kind else Tail() for part in parts
             ]
             cells = [
-                fmt.number(value) for one in slowdowns for value in (one.p50, one.p90, one.p99)
+                fmt.number(value) for one in slowdowns for value in (one.p50, one.p95, one.p99)
             ]
             table.add_row(*head(row), *cells, fmt.number(found.unfairness))
     return table
+
+
+def _part_name(part: str) -> str:
+    """Return the name of a part, set off from its contender's."""
+    return f"  {part}"
+
+
+def _status(row: RowSummary, *, part: str) -> Text:
+    """Return whether a row, or a part of it, meets all its bounds."""
+    found = [one for one in row.targets if one.part == part]
+    if not found:
+        return Text()
+    worst = min(found, key=lambda one: (one.is_met is not False, one.is_met is True, one.met))
+    styles = {True: "green", False: "bold red", None: "yellow"}
+    return Text(describe_status(worst), style=styles[worst.is_met])
 
 
 def _p95(row: RowSummary) -> float | None:

@@ -23,7 +23,13 @@ from report.palette import MARK_STYLES
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 from report.terminal.group_table import group_table
-from report.terminal.load_tables import curve_table, fairness_table, rate_table
+from report.terminal.load_tables import (
+    curve_table,
+    fairness_table,
+    part_table,
+    rate_table,
+    target_table,
+)
 from report.terminal.sweep_tables import (
     render_crossover,
     render_effects,
@@ -69,6 +75,8 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
             "\n", (workload.name, "bold"), "  ", _marked(verdict, text=verdict.headline)
         )
         yield _main_table(summary, rows=rows, verdict=verdict, width=width)
+        if all(row.is_backlog for row in rows) and (parts := part_table(rows)):
+            yield parts
         if order := order_table(rows):
             yield order
         if idle := beside_idle(rows):
@@ -163,6 +171,8 @@ def _section(
     fairness = [one for one in summary.fairness if one.workload == workload.name]
     for table in (
         ratio_table(rows, verdict=verdict, width=width),
+        target_table(rows),
+        part_table(rows),
         cost_table(rows, width=width),
         group_table(rows),
         parts_table(rows, width=width),
@@ -192,9 +202,10 @@ def _table_words(summary: Summary, *, width: int) -> list[tuple[str, str]]:
 
 def _pairs(summary: Summary, *, verdict: Verdict) -> Iterator[RenderableType]:
     """Yield every pair of a workload's contenders, where that was asked for."""
-    if summary.is_every_pair and verdict.decisions:
-        yield Text()
-        yield pair_table(verdict)
+    for one in verdict.parts or (verdict,):
+        if summary.is_every_pair and one.decisions:
+            yield Text(one.part)
+            yield pair_table(one)
 
 
 def _control(verdict: Verdict) -> Iterator[RenderableType]:

@@ -12,7 +12,7 @@ from collector.reasons import Severity
 from report import format as fmt
 from report.legend import CAUSES, SIGNS, describe_ledger
 from report.palette import MARK_STYLES, row_shade
-from report.result import RESPONSE, Decided, RowSummary, Verdict, find_decided
+from report.result import RESPONSE, WAIT, Decided, RowSummary, Verdict, find_decided
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
@@ -79,12 +79,12 @@ def cost_table(rows: Sequence[RowSummary], *, width: int) -> Table:
     if width >= WIDE:
         table.add_column("jobs/s\nper core", justify="right", no_wrap=True, ratio=1)
         table.add_column("\nper GB", justify="right", no_wrap=True, ratio=1)
-    _percentile_columns(table, spans=("wait", "exec."), names=names)
+    percentile_columns(table, spans=("wait", "exec."), names=names)
     for row in rows:
         cells = [fmt.percent(row.ceiling_share)]
         if width >= WIDE:
             cells += [fmt.number(row.per_busy_core_per_s), fmt.number(row.per_gb_per_s)]
-        cells += [*_durations(row.wait_s, names=names), *_durations(row.execution_s, names=names)]
+        cells += [*durations(row.wait_s, names=names), *durations(row.execution_s, names=names)]
         table.add_row(*head(row, most=most), *cells, style="dim" if row.is_twin else "")
     return table
 
@@ -117,7 +117,7 @@ def pair_table(verdict: Verdict) -> Table:
     for title in ("contender", f"× {verdict.figure}", "of"):
         table.add_column(title, no_wrap=title != "of")
     decisions: Sequence[Decided] = verdict.decisions
-    if verdict.figure == RESPONSE:
+    if verdict.figure in (RESPONSE, WAIT):
         # the ratios are of 1 ÷ p95
         decisions = [
             replace(one, ratio=one.ratio.inverse(), decision=one.decision.inverse())
@@ -145,13 +145,13 @@ def parts_table(rows: Sequence[RowSummary], *, width: int) -> Table | None:
     names = ("p50", "p95", *(("p99",) if width >= WIDEST else ()))
     table = new_table(rows, header="\ncontender")
     spans = {"prefetch": "worker", "execution": "exec."}
-    _percentile_columns(table, spans=[spans.get(part, part) for part in PARTS], names=names)
+    percentile_columns(table, spans=[spans.get(part, part) for part in PARTS], names=names)
     for row in rows:
         parts = row.wait_parts_s
         cells = [
             cell
             for part in (parts.lag, parts.broker, parts.prefetch, parts.execution)
-            for cell in _durations(part, names=names)
+            for cell in durations(part, names=names)
         ]
         table.add_row(*head(row), *cells, style="dim" if row.is_twin else "")
     return table
@@ -203,14 +203,18 @@ def plain_table() -> Table:
 
 
 def new_table(
-    rows: Sequence[RowSummary], *, header: str = "contender", most: int | None = None
+    rows: Sequence[RowSummary],
+    *,
+    header: str = "contender",
+    most: int | None = None,
+    names: Sequence[str] = (),
 ) -> Table:
     """Return an empty table whose first two columns are a row's mark and its contender.
 
-    ``most`` is the maximum width of the second: see `head`.
+    ``most`` is the maximum width of the second: see `head`. ``names`` are other texts in it.
     """
     table = plain_table()
-    name_width = max(*(len(called(row)) for row in rows), len("contender"))
+    name_width = max(len(name) for name in (*map(called, rows), *names, "contender"))
     table.add_column(header, width=min(name_width, most or name_width), no_wrap=True)
     return table
 
@@ -240,7 +244,8 @@ def _broken(name: str, *, room: int) -> str:
     return "\n".join([*lines, name])
 
 
-def _percentile_columns(table: Table, *, spans: Iterable[str], names: Sequence[str]) -> None:
+def percentile_columns(table: Table, *, spans: Iterable[str], names: Sequence[str]) -> None:
+    """Add a column for each percentile of each span."""
     for span in spans:
         for index, name in enumerate(names):
             title = f"{'' if index else span}\n{name.replace('_', '.')}"
@@ -289,5 +294,6 @@ def _bare(ratio: Ratio) -> str:
     return fmt.times(ratio.value).removesuffix(" ×")
 
 
-def _durations(found: Tail | None, *, names: Sequence[str]) -> list[str]:
+def durations(found: Tail | None, *, names: Sequence[str]) -> list[str]:
+    """Return the named percentiles as text."""
     return [fmt.duration(getattr(found, name, None)) for name in names]

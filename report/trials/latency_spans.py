@@ -32,6 +32,9 @@ SPANS: Mapping[str, Callable[[pl.DataFrame], pl.Series]] = {
     "response": responses_ns,
 }
 
+#: The spans that the parts of a mix have each.
+JOB_SPANS = ("wait", "execution", "response")
+
 #: The parts of a job's time from due to finished, in order.
 PARTS = ("lag", "broker", "prefetch", "execution")
 
@@ -46,9 +49,11 @@ class WaitParts:
     execution: Tail | None = None
 
 
-def measure_spans(records: pl.DataFrame) -> dict[str, pl.Series]:
+def measure_spans(
+    records: pl.DataFrame, *, names: Iterable[str] = tuple(SPANS)
+) -> dict[str, pl.Series]:
     """Return the spans of one trial by name; a span without values is empty."""
-    return {name: measure(records) for name, measure in SPANS.items()}
+    return {name: SPANS[name](records) for name in names}
 
 
 def pool_spans(trials: Iterable[Mapping[str, pl.Series]], *, name: str) -> pl.Series:

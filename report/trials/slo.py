@@ -15,6 +15,7 @@ import polars as pl
 from collector.ledger import IS_PLANNED_FAILURE
 from collector.metrics import rank
 from collector.reasons import Code, Reason
+from collector.run_manifest import Workload
 from poolbench.records import Outcome
 
 #: Bounds of an SLO: a percentile of a span, seconds.
@@ -23,6 +24,12 @@ SLO_KEYS = tuple(
     for span in ("wait", "execution", "response")
     for percentile in ("p50", "p95", "p99")
 )
+
+#: The measures whose jobs arrive at a rate, so that an SLO has an effect.
+LOAD_MEASURES = frozenset({"rate", "sustain", "curve"})
+
+#: Part of a workload → the bounds of its jobs, seconds by name; "" is all jobs together.
+SloByPart = Mapping[str, Mapping[str, float]]
 
 #: A contender fell behind if its last jobs waited longer than this share of the arrival period. It
 #: would have to be faster by this share to keep up.
@@ -48,11 +55,31 @@ FEW_LATE = 2
 
 #: Columns of a record that are read.
 COLUMNS = (
-    "seq", "attempt", "due_ns", "sent_ns", "eta_ns", "started_ns", "finished_ns", "outcome",
-    "error",
+    "seq", "attempt", "part", "due_ns", "sent_ns", "eta_ns", "started_ns", "finished_ns",
+    "outcome", "error",
 )  # fmt: skip
 
 _NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One bound of an SLO, on a trial's jobs or on those of one part."""
+
+    #: Name of the part; empty for all jobs.
+    part: str
+    #: A name of `SLO_KEYS`, and its bound in seconds.
+    figure: str
+    bound_s: float
+    #: The measured percentile, seconds; None if more jobs than it allows were not done.
+    seen_s: float | None
+    #: Share of the jobs that exceeded the bound or were not done.
+    missed_share: float
+
+    @property
+    def is_met(self) -> bool:
+        """Return whether the percentile is within the bound."""
+        return self.seen_s is not None and self.seen_s <= self.bound_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +93,75 @@ class RateVerdict:
     behind_share: float | None
 
 
-def judge_rate(
-    found: pl.DataFrame, *, jobs: int, slots: int, slo: Mapping[str, float]
-) -> RateVerdict:
+def slo_of(workload: Workload, *, slo: Mapping[str, float]) -> SloByPart:
+    """Return the bounds of a workload's jobs; ``slo`` is that of the file."""
+    parts = {part.name: part.slo for part in workload.mix}
+    return slo_by_part(slo, measure=workload.measure, own=workload.slo, parts=parts)
+
+
+def slo_by_part(
+    slo: Mapping[str, float],
+    *,
+    measure: str,
+    own: Mapping[str, float] | None,
+    parts: Mapping[str, Mapping[str, float] | None],
+) -> SloByPart:
+    """Return the bounds of a workload's jobs: those of the nearest SLO, without a merge.
+
+    At a rate, each part of a mix has bounds, so that a short job isn't judged by the length of
+    another. A search judges all jobs together, and in addition each part with an SLO of its own.
+
+    Args:
+        slo: of the file.
+        measure: of the workload; without a rate, there are no bounds.
+        own: the workload's SLO; None without one. An empty one has no bounds.
+        parts: the same for each part of a mix.
+    """
+    if measure not in LOAD_MEASURES:
+        return {}
+    whole = slo if own is None else own
+    if measure != "rate":
+        return {"": whole, **{name: one for name, one in parts.items() if one is not None}}
+    nearest = {name: whole if one is None else one for name, one in parts.items()}
+    return nearest if len(parts) > 1 else {"": next(iter(nearest.values()), whole)}
+
+
+def judge_targets(found: pl.DataFrame, *, slo: SloByPart, jobs: int = 0) -> tuple[Target, ...]:
+    """Return each bound of an SLO with its percentile, in a trial.
+
+    Args:
+        found: from `by_job`, for one trial.
+        slo: bounds by part.
+        jobs: number of planned jobs; jobs that were not sent count as not done.
+    """
+    return tuple(
+        _target(
+            found.filter(pl.col("part") == part) if part else found,
+            part=part,
+            figure=figure,
+            bound_s=bound_s,
+            jobs=0 if part else jobs,
+        )
+        for part, bounds in slo.items()
+        for figure, bound_s in bounds.items()
+    )
+
+
+def _target(found: pl.DataFrame, *, part: str, figure: str, bound_s: float, jobs: int) -> Target:
+    percentile, span, _ = figure.split("_")
+    times_ns, count = found[f"{span}_ns"], max(jobs, found.height)
+    seen_s = _nearest_rank_s(times_ns, percent=int(percentile[1:]), jobs=count)
+    within = int((times_ns <= bound_s * _NS_PER_S).sum())
+    return Target(
+        part=part,
+        figure=figure,
+        bound_s=bound_s,
+        seen_s=seen_s if math.isfinite(seen_s) else None,
+        missed_share=1 - within / count if count else 1.0,
+    )
+
+
+def judge_rate(found: pl.DataFrame, *, jobs: int, slots: int, slo: SloByPart) -> RateVerdict:
     """Return whether all jobs were done within the SLO and the contender did not fall behind.
 
     It fell behind if the median wait of the last tenth of the jobs, in order of their due times,
@@ -80,19 +173,20 @@ def judge_rate(
         found: from `by_job`, for one trial.
         jobs: number of planned jobs; jobs that were not sent count as not done.
         slots: the contender's slots; 0 if unknown.
-        slo: bounds in seconds by name of `SLO_KEYS`; empty: the contender only has to keep up.
+        slo: bounds by part; empty: the contender only has to keep up.
     """
     done = found.drop_nulls("response_ns").height
     reasons = []
     if done < jobs:
         reasons.append(Reason.of(Code.JOBS_NOT_DONE, missing=jobs - done, jobs=jobs))
-    for key, bound_s in slo.items():
-        percentile, span, _ = key.split("_")
-        seen_s = _nearest_rank_s(found[f"{span}_ns"], percent=int(percentile[1:]), jobs=jobs)
-        if seen_s > bound_s:
-            seen = seen_s if math.isfinite(seen_s) else None
+    for one in judge_targets(found, slo=slo, jobs=jobs):
+        if not one.is_met:
+            percentile, span, _ = one.figure.split("_")
+            span = f"{span} of {one.part}" if one.part else span
             names = {"percentile": percentile, "span": span}
-            reasons.append(Reason.of(Code.OVER_BOUND, **names, seen_s=seen, bound_s=bound_s))
+            reasons.append(
+                Reason.of(Code.OVER_BOUND, **names, seen_s=one.seen_s, bound_s=one.bound_s)
+            )
     behind, is_behind = _behind(found, slots=slots)
     if is_behind and behind is not None:
         reasons.append(Reason.of(Code.FELL_BEHIND, share=behind))
@@ -102,9 +196,10 @@ def judge_rate(
 def by_job(records: pl.DataFrame) -> pl.DataFrame:
     """Return one row per job with its spans in ns, in order of due times; unknown spans are null.
 
-    Columns: ``seq``, ``due_ns``, ``lag_ns`` (due to sent), ``wait_ns`` (due to first start),
-    ``execution_ns`` (start to end of the attempt that was done), ``response_ns`` (due to its end),
-    ``delay_ns`` (the wait beyond a countdown). A job that failed as planned counts as done.
+    Columns: ``seq``, ``part``, ``due_ns``, ``lag_ns`` (due to sent), ``wait_ns`` (due to first
+    start), ``execution_ns`` (start to end of the attempt that was done), ``response_ns`` (due to
+    its end), ``delay_ns`` (the wait beyond a countdown). A job that failed as planned counts as
+    done.
 
     Args:
         records: one trial's records with `COLUMNS`, one or more per attempt.
@@ -118,6 +213,7 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
     return (
         known.group_by("seq")
         .agg(
+            part=pl.col("part").max(),
             due_ns=due_ns,
             lag_ns=pl.col("sent_ns").min() - due_ns,
             wait_ns=pl.col("started_ns").min() - due_ns,

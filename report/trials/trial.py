@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 import polars as pl
 
 from collector.ledger import ledger_faults, ledgers
-from collector.metrics import Figures, figures, known
+from collector.metrics import Figures, figures, known, percentiles
 from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import (
     Contender,
@@ -21,6 +21,7 @@ from collector.run_manifest import (
     PlannedTrial,
     TrialEntry,
     TrialResult,
+    Workload,
 )
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
@@ -29,9 +30,18 @@ from poolbench.pools import POOLS
 from poolbench.summaries import Ledger, Percentiles
 from report.trials.disturbances import disturbances
 from report.trials.groups import GroupTrial, measure_groups
-from report.trials.latency_spans import measure_spans
+from report.trials.latency_spans import JOB_SPANS, measure_spans
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
-from report.trials.slo import RateVerdict, by_job, judge_rate, late_reason
+from report.trials.slo import (
+    RateVerdict,
+    SloByPart,
+    Target,
+    by_job,
+    judge_rate,
+    judge_targets,
+    late_reason,
+    slo_of,
+)
 from report.trials.start_order import StartOrder, start_order
 from report.trials.wait_causes import has_causes, wait_causes
 
@@ -58,6 +68,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartTimes:
+    """The latencies of one part's jobs in a trial; None without a job."""
+
+    wait_s: Percentiles | None = None
+    execution_s: Percentiles | None = None
+    response_s: Percentiles | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialSummary:
     """One contender × one workload × one repetition."""
 
@@ -79,6 +98,10 @@ class TrialSummary:
     rate_per_s: float | None = None
     is_sustained: bool | None = None
     why_not_sustained: tuple[Reason, ...] = ()
+    #: The bounds of the SLO, if jobs arrived at a given rate.
+    targets: tuple[Target, ...] = ()
+    #: Part of a mix → its latencies; only the execution, if a wait is the place in the queue.
+    parts: Mapping[str, PartTimes] = field(default_factory=dict)
     #: Whether it is a repetition of its row; other trials belong to a search or a load curve.
     is_shown: bool = True
     #: The trial that it measures once more, and whether it is such a trial itself: figures use the
@@ -137,6 +160,8 @@ class Trial(TrialSummary):
     waits: pl.DataFrame | None
     #: How far jobs started in the order of their priorities; None without priorities.
     start_order: StartOrder | None
+    #: Part of a mix → its spans; only the execution, if a wait is the place in the queue.
+    part_spans: Mapping[str, Mapping[str, pl.Series]]
     blocking: TrialBlocking
     #: Figures of each group of a contender with groups, by its name.
     groups: Mapping[str, GroupTrial] = field(default_factory=dict)
@@ -242,9 +267,14 @@ def _measure(
     is_backlog = plan.arrivals == "burst"
     found = figures(records, slots=plan.slots, is_capacity=is_backlog)
     evidence = _evidence(records)
-    verdict, late = None, None
+    workload = manifest.workload(plan.workload)
+    verdict: RateVerdict | None = None
+    targets: tuple[Target, ...] = ()
+    late: Reason | None = None
     if not is_backlog:
-        verdict, late = _judge_rate(plan, records=records, slo=manifest.slo)
+        slo = slo_of(workload, slo=manifest.slo) if workload else {}
+        verdict, targets, late = _judge_rate(plan, records=records, slo=slo)
+    part_spans = {} if plan.is_pilot else _part_spans(records, workload=workload)
     no_gil = free_threaded(manifest).get(plan.contender)
     reasons = (
         *_invalid(entry, ledger=ledger, evidence=evidence, no_gil=no_gil, late=late),
@@ -272,6 +302,11 @@ def _measure(
         rate_per_s=plan.rate_per_s if verdict else None,
         is_sustained=verdict.is_sustained if verdict else None,
         why_not_sustained=verdict.reasons if verdict else (),
+        targets=targets,
+        parts={
+            part: PartTimes(**{f"{name}_s": percentiles(span) for name, span in spans.items()})
+            for part, spans in part_spans.items()
+        },
         throughput_per_s=_figure_per_s(plan, found=found, verdict=verdict),
         wait_s=found.wait_s,
         execution_s=found.execution_s,
@@ -300,6 +335,7 @@ def _measure(
         spans={} if plan.is_pilot else measure_spans(records),
         waits=None if is_left_out else wait_causes(records, plan=plan, contender=contender),
         start_order=None if is_left_out else start_order(records, plan=plan),
+        part_spans=part_spans,
         blocking=measure_blocking(records),
         groups=_groups(plan, contender=contender, records=records, samples=samples),
     )
@@ -325,14 +361,32 @@ def _groups(
 
 
 def _judge_rate(
-    plan: PlannedTrial, *, records: pl.DataFrame, slo: Mapping[str, float]
-) -> tuple[RateVerdict, Reason | None]:
-    """Return whether a rate was sustained, and the reason if its jobs were sent too late."""
-    jobs = by_job(records)
-    verdict = judge_rate(jobs, jobs=plan.count, slots=plan.slots, slo=slo)
+    plan: PlannedTrial, *, records: pl.DataFrame, slo: SloByPart
+) -> tuple[RateVerdict, tuple[Target, ...], Reason | None]:
+    """Return whether a rate was sustained, its targets, and the reason if jobs were sent too late.
+
+    A given rate is sustained by a contender that keeps up, whether it meets the targets or not; the
+    rate that a search looks for is one that meets them.
+    """
+    jobs, is_given = by_job(records), plan.measure == "rate"
+    bounds: SloByPart = {} if is_given else slo
+    verdict = judge_rate(jobs, jobs=plan.count, slots=plan.slots, slo=bounds)
+    targets = judge_targets(jobs, slo=slo, jobs=plan.count) if is_given else ()
     # late jobs can't cause a rate to be sustained
     is_met = plan.step is not None and verdict.is_sustained
-    return verdict, None if is_met else late_reason(jobs)
+    return verdict, targets, None if is_met else late_reason(jobs)
+
+
+def _part_spans(
+    records: pl.DataFrame, *, workload: Workload | None
+) -> dict[str, dict[str, pl.Series]]:
+    if workload is None:
+        return {}
+    names = JOB_SPANS if workload.has_waits_by_part else ("execution",)
+    return {
+        part: measure_spans(records.filter(pl.col("part") == part), names=names)
+        for part in workload.part_names
+    }
 
 
 def _figure_per_s(

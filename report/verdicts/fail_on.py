@@ -1,7 +1,8 @@
 """Parses the conditions of `poolbench compare --fail-on` and of an experiment's `fail_on`.
 
     condition = [ rows ":" ] figure [ "." end ] sign bound
-    rows      = contender [ "/" workload ]      * matches any text; default: all rows
+    rows      = contender [ "/" workload [ "/" part ] ]
+                                                * matches any text; default: all rows, no parts
     figure    = a name of `report.verdicts.metrics`, with its unit or without
     end       = "low" | "high"                  of a ratio's interval; default: the ratio itself
     sign      = "<" | "<=" | ">" | ">="
@@ -62,7 +63,7 @@ class Condition:
 
     #: As the user wrote it.
     text: str
-    #: Pattern of the rows' names, ``contender/workload``.
+    #: Pattern of the rows' names, ``contender/workload``, or with ``/part`` of a mix's parts.
     rows: str
     figure: Figure
     #: ``low``, ``high`` or empty: the ratio itself.
@@ -84,9 +85,15 @@ class Condition:
         """The name of the figure that the bound applies to; of a number, with its unit."""
         return self.figure.name if self.is_ratio else self.figure.absolute
 
-    def names(self, row: str) -> bool:
-        """Return whether the condition applies to a row; no contender is compared with itself."""
-        return fnmatchcase(row, self.rows) and row.partition("/")[0] != self.against
+    def names(self, row: str, *, part: str = "") -> bool:
+        """Return whether the condition applies to a row, or to a part of a mix in it.
+
+        No contender is compared with itself.
+        """
+        if part and self.rows.count("/") < 2:
+            return False
+        whole = f"{row}/{part}" if part else row
+        return fnmatchcase(whole, self.rows) and row.partition("/")[0] != self.against
 
     def judge(
         self,
@@ -94,6 +101,7 @@ class Condition:
         *,
         contender: str,
         workload: str,
+        part: str = "",
         reason: str = "",
         note: str = "",
     ) -> Checked:
@@ -103,13 +111,15 @@ class Condition:
             measured: the row's ratio or number; None if there is none.
             contender: the row's contender.
             workload: the row's workload.
+            part: the part of its mix; empty for all jobs.
             reason: why there is no ratio or number.
             note: the text after the number.
         """
         number = getattr(measured, self.end or "value") if isinstance(measured, Ratio) else measured
         if isinstance(measured, Ratio) and self.end and not measured.is_claim:
             number, reason = None, "too few repetitions for an interval"
-        start = f"{contender}/{workload}: {self.measure}"
+        place = "/".join(filter(None, (contender, workload, part)))
+        start = f"{place}: {self.measure}"
         status, text = Status.UNCHECKED, f"{start}: {reason}"
         if number is not None:
             is_missed = _SIGNS[self.sign](number, self.number)
@@ -119,6 +129,7 @@ class Condition:
             condition=self.text,
             contender=contender,
             workload=workload,
+            part=part,
             figure=self.measure,
             number=number,
             status=status,
@@ -148,24 +159,41 @@ def parse_conditions(
     return conditions, faults
 
 
-def row_faults(conditions: Sequence[Condition], *, names: Sequence[str]) -> list[Fault]:
-    """Return the faults of conditions that match none of the rows ``names``."""
+def row_faults(
+    conditions: Sequence[Condition],
+    *,
+    names: Sequence[str],
+    parts: Sequence[tuple[str, str]] = (),
+) -> list[Fault]:
+    """Return the faults of conditions that match none of the rows ``names``, and no part.
+
+    ``parts`` are the parts of mixes, each with its row.
+    """
     contenders = dict.fromkeys(name.partition("/")[0] for name in names)
+    places = [*((name, "") for name in names), *parts]
     faults = []
     for one in conditions:
+        matched = [part for name, part in places if one.names(name, part=part)]
+        anyone = replace(one, against="")
         if one.against and one.against not in contenders:
             others = [
-                other for other in contenders if any(map(replace(one, against=other).names, names))
+                other
+                for other in contenders
+                if any(replace(one, against=other).names(name, part=part) for name, part in places)
             ]
             problem = f"unknown contender: {one.against}"
             remedy = nearest(one.against, among=others)
-        elif any(map(one.names, names)):
+        elif all(matched) and matched and not one.figure.span:
+            problem = f"{one.measure} is not measured by part"
+            remedy = "name a wait or an execution, or leave out the part"
+        elif matched:
             continue
-        elif any(fnmatchcase(name, one.rows) for name in names):
+        elif any(anyone.names(name, part=part) for name, part in places):
             problem = f"{one.against} can't be compared with itself"
             remedy = "name another contender"
         else:
-            rows = [*contenders, *map(_pattern_of, names)]
+            whole = [*names, *("/".join(place) for place in parts)]
+            rows = [*contenders, *map(_pattern_of, whole)]
             problem = f"there is no such row: {one.rows}"
             remedy = nearest(one.rows.removesuffix("/*"), among=rows)
         faults.append(_fault(one.text, is_one_run=one.is_one_run, problem=problem, remedy=remedy))

@@ -39,10 +39,18 @@ def compare_figures(summary: Summary, *, verdict: Verdict) -> dict[str, tuple[De
 
 
 def compare_pairs_by(
-    figure: Figure, *, summary: Summary, workload: str, pairs: list[tuple[str, str]]
+    figure: Figure,
+    *,
+    summary: Summary,
+    workload: str,
+    pairs: list[tuple[str, str]],
+    part: str = "",
 ) -> Mapping[tuple[str, str], Decided]:
-    """Return pairs of a workload's contenders, compared by a figure as one question."""
-    figures = figures_by_contender(figure, summary=summary, workload=workload)
+    """Return pairs of a workload's contenders, compared by a figure as one question.
+
+    With ``part``, the figure is that of a part of a mix.
+    """
+    figures = figures_by_contender(figure, summary=summary, workload=workload, part=part)
     answers = compare_planned_figures(figures, pairs=pairs)
     return {
         (ours, theirs): Decided(
@@ -53,16 +61,24 @@ def compare_pairs_by(
 
 
 def figures_by_contender(
-    figure: Figure, *, summary: Summary, workload: str, has_controls: bool = False
+    figure: Figure,
+    *,
+    summary: Summary,
+    workload: str,
+    has_controls: bool = False,
+    part: str = "",
 ) -> dict[str, dict[int, float]]:
     """Return contender → block → figure of a workload's valid rows."""
     return {
-        row.contender: _by_block(figure, row=row, summary=summary)
+        row.contender: _by_block(figure, row=row, summary=summary, part=part)
         for row in summary.of_workload(workload)
         if row.mark is not Severity.INVALID and (has_controls or not row.is_twin)
     }
 
 
-def _by_block(figure: Figure, *, row: RowSummary, summary: Summary) -> dict[int, float]:
-    found = {trial.block: figure.of(trial) for trial in summary.repetitions_of(row)}
+def _by_block(figure: Figure, *, row: RowSummary, summary: Summary, part: str) -> dict[int, float]:
+    found = {
+        trial.block: figure.of(trial.parts[part] if part else trial)
+        for trial in summary.repetitions_of(row)
+    }
     return {block: value for block, value in found.items() if value}

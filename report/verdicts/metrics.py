@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from report import format as fmt
-from report.result import RowSummary
+from report.result import PartSummary, RowSummary
 from report.statistics.ratios import Median
-from report.trials.trial import TrialSummary
+from report.trials.trial import PartTimes, TrialSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class Figure:
     span: str = ""
     percentile: str = ""
 
-    def of(self, found: TrialSummary | RowSummary) -> float | None:
-        """Return the figure of a trial, or the median of a row's; None if there is none."""
+    def of(self, found: TrialSummary | RowSummary | PartTimes | PartSummary) -> float | None:
+        """Return the figure of a trial or a part; of a row, the median. None if there is none."""
         value: Any = found
         for name in self.path.split("."):
             value = getattr(value, name, None)

@@ -13,20 +13,28 @@ from dataclasses import replace
 from collector.metrics import percentiles
 from collector.run_manifest import Workload
 from report import format as fmt
-from report.legend import claim, too_few
 from report.result import RESPONSE, SUSTAINED, Verdict
 from report.rows.comparable import Entry
 from report.rows.offered_load import ROW_SHARE
 from report.rows.row import Row
-from report.statistics.ratios import Median, Ratio
+from report.statistics.ratios import Median
 from report.trials.latency_spans import pool_spans
 from report.trials.slo import RESOLUTION
-from report.verdicts.capacity import detectable, judge
+from report.verdicts.latency import (
+    describe_comparison,
+    judge_entries,
+    judge_parts,
+    latency_entry,
+)
+from report.verdicts.targets import describe_targets
 
 #: Share of the sustained rate with almost no load.
 _FREE_SHARE = 0.2
 #: Share of the sustained rate with overload.
 _OVER_SHARE = 1.05
+
+#: Largest number of bounds of an SLO in a headline.
+_HEADLINE_TARGETS = 2
 
 #: The points of a load curve that its sentence names.
 _NAMED_SHARES = (_FREE_SHARE, ROW_SHARE, _OVER_SHARE)
@@ -40,19 +48,29 @@ def judge_load(
     is_every_pair: bool = False,
 ) -> Verdict:
     """Return the verdict on a workload whose jobs arrived at a rate."""
-    measure = workload.measure
+    measure, headline = workload.measure, ""
     if measure == "rate":
-        entries = [_answers(row) for row in rows]
-        verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
-        behind = _furthest_behind(verdict, rows=rows)
-        sentences = [_kept_up(rows, workload=workload), behind, *_soonest(verdict, rows=rows)]
+        parts = judge_parts(rows, workload=workload, is_every_pair=is_every_pair)
+        if parts:
+            verdict = replace(parts[0], parts=parts)
+            first, compared = parts[0].headline, [one.text for one in parts]
+        else:
+            entries = [latency_entry(row) for row in rows]
+            verdict = judge_entries(entries, workload=workload, is_every_pair=is_every_pair)
+            behind = [_furthest_behind(verdict, rows=rows)] if verdict.furthest_behind else []
+            compared = [*behind, *_soonest(verdict, rows=rows)]
+            first = " ".join(compared[: len(behind) + 1])
+        targets, kept_up = describe_targets(rows), _kept_up(rows, workload=workload)
+        # which contenders are enough; or which kept up, and the largest finding on the response
+        headline = " ".join(filter(None, targets[:_HEADLINE_TARGETS] or [kept_up, first]))
+        sentences = [*targets, kept_up, *compared]
     elif measure == "sustain":
         entries = [row.entry() for row in rows]
-        verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
+        verdict = judge_entries(entries, workload=workload, is_every_pair=is_every_pair)
         sentences = _sustained_rates(verdict, rows=rows, slo=slo)
     else:
         entries = [_sustained(row) for row in rows]
-        verdict = _judge(entries, workload=workload, is_every_pair=is_every_pair)
+        verdict = judge_entries(entries, workload=workload, is_every_pair=is_every_pair)
         sentences = _curves([row for row in rows if not row.twin_of])
     invalid = [row.contender.name for row in rows if row.mark == "!"]
     # the sentences on curves name all contenders
@@ -61,8 +79,7 @@ def judge_load(
     shown = [*filter(None, sentences)] or ["Nothing could be measured."]
     return replace(
         verdict,
-        # at a given rate: which contenders kept up, and the largest finding on the response
-        headline=" ".join(shown[: 1 if measure != "rate" else 3 if verdict.furthest_behind else 2]),
+        headline=headline or shown[0],
         text=" ".join(shown),
         figure=RESPONSE if measure == "rate" else SUSTAINED,
     )
@@ -75,17 +92,6 @@ def slo_words(slo: Mapping[str, float]) -> str:
         percentile, span, _ = key.split("_")
         words.append(f"{percentile} {span} {fmt.duration(bound_s)}")
     return fmt.listed(words)
-
-
-def _judge(entries: Sequence[Entry], *, workload: Workload, is_every_pair: bool) -> Verdict:
-    # the explanations of job kinds are about throughput: no kind, no explanation
-    return judge(entries, workload=workload.name, kind="", is_every_pair=is_every_pair)
-
-
-def _answers(row: Row) -> Entry:
-    """Return the row's entry, with 1 ÷ p95 of the response as the figure of each block."""
-    p95_s = row.p95_s("response")
-    return replace(row.entry(), per_s={block: 1 / span_s for block, span_s in p95_s.items()})
 
 
 def _sustained(row: Row) -> Entry:
@@ -116,7 +122,9 @@ def _soonest(verdict: Verdict, *, rows: Sequence[Row]) -> list[str]:
     spans_s = {row.contender.name: _p95_s(row) for row in rows}
     value = f" ({fmt.duration(spans_s.get(verdict.ahead or ''))})"
     ratio = verdict.ratio.inverse() if verdict.ratio else None
-    return _compared(verdict, ratio=ratio, what="p95 response", most="shortest", value=value)
+    return describe_comparison(
+        verdict, ratio=ratio, what="p95 response", most="shortest", value=value
+    )
 
 
 def _furthest_behind(verdict: Verdict, *, rows: Sequence[Row]) -> str:
@@ -132,29 +140,6 @@ def _furthest_behind(verdict: Verdict, *, rows: Sequence[Row]) -> str:
         return f"{start} was the longest so far: {times} that of {found.contender}."
     times = f"{fmt.times(ratio.value)} that of {found.contender}"
     return f"{start} is the longest: {times} {fmt.interval(ratio.low, high=ratio.high)}."
-
-
-def _compared(
-    verdict: Verdict, *, ratio: Ratio | None, what: str, most: str, value: str = ""
-) -> list[str]:
-    """Return how the first compares with `against`, and the minimum detectable difference."""
-    first, other = verdict.ahead, verdict.against
-    if ratio is None or first is None or other is None:
-        return []
-    if not ratio.is_claim:
-        between = fmt.times_range(ratio.low, high=ratio.high)
-        few = too_few(ratio.blocks)
-        return [f"So far the {what} of {first}{value} was {between} that of {other}: {few}."]
-    figure, ties = claim(ratio, of=other), fmt.listed([*verdict.ties])
-    decided = verdict.decided(first, against=other)
-    if verdict.best is None or (decided and decided.decision.is_no_difference):
-        why = f"; {decided.decision.why}" if decided else ""
-        start = f"No difference in the {what} between {first}, ahead, and {ties or other}"
-        text = f"{start}: {figure}{why}."
-    else:
-        rest = f"; no difference from {ties}" if ties else ""
-        text = f"The {what} of {first}{value} is the {most}: {figure}{rest}."
-    return [text, detectable(verdict.smallest_difference)]
 
 
 def _p95_s(row: Row) -> float | None:
@@ -182,7 +167,9 @@ def _sustained_rates(
     if none:
         sentences.append(f"No rate was sustained by {fmt.listed(none)}.")
     if verdict.ratio:
-        sentences += _compared(verdict, ratio=verdict.ratio, what="sustained rate", most="highest")
+        sentences += describe_comparison(
+            verdict, ratio=verdict.ratio, what="sustained rate", most="highest"
+        )
         sentences.append(f"Each search ends within {fmt.percent(RESOLUTION)}.")
     return sentences
 

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 from collector.reasons import Severity
 from poolbench.errors import UsageError
 from report import format as fmt
-from report.result import THROUGHPUT, Checked, RowSummary, Status, Summary, find_decided
+from report.result import (
+    THROUGHPUT,
+    Checked,
+    Decided,
+    RowSummary,
+    Status,
+    Summary,
+    find_decided,
+)
 from report.statistics.ratios import Ratio
 from report.verdicts.fail_on import Condition, parse_conditions
 from report.verdicts.figures import compare_pairs_by
@@ -34,14 +42,24 @@ def check_thresholds(texts: Sequence[str], *, summary: Summary) -> tuple[Checked
 
 def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
     # an A/A control is measured for the noise only: thresholds apply to its original
-    rows = [row for row in summary.rows if condition.names(row.name) and not row.is_twin]
+    rows = [
+        (row, part)
+        for row in summary.rows
+        for part in ("", *row.parts)
+        if condition.names(row.name, part=part) and not row.is_twin
+    ]
     end = f"its {condition.end} end " if condition.end else ""
     unit = f" × {condition.against}" if condition.against else ""
     note = f"and {end}must not be {condition.sign} {condition.number:g}{unit}"
-    for row in rows:
-        measured, reason = _measured(condition, row=row, summary=summary)
+    for row, part in rows:
+        measured, reason = _measured(condition, row=row, part=part, summary=summary)
         yield condition.judge(
-            measured, contender=row.contender, workload=row.workload, reason=reason, note=note
+            measured,
+            contender=row.contender,
+            workload=row.workload,
+            part=part,
+            reason=reason,
+            note=note,
         )
     if not rows:
         yield Checked(
@@ -56,25 +74,28 @@ def _check(condition: Condition, *, summary: Summary) -> Iterator[Checked]:
 
 
 def _measured(
-    condition: Condition, *, row: RowSummary, summary: Summary
+    condition: Condition, *, row: RowSummary, part: str, summary: Summary
 ) -> tuple[Ratio | float | None, str]:
-    """Return a row's ratio or number, and the reason to print if it is None."""
+    """Return a row's or part's ratio or number, and the reason to print if it is None."""
     other = summary.row(condition.against, workload=row.workload)
     compared = [row, *([other] if other else [])]
     invalid = [one.contender for one in compared if one.mark is Severity.INVALID]
     if invalid:
         return None, f"{fmt.listed(invalid)} invalid"
     if not condition.against:
-        return condition.figure.of(row), "no such figure"
+        return condition.figure.of(row.parts[part] if part else row), "no such figure"
     if other is None:
         return None, f"{condition.against} was not measured"
-    return _ratio(condition, row=row, summary=summary), "no such figure in both"
+    return _ratio(condition, row=row, part=part, summary=summary), "no such figure in both"
 
 
-def _ratio(condition: Condition, *, row: RowSummary, summary: Summary) -> Ratio | None:
+def _ratio(condition: Condition, *, row: RowSummary, part: str, summary: Summary) -> Ratio | None:
     """Return the ratio that the tables show, or if they have none, one of a single comparison."""
     verdict = summary.verdict(row.workload)
-    if condition.figure is not FIGURES["throughput"]:
+    shown: Sequence[Decided]
+    if part:
+        shown = ()
+    elif condition.figure is not FIGURES["throughput"]:
         shown = verdict.figures.get(condition.figure.name, ())
     else:
         # of a search, both are the sustained rate; of a rate or a curve, the figures differ
@@ -84,7 +105,7 @@ def _ratio(condition: Condition, *, row: RowSummary, summary: Summary) -> Ratio 
     if found is None:
         pair = (row.contender, condition.against)
         answers = compare_pairs_by(
-            condition.figure, summary=summary, workload=row.workload, pairs=[pair]
+            condition.figure, summary=summary, workload=row.workload, part=part, pairs=[pair]
         )
         found = answers.get(pair)
     return found.ratio if found else None

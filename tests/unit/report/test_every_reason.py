@@ -145,7 +145,7 @@ def rates(path: Path) -> None:
     )
     summarize(folder)
     overloaded = by_job(serve(rate_per_s=40, job_s=0.05, jobs=200))
-    judge_rate(overloaded, jobs=300, slots=1, slo={"p95_wait_s": 0.1})
+    judge_rate(overloaded, jobs=300, slots=1, slo={"": {"p95_wait_s": 0.1}})
 
 
 def no_throughput(_: Path) -> None:

@@ -24,6 +24,7 @@ contender = [
 workload = [{{ kind = "io.sleep" }}]
 [profile]
 demo = {{ repetitions = {repetitions}, trial_s = 0.5, contenders = ["solo", "threads-4"] }}
+other = {{ repetitions = 5, trial_s = 0.5, contenders = ["gevent-4"] }}
 """
 
 

@@ -97,7 +97,8 @@ PLACES = {
     "arrivals key": BASE + ARRIVALS.replace("rate_per_s", f"{WORD} = {VALUE}, rate_per_s"),
     "arrivals key of a ramp": BASE + f'arrivals = {{ how = "ramp", {WORD} = {VALUE}, '
     "to_rate_per_s = 5 }\n",
-    "bound": SEARCHED.replace("[slo]", f"[slo]\n{WORD} = {VALUE}"),
+    "bound": SEARCHED.replace("[slo]", f"[slo]\n{WORD} = {VALUE}") + ARRIVALS,
+    "bound of a workload": BASE + ARRIVALS + f"slo = {{ {WORD} = {VALUE} }}\n",
     "swept": swept(BASE),
     "swept of solo": swept(BASE, of='["one", "two"]'),
     "swept under a Flower": swept(WATCHED),

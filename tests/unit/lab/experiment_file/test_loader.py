@@ -112,6 +112,81 @@ def test_a_search_needs_an_slo_and_no_rate(tmp_path: Path, measure: str) -> None
     assert experiment.slo == {"p95_wait_s": 0.5}
 
 
+RATE = 'arrivals = { how = "poisson", rate_per_s = 5 }\n'
+RATED = MIXED.replace("[[workload]]\n", f"[[workload]]\n{RATE}")
+
+
+def test_an_slo_may_be_that_of_a_workload_or_of_a_part(tmp_path: Path) -> None:
+    """Beside the file's: which one bounds a job is for the report to find."""
+    text = RATED + "slo = { p99_response_s = 9.0 }\n[slo]\np95_wait_s = 0.5\n"
+
+    experiment = load(tmp_path, text)
+
+    (workload,) = experiment.workloads
+    assert (experiment.slo, workload.slo) == ({"p95_wait_s": 0.5}, None)
+    assert [part.slo for part in workload.mix] == [None, {"p99_response_s": 9.0}]
+    own = load(tmp_path, MINIMAL + RATE + "countdown_s = 1.0\nslo = { p95_wait_s = 2.0 }\n")
+    assert (own.workloads[0].slo, own.workloads[0].mix[0].slo) == ({"p95_wait_s": 2.0}, None)
+
+
+SLO = "slo = { p95_wait_s = 1.0 }\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (MINIMAL + "[slo]\np95_wait_s = 1.0\n", "17: slo is"),
+        (MINIMAL + SLO, "17: workload.slo is"),
+        (MIXED + SLO, "26: workload.mix.slo is"),
+        (SLO + MINIMAL + RATE + SLO, "1: slo is"),
+        (
+            RATED.replace("share = 0.9\n", f"share = 0.9\n{SLO}").replace(RATE, RATE + SLO) + SLO,
+            "16: workload.slo is",
+        ),
+    ],
+    ids=["file", "backlog", "part of a backlog", "each has its own", "each part has its own"],
+)
+def test_an_slo_that_bounds_no_job_is_a_fault(tmp_path: Path, text: str, place: str) -> None:
+    """Otherwise it would be ignored, and its author would take it for met."""
+    (fault,) = faults_of(tmp_path, text)
+
+    assert f"some.toml:{place}" in fault
+    assert "invalid: it bounds no job" in fault
+
+
+def test_a_twin_that_no_profile_measures_is_a_fault(tmp_path: Path) -> None:
+    """A swept contender is measured where its base is."""
+    other = '[[contender]]\nname = "two"\npool = "threads"\nslots = 2\n'
+    text = f'twin = "two"\n{MINIMAL}{other}'
+
+    (fault,) = faults_of(tmp_path, text)
+
+    assert "some.toml:1: " in fault
+    assert "no profile measures it. Add it to a profile, or leave twin out." in fault
+    swept = text.replace('"two"', '"two.slots-2"', 1).replace('["one"]', '["one", "two"]')
+    sweep = '[sweep]\nof = "two"\nsetting = "slots"\nvalues = [2, 4]\n'
+    assert load(tmp_path, swept + sweep).controlled == "two.slots-2"
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("one/mix/short: p95_wait_s > 0.5", ""),
+        ("*/*/*: p99_execution_s > 0.5", ""),
+        ("one/mix/shor: p95_wait_s > 0.5", "Did you mean one/mix/short?"),
+        ("one/mix/short: cpu_s_per_1000_jobs > 5", "is not measured by part"),
+    ],
+)
+def test_a_threshold_may_name_a_part(tmp_path: Path, condition: str, words: str) -> None:
+    """A part has waits and executions of its own, and no memory."""
+    text = f'fail_on = ["{condition}"]\n{RATED}'
+
+    if words:
+        assert words in faults_of(tmp_path, text)[0]
+    else:
+        assert load(tmp_path, text).fail_on == (condition,)
+
+
 def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
     """Each with its kind, complete parameters and share; without a name it is called a mix."""
     (workload,) = load(tmp_path, MIXED).workloads

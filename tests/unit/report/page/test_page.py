@@ -279,3 +279,15 @@ def test_prose_keeps_numbers_with_their_units() -> None:
         "1.94\N{NO-BREAK SPACE}× solo [1.90–1.99], "
         "3\N{NO-BREAK SPACE}% of 12\N{NO-BREAK SPACE}ms"
     )
+
+
+def test_parts_and_targets_have_their_tables(summaries: Mapping[str, Summary]) -> None:
+    """Of a mix alone: who meets which bound, by how many jobs; and each part's latencies."""
+    page = build_page(summaries["mix"])
+
+    assert "<h3>Targets</h3>" in page
+    assert "short: p95 wait ≤ 200 ms" in page
+    assert "4.0" in page
+    assert "<h3>By part</h3>" in page
+    assert page.count("slowdown p95") == 2
+    assert "<h3>Targets</h3>" not in build_page(summaries["rate"])

@@ -12,13 +12,14 @@ import pytest
 
 from collector.reasons import Code, Severity
 from collector.run_manifest import Contender
+from report import format as fmt
 from report.compare.compare import compare
 from report.result import RowSummary, Summary
 from report.summary import summarize
 from report.verdicts.metrics import FIGURES
 from tests.loading import make_load_run, serve
 from tests.summaries import codes, known, shown
-from tests.synthetic import BROKER_LOST
+from tests.synthetic import BROKER_LOST, edit_manifest
 
 FAST = Contender(name="threads-4", pool="threads", slots=4)
 OTHERS = (
@@ -30,8 +31,16 @@ SLO = {"p95_wait_s": 1.0}
 JOB_S = 0.05
 
 
-def summary_of(path: Path, measure: str, trials: list[Any], **workload: Any) -> Summary:
-    """Return the summary of a finished run of these trials, under `SLO`."""
+def summary_of(
+    path: Path,
+    measure: str,
+    trials: list[Any],
+    *,
+    slo: dict[str, float] | None = None,
+    fail_on: Sequence[str] = (),
+    **workload: Any,
+) -> Summary:
+    """Return the summary of a finished run of these trials; searches are under `SLO`."""
     rate = {"rate_per_s": trials[0][0]["rate_per_s"]}
     described = {
         "name": "work",
@@ -51,8 +60,10 @@ def summary_of(path: Path, measure: str, trials: list[Any], **workload: Any) -> 
         trials=trials,
         contenders=contenders,
         workload=described | workload,
-        slo=SLO,
+        slo=(SLO if measure != "rate" else {}) if slo is None else slo,
     )
+    if fail_on:
+        edit_manifest(folder, fail_on=fail_on)
     return summarize(folder)
 
 
@@ -296,6 +307,133 @@ def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
     # the terminal's table: each part's median, and how far the two are apart
     table = shown(summary, has_details=True).partition("short ×")[2]
     assert {f"{short.slowdown.p50:.3g}", f"{fairness.unfairness:.3g}"} <= {*table.split()}
+
+
+MIX = [
+    {"name": name, "kind": "io.sleep", "parameters": {}, "share": share, "ideal_wait_s": ideal_s}
+    for name, share, ideal_s in (("short", 0.9, 0.01), ("long", 0.1, 0.4))
+]
+
+
+def short_beside_long(path: Path, *, blocks: int = 5, **more: Any) -> Summary:
+    """Return the summary of short jobs beside long ones, in four slots and in one."""
+    parts = ["long" if seq % 10 == 0 else "short" for seq in range(200)]
+
+    def one(contender: Contender, block: int) -> Any:
+        jobs_s = [(0.4 if part == "long" else 0.01) * (1 + 0.01 * block) for part in parts]
+        records = serve(
+            rate_per_s=15.0, job_s=0, jobs=200, jobs_s=jobs_s, parts=parts, slots=contender.slots
+        )
+        plan = {"contender": contender.name, "block": block, "rate_per_s": 15.0, "parts": MIX}
+        return plan, records
+
+    trials = [one(contender, block) for block in range(blocks) for contender in (FAST, SLOW)]
+    mixed = {"kind": "mix", "parameters": {}, "mix": MIX}
+    return summary_of(path, "rate", trials, **mixed | more)
+
+
+def test_each_part_of_a_mix_has_a_verdict(tmp_path: Path) -> None:
+    """Together they would be judged by the long jobs; apart, only the short ones differ."""
+    summary = short_beside_long(tmp_path)
+
+    (verdict,) = summary.verdicts
+    short, long = verdict.parts
+    assert (verdict.part, short.part, long.part) == ("short", "short", "long")
+    assert (short.best, short.against) == ("threads-4", "solo")
+    assert known(short.ratio).value > 20
+    assert known(long.ratio).value < 1.2
+    assert verdict.headline.startswith("All kept up with 15.0 jobs/s. short: the p95 response of")
+    assert "solo [" in verdict.headline
+    assert "long: " in verdict.text
+    row = rows_of(summary)["solo"]
+    assert (row.parts["short"].jobs, row.parts["long"].jobs) == (5 * 180, 5 * 20)
+    assert known(known(row.parts["short"].wait_s).p95) > 0.2
+    first = next(one for one in summary.trials if one.contender == "solo")
+    assert known(first.parts["short"].response_s).p95 > 0.2
+    # the parts stand below each contender, at any width
+    for width in (80, 120):
+        assert re.search(r"\n +short +\S+ µ?s +10\.\d ms", shown(summary, width=width))
+
+
+def test_few_repetitions_claim_nothing_of_a_part(tmp_path: Path) -> None:
+    """The range of what was seen, for each part."""
+    (verdict,) = short_beside_long(tmp_path, blocks=2).verdicts
+
+    assert verdict.mark == "?"
+    assert "short: so far the p95 response of threads-4 (" in verdict.text
+    assert "2 repetitions; a claim needs 5." in verdict.text
+
+
+def test_a_target_is_met_or_missed_by_part(tmp_path: Path) -> None:
+    """The headline says who is enough; a part without an SLO of its own has the file's."""
+    long = {"slo": {"p95_response_s": 0.9}}
+    mix = [MIX[0], MIX[1] | long]
+
+    summary = short_beside_long(tmp_path, slo={"p95_wait_s": 0.1}, mix=mix)
+
+    (verdict,) = summary.verdicts
+    assert verdict.headline == (
+        f"short: threads-4 meets p95 wait ≤ 100 ms; not solo ({seen(summary, 'solo')}). "
+        "long: all meet p95 response ≤ 900 ms."
+    )
+    short = rows_of(summary)["solo"].targets[0]
+    assert (short.part, short.met, short.repetitions, short.is_met) == ("short", 0, 5, False)
+    assert 0.2 < short.missed_share.low <= short.missed_share.high < 0.6
+    assert "All kept up" in verdict.text
+    assert summary.rows[0].kept_up == 5
+    table = shown(summary, width=80)
+    assert len(re.findall(r"\bmet\b", table)) == 3
+    assert len(re.findall(r"\bmissed\b", table)) == 1
+    assert "short: p95 wait ≤ 100 ms" in shown(summary, has_details=True)
+
+
+def seen(summary: Summary, contender: str) -> str:
+    """Return the percentile of a row's first bound as text."""
+    return fmt.duration(rows_of(summary)[contender].targets[0].seen_s)
+
+
+def test_an_slo_beside_a_rate_says_nothing_of_keeping_up(tmp_path: Path) -> None:
+    """Four slots that take 50 ms keep up, though no job responds within 10 ms."""
+    trials = [trial(FAST, block=block, rate_per_s=30.0) for block in range(5)]
+
+    summary = summary_of(tmp_path, "rate", trials, slo={"p95_response_s": 0.01})
+
+    (row,) = summary.rows
+    assert row.kept_up == 5
+    assert [one.is_met for one in row.targets] == [False]
+    assert summary.verdicts[0].headline == (
+        f"None meets p95 response ≤ 10.0 ms; not threads-4 ({seen(summary, 'threads-4')})."
+    )
+
+
+def test_a_target_that_repetitions_disagree_on_is_open(tmp_path: Path) -> None:
+    """Four of five met it: that a usual one does is not proved."""
+    trials = [trial(FAST, block=block, rate_per_s=30.0 if block else 90.0) for block in range(5)]
+
+    summary = summary_of(tmp_path, "rate", trials, slo={"p95_wait_s": 0.02})
+
+    (row,) = summary.rows
+    assert (row.targets[0].met, row.targets[0].is_met) == (4, None)
+    assert "threads-4 in 4 of 5 repetitions (" in summary.verdicts[0].headline
+    assert "4 of 5" in shown(summary)
+
+
+def test_a_threshold_is_held_against_a_part(tmp_path: Path) -> None:
+    """By number, and as a ratio block by block; without a part named, by all jobs together."""
+    conditions = [
+        "solo/work/short: p95_wait_s > 0.1",
+        "solo/work/long: p50_wait_s > 0.4",
+        "threads-4/work/short: p95_execution.high > 1.5 * solo",
+        "solo: p50_execution_s > 0.1",
+    ]
+
+    found = short_beside_long(tmp_path, fail_on=conditions).thresholds
+
+    assert [(one.part, one.status) for one in found] == [
+        ("short", "missed"), ("long", "met"), ("short", "met"), ("", "met"),
+    ]  # fmt: skip
+    assert found[0].text.startswith("solo/work/short: p95_wait_s 0.")
+    assert "× solo [" in found[2].text
 
 
 def test_a_part_without_a_known_ideal_takes_the_shortest_seen(tmp_path: Path) -> None:

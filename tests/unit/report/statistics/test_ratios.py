@@ -12,6 +12,7 @@ from scipy import stats as scipy_stats
 
 from report.statistics.ratios import (
     Median,
+    median_rank,
     paired_ratio,
     rounded,
     spread,
@@ -27,6 +28,18 @@ def test_a_median_comes_with_its_range() -> None:
     """The middle value lies between the smallest and the largest; no repetitions have none."""
     assert Median.of([3.0, 1.0, 2.0, 9.0]) == Median(median=2.5, low=1.0, high=9.0)
     assert Median.of([]) is None
+
+
+@pytest.mark.parametrize("blocks", [5, 8, 9, 15, 40])
+def test_ranks_enclose_the_median_as_often_as_they_say(blocks: int) -> None:
+    """Exactly, by the binomial distribution: in 94 % of runs, and one rank further in not."""
+    rank = median_rank(blocks)
+
+    def coverage(rank: int) -> float:
+        return 1 - 2 * float(scipy_stats.binom.cdf(rank - 1, blocks, 0.5))
+
+    assert coverage(rank) >= 0.9375 > coverage(rank + 1)
+    assert [median_rank(few) for few in (1, 2, 3, 4)] == [1, 1, 1, 1]
 
 
 def test_ratio_is_the_geometric_mean_of_the_blocks() -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from collector.reasons import Code, Reason
 from report.trials.lag_histogram import lag_histogram
-from report.trials.slo import by_job, judge_rate, late_reason
+from report.trials.slo import by_job, judge_rate, judge_targets, late_reason, slo_by_part
 from tests.loading import serve
 
-SLO = {"p95_wait_s": 1.0}
+SLO = {"": {"p95_wait_s": 1.0}}
 
 
 def found(**served: Any) -> pl.DataFrame:
@@ -81,6 +81,70 @@ def test_jobs_that_were_not_done_are_not_sustained() -> None:
     assert given_up.reasons == (Reason.of(Code.JOBS_NOT_DONE, missing=10, jobs=30),)
     assert Reason.of(Code.JOBS_NOT_DONE, missing=2, jobs=20) in verdict.reasons
     assert "p95 wait without end exceeds 1.00 s" in [one.text for one in verdict.reasons]
+
+
+def test_a_target_has_its_percentile_and_the_share_that_missed_it() -> None:
+    """Each part by its own jobs: the long ones wait for each other, and fill no other's share."""
+    parts = ["long" if seq % 4 == 0 else "short" for seq in range(40)]
+    jobs = found(rate_per_s=1.0, job_s=0.1, jobs=40, parts=parts)
+    is_late = (pl.col("part") == "long") & (pl.col("seq") < 8)
+    late = jobs.with_columns(wait_ns=pl.when(is_late).then(int(3e9)).otherwise("wait_ns"))
+
+    bounds = {"p95_wait_s": 1.0}
+    short, long = judge_targets(late, slo={"short": bounds, "long": bounds})
+
+    assert (short.seen_s, short.missed_share, short.is_met) == (0.0, 0.0, True)
+    assert (long.seen_s, long.is_met) == (3.0, False)
+    assert long.missed_share == pytest.approx(0.2)
+    assert judge_rate(late, jobs=40, slots=1, slo={"long": bounds}).reasons == (
+        Reason.of(Code.OVER_BOUND, percentile="p95", span="wait of long", seen_s=3.0, bound_s=1.0),
+    )
+
+
+def test_jobs_that_were_not_done_miss_every_target() -> None:
+    """A job that never started waits without end, so a percentile that it reaches has no number."""
+    jobs = found(rate_per_s=10.0, job_s=0.01, jobs=20)
+    lost = jobs.with_columns(
+        wait_ns=pl.when(pl.col("seq") < 18).then("wait_ns"), response_ns=pl.lit(None, pl.Int64)
+    )
+
+    wait, response = judge_targets(lost, slo={"": {"p50_wait_s": 1.0, "p50_response_s": 1.0}})
+
+    assert (wait.seen_s, wait.is_met) == (0.0, True)
+    assert wait.missed_share == pytest.approx(0.1)
+    assert (response.seen_s, response.missed_share, response.is_met) == (None, 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("measure", "own", "parts", "bounds"),
+    [
+        ("capacity", None, {}, {}),
+        ("rate", None, {}, {"": "file"}),
+        ("rate", "own", {}, {"": "own"}),
+        ("rate", None, {"a": None, "b": "b"}, {"a": "file", "b": "b"}),
+        ("rate", "own", {"a": None, "b": None}, {"a": "own", "b": "own"}),
+        # jobs of one kind with options
+        ("rate", None, {"a": None}, {"": "file"}),
+        ("sustain", None, {"a": None, "b": "b"}, {"": "file", "b": "b"}),
+    ],
+)
+def test_the_nearest_slo_bounds_a_job(
+    measure: str, own: str | None, parts: dict[str, str | None], bounds: dict[str, str]
+) -> None:
+    """Its part's, its workload's or the file's; a search judges all jobs together."""
+    found = slo_by_part(
+        slo("file"),
+        measure=measure,
+        own=slo(own) if own else None,
+        parts={name: slo(one) if one else None for name, one in parts.items()},
+    )
+
+    assert found == {part: slo(name) for part, name in bounds.items()}
+
+
+def slo(name: str) -> dict[str, float]:
+    """Return bounds of that name."""
+    return {name: 1.0}
 
 
 def test_a_stall_of_the_worker_counts_for_all_who_meet_it() -> None:
