@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from poolbench.format import counted, duration, listed, number, percent
+from poolbench.format import counted, duration, listed, number, percent, size
 
 #: A value in a reason's text; lists are shown as "a, b and c".
 Parameter = bool | int | float | str | Sequence[str] | None
@@ -96,6 +96,10 @@ class Code(StrEnum):
     LOOP_BLOCKED = "loop-blocked"
     LOOP_FREE = "loop-free"
     SLOTS_UNSEEN = "slots-unseen"
+    LEVEL_RETURNED = "level-returned"
+    LEVEL_DRIFTED = "level-drifted"
+    COUNTDOWN_MEMORY = "countdown-memory"
+    JOB_MEMORY = "job-memory"
     JOBS_NOT_DONE = "jobs-not-done"
     OVER_BOUND = "over-bound"
     FELL_BEHIND = "fell-behind"
@@ -192,6 +196,7 @@ class _Words(string.Formatter):
             # None is the duration of a job that was not done
             "duration": lambda: "without end" if value is None else duration(value),
             "number": lambda: number(value),
+            "size": lambda: size(value),
             "list": lambda: listed([*value]),
         }.get(kind)
         return shown() if shown else format(value, format_spec)

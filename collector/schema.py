@@ -45,6 +45,20 @@ SAMPLE_SCHEMA = pl.Schema(
         "rss_bytes": pl.Int64(),
         "connections": pl.Int64(),
         "processes": pl.Int64(),
+        # whether it was taken after the trial, when no job was left; null in older runs
+        "is_after": pl.Boolean(),
+        # when the workers counted their jobs, Unix ns; this and what follows is null where the
+        # jobs were not counted
+        "counted_ns": pl.Int64(),
+        # messages in the contender's queues, and those that a worker has not acknowledged
+        "queue_jobs": pl.Int64(),
+        "unacked_jobs": pl.Int64(),
+        # by the workers' own counts: most jobs to prefetch, jobs that wait for a slot or a rate
+        # limit, that run, and that wait for the end of a countdown
+        "prefetch_count": pl.Int64(),
+        "reserved_jobs": pl.Int64(),
+        "running_jobs": pl.Int64(),
+        "countdown_jobs": pl.Int64(),
     }
 )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 NOTHING = "–"
 
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+_BYTE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 
 
 def number(value: float | None) -> str:
@@ -48,6 +49,16 @@ def duration(value_s: float | None) -> str:
         if abs(three_digits(value_s)) >= size:
             return f"{number(value_s / size)} {unit}"
     return f"{number(value_s / 1e-6)} µs"
+
+
+def size(value_bytes: float | None) -> str:
+    """Return bytes in decimal units: 142 MB."""
+    if value_bytes is None:
+        return NOTHING
+    for factor, unit in _BYTE_UNITS:
+        if abs(three_digits(value_bytes)) >= factor:
+            return f"{number(value_bytes / factor)} {unit}"
+    return f"{number(value_bytes)} B"
 
 
 def three_digits(value: float) -> float:

@@ -1,4 +1,4 @@
-"""The step in Celery's consumer that reports every two seconds that a worker is alive."""
+"""The step in Celery's consumer that reports every second that a worker is alive, and its jobs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from celery import bootsteps
+from celery.worker import state
 
 from poolbench.evidence import class_path, host, pool_name
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
 
 #: Interval between two heartbeats, seconds.
-HEARTBEAT_S = 2.0
+HEARTBEAT_S = 1.0
 
 _log = logging.getLogger("poolbench.probe")
 
@@ -60,7 +61,7 @@ class Heartbeat(bootsteps.StartStopStep):
 
 
 def alive_line(consumer: Any, *, contender: str) -> bytes:
-    """Return the heartbeat of a worker: its identity, pool, slots and queues."""
+    """Return the heartbeat of a worker: its identity, pool, slots, queues and `job_levels`."""
     fields = {
         "v": FORMAT,
         "m": Moment.ALIVE,
@@ -71,11 +72,40 @@ def alive_line(consumer: Any, *, contender: str) -> bytes:
         "events": _sends_job_events(consumer.event_dispatcher),
         "host": host(),
         "pid": os.getpid(),
+        **job_levels(consumer),
         "queues": [queue.name for queue in consumer.task_consumer.queues],
     }
     wire = _dump(fields)
     # a worker with hundreds of queues is reported without them
     return wire if len(wire) < LINE_MAX_BYTES else _dump({**fields, "queues": []})
+
+
+def job_levels(consumer: Any) -> dict[str, int]:
+    """Return how many jobs a worker may prefetch, and how many it has, by name.
+
+    ``prefetch_count`` is 0 without a limit. ``countdown_jobs`` wait for the end of a countdown,
+    ``reserved_jobs`` for a slot or a rate limit, and ``running_jobs`` have a slot. The result is
+    empty if this version of Celery doesn't count them.
+    """
+    try:
+        # Celery's stubs lack it, as its versions before 5.7 do
+        scheduled = state.scheduled_requests  # type: ignore[attr-defined]
+        running = len(state.active_requests)
+        # a job with a countdown and a rate limit counts as the former until it is released
+        limited = sum(
+            request not in scheduled
+            for bucket in tuple(consumer.task_buckets.values())
+            if bucket
+            for request, _ in tuple(bucket.contents)
+        )
+        return {
+            "prefetch_count": consumer.qos.value,
+            "reserved_jobs": max(0, len(state.reserved_requests) - running) + limited,
+            "running_jobs": running,
+            "countdown_jobs": len(scheduled),
+        }
+    except (AttributeError, TypeError):
+        return {}
 
 
 def _sends_job_events(dispatcher: Any) -> bool:

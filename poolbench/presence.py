@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -38,6 +39,15 @@ def live_workers(client: redis.Redis, contender: str) -> list[dict[str, Any]]:
         if isinstance(heartbeat, dict):
             found.append(heartbeat)
     return found
+
+
+def live_keys(client: redis.Redis, contender: str, *, queues: Collection[str]) -> list[str]:
+    """Return the keys of the heartbeats of a contender's live workers on any of these queues."""
+    return [
+        worker_key(contender, f"{worker.get('host')}-{worker.get('pid')}")
+        for worker in live_workers(client, contender)
+        if not set(queues).isdisjoint(worker.get("queues") or ())
+    ]
 
 
 def find_workers(client: redis.Redis, contender: str, *, queue: str | None = None) -> WorkerGroup:

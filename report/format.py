@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from poolbench.format import NOTHING, counted, duration, listed, number, percent, three_digits
+from poolbench.format import NOTHING, counted, duration, listed, number, percent, size
 
 __all__ = [
     "NOTHING", "count", "counted", "duration", "interval", "listed", "minutes", "moment", "number",
     "percent", "plain", "size", "span", "times", "times_range",
 ]  # fmt: skip
-
-_BYTE_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
 
 
 def plain(value: float) -> str:
@@ -30,16 +28,6 @@ def minutes(value_s: float) -> str:
     if value_s < 90:
         return f"{max(0.0, value_s):.0f} s"
     return f"{value_s / 60:.0f} min" if value_s < 90 * 60 else f"{value_s / 3_600:.1f} h"
-
-
-def size(value_bytes: float | None) -> str:
-    """Return bytes in decimal units: 142 MB."""
-    if value_bytes is None:
-        return NOTHING
-    for factor, unit in _BYTE_UNITS:
-        if abs(three_digits(value_bytes)) >= factor:
-            return f"{number(value_bytes / factor)} {unit}"
-    return f"{number(value_bytes)} B"
 
 
 def times(value: float | None) -> str:

@@ -78,6 +78,33 @@ def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
     return is_whole, ", ".join([start, *others])
 
 
+def describe_level(row: RowSummary, *, name: str) -> str:
+    """Return a level of a row before, during and after its jobs: 16 → 61 → 16; PSS in MB."""
+    level = row.over_time.levels.get(name) if row.over_time else None
+    if level is None:
+        return fmt.NOTHING
+    return " → ".join(_amount(one, name=name) for one in (level.start, level.peak, level.end))
+
+
+def describe_drift(row: RowSummary, *, name: str) -> str:
+    """Return the drift of a level with its interval: 0 [0 to 0]; PSS in MB."""
+    level = row.over_time.levels.get(name) if row.over_time else None
+    if level is None:
+        return fmt.NOTHING
+    found = (level.drift.median, level.drift.low, level.drift.high)
+    drift, low, high = (_amount(one, name=name) for one in found)
+    return f"{drift} [{low} to {high}]"
+
+
+def _amount(level: float, *, name: str) -> str:
+    return fmt.number(level / 1e6) if name == "pss_bytes" else f"{level:,g}"
+
+
+def has_level_findings(rows: Iterable[RowSummary]) -> bool:
+    """Return whether a level of any row moved or drifted in a way that outputs show."""
+    return any(row.over_time is not None and row.over_time.reasons for row in rows)
+
+
 def legend(summary: Summary) -> list[tuple[str, str]]:
     """Return the terms for this run's figures, each with its meaning."""
     words = [("jobs/s", "median of the repetitions, with their range")]
@@ -96,8 +123,10 @@ def legend(summary: Summary) -> list[tuple[str, str]]:
         "the worker's share of memory after the last job; pages shared with other processes are "
         "divided among them"
     )
+    levels = "a level before the first job, at the most, and with no job left: medians of samples"
     return [
         *words,
+        *([("16 → 61 → 16", levels)] if has_level_findings(summary.rows) else []),
         ("ceiling", ceiling),
         ("CPU-s /1,000", "CPU-seconds of all the worker's processes per 1,000 jobs"),
         ("PSS", pss),

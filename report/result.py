@@ -26,6 +26,7 @@ from report.statistics.significance import Decision
 from report.trials.groups import GroupSummary
 from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
+from report.trials.levels import OverTime
 from report.trials.loop_blocking import Blocking
 from report.trials.slowdown import Slowdown
 from report.trials.start_order import StartOrder
@@ -150,6 +151,7 @@ class RowSummary:
     #: The bounds of the SLO, if jobs arrived at a given rate.
     targets: tuple[TargetSummary, ...] = ()
     blocking: Blocking | None = None
+    over_time: OverTime | None = None
     #: Whether the whole backlog was sent at once.
     is_backlog: bool = True
     peak_in_flight: int | None = None

@@ -137,15 +137,20 @@ def waits_ns(records: list[Record], end: str) -> list[int]:
 
 def cpu_s(samples: list[Record], contender: str) -> float | None:
     """Return what a contender's worker spent in one trial."""
-    mine = [row for row in samples if row["contender"] == contender and row["cpu_s"]]
-    mine.sort(key=lambda row: int(row["t_ns"]))
+    mine = _during(samples, contender)
     return float(mine[-1]["cpu_s"]) - float(mine[0]["cpu_s"]) if len(mine) > 1 else None
 
 
 def pss_bytes(samples: list[Record], contender: str) -> int | None:
-    """Return the largest PSS of a contender's worker in one trial."""
-    known = [row["pss_bytes"] for row in samples if row["contender"] == contender]
-    return max((int(value) for value in known if value), default=None)
+    """Return the last PSS of a contender's worker in one trial."""
+    known = [row["pss_bytes"] for row in _during(samples, contender)]
+    return next((int(value) for value in reversed(known) if value), None)
+
+
+def _during(samples: list[Record], contender: str) -> list[Record]:
+    """Return the samples of a contender's worker in one trial, in order, without that after it."""
+    mine = [row for row in samples if row["contender"] == contender and row["is_after"] != "true"]
+    return sorted(mine, key=lambda row: int(row["t_ns"]))
 
 
 def row_figures(jobs: list[Record], samples: list[Record]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _IS_LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One measurement of process trees; the columns of ``samples.parquet``."""
+    """One measurement of process trees, and of their jobs; the columns of ``samples.parquet``."""
 
     trial: int
     #: The contender, or ``contender/group`` for the workers of one group.
@@ -40,6 +40,16 @@ class Sample:
     #: TCP connections of the tree. None where not measured.
     connections: int | None
     processes: int
+    #: Whether it was taken after the trial, when no job was left: the trial's figures ignore it.
+    is_after: bool = False
+    #: See `lab.instruments.job_levels.JobLevels`. None where not measured.
+    counted_ns: int | None = None
+    queue_jobs: int | None = None
+    unacked_jobs: int | None = None
+    prefetch_count: int | None = None
+    reserved_jobs: int | None = None
+    running_jobs: int | None = None
+    countdown_jobs: int | None = None
 
 
 class Sampler:

@@ -15,7 +15,7 @@ from poolbench.settings import Settings
 WORKER_STOP_S = 60
 #: How long every other service may take to end, seconds.
 SERVICE_STOP_S = 20
-#: A service whose heartbeat file is older is unhealthy, seconds; it is touched every 2 s.
+#: A service whose heartbeat file is older is unhealthy, seconds; it is touched every second.
 HEARTBEAT_LIMIT_S = 15
 #: A log is rotated at this size, and this many are kept.
 LOG_MAX_MB = 10

@@ -15,10 +15,8 @@ from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
 from lab.trial.rate_sender import Sending
 from lab.trial.redis_usage import read_connections, used
+from lab.trial.watch import Watch
 from report.trials.slo import by_job, judge_rate, slo_of
-
-#: Time between two samples of the worker's processes, seconds.
-SAMPLE_EVERY_S = 0.5
 
 #: Jobs that a capacity trial needs for each job in flight, for its steady state.
 JOBS_IN_FLIGHT = 5
@@ -70,20 +68,24 @@ def conduct(
     limits = {one.kind: one.options.rate_limit for one in plan.parts if one.options.rate_limit}
     unlimited = _limit_rates(bench, worker, limits)
     connections = None if is_pilot else read_connections(bench, worker)
-    _sample(bench, worker, plan=plan, is_whole=False)
+    watch = Watch(bench, worker, plan=plan)
+    watch.begin()
     before = bench.monitor.read()
     if load is None:
         bench.send(plan, mix=mix)
-        why_over = _follow(bench, worker, plan=plan, sent_in_all=lambda _: plan.count)
+        why_over = _follow(bench, worker, plan=plan, watch=watch, sent_in_all=lambda _: plan.count)
     else:
         with Sending(bench, plan=plan, load=load, mix=mix) as sending:
-            why_over = _follow(bench, worker, plan=plan, sent_in_all=sending.sent_in_all)
+            why_over = _follow(
+                bench, worker, plan=plan, watch=watch, sent_in_all=sending.sent_in_all
+            )
     end_ns = time.time_ns()
     disturbance = bench.monitor.since(before)
-    _sample(bench, worker, plan=plan, is_whole=not is_pilot)
+    watch.end()
     redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
     unlimited = unlimited or _limit_rates(bench, worker, dict.fromkeys(limits))
     cost_after = measure_job_cost(gauge, plan=plan, is_after=True)
+    watch.rest(end_ns=end_ns)
     events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
     view = bench.follower.forget(plan.trial)
@@ -138,6 +140,7 @@ def _follow(
     worker: LabWorker,
     *,
     plan: PlannedTrial,
+    watch: Watch,
     sent_in_all: Callable[[TrialView], int | None],
 ) -> Reason | None:
     """Read the stream until the trial has ended; return why it is invalid, None if all jobs ended.
@@ -148,7 +151,7 @@ def _follow(
     pauses_s = (part.options.longest_pause_s for part in plan.parts)
     stall_s = bench.experiment.stall_s + max(pauses_s, default=0.0)
     view = bench.follower.view(plan.trial)
-    view.last_line_at_s = sampled_at_s = time.monotonic()
+    view.last_line_at_s = time.monotonic()
     while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
         bench.follower.read(wait_s=0.1)
         now_s = time.monotonic()
@@ -158,9 +161,7 @@ def _follow(
             return _exited(worker, **missing)
         if quiet_s > stall_s:
             return Reason.of(Code.STALLED, stall_s=stall_s, **missing)
-        if now_s - sampled_at_s >= SAMPLE_EVERY_S:
-            sampled_at_s = now_s
-            _sample(bench, worker, plan=plan, is_whole=False)
+        watch.look()
     # other workers of the contender may have done all jobs
     return None if worker.is_alive else _exited(worker, sent=sent, missing=0)
 
@@ -200,10 +201,3 @@ def _is_sustained(
         return None
     found, slo = by_job(view.records()), slo_of(workload, slo=bench.experiment.slo)
     return judge_rate(found, jobs=plan.count, slots=plan.slots, slo=slo).is_sustained
-
-
-def _sample(bench: Bench, worker: LabWorker, *, plan: PlannedTrial, is_whole: bool) -> None:
-    for sampler in (worker.sampler, *worker.group_samplers):
-        sample = sampler.sample(trial=plan.trial, is_whole=is_whole)
-        if sample is not None:
-            bench.samples.append(sample)

@@ -8,7 +8,13 @@ from functools import partial
 from itertools import groupby
 
 from report import format as fmt
-from report.legend import SIGNS, describe_ledger
+from report.legend import (
+    SIGNS,
+    describe_drift,
+    describe_ledger,
+    describe_level,
+    has_level_findings,
+)
 from report.result import (
     Decided,
     MixFairness,
@@ -27,6 +33,17 @@ from report.verdicts.targets import (
     describe_seen,
     describe_status,
 )
+
+#: Level → the head of its columns.
+_LEVEL_GROUPS: Mapping[str, str] = {
+    "prefetch_count": "prefetch count",
+    "queue_jobs": "in the queue",
+    "unacked_jobs": "unacknowledged",
+    "reserved_jobs": "reserved",
+    "countdown_jobs": "countdowns",
+    "connections": "connections",
+    "pss_bytes": "PSS, MB",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +156,18 @@ def _slowdown(
 
 def _target(row: RowSummary, *, place: int, show: Callable[[TargetSummary], str]) -> str:
     return show(row.targets[place]) if row.targets else fmt.NOTHING
+
+
+def levels_of(rows: Sequence[RowSummary]) -> Table:
+    """Return the table of levels over time; without columns if there is no finding about them."""
+    if not has_level_findings(rows):
+        return Table(columns=())
+    columns = [
+        Column(group=group, head=head, show=partial(show, name=name))
+        for name, group in _LEVEL_GROUPS.items()
+        for head, show in {"level": describe_level, "drift": describe_drift}.items()
+    ]
+    return _with_figures(columns, rows=rows)
 
 
 def _ratio(row: RowSummary, *, decisions: Sequence[Decided], baseline: str | None) -> str:

@@ -11,7 +11,7 @@ from report import format as fmt
 from report.charts import capacity, load, scaling, timeline, waits
 from report.charts.chart import Chart, Series, of_row, series_of
 from report.page.lead_chart import choose_lead
-from report.page.row_table import Table, parts_of, ratios_of, table_of, targets_of
+from report.page.row_table import Table, levels_of, parts_of, ratios_of, table_of, targets_of
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 
@@ -48,6 +48,8 @@ class Section:
     parts: Table
     targets: Table
     ratios: Table
+    #: Levels over time; without columns if there is no finding about them.
+    levels: Table
     series: tuple[Series, ...]
     #: Charts of the page's full width; the timeline comes last, below the table.
     charts: list[Chart]
@@ -100,6 +102,7 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
         parts=parts_of(rows, fairness=[one for one in summary.fairness if one.workload == name]),
         targets=targets_of(rows),
         ratios=ratios_of(rows, verdict=verdict),
+        levels=levels_of(rows),
         series=series_of(of_row(row) for row in rows),
         charts=list(_charts(summary, workload=name)),
         costs=list(_costs(summary, workload=name)),

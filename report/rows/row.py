@@ -23,6 +23,7 @@ from report.statistics.stability import find_drift
 from report.trials.disturbances import FOREIGN_CPU_BOUND
 from report.trials.groups import summarize_groups
 from report.trials.lag_histogram import lag_histogram
+from report.trials.levels import OverTime, over_time
 from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.start_order import sum_orders
 from report.trials.trial import Evidence, Trial
@@ -153,6 +154,11 @@ class Row:
         """How its jobs blocked the event loop; None for a pool without a loop."""
         return find_blocking([trial.blocking for trial in self.valid], pool=self.contender.pool)
 
+    @cached_property
+    def over_time(self) -> OverTime | None:
+        """Its levels and memory over time; None if no trial has any."""
+        return over_time([trial.levels for trial in self.valid])
+
     @property
     def targets(self) -> tuple[TargetSummary, ...]:
         """The bounds of the SLO, if its jobs arrived at a given rate."""
@@ -234,6 +240,7 @@ class Row:
             },
             targets=self.targets,
             blocking=self.blocking,
+            over_time=self.over_time,
             is_backlog=all(trial.is_backlog for trial in self.trials),
             peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),
             jobs=sum(trial.ledger.done for trial in valid),
@@ -245,7 +252,7 @@ class Row:
         )
 
     def _notes(self, per_s: Median | None) -> list[Reason]:
-        """Return the reasons without a mark: limits of the harness, the loop, repeated trials."""
+        """Return the reasons without a mark: the harness, the loop, levels, repeated trials."""
         limits = near_limits(
             per_s.median if per_s else None,
             # the ceilings of an A/A control were measured for its original
@@ -258,7 +265,8 @@ class Row:
         if self.slots_seen is not None:
             slots = self.contender.slots
             unseen = [Reason.of(Code.SLOTS_UNSEEN, seen=self.slots_seen, slots=slots)]
-        return [*limits, *blocking, *unseen, *self._measured_again()]
+        levels = self.over_time.reasons if self.over_time else ()
+        return [*limits, *blocking, *unseen, *levels, *self._measured_again()]
 
     def _measured_again(self) -> list[Reason]:
         """Return the row's figure, and that with the trials that were replaced."""

@@ -23,6 +23,7 @@ from report.palette import MARK_STYLES
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 from report.terminal.group_table import group_table
+from report.terminal.level_table import level_table
 from report.terminal.load_tables import (
     curve_table,
     fairness_table,
@@ -179,6 +180,7 @@ def _section(
         causes_table(rows),
         order_table(rows),
         fairness_table(rows, fairness=fairness),
+        level_table(rows, width=width),
     ):
         if table:
             yield Text()

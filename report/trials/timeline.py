@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from poolbench.records import Outcome
+from report.trials.levels import LEVELS
 from report.trials.trial import TrialSummary
 
 #: Columns of a record that are read.
@@ -50,6 +51,22 @@ class TimelinePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LevelPoint:
+    """One whole sample of a trial; a level is None where it was not counted."""
+
+    #: Time after the start of the trial, seconds; negative for the one before it.
+    t_s: float
+    queue_jobs: int | None = None
+    unacked_jobs: int | None = None
+    prefetch_count: int | None = None
+    reserved_jobs: int | None = None
+    running_jobs: int | None = None
+    countdown_jobs: int | None = None
+    connections: int | None = None
+    pss_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
     """The time series of one trial of a row."""
 
@@ -61,6 +78,8 @@ class Timeline:
     #: Duration of the trial, seconds; the last bin may be shorter than `bin_s`.
     lasted_s: float
     points: tuple[TimelinePoint, ...]
+    #: The last whole sample of each bin, with those before and after the trial.
+    levels: tuple[LevelPoint, ...] = ()
 
 
 def bin_width_s(lasted_s: float) -> float:
@@ -111,6 +130,7 @@ def measure_timeline(
         bin_s=bin_s,
         lasted_s=lasted_s,
         points=points,
+        levels=_levels(samples, start_ns=start_ns, bin_s=bin_s),
     )
 
 
@@ -154,6 +174,18 @@ def _cores(samples: pl.DataFrame, *, edges_ns: np.ndarray) -> list[float | None]
     cores = np.diff(at_edges) / (np.diff(edges_ns) / 1e9)
     is_sampled = (edges_ns[1:] > sampled_ns[0]) & (edges_ns[:-1] < sampled_ns[-1])
     return [float(one) if has else None for one, has in zip(cores, is_sampled, strict=True)]
+
+
+def _levels(samples: pl.DataFrame, *, start_ns: int, bin_s: float) -> tuple[LevelPoint, ...]:
+    """Return the last whole sample of each bin."""
+    whole = samples.filter(pl.col("queue_jobs").is_not_null())
+    points = [
+        LevelPoint(
+            t_s=round((row["t_ns"] - start_ns) / 1e9, 3), **{name: row[name] for name in LEVELS}
+        )
+        for row in whole.iter_rows(named=True)
+    ]
+    return tuple({math.floor(point.t_s / bin_s): point for point in points}.values())
 
 
 def _last_rss(samples: pl.DataFrame, *, edges_ns: np.ndarray) -> list[int | None]:

@@ -31,6 +31,7 @@ from poolbench.summaries import Ledger, Percentiles
 from report.trials.disturbances import disturbances
 from report.trials.groups import GroupTrial, measure_groups
 from report.trials.latency_spans import JOB_SPANS, measure_spans
+from report.trials.levels import TrialLevels, measure_levels
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
 from report.trials.slo import (
     RateVerdict,
@@ -163,6 +164,7 @@ class Trial(TrialSummary):
     #: Part of a mix → its spans; only the execution, if a wait is the place in the queue.
     part_spans: Mapping[str, Mapping[str, pl.Series]]
     blocking: TrialBlocking
+    levels: TrialLevels
     #: Figures of each group of a contender with groups, by its name.
     groups: Mapping[str, GroupTrial] = field(default_factory=dict)
 
@@ -281,7 +283,8 @@ def _measure(
         *manifest.settings_unmet.get(plan.contender, ()),
         *_unstable(result, ledger=ledger, found=found),
     )
-    own = samples.filter(pl.col("contender") == plan.contender)
+    every = samples.filter(pl.col("contender") == plan.contender)
+    own = every.filter(pl.col("is_after").is_null() | ~pl.col("is_after"))
     contender = next(one for one in manifest.contenders if one.name == plan.contender)
     is_left_out = plan.is_pilot or not has_causes(plan)
     disturbance, redis, mark = result.disturbance, result.redis, strongest(reasons)
@@ -312,7 +315,7 @@ def _measure(
         execution_s=found.execution_s,
         ceiling_per_s=_ceiling_per_s(entry, cores=int(manifest.machine.cores)),
         cpu_s_per_1000_jobs=_per_job(_spent(own["cpu_s"]), jobs=ledger.done, times=1_000),
-        pss_bytes=_most(own["pss_bytes"]),
+        pss_bytes=_last(own["pss_bytes"]),
         peak_in_flight=found.peak_in_flight,
         foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
         stolen_cpu_share=disturbance.stolen_cpu_share if disturbance else None,
@@ -325,7 +328,7 @@ def _measure(
         workers_up=plan.workers_up,
         figures=found,
         evidence=evidence,
-        connections=_most(own["connections"]),
+        connections=_last(own["connections"]),
         recorder_cpu_s_per_1000_jobs=_per_job(
             _spent(own["recorder_cpu_s"]), jobs=ledger.done, times=1_000
         ),
@@ -337,6 +340,7 @@ def _measure(
         start_order=None if is_left_out else start_order(records, plan=plan),
         part_spans=part_spans,
         blocking=measure_blocking(records),
+        levels=TrialLevels() if plan.is_pilot else measure_levels(every, records=records),
         groups=_groups(plan, contender=contender, records=records, samples=samples),
     )
 
@@ -356,7 +360,7 @@ def _groups(
         records=records,
         is_capacity=plan.arrivals == "burst",
         cpu_s={name: _spent(found["cpu_s"]) for name, found in own.items()},
-        pss_bytes={name: _most(found["pss_bytes"]) for name, found in own.items()},
+        pss_bytes={name: _last(found["pss_bytes"]) for name, found in own.items()},
     )
 
 
@@ -458,8 +462,8 @@ def _gauged_s(result: TrialResult) -> float | None:
     return statistics.fmean(known) if known else None
 
 
-def _most(seen: pl.Series) -> int | None:
-    return max(known(seen).to_list(), default=None)
+def _last(seen: pl.Series) -> int | None:
+    return next(reversed(known(seen).to_list()), None)
 
 
 def _spent(cumulative_s: pl.Series) -> float | None:

@@ -22,6 +22,7 @@ from lab.run.progress import RunProgress
 from report.build import write_reports
 from report.trials.slo import by_job
 from tests.integration.test_lab_run import CONTENDER, Disturbance, conduct
+from tests.summaries import known, row_of
 from tests.synthetic import flat_manifest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -151,6 +152,34 @@ def test_wait_above_the_capacity_grows_in_a_line(rates: RunFolder) -> None:
     fit = statistics.linear_regression(due_s.to_list(), wait_s.to_list())
     assert 0.35 < fit.slope < 1.0
     assert statistics.correlation(due_s.to_list(), wait_s.to_list()) > 0.97
+
+
+def test_a_trial_at_a_rate_has_its_levels_each_second(tmp_path: Path) -> None:
+    """Twice what two slots can do: the worker keeps them busy, and its prefetch count is steady."""
+    arrivals = 'arrivals = { how = "constant", rate_per_s = 80 }\n'
+    workload = f'[[workload]]\nname = "over"\n{SLEEP}{arrivals}'
+    folder = run(tmp_path, [workload], pools={"threads": 2}, trial_s=5)
+
+    trial = trials_of(folder, workload="over", contender="threads")[0]
+    samples = folder.read_samples().filter(pl.col("trial") == trial["trial"]).sort("t_ns")
+    whole = samples.filter(pl.col("queue_jobs").is_not_null())
+    lasted_s = (trial["end_ns"] - trial["start_ns"]) / 1e9
+    # one before, one after, and one each second, though a busy machine may skip some
+    assert lasted_s / 2 < whole.height <= lasted_s + 2
+    for name in ("prefetch_count", "reserved_jobs", "connections", "pss_bytes"):
+        assert whole[name].null_count() < whole.height / 2
+    assert max(whole["queue_jobs"].to_list()) > 20
+    assert 1 <= max(whole["unacked_jobs"].to_list()) <= 16
+    first, last = whole.row(0, named=True), whole.row(-1, named=True)
+    assert first["reserved_jobs"] == last["reserved_jobs"] == last["running_jobs"] == 0
+    assert first["prefetch_count"] == last["prefetch_count"]
+    assert last["is_after"]
+    assert (first["prefetch_count"], last["reserved_jobs"]) == (8, 0)
+
+    found = write_reports(folder.path)
+    over_time = known(row_of(found, "threads").over_time)
+    assert over_time.levels["prefetch_count"].drift.median == 0
+    assert len(found.timelines[0].levels) >= lasted_s / 2
 
 
 def test_a_search_finds_what_one_slot_can_do(tmp_path: Path) -> None:

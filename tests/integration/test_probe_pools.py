@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -253,6 +254,40 @@ def test_a_worker_does_as_its_settings_say(
             ("theirs", 0, None)
         }
         assert heartbeat_file.exists()
+
+
+def _heartbeat(client: redis.Redis) -> dict[str, Any]:
+    """Return the newest heartbeat of the only worker; empty if there is none yet."""
+    key = next(client.scan_iter("poolbench:worker:*"), None)
+    return json.loads(client.get(key) or "{}") if key else {}
+
+
+@every_pool
+def test_the_heartbeat_counts_waiting_countdowns(
+    start: Start, client: redis.Redis, pool: Pool
+) -> None:
+    """Celery raises the prefetch count by each of them: no other job may be kept from coming."""
+    with start(pool=pool) as worker:
+        wait_until(lambda: _heartbeat(client).get("countdown_jobs") == 0, what="a heartbeat")
+        before = _heartbeat(client)["prefetch_count"]
+        for _ in range(3):
+            send(worker, "blocks", countdown=300)
+        wait_until(lambda: _heartbeat(client)["countdown_jobs"] == 3, what="three countdowns")
+        assert _heartbeat(client)["prefetch_count"] == before + 3
+        assert _heartbeat(client)["reserved_jobs"] == _heartbeat(client)["running_jobs"] == 0
+
+
+def test_the_heartbeat_counts_reserved_and_running_jobs(start: Start, client: redis.Redis) -> None:
+    """Of five jobs, two have a slot; three wait in the worker for one, and then for none."""
+    with start(pool=POOLS["prefork"]) as worker:
+        for _ in range(5):
+            send(worker, "gated", "jobs")
+        wait_until(lambda: _heartbeat(client).get("reserved_jobs") == 3, what="reserved jobs")
+        assert _heartbeat(client)["running_jobs"] == 2
+
+        worker.open_gate("jobs")
+        wait_until(lambda: _heartbeat(client)["running_jobs"] == 0, what="a worker at rest")
+        assert _heartbeat(client)["reserved_jobs"] == 0
 
 
 def test_a_worker_without_a_recorder_says_so_and_works(start: Start, client: redis.Redis) -> None:

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery.worker import state
 
 from poolbench.evidence import pool_name
-from poolbench.heartbeat import Heartbeat, alive_line, touch
+from poolbench.heartbeat import Heartbeat, alive_line, job_levels, touch
 from poolbench.records import LINE_MAX_BYTES
 
 
@@ -63,6 +64,23 @@ def _consumer(*, queues: int, dispatcher: object = None) -> Any:
             queues=[SimpleNamespace(name=f"queue-{index}") for index in range(queues)]
         ),
     )
+
+
+def test_it_counts_the_jobs_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reserved ones don't run; those in a bucket wait for a rate limit, unless for a countdown."""
+    scheduled = {"a countdown", "a countdown and a limit"}
+    bucket = SimpleNamespace(contents=[("a countdown and a limit", 1), ("a limit", 1)])
+    # patched, since the sets are Celery's own
+    monkeypatch.setattr(state, "scheduled_requests", scheduled)
+    monkeypatch.setattr(state, "reserved_requests", {"runs", "waits", "waits too"})
+    monkeypatch.setattr(state, "active_requests", {"runs"})
+    consumer = SimpleNamespace(
+        qos=SimpleNamespace(value=18), task_buckets={"limited": bucket, "free": None}
+    )
+
+    counts = {"reserved_jobs": 3, "running_jobs": 1, "countdown_jobs": 2}
+    assert job_levels(consumer) == {"prefetch_count": 18, **counts}
+    assert job_levels(SimpleNamespace()) == {}
 
 
 @pytest.mark.parametrize(

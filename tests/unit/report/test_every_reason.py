@@ -43,6 +43,7 @@ from tests.synthetic import (
     speed_up,
     spoil,
 )
+from tests.watched import watch
 
 SOLO = DEMO[3]
 ASYNCIO = Contender(name="asyncio-4", pool="asyncio", slots=4)
@@ -125,6 +126,18 @@ def interpreters_and_loops(path: Path) -> None:
     summarize(folder)
 
 
+def levels(path: Path) -> None:
+    """A prefetch count that returned, and one that did not; memory of countdowns and of jobs."""
+    full: dict[str, Any] = {"prefetch_count": 5_016, "countdown_jobs": 5_000}
+    for left in (16, 17):
+        folder = make_run(path / str(left), workloads=WORKLOADS[2:3], contenders=[SOLO])
+        watch(folder, levels=[[{}, full, {"prefetch_count": left}]])
+        summarize(folder)
+    folder = make_run(path / "jobs", workloads=WORKLOADS[2:3], contenders=[SOLO], jobs=800)
+    watch(folder, levels=[[{"pss_bytes": 10_000 * at} for at in range(41)]])
+    summarize(folder)
+
+
 def rates(path: Path) -> None:
     """Searches that never turn or stay open, jobs sent late, a bound and jobs that are missed."""
     for name, shares in {"none": (1.3, 1.2), "all": (0.7, 0.8), "open": (0.7, 1.3)}.items():
@@ -191,10 +204,10 @@ def trials_that_end_early(path: Path) -> None:
     bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
     for is_alive in (True, False):
         worker = cast("Any", SimpleNamespace(is_alive=is_alive, child=child))
-        runner._follow(bench, worker, plan=Mock(parts=()), sent_in_all=lambda _: 9)
+        runner._follow(bench, worker, plan=Mock(parts=()), watch=Mock(), sent_in_all=lambda _: 9)
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
-        for name in ("measure_job_cost", "used", "_sample"):
+        for name in ("measure_job_cost", "used", "Watch"):
             patch.setattr(runner, name, Mock())
         patch.setattr(runner, "draw_mix", Mock(return_value=None))
         patch.setattr(runner, "read_connections", Mock())
@@ -233,7 +246,7 @@ def lost_brokers(_: Path) -> None:
 
 
 SCENARIOS: tuple[Callable[[Path], None], ...] = (
-    spoiled_trials, disturbed_machine, drifting_repetitions, interpreters_and_loops, rates,
+    spoiled_trials, disturbed_machine, drifting_repetitions, interpreters_and_loops, levels, rates,
     no_throughput, submissions, another_machine, trials_that_end_early, limited_settings,
     lost_brokers,
 )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.schema import SAMPLE_SCHEMA, conform
 from report.summary import summarize
 from report.trials.timeline import MOST_BINS, Timeline, bin_width_s, measure_timeline
 from report.trials.trial import TrialSummary
@@ -20,7 +21,7 @@ from tests.synthetic import BROKER_LOST, START_NS, WORKLOADS, S, make_run, spoil
 _TRIAL = TrialSummary(
     trial=0, block=0, contender="solo", workload="work", start_ns=START_NS, end_ns=START_NS + S
 )
-_NO_SAMPLES = pl.DataFrame(schema={"t_ns": pl.Int64, "cpu_s": pl.Float64, "rss_bytes": pl.Int64})
+_NO_SAMPLES = SAMPLE_SCHEMA.to_frame()
 
 
 def records(*jobs: tuple[float, float | None, float | None]) -> pl.DataFrame:
@@ -115,6 +116,7 @@ def test_cores_are_what_was_spent_between_two_looks() -> None:
         }
     )
     frame = records((0.0, 1.0, 2.0))
+    samples = conform(samples, schema=SAMPLE_SCHEMA)
     found, unseen = course(frame, samples=samples), course(frame)
 
     assert column(found, "cpu_cores") == pytest.approx([2.0] * 5 + [0.0] * 5)
