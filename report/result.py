@@ -361,6 +361,8 @@ class Sweep:
     of: str
     pool: str
     workload: str
+    #: The part of a mix that arrives at a rate; empty for all jobs.
+    part: str = ""
     #: The figure of the points: `THROUGHPUT` or `SUSTAINED`, jobs per second; at a given rate
     #: `RESPONSE`, seconds.
     figure: str = THROUGHPUT
@@ -383,11 +385,14 @@ class CauseChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """The effect of one setting on one workload."""
+    """The effect of one setting on one workload, or on one part of a mix."""
 
     workload: str
+    #: The part of the mix; empty for all jobs.
+    part: str = ""
     setting: str
-    #: The figure of `ratio`: `THROUGHPUT`; `SUSTAINED` for a search; `RESPONSE` at a given rate.
+    #: The figure of `ratio`: `THROUGHPUT`; `SUSTAINED` for a search; `RESPONSE` at a given rate;
+    #: `WAIT` for a part in a backlog.
     figure: str = THROUGHPUT
     #: The contender with the setting, and the one that is the same without it.
     contender: str
@@ -396,7 +401,7 @@ class Effect:
     against_value: Value
     #: The figure with the setting ÷ without it, paired by block.
     ratio: Ratio
-    #: At a given rate: the ratio of the p95 wait, likewise; and the mean wait by cause.
+    #: With `RESPONSE`: the ratio of the p95 wait, likewise. With both: the mean wait by cause.
     wait_ratio: Ratio | None = None
     causes: tuple[CauseChange, ...] = ()
     #: Ratio of the worker's CPU time per job, likewise; None if unknown.

@@ -243,8 +243,8 @@ def _law(slots: float, *, pool: str) -> float:
 
 
 def _waits(part: str, *, slots: int) -> WaitCauses:
-    """Return waits that have every cause, each half as long as the one before."""
-    lengths_s = {cause: 2.0**-turn / slots for turn, cause in enumerate(Cause)}
+    """Return waits that have every cause, each 0.7 times as long as the one before."""
+    lengths_s = {cause: 0.7**turn / slots for turn, cause in enumerate(Cause)}
     whole_s = sum(lengths_s.values())
     causes = {
         cause: CauseTimes(

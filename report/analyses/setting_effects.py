@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
@@ -12,7 +11,7 @@ from collector.reasons import Severity
 from collector.run_manifest import Contender
 from report import format as fmt
 from report.legend import CAUSES, claim
-from report.result import RESPONSE, SUSTAINED, THROUGHPUT, CauseChange, Effect, Value
+from report.result import RESPONSE, SUSTAINED, THROUGHPUT, WAIT, CauseChange, Effect, Value
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import (
@@ -55,16 +54,16 @@ _FIGURES = {
     THROUGHPUT: "the throughput",
     SUSTAINED: "the sustained rate",
     RESPONSE: "the p95 response",
+    WAIT: "the p95 wait",
 }
 
 
 def find_effects(rows: Sequence[Row]) -> list[Effect]:
     """Return the effect of each setting for each pair of rows that differ in it alone.
 
-    It is told by what can change: at a given rate by response and wait, else by throughput.
-
-    The points of a sweep are shown elsewhere; an A/A control differs in nothing. The effects in one
-    workload are one question.
+    It is told by what can change: at a given rate by response and wait, else by throughput. The
+    points of a sweep are shown elsewhere; an A/A control differs in nothing. The effects on one
+    figure in a workload are one question.
     """
     alone = [row for row in rows if not row.contender.sweep and not row.twin_of]
     pairs = [pair for pair in permutations(alone, 2) if _changed(*pair)]
@@ -76,31 +75,41 @@ def find_effects(rows: Sequence[Row]) -> list[Effect]:
             if ours.workload.name == workload
         }
         own = [row for row in alone if row.workload.name == workload]
-        answers = _compare(own, pairs=changed, of=lambda row: row.compared_by_block)
-        at_rate = own if own[0].compared == RESPONSE else []
-        waits = _compare(at_rate, pairs=changed, of=lambda row: row.p95_s("wait"))
-        found += [
-            _effect(*pair, answer=answers[names], wait=waits.get(names))
-            for names, pair in changed.items()
-            if names in answers
-        ]
+        for part, figure in _questions(own[0]):
+            answers = _compare(own, pairs=changed, figure=figure, part=part)
+            has_wait = figure in (RESPONSE, WAIT)
+            waits = _compare(own, pairs=changed, figure=WAIT, part=part) if has_wait else {}
+            found += [
+                _effect(
+                    *pair, figure=figure, part=part, answer=answers[names], wait=waits.get(names)
+                )
+                for names, pair in changed.items()
+                if names in answers
+            ]
     return found
+
+
+def _questions(row: Row) -> list[tuple[str, str]]:
+    """Return part and figure of what a setting can change in a workload.
+
+    At a rate, the response of each part of a mix, or of all jobs. In a backlog, the throughput, and
+    the wait of each part that has one of its own.
+    """
+    parts = row.workload.part_names if row.workload.has_waits_by_part else ()
+    if row.compared == RESPONSE:
+        return [(part, RESPONSE) for part in parts or ("",)]
+    return [("", row.compared), *((part, WAIT) for part in parts)]
 
 
 def settings_of(contender: Contender) -> dict[str, Value]:
     """Return a contender's settings, with defaults for those that it doesn't set.
 
-    They are its own settings, Celery's by Celery's names, the arguments of ``celery worker``, and
-    the number and the limits of its workers.
+    They are its own settings and Celery's, the arguments of ``celery worker``, and the number and
+    the limits of its workers.
     """
-    celery = {
-        name: value if isinstance(value, bool | int | float | str | None) else json.dumps(value)
-        for name, value in contender.celery.items()
-    }
     return {
         **DEFAULTS,
-        **contender.settings,
-        **celery,
+        **contender.all_settings,
         "arguments": " ".join(contender.arguments) or None,
         "workers": contender.workers,
         "cpus": contender.cpus,
@@ -109,18 +118,17 @@ def settings_of(contender: Contender) -> dict[str, Value]:
 
 
 def _compare(
-    rows: Sequence[Row], *, pairs: Iterable[Pair], of: Callable[[Row], Mapping[int, float]]
+    rows: Sequence[Row], *, pairs: Collection[Pair], figure: str, part: str
 ) -> dict[Pair, Answer]:
     """Return the answers to one question: how pairs of a workload's rows compare in a figure."""
-    figures = {row.contender.name: of(row) for row in rows}
+    figures = {row.contender.name: row.by_block(figure, part=part) for row in rows}
     # an invalid row would widen all other intervals; a pair that has one shows its range
     valid = {row.contender.name for row in rows if row.mark is not Severity.INVALID}
-    known = [pair for pair in pairs if set(pair) <= figures.keys()]
     answers = compare_planned_figures(
         {name: figures[name] for name in valid},
-        pairs=[pair for pair in known if set(pair) <= valid],
+        pairs=[pair for pair in pairs if set(pair) <= valid],
     )
-    for ours, theirs in known:
+    for ours, theirs in pairs:
         found = answers.get((ours, theirs)) or compare_range(figures[ours], theirs=figures[theirs])
         if found:
             answers[ours, theirs] = found
@@ -139,23 +147,26 @@ def _changed(ours: Row, theirs: Row) -> str:
     return name if _is_more(mine.get(name), than=other.get(name)) else ""
 
 
-def _effect(ours: Row, theirs: Row, *, answer: Answer, wait: Answer | None) -> Effect:
+def _effect(
+    ours: Row, theirs: Row, *, figure: str, part: str, answer: Answer, wait: Answer | None
+) -> Effect:
     setting, marks = _changed(ours, theirs), (ours.mark, theirs.mark)
     value, against_value = (settings_of(row.contender).get(setting) for row in (ours, theirs))
-    called = _CALLED.get(setting, setting)
+    called = _CALLED.get(setting, setting.removeprefix("celery."))
     if value is not True:
         called = f"{called} ({_shown(against_value)} → {_shown(value)})"
     effect = Effect(
         workload=ours.workload.name,
+        part=part,
         setting=setting,
-        figure=ours.compared,
+        figure=figure,
         contender=ours.contender.name,
         against=theirs.contender.name,
         value=value,
         against_value=against_value,
         ratio=answer.ratio,
-        wait_ratio=wait.ratio if wait else None,
-        causes=tuple(_cause_changes(ours, theirs)) if wait else (),
+        wait_ratio=wait.ratio if wait and figure != WAIT else None,
+        causes=tuple(_cause_changes(ours, theirs, part=part)) if wait else (),
         cpu_ratio=paired_ratio(_cpu_s(ours), theirs=_cpu_s(theirs)),
         decision=answer.decision,
         text="",
@@ -166,9 +177,14 @@ def _effect(ours: Row, theirs: Row, *, answer: Answer, wait: Answer | None) -> E
     return replace(effect, text=text)
 
 
-def _cause_changes(ours: Row, theirs: Row) -> Iterator[CauseChange]:
+def _cause_changes(ours: Row, theirs: Row, *, part: str) -> Iterator[CauseChange]:
     after, before = (
-        {cause: one.mean_s for waits in row.wait_causes[:1] for cause, one in waits.causes.items()}
+        {
+            cause: one.mean_s
+            for waits in row.wait_causes
+            if waits.part == part
+            for cause, one in waits.causes.items()
+        }
         for row in (ours, theirs)
     )
     for cause in Cause:
@@ -185,22 +201,23 @@ def _cpu_s(row: Row) -> dict[int, float]:
 
 
 def _text(effect: Effect, *, called: str, wait: Answer | None, is_invalid: bool) -> str:
-    """Return an effect as a sentence: the figure, at a rate the wait and its cause, and the CPU."""
+    """Return an effect as a sentence: the figure, the wait and its largest cause, the CPU."""
     ratio, what = effect.ratio, _FIGURES[effect.figure]
     if effect.decision.finding is Finding.TOO_FEW:
         spans = [f"{fmt.times_range(ratio.low, high=ratio.high)} {what}"]
-        if wait:
-            spans.append(f"{fmt.times_range(wait.ratio.low, high=wait.ratio.high)} the p95 wait")
+        if waits := effect.wait_ratio:
+            spans.append(f"{fmt.times_range(waits.low, high=waits.high)} {_FIGURES[WAIT]}")
         why = "one of the two rows is invalid" if is_invalid else "too few repetitions for a claim"
         return f"With {called}: {fmt.listed(spans)} so far, {why}."
     clauses = [_claimed(ratio, decision=effect.decision, what=what)]
-    if wait:
-        clauses.append(_claimed(wait.ratio, decision=wait.decision, what="the p95 wait"))
-        if wait.decision.is_difference and effect.causes:
-            most = max(effect.causes, key=lambda one: abs(one.after_s - one.before_s))
-            means = f"{fmt.duration(most.before_s)} → {fmt.duration(most.after_s)}"
-            clauses.append(f"most of it {CAUSES[most.cause][0]}, {means} a job")
-    if effect.cpu_ratio:
+    if wait and effect.wait_ratio:
+        clauses.append(_claimed(wait.ratio, decision=wait.decision, what=_FIGURES[WAIT]))
+    if wait and wait.decision.is_difference and effect.causes:
+        most = max(effect.causes, key=lambda one: abs(one.after_s - one.before_s))
+        means = f"{fmt.duration(most.before_s)} → {fmt.duration(most.after_s)}"
+        clauses.append(f"most of it {CAUSES[most.cause][0]}, {means} a job")
+    # the CPU is that of all parts together
+    if effect.cpu_ratio and not effect.part:
         clauses.append(f"{claim(effect.cpu_ratio)} the CPU per job")
     return f"With {called}: {'; '.join(clauses)}."
 

@@ -16,19 +16,26 @@ CURVE_POINTS = 40
 
 def find_sweeps(rows: Sequence[Row]) -> list[Sweep]:
     """Return the sweeps among a run's rows, in the order of the rows."""
-    found: dict[tuple[str, str, str], list[Row]] = {}
+    found: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in rows:
         sweep = row.contender.sweep
         if sweep and not row.twin_of:
-            key = (row.workload.name, sweep.of, sweep.setting)
-            found.setdefault(key, []).append(row)
+            for part in _parts(row):
+                key = (row.workload.name, part, sweep.of, sweep.setting)
+                found.setdefault(key, []).append(row)
     return [
-        _sweep(sorted(points, key=_place), of=of, setting=setting)
-        for (_, of, setting), points in found.items()
+        _sweep(sorted(points, key=_place), part=part, of=of, setting=setting)
+        for (_, part, of, setting), points in found.items()
     ]
 
 
-def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
+def _parts(row: Row) -> tuple[str, ...]:
+    """Return the parts of a mix that arrives at a rate; else one empty name, for all jobs."""
+    is_by_part = row.compared == RESPONSE and row.workload.has_waits_by_part
+    return row.workload.part_names if is_by_part else ("",)
+
+
+def _sweep(rows: Sequence[Row], *, part: str, of: str, setting: str) -> Sweep:
     law: Scaling | str = "the law applies to sweeps over slots only"
     figure = rows[0].compared
     if figure == RESPONSE:
@@ -40,8 +47,9 @@ def _sweep(rows: Sequence[Row], *, of: str, setting: str) -> Sweep:
         pool=rows[0].contender.pool,
         setting=setting,
         workload=rows[0].workload.name,
+        part=part,
         figure=figure,
-        points=tuple(map(_point, rows)),
+        points=tuple(_point(row, part=part) for row in rows),
         usl=law if isinstance(law, Scaling) else None,
         usl_curve=_curve(law) if isinstance(law, Scaling) else (),
         usl_reason=law if isinstance(law, str) else "",
@@ -70,8 +78,8 @@ def _place(row: Row) -> float:
     return 0.0 if isinstance(value, str) else float(value)
 
 
-def _point(row: Row) -> SweepFigures:
-    found = Median.of(list(row.compared_by_block.values()))
+def _point(row: Row, *, part: str) -> SweepFigures:
+    found = Median.of(list(row.by_block(row.compared, part=part).values()))
     return SweepFigures(
         value=_value(row),
         contender=row.contender.name,

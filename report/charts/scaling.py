@@ -32,26 +32,24 @@ _CAPTION = "Dot: median of the repetitions. Vertical line: range."
 
 
 def sweep_groups(summary: Summary) -> list[list[Sweep]]:
-    """Return the sweeps of a run, grouped by setting and workload."""
-    groups: dict[tuple[str, str], list[Sweep]] = {}
+    """Return the sweeps of a run, grouped by setting, workload and part."""
+    groups: dict[tuple[str, str, str], list[Sweep]] = {}
     for one in summary.sweeps:
-        groups.setdefault((one.setting, one.workload), []).append(one)
+        groups.setdefault((one.setting, one.workload, one.part), []).append(one)
     return list(groups.values())
 
 
 def sweep(summary: Summary, *, group: Sequence[Sweep]) -> Chart:
     """Return the chart of throughput over the values of one setting, with the fitted law."""
-    setting, workload = group[0].setting, group[0].workload
+    setting, place = group[0].setting, [*filter(None, [group[0].workload, group[0].part])]
     values = {point.value for one in group for point in one.points}
     is_numeric = not any(isinstance(value, bool | str | None) for value in values)
     name, unit = _named(setting)
     figure = group[0].figure
     titles = {"at": name, "shown": figure, "reach": "range"}
     what = {THROUGHPUT: "throughput"}.get(figure, figure)
-    chart_name, title = (
-        f"sweep-{setting}-{workload}",
-        f"{what[0].upper()}{what[1:]} over {name}, {workload}",
-    )
+    chart_name = "-".join(["sweep", setting, *place])
+    title = f"{what[0].upper()}{what[1:]} over {name}, {', '.join(place)}"
     if not is_numeric or len(values) < 3:
         rows = [
             row | {"panel": one.of, "figure": row["shown"]}

@@ -117,7 +117,8 @@ def _swept(one: Sweep) -> str:
             f"{value_text(value, setting=one.setting)}"
             for found, value in (known[0], known[-1])
         ]
-        verb = "had a p95 response of" if one.figure == RESPONSE else "did"
+        jobs = f" of {one.part} jobs" if one.part else ""
+        verb = f"had a p95 response{jobs} of" if one.figure == RESPONSE else "did"
         return f"{who} {verb} {ends[0]}, and {ends[1]}."
     per_s, slots = max(known, key=lambda pair: pair[0])
     most = f"{who}: highest throughput {fmt.number(per_s)}/s at {slots} slots"

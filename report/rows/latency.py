@@ -68,7 +68,7 @@ def pool_causes(
 
 
 def _causes(waits: pl.DataFrame, *, part: str) -> WaitCauses:
-    totals = {cause: waits[cause].sum() for cause in Cause if cause in waits.columns}
+    totals = {cause: int(waits[cause].sum()) for cause in Cause if cause in waits.columns}
     total, jobs = sum(totals.values()), waits.height
     return WaitCauses(
         part=part,

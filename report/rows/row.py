@@ -11,7 +11,7 @@ from collector.metrics import percentiles
 from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import Ceilings, Contender, Workload
 from poolbench.summaries import Ledger
-from report.result import RESPONSE, SUSTAINED, THROUGHPUT, RowSummary, TargetSummary
+from report.result import RESPONSE, SUSTAINED, THROUGHPUT, WAIT, RowSummary, TargetSummary
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
 from report.rows.latency import part_summary, pool_causes, pool_sorted, wait_parts, whole_span
@@ -28,6 +28,9 @@ from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.start_order import sum_orders
 from report.trials.trial import Evidence, Trial
 from report.trials.wait_causes import WaitCauses
+
+#: Figure → the span whose p95 it is.
+_SPANS = {RESPONSE: "response", WAIT: "wait"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +90,13 @@ class Row:
         figures = {"rate": RESPONSE, "sustain": SUSTAINED, "curve": SUSTAINED}
         return figures.get(self.measure, THROUGHPUT)
 
-    @property
-    def compared_by_block(self) -> dict[int, float]:
-        """Block → that figure: jobs per second, or the p95 response, seconds."""
-        if self.measure == "rate":
-            return self.p95_s("response")
+    def by_block(self, figure: str, *, part: str = "") -> dict[int, float]:
+        """Return block → a figure, of all jobs or of a part of a mix.
+
+        `THROUGHPUT` and `SUSTAINED` are jobs per second, `RESPONSE` and `WAIT` seconds.
+        """
+        if figure in _SPANS:
+            return self.p95_s(_SPANS[figure], part=part)
         return self.sustained_per_s if self.measure == "curve" else self.per_s
 
     def p95_s(self, span: str, *, part: str = "") -> dict[int, float]:

@@ -47,9 +47,8 @@ def render_crossover(summary: Summary, *, found: Crossover) -> RenderableType:
 
 def render_sweep(sweep: Sweep, *, has_table: bool) -> RenderableType:
     """Return the description of a sweep, with a table of its points if ``has_table``."""
-    title = Text.assemble(
-        "\n", (f"{sweep.of} by {sweep.setting}", "bold"), (f"  {sweep.workload}", "dim")
-    )
+    where = ", ".join(filter(None, [sweep.workload, sweep.part]))
+    title = Text.assemble("\n", (f"{sweep.of} by {sweep.setting}", "bold"), (f"  {where}", "dim"))
     words = describe_law(sweep)
     parts: list[RenderableType] = [title, *([sentence(words)] if words else [])]
     return Group(*parts, *([_points(sweep)] if has_table else []))
@@ -69,9 +68,10 @@ def sentence(text: str, *, mark: str = "") -> RenderableType:
 
 
 def _effect(effect: Effect) -> Text:
+    where = f"{effect.workload} ({effect.part})" if effect.part else effect.workload
     return Text.assemble(
         (f"{effect.mark or ' '} ", MARK_STYLES.get(effect.mark, "")),
-        (f"{effect.workload}, {effect.contender} against {effect.against}", "bold"),
+        (f"{where}, {effect.contender} against {effect.against}", "bold"),
         f": {effect.text}",
     )
 

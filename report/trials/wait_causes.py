@@ -292,8 +292,10 @@ def _has_idle(
     seen = [one.has_idle for name, one in slots.items() if groups[name] in consumers]
     # a worker that has run nothing is idle
     has_unseen = len(seen) < sum(group.workers for group in consumers)
-    length = len(next(iter(slots.values())).has_idle)
-    return np.any([np.full(length, has_unseen), *seen], axis=0)
+    found = np.full(len(next(iter(slots.values())).has_idle), has_unseen, dtype=np.bool_)
+    for one in seen:
+        found |= one
+    return found
 
 
 def _measure(during: Flags, *, axis: Times, start: Times, end: Times) -> Times:

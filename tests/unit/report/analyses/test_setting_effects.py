@@ -17,7 +17,7 @@ from report.statistics.significance import Finding
 from report.summary import summarize
 from report.trials.wait_causes import Cause
 from tests.loading import make_load_run, serve
-from tests.summaries import known
+from tests.summaries import details, known
 from tests.synthetic import Workload, find_trial, make_run
 
 Settings = Mapping[str, Any]
@@ -165,6 +165,46 @@ def test_at_a_rate_an_effect_is_told_by_response_and_wait(tmp_path: Path) -> Non
         found.text,
     )
     assert "throughput" not in found.text
+
+
+def test_an_effect_on_a_mix_is_told_by_part(tmp_path: Path) -> None:
+    """The p95 of both together is the length of the long jobs, whatever the setting."""
+    contenders = [
+        Contender(name=f"prefetch-{count}", pool="threads", slots=1, settings=settings)
+        for count, settings in ((1, {"prefetch_multiplier": 1}), (4, {"prefetch_multiplier": 4}))
+    ]
+    parts = ["long", *["short"] * 9] * 8
+    lengths_s = [0.9 if part == "long" else 0.01 for part in parts]
+    mix = [
+        {"name": name, "kind": "io.sleep", "parameters": {}, "share": share}
+        for name, share in (("short", 0.9), ("long", 0.1))
+    ]
+    trials = [
+        (
+            {"contender": one.name, "block": block, "rate_per_s": 1.0, "parts": mix},
+            serve(
+                rate_per_s=1, job_s=0.01, jobs=80, jobs_s=lengths_s, parts=parts,
+                stall_at_s=2.0, stall_s=stall_s + block / 1_000,
+            ),
+        )
+        for block in range(5)
+        for one, stall_s in zip(contenders, (0.1, 6.6), strict=True)
+    ]  # fmt: skip
+    workload = {
+        "name": "work", "kind": "mix", "parameters": {}, "measure": "rate",
+        "arrivals": {"how": "constant", "rate_per_s": 1.0}, "mix": mix,
+    }  # fmt: skip
+
+    summary = summarize(
+        make_load_run(tmp_path / "run", trials=trials, contenders=contenders, workload=workload)
+    )
+    found = {one.part: one for one in summary.effects}
+
+    assert set(found) == {"short", "long"}
+    assert found["short"].ratio.value > 10
+    assert found["short"].ratio.value > found["long"].ratio.value
+    assert "the CPU per job" not in found["short"].text
+    assert "work (short), prefetch-4 against prefetch-1: With" in details(summary)
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,37 @@ def test_at_a_rate_points_are_responses(tmp_path: Path) -> None:
     chart = charts_of(summary)["sweep-slots-work"]
     assert (chart.title, chart.cells[-1][2]) == ("P95 response over slots, work", "82.0 ms")
     assert "Threads had a p95 response of" in headline(summary, answer=Answer.SWEEP)
+
+
+def test_each_part_of_a_mix_has_its_points(tmp_path: Path) -> None:
+    """The p95 of both together is the length of the long jobs, whatever the value."""
+    parts = ["long", *["short"] * 9] * 3
+    lengths_s = [0.5 if part == "long" else 0.01 for part in parts]
+    points = [SweepPoint(of="threads", setting="slots", value=slots) for slots in (1, 2)]
+    contenders = [
+        Contender(name=one.name, pool="threads", slots=int(one.value), sweep=one) for one in points
+    ]
+    mix = [
+        {"name": name, "kind": "io.sleep", "parameters": {}, "share": share}
+        for name, share in (("short", 0.9), ("long", 0.1))
+    ]
+    trials = [
+        (
+            {"contender": one.name, "block": 0, "rate_per_s": 10.0, "parts": mix},
+            serve(rate_per_s=10, job_s=0, jobs=30, jobs_s=lengths_s, parts=parts, slots=one.slots),
+        )
+        for one in contenders
+    ]
+    workload = {
+        "name": "work", "kind": "mix", "parameters": {}, "measure": "rate",
+        "arrivals": {"how": "constant", "rate_per_s": 10.0}, "mix": mix,
+    }  # fmt: skip
+
+    summary = summarize(
+        make_load_run(tmp_path / "run", trials=trials, contenders=contenders, workload=workload)
+    )
+
+    found = {one.part: [point.median for point in one.points] for one in summary.sweeps}
+    assert found["short"] == [pytest.approx(0.41), pytest.approx(0.01)]
+    assert found["long"] == [pytest.approx(0.5)] * 2
+    assert {"sweep-slots-work-short", "sweep-slots-work-long"} <= charts_of(summary).keys()

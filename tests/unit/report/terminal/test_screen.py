@@ -231,7 +231,7 @@ def test_a_wait_beside_an_idle_slot_has_a_line(summaries: Mapping[str, Summary])
     """The longest first, by part; waits of a few milliseconds are dispatch, and have none."""
     text = " ".join(shown(summaries["mix"], width=80).split())
 
-    start = "Waited in a worker beside an idle slot: solo (long) 375 ms of 1.98 s"
+    start = "Waited in a worker beside an idle slot: solo (long) 833 ms of 3.06 s"
     assert start in text
     assert "others." in text.partition(start)[2]
     assert "beside an idle slot" not in shown(summaries["rate"])
@@ -242,7 +242,7 @@ def test_details_have_every_cause_by_part(summaries: Mapping[str, Summary], widt
     """The mean wait and its shares; and how many jobs started in the order of priorities."""
     text = shown(summaries["mix"], width=width, has_details=True)
 
-    assert re.search(r"solo +long +1\.98 s( +[\d.]+ %){7} *$", text, re.MULTILINE)
+    assert re.search(r"solo +long +3\.06 s( +[\d.]+ %){7} *$", text, re.MULTILINE)
     assert re.search(r"prefork-4 +89 % +900", text)
     assert max(map(len, text.splitlines())) <= width
     assert "idle worker: its worker has received it and is busy" in " ".join(text.split())

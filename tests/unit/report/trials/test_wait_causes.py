@@ -115,8 +115,8 @@ def test_a_later_link_waits_from_the_end_of_those_before(
 @pytest.mark.parametrize("limited", ["slow", "alike"])
 def test_a_rate_limit_is_that_of_the_kind(limited: str) -> None:
     """It holds what a worker has received, even from a part that doesn't set it itself."""
-    options = {"slow": JobOptions(rate_limit="6/m"), "alike": JobOptions()}
-    found = split(ran(0, 30, 90, 95, part=limited), **options)
+    limit = JobOptions(rate_limit="6/m")
+    found = split(ran(0, 30, 90, 95, part=limited), slow=limit, alike=JobOptions())
 
     assert last(found) == {"queue": 30, "rate_limit": 60}
 
