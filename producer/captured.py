@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -59,7 +59,7 @@ def capture_canvas(shape: str, calls: Sequence[Call], *, queue: str) -> list[Mes
         .set(queue=queue, task_id=call.task_id, headers=call.headers, **call.options)
         for call in calls
     ]
-    shapes = {
+    shapes: Mapping[str, Callable[[], Any]] = {
         "chain": lambda: chain(*steps),
         "group": lambda: group(steps),
         "chord": lambda: chord(steps[:-1], steps[-1]),
@@ -75,8 +75,8 @@ def chord_size_key(group_id: str, *, prefix: str) -> str:
     """
     app = Celery("producer", backend="redis://", set_as_current=False)
     app.conf.result_backend_transport_options = {"global_keyprefix": prefix}
-    key: bytes = app.backend.get_key_for_group(group_id, ".s")
-    return key.decode()
+    backend: Any = app.backend
+    return str(backend.get_key_for_group(group_id, ".s"), "ascii")
 
 
 def _taken(queue: str) -> list[Message]:

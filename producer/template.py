@@ -343,7 +343,7 @@ def _call(
         kind=part.kind,
         arguments={**part.parameters, **_arguments(plan, options=options)},
         task_id=task_id,
-        headers={HEADER: header.as_dict() | times},
+        headers={HEADER: {**header.as_dict(), **times}},
         stores_result=plan.stores_result,
         options={name: value for name, value in given.items() if value is not None},
     )

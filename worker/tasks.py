@@ -31,7 +31,7 @@ def end(
         Retry: in the first attempt, if it has a countdown for the second.
     """
     if fails:
-        raise PlannedError
+        raise PlannedError("the experiment lets this job fail")
     if retry_s is not None and not job.request.retries:
         raise job.retry(countdown=retry_s)
     return "x" * result_bytes if result_bytes else result

@@ -52,6 +52,9 @@ _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
 #: Models of tables that several tables may have, by their key.
 _INNER_MODELS: Mapping[str, type[FileTable]] = {"retry": RetryInput, "slo": SloInput}
 
+#: Keys of a job that have an effect only with another key, of a contender.
+_NEEDED = {"queue": "queues", "result_bytes": "result_backend"}
+
 #: Longest value in a message, characters.
 _VALUE_LENGTH = 60
 
@@ -109,14 +112,14 @@ def _remedy(error: ErrorDetails, *, table: Table) -> str:
     """Return how to repair a fault; empty if its constraint is enough."""
     keys, context = error["loc"], error.get("ctx", {})
     if error["type"] == "extra_forbidden":
-        return _key_advice(keys, given=_value_at(table, keys[:-1]))
+        return _key_advice(keys, given=_value_at(table, keys[:-1]), table=table)
     if context.get("among"):
         return _word_advice(keys, among=context["among"], table=table)
     return str(context.get("remedy", ""))
 
 
-def _key_advice(keys: Keys, *, given: Table) -> str:
-    """Return which key to write instead of an unknown one in the table ``given``."""
+def _key_advice(keys: Keys, *, given: Table, table: Table) -> str:
+    """Return which key to write instead of an unknown one in the table ``given`` of a file."""
     model, key = _MODELS.get((keys[0], len(keys)), ExperimentInput), str(keys[-1])
     for name, inner in _INNER_MODELS.items():
         if name in keys[:-1]:
@@ -133,16 +136,28 @@ def _key_advice(keys: Keys, *, given: Table) -> str:
     )
     if not has_rate:
         refused["slo"] = "where jobs arrive at a rate"
-    if model is WorkloadInput:
-        jobs = ["kind", "parameters"] if "mix" in given else ["mix", "mix_order"]
-        refused |= dict.fromkeys(jobs, "a workload has a kind, or a mix")
-        if "mix" in given:
-            refused |= dict.fromkeys(OPTIONS, "write it in the parts")
-    if model is PartInput:
-        others = [*SHAPES, "body"] if "kind" in given else []
-        refused |= dict.fromkeys(others, "a part has a kind, a chain, a group or a chord")
+    if issubclass(model, StepInput):
+        refused |= _refused_of_jobs(model, given=given, contenders=str(table.get("contender")))
     free = [name for name in model.model_fields if _is_free(name, key=key, given=given)]
     return nearest(key, among=free, refused=refused)
+
+
+def _refused_of_jobs(model: type[StepInput], *, given: Table, contenders: str) -> dict[str, str]:
+    """Return the keys of jobs that are not allowed in the table ``given``, each with its remedy."""
+    refused = {
+        key: f"with {needed} in a contender"
+        for key, needed in _NEEDED.items()
+        if needed not in contenders
+    }
+    if model is WorkloadInput:
+        others = ["kind", "parameters"] if "mix" in given else ["mix", "mix_order"]
+        refused |= dict.fromkeys(others, "a workload has a kind, or a mix")
+        if "mix" in given:
+            refused |= dict.fromkeys(OPTIONS, "write it in the parts")
+    if model is PartInput and "kind" in given:
+        others = [*SHAPES, "body"]
+        refused |= dict.fromkeys(others, "a part has a kind, a chain, a group or a chord")
+    return refused
 
 
 def _is_free(name: str, *, key: str, given: Table) -> bool:

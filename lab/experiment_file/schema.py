@@ -6,7 +6,7 @@ the earlier ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -26,6 +26,7 @@ from lab.experiment_file.rules import Broken, Keys, Names, each_once, raise_all
 from lab.experiment_file.slo import Slo
 from lab.experiment_file.workloads import (
     LONGEST_STALL_S,
+    PartInput,
     WorkloadInput,
     measure_of,
     read_workload,
@@ -103,21 +104,38 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
     return texts
 
 
-def _sent_to(workloads: list[WorkloadInput]) -> Iterator[tuple[Keys, str]]:
-    """Yield the queue of each sort of jobs with its place; the default queue is an empty text."""
+def _jobs_of(workloads: list[WorkloadInput]) -> Iterator[tuple[Keys, PartInput | WorkloadInput]]:
+    """Yield each sort of jobs with its place."""
     for index, workload in enumerate(workloads):
         for number, part in enumerate(workload.mix):
-            yield ("workload", index, "mix", number, "queue"), part.queue or ""
+            yield ("workload", index, "mix", number), part
         if not workload.mix:
-            yield ("workload", index, "queue"), workload.queue or ""
+            yield ("workload", index), workload
+
+
+def _result_faults(
+    contenders: Iterable[AnyContender], *, workloads: list[WorkloadInput]
+) -> Iterator[Broken]:
+    """Yield sizes of results that no contender stores."""
+    if any(one.settings.get("result_backend") for one in contenders):
+        return
+    for keys, jobs in _jobs_of(workloads):
+        if jobs.result_bytes:
+            remedy = "write settings = { result_backend = true } in a contender"
+            yield (*keys, "result_bytes"), broken("no contender stores results", remedy=remedy)
 
 
 def _queue_faults(
     contenders: list[AnyContender], *, workloads: list[WorkloadInput]
 ) -> Iterator[Broken]:
-    """Yield jobs that would wait for ever, and queues to which no job is sent."""
-    sent = list(_sent_to(workloads))
+    """Yield jobs that would wait for ever, and queues without jobs or without workers."""
+    sent = [((*keys, "queue"), jobs.queue or "") for keys, jobs in _jobs_of(workloads)]
     named = sorted({queue for _, queue in sent if queue})
+    known = {queue for one in contenders for _, queue in queues_of(one) if queue}
+    for keys, queue in sent:
+        if queue and queue not in known:
+            remedy = nearest(queue, among=known) if known else "write queues in a contender"
+            yield keys, broken("no contender consumes this queue", remedy=remedy)
     for index, contender in enumerate(contenders):
         consumed = queues_of(contender)
         for keys, queue in consumed:
@@ -207,6 +225,8 @@ class ExperimentInput(FileTable):
 
     @model_validator(mode="after")
     def _suit_each_other(self) -> Self:
-        queue_faults = _queue_faults(self.contender, workloads=self.workload)
-        raise_all([*queue_faults, *_slo_faults(self.slo, workloads=self.workload)])
+        contenders = [*self.contender, *(contender for _, contender in self.sweep)]
+        queues = _queue_faults(self.contender, workloads=self.workload)
+        results = _result_faults(contenders, workloads=self.workload)
+        raise_all([*queues, *results, *_slo_faults(self.slo, workloads=self.workload)])
         return self

@@ -129,7 +129,7 @@ def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, str | 
         for kind, limit in limits.items():
             answers = app.control.rate_limit(
                 kind,
-                limit or 0,
+                limit,  # type: ignore[arg-type]  # its stub lacks None, which is no limit
                 destination=list(nodes),
                 connection=connection,
                 reply=True,

@@ -9,12 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Iterator
 
-from celery.utils.time import rate as starts_per_s
-
 from collector.run_manifest import Contender, WorkerGroup, Workload
 from lab.experiment.arrivals import MEASURES, paced_count
 from lab.experiment.model import Experiment
-from lab.run.pilots import CPU_PILOT_JOBS, NOOP_JOBS, NOOP_JOBS_PER_SLOT, PILOTED
+from lab.run.pilots import (
+    CPU_PILOT_JOBS,
+    NOOP_JOBS,
+    NOOP_JOBS_PER_SLOT,
+    PILOTED,
+    limited_job_s,
+)
 from lab.run.rate_search import START_SHARE
 from lab.run.trial_sequences import Unit, block_units
 from lab.trial.runner import JOBS_IN_FLIGHT, MORE_THAN_PILOT
@@ -106,28 +110,15 @@ def _unit_s(unit: Unit, *, trial_s: float, cores: int) -> float:
     elif workload.arrivals is not None:
         schedule = read_schedule(workload.arrivals)
         busy_s = max(schedule.span_s, schedule.count / rate_per_s)
-        busy_s = max(busy_s, _limited_s(contender, workload, jobs=schedule.count))
+        busy_s = max(busy_s, schedule.count * limited_job_s(contender, workload))
     else:
         slots = contender.slots
         if contender.pool in ("gevent", "asyncio") and _only_computes(workload):
             # its pilot finds one busy slot
             slots = min(slots, MORE_THAN_PILOT)
-        busy_s = max(trial_s, JOBS_IN_FLIGHT * slots / rate_per_s)
-        busy_s = max(busy_s, _limited_s(contender, workload, jobs=rate_per_s * trial_s))
+        job_s = max(1 / rate_per_s, limited_job_s(contender, workload))
+        busy_s = max(trial_s, JOBS_IN_FLIGHT * slots * job_s)
     return trials * (busy_s + _countdown_s(workload) + EDGES_S + BETWEEN_TRIALS_S)
-
-
-def _limited_s(contender: Contender, workload: Workload, *, jobs: float) -> float:
-    """Return the time until all jobs of a kind with a rate limit have started; 0 without one."""
-    workers = sum(group.workers for group in contender.crew)
-    return max(
-        (
-            share * jobs / (workers * starts_per_s(part.options.rate_limit))
-            for part, share in zip(workload.mix, workload.shares, strict=False)
-            if part.options.rate_limit
-        ),
-        default=0.0,
-    )
 
 
 def _countdown_s(workload: Workload) -> float:

@@ -75,7 +75,7 @@ def _size_backlog(run: Run, worker: LabWorker, workload: Workload) -> None:
         queues_s[queue] = queues_s.get(queue, 0.0) + job_s
         if seen > peak:
             peak, jobs = seen, count
-    job_s = max(*queues_s.values(), _limited_job_s(contender, workload))
+    job_s = max(*queues_s.values(), limited_job_s(contender, workload))
     run.rates_per_s[contender.name, workload.name] = 1 / job_s
     run.counts[contender.name, workload.name] = backlog_size(
         1 / job_s,
@@ -84,12 +84,13 @@ def _size_backlog(run: Run, worker: LabWorker, workload: Workload) -> None:
     )
 
 
-def _limited_job_s(contender: Contender, workload: Workload) -> float:
+def limited_job_s(contender: Contender, workload: Workload) -> float:
     """Return the time for each job of a workload by its rate limits; 0 without any."""
     workers = sum(group.workers for group in contender.crew)
     shares: dict[str, float] = {}
     for part, share in zip(workload.mix, workload.shares, strict=False):
-        shares[part.kind] = shares.get(part.kind, 0.0) + share
+        retries = part.options.retry.share if part.options.retry else 0.0
+        shares[part.kind] = shares.get(part.kind, 0.0) + share * (1 + retries)
     limits = {part.kind: part.options.limit_per_s for part in workload.mix}
     return max(
         (shares[kind] / (limit * workers) for kind, limit in limits.items() if limit), default=0.0

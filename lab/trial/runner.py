@@ -83,7 +83,9 @@ def conduct(
     disturbance = bench.monitor.since(before)
     watch.end()
     redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
-    unlimited = unlimited or _limit_rates(bench, worker, dict.fromkeys(limits))
+    if not why_over and not unlimited:
+        # else the workers are replaced
+        unlimited = _limit_rates(bench, worker, dict.fromkeys(limits))
     cost_after = measure_job_cost(gauge, plan=plan, is_after=True)
     watch.rest(end_ns=end_ns)
     events = bench.count_events() if bench.count_events else None

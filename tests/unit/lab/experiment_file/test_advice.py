@@ -73,7 +73,7 @@ PLACES = {
         '"threads"', f'"{WORD}"\ninterpreter = "free-threaded"'
     ),
     "contender key": BASE.replace("slots = 4", f"slots = 4\n{WORD} = {VALUE}")
-    + 'queue = "mail"\n',
+    .replace("slots = 1", 'slots = 1\nqueues = ["mail"]') + 'queue = "mail"\n',
     "setting": BASE.replace("slots = 4", f"slots = 4\nsettings = {{ {WORD} = {VALUE} }}"),
     "another setting": WATCHED.replace("flower", f"{WORD} = {VALUE}, flower"),
     "workload key": BASE + f"{WORD} = {VALUE}\n",

@@ -201,6 +201,7 @@ def test_a_mix_has_a_sort_for_each_part(tmp_path: Path) -> None:
 def test_jobs_of_one_kind_with_options_are_a_mix_of_one_part(tmp_path: Path) -> None:
     """What Celery does with the jobs is an option of their part, whose defaults are filled in."""
     text = MINIMAL + 'queue = "io"\npriority = 0\nexpires_s = 3\nretry = { share = 0.1 }\n'
+    text = text.replace("slots = 1", 'slots = 1\nqueues = ["io"]')
 
     (workload,) = load(tmp_path, text).workloads
 
@@ -232,7 +233,7 @@ def test_the_parts_of_a_mix_have_options_and_an_order(tmp_path: Path) -> None:
 
 def with_shape(shape: str) -> str:
     """Return a mix of short jobs and of jobs of this shape, three in ten."""
-    part = f'name = "order"\nshare = 0.3\nqueue = "io"\n{shape}\n'
+    part = f'name = "order"\nshare = 0.3\npriority = 3\n{shape}\n'
     start, _, _ = MIXED.replace("0.9", "0.7").rpartition('name = "long"')
     return start + part
 
@@ -253,7 +254,7 @@ def test_each_execution_of_a_chord_is_a_part(tmp_path: Path) -> None:
         ("order.3-io.redis", "io.redis"),
     ]
     assert {part.canvas for part in steps} == {Canvas(name="order", shape="chord")}
-    assert {part.options for part in steps} == {JobOptions(queue="io")}
+    assert {part.options for part in steps} == {JobOptions(priority=3)}
     assert steps[1].parameters == {"work_ms": 3.0}
     assert [short.share, *(part.share for part in steps)] == pytest.approx(
         [0.7 / 1.6, *[0.3 / 1.6] * 3]
@@ -277,6 +278,8 @@ def test_each_execution_of_a_chord_is_a_part(tmp_path: Path) -> None:
         (with_shape(f'chain = {STEPS}\nkind = "io.sleep"'), "a chain, a group or a chord"),
         (with_shape(f"chord = {STEPS}"), "a chord has a body"),
         (with_shape('chain = [{ kind = "io.sleep" }]'), "at least 2 items"),
+        (MINIMAL + "result_bytes = 9\n", "no contender stores results"),
+        (MINIMAL + 'queue = "io"\n', "no contender consumes this queue"),
         (MIXED.replace('"cpu.primes"', '"io.sleep"') + 'rate_limit = "6/m"\n', "limits all jobs"),
     ],
 )
