@@ -114,14 +114,16 @@ def scratch_key(token: str) -> str:
     return f"poolbench:scratch:{token}"
 
 
-def unacked_keys(scope: str) -> dict[str, str]:
-    """Return kombu's options for the keys of unacknowledged messages in a scope.
+def unacked_keys(contender: str, *, scope: str) -> dict[str, str]:
+    """Return kombu's options for the keys of a contender's unacknowledged messages in a scope.
 
     Without keys of its own, a killed worker's messages would be returned, hours later, to a queue
-    without a worker.
+    without a worker; and a worker with a short visibility timeout would return those of others.
     """
     options = ("unacked_key", "unacked_index_key", "unacked_mutex_key")
-    return {option: f"poolbench.{scope}.{option.removesuffix('_key')}" for option in options}
+    prefix = queue_name(contender, scope=scope)
+    # no queue has such a name
+    return {option: f"{prefix}/{option.removesuffix('_key')}" for option in options}
 
 
 def result_prefix(scope: str) -> str:

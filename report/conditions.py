@@ -132,7 +132,8 @@ def differences(
             continue
         compared = (names or {}).get(BY_NAME[topic], ours)
         for name in ours:
-            if name in theirs and name in compared:
+            # the settings of a group have the name "contender/group"
+            if name in theirs and {name, name.partition("/")[0]} & {*compared}:
                 found += _entries(topic, prefix=f"{name}: ", a=ours[name], b=theirs[name])
     return sorted(found, key=lambda difference: not difference.is_refusal)
 

@@ -64,7 +64,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
             "health_check_interval": HEALTH_CHECK_S,
             "max_connections": MAX_CONNECTIONS,
             "visibility_timeout": VISIBILITY_TIMEOUT_S,
-            **(unacked_keys(settings.scope) if settings.scope else {}),
+            **(unacked_keys(settings.contender, scope=settings.scope) if settings.scope else {}),
         },
         "broker_pool_limit": PUBLISHER_CONNECTIONS,
         # the broker was reachable when the worker started; a lost broker is waited for without end,

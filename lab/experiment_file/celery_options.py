@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import click
 from celery.app.defaults import DEFAULTS, NAMESPACES, SETTING_KEYS, flatten
@@ -21,7 +21,9 @@ from lab.experiment_file.rules import Broken
 from poolbench.errors import nearest
 
 #: Celery's type of each setting, by name.
-_TYPES: Mapping[str, Any] = {name: option.type for name, option in flatten(NAMESPACES)}
+_TYPES: Mapping[str, Any] = {
+    name: option.type for name, option in cast("Iterable[tuple[str, Any]]", flatten(NAMESPACES))
+}
 
 _BROKER = (
     "broker_(url|read_url|write_url|transport|host|port|user|password|vhost|use_ssl|login_method"

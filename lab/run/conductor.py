@@ -41,7 +41,14 @@ from lab.system.signals import uninterrupted
 from lab.trial.context import LabWorker
 from lab.trial.workers import get_ready, start_worker
 from poolbench.errors import PoolbenchError, StackError, StorageError
-from poolbench.keys import new_run_name, queue_lists, queue_name, records_stream, run_key
+from poolbench.keys import (
+    new_run_name,
+    queue_lists,
+    queue_name,
+    records_stream,
+    run_key,
+    unacked_keys,
+)
 from poolbench.settings import Settings
 from producer.publisher import open_run
 from report.trials.disturbances import from_outside
@@ -236,6 +243,8 @@ def _measure(run: Run, unit: Unit, *, repeats: int | None = None) -> None:
         for queue in {"", *contender.queues_consumed}:
             name = queue_name(contender.name, scope=scope, queue=queue)
             run.client.delete(*queue_lists(name, steps=range(10)))
+        # a short visibility timeout would return them during later trials
+        run.client.delete(*unacked_keys(contender.name, scope=scope).values())
         get_ready(run, [_start(run, contender, block=worker.block)])
 
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 from collector.run_manifest import Contender, Workload
+from lab.experiment.worker_settings import limits_overlap
 from lab.instruments.ceilings import redis_cpu_s
 from lab.run.state import Run
 from lab.trial.context import LabWorker
@@ -21,6 +22,10 @@ from producer.publisher import publish
 #: Jobs of the trial that measures a worker's ceiling with no-op jobs.
 NOOP_JOBS = 250
 NOOP_JOBS_PER_SLOT = 5
+#: First no-op jobs of a contender whose settings may let it take half a second for each, and how
+#: long all others may take, seconds.
+FEW_NOOP_JOBS = 10
+NOOP_S = 5.0
 #: The measures that need a pilot: to size a backlog, or to start a search.
 PILOTED = frozenset({"capacity", "sustain", "curve"})
 #: Contender name of a queue that no worker reads.
@@ -41,6 +46,9 @@ def size_backlogs(run: Run) -> None:
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         before_s = redis_cpu_s(run.client)
         every_worker = spread(noop, contender=contender)
+        if any(limits_overlap(group) for group in contender.crew):
+            few_per_s, _ = _pilot(run, worker, every_worker, FEW_NOOP_JOBS)
+            count = min(count, max(FEW_NOOP_JOBS, round(few_per_s * NOOP_S)))
         rate_per_s = round(_pilot(run, worker, every_worker, count)[0], 1)
         spent_s = redis_cpu_s(run.client) - before_s
         rates_per_s[contender.name] = rate_per_s

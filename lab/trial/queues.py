@@ -8,6 +8,9 @@ from collector.run_manifest import Contender, Part, Workload
 from lab.experiment.model import MIX
 from poolbench.job_options import JobOptions
 
+#: Name of the part of a pilot that reaches one queue.
+PILOT = "pilot"
+
 
 def spread(workload: Workload, *, contender: Contender) -> Workload:
     """Return a workload of one kind whose jobs reach all groups of a contender, by their slots.
@@ -19,7 +22,7 @@ def spread(workload: Workload, *, contender: Contender) -> Workload:
         return workload
     parts = tuple(
         Part(
-            name=group.name or workload.name,
+            name=group.name or PILOT,
             kind=workload.kind,
             parameters=workload.parameters,
             share=group.slots * group.workers / contender.slots,
@@ -38,7 +41,7 @@ def addressed(workload: Workload, *, contender: Contender, queue: str) -> Worklo
     consumed = contender.queues_consumed
     if queue and queue in consumed:
         part = Part(
-            name=workload.name,
+            name=PILOT,
             kind=workload.kind,
             parameters=workload.parameters,
             share=1.0,

@@ -43,8 +43,8 @@ def test_a_setting_in_effect_is_no_reason(asked: dict[str, Any], effective: dict
 
 def test_a_difference_makes_a_row_invalid() -> None:
     """With the setting and both values; a worker of several that differs is enough."""
-    asked = {"broker_transport_options": {"visibility_timeout": 5}}
-    other = {"broker_transport_options": {"visibility_timeout": 7_200}}
+    asked: dict[str, Any] = {"broker_transport_options": {"visibility_timeout": 5}}
+    other: dict[str, Any] = {"broker_transport_options": {"visibility_timeout": 7_200}}
 
     found = unmet([seen(OWN | asked, asked=asked), seen(OWN | other, asked=asked)])
 

@@ -31,13 +31,13 @@ def test_jobs_are_spread_over_groups_by_their_slots() -> None:
     """In this order and not at random: each slot gets one; without queues nothing changes."""
     assert queues(spread(SLEEP, contender=GROUPED)) == {"all": ("", 0.2), "io": ("io", 0.8)}
     assert spread(SLEEP, contender=GROUPED).is_in_sequence
-    assert queues(spread(SLEEP, contender=ON_IO)) == {"ready": ("io", 1.0)}
+    assert queues(spread(SLEEP, contender=ON_IO)) == {"pilot": ("io", 1.0)}
     assert spread(SLEEP, contender=PLAIN) is SLEEP
 
 
 def test_a_pilot_goes_where_the_jobs_of_its_part_will() -> None:
     """To its queue, else to the default queue, else to what there is."""
-    assert queues(addressed(SLEEP, contender=GROUPED, queue="mail")) == {"ready": ("mail", 1.0)}
+    assert queues(addressed(SLEEP, contender=GROUPED, queue="mail")) == {"pilot": ("mail", 1.0)}
     assert addressed(SLEEP, contender=GROUPED, queue="other") is SLEEP
     assert addressed(SLEEP, contender=PLAIN, queue="io") is SLEEP
-    assert queues(addressed(SLEEP, contender=ON_IO, queue="")) == {"ready": ("io", 1.0)}
+    assert queues(addressed(SLEEP, contender=ON_IO, queue="")) == {"pilot": ("io", 1.0)}
