@@ -17,6 +17,9 @@ demo: setup  ## compare five pools in under 100 s; needs only Python
 bench: setup  ## compare more pool sizes, at least seven repetitions, in about 270 s
 	@$(BIN)/poolbench bench
 
+questions: setup  ## answer eight questions of Celery users, in about fifteen minutes
+	@$(BIN)/python -m benchmarks.questions
+
 up: setup  ## start the stack: on Docker if an engine answers, else as local processes
 	@$(BIN)/poolbench up
 
@@ -77,4 +80,4 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help setup demo bench up down ps logs submit check test e2e format free-threaded pins
+.PHONY: help setup demo bench questions up down ps logs submit check test e2e format free-threaded pins

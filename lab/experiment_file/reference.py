@@ -193,7 +193,8 @@ def _default(field: FieldInfo) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         # one below the bound is computed from other keys
-        is_valid = all(value >= one.ge for one in field.metadata if isinstance(one, Ge))
+        bounds: list[Any] = [one.ge for one in field.metadata if isinstance(one, Ge)]
+        is_valid = all(value >= bound for bound in bounds)
         return f"{value:,g}" if is_valid else ""
     words = itertools.chain.from_iterable(map(words_of, _validators(field)))
     return f'`"{value}"`' if value in words else ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.run_manifest import Part, Until, WorkerGroup
+from collector.run_manifest import ArrivalValue, Part, Until, WorkerGroup
 from lab.experiment.control import with_control
 from lab.experiment.model import Experiment
 from lab.experiment_file.loader import load_experiment
@@ -53,7 +53,7 @@ def test_a_rate_above_the_capacity_lasts_until_the_backlog_is_done() -> None:
     """150 jobs a second, with more to compute than two cores can do: most of them queue."""
     mix = planned("mix")
     (workload,) = mix.workloads
-    arrivals = {"how": "poisson", "rate_per_s": 150.0, "count": 900}
+    arrivals: dict[str, ArrivalValue] = {"how": "poisson", "rate_per_s": 150.0, "count": 900}
     overloaded = replace(mix, workloads=(replace(workload, arrivals=arrivals),))
 
     assert expected_s(overloaded, cores=2) > 3 * expected_s(mix, cores=2)
