@@ -71,7 +71,7 @@ class LevelReader:
         return cls(
             client,
             lists=[key for queue in queues for key in _lists(queue)],
-            unacked=unacked_keys(scope)["unacked_key"],
+            unacked=unacked_keys(contender.name, scope=scope)["unacked_key"],
             workers=live_keys(client, contender.name, queues=queues),
         )
 

@@ -49,7 +49,8 @@ def test_every_queue_priority_and_worker_is_counted(client: redis.Redis) -> None
     client.lpush(queue_name("pair", scope=_SCOPE), "default")
     client.lpush(f"{io}{PRIORITY_SEPARATOR}3", "3", "3 too")
     client.lpush(queue_name("pair", scope="run.1"), "of another block")
-    client.hset(unacked_keys(_SCOPE)["unacked_key"], mapping={"1": "", "2": ""})
+    unacked = unacked_keys("pair", scope=_SCOPE)["unacked_key"]
+    client.hset(unacked, mapping={"1": "", "2": ""})
     report(client, 1, queue="cpu")
     report(client, 2, queue="io")
     report(client, 3, queue="other")
