@@ -15,11 +15,12 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
+from collector.ledger import IS_PLANNED_FAILURE
 from poolbench.records import Outcome
 from report.statistics.percentiles import Tail, percentiles
 
 #: Columns of a record that are read.
-COLUMNS = ("trial", "seq", "part", "due_ns", "finished_ns", "outcome")
+COLUMNS = ("trial", "seq", "part", "due_ns", "finished_ns", "outcome", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +41,13 @@ def slowdowns(
 ) -> dict[str, Slowdown | None]:
     """Return part → slowdown of its jobs; None for a part without an ideal.
 
+    A job that failed as planned counts as done.
+
     Args:
         records: one contender's records with `COLUMNS`, one or more per attempt.
         ideal_s: part → duration of a job alone, seconds; None or absent if unknown.
     """
-    is_done = pl.col("outcome") == Outcome.DONE.value
+    is_done = (pl.col("outcome") == Outcome.DONE.value) | IS_PLANNED_FAILURE
     # the first attempt that was done ends a job; attempts before it are part of its response
     jobs = (
         records.drop_nulls(["due_ns", "part"])

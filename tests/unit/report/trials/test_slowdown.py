@@ -27,10 +27,12 @@ def jobs(part: str, *responses_ms: float | None, first_seq: int = 0) -> pl.DataF
             "due_ns": n * MS,
             "finished_ns": None if response_ms is None else round((n + response_ms) * MS),
             "outcome": None if response_ms is None else "done",
+            "error": None,
         }
         for n, response_ms in enumerate(responses_ms)
     ]
-    return pl.DataFrame(rows, schema_overrides={"finished_ns": pl.Int64, "outcome": pl.String})
+    types = {"finished_ns": pl.Int64, "outcome": pl.String, "error": pl.String}
+    return pl.DataFrame(rows, schema_overrides=types)
 
 
 def slowed(records: pl.DataFrame, **ideal_s: float) -> dict[str, Slowdown]:
@@ -52,6 +54,16 @@ def test_slowdown_is_response_over_ideal(
 
     assert [found[part].slowdown.p50 for part in ("short", "long")] == pytest.approx(medians)
     assert unfairness(found.values()) == pytest.approx(medians[0] / medians[1])
+
+
+def test_a_job_that_failed_as_planned_has_a_slowdown() -> None:
+    """It did its work, and the experiment wanted it to fail."""
+    failed = jobs("short", *[20.0] * 5).with_columns(
+        outcome=pl.lit("failed"), error=pl.lit("PlannedError: the experiment lets this job fail")
+    )
+
+    assert slowed(failed)["short"].unfinished == 0
+    assert slowed(failed.with_columns(error=pl.lit("OSError")))["short"].unfinished == 5
 
 
 def test_jobs_that_were_not_done_count_as_slowed_without_end() -> None:
