@@ -54,6 +54,7 @@ class Code(StrEnum):
 
     INTERRUPTED = "interrupted"
     WORKER_EXITED = "worker-exited"
+    WORKER_OOM_KILLED = "worker-oom-killed"
     STALLED = "stalled"
     BROKER_LOST = "broker-lost"
     FLOWER_SILENT = "flower-silent"
@@ -72,6 +73,7 @@ class Code(StrEnum):
     NOT_MEASURED = "not-measured"
     TOO_FEW = "too-few"
     DRIFT = "drift"
+    CHILDREN_OOM_KILLED = "children-oom-killed"
     CEILING_DRIFT = "ceiling-drift"
     FOREIGN_CPU = "foreign-cpu"
     STOLEN_CPU = "stolen-cpu"

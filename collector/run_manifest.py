@@ -417,6 +417,22 @@ class RedisUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitUse:
+    """What a contender's limits did to its workers."""
+
+    #: Enforcement periods of the CPU quota, and those in which it stopped the workers; None
+    #: without a quota.
+    periods: int | None = None
+    throttled_periods: int | None = None
+    #: Time for which the quota stopped them, seconds, summed over the cores that it stopped.
+    throttled_s: float | None = None
+    #: Largest use of memory since the workers started, with cached files; None without a limit.
+    memory_peak_bytes: int | None = None
+    #: Processes that the kernel killed at the memory limit; None without a limit.
+    oom_kills: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
     """The result of a trial."""
 
@@ -433,12 +449,19 @@ class TrialResult:
     disturbance: Disturbance | None = None
     #: None if the server doesn't count by connection.
     redis: RedisUse | None = None
+    #: What the contender's limits did during the trial; None without limits.
+    limits: LimitUse | None = None
     #: Events that Flower received during the trial; None without Flower.
     flower_events: int | None = None
     #: For a step of a search: whether its rate was sustained; None elsewhere.
     is_sustained: bool | None = None
     #: Why it is invalid or unstable; reasons that its records show are not included.
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        """Return whether no reason makes it invalid; its records may."""
+        return all(one.severity is not Severity.INVALID for one in self.reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -481,7 +504,8 @@ class RunInfo:
     fail_on: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Machine
-    #: Limits of the control group and of those above it.
+    #: Limits of the lab's control group and of those above it; if a contender has limits, also
+    #: what applies them and where.
     cgroup: Mapping[str, str] = field(default_factory=dict)
     git: Commit = field(default_factory=Commit)
     #: ``server``, ``version`` and ``origin``.

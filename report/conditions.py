@@ -103,7 +103,8 @@ def conditions(manifest: Manifest) -> Conditions:
         "settings": {name: _settings(table) for name, table in manifest.celery.items()},
         **_machine(manifest.machine),
         **_versions(manifest.versions),
-        "cgroup": dict(manifest.cgroup),
+        # where the limits are applied differs between containers, their effect doesn't
+        "cgroup": {name: one for name, one in manifest.cgroup.items() if name != "limits_in"},
         "broker": dict(manifest.broker),
         "events": {"on": manifest.events},
         "run": _run(manifest),

@@ -124,6 +124,12 @@ def legend(summary: Summary) -> list[tuple[str, str]]:
         "divided among them"
     )
     levels = "a level before the first job, at the most, and with no job left: medians of samples"
+    limits = (
+        "share of the tenths of a second in which the quota stopped the workers; how many cores "
+        "stood still for it, on average; largest use of memory since their start, with cached "
+        "files; processes that the kernel killed at the memory limit"
+    )
+    has_limits = any(row.limits for row in summary.rows)
     return [
         *words,
         *([("16 → 61 → 16", levels)] if has_level_findings(summary.rows) else []),
@@ -132,6 +138,7 @@ def legend(summary: Summary) -> list[tuple[str, str]]:
         ("PSS", pss),
         ("wait", "from due to started; in a backlog it is the job's place in the queue"),
         ("execution", "from started to finished, result stored"),
+        *([("throttled, cores stopped, peak, killed", limits)] if has_limits else []),
         *_cause_words(summary),
     ]
 

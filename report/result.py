@@ -27,6 +27,7 @@ from report.trials.groups import GroupSummary
 from report.trials.lag_histogram import LagBin
 from report.trials.latency_spans import WaitParts
 from report.trials.levels import OverTime
+from report.trials.limits import RowLimits
 from report.trials.loop_blocking import Blocking
 from report.trials.slowdown import Slowdown
 from report.trials.start_order import StartOrder
@@ -126,6 +127,10 @@ class RowSummary:
     per_busy_core_per_s: float | None = None
     per_gb_per_s: float | None = None
     connections: int | None = None
+    #: Limits of its workers, and what they did in all repetitions; None without limits.
+    limits: RowLimits | None = None
+    #: Most processes of its workers at once; None unless it has limits, or Celery decides.
+    processes: int | None = None
     redis_commands_per_job: float | None = None
     redis_bytes_per_job: float | None = None
     #: What was measured: `capacity`, `rate`, `sustain` or `curve`.

@@ -15,7 +15,7 @@ from poolbench.errors import ExitCode, Fault, UsageError, unknown
 from poolbench.keys import CALIBRATION
 from poolbench.pools import MAX_SLOTS, POOLS, find_pool
 from poolbench.settings import VARIABLES, load_settings
-from worker.launch import LOG_LEVELS, plan_launch
+from worker.launch import LOG_LEVELS, UNSET, plan_launch
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -101,6 +101,10 @@ def _interpreter(words: list[str]) -> int:
     return ExitCode.OK
 
 
+def _slots(word: str) -> int | str:
+    return UNSET if word == UNSET else number(int, option="--slots", low=1, high=MAX_SLOTS)(word)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python -m worker",
@@ -113,8 +117,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--contender", help="name the contender, and its queue; default: the pool's name")
     add(
         "--slots",
-        type=number(int, option="--slots", low=1, high=MAX_SLOTS),
-        help="number of jobs to run at once; default: POOLBENCH_SLOTS_<POOL>",
+        type=_slots,
+        help=f"number of jobs to run at once; {UNSET} leaves it to Celery; default: "
+        "POOLBENCH_SLOTS_<POOL>",
     )
     low, high = VARIABLES["POOLBENCH_PREFETCH"].bounds or (1, 1)
     add(

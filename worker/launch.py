@@ -20,6 +20,9 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 #: Prefix of variables that override Poolbench's settings in Celery, including the broker's address.
 _FOREIGN_PREFIX = "CELERY_"
 
+#: Instead of a number of slots: leave it to Celery.
+UNSET = "unset"
+
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -28,7 +31,8 @@ class Launch:
     """The checked options of a worker to start."""
 
     pool: Pool
-    slots: int
+    #: None leaves ``-c`` out: Celery takes as many slots as the host has cores.
+    slots: int | None
     #: Whether it sends Celery's events, for Flower; they halve the throughput of no-op jobs.
     has_events: bool
     log_level: str
@@ -67,7 +71,7 @@ class Launch:
         return [
             *(sys.executable, "-m", "celery", "-A", "worker.app", "worker"),
             *("-P", self.pool.celery_value),
-            *("-c", str(self.slots)),
+            *(() if self.slots is None else ("-c", str(self.slots))),
             *("-Q", ",".join(queues)),
             *("-n", f"{node}@%h"),
             *("-I", "poolbench.probe"),
@@ -97,7 +101,7 @@ def plan_launch(
     settings: Settings,
     *,
     pool: Pool,
-    slots: int | None = None,
+    slots: int | str | None = None,
     has_events: bool = False,
     log_level: str = "warning",
     queues: Sequence[str] = (),
@@ -110,25 +114,26 @@ def plan_launch(
 ) -> Launch:
     """Return the launch for these options.
 
-    ``overrides`` replace the settings of those names; None keeps the setting.
+    ``slots`` is a number, `UNSET`, or None for the setting of the environment. ``overrides``
+    replace the settings of those names; None keeps the setting.
 
     Raises:
         UsageError: if a name or the number of slots is invalid.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     settings = replace(settings, **given)
-    slots = settings.slots[pool.name] if slots is None else slots
+    count = settings.slots[pool.name] if slots is None else slots
     most = pool.fixed_slots or pool.max_slots
-    if not (pool.fixed_slots or 1) <= slots <= most:
+    if isinstance(count, int) and not (pool.fixed_slots or 1) <= count <= most:
         bounds = f"always has {most}, " if pool.fixed_slots else f"takes 1 to {most}, each "
         problem = f"pool {pool.name} {bounds}{pool.slot}"
-        raise UsageError(Fault(field="slots", seen=str(slots), problem=problem))
+        raise UsageError(Fault(field="slots", seen=str(count), problem=problem))
     contender = check_name(settings.contender or pool.name, what="contender")
     for part in instance.split(":") if instance else ():
         check_name(part, what="instance")
     return Launch(
         pool=pool,
-        slots=slots,
+        slots=count if isinstance(count, int) else None,
         has_events=has_events,
         log_level=log_level,
         queues=tuple(check_name(queue, what="queue") for queue in queues),

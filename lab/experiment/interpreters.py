@@ -1,4 +1,4 @@
-"""Assigns interpreters to contenders; skips contenders whose Python can't run a worker."""
+"""Assigns interpreters to contenders; skips contenders whose Python or limits can't be had here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from collector.run_manifest import Contender, Interpreter, Skipped
 from lab.experiment.interpreter import NoInterpreterError, find_interpreter
 from lab.experiment.model import Experiment
+from lab.system.cgroup import LimitError, Limits, check
 from poolbench.errors import Fault, UsageError
 
 #: Package that a pool needs in addition to Celery.
@@ -43,6 +44,12 @@ def _skip(
     contender: Contender, *, found: Mapping[str, Interpreter | NoInterpreterError]
 ) -> Skipped | None:
     """Return why a contender can't run here; None if all its groups can."""
+    limits = Limits.of(contender)
+    if limits.controllers:
+        try:
+            check(limits)
+        except LimitError as error:
+            return Skipped(contender=contender.name, reason=str(error), remedy=error.remedy)
     for group in contender.crew:
         interpreter, needed = found.get(group.interpreter), _POOL_PACKAGES.get(group.pool)
         if isinstance(interpreter, NoInterpreterError):

@@ -100,7 +100,7 @@ def launch_options(group: WorkerGroup) -> list[str]:
     Arguments of ``celery worker`` come last, after two dashes.
     """
     tuning = Tuning.model_validate(group.settings)
-    words = ["--slots", str(group.slots)]
+    words = ["--slots", "unset" if group.is_unset else str(group.slots)]
     words += [word for queue in group.queues for word in ("--queue", queue)]
     words += [
         f"--{feature}"

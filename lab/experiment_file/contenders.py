@@ -46,6 +46,17 @@ MAX_WORKERS = 64
 CELERY = "celery"
 
 
+#: Values of ``slots`` that are no number: one for each core that the lab may use; ``-c`` left out,
+#: so that Celery decides; and Celery's ``-c auto``.
+CORES, UNSET, AUTO = SLOT_WORDS = ("cores", "unset", "auto")
+
+#: Bounds of a memory limit, bytes. Below the lowest, no Python imports Celery.
+MIN_MEMORY_BYTES, MAX_MEMORY_BYTES = 16 << 20, 16 << 40
+
+#: Matches a size with its unit, as Docker reads it.
+_SIZE = re.compile(r"(\d+)([KMG])")
+_UNIT_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
 #: Pools built on greenlet, whose import turns the GIL on.
 GREENLET_POOLS = frozenset({"gevent", "asyncio"})
 
@@ -69,6 +80,17 @@ def _can_run_without_the_gil(pool: str, info: ValidationInfo) -> str:
     return pool
 
 
+def _as_bytes(memory: object) -> int:
+    """Return a size of memory, bytes: a number, or a text such as 512M."""
+    count = memory if isinstance(memory, int) and not isinstance(memory, bool) else 0
+    if isinstance(memory, str) and (size := _SIZE.fullmatch(memory)):
+        count = int(size[1]) * _UNIT_BYTES[size[2]]
+    if not MIN_MEMORY_BYTES <= count <= MAX_MEMORY_BYTES:
+        problem = f"must be {MIN_MEMORY_BYTES >> 20}M to {MAX_MEMORY_BYTES >> 30}G"
+        raise broken(problem, remedy='write bytes, or a text such as "512M"')
+    return count
+
+
 def _suit_the_pool(slots: object, info: ValidationInfo) -> object:
     pool = POOLS.get(info.data.get("pool", ""))
     if pool is None:
@@ -77,8 +99,8 @@ def _suit_the_pool(slots: object, info: ValidationInfo) -> object:
     if pool.fixed_slots is not None:
         if count != pool.fixed_slots:
             raise broken(always_has(pool), remedy=f"write slots = {pool.fixed_slots}")
-    elif slots != "cores" and not 1 <= count <= pool.max_slots:
-        remedy = 'write a whole number, or "cores"'
+    elif slots not in SLOT_WORDS and not 1 <= count <= pool.max_slots:
+        remedy = 'write a whole number, "cores", "unset" or "auto"'
         raise broken(f"pool {pool.name} takes 1 to {pool.max_slots} slots", remedy=remedy)
     return slots
 
@@ -125,8 +147,9 @@ class GroupInput(FileTable):
     interpreter: str = ""
     #: Celery's pool.
     pool: Annotated[str, one_of("pool", POOLS), AfterValidator(_can_run_without_the_gil)]
-    #: Jobs in flight at once in each worker; `"cores"` is the number of usable cores.
-    slots: Annotated[int | Literal["cores"], PlainValidator(_suit_the_pool)]
+    #: Jobs in flight at once in each worker; `"cores"` is the number of usable cores. `"unset"`
+    #: leaves `-c` out: Celery takes the host's cores. `"auto"` is Celery's `-c auto`.
+    slots: Annotated[int | Literal["cores", "unset", "auto"], PlainValidator(_suit_the_pool)]
     #: Number of workers.
     workers: int = Field(default=1, ge=1, le=MAX_WORKERS)
     #: Names of the queues that the workers consume; the contender's default queue if left out.
@@ -139,7 +162,18 @@ class GroupInput(FileTable):
     arguments: _Arguments = Field(default_factory=list)
 
 
-class ContenderInput(GroupInput):
+class _Limited(FileTable):
+    """What all workers of a contender together may use; a control group of Linux limits it."""
+
+    #: CPU time that all its workers together may use in each tenth of a second, in cores; no limit
+    #: by default.
+    cpus: float | None = Field(default=None, ge=0.01, le=1_024)
+    #: Memory that all its workers together may use: bytes, or a text such as `"512M"` or `"1G"`
+    #: (1M is 1,048,576 bytes). The kernel kills a process that needs more. No limit by default.
+    memory: Annotated[int | None, PlainValidator(_as_bytes)] = None
+
+
+class ContenderInput(GroupInput, _Limited):
     """A pool with its slots and settings."""
 
     #: Its name in tables and charts.
@@ -171,7 +205,7 @@ def _group_faults(group: GroupInput, *, common: Mapping[str, Any]) -> Iterator[B
         yield (), what
 
 
-class GroupedInput(FileTable):
+class GroupedInput(_Limited):
     """Several groups of workers, which are compared as one contender; the keys are for all."""
 
     misplaced: ClassVar[Mapping[str, str]] = {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from celery.utils.sysinfo import cpu_budget  # type: ignore[attr-defined]  # not in the stubs
 from pydantic import ValidationError
 
 from collector.run_manifest import (
@@ -22,7 +25,14 @@ from collector.run_manifest import (
     Workload,
 )
 from lab.experiment.model import MIX, Experiment
-from lab.experiment_file.contenders import AnyContender, GroupedInput, GroupInput
+from lab.experiment_file.contenders import (
+    AUTO,
+    CORES,
+    UNSET,
+    AnyContender,
+    GroupedInput,
+    GroupInput,
+)
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
 from lab.experiment_file.workloads import PartInput, WorkloadInput, measure_of
@@ -131,9 +141,13 @@ def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Conten
 
 def _contender(known: AnyContender, *, cores: int, sweep: SweepPoint | None = None) -> Contender:
     if not isinstance(known, GroupedInput):
-        table = _group_table(known, cores=cores)
+        table = _group_table(known, contender=known, cores=cores)
         return Contender(
-            **{**table, "slots": table["slots"] * known.workers}, note=known.note, sweep=sweep
+            **{**table, "slots": table["slots"] * known.workers},
+            cpus=known.cpus,
+            memory_bytes=known.memory,
+            note=known.note,
+            sweep=sweep,
         )
     groups = tuple(_group(group, contender=known, cores=cores) for group in known.group)
     pools = {group.pool for group in groups}
@@ -147,6 +161,8 @@ def _contender(known: AnyContender, *, cores: int, sweep: SweepPoint | None = No
         celery=known.celery,
         arguments=tuple(known.arguments),
         groups=groups,
+        cpus=known.cpus,
+        memory_bytes=known.memory,
         note=known.note,
         sweep=sweep,
     )
@@ -154,31 +170,44 @@ def _contender(known: AnyContender, *, cores: int, sweep: SweepPoint | None = No
 
 def _group(known: GroupInput, *, contender: GroupedInput, cores: int) -> WorkerGroup:
     """Return a group with what its contender sets for all groups."""
-    table = _group_table(known, cores=cores)
+    table = _group_table(known, contender=contender, cores=cores)
     return WorkerGroup(
         **{
             **table,
             "interpreter": known.interpreter or contender.interpreter,
             "settings": {**contender.settings, **known.settings},
             "celery": merged(contender.celery, known.celery),
-            "arguments": (*contender.arguments, *known.arguments),
+            "arguments": (*contender.arguments, *table["arguments"]),
         }
     )
 
 
-def _group_table(known: GroupInput, *, cores: int) -> dict[str, Any]:
-    slots = cores if known.slots == "cores" else known.slots
+def _group_table(known: GroupInput, *, contender: AnyContender, cores: int) -> dict[str, Any]:
+    words = {CORES: cores, UNSET: os.cpu_count() or 1}
+    slots = words.get(str(known.slots), known.slots)
+    arguments = known.arguments
+    if known.slots == AUTO:
+        slots, arguments = _auto_slots(known, cpus=contender.cpus), [*arguments, "-c", AUTO]
     return {
         "name": known.name,
         "pool": known.pool,
         "slots": slots,
+        "is_unset": known.slots in (UNSET, AUTO),
         "workers": known.workers,
         "queues": tuple(known.queues),
         "interpreter": known.interpreter,
         "settings": known.settings,
         "celery": known.celery,
-        "arguments": tuple(known.arguments),
+        "arguments": tuple(arguments),
     }
+
+
+def _auto_slots(known: GroupInput, *, cpus: float | None) -> int:
+    """Return the number of slots that Celery takes with ``-c auto``, on this machine."""
+    # only prefork looks at quotas
+    is_limited = known.pool == "prefork"
+    slots = int(cpu_budget(use_cgroup_quota=is_limited).count)
+    return min(slots, math.ceil(cpus)) if cpus and is_limited else slots
 
 
 def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:

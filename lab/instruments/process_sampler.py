@@ -89,6 +89,13 @@ class Sampler:
             return set()
         return set(tcp_addresses(workers))
 
+    def recorder_pids(self) -> list[int]:
+        """Return the process ids of the probe's recorders."""
+        try:
+            return [process.pid for process in self._tree()[1]]
+        except psutil.NoSuchProcess:
+            return []
+
     def _tree(self) -> tuple[list[psutil.Process], list[psutil.Process]]:
         """Return the workers' processes and the probe's recorders.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -173,7 +174,7 @@ def _carry_out_block(run: Run, *, block: int) -> float:
             )
             run.celery, run.settings_unmet = in_effect(found), unmet(found)
             began_at_s = time.monotonic()
-            size_backlogs(run)
+            size_backlogs(run, replace_worker=partial(_replace, run))
             pilots_s = time.monotonic() - began_at_s
         _measure_units(run, block_units(run.experiment, block=block))
     finally:
@@ -192,6 +193,8 @@ def _await_leaving(run: Run) -> None:
     """Wait for the workers that were sent a signal to end."""
     with uninterrupted():
         children.await_end(_processes(run.leaving))
+        for worker in run.leaving:
+            worker.close()
     run.leaving.clear()
 
 
@@ -228,24 +231,31 @@ def _measure_units(run: Run, units: Iterable[Unit]) -> None:
 
 
 def _measure(run: Run, unit: Unit, *, repeats: int | None = None) -> None:
-    """Run a unit's trials; after a faulty trial, replace the workers and empty their queues."""
+    """Run a unit's trials; after a faulty trial, replace the workers."""
     contender = unit.contender
     worker = run.up[contender.name]
     with watching(run, worker):
         run.progress.now(unit.title if repeats is None else f"{unit.title} once more")
         are_valid = measure_unit(unit, run=run, worker=worker, repeats=repeats)
     if not are_valid:
-        run.progress.now(f"{contender.name}: fresh worker")
-        children.request_end(worker.processes)
-        children.await_end(worker.processes)
-        scope = run.scope(worker.block)
-        # jobs may have been sent to the default queue in any case
-        for queue in {"", *contender.queues_consumed}:
-            name = queue_name(contender.name, scope=scope, queue=queue)
-            run.client.delete(*queue_lists(name, steps=range(10)))
-        # a short visibility timeout would return them during later trials
-        run.client.delete(*unacked_keys(contender.name, scope=scope).values())
-        get_ready(run, [_start(run, contender, block=worker.block)])
+        _replace(run, worker)
+
+
+def _replace(run: Run, worker: LabWorker) -> None:
+    """Replace workers that may be faulty, and empty their queues."""
+    contender = worker.contender
+    run.progress.now(f"{contender.name}: fresh worker")
+    children.request_end(worker.processes)
+    children.await_end(worker.processes)
+    worker.close()
+    scope = run.scope(worker.block)
+    # jobs may have been sent to the default queue in any case
+    for queue in {"", *contender.queues_consumed}:
+        name = queue_name(contender.name, scope=scope, queue=queue)
+        run.client.delete(*queue_lists(name, steps=range(10)))
+    # a short visibility timeout would return them during later trials
+    run.client.delete(*unacked_keys(contender.name, scope=scope).values())
+    get_ready(run, [_start(run, contender, block=worker.block)])
 
 
 def _keep(run: Run, *, state: State) -> None:

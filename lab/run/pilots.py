@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
+from collector.reasons import Code
 from collector.run_manifest import Contender, Workload
 from lab.experiment.worker_settings import limits_overlap
 from lab.instruments.ceilings import redis_cpu_s
@@ -18,6 +20,9 @@ from poolbench.jobs import find_kind, ideal_wait_s
 from poolbench.keys import queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.publisher import publish
+
+#: Ends a worker that may be faulty, and starts another.
+ReplaceWorker = Callable[[LabWorker], None]
 
 #: Jobs of the trial that measures a worker's ceiling with no-op jobs.
 NOOP_JOBS = 250
@@ -36,20 +41,26 @@ PRODUCER_JOBS = 5_000
 CPU_PILOT_JOBS = 16
 
 
-def size_backlogs(run: Run) -> None:
-    """Size every backlog; measure the ceilings of each worker and of Redis by no-op jobs."""
+def size_backlogs(run: Run, *, replace_worker: ReplaceWorker) -> None:
+    """Size every backlog; measure the ceilings of each worker and of Redis by no-op jobs.
+
+    A worker that the kernel kills at its memory limit is replaced. Its trial, of the fewest jobs,
+    shows that; the others are measured.
+    """
     noop = Workload(name="no-op", kind="io.sleep", parameters={"delay_ms": 0.0})
     rates_per_s: dict[str, float] = {}
     redis_per_s: dict[str, float] = {}
     for contender in run.experiment.originals:
-        worker = run.up[contender.name]
         count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
         before_s = redis_cpu_s(run.client)
         every_worker = spread(noop, contender=contender)
         if any(limits_overlap(group) for group in contender.crew):
-            few_per_s, _ = _pilot(run, worker, every_worker, FEW_NOOP_JOBS)
+            few_per_s, _ = _pilot(
+                run, contender, every_worker, FEW_NOOP_JOBS, replace_worker=replace_worker
+            )
             count = min(count, max(FEW_NOOP_JOBS, round(few_per_s * NOOP_S)))
-        rate_per_s = round(_pilot(run, worker, every_worker, count)[0], 1)
+        seen_per_s, _ = _pilot(run, contender, every_worker, count, replace_worker=replace_worker)
+        rate_per_s = round(seen_per_s, 1)
         spent_s = redis_cpu_s(run.client) - before_s
         rates_per_s[contender.name] = rate_per_s
         if spent_s > 0:
@@ -57,18 +68,19 @@ def size_backlogs(run: Run) -> None:
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
             if workload.measure in PILOTED:
-                _size_backlog(run, worker, workload)
+                _size_backlog(run, contender, workload, replace_worker=replace_worker)
     run.ceilings = replace(run.ceilings, noop_per_s=rates_per_s, redis_per_s=redis_per_s)
 
 
-def _size_backlog(run: Run, worker: LabWorker, workload: Workload) -> None:
-    """Record a worker's rate in a workload, and how many jobs its trial needs.
+def _size_backlog(
+    run: Run, contender: Contender, workload: Workload, *, replace_worker: ReplaceWorker
+) -> None:
+    """Record a contender's rate in a workload, and how many jobs its trial needs.
 
     For a mix both are computed from a pilot of each of its parts. A pilot of the mix itself would
     mostly wait for its longest job. The queue that takes longest determines the rate, or a rate
     limit that allows fewer jobs than the workers can run.
     """
-    contender = worker.contender
     #: Seconds that a queue takes for a job of the workload, by the queue.
     queues_s: dict[str, float] = {}
     #: The most jobs in flight at once, and the number of jobs of that pilot.
@@ -78,7 +90,7 @@ def _size_backlog(run: Run, worker: LabWorker, workload: Workload) -> None:
         queue = asked if asked in contender.queues_consumed else ""
         count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * contender.slots
         pilot = addressed(sort, contender=contender, queue=queue)
-        rate_per_s, seen = _pilot(run, worker, pilot, count)
+        rate_per_s, seen = _pilot(run, contender, pilot, count, replace_worker=replace_worker)
         job_s = share / rate_per_s if rate_per_s else math.inf
         queues_s[queue] = queues_s.get(queue, 0.0) + job_s
         if seen > peak:
@@ -110,13 +122,24 @@ def _only_computes(workload: Workload) -> bool:
     return kind.computes and not ideal_wait_s(kind, workload.parameters)
 
 
-def _pilot(run: Run, worker: LabWorker, workload: Workload, count: int) -> tuple[float, int]:
+def _pilot(
+    run: Run,
+    contender: Contender,
+    workload: Workload,
+    count: int,
+    *,
+    replace_worker: ReplaceWorker,
+) -> tuple[float, int]:
     """Return the jobs a second of a small trial, and the most jobs in flight at once."""
-    run.progress.now(f"pilot: {worker.contender.name} · {workload.name}")
+    worker = run.up[contender.name]
+    run.progress.now(f"pilot: {contender.name} · {workload.name}")
     result, view = conduct(run, worker, workload, count=count, is_pilot=True)
-    if result.reasons:
+    if any(one.code is Code.WORKER_OOM_KILLED for one in result.reasons):
+        replace_worker(worker)
+        return 0.0, 0
+    if not result.is_valid:
         reason = "; ".join(one.text for one in result.reasons)
-        raise StackError(f"{worker.contender.name} failed its pilot of {workload.name}: {reason}")
+        raise StackError(f"{contender.name} failed its pilot of {workload.name}: {reason}")
     return measured_rate_per_s(view), view.peak_overlap()
 
 

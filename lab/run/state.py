@@ -12,6 +12,7 @@ from collector.run_manifest import Ceilings, ExperimentSource, Manifest, State
 from lab.experiment.model import Experiment
 from lab.run.progress import RunProgress
 from lab.system import environment
+from lab.system.cgroup import Limits, describe
 from lab.trial.context import Bench, LabWorker
 
 
@@ -98,8 +99,14 @@ def first_manifest(
         fail_on=experiment.fail_on,
         versions=environment.describe_versions(),
         machine=environment.describe_machine(),
-        cgroup=environment.describe_cgroup(),
+        cgroup=environment.describe_cgroup() | describe(_controllers(experiment)),
         git=environment.describe_commit(),
         broker=broker,
         trials=(),
     )
+
+
+def _controllers(experiment: Experiment) -> list[str]:
+    """Return the controllers that the contenders' limits need, each once."""
+    names = [name for one in experiment.contenders for name in Limits.of(one).controllers]
+    return [*dict.fromkeys(names)]

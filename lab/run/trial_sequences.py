@@ -104,7 +104,7 @@ def measure_unit(unit: Unit, *, run: Run, worker: LabWorker, repeats: int | None
         load = Load(schedule=schedule, offsets_s=schedule.draw(seed))
     count = 0 if load else run.counts[unit.original, workload.name]
     result, _ = conduct(run, worker, workload, count=count, load=load, repeats=repeats)
-    return not result.reasons
+    return result.is_valid
 
 
 def _search(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
@@ -123,7 +123,7 @@ def _search(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
         rate_per_s, step = search.next_per_s(), search.steps + repeats
         load = _paced(unit, run=run, block=block, rate_per_s=rate_per_s, step=step)
         result, view = conduct(run, worker, workload, load=load)
-        if result.reasons:
+        if not result.is_valid:
             return False
         is_sustained = bool(result.is_sustained)
         if not is_sustained and repeats < MAX_REPEATS and late_reason(by_job(view.records())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import redis
 
-from collector.reasons import Reason
+from collector.reasons import Code, Parameter, Reason
 from collector.run_manifest import (
     Contender,
     PlannedTrial,
@@ -26,6 +27,7 @@ from lab.instruments.job_cost import Gauge
 from lab.instruments.machine_monitor import MachineMonitor
 from lab.instruments.process_sampler import Sample, Sampler
 from lab.instruments.stream_follower import StreamFollower
+from lab.system.cgroup import ControlGroup
 from lab.system.children import Child
 from poolbench.calibration import message_parameters
 from poolbench.jobs import find_kind
@@ -42,6 +44,8 @@ class LabWorker:
     block: int
     #: The processes of its workers, at least one, in the order of its groups.
     processes: tuple[Child, ...]
+    #: All of them under their limits; None without limits.
+    cgroup: ControlGroup | None = None
     #: Measures the process trees of all of them together.
     sampler: Sampler
     #: One for each group; none for a contender without groups.
@@ -62,6 +66,34 @@ class LabWorker:
     def is_alive(self) -> bool:
         """Return whether all its processes run."""
         return self.child.exit_code is None
+
+    @property
+    def is_oom_killed(self) -> bool:
+        """Return whether the kernel ended one of them at the memory limit."""
+        is_killed = self.child.exit_code == -signal.SIGKILL
+        return is_killed and self.cgroup is not None and bool(self.cgroup.read().oom_kills)
+
+    @property
+    def memory_mb(self) -> float:
+        """Return the memory limit, 10^6 bytes; 0 without one."""
+        return (self.contender.memory_bytes or 0) / 1e6
+
+    def exit_reason(self, *, sent: int, missing: int) -> Reason:
+        """Return why they can't do the rest of the jobs sent: one of them has ended."""
+        known: dict[str, Parameter] = {"sent": sent, "missing": missing, "log": self.child.log.name}
+        if self.is_oom_killed:
+            return Reason.of(Code.WORKER_OOM_KILLED, memory_mb=self.memory_mb, **known)
+        return Reason.of(Code.WORKER_EXITED, exit_code=self.child.exit_code, **known)
+
+    def release_recorders(self) -> None:
+        """Move the probe's recorders out of the control group: they belong to the observer."""
+        if self.cgroup:
+            self.cgroup.release(self.sampler.recorder_pids())
+
+    def close(self) -> None:
+        """Remove the control group; all processes must have ended."""
+        if self.cgroup:
+            self.cgroup.remove()
 
     def describe(self, *, folder: Path) -> tuple[WorkerEnd, ...]:
         """Return the manifest's entries of the workers, their logs relative to ``folder``."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from collector.reasons import Code, Reason
-from collector.run_manifest import PlannedTrial, TrialResult, Workload
+from collector.run_manifest import LimitUse, PlannedTrial, TrialResult, Workload
 from lab.experiment.arrivals import MAX_JOBS, Load
 from lab.instruments.remote_control import limit_rates, nodes_of
 from lab.instruments.stream_follower import TrialView
@@ -71,6 +71,7 @@ def conduct(
     watch = Watch(bench, worker, plan=plan)
     watch.begin()
     before = bench.monitor.read()
+    use_before = worker.cgroup.read() if worker.cgroup else None
     if load is None:
         bench.send(plan, mix=mix)
         why_over = _follow(bench, worker, plan=plan, watch=watch, sent_in_all=lambda _: plan.count)
@@ -81,6 +82,7 @@ def conduct(
             )
     end_ns = time.time_ns()
     disturbance = bench.monitor.since(before)
+    limit_use = worker.cgroup.since(use_before) if worker.cgroup and use_before else None
     watch.end()
     redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
     if not why_over and not unlimited:
@@ -98,9 +100,12 @@ def conduct(
         cost_after=cost_after,
         disturbance=disturbance,
         redis=redis_use,
+        limits=limit_use,
         flower_events=events,
         is_sustained=None if why_over else _is_sustained(bench, workload, plan=plan, view=view),
-        reasons=tuple(one for one in (why_over, silent, unlimited) if one),
+        reasons=tuple(
+            one for one in (why_over, _killed(worker, limit_use), silent, unlimited) if one
+        ),
     )
     return result, view
 
@@ -160,23 +165,12 @@ def _follow(
         missing = {"sent": sent or plan.count, "missing": (sent or plan.count) - len(view.ended)}
         quiet_s = now_s - view.last_line_at_s
         if not worker.is_alive and quiet_s > 1.0:
-            return _exited(worker, **missing)
+            return worker.exit_reason(**missing)
         if quiet_s > stall_s:
             return Reason.of(Code.STALLED, stall_s=stall_s, **missing)
         watch.look()
     # other workers of the contender may have done all jobs
-    return None if worker.is_alive else _exited(worker, sent=sent, missing=0)
-
-
-def _exited(worker: LabWorker, *, sent: int, missing: int) -> Reason:
-    child = worker.child
-    return Reason.of(
-        Code.WORKER_EXITED,
-        exit_code=child.exit_code,
-        log=child.log.name,
-        sent=sent,
-        missing=missing,
-    )
+    return None if worker.is_alive else worker.exit_reason(sent=sent, missing=0)
 
 
 def _limit_rates(
@@ -193,6 +187,13 @@ def _limit_rates(
     if not unconfirmed:
         return None
     return Reason.of(Code.RATE_LIMIT_UNCONFIRMED, kinds=unconfirmed)
+
+
+def _killed(worker: LabWorker, use: LimitUse | None) -> Reason | None:
+    """Return the reason if the kernel killed children of a worker at its memory limit."""
+    if use is None or not use.oom_kills or not worker.is_alive:
+        return None
+    return Reason.of(Code.CHILDREN_OOM_KILLED, kills=use.oom_kills, memory_mb=worker.memory_mb)
 
 
 def _is_sustained(

@@ -18,6 +18,7 @@ from lab.experiment.worker_settings import (
 from lab.instruments.process_sampler import Sampler
 from lab.instruments.stream_follower import TrialView
 from lab.system import children
+from lab.system.cgroup import ControlGroup, Limits, open_group
 from lab.system.children import Child
 from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, plan_trial
@@ -53,10 +54,16 @@ READY_TIMEOUT_S = 90.0
 def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker:
     """Start a contender's workers in new processes, each with its own Python or else the lab's."""
     started_at_s = time.monotonic()
+    limits = Limits.of(contender)
+    cgroup = open_group(limits) if limits.controllers else None
     of_groups: dict[str, list[Child]] = {}
     with contextlib.ExitStack() as stack:
+        if cgroup:
+            stack.callback(cgroup.remove)
         for group, instance in instances(contender):
-            child = _start_process(bench, contender, group=group, instance=instance, block=block)
+            child = _start_process(
+                bench, contender, group=group, instance=instance, block=block, cgroup=cgroup
+            )
             # if another one can't be started
             stack.callback(child.end)
             of_groups.setdefault(group.name, []).append(child)
@@ -70,6 +77,7 @@ def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker
         contender=contender,
         block=block,
         processes=tuple(processes),
+        cgroup=cgroup,
         sampler=Sampler(*(child.pid for child in processes), contender=contender.name),
         group_samplers=tuple(samplers.values()) if contender.groups else (),
         started_at_s=started_at_s,
@@ -77,17 +85,24 @@ def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker
 
 
 def _start_process(
-    bench: Bench, contender: Contender, *, group: WorkerGroup, instance: str, block: int
+    bench: Bench,
+    contender: Contender,
+    *,
+    group: WorkerGroup,
+    instance: str,
+    block: int,
+    cgroup: ControlGroup | None,
 ) -> Child:
     """Start one worker of a contender."""
     interpreter = bench.experiment.interpreters.get(group.interpreter)
     command = python_command(interpreter, "worker", "--pool", group.pool)
     command += ["--contender", contender.name]
     command += ["--instance", instance] if instance else []
+    command += launch_options(group)
     proxy = bench.proxies.get(contender.name)
     name = "-".join([contender.name, *filter(None, instance.split(":"))])
     return children.start(
-        [*command, *launch_options(group)],
+        cgroup.enter(command) if cgroup else command,
         name=name,
         log=bench.logs / f"{block:03d}-{name}.log",
         environment={
@@ -110,6 +125,9 @@ def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
     In its first job a slot imports modules, connects and fills its caches, which would be most of
     the CPU time of a short trial of forty jobs. Waiting jobs take long enough to reach every slot.
 
+    A worker that the kernel kills at its memory limit is left as it is: its trials will be invalid,
+    with that reason.
+
     Raises:
         StackError: if a worker ends or isn't ready in time, with its log's last line.
     """
@@ -123,6 +141,7 @@ def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
 
     pilots = {send_sleeps(one, delay_ms=READY_SLEEP_MS): one for one in workers}
     while pilots:
+        _end_killed(bench, pilots)
         for trial, view in _end_pilots(bench, pilots, deadline_s=deadline_s):
             worker = pilots.pop(trial)
             if trial not in sleeps_ms:
@@ -133,6 +152,7 @@ def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
                 pilots[send_sleeps(worker, delay_ms=delay_ms)] = worker
                 continue
             worker.ready_s = time.monotonic() - worker.started_at_s
+            worker.release_recorders()
             for workload in bench.experiment.workloads:
                 for sort in workload.sorts:
                     # the slots have already run sleeps
@@ -209,11 +229,22 @@ def _end_pilots(
     bench.follower.read(wait_s=0.1)
     ended = []
     for trial, worker in pilots.items():
+        if worker.is_oom_killed:
+            continue
         _check_alive(worker, is_late=time.monotonic() > deadline_s)
         if len(bench.follower.view(trial).ended) >= bench.trials[trial].plan.count:
             bench.record(trial, end_ns=time.time_ns())
             ended.append((trial, bench.follower.forget(trial)))
     return ended
+
+
+def _end_killed(bench: Bench, pilots: dict[int, LabWorker]) -> None:
+    """End the pilots of workers that the kernel killed at their memory limit, with the reason."""
+    for trial in [trial for trial, worker in pilots.items() if worker.is_oom_killed]:
+        sent = bench.trials[trial].plan.count
+        missing = sent - len(bench.follower.forget(trial).ended)
+        reason = pilots.pop(trial).exit_reason(sent=sent, missing=missing)
+        bench.record(trial, end_ns=time.time_ns(), reasons=(reason,))
 
 
 def _check_alive(worker: LabWorker, *, is_late: bool) -> None:
@@ -224,4 +255,6 @@ def _check_alive(worker: LabWorker, *, is_late: bool) -> None:
         what = f"was not ready within {READY_TIMEOUT_S:.0f} s"
     else:
         return
+    if worker.cgroup and worker.cgroup.read().oom_kills:
+        what += f" (the kernel killed processes at its memory limit of {worker.memory_mb:,.0f} MB)"
     raise StackError(f"worker {name} {what}: {child.last_line()} (log: {child.log})")

@@ -25,6 +25,7 @@ from report.result import (
 )
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
+from report.trials.limits import RowLimits
 from report.trials.slowdown import Slowdown
 from report.verdicts.metrics import FIGURES
 from report.verdicts.targets import (
@@ -220,6 +221,26 @@ _TARGET_COLUMNS: Mapping[str, Callable[[TargetSummary], str]] = {
     "exceeded by [94 %]": describe_missed,
 }
 
+
+def _limit(head: str, *, show: Callable[[RowLimits], str]) -> Column:
+    return Column(
+        group="limits",
+        head=head,
+        show=lambda row: show(row.limits) if row.limits else fmt.NOTHING,
+    )
+
+
+#: Of rows whose workers have limits, or whose number of processes Celery decides.
+_LIMITS = (
+    _limit("cores", show=lambda limits: fmt.number(limits.cpus)),
+    _limit("throttled", show=lambda limits: fmt.percent(limits.throttled_share)),
+    _limit("cores stopped", show=lambda limits: fmt.number(limits.throttled_cores)),
+    _limit("memory", show=lambda limits: fmt.size(limits.memory_bytes)),
+    _limit("peak", show=lambda limits: fmt.size(limits.memory_peak_bytes)),
+    _limit("killed", show=lambda limits: fmt.count(limits.oom_kills)),
+    Column(group="limits", head="processes", show=lambda row: fmt.count(row.processes)),
+)
+
 #: Every column that a table may have, in order.
 COLUMNS = (
     Column(group="", head="slots", show=lambda row: fmt.count(row.slots)),
@@ -241,6 +262,7 @@ COLUMNS = (
         show=lambda row: fmt.number(row.redis_commands_per_job),
     ),
     Column(group="Redis / job", head="bytes", show=lambda row: fmt.size(row.redis_bytes_per_job)),
+    *_LIMITS,
     *_percentiles("wait", of=lambda row: row.wait_s),
     *_percentiles("execution", of=lambda row: row.execution_s),
     *_percentiles("response", of=lambda row: row.response_s),

@@ -24,6 +24,7 @@ from report.trials.disturbances import FOREIGN_CPU_BOUND
 from report.trials.groups import summarize_groups
 from report.trials.lag_histogram import lag_histogram
 from report.trials.levels import OverTime, over_time
+from report.trials.limits import row_limits
 from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.start_order import sum_orders
 from report.trials.trial import Evidence, Trial
@@ -225,6 +226,11 @@ class Row:
             per_busy_core_per_s=_median(trial.per_busy_core_per_s for trial in valid),
             per_gb_per_s=_median(trial.per_gb_per_s for trial in valid),
             connections=_whole(_median(trial.connections for trial in valid)),
+            limits=row_limits(
+                self.contender,
+                trials=[one.limits for one in self.trials if one.limits],
+            ),
+            processes=self._processes(),
             redis_commands_per_job=_median(trial.redis_commands_per_job for trial in valid),
             redis_bytes_per_job=_median(trial.redis_bytes_per_job for trial in valid),
             measure=self.measure,
@@ -255,6 +261,15 @@ class Row:
             reasons=(*self.reasons, *self._notes(per_s)),
             groups=summarize_groups(self.contender, trials=[trial.groups for trial in valid]),
         )
+
+    def _processes(self) -> int | None:
+        """Return the most processes at once, if no setting of the contender is their number."""
+        groups = self.contender.crew
+        is_scaled = any("--autoscale" in " ".join(group.arguments) for group in groups)
+        is_limited = self.contender.cpus or self.contender.memory_bytes
+        if not is_limited and not is_scaled and not any(group.is_unset for group in groups):
+            return None
+        return max((trial.processes for trial in self.trials if trial.processes), default=None)
 
     def _notes(self, per_s: Median | None) -> list[Reason]:
         """Return the reasons without a mark: the harness, the loop, levels, repeated trials."""

@@ -40,6 +40,7 @@ from report.terminal.sweep_tables import (
 from report.terminal.tables import (
     causes_table,
     cost_table,
+    limits_table,
     order_table,
     pair_table,
     parts_table,
@@ -179,6 +180,7 @@ def _section(
         parts_table(rows, width=width),
         causes_table(rows),
         order_table(rows),
+        limits_table(rows, width=width),
         fairness_table(rows, fairness=fairness),
         level_table(rows, width=width),
     ):

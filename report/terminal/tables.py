@@ -17,6 +17,7 @@ from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
+from report.trials.limits import RowLimits
 from report.trials.wait_causes import Cause
 from report.verdicts.metrics import FIGURES
 from report.verdicts.naming import label
@@ -192,6 +193,33 @@ def order_table(rows: Sequence[RowSummary]) -> Table | None:
     for row in rows:
         if order := row.start_order:
             table.add_row(*head(row), fmt.percent(order.share), fmt.count(order.pairs), "")
+    return table
+
+
+def limits_table(rows: Sequence[RowSummary], *, width: int) -> Table | None:
+    """Return the table of limits and their effects, and of processes; None without any."""
+    if all(row.limits is None and row.processes is None for row in rows):
+        return None
+    most = _NAME_COLUMNS if width < WIDE else None
+    table = new_table(rows, header="\ncontender", most=most)
+    for title in (
+        *("limit\ncores", "\nthrottled", "cores\nstopped"),
+        *("limit\nmemory", "\npeak", "\nkilled", "\nprocesses"),
+    ):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in rows:
+        limits = row.limits or RowLimits()
+        table.add_row(
+            *head(row, most=most),
+            fmt.number(limits.cpus),
+            fmt.percent(limits.throttled_share),
+            fmt.number(limits.throttled_cores),
+            fmt.size(limits.memory_bytes),
+            fmt.size(limits.memory_peak_bytes),
+            fmt.count(limits.oom_kills),
+            fmt.count(row.processes),
+            style="dim" if row.is_twin else "",
+        )
     return table
 
 

@@ -32,6 +32,7 @@ from report.trials.disturbances import disturbances
 from report.trials.groups import GroupTrial, measure_groups
 from report.trials.latency_spans import JOB_SPANS, measure_spans
 from report.trials.levels import TrialLevels, measure_levels
+from report.trials.limits import LimitedTrial
 from report.trials.loop_blocking import TrialBlocking, measure_blocking
 from report.trials.slo import (
     RateVerdict,
@@ -148,6 +149,10 @@ class Trial(TrialSummary):
     figures: Figures
     evidence: Evidence
     connections: int | None
+    #: Most processes of the worker's tree at once, without the probe's recorder.
+    processes: int | None
+    #: What its contender's limits did; None without limits.
+    limits: LimitedTrial | None
     #: CPU-seconds of the probe's recorder per 1,000 jobs done.
     recorder_cpu_s_per_1000_jobs: float | None
     #: CPU-seconds of one job without Celery, in the contender's own Python; None for waits.
@@ -313,7 +318,7 @@ def _measure(
         throughput_per_s=_figure_per_s(plan, found=found, verdict=verdict),
         wait_s=found.wait_s,
         execution_s=found.execution_s,
-        ceiling_per_s=_ceiling_per_s(entry, cores=int(manifest.machine.cores)),
+        ceiling_per_s=_ceiling_per_s(entry, cores=_cores(manifest, contender=plan.contender)),
         cpu_s_per_1000_jobs=_per_job(_spent(own["cpu_s"]), jobs=ledger.done, times=1_000),
         pss_bytes=_last(own["pss_bytes"]),
         peak_in_flight=found.peak_in_flight,
@@ -329,6 +334,8 @@ def _measure(
         figures=found,
         evidence=evidence,
         connections=_last(own["connections"]),
+        processes=max(known(own["processes"]).to_list(), default=None),
+        limits=_limits(result),
         recorder_cpu_s_per_1000_jobs=_per_job(
             _spent(own["recorder_cpu_s"]), jobs=ledger.done, times=1_000
         ),
@@ -441,7 +448,21 @@ def _unstable(result: TrialResult, *, ledger: Ledger, found: Figures) -> list[Re
     return [*reasons, *(found.reasons if ledger.done else ())]
 
 
-def _ceiling_per_s(entry: TrialEntry, *, cores: int) -> float | None:
+def _cores(manifest: Manifest, *, contender: str) -> float:
+    """Return the number of cores that a contender's workers may use at once."""
+    quotas = [one.cpus for one in manifest.contenders if one.name == contender and one.cpus]
+    return min([float(int(manifest.machine.cores)), *quotas])
+
+
+def _limits(result: TrialResult) -> LimitedTrial | None:
+    if result.limits is None:
+        return None
+    start_ns, end_ns = result.start_ns, result.end_ns
+    duration_s = (end_ns - start_ns) / 1e9 if start_ns and end_ns else None
+    return LimitedTrial(use=result.limits, duration_s=duration_s)
+
+
+def _ceiling_per_s(entry: TrialEntry, *, cores: float) -> float | None:
     """Return the smaller of slots ÷ (wait + CPU-seconds) and cores ÷ CPU-seconds, per job.
 
     The slots alone limit a job that only waits. If there are enough slots, the cores limit a job

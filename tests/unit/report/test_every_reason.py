@@ -16,7 +16,7 @@ import redis
 from collector.metrics import figures
 from collector.reasons import CATALOGUE, Code, Reason
 from collector.run_hash import RunHash
-from collector.run_manifest import Contender, Disturbance, WorkerGroup, read_manifest
+from collector.run_manifest import Contender, Disturbance, LimitUse, WorkerGroup, read_manifest
 from collector.schema import RECORD_SCHEMA
 from collector.summary import Summary, describe
 from lab.instruments.remote_control import WorkerSettings, unmet
@@ -24,6 +24,7 @@ from lab.instruments.stream_follower import TrialView
 from lab.run import conductor
 from lab.run.state import Run
 from lab.trial import runner
+from lab.trial.context import LabWorker
 from poolbench.errors import StackError
 from poolbench.summaries import RunState
 from report.summary import summarize
@@ -195,15 +196,27 @@ def another_machine(path: Path) -> None:
 
 
 def trials_that_end_early(path: Path) -> None:
-    """A worker that is gone, one that is silent, one that is deaf, a Flower that saw nothing."""
-    child = SimpleNamespace(exit_code=-9, log=path / "0-solo.log")
+    """Workers that are gone, killed, silent or deaf, and a Flower that saw nothing."""
+    child = cast("Any", SimpleNamespace(exit_code=-9, log=path / "0-solo.log"))
+    group = Mock()
+    group.read.return_value = group.since.return_value = LimitUse(oom_kills=2)
+    workers = [
+        LabWorker(
+            contender=SOLO,
+            block=0,
+            processes=(child,),
+            cgroup=one,
+            sampler=Mock(),
+            started_at_s=0.0,
+        )
+        for one in (None, group)
+    ]
     silent = TrialView()
     bench = MagicMock(experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}))
     bench.follower.view.return_value = silent
     # patched, since nothing is to be waited for
     bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
-    for is_alive in (True, False):
-        worker = cast("Any", SimpleNamespace(is_alive=is_alive, child=child))
+    for worker in (cast("Any", SimpleNamespace(is_alive=True)), *workers):
         runner._follow(bench, worker, plan=Mock(parts=()), watch=Mock(), sent_in_all=lambda _: 9)
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
@@ -215,7 +228,8 @@ def trials_that_end_early(path: Path) -> None:
         patch.setattr(runner, "_follow", Mock(return_value=None))
         bench.count_events.return_value = 0
         patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=())))
-        runner.conduct(bench, Mock(), Mock())
+        runner.conduct(bench, Mock(cgroup=None), Mock())
+        runner.conduct(bench, Mock(is_alive=True, memory_mb=100.0, cgroup=group), Mock())
         patch.setattr(runner, "limit_rates", Mock(return_value=["io.sleep"]))
         patch.setattr(runner, "nodes_of", Mock())
         runner._limit_rates(bench, Mock(), {"io.sleep": "6/m"})

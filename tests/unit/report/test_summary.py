@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 
 from collector.reasons import Code, Reason, Severity
+from collector.run_manifest import LimitUse
 from collector.store import RunFolder
 from report.result import Summary, to_json
 from report.statistics.ratios import Median
 from report.summary import summarize
 from report.trials.trial import Evidence
 from tests.crossing import make_crossing
-from tests.summaries import codes, row_of
+from tests.summaries import codes, known, row_of
 from tests.synthetic import (
     BROKER_LOST,
     DEMO,
@@ -337,6 +338,39 @@ def test_a_repetition_without_a_throughput_does_not_count_towards_a_claim(
 
     assert (found.mark, found.valid_repetitions) == (Severity.TOO_FEW, 5)
     assert found.reasons[0].parameters == {"have": 4, "needed": 5}
+
+
+def test_a_quota_lowers_the_ceiling_of_its_contender(tmp_path: Path) -> None:
+    """Half a core computes at a quarter of the rate of two; the others keep their ceiling."""
+    folder = make_crossing(tmp_path / "run", shares=[1.0], blocks=1)
+    before = {row.contender: row.ceiling_per_s for row in summarize(folder).rows}
+    contenders = flat_manifest(folder)["contenders"]
+    contenders = [one | {"cpus": 0.5} if one["pool"] == "prefork" else one for one in contenders]
+    edit_manifest(folder, contenders=contenders)
+
+    after = {row.contender: row.ceiling_per_s for row in summarize(folder).rows}
+
+    assert after["prefork-10"] == pytest.approx(known(before["prefork-10"]) / 4, rel=1e-4)
+    assert after["gevent-10"] == before["gevent-10"]
+
+
+def test_a_limited_row_has_what_its_limits_did(tmp_path: Path) -> None:
+    """Other rows have no limits and no number of processes, since their slots determine it."""
+    folder = make_run(tmp_path / "run", workloads=WORKLOADS[:1], blocks=2)
+    contenders = flat_manifest(folder)["contenders"]
+    limited, name = contenders[0] | {"cpus": 0.5}, contenders[0]["name"]
+    edit_manifest(folder, contenders=[limited, *contenders[1:]])
+    use = LimitUse(periods=10, throttled_periods=9, throttled_s=0.5)
+    spoil(folder, contender=name, limits=asdict(use))
+
+    rows = {row.contender: row for row in summarize(folder).rows}
+
+    found = known(rows[name].limits)
+    assert (found.cpus, found.throttled_share, found.oom_kills) == (0.5, 0.9, None)
+    assert known(found.throttled_cores) > 0
+    assert known(rows[name].processes) >= 1
+    others = [row for row in rows.values() if row.contender != name]
+    assert {(row.limits, row.processes) for row in others} == {(None, None)}
 
 
 @pytest.mark.parametrize(

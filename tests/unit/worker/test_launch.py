@@ -11,7 +11,7 @@ import pytest
 from poolbench.errors import UsageError
 from poolbench.pools import POOLS, Pool, available_pools
 from poolbench.settings import load_settings
-from worker.launch import Launch, plan_launch
+from worker.launch import UNSET, Launch, plan_launch
 
 
 def launch(environ: dict[str, str] | None = None, *, pool: str = "prefork", **asked: Any) -> Launch:
@@ -74,6 +74,15 @@ def test_a_worker_of_several_has_a_name_and_queues_of_its_own() -> None:
         "--autoscale",
     ]
     assert command[-2:] == ["--autoscale", "8,1"]
+
+
+def test_slots_may_be_left_to_celery() -> None:
+    """Without `-c` Celery decides, and with it only where an argument of the user's says so."""
+    command = launch(slots=UNSET, arguments=["--concurrency", "auto"]).command()
+
+    assert "-c" not in command
+    assert command[-2:] == ["--concurrency", "auto"]
+    assert value_after(launch(slots=3).command(), "-c") == "3"
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from collector.run_manifest import Interpreter, Skipped
-from lab.experiment import interpreter
+from lab.experiment import interpreter, interpreters
 from lab.experiment.interpreter import (
     NoInterpreterError,
     find_interpreter,
@@ -22,6 +23,7 @@ from lab.experiment.interpreter import (
 from lab.experiment.interpreters import equip
 from lab.experiment.model import Experiment
 from lab.instruments.job_cost import Gauge
+from lab.system.cgroup import LimitError
 from lab.system.paths import ROOT
 from poolbench.errors import ExitCode, UsageError
 from poolbench.settings import load_settings
@@ -191,6 +193,21 @@ def test_a_contender_without_its_python_is_skipped(tmp_path: Path) -> None:
         remedy=interpreter.REMEDY,
     )
     assert str(skip).startswith("other: there is no Python at /no/such/python. Run uv ")
+
+
+def test_a_contender_whose_limits_are_not_applied_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patched, since a machine allows limits or not: it isn't measured without its limit."""
+    monkeypatch.setattr(interpreters, "check", Mock(side_effect=LimitError("/x is read-only")))
+    loaded = load(tmp_path, interpreter="")
+    usual, other = loaded.contenders
+
+    experiment = equip(replace(loaded, contenders=(usual, replace(other, cpus=0.5))))
+
+    assert experiment.contenders == (usual,)
+    (skip,) = map(str, experiment.skipped)
+    assert skip.startswith("other: limit not applied: /x is read-only. Run it as root, or with ")
 
 
 def test_nobody_left_is_one_clear_error(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ VALUES = (
     *("true", "false", "[true, false]", "1", "5.0", "[1, 2]", "[5, 10]", "{}"),
     *('"capacity"', '"rate"', '"one"', '"web"', '["failed_jobs > 0"]', "{ p95_wait_s = 1.0 }"),
     '{ of = "two", setting = "slots", values = [1, 2] }',
+    *('"64M"', "[64000000, 65000000]"),
     *('{ how = "poisson", rate_per_s = 5 }', "{ share = 0.1 }", '"6/m"', '"sequence"'),
     *('["mail"]', '["-O", "fair"]'),
 )
@@ -191,4 +192,6 @@ def test_slots_are_refused_once_and_as_their_pool_takes_them(tmp_path: Path, slo
     (threads,) = faults_of(tmp_path, BASE.replace("slots = 4", f"slots = {slots}"))
 
     assert solo.endswith("solo always has 1 slot. Write slots = 1.")
-    assert threads.endswith('takes 1 to 10000 slots. Write a whole number, or "cores".')
+    assert threads.endswith(
+        'takes 1 to 10000 slots. Write a whole number, "cores", "unset" or "auto".'
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -288,6 +289,59 @@ def test_impossible_options_of_jobs_are_refused(tmp_path: Path, text: str, fault
     (found,) = faults_of(tmp_path, text)
 
     assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("written", "memory_bytes"),
+    [('"512M"', 512 << 20), ('"2G"', 2 << 30), ('"65536K"', 64 << 20), ("100000000", 100_000_000)],
+)
+def test_a_contender_has_limits(tmp_path: Path, written: str, memory_bytes: int) -> None:
+    """Memory in bytes, or with the units that Docker knows; without the keys there are none."""
+    limits = f"slots = 1\ncpus = 1\nmemory = {written}"
+
+    (limited,) = load(tmp_path, MINIMAL.replace("slots = 1", limits)).contenders
+    (free,) = load(tmp_path, MINIMAL).contenders
+
+    assert (limited.cpus, limited.memory_bytes) == (1.0, memory_bytes)
+    assert (free.cpus, free.memory_bytes) == (None, None)
+
+
+def test_the_groups_of_a_contender_share_its_limits(tmp_path: Path) -> None:
+    """They are the contender's; `auto` in a group looks at them."""
+    group = "cpus = 1\n[[contender.group]]\nname = 'web'\npool = 'prefork'\nslots = 'auto'"
+
+    (found,) = load(tmp_path, MINIMAL.replace('pool = "solo"\nslots = 1', group)).contenders
+
+    assert (found.cpus, found.slots) == (1.0, 1)
+    assert [(one.is_unset, one.arguments) for one in found.groups] == [(True, ("-c", "auto"))]
+
+
+@pytest.mark.parametrize(
+    ("limit", "fault"),
+    [
+        ("cpus = 0", "contender.cpus = 0 is invalid: must be at least 0.01"),
+        ('cpus = "half"', 'contender.cpus = "half" is invalid: must be a number'),
+        ('memory = "512 MB"', 'contender.memory = "512 MB" is invalid: must be 16M to 16384G'),
+        ("memory = 512", 'must be 16M to 16384G. Write bytes, or a text such as "512M"'),
+        ("memory = true", "contender.memory = true is invalid"),
+    ],
+)
+def test_impossible_limits_are_refused(tmp_path: Path, limit: str, fault: str) -> None:
+    """With what is valid, before anything starts."""
+    (found,) = faults_of(tmp_path, MINIMAL.replace("slots = 1", f"slots = 1\n{limit}"))
+
+    assert fault in found
+
+
+def test_slots_may_be_left_to_celery(tmp_path: Path) -> None:
+    """`-c` left out starts as many as the host has cores; `-c auto` looks at the quota too."""
+    text = MINIMAL.replace('"solo"', '"prefork"')
+
+    (unset,) = load(tmp_path, text.replace("slots = 1", 'slots = "unset"\ncpus = 0.5')).contenders
+    (auto,) = load(tmp_path, text.replace("slots = 1", 'slots = "auto"\ncpus = 0.5')).contenders
+
+    assert (unset.slots, unset.is_unset, unset.arguments) == (os.cpu_count(), True, ())
+    assert (auto.slots, auto.is_unset, auto.arguments) == (1, True, ("-c", "auto"))
 
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:

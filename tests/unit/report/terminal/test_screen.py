@@ -14,6 +14,7 @@ from collector.reasons import Code, Reason
 from collector.run_manifest import Contender
 from report.result import Summary, from_json, to_json
 from report.summary import summarize
+from report.trials.limits import RowLimits
 from tests.summaries import details, row_of, shown
 from tests.synthetic import (
     BENCH,
@@ -258,6 +259,29 @@ def test_failed_jobs_bring_the_ledger_back(tmp_path: Path) -> None:
     assert "ledger" not in shown(honest, width=120)
     assert "io.http delay_ms 0.5, size_bytes 1000000" in details(honest)
     assert "ledger" in shown(summarize(folder), width=120)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_limits_have_a_table_where_a_contender_has_them(demo: Summary, width: int) -> None:
+    """Only in the details: limit, throttling, peak, kills and processes of each row."""
+    limits = RowLimits(
+        cpus=0.5,
+        memory_bytes=512_000_000,
+        throttled_share=0.96,
+        throttled_cores=1.46,
+        memory_peak_bytes=130_000_000,
+        oom_kills=2,
+    )
+    limited = replace(demo.rows[0], limits=limits, processes=3)
+    summary = replace(demo, rows=(limited, *demo.rows[1:]))
+
+    text = details(summary, width=width)
+
+    assert f"{limited.contender} 0.5 96 % 1.46 512 MB 130 MB 2 3" in text
+    assert "throttled, cores stopped, peak, killed: " in text
+    assert "throttled" not in details(demo, width=width) + shown(summary, width=width)
+    lines = shown(summary, width=width, has_details=True).splitlines()
+    assert max(map(len, lines)) <= width
 
 
 def test_every_pair_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
