@@ -115,7 +115,7 @@ def _differing(
         if isinstance(value, Mapping) and isinstance(found, Mapping):
             yield from _differing(value, seen=found, where=f"{where}{name}.")
         elif found not in (value, CENSORED):
-            yield f"{where}{name}", json.dumps(value), json.dumps(found)
+            yield f"{where}{name}", json.dumps(value), _shown(found)
 
 
 def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, str | None]) -> list[str]:
@@ -140,3 +140,7 @@ def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, str | 
             if not all("ok" in found.get(node, {}) for node in nodes):
                 unconfirmed.append(kind)
     return unconfirmed
+
+
+def _shown(found: object) -> str:
+    return "unset" if found is None else json.dumps(found)

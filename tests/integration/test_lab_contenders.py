@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from collector.reasons import Code
 from poolbench.errors import ExitCode
-from tests.integration.test_lab_run import only_run, poolbench, write
+from report.build import write_reports
+from tests.integration.test_lab_run import (
+    Disturbance,
+    conduct,
+    experiment,
+    only_run,
+    poolbench,
+    write,
+)
+from tests.synthetic import flat_manifest
 
 EXPERIMENT = """\
 # Which workers?
@@ -149,3 +161,27 @@ def test_slots_that_settings_keep_idle_are_noted(results: Path) -> None:
 
     assert reasons["slots-unseen"]["slots"] == 8
     assert reasons["slots-unseen"]["seen"] < 4
+
+
+def test_a_contender_of_which_one_worker_dies_is_replaced(tmp_path: Path) -> None:
+    """Its trial is invalid although the other worker goes on; both are started anew."""
+    text = experiment(
+        pools={"threads": 2}, repetitions=2, kind="io.sleep", parameters="{ delay_ms = 200 }"
+    ).replace("slots = 2", "slots = 2\nworkers = 2")
+    killed: list[int] = []
+
+    def kill_first(process: psutil.Process) -> None:
+        if not killed:
+            killed.append(process.pid)
+            process.kill()
+
+    folder = conduct(tmp_path, text, progress=Disturbance("threads", {0.5: kill_first}))
+
+    row = write_reports(folder.path).rows[0]
+    manifest = flat_manifest(folder)
+    first, second = [trial for trial in manifest["trials"] if not trial["is_pilot"]]
+    assert [one["code"] for one in first["reasons"]] == [Code.WORKER_EXITED]
+    assert second["reasons"] == []
+    assert row.reasons[0].code is Code.WORKER_EXITED
+    codes = [worker["exit_code"] for worker in manifest["workers"]]
+    assert sorted(codes) == [-signal.SIGKILL, 0, 0, 0, 0, 0]

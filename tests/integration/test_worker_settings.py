@@ -13,6 +13,7 @@ import redis
 from collector.run_manifest import Contender
 from lab.fixtures.proxies import Proxy, open_proxies
 from lab.instruments.process_sampler import Sampler
+from lab.instruments.remote_control import read_settings, unmet
 from lab.trial.redis_usage import Connections, count_clients, used
 from poolbench.jobs import PAYLOAD
 from poolbench.keys import result_prefix
@@ -61,6 +62,26 @@ def test_a_result_is_stored_where_the_message_asks_for_it(worker: Worker) -> Non
     wait_until(lambda: ended(worker) >= before + 5, what="five jobs ended")
     keys = worker.client.scan_iter(match=f"{result_prefix(RUN)}celery-task-meta-*")
     assert len(list(keys)) == 2
+
+
+def test_the_settings_in_effect_are_compared_with_those_asked_for(
+    server: Server, worker: Worker
+) -> None:
+    """What the worker itself reports; what Poolbench sets for every worker is no difference."""
+    asked = {"task_time_limit": 3, "broker_transport_options": {"socket_timeout": 10.0}}
+    contenders = [
+        Contender(name=worker.pool.name, pool="threads", slots=worker.slots, celery=celery)
+        for celery in ({}, asked)
+    ]
+
+    plain, other = (
+        unmet(read_settings(server.url, scope=RUN, contenders=[one])) for one in contenders
+    )
+
+    assert plain == {}
+    assert [one.text for one in other["threads"]] == [
+        "Celery's task_time_limit was unset in the worker, not 3"
+    ]
 
 
 def test_a_payload_arrives_whole(worker: Worker) -> None:
