@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Sequence
 
 from report import format as fmt
-from report.legend import too_few
 from report.result import TargetSummary
 from report.rows.row import Row
 
@@ -68,9 +67,11 @@ def _sentence(found: Sequence[tuple[str, TargetSummary]]) -> str:
     if len(meet) == len(found) > 1:
         who = "all"
     clauses = [f"{who} {verb} {goal}", *some, *([f"not {fmt.listed(none)}"] if none else [])]
-    text, has_name = "; ".join(clauses), who not in ("all", "none")
+    if not meet and not some:
+        clauses = [f"none meets {goal}: {fmt.listed(none)}"]
+    text, has_name = "; ".join(clauses), bool(meet) and who != "all"
     if not first.is_claim:
-        text, has_name = f"so far {text} ({too_few(first.repetitions)})", False
+        text, has_name = f"so far {text}", False
     return f"{part}{text if part or has_name else text[0].upper() + text[1:]}."
 
 

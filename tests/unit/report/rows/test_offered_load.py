@@ -402,7 +402,7 @@ def test_an_slo_beside_a_rate_says_nothing_of_keeping_up(tmp_path: Path) -> None
     assert row.kept_up == 5
     assert [one.is_met for one in row.targets] == [False]
     assert summary.verdicts[0].headline == (
-        f"None meets p95 response ≤ 10.0 ms; not threads-4 ({seen(summary, 'threads-4')})."
+        f"None meets p95 response ≤ 10.0 ms: threads-4 ({seen(summary, 'threads-4')})."
     )
 
 
