@@ -293,10 +293,7 @@ def at_point(contender: AnyContender, point: SweepPoint) -> AnyContender:
 
 
 #: The settings that a sweep may vary, beside Celery's.
-SWEPT = (
-    *(key for key in (SLOTS, WORKERS, "cpus", "memory") if key in ContenderInput.model_fields),
-    *Tuning.model_fields,
-)
+SWEPT = (SLOTS, WORKERS, *_Limited.model_fields, *Tuning.model_fields)
 
 
 #: A setting of one group in a sweep: ``group.NAME.slots``.
