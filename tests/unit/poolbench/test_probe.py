@@ -38,6 +38,7 @@ class Request:
     def __init__(self, job_id: str = "id-1", **fields: Any) -> None:
         self.id = job_id
         self.type = "kind"
+        self.hostname, self.eta = "worker@here", None
         self.request_dict: dict[str, Any] = {"id": job_id, "retries": 0, **fields}
 
 
