@@ -108,3 +108,31 @@ def test_threads_are_slow_if_they_reserve_nothing(ask: Callable[[str], Answer]) 
     assert usual
     assert none
     assert none.median < 0.6 * usual.median
+
+
+def test_the_prefetch_count_returns_after_retries_and_countdowns(
+    ask: Callable[[str], Answer],
+) -> None:
+    """It rises by each job that waits for its time, and is sixteen again with no job left."""
+    over_time = ask("prefetch_drift").row("threads").over_time
+    assert over_time
+
+    found = over_time.levels["prefetch_count"]
+    assert (found.start, found.end, found.drift.median) == (16, 16, 0)
+    assert found.peak > 20
+
+
+def test_a_countdown_takes_twenty_kilobytes_unless_they_are_limited(
+    ask: Callable[[str], Answer],
+) -> None:
+    """A thousand wait in one worker, five hundred in the other, with the rest in its queue."""
+    answer = ask("countdown_memory")
+    unlimited, limited = (answer.row(name).over_time for name in ("unlimited", "limited"))
+    assert unlimited
+    assert limited
+
+    assert unlimited.bytes_per_countdown
+    assert 8_000 < unlimited.bytes_per_countdown.median < 50_000
+    assert unlimited.levels["countdown_jobs"].peak > 700
+    assert 400 < limited.levels["countdown_jobs"].peak <= 510
+    assert limited.levels["queue_jobs"].peak > 300
