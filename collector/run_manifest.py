@@ -235,6 +235,11 @@ class Workload:
         return len(self.mix) > 1 and (self.arrivals is not None or differ)
 
     @property
+    def has_options(self) -> bool:
+        """Return whether any of its jobs have options."""
+        return any(part.options != JobOptions() for part in self.mix)
+
+    @property
     def shares(self) -> tuple[float, ...]:
         """Return the share of each of the `sorts`; they add up to 1."""
         whole = sum(part.share for part in self.mix)

@@ -35,6 +35,9 @@ BETWEEN_TRIALS_S = 0.1
 #: Of a trial or pilot: until its slots are busy, and from the end of its last job until that is
 #: seen, seconds.
 EDGES_S = 0.08
+#: Until a worker has reported that it has no job, after a trial, seconds: half of the time between
+#: two heartbeats, and a recorder's pause.
+REPORT_AT_REST_S = 0.6
 #: Celery's own CPU time for a job, seconds.
 CELERY_CPU_S = 0.0012
 #: Steps of a search; most have four to seven.
@@ -118,7 +121,10 @@ def _unit_s(unit: Unit, *, trial_s: float, cores: int) -> float:
             slots = min(slots, MORE_THAN_PILOT)
         job_s = max(1 / rate_per_s, limited_job_s(contender, workload))
         busy_s = max(trial_s, JOBS_IN_FLIGHT * slots * job_s)
-    return trials * (busy_s + _countdown_s(workload) + EDGES_S + BETWEEN_TRIALS_S)
+    total_s = trials * (busy_s + _countdown_s(workload) + EDGES_S + BETWEEN_TRIALS_S)
+    if (workload.arrivals is not None or workload.has_options) and not unit.is_search:
+        total_s += REPORT_AT_REST_S
+    return total_s
 
 
 def _countdown_s(workload: Workload) -> float:

@@ -68,7 +68,7 @@ def conduct(
     limits = {one.kind: one.options.rate_limit for one in plan.parts if one.options.rate_limit}
     unlimited = _limit_rates(bench, worker, limits)
     connections = None if is_pilot else read_connections(bench, worker)
-    watch = Watch(bench, worker, plan=plan)
+    watch = Watch(bench, worker, plan=plan, has_options=workload.has_options)
     watch.begin()
     before = bench.monitor.read()
     use_before = worker.cgroup.read() if worker.cgroup else None

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from collector.run_manifest import PlannedTrial
 from lab.instruments.job_levels import JobLevels, LevelReader
 from lab.trial.context import Bench, LabWorker
-from poolbench.job_options import JobOptions
 
 #: Time between two samples, seconds.
 SAMPLE_EVERY_S = 0.5
@@ -34,9 +33,11 @@ class Watch:
     and the steps of a search have no whole samples, except for that at the end of a step.
     """
 
-    def __init__(self, bench: Bench, worker: LabWorker, *, plan: PlannedTrial) -> None:
+    def __init__(
+        self, bench: Bench, worker: LabWorker, *, plan: PlannedTrial, has_options: bool
+    ) -> None:
+        """Set whether any jobs of the workload have options, for whichever contender."""
         self._bench, self._worker, self._plan = bench, worker, plan
-        has_options = any(part.options != JobOptions() for part in plan.parts)
         self._may_be_whole = not plan.is_pilot and plan.step is None
         self._is_whole = self._may_be_whole and (plan.arrivals != "burst" or has_options)
         self._levels: LevelReader | None = None

@@ -7,15 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from collector.run_manifest import PlannedPart
 from lab.instruments.job_levels import JobLevels, LevelReader
 from lab.instruments.process_sampler import Sample
 from lab.trial.watch import Watch
-from poolbench.job_options import JobOptions
-
-COUNTDOWN = PlannedPart(
-    name="later", kind="noop", parameters={}, share=1.0, options=JobOptions(countdown_s=3.0)
-)
 
 
 class Reader:
@@ -44,7 +38,9 @@ def _sample(*, trial: int, is_whole: bool = False) -> Sample:
     )
 
 
-def watched(monkeypatch: pytest.MonkeyPatch, *, lasts_s: float, **plan: Any) -> list[Sample]:
+def watched(
+    monkeypatch: pytest.MonkeyPatch, *, lasts_s: float, has_options: bool = False, **plan: Any
+) -> list[Sample]:
     """Return the samples of a trial that is looked at ten times a second."""
     # patched, since neither time nor a worker is needed
     clock = SimpleNamespace(now_s=0.0)
@@ -54,9 +50,11 @@ def watched(monkeypatch: pytest.MonkeyPatch, *, lasts_s: float, **plan: Any) -> 
     worker = SimpleNamespace(
         sampler=SimpleNamespace(sample=_sample), group_samplers=(), contender=None, is_alive=True
     )
-    known = {"trial": 0, "block": 0, "step": None, "is_pilot": False, "parts": ()}
+    known = {"trial": 0, "block": 0, "step": None, "is_pilot": False}
     of_trial = SimpleNamespace(**{**known, **plan})
-    found = Watch(cast("Any", bench), cast("Any", worker), plan=cast("Any", of_trial))
+    found = Watch(
+        cast("Any", bench), cast("Any", worker), plan=cast("Any", of_trial), has_options=has_options
+    )
     found.begin()
     for tenth in range(1, round(lasts_s * 10) + 1):
         clock.now_s = tenth / 10 + 0.01
@@ -73,7 +71,7 @@ def whole(samples: list[Sample]) -> list[bool]:
 
 @pytest.mark.parametrize(
     "plan",
-    [{"arrivals": "poisson"}, {"arrivals": "burst", "parts": (COUNTDOWN,)}],
+    [{"arrivals": "poisson"}, {"arrivals": "burst", "has_options": True}],
     ids=["rate", "countdowns"],
 )
 def test_levels_are_read_each_second(monkeypatch: pytest.MonkeyPatch, plan: Any) -> None:
