@@ -74,9 +74,9 @@ class Mix:
     parts: tuple[MixPart | MixCanvas, ...]
     #: By job, an index into ``parts``; at least as long as the trial has jobs.
     order: Sequence[int]
-    #: Priorities that have a list of their own in Redis, ascending: the consumer's setting
-    #: ``priority_steps``.
-    priority_steps: Sequence[int] = PRIORITY_STEPS
+    #: By queue, if they are not kombu's: the priorities that have a list of their own in Redis,
+    #: ascending. They are the consumer's setting ``priority_steps``.
+    priority_steps: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def first_seqs(self) -> Sequence[int]:
@@ -231,7 +231,7 @@ def _capture_form(
     plan: TrialPlan,
     run: str,
     scope: str,
-    steps: Sequence[int] = PRIORITY_STEPS,
+    steps: Mapping[str, Sequence[int]] | None = None,
 ) -> _Form:
     options = part.options
     marks = _marks(len(_HOLES))
@@ -251,12 +251,12 @@ def _capture_form(
         raise StackError("this Celery does not write messages of protocol 2. Use Celery 5.")
     filled = _text(text, holes=dict(zip(marks, _HOLES, strict=True)))
     delays_ns = (round(options.countdown_s * 1e9), round(options.expires_s * 1e9))
-    key = list_key(queue, priority=options.priority or 0, steps=steps)
-    return _Form(*filled, key=key.encode(), delays_ns=delays_ns if any(delays_ns) else ())
+    key = _list_key(queue, options=options, steps=steps or {})
+    return _Form(*filled, key=key, delays_ns=delays_ns if any(delays_ns) else ())
 
 
 def _capture_canvas(
-    canvas: MixCanvas, *, plan: TrialPlan, run: str, scope: str, steps: Sequence[int]
+    canvas: MixCanvas, *, plan: TrialPlan, run: str, scope: str, steps: Mapping[str, Sequence[int]]
 ) -> _CanvasForm:
     count, options = len(canvas.steps), canvas.steps[0].options
     due_ns, sent_ns, group_id, *marks = _marks(3 + 2 * count)
@@ -298,9 +298,14 @@ def _capture_canvas(
     return _CanvasForm(
         messages=tuple(messages),
         executions=count,
-        key=list_key(queue, priority=options.priority or 0, steps=steps).encode(),
+        key=_list_key(queue, options=options, steps=steps),
         size_key=size_key,
     )
+
+
+def _list_key(queue: str, *, options: JobOptions, steps: Mapping[str, Sequence[int]]) -> bytes:
+    own = steps.get(options.queue, PRIORITY_STEPS)
+    return list_key(queue, priority=options.priority or 0, steps=own).encode()
 
 
 def _marks(count: int) -> list[str]:

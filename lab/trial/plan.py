@@ -13,7 +13,6 @@ from lab.instruments.job_cost import Gauge
 from lab.trial.context import Bench, LabWorker
 from poolbench.job_options import JobOptions
 from poolbench.jobs import find_kind, ideal_wait_s
-from poolbench.keys import PRIORITY_STEPS
 from producer.mixes import draw_in_sequence
 from producer.template import Mix, MixCanvas, MixPart
 
@@ -99,14 +98,23 @@ def draw_mix(
     if plan.arrivals == "burst":
         # the count is of executions
         jobs = max(1, round(jobs * sum(map(sum, shares)) / sum(part.share for part in plan.parts)))
-    steps = contender.crew[0].celery.get("broker_transport_options", {}).get("priority_steps")
     return Mix(
         parts=tuple(part for group in groups for _, part in group),
         order=draw_in_sequence(
             shares, count=jobs, seed=draw_seed(seed, block=plan.block, workload=plan.workload)
         ),
-        priority_steps=tuple(steps or PRIORITY_STEPS),
+        priority_steps=_priority_steps(contender),
     )
+
+
+def _priority_steps(contender: Contender) -> dict[str, Sequence[int]]:
+    """Return the steps of priority in each queue whose consumer has a setting for them."""
+    return {
+        queue: steps
+        for group in contender.crew
+        for queue in group.queues or ("",)
+        if (steps := group.celery.get("broker_transport_options", {}).get("priority_steps"))
+    }
 
 
 def _drawn_alike(parts: Sequence[PlannedPart]) -> list[tuple[float, MixPart | MixCanvas]]:

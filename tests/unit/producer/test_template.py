@@ -34,7 +34,7 @@ def rendered_with(
 ) -> tuple[str, Any]:
     """Return the list and the message of one job with options, due a second after the epoch."""
     part = MixPart(name="p", kind="io.sleep", parameters={"delay_ms": 1.0}, options=options)
-    mix = Mix(parts=(part,), order=[0], priority_steps=steps)
+    mix = Mix(parts=(part,), order=[0], priority_steps={options.queue: steps})
     batch = capture(plan_of("io.sleep"), run="r1", scope="s", mix=mix).render(
         [1_000_000_000], first_job=0, sent_ns=99
     )

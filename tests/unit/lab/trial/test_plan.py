@@ -88,5 +88,5 @@ def test_priorities_have_the_lists_of_the_contenders_setting() -> None:
     settings = {"broker_transport_options": {"priority_steps": [0, 5]}}
     contender = Contender(name="solo", pool="solo", slots=1, celery=settings)
 
-    assert draw(part_of("a", 1.0), contender=contender).priority_steps == (0, 5)
-    assert draw(part_of("a", 1.0)).priority_steps == (0, 3, 6, 9)
+    assert draw(part_of("a", 1.0), contender=contender).priority_steps == {"": [0, 5]}
+    assert draw(part_of("a", 1.0)).priority_steps == {}
