@@ -264,6 +264,11 @@ class Verdict:
     #: the workload has the comparisons of the first.
     parts: tuple[Verdict, ...] = ()
 
+    @property
+    def lead(self) -> Decided | None:
+        """Return the comparison of `ahead` with `against`; None without one."""
+        return self.decided(self.ahead, against=self.against) if self.ahead else None
+
     def decided(self, contender: str, *, against: str | None) -> Decided | None:
         """Return the comparison of two contenders; None if it was not made."""
         return find_decided(self.decisions, contender=contender, against=against)

@@ -27,6 +27,7 @@ from report.verdicts.figures import compare_figures
 from report.verdicts.latency import judge_parts
 from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
+from report.verdicts.ranking import is_larger_finding
 from report.verdicts.thresholds import check_thresholds
 
 #: Smallest load average per core before the run at which a note reports a busy machine.
@@ -163,9 +164,14 @@ def _judge_backlog(rows: Sequence[Row], *, workload: Workload, is_every_pair: bo
     parts = judge_parts(rows, workload=workload, is_every_pair=is_every_pair)
     if not parts:
         return verdict
-    headline = f"{verdict.headline} {parts[0].headline}".rstrip()
-    text = " ".join([verdict.text, *(one.text for one in parts)])
-    return replace(verdict, headline=headline, text=text, parts=parts)
+    headlines, texts = [verdict.headline, parts[0].headline], [one.text for one in parts]
+    is_second = is_larger_finding(parts[0].lead, lead=verdict.furthest_behind or verdict.lead)
+    return replace(
+        verdict,
+        headline=" ".join(filter(None, headlines[::-1] if is_second else headlines)),
+        text=" ".join([*texts, verdict.text] if is_second else [verdict.text, *texts]),
+        parts=parts,
+    )
 
 
 def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:

@@ -203,23 +203,37 @@ def _cpu_s(row: Row) -> dict[int, float]:
 def _text(effect: Effect, *, called: str, wait: Answer | None, is_invalid: bool) -> str:
     """Return an effect as a sentence: the figure, the wait and its largest cause, the CPU."""
     ratio, what = effect.ratio, _FIGURES[effect.figure]
+    cause = [_largest_change(effect.causes)] if wait and _is_change(wait) else []
     if effect.decision.finding is Finding.TOO_FEW:
         spans = [f"{fmt.times_range(ratio.low, high=ratio.high)} {what}"]
         if waits := effect.wait_ratio:
             spans.append(f"{fmt.times_range(waits.low, high=waits.high)} {_FIGURES[WAIT]}")
         why = "one of the two rows is invalid" if is_invalid else "too few repetitions for a claim"
-        return f"With {called}: {fmt.listed(spans)} so far, {why}."
+        clauses = [f"{fmt.listed(spans)} so far", *cause]
+        return f"With {called}: {'; '.join(filter(None, clauses))}, {why}."
     clauses = [_claimed(ratio, decision=effect.decision, what=what)]
     if wait and effect.wait_ratio:
         clauses.append(_claimed(wait.ratio, decision=wait.decision, what=_FIGURES[WAIT]))
-    if wait and wait.decision.is_difference and effect.causes:
-        most = max(effect.causes, key=lambda one: abs(one.after_s - one.before_s))
-        means = f"{fmt.duration(most.before_s)} → {fmt.duration(most.after_s)}"
-        clauses.append(f"most of it {CAUSES[most.cause][0]}, {means} a job")
+    clauses += cause
     # the CPU is that of all parts together
     if effect.cpu_ratio and not effect.part:
         clauses.append(f"{claim(effect.cpu_ratio)} the CPU per job")
-    return f"With {called}: {'; '.join(clauses)}."
+    return f"With {called}: {'; '.join(filter(None, clauses))}."
+
+
+def _is_change(wait: Answer) -> bool:
+    """Return whether waits differ, or differed in all of too few repetitions."""
+    ratio = wait.ratio
+    return not wait.decision.is_no_difference and not ratio.low <= 1 <= ratio.high
+
+
+def _largest_change(causes: Sequence[CauseChange]) -> str:
+    """Return the cause whose mean wait changed most; empty without causes."""
+    if not causes:
+        return ""
+    most = max(causes, key=lambda one: abs(one.after_s - one.before_s))
+    means = f"{fmt.duration(most.before_s)} → {fmt.duration(most.after_s)}"
+    return f"most of it {CAUSES[most.cause][0]}, {means} a job"
 
 
 def _claimed(ratio: Ratio, *, decision: Decision, what: str) -> str:

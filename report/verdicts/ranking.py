@@ -80,11 +80,9 @@ class Ranking:
         few blocks for a proof, each ratio of the range has to be as large.
         """
         lead = self.compare(self.best, theirs=self.against)
-        if lead is None or _proved(lead) >= CLEARLY_AHEAD:
-            return None
         found = [self.compare(self.best, theirs=entry) for entry in self.entries[1:]]
-        behind = [one for one in found if one and _proved(one) >= FAR_BEHIND]
-        return max(behind, key=lambda one: one.ratio.value, default=None)
+        behind = [one for one in found if lead and is_larger_finding(one, lead=lead)]
+        return max(filter(None, behind), key=lambda one: one.ratio.value, default=None)
 
     @property
     def smallest_difference(self) -> float | None:
@@ -150,9 +148,17 @@ def rank(entries: Sequence[Entry], *, pairs: Pairs | None = None) -> Ranking:
     )
 
 
-def _proved(found: Decided) -> float:
+def is_larger_finding(found: Decided | None, *, lead: Decided | None) -> bool:
+    """Return whether a comparison is a larger finding than the lead of the best contender.
+
+    Both are of a contender that is ahead.
+    """
+    return _proved(found) >= FAR_BEHIND and _proved(lead) < CLEARLY_AHEAD
+
+
+def _proved(found: Decided | None) -> float:
     """Return the smallest ratio that a comparison allows; 1 if it shows no difference."""
-    return 1.0 if found.decision.is_no_difference else found.ratio.low
+    return 1.0 if found is None or found.decision.is_no_difference else found.ratio.low
 
 
 def _ordered(usable: Sequence[Entry], *, pairs: Pairs) -> list[Entry]:

@@ -22,6 +22,7 @@ from tests.synthetic import (
     BROKER_LOST,
     DEMO,
     WORKLOADS,
+    Workload,
     edit_manifest,
     find_trial,
     flat_manifest,
@@ -457,3 +458,26 @@ def test_slots_that_were_not_seen_busy_are_noted(folder: RunFolder) -> None:
 
     texts = [one.text for row in rows for one in row.reasons if one.code is Code.SLOTS_UNSEEN]
     assert texts == ["slots seen busy at once before the trials: 1 of 4"] * len(rows)
+
+
+def test_a_part_far_behind_is_the_first_finding_in_a_backlog(tmp_path: Path) -> None:
+    """Two contenders do a mix in equal time; one leaves a quarter of the jobs until the end."""
+    work = Workload(name="mix", kind="io.sleep", per_s={"threads-4": 101.0, "gevent-4": 100.0})
+    folder = make_run(tmp_path / "run", contenders=DEMO[1:3], workloads=[work], jobs=80)
+    mix = [
+        {"name": name, "kind": "io.sleep", "parameters": {}, "share": share, "options": options}
+        for name, share, options in (("limited", 0.75, {"rate_limit": "9/s"}), ("others", 0.25, {}))
+    ]
+    workload = {"name": "mix", "kind": "mix", "parameters": {}, "mix": mix}
+    edit_manifest(folder, workloads=[workload])
+    is_early = (pl.col("contender") == "threads-4") & (pl.col("seq") < 20)
+    is_late = (pl.col("contender") == "gevent-4") & (pl.col("seq") >= 60)
+    part = pl.when(is_early | is_late).then(pl.lit("others")).otherwise(pl.lit("limited"))
+    folder.write_jobs(folder.read_jobs().with_columns(part=part))
+
+    (verdict,) = summarize(folder).verdicts
+
+    assert [one.part for one in verdict.parts] == ["others", "limited"]
+    assert verdict.headline.startswith("others: the p95 wait of threads-4")
+    assert verdict.text.startswith(verdict.parts[0].text)
+    assert "1.01 × gevent-4" in verdict.headline
