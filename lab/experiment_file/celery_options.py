@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import click
@@ -19,6 +19,7 @@ from lab.experiment.file_table import broken
 from lab.experiment.worker_settings import SHORTHANDS
 from lab.experiment_file.rules import Broken
 from poolbench.errors import nearest
+from poolbench.pools import POOLS
 
 #: Celery's type of each setting, by name.
 _TYPES: Mapping[str, Any] = {
@@ -123,6 +124,22 @@ _CONTROLLED_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     ),
 }
 
+_NOT_PREFORK = frozenset(POOLS) - {"prefork"}
+
+#: Pools that ignore a setting, or the argument of the same meaning (docs/pools.md).
+_IGNORED_BY: Mapping[str, Collection[str]] = {
+    "task_soft_time_limit": {"threads", "gevent", "solo"},
+    "task_time_limit": {"threads", "solo"},
+    "worker_max_tasks_per_child": _NOT_PREFORK,
+    "worker_max_memory_per_child": _NOT_PREFORK,
+    "worker_pool_start_method": _NOT_PREFORK,
+    "optimization": _NOT_PREFORK,
+    "autoscale": {"solo"},
+}
+
+#: Pools that don't start with an argument.
+_BREAKS: Mapping[str, Collection[str]] = {"autoscale": {"threads"}}
+
 #: Name of the argument whose value 0 Celery ignores.
 _PREFETCH = "prefetch_multiplier"
 
@@ -209,6 +226,25 @@ def conflicts(
             if name in sources and index >= 0:
                 remedy = "write one of the two"
                 yield ("arguments", index), broken(f"{sources[name]} sets it too", remedy=remedy)
+
+
+def pool_faults(
+    pool: str, *, celery: Mapping[str, Any], arguments: Sequence[str]
+) -> Iterator[Broken]:
+    """Yield the settings and arguments that have no effect in a pool, or end its worker."""
+    for name in celery:
+        if pool in _IGNORED_BY.get(name, ()):
+            yield ("celery", name), broken(f"pool {pool} ignores it", remedy="leave it out")
+    for parameter in worker.params:
+        index = _index_of(parameter.opts, arguments=arguments, default=-1)
+        names = (str(parameter.name), f"worker_{parameter.name}", f"task_{parameter.name}")
+        if index < 0:
+            continue
+        if any(pool in _IGNORED_BY.get(name, ()) for name in names):
+            yield ("arguments", index), broken(f"pool {pool} ignores it", remedy="leave it out")
+        if pool in _BREAKS.get(names[0], ()):
+            problem = f"a worker with pool {pool} ends with it"
+            yield ("arguments", index), broken(problem, remedy="leave it out")
 
 
 def most_slots(arguments: Sequence[str]) -> int | None:

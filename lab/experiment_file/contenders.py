@@ -25,6 +25,7 @@ from lab.experiment_file.celery_options import (
     conflicts,
     most_slots,
     name_fault,
+    pool_faults,
     setting_faults,
 )
 from lab.experiment_file.rules import (
@@ -109,7 +110,8 @@ def _known_settings(given: dict[str, Any], info: ValidationInfo) -> dict[str, An
     raise_all(setting_faults(given))
     settings = info.data.get("settings", {})
     found = conflicts(settings=settings, celery=given, arguments=())
-    raise_all((keys[1:], what) for keys, what in found)
+    ignored = pool_faults(info.data.get("pool", ""), celery=given, arguments=())
+    raise_all((keys[1:], what) for keys, what in (*found, *ignored))
     return given
 
 
@@ -117,7 +119,8 @@ def _known_arguments(given: list[str], info: ValidationInfo) -> list[str]:
     raise_all(argument_faults(given))
     settings, celery = info.data.get("settings", {}), info.data.get("celery", {})
     found = conflicts(settings=settings, celery=celery, arguments=given)
-    raise_all((keys[1:], what) for keys, what in found if keys[0] == "arguments")
+    ignored = pool_faults(info.data.get("pool", ""), celery={}, arguments=given)
+    raise_all((keys[1:], what) for keys, what in (*found, *ignored) if keys[0] == "arguments")
     _scale_to_slots(given, slots=info.data.get("slots"))
     return given
 

@@ -20,7 +20,7 @@ VALUES = (
     '{ of = "two", setting = "slots", values = [1, 2] }',
     *('"64M"', "[64000000, 65000000]"),
     *('{ how = "poisson", rate_per_s = 5 }', "{ share = 0.1 }", '"6/m"', '"sequence"'),
-    *('["mail"]', '["-O", "fair"]'),
+    *('["mail"]', '["-l", "INFO"]'),
 )
 
 BASE = """\

@@ -138,6 +138,30 @@ def test_two_workers_are_one_group(tmp_path: Path) -> None:
     assert (contender.slots, group.slots, group.workers, group.name) == (16, 8, 2, "")
 
 
+@pytest.mark.parametrize(
+    ("pool", "line", "words"),
+    [
+        (
+            "threads",
+            "celery = { task_time_limit = 3 }",
+            "celery.task_time_limit = 3 is invalid: po",
+        ),
+        ("gevent", "arguments = ['--soft-time-limit', '3']", "pool gevent ignores it. Leave it"),
+        ("asyncio", "arguments = ['--max-tasks-per-child', '3']", "pool asyncio ignores it."),
+        ("gevent", "arguments = ['-O', 'fair']", "pool gevent ignores it."),
+        ("threads", "arguments = ['--autoscale', '8,1']", "a worker with pool threads ends with"),
+    ],
+)
+def test_what_a_pool_ignores_is_a_fault(tmp_path: Path, pool: str, line: str, words: str) -> None:
+    """As docs/pools.md found; the same is accepted where it has an effect."""
+    text = given(line)
+    load(tmp_path, text)
+
+    faults = faults_of(tmp_path, text.replace('"prefork"', f'"{pool}"'))
+
+    assert any(words in fault for fault in faults), faults
+
+
 GROUP_FAULTS = [
     ('pool = "gevent"', 'pool = "gevnt"', 'group.pool = "gevnt" is invalid: unknown pool. Did'),
     ('name = "io"\n', 'name = "cpu"\n', "it is listed twice. Rename one."),
