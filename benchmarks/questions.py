@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from report.legend import level_findings
 from report.result import from_json
 from report.terminal.screen import render
 
@@ -34,8 +35,8 @@ def main() -> int:
             continue
         summary = from_json(ended.stdout)
         console.print(render(summary), "")
-        headlines = "\n".join(verdict.headline for verdict in summary.verdicts)
-        table.add_row(file.name, took, headlines)
+        answers = [verdict.headline for verdict in summary.verdicts]
+        table.add_row(file.name, took, "\n".join([*answers, *level_findings(summary.rows)]))
     console.print(table, highlight=False)
     return 1 if failed else 0
 

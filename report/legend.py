@@ -165,6 +165,16 @@ def describe_control(pair: EqualPair) -> str:
     return f"{start}, {claim(pair.ratio)}: {shown}"
 
 
+def level_findings(rows: Iterable[RowSummary]) -> list[str]:
+    """Return what the samples of each contender show: a prefetch count that moved, and memory."""
+    return [
+        f"{row.contender}: {reason.text}"
+        for row in rows
+        if row.over_time
+        for reason in row.over_time.reasons
+    ]
+
+
 def describe_controls(summary: Summary) -> str:
     """Return in how many workloads the A/A control shows no difference; empty without a claim."""
     found = [one.equal_pair for one in summary.verdicts if one.equal_pair]

@@ -17,6 +17,7 @@ from report.legend import (
     describe_controls,
     integrity,
     legend,
+    level_findings,
     marks_of,
 )
 from report.palette import MARK_STYLES
@@ -83,6 +84,7 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
             yield order
         if idle := beside_idle(rows):
             yield Text(f"  {idle}")
+        yield from (Text(f"  {finding}") for finding in level_findings(rows))
         yield from _pairs(summary, verdict=verdict)
     yield from _beyond_rows(summary, has_details=False)
     yield Text()

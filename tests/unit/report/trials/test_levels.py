@@ -16,7 +16,7 @@ from report.result import Summary
 from report.summary import summarize
 from report.trials.levels import Level, TrialLevels, measure_levels, over_time
 from tests.loading import serve
-from tests.summaries import codes, details, known, row_of
+from tests.summaries import codes, details, known, row_of, shown
 from tests.synthetic import DEMO, WORKLOADS, make_run
 from tests.watched import REST, watch, whole_samples
 
@@ -51,14 +51,16 @@ def test_a_level_is_that_before_at_the_most_and_after() -> None:
 
 
 def test_a_prefetch_count_that_returned_is_no_drift(tmp_path: Path) -> None:
-    """The details say how far it went; the first screen has no more lines than before."""
+    """The first screen says how far it went, the details also show the levels."""
     summary = summary_of(tmp_path, [[{}, WAITING, {}, {}]])
 
     assert codes(row_of(summary, "solo")) == [Code.LEVEL_RETURNED]
-    assert (
-        "the prefetch count rose from 16 to 61 and returned to 16: no drift "
+    text = (
+        "solo: the prefetch count rose from 16 to 61 and returned to 16: no drift "
         "(0 [0 to 0], 5 repetitions)"
-    ) in details(summary)
+    )
+    assert text in " ".join(shown(summary).split())
+    assert text in details(summary)
     assert "16 → 61 → 16" in details(summary)
 
 
