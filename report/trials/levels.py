@@ -145,13 +145,15 @@ def over_time(trials: Sequence[TrialLevels]) -> OverTime | None:
                 end=float(np.median([level.end for level in found])),
                 drift=drift,
             )
-    if not levels:
+    per_job = Change.of([one.bytes_per_job for one in trials if one.bytes_per_job is not None])
+    if not levels and per_job is None:
         return None
-    memory = {
-        name: Change.of([value for one in trials if (value := getattr(one, name)) is not None])
-        for name in ("bytes_per_countdown", "bytes_per_job")
-    }
-    return OverTime(levels=levels, **memory)
+    per_countdown = [one.bytes_per_countdown for one in trials if one.bytes_per_countdown]
+    return OverTime(
+        levels=levels,
+        bytes_per_countdown=Change.of(per_countdown) if "countdown_jobs" in levels else None,
+        bytes_per_job=per_job,
+    )
 
 
 def _levels(samples: pl.DataFrame) -> Iterator[tuple[str, Level]]:

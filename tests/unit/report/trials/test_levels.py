@@ -113,6 +113,10 @@ def test_memory_per_job_is_the_slope_after_the_first_third() -> None:
     assert levels(*points[:20], {}, records=jobs).bytes_per_job is None
     five = known(over_time([found] * 5))
     assert [one.code for one in five.reasons] == [Code.JOB_MEMORY]
+    # a long backlog has no sample at rest
+    backlog = measure_levels(whole_samples(points).with_columns(is_after=False), records=jobs)
+    assert known(over_time([backlog])).bytes_per_job
+    assert not known(over_time([backlog])).levels
 
 
 def test_figures_of_a_trial_ignore_the_sample_after_it(tmp_path: Path) -> None:
