@@ -25,6 +25,7 @@ from report.result import (
 )
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
+from report.trials.groups import GroupSummary
 from report.trials.limits import RowLimits
 from report.trials.slowdown import Slowdown
 from report.verdicts.metrics import FIGURES
@@ -102,6 +103,31 @@ def parts_of(rows: Sequence[RowSummary], *, fairness: Sequence[MixFairness]) -> 
             for percentile in _PART_PERCENTILES
         ]
     return _with_figures(columns, rows=rows)
+
+
+def groups_of(rows: Sequence[RowSummary]) -> Table:
+    """Return the table of the groups of workers of each contender that has several."""
+    shown: dict[str, Callable[[GroupSummary], str]] = {
+        "jobs/s": lambda one: fmt.number(
+            one.throughput_per_s.median if one.throughput_per_s else None
+        ),
+        "of all executions": lambda one: fmt.percent(one.execution_share),
+        "execution p95": lambda one: fmt.duration(one.p95_execution_s),
+        "CPU-s /1,000": lambda one: fmt.number(one.cpu_s_per_1000_jobs),
+        "PSS": lambda one: fmt.size(one.pss_bytes),
+    }
+    names = dict.fromkeys(group.name for row in rows for group in row.groups)
+    columns = [
+        Column(group=name, head=head, show=partial(_of_group, name=name, show=show))
+        for name in names
+        for head, show in shown.items()
+    ]
+    return _with_figures(columns, rows=rows)
+
+
+def _of_group(row: RowSummary, *, name: str, show: Callable[[GroupSummary], str]) -> str:
+    found = (show(group) for group in row.groups if group.name == name)
+    return next(found, fmt.NOTHING)
 
 
 def targets_of(rows: Sequence[RowSummary]) -> Table:

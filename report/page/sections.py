@@ -11,7 +11,15 @@ from report import format as fmt
 from report.charts import capacity, load, scaling, timeline, waits
 from report.charts.chart import Chart, Series, of_row, series_of
 from report.page.lead_chart import choose_lead
-from report.page.row_table import Table, levels_of, parts_of, ratios_of, table_of, targets_of
+from report.page.row_table import (
+    Table,
+    groups_of,
+    levels_of,
+    parts_of,
+    ratios_of,
+    table_of,
+    targets_of,
+)
 from report.result import RowSummary, Summary, Verdict
 from report.rows.reasons import SharedReason, share_reasons
 
@@ -47,6 +55,8 @@ class Section:
     #: Latencies by part of a mix; bounds of an SLO; other figures as multiples of the baseline's.
     parts: Table
     targets: Table
+    #: Figures of each group of a contender with groups.
+    groups: Table
     ratios: Table
     #: Levels over time; without columns if there is no finding about them.
     levels: Table
@@ -101,6 +111,7 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
         table=table_of(rows),
         parts=parts_of(rows, fairness=[one for one in summary.fairness if one.workload == name]),
         targets=targets_of(rows),
+        groups=groups_of(rows),
         ratios=ratios_of(rows, verdict=verdict),
         levels=levels_of(rows),
         series=series_of(of_row(row) for row in rows),

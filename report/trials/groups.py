@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -41,7 +41,7 @@ class GroupSummary:
     execution_share: float | None = None
     p95_execution_s: float | None = None
     cpu_s_per_1000_jobs: float | None = None
-    pss_bytes: float | None = None
+    pss_bytes: int | None = None
 
 
 def measure_groups(
@@ -103,34 +103,36 @@ def summarize_groups(
     contender: Contender, *, trials: Sequence[Mapping[str, GroupTrial]]
 ) -> tuple[GroupSummary, ...]:
     """Return the groups of a row, from the figures of its valid trials."""
-
-    def median(group: WorkerGroup, pick: Callable[[GroupTrial], float | None]) -> float | None:
-        values = [pick(one[group.name]) for one in trials if group.name in one]
-        known = [value for value in values if value is not None]
-        return statistics.median(known) if known else None
-
-    whole = sum(one.executions for trial in trials for one in trial.values())
+    executions = sum(one.executions for trial in trials for one in trial.values())
     return tuple(
-        GroupSummary(
-            name=group.name,
-            pool=group.pool,
-            slots=group.slots,
-            workers=group.workers,
-            throughput_per_s=Median.of(
-                [
-                    one.throughput_per_s
-                    for trial in trials
-                    if (one := trial.get(group.name)) and one.throughput_per_s
-                ]
-            ),
-            execution_share=(
-                sum(trial[group.name].executions for trial in trials if group.name in trial) / whole
-                if whole
-                else None
-            ),
-            p95_execution_s=median(group, lambda one: one.p95_execution_s),
-            cpu_s_per_1000_jobs=median(group, lambda one: one.cpu_s_per_1000_jobs),
-            pss_bytes=median(group, lambda one: one.pss_bytes),
+        _summarize(
+            group,
+            trials=[trial[group.name] for trial in trials if group.name in trial],
+            executions=executions,
         )
         for group in contender.groups
     )
+
+
+def _summarize(
+    group: WorkerGroup, *, trials: Sequence[GroupTrial], executions: int
+) -> GroupSummary:
+    per_s = [one.throughput_per_s for one in trials if one.throughput_per_s]
+    own = sum(one.executions for one in trials)
+    pss_bytes = _median(one.pss_bytes for one in trials)
+    return GroupSummary(
+        name=group.name,
+        pool=group.pool,
+        slots=group.slots,
+        workers=group.workers,
+        throughput_per_s=Median.of(per_s),
+        execution_share=own / executions if executions else None,
+        p95_execution_s=_median(one.p95_execution_s for one in trials),
+        cpu_s_per_1000_jobs=_median(one.cpu_s_per_1000_jobs for one in trials),
+        pss_bytes=None if pss_bytes is None else round(pss_bytes),
+    )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from collector.run_manifest import Contender, WorkerGroup
+from report.page.row_table import groups_of
 from report.result import RowSummary
 from report.summary import summarize
 from report.terminal.group_table import group_table
@@ -62,6 +64,15 @@ def test_a_group_s_figures_are_of_its_own_workers(row: RowSummary) -> None:
     costs = [0.75 * (web.cpu_s_per_1000_jobs or 0), 0.25 * (mail.cpu_s_per_1000_jobs or 0)]
     assert sum(costs) == pytest.approx(row.cpu_s_per_1000_jobs, rel=0.01)
     assert (idle.throughput_per_s, idle.p95_execution_s) == (None, None)
+
+
+def test_the_page_has_columns_for_each_group(row: RowSummary) -> None:
+    """None for a row without groups."""
+    table = groups_of([row])
+
+    assert table.groups == [("web", 5), ("mail", 5), ("idle", 1)]
+    assert "75 %" in [column.show(row) for column in table.columns]
+    assert groups_of([replace(row, groups=())]).columns == ()
 
 
 def test_details_show_each_group(row: RowSummary) -> None:
