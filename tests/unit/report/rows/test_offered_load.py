@@ -355,6 +355,40 @@ def test_each_part_of_a_mix_has_a_verdict(tmp_path: Path) -> None:
         assert re.search(r"\n +short +\S+ µ?s +10\.\d ms", shown(summary, width=width))
 
 
+def test_a_backlog_has_waits_by_part_where_they_differ(tmp_path: Path) -> None:
+    """In sequence, the others wait for the first; in random order, a wait is a place alone."""
+    found = {}
+    for name, more in (("sequence", {"is_in_sequence": True}), ("random", {})):
+        mix = {"kind": "mix", "parameters": {}, "mix": MIX, "arrivals": None}
+        trials = [
+            backlog(contender, block=block) for block in range(5) for contender in (FAST, SLOW)
+        ]
+        found[name] = summary_of(tmp_path / name, "capacity", trials, **mix | more)
+
+    sequence, random = (found[name].verdicts[0] for name in ("sequence", "random"))
+    assert "long: the p95 wait of threads-4 (" in sequence.headline
+    assert {one.part for one in sequence.parts} == {"short", "long"}
+    assert re.search(r"\n +long +", shown(found["sequence"]))
+    assert random.parts == ()
+    part = found["random"].rows[0].parts["short"]
+    assert part.wait_s is None
+    assert known(part.execution_s).p95 == pytest.approx(JOB_S, rel=0.05)
+
+
+def backlog(contender: Contender, *, block: int) -> Any:
+    """Return a plan and the records of jobs that are due at once: short ones before long ones."""
+    parts = ["short"] * 60 + ["long"] * 60
+    records = serve(
+        rate_per_s=1e6,
+        job_s=JOB_S * (1 + 0.01 * block),
+        jobs=len(parts),
+        parts=parts,
+        slots=contender.slots,
+    )
+    plan = {"contender": contender.name, "block": block, "rate_per_s": 0.0, "arrivals": "burst"}
+    return plan | {"measure": "capacity", "parts": MIX}, records
+
+
 def test_few_repetitions_claim_nothing_of_a_part(tmp_path: Path) -> None:
     """The range of what was seen, for each part."""
     (verdict,) = short_beside_long(tmp_path, blocks=2).verdicts
