@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from collector.reasons import Code, Reason, Severity
+from collector.worker_figures import IdleFigures, PingAnswers, StartFigures
 from poolbench.errors import Fault, StorageError
 from poolbench.job_options import JobOptions
 from poolbench.records import TrialPlan
@@ -193,11 +194,14 @@ class Workload:
     """A kind of job with its parameters, or a mix; the same for every contender."""
 
     name: str
-    #: The job kind; ``mix`` for a mix.
+    #: The job kind; ``mix`` for a mix, empty if the measure has no jobs of the user's.
     kind: str
     parameters: Parameters
-    #: What is measured: ``capacity``, ``rate``, ``sustain`` or ``curve``.
+    #: What is measured: ``capacity``, ``rate``, ``sustain``, ``curve``, ``start``, ``idle`` or
+    #: ``ping``.
     measure: str = "capacity"
+    #: Parameters of the measure itself, by their names in the file.
+    measure_parameters: Parameters = field(default_factory=dict)
     #: The arrivals, as `producer.arrivals.read_schedule` reads them; for a search, only ``how``.
     #: None if the whole backlog is sent at once.
     arrivals: Mapping[str, ArrivalValue] | None = None
@@ -212,6 +216,8 @@ class Workload:
     @property
     def sorts(self) -> tuple[Workload, ...]:
         """Return a workload of one kind for each part, in the order of the mix."""
+        if not self.kind:
+            return ()
         if not self.mix:
             return (self,)
         return tuple(
@@ -242,6 +248,8 @@ class Workload:
     @property
     def shares(self) -> tuple[float, ...]:
         """Return the share of each of the `sorts`; they add up to 1."""
+        if not self.kind:
+            return ()
         whole = sum(part.share for part in self.mix)
         return tuple(part.share / whole for part in self.mix) or (1.0,)
 
@@ -460,6 +468,10 @@ class TrialResult:
     flower_events: int | None = None
     #: For a step of a search: whether its rate was sustained; None elsewhere.
     is_sustained: bool | None = None
+    #: The figures of the worker itself; each is None unless it is the trial's measure.
+    start: StartFigures | None = None
+    idle: IdleFigures | None = None
+    ping: PingAnswers | None = None
     #: Why it is invalid or unstable; reasons that its records show are not included.
     reasons: tuple[Reason, ...] = ()
 

@@ -58,7 +58,8 @@ def integrity(summary: Summary) -> tuple[bool, str]:
     """Return whether every job is accounted for and every row valid, and a sentence about it."""
     ledger = summary.ledger
     if not ledger.sent:
-        return False, "No job was measured."
+        are_idle = bool(summary.rows) and all(row.idle for row in summary.rows)
+        return are_idle, "Idle workers have no jobs." if are_idle else "No job was measured."
     is_whole, text = describe_ledger(ledger)
     invalid = sum(row.mark is Severity.INVALID for row in summary.rows)
     start = f"All {fmt.counted(ledger.sent, noun='job')} accounted for" if is_whole else text

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from collector.reasons import Reason, Severity
 from collector.run_manifest import RunInfo
+from collector.worker_figures import IdleFigures, StartFigures
 from poolbench.summaries import Ledger, Percentiles
 from report.conditions import Conditions
 from report.statistics.percentiles import Tail
@@ -34,6 +35,7 @@ from report.trials.start_order import StartOrder
 from report.trials.timeline import Timeline
 from report.trials.trial import Evidence, TrialSummary
 from report.trials.wait_causes import Cause, WaitCauses
+from report.trials.worker_figures import PingFigures
 
 #: Version of ``summary.json``; version 1 contained reasons as text.
 SUMMARY_FORMAT: Final = 2
@@ -48,6 +50,17 @@ SUSTAINED = "sustained rate"
 
 #: `Verdict.figure` of a part whose jobs are sent all at once. Its ratios are of 1 ÷ p95 too.
 WAIT = "p95 wait"
+#: `Verdict.figure` if the worker itself is measured, by the measure. Its ratios are ratios of
+#: 1 ÷ the figure, so that more is better.
+WORKER_VERDICTS: Final[Mapping[str, str]] = {
+    "start": "time until all slots are busy",
+    "idle": "Redis commands/s",
+    "ping": "p95 answer to a ping",
+}
+#: The figures of which less is better.
+LESS_IS_BETTER: Final = frozenset({RESPONSE, WAIT, *WORKER_VERDICTS.values()})
+#: The figures that are times, in seconds.
+IN_SECONDS: Final = frozenset({RESPONSE, WAIT, WORKER_VERDICTS["start"], WORKER_VERDICTS["ping"]})
 
 #: A setting of a contender, or a parameter of a job.
 Value = bool | int | float | str | None
@@ -133,7 +146,7 @@ class RowSummary:
     processes: int | None = None
     redis_commands_per_job: float | None = None
     redis_bytes_per_job: float | None = None
-    #: What was measured: `capacity`, `rate`, `sustain` or `curve`.
+    #: What was measured: `capacity`, `rate`, `sustain`, `curve`, `start`, `idle` or `ping`.
     measure: str = "capacity"
     #: If jobs arrived at a rate: the rate, and the valid repetitions in which the row kept up.
     offered_per_s: float | None = None
@@ -159,6 +172,13 @@ class RowSummary:
     over_time: OverTime | None = None
     #: Whether the whole backlog was sent at once.
     is_backlog: bool = True
+    #: The figure that verdicts compare if the worker itself is measured: the time until all slots
+    #: are busy, seconds; Redis commands per second; p95 of the answer to a ping, seconds.
+    lead: Median | None = None
+    start: StartFigures | None = None
+    idle: IdleFigures | None = None
+    #: With the numbers of all pings.
+    ping: PingFigures | None = None
     peak_in_flight: int | None = None
     #: Jobs done in valid repetitions.
     jobs: int = 0
@@ -258,7 +278,8 @@ class Verdict:
     #: The contender that was measured twice, and its A/A control; None without one.
     equal_pair: EqualPair | None = None
     mark: str = ""
-    #: The compared figure: `THROUGHPUT`, `RESPONSE`, `SUSTAINED` or `WAIT`.
+    #: The compared figure: `THROUGHPUT`, `RESPONSE`, `SUSTAINED`, `WAIT` or one of
+    #: `WORKER_VERDICTS`.
     figure: str = THROUGHPUT
     #: The verdict on each part of a mix, the largest difference first. At a rate, the verdict on
     #: the workload has the comparisons of the first.
@@ -374,7 +395,7 @@ class Sweep:
     #: The part of a mix that arrives at a rate; empty for all jobs.
     part: str = ""
     #: The figure of the points: `THROUGHPUT` or `SUSTAINED`, jobs per second; at a given rate
-    #: `RESPONSE`, seconds.
+    #: `RESPONSE`, seconds; or that of `WORKER_VERDICTS`.
     figure: str = THROUGHPUT
     #: In ascending order of the value; texts in the order of the experiment.
     points: tuple[SweepFigures, ...]
@@ -402,7 +423,7 @@ class Effect:
     part: str = ""
     setting: str
     #: The figure of `ratio`: `THROUGHPUT`; `SUSTAINED` for a search; `RESPONSE` at a given rate;
-    #: `WAIT` for a part in a backlog.
+    #: `WAIT` for a part in a backlog; or that of `WORKER_VERDICTS`.
     figure: str = THROUGHPUT
     #: The contender with the setting, and the one that is the same without it.
     contender: str

@@ -10,6 +10,7 @@ import polars as pl
 from collector.run_manifest import Contender, Machine, Manifest, RunInfo, Workload
 from collector.store import RunFolder
 from collector.trial_records import TrialRecords
+from collector.worker_figures import JOBLESS_MEASURES, WORKER_MEASURES
 from report import format as fmt
 from report.analyses.crossover import find_crossovers
 from report.analyses.fairness import mix_fairness
@@ -29,6 +30,7 @@ from report.verdicts.offered_load import judge_load
 from report.verdicts.precision import describe
 from report.verdicts.ranking import is_larger_finding
 from report.verdicts.thresholds import check_thresholds
+from report.verdicts.worker import judge_worker
 
 #: Smallest load average per core before the run at which a note reports a busy machine.
 BUSY_SHARE = 0.5
@@ -146,7 +148,11 @@ def _verdicts(
     manifest: Manifest, *, rows: Sequence[Row], is_every_pair: bool = False
 ) -> list[Verdict]:
     return [
-        judge_load(of_workload, workload=workload, slo=manifest.slo, is_every_pair=is_every_pair)
+        judge_worker(of_workload, workload=workload, is_every_pair=is_every_pair)
+        if workload.measure in WORKER_MEASURES
+        else judge_load(
+            of_workload, workload=workload, slo=manifest.slo, is_every_pair=is_every_pair
+        )
         if workload.measure != "capacity"
         else _judge_backlog(of_workload, workload=workload, is_every_pair=is_every_pair)
         for workload in manifest.workloads
@@ -209,7 +215,7 @@ def busy_notes(machine: Machine, *, run: str) -> list[str]:
 def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) -> list[str]:
     """Return explanations of the numbers, in whole sentences."""
     remarks = []
-    if any(trial.is_backlog and not trial.is_pilot for trial in trials):
+    if any(trial.is_backlog and not trial.is_pilot and not trial.is_jobless for trial in trials):
         remarks.append("The whole backlog is sent at once: a job's wait is its place in the queue.")
     remarks += _backlog_remarks(manifest)
     if any(not trial.is_backlog for trial in trials):
@@ -221,7 +227,8 @@ def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]
     workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
     if workers_up > 1:
         remarks.append(f"{workers_up - 1} other workers were up during each trial, idle.")
-    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in rows):
+    with_latency = [row for row in rows if row.measure not in JOBLESS_MEASURES]
+    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in with_latency):
         remarks.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
     return remarks
 
@@ -231,7 +238,7 @@ def _timelines(
 ) -> list[Timeline]:
     """Return the timeline of one trial of each row that has a complete trial."""
     timelines = []
-    for row in rows:
+    for row in (row for row in rows if row.measure not in JOBLESS_MEASURES):
         trial = row.typical
         found = trial and measure_timeline(
             trial,
@@ -270,7 +277,7 @@ def _backlog_remarks(manifest: Manifest) -> list[str]:
     """Return a warning if backlogs of one workload differ greatly in size between contenders."""
     counts: dict[str, list[int]] = {}
     for plan in (entry.plan for entry in manifest.trials):
-        if plan.arrivals == "burst" and not plan.is_pilot:
+        if plan.arrivals == "burst" and not plan.is_pilot and plan.measure not in JOBLESS_MEASURES:
             counts.setdefault(plan.workload, []).append(plan.count)
     differing = [
         count

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from poolbench.errors import ExitCode, Fault, UsageError, unknown
 from poolbench.keys import CALIBRATION
 from poolbench.pools import MAX_SLOTS, POOLS, find_pool
 from poolbench.settings import VARIABLES, load_settings
+from poolbench.start import EXECUTED_NS
 from worker.launch import LOG_LEVELS, UNSET, plan_launch
 
 
@@ -39,7 +41,8 @@ def _start(*, print_command: bool, **options: Any) -> int:
     launch = plan_launch(load_settings(), **options)
     command = launch.command()
     if not print_command:
-        os.execvpe(command[0], command, launch.environment(os.environ))  # noqa: S606 -- its purpose
+        environment = launch.environment(os.environ) | {EXECUTED_NS: str(time.time_ns())}
+        os.execvpe(command[0], command, environment)  # noqa: S606 -- its purpose
     sys.stdout.write(shlex.join(command) + "\n")
     return ExitCode.OK
 

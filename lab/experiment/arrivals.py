@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from producer.arrivals import Schedule, read_schedule
 
 #: What can be measured of a workload.
-MEASURES = ("capacity", "rate", "sustain", "curve")
+MEASURES = ("capacity", "rate", "sustain", "curve", "start", "idle", "ping")
 
 #: Arrival patterns of a workload whose rate is searched for; the first is the default.
 SEARCH_ARRIVALS = ("poisson", "constant")

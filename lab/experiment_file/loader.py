@@ -35,7 +35,13 @@ from lab.experiment_file.contenders import (
 )
 from lab.experiment_file.messages import faults_of
 from lab.experiment_file.schema import ExperimentInput
-from lab.experiment_file.workloads import PartInput, WorkloadInput, measure_of
+from lab.experiment_file.workloads import (
+    PING_KEYS,
+    AnyWorkload,
+    PartInput,
+    WorkloadInput,
+    measure_of,
+)
 from poolbench.errors import Fault, UsageError, nearest, unknown
 from poolbench.job_options import JobOptions
 from poolbench.settings import merged
@@ -210,10 +216,12 @@ def _auto_slots(known: GroupInput, *, cpus: float | None) -> int:
     return min(slots, math.ceil(cpus)) if cpus and is_limited else slots
 
 
-def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
+def _workload(known: AnyWorkload, *, trial_s: float) -> Workload:
+    if not isinstance(known, WorkloadInput):
+        return known.workload()
     measure, arrivals = measure_of(known), known.arrivals
-    if measure == "rate":
-        arrivals = read_schedule(arrivals or {}, span_s=trial_s).as_table()
+    if arrivals is not None and measure in ("rate", "ping"):
+        arrivals = read_schedule(arrivals, span_s=trial_s).as_table()
     # the shares in the file are of jobs; without jobs of several executions they are kept exactly
     has_canvas = any(part.shape for part in known.mix)
     executions = sum(part.share * len(part.executions) for part in known.mix)
@@ -236,6 +244,7 @@ def _workload(known: WorkloadInput, *, trial_s: float) -> Workload:
         kind=MIX if parts else known.kind,
         parameters={} if parts else known.parameters,
         measure=measure,
+        measure_parameters={key: getattr(known, key) for key in PING_KEYS if measure == "ping"},
         arrivals=arrivals,
         mix=parts,
         is_in_sequence=known.mix_order == "sequence",

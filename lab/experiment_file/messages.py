@@ -22,12 +22,14 @@ from lab.experiment_file.slo import SloInput
 from lab.experiment_file.toml_lines import locate
 from lab.experiment_file.workloads import (
     OPTIONS,
+    PING_KEYS,
     SHAPES,
     PartInput,
     RetryInput,
     SearchArrivals,
     StepInput,
     WorkloadInput,
+    model_of,
 )
 from poolbench.errors import Fault, nearest
 
@@ -126,6 +128,8 @@ def _key_advice(keys: Keys, *, given: Table, table: Table) -> str:
             model = inner
     if model is ContenderInput and "group" in given:
         model = GroupedInput
+    if model is WorkloadInput:
+        model = model_of(given)
     refused = dict(model.misplaced)
     if key in refused:
         return refused[key]
@@ -152,6 +156,8 @@ def _refused_of_jobs(model: type[StepInput], *, given: Table, contenders: str) -
     if model is WorkloadInput:
         others = ["kind", "parameters"] if "mix" in given else ["mix", "mix_order"]
         refused |= dict.fromkeys(others, "a workload has a kind, or a mix")
+        if given.get("measure") != "ping":
+            refused |= dict.fromkeys(PING_KEYS, 'with measure = "ping"')
         if "mix" in given:
             refused |= dict.fromkeys(OPTIONS, "write it in the parts")
     if model is PartInput and "kind" in given:

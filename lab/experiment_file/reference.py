@@ -24,9 +24,11 @@ from lab.experiment_file.schema import ExperimentInput, ProfileInput
 from lab.experiment_file.slo import SloInput
 from lab.experiment_file.workloads import (
     BURST,
+    IdleInput,
     PartInput,
     RetryInput,
     SearchArrivals,
+    StartInput,
     StepInput,
     WorkloadInput,
 )
@@ -46,6 +48,8 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "`[[workload.mix]]`": PartInput,
     "`chain`, `group`, `chord` and `body` of a part": StepInput,
     "`retry` of a workload or of a part": RetryInput,
+    '`[[workload]]` with `measure = "start"`': StartInput,
+    '`[[workload]]` with `measure = "idle"`': IdleInput,
     "`[slo]`": SloInput,
     "`arrivals` of a search": SearchArrivals,
 }

@@ -26,6 +26,7 @@ from lab.experiment_file.rules import Broken, Keys, Names, each_once, raise_all
 from lab.experiment_file.slo import Slo
 from lab.experiment_file.workloads import (
     LONGEST_STALL_S,
+    AnyWorkload,
     PartInput,
     WorkloadInput,
     measure_of,
@@ -94,7 +95,7 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
         parts = [
             (f"{name}/{one.name}", part)
             for name in sorted(names)
-            for one in workloads
+            for _, one in _with_jobs(workloads)
             for parts in [[part for known in one.mix for part in known.part_names]]
             for part in (parts if len(parts) > 1 else ())
         ]
@@ -104,9 +105,14 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
     return texts
 
 
-def _jobs_of(workloads: list[WorkloadInput]) -> Iterator[tuple[Keys, PartInput | WorkloadInput]]:
+def _with_jobs(workloads: list[AnyWorkload]) -> list[tuple[int, WorkloadInput]]:
+    """Return the workloads that have jobs, each with its index."""
+    return [(index, one) for index, one in enumerate(workloads) if isinstance(one, WorkloadInput)]
+
+
+def _jobs_of(workloads: list[AnyWorkload]) -> Iterator[tuple[Keys, PartInput | WorkloadInput]]:
     """Yield each sort of jobs with its place."""
-    for index, workload in enumerate(workloads):
+    for index, workload in _with_jobs(workloads):
         for number, part in enumerate(workload.mix):
             yield ("workload", index, "mix", number), part
         if not workload.mix:
@@ -114,7 +120,7 @@ def _jobs_of(workloads: list[WorkloadInput]) -> Iterator[tuple[Keys, PartInput |
 
 
 def _result_faults(
-    contenders: Iterable[AnyContender], *, workloads: list[WorkloadInput]
+    contenders: Iterable[AnyContender], *, workloads: list[AnyWorkload]
 ) -> Iterator[Broken]:
     """Yield sizes of results that no contender stores."""
     if any(one.settings.get("result_backend") for one in contenders):
@@ -126,10 +132,13 @@ def _result_faults(
 
 
 def _queue_faults(
-    contenders: list[AnyContender], *, workloads: list[WorkloadInput]
+    contenders: list[AnyContender], *, workloads: list[AnyWorkload]
 ) -> Iterator[Broken]:
     """Yield jobs that would wait for ever, and queues without jobs or without workers."""
     sent = [((*keys, "queue"), jobs.queue or "") for keys, jobs in _jobs_of(workloads)]
+    if not sent:
+        # a start reaches all queues
+        return
     named = sorted({queue for _, queue in sent if queue})
     known = {queue for one in contenders for _, queue in queues_of(one) if queue}
     for keys, queue in sent:
@@ -152,10 +161,10 @@ def _queue_faults(
                 yield keys, broken(f"{contender.name} {verb} {which}", remedy=remedy)
 
 
-def _slo_faults(slo: Mapping[str, Any], *, workloads: list[WorkloadInput]) -> Iterator[Broken]:
+def _slo_faults(slo: Mapping[str, Any], *, workloads: list[AnyWorkload]) -> Iterator[Broken]:
     """Yield the fault of each SLO that bounds no job: of a backlog, or hidden by nearer ones."""
     every: list[Mapping[str, float]] = []
-    for index, one in enumerate(workloads):
+    for index, one in _with_jobs(workloads):
         parts = {part.name: part.slo for part in one.mix}
         found = slo_by_part(slo, measure=measure_of(one), own=one.slo, parts=parts).values()
         every += found
@@ -212,7 +221,7 @@ class ExperimentInput(FileTable):
     ]
     #: Jobs and how they arrive, the same for every contender.
     workload: Annotated[
-        list[Annotated[WorkloadInput, PlainValidator(read_workload)]],
+        list[Annotated[AnyWorkload, PlainValidator(read_workload)]],
         Field(min_length=1),
         each_once(key="name"),
     ]

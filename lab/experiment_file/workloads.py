@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from collector.run_manifest import Workload
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
@@ -45,6 +46,9 @@ SEARCHES = ("sustain", "curve")
 
 #: The arrivals that have no rate.
 BURST = "burst"
+
+#: The keys of a workload that only pings have.
+PING_KEYS = ("ping_every_s", "ping_timeout_s")
 
 #: Length of a trial to check arrivals with if no profile is valid, seconds.
 _SOME_TRIAL_S = 1.0
@@ -282,8 +286,20 @@ def _is_named(name: str, info: ValidationInfo) -> str:
     return name or info.data.get("kind", "")
 
 
+def _is_for_pings(value: float, info: ValidationInfo) -> float:
+    if info.data.get("measure", "ping") != "ping":
+        raise broken("only pings have it", remedy='write measure = "ping", or leave it out')
+    return value
+
+
 class WorkloadInput(_Job):
     """Jobs of one kind, or a mix of several kinds, and how they arrive."""
+
+    misplaced: ClassVar[Mapping[str, str]] = {
+        "import_ms": 'write it with measure = "start"',
+        "import_mb": 'write it with measure = "start"',
+        "idle_s": 'write it with measure = "idle"',
+    }
 
     #: The kinds of a mix, instead of one kind.
     mix: Annotated[list[PartInput], each_once(key="name"), AfterValidator(_are_its_jobs)] = Field(
@@ -297,15 +313,80 @@ class WorkloadInput(_Job):
     name: Annotated[str, AfterValidator(_is_named)] = Field(default="", validate_default=True)
     #: What is measured; by default `capacity`, or `rate` if there are arrivals.
     measure: Annotated[str, one_of("measure", MEASURES), AfterValidator(_can_be_measured)] = ""
+    #: Time from one `inspect ping` to the next, with `measure = "ping"`.
+    ping_every_s: Annotated[float, AfterValidator(_is_for_pings)] = Field(
+        default=0.2, ge=0.05, le=60
+    )
+    #: Longest time to wait for the answer to a ping, with `measure = "ping"`.
+    ping_timeout_s: Annotated[float, AfterValidator(_is_for_pings)] = Field(
+        default=1.0, ge=0.05, le=60
+    )
     #: How jobs arrive; without it, the whole backlog is sent at once.
     arrivals: Annotated[dict[str, Any] | None, AfterValidator(_suit_the_measure)] = Field(
         default=None, validate_default=True
     )
 
 
-def read_workload(table: object, info: ValidationInfo) -> WorkloadInput:
+class _Jobless(FileTable):
+    """A workload without jobs of the user's."""
+
+    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        WorkloadInput.model_fields, "leave it out: this measure has no jobs of yours"
+    )
+
+    #: Its name in tables and charts; the measure by default.
+    name: str = Field(min_length=1)
+    measure: str
+
+    def workload(self) -> Workload:
+        """Return it as the run's manifest has it."""
+        own = self.model_dump(exclude={"name", "measure"})
+        return Workload(
+            name=self.name, kind="", parameters={}, measure=self.measure, measure_parameters=own
+        )
+
+
+class StartInput(_Jobless):
+    """How fresh workers start: from exec to the first job, and to all slots busy at once."""
+
+    name: str = Field(default="start", min_length=1)
+    #: What is measured.
+    measure: Literal["start"]
+    #: CPU time that the import of the worker's app takes in addition.
+    import_ms: float = Field(default=0, ge=0, le=60_000)
+    #: Memory that the worker's app takes in addition.
+    import_mb: float = Field(default=0, ge=0, le=10_000)
+
+
+class IdleInput(_Jobless):
+    """What ready workers cost while there is no job."""
+
+    name: str = Field(default="idle", min_length=1)
+    #: What is measured.
+    measure: Literal["idle"]
+    #: How long they are measured.
+    idle_s: float = Field(default=20, ge=1, le=3_600)
+
+
+#: The models of workloads without jobs of the user's, by measure.
+_JOBLESS: Mapping[str, type[StartInput | IdleInput]] = {
+    "start": StartInput,
+    "idle": IdleInput,
+}
+
+#: A `[[workload]]` table.
+AnyWorkload = WorkloadInput | StartInput | IdleInput
+
+
+def model_of(table: object) -> type[AnyWorkload]:
+    """Return the model of a `[[workload]]` table, by its measure."""
+    measure = table.get("measure") if isinstance(table, dict) else None
+    return _JOBLESS.get(str(measure), WorkloadInput)
+
+
+def read_workload(table: object, info: ValidationInfo) -> AnyWorkload:
     """Return a workload, checked against the valid parts of the tables above it."""
-    return WorkloadInput.model_validate(table, context=info.data)
+    return model_of(table).model_validate(table, context=info.data)
 
 
 def measure_of(workload: WorkloadInput) -> str:

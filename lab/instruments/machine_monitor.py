@@ -32,6 +32,7 @@ _OWNERS = {
     "flower": "Flower",
     "worker.app": "workers",
     "producer.sender": "sender",
+    "lab.fixtures.pinger": "pinger",
     "upstream": "upstream",
     "lab.fixtures.delay_proxy": "proxies",
 }

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from poolbench.start import EXECUTED_NS
+
 #: The module of the probe's recorder, which belongs to the observer instead of the worker.
 RECORDER = "poolbench.recorder"
 
@@ -95,6 +97,12 @@ class Sampler:
             return [process.pid for process in self._tree()[1]]
         except psutil.NoSuchProcess:
             return []
+
+    def executed_ns(self) -> int | None:
+        """Return when the first worker executed ``celery``, Unix ns; None if one is gone."""
+        with contextlib.suppress(psutil.Error, KeyError):
+            return min(int(root.environ()[EXECUTED_NS]) for root in self._roots)
+        return None
 
     def _tree(self) -> tuple[list[psutil.Process], list[psutil.Process]]:
         """Return the workers' processes and the probe's recorders.

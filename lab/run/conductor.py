@@ -21,6 +21,7 @@ from collector.store import RunFolder
 from lab.experiment.model import Experiment
 from lab.fixtures.broker import open_broker, remove_keys
 from lab.fixtures.disk_reserve import DiskReserve
+from lab.fixtures.pinger import Pinger
 from lab.fixtures.proxies import open_proxies
 from lab.fixtures.sender import Sender
 from lab.fixtures.upstream import open_upstream
@@ -90,6 +91,9 @@ def conduct_experiment(
         sender = None
         if any(workload.arrivals is not None for workload in experiment.workloads):
             sender = stack.enter_context(Sender(redis_url=broker.url))
+        pinger = None
+        if any(workload.measure == "ping" for workload in experiment.workloads):
+            pinger = stack.enter_context(Pinger(redis_url=broker.url))
         run = Run(
             name=name,
             experiment=experiment,
@@ -101,6 +105,7 @@ def conduct_experiment(
             monitor=MachineMonitor(server_cpu_s=broker.cpu_s),
             proxies=proxies,
             sender=sender,
+            pinger=pinger,
             progress=progress,
             conditions=first_manifest(
                 experiment, run=name, command=command, broker=broker.description

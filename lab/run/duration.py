@@ -22,7 +22,8 @@ from lab.run.pilots import (
 from lab.run.rate_search import START_SHARE
 from lab.run.trial_sequences import Unit, block_units
 from lab.trial.runner import JOBS_IN_FLIGHT, MORE_THAN_PILOT
-from lab.trial.workers import FIRST_WAIT_MS, MAX_WARM_UP_CPU_JOBS, SLEEP
+from lab.trial.worker_trials import SLOT_SLEEP_MS
+from lab.trial.workers import FIRST_WAIT_MS, MAX_WARM_UP_CPU_JOBS, SLEEP, SLEEPS_OF_SEVERAL
 from poolbench.jobs import find_kind, ideal_wait_s, rough_job_s
 from producer.arrivals import read_schedule
 
@@ -105,6 +106,10 @@ def _pilots_s(experiment: Experiment, *, cores: int) -> float:
 def _unit_s(unit: Unit, *, trial_s: float, cores: int) -> float:
     """Return the time of a unit's trials, with the pause after each."""
     contender, workload, trials = unit.contender, unit.workload, 1
+    if workload.measure == "idle":
+        return workload.measure_parameters["idle_s"] + BETWEEN_TRIALS_S
+    if workload.measure == "start":
+        return _fresh_start_s(contender, workload, cores=cores) + BETWEEN_TRIALS_S
     rate_per_s = _rate_per_s(contender, workload, cores=cores)
     if unit.is_search or unit.share is not None:
         trials = SEARCH_STEPS if unit.is_search else 1
@@ -125,6 +130,15 @@ def _unit_s(unit: Unit, *, trial_s: float, cores: int) -> float:
     if (workload.arrivals is not None or workload.has_options) and not unit.is_search:
         total_s += REPORT_AT_REST_S
     return total_s
+
+
+def _fresh_start_s(contender: Contender, workload: Workload, *, cores: int) -> float:
+    """Return the time to start workers beside those of the block, and to end them."""
+    workers = sum(group.workers for group in contender.crew)
+    cpu_s = WORKER_CPU_S + workload.measure_parameters["import_ms"] / 1_000
+    waves = SLEEPS_OF_SEVERAL if workers > 1 else 1
+    stop_s = GEVENT_STOP_S * any(group.pool == "gevent" for group in contender.crew)
+    return cpu_s * max(1.0, workers / cores) + waves * SLOT_SLEEP_MS / 1_000 + EDGES_S + stop_s
 
 
 def _countdown_s(workload: Workload) -> float:

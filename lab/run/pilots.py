@@ -32,7 +32,7 @@ NOOP_JOBS_PER_SLOT = 5
 FEW_NOOP_JOBS = 10
 NOOP_S = 5.0
 #: The measures that need a pilot: to size a backlog, or to start a search.
-PILOTED = frozenset({"capacity", "sustain", "curve"})
+PILOTED = frozenset({"capacity", "sustain", "curve", "ping"})
 #: Contender name of a queue that no worker reads.
 NO_WORKER = "no-worker"
 #: Messages of the burst that measures the producer's ceiling.

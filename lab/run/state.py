@@ -27,8 +27,7 @@ class Run(Bench):
     began_at_s: float = field(default_factory=time.monotonic)
     #: Duration of each block that has ended, seconds, without the pilots of the first.
     blocks_s: list[float] = field(default_factory=list)
-    #: All workers so far, and those of this block by contender.
-    workers: list[LabWorker] = field(default_factory=list)
+    #: The workers of this block, by contender.
     up: dict[str, LabWorker] = field(default_factory=dict)
     #: Backlog by contender and workload, from the pilots.
     counts: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from lab.run.rate_search import begin_search
 from lab.run.state import Run
 from lab.trial.context import LabWorker
 from lab.trial.runner import conduct
+from lab.trial.worker_trials import measure_idle, measure_start
 from producer.arrivals import read_schedule
 from report.trials.slo import by_job, late_reason
 
@@ -91,6 +92,12 @@ def measure_unit(unit: Unit, *, run: Run, worker: LabWorker, repeats: int | None
     may be faulty. ``repeats`` is the trial that a unit's only one replaces.
     """
     workload, load = unit.workload, None
+    if workload.measure == "start":
+        measure_start(run, worker, workload, repeats=repeats)
+        # the block's worker did not take part
+        return True
+    if workload.measure == "idle":
+        return not measure_idle(run, worker, workload, repeats=repeats).reasons
     if unit.share is not None:
         rate_per_s = _middle(run.sustained_per_s.get((unit.original, workload.name), []))
         if not rate_per_s:

@@ -21,6 +21,7 @@ from collector.run_manifest import (
 )
 from collector.store import RunFolder
 from lab.experiment.model import Experiment
+from lab.fixtures.pinger import Pinger
 from lab.fixtures.proxies import Proxy
 from lab.fixtures.sender import Sender
 from lab.instruments.job_cost import Gauge
@@ -129,6 +130,8 @@ class Bench:
     proxies: Mapping[str, Proxy]
     #: Sends jobs at their due times; None if all workloads are backlogs.
     sender: Sender | None
+    #: Pings workers; None if no workload is measured by pings.
+    pinger: Pinger | None = None
     #: Returns the number of events that Flower has received so far; None without Flower.
     count_events: Callable[[], int] | None = None
     #: CPU-seconds of a unit of work, by kind; only kinds of this run that need it.
@@ -136,6 +139,8 @@ class Bench:
     #: Every trial that was begun, by its index; a running one has a partial result.
     trials: list[TrialEntry] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+    #: All workers so far.
+    workers: list[LabWorker] = field(default_factory=list)
     #: Workers of the previous block, which end while the next block starts.
     leaving: list[LabWorker] = field(default_factory=list)
 
@@ -149,9 +154,12 @@ class Bench:
         kind = find_kind(workload.kind)
         return message_parameters(kind, workload.parameters, calibration=self.calibration)
 
-    def scope(self, block: int) -> str:
-        """Return the scope of a block's queues: the workers of the block before may still end."""
-        return f"{self.name}.{block}"
+    def scope(self, block: int, *, label: str = "") -> str:
+        """Return the scope of a block's queues: the workers of the block before may still end.
+
+        ``label`` distinguishes a worker beside those of the block.
+        """
+        return f"{self.name}.{block}.{label}" if label else f"{self.name}.{block}"
 
     def begin_trial(self, plan: PlannedTrial) -> None:
         """Add a trial to the run, so that it is reported even if it fails."""
@@ -164,8 +172,8 @@ class Bench:
         self.trials[trial] = replace(entry, result=result)
         return result
 
-    def send(self, plan: PlannedTrial, *, mix: Mix | None = None) -> None:
-        """Send all jobs of a new trial at once."""
+    def send(self, plan: PlannedTrial, *, mix: Mix | None = None, scope: str = "") -> None:
+        """Send all jobs of a new trial at once, to the queues of its block or of ``scope``."""
         self.begin_trial(plan)
         self.follower.view(plan.trial)
         sent = publish(
@@ -173,7 +181,7 @@ class Bench:
             run=self.name,
             plan=plan,
             offsets_s=[0.0] * (len(mix.order) if mix else plan.count),
-            scope=self.scope(plan.block),
+            scope=scope or self.scope(plan.block),
             mix=mix,
         )
         self.record(plan.trial, start_ns=sent.first_due_ns, sent=self.count_sent(plan.trial))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from collector.run_manifest import Contender, JobCost, PlannedPart, PlannedTrial, Workload
+from collector.worker_figures import WORKER_MEASURES
 from lab.experiment.arrivals import Load, draw_seed
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
@@ -41,7 +42,11 @@ def plan_trial(
         )
         for part, sort in zip(workload.mix, workload.sorts, strict=False)
     )
-    parameters = {} if parts else bench.message_parameters(workload)
+    measure = load.measure if load else "capacity"
+    # a pilot of any workload is a backlog
+    if workload.measure in WORKER_MEASURES and not is_pilot:
+        measure = workload.measure
+    parameters = bench.message_parameters(workload) if workload.kind and not parts else {}
     return PlannedTrial(
         trial=len(bench.trials),
         contender=contender.name,
@@ -62,9 +67,11 @@ def plan_trial(
             _mean({part.name: part.ideal_wait_s for part in parts}, parts=parts)
             if parts
             else ideal_wait_s(find_kind(workload.kind), parameters)
+            if workload.kind
+            else None
         ),
         parts=parts,
-        measure=load.measure if load else "capacity",
+        measure=measure,
         step=load.step if load else None,
         load_share=load.share if load else None,
         workers_up=len(bench.experiment.contenders),

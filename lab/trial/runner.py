@@ -9,6 +9,7 @@ from dataclasses import replace
 from collector.reasons import Code, Reason
 from collector.run_manifest import LimitUse, PlannedTrial, TrialResult, Workload
 from lab.experiment.arrivals import MAX_JOBS, Load
+from lab.fixtures.pinger import Pinger
 from lab.instruments.remote_control import limit_rates, nodes_of
 from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench, LabWorker
@@ -72,14 +73,18 @@ def conduct(
     watch.begin()
     before = bench.monitor.read()
     use_before = worker.cgroup.read() if worker.cgroup else None
+    pinger = _begin_pings(bench, worker, workload) if plan.measure == "ping" else None
     if load is None:
         bench.send(plan, mix=mix)
-        why_over = _follow(bench, worker, plan=plan, watch=watch, sent_in_all=lambda _: plan.count)
+        why_over = follow(
+            bench, worker, plan=plan, look=watch.look, sent_in_all=lambda _: plan.count
+        )
     else:
         with Sending(bench, plan=plan, load=load, mix=mix) as sending:
-            why_over = _follow(
-                bench, worker, plan=plan, watch=watch, sent_in_all=sending.sent_in_all
+            why_over = follow(
+                bench, worker, plan=plan, look=watch.look, sent_in_all=sending.sent_in_all
             )
+    pings = pinger.end() if pinger else None
     end_ns = time.time_ns()
     disturbance = bench.monitor.since(before)
     limit_use = worker.cgroup.since(use_before) if worker.cgroup and use_before else None
@@ -92,6 +97,7 @@ def conduct(
     watch.rest(end_ns=end_ns)
     events = bench.count_events() if bench.count_events else None
     silent = Reason.of(Code.FLOWER_SILENT) if events == 0 else None
+    no_ping = Reason.of(Code.NO_PING) if pings and not pings.answers_s else None
     view = bench.follower.forget(plan.trial)
     result = bench.record(
         plan.trial,
@@ -103,8 +109,9 @@ def conduct(
         limits=limit_use,
         flower_events=events,
         is_sustained=None if why_over else _is_sustained(bench, workload, plan=plan, view=view),
+        ping=pings,
         reasons=tuple(
-            one for one in (why_over, _killed(worker, limit_use), silent, unlimited) if one
+            one for one in (why_over, _killed(worker, limit_use), silent, unlimited, no_ping) if one
         ),
     )
     return result, view
@@ -142,21 +149,23 @@ def backlog_size(rate_per_s: float, *, slots: int, trial_s: float) -> int:
     return min(MAX_JOBS // slots, waves) * slots
 
 
-def _follow(
+def follow(
     bench: Bench,
     worker: LabWorker,
     *,
     plan: PlannedTrial,
-    watch: Watch,
+    look: Callable[[], None],
     sent_in_all: Callable[[TrialView], int | None],
+    stall_s: float = 0.0,
 ) -> Reason | None:
     """Read the stream until the trial has ended; return why it is invalid, None if all jobs ended.
 
-    ``sent_in_all`` returns the number of jobs sent, or None while more are to be sent.
+    ``look`` is called several times a second. ``sent_in_all`` returns the number of jobs sent, or
+    None while more are to be sent. ``stall_s`` replaces `Experiment.stall_s` if it is larger.
     """
     # no line comes while all jobs wait for a countdown
     pauses_s = (part.options.longest_pause_s for part in plan.parts)
-    stall_s = bench.experiment.stall_s + max(pauses_s, default=0.0)
+    stall_s = max(stall_s, bench.experiment.stall_s) + max(pauses_s, default=0.0)
     view = bench.follower.view(plan.trial)
     view.last_line_at_s = time.monotonic()
     while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
@@ -168,7 +177,7 @@ def _follow(
             return worker.exit_reason(**missing)
         if quiet_s > stall_s:
             return Reason.of(Code.STALLED, stall_s=stall_s, **missing)
-        watch.look()
+        look()
     # other workers of the contender may have done all jobs
     return None if worker.is_alive else worker.exit_reason(sent=sent, missing=0)
 
@@ -187,6 +196,14 @@ def _limit_rates(
     if not unconfirmed:
         return None
     return Reason.of(Code.RATE_LIMIT_UNCONFIRMED, kinds=unconfirmed)
+
+
+def _begin_pings(bench: Bench, worker: LabWorker, workload: Workload) -> Pinger:
+    assert bench.pinger is not None, "a run with pings has a pinger"
+    asked = workload.measure_parameters
+    nodes = nodes_of(worker.contender, scope=bench.scope(worker.block))
+    bench.pinger.begin(nodes, every_s=asked["ping_every_s"], timeout_s=asked["ping_timeout_s"])
+    return bench.pinger
 
 
 def _killed(worker: LabWorker, use: LimitUse | None) -> Reason | None:

@@ -51,8 +51,19 @@ MAX_WARM_UP_CPU_JOBS = 8
 READY_TIMEOUT_S = 90.0
 
 
-def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker:
-    """Start a contender's workers in new processes, each with its own Python or else the lab's."""
+def start_worker(
+    bench: Bench,
+    contender: Contender,
+    *,
+    block: int,
+    label: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> LabWorker:
+    """Start a contender's workers in new processes, each with its own Python or else the lab's.
+
+    ``label`` gives them queues and logs of their own, beside the block's workers; ``environment``
+    has more variables.
+    """
     started_at_s = time.monotonic()
     limits = Limits.of(contender)
     cgroup = open_group(limits) if limits.controllers else None
@@ -62,7 +73,14 @@ def start_worker(bench: Bench, contender: Contender, *, block: int) -> LabWorker
             stack.callback(cgroup.remove)
         for group, instance in instances(contender):
             child = _start_process(
-                bench, contender, group=group, instance=instance, block=block, cgroup=cgroup
+                bench,
+                contender,
+                group=group,
+                instance=instance,
+                block=block,
+                label=label,
+                environment=environment or {},
+                cgroup=cgroup,
             )
             # if another one can't be started
             stack.callback(child.end)
@@ -91,6 +109,8 @@ def _start_process(
     group: WorkerGroup,
     instance: str,
     block: int,
+    label: str,
+    environment: Mapping[str, str],
     cgroup: ControlGroup | None,
 ) -> Child:
     """Start one worker of a contender."""
@@ -100,17 +120,18 @@ def _start_process(
     command += ["--instance", instance] if instance else []
     command += launch_options(group)
     proxy = bench.proxies.get(contender.name)
-    name = "-".join([contender.name, *filter(None, instance.split(":"))])
+    name = "-".join(filter(None, [contender.name, *instance.split(":"), label]))
     return children.start(
         cgroup.enter(command) if cgroup else command,
         name=name,
         log=bench.logs / f"{block:03d}-{name}.log",
         environment={
             **bench.environment,
-            "POOLBENCH_SCOPE": bench.scope(block),
+            "POOLBENCH_SCOPE": bench.scope(block, label=label),
             "POOLBENCH_CELERY": json.dumps(celery_settings(group)),
             **python_environment(interpreter),
             **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
+            **environment,
         },
     )
 

@@ -11,7 +11,16 @@ from collector.reasons import Severity
 from collector.run_manifest import Contender
 from report import format as fmt
 from report.legend import CAUSES, claim
-from report.result import RESPONSE, SUSTAINED, THROUGHPUT, WAIT, CauseChange, Effect, Value
+from report.result import (
+    RESPONSE,
+    SUSTAINED,
+    THROUGHPUT,
+    WAIT,
+    WORKER_VERDICTS,
+    CauseChange,
+    Effect,
+    Value,
+)
 from report.rows.row import Row
 from report.statistics.ratios import Ratio, paired_ratio
 from report.statistics.significance import (
@@ -55,6 +64,7 @@ _FIGURES = {
     SUSTAINED: "the sustained rate",
     RESPONSE: "the p95 response",
     WAIT: "the p95 wait",
+    **{figure: f"the {figure}" for figure in WORKER_VERDICTS.values()},
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from report import format as fmt
-from report.result import RESPONSE, Sweep
+from report.result import IN_SECONDS, Sweep
 from report.statistics.scalability import Estimate, Scaling
 
 
@@ -25,12 +25,12 @@ def describe_law(sweep: Sweep) -> str:
 
 def figure_text(value: float | None, *, figure: str) -> str:
     """Return a figure of a sweep as text: a duration, or jobs per second without the unit."""
-    return fmt.duration(value) if figure == RESPONSE else fmt.number(value)
+    return fmt.duration(value) if figure in IN_SECONDS else fmt.number(value)
 
 
 def range_text(low: float | None, *, high: float | None, figure: str) -> str:
     """Return the range of a sweep's figure as text."""
-    if figure != RESPONSE:
+    if figure not in IN_SECONDS:
         return fmt.span(low, high=high)
     known = None not in (low, high)
     return f"{fmt.duration(low)}–{fmt.duration(high)}" if known else fmt.NOTHING

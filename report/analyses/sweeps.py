@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collector.run_manifest import SettingValue
-from report.result import RESPONSE, LawPoint, Sweep, SweepFigures
+from report.result import LESS_IS_BETTER, RESPONSE, LawPoint, Sweep, SweepFigures
 from report.rows.row import Row
 from report.statistics.ratios import Median
 from report.statistics.scalability import MAX_EXTRAPOLATION, Scaling, fit_scaling
@@ -40,6 +40,8 @@ def _sweep(rows: Sequence[Row], *, part: str, of: str, setting: str) -> Sweep:
     figure = rows[0].compared
     if figure == RESPONSE:
         law = "at a given rate, throughput doesn't show how slots scale"
+    elif figure in LESS_IS_BETTER:
+        law = "the law is about throughput"
     elif setting == "slots":
         law = fit_scaling({row.contender.slots: row.per_s for row in rows})
     return Sweep(

@@ -10,7 +10,7 @@ from report import format as fmt
 from report.charts import lanes
 from report.charts.chart import Chart, Spec, marked, median_fields, of_row
 from report.charts.style import linear, logarithmic
-from report.result import RowSummary, Summary, Verdict
+from report.result import WORKER_VERDICTS, RowSummary, Summary, Verdict
 from report.statistics.ratios import Ratio
 from report.trials.trial import TrialSummary
 
@@ -64,14 +64,15 @@ COSTS = (
 
 def advantage(summary: Summary) -> Chart:
     """Return the chart of all workloads' throughput, as ratios to the baseline."""
+    verdicts = [one for one in summary.verdicts if one.figure not in WORKER_VERDICTS.values()]
     rows = [
         _ratio_row(row, verdict=verdict)
-        for verdict in summary.verdicts
+        for verdict in verdicts
         for row in summary.of_workload(verdict.workload)
     ]
-    baselines = sorted({verdict.baseline for verdict in summary.verdicts if verdict.baseline})
+    baselines = sorted({verdict.baseline for verdict in verdicts if verdict.baseline})
     against = fmt.listed(baselines) or "the baseline"
-    is_claim = any(verdict.smallest_difference is not None for verdict in summary.verdicts)
+    is_claim = any(verdict.smallest_difference is not None for verdict in verdicts)
     reach = "95 % interval, for all comparisons at once" if is_claim else "range of the repetitions"
     caption = f"Dot: ratio of the geometric means. Line: {reach}."
     behind = [lanes.guide(1.0, text=f"as many jobs as {against}")]

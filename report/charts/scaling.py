@@ -11,7 +11,8 @@ from report.charts.chart import Chart, Spec, marked, of_row, row_of
 from report.charts.curves import Flag, curve_chart
 from report.charts.style import SECONDS, linear, logarithmic, reaching
 from report.result import (
-    RESPONSE,
+    IN_SECONDS,
+    LESS_IS_BETTER,
     THROUGHPUT,
     Crossover,
     CrossoverPoint,
@@ -188,8 +189,10 @@ def _median_row(
 
 
 def _axis(figure: str, *, rows: Sequence[Spec], fields: Sequence[str]) -> Spec:
-    if figure == RESPONSE:
-        return linear("p95 response", rows=rows, fields=fields, show=SECONDS)
+    if figure in IN_SECONDS:
+        return linear(figure, rows=rows, fields=fields, show=SECONDS)
+    if figure in LESS_IS_BETTER:
+        return linear(figure, rows=rows, fields=fields)
     return linear("jobs per second", rows=rows, fields=fields)
 
 

@@ -21,7 +21,7 @@ from report.statistics.backlog_wait import Backlog, per_place
 from report.statistics.ratios import CONFIDENCE, Ratio, unpaired_ratio
 from report.statistics.significance import detectable_difference, holm
 from report.trials.trial import TrialSummary
-from report.verdicts.metrics import FIGURES, Figure
+from report.verdicts.metrics import COMPARED, Figure
 
 #: A change within ± this share is noise, however narrow its interval: the speed of a machine varies
 #: by more between two runs. Criterion's noise threshold has the same default.
@@ -104,7 +104,8 @@ def _row(mine: RowSummary, *, theirs: RowSummary, a: Summary, b: Summary) -> Row
         machine_ratio=machine_ratio,
         changes=tuple(
             _change(figure, trials=(trials_a, trials_b), invalid=invalid, backlogs=backlogs)
-            for figure in FIGURES.values()
+            for figure in COMPARED.values()
+            if figure.measure in ("", mine.measure)
         ),
     )
 

@@ -45,7 +45,7 @@ def headline(comparison: Comparison) -> str:
     counts = [(comparison.count(outcome), outcome.value) for outcome in order]
     parts = [f"{count:,} {word}" for count, word in counts if count]
     rows = fmt.counted(len(comparison.rows), noun="row")
-    figures = fmt.counted(len(comparison.rows) * len(FIGURES), noun="figure")
+    figures = fmt.counted(sum(len(row.changes) for row in comparison.rows), noun="figure")
     return f"Of {figures} in {rows}: {', '.join(parts)}.{_detectable(comparison)}"
 
 

@@ -15,7 +15,7 @@ from report.charts.load import bounds_wait
 from report.charts.scaling import sweep_groups, value_text
 from report.legend import describe_controls
 from report.page.lead_chart import Answer
-from report.result import RESPONSE, Summary, Sweep, Verdict
+from report.result import LESS_IS_BETTER, WORKER_VERDICTS, Summary, Sweep, Verdict
 from report.verdicts.naming import capitalized
 from report.verdicts.offered_load import slo_words
 
@@ -61,8 +61,12 @@ def trust(summary: Summary) -> list[tuple[str, str]]:
     return facts
 
 
+def _worker(summary: Summary) -> str:
+    return " ".join(verdict.headline for verdict in summary.verdicts)
+
+
 def _advantage(summary: Summary) -> str:
-    verdicts = summary.verdicts
+    verdicts = [one for one in summary.verdicts if one.figure not in WORKER_VERDICTS.values()]
     ahead = [verdict for verdict in verdicts if verdict.best]
     claims = [verdict for verdict in ahead if verdict.mark != Severity.TOO_FEW]
     early = [verdict for verdict in ahead if verdict.mark == Severity.TOO_FEW]
@@ -110,15 +114,15 @@ def _swept(one: Sweep) -> str:
     if not known:
         return ""
     who = capitalized(one.of)
-    if one.setting != "slots" or one.figure == RESPONSE:
-        unit = "" if one.figure == RESPONSE else "/s"
+    if one.setting != "slots" or one.figure in LESS_IS_BETTER:
+        unit = "" if one.figure in LESS_IS_BETTER else "/s"
         ends = [
             f"{figure_text(found, figure=one.figure)}{unit} with "
             f"{value_text(value, setting=one.setting)}"
             for found, value in (known[0], known[-1])
         ]
         jobs = f" of {one.part} jobs" if one.part else ""
-        verb = f"had a p95 response{jobs} of" if one.figure == RESPONSE else "did"
+        verb = f"had a {one.figure}{jobs} of" if one.figure in LESS_IS_BETTER else "did"
         return f"{who} {verb} {ends[0]}, and {ends[1]}."
     per_s, slots = max(known, key=lambda pair: pair[0])
     most = f"{who}: highest throughput {fmt.number(per_s)}/s at {slots} slots"
@@ -208,6 +212,7 @@ _TEXTS: Mapping[Answer, Callable[[Summary], str]] = {
     Answer.CURVE: _curve,
     Answer.SUSTAINED: _sustained,
     Answer.FAIRNESS: _fairness,
+    Answer.WORKER: _worker,
     Answer.RESPONSE: _response,
     Answer.ADVANTAGE: _advantage,
 }

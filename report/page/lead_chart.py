@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from report.charts import capacity, load, scaling, waits
+from collector.worker_figures import WORKER_MEASURES
+from report.charts import capacity, load, scaling, waits, worker
 from report.charts.chart import Chart
 from report.result import LoadCurve, Summary
 
@@ -19,6 +20,7 @@ class Answer(StrEnum):
     CURVE = "curve"
     SUSTAINED = "sustained"
     FAIRNESS = "fairness"
+    WORKER = "worker"
     RESPONSE = "response"
     ADVANTAGE = "advantage"
 
@@ -44,6 +46,7 @@ def choose_answer(summary: Summary) -> Answer:
         Answer.CURVE: any(_is_measured(one) for one in summary.curves),
         Answer.SUSTAINED: any(row.sustained_per_s for row in summary.rows),
         Answer.FAIRNESS: any(one.by_kind for one in summary.fairness),
+        Answer.WORKER: bool(measured) and all(row.measure in WORKER_MEASURES for row in measured),
         Answer.RESPONSE: bool(measured) and not any(row.is_backlog for row in measured),
     }
     return next((answer for answer, has in available.items() if has), Answer.ADVANTAGE)
@@ -70,6 +73,7 @@ _DRAWN: Mapping[Answer, Callable[[Summary], Chart]] = {
     Answer.CURVE: _curve,
     Answer.SUSTAINED: load.sustained,
     Answer.FAIRNESS: lambda summary: load.fairness(summary, workload=summary.fairness[0].workload),
+    Answer.WORKER: lambda summary: worker.lead(summary, workload=summary.workloads[0].name),
     Answer.RESPONSE: waits.first_response,
     Answer.ADVANTAGE: capacity.advantage,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 
+from collector.worker_figures import JOBLESS_MEASURES
 from report import format as fmt
 from report.legend import (
     SIGNS,
@@ -23,12 +24,13 @@ from report.result import (
     Verdict,
     find_decided,
 )
+from report.rows.worker_columns import WORKER_COLUMNS
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Median
 from report.trials.groups import GroupSummary
 from report.trials.limits import RowLimits
 from report.trials.slowdown import Slowdown
-from report.verdicts.metrics import FIGURES
+from report.verdicts.metrics import COMPARED
 from report.verdicts.targets import (
     describe_bound,
     describe_missed,
@@ -76,7 +78,15 @@ class Table:
 
 def table_of(rows: Sequence[RowSummary]) -> Table:
     """Return the table of the rows; a column without a figure is left out."""
-    return _with_figures(COLUMNS, rows=rows)
+    of_workers = [
+        Column(group="", head=column.title, show=column.show, is_strong=column.is_lead)
+        for column in WORKER_COLUMNS.get(rows[0].measure, ())
+    ]
+    if rows[0].measure in JOBLESS_MEASURES:
+        columns = [COLUMNS[0], *of_workers, COLUMNS[-1]]
+    else:
+        columns = [COLUMNS[0], *of_workers, *COLUMNS[1:]]
+    return _with_figures(columns, rows=rows)
 
 
 def parts_of(rows: Sequence[RowSummary], *, fairness: Sequence[MixFairness]) -> Table:
@@ -150,7 +160,7 @@ def ratios_of(rows: Sequence[RowSummary], *, verdict: Verdict) -> Table:
     columns = [
         Column(
             group="",
-            head=FIGURES[name].title,
+            head=COMPARED[name].title,
             show=partial(_ratio, decisions=decisions, baseline=verdict.baseline),
         )
         for name, decisions in verdict.figures.items()

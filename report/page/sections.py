@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from collector.run_manifest import Workload
+from collector.worker_figures import JOBLESS_MEASURES, WORKER_MEASURES
 from poolbench.jobs import JOB_KINDS
 from report import format as fmt
-from report.charts import capacity, load, scaling, timeline, waits
+from report.charts import capacity, load, scaling, timeline, waits, worker
 from report.charts.chart import Chart, Series, of_row, series_of
 from report.page.lead_chart import choose_lead
 from report.page.row_table import (
@@ -88,7 +89,10 @@ def overviews(summary: Summary) -> list[Overview]:
     charts = [scaling.sweep(summary, group=group) for group in scaling.sweep_groups(summary)]
     if any(row.sustained_per_s for row in summary.rows):
         charts.append(load.sustained(summary))
-    has_capacity = any(row.is_backlog and row.throughput_per_s for row in summary.rows)
+    has_capacity = any(
+        row.is_backlog and row.throughput_per_s and row.measure not in WORKER_MEASURES
+        for row in summary.rows
+    )
     if has_capacity and len(summary.contenders) > 1:
         charts.append(capacity.advantage(summary))
     return [*crossovers, *(Overview(chart=chart, title=chart.title) for chart in charts)]
@@ -137,7 +141,7 @@ def charts_of(summary: Summary) -> dict[str, Chart]:
 def _parameters(workload: Workload) -> str:
     """Return the parameters of a workload's jobs as text; for a mix, those of each part."""
     if not workload.mix:
-        return _listed(workload.parameters)
+        return _listed({**workload.parameters, **workload.measure_parameters})
     return "; ".join(
         f"{part.name} ({fmt.percent(part.share)}): {part.kind}, {_listed(part.parameters)}"
         for part in workload.mix
@@ -149,6 +153,11 @@ def _listed(parameters: Mapping[str, float]) -> str:
 
 
 def _charts(summary: Summary, *, workload: str) -> Iterator[Chart]:
+    measures = {row.measure for row in summary.of_workload(workload)}
+    if measures <= {*WORKER_MEASURES}:
+        yield worker.lead(summary, workload=workload)
+    if measures <= {*JOBLESS_MEASURES}:
+        return
     if any(row.measure not in _SEARCHES for row in summary.of_workload(workload)):
         yield capacity.throughput(summary, workload=workload)
     if _has_curve(summary, workload=workload):

@@ -10,8 +10,17 @@ from functools import cached_property
 from collector.metrics import percentiles
 from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import Ceilings, Contender, Workload
+from collector.worker_figures import WORKER_MEASURES
 from poolbench.summaries import Ledger
-from report.result import RESPONSE, SUSTAINED, THROUGHPUT, WAIT, RowSummary, TargetSummary
+from report.result import (
+    RESPONSE,
+    SUSTAINED,
+    THROUGHPUT,
+    WAIT,
+    WORKER_VERDICTS,
+    RowSummary,
+    TargetSummary,
+)
 from report.rows.comparable import Entry
 from report.rows.harness_ceilings import near_limits
 from report.rows.latency import part_summary, pool_causes, pool_sorted, wait_parts, whole_span
@@ -29,6 +38,7 @@ from report.trials.loop_blocking import Blocking, find_blocking
 from report.trials.start_order import sum_orders
 from report.trials.trial import Evidence, Trial
 from report.trials.wait_causes import WaitCauses
+from report.trials.worker_figures import lead_figure, medians, sum_pings
 
 #: Figure → the span whose p95 it is.
 _SPANS = {RESPONSE: "response", WAIT: "wait"}
@@ -81,6 +91,13 @@ class Row:
         }
 
     @property
+    def lead(self) -> dict[int, float]:
+        """Block → the figure that the row leads with: of the worker itself, or `per_s`."""
+        if self.measure not in WORKER_MEASURES:
+            return self.per_s
+        return {trial.block: found for trial in self.valid if (found := lead_figure(trial))}
+
+    @property
     def sustained_per_s(self) -> dict[int, float]:
         """Block → the highest sustained rate of its search, jobs per second."""
         return sustained_per_s([*self.trials, *self.others])
@@ -88,14 +105,19 @@ class Row:
     @property
     def compared(self) -> str:
         """The figure that shows what a setting changed; at a given rate, throughput can't."""
-        figures = {"rate": RESPONSE, "sustain": SUSTAINED, "curve": SUSTAINED}
+        figures = {
+            "rate": RESPONSE, "sustain": SUSTAINED, "curve": SUSTAINED, **WORKER_VERDICTS,
+        }  # fmt: skip
         return figures.get(self.measure, THROUGHPUT)
 
     def by_block(self, figure: str, *, part: str = "") -> dict[int, float]:
         """Return block → a figure, of all jobs or of a part of a mix.
 
-        `THROUGHPUT` and `SUSTAINED` are jobs per second, `RESPONSE` and `WAIT` seconds.
+        `THROUGHPUT` and `SUSTAINED` are jobs per second, `RESPONSE` and `WAIT` seconds; the others
+        are those of `WORKER_VERDICTS`.
         """
+        if figure in WORKER_VERDICTS.values():
+            return self.lead
         if figure in _SPANS:
             return self.p95_s(_SPANS[figure], part=part)
         return self.sustained_per_s if self.measure == "curve" else self.per_s
@@ -130,12 +152,13 @@ class Row:
     def _too_few(self) -> list[Reason]:
         if not self.trials:
             return [Reason.of(Code.NOT_MEASURED)]
-        if len(self.per_s) >= CLAIM_BLOCKS:
+        if len(self.lead) >= CLAIM_BLOCKS:
             return []
-        return [Reason.of(Code.TOO_FEW, have=len(self.per_s), needed=CLAIM_BLOCKS)]
+        code = Code.FEW_OF_WORKER if self.measure in WORKER_MEASURES else Code.TOO_FEW
+        return [Reason.of(code, have=len(self.lead), needed=CLAIM_BLOCKS)]
 
     def _unstable(self) -> list[Reason]:
-        drift, reasons = find_drift(self.per_s), []
+        drift, reasons = find_drift(self.lead), []
         if drift and drift.is_drift:
             direction = "more" if drift.change > 0 else "less"
             reasons.append(Reason.of(Code.DRIFT, change=abs(drift.change), direction=direction))
@@ -253,6 +276,10 @@ class Row:
             blocking=self.blocking,
             over_time=self.over_time,
             is_backlog=all(trial.is_backlog for trial in self.trials),
+            lead=Median.of([*self.lead.values()]) if self.measure in WORKER_MEASURES else None,
+            start=medians([trial.start for trial in valid if trial.start]),
+            idle=medians([trial.idle for trial in valid if trial.idle]),
+            ping=sum_pings([trial.ping for trial in valid if trial.ping]),
             peak_in_flight=max((trial.peak_in_flight for trial in valid), default=None),
             jobs=sum(trial.ledger.done for trial in valid),
             ledger=sum_ledgers([*self.trials, *self.others, *self.replaced]),

@@ -1,4 +1,4 @@
-"""Tables of a workload whose jobs arrived at a rate: rates, latency over load, fairness."""
+"""Tables of load and of workers themselves: rates, latency over load, fairness; starts, pings."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from report import format as fmt
 from report.legend import describe_ledger
 from report.palette import row_shade
 from report.result import LoadCurve, LoadPoint, MixFairness, RowSummary
+from report.rows.worker_columns import WORKER_COLUMNS
 from report.statistics.percentiles import Tail
-from report.terminal.tables import durations, head, new_table, percentile_columns
+from report.terminal.tables import (
+    NAME_COLUMNS,
+    WIDE,
+    durations,
+    head,
+    new_table,
+    percentile_columns,
+)
 from report.verdicts.targets import (
     describe_bound,
     describe_missed,
@@ -106,6 +114,24 @@ def target_table(rows: Sequence[RowSummary]) -> Table | None:
                 describe_missed(one),
                 style="dim" if row.is_twin else "",
             )
+    return table
+
+
+def worker_table(rows: Sequence[RowSummary], *, width: int) -> Table:
+    """Return the table of a workload whose measure is the worker itself."""
+    is_wide = width >= WIDE
+    columns = [one for one in WORKER_COLUMNS[rows[0].measure] if is_wide or not one.is_wide]
+    most = None if is_wide else NAME_COLUMNS
+    table = new_table(rows, most=most)
+    table.add_column("slots", justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(column.title, justify="right", no_wrap=True)
+    for row in rows:
+        cells = (
+            Text(column.show(row), style="bold" if column.is_lead else "") for column in columns
+        )
+        style = "dim" if row.is_twin else ""
+        table.add_row(*head(row, most=most), fmt.count(row.slots), *cells, style=style)
     return table
 
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from collector.reasons import Code, Reason, Severity, describe_alike
 from collector.run_manifest import Workload
+from collector.worker_figures import JOBLESS_MEASURES, WORKER_MEASURES
 from report import format as fmt
 from report.legend import (
     beside_idle,
@@ -31,6 +32,7 @@ from report.terminal.load_tables import (
     part_table,
     rate_table,
     target_table,
+    worker_table,
 )
 from report.terminal.sweep_tables import (
     render_crossover,
@@ -165,7 +167,8 @@ def _section(
     summary: Summary, *, workload: Workload, verdict: Verdict, width: int
 ) -> Iterator[RenderableType]:
     rows = summary.of_workload(workload.name)
-    parameters = ", ".join(f"{name} {value:.12g}" for name, value in workload.parameters.items())
+    given = {**workload.parameters, **workload.measure_parameters}
+    parameters = ", ".join(f"{name} {value:.12g}" for name, value in given.items())
     yield Text.assemble("\n", (workload.name, "bold"), (f"  {parameters}", "dim"))
     yield sentence(verdict.text, mark=verdict.mark)
     yield Text()
@@ -173,13 +176,14 @@ def _section(
     yield from _control(verdict)
     yield from _pairs(summary, verdict=verdict)
     fairness = [one for one in summary.fairness if one.workload == workload.name]
+    has_latency = workload.measure not in JOBLESS_MEASURES
     for table in (
         ratio_table(rows, verdict=verdict, width=width),
         target_table(rows),
         part_table(rows),
-        cost_table(rows, width=width),
-        group_table(rows),
-        parts_table(rows, width=width),
+        cost_table(rows, width=width) if has_latency else None,
+        group_table(rows) if has_latency else None,
+        parts_table(rows, width=width) if has_latency else None,
         causes_table(rows),
         order_table(rows),
         limits_table(rows, width=width),
@@ -226,6 +230,8 @@ def _main_table(
 ) -> Table:
     """Return the table for the workload's measure."""
     measure = rows[0].measure
+    if measure in WORKER_MEASURES:
+        return worker_table(rows, width=width)
     if measure == "rate":
         return rate_table(rows)
     if measure == "curve":

@@ -12,14 +12,14 @@ from collector.reasons import Severity
 from report import format as fmt
 from report.legend import CAUSES, SIGNS, describe_ledger
 from report.palette import MARK_STYLES, row_shade
-from report.result import RESPONSE, WAIT, Decided, RowSummary, Verdict, find_decided
+from report.result import LESS_IS_BETTER, Decided, RowSummary, Verdict, find_decided
 from report.statistics.percentiles import Tail
 from report.statistics.ratios import Ratio
 from report.statistics.significance import Finding
 from report.trials.latency_spans import PARTS
 from report.trials.limits import RowLimits
 from report.trials.wait_causes import Cause
-from report.verdicts.metrics import FIGURES
+from report.verdicts.metrics import COMPARED
 from report.verdicts.naming import label
 
 #: Finding → the style of its sign, for a figure of which more is better.
@@ -34,13 +34,13 @@ WIDEST = 140
 _RATIOS = ("cpu", "pss", "p95_wait", "p95_execution")
 
 #: Largest width of a name, columns; a longer name wraps.
-_NAME_COLUMNS = 18
+NAME_COLUMNS = 18
 
 
 def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> Table:
     """Return the table of throughput, ratio to the baseline, latency and cost."""
     is_backlog = all(row.is_backlog for row in rows)
-    table = new_table(rows, most=_NAME_COLUMNS if width < WIDE else None)
+    table = new_table(rows, most=NAME_COLUMNS if width < WIDE else None)
     table.add_column("slots", justify="right", no_wrap=True)
     is_search = rows[0].measure == "sustain"
     title = "sustained/s [range]" if is_search else "jobs/s [range]"
@@ -56,7 +56,7 @@ def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) ->
         is_whole, account = describe_ledger(row.ledger)
         latency = row.execution_s if is_backlog else row.response_s
         table.add_row(
-            *head(row, most=_NAME_COLUMNS if width < WIDE else None),
+            *head(row, most=NAME_COLUMNS if width < WIDE else None),
             fmt.count(row.slots),
             _throughput(row),
             _to_baseline(row, verdict=verdict, width=width),
@@ -92,10 +92,14 @@ def cost_table(rows: Sequence[RowSummary], *, width: int) -> Table:
 
 def ratio_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> Table | None:
     """Return each contender's other figures as multiples of the baseline's; None without any."""
-    shown = [FIGURES[name] for name in verdict.figures if width >= WIDEST or name in _RATIOS]
+    shown = [
+        figure
+        for figure in map(COMPARED.get, verdict.figures)
+        if figure and (width >= WIDEST or figure.measure or figure.name in _RATIOS)
+    ]
     if not shown:
         return None
-    most = _NAME_COLUMNS if width < WIDE else None
+    most = NAME_COLUMNS if width < WIDE else None
     table = new_table(rows, header=f"× {verdict.baseline}", most=most)
     for figure in shown:
         table.add_column(figure.title, justify="right")
@@ -118,8 +122,8 @@ def pair_table(verdict: Verdict) -> Table:
     for title in ("contender", f"× {verdict.figure}", "of"):
         table.add_column(title, no_wrap=title != "of")
     decisions: Sequence[Decided] = verdict.decisions
-    if verdict.figure in (RESPONSE, WAIT):
-        # the ratios are of 1 ÷ p95
+    if verdict.figure in LESS_IS_BETTER:
+        # the ratios are of 1 ÷ the figure
         decisions = [
             replace(one, ratio=one.ratio.inverse(), decision=one.decision.inverse())
             for one in decisions
@@ -200,7 +204,7 @@ def limits_table(rows: Sequence[RowSummary], *, width: int) -> Table | None:
     """Return the table of limits and their effects, and of processes; None without any."""
     if all(row.limits is None and row.processes is None for row in rows):
         return None
-    most = _NAME_COLUMNS if width < WIDE else None
+    most = NAME_COLUMNS if width < WIDE else None
     table = new_table(rows, header="\ncontender", most=most)
     for title in (
         *("limit\ncores", "\nthrottled", "cores\nstopped"),

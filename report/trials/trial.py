@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import polars as pl
 
@@ -25,6 +25,12 @@ from collector.run_manifest import (
 )
 from collector.schema import RECORD_SCHEMA
 from collector.trial_records import TrialRecords
+from collector.worker_figures import (
+    JOBLESS_MEASURES,
+    WORKER_MEASURES,
+    IdleFigures,
+    StartFigures,
+)
 from poolbench.evidence import pool_name
 from poolbench.pools import POOLS
 from poolbench.summaries import Ledger, Percentiles
@@ -46,6 +52,7 @@ from report.trials.slo import (
 )
 from report.trials.start_order import StartOrder, start_order
 from report.trials.wait_causes import has_causes, wait_causes
+from report.trials.worker_figures import PingFigures, measure_pings
 
 #: Columns of a record that are read; the others stay on disk.
 COLUMNS = (
@@ -117,6 +124,10 @@ class TrialSummary:
     cpu_s_per_1000_jobs: float | None = None
     pss_bytes: int | None = None
     peak_in_flight: int = 0
+    #: The figures of the worker itself, where they are the measure.
+    start: StartFigures | None = None
+    idle: IdleFigures | None = None
+    ping: PingFigures | None = None
     #: Shares of the machine's CPU that other processes used, and that the host took away.
     foreign_cpu_share: float | None = None
     stolen_cpu_share: float | None = None
@@ -182,6 +193,11 @@ class Trial(TrialSummary):
     def summary(self) -> TrialSummary:
         """The part of the trial that the run's result contains."""
         return TrialSummary(**{one.name: getattr(self, one.name) for one in fields(TrialSummary)})
+
+    @property
+    def is_jobless(self) -> bool:
+        """Whether its workload has no jobs of the user's, and so no throughput and no latency."""
+        return self.measure in JOBLESS_MEASURES
 
     @property
     def ceiling_share(self) -> float | None:
@@ -272,12 +288,18 @@ def _measure(
 ) -> Trial:
     plan, result = entry.plan, entry.result
     is_backlog = plan.arrivals == "burst"
-    found = figures(records, slots=plan.slots, is_capacity=is_backlog)
     evidence = _evidence(records)
     workload = manifest.workload(plan.workload)
     verdict: RateVerdict | None = None
     targets: tuple[Target, ...] = ()
     late: Reason | None = None
+    is_jobless = plan.measure in JOBLESS_MEASURES
+    if is_jobless:
+        # the jobs of a start prove its slots, and have no figures of their own
+        records = records.clear()
+    found = figures(records, slots=plan.slots, is_capacity=is_backlog)
+    if is_jobless:
+        found = replace(found, reasons=())
     if not is_backlog:
         slo = slo_of(workload, slo=manifest.slo) if workload else {}
         verdict, targets, late = _judge_rate(plan, records=records, slo=slo)
@@ -291,8 +313,9 @@ def _measure(
     every = samples.filter(pl.col("contender") == plan.contender)
     own = every.filter(pl.col("is_after").is_null() | ~pl.col("is_after"))
     contender = next(one for one in manifest.contenders if one.name == plan.contender)
-    is_left_out = plan.is_pilot or not has_causes(plan)
+    is_left_out = plan.is_pilot or is_jobless or not has_causes(plan)
     disturbance, redis, mark = result.disturbance, result.redis, strongest(reasons)
+    done = 0 if is_jobless else ledger.done
     return Trial(
         trial=plan.trial,
         block=plan.block,
@@ -302,7 +325,7 @@ def _measure(
         start_ns=result.start_ns,
         end_ns=result.end_ns,
         ledger=ledger,
-        measure=plan.measure if verdict else "capacity",
+        measure=plan.measure if verdict or plan.measure in WORKER_MEASURES else "capacity",
         step=plan.step if verdict else None,
         load_share=plan.load_share if verdict else None,
         repeats=plan.repeats,
@@ -318,8 +341,15 @@ def _measure(
         throughput_per_s=_figure_per_s(plan, found=found, verdict=verdict),
         wait_s=found.wait_s,
         execution_s=found.execution_s,
-        ceiling_per_s=_ceiling_per_s(entry, cores=_cores(manifest, contender=plan.contender)),
-        cpu_s_per_1000_jobs=_per_job(_spent(own["cpu_s"]), jobs=ledger.done, times=1_000),
+        ceiling_per_s=(
+            None
+            if is_jobless
+            else _ceiling_per_s(entry, cores=_cores(manifest, contender=plan.contender))
+        ),
+        start=result.start,
+        idle=result.idle,
+        ping=measure_pings(result.ping),
+        cpu_s_per_1000_jobs=_per_job(_spent(own["cpu_s"]), jobs=done, times=1_000),
         pss_bytes=_last(own["pss_bytes"]),
         peak_in_flight=found.peak_in_flight,
         foreign_cpu_share=disturbance.foreign_cpu_share if disturbance else None,
@@ -337,18 +367,24 @@ def _measure(
         processes=max(known(own["processes"]).to_list(), default=None),
         limits=_limits(result),
         recorder_cpu_s_per_1000_jobs=_per_job(
-            _spent(own["recorder_cpu_s"]), jobs=ledger.done, times=1_000
+            _spent(own["recorder_cpu_s"]), jobs=done, times=1_000
         ),
         gauged_s=_gauged_s(result),
-        redis_commands_per_job=_per_job(redis.commands if redis else None, jobs=ledger.done),
-        redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=ledger.done),
+        redis_commands_per_job=_per_job(redis.commands if redis else None, jobs=done),
+        redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=done),
         spans={} if plan.is_pilot else measure_spans(records),
         waits=None if is_left_out else wait_causes(records, plan=plan, contender=contender),
         start_order=None if is_left_out else start_order(records, plan=plan),
         part_spans=part_spans,
         blocking=measure_blocking(records),
-        levels=TrialLevels() if plan.is_pilot else measure_levels(every, records=records),
-        groups=_groups(plan, contender=contender, records=records, samples=samples),
+        levels=(
+            TrialLevels() if plan.is_pilot or is_jobless else measure_levels(every, records=records)
+        ),
+        groups=(
+            {}
+            if is_jobless
+            else _groups(plan, contender=contender, records=records, samples=samples)
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from collector.reasons import Severity
 from report.result import Decided, RowSummary, Summary, Verdict
 from report.statistics.significance import compare_planned_figures
-from report.verdicts.metrics import FIGURES, Figure
+from report.verdicts.metrics import COMPARED, Figure
 
 
 def compare_figures(summary: Summary, *, verdict: Verdict) -> dict[str, tuple[Decided, ...]]:
@@ -31,7 +31,7 @@ def compare_figures(summary: Summary, *, verdict: Verdict) -> dict[str, tuple[De
             workload=verdict.workload,
             pairs=[(name, verdict.baseline) for name in names],
         )
-        for figure in FIGURES.values()
+        for figure in COMPARED.values()
         if figure.name != "throughput"
         and not (figure.span == "wait" and any(row.is_backlog for row in rows))
     }

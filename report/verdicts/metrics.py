@@ -26,6 +26,9 @@ class Figure:
     path: str
     is_more_better: bool = False
 
+    #: The only measure whose rows have it; empty for all.
+    measure: str = ""
+
     #: Span and name of a percentile; empty for other figures.
     span: str = ""
     percentile: str = ""
@@ -77,17 +80,37 @@ _CATALOGUE = (
     ),
 )
 
+_OF_WORKERS = tuple(
+    Figure(name=name, absolute=absolute, title=title, path=path, measure=path.split(".")[0])
+    for name, absolute, title, path in (
+        ("first_job", "first_job_s", "first job", "start.first_job_s"),
+        ("all_slots", "all_slots_s", "all slots", "start.all_slots_s"),
+        ("commands", "commands_per_s", "commands/s", "idle.commands_per_s"),
+        ("idle_cpu", "cpu_ms_per_minute", "CPU-ms/min", "idle.cpu_ms_per_minute"),
+        ("p50_ping", "p50_ping_s", "ping p50", "ping.p50_s"),
+        ("p95_ping", "p95_ping_s", "ping p95", "ping.p95_s"),
+    )
+)
+
 #: The figures of a comparison between two runs, in the order of the tables.
 FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _CATALOGUE}
 
+#: All figures that contenders are compared by, with those of workers themselves.
+COMPARED: Mapping[str, Figure] = {
+    **FIGURES,
+    **{figure.name: figure for figure in _OF_WORKERS},
+}
+
 #: The figures that have a ratio, by both of their names.
 RATIOS: Mapping[str, Figure] = {
-    **FIGURES,
-    **{figure.absolute: figure for figure in _CATALOGUE},
+    **COMPARED,
+    **{figure.absolute: figure for figure in COMPARED.values()},
 }
 
 #: Number of failed jobs: thresholds can bound it, but it has no ratio.
 _FAILED = Figure(name="failed", absolute="failed_jobs", title="failed", path="ledger.failed")
 
 #: The figures that a threshold can use as a number.
-ABSOLUTE: Mapping[str, Figure] = {figure.absolute: figure for figure in (*_CATALOGUE, _FAILED)}
+ABSOLUTE: Mapping[str, Figure] = {
+    figure.absolute: figure for figure in (*COMPARED.values(), _FAILED)
+}

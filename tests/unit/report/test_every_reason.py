@@ -17,13 +17,15 @@ from collector.metrics import figures
 from collector.reasons import CATALOGUE, Code, Reason
 from collector.run_hash import RunHash
 from collector.run_manifest import Contender, Disturbance, LimitUse, WorkerGroup, read_manifest
+from collector.run_manifest import Workload as PlannedWorkload
 from collector.schema import RECORD_SCHEMA
 from collector.summary import Summary, describe
+from collector.worker_figures import PingAnswers
 from lab.instruments.remote_control import WorkerSettings, unmet
 from lab.instruments.stream_follower import TrialView
 from lab.run import conductor
 from lab.run.state import Run
-from lab.trial import runner
+from lab.trial import runner, worker_trials
 from lab.trial.context import LabWorker
 from poolbench.errors import StackError
 from poolbench.summaries import RunState
@@ -44,6 +46,7 @@ from tests.synthetic import (
     speed_up,
     spoil,
 )
+from tests.unit.report.verdicts.test_worker import run_of
 from tests.watched import watch
 
 SOLO = DEMO[3]
@@ -217,7 +220,7 @@ def trials_that_end_early(path: Path) -> None:
     # patched, since nothing is to be waited for
     bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
     for worker in (cast("Any", SimpleNamespace(is_alive=True)), *workers):
-        runner._follow(bench, worker, plan=Mock(parts=()), watch=Mock(), sent_in_all=lambda _: 9)
+        runner.follow(bench, worker, plan=Mock(parts=()), look=Mock(), sent_in_all=lambda _: 9)
     with pytest.MonkeyPatch.context() as patch:
         # patched, since only the count of events matters here
         for name in ("measure_job_cost", "used", "Watch"):
@@ -225,7 +228,7 @@ def trials_that_end_early(path: Path) -> None:
         patch.setattr(runner, "draw_mix", Mock(return_value=None))
         patch.setattr(runner, "read_connections", Mock())
         patch.setattr(runner, "_is_sustained", Mock(return_value=None))
-        patch.setattr(runner, "_follow", Mock(return_value=None))
+        patch.setattr(runner, "follow", Mock(return_value=None))
         bench.count_events.return_value = 0
         patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=())))
         runner.conduct(bench, Mock(cgroup=None), Mock())
@@ -233,6 +236,33 @@ def trials_that_end_early(path: Path) -> None:
         patch.setattr(runner, "limit_rates", Mock(return_value=["io.sleep"]))
         patch.setattr(runner, "nodes_of", Mock())
         runner._limit_rates(bench, Mock(), {"io.sleep": "6/m"})
+        patch.setattr(runner, "limit_rates", Mock(return_value=[]))
+        patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=(), measure="ping")))
+        bench.pinger.end.return_value = PingAnswers(timeout_s=1.0)
+        runner.conduct(bench, Mock(cgroup=None), MagicMock())
+
+
+def starts_that_leave_slots_idle(_: Path) -> None:
+    """A worker whose jobs all end, though never in all slots at once."""
+    bench = MagicMock()
+    bench.follower.forget.return_value = TrialView()
+    idle = PlannedWorkload(
+        name="start", kind="", parameters={}, measure_parameters={"import_ms": 0, "import_mb": 0}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        # patched, since no worker is to be started
+        for name in ("plan_trial", "draw_mix"):
+            patch.setattr(worker_trials, name, Mock())
+        patch.setattr(worker_trials, "start_worker", Mock(return_value=Mock(processes=[Mock()])))
+        patch.setattr(worker_trials, "follow", Mock(return_value=None))
+        patch.setattr(worker_trials, "children", Mock())
+        ready = Mock(contender=SOLO, block=0, busy_slots=None)
+        worker_trials.measure_start(bench, ready, idle)
+
+
+def a_single_start(path: Path) -> None:
+    """One repetition of a measure that has no throughput."""
+    summarize(run_of(path, "start", blocks=1))
 
 
 def limited_settings(path: Path) -> None:
@@ -262,7 +292,7 @@ def lost_brokers(_: Path) -> None:
 SCENARIOS: tuple[Callable[[Path], None], ...] = (
     spoiled_trials, disturbed_machine, drifting_repetitions, interpreters_and_loops, levels, rates,
     no_throughput, submissions, another_machine, trials_that_end_early, limited_settings,
-    lost_brokers,
+    lost_brokers, starts_that_leave_slots_idle, a_single_start,
 )  # fmt: skip
 
 

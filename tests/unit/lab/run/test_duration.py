@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.run_manifest import ArrivalValue, Part, Until, WorkerGroup
+from collector.run_manifest import ArrivalValue, Part, Until, WorkerGroup, Workload
 from lab.experiment.control import with_control
 from lab.experiment.model import Experiment
 from lab.experiment_file.loader import load_experiment
@@ -57,6 +57,24 @@ def test_a_rate_above_the_capacity_lasts_until_the_backlog_is_done() -> None:
     overloaded = replace(mix, workloads=(replace(workload, arrivals=arrivals),))
 
     assert expected_s(overloaded, cores=2) > 3 * expected_s(mix, cores=2)
+
+
+def test_workers_themselves_take_as_long_as_they_are_measured() -> None:
+    """An idle worker its seconds; a start until the ballast is imported and the sleeps are over."""
+    demo = planned()
+    idle = Workload(
+        name="idle", kind="", parameters={}, measure="idle", measure_parameters={"idle_s": 20}
+    )
+    ballast = {"import_ms": 5_000, "import_mb": 0}
+    start = replace(idle, measure="start", measure_parameters=ballast)
+    trials = len(demo.contenders) * demo.repetitions
+    none_s, idle_s, start_s = (
+        expected_s(replace(demo, workloads=(*demo.workloads, *more)), cores=2)
+        for more in ((), (idle,), (start,))
+    )
+
+    assert idle_s - none_s == pytest.approx(20 * trials, rel=0.1)
+    assert 7 * trials < start_s - none_s < 12 * trials
 
 
 def test_countdowns_and_rate_limits_make_a_trial_longer() -> None:
