@@ -145,13 +145,15 @@ def over_time(trials: Sequence[TrialLevels]) -> OverTime | None:
                 end=float(np.median([level.end for level in found])),
                 drift=drift,
             )
-    per_job = Change.of([one.bytes_per_job for one in trials if one.bytes_per_job is not None])
+    per_countdown, per_job = (
+        Change.of([value for one in trials if (value := getattr(one, name)) is not None])
+        for name in ("bytes_per_countdown", "bytes_per_job")
+    )
     if not levels and per_job is None:
         return None
-    per_countdown = [one.bytes_per_countdown for one in trials if one.bytes_per_countdown]
     return OverTime(
         levels=levels,
-        bytes_per_countdown=Change.of(per_countdown) if "countdown_jobs" in levels else None,
+        bytes_per_countdown=per_countdown if "countdown_jobs" in levels else None,
         bytes_per_job=per_job,
     )
 
