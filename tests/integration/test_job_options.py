@@ -29,6 +29,9 @@ from tests.integration.working import Worker, running_worker
 #: A second, ns.
 S = 1_000_000_000
 
+#: How early the timer of a pool may be, ns; gevent's is by a fraction of a millisecond.
+EARLY_NS = 10_000_000
+
 SLEEP = MixPart(name="plain", kind="io.sleep", parameters={"delay_ms": 1.0})
 
 #: Trials of a worker.
@@ -108,8 +111,8 @@ def test_each_job_ends_as_its_message_says(worker: Worker) -> None:
     second = records.filter(pl.col("attempt") == 1)
     first = records.filter(pl.col("seq").is_in(second["seq"].implode()) & (pl.col("attempt") == 0))
     assert second["part"].to_list() == ["retried"] * 2
-    assert ((second["started_ns"] - first["finished_ns"]) >= 0.4 * S).all()
-    assert (second["eta_ns"] <= second["started_ns"]).all()
+    assert (second["started_ns"] - first["started_ns"] >= 0.5 * S - EARLY_NS).all()
+    assert (second["started_ns"] - second["eta_ns"] >= -EARLY_NS).all()
 
 
 def test_a_countdown_and_an_expiry_count_from_the_due_time(worker: Worker) -> None:
@@ -123,7 +126,7 @@ def test_a_countdown_and_an_expiry_count_from_the_due_time(worker: Worker) -> No
     assert ledger == Ledger(sent=5, done=3, expired=2)
     timed = records.filter(pl.col("part") == "timed")
     assert (timed["eta_ns"] - timed["due_ns"]).to_list() == pytest.approx([S // 2] * 3, abs=1_000)
-    assert (timed["started_ns"] >= timed["eta_ns"]).all()
+    assert (timed["started_ns"] - timed["eta_ns"] >= -EARLY_NS).all()
 
 
 @pytest.mark.parametrize("shape", ["chain", "group", "chord"])
