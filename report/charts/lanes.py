@@ -127,13 +127,14 @@ def bar(field: str, *, opacity: float = 1) -> Spec:
 def segments(start: str, end: str, *, by: str, colours: Mapping[str, str]) -> Spec:
     """Return bars between two fields, coloured by the field ``by``: value → colour."""
     scale = {"domain": [*colours], "range": [*colours.values()]}
-    # the page disables legends, because it has its own of the series
-    legend = {**CONFIG["legend"], "disable": False, "symbolType": "square", "symbolSize": 120}
+    # the page disables legends, because it has its own of the series; two columns fit a phone
+    look = {"disable": False, "columns": 2, "symbolType": "square", "symbolSize": 120}
+    legend = {**CONFIG["legend"], **look}
     # not ``color``, whose scale is that of the series
     fill = {"field": by, "type": "nominal", "scale": scale, "legend": legend}
     return {
         "mark": {"type": "bar", "height": {"band": _BAR}},
-        "encoding": {"x": {"field": start}, "x2": {"field": end}, "fill": fill},
+        "encoding": {"x": {"field": start}, "x2": {"field": end}, "fill": fill, "color": None},
     }
 
 
