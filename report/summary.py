@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 import polars as pl
@@ -228,9 +228,16 @@ def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]
     if workers_up > 1:
         remarks.append(f"{workers_up - 1} other workers were up during each trial, idle.")
     with_latency = [row for row in rows if row.measure not in JOBLESS_MEASURES]
-    if any(0 < sum(trial.ledger.done for trial in row.valid) < P99_JOBS for row in with_latency):
+    if any(0 < count < P99_JOBS for row in with_latency for count in _job_counts(row)):
         remarks.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")
     return remarks
+
+
+def _job_counts(row: Row) -> Iterator[int]:
+    """Yield the numbers of jobs that percentiles of a row are of: of all, and of each part."""
+    yield sum(trial.ledger.done for trial in row.valid)
+    for part in row.workload.part_names:
+        yield sum(len(trial.part_spans[part]["execution"]) for trial in row.valid)
 
 
 def _timelines(

@@ -21,7 +21,12 @@ from pydantic_core import PydanticCustomError
 from collector.run_manifest import SweepPoint
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.stopping_rule import LONGEST_S, SHORTEST_S
-from lab.experiment_file.contenders import AnyContender, queues_of, read_contender, read_sweep
+from lab.experiment_file.contenders import (
+    AnyContender,
+    queues_of,
+    read_contender,
+    read_sweep,
+)
 from lab.experiment_file.rules import Broken, Keys, Names, each_once, raise_all
 from lab.experiment_file.slo import Slo
 from lab.experiment_file.workloads import (
@@ -180,6 +185,14 @@ def _slo_faults(slo: Mapping[str, Any], *, workloads: list[AnyWorkload]) -> Iter
         yield ("slo",), _without_effect(has_rate=bool(every))
 
 
+def _sweep_faults(file: ExperimentInput) -> Iterator[Broken]:
+    """Yield the fault of a sweep of which no profile measures a point."""
+    measured = {name for profile in file.profile.values() for name in profile.contenders}
+    if file.sweep and not any({point.of, point.name} & measured for point, _ in file.sweep):
+        remedy = "add one of its contenders to a profile, or leave the sweep out"
+        yield ("sweep", "of"), broken("no profile measures it", remedy=remedy)
+
+
 def _without_effect(*, has_rate: bool) -> PydanticCustomError:
     if has_rate:
         problem = "it bounds no job: each workload at a rate, or each part, has its own"
@@ -237,5 +250,6 @@ class ExperimentInput(FileTable):
         contenders = [*self.contender, *(contender for _, contender in self.sweep)]
         queues = _queue_faults(self.contender, workloads=self.workload)
         results = _result_faults(contenders, workloads=self.workload)
-        raise_all([*queues, *results, *_slo_faults(self.slo, workloads=self.workload)])
+        slo = _slo_faults(self.slo, workloads=self.workload)
+        raise_all([*queues, *results, *slo, *_sweep_faults(self)])
         return self

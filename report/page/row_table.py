@@ -254,7 +254,7 @@ _TARGET_COLUMNS: Mapping[str, Callable[[TargetSummary], str]] = {
     "target": describe_status,
     "repetitions": lambda one: f"{one.met} of {one.repetitions}",
     "seen": describe_seen,
-    "exceeded by [94 %]": describe_missed,
+    "exceeded by": describe_missed,
 }
 
 

@@ -102,7 +102,7 @@ def target_table(rows: Sequence[RowSummary]) -> Table | None:
         return None
     table = new_table(known)
     table.add_column("target")
-    for title in ("seen", "met", "exceeded by [94 %]"):
+    for title in ("seen", "met", "exceeded by"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in known:
         for place, one in enumerate(row.targets):

@@ -169,6 +169,18 @@ def test_a_twin_that_no_profile_measures_is_a_fault(tmp_path: Path) -> None:
     assert load(tmp_path, swept + sweep).controlled == "two.slots-2"
 
 
+def test_a_sweep_that_no_profile_measures_is_a_fault(tmp_path: Path) -> None:
+    """Neither the swept contender nor one of its points is in a profile."""
+    other = '[[contender]]\nname = "two"\npool = "threads"\nslots = 2\n'
+    sweep = '[sweep]\nof = "two"\nsetting = "slots"\nvalues = [1, 2]\n'
+
+    (fault,) = faults_of(tmp_path, f"{MINIMAL}{other}{sweep}")
+
+    assert "sweep.of" in fault
+    assert "no profile measures it" in fault
+    load(tmp_path, f"{MINIMAL}{other}{sweep}".replace('["one"]', '["one", "two.slots-2"]'))
+
+
 @pytest.mark.parametrize(
     ("condition", "words"),
     [

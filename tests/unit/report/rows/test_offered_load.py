@@ -358,12 +358,13 @@ def test_each_part_of_a_mix_has_a_verdict(tmp_path: Path) -> None:
 def test_a_backlog_has_waits_by_part_where_they_differ(tmp_path: Path) -> None:
     """In sequence, the others wait for the first; in random order, a wait is a place alone."""
     found = {}
-    for name, more in (("sequence", {"is_in_sequence": True}), ("random", {})):
-        mix = {"kind": "mix", "parameters": {}, "mix": MIX, "arrivals": None}
+    for name, is_in_sequence in (("sequence", True), ("random", False)):
+        mix: dict[str, Any] = {"kind": "mix", "parameters": {}, "mix": MIX, "arrivals": None}
+        mix |= {"is_in_sequence": is_in_sequence}
         trials = [
             backlog(contender, block=block) for block in range(5) for contender in (FAST, SLOW)
         ]
-        found[name] = summary_of(tmp_path / name, "capacity", trials, **mix | more)
+        found[name] = summary_of(tmp_path / name, "capacity", trials, **mix)
 
     sequence, random = (found[name].verdicts[0] for name in ("sequence", "random"))
     assert "long: the p95 wait of threads-4 (" in sequence.headline
