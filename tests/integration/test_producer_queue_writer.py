@@ -171,6 +171,24 @@ def test_batches_go_in_exactly_once(
     assert writer.sent == 5
 
 
+@pytest.mark.parametrize("fault", ["before", "after", "late"])
+def test_a_batch_for_several_lists_goes_into_all_or_none(
+    client: redis.Redis, writer: QueueWriter, proxy: Proxy, fault: str
+) -> None:
+    """It is one transaction with its count, which may exceed the number of messages."""
+    commands = ((b"SET", b"size", b"2"), (b"LPUSH", b"a", b"1"), (b"LPUSH", b"b", b"2", b"3"))
+    proxy.faults.append(fault)
+
+    writer.put(Batch(commands=commands, jobs=5))
+    writer.settle()
+    proxy.deliver_late()
+
+    assert [client.get("size"), client.lrange("a", 0, -1), client.lrange("b", 0, -1)] == [
+        *("2", ["1"], ["3", "2"])
+    ]
+    assert (writer.sent, client.hget(run_key(RUN), sent_field(0))) == (5, "5")
+
+
 def test_a_broker_that_stays_away_is_said_with_the_count(
     writer: QueueWriter, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
