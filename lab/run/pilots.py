@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from collector.reasons import Code
 from collector.run_manifest import Contender, Workload
+from lab.experiment.arrivals import MAX_JOBS
 from lab.experiment.worker_settings import limits_overlap
 from lab.instruments.ceilings import redis_cpu_s
 from lab.run.state import Run
@@ -27,10 +28,10 @@ ReplaceWorker = Callable[[LabWorker], None]
 #: Jobs of the trial that measures a worker's ceiling with no-op jobs.
 NOOP_JOBS = 250
 NOOP_JOBS_PER_SLOT = 5
-#: First no-op jobs of a contender whose settings may let it take half a second for each, and how
-#: long all others may take, seconds.
-FEW_NOOP_JOBS = 10
-NOOP_S = 5.0
+#: First no-op jobs of a contender whose settings may let it take half a second for each, and for
+#: how many seconds of such jobs its pilots may then be.
+FEW_JOBS = 10
+LIMITED_PILOT_S = 5.0
 #: The measures that need a pilot: to size a backlog, or to start a search.
 PILOTED = frozenset({"capacity", "sustain", "curve", "ping"})
 #: Contender name of a queue that no worker reads.
@@ -51,14 +52,14 @@ def size_backlogs(run: Run, *, replace_worker: ReplaceWorker) -> None:
     rates_per_s: dict[str, float] = {}
     redis_per_s: dict[str, float] = {}
     for contender in run.experiment.originals:
-        count = max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots)
-        before_s = redis_cpu_s(run.client)
-        every_worker = spread(noop, contender=contender)
+        every_worker, most = spread(noop, contender=contender), MAX_JOBS
         if any(limits_overlap(group) for group in contender.crew):
             few_per_s, _ = _pilot(
-                run, contender, every_worker, FEW_NOOP_JOBS, replace_worker=replace_worker
+                run, contender, every_worker, FEW_JOBS, replace_worker=replace_worker
             )
-            count = min(count, max(FEW_NOOP_JOBS, round(few_per_s * NOOP_S)))
+            most = max(FEW_JOBS, round(few_per_s * LIMITED_PILOT_S))
+        count = min(most, max(NOOP_JOBS, NOOP_JOBS_PER_SLOT * contender.slots))
+        before_s = redis_cpu_s(run.client)
         seen_per_s, _ = _pilot(run, contender, every_worker, count, replace_worker=replace_worker)
         rate_per_s = round(seen_per_s, 1)
         spent_s = redis_cpu_s(run.client) - before_s
@@ -68,18 +69,18 @@ def size_backlogs(run: Run, *, replace_worker: ReplaceWorker) -> None:
             redis_per_s[contender.name] = round(count / spent_s, 1)
         for workload in run.experiment.workloads:
             if workload.measure in PILOTED:
-                _size_backlog(run, contender, workload, replace_worker=replace_worker)
+                _size_backlog(run, contender, workload, most=most, replace_worker=replace_worker)
     run.ceilings = replace(run.ceilings, noop_per_s=rates_per_s, redis_per_s=redis_per_s)
 
 
 def _size_backlog(
-    run: Run, contender: Contender, workload: Workload, *, replace_worker: ReplaceWorker
+    run: Run, contender: Contender, workload: Workload, *, most: int, replace_worker: ReplaceWorker
 ) -> None:
     """Record a contender's rate in a workload, and how many jobs its trial needs.
 
     For a mix both are computed from a pilot of each of its parts. A pilot of the mix itself would
     mostly wait for its longest job. The queue that takes longest determines the rate, or a rate
-    limit that allows fewer jobs than the workers can run.
+    limit that allows fewer jobs than the workers can run. No pilot has more than ``most`` jobs.
     """
     #: Seconds that a queue takes for a job of the workload, by the queue.
     queues_s: dict[str, float] = {}
@@ -88,7 +89,7 @@ def _size_backlog(
     queues = [part.options.queue for part in workload.mix] or [""]
     for sort, share, asked in zip(workload.sorts, workload.shares, queues, strict=True):
         queue = asked if asked in contender.queues_consumed else ""
-        count = CPU_PILOT_JOBS if _only_computes(sort) else 2 * contender.slots
+        count = min(most, CPU_PILOT_JOBS if _only_computes(sort) else 2 * contender.slots)
         pilot = addressed(sort, contender=contender, queue=queue)
         rate_per_s, seen = _pilot(run, contender, pilot, count, replace_worker=replace_worker)
         job_s = share / rate_per_s if rate_per_s else math.inf
