@@ -60,7 +60,7 @@ def measure_start(
     try:
         sleeps_per_slot = SLEEPS_OF_SEVERAL if len(worker.processes) > 1 else 1
         count = 1 + sleeps_per_slot * contender.slots
-        jobs = _first_and_sleeps(workload, contender=contender, count=count)
+        jobs = first_and_sleeps(workload, contender=contender, count=count)
         plan = plan_trial(bench, worker, jobs, count=count, repeats=repeats)
         mix = draw_mix(plan, contender=contender, seed=0, is_in_sequence=True)
         bench.send(plan, mix=mix, scope=bench.scope(block, label=label))
@@ -180,7 +180,7 @@ def _start_figures(view: TrialView, *, seen: _Watch) -> StartFigures | None:
     )
 
 
-def _first_and_sleeps(workload: Workload, *, contender: Contender, count: int) -> Workload:
+def first_and_sleeps(workload: Workload, *, contender: Contender, count: int) -> Workload:
     """Return the jobs of a start: one that does nothing, then sleeps for all groups' slots."""
     sleep = Workload(name="slots", kind=SLEEP, parameters={"delay_ms": SLOT_SLEEP_MS})
     alone = Part(name=sleep.name, kind=SLEEP, parameters=sleep.parameters, share=1.0)

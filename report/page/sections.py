@@ -27,6 +27,12 @@ from report.rows.reasons import SharedReason, share_reasons
 #: Alias of the first chart's name.
 LEAD = "lead"
 
+#: What is measured of a workload without jobs of the user's.
+_ABOUT = {
+    "start": "Fresh workers start, with jobs already in the queue.",
+    "idle": "Ready workers without a job.",
+}
+
 #: Measures that search for a rate: their throughput is this rate, which has its own chart.
 _SEARCHES = ("sustain", "curve")
 
@@ -106,8 +112,8 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
     kind = JOB_KINDS.get(workload.kind)
     return Section(
         name=name,
-        kind=workload.kind,
-        about=kind.summary if kind else "",
+        kind=workload.kind or name,
+        about=kind.summary if kind else _ABOUT.get(workload.measure, ""),
         work_class=str(kind.work_class) if kind else "",
         parameters=_parameters(workload),
         verdict=verdict,
@@ -172,6 +178,8 @@ def _charts(summary: Summary, *, workload: str) -> Iterator[Chart]:
 
 
 def _costs(summary: Summary, *, workload: str) -> Iterator[Chart]:
+    if all(row.measure in JOBLESS_MEASURES for row in summary.of_workload(workload)):
+        return
     for cost in capacity.COSTS:
         if any(map(cost.of, summary.of_workload(workload))):
             yield capacity.cost(summary, workload=workload, cost=cost)

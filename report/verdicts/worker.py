@@ -37,7 +37,7 @@ _WORDS: Mapping[str, _Words] = {
         show=fmt.duration,
     ),
     "idle": _Words(
-        start="Redis commands of an idle worker",
+        start="Redis commands while idle",
         what="rate of Redis commands",
         most="lowest",
         show=lambda per_s: f"{fmt.number(per_s)}/s",

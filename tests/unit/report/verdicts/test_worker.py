@@ -121,7 +121,10 @@ def test_terminal_and_page_show_it(summary: Summary, width: int) -> None:
     titles = {"start": "first job", "idle": "CPU-ms/min", "ping": "missed"}
     title = titles[row_of(summary, "solo").measure]
     assert title in details(summary)
-    assert title in build_page(summary)
+    page = build_page(summary)
+    assert title in page
+    assert '<p class="quiet">:' not in page
+    assert ("Memory after the last job" in page) == (title == "missed")
 
 
 def test_missed_pings_are_named_with_their_contender(tmp_path: Path) -> None:
