@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from collector.reasons import Code
-from collector.run_manifest import Contender
+from collector.run_manifest import Contender, SweepPoint
 from collector.store import RunFolder
 from report.page.page import build_page
 from report.result import WORKER_VERDICTS, Summary
@@ -164,3 +165,36 @@ def test_two_repetitions_are_too_few_for_a_claim(tmp_path: Path) -> None:
 
     assert [codes(row) for row in summary.rows] == [[Code.FEW_OF_WORKER]] * 2
     assert "2 repetitions; a claim needs 5" in summary.verdicts[0].text
+
+
+@pytest.mark.parametrize("measure", PARAMETERS)
+def test_a_sweep_shows_the_figure_at_each_value(tmp_path: Path, measure: str) -> None:
+    """As a table and a chart in the figure's own unit, without a law of throughput."""
+    points = [SweepPoint(of="prefork-4", setting="slots", value=value) for value in (4, 8)]
+    contenders = tuple(
+        replace(DEMO[0], name=name, sweep=point)
+        for name, point in zip(("prefork-4", "solo"), points, strict=True)
+    )
+
+    summary = summarize(run_of(tmp_path / "run", measure, contenders=contenders))
+
+    (sweep,) = summary.sweeps
+    assert (sweep.figure, sweep.usl) == (WORKER_VERDICTS[measure], None)
+    assert [point.median for point in sweep.points] == [
+        known(row.lead).median for row in summary.rows
+    ]
+    assert sweep.figure in shown(summary, width=140, has_details=True)
+    assert sweep.figure in build_page(summary)
+
+
+def test_an_effect_is_told_by_the_figure(tmp_path: Path) -> None:
+    """What gossip costs an idle worker are commands, not throughput."""
+    settings = {"gossip": True}
+    contenders = (replace(DEMO[3], name="prefork-4", settings=settings), DEMO[3])
+
+    (effect,) = summarize(run_of(tmp_path / "run", "idle", contenders=contenders)).effects
+
+    assert effect.figure == WORKER_VERDICTS["idle"]
+    assert "1.50 × the Redis commands/s" in " ".join(
+        effect.text.replace(" [1.50–1.50]", "").split()
+    )
