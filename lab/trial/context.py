@@ -13,6 +13,7 @@ import redis
 from collector.reasons import Code, Parameter, Reason
 from collector.run_manifest import (
     Contender,
+    LimitUse,
     PlannedTrial,
     TrialEntry,
     TrialResult,
@@ -73,6 +74,14 @@ class LabWorker:
         """Return whether the kernel ended one of them at the memory limit."""
         is_killed = self.child.exit_code == -signal.SIGKILL
         return is_killed and self.cgroup is not None and bool(self.cgroup.read().oom_kills)
+
+    def read_limits(self) -> LimitUse | None:
+        """Return what the limits did so far, before a trial; None without limits.
+
+        Kills count in the trial that finds a worker killed, although they came before it.
+        """
+        use = self.cgroup.read() if self.cgroup else None
+        return use if use is None or self.is_alive else replace(use, oom_kills=0)
 
     @property
     def memory_mb(self) -> float:

@@ -72,7 +72,7 @@ def conduct(
     watch = Watch(bench, worker, plan=plan, has_options=workload.has_options)
     watch.begin()
     before = bench.monitor.read()
-    use_before = worker.cgroup.read() if worker.cgroup else None
+    use_before = worker.read_limits()
     pinger = _begin_pings(bench, worker, workload) if plan.measure == "ping" else None
     if load is None:
         bench.send(plan, mix=mix)

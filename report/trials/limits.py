@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -27,7 +26,7 @@ class RowLimits:
     memory_bytes: int | None = None
     #: Share of the quota's periods in which it stopped the workers, of all trials together.
     throttled_share: float | None = None
-    #: Cores that stood still because of the quota, on average: the median of the trials.
+    #: Cores that stood still because of the quota, on average over all trials together.
     throttled_cores: float | None = None
     #: Largest use of memory since the workers started, with cached files.
     memory_peak_bytes: int | None = None
@@ -42,11 +41,9 @@ def row_limits(contender: Contender, *, trials: Iterable[LimitedTrial]) -> RowLi
     found = list(trials)
     uses = [trial.use for trial in found]
     periods = sum(use.periods or 0 for use in uses)
-    stopped = [
-        trial.use.throttled_s / trial.duration_s
-        for trial in found
-        if trial.use.throttled_s is not None and trial.duration_s
-    ]
+    timed = [one for one in found if one.use.throttled_s is not None and one.duration_s]
+    duration_s = sum(one.duration_s or 0.0 for one in timed)
+    stopped_s = sum(one.use.throttled_s or 0.0 for one in timed)
     kills = [use.oom_kills for use in uses if use.oom_kills is not None]
     return RowLimits(
         cpus=contender.cpus,
@@ -54,7 +51,7 @@ def row_limits(contender: Contender, *, trials: Iterable[LimitedTrial]) -> RowLi
         throttled_share=sum(use.throttled_periods or 0 for use in uses) / periods
         if periods
         else None,
-        throttled_cores=statistics.median(stopped) if stopped else None,
+        throttled_cores=stopped_s / duration_s if duration_s else None,
         memory_peak_bytes=max(
             (use.memory_peak_bytes for use in uses if use.memory_peak_bytes), default=None
         ),

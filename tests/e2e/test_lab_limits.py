@@ -87,6 +87,7 @@ def test_a_worker_that_is_killed_at_its_limit_is_invalid_and_the_others_are_meas
     assert reason["code"] == Code.WORKER_OOM_KILLED
     assert "the kernel killed the worker at its memory limit of 105 MB" in ended.stdout
     assert rows["small"]["limits"]["memory_peak_bytes"] <= 100 << 20
+    assert rows["small"]["limits"]["oom_kills"] >= 1
     assert rows["free"]["mark"] != Severity.INVALID
 
 

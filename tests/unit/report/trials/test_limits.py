@@ -23,18 +23,18 @@ def trial(
 
 
 def test_a_row_has_its_limits_and_their_effects() -> None:
-    """Periods and kills add up, the peak is the largest, the cores that stood still a median."""
+    """Periods, times and kills add up, and the peak is the largest."""
     trials = [
         trial(periods=20, throttled=20, stopped_s=1.0, peak=80, kills=1),
         trial(periods=20, throttled=10, stopped_s=2.0, peak=90),
-        trial(periods=10, throttled=10, stopped_s=4.0, peak=70),
+        trial(periods=10, throttled=10, stopped_s=6.0, peak=70),
     ]
 
     assert row_limits(HALF, trials=trials) == RowLimits(
         cpus=0.5,
         memory_bytes=100_000_000,
         throttled_share=0.8,
-        throttled_cores=1.0,
+        throttled_cores=1.5,
         memory_peak_bytes=90,
         oom_kills=1,
     )
