@@ -36,6 +36,10 @@ BUFFER_MAX_BYTES = 64 * 1_048_576
 #: Time for which the recorder retries after its worker has ended, seconds.
 GRACE_S = 60.0
 
+#: Environment variable with the ``cgroup.procs`` files of the control groups that a recorder moves
+#: to, separated like paths: outside of those that limit its worker.
+RECORDER_GROUPS = "POOLBENCH_RECORDER_GROUPS"
+
 #: Signals that end a worker; they also reach its recorder if sent to a group or container.
 IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
@@ -168,7 +172,8 @@ def _open_writer(path: Path) -> int:
 def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen[bytes]:
     """Start a recorder in a session of its own, which signals to the worker's group don't reach.
 
-    `IGNORED_SIGNALS` are blocked in it, by an inherited mask, until it can ignore them.
+    `IGNORED_SIGNALS` are blocked in it, by an inherited mask, until it can ignore them. It moves to
+    the control groups of `RECORDER_GROUPS`.
     """
     environ = dict(os.environ)
     if _PACKAGE_PARENT.name not in {"site-packages", "dist-packages"}:
@@ -176,7 +181,7 @@ def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen
         environ["PYTHONPATH"] = os.pathsep.join(part for part in parts if part)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
     try:
-        return subprocess.Popen(
+        recorder = subprocess.Popen(
             # -P: a redis.py in the worker's folder must not hide the client
             [sys.executable, "-P", "-m", "poolbench.recorder"],
             stdin=stdin,
@@ -187,3 +192,8 @@ def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    for file in filter(None, environ.get(RECORDER_GROUPS, "").split(os.pathsep)):
+        # it stays in the worker's group where it can't leave it
+        with contextlib.suppress(OSError):
+            Path(file).write_text(f"{recorder.pid}\n", encoding="ascii")
+    return recorder

@@ -195,11 +195,13 @@ def _notes(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]) 
     if manifest.overlapped_by:
         notes.append(f"Other runs ran at the same time: {fmt.listed([*manifest.overlapped_by])}.")
     notes += busy_notes(manifest.machine, run="the run")
-    notes += [
+    pilots = [
         f"The pilot of {one.contender} on {one.workload}: {fmt.listed([*map(str, one.reasons)])}."
         for one in trials
         if one.is_pilot and not one.is_valid
     ]
+    # a worker that is killed at its memory limit is killed again after its replacement
+    notes += dict.fromkeys(pilots)
     return notes
 
 

@@ -91,13 +91,6 @@ class Sampler:
             return set()
         return set(tcp_addresses(workers))
 
-    def recorder_pids(self) -> list[int]:
-        """Return the process ids of the probe's recorders."""
-        try:
-            return [process.pid for process in self._tree()[1]]
-        except psutil.NoSuchProcess:
-            return []
-
     def executed_ns(self) -> int | None:
         """Return when the first worker executed ``celery``, Unix ns; None if one is gone."""
         with contextlib.suppress(psutil.Error, KeyError):

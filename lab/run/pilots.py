@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from collector.reasons import Code
 from collector.run_manifest import Contender, Workload
 from lab.experiment.arrivals import MAX_JOBS
 from lab.experiment.worker_settings import limits_overlap
@@ -45,8 +44,8 @@ CPU_PILOT_JOBS = 16
 def size_backlogs(run: Run, *, replace_worker: ReplaceWorker) -> None:
     """Size every backlog; measure the ceilings of each worker and of Redis by no-op jobs.
 
-    A worker that the kernel kills at its memory limit is replaced. Its trial, of the fewest jobs,
-    shows that; the others are measured.
+    A worker of which the kernel kills a process at its memory limit is replaced if its pilot is
+    invalid for it. Its trial, of the fewest jobs, shows that; the others are measured.
     """
     noop = Workload(name="no-op", kind="io.sleep", parameters={"delay_ms": 0.0})
     rates_per_s: dict[str, float] = {}
@@ -135,7 +134,7 @@ def _pilot(
     worker = run.up[contender.name]
     run.progress.now(f"pilot: {contender.name} · {workload.name}")
     result, view = conduct(run, worker, workload, count=count, is_pilot=True)
-    if any(one.code is Code.WORKER_OOM_KILLED for one in result.reasons):
+    if not result.is_valid and result.limits and result.limits.oom_kills:
         replace_worker(worker)
         return 0.0, 0
     if not result.is_valid:

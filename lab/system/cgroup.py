@@ -15,7 +15,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -106,12 +106,10 @@ class ControlGroup:
         script = " && ".join([*(f"echo $$ > {file}" for file in files), 'exec "$@"'])
         return ["/bin/sh", "-c", script, "sh", *command]
 
-    def release(self, pids: Iterable[int]) -> None:
-        """Move processes from the group to that of this process; ignore those that ended."""
-        files = dict.fromkeys(place.own / "cgroup.procs" for place in self.places)
-        for pid, file in itertools.product(pids, files):
-            with contextlib.suppress(ProcessLookupError):
-                _write(file, str(pid))
+    @property
+    def outside(self) -> list[Path]:
+        """Return the files through which a process moves to the groups of this process."""
+        return [*dict.fromkeys(place.own / "cgroup.procs" for place in self.places)]
 
     def since(self, before: LimitUse) -> LimitUse:
         """Return what the limits did since an earlier `read`; the peak is that since the start."""

@@ -95,11 +95,6 @@ class LabWorker:
             return Reason.of(Code.WORKER_OOM_KILLED, memory_mb=self.memory_mb, **known)
         return Reason.of(Code.WORKER_EXITED, exit_code=self.child.exit_code, **known)
 
-    def release_recorders(self) -> None:
-        """Move the probe's recorders out of the control group: they belong to the observer."""
-        if self.cgroup:
-            self.cgroup.release(self.sampler.recorder_pids())
-
     def close(self) -> None:
         """Remove the control group; all processes must have ended."""
         if self.cgroup:

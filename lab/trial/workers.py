@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Collection, Mapping
 
@@ -25,6 +26,7 @@ from lab.trial.plan import draw_mix, plan_trial
 from lab.trial.queues import spread
 from poolbench.errors import StackError
 from poolbench.jobs import find_kind
+from poolbench.pipe import RECORDER_GROUPS
 
 #: Job kind of the sleeps that prove a worker's slots, and their length at first, milliseconds.
 SLEEP = "io.sleep"
@@ -130,6 +132,8 @@ def _start_process(
             "POOLBENCH_SCOPE": bench.scope(block, label=label),
             "POOLBENCH_CELERY": json.dumps(celery_settings(group)),
             **python_environment(interpreter),
+            # recorders belong to the observer: the workers' limits are not theirs
+            **({RECORDER_GROUPS: os.pathsep.join(map(str, cgroup.outside))} if cgroup else {}),
             **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
             **environment,
         },
@@ -173,7 +177,6 @@ def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
                 pilots[send_sleeps(worker, delay_ms=delay_ms)] = worker
                 continue
             worker.ready_s = time.monotonic() - worker.started_at_s
-            worker.release_recorders()
             for workload in bench.experiment.workloads:
                 for sort in workload.sorts:
                     # the slots have already run sleeps
