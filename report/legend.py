@@ -33,7 +33,7 @@ CAUSES: Mapping[Cause, tuple[str, str]] = {
     Cause.IDLE_SLOT: ("idle slot", "its worker has received it, and has an idle slot"),
     Cause.IDLE_WORKER: (
         "idle worker",
-        "its worker has received it and is busy, while another worker has an idle slot",
+        "its worker has received it and is busy, while another of its queue has an idle slot",
     ),
     Cause.BUSY: ("all busy", "its worker has received it, and all slots are busy"),
     Cause.QUEUE: ("queue", "no worker has received it: lag and broker"),
