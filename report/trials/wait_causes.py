@@ -31,6 +31,9 @@ COLUMNS = (
     "finished_ns",
 )  # fmt: skip
 
+#: Celery's annotation of all tasks.
+_ANY_KIND = "*"
+
 #: Points in time or durations, ns.
 Times = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -198,10 +201,15 @@ def _after(first: pl.DataFrame, *, predecessors: Mapping[str, int]) -> pl.DataFr
 
 def _is_limited(parts: pl.Series, *, plan: PlannedTrial, contender: Contender) -> Flags:
     """Return whether the kind of each job has a rate limit."""
-    if any(group.celery.get("task_default_rate_limit") for group in (contender, *contender.crew)):
-        return np.ones(len(parts), dtype=np.bool_)
     # a limit is one of the kind, whichever part sets it
     kinds = {part.kind for part in plan.parts if part.options.rate_limit}
+    for group in (contender, *contender.crew):
+        annotations: Mapping[str, Mapping[str, object]] = group.celery.get("task_annotations") or {}
+        kinds |= {kind for kind, one in annotations.items() if one.get("rate_limit")}
+        if group.celery.get("task_default_rate_limit"):
+            kinds.add(_ANY_KIND)
+    if _ANY_KIND in kinds or (not plan.parts and plan.kind in kinds):
+        return np.ones(len(parts), dtype=np.bool_)
     names = [part.name for part in plan.parts if part.kind in kinds]
     return parts.is_in(names).fill_null(value=False).to_numpy()
 

@@ -121,6 +121,26 @@ def test_a_rate_limit_is_that_of_the_kind(limited: str) -> None:
     assert last(found) == {"queue": 30, "rate_limit": 60}
 
 
+@pytest.mark.parametrize(
+    "celery",
+    [
+        {"task_default_rate_limit": "6/m"},
+        {"task_annotations": {"io.sleep": {"rate_limit": "6/m"}}},
+        {"task_annotations": {"*": {"rate_limit": "6/m"}}},
+    ],
+)
+def test_a_contender_may_limit_kinds_too(celery: dict[str, Any]) -> None:
+    """By Celery's settings, for jobs with and without a mix."""
+    contender = replace(ONE_SLOT, celery=celery)
+    record = ran(0, 30, 90, 95)
+
+    for found in (
+        split(record, contender=contender),
+        split(record | {"part": "a"}, contender=contender, a=JobOptions()),
+    ):
+        assert last(found) == {"queue": 30, "rate_limit": 60}
+
+
 def test_an_idle_slot_of_another_worker_is_a_cause_of_its_own() -> None:
     """As long as its own worker is busy: the job would have started there."""
     other = {"worker": "pair-2@here"}
