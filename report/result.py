@@ -484,8 +484,9 @@ class MixFairness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Width:
-    """The width of the interval in one workload's headline."""
+    """The width of the interval in the verdict on a workload, or on a part of a mix."""
 
+    #: Name of the workload; with ``/`` and the part of a mix.
     workload: str
     #: The contender that is ahead, and the one that it is compared with.
     contender: str

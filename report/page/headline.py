@@ -22,6 +22,9 @@ from report.verdicts.offered_load import slo_words
 #: Answers that the verdict on a workload doesn't contain.
 _OWN_TEXT = (Answer.CROSSOVER, Answer.SWEEP)
 
+#: Answers about latency, which a target makes more precise.
+_LATENCY = (Answer.FAIRNESS, Answer.RESPONSE)
+
 #: Mark → its short meaning.
 _SIGNS: Mapping[Severity, str] = {
     Severity.INVALID: "invalid",
@@ -43,6 +46,9 @@ def headline(summary: Summary, *, answer: Answer) -> str:
     """
     if len(summary.verdicts) == 1 and answer not in _OWN_TEXT:
         return summary.verdicts[0].text
+    if answer in _LATENCY and any(row.targets for row in summary.rows):
+        # which contenders are enough
+        return " ".join(f"{one.workload}: {one.headline}" for one in summary.verdicts)
     return _TEXTS[answer](summary)
 
 

@@ -31,47 +31,61 @@ from report.verdicts.targets import (
 
 
 def rate_table(rows: Sequence[RowSummary]) -> Table:
-    """Return the table of arrivals, jobs done and response; the bar is the p95 response.
-
-    Of a mix, it has p95 of wait and response of each part below its contender, and no bar.
-    """
-    parts = list(dict.fromkeys(part for row in rows for part in row.parts))
+    """Return the table of arrivals, jobs done and response; the bar is the p95 response."""
+    if any(row.parts for row in rows):
+        return _mix_table(rows)
     has_targets = any(row.targets for row in rows)
-    has_accounts = not parts or any(row.ledger.done != row.ledger.sent for row in rows)
-    table = new_table(rows, names=[_part_name(part) for part in parts])
-    for title in ("slots", "offered/s", "done/s", "kept up"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for title in (*(("wait p95",) if parts else ()), "response p95"):
+    table = new_table(rows)
+    for title in ("slots", "offered/s", "done/s", "kept up", "response p95"):
         table.add_column(title, justify="right", no_wrap=True)
     if has_targets:
         table.add_column("target", justify="right", no_wrap=True)
     table.add_column("", ratio=1)
-    if has_accounts:
-        table.add_column("ledger", no_wrap=True)
+    table.add_column("ledger", no_wrap=True)
     largest = max((_p95(row) or 0.0 for row in rows), default=0.0)
     for row in rows:
         is_whole, account = describe_ledger(row.ledger)
-        latency: list[Text | str | Bar] = [Text(fmt.duration(_p95(row)), style="bold")]
-        bar: Bar | str = Bar(largest or 1.0, 0, _p95(row) or 0.0, color=row_shade(row).dark)
-        if parts:
-            latency, bar = ["", ""], ""
         table.add_row(
             *head(row),
             fmt.count(row.slots),
             fmt.number(row.offered_per_s),
-            fmt.number(row.throughput_per_s.median if row.throughput_per_s else None),
-            fmt.NOTHING if row.kept_up is None else f"{row.kept_up} of {row.valid_repetitions}",
-            *latency,
+            _done_per_s(row),
+            _kept_up(row),
+            Text(fmt.duration(_p95(row)), style="bold"),
             *([_status(row, part="")] if has_targets else []),
-            bar,
-            *([Text(account, style="" if is_whole else "red")] if has_accounts else []),
+            Bar(largest or 1.0, 0, _p95(row) or 0.0, color=row_shade(row).dark),
+            Text(account, style="" if is_whole else "red"),
+        )
+    return table
+
+
+def _mix_table(rows: Sequence[RowSummary]) -> Table:
+    """Return the same of a mix, with p95 of wait and response of each part below its contender."""
+    parts = [_part_name(part) for row in rows for part in row.parts]
+    has_targets = any(row.targets for row in rows)
+    has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
+    table = new_table(rows, names=parts)
+    for title in ("slots", "done/s", "kept up", "wait p95", "response p95"):
+        table.add_column(title, justify="right", no_wrap=True)
+    if has_targets:
+        table.add_column("target", justify="right", no_wrap=True)
+    table.add_column("ledger" if has_accounts else "", ratio=1)
+    for row in rows:
+        is_whole, account = describe_ledger(row.ledger)
+        table.add_row(
+            *head(row),
+            fmt.count(row.slots),
+            f"{_done_per_s(row)} of {fmt.number(row.offered_per_s)}",
+            _kept_up(row),
+            *[""] * (3 if has_targets else 2),
+            Text(account if has_accounts else "", style="" if is_whole else "red"),
         )
         for part, found in row.parts.items():
             response_s = found.response_s.p95 if found.response_s else None
             table.add_row(
                 "",
                 _part_name(part),
-                *[""] * 4,
+                *[""] * 3,
                 fmt.duration(found.wait_s.p95 if found.wait_s else None),
                 Text(fmt.duration(response_s), style="bold"),
                 *([_status(row, part=part)] if has_targets else []),
@@ -182,6 +196,14 @@ def fairness_table(rows: Sequence[RowSummary], *, fairness: Sequence[MixFairness
 def _part_name(part: str) -> str:
     """Return the name of a part, set off from its contender's."""
     return f"  {part}"
+
+
+def _done_per_s(row: RowSummary) -> str:
+    return fmt.number(row.throughput_per_s.median if row.throughput_per_s else None)
+
+
+def _kept_up(row: RowSummary) -> str:
+    return fmt.NOTHING if row.kept_up is None else f"{row.kept_up} of {row.valid_repetitions}"
 
 
 def _status(row: RowSummary, *, part: str) -> Text:

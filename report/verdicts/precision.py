@@ -16,17 +16,22 @@ MOST_BLOCKS = 1_000
 
 
 def widths(verdicts: Iterable[Verdict], *, asked: float) -> list[Width]:
-    """Return the widths of all verdicts with a comparison; ``asked`` is a half-width as a share."""
+    """Return the widths of all verdicts with a comparison, of a mix by part.
+
+    ``asked`` is a half-width as a share.
+    """
     return [
         Width(
-            workload=verdict.workload,
+            workload=f"{verdict.workload}/{verdict.part}" if verdict.part else verdict.workload,
             contender=verdict.ahead,
             against=verdict.against,
             half_width=verdict.ratio.half_width,
             blocks=verdict.ratio.blocks,
             blocks_needed=blocks_needed(verdict.ratio, asked=asked),
         )
-        for verdict in verdicts
+        for whole in verdicts
+        # at a rate, the verdict on the whole mix is that on its first part
+        for verdict in (*([] if whole.part else [whole]), *whole.parts)
         if verdict.ratio and verdict.ahead and verdict.against
     ]
 

@@ -36,7 +36,7 @@ _FAR_BEHIND = Decided(
         ("sustain", Answer.SUSTAINED, "Sustained with p95 wait 1.00 s: on io.sleep gevent-100 5"),
         ("curve", Answer.CURVE, "At 80 % of its contender's sustained rate, a job waits up to "),
         ("sweep", Answer.SWEEP, "Threads: highest throughput "),
-        ("mix", Answer.FAIRNESS, "least with gevent-4, 5.00 ×, and most with solo, 20.0 ×."),
+        ("mix", Answer.FAIRNESS, "io.sleep: All kept up with "),
         ("mixed.share", Answer.CROSSOVER, "prefork-10 leads every other pool from a CPU share of"),
         ("empty", Answer.ADVANTAGE, "Nothing could be compared on"),
     ],
@@ -50,6 +50,16 @@ def test_the_chart_that_answers_comes_first_with_its_sentence(
     assert choose_answer(summary) is answer
     assert choose_lead(summary).chart.cells
     assert words in headline(summary, answer=answer)
+
+
+def test_without_targets_a_mix_is_told_by_its_fairness(summaries: Mapping[str, Summary]) -> None:
+    """With them, the verdicts say who is enough."""
+    summary = summaries["mix"]
+    rows = tuple(replace(row, targets=()) for row in summary.rows)
+
+    text = headline(replace(summary, rows=rows), answer=Answer.FAIRNESS)
+
+    assert "least with gevent-4, 5.00 ×, and most with solo, 20.0 ×." in text
 
 
 @pytest.mark.parametrize(

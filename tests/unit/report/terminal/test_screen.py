@@ -249,6 +249,16 @@ def test_details_have_every_cause_by_part(summaries: Mapping[str, Summary], widt
     assert "idle worker: its worker has received it and is busy" in " ".join(text.split())
 
 
+def test_a_mix_fits_with_its_parts_and_targets(summaries: Mapping[str, Summary]) -> None:
+    """In 80 columns, with names of usual length; nothing is cut."""
+    text = shown(summaries["mix"], width=80)
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert "wait p95" in text
+    assert re.search(r" short .* 1 of 5", text)
+
+
 def test_failed_jobs_bring_the_ledger_back(tmp_path: Path) -> None:
     """A column of its own where not all is done; a parameter of a million is no 1e+06."""
     million = replace(WORKLOADS[3], parameters={"delay_ms": 0.5, "size_bytes": 1_000_000})

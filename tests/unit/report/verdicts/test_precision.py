@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import stdtrit
@@ -43,6 +45,18 @@ def test_blocks_needed_are_those_after_which_it_is_narrow() -> None:
     assert blocks_needed(ratio_of(*WOBBLE[:3]), asked=0.02) is None
     assert blocks_needed(ratio_of(0.2, 5.0, 0.3, 4.0, 1.0), asked=0.02) is None
     assert MOST_BLOCKS >= 100
+
+
+def test_a_mix_has_a_width_for_each_part() -> None:
+    """At a rate, those of the parts alone; a backlog has that of its throughput too."""
+    whole = verdict("mix", blocks=8)
+    parts = tuple(replace(whole, part=part) for part in ("short", "long"))
+
+    at_rate = widths([replace(parts[0], parts=parts)], asked=0.02)
+    backlog = widths([replace(whole, parts=parts)], asked=0.02)
+
+    assert [one.workload for one in at_rate] == ["mix/short", "mix/long"]
+    assert [one.workload for one in backlog] == ["mix", "mix/short", "mix/long"]
 
 
 def test_the_widest_is_named_first() -> None:
