@@ -83,6 +83,10 @@ class LabWorker:
         use = self.cgroup.read() if self.cgroup else None
         return use if use is None or self.is_alive else replace(use, oom_kills=0)
 
+    def limits_since(self, before: LimitUse | None) -> LimitUse | None:
+        """Return what the limits did since an earlier `read_limits`; None without limits."""
+        return self.cgroup.since(before) if self.cgroup and before else None
+
     @property
     def memory_mb(self) -> float:
         """Return the memory limit, 10^6 bytes; 0 without one."""

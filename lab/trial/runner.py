@@ -87,7 +87,7 @@ def conduct(
     pings = pinger.end() if pinger else None
     end_ns = time.time_ns()
     disturbance = bench.monitor.since(before)
-    limit_use = worker.cgroup.since(use_before) if worker.cgroup and use_before else None
+    limit_use = worker.limits_since(use_before)
     watch.end()
     redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
     if not why_over and not unlimited:

@@ -78,6 +78,7 @@ def measure_start(
     finally:
         children.request_end(worker.processes)
         children.await_end(worker.processes)
+        limits = worker.cgroup.read() if worker.cgroup else None
         worker.close()
     view = bench.follower.forget(plan.trial)
     found = _start_figures(view, seen=watch)
@@ -92,6 +93,7 @@ def measure_start(
         start_ns=watch.executed_ns or bench.trials[plan.trial].result.start_ns,
         end_ns=end_ns,
         disturbance=disturbance,
+        limits=limits,
         start=found,
         reasons=(why_over,) if why_over else (),
     )
@@ -107,7 +109,7 @@ def measure_idle(
     plan = plan_trial(bench, worker, workload, count=0, repeats=repeats)
     bench.begin_trial(plan)
     bench.record(plan.trial, start_ns=time.time_ns())
-    before = bench.monitor.read()
+    before, use_before = bench.monitor.read(), worker.read_limits()
     first, connections = worker.sampler.sample(trial=plan.trial), read_connections(bench, worker)
     began_s = time.monotonic()
     until_s = began_s + workload.measure_parameters["idle_s"]
@@ -136,6 +138,7 @@ def measure_idle(
         end_ns=time.time_ns(),
         disturbance=bench.monitor.since(before),
         redis=use,
+        limits=worker.limits_since(use_before),
         idle=found,
         reasons=tuple(reasons),
     )
