@@ -202,7 +202,7 @@ def trials_that_end_early(path: Path) -> None:
     """Workers that are gone, killed, silent or deaf, and a Flower that saw nothing."""
     child = cast("Any", SimpleNamespace(exit_code=-9, log=path / "0-solo.log"))
     group = Mock()
-    group.read.return_value = group.since.return_value = LimitUse(oom_kills=2)
+    group.read.return_value = LimitUse(oom_kills=2)
     workers = [
         LabWorker(
             contender=SOLO,
@@ -231,15 +231,18 @@ def trials_that_end_early(path: Path) -> None:
         patch.setattr(runner, "follow", Mock(return_value=None))
         bench.count_events.return_value = 0
         patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=())))
-        runner.conduct(bench, Mock(cgroup=None), Mock())
-        runner.conduct(bench, Mock(is_alive=True, memory_mb=100.0, cgroup=group), Mock())
+        free, limited = Mock(), Mock(is_alive=True, memory_mb=100.0)
+        free.limits_since.return_value = None
+        limited.limits_since.return_value = LimitUse(oom_kills=2)
+        for worker in (free, limited):
+            runner.conduct(bench, worker, Mock())
         patch.setattr(runner, "limit_rates", Mock(return_value=["io.sleep"]))
         patch.setattr(runner, "nodes_of", Mock())
         runner._limit_rates(bench, Mock(), {"io.sleep": "6/m"})
         patch.setattr(runner, "limit_rates", Mock(return_value=[]))
         patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=(), measure="ping")))
         bench.pinger.end.return_value = PingAnswers(timeout_s=1.0)
-        runner.conduct(bench, Mock(cgroup=None), MagicMock())
+        runner.conduct(bench, free, MagicMock())
 
 
 def starts_that_leave_slots_idle(_: Path) -> None:
