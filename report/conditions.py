@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from collector.run_manifest import Contender, Machine, Manifest, PlannedTrial, Workload
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: Topics in which a difference is a refusal, with their content.
 REFUSED: Mapping[str, str] = {
@@ -164,15 +167,28 @@ def _workload(manifest: Manifest, workload: Workload) -> dict[str, Any]:
     # the rate that a search finds is a result, not a condition
     is_found = workload.measure in ("sustain", "curve")
     rates = [] if is_found else sorted({plan.rate_per_s for plan in plans})
-    # defaults are not conditions
-    given = {
-        key: value
-        for key, value in asdict(workload).items()
-        if key not in _LABELS and value not in (None, (), "capacity")
-    }
+    given = _given(workload, without={*_LABELS, "slo", "mix"})
+    # the rate that a search finds depends on its target; at a given rate, nothing does
+    unused = set() if is_found else {"slo"}
+    if workload.mix:
+        given["mix"] = tuple(_given(part, without=unused) for part in workload.mix)
     if is_found:
-        given["slo"] = manifest.slo
+        given["slo"] = manifest.slo if workload.slo is None else workload.slo
     return _flat({**given, "arrivals": arrivals, "rate_per_s": rates} if plans else given)
+
+
+def _given(found: DataclassInstance, *, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the fields that differ from their defaults, which are not conditions.
+
+    Earlier versions lack some of them.
+    """
+    given = {}
+    for one in fields(found):
+        value = getattr(found, one.name)
+        default = one.default_factory() if callable(one.default_factory) else one.default
+        if one.name not in without and value != default:
+            given[one.name] = _given(value) if is_dataclass(value) else value
+    return given
 
 
 def _work(manifest: Manifest, workload: Workload) -> dict[str, Any]:

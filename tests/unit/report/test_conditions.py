@@ -117,6 +117,29 @@ def test_a_difference_is_named_and_some_refuse(
         assert found == ([(topic, what, False)] if topic else [])
 
 
+def test_defaults_and_targets_of_jobs_are_no_conditions(manifest: Content) -> None:
+    """A summary that an earlier version kept lacks the newer keys, and stays comparable.
+
+    A target changes what is said of a given rate, and the rate that is searched for.
+    """
+    short = {"name": "short", "kind": "io.sleep", "parameters": {}, "share": 1.0}
+    mix = [{**short, "options": {"queue": "fast"}, "slo": {"p95_wait_s": 1.0}}]
+    own = {"slo": {"p99_wait_s": 2.0}, "mix": mix, "arrivals": {"how": "poisson"}}
+
+    given = {}
+    for measure in ("rate", "sustain"):
+        described = {**manifest["workloads"][0], **own, "measure": measure}
+        found = conditions_of({**manifest, "workloads": [described]})
+        given[measure] = found["workload"]["io.sleep"]
+
+    plain = {"kind", "parameters.delay_ms", "arrivals", "rate_per_s"}
+    assert set(conditions_of(manifest)["workload"]["io.sleep"]) == plain
+    assert given["rate"]["mix"] == [{**short, "options": {"queue": "fast"}}]
+    assert "slo.p99_wait_s" not in given["rate"]
+    assert given["sustain"]["slo.p99_wait_s"] == 2.0
+    assert "slo" in str(given["sustain"]["mix"])
+
+
 def test_secrets_are_not_kept(manifest: Content) -> None:
     """What Celery censored is left out, and an address loses its credentials."""
     settings = conditions_of(manifest)["settings"]["threads-4"]
