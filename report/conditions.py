@@ -187,7 +187,8 @@ def _given(found: DataclassInstance, *, without: Collection[str] = ()) -> dict[s
         value = getattr(found, one.name)
         default = one.default_factory() if callable(one.default_factory) else one.default
         if one.name not in without and value != default:
-            given[one.name] = _given(value) if is_dataclass(value) else value
+            is_nested = is_dataclass(value) and not isinstance(value, type)
+            given[one.name] = _given(value) if is_nested else value
     return given
 
 

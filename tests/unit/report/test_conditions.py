@@ -126,18 +126,23 @@ def test_defaults_and_targets_of_jobs_are_no_conditions(manifest: Content) -> No
     mix = [{**short, "options": {"queue": "fast"}, "slo": {"p95_wait_s": 1.0}}]
     own = {"slo": {"p99_wait_s": 2.0}, "mix": mix, "arrivals": {"how": "poisson"}}
 
-    given = {}
+    given: dict[str, Any] = {}
     for measure in ("rate", "sustain"):
         described = {**manifest["workloads"][0], **own, "measure": measure}
-        found = conditions_of({**manifest, "workloads": [described]})
-        given[measure] = found["workload"]["io.sleep"]
+        given[measure] = jobs_of({**manifest, "workloads": [described]})
 
     plain = {"kind", "parameters.delay_ms", "arrivals", "rate_per_s"}
-    assert set(conditions_of(manifest)["workload"]["io.sleep"]) == plain
+    assert jobs_of(manifest).keys() == plain
     assert given["rate"]["mix"] == [{**short, "options": {"queue": "fast"}}]
     assert "slo.p99_wait_s" not in given["rate"]
     assert given["sustain"]["slo.p99_wait_s"] == 2.0
     assert "slo" in str(given["sustain"]["mix"])
+
+
+def jobs_of(content: Content) -> dict[str, Any]:
+    """Return the conditions of the one workload."""
+    found: Any = conditions_of(content)
+    return dict(found["workload"]["io.sleep"])
 
 
 def test_secrets_are_not_kept(manifest: Content) -> None:
