@@ -5,7 +5,6 @@ The bounds are wide: they separate answers that differ by several times.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 from collector.reasons import Code
 from collector.schema import RECORD_SCHEMA
 from collector.store import RunFolder
-from lab.system.cgroup import LimitError, Limits, check
 from poolbench.errors import ExitCode
 from report.result import RowSummary, Summary, from_json
 from report.trials.slo import by_job
@@ -137,30 +135,3 @@ def test_a_countdown_takes_twenty_kilobytes_and_their_limit_holds_plain_jobs(
     assert 400 < over_time.levels["countdown_jobs"].peak <= 510
     assert over_time.levels["queue_jobs"].peak > 300
     assert answer.p95_wait_s("limited", part="plain") > 5
-
-
-def test_an_idle_worker_asks_once_a_second_and_sends_heartbeats(
-    ask: Callable[[str], Answer],
-) -> None:
-    """One command a second, and one more every two seconds with Celery's own defaults."""
-    idle = ask("idle_worker").row("usual").idle
-    assert idle
-    assert idle.commands_per_s
-
-    assert 1.25 < idle.commands_per_s < 2.2
-
-
-def test_without_c_there_is_a_child_for_each_core_of_the_host(
-    ask: Callable[[str], Answer],
-) -> None:
-    """Whatever the quota; the children share the 100 MB of the app."""
-    try:
-        check(Limits(cpus=0.5))
-    except LimitError as error:
-        pytest.skip(str(error))
-    start = ask("children").row("unset").start
-    assert start
-    assert start.pss_bytes
-
-    assert start.processes == 1 + (os.cpu_count() or 1)
-    assert 120e6 < start.pss_bytes < 300e6
