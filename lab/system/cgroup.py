@@ -27,7 +27,7 @@ from poolbench.errors import StackError
 PERIOD_US = 100_000
 
 #: How to get permission, for messages.
-REMEDY = "run it as root, or with systemd-run --user --scope -p Delegate=yes"
+REMEDY = "run it as root or with systemd-run --user --scope -p Delegate=yes, or limit its container"
 
 #: Name of a group: the lab's process id and a number.
 _NAME = "poolbench-{pid}-{number}"

@@ -207,7 +207,7 @@ def test_a_contender_whose_limits_are_not_applied_is_skipped(
 
     assert experiment.contenders == (usual,)
     (skip,) = map(str, experiment.skipped)
-    assert skip.startswith("other: limit not applied: /x is read-only. Run it as root, or with ")
+    assert skip.startswith("other: limit not applied: /x is read-only. Run it as root or with ")
 
 
 def test_nobody_left_is_one_clear_error(tmp_path: Path) -> None:
