@@ -40,6 +40,9 @@ CAUSES: Mapping[Cause, tuple[str, str]] = {
     Cause.UNKNOWN: ("unknown", "the records don't show it"),
 }
 
+#: Pools whose slots share one thread.
+ONE_THREAD_POOLS = frozenset({"gevent", "asyncio"})
+
 #: A wait beside an idle slot is worth a line if it is at least this share of the mean wait, and
 #: this long on average, seconds: a dispatch takes milliseconds.
 NOTABLE_SHARE, NOTABLE_S = 0.2, 0.01
@@ -194,9 +197,11 @@ def describe_controls(summary: Summary) -> str:
 def beside_idle(rows: Iterable[RowSummary]) -> str:
     """Return whose jobs waited in a worker although a slot was idle; empty if hardly any did.
 
-    The longest waits come first. In a mix, each part has a wait of its own.
+    The longest waits come first. In a mix, each part has a wait of its own. Where all slots share
+    one thread, the text names the other reason for such a wait.
     """
     found: list[tuple[float, str]] = []
+    shared: set[str] = set()
     for row in rows:
         for waits in row.wait_causes[1:] or row.wait_causes:
             causes = [waits.causes.get(cause) for cause in (Cause.IDLE_SLOT, Cause.IDLE_WORKER)]
@@ -205,10 +210,16 @@ def beside_idle(rows: Iterable[RowSummary]) -> str:
                 who = f"{row.contender} ({waits.part})" if waits.part else row.contender
                 spent = f"{fmt.duration(idle_s)} of {fmt.duration(waits.mean_s)}"
                 found.append((-idle_s, f"{who} {spent}"))
+                shared |= {row.pool} & ONE_THREAD_POOLS
     texts = [text for _, text in sorted(found)]
     if len(texts) > _NAMED + 1:
         texts = [*texts[:_NAMED], f"{len(texts) - _NAMED} others"]
-    return f"Waited in a worker beside an idle slot: {fmt.listed(texts)}." if texts else ""
+    if not texts:
+        return ""
+    why = (
+        f"; on {fmt.listed(sorted(shared))}, a job that computes stops all slots" if shared else ""
+    )
+    return f"Waited in a worker beside an idle slot: {fmt.listed(texts)}{why}."
 
 
 def too_few(blocks: int) -> str:

@@ -317,3 +317,17 @@ def test_an_axis_is_logarithmic_where_its_ends_are_far_apart(
     rows = [{"x": value, "y": 1.0} for value in values]
 
     assert reaching("slots", rows=rows)["scale"].get("type") == kind
+
+
+def test_all_contenders_of_a_part_share_a_panel(summaries: Mapping[str, Summary]) -> None:
+    """Each contender's own measurement of a job alone differs by a few percent."""
+    summary = summaries["mix"]
+    (one, *others) = summary.fairness
+    slowed = {
+        part: replace(slow, ideal_s=1.02 * slow.ideal_s) for part, slow in one.by_kind.items()
+    }
+    differing = replace(summary, fairness=(replace(one, by_kind=slowed), *others))
+
+    chart = charts_of(differing)[f"fairness-{one.workload}"]
+
+    assert len({row["panel"] for row in chart.rows}) == len(one.by_kind)
