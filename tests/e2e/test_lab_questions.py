@@ -5,6 +5,7 @@ The bounds are wide: they separate answers that differ by several times.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from poolbench.errors import ExitCode
 from report.result import RowSummary, Summary, from_json
 from report.trials.slo import by_job
 from tests.integration.test_lab_run import only_run, poolbench
-from tests.summaries import codes, row_of
+from tests.summaries import codes, known, row_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -105,17 +106,14 @@ def test_threads_are_slow_if_they_reserve_nothing(ask: Callable[[str], Answer]) 
     answer = ask("no_prefetch")
 
     usual, none = (answer.row(name).throughput_per_s for name in ("threads", "threads-none"))
-    assert usual
-    assert none
-    assert none.median < 0.6 * usual.median
+    assert known(none).median < 0.6 * known(usual).median
 
 
 def test_the_prefetch_count_returns_after_retries_and_countdowns(
     ask: Callable[[str], Answer],
 ) -> None:
     """It rises by each job that waits for its time, and is sixteen again with no job left."""
-    over_time = ask("prefetch_drift").row("threads").over_time
-    assert over_time
+    over_time = known(ask("prefetch_drift").row("threads").over_time)
 
     found = over_time.levels["prefetch_count"]
     assert (found.start, found.end, found.drift.median) == (16, 16, 0)
@@ -127,11 +125,33 @@ def test_a_countdown_takes_twenty_kilobytes_and_their_limit_holds_plain_jobs(
 ) -> None:
     """Five hundred wait in the worker; the others stay in its queue, with the plain jobs behind."""
     answer = ask("countdown_memory")
-    over_time = answer.row("limited").over_time
-    assert over_time
-    assert over_time.bytes_per_countdown
+    over_time = known(answer.row("limited").over_time)
 
-    assert 8_000 < over_time.bytes_per_countdown.median < 50_000
+    assert 8_000 < known(over_time.bytes_per_countdown).median < 50_000
     assert 400 < over_time.levels["countdown_jobs"].peak <= 510
     assert over_time.levels["queue_jobs"].peak > 300
     assert answer.p95_wait_s("limited", part="plain") > 5
+
+
+def test_a_worker_without_slots_starts_a_child_for_each_core_of_the_host(
+    ask: Callable[[str], Answer],
+) -> None:
+    """Whatever its quota; where no quota can be set, that contender is skipped."""
+    rows = ask("unset_slots").summary.rows
+
+    started = [known(row.start).processes for row in rows]
+    assert started == [1 + (os.cpu_count() or 1)] * len(rows)
+    assert "unset" in {row.contender for row in rows}
+
+
+def test_an_idle_worker_is_quieter_without_gossip_and_heartbeat(
+    ask: Callable[[str], Answer],
+) -> None:
+    """Half a command a second less: a heartbeat every two seconds."""
+    answer = ask("idle_worker")
+    default, quiet = (
+        known(known(answer.row(name).idle).commands_per_s) for name in ("default", "quiet")
+    )
+
+    assert 0.5 < quiet < 1.3
+    assert quiet + 0.2 < default < 2.5
