@@ -246,6 +246,12 @@ class Workload:
         return any(part.options != JobOptions() for part in self.mix)
 
     @property
+    def executions_per_job(self) -> float:
+        """Return the mean number of executions of a job; above 1 only with chains or the like."""
+        jobs = {part.canvas or part.name: part.share for part in self.mix}
+        return sum(part.share for part in self.mix) / sum(jobs.values()) if jobs else 1.0
+
+    @property
     def shares(self) -> tuple[float, ...]:
         """Return the share of each of the `sorts`; they add up to 1."""
         if not self.kind:

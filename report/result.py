@@ -148,7 +148,8 @@ class RowSummary:
     redis_bytes_per_job: float | None = None
     #: What was measured: `capacity`, `rate`, `sustain`, `curve`, `start`, `idle` or `ping`.
     measure: str = "capacity"
-    #: If jobs arrived at a rate: the rate, and the valid repetitions in which the row kept up.
+    #: If jobs arrived at a rate: the rate, where each execution of a chain, group or chord counts,
+    #: and the valid repetitions in which the row kept up.
     offered_per_s: float | None = None
     kept_up: int | None = None
     sustained_per_s: Median | None = None

@@ -257,7 +257,7 @@ class Row:
             redis_commands_per_job=_median(trial.redis_commands_per_job for trial in valid),
             redis_bytes_per_job=_median(trial.redis_bytes_per_job for trial in valid),
             measure=self.measure,
-            offered_per_s=_median(trial.rate_per_s for trial in at_rate),
+            offered_per_s=self._offered_per_s(at_rate),
             kept_up=sum(trial.is_sustained is True for trial in at_rate) if at_rate else None,
             sustained_per_s=Median.of([*self.sustained_per_s.values()]),
             lag_histogram=lag_histogram(spans["lag"]) if at_rate else (),
@@ -288,6 +288,11 @@ class Row:
             reasons=(*self.reasons, *self._notes(per_s)),
             groups=summarize_groups(self.contender, trials=[trial.groups for trial in valid]),
         )
+
+    def _offered_per_s(self, at_rate: Sequence[Trial]) -> float | None:
+        """Return the median of the arrivals, in executions per second as the throughput is."""
+        rate_per_s = _median(trial.rate_per_s for trial in at_rate)
+        return rate_per_s and rate_per_s * self.workload.executions_per_job
 
     def _processes(self) -> int | None:
         """Return the most processes at once, if no setting of the contender is their number."""

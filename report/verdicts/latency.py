@@ -64,7 +64,7 @@ def _judge_part(
         most="shortest",
         value=figures.get(verdict.ahead or "", ""),
         other_value=figures.get(verdict.against or "", ""),
-    ) or [f"p95 {span}{value} of {name}." for name, value in figures.items() if value]
+    ) or [f"The p95 {span} of {name}{value}." for name, value in figures.items() if value]
     texts[:1] = [f"{part}: {text[0].lower()}{text[1:]}" for text in texts[:1]]
     return replace(
         verdict,

@@ -100,18 +100,23 @@ def _sustained(row: Row) -> Entry:
 
 def _kept_up(rows: Sequence[Row], *, workload: Workload) -> str:
     """Return which contenders fell behind, and in how many trials; or that all kept up."""
+    measured = [row for row in rows if row.valid]
     behind = []
-    for row in rows:
+    for row in measured:
         kept = [trial.is_sustained for trial in row.valid]
         if not all(kept):
             behind.append(f"{row.contender.name} (in {kept.count(False)} of {len(kept)})")
-    if not any(row.valid for row in rows):
+    if not measured:
         return ""
     arrivals = workload.arrivals or {}
     came = f"{arrivals.get('how', '')} arrivals"
     rate_per_s = arrivals.get("rate_per_s")
     if isinstance(rate_per_s, (int, float)) and rate_per_s:
         came = f"{fmt.number(rate_per_s)} jobs/s"
+        if (executions := workload.executions_per_job) > 1:
+            came = f"{came} ({fmt.number(rate_per_s * executions)} executions/s)"
+    if len(measured) < len(rows) and not behind:
+        return f"{fmt.listed([row.contender.name for row in measured])} kept up with {came}."
     if not behind:
         return f"All kept up with {came}." if len(rows) > 1 else f"It kept up with {came}."
     return f"Not all kept up with {came}: {fmt.listed(behind)} did not."

@@ -355,6 +355,30 @@ def test_each_part_of_a_mix_has_a_verdict(tmp_path: Path) -> None:
         assert re.search(r"\n +short +\S+ µ?s +10\.\d ms", shown(summary, width=width))
 
 
+def test_the_arrivals_of_a_chain_count_its_executions(tmp_path: Path) -> None:
+    """Throughput counts executions, so that the offered load beside it does too."""
+    canvas = {"name": "order", "shape": "chain"}
+    chain = [part | {"share": 1 / 2, "canvas": canvas} for part in MIX]
+
+    plain, chained = short_beside_long(tmp_path / "a"), short_beside_long(tmp_path / "b", mix=chain)
+
+    assert [row.offered_per_s for row in plain.rows] == [15.0, 15.0]
+    assert [row.offered_per_s for row in chained.rows] == [30.0, 30.0]
+    assert "All kept up with 15.0 jobs/s (30.0 executions/s)." in chained.verdicts[0].text
+
+
+def test_only_contenders_with_a_valid_trial_kept_up(tmp_path: Path) -> None:
+    """A contender whose trials are all invalid isn't among those that kept up."""
+    trials = rates(blocks=5)
+    for plan, _ in trials:
+        plan["sent"] = 200 if plan["contender"] == "solo" else 120
+
+    (verdict,) = summary_of(tmp_path, "rate", trials).verdicts
+
+    assert verdict.headline.startswith("threads-4 kept up with 30.0 jobs/s.")
+    assert "Left out (invalid): solo." in verdict.text
+
+
 def test_a_backlog_has_waits_by_part_where_they_differ(tmp_path: Path) -> None:
     """In sequence, the others wait for the first; in random order, a wait is a place alone."""
     found = {}
