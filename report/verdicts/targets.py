@@ -62,14 +62,19 @@ def _sentence(found: Sequence[tuple[str, TargetSummary]]) -> str:
         for name, one in found
         if one.is_met is None
     ]
-    none = [f"{name} ({describe_seen(one)})" for name, one in found if one.is_met is False]
-    who, verb = fmt.listed(meet) or "none", "meet" if len(meet) > 1 else "meets"
-    if len(meet) == len(found) > 1:
+    missed = [f"{name} ({describe_seen(one)})" for name, one in found if one.is_met is False]
+    who = fmt.listed(meet)
+    if not meet:
+        who = "none always" if some else "none"
+    elif len(meet) == len(found) > 1:
         who = "all"
-    clauses = [f"{who} {verb} {goal}", *some, *([f"not {fmt.listed(none)}"] if none else [])]
-    if not meet and not some:
-        clauses = [f"none meets {goal}: {fmt.listed(none)}"]
-    text, has_name = "; ".join(clauses), bool(meet) and who != "all"
+    start = f"{who} {'meet' if len(meet) > 1 else 'meets'} {goal}"
+    if meet or some:
+        ends = [fmt.listed(some), f"not {fmt.listed(missed)}" if missed else ""]
+        text = "; ".join(filter(None, [start, *ends]))
+    else:
+        text = f"{start}: {fmt.listed(missed)}"
+    has_name = bool(meet) and who != "all"
     if not first.is_claim:
         text, has_name = f"so far {text}", False
     return f"{part}{text if part or has_name else text[0].upper() + text[1:]}."
