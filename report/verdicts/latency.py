@@ -55,7 +55,11 @@ def _judge_part(
     if furthest:
         # the contender that is furthest behind shows the difference that a choice makes
         verdict = replace(
-            verdict, against=furthest.against, ratio=furthest.ratio, furthest_behind=None
+            verdict,
+            best=verdict.ahead,
+            against=furthest.against,
+            ratio=furthest.ratio,
+            furthest_behind=None,
         )
     texts = describe_comparison(
         verdict,

@@ -315,8 +315,14 @@ MIX = [
 ]
 
 
-def short_beside_long(path: Path, *, blocks: int = 5, **more: Any) -> Summary:
-    """Return the summary of short jobs beside long ones, in four slots and in one."""
+def short_beside_long(
+    path: Path,
+    *,
+    blocks: int = 5,
+    contenders: Sequence[Contender] = (FAST, SLOW),
+    **more: Any,
+) -> Summary:
+    """Return the summary of short jobs beside long ones, in four slots and in one by default."""
     parts = ["long" if seq % 10 == 0 else "short" for seq in range(200)]
 
     def one(contender: Contender, block: int) -> Any:
@@ -327,7 +333,7 @@ def short_beside_long(path: Path, *, blocks: int = 5, **more: Any) -> Summary:
         plan = {"contender": contender.name, "block": block, "rate_per_s": 15.0, "parts": MIX}
         return plan, records
 
-    trials = [one(contender, block) for block in range(blocks) for contender in (FAST, SLOW)]
+    trials = [one(contender, block) for block in range(blocks) for contender in contenders]
     mixed = {"kind": "mix", "parameters": {}, "mix": MIX}
     return summary_of(path, "rate", trials, **mixed | more)
 
@@ -377,6 +383,19 @@ def test_only_contenders_with_a_valid_trial_kept_up(tmp_path: Path) -> None:
 
     assert verdict.headline.startswith("threads-4 kept up with 30.0 jobs/s.")
     assert "Left out (invalid): solo." in verdict.text
+
+
+def test_a_part_is_told_by_who_is_furthest_behind(tmp_path: Path) -> None:
+    """Two contenders tie for the short jobs; the third one's difference is no tie."""
+    (verdict,) = short_beside_long(tmp_path, contenders=(FAST, *OTHERS)).verdicts
+
+    short, long = verdict.parts
+    assert (short.part, short.best, short.against) == ("short", "threads-4", "prefork-1")
+    assert short.ties == ("threads-8",)
+    assert short.headline.startswith("short: the p95 response of threads-4 (")
+    assert "no difference from threads-8." in short.headline
+    assert long.best is None
+    assert long.headline.startswith("long: no difference")
 
 
 def test_a_backlog_has_waits_by_part_where_they_differ(tmp_path: Path) -> None:
