@@ -7,7 +7,7 @@ records.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -161,7 +161,14 @@ def _target(found: pl.DataFrame, *, part: str, figure: str, bound_s: float, jobs
     )
 
 
-def judge_rate(found: pl.DataFrame, *, jobs: int, slots: int, slo: SloByPart) -> RateVerdict:
+def judge_rate(
+    found: pl.DataFrame,
+    *,
+    jobs: int,
+    slots: int,
+    slo: SloByPart,
+    later_parts: Collection[str] = (),
+) -> RateVerdict:
     """Return whether all jobs were done within the SLO and the contender did not fall behind.
 
     It fell behind if the median wait of the last tenth of the jobs, in order of their due times,
@@ -174,6 +181,8 @@ def judge_rate(found: pl.DataFrame, *, jobs: int, slots: int, slo: SloByPart) ->
         jobs: number of planned jobs; jobs that were not sent count as not done.
         slots: the contender's slots; 0 if unknown.
         slo: bounds by part; empty: the contender only has to keep up.
+        later_parts: parts whose jobs wait for the end of others, as later links of a chain do; they
+            are no sign that the contender fell behind.
     """
     done = found.drop_nulls("response_ns").height
     reasons = []
@@ -187,7 +196,7 @@ def judge_rate(found: pl.DataFrame, *, jobs: int, slots: int, slo: SloByPart) ->
             reasons.append(
                 Reason.of(Code.OVER_BOUND, **names, seen_s=one.seen_s, bound_s=one.bound_s)
             )
-    behind, is_behind = _behind(found, slots=slots)
+    behind, is_behind = _behind(found, slots=slots, later_parts=later_parts)
     if is_behind and behind is not None:
         reasons.append(Reason.of(Code.FELL_BEHIND, share=behind))
     return RateVerdict(is_sustained=not reasons, reasons=tuple(reasons), behind_share=behind)
@@ -241,14 +250,18 @@ def late_reason(found: pl.DataFrame) -> Reason | None:
     return Reason.of(Code.SENT_LATE, late=late, jobs=found.height, bound_s=LATE_S)
 
 
-def _behind(found: pl.DataFrame, *, slots: int) -> tuple[float | None, bool]:
+def _behind(
+    found: pl.DataFrame, *, slots: int, later_parts: Collection[str]
+) -> tuple[float | None, bool]:
     """Return the last jobs' wait as a share of the arrival period, and whether it is too long."""
     known = found.drop_nulls("wait_ns")
+    if later_parts:
+        known = known.filter(~pl.col("part").is_in(later_parts).fill_null(value=False))
     if known.height < 2 or known["due_ns"][-1] <= known["due_ns"][0]:
         return None, False
     period_ns = known["due_ns"][-1] - known["due_ns"][0]
     last_ns = _median(known.tail(math.ceil(LAST_SHARE * known.height))["delay_ns"])
-    one_more_ns = _nearest_rank_s(known["execution_ns"].drop_nulls(), percent=95) * _NS_PER_S
+    one_more_ns = _nearest_rank_s(found["execution_ns"].drop_nulls(), percent=95) * _NS_PER_S
     bound_ns = BEHIND_SHARE * period_ns
     if math.isfinite(one_more_ns):
         bound_ns += one_more_ns / max(1, slots)

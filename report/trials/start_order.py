@@ -59,7 +59,9 @@ def start_order(records: pl.DataFrame, *, plan: PlannedTrial) -> StartOrder | No
     if all(part.options.priority is None for part in plan.parts):
         return None
     first = executions(records, plan=plan).filter(pl.col("attempt") == 0)
-    jobs = first.with_columns(begin_ns=pl.max_horizontal("begin_ns", "eta_ns"))
+    # a pool's timer may be early
+    begin = pl.min_horizontal(pl.max_horizontal("begin_ns", "eta_ns"), "started_ns")
+    jobs = first.with_columns(begin_ns=begin)
     classes: dict[tuple[str, int], list[str]] = {}
     for part in plan.parts:
         key = (part.options.queue, part.options.priority or 0)

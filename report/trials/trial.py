@@ -51,7 +51,7 @@ from report.trials.slo import (
     slo_of,
 )
 from report.trials.start_order import StartOrder, start_order
-from report.trials.wait_causes import has_causes, wait_causes
+from report.trials.wait_causes import has_causes, predecessors, wait_causes
 from report.trials.worker_figures import PingFigures, measure_pings
 
 #: Columns of a record that are read; the others stay on disk.
@@ -417,7 +417,9 @@ def _judge_rate(
     """
     jobs, is_given = by_job(records), plan.measure == "rate"
     bounds: SloByPart = {} if is_given else slo
-    verdict = judge_rate(jobs, jobs=plan.count, slots=plan.slots, slo=bounds)
+    verdict = judge_rate(
+        jobs, jobs=plan.count, slots=plan.slots, slo=bounds, later_parts=predecessors(plan)
+    )
     targets = judge_targets(jobs, slo=slo, jobs=plan.count) if is_given else ()
     # late jobs can't cause a rate to be sustained
     is_met = plan.step is not None and verdict.is_sustained

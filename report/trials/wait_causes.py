@@ -122,7 +122,7 @@ def wait_causes(records: pl.DataFrame, *, plan: PlannedTrial, contender: Contend
     ready = np.clip(found["eta_ns"].fill_null(0).to_numpy(), begin, end)
     received = np.clip(found["received_ns"].fill_null(0).to_numpy(), ready, end)
     is_received = found["received_ns"].is_not_null().to_numpy()
-    is_limited = _is_limited(found["part"], plan=plan, contender=contender) & is_received
+    is_limited = _is_limited(found, plan=plan, contender=contender) & is_received
     waits = {
         Cause.COUNTDOWN: ready - begin,
         Cause.RATE_LIMIT: np.where(is_limited, end - received, 0),
@@ -153,12 +153,12 @@ def executions(records: pl.DataFrame, *, plan: PlannedTrial) -> pl.DataFrame:
     is_next = (seq == seq.shift(1)) & (attempt == attempt.shift(1) + 1)
     begin = pl.when(attempt == 0).then("due_ns").when(is_next).then(pl.col("finished_ns").shift(1))
     found = first.with_columns(begin_ns=begin)
-    if predecessors := _predecessors(plan):
-        found = _after(found, predecessors=predecessors)
+    if needed := predecessors(plan):
+        found = _after(found, needed=needed)
     return found.drop_nulls("begin_ns")
 
 
-def _predecessors(plan: PlannedTrial) -> dict[str, int]:
+def predecessors(plan: PlannedTrial) -> dict[str, int]:
     """Return part → the number of executions before it that have to end first, by seq.
 
     Only parts that are later links of a chain, or the body of a chord.
@@ -173,15 +173,15 @@ def _predecessors(plan: PlannedTrial) -> dict[str, int]:
     return found
 
 
-def _after(first: pl.DataFrame, *, predecessors: Mapping[str, int]) -> pl.DataFrame:
+def _after(first: pl.DataFrame, *, needed: Mapping[str, int]) -> pl.DataFrame:
     """Return the executions; the waits of some parts begin when those before them have ended."""
+    count = pl.col("part").cast(pl.String).replace_strict(needed, default=0)
     ends = first.group_by("seq").agg(end_ns=pl.col("finished_ns").max())
-    needed = pl.col("part").cast(pl.String).replace_strict(predecessors, default=0)
     before = (
         first.filter(pl.col("attempt") == 0)
-        .select("seq", needed=needed)
-        .filter(pl.col("needed") > 0)
-        .select("seq", before=pl.int_ranges(pl.col("seq") - pl.col("needed"), pl.col("seq")))
+        .select("seq", count=count)
+        .filter(pl.col("count") > 0)
+        .select("seq", before=pl.int_ranges(pl.col("seq") - pl.col("count"), pl.col("seq")))
         .explode("before")
         .join(ends, left_on="before", right_on="seq", how="left")
         .group_by("seq")
@@ -194,24 +194,45 @@ def _after(first: pl.DataFrame, *, predecessors: Mapping[str, int]) -> pl.DataFr
         how="left",
         maintain_order="left",
     )
-    is_after = needed.gt(0) & (pl.col("attempt") == 0)
+    is_after = count.gt(0) & (pl.col("attempt") == 0)
     begin = pl.when(is_after).then("end_ns").otherwise("begin_ns")
     return joined.with_columns(begin_ns=begin).drop("end_ns")
 
 
-def _is_limited(parts: pl.Series, *, plan: PlannedTrial, contender: Contender) -> Flags:
-    """Return whether the kind of each job has a rate limit."""
+def _is_limited(found: pl.DataFrame, *, plan: PlannedTrial, contender: Contender) -> Flags:
+    """Return whether the kind of each execution has a rate limit in the worker that received it."""
+    kinds = {part.name: part.kind for part in plan.parts}
+    other = "" if kinds else plan.kind
+    kind = (
+        found["part"].cast(pl.String).replace_strict(kinds, default=other, return_dtype=pl.String)
+    )
     # a limit is one of the kind, whichever part sets it
-    kinds = {part.kind for part in plan.parts if part.options.rate_limit}
-    for group in (contender, *contender.crew):
-        annotations: Mapping[str, Mapping[str, object]] = group.celery.get("task_annotations") or {}
-        kinds |= {kind for kind, one in annotations.items() if one.get("rate_limit")}
-        if group.celery.get("task_default_rate_limit"):
-            kinds.add(_ANY_KIND)
-    if _ANY_KIND in kinds or (not plan.parts and plan.kind in kinds):
-        return np.ones(len(parts), dtype=np.bool_)
-    names = [part.name for part in plan.parts if part.kind in kinds]
-    return parts.is_in(names).fill_null(value=False).to_numpy()
+    of_jobs = [part.kind for part in plan.parts if part.options.rate_limit]
+    is_limited = kind.is_in(of_jobs).fill_null(value=False)
+    for group in contender.crew:
+        limited = _limited_kinds(group)
+        workers = [
+            name
+            for name in found["worker"].unique()
+            if _group_of(name or "", contender=contender) == group
+        ]
+        is_here = found["worker"].is_in(workers, nulls_equal=True)
+        is_limited |= is_here & (kind.is_in(limited) | (_ANY_KIND in limited))
+    return is_limited.to_numpy()
+
+
+def _limited_kinds(group: WorkerGroup) -> set[str]:
+    """Return the kinds whose rate Celery's settings limit in a group's workers."""
+    given = group.celery.get("task_annotations")
+    tables = given if isinstance(given, list) else [given]
+    limited = {
+        kind
+        for table in tables
+        if isinstance(table, Mapping)
+        for kind, one in table.items()
+        if isinstance(one, Mapping) and one.get("rate_limit")
+    }
+    return limited | ({_ANY_KIND} if group.celery.get("task_default_rate_limit") else set())
 
 
 def _queues(parts: pl.Series, *, plan: PlannedTrial) -> pl.Series:

@@ -205,6 +205,21 @@ def test_a_countdown_is_not_a_backlog() -> None:
     assert not judge_rate(without, jobs=20, slots=1, slo={}).is_sustained
 
 
+def test_a_later_link_of_a_chain_is_not_behind() -> None:
+    """It starts when the link before it has ended; the first links alone show a backlog."""
+    half_ns = 500_000_000
+    first = serve(rate_per_s=10.0, job_s=0.01, jobs=20).with_columns(part=pl.lit("first"))
+    then = first.with_columns(
+        pl.col("started_ns", "finished_ns") + half_ns,
+        seq=pl.col("seq") + 20,
+        part=pl.lit("then"),
+    )
+    jobs = by_job(pl.concat([first, then, then.with_columns(seq=pl.col("seq") + 20)]))
+
+    assert judge_rate(jobs, jobs=60, slots=1, slo={}, later_parts=["then"]).is_sustained
+    assert not judge_rate(jobs, jobs=60, slots=1, slo={}, later_parts=["first"]).is_sustained
+
+
 @pytest.mark.parametrize(("error", "is_sustained"), [("PlannedError: ", True), ("OSError", False)])
 def test_jobs_that_fail_as_planned_are_done(error: str, is_sustained: bool) -> None:  # noqa: FBT001 -- a parameter
     """They did their work, and the experiment wanted them to fail; others are missing."""

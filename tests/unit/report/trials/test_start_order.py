@@ -60,6 +60,13 @@ def test_a_countdown_is_no_wait_for_a_slot() -> None:
     assert order_of(jobs, eta_ns=20, high=0, low=9) == StartOrder(pairs=1, in_order=1)
 
 
+def test_a_job_that_starts_before_its_countdown_is_over_never_waited() -> None:
+    """A pool's timer may be a little early; the job forms no pair."""
+    jobs = [("low", 0, 18), ("high", 19, 19)]
+
+    assert order_of(jobs, eta_ns=20, high=0, low=9) is None
+
+
 @pytest.mark.parametrize("low", [0, None])
 def test_equal_priorities_ask_for_no_order(low: int | None) -> None:
     """Redis serves a message without a priority as one of priority 0."""

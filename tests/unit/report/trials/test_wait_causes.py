@@ -127,6 +127,7 @@ def test_a_rate_limit_is_that_of_the_kind(limited: str) -> None:
         {"task_default_rate_limit": "6/m"},
         {"task_annotations": {"io.sleep": {"rate_limit": "6/m"}}},
         {"task_annotations": {"*": {"rate_limit": "6/m"}}},
+        {"task_annotations": [{"other": {}}, {"io.sleep": {"rate_limit": "6/m"}}]},
     ],
 )
 def test_a_contender_may_limit_kinds_too(celery: dict[str, Any]) -> None:
@@ -139,6 +140,24 @@ def test_a_contender_may_limit_kinds_too(celery: dict[str, Any]) -> None:
         split(record | {"part": "a"}, contender=contender, a=JobOptions()),
     ):
         assert last(found) == {"queue": 30, "rate_limit": 60}
+
+
+def test_a_limit_of_one_group_holds_no_job_of_another() -> None:
+    """Celery's setting limits the workers that have it alone."""
+    limited = {"task_default_rate_limit": "6/m"}
+    groups = (
+        WorkerGroup(name="a", pool="solo", slots=1, queues=("a",), celery=limited),
+        WorkerGroup(name="b", pool="solo", slots=1, queues=("b",)),
+    )
+    contender = Contender(name="x", pool="solo", slots=2, groups=groups)
+    records = [
+        ran(seq, 0, 50, 80, worker=f"x:{name}:1@here", part=name) for seq, name in enumerate("ab")
+    ]
+
+    found = split(*records, contender=contender, a=JobOptions(queue="a"), b=JobOptions(queue="b"))
+
+    assert found["rate_limit"].to_list() == [50, 0]
+    assert found["idle_slot"].to_list() == [0, 50]
 
 
 def test_an_idle_slot_of_another_worker_is_a_cause_of_its_own() -> None:
