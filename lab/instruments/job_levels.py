@@ -14,14 +14,11 @@ from typing import Any, Self, cast
 import redis
 
 from collector.run_manifest import Contender
-from poolbench.keys import queue_name, unacked_keys
+from poolbench.keys import queue_lists, queue_name, unacked_keys
 from poolbench.presence import live_keys
 
-#: What kombu puts between a queue's name and a priority above 0, in the key of its own list.
-PRIORITY_SEPARATOR = "\x06\x16"
-
-#: The priorities of such lists; kombu uses some of them, by default 3, 6 and 9.
-PRIORITIES = range(1, 10)
+#: All priorities: a queue has lists for some of them, by default 0, 3, 6 and 9.
+PRIORITIES = range(10)
 
 #: Greatest age of a heartbeat that counts, seconds. A worker whose loop is busy doesn't report.
 FRESH_S = 2.5
@@ -70,7 +67,7 @@ class LevelReader:
         ]
         return cls(
             client,
-            lists=[key for queue in queues for key in _lists(queue)],
+            lists=[key for queue in queues for key in queue_lists(queue, steps=PRIORITIES)],
             unacked=unacked_keys(contender.name, scope=scope)["unacked_key"],
             workers=live_keys(client, contender.name, queues=queues),
         )
@@ -103,11 +100,6 @@ class LevelReader:
             if (is_new and found.is_at_rest) or time.monotonic() > deadline_s:
                 return found
             time.sleep(0.05)
-
-
-def _lists(queue: str) -> list[str]:
-    """Return the keys of a queue's lists, one for each priority."""
-    return [queue, *(f"{queue}{PRIORITY_SEPARATOR}{priority}" for priority in PRIORITIES)]
 
 
 def _sum(heartbeats: Iterable[bytes | None], *, since_ns: int) -> dict[str, int]:

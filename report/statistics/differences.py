@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from report.statistics.ratios import CLAIM_BLOCKS, CONFIDENCE
+from report.statistics.ratios import CLAIM_BLOCKS, median_rank
 
 #: Most points of a slope; of more, evenly spread ones are used.
 _MOST_POINTS = 400
@@ -31,18 +31,12 @@ class Change:
     def of(cls, values: Sequence[float]) -> Self | None:
         """Return the median with its interval; None without values.
 
-        The interval is that of the sign test, which assumes no distribution: it ends at the values
-        of such ranks, counted from both ends, that it contains the true median in 95 % of runs or
-        more (in 94 % with five repetitions, where the rank is 1).
+        The interval ends at the values of `median_rank`, counted from both ends.
         """
         if not values:
             return None
         ordered, count = sorted(values), len(values)
-        rank, below = 0, 1.0
-        while 2 * below / 2**count <= 1 - CONFIDENCE:
-            rank += 1
-            below += math.comb(count, rank)
-        at = max(0, rank - 1)
+        at = median_rank(count) - 1
         return cls(
             median=statistics.median(ordered),
             low=ordered[at],

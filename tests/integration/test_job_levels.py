@@ -9,8 +9,8 @@ from typing import Any
 import redis
 
 from collector.run_manifest import Contender, WorkerGroup
-from lab.instruments.job_levels import PRIORITY_SEPARATOR, JobLevels, LevelReader
-from poolbench.keys import queue_name, unacked_keys, worker_key
+from lab.instruments.job_levels import JobLevels, LevelReader
+from poolbench.keys import list_key, queue_name, unacked_keys, worker_key
 
 _SCOPE = "run.0"
 
@@ -47,7 +47,7 @@ def test_every_queue_priority_and_worker_is_counted(client: redis.Redis) -> None
     """The workers of another block have other queues, and don't count."""
     io = queue_name("pair", scope=_SCOPE, queue="io")
     client.lpush(queue_name("pair", scope=_SCOPE), "default")
-    client.lpush(f"{io}{PRIORITY_SEPARATOR}3", "3", "3 too")
+    client.lpush(list_key(io, priority=3), "3", "3 too")
     client.lpush(queue_name("pair", scope="run.1"), "of another block")
     unacked = unacked_keys("pair", scope=_SCOPE)["unacked_key"]
     client.hset(unacked, mapping={"1": "", "2": ""})
