@@ -30,30 +30,39 @@ from report.verdicts.targets import (
 )
 
 
-def rate_table(rows: Sequence[RowSummary]) -> Table:
+def rate_table(rows: Sequence[RowSummary], *, width: int) -> Table:
     """Return the table of arrivals, jobs done and response; the bar is the p95 response."""
     if any(row.parts for row in rows):
         return _mix_table(rows)
     has_targets = any(row.targets for row in rows)
-    table = new_table(rows)
-    for title in ("slots", "offered/s", "done/s", "kept up", "response p95"):
+    # beside targets or an account of lost, failed or expired jobs there is no room for bars
+    has_bars = not has_targets and all(row.ledger.done == row.ledger.sent for row in rows)
+    most = None if has_bars or width >= WIDE else NAME_COLUMNS
+    titles = ["slots", "offered/s", "done/s", "kept up", "response p95"]
+    if has_bars:
+        table = new_table(rows)
+    else:
+        table = new_table(rows, header="\ncontender", most=most)
+        titles = ["\nslots", "\noffered/s", "\ndone/s", "kept\nup", "response\np95"]
+    for title in [*titles, *(["\ntarget"] if has_targets else [])]:
         table.add_column(title, justify="right", no_wrap=True)
-    if has_targets:
-        table.add_column("target", justify="right", no_wrap=True)
-    table.add_column("", ratio=1)
-    table.add_column("ledger", no_wrap=True)
+    if has_bars:
+        table.add_column("", ratio=1)
+        table.add_column("ledger", no_wrap=True)
+    else:
+        table.add_column("\nledger", ratio=1)
     largest = max((_p95(row) or 0.0 for row in rows), default=0.0)
     for row in rows:
         is_whole, account = describe_ledger(row.ledger)
         table.add_row(
-            *head(row),
+            *head(row, most=most),
             fmt.count(row.slots),
             fmt.number(row.offered_per_s),
             _done_per_s(row),
             _kept_up(row),
             Text(fmt.duration(_p95(row)), style="bold"),
             *([_status(row, part="")] if has_targets else []),
-            Bar(largest or 1.0, 0, _p95(row) or 0.0, color=row_shade(row).dark),
+            *([Bar(largest or 1.0, 0, _p95(row) or 0.0, color=row_shade(row).dark)] * has_bars),
             Text(account, style="" if is_whole else "red"),
         )
     return table

@@ -233,7 +233,7 @@ def _main_table(
     if measure in WORKER_MEASURES:
         return worker_table(rows, width=width)
     if measure == "rate":
-        return rate_table(rows)
+        return rate_table(rows, width=width)
     if measure == "curve":
         curves = [one for one in summary.curves if one.workload == rows[0].workload]
         return curve_table(rows, curves=curves)

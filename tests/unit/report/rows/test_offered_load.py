@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -396,6 +397,22 @@ def test_a_part_is_told_by_who_is_furthest_behind(tmp_path: Path) -> None:
     assert "no difference from threads-8." in short.headline
     assert long.best is None
     assert long.headline.startswith("long: no difference")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_targets_and_expired_jobs_fit_beside_a_rate(tmp_path: Path, width: int) -> None:
+    """No title and no count is cut; a long account continues in the next line."""
+    summary = summary_of(tmp_path, "rate", rates(), slo=SLO)
+    rows = []
+    for row in summary.rows:
+        ledger = replace(row.ledger, done=row.ledger.done - 88, expired=88)
+        rows.append(replace(row, ledger=ledger, contender=f"{row.contender}.slots-{row.slots}"))
+
+    text = shown(replace(summary, rows=tuple(rows)), width=width)
+
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert re.search(r"(met|missed) +512 of 600", text)
 
 
 def test_a_backlog_has_waits_by_part_where_they_differ(tmp_path: Path) -> None:
