@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from report import format as fmt
 from report.result import RowSummary
+from report.trials.worker_figures import PingFigures
 
 #: Returns a cell's text.
 Show = Callable[[RowSummary], str]
@@ -24,14 +25,23 @@ class WorkerColumn:
     is_wide: bool = False
 
 
+def answer_time(answer_s: float | None, *, ping: PingFigures | None) -> str:
+    """Return the time to the answer to a ping; > and the limit if it is that of missed pings."""
+    is_missed = ping and ping.missed and answer_s is not None and answer_s >= ping.timeout_s
+    return f"> {fmt.duration(answer_s)}" if is_missed else fmt.duration(answer_s)
+
+
 def _lead(title: str, *, show: Callable[[float | None], str]) -> tuple[WorkerColumn, WorkerColumn]:
+    def shown(row: RowSummary, value: float | None) -> str:
+        return answer_time(value, ping=row.ping) if row.ping else show(value)
+
     def median(row: RowSummary) -> str:
-        return show(row.lead.median if row.lead else None)
+        return shown(row, row.lead.median if row.lead else None)
 
     def span(row: RowSummary) -> str:
         if row.lead is None:
             return fmt.NOTHING
-        low, high = show(row.lead.low), show(row.lead.high)
+        low, high = shown(row, row.lead.low), shown(row, row.lead.high)
         # a common unit is written once
         number, _, unit = low.partition(" ")
         return f"{number if unit == high.partition(' ')[2] else low}–{high}"
@@ -67,8 +77,12 @@ WORKER_COLUMNS: Mapping[str, tuple[WorkerColumn, ...]] = {
     ),
     "ping": (
         *_lead("p95", show=fmt.duration),
-        _column("p50", lambda row: fmt.duration(row.ping.p50_s if row.ping else None)),
-        _column("max", lambda row: fmt.duration(row.ping.max_s if row.ping else None)),
+        _column(
+            "p50", lambda row: answer_time(row.ping.p50_s if row.ping else None, ping=row.ping)
+        ),
+        _column(
+            "max", lambda row: answer_time(row.ping.max_s if row.ping else None, ping=row.ping)
+        ),
         _column("pings", lambda row: fmt.count(row.ping.pings if row.ping else None)),
         _column("missed", lambda row: fmt.percent(row.ping.missed_share if row.ping else None)),
         _column(

@@ -94,7 +94,9 @@ def _first_screen(summary: Summary, *, width: int) -> Iterator[RenderableType]:
     if controls := describe_controls(summary):
         yield Text(f"{controls} workloads.", style="dim")
     yield from (Text(note, style="dim") for note in summary.notes)
-    yield Text(_KEY, style="dim")
+    has_jobs = any(row.measure not in WORKER_MEASURES for row in summary.rows)
+    key = f"{_KEY if has_jobs else ''}Details: --details, docs/marks.md"
+    yield Text(key, style="dim")
 
 
 def _details(summary: Summary, *, width: int) -> Iterator[RenderableType]:
@@ -115,7 +117,7 @@ def _details(summary: Summary, *, width: int) -> Iterator[RenderableType]:
 #: The meaning of the first screen's columns.
 _KEY = (
     "▲ more, ▼ less, = no difference; p95: execution, or response if jobs arrive at a rate; "
-    "CPU-s: per 1,000 jobs; MB: PSS. Details: --details, docs/marks.md"
+    "CPU-s: per 1,000 jobs; MB: PSS. "
 )
 
 

@@ -12,8 +12,9 @@ from collector.run_manifest import Workload
 from report import format as fmt
 from report.result import WORKER_VERDICTS, Verdict
 from report.rows.row import Row
+from report.rows.worker_columns import answer_time
 from report.statistics.ratios import Median
-from report.trials.worker_figures import sum_pings
+from report.trials.worker_figures import PingFigures, sum_pings
 from report.verdicts.latency import describe_comparison, judge_entries
 
 
@@ -66,7 +67,8 @@ def judge_worker(
         for row in rows
         if row.mark != "!" and not row.twin_of and (found := Median.of([*row.lead.values()]))
     }
-    sentences = [_listed(figures, words=words), _missed(rows)]
+    pings = _pings(rows)
+    sentences = [_listed(figures, words=words, pings=pings), _missed(pings)]
     if verdict.ratio:
         value = f" ({words.show(figures.get(verdict.ahead or ''))})"
         sentences += describe_comparison(
@@ -83,25 +85,33 @@ def judge_worker(
     )
 
 
-def _listed(figures: Mapping[str, float], *, words: _Words) -> str:
+def _listed(
+    figures: Mapping[str, float], *, words: _Words, pings: Mapping[str, PingFigures]
+) -> str:
     """Return the figure of each contender, the smallest first."""
-    ordered = sorted(figures.items(), key=lambda item: (item[1], item[0]))
-    texts = [f"{name} {words.show(value)}" for name, value in ordered]
+    texts = [
+        f"{name} {answer_time(value, ping=pings[name]) if name in pings else words.show(value)}"
+        for name, value in sorted(figures.items(), key=lambda item: (item[1], item[0]))
+    ]
     return f"{words.start}: {fmt.listed(texts)}." if texts else ""
 
 
-def _missed(rows: Sequence[Row]) -> str:
-    """Return the share of pings without an answer in time, by contender; empty without pings."""
-    found = {
+def _pings(rows: Sequence[Row]) -> Mapping[str, PingFigures]:
+    """Return how each contender's workers answered pings; empty without pings."""
+    return {
         row.contender.name: pings
         for row in rows
         if not row.twin_of and (pings := sum_pings([one.ping for one in row.valid if one.ping]))
     }
-    if not found:
+
+
+def _missed(pings: Mapping[str, PingFigures]) -> str:
+    """Return the share of pings without an answer in time, by contender; empty without pings."""
+    if not pings:
         return ""
-    limit = fmt.duration(next(iter(found.values())).timeout_s)
+    limit = fmt.duration(next(iter(pings.values())).timeout_s)
     missed = [
-        f"{name} {fmt.percent(pings.missed_share)}" for name, pings in found.items() if pings.missed
+        f"{name} {fmt.percent(one.missed_share)}" for name, one in pings.items() if one.missed
     ]
     if not missed:
         return f"All pings were answered within {limit}."

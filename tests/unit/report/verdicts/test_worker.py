@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,7 @@ def test_terminal_and_page_show_it(summary: Summary, width: int) -> None:
         text = shown(summary, width=width, has_details=has_details)
         assert max(map(len, text.splitlines())) <= width
         assert "…" not in text
+    assert "p95: execution" not in shown(summary, width=width)
     titles = {"start": "first job", "idle": "CPU-ms/min", "ping": "missed"}
     title = titles[row_of(summary, "solo").measure]
     assert title in details(summary)
@@ -129,7 +131,7 @@ def test_terminal_and_page_show_it(summary: Summary, width: int) -> None:
 
 
 def test_missed_pings_are_named_with_their_contender(tmp_path: Path) -> None:
-    """In the headline; the p95 of a contender that misses many is the limit."""
+    """In the headline; the p95 of a contender that misses many is above the limit."""
     folder = run_of(tmp_path / "run", "ping")
     answers = {"timeout_s": 1.0, "answers_s": [None] * 5 + [0.1] * 15}
     spoil(folder, contender="solo", ping=answers)
@@ -138,6 +140,8 @@ def test_missed_pings_are_named_with_their_contender(tmp_path: Path) -> None:
 
     assert "Pings without an answer within 1.00 s: solo 25 %." in summary.verdicts[0].headline
     assert known(row_of(summary, "solo").lead).median == 1.0
+    assert "solo > 1.00 s." in summary.verdicts[0].headline
+    assert re.search(r"solo +1 +> 1\.00 s", shown(summary, width=80))
 
 
 def test_a_threshold_may_name_the_figure(tmp_path: Path) -> None:
