@@ -13,6 +13,7 @@ from typing import Any, cast
 import click
 from celery.app.defaults import DEFAULTS, NAMESPACES, SETTING_KEYS, flatten
 from celery.bin.worker import worker
+from kombu.transport.redis import Channel
 from pydantic_core import PydanticCustomError
 
 from lab.experiment.file_table import broken
@@ -87,6 +88,15 @@ _CONTROLLED_OPTIONS: Mapping[str, Mapping[str, str]] = {
     "result_backend_transport_options": {"global_keyprefix": _KEYS},
 }
 
+#: The options of the broker's transport that kombu reads: of its channels and of its retries.
+_BROKER_OPTIONS = frozenset(
+    {
+        *Channel.from_transport_options,
+        *("polling_interval", "failover_strategy", "connect_retries_timeout"),
+        *("max_retries", "interval_start", "interval_step", "interval_max"),
+    }
+)
+
 #: What a setting of each of Celery's types must be; other types are not checked.
 _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "bool": ((bool,), "must be true or false"),
@@ -158,9 +168,17 @@ def setting_faults(settings: Mapping[str, Any]) -> Iterator[Broken]:
                 yield (name,), broken(problem)
         elif not _is_json(value):
             yield (name,), broken("must be a text, number, true, false, list or table")
-        options = _CONTROLLED_OPTIONS.get(name, {}) if isinstance(value, dict) else {}
-        for option in options.keys() & value.keys() if options else ():
-            yield (name, option), broken(options[option], remedy="leave it out")
+        for option in value if isinstance(value, dict) else ():
+            if reason := _CONTROLLED_OPTIONS.get(name, {}).get(option):
+                yield (name, option), broken(reason, remedy="leave it out")
+            elif name == "broker_transport_options" and option not in _BROKER_OPTIONS:
+                yield (
+                    (name, option),
+                    broken(
+                        "unknown option of the broker",
+                        remedy=nearest(option, among=_BROKER_OPTIONS),
+                    ),
+                )
 
 
 def name_fault(name: str) -> PydanticCustomError | None:

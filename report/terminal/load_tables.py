@@ -29,14 +29,18 @@ from report.verdicts.targets import (
     describe_status,
 )
 
+#: Largest length of an account beside bars: "all 1,000,000 done".
+_SHORT_ACCOUNT = 18
+
 
 def rate_table(rows: Sequence[RowSummary], *, width: int) -> Table:
     """Return the table of arrivals, jobs done and response; the bar is the p95 response."""
     if any(row.parts for row in rows):
         return _mix_table(rows)
     has_targets = any(row.targets for row in rows)
-    # beside targets or an account of lost, failed or expired jobs there is no room for bars
-    has_bars = not has_targets and all(row.ledger.done == row.ledger.sent for row in rows)
+    # beside targets or a long account there is no room for bars
+    accounts = [describe_ledger(row.ledger)[1] for row in rows]
+    has_bars = not has_targets and max(map(len, accounts)) <= _SHORT_ACCOUNT
     most = None if has_bars or width >= WIDE else NAME_COLUMNS
     titles = ["slots", "offered/s", "done/s", "kept up", "response p95"]
     if has_bars:

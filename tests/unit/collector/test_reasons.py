@@ -18,7 +18,10 @@ def test_words_hold_the_parameters_as_people_read_them() -> None:
     bound: dict[str, Any] = {"percentile": "p95", "span": "wait", "bound_s": 1.0}
 
     assert LOST.text == "1,200 of 4,000 jobs lost"
-    assert Reason.of(Code.JOBS_DUPLICATED, jobs=1).text == "1 job ran twice"
+    assert (
+        Reason.of(Code.JOBS_DUPLICATED, jobs=1).text
+        == "1 repeated execution of jobs that had already run"
+    )
     assert Reason.of(Code.OVER_BOUND, seen_s=1.5, **bound).text == "p95 wait 1.50 s exceeds 1.00 s"
     assert "wait without end exceeds" in Reason.of(Code.OVER_BOUND, seen_s=None, **bound).text
     gil = Reason.of(Code.GIL_TURNED_ON, packages=["a", "b"], path="/bin/python")

@@ -82,6 +82,10 @@ FAULTS = [
         "celery = { broker_transport_options = { unacked_key = 'a' } }",
         'contender.celery.broker_transport_options.unacked_key = "a" is invalid: it separates the',
     ),
+    (
+        "celery = { broker_transport_options = { visibilty_timeout = 5 } }",
+        "= 5 is invalid: unknown option of the broker. Did you mean visibility_timeout?",
+    ),
     ("arguments = ['--max-task-per-child', '5']", "unknown option of celery worker. Did you mean"),
     ("arguments = ['--xyzzy']", "unknown option of celery worker. See celery worker --help."),
     ("arguments = ['-O', 'fast']", "'fast' is not one of 'default', 'fair'"),
