@@ -12,6 +12,7 @@ from collector.reasons import Code, Reason, Severity, describe_alike
 from collector.run_manifest import Workload
 from collector.worker_figures import JOBLESS_MEASURES, WORKER_MEASURES
 from report import format as fmt
+from report.analyses.sweep_text import describe_law
 from report.legend import (
     beside_idle,
     describe_control,
@@ -133,7 +134,9 @@ def _beyond_rows(summary: Summary, *, has_details: bool) -> Iterator[RenderableT
     for found in summary.crossovers:
         yield render_crossover(summary, found=found)
     for sweep in summary.sweeps:
-        yield render_sweep(sweep, has_table=has_details)
+        # a sweep over texts has no law
+        if has_details or describe_law(sweep):
+            yield render_sweep(sweep, has_table=has_details)
     yield from render_effects(summary)
     yield from render_thresholds(summary)
 
@@ -152,8 +155,8 @@ def _warnings(summary: Summary) -> Iterator[RenderableType]:
         if severity is Severity.INVALID:
             who = fmt.listed([*rows])
         else:
-            of = "all" if len(rows) == len(summary.rows) else f"{len(rows)}"
-            who = f"{of} {'row' if len(rows) == 1 else 'rows'}"
+            is_all = len(rows) == len(summary.rows) > 1
+            who = "all rows" if is_all else fmt.counted(len(rows), noun="row")
         if severity:
             style = MARK_STYLES.get(severity, "")
             yield Text.assemble(

@@ -45,7 +45,10 @@ def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) ->
     is_search = rows[0].measure == "sustain"
     title = "sustained/s [range]" if is_search else "jobs/s [range]"
     table.add_column(title, justify="right", no_wrap=True)
-    table.add_column(f"× {verdict.baseline or 'baseline'}", justify="right")
+    to_baseline = f"× {verdict.baseline or 'baseline'}"
+    if width < WIDE:
+        to_baseline = _broken(to_baseline, room=len("× ") + NAME_COLUMNS)
+    table.add_column(to_baseline, justify="right")
     for title in ("p95", "CPU-s", "MB"):
         table.add_column(title, justify="right", no_wrap=True)
     # if all jobs are done, the head of the report says so once

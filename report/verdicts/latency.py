@@ -69,6 +69,9 @@ def _judge_part(
         value=figures.get(verdict.ahead or "", ""),
         other_value=figures.get(verdict.against or "", ""),
     ) or [f"The p95 {span} of {name}{value}." for name, value in figures.items() if value]
+    if not any(figures.values()) and any(row.valid for row in rows):
+        share = next(one.share for one in workload.mix if one.name == part)
+        texts = [f"No job of its share ({fmt.percent(share)}) was measured."]
     texts[:1] = [f"{part}: {text[0].lower()}{text[1:]}" for text in texts[:1]]
     return replace(
         verdict,

@@ -125,6 +125,19 @@ def test_other_settings_have_no_law(tmp_path: Path) -> None:
     assert describe_law(sweep) == ""
 
 
+def test_a_sweep_without_a_law_is_only_in_the_details(tmp_path: Path) -> None:
+    """Its title alone says nothing; and the long name of its baseline is not cut in 80 columns."""
+    summary = summary_of(tmp_path / "run", {5: 400.0, 2: 200.0}, setting="redis_delay_ms")
+    title = "threads by redis_delay_ms"
+
+    first, details = (shown(summary, width=80, has_details=one) for one in (False, True))
+
+    assert title not in first
+    assert title in details
+    assert "…" not in first
+    assert re.search(r"× threads\.redis_ ", first)
+
+
 def test_why_there_is_no_law_or_no_peak_is_said(tmp_path: Path) -> None:
     """Three sizes are too few for three unknowns, and figures that grow all along have no peak."""
     (few,) = summary_of(tmp_path / "few", {1: 100.0, 2: 190.0, 4: 350.0}).sweeps
