@@ -17,6 +17,7 @@ from report.statistics.percentiles import Tail
 from report.terminal.tables import (
     NAME_COLUMNS,
     WIDE,
+    called,
     durations,
     head,
     new_table,
@@ -73,25 +74,34 @@ def rate_table(rows: Sequence[RowSummary], *, width: int) -> Table:
 
 
 def _mix_table(rows: Sequence[RowSummary]) -> Table:
-    """Return the same of a mix, with p95 of wait and response of each part below its contender."""
+    """Return the same of a mix, with p95 of wait and response of each part below its contender.
+
+    The accounts of contenders of which not all jobs were done come below: a column for them would
+    be as narrow as the names of the parts are long.
+    """
     parts = [_part_name(part) for row in rows for part in row.parts]
     has_targets = any(row.targets for row in rows)
-    has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
+    accounts = [(row, *describe_ledger(row.ledger)) for row in rows]
+    open_accounts = [
+        Text(f"{called(row)}: {account}", style="" if is_whole else "red")
+        for row, is_whole, account in accounts
+        if row.ledger.done != row.ledger.sent
+    ]
     table = new_table(rows, names=parts)
+    if open_accounts:
+        table.caption = Text("\n").join(open_accounts)
+        table.caption_justify = "left"
     for title in ("slots", "done/s", "kept up", "wait p95", "response p95"):
         table.add_column(title, justify="right", no_wrap=True)
     if has_targets:
         table.add_column("target", justify="right", no_wrap=True)
-    table.add_column("ledger" if has_accounts else "", ratio=1)
+    table.add_column("", ratio=1)
     for row in rows:
-        is_whole, account = describe_ledger(row.ledger)
         table.add_row(
             *head(row),
             fmt.count(row.slots),
             f"{_done_per_s(row)} of {fmt.number(row.offered_per_s)}",
             _kept_up(row),
-            *[""] * (3 if has_targets else 2),
-            Text(account if has_accounts else "", style="" if is_whole else "red"),
         )
         for part, found in row.parts.items():
             response_s = found.response_s.p95 if found.response_s else None

@@ -386,6 +386,18 @@ def test_only_contenders_with_a_valid_trial_kept_up(tmp_path: Path) -> None:
     assert "Left out (invalid): solo." in verdict.text
 
 
+def test_the_account_of_a_mix_is_readable_in_a_narrow_terminal(tmp_path: Path) -> None:
+    """It is a line below the table, however long the names of the parts are."""
+    summary = short_beside_long(tmp_path, blocks=1)
+    (row, *others) = summary.rows
+    parts = {f"{part}-of-a-long-name": one for part, one in row.parts.items()}
+    failed = replace(row, parts=parts, ledger=replace(row.ledger, done=190, failed_as_planned=10))
+
+    text = shown(replace(summary, rows=(failed, *others)), width=80)
+
+    assert "\nthreads-4: 190 of 200 done, 10 failed as planned" in text
+
+
 def test_a_part_is_told_by_who_is_furthest_behind(tmp_path: Path) -> None:
     """Two contenders tie for the short jobs; the third one's difference is no tie."""
     (verdict,) = short_beside_long(tmp_path, contenders=(FAST, *OTHERS)).verdicts
