@@ -113,6 +113,19 @@ class WorkerGroup:
         """
         return {**self.settings, **_flattened(self.celery, prefix="celery")}
 
+    def rate_limit(self, kind: str) -> str | int | float | None:
+        """Return the rate limit that Celery's settings give a kind of job in each of its workers.
+
+        None without one. Celery applies the annotation of all kinds last.
+        """
+        given = self.celery.get("task_annotations") or []
+        tables = [one for one in ([given] if isinstance(given, Mapping) else given) if one]
+        limit = self.celery.get("task_default_rate_limit")
+        for name in (kind, "*"):
+            found = next((one[name] for one in tables if name in one), None)
+            limit = found.get("rate_limit", limit) if isinstance(found, Mapping) else limit
+        return limit or None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender(WorkerGroup):

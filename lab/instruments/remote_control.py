@@ -25,6 +25,9 @@ CENSORED = "********"
 #: A value that is unknown, in a message.
 UNKNOWN = "unknown (no answer)"
 
+#: A rate limit as Celery writes it, or starts a second; None for no limit.
+RateLimit = str | int | float | None
+
 #: The setting with which a worker doesn't answer.
 _REMOTE_CONTROL = "worker_enable_remote_control"
 
@@ -118,7 +121,7 @@ def _differing(
             yield f"{where}{name}", json.dumps(value), _shown(found)
 
 
-def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, str | None]) -> list[str]:
+def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, RateLimit]) -> list[str]:
     """Set the rate limits of job kinds in workers; None removes a limit.
 
     Returns the kinds whose limit a worker did not confirm.

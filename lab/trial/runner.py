@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from collector.reasons import Code, Reason
-from collector.run_manifest import LimitUse, PlannedTrial, TrialResult, Workload
+from collector.run_manifest import LimitUse, PlannedTrial, TrialResult, WorkerGroup, Workload
 from lab.experiment.arrivals import MAX_JOBS, Load
+from lab.experiment.worker_settings import instances
 from lab.fixtures.pinger import Pinger
-from lab.instruments.remote_control import limit_rates, nodes_of
+from lab.instruments.remote_control import RateLimit, limit_rates, nodes_of
 from lab.instruments.stream_follower import TrialView
 from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, measure_job_cost, plan_trial
@@ -42,7 +43,7 @@ def conduct(
     A trial ends when every job has ended, when the worker exits, or when no line has arrived for
     `Experiment.stall_s`. In the last two cases it is invalid, and its result has the reason. It is
     also invalid if it has a Flower that received no event, or if a worker did not confirm a rate
-    limit. Rate limits are removed after it: workers also run other jobs.
+    limit. After it, the workers have the limits of their settings again: they also run other jobs.
 
     Args:
         bench: instruments and results of the run.
@@ -92,7 +93,7 @@ def conduct(
     redis_use = used(connections, after=read_connections(bench, worker)) if connections else None
     if not why_over and not unlimited:
         # else the workers are replaced
-        unlimited = _limit_rates(bench, worker, dict.fromkeys(limits))
+        unlimited = _restore_rates(bench, worker, kinds=limits)
     cost_after = measure_job_cost(gauge, plan=plan, is_after=True)
     watch.rest(end_ns=end_ns)
     events = bench.count_events() if bench.count_events else None
@@ -183,19 +184,43 @@ def follow(
 
 
 def _limit_rates(
-    bench: Bench, worker: LabWorker, limits: Mapping[str, str | None]
+    bench: Bench,
+    worker: LabWorker,
+    limits: Mapping[str, RateLimit],
+    *,
+    group: WorkerGroup | None = None,
 ) -> Reason | None:
-    """Set the workers' rate limits by kind; return why the trial is invalid, if one is unknown."""
+    """Set the rate limits by kind of all workers, or of a group's.
+
+    Returns why the trial is invalid, if a worker doesn't confirm one.
+    """
     if not limits:
         return None
+    contender = worker.contender
+    nodes = nodes_of(contender, scope=bench.scope(worker.block))
     unconfirmed = limit_rates(
         bench.environment["POOLBENCH_REDIS_URL"],
-        nodes=nodes_of(worker.contender, scope=bench.scope(worker.block)),
+        nodes=[
+            node
+            for node, (own, _) in zip(nodes, instances(contender), strict=True)
+            if group in (None, own)
+        ],
         limits=limits,
     )
     if not unconfirmed:
         return None
     return Reason.of(Code.RATE_LIMIT_UNCONFIRMED, kinds=unconfirmed)
+
+
+def _restore_rates(bench: Bench, worker: LabWorker, *, kinds: Collection[str]) -> Reason | None:
+    """Set the rate limits of kinds as the workers' settings have them, as `_limit_rates` does."""
+    if not kinds:
+        return None
+    reasons = [
+        _limit_rates(bench, worker, {kind: group.rate_limit(kind) for kind in kinds}, group=group)
+        for group in worker.contender.crew
+    ]
+    return next(filter(None, reasons), None)
 
 
 def _begin_pings(bench: Bench, worker: LabWorker, workload: Workload) -> Pinger:

@@ -31,9 +31,6 @@ COLUMNS = (
     "finished_ns",
 )  # fmt: skip
 
-#: Celery's annotation of all tasks.
-_ANY_KIND = "*"
-
 #: Points in time or durations, ns.
 Times = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -208,31 +205,16 @@ def _is_limited(found: pl.DataFrame, *, plan: PlannedTrial, contender: Contender
     )
     # a limit is one of the kind, whichever part sets it
     of_jobs = [part.kind for part in plan.parts if part.options.rate_limit]
-    is_limited = kind.is_in(of_jobs).fill_null(value=False)
+    is_limited = kind.is_in(of_jobs)
     for group in contender.crew:
-        limited = _limited_kinds(group)
+        limited = [one for one in {other, *kinds.values()} if group.rate_limit(one)]
         workers = [
             name
             for name in found["worker"].unique()
             if _group_of(name or "", contender=contender) == group
         ]
-        is_here = found["worker"].is_in(workers, nulls_equal=True)
-        is_limited |= is_here & (kind.is_in(limited) | (_ANY_KIND in limited))
+        is_limited |= kind.is_in(limited) & found["worker"].is_in(workers, nulls_equal=True)
     return is_limited.to_numpy()
-
-
-def _limited_kinds(group: WorkerGroup) -> set[str]:
-    """Return the kinds whose rate Celery's settings limit in a group's workers."""
-    given = group.celery.get("task_annotations")
-    tables = given if isinstance(given, list) else [given]
-    limited = {
-        kind
-        for table in tables
-        if isinstance(table, Mapping)
-        for kind, one in table.items()
-        if isinstance(one, Mapping) and one.get("rate_limit")
-    }
-    return limited | ({_ANY_KIND} if group.celery.get("task_default_rate_limit") else set())
 
 
 def _queues(parts: pl.Series, *, plan: PlannedTrial) -> pl.Series:

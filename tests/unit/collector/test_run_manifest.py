@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from celery import Celery
 
 from collector.reasons import Code, Severity
 from collector.run_manifest import (
@@ -13,6 +14,7 @@ from collector.run_manifest import (
     JobCost,
     PlannedPart,
     RedisUse,
+    WorkerGroup,
     read_manifest,
 )
 from poolbench.errors import StorageError
@@ -137,3 +139,29 @@ def test_a_field_that_is_missing_or_wrong_is_named(change: dict[str, Any], messa
 
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "celery",
+    [
+        {},
+        {"task_default_rate_limit": "6/m"},
+        {"task_annotations": {"job": {"rate_limit": "5/s"}, "*": {"priority": 3}}},
+        {"task_annotations": {"job": {"rate_limit": "5/s"}, "*": {"rate_limit": "7/s"}}},
+        {"task_annotations": {"job": {"rate_limit": None}}, "task_default_rate_limit": 2},
+        {"task_annotations": [{"other": {"rate_limit": "1/s"}}, {"job": {"rate_limit": 0.5}}]},
+    ],
+)
+def test_a_group_has_the_rate_limits_that_celery_sets(celery: dict[str, Any]) -> None:
+    """By default, by annotation, and by that of all kinds, which Celery applies last."""
+    app = Celery(set_as_current=False)
+    app.conf.update(celery)
+    job = app.task(name="job", shared=False)(_work)
+
+    group = WorkerGroup(pool="solo", slots=1, celery=celery)
+
+    assert group.rate_limit("job") == job.rate_limit
+
+
+def _work() -> None:
+    """Do nothing."""

@@ -237,7 +237,8 @@ def trials_that_end_early(path: Path) -> None:
         for worker in (free, limited):
             runner.conduct(bench, worker, Mock())
         patch.setattr(runner, "limit_rates", Mock(return_value=["io.sleep"]))
-        patch.setattr(runner, "nodes_of", Mock())
+        patch.setattr(runner, "nodes_of", Mock(return_value=[]))
+        patch.setattr(runner, "instances", Mock(return_value=[]))
         runner._limit_rates(bench, Mock(), {"io.sleep": "6/m"})
         patch.setattr(runner, "limit_rates", Mock(return_value=[]))
         patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=(), measure="ping")))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+from unittest.mock import MagicMock, Mock
+
 import pytest
 
+from collector.run_manifest import Contender, WorkerGroup
 from lab.experiment.arrivals import MAX_JOBS
 from lab.instruments.stream_follower import TrialView
+from lab.trial import runner
 from lab.trial.runner import backlog_size, busy_slots, measured_rate_per_s
 
 
@@ -58,3 +63,27 @@ def test_slots_that_were_idle_in_the_pilot_need_no_backlog(
 ) -> None:
     """All slots if the peak was near its maximum, else a multiple of the peak."""
     assert busy_slots(peak, jobs=jobs, slots=slots) == busy
+
+
+def test_workers_get_their_own_rate_limits_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of their settings, by group: a limit of a workload's jobs would else remove them."""
+    celery = {"task_annotations": {"io.sleep": {"rate_limit": "100/s"}}}
+    groups = (
+        WorkerGroup(name="a", pool="solo", slots=1, workers=2, celery=celery),
+        WorkerGroup(name="b", pool="solo", slots=1),
+    )
+    contender = Contender(name="two", pool="solo", slots=3, groups=groups)
+    found: dict[str, Any] = {}
+
+    def record(_url: str, *, nodes: list[str], limits: dict[str, Any]) -> list[str]:
+        found.update(dict.fromkeys((node.partition(".")[0] for node in nodes), limits))
+        return []
+
+    # patched, since no worker runs here
+    monkeypatch.setattr(runner, "limit_rates", record)
+    bench, worker = MagicMock(), Mock(contender=contender)
+    bench.scope.return_value = "run.0"
+
+    assert runner._restore_rates(bench, worker, kinds=["io.sleep"]) is None
+    limited = {"io.sleep": "100/s"}
+    assert found == {"two:a:1": limited, "two:a:2": limited, "two:b:1": {"io.sleep": None}}
