@@ -100,7 +100,7 @@ def _mix_table(rows: Sequence[RowSummary]) -> Table:
         table.add_row(
             *head(row),
             fmt.count(row.slots),
-            f"{_done_per_s(row)} of {fmt.number(row.offered_per_s)}",
+            _done_of_offered(row),
             _kept_up(row),
         )
         for part, found in row.parts.items():
@@ -223,6 +223,12 @@ def _part_name(part: str) -> str:
 
 def _done_per_s(row: RowSummary) -> str:
     return fmt.number(row.throughput_per_s.median if row.throughput_per_s else None)
+
+
+def _done_of_offered(row: RowSummary) -> str:
+    if row.offered_per_s is None:
+        return fmt.NOTHING
+    return f"{_done_per_s(row)} of {fmt.number(row.offered_per_s)}"
 
 
 def _kept_up(row: RowSummary) -> str:

@@ -65,7 +65,11 @@ def measure_groups(
         return {}
     workers = records["worker"].cast(pl.String).unique().drop_nulls().to_list()
     names = {worker: group_of(worker) for worker in workers}
-    group = records["worker"].cast(pl.String).replace_strict(names, default=None)
+    group = (
+        records["worker"]
+        .cast(pl.String)
+        .replace_strict(names, default=None, return_dtype=pl.String)
+    )
     return {
         one.name: _measure(
             one,

@@ -66,6 +66,18 @@ def test_a_group_s_figures_are_of_its_own_workers(row: RowSummary) -> None:
     assert (idle.throughput_per_s, idle.p95_execution_s) == (None, None)
 
 
+def test_a_trial_without_records_has_groups_without_figures(tmp_path: Path) -> None:
+    """As of a run whose broker was lost before it stored any."""
+    workload = Workload(name="io.sleep", kind="io.sleep", per_s={"two": 80.0})
+    folder = make_run(tmp_path / "run", blocks=1, contenders=[TWO], workloads=[workload], jobs=80)
+    folder.write_jobs(folder.read_jobs().clear())
+
+    lost = row_of(summarize(folder), "two")
+
+    assert lost.mark == "!"
+    assert {(one.throughput_per_s, one.execution_share) for one in lost.groups} <= {(None, None)}
+
+
 def test_the_page_has_columns_for_each_group(row: RowSummary) -> None:
     """None for a row without groups."""
     table = groups_of([row])
