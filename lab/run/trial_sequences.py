@@ -97,7 +97,7 @@ def measure_unit(unit: Unit, *, run: Run, worker: LabWorker, repeats: int | None
         # the block's worker did not take part
         return True
     if workload.measure == "idle":
-        return not measure_idle(run, worker, workload, repeats=repeats).reasons
+        return measure_idle(run, worker, workload, repeats=repeats).is_valid
     if unit.share is not None:
         rate_per_s = _middle(run.sustained_per_s.get((unit.original, workload.name), []))
         if not rate_per_s:

@@ -99,6 +99,12 @@ class LabWorker:
             return Reason.of(Code.WORKER_OOM_KILLED, memory_mb=self.memory_mb, **known)
         return Reason.of(Code.WORKER_EXITED, exit_code=self.child.exit_code, **known)
 
+    def kill_reason(self, use: LimitUse | None) -> Reason | None:
+        """Return the reason if the kernel killed children of live workers at their memory limit."""
+        if use is None or not use.oom_kills or not self.is_alive:
+            return None
+        return Reason.of(Code.CHILDREN_OOM_KILLED, kills=use.oom_kills, memory_mb=self.memory_mb)
+
     def close(self) -> None:
         """Remove the control group; all processes must have ended."""
         if self.cgroup:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 from collector.reasons import Code, Reason
-from collector.run_manifest import LimitUse, PlannedTrial, TrialResult, WorkerGroup, Workload
+from collector.run_manifest import PlannedTrial, TrialResult, WorkerGroup, Workload
 from lab.experiment.arrivals import MAX_JOBS, Load
 from lab.experiment.worker_settings import instances
 from lab.fixtures.pinger import Pinger
@@ -112,7 +112,9 @@ def conduct(
         is_sustained=None if why_over else _is_sustained(bench, workload, plan=plan, view=view),
         ping=pings,
         reasons=tuple(
-            one for one in (why_over, _killed(worker, limit_use), silent, unlimited, no_ping) if one
+            one
+            for one in (why_over, worker.kill_reason(limit_use), silent, unlimited, no_ping)
+            if one
         ),
     )
     return result, view
@@ -229,13 +231,6 @@ def _begin_pings(bench: Bench, worker: LabWorker, workload: Workload) -> Pinger:
     nodes = nodes_of(worker.contender, scope=bench.scope(worker.block))
     bench.pinger.begin(nodes, every_s=asked["ping_every_s"], timeout_s=asked["ping_timeout_s"])
     return bench.pinger
-
-
-def _killed(worker: LabWorker, use: LimitUse | None) -> Reason | None:
-    """Return the reason if the kernel killed children of a worker at its memory limit."""
-    if use is None or not use.oom_kills or not worker.is_alive:
-        return None
-    return Reason.of(Code.CHILDREN_OOM_KILLED, kills=use.oom_kills, memory_mb=worker.memory_mb)
 
 
 def _is_sustained(

@@ -75,6 +75,7 @@ def measure_start(
         )
         end_ns = time.time_ns()
         disturbance = bench.monitor.since(before)
+        killed = worker.kill_reason(worker.read_limits())
     finally:
         children.request_end(worker.processes)
         children.await_end(worker.processes)
@@ -95,7 +96,7 @@ def measure_start(
         disturbance=disturbance,
         limits=limits,
         start=found,
-        reasons=(why_over,) if why_over else (),
+        reasons=tuple(filter(None, (why_over, killed))),
     )
 
 
@@ -117,9 +118,9 @@ def measure_idle(
         time.sleep(min(_CHECK_S, left_s))
     lasted_s, now = time.monotonic() - began_s, read_connections(bench, worker)
     last = worker.sampler.sample(trial=plan.trial, is_whole=True)
-    use = used(connections, after=now)
+    use, limit_use = used(connections, after=now), worker.limits_since(use_before)
     found: IdleFigures | None = None
-    reasons: list[Reason] = []
+    reasons = [worker.kill_reason(limit_use)]
     if first and last:
         bench.samples += (first, last)
         spent_ms, minutes = (last.cpu_s - first.cpu_s) * 1e3, (last.t_ns - first.t_ns) / 60e9
@@ -138,9 +139,9 @@ def measure_idle(
         end_ns=time.time_ns(),
         disturbance=bench.monitor.since(before),
         redis=use,
-        limits=worker.limits_since(use_before),
+        limits=limit_use,
         idle=found,
-        reasons=tuple(reasons),
+        reasons=tuple(filter(None, reasons)),
     )
 
 

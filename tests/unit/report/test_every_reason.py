@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -231,11 +231,11 @@ def trials_that_end_early(path: Path) -> None:
         patch.setattr(runner, "follow", Mock(return_value=None))
         bench.count_events.return_value = 0
         patch.setattr(runner, "plan_trial", Mock(return_value=Mock(parts=())))
-        free, limited = Mock(), Mock(is_alive=True, memory_mb=100.0)
-        free.limits_since.return_value = None
-        limited.limits_since.return_value = LimitUse(oom_kills=2)
-        for worker in (free, limited):
-            runner.conduct(bench, worker, Mock())
+        free = Mock()
+        free.kill_reason.return_value = None
+        alive = replace(workers[1], processes=(Mock(exit_code=None),))
+        alive.kill_reason(LimitUse(oom_kills=2))
+        runner.conduct(bench, free, Mock())
         patch.setattr(runner, "limit_rates", Mock(return_value=["io.sleep"]))
         patch.setattr(runner, "nodes_of", Mock(return_value=[]))
         patch.setattr(runner, "instances", Mock(return_value=[]))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest.mock import MagicMock, Mock
+
 import pytest
 
-from collector.run_manifest import Contender, WorkerGroup, Workload
-from lab.trial.worker_trials import SLOT_SLEEP_MS, first_and_sleeps
+from collector.reasons import Code
+from collector.run_manifest import Contender, LimitUse, WorkerGroup, Workload
+from lab.trial import worker_trials
+from lab.trial.context import LabWorker
+from lab.trial.worker_trials import SLOT_SLEEP_MS, first_and_sleeps, measure_idle
 from producer.mixes import draw_in_sequence
 
 START = Workload(name="start", kind="", parameters={}, measure="start")
@@ -38,3 +44,28 @@ def test_the_first_job_does_nothing_and_the_others_sleep_in_all_slots(
     delays_ms = [one.parameters["delay_ms"] for one in drawn]
     assert delays_ms == [0.0, *[SLOT_SLEEP_MS] * contender.slots]
     assert [one.options.queue for one in drawn] == queues
+
+
+def test_an_idle_worker_whose_children_are_killed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery starts others at once, so that its figures are those of no idle worker."""
+    # patched, since no worker runs here
+    for name in ("plan_trial", "read_connections"):
+        monkeypatch.setattr(worker_trials, name, Mock())
+    monkeypatch.setattr(worker_trials, "used", Mock(return_value=None))
+    samples = [Mock(cpu_s=1.0, t_ns=t_ns, processes=3) for t_ns in (0, 10**9)]
+    bench, cgroup = MagicMock(), Mock()
+    cgroup.read.return_value = LimitUse(oom_kills=0)
+    cgroup.since.return_value = LimitUse(oom_kills=3)
+    worker = LabWorker(
+        contender=PLAIN,
+        block=0,
+        processes=(Mock(exit_code=None),),
+        cgroup=cgroup,
+        sampler=Mock(sample=Mock(side_effect=samples)),
+        started_at_s=0.0,
+    )
+
+    measure_idle(bench, worker, replace(START, measure_parameters={"idle_s": 0}))
+
+    (reason,) = bench.record.call_args.kwargs["reasons"]
+    assert (reason.code, reason.parameters["kills"]) == (Code.CHILDREN_OOM_KILLED, 3)
