@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 
 from collector.reasons import Severity
+from collector.run_manifest import Part, Workload
+from poolbench.job_options import JobOptions
 from poolbench.summaries import Ledger
 from report import format as fmt
 from report.result import EqualPair, RowSummary, Summary
@@ -80,6 +83,35 @@ def describe_ledger(ledger: Ledger) -> tuple[bool, str]:
     if ledger.done == ledger.sent > 0:
         start = f"all {ledger.sent:,} done"
     return is_whole, ", ".join([start, *others])
+
+
+def describe_jobs(workload: Workload) -> str:
+    """Return the parameters and the options of a workload's jobs as text; of a mix, by part."""
+    if len(workload.mix) > 1:
+        texts = ((part, ", ".join([part.kind, *_given(part)])) for part in workload.mix)
+        return "; ".join(f"{part.name} ({fmt.percent(part.share)}): {text}" for part, text in texts)
+    of_jobs = _given(workload.mix[0]) if workload.mix else _numbers(workload.parameters)
+    return ", ".join([*of_jobs, *_numbers(workload.measure_parameters)])
+
+
+def _given(part: Part) -> list[str]:
+    """Return the parameters of a part, and those of its options that have an effect."""
+    usual = JobOptions()
+    options = {
+        one.name: value
+        for one in dataclasses.fields(usual)
+        if (value := getattr(part.options, one.name)) != getattr(usual, one.name)
+    }
+    if retry := part.options.retry:
+        options["retry"] = f"{fmt.percent(retry.share)} after {retry.countdown_s:g} s"
+    return _numbers({**part.parameters, **options})
+
+
+def _numbers(parameters: Mapping[str, object]) -> list[str]:
+    return [
+        f"{key} {value:.12g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in parameters.items()
+    ]
 
 
 def describe_level(row: RowSummary, *, name: str) -> str:

@@ -228,7 +228,10 @@ def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]
         remarks.append("Celery's events were on, which costs the worker part of its throughput.")
     workers_up = max((trial.workers_up or 0 for trial in trials), default=0)
     if workers_up > 1:
-        remarks.append(f"{workers_up - 1} other workers were up during each trial, idle.")
+        others = fmt.counted(workers_up - 1, noun="other worker")
+        remarks.append(
+            f"{others} {'was' if workers_up == 2 else 'were'} up during each trial, idle."
+        )
     with_latency = [row for row in rows if row.measure not in JOBLESS_MEASURES]
     if any(0 < count < P99_JOBS for row in with_latency for count in _job_counts(row)):
         remarks.append(f"The p99 of fewer than {P99_JOBS} jobs is about their maximum.")

@@ -37,7 +37,7 @@ def mix_fairness(
     return [
         found
         for row in rows
-        if row.workload.mix and not row.twin_of
+        if row.workload.part_names and not row.twin_of
         if (found := _fairness(row, entries=known, records=records))
     ]
 

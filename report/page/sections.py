@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from collector.run_manifest import Workload
 from collector.worker_figures import JOBLESS_MEASURES, WORKER_MEASURES
 from poolbench.jobs import JOB_KINDS
-from report import format as fmt
 from report.charts import capacity, load, scaling, timeline, waits, worker
 from report.charts.chart import Chart, Series, of_row, series_of
+from report.legend import describe_jobs
 from report.page.lead_chart import choose_lead
 from report.page.row_table import (
     Table,
@@ -109,13 +108,15 @@ def section_of(summary: Summary, *, verdict: Verdict) -> Section:
     name = verdict.workload
     workload = next(one for one in summary.workloads if one.name == name)
     rows = summary.of_workload(name)
-    kind = JOB_KINDS.get(workload.kind)
+    sorts = workload.sorts
+    name_of_kind = sorts[0].kind if len(sorts) == 1 else workload.kind
+    kind = JOB_KINDS.get(name_of_kind)
     return Section(
         name=name,
-        kind=workload.kind or name,
+        kind=name_of_kind or name,
         about=kind.summary if kind else _ABOUT.get(workload.measure, ""),
         work_class=str(kind.work_class) if kind else "",
-        parameters=_parameters(workload),
+        parameters=describe_jobs(workload),
         verdict=verdict,
         rows=rows,
         table=table_of(rows),
@@ -142,20 +143,6 @@ def charts_of(summary: Summary) -> dict[str, Chart]:
         *(chart for one in sections for chart in one.figures),
     ]
     return {LEAD: lead, **{chart.name: chart for chart in charts}}
-
-
-def _parameters(workload: Workload) -> str:
-    """Return the parameters of a workload's jobs as text; for a mix, those of each part."""
-    if not workload.mix:
-        return _listed({**workload.parameters, **workload.measure_parameters})
-    return "; ".join(
-        f"{part.name} ({fmt.percent(part.share)}): {part.kind}, {_listed(part.parameters)}"
-        for part in workload.mix
-    )
-
-
-def _listed(parameters: Mapping[str, float]) -> str:
-    return ", ".join(f"{key} {value:.12g}" for key, value in parameters.items())
 
 
 def _charts(summary: Summary, *, workload: str) -> Iterator[Chart]:

@@ -17,6 +17,7 @@ from report.legend import (
     beside_idle,
     describe_control,
     describe_controls,
+    describe_jobs,
     integrity,
     legend,
     level_findings,
@@ -172,8 +173,7 @@ def _section(
     summary: Summary, *, workload: Workload, verdict: Verdict, width: int
 ) -> Iterator[RenderableType]:
     rows = summary.of_workload(workload.name)
-    given = {**workload.parameters, **workload.measure_parameters}
-    parameters = ", ".join(f"{name} {value:.12g}" for name, value in given.items())
+    parameters = describe_jobs(workload) if not workload.mix or workload.has_options else ""
     yield Text.assemble("\n", (workload.name, "bold"), (f"  {parameters}", "dim"))
     yield sentence(verdict.text, mark=verdict.mark)
     yield Text()
