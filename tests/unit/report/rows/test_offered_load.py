@@ -555,8 +555,8 @@ def test_a_threshold_is_held_against_a_part(tmp_path: Path) -> None:
 
 def test_a_part_without_a_known_ideal_takes_the_shortest_seen(tmp_path: Path) -> None:
     """A disk's time nobody knows beforehand: what was seen at best stands for it."""
-    records = serve(rate_per_s=10.0, job_s=0.02, jobs=50, parts=["disk"] * 50)
-    mix = [{"name": "disk", "share": 1.0, "ideal_wait_s": None}]
+    records = serve(rate_per_s=10.0, job_s=0.02, jobs=50, parts=["disk", "tape"] * 25)
+    mix = [{"name": name, "share": 0.5, "ideal_wait_s": None} for name in ("disk", "tape")]
 
     (fairness,) = mixed(tmp_path, records, rate_per_s=10.0, parts=mix).fairness
 
