@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -63,11 +64,13 @@ def _fairness(
     )
 
 
-def _ideal_s(trials: Sequence[TrialEntry], *, jobs: pl.DataFrame) -> dict[str, float | None]:
-    """Return the duration of a job of each part alone, seconds.
+def _ideal_s(trials: Sequence[TrialEntry], *, jobs: pl.DataFrame) -> dict[str, float]:
+    """Return the response of a job of each part alone, seconds; infinite if it is unknown.
 
     It is the CPU-seconds without Celery, measured before and after the trials, plus the wait in the
-    job's parameters. If both are unknown (disk, Redis), it is the shortest execution.
+    job's parameters. If both are unknown (disk, Redis), it is the shortest execution. A countdown,
+    and the executions that have to end before a later link or the body of a chord, come in
+    addition.
     """
     ran_s = (pl.col("finished_ns") - pl.col("started_ns")) / 1e9
     done = jobs.filter(pl.col("outcome") == Outcome.DONE.value)
@@ -76,10 +79,33 @@ def _ideal_s(trials: Sequence[TrialEntry], *, jobs: pl.DataFrame) -> dict[str, f
     for trial in trials:
         for part in trial.plan.parts:
             known_s.setdefault(part.name, []).append(_known_s(part, result=trial.result))
-    return {
+    alone_s = {
         name: statistics.fmean(found) if (found := [*filter(None, both)]) else shortest_s.get(name)
         for name, both in known_s.items()
     }
+    return _responses_s(trials[0].plan.parts, alone_s=alone_s)
+
+
+def _responses_s(
+    parts: Sequence[PlannedPart], *, alone_s: Mapping[str, float | None]
+) -> dict[str, float]:
+    """Return part → response of a job alone, from the duration of each execution alone.
+
+    It is infinite if it is unknown.
+    """
+    found: dict[str, float] = {}
+    for place, part in enumerate(parts):
+        before_s = [found[one.name] for one in parts[:place] if part.canvas == one.canvas]
+        shape = part.canvas.shape if part.canvas and before_s else ""
+        is_last = all(one.canvas != part.canvas for one in parts[place + 1 :])
+        follows = shape == "chain" or (shape == "chord" and is_last)
+        own_s = alone_s[part.name]
+        found[part.name] = (
+            part.options.countdown_s
+            + (max(before_s) if follows else 0.0)
+            + (math.inf if own_s is None else own_s)
+        )
+    return found
 
 
 def _known_s(part: PlannedPart, *, result: TrialResult) -> float:

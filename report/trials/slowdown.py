@@ -27,7 +27,7 @@ COLUMNS = ("trial", "seq", "part", "due_ns", "finished_ns", "outcome", "error")
 class Slowdown:
     """The slowdown of one part's jobs."""
 
-    #: Duration of a job alone, seconds.
+    #: Response of a job alone, seconds: its duration, after its countdown and earlier steps.
     ideal_s: float
     jobs: int
     #: Jobs that were not done; their slowdown is infinite.
@@ -45,7 +45,7 @@ def slowdowns(
 
     Args:
         records: one contender's records with `COLUMNS`, one or more per attempt.
-        ideal_s: part → duration of a job alone, seconds; None or absent if unknown.
+        ideal_s: part → response of a job alone, seconds; None, infinite or absent if unknown.
     """
     is_done = (pl.col("outcome") == Outcome.DONE.value) | IS_PLANNED_FAILURE
     # the first attempt that was done ends a job; attempts before it are part of its response

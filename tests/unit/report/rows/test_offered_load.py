@@ -310,6 +310,31 @@ def test_parts_of_a_mix_have_a_slowdown_each(tmp_path: Path) -> None:
     assert {f"{short.slowdown.p50:.3g}", f"{fairness.unfairness:.3g}"} <= {*table.split()}
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "ideal_s"),
+    [
+        ({"canvas": {"name": "c", "shape": "chain"}}, {}, (0.4, 0.41)),
+        ({"canvas": {"name": "c", "shape": "chord"}}, {}, (0.4, 0.41)),
+        ({"canvas": {"name": "c", "shape": "group"}}, {}, (0.4, 0.01)),
+        ({}, {"options": {"countdown_s": 0.4}}, (0.4, 0.41)),
+    ],
+    ids=["chain", "chord", "group", "countdown"],
+)
+def test_a_planned_wait_slows_no_job(
+    tmp_path: Path, first: dict[str, Any], then: dict[str, Any], ideal_s: tuple[float, float]
+) -> None:
+    """That for a countdown, and for the executions before a later one, takes place alone too."""
+    parts = ["first", "then"] * 20
+    records = serve(rate_per_s=1.0, job_s=0.01, jobs=40, parts=parts)
+    names = zip(("first", "then"), (0.4, 0.01), (first, {**first, **then}), strict=True)
+    mix = [{"name": name, "share": 0.5, "ideal_wait_s": s, **more} for name, s, more in names]
+
+    (fairness,) = mixed(tmp_path, records, rate_per_s=1.0, parts=mix).fairness
+
+    found = (fairness.by_kind["first"].ideal_s, fairness.by_kind["then"].ideal_s)
+    assert found == pytest.approx(ideal_s)
+
+
 MIX = [
     {"name": name, "kind": "io.sleep", "parameters": {}, "share": share, "ideal_wait_s": ideal_s}
     for name, share, ideal_s in (("short", 0.9, 0.01), ("long", 0.1, 0.4))
