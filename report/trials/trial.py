@@ -372,7 +372,7 @@ def _measure(
         gauged_s=_gauged_s(result),
         redis_commands_per_job=_per_job(redis.commands if redis else None, jobs=done),
         redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=done),
-        spans={} if plan.is_pilot else measure_spans(records),
+        spans={} if plan.is_pilot else measure_spans(_without_later_sends(records, plan=plan)),
         waits=None if is_left_out else wait_causes(records, plan=plan, contender=contender),
         start_order=None if is_left_out else start_order(records, plan=plan),
         part_spans=part_spans,
@@ -424,6 +424,18 @@ def _judge_rate(
     # late jobs can't cause a rate to be sustained
     is_met = plan.step is not None and verdict.is_sustained
     return verdict, targets, None if is_met else late_reason(jobs)
+
+
+def _without_later_sends(records: pl.DataFrame, *, plan: PlannedTrial) -> pl.DataFrame:
+    """Return the records without the time of sending where a worker sent the message.
+
+    The record of a later link of a chain has that of the first one.
+    """
+    later = predecessors(plan)
+    if not later:
+        return records
+    is_later = pl.col("part").is_in(later.keys()).fill_null(value=False)
+    return records.with_columns(sent_ns=pl.when(~is_later).then("sent_ns"))
 
 
 def _part_spans(

@@ -335,6 +335,23 @@ def test_a_planned_wait_slows_no_job(
     assert found == pytest.approx(ideal_s)
 
 
+def test_a_later_link_does_not_wait_in_the_broker_while_the_first_runs(tmp_path: Path) -> None:
+    """A worker sends it, at a time that isn't recorded."""
+    parts = ["first", "then", "last"] * 20
+    is_later = pl.col("part") != "first"
+    moments = pl.col("received_ns", "started_ns", "finished_ns")
+    records = serve(rate_per_s=1.0, job_s=0.01, jobs=60, parts=parts).with_columns(
+        pl.when(is_later).then(moments + 400_000_000).otherwise(moments).name.keep()
+    )
+    canvas = {"name": "order", "shape": "chain"}
+    mix = [{"name": name, "share": 1 / 3, "canvas": canvas} for name in parts[:3]]
+
+    (row,) = mixed(tmp_path, records, rate_per_s=1.0, parts=mix).rows
+
+    assert known(row.wait_parts_s.broker).p50 == 0
+    assert known(row.parts["then"].wait_s).p50 == pytest.approx(0.4)
+
+
 MIX = [
     {"name": name, "kind": "io.sleep", "parameters": {}, "share": share, "ideal_wait_s": ideal_s}
     for name, share, ideal_s in (("short", 0.9, 0.01), ("long", 0.1, 0.4))
