@@ -17,7 +17,7 @@ demo: setup  ## compare five pools in under 100 s; needs only Python
 bench: setup  ## compare more pool sizes, at least seven repetitions, in about 270 s
 	@$(BIN)/poolbench bench
 
-questions: setup  ## answer eight questions of Celery users, in about fifteen minutes
+questions: setup  ## answer eight questions of Celery users, in about twelve minutes
 	@$(BIN)/python -m benchmarks.questions
 
 up: setup  ## start the stack: on Docker if an engine answers, else as local processes
