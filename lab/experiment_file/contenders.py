@@ -173,7 +173,9 @@ class _Limited(FileTable):
     cpus: float | None = Field(default=None, ge=0.01, le=1_024)
     #: Memory that all its workers together may use: bytes, or a text such as `"512M"` or `"1G"`
     #: (1M is 1,048,576 bytes). The kernel kills a process that needs more. No limit by default.
-    memory: Annotated[int | None, PlainValidator(_as_bytes)] = None
+    memory: Annotated[int | None, PlainValidator(_as_bytes, json_schema_input_type=int | str)] = (
+        None
+    )
 
 
 class ContenderInput(GroupInput, _Limited):
@@ -339,7 +341,7 @@ class SweepInput(FileTable):
     """One or several contenders at each value of one setting; each is a contender of its own."""
 
     #: Names of the contenders, or one name.
-    of: Annotated[Names, BeforeValidator(_as_list)]
+    of: Annotated[Names, BeforeValidator(_as_list, json_schema_input_type=str | list[str])]
     #: The setting that varies: `slots`, `workers`, `cpus`, `memory`, one of `settings`, or one of
     #: Celery's, such as `celery.worker_eta_task_limit`; for one group `group.NAME.slots`.
     setting: Annotated[str, AfterValidator(_can_be_swept)]

@@ -14,8 +14,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, PlainValidator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from lab.experiment.worker_settings import Tuning
 from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
@@ -67,7 +68,15 @@ This page is generated from the models that read the file: `make schemas`.
 _COLUMNS = ("key", "type", "unit", "default", "effect")
 
 #: Units by the end of a key, the longest end first.
-_UNITS = {"per_s": "jobs/s", "bytes": "bytes", "share": "0 to 1", "ms": "ms", "mb": "MB", "s": "s"}
+_UNITS = {
+    "per_s": "jobs/s",
+    "bytes": "bytes",
+    "share": "0 to 1",
+    "cpus": "cores",
+    "ms": "ms",
+    "mb": "MB",
+    "s": "s",
+}
 
 _TYPES = {str: "text", bool: "true or false", int: "whole number", float: "number"}
 
@@ -126,8 +135,9 @@ def _comments(model: type[BaseModel]) -> dict[str, str]:
 
 def _rows(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
     texts = effects(model)
-    for name, field in model.model_fields.items():
-        types = "; ".join(filter(None, (_type(field.annotation), _limits(field.metadata))))
+    # a table's name comes first, wherever its model inherits it from
+    for name, field in sorted(model.model_fields.items(), key=lambda item: item[0] != "name"):
+        types = "; ".join(filter(None, (_type(_written(field)), _limits(field.metadata))))
         yield f"`{name}`", types, _unit(name), _default(field), _sentence(texts[name])
 
 
@@ -143,6 +153,15 @@ def _grouped(column: str, groups: Iterable[tuple[str, str, Iterable[tuple[str, .
         titles = itertools.chain([f"{name}: {text.removesuffix('.')}"], itertools.repeat(""))
         rows += [(title, *cells) for title, cells in zip(titles, keys, strict=False)]
     return _table((column, *_COLUMNS), rows)
+
+
+def _written(field: FieldInfo) -> Any:
+    """Return the type that a file may have, which a validator may convert to another."""
+    for one in field.metadata:
+        if isinstance(one, BeforeValidator | PlainValidator):
+            given = one.json_schema_input_type
+            return field.annotation if given in (Any, PydanticUndefined) else given
+    return field.annotation
 
 
 def _type(annotation: Any) -> str:

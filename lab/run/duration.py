@@ -1,7 +1,8 @@
 """Estimates how long a run takes, from its plan alone. Pure.
 
-The constants were fitted to kept runs on two cores: `demo`, `bench`, `cpu`, `io`, `mixed` and
-`mix`.
+The constants were fitted to whole runs on two cores. The error is +2 % for `demo`, -2 to +3 % for
+`bench`, +3 % for `cpu`, +5 % for `io`, 0 % for `mixed`, -6 % for `mix`, +19 % for `slots` and +16 %
+for `load`, whose searches vary (tests/unit/lab/run/test_duration.py).
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ TOOK_S = {
     ("io", "bench"): 334,
     ("mixed", "bench"): 310,
     ("mix", "bench"): 395,
+    ("load", "bench"): 1324,
     ("slots", "bench"): 67,
 }
 
