@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import redis
 from celery import Celery
+from kombu import Connection
+from kombu.exceptions import OperationalError
 
 from collector.reasons import Code, Reason
 from collector.run_manifest import Contender, WorkerGroup
 from lab.experiment.worker_settings import celery_settings, instances
+from poolbench.errors import StackError
 from poolbench.keys import worker_name
 
 #: How long workers may take to answer, seconds, and how often they are asked.
@@ -43,7 +48,11 @@ class WorkerSettings:
 
 
 def read_settings(url: str, *, scope: str, contenders: Iterable[Contender]) -> list[WorkerSettings]:
-    """Return the settings in effect in each worker of these contenders."""
+    """Return the settings in effect in each worker of these contenders.
+
+    Raises:
+        StackError: if the broker is lost.
+    """
     workers = {
         node: (contender.name, group)
         for contender in contenders
@@ -55,8 +64,7 @@ def read_settings(url: str, *, scope: str, contenders: Iterable[Contender]) -> l
         node for node, (_, group) in workers.items() if group.celery.get(_REMOTE_CONTROL) is False
     }
     answers: dict[str, Mapping[str, object]] = {}
-    app = Celery(broker=url, set_as_current=False)
-    with app.connection_for_write() as connection:
+    with _connected(url) as (app, connection):
         for _ in range(ATTEMPTS):
             missing = [node for node in workers if node not in answers and node not in silent]
             if not missing:
@@ -125,10 +133,12 @@ def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, RateLi
     """Set the rate limits of job kinds in workers; None removes a limit.
 
     Returns the kinds whose limit a worker did not confirm.
+
+    Raises:
+        StackError: if the broker is lost.
     """
-    app = Celery(broker=url, set_as_current=False)
     unconfirmed = []
-    with app.connection_for_write() as connection:
+    with _connected(url) as (app, connection):
         for kind, limit in limits.items():
             answers = app.control.rate_limit(
                 kind,
@@ -143,6 +153,21 @@ def limit_rates(url: str, *, nodes: Collection[str], limits: Mapping[str, RateLi
             if not all("ok" in found.get(node, {}) for node in nodes):
                 unconfirmed.append(kind)
     return unconfirmed
+
+
+@contextlib.contextmanager
+def _connected(url: str) -> Iterator[tuple[Celery, Connection]]:
+    """Open a connection to the broker, for one or several commands.
+
+    Raises:
+        StackError: if the broker is lost.
+    """
+    app = Celery(broker=url, set_as_current=False)
+    try:
+        with app.connection_for_write() as connection:
+            yield app, connection
+    except (OperationalError, redis.RedisError) as error:
+        raise StackError(f"the broker was lost: {error}") from error
 
 
 def _shown(found: object) -> str:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
+from kombu.exceptions import OperationalError
 
 from collector.reasons import Code, Severity
-from collector.run_manifest import WorkerGroup
-from lab.instruments.remote_control import UNKNOWN, WorkerSettings, in_effect, unmet
+from collector.run_manifest import Contender, WorkerGroup
+from lab.instruments import remote_control
+from lab.instruments.remote_control import (
+    UNKNOWN,
+    WorkerSettings,
+    in_effect,
+    limit_rates,
+    read_settings,
+    unmet,
+)
+from poolbench.errors import StackError
 
 #: Every worker has it, unless results are on.
 OWN = {"task_ignore_result": True}
@@ -70,3 +81,19 @@ def test_each_group_s_settings_are_known_by_its_name() -> None:
     answers = [seen(None, asked={}, group="web"), seen({"a": 1}, asked={}, group="web")]
 
     assert in_effect([*answers, seen({"a": 2}, asked={})]) == {"one/web": {"a": 1}, "one": {"a": 2}}
+
+
+def test_a_broker_that_is_lost_ends_the_run_like_any_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The results so far are kept: kombu's error is none that a run expects."""
+    # patched, since kombu takes six seconds to find that no broker answers
+    app = MagicMock()
+    app.control.rate_limit.side_effect = OperationalError("gone")
+    app.control.inspect.side_effect = OperationalError("gone")
+    app.connection_for_write.return_value.__exit__.return_value = False
+    monkeypatch.setattr(remote_control, "Celery", MagicMock(return_value=app))
+    one = Contender(name="one", pool="solo", slots=1)
+
+    with pytest.raises(StackError, match="the broker was lost: gone"):
+        limit_rates("redis://", nodes=["one@here"], limits={"io.sleep": "6/m"})
+    with pytest.raises(StackError, match="the broker was lost: gone"):
+        read_settings("redis://", scope="run.0", contenders=[one])
