@@ -64,7 +64,8 @@ class RunProgress:
         )
         total = None if blocks is None else trials * blocks
         self._row = self._bar.add_task("run", total=total, now="starting")
-        much = [f"{total} trials" if blocks else f"{trials} trials in each repetition"]
+        in_all = fmt.counted(trials if total is None else total, noun="trial")
+        much = [in_all if blocks else f"{in_all} in each repetition"]
         if expected_s is not None:
             much.append(f"about {fmt.minutes(expected_s)}")
         elif blocks is None:

@@ -35,10 +35,11 @@ def test_a_counted_run_shows_the_number_of_repetitions_and_of_all_trials() -> No
 
 def test_the_expected_duration_is_printed_before_the_run() -> None:
     """Beside the number of trials; where the number of repetitions is open, too."""
-    for blocks, much in ((5, "20 trials"), (None, "4 trials in each repetition")):
+    cases = ((5, 4, "20 trials"), (1, 1, "1 trial"), (None, 4, "4 trials in each repetition"))
+    for blocks, trials, much in cases:
         out = io.StringIO()
         console = Console(file=out, width=120, color_system=None)
-        with RunProgress(console, title="Which?", trials=4, blocks=blocks, expected_s=75.4):
+        with RunProgress(console, title="Which?", trials=trials, blocks=blocks, expected_s=75.4):
             pass
         assert out.getvalue() == f"Which?  {much}, about 75 s\n"
 
