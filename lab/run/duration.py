@@ -37,7 +37,7 @@ BETWEEN_TRIALS_S = 0.1
 #: Of a trial or pilot: until its slots are busy, and from the end of its last job until that is
 #: seen, seconds.
 EDGES_S = 0.08
-#: Until a worker has reported that it has no job, after a trial, seconds: half of the time between
+#: Until a worker has reported that it has no job, around a trial, seconds: half of the time between
 #: two heartbeats, and a recorder's pause.
 REPORT_AT_REST_S = 0.6
 #: Celery's own CPU time for a job, seconds.
@@ -108,7 +108,7 @@ def _unit_s(unit: Unit, *, trial_s: float, cores: int) -> float:
     """Return the time of a unit's trials, with the pause after each."""
     contender, workload, trials = unit.contender, unit.workload, 1
     if workload.measure == "idle":
-        return workload.measure_parameters["idle_s"] + BETWEEN_TRIALS_S
+        return REPORT_AT_REST_S + workload.measure_parameters["idle_s"] + BETWEEN_TRIALS_S
     if workload.measure == "start":
         return _fresh_start_s(contender, workload, cores=cores) + BETWEEN_TRIALS_S
     rate_per_s = _rate_per_s(contender, workload, cores=cores)

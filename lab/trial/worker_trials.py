@@ -9,6 +9,7 @@ from collector.reasons import Code, Reason
 from collector.run_manifest import Contender, Part, PlannedTrial, TrialResult, Workload
 from collector.worker_figures import IdleFigures, StartFigures
 from lab.experiment.model import MIX
+from lab.instruments.job_levels import LevelReader
 from lab.instruments.overlap import first_in_flight
 from lab.instruments.process_sampler import Sample
 from lab.instruments.stream_follower import TrialView
@@ -19,6 +20,7 @@ from lab.trial.plan import draw_mix, plan_trial
 from lab.trial.queues import spread
 from lab.trial.redis_usage import read_connections, used
 from lab.trial.runner import follow
+from lab.trial.watch import REST_S
 from lab.trial.workers import READY_TIMEOUT_S, SLEEP, SLEEPS_OF_SEVERAL, start_worker
 from poolbench.start import IMPORT_MB, IMPORT_MS
 
@@ -103,12 +105,17 @@ def measure_start(
 def measure_idle(
     bench: Bench, worker: LabWorker, workload: Workload, *, repeats: int | None = None
 ) -> TrialResult:
-    """Measure a ready worker while it has no job; return the result.
+    """Measure a ready worker from when it reports that it has no job; return the result.
 
     The trial is invalid if the worker exits.
     """
     plan = plan_trial(bench, worker, workload, count=0, repeats=repeats)
     bench.begin_trial(plan)
+    # commands of its last jobs, such as acknowledgements, are not those of an idle worker
+    levels = LevelReader.of(
+        bench.client, contender=worker.contender, scope=bench.scope(worker.block)
+    )
+    levels.read_at_rest(since_ns=time.time_ns(), within_s=REST_S)
     bench.record(plan.trial, start_ns=time.time_ns())
     before, use_before = bench.monitor.read(), worker.read_limits()
     first, connections = worker.sampler.sample(trial=plan.trial), read_connections(bench, worker)

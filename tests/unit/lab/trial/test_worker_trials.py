@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from unittest.mock import MagicMock, Mock
 
 import pytest
@@ -46,17 +47,25 @@ def test_the_first_job_does_nothing_and_the_others_sleep_in_all_slots(
     assert [one.options.queue for one in drawn] == queues
 
 
-def test_an_idle_worker_whose_children_are_killed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Celery starts others at once, so that its figures are those of no idle worker."""
-    # patched, since no worker runs here
+@pytest.fixture
+def levels(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """The reader of a worker's levels; patched like the rest, since no worker runs here."""
+    reader = Mock()
+    reader.of.return_value = found = Mock()
+    monkeypatch.setattr(worker_trials, "LevelReader", reader)
     for name in ("plan_trial", "read_connections"):
         monkeypatch.setattr(worker_trials, name, Mock())
     monkeypatch.setattr(worker_trials, "used", Mock(return_value=None))
+    return found
+
+
+IDLE = replace(START, name="idle", measure="idle", measure_parameters={"idle_s": 0})
+
+
+def idle_worker(*, cgroup: Mock | None = None) -> LabWorker:
+    """Return a worker that lives for two samples, a second apart."""
     samples = [Mock(cpu_s=1.0, t_ns=t_ns, processes=3) for t_ns in (0, 10**9)]
-    bench, cgroup = MagicMock(), Mock()
-    cgroup.read.return_value = LimitUse(oom_kills=0)
-    cgroup.since.return_value = LimitUse(oom_kills=3)
-    worker = LabWorker(
+    return LabWorker(
         contender=PLAIN,
         block=0,
         processes=(Mock(exit_code=None),),
@@ -65,7 +74,26 @@ def test_an_idle_worker_whose_children_are_killed_says_so(monkeypatch: pytest.Mo
         started_at_s=0.0,
     )
 
-    measure_idle(bench, worker, replace(START, measure_parameters={"idle_s": 0}))
+
+def test_an_idle_worker_is_measured_from_when_it_is_at_rest(levels: Mock) -> None:
+    """What it still does about its last jobs would double its commands a second."""
+    worker: Any = idle_worker()
+    levels.read_at_rest.side_effect = lambda **_: worker.sampler.sample.assert_not_called()
+
+    measure_idle(MagicMock(), worker, IDLE)
+
+    levels.read_at_rest.assert_called_once()
+    assert worker.sampler.sample.call_count == 2
+
+
+@pytest.mark.usefixtures("levels")
+def test_an_idle_worker_whose_children_are_killed_says_so() -> None:
+    """Celery starts others at once, so that its figures are those of no idle worker."""
+    bench, cgroup = MagicMock(), Mock()
+    cgroup.read.return_value = LimitUse(oom_kills=0)
+    cgroup.since.return_value = LimitUse(oom_kills=3)
+
+    measure_idle(bench, idle_worker(cgroup=cgroup), IDLE)
 
     (reason,) = bench.record.call_args.kwargs["reasons"]
     assert (reason.code, reason.parameters["kills"]) == (Code.CHILDREN_OOM_KILLED, 3)
