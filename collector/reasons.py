@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from poolbench.format import counted, duration, listed, number, percent, size
 
@@ -158,13 +158,29 @@ class Reason:
         return f"{noun} {listed([*map(str, self.repetitions)])}: {self.text}"
 
 
+class _Counts(NamedTuple):
+    """The smallest and the largest of counts that differ."""
+
+    least: int
+    most: int
+
+
 def describe_alike(reasons: Sequence[Reason]) -> str:
-    """Return one text for reasons of one code, with "…" for parameters that differ."""
+    """Return one text for reasons of one code, with "…" for parameters that differ.
+
+    Counts that differ have their range.
+    """
     first = reasons[0]
-    shared = {
-        name: value if all(one.parameters.get(name) == value for one in reasons) else ...
-        for name, value in first.parameters.items()
-    }
+    shared: dict[str, object] = {}
+    for name, value in first.parameters.items():
+        values = [one.parameters.get(name) for one in reasons]
+        counts = [one for one in values if isinstance(one, int)]
+        if all(one == value for one in values):
+            shared[name] = value
+        elif len(counts) == len(values):
+            shared[name] = _Counts(min(counts), max(counts))
+        else:
+            shared[name] = ...
     return _Words().vformat(CATALOGUE[first.code].text, (), shared)
 
 
@@ -192,9 +208,11 @@ class _Words(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Return a formatted parameter, or an ellipsis for one that differs between rows."""
-        if value is ...:
-            return "…"
         kind, _, noun = format_spec.partition(" ")
+        if isinstance(value, _Counts) and kind == "count":
+            return f"{value.least:,} to {value.most:,} {noun}s"
+        if value is ... or isinstance(value, _Counts):
+            return "…"
         shown = {
             "count": lambda: counted(value, noun=noun),
             "percent": lambda: percent(value),

@@ -36,6 +36,9 @@ _RATIOS = ("cpu", "pss", "p95_wait", "p95_execution")
 #: Largest width of a name, columns; a longer name wraps.
 NAME_COLUMNS = 18
 
+#: Width of a ratio, columns: "? 0.95–1.05".
+RATIO_COLUMNS = 11
+
 
 def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) -> Table:
     """Return the table of throughput, ratio to the baseline, latency and cost."""
@@ -46,13 +49,14 @@ def result_table(rows: Sequence[RowSummary], *, verdict: Verdict, width: int) ->
     title = "sustained/s [range]" if is_search else "jobs/s [range]"
     table.add_column(title, justify="right", no_wrap=True)
     to_baseline = f"× {verdict.baseline or 'baseline'}"
+    # if all jobs are done, the head of the report says so once
+    has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
     if width < WIDE:
-        to_baseline = _broken(to_baseline, room=len("× ") + NAME_COLUMNS)
+        room = RATIO_COLUMNS if has_accounts else len("× ") + NAME_COLUMNS
+        to_baseline = _broken(to_baseline, room=room)
     table.add_column(to_baseline, justify="right")
     for title in ("p95", "CPU-s", "MB"):
         table.add_column(title, justify="right", no_wrap=True)
-    # if all jobs are done, the head of the report says so once
-    has_accounts = any(row.ledger.done != row.ledger.sent for row in rows)
     if has_accounts:
         table.add_column("ledger", no_wrap=width >= WIDE)
     for row in rows:

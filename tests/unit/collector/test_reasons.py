@@ -38,9 +38,11 @@ def test_a_reason_names_its_repetitions(repetitions: tuple[int, ...], start: str
 
 
 def test_what_differs_between_reasons_of_one_code_is_left_open() -> None:
-    """One line for all of them; what they share stands in it."""
+    """One line for all of them; what they share stands in it, and the range of counts."""
     other = Reason.of(Code.JOBS_LOST, lost=3, sent=4_000)
+    few = [Reason.of(Code.TOO_FEW, have=have, needed=5) for have in (1, 0)]
 
+    assert describe_alike(few).startswith("0 to 1 repetitions with a valid throughput; a claim nee")
     assert describe_alike([LOST, other]) == "… of 4,000 jobs lost"
     assert describe_alike([LOST, LOST]) == LOST.text
 
