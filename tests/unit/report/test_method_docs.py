@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import doctest
 import re
-from dataclasses import astuple
 
 from lab.experiment.arrivals import CURVE_SHARES, MAX_STRETCH, MIN_JOBS
 from lab.experiment.interpreter import FREE_THREADED, FREE_THREADED_PYTHON, REMEDY
 from lab.experiment.stopping_rule import DEFAULT_BUDGET_S
-from lab.experiment.worker_settings import Tuning
 from lab.run.blocks import FIRST_LOOK_BLOCKS
 from lab.run.rate_search import MAX_STEPS, MAX_TRIALS, START_SHARE
 from lab.run.trial_sequences import MAX_REPEATS
@@ -55,18 +53,6 @@ def test_every_way_to_arrive_is_explained() -> None:
 
     assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE) == list(ARRIVALS)
     assert TrialPlan.__dataclass_fields__["arrivals"].default in ARRIVALS
-
-
-def test_every_setting_of_a_contender_is_explained() -> None:
-    """One row each in its table, with the bounds that a file is held to."""
-    text = (DOCS / "experiments.md").read_text(encoding="utf-8")
-    table = text.partition("| setting | what it does |")[2].partition("\n\n")[0]
-    bounds = {
-        name: "–".join(f"{bound:,.0f}" for limit in one.metadata for bound in astuple(limit))
-        for name, one in Tuning.model_fields.items()
-    }
-
-    assert dict(re.findall(r"^\| `(\w+)` \|.*\| ?(.*?) \|$", table, re.MULTILINE)) == bounds
 
 
 def test_bounds_are_those_of_the_code() -> None:
