@@ -29,3 +29,12 @@ def test_the_short_forms_take_at_most_two_minutes_together() -> None:
     short = [load_profiles(file, cores=2)["short"] for file in FILES]
 
     assert sum(expected_s(one, cores=2) for one in short) <= 120
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_question_has_a_row_in_the_docs(file: Path) -> None:
+    """With its title and the answer that was measured."""
+    title = load_profiles(file, cores=2)["demo"].title
+    page = Path("docs/experiments.md").read_text(encoding="utf-8")
+
+    assert f"[`{file.name}`](../experiments/questions/{file.name}) | {title} | " in page
