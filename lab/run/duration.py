@@ -139,7 +139,8 @@ def _fresh_start_s(contender: Contender, workload: Workload, *, cores: int) -> f
     cpu_s = WORKER_CPU_S + workload.measure_parameters["import_ms"] / 1_000
     waves = SLEEPS_OF_SEVERAL if workers > 1 else 1
     stop_s = GEVENT_STOP_S * any(group.pool == "gevent" for group in contender.crew)
-    return cpu_s * max(1.0, workers / cores) + waves * SLOT_SLEEP_MS / 1_000 + EDGES_S + stop_s
+    usable = min(cores, contender.cpus or cores)
+    return cpu_s * max(1.0, workers / usable) + waves * SLOT_SLEEP_MS / 1_000 + EDGES_S + stop_s
 
 
 def _countdown_s(workload: Workload) -> float:
