@@ -20,6 +20,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+#: Decimals of a mean: the rest is that of a sum, and must not decide which of two equals is ahead.
+_DIGITS = 12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
@@ -61,7 +64,7 @@ def fit_blocks(figures: Mapping[str, Mapping[int, float]]) -> dict[str, Estimate
         start += len(found)
         variance = float(own @ own) / freedom[index]
         estimates[name] = Estimate(
-            log_mean=float(means[index]),
+            log_mean=round(float(means[index]), _DIGITS),
             squared_error=variance / len(found),
             freedom=freedom[index],
             blocks=len(found),

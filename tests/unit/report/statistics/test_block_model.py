@@ -114,3 +114,13 @@ def test_only_contenders_that_blocks_connect_are_fitted() -> None:
     }
 
     assert set(fit_blocks(apart)) == {"a", "b", "c"}
+
+
+def test_equals_have_equal_means_in_any_order() -> None:
+    """The rest of a sum decides nothing: the same figures in other blocks are the same mean."""
+    logs = [0.1 * math.sqrt(block) for block in range(7)]
+    orders = {f"c{turn}": [*logs[turn:], *logs[:turn]] for turn in range(7)}
+
+    found = fit_blocks(figures(orders))
+
+    assert len({one.log_mean for one in found.values()}) == 1
