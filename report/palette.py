@@ -36,7 +36,7 @@ POOL_SHADES: dict[str, Shade] = {
 #: The color of pools that are unknown to this version.
 OTHER_SHADE = Shade(light="#5e1e00", dark="#fff3a0")
 
-#: The colours of the causes of waits (`report.trials.wait_causes.Cause`), told apart likewise.
+#: The colours of the causes of waits (`report.trials.wait_causes.Cause`), distinguished likewise.
 CAUSE_SHADES: dict[str, Shade] = {
     "countdown": Shade(light="#268fe3", dark="#2468db"),
     "rate-limit": Shade(light="#4c2281", dark="#bda3ed"),

@@ -32,7 +32,7 @@ class Tuning(FileTable):
     """Settings of a contender's workers."""
 
     misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        (SLOTS, WORKERS), "write it beside pool, not in settings"
+        (SLOTS, WORKERS), "write it next to pool, not in settings"
     )
 
     #: Messages that a worker reserves for each slot, 0 for no limit; by default the value of

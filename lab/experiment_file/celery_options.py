@@ -53,9 +53,9 @@ _CONTROLLED: tuple[tuple[str, str, str], ...] = (
         "results are stored in the run's broker",
         _RESULTS,
     ),
-    ("task_ignore_result", "each message says whether its result is stored", _RESULTS),
-    ("worker_pool", "pool is a key of its own", "write it beside name"),
-    ("worker_concurrency", "slots is a key of its own", "write it beside pool"),
+    ("task_ignore_result", "each message specifies whether its result is stored", _RESULTS),
+    ("worker_pool", "pool is a key of its own", "write it next to name"),
+    ("worker_concurrency", "slots is a key of its own", "write it next to pool"),
     (_QUEUES, "Poolbench names the queues", "write queues"),
     ("include|imports", "workers run Poolbench's jobs", "leave it out"),
     ("worker_state_db", "workers would find the state of earlier workers", "leave it out"),
@@ -109,8 +109,8 @@ _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 #: Reasons why arguments are refused, by Celery's name of the parameter.
 _CONTROLLED_ARGUMENTS: Mapping[str, tuple[str, str]] = {
-    "pool": ("pool is a key of its own", "write it beside name"),
-    "concurrency": ("slots is a key of its own", "write it beside pool"),
+    "pool": ("pool is a key of its own", "write it next to name"),
+    "concurrency": ("slots is a key of its own", "write it next to pool"),
     "queues": ("Poolbench names the queues", "write queues"),
     "exclude_queues": ("Poolbench names the queues", "write queues"),
     "hostname": ("Poolbench names the workers", "leave it out"),
@@ -155,7 +155,7 @@ _PREFETCH = "prefetch_multiplier"
 
 
 def setting_faults(settings: Mapping[str, Any]) -> Iterator[Broken]:
-    """Yield the settings that Celery doesn't know, of a wrong type, or that Poolbench controls."""
+    """Yield settings that are unknown to Celery, of a wrong type, or controlled by Poolbench."""
     for name, value in settings.items():
         if fault := name_fault(name):
             yield (name,), fault
@@ -182,7 +182,7 @@ def setting_faults(settings: Mapping[str, Any]) -> Iterator[Broken]:
 
 
 def name_fault(name: str) -> PydanticCustomError | None:
-    """Return the fault of a setting that Celery doesn't know or that Poolbench controls."""
+    """Return the fault of a setting that is unknown to Celery or that Poolbench controls."""
     if name not in SETTING_KEYS:
         return broken("unknown setting of Celery", remedy=_nearest_setting(name))
     refused = _refusal(name)

@@ -183,7 +183,7 @@ class ContenderInput(GroupInput, _Limited):
 
     #: Its name in tables and charts.
     name: Annotated[Name, AfterValidator(_is_no_control)]
-    #: Text beside its name in the report.
+    #: Text next to its name in the report.
     note: str = ""
 
 
@@ -235,7 +235,7 @@ class GroupedInput(_Limited):
         each_once(key="name"),
         AfterValidator(_suit_each_other),
     ]
-    #: Text beside its name in the report.
+    #: Text next to its name in the report.
     note: str = ""
 
 

@@ -60,7 +60,7 @@ _INTRODUCTION = """\
 
 How to write an experiment, with examples: [experiments.md](experiments.md). `poolbench check FILE`
 reports every fault of a file with its line, and how long a run takes. An unknown key is a fault,
-and so is a key without effect where it stands.
+and so is a key that has no effect there.
 
 This page is generated from the models that read the file: `make schemas`.
 """

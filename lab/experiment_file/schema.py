@@ -54,7 +54,7 @@ class ProfileInput(FileTable):
     budget_s: float | None = Field(default=None, ge=SHORTEST_S, le=LONGEST_S)
     #: Approximate length of a trial.
     trial_s: float = Field(gt=0.05, le=600)
-    #: Names of the contenders that it measures; a swept one stands for all its points.
+    #: Names of the contenders that it measures; a swept one includes all its points.
     contenders: Names
 
 

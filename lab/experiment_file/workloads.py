@@ -169,7 +169,7 @@ class PartInput(_Job):
         if len(shapes) + (self.kind != MIX) != 1:
             raise broken("a part has a kind, a chain, a group or a chord", remedy="write one")
         if (shapes == ["chord"]) != (self.body is not None):
-            remedy = 'write body = { kind = "io.sleep" } beside chord, and nowhere else'
+            remedy = 'write body = { kind = "io.sleep" } next to chord, and nowhere else'
             raise broken("a chord has a body", remedy=remedy)
         unused = [
             name

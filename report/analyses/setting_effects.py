@@ -71,7 +71,7 @@ _FIGURES = {
 def find_effects(rows: Sequence[Row]) -> list[Effect]:
     """Return the effect of each setting for each pair of rows that differ in it alone.
 
-    It is told by what can change: at a given rate by response and wait, else by throughput. The
+    It is measured by what can change: at a given rate by response and wait, else by throughput. The
     points of a sweep are shown elsewhere; an A/A control differs in nothing. The effects on one
     figure in a workload are one question.
     """

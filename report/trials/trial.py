@@ -173,7 +173,7 @@ class Trial(TrialSummary):
     redis_bytes_per_job: float | None
     #: Raw times by name, ns: see `report.trials.latency_spans`; empty for a pilot.
     spans: Mapping[str, pl.Series]
-    #: The waits of its jobs by cause (`report.trials.wait_causes`); None if they tell nothing.
+    #: The waits of its jobs by cause (`report.trials.wait_causes`); None if they show nothing.
     waits: pl.DataFrame | None
     #: How far jobs started in the order of their priorities; None without priorities.
     start_order: StartOrder | None

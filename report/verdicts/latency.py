@@ -23,7 +23,7 @@ from report.verdicts.capacity import detectable, judge
 def judge_parts(
     rows: Sequence[Row], *, workload: Workload, is_every_pair: bool = False
 ) -> tuple[Verdict, ...]:
-    """Return the verdict on each part of a mix, the largest difference first; empty if not told.
+    """Return the verdict on each part of a mix, the largest difference first; maybe none.
 
     Each part is a question of its own. The figure is 1 ÷ p95 of the response, which contains all
     that a user waits for: a pool in which long jobs stop the short ones lets them wait, or run

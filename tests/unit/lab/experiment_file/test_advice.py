@@ -158,7 +158,7 @@ def test_what_a_fault_recommends_is_accepted_there(tmp_path: Path, place: str) -
 
 NEEDING_MORE = [
     ("slots = 4", "slots = 4\nsettings = { time_limit = 3 }", "Use one of acks_late, events, "),
-    ("slots = 4", "slots = 4\nsettings = { slot = 2 }", "slots (write it beside pool"),
+    ("slots = 4", "slots = 4\nsettings = { slot = 2 }", "slots (write it next to pool"),
     ("slots = 4", "slots = 4\nacks_lat = true", "acks_late (write it in settings"),
     ('"threads"', '"sol"', "Did you mean solo (solo always has 1 slot: write slots = 1)?"),
     ('"web"', '"web"\nmeasure = "curv"', "Did you mean curve (curve needs an SLO: write [slo]"),

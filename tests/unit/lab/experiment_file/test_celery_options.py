@@ -73,8 +73,11 @@ FAULTS = [
     ("celery = { task_annotations = { a = 2026-01-01 } }", "must be a text, number, true, false"),
     ("celery = { broker_url = 'redis://' }", "all workers use the run's broker. Set POOLBENCH_"),
     ("celery = { redis_db = 3 }", "results are stored in the run's broker. Write settings = {"),
-    ("celery = { task_ignore_result = true }", "each message says whether its result is stored."),
-    ("celery = { worker_pool = 'solo' }", "pool is a key of its own. Write it beside name."),
+    (
+        "celery = { task_ignore_result = true }",
+        "each message specifies whether its result is stored.",
+    ),
+    ("celery = { worker_pool = 'solo' }", "pool is a key of its own. Write it next to name."),
     ("celery = { task_default_queue = 'a' }", "Poolbench names the queues. Write queues."),
     ("celery = { beat_schedule = {} }", "no beat is started. Leave it out."),
     ("celery = { task_serializer = 'yaml' }", "it has an effect where jobs are sent, and Pool"),

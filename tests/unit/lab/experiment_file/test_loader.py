@@ -308,7 +308,7 @@ def test_impossible_options_of_jobs_are_refused(tmp_path: Path, text: str, fault
     [('"512M"', 512 << 20), ('"2G"', 2 << 30), ('"65536K"', 64 << 20), ("100000000", 100_000_000)],
 )
 def test_a_contender_has_limits(tmp_path: Path, written: str, memory_bytes: int) -> None:
-    """Memory in bytes, or with the units that Docker knows; without the keys there are none."""
+    """Memory in bytes, or with the units that Docker accepts; without the keys there are none."""
     limits = f"slots = 1\ncpus = 1\nmemory = {written}"
 
     (limited,) = load(tmp_path, MINIMAL.replace("slots = 1", limits)).contenders

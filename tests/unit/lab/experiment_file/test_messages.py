@@ -144,7 +144,7 @@ PLACES = [
     ('note = "swept"', "note = [1]", 35, "contender.note is invalid: must be a string."),
     ('note = "swept"', "acks_late = true", 35, "unknown key. Write it in settings."),
     ("flower", "flwer", 23, "settings.flwer = true is invalid: unknown key. Did you mean flower?"),
-    ("events = true", "slots = 2", 23, "unknown key. Write it beside pool, not in settings."),
+    ("events = true", "slots = 2", 23, "unknown key. Write it next to pool, not in settings."),
     ("events = true", "events = false", 23, "Flower shows what events report. Set events = true"),
     ("events = true", "acks_late = 1", 23, "settings.acks_late = 1 is invalid: must be true or"),
     ("events = true", "redis_delay_ms = nan", 23, "redis_delay_ms = nan is invalid"),

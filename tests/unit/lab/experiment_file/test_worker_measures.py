@@ -51,7 +51,7 @@ def test_pings_need_jobs_in_a_backlog_or_at_a_rate(tmp_path: Path, arrivals: str
     ],
 )
 def test_a_key_without_effect_is_a_fault(tmp_path: Path, workload: str, fault: str) -> None:
-    """It is refused where it stands, with the place where it belongs."""
+    """It is refused, with the place where it belongs."""
     faults = faults_of(tmp_path, f"{BASE}[[workload]]\n{workload}")
 
     assert any(fault in one for one in faults), faults

@@ -577,12 +577,13 @@ def test_a_target_that_repetitions_disagree_on_is_open(tmp_path: Path) -> None:
     assert "4 of 5" in shown(summary)
 
 
-def test_a_threshold_is_held_against_a_part(tmp_path: Path) -> None:
+def test_a_threshold_applies_to_a_part(tmp_path: Path) -> None:
     """By number, and as a ratio block by block; without a part named, by all jobs together."""
+    mix = "work"
     conditions = [
-        "solo/work/short: p95_wait_s > 0.1",
-        "solo/work/long: p50_wait_s > 0.4",
-        "threads-4/work/short: p95_execution.high > 1.5 * solo",
+        f"solo/{mix}/short: p95_wait_s > 0.1",
+        f"solo/{mix}/long: p50_wait_s > 0.4",
+        f"threads-4/{mix}/short: p95_execution.high > 1.5 * solo",
         "solo: p50_execution_s > 0.1",
     ]
 
@@ -591,7 +592,7 @@ def test_a_threshold_is_held_against_a_part(tmp_path: Path) -> None:
     assert [(one.part, one.status) for one in found] == [
         ("short", "missed"), ("long", "met"), ("short", "met"), ("", "met"),
     ]  # fmt: skip
-    assert found[0].text.startswith("solo/work/short: p95_wait_s 0.")
+    assert found[0].text.startswith(f"solo/{mix}/short: p95_wait_s 0.")
     assert "× solo [" in found[2].text
 
 
