@@ -187,6 +187,29 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A Celery app of the user's, which runs in its own Python with only the wheel added."""
+
+    #: As after ``celery -A``.
+    module: str
+    #: Path of its Python.
+    python: str
+    #: Folder that it is imported from.
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppCall:
+    """The arguments of a user's task: fixed, or from a function of the job's number."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    #: ``module:function`` in the app's Python, called with the job's number from 0; it returns
+    #: ``args`` or ``(args, kwargs)``. Empty for fixed arguments.
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One kind of job in a mix, with its parameters and its share."""
 
@@ -200,6 +223,8 @@ class Part:
     canvas: Canvas | None = None
     #: Bounds on its jobs (`report.trials.slo`); None: the workload's, or the file's.
     slo: Mapping[str, float] | None = None
+    #: Its arguments if ``kind`` is a task of the user's app; None for Poolbench's own kinds.
+    call: AppCall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,20 @@ class Moment(StrEnum):
     VERDICT = "verdict"
     #: A worker's heartbeat, which belongs to no job; it becomes a key with an expiry.
     ALIVE = "alive"
+    #: In a local recording only, as are all that follow: the start of a worker's session.
+    RECORDING = "recording"
+    #: The worker once it is ready: its options and the settings in effect.
+    WORKER = "worker"
+    #: A task of the app, with its own options.
+    TASK = "task"
+    #: What the slot of one execution was doing, from samples of its thread. One line a nonce.
+    STATES = "states"
+    #: The worker's process tree from outside, each second.
+    LEVELS = "levels"
+    #: A message that a job of the user's app has published, so that the ledger waits for it.
+    PUBLISHED = "published"
+    #: The end of a session, with its reason and the cost of recording.
+    ENDED = "ended"
 
 
 class Outcome(StrEnum):
@@ -129,6 +143,41 @@ RECORD_COLUMNS: Mapping[str, Column] = {
     "finished_again_ns": (int, "the last end of an execution that ended more than once, Unix ns"),
     "outcome": (str, "how it ended, an `Outcome`; null while it runs"),
     **_EVIDENCE,
+}
+
+#: What a slot was doing, ns of the execution's duration, by samples; null where nothing was
+#: sampled. They add up to the sampled part of the execution.
+STATE_COLUMNS: Mapping[str, Column] = {
+    "core_held_ns": (int, "on a core, and another thread waited for the GIL it held, ns"),
+    "core_released_ns": (int, "on a core, with the GIL released, ns"),
+    "core_ns": (int, "on a core, unknown whether it held the GIL, ns"),
+    "runnable_ns": (int, "runnable, while no core was free, ns"),
+    "gil_wait_ns": (int, "waiting for the GIL, ns"),
+    "lock_wait_ns": (int, "waiting for another lock, ns"),
+    "any_lock_ns": (int, "waiting for a lock, unknown whether it was the GIL, ns"),
+    "io_wait_ns": (int, "waiting for network, disk, a timer or a child process, ns"),
+    "unknown_ns": (int, "its thread's state could not be read, ns"),
+}
+
+#: What a local recording (`Moment.RECORDING`) knows of an execution in addition to a record. No
+#: column contains arguments, results, the text of an error or an address. Ids are keyed hashes,
+#: 16 hexadecimal digits; the key is random for each session and kept nowhere.
+RECORDED_COLUMNS: Mapping[str, Column] = {
+    # received
+    "queue": (str, "queue that the message came from; null if unknown"),
+    "published_ns": (int, "when it was published, Unix ns; null if its publisher has no probe"),
+    "parent_id": (str, "keyed hash of the job that published it; null without one"),
+    "root_id": (str, "keyed hash of the first job of its chain, group or chord"),
+    "size_bytes": (int, "size of the message's body, bytes"),
+    "priority": (int, "priority of the message; null without one"),
+    # started
+    "thread_id": (int, "native id of the thread that ran it"),
+    "rss_before_bytes": (int, "resident memory of its process before; null if shared by slots"),
+    # finished
+    "rss_after_bytes": (int, "resident memory of its process after; null if shared by slots"),
+    "child_cpu_ns": (int, "CPU time of ended child processes, ns; null if shared by slots"),
+    "running_ns": (int, "time its greenlet or coroutine ran, ns; null if slots have threads"),
+    **STATE_COLUMNS,
 }
 
 

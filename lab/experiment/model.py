@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from collector.run_manifest import Contender, Interpreter, Skipped, Until, Workload
+from collector.run_manifest import App, Contender, Interpreter, Skipped, Until, Workload
 from report.statistics.ratios import CLAIM_BLOCKS
 
 #: Kind of a workload with jobs of several kinds.
@@ -33,6 +33,8 @@ class Experiment:
     stall_s: float
     contenders: tuple[Contender, ...]
     workloads: tuple[Workload, ...]
+    #: The user's app whose tasks the workloads call; None for Poolbench's own jobs.
+    app: App | None = None
     #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
