@@ -5,7 +5,7 @@ Nothing is dropped: text that is not a line of this run is kept, with the reason
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -27,13 +27,37 @@ def parse_lines(batches: Sequence[bytes], *, run: str) -> pl.DataFrame:
     moment, a nonce and a time. A line without a run counts as one of this run.
     """
     content = b"\n".join(batches)
-    frame = _parse(content)
+    frame = _parse(content, schema=LINE_SCHEMA)
     if frame is not None:
         frame = _judge(frame, run=run)
         if frame["reason"].null_count() == frame.height:
             return frame
     texts = [text for text in content.split(b"\n") if text.strip()]
-    return pl.concat([PART_SCHEMA.to_frame(), *_parse_texts(texts, run=run)])
+    rows = (
+        reject(piece[0], reason="no JSON object of a line's types")
+        if parsed is None
+        else _keep_texts(_judge(parsed, run=run), texts=piece)
+        for piece, parsed in parse_pieces(texts, schema=LINE_SCHEMA)
+    )
+    return pl.concat([PART_SCHEMA.to_frame(), *rows])
+
+
+def parse_pieces(
+    texts: Sequence[bytes], *, schema: pl.Schema
+) -> Iterator[tuple[Sequence[bytes], pl.DataFrame | None]]:
+    """Yield the texts in pieces, in order, each with its rows; a garbled text is alone, with None.
+
+    The parser reports neither which line is wrong nor which lines it skips, so the texts are halved
+    until each wrong line is isolated.
+    """
+    frame = _parse(b"\n".join(texts), schema=schema)
+    is_whole = frame is not None and frame.height == len(texts)
+    if is_whole or len(texts) == 1:
+        yield texts, frame if is_whole else None
+        return
+    middle = len(texts) // 2
+    yield from parse_pieces(texts[:middle], schema=schema)
+    yield from parse_pieces(texts[middle:], schema=schema)
 
 
 def reject(text: bytes, *, reason: str) -> pl.DataFrame:
@@ -46,29 +70,14 @@ def reject(text: bytes, *, reason: str) -> pl.DataFrame:
     )
 
 
-def _parse_texts(texts: list[bytes], *, run: str) -> list[pl.DataFrame]:
-    """Return the rows of texts, in order; some of the texts are garbled.
-
-    The parser reports neither which line is wrong nor which lines it skips, so the texts are halved
-    until each wrong line is isolated.
-    """
-    frame = _parse(b"\n".join(texts))
-    if frame is not None and frame.height == len(texts):
-        return [_keep_texts(_judge(frame, run=run), texts=texts)]
-    if len(texts) == 1:
-        return [reject(texts[0], reason="no JSON object of a line's types")]
-    middle = len(texts) // 2
-    return [*_parse_texts(texts[:middle], run=run), *_parse_texts(texts[middle:], run=run)]
-
-
-def _parse(content: bytes) -> pl.DataFrame | None:
-    """Return the lines in a content (`LINE_SCHEMA`), or None if any of them is garbled."""
+def _parse(content: bytes, *, schema: pl.Schema) -> pl.DataFrame | None:
+    """Return the lines in a content, or None if any of them is garbled."""
     if not content:
-        return LINE_SCHEMA.to_frame()
+        return schema.to_frame()
     if content[:1] not in _BEGINNINGS:
         return None
     try:
-        return pl.read_ndjson(content, schema=LINE_SCHEMA)
+        return pl.read_ndjson(content, schema=schema)
     except pl.exceptions.PolarsError:
         return None
 
@@ -86,7 +95,7 @@ def _judge(frame: pl.DataFrame, *, run: str) -> pl.DataFrame:
     return frame.with_columns(rejected=pl.lit(None, pl.String), reason=reason)
 
 
-def _keep_texts(frame: pl.DataFrame, *, texts: list[bytes]) -> pl.DataFrame:
+def _keep_texts(frame: pl.DataFrame, *, texts: Sequence[bytes]) -> pl.DataFrame:
     """Return the frame with the rejected lines' values removed and their text kept."""
     raw = pl.Series([text[:LINE_MAX_BYTES].decode("utf-8", "backslashreplace") for text in texts])
     is_bad = pl.col("reason").is_not_null()
