@@ -553,6 +553,10 @@ class RunInfo:
     #: Requested duration of a trial, seconds.
     trial_s: float | None = None
     contenders: tuple[Contender, ...]
+    #: The user's app whose tasks are the jobs; None for Poolbench's own jobs.
+    app: App | None = None
+    #: Versions in the app's Python: of Python, Celery and Poolbench.
+    app_versions: Mapping[str, str] = field(default_factory=dict)
     #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()

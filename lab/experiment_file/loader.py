@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +18,7 @@ from pydantic import ValidationError
 
 from collector.run_manifest import (
     MIXED_POOLS,
+    App,
     Canvas,
     Contender,
     Part,
@@ -25,6 +28,7 @@ from collector.run_manifest import (
     Workload,
 )
 from lab.experiment.model import MIX, Experiment
+from lab.experiment_file.app import AppInput
 from lab.experiment_file.contenders import (
     AUTO,
     CORES,
@@ -44,6 +48,7 @@ from lab.experiment_file.workloads import (
 )
 from poolbench.errors import Fault, UsageError, nearest, unknown
 from poolbench.job_options import JobOptions
+from poolbench.keys import NAME_LENGTH
 from poolbench.settings import merged
 from producer.arrivals import read_schedule
 
@@ -125,6 +130,7 @@ def _resolve(
         until=None if chosen.budget_s is None else Until(at_most_s=chosen.budget_s),
         trial_s=chosen.trial_s,
         stall_s=parsed.stall_s,
+        app=_app(parsed.app, folder=path.parent),
         contenders=tuple(
             {one.name: one for name in chosen.contenders for one in named[name]}.values()
         ),
@@ -133,6 +139,22 @@ def _resolve(
         controlled=parsed.twin or "",
         slo=parsed.slo,
     )
+
+
+def _app(known: AppInput | None, *, folder: Path) -> App | None:
+    """Return the app with absolute paths; the links of a Python are kept: they set its packages."""
+    if known is None:
+        return None
+    python = folder / Path(known.python).expanduser() if known.python else Path(sys.executable)
+    directory = folder / Path(known.directory).expanduser()
+    return App(
+        module=known.module, python=str(python.absolute()), directory=str(directory.resolve())
+    )
+
+
+def part_name(task: str) -> str:
+    """Return the name of the only part of a workload: a task's name in the letters of names."""
+    return re.sub(r"[^a-z0-9._-]+", "-", task.lower()).strip("._-")[:NAME_LENGTH] or "task"
 
 
 def _contenders(parsed: ExperimentInput, *, cores: int) -> dict[str, list[Contender]]:
@@ -230,13 +252,14 @@ def _workload(known: AnyWorkload, *, trial_s: float) -> Workload:
         for part in known.mix
         for one in _parts(part, share=part.share / executions if has_canvas else part.share)
     )
-    if known.options != JobOptions():
+    if known.options != JobOptions() or known.task:
         part = Part(
-            name=known.kind,
-            kind=known.kind,
-            parameters=known.parameters,
+            name=part_name(known.task) if known.task else known.kind,
+            kind=known.task or known.kind,
+            parameters={} if known.task else known.parameters,
             share=1.0,
             options=known.options,
+            call=known.call,
         )
         parts = (part,)
     return Workload(
@@ -258,12 +281,13 @@ def _parts(known: PartInput, *, share: float) -> Iterator[Part]:
     for name, step in zip(known.part_names, known.executions, strict=True):
         yield Part(
             name=name,
-            kind=step.kind,
-            parameters=step.parameters,
+            kind=known.task or step.kind,
+            parameters={} if known.task else step.parameters,
             share=share,
             options=known.options,
             canvas=canvas,
             slo=known.slo,
+            call=known.call,
         )
 
 

@@ -15,12 +15,15 @@ from pydantic_core import ErrorDetails
 
 from lab.experiment.file_table import FileTable, constraint
 from lab.experiment.worker_settings import Tuning
+from lab.experiment_file.app import AppInput
 from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
 from lab.experiment_file.rules import Keys
 from lab.experiment_file.schema import ExperimentInput, ProfileInput
 from lab.experiment_file.slo import SloInput
 from lab.experiment_file.toml_lines import locate
 from lab.experiment_file.workloads import (
+    OF_A_KIND,
+    OF_A_TASK,
     OPTIONS,
     PING_KEYS,
     SHAPES,
@@ -48,6 +51,7 @@ _MODELS: Mapping[tuple[str | int, int], type[FileTable]] = {
     ("workload", 6): StepInput,
     ("workload", 7): StepInput,
     ("profile", 3): ProfileInput,
+    ("app", 2): AppInput,
     ("sweep", 2): SweepInput,
 }
 
@@ -140,27 +144,44 @@ def _key_advice(keys: Keys, *, given: Table, table: Table) -> str:
     )
     if not has_rate:
         refused["slo"] = "where jobs arrive at a rate"
+    if model is ExperimentInput and not _has_tasks(table):
+        refused["app"] = "with a task in each workload"
     if issubclass(model, StepInput):
-        refused |= _refused_of_jobs(model, given=given, contenders=str(table.get("contender")))
+        refused |= _refused_of_jobs(model, given=given, table=table)
     free = [name for name in model.model_fields if _is_free(name, key=key, given=given)]
     return nearest(key, among=free, refused=refused)
 
 
-def _refused_of_jobs(model: type[StepInput], *, given: Table, contenders: str) -> dict[str, str]:
+def _has_tasks(table: Table) -> bool:
+    return "task" in str(table.get("workload"))
+
+
+def _refused_of_jobs(model: type[StepInput], *, given: Table, table: Table) -> dict[str, str]:
     """Return the keys of jobs that are not allowed in the table ``given``, each with its remedy."""
+    contenders = str(table.get("contender"))
     refused = {
         key: f"with {needed} in a contender"
         for key, needed in _NEEDED.items()
         if needed not in contenders
     }
+    if "task" in given:
+        refused |= dict.fromkeys(OF_A_KIND, "only Poolbench's own kinds have it")
+    else:
+        refused |= dict.fromkeys(OF_A_TASK, "with a task of [app]")
+    if {"args", "kwargs"} & given.keys():
+        refused["arguments"] = "instead of args and kwargs"
+    if "arguments" in given:
+        refused |= dict.fromkeys(("args", "kwargs"), "instead of arguments")
+    if "kind" in given or "app" not in table:
+        refused["task"] = "with [app], instead of kind"
     if model is WorkloadInput:
         others = ["kind", "parameters"] if "mix" in given else ["mix", "mix_order"]
         refused |= dict.fromkeys(others, "a workload has a kind, or a mix")
         if given.get("measure") != "ping":
             refused |= dict.fromkeys(PING_KEYS, 'with measure = "ping"')
         if "mix" in given:
-            refused |= dict.fromkeys(OPTIONS, "write it in the parts")
-    if model is PartInput and "kind" in given:
+            refused |= dict.fromkeys((*OPTIONS, "task"), "write it in the parts")
+    if model is PartInput and {"kind", "task"} & given.keys():
         others = [*SHAPES, "body"]
         refused |= dict.fromkeys(others, "a part has a kind, a chain, a group or a chord")
     return refused

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from lab.experiment.worker_settings import Tuning
+from lab.experiment_file.app import AppInput
 from lab.experiment_file.contenders import ContenderInput, GroupedInput, GroupInput, SweepInput
 from lab.experiment_file.rules import words_of
 from lab.experiment_file.schema import ExperimentInput, ProfileInput
@@ -40,6 +41,7 @@ from producer.arrivals import ARRIVALS
 TABLES: Mapping[str, type[BaseModel]] = {
     "Above all tables": ExperimentInput,
     "`[profile.NAME]`": ProfileInput,
+    "`[app]`": AppInput,
     "`[[contender]]`": ContenderInput,
     "`[[contender]]` with groups": GroupedInput,
     "`[[contender.group]]`": GroupInput,

@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from collector.run_manifest import SweepPoint
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.stopping_rule import LONGEST_S, SHORTEST_S
+from lab.experiment_file.app import AppInput, app_faults
 from lab.experiment_file.contenders import (
     AnyContender,
     queues_of,
@@ -218,6 +219,8 @@ class ExperimentInput(FileTable):
     stall_s: float = Field(default=DEFAULT_STALL_S, gt=0, le=LONGEST_STALL_S)
     #: The latency that jobs must keep where they arrive at a rate; by part of a mix.
     slo: Slo = Field(default_factory=dict)
+    #: A Celery app of yours whose tasks are the jobs.
+    app: AppInput | None = None
     #: What is compared: pools with their slots and settings.
     contender: Annotated[
         list[Annotated[AnyContender, PlainValidator(read_contender)]],
@@ -248,8 +251,10 @@ class ExperimentInput(FileTable):
     @model_validator(mode="after")
     def _suit_each_other(self) -> Self:
         contenders = [*self.contender, *(contender for _, contender in self.sweep)]
-        queues = _queue_faults(self.contender, workloads=self.workload)
+        # an app routes its tasks itself
+        queues = () if self.app else _queue_faults(self.contender, workloads=self.workload)
+        of_app = app_faults(self.contender, workloads=self.workload) if self.app else ()
         results = _result_faults(contenders, workloads=self.workload)
         slo = _slo_faults(self.slo, workloads=self.workload)
-        raise_all([*queues, *results, *slo, *_sweep_faults(self)])
+        raise_all([*of_app, *queues, *results, *slo, *_sweep_faults(self)])
         return self

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from collector.run_manifest import Workload
+from collector.run_manifest import AppCall, Workload
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
@@ -38,6 +40,10 @@ CANVAS_OPTIONS = ("queue", "priority")
 #: Fewest executions of such a job; Celery sends a chord of one as a chain.
 MIN_STEPS = 2
 
+#: The keys that only a task of an app has, and those that only Poolbench's own kinds have.
+OF_A_TASK = ("args", "kwargs", "arguments")
+OF_A_KIND = ("kind", "parameters", "fail_share", "retry", "payload_bytes", "result_bytes")
+
 #: The orders in which the parts of a mix are sent.
 MIX_ORDERS = ("random", "sequence")
 
@@ -52,6 +58,17 @@ PING_KEYS = ("ping_every_s", "ping_timeout_s")
 
 #: Length of a trial to check arrivals with if no profile is valid, seconds.
 _SOME_TRIAL_S = 1.0
+
+
+#: A function in the app's Python that returns the arguments of a job.
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def _is_of_no_app(kind: str, info: ValidationInfo) -> str:
+    if _above(info).get("app"):
+        remedy = "write task, with the name of one of its tasks"
+        raise broken("the workers of [app] run the app's tasks", remedy=remedy)
+    return kind
 
 
 def _complete(given: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
@@ -103,18 +120,74 @@ class StepInput(FileTable):
     """One execution of a job of several: a kind with its parameters, complete."""
 
     #: What it does.
-    kind: Annotated[str, one_of("job kind", JOB_KINDS)]
+    kind: Annotated[str, AfterValidator(_is_of_no_app), one_of("job kind", JOB_KINDS)]
     #: Parameters of that kind; those left out have their defaults.
     parameters: Annotated[dict[str, Any], AfterValidator(_complete)] = Field(
         default_factory=dict, validate_default=True
     )
 
 
+def _is_of_the_app(task: str, info: ValidationInfo) -> str:
+    if "app" in (above := _above(info)) and not above["app"]:
+        raise broken("no app is named", remedy='write [app] with module = "shop"')
+    if info.data.get("kind", MIX) != MIX:
+        raise broken("a job has a kind or a task", remedy="write one of them")
+    if info.data.get("parameters"):
+        remedy = "write args, kwargs or arguments instead of parameters"
+        raise broken("a task has no parameters", remedy=remedy)
+    return task
+
+
+def _are_arguments(given: Any, info: ValidationInfo) -> Any:
+    _needs_task(info)
+    try:
+        json.dumps(given, allow_nan=False)
+    except (TypeError, ValueError):
+        remedy = 'write arguments = "module:function", a function that returns them'
+        raise broken(
+            "must be texts, numbers, true, false, lists or tables", remedy=remedy
+        ) from None
+    return given
+
+
+def _is_a_function(name: str, info: ValidationInfo) -> str:
+    _needs_task(info)
+    if not _FUNCTION.fullmatch(name):
+        raise broken("must be module:function", remedy='write "shop_bench:thumbnail_args"')
+    if info.data.get("args") or info.data.get("kwargs"):
+        raise broken("args and kwargs are given too", remedy="write one of them")
+    return name
+
+
+def _needs_task(info: ValidationInfo) -> None:
+    if not info.data.get("task", True):
+        raise broken("only a task of [app] has it", remedy="write task, or leave it out")
+
+
+def _is_of_a_kind(value: Any, info: ValidationInfo) -> Any:
+    if value and info.data.get("task"):
+        problem = "only Poolbench's own kinds of jobs have it"
+        raise broken(problem, remedy="leave it out: the app's task decides")
+    return value
+
+
+_OfAKind = AfterValidator(_is_of_a_kind)
+
+
 class _Job(StepInput):
     """A kind of job with its parameters, and what Celery does with the jobs."""
 
     #: What a job does.
-    kind: Annotated[str, one_of("job kind", JOB_KINDS)] = MIX
+    kind: Annotated[str, AfterValidator(_is_of_no_app), one_of("job kind", JOB_KINDS)] = MIX
+    #: Instead of a kind, with `[app]`: the name of one of the app's tasks.
+    task: Annotated[str, Field(min_length=1), AfterValidator(_is_of_the_app)] = ""
+    #: Positional arguments of the task.
+    args: Annotated[list[Any], AfterValidator(_are_arguments)] = Field(default_factory=list)
+    #: Named arguments of the task.
+    kwargs: Annotated[dict[str, Any], AfterValidator(_are_arguments)] = Field(default_factory=dict)
+    #: Instead of them, a function in the app's Python, as `module:function`: it gets the job's
+    #: number from 0 and returns `args`, or `args` and `kwargs` as a tuple of a list and a table.
+    arguments: Annotated[str, AfterValidator(_is_a_function)] = ""
     #: Its own `[slo]`, instead of the workload's or the file's; `{}` for none.
     slo: Slo | None = None
     #: Queue of the jobs; a contender that doesn't consume it gets them in its default queue.
@@ -126,16 +199,23 @@ class _Job(StepInput):
     #: Time from when a job is due until it expires, seconds.
     expires_s: float | None = Field(default=None, gt=0, le=LONGEST_DELAY_S)
     #: Share of the jobs that do their work and then fail.
-    fail_share: float = Field(default=0.0, ge=0, le=1)
+    fail_share: Annotated[float, _OfAKind] = Field(default=0.0, ge=0, le=1)
     #: Jobs that do their work, fail once, and are retried.
-    retry: Annotated[RetryInput | None, AfterValidator(_leaves_shares_below_one)] = None
+    retry: Annotated[RetryInput | None, AfterValidator(_leaves_shares_below_one), _OfAKind] = None
     #: Most starts of its kind in each worker, as Celery writes it.
     rate_limit: Annotated[str, AfterValidator(_is_a_rate_limit)] | None = None
     #: Size of an argument that is sent with every job and read by none, bytes; it replaces the
     #: contender's.
-    payload_bytes: int = Field(default=0, ge=0, le=MAX_PAYLOAD_BYTES)
+    payload_bytes: Annotated[int, _OfAKind] = Field(default=0, ge=0, le=MAX_PAYLOAD_BYTES)
     #: Size of each job's result, bytes; it is stored where the contender stores results.
-    result_bytes: int = Field(default=0, ge=0, le=MAX_RESULT_BYTES)
+    result_bytes: Annotated[int, _OfAKind] = Field(default=0, ge=0, le=MAX_RESULT_BYTES)
+
+    @property
+    def call(self) -> AppCall | None:
+        """Return the arguments of a task of the app; None for one of Poolbench's kinds."""
+        if not self.task:
+            return None
+        return AppCall(args=tuple(self.args), kwargs=self.kwargs, function=self.arguments)
 
     @property
     def options(self) -> JobOptions:
@@ -166,8 +246,9 @@ class PartInput(_Job):
     @model_validator(mode="after")
     def _is_one_sort_of_job(self) -> Self:
         shapes = [shape for shape in SHAPES if getattr(self, shape)]
-        if len(shapes) + (self.kind != MIX) != 1:
-            raise broken("a part has a kind, a chain, a group or a chord", remedy="write one")
+        if len(shapes) + (self.kind != MIX) + bool(self.task) != 1:
+            problem = "a part has a kind, a task, a chain, a group or a chord"
+            raise broken(problem, remedy="write one")
         if (shapes == ["chord"]) != (self.body is not None):
             remedy = 'write body = { kind = "io.sleep" } next to chord, and nowhere else'
             raise broken("a chord has a body", remedy=remedy)
@@ -248,6 +329,9 @@ def _are_its_jobs(parts: list[PartInput], info: ValidationInfo) -> list[PartInpu
         if info.data.get("kind", MIX) != MIX or info.data.get("parameters"):
             remedy = "write kind and parameters in each part alone"
             raise broken("each part of a mix has its own kind and parameters", remedy=remedy)
+        if info.data.get("task"):
+            remedy = "write task and its arguments in each part alone"
+            raise broken("each part of a mix has its own task", remedy=remedy)
         given = [
             name
             for name, key in _Job.model_fields.items()
@@ -259,7 +343,10 @@ def _are_its_jobs(parts: list[PartInput], info: ValidationInfo) -> list[PartInpu
         faults = check_shares({part.name: part.share for part in parts})
         raise_all(((0, "share"), fault) for fault in faults)
         raise_all(_limit_faults(parts))
-    elif info.data.get("kind") == MIX:
+    elif info.data.get("kind") == MIX and not info.data.get("task", True):
+        if _above(info).get("app"):
+            remedy = "write a task, or [[workload.mix]] tables"
+            raise broken("a workload has a task, or a mix of tasks", remedy=remedy)
         remedy = "write a kind, or [[workload.mix]] tables"
         raise broken("a workload has a kind, or a mix of kinds", remedy=remedy)
     return parts
@@ -269,7 +356,7 @@ def _limit_faults(parts: Sequence[PartInput]) -> Iterator[Broken]:
     """Yield the parts whose rate limit differs from that of an earlier part of their kind."""
     limits: dict[str, str | None] = {}
     for index, part in enumerate(parts):
-        for kind in dict.fromkeys(one.kind for one in part.executions):
+        for kind in dict.fromkeys(part.task or one.kind for one in part.executions):
             if part.rate_limit != limits.setdefault(kind, part.rate_limit):
                 remedy = "write the same in all parts of the kind, or change the kind of one"
                 problem = f"Celery limits all jobs of a kind, and another part of {kind} differs"
@@ -283,7 +370,7 @@ def _orders_a_mix(order: str, info: ValidationInfo) -> str:
 
 
 def _is_named(name: str, info: ValidationInfo) -> str:
-    return name or info.data.get("kind", "")
+    return name or info.data.get("task") or info.data.get("kind", "")
 
 
 def _is_for_pings(value: float, info: ValidationInfo) -> float:
