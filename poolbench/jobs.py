@@ -23,6 +23,16 @@ ENDING = "ending"
 #: Name of the message header with a job's identity, a mapping of `JobHeader`'s fields.
 HEADER = "poolbench"
 
+#: Name of the job kind that does what a recorded job did (`poolbench.stand_in`).
+STAND_IN = "replay.stand-in"
+
+#: Its parameters, in the order of the values of an attempt.
+SEGMENTS = ("held_ms", "released_ms", "wait_ms", "blocking_ms", "memory_bytes")
+
+#: Name of its argument with what its later attempts do, a list: for each, the countdown before it,
+#: seconds, and then the values of `SEGMENTS`.
+RETRIES = "retries"
+
 _TYPE_NAMES = {int: "a whole number", float: "a number"}
 
 #: Rough duration of one of each, for parameters without a known time, milliseconds.
@@ -138,6 +148,8 @@ _UNITS = partial(Parameter, "units", default=8, low=1, high=MAX_UNITS, unit="uni
 _DRAW = partial(Parameter, low=0.0, is_optional=True)
 _WORK_MS = partial(Parameter, default=8.0, low=0.1, high=MAX_WORK_MS, unit="ms")
 
+_SEGMENT_MS = partial(Parameter, default=0.0, low=0.0, high=MAX_WAIT_MS, unit="ms")
+
 _cpu = partial(
     JobKind,
     parameters=(_WORK_MS("work_ms", help="work, in CPU time of one thread that is alone"),),
@@ -248,6 +260,25 @@ JOB_KINDS: dict[str, JobKind] = {
                 _DELAY_MS(help="how long it waits"),
             ),
         ),
+        JobKind(
+            STAND_IN,
+            work_class=WorkClass.BOTH,
+            summary="Computes and waits as long as a recorded job did, without its side effects.",
+            parameters=(
+                _SEGMENT_MS("held_ms", help="CPU time that holds the GIL"),
+                _SEGMENT_MS("released_ms", help="CPU time without the GIL"),
+                _SEGMENT_MS("wait_ms", help="wait that yields to other jobs where the pool can"),
+                _SEGMENT_MS("blocking_ms", help="wait that blocks a gevent or asyncio loop"),
+                Parameter(
+                    "memory_bytes",
+                    default=0,
+                    low=0,
+                    high=10_000_000_000,
+                    unit="bytes",
+                    help="memory that it uses while it runs",
+                ),
+            ),
+        ),
     )
 }
 
@@ -331,12 +362,14 @@ def ideal_wait_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float 
         return float(parameters["delay_ms"]) / 1_000 * math.exp(tail_sigma**2 / 2)
     if "total_ms" in parameters:
         return float(parameters["total_ms"]) / 1_000 * (1 - float(parameters.get("cpu_share", 0)))
+    if kind.name == STAND_IN:
+        return sum(float(parameters.get(name, 0)) for name in ("wait_ms", "blocking_ms")) / 1_000
     return None
 
 
 def rough_job_s(kind: JobKind, parameters: Mapping[str, int | float]) -> float:
     """Return the approximate duration of one job without concurrency, seconds, for timeouts."""
-    work_ms = parameters.get("work_ms", 0.0)
+    work_ms = sum(parameters.get(name, 0.0) for name in ("work_ms", "held_ms", "released_ms"))
     total_ms = parameters.get("total_ms", 0.0) * parameters.get("cpu_share", 0.0)
     others_ms = sum(parameters.get(name, 0) * cost_ms for name, cost_ms in _ROUGH_COSTS_MS.items())
     return (work_ms + total_ms + others_ms) / 1_000 + (ideal_wait_s(kind, parameters) or 0.0)

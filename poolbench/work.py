@@ -1,8 +1,12 @@
-"""Reports the duration of a job's function; works without the probe and doesn't load it."""
+"""What each job of ours does at its end; works without the probe and doesn't load it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import current_task
+
+from poolbench.errors import PlannedError
 
 #: Attribute of a job's request with the duration, until the job has finished.
 WORK_NS = "poolbench_work_ns"
@@ -18,3 +22,24 @@ def report_work_ns(work_ns: int) -> None:
     """
     if current_task:
         setattr(current_task.request, WORK_NS, work_ns)
+
+
+def end(
+    job: Any,
+    result: object,
+    *,
+    fails: bool = False,
+    retry_s: float | None = None,
+    result_bytes: int = 0,
+) -> object:
+    """Return the result of a job after its work, or let it fail or be retried: its `ENDING`.
+
+    Raises:
+        PlannedError: if it ``fails``.
+        Retry: in the first attempt, if it has a countdown for the second.
+    """
+    if fails:
+        raise PlannedError("the experiment lets this job fail")
+    if retry_s is not None and not job.request.retries:
+        raise job.retry(countdown=retry_s)
+    return "x" * result_bytes if result_bytes else result

@@ -10,7 +10,14 @@ from typing import Any, TextIO
 
 from poolbench.calibration import message_parameters
 from poolbench.errors import PoolbenchError
-from poolbench.jobs import JOB_KINDS, complete_parameters, find_kind
+from poolbench.jobs import (
+    JOB_KINDS,
+    STAND_IN,
+    complete_parameters,
+    find_kind,
+    ideal_wait_s,
+    rough_job_s,
+)
 from worker.jobs import COMPUTING
 
 #: Least CPU time of a measurement, nanoseconds: several calls of a job of a few ms. A row has ten
@@ -59,6 +66,13 @@ def _answer(request: str) -> dict[str, Any]:
         return {"error": f"no request: {request.strip()[:80]!r}: {error}"}
     if not kind.computes or parameters.get("units") == 0:
         return {"cpu_s_per_job": None, "jobs": 0}
+    if kind.name == STAND_IN:
+        # it computes until it has used this CPU time, whatever the machine's speed
+        return {
+            "cpu_s_per_job": rough_job_s(kind, parameters) - (ideal_wait_s(kind, parameters) or 0.0)
+            or None,
+            "jobs": 1,
+        }
     jobs_ns: list[int] = []
     while sum(jobs_ns) < MIN_MEASURE_NS:
         jobs_ns.append(_cpu_ns(COMPUTING[kind.name], parameters))

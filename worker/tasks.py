@@ -9,32 +9,12 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from poolbench.errors import PlannedError
+from poolbench import stand_in
+from poolbench.jobs import STAND_IN
 from poolbench.settings import load_settings
-from poolbench.work import report_work_ns
+from poolbench.work import end, report_work_ns
 from worker.app import app
 from worker.jobs import COROUTINES, FUNCTIONS
-
-
-def end(
-    job: Any,
-    result: object,
-    *,
-    fails: bool = False,
-    retry_s: float | None = None,
-    result_bytes: int = 0,
-) -> object:
-    """Return the result of a job after its work, or let it fail or be retried: its `ENDING`.
-
-    Raises:
-        PlannedError: if it ``fails``.
-        Retry: in the first attempt, if it has a countdown for the second.
-    """
-    if fails:
-        raise PlannedError("the experiment lets this job fail")
-    if retry_s is not None and not job.request.retries:
-        raise job.retry(countdown=retry_s)
-    return "x" * result_bytes if result_bytes else result
 
 
 def register(kind: str, function: Callable[..., object]) -> None:
@@ -78,7 +58,12 @@ def register_coroutine(kind: str, function: Callable[..., Coroutine[Any, Any, ob
 #: The kinds that are jobs in their async form: where the pool awaits them.
 _AWAITED = COROUTINES if load_settings().runs_coroutines else {}
 
+stand_in.register(app, is_awaited=bool(_AWAITED))
+
 for _kind, _function in FUNCTIONS.items():
+    if _kind == STAND_IN:
+        # it has arguments of its own
+        continue
     if _kind in _AWAITED:
         register_coroutine(_kind, _AWAITED[_kind])
     else:

@@ -25,7 +25,7 @@ from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, plan_trial
 from lab.trial.queues import spread
 from poolbench.errors import StackError
-from poolbench.jobs import find_kind
+from poolbench.jobs import STAND_IN, find_kind
 from poolbench.pipe import RECORDER_GROUPS
 
 #: Job kind of the sleeps that prove a worker's slots, and their length at first, milliseconds.
@@ -177,11 +177,13 @@ def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
                 pilots[send_sleeps(worker, delay_ms=delay_ms)] = worker
                 continue
             worker.ready_s = time.monotonic() - worker.started_at_s
-            for workload in bench.experiment.workloads:
-                for sort in workload.sorts:
-                    # the slots have already run sleeps
-                    if sort.kind != SLEEP:
-                        pilots[_send_first_jobs(bench, worker, workload=sort)] = worker
+            sorts = [sort for one in bench.experiment.workloads for sort in one.sorts]
+            # all stand-ins run the same code
+            alike = [sort for sort in sorts if sort.kind == STAND_IN][1:]
+            for sort in sorts:
+                # the slots have already run sleeps
+                if sort.kind != SLEEP and not any(sort is other for other in alike):
+                    pilots[_send_first_jobs(bench, worker, workload=sort)] = worker
 
 
 def _may_show_more(worker: LabWorker, view: TrialView, *, delay_ms: float) -> bool:
@@ -198,6 +200,8 @@ def first_jobs(
     """Return the parameters and the number of the warm-up jobs that reach every slot."""
     if find_kind(kind).is_cpu_bound:
         return dict(parameters), min(slots, MAX_WARM_UP_CPU_JOBS)
+    if kind == STAND_IN:
+        return {"wait_ms": FIRST_WAIT_MS}, slots
     if "delay_ms" not in parameters:
         # the duration of these jobs can't be set, so one slot may run two of them
         return dict(parameters), 2 * slots

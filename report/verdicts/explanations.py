@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from poolbench.jobs import JOB_KINDS, WorkClass
+from poolbench.jobs import JOB_KINDS, STAND_IN, WorkClass
 from report import format as fmt
 from report.legend import claim
 from report.result import Decided
@@ -43,9 +43,12 @@ _BUSY_SHARE = 0.6
 def lesson(ranking: Ranking, *, kind: str) -> str:
     """Return one or two sentences that explain the ranking; empty if the intervals show nothing.
 
-    Also empty without solo and for an unknown kind.
+    Also empty without solo, for an unknown kind and for stand-ins.
     """
     if ranking.baseline is None or ranking.baseline.pool != "solo" or kind not in JOB_KINDS:
+        return ""
+    if kind == STAND_IN:
+        # what it does depends on its parameters
         return ""
     work = JOB_KINDS[kind].work_class
     describe = _describe_computing if work in _COMPUTING else _describe_waiting

@@ -30,6 +30,10 @@ ONE_OF_EACH: dict[str, tuple[dict[str, Any], object]] = {
     "io.file": ({"size_bytes": 2_000}, 2_000),
     "mixed.fetch": ({"delay_ms": 1.5, "size_bytes": 2_000}, mixed.fetch_work(size_bytes=2_000)),
     "mixed.share": ({"units": 2, "delay_ms": 1.5}, 2 * mixed.PRIMES_PER_UNIT),
+    "replay.stand-in": (
+        {"held_ms": 0.5, "released_ms": 0.5, "wait_ms": 1.5, "memory_bytes": 5_000},
+        None,
+    ),
 }
 
 #: What a wait of slots' depth takes, milliseconds: above any delay between two of its jobs.

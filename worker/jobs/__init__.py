@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from poolbench import stand_in
+from poolbench.jobs import STAND_IN
 from worker.jobs import cpu, io, mixed
 
 _CPU: Mapping[str, Callable[..., object]] = {
@@ -24,6 +26,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "io.file": io.file_round,
     "mixed.fetch": mixed.fetch,
     "mixed.share": mixed.share,
+    STAND_IN: stand_in.work,
 }
 
 #: The same work as coroutine functions, for kinds that have such a form.
@@ -33,6 +36,7 @@ COROUTINES: Mapping[str, Callable[..., Coroutine[Any, Any, object]]] = {
     "io.redis": io.redis_commands_async,
     "mixed.fetch": mixed.fetch_async,
     "mixed.share": mixed.share_async,
+    STAND_IN: stand_in.work_async,
 }
 
 #: Computing part of each kind, without its wait; called with the same parameters.
@@ -40,4 +44,5 @@ COMPUTING: Mapping[str, Callable[..., object]] = {
     **_CPU,
     "mixed.fetch": mixed.fetch_work,
     "mixed.share": mixed.share_work,
+    STAND_IN: stand_in.compute,
 }
