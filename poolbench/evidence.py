@@ -25,6 +25,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: Celery's pool classes by their ``-P`` value, as ``module:name``.
 _CLASSES: Mapping[str, str] = vars(concurrency)["ALIASES"]
 
+#: Our pool's class in older records, by Poolbench's name.
+_FORMER_CLASSES: Mapping[str, str] = {"worker.pools.asyncio:TaskPool": "asyncio"}
+
 #: Pools whose slots have a thread each, so that the thread's CPU time is the job's.
 OWN_THREAD_POOLS = frozenset(_CLASSES[name] for name in ("prefork", "threads", "solo"))
 
@@ -54,7 +57,7 @@ def pool_name(seen: str) -> str:
         own_class = dict(pool.environment).get("CELERY_CUSTOM_WORKER_POOL")
         if seen == (own_class or _CLASSES[pool.celery_value]):
             return pool.name
-    return seen
+    return _FORMER_CLASSES.get(seen, seen)
 
 
 class Evidence:

@@ -55,7 +55,7 @@ POOLS: dict[str, Pool] = {
             name="asyncio",
             slot="a coroutine",
             lesson="All slots share one event loop and switch only at an await.",
-            environment=(("CELERY_CUSTOM_WORKER_POOL", "worker.pools.asyncio:TaskPool"),),
+            environment=(("CELERY_CUSTOM_WORKER_POOL", "poolbench.asyncio_pool.pool:TaskPool"),),
         ),
         Pool(
             name="solo",

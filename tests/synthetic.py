@@ -28,7 +28,7 @@ S = 1_000_000_000
 
 _POOL_SEEN = {
     "threads": "celery.concurrency.thread:TaskPool",
-    "asyncio": "worker.pools.asyncio:TaskPool",
+    "asyncio": "poolbench.asyncio_pool.pool:TaskPool",
 }
 
 

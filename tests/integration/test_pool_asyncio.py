@@ -113,7 +113,7 @@ def test_inspect_tells_what_is(worker: PoolWorker) -> None:
     assert {job["id"] for job in reserved} == {job.id for job in jobs[SLOTS:]}
     assert {job["worker_pid"] for job in active} == {worker.process.pid}
     assert (pool["max-concurrency"], pool["running"], pool["waiting"]) == (SLOTS, SLOTS, 3)
-    assert pool["implementation"] == "worker.pools.asyncio:TaskPool"
+    assert pool["implementation"] == "poolbench.asyncio_pool.pool:TaskPool"
     for job in jobs:
         value_of(job)
 

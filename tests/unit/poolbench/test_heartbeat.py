@@ -111,7 +111,8 @@ def test_a_worker_of_many_queues_is_still_seen() -> None:
 def test_pools_are_named_as_people_name_them() -> None:
     """A class that Poolbench doesn't know keeps its own name."""
     assert pool_name("celery.concurrency.thread:TaskPool") == "threads"
-    assert pool_name("worker.pools.asyncio:TaskPool") == "asyncio"
+    assert pool_name("poolbench.asyncio_pool.pool:TaskPool") == "asyncio"
+    assert pool_name("worker.pools.asyncio:TaskPool") == "asyncio", "records of older versions"
     assert pool_name("theirs.pool:Pool") == "theirs.pool:Pool"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.worker.pools.crew import Crew, started_crew
+from tests.unit.poolbench.asyncio_pool.crew import Crew, started_crew
 
 
 @pytest.fixture

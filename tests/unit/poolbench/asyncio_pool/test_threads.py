@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from poolbench.asyncio_pool._threads import FEWEST_THREADS, MOST_THREADS, CallThreads
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import started_crew
-from worker.pools._threads import FEWEST_THREADS, MOST_THREADS, CallThreads
+from tests.unit.poolbench.asyncio_pool.crew import started_crew
 
 
 @pytest.fixture

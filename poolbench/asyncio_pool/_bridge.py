@@ -23,7 +23,7 @@ from greenlet import getcurrent
 from ._job import Job
 
 if TYPE_CHECKING:
-    from .asyncio import TaskPool
+    from .pool import TaskPool
 
 #: Celery's own tasks that call the functions of other tasks: `.map`, `.starmap` and `.chunks`.
 _CALLING_TASKS = frozenset({"celery.map", "celery.starmap", "celery.chunks"})

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from celery.exceptions import Terminated, WorkerLostError
 
+from poolbench.asyncio_pool._bridge import bridge
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import Crew
-from worker.pools._bridge import bridge
+from tests.unit.poolbench.asyncio_pool.crew import Crew
 
 _colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
 

@@ -1,7 +1,7 @@
 """A pool for Celery whose slots are coroutines: runs `async def` jobs, and plain ones, on one loop.
 
-Start a worker with ``CELERY_CUSTOM_WORKER_POOL=<this module>:TaskPool`` and ``-P custom``. The
-modules of this package need only Celery and greenlet, and patch neither them nor asyncio.
+Start a worker with ``CELERY_CUSTOM_WORKER_POOL=poolbench.asyncio_pool.pool:TaskPool`` and ``-P
+custom``. This package needs only Celery and greenlet, and patches neither them nor asyncio.
 docs/asyncio-pool.md lists the supported features.
 
 The loop has a thread of its own. Celery's bookkeeping stays in the consumer's thread, to which the
@@ -25,6 +25,7 @@ from celery.concurrency.base import BasePool
 from celery.platforms import EX_FAILURE
 from celery.worker import state as worker_state
 
+from . import _refusal  # noqa: F401 -- before the imports that fail where the pool can't run
 from ._blocked import BlockedLog
 from ._bridge import bridge
 from ._child import Child, run_until

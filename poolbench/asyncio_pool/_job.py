@@ -1,7 +1,7 @@
 """A job of the asyncio pool: Celery's tracer in a greenlet, driven as a coroutine by the loop.
 
 A job runs in one greenlet, by which Celery distinguishes jobs, and in one context. The pool is in
-asyncio.py. The sequence of a job that awaits once; each arrow is a switch or a call::
+pool.py. The sequence of a job that awaits once; each arrow is a switch or a call::
 
     loop, asyncio.Task       Job, in the loop's greenlet    the job's greenlet
     ------------------       ---------------------------    ------------------
@@ -47,7 +47,7 @@ from greenlet import greenlet
 
 if TYPE_CHECKING:
     from ._request import JobRequest
-    from .asyncio import TaskPool
+    from .pool import TaskPool
 
 #: Least time without an await that counts as blocking the loop, nanoseconds.
 BLOCKED_NS = 50_000_000

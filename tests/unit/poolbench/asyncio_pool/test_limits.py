@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
+from poolbench.asyncio_pool import _blocked
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import Crew
-from worker.pools import _blocked
+from tests.unit.poolbench.asyncio_pool.crew import Crew
 
 
 def test_a_soft_limit_may_be_survived(crew: Crew) -> None:

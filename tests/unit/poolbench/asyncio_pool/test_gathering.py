@@ -16,9 +16,9 @@ from collections.abc import Iterator
 import pytest
 from kombu.asynchronous import Hub
 
+from poolbench.asyncio_pool.pool import GATHER_FROM
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import CallbackLog, Crew, started_crew
-from worker.pools.asyncio import GATHER_FROM
+from tests.unit.poolbench.asyncio_pool.crew import CallbackLog, Crew, started_crew
 
 SLOTS = 2 * GATHER_FROM
 
@@ -64,7 +64,7 @@ class Hall:
 @pytest.fixture
 def hall(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hall]:
     """An empty hall, whose pool gathers until the test hands over."""
-    monkeypatch.setattr("worker.pools.asyncio.GATHER_S", 60.0)
+    monkeypatch.setattr("poolbench.asyncio_pool.pool.GATHER_S", 60.0)
     with started_crew(slots=SLOTS) as crew:
         hub, is_over = Hub(), threading.Event()
         crew.pool.register_with_event_loop(hub)
@@ -166,7 +166,7 @@ def test_none_is_forgotten_where_gathering_begins_and_ends(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jobs come just as the pool stops to gather, again and again: each begins, and ends."""
-    monkeypatch.setattr("worker.pools.asyncio.GATHER_S", 0.001)
+    monkeypatch.setattr("poolbench.asyncio_pool.pool.GATHER_S", 0.001)
     hall.fill(GATHER_FROM)
     draw = random.Random(5)
     job = hall.crew.job(asyncio.sleep, name="short")

@@ -11,9 +11,9 @@ from typing import Any
 from celery import Celery
 from celery.app.trace import trace_task_ret
 
+from poolbench.asyncio_pool._job import Job
+from poolbench.asyncio_pool.pool import TaskPool
 from tests.conftest import wait_until
-from worker.pools._job import Job
-from worker.pools.asyncio import TaskPool
 
 
 @dataclass(slots=True)

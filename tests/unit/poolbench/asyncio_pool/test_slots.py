@@ -10,7 +10,7 @@ import pytest
 from kombu.asynchronous import Hub
 
 from tests.conftest import wait_until
-from tests.unit.worker.pools.crew import CallbackLog, Crew
+from tests.unit.poolbench.asyncio_pool.crew import CallbackLog, Crew
 
 
 class Gate:

@@ -1,1 +1,0 @@
-"""Poolbench's own worker pools."""
