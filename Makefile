@@ -39,6 +39,7 @@ check: $(VENV)/.dev  ## check format, lint, types and imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 --exclude asyncio_pool poolbench
 	$(BIN)/lint-imports
 
 test: $(VENV)/.dev  ## run unit and integration tests, on a real server and real workers
@@ -47,6 +48,9 @@ test: $(VENV)/.dev  ## run unit and integration tests, on a real server and real
 e2e: $(VENV)/.dev  ## test whole stacks, experiments and commands, as people use them
 	$(BIN)/pytest -n 3 --dist loadfile tests/e2e/test_lab_*.py tests/e2e/test_pool_*.py
 	$(BIN)/pytest --ignore-glob='*/test_lab_*.py' --ignore-glob='*/test_pool_*.py' tests/e2e
+
+wheel: setup  ## build dist/poolbench-*.whl, to record workers of your own app
+	@$(BIN)/python -m hatchling build --target wheel
 
 schemas: $(VENV)/.dev  ## write docs/schemas and docs/experiment.md from the types
 	$(BIN)/python docs/write_schemas.py
@@ -80,4 +84,4 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help setup demo bench questions up down ps logs submit check test e2e format free-threaded pins
+.PHONY: help setup demo bench questions up down ps logs submit check test e2e wheel format free-threaded pins

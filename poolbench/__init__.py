@@ -1,7 +1,8 @@
-"""The contract between all Poolbench processes, and the probe that runs in workers.
+"""The wheel: the contract between all Poolbench processes, and what runs in other people's workers.
 
-It uses only the standard library and Celery, since it runs inside other people's workers.
+It uses only the standard library and Celery, from Python 3.10 and Celery 5.3 on. greenlet is
+needed by the asyncio pool alone, and redis where lines go to Redis.
 """
 
-#: Version of the project, recorded in every manifest.
+#: Version of the project, recorded in every manifest; the wheel has it from here.
 __version__ = "0.1.0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 #: Seconds of the periods of a rate limit, by Celery's letter.
 _PERIODS_S = {"s": 1, "m": 60, "h": 3_600}
@@ -57,7 +56,7 @@ class JobOptions:
         return max(self.countdown_s, retry_s, 1 / self.limit_per_s if self.limit_per_s else 0.0)
 
     @property
-    def fates(self) -> tuple[tuple[float, Self], ...]:
+    def fates(self) -> tuple[tuple[float, JobOptions], ...]:
         """Return the options of the jobs that end alike, each with their share of the jobs.
 
         In these options the shares of failures and retries are 0 or 1.

@@ -6,11 +6,11 @@ import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
 from poolbench.errors import Fault, UsageError, nearest, unknown
+from poolbench.str_enum import StrEnum
 
 #: Name of a job's unused argument: text of a size that the sender chooses.
 PAYLOAD = "payload"

@@ -48,6 +48,17 @@ FOLDER_PREFIX = "poolbench-pipe-"
 
 _log = logging.getLogger("poolbench.probe")
 
+#: Arguments of Python that start a recorder. A redis.py in the worker's folder must not hide the
+#: client: ``-P`` leaves that folder out of the path, as the code does before Python 3.11.
+_RECORDER = (
+    ("-P", "-m", "poolbench.recorder")
+    if sys.version_info >= (3, 11)
+    else (
+        "-c",
+        "import sys; del sys.path[0]; from poolbench.recorder import main; sys.exit(main())",
+    )
+)
+
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 
 
@@ -182,8 +193,7 @@ def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen
     before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
     try:
         recorder = subprocess.Popen(
-            # -P: a redis.py in the worker's folder must not hide the client
-            [sys.executable, "-P", "-m", "poolbench.recorder"],
+            [sys.executable, *_RECORDER],
             stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=stderr,

@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
+
+from poolbench.str_enum import StrEnum
 
 #: Version of the line, of the record and of a results folder. It is raised if an old reader would
 #: misread a new file.
