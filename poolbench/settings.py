@@ -61,6 +61,7 @@ VARIABLES: dict[str, Variable] = {
     "POOLBENCH_SCOPE": Variable(),
     "POOLBENCH_CONTENDER": Variable(),
     "POOLBENCH_RUN": Variable(),
+    "POOLBENCH_APP": Variable(),
     "POOLBENCH_HEARTBEAT_FILE": Variable(),
 }
 
@@ -97,6 +98,8 @@ class Settings:
     scope: str
     contender: str
     run: str
+    #: In a worker that tries the tasks of a user's app: its module, as after ``celery -A``.
+    app: str
     #: Whether the broker was named by POOLBENCH_REDIS_URL.
     redis_is_explicit: bool
     heartbeat_file: Path | None = None
@@ -151,6 +154,7 @@ def load_settings(
         scope=values["POOLBENCH_SCOPE"],
         contender=values["POOLBENCH_CONTENDER"],
         run=values["POOLBENCH_RUN"],
+        app=values["POOLBENCH_APP"],
         heartbeat_file=Path(heartbeat) if heartbeat else None,
         runs_coroutines=all(
             found.get(name) == value for name, value in POOLS["asyncio"].environment

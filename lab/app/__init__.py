@@ -1,0 +1,1 @@
+"""A user's app in experiments: its Python, its safety, its workers."""

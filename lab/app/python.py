@@ -1,0 +1,229 @@
+"""Asks the Python of a user's app about the app, and starts its workers there.
+
+The app runs in its own folder and environment, with the wheel and without this checkout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from collector.run_manifest import App
+from lab.system.paths import ROOT
+from poolbench import __version__
+from poolbench.errors import Fault, UsageError
+
+#: How long an app may take to be imported and described, seconds.
+ANSWER_TIMEOUT_S = 60.0
+
+#: Module that finds and adapts the app in its worker, as after ``celery -A``.
+WORKER_APP = "poolbench.userapp.worker:app"
+
+#: How to add the wheel to the app's Python.
+_INSTALL = "run make wheel, and {python} -m pip install dist/poolbench-*.whl"
+
+_BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
+_BACKEND_VARIABLE = "CELERY_RESULT_BACKEND"
+
+#: A result backend that stores nothing, for an app without one.
+_NO_BACKEND = "disabled://"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppPlace:
+    """One place where an app names a broker or a result backend."""
+
+    setting: str
+    is_ours: bool
+    #: Why it is not ours.
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppTask:
+    """A task that the app has registered."""
+
+    #: Queue by the app's router; empty if that depends on the call.
+    queue: str
+    options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppDescription:
+    """What the app's own Python reports about the app; contains no address."""
+
+    poolbench: str
+    celery: str
+    python: str
+    is_free_threaded: bool
+    #: By pool: why it can't run there; empty if it can.
+    pools: Mapping[str, str]
+    #: Packages installed there that block all greenlets of a gevent worker.
+    blocking_drivers: tuple[str, ...]
+    #: Whether `task_always_eager` is set, so that nothing is ever sent.
+    is_eager: bool
+    #: Schemes of the broker and of the backend that it has by itself; the backend's may be empty.
+    broker: str
+    backend: str
+    default_queue: str
+    queues: tuple[str, ...]
+    #: kombu's steps of priority, if the app sets them; else empty.
+    priority_steps: tuple[int, ...]
+    #: Its transport options that tries leave out.
+    left_out: tuple[str, ...]
+    places: tuple[AppPlace, ...]
+    #: By name, without Celery's own.
+    tasks: Mapping[str, AppTask]
+
+    @property
+    def has_backend(self) -> bool:
+        """Return whether the app stores results by itself."""
+        return bool(self.backend)
+
+
+_DESCRIPTION = TypeAdapter(AppDescription)
+
+
+def describe(
+    app: App,
+    *,
+    broker_url: str,
+    tasks: Sequence[str] = (),
+    timeout_s: float = ANSWER_TIMEOUT_S,
+    where: str = "",
+) -> AppDescription:
+    """Return what the app's Python reports; the app is imported there, and nothing is sent.
+
+    Args:
+        app: the app.
+        broker_url: our Redis, which must be in effect for broker and results.
+        tasks: names that must be registered.
+        timeout_s: time for the import.
+        where: file and line of the app, for messages.
+
+    Raises:
+        UsageError: if the app can't be tried, with one line.
+    """
+    environment = app_environment(os.environ, broker_url=broker_url)
+    answer = _ask(
+        app,
+        "describe",
+        {"module": app.module, "broker_url": broker_url, "tasks": list(tasks)},
+        environment=environment,
+        timeout_s=timeout_s,
+        where=where,
+    )
+    return _DESCRIPTION.validate_python(answer)
+
+
+def app_environment(
+    inherited: Mapping[str, str], *, broker_url: str, has_backend: bool = True
+) -> dict[str, str]:
+    """Return the environment of the app: the inherited one without Poolbench, on our broker.
+
+    ``broker_url`` is used for results too, unless the app has no backend of its own.
+    """
+    kept = {name: value for name, value in inherited.items() if not name.startswith("POOLBENCH_")}
+    paths = kept.pop("PYTHONPATH", "").split(os.pathsep)
+    if others := [path for path in paths if path and Path(path).resolve() != ROOT]:
+        kept["PYTHONPATH"] = os.pathsep.join(others)
+    return {
+        **kept,
+        **dict.fromkeys(_BROKER_VARIABLES, broker_url),
+        _BACKEND_VARIABLE: broker_url if has_backend else _NO_BACKEND,
+    }
+
+
+def worker_environment(
+    inherited: Mapping[str, str],
+    app: App,
+    *,
+    broker_url: str,
+    has_backend: bool,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """Return the environment of one of the app's workers, without the probe's variables.
+
+    ``settings`` are Celery's for this worker, by their names. Start the worker with `WORKER_APP`
+    after ``-A``, in the app's directory.
+    """
+    return {
+        **app_environment(inherited, broker_url=broker_url, has_backend=has_backend),
+        "POOLBENCH_APP": app.module,
+        "POOLBENCH_WORKER_REDIS_URL": broker_url,
+        "POOLBENCH_CELERY": json.dumps(dict(settings or {})),
+    }
+
+
+def _ask(
+    app: App,
+    command: str,
+    request: Mapping[str, Any],
+    *,
+    environment: Mapping[str, str],
+    timeout_s: float,
+    where: str,
+) -> dict[str, Any]:
+    """Return the answer of the app's Python to a request."""
+
+    def refused(problem: str, remedy: str = "", *, option: str = "") -> UsageError:
+        fault = Fault(problem=problem, seen=option, remedy=remedy, where=where)
+        return UsageError(fault)
+
+    install = _INSTALL.format(python=app.python)
+    with tempfile.TemporaryFile() as answers, tempfile.TemporaryFile() as errors:
+        # files, since a process that the app leaves behind would keep a pipe open
+        try:
+            process = subprocess.Popen(
+                [app.python, "-m", "poolbench.userapp", command],
+                cwd=app.directory,
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=answers,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            missing = app.directory if Path(app.python).exists() else app.python
+            raise refused(
+                f"the app's Python can't be started: {error.strerror}", "check it", option=missing
+            ) from error
+        try:
+            text = json.dumps({**request, "poolbench": __version__}).encode()
+            process.communicate(text, timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            problem = f"the app {app.module} was not imported within {timeout_s:g} s"
+            raise refused(problem, "check what it does at import") from error
+        finally:
+            # the group also has what the app started at import
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for file in (answers, errors):
+            file.seek(0)
+        printed, complaint = answers.read(), errors.read().decode(errors="replace")
+    try:
+        answer: dict[str, Any] = json.loads(printed)
+    except ValueError as error:
+        lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+        last = lines[-1] if lines else ""
+        if "No module named" in last and "poolbench" in last:
+            raise refused(f"{app.python} has no Poolbench, or another version", install) from error
+        code = f"exit code {process.returncode}"
+        problem = f"{app.python} gave no answer ({code}){f': {last}' if last else ''}"
+        raise refused(problem) from error
+    if "error" in answer:
+        known = answer["error"]
+        remedy = install if known["code"] == "version" else known["remedy"]
+        raise refused(known["text"], remedy)
+    return answer

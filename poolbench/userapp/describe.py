@@ -1,0 +1,118 @@
+"""Describes a user's app: versions, pools, tasks, queues, and where its messages would go."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import platform
+import sysconfig
+from dataclasses import asdict
+from typing import Any
+
+import poolbench
+from poolbench.pools import POOLS
+from poolbench.userapp.failure import shortened
+from poolbench.userapp.find import check_celery, check_tasks, find_app, own_tasks
+from poolbench.userapp.places import KEY_OPTIONS, find_places, own_schemes
+
+#: Modules of drivers in C that block all greenlets of a gevent worker, by package; each with the
+#: module that makes it yield, if there is one.
+BLOCKING_DRIVERS = {
+    "psycopg2": ("psycopg2", "psycogreen"),
+    "mysqlclient": ("MySQLdb", ""),
+    "grpcio": ("grpc", ""),
+}
+
+#: Package that a pool needs in addition to Celery.
+_POOL_PACKAGES = {"gevent": "gevent", "asyncio": "greenlet"}
+
+#: Options of a task that change how its jobs run. Their values are numbers, booleans, or, for
+#: ``rate_limit``, a rate.
+_TASK_OPTIONS = (
+    "acks_late", "acks_on_failure_or_timeout", "expires", "ignore_result", "max_retries",
+    "priority", "rate_limit", "reject_on_worker_lost", "soft_time_limit", "time_limit",
+    "track_started",
+)  # fmt: skip
+
+
+def describe(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of an app; nothing is connected or sent.
+
+    ``request`` has its ``module`` as after ``celery -A``, the ``broker_url`` that must be in
+    effect, and the ``tasks`` that must be registered.
+
+    Raises:
+        AppError: if the app can't be tried.
+    """
+    celery_version = check_celery()
+    app = find_app(request["module"])
+    check_tasks(app, request["tasks"])
+    conf = app.conf
+    broker, backend = own_schemes(app)
+    options = conf.broker_transport_options or {}
+    return {
+        "poolbench": poolbench.__version__,
+        "celery": celery_version,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "pools": {name: _pool_fault(name) for name in POOLS},
+        "blocking_drivers": [
+            package
+            for package, (module, remedy) in BLOCKING_DRIVERS.items()
+            if _is_installed(module) and not (remedy and _is_installed(remedy))
+        ],
+        "is_eager": bool(conf.task_always_eager),
+        "broker": broker,
+        "backend": backend,
+        "default_queue": conf.task_default_queue,
+        "queues": sorted(app.amqp.queues),
+        "priority_steps": [int(step) for step in options.get("priority_steps") or ()],
+        "left_out": [name for name in KEY_OPTIONS if options.get(name)],
+        "places": [asdict(place) for place in find_places(app, broker_url=request["broker_url"])],
+        "tasks": {name: _task(app, task) for name, task in own_tasks(app).items()},
+    }
+
+
+def _task(app: Any, task: Any) -> dict[str, Any]:
+    """Return what is known of a task without calling it."""
+    return {
+        "queue": _queue(app, task),
+        "options": {
+            name: value
+            for name in _TASK_OPTIONS
+            if isinstance(value := getattr(task, name, None), (bool, int, float))
+            or (name == "rate_limit" and isinstance(value, str))
+        },
+    }
+
+
+def _queue(app: Any, task: Any) -> str:
+    """Return the queue that the app's router gives a task; empty if that depends on the call."""
+    try:
+        # as `apply_async` does, which starts with the options of the task itself
+        options = dict(task._get_exec_options())  # noqa: SLF001
+        routed = app.amqp.router.route(options, task.name, args=(), kwargs={}, task_type=task)
+    except Exception:  # noqa: BLE001 -- a router of the app's may need the arguments
+        return ""
+    queue = routed.get("queue")
+    return str(getattr(queue, "name", queue) or "")
+
+
+def _pool_fault(name: str) -> str:
+    """Return why a pool can't run in this Python; empty if it can."""
+    package = _POOL_PACKAGES.get(name, "")
+    if package and not _is_installed(package):
+        return f"{package} is not installed there"
+    try:
+        for _, path in POOLS[name].environment:
+            importlib.import_module(path.partition(":")[0])
+    except Exception as error:  # noqa: BLE001 -- whatever an unfit version raises
+        return shortened(error)
+    return ""
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

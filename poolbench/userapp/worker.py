@@ -1,0 +1,100 @@
+"""The user's app as tries run it: ``celery -A poolbench.userapp.worker:app worker -I …``.
+
+It finds the app that POOLBENCH_APP names, gives it the contender's Celery settings before the
+worker reads them, and adds Poolbench's own jobs. The worker ends with one line if one of the app's
+addresses is not ours.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from celery import Celery, Task, signals
+
+from poolbench.errors import ExitCode
+from poolbench.settings import Settings, load_settings, merged
+from poolbench.userapp.failure import AppError
+from poolbench.userapp.find import check_celery, find_app
+from poolbench.userapp.places import KEY_OPTIONS, find_places
+
+#: Job kind of the sleeps that prove a worker's slots.
+SLEEP = "io.sleep"
+
+
+def prepare(settings: Settings) -> Celery:
+    """Return the user's app with the contender's settings and with Poolbench's jobs.
+
+    Raises:
+        AppError: if it can't be found.
+    """
+    check_celery()
+    app = find_app(settings.app)
+    apply_settings(app, settings.celery)
+    register_jobs(app, runs_coroutines=settings.runs_coroutines)
+    return app
+
+
+def apply_settings(app: Celery, settings: Mapping[str, Any]) -> None:
+    """Change an app's settings to a contender's; a table changes only its members."""
+    conf = app.conf
+    options = {
+        name: value
+        for name, value in (conf.broker_transport_options or {}).items()
+        if name not in KEY_OPTIONS
+    }
+    own = {name: conf.get(name) for name in settings} | {"broker_transport_options": options}
+    conf.update(merged(own, settings))
+    # Poolbench's own jobs are sent as JSON
+    accepted = conf.accept_content or ()
+    conf.accept_content = [*accepted, *({"json"} - set(accepted))]
+
+
+def register_jobs(app: Celery, *, runs_coroutines: bool) -> None:
+    """Register Poolbench's jobs, which no setting of the app for its own tasks slows down."""
+    options: dict[str, Any] = {
+        "base": Task,
+        "ignore_result": True,
+        "rate_limit": 0,
+        "acks_late": False,
+    }
+    decorate: Any = app.task
+    decorate(name=SLEEP, **options)(_sleep_async if runs_coroutines else _sleep)
+
+
+def _sleep(*, delay_ms: float, **_: object) -> None:
+    time.sleep(delay_ms / 1e3)
+
+
+async def _sleep_async(*, delay_ms: float, **_: object) -> None:
+    import asyncio  # noqa: PLC0415 -- only where a loop runs
+
+    await asyncio.sleep(delay_ms / 1e3)
+
+
+def refuse_foreign_addresses(**_: object) -> None:
+    """End this process with one line if an address is not ours; receives `celeryd_init`."""
+    foreign = [
+        place
+        for place in find_places(app, broker_url=_settings.worker_redis_url)
+        if not place.is_ours
+    ]
+    if foreign:
+        places = "; ".join(f"{place.setting}: {place.reason}" for place in foreign)
+        _end(f"not every address is ours: {places}")
+
+
+def _end(text: str) -> None:
+    sys.stderr.write(f"poolbench: {text}\n")
+    sys.exit(ExitCode.USAGE)
+
+
+_settings = load_settings(dotenv=None)
+try:
+    #: The user's app.
+    app = prepare(_settings)
+except AppError as error:
+    _end(str(error))
+signals.celeryd_init.connect(refuse_foreign_addresses, weak=False)
