@@ -25,8 +25,8 @@ from collector.summary import (
     whole_interval,
 )
 from poolbench.errors import StorageError
-from poolbench.evidence import boot_id
 from poolbench.keys import summary_key
+from poolbench.machine import boot_id
 from poolbench.presence import find_workers
 
 #: Expiry of a published summary, seconds; a run's folder is kept.

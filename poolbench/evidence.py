@@ -8,19 +8,14 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii as quote
-from pathlib import Path
 
 from celery import concurrency
 
+from poolbench.machine import NAME_MAX_CHARS, boot_id, host
 from poolbench.pools import POOLS
-
-#: Names longer than this are cut, characters.
-_NAME_MAX_CHARS = 100
 
 #: Available from Python 3.13 on; its result may change when a module is imported.
 _is_gil_enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 #: Celery's pool classes by their ``-P`` value, as ``module:name``.
 _CLASSES: Mapping[str, str] = vars(concurrency)["ALIASES"]
@@ -32,23 +27,10 @@ _FORMER_CLASSES: Mapping[str, str] = {"worker.pools.asyncio:TaskPool": "asyncio"
 OWN_THREAD_POOLS = frozenset(_CLASSES[name] for name in ("prefork", "threads", "solo"))
 
 
-def host() -> str:
-    """Return this machine's name."""
-    return socket.gethostname()[:_NAME_MAX_CHARS]
-
-
-def boot_id() -> str:
-    """Return the id of this machine's boot, or the machine's name if the system has no such id."""
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return host()
-
-
 def class_path(instance: object) -> str:
     """Return an object's class as ``module:name``, as Celery spells pools."""
     kind = type(instance)
-    return f"{kind.__module__}:{kind.__qualname__}"[:_NAME_MAX_CHARS]
+    return f"{kind.__module__}:{kind.__qualname__}"[:NAME_MAX_CHARS]
 
 
 def pool_name(seen: str) -> str:
@@ -60,6 +42,10 @@ def pool_name(seen: str) -> str:
     return _FORMER_CLASSES.get(seen, seen)
 
 
+#: Pools whose slots have a process each, so that its memory and its children are the job's.
+OWN_PROCESS_POOLS = frozenset(_CLASSES[name] for name in ("prefork", "solo"))
+
+
 class Evidence:
     """The evidence of one process, as the members of a *started* line."""
 
@@ -68,6 +54,7 @@ class Evidence:
 
     def __init__(self, *, pool_seen: str) -> None:
         self.has_own_thread = pool_seen in OWN_THREAD_POOLS
+        self.has_own_process = pool_seen in OWN_PROCESS_POOLS
         self._slot_ident = threading.get_ident if self.has_own_thread else _greenlet_ident
         self._pool_seen = pool_seen
         self.describe_process()

@@ -13,7 +13,8 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import state
 
-from poolbench.evidence import class_path, host, pool_name
+from poolbench.evidence import class_path, pool_name
+from poolbench.machine import host
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
 
 #: Interval between two heartbeats, seconds.

@@ -18,8 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from poolbench.recording.settings import RecordingSettings
 
 #: Requested capacity of the pipe, bytes: the most that Linux allows an ordinary user.
 PIPE_BYTES = 1_048_576
@@ -47,17 +50,6 @@ IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 FOLDER_PREFIX = "poolbench-pipe-"
 
 _log = logging.getLogger("poolbench.probe")
-
-#: Arguments of Python that start a recorder. A redis.py in the worker's folder must not hide the
-#: client: ``-P`` leaves that folder out of the path, as the code does before Python 3.11.
-_RECORDER = (
-    ("-P", "-m", "poolbench.recorder")
-    if sys.version_info >= (3, 11)
-    else (
-        "-c",
-        "import sys; del sys.path[0]; from poolbench.recorder import main; sys.exit(main())",
-    )
-)
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
 
@@ -92,6 +84,8 @@ class Pipe:
         self._owner_pid = os.getpid()
         self._is_broken = False
         self._is_full = False
+        #: Called once in each process when a line can't be written; None to log it.
+        self.on_broken: Callable[[OSError], None] | None = None
 
     def write(self, line: bytes) -> None:
         """Write one complete line; log a warning once if the pipe is broken or stays full."""
@@ -104,7 +98,14 @@ class Pipe:
                 self._write_when_free(line)
         except OSError as error:
             self._is_broken = True
-            _log.warning("the recorder is gone, jobs run without records: %s", error)
+            if self.on_broken is None:
+                _log.warning("the recorder is gone, jobs run without records: %s", error)
+            else:
+                self.on_broken(error)
+
+    def recorder_exit_code(self) -> int | None:
+        """Return how the recorder of this process has ended; None while it runs."""
+        return None if self._recorder is None else self._recorder.poll()
 
     def close(self) -> None:
         """Close the pipe and wait up to `CLOSE_WAIT_S` for the recorder to deliver its lines.
@@ -141,8 +142,15 @@ class Pipe:
             _log.warning("the recorder's pipe is full; lines are lost until it has room")
 
 
-def start_pipe(settings: RecorderSettings) -> Pipe:
+def start_pipe(
+    settings: RecorderSettings | RecordingSettings,
+    *,
+    module: str = "poolbench.recorder",
+    stdout: int = subprocess.DEVNULL,
+) -> Pipe:
     """Create a pipe in a private folder and start the recorder at its other end.
+
+    ``module`` is the recorder's, and ``stdout`` its standard output.
 
     Raises:
         OSError: if the pipe or the process can't be created.
@@ -158,7 +166,7 @@ def start_pipe(settings: RecorderSettings) -> Pipe:
             with contextlib.suppress(AttributeError, OSError):
                 fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             os.write(fd, replace(settings, folder=str(folder)).encode())
-            recorder = start_recorder(reader)
+            recorder = start_recorder(reader, module=module, stdout=stdout)
         finally:
             os.close(reader)
     except BaseException:
@@ -180,7 +188,20 @@ def _open_writer(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
 
 
-def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen[bytes]:
+def ignore_signals() -> None:
+    """Ignore the signals that end a worker: a stopping worker still writes its last lines."""
+    for number in IGNORED_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
+
+
+def start_recorder(
+    stdin: int,
+    *,
+    module: str = "poolbench.recorder",
+    stdout: int = subprocess.DEVNULL,
+    stderr: int | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a recorder in a session of its own, which signals to the worker's group don't reach.
 
     `IGNORED_SIGNALS` are blocked in it, by an inherited mask, until it can ignore them. It moves to
@@ -193,9 +214,9 @@ def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen
     before = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
     try:
         recorder = subprocess.Popen(
-            [sys.executable, *_RECORDER],
+            [sys.executable, *_arguments(module)],
             stdin=stdin,
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=stderr,
             env=environ,
             start_new_session=True,
@@ -207,3 +228,13 @@ def start_recorder(stdin: int, *, stderr: int | None = None) -> subprocess.Popen
         with contextlib.suppress(OSError):
             Path(file).write_text(f"{recorder.pid}\n", encoding="ascii")
     return recorder
+
+
+def _arguments(module: str) -> tuple[str, ...]:
+    """Return the arguments of Python that start a recorder.
+
+    A redis.py in the worker's folder must not hide the client: ``-P`` leaves that folder out of the
+    path, as the code does before Python 3.11.
+    """
+    before = f"import sys; del sys.path[0]; from {module} import main; sys.exit(main())"
+    return ("-P", "-m", module) if sys.version_info >= (3, 11) else ("-c", before)

@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import Any, ParamSpec
 
 from celery import signals
-from celery.exceptions import Reject, SoftTimeLimitExceeded, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import (
+    NotRegistered,
+    Reject,
+    SoftTimeLimitExceeded,
+    TimeLimitExceeded,
+    WorkerLostError,
+)
 
 from poolbench import lines
 from poolbench.broker_url import client_address
@@ -29,6 +35,7 @@ from poolbench.evidence import Evidence, class_path
 from poolbench.heartbeat import Heartbeat, alive_line, touch
 from poolbench.jobs import HEADER
 from poolbench.pipe import Pipe, RecorderSettings, join_pipe, start_pipe
+from poolbench.recording.settings import RECORD
 from poolbench.records import Outcome
 from poolbench.settings import Settings, load_settings
 from poolbench.work import WORK_NS
@@ -39,13 +46,16 @@ from poolbench.work import WORK_NS
 EXECUTION = "poolbench_execution"
 
 #: Attribute of a job's request: the thread's CPU time when the job began, ns.
-_CPU_FROM_NS = "poolbench_cpu_from_ns"
+CPU_FROM_NS = "poolbench_cpu_from_ns"
 
 #: Attribute of a job's request, if the pool sets it: how long the job blocked its loop, ns.
-_BLOCKED_NS = "loop_blocked_ns"
+BLOCKED_NS = "loop_blocked_ns"
+
+#: Error of a job that was revoked while it ran.
+TERMINATED = "terminated"
 
 #: Environment variable that a worker's probe sets for the worker's own children.
-_HANDOVER = "POOLBENCH_HANDOVER"
+HANDOVER = "POOLBENCH_HANDOVER"
 
 _log = logging.getLogger("poolbench.probe")
 
@@ -55,14 +65,14 @@ _failed: set[str] = set()
 P = ParamSpec("P")
 
 
-def _log_once(handler: Callable[..., None], error: Exception) -> None:
+def log_once(handler: Callable[..., None], error: Exception) -> None:
     """Log a handler's fault once; the job continues."""
     if handler.__qualname__ not in _failed:
         _failed.add(handler.__qualname__)
         _log.warning("%s failed (logged once): %r", handler.__qualname__, error)
 
 
-def _guarded(handler: Callable[P, None]) -> Callable[P, None]:
+def guarded(handler: Callable[P, None]) -> Callable[P, None]:
     """Return a handler that logs its faults instead of raising them into the worker.
 
     The three handlers that run for every job do this themselves: a wrapper makes them 5 % slower.
@@ -72,8 +82,8 @@ def _guarded(handler: Callable[P, None]) -> Callable[P, None]:
     def call(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             handler(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 -- see _log_once
-            _log_once(handler, error)
+        except Exception as error:  # noqa: BLE001 -- see log_once
+            log_once(handler, error)
 
     return call
 
@@ -114,48 +124,56 @@ class Probe:
         Heartbeat.on_pool = self.on_pool
         Heartbeat.on_beat = self.on_beat
 
-    @_guarded
+    @guarded
     def on_worker_init(self, *, sender: Any, **_: object) -> None:
         """Start the recorder; the app is configured, and the worker is not built yet."""
-        os.environ[_HANDOVER] = ""
+        os.environ[HANDOVER] = ""
         sender.app.steps["consumer"].add(Heartbeat)
         try:
-            settings = load_settings()
-            self._run = settings.run
-            self._contender = settings.contender or _name_from(sender.hostname)
-            self._heartbeat_file = settings.heartbeat_file
-            self._pipe = start_pipe(_recorder_settings(settings, app=sender.app))
+            self._pipe = self._start_recorder(sender)
         except (OSError, ValueError, UsageError) as error:
             text = " ".join(str(error).split())
             _log.warning("poolbench: no recorder, jobs run without records: %s", text)
         else:
             atexit.register(self._pipe.close)
 
-    @_guarded
+    def _start_recorder(self, worker: Any) -> Pipe:
+        """Return the pipe of a recorder that was started with this process's settings.
+
+        Raises:
+            OSError, ValueError, UsageError: if it can't be started, or a setting is invalid.
+        """
+        settings = load_settings()
+        self._run = settings.run
+        self._contender = settings.contender or name_from(worker.hostname)
+        self._heartbeat_file = settings.heartbeat_file
+        return start_pipe(_recorder_settings(settings, app=worker.app))
+
+    @guarded
     def on_pool(self, consumer: Any) -> None:
         """Record the pool's class before it starts; spawned slots get it from the environment."""
         pool_seen = class_path(consumer.pool)
         self._evidence = Evidence(pool_seen=pool_seen)
         if self._pipe is not None:
             known = {"path": str(self._pipe.path), "pool_seen": pool_seen}
-            os.environ[_HANDOVER] = json.dumps(known)
+            os.environ[HANDOVER] = json.dumps(known)
 
-    @_guarded
+    @guarded
     def on_process_init(self, **_: object) -> None:
         """Join the worker's pipe in a spawned slot; a forked one has it already."""
-        text = os.environ.get(_HANDOVER, "")
+        text = os.environ.get(HANDOVER, "")
         if self._pipe is None and text:
             known = json.loads(text)
             self._evidence = Evidence(pool_seen=known["pool_seen"])
             self._pipe = join_pipe(Path(known["path"]))
 
-    @_guarded
+    @guarded
     def on_worker_shutdown(self, **_: object) -> None:
         """Wait for the recorder to deliver, since a container ends with its main process."""
         if self._pipe is not None:
             self._pipe.close()
 
-    @_guarded
+    @guarded
     def on_beat(self, consumer: Any) -> None:
         """Write the worker's heartbeat."""
         if self._pipe is not None:
@@ -186,8 +204,8 @@ class Probe:
                     eta_ns=None if eta is None else round(eta.timestamp() * 1e9),
                 )
             )
-        except Exception as error:  # noqa: BLE001 -- see _log_once
-            _log_once(self.on_received, error)
+        except Exception as error:  # noqa: BLE001 -- see log_once
+            log_once(self.on_received, error)
 
     def on_started(self, *, sender: Any, **_: object) -> None:
         """Write a *started* line, with the evidence of the slot."""
@@ -204,8 +222,8 @@ class Probe:
             pipe.write(lines.started_line(execution, t_ns=t_ns, evidence=evidence.fragment()))
             if evidence.has_own_thread:
                 request.poolbench_cpu_from_ns = time.thread_time_ns()
-        except Exception as error:  # noqa: BLE001 -- see _log_once
-            _log_once(self.on_started, error)
+        except Exception as error:  # noqa: BLE001 -- see log_once
+            log_once(self.on_started, error)
 
     def on_finished(self, *, sender: Any, state: str | None = None, **_: object) -> None:
         """Write a *finished* line."""
@@ -217,7 +235,7 @@ class Probe:
             execution = request.get(EXECUTION)
             if execution is None:
                 return
-            cpu_from_ns = request.get(_CPU_FROM_NS)
+            cpu_from_ns = request.get(CPU_FROM_NS)
             line = lines.finished_line(
                 execution,
                 t_ns=time.time_ns(),
@@ -225,13 +243,13 @@ class Probe:
                 state=state,
                 cpu_ns=None if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns,
                 work_ns=request.get(WORK_NS),
-                blocked_ns=request.get(_BLOCKED_NS),
+                blocked_ns=request.get(BLOCKED_NS),
             )
             pipe.write(line)
-        except Exception as error:  # noqa: BLE001 -- see _log_once
-            _log_once(self.on_finished, error)
+        except Exception as error:  # noqa: BLE001 -- see log_once
+            log_once(self.on_finished, error)
 
-    @_guarded
+    @guarded
     def on_failure(
         self, *, sender: Any, task_id: str, exception: BaseException, **_: object
     ) -> None:
@@ -240,23 +258,26 @@ class Probe:
         execution = request.get(EXECUTION) if request.id == task_id else None
         if execution is None and (known := self._requests.get(task_id)) is not None:
             execution = known.request_dict.get(EXECUTION)
-        self._write_verdict(execution, outcome=_outcome_of(exception), error=_describe(exception))
+        outcome, error = _outcome_of(exception), _describe(exception)
+        self._write_verdict(execution, outcome=outcome, error=error, cause=exception)
 
-    @_guarded
+    @guarded
     def on_internal_error(
         self, *, request: Mapping[str, Any] | None, exception: BaseException, **_: object
     ) -> None:
         """Write a verdict about an error of Celery itself, such as a failure to store a result."""
         execution = (request or {}).get(EXECUTION)
-        self._write_verdict(execution, outcome=Outcome.FAILED, error=_describe(exception))
+        error = _describe(exception)
+        self._write_verdict(execution, outcome=Outcome.FAILED, error=error, cause=exception)
 
-    @_guarded
+    @guarded
     def on_retry(self, *, request: Any, reason: object = None, **_: object) -> None:
         """Write a retry verdict: the job runs again, as another attempt."""
         error = "" if reason is None else str(reason)
-        self._write_verdict(request.get(EXECUTION), outcome=Outcome.RETRIED, error=error)
+        execution = request.get(EXECUTION)
+        self._write_verdict(execution, outcome=Outcome.RETRIED, error=error, cause=reason)
 
-    @_guarded
+    @guarded
     def on_revoked(
         self, *, sender: Any, request: Any, terminated: bool, expired: bool, **_: object
     ) -> None:
@@ -270,19 +291,20 @@ class Probe:
         self._write_verdict(
             execution,
             outcome=Outcome.EXPIRED if expired else Outcome.REVOKED,
-            error="terminated" if terminated else "",
+            error=TERMINATED if terminated else "",
         )
 
-    @_guarded
+    @guarded
     def on_rejected(self, *, message: Any, exc: object = None, **_: object) -> None:
         """Write that Celery rejected a message of Poolbench as no valid job."""
-        self._write_message_verdict(message, outcome=Outcome.REJECTED, error=str(exc or ""))
+        error = str(exc or "")
+        self._write_message_verdict(message, outcome=Outcome.REJECTED, error=error, cause=exc)
 
-    @_guarded
+    @guarded
     def on_unknown(self, *, message: Any, name: str, **_: object) -> None:
         """Write that this app lacks the job kind; Celery drops the job as failed."""
-        error = f"NotRegistered: {name}"
-        self._write_message_verdict(message, outcome=Outcome.FAILED, error=error)
+        error, cause = f"NotRegistered: {name}", NotRegistered(name)
+        self._write_message_verdict(message, outcome=Outcome.FAILED, error=error, cause=cause)
 
     def _on_fork(self) -> None:
         """After a fork: reset the process identity and reseed the nonces."""
@@ -301,13 +323,22 @@ class Probe:
             job, kind=kind, task_id=job_id, attempt=fields.get("retries"), nonce=nonce
         )
 
-    def _write_message_verdict(self, message: Any, *, outcome: Outcome, error: str) -> None:
+    def _write_message_verdict(
+        self, message: Any, *, outcome: Outcome, error: str, cause: object
+    ) -> None:
         headers = message.headers if isinstance(message.headers, Mapping) else {}
         kind, job_id = str(headers.get("task", "")), str(headers.get("id", ""))
         execution = self._new_execution(headers, kind=kind, job_id=job_id)
-        self._write_verdict(execution, outcome=outcome, error=error)
+        self._write_verdict(execution, outcome=outcome, error=error, cause=cause)
 
-    def _write_verdict(self, execution: str | None, *, outcome: Outcome, error: str) -> None:
+    def _write_verdict(
+        self,
+        execution: str | None,
+        *,
+        outcome: Outcome,
+        error: str,
+        cause: object = None,  # noqa: ARG002 -- what a recording writes of it
+    ) -> None:
         if execution is not None and self._pipe is not None:
             t_ns = time.time_ns()
             self._pipe.write(lines.verdict_line(execution, t_ns=t_ns, outcome=outcome, error=error))
@@ -322,7 +353,7 @@ def _recorder_settings(settings: Settings, *, app: Any) -> RecorderSettings:
     return RecorderSettings(redis_url=address, state_dir=str(settings.state_dir.resolve()))
 
 
-def _name_from(hostname: str) -> str:
+def name_from(hostname: str) -> str:
     """Return a contender's name from the part of a worker's name before its host."""
     first = hostname.partition("@")[0].lower()
     return re.sub(r"[^a-z0-9._-]", "-", first).lstrip("._-")[:64] or "worker"
@@ -342,5 +373,15 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-_probe = Probe()
-_probe.connect()
+def _connect() -> None:
+    """Connect this process's probe, which is another one where a local file is recorded."""
+    probe = Probe()
+    if os.environ.get(RECORD):
+        # it is a subclass, and needs this module first
+        from poolbench.recording.recording_probe import RecordingProbe  # noqa: PLC0415
+
+        probe = RecordingProbe()
+    probe.connect()
+
+
+_connect()

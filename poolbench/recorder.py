@@ -30,7 +30,7 @@ import redis
 from poolbench.errors import ExitCode
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.line_sorter import Sorter
-from poolbench.pipe import IGNORED_SIGNALS, PIPE_BYTES, RecorderSettings
+from poolbench.pipe import PIPE_BYTES, RecorderSettings, ignore_signals
 
 #: Pause after a read, seconds, so that one round trip delivers many lines. The cost of this process
 #: is its wake-ups, about 0.8 ms of CPU time with cold caches, rather than the lines.
@@ -216,10 +216,7 @@ class Recorder:
 
 def main() -> int:
     """Run the recorder on standard input; return its exit code."""
-    for number in IGNORED_SIGNALS:
-        # a stopping worker still writes its last lines
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
+    ignore_signals()
     os.set_blocking(_STDIN, True)
     # unbuffered, so that the bytes after the first line stay in the pipe
     pipe = FileIO(_STDIN, closefd=False)

@@ -17,8 +17,8 @@ from typing import Literal
 import redis
 
 from poolbench.errors import Fault, UsageError
-from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, check_name, run_key
+from poolbench.machine import boot_id
 from poolbench.records import TrialPlan
 from producer.queue_writer import QueueWriter
 from producer.template import Mix, capture

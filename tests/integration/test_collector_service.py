@@ -19,8 +19,8 @@ from collector.run_hash import RunHash, read_run_hash
 from collector.service import RETRY_S, WAKE_EVERY_S, Service
 from collector.store import RunFolder
 from poolbench.errors import StorageError
-from poolbench.evidence import boot_id
 from poolbench.keys import RUNS, records_stream, run_key, sent_field, summary_key, worker_key
+from poolbench.machine import boot_id
 from poolbench.records import TrialPlan
 from poolbench.summaries import Ledger
 from report.build import write_reports

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import redis
 
-from poolbench.evidence import boot_id, host, pool_name
+from poolbench.evidence import pool_name
 from poolbench.keys import records_stream
+from poolbench.machine import boot_id, host
 from poolbench.pools import POOLS, Pool, available_pools
 from poolbench.records import LINE_COLUMNS
 from tests.conftest import Server, wait_until

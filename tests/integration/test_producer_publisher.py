@@ -12,9 +12,9 @@ import pytest
 import redis
 
 from poolbench.errors import UsageError
-from poolbench.evidence import boot_id
 from poolbench.jobs import HEADER, JOB_KINDS, JobHeader
 from poolbench.keys import RUNS, queue_name, run_key, sent_field
+from poolbench.machine import boot_id
 from poolbench.records import TrialPlan
 from producer.arrivals import read_schedule
 from producer.publisher import BATCH, close_run, open_run, publish

@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.pipe import Pipe
-from poolbench.probe import EXECUTION, Probe, _name_from
+from poolbench.probe import EXECUTION, Probe, name_from
 from poolbench.records import decode_line
 
 
@@ -196,4 +196,4 @@ def test_only_a_message_of_ours_that_is_no_job_is_told(probe: Probe, headers: ob
 )
 def test_a_contenders_name_is_made_of_the_workers(hostname: str, name: str) -> None:
     """Whatever a worker is called, the name can be a key."""
-    assert _name_from(hostname) == name
+    assert name_from(hostname) == name

@@ -1,0 +1,177 @@
+"""The process at the reading end of a recorded worker's pipe: appends its lines to a local file.
+
+It continues after its worker is killed, and ends when all writers have closed the pipe, when the
+recording's time is over, or when the file can't be written. It uses no broker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import platform
+import select
+import shutil
+import sys
+import time
+from importlib import metadata
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from poolbench import __version__
+from poolbench.errors import ExitCode
+from poolbench.machine import boot_id, host, usable_cpus
+from poolbench.pipe import PIPE_BYTES, ignore_signals
+from poolbench.recording.file import RecordingFile
+from poolbench.recording.observer import Observer, observer_of
+from poolbench.recording.settings import RecordingSettings
+from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
+
+#: Interval at which the file's presence is checked, seconds.
+CHECK_S = 1.0
+
+_STDIN, _STDOUT = 0, 1
+
+#: Moments whose lines the last line of a session counts.
+_COUNTED = tuple(Moment)[:4]
+
+
+class FileRecorder:
+    """Appends one worker's lines, and those of an observer, to a recording."""
+
+    def __init__(
+        self, settings: RecordingSettings, *, pipe: int, file: RecordingFile, observer: Observer
+    ) -> None:
+        self._settings = settings
+        self._pipe = pipe
+        self._file = file
+        self._observer = observer
+        self._tail = b""
+        self._counts = dict.fromkeys(_COUNTED, 0)
+
+    def run(self) -> ExitCode:
+        """Record until the end; return the exit code of the process."""
+        code = ExitCode.OK
+        try:
+            self._file.append(self._opening_line())
+            reason = self._record()
+            self._append(self._observer.end())
+        except OSError as error:
+            code, reason = ExitCode.STORAGE, _reason_of(error)
+            _log(f"the recording {self._settings.path} ends, the jobs continue: {error}")
+        os.close(self._pipe)
+        if self._settings.folder:
+            shutil.rmtree(self._settings.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._file.append_last(self._ending_line(reason))
+        return code
+
+    def _record(self) -> str:
+        """Append lines until the recording ends; return the reason."""
+        hangup = select.poll()
+        hangup.register(self._pipe, 0)
+        started_s = checked_s = time.monotonic()
+        while True:
+            lines, has_ended = self._read()
+            self._append(lines)
+            self._file.append(self._observer.observe(lines))
+            now_s = time.monotonic()
+            if has_ended:
+                return "worker"
+            if self._settings.for_s and now_s - started_s >= self._settings.for_s:
+                _log(f"the recording {self._settings.path} is complete; the jobs continue")
+                return "time"
+            if now_s - checked_s >= CHECK_S:
+                checked_s = now_s
+                self._file.check()
+            # a pause, so that one write appends many lines; the end of the last writer ends it
+            hangup.poll(self._observer.interval_s * 1_000)
+
+    def _read(self) -> tuple[bytes, bool]:
+        """Return the complete lines in the pipe, and whether all writers have closed it."""
+        try:
+            chunk = os.read(self._pipe, PIPE_BYTES)
+        except BlockingIOError:
+            return b"", False
+        if not chunk:
+            return b"", True
+        lines, newline, tail = (self._tail + chunk).rpartition(b"\n")
+        # a longer line is none of the probe's
+        self._tail = tail if len(tail) <= LINE_MAX_BYTES else b""
+        return lines + newline, False
+
+    def _append(self, lines: bytes) -> None:
+        if lines:
+            self._file.append(lines)
+            for moment in _COUNTED:
+                self._counts[moment] += lines.count(b'{"v":1,"m":"%s",' % moment.encode())
+
+    def _opening_line(self) -> bytes:
+        return _dump(
+            Moment.RECORDING,
+            host=host(),
+            boot_id=boot_id(),
+            python=platform.python_version(),
+            celery=_version("celery"),
+            poolbench=__version__,
+            cores=usable_cpus(),
+            worker_pid=self._settings.worker_pid,
+            **self._observer.opening(),
+            dropped_lines=0,
+            dropped_bytes=0,
+        )
+
+    def _ending_line(self, reason: str) -> bytes:
+        return _dump(
+            Moment.ENDED,
+            reason=reason,
+            **self._counts,
+            recorder_cpu_s=time.process_time() - self._observer.sampler_cpu_s,
+            sampler_cpu_s=self._observer.sampler_cpu_s,
+        )
+
+
+def main() -> int:
+    """Record the lines of standard input into standard output; return the exit code."""
+    ignore_signals()
+    os.set_blocking(_STDIN, True)
+    # unbuffered, so that the bytes after the first line stay in the pipe
+    pipe = FileIO(_STDIN, closefd=False)
+    try:
+        settings = RecordingSettings(**json.loads(pipe.readline()))
+    except (ValueError, TypeError) as error:
+        _log(f"its settings are unusable ({type(error).__name__})")
+        return ExitCode.USAGE
+    os.set_blocking(_STDIN, False)
+    path, size_bytes = Path(settings.path), settings.max_size_bytes
+    file = RecordingFile(_STDOUT, path=path, max_size_bytes=size_bytes)
+    return FileRecorder(settings, pipe=_STDIN, file=file, observer=observer_of(settings)).run()
+
+
+def _reason_of(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "disk full"
+    return "file removed" if isinstance(error, FileNotFoundError) else "file not writable"
+
+
+def _version(package: str) -> str | None:
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(package)
+    return None
+
+
+def _dump(moment: Moment, **members: Any) -> bytes:
+    fields = {"v": FORMAT, "m": moment, "t_ns": time.time_ns(), **members}
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+
+def _log(text: str) -> None:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"poolbench recorder {os.getpid()}: {text}\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

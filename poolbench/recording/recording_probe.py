@@ -1,0 +1,268 @@
+"""The probe of a worker that is recorded into a local file: more of each job, and no text of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import blake2b
+from json.encoder import encode_basestring_ascii as quote
+from pathlib import Path
+from typing import Any
+
+from celery import signals
+
+from poolbench import lines, publisher
+from poolbench.errors import ExitCode
+from poolbench.pipe import Pipe, start_pipe
+from poolbench.probe import (
+    BLOCKED_NS,
+    CPU_FROM_NS,
+    EXECUTION,
+    HANDOVER,
+    TERMINATED,
+    Probe,
+    guarded,
+    log_once,
+    name_from,
+)
+from poolbench.publisher import PUBLISHED_NS
+from poolbench.recording.file import open_recording
+from poolbench.recording.settings import load_recording_settings
+from poolbench.records import Outcome
+from poolbench.work import WORK_NS
+
+#: The run in every line of a recording.
+RUN = "recording"
+
+#: Attribute of a job's request: CPU time of ended child processes when the job began, ns.
+_CHILD_CPU_FROM_NS = "poolbench_child_cpu_from_ns"
+
+_PAGE_BYTES = resource.getpagesize()
+
+_INT64_MAX = 2**63 - 1
+
+_log = logging.getLogger("poolbench.probe")
+
+
+class RecordingProbe(Probe):
+    """The handlers of Celery's signals in a recorded worker.
+
+    Ids become keyed hashes, and errors the name of their class. The key exists in the memory of the
+    worker's processes alone, so the hashes of two sessions have nothing in common.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keyed = blake2b(key=os.urandom(32), digest_size=8)
+        self._statm_fd: int | None = None
+        self._worker_pid = 0
+        self._broken_pipe: Pipe | None = None
+        #: Names of the worker's queues as JSON, by exchange and routing key.
+        self._queues: dict[tuple[object, object], str] = {}
+        #: The only queue as JSON, or ``null``.
+        self._other_queue = "null"
+
+    def _start_recorder(self, worker: Any) -> Pipe:
+        """Return the pipe of a recorder with a local file, by the settings of recordings alone."""
+        self._worker_pid = os.getpid()
+        self._contender = name_from(worker.hostname)
+        self._members = lines.foreign_members(run=RUN, contender=self._contender)
+        settings = load_recording_settings()
+        fd, path = open_recording(Path(settings.path).absolute())
+        try:
+            settings = replace(settings, path=str(path), worker_pid=os.getpid())
+            pipe = start_pipe(settings, module="poolbench.recording.recorder", stdout=fd)
+        finally:
+            # the recorder has its own, which keeps the lock
+            os.close(fd)
+        pipe.on_broken = self._on_broken
+        _log.warning("poolbench: recording into %s", path)
+        return pipe
+
+    def _on_broken(self, _error: OSError) -> None:
+        """Stop recording in this process: the recording has ended, or its recorder was killed."""
+        self._broken_pipe, self._pipe = self._pipe, None
+        signals.before_task_publish.disconnect(publisher.stamp)
+        if os.getpid() == self._worker_pid:
+            os.environ[HANDOVER] = ""
+
+    @guarded
+    def on_process_init(self, **_: object) -> None:
+        """Join the worker's pipe in a spawned slot."""
+        super().on_process_init()
+        if self._pipe is not None:
+            self._pipe.on_broken = self._on_broken
+
+    @guarded
+    def on_beat(self, consumer: Any) -> None:
+        """Write the worker's heartbeat; report once that the recorder was killed."""
+        broken, self._broken_pipe = self._broken_pipe, None
+        if broken is not None and broken.recorder_exit_code() not in {
+            ExitCode.OK,
+            ExitCode.STORAGE,
+        }:
+            _log.warning("poolbench: the recorder was killed, the jobs run without it")
+        if self._pipe is not None:
+            self._name_queues(consumer.task_consumer.queues)
+            super().on_beat(consumer)
+
+    def _name_queues(self, queues: Any) -> None:
+        """Prepare the names of the queues that messages come from; a worker's queues may change."""
+        named: dict[tuple[object, object], str] = {}
+        for queue in queues:
+            name = quote(queue.name[:100])
+            # Celery sends to a queue of a direct exchange by the default exchange
+            named["", queue.name] = name
+            named.setdefault((queue.exchange.name, queue.routing_key), name)
+        self._queues = named
+        names = set(named.values())
+        self._other_queue = names.pop() if len(names) == 1 else "null"
+
+    def on_received(self, *, request: Any, **_: object) -> None:
+        """Assign a nonce to this execution and write when it was received, and what it is."""
+        t_ns = time.time_ns()
+        pipe = self._pipe
+        if pipe is None:
+            return
+        try:
+            fields = request.request_dict
+            execution = self._new_execution(fields, kind=request.type, job_id=request.id)
+            fields[EXECUTION] = execution
+            self._requests[request.id] = request
+            eta, body, delivery = request.eta, request.body, request.delivery_info
+            queue = self._queues.get(
+                (delivery.get("exchange"), delivery.get("routing_key")), self._other_queue
+            )
+            size = len(body) if isinstance(body, (bytes, str)) else "null"
+            pipe.write(
+                lines.received_line(
+                    f'{execution},"queue":{queue},'
+                    f'"published_ns":{_count(fields.get(PUBLISHED_NS))},'
+                    f'"parent_id":{self._quoted_digest(fields.get("parent_id"))},'
+                    f'"root_id":{self._quoted_digest(fields.get("root_id"))},'
+                    f'"size_bytes":{size},"priority":{_count(delivery.get("priority"))}',
+                    t_ns=t_ns,
+                    worker=request.hostname,
+                    eta_ns=None if eta is None else round(eta.timestamp() * 1e9),
+                )
+            )
+        except Exception as error:  # noqa: BLE001 -- see log_once
+            log_once(self.on_received, error)
+
+    def on_started(self, *, sender: Any, **_: object) -> None:
+        """Write a *started* line, with the evidence of the slot, its thread and its memory."""
+        pipe = self._pipe
+        if pipe is None:
+            return
+        try:
+            request = sender.request
+            execution = request.get(EXECUTION)
+            if execution is None:
+                return
+            evidence = self._evidence
+            rss = "null"
+            if evidence.has_own_process:
+                rss = self._rss_bytes()
+                request.poolbench_child_cpu_from_ns = _child_cpu_ns()
+            t_ns = time.time_ns()
+            members = (
+                f'{evidence.fragment()},"thread_id":{threading.get_native_id()},'
+                f'"rss_before_bytes":{rss}'
+            )
+            pipe.write(lines.started_line(execution, t_ns=t_ns, evidence=members))
+            if evidence.has_own_thread:
+                request.poolbench_cpu_from_ns = time.thread_time_ns()
+        except Exception as error:  # noqa: BLE001 -- see log_once
+            log_once(self.on_started, error)
+
+    def on_finished(self, *, sender: Any, state: str | None = None, **_: object) -> None:
+        """Write a *finished* line, with what the job took."""
+        pipe = self._pipe
+        if pipe is None:
+            return
+        try:
+            request = sender.request
+            execution = request.get(EXECUTION)
+            if execution is None:
+                return
+            t_ns = time.time_ns()
+            cpu_from_ns = request.get(CPU_FROM_NS)
+            cpu_ns = None if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns
+            child_from_ns = request.get(_CHILD_CPU_FROM_NS)
+            rss, child_cpu = "null", "null"
+            if child_from_ns is not None:
+                rss, child_cpu = self._rss_bytes(), str(_child_cpu_ns() - child_from_ns)
+            pipe.write(
+                lines.finished_line(
+                    f'{execution},"rss_after_bytes":{rss},"child_cpu_ns":{child_cpu}',
+                    t_ns=t_ns,
+                    pid=self._evidence.pid,
+                    state=state,
+                    cpu_ns=cpu_ns,
+                    work_ns=request.get(WORK_NS),
+                    blocked_ns=request.get(BLOCKED_NS),
+                )
+            )
+        except Exception as error:  # noqa: BLE001 -- see log_once
+            log_once(self.on_finished, error)
+
+    def _on_fork(self) -> None:
+        """After a fork: also open the child's own memory figures anew."""
+        super()._on_fork()
+        fd, self._statm_fd = self._statm_fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def _new_execution(self, fields: Mapping[str, Any], *, kind: str, job_id: str) -> str:
+        """Return a new execution's members; every job is recorded, as one of no run of ours."""
+        return lines.identity(
+            self._members,
+            kind=kind,
+            task_id=self._digest(job_id),
+            attempt=fields.get("retries"),
+            nonce=self._nonces.getrandbits(64),
+        )
+
+    def _digest(self, job_id: object) -> str:
+        """Return the keyed hash of an id."""
+        keyed = self._keyed.copy()
+        keyed.update(str(job_id).encode(errors="replace"))
+        return keyed.hexdigest()
+
+    def _quoted_digest(self, job_id: object) -> str:
+        return f'"{self._digest(job_id)}"' if job_id else "null"
+
+    def _rss_bytes(self) -> str:
+        """Return this process's resident memory as JSON; ``null`` where it can't be read."""
+        try:
+            if self._statm_fd is None:
+                self._statm_fd = os.open("/proc/self/statm", os.O_RDONLY)
+            return str(int(os.pread(self._statm_fd, 128, 0).split()[1]) * _PAGE_BYTES)
+        except (OSError, ValueError, IndexError):
+            return "null"
+
+    def _write_verdict(
+        self, execution: str | None, *, outcome: Outcome, error: str, cause: object = None
+    ) -> None:
+        """Write a verdict with the error's class, and never its text."""
+        # a retry wraps the error that it is for
+        cause = getattr(cause, "exc", None) or cause
+        name = type(cause).__name__ if isinstance(cause, BaseException) else ""
+        text = name or (TERMINATED if error == TERMINATED else "")
+        super()._write_verdict(execution, outcome=outcome, error=text)
+
+
+def _child_cpu_ns() -> int:
+    """Return the CPU time of this process's ended children, ns."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return round((used.ru_utime + used.ru_stime) * 1e9)
+
+
+def _count(value: object) -> str:
+    """Return a whole number as JSON; ``null`` for anything else."""
+    return str(value) if type(value) is int and 0 <= value <= _INT64_MAX else "null"
