@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, chain, chord, group
@@ -30,6 +33,39 @@ class Call:
     stores_result: bool
     #: Celery's options of the call: countdown, expires, priority.
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppMessage:
+    """A message of a user's task, captured by `poolbench.userapp.capture` in the app's Python."""
+
+    #: Celery queue by the app's routes.
+    queue: str
+    #: 0 if it has none.
+    priority: int
+    #: The message as kombu's JSON, with marks for what differs by job: the job's id, Poolbench's
+    #: header, and the times of its countdown and expiry.
+    text: str
+    task_id: str
+    header: str
+    eta: str
+    expires: str
+    #: Times from the due time until a slot may start it, and until it expires, seconds; 0 without.
+    countdown_s: float
+    expires_s: float
+
+
+def write_messages(path: Path, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Write captured messages, which have the arguments of the user's tasks, to a private file."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.writelines(json.dumps(message) + "\n" for message in messages)
+
+
+@lru_cache(maxsize=100)
+def read_messages(path: str) -> tuple[AppMessage, ...]:
+    """Return the messages of such a file, which never changes."""
+    with Path(path).open(encoding="utf-8") as lines:
+        return tuple(AppMessage(**json.loads(line)) for line in lines)
 
 
 def capture_message(call: Call, *, queue: str) -> Message:

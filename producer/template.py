@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import accumulate, repeat
+from itertools import accumulate, chain, cycle, repeat
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -26,7 +26,14 @@ from poolbench.job_options import JobOptions
 from poolbench.jobs import ENDING, HEADER, PAYLOAD, JobHeader
 from poolbench.keys import PRIORITY_STEPS, list_key, queue_name, result_prefix
 from poolbench.records import TrialPlan
-from producer.captured import Call, capture_canvas, capture_message, chord_size_key
+from producer.captured import (
+    AppMessage,
+    Call,
+    capture_canvas,
+    capture_message,
+    chord_size_key,
+    read_messages,
+)
 from producer.queue_writer import Batch
 
 #: Values that differ from one job to the next: id, seq, due_ns, sent_ns, and the times of its
@@ -55,6 +62,9 @@ class MixPart:
     parameters: Mapping[str, int | float]
     #: All of the jobs fail, all are retried, or none: the shares are 0 or 1.
     options: JobOptions = field(default_factory=JobOptions)
+    #: File of the messages of a user's task (`producer.captured.AppMessage`), which are sent in
+    #: turn; empty for Poolbench's own kinds.
+    messages: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,15 +210,32 @@ def capture(plan: TrialPlan, *, run: str, scope: str = "", mix: Mix | None = Non
         part = MixPart(name="", kind=plan.kind, parameters=plan.parameters)
         return Template(forms=(_capture_form(part, plan=plan, run=run, scope=scope),))
     steps = mix.priority_steps
-    forms = tuple(
-        _capture_canvas(part, plan=plan, run=run, scope=scope, steps=steps)
+    forms: list[tuple[_Form | _CanvasForm, ...]] = [
+        (_capture_canvas(part, plan=plan, run=run, scope=scope, steps=steps),)
         if isinstance(part, MixCanvas)
-        else _capture_form(part, plan=plan, run=run, scope=scope, steps=steps)
+        else _app_forms(part, plan=plan, run=run, steps=steps)
+        if part.messages
+        else (_capture_form(part, plan=plan, run=run, scope=scope, steps=steps),)
         for part in mix.parts
-    )
+    ]
     has_canvas = any(isinstance(part, MixCanvas) for part in mix.parts)
     first_seqs = mix.first_seqs if has_canvas else None
-    return Template(forms=forms, order=mix.order, first_seqs=first_seqs)
+    return Template(
+        forms=tuple(chain.from_iterable(forms)),
+        order=_in_turn(mix.order, counts=[len(of_part) for of_part in forms]),
+        first_seqs=first_seqs,
+    )
+
+
+def _in_turn(order: Sequence[int], *, counts: Sequence[int]) -> Sequence[int]:
+    """Return the form of each job, given its part and the number of forms of each part."""
+    if max(counts) == 1:
+        return order
+    firsts = [*accumulate(counts, initial=0)]
+    turns = [
+        cycle(range(first, first + count)) for first, count in zip(firsts, counts, strict=False)
+    ]
+    return [next(turns[part]) for part in order]
 
 
 def task_ids(count: int) -> Iterator[bytes]:
@@ -253,6 +280,30 @@ def _capture_form(
     delays_ns = (round(options.countdown_s * 1e9), round(options.expires_s * 1e9))
     key = _list_key(queue, options=options, steps=steps or {})
     return _Form(*filled, key=key, delays_ns=delays_ns if any(delays_ns) else ())
+
+
+def _app_forms(
+    part: MixPart, *, plan: TrialPlan, run: str, steps: Mapping[str, Sequence[int]]
+) -> tuple[_Form, ...]:
+    """Return a form for each captured message of a user's task."""
+    marks = _marks(len(_HOLES))
+    _, seq, due_ns, sent_ns, _, _ = marks
+    header = dumps(
+        _header(part, plan=plan, run=run, times={"seq": seq, "due_ns": due_ns, "sent_ns": sent_ns})
+    )
+
+    def form(message: AppMessage) -> _Form:
+        mine = [message.task_id, *marks[1:4], message.eta, message.expires]
+        text = message.text.replace(f'"{message.header}"', header)
+        delays_ns = (round(message.countdown_s * 1e9), round(message.expires_s * 1e9))
+        own = steps.get(message.queue, PRIORITY_STEPS)
+        return _Form(
+            *_text(text, holes=dict(zip(mine, _HOLES, strict=True))),
+            key=list_key(message.queue, priority=message.priority, steps=own).encode(),
+            delays_ns=delays_ns if any(delays_ns) else (),
+        )
+
+    return tuple(form(message) for message in read_messages(part.messages))
 
 
 def _capture_canvas(
@@ -319,7 +370,8 @@ def _text(message: str, *, holes: Mapping[str, str]) -> _Text:
     text = message.replace("%", "%%")
     order = [marks.index(found) for found in re.findall("|".join(marks), text)]
     for mark, hole in holes.items():
-        text = text.replace(f'"{mark}"', hole)
+        # a mark may also be a part of a text, where an app has put its job's id
+        text = text.replace(f'"{mark}"', hole).replace(mark, hole.strip('"'))
     if len(order) > 1:
         return _Text(text.encode(), itemgetter(*order))
     return _Text(text.encode(), lambda values: tuple(values[place] for place in order))
@@ -330,15 +382,6 @@ def _call(
 ) -> Call:
     """Return the call of a job or of one of its executions; ``times`` are members of its header."""
     options = part.options
-    header = JobHeader(
-        run=run,
-        trial=plan.trial,
-        seq=0,
-        contender=plan.contender,
-        due_ns=0,
-        sent_ns=0,
-        part=part.name or None,
-    )
     given = {
         "countdown": options.countdown_s or None,
         "expires": options.expires_s or None,
@@ -348,10 +391,26 @@ def _call(
         kind=part.kind,
         arguments={**part.parameters, **_arguments(plan, options=options)},
         task_id=task_id,
-        headers={HEADER: {**header.as_dict(), **times}},
+        headers={HEADER: _header(part, plan=plan, run=run, times=times)},
         stores_result=plan.stores_result,
         options={name: value for name, value in given.items() if value is not None},
     )
+
+
+def _header(
+    part: MixPart, *, plan: TrialPlan, run: str, times: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the header of a job; ``times`` are its members that differ by job."""
+    header = JobHeader(
+        run=run,
+        trial=plan.trial,
+        seq=0,
+        contender=plan.contender,
+        due_ns=0,
+        sent_ns=0,
+        part=part.name or None,
+    )
+    return {**header.as_dict(), **times}
 
 
 def _arguments(plan: TrialPlan, *, options: JobOptions) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from collector.run_manifest import App
+from collector.run_manifest import App, AppCall
 from lab.system.paths import ROOT
 from poolbench import __version__
 from poolbench.errors import Fault, UsageError
+from producer.captured import write_messages
 
 #: How long an app may take to be imported and described, seconds.
 ANSWER_TIMEOUT_S = 60.0
@@ -34,6 +35,9 @@ _INSTALL = "run make wheel, and {python} -m pip install dist/poolbench-*.whl"
 
 _BROKER_VARIABLES = ("CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL")
 _BACKEND_VARIABLE = "CELERY_RESULT_BACKEND"
+
+#: Where the app publishes while its messages are captured, and stores results.
+_MEMORY_BROKER, _MEMORY_BACKEND = "memory://", "cache+memory://"
 
 #: A result backend that stores nothing, for an app without one.
 _NO_BACKEND = "disabled://"
@@ -91,6 +95,30 @@ class AppDescription:
         return bool(self.backend)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskCall:
+    """Calls of one of the app's tasks, whose messages are to be captured."""
+
+    task: str
+    call: AppCall
+    #: Most jobs of a trial; arguments from a function are captured for as many numbers, up to
+    #: `poolbench.userapp.capture.MAX_MESSAGES`.
+    count: int
+    #: Options of ``apply_async``: queue, priority, countdown, expires.
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedCall:
+    """The messages of such calls, for `producer.template.MixPart.messages`."""
+
+    path: Path
+    #: Number of messages with different arguments.
+    count: int
+    #: Queues by the app's routes.
+    queues: tuple[str, ...]
+
+
 _DESCRIPTION = TypeAdapter(AppDescription)
 
 
@@ -124,6 +152,52 @@ def describe(
         where=where,
     )
     return _DESCRIPTION.validate_python(answer)
+
+
+def capture(
+    app: App,
+    calls: Sequence[TaskCall],
+    *,
+    folder: Path,
+    timeout_s: float = ANSWER_TIMEOUT_S,
+    where: str = "",
+) -> tuple[CapturedCall, ...]:
+    """Capture the messages of calls in the app's Python, into private files of ``folder``.
+
+    The app publishes into memory, and nothing is sent. Its handlers of Celery's publishing signals
+    run, and so does what its own ``apply_async`` does besides.
+
+    Raises:
+        UsageError: if a task, or the function of its arguments, refuses its call, with one line.
+    """
+    asked = [
+        {
+            "task": one.task,
+            "args": one.call.args,
+            "kwargs": dict(one.call.kwargs),
+            "function": one.call.function,
+            "count": one.count,
+            "options": dict(one.options),
+        }
+        for one in calls
+    ]
+    environment = app_environment(os.environ, broker_url=_MEMORY_BROKER)
+    environment[_BACKEND_VARIABLE] = _MEMORY_BACKEND
+    answer = _ask(
+        app,
+        "capture",
+        {"module": app.module, "calls": asked},
+        environment=environment,
+        timeout_s=timeout_s,
+        where=where,
+    )
+    captured = []
+    for number, messages in enumerate(answer["calls"]):
+        path = folder / f"messages-{number}.jsonl"
+        write_messages(path, messages)
+        queues = tuple(sorted({message["queue"] for message in messages}))
+        captured.append(CapturedCall(path=path, count=len(messages), queues=queues))
+    return tuple(captured)
 
 
 def app_environment(

@@ -6,6 +6,7 @@ with ``error`` if the app can't be tried. What the app prints goes to standard e
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import poolbench
 from poolbench.userapp.failure import AppError, shortened
+from poolbench.userapp.find import check_celery
 
 #: Exit code if the app can't be tried.
 _REFUSED = 2
@@ -54,14 +56,14 @@ def _check_version(asking: str) -> None:
 
 def _command(arguments: list[str]) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """Return the command that is asked for; imports Celery only for it."""
-    if arguments == ["describe"]:
-        from poolbench.userapp.find import check_celery  # noqa: PLC0415
-
-        check_celery()
-        from poolbench.userapp.describe import describe  # noqa: PLC0415
-
-        return describe
-    raise AppError("usage", "use describe or capture")
+    if arguments not in (["describe"], ["capture"]):
+        raise AppError("usage", "use describe or capture")
+    check_celery()
+    name = arguments[0]
+    command: Callable[[dict[str, Any]], dict[str, Any]] = getattr(
+        importlib.import_module(f"poolbench.userapp.{name}"), name
+    )
+    return command
 
 
 if __name__ == "__main__":

@@ -47,7 +47,8 @@ def apply_settings(app: Celery, settings: Mapping[str, Any]) -> None:
     }
     own = {name: conf.get(name) for name in settings} | {"broker_transport_options": options}
     conf.update(merged(own, settings))
-    # Poolbench's own jobs are sent as JSON
+    # for Poolbench's own jobs: their queue, and their JSON
+    conf.task_create_missing_queues = True
     accepted = conf.accept_content or ()
     conf.accept_content = [*accepted, *({"json"} - set(accepted))]
 
