@@ -1,0 +1,45 @@
+"""Makes the profile of recordings. Pure."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from collector.recording import Recording
+from report.profile.levels import level, prefetch_use, slot_use, spans, used
+from report.profile.model import Profile
+from report.profile.tasks import task_profiles, wait_percentiles
+from report.profile.waits import waits_by_task
+
+_NS_PER_S = 1e9
+
+
+def measure_profile(recording: Recording) -> Profile:
+    """Return the profile of a recording."""
+    waits = waits_by_task(recording)
+    up = spans(recording.sessions)
+    sessions = recording.sessions
+    started = recording.jobs.filter(pl.col("started_ns").is_not_null())
+    cores = [one.cores for one in sessions if one.cores is not None]
+    return Profile(
+        files=tuple(dict.fromkeys(str(one.file) for one in sessions)),
+        begin_ns=up[0][0],
+        span_s=sum(end_ns - begin_ns for begin_ns, end_ns in up) / _NS_PER_S,
+        workers=recording.workers,
+        cores=max(cores, default=None),
+        pythons=tuple(sorted({one.python for one in sessions} - {""})),
+        celeries=tuple(sorted({one.celery for one in sessions} - {""})),
+        counts=recording.counts,
+        tasks=task_profiles(recording, waits=waits),
+        slots=slot_use(recording),
+        waits=waits.get(""),
+        wait_s=wait_percentiles(started),
+        published_share=1 - started["published_ns"].null_count() / max(1, started.height),
+        prefetch=prefetch_use(recording),
+        connections=level(recording, name="connections"),
+        pss_bytes=level(recording, name="pss_bytes"),
+        processes=level(recording, name="processes"),
+        worker_cores=used(recording, name="cpu_s"),
+        recorder_cores=used(recording, name="recorder_cpu_s"),
+        sampler_cores=used(recording, name="sampler_cpu_s"),
+        throttled_share=used(recording, name="throttled_s"),
+    )
