@@ -6,3 +6,6 @@ needed by the asyncio pool alone, and redis where lines go to Redis.
 
 #: Version of the project, recorded in every manifest; the wheel has it from here.
 __version__ = "0.1.0"
+
+#: Oldest Celery whose workers are recorded, and whose apps are tried.
+OLDEST_CELERY = (5, 3)

@@ -6,12 +6,13 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 from celery import bootsteps
 from celery.worker import state
+from celery.worker.request import Request
 
 from poolbench.evidence import class_path, pool_name
 from poolbench.machine import host
@@ -86,11 +87,10 @@ def job_levels(consumer: Any) -> dict[str, int]:
 
     ``prefetch_count`` is 0 without a limit. ``countdown_jobs`` wait for the end of a countdown,
     ``reserved_jobs`` for a slot or a rate limit, and ``running_jobs`` have a slot. The result is
-    empty if this version of Celery doesn't count them.
+    empty if they can't be counted.
     """
     try:
-        # Celery's stubs lack it, as its versions before 5.7 do
-        scheduled = state.scheduled_requests  # type: ignore[attr-defined]
+        scheduled = _scheduled_requests(consumer)
         running = len(state.active_requests)
         # a job with a countdown and a rate limit counts as the former until it is released
         limited = sum(
@@ -107,6 +107,16 @@ def job_levels(consumer: Any) -> dict[str, int]:
         }
     except (AttributeError, TypeError):
         return {}
+
+
+def _scheduled_requests(consumer: Any) -> Collection[Any]:
+    """Return the requests that wait for the end of a countdown."""
+    counted: Collection[Any] | None = getattr(state, "scheduled_requests", None)
+    if counted is not None:
+        return counted
+    # Celery before 5.7 has them in its timer alone; its public `queue` sorts a copy
+    timed = [one.entry.args for one in tuple(consumer.timer.schedule._queue)]  # noqa: SLF001
+    return {args[0] for args in timed if args and isinstance(args[0], Request)}
 
 
 def _sends_job_events(dispatcher: Any) -> bool:

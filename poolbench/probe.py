@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib.util
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec
 
+import celery
 from celery import signals
 from celery.exceptions import (
     NotRegistered,
@@ -28,7 +30,7 @@ from celery.exceptions import (
     WorkerLostError,
 )
 
-from poolbench import lines
+from poolbench import OLDEST_CELERY, lines
 from poolbench.broker_url import client_address
 from poolbench.errors import UsageError
 from poolbench.evidence import Evidence, class_path
@@ -130,10 +132,11 @@ class Probe:
         os.environ[HANDOVER] = ""
         sender.app.steps["consumer"].add(Heartbeat)
         try:
+            _require_celery(celery.__version__)
             self._pipe = self._start_recorder(sender)
         except (OSError, ValueError, UsageError) as error:
             text = " ".join(str(error).split())
-            _log.warning("poolbench: no recorder, jobs run without records: %s", text)
+            _log.warning("poolbench: jobs are not recorded: %s", text)
         else:
             atexit.register(self._pipe.close)
 
@@ -346,11 +349,22 @@ class Probe:
 
 def _recorder_settings(settings: Settings, *, app: Any) -> RecorderSettings:
     """Return the recorder's settings; POOLBENCH_REDIS_URL overrides the app's own broker."""
+    if not (settings.run or settings.contender):
+        # it must not write into the Redis of an app that didn't ask for it
+        raise ValueError("set POOLBENCH_RECORD to the path of a file")
     own = client_address(app.conf.broker_write_url)
     address = settings.redis_url if settings.redis_is_explicit else own
     if address is None:
         raise ValueError("the app's broker is not Redis; set POOLBENCH_REDIS_URL")
+    if importlib.util.find_spec("redis") is None:
+        raise ValueError("the package redis is missing. Run pip install 'poolbench[redis]'")
     return RecorderSettings(redis_url=address, state_dir=str(settings.state_dir.resolve()))
+
+
+def _require_celery(version: str) -> None:
+    if tuple(map(int, version.split(".")[:2])) < OLDEST_CELERY:
+        oldest = ".".join(map(str, OLDEST_CELERY))
+        raise ValueError(f"Celery {version} is older than {oldest}")
 
 
 def name_from(hostname: str) -> str:

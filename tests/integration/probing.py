@@ -29,6 +29,7 @@ def recorded_pool(
     options["environment"] = {
         "PROBE_WITNESS": str(folder / "witness"),
         "TMPDIR": str(folder),
+        "POOLBENCH_CONTENDER": options["queue"],
         **options.get("environment", {}),
     }
     with running_pool(url, folder=folder, slots=slots, has_coroutines=False, **options) as worker:

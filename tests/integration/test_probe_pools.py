@@ -291,17 +291,28 @@ def test_the_heartbeat_counts_reserved_and_running_jobs(start: Start, client: re
         assert _heartbeat(client)["reserved_jobs"] == 0
 
 
-def test_a_worker_without_a_recorder_says_so_and_works(start: Start, client: redis.Redis) -> None:
-    """One line says that nothing is recorded, and why; the jobs run."""
-    with start(pool=POOLS["prefork"], environment={"POOLBENCH_REDIS_PORT": "none"}) as worker:
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"POOLBENCH_REDIS_PORT": "none"}, "POOLBENCH_REDIS_PORT"),
+        ({"POOLBENCH_CONTENDER": ""}, "set POOLBENCH_RECORD to the path of a file"),
+    ],
+    ids=["invalid", "nothing-asked-for"],
+)
+def test_a_worker_without_a_recorder_says_so_and_works(
+    start: Start, client: redis.Redis, environment: dict[str, str], reason: str
+) -> None:
+    """One line says that nothing is recorded, and why; the jobs run, and Redis stays untouched."""
+    with start(pool=POOLS["prefork"], environment=environment) as worker:
         done = send(worker, "blocks")
         wait_until(lambda: done in witnesses(worker), what="the job")
 
-        said = [line for line in worker.log.splitlines() if "without records" in line]
+        said = [line for line in worker.log.splitlines() if "poolbench:" in line]
         assert len(said) == 1
-        assert "POOLBENCH_REDIS_PORT" in said[0]
+        assert "jobs are not recorded" in said[0]
+        assert reason in said[0]
         assert "Traceback" not in worker.log
-        assert read_lines(client, worker.queue) == []
+        assert not list(client.scan_iter("poolbench:*"))
 
 
 def test_a_worker_survives_its_recorder(start: Start, client: redis.Redis) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery.worker import state
+from celery.worker.request import Request
 
 from poolbench.evidence import pool_name
 from poolbench.heartbeat import Heartbeat, alive_line, job_levels, touch
@@ -81,6 +82,27 @@ def test_it_counts_the_jobs_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> No
     counts = {"reserved_jobs": 3, "running_jobs": 1, "countdown_jobs": 2}
     assert job_levels(consumer) == {"prefetch_count": 18, **counts}
     assert job_levels(SimpleNamespace()) == {}
+
+
+def test_it_counts_countdowns_that_only_the_timer_of_an_older_celery_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before Celery 5.7; calls of other kinds in the timer are no jobs."""
+    countdowns = [Request.__new__(Request) for _ in range(2)]
+    calls = [(countdowns[0],), (countdowns[1], "a bucket", 1), (), ("a heartbeat",)]
+    queue = [SimpleNamespace(entry=SimpleNamespace(args=args)) for args in calls]
+    monkeypatch.delattr(state, "scheduled_requests")
+    monkeypatch.setattr(state, "reserved_requests", {"waits"})
+    monkeypatch.setattr(state, "active_requests", set())
+    consumer = SimpleNamespace(
+        qos=SimpleNamespace(value=8),
+        task_buckets={},
+        timer=SimpleNamespace(schedule=SimpleNamespace(_queue=queue)),
+    )
+
+    levels = job_levels(consumer)
+
+    assert (levels["countdown_jobs"], levels["reserved_jobs"]) == (2, 1)
 
 
 @pytest.mark.parametrize(

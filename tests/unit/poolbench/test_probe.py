@@ -16,7 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from poolbench.jobs import HEADER, JobHeader
 from poolbench.pipe import Pipe
-from poolbench.probe import EXECUTION, Probe, name_from
+from poolbench.probe import EXECUTION, Probe, _require_celery, name_from
 from poolbench.records import decode_line
 
 
@@ -197,3 +197,11 @@ def test_only_a_message_of_ours_that_is_no_job_is_told(probe: Probe, headers: ob
 def test_a_contenders_name_is_made_of_the_workers(hostname: str, name: str) -> None:
     """Whatever a worker is called, the name can be a key."""
     assert name_from(hostname) == name
+
+
+def test_a_celery_that_is_too_old_is_not_recorded() -> None:
+    """The oldest is 5.3; the probe logs the reason."""
+    _require_celery("5.3.0")
+    _require_celery("5.10.1")
+    with pytest.raises(ValueError, match=r"Celery 5\.2\.7 is older than 5\.3"):
+        _require_celery("5.2.7")
