@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import random
+import sys
+import time
+from pathlib import Path
 from typing import Any
 
+from poolbench.recording.gil_address import GilAddress, GilNotFoundError, find_gil
+from poolbench.recording.levels import Levels
 from poolbench.recording.settings import RecordingSettings
+from poolbench.recording.slot_states import SlotStates
+from poolbench.recording.thread_states import GilWords
+
+#: Rounds of samples per second.
+SAMPLE_HZ = 50.0
+
+#: Share of a core that sampling may take; beyond it the interval grows.
+MAX_CPU_SHARE = 0.05
+
+#: The interval varies by this share to both sides, so that it can't keep step with jobs.
+_JITTER = 0.25
+
+#: Interval between two *levels* lines, seconds.
+_LEVELS_S = 1.0
+
+_PTRACE_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
 class Observer:
     """Sees each line as it arrives and adds lines of its own. This one observes nothing."""
 
-    #: Interval between two calls of `observe`, seconds.
+    #: Interval until the next call of `observe`, seconds; it may change with every call.
     interval_s = 0.1
 
     #: CPU time of the sampling, a part of the recorder's, seconds.
@@ -18,7 +40,8 @@ class Observer:
 
     def opening(self) -> dict[str, Any]:
         """Return the members of the `recording` line that describe the sampling."""
-        return {"sample_hz": 0, "gil": "unknown", "gil_reason": "thread states are not sampled"}
+        reason = f"states of threads are read on Linux only, not on {sys.platform}"
+        return {"sample_hz": 0, "gil": "unknown", "gil_reason": reason}
 
     def observe(self, lines: bytes) -> bytes:  # noqa: ARG002 -- what a real one sees
         """Return lines to append after ``lines``, the complete ones since the last call.
@@ -32,6 +55,78 @@ class Observer:
         return b""
 
 
-def observer_of(settings: RecordingSettings) -> Observer:  # noqa: ARG001 -- for a real one
+class LinuxObserver(Observer):
+    """Samples what the slots are doing, and measures the worker's process tree each second."""
+
+    def __init__(self, worker_pid: int, *, sample_hz: float = SAMPLE_HZ) -> None:
+        self._pid = worker_pid
+        self._shortest_interval_s = self.interval_s = 1.0 / sample_hz
+        self._gil: GilAddress | None = None
+        self._opening: dict[str, Any] = {"sample_hz": sample_hz, **self._find_gil()}
+        self._slots = SlotStates(gil_words=self._gil_words)
+        self._levels = Levels(worker_pid)
+        self._levels_due_s = time.monotonic()
+        self._jitter = random.Random()
+
+    def opening(self) -> dict[str, Any]:
+        """Return the members of the `recording` line that describe the sampling."""
+        return self._opening
+
+    def observe(self, lines: bytes) -> bytes:
+        """Sample the slots, and measure the levels if a second has passed."""
+        began_s = time.thread_time()
+        for line in lines.splitlines(keepends=True):
+            self._slots.note(line)
+        found = self._slots.sample()
+        sample_s = time.thread_time() - began_s
+        interval_s = max(self._shortest_interval_s, sample_s / MAX_CPU_SHARE)
+        self.interval_s = interval_s * self._jitter.uniform(1 - _JITTER, 1 + _JITTER)
+        now_s = time.monotonic()
+        if now_s >= self._levels_due_s:
+            self._levels_due_s = max(self._levels_due_s + _LEVELS_S, now_s)
+            found.append(
+                self._levels.line(
+                    sampler_cpu_s=self.sampler_cpu_s, loop_states=self._slots.take_loop_states()
+                )
+            )
+        self.sampler_cpu_s += time.thread_time() - began_s
+        return b"".join(found)
+
+    def end(self) -> bytes:
+        """Return the last lines, of executions that still run."""
+        return b"".join(self._slots.finish())
+
+    def _find_gil(self) -> dict[str, str]:
+        """Find the GIL; return how waits for it are told apart, and why not if they aren't."""
+        if not getattr(sys, "_is_gil_enabled", lambda: True)():
+            return {"gil": "none"}
+        try:
+            Path(f"/proc/{self._pid}/task/{self._pid}/syscall").read_bytes()
+            address = find_gil()
+            address.range_in(self._pid)
+        except (OSError, GilNotFoundError) as error:
+            return {"gil": "unknown", "gil_reason": _reason(error)}
+        self._gil = address
+        return {"gil": "address"}
+
+    def _gil_words(self, pid: int) -> GilWords:
+        if self._opening["gil"] == "none":
+            return GilWords(range(0))
+        try:
+            return GilWords(self._gil.range_in(pid) if self._gil else None)
+        except (OSError, GilNotFoundError):
+            return GilWords(None)
+
+
+def observer_of(settings: RecordingSettings) -> Observer:
     """Return the observer of a worker, by what this system offers."""
-    return Observer()
+    return LinuxObserver(settings.worker_pid) if sys.platform == "linux" else Observer()
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, PermissionError):
+        return str(error)
+    scope = _PTRACE_SCOPE.read_text(encoding="ascii").strip() if _PTRACE_SCOPE.exists() else "0"
+    if scope != "0":
+        return f"kernel.yama.ptrace_scope is {scope}; 0 allows reading what threads wait for"
+    return "the worker runs as another user than its recorder, or has changed its user"

@@ -1,0 +1,173 @@
+"""Measures a worker's process tree from outside, each second (Linux, from /proc)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from poolbench.records import FORMAT, Moment
+
+#: The last bits of a CPU-time clock's id that select the sum of user and system time
+#: (clock_getcpuclockid(3)).
+_CPUCLOCK_SCHED = 2
+
+#: Share of a core that reading PSS may take; beyond it PSS is read less often. The kernel adds it
+#: up page by page.
+_PSS_CPU_SHARE = 0.01
+
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+#: Fields of ``/proc/<pid>/stat`` after the name, from 0: the parent, and the CPU time in ticks of
+#: children that have ended.
+_PARENT, _CHILDREN_USER, _CHILDREN_SYSTEM = 1, 13, 14
+
+_PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
+
+
+class Levels:
+    """Measures the tree of a worker, without the calling process and what it has started."""
+
+    def __init__(self, worker_pid: int) -> None:
+        self._pid = worker_pid
+        self._own_pid = os.getpid()
+        self._cpu_stats = list(_cpu_stat_files(worker_pid))
+        self._pss_due_s = 0.0
+
+    def line(self, *, sampler_cpu_s: float, loop_states: Mapping[str, int]) -> bytes:
+        """Return a *levels* line; empty if the worker is gone.
+
+        Members that can't be read are left out. CPU times and counts are totals since the worker's
+        start, ``loop_states`` since the line before.
+        """
+        pids = list(self._tree())
+        if not pids:
+            return b""
+        own_cpu_s = time.process_time()
+        fields: dict[str, object] = {
+            "v": FORMAT,
+            "m": Moment.LEVELS.value,
+            "t_ns": time.time_ns(),
+            "processes": len(pids),
+            "connections": _connections(pids),
+            "rss_bytes": _rss_bytes(pids),
+            **self._pss(pids),
+            "cpu_s": round(sum(map(_cpu_s, pids)), 6),
+            **self._throttling(),
+            "recorder_cpu_s": round(own_cpu_s - sampler_cpu_s, 6),
+            "sampler_cpu_s": round(sampler_cpu_s, 6),
+            **loop_states,
+        }
+        return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+
+    def _tree(self) -> Iterator[int]:
+        waiting = [self._pid]
+        while waiting:
+            pid = waiting.pop()
+            if pid == self._own_pid:
+                continue
+            # a process may end at any time
+            with contextlib.suppress(OSError):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    waiting += map(int, (task / "children").read_bytes().split())
+                yield pid
+
+    def _pss(self, pids: list[int]) -> dict[str, int]:
+        if time.monotonic() < self._pss_due_s:
+            return {}
+        began_cpu_s = time.thread_time()
+        total_kb = 0
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                found = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+                total_kb += int(found[1]) if found else 0
+        cost_s = time.thread_time() - began_cpu_s
+        self._pss_due_s = time.monotonic() + cost_s / _PSS_CPU_SHARE - cost_s
+        return {"pss_bytes": total_kb * 1024} if total_kb else {}
+
+    def _throttling(self) -> dict[str, float]:
+        """Return how often and how long the worker's control groups were stopped at their quota."""
+        periods, throttled_s, are_known = 0, 0.0, False
+        for file in self._cpu_stats:
+            with contextlib.suppress(OSError, ValueError):
+                counts = dict(
+                    line.split() for line in file.read_text(encoding="ascii").splitlines()
+                )
+                if "nr_throttled" in counts:
+                    are_known = True
+                    periods += int(counts["nr_throttled"])
+                    # version 2 counts microseconds, version 1 nanoseconds
+                    throttled_s += int(counts.get("throttled_usec", 0)) / 1e6
+                    throttled_s += int(counts.get("throttled_time", 0)) / 1e9
+        if not are_known:
+            return {}
+        return {"throttled_periods": periods, "throttled_s": round(throttled_s, 6)}
+
+
+def _cpu_stat_files(pid: int) -> Iterator[Path]:
+    """Yield the ``cpu.stat`` files of a process's control group and of the groups around it."""
+    with contextlib.suppress(OSError, ValueError):
+        mounts = list(_cpu_group_mounts())
+        for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
+            number, controllers, path = line.split(":", 2)
+            is_v2 = number == "0"
+            if not is_v2 and "cpu" not in controllers.split(","):
+                continue
+            for is_mount_v2, root, mount in mounts:
+                if is_mount_v2 == is_v2:
+                    # in a container, the mount begins at the container's own group
+                    inside = path.removeprefix(root)
+                    group = mount / inside.lstrip("/")
+                    for one in (group, *group.parents):
+                        if one.is_relative_to(mount) and (one / "cpu.stat").exists():
+                            yield one / "cpu.stat"
+
+
+def _cpu_group_mounts() -> Iterator[tuple[bool, str, Path]]:
+    """Yield where groups of either version are mounted: is it version 2, its root, its folder."""
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+        before, _, after = line.partition(" - ")
+        root, mount = before.split()[3:5]
+        kind, _, options = after.split()[:3]
+        if kind == "cgroup2" or (kind == "cgroup" and "cpu" in options.split(",")):
+            yield kind == "cgroup2", root.rstrip("/"), Path(mount)
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the CPU time of a process and of its children that have ended; 0 if it is gone."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        ended_s = (int(fields[_CHILDREN_USER]) + int(fields[_CHILDREN_SYSTEM])) / _TICKS_PER_S
+        return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED) + ended_s
+    return 0.0
+
+
+def _rss_bytes(pids: list[int]) -> int:
+    pages = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            pages += int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+    return pages * _PAGE_BYTES
+
+
+def _connections(pids: list[int]) -> int:
+    """Return the number of TCP sockets that the processes have open."""
+    sockets: set[bytes] = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for fd in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    target = str(fd.readlink())
+                    if target.startswith("socket:["):
+                        sockets.add(target[8:-1].encode())
+    found = 0
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            rows = Path(f"/proc/{pids[0]}/net/{table}").read_bytes().splitlines()[1:]
+            found += sum(row.split(None, 10)[9] in sockets for row in rows)
+    return found

@@ -1,0 +1,362 @@
+"""Charges the states of threads, sampled at instants, to the jobs that ran in them.
+
+A sample stands for the time since the sample before it. The job that ran at its instant is charged
+all of that time, and a job that no sample met is charged nothing: for jobs shorter than the
+interval the sums over many are right, and single ones are not. A job with many samples has the
+exact times on a core and runnable that the kernel counted, and samples divide only its sleep.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from poolbench.recording.thread_states import (
+    GIL_WAIT,
+    RUNNING,
+    GilWords,
+    ThreadGoneError,
+    ThreadReader,
+)
+from poolbench.records import FORMAT, STATE_COLUMNS, Moment
+
+#: Samples of an execution from which on the kernel's counts replace the states of its samples.
+EXACT_SAMPLES = 10
+
+#: Pools whose slots have a thread each; as in `poolbench.evidence`, which imports Celery.
+THREAD_POOLS = frozenset(
+    f"celery.concurrency.{module}:TaskPool" for module in ("prefork", "thread", "solo")
+)
+
+#: A thread is sampled until it has had no job for this time, ns: the next begins between samples.
+_IDLE_NS = 100_000_000
+
+#: Time on a core between two searches that makes a thread without jobs worth sampling, ns.
+_BUSY_NS = 5_000_000
+
+#: Interval between two searches for other busy threads of a process, ns.
+_SEARCH_NS = 1_000_000_000
+
+_STARTED, _FINISHED = (
+    f'{{"v":{FORMAT},"m":"{moment}",'.encode() for moment in ("started", "finished")
+)
+
+#: The members that matter here; text in a line has its quotes escaped.
+_MEMBER = re.compile(rb'"(nonce|t_ns|pid|thread_id|pool_seen|gil_enabled)":"?([^",}]*)')
+
+#: Shares of the time on a core: with the GIL, without it, and unknown.
+Shares = tuple[float, float, float]
+_IS_HELD: Shares = (1.0, 0.0, 0.0)
+_IS_RELEASED: Shares = (0.0, 1.0, 0.0)
+_IS_UNKNOWN: Shares = (0.0, 0.0, 1.0)
+
+_CORE_COLUMNS = ("core_held_ns", "core_released_ns", "core_ns")
+_RUNNABLE = "runnable_ns"
+
+
+@dataclass(slots=True)
+class Charge:
+    """What was charged to one execution, or to the thread of a loop."""
+
+    samples: int = 0
+    #: By column, from the samples alone, ns.
+    sampled: dict[str, float] = field(default_factory=dict)
+    #: By column, from the kernel's counts between the first and the last sample, ns.
+    counted: dict[str, float] = field(default_factory=dict)
+    #: From the first to the last sample, ns.
+    span_ns: int = 0
+
+    def states(self, wall_ns: int) -> dict[str, int]:
+        """Return the time in each state, ns, of an execution that took ``wall_ns``."""
+        found = self.sampled
+        if self.samples >= EXACT_SAMPLES and self.span_ns:
+            found = {name: ns * wall_ns / self.span_ns for name, ns in self.counted.items()}
+            rest_ns = max(wall_ns - sum(found.values()), 0.0)
+            asleep = {name: ns for name, ns in self.sampled.items() if name not in found}
+            total_ns = sum(asleep.values())
+            found |= {name: rest_ns * ns / total_ns for name, ns in asleep.items()}
+        return {name: round(found.get(name, 0.0)) for name in STATE_COLUMNS}
+
+    def add(self, sample: _Sample, core_shares: Shares) -> None:
+        """Charge a sample; its time on a core divides by ``core_shares``."""
+        self.samples += 1
+        if sample.state == RUNNING:
+            run_ns, wait_ns = sample.times or (1, 0)
+            # in neither: the kernel has not counted its time on the core since its last tick yet
+            run_share = run_ns / (run_ns + wait_ns) if run_ns + wait_ns else 1.0
+            self._add_core(self.sampled, sample.gap_ns * run_share, core_shares)
+            _add(self.sampled, _RUNNABLE, sample.gap_ns * (1.0 - run_share))
+        else:
+            _add(self.sampled, sample.state, sample.gap_ns)
+        # the time before its first sample is in part that of another job
+        if self.samples > 1 and sample.times is not None:
+            run_ns, wait_ns = sample.times
+            self._add_core(self.counted, run_ns, core_shares)
+            _add(self.counted, _RUNNABLE, wait_ns)
+            self.span_ns += sample.gap_ns
+
+    @staticmethod
+    def _add_core(to: dict[str, float], ns: float, shares: Shares) -> None:
+        for name, share in zip(_CORE_COLUMNS, shares, strict=True):
+            _add(to, name, ns * share)
+
+
+@dataclass(slots=True)
+class _Job:
+    nonce: str
+    started_ns: int
+    ended_ns: int | None = None
+    charge: Charge = field(default_factory=Charge)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    t_ns: int
+    #: Since the round of samples before it, ns.
+    gap_ns: int
+    state: str
+    #: On a core and runnable since that round, ns; None if the thread wasn't read then.
+    times: tuple[int, int] | None
+
+
+class _Thread:
+    """A thread that runs jobs, or competes with those that do."""
+
+    def __init__(self, reader: ThreadReader) -> None:
+        self.reader = reader
+        self.jobs: list[_Job] = []
+        #: What is charged to its jobs together if they share it, as in an event loop.
+        self.loop: Charge | None = None
+        #: When a line of a job of its own was read last, ns; 0 if never.
+        self.used_at_ns = 0
+        self.is_busy = False
+        self.times: tuple[int, int] = (0, 0)
+        #: The round of samples in which it was read last.
+        self.round = -1
+        self.searched_run_ns = 0
+        self.sample: _Sample | None = None
+
+    def take(self, *, number: int, gap_ns: int) -> _Sample:
+        """Sample it, in the round of that number."""
+        before, before_round = self.times, self.round
+        state = self.reader.read_state()
+        self.times = run_ns, wait_ns = self.reader.read_times()
+        self.round = number
+        is_next = before_round == number - 1
+        self.sample = _Sample(
+            t_ns=time.time_ns(),
+            gap_ns=gap_ns,
+            state=state,
+            times=(run_ns - before[0], wait_ns - before[1]) if is_next else None,
+        )
+        return self.sample
+
+    def charge_at(self, t_ns: int) -> Charge | None:
+        """Return what a sample of that time is charged to."""
+        for job in reversed(self.jobs):
+            if job.started_ns <= t_ns and (job.ended_ns is None or t_ns < job.ended_ns):
+                return job.charge
+        return self.loop
+
+
+class _Process:
+    """A process with slots, and its threads by their native ids."""
+
+    def __init__(self, pid: int, *, words: GilWords) -> None:
+        self.pid = pid
+        self.words = words
+        self.has_gil = True
+        self.threads: dict[int, _Thread] = {}
+        self.searched_at_ns = 0
+
+    def watched(self, now_ns: int) -> Iterator[tuple[int, _Thread]]:
+        """Yield the threads that are worth a sample."""
+        for thread_id, thread in list(self.threads.items()):
+            is_used = thread.used_at_ns + _IDLE_NS > now_ns or thread.loop is not None
+            if is_used or thread.is_busy or any(job.ended_ns is None for job in thread.jobs):
+                yield thread_id, thread
+
+    def search_busy(self, now_ns: int) -> None:
+        """Look for other busy threads, such as the consumer's, once a second."""
+        if now_ns - self.searched_at_ns < _SEARCH_NS:
+            return
+        is_first, self.searched_at_ns = not self.searched_at_ns, now_ns
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            thread = self.thread(int(task.name))
+            if thread is not None:
+                with contextlib.suppress(ThreadGoneError):
+                    run_ns, _ = thread.reader.read_times()
+                    is_busy = run_ns - thread.searched_run_ns > _BUSY_NS
+                    thread.is_busy = is_busy and not is_first
+                    thread.searched_run_ns = run_ns
+
+    def thread(self, thread_id: int) -> _Thread | None:
+        """Return one of its threads; None if it has ended or can't be read."""
+        if thread_id not in self.threads:
+            try:
+                reader = ThreadReader(self.pid, thread_id, gil=self.words)
+            except ThreadGoneError:
+                return None
+            self.threads[thread_id] = _Thread(reader)
+        return self.threads[thread_id]
+
+
+class SlotStates:
+    """Samples the threads of a worker's slots, and charges their states to jobs.
+
+    ``gil_words`` returns the words of the GIL in a process.
+    """
+
+    def __init__(self, *, gil_words: Callable[[int], GilWords]) -> None:
+        self._gil_words = gil_words
+        self._processes: dict[int, _Process] = {}
+        #: Running executions, with their threads, by nonce.
+        self._running: dict[bytes, tuple[_Thread, _Job]] = {}
+        self._ended: list[_Job] = []
+        self._round = 0
+        self._sampled_at_ns = time.monotonic_ns()
+
+    def note(self, line: bytes) -> None:
+        """Read a line of the probe; only *started* and *finished* ones matter."""
+        if line.startswith(_STARTED):
+            self._note_start(dict(_MEMBER.findall(line)))
+        elif line.startswith(_FINISHED):
+            fields = dict(_MEMBER.findall(line))
+            thread, job = self._running.pop(fields[b"nonce"], (None, None))
+            if thread is not None and job is not None:
+                job.ended_ns = int(fields[b"t_ns"])
+                thread.used_at_ns = time.monotonic_ns()
+
+    def sample(self) -> list[bytes]:
+        """Sample all slots that run jobs; return the *states* lines of executions that ended.
+
+        Call it after all lines that are in the pipe are read. Its own samples are charged in the
+        next call, when the lines of jobs that began and ended meanwhile have been read as well.
+        """
+        lines = self._settle()
+        now_ns = time.monotonic_ns()
+        gap_ns, self._sampled_at_ns = now_ns - self._sampled_at_ns, now_ns
+        self._round += 1
+        for process in list(self._processes.values()):
+            self._sample_process(process, now_ns=now_ns, gap_ns=gap_ns)
+        return lines
+
+    def finish(self) -> list[bytes]:
+        """Return the *states* lines that are left, also of executions that still run."""
+        lines = self._settle()
+        for process in list(self._processes.values()):
+            self._forget(process)
+        return [*lines, *self._settle()]
+
+    def take_loop_states(self) -> dict[str, int]:
+        """Return what the threads of event loops did since the last call, ns; empty without any."""
+        found: dict[str, int] = {}
+        for process in self._processes.values():
+            for thread in process.threads.values():
+                if thread.loop is not None:
+                    charge, thread.loop = thread.loop, Charge()
+                    for name, ns in charge.states(charge.span_ns).items():
+                        found[name] = found.get(name, 0) + ns
+        return found
+
+    def _note_start(self, fields: dict[bytes, bytes]) -> None:
+        if b"thread_id" not in fields:
+            return
+        pid, thread_id = int(fields[b"pid"]), int(fields[b"thread_id"])
+        process = self._processes.get(pid)
+        if process is None:
+            process = self._processes[pid] = _Process(pid, words=self._gil_words(pid))
+        process.has_gil = fields.get(b"gil_enabled") != b"false"
+        thread = process.thread(thread_id)
+        if thread is None:
+            return
+        thread.used_at_ns = time.monotonic_ns()
+        if fields.get(b"pool_seen", b"").decode() not in THREAD_POOLS:
+            thread.loop = thread.loop or Charge()
+            return
+        job = _Job(nonce=fields[b"nonce"].decode(), started_ns=int(fields[b"t_ns"]))
+        for before in thread.jobs:
+            # its end was not reported
+            before.ended_ns = before.ended_ns or job.started_ns
+        thread.jobs.append(job)
+        self._running[fields[b"nonce"]] = thread, job
+
+    def _settle(self) -> list[bytes]:
+        """Charge the samples of the last round; return the lines of the executions that ended."""
+        lines: list[bytes] = []
+        for process in self._processes.values():
+            samples = [one.sample for one in process.threads.values() if one.sample is not None]
+            shares = _core_shares(samples, has_gil=process.has_gil)
+            for thread in process.threads.values():
+                sample, thread.sample = thread.sample, None
+                charge = thread.charge_at(sample.t_ns) if sample is not None else None
+                if sample is not None and charge is not None:
+                    charge.add(sample, shares)
+                if any(job.ended_ns is not None for job in thread.jobs):
+                    self._ended += [job for job in thread.jobs if job.ended_ns is not None]
+                    thread.jobs = [job for job in thread.jobs if job.ended_ns is None]
+        for job in self._ended:
+            self._running.pop(job.nonce.encode(), None)
+            if job.charge.samples:
+                lines.append(_states_line(job))
+        self._ended.clear()
+        return lines
+
+    def _sample_process(self, process: _Process, *, now_ns: int, gap_ns: int) -> None:
+        try:
+            process.search_busy(now_ns)
+        except OSError:
+            self._forget(process)
+            return
+        for thread_id, thread in process.watched(now_ns):
+            try:
+                thread.take(number=self._round, gap_ns=gap_ns)
+            except ThreadGoneError:  # noqa: PERF203 -- the others are read
+                self._end(thread)
+                del process.threads[thread_id]
+
+    def _forget(self, process: _Process) -> None:
+        for thread in process.threads.values():
+            self._end(thread)
+        self._processes.pop(process.pid, None)
+
+    def _end(self, thread: _Thread) -> None:
+        """End the jobs of a thread that is gone."""
+        thread.reader.close()
+        for job in thread.jobs:
+            job.ended_ns = job.ended_ns or time.time_ns()
+        self._ended += thread.jobs
+
+
+def _add(to: dict[str, float], name: str, ns: float) -> None:
+    to[name] = to.get(name, 0.0) + ns
+
+
+def _core_shares(samples: list[_Sample], *, has_gil: bool) -> Shares:
+    """Return how the time on a core of a process's threads divides, from one round of samples.
+
+    Only one thread at a time holds the GIL: what threads ran together beyond the time that passed,
+    they ran without it. The only thread to run while another one waits for the GIL holds it.
+    """
+    if not has_gil:
+        return _IS_RELEASED
+    running = sum(sample.state == RUNNING for sample in samples)
+    if running == 1 and any(sample.state == GIL_WAIT for sample in samples):
+        return _IS_HELD
+    run_ns = sum(sample.times[0] for sample in samples if sample.times is not None)
+    if running > 1 and run_ns > samples[0].gap_ns:
+        held_at_most = samples[0].gap_ns / run_ns
+        return 0.0, 1.0 - held_at_most, held_at_most
+    return _IS_UNKNOWN
+
+
+def _states_line(job: _Job) -> bytes:
+    ended_ns = job.ended_ns or job.started_ns
+    fields = {"v": FORMAT, "m": Moment.STATES.value, "nonce": job.nonce, "t_ns": ended_ns}
+    fields |= job.charge.states(ended_ns - job.started_ns)
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
