@@ -70,7 +70,7 @@ def alive_line(consumer: Any, *, contender: str) -> bytes:
         "t_ns": time.time_ns(),
         "contender": contender,
         "pool": pool_name(class_path(consumer.pool)),
-        "slots": consumer.pool.num_processes,
+        "slots": slots_of(consumer.pool),
         "events": _sends_job_events(consumer.event_dispatcher),
         "host": host(),
         "pid": os.getpid(),
@@ -80,6 +80,15 @@ def alive_line(consumer: Any, *, contender: str) -> bytes:
     wire = _dump(fields)
     # a worker with hundreds of queues is reported without them
     return wire if len(wire) < LINE_MAX_BYTES else _dump({**fields, "queues": []})
+
+
+def slots_of(pool: Any) -> int:
+    """Return the number of a pool's slots.
+
+    Before Celery 5.7, gevent's ``num_processes`` is the number of running greenlets.
+    """
+    is_gevent = pool_name(class_path(pool)) == "gevent"
+    return int(pool.limit if is_gevent else pool.num_processes)
 
 
 def job_levels(consumer: Any) -> dict[str, int]:

@@ -20,6 +20,7 @@ from lab.commands.conformance import conformance
 from lab.commands.exit_status import end_by, failed
 from lab.commands.export import export_run
 from lab.commands.jobs import jobs
+from lab.commands.record import record
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from lab.commands.stack import down, logs, ps, up
 from lab.experiment.control import with_control
@@ -69,6 +70,11 @@ app.command(rich_help_panel="Measure")(jobs)
 for command in (up, ps, logs, down):
     app.command(rich_help_panel="Stack")(command)
 app.command(rich_help_panel="Measure")(conformance)
+app.command(
+    rich_help_panel="Your app",
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(record)
 app.command(name="compare", rich_help_panel="Measure")(compare_runs)
 app.command(name="export", rich_help_panel="Measure")(export_run)
 

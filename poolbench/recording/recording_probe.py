@@ -31,6 +31,12 @@ from poolbench.probe import (
     name_from,
 )
 from poolbench.publisher import PUBLISHED_NS
+from poolbench.recording.description import (
+    command_line_options,
+    task_lines,
+    worker_line,
+    worker_members,
+)
 from poolbench.recording.file import open_recording
 from poolbench.recording.settings import load_recording_settings
 from poolbench.records import Outcome
@@ -66,10 +72,18 @@ class RecordingProbe(Probe):
         self._queues: dict[tuple[object, object], str] = {}
         #: The only queue as JSON, or ``null``.
         self._other_queue = "null"
+        self._options: dict[str, Any] = {}
+        self._described: dict[str, Any] = {}
+
+    def connect(self) -> None:
+        """Connect the handlers to Celery's signals."""
+        super().connect()
+        signals.worker_ready.connect(self.on_worker_ready, weak=False)
 
     def _start_recorder(self, worker: Any) -> Pipe:
         """Return the pipe of a recorder with a local file, by the settings of recordings alone."""
         self._worker_pid = os.getpid()
+        self._options = command_line_options()
         self._contender = name_from(worker.hostname)
         self._members = lines.foreign_members(run=RUN, contender=self._contender)
         settings = load_recording_settings()
@@ -110,6 +124,20 @@ class RecordingProbe(Probe):
         if self._pipe is not None:
             self._name_queues(consumer.task_consumer.queues)
             super().on_beat(consumer)
+
+    @guarded
+    def on_worker_ready(self, *, sender: Any, **_: object) -> None:
+        """Describe the worker and its tasks; after a lost connection only what has changed."""
+        if self._pipe is None:
+            return
+        described = worker_members(sender, contender=self._contender, options=self._options)
+        if described == self._described:
+            return
+        self._pipe.write(worker_line(described))
+        if not self._described:
+            for line in task_lines(sender.app):
+                self._pipe.write(line)
+        self._described = described
 
     def _name_queues(self, queues: Any) -> None:
         """Prepare the names of the queues that messages come from; a worker's queues may change."""
