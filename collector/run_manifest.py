@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -259,7 +259,13 @@ class Workload:
         if not self.mix:
             return (self,)
         return tuple(
-            Workload(name=f"{self.name}/{part.name}", kind=part.kind, parameters=part.parameters)
+            Workload(
+                name=f"{self.name}/{part.name}",
+                kind=part.kind,
+                parameters=part.parameters,
+                # a task of an app keeps its arguments
+                mix=(replace(part, share=1.0),) if part.call else (),
+            )
             for part in self.mix
         )
 

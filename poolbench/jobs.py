@@ -83,6 +83,8 @@ class WorkClass(StrEnum):
     WAITS_CHATTY = "waits, chatty"
     BLOCKS_LOOP = "blocks a gevent or asyncio loop"
     BOTH = "waits and holds the GIL"
+    #: A task of a user's app.
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +294,13 @@ def find_kind(name: str) -> JobKind:
     if name not in JOB_KINDS:
         raise UsageError(unknown("job kind", field="--job", seen=name, among=JOB_KINDS))
     return JOB_KINDS[name]
+
+
+def kind_of(name: str) -> JobKind:
+    """Return the job kind of that name; a task of a user's app is a kind without parameters."""
+    return JOB_KINDS.get(name) or JobKind(
+        name, work_class=WorkClass.UNKNOWN, summary="A task of the app.", parameters=()
+    )
 
 
 def complete_parameters(kind: JobKind, given: Mapping[str, Any]) -> dict[str, int | float]:

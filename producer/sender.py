@@ -59,8 +59,9 @@ class Requests:
 def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
     """Carry out each request until the input ends.
 
-    A request is ``{"run", "scope", "plan", "offsets_s", "mix"}``: the scope of its queues, the
-    fields of a `TrialPlan`, the seconds from now for each job, and null or the fields of a `Mix`.
+    A request is ``{"run", "scope", "plan", "offsets_s", "database", "mix"}``: the scope of its
+    queues, the fields of a `TrialPlan`, the seconds from now for each job, the number of another
+    database or 0, and null or the fields of a `Mix`.
     The answer, written when all jobs are sent or sending was stopped, is a
     `producer.publisher.Sent`, or ``{"error"}``.
     """
@@ -73,7 +74,7 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
         gc.disable()
         try:
             sent = publish(
-                client,
+                _in_database(client, asked["database"]),
                 run=asked["run"],
                 plan=TrialPlan(**asked["plan"]),
                 offsets_s=asked["offsets_s"],
@@ -88,6 +89,17 @@ def serve(client: redis.Redis, *, requests: Requests, answers: TextIO) -> None:
             gc.enable()
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _in_database(client: redis.Redis, number: int) -> redis.Redis:
+    """Return the client of a database of the same server; 0 is the client's own."""
+    if not number:
+        return client
+    pool = client.connection_pool
+    options = {**pool.connection_kwargs, "db": number}
+    return redis.Redis.from_pool(
+        redis.ConnectionPool(connection_class=pool.connection_class, **options)
+    )
 
 
 def main() -> int:

@@ -87,6 +87,8 @@ class Mix:
     #: By queue, if they are not kombu's: the priorities that have a list of their own in Redis,
     #: ascending. They are the consumer's setting ``priority_steps``.
     priority_steps: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    #: Whether queues have their names as they are, in a database of a user's app.
+    has_plain_queues: bool = False
 
     @property
     def first_seqs(self) -> Sequence[int]:
@@ -215,7 +217,16 @@ def capture(plan: TrialPlan, *, run: str, scope: str = "", mix: Mix | None = Non
         if isinstance(part, MixCanvas)
         else _app_forms(part, plan=plan, run=run, steps=steps)
         if part.messages
-        else (_capture_form(part, plan=plan, run=run, scope=scope, steps=steps),)
+        else (
+            _capture_form(
+                part,
+                plan=plan,
+                run=run,
+                scope=scope,
+                steps=steps,
+                has_plain_queues=mix.has_plain_queues,
+            ),
+        )
         for part in mix.parts
     ]
     has_canvas = any(isinstance(part, MixCanvas) for part in mix.parts)
@@ -259,11 +270,14 @@ def _capture_form(
     run: str,
     scope: str,
     steps: Mapping[str, Sequence[int]] | None = None,
+    has_plain_queues: bool = False,
 ) -> _Form:
     options = part.options
     marks = _marks(len(_HOLES))
     task_id, seq, due_ns, sent_ns, eta, expires = marks
-    queue = queue_name(plan.contender, scope=scope, queue=options.queue)
+    queue = options.queue
+    if not has_plain_queues:
+        queue = queue_name(plan.contender, scope=scope, queue=queue)
     times = {"seq": seq, "due_ns": due_ns, "sent_ns": sent_ns}
     message = capture_message(
         _call(part, plan=plan, run=run, task_id=task_id, times=times), queue=queue

@@ -90,6 +90,11 @@ class AppDescription:
     tasks: Mapping[str, AppTask]
 
     @property
+    def versions(self) -> dict[str, str]:
+        """Return the versions in the app's Python."""
+        return {"python": self.python, "celery": self.celery, "poolbench": self.poolbench}
+
+    @property
     def has_backend(self) -> bool:
         """Return whether the app stores results by itself."""
         return bool(self.backend)

@@ -23,6 +23,7 @@ from lab.commands.jobs import jobs
 from lab.commands.record import record
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from lab.commands.stack import down, logs, ps, up
+from lab.experiment.app import equip_app, refuse_unsafe, warnings_of
 from lab.experiment.control import with_control
 from lab.experiment.interpreters import equip
 from lab.experiment.stopping_rule import DEFAULT_BUDGET_S, read_until
@@ -134,6 +135,14 @@ def run(
         int | None,
         typer.Option(min=0, help="Random seed for the order of trials (overrides the file)."),
     ] = None,
+    i_know: Annotated[
+        bool,
+        typer.Option(
+            "--i-know",
+            help="Run the tasks of your own app, of the file's [app], although what they do is "
+            "real: mails, payments, databases.",
+        ),
+    ] = False,
     as_json: AsJson = False,
     details: Details = False,
 ) -> None:
@@ -147,9 +156,12 @@ def run(
         planned = replace(planned, repetitions=repetitions or 1, until=rule)
     if seed is not None:
         planned = replace(planned, seed=seed)
-    planned = with_control(equip(planned, free_threaded=settings.free_threaded))
+    refuse_unsafe(planned, settings=settings, is_known=i_know)
+    planned = with_control(equip_app(equip(planned, free_threaded=settings.free_threaded)))
     for skip in planned.skipped:
         _errors.print(f"[yellow]skipped {escape(str(skip))}[/]", highlight=False, soft_wrap=True)
+    for text in warnings_of(planned):
+        _errors.print(f"[yellow]warning: {escape(text)}[/]", highlight=False, soft_wrap=True)
     interrupt_on_signals(lambda: _errors.print("stopping the workers; results so far are kept"))
     # with a width to reach, only the limit is known
     is_open = planned.until is not None and planned.until.half_width is not None

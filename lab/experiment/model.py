@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from collector.run_manifest import App, Contender, Interpreter, Skipped, Until, Workload
+from lab.app.python import AppDescription
 from report.statistics.ratios import CLAIM_BLOCKS
 
 #: Kind of a workload with jobs of several kinds.
@@ -35,6 +36,8 @@ class Experiment:
     workloads: tuple[Workload, ...]
     #: The user's app whose tasks the workloads call; None for Poolbench's own jobs.
     app: App | None = None
+    #: What the app's own Python reports about it; None before it was asked, or without an app.
+    described: AppDescription | None = None
     #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()

@@ -81,13 +81,16 @@ def instances(contender: Contender) -> Iterator[tuple[WorkerGroup, str]]:
                 yield group, str(number) if group.workers > 1 else ""
 
 
-def celery_settings(group: WorkerGroup) -> dict[str, Any]:
-    """Return Celery's settings that a group's workers must have in effect, by Celery's names."""
+def celery_settings(group: WorkerGroup, *, is_app: bool = False) -> dict[str, Any]:
+    """Return Celery's settings that a group's workers must have in effect, by Celery's names.
+
+    Workers of a user's app store the results that the app stores by itself.
+    """
     tuning = Tuning.model_validate(group.settings)
     shorthands = {
         "worker_prefetch_multiplier": tuning.prefetch_multiplier,
         "task_acks_late": tuning.acks_late,
-        "task_ignore_result": not tuning.result_backend,
+        "task_ignore_result": None if is_app else not tuning.result_backend,
     }
     return merged(
         {name: value for name, value in shorthands.items() if value is not None}, group.celery

@@ -17,6 +17,9 @@ from collector.run_manifest import Contender
 from poolbench.keys import queue_lists, queue_name, unacked_keys
 from poolbench.presence import live_keys
 
+#: kombu's default key of unacknowledged messages.
+UNACKED_KEY = "unacked"
+
 #: All priorities: a queue has lists for some of them, by default 0, 3, 6 and 9.
 PRIORITIES = range(10)
 
@@ -53,10 +56,32 @@ class LevelReader:
     """Reads the levels of one contender's jobs."""
 
     def __init__(
-        self, client: redis.Redis, *, lists: Sequence[str], unacked: str, workers: Sequence[str]
+        self,
+        client: redis.Redis,
+        *,
+        lists: Sequence[str],
+        unacked: str,
+        workers: Sequence[str],
+        broker: redis.Redis | None = None,
     ) -> None:
-        """Set the keys of its queues, of the unacknowledged messages, and of its workers."""
-        self._client, self._lists, self._unacked, self._workers = client, lists, unacked, workers
+        """Set the keys of its queues, of the unacknowledged messages, and of its workers.
+
+        ``broker`` has the messages, if they are in another database than the heartbeats.
+        """
+        self._client, self._broker = client, broker or client
+        self._lists, self._unacked, self._workers = lists, unacked, workers
+
+    @classmethod
+    def of_app(cls, client: redis.Redis, *, contender: Contender, broker: redis.Redis) -> Self:
+        """Return the reader of a contender that runs a user's app, on a database of its own."""
+        queues = sorted(contender.queues_consumed)
+        return cls(
+            client,
+            lists=[key for queue in queues for key in queue_lists(queue, steps=PRIORITIES)],
+            unacked=UNACKED_KEY,
+            workers=live_keys(client, contender.name, queues=queues),
+            broker=broker,
+        )
 
     @classmethod
     def of(cls, client: redis.Redis, *, contender: Contender, scope: str) -> Self:
@@ -73,15 +98,19 @@ class LevelReader:
         )
 
     def read(self) -> JobLevels:
-        """Return the levels now, in one exchange with Redis."""
-        with self._client.pipeline(transaction=False) as trip:
+        """Return the levels now, in one exchange with each database."""
+        with self._broker.pipeline(transaction=False) as trip:
             for key in self._lists:
                 trip.llen(key)
             trip.hlen(self._unacked)
-            if self._workers:
+            if self._workers and self._broker is self._client:
                 trip.mget(self._workers)
             found: list[Any] = trip.execute()
-        heartbeats = cast("list[bytes | None]", found.pop()) if self._workers else []
+        heartbeats: list[bytes | None] = []
+        if self._workers and self._broker is self._client:
+            heartbeats = found.pop()
+        elif self._workers:
+            heartbeats = cast("list[bytes | None]", self._client.mget(self._workers))
         return JobLevels(
             queue_jobs=sum(found[:-1]),
             unacked_jobs=found[-1],

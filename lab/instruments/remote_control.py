@@ -45,9 +45,18 @@ class WorkerSettings:
     group: WorkerGroup
     #: By Celery's names, secrets censored; None if the worker didn't answer.
     settings: Mapping[str, object] | None
+    #: Whether it runs a user's app.
+    is_app: bool = False
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Return the settings that it must have in effect."""
+        return celery_settings(self.group, is_app=self.is_app)
 
 
-def read_settings(url: str, *, scope: str, contenders: Iterable[Contender]) -> list[WorkerSettings]:
+def read_settings(
+    url: str, *, scope: str, contenders: Iterable[Contender], is_app: bool = False
+) -> list[WorkerSettings]:
     """Return the settings in effect in each worker of these contenders.
 
     Raises:
@@ -74,7 +83,7 @@ def read_settings(url: str, *, scope: str, contenders: Iterable[Contender]) -> l
             )
             answers |= inspect.conf() or {}
     return [
-        WorkerSettings(contender=contender, group=group, settings=answers.get(node))
+        WorkerSettings(contender=contender, group=group, settings=answers.get(node), is_app=is_app)
         for node, (contender, group) in workers.items()
     ]
 
@@ -110,9 +119,9 @@ def unmet(found: Sequence[WorkerSettings]) -> dict[str, tuple[Reason, ...]]:
 def _differences(one: WorkerSettings) -> Iterator[tuple[str, str, str]]:
     """Yield name, value asked for and value in effect, of each setting that differs."""
     if one.settings is not None:
-        yield from _differing(celery_settings(one.group), seen=one.settings)
+        yield from _differing(one.asked, seen=one.settings)
     elif one.group.celery.get(_REMOTE_CONTROL) is not False:
-        asked = celery_settings(one.group) if one.group.celery or one.group.settings else {}
+        asked = one.asked if one.group.celery or one.group.settings else {}
         for name, value in asked.items():
             yield name, json.dumps(value), UNKNOWN
 

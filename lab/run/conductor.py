@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +21,10 @@ from collector.reasons import Code, Reason
 from collector.run_manifest import Ceilings, Contender, State
 from collector.schema import SAMPLE_SCHEMA
 from collector.store import RunFolder
+from lab.app.databases import Databases, count_databases
+from lab.experiment.app import describe_at
 from lab.experiment.model import Experiment
-from lab.fixtures.broker import open_broker, remove_keys
+from lab.fixtures.broker import Broker, open_broker, remove_keys
 from lab.fixtures.disk_reserve import DiskReserve
 from lab.fixtures.pinger import Pinger
 from lab.fixtures.proxies import open_proxies
@@ -29,7 +34,7 @@ from lab.instruments.calibration import calibrate
 from lab.instruments.ceilings import upstream_ceilings_per_s
 from lab.instruments.job_cost import Gauge
 from lab.instruments.machine_monitor import MachineMonitor
-from lab.instruments.remote_control import in_effect, read_settings, unmet
+from lab.instruments.remote_control import WorkerSettings, in_effect, read_settings, unmet
 from lab.instruments.stream_follower import StreamFollower
 from lab.run.blocks import blocks
 from lab.run.flower import watching
@@ -40,6 +45,7 @@ from lab.run.trial_sequences import Unit, block_units, measure_unit
 from lab.system import children
 from lab.system.children import Child
 from lab.system.signals import uninterrupted
+from lab.trial.app_messages import capture_messages
 from lab.trial.context import LabWorker
 from lab.trial.workers import get_ready, start_worker
 from poolbench.errors import PoolbenchError, StackError, StorageError
@@ -75,7 +81,7 @@ def conduct_experiment(
         StorageError: if the results can't be written.
     """
     with contextlib.ExitStack() as stack:
-        broker = stack.enter_context(open_broker(settings))
+        broker = stack.enter_context(_open_broker(experiment, settings=settings))
         name = new_run_name()
         folder = RunFolder(results_dir / name)
         make_folder(folder.path / "logs")
@@ -84,10 +90,18 @@ def conduct_experiment(
         proxies = stack.enter_context(
             open_proxies(experiment.contenders, url=broker.url, logs=folder.path / "logs")
         )
-        gauges = {
-            python: stack.enter_context(Gauge(interpreter))
-            for python, interpreter in {"": None, **experiment.interpreters}.items()
-        }
+        gauges, databases, scratch = {}, None, None
+        if experiment.app is None:
+            gauges = {
+                python: stack.enter_context(Gauge(interpreter))
+                for python, interpreter in {"": None, **experiment.interpreters}.items()
+            }
+        else:
+            names = [one.name for one in experiment.contenders]
+            databases = Databases(broker.url, contenders=names)
+            stack.callback(databases.close)
+            private = tempfile.TemporaryDirectory(prefix="poolbench-")
+            scratch = Path(stack.enter_context(private))
         sender = None
         if any(workload.arrivals is not None for workload in experiment.workloads):
             sender = stack.enter_context(Sender(redis_url=broker.url))
@@ -106,6 +120,8 @@ def conduct_experiment(
             proxies=proxies,
             sender=sender,
             pinger=pinger,
+            databases=databases,
+            scratch=scratch,
             progress=progress,
             conditions=first_manifest(
                 experiment, run=name, command=command, broker=broker.description
@@ -113,6 +129,16 @@ def conduct_experiment(
         )
         stack.callback(_leave_broker, run)
         return folder, _carry_out(run, reserve=reserve)
+
+
+def _open_broker(
+    experiment: Experiment, *, settings: Settings
+) -> contextlib.AbstractContextManager[Broker]:
+    """Return the broker of a run; that of a user's app is always a server of the run's own."""
+    if experiment.app is None:
+        return open_broker(settings)
+    own = replace(settings, redis_is_explicit=False)
+    return open_broker(own, databases=count_databases(len(experiment.contenders)))
 
 
 def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardInterrupt | None:
@@ -147,7 +173,18 @@ def _carry_out(run: Run, *, reserve: DiskReserve) -> PoolbenchError | KeyboardIn
 
 
 def _open(run: Run) -> None:
-    """Record the conditions, and measure the ceilings of producer and upstream."""
+    """Record the conditions, and measure the ceilings of producer and upstream.
+
+    Raises:
+        UsageError: if a user's app doesn't use the broker of one of its contenders.
+    """
+    if run.databases is not None and run.scratch is not None:
+        run.progress.now("asking the app where it sends")
+        urls = [run.broker_url(one.name, block=0) for one in run.experiment.contenders]
+        with ThreadPoolExecutor(len(urls)) as threads:
+            describe = partial(describe_at, run.experiment)
+            list(threads.map(lambda url: describe(broker_url=url), urls))
+        run.messages = capture_messages(run.experiment, folder=run.scratch)
     run.calibration = calibrate(run.experiment.workloads)
     open_run(run.client, run=run.name, source="lab", plans=[], calibration=run.calibration)
     run.ceilings = Ceilings(
@@ -172,11 +209,7 @@ def _carry_out_block(run: Run, *, block: int) -> float:
         get_ready(run, run.up.values())
         _await_leaving(run)
         if block == 0:
-            found = read_settings(
-                run.environment["POOLBENCH_REDIS_URL"],
-                scope=run.scope(block),
-                contenders=[worker.contender for worker in run.up.values()],
-            )
+            found = _read_settings(run, block=block)
             run.celery, run.settings_unmet = in_effect(found), unmet(found)
             began_at_s = time.monotonic()
             size_backlogs(run, replace_worker=partial(_replace, run))
@@ -192,6 +225,20 @@ def _carry_out_block(run: Run, *, block: int) -> float:
     with uninterrupted():
         _keep(run, state="unfinished")
     return pilots_s
+
+
+def _read_settings(run: Run, *, block: int) -> list[WorkerSettings]:
+    """Return the settings in effect in the block's workers, asked over each of their brokers."""
+    contenders: dict[str, list[Contender]] = {}
+    for worker in run.up.values():
+        url = run.broker_url(worker.contender.name, block=block)
+        contenders.setdefault(url, []).append(worker.contender)
+    is_app = run.experiment.app is not None
+    return [
+        one
+        for url, known in contenders.items()
+        for one in read_settings(url, scope=run.scope(block), contenders=known, is_app=is_app)
+    ]
 
 
 def _await_leaving(run: Run) -> None:
@@ -210,6 +257,9 @@ def _processes(workers: Iterable[LabWorker]) -> list[Child]:
 def _start(run: Run, contender: Contender, *, block: int) -> LabWorker:
     """Start a contender's workers and register them for their end, not interrupted by a signal."""
     with uninterrupted():
+        if run.databases is not None:
+            # what the workers of two blocks ago have left
+            run.broker(contender.name, block=block).flushdb()
         worker = start_worker(run, contender, block=block)
         run.workers.append(worker)
         run.up[contender.name] = worker
@@ -253,6 +303,9 @@ def _replace(run: Run, worker: LabWorker) -> None:
     children.request_end(worker.processes)
     children.await_end(worker.processes)
     worker.close()
+    if run.databases is not None:
+        get_ready(run, [_start(run, contender, block=worker.block)])
+        return
     scope = run.scope(worker.block)
     # jobs may have been sent to the default queue in any case
     for queue in {"", *contender.queues_consumed}:

@@ -25,7 +25,7 @@ from lab.run.trial_sequences import Unit, block_units
 from lab.trial.runner import JOBS_IN_FLIGHT, MORE_THAN_PILOT
 from lab.trial.worker_trials import SLOT_SLEEP_MS
 from lab.trial.workers import FIRST_WAIT_MS, MAX_WARM_UP_CPU_JOBS, SLEEP, SLEEPS_OF_SEVERAL
-from poolbench.jobs import find_kind, ideal_wait_s, rough_job_s
+from poolbench.jobs import ideal_wait_s, kind_of, rough_job_s
 from producer.arrivals import read_schedule
 
 #: Until the first worker starts: broker, upstream, calibration, ceilings, seconds.
@@ -80,7 +80,7 @@ def _start_s(experiment: Experiment, *, cores: int) -> float:
     wait_s = 0.0
     cpu_s = WORKER_CPU_S * sum(group.workers for one in contenders for group in one.crew)
     for sort in _sorts(experiment):
-        kind = find_kind(sort.kind)
+        kind = kind_of(sort.kind)
         if kind.is_cpu_bound:
             jobs = sum(min(one.slots, MAX_WARM_UP_CPU_JOBS) for one in contenders)
             cpu_s += jobs * _cpu_s(sort)
@@ -176,14 +176,14 @@ def _sorts(experiment: Experiment, *, measures: Container[str] = MEASURES) -> It
 
 
 def _only_computes(workload: Workload) -> bool:
-    return not workload.mix and find_kind(workload.kind).computes and not _wait_s(workload)
+    return not workload.mix and kind_of(workload.kind).computes and not _wait_s(workload)
 
 
 def _wait_s(sort: Workload) -> float:
-    return ideal_wait_s(find_kind(sort.kind), sort.parameters) or 0.0
+    return ideal_wait_s(kind_of(sort.kind), sort.parameters) or 0.0
 
 
 def _cpu_s(sort: Workload) -> float:
     timed = {name: value for name, value in sort.parameters.items() if name != "size_bytes"}
     size_bytes = sort.parameters.get("size_bytes", 0)
-    return rough_job_s(find_kind(sort.kind), timed) - _wait_s(sort) + size_bytes * BYTE_S
+    return rough_job_s(kind_of(sort.kind), timed) - _wait_s(sort) + size_bytes * BYTE_S

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from collector.run_manifest import Contender, Workload
+from lab.experiment.app import queue_of
 from lab.experiment.arrivals import MAX_JOBS
 from lab.experiment.worker_settings import limits_overlap
 from lab.instruments.ceilings import redis_cpu_s
@@ -16,7 +17,7 @@ from lab.trial.context import LabWorker
 from lab.trial.queues import addressed, spread
 from lab.trial.runner import backlog_size, busy_slots, conduct, measured_rate_per_s
 from poolbench.errors import StackError
-from poolbench.jobs import find_kind, ideal_wait_s
+from poolbench.jobs import ideal_wait_s, kind_of
 from poolbench.keys import queue_name, run_key
 from poolbench.records import TrialPlan
 from producer.publisher import publish
@@ -85,7 +86,11 @@ def _size_backlog(
     queues_s: dict[str, float] = {}
     #: The most jobs in flight at once, and the number of jobs of that pilot.
     peak, jobs = 0, 0
-    queues = [part.options.queue for part in workload.mix] or [""]
+    described = run.experiment.described
+    queues = [
+        queue_of(part, described=described) if described else part.options.queue
+        for part in workload.mix
+    ] or [""]
     for sort, share, asked in zip(workload.sorts, workload.shares, queues, strict=True):
         queue = asked if asked in contender.queues_consumed else ""
         count = min(most, CPU_PILOT_JOBS if _only_computes(sort) else 2 * contender.slots)
@@ -118,7 +123,7 @@ def limited_job_s(contender: Contender, workload: Workload) -> float:
 
 
 def _only_computes(workload: Workload) -> bool:
-    kind = find_kind(workload.kind)
+    kind = kind_of(workload.kind)
     return kind.computes and not ideal_wait_s(kind, workload.parameters)
 
 

@@ -91,6 +91,8 @@ def first_manifest(
         seed=experiment.seed,
         trial_s=experiment.trial_s,
         contenders=experiment.contenders,
+        app=experiment.app,
+        app_versions=experiment.described.versions if experiment.described else {},
         interpreters=experiment.interpreters,
         skipped=experiment.skipped,
         workloads=experiment.workloads,

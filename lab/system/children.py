@@ -83,11 +83,22 @@ def start(
     name: str,
     log: Path,
     environment: Mapping[str, str] | None = None,
+    inherited: Mapping[str, str] | None = None,
+    directory: str | None = None,
     stdin: IO[bytes] | int = subprocess.DEVNULL,
 ) -> Child:
     """Start a command in a session of its own, its output appended to ``log``.
 
     The child ends with the thread that calls this: use one that lives as long as the child.
+
+    Args:
+        command: the command line.
+        name: of the child, for messages.
+        log: file that its output is appended to.
+        environment: its variables in addition to those that it inherits.
+        inherited: what it inherits instead of this process's environment.
+        directory: its working directory instead of this process's.
+        stdin: its standard input.
 
     Raises:
         StorageError: if its log can't be written.
@@ -99,7 +110,8 @@ def start(
             stdin=stdin,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            env={**(os.environ if inherited is None else inherited), **(environment or {})},
+            cwd=directory,
             start_new_session=True,
         )
     return Child(name=name, process=process, log=log)

@@ -24,6 +24,9 @@ from poolbench.errors import StackError
 #: Timeout for a new server to start, seconds.
 START_TIMEOUT_S = 20.0
 
+#: Number of databases of a server by its own default.
+DEFAULT_DATABASES = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerBinary:
@@ -50,6 +53,8 @@ class RedisServer:
     folder: Path
     port: int = field(default_factory=free_port)
     password: str = field(default_factory=lambda: secrets.token_hex(16))
+    #: Number of its databases.
+    databases: int = DEFAULT_DATABASES
     _child: Child | None = None
 
     def url(self, database: int = 0) -> str:
@@ -69,7 +74,12 @@ class RedisServer:
         Raises:
             StackError: if it ends or doesn't answer in time, with the log's last line.
         """
-        text = server_configuration(port=self.port, password=self.password, folder=self.folder)
+        text = server_configuration(
+            port=self.port,
+            password=self.password,
+            folder=self.folder,
+            databases=self.databases,
+        )
         with tempfile.TemporaryFile() as configuration:
             configuration.write(text.encode())
             configuration.seek(0)
@@ -127,7 +137,9 @@ def find_server() -> ServerBinary:
     )
 
 
-def server_configuration(*, port: int, password: str, folder: Path) -> str:
+def server_configuration(
+    *, port: int, password: str, folder: Path, databases: int = DEFAULT_DATABASES
+) -> str:
     """Return the server's configuration, for its standard input.
 
     The server listens on 127.0.0.1 only, keeps every write in an append-only file and never evicts
@@ -138,6 +150,7 @@ def server_configuration(*, port: int, password: str, folder: Path) -> str:
         f"port {port}",
         "protected-mode yes",
         f"requirepass {password}",
+        *([f"databases {databases}"] if databases != DEFAULT_DATABASES else ()),
         f'dir "{folder.resolve()}"',
         "appendonly yes",
         "appendfsync everysec",

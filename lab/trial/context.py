@@ -21,18 +21,21 @@ from collector.run_manifest import (
     Workload,
 )
 from collector.store import RunFolder
+from lab.app.databases import Databases
 from lab.experiment.model import Experiment
 from lab.fixtures.pinger import Pinger
 from lab.fixtures.proxies import Proxy
 from lab.fixtures.sender import Sender
 from lab.instruments.job_cost import Gauge
+from lab.instruments.job_levels import LevelReader
 from lab.instruments.machine_monitor import MachineMonitor
 from lab.instruments.process_sampler import Sample, Sampler
 from lab.instruments.stream_follower import StreamFollower
 from lab.system.cgroup import ControlGroup
 from lab.system.children import Child
+from lab.trial.app_messages import TaskMessages
 from poolbench.calibration import message_parameters
-from poolbench.jobs import find_kind
+from poolbench.jobs import kind_of
 from poolbench.keys import run_key, sent_field
 from producer.publisher import publish
 from producer.template import Mix
@@ -146,6 +149,12 @@ class Bench:
     sender: Sender | None
     #: Pings workers; None if no workload is measured by pings.
     pinger: Pinger | None = None
+    #: The databases of the workers of a user's app; None without an app.
+    databases: Databases | None = None
+    #: Private folder for the messages of the app's tasks, which have their arguments.
+    scratch: Path | None = None
+    #: The messages of the app's tasks.
+    messages: tuple[TaskMessages, ...] = ()
     #: Returns the number of events that Flower has received so far; None without Flower.
     count_events: Callable[[], int] | None = None
     #: CPU-seconds of a unit of work, by kind; only kinds of this run that need it.
@@ -165,7 +174,7 @@ class Bench:
 
     def message_parameters(self, workload: Workload) -> dict[str, int | float]:
         """Return the parameters in a workload's messages: work in units, from the calibration."""
-        kind = find_kind(workload.kind)
+        kind = kind_of(workload.kind)
         return message_parameters(kind, workload.parameters, calibration=self.calibration)
 
     def scope(self, block: int, *, label: str = "") -> str:
@@ -174,6 +183,37 @@ class Bench:
         ``label`` distinguishes a worker beside those of the block.
         """
         return f"{self.name}.{block}.{label}" if label else f"{self.name}.{block}"
+
+    def database(self, plan: PlannedTrial) -> int:
+        """Return the number of the database that a trial's jobs are sent to."""
+        is_beside = plan.measure == "start"
+        return self._database(plan.contender, block=plan.block, is_beside=is_beside)
+
+    def _database(self, contender: str, *, block: int, is_beside: bool) -> int:
+        if self.databases is None:
+            return 0
+        return self.databases.number(contender, block=block, is_beside=is_beside)
+
+    def broker_url(self, contender: str, *, block: int, is_beside: bool = False) -> str:
+        """Return the address of the broker of a contender's workers, without a proxy."""
+        if self.databases is None:
+            return self.environment["POOLBENCH_REDIS_URL"]
+        number = self._database(contender, block=block, is_beside=is_beside)
+        return self.databases.url(number)
+
+    def broker(self, contender: str, *, block: int, is_beside: bool = False) -> redis.Redis:
+        """Return a client of the broker of a contender's workers."""
+        if self.databases is None:
+            return self.client
+        return self.databases.client(self._database(contender, block=block, is_beside=is_beside))
+
+    def level_reader(self, worker: LabWorker) -> LevelReader:
+        """Return the reader of a contender's jobs in its queues and workers."""
+        name, block = worker.contender.name, worker.block
+        if self.databases is None:
+            return LevelReader.of(self.client, contender=worker.contender, scope=self.scope(block))
+        broker = self.broker(name, block=block)
+        return LevelReader.of_app(self.client, contender=worker.contender, broker=broker)
 
     def begin_trial(self, plan: PlannedTrial) -> None:
         """Add a trial to the run, so that it is reported even if it fails."""
@@ -186,23 +226,30 @@ class Bench:
         self.trials[trial] = replace(entry, result=result)
         return result
 
-    def send(self, plan: PlannedTrial, *, mix: Mix | None = None, scope: str = "") -> None:
-        """Send all jobs of a new trial at once, to the queues of its block or of ``scope``."""
+    def send(self, plan: PlannedTrial, *, mix: Mix | None = None, label: str = "") -> None:
+        """Send all jobs of a new trial at once, to the queues of its block.
+
+        ``label`` is that of workers beside those of the block.
+        """
         self.begin_trial(plan)
         self.follower.view(plan.trial)
         sent = publish(
-            self.client,
+            self._broker_of(plan),
             run=self.name,
             plan=plan,
             offsets_s=[0.0] * (len(mix.order) if mix else plan.count),
-            scope=scope or self.scope(plan.block),
+            scope=self.scope(plan.block, label=label),
             mix=mix,
         )
         self.record(plan.trial, start_ns=sent.first_due_ns, sent=self.count_sent(plan.trial))
 
     def count_sent(self, trial: int) -> int:
         """Return the number of a trial's jobs that the broker has counted so far."""
-        return int(self.client.hget(run_key(self.name), sent_field(trial)) or 0)
+        client = self._broker_of(self.trials[trial].plan)
+        return int(client.hget(run_key(self.name), sent_field(trial)) or 0)
+
+    def _broker_of(self, plan: PlannedTrial) -> redis.Redis:
+        return self.databases.client(self.database(plan)) if self.databases else self.client
 
     def count_interrupted(self) -> None:
         """Record the number of jobs sent for each interrupted trial."""

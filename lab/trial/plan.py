@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from collector.run_manifest import Contender, JobCost, PlannedPart, PlannedTrial, Workload
 from collector.worker_figures import WORKER_MEASURES
+from lab.app.python import AppDescription
 from lab.experiment.arrivals import Load, draw_seed
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
+from lab.trial.app_messages import TaskMessages, path_of
 from lab.trial.context import Bench, LabWorker
 from poolbench.job_options import JobOptions
-from poolbench.jobs import find_kind, ideal_wait_s
+from poolbench.jobs import ideal_wait_s, kind_of
 from producer.mixes import draw_in_sequence
 from producer.template import Mix, MixCanvas, MixPart
 
@@ -33,12 +35,13 @@ def plan_trial(
     parts = tuple(
         PlannedPart(
             name=part.name,
-            kind=sort.kind,
+            kind=part.kind,
             parameters=bench.message_parameters(sort),
             share=part.share,
             options=routed(part.options, contender=contender),
             canvas=part.canvas,
-            ideal_wait_s=ideal_wait_s(find_kind(sort.kind), sort.parameters),
+            call=part.call,
+            ideal_wait_s=ideal_wait_s(kind_of(part.kind), sort.parameters),
         )
         for part, sort in zip(workload.mix, workload.sorts, strict=False)
     )
@@ -66,7 +69,7 @@ def plan_trial(
         ideal_wait_s=(
             _mean({part.name: part.ideal_wait_s for part in parts}, parts=parts)
             if parts
-            else ideal_wait_s(find_kind(workload.kind), parameters)
+            else ideal_wait_s(kind_of(workload.kind), parameters)
             if workload.kind
             else None
         ),
@@ -80,7 +83,13 @@ def plan_trial(
 
 
 def draw_mix(
-    plan: PlannedTrial, *, contender: Contender, seed: int, is_in_sequence: bool = False
+    plan: PlannedTrial,
+    *,
+    contender: Contender,
+    seed: int,
+    is_in_sequence: bool = False,
+    described: AppDescription | None = None,
+    messages: Sequence[TaskMessages] = (),
 ) -> Mix | None:
     """Return the part of each job in a trial of a mix; None for a workload of one kind.
 
@@ -91,11 +100,13 @@ def draw_mix(
         contender: of the trial.
         seed: of the experiment.
         is_in_sequence: whether the parts are sent one after another.
+        described: the user's app; None without one.
+        messages: the messages of the app's tasks.
     """
     if not plan.parts:
         return None
     groups = [
-        _drawn_alike(list(parts))
+        _drawn_alike(list(parts), messages=messages)
         for _, parts in itertools.groupby(plan.parts, lambda one: one.canvas or one.name)
     ]
     if not is_in_sequence:
@@ -110,25 +121,40 @@ def draw_mix(
         order=draw_in_sequence(
             shares, count=jobs, seed=draw_seed(seed, block=plan.block, workload=plan.workload)
         ),
-        priority_steps=_priority_steps(contender),
+        priority_steps=_priority_steps(contender, described=described),
+        has_plain_queues=described is not None,
     )
 
 
-def _priority_steps(contender: Contender) -> dict[str, Sequence[int]]:
-    """Return the steps of priority in each queue whose consumer has a setting for them."""
+def _priority_steps(
+    contender: Contender, *, described: AppDescription | None
+) -> dict[str, Sequence[int]]:
+    """Return the steps of priority in each queue whose consumer has a setting for them.
+
+    A contender's setting changes that of the app which it runs.
+    """
+    of_app = described.priority_steps if described else ()
     return {
         queue: steps
         for group in contender.crew
         for queue in group.queues or ("",)
-        if (steps := group.celery.get("broker_transport_options", {}).get("priority_steps"))
+        if (steps := group.celery.get("broker_transport_options", {}).get("priority_steps", of_app))
     }
 
 
-def _drawn_alike(parts: Sequence[PlannedPart]) -> list[tuple[float, MixPart | MixCanvas]]:
+def _drawn_alike(
+    parts: Sequence[PlannedPart], *, messages: Sequence[TaskMessages]
+) -> list[tuple[float, MixPart | MixCanvas]]:
     """Return the jobs of a part by their end, or the job of several parts, with their shares."""
 
     def mixed(part: PlannedPart, options: JobOptions) -> MixPart:
-        return MixPart(name=part.name, kind=part.kind, parameters=part.parameters, options=options)
+        return MixPart(
+            name=part.name,
+            kind=part.kind,
+            parameters=part.parameters,
+            options=options,
+            messages=path_of(part, among=messages),
+        )
 
     first = parts[0]
     if first.canvas:
@@ -143,13 +169,15 @@ def routed(options: JobOptions, *, contender: Contender) -> JobOptions:
     return options if is_consumed else replace(options, queue="")
 
 
-def measure_job_cost(gauge: Gauge, *, plan: PlannedTrial, is_after: bool = False) -> JobCost:
+def measure_job_cost(gauge: Gauge | None, *, plan: PlannedTrial, is_after: bool = False) -> JobCost:
     """Return what a trial's jobs cost without Celery; for a mix, also by part; none for a pilot.
+
+    Without a gauge, nothing is measured.
 
     Before a trial, the measurement after the one before it is used again, if that had the same jobs
     and ended just now: two of them would follow each other.
     """
-    if plan.is_pilot:
+    if plan.is_pilot or gauge is None:
         return JobCost()
     jobs = [(part.kind, part.parameters) for part in plan.parts or (plan,)]
     if not is_after and (recent := gauge.recent(jobs)):

@@ -16,9 +16,9 @@ def spread(workload: Workload, *, contender: Contender) -> Workload:
     """Return a workload of one kind whose jobs reach all groups of a contender, by their slots.
 
     The jobs of each group go to its first queue. A contender that consumes nothing but its default
-    queue gets the workload unchanged.
+    queue gets the workload unchanged, and so do tasks of a user's app, which routes them.
     """
-    if contender.queues_consumed == {""}:
+    if contender.queues_consumed == {""} or workload.mix:
         return workload
     parts = tuple(
         Part(
@@ -39,6 +39,8 @@ def addressed(workload: Workload, *, contender: Contender, queue: str) -> Worklo
     They go to the default queue of a contender that doesn't consume ``queue``, if it has one.
     """
     consumed = contender.queues_consumed
+    if workload.mix:
+        return workload
     if queue and queue in consumed:
         part = Part(
             name=PILOT,

@@ -44,6 +44,7 @@ class Sending:
             scope=self._bench.scope(self._plan.block),
             offsets_s=self._load.offsets_s,
             mix=self._mix,
+            database=self._bench.database(self._plan),
         )
         self._began_at_s = time.monotonic()
         return self

@@ -62,10 +62,13 @@ def conduct(
         contender=worker.contender,
         seed=bench.experiment.seed,
         is_in_sequence=workload.is_in_sequence,
+        described=bench.experiment.described,
+        messages=bench.messages,
     )
     if mix:
         plan = replace(plan, count=mix.first_seqs[-1])
-    gauge = bench.gauges[worker.contender.interpreter]
+    # tasks of an app can't run without Celery
+    gauge = bench.gauges.get(worker.contender.interpreter)
     cost_before = measure_job_cost(gauge, plan=plan)
     limits = {one.kind: one.options.rate_limit for one in plan.parts if one.options.rate_limit}
     unlimited = _limit_rates(bench, worker, limits)
@@ -201,7 +204,7 @@ def _limit_rates(
     contender = worker.contender
     nodes = nodes_of(contender, scope=bench.scope(worker.block))
     unconfirmed = limit_rates(
-        bench.environment["POOLBENCH_REDIS_URL"],
+        bench.broker_url(contender.name, block=worker.block),
         nodes=[
             node
             for node, (own, _) in zip(nodes, instances(contender), strict=True)
@@ -229,7 +232,12 @@ def _begin_pings(bench: Bench, worker: LabWorker, workload: Workload) -> Pinger:
     assert bench.pinger is not None, "a run with pings has a pinger"
     asked = workload.measure_parameters
     nodes = nodes_of(worker.contender, scope=bench.scope(worker.block))
-    bench.pinger.begin(nodes, every_s=asked["ping_every_s"], timeout_s=asked["ping_timeout_s"])
+    bench.pinger.begin(
+        nodes,
+        every_s=asked["ping_every_s"],
+        timeout_s=asked["ping_timeout_s"],
+        url=bench.broker_url(worker.contender.name, block=worker.block),
+    )
     return bench.pinger
 
 

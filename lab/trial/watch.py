@@ -78,11 +78,7 @@ class Watch:
 
     def _reader(self) -> LevelReader:
         if self._levels is None:
-            self._levels = LevelReader.of(
-                self._bench.client,
-                contender=self._worker.contender,
-                scope=self._bench.scope(self._plan.block),
-            )
+            self._levels = self._bench.level_reader(self._worker)
         return self._levels
 
     def _read_at_rest(self, *, since_ns: int) -> JobLevels:

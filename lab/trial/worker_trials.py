@@ -9,7 +9,6 @@ from collector.reasons import Code, Reason
 from collector.run_manifest import Contender, Part, PlannedTrial, TrialResult, Workload
 from collector.worker_figures import IdleFigures, StartFigures
 from lab.experiment.model import MIX
-from lab.instruments.job_levels import LevelReader
 from lab.instruments.overlap import first_in_flight
 from lab.instruments.process_sampler import Sample
 from lab.instruments.stream_follower import TrialView
@@ -55,6 +54,8 @@ def measure_start(
     slots = min(contender.slots, ready.busy_slots or contender.slots)
     before = bench.monitor.read()
     with uninterrupted():
+        if bench.databases is not None:
+            bench.broker(contender.name, block=block, is_beside=True).flushdb()
         worker = start_worker(
             bench, contender, block=block, label=label, environment=_ballast(workload)
         )
@@ -64,8 +65,15 @@ def measure_start(
         count = 1 + sleeps_per_slot * contender.slots
         jobs = first_and_sleeps(workload, contender=contender, count=count)
         plan = plan_trial(bench, worker, jobs, count=count, repeats=repeats)
-        mix = draw_mix(plan, contender=contender, seed=0, is_in_sequence=True)
-        bench.send(plan, mix=mix, scope=bench.scope(block, label=label))
+        mix = draw_mix(
+            plan,
+            contender=contender,
+            seed=0,
+            is_in_sequence=True,
+            described=bench.experiment.described,
+            messages=bench.messages,
+        )
+        bench.send(plan, mix=mix, label=label)
         watch = _Watch(bench=bench, worker=worker, plan=plan, slots=slots)
         why_over = follow(
             bench,
@@ -112,9 +120,7 @@ def measure_idle(
     plan = plan_trial(bench, worker, workload, count=0, repeats=repeats)
     bench.begin_trial(plan)
     # commands of its last jobs, such as acknowledgements, are not those of an idle worker
-    levels = LevelReader.of(
-        bench.client, contender=worker.contender, scope=bench.scope(worker.block)
-    )
+    levels = bench.level_reader(worker)
     levels.read_at_rest(since_ns=time.time_ns(), within_s=REST_S)
     bench.record(plan.trial, start_ns=time.time_ns())
     before, use_before = bench.monitor.read(), worker.read_limits()

@@ -9,8 +9,10 @@ import time
 from collections.abc import Collection, Mapping
 
 from collector.run_manifest import Contender, WorkerGroup, Workload
+from lab.app.python import WORKER_APP, worker_environment
 from lab.experiment.interpreter import python_command, python_environment
 from lab.experiment.worker_settings import (
+    Tuning,
     celery_settings,
     instances,
     launch_options,
@@ -25,8 +27,11 @@ from lab.trial.context import Bench, LabWorker
 from lab.trial.plan import draw_mix, plan_trial
 from lab.trial.queues import spread
 from poolbench.errors import StackError
-from poolbench.jobs import STAND_IN, find_kind
+from poolbench.jobs import STAND_IN, kind_of
+from poolbench.keys import worker_name
 from poolbench.pipe import RECORDER_GROUPS
+from poolbench.pools import POOLS
+from poolbench.start import EXECUTED_NS
 
 #: Job kind of the sleeps that prove a worker's slots, and their length at first, milliseconds.
 SLEEP = "io.sleep"
@@ -116,28 +121,92 @@ def _start_process(
     cgroup: ControlGroup | None,
 ) -> Child:
     """Start one worker of a contender."""
+    proxy = bench.proxies.get(contender.name)
+    name = "-".join(filter(None, [contender.name, *instance.split(":"), label]))
+    log = bench.logs / f"{block:03d}-{name}.log"
+    # recorders belong to the observer: the workers' limits are not theirs
+    outside = {RECORDER_GROUPS: os.pathsep.join(map(str, cgroup.outside))} if cgroup else {}
+    if bench.experiment.app:
+        command, inherited = _app_worker(
+            bench, contender, group=group, instance=instance, block=block, label=label
+        )
+        return children.start(
+            cgroup.enter(command) if cgroup else command,
+            name=name,
+            log=log,
+            environment={
+                **outside,
+                EXECUTED_NS: str(time.time_ns()),
+                **environment,
+            },
+            inherited=inherited,
+            directory=bench.experiment.app.directory,
+        )
     interpreter = bench.experiment.interpreters.get(group.interpreter)
     command = python_command(interpreter, "worker", "--pool", group.pool)
     command += ["--contender", contender.name]
     command += ["--instance", instance] if instance else []
     command += launch_options(group)
-    proxy = bench.proxies.get(contender.name)
-    name = "-".join(filter(None, [contender.name, *instance.split(":"), label]))
     return children.start(
         cgroup.enter(command) if cgroup else command,
         name=name,
-        log=bench.logs / f"{block:03d}-{name}.log",
+        log=log,
         environment={
             **bench.environment,
             "POOLBENCH_SCOPE": bench.scope(block, label=label),
             "POOLBENCH_CELERY": json.dumps(celery_settings(group)),
             **python_environment(interpreter),
-            # recorders belong to the observer: the workers' limits are not theirs
-            **({RECORDER_GROUPS: os.pathsep.join(map(str, cgroup.outside))} if cgroup else {}),
+            **outside,
             **({"POOLBENCH_WORKER_REDIS_URL": proxy.url} if proxy else {}),
             **environment,
         },
     )
+
+
+def _app_worker(
+    bench: Bench, contender: Contender, *, group: WorkerGroup, instance: str, block: int, label: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and the environment of a worker that runs a user's app."""
+    app, described = bench.experiment.app, bench.experiment.described
+    assert app is not None, "an app's worker has an app"
+    assert described is not None, "the app is described before a worker starts"
+    assert bench.databases is not None, "a run with an app has databases"
+    pool, tuning = POOLS[group.pool], Tuning.model_validate(group.settings)
+    node = worker_name(contender.name, scope=bench.scope(block, label=label), instance=instance)
+    number = bench.databases.number(contender.name, block=block, is_beside=bool(label))
+    proxy = bench.proxies.get(contender.name)
+    url = bench.databases.url(number, through=proxy.url if proxy else "")
+    switches = {
+        "--without-mingle": not tuning.mingle,
+        "--without-gossip": not tuning.gossip,
+        "--without-heartbeat": not (tuning.heartbeat or tuning.events),
+        "-E": tuning.events,
+    }
+    command = [
+        *(app.python, "-m", "celery", "-A", WORKER_APP, "worker"),
+        *("-P", pool.celery_value),
+        *(() if group.is_unset else ("-c", str(group.slots))),
+        *("-Q", ",".join(group.queues)),
+        *("-n", f"{node}@%h"),
+        *("-I", "poolbench.probe"),
+        *("-l", "warning"),
+        *(option for option, is_given in switches.items() if is_given),
+        *group.arguments,
+    ]
+    environment = worker_environment(
+        os.environ,
+        app,
+        broker_url=url,
+        has_backend=described.has_backend,
+        settings=celery_settings(group, is_app=True),
+    )
+    return command, {
+        **environment,
+        **dict(pool.environment),
+        **{name: bench.environment[name] for name in ("POOLBENCH_REDIS_URL",)},
+        "POOLBENCH_CONTENDER": contender.name,
+        "POOLBENCH_STATE_DIR": str(bench.folder.path.absolute()),
+    }
 
 
 def get_ready(bench: Bench, workers: Collection[LabWorker]) -> None:
@@ -198,7 +267,7 @@ def first_jobs(
     kind: str, parameters: Mapping[str, int | float], *, slots: int
 ) -> tuple[dict[str, int | float], int]:
     """Return the parameters and the number of the warm-up jobs that reach every slot."""
-    if find_kind(kind).is_cpu_bound:
+    if kind_of(kind).is_cpu_bound:
         return dict(parameters), min(slots, MAX_WARM_UP_CPU_JOBS)
     if kind == STAND_IN:
         return {"wait_ms": FIRST_WAIT_MS}, slots
@@ -228,7 +297,7 @@ def _send_first_jobs(bench: Bench, worker: LabWorker, *, workload: Workload) -> 
         # if fewer slots can be busy at once, the jobs of the others would only wait
         slots=min(worker.contender.slots, worker.busy_slots or worker.contender.slots),
     )
-    warm = Workload(name=WARM_UP, kind=workload.kind, parameters=parameters)
+    warm = Workload(name=WARM_UP, kind=workload.kind, parameters=parameters, mix=workload.mix)
     return _send_pilot(bench, worker, workload=warm, count=count)
 
 
@@ -241,6 +310,8 @@ def _send_pilot(bench: Bench, worker: LabWorker, *, workload: Workload, count: i
         contender=worker.contender,
         seed=bench.experiment.seed,
         is_in_sequence=workload.is_in_sequence,
+        described=bench.experiment.described,
+        messages=bench.messages,
     )
     bench.send(plan, mix=mix)
     return plan.trial

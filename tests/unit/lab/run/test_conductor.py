@@ -41,7 +41,7 @@ def test_a_signal_while_a_worker_starts_leaves_it_among_those_to_end(
 
     # patched, since the signal must arrive during the start
     monkeypatch.setattr(conductor, "start_worker", start)
-    run = cast("Run", SimpleNamespace(workers=[], up={}))
+    run = cast("Run", SimpleNamespace(workers=[], up={}, databases=None))
 
     with pytest.raises(KeyboardInterrupt):
         conductor._start(run, SOLO, block=0)

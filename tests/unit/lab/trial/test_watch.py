@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from lab.instruments.job_levels import JobLevels, LevelReader
+from lab.instruments.job_levels import JobLevels
 from lab.instruments.process_sampler import Sample
 from lab.trial.watch import Watch
 
@@ -45,8 +45,7 @@ def watched(
     # patched, since neither time nor a worker is needed
     clock = SimpleNamespace(now_s=0.0)
     monkeypatch.setattr("lab.trial.watch.time.monotonic", lambda: clock.now_s)
-    monkeypatch.setattr(LevelReader, "of", lambda *_, **__: Reader())
-    bench = SimpleNamespace(samples=[], client=None, scope=str)
+    bench = SimpleNamespace(samples=[], level_reader=lambda _: Reader())
     worker = SimpleNamespace(
         sampler=SimpleNamespace(sample=_sample), group_samplers=(), contender=None, is_alive=True
     )

@@ -48,15 +48,12 @@ def test_the_first_job_does_nothing_and_the_others_sleep_in_all_slots(
 
 
 @pytest.fixture
-def levels(monkeypatch: pytest.MonkeyPatch) -> Mock:
-    """The reader of a worker's levels; patched like the rest, since no worker runs here."""
-    reader = Mock()
-    reader.of.return_value = found = Mock()
-    monkeypatch.setattr(worker_trials, "LevelReader", reader)
+def bench(monkeypatch: pytest.MonkeyPatch) -> MagicMock:
+    """The run; the rest is patched, since no worker runs here."""
     for name in ("plan_trial", "read_connections"):
         monkeypatch.setattr(worker_trials, name, Mock())
     monkeypatch.setattr(worker_trials, "used", Mock(return_value=None))
-    return found
+    return MagicMock()
 
 
 IDLE = replace(START, name="idle", measure="idle", measure_parameters={"idle_s": 0})
@@ -75,21 +72,21 @@ def idle_worker(*, cgroup: Mock | None = None) -> LabWorker:
     )
 
 
-def test_an_idle_worker_is_measured_from_when_it_is_at_rest(levels: Mock) -> None:
+def test_an_idle_worker_is_measured_from_when_it_is_at_rest(bench: MagicMock) -> None:
     """What it still does about its last jobs would double its commands a second."""
     worker: Any = idle_worker()
+    levels = bench.level_reader.return_value
     levels.read_at_rest.side_effect = lambda **_: worker.sampler.sample.assert_not_called()
 
-    measure_idle(MagicMock(), worker, IDLE)
+    measure_idle(bench, worker, IDLE)
 
     levels.read_at_rest.assert_called_once()
     assert worker.sampler.sample.call_count == 2
 
 
-@pytest.mark.usefixtures("levels")
-def test_an_idle_worker_whose_children_are_killed_says_so() -> None:
+def test_an_idle_worker_whose_children_are_killed_says_so(bench: MagicMock) -> None:
     """Celery starts others at once, so that its figures are those of no idle worker."""
-    bench, cgroup = MagicMock(), Mock()
+    cgroup = Mock()
     cgroup.read.return_value = LimitUse(oom_kills=0)
     cgroup.since.return_value = LimitUse(oom_kills=3)
 
