@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -38,6 +39,7 @@ from poolbench.recording.description import (
     worker_members,
 )
 from poolbench.recording.file import open_recording
+from poolbench.recording.running_time import RunningTime
 from poolbench.recording.settings import load_recording_settings
 from poolbench.records import Outcome
 from poolbench.work import WORK_NS
@@ -68,6 +70,7 @@ class RecordingProbe(Probe):
         self._statm_fd: int | None = None
         self._worker_pid = 0
         self._broken_pipe: Pipe | None = None
+        self._running_time = RunningTime()
         #: Names of the worker's queues as JSON, by exchange and routing key.
         self._queues: dict[tuple[object, object], str] = {}
         #: The only queue as JSON, or ``null``.
@@ -205,6 +208,8 @@ class RecordingProbe(Probe):
             pipe.write(lines.started_line(execution, t_ns=t_ns, evidence=members))
             if evidence.has_own_thread:
                 request.poolbench_cpu_from_ns = time.thread_time_ns()
+            elif "greenlet" in sys.modules:
+                self._running_time.begin()
         except Exception as error:  # noqa: BLE001 -- see log_once
             log_once(self.on_started, error)
 
@@ -222,18 +227,23 @@ class RecordingProbe(Probe):
             cpu_from_ns = request.get(CPU_FROM_NS)
             cpu_ns = None if cpu_from_ns is None else time.thread_time_ns() - cpu_from_ns
             child_from_ns = request.get(_CHILD_CPU_FROM_NS)
-            rss, child_cpu = "null", "null"
+            blocked_ns = request.get(BLOCKED_NS)
+            rss, child_cpu, running_ns = "null", "null", "null"
+            if cpu_from_ns is None and (turns := self._running_time.end()) is not None:
+                running_ns = str(turns[0])
+                blocked_ns = turns[1] if blocked_ns is None else blocked_ns
             if child_from_ns is not None:
                 rss, child_cpu = self._rss_bytes(), str(_child_cpu_ns() - child_from_ns)
             pipe.write(
                 lines.finished_line(
-                    f'{execution},"rss_after_bytes":{rss},"child_cpu_ns":{child_cpu}',
+                    f'{execution},"rss_after_bytes":{rss},"child_cpu_ns":{child_cpu},'
+                    f'"running_ns":{running_ns}',
                     t_ns=t_ns,
                     pid=self._evidence.pid,
                     state=state,
                     cpu_ns=cpu_ns,
                     work_ns=request.get(WORK_NS),
-                    blocked_ns=request.get(BLOCKED_NS),
+                    blocked_ns=blocked_ns,
                 )
             )
         except Exception as error:  # noqa: BLE001 -- see log_once
