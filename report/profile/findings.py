@@ -1,0 +1,239 @@
+"""Finds what needs attention in a profile, and what its recording doesn't show. Pure.
+
+Each finding is one line, by a rule of its own. The lines that concern most of the time come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from collector.recording import Recording
+from report import format as fmt
+from report.legend import CAUSES, NOTABLE_S, NOTABLE_SHARE, ONE_THREAD_POOLS
+from report.profile.model import Finding, Profile, TaskProfile, Unknown
+from report.trials.wait_causes import Cause
+
+#: Smallest share of the busy time of a task that is worth a line.
+_BUSY_SHARE = 0.05
+
+#: State → smallest share of the duration that is worth a line, and the line.
+_STATES: Mapping[str, tuple[float, str]] = {
+    "io_wait": (0.5, "waits {share} of its time for network, disk or a timer"),
+    "gil_wait": (0.1, "waits {share} of its time for the GIL: other threads hold it"),
+    "lock_wait": (0.1, "waits {share} of its time for a lock that isn't the GIL"),
+    "any_lock": (0.1, "waits {share} of its time for a lock, unknown which"),
+    "runnable": (0.1, "waits {share} of its time for a core"),
+}
+
+#: Smallest share of the duration on a core that makes a task one that computes.
+_COMPUTES = 0.5
+
+#: Smallest shares of executions that fail, or are retried.
+_FAILURES, _RETRIES = 0.01, 0.05
+
+#: Ratio of p95 to p50 from which a task's durations have a long tail.
+_TAIL = 10.0
+
+#: Index of dispersion from which arrivals are bursts, if it is no chance.
+_BURSTY = 2.0
+
+#: Growth of memory worth a line, bytes in a day at the recorded rate.
+_GROWTH_BYTES = 50e6
+
+#: Shares of the slots: rarely busy at p95, and busy on average.
+_RARELY_BUSY, _BUSY = 0.5, 0.9
+
+#: Share of the time that a CPU quota may stop a worker without a line.
+_THROTTLED = 0.01
+
+_DAY_S = 86_400
+
+#: Drivers that wait in C code, where gevent can't switch.
+_BLOCKING_DRIVERS = ("psycopg2", "psycopg2-binary", "mysqlclient", "grpcio")
+
+
+def findings(profile: Profile) -> tuple[Finding, ...]:
+    """Return the findings, those with the largest weight first."""
+    found = [
+        *(one for task in profile.tasks for one in _of_task(task)),
+        *_of_waits(profile),
+        *_of_slots(profile),
+        *_of_workers(profile),
+    ]
+    return tuple(sorted(found, key=lambda one: -one.weight))
+
+
+def _of_task(task: TaskProfile) -> Iterator[Finding]:
+    if task.busy_share >= _BUSY_SHARE:
+        for share, text in _of_states(task):
+            yield Finding(task=task.name, text=text, weight=task.busy_share * share)
+    attempts = max(1, task.executions + task.unfinished)
+    for count, least, what in (
+        (task.failures, _FAILURES, "fails"),
+        (task.retries, _RETRIES, "is retried"),
+        (task.timeouts, 0.0, "is ended by its time limit"),
+        (task.lost, 0.0, "loses its worker or child process"),
+    ):
+        if count and count >= least * attempts:
+            share_text = fmt.percent(min(1.0, count / attempts))
+            text = f"{what} in {share_text} of its executions ({count:,} of {attempts:,})"
+            yield Finding(task=task.name, text=text, weight=0.3)
+    yield from _of_distributions(task)
+
+
+def _of_states(task: TaskProfile) -> Iterator[tuple[float, str]]:
+    """Yield the share of the duration, and the text, of what a task mostly does."""
+    for state, (least, text) in _STATES.items():
+        share = task.states.get(state, 0.0)
+        if share >= least:
+            yield share, text.format(share=fmt.percent(share))
+    if task.core_share >= _COMPUTES:
+        whose = ", unknown whether it holds the GIL"
+        if task.is_gil_known:
+            whose = f", {fmt.percent(task.states.get('core_held', 0.0))} holding the GIL"
+        yield task.core_share, f"computes for {fmt.percent(task.core_share)} of its time{whose}"
+    if task.blocked_share:
+        share_text = fmt.percent(task.blocked_share)
+        where = fmt.counted(task.blocked_executions, noun="execution")
+        text = f"blocks the loop for {share_text} of its time, in {where}: other slots stop"
+        yield task.blocked_share, text
+
+
+def _of_distributions(task: TaskProfile) -> Iterator[Finding]:
+    """Yield long tails, bursts and growth of memory."""
+    tail = task.wall_s
+    if task.busy_share >= _BUSY_SHARE and tail.p50 and tail.p95 and tail.p95 >= _TAIL * tail.p50:
+        times = f"p50 {fmt.duration(tail.p50)}, p95 {fmt.duration(tail.p95)}"
+        text = f"has a long tail: {times}, largest {fmt.duration(task.wall_max_s)}"
+        yield Finding(task=task.name, text=text, weight=task.busy_share * 0.5)
+    if task.dispersion and task.dispersion > max(_BURSTY, task.dispersion_limit or 0.0):
+        index = fmt.number(task.dispersion)
+        text = f"arrives in bursts: index of dispersion {index}, 1 for random arrivals"
+        yield Finding(task=task.name, text=text, weight=0.1)
+    growth = task.growth_bytes
+    if growth and growth.low > 0 and growth.value * task.jobs_per_s * _DAY_S >= _GROWTH_BYTES:
+        interval = f"[{fmt.size(growth.low)}–{fmt.size(growth.high)}]"
+        text = f"leaves {fmt.size(growth.value)} {interval} of memory in each execution"
+        yield Finding(task=task.name, text=text, weight=0.4)
+
+
+def _of_waits(profile: Profile) -> Iterator[Finding]:
+    waits = profile.waits
+    if waits is None or waits.mean_s < NOTABLE_S:
+        return
+    for cause, times in waits.causes.items():
+        if times.share >= NOTABLE_SHARE and cause is not Cause.COUNTDOWN:
+            wait = f"the jobs' mean wait of {fmt.duration(waits.mean_s)}"
+            text = f"{fmt.percent(times.share)} of {wait}: {CAUSES[cause][1]}"
+            yield Finding(text=text, weight=times.share)
+
+
+def _of_slots(profile: Profile) -> Iterator[Finding]:
+    slots = profile.slots
+    if slots.available and slots.mean >= _BUSY * slots.available:
+        share = fmt.percent(slots.mean / slots.available)
+        text = f"the slots are busy for {share} of the time: there is little headroom"
+        yield Finding(text=text, weight=0.9)
+    elif slots.available > 1 and slots.p95 < _RARELY_BUSY * slots.available:
+        text = f"at most {slots.p95:g} of {slots.available:g} slots are busy in 95 % of the time"
+        yield Finding(text=text, weight=0.2)
+    for use in profile.prefetch:
+        if use.end > use.start:
+            text = f"{use.worker}: the prefetch count rose from {use.start} to {use.end}"
+            yield Finding(text=text, weight=0.5)
+
+
+def _of_workers(profile: Profile) -> Iterator[Finding]:
+    if profile.throttled_share and profile.throttled_share >= _THROTTLED:
+        share = fmt.percent(profile.throttled_share)
+        text = f"a CPU quota stopped the workers for {share} of the time"
+        yield Finding(text=text, weight=0.6)
+    for worker in profile.workers:
+        drivers = [one for one in _BLOCKING_DRIVERS if one in worker.packages]
+        if worker.pool == "gevent" and drivers:
+            text = f"{worker.name}: {fmt.listed(drivers)} block gevent's loop while they wait"
+            yield Finding(text=text, weight=0.7)
+
+
+def unknowns(profile: Profile, *, recording: Recording) -> tuple[Unknown, ...]:
+    """Return what the recording doesn't show, with the reason and the remedy."""
+    return tuple(_unknowns(profile, recording=recording))
+
+
+def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
+    if profile.published_share < 1:
+        missing = fmt.percent(1 - profile.published_share)
+        yield Unknown(
+            what=f"the wait in the broker of {missing} of the executions",
+            why="their publishers don't stamp messages",
+            remedy="Import poolbench.publisher in the processes that send jobs.",
+        )
+    if profile.tasks and not any(task.states for task in profile.tasks):
+        yield Unknown(
+            what="what slots were doing",
+            why=_why_no_states(recording),
+            remedy="Record on Linux, as the same user, with prefork, threads or solo.",
+        )
+    elif hidden := [
+        task.name
+        for task in profile.tasks
+        if task.busy_share >= _BUSY_SHARE and task.states.get("core", 0.0) >= _COMPUTES / 2
+    ]:
+        yield Unknown(
+            what=f"whether {fmt.listed(hidden[:3])} {'holds' if len(hidden) == 1 else 'hold'} the "
+            "GIL while computing",
+            why="a job that has its process for itself doesn't show it from outside",
+            remedy="Record with --gil-probe, or once with -P threads.",
+        )
+    if any(task.states.get("any_lock") for task in profile.tasks):
+        yield Unknown(
+            what="which locks were the GIL",
+            why=_why_no_states(recording),
+            remedy="Record as the worker's user, with kernel.yama.ptrace_scope = 0.",
+        )
+    if profile.waits and Cause.UNKNOWN in profile.waits.causes:
+        share = profile.waits.causes[Cause.UNKNOWN].share
+        if share >= NOTABLE_SHARE:
+            yield Unknown(
+                what=f"the cause of {fmt.percent(share)} of the wait",
+                why="the number of slots changes, or the end of an execution is missing",
+                remedy="Record without --autoscale.",
+            )
+    yield from _incomplete(recording)
+
+
+def _why_no_states(recording: Recording) -> str:
+    pools = {worker.pool for worker in recording.workers} & ONE_THREAD_POOLS
+    if pools:
+        return f"the slots of {fmt.listed(sorted(pools))} share one thread"
+    reasons = {one.gil_reason for one in recording.sessions if one.gil_reason}
+    return "; ".join(sorted(reasons)) or "no thread was sampled"
+
+
+def _incomplete(recording: Recording) -> Iterator[Unknown]:
+    """Yield what is missing from the files themselves."""
+    counts = recording.counts
+    if counts.unfinished:
+        yield Unknown(
+            what=f"the end of {fmt.counted(counts.unfinished, noun='execution')}",
+            why="the recording ended before, or their process was killed",
+            remedy="Record for longer.",
+        )
+    if counts.dropped:
+        yield Unknown(
+            what=f"{fmt.counted(counts.dropped, noun='line')} at the beginning",
+            why="the file reached its largest size",
+            remedy="Record with a larger --max-size.",
+        )
+    if counts.missed:
+        yield Unknown(
+            what=f"{fmt.counted(counts.missed, noun='line')} that were never written",
+            why="the recorder didn't keep up with the worker",
+            remedy="Record a worker with fewer jobs.",
+        )
+    if counts.garbled:
+        yield Unknown(
+            what=f"{fmt.counted(counts.garbled, noun='line')} that can't be read",
+            why="the file is damaged",
+            remedy="Record once more.",
+        )

@@ -1,0 +1,96 @@
+"""What needs attention is one line each, and unknown things name their remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from report.profile.measure import measure_profile
+from report.profile.model import Profile
+from tests.recordings import RecordedApp, RecordedJob, jobs_of
+from tests.unit.report.profile.conftest import Record
+
+SECONDS = [float(second) for second in range(30)]
+
+
+def texts_of(profile: Profile) -> str:
+    """Return all findings, one on each line."""
+    return "\n".join(f"{one.task} {one.text}" for one in profile.findings)
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        ({"core": 0.008, "io_wait": 0.092}, "job waits 92 % of its time for network"),
+        ({"gil_wait": 0.035, "core_held": 0.065}, "job waits 35 % of its time for the GIL"),
+        ({"gil_wait": 0.035, "core_held": 0.065}, "computes for 65 % of its time, 65 % holding"),
+        ({"runnable": 0.02, "io_wait": 0.08}, "job waits 20 % of its time for a core"),
+        ({"lock_wait": 0.06, "io_wait": 0.04}, "job waits 60 % of its time for a lock"),
+        ({"core": 0.1}, "job computes for 100 % of its time, unknown whether it holds the GIL"),
+    ],
+)
+def test_what_a_task_mostly_does_is_a_line(
+    record: Record, states: dict[str, float], text: str
+) -> None:
+    """A task's main states are said, and what is unknown of them."""
+    profile = measure_profile(record(jobs_of("job", SECONDS, states)))
+
+    assert text in texts_of(profile)
+
+
+def test_small_tasks_are_not_worth_a_line(record: Record) -> None:
+    """What takes less than 5 % of the busy time is left to the table."""
+    small = jobs_of("small", SECONDS[:2], {"io_wait": 0.1})
+    profile = measure_profile(record([*jobs_of("large", SECONDS, {"io_wait": 0.5}), *small]))
+
+    assert "large" in texts_of(profile)
+    assert "small" not in texts_of(profile)
+
+
+def test_bad_ends_tails_and_growth_are_lines(record: Record) -> None:
+    """Failures, long tails and memory that stays are found."""
+    jobs = jobs_of("call", [0.1 * one for one in range(100)], {"io_wait": 0.01}, grown_bytes=10**5)
+    slow = [replace(job, states={"io_wait": 0.5}) for job in jobs[:8]]
+    failed = [replace(job, outcome="failed") for job in jobs[8:12]]
+    found = texts_of(measure_profile(record([*slow, *failed, *jobs[12:]])))
+
+    assert "call fails in 4 % of its executions (4 of 100)" in found
+    assert "call has a long tail: p50 10.0 ms, p95 500 ms" in found
+    assert "call leaves 100 kB [100 kB–100 kB] of memory in each execution" in found
+
+
+def test_waits_and_full_slots_are_lines(record: Record) -> None:
+    """One slot with too many jobs: why they wait, and that it is always busy."""
+    jobs = jobs_of("call", [0.01 * one for one in range(40)], {"io_wait": 0.5})
+    found = texts_of(
+        measure_profile(record(jobs, app=RecordedApp(slots=1, prefetch_multiplier=100)))
+    )
+
+    assert "all slots are busy" in found
+    assert "there is little headroom" in found
+
+
+def test_drivers_that_do_not_yield_are_named(record: Record) -> None:
+    """psycopg2 in a gevent worker blocks every slot."""
+    app = RecordedApp(pool="gevent", worker={"packages": {"gevent": "26.9", "psycopg2": "2.9"}})
+    profile = measure_profile(
+        record([RecordedJob(task="a", at_s=0, states={"core": 0.1})], app=app)
+    )
+
+    assert "psycopg2 block gevent's loop" in texts_of(profile)
+    assert any("gevent share one thread" in one.why for one in profile.unknown)
+
+
+def test_what_is_unknown_has_a_reason_and_a_remedy(record: Record) -> None:
+    """Foreign publishers, a GIL that can't be seen, and missing ends."""
+    jobs = [
+        *jobs_of("hash", SECONDS, {"core": 0.1}),
+        RecordedJob(task="hash", at_s=1.0, states={"core": 0.1}, outcome=""),
+    ]
+    profile = measure_profile(record(jobs, app=RecordedApp(has_published=False)))
+    found = {one.what: one.remedy for one in profile.unknown}
+
+    assert found["the wait in the broker of 100 % of the executions"].startswith("Import poolbench")
+    assert "--gil-probe" in found["whether hash holds the GIL while computing"]
+    assert found["the end of 1 execution"] == "Record for longer."
