@@ -13,7 +13,7 @@ ENTRY_MAX_LINES = 500
 
 #: A job's line as `poolbench.lines` builds it, the only source of such lines.
 _JOB_LINE = re.compile(
-    rb'\{"v":1,"m":"(?:received|started|finished|verdict)",'
+    rb'\{"v":1,"m":"(?:received|started|finished|verdict|published)",'
     rb'"run":"(%s)",[ -~]*\}' % NAME.pattern.encode()
 )
 

@@ -33,6 +33,12 @@ _RECEIVED, _STARTED, _FINISHED, _VERDICT = (
 )
 
 
+_PUBLISHED = f'{{"v":{FORMAT},"m":"{Moment.PUBLISHED}",'
+
+#: What precedes the nonce in `identity`.
+_NONCE = '"nonce":"'
+
+
 def job_members(header: object) -> tuple[str, str] | None:
     """Return the members that identify a job, and its times, as fragments of JSON.
 
@@ -75,6 +81,12 @@ def identity(job: tuple[str, str], *, kind: str, task_id: str, attempt: object, 
         f'{which},"kind":{_text(kind)},"task_id":{_text(task_id)},'
         f'"attempt":{attempts:d},"nonce":"{nonce:016x}",{times}'
     )
+
+
+def nonce_of(identity: str) -> int:
+    """Return the nonce in the members of an execution."""
+    # nothing before it can have this text, since names and quoted texts have no such quote
+    return int(identity.partition(_NONCE)[2][:16], 16)
 
 
 def received_line(
@@ -122,6 +134,14 @@ def verdict_line(identity: str, *, t_ns: int, outcome: Outcome, error: str) -> b
     before = f'{_VERDICT}{identity},"t_ns":{t_ns},"outcome":"{outcome}","error":'
     room = LINE_MAX_BYTES - len(before) - len("}\n") - 1
     return f"{before}{_fit(error[:ERROR_MAX_CHARS], room_bytes=room)}}}\n".encode()
+
+
+def published_line(identity: str, *, t_ns: int) -> bytes:
+    """Return the line of a message that a job has published.
+
+    ``identity`` is that of the message, with the nonce of the execution that has published it.
+    """
+    return f'{_PUBLISHED}{identity},"t_ns":{t_ns}}}\n'.encode()
 
 
 @functools.lru_cache(maxsize=64)

@@ -39,7 +39,7 @@ from poolbench.jobs import HEADER
 from poolbench.pipe import Pipe, RecorderSettings, join_pipe, start_pipe
 from poolbench.recording.settings import RECORD
 from poolbench.records import Outcome
-from poolbench.settings import Settings, load_settings
+from poolbench.settings import APP, Settings, load_settings
 from poolbench.work import WORK_NS
 
 #: Key in Celery's request, set for each message received: the members of the execution's
@@ -395,6 +395,10 @@ def _connect() -> None:
         from poolbench.recording.recording_probe import RecordingProbe  # noqa: PLC0415
 
         probe = RecordingProbe()
+    elif os.environ.get(APP):
+        from poolbench.userapp.probe import AppProbe  # noqa: PLC0415 -- likewise
+
+        probe = AppProbe()
     probe.connect()
 
 

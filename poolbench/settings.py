@@ -21,6 +21,9 @@ DOTENV = Path(".env")
 
 MAX_PORT = 65_535
 
+#: Variable of a worker that tries the tasks of a user's app: the app's module.
+APP = "POOLBENCH_APP"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
@@ -61,7 +64,7 @@ VARIABLES: dict[str, Variable] = {
     "POOLBENCH_SCOPE": Variable(),
     "POOLBENCH_CONTENDER": Variable(),
     "POOLBENCH_RUN": Variable(),
-    "POOLBENCH_APP": Variable(),
+    APP: Variable(),
     "POOLBENCH_HEARTBEAT_FILE": Variable(),
 }
 
@@ -154,7 +157,7 @@ def load_settings(
         scope=values["POOLBENCH_SCOPE"],
         contender=values["POOLBENCH_CONTENDER"],
         run=values["POOLBENCH_RUN"],
-        app=values["POOLBENCH_APP"],
+        app=values[APP],
         heartbeat_file=Path(heartbeat) if heartbeat else None,
         runs_coroutines=all(
             found.get(name) == value for name, value in POOLS["asyncio"].environment

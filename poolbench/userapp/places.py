@@ -50,7 +50,10 @@ def find_places(app: Celery, *, broker_url: str) -> list[Place]:
 
     ``broker_url`` is the address of our Redis, for broker and results.
     """
-    places = list(_places(app, broker_url=broker_url))
+    places = [
+        _place("redis package", _transport_fault(broker_url)),
+        *_places(app, broker_url=broker_url),
+    ]
     apps: Any = getattr(_state, "_get_active_apps", set)()
     for other in apps:
         if other is not app and other.configured:
@@ -102,6 +105,17 @@ _TLS = "it asks for TLS, which the server of a try doesn't have"
 
 def _place(setting: str, reason: str) -> Place:
     return Place(setting=setting, is_ours=not reason, reason=reason)
+
+
+def _transport_fault(broker_url: str) -> str:
+    """Return why this Python can't use our Redis, such as a missing package; empty if it can."""
+    try:
+        channel: Any = Connection(broker_url).transport.Channel
+        # checks the version, as a channel does before it connects
+        channel._get_client(channel)  # noqa: SLF001
+    except Exception as error:  # noqa: BLE001 -- whatever kombu raises
+        return shortened(error)
+    return ""
 
 
 def _broker_fault(connect: Any, *, broker_url: str) -> str:
