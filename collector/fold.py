@@ -98,7 +98,9 @@ def fold_parts(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
 
 def gather(lines: pl.DataFrame) -> pl.DataFrame:
     """Return one row for each nonce with the content of its lines, in no order."""
-    return _join(lines.lazy().select(_spread())).collect()
+    # a *published* line is about another message, which has lines of its own once it is received
+    of_executions = lines.lazy().filter(pl.col("m") != Moment.PUBLISHED.value)
+    return _join(of_executions.select(_spread())).collect()
 
 
 def merge(gathered: Iterable[pl.DataFrame]) -> pl.DataFrame:

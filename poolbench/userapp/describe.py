@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import platform
 import sysconfig
@@ -10,8 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 import poolbench
+from poolbench import asyncio_pool
 from poolbench.pools import POOLS
-from poolbench.userapp.failure import shortened
 from poolbench.userapp.find import check_celery, check_tasks, find_app, own_tasks
 from poolbench.userapp.places import KEY_OPTIONS, find_places, own_schemes
 
@@ -22,9 +21,6 @@ BLOCKING_DRIVERS = {
     "mysqlclient": ("MySQLdb", ""),
     "grpcio": ("grpc", ""),
 }
-
-#: Package that a pool needs in addition to Celery.
-_POOL_PACKAGES = {"gevent": "gevent", "asyncio": "greenlet"}
 
 #: Options of a task that change how its jobs run. Their values are numbers, booleans, or, for
 #: ``rate_limit``, a rate.
@@ -100,15 +96,9 @@ def _queue(app: Any, task: Any) -> str:
 
 def _pool_fault(name: str) -> str:
     """Return why a pool can't run in this Python; empty if it can."""
-    package = _POOL_PACKAGES.get(name, "")
-    if package and not _is_installed(package):
-        return f"{package} is not installed there"
-    try:
-        for _, path in POOLS[name].environment:
-            importlib.import_module(path.partition(":")[0])
-    except Exception as error:  # noqa: BLE001 -- whatever an unfit version raises
-        return shortened(error)
-    return ""
+    if name == "asyncio":
+        return asyncio_pool.obstacle().rstrip(".")
+    return "" if name != "gevent" or _is_installed(name) else "gevent is not installed there"
 
 
 def _is_installed(module: str) -> bool:

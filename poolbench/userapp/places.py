@@ -110,7 +110,8 @@ def _place(setting: str, reason: str) -> Place:
 def _transport_fault(broker_url: str) -> str:
     """Return why this Python can't use our Redis, such as a missing package; empty if it can."""
     try:
-        channel: Any = Connection(broker_url).transport.Channel
+        transport: Any = Connection(broker_url).transport
+        channel = transport.Channel
         # checks the version, as a channel does before it connects
         channel._get_client(channel)  # noqa: SLF001
     except Exception as error:  # noqa: BLE001 -- whatever kombu raises
