@@ -49,14 +49,27 @@ def read_until(*, until: str | None, budget: str | None, repetitions: int | None
             remedy = "write a number and a percent sign, such as 3%"
             faults.append(Fault(field="--until", seen=until, problem=problem, remedy=remedy))
     if budget is not None:
-        at_most_s = _span_s(budget)
-        if not SHORTEST_S <= at_most_s <= LONGEST_S:
-            problem = "must be a time from 10s to 168h"
-            remedy = "write hours, minutes and seconds, such as 15m, 1h30m or 900"
-            faults.append(Fault(field="--budget", seen=budget, problem=problem, remedy=remedy))
+        try:
+            at_most_s = read_budget_s(budget)
+        except UsageError as error:
+            faults += error.faults
     if faults:
         raise UsageError(*faults)
     return Until(half_width=half_width, at_most_s=at_most_s)
+
+
+def read_budget_s(budget: str) -> float:
+    """Return the seconds of a `--budget`: ``1h30m``, ``15m``, ``90s``, ``90``.
+
+    Raises:
+        UsageError: if it is no such time, or out of bounds.
+    """
+    at_most_s = _span_s(budget)
+    if not SHORTEST_S <= at_most_s <= LONGEST_S:
+        problem = "must be a time from 10s to 168h"
+        remedy = "write hours, minutes and seconds, such as 15m, 1h30m or 900"
+        raise UsageError(Fault(field="--budget", seen=budget, problem=problem, remedy=remedy))
+    return at_most_s
 
 
 def _share(text: str) -> float | None:

@@ -81,8 +81,12 @@ def _can_run_without_the_gil(pool: str, info: ValidationInfo) -> str:
     return pool
 
 
-def _as_bytes(memory: object) -> int:
-    """Return a size of memory, bytes: a number, or a text such as 512M."""
+def as_bytes(memory: object) -> int:
+    """Return a size of memory, bytes: a number, or a text such as 512M.
+
+    Raises:
+        PydanticCustomError: of `broken`, if it is neither or out of bounds.
+    """
     count = memory if isinstance(memory, int) and not isinstance(memory, bool) else 0
     if isinstance(memory, str) and (size := _SIZE.fullmatch(memory)):
         count = int(size[1]) * _UNIT_BYTES[size[2]]
@@ -173,9 +177,7 @@ class _Limited(FileTable):
     cpus: float | None = Field(default=None, ge=0.01, le=1_024)
     #: Memory that all its workers together may use: bytes, or a text such as `"512M"` or `"1G"`
     #: (1M is 1,048,576 bytes). The kernel kills a process that needs more. No limit by default.
-    memory: Annotated[int | None, PlainValidator(_as_bytes, json_schema_input_type=int | str)] = (
-        None
-    )
+    memory: Annotated[int | None, PlainValidator(as_bytes, json_schema_input_type=int | str)] = None
 
 
 class ContenderInput(GroupInput, _Limited):

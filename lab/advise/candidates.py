@@ -1,0 +1,127 @@
+"""Chooses the settings to measure: the three best by the rules' bounds and the estimate. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lab.advise.capacity import capacity_per_s, filling_slots
+from lab.advise.model import Demand, Limits, Setting
+from lab.advise.rules import Rule, apply_rules
+from poolbench.pools import POOLS
+
+#: Settings that are measured beside today's.
+CANDIDATES = 3
+
+#: Slots above what fills the pool's ceiling for a mean job.
+SPARE = 1.3
+
+#: Most slots of a candidate, unless the load needs more.
+MOST_SLOTS = 100
+
+#: Estimates within this share of each other are equal; fewer processes go first.
+EQUAL_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """The settings to measure, and how they were found."""
+
+    rules: tuple[Rule, ...]
+    #: The best first, without today's setting.
+    settings: tuple[Setting, ...]
+    #: Pool → why no setting of it is a candidate.
+    excluded: Mapping[str, str]
+
+
+def find_candidates(demand: Demand, *, limits: Limits) -> Candidates:
+    """Return the candidates for a demand, with the rules that led to them.
+
+    Where it is unknown whether computing holds the GIL, the best under either assumption are
+    candidates by turns.
+    """
+    rules = apply_rules(demand, limits=limits)
+    excluded = _excluded(rules)
+    ranked = [
+        rank(case, limits=limits)
+        for case in (demand.with_gil(is_held=True), demand.with_gil(is_held=False))
+    ]
+    found: dict[Setting, None] = {}
+    for place in range(max(map(len, ranked), default=0)):
+        found |= dict.fromkeys(one[place] for one in ranked if place < len(one))
+    found.pop(demand.today, None)
+    return Candidates(rules=rules, settings=tuple(found)[:CANDIDATES], excluded=excluded)
+
+
+def rank(
+    demand: Demand, *, limits: Limits, corrections: Mapping[str, float] | None = None
+) -> list[Setting]:
+    """Return the possible settings, the highest throughput first.
+
+    Args:
+        demand: computing of unknown kind counts as held.
+        limits: the owner's.
+        corrections: setting's pool → measured ÷ estimated throughput, as far as known.
+    """
+    rules, factors = apply_rules(demand, limits=limits), corrections or {}
+    excluded = _excluded(rules)
+    settings = [
+        setting
+        for pool in POOLS
+        if pool not in excluded
+        for setting in _of_pool(pool, demand, rules=rules)
+    ]
+
+    def key(setting: Setting) -> tuple[int, int, str]:
+        per_s = capacity_per_s(setting, demand) * factors.get(setting.pool, 1.0)
+        step = math.floor(math.log(per_s) / math.log1p(EQUAL_SHARE))
+        return -step, setting.processes, setting.name
+
+    return sorted(settings, key=key)
+
+
+def _of_pool(pool: str, demand: Demand, *, rules: Sequence[Rule]) -> list[Setting]:
+    """Return the settings of a pool: one worker, and as many as it may have if that is more."""
+    least_slots = max(rule.least_slots for rule in rules)
+    most_slots = _least(pool, [rule.most_slots for rule in rules], above=MOST_SLOTS)
+    most_slots = min(max(most_slots, _need(pool, rules, least_slots)), POOLS[pool].max_slots)
+    least_workers = max(rule.least_workers.get(pool, 1) for rule in rules)
+    most_workers = _least(pool, [rule.most_workers for rule in rules], above=1)
+    found: dict[Setting, None] = {}
+    for workers in sorted({min(least_workers, most_workers), most_workers}):
+        slots = filling_slots(pool, demand, workers=workers, spare=SPARE)
+        slots = max(slots, math.ceil(least_slots / workers))
+        slots = min(slots, max(1, most_slots // workers))
+        prefetch = next((rule.prefetch[pool] for rule in rules if pool in rule.prefetch), None)
+        setting = Setting(
+            pool=pool,
+            slots=POOLS[pool].fixed_slots or slots,
+            workers=workers,
+            prefetch_multiplier=prefetch or demand.today.prefetch_multiplier,
+        )
+        found[setting] = None
+    return [*found]
+
+
+def _need(pool: str, rules: Sequence[Rule], least_slots: int) -> int:
+    """Return the slots that the load needs, as far as a limit of the owner's allows."""
+    allowed = [rule.most_slots[pool] for rule in rules if pool in rule.most_slots]
+    return min([least_slots, *allowed])
+
+
+def _least(pool: str, bounds: Collection[Mapping[str, int]], *, above: int) -> int:
+    """Return the smallest of a pool's bounds; ``above`` if it has none."""
+    return min((one[pool] for one in bounds if pool in one), default=above)
+
+
+def _excluded(rules: Sequence[Rule]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for rule in rules:
+        found = {**rule.excluded, **found}
+    return found
+
+
+def without(demand: Demand, *, feature: str) -> Demand:
+    """Return the demand of an app that doesn't rely on a feature."""
+    return replace(demand, features=tuple(f for f in demand.features if f.name != feature))

@@ -1,0 +1,147 @@
+"""Decides what to advise from what was measured: change, stay, or abstain. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lab.advise.model import Limits, Setting
+from report.statistics.ratios import Median, Ratio
+
+#: A setting that does at most this much more than today's is no reason for a change.
+LITTLE_MORE = 0.05
+
+
+class Outcome(StrEnum):
+    """What the advice is."""
+
+    #: Another setting is better.
+    CHANGE = "change"
+    #: Today's setting is as good as any other that was measured.
+    STAY = "stay"
+    #: No setting met the SLO within the limits.
+    NONE = "none meets the SLO"
+    #: The evidence carries no advice.
+    ABSTAIN = "abstain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What one setting is expected to do: medians of the repetitions, with their range."""
+
+    setting: Setting
+    #: p95 of the wait at the recorded rate, seconds; None if it has none.
+    wait_s: Median | None
+    #: Whether it met the SLO at the recorded rate; None if the repetitions don't agree.
+    is_met: bool | None
+    #: Throughput at the limit, jobs per second.
+    per_s: Median | None
+    #: Throughput ÷ that of today's setting, over the common repetitions; None for today's.
+    ratio: Ratio | None = None
+    #: Memory and connections as recorded, for its processes and slots; None if unknown.
+    memory_bytes: Median | None = None
+    connections: Median | None = None
+    #: Names of what the app relies on and this pool doesn't do, used or not.
+    lost: tuple[str, ...] = ()
+    #: Why its figures are invalid, as text; empty if they are valid.
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it can be compared."""
+        return not self.faults and self.wait_s is not None and self.per_s is not None
+
+    def is_within(self, limits: Limits) -> bool:
+        """Return whether it keeps the owner's limits, as far as they are known."""
+        memory, many = self.memory_bytes, self.connections
+        return (
+            limits.memory_bytes is None or memory is None or memory.median <= limits.memory_bytes
+        ) and (limits.connections is None or many is None or many.median <= limits.connections)
+
+    @property
+    def is_like_today(self) -> bool:
+        """Whether its throughput doesn't differ from today's, or hardly."""
+        ratio = self.ratio
+        return ratio is None or ratio.low <= 1 + LITTLE_MORE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The advice, and why."""
+
+    outcome: Outcome
+    #: The advised setting; today's to stay; the nearest if none meets the SLO; None to abstain.
+    advised: Expected | None
+    #: The reasons in whole sentences, the first decides.
+    reasons: tuple[str, ...] = ()
+
+
+def decide(today: Expected, *, others: Sequence[Expected], limits: Limits) -> Decision:
+    """Return the advice on what was measured at one assumption about the GIL.
+
+    Of the settings that met the SLO within the limits, the one with the highest throughput at the
+    limit is best. Of those that did hardly less, the one that loses least of what the app relies
+    on, and then that of the least memory.
+    """
+    valid = [one for one in (today, *others) if one.is_valid]
+    if not today.is_valid:
+        why = f"Today's setting, {today.setting.name}, could not be measured"
+        return _abstain(f"{why}: {'; '.join(today.faults) or 'it has no figures'}.")
+    if len(valid) == 1:
+        return _abstain("None of the candidates could be measured.")
+    meeting = [one for one in valid if one.is_met is not False and one.is_within(limits)]
+    if not meeting:
+        return Decision(outcome=Outcome.NONE, advised=_nearest(valid, limits=limits))
+    best = _best(meeting)
+    if best is today:
+        return Decision(outcome=Outcome.STAY, advised=today, reasons=("No candidate did more.",))
+    if today in meeting and best.is_like_today:
+        more = f"{best.setting.name} did {LITTLE_MORE:.0%} more at most, or its interval says so"
+        return Decision(outcome=Outcome.STAY, advised=today, reasons=(f"{more}.",))
+    reasons = []
+    if today.is_met is False:
+        reasons.append("Today's setting missed the SLO at the recorded rate.")
+    elif not today.is_within(limits):
+        reasons.append("Today's setting exceeds the limits.")
+    return Decision(outcome=Outcome.CHANGE, advised=best, reasons=tuple(reasons))
+
+
+def agree(held: Decision, *, released: Decision) -> Decision:
+    """Return the advice if both assumptions about the GIL lead to it; otherwise abstain."""
+    one, other = held.advised, released.advised
+    same = one is not None and other is not None and one.setting == other.setting
+    if held.outcome == released.outcome and (same or held.outcome is Outcome.ABSTAIN):
+        return held
+    if Outcome.ABSTAIN in (held.outcome, released.outcome):
+        return held if held.outcome is Outcome.ABSTAIN else released
+    names = [found.setting.name if found else "nothing" for found in (one, other)]
+    return _abstain(
+        f"If the computing holds the GIL, {names[0]} is best; if it releases it, {names[1]}. "
+        "The recording doesn't show which. Record the app once with -P threads."
+    )
+
+
+def _best(meeting: Sequence[Expected]) -> Expected:
+    top = max(_per_s(one) for one in meeting)
+    near = [one for one in meeting if _per_s(one) >= top * (1 - LITTLE_MORE)]
+    return min(near, key=_cost)
+
+
+def _cost(one: Expected) -> tuple[int, float, float]:
+    memory = one.memory_bytes.median if one.memory_bytes else one.setting.processes
+    return len(one.lost), memory, -_per_s(one)
+
+
+def _per_s(one: Expected) -> float:
+    return one.per_s.median if one.per_s else 0.0
+
+
+def _nearest(valid: Sequence[Expected], *, limits: Limits) -> Expected:
+    """Return the setting with the shortest wait, if possible of those within the limits."""
+    within = [one for one in valid if one.is_within(limits)] or valid
+    return min(within, key=lambda one: one.wait_s.median if one.wait_s else float("inf"))
+
+
+def _abstain(reason: str) -> Decision:
+    return Decision(outcome=Outcome.ABSTAIN, advised=None, reasons=(reason,))

@@ -1,0 +1,110 @@
+"""Reads what each setting is expected to do from the result of the measurement. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from collector.reasons import Severity
+from lab.advise.capacity import capacity_per_s
+from lab.advise.decision import Expected
+from lab.advise.experiment import LIMIT, RECORDED, TODAY, GilCase
+from lab.advise.model import Demand, Setting
+from report.result import RowSummary, Summary
+from report.statistics.ratios import Median
+
+
+def read_expected(
+    summary: Summary, *, case: GilCase, settings: Sequence[Setting]
+) -> list[Expected]:
+    """Return what each setting did under one assumption, today's first.
+
+    Args:
+        summary: of the measurement.
+        case: the assumption.
+        settings: today's, then the candidates that were measured.
+    """
+    names = [TODAY, *(one.name for one in settings[1:])]
+    return [
+        _expected(summary, case=case, setting=setting, name=name)
+        for name, setting in zip(names, settings, strict=True)
+    ]
+
+
+def corrections(found: Sequence[Expected], *, demand: Demand) -> dict[str, float]:
+    """Return pool → measured ÷ estimated throughput, of the pool's fastest setting."""
+    fastest: dict[str, tuple[float, float]] = {}
+    for one in found:
+        if one.per_s is None:
+            continue
+        measured, pool = one.per_s.median, one.setting.pool
+        if pool not in fastest or measured > fastest[pool][0]:
+            fastest[pool] = (measured, capacity_per_s(one.setting, demand))
+    return {pool: measured / estimated for pool, (measured, estimated) in fastest.items()}
+
+
+def memory_of(setting: Setting, demand: Demand) -> Median | None:
+    """Return the memory of a setting's processes, as recorded, bytes; None if unknown."""
+    each = demand.child_bytes if setting.pool == "prefork" else demand.process_bytes
+    return _times(each, setting.processes)
+
+
+def connections_of(setting: Setting, demand: Demand) -> Median | None:
+    """Return the connections of a setting's slots, as recorded; None if unknown."""
+    return _times(demand.connections_per_slot, setting.total_slots)
+
+
+def _expected(summary: Summary, *, case: GilCase, setting: Setting, name: str) -> Expected:
+    rate = summary.row(name, workload=case.workload(RECORDED))
+    limit = summary.row(name, workload=case.workload(LIMIT))
+    verdict = summary.verdict(case.workload(LIMIT))
+    decided = verdict.decided(name, against=TODAY) if name != TODAY else None
+    waits = summary.repetitions_of(rate) if rate else []
+    return Expected(
+        setting=setting,
+        wait_s=Median.of([one.wait_s.p95 for one in waits if one.wait_s]),
+        is_met=_is_met(rate),
+        per_s=limit.throughput_per_s if limit else None,
+        ratio=decided.ratio if decided else None,
+        memory_bytes=memory_of(setting, case.demand),
+        connections=connections_of(setting, case.demand),
+        lost=lost_in(setting.pool, case.demand),
+        faults=tuple(
+            reason.text
+            for row in (rate, limit)
+            if row and row.mark is Severity.INVALID
+            for reason in row.reasons
+            if reason.severity is Severity.INVALID
+        ),
+    )
+
+
+def lost_in(pool: str, demand: Demand) -> tuple[str, ...]:
+    """Return what the app relies on and a pool doesn't do."""
+    return tuple(one.name for one in demand.features if pool in one.lost_in)
+
+
+def lost_now(expected: Expected, *, demand: Demand) -> Mapping[str, str]:
+    """Return what a setting would stop doing that today's does: name → what the pool does."""
+    today = demand.today.pool
+    return {
+        one.name: one.lost_in[expected.setting.pool]
+        for one in demand.features
+        if expected.setting.pool in one.lost_in and today not in one.lost_in
+    }
+
+
+def _is_met(row: RowSummary | None) -> bool | None:
+    """Return whether a row kept up and met each bound; None if its repetitions don't agree."""
+    if row is None or not row.valid_repetitions:
+        return None
+    kept_up = row.kept_up or 0
+    if any(one.is_met is False for one in row.targets) or not kept_up:
+        return False
+    is_agreed = all(one.is_met for one in row.targets) and kept_up == row.valid_repetitions
+    return True if is_agreed else None
+
+
+def _times(each: Median | None, factor: float) -> Median | None:
+    if each is None:
+        return None
+    return Median(median=each.median * factor, low=each.low * factor, high=each.high * factor)
