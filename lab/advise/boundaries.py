@@ -7,8 +7,10 @@ is corrected by what was measured, so that with nothing changed it ranks the poo
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from lab.advise.candidates import rank, without
 from lab.advise.capacity import capacity_per_s
@@ -68,10 +70,7 @@ def find_boundaries(
         corrections: pool → measured ÷ estimated throughput.
         most: number of boundaries.
     """
-
-    def leads(case: tuple[Demand, Limits]) -> Setting:
-        return leader(case[0], limits=case[1], advised=advised, corrections=corrections)
-
+    leads = _leader(demand, limits=limits, advised=advised, corrections=corrections)
     found = [
         one
         for given in _inputs(demand, limits=limits)
@@ -85,32 +84,51 @@ def find_boundaries(
     return sorted(found, key=lambda one: one.factor)[:most]
 
 
-def leader(
+#: What leads in a case: its demand and its limits.
+_Leader = Callable[[tuple[Demand, Limits]], Setting]
+
+
+def _leader(
     demand: Demand, *, limits: Limits, advised: Setting, corrections: Mapping[str, float]
-) -> Setting:
-    """Return the setting that leads: one of another pool only if it does noticeably more.
+) -> _Leader:
+    """Return a function of a case that returns the setting that leads in it.
 
-    The pool of ``advised`` leads as long as it can run at all and no other does more by
-    `LITTLE_MORE`.
+    The pool of ``advised`` leads as long as it can run and no other does more by `LITTLE_MORE`, or
+    by that much more than another may do now, where the measurement has not proved a difference.
     """
-    ranked = rank(demand, limits=limits, corrections=corrections)
-    if not ranked:
-        return advised
+    known = [*corrections.values()]
+    usual = statistics.geometric_mean(known) if known else 1.0
 
-    def per_s(setting: Setting) -> float:
-        return capacity_per_s(setting, demand) * corrections.get(setting.pool, 1.0)
+    def per_s(setting: Setting, demand: Demand) -> float:
+        return capacity_per_s(setting, demand) * corrections.get(setting.pool, usual)
 
-    best = max(ranked, key=per_s)
-    own = [one for one in ranked if one.pool == advised.pool]
-    kept = max(own, key=per_s, default=None)
-    if kept is not None and per_s(best) <= per_s(kept) * (1 + LITTLE_MORE):
-        return kept
-    return best
+    def best(case: tuple[Demand, Limits]) -> tuple[Setting | None, Setting | None]:
+        """Return the best setting of the advised pool, and the best of the others."""
+        demand, limits = case
+        ranked = [(one, per_s(one, demand)) for one in rank(demand, limits=limits)]
+        sides: tuple[list[tuple[float, Setting]], list[tuple[float, Setting]]] = ([], [])
+        for setting, value in ranked:
+            sides[setting.pool != advised.pool].append((value, setting))
+        kept, others = (max(side, key=itemgetter(0), default=None) for side in sides)
+        return kept and kept[1], others and others[1]
+
+    def ratio(kept: Setting, other: Setting, demand: Demand) -> float:
+        return per_s(other, demand) / max(per_s(kept, demand), per_s(advised, demand))
+
+    kept, other = best((demand, limits))
+    now = max(1.0, ratio(kept, other, demand)) if kept and other else 1.0
+
+    def leads(case: tuple[Demand, Limits]) -> Setting:
+        kept, other = best(case)
+        if kept is None or other is None:
+            return kept or other or advised
+        is_more = ratio(kept, other, case[0]) > now * (1 + LITTLE_MORE)
+        return other if is_more else kept
+
+    return leads
 
 
-def _nearest(
-    given: _Input, *, leads: Callable[[tuple[Demand, Limits]], Setting], pool: str
-) -> Boundary | None:
+def _nearest(given: _Input, *, leads: _Leader, pool: str) -> Boundary | None:
     """Return the nearest boundary of one input, in either direction."""
     found = []
     for step in (1 / STEP, STEP):
@@ -133,7 +151,7 @@ def _bisect(
     *,
     kept: float,
     changed: float,
-    leads: Callable[[tuple[Demand, Limits]], Setting],
+    leads: _Leader,
     pool: str,
 ) -> float:
     while max(kept / changed, changed / kept) > PRECISION:

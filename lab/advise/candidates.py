@@ -54,17 +54,12 @@ def find_candidates(demand: Demand, *, limits: Limits) -> Candidates:
     return Candidates(rules=rules, settings=tuple(found)[:CANDIDATES], excluded=excluded)
 
 
-def rank(
-    demand: Demand, *, limits: Limits, corrections: Mapping[str, float] | None = None
-) -> list[Setting]:
-    """Return the possible settings, the highest throughput first.
+def rank(demand: Demand, *, limits: Limits) -> list[Setting]:
+    """Return the possible settings, the highest estimated throughput first.
 
-    Args:
-        demand: computing of unknown kind counts as held.
-        limits: the owner's.
-        corrections: setting's pool → measured ÷ estimated throughput, as far as known.
+    Computing of unknown kind counts as held.
     """
-    rules, factors = apply_rules(demand, limits=limits), corrections or {}
+    rules = apply_rules(demand, limits=limits)
     excluded = _excluded(rules)
     settings = [
         setting
@@ -74,8 +69,7 @@ def rank(
     ]
 
     def key(setting: Setting) -> tuple[int, int, str]:
-        per_s = capacity_per_s(setting, demand) * factors.get(setting.pool, 1.0)
-        step = math.floor(math.log(per_s) / math.log1p(EQUAL_SHARE))
+        step = math.floor(math.log(capacity_per_s(setting, demand)) / math.log1p(EQUAL_SHARE))
         return -step, setting.processes, setting.name
 
     return sorted(settings, key=key)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lab.advise.model import Limits, Setting
+from report import format as fmt
 from report.statistics.ratios import Median, Ratio
 
 #: A setting that does at most this much more than today's is no reason for a change.
@@ -97,8 +98,7 @@ def decide(today: Expected, *, others: Sequence[Expected], limits: Limits) -> De
     if best is today:
         return Decision(outcome=Outcome.STAY, advised=today, reasons=("No candidate did more.",))
     if today in meeting and best.is_like_today:
-        more = f"{best.setting.name} did {LITTLE_MORE:.0%} more at most, or its interval says so"
-        return Decision(outcome=Outcome.STAY, advised=today, reasons=(f"{more}.",))
+        return Decision(outcome=Outcome.STAY, advised=today, reasons=(_hardly_more(best),))
     reasons = []
     if today.is_met is False:
         reasons.append("Today's setting missed the SLO at the recorded rate.")
@@ -141,6 +141,15 @@ def _nearest(valid: Sequence[Expected], *, limits: Limits) -> Expected:
     """Return the setting with the shortest wait, if possible of those within the limits."""
     within = [one for one in valid if one.is_within(limits)] or valid
     return min(within, key=lambda one: one.wait_s.median if one.wait_s else float("inf"))
+
+
+def _hardly_more(best: Expected) -> str:
+    ratio = best.ratio
+    if ratio is None:
+        return f"{best.setting.name} was not compared."
+    times = fmt.times_range(ratio.low, high=ratio.high)
+    did = f"{best.setting.name} did {times} as much at the limit"
+    return f"{did}: no difference that is worth a change."
 
 
 def _abstain(reason: str) -> Decision:

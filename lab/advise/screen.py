@@ -157,7 +157,9 @@ def _rules(advice: Advice) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for rule in advice.rules:
-        table.add_row(f"  {rule.name}", Text.assemble((f"{rule.inputs}: ", "dim"), rule.conclusion))
+        table.add_row(
+            f"  {rule.name}", Text.assemble((f"{rule.inputs} → ", "dim"), rule.conclusion)
+        )
     for pool, why in advice.excluded.items():
         if pool != advice.demand.today.pool:
             table.add_row(f"  not {pool}", why)

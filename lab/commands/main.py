@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from collector.reasons import Severity
+from lab.commands.advise import advise
 from lab.commands.check import check
 from lab.commands.compare import compare_runs
 from lab.commands.conformance import conformance
@@ -76,6 +77,7 @@ app.command(
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(record)
+app.command(rich_help_panel="Your app")(advise)
 app.command(name="compare", rich_help_panel="Measure")(compare_runs)
 app.command(name="export", rich_help_panel="Measure")(export_run)
 
