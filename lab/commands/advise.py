@@ -17,6 +17,7 @@ from lab.advise.demand import read_demand
 from lab.advise.model import Limits
 from lab.advise.run import advise as find_advice
 from lab.advise.screen import render
+from lab.conformance.kept import kept_verdicts
 from lab.experiment.model import Experiment
 from lab.experiment.stopping_rule import read_budget_s
 from lab.experiment_file.contenders import as_bytes
@@ -79,7 +80,7 @@ def advise(
     limits = Limits(memory_bytes=_memory_bytes(memory), connections=connections)
     bounds, budget_s = parse_slo(slo or ()), read_budget_s(budget)
     recording = read_recording(*files)
-    profile = measure_profile(recording)
+    profile = measure_profile(recording, verdicts=kept_verdicts())
     demand = read_demand(profile, recording=recording, cores=environment.usable_cores())
     interrupt_on_signals(lambda: _errors.print("stopping the workers"))
     try:
