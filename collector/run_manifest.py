@@ -228,6 +228,35 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedSource:
+    """The recording whose executions a workload repeats, each as a stand-in."""
+
+    #: As in the experiment file.
+    file: str
+    sha256: str
+    #: The part of it, seconds since its begin; to the end without ``to_s``.
+    from_s: float = 0.0
+    to_s: float | None = None
+    #: How much faster than recorded the jobs arrive.
+    speed: float = 1.0
+    #: The tasks that it repeats; empty for all.
+    tasks: tuple[str, ...] = ()
+    #: Messages, and executions with those of their retries.
+    jobs: int = 0
+    executions: int = 0
+    #: Time from the first to the last message as recorded, seconds.
+    span_s: float = 0.0
+    #: Whether it is known when each message was published; else jobs arrive when received.
+    has_published: bool = True
+    #: Computing with the GIL held or released, unknown which, as a share of the slots' time.
+    unknown_share: float = 0.0
+    #: What stands for it: ``held`` or ``released``; empty if it doesn't matter (held).
+    unknown_as: str = ""
+    #: Executions that are not repeated, by the reason.
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A kind of job with its parameters, or a mix; the same for every contender."""
 
@@ -250,6 +279,8 @@ class Workload:
     is_in_sequence: bool = False
     #: Bounds on its jobs; None: the file's.
     slo: Mapping[str, float] | None = None
+    #: The recording that its jobs are from, as a mix of its tasks; None for all other workloads.
+    recorded: RecordedSource | None = None
 
     @property
     def sorts(self) -> tuple[Workload, ...]:

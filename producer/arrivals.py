@@ -316,9 +316,20 @@ class Ebb(Schedule):
         return self.rate_per_s
 
 
+class Recorded(Constant):
+    """As recorded, at this mean rate; the due times themselves are in the recording."""
+
+    how = "recorded"
+    help = "as recorded"
+    text = "{rate_per_s}/s, as recorded"
+
+
+#: The arrivals that a user may choose.
 ARRIVALS: dict[str, type[Schedule]] = {
     kind.how: kind for kind in (Burst, Constant, Poisson, Ramp, Steps, Ebb)
 }
+
+_SCHEDULES: dict[str, type[Schedule]] = {**ARRIVALS, Recorded.how: Recorded}
 
 
 def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
@@ -335,7 +346,7 @@ def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
     """
     given = {key: value for key, value in table.items() if key != "how"}
     how = str(table.get("how", ""))
-    if how not in ARRIVALS:
+    if how not in _SCHEDULES:
         refused = {
             kind.how: f"it takes {', '.join(kind.model_fields)}"
             for kind in ARRIVALS.values()
@@ -343,7 +354,7 @@ def read_schedule(table: Mapping[str, Any], *, span_s: float = 0.0) -> Schedule:
         }
         remedy = nearest(how, among=ARRIVALS, refused=refused)
         raise UsageError(Fault(field="how", seen=how, problem="unknown arrivals", remedy=remedy))
-    kind = ARRIVALS[how]
+    kind = _SCHEDULES[how]
     try:
         found = kind.model_validate(given)
     except ValidationError as error:

@@ -13,7 +13,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import accumulate, chain, cycle, repeat
 from operator import itemgetter
@@ -23,7 +23,7 @@ from kombu.utils.json import dumps
 
 from poolbench.errors import StackError
 from poolbench.job_options import JobOptions
-from poolbench.jobs import ENDING, HEADER, PAYLOAD, JobHeader
+from poolbench.jobs import ENDING, HEADER, PAYLOAD, RETRIES, SEGMENTS, STAND_IN, JobHeader
 from poolbench.keys import PRIORITY_STEPS, list_key, queue_name, result_prefix
 from poolbench.records import TrialPlan
 from producer.captured import (
@@ -39,10 +39,10 @@ from producer.queue_writer import Batch
 #: Values that differ from one job to the next: id, seq, due_ns, sent_ns, and the times of its
 #: countdown and its expiry. For a job of several executions: due_ns, sent_ns, the id of its group,
 #: and the id and the seq of each execution.
-_Values = tuple[bytes | int, ...]
+_Values = tuple[bytes | float, ...]
 
 #: How each of the values is written, in place of a JSON text.
-_STRING, _NUMBER = '"%b"', "%d"
+_STRING, _NUMBER, _DECIMAL = '"%b"', "%d", "%.3f"
 _HOLES = (_STRING, _NUMBER, _NUMBER, _NUMBER, _STRING, _STRING)
 
 #: How often each of the first four values is in a message.
@@ -78,10 +78,24 @@ class MixCanvas:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MixStandIns:
+    """The stand-ins of one recorded task that have the same options; each has its own numbers."""
+
+    #: Sent in the job's header, so that its record contains it.
+    name: str
+    #: All of the jobs fail in the end, or none; the other numbers are those of each job.
+    options: JobOptions = field(default_factory=JobOptions)
+    #: Attempts of each job: more than one if it was retried.
+    attempts: int
+    #: Whether each job has a countdown.
+    has_countdown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
     """The part of each job of a trial."""
 
-    parts: tuple[MixPart | MixCanvas, ...]
+    parts: tuple[MixPart | MixCanvas | MixStandIns, ...]
     #: By job, an index into ``parts``; at least as long as the trial has jobs.
     order: Sequence[int]
     #: By queue, if they are not kombu's: the priorities that have a list of their own in Redis,
@@ -89,6 +103,10 @@ class Mix:
     priority_steps: Mapping[str, Sequence[int]] = field(default_factory=dict)
     #: Whether queues have their names as they are, in a database of a user's app.
     has_plain_queues: bool = False
+    #: By job, the numbers of a stand-in; empty without any: its countdown in seconds, the size of
+    #: its message's body in bytes, and the values of `poolbench.jobs.SEGMENTS` for each attempt,
+    #: each after the first with its countdown before it.
+    numbers: Sequence[Sequence[float]] = ()
 
     @property
     def first_seqs(self) -> Sequence[int]:
@@ -148,16 +166,41 @@ class _CanvasForm(NamedTuple):
             yield b"LPUSH", self.key, envelope.text % envelope.in_order((*values, encoded))
 
 
+class _StandInForm(NamedTuple):
+    """The message of a stand-in, with placeholders for `_Values` and for its numbers."""
+
+    #: The encoded body is the envelope's last value.
+    body: _Text
+    envelope: _Text
+    key: bytes
+    has_countdown: bool
+
+    def commands(
+        self, *, seq: int, due_ns: int, sent_ns: int, numbers: Sequence[float]
+    ) -> Iterator[tuple[bytes, ...]]:
+        """Yield the Redis command that sends a job."""
+        (task_id,) = task_ids(1)
+        countdown_s, size_bytes, *segments = numbers
+        body = self.body.text % self.body.in_order((b"", *segments))
+        if (missing := int(size_bytes) - len(body)) > 0:
+            body = self.body.text % self.body.in_order((b"x" * missing, *segments))
+        eta = _iso_time(due_ns + round(countdown_s * 1e9)) if self.has_countdown else b""
+        values = (task_id, seq, due_ns, sent_ns, eta, base64.b64encode(body))
+        yield b"LPUSH", self.key, self.envelope.text % self.envelope.in_order(values)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """The messages of a trial, without the values that differ by job."""
 
     #: One for each part of a mix, or one.
-    forms: tuple[_Form | _CanvasForm, ...]
+    forms: tuple[_Form | _CanvasForm | _StandInForm, ...]
     #: By job, an index into ``forms``; None if there is only one.
     order: Sequence[int] | None = None
     #: By job, its first seq, and then the number of executions; None if each job has one.
     first_seqs: Sequence[int] | None = None
+    #: By job, the numbers of a stand-in.
+    numbers: Sequence[Sequence[float]] = ()
 
     @property
     def plain_forms(self) -> tuple[_Form, ...]:
@@ -189,9 +232,15 @@ class Template:
         firsts = self.first_seqs or range(last_job + 1)
         others: list[tuple[bytes, ...]] = []
         pushes: dict[bytes, list[bytes]] = defaultdict(list)
-        for seq, place, due in zip(firsts[first_job:last_job], places, due_ns, strict=True):
-            form = self.forms[place]
-            for command in form.commands(seq=seq, due_ns=due, sent_ns=sent_ns):
+        jobs = range(first_job, last_job)
+        for job, place, due in zip(jobs, places, due_ns, strict=True):
+            form, times = self.forms[place], {"seq": firsts[job], "due_ns": due, "sent_ns": sent_ns}
+            commands = (
+                form.commands(**times, numbers=self.numbers[job])
+                if isinstance(form, _StandInForm)
+                else form.commands(**times)
+            )
+            for command in commands:
                 if command[0] == b"LPUSH":
                     pushes[command[1]] += command[2:]
                 else:
@@ -211,30 +260,36 @@ def capture(plan: TrialPlan, *, run: str, scope: str = "", mix: Mix | None = Non
     if mix is None:
         part = MixPart(name="", kind=plan.kind, parameters=plan.parameters)
         return Template(forms=(_capture_form(part, plan=plan, run=run, scope=scope),))
-    steps = mix.priority_steps
-    forms: list[tuple[_Form | _CanvasForm, ...]] = [
-        (_capture_canvas(part, plan=plan, run=run, scope=scope, steps=steps),)
-        if isinstance(part, MixCanvas)
-        else _app_forms(part, plan=plan, run=run, steps=steps)
-        if part.messages
-        else (
-            _capture_form(
-                part,
-                plan=plan,
-                run=run,
-                scope=scope,
-                steps=steps,
-                has_plain_queues=mix.has_plain_queues,
-            ),
-        )
-        for part in mix.parts
-    ]
+    forms = [_forms(part, plan=plan, run=run, scope=scope, mix=mix) for part in mix.parts]
     has_canvas = any(isinstance(part, MixCanvas) for part in mix.parts)
     first_seqs = mix.first_seqs if has_canvas else None
     return Template(
         forms=tuple(chain.from_iterable(forms)),
         order=_in_turn(mix.order, counts=[len(of_part) for of_part in forms]),
         first_seqs=first_seqs,
+        numbers=mix.numbers,
+    )
+
+
+def _forms(
+    part: MixPart | MixCanvas | MixStandIns, *, plan: TrialPlan, run: str, scope: str, mix: Mix
+) -> tuple[_Form | _CanvasForm | _StandInForm, ...]:
+    """Return the form of a part's jobs; for a user's task, one for each captured message."""
+    steps, is_plain = mix.priority_steps, mix.has_plain_queues
+    if isinstance(part, MixCanvas):
+        return (_capture_canvas(part, plan=plan, run=run, scope=scope, steps=steps),)
+    if isinstance(part, MixPart) and part.messages:
+        return _app_forms(part, plan=plan, run=run, steps=steps)
+    capture_one = _capture_form if isinstance(part, MixPart) else _capture_stand_in
+    return (
+        capture_one(
+            part,  # type: ignore[arg-type]  # each has its own
+            plan=plan,
+            run=run,
+            scope=scope,
+            steps=steps,
+            has_plain_queues=is_plain,
+        ),
     )
 
 
@@ -365,6 +420,59 @@ def _capture_canvas(
         executions=count,
         key=_list_key(queue, options=options, steps=steps),
         size_key=size_key,
+    )
+
+
+def _capture_stand_in(
+    jobs: MixStandIns,
+    *,
+    plan: TrialPlan,
+    run: str,
+    scope: str,
+    steps: Mapping[str, Sequence[int]],
+    has_plain_queues: bool,
+) -> _StandInForm:
+    options = jobs.options
+    task_id, seq, due_ns, sent_ns, eta, body_mark, payload, *numbers = _marks(
+        7 + len(SEGMENTS) * jobs.attempts + jobs.attempts - 1
+    )
+    first, later = numbers[: len(SEGMENTS)], numbers[len(SEGMENTS) :]
+    arguments: dict[str, Any] = {**dict(zip(SEGMENTS, first, strict=True)), PAYLOAD: payload}
+    if later:
+        size = 1 + len(SEGMENTS)
+        arguments[RETRIES] = [later[at : at + size] for at in range(0, len(later), size)]
+    part = MixPart(name=jobs.name, kind=STAND_IN, parameters={}, options=options)
+    call = _call(
+        part,
+        plan=plan,
+        run=run,
+        task_id=task_id,
+        times={"seq": seq, "due_ns": due_ns, "sent_ns": sent_ns},
+    )
+    given = {"countdown": 1.0} if jobs.has_countdown else {}
+    queue = options.queue
+    if not has_plain_queues:
+        queue = queue_name(plan.contender, scope=scope, queue=queue)
+    message = capture_message(
+        replace(
+            call,
+            arguments={**call.arguments, **arguments},
+            # the numbers are in the body alone
+            options={**call.options, **given, "kwargsrepr": "{}"},
+        ),
+        queue=queue,
+    )
+    body = base64.b64decode(message["body"]).decode()
+    message["body"] = body_mark
+    message["properties"]["delivery_tag"] = task_id
+    if jobs.has_countdown:
+        message["headers"]["eta"] = eta
+    holes = dict(zip((task_id, seq, due_ns, sent_ns, eta), _HOLES, strict=False))
+    return _StandInForm(
+        body=_text(body, holes={payload: _STRING, **dict.fromkeys(numbers, _DECIMAL)}),
+        envelope=_text(dumps(message), holes={**holes, body_mark: _STRING}),
+        key=_list_key(queue, options=options, steps=steps),
+        has_countdown=jobs.has_countdown,
     )
 
 

@@ -45,6 +45,8 @@ class RecordedJob:
     #: ``done``, ``failed``, ``retried`` or ``timed-out``; empty if it never ends.
     outcome: str = "done"
     attempt: int = 0
+    #: Id of its message; a retry has that of its first attempt. Empty for one of its own.
+    task_id: str = ""
     queue: str = "celery"
     countdown_s: float = 0.0
     size_bytes: int = 200
@@ -232,7 +234,7 @@ def _job_lines(ran: _Ran, *, app: RecordedApp) -> Iterator[dict[str, Any]]:
         "seq": None,
         "contender": app.name.partition("@")[0],
         "kind": job.task,
-        "task_id": f"{ran.number:016x}",
+        "task_id": job.task_id or f"{ran.number:016x}",
         "attempt": job.attempt,
         "nonce": f"{app.name}-{ran.number:016x}",
         "due_ns": None,

@@ -9,7 +9,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from producer.arrivals import Schedule, read_schedule
+from lab.replay.replay import Replay
+from producer.arrivals import Recorded, Schedule, read_schedule
 
 #: What can be measured of a workload.
 MEASURES = ("capacity", "rate", "sustain", "curve", "start", "idle", "ping")
@@ -87,6 +88,35 @@ def paced_load(
     return Load(
         schedule=schedule,
         offsets_s=[at * pace_s for at in drawn],
+        measure=measure,
+        step=step,
+        share=share,
+    )
+
+
+def replayed_load(
+    replay: Replay,
+    *,
+    rate_per_s: float | None = None,
+    trial_s: float = 0.0,
+    measure: str = "rate",
+    step: int | None = None,
+    share: float | None = None,
+) -> Load:
+    """Return the load of a recording: as recorded and whole, or for about ``trial_s`` at a rate."""
+    offsets_s: Sequence[float] = replay.offsets_s
+    if rate_per_s is not None:
+        count = paced_count(rate_per_s, trial_s=trial_s)
+        offsets_s = replay.due_s(count=count, rate_per_s=rate_per_s)
+    return Load(
+        schedule=read_schedule(
+            {
+                "how": Recorded.how,
+                "count": len(offsets_s),
+                "rate_per_s": rate_per_s or replay.rate_per_s,
+            }
+        ),
+        offsets_s=offsets_s,
         measure=measure,
         step=step,
         share=share,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from collector.run_manifest import App, Contender, Interpreter, Skipped, Until, Workload
 from lab.app.python import AppDescription
+from lab.replay.replay import Replay
 from report.statistics.ratios import CLAIM_BLOCKS
 
 #: Kind of a workload with jobs of several kinds.
@@ -38,6 +39,8 @@ class Experiment:
     app: App | None = None
     #: What the app's own Python reports about it; None before it was asked, or without an app.
     described: AppDescription | None = None
+    #: The jobs of recorded workloads, by the workload's name.
+    replays: Mapping[str, Replay] = field(default_factory=dict)
     #: Interpreters of the contenders that name one, by that name.
     interpreters: Mapping[str, Interpreter] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()

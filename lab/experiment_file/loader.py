@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from collector.run_manifest import (
     Workload,
 )
 from lab.experiment.model import MIX, Experiment
+from lab.experiment.recorded import recorded_workloads
 from lab.experiment_file.app import AppInput
 from lab.experiment_file.contenders import (
     AUTO,
@@ -42,10 +44,14 @@ from lab.experiment_file.schema import ExperimentInput
 from lab.experiment_file.workloads import (
     PING_KEYS,
     AnyWorkload,
+    IdleInput,
     PartInput,
+    RecordedInput,
+    StartInput,
     WorkloadInput,
     measure_of,
 )
+from lab.replay.replay import Replay
 from poolbench.errors import Fault, UsageError, nearest, unknown
 from poolbench.job_options import JobOptions
 from poolbench.keys import NAME_LENGTH
@@ -119,6 +125,12 @@ def _resolve(
 ) -> Experiment:
     chosen = parsed.profile[profile]
     named = _contenders(parsed, cores=cores)
+    workloads = [
+        _recorded(known, contenders=named, path=path)
+        if isinstance(known, RecordedInput)
+        else [(_workload(known, trial_s=chosen.trial_s), None)]
+        for known in parsed.workload
+    ]
     return Experiment(
         file=str(path),
         text=text,
@@ -134,7 +146,8 @@ def _resolve(
         contenders=tuple(
             {one.name: one for name in chosen.contenders for one in named[name]}.values()
         ),
-        workloads=tuple(_workload(known, trial_s=chosen.trial_s) for known in parsed.workload),
+        workloads=tuple(one for known in workloads for one, _ in known),
+        replays={one.name: replay for known in workloads for one, replay in known if replay},
         fail_on=tuple(parsed.fail_on),
         controlled=parsed.twin or "",
         slo=parsed.slo,
@@ -238,9 +251,47 @@ def _auto_slots(known: GroupInput, *, cpus: float | None) -> int:
     return min(slots, math.ceil(cpus)) if cpus and is_limited else slots
 
 
+def _recorded(
+    known: RecordedInput, *, contenders: Mapping[str, Sequence[Contender]], path: Path
+) -> Sequence[tuple[Workload, Replay | None]]:
+    """Return the workloads of a recording with their jobs.
+
+    Raises:
+        UsageError: if the recording has no such jobs, or a contender would never take one.
+        StorageError: if it can't be read.
+        PoolbenchError: if it has no execution.
+    """
+    found = recorded_workloads(
+        path.parent / Path(known.recorded).expanduser(),
+        name=known.name,
+        measure=known.measure,
+        speed=known.speed,
+        from_s=known.from_s,
+        to_s=known.end_s,
+        tasks=known.tasks,
+        slo=known.slo,
+    )
+    queues = {kind.options.queue for _, replay in found for kind in replay.kinds}
+    faults = [
+        Fault(
+            where=str(path),
+            problem=f"{one.name} consumes neither queue {json.dumps(queue)} of the recording nor "
+            "its default queue",
+            remedy="add a group without queues, or name the queue in one",
+        )
+        for one in itertools.chain.from_iterable(contenders.values())
+        for queue in sorted(queues - one.queues_consumed)
+        if "" not in one.queues_consumed
+    ]
+    if faults:
+        raise UsageError(*faults)
+    return found
+
+
 def _workload(known: AnyWorkload, *, trial_s: float) -> Workload:
-    if not isinstance(known, WorkloadInput):
+    if isinstance(known, (StartInput, IdleInput)):
         return known.workload()
+    assert isinstance(known, WorkloadInput), "the jobs of recordings are read by `_recorded`"
     measure, arrivals = measure_of(known), known.arrivals
     if arrivals is not None and measure in ("rate", "ping"):
         arrivals = read_schedule(arrivals, span_s=trial_s).as_table()

@@ -34,6 +34,7 @@ from lab.experiment_file.workloads import (
     LONGEST_STALL_S,
     AnyWorkload,
     PartInput,
+    RecordedInput,
     WorkloadInput,
     measure_of,
     read_workload,
@@ -97,7 +98,12 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
     conditions, faults = parse_conditions(texts, is_one_run=True)
     names, workloads = _names(info.data), info.data.get("workload", [])
     if names and workloads:
-        rows = [f"{name}/{one.name}" for name in sorted(names) for one in workloads]
+        rows = [
+            f"{name}/{row}"
+            for name in sorted(names)
+            for one in workloads
+            for row in _row_names(one)
+        ]
         parts = [
             (f"{name}/{one.name}", part)
             for name in sorted(names)
@@ -109,6 +115,10 @@ def _conditions_name_rows(texts: list[str], info: ValidationInfo) -> list[str]:
     places = {f'"{text}"': index for index, text in enumerate(texts)}
     raise_all(((places[fault.seen],), fault) for fault in faults)
     return texts
+
+
+def _row_names(workload: AnyWorkload) -> tuple[str, ...]:
+    return workload.names if isinstance(workload, RecordedInput) else (workload.name,)
 
 
 def _with_jobs(workloads: list[AnyWorkload]) -> list[tuple[int, WorkloadInput]]:
@@ -170,12 +180,15 @@ def _queue_faults(
 def _slo_faults(slo: Mapping[str, Any], *, workloads: list[AnyWorkload]) -> Iterator[Broken]:
     """Yield the fault of each SLO that bounds no job: of a backlog, or hidden by nearer ones."""
     every: list[Mapping[str, float]] = []
-    for index, one in _with_jobs(workloads):
-        parts = {part.name: part.slo for part in one.mix}
+    for index, one in enumerate(workloads):
+        if not isinstance(one, WorkloadInput | RecordedInput):
+            continue
+        mix = one.mix if isinstance(one, WorkloadInput) else ()
+        parts = {part.name: part.slo for part in mix}
         found = slo_by_part(slo, measure=measure_of(one), own=one.slo, parts=parts).values()
         every += found
         own: dict[Keys, Mapping[str, float] | None] = {("workload", index, "slo"): one.slo}
-        for number, part in enumerate(one.mix):
+        for number, part in enumerate(mix):
             own["workload", index, "mix", number, "slo"] = part.slo
         yield from (
             (place, _without_effect(has_rate=bool(found)))

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
@@ -14,6 +15,7 @@ from collector.run_manifest import AppCall, Workload
 from lab.experiment.arrivals import MEASURES, SEARCH_ARRIVALS
 from lab.experiment.file_table import FileTable, broken
 from lab.experiment.model import MIX
+from lab.experiment.recorded import RECORDED_MEASURES
 from lab.experiment_file.rules import Broken, Keys, Name, each_once, errors_of, one_of, raise_all
 from lab.experiment_file.slo import Slo
 from poolbench.errors import Fault, UsageError
@@ -455,6 +457,62 @@ class IdleInput(_Jobless):
     idle_s: float = Field(default=20, ge=1, le=3_600)
 
 
+def _is_named_by_its_file(name: str, info: ValidationInfo) -> str:
+    return name or PurePath(info.data.get("recorded", "")).stem
+
+
+class RecordedInput(FileTable):
+    """The jobs of a recording, each as a stand-in: its mix and its arrivals, as recorded."""
+
+    misplaced: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(
+            WorkloadInput.model_fields.keys() - {"name", "measure", "slo"},
+            "leave it out: the jobs are those of the recording",
+        ),
+        "rate_per_s": "write speed, as a multiple of the recorded pace",
+    }
+
+    #: The file of a recording (`poolbench record`), relative to this file.
+    recorded: str = Field(min_length=1)
+    #: Its name in tables and charts; the file's by default.
+    name: Annotated[str, AfterValidator(_is_named_by_its_file)] = Field(
+        default="", validate_default=True
+    )
+    #: What is measured: latency at the recorded rate, the capacity of a backlog in the recorded
+    #: order, or a sustained rate or a curve with the recorded arrivals at other speeds.
+    measure: Annotated[str, one_of("measure", RECORDED_MEASURES)] = RECORDED_MEASURES[0]
+    #: How much faster than recorded the jobs arrive.
+    speed: float = Field(default=1.0, gt=0, le=1_000)
+    #: Begin of the part that is repeated, since the begin of the recording.
+    from_s: float = Field(default=0.0, ge=0)
+    #: Its end; the recording's by default.
+    to_s: float | None = Field(default=None, gt=0)
+    #: Instead of its end, its length.
+    first_s: float | None = Field(default=None, gt=0)
+    #: The tasks that are repeated; all by default.
+    tasks: list[str] = Field(default=[], min_length=1)
+    #: Its own `[slo]`, instead of the file's; `{}` for none.
+    slo: Slo | None = None
+
+    @model_validator(mode="after")
+    def _is_a_part(self) -> Self:
+        if self.to_s is not None and self.first_s is not None:
+            raise broken("a part has to_s or first_s", remedy="leave one of them out")
+        if self.to_s is not None and self.to_s <= self.from_s:
+            raise broken("to_s must be after from_s", seen=f"{self.from_s:g} to {self.to_s:g} s")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names that its workloads may have, by what the recording shows."""
+        return (self.name, *(f"{self.name} (GIL {one})" for one in ("held", "released")))
+
+    @property
+    def end_s(self) -> float | None:
+        """Return the end of the part, seconds since the recording's begin; None for its end."""
+        return self.to_s if self.first_s is None else self.from_s + self.first_s
+
+
 #: The models of workloads without jobs of the user's, by measure.
 _JOBLESS: Mapping[str, type[StartInput | IdleInput]] = {
     "start": StartInput,
@@ -462,11 +520,13 @@ _JOBLESS: Mapping[str, type[StartInput | IdleInput]] = {
 }
 
 #: A `[[workload]]` table.
-AnyWorkload = WorkloadInput | StartInput | IdleInput
+AnyWorkload = WorkloadInput | RecordedInput | StartInput | IdleInput
 
 
 def model_of(table: object) -> type[AnyWorkload]:
     """Return the model of a `[[workload]]` table, by its measure."""
+    if isinstance(table, dict) and "recorded" in table:
+        return RecordedInput
     measure = table.get("measure") if isinstance(table, dict) else None
     return _JOBLESS.get(str(measure), WorkloadInput)
 
@@ -476,8 +536,10 @@ def read_workload(table: object, info: ValidationInfo) -> AnyWorkload:
     return model_of(table).model_validate(table, context=info.data)
 
 
-def measure_of(workload: WorkloadInput) -> str:
+def measure_of(workload: WorkloadInput | RecordedInput) -> str:
     """Return what is measured of a workload."""
+    if isinstance(workload, RecordedInput):
+        return workload.measure
     return workload.measure or ("capacity" if workload.arrivals is None else "rate")
 
 

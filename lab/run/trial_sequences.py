@@ -9,7 +9,7 @@ import statistics
 from dataclasses import dataclass
 
 from collector.run_manifest import Contender, Workload
-from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load
+from lab.experiment.arrivals import CURVE_SHARES, Load, draw_seed, paced_load, replayed_load
 from lab.experiment.model import Experiment
 from lab.run.rate_search import begin_search
 from lab.run.state import Run
@@ -105,6 +105,8 @@ def measure_unit(unit: Unit, *, run: Run, worker: LabWorker, repeats: int | None
         load = _paced(unit, run=run, block=worker.block, rate_per_s=rate_per_s * unit.share)
     elif unit.is_search:
         return _search(unit, run=run, worker=worker)
+    elif replay := run.experiment.replays.get(workload.name):
+        load = replayed_load(replay) if workload.arrivals is not None else None
     elif workload.arrivals is not None:
         schedule = read_schedule(workload.arrivals)
         seed = _seed(unit, run=run, block=worker.block)
@@ -142,6 +144,15 @@ def _search(unit: Unit, *, run: Run, worker: LabWorker) -> bool:
 
 
 def _paced(unit: Unit, *, run: Run, block: int, rate_per_s: float, step: int | None = None) -> Load:
+    if replay := run.experiment.replays.get(unit.workload.name):
+        return replayed_load(
+            replay,
+            rate_per_s=rate_per_s,
+            trial_s=run.experiment.trial_s,
+            measure=unit.workload.measure,
+            step=step,
+            share=unit.share,
+        )
     return paced_load(
         str((unit.workload.arrivals or {})["how"]),
         rate_per_s=rate_per_s,

@@ -12,6 +12,7 @@ from lab.app.python import AppDescription
 from lab.experiment.arrivals import Load, draw_seed
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
+from lab.replay.replay import Replay
 from lab.trial.app_messages import TaskMessages, path_of
 from lab.trial.context import Bench, LabWorker
 from poolbench.job_options import JobOptions
@@ -90,6 +91,7 @@ def draw_mix(
     is_in_sequence: bool = False,
     described: AppDescription | None = None,
     messages: Sequence[TaskMessages] = (),
+    replay: Replay | None = None,
 ) -> Mix | None:
     """Return the part of each job in a trial of a mix; None for a workload of one kind.
 
@@ -102,7 +104,19 @@ def draw_mix(
         is_in_sequence: whether the parts are sent one after another.
         described: the user's app; None without one.
         messages: the messages of the app's tasks.
+        replay: the recorded jobs, which are not drawn; None for other workloads.
     """
+    if replay and not plan.is_pilot:
+        mix = replay.mix(plan.count)
+        return replace(
+            mix,
+            parts=tuple(
+                replace(one, options=routed(one.options, contender=contender))
+                for one in replay.kinds
+            ),
+            priority_steps=_priority_steps(contender, described=described),
+            has_plain_queues=described is not None,
+        )
     if not plan.parts:
         return None
     groups = [

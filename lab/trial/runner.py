@@ -64,6 +64,7 @@ def conduct(
         is_in_sequence=workload.is_in_sequence,
         described=bench.experiment.described,
         messages=bench.messages,
+        replay=bench.experiment.replays.get(workload.name),
     )
     if mix:
         plan = replace(plan, count=mix.first_seqs[-1])

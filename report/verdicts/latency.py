@@ -85,11 +85,14 @@ def _judge_part(
 def _part_figures(row: Row, *, part: str, span: str) -> str:
     """Return the p95 of a part's jobs in brackets; of a response, that of the wait too."""
     spans = [trial.part_spans[part] for trial in row.valid]
-    found = [percentiles(pool_spans(spans, name=name)) for name in (span, "wait")]
-    p95_s = [fmt.duration(one.p95) for one in found if one]
-    if not p95_s:
-        return ""
-    return f" ({p95_s[0]}, p95 wait {p95_s[1]})" if span != "wait" else f" ({p95_s[0]})"
+    found = {name: percentiles(pool_spans(spans, name=name)) for name in (span, "wait")}
+    # jobs that all fail have waits and no response
+    texts = [
+        fmt.duration(one.p95) if name == span else f"p95 wait {fmt.duration(one.p95)}"
+        for name, one in found.items()
+        if one
+    ]
+    return f" ({', '.join(texts)})" if texts else ""
 
 
 def _differences(verdict: Verdict) -> list[Decided]:

@@ -13,7 +13,12 @@ from celery.exceptions import Retry
 from poolbench import stand_in
 from poolbench.errors import PlannedError
 
-SEGMENTS = {"held_ms": 6.0, "released_ms": 4.0, "wait_ms": 20.0, "blocking_ms": 5.0}
+SEGMENTS: dict[str, Any] = {
+    "held_ms": 6.0,
+    "released_ms": 4.0,
+    "wait_ms": 20.0,
+    "blocking_ms": 5.0,
+}
 
 
 def test_computing_is_the_threads_cpu_time() -> None:

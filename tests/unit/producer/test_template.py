@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolbench.job_options import JobOptions, Retry
-from poolbench.jobs import ENDING, HEADER, PAYLOAD, JobHeader
+from poolbench.jobs import ENDING, HEADER, PAYLOAD, RETRIES, SEGMENTS, STAND_IN, JobHeader
 from poolbench.keys import NAME, PRIORITY_SEPARATOR, PRIORITY_STEPS
 from poolbench.records import TrialPlan
-from producer.template import Mix, MixCanvas, MixPart, capture, task_ids
+from producer.template import Mix, MixCanvas, MixPart, MixStandIns, capture, task_ids
 from tests.wire import plan_of
 
 NAMES = st.from_regex(NAME, fullmatch=True)
@@ -54,6 +54,31 @@ def test_countdown_and_expiry_count_from_the_due_time() -> None:
 
     assert message["headers"]["eta"] == "1970-01-01T00:00:02.500000+00:00"
     assert message["headers"]["expires"] == "1970-01-01T00:01:01+00:00"
+
+
+def test_each_stand_in_has_its_own_numbers() -> None:
+    """Segments of each attempt, a countdown and the size of the body, in one template."""
+    part = MixStandIns(name="p", options=JobOptions(fail_share=1.0), attempts=2, has_countdown=True)
+    first = (0.5, 400.0, 1.25, 0.0, 20.0, 0.0, 4096, 3.0, 2.5, 0.0, 0.0, 0.0, 0)
+    mix = Mix(parts=(part,), order=[0, 0], numbers=[first, (2.0, *first[1:])])
+    batch = capture(plan_of("io.sleep"), run="r1", scope="s", mix=mix).render(
+        [0, 1_000_000_000], first_job=0, sent_ns=99
+    )
+    ((_, _, *texts),) = batch.commands
+    one, other = (json.loads(text) for text in texts)
+
+    given = arguments(one)
+    assert len(base64.b64decode(one["body"])) == 400
+    assert given.pop(PAYLOAD).strip("x") == ""
+    assert given == {
+        **dict(zip(SEGMENTS, (1.25, 0, 20, 0, 4096), strict=True)),
+        RETRIES: [[3.0, 2.5, 0, 0, 0, 0]],
+        ENDING: {"fails": True},
+    }
+    assert one["headers"]["task"] == STAND_IN
+    assert one["headers"]["eta"] == "1970-01-01T00:00:00.500000+00:00"
+    assert other["headers"]["eta"] == "1970-01-01T00:00:03+00:00"
+    assert one["headers"][HEADER]["part"] == "p"
 
 
 @pytest.mark.parametrize(
