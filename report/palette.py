@@ -47,6 +47,19 @@ CAUSE_SHADES: dict[str, Shade] = {
     "unknown": Shade(light="#419669", dark="#7ecc3a"),
 }
 
+#: The colours of the states of a slot (`poolbench.records.STATE_COLUMNS`), distinguished likewise.
+STATE_SHADES: dict[str, Shade] = {
+    "core-held": Shade(light="#b0281a", dark="#ef755d"),
+    "core-released": Shade(light="#7a3b9e", dark="#cea1f2"),
+    "core": Shade(light="#2b7bd4", dark="#388feb"),
+    "runnable": Shade(light="#b8860b", dark="#f5d020"),
+    "gil-wait": Shade(light="#c9097a", dark="#ff5fb0"),
+    "lock-wait": Shade(light="#1f8a3d", dark="#4dde88"),
+    "any-lock": Shade(light="#0a5c5c", dark="#92e7d2"),
+    "io-wait": Shade(light="#252b35", dark="#b8cfea"),
+    "unknown": Shade(light="#8993a9", dark="#6a7280"),
+}
+
 #: The other colours of charts; the names become CSS variables.
 INK_SHADES: dict[str, Shade] = {
     "ink": Shade(light="#1c2430", dark="#e8ebf0"),

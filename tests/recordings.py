@@ -318,8 +318,8 @@ def _each_second(ran: Sequence[_Ran], *, app: RecordedApp, end_ns: int) -> Itera
             cpu_s=sum(one.job.cpu_s for one in ended),
             throttled_s=0.0,
             throttled_periods=0,
-            recorder_cpu_s=0.01,
-            sampler_cpu_s=0.02,
+            recorder_cpu_s=0.01 * (t_ns - BEGIN_NS) / _NS_PER_S,
+            sampler_cpu_s=0.02 * (t_ns - BEGIN_NS) / _NS_PER_S,
             missed_lines=0,
         )
 

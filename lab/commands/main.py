@@ -21,6 +21,7 @@ from lab.commands.conformance import conformance
 from lab.commands.exit_status import end_by, failed
 from lab.commands.export import export_run
 from lab.commands.jobs import jobs
+from lab.commands.profile import profile
 from lab.commands.record import record
 from lab.commands.run_lookup import RUN_HELP, find_run, output_faults
 from lab.commands.stack import down, logs, ps, up
@@ -77,6 +78,7 @@ app.command(
     add_help_option=False,
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(record)
+app.command(rich_help_panel="Your app")(profile)
 app.command(rich_help_panel="Your app")(advise)
 app.command(name="compare", rich_help_panel="Measure")(compare_runs)
 app.command(name="export", rich_help_panel="Measure")(export_run)

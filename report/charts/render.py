@@ -13,13 +13,21 @@ import vl_convert
 
 from report.charts.chart import Chart, Spec
 from report.charts.style import CONFIG
-from report.palette import CAUSE_SHADES, INK_SHADES, OTHER_SHADE, POOL_SHADES, Shade
+from report.palette import (
+    CAUSE_SHADES,
+    INK_SHADES,
+    OTHER_SHADE,
+    POOL_SHADES,
+    STATE_SHADES,
+    Shade,
+)
 
 #: The palette, by the names of its CSS variables.
 VARIABLES: Mapping[str, Shade] = {
     **{f"pool-{pool}": shade for pool, shade in POOL_SHADES.items()},
     "pool-other": OTHER_SHADE,
     **{f"cause-{cause}": shade for cause, shade in CAUSE_SHADES.items()},
+    **{f"state-{state}": shade for state, shade in STATE_SHADES.items()},
     **INK_SHADES,
 }
 

@@ -7,7 +7,14 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from report.palette import CAUSE_SHADES, INK_SHADES, OTHER_SHADE, POOL_SHADES, Shade
+from report.palette import (
+    CAUSE_SHADES,
+    INK_SHADES,
+    OTHER_SHADE,
+    POOL_SHADES,
+    STATE_SHADES,
+    Shade,
+)
 
 #: The least distance of two pools' colours, in CIELAB (CIE 1976); about 2 is just seen, side by
 #: side, and dots in a chart lie apart and are small.
@@ -47,7 +54,9 @@ _WHITE = _TO_XYZ @ np.ones(3)
 _SHADES = {**POOL_SHADES, "other": OTHER_SHADE}
 
 
-@pytest.mark.parametrize("shades", [_SHADES, CAUSE_SHADES], ids=["pools", "causes"])
+@pytest.mark.parametrize(
+    "shades", [_SHADES, CAUSE_SHADES, STATE_SHADES], ids=["pools", "causes", "states"]
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("eye", EYES)
 def test_no_two_of_a_chart_look_alike_to_any_eye(
@@ -70,11 +79,13 @@ def test_no_two_of_a_chart_look_alike_to_any_eye(
 def test_graphics_and_words_stand_out_and_mean_one_thing(scheme: str) -> None:
     """WCAG asks a contrast of 3 of graphics and 4.5 of text; no two meanings share a colour."""
     inks = {name: getattr(shade, scheme) for name, shade in INK_SHADES.items()}
-    pools = {name: getattr(shade, scheme) for name, shade in {**_SHADES, **CAUSE_SHADES}.items()}
-    colours = [*inks.values(), *pools.values()]
+    shades = [*_SHADES.items(), *CAUSE_SHADES.items(), *STATE_SHADES.items()]
+    # two sets have a colour for the unknown
+    drawn = [(name, getattr(shade, scheme)) for name, shade in shades]
+    colours = [*inks.values(), *(colour for _, colour in drawn)]
     words = {name: inks[name] for name in ("ink", "muted", "bad")}
 
-    assert {pool: one for pool, one in pools.items() if _contrast(one, inks["ground"]) < 3} == {}
+    assert [name for name, one in drawn if _contrast(one, inks["ground"]) < 3] == []
     assert {ink: one for ink, one in words.items() if _contrast(one, inks["ground"]) < 4.5} == {}
     assert len(set(colours)) == len(colours)
 

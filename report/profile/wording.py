@@ -1,0 +1,208 @@
+"""The words that the terminal and the page of a profile share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from report import format as fmt
+from report.legend import CAUSES
+from report.profile.model import Level, Profile, TaskProfile
+from report.trials.wait_causes import WaitCauses
+
+#: State of a slot → its name in charts, and its meaning.
+STATE_WORDS: Mapping[str, tuple[str, str]] = {
+    "core_held": ("core, GIL held", "on a core with the GIL, for which other threads waited"),
+    "core_released": ("core, GIL released", "on a core without the GIL"),
+    "core": ("core, GIL unknown", "on a core; whether it held the GIL isn't known"),
+    "runnable": ("no core", "ready to run, and no core was free"),
+    "gil_wait": ("GIL wait", "waiting for the GIL"),
+    "lock_wait": ("other lock", "waiting for a lock that isn't the GIL"),
+    "any_lock": ("lock, GIL unknown", "waiting for a lock; whether it is the GIL isn't known"),
+    "io_wait": ("network, disk, timer", "waiting for one of these, or for a child process"),
+    "unknown": ("unreadable", "its thread's state could not be read"),
+}
+
+#: Text of a figure that the recording doesn't show.
+UNKNOWN = "?"
+
+#: Columns of states in tables: title → the states whose shares they add.
+STATE_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "core": ("core_held", "core_released", "core"),
+    "no core": ("runnable",),
+    "GIL": ("gil_wait",),
+    "lock": ("lock_wait", "any_lock"),
+    "wait": ("io_wait",),
+}
+
+#: The meaning of these columns, and of those for pools whose slots share a thread.
+STATE_KEY = (
+    "Shares of the duration, by samples: core: computing; no core: ready, and no core was free; "
+    "GIL, lock: waiting for it; wait: for network, disk or a timer."
+)
+LOOP_KEY = "ran: share of the duration in which its slot ran; blocks: stretches of 50 ms or more."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of the table of tasks."""
+
+    title: str
+    show: Callable[[TaskProfile], str]
+    #: Whether it is left out on narrow terminals.
+    is_wide: bool = False
+
+
+def task_columns(profile: Profile) -> list[Column]:
+    """Return the columns after the task's name; those of states only if any task has them."""
+    return [
+        Column(title="jobs", show=lambda task: fmt.count(task.executions)),
+        Column(title="/s", show=lambda task: fmt.number(task.jobs_per_s)),
+        Column(title="busy", show=lambda task: fmt.percent(task.busy_share)),
+        Column(title="p50", show=lambda task: fmt.duration(task.wall_s.p50)),
+        Column(title="p95", show=lambda task: fmt.duration(task.wall_s.p95)),
+        Column(title="max", show=lambda task: fmt.duration(task.wall_max_s), is_wide=True),
+        Column(title="CPU", show=lambda task: _or_unknown(task.cpu_s), is_wide=True),
+        *_state_columns(profile),
+        Column(title="+ memory", show=growth, is_wide=True),
+        Column(title="bad ends", show=bad_ends, is_wide=True),
+    ]
+
+
+def _state_columns(profile: Profile) -> list[Column]:
+    found = []
+    if any(task.states for task in profile.tasks):
+        found += [
+            Column(title=title, show=_state_share(states))
+            for title, states in STATE_COLUMNS.items()
+        ]
+    if any(task.running_share is not None for task in profile.tasks):
+        found += [
+            Column(title="ran", show=lambda task: _share(task.running_share)),
+            Column(title="blocks", show=lambda task: _share(task.blocked_share)),
+        ]
+    return found
+
+
+def _state_share(states: tuple[str, ...]) -> Callable[[TaskProfile], str]:
+    def show(task: TaskProfile) -> str:
+        return _share(sum(task.states.get(one, 0.0) for one in states) if task.states else None)
+
+    return show
+
+
+def _share(share: float | None) -> str:
+    """Return a share; a dot for 0, so that the others are seen."""
+    if share is None:
+        return UNKNOWN
+    return fmt.percent(share) if share >= 0.005 else "·"
+
+
+def _or_unknown(value_s: float | None) -> str:
+    return UNKNOWN if value_s is None else fmt.duration(value_s)
+
+
+def growth(task: TaskProfile) -> str:
+    """Return the growth of memory by a job, with its interval if it excludes 0."""
+    found = task.growth_bytes
+    if found is None:
+        return UNKNOWN
+    if found.low <= 0 <= found.high:
+        return "0"
+    return f"{fmt.size(found.value)} [{fmt.size(found.low)}–{fmt.size(found.high)}]"
+
+
+def bad_ends(task: TaskProfile) -> str:
+    """Return the executions that were retried, failed, timed out or were lost."""
+    named = {
+        "retried": task.retries,
+        "failed": task.failures,
+        "timed out": task.timeouts,
+        "lost": task.lost,
+        "unfinished": task.unfinished,
+    }
+    return ", ".join(f"{count:,} {name}" for name, count in named.items() if count) or "–"
+
+
+def title(profile: Profile) -> str:
+    """Return the workers and what was recorded, as one sentence."""
+    workers = ", ".join(
+        f"{worker.name} ({worker.pool}{f', {worker.slots} slots' if worker.slots else ''})"
+        for worker in profile.workers
+    )
+    jobs = fmt.counted(profile.executions, noun="execution")
+    of_tasks = fmt.counted(len(profile.tasks), noun="task")
+    span = fmt.minutes(profile.span_s)
+    return f"{workers or 'an unknown worker'}: {jobs} of {of_tasks} in {span}"
+
+
+def conditions(profile: Profile) -> str:
+    """Return the versions and the machine."""
+    parts = [
+        *(f"Python {one}" for one in profile.pythons),
+        *(f"Celery {one}" for one in profile.celeries),
+        *([f"{profile.cores:g} cores"] if profile.cores else []),
+        fmt.moment(profile.begin_ns),
+    ]
+    return ", ".join(parts)
+
+
+def settings_lines(profile: Profile) -> list[tuple[str, str]]:
+    """Return what the worker's settings did to the jobs: a name and a sentence each."""
+    slots = profile.slots
+    of_slots = f" of {slots.available:.3g}" if slots.available else ", of an unknown number"
+    lines = [
+        (
+            "slots busy",
+            f"{slots.mean:.3g}{of_slots} on average; p95 {slots.p95:g}, most {slots.most:g}",
+        ),
+        ("wait", waits_text(profile.waits)),
+    ]
+    if profile.wait_s.p95 is not None:
+        lines[-1] = ("wait", f"{waits_text(profile.waits)}; p95 {fmt.duration(profile.wait_s.p95)}")
+    for use in profile.prefetch:
+        where = f"{use.worker}: " if len(profile.prefetch) > 1 else ""
+        moved = f"{use.start} → {use.most} → {use.end}" if use.most > use.start else f"{use.start}"
+        asked = f" (asked: {use.asked or 'no limit'})" if use.asked is not None else ""
+        lines.append(("prefetch count", f"{where}{moved}{asked}"))
+    for name, level, show in (
+        ("memory (PSS)", profile.pss_bytes, fmt.size),
+        ("connections", profile.connections, _plain),
+        ("processes", profile.processes, _plain),
+    ):
+        lines.append((name, _level(level, show=show)))
+    lines.append(("CPU", _cpu(profile)))
+    return lines
+
+
+def waits_text(waits: WaitCauses | None) -> str:
+    """Return the mean wait and the shares of its causes, the largest first."""
+    if waits is None:
+        return f"{UNKNOWN}: no execution was seen from its publication or receipt"
+    ordered = sorted(waits.causes.items(), key=lambda one: -one[1].share)
+    shares = ", ".join(f"{CAUSES[cause][0]} {fmt.percent(one.share)}" for cause, one in ordered)
+    return f"mean {fmt.duration(waits.mean_s)}{f': {shares}' if shares else ''}"
+
+
+def _plain(value: float | None) -> str:
+    return fmt.NOTHING if value is None else fmt.plain(value)
+
+
+def _level(level: Level | None, *, show: Callable[[float | None], str]) -> str:
+    if level is None:
+        return f"{UNKNOWN}: not sampled"
+    text = f"{show(level.mean)} on average, most {show(level.most)}"
+    if level.per_hour and abs(level.per_hour) >= 0.01 * level.mean:
+        verb = "grows" if level.per_hour > 0 else "shrinks"
+        text += f"; {verb} by {show(abs(level.per_hour))} an hour"
+    return text
+
+
+def _cpu(profile: Profile) -> str:
+    if profile.worker_cores is None:
+        return f"{UNKNOWN}: not sampled"
+    costs = [profile.recorder_cores or 0.0, profile.sampler_cores or 0.0]
+    text = f"{fmt.number(profile.worker_cores)} cores"
+    if profile.throttled_share:
+        text += f", stopped by a quota for {fmt.percent(profile.throttled_share)} of the time"
+    return f"{text}; recording them {fmt.number(sum(costs))}"
