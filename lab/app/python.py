@@ -281,11 +281,11 @@ def _ask(
             text = json.dumps({**request, "poolbench": __version__}).encode()
             process.communicate(text, timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
-            problem = f"the app {app.module} was not imported within {timeout_s:g} s"
-            raise refused(problem, "check what it does at import") from error
+            problem = f"the app {app.module} gave no answer within {timeout_s:g} s"
+            raise refused(problem, "check what it does when it is imported") from error
         finally:
             # the group also has what the app started at import
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         for file in (answers, errors):

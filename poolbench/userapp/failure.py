@@ -29,17 +29,15 @@ class AppError(Exception):
 
 
 def shortened(error: BaseException) -> str:
-    """Return the type, the last line and the place of an error of the app, without addresses.
+    """Return the type, the first line and the place of an error of the app, without addresses.
 
     The place is the last line of the app's own files in the traceback, if there is one.
     """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if isinstance(error, SyntaxError) and error.msg:
-        lines = [error.msg]
-    text = _ADDRESS.sub("(address)", f"{type(error).__name__}{': ' if lines else ''}")
-    text += _ADDRESS.sub("(address)", lines[-1]) if lines else ""
+    told = error.msg if isinstance(error, SyntaxError) else str(error)
+    first = next((line.strip() for line in told.splitlines() if line.strip()), "")
+    text = f"{type(error).__name__}: {first}" if first else type(error).__name__
     place = _place(error)
-    return f"{text[:_TEXT_CHARS]}{f' ({place})' if place else ''}"
+    return f"{_ADDRESS.sub('(address)', text)[:_TEXT_CHARS]}{f' ({place})' if place else ''}"
 
 
 def _place(error: BaseException) -> str:

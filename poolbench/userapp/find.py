@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from poolbench import OLDEST_CELERY
 from poolbench.errors import nearest
 from poolbench.userapp.failure import AppError, shortened
 
 if TYPE_CHECKING:
     from celery import Celery
+
+#: Oldest Celery whose apps can be tried.
+OLDEST_CELERY = (5, 3)
 
 
 def check_celery() -> str:
@@ -21,14 +25,14 @@ def check_celery() -> str:
     Raises:
         AppError: if there is none, or an older one than `OLDEST_CELERY`.
     """
-    oldest = ".".join(map(str, OLDEST_CELERY))
     try:
         import celery  # noqa: PLC0415 -- reported in one line if it is missing
     except ImportError as error:
         raise AppError("celery", f"Celery can't be imported: {shortened(error)}") from error
     version = str(celery.__version__)
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_CELERY:
-        raise AppError("celery", f"Celery {version} is older than {oldest}")
+        oldest = ".".join(map(str, OLDEST_CELERY))
+        raise AppError("celery", f"Celery {version} is too old", remedy=f"use {oldest} or newer")
     return version
 
 
@@ -43,22 +47,15 @@ def find_app(module: str) -> Celery:
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
     try:
         app = _import(module)
-    except ModuleNotFoundError as error:
-        name = module.partition(":")[0]
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise AppError(
-                "module",
-                f"there is no module {error.name} in {os.getcwd()}",  # noqa: PTH109
-                remedy="check module and directory",
-            ) from error
-        raise _not_imported(module, error) from error
-    except AttributeError as error:
-        # that of the search itself: the module has no such attribute
-        if getattr(error, "obj", None) is sys.modules.get(module.partition(":")[0]):
-            raise _no_app(module) from error
-        raise _not_imported(module, error) from error
     except (Exception, SystemExit) as error:
-        raise _not_imported(module, error) from error
+        if isinstance(error, SyntaxError) or _is_of_app(error):
+            text = f"the app {module} can't be imported: {shortened(error)}"
+            raise AppError("import", text) from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else ""
+        if missing and ":" not in missing:
+            text = f"there is no module {missing} in {os.getcwd()}"  # noqa: PTH109
+            raise AppError("module", text, remedy="check module and directory") from error
+        raise _no_app(module) from error
     if app is None:
         raise _no_app(module)
     return app
@@ -89,7 +86,13 @@ def _import(module: str) -> Celery | None:
     from celery import Celery  # noqa: PLC0415 -- see check_celery
     from celery.app.utils import find_app as find  # noqa: PLC0415
 
-    app: Any = find(module)
+    try:
+        app: Any = find(module)
+    except AttributeError:
+        # Celery also looks in the package's module celery, and drops the error of its import
+        if hasattr(sys.modules.get(module), "__path__"):
+            importlib.import_module(f"{module}.celery")
+        raise
     if not isinstance(app, Celery):
         return None
     app.loader.import_default_modules()
@@ -97,11 +100,17 @@ def _import(module: str) -> Celery | None:
     return app
 
 
+def _is_of_app(error: BaseException) -> bool:
+    """Return whether the app's code has raised an error, or what it calls, and not the search."""
+    import celery  # noqa: PLC0415 -- see check_celery
+    import kombu  # noqa: PLC0415
+
+    packages = [path for one in (celery, kombu) for path in one.__path__]
+    search = ("<frozen importlib", str(importlib.__file__), __file__, *packages)
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(not frame.filename.startswith(search) for frame in frames)
+
+
 def _no_app(module: str) -> AppError:
-    return AppError(
-        "app", f"the module {module} has no Celery app", remedy="write it as after celery -A"
-    )
-
-
-def _not_imported(module: str, error: BaseException) -> AppError:
-    return AppError("import", f"the app {module} can't be imported: {shortened(error)}")
+    text = f"the module {module} has no Celery app"
+    return AppError("app", text, remedy="write it as after celery -A")

@@ -31,10 +31,28 @@ def prepare(settings: Settings) -> Celery:
         AppError: if it can't be found.
     """
     check_celery()
+    apply_before_tasks(settings.celery)
     app = find_app(settings.app)
+    # again, since the app's code may have changed some later
     apply_settings(app, settings.celery)
     register_jobs(app, runs_coroutines=settings.runs_coroutines)
     return app
+
+
+def apply_before_tasks(settings: Mapping[str, Any]) -> None:
+    """Let every app of this process have these settings before its tasks take options from them.
+
+    Tasks do that when the app is finalized, which its code may do while it is imported.
+    """
+    celery: Any = Celery
+    finalize = celery.finalize
+
+    def finalize_with_settings(app: Any, auto: bool = False) -> None:  # noqa: FBT001, FBT002
+        if not app.finalized:
+            apply_settings(app, settings)
+        finalize(app, auto)
+
+    celery.finalize = finalize_with_settings
 
 
 def apply_settings(app: Celery, settings: Mapping[str, Any]) -> None:
