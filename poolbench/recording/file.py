@@ -70,8 +70,9 @@ class RecordingFile:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise
-            start = max(0, self._size_bytes - len(line) - LINE_MAX_BYTES)
-            end = start + os.pread(self._fd, LINE_MAX_BYTES, start).rfind(b"\n") + 1
+            most = max(0, self._size_bytes - len(line))
+            start = max(0, most - LINE_MAX_BYTES)
+            end = start + os.pread(self._fd, most - start, start).rfind(b"\n") + 1
             os.ftruncate(self._fd, end)
             self._size_bytes = end
             _write(self._fd, line)
@@ -168,27 +169,28 @@ def _describe_dropped(fd: int, *, end: int) -> bytes:
 
     Its first line counts everything that was dropped until now, in addition to what it counted.
     """
-    opening: dict[str, object] = {}
-    worker, tasks = b"", list[bytes]()
-    dropped_lines, dropped_bytes = 0, 0
+    opening, worker, tasks = b"", b"", list[bytes]()
+    dropped_lines, dropped_bytes = 0, end
     for chunk in _chunks(fd, start=0, end=end):
         dropped_lines += chunk.count(b"\n")
         for match in _DESCRIPTION.finditer(chunk):
             line, moment = match[0], match[1]
             if moment == b"recording":
-                opening = json.loads(line)
-                dropped_lines += int(str(opening.get("dropped_lines", 0)))
-                dropped_bytes += int(str(opening.get("dropped_bytes", 0)))
-                worker, tasks = b"", []
+                opening, worker, tasks = line, b"", []
+                known = json.loads(line)
+                dropped_lines += known["dropped_lines"]
+                dropped_bytes += known["dropped_bytes"]
             elif moment == b"worker":
                 worker = line
             else:
                 tasks.append(line)
-    kept = worker + b"".join(tasks)
-    dropped_lines -= 1 + kept.count(b"\n")
-    dropped_bytes += end - len(kept)
-    counted = {**opening, "dropped_lines": dropped_lines, "dropped_bytes": dropped_bytes}
-    return json.dumps(counted, separators=(",", ":")).encode() + b"\n" + kept
+    kept = [opening, worker, *tasks]
+    dropped_lines -= len(list(filter(None, kept)))
+    dropped_bytes -= sum(map(len, kept))
+    counted = json.loads(opening)
+    counted |= {"dropped_lines": dropped_lines, "dropped_bytes": dropped_bytes}
+    kept[0] = json.dumps(counted, separators=(",", ":")).encode() + b"\n"
+    return b"".join(kept)
 
 
 def _chunks(fd: int, *, start: int, end: int) -> Iterator[bytes]:

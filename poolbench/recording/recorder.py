@@ -57,7 +57,7 @@ class FileRecorder:
         try:
             self._file.append(self._opening_line())
             reason = self._record()
-            self._append(self._observer.end())
+            self._file.append(self._observer.end())
         except OSError as error:
             code, reason = ExitCode.STORAGE, _reason_of(error)
             _log(f"the recording {self._settings.path} ends, the jobs continue: {error}")
@@ -76,7 +76,7 @@ class FileRecorder:
         while True:
             lines, has_ended = self._read()
             self._append(lines)
-            self._file.append(self._observer.observe(lines))
+            self._append_observed(lines)
             now_s = time.monotonic()
             if has_ended:
                 return "worker"
@@ -101,6 +101,15 @@ class FileRecorder:
         # a longer line is none of the probe's
         self._tail = tail if len(tail) <= LINE_MAX_BYTES else b""
         return lines + newline, False
+
+    def _append_observed(self, lines: bytes) -> None:
+        """Append what the observer adds; a fault of it ends the sampling, never the recording."""
+        try:
+            found = self._observer.observe(lines)
+        except Exception as error:  # noqa: BLE001 -- the worker's own lines matter more
+            _log(f"sampling ends, the recording continues: {error!r}")
+            found, self._observer = b"", Observer()
+        self._file.append(found)
 
     def _append(self, lines: bytes) -> None:
         if lines:

@@ -24,8 +24,9 @@ GIL_PROBE = "POOLBENCH_RECORD_GIL_PROBE"
 #: Largest size of a recording by default, bytes.
 DEFAULT_MAX_SIZE_BYTES = 200_000_000
 
-#: Bounds of the largest size, bytes, and of the duration, seconds (a week).
-_SIZE_BOUNDS = (1_000_000, 1_000_000_000_000)
+#: Bounds of the largest size, bytes, and of the duration, seconds (a week). A size far above what one
+#: read of the pipe brings is never exceeded.
+_SIZE_BOUNDS = (10_000_000, 1_000_000_000_000)
 _DURATION_BOUNDS_S = (1.0, 7 * 86_400.0)
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)?\s*", re.IGNORECASE)
@@ -99,7 +100,7 @@ def read_size_bytes(text: str, field: str) -> int:
     size_bytes = int(float(match[1]) * _SIZE_UNITS[(match[2] or "").upper()]) if match else 0
     if not low <= size_bytes <= high:
         raise UsageError(
-            Fault(field=field, seen=repr(text), problem="must be a size from 1MB to 1000GB")
+            Fault(field=field, seen=repr(text), problem="must be a size from 10MB to 1000GB")
         )
     return size_bytes
 
