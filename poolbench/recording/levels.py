@@ -18,7 +18,7 @@ _CPUCLOCK_SCHED = 2
 
 #: Share of a core that reading PSS may take; beyond it PSS is read less often. The kernel adds it
 #: up page by page.
-_PSS_CPU_SHARE = 0.01
+_PSS_CPU_SHARE = 0.005
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from poolbench.recording.gil_address import GilAddress, GilNotFoundError, find_gil
+from poolbench.recording.gil_probe import GIL_LINE
 from poolbench.recording.levels import Levels
 from poolbench.recording.settings import RecordingSettings
 from poolbench.recording.slot_states import SlotStates
@@ -43,6 +46,10 @@ class Observer:
         reason = f"states of threads are read on Linux only, not on {sys.platform}"
         return {"sample_hz": 0, "gil": "unknown", "gil_reason": reason}
 
+    def to_store(self, lines: bytes) -> bytes:
+        """Return the lines without those that are meant for the observer alone."""
+        return lines
+
     def observe(self, lines: bytes) -> bytes:  # noqa: ARG002 -- what a real one sees
         """Return lines to append after ``lines``, the complete ones since the last call.
 
@@ -60,6 +67,10 @@ class LinuxObserver(Observer):
 
     def __init__(self, worker_pid: int, *, sample_hz: float = SAMPLE_HZ) -> None:
         self._pid = worker_pid
+        # a slot takes two descriptors, and a pool may have hundreds
+        _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
         self._shortest_interval_s = self.interval_s = 1.0 / sample_hz
         self._gil: GilAddress | None = None
         self._opening: dict[str, Any] = {"sample_hz": sample_hz, **self._find_gil()}
@@ -71,6 +82,14 @@ class LinuxObserver(Observer):
     def opening(self) -> dict[str, Any]:
         """Return the members of the `recording` line that describe the sampling."""
         return self._opening
+
+    def to_store(self, lines: bytes) -> bytes:
+        """Return the lines without those of `gil_probe`."""
+        if GIL_LINE not in lines:
+            return lines
+        return b"".join(
+            line for line in lines.splitlines(keepends=True) if not line.startswith(GIL_LINE)
+        )
 
     def observe(self, lines: bytes) -> bytes:
         """Sample the slots, and measure the levels if a second has passed."""

@@ -75,7 +75,7 @@ class FileRecorder:
         started_s = checked_s = time.monotonic()
         while True:
             lines, has_ended = self._read()
-            self._append(lines)
+            self._append(self._observer.to_store(lines))
             self._append_observed(lines)
             now_s = time.monotonic()
             if has_ended:

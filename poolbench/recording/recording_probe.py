@@ -39,8 +39,9 @@ from poolbench.recording.description import (
     worker_members,
 )
 from poolbench.recording.file import open_recording
+from poolbench.recording.gil_probe import start_gil_probe
 from poolbench.recording.running_time import RunningTime
-from poolbench.recording.settings import load_recording_settings
+from poolbench.recording.settings import GIL_PROBE, load_recording_settings
 from poolbench.records import Outcome
 from poolbench.work import WORK_NS
 
@@ -110,10 +111,22 @@ class RecordingProbe(Probe):
 
     @guarded
     def on_process_init(self, **_: object) -> None:
-        """Join the worker's pipe in a spawned slot."""
+        """Join the worker's pipe in a spawned slot, and measure the GIL in it if that is asked for.
+
+        Celery calls it in each child of a prefork worker, and in a solo worker.
+        """
         super().on_process_init()
         if self._pipe is not None:
             self._pipe.on_broken = self._on_broken
+            if os.environ.get(GIL_PROBE) == "1":
+                start_gil_probe(self._write_gil_line)
+
+    def _write_gil_line(self, line: bytes) -> bool:
+        """Write a line of the GIL's helper; return whether the recording continues."""
+        pipe = self._pipe
+        if pipe is not None:
+            pipe.write(line)
+        return pipe is not None
 
     @guarded
     def on_beat(self, consumer: Any) -> None:

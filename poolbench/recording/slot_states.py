@@ -12,10 +12,12 @@ import contextlib
 import json
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from poolbench.recording.gil_probe import GIL_LINE
 from poolbench.recording.thread_states import (
     GIL_WAIT,
     RUNNING,
@@ -47,7 +49,13 @@ _STARTED, _FINISHED = (
 )
 
 #: The members that matter here; text in a line has its quotes escaped.
-_MEMBER = re.compile(rb'"(nonce|t_ns|pid|thread_id|pool_seen|gil_enabled)":"?([^",}]*)')
+_MEMBER = re.compile(rb'"(nonce|t_ns|pid|thread_id|pool_seen|gil_enabled|held)":"?([^",}]*)')
+
+#: Age at which a measurement of the GIL no longer counts, ns: three intervals.
+_PROBE_AGE_NS = 60_000_000
+
+#: A helper that was runnable for longer than this is late for that reason, ns.
+_QUEUED_NS = 1_000_000
 
 #: Shares of the time on a core: with the GIL, without it, and unknown.
 Shares = tuple[float, float, float]
@@ -82,7 +90,7 @@ class Charge:
             found |= {name: rest_ns * ns / total_ns for name, ns in asleep.items()}
         return {name: round(found.get(name, 0.0)) for name in STATE_COLUMNS}
 
-    def add(self, sample: _Sample, core_shares: Shares) -> None:
+    def add(self, sample: Sample, core_shares: Shares) -> None:
         """Charge a sample; its time on a core divides by ``core_shares``."""
         self.samples += 1
         if sample.state == RUNNING:
@@ -115,7 +123,9 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sample:
+class Sample:
+    """One look at one thread."""
+
     t_ns: int
     #: Since the round of samples before it, ns.
     gap_ns: int
@@ -135,20 +145,21 @@ class _Thread:
         #: When a line of a job of its own was read last, ns; 0 if never.
         self.used_at_ns = 0
         self.is_busy = False
+        self.is_helper = False
         self.times: tuple[int, int] = (0, 0)
         #: The round of samples in which it was read last.
         self.round = -1
         self.searched_run_ns = 0
-        self.sample: _Sample | None = None
+        self.sample: Sample | None = None
 
-    def take(self, *, number: int, gap_ns: int) -> _Sample:
+    def take(self, *, number: int, gap_ns: int) -> Sample:
         """Sample it, in the round of that number."""
         before, before_round = self.times, self.round
         state = self.reader.read_state()
         self.times = run_ns, wait_ns = self.reader.read_times()
         self.round = number
         is_next = before_round == number - 1
-        self.sample = _Sample(
+        self.sample = Sample(
             t_ns=time.time_ns(),
             gap_ns=gap_ns,
             state=state,
@@ -156,12 +167,12 @@ class _Thread:
         )
         return self.sample
 
-    def charge_at(self, t_ns: int) -> Charge | None:
-        """Return what a sample of that time is charged to."""
+    def job_at(self, t_ns: int) -> _Job | None:
+        """Return the job of its own that ran at that time."""
         for job in reversed(self.jobs):
             if job.started_ns <= t_ns and (job.ended_ns is None or t_ns < job.ended_ns):
-                return job.charge
-        return self.loop
+                return job
+        return None
 
 
 class _Process:
@@ -173,12 +184,46 @@ class _Process:
         self.has_gil = True
         self.threads: dict[int, _Thread] = {}
         self.searched_at_ns = 0
+        #: When its helper (`gil_probe`) asked for the GIL, and whether it was held: in rounds of
+        #: samples that are charged, and since.
+        self._probes: deque[tuple[int, bool]] = deque(maxlen=8)
+        self._new_probes: list[tuple[int, bool]] = []
+        self._helper: _Thread | None = None
+
+    def note_probe(self, fields: dict[bytes, bytes]) -> None:
+        """Read a line of its helper."""
+        self._helper = self._helper or self.thread(int(fields[b"thread_id"]))
+        if self._helper is not None:
+            self._helper.is_helper = True
+            self._new_probes.append((int(fields[b"t_ns"]), fields[b"held"] == b"true"))
+
+    def settle_probes(self) -> None:
+        """Accept the measurements of the round, unless the helper was late for want of a core."""
+        sample = self._helper.sample if self._helper is not None else None
+        if sample is not None:
+            new = [probe for probe in self._new_probes if probe[0] <= sample.t_ns]
+            self._new_probes = self._new_probes[len(new) :]
+            if sample.times is not None and sample.times[1] < _QUEUED_NS:
+                self._probes.extend(new)
+
+    def probed_shares(self, *, from_ns: int, to_ns: int) -> Shares | None:
+        """Return how the time of a job on a core divides, as its helper measured; None if not."""
+        verdicts = [is_held for t_ns, is_held in self._probes if from_ns <= t_ns <= to_ns]
+        if not verdicts:
+            return None
+        held = sum(verdicts) / len(verdicts)
+        return held, 1.0 - held, 0.0
 
     def watched(self, now_ns: int) -> Iterator[tuple[int, _Thread]]:
         """Yield the threads that are worth a sample."""
         for thread_id, thread in list(self.threads.items()):
             is_used = thread.used_at_ns + _IDLE_NS > now_ns or thread.loop is not None
-            if is_used or thread.is_busy or any(job.ended_ns is None for job in thread.jobs):
+            if (
+                is_used
+                or thread.is_busy
+                or thread.is_helper
+                or any(job.ended_ns is None for job in thread.jobs)
+            ):
                 yield thread_id, thread
 
     def search_busy(self, now_ns: int) -> None:
@@ -186,8 +231,13 @@ class _Process:
         if now_ns - self.searched_at_ns < _SEARCH_NS:
             return
         is_first, self.searched_at_ns = not self.searched_at_ns, now_ns
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            thread = self.thread(int(task.name))
+        thread_ids = {int(task.name) for task in Path(f"/proc/{self.pid}/task").iterdir()}
+        for thread_id in self.threads.keys() - thread_ids:
+            # one with jobs ends where it is sampled
+            if not self.threads[thread_id].jobs:
+                self.threads.pop(thread_id).reader.close()
+        for thread_id in thread_ids:
+            thread = self.thread(thread_id)
             if thread is not None:
                 with contextlib.suppress(ThreadGoneError):
                     run_ns, _ = thread.reader.read_times()
@@ -222,7 +272,7 @@ class SlotStates:
         self._sampled_at_ns = time.monotonic_ns()
 
     def note(self, line: bytes) -> None:
-        """Read a line of the probe; only *started* and *finished* ones matter."""
+        """Read a line of the probe; those without a slot's time don't matter."""
         if line.startswith(_STARTED):
             self._note_start(dict(_MEMBER.findall(line)))
         elif line.startswith(_FINISHED):
@@ -231,6 +281,11 @@ class SlotStates:
             if thread is not None and job is not None:
                 job.ended_ns = int(fields[b"t_ns"])
                 thread.used_at_ns = time.monotonic_ns()
+        elif line.startswith(GIL_LINE):
+            fields = dict(_MEMBER.findall(line))
+            process = self._processes.get(int(fields[b"pid"]))
+            if process is not None:
+                process.note_probe(fields)
 
     def sample(self) -> list[bytes]:
         """Sample all slots that run jobs; return the *states* lines of executions that ended.
@@ -291,12 +346,12 @@ class SlotStates:
         lines: list[bytes] = []
         for process in self._processes.values():
             samples = [one.sample for one in process.threads.values() if one.sample is not None]
-            shares = _core_shares(samples, has_gil=process.has_gil)
+            process.settle_probes()
+            shares = core_shares(samples, has_gil=process.has_gil)
             for thread in process.threads.values():
                 sample, thread.sample = thread.sample, None
-                charge = thread.charge_at(sample.t_ns) if sample is not None else None
-                if sample is not None and charge is not None:
-                    charge.add(sample, shares)
+                if sample is not None:
+                    _charge(thread, sample, process=process, shares=shares)
                 if any(job.ended_ns is not None for job in thread.jobs):
                     self._ended += [job for job in thread.jobs if job.ended_ns is not None]
                     thread.jobs = [job for job in thread.jobs if job.ended_ns is None]
@@ -337,7 +392,17 @@ def _add(to: dict[str, float], name: str, ns: float) -> None:
     to[name] = to.get(name, 0.0) + ns
 
 
-def _core_shares(samples: list[_Sample], *, has_gil: bool) -> Shares:
+def _charge(thread: _Thread, sample: Sample, *, process: _Process, shares: Shares) -> None:
+    job = thread.job_at(sample.t_ns)
+    if job is not None:
+        from_ns = max(job.started_ns, sample.t_ns - _PROBE_AGE_NS)
+        probed = process.probed_shares(from_ns=from_ns, to_ns=sample.t_ns)
+        job.charge.add(sample, probed or shares)
+    elif thread.loop is not None:
+        thread.loop.add(sample, shares)
+
+
+def core_shares(samples: list[Sample], *, has_gil: bool) -> Shares:
     """Return how the time on a core of a process's threads divides, from one round of samples.
 
     Only one thread at a time holds the GIL: what threads ran together beyond the time that passed,
