@@ -47,8 +47,12 @@ class Observer:
         return {"sample_hz": 0, "gil": "unknown", "gil_reason": reason}
 
     def to_store(self, lines: bytes) -> bytes:
-        """Return the lines without those that are meant for the observer alone."""
-        return lines
+        """Return the lines without those of `gil_probe`, which are for the observer alone."""
+        if GIL_LINE not in lines:
+            return lines
+        return b"".join(
+            line for line in lines.splitlines(keepends=True) if not line.startswith(GIL_LINE)
+        )
 
     def observe(self, lines: bytes) -> bytes:  # noqa: ARG002 -- what a real one sees
         """Return lines to append after ``lines``, the complete ones since the last call.
@@ -82,14 +86,6 @@ class LinuxObserver(Observer):
     def opening(self) -> dict[str, Any]:
         """Return the members of the `recording` line that describe the sampling."""
         return self._opening
-
-    def to_store(self, lines: bytes) -> bytes:
-        """Return the lines without those of `gil_probe`."""
-        if GIL_LINE not in lines:
-            return lines
-        return b"".join(
-            line for line in lines.splitlines(keepends=True) if not line.startswith(GIL_LINE)
-        )
 
     def observe(self, lines: bytes) -> bytes:
         """Sample the slots, and measure the levels if a second has passed."""
