@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import polars as pl
 
+from collector.job_trees import trees
 from collector.reasons import Code, Reason
 from poolbench.errors import PlannedError
 from poolbench.records import FINAL_OUTCOMES, Outcome
@@ -26,7 +27,9 @@ IS_PLANNED_FAILURE = pl.col("error").str.starts_with(PlannedError.__name__).fill
 _JOB = ("trial", "seq")
 
 
-def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledger]:
+def ledgers(
+    records: pl.DataFrame, *, sent: Mapping[int, int], published: pl.DataFrame | None = None
+) -> dict[int, Ledger]:
     """Return the ledger of each trial that was sent or recorded, in order of the trials.
 
     Records of jobs without Poolbench's header (null ``seq``) are in no ledger.
@@ -35,9 +38,17 @@ def ledgers(records: pl.DataFrame, *, sent: Mapping[int, int]) -> dict[int, Ledg
         records: of the columns ``trial, seq, attempt, outcome, error, finished_again_ns``; others
             are ignored.
         sent: jobs sent, by trial.
+        published: for a user's app: the messages that its jobs have published, of the same trials
+            or of more (`collector.job_trees`). A job ends with the last of them, and a duplicate is
+            one of a message. ``task_id`` and ``received_ns``, ``started_ns`` and ``finished_ns``
+            are read too.
     """
     ours = records.lazy().filter(pl.all_horizontal(pl.col(*_JOB).is_not_null()))
-    counted = pl.concat([_jobs(ours), _retried(ours), _duplicated(ours)], how="align")
+    if published is None:
+        ends, message = _jobs(ours), [*_JOB]
+    else:
+        ends, message = _trees(ours, published=published), [*_JOB, "task_id"]
+    counted = pl.concat([ends, _retried(ours), _duplicated(ours, message=message)], how="align")
     counts = {row.pop("trial"): row for row in counted.collect().fill_null(0).to_dicts()}
     nothing = {one.name: 0 for one in fields(Ledger) if one.name not in ("sent", "lost")}
     return {
@@ -78,14 +89,22 @@ def _jobs(ours: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
+def _trees(ours: pl.LazyFrame, *, published: pl.DataFrame) -> pl.LazyFrame:
+    """Return the number of jobs of each trial by their end; open jobs have none."""
+    records = ours.collect()
+    own = published.filter(pl.col("trial").is_in(records["trial"].unique()))
+    jobs = trees(records, published=own)
+    return jobs.lazy().group_by("trial").agg(pl.col(*_ENDS).sum())
+
+
 def _retried(ours: pl.LazyFrame) -> pl.LazyFrame:
     is_retry = pl.col("outcome") == Outcome.RETRIED.value
     return ours.group_by("trial").agg(retried=is_retry.sum())
 
 
-def _duplicated(ours: pl.LazyFrame) -> pl.LazyFrame:
+def _duplicated(ours: pl.LazyFrame, *, message: Sequence[str]) -> pl.LazyFrame:
     finished = ours.filter(pl.col("outcome").is_in(_FINISHED))
     # an execution that finished again counts as two, even if it finished more often
     ends = 1 + pl.col("finished_again_ns").is_not_null().cast(pl.Int64)
-    by_attempt = finished.group_by(*_JOB, "attempt").agg(executions=ends.sum())
+    by_attempt = finished.group_by(*message, "attempt").agg(executions=ends.sum())
     return by_attempt.group_by("trial").agg(duplicated=(pl.col("executions") - 1).sum())

@@ -55,6 +55,7 @@ def figures(
     slots: int,
     is_capacity: bool,
     sender_boot_id: str | None = None,
+    peak: int | None = None,
 ) -> Figures:
     """Return the figures of a trial.
 
@@ -70,8 +71,11 @@ def figures(
         slots: of the contender; 0 if unknown.
         is_capacity: whether the whole backlog was sent at once.
         sender_boot_id: boot of the machine that stamped ``due_ns``; None if unknown.
+        peak: the most executions at one instant, if more than those of the records ran.
+
+    Jobs of a user's app end when ``job_ended_ns`` says so (`collector.job_trees`).
     """
-    peak = peak_in_flight(records)
+    peak = peak_in_flight(records) if peak is None else peak
     throughput_per_s, missing = (
         _capacity(records, slots=slots, peak=peak) if is_capacity else _rate(records)
     )
@@ -146,7 +150,7 @@ def prefetch_waits_ns(records: pl.DataFrame) -> pl.Series:
 
 def responses_ns(records: pl.DataFrame) -> pl.Series:
     """Return each done job's time from due to finished, including retries, ns."""
-    return known((records["finished_ns"] - records["due_ns"]).filter(_is_done(records)))
+    return known((_ends_ns(records) - records["due_ns"]).filter(_is_done(records)))
 
 
 def peak_in_flight(records: pl.DataFrame) -> int:
@@ -188,7 +192,12 @@ def _is_done(records: pl.DataFrame) -> pl.Series:
 
 
 def _finishes_ns(records: pl.DataFrame) -> pl.Series:
-    return known(records["finished_ns"].filter(_is_done(records)))
+    return known(_ends_ns(records).filter(_is_done(records)))
+
+
+def _ends_ns(records: pl.DataFrame) -> pl.Series:
+    """Return when the job of each execution ended; of a user's app, with all that it led to."""
+    return records["job_ended_ns" if "job_ended_ns" in records.columns else "finished_ns"]
 
 
 def _capacity(

@@ -23,6 +23,7 @@ from collector.files import (
     write_atomically,
     write_table,
 )
+from collector.job_trees import PUBLISHED_SCHEMA
 from collector.parts import StoredPart, StreamId, find_parts, outermost, part_name
 from collector.run_manifest import (
     MANIFEST_FORMAT,
@@ -54,6 +55,7 @@ class RunFolder:
         self.manifest_path = path / "manifest.json"
         self.jobs_path = path / "jobs.parquet"
         self.samples_path = path / "samples.parquet"
+        self.published_path = path / "published.parquet"
         #: Rejected lines with their reasons, one JSON object on each line.
         self.rejects_path = path / "rejects.jsonl"
 
@@ -137,6 +139,16 @@ class RunFolder:
     def trial_records(self) -> TrialRecords:
         """Return a reader of the run's records that keeps only a few trials in memory."""
         return TrialRecords(self.jobs_path)
+
+    def write_published(self, messages: pl.DataFrame) -> None:
+        """Write the messages that jobs of a user's app have published."""
+        write_table(self.published_path, frame=conform(messages, schema=PUBLISHED_SCHEMA))
+
+    def read_published(self) -> pl.DataFrame | None:
+        """Return the messages that jobs of a user's app have published; None without an app."""
+        if not self.published_path.exists():
+            return None
+        return read_table(self.published_path, schema=PUBLISHED_SCHEMA)
 
     def write_samples(self, samples: pl.DataFrame) -> None:
         """Write the samples taken during the trials to ``samples.parquet``."""

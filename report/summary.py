@@ -52,7 +52,9 @@ def summarize(folder: RunFolder, *, is_every_pair: bool = False) -> Summary:
     """
     manifest = folder.read_manifest()
     records, samples = folder.trial_records(), folder.read_samples()
-    trials = measure_trials(manifest, records=records, samples=samples)
+    trials = measure_trials(
+        manifest, records=records, samples=samples, published=folder.read_published()
+    )
     measured = [trial for trial in trials if not trial.is_pilot]
     rows = _rows(manifest, trials=measured)
     verdicts = _verdicts(manifest, rows=rows, is_every_pair=is_every_pair)
@@ -108,7 +110,12 @@ def judge_run(folder: RunFolder) -> list[Verdict]:
         StorageError: if the folder can't be read, or is not that of a lab run.
     """
     manifest = folder.read_manifest()
-    trials = measure_trials(manifest, records=folder.trial_records(), samples=folder.read_samples())
+    trials = measure_trials(
+        manifest,
+        records=folder.trial_records(),
+        samples=folder.read_samples(),
+        published=folder.read_published(),
+    )
     measured = [trial for trial in trials if not trial.is_pilot]
     return _verdicts(manifest, rows=_rows(manifest, trials=measured))
 

@@ -11,7 +11,9 @@ import polars as pl
 import redis
 
 from collector.fold import fold
+from collector.job_trees import collect_published, root_executions, trees
 from collector.schema import LINE_SCHEMA
+from lab.instruments.open_jobs import OpenJobs
 from lab.instruments.overlap import peak_in_flight
 from poolbench.keys import LINES_FIELD, records_stream
 from poolbench.records import FINAL_OUTCOMES, OUTCOME_OF_STATE, Moment, decode_line
@@ -36,12 +38,17 @@ class TrialView:
     last_line_at_s: float = field(default_factory=time.monotonic)
     #: All lines, if the trial is judged during the run; else None.
     lines: list[dict[str, Any]] | None = None
+    #: The jobs of a user's app, which end with the last message that they publish; else None.
+    open_jobs: OpenJobs | None = None
 
     def take(self, line: dict[str, Any]) -> None:
         """Count one line."""
         self.last_line_at_s = time.monotonic()
         if self.lines is not None:
             self.lines.append(line)
+        if self.open_jobs is not None:
+            self._follow(line, jobs=self.open_jobs)
+            return
         match line["m"]:
             case Moment.STARTED:
                 self.started_ns[line["nonce"]] = line["t_ns"]
@@ -52,9 +59,31 @@ class TrialView:
             case Moment.VERDICT if line.get("outcome") in FINAL_OUTCOMES:
                 self.ended.add(line["seq"])
 
+    def _follow(self, line: dict[str, Any], *, jobs: OpenJobs) -> None:
+        """Count one line of a user's app: a job may have published more since it seemed to end."""
+        match line["m"]:
+            case Moment.STARTED:
+                self.started_ns[line["nonce"]] = line["t_ns"]
+            case Moment.FINISHED:
+                self.finished_ns[line["nonce"]] = line["t_ns"]
+        (self.ended.add if jobs.take(line) else self.ended.discard)(line["seq"])
+
     def records(self) -> pl.DataFrame:
-        """Return the records of the kept lines, as the run's folder will contain them."""
-        return fold(pl.DataFrame(self.lines or [], schema=LINE_SCHEMA))
+        """Return the records of the kept lines, as the run's folder will contain them.
+
+        For a user's app, those of `collector.job_trees.root_executions`.
+        """
+        lines = pl.DataFrame(self.lines or [], schema=LINE_SCHEMA)
+        if self.open_jobs is None:
+            return fold(lines)
+        records = fold(lines)
+        jobs = trees(records, published=collect_published([lines]))
+        return root_executions(records, jobs=jobs)
+
+    @property
+    def jobs_done(self) -> int:
+        """Return how many executions have finished, or how many jobs of a user's app."""
+        return len(self.finished_ns if self.open_jobs is None else self.ended)
 
     def peak_overlap(self) -> int:
         """Return the most executions in flight at one instant."""
@@ -64,15 +93,19 @@ class TrialView:
 class StreamFollower:
     """Reads a run's stream from its beginning, without consuming it."""
 
-    def __init__(self, client: redis.Redis, *, run: str) -> None:
+    def __init__(self, client: redis.Redis, *, run: str, is_app: bool = False) -> None:
+        """Set the run, and whether its jobs are those of a user's app."""
         self._client = client
+        self._is_app = is_app
         self._stream = records_stream(run)
         self._last_id = b"0-0"
         self._views: dict[int, TrialView] = {}
 
     def view(self, trial: int) -> TrialView:
         """Return the view of a trial, made at the first call."""
-        return self._views.setdefault(trial, TrialView())
+        if trial not in self._views:
+            self._views[trial] = TrialView(open_jobs=OpenJobs() if self._is_app else None)
+        return self._views[trial]
 
     def forget(self, trial: int) -> TrialView:
         """Delete the view of a finished trial, and return it."""

@@ -17,6 +17,7 @@ import redis
 from collector.files import make_folder
 from collector.fold import fold_parts
 from collector.ingest import Ingest
+from collector.job_trees import collect_published
 from collector.reasons import Code, Reason
 from collector.run_manifest import Ceilings, Contender, State
 from collector.schema import SAMPLE_SCHEMA
@@ -113,7 +114,7 @@ def conduct_experiment(
             experiment=experiment,
             folder=folder,
             client=broker.client,
-            follower=StreamFollower(broker.client, run=name),
+            follower=StreamFollower(broker.client, run=name, is_app=experiment.app is not None),
             gauges=gauges,
             environment={**variables, "POOLBENCH_REDIS_URL": broker.url},
             monitor=MachineMonitor(server_cpu_s=broker.cpu_s),
@@ -322,6 +323,8 @@ def _keep(run: Run, *, state: State) -> None:
     with Ingest(run.client, run=run.name, folder=run.folder.path) as ingest:
         ingest.drain()
     run.folder.write_jobs(fold_parts(run.folder.iter_lines()))
+    if run.experiment.app is not None:
+        run.folder.write_published(collect_published(run.folder.iter_lines()))
     run.count_interrupted()
     run.kept_trials = len(run.trials)
     run.folder.write_manifest(run.manifest(state=state))

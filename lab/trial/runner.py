@@ -23,6 +23,11 @@ from report.trials.slo import by_job, judge_rate, slo_of
 #: Jobs that a capacity trial needs for each job in flight, for its steady state.
 JOBS_IN_FLIGHT = 5
 
+#: How long no line may come before the jobs of a user's app have ended that several workers run,
+#: seconds: the lines of one worker may arrive before those of another which were written earlier,
+#: but not later than a recorder's pause of a tenth of a second.
+SETTLE_S = 0.4
+
 #: Most jobs in flight of a trial, as a multiple of its pilot's. The highest measured multiple is 3,
 #: with a hundred coroutines that had just opened their connections.
 MORE_THAN_PILOT = 4
@@ -132,7 +137,7 @@ def measured_rate_per_s(view: TrialView) -> float:
     if not view.finished_ns or not view.started_ns:
         return 0.0
     span_ns = max(view.finished_ns.values()) - min(view.started_ns.values())
-    return len(view.finished_ns) * 1e9 / span_ns if span_ns > 0 else 0.0
+    return view.jobs_done * 1e9 / span_ns if span_ns > 0 else 0.0
 
 
 def busy_slots(peak: int, *, jobs: int, slots: int) -> int:
@@ -175,7 +180,8 @@ def follow(
     stall_s = max(stall_s, bench.experiment.stall_s) + max(pauses_s, default=0.0)
     view = bench.follower.view(plan.trial)
     view.last_line_at_s = time.monotonic()
-    while (sent := sent_in_all(view)) is None or len(view.ended) < sent:
+    settle_s = SETTLE_S if bench.experiment.app and len(worker.processes) > 1 else 0.0
+    while (sent := sent_in_all(view)) is None or not _has_ended(view, sent=sent, settle_s=settle_s):
         bench.follower.read(wait_s=0.1)
         now_s = time.monotonic()
         missing = {"sent": sent or plan.count, "missing": (sent or plan.count) - len(view.ended)}
@@ -187,6 +193,12 @@ def follow(
         look()
     # other workers of the contender may have done all jobs
     return None if worker.is_alive else worker.exit_reason(sent=sent, missing=0)
+
+
+def _has_ended(view: TrialView, *, sent: int, settle_s: float) -> bool:
+    """Return whether all jobs have ended, and no line has come for ``settle_s``."""
+    is_quiet = not settle_s or time.monotonic() - view.last_line_at_s >= settle_s
+    return len(view.ended) >= sent and is_quiet
 
 
 def _limit_rates(

@@ -211,11 +211,14 @@ def by_job(records: pl.DataFrame) -> pl.DataFrame:
     done.
 
     Args:
-        records: one trial's records with `COLUMNS`, one or more per attempt.
+        records: one trial's records with `COLUMNS`, one or more per attempt; of a user's app, those
+            of `collector.job_trees.root_executions`.
     """
     is_done = (pl.col("outcome") == Outcome.DONE.value) | IS_PLANNED_FAILURE
     known = records.filter(pl.col("seq").is_not_null() & pl.col("due_ns").is_not_null())
-    done = pl.col("finished_ns").filter(is_done)
+    # a job of a user's app ends with the last message that it leads to
+    end = "job_ended_ns" if "job_ended_ns" in records.columns else "finished_ns"
+    done = pl.col(end).filter(is_done)
     ran_ns = (pl.col("finished_ns") - pl.col("started_ns")).filter(is_done)
     due_ns = pl.col("due_ns").min()
     countdown_ns = pl.col("eta_ns").filter(pl.col("attempt") == 0).min() - due_ns

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 
 import polars as pl
 
+from collector.job_trees import root_executions, trees
 from collector.ledger import ledger_faults, ledgers
-from collector.metrics import Figures, figures, known, percentiles
+from collector.metrics import Figures, figures, known, peak_in_flight, percentiles
 from collector.reasons import Code, Reason, Severity, strongest
 from collector.run_manifest import (
     Contender,
@@ -171,6 +172,8 @@ class Trial(TrialSummary):
     #: Redis commands, and bytes to and from Redis, per job done.
     redis_commands_per_job: float | None
     redis_bytes_per_job: float | None
+    #: For a user's app: mean number of executions of a job, with all that it leads to.
+    executions_per_job: float | None
     #: Raw times by name, ns: see `report.trials.latency_spans`; empty for a pilot.
     spans: Mapping[str, pl.Series]
     #: The waits of its jobs by cause (`report.trials.wait_causes`); None if they show nothing.
@@ -225,9 +228,16 @@ class Trial(TrialSummary):
 
 
 def measure_trials(
-    manifest: Manifest, *, records: TrialRecords, samples: pl.DataFrame
+    manifest: Manifest,
+    *,
+    records: TrialRecords,
+    samples: pl.DataFrame,
+    published: pl.DataFrame | None = None,
 ) -> list[Trial]:
     """Return the run's trials, including pilots, in the order of the manifest.
+
+    ``published`` has the messages that the jobs of a user's app have published
+    (`collector.job_trees`); None without an app.
 
     Raises:
         StorageError: if the records can't be read.
@@ -250,16 +260,19 @@ def measure_trials(
             samples=samples_by_trial.get(trial, samples.clear()),
             manifest=manifest,
             is_repeated=trial in repeated,
+            published=published,
         )
 
+    # the id is long, and only the messages of an app are followed by it
+    columns = COLUMNS if published is None else (*COLUMNS, "task_id")
     measured: dict[int, Trial] = {}
-    for window in records.windows(columns=COLUMNS):
-        accounts = ledgers(window, sent=sent)
+    for window in records.windows(columns=columns):
+        accounts = ledgers(window, sent=sent, published=published)
         for trial, found in _by_trial(window).items():
             if trial in entries:
                 measured[trial] = measure(trial, found, accounts[trial])
-    nothing = RECORD_SCHEMA.to_frame().select(COLUMNS)
-    accounts = ledgers(nothing, sent=sent)
+    nothing = RECORD_SCHEMA.to_frame().select(columns)
+    accounts = ledgers(nothing, sent=sent, published=published)
     return [measured.get(trial) or measure(trial, nothing, accounts[trial]) for trial in entries]
 
 
@@ -285,8 +298,15 @@ def _measure(
     samples: pl.DataFrame,
     manifest: Manifest,
     is_repeated: bool,
+    published: pl.DataFrame | None,
 ) -> Trial:
     plan, result = entry.plan, entry.result
+    # a job of an app is its first message: what that leads to keeps slots busy, and ends the job
+    jobs, executions_per_job = records, None
+    if published is not None:
+        found_jobs = trees(records, published=published.filter(pl.col("trial") == plan.trial))
+        jobs = root_executions(records, jobs=found_jobs)
+        executions_per_job = statistics.fmean(found_jobs["executions"]) if len(found_jobs) else None
     is_backlog = plan.arrivals == "burst"
     evidence = _evidence(records)
     workload = manifest.workload(plan.workload)
@@ -296,14 +316,14 @@ def _measure(
     is_jobless = plan.measure in JOBLESS_MEASURES
     if is_jobless:
         # the jobs of a start prove its slots, and have no figures of their own
-        records = records.clear()
-    found = figures(records, slots=plan.slots, is_capacity=is_backlog)
+        records, jobs = records.clear(), jobs.clear()
+    found = figures(jobs, slots=plan.slots, is_capacity=is_backlog, peak=peak_in_flight(records))
     if is_jobless:
         found = replace(found, reasons=())
     if not is_backlog:
         slo = slo_of(workload, slo=manifest.slo) if workload else {}
-        verdict, targets, late = _judge_rate(plan, records=records, slo=slo)
-    part_spans = {} if plan.is_pilot else _part_spans(records, workload=workload)
+        verdict, targets, late = _judge_rate(plan, records=jobs, slo=slo)
+    part_spans = {} if plan.is_pilot else _part_spans(jobs, workload=workload)
     no_gil = free_threaded(manifest).get(plan.contender)
     reasons = (
         *_invalid(entry, ledger=ledger, evidence=evidence, no_gil=no_gil, late=late),
@@ -372,9 +392,12 @@ def _measure(
         gauged_s=_gauged_s(result),
         redis_commands_per_job=_per_job(redis.commands if redis else None, jobs=done),
         redis_bytes_per_job=_per_job(redis.net_bytes if redis else None, jobs=done),
-        spans={} if plan.is_pilot else measure_spans(_without_later_sends(records, plan=plan)),
-        waits=None if is_left_out else wait_causes(records, plan=plan, contender=contender),
-        start_order=None if is_left_out else start_order(records, plan=plan),
+        executions_per_job=executions_per_job,
+        spans={} if plan.is_pilot else measure_spans(_without_later_sends(jobs, plan=plan)),
+        waits=(
+            None if is_left_out else wait_causes(jobs, plan=plan, contender=contender, busy=records)
+        ),
+        start_order=None if is_left_out else start_order(jobs, plan=plan),
         part_spans=part_spans,
         blocking=measure_blocking(records),
         levels=(

@@ -97,7 +97,13 @@ def has_causes(plan: PlannedTrial) -> bool:
     return plan.arrivals != "burst" or has_options
 
 
-def wait_causes(records: pl.DataFrame, *, plan: PlannedTrial, contender: Contender) -> pl.DataFrame:
+def wait_causes(
+    records: pl.DataFrame,
+    *,
+    plan: PlannedTrial,
+    contender: Contender,
+    busy: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Return the waits of each job that started by cause; they add up to that of its executions.
 
     Columns: ``part``, which is null without a mix, and for each cause that any job has, the time,
@@ -107,12 +113,15 @@ def wait_causes(records: pl.DataFrame, *, plan: PlannedTrial, contender: Contend
         records: one trial's records with `COLUMNS`.
         plan: of the trial; its parts determine queues, rate limits, chains and chords.
         contender: determines the workers, their slots and their queues.
+        busy: the executions that keep slots busy, if they are more than those in ``records``.
     """
     is_alone = sum(group.workers for group in contender.crew) == 1
     # records of earlier versions have no worker
     name = pl.lit(contender.name) if is_alone else pl.col("worker").cast(pl.String)
-    started = records.filter(pl.col("started_ns").is_not_null()).with_columns(worker=name)
-    found = executions(started, plan=plan)
+    is_started = pl.col("started_ns").is_not_null()
+    of_jobs = records.filter(is_started).with_columns(worker=name)
+    started = of_jobs if busy is None else busy.filter(is_started).with_columns(worker=name)
+    found = executions(of_jobs, plan=plan)
     end = found["started_ns"].to_numpy()
     begin = np.minimum(found["begin_ns"].to_numpy(), end)
     # a moment before the wait has no effect

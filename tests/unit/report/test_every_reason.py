@@ -215,7 +215,9 @@ def trials_that_end_early(path: Path) -> None:
         for one in (None, group)
     ]
     silent = TrialView()
-    bench = MagicMock(experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}, described=None))
+    bench = MagicMock(
+        experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}, app=None, described=None)
+    )
     bench.follower.view.return_value = silent
     # patched, since nothing is to be waited for
     bench.follower.read = lambda **_: setattr(silent, "last_line_at_s", -1e9)
