@@ -1,4 +1,4 @@
-"""`poolbench profile`: prints what the jobs of a recorded app are."""
+"""`poolbench profile`: prints what the jobs of a recorded app are, or writes it as a page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import typer
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from collector.files import write_atomically
 from collector.recording import read_recording
+from lab.commands.run_lookup import output_faults
 from lab.conformance.kept import kept_verdicts
+from poolbench.errors import UsageError
 from report.profile.measure import measure_profile
 from report.profile.model import Profile
+from report.profile.page import build_page
 from report.profile.terminal import render
 
 _output = Console()
@@ -25,15 +29,25 @@ def profile(
         typer.Argument(metavar="FILE...", help="Recordings of one app; each may be of one worker."),
     ],
     *,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write an HTML page to this file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     details: Annotated[
         bool, typer.Option("--details", help="Print every figure, and what each pool does.")
     ] = False,
 ) -> None:
     """Print what a recorded app's jobs are, and what its worker's settings did to them."""
+    if faults := output_faults(output, option="--output"):
+        raise UsageError(*faults)
     found = measure_profile(read_recording(*files), verdicts=kept_verdicts())
+    if output is not None:
+        page = build_page(found).encode()
+        write_atomically(output, write=lambda file: file.write(page))
     if as_json:
         text = TypeAdapter(Profile).dump_json(found, indent=1).decode()
         sys.stdout.write(f"{text}\n")
         return
     _output.print(render(found, has_details=details))
+    if output is not None:
+        _output.print(f"\npage  [link={output.resolve().as_uri()}]{output}[/link]", highlight=False)

@@ -57,6 +57,8 @@ class Chart:
     panels: Sequence[Panel]
     #: Maximum number of panels side by side.
     columns: int = 1
+    #: What a series is, as the title of its names.
+    of: str = "contender"
     #: Sentences below it.
     notes: tuple[str, ...] = ()
 
@@ -73,7 +75,7 @@ class Chart:
     @property
     def header(self) -> list[str]:
         """The titles of its table's columns."""
-        return ["contender", *self.titles.values()]
+        return [self.of, *self.titles.values()]
 
     @property
     def cells(self) -> list[list[str]]:

@@ -34,6 +34,7 @@ def lane_chart(
     layers: Sequence[Spec],
     behind: Sequence[Spec] = (),
     columns: int = 1,
+    of: str = "contender",
 ) -> Chart:
     """Return a chart of lanes: a panel for each value of the rows' field ``panel``.
 
@@ -47,12 +48,13 @@ def lane_chart(
         layers: from the functions below, with fields in the unit of ``x``.
         behind: layers behind all lanes.
         columns: maximum number of panels side by side; with several, lanes are lower.
+        of: what a lane is, as a title.
     """
 
     def draw(of_panel: Sequence[Spec]) -> Spec:
         series = series_of(of_panel)
         shown: Spec = {
-            "encoding": {**_of_series(series), "tooltip": tooltip(titles)},
+            "encoding": {**_of_series(series), "tooltip": tooltip(titles, of=of)},
             "layer": [*(_along(layer, x=x) for layer in layers), _figure()],
         }
         height = (_DENSE if columns > 1 else _LANE) * len(series)
@@ -66,6 +68,7 @@ def lane_chart(
         titles=titles,
         panels=panels_of(rows, draw=draw),
         columns=columns,
+        of=of,
     )
 
 

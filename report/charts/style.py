@@ -126,9 +126,9 @@ def opacity() -> Spec:
     return {"condition": {"test": "datum.is_pale", "value": PALE}, "value": 1}
 
 
-def tooltip(titles: Mapping[str, str]) -> list[Spec]:
+def tooltip(titles: Mapping[str, str], *, of: str = "contender") -> list[Spec]:
     """Return a tooltip with a row's series and the given text fields: field → title."""
-    shown = {"series": "contender", **titles}
+    shown = {"series": of, **titles}
     return [{"field": name, "title": title} for name, title in shown.items()]
 
 

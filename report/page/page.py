@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from itertools import accumulate, zip_longest
-from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from poolbench.pools import POOLS
 from report import format as fmt
-from report.charts.render import VARIABLES, figure_json, packed, to_json, to_svg, vega_script
-from report.charts.style import CONFIG
-from report.legend import describe_control, describe_ledger, integrity, legend, marks_of
+from report.charts.render import to_svg
+from report.legend import describe_control, integrity, legend, marks_of
 from report.page.conditions import facts_of, settings_of
+from report.page.document import environment, frame
 from report.page.headline import headline, trust
 from report.page.lead_chart import choose_lead
 from report.page.sections import overviews, section_of
-from report.palette import POOL_SHADES, shade_name
+from report.palette import shade_name
 from report.result import Summary
 from report.trials.trial import TrialSummary
-from report.verdicts.naming import label
 
 #: The most that a page has: it goes by mail.
 MOST_BYTES = 1_500_000
@@ -41,16 +34,11 @@ _MOST_STILL_ROWS = 150
 #: Most lines of the lists of trials and of workers.
 MOST_LINES = 800
 
-#: Units that stay on the same line as their number.
-_UNITS = ("×", "%", "ms", "µs", "slots", "MB", "GB", "kB")
-
 #: Replaces a pool's lesson if its Python ran without the GIL.
 _NO_GIL = (
     "Its Python runs without the GIL: threads run Python code at the same time, but each of them "
     "may be slower than with the GIL."
 )
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +118,10 @@ def _renderer(summary: Summary, *, shown: Summary) -> Callable[..., str]:
     lead = choose_lead(shown)
     is_whole, account = integrity(summary)
     text = headline(summary, answer=lead.answer)
-    vega, script = vega_script(), _TEMPLATES.joinpath("report.js").read_text(encoding="utf-8")
     names = [contender.name for contender in summary.contenders]
     trials, workers = summary.trials, summary.workers
     first_ns = min((one.start_ns for one in trials if one.start_ns), default=0)
-    template = _environment(names).get_template("report.html.j2")
+    template = environment(names).get_template("report.html.j2")
     is_still = len(lead.chart.rows) <= _MOST_STILL_ROWS
     return partial(
         template.render,
@@ -153,70 +140,16 @@ def _renderer(summary: Summary, *, shown: Summary) -> Callable[..., str]:
         sections=[section_of(shown, verdict=verdict) for verdict in shown.verdicts],
         controls=_controls(summary),
         pools=_pools(summary),
-        pool_names=list(POOL_SHADES),
         marks=marks_of(summary),
         legend=legend(summary),
-        light=_variables("light"),
-        dark=_variables("dark"),
         settings=settings_of(summary.celery),
         trials=[
             _line(trials[at], first_ns=first_ns) for at in _listed([one.mark for one in trials])
         ],
         workers=[workers[at] for at in _listed([one.exit_code for one in workers])],
         facts=facts_of(summary),
-        # the page's own legends replace Vega's
-        config=to_json({**CONFIG, "legend": {"disable": True}}),
-        vega=packed(vega),
-        script=script,
-        hashes=[_hash(vega), _hash(script)],
+        **frame(),
     )
-
-
-def _hash(script: str) -> str:
-    """Return a script's hash in the format of a content security policy."""
-    return f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}"
-
-
-def _environment(names: Sequence[str] = ()) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("report.page"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters.update(
-        prose=partial(prose, names=names),
-        count=fmt.count,
-        number=fmt.number,
-        duration=fmt.duration,
-        size=fmt.size,
-        shade_name=shade_name,
-        called=partial(label, has_slots=False),
-        percent=fmt.percent,
-        moment=fmt.moment,
-        account=lambda ledger: describe_ledger(ledger)[1],
-        counts=asdict,
-        figure_json=figure_json,
-    )
-    return environment
-
-
-def prose(text: str, strong: str = "", *, names: Iterable[str] = ()) -> Markup:
-    """Return sentences as HTML: backticks become code, names and numbers with units don't wrap.
-
-    ``strong`` is a sentence among them to print in bold.
-    """
-    kept = str(escape(text))
-    if strong:
-        kept = kept.replace(str(escape(strong)), f"<b>{escape(strong)}</b>")
-    for name in sorted({str(escape(name)) for name in names if "-" in name}, key=len, reverse=True):
-        kept = kept.replace(name, f'<span class="keep">{name}</span>')
-    for unit in _UNITS:
-        kept = kept.replace(f" {unit}", f"\N{NO-BREAK SPACE}{unit}")
-    plain, *parts = kept.split("`")
-    rest = [f"<code>{part}</code>" if place % 2 == 0 else part for place, part in enumerate(parts)]
-    return Markup("".join([plain, *rest]))  # noqa: S704 -- escaped above
 
 
 def _about(summary: Summary) -> list[str]:
@@ -247,10 +180,6 @@ def _pools(summary: Summary) -> list[PoolLesson]:
         for (pool, is_without_gil), row in found.items()
         if pool in POOLS
     ]
-
-
-def _variables(scheme: str) -> str:
-    return " ".join(f"--{name}: {getattr(shade, scheme)};" for name, shade in VARIABLES.items())
 
 
 def _line(trial: TrialSummary, *, first_ns: int) -> TrialLine:

@@ -88,10 +88,12 @@ def _of_states(task: TaskProfile) -> Iterator[tuple[float, str]]:
         if share >= least:
             yield share, text.format(share=fmt.percent(share))
     if task.core_share >= _COMPUTES:
-        whose = ", unknown whether it holds the GIL"
-        if task.is_gil_known:
-            whose = f", {fmt.percent(task.states.get('core_held', 0.0))} holding the GIL"
-        yield task.core_share, f"computes for {fmt.percent(task.core_share)} of its time{whose}"
+        held, unknown = (fmt.percent(task.states.get(one, 0.0)) for one in ("core_held", "core"))
+        whose = f"{held} with the GIL" if task.is_gil_known else "unknown whether with the GIL"
+        if not task.is_gil_known and "core_held" in task.states:
+            whose = f"{held} with the GIL, {unknown} unknown"
+        computes = f"computes for {fmt.percent(task.core_share)} of its time"
+        yield task.core_share, f"{computes} ({whose})"
     if task.blocked_share:
         share_text = fmt.percent(task.blocked_share)
         where = fmt.counted(task.blocked_executions, noun="execution")
@@ -207,7 +209,7 @@ def _why_no_states(recording: Recording) -> str:
     if pools:
         return f"the slots of {fmt.listed(sorted(pools))} share one thread"
     reasons = {one.gil_reason for one in recording.sessions if one.gil_reason}
-    return "; ".join(sorted(reasons)) or "no thread was sampled"
+    return "; ".join(sorted(reasons)) or "no thread's state was seen"
 
 
 def _incomplete(recording: Recording) -> Iterator[Unknown]:

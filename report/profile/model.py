@@ -96,8 +96,8 @@ class TaskProfile:
 
     @property
     def is_gil_known(self) -> bool:
-        """Whether samples show if its computing held the GIL."""
-        return bool(self.states) and self.states.get("core", 0.0) == 0
+        """Whether samples show if its computing held the GIL, but for a tenth of it."""
+        return bool(self.states) and self.states.get("core", 0.0) <= 0.1 * self.core_share
 
     @property
     def core_share(self) -> float:

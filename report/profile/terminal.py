@@ -75,7 +75,7 @@ def _screen(profile: Profile, *, width: int, has_details: bool) -> Iterator[Rend
         for one in profile.unknown:
             yield _line(one.what, f"{one.why}. {one.remedy}")
     if not has_details:
-        yield Text("\nDetails: --details", style="dim")
+        yield Text("\nDetails: --details; as a page: --output FILE.html", style="dim")
 
 
 def _tasks(profile: Profile, *, width: int, has_details: bool) -> Iterator[RenderableType]:

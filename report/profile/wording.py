@@ -13,13 +13,13 @@ from report.trials.wait_causes import WaitCauses
 #: State of a slot → its name in charts, and its meaning.
 STATE_WORDS: Mapping[str, tuple[str, str]] = {
     "core_held": ("core, GIL held", "on a core with the GIL, for which other threads waited"),
-    "core_released": ("core, GIL released", "on a core without the GIL"),
-    "core": ("core, GIL unknown", "on a core; whether it held the GIL isn't known"),
+    "core_released": ("core, GIL free", "on a core without the GIL"),
+    "core": ("core, GIL ?", "on a core; whether it held the GIL isn't known"),
     "runnable": ("no core", "ready to run, and no core was free"),
     "gil_wait": ("GIL wait", "waiting for the GIL"),
     "lock_wait": ("other lock", "waiting for a lock that isn't the GIL"),
-    "any_lock": ("lock, GIL unknown", "waiting for a lock; whether it is the GIL isn't known"),
-    "io_wait": ("network, disk, timer", "waiting for one of these, or for a child process"),
+    "any_lock": ("lock, GIL ?", "waiting for a lock; whether it is the GIL isn't known"),
+    "io_wait": ("I/O or timer", "waiting for network, disk, a timer or a child process"),
     "unknown": ("unreadable", "its thread's state could not be read"),
 }
 

@@ -18,7 +18,8 @@ import pytest
 from collector.reasons import Severity
 from collector.store import RunFolder
 from report.charts.render import vega_script
-from report.page.page import MOST_BYTES, build_page, prose
+from report.page.document import prose
+from report.page.page import MOST_BYTES, build_page
 from report.result import Summary
 from report.summary import summarize
 from tests.synthetic import BROKER_LOST, WORKLOADS, edit_manifest, flat_manifest, make_run, spoil

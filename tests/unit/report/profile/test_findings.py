@@ -24,10 +24,10 @@ def texts_of(profile: Profile) -> str:
     [
         ({"core": 0.008, "io_wait": 0.092}, "job waits 92 % of its time for network"),
         ({"gil_wait": 0.035, "core_held": 0.065}, "job waits 35 % of its time for the GIL"),
-        ({"gil_wait": 0.035, "core_held": 0.065}, "computes for 65 % of its time, 65 % holding"),
+        ({"gil_wait": 0.035, "core_held": 0.065}, "computes for 65 % of its time (65 % with"),
         ({"runnable": 0.02, "io_wait": 0.08}, "job waits 20 % of its time for a core"),
         ({"lock_wait": 0.06, "io_wait": 0.04}, "job waits 60 % of its time for a lock"),
-        ({"core": 0.1}, "job computes for 100 % of its time, unknown whether it holds the GIL"),
+        ({"core": 0.1}, "job computes for 100 % of its time (unknown whether with the GIL)"),
     ],
 )
 def test_what_a_task_mostly_does_is_a_line(

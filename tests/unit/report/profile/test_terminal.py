@@ -77,7 +77,7 @@ def test_details_have_every_task_and_what_each_pool_did(shop: Profile) -> None:
     """The details name states by their full names, and quote the survey."""
     text = screen(shop, width=120, has_details=True)
 
-    assert "core, GIL held 42 %, core, GIL released 25 %, GIL wait 17 %" in text
+    assert "core, GIL held 42 %, core, GIL free 25 %, GIL wait 17 %" in text
     assert "threads: ignored: The job ran to its end without an exception." in text
     assert "index of dispersion" in text
 
@@ -129,8 +129,8 @@ Asked for, and not in effect
 What needs attention
   94 % of the jobs' mean wait of 20.4 ms: its worker has received it, and all
   slots are busy
-  shop.thumbnail computes for 67 % of its time, 42 % holding the GIL
+  shop.thumbnail computes for 67 % of its time (42 % with the GIL)
   shop.thumbnail waits 17 % of its time for the GIL: other threads hold it
   shop.send_mail waits 100 % of its time for network, disk or a timer
 
-Details: --details"""
+Details: --details; as a page: --output FILE.html"""

@@ -1,0 +1,41 @@
+"""Renders a profile as one HTML page, which works offline and makes no request."""
+
+from __future__ import annotations
+
+from report.page.document import environment, frame
+from report.profile.charts import charts_of
+from report.profile.model import Profile
+from report.profile.wording import (
+    LOOP_KEY,
+    STATE_KEY,
+    bad_ends,
+    conditions,
+    settings_lines,
+    task_columns,
+    title,
+)
+
+
+def build_page(profile: Profile) -> str:
+    """Return the HTML page of a profile."""
+    has_states = any(task.states for task in profile.tasks)
+    has_loops = any(task.running_share is not None for task in profile.tasks)
+    names = [task.name for task in profile.tasks]
+    return (
+        environment(names)
+        .get_template("profile.html.j2")
+        .render(
+            profile=profile,
+            page_title=title(profile),
+            conditions=conditions(profile),
+            charts=charts_of(profile),
+            columns=task_columns(profile),
+            keys=[*([STATE_KEY] if has_states else []), *([LOOP_KEY] if has_loops else [])],
+            settings=settings_lines(profile),
+            pools=list(dict.fromkeys(pool for one in profile.relied_on for pool in one.pools)),
+            own_pools={worker.pool for worker in profile.workers},
+            bad_ends=bad_ends,
+            left_out=(),
+            **frame(),
+        )
+    )
