@@ -2,8 +2,9 @@
 
 A message that a job publishes (the next link of a chain, a group, a chord's body, a retry, a call
 of another task) gets the job's own header, so that its lines belong to the same job of the trial,
-and a *published* line. Not followed: messages from threads that a job starts, and errbacks that
-the worker's main process calls for a child that was killed.
+and a *published* line. Its id and attempt are not unique: the last link of a chain that replaces a
+job has the job's own. Not followed: messages from threads that a job starts, and errbacks that the
+worker's main process calls for a child that was killed.
 """
 
 from __future__ import annotations

@@ -135,6 +135,13 @@ def test_a_second_end_of_a_nonce_is_kept_beside_the_first() -> None:
     assert (record["finished_again_ns"], once["finished_again_ns"]) == (99, None)
 
 
+def test_a_published_message_is_no_part_of_its_publishers_record() -> None:
+    """Its line has the publisher's nonce, and another message's kind and id."""
+    published = line("published", 25, kind="mail", task_id="child", attempt=0)
+    execution = begun(finished("SUCCESS", kind="order", task_id="job", attempt=1))
+    assert_frame_equal(fold(table(*execution, published)), fold(table(*execution)))
+
+
 def test_redelivery_is_a_record_of_its_own() -> None:
     """A job that ran twice has two nonces, and both executions are kept."""
     again = [line(moment, 50, nonce="b", state="SUCCESS") for moment in ("received", "finished")]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from poolbench import lines
 from poolbench.evidence import Evidence
 from poolbench.jobs import JobHeader
+from poolbench.line_sorter import Sorter
 from poolbench.records import LINE_COLUMNS, LINE_MAX_BYTES, Outcome, decode_line
 
 HEADER = JobHeader(run="r-1", trial=2, seq=3, contender="c.4", due_ns=5, sent_ns=6)
@@ -76,6 +77,16 @@ def test_a_verdict_line_tells_outcome_and_error() -> None:
     wire = lines.verdict_line(_identity(), t_ns=7, outcome=Outcome.TIMED_OUT, error='so "slow"\n')
     word = {"outcome": "timed-out", "error": 'so "slow"\n'}
     assert decode_line(wire) == {"v": 1, "m": "verdict", "t_ns": 7, **IDENTITY, **word}
+
+
+@pytest.mark.parametrize("kind", ["mail", '"nonce":"ffffffffffffffff'])
+def test_a_published_line_has_the_message_and_the_nonce_of_its_publisher(kind: str) -> None:
+    """The nonce is read from the publisher's members, whatever its kind is called."""
+    nonce = lines.nonce_of(_identity(kind=kind))
+    wire = lines.published_line(_identity(task_id="a child", nonce=nonce), t_ns=7)
+    line = decode_line(wire)
+    assert line == {"v": 1, "m": "published", "t_ns": 7, **IDENTITY, "task_id": "a child"}
+    assert [run for run, _ in Sorter().sort(wire).entries] == ["r-1"]
 
 
 def test_a_job_without_a_header_is_filed_where_the_worker_says() -> None:
