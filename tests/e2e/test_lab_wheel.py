@@ -245,6 +245,10 @@ def test_each_execution_is_recorded_once_in_every_pool(
         assert list(found.values()) == [once] * sum(STATES.values()), pool
 
         lines = {line["m"]: line for line in read(file)}
+        tasks = {line["task"] for line in read(file) if line["m"] == "task"}
+        assert tasks == {"shop.waits", "shop.fails", "shop.is_retried"}, pool
+        assert lines["worker"]["pool"] == pool
+        assert "levels" in lines, pool
         states = Counter(line["state"] for line in read(file) if line["m"] == "finished")
         assert states == STATES, pool
         assert lines["recording"]["celery"].startswith(environment.celery)
