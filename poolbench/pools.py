@@ -67,6 +67,15 @@ POOLS: dict[str, Pool] = {
 }
 
 
+#: Modules of drivers in C that block all greenlets of a gevent worker, by package; each with the
+#: module that makes it yield, if there is one.
+BLOCKING_DRIVERS = {
+    "psycopg2": ("psycopg2", "psycogreen"),
+    "mysqlclient": ("MySQLdb", ""),
+    "grpcio": ("grpc", ""),
+}
+
+
 def always_has(pool: Pool) -> str:
     """Return the clause of a message about a pool with a fixed number of slots."""
     return f"{pool.name} always has {pool.fixed_slots} slot"

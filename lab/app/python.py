@@ -59,7 +59,8 @@ class AppTask:
 
     #: Queue by the app's router; empty if that depends on the call.
     queue: str
-    options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    #: Those that differ from Celery's defaults.
+    options: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

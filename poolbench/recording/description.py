@@ -21,8 +21,8 @@ from click.core import ParameterSource
 
 from poolbench.evidence import class_path, pool_name
 from poolbench.heartbeat import slots_of
+from poolbench.pools import BLOCKING_DRIVERS
 from poolbench.records import FORMAT, LINE_MAX_BYTES, Moment
-from poolbench.userapp.describe import BLOCKING_DRIVERS
 
 #: Longest name of a task, a queue or a worker, characters.
 _NAME_MAX_CHARS = 200
@@ -168,12 +168,12 @@ def task_lines(app: Any) -> Iterator[bytes]:
                     "m": Moment.TASK,
                     "t_ns": time.time_ns(),
                     "task": name[:_NAME_MAX_CHARS],
-                    "options": _task_options(app.tasks[name]),
+                    "options": task_options(app.tasks[name]),
                 }
             )
 
 
-def _task_options(task: Any) -> dict[str, Any]:
+def task_options(task: Any) -> dict[str, Any]:
     """Return a task's options that differ from Celery's defaults."""
     found: dict[str, Any] = {}
     for name, default in _TASK_OPTIONS.items():

@@ -10,25 +10,10 @@ from typing import Any
 
 import poolbench
 from poolbench import asyncio_pool
-from poolbench.pools import POOLS
+from poolbench.pools import BLOCKING_DRIVERS, POOLS
+from poolbench.recording.description import task_options
 from poolbench.userapp.find import check_celery, check_tasks, find_app, own_tasks
 from poolbench.userapp.places import KEY_OPTIONS, find_places, own_schemes
-
-#: Modules of drivers in C that block all greenlets of a gevent worker, by package; each with the
-#: module that makes it yield, if there is one.
-BLOCKING_DRIVERS = {
-    "psycopg2": ("psycopg2", "psycogreen"),
-    "mysqlclient": ("MySQLdb", ""),
-    "grpcio": ("grpc", ""),
-}
-
-#: Options of a task that change how its jobs run. Their values are numbers, booleans, or, for
-#: ``rate_limit``, a rate.
-_TASK_OPTIONS = (
-    "acks_late", "acks_on_failure_or_timeout", "expires", "ignore_result", "max_retries",
-    "priority", "rate_limit", "reject_on_worker_lost", "soft_time_limit", "time_limit",
-    "track_started",
-)  # fmt: skip
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
@@ -71,15 +56,7 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
 
 def _task(app: Any, task: Any) -> dict[str, Any]:
     """Return what is known of a task without calling it."""
-    return {
-        "queue": _queue(app, task),
-        "options": {
-            name: value
-            for name in _TASK_OPTIONS
-            if isinstance(value := getattr(task, name, None), (bool, int, float))
-            or (name == "rate_limit" and isinstance(value, str))
-        },
-    }
+    return {"queue": _queue(app, task), "options": task_options(task)}
 
 
 def _queue(app: Any, task: Any) -> str:

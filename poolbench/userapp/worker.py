@@ -14,6 +14,7 @@ from typing import Any
 
 from celery import Celery, Task, signals
 
+from poolbench import stand_in
 from poolbench.errors import ExitCode
 from poolbench.settings import Settings, load_settings, merged
 from poolbench.userapp.failure import AppError
@@ -72,7 +73,7 @@ def apply_settings(app: Celery, settings: Mapping[str, Any]) -> None:
 
 
 def register_jobs(app: Celery, *, runs_coroutines: bool) -> None:
-    """Register Poolbench's jobs, which no setting of the app for its own tasks slows down."""
+    """Register Poolbench's jobs; no setting of the app slows down those that prove the slots."""
     options: dict[str, Any] = {
         "base": Task,
         "ignore_result": True,
@@ -81,6 +82,8 @@ def register_jobs(app: Celery, *, runs_coroutines: bool) -> None:
     }
     decorate: Any = app.task
     decorate(name=SLEEP, **options)(_sleep_async if runs_coroutines else _sleep)
+    # it does what the app's own tasks did, with the options that they have by the app's settings
+    stand_in.register(app, is_awaited=runs_coroutines)
 
 
 def _sleep(*, delay_ms: float, **_: object) -> None:
