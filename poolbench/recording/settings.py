@@ -24,8 +24,6 @@ GIL_PROBE = "POOLBENCH_RECORD_GIL_PROBE"
 #: Largest size of a recording by default, bytes.
 DEFAULT_MAX_SIZE_BYTES = 200_000_000
 
-#: Bounds of the largest size, bytes, and of the duration, seconds (a week). A size far above what one
-#: read of the pipe brings is never exceeded.
 _SIZE_BOUNDS = (10_000_000, 1_000_000_000_000)
 _DURATION_BOUNDS_S = (1.0, 7 * 86_400.0)
 
