@@ -12,6 +12,7 @@ from typing import Any
 from poolbench.errors import Fault, UsageError
 from poolbench.keys import check_name, queue_name, worker_name
 from poolbench.pools import Pool
+from poolbench.recording.settings import RECORD
 from poolbench.settings import Settings
 
 #: The values of ``--log-level``, by Celery's names.
@@ -81,9 +82,15 @@ class Launch:
         ]
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """Return the worker's environment: the inherited one without Celery's own variables."""
+        """Return the worker's environment: the inherited one without Celery's own variables.
+
+        It isn't recorded into a local file either, as a forgotten variable would ask for: the
+        lines of its jobs belong to a run.
+        """
         kept = {
-            name: value for name, value in inherited.items() if not name.startswith(_FOREIGN_PREFIX)
+            name: value
+            for name, value in inherited.items()
+            if name != RECORD and not name.startswith(_FOREIGN_PREFIX)
         }
         path = os.pathsep.join(filter(None, (str(_CHECKOUT), kept.get("PYTHONPATH"))))
         return {

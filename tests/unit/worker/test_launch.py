@@ -118,9 +118,11 @@ def test_a_contender_from_the_environment_is_taken() -> None:
 def test_the_environment_names_the_contender() -> None:
     """The probe reads it there, and the checkout can be imported from any folder.
 
-    A broker or an autoscale forgotten in a shell, which Celery would obey, is left behind.
+    A broker or an autoscale forgotten in a shell, which Celery would obey, is left behind, and the
+    file of a recording, which would take the lines of its jobs from their run.
     """
     foreign = {"CELERY_BROKER_URL": "redis://else:1/0", "CELERY_WORKER_AUTOSCALE": "9"}
+    foreign |= {"POOLBENCH_RECORD": "/a.pbrec"}
     outer = {"PYTHONPATH": "/elsewhere", "HOME": "/h", **foreign}
 
     environ = launch(contender="mine").environment(outer)
