@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from benchmarks.noops import Arm, format_ratio, measure_arms, parse_options
-from report.statistics.ratios import CLAIM_BLOCKS
+from report.statistics.ratios import CLAIM_BLOCKS, paired_ratio
 
 #: The ratio's interval is narrow enough at this share of it.
 GOOD_ENOUGH = 0.03

@@ -36,11 +36,13 @@ HEARTBEAT_SCHEMA = pl.Schema(
         "reserved_jobs": pl.Int64(),
         "running_jobs": pl.Int64(),
         "countdown_jobs": pl.Int64(),
+        # sum so far in the session: lines that the recorder could not take
+        "missed_lines": pl.Int64(),
     }
 )
 
-#: Columns of the levels of a worker's process tree; CPU, throttling and missed lines are sums so
-#: far in the session.
+#: Columns of the levels of a worker's process tree; CPU and throttling are sums so far in the
+#: session.
 LEVEL_SCHEMA = pl.Schema(
     {
         "session": pl.Int64(),
@@ -54,8 +56,6 @@ LEVEL_SCHEMA = pl.Schema(
         "throttled_periods": pl.Int64(),
         "recorder_cpu_s": pl.Float64(),
         "sampler_cpu_s": pl.Float64(),
-        # lines of jobs that the recorder could not take
-        "missed_lines": pl.Int64(),
     }
 )
 
@@ -261,19 +261,19 @@ class _Reading:
         joined = records.join(recorded, on="nonce", how="left")
         first_ns = pl.min_horizontal("received_ns", "started_ns", "finished_ns")
         jobs = conform(joined.sort(first_ns, "nonce"), schema=JOB_SCHEMA)
-        levels = pl.concat(self._levels)
-        missed = levels.group_by("session").agg(pl.col("missed_lines").max())["missed_lines"].sum()
+        heartbeats = pl.concat(self._heartbeats)
+        by_session = heartbeats.group_by("session").agg(pl.col("missed_lines").max())
         return Recording(
             sessions=tuple(self._sessions),
             jobs=jobs,
-            heartbeats=pl.concat(self._heartbeats),
-            levels=levels,
+            heartbeats=heartbeats,
+            levels=pl.concat(self._levels),
             counts=LineCounts(
                 lines=self._lines,
                 garbled=self._garbled,
                 cut=self._cut,
                 dropped=sum(one.dropped_lines for one in self._sessions),
-                missed=int(missed),
+                missed=int(by_session["missed_lines"].sum()),
                 **_incomplete(jobs),
             ),
         )

@@ -62,8 +62,11 @@ class Heartbeat(bootsteps.StartStopStep):
             consumer.timer.call_after(HEARTBEAT_S, self._beat, (consumer, number))
 
 
-def alive_line(consumer: Any, *, contender: str) -> bytes:
-    """Return the heartbeat of a worker: its identity, pool, slots, queues and `job_levels`."""
+def alive_line(consumer: Any, *, contender: str, **counts: int) -> bytes:
+    """Return the heartbeat of a worker: its identity, pool, slots, queues and `job_levels`.
+
+    ``counts`` are further members.
+    """
     fields = {
         "v": FORMAT,
         "m": Moment.ALIVE,
@@ -75,6 +78,7 @@ def alive_line(consumer: Any, *, contender: str) -> bytes:
         "host": host(),
         "pid": os.getpid(),
         **job_levels(consumer),
+        **counts,
         "queues": [queue.name for queue in consumer.task_consumer.queues],
     }
     wire = _dump(fields)

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import logging
+import mmap
 import os
 import select
 import shutil
@@ -49,6 +50,9 @@ IGNORED_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 #: Prefix of a pipe's private folder in the system's temporary folder.
 FOLDER_PREFIX = "poolbench-pipe-"
 
+#: Size of a count in shared memory, bytes.
+_COUNT_BYTES = 8
+
 _log = logging.getLogger("poolbench.probe")
 
 _PACKAGE_PARENT = Path(__file__).resolve().parent.parent
@@ -84,6 +88,10 @@ class Pipe:
         self._owner_pid = os.getpid()
         self._is_broken = False
         self._is_full = False
+        #: How long the first line waits in a full pipe, seconds; then it is dropped.
+        self.full_wait_s = FULL_PIPE_WAIT_S
+        #: Number of dropped lines, in memory that forked slots share.
+        self._dropped = mmap.mmap(-1, _COUNT_BYTES)
         #: Called once in each process when a line can't be written; None to log it.
         self.on_broken: Callable[[OSError], None] | None = None
 
@@ -102,6 +110,11 @@ class Pipe:
                 _log.warning("the recorder is gone, jobs run without records: %s", error)
             else:
                 self.on_broken(error)
+
+    @property
+    def dropped_lines(self) -> int:
+        """Return how many lines this process and its forked slots have dropped."""
+        return int.from_bytes(self._dropped, "little")
 
     def recorder_exit_code(self) -> int | None:
         """Return how the recorder of this process has ended; None while it runs."""
@@ -130,13 +143,14 @@ class Pipe:
         """Wait until the pipe has room; while it stays full, only the first line waits."""
         room = select.poll()
         room.register(self._fd, select.POLLOUT)
-        deadline_s = time.monotonic() + (0.0 if self._is_full else FULL_PIPE_WAIT_S)
+        deadline_s = time.monotonic() + (0.0 if self._is_full else self.full_wait_s)
         while room.poll(max(deadline_s - time.monotonic(), 0.0) * 1_000):
             # every waiting slot is notified of room for one line
             with contextlib.suppress(BlockingIOError):
                 os.write(self._fd, line)
                 self._is_full = False
                 return
+        self._dropped[:] = (self.dropped_lines + 1).to_bytes(_COUNT_BYTES, "little")
         if not self._is_full:
             self._is_full = True
             _log.warning("the recorder's pipe is full; lines are lost until it has room")

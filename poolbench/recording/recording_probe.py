@@ -19,6 +19,7 @@ from celery import signals
 
 from poolbench import lines, publisher
 from poolbench.errors import ExitCode
+from poolbench.heartbeat import alive_line
 from poolbench.pipe import Pipe, start_pipe
 from poolbench.probe import (
     BLOCKED_NS,
@@ -50,6 +51,9 @@ RUN = "recording"
 
 #: Attribute of a job's request: CPU time of ended child processes when the job began, ns.
 _CHILD_CPU_FROM_NS = "poolbench_child_cpu_from_ns"
+
+#: How long a job waits at most for a recorder that doesn't read, once, seconds.
+FULL_PIPE_WAIT_S = 0.2
 
 _PAGE_BYTES = resource.getpagesize()
 
@@ -98,9 +102,13 @@ class RecordingProbe(Probe):
         finally:
             # the recorder has its own, which keeps the lock
             os.close(fd)
-        pipe.on_broken = self._on_broken
+        self._adapt(pipe)
         _log.warning("poolbench: recording into %s", path)
         return pipe
+
+    def _adapt(self, pipe: Pipe) -> None:
+        pipe.on_broken = self._on_broken
+        pipe.full_wait_s = FULL_PIPE_WAIT_S
 
     def _on_broken(self, _error: OSError) -> None:
         """Stop recording in this process: the recording has ended, or its recorder was killed."""
@@ -139,7 +147,8 @@ class RecordingProbe(Probe):
             _log.warning("poolbench: the recorder was killed, the jobs run without it")
         if self._pipe is not None:
             self._name_queues(consumer.task_consumer.queues)
-            super().on_beat(consumer)
+            missed = self._pipe.dropped_lines
+            self._pipe.write(alive_line(consumer, contender=self._contender, missed_lines=missed))
 
     @guarded
     def on_worker_ready(self, *, sender: Any, **_: object) -> None:

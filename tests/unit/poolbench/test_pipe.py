@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from poolbench import pipe as pipe_module
 from poolbench.pipe import FOLDER_PREFIX, Pipe, RecorderSettings, join_pipe, start_pipe
 
 LINE = b"x" * 1_000 + b"\n"
@@ -53,17 +53,18 @@ def test_a_broken_pipe_costs_one_log_line(
 
 
 def test_a_full_pipe_costs_one_log_line_and_one_wait(
-    ends: tuple[int, int], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ends: tuple[int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Lines are given up, without waiting again, until the recorder takes some."""
+    """Lines are given up and counted, without waiting again, until the recorder takes some."""
     reader, writer = ends
-    monkeypatch.setattr(pipe_module, "FULL_PIPE_WAIT_S", 0.01)
     pipe = Pipe(writer, path=Path("nowhere"))
+    pipe.full_wait_s = 0.01
     _fill(writer)
     pipe.write(LINE)
-    monkeypatch.setattr(pipe_module, "FULL_PIPE_WAIT_S", 1_000.0)
+    pipe.full_wait_s = 1_000.0
     pipe.write(LINE)
     assert len(caplog.records) == 1
+    assert pipe.dropped_lines == 2
 
     os.read(reader, 1_000_000)
     pipe.write(b"after\n")
@@ -98,3 +99,16 @@ def test_a_recorder_that_cannot_start_leaves_nothing(
     with pytest.raises(FileNotFoundError):
         start_pipe(RecorderSettings(redis_url="redis://127.0.0.1:1/0"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_lines_that_forked_slots_drop_count_for_the_worker(ends: tuple[int, int]) -> None:
+    """The worker's process reports them all."""
+    pipe = Pipe(ends[1], path=Path("nowhere"))
+    pipe.full_wait_s = 0.0
+    _fill(ends[1])
+    fork = multiprocessing.get_context("fork")
+    for _ in range(2):
+        process = fork.Process(target=pipe.write, args=(LINE,))
+        process.start()
+        process.join(10)
+    assert pipe.dropped_lines == 2
