@@ -68,7 +68,7 @@ class GilAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mapping:
+class Mapping:
     """A line of ``/proc/<pid>/maps``."""
 
     start: int
@@ -87,7 +87,7 @@ def find_gil() -> GilAddress:
         raise GilNotFoundError(f"not known for {platform.machine()} processors")
     try:
         with _competition() as pid:
-            return _locate(list(_futex_waits(pid)), mappings=list(_mappings(pid)))
+            return locate(list(_futex_waits(pid)), mappings=list(_mappings(pid)))
     except OSError as error:
         raise GilNotFoundError(f"the states of threads can't be read: {error}") from error
 
@@ -124,12 +124,17 @@ def _futex_waits(pid: int) -> Iterator[int]:
                 yield int(arguments[0], 16)
 
 
-def _locate(waits: list[int], *, mappings: list[_Mapping]) -> GilAddress:
+def locate(waits: list[int], *, mappings: list[Mapping]) -> GilAddress:
+    """Return the GIL's address from those on which threads waited, and the process's memory.
+
+    Raises:
+        GilNotFoundError: if they are not one place in the interpreter's static state.
+    """
     low = min(waits)
     # a condition's two words, or the mutex beside them
     if max(waits) - low > GIL_REACH_BYTES:
         raise GilNotFoundError("threads wait for it at different addresses (another C library?)")
-    before: _Mapping | None = None
+    before: Mapping | None = None
     for mapping in mappings:
         # zero-initialized state follows its file's segments, without a file of its own
         if mapping.file is None and before is not None and before.end == mapping.start:
@@ -141,10 +146,10 @@ def _locate(waits: list[int], *, mappings: list[_Mapping]) -> GilAddress:
     raise GilNotFoundError("it is not part of the interpreter's static state")
 
 
-def _mappings(pid: int) -> Iterator[_Mapping]:
+def _mappings(pid: int) -> Iterator[Mapping]:
     for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace").split("\n"):
         addresses, _, rest = line.partition(" ")
         if rest:
             start, end = (int(part, 16) for part in addresses.split("-"))
             _, _, device, inode = rest.split()[:4]
-            yield _Mapping(start, end, None if inode == "0" else (device, inode))
+            yield Mapping(start, end, None if inode == "0" else (device, inode))

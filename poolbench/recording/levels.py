@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from poolbench.records import FORMAT, Moment
@@ -33,10 +33,10 @@ _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 class Levels:
     """Measures the tree of a worker, without the calling process and what it has started."""
 
-    def __init__(self, worker_pid: int) -> None:
+    def __init__(self, worker_pid: int, *, cpu_stats: Iterable[Path] | None = None) -> None:
         self._pid = worker_pid
         self._own_pid = os.getpid()
-        self._cpu_stats = list(_cpu_stat_files(worker_pid))
+        self._cpu_stats = list(cpu_stat_files(worker_pid) if cpu_stats is None else cpu_stats)
         self._pss_due_s = 0.0
 
     def line(self, *, sampler_cpu_s: float, loop_states: Mapping[str, int]) -> bytes:
@@ -45,7 +45,7 @@ class Levels:
         Members that can't be read are left out. CPU times and counts are totals since the worker's
         start, ``loop_states`` since the line before.
         """
-        pids = list(self._tree())
+        pids = list(self.pids())
         if not pids:
             return b""
         own_cpu_s = time.process_time()
@@ -58,14 +58,15 @@ class Levels:
             "rss_bytes": _rss_bytes(pids),
             **self._pss(pids),
             "cpu_s": round(sum(map(_cpu_s, pids)), 6),
-            **self._throttling(),
+            **self.throttling(),
             "recorder_cpu_s": round(own_cpu_s - sampler_cpu_s, 6),
             "sampler_cpu_s": round(sampler_cpu_s, 6),
             **loop_states,
         }
         return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
-    def _tree(self) -> Iterator[int]:
+    def pids(self) -> Iterator[int]:
+        """Yield the processes of the tree."""
         waiting = [self._pid]
         while waiting:
             pid = waiting.pop()
@@ -90,7 +91,7 @@ class Levels:
         self._pss_due_s = time.monotonic() + cost_s / _PSS_CPU_SHARE - cost_s
         return {"pss_bytes": total_kb * 1024} if total_kb else {}
 
-    def _throttling(self) -> dict[str, float]:
+    def throttling(self) -> dict[str, float]:
         """Return how often and how long the worker's control groups were stopped at their quota."""
         periods, throttled_s, are_known = 0, 0.0, False
         for file in self._cpu_stats:
@@ -109,7 +110,7 @@ class Levels:
         return {"throttled_periods": periods, "throttled_s": round(throttled_s, 6)}
 
 
-def _cpu_stat_files(pid: int) -> Iterator[Path]:
+def cpu_stat_files(pid: int) -> Iterator[Path]:
     """Yield the ``cpu.stat`` files of a process's control group and of the groups around it."""
     with contextlib.suppress(OSError, ValueError):
         mounts = list(_cpu_group_mounts())

@@ -1,0 +1,95 @@
+"""What a recording states of its slots, for jobs that do one known thing."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from benchmarks.states import Control, Found, measure
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="states are read on Linux only")
+
+#: Bounds are wide, since other programs may use the cores meanwhile.
+SECONDS = 1.2
+
+_CORE = ("core_held_ns", "core_released_ns", "core_ns")
+
+
+def _measure(control: Control) -> Found:
+    found = measure(control, seconds=SECONDS)
+    assert found.opening["gil"] == "address", found.opening
+    # samples stand for all of the time
+    assert 0.8 <= sum(found.states_s.values()) / found.wall_s <= 1.2
+    return found
+
+
+def test_sleeping_threads_wait_for_no_lock() -> None:
+    """They wait for a timer, and not for the GIL."""
+    found = _measure(Control(job="sleep", slots=4, expected=""))
+    assert found.share("io_wait_ns") > 0.9
+    assert found.share("gil_wait_ns") < 0.05
+
+
+def test_computing_threads_wait_for_the_gil_in_turns() -> None:
+    """Of four, three wait at any time, and the one on a core holds it."""
+    control = Control(job="compute", slots=4, expected="")
+    found = _measure(control)
+    on_core, waits = found.share(*_CORE), found.share("gil_wait_ns")
+    assert on_core == pytest.approx(found.jobs * control.job_s / found.wall_s, abs=0.15)
+    # where other programs use the cores, some of both becomes runnable
+    assert waits / (waits + on_core) == pytest.approx(0.75, abs=0.15)
+    assert found.share("core_held_ns") > found.share("core_released_ns")
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="on one core nothing runs beside the GIL's holder")
+def test_hashing_threads_release_the_gil() -> None:
+    """They run at once, so that one of two has no GIL, and neither waits for it."""
+    found = _measure(Control(job="hash", slots=2, expected=""))
+    assert found.share("gil_wait_ns") < 0.15
+    assert found.share("core_held_ns") < 0.15
+    assert found.share(*_CORE, "runnable_ns") > 0.8
+
+
+@pytest.mark.parametrize("job", ["lock", "event"])
+def test_a_wait_for_another_lock_is_no_wait_for_the_gil(job: str) -> None:
+    """Python's own locks sleep in a futex too, at another address."""
+    found = _measure(Control(job=job, slots=4, job_s=0.02, expected=""))
+    assert found.share("lock_wait_ns") > 0.6
+    assert found.share("gil_wait_ns") < 0.1
+
+
+def test_processes_never_wait_for_each_others_gil() -> None:
+    """In one with a single busy thread, nobody can see whether it holds the GIL."""
+    found = _measure(Control(job="compute", slots=2, has_processes=True, expected=""))
+    assert found.share("gil_wait_ns") == 0
+    assert found.share("core_ns", "runnable_ns") > 0.9
+
+
+def test_a_job_without_a_free_core_is_runnable() -> None:
+    """Many computing neighbours leave it less than the whole core."""
+    neighbours = 4 * (os.cpu_count() or 1)
+    found = _measure(Control(job="compute", neighbours=neighbours, expected=""))
+    assert found.share("runnable_ns") > 0.4
+
+
+def test_short_jobs_are_right_together() -> None:
+    """Most jobs of 3 ms meet no sample, and those that do stand for them."""
+    control = Control(job="sleep+compute", job_s=0.003, slots=2, expected="")
+    found = _measure(control)
+    assert found.sampled_jobs < found.jobs / 2
+    part_s = found.jobs * control.job_s / 3
+    assert found.share("io_wait_ns") == pytest.approx(2 * part_s / found.wall_s, abs=0.2)
+    assert found.share(*_CORE) == pytest.approx(part_s / found.wall_s, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("job", "column"), [("compute", "core_held_ns"), ("hash", "core_released_ns")]
+)
+def test_the_helper_finds_out_whether_a_lone_job_holds_the_gil(job: str, column: str) -> None:
+    """It is right more often than not; the busier the cores, the more stays unknown."""
+    found = _measure(Control(job=job, has_processes=True, gil_probe=True, expected=""))
+    known = found.share("core_held_ns", "core_released_ns")
+    assert known > 0
+    assert found.share(column) > 0.6 * known
