@@ -23,7 +23,7 @@ from collector.fold import Folding
 from collector.parse import parse_pieces
 from collector.schema import LINE_SCHEMA, RECORD_SCHEMA, conform, schema_of
 from poolbench.errors import Fault, PoolbenchError, StorageError, UsageError
-from poolbench.records import FORMAT, RECORDED_COLUMNS, Moment, decode_line
+from poolbench.records import FORMAT, RECORDED_COLUMNS, STATE_COLUMNS, Moment, decode_line
 
 #: Columns of a worker's heartbeats; levels of jobs are null on Celery versions that don't count.
 HEARTBEAT_SCHEMA = pl.Schema(
@@ -56,6 +56,8 @@ LEVEL_SCHEMA = pl.Schema(
         "throttled_periods": pl.Int64(),
         "recorder_cpu_s": pl.Float64(),
         "sampler_cpu_s": pl.Float64(),
+        # what the thread of all slots did since the line before, where they share one
+        **schema_of(STATE_COLUMNS),
     }
 )
 
@@ -102,6 +104,8 @@ class RecordedWorker:
     options: Mapping[str, Any] = field(default_factory=dict)
     #: Celery's settings that differ from its defaults; only numbers, booleans and known words.
     settings: Mapping[str, Any] = field(default_factory=dict)
+    #: What the worker made of both, by Celery's names of its attributes.
+    effective: Mapping[str, Any] = field(default_factory=dict)
     #: Versions of gevent, greenlet and of drivers that don't yield; only those installed.
     packages: Mapping[str, str] = field(default_factory=dict)
 
@@ -398,6 +402,7 @@ def _described(session: Session, *, content: Mapping[str, Any]) -> Session:
         queues=tuple(content.get("queues") or ()),
         options=content.get("options") or {},
         settings=content.get("settings") or {},
+        effective=content.get("effective") or {},
         packages=content.get("packages") or {},
     )
     return replace(session, worker=worker)

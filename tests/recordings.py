@@ -306,6 +306,7 @@ def _each_second(ran: Sequence[_Ran], *, app: RecordedApp, end_ns: int) -> Itera
             reserved_jobs=len(begun) - len(ended) - running,
             running_jobs=running,
             countdown_jobs=0,
+            missed_lines=0,
             queues=list(app.queues),
         )
         yield _line(
@@ -320,7 +321,6 @@ def _each_second(ran: Sequence[_Ran], *, app: RecordedApp, end_ns: int) -> Itera
             throttled_periods=0,
             recorder_cpu_s=0.01 * (t_ns - BEGIN_NS) / _NS_PER_S,
             sampler_cpu_s=0.02 * (t_ns - BEGIN_NS) / _NS_PER_S,
-            missed_lines=0,
         )
 
 

@@ -108,7 +108,13 @@ def _of_distributions(task: TaskProfile) -> Iterator[Finding]:
         times = f"p50 {fmt.duration(tail.p50)}, p95 {fmt.duration(tail.p95)}"
         text = f"has a long tail: {times}, largest {fmt.duration(task.wall_max_s)}"
         yield Finding(task=task.name, text=text, weight=task.busy_share * 0.5)
-    if task.dispersion and task.dispersion > max(_BURSTY, task.dispersion_limit or 0.0):
+    # receipts come in bursts where a worker fetches several messages at once
+    is_known = task.published_share == 1
+    if (
+        is_known
+        and task.dispersion
+        and task.dispersion > max(_BURSTY, task.dispersion_limit or 0.0)
+    ):
         index = fmt.number(task.dispersion)
         text = f"arrives in bursts: index of dispersion {index}, 1 for random arrivals"
         yield Finding(task=task.name, text=text, weight=0.1)
@@ -166,15 +172,22 @@ def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
     if profile.published_share < 1:
         missing = fmt.percent(1 - profile.published_share)
         yield Unknown(
-            what=f"the wait in the broker of {missing} of the executions",
+            what=f"the wait in the broker, and the arrivals, of {missing} of the executions",
             why="their publishers don't stamp messages",
             remedy="Import poolbench.publisher in the processes that send jobs.",
         )
-    if profile.tasks and not any(task.states for task in profile.tasks):
+    pools = sorted({worker.pool for worker in recording.workers} & ONE_THREAD_POOLS)
+    if pools and any(task.running_share is not None for task in profile.tasks):
+        yield Unknown(
+            what="what jobs waited for",
+            why=f"the slots of {fmt.listed(pools)} share one thread",
+            remedy="Record once with -P threads or prefork.",
+        )
+    elif not any(task.states for task in profile.tasks):
         yield Unknown(
             what="what slots were doing",
             why=_why_no_states(recording),
-            remedy="Record on Linux, as the same user, with prefork, threads or solo.",
+            remedy="Record on Linux, as the worker's user.",
         )
     elif hidden := [
         task.name
@@ -205,9 +218,6 @@ def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
 
 
 def _why_no_states(recording: Recording) -> str:
-    pools = {worker.pool for worker in recording.workers} & ONE_THREAD_POOLS
-    if pools:
-        return f"the slots of {fmt.listed(sorted(pools))} share one thread"
     reasons = {one.gil_reason for one in recording.sessions if one.gil_reason}
     return "; ".join(sorted(reasons)) or "no thread's state was seen"
 

@@ -10,15 +10,16 @@ import polars as pl
 
 from collector.metrics import rank
 from collector.recording import Recording, Session
-from report.profile.model import BusyPoint, Level, PrefetchUse, SlotUse
+from report.profile.model import STATES, BusyPoint, Level, PrefetchUse, SlotUse
 from report.statistics.differences import slope
 
 #: Number of stretches in the chart of busy slots.
 _POINTS = 120
 
 #: Share of the samples, the first ones, that a slope leaves out: a worker's memory grows with its
-#: first jobs.
+#: first jobs. The rest has to last this long, seconds.
 _WARM_UP = 1 / 3
+_LEAST_S = 60
 
 _NS_PER_S = 1_000_000_000
 
@@ -121,7 +122,9 @@ def level(recording: Recording, *, name: str) -> Level | None:
     total = each.group_by("second").agg(pl.col(name).sum()).sort("second")
     values = total[name].to_numpy()
     settled = total.slice(round(total.height * _WARM_UP))
-    per_s = slope(settled["second"].to_list(), y=settled[name].to_list())
+    seconds = settled["second"].to_list()
+    is_long = bool(seconds) and seconds[-1] - seconds[0] >= _LEAST_S
+    per_s = slope(seconds, y=settled[name].to_list()) if is_long else None
     return Level(
         mean=float(values.mean()),
         p95=float(np.sort(values)[rank(950, count=len(values)) - 1]),
@@ -142,6 +145,13 @@ def used(recording: Recording, *, name: str) -> float | None:
     )
     lasting_s = float(each["lasting_ns"].sum()) / _NS_PER_S
     return float(each["added"].sum()) / lasting_s if lasting_s else None
+
+
+def loop_states(recording: Recording) -> dict[str, float]:
+    """Return the shares of the sampled time by state of the thread that all slots share."""
+    sums = {state: int(recording.levels[f"{state}_ns"].sum()) for state in STATES}
+    whole_ns = sum(sums.values())
+    return {state: spent_ns / whole_ns for state, spent_ns in sums.items() if spent_ns}
 
 
 def _steps(begins: Times, ends: Times, *, weights: Numbers) -> tuple[Times, Numbers]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from collector.recording import Recording
 from report.profile.findings import findings, unknowns
-from report.profile.levels import level, prefetch_use, slot_use, spans, used
+from report.profile.levels import level, loop_states, prefetch_use, slot_use, spans, used
 from report.profile.model import Profile
 from report.profile.reliance import Verdicts, relied_on, unmet_settings
 from report.profile.tasks import task_profiles, wait_percentiles
@@ -44,6 +44,7 @@ def measure_profile(recording: Recording, *, verdicts: Verdicts | None = None) -
         wait_s=wait_percentiles(started),
         published_share=1 - started["published_ns"].null_count() / max(1, started.height),
         prefetch=prefetch,
+        loop_states=loop_states(recording),
         connections=level(recording, name="connections"),
         pss_bytes=level(recording, name="pss_bytes"),
         processes=level(recording, name="processes"),

@@ -32,7 +32,8 @@ class Level:
     mean: float
     p95: float
     most: float
-    #: Its growth by the median slope (`report.statistics.differences.slope`); None for one sample.
+    #: Its growth by the median slope (`report.statistics.differences.slope`), without the first
+    #: third; None if the rest is shorter than a minute.
     per_hour: float | None = None
 
 
@@ -85,6 +86,9 @@ class TaskProfile:
     dispersion: float | None = None
     #: The same for a Poisson process of as many arrivals: exceeded by one in 40.
     dispersion_limit: float | None = None
+    #: Share of its executions whose publisher recorded when it published them. Arrivals are those
+    #: of publication only if it is 1, else of receipt.
+    published_share: float = 0.0
     queues: tuple[str, ...] = ()
     #: Sizes of the messages' bodies, bytes.
     message_bytes: Tail = field(default_factory=Tail)
@@ -220,6 +224,8 @@ class Profile:
     #: Share of the executions whose publisher recorded when it published them.
     published_share: float = 0.0
     prefetch: tuple[PrefetchUse, ...] = ()
+    #: Shares of the time by state of the thread that all slots share; empty if they don't.
+    loop_states: Mapping[str, float] = field(default_factory=dict)
     connections: Level | None = None
     pss_bytes: Level | None = None
     processes: Level | None = None

@@ -122,6 +122,7 @@ def unmet_settings(
         if worker is not None:
             slots, is_fixed = slots_of(recording, session=at)
             found += _ignored(worker, recording=recording, verdicts=verdicts)
+            found += _overridden(worker)
             found += _slots(worker, slots=slots if is_fixed else 0, cores=session.cores)
     found += [
         Unmet(
@@ -249,6 +250,25 @@ def _ignored(
         for asked in (*_asked(feature, worker=worker), *by_task):
             effect = f"ignored by {worker.pool}: {verdict.seen}"
             yield Unmet(worker=worker.name, asked=asked, effect=effect)
+
+
+def _overridden(worker: RecordedWorker) -> Iterator[Unmet]:
+    """Yield the options and settings of which the worker has made something else."""
+    for name, effect in worker.effective.items():
+        option = worker.options.get(name)
+        settings = (f"{kind}_{name}" for kind in ("worker", "task"))
+        for asked, text in (
+            (option, f"--{name.replace('_', '-')} {_written(option)}"),
+            *((worker.settings.get(one), one) for one in settings),
+        ):
+            if asked is not None and asked != effect:
+                written = text if asked is option else f"{text} = {_written(asked)}"
+                why = ", by the command line" if option == effect else ""
+                yield Unmet(
+                    worker=worker.name,
+                    asked=written,
+                    effect=f"{_written(effect)} is in effect{why}",
+                )
 
 
 def _slots(worker: RecordedWorker, *, slots: int, cores: float | None) -> Iterator[Unmet]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
 import polars as pl
 
 from collector.recording import Recording
@@ -80,6 +79,7 @@ def _task(
         lost=outcomes.get(Outcome.LOST_WORKER, 0),
         dispersion=bursts.index if bursts else None,
         dispersion_limit=bursts.limit if bursts else None,
+        published_share=1 - jobs["published_ns"].null_count() / jobs.height,
         queues=tuple(sorted(jobs["queue"].drop_nulls().unique())),
         message_bytes=percentiles(jobs["size_bytes"]),
         message_max_bytes=_largest(jobs["size_bytes"]),
@@ -136,9 +136,9 @@ def _growth(ended: pl.DataFrame) -> Mean | None:
 def _bursts(jobs: pl.DataFrame, *, up: list[tuple[int, int]]) -> Dispersion | None:
     """Return the dispersion of a task's first attempts in the longest time with a worker.
 
-    They arrive when they are published or, where that is unknown, received.
+    They arrive when they are published or, if that is unknown of any, received.
     """
-    arrived = pl.coalesce("published_ns", "received_ns")
-    times = jobs.filter(pl.col("attempt") == 0).select(arrived)["published_ns"].drop_nulls()
+    first = jobs.filter(pl.col("attempt") == 0)
+    times = first["received_ns" if first["published_ns"].null_count() else "published_ns"]
     begin_ns, end_ns = max(up, key=lambda span: span[1] - span[0])
-    return dispersion(np.sort(times.to_numpy()), begin_ns=begin_ns, end_ns=end_ns)
+    return dispersion(times.drop_nulls().to_numpy(), begin_ns=begin_ns, end_ns=end_ns)

@@ -16,12 +16,12 @@ from report.profile.model import Profile, Reliance
 from report.profile.wording import (
     LOOP_KEY,
     STATE_KEY,
-    STATE_WORDS,
     UNKNOWN,
     bad_ends,
     conditions,
     growth,
     settings_lines,
+    states_text,
     task_columns,
     title,
     waits_text,
@@ -102,9 +102,7 @@ def _task_details(profile: Profile) -> Iterator[RenderableType]:
     """Yield all that is known of each task, beside the table."""
     for task in profile.tasks:
         mean = f"mean {fmt.duration(task.wall_mean_s)}, max {fmt.duration(task.wall_max_s)}"
-        states = ", ".join(
-            f"{STATE_WORDS[state][0]} {fmt.percent(share)}" for state, share in task.states.items()
-        )
+        sampled = fmt.percent(task.sampled_share)
         memory = f"p95 {fmt.size(task.rss_p95_bytes)}, by each job {growth(task)}"
         bursts = "fewer than 100 arrivals"
         if task.dispersion is not None:
@@ -115,7 +113,7 @@ def _task_details(profile: Profile) -> Iterator[RenderableType]:
         yield _pairs(
             [
                 ("duration", mean),
-                ("states", f"{states or UNKNOWN}; sampled {fmt.percent(task.sampled_share)}"),
+                ("states", f"{states_text(task.states)}; sampled {sampled}"),
                 ("child CPU", fmt.duration(task.child_cpu_s)),
                 ("memory of its process", memory),
                 ("ended badly", bad_ends(task)),

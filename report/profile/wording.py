@@ -156,10 +156,10 @@ def settings_lines(profile: Profile) -> list[tuple[str, str]]:
             "slots busy",
             f"{slots.mean:.3g}{of_slots} on average; p95 {slots.p95:g}, most {slots.most:g}",
         ),
-        ("wait", waits_text(profile.waits)),
+        ("wait", _wait(profile)),
     ]
-    if profile.wait_s.p95 is not None:
-        lines[-1] = ("wait", f"{waits_text(profile.waits)}; p95 {fmt.duration(profile.wait_s.p95)}")
+    if profile.loop_states:
+        lines.append(("the slots' thread", states_text(profile.loop_states)))
     for use in profile.prefetch:
         where = f"{use.worker}: " if len(profile.prefetch) > 1 else ""
         moved = f"{use.start} → {use.most} → {use.end}" if use.most > use.start else f"{use.start}"
@@ -173,6 +173,22 @@ def settings_lines(profile: Profile) -> list[tuple[str, str]]:
         lines.append((name, _level(level, show=show)))
     lines.append(("CPU", _cpu(profile)))
     return lines
+
+
+def states_text(states: Mapping[str, float]) -> str:
+    """Return shares by state, in the order of the states."""
+    named = (f"{STATE_WORDS[state][0]} {fmt.percent(share)}" for state, share in states.items())
+    return ", ".join(named) or UNKNOWN
+
+
+def _wait(profile: Profile) -> str:
+    parts = [waits_text(profile.waits)]
+    if profile.wait_s.p95 is not None:
+        parts.append(f"p95 {fmt.duration(profile.wait_s.p95)}")
+    if profile.waits and profile.published_share < 1:
+        share = fmt.percent(1 - profile.published_share)
+        parts.append(f"of {share} of the executions, from receipt only")
+    return "; ".join(parts)
 
 
 def waits_text(waits: WaitCauses | None) -> str:

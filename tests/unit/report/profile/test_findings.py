@@ -91,6 +91,8 @@ def test_what_is_unknown_has_a_reason_and_a_remedy(record: Record) -> None:
     profile = measure_profile(record(jobs, app=RecordedApp(has_published=False)))
     found = {one.what: one.remedy for one in profile.unknown}
 
-    assert found["the wait in the broker of 100 % of the executions"].startswith("Import poolbench")
+    assert found["the wait in the broker, and the arrivals, of 100 % of the executions"].startswith(
+        "Import poolbench"
+    )
     assert "--gil-probe" in found["whether hash holds the GIL while computing"]
     assert found["the end of 1 execution"] == "Record for longer."

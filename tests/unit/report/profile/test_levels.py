@@ -68,15 +68,26 @@ def test_prefetch_count_is_compared_with_what_was_asked(record: Record) -> None:
     assert (use.start, use.most, use.end, use.asked) == (20, 20, 20, 2)
 
 
+def test_a_short_recording_has_no_slope(record: Record) -> None:
+    """Less than a minute after the first third says nothing of an hour."""
+    jobs = jobs_of(
+        "leak", [float(second) for second in range(60)], {"core": 0.1}, grown_bytes=10**6
+    )
+    pss = level(record(jobs), name="pss_bytes")
+
+    assert pss is not None
+    assert pss.per_hour is None
+
+
 def test_memory_has_a_slope_after_the_first_third(record: Record) -> None:
     """A worker that keeps 1 MB a second grows by 3.6 GB an hour."""
     jobs = jobs_of(
-        "leak", [float(second) for second in range(30)], {"core": 0.1}, grown_bytes=10**6
+        "leak", [float(second) for second in range(100)], {"core": 0.1}, grown_bytes=10**6
     )
     recording = record(jobs, app=RecordedApp(pss_bytes=50 * 10**6))
     pss = level(recording, name="pss_bytes")
 
     assert pss is not None
     assert pss.per_hour == pytest.approx(3.6e9)
-    assert pss.most == 80 * 10**6
+    assert pss.most == 150 * 10**6
     assert used(recording, name="cpu_s") == pytest.approx(0.1, rel=0.05)

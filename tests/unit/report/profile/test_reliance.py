@@ -99,6 +99,19 @@ def test_what_the_own_pool_ignores_is_not_in_effect(record: Record) -> None:
     assert all("ignored by threads" in one.effect for one in unmet)
 
 
+def test_a_setting_that_the_command_line_overrides_is_not_in_effect(record: Record) -> None:
+    """The worker says what it made of the settings and its command line."""
+    worker = {
+        "options": {"prefetch_multiplier": 4, "concurrency": 4},
+        "settings": {"worker_prefetch_multiplier": 1, "task_time_limit": 9},
+        "effective": {"prefetch_multiplier": 4, "concurrency": 4, "time_limit": 9},
+    }
+    [one] = profile_of(record, RecordedApp(worker=worker)).unmet
+
+    assert one.asked == "worker_prefetch_multiplier = 1"
+    assert one.effect == "4 is in effect, by the command line"
+
+
 def test_slots_and_prefetch_are_compared_with_what_was_asked(record: Record) -> None:
     """More processes than cores, another number of slots, another prefetch count."""
     app = RecordedApp(
