@@ -154,12 +154,14 @@ def _skip(contender: Contender, described: AppDescription, *, python: str) -> Sk
     for group in contender.crew:
         reason = described.pools.get(group.pool, "")
         if reason:
-            package = {"gevent": "gevent", "asyncio": "'poolbench[asyncio]'"}.get(group.pool, "")
-            remedy = f"get it: {python} -m pip install {package}" if package else "use another pool"
+            remedies = {
+                "gevent": f"get it: {python} -m pip install gevent",
+                "asyncio": "use Python 3.11 or newer, with 'poolbench[asyncio]' installed",
+            }
             return Skipped(
                 contender=contender.name,
                 reason=f"pool {group.pool} can't run in the app's Python: {reason}",
-                remedy=remedy,
+                remedy=remedies.get(group.pool, "use another pool"),
             )
     return None
 

@@ -15,5 +15,5 @@ def obstacle() -> str:
         seen = ".".join(map(str, sys.version_info[:2]))
         return f"The asyncio pool needs Python 3.11 or newer; this is Python {seen}."
     if importlib.util.find_spec("greenlet") is None:
-        return "The asyncio pool needs greenlet. Run pip install 'poolbench[asyncio]'."
+        return "The asyncio pool needs greenlet: pip install 'poolbench[asyncio]'."
     return ""

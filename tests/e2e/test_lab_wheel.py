@@ -60,6 +60,25 @@ def is_retried(self):
 
 SEND = "import shop; [job.delay() for job in [shop.waits] * 6 + [shop.fails, shop.is_retried]]"
 
+EXPERIMENT = """\
+# Does it run?
+title = "Does it run?"
+[app]
+module = "shop"
+python = "{python}"
+directory = "{directory}"
+[profile.demo]
+repetitions = 1
+trial_s = 0.3
+contenders = ["prefork-2"]
+[[contender]]
+name = "prefork-2"
+pool = "prefork"
+slots = 2
+[[workload]]
+task = "shop.waits"
+"""
+
 #: Celery's states of the executions of `SEND`.
 STATES = {"SUCCESS": 7, "FAILURE": 1, "RETRY": 1}
 
@@ -311,3 +330,23 @@ def test_its_command_refuses_what_only_a_checkout_has(
     version, refusal = log.read_text(encoding="utf-8").splitlines()
     assert version == f"poolbench {__version__}"
     assert "from a checkout" in refusal
+
+
+@oldest
+def test_an_experiment_runs_tasks_of_the_app_in_its_environment(
+    environment: Environment, wheel: Path, tmp_path: Path
+) -> None:
+    """With the extra for Redis, since its own broker is another; each job is accounted for."""
+    python = environment.folder / "bin" / "python"
+    uv("pip", "install", "--python", str(python), f"{wheel}[redis]")
+    file = tmp_path / "shop.toml"
+    text = EXPERIMENT.format(python=python, directory=environment.folder.parent)
+    file.write_text(text, encoding="utf-8")
+    variables = {"SHOP_QUEUE": str(tmp_path / "queue"), "POOLBENCH_RESULTS_DIR": str(tmp_path)}
+
+    done = run_python(
+        "-m", "poolbench", "run", str(file), "--i-know", environ=os.environ | variables
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "jobs accounted for" in done.stdout
