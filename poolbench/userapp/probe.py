@@ -3,8 +3,8 @@
 A message that a job publishes (the next link of a chain, a group, a chord's body, a retry, a call
 of another task) gets the job's own header, so that its lines belong to the same job of the trial,
 and a *published* line. Its id and attempt are not unique: the last link of a chain that replaces a
-job has the job's own. Not followed: messages from threads that a job starts, and errbacks that the
-worker's main process calls for a child that was killed.
+job has the job's own. Not followed: messages from threads that a job starts, errbacks that the
+worker's main process calls for a child that was killed, and tasks that only another app has.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class AppProbe(Probe):
         signals.after_task_publish.connect(self.on_published, weak=False)
 
     @guarded
-    def on_publish(self, *, headers: Any = None, **_: object) -> None:
+    def on_publish(self, *, sender: Any, headers: Any = None, **_: object) -> None:
         """Give a message the header of the job that publishes it."""
-        request = _current_request()
+        request = _publisher(sender)
         if request is not None and isinstance(headers, dict):
             header = request.get(HEADER)
             if header is not None:
                 headers[HEADER] = header
 
     @guarded
-    def on_published(self, *, headers: Any = None, **_: object) -> None:
+    def on_published(self, *, sender: Any, headers: Any = None, **_: object) -> None:
         """Write that a job has published a message, before the job ends."""
-        request = _current_request()
+        request = _publisher(sender)
         if request is None or self._pipe is None or not isinstance(headers, dict):
             return
         execution, job = request.get(EXECUTION), lines.job_members(headers.get(HEADER))
@@ -57,7 +57,10 @@ class AppProbe(Probe):
         self._pipe.write(lines.published_line(message, t_ns=time.time_ns()))
 
 
-def _current_request() -> Any:
-    """Return the request of the job that runs in this thread or greenlet; None without one."""
+def _publisher(name: str) -> Any:
+    """Return the request of the job that publishes a message of a task in this thread or greenlet.
+
+    None without a job, or if its app doesn't have the task: then the message is for another app.
+    """
     task = get_current_worker_task()
-    return None if task is None else task.request
+    return task.request if task is not None and name in task.app.tasks else None

@@ -45,11 +45,21 @@ def order(self, shape):
     if shape == "replaced":
         raise self.replace(chain(links))
     {"chain": chain(links), "group": group(links), "chord": chord(links, add.s()),
-     "call": again.si(), "callback": add.si(1).set(link=add.s(2))}[shape].apply_async()
+     "elsewhere": app.signature("other.app"), "call": again.si(),
+     "callback": add.si(1).set(link=add.s(2))}[shape].apply_async()
 """
 
 #: What a job publishes, and what that publishes: by shape, the number of messages.
-PUBLISHED = {"chain": 3, "group": 3, "chord": 4, "call": 2, "callback": 2, "replaced": 3}
+PUBLISHED = {
+    "chain": 3,
+    "group": 3,
+    "chord": 4,
+    "call": 2,
+    "callback": 2,
+    "replaced": 3,
+    # a task of another app
+    "elsewhere": 0,
+}
 
 
 @contextmanager
