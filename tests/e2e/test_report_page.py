@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from collector.recording import read_recording
 from report.build import write_reports
 from report.page.page import build_page
+from report.profile.measure import measure_profile
+from report.profile.page import build_page as build_profile
+from tests.recordings import RecordedApp, jobs_of, poisson, write_recording
 from tests.shapes import SHAPES, empty
 from tests.synthetic import BENCH, make_run
 
@@ -144,6 +148,26 @@ def test_it_is_whole_and_silent_on_a_desk_and_a_phone(
     assert [url for url in asked if not url.startswith("data:")] == [pages[shape].as_uri()] * 2
     assert said == []
     context.close()
+
+
+@each_scheme
+def test_the_page_of_a_profile_is_drawn_on_a_desk_and_a_phone(
+    browser: Browser, tmp_path: Path, scheme: str
+) -> None:
+    """Every chart has marks and words inside its figure, and nothing is wider than the window."""
+    states = {"core_held": 0.02, "gil_wait": 0.03, "any_lock": 0.01, "io_wait": 0.04}
+    jobs = jobs_of("shop.a_task_with_a_long_name", poisson(per_s=9, duration_s=30), states)
+    app = RecordedApp(pool="threads", tasks={jobs[0].task: {"time_limit": 5}})
+    recording = read_recording(write_recording(tmp_path / "shop.pbrec", jobs, app=app))
+    path = tmp_path / "shop.html"
+    path.write_text(build_profile(measure_profile(recording)), encoding="utf-8")
+
+    for size in (_DESK, _PHONE):
+        page = opened(browser, path, scheme=scheme, size=size)
+        assert all(page.evaluate(_FILLED))
+        assert page.evaluate(_OUTSIDE) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        page.context.close()
 
 
 @pytest.mark.parametrize("width", [320, 768, 1_024])
