@@ -322,3 +322,13 @@ def test_a_call_that_fails_is_one_line(
     with pytest.raises(UsageError, match=r"^[^\n]*$") as caught:
         captured(app, (f"shop.{task}", call, {}), folder=tmp_path)
     assert said in str(caught.value)
+
+
+def test_no_task_runs_where_the_app_would_call_it_itself(tmp_path: Path, python: str) -> None:
+    """With task_always_eager a call is no message: it is refused before it runs."""
+    text = "\napp.conf.task_always_eager = True\n@app.task\ndef pay(): open('paid', 'w').close()\n"
+    app = user_app(tmp_path, python=python, shop=CELERY + text)
+    assert describe(app, broker_url=URL).is_eager
+    with pytest.raises(UsageError, match="task_always_eager is set"):
+        captured(app, ("shop.pay", AppCall(), {}), folder=tmp_path)
+    assert not (tmp_path / "paid").exists()
