@@ -210,7 +210,9 @@ def _run_jobs(control: Control, *, seconds: float) -> None:
 def _run_slot(control: Control, seconds: float) -> None:
     thread_id, pid, job = threading.get_native_id(), os.getpid(), JOBS[control.job]
     pool = "prefork" if control.has_processes else "thread"
-    evidence = f'"pid":{pid},"pool_seen":"celery.concurrency.{pool}:TaskPool","gil_enabled":true'
+    evidence = f'"pid":{pid},"pool_seen":"celery.concurrency.{pool}:TaskPool"'
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        evidence += ',"gil_enabled":false'
     ends_s = time.monotonic() + seconds
     for number in itertools.count():
         if time.monotonic() > ends_s:

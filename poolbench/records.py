@@ -146,8 +146,9 @@ RECORD_COLUMNS: Mapping[str, Column] = {
     **_EVIDENCE,
 }
 
-#: What a slot was doing, ns of the execution's duration, by samples; null where nothing was
-#: sampled. They add up to the sampled part of the execution.
+#: What a slot was doing, ns of the execution's duration, by samples; null where no sample met it.
+#: They add up to its duration within a sampling interval. An execution shorter than an interval
+#: (20 ms at 50 Hz) that a sample met stands for those that none met: sums over many are right.
 STATE_COLUMNS: Mapping[str, Column] = {
     "core_held_ns": (int, "on a core, and another thread waited for the GIL it held, ns"),
     "core_released_ns": (int, "on a core, with the GIL released, ns"),

@@ -11,6 +11,7 @@ import contextlib
 import platform
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ _SEARCH_S = 2.0
 
 #: Interval between two looks, seconds; not a multiple of the interpreter's switch interval (5 ms).
 _LOOK_S = 0.0017
+
+#: Options of a free-threaded interpreter, whose GIL can be turned on.
+_WITH_GIL = ("-X", "gil=1") if sysconfig.get_config_var("Py_GIL_DISABLED") else ()
 
 #: The threads take no other lock, and end with the process, when its standard input closes.
 _COMPETE = """
@@ -96,7 +100,7 @@ def find_gil() -> GilAddress:
 def _competition() -> Iterator[int]:
     """Run a process in which two threads compete for the GIL."""
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _COMPETE],
+        [sys.executable, *_WITH_GIL, "-I", "-S", "-c", _COMPETE],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

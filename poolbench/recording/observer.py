@@ -113,20 +113,18 @@ class LinuxObserver(Observer):
 
     def _find_gil(self) -> dict[str, str]:
         """Find the GIL; return how waits for it are told apart, and why not if they aren't."""
-        if not getattr(sys, "_is_gil_enabled", lambda: True)():
-            return {"gil": "none"}
         try:
             Path(f"/proc/{self._pid}/task/{self._pid}/syscall").read_bytes()
             address = find_gil()
             address.range_in(self._pid)
         except (OSError, GilNotFoundError) as error:
-            return {"gil": "unknown", "gil_reason": _reason(error)}
-        self._gil = address
-        return {"gil": "address"}
+            found = {"gil": "unknown", "gil_reason": _reason(error)}
+        else:
+            self._gil, found = address, {"gil": "address"}
+        # a worker may turn it on by what it imports; each job's line tells
+        return found if getattr(sys, "_is_gil_enabled", lambda: True)() else {"gil": "none"}
 
     def _gil_words(self, pid: int) -> GilWords:
-        if self._opening["gil"] == "none":
-            return GilWords(range(0))
         try:
             return GilWords(self._gil.range_in(pid) if self._gil else None)
         except (OSError, GilNotFoundError):

@@ -178,10 +178,10 @@ class _Thread:
 class _Process:
     """A process with slots, and its threads by their native ids."""
 
-    def __init__(self, pid: int, *, words: GilWords) -> None:
+    def __init__(self, pid: int, *, words: GilWords, has_gil: bool) -> None:
         self.pid = pid
         self.words = words
-        self.has_gil = True
+        self.has_gil = has_gil
         self.threads: dict[int, _Thread] = {}
         self.searched_at_ns = 0
         #: When its helper (`gil_probe`) asked for the GIL, and whether it was held: in rounds of
@@ -325,8 +325,9 @@ class SlotStates:
         pid, thread_id = int(fields[b"pid"]), int(fields[b"thread_id"])
         process = self._processes.get(pid)
         if process is None:
-            process = self._processes[pid] = _Process(pid, words=self._gil_words(pid))
-        process.has_gil = fields.get(b"gil_enabled") != b"false"
+            has_gil = fields.get(b"gil_enabled") != b"false"
+            words = self._gil_words(pid) if has_gil else GilWords(range(0))
+            process = self._processes[pid] = _Process(pid, words=words, has_gil=has_gil)
         thread = process.thread(thread_id)
         if thread is None:
             return

@@ -20,7 +20,7 @@ from celery import Celery, chain
 from kombu import Exchange, Queue
 
 from poolbench.pools import POOLS, Pool, available_pools
-from poolbench.records import LINE_COLUMNS, RECORDED_COLUMNS
+from poolbench.records import LINE_COLUMNS, RECORDED_COLUMNS, STATE_COLUMNS
 from tests.conftest import Server, wait_until
 from tests.integration.pooling import PoolWorker
 from tests.integration.probing import PATIENCE_S, leftovers, recorded_pool
@@ -108,6 +108,37 @@ def test_each_execution_has_its_lines_and_columns(pool: Pool, start: Start, tmp_
         assert {line[name] is not None for line in lines for name in names} == {has_own_process}
     for line in (*received, *started, *finished):
         assert line.keys() <= LINE_COLUMNS.keys() | RECORDED_COLUMNS.keys()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="states are read on Linux only")
+@pytest.mark.parametrize("name", ["prefork", "gevent", "asyncio"])
+def test_what_a_slot_did_is_charged_to_its_job(name: str, start: Start, tmp_path: Path) -> None:
+    """A job that sleeps waits in a thread of its own; where slots share one, it doesn't run."""
+    environment = {"POOLBENCH_RECORD_GIL_PROBE": "1"}
+    if name == "asyncio":
+        environment["POOL_APP_COROUTINES"] = "1"
+    with start(POOLS[name], environment=environment) as worker:
+        worker.send("waits", 1.3, "x")
+        (finished,) = _wait_for(tmp_path, "finished", count=1)
+        worker.process.terminate()
+        assert worker.process.wait(PATIENCE_S) == 0
+
+    (started,), levels = _lines(tmp_path, "started"), _lines(tmp_path, "levels")
+    wall_ns = finished["t_ns"] - started["t_ns"]
+    states = {line["nonce"]: line for line in _lines(tmp_path, "states")}
+    if name != "prefork":
+        assert states == {}
+        assert 0 < finished["running_ns"] < wall_ns / 2
+        assert sum(line.get("io_wait_ns", 0) for line in levels) > 0.5e9
+    else:
+        assert finished["running_ns"] is None
+        assert states.keys() == {finished["nonce"]}
+        (found,) = states.values()
+        assert found["io_wait_ns"] > wall_ns / 2
+        assert sum(found[column] for column in STATE_COLUMNS) < wall_ns * 1.1
+    assert max(line["processes"] for line in levels) >= (2 if name == "prefork" else 1)
+    assert max(line["connections"] for line in levels) > 0
+    assert not [line for line in _lines(tmp_path) if line["m"] == "gil"]
 
 
 def test_spawned_slots_are_recorded(start: Start, tmp_path: Path) -> None:

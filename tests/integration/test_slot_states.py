@@ -12,7 +12,7 @@ from benchmarks.states import Control, Found, measure
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="states are read on Linux only")
 
 #: Bounds are wide, since other programs may use the cores meanwhile.
-SECONDS = 1.2
+SECONDS = 1.0
 
 _CORE = ("core_held_ns", "core_released_ns", "core_ns")
 
@@ -85,11 +85,16 @@ def test_short_jobs_are_right_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "column"), [("compute", "core_held_ns"), ("hash", "core_released_ns")]
+    ("job", "column", "other"),
+    [
+        ("compute", "core_held_ns", "core_released_ns"),
+        ("hash", "core_released_ns", "core_held_ns"),
+    ],
 )
-def test_the_helper_finds_out_whether_a_lone_job_holds_the_gil(job: str, column: str) -> None:
+def test_the_helper_finds_out_whether_a_lone_job_holds_the_gil(
+    job: str, column: str, other: str
+) -> None:
     """It is right more often than not; the busier the cores, the more stays unknown."""
     found = _measure(Control(job=job, has_processes=True, gil_probe=True, expected=""))
-    known = found.share("core_held_ns", "core_released_ns")
-    assert known > 0
-    assert found.share(column) > 0.6 * known
+    assert found.share(column) > 0
+    assert found.share(other) < 0.25
