@@ -6,22 +6,23 @@ from pathlib import Path
 
 from lab.conformance.survey import read_survey
 from lab.system.paths import ROOT
-from report.profile.model import PoolVerdict
-from report.profile.reliance import Verdicts
+from report.profile.model import PoolVerdict, Verdicts
 
 KEPT = ROOT / "docs/pools.json"
 
 
 def kept_verdicts(path: Path = KEPT) -> Verdicts:
-    """Return what each pool did with each promise, by the promise's name.
+    """Return what each pool did with each promise.
 
     Raises:
         UsageError: if the survey can't be read.
     """
-    return {
+    survey = read_survey(path)
+    by_promise = {
         row.name: {
             pool: PoolVerdict(outcome=verdict.outcome, seen=verdict.seen)
             for pool, verdict in row.pools.items()
         }
-        for row in read_survey(path).rows
+        for row in survey.rows
     }
+    return Verdicts(celery=survey.celery, by_promise=by_promise)

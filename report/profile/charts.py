@@ -13,7 +13,7 @@ from report.profile.model import Profile, TaskProfile
 from report.profile.wording import STATE_WORDS
 from report.trials.wait_causes import Cause
 
-#: Most tasks in a chart, the busiest.
+#: Most tasks in a chart: the busiest.
 _TASKS = 20
 
 #: Names of what a chart shows of tasks whose slots share a thread: their shades are of states.
@@ -55,7 +55,7 @@ def states_chart(profile: Profile) -> Chart | None:
         title="What slots were doing",
         caption=(
             "Shares of the time that slots were busy with a task; figure: the task's share of all "
-            f"busy time. {'; '.join(meanings)}."
+            f"busy time.{_left_out(profile)} {'; '.join(meanings)}."
         ),
         titles={"state": "state", "share": "share"},
         x=_share_axis("share of the duration"),
@@ -82,7 +82,7 @@ def causes_chart(profile: Profile) -> Chart | None:
         name="causes",
         title="Why do jobs wait?",
         caption=(
-            "Shares of the waiting time of a task's jobs; figure: mean wait. "
+            f"Shares of the waiting time of a task's jobs; figure: mean wait.{_left_out(profile)} "
             f"{'; '.join(f'{name}: {CAUSES[cause][1]}' for cause, name in names.items())}."
         ),
         titles={"cause": "cause", "share": "share", "mean": "mean"},
@@ -155,6 +155,10 @@ def slots_chart(profile: Profile) -> Chart | None:
         panels=[Panel(spec=spec)],
         of="workers",
     )
+
+
+def _left_out(profile: Profile) -> str:
+    return f" The {_TASKS} busiest tasks." if len(profile.tasks) > _TASKS else ""
 
 
 def _state_rows(task: TaskProfile) -> Iterator[Spec]:

@@ -60,7 +60,8 @@ def findings(profile: Profile) -> tuple[Finding, ...]:
         *_of_slots(profile),
         *_of_workers(profile),
     ]
-    return tuple(sorted(found, key=lambda one: -one.weight))
+    # a restarted worker has the same ones again
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: -one.weight))
 
 
 def _of_task(task: TaskProfile) -> Iterator[Finding]:
@@ -214,6 +215,13 @@ def _unknowns(profile: Profile, *, recording: Recording) -> Iterator[Unknown]:
                 why="the number of slots changes, or the end of an execution is missing",
                 remedy="Record without --autoscale.",
             )
+    others = set(profile.celeries) - {profile.tried_celery}
+    if profile.relied_on and profile.tried_celery and others:
+        yield Unknown(
+            what=f"what each pool does on Celery {fmt.listed(sorted(others))}",
+            why=f"the survey is of Celery {profile.tried_celery}",
+            remedy="Run poolbench conformance --celery-python with the app's Python.",
+        )
     yield from _incomplete(recording)
 
 

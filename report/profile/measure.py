@@ -9,8 +9,8 @@ import polars as pl
 from collector.recording import Recording
 from report.profile.findings import findings, unknowns
 from report.profile.levels import level, loop_states, prefetch_use, slot_use, spans, used
-from report.profile.model import Profile
-from report.profile.reliance import Verdicts, relied_on, unmet_settings
+from report.profile.model import Profile, Verdicts
+from report.profile.reliance import relied_on, unmet_settings
 from report.profile.tasks import task_profiles, wait_percentiles
 from report.profile.waits import waits_by_task
 
@@ -22,7 +22,7 @@ def measure_profile(recording: Recording, *, verdicts: Verdicts | None = None) -
 
     ``verdicts`` is what each pool does with what an app may rely on.
     """
-    known = verdicts or {}
+    known = verdicts or Verdicts()
     waits = waits_by_task(recording)
     up = spans(recording.sessions)
     sessions = recording.sessions
@@ -52,6 +52,7 @@ def measure_profile(recording: Recording, *, verdicts: Verdicts | None = None) -
         recorder_cores=used(recording, name="recorder_cpu_s"),
         sampler_cores=used(recording, name="sampler_cpu_s"),
         throttled_share=used(recording, name="throttled_s"),
+        tried_celery=known.celery,
         relied_on=relied_on(recording, verdicts=known),
         unmet=unmet_settings(recording, verdicts=known, prefetch=prefetch),
     )

@@ -156,6 +156,20 @@ class PoolVerdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """What each pool did with each of Celery's promises, by a survey."""
+
+    #: Version of Celery that was tried; empty if there is no survey.
+    celery: str = ""
+    #: Verdict by the promise's name, then by pool.
+    by_promise: Mapping[str, Mapping[str, PoolVerdict]] = field(default_factory=dict)
+
+    def of(self, promise: str) -> Mapping[str, PoolVerdict]:
+        """Return the verdicts on a promise by pool; empty if it wasn't tried."""
+        return self.by_promise.get(promise, {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reliance:
     """One feature of Celery's that the app relies on."""
 
@@ -236,6 +250,8 @@ class Profile:
     sampler_cores: float | None = None
     #: Share of the time in which a CPU quota stopped the workers, over cores: may exceed 1.
     throttled_share: float | None = None
+    #: Version of Celery that the verdicts of what the app relies on are of; empty without any.
+    tried_celery: str = ""
     relied_on: tuple[Reliance, ...] = ()
     unmet: tuple[Unmet, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -6,10 +6,9 @@ from report.page.document import environment, frame
 from report.profile.charts import charts_of
 from report.profile.model import Profile
 from report.profile.wording import (
-    LOOP_KEY,
-    STATE_KEY,
     bad_ends,
     conditions,
+    keys,
     settings_lines,
     task_columns,
     title,
@@ -18,8 +17,6 @@ from report.profile.wording import (
 
 def build_page(profile: Profile) -> str:
     """Return the HTML page of a profile."""
-    has_states = any(task.states for task in profile.tasks)
-    has_loops = any(task.running_share is not None for task in profile.tasks)
     names = [task.name for task in profile.tasks]
     return (
         environment(names)
@@ -30,7 +27,7 @@ def build_page(profile: Profile) -> str:
             conditions=conditions(profile),
             charts=charts_of(profile),
             columns=task_columns(profile),
-            keys=[*([STATE_KEY] if has_states else []), *([LOOP_KEY] if has_loops else [])],
+            keys=keys(profile),
             settings=settings_lines(profile),
             pools=list(dict.fromkeys(pool for one in profile.relied_on for pool in one.pools)),
             own_pools={worker.pool for worker in profile.workers},

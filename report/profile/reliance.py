@@ -10,10 +10,7 @@ import polars as pl
 from collector.recording import RecordedWorker, Recording
 from poolbench.records import Outcome
 from report.profile.levels import slots_of
-from report.profile.model import PoolVerdict, PrefetchUse, Reliance, Unmet
-
-#: Verdicts by promise (`lab.conformance`), then by pool.
-Verdicts = Mapping[str, Mapping[str, PoolVerdict]]
+from report.profile.model import PrefetchUse, Reliance, Unmet, Verdicts
 
 #: Beginning of the names of Celery's own tasks, which every app has.
 _OF_CELERY = "celery."
@@ -156,7 +153,7 @@ def _configured(
         feature=feature.title,
         shown_by=(*dict.fromkeys(by_worker), *named),
         executions=sum(concerned),
-        pools=verdicts.get(feature.promise, {}),
+        pools=verdicts.of(feature.promise),
     )
 
 
@@ -233,7 +230,7 @@ def _shown_by_jobs(jobs: pl.DataFrame, *, verdicts: Verdicts) -> Iterator[Relian
                 feature=feature,
                 shown_by=(what,),
                 executions=executions,
-                pools=verdicts.get(promise, {}),
+                pools=verdicts.of(promise),
             )
 
 
@@ -242,7 +239,7 @@ def _ignored(
 ) -> Iterator[Unmet]:
     """Yield what a worker's own pool ignores of what the app is configured for."""
     for feature in _CONFIGURED:
-        verdict = verdicts.get(feature.promise, {}).get(worker.pool)
+        verdict = verdicts.of(feature.promise).get(worker.pool)
         if verdict is None or verdict.outcome != "ignored":
             continue
         tasks = _tasks_with(feature, recording=recording)

@@ -14,12 +14,11 @@ from report.legend import CAUSES
 from report.palette import pool_shade
 from report.profile.model import Profile, Reliance
 from report.profile.wording import (
-    LOOP_KEY,
-    STATE_KEY,
     UNKNOWN,
     bad_ends,
     conditions,
     growth,
+    keys,
     settings_lines,
     states_text,
     task_columns,
@@ -92,10 +91,7 @@ def _tasks(profile: Profile, *, width: int, has_details: bool) -> Iterator[Rende
     if rest := profile.tasks[len(shown) :]:
         share = fmt.percent(sum(task.busy_share for task in rest))
         yield Text(f"{fmt.counted(len(rest), noun='more task')}: {share} of the busy time", "dim")
-    if any(task.states for task in profile.tasks):
-        yield Text(STATE_KEY, style="dim")
-    if any(task.running_share is not None for task in profile.tasks):
-        yield Text(LOOP_KEY, style="dim")
+    yield from (Text(key, style="dim") for key in keys(profile))
 
 
 def _task_details(profile: Profile) -> Iterator[RenderableType]:

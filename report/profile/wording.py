@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from report import format as fmt
 from report.legend import CAUSES
-from report.profile.model import Level, Profile, TaskProfile
+from report.profile.model import Level, PrefetchUse, Profile, TaskProfile
 from report.trials.wait_causes import WaitCauses
 
 #: State of a slot → its name in charts, and its meaning.
@@ -26,21 +27,23 @@ STATE_WORDS: Mapping[str, tuple[str, str]] = {
 #: Text of a figure that the recording doesn't show.
 UNKNOWN = "?"
 
-#: Columns of states in tables: title → the states whose shares they add.
-STATE_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "core": ("core_held", "core_released", "core"),
-    "no core": ("runnable",),
-    "GIL": ("gil_wait",),
-    "lock": ("lock_wait", "any_lock"),
-    "wait": ("io_wait",),
+#: Columns of states in tables: title → the states whose shares they add, and their meaning.
+STATE_COLUMNS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "core": (("core_held", "core_released", "core"), "computing"),
+    "no core": (("runnable",), "ready, and no core was free"),
+    "GIL": (("gil_wait",), "waiting for it"),
+    "lock": (("lock_wait", "any_lock"), "waiting for one"),
+    "wait": (("io_wait",), "for network, disk or a timer"),
 }
 
-#: The meaning of these columns, and of those for pools whose slots share a thread.
-STATE_KEY = (
-    "Shares of the duration, by samples: core: computing; no core: ready, and no core was free; "
-    "GIL, lock: waiting for it; wait: for network, disk or a timer."
-)
-LOOP_KEY = "ran: share of the duration in which its slot ran; blocks: stretches of 50 ms or more."
+#: Columns that are there whatever was sampled; the others need a share that is shown.
+_ALWAYS = ("core", "wait")
+
+#: Smallest share that is shown.
+_SEEN = 0.005
+
+#: Most workers that are named; of more, or of more prefetch counts, their number is given.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +72,34 @@ def task_columns(profile: Profile) -> list[Column]:
     ]
 
 
+def keys(profile: Profile) -> list[str]:
+    """Return the meaning of the columns of states that the table of tasks has."""
+    found = []
+    if any(task.states for task in profile.tasks):
+        named = (f"{title}: {meaning}" for title, (_, meaning) in _seen_columns(profile).items())
+        found.append(f"Shares of the duration, by samples. {'; '.join(named)}.")
+    if any(task.running_share is not None for task in profile.tasks):
+        found.append(
+            "ran: share of the duration in which its slot ran; blocks: in stretches of 50 ms or "
+            "more, while other slots stopped."
+        )
+    return found
+
+
+def _seen_columns(profile: Profile) -> dict[str, tuple[tuple[str, ...], str]]:
+    return {
+        title: (states, meaning)
+        for title, (states, meaning) in STATE_COLUMNS.items()
+        if title in _ALWAYS or any(_sum(task, states=states) >= _SEEN for task in profile.tasks)
+    }
+
+
 def _state_columns(profile: Profile) -> list[Column]:
     found = []
     if any(task.states for task in profile.tasks):
         found += [
             Column(title=title, show=_state_share(states))
-            for title, states in STATE_COLUMNS.items()
+            for title, (states, _) in _seen_columns(profile).items()
         ]
     if any(task.running_share is not None for task in profile.tasks):
         found += [
@@ -86,16 +111,20 @@ def _state_columns(profile: Profile) -> list[Column]:
 
 def _state_share(states: tuple[str, ...]) -> Callable[[TaskProfile], str]:
     def show(task: TaskProfile) -> str:
-        return _share(sum(task.states.get(one, 0.0) for one in states) if task.states else None)
+        return _share(_sum(task, states=states) if task.states else None)
 
     return show
+
+
+def _sum(task: TaskProfile, *, states: tuple[str, ...]) -> float:
+    return sum(task.states.get(one, 0.0) for one in states)
 
 
 def _share(share: float | None) -> str:
     """Return a share; a dot for 0, so that the others are seen."""
     if share is None:
         return UNKNOWN
-    return fmt.percent(share) if share >= 0.005 else "·"
+    return fmt.percent(share) if share >= _SEEN else "·"
 
 
 def _or_unknown(value_s: float | None) -> str:
@@ -126,10 +155,16 @@ def bad_ends(task: TaskProfile) -> str:
 
 def title(profile: Profile) -> str:
     """Return the workers and what was recorded, as one sentence."""
-    workers = ", ".join(
-        f"{worker.name} ({worker.pool}{f', {worker.slots} slots' if worker.slots else ''})"
+    kinds = [
+        f"{worker.pool}, {fmt.counted(worker.slots, noun='slot')}" if worker.slots else worker.pool
         for worker in profile.workers
-    )
+    ]
+    names = [worker.name for worker in profile.workers]
+    if len(names) > _NAMED:
+        counts = Counter(kinds)
+        kinds = [*counts]
+        names = [fmt.counted(count, noun="worker") for count in counts.values()]
+    workers = ", ".join(f"{name} ({kind})" for name, kind in zip(names, kinds, strict=True))
     jobs = fmt.counted(profile.executions, noun="execution")
     of_tasks = fmt.counted(len(profile.tasks), noun="task")
     span = fmt.minutes(profile.span_s)
@@ -160,11 +195,8 @@ def settings_lines(profile: Profile) -> list[tuple[str, str]]:
     ]
     if profile.loop_states:
         lines.append(("the slots' thread", states_text(profile.loop_states)))
-    for use in profile.prefetch:
-        where = f"{use.worker}: " if len(profile.prefetch) > 1 else ""
-        moved = f"{use.start} → {use.most} → {use.end}" if use.most > use.start else f"{use.start}"
-        asked = f" (asked: {use.asked or 'no limit'})" if use.asked is not None else ""
-        lines.append(("prefetch count", f"{where}{moved}{asked}"))
+    if profile.prefetch:
+        lines.append(("prefetch count", _prefetch(profile)))
     for name, level, show in (
         ("memory (PSS)", profile.pss_bytes, fmt.size),
         ("connections", profile.connections, _plain),
@@ -179,6 +211,21 @@ def states_text(states: Mapping[str, float]) -> str:
     """Return shares by state, in the order of the states."""
     named = (f"{STATE_WORDS[state][0]} {fmt.percent(share)}" for state, share in states.items())
     return ", ".join(named) or UNKNOWN
+
+
+def _prefetch(profile: Profile) -> str:
+    """Return the prefetch counts of all sessions, those that are alike once."""
+    is_alone = len(profile.workers) == 1
+    by_change = sorted(profile.prefetch, key=lambda use: use.start - use.most)
+    found = [*dict.fromkeys(_count(use, has_name=not is_alone) for use in by_change)]
+    rest = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+    return "; ".join([*found[:_NAMED], *rest])
+
+
+def _count(use: PrefetchUse, *, has_name: bool) -> str:
+    moved = f"{use.start} → {use.most} → {use.end}" if use.most > use.start else f"{use.start}"
+    asked = "" if use.asked is None else f" (asked: {use.asked or 'no limit'})"
+    return f"{use.worker}: {moved}{asked}" if has_name else f"{moved}{asked}"
 
 
 def _wait(profile: Profile) -> str:

@@ -75,6 +75,15 @@ def test_jobs_show_what_no_configuration_does(record: Record) -> None:
     assert found == {"countdowns and retries": 1, "priorities": 1, "chains, groups and chords": 1}
 
 
+def test_a_survey_of_another_celery_says_so(record: Record) -> None:
+    """Verdicts of Celery 5.7 may not hold for 5.3."""
+    app = RecordedApp(recording={"celery": "5.3.6"}, tasks={"shop.mail": {"time_limit": 5}})
+    [one] = profile_of(record, app).unknown
+
+    assert one.what == "what each pool does on Celery 5.3.6"
+    assert one.why == "the survey is of Celery 5.7.0"
+
+
 def test_celerys_own_tasks_and_defaults_show_nothing(record: Record) -> None:
     """An app without options relies on nothing of these."""
     app = RecordedApp(tasks={"celery.chord_unlock": {"rate_limit": "1/s"}})

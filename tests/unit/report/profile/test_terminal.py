@@ -54,10 +54,10 @@ def test_wide_terminals_show_more_columns(shop: Profile) -> None:
     header, first, *_ = screen(shop, width=120).splitlines()[4:]
 
     assert " ".join(header.split()) == (
-        "task jobs /s busy p50 p95 max CPU core no core GIL lock wait + memory bad ends"
+        "task jobs /s busy p50 p95 max CPU core GIL wait + memory bad ends"
     )
     assert " ".join(first.split()) == (
-        "shop.thumbnail 1,178 19.3 91 % 120 ms 120 ms 120 ms 80.0 ms 67 % · 17 % · 17 % ? –"
+        "shop.thumbnail 1,178 19.3 91 % 120 ms 120 ms 120 ms 80.0 ms 67 % 17 % 17 % ? –"
     )
 
 
@@ -92,16 +92,30 @@ def test_what_is_not_known_is_a_question_mark(record: Record) -> None:
     assert "the slots of gevent share one thread" in text
 
 
+def test_many_workers_and_restarts_are_counted(record: Record) -> None:
+    """Ten workers of two kinds are two entries, and prefetch counts that are alike one."""
+    jobs = jobs_of("mail", [0.0], {"io_wait": 0.1})
+    for number in range(9):
+        recording = record(jobs, app=RecordedApp(name=f"shop@web{number}"))
+    recording = record(jobs, app=RecordedApp(name="shop@big", slots=8))
+    text = screen(measure_profile(recording), width=120)
+
+    assert text.startswith(
+        "9 workers (prefork, 4 slots), 1 worker (prefork, 8 slots): 10 executions"
+    )
+    assert "7 more" in text
+
+
 SCREEN = """\
 shop@web1 (threads, 4 slots): 1,474 executions of 2 tasks in 61 s
 Python 3.12.1, Celery 5.7.0, 4 cores, 2026-09-21 14:13 UTC
 
 What the jobs are
-task                jobs   /s  busy     p50     p95 core no core  GIL lock  wait
-shop.thumbnail     1,178 19.3  91 %  120 ms  120 ms 67 %       · 17 %    ·  17 %
-shop.send_mail       296 4.85 9.5 % 50.0 ms 50.0 ms    ·       ·    ·    · 100 %
-Shares of the duration, by samples: core: computing; no core: ready, and no core
-was free; GIL, lock: waiting for it; wait: for network, disk or a timer.
+task                             jobs   /s  busy     p50     p95 core  GIL  wait
+shop.thumbnail                  1,178 19.3  91 %  120 ms  120 ms 67 % 17 %  17 %
+shop.send_mail                    296 4.85 9.5 % 50.0 ms 50.0 ms    ·    · 100 %
+Shares of the duration, by samples. core: computing; GIL: waiting for it; wait:
+for network, disk or a timer.
 
 What the worker's settings did
   slots busy      2.56 of 4 on average; p95 4, most 4
