@@ -13,7 +13,7 @@ from poolbench import asyncio_pool
 from poolbench.pools import BLOCKING_DRIVERS, POOLS
 from poolbench.recording.description import task_options
 from poolbench.userapp.find import check_celery, check_tasks, find_app, own_tasks
-from poolbench.userapp.places import KEY_OPTIONS, find_places, own_schemes
+from poolbench.userapp.places import KEY_OPTIONS, check_transport, find_places, own_schemes
 
 
 def describe(request: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +28,7 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
     celery_version = check_celery()
     app = find_app(request["module"])
     check_tasks(app, request["tasks"])
+    check_transport(request["broker_url"])
     conf = app.conf
     broker, backend = own_schemes(app)
     options = conf.broker_transport_options or {}

@@ -17,7 +17,7 @@ from celery.backends.base import DisabledBackend
 from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
-from poolbench.userapp.failure import shortened
+from poolbench.userapp.failure import AppError, shortened
 from poolbench.userapp.find import own_tasks
 
 #: Variables that override an app's own broker and result backend.
@@ -45,18 +45,32 @@ class Place:
     reason: str = ""
 
 
+def check_transport(broker_url: str) -> None:
+    """Check that this Python can use our Redis, whatever broker the app has by itself.
+
+    Raises:
+        AppError: if a package is missing or too old.
+    """
+    try:
+        transport: Any = Connection(broker_url).transport
+        channel = transport.Channel
+        # checks the version, as a channel does before it connects
+        channel._get_client(channel)  # noqa: SLF001
+    except Exception as error:
+        text = f"the app's Python can't use Redis: {shortened(error)}"
+        raise AppError("redis", text, remedy="install celery[redis] there") from error
+
+
 def find_places(app: Celery, *, broker_url: str) -> list[Place]:
     """Return the places of an app, and of other configured apps in this process.
 
     ``broker_url`` is the address of our Redis, for broker and results.
     """
-    places = [
-        _place("redis package", _transport_fault(broker_url)),
-        *_places(app, broker_url=broker_url),
-    ]
+    places = list(_places(app, broker_url=broker_url))
     apps: Any = getattr(_state, "_get_active_apps", set)()
     for other in apps:
-        if other is not app and other.configured:
+        is_in_use = other.configured and (other.finalized or other.autofinalize)
+        if other is not app and is_in_use:
             suffix = f" of the app {other.main or 'without a name'}"
             places += [
                 Place(setting=place.setting + suffix, is_ours=place.is_ours, reason=place.reason)
@@ -105,18 +119,6 @@ _TLS = "it asks for TLS, which the server of a try doesn't have"
 
 def _place(setting: str, reason: str) -> Place:
     return Place(setting=setting, is_ours=not reason, reason=reason)
-
-
-def _transport_fault(broker_url: str) -> str:
-    """Return why this Python can't use our Redis, such as a missing package; empty if it can."""
-    try:
-        transport: Any = Connection(broker_url).transport
-        channel = transport.Channel
-        # checks the version, as a channel does before it connects
-        channel._get_client(channel)  # noqa: SLF001
-    except Exception as error:  # noqa: BLE001 -- whatever kombu raises
-        return shortened(error)
-    return ""
 
 
 def _broker_fault(connect: Any, *, broker_url: str) -> str:

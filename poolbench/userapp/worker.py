@@ -19,7 +19,7 @@ from poolbench.errors import ExitCode
 from poolbench.settings import Settings, load_settings, merged
 from poolbench.userapp.failure import AppError
 from poolbench.userapp.find import check_celery, find_app
-from poolbench.userapp.places import KEY_OPTIONS, find_places
+from poolbench.userapp.places import KEY_OPTIONS, check_transport, find_places
 
 #: Job kind of the sleeps that prove a worker's slots.
 SLEEP = "io.sleep"
@@ -98,6 +98,10 @@ async def _sleep_async(*, delay_ms: float, **_: object) -> None:
 
 def refuse_foreign_addresses(**_: object) -> None:
     """End this process with one line if an address is not ours; receives `celeryd_init`."""
+    try:
+        check_transport(_settings.worker_redis_url)
+    except AppError as error:
+        _end(str(error))
     foreign = [
         place
         for place in find_places(app, broker_url=_settings.worker_redis_url)
