@@ -23,7 +23,6 @@ _ALL = ("prefork", "threads", "gevent", "asyncio", "solo")
 KEPT: Mapping[str, Sequence[str]] = {
     "queues": _ALL,
     "exclude_queues": _ALL,
-    "loglevel": _ALL,
     "optimization": ("prefork",),
     "max_tasks_per_child": ("prefork",),
     "max_memory_per_child": ("prefork",),
@@ -74,15 +73,14 @@ class Advice:
         return json.dumps(rounded(content), indent=1, ensure_ascii=False) + "\n"
 
 
-def command_line(setting: Setting, *, worker: RecordedWorker | None) -> str:
+def command_line(setting: Setting, *, worker: RecordedWorker) -> str:
     """Return the command line of a setting, with the recorded options that its pool has.
 
-    The name of the app isn't recorded unless it was an option.
+    ``APP`` stands for the app, whose name isn't recorded.
     """
-    options = dict(worker.options) if worker else {}
-    app = options.get("app") or "APP"
+    options = worker.options
     pool = setting.pool if setting.pool != "asyncio" else "custom"
-    words = ["celery", "-A", str(app), "worker", "-P", pool, "-c", str(setting.slots)]
+    words = ["celery", "-A", "APP", "worker", "-P", pool, "-c", str(setting.slots)]
     if setting.prefetch_multiplier is not None:
         words += ["--prefetch-multiplier", str(setting.prefetch_multiplier)]
     for name, pools in KEPT.items():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
-from lab.advise.candidates import rank, without
+from lab.advise.candidates import is_allowed, rank, without
 from lab.advise.capacity import capacity_per_s
 from lab.advise.decision import LITTLE_MORE
 from lab.advise.model import Demand, Limits, Setting, TaskDemand
@@ -105,7 +105,10 @@ def _leader(
     def best(case: tuple[Demand, Limits]) -> tuple[Setting | None, Setting | None]:
         """Return the best setting of the advised pool, and the best of the others."""
         demand, limits = case
-        ranked = [(one, per_s(one, demand)) for one in rank(demand, limits=limits)]
+        settings = rank(demand, limits=limits)
+        if is_allowed(advised, demand, limits=limits):
+            settings.append(advised)
+        ranked = [(one, per_s(one, demand)) for one in settings]
         sides: tuple[list[tuple[float, Setting]], list[tuple[float, Setting]]] = ([], [])
         for setting, value in ranked:
             sides[setting.pool != advised.pool].append((value, setting))
@@ -113,7 +116,7 @@ def _leader(
         return kept and kept[1], others and others[1]
 
     def ratio(kept: Setting, other: Setting, demand: Demand) -> float:
-        return per_s(other, demand) / max(per_s(kept, demand), per_s(advised, demand))
+        return per_s(other, demand) / per_s(kept, demand)
 
     kept, other = best((demand, limits))
     now = max(1.0, ratio(kept, other, demand)) if kept and other else 1.0

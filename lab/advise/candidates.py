@@ -75,6 +75,18 @@ def rank(demand: Demand, *, limits: Limits) -> list[Setting]:
     return sorted(settings, key=key)
 
 
+def is_allowed(setting: Setting, demand: Demand, *, limits: Limits) -> bool:
+    """Return whether no rule excludes a setting's pool, or its numbers of slots and workers."""
+    rules, pool = apply_rules(demand, limits=limits), setting.pool
+    most_slots = _least(pool, [rule.most_slots for rule in rules], above=setting.total_slots)
+    most_workers = _least(pool, [rule.most_workers for rule in rules], above=setting.workers)
+    return (
+        pool not in _excluded(rules)
+        and setting.total_slots <= most_slots
+        and setting.workers <= most_workers
+    )
+
+
 def _of_pool(pool: str, demand: Demand, *, rules: Sequence[Rule]) -> list[Setting]:
     """Return the settings of a pool: one worker, and as many as it may have if that is more."""
     least_slots = max(rule.least_slots for rule in rules)
@@ -82,6 +94,7 @@ def _of_pool(pool: str, demand: Demand, *, rules: Sequence[Rule]) -> list[Settin
     most_slots = min(max(most_slots, _need(pool, rules, least_slots)), POOLS[pool].max_slots)
     least_workers = max(rule.least_workers.get(pool, 1) for rule in rules)
     most_workers = _least(pool, [rule.most_workers for rule in rules], above=1)
+    most_workers = min(most_workers, most_slots)
     found: dict[Setting, None] = {}
     for workers in sorted({min(least_workers, most_workers), most_workers}):
         slots = filling_slots(pool, demand, workers=workers, spare=SPARE)

@@ -118,7 +118,7 @@ def agree(held: Decision, *, released: Decision) -> Decision:
     names = [found.setting.name if found else "nothing" for found in (one, other)]
     return _abstain(
         f"If the computing holds the GIL, {names[0]} is best; if it releases it, {names[1]}. "
-        "The recording doesn't show which. Record the app once with -P threads."
+        "The recording doesn't show which. Record again with poolbench record --gil-probe."
     )
 
 

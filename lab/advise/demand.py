@@ -10,6 +10,7 @@ import polars as pl
 
 from collector.recording import RecordedWorker, Recording
 from lab.advise.model import Demand, Feature, Setting, TaskDemand
+from lab.replay.segments import with_segments
 from poolbench.errors import Fault, UsageError
 from report import format as fmt
 from report.profile.model import Profile, TaskProfile
@@ -34,9 +35,6 @@ UNFINISHED_SHARE = 0.05
 
 #: Least share of the busy time of which it is known whether it computed or waited.
 KNOWN_SHARE = 0.8
-
-#: The states of a slot that are the recorded machine's contention, not the job's own need.
-_CONTENTION = ("runnable", "gil_wait")
 
 #: Features that are only set until something happens: whether it did.
 _HAS_EFFECT: Mapping[str, Callable[[Profile], bool]] = {
@@ -77,7 +75,7 @@ def read_demand(profile: Profile, *, recording: Recording, cores: float) -> Dema
     today = _today(workers, available=profile.slots.available)
     process, child = _memory(recording.levels, today=today)
     demand = Demand(
-        tasks=tuple(_task(one) for one in profile.tasks if one.executions),
+        tasks=_tasks(profile, recording=recording),
         span_s=profile.span_s,
         today=today,
         cores=cores,
@@ -115,9 +113,8 @@ def _today(workers: Sequence[RecordedWorker], *, available: float) -> Setting:
 
 
 def _prefetch_multiplier(worker: RecordedWorker) -> int | None:
-    tables = (worker.options.get("prefetch_multiplier"),)
-    found = (*tables, worker.settings.get("worker_prefetch_multiplier"))
-    return next((int(one) for one in found if isinstance(one, int | float)), None)
+    found = worker.effective.get("prefetch_multiplier")
+    return int(found) if isinstance(found, int | float) else None
 
 
 def _is_acked_late(recording: Recording) -> bool:
@@ -126,42 +123,25 @@ def _is_acked_late(recording: Recording) -> bool:
     return any(bool(one) for one in (*of_workers, *of_tasks))
 
 
-def _task(task: TaskProfile) -> TaskDemand:
-    """Return what an execution needs by itself.
-
-    Where slots have threads, the CPU time is measured and the samples only divide it. Where they
-    share one, the time in which the job ran is measured; what it didn't compute of that is a wait
-    that doesn't yield. What neither explains is a wait.
-    """
-    wall_s, states = task.wall_mean_s, task.states
-    on_core_s = wall_s * task.core_share
-    cpu_s, blocking_s = task.cpu_s, 0.0
-    if task.running_share is not None:
-        running_s = task.running_share * wall_s
-        cpu_s = min(running_s, on_core_s) if states else running_s
-        blocking_s = min(running_s - cpu_s, (task.blocked_share or 0.0) * wall_s)
-    elif cpu_s is None:
-        cpu_s = on_core_s
-    child_s = task.child_cpu_s or 0.0
-    contention_s = wall_s * sum(states.get(one, 0.0) for one in _CONTENTION)
-    held, released = (
-        states.get(one, 0.0) / task.core_share if task.core_share else 0.0
-        for one in ("core_held", "core_released")
+def _tasks(profile: Profile, *, recording: Recording) -> tuple[TaskDemand, ...]:
+    """Return what an execution of each task needs by itself: the means of its stand-ins."""
+    segments = with_segments(
+        recording.jobs, sample_hz=[one.sample_hz for one in recording.sessions]
     )
-    if task.running_share is not None:
-        # the others of its thread can't run in any case
-        held, released = 1.0, 0.0
-    return TaskDemand(
-        name=task.name,
-        executions=task.executions,
-        per_s=task.jobs_per_s,
-        held_s=held * cpu_s,
-        released_s=released * cpu_s + child_s,
-        unknown_s=max(0.0, 1 - held - released) * cpu_s,
-        wait_s=max(0.0, wall_s - cpu_s - child_s - blocking_s - contention_s),
-        blocking_s=blocking_s,
-        p50_s=task.wall_s.p50 or task.wall_mean_s,
-        p95_s=task.wall_s.p95 or task.wall_max_s,
+    names = ("held", "released", "unknown", "wait", "blocking")
+    means = segments.group_by("kind").agg(pl.col(f"{name}_ns").mean() for name in names)
+    by_task = {row.pop("kind"): row for row in means.to_dicts()}
+    return tuple(
+        TaskDemand(
+            name=task.name,
+            executions=task.executions,
+            per_s=task.jobs_per_s,
+            **{f"{name}_s": by_task[task.name][f"{name}_ns"] / 1e9 for name in names},
+            p50_s=task.wall_s.p50 or task.wall_mean_s,
+            p95_s=task.wall_s.p95 or task.wall_max_s,
+        )
+        for task in profile.tasks
+        if task.executions
     )
 
 

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from collector.reasons import Severity
+from collector.reasons import Code, Severity
 from lab.advise.capacity import capacity_per_s
 from lab.advise.decision import Expected
-from lab.advise.experiment import LIMIT, RECORDED, TODAY, GilCase
+from lab.advise.experiment import TODAY, Case
 from lab.advise.model import Demand, Setting
-from report.result import RowSummary, Summary
+from report.result import RowSummary, Summary, TargetSummary
+from report.statistics.percentiles import values_needed
 from report.statistics.ratios import Median
+from report.trials.trial import TrialSummary
+
+#: Why a repetition didn't keep up, apart from the bounds of an SLO.
+_NOT_KEPT_UP = frozenset({Code.FELL_BEHIND, Code.JOBS_NOT_DONE})
 
 
 def read_expected(
-    summary: Summary, *, case: GilCase, settings: Sequence[Setting]
+    summary: Summary, *, case: Case, demand: Demand, settings: Sequence[Setting]
 ) -> list[Expected]:
     """Return what each setting did under one assumption, today's first.
 
     Args:
         summary: of the measurement.
-        case: the assumption.
+        case: the assumption, with its workloads.
+        demand: of the app.
         settings: today's, then the candidates that were measured.
     """
     names = [TODAY, *(one.name for one in settings[1:])]
     return [
-        _expected(summary, case=case, setting=setting, name=name)
+        _expected(summary, case=case, demand=demand, setting=setting, name=name)
         for name, setting in zip(names, settings, strict=True)
     ]
 
@@ -53,24 +59,26 @@ def connections_of(setting: Setting, demand: Demand) -> Median | None:
     return _times(demand.connections_per_slot, setting.total_slots)
 
 
-def _expected(summary: Summary, *, case: GilCase, setting: Setting, name: str) -> Expected:
-    rate = summary.row(name, workload=case.workload(RECORDED))
-    limit = summary.row(name, workload=case.workload(LIMIT))
-    verdict = summary.verdict(case.workload(LIMIT))
+def _expected(
+    summary: Summary, *, case: Case, demand: Demand, setting: Setting, name: str
+) -> Expected:
+    pace = summary.row(name, workload=case.at_pace.name)
+    limit = summary.row(name, workload=case.at_limit.name)
+    verdict = summary.verdict(case.at_limit.name)
     decided = verdict.decided(name, against=TODAY) if name != TODAY else None
-    waits = summary.repetitions_of(rate) if rate else []
+    trials = summary.repetitions_of(pace) if pace else []
     return Expected(
         setting=setting,
-        wait_s=Median.of([one.wait_s.p95 for one in waits if one.wait_s]),
-        is_met=_is_met(rate),
+        wait_s=Median.of([one.wait_s.p95 for one in trials if one.wait_s]),
+        is_met=_is_met(pace, trials=trials) if pace else None,
         per_s=limit.throughput_per_s if limit else None,
         ratio=decided.ratio if decided else None,
-        memory_bytes=memory_of(setting, case.demand),
-        connections=connections_of(setting, case.demand),
-        lost=lost_in(setting.pool, case.demand),
+        memory_bytes=memory_of(setting, demand),
+        connections=connections_of(setting, demand),
+        lost=lost_in(setting.pool, demand),
         faults=tuple(
             reason.text
-            for row in (rate, limit)
+            for row in (pace, limit)
             if row and row.mark is Severity.INVALID
             for reason in row.reasons
             if reason.severity is Severity.INVALID
@@ -93,15 +101,25 @@ def lost_now(expected: Expected, *, demand: Demand) -> Mapping[str, str]:
     }
 
 
-def _is_met(row: RowSummary | None) -> bool | None:
-    """Return whether a row kept up and met each bound; None if its repetitions don't agree."""
-    if row is None or not row.valid_repetitions:
-        return None
-    kept_up = row.kept_up or 0
-    if any(one.is_met is False for one in row.targets) or not kept_up:
+def _is_met(row: RowSummary, *, trials: Sequence[TrialSummary]) -> bool | None:
+    """Return whether a row kept up and met each bound; None if its repetitions don't agree.
+
+    A bound on the jobs of a task counts if there are enough of them to show the percentile.
+    """
+    kept_up = [
+        all(reason.code not in _NOT_KEPT_UP for reason in one.why_not_sustained) for one in trials
+    ]
+    shown = [one for one in row.targets if _is_shown(one, row=row)] or list(row.targets)
+    if not any(kept_up) or any(one.is_met is False for one in shown):
         return False
-    is_agreed = all(one.is_met for one in row.targets) and kept_up == row.valid_repetitions
-    return True if is_agreed else None
+    return True if all(kept_up) and all(one.is_met for one in shown) else None
+
+
+def _is_shown(target: TargetSummary, *, row: RowSummary) -> bool:
+    part = row.parts.get(target.part)
+    jobs = part.jobs if part else row.jobs
+    per_mille = 10 * int(target.figure.partition("_")[0].removeprefix("p"))
+    return jobs >= values_needed(per_mille)
 
 
 def _times(each: Median | None, factor: float) -> Median | None:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
-from collector.run_manifest import Contender, Part, SettingValue, Until, Workload
-from lab.advise.model import Demand, Setting, TaskDemand
-from lab.experiment.model import MIX, Experiment
+import numpy as np
+import polars as pl
+
+from collector.recording import Recording
+from collector.run_manifest import Contender, SettingValue, Until, Workload
+from lab.advise.model import Demand, Setting
+from lab.experiment.model import Experiment
+from lab.experiment.recorded import recorded_workloads
+from lab.replay.replay import Replay
 from lab.run.duration import expected_s
 from poolbench import format as fmt
 from poolbench.errors import Fault, UsageError
-from poolbench.jobs import STAND_IN
-from poolbench.keys import NAME_LENGTH
-from producer.arrivals import read_schedule
 from report.statistics.ratios import CLAIM_BLOCKS
 
 #: Name of the contender with today's setting.
 TODAY = "today"
 
-#: What is measured in each case: at the recorded rate, and at the limit.
+#: What is measured: at the recorded pace, and at the limit.
 RECORDED, LIMIT = "recorded", "limit"
 
 #: Bounds of a trial, seconds: shorter ones are noise, and more repetitions are better than longer
@@ -31,9 +33,9 @@ SHORTEST_TRIAL_S, LONGEST_TRIAL_S = 1.0, 20.0
 #: Fewest repetitions if the budget has no room for those of a claim.
 FEWEST_BLOCKS = 3
 
-#: A trial at the recorded rate lasts as many times longer, since it shows a p95; and until so many
-#: jobs have arrived, but not longer than this, seconds.
-RATE_STRETCH, RATE_JOBS, LONGEST_RATE_S = 2.0, 100, 60.0
+#: A trial at the recorded pace lasts as many times longer, since it shows a p95; and until so many
+#: jobs have arrived, but then not longer than this, seconds.
+PACE_STRETCH, PACE_JOBS, LONGEST_PACE_S = 2.0, 60, 60.0
 
 #: A trial without a line for this time is stopped, seconds, in addition to the longest job.
 STALL_S = 20.0
@@ -44,44 +46,76 @@ CELERY_PREFETCH = 4
 #: Precision of the search for the length of a trial.
 _NARROW = 1.02
 
+_NS_PER_S = 1e9
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GilCase:
-    """One assumption about computing of which it is unknown whether it holds the GIL."""
+class Case:
+    """The recorded jobs under one assumption about computing of which the GIL is unknown."""
 
     #: ``held``, ``released``, or empty if nothing that matters is unknown.
-    name: str
-    demand: Demand
+    unknown_as: str
+    #: At the recorded pace, and at the limit.
+    at_pace: Workload
+    at_limit: Workload
+    replay: Replay
 
-    def workload(self, what: str) -> str:
-        """Return the name of a workload, such as ``limit`` or ``limit-held``."""
-        return f"{what}-{self.name}" if self.name else what
+    def demand(self, demand: Demand) -> Demand:
+        """Return the demand under the assumption."""
+        return demand.with_gil(is_held=self.unknown_as != "released")
 
 
-#: Unknown computing matters from this share of the busy time on.
-UNKNOWN_SHARE = 0.05
+def read_cases(recording: Recording, *, paths: Sequence[Path], span_s: float) -> tuple[Case, ...]:
+    """Return the jobs of the busiest ``span_s`` of a recording: one case, or two."""
+    part = busiest_part(recording, span_s=span_s)
+    at_pace, at_limit = (
+        recorded_workloads(*paths, name=name, measure=measure, recording=part)
+        for name, measure in ((RECORDED, "rate"), (LIMIT, "capacity"))
+    )
+    return tuple(
+        Case(unknown_as=replay.source.unknown_as, at_pace=pace, at_limit=limit, replay=replay)
+        for (pace, replay), (limit, _) in zip(at_pace, at_limit, strict=True)
+    )
 
 
-def gil_cases(demand: Demand) -> tuple[GilCase, ...]:
-    """Return one case, or two where unknown computing matters."""
-    job = demand.mean
-    if job.unknown_s <= UNKNOWN_SHARE * job.service_s:
-        return (GilCase(name="", demand=demand.with_gil(is_held=True)),)
-    return (
-        GilCase(name="held", demand=demand.with_gil(is_held=True)),
-        GilCase(name="released", demand=demand.with_gil(is_held=False)),
+def busiest_part(recording: Recording, *, span_s: float) -> Recording:
+    """Return the recording with the jobs of its busiest time of this length.
+
+    It is the one in which the messages with the longest executions in all arrived. Later attempts
+    of a job stay with it.
+    """
+    jobs = recording.jobs.with_columns(
+        due_ns=pl.coalesce("published_ns", "received_ns", "started_ns"),
+        wall_ns=(pl.col("finished_ns") - pl.col("started_ns")).clip(lower_bound=0).fill_null(0),
+    )
+    messages = (
+        jobs.group_by("session", "task_id")
+        .agg(pl.col("due_ns").min(), pl.col("wall_ns").sum())
+        .drop_nulls()
+        .sort("due_ns", "task_id")
+    )
+    due_ns, work_ns = messages["due_ns"].to_numpy(), messages["wall_ns"].to_numpy().cumsum()
+    ends = np.searchsorted(due_ns, due_ns + span_s * _NS_PER_S, side="right")
+    before = np.concatenate([[0], work_ns])
+    first = int(np.argmax(before[ends] - before[:-1]))
+    chosen = messages[first : int(ends[first])].select("session", "task_id")
+    return replace(
+        recording,
+        jobs=recording.jobs.join(chosen, on=["session", "task_id"], how="semi", nulls_equal=True),
     )
 
 
 def plan_experiment(
     demand: Demand,
     *,
+    recording: Recording,
+    paths: Sequence[Path],
     candidates: Sequence[Setting],
     slo: Mapping[str, float],
     budget_s: float,
     seed: int,
-) -> Experiment:
-    """Return the experiment with the longest trials that fit the budget five times.
+) -> tuple[Experiment, tuple[Case, ...]]:
+    """Return the experiment with the longest trials that fit the budget five times, and its cases.
 
     Without room for five repetitions of the shortest trials it has three; then the last candidates
     are left out, down to one.
@@ -89,21 +123,35 @@ def plan_experiment(
     Raises:
         UsageError: if even that doesn't fit.
     """
+    # its rate and its tasks stand for those of the final part
+    some = read_cases(recording, paths=paths, span_s=pace_s(demand, trial_s=LONGEST_TRIAL_S))
     shortest_s = 0.0
     for count in range(len(candidates), 0, -1):
         for blocks in (CLAIM_BLOCKS, FEWEST_BLOCKS):
             planned = _Plan(
-                demand=demand, settings=candidates[:count], slo=slo, seed=seed, blocks=blocks
+                demand=demand,
+                cases=some,
+                settings=candidates[:count],
+                slo=slo,
+                seed=seed,
+                blocks=blocks,
             )
             shortest_s = planned.expected_s(SHORTEST_TRIAL_S)
             if shortest_s <= budget_s:
                 trial_s = planned.longest_trial_s(budget_s)
-                rule = Until(at_most_s=budget_s)
-                return replace(planned.experiment(trial_s), repetitions=2, until=rule)
+                span_s = pace_s(demand, trial_s=trial_s)
+                cases = read_cases(recording, paths=paths, span_s=span_s)
+                found = replace(planned, cases=cases).experiment(trial_s)
+                return replace(found, repetitions=2, until=Until(at_most_s=budget_s)), cases
     remedy = f"give at least {shortest_s:.0f}s"
     problem = "too short for today's setting and one candidate"
     seen = fmt.duration(budget_s)
     raise UsageError(Fault(field="--budget", seen=seen, problem=problem, remedy=remedy))
+
+
+def pace_s(demand: Demand, *, trial_s: float) -> float:
+    """Return the length of a trial at the recorded pace, seconds."""
+    return max(PACE_STRETCH * trial_s, min(PACE_JOBS / demand.per_s, LONGEST_PACE_S))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +159,7 @@ class _Plan:
     """All of an experiment but the length of its trials."""
 
     demand: Demand
+    cases: Sequence[Case]
     settings: Sequence[Setting]
     slo: Mapping[str, float]
     seed: int
@@ -118,11 +167,7 @@ class _Plan:
 
     def experiment(self, trial_s: float) -> Experiment:
         demand = self.demand
-        workloads = [
-            workload
-            for case in gil_cases(demand)
-            for workload in recorded_workloads(case, trial_s=trial_s)
-        ]
+        workloads = [one for case in self.cases for one in (case.at_pace, case.at_limit)]
         longest_s = max(one.p95_s for one in demand.tasks)
         return Experiment(
             file="poolbench advise",
@@ -135,15 +180,32 @@ class _Plan:
             trial_s=trial_s,
             stall_s=STALL_S + 2 * longest_s,
             contenders=(
-                _contender(demand.today, demand=demand, name=TODAY),
-                *(_contender(one, demand=demand, name=one.name) for one in self.settings),
+                contender(demand.today, demand=demand, name=TODAY),
+                *(contender(one, demand=demand, name=one.name) for one in self.settings),
             ),
             workloads=tuple(workloads),
+            replays={
+                one.name: case.replay
+                for case in self.cases
+                for one in (case.at_pace, case.at_limit)
+            },
             slo=dict(self.slo),
         )
 
     def expected_s(self, trial_s: float) -> float:
-        return expected_s(self.experiment(trial_s), cores=max(1, int(self.demand.cores)))
+        """Return the expected duration, with the jobs of the cases for as long as trials last."""
+        count = max(2, round(self.demand.per_s * pace_s(self.demand, trial_s=trial_s)))
+        cases = [
+            replace(
+                case,
+                at_pace=replace(
+                    case.at_pace, arrivals={**(case.at_pace.arrivals or {}), "count": count}
+                ),
+            )
+            for case in self.cases
+        ]
+        experiment = replace(self, cases=cases).experiment(trial_s)
+        return expected_s(experiment, cores=max(1, int(self.demand.cores)))
 
     def longest_trial_s(self, budget_s: float) -> float:
         low, high = SHORTEST_TRIAL_S, LONGEST_TRIAL_S
@@ -156,7 +218,8 @@ class _Plan:
         return round(low, 2)
 
 
-def _contender(setting: Setting, *, demand: Demand, name: str) -> Contender:
+def contender(setting: Setting, *, demand: Demand, name: str) -> Contender:
+    """Return a setting as a contender, with what the app asks of every worker."""
     settings: dict[str, SettingValue] = {}
     if setting.prefetch_multiplier not in (None, CELERY_PREFETCH):
         settings["prefetch_multiplier"] = setting.prefetch_multiplier or 0
@@ -169,49 +232,3 @@ def _contender(setting: Setting, *, demand: Demand, name: str) -> Contender:
         workers=setting.workers,
         settings=settings,
     )
-
-
-def recorded_workloads(case: GilCase, *, trial_s: float) -> tuple[Workload, Workload]:
-    """Return the workload at the recorded rate, and at the limit, made of stand-ins.
-
-    Each task is a part of the mix, by its mean.
-    """
-    demand = case.demand
-    per_s = demand.per_s
-    span_s = max(RATE_STRETCH * trial_s, min(RATE_JOBS / per_s, LONGEST_RATE_S))
-    arrivals: dict[str, Any] = {"how": "poisson", "rate_per_s": per_s}
-    parts = tuple(
-        _part(task, number=number, per_s=per_s) for number, task in enumerate(demand.tasks)
-    )
-    at_limit = Workload(
-        name=case.workload(LIMIT), kind=MIX, parameters={}, mix=parts, measure="capacity"
-    )
-    at_rate = replace(
-        at_limit,
-        name=case.workload(RECORDED),
-        measure="rate",
-        arrivals=read_schedule(arrivals, span_s=span_s).as_table(),
-    )
-    return at_rate, at_limit
-
-
-def _part(task: TaskDemand, *, number: int, per_s: float) -> Part:
-    parameters = {
-        "held_ms": task.held_s,
-        "released_ms": task.released_s,
-        "wait_ms": task.wait_s,
-        "blocking_ms": task.blocking_s,
-    }
-    known = {name: round(value_s * 1_000, 3) for name, value_s in parameters.items()}
-    return Part(
-        name=_part_name(task.name, number=number),
-        kind=STAND_IN,
-        parameters={**known, "memory_bytes": 0},
-        share=task.per_s / per_s,
-    )
-
-
-def _part_name(task: str, *, number: int) -> str:
-    """Return the name of a task's part: valid as a name, and no other task's."""
-    name = re.sub(r"[^a-z0-9._-]+", "-", task.lower()).lstrip("._-")
-    return f"{name[: NAME_LENGTH - 4]}.{number}"

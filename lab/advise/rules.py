@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lab.advise.capacity import CELERY_S, ceiling_per_s, interpreter_s
 from lab.advise.model import Demand, Limits
-from poolbench.pools import POOLS
+from poolbench.pools import BLOCKING_DRIVERS, POOLS
 from report import format as fmt
 
 #: Standard deviations of the busy slots that stay free for bursts: with random arrivals, more jobs
@@ -24,9 +24,6 @@ USED_SHARE = 0.8
 
 #: Share of busy time from which waits that don't yield exclude the pools of one thread.
 BLOCKING_SHARE = 0.05
-
-#: Drivers written in C, whose waits gevent can't interrupt.
-NON_YIELDING = ("psycopg2", "psycopg2-binary", "mysqlclient", "grpcio")
 
 #: A mix is of short and long jobs if p95 is this many times p50, and at least so long, seconds: a
 #: worker that reserves short jobs behind such a job delays them.
@@ -167,7 +164,7 @@ def blocking_waits(demand: Demand, limits: Limits) -> Rule:
     del limits
     job = demand.mean
     share = job.blocking_s / job.service_s if job.service_s else 0.0
-    drivers = [one for one in NON_YIELDING if one in demand.packages]
+    drivers = [one for one in BLOCKING_DRIVERS if one in demand.packages]
     why = ""
     if share > BLOCKING_SHARE:
         why = f"{fmt.percent(share)} of the busy time are waits that don't yield"
@@ -242,8 +239,11 @@ def installed(demand: Demand, limits: Limits) -> Rule:
     )
 
 
+#: A rule as a function of the recorded demand and the owner's limits.
+RuleOf = Callable[[Demand, Limits], Rule]
+
 #: Every rule, in the order in which they are printed.
-RULES: tuple[Callable[[Demand, Limits], Rule], ...] = (
+RULES: tuple[RuleOf, ...] = (
     littles_law,
     one_interpreter,
     cores,

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from collector.recording import RecordedWorker
+from collector.recording import Recording
 from lab.advise.advice import Advice, command_line
 from lab.advise.boundaries import Boundary, find_boundaries
 from lab.advise.candidates import find_candidates
 from lab.advise.decision import Decision, Expected, Outcome, agree, decide
 from lab.advise.expected import corrections, lost_now, read_expected
-from lab.advise.experiment import GilCase, gil_cases, plan_experiment
+from lab.advise.experiment import Case, plan_experiment
 from lab.advise.model import Demand, Limits
 from lab.experiment.model import Experiment
 from report.result import Summary
@@ -24,8 +24,8 @@ Measure = Callable[[Experiment], tuple[Summary, Path]]
 def advise(
     demand: Demand,
     *,
-    files: Sequence[str],
-    worker: RecordedWorker | None,
+    recording: Recording,
+    paths: Sequence[Path],
     limits: Limits,
     slo: Mapping[str, float],
     budget_s: float,
@@ -36,12 +36,22 @@ def advise(
 
     Nothing is measured if the evidence is too thin, or if there is no other setting to try.
 
+    Args:
+        demand: of the app.
+        recording: whose jobs are repeated.
+        paths: its files.
+        limits: the owner's.
+        slo: bounds at the recorded pace, seconds by name.
+        budget_s: how long to measure.
+        seed: for the order of trials.
+        measure: conducts the experiment.
+
     Raises:
         UsageError: if the budget is too short.
     """
     found = find_candidates(demand, limits=limits)
     unmeasured = Advice(
-        files=tuple(files),
+        files=tuple(map(str, paths)),
         demand=demand,
         limits=limits,
         slo=slo,
@@ -55,20 +65,26 @@ def advise(
         why = ("The rules leave no other setting to try.",)
         stay = Decision(outcome=Outcome.STAY, advised=None, reasons=why)
         return replace(unmeasured, decision=stay)
-    experiment = plan_experiment(
-        demand, candidates=found.settings, slo=slo, budget_s=budget_s, seed=seed
+    experiment, cases = plan_experiment(
+        demand,
+        recording=recording,
+        paths=paths,
+        candidates=found.settings,
+        slo=slo,
+        budget_s=budget_s,
+        seed=seed,
     )
     summary, folder = measure(experiment)
     settings = [demand.today, *found.settings[: len(experiment.contenders) - 1]]
-    cases = gil_cases(demand)
     measured = {
-        case.name: tuple(read_expected(summary, case=case, settings=settings)) for case in cases
+        case.unknown_as: tuple(read_expected(summary, case=case, demand=demand, settings=settings))
+        for case in cases
     }
     decisions = [decide(one[0], others=one[1:], limits=limits) for one in measured.values()]
     decision = agree(decisions[0], released=decisions[-1])
-    advised = decision.advised
+    advised, firsts = decision.advised, measured[cases[0].unknown_as]
     return Advice(
-        files=tuple(files),
+        files=tuple(map(str, paths)),
         demand=demand,
         limits=limits,
         slo=slo,
@@ -77,25 +93,23 @@ def advise(
         repetitions=summary.repetitions,
         rules=found.rules,
         excluded=found.excluded,
-        boundaries=tuple(_boundaries(decision, case=cases[0], measured=measured, limits=limits)),
-        command=command_line(advised.setting, worker=worker) if advised else "",
+        boundaries=tuple(_boundaries(decision, advice=unmeasured, case=cases[0], found=firsts)),
+        command=command_line(advised.setting, worker=recording.workers[0]) if advised else "",
         stops=lost_now(advised, demand=demand) if advised else {},
         run=str(folder),
     )
 
 
 def _boundaries(
-    decision: Decision,
-    *,
-    case: GilCase,
-    measured: Mapping[str, Sequence[Expected]],
-    limits: Limits,
+    decision: Decision, *, advice: Advice, case: Case, found: Sequence[Expected]
 ) -> list[Boundary]:
+    """Return what would change a decision, in the first case."""
     if decision.outcome not in (Outcome.CHANGE, Outcome.STAY) or decision.advised is None:
         return []
+    demand = case.demand(advice.demand)
     return find_boundaries(
-        case.demand,
-        limits=limits,
+        demand,
+        limits=advice.limits,
         advised=decision.advised.setting,
-        corrections=corrections(measured[case.name], demand=case.demand),
+        corrections=corrections(found, demand=demand),
     )

@@ -103,7 +103,7 @@ def _table(advice: Advice, *, measured: tuple[Expected, ...], case: str) -> Rend
     """Return a row a setting, each figure with its interval below."""
     title = f"If the unknown computing {'holds' if case == 'held' else 'releases'} the GIL"
     table = Table(box=None, pad_edge=False, title=title if case else None, title_justify="left")
-    table.add_column("", overflow="fold")
+    table.add_column("", no_wrap=True)
     for column in ("p95 wait", "SLO", "at the limit", "memory", "connections"):
         table.add_column(column, justify="right", no_wrap=True)
     for number, one in enumerate(measured):
@@ -129,10 +129,21 @@ def _cells(advice: Advice, one: Expected, *, is_today: bool) -> Iterator[Text]:
 
 
 def _figure(value: Median | None, *, written: Callable[[float], str]) -> Text:
+    """Return a median with its interval on the next line, whose unit is written once."""
     if value is None:
         return Text("unknown")
     low, high = written(value.low), written(value.high)
-    return Text.assemble(written(value.median), (f"\n{low}–{high}", "dim"))
+    if low == high:
+        return Text(high)
+    (first, unit), (_, other) = _split(low), _split(high)
+    interval = f"{first}–{high}" if unit == other else f"{low}–{high}"
+    return Text.assemble(written(value.median), (f"\n{interval}", "dim"))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return the number of a figure, and its unit."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZµ/ ")
+    return number, text.removeprefix(number)
 
 
 def _pool(advice: Advice) -> str:

@@ -86,8 +86,8 @@ def advise(
     try:
         advice = find_advice(
             demand,
-            files=[str(one) for one in files],
-            worker=next(iter(profile.workers), None),
+            recording=recording,
+            paths=files,
             limits=limits,
             slo=bounds,
             budget_s=budget_s,
