@@ -49,7 +49,8 @@ def describe(request: dict[str, Any]) -> dict[str, Any]:
         "default_queue": conf.task_default_queue,
         "queues": sorted(app.amqp.queues),
         "priority_steps": [int(step) for step in options.get("priority_steps") or ()],
-        "left_out": [name for name in KEY_OPTIONS if options.get(name)],
+        # true is the default of two of them
+        "left_out": [name for name in KEY_OPTIONS if options.get(name, True) not in {True, None}],
         "places": [asdict(place) for place in find_places(app, broker_url=request["broker_url"])],
         "tasks": {name: _task(app, task) for name, task in own_tasks(app).items()},
     }

@@ -27,8 +27,12 @@ BACKEND_VARIABLE = "CELERY_RESULT_BACKEND"
 #: A result backend that stores nothing, for apps that have none.
 NO_BACKEND = "disabled://"
 
-#: Options of kombu's Redis transport that would change the keys of a queue: left out in tries.
-KEY_OPTIONS = ("global_keyprefix", "sep")
+#: Options of kombu's Redis transport that would change the keys of queues, of unacknowledged
+#: messages or of remote control: left out in tries.
+KEY_OPTIONS = (
+    "fanout_patterns", "fanout_prefix", "global_keyprefix", "sep",
+    "unacked_index_key", "unacked_key", "unacked_mutex_key",
+)  # fmt: skip
 
 #: Schemes that are named; another one could be a part of an address.
 _SCHEMES = {*TRANSPORT_ALIASES, *BACKEND_ALIASES, "django-cache", "django-db"}

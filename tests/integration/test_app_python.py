@@ -42,6 +42,7 @@ SHOP = f"""{CELERY}
 print("the shop prints when it is imported")
 app.conf.task_routes = {{"shop.mail": {{"queue": "mail"}}}}
 app.conf.task_send_sent_event = True
+app.conf.broker_transport_options = {{"fanout_prefix": False, "global_keyprefix": "shop-"}}
 
 @app.task(rate_limit="10/m", time_limit=30)
 def thumbnail(size): ...
@@ -100,6 +101,14 @@ def rendered(captured: CapturedCall, *, jobs: int, due_ns: int = 10**18) -> list
     ]
 
 
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended."""
+    try:
+        return has_ended(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return True
+
+
 def test_an_app_that_prints_is_described_without_an_address(shop: App) -> None:
     """Its tasks, queues and own broker are reported, and every place leads to our server."""
     found = describe(shop, broker_url=URL, tasks=("shop.mail",))
@@ -110,7 +119,8 @@ def test_an_app_that_prints_is_described_without_an_address(shop: App) -> None:
         "shop.refresh": "celery",
         "shop.thumbnail": "celery",
     }
-    assert found.tasks["shop.thumbnail"].options["rate_limit"] == "10/m"
+    assert found.tasks["shop.thumbnail"].options == {"rate_limit": "10/m", "time_limit": 30}
+    assert found.left_out == ("fanout_prefix", "global_keyprefix")
     assert not any(word in repr(found) for word in ("secret", "prod.invalid", "ours@"))
 
 
@@ -197,7 +207,7 @@ def test_an_app_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> 
     line = refusal(user_app(tmp_path, python=str(slow), shop=""), timeout_s=2.0)
     assert line.startswith("the app shop gave no answer within 2 s.")
     pid = int((tmp_path / "pid").read_text())
-    wait_until(lambda: not psutil.pid_exists(pid) or has_ended(psutil.Process(pid)), what="its end")
+    wait_until(lambda: is_gone(pid), what="the end of what it has started")
 
 
 def test_a_python_that_is_missing_or_has_no_wheel_is_one_line(tmp_path: Path) -> None:
