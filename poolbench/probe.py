@@ -40,15 +40,12 @@ from poolbench.pipe import Pipe, RecorderSettings, join_pipe, start_pipe
 from poolbench.recording.settings import RECORD
 from poolbench.records import Outcome
 from poolbench.settings import APP, Settings, load_settings
-from poolbench.work import WORK_NS
+from poolbench.work import CPU_FROM_NS, WORK_NS
 
 #: Key in Celery's request, set for each message received: the members of the execution's
 #: lines, with its nonce. A retry copies it into a header, so its value is valid only in the slot,
 #: after the consumer has replaced it.
 EXECUTION = "poolbench_execution"
-
-#: Attribute of a job's request: the thread's CPU time when the job began, ns.
-CPU_FROM_NS = "poolbench_cpu_from_ns"
 
 #: Attribute of a job's request, if the pool sets it: how long the job blocked its loop, ns.
 BLOCKED_NS = "loop_blocked_ns"

@@ -1,8 +1,8 @@
 """A job that uses its slot as a recorded one did: it computes, waits and holds memory for as long.
 
-Standard library only. Computing is measured by the thread's CPU time, so that it needs no
-calibration and takes longer where cores or the GIL are contended. The order within a job is not
-recorded: a stand-in waits first, then computes in one piece.
+Standard library and Celery only. Computing is measured by the thread's CPU time, so that it needs
+no calibration and takes longer where cores or the GIL are contended. The order within a job is not
+recorded: a stand-in does half of its computing, then its waits, then the other half.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import asyncio
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from celery.signals import task_postrun
+
 from poolbench.jobs import SEGMENTS, STAND_IN
-from poolbench.work import end, report_work_ns
+from poolbench.work import CPU_FROM_NS, end, report_work_ns
 
 #: A timer's delay, seconds: Linux lets a thread's timers expire up to 50 µs late, and to wake up
 #: takes about 20 µs. A recorded wait contains its own wake-up.
@@ -42,68 +44,80 @@ _PAGE_BYTES = 4_096
 #: each call.
 _speed = [1e-3]
 
+#: CPU time of Celery between an execution's first line and its function, or between that and the
+#: last line, ns: a first guess.
+_AROUND_NS = 50_000
 
-def work(
-    *,
-    held_ms: float = 0.0,
-    released_ms: float = 0.0,
-    wait_ms: float = 0.0,
-    blocking_ms: float = 0.0,
-    memory_bytes: int = 0,
-) -> None:
-    """Use the slot as long as the segments say; the computing includes that of this function.
+#: The second of them in this process, corrected by each stand-in, ns.
+_after_ns = [float(_AROUND_NS)]
 
-    Args:
-        held_ms: CPU time with the GIL held, milliseconds.
-        released_ms: CPU time with the GIL released.
-        wait_ms: wait that lets other jobs of the thread run, if the pool can: under gevent.
-        blocking_ms: wait that never lets other jobs of the thread run.
-        memory_bytes: memory that is allocated and written during the job.
-    """
-    from_ns = time.thread_time_ns()
-    memory = _allocate(memory_bytes)
-    spent_ns = time.thread_time_ns() - from_ns
-    _wait(wait_ms / 1_000, sleep=time.sleep)
-    if not _is_patched():
-        # else other jobs of the thread ran during the wait
-        spent_ns = time.thread_time_ns() - from_ns
-    compute(held_ms=held_ms, released_ms=released_ms, spent_ns=spent_ns)
-    _wait(blocking_ms / 1_000, sleep=_blocking_sleep())
-    del memory
+#: Attribute of a stand-in's request: the thread's CPU time when its function returned, ns.
+_RETURNED_NS = "poolbench_returned_ns"
 
 
-async def work_async(
-    *,
-    held_ms: float = 0.0,
-    released_ms: float = 0.0,
-    wait_ms: float = 0.0,
-    blocking_ms: float = 0.0,
-    memory_bytes: int = 0,
-) -> None:
+def work(**segments: float) -> None:
+    """Use the slot as long as the segments say, as `_steps` does."""
+    for wait_s in _steps(**segments, has_own_thread=not _is_patched()):
+        _wait(wait_s, sleep=time.sleep)
+
+
+async def work_async(**segments: float) -> None:
     """Like `work`, on an event loop, which everything but the wait blocks."""
-    from_ns = time.thread_time_ns()
-    memory = _allocate(memory_bytes)
-    spent_ns = time.thread_time_ns() - from_ns
-    if wait_ms > 0:
-        await asyncio.sleep(max(0.0, wait_ms / 1_000 - TIMER_S))
-    compute(held_ms=held_ms, released_ms=released_ms, spent_ns=spent_ns)
-    _wait(blocking_ms / 1_000, sleep=time.sleep)
-    del memory
+    for wait_s in _steps(**segments, has_own_thread=False):
+        await asyncio.sleep(max(0.0, wait_s - TIMER_S))
 
 
 def compute(
-    *, held_ms: float = 0.0, released_ms: float = 0.0, spent_ns: int = 0, **_waits: float
+    *, held_ms: float = 0.0, released_ms: float = 0.0, spent_ns: float = 0.0, **_waits: float
 ) -> None:
-    """Compute for this CPU time of the thread; ``spent_ns`` of it with the GIL held is over."""
-    if held_ms > 0:
-        _hold(round(held_ms * 1e6) - spent_ns)
-    if released_ms > 0:
-        _release(round(released_ms * 1e6))
+    """Compute for this CPU time of the thread; ``spent_ns`` of it is over."""
+    held_ns = held_ms * 1e6 - spent_ns
+    released_ns = released_ms * 1e6 + min(0.0, held_ns)
+    if held_ns > 0:
+        _hold(round(held_ns))
+    if released_ns > 0:
+        _release(round(released_ns))
+
+
+def _steps(
+    *,
+    has_own_thread: bool,
+    held_ms: float = 0.0,
+    released_ms: float = 0.0,
+    wait_ms: float = 0.0,
+    blocking_ms: float = 0.0,
+    memory_bytes: float = 0,
+    spent_ns: float = 0.0,
+) -> Iterator[float]:
+    """Do what the segments say; yield the wait, seconds, that the caller has to wait.
+
+    Args:
+        has_own_thread: whether the thread's CPU time is that of the job, also during its wait.
+        held_ms: CPU time with the GIL held, milliseconds; with that of this function.
+        released_ms: CPU time with the GIL released.
+        wait_ms: wait that lets other jobs of the thread run, if the pool can.
+        blocking_ms: wait that never lets other jobs of the thread run.
+        memory_bytes: memory that is allocated and written during the job.
+        spent_ns: part of the CPU time that Celery spends around the job.
+    """
+    from_ns = time.thread_time_ns()
+    memory = _allocate(memory_bytes)
+    half = {"held_ms": held_ms / 2, "released_ms": released_ms / 2}
+    compute(**half, spent_ns=spent_ns + time.thread_time_ns() - from_ns)
+    if wait_ms > 0:
+        yield wait_ms / 1_000
+    _wait(blocking_ms / 1_000, sleep=_blocking_sleep())
+    over_ns = 0.0
+    if has_own_thread:
+        over_ns = spent_ns + time.thread_time_ns() - from_ns - sum(half.values()) * 1e6
+    compute(**half, spent_ns=over_ns)
+    del memory
 
 
 def register(app: Any, *, is_awaited: bool = False) -> None:
     """Register the stand-in as a task of an app; as a coroutine for a pool that awaits it."""
     app.task(name=STAND_IN, bind=True, max_retries=None)(_job_async if is_awaited else _job)
+    task_postrun.connect(_learn_end, weak=False)
 
 
 def _job(
@@ -117,7 +131,7 @@ def _job(
     begun_ns = time.perf_counter_ns()
     attempt, later = _attempt(task.request.retries, first=first, retries=retries)
     try:
-        work(**attempt)
+        work(**attempt, spent_ns=_celery_ns(task.request))
     finally:
         report_work_ns(time.perf_counter_ns() - begun_ns)
     return _end(task, ending=ending, later=later)
@@ -134,10 +148,28 @@ async def _job_async(
     begun_ns = time.perf_counter_ns()
     attempt, later = _attempt(task.request.retries, first=first, retries=retries)
     try:
-        await work_async(**attempt)
+        await work_async(**attempt, spent_ns=_celery_ns(task.request))
     finally:
         report_work_ns(time.perf_counter_ns() - begun_ns)
     return _end(task, ending=ending, later=later)
+
+
+def _celery_ns(request: Any) -> float:
+    """Return the CPU time that Celery spends around this job and that its segments contain."""
+    cpu_from_ns = request.get(CPU_FROM_NS)
+    if cpu_from_ns is None:
+        # no probe, or a thread of several jobs
+        return 2 * _AROUND_NS
+    return float(time.thread_time_ns() - cpu_from_ns + _after_ns[0])
+
+
+def _learn_end(*, sender: Any, **_: object) -> None:
+    """Follow the CPU time from a stand-in's return until it has ended, in a thread of its own."""
+    returned_ns = getattr(sender.request, _RETURNED_NS, None)
+    if returned_ns is not None and sender.request.get(CPU_FROM_NS) is not None:
+        # one that was interrupted does not count for much
+        seen_ns = min(time.thread_time_ns() - returned_ns, 10 * _AROUND_NS)
+        _after_ns[0] += (seen_ns - _after_ns[0]) / 16
 
 
 def _attempt(
@@ -153,12 +185,13 @@ def _attempt(
 def _end(
     task: Any, *, ending: Mapping[str, Any] | None, later: Sequence[Sequence[float]]
 ) -> object:
-    """Let the job be retried as recorded, or end it.
+    """Note the time; let the job be retried as recorded, or end it.
 
     Raises:
         Retry: if it has a later attempt.
         PlannedError: if it fails.
     """
+    setattr(task.request, _RETURNED_NS, time.thread_time_ns())
     if later:
         raise task.retry(countdown=later[0][0])
     return end(task, None, **ending) if ending else None

@@ -8,6 +8,9 @@ from celery import current_task
 
 from poolbench.errors import PlannedError
 
+#: Attribute of a job's request: the thread's CPU time when the execution began, ns.
+CPU_FROM_NS = "poolbench_cpu_from_ns"
+
 #: Attribute of a job's request with the duration, until the job has finished.
 WORK_NS = "poolbench_work_ns"
 

@@ -125,9 +125,7 @@ def _is_acked_late(recording: Recording) -> bool:
 
 def _tasks(profile: Profile, *, recording: Recording) -> tuple[TaskDemand, ...]:
     """Return what an execution of each task needs by itself: the means of its stand-ins."""
-    segments = with_segments(
-        recording.jobs, sample_hz=[one.sample_hz for one in recording.sessions]
-    )
+    segments = with_segments(recording)
     names = ("held", "released", "unknown", "wait", "blocking")
     means = segments.group_by("kind").agg(pl.col(f"{name}_ns").mean() for name in names)
     by_task = {row.pop("kind"): row for row in means.to_dicts()}

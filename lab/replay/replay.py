@@ -141,9 +141,7 @@ def read_replays(
         UsageError: if there is no such job, an unknown task, or too many jobs.
     """
     _check_tasks(tasks, recording=recording)
-    executions = with_segments(
-        recording.jobs, sample_hz=[one.sample_hz for one in recording.sessions]
-    )
+    executions = with_segments(recording)
     if tasks:
         executions = executions.filter(pl.col("kind").is_in(tasks))
     begin_ns = min(one.begin_ns for one in recording.sessions)

@@ -7,9 +7,14 @@ is left out: the segments of an execution add up to its duration without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+from collector.recording import Recording
 
 #: The segments of an execution, ns; the memory in bytes.
 SEGMENT_COLUMNS = (
@@ -29,66 +34,132 @@ _CORE = ("core_held_ns", "core_released_ns", "core_ns")
 _CONTENTION = ("runnable_ns", "gil_wait_ns")
 _WAITS = ("lock_wait_ns", "any_lock_ns", "io_wait_ns")
 
-#: The Celery code around a job that the recording has in its duration, and that a stand-in has
-#: anew, ns of CPU time: from the first line of the execution to the job's function, and from its
-#: end to the last line.
-CELERY_NS = 60_000
+#: Rounds in which the waits of jobs that share a loop are found; the last ones change little.
+_ROUNDS = 30
+
+_Times = npt.NDArray[np.float64]
 
 
-def with_segments(jobs: pl.DataFrame, *, sample_hz: Sequence[float]) -> pl.DataFrame:
+def with_segments(recording: Recording) -> pl.DataFrame:
     """Return the executions that have a duration, with `SEGMENT_COLUMNS` and ``contention_ns``.
 
     CPU time and time on a loop are exact; what the thread did besides comes from samples: of the
     execution, or of all executions of its task if it has too few. Without any samples, all the
-    rest is a wait.
-
-    Args:
-        jobs: as `collector.recording.Recording.jobs`.
-        sample_hz: samples a second, by session.
+    rest is a wait. For jobs that share a loop, the contention is what they waited for each other
+    (`_loop_waits`).
     """
-    finished = jobs.filter(pl.col("started_ns").is_not_null(), pl.col("finished_ns").is_not_null())
-    # the clocks of two lines of one execution are the same, but may be set back between them
-    wall_ns = (pl.col("finished_ns") - pl.col("started_ns")).clip(lower_bound=0)
-    hz = pl.Series("hz", [max(one, 1e-9) for one in sample_hz], dtype=pl.Float64)
-    own_ns = pl.sum_horizontal(*_CORE, *_CONTENTION, *_WAITS)
-    found = finished.with_columns(
-        wall_ns=wall_ns,
-        # a greenlet or coroutine on its loop computes, or blocks it
-        busy_ns=pl.coalesce("cpu_ns", "running_ns", pl.lit(0)),
+    ended = recording.jobs.filter(
+        pl.col("started_ns").is_not_null(), pl.col("finished_ns").is_not_null()
+    )
+    enough_ns = [_SAMPLES * 1e9 / max(one.sample_hz, 1e-9) for one in recording.sessions]
+    found = ended.with_columns(
+        # the clock may be set back between two lines
+        wall_ns=(pl.col("finished_ns") - pl.col("started_ns")).clip(lower_bound=0),
         enough_ns=pl.col("session").replace_strict(
-            list(range(len(hz))), (_SAMPLES * 1e9 / hz).to_list(), return_dtype=pl.Float64
+            list(range(len(enough_ns))), enough_ns, return_dtype=pl.Float64
         ),
-        sampled_ns=own_ns,
-    ).with_columns(pl.min_horizontal("busy_ns", "wall_ns").alias("busy_ns"))
-    found = found.with_columns(
-        _share(_CONTENTION, of=(*_CONTENTION, *_WAITS)).alias("contention_share"),
-        _share(("core_held_ns",), of=_CORE).alias("held_share"),
-        _share(("core_released_ns",), of=_CORE).alias("released_share"),
+        sampled_ns=pl.sum_horizontal(*_CORE, *_CONTENTION, *_WAITS),
+    ).with_columns(
+        busy_ns=pl.min_horizontal(pl.coalesce("cpu_ns", "running_ns", pl.lit(0)), "wall_ns"),
+        contention_share=_share(_CONTENTION, of=(*_CONTENTION, *_WAITS)),
+        held_share=_share(("core_held_ns",), of=_CORE),
+        released_share=_share(("core_released_ns",), of=_CORE),
     )
     rest_ns = pl.col("wall_ns") - pl.col("busy_ns")
-    is_loop = pl.col("running_ns").is_not_null()
     found = found.with_columns(
-        contention_ns=pl.when(is_loop)
-        .then(pl.min_horizontal(pl.col("runnable_ns").fill_null(0), rest_ns))
-        .otherwise((rest_ns * pl.col("contention_share")).round())
-        .cast(pl.Int64),
-        held_ns=(pl.col("busy_ns") * pl.col("held_share")).floor().cast(pl.Int64),
-        released_ns=(pl.col("busy_ns") * pl.col("released_share")).floor().cast(pl.Int64),
+        contention_ns=(rest_ns * pl.col("contention_share")).round().cast(pl.Int64),
+        blocking_ns=_blocking_ns(recording),
     )
-    found = found.with_columns(
-        unknown_ns=pl.col("busy_ns") - pl.col("held_ns") - pl.col("released_ns"),
-        wait_ns=pl.col("wall_ns") - pl.col("busy_ns") - pl.col("contention_ns"),
+    found = _without_loop_contention(found).with_columns(
+        computed_ns=pl.col("busy_ns") - pl.col("blocking_ns"),
+        wait_ns=rest_ns - pl.col("contention_ns"),
     )
     # a child process computes while its job waits for it, on a core and without the job's GIL
     child_ns = pl.min_horizontal(pl.col("child_cpu_ns").fill_null(0), "wait_ns")
+    held_ns, released_ns = (
+        (pl.col("computed_ns") * pl.col(share)).floor().cast(pl.Int64)
+        for share in ("held_share", "released_share")
+    )
     return found.with_columns(
-        released_ns=pl.col("released_ns") + child_ns,
+        held_ns=held_ns,
+        released_ns=released_ns + child_ns,
+        unknown_ns=pl.col("computed_ns") - held_ns - released_ns,
         wait_ns=pl.col("wait_ns") - child_ns,
-        blocking_ns=pl.lit(0, pl.Int64),
         memory_bytes=(pl.col("rss_after_bytes") - pl.col("rss_before_bytes"))
         .clip(lower_bound=0)
         .fill_null(0),
     )
+
+
+def _blocking_ns(recording: Recording) -> pl.Expr:
+    """Return how long each job stopped its loop without computing, ns; 0 without a loop.
+
+    Only the worker's CPU time as a whole is known: what its jobs ran longer than that is divided
+    among the stretches in which one of them ran for long.
+    """
+    shares = []
+    for number in range(len(recording.sessions)):
+        jobs = recording.jobs.filter(pl.col("session") == number)
+        cpu_s = (
+            recording.levels.filter(pl.col("session") == number)["cpu_s"].drop_nulls().to_numpy()
+        )
+        used_ns = float(np.ptp(cpu_s)) * 1e9 if len(cpu_s) else math.inf
+        idle_ns = max(0.0, int(jobs["running_ns"].sum()) - used_ns)
+        long_ns = int(jobs["blocked_ns"].sum())
+        shares.append(min(1.0, idle_ns / long_ns) if long_ns else 0.0)
+    share = pl.col("session").replace_strict(
+        list(range(len(shares))), shares, return_dtype=pl.Float64
+    )
+    is_loop = pl.col("running_ns").is_not_null()
+    blocked_ns = pl.min_horizontal(pl.col("blocked_ns").fill_null(0), "busy_ns")
+    return pl.when(is_loop).then((blocked_ns * share).floor()).otherwise(0).cast(pl.Int64)
+
+
+def _without_loop_contention(found: pl.DataFrame) -> pl.DataFrame:
+    """Set the contention of jobs that shared a thread's loop, one process after another."""
+    parts = []
+    for part in found.partition_by("session", "pid", maintain_order=True):
+        if part["running_ns"].null_count() == part.height:
+            parts.append(part)
+            continue
+        times = [part[name].to_numpy().astype(np.float64) for name in ("wall_ns", "busy_ns")]
+        first_ns = pl.col("started_ns").min()
+        starts = (
+            part.select((pl.col("started_ns") - first_ns).cast(pl.Float64)).to_series().to_numpy()
+        )
+        waits = _loop_waits(starts, walls=times[0], turns=times[1])
+        contention = (times[0] - times[1] - waits).round().clip(min=0).astype(np.int64)
+        parts.append(part.with_columns(contention_ns=pl.Series(contention)))
+    return pl.concat(parts) if parts else found
+
+
+def _loop_waits(starts: _Times, *, walls: _Times, turns: _Times) -> _Times:
+    """Return the waits with which jobs on one loop would take as long as they took.
+
+    Of a recorded job it is known how long it ran, and not how long it was ready while others ran.
+    As in a replay, each job runs for the first half of that from its start on, waits, and runs for
+    the other half after those that were ready before. The waits are corrected until the durations
+    are the recorded ones.
+    """
+    rest = np.maximum(walls - turns, 0.0)
+    waits = rest.copy()
+    for _ in range(_ROUNDS):
+        too_long = loop_durations(starts, turns=turns, waits=waits) - walls
+        waits = np.clip(waits - too_long / 2, 0.0, rest)
+    return waits
+
+
+def loop_durations(starts: _Times, *, turns: _Times, waits: _Times) -> _Times:
+    """Return how long stand-ins on one loop take: each waits between two halves of its turn."""
+    halves = turns / 2
+    ran = np.concatenate([halves, halves])
+    ready = np.concatenate([starts, starts + halves + waits])
+    order = np.argsort(ready, kind="stable")
+    done = np.cumsum(ran[order])
+    # each half begins when the job is ready and the half before it has ended
+    ends = np.empty_like(ready)
+    ends[order] = done + np.maximum.accumulate(ready[order] - (done - ran[order]))
+    return np.asarray(ends[len(starts) :] - starts)
 
 
 def unknown_share(segments: pl.DataFrame) -> float:

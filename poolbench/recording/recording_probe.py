@@ -23,7 +23,6 @@ from poolbench.heartbeat import alive_line
 from poolbench.pipe import Pipe, start_pipe
 from poolbench.probe import (
     BLOCKED_NS,
-    CPU_FROM_NS,
     EXECUTION,
     HANDOVER,
     TERMINATED,
@@ -44,7 +43,7 @@ from poolbench.recording.gil_probe import start_gil_probe
 from poolbench.recording.running_time import RunningTime
 from poolbench.recording.settings import GIL_PROBE, load_recording_settings
 from poolbench.records import Outcome
-from poolbench.work import WORK_NS
+from poolbench.work import CPU_FROM_NS, WORK_NS
 
 #: The run in every line of a recording.
 RUN = "recording"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery.app.task import Context
 from celery.exceptions import Retry
 
 from poolbench import stand_in
@@ -65,7 +65,7 @@ class _Task:
     """What the job's function uses of a Celery task."""
 
     def __init__(self, *, retries: int) -> None:
-        self.request = SimpleNamespace(retries=retries)
+        self.request = Context(retries=retries)
         self.countdowns: list[float] = []
 
     def retry(self, *, countdown: float) -> Retry:

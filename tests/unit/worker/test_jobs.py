@@ -76,7 +76,7 @@ def test_every_form_takes_its_kinds_parameters(kind: JobKind) -> None:
     for form in forms:
         signature = inspect.signature(form)
         assert signature.bind(**dict.fromkeys(wanted)).kwargs.keys() == wanted
-        assert set(signature.parameters) - {"draws"} <= wanted
+        assert set(signature.parameters) - {"draws", "segments"} <= wanted
 
 
 @pytest.mark.parametrize(

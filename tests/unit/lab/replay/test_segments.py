@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.recording import read_recording
-from lab.replay.segments import SEGMENT_COLUMNS, unknown_share, with_segments
+from collector.recording import Recording, read_recording
+from lab.replay.segments import (
+    SEGMENT_COLUMNS,
+    _loop_waits,
+    loop_durations,
+    unknown_share,
+    with_segments,
+)
 from tests.recordings import RecordedApp, RecordedJob, write_recording
 
 _STATES = (
@@ -26,11 +34,13 @@ _STATES = (
 )
 
 
-def _segments(*jobs: RecordedJob, app: RecordedApp | None = None) -> pl.DataFrame:
+def _recorded(*jobs: RecordedJob, app: RecordedApp | None = None) -> Recording:
     with tempfile.TemporaryDirectory() as folder:
-        file = write_recording(Path(folder) / "a.pbrec", jobs, app=app)
-        recording = read_recording(file)
-    return with_segments(recording.jobs, sample_hz=[one.sample_hz for one in recording.sessions])
+        return read_recording(write_recording(Path(folder) / "a.pbrec", jobs, app=app))
+
+
+def _segments(*jobs: RecordedJob, app: RecordedApp | None = None) -> pl.DataFrame:
+    return with_segments(_recorded(*jobs, app=app))
 
 
 @given(
@@ -105,3 +115,41 @@ def test_a_childs_computing_uses_a_core_without_the_gil() -> None:
 
     assert row["released_ns"] == 800_000_000
     assert row["wait_ns"] == 200_000_000
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 50), st.floats(0.1, 10), st.floats(0, 100)), min_size=1, max_size=8
+    )
+)
+def test_turns_of_other_jobs_on_the_loop_are_not_waits(
+    described: list[tuple[float, float, float]],
+) -> None:
+    """With the waits that were found, jobs take as long as they took, however they overlap."""
+    starts, turns, waits = (np.array(column) for column in zip(*described, strict=True))
+    walls = loop_durations(starts, turns=turns, waits=waits)
+
+    found = _loop_waits(starts, walls=walls, turns=turns)
+
+    assert found.min() >= 0
+    assert (found <= walls - turns + 1e-9).all()
+    again = loop_durations(starts, turns=turns, waits=found)
+    assert again.sum() == pytest.approx(walls.sum(), rel=0.05)
+
+
+def test_a_job_alone_on_its_loop_keeps_its_wait() -> None:
+    """Others that ran before or after it change nothing."""
+    starts, turns, walls = np.array([0.0, 1e9]), np.full(2, 1e6), np.full(2, 51e6)
+
+    assert _loop_waits(starts, walls=walls, turns=turns) == pytest.approx(50e6)
+
+
+def test_a_job_that_stops_its_loop_without_computing_blocks() -> None:
+    """The worker used less CPU time than its jobs ran."""
+    job = RecordedJob(task="a", at_s=0, states={"core": 0.5}, blocked_s=0.4)
+    recording = _recorded(job, app=RecordedApp(pool="gevent"))
+
+    found = with_segments(replace(recording, levels=recording.levels.with_columns(cpu_s=0.0)))
+
+    assert found["blocking_ns"].to_list() == [400_000_000]
+    assert found["unknown_ns"].to_list() == [100_000_000]
