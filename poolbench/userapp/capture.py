@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from celery.backends.base import DisabledBackend
+from celery.backends.cache import CacheBackend
 from celery.utils.time import maybe_iso8601
 from kombu import Connection
 from kombu.transport import memory
@@ -56,9 +58,11 @@ def capture(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_in_memory(app: Any) -> None:
-    """Check that the app's own connections, which its handlers may use, lead into memory too."""
+    """Check that the app connects to nothing when it publishes: a call may ask for its result."""
     if app.connection_for_write().info()["transport"] != "memory":
         raise AppError("broker", "broker_write_url is not redirected by the environment")
+    if not isinstance(app.backend, (CacheBackend, DisabledBackend)):
+        raise AppError("backend", "result_backend is not redirected by the environment")
 
 
 def _capture_call(app: Any, call: Mapping[str, Any], connection: Connection) -> list[Any]:

@@ -339,3 +339,15 @@ def test_no_task_runs_where_the_app_would_call_it_itself(tmp_path: Path, python:
     with pytest.raises(UsageError, match="task_always_eager is set"):
         captured(app, ("shop.pay", AppCall(), {}), folder=tmp_path)
     assert not (tmp_path / "paid").exists()
+
+
+def test_nothing_is_captured_from_an_app_whose_results_are_not_redirected(
+    tmp_path: Path, python: str
+) -> None:
+    """Such a call would subscribe to its result on the app's own server."""
+    text = CELERY.replace("Celery(", "type('Own', (Celery,), {'backend_cls': 'rpc'})(")
+    text += "@app.task\ndef pay(): ...\n"
+    app = user_app(tmp_path, python=python, shop=text)
+    assert "result_backend" in foreign(describe(app, broker_url=URL))
+    with pytest.raises(UsageError, match="result_backend is not redirected"):
+        captured(app, ("shop.pay", AppCall(), {}), folder=tmp_path)
