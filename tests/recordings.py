@@ -32,6 +32,9 @@ _STATES = {"done": "SUCCESS", "failed": "FAILURE", "retried": "RETRY", "timed-ou
 
 _NS_PER_S = 1_000_000_000
 
+#: Memory of each slot's process at the worker's start, bytes.
+_PROCESS_BYTES = 50_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedJob:
@@ -150,6 +153,8 @@ class _Ran:
     job: RecordedJob
     number: int
     slot: int
+    #: Memory of the slot's process before it, bytes.
+    before_bytes: int
     published_ns: int
     received_ns: int
     started_ns: int
@@ -163,6 +168,7 @@ class _Ran:
 def _run(jobs: Sequence[RecordedJob], *, app: RecordedApp) -> Iterator[_Ran]:
     free = [(0, slot) for slot in range(app.slots)]
     ends: list[int] = []
+    memory_bytes = [_PROCESS_BYTES] * app.slots
     limit = app.slots * app.prefetch_multiplier
     for number, job in enumerate(jobs):
         published_ns = BEGIN_NS + round(job.at_s * _NS_PER_S)
@@ -181,11 +187,13 @@ def _run(jobs: Sequence[RecordedJob], *, app: RecordedApp) -> Iterator[_Ran]:
             job=job,
             number=number,
             slot=slot,
+            before_bytes=memory_bytes[slot],
             published_ns=published_ns,
             received_ns=received_ns,
             started_ns=started_ns,
             finished_ns=finished_ns,
         )
+        memory_bytes[slot] += job.grown_bytes
 
 
 def _head(app: RecordedApp, *, tasks: Iterable[str]) -> list[dict[str, Any]]:
@@ -265,7 +273,7 @@ def _job_lines(ran: _Ran, *, app: RecordedApp) -> Iterator[dict[str, Any]]:
         sockets_patched=is_shared,
         gil_enabled=True,
         thread_id=1_000 + ran.slot,
-        rss_before_bytes=50_000_000 + ran.number * job.grown_bytes if has_process else None,
+        rss_before_bytes=ran.before_bytes if has_process else None,
     )
     if not job.outcome:
         return
@@ -278,7 +286,7 @@ def _job_lines(ran: _Ran, *, app: RecordedApp) -> Iterator[dict[str, Any]]:
         cpu_ns=None if is_shared else _ns(job.cpu_s),
         work_ns=None,
         blocked_ns=_ns(job.blocked_s) if is_shared else None,
-        rss_after_bytes=50_000_000 + (ran.number + 1) * job.grown_bytes if has_process else None,
+        rss_after_bytes=ran.before_bytes + job.grown_bytes if has_process else None,
         child_cpu_ns=_ns(job.child_cpu_s) if has_process else None,
         running_ns=_ns(job.cpu_s) if is_shared else None,
     )

@@ -70,8 +70,8 @@ class TaskProfile:
     blocked_share: float | None = None
     #: Executions with such a stretch.
     blocked_executions: int = 0
-    #: Growth of the slot's process by an execution, bytes, after the first third of them; None
-    #: where slots share a process.
+    #: Growth of the slot's process from the start of an execution to that of its next one, bytes,
+    #: after the first third of them; None where slots share a process.
     growth_bytes: Mean | None = None
     #: Memory of the slot's process after an execution, bytes; None where slots share a process.
     rss_p95_bytes: float | None = None

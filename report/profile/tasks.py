@@ -31,7 +31,9 @@ def task_profiles(
     recording: Recording, *, waits: Mapping[str, WaitCauses]
 ) -> tuple[TaskProfile, ...]:
     """Return a profile for each task that was executed, the busiest first."""
-    jobs = recording.jobs.with_columns(wall_ns=pl.col("finished_ns") - pl.col("started_ns"))
+    jobs = _with_growth(recording.jobs).with_columns(
+        wall_ns=pl.col("finished_ns") - pl.col("started_ns")
+    )
     busy_ns = int(jobs["wall_ns"].sum())
     up = spans(recording.sessions)
     found = [
@@ -119,14 +121,25 @@ def _largest(values: pl.Series) -> int | None:
     return largest if isinstance(largest, int) else None
 
 
+def _with_growth(jobs: pl.DataFrame) -> pl.DataFrame:
+    """Return the executions in order of their start, with the growth of their process, bytes.
+
+    It is measured from the start to that of the process's next execution, since some memory is
+    freed after the end. It is null in the first part of a process, and in its last execution.
+    """
+    process = ("session", "pid")
+    before = pl.col("rss_before_bytes")
+    is_settled = pl.int_range(pl.len()).over(process) >= pl.len().over(process) * _WARM_UP
+    return jobs.sort("started_ns", maintain_order=True).with_columns(
+        grown_bytes=pl.when(is_settled).then(before.shift(-1).over(process) - before)
+    )
+
+
 def _growth(ended: pl.DataFrame) -> Mean | None:
     """Return the mean growth of a process by an execution, with its interval (Student's t)."""
-    known = ended.drop_nulls(["rss_before_bytes", "rss_after_bytes"]).sort("started_ns")
-    place = pl.int_range(pl.len()).over("session", "pid")
-    settled = known.filter(place >= pl.len().over("session", "pid") * _WARM_UP)
-    if settled.height < _LEAST_GROWTHS:
+    grown = ended["grown_bytes"].drop_nulls().to_numpy()
+    if len(grown) < _LEAST_GROWTHS:
         return None
-    grown = (settled["rss_after_bytes"] - settled["rss_before_bytes"]).to_numpy()
     mean, count = float(grown.mean()), len(grown)
     error = float(grown.std(ddof=1)) / math.sqrt(count)
     reach = student_t.quantile((1 + CONFIDENCE) / 2, freedom=count - 1) * error
