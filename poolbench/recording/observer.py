@@ -29,7 +29,8 @@ _JITTER = 0.25
 #: Interval between two *levels* lines, seconds.
 _LEVELS_S = 1.0
 
-_PTRACE_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
+#: Who may read what a process waits for: 0 for any process of the same user.
+PTRACE_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
 class Observer:
@@ -118,7 +119,7 @@ class LinuxObserver(Observer):
             address = find_gil()
             address.range_in(self._pid)
         except (OSError, GilNotFoundError) as error:
-            found = {"gil": "unknown", "gil_reason": _reason(error)}
+            found = {"gil": "unknown", "gil_reason": reason_of(error)}
         else:
             self._gil, found = address, {"gil": "address"}
         # a worker may turn it on by what it imports; each job's line tells
@@ -136,10 +137,11 @@ def observer_of(settings: RecordingSettings) -> Observer:
     return LinuxObserver(settings.worker_pid) if sys.platform == "linux" else Observer()
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why the states of a worker's threads can't be read."""
     if not isinstance(error, PermissionError):
         return str(error)
-    scope = _PTRACE_SCOPE.read_text(encoding="ascii").strip() if _PTRACE_SCOPE.exists() else "0"
+    scope = PTRACE_SCOPE.read_text(encoding="ascii").strip() if PTRACE_SCOPE.exists() else "0"
     if scope != "0":
         return f"kernel.yama.ptrace_scope is {scope}; 0 allows reading what threads wait for"
     return "the worker runs as another user than its recorder, or has changed its user"

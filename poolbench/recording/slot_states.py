@@ -35,6 +35,9 @@ THREAD_POOLS = frozenset(
     f"celery.concurrency.{module}:TaskPool" for module in ("prefork", "thread", "solo")
 )
 
+#: What a round of samples keeps of the times before it: those of about ten rounds count.
+_KEPT = 0.9
+
 #: A thread is sampled until it has had no job for this time, ns: the next begins between samples.
 _IDLE_NS = 100_000_000
 
@@ -84,7 +87,11 @@ class Charge:
         found = self.sampled
         if self.samples >= EXACT_SAMPLES and self.span_ns:
             found = {name: ns * wall_ns / self.span_ns for name, ns in self.counted.items()}
-            rest_ns = max(wall_ns - sum(found.values()), 0.0)
+            total_ns = sum(found.values())
+            if total_ns > wall_ns:
+                # a wait for a core that began before the first sample was counted after it
+                found = {name: ns * wall_ns / total_ns for name, ns in found.items()}
+            rest_ns = max(wall_ns - total_ns, 0.0)
             asleep = {name: ns for name, ns in self.sampled.items() if name not in found}
             total_ns = sum(asleep.values())
             found |= {name: rest_ns * ns / total_ns for name, ns in asleep.items()}
@@ -94,11 +101,8 @@ class Charge:
         """Charge a sample; its time on a core divides by ``core_shares``."""
         self.samples += 1
         if sample.state == RUNNING:
-            run_ns, wait_ns = sample.times or (1, 0)
-            # in neither: the kernel has not counted its time on the core since its last tick yet
-            run_share = run_ns / (run_ns + wait_ns) if run_ns + wait_ns else 1.0
-            self._add_core(self.sampled, sample.gap_ns * run_share, core_shares)
-            _add(self.sampled, _RUNNABLE, sample.gap_ns * (1.0 - run_share))
+            self._add_core(self.sampled, sample.gap_ns * sample.run_share, core_shares)
+            _add(self.sampled, _RUNNABLE, sample.gap_ns * (1.0 - sample.run_share))
         else:
             _add(self.sampled, sample.state, sample.gap_ns)
         # the time before its first sample is in part that of another job
@@ -132,6 +136,8 @@ class Sample:
     state: str
     #: On a core and runnable since that round, ns; None if the thread wasn't read then.
     times: tuple[int, int] | None
+    #: Share of a running thread's time that it is on a core, and not waiting for one.
+    run_share: float = 1.0
 
 
 class _Thread:
@@ -147,6 +153,8 @@ class _Thread:
         self.is_busy = False
         self.is_helper = False
         self.times: tuple[int, int] = (0, 0)
+        #: On a core and runnable, ns, the older the less. The kernel counts a wait when it is over.
+        self._recent = (0.0, 0.0)
         #: The round of samples in which it was read last.
         self.round = -1
         self.searched_run_ns = 0
@@ -158,12 +166,15 @@ class _Thread:
         state = self.reader.read_state()
         self.times = run_ns, wait_ns = self.reader.read_times()
         self.round = number
-        is_next = before_round == number - 1
+        times = None
+        if before_round >= 0:
+            since = run_ns - before[0], wait_ns - before[1]
+            self._recent = self._recent[0] * _KEPT + since[0], self._recent[1] * _KEPT + since[1]
+            times = since if before_round == number - 1 else None
+        run, wait = self._recent
+        run_share = run / (run + wait) if run + wait else 1.0
         self.sample = Sample(
-            t_ns=time.time_ns(),
-            gap_ns=gap_ns,
-            state=state,
-            times=(run_ns - before[0], wait_ns - before[1]) if is_next else None,
+            t_ns=time.time_ns(), gap_ns=gap_ns, state=state, times=times, run_share=run_share
         )
         return self.sample
 

@@ -7,13 +7,14 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from poolbench import evidence
-from poolbench.recording import thread_states
+from poolbench.recording import observer, thread_states
 from poolbench.recording.gil_probe import GIL_LINE
-from poolbench.recording.observer import LinuxObserver, Observer
+from poolbench.recording.observer import Observer
 from poolbench.recording.slot_states import (
     THREAD_POOLS,
     Charge,
@@ -34,7 +35,8 @@ is_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /pr
 
 def _sample(state: str, *, run_ms: float = 0.0, wait_ms: float = 0.0) -> Sample:
     times = (int(run_ms * MS), int(wait_ms * MS))
-    return Sample(t_ns=0, gap_ns=20 * MS, state=state, times=times)
+    run_share = run_ms / (run_ms + wait_ms) if run_ms else 1.0
+    return Sample(t_ns=0, gap_ns=20 * MS, state=state, times=times, run_share=run_share)
 
 
 def test_the_pools_with_threads_of_their_own_are_those_of_the_evidence() -> None:
@@ -203,13 +205,28 @@ def test_without_the_processor_in_the_list_a_lock_is_any_lock(
     assert state in {"any_lock_ns", "unknown_ns"}
 
 
+@pytest.mark.parametrize(
+    ("scope", "reason"),
+    [("1", "kernel.yama.ptrace_scope is 1"), ("0", "another user"), (None, "another user")],
+)
+def test_a_refused_look_has_its_reason(
+    scope: str | None, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is in the recording's first line."""
+    file = tmp_path / "ptrace_scope"
+    if scope is not None:
+        file.write_text(f"{scope}\n")
+    monkeypatch.setattr(observer, "PTRACE_SCOPE", file)
+    assert reason in observer.reason_of(PermissionError(1, "Operation not permitted"))
+
+
 @is_linux
 def test_sampling_slows_down_before_it_costs_more_than_its_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its interval grows with the threads that it has to read."""
-    observer = LinuxObserver(os.getpid())
-    assert observer.interval_s == 0.02
-    monkeypatch.setattr("poolbench.recording.observer.MAX_CPU_SHARE", 1e-9)
-    observer.observe(b"")
-    assert observer.interval_s > 1.0
+    found = observer.LinuxObserver(os.getpid())
+    assert found.interval_s == 0.02
+    monkeypatch.setattr(observer, "MAX_CPU_SHARE", 1e-9)
+    found.observe(b"")
+    assert found.interval_s > 1.0
