@@ -70,13 +70,13 @@ class Levels:
         waiting = [self._pid]
         while waiting:
             pid = waiting.pop()
-            if pid == self._own_pid:
-                continue
             # a process may end at any time
             with contextlib.suppress(OSError):
-                for task in Path(f"/proc/{pid}/task").iterdir():
+                tasks = [] if pid == self._own_pid else list(Path(f"/proc/{pid}/task").iterdir())
+                if tasks:
+                    yield pid
+                for task in tasks:
                     waiting += map(int, (task / "children").read_bytes().split())
-                yield pid
 
     def _pss(self, pids: list[int]) -> dict[str, int]:
         if time.monotonic() < self._pss_due_s:

@@ -15,7 +15,7 @@ from poolbench.recording.gil_probe import GIL_LINE
 from poolbench.recording.levels import Levels
 from poolbench.recording.settings import RecordingSettings
 from poolbench.recording.slot_states import SlotStates
-from poolbench.recording.thread_states import GilWords
+from poolbench.recording.thread_states import GilWords, ThreadGoneError, ThreadReader
 
 #: Rounds of samples per second.
 SAMPLE_HZ = 50.0
@@ -79,6 +79,9 @@ class LinuxObserver(Observer):
         self._shortest_interval_s = self.interval_s = 1.0 / sample_hz
         self._gil: GilAddress | None = None
         self._opening: dict[str, Any] = {"sample_hz": sample_hz, **self._find_gil()}
+        if not _counts_times(worker_pid):
+            reason = "this kernel doesn't count the times of threads (schedstat)"
+            self._opening = {"sample_hz": 0, "gil": "unknown", "gil_reason": reason}
         self._slots = SlotStates(gil_words=self._gil_words)
         self._levels = Levels(worker_pid)
         self._levels_due_s = time.monotonic()
@@ -91,9 +94,7 @@ class LinuxObserver(Observer):
     def observe(self, lines: bytes) -> bytes:
         """Sample the slots, and measure the levels if a second has passed."""
         began_s = time.thread_time()
-        for line in lines.splitlines(keepends=True):
-            self._slots.note(line)
-        found = self._slots.sample()
+        found = self._sample(lines) if self._opening["sample_hz"] else []
         sample_s = time.thread_time() - began_s
         interval_s = max(self._shortest_interval_s, sample_s / MAX_CPU_SHARE)
         self.interval_s = interval_s * self._jitter.uniform(1 - _JITTER, 1 + _JITTER)
@@ -111,6 +112,11 @@ class LinuxObserver(Observer):
     def end(self) -> bytes:
         """Return the last lines, of executions that still run."""
         return b"".join(self._slots.finish())
+
+    def _sample(self, lines: bytes) -> list[bytes]:
+        for line in lines.splitlines(keepends=True):
+            self._slots.note(line)
+        return self._slots.sample()
 
     def _find_gil(self) -> dict[str, str]:
         """Find the GIL; return how waits for it are told apart, and why not if they aren't."""
@@ -135,6 +141,17 @@ class LinuxObserver(Observer):
 def observer_of(settings: RecordingSettings) -> Observer:
     """Return the observer of a worker, by what this system offers."""
     return LinuxObserver(settings.worker_pid) if sys.platform == "linux" else Observer()
+
+
+def _counts_times(pid: int) -> bool:
+    """Return whether the kernel counts the times of threads; a process that runs has some."""
+    try:
+        reader = ThreadReader(pid, pid, gil=GilWords(None))
+        run_ns, _ = reader.read_times()
+    except ThreadGoneError:
+        return False
+    reader.close()
+    return run_ns > 0
 
 
 def reason_of(error: Exception) -> str:

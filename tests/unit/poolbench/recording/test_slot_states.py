@@ -221,6 +221,16 @@ def test_a_refused_look_has_its_reason(
 
 
 @is_linux
+def test_a_kernel_without_times_of_threads_has_no_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The levels of the worker are measured all the same."""
+    monkeypatch.setattr(thread_states.ThreadReader, "read_times", lambda _: (0, 0))
+    found = observer.LinuxObserver(os.getpid())
+    assert found.opening()["sample_hz"] == 0
+    assert "schedstat" in found.opening()["gil_reason"]
+    assert b'"m":"states"' not in found.observe(_started("aa" * 8)) + found.end()
+
+
+@is_linux
 def test_sampling_slows_down_before_it_costs_more_than_its_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
