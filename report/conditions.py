@@ -105,7 +105,7 @@ def conditions(manifest: Manifest) -> Conditions:
         "contender": {one.name: _contender(manifest, one) for one in manifest.contenders},
         "settings": {name: _settings(table) for name, table in manifest.celery.items()},
         **_machine(manifest.machine),
-        **_versions(manifest.versions),
+        **_versions(manifest.versions, of_app=manifest.app_versions),
         # where the limits are applied differs between containers, their effect doesn't
         "cgroup": {name: one for name, one in manifest.cgroup.items() if name != "limits_in"},
         "broker": dict(manifest.broker),
@@ -247,9 +247,11 @@ def _machine(machine: Machine) -> dict[str, Any]:
     }
 
 
-def _versions(versions: Mapping[str, str]) -> dict[str, Any]:
+def _versions(versions: Mapping[str, str], *, of_app: Mapping[str, str]) -> dict[str, Any]:
+    # the app's Poolbench is always of the lab's version
+    app = {f"app.{name}": one for name, one in of_app.items() if name != "poolbench"}
     return {
-        "versions": {name: one for name, one in versions.items() if name in _JOB_PACKAGES},
+        "versions": {name: one for name, one in versions.items() if name in _JOB_PACKAGES} | app,
         "tools": {name: one for name, one in versions.items() if name not in _JOB_PACKAGES},
     }
 

@@ -144,6 +144,8 @@ class RowSummary:
     limits: RowLimits | None = None
     #: Most processes of its workers at once; None unless it has limits, or Celery decides.
     processes: int | None = None
+    #: For a user's app: executions of a job, with all that it leads to, such as a chain's links.
+    executions_per_job: float | None = None
     redis_commands_per_job: float | None = None
     redis_bytes_per_job: float | None = None
     #: What was measured: `capacity`, `rate`, `sustain`, `curve`, `start`, `idle` or `ping`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
@@ -227,6 +228,7 @@ def _remarks(manifest: Manifest, *, trials: Sequence[Trial], rows: Sequence[Row]
     if any(trial.is_backlog and not trial.is_pilot and not trial.is_jobless for trial in trials):
         remarks.append("The whole backlog is sent at once: a job's wait is its place in the queue.")
     remarks += _backlog_remarks(manifest)
+    remarks += _app_remarks(manifest, rows=rows)
     if any(not trial.is_backlog for trial in trials):
         remarks.append(
             "Jobs arrived at a rate: throughput shows whether a contender kept up, not its maximum."
@@ -290,6 +292,29 @@ def _worker_notes(manifest: Manifest) -> list[str]:
     themselves = "itself" if len(ends) == 1 else "themselves"
     who = fmt.listed([*dict.fromkeys(ends)])
     return [f"{fmt.counted(len(ends), noun='worker')} did not end by {themselves}: {who}."]
+
+
+def _app_remarks(manifest: Manifest, *, rows: Sequence[Row]) -> list[str]:
+    """Return what figures mean where the jobs are tasks of a user's app."""
+    if manifest.app is None:
+        return []
+    of = f"The jobs are tasks of the app {manifest.app.module}"
+    remarks = [f"{of}: without Celery they can't be measured, so that no ceiling is known."]
+    counts: dict[str, list[float]] = {}
+    for row in rows:
+        counts.setdefault(row.workload.name, []).extend(
+            trial.executions_per_job for trial in row.valid if trial.executions_per_job
+        )
+    more = [
+        f"{fmt.number(statistics.median(found))} in {name}"
+        for name, found in counts.items()
+        if found and statistics.median(found) > 1
+    ]
+    if more:
+        remarks.append(
+            f"A job ends with all messages that it leads to: executions a job: {fmt.listed(more)}."
+        )
+    return remarks
 
 
 def _backlog_remarks(manifest: Manifest) -> list[str]:

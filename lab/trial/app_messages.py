@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collector.run_manifest import AppCall, Part
@@ -60,8 +60,13 @@ def path_of(part: Part, *, among: Iterable[TaskMessages]) -> str:
     """Return the file of a part's messages; empty for Poolbench's own kinds."""
     if part.call is None:
         return ""
-    asked = (part.kind, part.call, part.options)
-    return next(one.path for one in among if (one.task, one.call, one.options) == asked)
+    # the plan of a trial names the queue that the app's routes give
+    options = (part.options, replace(part.options, queue=""))
+    return next(
+        one.path
+        for one in among
+        if (one.task, one.call) == (part.kind, part.call) and one.options in options
+    )
 
 
 def _is_alike(part: Part, other: Part) -> bool:

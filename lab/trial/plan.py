@@ -6,9 +6,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from collector.run_manifest import Contender, JobCost, PlannedPart, PlannedTrial, Workload
+from collector.run_manifest import Contender, JobCost, Part, PlannedPart, PlannedTrial, Workload
 from collector.worker_figures import WORKER_MEASURES
 from lab.app.python import AppDescription
+from lab.experiment.app import queue_of
 from lab.experiment.arrivals import Load, draw_seed
 from lab.experiment.worker_settings import Tuning
 from lab.instruments.job_cost import Gauge
@@ -39,7 +40,7 @@ def plan_trial(
             kind=part.kind,
             parameters=bench.message_parameters(sort),
             share=part.share,
-            options=routed(part.options, contender=contender),
+            options=_options(part, contender=contender, described=bench.experiment.described),
             canvas=part.canvas,
             call=part.call,
             ideal_wait_s=ideal_wait_s(kind_of(part.kind), sort.parameters),
@@ -177,10 +178,27 @@ def _drawn_alike(
     return [(first.share * share, mixed(first, options)) for share, options in first.options.fates]
 
 
+def _options(part: Part, *, contender: Contender, described: AppDescription | None) -> JobOptions:
+    """Return the options of a part's jobs, with the queue that the contender's workers consume.
+
+    Of a user's task it is the one that the app's routes give, where groups consume different ones.
+    """
+    if part.call is None or described is None:
+        return routed(part.options, contender=contender)
+    if not contender.groups:
+        return part.options
+    return replace(part.options, queue=queue_of(part, described=described))
+
+
 def routed(options: JobOptions, *, contender: Contender) -> JobOptions:
-    """Return options with the queue that the contender's workers consume."""
-    is_consumed = options.queue in contender.queues_consumed
-    return options if is_consumed else replace(options, queue="")
+    """Return options with the queue that the contender's workers consume.
+
+    Workers of a user's app have no default queue: the first one is used instead.
+    """
+    consumed = contender.queues_consumed
+    if options.queue in consumed:
+        return options
+    return replace(options, queue="" if "" in consumed else min(consumed))
 
 
 def measure_job_cost(gauge: Gauge | None, *, plan: PlannedTrial, is_after: bool = False) -> JobCost:

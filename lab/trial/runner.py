@@ -23,8 +23,8 @@ from report.trials.slo import by_job, judge_rate, slo_of
 #: Jobs that a capacity trial needs for each job in flight, for its steady state.
 JOBS_IN_FLIGHT = 5
 
-#: How long no line may come before the jobs of a user's app have ended that several workers run,
-#: seconds: the lines of one worker may arrive before those of another which were written earlier,
+#: How long all jobs of a user's app must seem to have ended, seconds, where several workers run
+#: them: the lines of one worker may arrive before those of another which were written earlier,
 #: but not later than a recorder's pause of a tenth of a second.
 SETTLE_S = 0.4
 
@@ -181,7 +181,15 @@ def follow(
     view = bench.follower.view(plan.trial)
     view.last_line_at_s = time.monotonic()
     settle_s = SETTLE_S if bench.experiment.app and len(worker.processes) > 1 else 0.0
-    while (sent := sent_in_all(view)) is None or not _has_ended(view, sent=sent, settle_s=settle_s):
+    ended_at_s: float | None = None
+    while True:
+        sent = sent_in_all(view)
+        if sent is None or len(view.ended) < sent:
+            ended_at_s = None
+        else:
+            ended_at_s = ended_at_s or time.monotonic()
+            if time.monotonic() - ended_at_s >= settle_s:
+                break
         bench.follower.read(wait_s=0.1)
         now_s = time.monotonic()
         missing = {"sent": sent or plan.count, "missing": (sent or plan.count) - len(view.ended)}
@@ -193,12 +201,6 @@ def follow(
         look()
     # other workers of the contender may have done all jobs
     return None if worker.is_alive else worker.exit_reason(sent=sent, missing=0)
-
-
-def _has_ended(view: TrialView, *, sent: int, settle_s: float) -> bool:
-    """Return whether all jobs have ended, and no line has come for ``settle_s``."""
-    is_quiet = not settle_s or time.monotonic() - view.last_line_at_s >= settle_s
-    return len(view.ended) >= sent and is_quiet
 
 
 def _limit_rates(

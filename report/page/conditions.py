@@ -44,6 +44,7 @@ def facts_of(summary: Summary) -> list[tuple[str, str]]:
         ("memory", fmt.size(machine.memory_bytes) if machine.memory_bytes else ""),
         ("system", machine.os),
         ("Python", machine.python),
+        ("app", _app(summary)),
         *(
             (
                 f"Python of {contender.name}",
@@ -60,6 +61,13 @@ def facts_of(summary: Summary) -> list[tuple[str, str]]:
         ("empty jobs", _each_per_s(ceilings.noop_per_s)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _app(summary: Summary) -> str:
+    if summary.app is None:
+        return ""
+    versions = ", ".join(f"{name} {one}" for name, one in summary.app_versions.items())
+    return f"{summary.app.module}, {versions}; {summary.app.python}"
 
 
 def _interpreter(found: Interpreter) -> str:

@@ -254,6 +254,7 @@ class Row:
                 trials=[one.limits for one in self.trials if one.limits],
             ),
             processes=self._processes(),
+            executions_per_job=_median(trial.executions_per_job for trial in valid),
             redis_commands_per_job=_median(trial.redis_commands_per_job for trial in valid),
             redis_bytes_per_job=_median(trial.redis_bytes_per_job for trial in valid),
             measure=self.measure,

@@ -216,7 +216,9 @@ def trials_that_end_early(path: Path) -> None:
     ]
     silent = TrialView()
     bench = MagicMock(
-        experiment=SimpleNamespace(stall_s=0.0, seed=1, slo={}, app=None, described=None)
+        experiment=SimpleNamespace(
+            stall_s=0.0, seed=1, slo={}, app=None, described=None, replays={}
+        )
     )
     bench.follower.view.return_value = silent
     # patched, since nothing is to be waited for
